@@ -1,0 +1,3 @@
+//! The `netbootd` command.
+
+fn main() {}

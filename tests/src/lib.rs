@@ -1,0 +1,1 @@
+//! The laboratory: private networks and real clients.
