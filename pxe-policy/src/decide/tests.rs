@@ -1,0 +1,144 @@
+use super::*;
+use crate::{ArchType, BootAction, MacAddr, Match, SystemUuid};
+
+fn request(class: Class, arch: ArchType) -> BootRequest {
+    BootRequest {
+        mac: MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]),
+        uuid: SystemUuid::from_option(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
+        archs: vec![arch],
+        class,
+        relay: None,
+        segment: Ipv4Addr::new(10, 77, 0, 1),
+        iface: "lan0".into(),
+        secs: 0,
+    }
+}
+
+fn boot(name: &str, matches: Match, files: &[&str]) -> Rule {
+    let file = files.iter().map(|file| (*file).to_owned()).collect();
+    Rule { name: name.into(), matches, action: Action::Boot(BootAction { file, ..BootAction::default() }) }
+}
+
+fn file_of(verdict: &Verdict) -> Option<&str> {
+    match &verdict.decision {
+        Decision::Boot(boot) => Some(&boot.file),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_first_rule_that_fits_wins() {
+    let rules = Rules(vec![
+        boot("bios", Match { arch: vec![ArchType::X86_BIOS], ..Match::default() }, &["pxelinux.0"]),
+        boot("uefi", Match { arch: vec![ArchType::X64_UEFI], ..Match::default() }, &["grubx64.efi"]),
+        boot("rest", Match::default(), &["other"]),
+    ]);
+    for (arch, file) in [(0, "pxelinux.0"), (7, "grubx64.efi"), (9, "grubx64.efi"), (11, "other")] {
+        let verdict = decide(&request(Class::Pxe, ArchType(arch)), &rules, |_| true);
+        assert_eq!(file_of(&verdict), Some(file), "{arch}");
+        assert_eq!(verdict.reason, Reason::Rule);
+    }
+}
+
+#[test]
+fn every_kind_of_match_can_tell_machines_apart() {
+    let hit = request(Class::Pxe, ArchType::X64_UEFI);
+    let relayed = BootRequest {
+        relay: Some(Ipv4Addr::new(10, 9, 0, 1)),
+        segment: Ipv4Addr::new(10, 9, 0, 1),
+        ..hit.clone()
+    };
+    let table: [(&str, Match, bool, bool); 9] = [
+        ("mac", Match { mac: vec![hit.mac], ..Match::default() }, true, true),
+        ("other mac", Match { mac: vec![MacAddr([1; 6])], ..Match::default() }, false, false),
+        ("uuid", Match { uuid: vec![hit.uuid.unwrap()], ..Match::default() }, true, true),
+        ("class", Match { class: vec![Class::Http, Class::Pxe], ..Match::default() }, true, true),
+        ("other class", Match { class: vec![Class::Ipxe], ..Match::default() }, false, false),
+        ("subnet", Match { subnet: vec!["10.9.0.0/16".parse().unwrap()], ..Match::default() }, false, true),
+        ("relay", Match { relay: vec![Ipv4Addr::new(10, 9, 0, 1)], ..Match::default() }, false, true),
+        ("iface", Match { iface: vec!["lan0".into()], ..Match::default() }, true, true),
+        (
+            "all must hold",
+            Match { iface: vec!["lan0".into()], class: vec![Class::Http], ..Match::default() },
+            false,
+            false,
+        ),
+    ];
+    for (what, matches, direct, through_relay) in table {
+        assert_eq!(matches.fits(&hit), direct, "{what}");
+        assert_eq!(matches.fits(&relayed), through_relay, "{what}");
+    }
+    let no_uuid = BootRequest { uuid: None, ..hit.clone() };
+    assert!(!Match { uuid: vec![hit.uuid.unwrap()], ..Match::default() }.fits(&no_uuid));
+}
+
+#[test]
+fn a_client_that_runs_ipxe_gets_the_script_and_never_ipxe_again() {
+    let rules = Rules(vec![boot("chain", Match::default(), &["ipxe.efi", "boot.ipxe"])]);
+    let firmware = decide(&request(Class::Pxe, ArchType::X64_UEFI), &rules, |_| true);
+    assert_eq!(file_of(&firmware), Some("ipxe.efi"));
+    let ipxe = decide(&request(Class::Ipxe, ArchType::X64_UEFI), &rules, |_| true);
+    assert_eq!(file_of(&ipxe), Some("boot.ipxe"));
+    assert!(matches!(&ipxe.decision, Decision::Boot(boot) if boot.via == Via::Http));
+
+    let only_ipxe = Rules(vec![boot("chain", Match::default(), &["undionly.kpxe"])]);
+    let verdict = decide(&request(Class::Ipxe, ArchType::X86_BIOS), &only_ipxe, |_| true);
+    assert_eq!(verdict.decision, Decision::Ignore);
+    assert_eq!(verdict.reason, Reason::NoBootFile);
+    assert_eq!(verdict.evidence, [Evidence::IpxeAgain { rule: "chain".into() }]);
+}
+
+#[test]
+fn a_rule_whose_files_are_missing_is_passed_over_with_evidence() {
+    let rules = Rules(vec![
+        boot("first", Match::default(), &["a.efi", "b.efi"]),
+        boot("second", Match::default(), &["c.efi"]),
+    ]);
+    let verdict = decide(&request(Class::Pxe, ArchType::X64_UEFI), &rules, |path| path == "c.efi");
+    assert_eq!(file_of(&verdict), Some("c.efi"));
+    assert_eq!(
+        verdict.evidence,
+        [
+            Evidence::FilesMissing { rule: "first".into(), files: vec!["a.efi".into(), "b.efi".into()] },
+            Evidence::Taken { rule: "second".into() }
+        ]
+    );
+    let nothing = decide(&request(Class::Pxe, ArchType::X64_UEFI), &rules, |_| false);
+    assert_eq!((nothing.decision, nothing.reason), (Decision::Ignore, Reason::NoBootFile));
+}
+
+#[test]
+fn urls_and_files_of_other_servers_are_not_looked_for_here() {
+    let url = Rules(vec![boot("url", Match::default(), &["http://10.0.0.9/x.efi"])]);
+    let verdict = decide(&request(Class::Http, ArchType::X64_UEFI_HTTP), &url, |_| false);
+    assert_eq!(file_of(&verdict), Some("http://10.0.0.9/x.efi"));
+
+    let action = BootAction {
+        file: vec!["x.0".into()],
+        next_server: Some(Ipv4Addr::new(10, 0, 0, 9)),
+        ..BootAction::default()
+    };
+    let elsewhere =
+        Rules(vec![Rule { name: "n".into(), matches: Match::default(), action: Action::Boot(action) }]);
+    let verdict = decide(&request(Class::Pxe, ArchType::X86_BIOS), &elsewhere, |_| false);
+    assert_eq!(file_of(&verdict), Some("x.0"));
+}
+
+#[test]
+fn silence_has_a_reason_too() {
+    let none = decide(&request(Class::Pxe, ArchType::X64_UEFI), &Rules::default(), |_| true);
+    assert_eq!((none.decision, none.reason), (Decision::Ignore, Reason::NoRule));
+    let local =
+        Rules(vec![Rule { name: "disk".into(), matches: Match::default(), action: Action::LocalBoot }]);
+    let verdict = decide(&request(Class::Pxe, ArchType::X64_UEFI), &local, |_| true);
+    assert_eq!((verdict.decision, verdict.reason), (Decision::LocalBoot, Reason::Rule));
+}
+
+#[test]
+fn reasons_have_distinct_kebab_case_names() {
+    let mut names: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Reason::ALL.len());
+}

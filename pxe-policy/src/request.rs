@@ -1,0 +1,84 @@
+//! What one packet says about a machine.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use crate::{ArchType, MacAddr, SystemUuid};
+
+/// How many architecture types of option 93 are kept; no firmware was seen to send more than three.
+pub const MAX_ARCH_TYPES: usize = 8;
+
+/// Who is speaking: firmware of some kind, or a boot program that asks again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// PXE firmware (vendor class `PXEClient`).
+    Pxe,
+    /// UEFI HTTP boot (vendor class `HTTPClient`).
+    Http,
+    /// iPXE (user class `iPXE`), whichever vendor class it sends along.
+    Ipxe,
+    /// A Mac (vendor class `AAPLBSDPC`).
+    Bsdp,
+}
+
+impl Class {
+    /// The name used in logs and rules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Pxe => "pxe",
+            Class::Http => "http",
+            Class::Ipxe => "ipxe",
+            Class::Bsdp => "bsdp",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Class {
+    type Err = String;
+
+    /// Takes the names of [`Class::name`] and the vendor classes themselves, in any case.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "pxe" | "pxeclient" => Ok(Class::Pxe),
+            "http" | "httpclient" => Ok(Class::Http),
+            "ipxe" => Ok(Class::Ipxe),
+            "bsdp" | "aaplbsdpc" => Ok(Class::Bsdp),
+            _ => Err(format!("{text:?} is not a client class: one of pxe, http, ipxe, bsdp was expected")),
+        }
+    }
+}
+
+/// What one DHCP packet says about a machine, after parsing and before any decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootRequest {
+    /// The hardware address (`chaddr`).
+    pub mac: MacAddr,
+    /// Option 97, when present and well-formed.
+    pub uuid: Option<SystemUuid>,
+    /// Option 93 in the order sent, at most [`MAX_ARCH_TYPES`].
+    pub archs: Vec<ArchType>,
+    /// Who is speaking.
+    pub class: Class,
+    /// `giaddr`, when a relay forwarded the packet.
+    pub relay: Option<Ipv4Addr>,
+    /// The segment's address that decides the subnet: the relay's, or the receiving interface's own.
+    pub segment: Ipv4Addr,
+    /// The name of the interface that received the packet.
+    pub iface: String,
+    /// Seconds since the client began, as it says (OVMF always says 0).
+    pub secs: u16,
+}
+
+impl BootRequest {
+    /// The architecture that counts: the first one with a name, or else the first.
+    pub fn arch(&self) -> Option<ArchType> {
+        self.archs.iter().copied().find(|arch| arch.name().is_some()).or(self.archs.first().copied())
+    }
+}

@@ -1,0 +1,126 @@
+//! The operator's rules: which machines, and what they get.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::{ArchType, BootRequest, Class, MacAddr, SystemUuid};
+
+/// The rules in the operator's order; the first that matches and can be carried out wins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules(pub Vec<Rule>);
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, for the log.
+    pub name: String,
+    /// Which machines it is for.
+    pub matches: Match,
+    /// What they get.
+    pub action: Action,
+}
+
+/// Which machines a rule is for. An empty list says nothing; the lists that are filled must all hold, each by
+/// any one of its items.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Match {
+    /// Hardware addresses.
+    pub mac: Vec<MacAddr>,
+    /// SMBIOS UUIDs.
+    pub uuid: Vec<SystemUuid>,
+    /// Architectures; x64 UEFI matches 7, 9, 16 and 17 alike, and so on by family.
+    pub arch: Vec<ArchType>,
+    /// Client classes.
+    pub class: Vec<Class>,
+    /// The client's segment: the relay's address, or the receiving interface's own, lies in it.
+    pub subnet: Vec<Ipv4Net>,
+    /// Relay addresses.
+    pub relay: Vec<Ipv4Addr>,
+    /// Receiving interfaces.
+    pub iface: Vec<String>,
+}
+
+/// What a machine gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// A boot file.
+    Boot(BootAction),
+    /// Nothing is offered, so that it goes on to its own disk.
+    LocalBoot,
+    /// Silence.
+    Ignore,
+}
+
+/// The boot file that a rule hands out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BootAction {
+    /// Paths in the boot tree, or whole URLs; the first that exists is taken.
+    pub file: Vec<String>,
+    /// How the file is fetched; None chooses by the client ([`Via::for_client`]).
+    pub via: Option<Via>,
+    /// The server that holds the file, when it is not this one.
+    pub next_server: Option<Ipv4Addr>,
+    /// A word for people: the image this file belongs to.
+    pub image: Option<String>,
+}
+
+/// How a client fetches its boot file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// By TFTP, with the bare path in `file`.
+    Tftp,
+    /// By HTTP, with a URL in `file`.
+    Http,
+}
+
+impl Via {
+    /// The usual way for a client: HTTP boot takes URLs only, iPXE is handed its scripts by HTTP, all else goes by TFTP.
+    pub fn for_client(class: Class, file: &str) -> Via {
+        match class {
+            Class::Http => Via::Http,
+            Class::Ipxe if file.ends_with(".ipxe") => Via::Http,
+            Class::Ipxe | Class::Pxe | Class::Bsdp => Via::Tftp,
+        }
+    }
+}
+
+impl Match {
+    /// Whether the request fits.
+    pub fn fits(&self, request: &BootRequest) -> bool {
+        let any = |empty: bool, hit: bool| empty || hit;
+        any(self.mac.is_empty(), self.mac.contains(&request.mac))
+            && any(self.uuid.is_empty(), request.uuid.is_some_and(|uuid| self.uuid.contains(&uuid)))
+            && any(
+                self.arch.is_empty(),
+                request.arch().is_some_and(|arch| self.arch.iter().any(|wanted| wanted.same_family(arch))),
+            )
+            && any(self.class.is_empty(), self.class.contains(&request.class))
+            && any(self.subnet.is_empty(), self.subnet.iter().any(|subnet| subnet.contains(&request.segment)))
+            && any(self.relay.is_empty(), request.relay.is_some_and(|relay| self.relay.contains(&relay)))
+            && any(self.iface.is_empty(), self.iface.contains(&request.iface))
+    }
+}
+
+/// Whether a boot file is iPXE itself, by its usual names. Handing it to a client that runs iPXE loops for ever.
+pub fn is_ipxe_binary(path: &str) -> bool {
+    let name = file_name(path);
+    name.ends_with(".kpxe")
+        || name.ends_with(".kkpxe")
+        || (name.ends_with(".pxe") && name.contains("ipxe"))
+        || (name.ends_with(".efi")
+            && ["ipxe", "snponly", "snp.efi", "intel.efi", "realtek.efi"]
+                .iter()
+                .any(|part| name.contains(part)))
+}
+
+/// Whether a boot file is GRUB or shim, by its usual names. GRUB 2.06 does not know a proxy: beside a foreign DHCP
+/// server it looks for its files on that server.
+pub fn is_grub_or_shim(path: &str) -> bool {
+    let name = file_name(path);
+    ["grub", "shim"].iter().any(|stem| name.starts_with(stem)) || name == "core.0"
+}
+
+fn file_name(path: &str) -> String {
+    path.rsplit(['/', '\\']).next().unwrap_or(path).to_ascii_lowercase()
+}
