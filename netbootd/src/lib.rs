@@ -1,1 +1,5 @@
-//! The network-boot daemon.
+//! The network-boot daemon: sockets, configuration and records around the pure crates.
+
+pub mod event;
+pub mod machines;
+pub mod net;

@@ -1,0 +1,112 @@
+//! Where every event goes: the log, the counters, and whoever watches.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::broadcast;
+
+use super::{Event, TransferId, log};
+
+/// One event with the time it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// When.
+    pub at: SystemTime,
+    /// What.
+    pub event: Event,
+}
+
+/// How often each thing happened since the start, by (kind, word): `("offer", "rule")`, `("tftp", "completed")`.
+pub type Counters = BTreeMap<(&'static str, &'static str), u64>;
+
+/// Takes every event.
+#[derive(Debug)]
+pub struct Recorder {
+    watchers: broadcast::Sender<Arc<Recorded>>,
+    counters: Mutex<Counters>,
+    next_transfer: AtomicU64,
+}
+
+impl Recorder {
+    /// With no watchers yet.
+    pub fn new() -> Self {
+        Recorder {
+            watchers: broadcast::Sender::new(WATCHER_BACKLOG),
+            counters: Mutex::default(),
+            next_transfer: AtomicU64::new(1),
+        }
+    }
+
+    /// A number for a new transfer.
+    pub fn transfer_id(&self) -> TransferId {
+        TransferId(self.next_transfer.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Logs, counts and passes on one event.
+    pub fn record(&self, event: Event) {
+        log::write(&event);
+        if let Some(key) = counted_as(&event) {
+            *self.counters.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
+        }
+        if self.watchers.receiver_count() > 0 {
+            // No watcher is no failure: the last one may have left just now.
+            let _ = self.watchers.send(Arc::new(Recorded { at: SystemTime::now(), event }));
+        }
+    }
+
+    /// Every event from now on. A watcher that falls behind loses the oldest ones and is told how many.
+    pub fn watch(&self) -> broadcast::Receiver<Arc<Recorded>> {
+        self.watchers.subscribe()
+    }
+
+    /// A copy of the counters.
+    pub fn counters(&self) -> Counters {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Recorder::new()
+    }
+}
+
+fn counted_as(event: &Event) -> Option<(&'static str, &'static str)> {
+    match event {
+        Event::Decided(decided) => Some((decided.decision.name(), decided.reason.as_str())),
+        Event::TransferFinished(finished) => Some((finished.proto.name(), finished.outcome.name())),
+        Event::FileRefused(refused) => Some((refused.proto.name(), refused.refusal.name())),
+        Event::TransferStarted(_) | Event::TransferProgress { .. } => None,
+    }
+}
+
+/// Events kept for a watcher that is slow to fetch them.
+const WATCHER_BACKLOG: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::super::{FileRefused, Proto, Refusal};
+    use super::*;
+
+    #[tokio::test]
+    async fn an_event_is_counted_and_reaches_a_watcher() {
+        let recorder = Recorder::new();
+        let mut watcher = recorder.watch();
+        let event = Event::FileRefused(FileRefused {
+            proto: Proto::Tftp,
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 2000)),
+            mac: None,
+            path: "pxelinux.cfg/0A".into(),
+            refusal: Refusal::NotFound,
+            detail: None,
+        });
+        recorder.record(event.clone());
+        recorder.record(Event::TransferProgress { id: recorder.transfer_id(), bytes: 1 });
+        assert_eq!(recorder.counters(), Counters::from([(("tftp", "not-found"), 1)]));
+        assert_eq!(watcher.recv().await.unwrap().event, event);
+    }
+}

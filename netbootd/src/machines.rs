@@ -1,0 +1,158 @@
+//! The machines seen lately: what each asked for, what it was told, and which address it uses.
+//!
+//! This is how a file request, which carries an IP address only, finds the machine it comes from.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pxe_policy::{BootRequest, MacAddr, Verdict};
+
+/// What is known of one machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Its last boot request.
+    pub request: BootRequest,
+    /// What it was told.
+    pub verdict: Verdict,
+}
+
+/// The table. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
+#[derive(Debug, Default)]
+pub struct Machines {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    clock: u64,
+    machines: HashMap<MacAddr, Entry>,
+    by_age: BTreeMap<u64, MacAddr>,
+    by_addr: HashMap<Ipv4Addr, MacAddr>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    touched: u64,
+    machine: Option<Arc<Machine>>,
+    addr: Option<Ipv4Addr>,
+}
+
+impl Machines {
+    /// Remembers what a machine asked for and was told.
+    pub fn decided(&self, request: &BootRequest, verdict: &Verdict) {
+        let machine = Machine { request: request.clone(), verdict: verdict.clone() };
+        self.with(|table| table.touch(request.mac).machine = Some(Arc::new(machine)));
+    }
+
+    /// Remembers that a machine uses an address: it asked a server for it, was given it, or speaks from it.
+    pub fn uses(&self, mac: MacAddr, addr: Ipv4Addr) {
+        if addr.is_unspecified() || addr.is_broadcast() || addr.is_multicast() {
+            return;
+        }
+        self.with(|table| {
+            let former = table.touch(mac).addr.replace(addr);
+            if let Some(former) = former.filter(|former| *former != addr) {
+                table.forget_addr(former, mac);
+            }
+            table.by_addr.insert(addr, mac);
+        });
+    }
+
+    /// The hardware address behind an IP address.
+    pub fn mac_of(&self, addr: Ipv4Addr) -> Option<MacAddr> {
+        self.with(|table| table.by_addr.get(&addr).copied())
+    }
+
+    /// What is known of the machine with this hardware address.
+    pub fn by_mac(&self, mac: MacAddr) -> Option<Arc<Machine>> {
+        self.with(|table| table.machines.get(&mac).and_then(|entry| entry.machine.clone()))
+    }
+
+    /// What is known of the machine behind an IP address.
+    pub fn by_addr(&self, addr: Ipv4Addr) -> Option<Arc<Machine>> {
+        self.mac_of(addr).and_then(|mac| self.by_mac(mac))
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut Table) -> T) -> T {
+        action(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Table {
+    fn touch(&mut self, mac: MacAddr) -> &mut Entry {
+        self.clock += 1;
+        if !self.machines.contains_key(&mac) && self.machines.len() >= MAX_MACHINES {
+            self.drop_oldest();
+        }
+        let clock = self.clock;
+        let entry = self.machines.entry(mac).or_insert(Entry { touched: clock, machine: None, addr: None });
+        self.by_age.remove(&entry.touched);
+        entry.touched = clock;
+        self.by_age.insert(clock, mac);
+        entry
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some((_, mac)) = self.by_age.pop_first() else { return };
+        if let Some(addr) = self.machines.remove(&mac).and_then(|entry| entry.addr) {
+            self.forget_addr(addr, mac);
+        }
+    }
+
+    fn forget_addr(&mut self, addr: Ipv4Addr, mac: MacAddr) {
+        if self.by_addr.get(&addr) == Some(&mac) {
+            self.by_addr.remove(&addr);
+        }
+    }
+}
+
+/// A campus that switches on at once fits; a flood of made-up hardware addresses stays under about 10 MB.
+pub const MAX_MACHINES: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mac(n: usize) -> MacAddr {
+        let [a, b, c, d] = u32::try_from(n).unwrap().to_be_bytes();
+        MacAddr([2, 0, a, b, c, d])
+    }
+
+    #[test]
+    fn an_address_belongs_to_its_last_user() {
+        let machines = Machines::default();
+        let (first, second) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+        machines.uses(mac(1), first);
+        machines.uses(mac(1), second);
+        assert_eq!((machines.mac_of(first), machines.mac_of(second)), (None, Some(mac(1))));
+        machines.uses(mac(2), second);
+        assert_eq!(machines.mac_of(second), Some(mac(2)));
+        machines.uses(mac(1), first);
+        assert_eq!(
+            machines.mac_of(second),
+            Some(mac(2)),
+            "the second machine's address is not taken from it"
+        );
+        machines.uses(mac(3), Ipv4Addr::UNSPECIFIED);
+        assert_eq!(machines.mac_of(Ipv4Addr::UNSPECIFIED), None);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_the_oldest_leave_first() {
+        let machines = Machines::default();
+        let addr = |n: usize| Ipv4Addr::from(0x0a00_0001 + u32::try_from(n).unwrap());
+        for n in 0..MAX_MACHINES {
+            machines.uses(mac(n), addr(n));
+        }
+        machines.uses(mac(0), addr(0));
+        machines.uses(mac(MAX_MACHINES), addr(MAX_MACHINES));
+        assert_eq!(machines.mac_of(addr(0)), Some(mac(0)));
+        assert_eq!(machines.mac_of(addr(1)), None);
+        let table = machines.table.lock().unwrap();
+        assert_eq!(
+            (table.machines.len(), table.by_age.len(), table.by_addr.len()),
+            (MAX_MACHINES, MAX_MACHINES, MAX_MACHINES)
+        );
+    }
+}

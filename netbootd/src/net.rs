@@ -1,0 +1,5 @@
+//! Sockets and interfaces: everything that asks the kernel about the network.
+
+pub mod frame;
+pub mod iface;
+pub mod udp;
