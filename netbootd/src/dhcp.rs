@@ -1,0 +1,22 @@
+//! DHCP as netbootd speaks it: bytes in, bytes and a destination out.
+//!
+//! [`guard`] makes a [`Packet`] of hostile bytes, [`intake`] a `BootRequest` of a packet. [`proxy`], [`boot_server`] and
+//! [`server`] answer on ports 67 and 4011; [`boot_info`] fills in what a boot client needs; [`reply`] writes the bytes,
+//! [`destination`] says where they go, and [`answer`] joins them with the event. None of it touches a socket.
+
+pub mod answer;
+pub mod boot_info;
+pub mod boot_server;
+pub mod destination;
+pub mod guard;
+pub mod intake;
+pub mod option;
+pub mod proxy;
+pub mod reply;
+#[cfg(test)]
+mod testing;
+
+pub use answer::{Answer, Reply};
+pub use destination::Destination;
+pub use guard::{Malformed, Packet};
+pub use intake::Arrival;

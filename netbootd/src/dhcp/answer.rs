@@ -1,0 +1,117 @@
+//! What a packet led to: a reply or silence, and the event that tells of it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use pxe_policy::{BootRequest, Decision, Reason, Verdict};
+
+use super::option::MessageType;
+use super::reply::ReplyBuilder;
+use super::{Arrival, Destination, Malformed, Packet};
+use crate::event::{Answered, Decided, Proto};
+
+/// What a DHCP packet led to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The reply, unless the answer is silence.
+    pub reply: Option<Reply>,
+    /// What is recorded.
+    pub event: Decided,
+}
+
+/// Bytes with their destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The DHCP message.
+    pub bytes: Vec<u8>,
+    /// Where it goes.
+    pub to: Destination,
+    /// The own address it comes from.
+    pub from: Ipv4Addr,
+}
+
+impl Answer {
+    /// Silence about bytes that are no packet.
+    pub fn malformed(error: Malformed, arrival: &Arrival<'_>, proto: Proto) -> Self {
+        let event = Decided {
+            proto,
+            iface: arrival.iface.name.clone(),
+            peer: SocketAddr::V4(arrival.from),
+            xid: None,
+            mac: None,
+            uuid: None,
+            arch: None,
+            class: None,
+            decision: Answered::Ignore,
+            reason: Reason::Malformed,
+            detail: Some(error.to_string()),
+            rule: None,
+            image: None,
+            boot_file: None,
+            address: None,
+        };
+        Answer { reply: None, event }
+    }
+
+    /// Silence about a packet, with what is known of it.
+    pub fn silence(packet: &Packet, arrival: &Arrival<'_>, proto: Proto, reason: Reason) -> Self {
+        let event = Decided {
+            proto,
+            iface: arrival.iface.name.clone(),
+            peer: SocketAddr::V4(arrival.from),
+            xid: Some(packet.header.xid()),
+            mac: Some(packet.mac()),
+            uuid: None,
+            arch: None,
+            class: super::intake::class_of(packet),
+            decision: Answered::Ignore,
+            reason,
+            detail: None,
+            rule: None,
+            image: None,
+            boot_file: None,
+            address: None,
+        };
+        Answer { reply: None, event }
+    }
+
+    /// Adds what the request and the verdict say.
+    pub fn explained(mut self, request: &BootRequest, verdict: &Verdict) -> Self {
+        self.event.uuid = request.uuid;
+        self.event.arch = request.arch();
+        self.event.class = Some(request.class);
+        self.event.reason = verdict.reason;
+        self.event.rule = verdict.rule.clone();
+        match &verdict.decision {
+            Decision::Boot(boot) => self.event.image = boot.image.clone(),
+            Decision::LocalBoot => self.event.decision = Answered::LocalBoot,
+            Decision::Ignore => {}
+        }
+        if verdict.reason == Reason::NoBootFile {
+            let looked_at: Vec<String> = verdict.evidence.iter().map(ToString::to_string).collect();
+            self.event.detail = Some(looked_at.join("; "));
+        }
+        self
+    }
+
+    /// Turns silence into a reply; a reply that the client would not take stays silence, with its reason.
+    pub fn with_reply(
+        mut self,
+        kind: MessageType,
+        builder: ReplyBuilder,
+        to: Destination,
+        from: Ipv4Addr,
+    ) -> Self {
+        match builder.finish() {
+            Ok(bytes) => {
+                self.event.decision = match kind {
+                    MessageType::Offer => Answered::Offer,
+                    MessageType::Nak => Answered::Nak,
+                    _ => Answered::Ack,
+                };
+                self.reply = Some(Reply { bytes, to, from });
+            }
+            Err(reason) => self.event.reason = reason,
+        }
+        self
+    }
+}

@@ -1,0 +1,126 @@
+//! What a boot client needs in a reply: the boot file, its server, and the PXE or HTTP flavour around them.
+
+use std::net::Ipv4Addr;
+
+use pxe_policy::option43::{PxeOption, PxeOptions};
+use pxe_policy::{Boot, Class, Via};
+
+use super::reply::ReplyBuilder;
+use super::{Packet, option};
+
+/// How boot clients are answered; from the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootService {
+    /// How a proxy offers.
+    pub style: OfferStyle,
+    /// The port of the HTTP service, for URLs.
+    pub http_port: u16,
+}
+
+/// How a proxy offers to PXE firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferStyle {
+    /// As WDS does: no option 43, and the boot file comes from port 4011.
+    Binl,
+    /// With option 43 = `06 01 08 ff` and the file at once; some UEFI firmware ignores such offers.
+    Bypass,
+}
+
+/// The boot file as the client is told: a path for TFTP, a URL for HTTP.
+///
+/// URLs carry an address, never a name: EDK2 ignores a name without a DNS server beside it.
+pub fn boot_file(boot: &Boot, local: Ipv4Addr, service: BootService) -> String {
+    if boot.is_url() || boot.via == Via::Tftp {
+        return boot.file.clone();
+    }
+    let server = boot.next_server.unwrap_or(local);
+    let mut url = format!("http://{server}");
+    if service.http_port != DEFAULT_HTTP_PORT {
+        url.push_str(&format!(":{}", service.http_port));
+    }
+    url.push('/');
+    for byte in boot.file.trim_start_matches('/').bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
+                url.push(char::from(byte))
+            }
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
+}
+
+/// Says what the reply is about: option 60 exactly as the client's kind expects it, option 97 as it was sent, and the
+/// PXE options, if any. They come in this order, behind 53 and 54.
+pub fn put_flavour(
+    reply: ReplyBuilder,
+    packet: &Packet,
+    class: Class,
+    vendor_class: bool,
+    options: Option<&PxeOptions>,
+) -> ReplyBuilder {
+    let mut reply = reply;
+    if vendor_class {
+        let text: &[u8] = if class == Class::Http { b"HTTPClient" } else { b"PXEClient" };
+        reply = reply.option(option::VENDOR_CLASS, text);
+    }
+    if let Some(uuid) = packet.first(option::SYSTEM_UUID) {
+        reply = reply.option(option::SYSTEM_UUID, uuid);
+    }
+    match options.map(PxeOptions::emit) {
+        Some(Ok(bytes)) => reply.option(option::VENDOR_OPTIONS, &bytes),
+        // The options put here are a few bytes long; nothing in them can outgrow its length byte.
+        Some(Err(_)) | None => reply,
+    }
+}
+
+/// Names the boot file and the server that holds it.
+pub fn put_boot_file(
+    reply: ReplyBuilder,
+    packet: &Packet,
+    class: Class,
+    boot: &Boot,
+    told: &str,
+    local: Ipv4Addr,
+) -> ReplyBuilder {
+    let server = boot.next_server.unwrap_or(local);
+    let reply = reply.next_server(server).boot_file(told, class == Class::Http);
+    if packet.asks_for(option::TFTP_SERVER_NAME) && boot.via == Via::Tftp {
+        return reply.option(option::TFTP_SERVER_NAME, server.to_string().as_bytes());
+    }
+    reply
+}
+
+/// The boot item that a request on port 4011 names, to be echoed.
+pub fn chosen_item(packet: &Packet) -> Option<PxeOptions> {
+    let item =
+        packet.all(option::VENDOR_OPTIONS).find_map(|value| PxeOptions::parse(value).ok()?.boot_item())?;
+    Some(PxeOptions(vec![PxeOption::BootItem(item)]))
+}
+
+const DEFAULT_HTTP_PORT: u16 = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boot(file: &str, via: Via, next_server: Option<Ipv4Addr>) -> Boot {
+        Boot { file: file.into(), via, next_server, image: None }
+    }
+
+    #[test]
+    fn a_boot_file_is_a_path_or_a_url_as_its_client_fetches_it() {
+        let local = Ipv4Addr::new(10, 0, 0, 1);
+        let other = Some(Ipv4Addr::new(10, 0, 0, 9));
+        let table = [
+            (boot("/a/b.0", Via::Tftp, None), 80, "/a/b.0"),
+            (boot("a/b c.efi", Via::Http, None), 80, "http://10.0.0.1/a/b%20c.efi"),
+            (boot("//a.efi", Via::Http, None), 8080, "http://10.0.0.1:8080/a.efi"),
+            (boot("a.efi", Via::Http, other), 80, "http://10.0.0.9/a.efi"),
+            (boot("https://boot.example/a.efi", Via::Http, None), 80, "https://boot.example/a.efi"),
+        ];
+        for (boot, http_port, told) in table {
+            assert_eq!(boot_file(&boot, local, BootService { style: OfferStyle::Binl, http_port }), told);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The boot server on port 4011 (PXE 2.1 §2.2.4, and BINL as WDS answers it).
+//!
+//! Nothing is needed from an offer made before: on a host that runs the DHCP server, this is the first packet seen.
+
+use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict};
+
+use super::boot_info::{self, BootService};
+use super::intake::boot_request;
+use super::option::MessageType;
+use super::reply::ReplyBuilder;
+use super::{Answer, Arrival, Destination, Packet};
+use crate::event::Proto;
+
+/// Answers a packet on port 4011 with the boot file. `known` is what the machine said of itself before: iPXE's request for a menu
+/// item has neither architecture nor UUID.
+pub fn answer(
+    packet: &Packet,
+    arrival: &Arrival<'_>,
+    service: BootService,
+    known: Option<&BootRequest>,
+    decide: impl FnOnce(&BootRequest) -> Verdict,
+) -> Answer {
+    let silence = |reason| Answer::silence(packet, arrival, Proto::Pxe, reason);
+    let kind = match packet.message_type() {
+        MessageType::Discover => MessageType::Offer,
+        MessageType::Request | MessageType::Inform => MessageType::Ack,
+        _ => return silence(Reason::NotForABootServer),
+    };
+    let request = match (boot_request(packet, arrival), known) {
+        (Ok(request), _) if request.class == Class::Bsdp => return silence(Reason::NotForABootServer),
+        (Ok(request), _) => request,
+        (Err(Reason::NoArchitecture), Some(known)) => known.clone(),
+        (Err(reason), _) => return silence(reason),
+    };
+    let verdict = decide(&request);
+    let mut answer = silence(verdict.reason).explained(&request, &verdict);
+    let Decision::Boot(boot) = &verdict.decision else { return answer };
+
+    let told = boot_info::boot_file(boot, arrival.local, service);
+    let item = boot_info::chosen_item(packet);
+    let reply = ReplyBuilder::new(packet, kind, arrival.local);
+    let reply = boot_info::put_flavour(reply, packet, request.class, true, item.as_ref());
+    let reply = boot_info::put_boot_file(reply, packet, request.class, boot, &told, arrival.local);
+    answer.event.boot_file = Some(told);
+    answer.with_reply(kind, reply, Destination::of_boot_server_reply(packet, arrival), arrival.local)
+}
+
+#[cfg(test)]
+mod tests;

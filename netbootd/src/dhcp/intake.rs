@@ -1,0 +1,87 @@
+//! What a packet says about a machine.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use pxe_policy::{ArchType, BootRequest, Class, MAX_ARCH_TYPES, Reason, SystemUuid};
+
+use super::{Packet, option};
+use crate::net::iface::Iface;
+
+/// How a packet came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// The receiving interface.
+    pub iface: &'a Iface,
+    /// The own address to answer from: the one that was asked, or the interface's own after a broadcast.
+    pub local: Ipv4Addr,
+    /// The sender.
+    pub from: SocketAddrV4,
+}
+
+impl<'a> Arrival<'a> {
+    /// Chooses the own address: `to` when it is one of the interface's, else the one in the client's network.
+    pub fn new(iface: &'a Iface, to: Ipv4Addr, from: SocketAddrV4) -> Self {
+        let local = if iface.owns(to) { to } else { iface.addr_towards(*from.ip()) };
+        Arrival { iface, local, from }
+    }
+}
+
+/// Who is speaking, or None for a machine that did not ask to boot from the network.
+///
+/// The vendor class is compared by its prefix only: what follows differs between firmwares, and U-Boot writes hex where
+/// others write decimal.
+pub fn class_of(packet: &Packet) -> Option<Class> {
+    let vendor_class = packet.first(option::VENDOR_CLASS)?;
+    let class = if vendor_class.starts_with(b"PXEClient") {
+        Class::Pxe
+    } else if vendor_class.starts_with(b"HTTPClient") {
+        Class::Http
+    } else if vendor_class.starts_with(b"AAPLBSDPC") {
+        Class::Bsdp
+    } else {
+        return None;
+    };
+    let ipxe = packet.all(option::USER_CLASS).any(is_ipxe);
+    Some(if ipxe && class != Class::Bsdp { Class::Ipxe } else { class })
+}
+
+/// The request that a packet makes, or why it makes none. Without option 93 no boot file can be chosen.
+pub fn boot_request(packet: &Packet, arrival: &Arrival<'_>) -> Result<BootRequest, Reason> {
+    let class = class_of(packet).ok_or(Reason::NotABootRequest)?;
+    let request = BootRequest {
+        mac: packet.mac(),
+        uuid: packet.first(option::SYSTEM_UUID).and_then(SystemUuid::from_option),
+        archs: archs(packet),
+        class,
+        relay: packet.relay(),
+        segment: packet.relay().unwrap_or(arrival.local),
+        iface: arrival.iface.name.clone(),
+        secs: packet.header.secs(),
+    };
+    if request.archs.is_empty() && class != Class::Bsdp {
+        return Err(Reason::NoArchitecture);
+    }
+    Ok(request)
+}
+
+/// Option 93 as a list; an odd last byte is left out.
+fn archs(packet: &Packet) -> Vec<ArchType> {
+    let pairs = packet.all(option::ARCH).flat_map(|value| value.chunks_exact(2));
+    pairs.take(MAX_ARCH_TYPES).map(|pair| ArchType(u16::from_be_bytes([pair[0], pair[1]]))).collect()
+}
+
+/// iPXE sends its user class bare; others send it as RFC 3004 says, each class behind its length.
+fn is_ipxe(value: &[u8]) -> bool {
+    if value == b"iPXE" {
+        return true;
+    }
+    let mut rest = value;
+    while let [length, after @ ..] = rest {
+        let Some((class, after)) = after.split_at_checked(usize::from(*length)) else { return false };
+        if class == b"iPXE" {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}

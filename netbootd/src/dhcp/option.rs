@@ -1,0 +1,50 @@
+//! Option codes (RFC 2132 unless another source is named) and message types.
+
+pub use dhcproto::v4::MessageType;
+
+/// Subnet mask.
+pub const SUBNET_MASK: u8 = 1;
+/// Routers.
+pub const ROUTER: u8 = 3;
+/// Name servers.
+pub const DNS: u8 = 6;
+/// Host name.
+pub const HOST_NAME: u8 = 12;
+/// Domain name.
+pub const DOMAIN_NAME: u8 = 15;
+/// Vendor options: PXE's and BSDP's own options inside.
+pub const VENDOR_OPTIONS: u8 = 43;
+/// The address that the client asks for.
+pub const REQUESTED_ADDRESS: u8 = 50;
+/// Lease time in seconds.
+pub const LEASE_TIME: u8 = 51;
+/// Message type.
+pub const MESSAGE_TYPE: u8 = 53;
+/// The server that an answer is from, or that a request is for.
+pub const SERVER_IDENTIFIER: u8 = 54;
+/// The options that the client would like.
+pub const PARAMETER_LIST: u8 = 55;
+/// The largest DHCP message that the client takes.
+pub const MAX_MESSAGE_SIZE: u8 = 57;
+/// Renewal time in seconds.
+pub const RENEWAL_TIME: u8 = 58;
+/// Rebinding time in seconds.
+pub const REBINDING_TIME: u8 = 59;
+/// Vendor class.
+pub const VENDOR_CLASS: u8 = 60;
+/// TFTP server name.
+pub const TFTP_SERVER_NAME: u8 = 66;
+/// Boot file name.
+pub const BOOT_FILE: u8 = 67;
+/// User class (RFC 3004).
+pub const USER_CLASS: u8 = 77;
+/// Relay agent information (RFC 3046).
+pub const RELAY_AGENT: u8 = 82;
+/// Client system architecture (RFC 4578).
+pub const ARCH: u8 = 93;
+/// Client machine identifier (RFC 4578).
+pub const SYSTEM_UUID: u8 = 97;
+/// Padding.
+pub const PAD: u8 = 0;
+/// End of the options.
+pub const END: u8 = 255;

@@ -1,0 +1,78 @@
+//! ProxyDHCP on port 67: boot offers beside a DHCP server that gives the addresses (PXE 2.1 §2.2.3).
+
+use pxe_policy::option43::PxeOptions;
+use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict};
+
+use super::boot_info::{self, BootService, OfferStyle};
+use super::intake::boot_request;
+use super::option::{self, MessageType};
+use super::reply::ReplyBuilder;
+use super::{Answer, Arrival, Destination, Packet};
+use crate::event::Proto;
+
+/// Answers a packet on port 67. Only a DISCOVER of a machine that wants to boot from the network gets a reply: everything else
+/// belongs to the DHCP server.
+pub fn answer(
+    packet: &Packet,
+    arrival: &Arrival<'_>,
+    service: BootService,
+    decide: impl FnOnce(&BootRequest) -> Verdict,
+) -> Answer {
+    let silence = |reason| Answer::silence(packet, arrival, Proto::Proxy, reason);
+    let request = match boot_request(packet, arrival) {
+        Ok(request) => request,
+        Err(reason) => return silence(reason),
+    };
+    match packet.message_type() {
+        MessageType::Discover if request.class == Class::Bsdp => return silence(Reason::Disabled),
+        MessageType::Discover => {}
+        MessageType::Request if takes_another_lease(packet, arrival) => return silence(Reason::OtherServer),
+        _ => return silence(Reason::NotForABootServer),
+    }
+    let verdict = decide(&request);
+    let answer = silence(verdict.reason).explained(&request, &verdict);
+    match &verdict.decision {
+        Decision::Boot(_) => offer(answer, packet, arrival, service, &request, &verdict),
+        Decision::LocalBoot | Decision::Ignore => answer,
+    }
+}
+
+fn offer(
+    mut answer: Answer,
+    packet: &Packet,
+    arrival: &Arrival<'_>,
+    service: BootService,
+    request: &BootRequest,
+    verdict: &Verdict,
+) -> Answer {
+    let Decision::Boot(boot) = &verdict.decision else { return answer };
+    let local = arrival.local;
+    let told = boot_info::boot_file(boot, local, service);
+    let bypass = PxeOptions::boot_at_once();
+    let with_file = names_file_at_once(request.class, service.style);
+    let options = (with_file && request.class == Class::Pxe).then_some(&bypass);
+
+    let reply = ReplyBuilder::new(packet, MessageType::Offer, local).without_client_addr();
+    let reply = boot_info::put_flavour(reply, packet, request.class, true, options);
+    let reply = if with_file {
+        boot_info::put_boot_file(reply, packet, request.class, boot, &told, local)
+    } else {
+        // The client asks the server named here on port 4011, so it must be this one wherever the file is.
+        reply.next_server(local)
+    };
+    answer.event.boot_file = Some(told);
+    answer.with_reply(MessageType::Offer, reply, Destination::of_reply(packet, None), local)
+}
+
+/// HTTP boot and iPXE take the file from the offer in either style; PXE firmware asks port 4011 for it, as with WDS.
+fn names_file_at_once(class: Class, style: OfferStyle) -> bool {
+    class != Class::Pxe || style == OfferStyle::Bypass
+}
+
+/// Whether a REQUEST is the client taking its lease from the DHCP server.
+fn takes_another_lease(packet: &Packet, arrival: &Arrival<'_>) -> bool {
+    packet.address(option::SERVER_IDENTIFIER).is_some_and(|server| !arrival.iface.owns(server))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Captured packets and a receiving interface, for the tests of this folder.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use pxe_policy::{Boot, Decision, Reason, Verdict, Via};
+use serde_json::Value;
+
+use super::boot_info::{BootService, OfferStyle};
+use super::{Arrival, Packet};
+use crate::net::iface::Iface;
+
+/// The server's address in the captures.
+pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+
+/// How the tests' server answers unless a test says otherwise.
+pub(crate) const BINL: BootService = BootService { style: OfferStyle::Binl, http_port: 80 };
+
+/// One captured packet with what an independent parser read in it.
+pub(crate) struct Vector {
+    pub(crate) id: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) json: Value,
+}
+
+/// All of them.
+pub(crate) fn vectors() -> Vec<Vector> {
+    let file: Value = serde_json::from_str(include_str!("../../tests/data/dhcp-vectors.json")).unwrap();
+    let vectors = file["vectors"].as_array().unwrap().iter();
+    vectors
+        .map(|json| Vector {
+            id: json["id"].as_str().unwrap().to_owned(),
+            bytes: unhex(json["hex"].as_str().unwrap()),
+            json: json.clone(),
+        })
+        .collect()
+}
+
+/// A captured packet of a client by its name.
+pub(crate) fn captured(id: &str) -> Packet {
+    Packet::parse(&captured_bytes(id)).unwrap()
+}
+
+/// The bytes of a captured packet by its name.
+pub(crate) fn captured_bytes(id: &str) -> Vec<u8> {
+    vectors().into_iter().find(|vector| vector.id == id).unwrap_or_else(|| panic!("no vector {id}")).bytes
+}
+
+/// An interface with two addresses.
+pub(crate) fn lan() -> Iface {
+    let addrs = vec!["10.77.0.2/24".parse().unwrap(), "10.78.0.2/24".parse().unwrap()];
+    Iface { name: "lan0".into(), index: 3, mac: None, addrs }
+}
+
+/// A broadcast that came in on `iface`.
+pub(crate) fn broadcast(iface: &Iface) -> Arrival<'_> {
+    Arrival::new(iface, Ipv4Addr::BROADCAST, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68))
+}
+
+/// A verdict to boot `file`.
+pub(crate) fn boot(file: &str, via: Via) -> Verdict {
+    let boot = Boot { file: file.into(), via, next_server: None, image: None };
+    Verdict {
+        decision: Decision::Boot(boot),
+        reason: Reason::Rule,
+        rule: Some("test".into()),
+        evidence: Vec::new(),
+    }
+}
+
+/// Bytes of hex digits.
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
