@@ -1,4 +1,5 @@
 //! Sender against receiver over a link that loses, repeats and reorders, on a virtual clock.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
