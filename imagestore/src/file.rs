@@ -1,0 +1,89 @@
+//! An opened file of the boot tree.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+/// A file that is being served. It keeps the bytes it was opened with: a replaced file is another one.
+#[derive(Debug)]
+pub struct BootFile {
+    file: File,
+    len: u64,
+    modified: SystemTime,
+    etag: String,
+}
+
+/// Why bytes of a file could not be read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It has become shorter than it was when it was opened.
+    #[error("the file has shrunk: nothing at byte {at} of {len}")]
+    Shrunk {
+        /// Where reading was tried, in bytes.
+        at: u64,
+        /// The length when it was opened, in bytes.
+        len: u64,
+    },
+    /// The system says no.
+    #[error("cannot read at byte {at}")]
+    Io {
+        /// Where, in bytes.
+        at: u64,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl BootFile {
+    pub(crate) fn new(file: File, metadata: &Metadata) -> Self {
+        // Strong enough for If-Range: another file, or another version, differs in one of the four.
+        let etag = format!(
+            "\"{:x}-{:x}-{:x}-{:x}{:09x}\"",
+            metadata.dev(),
+            metadata.ino(),
+            metadata.len(),
+            metadata.mtime(),
+            metadata.mtime_nsec()
+        );
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        BootFile { file, len: metadata.len(), modified, etag }
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// When it was last changed.
+    pub fn modified(&self) -> SystemTime {
+        self.modified
+    }
+
+    /// A strong entity tag, with its quotes (RFC 9110 §8.8.3).
+    pub fn etag(&self) -> &str {
+        &self.etag
+    }
+
+    /// Fills `buf` from `offset`. A range that ends beyond the length is the caller's mistake and reads as shrunk.
+    pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+        let mut done = 0;
+        while done < buf.len() {
+            let at = offset + done as u64;
+            match self.file.read_at(&mut buf[done..], at) {
+                Ok(0) => return Err(ReadError::Shrunk { at, len: self.len }),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(ReadError::Io { at, source }),
+            }
+        }
+        Ok(())
+    }
+}

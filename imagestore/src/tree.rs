@@ -1,0 +1,199 @@
+//! The boot tree: folders under one root, as clients see them.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::Mode;
+use thiserror::Error;
+
+use crate::{BootFile, BootPath, PathError};
+
+/// Folders under one root.
+#[derive(Debug)]
+pub struct BootTree {
+    /// The longest prefix first.
+    mounts: Vec<Mounted>,
+}
+
+/// A folder and its place in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Its place, such as `winpe`; empty for the root.
+    pub at: String,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+#[derive(Debug)]
+struct Mounted {
+    at: Vec<Vec<u8>>,
+    root: OwnedFd,
+}
+
+/// Why a folder cannot be part of the tree.
+#[derive(Debug, Error)]
+#[error("cannot open the folder {}", folder.display())]
+pub struct MountError {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// Why a path was not opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The path is none.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// There is no such file.
+    #[error("no such file")]
+    NotFound,
+    /// A symbolic link leads out of the tree.
+    #[error("the path leads out of the boot tree")]
+    OutsideTree,
+    /// The file may not be read.
+    #[error("permission denied")]
+    Permission,
+    /// It is a folder, a device, a pipe or a socket.
+    #[error("not a regular file")]
+    NotAFile,
+    /// The system says no.
+    #[error("cannot open the file")]
+    Io(#[source] io::Error),
+}
+
+impl BootTree {
+    /// Opens the folders.
+    pub fn new(mounts: &[Mount]) -> Result<Self, MountError> {
+        let mut opened = Vec::with_capacity(mounts.len());
+        for mount in mounts {
+            let root = open_folder(&mount.folder)
+                .map_err(|errno| MountError { folder: mount.folder.clone(), source: errno.into() })?;
+            let at = mount.at.split('/').filter(|part| !part.is_empty());
+            opened.push(Mounted { at: at.map(|part| part.as_bytes().to_vec()).collect(), root });
+        }
+        opened.sort_by_key(|mounted| std::cmp::Reverse(mounted.at.len()));
+        Ok(BootTree { mounts: opened })
+    }
+
+    /// Opens the file that a client asks for.
+    ///
+    /// A name spelled exactly so wins over one that differs in case only; among several of those the first in byte order wins.
+    pub fn open(&self, path: &BootPath) -> Result<BootFile, OpenError> {
+        let components: Vec<&[u8]> = path.components().collect();
+        for mounted in &self.mounts {
+            let Some(inside) = strip_prefix(&components, &mounted.at) else { continue };
+            match mounted.open(inside) {
+                Err(OpenError::NotFound) => {}
+                other => return other,
+            }
+        }
+        Err(OpenError::NotFound)
+    }
+
+    /// Opens a path as it was sent, and without the rubbish at its end if it is not there as sent.
+    pub fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {
+        let path = BootPath::parse(raw)?;
+        match (self.open(&path), BootPath::without_trailing_rubbish(raw)) {
+            (Err(OpenError::NotFound), Some(cleaned)) => self.open(&cleaned),
+            (result, _) => result,
+        }
+    }
+}
+
+impl Mounted {
+    fn open(&self, components: &[&[u8]]) -> Result<BootFile, OpenError> {
+        if components.is_empty() {
+            return Err(OpenError::NotAFile);
+        }
+        match open_regular(&self.root, &components.join(&b'/')) {
+            Err(OpenError::NotFound) => {}
+            other => return other,
+        }
+        let mut folders_read = 0;
+        match self.find(Vec::new(), components, &mut folders_read) {
+            Some(spelled) => open_regular(&self.root, &spelled),
+            None => Err(OpenError::NotFound),
+        }
+    }
+
+    /// The path as the folders spell it, found component by component.
+    fn find(&self, above: Vec<u8>, components: &[&[u8]], folders_read: &mut usize) -> Option<Vec<u8>> {
+        let [wanted, below @ ..] = components else { return Some(above) };
+        *folders_read += 1;
+        if *folders_read > MAX_FOLDERS_READ {
+            return None;
+        }
+        let mut names = self.names_like(&above, wanted);
+        // The exact spelling first, then by bytes.
+        names.sort_by_key(|name| (name != wanted, name.clone()));
+        names.into_iter().find_map(|name| {
+            let path = if above.is_empty() { name } else { [above.as_slice(), &name].join(&b'/') };
+            self.find(path, below, folders_read)
+        })
+    }
+
+    fn names_like(&self, folder: &[u8], wanted: &[u8]) -> Vec<Vec<u8>> {
+        let folder: &[u8] = if folder.is_empty() { b"." } else { folder };
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let Ok(mut dir) = open_beneath(&self.root, folder, flags).and_then(Dir::from_fd) else {
+            return Vec::new();
+        };
+        let names = dir.iter().filter_map(Result::ok).map(|entry| entry.file_name().to_bytes().to_vec());
+        names.filter(|name| name.eq_ignore_ascii_case(wanted)).collect()
+    }
+}
+
+fn strip_prefix<'a, 'b>(components: &'a [&'b [u8]], prefix: &[Vec<u8>]) -> Option<&'a [&'b [u8]]> {
+    let (head, tail) = components.split_at_checked(prefix.len())?;
+    let same = head.iter().zip(prefix).all(|(component, part)| component.eq_ignore_ascii_case(part));
+    same.then_some(tail)
+}
+
+fn open_folder(folder: &Path) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let root = nix::fcntl::open(folder, flags, Mode::empty())?;
+    // A folder that may be entered but not listed would only fail later, and for case-folded names only.
+    Dir::from_fd(root.try_clone().map_err(|_| Errno::EMFILE)?)?.iter().next().transpose()?;
+    Ok(root)
+}
+
+/// Opens below `root`; symbolic links that stay below it are followed, others are refused by the kernel.
+fn open_beneath(root: &OwnedFd, path: &[u8], flags: OFlag) -> nix::Result<OwnedFd> {
+    let how = OpenHow::new()
+        .flags(flags)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    openat2(root, OsStr::from_bytes(path), how)
+}
+
+fn open_regular(root: &OwnedFd, path: &[u8]) -> Result<BootFile, OpenError> {
+    // O_NONBLOCK: a pipe without a writer must not hold the thread.
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+    let file = match open_beneath(root, path, flags) {
+        Ok(fd) => File::from(fd),
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) => return Err(OpenError::NotFound),
+        Err(Errno::EXDEV | Errno::ELOOP) => return Err(OpenError::OutsideTree),
+        Err(Errno::EACCES | Errno::EPERM) => return Err(OpenError::Permission),
+        Err(Errno::ENXIO | Errno::ENODEV) => return Err(OpenError::NotAFile),
+        Err(errno) => return Err(OpenError::Io(errno.into())),
+    };
+    let metadata = file.metadata().map_err(OpenError::Io)?;
+    if !metadata.is_file() {
+        return Err(OpenError::NotAFile);
+    }
+    Ok(BootFile::new(file, &metadata))
+}
+
+/// A path of 32 components, each spelled in two ways on disk, is already unheard of.
+const MAX_FOLDERS_READ: usize = 64;
+
+#[cfg(test)]
+mod tests;
