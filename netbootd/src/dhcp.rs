@@ -13,6 +13,7 @@ pub mod intake;
 pub mod option;
 pub mod proxy;
 pub mod reply;
+pub mod server;
 #[cfg(test)]
 mod testing;
 

@@ -1,6 +1,20 @@
 //! The network-boot daemon: sockets, configuration and records around the pure crates.
+//!
+//! A packet comes in at [`listen`], is parsed and answered by [`dhcp`], decided by `pxe_policy` through [`services`], and leaves
+//! one [`event`]. Files are looked up by [`content`], addresses come from [`address_server`] and [`leases`].
 
+pub mod address_server;
+pub mod cli;
+pub mod config;
+pub mod console;
+pub mod content;
 pub mod dhcp;
 pub mod event;
+pub mod leases;
+pub mod listen;
 pub mod machines;
 pub mod net;
+pub mod probe;
+pub mod serve;
+pub mod services;
+pub mod template;

@@ -1,3 +1,7 @@
 //! The `netbootd` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    netbootd::cli::run()
+}

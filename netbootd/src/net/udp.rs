@@ -6,7 +6,8 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, getsockopt, recvmsg, sendmsg, setsockopt,
+    sockopt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
@@ -31,6 +32,15 @@ pub struct Received {
     pub ifindex: u32,
 }
 
+/// What a socket heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incoming {
+    /// A datagram.
+    Datagram(Received),
+    /// Something that was sent to this address reached a closed port (ICMP port unreachable).
+    Unreachable(SocketAddrV4),
+}
+
 /// Where to speak from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
@@ -50,6 +60,7 @@ impl Endpoint {
             socket.bind_device(Some(device.as_bytes()))?;
         }
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
         socket.bind(&addr.into())?;
         Ok(Endpoint { socket: UdpSocket::from_std(socket.into())? })
     }
@@ -59,34 +70,58 @@ impl Endpoint {
         self.socket.local_addr().map(|addr| addr.port())
     }
 
-    /// Waits for one datagram. An error is one datagram's (an ICMP report, a lost interface), never the end.
-    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<Received> {
+    /// Waits for a datagram or for word that one of ours did not arrive. An error is never the socket's end.
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<Incoming> {
         loop {
-            self.socket.readable().await?;
-            match self.try_recv(buf) {
+            self.socket.ready(HEARING).await?;
+            match self.socket.try_io(HEARING, || hear(self.socket.as_raw_fd(), buf)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,
             }
         }
     }
 
-    /// One datagram if there is one, else `WouldBlock`.
-    pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<Received> {
-        self.socket.try_io(Interest::READABLE, || receive(self.socket.as_raw_fd(), buf))
-    }
-
     /// Sends one datagram.
     pub async fn send(&self, bytes: &[u8], to: SocketAddrV4, source: Source) -> io::Result<()> {
+        self.send_segments(bytes, None, to, source).await
+    }
+
+    /// Sends datagrams of `segment` bytes each, the last one maybe shorter, in one system call (UDP segmentation offload). At
+    /// most [`MAX_SEGMENTS`] and [`MAX_SEGMENTED_BYTES`]. An error of kind `InvalidInput` or `Other` may mean that the path cannot do it.
+    pub async fn send_segments(
+        &self,
+        bytes: &[u8],
+        segment: Option<u16>,
+        to: SocketAddrV4,
+        source: Source,
+    ) -> io::Result<()> {
         loop {
             self.socket.writable().await?;
-            let sent = self.socket.try_io(Interest::WRITABLE, || {
-                transmit(self.socket.as_raw_fd(), &[IoSlice::new(bytes)], to, source)
-            });
+            let sent = self
+                .socket
+                .try_io(Interest::WRITABLE, || transmit(self.socket.as_raw_fd(), bytes, segment, to, source));
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other.map(drop),
             }
         }
+    }
+}
+
+/// The MTU of the route to `peer` in bytes, as the kernel knows it.
+pub fn path_mtu(peer: SocketAddrV4) -> Option<u16> {
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect(peer).ok()?;
+    let mtu = getsockopt(&socket, sockopt::IpMtu).ok()?;
+    // Loopback says 65536.
+    Some(u16::try_from(mtu).unwrap_or(u16::MAX))
+}
+
+fn hear(fd: RawFd, buf: &mut [u8]) -> io::Result<Incoming> {
+    match receive(fd, buf) {
+        Ok(received) => Ok(Incoming::Datagram(received)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => unreachable(fd).ok_or(error),
+        Err(error) => unreachable(fd).ok_or(error),
     }
 }
 
@@ -105,15 +140,46 @@ fn receive(fd: RawFd, buf: &mut [u8]) -> io::Result<Received> {
     Ok(Received { len: message.bytes, from, to, ifindex })
 }
 
-fn transmit(fd: RawFd, slices: &[IoSlice<'_>], to: SocketAddrV4, source: Source) -> io::Result<usize> {
+/// Takes the oldest report from the socket's error queue. Its address is where our datagram was sent.
+fn unreachable(fd: RawFd) -> Option<Incoming> {
+    let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in);
+    let mut start = [0; 64];
+    let mut slices = [IoSliceMut::new(&mut start)];
+    let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), MsgFlags::MSG_ERRQUEUE).ok()?;
+    message.address.map(|addr| Incoming::Unreachable(SocketAddrV4::from(addr)))
+}
+
+fn transmit(
+    fd: RawFd,
+    bytes: &[u8],
+    segment: Option<u16>,
+    to: SocketAddrV4,
+    source: Source,
+) -> io::Result<usize> {
     let info = libc::in_pktinfo {
         ipi_ifindex: i32::try_from(source.ifindex).unwrap_or(0),
         ipi_spec_dst: libc::in_addr { s_addr: u32::from(source.addr).to_be() },
         ipi_addr: libc::in_addr { s_addr: 0 },
     };
-    let control = [ControlMessage::Ipv4PacketInfo(&info)];
-    Ok(sendmsg(fd, slices, &control, MsgFlags::empty(), Some(&SockaddrIn::from(to)))?)
+    let to = SockaddrIn::from(to);
+    let slices = [IoSlice::new(bytes)];
+    let from = ControlMessage::Ipv4PacketInfo(&info);
+    let sent = match &segment {
+        Some(size) => {
+            let control = [from, ControlMessage::UdpGsoSegments(size)];
+            sendmsg(fd, &slices, &control, MsgFlags::empty(), Some(&to))
+        }
+        None => sendmsg(fd, &slices, &[from], MsgFlags::empty(), Some(&to)),
+    };
+    Ok(sent?)
 }
+
+/// The kernel's limit of segments in one call (UDP_MAX_SEGMENTS of older kernels).
+pub const MAX_SEGMENTS: usize = 64;
+/// One call's payload must fit an IPv4 packet.
+pub const MAX_SEGMENTED_BYTES: usize = 65_000;
+
+const HEARING: Interest = Interest::READABLE.add(Interest::ERROR);
 
 #[cfg(test)]
 mod tests {
@@ -128,12 +194,51 @@ mod tests {
         client.send(b"ask", SocketAddrV4::new(asked, server.port().unwrap()), any).await.unwrap();
 
         let mut buf = [0; 16];
-        let got = server.recv(&mut buf).await.unwrap();
+        let got = datagram(server.recv(&mut buf).await.unwrap());
         assert_eq!((&buf[..got.len], got.to), (b"ask".as_slice(), asked));
         assert_ne!(got.ifindex, 0);
         server.send(b"answer", got.from, Source { addr: got.to, ifindex: 0 }).await.unwrap();
-        let got = client.recv(&mut buf).await.unwrap();
+        let got = datagram(client.recv(&mut buf).await.unwrap());
         assert_eq!((&buf[..got.len], *got.from.ip()), (b"answer".as_slice(), asked));
+    }
+
+    fn datagram(incoming: Incoming) -> Received {
+        match incoming {
+            Incoming::Datagram(received) => received,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_reported_with_its_address() {
+        let server = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+        let closed = {
+            let client = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+            SocketAddrV4::new(Ipv4Addr::LOCALHOST, client.port().unwrap())
+        };
+        let source = Source { addr: Ipv4Addr::LOCALHOST, ifindex: 0 };
+        server.send(b"anyone?", closed, source).await.unwrap();
+        let mut buf = [0; 16];
+        assert_eq!(server.recv(&mut buf).await.unwrap(), Incoming::Unreachable(closed));
+    }
+
+    #[tokio::test]
+    async fn one_call_sends_many_datagrams() {
+        let server = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+        let client = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+        let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, client.port().unwrap());
+        let source = Source { addr: Ipv4Addr::LOCALHOST, ifindex: 0 };
+        server.send_segments(b"aaaabbbbcc", Some(4), to, source).await.unwrap();
+        let mut buf = [0; 16];
+        for expected in ["aaaa", "bbbb", "cc"] {
+            let got = datagram(client.recv(&mut buf).await.unwrap());
+            assert_eq!(&buf[..got.len], expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_route_to_loopback_has_its_mtu() {
+        assert_eq!(path_mtu(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9)), Some(u16::MAX));
     }
 
     #[tokio::test]

@@ -1,0 +1,196 @@
+//! The full DHCP service: leases from the table, written down, probed, and told to the client.
+
+mod probe;
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pxe_policy::{BootRequest, Class, Reason, SystemUuid, Verdict};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Config;
+use crate::dhcp::option::{self, MessageType};
+use crate::dhcp::server::{self, Terms};
+use crate::dhcp::{Answer, Arrival, Packet, intake};
+use crate::event::Proto;
+use crate::leases::{Client, Denied, LeaseStore, LeaseTable, Offer, Seconds, StoreError, Want};
+use crate::services::Services;
+
+/// The full DHCP service.
+#[derive(Debug)]
+pub struct AddressServer {
+    table: Mutex<LeaseTable>,
+    store: LeaseStore,
+    gate: Arc<Semaphore>,
+    probes: bool,
+}
+
+impl AddressServer {
+    /// Opens the lease file; `own` are the host's addresses, which are never given.
+    pub fn open(config: &Config, own: Vec<Ipv4Addr>) -> Result<Self, StoreError> {
+        let (store, remembered) = LeaseStore::open(&config.server.state_dir)?;
+        Ok(AddressServer {
+            table: Mutex::new(LeaseTable::new(config.dhcp.subnets.clone(), own, remembered)),
+            store,
+            gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            probes: config.dhcp.conflict_probe,
+        })
+    }
+
+    /// A place for one more request, unless too many are under way.
+    pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.gate).try_acquire_owned().ok()
+    }
+
+    /// Answers one packet on port 67.
+    pub async fn answer(&self, services: &Services, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
+        let silence = |reason| Answer::silence(packet, arrival, Proto::Dhcp, reason);
+        let request = match intake::boot_request(packet, arrival) {
+            Ok(request) if request.class == Class::Bsdp => return silence(Reason::Disabled),
+            Ok(request) => Some(request),
+            Err(_) => None,
+        };
+        match packet.message_type() {
+            MessageType::Discover => self.discover(services, packet, arrival, request).await,
+            MessageType::Request => self.request(services, packet, arrival, request).await,
+            MessageType::Inform => {
+                let client = packet.header.ciaddr();
+                let subnet = self.with_table(|table| table.subnet_of(client).cloned());
+                subnet.map_or_else(
+                    || silence(Reason::NoSubnet),
+                    |subnet| server::inform(packet, arrival, &subnet),
+                )
+            }
+            MessageType::Decline => match packet.address(option::REQUESTED_ADDRESS) {
+                Some(address) if self.with_table(|table| table.decline(packet.mac(), address, now())) => {
+                    self.store.remove(packet.mac()).await;
+                    silence(Reason::Declined)
+                }
+                _ => silence(Reason::WrongAddress),
+            },
+            MessageType::Release => {
+                let address = packet.header.ciaddr();
+                if self.with_table(|table| table.release(packet.mac(), address, now())) {
+                    self.store.remove(packet.mac()).await;
+                    return silence(Reason::Released);
+                }
+                silence(Reason::WrongAddress)
+            }
+            _ => silence(Reason::NotForABootServer),
+        }
+    }
+
+    async fn discover(
+        &self,
+        services: &Services,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+        request: Option<BootRequest>,
+    ) -> Answer {
+        let client = client_of(packet);
+        let wish = packet.address(option::REQUESTED_ADDRESS);
+        let segment = packet.relay().unwrap_or(arrival.local);
+        for _ in 0..MAX_PROBED {
+            let offered = self.with_table(|table| table.offer(client, wish, segment, now()));
+            let Offer { address, fresh } = match offered {
+                Ok(offer) => offer,
+                Err(reason) => return Answer::silence(packet, arrival, Proto::Dhcp, reason),
+            };
+            if fresh
+                && self.probes
+                && packet.relay().is_none()
+                && probe::is_in_use(address, arrival.local).await
+            {
+                tracing::warn!(%address, mac = %packet.mac(), "address in use by a machine that holds no lease");
+                self.with_table(|table| table.quarantine(address, now()));
+                continue;
+            }
+            return self.tell(services, packet, arrival, MessageType::Offer, address, request);
+        }
+        Answer::silence(packet, arrival, Proto::Dhcp, Reason::AddressInUse)
+    }
+
+    async fn request(
+        &self,
+        services: &Services,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+        request: Option<BootRequest>,
+    ) -> Answer {
+        let silence = |reason| Answer::silence(packet, arrival, Proto::Dhcp, reason);
+        let (client, segment) = (client_of(packet), packet.relay().unwrap_or(arrival.local));
+        let chosen = packet.address(option::SERVER_IDENTIFIER);
+        if chosen.is_some_and(|server| !arrival.iface.owns(server)) {
+            self.with_table(|table| table.withdraw(packet.mac(), now()));
+            return silence(Reason::OtherServer);
+        }
+        let want = match (chosen, packet.address(option::REQUESTED_ADDRESS), packet.header.ciaddr()) {
+            (Some(_), Some(address), _) => Want::Selecting(address),
+            (None, Some(address), _) => Want::InitReboot(address),
+            (_, None, address) if !address.is_unspecified() => Want::Renewing(address),
+            _ => return silence(Reason::WrongAddress),
+        };
+        // A client that renews through a relay or a router is known by the address it uses.
+        let segment = match want {
+            Want::Renewing(address) if packet.relay().is_none() => address,
+            _ => segment,
+        };
+        match self.with_table(|table| table.request(client, want, segment, now())) {
+            Err(Denied::Nak(reason)) => server::nak(packet, arrival, reason),
+            Err(Denied::Silence(reason)) => silence(reason),
+            Ok(lease) => {
+                if !self.store.put(lease).await {
+                    return silence(Reason::LeaseNotSaved);
+                }
+                self.tell(services, packet, arrival, MessageType::Ack, lease.address, request)
+            }
+        }
+    }
+
+    fn tell(
+        &self,
+        services: &Services,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+        kind: MessageType,
+        address: Ipv4Addr,
+        request: Option<BootRequest>,
+    ) -> Answer {
+        services.machines.uses(packet.mac(), address);
+        let verdict: Option<Verdict> = request.as_ref().map(|request| services.decide(request));
+        let client = client_of(packet);
+        let (subnet, name) = self.with_table(|table| {
+            (table.subnet_of(address).cloned(), table.reserved_name(client).map(str::to_owned))
+        });
+        let Some(subnet) = subnet else {
+            return Answer::silence(packet, arrival, Proto::Dhcp, Reason::NoSubnet);
+        };
+        let terms = Terms { address, subnet: &subnet, name: name.as_deref() };
+        let service = services.snapshot.load().boot_service();
+        server::lease(packet, arrival, kind, terms, service, request.as_ref().zip(verdict.as_ref()))
+    }
+
+    fn with_table<T>(&self, action: impl FnOnce(&mut LeaseTable) -> T) -> T {
+        action(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn client_of(packet: &Packet) -> Client {
+    Client { mac: packet.mac(), uuid: packet.first(option::SYSTEM_UUID).and_then(SystemUuid::from_option) }
+}
+
+fn now() -> Seconds {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Says whether probing is possible here, so that the start can tell.
+pub fn can_probe() -> io::Result<()> {
+    probe::open().map(drop)
+}
+
+/// Requests that wait for the disk or a probe at a time.
+const MAX_REQUESTS: usize = 4096;
+/// Addresses that are tried for one DISCOVER; a client asks again anyway.
+const MAX_PROBED: usize = 4;

@@ -1,0 +1,181 @@
+//! The command line.
+
+pub mod check_config;
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pxe_policy::{ArchType, MacAddr, SystemUuid};
+
+use crate::config::{Config, Findings};
+use crate::{probe, serve};
+
+/// Network-boots a mixed fleet: PCs by PXE and UEFI HTTP boot, Macs by BSDP.
+#[derive(Debug, Parser)]
+#[command(name = "netbootd", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve boots until stopped.
+    Serve(ServeArgs),
+    /// Check a configuration file and say everything that is wrong with it.
+    CheckConfig(CheckConfigArgs),
+    /// Ask a boot server what a client would ask, and show what comes.
+    #[command(subcommand)]
+    Probe(ProbeCommand),
+}
+
+/// `netbootd serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration file [default: /etc/netbootd/netbootd.toml if it exists, else built in].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The boot folder of the built-in default.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub root: Option<PathBuf>,
+    /// Show each machine's steps, with progress bars on a terminal, instead of log lines.
+    #[arg(long)]
+    pub progress: bool,
+}
+
+/// `netbootd check-config`.
+#[derive(Debug, Args)]
+pub struct CheckConfigArgs {
+    /// The configuration file.
+    #[arg(default_value = DEFAULT_CONFIG)]
+    pub file: PathBuf,
+    /// Print the built-in default instead.
+    #[arg(long)]
+    pub default: bool,
+}
+
+/// `netbootd probe`.
+#[derive(Debug, Subcommand)]
+pub enum ProbeCommand {
+    /// Fetch a file by TFTP and show bytes, rate and what was negotiated.
+    Tftp(probe::tftp::TftpArgs),
+    /// Fetch a URL and show its head, bytes and rate.
+    Http(probe::http::HttpArgs),
+    /// Send a DISCOVER as a PC would and show every offer.
+    Pxe(PxeArgs),
+}
+
+/// `netbootd probe pxe`.
+#[derive(Debug, Args)]
+pub struct PxeArgs {
+    /// The boot server to ask on port 4011; without it, a DISCOVER is broadcast.
+    pub server: Option<Ipv4Addr>,
+    /// The interface to ask on; needed for a broadcast.
+    #[arg(long)]
+    pub iface: Option<String>,
+    /// The hardware address to ask as [default: the interface's own].
+    #[arg(long)]
+    pub mac: Option<MacAddr>,
+    /// The UUID to ask as.
+    #[arg(long)]
+    pub uuid: Option<SystemUuid>,
+    /// The architecture to ask as.
+    #[arg(long, default_value = "x64-uefi")]
+    pub arch: ArchType,
+    /// Who to ask as.
+    #[arg(long, value_enum, default_value_t = AskAs::Pxe)]
+    pub class: AskAs,
+    /// How long to collect offers, in seconds.
+    #[arg(long, default_value_t = 3)]
+    pub timeout: u64,
+}
+
+/// Who a probe asks as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AskAs {
+    /// PXE firmware.
+    Pxe,
+    /// UEFI HTTP boot.
+    Http,
+    /// iPXE.
+    Ipxe,
+}
+
+/// Why a command failed, with its exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration cannot be used (78, EX_CONFIG).
+    Config(Box<Findings>),
+    /// Something that the configuration names cannot be used: an interface, a port that is taken (78).
+    Unusable(String),
+    /// The system denies something (77, EX_NOPERM).
+    Permission(String),
+    /// Nothing, or nothing good, came back (1).
+    NoAnswer(String),
+    /// Something that cannot happen (70, EX_SOFTWARE).
+    Bug(String),
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Config(_) | Failure::Unusable(_) => 78,
+            Failure::Permission(_) => 77,
+            Failure::NoAnswer(_) => 1,
+            Failure::Bug(_) => 70,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Config(findings) => write!(f, "{findings}"),
+            Failure::Unusable(text) | Failure::Permission(text) | Failure::NoAnswer(text) => {
+                f.write_str(text)
+            }
+            Failure::Bug(text) => write!(f, "this is a bug in netbootd: {text}"),
+        }
+    }
+}
+
+/// Runs the command that the arguments name.
+#[allow(clippy::print_stderr)] // the one place where a failure is told
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::CheckConfig(args) => check_config::run(&args),
+        Command::Probe(ProbeCommand::Tftp(args)) => probe::tftp::run(&args),
+        Command::Probe(ProbeCommand::Http(args)) => probe::http::run(&args),
+        Command::Probe(ProbeCommand::Pxe(args)) => probe::pxe::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("netbootd: {}", failure.to_string().trim_end());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// The configuration that `serve` runs on, its findings, and the words that say which it is.
+pub fn chosen_config(
+    config: Option<&Path>,
+    root: Option<&Path>,
+) -> Result<(Config, Findings, String), Failure> {
+    let default = Path::new(DEFAULT_CONFIG);
+    let file = config.or_else(|| Some(default).filter(|_| root.is_none() && default.exists()));
+    let (result, which) = match file {
+        Some(file) => (Config::load(file), format!("configuration {}", file.display())),
+        None => (Config::built_in(root), "the built-in default configuration".to_owned()),
+    };
+    let (config, findings) = result.map_err(|findings| Failure::Config(Box::new(findings)))?;
+    Ok((config, findings, which))
+}
+
+/// Where the configuration is when nothing else is said.
+const DEFAULT_CONFIG: &str = "/etc/netbootd/netbootd.toml";

@@ -1,0 +1,188 @@
+//! The configuration: one TOML file, or the built-in default.
+//!
+//! `check-config` and the start share this code: what the one reports, the other refuses.
+
+mod check;
+mod finding;
+mod read;
+mod schema;
+
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use imagestore::Mount;
+use ipnet::Ipv4Net;
+use pxe_policy::{MacAddr, Match, Rules, SystemUuid};
+
+pub use finding::{Finding, Findings, Severity};
+pub use schema::{LogFormat, Mode, Ports};
+
+use crate::dhcp::boot_info::OfferStyle;
+
+/// A whole configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The daemon itself.
+    pub server: Server,
+    /// DHCP.
+    pub dhcp: Dhcp,
+    /// TFTP.
+    pub tftp: Tftp,
+    /// HTTP.
+    pub http: Http,
+    /// The folders of the boot tree.
+    pub mounts: Vec<Mount>,
+    /// The rules, in order.
+    pub rules: Rules,
+    /// The generated files, in order.
+    pub files: Vec<GeneratedFile>,
+}
+
+/// The daemon itself.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The interfaces served; empty for every one that has an IPv4 address, but loopback.
+    pub interfaces: Vec<String>,
+    /// Where leases are kept.
+    pub state_dir: PathBuf,
+    /// How log lines look.
+    pub log: LogFormat,
+    /// The least important line that is written.
+    pub log_level: tracing::Level,
+}
+
+/// DHCP.
+#[derive(Debug, Clone)]
+pub struct Dhcp {
+    /// What is done.
+    pub mode: Mode,
+    /// Which ports are bound.
+    pub ports: Ports,
+    /// How a proxy offers.
+    pub offer_style: OfferStyle,
+    /// Whether a new address is probed before it is offered.
+    pub conflict_probe: bool,
+    /// The subnets that addresses are given in.
+    pub subnets: Vec<Subnet>,
+}
+
+/// A subnet that addresses are given in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its network.
+    pub subnet: Ipv4Net,
+    /// The addresses that are given to anybody.
+    pub pool: Vec<RangeInclusive<Ipv4Addr>>,
+    /// Option 3.
+    pub router: Option<Ipv4Addr>,
+    /// Option 6.
+    pub dns: Vec<Ipv4Addr>,
+    /// Option 15.
+    pub domain: Option<String>,
+    /// Option 51.
+    pub lease_time: Duration,
+    /// Addresses kept for machines.
+    pub reservations: Vec<Reservation>,
+}
+
+/// An address kept for one machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// The machine by its hardware address.
+    pub mac: Option<MacAddr>,
+    /// The machine by its UUID.
+    pub uuid: Option<SystemUuid>,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Option 12.
+    pub name: Option<String>,
+}
+
+/// TFTP.
+#[derive(Debug, Clone)]
+pub struct Tftp {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Its port.
+    pub port: u16,
+    /// What is granted.
+    pub limits: tftp::Limits,
+    /// Whether blocks are kept small enough for the path's MTU.
+    pub clamp_to_mtu: bool,
+    /// The ports that transfers use; None lets the system choose.
+    pub port_range: Option<RangeInclusive<u16>>,
+    /// Whether transfers use the request's port.
+    pub single_port: bool,
+    /// How many transfers run at a time.
+    pub max_transfers: usize,
+}
+
+/// HTTP.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Its port.
+    pub port: u16,
+    /// How many connections are held at a time.
+    pub max_connections: usize,
+}
+
+/// A file that is rendered for the machine that asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GeneratedFile {
+    /// Its path; one `*` stands for anything.
+    pub path: String,
+    /// The machines it is for.
+    pub matches: Match,
+    /// Its text, before rendering.
+    pub template: String,
+    /// Whether a stored file of that path wins.
+    pub fallback: bool,
+    /// Its type for HTTP.
+    pub content_type: Option<String>,
+}
+
+impl Config {
+    /// Reads a file. With errors there is no configuration; warnings come with it.
+    pub fn load(path: &Path) -> Result<(Config, Findings), Findings> {
+        let text = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let finding = Finding::error(0..0, format!("cannot read {}: {error}", path.display()))
+                    .help("name another file with --config, or leave it out to run on the built-in default");
+                return Err(Findings::new(path, "", vec![finding]));
+            }
+        };
+        match String::from_utf8(text) {
+            Ok(text) => Config::parse(&text, path, None),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let finding = Finding::error(0..0, format!("{} is not UTF-8 at byte {at}", path.display()));
+                Err(Findings::new(path, "", vec![finding]))
+            }
+        }
+    }
+
+    /// The built-in default; `root` replaces its boot folder.
+    pub fn built_in(root: Option<&Path>) -> Result<(Config, Findings), Findings> {
+        Config::parse(BUILT_IN, Path::new("built-in default"), root)
+    }
+
+    /// Reads a text; `path` is for the findings, and templates are looked for beside it.
+    pub fn parse(text: &str, path: &Path, root: Option<&Path>) -> Result<(Config, Findings), Findings> {
+        let (document, mut found) = read::read(text);
+        let sound = found.is_empty();
+        let config = check::check(document, path, root, &mut found);
+        let findings = Findings::new(path, text, found);
+        if sound && findings.errors() == 0 { Ok((config, findings)) } else { Err(findings) }
+    }
+}
+
+/// The text of the built-in default.
+pub const BUILT_IN: &str = include_str!("config/default.toml");
+
+#[cfg(test)]
+mod tests;

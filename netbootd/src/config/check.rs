@@ -1,0 +1,128 @@
+//! From the written form to the checked one, noting what cannot work and what probably does not.
+
+mod boot;
+mod subnets;
+
+use std::ops::Range;
+use std::path::Path;
+
+use imagestore::Mount;
+use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
+
+use super::finding::Finding;
+use super::schema::{self, Document};
+use super::{Config, Dhcp, Http, Mode, Ports, Server, Tftp};
+use crate::dhcp::boot_info::OfferStyle;
+
+/// Checks everything; the result is of use only when no error was added.
+pub(super) fn check(
+    document: Document,
+    path: &Path,
+    root: Option<&Path>,
+    findings: &mut Vec<Finding>,
+) -> Config {
+    let mounts = mounts(&document, root, findings);
+    let (rules, files) = boot::check(&document, &mounts, path, findings);
+    let tftp = tftp(&document.tftp, findings);
+    let http = Http {
+        enabled: document.http.enabled,
+        port: document.http.port,
+        max_connections: document.http.max_connections.max(1),
+    };
+    let subnets = subnets::check(&document.dhcp, findings);
+    Config {
+        server: Server {
+            interfaces: document.server.interfaces,
+            state_dir: document.server.state_dir,
+            log: document.server.log,
+            log_level: document.server.log_level.0,
+        },
+        dhcp: Dhcp {
+            mode: document.dhcp.mode,
+            ports: document.dhcp.ports,
+            offer_style: match document.dhcp.offer_style {
+                schema::OfferStyle::Binl => OfferStyle::Binl,
+                schema::OfferStyle::Bypass => OfferStyle::Bypass,
+            },
+            conflict_probe: document.dhcp.conflict_probe,
+            subnets,
+        },
+        tftp,
+        http,
+        mounts,
+        rules,
+        files,
+    }
+}
+
+fn mounts(document: &Document, root: Option<&Path>, findings: &mut Vec<Finding>) -> Vec<Mount> {
+    let mut mounts = Vec::new();
+    let mut mount = |at: &str, folder: &Path, span: Range<usize>| {
+        let mount = Mount { at: at.to_owned(), folder: folder.to_owned() };
+        if let Err(error) = imagestore::BootTree::new(std::slice::from_ref(&mount)) {
+            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            findings.push(
+                Finding::error(span, format!("{error}: {source}"))
+                    .help("create the folder, make it readable for netbootd, or name another one"),
+            );
+        }
+        mounts.push(mount);
+    };
+    let written = &document.boot.root;
+    mount("", root.unwrap_or(written.get_ref()), written.span());
+    for (name, image) in &document.image {
+        mount(name.get_ref(), image.folder.get_ref(), image.folder.span());
+    }
+    for (name, _) in &document.image {
+        if imagestore::BootPath::parse(name.get_ref().as_bytes()).is_err() {
+            findings
+                .push(Finding::error(name.span(), format!("{:?} is no name for a folder", name.get_ref())));
+        }
+    }
+    mounts
+}
+
+fn tftp(tftp: &schema::Tftp, findings: &mut Vec<Finding>) -> Tftp {
+    let block_size = *tftp.max_block_size.get_ref();
+    if !(MIN_BLOCK_SIZE..=MAX_BLOCK_SIZE).contains(&block_size) {
+        let message = format!("a block of {block_size} bytes is outside RFC 2348");
+        findings.push(
+            Finding::error(tftp.max_block_size.span(), message)
+                .help(format!("{MIN_BLOCK_SIZE} to {MAX_BLOCK_SIZE} bytes; 1468 fills an Ethernet frame")),
+        );
+    }
+    let window = *tftp.max_window_size.get_ref();
+    if window == 0 {
+        findings.push(
+            Finding::error(tftp.max_window_size.span(), "a window has at least one block")
+                .help("1 to 65535 blocks; 1 turns windows off"),
+        );
+    }
+    if *tftp.max_transfers.get_ref() == 0 {
+        findings.push(
+            Finding::error(tftp.max_transfers.span(), "no transfer could ever start")
+                .help("to serve no TFTP, write enabled = false"),
+        );
+    }
+    if let Some(range) = tftp.port_range.as_ref().filter(|_| tftp.single_port) {
+        findings.push(Finding::warning(range.span(), "port-range does nothing beside single-port = true"));
+    }
+    Tftp {
+        enabled: tftp.enabled,
+        port: tftp.port,
+        limits: Limits {
+            max_block_size: block_size,
+            max_window_size: window,
+            variable_window: tftp.variable_window,
+        },
+        clamp_to_mtu: tftp.clamp_to_mtu,
+        port_range: tftp.port_range.as_ref().map(|range| range.get_ref().0.0.clone()),
+        single_port: tftp.single_port,
+        max_transfers: *tftp.max_transfers.get_ref(),
+    }
+}
+
+/// Whether PXE firmware finds its boot files here while another server gives the addresses.
+fn is_proxy(dhcp: &schema::Dhcp) -> bool {
+    dhcp.mode == Mode::Proxy || dhcp.ports == Ports::BootServerOnly
+}

@@ -1,0 +1,195 @@
+//! Rules, generated files, and whether the one's boot files are among the other's.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::Path;
+
+use imagestore::{BootTree, Mount};
+use pxe_policy::{Action, BootAction, Class, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary};
+use toml::Spanned;
+
+use super::super::finding::Finding;
+use super::super::schema::{self, Document};
+use super::super::{GeneratedFile, Mode};
+use crate::template;
+
+pub(super) fn check(
+    document: &Document,
+    mounts: &[Mount],
+    path: &Path,
+    findings: &mut Vec<Finding>,
+) -> (Rules, Vec<GeneratedFile>) {
+    let files: Vec<GeneratedFile> =
+        document.file.iter().filter_map(|file| generated(file, path, findings)).collect();
+    let tree = BootTree::new(mounts).ok();
+    let mut names = HashSet::new();
+    let mut rules = Vec::with_capacity(document.rule.len());
+    for written in &document.rule {
+        if !names.insert(written.name.get_ref()) {
+            let message = format!("the rule {:?} is there twice", written.name.get_ref());
+            findings.push(Finding::error(written.name.span(), message));
+        }
+        let rule = rule(written);
+        if let (Action::Boot(boot), schema::Action::Boot(action)) = (&rule.action, written.action.get_ref()) {
+            let span = action.file.span();
+            if boot.file.is_empty() {
+                let finding =
+                    Finding::error(span.clone(), format!("the rule {:?} has no boot file", rule.name));
+                findings.push(finding.help("name a path in the boot folder, or a URL"));
+            }
+            warn_of_missing_files(boot, span.clone(), tree.as_ref(), &files, path, findings);
+            warn_of_grub_behind_a_proxy(&rule, boot, span, document, findings);
+        }
+        rules.push(rule);
+    }
+    warn_of_ipxe_without_script(document, &rules, findings);
+    if document.dhcp.mode == Mode::Off && !rules.is_empty() {
+        let span = document.rule.first().map_or(0..0, |rule| rule.name.span());
+        findings.push(Finding::warning(span, "no rule is looked at while dhcp.mode is \"off\""));
+    }
+    (Rules(rules), files)
+}
+
+fn rule(written: &schema::Rule) -> Rule {
+    let action = match written.action.get_ref() {
+        schema::Action::LocalBoot => Action::LocalBoot,
+        schema::Action::Ignore => Action::Ignore,
+        schema::Action::Boot(boot) => Action::Boot(BootAction {
+            file: boot.file.get_ref().0.clone(),
+            via: boot.via.map(|via| match via {
+                schema::Via::Tftp => Via::Tftp,
+                schema::Via::Http => Via::Http,
+            }),
+            next_server: boot.next_server.as_ref().map(|addr| addr.0),
+            image: boot.image.clone(),
+        }),
+    };
+    Rule { name: written.name.get_ref().clone(), matches: matches(&written.matches), action }
+}
+
+fn matches(written: &schema::Match) -> Match {
+    fn values<T: Clone>(written: &schema::OneOrMany<schema::Text<T>>) -> Vec<T> {
+        written.0.iter().map(|text| text.0.clone()).collect()
+    }
+    Match {
+        mac: values(&written.mac),
+        uuid: values(&written.uuid),
+        arch: values(&written.arch),
+        class: values(&written.class),
+        subnet: values(&written.subnet),
+        relay: values(&written.relay),
+        iface: written.iface.0.clone(),
+    }
+}
+
+fn generated(file: &schema::File, config: &Path, findings: &mut Vec<Finding>) -> Option<GeneratedFile> {
+    let (text, span) = template_text(file, config, findings)?;
+    if file.path.get_ref().matches('*').count() > 1 {
+        findings.push(Finding::error(file.path.span(), "a path has one * at most"));
+    }
+    let generated = GeneratedFile {
+        path: file.path.get_ref().trim_start_matches('/').to_owned(),
+        matches: matches(&file.matches),
+        template: text,
+        fallback: file.fallback,
+        content_type: file.content_type.clone(),
+    };
+    if let Err(error) = template::check(&generated.template) {
+        findings.push(Finding::error(
+            span,
+            format!("the template of {:?} does not read: {error}", generated.path),
+        ));
+    }
+    Some(generated)
+}
+
+fn template_text(
+    file: &schema::File,
+    config: &Path,
+    findings: &mut Vec<Finding>,
+) -> Option<(String, Range<usize>)> {
+    match (&file.template, &file.template_file) {
+        (Some(text), None) => Some((text.get_ref().clone(), text.span())),
+        (None, Some(name)) => {
+            let place = config.parent().unwrap_or(Path::new("")).join(name.get_ref());
+            match std::fs::read_to_string(&place) {
+                Ok(text) => Some((text, name.span())),
+                Err(error) => {
+                    let message = format!("cannot read the template {}: {error}", place.display());
+                    findings.push(Finding::error(name.span(), message));
+                    None
+                }
+            }
+        }
+        (None, None) => {
+            let finding = Finding::error(file.path.span(), "the file has no text");
+            findings.push(finding.help("add template = \"\"\"...\"\"\" or template-file = \"...\""));
+            None
+        }
+        (Some(_), Some(name)) => {
+            findings.push(Finding::error(name.span(), "template and template-file exclude each other"));
+            None
+        }
+    }
+}
+
+fn warn_of_missing_files(
+    boot: &BootAction,
+    span: Range<usize>,
+    tree: Option<&BootTree>,
+    files: &[GeneratedFile],
+    path: &Path,
+    findings: &mut Vec<Finding>,
+) {
+    // The built-in default names candidates of which most are never there.
+    let built_in = !path.is_absolute() && path == Path::new("built-in default");
+    let (Some(tree), None, false) = (tree, boot.next_server, built_in) else { return };
+    let there = |file: &String| {
+        file.contains("://")
+            || tree.open_raw(file.as_bytes()).is_ok()
+            || files.iter().any(|generated| template::path_fits(&generated.path, file))
+    };
+    if !boot.file.is_empty() && !boot.file.iter().any(there) {
+        let message = format!("not in the boot folder: {}", boot.file.join(", "));
+        findings.push(Finding::warning(span, message).help("until it is there, this rule is passed over"));
+    }
+}
+
+fn warn_of_grub_behind_a_proxy(
+    rule: &Rule,
+    boot: &BootAction,
+    span: Range<usize>,
+    document: &Document,
+    findings: &mut Vec<Finding>,
+) {
+    let for_firmware = rule.matches.class.is_empty() || rule.matches.class.contains(&Class::Pxe);
+    let Some(file) = boot.file.iter().find(|file| is_grub_or_shim(file)) else { return };
+    if super::is_proxy(&document.dhcp) && for_firmware {
+        let message = format!(
+            "{file} cannot finish in proxy mode: GRUB does not know a proxy and looks for its files on the DHCP server"
+        );
+        findings.push(Finding::warning(span, message).help(
+            "use syslinux.efi or iPXE beside a foreign DHCP server, UEFI HTTP boot, or mode = \"server\"; \
+             or point the DHCP server's next-server here",
+        ));
+    }
+}
+
+fn warn_of_ipxe_without_script(document: &Document, rules: &[Rule], findings: &mut Vec<Finding>) {
+    let hands_out = |rule: &Rule, test: fn(&str) -> bool| match &rule.action {
+        Action::Boot(boot) => boot.file.iter().any(|file| test(file)),
+        Action::LocalBoot | Action::Ignore => false,
+    };
+    let for_ipxe = |rule: &Rule| rule.matches.class.is_empty() || rule.matches.class.contains(&Class::Ipxe);
+    let scripted = rules.iter().any(|rule| for_ipxe(rule) && hands_out(rule, |file| !is_ipxe_binary(file)));
+    if scripted {
+        return;
+    }
+    let Some(at) = rules.iter().position(|rule| hands_out(rule, is_ipxe_binary)) else { return };
+    let name: &Spanned<String> = &document.rule[at].name;
+    let message = format!("the rule {:?} starts iPXE, but no rule gives iPXE a script", name.get_ref());
+    findings.push(
+        Finding::warning(name.span(), message)
+            .help("add a rule with match = { class = \"ipxe\" } and action.boot = { file = \"boot.ipxe\" }"),
+    );
+}

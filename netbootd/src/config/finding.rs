@@ -1,0 +1,117 @@
+//! What is wrong with a configuration, shown where it is written.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// One thing that is wrong, or looks wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether the daemon starts all the same.
+    pub severity: Severity,
+    /// What was found.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+    /// Where, as bytes of the text; an empty range is about the whole file.
+    pub span: Range<usize>,
+}
+
+/// Whether the daemon starts all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It does.
+    Warning,
+    /// It does not.
+    Error,
+}
+
+/// Everything that was found in one text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    path: PathBuf,
+    text: String,
+    findings: Vec<Finding>,
+}
+
+impl Finding {
+    /// An error.
+    pub fn error(span: Range<usize>, message: impl Into<String>) -> Self {
+        Finding { severity: Severity::Error, message: message.into(), help: None, span }
+    }
+
+    /// A warning.
+    pub fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
+        Finding { severity: Severity::Warning, message: message.into(), help: None, span }
+    }
+
+    /// Adds what would be right.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl Findings {
+    pub(super) fn new(path: &Path, text: &str, mut findings: Vec<Finding>) -> Self {
+        findings.sort_by_key(|finding| finding.span.start);
+        findings.truncate(MAX_FINDINGS);
+        Findings { path: path.to_owned(), text: text.to_owned(), findings }
+    }
+
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+    }
+
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.findings.len() - self.errors()
+    }
+
+    /// One by one, in the order of the text.
+    pub fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter()
+    }
+
+    /// As a person reads them, with colours or without.
+    pub fn render(&self, coloured: bool) -> String {
+        let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+        let path = self.path.display().to_string();
+        let mut out = String::new();
+        for finding in &self.findings {
+            let level = if finding.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
+            let title = level.primary_title(finding.message.as_str());
+            let group = if self.text.is_empty() {
+                Group::with_title(title)
+            } else {
+                let end = self.text.len();
+                let span = finding.span.start.min(end)..finding.span.end.min(end);
+                let snippet = Snippet::source(self.text.as_str()).path(path.as_str());
+                title.element(snippet.annotation(AnnotationKind::Primary.span(span)))
+            };
+            let group = match &finding.help {
+                Some(help) => group.element(Level::HELP.message(help.as_str())),
+                None => group,
+            };
+            out.push_str(&renderer.render(&[group]));
+            out.push_str("\n\n");
+        }
+        let (errors, warnings) = (self.errors(), self.warnings());
+        if errors + warnings > 0 {
+            out.push_str(&format!("{path}: {errors} errors, {warnings} warnings\n"));
+        }
+        out
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+/// A file that is no configuration at all need not be shown line by line.
+const MAX_FINDINGS: usize = 50;

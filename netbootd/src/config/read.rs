@@ -1,0 +1,109 @@
+//! From text to the written form, with every mistake found at once.
+//!
+//! serde stops at the first mistake. So the entry that holds it is taken out of the parsed text and reading starts again, until
+//! nothing is wrong or too much is.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue, Deserializer};
+
+use super::finding::Finding;
+use super::schema::Document;
+
+/// Reads as much as can be read.
+pub(super) fn read(text: &str) -> (Document, Vec<Finding>) {
+    let (mut table, errors) = DeTable::parse_recoverable(text);
+    let mut findings: Vec<Finding> =
+        errors.iter().map(|error| Finding::error(error.span().unwrap_or(0..0), error.message())).collect();
+    // What the parser could not read may be missing now; only its own errors are sure.
+    if !findings.is_empty() {
+        return (Document::default(), findings);
+    }
+    let mut mutilated = Vec::new();
+    for _ in 0..MAX_MISTAKES {
+        let error = match Document::deserialize(Deserializer::from(table.clone())) {
+            Ok(document) => return (document, findings),
+            Err(error) => error,
+        };
+        let span = error.span().unwrap_or(0..0);
+        let follow_up = error.message().starts_with("missing field") && mutilated.contains(&span);
+        if !follow_up {
+            findings.push(finding(error.message(), span.clone()));
+        }
+        if !drop_entry(table.get_mut(), &span, &mut mutilated) {
+            break;
+        }
+    }
+    (Document::default(), findings)
+}
+
+/// serde's words: the first sentence says what was found, the list behind the comma what would be right.
+fn finding(message: &str, span: Range<usize>) -> Finding {
+    let message = message.trim_end();
+    match message.split_once(", expected ") {
+        Some((found, expected)) => Finding::error(span, found).help(format!("expected {expected}")),
+        None => Finding::error(span, message),
+    }
+}
+
+/// Takes out the innermost entry that holds the mistake, and remembers the table it was taken from.
+fn drop_entry(table: &mut DeTable<'_>, mistake: &Range<usize>, mutilated: &mut Vec<Range<usize>>) -> bool {
+    let holding = table.iter().find(|(key, value)| key.span() == *mistake || holds(value, mistake));
+    let Some(key) = holding.map(|(key, _)| key.clone()) else { return false };
+    let Some(value) = table.get_mut(&key) else { return false };
+    let within = key.span() != *mistake && value.span() != *mistake;
+    let span = value.span();
+    let dropped_within = within
+        && match value.get_mut() {
+            DeValue::Table(inner) => {
+                let dropped = drop_entry(inner, mistake, mutilated);
+                if dropped {
+                    mutilated.push(span);
+                }
+                dropped
+            }
+            DeValue::Array(items) => match items.iter().position(|item| holds(item, mistake)) {
+                Some(at) => {
+                    let Some(item) = items.get_mut(at) else { return false };
+                    let span = item.span();
+                    let inner = match item.get_mut() {
+                        DeValue::Table(inner) if span != *mistake => drop_entry(inner, mistake, mutilated),
+                        _ => false,
+                    };
+                    if inner {
+                        mutilated.push(span);
+                    } else {
+                        *items = without(items, at);
+                    }
+                    true
+                }
+                None => false,
+            },
+            _ => false,
+        };
+    if !dropped_within {
+        table.remove(&key);
+    }
+    true
+}
+
+fn without<'i>(items: &DeArray<'i>, at: usize) -> DeArray<'i> {
+    let others = items.iter().enumerate().filter(|(index, _)| *index != at);
+    others.map(|(_, item)| item.clone()).collect()
+}
+
+fn holds(value: &Spanned<DeValue<'_>>, mistake: &Range<usize>) -> bool {
+    let span = value.span();
+    let inside = match value.get_ref() {
+        DeValue::Table(inner) => {
+            inner.iter().any(|(key, value)| key.span() == *mistake || holds(value, mistake))
+        }
+        DeValue::Array(items) => items.iter().any(|item| holds(item, mistake)),
+        _ => false,
+    };
+    inside || (span.start <= mistake.start && mistake.end <= span.end)
+}
+
+const MAX_MISTAKES: usize = 50;

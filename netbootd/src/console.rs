@@ -1,0 +1,159 @@
+//! What `serve --progress` shows: each machine's steps as they happen, and a bar for each transfer.
+//!
+//! On a terminal the bars move; elsewhere a transfer is a line at its start and one at its end.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use pxe_policy::MacAddr;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::event::{
+    Answered, Decided, Event, FileRefused, Refusal, TransferFinished, TransferId, TransferOutcome,
+};
+use crate::services::Services;
+
+/// Shows events until shutdown.
+pub async fn run(services: Arc<Services>) {
+    let mut watcher = services.recorder.watch();
+    let mut console = Console::new();
+    console.say("ready: switch a machine on and let it boot from the network");
+    loop {
+        let recorded = tokio::select! {
+            recorded = watcher.recv() => recorded,
+            () = services.shutdown.cancelled() => return,
+        };
+        match recorded {
+            Ok(recorded) => console.show(&recorded.event),
+            Err(RecvError::Lagged(lost)) => console.say(&format!("({lost} events not shown)")),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+struct Console {
+    bars: MultiProgress,
+    moving: bool,
+    transfers: HashMap<TransferId, ProgressBar>,
+}
+
+impl Console {
+    fn new() -> Self {
+        Console {
+            bars: MultiProgress::new(),
+            moving: std::io::stderr().is_terminal(),
+            transfers: HashMap::new(),
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Decided(decided) => {
+                if let Some(line) = decided_line(decided) {
+                    self.say(&line);
+                }
+            }
+            Event::TransferStarted(started) => {
+                let who = who(started.mac, started.peer);
+                if self.moving && self.transfers.len() < MAX_BARS {
+                    let bar = self.bars.add(ProgressBar::new(started.size.unwrap_or(0)));
+                    bar.set_style(style());
+                    bar.set_message(format!("{who}  {}  {}", started.proto, started.path));
+                    self.transfers.insert(started.id, bar);
+                } else if started.size.is_some_and(|size| size >= LARGE) {
+                    let size = HumanBytes(started.size.unwrap_or(0));
+                    self.say(&format!("{who}  {}  {}: {size} begun", started.proto, started.path));
+                }
+            }
+            Event::TransferProgress { id, bytes } => {
+                if let Some(bar) = self.transfers.get(id) {
+                    bar.set_position(*bytes);
+                }
+            }
+            Event::TransferFinished(finished) => {
+                if let Some(bar) = self.transfers.remove(&finished.id) {
+                    bar.finish_and_clear();
+                }
+                if finished.outcome != TransferOutcome::Probed {
+                    self.say(&finished_line(finished));
+                }
+            }
+            Event::FileRefused(refused) => {
+                if let Some(line) = refused_line(refused) {
+                    self.say(&line);
+                }
+            }
+        }
+    }
+
+    #[allow(clippy::print_stderr)] // this is the output of --progress
+    fn say(&self, line: &str) {
+        if self.moving {
+            // The terminal going away is no reason to stop serving.
+            let _ = self.bars.println(line);
+        } else {
+            eprintln!("{line}");
+        }
+    }
+}
+
+fn decided_line(decided: &Decided) -> Option<String> {
+    let who = who(decided.mac, decided.peer);
+    let arch = decided.arch.map(|arch| format!(" ({arch})")).unwrap_or_default();
+    let class = decided.class.map(|class| class.to_string()).unwrap_or_default();
+    let what = match (decided.decision, &decided.boot_file, decided.address) {
+        (Answered::Offer | Answered::Ack, Some(file), _) => format!("{} {file}", decided.decision.name()),
+        (Answered::Offer | Answered::Ack, None, Some(address)) => {
+            format!("{} {address}", decided.decision.name())
+        }
+        (Answered::Offer | Answered::Ack, None, None) => decided.decision.name().to_owned(),
+        (Answered::SendFailed, _, _) => "the answer could not be sent".to_owned(),
+        // Machines that do not boot from here are not worth a line each.
+        (Answered::Ignore, _, _) if decided.arch.is_none() => return None,
+        (Answered::Ignore, _, _) => format!("nothing for it: {}", decided.reason),
+        (Answered::LocalBoot, _, _) => "goes on to its disk".to_owned(),
+        (Answered::Nak, _, _) => format!("nak: {}", decided.reason),
+    };
+    Some(format!("{who}  {}  {class}{arch}: {what}", decided.proto))
+}
+
+fn finished_line(finished: &TransferFinished) -> String {
+    let who = who(finished.mac, finished.peer);
+    let rate = finished.bytes as f64 / finished.elapsed.as_secs_f64().max(0.001);
+    let detail = finished.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+    format!(
+        "{who}  {}  {}: {} {} in {:.1?}, {}/s{detail}",
+        finished.proto,
+        finished.path,
+        finished.outcome.name(),
+        HumanBytes(finished.bytes),
+        finished.elapsed,
+        HumanBytes(rate as u64),
+    )
+}
+
+fn refused_line(refused: &FileRefused) -> Option<String> {
+    let who = who(refused.mac, refused.peer);
+    match refused.refusal {
+        // Boot programs look for files that need not be there.
+        Refusal::NotFound => Some(format!("{who}  {}  {}: not there", refused.proto, refused.path)),
+        _ => Some(format!("{who}  {}  {}: {}", refused.proto, refused.path, refused.refusal.name())),
+    }
+}
+
+fn who(mac: Option<MacAddr>, peer: SocketAddr) -> String {
+    mac.map_or_else(|| peer.ip().to_string(), |mac| mac.to_string())
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{msg}  [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// More bars than lines help nobody.
+const MAX_BARS: usize = 32;
+/// Smaller files are done before a line about their start is read, in bytes.
+const LARGE: u64 = 1 << 20;

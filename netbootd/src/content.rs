@@ -1,0 +1,200 @@
+//! What a path gives: a stored file, or one that is rendered for the machine that asks.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use imagestore::{BootFile, BootPath, BootTree, OpenError, ReadError};
+use pxe_policy::{BootRequest, MacAddr};
+
+use crate::event::Refusal;
+use crate::services::{Services, Snapshot};
+use crate::template::{self, Asker, Stored};
+
+/// A file that a client may have.
+#[derive(Debug)]
+pub struct Content {
+    body: Body,
+    content_type: String,
+}
+
+#[derive(Debug)]
+enum Body {
+    Stored(BootFile),
+    Generated { bytes: Vec<u8>, etag: String },
+}
+
+/// Why a client may not have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The kind.
+    pub refusal: Refusal,
+    /// The words, for the record; a client is told less.
+    pub detail: String,
+}
+
+/// Who asks for a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The client's address.
+    pub client: Ipv4Addr,
+    /// This server's address towards it.
+    pub server: Ipv4Addr,
+}
+
+impl Content {
+    /// Looks a path up. Reads folders and files: not for a thread that must not block.
+    pub fn open(services: &Services, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
+        let snapshot = services.snapshot.load();
+        let path = BootPath::parse(raw).map_err(|error| refused(&OpenError::Path(error)))?;
+        let spelled = path.to_string();
+        let mac = mac_in(&spelled).or_else(|| services.machines.mac_of(caller.client));
+        let machine = mac.and_then(|mac| services.machines.by_mac(mac));
+        let request = machine.as_ref().map(|machine| machine.request.clone());
+        let files = &snapshot.config.files;
+        let asker = Asker {
+            client: caller.client,
+            mac,
+            machine,
+            server: caller.server,
+            http_port: snapshot.config.http.port,
+        };
+        let render = |file| {
+            let stored: Arc<dyn Stored> = Arc::new(Tree(Arc::clone(&snapshot.tree)));
+            match template::render(file, &spelled, &asker, stored) {
+                Ok(text) => Ok(Content::generated(text.into_bytes(), file.content_type.clone())),
+                Err(error) => {
+                    Err(Refused { refusal: Refusal::Failed, detail: format!("the template fails: {error}") })
+                }
+            }
+        };
+        if let Some(file) = template::find(files, &spelled, request.as_ref(), false) {
+            return render(file);
+        }
+        match snapshot.tree.open_raw(raw) {
+            Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(&spelled).to_owned() }),
+            Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
+                Some(file) => render(file),
+                None => Err(refused(&OpenError::NotFound)),
+            },
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    /// Of bytes made here.
+    pub fn generated(bytes: Vec<u8>, content_type: Option<String>) -> Self {
+        // FNV-1a: the tag tells one rendering from another, nothing more.
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let etag = format!("\"g-{:x}-{hash:016x}\"", bytes.len());
+        let content_type = content_type.unwrap_or_else(|| TEXT.to_owned());
+        Content { body: Body::Generated { bytes, etag }, content_type }
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        match &self.body {
+            Body::Stored(file) => file.len(),
+            Body::Generated { bytes, .. } => bytes.len() as u64,
+        }
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A strong entity tag with its quotes.
+    pub fn etag(&self) -> &str {
+        match &self.body {
+            Body::Stored(file) => file.etag(),
+            Body::Generated { etag, .. } => etag,
+        }
+    }
+
+    /// When it was last changed; None for what was made just now.
+    pub fn modified(&self) -> Option<SystemTime> {
+        match &self.body {
+            Body::Stored(file) => Some(file.modified()),
+            Body::Generated { .. } => None,
+        }
+    }
+
+    /// Its type for HTTP.
+    pub fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    /// Fills `buf` from `offset`.
+    pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+        match &self.body {
+            Body::Stored(file) => file.read_exact_at(offset, buf),
+            Body::Generated { bytes, .. } => {
+                let shrunk = ReadError::Shrunk { at: offset, len: bytes.len() as u64 };
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                let end = start.saturating_add(buf.len());
+                buf.copy_from_slice(bytes.get(start..end).ok_or(shrunk)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether a rule's boot file can be had: stored, or generated for this machine.
+pub fn available(snapshot: &Snapshot, path: &str, request: &BootRequest) -> bool {
+    let generated =
+        |fallback| template::find(&snapshot.config.files, path, Some(request), fallback).is_some();
+    generated(false) || generated(true) || snapshot.tree.open_raw(path.as_bytes()).is_ok()
+}
+
+/// PXELINUX puts the hardware address into the name: `pxelinux.cfg/01-52-54-00-12-34-56`.
+fn mac_in(path: &str) -> Option<MacAddr> {
+    let name = path.rsplit('/').next()?;
+    name.strip_prefix("01-").filter(|mac| mac.len() == 17)?.parse().ok()
+}
+
+fn refused(error: &OpenError) -> Refused {
+    let refusal = match error {
+        OpenError::NotFound | OpenError::NotAFile => Refusal::NotFound,
+        OpenError::Path(imagestore::PathError::Empty) => Refusal::NotFound,
+        OpenError::Path(_) | OpenError::OutsideTree | OpenError::Permission => Refusal::AccessDenied,
+        OpenError::Io(_) => Refusal::Failed,
+    };
+    Refused { refusal, detail: error.to_string() }
+}
+
+/// UEFI firmware goes by type or extension and refuses what has neither; see EDK2's HttpBootDxe.
+fn type_of(path: &str) -> &'static str {
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    match extension.as_deref() {
+        Some("efi") => "application/efi",
+        Some("iso") => "application/vnd.efi-iso",
+        Some("img") => "application/vnd.efi-img",
+        Some("ipxe" | "cfg" | "txt") => TEXT,
+        _ => "application/octet-stream",
+    }
+}
+
+/// The boot tree as templates see it.
+struct Tree(Arc<BootTree>);
+
+impl Stored for Tree {
+    fn exists(&self, path: &str) -> bool {
+        self.0.open_raw(path.as_bytes()).is_ok()
+    }
+
+    fn first_line(&self, path: &str) -> String {
+        let Ok(file) = self.0.open_raw(path.as_bytes()) else { return String::new() };
+        let length = usize::try_from(file.len()).unwrap_or(usize::MAX).min(MAX_FIRST_LINE);
+        let mut bytes = vec![0; length];
+        if file.read_exact_at(0, &mut bytes).is_err() {
+            return String::new();
+        }
+        String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+/// The kernel's own limit for its arguments is 2 to 4 KiB.
+const MAX_FIRST_LINE: usize = 4096;

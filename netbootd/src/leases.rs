@@ -1,0 +1,7 @@
+//! The addresses that the full DHCP service gives: who has which, until when, and the file that remembers it.
+
+pub mod pool;
+pub mod store;
+
+pub use pool::{Client, Denied, Lease, LeaseTable, Offer, Seconds, Want};
+pub use store::{LeaseStore, StoreError};

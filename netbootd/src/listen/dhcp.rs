@@ -1,0 +1,154 @@
+//! Port 67, one socket an interface. Cancelled by the services' shutdown token; a reply under way is then dropped.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+use tracing::{debug, warn};
+
+use crate::address_server::AddressServer;
+use crate::config::Mode;
+use crate::dhcp::destination::SERVER_PORT;
+use crate::dhcp::option::REQUESTED_ADDRESS;
+use crate::dhcp::{Answer, Arrival, Destination, Packet, Reply, proxy};
+use crate::event::{Answered, Event, Proto};
+use crate::net::frame::FrameSender;
+use crate::net::iface::Iface;
+use crate::net::udp::{Endpoint, Incoming, Source};
+use crate::services::Services;
+
+/// Listens on one interface's port 67.
+#[derive(Debug)]
+pub struct DhcpListener {
+    services: Arc<Services>,
+    iface: Iface,
+    endpoint: Arc<Endpoint>,
+    frames: Option<Arc<FrameSender>>,
+    address_server: Option<Arc<AddressServer>>,
+}
+
+impl DhcpListener {
+    /// Binds the port on this interface. With an address server the full DHCP service runs, else the proxy.
+    pub fn bind(
+        services: Arc<Services>,
+        iface: Iface,
+        frames: Option<Arc<FrameSender>>,
+        address_server: Option<Arc<AddressServer>>,
+    ) -> io::Result<Self> {
+        let endpoint = bind_on(&iface, SERVER_PORT)?;
+        Ok(DhcpListener { services, iface, endpoint, frames, address_server })
+    }
+
+    /// Serves until shutdown.
+    pub async fn run(self) {
+        let listener = Arc::new(self);
+        let mut buf = [0; MAX_PACKET];
+        loop {
+            let heard = tokio::select! {
+                heard = listener.endpoint.recv(&mut buf) => heard,
+                () = listener.services.shutdown.cancelled() => return,
+            };
+            let received = match heard {
+                Ok(Incoming::Datagram(received)) => received,
+                Ok(Incoming::Unreachable(peer)) => {
+                    debug!(iface = listener.iface.name, %peer, "unreachable");
+                    continue;
+                }
+                Err(error) => {
+                    pause_after(&error, &listener.iface).await;
+                    continue;
+                }
+            };
+            let arrival = Arrival::new(&listener.iface, received.to, received.from);
+            match Packet::parse(&buf[..received.len]) {
+                Err(error) => {
+                    let answer = Answer::malformed(error, &arrival, listener.proto());
+                    listener.services.recorder.record(Event::Decided(answer.event));
+                }
+                Ok(packet) => listener.dispatch(packet, received.to, received.from).await,
+            }
+        }
+    }
+
+    fn proto(&self) -> Proto {
+        if self.address_server.is_some() { Proto::Dhcp } else { Proto::Proxy }
+    }
+
+    async fn dispatch(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+        let Some(address_server) = self.address_server.clone() else {
+            let arrival = Arrival::new(&self.iface, to, from);
+            let answer = self.as_proxy(&packet, &arrival);
+            return self.perform(answer).await;
+        };
+        // A lease waits for the disk and maybe for a conflict probe; other machines do not wait for it.
+        let Some(permit) = address_server.admit() else {
+            debug!(iface = self.iface.name, "too many requests at once");
+            return;
+        };
+        let listener = Arc::clone(self);
+        tokio::spawn(async move {
+            let arrival = Arrival::new(&listener.iface, to, from);
+            let answer = address_server.answer(&listener.services, &packet, &arrival).await;
+            listener.perform(answer).await;
+            drop(permit);
+        });
+    }
+
+    fn as_proxy(&self, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
+        let snapshot = self.services.snapshot.load();
+        if snapshot.config.dhcp.mode == Mode::Off {
+            return Answer::silence(packet, arrival, Proto::Proxy, pxe_policy::Reason::Disabled);
+        }
+        // The address that a client asks its own DHCP server for is the one its files will be fetched from.
+        if let Some(addr) = packet.address(REQUESTED_ADDRESS) {
+            self.services.machines.uses(packet.mac(), addr);
+        }
+        proxy::answer(packet, arrival, snapshot.boot_service(), |request| self.services.decide(request))
+    }
+
+    async fn perform(&self, answer: Answer) {
+        let Answer { reply, mut event } = answer;
+        if let Some(reply) = reply
+            && let Err(error) = self.send(&reply).await
+        {
+            event.decision = Answered::SendFailed;
+            event.detail = Some(error.to_string());
+        }
+        self.services.recorder.record(Event::Decided(event));
+    }
+
+    async fn send(&self, reply: &Reply) -> io::Result<()> {
+        if let (Destination::Direct { mac, to }, Some(frames)) = (reply.to, &self.frames) {
+            let from = SocketAddrV4::new(reply.from, SERVER_PORT);
+            return frames.send(self.iface.index, mac, from, to, &reply.bytes);
+        }
+        send_reply(&self.endpoint, &self.iface, reply).await
+    }
+}
+
+/// Binds a port on one interface.
+pub(super) fn bind_on(iface: &Iface, port: u16) -> io::Result<Arc<Endpoint>> {
+    Endpoint::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), Some(&iface.name)).map(Arc::new)
+}
+
+/// Sends a reply by an ordinary socket. Without raw frames, a client that has no address yet is reached by broadcast.
+pub(super) async fn send_reply(endpoint: &Endpoint, iface: &Iface, reply: &Reply) -> io::Result<()> {
+    let (to, ifindex) = match reply.to {
+        // A relay may be behind another interface than the one its packet came in on.
+        Destination::Relay(to) => (to, 0),
+        Destination::Unicast(to) => (to, 0),
+        Destination::Broadcast(to) => (to, iface.index),
+        Destination::Direct { to, .. } => (SocketAddrV4::new(Ipv4Addr::BROADCAST, to.port()), iface.index),
+    };
+    endpoint.send(&reply.bytes, to, Source { addr: reply.from, ifindex }).await
+}
+
+/// An interface that went away comes back; until then its socket fails at once, again and again.
+pub(super) async fn pause_after(error: &io::Error, iface: &Iface) {
+    warn!(iface = iface.name, %error, "receiving failed");
+    tokio::time::sleep(PAUSE).await;
+}
+
+/// Larger DHCP packets than an Ethernet frame holds come from nobody who boots.
+pub(super) const MAX_PACKET: usize = 2048;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);

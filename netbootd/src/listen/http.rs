@@ -1,0 +1,304 @@
+//! The boot HTTP port: files of the boot tree, whole or in ranges.
+//!
+//! Cancelled by the services' shutdown token; connections under way are closed.
+
+mod body;
+mod range;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use crate::content::{Caller, Content, Refused};
+use crate::event::{Event, FileRefused, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted};
+use crate::services::Services;
+use body::{FileBody, Record};
+use range::{Wanted, wanted};
+
+/// Listens for connections.
+#[derive(Debug)]
+pub struct HttpListener {
+    services: Arc<Services>,
+    listener: TcpListener,
+}
+
+impl HttpListener {
+    /// Binds the port on all addresses of the host.
+    pub async fn bind(services: Arc<Services>, port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
+        Ok(HttpListener { services, listener })
+    }
+
+    /// The bound port.
+    pub fn port(&self) -> io::Result<u16> {
+        self.listener.local_addr().map(|addr| addr.port())
+    }
+
+    /// Serves until shutdown.
+    pub async fn run(self) {
+        let places = Arc::new(Semaphore::new(self.services.snapshot.load().config.http.max_connections));
+        loop {
+            // A connection waits in the kernel's queue until there is a place.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = self.services.shutdown.cancelled() => return,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!(proto = %Proto::Http, %error, "accepting failed");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let services = Arc::clone(&self.services);
+            tokio::spawn(async move {
+                serve_connection(services, stream, peer).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+async fn serve_connection(services: Arc<Services>, stream: TcpStream, peer: SocketAddr) {
+    let Ok(local) = stream.local_addr() else { return };
+    // Heads and small files leave at once.
+    let _ = stream.set_nodelay(true);
+    let asked = Arc::clone(&services);
+    let service = service_fn(move |request| {
+        let services = Arc::clone(&asked);
+        async move { Ok::<_, Infallible>(answer(services, &request, peer, local).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        ended = connection => if let Err(error) = ended {
+            debug!(proto = %Proto::Http, %peer, %error, "connection ended");
+        },
+        () = services.shutdown.cancelled() => {}
+    }
+}
+
+async fn answer(
+    services: Arc<Services>,
+    request: &Request<Incoming>,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> Response<FileBody> {
+    let head_only = match *request.method() {
+        Method::GET => false,
+        Method::HEAD => true,
+        _ => {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+    };
+    let asked = request.uri().path();
+    let found = match decode(asked) {
+        Some(raw) => open(&services, raw, peer, local).await,
+        None => Err(Refused { refusal: Refusal::Malformed, detail: "a % without two hex digits".into() }),
+    };
+    match found {
+        Ok(content) => respond(services, request.headers(), asked, content, head_only, peer),
+        Err(refused) => refuse(&services, asked, refused, peer),
+    }
+}
+
+async fn open(
+    services: &Arc<Services>,
+    raw: Vec<u8>,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> Result<Content, Refused> {
+    let services = Arc::clone(services);
+    let caller = Caller { client: v4(peer), server: v4(local) };
+    let opened = tokio::task::spawn_blocking(move || Content::open(&services, &raw, caller));
+    opened.await.unwrap_or_else(|error| Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }))
+}
+
+fn respond(
+    services: Arc<Services>,
+    headers: &HeaderMap,
+    asked: &str,
+    content: Content,
+    head_only: bool,
+    peer: SocketAddr,
+) -> Response<FileBody> {
+    let etag = content.etag().to_owned();
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // RFC 9110 §13.2.2: first If-Match, then If-None-Match; If-Range only decides over Range.
+    if text(header::IF_MATCH).is_some_and(|tags| !lists(tags, &etag)) {
+        return plain(StatusCode::PRECONDITION_FAILED, "the file is another one by now");
+    }
+    if text(header::IF_NONE_MATCH).is_some_and(|tags| lists(tags, &etag)) {
+        let mut response = Response::new(FileBody::Empty);
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        put(response.headers_mut(), header::ETAG, &etag);
+        return response;
+    }
+    let modified = content.modified().map(httpdate::fmt_http_date);
+    let unchanged = text(header::IF_RANGE)
+        .is_none_or(|validator| validator == etag || modified.as_deref() == Some(validator));
+    let len = content.len();
+    let (status, first, end) = match wanted(text(header::RANGE).filter(|_| unchanged), len) {
+        Wanted::Whole => (StatusCode::OK, 0, len),
+        Wanted::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last + 1),
+        Wanted::Unsatisfiable => {
+            let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such bytes");
+            put(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{len}"));
+            return response;
+        }
+    };
+    let content_type = content.content_type().to_owned();
+    let body = if head_only {
+        FileBody::Empty
+    } else {
+        let record = record(&services, asked, peer, end - first, status);
+        FileBody::file(Arc::new(content), first, end, record)
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let out = response.headers_mut();
+    put(out, header::CONTENT_TYPE, &content_type);
+    put(out, header::CONTENT_LENGTH, &(end - first).to_string());
+    put(out, header::ACCEPT_RANGES, "bytes");
+    put(out, header::ETAG, &etag);
+    if let Some(modified) = modified {
+        put(out, header::LAST_MODIFIED, &modified);
+    }
+    if status == StatusCode::PARTIAL_CONTENT {
+        put(out, header::CONTENT_RANGE, &format!("bytes {first}-{}/{len}", end - 1));
+    }
+    response
+}
+
+fn record(services: &Arc<Services>, asked: &str, peer: SocketAddr, total: u64, status: StatusCode) -> Record {
+    let id = services.recorder.transfer_id();
+    let mac = services.machines.mac_of(v4(peer));
+    let path = shown(asked);
+    services.recorder.record(Event::TransferStarted(TransferStarted {
+        id,
+        proto: Proto::Http,
+        peer,
+        mac,
+        path: path.clone(),
+        size: Some(total),
+        negotiated: format!("status={}", status.as_u16()),
+    }));
+    let finished = TransferFinished {
+        id,
+        proto: Proto::Http,
+        peer,
+        mac,
+        path,
+        outcome: TransferOutcome::Completed,
+        bytes: 0,
+        blocks: 0,
+        resends: 0,
+        elapsed: Duration::ZERO,
+        detail: None,
+    };
+    Record::new(Arc::clone(services), finished, total)
+}
+
+fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) -> Response<FileBody> {
+    let response = match refused.refusal {
+        Refusal::NotFound => plain(StatusCode::NOT_FOUND, "no such file"),
+        Refusal::Malformed | Refusal::AccessDenied => {
+            plain(StatusCode::BAD_REQUEST, "no path of this server")
+        }
+        Refusal::WriteRefused | Refusal::Busy | Refusal::Failed => {
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read")
+        }
+    };
+    services.recorder.record(Event::FileRefused(FileRefused {
+        proto: Proto::Http,
+        peer,
+        mac: services.machines.mac_of(v4(peer)),
+        path: shown(asked),
+        refusal: refused.refusal,
+        detail: Some(refused.detail),
+    }));
+    response
+}
+
+fn plain(status: StatusCode, words: &'static str) -> Response<FileBody> {
+    let mut response = Response::new(FileBody::Text(Some(Bytes::from_static(words.as_bytes()))));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// Whether a list of entity tags names this strong one.
+fn lists(tags: &str, etag: &str) -> bool {
+    tags.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim() == etag)
+}
+
+/// Percent-decoding (RFC 3986 §2.1); None when a % has no two hex digits behind it.
+fn decode(path: &str) -> Option<Vec<u8>> {
+    let mut raw = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                raw.push((digit(*high)? * 16 + digit(*low)?) as u8);
+                rest = after;
+            }
+            (b'%', _) => return None,
+            (byte, after) => {
+                raw.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    // A NUL ends a path for TFTP; here it hides what follows.
+    (!raw.contains(&0)).then_some(raw)
+}
+
+fn shown(path: &str) -> String {
+    path.bytes().take(MAX_SHOWN).flat_map(std::ascii::escape_default).map(char::from).collect()
+}
+
+fn v4(addr: SocketAddr) -> Ipv4Addr {
+    match addr.ip() {
+        IpAddr::V4(addr) => addr,
+        IpAddr::V6(addr) => addr.to_ipv4_mapped().unwrap_or(Ipv4Addr::UNSPECIFIED),
+    }
+}
+
+/// A connection without a request is closed after this long.
+const IDLE: Duration = Duration::from_secs(60);
+/// Heads of boot clients have a few hundred bytes.
+const MAX_HEAD: usize = 16 << 10;
+const MAX_SHOWN: usize = 128;
+const PAUSE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! `netbootd probe http`.
+
+use std::time::Instant;
+
+use clap::Args;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper::header;
+use hyper::{Method, Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::{block_on, rate};
+use crate::cli::Failure;
+
+/// `netbootd probe http`.
+#[derive(Debug, Args)]
+pub struct HttpArgs {
+    /// The URL, as the client is told it.
+    pub url: Uri,
+}
+
+/// Asks as UEFI firmware does: HEAD, then GET on the same connection.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn run(args: &HttpArgs) -> Result<(), Failure> {
+    block_on(async {
+        let mut connection = connect(&args.url).await?;
+        let head = ask(&mut connection, &args.url, Method::HEAD).await?;
+        println!("HEAD {}: {}", args.url, head.status());
+        for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::ETAG, header::ACCEPT_RANGES] {
+            if let Some(value) = head.headers().get(&name) {
+                println!("  {name}: {}", value.as_bytes().escape_ascii());
+            }
+        }
+        let promised = length(&head);
+        drop(head);
+        let started = Instant::now();
+        let got = ask(&mut connection, &args.url, Method::GET).await?;
+        let status = got.status();
+        let mut body = got.into_body();
+        let mut bytes = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                Failure::NoAnswer(format!("the connection broke after {bytes} bytes: {error}"))
+            })?;
+            bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+        }
+        let elapsed = started.elapsed();
+        println!("GET {}: {status}, {bytes} bytes in {elapsed:.3?}, {}", args.url, rate(bytes, elapsed));
+        if !status.is_success() {
+            return Err(Failure::NoAnswer(format!("{} answers {status}", args.url)));
+        }
+        match promised {
+            Some(promised) if promised != bytes => {
+                Err(Failure::NoAnswer(format!("HEAD promised {promised} bytes and GET brought {bytes}")))
+            }
+            None => Err(Failure::NoAnswer(
+                "HEAD gives no Content-Length: UEFI firmware will not boot this".into(),
+            )),
+            Some(_) => Ok(()),
+        }
+    })
+}
+
+type Connection = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
+
+async fn connect(url: &Uri) -> Result<Connection, Failure> {
+    let Some(host) = url.host().filter(|_| url.scheme_str() == Some("http")) else {
+        return Err(Failure::Unusable(format!("{url} is no http:// URL")));
+    };
+    let port = url.port_u16().unwrap_or(80);
+    let stream = TcpStream::connect((host, port)).await;
+    let stream =
+        stream.map_err(|error| Failure::NoAnswer(format!("cannot reach {host} port {port}: {error}")))?;
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| Failure::NoAnswer(format!("{host} does not speak HTTP: {error}")))?;
+    // Its end shows in the requests that go through it.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn ask(
+    connection: &mut Connection,
+    url: &Uri,
+    method: Method,
+) -> Result<Response<hyper::body::Incoming>, Failure> {
+    let broken = |error: &dyn std::fmt::Display| Failure::NoAnswer(format!("no answer from {url}: {error}"));
+    connection.ready().await.map_err(|error| broken(&error))?;
+    let request = Request::builder()
+        .method(method)
+        .uri(url.path_and_query().map_or("/", |path| path.as_str()))
+        .header(header::HOST, url.authority().map_or("", |authority| authority.as_str()))
+        .header(header::ACCEPT, "*/*")
+        .header(header::USER_AGENT, "UefiHttpBoot/1.0")
+        .body(Empty::new())
+        .map_err(|error| Failure::Unusable(format!("{url} cannot be asked for: {error}")))?;
+    connection.send_request(request).await.map_err(|error| broken(&error))
+}
+
+fn length(response: &Response<hyper::body::Incoming>) -> Option<u64> {
+    response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

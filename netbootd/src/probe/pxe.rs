@@ -1,0 +1,179 @@
+//! `netbootd probe pxe`: a DISCOVER as a PC would send it, and every offer that comes.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use dhcproto::v4::{Message, Opcode};
+use dhcproto::{Encodable, Encoder};
+use pxe_policy::option43::PxeOptions;
+use pxe_policy::{MacAddr, SystemUuid};
+
+use super::block_on;
+use crate::cli::{AskAs, Failure, PxeArgs};
+use crate::dhcp::destination::{BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT};
+use crate::dhcp::option::{self, MessageType};
+use crate::dhcp::{Malformed, Packet};
+use crate::net::iface::Iface;
+use crate::net::udp::{Endpoint, Incoming, Source};
+
+/// Asks and tells.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn run(args: &PxeArgs) -> Result<(), Failure> {
+    let iface = chosen_iface(args)?;
+    let answers = block_on(ask(args, &iface))?;
+    for answer in &answers {
+        print!("{}", described(answer));
+    }
+    if answers.is_empty() {
+        let asked =
+            args.server.map_or_else(|| format!("the network of {}", iface.name), |server| server.to_string());
+        return Err(Failure::NoAnswer(format!("no answer from {asked} within {} s", args.timeout)));
+    }
+    Ok(())
+}
+
+/// One answer and who sent it.
+struct Heard {
+    from: SocketAddrV4,
+    after: Duration,
+    packet: Result<Packet, Malformed>,
+}
+
+async fn ask(args: &PxeArgs, iface: &Iface) -> Result<Vec<Heard>, Failure> {
+    let mac = args.mac.or(iface.mac).unwrap_or(MacAddr([2, 0, 0, 0, 0, 1]));
+    let local = iface.addr_towards(args.server.unwrap_or(Ipv4Addr::BROADCAST));
+    let (to, from_port) = match args.server {
+        Some(server) => (SocketAddrV4::new(server, BOOT_SERVER_PORT), BOOT_SERVER_PORT),
+        None => (SocketAddrV4::new(Ipv4Addr::BROADCAST, SERVER_PORT), CLIENT_PORT),
+    };
+    let bound = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, from_port);
+    let device = args.server.is_none().then_some(iface.name.as_str());
+    let endpoint = Endpoint::bind(bound, device).map_err(|error| cannot(&error, from_port))?;
+    let xid = u32::from_be_bytes([mac.0[2], mac.0[3], mac.0[4], mac.0[5]]) ^ std::process::id();
+    let question = question(args, mac, xid, args.server.map(|_| local));
+    let ifindex = if args.server.is_none() { iface.index } else { 0 };
+    let sent = endpoint.send(&question, to, Source { addr: local, ifindex }).await;
+    sent.map_err(|error| Failure::Unusable(format!("cannot send to {to}: {error}")))?;
+
+    let started = Instant::now();
+    let deadline = started + Duration::from_secs(args.timeout.min(60));
+    let mut answers = Vec::new();
+    let mut buf = [0; 2048];
+    while answers.len() < MAX_ANSWERS {
+        match tokio::time::timeout_at(deadline.into(), endpoint.recv(&mut buf)).await {
+            Err(_) => break,
+            Ok(Ok(Incoming::Datagram(received))) => {
+                let packet = Packet::parse_reply(&buf[..received.len]);
+                let ours = packet.as_ref().is_ok_and(|packet| packet.header.xid() == xid);
+                if ours {
+                    answers.push(Heard { from: received.from, after: started.elapsed(), packet });
+                }
+            }
+            Ok(Ok(Incoming::Unreachable(peer))) => {
+                return Err(Failure::NoAnswer(format!("{peer} is closed: no boot server listens there")));
+            }
+            Ok(Err(error)) => return Err(Failure::NoAnswer(format!("cannot receive: {error}"))),
+        }
+    }
+    Ok(answers)
+}
+
+/// A DISCOVER to the network, or a REQUEST to a boot server from a client that has an address.
+fn question(args: &PxeArgs, mac: MacAddr, xid: u32, client: Option<Ipv4Addr>) -> Vec<u8> {
+    let none = Ipv4Addr::UNSPECIFIED;
+    let mut message = Message::new_with_id(xid, client.unwrap_or(none), none, none, none, &mac.0);
+    message.set_opcode(Opcode::BootRequest);
+    if client.is_none() {
+        message.set_flags(dhcproto::v4::Flags::default().set_broadcast());
+    }
+    let kind = if client.is_some() { MessageType::Request } else { MessageType::Discover };
+    let class = match args.class {
+        AskAs::Http => "HTTPClient",
+        AskAs::Pxe | AskAs::Ipxe => "PXEClient",
+    };
+    let uuid = args.uuid.map(SystemUuid::wire);
+    let mut options: Vec<(u8, Vec<u8>)> = vec![
+        (option::MESSAGE_TYPE, vec![u8::from(kind)]),
+        (option::MAX_MESSAGE_SIZE, 1472_u16.to_be_bytes().to_vec()),
+        (option::PARAMETER_LIST, vec![1, 3, 6, 43, 54, 60, 66, 67, 97]),
+        (option::VENDOR_CLASS, format!("{class}:Arch:{:05}:UNDI:003000", args.arch.0).into_bytes()),
+        (option::ARCH, args.arch.0.to_be_bytes().to_vec()),
+        (94, vec![1, 3, 0]),
+    ];
+    if args.class == AskAs::Ipxe {
+        options.push((option::USER_CLASS, b"iPXE".to_vec()));
+    }
+    if let Some(uuid) = uuid {
+        options.push((option::SYSTEM_UUID, [&[0], uuid.as_slice()].concat()));
+    }
+    let mut bytes = Vec::with_capacity(400);
+    // Every field fits: nothing here is longer than its place in the header.
+    let _ = message.encode(&mut Encoder::new(&mut bytes));
+    for (code, value) in options {
+        bytes.extend([code, value.len() as u8]);
+        bytes.extend(value);
+    }
+    bytes.push(option::END);
+    bytes.resize(bytes.len().max(300), option::PAD);
+    bytes
+}
+
+fn described(heard: &Heard) -> String {
+    let Ok(packet) = &heard.packet else { return String::new() };
+    let text = |value: Option<&[u8]>| value.map(|bytes| bytes.escape_ascii().to_string());
+    let set = |addr: Ipv4Addr| (!addr.is_unspecified()).then(|| addr.to_string());
+    let trimmed =
+        |value: &[u8]| value.split(|byte| *byte == 0).next().unwrap_or_default().escape_ascii().to_string();
+    let options43 = packet.first(option::VENDOR_OPTIONS).map(|value| match PxeOptions::parse(value) {
+        Ok(options) => format!("{:?}", options.0),
+        Err(error) => format!("broken: {error}"),
+    });
+    let facts = [
+        ("address", set(packet.header.yiaddr())),
+        ("server identifier", packet.address(option::SERVER_IDENTIFIER).map(|addr| addr.to_string())),
+        ("next server", set(packet.header.siaddr())),
+        ("boot file", text(packet.file())),
+        ("boot file (option 67)", packet.first(option::BOOT_FILE).map(trimmed)),
+        ("vendor class", text(packet.first(option::VENDOR_CLASS))),
+        ("PXE options (43)", options43),
+    ];
+    let mut out = format!("{:?} from {} after {:.0?}\n", packet.message_type(), heard.from, heard.after);
+    for (name, value) in facts {
+        if let Some(value) = value {
+            out.push_str(&format!("  {name}: {value}\n"));
+        }
+    }
+    out
+}
+
+fn chosen_iface(args: &PxeArgs) -> Result<Iface, Failure> {
+    let all = Iface::all(true)
+        .map_err(|error| Failure::Unusable(format!("cannot list the interfaces: {error}")))?;
+    let found = match (&args.iface, args.server) {
+        (Some(name), _) => all.into_iter().find(|iface| iface.name == *name),
+        (None, Some(server)) => {
+            all.into_iter().find(|iface| iface.addrs.iter().any(|net| net.contains(&server)))
+        }
+        (None, None) => {
+            let mut others = all.into_iter().filter(|iface| iface.name != "lo");
+            others.next().filter(|_| others.next().is_none())
+        }
+    };
+    found.ok_or_else(|| Failure::Unusable("say which interface to ask on with --iface".into()))
+}
+
+fn cannot(error: &io::Error, port: u16) -> Failure {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            Failure::Permission(format!("no permission for port {port}: run as root"))
+        }
+        io::ErrorKind::AddrInUse => {
+            Failure::Unusable(format!("port {port} is taken: a DHCP client or a boot server runs here"))
+        }
+        _ => Failure::Unusable(format!("cannot bind port {port}: {error}")),
+    }
+}
+
+/// A network with more boot servers than this has another problem.
+const MAX_ANSWERS: usize = 64;

@@ -1,0 +1,211 @@
+//! `netbootd serve`: binds everything, starts the listeners, waits for the end.
+
+use std::io::{self, IsTerminal};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::address_server::{self, AddressServer};
+use crate::cli::{Failure, ServeArgs, chosen_config};
+use crate::config::{Config, LogFormat, Mode, Ports, Severity};
+use crate::console;
+use crate::listen::dhcp::DhcpListener;
+use crate::listen::http::HttpListener;
+use crate::listen::pxe::PxeListener;
+use crate::listen::tftp::TftpListener;
+use crate::net::frame::FrameSender;
+use crate::net::iface::Iface;
+use crate::services::{Services, Snapshot};
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let (config, findings, which) = chosen_config(args.config.as_deref(), args.root.as_deref())?;
+    start_log(&config, args.progress);
+    info!("running on {which}");
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
+        warn!("{}", finding.message);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
+    let served = runtime.block_on(serve(config, args.progress));
+    runtime.shutdown_timeout(GRACE);
+    served
+}
+
+async fn serve(config: Config, progress: bool) -> Result<(), Failure> {
+    let ifaces = chosen_ifaces(&config)?;
+    let snapshot = Snapshot::new(config).map_err(|error| Failure::Unusable(error.to_string()))?;
+    let services = Arc::new(Services::new(snapshot));
+    let mut tasks = JoinSet::new();
+    bind_dhcp(&services, &ifaces, &mut tasks)?;
+    bind_files(&services, &ifaces, &mut tasks).await?;
+    if progress {
+        tasks.spawn(console::run(Arc::clone(&services)));
+    }
+    let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
+    let snapshot = services.snapshot.load();
+    info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
+    drop(snapshot);
+
+    wait_for_the_end(&mut tasks).await?;
+    services.shutdown.cancel();
+    // Transfers under way tell their clients.
+    let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
+    for ((kind, word), count) in services.recorder.counters() {
+        info!(kind, word, count, "counted");
+    }
+    info!("stopped");
+    Ok(())
+}
+
+async fn wait_for_the_end(tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+    let on = |kind| signal(kind).map_err(|error| Failure::Bug(format!("cannot wait for signals: {error}")));
+    let (mut terminated, mut interrupted) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    loop {
+        tokio::select! {
+            _ = terminated.recv() => return Ok(()),
+            _ = interrupted.recv() => return Ok(()),
+            Some(ended) = tasks.join_next() => match ended {
+                Ok(()) => {}
+                Err(error) => {
+                    error!(%error, "a listener broke");
+                    return Err(Failure::Bug(error.to_string()));
+                }
+            },
+        }
+    }
+}
+
+fn bind_dhcp(services: &Arc<Services>, ifaces: &[Iface], tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+    let snapshot = services.snapshot.load();
+    let dhcp = &snapshot.config.dhcp;
+    if dhcp.mode == Mode::Off {
+        return Ok(());
+    }
+    let frames = match FrameSender::open() {
+        Ok(frames) => Some(Arc::new(frames)),
+        Err(error) => {
+            warn!(%error, "no raw frames (CAP_NET_RAW): clients without an address are answered by broadcast");
+            None
+        }
+    };
+    let address_server = if dhcp.mode == Mode::Server {
+        let own = ifaces.iter().flat_map(|iface| iface.addrs.iter().map(|net| net.addr())).collect();
+        let opened = AddressServer::open(&snapshot.config, own);
+        if dhcp.conflict_probe
+            && let Err(error) = address_server::can_probe()
+        {
+            warn!(%error, "no conflict probes (CAP_NET_RAW)");
+        }
+        Some(Arc::new(opened.map_err(|error| Failure::Unusable(with_causes(&error)))?))
+    } else {
+        None
+    };
+    for iface in ifaces {
+        if dhcp.ports == Ports::Both {
+            let listener = DhcpListener::bind(
+                Arc::clone(services),
+                iface.clone(),
+                frames.clone(),
+                address_server.clone(),
+            );
+            let listener = listener.map_err(|error| cannot_bind(&error, 67, Some(iface)))?;
+            tasks.spawn(listener.run());
+        }
+        let listener = PxeListener::bind(Arc::clone(services), iface.clone());
+        let listener = listener.map_err(|error| cannot_bind(&error, 4011, Some(iface)))?;
+        tasks.spawn(listener.run());
+    }
+    Ok(())
+}
+
+async fn bind_files(
+    services: &Arc<Services>,
+    ifaces: &[Iface],
+    tasks: &mut JoinSet<()>,
+) -> Result<(), Failure> {
+    let snapshot = services.snapshot.load_full();
+    let (tftp, http) = (&snapshot.config.tftp, &snapshot.config.http);
+    if tftp.enabled {
+        let on: Vec<Option<&Iface>> = match snapshot.config.server.interfaces.is_empty() {
+            true => vec![None],
+            false => ifaces.iter().map(Some).collect(),
+        };
+        for iface in on {
+            let listener = TftpListener::bind(Arc::clone(services), iface, tftp.port);
+            tasks.spawn(listener.map_err(|error| cannot_bind(&error, tftp.port, iface))?.run());
+        }
+    }
+    if http.enabled {
+        let listener = HttpListener::bind(Arc::clone(services), http.port).await;
+        tasks.spawn(listener.map_err(|error| cannot_bind(&error, http.port, None))?.run());
+    }
+    Ok(())
+}
+
+fn chosen_ifaces(config: &Config) -> Result<Vec<Iface>, Failure> {
+    let unreadable = |error| Failure::Unusable(format!("cannot list the network interfaces: {error}"));
+    let wanted = &config.server.interfaces;
+    let found = Iface::all(!wanted.is_empty()).map_err(unreadable)?;
+    if wanted.is_empty() {
+        if found.is_empty() {
+            return Err(Failure::Unusable("no network interface has an IPv4 address".into()));
+        }
+        return Ok(found);
+    }
+    let mut chosen = Vec::with_capacity(wanted.len());
+    for name in wanted {
+        let Some(iface) = found.iter().find(|iface| iface.name == *name) else {
+            let known: Vec<&str> = found.iter().map(|iface| iface.name.as_str()).collect();
+            let message = format!(
+                "interface {name} is not there, not up, or has no IPv4 address; there are: {}",
+                known.join(", ")
+            );
+            return Err(Failure::Unusable(message));
+        };
+        chosen.push(iface.clone());
+    }
+    Ok(chosen)
+}
+
+fn cannot_bind(error: &io::Error, port: u16, iface: Option<&Iface>) -> Failure {
+    let on = iface.map_or_else(|| Ipv4Addr::UNSPECIFIED.to_string(), |iface| iface.name.clone());
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::Unusable(format!(
+            "port {port} on {on} is taken by another program; stop it, or give this service another port"
+        )),
+        io::ErrorKind::PermissionDenied => Failure::Permission(format!(
+            "no permission for port {port} on {on}: run as root, or with CAP_NET_BIND_SERVICE and CAP_NET_RAW"
+        )),
+        _ => Failure::Unusable(format!("cannot bind port {port} on {on}: {error}")),
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+fn start_log(config: &Config, progress: bool) {
+    // With --progress the steps are the output, and only what an operator should act on stands between them.
+    let level = if progress { tracing::Level::WARN } else { config.server.log_level };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    match config.server.log {
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// How long transfers may take to end once the daemon stops.
+const GRACE: Duration = Duration::from_secs(2);

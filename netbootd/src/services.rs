@@ -1,0 +1,70 @@
+//! What every listener shares: the configuration in force, the boot tree, the machines, the record.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use imagestore::{BootTree, MountError};
+use pxe_policy::{BootRequest, Verdict, decide};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::content;
+use crate::dhcp::boot_info::BootService;
+use crate::event::Recorder;
+use crate::machines::Machines;
+
+/// What every listener shares.
+#[derive(Debug)]
+pub struct Services {
+    /// The configuration in force.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// The machines seen lately.
+    pub machines: Machines,
+    /// Where events go.
+    pub recorder: Recorder,
+    /// Ends every listener and transfer.
+    pub shutdown: CancellationToken,
+}
+
+/// A configuration with its boot tree opened.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The configuration.
+    pub config: Config,
+    /// Its boot tree.
+    pub tree: Arc<BootTree>,
+}
+
+impl Snapshot {
+    /// Opens the folders.
+    pub fn new(config: Config) -> Result<Self, MountError> {
+        let tree = Arc::new(BootTree::new(&config.mounts)?);
+        Ok(Snapshot { config, tree })
+    }
+
+    /// How boot clients are answered.
+    pub fn boot_service(&self) -> BootService {
+        BootService { style: self.config.dhcp.offer_style, http_port: self.config.http.port }
+    }
+}
+
+impl Services {
+    /// With nothing seen yet.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Services {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            machines: Machines::default(),
+            recorder: Recorder::new(),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// Decides what a machine gets, and remembers it.
+    pub fn decide(&self, request: &BootRequest) -> Verdict {
+        let snapshot = self.snapshot.load();
+        let verdict =
+            decide(request, &snapshot.config.rules, |path| content::available(&snapshot, path, request));
+        self.machines.decided(request, &verdict);
+        verdict
+    }
+}
