@@ -73,10 +73,18 @@ impl Endpoint {
     /// Waits for a datagram or for word that one of ours did not arrive. An error is never the socket's end.
     pub async fn recv(&self, buf: &mut [u8]) -> io::Result<Incoming> {
         loop {
-            self.socket.ready(HEARING).await?;
-            match self.socket.try_io(HEARING, || hear(self.socket.as_raw_fd(), buf)) {
+            // Tokio keeps the two kinds of readiness apart: each is asked for, and cleared, by itself.
+            let ready = self.socket.ready(HEARING).await?;
+            if ready.is_error()
+                && let Ok(report) = self.socket.try_io(Interest::ERROR, || unreachable(self.socket.as_raw_fd()))
+            {
+                return Ok(report);
+            }
+            match self.socket.try_io(Interest::READABLE, || receive(self.socket.as_raw_fd(), buf)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                other => return other,
+                // The report behind this error comes by way of the error queue.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                other => return other.map(Incoming::Datagram),
             }
         }
     }
@@ -117,14 +125,6 @@ pub fn path_mtu(peer: SocketAddrV4) -> Option<u16> {
     Some(u16::try_from(mtu).unwrap_or(u16::MAX))
 }
 
-fn hear(fd: RawFd, buf: &mut [u8]) -> io::Result<Incoming> {
-    match receive(fd, buf) {
-        Ok(received) => Ok(Incoming::Datagram(received)),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => unreachable(fd).ok_or(error),
-        Err(error) => unreachable(fd).ok_or(error),
-    }
-}
-
 fn receive(fd: RawFd, buf: &mut [u8]) -> io::Result<Received> {
     let mut control = nix::cmsg_space!(libc::in_pktinfo);
     let mut slices = [IoSliceMut::new(buf)];
@@ -141,12 +141,13 @@ fn receive(fd: RawFd, buf: &mut [u8]) -> io::Result<Received> {
 }
 
 /// Takes the oldest report from the socket's error queue. Its address is where our datagram was sent.
-fn unreachable(fd: RawFd) -> Option<Incoming> {
+fn unreachable(fd: RawFd) -> io::Result<Incoming> {
     let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in);
     let mut start = [0; 64];
     let mut slices = [IoSliceMut::new(&mut start)];
-    let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), MsgFlags::MSG_ERRQUEUE).ok()?;
-    message.address.map(|addr| Incoming::Unreachable(SocketAddrV4::from(addr)))
+    let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), MsgFlags::MSG_ERRQUEUE)?;
+    let addr = message.address.ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Incoming::Unreachable(SocketAddrV4::from(addr)))
 }
 
 fn transmit(
