@@ -73,7 +73,7 @@ fn mounts(document: &Document, root: Option<&Path>, findings: &mut Vec<Finding>)
     for (name, image) in &document.image {
         mount(name.get_ref(), image.folder.get_ref(), image.folder.span());
     }
-    for (name, _) in &document.image {
+    for name in document.image.keys() {
         if imagestore::BootPath::parse(name.get_ref().as_bytes()).is_err() {
             findings
                 .push(Finding::error(name.span(), format!("{:?} is no name for a folder", name.get_ref())));

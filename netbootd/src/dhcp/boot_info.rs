@@ -42,7 +42,7 @@ pub fn boot_file(boot: &Boot, local: Ipv4Addr, service: BootService) -> String {
     for byte in boot.file.trim_start_matches('/').bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
-                url.push(char::from(byte))
+                url.push(char::from(byte));
             }
             _ => url.push_str(&format!("%{byte:02X}")),
         }

@@ -98,7 +98,7 @@ impl TftpListener {
                 self.transfers.tell(from, Mail::Datagram(bytes.to_vec()));
             }
             Ok(_) => {
-                self.send_error(received, ErrorCode::UNKNOWN_TRANSFER, "no transfer has this port").await
+                self.send_error(received, ErrorCode::UNKNOWN_TRANSFER, "no transfer has this port").await;
             }
             Err(error) => {
                 self.refuse(received, b"", Refusal::Malformed, Some(error.to_string())).await;

@@ -1,0 +1,38 @@
+# make demo   installs what is missing, builds, and boots real clients in a private network
+# make test   installs what is missing, and runs everything that CI runs
+# Both need root: they make network namespaces and install Debian packages.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TOOLS := $(CURDIR)/target/tools
+export PATH := $(TOOLS)/bin:$(HOME)/.cargo/bin:$(PATH)
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: packages
+	cargo build --quiet -p netbootd
+	cargo run --quiet -p netbootd-tests --bin demo
+
+test: packages tools lint
+	cargo nextest run --workspace
+	cargo test --workspace --doc
+
+lint: tools
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo deny check bans licenses sources
+
+# The boot matrix once more with the rows that take minutes.
+nightly: packages tools
+	NETBOOTD_NIGHTLY=1 cargo nextest run -p netbootd-tests --run-ignored all
+
+packages:
+	@tools/install-packages
+
+tools: packages
+	@tools/install-cargo-tools $(TOOLS)
+
+.PHONY: help demo test lint nightly packages tools
