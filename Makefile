@@ -17,6 +17,7 @@ demo: packages
 	cargo run --quiet -p netbootd-tests --bin demo
 
 test: packages tools lint
+	cargo build -p netbootd
 	cargo nextest run --workspace
 	cargo test --workspace --doc
 
@@ -27,6 +28,7 @@ lint: tools
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools
+	cargo build -p netbootd
 	NETBOOTD_NIGHTLY=1 cargo nextest run -p netbootd-tests --run-ignored all
 
 packages:

@@ -1,1 +1,18 @@
-//! The laboratory: private networks and real clients.
+//! The laboratory: private networks, real firmware and real clients.
+//!
+//! A test makes a [`Lab`] of network namespaces, starts netbootd and foreign servers in them, switches machines on
+//! ([`Machine`]) and waits for words on their consoles. Everything ends with the values that own it.
+
+pub mod foreign;
+pub mod lab;
+pub mod loaders;
+pub mod netbootd;
+pub mod payload;
+pub mod process;
+pub mod qemu;
+
+pub use foreign::{AddressServer, Relay};
+pub use lab::Lab;
+pub use netbootd::Netbootd;
+pub use process::Process;
+pub use qemu::{Firmware, Machine};

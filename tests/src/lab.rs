@@ -1,0 +1,107 @@
+//! A private network: namespaces for hosts, and bridges as its segments. Nothing leaves it.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::process::run;
+
+/// Namespaces with names of their own, and a folder; both go when this goes.
+#[derive(Debug)]
+pub struct Lab {
+    prefix: String,
+    hosts: Vec<String>,
+    folder: tempfile::TempDir,
+}
+
+/// The namespace that holds every segment's bridge, and the machines plugged into them.
+const SWITCH: &str = "sw";
+
+impl Lab {
+    /// An empty network with one segment, `br0`.
+    ///
+    /// # Panics
+    /// Without root, which namespaces need.
+    #[allow(clippy::new_without_default)] // it makes namespaces
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let root = nix::unistd::geteuid().is_root();
+        assert!(root, "root is needed: the tests make network namespaces");
+        let prefix = format!("nb{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("cannot make a folder: {error}"));
+        let mut lab = Lab { prefix, hosts: Vec::new(), folder };
+        lab.add_host(SWITCH);
+        lab.add_segment("br0");
+        lab
+    }
+
+    /// A folder of this network's own.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// Adds a host.
+    pub fn add_host(&mut self, host: &str) {
+        let name = self.namespace(host);
+        run(Command::new("ip").args(["netns", "add", &name]));
+        self.hosts.push(name);
+        self.ip(host, "link set lo up");
+    }
+
+    /// Adds a segment.
+    pub fn add_segment(&self, bridge: &str) {
+        self.ip(SWITCH, &format!("link add {bridge} type bridge"));
+        self.ip(SWITCH, &format!("link set {bridge} up"));
+    }
+
+    /// Plugs a host into a segment with an address such as `10.77.0.1/24`.
+    pub fn plug(&self, host: &str, iface: &str, bridge: &str, address: &str) {
+        let port = format!("{}{iface}", &host[..host.len().min(6)]);
+        let (host_ns, switch_ns) = (self.namespace(host), self.namespace(SWITCH));
+        run(Command::new("ip").args(["-n", &switch_ns, "link", "add", &port, "type", "veth"]).args([
+            "peer", "name", iface, "netns", &host_ns,
+        ]));
+        self.ip(SWITCH, &format!("link set {port} master {bridge} up"));
+        self.ip(host, &format!("addr add {address} dev {iface}"));
+        self.ip(host, &format!("link set {iface} up"));
+    }
+
+    /// Adds a port for an emulated machine; gives its name.
+    pub fn add_tap(&self, bridge: &str) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let tap = format!("tap{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.ip(SWITCH, &format!("tuntap add {tap} mode tap"));
+        self.ip(SWITCH, &format!("link set {tap} master {bridge} up"));
+        tap
+    }
+
+    /// Runs `ip` in a host.
+    pub fn ip(&self, host: &str, arguments: &str) {
+        run(Command::new("ip").arg("-n").arg(self.namespace(host)).args(arguments.split(' ')));
+    }
+
+    /// A command that will run in a host.
+    pub fn command(&self, host: &str, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace(host), program]);
+        command
+    }
+
+    /// A command that will run beside the segments: an emulated machine.
+    pub fn command_at_switch(&self, program: &str) -> Command {
+        self.command(SWITCH, program)
+    }
+
+    fn namespace(&self, host: &str) -> String {
+        format!("{}-{host}", self.prefix)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for host in &self.hosts {
+            // What is still in it ends with its owner; the name is free at once.
+            let _ = Command::new("ip").args(["netns", "del", host]).status();
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Boot programs from Debian's packages, put into a boot folder.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::payload::{cache, lock, payload};
+use crate::process::run;
+
+/// PXELINUX for BIOS machines.
+pub const PXELINUX: &[(&str, &str)] = &[
+    ("/usr/lib/PXELINUX/pxelinux.0", "pxelinux.0"),
+    ("/usr/lib/syslinux/modules/bios/ldlinux.c32", "ldlinux.c32"),
+];
+/// SYSLINUX for x64 UEFI.
+pub const SYSLINUX_EFI: &[(&str, &str)] = &[
+    ("/usr/lib/SYSLINUX.EFI/efi64/syslinux.efi", "syslinux.efi"),
+    ("/usr/lib/syslinux/modules/efi64/ldlinux.e64", "ldlinux.e64"),
+];
+/// iPXE for x64 UEFI.
+pub const IPXE_EFI: &[(&str, &str)] = &[("/usr/lib/ipxe/ipxe.efi", "ipxe.efi")];
+/// The chain that Secure Boot takes: Microsoft's signature on shim, Debian's on GRUB.
+pub const SIGNED: &[(&str, &str)] = &[
+    ("/usr/lib/shim/shimx64.efi.signed", "shimx64.efi"),
+    ("/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed", "grubx64.efi"),
+];
+
+/// Copies files from packages into a boot folder.
+///
+/// # Panics
+/// When a package is not installed.
+pub fn put(root: &Path, files: &[(&str, &str)]) {
+    for (from, name) in files {
+        fs::copy(from, root.join(name)).unwrap_or_else(|error| panic!("cannot copy {from}: {error}"));
+    }
+}
+
+/// Puts the payload into a boot folder, with the kernel's arguments for the built-in default.
+///
+/// # Panics
+/// When the folder cannot be written.
+pub fn put_payload(root: &Path, arguments: &str) {
+    let payload = payload();
+    fs::copy(payload.kernel, root.join("vmlinuz")).expect("the boot folder can be written");
+    fs::copy(payload.initrd, root.join("initrd.img")).expect("the boot folder can be written");
+    fs::write(root.join("cmdline.txt"), arguments).expect("the boot folder can be written");
+}
+
+/// Puts a GRUB with its http module: Debian's signed one has none.
+///
+/// # Panics
+/// When GRUB cannot be built.
+pub fn put_grub(root: &Path, name: &str) {
+    let folder = cache();
+    let _lock = lock(&folder);
+    let image = folder.join("grubx64.efi");
+    if !image.exists() {
+        run(Command::new("grub-mkimage").args(["-O", "x86_64-efi", "-p", "/grub", "-o"]).arg(&image).args([
+            "efinet", "http", "tftp", "net", "normal", "linux", "echo", "configfile", "test", "sleep", "reboot", "halt",
+        ]));
+    }
+    fs::copy(image, root.join(name)).expect("the boot folder can be written");
+}

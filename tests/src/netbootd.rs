@@ -1,0 +1,87 @@
+//! netbootd in a host of the laboratory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::Lab;
+use crate::process::Process;
+
+/// A running netbootd at 10.77.0.1 on `br0`.
+#[derive(Debug)]
+pub struct Netbootd {
+    process: Process,
+    root: PathBuf,
+}
+
+/// netbootd's own address.
+pub const SERVER: &str = "10.77.0.1";
+
+/// The full DHCP service for both segments.
+pub const ADDRESSES: &str = r#"
+[dhcp]
+mode = "server"
+
+[[dhcp.subnet]]
+subnet = "10.77.0.0/24"
+pool = "10.77.0.100-10.77.0.199"
+
+[[dhcp.subnet]]
+subnet = "10.78.0.0/24"
+pool = "10.78.0.100-10.78.0.199"
+router = "10.78.0.254"
+"#;
+
+impl Netbootd {
+    /// Adds the host, without starting anything; gives the boot folder.
+    ///
+    /// # Panics
+    /// When the folder cannot be made.
+    pub fn prepare(lab: &mut Lab) -> PathBuf {
+        lab.add_host("server");
+        lab.plug("server", "lan0", "br0", &format!("{SERVER}/24"));
+        let root = lab.folder().join("root");
+        fs::create_dir_all(&root).expect("the folder can be written");
+        root
+    }
+
+    /// Starts it on the boot folder with this configuration besides `[server]` and `[boot]`.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn start(lab: &Lab, root: &Path, configuration: &str) -> Self {
+        let (file, state) = (lab.folder().join("netbootd.toml"), lab.folder().join("state"));
+        let head = format!(
+            "[server]\nstate-dir = {:?}\nlog-level = \"debug\"\ninterfaces = [\"lan0\"]\n[boot]\nroot = {:?}\n",
+            state.display().to_string(),
+            root.display().to_string()
+        );
+        fs::write(&file, head + configuration).expect("the folder can be written");
+        let mut command = lab.command("server", &program());
+        let process = Process::start("netbootd", command.args(["serve", "--config"]).arg(&file));
+        process.wait_for(" ready ", Duration::from_secs(20));
+        Netbootd { process, root: root.to_owned() }
+    }
+
+    /// The boot folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        self.process.printed()
+    }
+
+    /// Waits for a word in its log.
+    pub fn wait_for(&self, word: &str, patience: Duration) {
+        self.process.wait_for(word, patience);
+    }
+}
+
+/// The built program. Tests of this package do not have cargo's variable for another package's program.
+pub fn program() -> String {
+    let built = std::env::current_exe().ok();
+    let folder = built.as_deref().and_then(|exe| exe.ancestors().find(|path| path.join("netbootd").is_file()));
+    folder.map_or_else(|| "netbootd".to_owned(), |folder| folder.join("netbootd").display().to_string())
+}

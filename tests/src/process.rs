@@ -1,0 +1,128 @@
+//! Programs that a test starts, watches, and ends.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A running program with everything it has printed. Dropping it ends it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    printed: Arc<Printed>,
+}
+
+#[derive(Debug, Default)]
+struct Printed {
+    text: Mutex<(String, usize)>,
+    more: Condvar,
+}
+
+impl Process {
+    /// Starts a program; what it prints is kept.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(name: &str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let printed = Arc::new(Printed::default());
+        let streams: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>),
+            child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>),
+        ];
+        for stream in streams.into_iter().flatten() {
+            printed.lock().1 += 1;
+            let printed = Arc::clone(&printed);
+            thread::spawn(move || printed.read(stream));
+        }
+        Process { name: name.to_owned(), child, printed }
+    }
+
+    /// Waits until one of the words was printed; says which one.
+    ///
+    /// # Panics
+    /// With everything that was printed, when none comes in time or the program ends without one.
+    pub fn wait_for_any(&self, words: &[&str], patience: Duration) -> usize {
+        let deadline = Instant::now() + patience;
+        let mut text = self.printed.lock();
+        loop {
+            if let Some(at) = words.iter().position(|word| text.0.contains(word)) {
+                return at;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || text.1 == 0 {
+                let why = if text.1 == 0 { "ended" } else { "is still silent" };
+                panic!("{} {why}, none of {words:?} was printed:\n{}", self.name, text.0);
+            }
+            text = self.printed.more.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits until a word was printed.
+    ///
+    /// # Panics
+    /// As [`Process::wait_for_any`].
+    pub fn wait_for(&self, word: &str, patience: Duration) {
+        self.wait_for_any(&[word], patience);
+    }
+
+    /// Everything printed so far.
+    pub fn printed(&self) -> String {
+        self.printed.lock().0.clone()
+    }
+
+    /// The program's process number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Printed {
+    fn lock(&self) -> std::sync::MutexGuard<'_, (String, usize)> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, mut stream: Box<dyn Read + Send>) {
+        let mut buf = [0; 4096];
+        while let Ok(count) = stream.read(&mut buf) {
+            if count == 0 {
+                break;
+            }
+            self.lock().0.push_str(&String::from_utf8_lossy(&buf[..count]));
+            self.more.notify_all();
+        }
+        self.lock().1 -= 1;
+        self.more.notify_all();
+    }
+}
+
+/// Runs a program to its end.
+///
+/// # Panics
+/// With what it printed, when it fails.
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?} fails with {}:\n{text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}

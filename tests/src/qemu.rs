@@ -1,0 +1,109 @@
+//! Emulated machines with real firmware, without KVM.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use crate::payload::MARKER;
+use crate::{Lab, Process};
+
+/// What a machine starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firmware {
+    /// BIOS with iPXE as the network card's ROM.
+    Bios {
+        /// The card, as QEMU calls it: `virtio-net-pci`, `e1000`, `rtl8139`.
+        card: &'static str,
+    },
+    /// x64 UEFI that tries PXE.
+    UefiPxe,
+    /// x64 UEFI that tries HTTP boot.
+    UefiHttp,
+    /// x64 UEFI that tries PXE with Secure Boot enforced and Microsoft's keys.
+    SecureBoot,
+}
+
+/// A machine that is switched on. Dropping it switches it off.
+#[derive(Debug)]
+pub struct Machine {
+    process: Process,
+}
+
+/// Emulation takes seconds for what takes hardware a moment, and CI has two cores for two machines.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+impl Machine {
+    /// Switches a machine on, plugged into a segment.
+    ///
+    /// # Panics
+    /// When QEMU or the firmware is not installed.
+    pub fn start(lab: &Lab, firmware: Firmware, bridge: &str) -> Self {
+        let tap = lab.add_tap(bridge);
+        let number = next_number();
+        let mut command = lab.command_at_switch("qemu-system-x86_64");
+        command.args(["-accel", "tcg", "-m", "512", "-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        command.args(["-no-reboot", "-nodefaults", "-uuid"]).arg(format!("4c4c4544-0042-3510-8053-5254004c01{number:02x}"));
+        command.arg("-netdev").arg(format!("tap,id=n0,ifname={tap},script=no,downscript=no"));
+        let card = match firmware {
+            Firmware::Bios { card } => card,
+            _ => "virtio-net-pci",
+        };
+        // UEFI brings its own network stack; without the ROM it is the one that boots.
+        let rom = if matches!(firmware, Firmware::Bios { .. }) { "" } else { ",romfile=" };
+        command.arg("-device").arg(format!("{card},netdev=n0,mac=52:54:00:4c:01:{number:02x}{rom}"));
+        match firmware {
+            Firmware::Bios { .. } => drop(command.args(["-machine", "pc", "-boot", "n"])),
+            Firmware::UefiPxe | Firmware::UefiHttp => {
+                command.args(["-machine", "q35"]);
+                put_firmware(&mut command, lab, number, "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd");
+            }
+            Firmware::SecureBoot => {
+                command.args(["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"]);
+                put_firmware(&mut command, lab, number, "OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.ms.fd");
+            }
+        }
+        let supported = |name: &str, on: bool| format!("name=opt/org.tianocore/{name},string={}", if on { "y" } else { "n" });
+        if !matches!(firmware, Firmware::Bios { .. }) {
+            command.arg("-fw_cfg").arg(supported("IPv6PXESupport", false));
+            command.arg("-fw_cfg").arg(supported("IPv4PXESupport", firmware != Firmware::UefiHttp));
+        }
+        Machine { process: Process::start("qemu", &mut command) }
+    }
+
+    /// Waits until the payload speaks.
+    ///
+    /// # Panics
+    /// With the console's text, when it does not.
+    pub fn wait_for_payload(&self, word: &str) {
+        self.process.wait_for(&format!("{MARKER} {word}"), PATIENCE);
+    }
+
+    /// Waits for words on the console.
+    ///
+    /// # Panics
+    /// With the console's text, when they do not come.
+    pub fn wait_for(&self, words: &str) {
+        self.process.wait_for(words, PATIENCE);
+    }
+
+    /// The console's text so far.
+    pub fn console(&self) -> String {
+        self.process.printed()
+    }
+}
+
+/// Fresh variables each time: the order of boot options sticks.
+fn put_firmware(command: &mut std::process::Command, lab: &Lab, number: u8, code: &str, variables: &str) {
+    let folder = Path::new("/usr/share/OVMF");
+    let copy = lab.folder().join(format!("vars{number}.fd"));
+    fs::copy(folder.join(variables), &copy).unwrap_or_else(|error| panic!("cannot copy {variables}: {error}"));
+    let code = folder.join(code).display().to_string();
+    command.arg("-drive").arg(format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
+    command.arg("-drive").arg(format!("if=pflash,unit=1,format=raw,file={}", copy.display()));
+}
+
+fn next_number() -> u8 {
+    static COUNT: AtomicU8 = AtomicU8::new(1);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
