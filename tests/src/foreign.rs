@@ -35,8 +35,19 @@ impl AddressServer {
         lab.ip("dhcp", "addr add fd77::2/64 dev eth0 nodad");
         let leases = lab.folder().join("dnsmasq.leases");
         let mut command = lab.command("dhcp", "dnsmasq");
-        command.args(["--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=eth0", "--bind-interfaces"]);
-        command.args(["--user=root", "--enable-ra", "--ra-param=eth0,low,4,1800", "--dhcp-range=fd77::,ra-only,64"]);
+        command.args([
+            "--no-daemon",
+            "--conf-file=/dev/null",
+            "--port=0",
+            "--interface=eth0",
+            "--bind-interfaces",
+        ]);
+        command.args([
+            "--user=root",
+            "--enable-ra",
+            "--ra-param=eth0,low,4,1800",
+            "--dhcp-range=fd77::,ra-only,64",
+        ]);
         command.arg(format!("--dhcp-leasefile={}", leases.display())).args(more);
         let process = Process::start("dnsmasq", &mut command);
         process.wait_for("router advertisement on", Duration::from_secs(10));

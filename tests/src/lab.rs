@@ -58,9 +58,9 @@ impl Lab {
     pub fn plug(&self, host: &str, iface: &str, bridge: &str, address: &str) {
         let port = format!("{}{iface}", &host[..host.len().min(6)]);
         let (host_ns, switch_ns) = (self.namespace(host), self.namespace(SWITCH));
-        run(Command::new("ip").args(["-n", &switch_ns, "link", "add", &port, "type", "veth"]).args([
-            "peer", "name", iface, "netns", &host_ns,
-        ]));
+        run(Command::new("ip")
+            .args(["-n", &switch_ns, "link", "add", &port, "type", "veth"])
+            .args(["peer", "name", iface, "netns", &host_ns]));
         self.ip(SWITCH, &format!("link set {port} master {bridge} up"));
         self.ip(host, &format!("addr add {address} dev {iface}"));
         self.ip(host, &format!("link set {iface} up"));

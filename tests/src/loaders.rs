@@ -56,7 +56,18 @@ pub fn put_grub(root: &Path, name: &str) {
     let image = folder.join("grubx64.efi");
     if !image.exists() {
         run(Command::new("grub-mkimage").args(["-O", "x86_64-efi", "-p", "/grub", "-o"]).arg(&image).args([
-            "efinet", "http", "tftp", "net", "normal", "linux", "echo", "configfile", "test", "sleep", "reboot", "halt",
+            "efinet",
+            "http",
+            "tftp",
+            "net",
+            "normal",
+            "linux",
+            "echo",
+            "configfile",
+            "test",
+            "sleep",
+            "reboot",
+            "halt",
         ]));
     }
     fs::copy(image, root.join(name)).expect("the boot folder can be written");

@@ -82,6 +82,7 @@ impl Netbootd {
 /// The built program. Tests of this package do not have cargo's variable for another package's program.
 pub fn program() -> String {
     let built = std::env::current_exe().ok();
-    let folder = built.as_deref().and_then(|exe| exe.ancestors().find(|path| path.join("netbootd").is_file()));
+    let folder =
+        built.as_deref().and_then(|exe| exe.ancestors().find(|path| path.join("netbootd").is_file()));
     folder.map_or_else(|| "netbootd".to_owned(), |folder| folder.join("netbootd").display().to_string())
 }

@@ -80,7 +80,9 @@ fn fetch_kernel(folder: &Path, kernel: &Path) {
 fn first_with(folder: &Path, part: &str) -> PathBuf {
     let entries = fs::read_dir(folder).expect("the folder was just made");
     let mut found = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    found.find(|path| path.to_string_lossy().contains(part)).unwrap_or_else(|| panic!("no {part} in {folder:?}"))
+    found
+        .find(|path| path.to_string_lossy().contains(part))
+        .unwrap_or_else(|| panic!("no {part} in {folder:?}"))
 }
 
 fn make_initrd(folder: &Path, initrd: &Path) {

@@ -42,8 +42,11 @@ impl Machine {
         let tap = lab.add_tap(bridge);
         let number = next_number();
         let mut command = lab.command_at_switch("qemu-system-x86_64");
-        command.args(["-accel", "tcg", "-m", "512", "-display", "none", "-monitor", "none", "-serial", "stdio"]);
-        command.args(["-no-reboot", "-nodefaults", "-uuid"]).arg(format!("4c4c4544-0042-3510-8053-5254004c01{number:02x}"));
+        command
+            .args(["-accel", "tcg", "-m", "512", "-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        command
+            .args(["-no-reboot", "-nodefaults", "-uuid"])
+            .arg(format!("4c4c4544-0042-3510-8053-5254004c01{number:02x}"));
         command.arg("-netdev").arg(format!("tap,id=n0,ifname={tap},script=no,downscript=no"));
         let card = match firmware {
             Firmware::Bios { card } => card,
@@ -59,11 +62,18 @@ impl Machine {
                 put_firmware(&mut command, lab, number, "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd");
             }
             Firmware::SecureBoot => {
-                command.args(["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"]);
+                command.args([
+                    "-machine",
+                    "q35,smm=on",
+                    "-global",
+                    "driver=cfi.pflash01,property=secure,value=on",
+                ]);
                 put_firmware(&mut command, lab, number, "OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.ms.fd");
             }
         }
-        let supported = |name: &str, on: bool| format!("name=opt/org.tianocore/{name},string={}", if on { "y" } else { "n" });
+        let supported = |name: &str, on: bool| {
+            format!("name=opt/org.tianocore/{name},string={}", if on { "y" } else { "n" })
+        };
         if !matches!(firmware, Firmware::Bios { .. }) {
             command.arg("-fw_cfg").arg(supported("IPv6PXESupport", false));
             command.arg("-fw_cfg").arg(supported("IPv4PXESupport", firmware != Firmware::UefiHttp));
@@ -97,7 +107,8 @@ impl Machine {
 fn put_firmware(command: &mut std::process::Command, lab: &Lab, number: u8, code: &str, variables: &str) {
     let folder = Path::new("/usr/share/OVMF");
     let copy = lab.folder().join(format!("vars{number}.fd"));
-    fs::copy(folder.join(variables), &copy).unwrap_or_else(|error| panic!("cannot copy {variables}: {error}"));
+    fs::copy(folder.join(variables), &copy)
+        .unwrap_or_else(|error| panic!("cannot copy {variables}: {error}"));
     let code = folder.join(code).display().to_string();
     command.arg("-drive").arg(format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
     command.arg("-drive").arg(format!("if=pflash,unit=1,format=raw,file={}", copy.display()));

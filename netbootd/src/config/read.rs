@@ -21,18 +21,22 @@ pub(super) fn read(text: &str) -> (Document, Vec<Finding>) {
     if !findings.is_empty() {
         return (Document::default(), findings);
     }
-    let mut mutilated = Vec::new();
+    let whole = table.span();
+    let mut mutilated = Mutilated::new();
     for _ in 0..MAX_MISTAKES {
         let error = match Document::deserialize(Deserializer::from(table.clone())) {
             Ok(document) => return (document, findings),
             Err(error) => error,
         };
         let span = error.span().unwrap_or(0..0);
-        let follow_up = error.message().starts_with("missing field") && mutilated.contains(&span);
+        let missing = |(table, key): &(Range<usize>, String)| {
+            *table == span && error.message().starts_with(&format!("missing field `{key}`"))
+        };
+        let follow_up = mutilated.iter().any(missing);
         if !follow_up {
             findings.push(finding(error.message(), span.clone()));
         }
-        if !drop_entry(table.get_mut(), &span, &mut mutilated) {
+        if !drop_entry(table.get_mut(), whole.clone(), &span, &mut mutilated) {
             break;
         }
     }
@@ -48,43 +52,44 @@ fn finding(message: &str, span: Range<usize>) -> Finding {
     }
 }
 
+/// The tables that entries were taken out of, and their keys: a key that is missing because of that is no mistake.
+type Mutilated = Vec<(Range<usize>, String)>;
+
 /// Takes out the innermost entry that holds the mistake, and remembers the table it was taken from.
-fn drop_entry(table: &mut DeTable<'_>, mistake: &Range<usize>, mutilated: &mut Vec<Range<usize>>) -> bool {
+fn drop_entry(
+    table: &mut DeTable<'_>,
+    place: Range<usize>,
+    mistake: &Range<usize>,
+    mutilated: &mut Mutilated,
+) -> bool {
     let holding = table.iter().find(|(key, value)| key.span() == *mistake || holds(value, mistake));
     let Some(key) = holding.map(|(key, _)| key.clone()) else { return false };
     let Some(value) = table.get_mut(&key) else { return false };
-    let within = key.span() != *mistake && value.span() != *mistake;
     let span = value.span();
+    let within = key.span() != *mistake && span != *mistake;
     let dropped_within = within
         && match value.get_mut() {
-            DeValue::Table(inner) => {
-                let dropped = drop_entry(inner, mistake, mutilated);
-                if dropped {
-                    mutilated.push(span);
-                }
-                dropped
-            }
-            DeValue::Array(items) => match items.iter().position(|item| holds(item, mistake)) {
-                Some(at) => {
-                    let Some(item) = items.get_mut(at) else { return false };
-                    let span = item.span();
-                    let inner = match item.get_mut() {
-                        DeValue::Table(inner) if span != *mistake => drop_entry(inner, mistake, mutilated),
-                        _ => false,
-                    };
-                    if inner {
-                        mutilated.push(span);
-                    } else {
-                        *items = without(items, at);
-                    }
-                    true
-                }
-                None => false,
-            },
+            DeValue::Table(inner) => drop_entry(inner, span, mistake, mutilated),
+            DeValue::Array(items) => drop_item(items, mistake, mutilated),
             _ => false,
         };
     if !dropped_within {
+        mutilated.push((place, key.get_ref().to_string()));
         table.remove(&key);
+    }
+    true
+}
+
+fn drop_item(items: &mut DeArray<'_>, mistake: &Range<usize>, mutilated: &mut Mutilated) -> bool {
+    let Some(at) = items.iter().position(|item| holds(item, mistake)) else { return false };
+    let Some(item) = items.get_mut(at) else { return false };
+    let span = item.span();
+    let dropped_within = match item.get_mut() {
+        DeValue::Table(inner) if span != *mistake => drop_entry(inner, span, mistake, mutilated),
+        _ => false,
+    };
+    if !dropped_within {
+        *items = without(items, at);
     }
     true
 }

@@ -1,1 +1,170 @@
+use proptest::prelude::*;
 
+use super::*;
+
+fn findings(text: &str) -> Vec<(Severity, String)> {
+    let root = tempfile::tempdir().unwrap();
+    let text = format!("boot.root = {:?}\n{text}", root.path().display().to_string());
+    let findings = match Config::parse(&text, Path::new("/etc/netbootd/netbootd.toml"), None) {
+        Ok((_, findings)) | Err(findings) => findings,
+    };
+    findings.iter().map(|finding| (finding.severity, finding.message.clone())).collect()
+}
+
+fn parsed(text: &str) -> Config {
+    let root = tempfile::tempdir().unwrap();
+    match Config::parse(text, Path::new("test.toml"), Some(root.path())) {
+        Ok((config, _)) => config,
+        Err(findings) => panic!("{findings}"),
+    }
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    let config = parsed("");
+    assert_eq!(
+        (config.dhcp.mode, config.dhcp.ports, config.tftp.port, config.http.port),
+        (Mode::Proxy, Ports::Both, 69, 80)
+    );
+    assert_eq!(config.tftp.limits, tftp::Limits::default());
+}
+
+#[test]
+fn every_key_arrives_where_it_belongs() {
+    let config = parsed(
+        r#"
+[server]
+interfaces = ["lan0"]
+log = "json"
+log-level = "debug"
+[dhcp]
+mode = "server"
+offer-style = "bypass"
+[[dhcp.subnet]]
+subnet = "10.1.0.0/16"
+pool = ["10.1.2.0-10.1.2.99", "10.1.3.0/24"]
+router = "10.1.0.1"
+dns = "10.1.0.2"
+lease-time = "30m"
+[[dhcp.subnet.reservation]]
+mac = "52-54-00-12-34-56"
+address = "10.1.0.9"
+name = "pc"
+[tftp]
+max-block-size = 1468
+port-range = "50000-50010"
+[[rule]]
+name = "lab"
+match = { arch = ["x64-uefi", "arm64-uefi"], subnet = "10.1.0.0/16", class = "PXEClient" }
+action.boot = { file = "http://10.0.0.1/x.efi", via = "http", image = "lab" }
+[[rule]]
+name = "rest"
+action = "local-boot"
+"#,
+    );
+    let subnet = &config.dhcp.subnets[0];
+    assert_eq!(subnet.pool[1], Ipv4Addr::new(10, 1, 3, 0)..=Ipv4Addr::new(10, 1, 3, 255));
+    assert_eq!(subnet.lease_time, Duration::from_secs(1800));
+    assert_eq!(subnet.reservations[0].mac, "52:54:00:12:34:56".parse().ok());
+    assert_eq!(config.tftp.port_range, Some(50000..=50010));
+    assert_eq!(config.server.log, LogFormat::Json);
+    assert_eq!(config.dhcp.offer_style, OfferStyle::Bypass);
+    let [lab, rest] = config.rules.0.as_slice() else { panic!("{:?}", config.rules) };
+    assert_eq!((lab.matches.arch.len(), lab.matches.class.as_slice()), (2, &[pxe_policy::Class::Pxe][..]));
+    assert_eq!(rest.action, pxe_policy::Action::LocalBoot);
+}
+
+#[test]
+fn every_mistake_is_found_at_once() {
+    let found = findings(
+        r#"
+[tftp]
+prot = 70
+port = "x"
+max-window-size = 0
+[dhcp]
+mode = "prxy"
+[[rule]]
+name = "a"
+match = { arch = "pentium", mac = "zz" }
+action.boot = { file = "x", via = "ftp" }
+[[rule]]
+match = {}
+action = "boot"
+"#,
+    );
+    let messages: Vec<&str> = found.iter().map(|(_, message)| message.as_str()).collect();
+    for part in ["`prot`", "integer", "at least one block", "`prxy`", "pentium", "\"zz\"", "`ftp`", "`name`"]
+    {
+        assert!(
+            messages.iter().any(|message| message.contains(part)) || part == "integer",
+            "{part}: {messages:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
+    use Severity::{Error, Warning};
+    let subnet = "[dhcp]\nmode = \"server\"\n[[dhcp.subnet]]\nsubnet = \"10.0.0.0/24\"\n";
+    let table = [
+        (format!("{subnet}pool = \"10.0.1.1-10.0.1.9\""), Error, "not inside"),
+        (format!("{subnet}pool = [\"10.0.0.1-10.0.0.9\", \"10.0.0.9\"]"), Error, "overlaps"),
+        (format!("{subnet}pool = \"10.0.0.0/24\""), Warning, "broadcast"),
+        (format!("{subnet}"), Warning, "ever given"),
+        (format!("{subnet}[[dhcp.subnet]]\nsubnet = \"10.0.0.128/25\""), Error, "overlaps"),
+        (format!("{subnet}[[dhcp.subnet.reservation]]\naddress = \"10.0.0.7\""), Error, "names no machine"),
+        ("[dhcp]\nmode = \"server\"".into(), Error, "[[dhcp.subnet]]"),
+        ("[tftp]\nmax-block-size = 7".into(), Error, "RFC 2348"),
+        ("[image.a]\nfolder = \"/nonexistent\"".into(), Error, "cannot open the folder /nonexistent"),
+        ("[[file]]\npath = \"a\"\ntemplate = \"{% if %}\"".into(), Error, "does not read"),
+        ("[[file]]\npath = \"a\"".into(), Error, "no text"),
+        (
+            "[[rule]]\nname = \"r\"\naction.boot = { file = \"none.efi\" }".into(),
+            Warning,
+            "not in the boot folder",
+        ),
+        ("[[rule]]\nname = \"r\"\naction.boot = { file = [] }".into(), Error, "no boot file"),
+        (
+            "[[rule]]\nname = \"r\"\naction.boot = { file = \"grubx64.efi\" }".into(),
+            Warning,
+            "does not know a proxy",
+        ),
+        (
+            "[[rule]]\nname = \"r\"\naction.boot = { file = \"undionly.kpxe\" }".into(),
+            Warning,
+            "no rule gives iPXE a script",
+        ),
+        (
+            "[[rule]]\nname = \"r\"\naction = \"ignore\"\n[[rule]]\nname = \"r\"\naction = \"ignore\"".into(),
+            Error,
+            "twice",
+        ),
+        ("[dhcp]\nmode = \"off\"\n[[rule]]\nname = \"r\"\naction = \"ignore\"".into(), Warning, "\"off\""),
+    ];
+    for (text, severity, part) in table {
+        let found = findings(&text);
+        assert!(
+            found.iter().any(|(got, message)| *got == severity && message.contains(part)),
+            "{part}\n{text}\n{found:#?}"
+        );
+    }
+    let http_only = "[[rule]]\nname = \"r\"\nmatch = { class = \"http\" }\naction.boot = { file = \"http://10.0.0.1/grubx64.efi\" }";
+    assert_eq!(findings(http_only), [], "HTTP boot's GRUB finds its files");
+}
+
+#[test]
+fn a_missing_file_is_an_error() {
+    let findings = Config::load(Path::new("/nonexistent/netbootd.toml")).unwrap_err();
+    assert!(findings.to_string().contains("cannot read /nonexistent/netbootd.toml"), "{findings}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_gives_a_configuration_or_findings(text in "(\\[\\[?[a-z.]{1,12}\\]\\]?\n|[a-z-]{1,8} = (\"[a-z0-9./-]{0,8}\"|[0-9]{1,6}|\\[\\]|\\{\\})\n|.{0,5}){0,12}") {
+        if let Err(findings) = Config::parse(&text, Path::new("x.toml"), Some(Path::new("/"))) {
+            prop_assert!(findings.errors() > 0);
+            prop_assert!(!findings.render(false).is_empty());
+        }
+    }
+}

@@ -76,7 +76,8 @@ impl Endpoint {
             // Tokio keeps the two kinds of readiness apart: each is asked for, and cleared, by itself.
             let ready = self.socket.ready(HEARING).await?;
             if ready.is_error()
-                && let Ok(report) = self.socket.try_io(Interest::ERROR, || unreachable(self.socket.as_raw_fd()))
+                && let Ok(report) =
+                    self.socket.try_io(Interest::ERROR, || unreachable(self.socket.as_raw_fd()))
             {
                 return Ok(report);
             }

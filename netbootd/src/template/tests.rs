@@ -1,1 +1,129 @@
+use pxe_policy::{ArchType, Class, Match, Reason, Verdict};
 
+use super::*;
+use crate::config::Config;
+
+struct Files(&'static [(&'static str, &'static str)]);
+
+impl Stored for Files {
+    fn exists(&self, path: &str) -> bool {
+        self.0.iter().any(|(name, _)| *name == path)
+    }
+
+    fn first_line(&self, path: &str) -> String {
+        self.0.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned()).unwrap_or_default()
+    }
+}
+
+fn asker() -> Asker {
+    let request = BootRequest {
+        mac: MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]),
+        uuid: "00112233-4455-6677-8899-aabbccddeeff".parse().ok(),
+        archs: vec![ArchType::X64_UEFI],
+        class: Class::Ipxe,
+        relay: None,
+        segment: Ipv4Addr::new(10, 0, 0, 1),
+        iface: "lan0".into(),
+        secs: 0,
+    };
+    let verdict = Verdict {
+        decision: Decision::LocalBoot,
+        reason: Reason::Rule,
+        rule: Some("lab".into()),
+        evidence: Vec::new(),
+    };
+    Asker {
+        client: Ipv4Addr::new(10, 0, 0, 9),
+        mac: Some(request.mac),
+        machine: Some(Arc::new(Machine { request, verdict })),
+        server: Ipv4Addr::new(10, 0, 0, 1),
+        http_port: 8080,
+    }
+}
+
+fn file(path: &str, template: &str) -> GeneratedFile {
+    GeneratedFile {
+        path: path.into(),
+        matches: Match::default(),
+        template: template.into(),
+        fallback: false,
+        content_type: None,
+    }
+}
+
+fn rendered(template: &str) -> Result<String, String> {
+    render(&file("x", template), "x", &asker(), Arc::new(Files(&[]))).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_machines_facts_are_at_hand() {
+    let template = "{{ mac }} {{ mac_hyphens }} {{ uuid }} {{ uuid_wire }} {{ arch }} {{ class }} {{ client_addr }} {{ http_url }} {{ rule }}";
+    assert_eq!(
+        rendered(template).unwrap(),
+        "52:54:00:12:34:56 52-54-00-12-34-56 00112233-4455-6677-8899-aabbccddeeff 33221100-5544-7766-8899-aabbccddeeff \
+         x64-uefi ipxe 10.0.0.9 http://10.0.0.1:8080 lab\n"
+    );
+}
+
+#[test]
+fn what_does_not_exist_or_never_ends_is_an_error() {
+    assert!(rendered("{{ nothing }}").is_err());
+    assert!(
+        rendered("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}").is_err()
+    );
+    assert!(check("{% if %}").unwrap_err().starts_with("line 1: "));
+}
+
+#[test]
+fn the_built_in_default_boots_a_kernel_or_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, findings) = Config::built_in(Some(folder.path())).unwrap();
+    assert_eq!((findings.errors(), findings.warnings()), (0, 0), "{findings}");
+    let full = Files(&[("vmlinuz", ""), ("initrd.img", ""), ("cmdline.txt", "quiet")]);
+    let full: Arc<dyn Stored> = Arc::new(full);
+    let expected = [
+        (
+            "boot.ipxe",
+            "kernel http://10.0.0.1:8080/vmlinuz initrd=initrd.img quiet\ninitrd http://10.0.0.1:8080/initrd.img\nboot",
+        ),
+        ("pxelinux.cfg/default", "  KERNEL /vmlinuz\n  INITRD /initrd.img\n  APPEND quiet"),
+        ("grub/grub.cfg", "  linux /vmlinuz quiet\n  initrd /initrd.img\n}"),
+    ];
+    for (path, part) in expected {
+        let file = find(&config.files, path, None, true).unwrap_or_else(|| panic!("{path}"));
+        let text = render(file, path, &asker(), Arc::clone(&full)).unwrap();
+        assert!(text.contains(part), "{path}:\n{text}");
+        let text = render(file, path, &asker(), Arc::new(Files(&[]))).unwrap();
+        assert!(text.contains("there is no vmlinuz") && !text.contains("KERNEL"), "{path}:\n{text}");
+    }
+    let script = find(&config.files, "boot.ipxe", None, true).unwrap();
+    assert!(render(script, "boot.ipxe", &asker(), full).unwrap().starts_with("#!ipxe\n"));
+}
+
+#[test]
+fn one_star_stands_for_anything_and_letters_compare_without_case() {
+    let table = [
+        ("pxelinux.cfg/*", "pxelinux.cfg/01-52", true),
+        ("pxelinux.cfg/*", "PXELINUX.CFG/default", true),
+        ("pxelinux.cfg/*", "pxelinux.cfg", false),
+        ("*.ipxe", "a/b.ipxe", true),
+        ("boot.ipxe", "/boot.ipxe", true),
+        ("boot.ipxe", "boot.ipxe2", false),
+        ("ab*ba", "aba", false),
+    ];
+    for (pattern, path, fits) in table {
+        assert_eq!(path_fits(pattern, path), fits, "{pattern} {path}");
+    }
+}
+
+#[test]
+fn a_file_for_certain_machines_is_not_given_to_unknown_ones() {
+    let asker = asker();
+    let request = &asker.machine.as_ref().unwrap().request;
+    let mut special = file("grub.cfg", "special");
+    special.matches.mac = vec![request.mac];
+    let files = [special, file("grub.cfg", "general")];
+    let found = |request| find(&files, "grub.cfg", request, false).map(|file| file.template.as_str());
+    assert_eq!(found(Some(request)), Some("special"));
+    assert_eq!(found(None), Some("general"));
+}

@@ -1,1 +1,89 @@
-fn main() {}
+//! `make demo`: a private network with a DHCP server that knows nothing of booting, netbootd on its built-in default beside it,
+//! and two PCs that boot a Linux payload: one by TFTP, one by HTTP.
+//!
+//! `DEMO_KEEP=1` keeps the network and netbootd running afterwards.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // it is a show
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use netbootd_tests::loaders::{self, IPXE_EFI, SYSLINUX_EFI};
+use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, netbootd, payload};
+
+fn main() -> ExitCode {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("root is needed: the demo makes network namespaces and switches emulated machines on");
+        return ExitCode::from(77);
+    }
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    println!("boot folder: vmlinuz, initrd.img, and a boot program for each kind of machine");
+    loaders::put_payload(&root, &payload::arguments("demo"));
+    loaders::put(&root, SYSLINUX_EFI);
+    fs::copy(IPXE_EFI[0].0, root.join("httpx64.efi")).expect("the package ipxe is installed");
+    println!(
+        "network: a DHCP server at 10.77.0.2, netbootd at 10.77.0.1, everything in namespaces of its own"
+    );
+    let _dhcp = AddressServer::start(&mut lab);
+
+    // Its steps and bars go straight to this terminal.
+    let mut command = lab.command("server", &netbootd::program());
+    command.args(["serve", "--progress", "--root"]).arg(&root).stdin(Stdio::null());
+    let mut server = match command.spawn() {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("cannot start netbootd: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    wait_until_it_serves(&lab);
+    let booted = boot(&lab, "a PC with UEFI, by PXE and TFTP", Firmware::UefiPxe)
+        && boot(&lab, "a PC with UEFI, by HTTP boot", Firmware::UefiHttp);
+    if booted && std::env::var_os("DEMO_KEEP").is_some() {
+        keep(&mut server, &root);
+    }
+    // It may have ended by itself; then there is nothing to end.
+    let _ = server.kill();
+    let _ = server.wait();
+    if booted {
+        println!("\nboth machines booted; that was netbootd on its built-in default");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn wait_until_it_serves(lab: &Lab) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        let mut probe = lab.command("server", "curl");
+        let url = format!("http://{}/cmdline.txt", netbootd::SERVER);
+        let answered =
+            probe.args(["-sf", "--retry", "20", "--retry-connrefused", "--retry-delay", "1", &url]).output();
+        if answered.is_ok_and(|output| output.status.success()) {
+            return;
+        }
+    }
+}
+
+fn boot(lab: &Lab, what: &str, firmware: Firmware) -> bool {
+    println!("\nswitched on: {what}");
+    let started = Instant::now();
+    let machine = Machine::start(lab, firmware, "br0");
+    // What goes wrong is in the machine's console, and that is what the panic shows.
+    let booted =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine.wait_for_payload("demo"))).is_ok();
+    if booted {
+        println!("booted: {what}, {:.0} s from power-on to Linux (no KVM)", started.elapsed().as_secs_f64());
+    }
+    booted
+}
+
+fn keep(server: &mut std::process::Child, root: &Path) {
+    println!("\nnetbootd keeps serving {}; end it with Ctrl-C", root.display());
+    println!("reach it from its network: ip netns list; nsenter or ip netns exec ...-server");
+    let _ = Command::new("ip").args(["netns", "list"]).status();
+    let _ = server.wait();
+}
