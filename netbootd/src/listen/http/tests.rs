@@ -1,1 +1,175 @@
+use std::fs;
+use std::path::Path;
 
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use crate::config::Config;
+use crate::services::Snapshot;
+
+struct Fixture {
+    folder: TempDir,
+    services: Arc<Services>,
+    port: u16,
+}
+
+async fn serving(files: &[(&str, &[u8])], configuration: &str) -> Fixture {
+    let folder = TempDir::new().unwrap();
+    for (path, bytes) in files {
+        fs::write(folder.path().join(path), bytes).unwrap();
+    }
+    let (config, _) = Config::parse(configuration, Path::new("test.toml"), Some(folder.path())).unwrap();
+    let services = Arc::new(Services::new(Snapshot::new(config).unwrap()));
+    let listener = HttpListener::bind(Arc::clone(&services), 0).await.unwrap();
+    let port = listener.port().unwrap();
+    tokio::spawn(listener.run());
+    Fixture { folder, services, port }
+}
+
+impl Fixture {
+    /// Sends a request with `Connection: close`; gives the head and the body.
+    async fn ask(&self, request: &str, headers: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.unwrap();
+        let text = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        (String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase(), answer[end + 4..].to_vec())
+    }
+
+    async fn etag(&self, path: &str) -> String {
+        let (head, _) = self.ask(&format!("HEAD {path}"), "").await;
+        let line = head.lines().find(|line| line.starts_with("etag: ")).unwrap().to_owned();
+        line["etag: ".len()..].to_owned()
+    }
+}
+
+#[tokio::test]
+async fn get_and_head_say_the_same_and_files_are_never_chunked() {
+    let f = serving(&[("boot.efi", b"0123456789")], "").await;
+    let (get, body) = f.ask("GET /boot.efi", "").await;
+    let (head, nothing) = f.ask("HEAD /BOOT.EFI", "").await;
+    assert_eq!((body.as_slice(), nothing.as_slice()), (&b"0123456789"[..], &b""[..]));
+    for answer in [&get, &head] {
+        assert!(answer.starts_with("http/1.1 200"), "{answer}");
+        for line in [
+            "content-length: 10",
+            "content-type: application/efi",
+            "accept-ranges: bytes",
+            "etag: \"",
+            "last-modified: ",
+        ] {
+            assert!(answer.contains(line), "{line}\n{answer}");
+        }
+        assert!(!answer.contains("chunked"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn ranges_are_served_and_refused_as_rfc_9110_says() {
+    let f = serving(&[("file", b"0123456789")], "").await;
+    let table = [
+        ("Range: bytes=2-4\r\n", "206", "234", "content-range: bytes 2-4/10"),
+        ("Range: bytes=-3\r\n", "206", "789", "content-range: bytes 7-9/10"),
+        ("Range: bytes=5-\r\n", "206", "56789", "content-length: 5"),
+        ("Range: bytes=10-\r\n", "416", "the file has no such bytes", "content-range: bytes */10"),
+        ("Range: bytes=0-1,4-5\r\n", "200", "0123456789", "content-length: 10"),
+    ];
+    for (header, status, body, line) in table {
+        let (head, got) = f.ask("GET /file", header).await;
+        assert!(head.starts_with(&format!("http/1.1 {status}")) && head.contains(line), "{header}{head}");
+        assert_eq!(String::from_utf8(got).unwrap(), body, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn conditions_hold_against_the_etag() {
+    let f = serving(&[("file", b"0123456789")], "").await;
+    let etag = f.etag("/file").await;
+    let table = [
+        (format!("If-Range: {etag}\r\nRange: bytes=0-0\r\n"), "206"),
+        ("If-Range: \"other\"\r\nRange: bytes=0-0\r\n".to_owned(), "200"),
+        (format!("If-Match: {etag}\r\nRange: bytes=0-0\r\n"), "206"),
+        ("If-Match: \"other\"\r\n".to_owned(), "412"),
+        (format!("If-None-Match: {etag}\r\n"), "304"),
+    ];
+    for (headers, status) in table {
+        let (head, _) = f.ask("GET /file", &headers).await;
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{headers}{head}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_told_and_recorded() {
+    let f = serving(&[("file", b"x")], "").await;
+    std::os::unix::fs::symlink("/etc/passwd", f.folder.path().join("link")).unwrap();
+    let table = [
+        ("GET /none", "404"),
+        ("GET /../file", "400"),
+        ("GET /%2e%2e/file", "400"),
+        ("GET /a%00b", "400"),
+        ("GET /a%zz", "400"),
+        ("GET /link", "400"),
+        ("POST /file", "405"),
+        ("GET //file", "200"),
+        ("GET /x/../file", "400"),
+    ];
+    for (request, status) in table {
+        let (head, _) = f.ask(request, "").await;
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{request}: {head}");
+    }
+    let counters = f.services.recorder.counters();
+    assert_eq!(counters.get(&("http", "not-found")), Some(&1));
+    assert_eq!(counters.get(&("http", "access-denied")), Some(&4));
+    assert_eq!(counters.get(&("http", "malformed")), Some(&2));
+    assert_eq!(counters.get(&("http", "completed")), Some(&1));
+}
+
+#[tokio::test]
+async fn many_ranges_come_over_one_connection_and_the_bytes_beyond_four_gigabytes_too() {
+    let f = serving(&[], "").await;
+    let file = fs::File::create(f.folder.path().join("big.dmg")).unwrap();
+    file.set_len((1 << 32) + 100).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"here", (1 << 32) + 50).unwrap();
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, f.port)).await.unwrap();
+    for _ in 0..200 {
+        let request = "GET /big.dmg HTTP/1.1\r\nHost: x\r\nRange: bytes=4294967346-4294967349\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nhere") {
+            let mut byte = [0];
+            assert_eq!(stream.read(&mut byte).await.unwrap(), 1, "{}", answer.escape_ascii());
+            answer.push(byte[0]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 206"));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_shrinks_ends_its_transfer_with_an_error() {
+    let f = serving(&[], "").await;
+    let path = f.folder.path().join("shrinking");
+    fs::File::create(&path).unwrap().set_len(64 << 20).unwrap();
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, f.port)).await.unwrap();
+    stream.write_all(b"GET /shrinking HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut head = [0; 1000];
+    stream.read_exact(&mut head).await.unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
+    let mut rest = Vec::new();
+    // The connection breaks, cleanly or not: the promised length is never reached.
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(rest.len() < 63 << 20);
+    assert_eq!(f.services.recorder.counters().get(&("http", "read-failed")), Some(&1));
+}
+
+#[tokio::test]
+async fn a_generated_file_is_rendered_for_who_asks() {
+    let configuration =
+        "[[file]]\npath = \"boot.ipxe\"\ntemplate = \"#!ipxe {{ server }} {{ client_addr }}\"";
+    let f = serving(&[("boot.ipxe", b"stored")], configuration).await;
+    let (head, body) = f.ask("GET /boot.ipxe", "").await;
+    assert!(head.contains("content-type: text/plain"), "{head}");
+    assert_eq!(String::from_utf8(body).unwrap(), "#!ipxe 127.0.0.1 127.0.0.1\n");
+}

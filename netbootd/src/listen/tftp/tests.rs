@@ -1,1 +1,260 @@
+use std::fs;
+use std::path::Path;
 
+use ::tftp::{Mode, RequestOptions, netascii};
+use tempfile::TempDir;
+use tokio::net::UdpSocket;
+
+use super::*;
+use crate::config::Config;
+use crate::event::Recorded;
+use crate::services::Snapshot;
+
+struct Fixture {
+    folder: TempDir,
+    services: Arc<Services>,
+    server: SocketAddr,
+}
+
+fn serving(configuration: &str) -> Fixture {
+    let folder = TempDir::new().unwrap();
+    let (config, _) = Config::parse(configuration, Path::new("test.toml"), Some(folder.path())).unwrap();
+    let services = Arc::new(Services::new(Snapshot::new(config).unwrap()));
+    let listener = TftpListener::bind(Arc::clone(&services), None, 0).unwrap();
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.port().unwrap()));
+    tokio::spawn(listener.run());
+    Fixture { folder, services, server }
+}
+
+async fn client() -> UdpSocket {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
+}
+
+async fn hear(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buf = vec![0; 65536];
+    let (len, from) =
+        tokio::time::timeout(Duration::from_secs(10), socket.recv_from(&mut buf)).await.unwrap().unwrap();
+    buf.truncate(len);
+    (buf, from)
+}
+
+impl Fixture {
+    fn file(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.folder.path().join(name), bytes).unwrap();
+    }
+
+    async fn ask(&self, socket: &UdpSocket, name: &[u8], options: &RequestOptions) {
+        let request = Packet::read_request(name, Mode::Octet, options).unwrap();
+        socket.send_to(&request, self.server).await.unwrap();
+    }
+
+    async fn answer_to(&self, bytes: &[u8]) -> Vec<u8> {
+        let socket = client().await;
+        socket.send_to(bytes, self.server).await.unwrap();
+        hear(&socket).await.0
+    }
+
+    /// Fetches in lockstep, acknowledging all.
+    async fn fetch(&self, request: &[u8], block_size: usize) -> Vec<u8> {
+        let socket = client().await;
+        socket.send_to(request, self.server).await.unwrap();
+        let mut file = Vec::new();
+        loop {
+            let (bytes, from) = hear(&socket).await;
+            match Packet::parse(&bytes).unwrap() {
+                Packet::Data { block, payload } => {
+                    file.extend(payload);
+                    let ack = Packet::Ack { block, next_window: None }.emit().unwrap();
+                    socket.send_to(&ack, from).await.unwrap();
+                    if payload.len() < block_size {
+                        return file;
+                    }
+                }
+                Packet::OptionAck(_) => {
+                    let ack = Packet::Ack { block: 0, next_window: None }.emit().unwrap();
+                    socket.send_to(&ack, from).await.unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn until(
+        &self,
+        wanted: impl Fn(&Event) -> bool,
+        mut watcher: tokio::sync::broadcast::Receiver<Arc<Recorded>>,
+    ) -> Event {
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(10), watcher.recv()).await;
+            let event = next.unwrap().unwrap().event.clone();
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+}
+
+fn finished(event: &Event) -> bool {
+    matches!(event, Event::TransferFinished(_))
+}
+
+#[tokio::test]
+async fn files_arrive_whole_in_octet_and_netascii() {
+    let f = serving("");
+    let text = b"one\ntwo\r\nthree\r".repeat(100);
+    f.file("text", &text);
+    assert_eq!(f.fetch(b"\0\x01TEXT\0octet\0", 512).await, text);
+    assert_eq!(netascii::decode(&f.fetch(b"\0\x01\\text\0NetAscii\0", 512).await), text);
+    assert_eq!(f.fetch(b"\0\x01text\0octet\0blksize\x00100\0", 100).await, text);
+}
+
+#[tokio::test]
+async fn refusals_carry_the_errors_of_the_rfc() {
+    let f = serving("");
+    f.file("file", b"x");
+    std::os::unix::fs::symlink("/etc/passwd", f.folder.path().join("link")).unwrap();
+    let table: [(&[u8], u16); 9] = [
+        (b"\0\x01none\0octet\0", 1),
+        (b"\0\x01../file\0octet\0", 2),
+        (b"\0\x01a\\..\\..\\file\0octet\0", 2),
+        (b"\0\x01link\0octet\0", 2),
+        (b"\0\x02file\0octet\0", 2),
+        (b"\0\x01file\0mail\0", 4),
+        (b"\0\x09", 4),
+        (b"\0\x01", 4),
+        (b"\0\x04\0\x01", 5),
+    ];
+    for (request, code) in table {
+        let answer = f.answer_to(request).await;
+        assert!(
+            matches!(Packet::parse(&answer), Ok(Packet::Error { code: got, .. }) if got.0 == code),
+            "{request:?}: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_error_is_never_answered() {
+    let f = serving("");
+    f.file("file", b"x");
+    let socket = client().await;
+    socket.send_to(b"\0\x05\0\x08no\0", f.server).await.unwrap();
+    f.ask(&socket, b"file", &RequestOptions::default()).await;
+    assert!(
+        matches!(Packet::parse(&hear(&socket).await.0), Ok(Packet::Data { block: 1, .. })),
+        "the first thing heard"
+    );
+}
+
+#[tokio::test]
+async fn asking_for_the_size_and_leaving_is_recorded_as_a_probe() {
+    let f = serving("");
+    f.file("nbp.efi", &[7; 100_000]);
+    let watcher = f.services.recorder.watch();
+    let socket = client().await;
+    f.ask(&socket, b"nbp.efi", &RequestOptions::asking(Some(1468), Some(4), None, true)).await;
+    let (bytes, from) = hear(&socket).await;
+    assert_eq!(bytes, b"\0\x06tsize\x00100000\0blksize\x001468\0windowsize\x004\0");
+    socket.send_to(b"\0\x05\0\x08User aborted the transfer\0", from).await.unwrap();
+    let Event::TransferFinished(end) = f.until(finished, watcher).await else { panic!() };
+    assert_eq!(end.outcome.name(), "probed");
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_frees_its_place() {
+    let f = serving("");
+    f.file("file", &[7; 100_000]);
+    let watcher = f.services.recorder.watch();
+    let socket = client().await;
+    f.ask(&socket, b"file", &RequestOptions::default()).await;
+    drop(socket); // its port is closed when the first block comes
+    let Event::TransferFinished(end) = f.until(finished, watcher).await else { panic!() };
+    assert_eq!(end.outcome.name(), "client-gone");
+}
+
+#[tokio::test]
+async fn a_repeated_request_starts_no_second_transfer() {
+    let f = serving("");
+    f.file("file", b"short");
+    let socket = client().await;
+    for _ in 0..3 {
+        f.ask(&socket, b"file", &RequestOptions::default()).await;
+    }
+    let (_, from) = hear(&socket).await;
+    let watcher = f.services.recorder.watch();
+    socket.send_to(&Packet::Ack { block: 1, next_window: None }.emit().unwrap(), from).await.unwrap();
+    f.until(finished, watcher).await;
+    assert_eq!(f.services.recorder.counters().get(&("tftp", "completed")), Some(&1));
+    assert!(socket.try_recv_from(&mut [0; 600]).is_err(), "one answer only");
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_so_and_the_transfer_goes_on() {
+    let f = serving("");
+    f.file("file", &[7; 600]);
+    let (socket, stranger) = (client().await, client().await);
+    f.ask(&socket, b"file", &RequestOptions::default()).await;
+    let (_, from) = hear(&socket).await;
+    stranger.send_to(b"\0\x04\0\x01", from).await.unwrap();
+    assert!(matches!(
+        Packet::parse(&hear(&stranger).await.0),
+        Ok(Packet::Error { code: ErrorCode::UNKNOWN_TRANSFER, .. })
+    ));
+    socket.send_to(b"\0\x04\0\x01", from).await.unwrap();
+    assert!(
+        matches!(Packet::parse(&hear(&socket).await.0), Ok(Packet::Data { block: 2, payload }) if payload.len() == 88)
+    );
+}
+
+#[tokio::test]
+async fn single_port_mode_answers_from_the_port_that_was_asked() {
+    let f = serving("[tftp]\nsingle-port = true");
+    f.file("file", &[7; 5000]);
+    let socket = client().await;
+    f.ask(&socket, b"file", &RequestOptions::default()).await;
+    assert_eq!(hear(&socket).await.1, f.server);
+    assert_eq!(f.fetch(b"\0\x01file\0octet\0", 512).await, [7; 5000]);
+}
+
+#[tokio::test]
+async fn a_port_range_is_kept_and_when_it_is_full_the_client_is_told() {
+    let free = client().await.local_addr().unwrap().port();
+    let f = serving(&format!("[tftp]\nport-range = \"{free}-{free}\""));
+    f.file("file", &[7; 5000]);
+    let (first, second) = (client().await, client().await);
+    f.ask(&first, b"file", &RequestOptions::default()).await;
+    assert_eq!(hear(&first).await.1.port(), free);
+    f.ask(&second, b"file", &RequestOptions::default()).await;
+    assert!(matches!(
+        Packet::parse(&hear(&second).await.0),
+        Ok(Packet::Error { code: ErrorCode::UNDEFINED, .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_file_that_shrinks_ends_its_transfer_with_an_error() {
+    let f = serving("");
+    f.file("file", &[7; 5000]);
+    let watcher = f.services.recorder.watch();
+    let socket = client().await;
+    f.ask(&socket, b"file", &RequestOptions::default()).await;
+    let (_, from) = hear(&socket).await;
+    f.file("file", b"");
+    socket.send_to(b"\0\x04\0\x01", from).await.unwrap();
+    assert!(matches!(Packet::parse(&hear(&socket).await.0), Ok(Packet::Error { .. })));
+    let Event::TransferFinished(end) = f.until(finished, watcher).await else { panic!() };
+    assert_eq!(end.outcome.name(), "read-failed");
+    assert!(end.detail.unwrap().contains("shrunk"));
+}
+
+#[tokio::test]
+async fn too_many_transfers_are_refused() {
+    let f = serving("[tftp]\nmax-transfers = 1");
+    f.file("file", &[7; 5000]);
+    let first = client().await;
+    f.ask(&first, b"file", &RequestOptions::default()).await;
+    hear(&first).await;
+    let answer = f.answer_to(b"\0\x01file\0octet\0").await;
+    assert!(matches!(Packet::parse(&answer), Ok(Packet::Error { code: ErrorCode::UNDEFINED, .. })));
+    assert_eq!(f.services.recorder.counters().get(&("tftp", "busy")), Some(&1));
+}
