@@ -31,7 +31,7 @@ pub struct Machine {
 }
 
 /// Emulation takes seconds for what takes hardware a moment, and CI has two cores for two machines.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 impl Machine {
     /// Switches a machine on, plugged into a segment.

@@ -111,7 +111,9 @@ impl Site {
 
     fn boots(&self, word: &str, firmware: Firmware, bridge: &str) {
         let machine = Machine::start(&self.lab, firmware, bridge);
-        machine.wait_for_payload(word);
+        let booted =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine.wait_for_payload(word)));
+        assert!(booted.is_ok(), "netbootd says:\n{}", self.netbootd.log());
     }
 
     fn logged(&self, words: &[&str]) {

@@ -86,6 +86,8 @@ async fn serve_connection(services: Arc<Services>, stream: TcpStream, peer: Sock
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
+        // GRUB 2.06 compares header names by case: without Content-Length it waits half a minute for each file's end.
+        .title_case_headers(true)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
