@@ -21,7 +21,7 @@ impl AddressServer {
     /// At 10.77.0.2 on `br0`, with addresses from 10.77.0.100 on.
     pub fn start(lab: &mut Lab) -> Self {
         let range = "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h";
-        Self::start_with(lab, &[range, "--dhcp-authoritative"])
+        Self::start_with(lab, &[range, "--dhcp-authoritative", "--no-ping"])
     }
 
     /// Only the router: iPXE waits 15 s for one that advertises IPv6.
