@@ -14,7 +14,9 @@ pub struct ArchType(pub u16);
 
 /// A name that stands for no architecture type.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not an architecture: one of {names} or a number of option 93 was expected", names = ArchType::names())]
+#[error(
+    "{0:?} is not an architecture, expected x86-bios, ia32-uefi, x64-uefi, arm32-uefi, arm64-uefi, riscv64-uefi, another name of the documentation's table, or a number of option 93"
+)]
 pub struct UnknownArch(pub String);
 
 impl ArchType {
@@ -54,10 +56,6 @@ impl ArchType {
             Some((_, _, family)) => (family, 0),
             None => ("", self.0),
         }
-    }
-
-    fn names() -> String {
-        NAMES.iter().map(|(_, name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -1,4 +1,5 @@
 //! Whole boots of real firmware, each ending at the payload's words on the serial console.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::fs;
 use std::path::Path;

@@ -1,0 +1,75 @@
+//! The command line, as operators use it.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn netbootd(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_netbootd")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// Compares with a file beside this one; `UPDATE_GOLDEN=1` writes it anew.
+fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap(), "{name}");
+}
+
+#[test]
+fn check_config_shows_every_finding_with_its_place() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let output = netbootd(&["check-config", "bad.toml"], &data);
+    assert_eq!(output.status.code(), Some(78));
+    golden("bad.stderr", &String::from_utf8(output.stderr).unwrap());
+}
+
+#[test]
+fn warnings_pass() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let output = netbootd(&["check-config", "warned.toml"], &data);
+    assert_eq!(output.status.code(), Some(0));
+    golden("warned.stderr", &String::from_utf8(output.stderr).unwrap());
+}
+
+#[test]
+fn the_built_in_default_can_be_printed_and_used_as_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = netbootd(&["check-config", "--default"], folder.path());
+    let text = String::from_utf8(printed.stdout).unwrap().replace("/srv/netboot", ".");
+    std::fs::write(folder.path().join("default.toml"), text).unwrap();
+    let output = netbootd(&["check-config", "default.toml"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_example_is_fine() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(&examples).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let output = netbootd(&["check-config", &name], &examples);
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        checked += 1;
+    }
+    assert!(checked >= 2);
+}
+
+#[test]
+fn a_missing_file_and_a_missing_boot_folder_are_configuration_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [["serve", "--config", "none.toml"], ["serve", "--root", "none"]] {
+        let output = netbootd(&arguments, folder.path());
+        assert_eq!(output.status.code(), Some(78), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("none"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_probe_without_an_answer_fails_with_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let output = netbootd(&["probe", "http", &format!("http://127.0.0.1:{closed}/x")], folder.path());
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}
