@@ -111,7 +111,7 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
         (format!("{subnet}pool = \"10.0.1.1-10.0.1.9\""), Error, "not inside"),
         (format!("{subnet}pool = [\"10.0.0.1-10.0.0.9\", \"10.0.0.9\"]"), Error, "overlaps"),
         (format!("{subnet}pool = \"10.0.0.0/24\""), Warning, "broadcast"),
-        (format!("{subnet}"), Warning, "ever given"),
+        (subnet.to_owned(), Warning, "ever given"),
         (format!("{subnet}[[dhcp.subnet]]\nsubnet = \"10.0.0.128/25\""), Error, "overlaps"),
         (format!("{subnet}[[dhcp.subnet.reservation]]\naddress = \"10.0.0.7\""), Error, "names no machine"),
         ("[dhcp]\nmode = \"server\"".into(), Error, "[[dhcp.subnet]]"),
