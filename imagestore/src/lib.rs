@@ -5,8 +5,10 @@
 
 mod file;
 mod path;
+mod pe;
 mod tree;
 
 pub use file::{BootFile, ReadError};
 pub use path::{BootPath, PathError};
+pub use pe::Signature;
 pub use tree::{BootTree, Mount, MountError, OpenError};

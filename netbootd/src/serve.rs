@@ -26,8 +26,11 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let (config, findings, which) = chosen_config(args.config.as_deref(), args.root.as_deref())?;
     start_log(&config, args.progress);
     info!("running on {which}");
-    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warning) {
-        warn!("{}", finding.message);
+    for finding in findings.iter() {
+        match finding.severity {
+            Severity::Note => info!("{}", finding.message),
+            Severity::Warning | Severity::Error => warn!("{}", finding.message),
+        }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

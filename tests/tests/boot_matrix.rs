@@ -211,6 +211,7 @@ fn secure_boot_refuses_an_unsigned_file() {
     machine.wait_for("Access Denied");
     site.netbootd.wait_for("completed", Duration::from_secs(5));
     assert!(!machine.console().contains(payload::MARKER));
+    site.logged(&["INFO", "grub.efi carries no signature"]);
 }
 
 #[test]

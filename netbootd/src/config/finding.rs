@@ -22,6 +22,8 @@ pub struct Finding {
 /// Whether the daemon starts all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// It does, and this is only worth knowing.
+    Note,
     /// It does.
     Warning,
     /// It does not.
@@ -47,6 +49,11 @@ impl Finding {
         Finding { severity: Severity::Warning, message: message.into(), help: None, span }
     }
 
+    /// Something worth knowing.
+    pub fn note(span: Range<usize>, message: impl Into<String>) -> Self {
+        Finding { severity: Severity::Note, message: message.into(), help: None, span }
+    }
+
     /// Adds what would be right.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -63,12 +70,16 @@ impl Findings {
 
     /// How many errors there are.
     pub fn errors(&self) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+        self.count(Severity::Error)
     }
 
     /// How many warnings there are.
     pub fn warnings(&self) -> usize {
-        self.findings.len() - self.errors()
+        self.count(Severity::Warning)
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 
     /// One by one, in the order of the text.
@@ -82,7 +93,11 @@ impl Findings {
         let path = self.path.display().to_string();
         let mut out = String::new();
         for finding in &self.findings {
-            let level = if finding.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
+            let level = match finding.severity {
+                Severity::Error => Level::ERROR,
+                Severity::Warning => Level::WARNING,
+                Severity::Note => Level::NOTE,
+            };
             let title = level.primary_title(finding.message.as_str());
             let group = if self.text.is_empty() {
                 Group::with_title(title)

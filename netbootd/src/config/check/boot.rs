@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
-use imagestore::{BootTree, Mount};
+use imagestore::{BootTree, Mount, Signature};
 use pxe_policy::{Action, BootAction, Class, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary};
 use toml::Spanned;
 
@@ -38,7 +38,8 @@ pub(super) fn check(
                 findings.push(finding.help("name a path in the boot folder, or a URL"));
             }
             warn_of_missing_files(boot, span.clone(), tree.as_ref(), &files, path, findings);
-            warn_of_grub_behind_a_proxy(&rule, boot, span, document, findings);
+            warn_of_grub_behind_a_proxy(&rule, boot, span.clone(), document, findings);
+            note_unsigned_programs(boot, span, tree.as_ref(), findings);
         }
         rules.push(rule);
     }
@@ -172,6 +173,27 @@ fn warn_of_grub_behind_a_proxy(
             "use syslinux.efi or iPXE beside a foreign DHCP server, UEFI HTTP boot, or mode = \"server\"; \
              or point the DHCP server's next-server here",
         ));
+    }
+}
+
+/// Secure Boot cannot be seen in DHCP: who hands out an unsigned program learns of it here or not at all.
+fn note_unsigned_programs(
+    boot: &BootAction,
+    span: Range<usize>,
+    tree: Option<&BootTree>,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(tree) = tree else { return };
+    for file in &boot.file {
+        let stored = tree.open_raw(file.as_bytes());
+        if stored.is_ok_and(|stored| stored.signature() == Signature::Missing) {
+            let message = format!(
+                "{file} carries no signature: a machine with Secure Boot fetches it and then refuses it"
+            );
+            findings.push(
+                Finding::note(span.clone(), message).help("hand out shimx64.efi.signed and what it starts"),
+            );
+        }
     }
 }
 

@@ -1,0 +1,74 @@
+//! Whether an EFI program carries a signature (Microsoft's PE/COFF specification, "Attribute Certificate Table").
+//!
+//! A machine with Secure Boot fetches an unsigned program whole and then refuses it; nothing on the wire tells why.
+
+use crate::BootFile;
+
+/// What a file is to a machine with Secure Boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// An EFI program with a signature; by whom is not looked at.
+    Present,
+    /// An EFI program without one.
+    Missing,
+    /// No EFI program.
+    NotAProgram,
+}
+
+impl BootFile {
+    /// Looks for a signature. A file that cannot be read is no program.
+    pub fn signature(&self) -> Signature {
+        let length = usize::try_from(self.len()).unwrap_or(usize::MAX).min(HEADERS);
+        let mut head = vec![0; length];
+        match self.read_exact_at(0, &mut head) {
+            Ok(()) => signature_in(&head),
+            Err(_) => Signature::NotAProgram,
+        }
+    }
+}
+
+fn signature_in(head: &[u8]) -> Signature {
+    match certificate_table_size(head) {
+        None => Signature::NotAProgram,
+        Some(0) => Signature::Missing,
+        Some(_) => Signature::Present,
+    }
+}
+
+/// The size of the certificate table in bytes, 0 when there is none; None for what is no PE program.
+fn certificate_table_size(head: &[u8]) -> Option<u32> {
+    if !head.starts_with(b"MZ") {
+        return None;
+    }
+    let pe = usize::try_from(long(head, 0x3c)?).ok()?;
+    if head.get(pe..pe.checked_add(4)?)? != b"PE\0\0" {
+        return None;
+    }
+    let optional = pe.checked_add(24)?;
+    let directories = match short(head, optional)? {
+        0x20b => optional.checked_add(112)?,
+        0x10b => optional.checked_add(96)?,
+        _ => return None,
+    };
+    let count = long(head, directories.checked_sub(4)?)?;
+    if count <= CERTIFICATE_TABLE {
+        return Some(0);
+    }
+    long(head, directories.checked_add(CERTIFICATE_TABLE as usize * 8 + 4)?)
+}
+
+fn short(head: &[u8], at: usize) -> Option<u16> {
+    head.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_le_bytes)
+}
+
+fn long(head: &[u8], at: usize) -> Option<u32> {
+    head.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)
+}
+
+/// The table's number among the data directories.
+const CERTIFICATE_TABLE: u32 = 4;
+/// The headers of every boot program known lie in its first bytes.
+const HEADERS: usize = 4096;
+
+#[cfg(test)]
+mod tests;
