@@ -7,6 +7,8 @@
 //! +-------+--------+----------+-------+
 //! ```
 
+use std::fmt;
+
 /// What a Mac calls an image by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BootImageId {
@@ -45,7 +47,24 @@ impl ImageKind {
     }
 }
 
+impl fmt::Display for BootImageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.wire()))
+    }
+}
+
 impl BootImageId {
+    /// The upper half, which a client's attributes filter is compared with.
+    pub fn attributes(self) -> u16 {
+        let [flags, reserved, ..] = self.wire();
+        u16::from_be_bytes([flags, reserved])
+    }
+
+    /// Whether the same id on another server is another image: each is its own line of the menu.
+    pub fn is_local_to_server(self) -> bool {
+        self.index < 4096
+    }
+
     /// Of the four bytes on the wire.
     pub fn from_wire(bytes: [u8; 4]) -> Self {
         let [flags, reserved, high, low] = bytes;
