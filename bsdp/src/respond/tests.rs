@@ -1,5 +1,5 @@
 use super::*;
-use crate::{DefaultRule, ImageKind, Place};
+use crate::{DefaultRule, ImageKind, Place, RootPath};
 
 const MAC: [u8; 6] = [0, 0x16, 0xcb, 0xa8, 0x39, 0xc1];
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
