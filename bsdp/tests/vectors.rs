@@ -45,18 +45,18 @@ fn check_meaning(option: &SubOption, meaning: &Value, id: &Value) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     match option {
         SubOption::MessageType(kind) => {
-            assert_eq!(meaning["message_type"], format!("{kind:?}").to_uppercase(), "{id}")
+            assert_eq!(meaning["message_type"], format!("{kind:?}").to_uppercase(), "{id}");
         }
         SubOption::Version(version) => assert_eq!(meaning["version"], format!("{version:04x}"), "{id}"),
         SubOption::ServerIdentifier(addr) => {
-            assert_eq!(meaning["server_identifier"], addr.to_string(), "{id}")
+            assert_eq!(meaning["server_identifier"], addr.to_string(), "{id}");
         }
         SubOption::ServerPriority(priority) => assert_eq!(meaning["server_priority"], *priority, "{id}"),
         SubOption::DefaultBootImageId(image) => {
-            assert_eq!(meaning["default_image"], image.to_string(), "{id}")
+            assert_eq!(meaning["default_image"], image.to_string(), "{id}");
         }
         SubOption::SelectedBootImageId(image) => {
-            assert_eq!(meaning["selected_image"], image.to_string(), "{id}")
+            assert_eq!(meaning["selected_image"], image.to_string(), "{id}");
         }
         SubOption::BootImageList(entries) => check_entries(entries, &meaning["images"], id),
         SubOption::AttributesFilter(filter) => {

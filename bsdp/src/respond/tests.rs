@@ -1,4 +1,5 @@
 use super::*;
+use crate::eligible::NETBOOT_1_MODEL;
 use crate::{DefaultRule, ImageKind, Place, RootPath};
 
 const MAC: [u8; 6] = [0, 0x16, 0xcb, 0xa8, 0x39, 0xc1];
