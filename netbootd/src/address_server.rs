@@ -15,8 +15,9 @@ use crate::dhcp::option::{self, MessageType};
 use crate::dhcp::server::{self, Terms};
 use crate::dhcp::{Answer, Arrival, Packet, intake};
 use crate::event::Proto;
-use crate::leases::{Client, Denied, LeaseStore, LeaseTable, Offer, Seconds, StoreError, Want};
+use crate::leases::{Client, Denied, LeaseStore, LeaseTable, Offer, Seconds, Want};
 use crate::services::Services;
+use crate::state::State;
 
 /// The full DHCP service.
 #[derive(Debug)]
@@ -28,9 +29,9 @@ pub struct AddressServer {
 }
 
 impl AddressServer {
-    /// Opens the lease file; `own` are the host's addresses, which are never given.
-    pub fn open(config: &Config, own: Vec<Ipv4Addr>) -> Result<Self, StoreError> {
-        let (store, remembered) = LeaseStore::open(&config.server.state_dir)?;
+    /// Takes up the remembered leases; `own` are the host's addresses, which are never given.
+    pub fn open(config: &Config, own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, redb::Error> {
+        let (store, remembered) = LeaseStore::open(state)?;
         Ok(AddressServer {
             table: Mutex::new(LeaseTable::new(config.dhcp.subnets.clone(), own, remembered)),
             store,
@@ -48,8 +49,8 @@ impl AddressServer {
     pub async fn answer(&self, services: &Services, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
         let silence = |reason| Answer::silence(packet, arrival, Proto::Dhcp, reason);
         let request = match intake::boot_request(packet, arrival) {
-            Ok(request) if request.class == Class::Bsdp => return silence(Reason::Disabled),
-            Ok(request) => Some(request),
+            // A Mac gets an address as anybody does; what it boots it learns by BSDP.
+            Ok(request) => Some(request).filter(|request| request.class != Class::Bsdp),
             Err(_) => None,
         };
         match packet.message_type() {

@@ -32,6 +32,8 @@ pub struct Config {
     pub tftp: Tftp,
     /// HTTP.
     pub http: Http,
+    /// Macs.
+    pub netboot: Netboot,
     /// The folders of the boot tree.
     pub mounts: Vec<Mount>,
     /// The rules, in order.
@@ -45,7 +47,7 @@ pub struct Config {
 pub struct Server {
     /// The interfaces served; empty for every one that has an IPv4 address, but loopback.
     pub interfaces: Vec<String>,
-    /// Where leases are kept.
+    /// Where leases and what Macs chose are kept.
     pub state_dir: PathBuf,
     /// How log lines look.
     pub log: LogFormat,
@@ -128,6 +130,48 @@ pub struct Http {
     pub port: u16,
     /// How many connections are held at a time.
     pub max_connections: usize,
+}
+
+/// Macs, by BSDP.
+#[derive(Debug, Clone)]
+pub struct Netboot {
+    /// Whether they are answered.
+    pub enabled: bool,
+    /// The folders of image folders; empty for every folder in `NetBoot` of the boot root.
+    pub shares: Vec<Share>,
+    /// The boot root's folder of shares.
+    pub default_folder: PathBuf,
+    /// The host name that Macs are told; None for the host's own.
+    pub server_name: Option<String>,
+    /// What goes before `/NetBoot` in TFTP paths.
+    pub tftp_prefix: String,
+    /// The largest TFTP block that a Mac is granted, in bytes.
+    pub max_block_size: u16,
+    /// Which image is the default.
+    pub default_rule: bsdp::DefaultRule,
+    /// What is made of `DisabledSystemIdentifiers`.
+    pub disabled_models: bsdp::DisabledModels,
+    /// The priority of a server that nobody has chosen yet.
+    pub priority: u16,
+    /// Where diskless Macs write, as an `afp:` or `nfs:` URL.
+    pub shadow: Option<String>,
+    /// Whether firmware of 1998 and 1999 is served.
+    pub netboot_1: bool,
+    /// How long a Mac's choice is remembered; None for ever.
+    pub binding_lifetime: Option<Duration>,
+    /// How often the folders are looked through; zero for at the start and at a reload only.
+    pub rescan: Duration,
+}
+
+/// A folder of image folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// Its name in paths: `/NetBoot/<name>`.
+    pub name: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// The folder as the NFS server exports it.
+    pub nfs_export: String,
 }
 
 /// A file that is rendered for the machine that asks for it.

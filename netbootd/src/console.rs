@@ -9,16 +9,17 @@ use std::sync::Arc;
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use pxe_policy::MacAddr;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::event::{
-    Answered, Decided, Event, FileRefused, Refusal, TransferFinished, TransferId, TransferOutcome,
+    Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Recorded, Refusal,
+    TransferFinished, TransferId, TransferOutcome,
 };
 use crate::services::Services;
 
 /// Shows events until shutdown.
-pub async fn run(services: Arc<Services>) {
-    let mut watcher = services.recorder.watch();
+pub async fn run(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
     let mut console = Console::new();
     console.say("ready: switch a machine on and let it boot from the network");
     loop {
@@ -56,6 +57,12 @@ impl Console {
                     self.say(&line);
                 }
             }
+            Event::MacAnswered(answered) => {
+                if let Some(line) = mac_line(answered) {
+                    self.say(&line);
+                }
+            }
+            Event::ImageFolderRead(read) => self.say(&image_folder_line(read)),
             Event::TransferStarted(started) => {
                 let who = who(started.mac, started.peer);
                 if self.moving && self.transfers.len() < MAX_BARS {
@@ -115,9 +122,40 @@ fn decided_line(decided: &Decided) -> Option<String> {
         (Answered::Ignore, _, _) if decided.arch.is_none() => return None,
         (Answered::Ignore, _, _) => format!("nothing for it: {}", decided.reason),
         (Answered::LocalBoot, _, _) => "goes on to its disk".to_owned(),
-        (Answered::Nak, _, _) => format!("nak: {}", decided.reason),
+        (Answered::Nak | Answered::Failed, _, _) => {
+            format!("{}: {}", decided.decision.name(), decided.reason)
+        }
     };
     Some(format!("{who}  {}  {class}{arch}: {what}", decided.proto))
+}
+
+fn mac_line(answered: &MacAnswered) -> Option<String> {
+    let what = match (answered.decision, answered.reason) {
+        (Answered::Offer | Answered::Ack, bsdp::Reason::List) => {
+            format!("list of {} images, default {}", answered.offered, shown_id(answered.image))
+        }
+        (Answered::Offer | Answered::Ack, _) => {
+            format!("{} {}", shown_id(answered.image), answered.boot_file.as_deref().unwrap_or_default())
+        }
+        (Answered::SendFailed, _) => "the answer could not be sent".to_owned(),
+        // Most Macs start from their disks.
+        (_, bsdp::Reason::NotBound | bsdp::Reason::NotARequest) => return None,
+        (_, bsdp::Reason::CannotNetboot) => "this model cannot boot from a network".to_owned(),
+        (decision, reason) => format!("{}: {reason}", decision.name()),
+    };
+    let model = answered.model.as_deref().unwrap_or("Mac").escape_debug();
+    Some(format!("{}  {}  {model}: {what}", answered.mac, Proto::Bsdp))
+}
+
+fn shown_id(id: Option<bsdp::BootImageId>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+fn image_folder_line(read: &ImageFolderRead) -> String {
+    match &read.image {
+        Some((id, name)) => format!("image {id} {name:?} in {}/{}", read.share, read.folder),
+        None => format!("no image in {}/{}: {}", read.share, read.folder, read.problems.join("; ")),
+    }
 }
 
 fn finished_line(finished: &TransferFinished) -> String {

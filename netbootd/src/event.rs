@@ -1,6 +1,7 @@
 //! What the daemon did, one value an event: the same values feed the log, the counters and the console.
 
 mod log;
+mod mac;
 mod recorder;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use pxe_policy::{ArchType, Class, MacAddr, Reason, SystemUuid};
 
+pub use mac::{ImageFolderRead, MacAnswered};
 pub use recorder::{Counters, Recorded, Recorder};
 
 /// One thing that happened.
@@ -16,6 +18,10 @@ pub use recorder::{Counters, Recorded, Recorder};
 pub enum Event {
     /// A DHCP packet was answered or left alone.
     Decided(Decided),
+    /// A Mac's packet was answered or left alone.
+    MacAnswered(MacAnswered),
+    /// A Mac's image folder was read for the first time, or otherwise than before.
+    ImageFolderRead(ImageFolderRead),
     /// A transfer was accepted.
     TransferStarted(TransferStarted),
     /// A transfer went on. At most ten a second for each transfer.
@@ -75,6 +81,8 @@ pub enum Answered {
     Ack,
     /// DHCPNAK.
     Nak,
+    /// A BSDP refusal.
+    Failed,
     /// Nothing, on purpose.
     Ignore,
     /// Nothing: the machine is meant to go on to its disk.
@@ -90,6 +98,7 @@ impl Answered {
             Answered::Offer => "offer",
             Answered::Ack => "ack",
             Answered::Nak => "nak",
+            Answered::Failed => "failed",
             Answered::Ignore => "ignore",
             Answered::LocalBoot => "local-boot",
             Answered::SendFailed => "send-failed",
@@ -104,6 +113,8 @@ pub enum Proto {
     Proxy,
     /// DHCP on port 67, as the address server.
     Dhcp,
+    /// BSDP on port 67.
+    Bsdp,
     /// The boot server on port 4011.
     Pxe,
     /// TFTP.
@@ -118,6 +129,7 @@ impl Proto {
         match self {
             Proto::Proxy => "proxy",
             Proto::Dhcp => "dhcp",
+            Proto::Bsdp => "bsdp",
             Proto::Pxe => "pxe",
             Proto::Tftp => "tftp",
             Proto::Http => "http",

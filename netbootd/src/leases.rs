@@ -4,4 +4,4 @@ pub mod pool;
 pub mod store;
 
 pub use pool::{Client, Denied, Lease, LeaseTable, Offer, Seconds, Want};
-pub use store::{LeaseStore, StoreError};
+pub use store::LeaseStore;

@@ -19,7 +19,9 @@ use crate::listen::pxe::PxeListener;
 use crate::listen::tftp::TftpListener;
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
+use crate::netboot_server::NetbootServer;
 use crate::services::{Services, Snapshot};
+use crate::state::State;
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -43,14 +45,31 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
 
 async fn serve(config: Config, progress: bool) -> Result<(), Failure> {
     let ifaces = chosen_ifaces(&config)?;
-    let snapshot = Snapshot::new(config).map_err(|error| Failure::Unusable(error.to_string()))?;
-    let services = Arc::new(Services::new(snapshot));
+    let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
+    let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| unusable(&error))?);
+    let own: Vec<Ipv4Addr> =
+        ifaces.iter().flat_map(|iface| iface.addrs.iter().map(|net| net.addr())).collect();
+    let netboot = if config.netboot.enabled {
+        Some(NetbootServer::open(own.clone(), Arc::clone(&state)).map_err(|error| unusable(&error))?)
+    } else {
+        None
+    };
+    let address_server = if config.dhcp.mode == Mode::Server {
+        let opened = AddressServer::open(&config, own, Arc::clone(&state));
+        Some(Arc::new(opened.map_err(|error| unusable(&error))?))
+    } else {
+        None
+    };
+    let snapshot = Snapshot::new(config).map_err(|error| unusable(&error))?;
+    let services = Arc::new(Services::new(snapshot).with_netboot(netboot));
     let mut tasks = JoinSet::new();
-    bind_dhcp(&services, &ifaces, &mut tasks)?;
+    bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut tasks)?;
     bind_files(&services, &ifaces, &mut tasks).await?;
     if progress {
-        tasks.spawn(console::run(Arc::clone(&services)));
+        tasks.spawn(console::run(Arc::clone(&services), services.recorder.watch()));
     }
+    rescan(&services).await;
+    tasks.spawn(rescan_now_and_then(Arc::clone(&services)));
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
@@ -65,6 +84,32 @@ async fn serve(config: Config, progress: bool) -> Result<(), Failure> {
     }
     info!("stopped");
     Ok(())
+}
+
+/// Looks through the Macs' shares on a thread that may block.
+async fn rescan(services: &Arc<Services>) {
+    let services = Arc::clone(services);
+    let scanned = tokio::task::spawn_blocking(move || {
+        if let Some(netboot) = &services.netboot {
+            netboot.rescan(&services);
+        }
+    });
+    if let Err(error) = scanned.await {
+        error!(%error, "looking through the shares broke");
+    }
+}
+
+async fn rescan_now_and_then(services: Arc<Services>) {
+    loop {
+        let every = services.snapshot.load().config.netboot.rescan;
+        if every.is_zero() || services.netboot.is_none() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => rescan(&services).await,
+            () = services.shutdown.cancelled() => return,
+        }
+    }
 }
 
 async fn wait_for_the_end(tasks: &mut JoinSet<()>) -> Result<(), Failure> {
@@ -85,10 +130,15 @@ async fn wait_for_the_end(tasks: &mut JoinSet<()>) -> Result<(), Failure> {
     }
 }
 
-fn bind_dhcp(services: &Arc<Services>, ifaces: &[Iface], tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+fn bind_dhcp(
+    services: &Arc<Services>,
+    ifaces: &[Iface],
+    address_server: Option<&Arc<AddressServer>>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), Failure> {
     let snapshot = services.snapshot.load();
     let dhcp = &snapshot.config.dhcp;
-    if dhcp.mode == Mode::Off {
+    if dhcp.mode == Mode::Off && services.netboot.is_none() {
         return Ok(());
     }
     let frames = match FrameSender::open() {
@@ -98,28 +148,25 @@ fn bind_dhcp(services: &Arc<Services>, ifaces: &[Iface], tasks: &mut JoinSet<()>
             None
         }
     };
-    let address_server = if dhcp.mode == Mode::Server {
-        let own = ifaces.iter().flat_map(|iface| iface.addrs.iter().map(|net| net.addr())).collect();
-        let opened = AddressServer::open(&snapshot.config, own);
-        if dhcp.conflict_probe
-            && let Err(error) = address_server::can_probe()
-        {
-            warn!(%error, "no conflict probes (CAP_NET_RAW)");
-        }
-        Some(Arc::new(opened.map_err(|error| Failure::Unusable(with_causes(&error)))?))
-    } else {
-        None
-    };
+    if dhcp.mode == Mode::Server
+        && dhcp.conflict_probe
+        && let Err(error) = address_server::can_probe()
+    {
+        warn!(%error, "no conflict probes (CAP_NET_RAW)");
+    }
     for iface in ifaces {
         if dhcp.ports == Ports::Both {
             let listener = DhcpListener::bind(
                 Arc::clone(services),
                 iface.clone(),
                 frames.clone(),
-                address_server.clone(),
+                address_server.cloned(),
             );
             let listener = listener.map_err(|error| cannot_bind(&error, 67, Some(iface)))?;
             tasks.spawn(listener.run());
+        }
+        if dhcp.mode == Mode::Off {
+            continue;
         }
         let listener = PxeListener::bind(Arc::clone(services), iface.clone());
         let listener = listener.map_err(|error| cannot_bind(&error, 4011, Some(iface)))?;

@@ -1,5 +1,6 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -12,6 +13,7 @@ use crate::content;
 use crate::dhcp::boot_info::BootService;
 use crate::event::Recorder;
 use crate::machines::Machines;
+use crate::netboot_server::NetbootServer;
 
 /// What every listener shares.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Services {
     pub snapshot: ArcSwap<Snapshot>,
     /// The machines seen lately.
     pub machines: Machines,
+    /// Who answers Macs, when they are answered.
+    pub netboot: Option<Arc<NetbootServer>>,
     /// Where events go.
     pub recorder: Recorder,
     /// Ends every listener and transfer.
@@ -54,9 +58,22 @@ impl Services {
         Services {
             snapshot: ArcSwap::from_pointee(snapshot),
             machines: Machines::default(),
+            netboot: None,
             recorder: Recorder::new(),
             shutdown: CancellationToken::new(),
         }
+    }
+
+    /// Answers Macs as well.
+    pub fn with_netboot(mut self, netboot: Option<NetbootServer>) -> Self {
+        self.netboot = netboot.map(Arc::new);
+        self
+    }
+
+    /// Whether a client's address belongs to a Mac that has chosen an image here.
+    pub fn is_netbooting_mac(&self, client: Ipv4Addr) -> bool {
+        let Some(netboot) = &self.netboot else { return false };
+        self.machines.mac_of(client).is_some_and(|mac| netboot.is_bound(mac))
     }
 
     /// Decides what a machine gets, and remembers it.

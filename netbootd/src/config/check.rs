@@ -1,6 +1,7 @@
 //! From the written form to the checked one, noting what cannot work and what probably does not.
 
 mod boot;
+mod netboot;
 mod subnets;
 
 use std::ops::Range;
@@ -21,7 +22,8 @@ pub(super) fn check(
     root: Option<&Path>,
     findings: &mut Vec<Finding>,
 ) -> Config {
-    let mounts = mounts(&document, root, findings);
+    let mut mounts = mounts(&document, root, findings);
+    let netboot = netboot::check(&document, root, &mut mounts, findings);
     let (rules, files) = boot::check(&document, &mounts, path, findings);
     let tftp = tftp(&document.tftp, findings);
     let http = Http {
@@ -49,6 +51,7 @@ pub(super) fn check(
         },
         tftp,
         http,
+        netboot,
         mounts,
         rules,
         files,

@@ -1,19 +1,18 @@
 //! The configuration file as it is written: one struct a table, unknown keys denied.
 
+mod values;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 use std::net::Ipv4Addr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
-use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::Spanned;
+
+pub(super) use values::{AddressRange, Interval, OneOrMany, PortRange, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -23,6 +22,7 @@ pub(super) struct Document {
     pub(super) tftp: Tftp,
     pub(super) http: Http,
     pub(super) boot: Boot,
+    pub(super) netboot: Netboot,
     pub(super) image: BTreeMap<Spanned<String>, Image>,
     pub(super) rule: Vec<Rule>,
     pub(super) file: Vec<File>,
@@ -97,7 +97,7 @@ pub(super) struct Subnet {
     #[serde(default)]
     pub(super) dns: OneOrMany<Text<Ipv4Addr>>,
     pub(super) domain: Option<String>,
-    pub(super) lease_time: Option<Text<LeaseTime>>,
+    pub(super) lease_time: Option<Text<Time>>,
     #[serde(default)]
     pub(super) reservation: Vec<Reservation>,
 }
@@ -137,6 +137,45 @@ pub(super) struct Http {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct Boot {
     pub(super) root: Spanned<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct Netboot {
+    pub(super) enabled: bool,
+    pub(super) share: Vec<Share>,
+    pub(super) server_name: Option<String>,
+    pub(super) tftp_prefix: Spanned<String>,
+    pub(super) max_block_size: Spanned<u16>,
+    pub(super) default_image: DefaultImage,
+    pub(super) disabled_models: DisabledModels,
+    pub(super) priority: u16,
+    pub(super) shadow: Option<Spanned<String>>,
+    pub(super) netboot_1: bool,
+    pub(super) binding_lifetime: Option<Text<Time>>,
+    pub(super) rescan: Text<Interval>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Share {
+    pub(super) name: Spanned<String>,
+    pub(super) folder: Spanned<PathBuf>,
+    pub(super) nfs_export: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DefaultImage {
+    ModelFirst,
+    Apple,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DisabledModels {
+    Obey,
+    Ignore,
 }
 
 #[derive(Debug, Deserialize)]
@@ -203,122 +242,6 @@ pub(super) struct File {
     pub(super) content_type: Option<String>,
 }
 
-/// A value that is written as text and parses itself.
-#[derive(Debug, Clone)]
-pub(super) struct Text<T>(pub(super) T);
-
-impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Text).map_err(Error::custom)
-    }
-}
-
-/// One value, or a list of them.
-#[derive(Debug, Clone)]
-pub(super) struct OneOrMany<T>(pub(super) Vec<T>);
-
-impl<T> Default for OneOrMany<T> {
-    fn default() -> Self {
-        OneOrMany(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Shape<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Shape<T> {
-            type Value = OneOrMany<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list of strings")
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany<T>, E> {
-                T::deserialize(text.into_deserializer()).map(|value| OneOrMany(vec![value]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany<T>, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = seq.next_element()? {
-                    values.push(value);
-                }
-                Ok(OneOrMany(values))
-            }
-        }
-        deserializer.deserialize_any(Shape(PhantomData))
-    }
-}
-
-/// Addresses in a row: `10.0.0.10-10.0.0.99`, `10.0.0.128/25`, or one address.
-#[derive(Debug, Clone)]
-pub(super) struct AddressRange(pub(super) RangeInclusive<Ipv4Addr>);
-
-impl FromStr for AddressRange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let invalid = || {
-            format!(
-                "{text:?} is no address range: 10.0.0.10-10.0.0.99, 10.0.0.128/25 or one address was expected"
-            )
-        };
-        let range = match text.split_once('-') {
-            Some((first, last)) => {
-                let first: Ipv4Addr = first.trim().parse().map_err(|_| invalid())?;
-                first..=last.trim().parse().map_err(|_| invalid())?
-            }
-            None if text.contains('/') => {
-                let net: Ipv4Net = text.parse().map_err(|_| invalid())?;
-                net.network()..=net.broadcast()
-            }
-            None => {
-                let addr = text.parse().map_err(|_| invalid())?;
-                addr..=addr
-            }
-        };
-        if range.is_empty() {
-            Err(format!("{text:?} ends before it begins"))
-        } else {
-            Ok(AddressRange(range))
-        }
-    }
-}
-
-/// Ports in a row: `50000-50999`.
-#[derive(Debug, Clone)]
-pub(super) struct PortRange(pub(super) RangeInclusive<u16>);
-
-impl FromStr for PortRange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let ports = text
-            .split_once('-')
-            .and_then(|(first, last)| Some(first.trim().parse().ok()?..=last.trim().parse().ok()?));
-        match ports {
-            Some(ports) if !ports.is_empty() && *ports.start() > 0 => Ok(PortRange(ports)),
-            _ => Err(format!("{text:?} is no port range: 50000-50999 was expected")),
-        }
-    }
-}
-
-/// How long a lease lasts: `1h`, `30m`.
-#[derive(Debug, Clone)]
-pub(super) struct LeaseTime(pub(super) Duration);
-
-impl FromStr for LeaseTime {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let time = humantime::parse_duration(text)
-            .map_err(|error| format!("{text:?} is no time: {error}; 1h or 30m was expected"))?;
-        let sane = Duration::from_secs(60)..=Duration::from_secs(365 * 24 * 3600);
-        if sane.contains(&time) {
-            Ok(LeaseTime(time))
-        } else {
-            Err(format!("{text:?} is not between 1m and 365d"))
-        }
-    }
-}
-
 fn no_pool() -> Spanned<OneOrMany<Text<AddressRange>>> {
     Spanned::new(0..0, OneOrMany::default())
 }
@@ -371,5 +294,24 @@ impl Default for Http {
 impl Default for Boot {
     fn default() -> Self {
         Boot { root: Spanned::new(0..0, PathBuf::from("/srv/netboot")) }
+    }
+}
+
+impl Default for Netboot {
+    fn default() -> Self {
+        Netboot {
+            enabled: true,
+            share: Vec::new(),
+            server_name: None,
+            tftp_prefix: Spanned::new(0..0, String::new()),
+            max_block_size: Spanned::new(0..0, 1460),
+            default_image: DefaultImage::ModelFirst,
+            disabled_models: DisabledModels::Obey,
+            priority: 32768,
+            shadow: None,
+            netboot_1: false,
+            binding_lifetime: None,
+            rescan: Text(Interval(Duration::from_secs(10))),
+        }
     }
 }

@@ -12,6 +12,8 @@ pub const DNS: u8 = 6;
 pub const HOST_NAME: u8 = 12;
 /// Domain name.
 pub const DOMAIN_NAME: u8 = 15;
+/// Root path.
+pub const ROOT_PATH: u8 = 17;
 /// Vendor options: PXE's and BSDP's own options inside.
 pub const VENDOR_OPTIONS: u8 = 43;
 /// The address that the client asks for.

@@ -64,6 +64,18 @@ impl ReplyBuilder {
         self
     }
 
+    /// Names the server of the next step in `siaddr`, and this one in `sname`, cut to what fits.
+    pub fn netboot_server(mut self, addr: Ipv4Addr, name: &str) -> Self {
+        self.message.set_siaddr(addr).set_sname(&name.as_bytes()[..name.len().min(SERVER_NAME_FIELD - 1)]);
+        self
+    }
+
+    /// Replaces the bound on its size, in bytes without the IP and UDP headers.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Names the boot file in `file` and, when it does not fit there or `as_option` is set, in option 67 with a NUL behind it: ROMs
     /// that look for one run into the next option without it.
     pub fn boot_file(mut self, file: &str, as_option: bool) -> Self {
@@ -117,3 +129,4 @@ const DEFAULT_LIMIT: usize = 576;
 const MAX_REPLY: usize = 1400;
 const IP_AND_UDP: usize = 28;
 const FILE_FIELD: usize = 128;
+const SERVER_NAME_FIELD: usize = 64;

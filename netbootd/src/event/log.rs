@@ -5,13 +5,16 @@
 use tracing::{debug, info, warn};
 
 use super::{
-    Answered, Decided, Event, FileRefused, Refusal, TransferFinished, TransferOutcome, TransferStarted,
+    Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Refusal, TransferFinished,
+    TransferOutcome, TransferStarted,
 };
 
 /// Writes the line of one event.
 pub(super) fn write(event: &Event) {
     match event {
         Event::Decided(decided) => write_decided(decided),
+        Event::MacAnswered(answered) => write_mac(answered),
+        Event::ImageFolderRead(read) => write_image_folder(read),
         Event::TransferStarted(started) => write_started(started),
         Event::TransferProgress { .. } => {}
         Event::TransferFinished(finished) => write_finished(finished),
@@ -44,9 +47,76 @@ macro_rules! decided_line {
 
 fn write_decided(decided: &Decided) {
     match decided.decision {
-        Answered::Offer | Answered::Ack | Answered::Nak => decided_line!(info, decided),
+        Answered::Offer | Answered::Ack | Answered::Nak | Answered::Failed => decided_line!(info, decided),
         Answered::Ignore | Answered::LocalBoot => decided_line!(debug, decided),
         Answered::SendFailed => decided_line!(warn, decided),
+    }
+}
+
+macro_rules! mac_line {
+    ($level:ident, $answered:expr) => {
+        $level!(
+            proto = %Proto::Bsdp,
+            iface = $answered.iface,
+            peer = %$answered.peer,
+            xid = %format!("{:08x}", $answered.xid),
+            mac = %$answered.mac,
+            model = $answered.model,
+            arch = $answered.architecture,
+            asked = $answered.asked.map(debug),
+            reason = %$answered.reason,
+            detail = $answered.detail,
+            image = $answered.image.map(display),
+            boot_file = $answered.boot_file,
+            offered = Some($answered.offered).filter(|count| *count > 0),
+            cut = Some($answered.cut).filter(|count| *count > 0),
+            left_out = left_out(&$answered.left_out),
+            "{}",
+            $answered.decision.name()
+        )
+    };
+}
+
+fn write_mac(answered: &MacAnswered) {
+    match (answered.decision, answered.reason) {
+        (Answered::SendFailed, _) => mac_line!(warn, answered),
+        // Its user sees nothing and would look for the fault here.
+        (Answered::Ignore, bsdp::Reason::CannotNetboot | bsdp::Reason::NoImage) => mac_line!(info, answered),
+        (Answered::Ignore, _) => mac_line!(debug, answered),
+        _ if answered.cut > 0 => mac_line!(warn, answered),
+        _ => mac_line!(info, answered),
+    }
+}
+
+/// The first few of the images that are not for a Mac.
+fn left_out(images: &[(String, bsdp::LeftOut)]) -> Option<String> {
+    if images.is_empty() {
+        return None;
+    }
+    let first: Vec<String> =
+        images.iter().take(MAX_LEFT_OUT).map(|(folder, why)| format!("{folder}: {why}")).collect();
+    let rest = images.len().saturating_sub(MAX_LEFT_OUT);
+    let rest = if rest > 0 { format!(", and {rest} more") } else { String::new() };
+    Some(first.join(", ") + &rest)
+}
+
+fn write_image_folder(read: &ImageFolderRead) {
+    let image = read.image.as_ref();
+    if read.problems.is_empty() {
+        info!(
+            share = read.share,
+            folder = read.folder,
+            image = image.map(|(id, _)| display(id)),
+            name = image.map(|(_, name)| name),
+            "image folder"
+        );
+    } else {
+        warn!(
+            share = read.share,
+            folder = read.folder,
+            problems = read.problems.join("; "),
+            "image folder refused"
+        );
     }
 }
 
@@ -111,3 +181,6 @@ fn write_refused(refused: &FileRefused) {
         _ => line!(debug),
     }
 }
+
+/// Images that one line names.
+const MAX_LEFT_OUT: usize = 8;

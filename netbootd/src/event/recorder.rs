@@ -76,9 +76,10 @@ impl Default for Recorder {
 fn counted_as(event: &Event) -> Option<(&'static str, &'static str)> {
     match event {
         Event::Decided(decided) => Some((decided.decision.name(), decided.reason.as_str())),
+        Event::MacAnswered(answered) => Some((answered.decision.name(), answered.reason.as_str())),
         Event::TransferFinished(finished) => Some((finished.proto.name(), finished.outcome.name())),
         Event::FileRefused(refused) => Some((refused.proto.name(), refused.refusal.name())),
-        Event::TransferStarted(_) | Event::TransferProgress { .. } => None,
+        Event::ImageFolderRead(_) | Event::TransferStarted(_) | Event::TransferProgress { .. } => None,
     }
 }
 

@@ -4,12 +4,14 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use pxe_policy::Class;
 use tracing::{debug, warn};
 
 use crate::address_server::AddressServer;
 use crate::config::Mode;
 use crate::dhcp::destination::SERVER_PORT;
-use crate::dhcp::option::REQUESTED_ADDRESS;
+use crate::dhcp::intake::class_of;
+use crate::dhcp::option::{MessageType, REQUESTED_ADDRESS};
 use crate::dhcp::{Answer, Arrival, Destination, Packet, Reply, proxy};
 use crate::event::{Answered, Event, Proto};
 use crate::net::frame::FrameSender;
@@ -75,6 +77,13 @@ impl DhcpListener {
     }
 
     async fn dispatch(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+        if class_of(&packet) == Some(Class::Bsdp) && self.services.netboot.is_some() {
+            self.dispatch_mac(&packet, to, from);
+            let wants_address = packet.message_type() != MessageType::Inform;
+            if self.address_server.is_none() || !wants_address {
+                return;
+            }
+        }
         let Some(address_server) = self.address_server.clone() else {
             let arrival = Arrival::new(&self.iface, to, from);
             let answer = self.as_proxy(&packet, &arrival);
@@ -90,6 +99,31 @@ impl DhcpListener {
             let arrival = Arrival::new(&listener.iface, to, from);
             let answer = address_server.answer(&listener.services, &packet, &arrival).await;
             listener.perform(answer).await;
+            drop(permit);
+        });
+    }
+
+    /// A Mac's choice waits for the disk; other machines do not wait for it.
+    fn dispatch_mac(self: &Arc<Self>, packet: &Packet, to: Ipv4Addr, from: SocketAddrV4) {
+        let Some(netboot) = self.services.netboot.clone() else { return };
+        let Some(permit) = netboot.admit() else {
+            return debug!(iface = self.iface.name, "too many requests of Macs at once");
+        };
+        let addr = packet.header.ciaddr();
+        let addr = if addr.is_unspecified() && packet.relay().is_none() { *from.ip() } else { addr };
+        self.services.machines.uses(packet.mac(), addr);
+        let (listener, packet) = (Arc::clone(self), packet.clone());
+        tokio::spawn(async move {
+            let arrival = Arrival::new(&listener.iface, to, from);
+            let snapshot = listener.services.snapshot.load_full();
+            let (reply, mut event) = netboot.answer(&snapshot, &packet, &arrival).await;
+            if let Some(reply) = reply
+                && let Err(error) = listener.send(&reply).await
+            {
+                event.decision = Answered::SendFailed;
+                event.detail = Some(error.to_string());
+            }
+            listener.services.recorder.record(Event::MacAnswered(event));
             drop(permit);
         });
     }

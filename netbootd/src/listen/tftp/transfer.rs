@@ -221,6 +221,9 @@ impl Transfer {
             limits.max_block_size =
                 limits.max_block_size.min(mtu.saturating_sub(HEADERS)).max(tftp::MIN_BLOCK_SIZE);
         }
+        if self.services.is_netbooting_mac(*self.peer.ip()) {
+            limits.max_block_size = limits.max_block_size.min(snapshot.config.netboot.max_block_size);
+        }
         limits
     }
 

@@ -1,0 +1,146 @@
+//! Values that are written as text.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// A value that is written as text and parses itself.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct Text<T>(pub(in crate::config) T);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Text).map_err(Error::custom)
+    }
+}
+
+/// One value, or a list of them.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct OneOrMany<T>(pub(in crate::config) Vec<T>);
+
+impl<T> Default for OneOrMany<T> {
+    fn default() -> Self {
+        OneOrMany(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Shape<T> {
+            type Value = OneOrMany<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a list of strings")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany<T>, E> {
+                T::deserialize(text.into_deserializer()).map(|value| OneOrMany(vec![value]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany<T>, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = seq.next_element()? {
+                    values.push(value);
+                }
+                Ok(OneOrMany(values))
+            }
+        }
+        deserializer.deserialize_any(Shape(PhantomData))
+    }
+}
+
+/// Addresses in a row: `10.0.0.10-10.0.0.99`, `10.0.0.128/25`, or one address.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct AddressRange(pub(in crate::config) RangeInclusive<Ipv4Addr>);
+
+impl FromStr for AddressRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let invalid = || {
+            format!(
+                "{text:?} is no address range: 10.0.0.10-10.0.0.99, 10.0.0.128/25 or one address was expected"
+            )
+        };
+        let range = match text.split_once('-') {
+            Some((first, last)) => {
+                let first: Ipv4Addr = first.trim().parse().map_err(|_| invalid())?;
+                first..=last.trim().parse().map_err(|_| invalid())?
+            }
+            None if text.contains('/') => {
+                let net: Ipv4Net = text.parse().map_err(|_| invalid())?;
+                net.network()..=net.broadcast()
+            }
+            None => {
+                let addr = text.parse().map_err(|_| invalid())?;
+                addr..=addr
+            }
+        };
+        if range.is_empty() {
+            Err(format!("{text:?} ends before it begins"))
+        } else {
+            Ok(AddressRange(range))
+        }
+    }
+}
+
+/// Ports in a row: `50000-50999`.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct PortRange(pub(in crate::config) RangeInclusive<u16>);
+
+impl FromStr for PortRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ports = text
+            .split_once('-')
+            .and_then(|(first, last)| Some(first.trim().parse().ok()?..=last.trim().parse().ok()?));
+        match ports {
+            Some(ports) if !ports.is_empty() && *ports.start() > 0 => Ok(PortRange(ports)),
+            _ => Err(format!("{text:?} is no port range: 50000-50999 was expected")),
+        }
+    }
+}
+
+/// How long something lasts: `1h`, `30m`.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct Time(pub(in crate::config) Duration);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = humantime::parse_duration(text)
+            .map_err(|error| format!("{text:?} is no time: {error}; 1h or 30m was expected"))?;
+        let sane = Duration::from_secs(60)..=Duration::from_secs(365 * 24 * 3600);
+        if sane.contains(&time) {
+            Ok(Time(time))
+        } else {
+            Err(format!("{text:?} is not between 1m and 365d"))
+        }
+    }
+}
+
+/// How often something is done: `10s`; `0s` for never.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::config) struct Interval(pub(in crate::config) Duration);
+
+impl FromStr for Interval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = humantime::parse_duration(text)
+            .map_err(|error| format!("{text:?} is no time: {error}; 10s or 1m was expected"))?;
+        match time.as_secs() {
+            0 if time.is_zero() => Ok(Interval(time)),
+            1..=86_400 => Ok(Interval(time)),
+            _ => Err(format!("{text:?} is not between 1s and 1d; 0s is never")),
+        }
+    }
+}

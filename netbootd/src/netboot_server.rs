@@ -1,0 +1,172 @@
+//! What Macs boot: the images of the shares, what each Mac chose, and the answers by BSDP.
+
+pub mod bindings;
+pub mod shares;
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use bsdp::{Answer, Binding, Bindings, Change, ReplyKind, Server, respond};
+use pxe_policy::MacAddr;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::dhcp::{Arrival, Packet, Reply, bsdp as glue};
+use crate::event::{Answered, Event, ImageFolderRead, MacAnswered};
+use crate::services::{Services, Snapshot};
+use crate::state::State;
+use bindings::BindingStore;
+use shares::Scan;
+
+/// Answers Macs.
+#[derive(Debug)]
+pub struct NetbootServer {
+    scan: ArcSwap<Scan>,
+    bindings: Mutex<Bindings>,
+    store: BindingStore,
+    own: Vec<Ipv4Addr>,
+    host_name: String,
+    gate: Arc<Semaphore>,
+}
+
+impl NetbootServer {
+    /// Takes up what Macs chose; `own` are the host's addresses. Images come with the first rescan.
+    pub fn open(own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, redb::Error> {
+        let (store, bindings) = BindingStore::open(state)?;
+        let host_name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        Ok(NetbootServer {
+            scan: ArcSwap::from_pointee(Scan::default()),
+            bindings: Mutex::new(bindings),
+            store,
+            own,
+            host_name: host_name.unwrap_or_default(),
+            gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        })
+    }
+
+    /// A place for one more request, unless too many are under way.
+    pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.gate).try_acquire_owned().ok()
+    }
+
+    /// Looks through the shares. Reads folders: not for a thread that must not block. What changed is recorded.
+    pub fn rescan(&self, services: &Services) {
+        let snapshot = services.snapshot.load_full();
+        let scan = shares::scan(&snapshot.config.netboot, &snapshot.tree);
+        let former = self.scan.swap(Arc::new(scan));
+        let known: HashMap<(&str, &str), &ImageFolderRead> =
+            former.folders.iter().map(|read| ((read.share.as_str(), read.folder.as_str()), read)).collect();
+        for read in &self.scan.load().folders {
+            if known.get(&(read.share.as_str(), read.folder.as_str())) != Some(&read) {
+                services.recorder.record(Event::ImageFolderRead(read.clone()));
+            }
+        }
+    }
+
+    /// Answers one packet. A choice is on the disk before it is confirmed.
+    pub async fn answer(
+        &self,
+        snapshot: &Snapshot,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+    ) -> (Option<Reply>, MacAnswered) {
+        let request = glue::request(packet, arrival);
+        let server = self.server(snapshot, arrival);
+        let scan = self.scan.load_full();
+        let mut answer = self.with_bindings(|bindings| {
+            let answer = respond(&server, &request, &scan.images, bindings, now());
+            if let Some(change) = answer.change.clone() {
+                bindings.apply(change);
+            }
+            answer
+        });
+        if let Some(change) = answer.change.clone()
+            && !self.store.save(change).await
+        {
+            answer = answer.unsaved();
+        }
+        let mut event = told(packet, arrival, &answer);
+        let reply = answer.reply.map(|reply| glue::reply(packet, arrival, &reply)).transpose();
+        let reply = reply.unwrap_or_else(|reason| {
+            event.decision = Answered::Ignore;
+            event.detail = Some(reason.to_string());
+            None
+        });
+        (reply, event)
+    }
+
+    /// Whether a Mac has chosen an image here.
+    pub fn is_bound(&self, mac: MacAddr) -> bool {
+        self.with_bindings(|bindings| bindings.of(mac.octets()).is_some())
+    }
+
+    /// What every Mac chose.
+    pub fn bindings(&self) -> Vec<Binding> {
+        self.with_bindings(|bindings| bindings.iter().cloned().collect())
+    }
+
+    /// Forgets what a Mac chose; None when it has not, else whether the disk has forgotten it too.
+    pub async fn forget(&self, mac: MacAddr) -> Option<bool> {
+        let change = Change::Unbind(mac.octets());
+        let known = self.with_bindings(|bindings| {
+            let known = bindings.of(mac.octets()).is_some();
+            bindings.apply(change.clone());
+            known
+        });
+        if known { Some(self.store.save(change).await) } else { None }
+    }
+
+    fn server(&self, snapshot: &Snapshot, arrival: &Arrival<'_>) -> Server {
+        let netboot = &snapshot.config.netboot;
+        Server {
+            addr: arrival.local,
+            own: self.own.clone(),
+            name: netboot.server_name.clone().unwrap_or_else(|| self.host_name.clone()),
+            http_port: snapshot.config.http.port,
+            shadow: netboot.shadow.clone(),
+            base_priority: netboot.priority,
+            disabled_models: netboot.disabled_models,
+            netboot_1: netboot.netboot_1,
+            binding_lifetime: netboot.binding_lifetime.map(|lifetime| lifetime.as_secs()),
+        }
+    }
+
+    fn with_bindings<T>(&self, action: impl FnOnce(&mut Bindings) -> T) -> T {
+        action(&mut self.bindings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn told(packet: &Packet, arrival: &Arrival<'_>, answer: &Answer) -> MacAnswered {
+    let reply = answer.reply.as_ref();
+    MacAnswered {
+        iface: arrival.iface.name.clone(),
+        peer: SocketAddr::V4(arrival.from),
+        xid: packet.header.xid(),
+        mac: packet.mac(),
+        model: answer.vendor_class.as_ref().map(|class| class.model.clone()),
+        architecture: answer.vendor_class.as_ref().map(|class| class.architecture.clone()),
+        asked: answer.asked,
+        decision: match reply.map(|reply| reply.kind) {
+            None => Answered::Ignore,
+            Some(ReplyKind::Offer) => Answered::Offer,
+            Some(ReplyKind::List | ReplyKind::Select) => Answered::Ack,
+            Some(ReplyKind::Failed) => Answered::Failed,
+        },
+        reason: answer.reason,
+        detail: None,
+        image: reply.and_then(|reply| reply.image),
+        boot_file: reply.map(|reply| reply.boot_file.clone()).filter(|file| !file.is_empty()),
+        offered: answer.offered.len(),
+        cut: answer.cut,
+        left_out: answer.left_out.clone(),
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Requests that wait for the disk at a time.
+const MAX_REQUESTS: usize = 1024;
