@@ -1,6 +1,10 @@
 //! The command line.
 
+pub mod bindings;
 pub mod check_config;
+mod client;
+pub mod nbi;
+mod table;
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -11,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pxe_policy::{ArchType, MacAddr, SystemUuid};
 
 use crate::config::{Config, Findings};
+use crate::reload::ConfigSource;
 use crate::{probe, serve};
 
 /// Network-boots a mixed fleet: PCs by PXE and UEFI HTTP boot, Macs by BSDP.
@@ -27,6 +32,14 @@ enum Command {
     Serve(ServeArgs),
     /// Check a configuration file and say everything that is wrong with it.
     CheckConfig(CheckConfigArgs),
+    /// Take up a changed configuration, without a restart.
+    Reload(SiteArgs),
+    /// What each Mac chose.
+    #[command(subcommand)]
+    Bindings(bindings::BindingsCommand),
+    /// NetBoot image folders.
+    #[command(subcommand)]
+    Nbi(nbi::NbiCommand),
     /// Ask a boot server what a client would ask, and show what comes.
     #[command(subcommand)]
     Probe(ProbeCommand),
@@ -41,9 +54,23 @@ pub struct ServeArgs {
     /// The boot folder of the built-in default.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub root: Option<PathBuf>,
+    /// Where leases and what Macs chose are kept, instead of where the configuration says.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
     /// Show each machine's steps, with progress bars on a terminal, instead of log lines.
     #[arg(long)]
     pub progress: bool,
+}
+
+/// Which netbootd is meant.
+#[derive(Debug, Args)]
+pub struct SiteArgs {
+    /// Its configuration file [default: /etc/netbootd/netbootd.toml if it exists, else built in].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where it keeps its state, instead of where the configuration says.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// `netbootd check-config`.
@@ -66,6 +93,8 @@ pub enum ProbeCommand {
     Http(probe::http::HttpArgs),
     /// Send a DISCOVER as a PC would and show every offer.
     Pxe(PxeArgs),
+    /// Ask for the image list as a Mac would, and choose from it.
+    Bsdp(probe::bsdp::BsdpArgs),
 }
 
 /// `netbootd probe pxe`.
@@ -149,6 +178,10 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::Reload(args) => client::reload(&args),
+        Command::Bindings(command) => bindings::run(&command),
+        Command::Nbi(command) => nbi::run(&command),
+        Command::Probe(ProbeCommand::Bsdp(args)) => probe::bsdp::run(&args),
         Command::Probe(ProbeCommand::Tftp(args)) => probe::tftp::run(&args),
         Command::Probe(ProbeCommand::Http(args)) => probe::http::run(&args),
         Command::Probe(ProbeCommand::Pxe(args)) => probe::pxe::run(&args),
@@ -163,17 +196,18 @@ pub fn run() -> ExitCode {
 }
 
 /// The configuration that `serve` runs on, its findings, and the words that say which it is.
-pub fn chosen_config(
-    config: Option<&Path>,
-    root: Option<&Path>,
-) -> Result<(Config, Findings, String), Failure> {
+pub fn chosen_config(source: &ConfigSource) -> Result<(Config, Findings, String), Failure> {
     let default = Path::new(DEFAULT_CONFIG);
-    let file = config.or_else(|| Some(default).filter(|_| root.is_none() && default.exists()));
+    let file = source.file.as_deref();
+    let file = file.or_else(|| Some(default).filter(|_| source.root.is_none() && default.exists()));
     let (result, which) = match file {
         Some(file) => (Config::load(file), format!("configuration {}", file.display())),
-        None => (Config::built_in(root), "the built-in default configuration".to_owned()),
+        None => (Config::built_in(source.root.as_deref()), "the built-in default configuration".to_owned()),
     };
-    let (config, findings) = result.map_err(|findings| Failure::Config(Box::new(findings)))?;
+    let (mut config, findings) = result.map_err(|findings| Failure::Config(Box::new(findings)))?;
+    if let Some(folder) = &source.state_dir {
+        config.server.state_dir.clone_from(folder);
+    }
     Ok((config, findings, which))
 }
 

@@ -63,6 +63,7 @@ impl Console {
                 }
             }
             Event::ImageFolderRead(read) => self.say(&image_folder_line(read)),
+            Event::TransferStarted(started) if started.partial => {}
             Event::TransferStarted(started) => {
                 let who = who(started.mac, started.peer);
                 if self.moving && self.transfers.len() < MAX_BARS {
@@ -84,7 +85,7 @@ impl Console {
                 if let Some(bar) = self.transfers.remove(&finished.id) {
                     bar.finish_and_clear();
                 }
-                if finished.outcome != TransferOutcome::Probed {
+                if finished.outcome != TransferOutcome::Probed && !finished.partial {
                     self.say(&finished_line(finished));
                 }
             }

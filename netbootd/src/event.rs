@@ -164,6 +164,8 @@ pub struct TransferStarted {
     pub size: Option<u64>,
     /// What was negotiated, such as `blksize=1468 windowsize=4`.
     pub negotiated: String,
+    /// Whether it is a part of a file only: Macs read their root by thousands of those.
+    pub partial: bool,
 }
 
 /// A transfer that ended.
@@ -179,6 +181,8 @@ pub struct TransferFinished {
     pub mac: Option<MacAddr>,
     /// The path in the boot tree, escaped.
     pub path: String,
+    /// Whether it is a part of a file only.
+    pub partial: bool,
     /// How it ended.
     pub outcome: TransferOutcome,
     /// Bytes that the client has.

@@ -4,6 +4,7 @@
 //! one [`event`]. Files are looked up by [`content`], addresses come from [`address_server`] and [`leases`].
 
 pub mod address_server;
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod console;
@@ -16,6 +17,7 @@ pub mod machines;
 pub mod net;
 pub mod netboot_server;
 pub mod probe;
+pub mod reload;
 pub mod serve;
 pub mod services;
 pub mod state;

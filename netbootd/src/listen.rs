@@ -1,5 +1,6 @@
-//! The sockets: one file a port. A listener receives, asks, sends and records; it knows no protocol.
+//! The sockets: one file a port, and one for operators. A listener receives, asks, sends and records; it knows no protocol.
 
+pub mod control;
 pub mod dhcp;
 pub mod http;
 pub mod pxe;

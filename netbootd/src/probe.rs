@@ -1,15 +1,22 @@
 //! The operator's quick tests: ask a boot server what a client would ask.
 
+pub mod bsdp;
 pub mod http;
 pub mod pxe;
 pub mod tftp;
 
 use std::future::Future;
+use std::net::Ipv4Addr;
+
+use dhcproto::v4::Message;
+use dhcproto::{Encodable, Encoder};
 
 use crate::cli::Failure;
+use crate::dhcp::option;
+use crate::net::iface::Iface;
 
 /// Runs one probe to its end.
-fn block_on<T>(probe: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(probe: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?.block_on(probe)
 }
@@ -18,4 +25,35 @@ fn block_on<T>(probe: impl Future<Output = Result<T, Failure>>) -> Result<T, Fai
 fn rate(bytes: u64, elapsed: std::time::Duration) -> String {
     let per_second = bytes as f64 / elapsed.as_secs_f64().max(1e-6);
     format!("{}/s", indicatif::HumanBytes(per_second as u64))
+}
+
+/// The interface that was named, or the only one that will do.
+fn chosen_iface(name: Option<&str>, server: Option<Ipv4Addr>) -> Result<Iface, Failure> {
+    let all = Iface::all(true)
+        .map_err(|error| Failure::Unusable(format!("cannot list the interfaces: {error}")))?;
+    let found = match (name, server) {
+        (Some(name), _) => all.into_iter().find(|iface| iface.name == name),
+        (None, Some(server)) => {
+            all.into_iter().find(|iface| iface.addrs.iter().any(|net| net.contains(&server)))
+        }
+        (None, None) => {
+            let mut others = all.into_iter().filter(|iface| iface.name != "lo");
+            others.next().filter(|_| others.next().is_none())
+        }
+    };
+    found.ok_or_else(|| Failure::Unusable("say which interface to ask on with --iface".into()))
+}
+
+/// A client's DHCP packet: the header, these options in this order, at least 300 bytes.
+fn request_bytes(header: &Message, options: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(400);
+    // Every field fits: nothing here is longer than its place in the header.
+    let _ = header.encode(&mut Encoder::new(&mut bytes));
+    for (code, value) in options {
+        bytes.extend([*code, value.len() as u8]);
+        bytes.extend(value);
+    }
+    bytes.push(option::END);
+    bytes.resize(bytes.len().max(300), option::PAD);
+    bytes
 }

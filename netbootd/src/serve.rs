@@ -13,6 +13,7 @@ use crate::address_server::{self, AddressServer};
 use crate::cli::{Failure, ServeArgs, chosen_config};
 use crate::config::{Config, LogFormat, Mode, Ports, Severity};
 use crate::console;
+use crate::listen::control::ControlListener;
 use crate::listen::dhcp::DhcpListener;
 use crate::listen::http::HttpListener;
 use crate::listen::pxe::PxeListener;
@@ -20,12 +21,18 @@ use crate::listen::tftp::TftpListener;
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
 use crate::netboot_server::NetbootServer;
+use crate::reload::{self, ConfigSource};
 use crate::services::{Services, Snapshot};
 use crate::state::State;
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let (config, findings, which) = chosen_config(args.config.as_deref(), args.root.as_deref())?;
+    let source = ConfigSource {
+        file: args.config.clone(),
+        root: args.root.clone(),
+        state_dir: args.state_dir.clone(),
+    };
+    let (config, findings, which) = chosen_config(&source)?;
     start_log(&config, args.progress);
     info!("running on {which}");
     for finding in findings.iter() {
@@ -38,12 +45,12 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
-    let served = runtime.block_on(serve(config, args.progress));
+    let served = runtime.block_on(serve(config, source, args.progress));
     runtime.shutdown_timeout(GRACE);
     served
 }
 
-async fn serve(config: Config, progress: bool) -> Result<(), Failure> {
+async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(), Failure> {
     let ifaces = chosen_ifaces(&config)?;
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
     let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| unusable(&error))?);
@@ -61,10 +68,14 @@ async fn serve(config: Config, progress: bool) -> Result<(), Failure> {
         None
     };
     let snapshot = Snapshot::new(config).map_err(|error| unusable(&error))?;
-    let services = Arc::new(Services::new(snapshot).with_netboot(netboot));
+    let services = Arc::new(Services { source, ..Services::new(snapshot).with_netboot(netboot) });
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut tasks)?;
     bind_files(&services, &ifaces, &mut tasks).await?;
+    let control = ControlListener::bind(Arc::clone(&services));
+    tasks.spawn(
+        control.map_err(|error| Failure::Unusable(format!("cannot bind the control socket: {error}")))?.run(),
+    );
     if progress {
         tasks.spawn(console::run(Arc::clone(&services), services.recorder.watch()));
     }
@@ -75,7 +86,7 @@ async fn serve(config: Config, progress: bool) -> Result<(), Failure> {
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
     drop(snapshot);
 
-    wait_for_the_end(&mut tasks).await?;
+    wait_for_the_end(&services, &mut tasks).await?;
     services.shutdown.cancel();
     // Transfers under way tell their clients.
     let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
@@ -112,13 +123,16 @@ async fn rescan_now_and_then(services: Arc<Services>) {
     }
 }
 
-async fn wait_for_the_end(tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+async fn wait_for_the_end(services: &Arc<Services>, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
     let on = |kind| signal(kind).map_err(|error| Failure::Bug(format!("cannot wait for signals: {error}")));
     let (mut terminated, mut interrupted) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    let mut hung_up = on(SignalKind::hangup())?;
     loop {
         tokio::select! {
             _ = terminated.recv() => return Ok(()),
             _ = interrupted.recv() => return Ok(()),
+            // What is wrong with the new configuration has been logged.
+            _ = hung_up.recv() => drop(reload::run(services).await),
             Some(ended) = tasks.join_next() => match ended {
                 Ok(()) => {}
                 Err(error) => {

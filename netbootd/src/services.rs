@@ -14,6 +14,7 @@ use crate::dhcp::boot_info::BootService;
 use crate::event::Recorder;
 use crate::machines::Machines;
 use crate::netboot_server::NetbootServer;
+use crate::reload::ConfigSource;
 
 /// What every listener shares.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Services {
     pub machines: Machines,
     /// Who answers Macs, when they are answered.
     pub netboot: Option<Arc<NetbootServer>>,
+    /// Where the configuration came from.
+    pub source: ConfigSource,
     /// Where events go.
     pub recorder: Recorder,
     /// Ends every listener and transfer.
@@ -59,6 +62,7 @@ impl Services {
             snapshot: ArcSwap::from_pointee(snapshot),
             machines: Machines::default(),
             netboot: None,
+            source: ConfigSource::default(),
             recorder: Recorder::new(),
             shutdown: CancellationToken::new(),
         }

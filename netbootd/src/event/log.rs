@@ -152,9 +152,10 @@ macro_rules! finished_line {
 
 fn write_finished(finished: &TransferFinished) {
     match finished.outcome {
-        TransferOutcome::Completed => finished_line!(info, finished),
+        TransferOutcome::Completed if !finished.partial => finished_line!(info, finished),
         TransferOutcome::ReadFailed => finished_line!(warn, finished),
-        TransferOutcome::Probed
+        TransferOutcome::Completed
+        | TransferOutcome::Probed
         | TransferOutcome::Aborted
         | TransferOutcome::ClientGone
         | TransferOutcome::TimedOut

@@ -196,6 +196,7 @@ fn record(services: &Arc<Services>, asked: &str, peer: SocketAddr, total: u64, s
     let id = services.recorder.transfer_id();
     let mac = services.machines.mac_of(v4(peer));
     let path = shown(asked);
+    let partial = status == StatusCode::PARTIAL_CONTENT;
     services.recorder.record(Event::TransferStarted(TransferStarted {
         id,
         proto: Proto::Http,
@@ -204,6 +205,7 @@ fn record(services: &Arc<Services>, asked: &str, peer: SocketAddr, total: u64, s
         path: path.clone(),
         size: Some(total),
         negotiated: format!("status={}", status.as_u16()),
+        partial,
     }));
     let finished = TransferFinished {
         id,
@@ -211,6 +213,7 @@ fn record(services: &Arc<Services>, asked: &str, peer: SocketAddr, total: u64, s
         peer,
         mac,
         path,
+        partial,
         outcome: TransferOutcome::Completed,
         bytes: 0,
         blocks: 0,

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use bsdp::nbi::{INFO_FILE, MAX_PLIST, SUFFIX};
-use bsdp::{BootImage, BootImages, NbiInfo, Place, Problem};
+use bsdp::{BootImage, BootImages, DefaultRule, NbiInfo, Place, Problem};
 use imagestore::BootTree;
 
 use crate::config::{Netboot, Share};
@@ -22,54 +22,71 @@ pub struct Scan {
 
 /// Looks through every share. Files are looked for as clients will: through the boot tree.
 pub fn scan(netboot: &Netboot, tree: &BootTree) -> Scan {
-    let mut scan = Scan::default();
-    let mut images = Vec::new();
+    let mut reading = Reading::default();
     for share in shares(netboot) {
+        reading.share(&share, None, &netboot.tftp_prefix, tree);
+    }
+    reading.finish(netboot.default_rule)
+}
+
+/// Looks through one share, or at one image folder in it.
+pub fn scan_share(share: &Share, only: Option<&str>, rule: DefaultRule, tree: &BootTree) -> Scan {
+    let mut reading = Reading::default();
+    reading.share(share, only, "", tree);
+    reading.finish(rule)
+}
+
+#[derive(Default)]
+struct Reading {
+    images: Vec<BootImage>,
+    folders: Vec<ImageFolderRead>,
+}
+
+impl Reading {
+    fn share(&mut self, share: &Share, only: Option<&str>, tftp_prefix: &str, tree: &BootTree) {
         let place = Place {
-            tftp: format!("{}/NetBoot/{}", netboot.tftp_prefix, share.name),
+            tftp: format!("{tftp_prefix}/NetBoot/{}", share.name),
             http: format!("/NetBoot/{}", share.name),
             nfs_export: share.nfs_export.clone(),
         };
-        let folders = match image_folders(&share.folder) {
-            Ok(folders) => folders,
+        let mut refuse = |folder: &str, problems: Vec<Problem>| {
+            self.folders.push(told(&share.name, folder, None, &problems));
+        };
+        let found = match image_folders(&share.folder) {
+            Ok(found) => found,
             Err(error) => {
-                scan.folders.push(refused(
-                    &share.name,
-                    "",
-                    [Problem::Unreadable(format!("cannot list the share: {error}"))],
-                ));
-                continue;
+                return refuse("", vec![Problem::Unreadable(format!("cannot list the share: {error}"))]);
             }
         };
-        for Found { name, misplaced } in folders {
-            let read = match misplaced {
-                Some(inside) => Err(vec![Problem::Unreadable(format!(
-                    "{inside} is one folder too deep; move it up into the share"
-                ))]),
-                None => read(&name, &place, tree),
-            };
-            match read {
-                Ok(image) => images.push(image),
-                Err(problems) => scan.folders.push(refused(&share.name, &name, problems)),
+        for Found { name, misplaced } in found {
+            if only.is_some_and(|only| only != name) {
+                continue;
+            }
+            if let Some(inside) = misplaced {
+                let problem = format!("{inside} is one folder too deep; move it up into the share");
+                refuse(&name, vec![Problem::Unreadable(problem)]);
+                continue;
+            }
+            match read(&name, &place, tree) {
+                Ok(image) => self.images.push(image),
+                Err(problems) => refuse(&name, problems),
             }
         }
     }
-    let share_name = |image: &BootImage| image.place.http.trim_start_matches("/NetBoot/").to_owned();
-    let (images, doubles) = BootImages::new(images, netboot.default_rule);
-    for (image, problem) in doubles {
-        scan.folders.push(refused(&share_name(&image), &image.folder, [problem]));
+
+    fn finish(self, rule: DefaultRule) -> Scan {
+        let mut folders = self.folders;
+        let share_of = |image: &BootImage| image.place.http.trim_start_matches("/NetBoot/").to_owned();
+        let (images, doubles) = BootImages::new(self.images, rule);
+        for (image, problem) in doubles {
+            folders.push(told(&share_of(&image), &image.folder, None, &[problem]));
+        }
+        for image in images.iter() {
+            folders.push(told(&share_of(image), &image.folder, Some(image), &[]));
+        }
+        folders.sort_by(|a, b| (&a.share, &a.folder).cmp(&(&b.share, &b.folder)));
+        Scan { images, folders }
     }
-    for image in images.iter() {
-        scan.folders.push(ImageFolderRead {
-            share: share_name(image),
-            folder: image.folder.clone(),
-            image: Some((image.id, image.name.clone())),
-            problems: Vec::new(),
-        });
-    }
-    scan.folders.sort_by(|a, b| (&a.share, &a.folder).cmp(&(&b.share, &b.folder)));
-    scan.images = images;
-    scan
 }
 
 /// The configured shares, or every folder in the default place.
@@ -144,12 +161,12 @@ fn resolve(host: &str) -> Option<Ipv4Addr> {
     })
 }
 
-fn refused(share: &str, folder: &str, problems: impl IntoIterator<Item = Problem>) -> ImageFolderRead {
+fn told(share: &str, folder: &str, image: Option<&BootImage>, problems: &[Problem]) -> ImageFolderRead {
     ImageFolderRead {
         share: share.to_owned(),
         folder: folder.to_owned(),
-        image: None,
-        problems: problems.into_iter().map(|problem| problem.to_string()).collect(),
+        image: image.map(|image| (image.id, image.name.clone())),
+        problems: problems.iter().map(ToString::to_string).collect(),
     }
 }
 

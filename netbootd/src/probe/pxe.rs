@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use dhcproto::v4::{Message, Opcode};
-use dhcproto::{Encodable, Encoder};
 use pxe_policy::option43::PxeOptions;
 use pxe_policy::{MacAddr, SystemUuid};
 
@@ -20,7 +19,7 @@ use crate::net::udp::{Endpoint, Incoming, Source};
 /// Asks and tells.
 #[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &PxeArgs) -> Result<(), Failure> {
-    let iface = chosen_iface(args)?;
+    let iface = super::chosen_iface(args.iface.as_deref(), args.server)?;
     let answers = block_on(ask(args, &iface))?;
     for answer in &answers {
         print!("{}", described(answer));
@@ -107,16 +106,7 @@ fn question(args: &PxeArgs, mac: MacAddr, xid: u32, client: Option<Ipv4Addr>) ->
     if let Some(uuid) = uuid {
         options.push((option::SYSTEM_UUID, [&[0], uuid.as_slice()].concat()));
     }
-    let mut bytes = Vec::with_capacity(400);
-    // Every field fits: nothing here is longer than its place in the header.
-    let _ = message.encode(&mut Encoder::new(&mut bytes));
-    for (code, value) in options {
-        bytes.extend([code, value.len() as u8]);
-        bytes.extend(value);
-    }
-    bytes.push(option::END);
-    bytes.resize(bytes.len().max(300), option::PAD);
-    bytes
+    super::request_bytes(&message, &options)
 }
 
 fn described(heard: &Heard) -> String {
@@ -145,22 +135,6 @@ fn described(heard: &Heard) -> String {
         }
     }
     out
-}
-
-fn chosen_iface(args: &PxeArgs) -> Result<Iface, Failure> {
-    let all = Iface::all(true)
-        .map_err(|error| Failure::Unusable(format!("cannot list the interfaces: {error}")))?;
-    let found = match (&args.iface, args.server) {
-        (Some(name), _) => all.into_iter().find(|iface| iface.name == *name),
-        (None, Some(server)) => {
-            all.into_iter().find(|iface| iface.addrs.iter().any(|net| net.contains(&server)))
-        }
-        (None, None) => {
-            let mut others = all.into_iter().filter(|iface| iface.name != "lo");
-            others.next().filter(|_| others.next().is_none())
-        }
-    };
-    found.ok_or_else(|| Failure::Unusable("say which interface to ask on with --iface".into()))
 }
 
 fn cannot(error: &io::Error, port: u16) -> Failure {

@@ -252,6 +252,7 @@ impl Transfer {
             mac: self.services.machines.mac_of(*self.peer.ip()),
             path: shown(&self.filename),
             size: Some(content.len()),
+            partial: false,
             negotiated: granted.collect::<Vec<_>>().join(" "),
         }));
     }
@@ -271,6 +272,7 @@ impl Transfer {
             peer: SocketAddr::V4(self.peer),
             mac: self.services.machines.mac_of(*self.peer.ip()),
             path: shown(&self.filename),
+            partial: false,
             outcome: match outcome {
                 Outcome::Completed { .. } => TransferOutcome::Completed,
                 Outcome::Probed => TransferOutcome::Probed,

@@ -1,6 +1,6 @@
 use std::fs;
 
-use bsdp::{DefaultRule, DisabledModels};
+use bsdp::DisabledModels;
 use imagestore::Mount;
 
 use super::*;

@@ -1,0 +1,97 @@
+//! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers whatever socket they came by.
+
+use std::sync::Arc;
+
+use bsdp::Binding;
+use hyper::{Method, StatusCode};
+use pxe_policy::MacAddr;
+use serde::{Deserialize, Serialize};
+
+use crate::reload;
+use crate::services::Services;
+
+/// What an operator is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// The status.
+    pub status: StatusCode,
+    /// The JSON.
+    pub body: String,
+}
+
+/// What one Mac chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingView {
+    /// The Mac.
+    pub mac: String,
+    /// Its model identifier.
+    pub model: String,
+    /// The image's id, eight hex digits.
+    pub image: String,
+    /// Its number among the Macs of this server.
+    pub number: u32,
+    /// When it chose, in seconds since 1970.
+    pub at: u64,
+}
+
+impl From<&Binding> for BindingView {
+    fn from(binding: &Binding) -> Self {
+        BindingView {
+            mac: MacAddr(binding.mac).to_string(),
+            model: binding.model.clone(),
+            image: binding.image.to_string(),
+            number: binding.number,
+            at: binding.at,
+        }
+    }
+}
+
+/// Something that went wrong, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The words.
+    pub error: String,
+}
+
+/// Answers one request.
+pub async fn answer(services: &Arc<Services>, method: &Method, path: &str) -> Told {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match (method.as_str(), parts.as_slice()) {
+        ("GET", ["bindings"]) => {
+            let bindings = services.netboot.as_ref().map(|netboot| netboot.bindings()).unwrap_or_default();
+            told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
+        }
+        ("DELETE", ["bindings", mac]) => forget(services, mac).await,
+        ("POST", ["reload"]) => match reload::run(services).await {
+            Ok(warnings) => told(&warnings),
+            Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, error),
+        },
+        (_, ["bindings"] | ["bindings", _] | ["reload"]) => {
+            problem(StatusCode::METHOD_NOT_ALLOWED, format!("{method} does nothing here"))
+        }
+        _ => problem(StatusCode::NOT_FOUND, format!("there is no {}", path.escape_debug())),
+    }
+}
+
+async fn forget(services: &Services, mac: &str) -> Told {
+    let Ok(mac) = mac.parse::<MacAddr>() else {
+        return problem(StatusCode::BAD_REQUEST, format!("{} is no hardware address", mac.escape_debug()));
+    };
+    let Some(netboot) = &services.netboot else {
+        return problem(StatusCode::NOT_FOUND, "Macs are not served".to_owned());
+    };
+    match netboot.forget(mac).await {
+        Some(true) => told(&()),
+        Some(false) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk has not forgotten it".to_owned()),
+        None => problem(StatusCode::NOT_FOUND, format!("{mac} has chosen no image here")),
+    }
+}
+
+fn told(value: &impl Serialize) -> Told {
+    let body = serde_json::to_string(value).unwrap_or_default(); // plain structs always have a JSON form
+    Told { status: StatusCode::OK, body }
+}
+
+fn problem(status: StatusCode, error: String) -> Told {
+    Told { status, ..told(&Problem { error }) }
+}

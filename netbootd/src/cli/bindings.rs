@@ -1,0 +1,104 @@
+//! `netbootd bindings`: which image each Mac chose.
+
+use std::sync::Arc;
+
+use bsdp::Change;
+use clap::{Args, Subcommand};
+use hyper::Method;
+use pxe_policy::MacAddr;
+
+use super::client::{ask, config_of};
+use super::table::table;
+use super::{Failure, SiteArgs};
+use crate::api::BindingView;
+use crate::config::Config;
+use crate::netboot_server::bindings::BindingStore;
+use crate::state::State;
+
+/// `netbootd bindings`.
+#[derive(Debug, Subcommand)]
+pub enum BindingsCommand {
+    /// Show them.
+    List(ListArgs),
+    /// Forget what a Mac chose: at its next start it is offered nothing before it asks.
+    Forget(ForgetArgs),
+}
+
+/// `netbootd bindings list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `netbootd bindings forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArgs {
+    /// The Mac's hardware address.
+    mac: MacAddr,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+/// Asks the running netbootd, or the file when none runs.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn run(command: &BindingsCommand) -> Result<(), Failure> {
+    match command {
+        BindingsCommand::List(args) => {
+            let bindings = list(&config_of(&args.site)?)?;
+            if args.json {
+                let text = serde_json::to_string_pretty(&bindings);
+                println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
+            } else {
+                print!("{}", rendered(&bindings));
+            }
+            Ok(())
+        }
+        BindingsCommand::Forget(args) => forget(&config_of(&args.site)?, args.mac),
+    }
+}
+
+fn list(config: &Config) -> Result<Vec<BindingView>, Failure> {
+    if let Some(answer) = ask(config, Method::GET, "/bindings")? {
+        return serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string()));
+    }
+    let (_, bindings) = BindingStore::open(state(config)?).map_err(|error| unusable(&error))?;
+    Ok(bindings.iter().map(BindingView::from).collect())
+}
+
+fn forget(config: &Config, mac: MacAddr) -> Result<(), Failure> {
+    if ask(config, Method::DELETE, &format!("/bindings/{mac}"))?.is_some() {
+        return Ok(());
+    }
+    let (store, bindings) = BindingStore::open(state(config)?).map_err(|error| unusable(&error))?;
+    if bindings.of(mac.octets()).is_none() {
+        return Err(Failure::NoAnswer(format!("{mac} has chosen no image here")));
+    }
+    let saved = crate::probe::block_on(async { Ok(store.save(Change::Unbind(mac.octets())).await) })?;
+    if saved { Ok(()) } else { Err(Failure::Unusable("the disk has not forgotten it".into())) }
+}
+
+fn state(config: &Config) -> Result<Arc<State>, Failure> {
+    State::open(&config.server.state_dir).map(Arc::new).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &dyn std::error::Error) -> Failure {
+    Failure::Unusable(error.to_string())
+}
+
+fn rendered(bindings: &[BindingView]) -> String {
+    let row = |binding: &BindingView| {
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(binding.at);
+        vec![
+            binding.mac.clone(),
+            binding.model.clone(),
+            binding.image.clone(),
+            format!("NetBoot{:03}", binding.number),
+            humantime::format_rfc3339_seconds(at).to_string(),
+        ]
+    };
+    table(&["MAC", "MODEL", "IMAGE", "NAME", "CHOSEN"], &bindings.iter().map(row).collect::<Vec<_>>())
+}

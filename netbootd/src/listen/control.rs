@@ -1,0 +1,98 @@
+//! The control socket: operators' requests on this host, for root and netbootd's own user alone.
+//!
+//! Cancelled by the services' shutdown token; a request under way is dropped.
+
+use std::convert::Infallible;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{UnixListener, UnixStream};
+use tracing::{debug, warn};
+
+use crate::api;
+use crate::services::Services;
+
+/// Listens for operators' requests.
+#[derive(Debug)]
+pub struct ControlListener {
+    services: Arc<Services>,
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// The socket of the netbootd that keeps its state in this folder.
+pub fn socket_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("control.sock")
+}
+
+impl ControlListener {
+    /// Binds the socket. Whoever holds the state file may replace what a former run left behind.
+    pub fn bind(services: Arc<Services>) -> io::Result<Self> {
+        let path = socket_path(&services.snapshot.load().config.server.state_dir);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(ControlListener { services, listener, path })
+    }
+
+    /// Serves until shutdown.
+    pub async fn run(self) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = self.services.shutdown.cancelled() => break,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    tokio::spawn(serve_connection(Arc::clone(&self.services), stream));
+                }
+                Err(error) => {
+                    warn!(%error, "accepting on the control socket failed");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        // The next start removes it as well.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn serve_connection(services: Arc<Services>, stream: UnixStream) {
+    let asked = Arc::clone(&services);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let services = Arc::clone(&asked);
+        async move {
+            let told = api::answer(&services, request.method(), request.uri().path()).await;
+            let mut response = Response::new(Full::new(Bytes::from(told.body)));
+            *response.status_mut() = told.status;
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        ended = connection => if let Err(error) = ended {
+            debug!(%error, "control connection ended");
+        },
+        () = services.shutdown.cancelled() => {}
+    }
+}
+
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);

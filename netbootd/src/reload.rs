@@ -1,0 +1,75 @@
+//! Taking up a changed configuration without a restart.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+
+use crate::cli::chosen_config;
+use crate::config::{Config, Severity};
+use crate::services::{Services, Snapshot};
+
+/// Where the configuration came from.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigSource {
+    /// The file that was named.
+    pub file: Option<PathBuf>,
+    /// The boot folder of the built-in default.
+    pub root: Option<PathBuf>,
+    /// Where state is kept, whatever the configuration says.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Reads the configuration again and looks through the shares. A bad one leaves the old one in force. Gives the warnings.
+pub async fn run(services: &Arc<Services>) -> Result<Vec<String>, String> {
+    let services = Arc::clone(services);
+    let done = tokio::task::spawn_blocking(move || {
+        let taken = take_up(&services);
+        if let Some(netboot) = &services.netboot {
+            netboot.rescan(&services);
+        }
+        taken
+    });
+    let taken = done.await.unwrap_or_else(|error| Err(error.to_string()));
+    match &taken {
+        Ok(warnings) => {
+            info!("configuration taken up");
+            warnings.iter().for_each(|warning| warn!("{warning}"));
+        }
+        Err(error) => error!("the configuration stays as it was: {error}"),
+    }
+    taken
+}
+
+fn take_up(services: &Services) -> Result<Vec<String>, String> {
+    let (config, findings, _) = chosen_config(&services.source).map_err(|failure| failure.to_string())?;
+    let mut warnings: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note)
+        .map(|finding| finding.message.clone())
+        .collect();
+    warnings.extend(needs_restart(&services.snapshot.load().config, &config));
+    let snapshot = Snapshot::new(config).map_err(|error| error.to_string())?;
+    services.snapshot.store(Arc::new(snapshot));
+    Ok(warnings)
+}
+
+/// What is bound or opened once, at the start.
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let fixed = |config: &Config| {
+        [
+            ("server.interfaces", format!("{:?}", config.server.interfaces)),
+            ("server.state-dir", format!("{:?}", config.server.state_dir)),
+            ("server.log", format!("{:?} {:?}", config.server.log, config.server.log_level)),
+            ("dhcp.mode", format!("{:?}", config.dhcp.mode)),
+            ("dhcp.ports", format!("{:?}", config.dhcp.ports)),
+            ("dhcp.subnet", format!("{:?}", config.dhcp.subnets)),
+            ("tftp.port", format!("{:?} {}", config.tftp.enabled, config.tftp.port)),
+            ("http.port", format!("{:?} {}", config.http.enabled, config.http.port)),
+            ("netboot.enabled", config.netboot.enabled.to_string()),
+        ]
+    };
+    let pairs = fixed(old).into_iter().zip(fixed(new));
+    let changed = pairs.filter(|((_, old), (_, new))| old != new);
+    changed.map(|((name, _), _)| format!("{name} has changed and counts from the next start on")).collect()
+}
