@@ -6,6 +6,7 @@
 pub mod foreign;
 pub mod lab;
 pub mod loaders;
+pub mod mac;
 pub mod netbootd;
 pub mod payload;
 pub mod process;

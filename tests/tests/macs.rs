@@ -1,0 +1,260 @@
+//! Macs against netbootd: an independent BSDP client, and Wireshark's reading of the answers.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use netbootd_tests::mac::{self, Nbi, sha256};
+use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
+use netbootd_tests::{Lab, Netbootd, Process, Relay};
+
+const OFF: &str = "[dhcp]\nmode = \"off\"\n";
+
+/// A server, and a Mac that has its address already.
+fn site() -> (Lab, PathBuf) {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("mac");
+    lab.plug("mac", "en0", "br0", "10.77.0.50/24");
+    fs::create_dir_all(root.join("NetBoot/NetBootSP0")).unwrap();
+    (lab, root)
+}
+
+fn share(root: &Path) -> PathBuf {
+    root.join("NetBoot/NetBootSP0")
+}
+
+fn small(name: &str, index: u16) -> Nbi<'_> {
+    Nbi { name, index, root_size: 300_000, more: "" }
+}
+
+fn run(lab: &Lab, host: &str, words: &[&str]) -> Output {
+    let output = lab.command(host, words[0]).args(&words[1..]).current_dir(lab.folder()).output().unwrap();
+    eprintln!(
+        "{words:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// What the Go client prints when all goes well.
+fn as_mac(lab: &Lab, words: &[&str]) -> String {
+    let output = run(lab, "mac", &[&[mac::client().as_str(), "en0"], words].concat());
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_mac_boots_to_the_last_byte_of_its_root() {
+    let (lab, root) = site();
+    let other = "<key>IsDefault</key><true/>";
+    small("Diagnostics", 3).put(&share(&root));
+    let folder =
+        Nbi { name: "Sierra Install", index: 1113, root_size: 1 << 30, more: other }.put(&share(&root));
+    let netbootd = Netbootd::start(&lab, &root, OFF);
+    let text = as_mac(&lab, &["boot"]);
+    let base = format!("{SERVER}/NetBoot/NetBootSP0/Sierra%20Install.nbi");
+    for expected in [
+        "image 81000459 \"Sierra Install\" default\n".to_owned(),
+        "image 81000003 \"Diagnostics\"\n".to_owned(),
+        "machine name NetBoot001\n".to_owned(),
+        format!(
+            "server {SERVER} booter /NetBoot/NetBootSP0/Sierra Install.nbi/i386/booter root http://{base}/NetInstall.dmg\n"
+        ),
+        format!("booter 700000 bytes sha256 {} in blocks of 1460\n", sha256(&folder.join("i386/booter"))),
+        format!(
+            "kernelcache 1500001 bytes sha256 {} in blocks of 1460\n",
+            sha256(&folder.join("i386/x86_64/kernelcache"))
+        ),
+        "optional file: error 1: file not found\n".to_owned(),
+        format!(
+            "root 1073741824 bytes sha256 {} in 8192 ranges on 1 connections\n",
+            sha256(&folder.join("NetInstall.dmg"))
+        ),
+    ] {
+        assert!(text.contains(&expected), "{expected}is not in\n{text}");
+    }
+    netbootd.wait_for("reason=selected", Duration::from_secs(5));
+    assert!(as_mac(&lab, &["list"]).contains("\"Sierra Install\" default selected"));
+}
+
+#[test]
+fn a_choice_is_offered_at_the_next_start_and_after_a_restart_until_it_is_forgotten() {
+    let (lab, root) = site();
+    small("Sierra", 5).put(&share(&root));
+    let netbootd = Netbootd::start(&lab, &root, OFF);
+    let first = Process::start("mac", lab.command("mac", &mac::client()).args(["en0", "discover"]));
+    netbootd.wait_for("reason=not-bound", Duration::from_secs(10));
+    drop(first);
+    as_mac(&lab, &["boot"]);
+    let offer = format!("offer 81000005 from {SERVER} booter /NetBoot/NetBootSP0/Sierra.nbi/i386/booter\n");
+    assert!(as_mac(&lab, &["discover"]).contains(&offer));
+
+    let state = lab.folder().join("state").display().to_string();
+    let config = lab.folder().join("netbootd.toml").display().to_string();
+    let bindings = |words: &[&str]| {
+        run(&lab, "server", &[&[program().as_str(), "bindings"], words, &["--config", &config]].concat())
+    };
+    let listed = String::from_utf8(bindings(&["list"]).stdout).unwrap();
+    assert!(listed.contains("81000005") && listed.contains("NetBoot001"), "{listed}");
+    drop(netbootd);
+    // The file answers while no netbootd runs.
+    assert_eq!(String::from_utf8(bindings(&["list"]).stdout).unwrap(), listed);
+    let netbootd = Netbootd::start(&lab, &root, OFF);
+    assert!(as_mac(&lab, &["discover"]).contains(&offer));
+
+    let mac = listed.lines().nth(1).unwrap().split(' ').next().unwrap();
+    assert!(bindings(&["forget", mac]).status.success());
+    assert_eq!(bindings(&["forget", mac]).status.code(), Some(1));
+    let after = Process::start("mac", lab.command("mac", &mac::client()).args(["en0", "discover"]));
+    netbootd.wait_for("reason=not-bound", Duration::from_secs(10));
+    drop((after, state));
+}
+
+#[test]
+fn in_server_mode_a_mac_gets_its_address_and_its_image() {
+    let (lab, root) = site();
+    small("Sierra", 5).put(&share(&root));
+    let _netbootd = Netbootd::start(&lab, &root, ADDRESSES);
+    as_mac(&lab, &["boot"]);
+    let text = as_mac(&lab, &["discover"]);
+    assert!(text.contains("offer 81000005"), "{text}");
+}
+
+#[test]
+fn a_mac_behind_a_relay_is_answered_at_its_own_address() {
+    let (mut lab, root) = site();
+    small("Sierra", 5).put(&share(&root));
+    let _relay = Relay::start(&mut lab);
+    lab.add_host("far");
+    lab.plug("far", "en0", "br1", "10.78.0.50/24");
+    lab.ip("far", "route add default via 10.78.0.254");
+    lab.ip("server", "route add default via 10.77.0.254");
+    let netbootd = Netbootd::start(&lab, &root, OFF);
+    let output = run(&lab, "far", &[&mac::client(), "en0", "list"]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("image 81000005 \"Sierra\" default\n"));
+    assert!(netbootd.log().contains("reason=list"));
+}
+
+#[test]
+fn a_boot_file_alone_starts_ipxe_on_a_mac() {
+    let (lab, root) = site();
+    let folder = small("iPXE", 7).put(&share(&root));
+    let list = fs::read_to_string(folder.join("NBImageInfo.plist")).unwrap();
+    let list = list
+        .replace("<string>HTTP</string>", "<string>BootFileOnly</string><key>Kind</key><integer>1</integer>");
+    fs::write(folder.join("NBImageInfo.plist"), list.replace("booter", "ipxe.efi")).unwrap();
+    fs::copy("/usr/lib/ipxe/ipxe.efi", folder.join("i386/ipxe.efi")).unwrap();
+    let _netbootd = Netbootd::start(&lab, &root, OFF);
+    let text = as_mac(&lab, &["boot", "81000007"]);
+    assert!(text.contains("iPXE.nbi/i386/ipxe.efi root \n"), "{text}");
+    assert!(text.contains(&sha256(Path::new("/usr/lib/ipxe/ipxe.efi"))), "{text}");
+}
+
+#[test]
+fn images_come_and_go_without_a_restart_and_bad_ones_are_reported() {
+    let (lab, root) = site();
+    small("Sierra", 5).put(&share(&root));
+    fs::create_dir_all(share(&root).join("Broken.nbi")).unwrap();
+    let netbootd = Netbootd::start(&lab, &root, &format!("{OFF}[netboot]\nrescan = \"0s\"\n"));
+    assert!(
+        netbootd.log().contains("folder=\"Broken.nbi\" problems=\"NBImageInfo.plist: no such file\""),
+        "{}",
+        netbootd.log()
+    );
+    small("Mojave", 6).put(&share(&root));
+    let config = lab.folder().join("netbootd.toml").display().to_string();
+    assert!(run(&lab, "server", &[&program(), "reload", "--config", &config]).status.success());
+    let text = as_mac(&lab, &["list"]);
+    assert!(text.contains("\"Mojave\"") && text.contains("\"Sierra\""), "{text}");
+    fs::write(&config, "[netboot]\nrescan = 5\n").unwrap();
+    let output = run(
+        &lab,
+        "server",
+        &[&program(), "reload", "--state-dir", &lab.folder().join("state").display().to_string()],
+    );
+    assert_eq!(output.status.code(), Some(1), "a bad configuration is refused, and the old one stays");
+    assert!(as_mac(&lab, &["list"]).contains("\"Mojave\""));
+}
+
+#[test]
+fn the_probe_lists_and_chooses_as_startup_disk_does() {
+    let (lab, root) = site();
+    small("Sierra", 5).put(&share(&root));
+    Nbi {
+        more: "<key>DisabledSystemIdentifiers</key><array><string>iMac14,3</string></array>",
+        ..small("Mojave", 6)
+    }
+    .put(&share(&root));
+    let netbootd = Netbootd::start(&lab, &root, OFF);
+    let probe = |words: &[&str]| {
+        run(&lab, "mac", &[&[program().as_str(), "probe", "bsdp", "--iface", "en0"], words].concat())
+    };
+    let list = String::from_utf8(probe(&["--model", "iMac14,3"]).stdout).unwrap();
+    assert_eq!(list, format!("LIST from {SERVER}\n  priority 32768\n  81000005 Sierra (default)\n"));
+    let chosen = String::from_utf8(probe(&["--select", "81000006", SERVER]).stdout).unwrap();
+    assert!(
+        chosen.contains("SELECT from 10.77.0.1\n  image 81000006\n  machine name NetBoot001\n"),
+        "{chosen}"
+    );
+    assert_eq!(probe(&["--model", "iMac14,3", "--select", "81000006"]).status.code(), Some(1));
+    assert_eq!(probe(&["--model", "MacBookPro15,1"]).status.code(), Some(1));
+    for word in
+        ["left_out=\"Mojave.nbi: model-disabled\"", "reason=image-not-for-this-mac", "reason=cannot-netboot"]
+    {
+        netbootd.wait_for(word, Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn wireshark_reads_every_list_as_it_was_meant() {
+    for count in [1_u8, 6, 40, 200] {
+        let (lab, root) = site();
+        let names: Vec<String> = (1..=count).map(|index| format!("Image {index:03} ü")).collect();
+        for (name, index) in names.iter().zip(1_u16..) {
+            Nbi { root_size: 1, ..small(name, index) }.put(&share(&root));
+        }
+        let _netbootd = Netbootd::start(&lab, &root, OFF);
+        let capture = lab.folder().join("answers.pcap").display().to_string();
+        let tcpdump = Process::start(
+            "tcpdump",
+            lab.command("mac", "tcpdump").args([
+                "-i",
+                "en0",
+                "-U",
+                "-w",
+                &capture,
+                "-Z",
+                "root",
+                "ip and src 10.77.0.1",
+            ]),
+        );
+        tcpdump.wait_for("listening", Duration::from_secs(10));
+        let probe = run(&lab, "mac", &[&program(), "probe", "bsdp", "--iface", "en0", "--timeout", "1"]);
+        let ours = String::from_utf8(probe.stdout).unwrap();
+        assert_eq!(ours.matches(" ü").count(), usize::from(count));
+        let shown = loop_until_captured(&lab, &capture);
+        assert!(!shown.contains("Malformed") && !shown.contains("[Expert Info (Error"), "{shown}");
+        let read: Vec<&str> =
+            shown.lines().filter_map(|line| line.trim().strip_prefix("Boot Image Name: ")).collect();
+        assert_eq!(read, names, "{shown}");
+        assert_eq!(shown.matches("Message Type: LIST (1)").count(), 1, "{shown}");
+    }
+}
+
+/// The dissection, once the whole answer has reached the file.
+fn loop_until_captured(lab: &Lab, capture: &str) -> String {
+    let mut shown = String::new();
+    for _ in 0..50 {
+        let words = ["tshark", "-r", capture, "-d", "udp.port==900-1023,dhcp", "-V", "-Y", "dhcp"];
+        shown = String::from_utf8_lossy(&run(lab, "mac", &words).stdout).into_owned();
+        if shown.contains("Option: (255) End") {
+            break;
+        }
+    }
+    shown
+}
