@@ -25,6 +25,8 @@ lint: tools
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny check bans licenses sources
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools

@@ -133,7 +133,8 @@ fn decided_line(decided: &Decided) -> Option<String> {
 fn mac_line(answered: &MacAnswered) -> Option<String> {
     let what = match (answered.decision, answered.reason) {
         (Answered::Offer | Answered::Ack, bsdp::Reason::List) => {
-            format!("list of {} images, default {}", answered.offered, shown_id(answered.image))
+            let images = if answered.offered == 1 { "image" } else { "images" };
+            format!("list of {} {images}, default {}", answered.offered, shown_id(answered.image))
         }
         (Answered::Offer | Answered::Ack, _) => {
             format!("{} {}", shown_id(answered.image), answered.boot_file.as_deref().unwrap_or_default())

@@ -170,6 +170,10 @@ func exchange(conn *net.UDPConn, packet *bsdp.Packet, wanted bsdp.MessageType) *
 			if err != nil || reply.TransactionID != packet.TransactionID || reply.MessageType() != dhcpv4.MessageTypeAck {
 				continue
 			}
+			// DHCP servers answer an INFORM as well; Macs tell them apart by this.
+			if reply.ClassIdentifier() != bsdp.AppleVendorID {
+				continue
+			}
 			if got := bsdp.MessageTypeFromPacket(reply); got != wanted {
 				fail("the answer is " + got.String() + ", not " + wanted.String())
 			}

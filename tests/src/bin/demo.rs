@@ -1,5 +1,5 @@
 //! `make demo`: a private network with a DHCP server that knows nothing of booting, netbootd on its built-in default beside it,
-//! and two PCs that boot a Linux payload: one by TFTP, one by HTTP.
+//! two PCs that boot a Linux payload, one by TFTP, one by HTTP, and a Mac that finds, chooses and reads its image.
 //!
 //! `DEMO_KEEP=1` keeps the network and netbootd running afterwards.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it is a show
@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use netbootd_tests::loaders::{self, IPXE_EFI, SYSLINUX_EFI};
+use netbootd_tests::mac::{self, Nbi};
 use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, netbootd, payload};
 
 fn main() -> ExitCode {
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
     loaders::put_payload(&root, &payload::arguments("demo"));
     loaders::put(&root, SYSLINUX_EFI);
     fs::copy(IPXE_EFI[0].0, root.join("httpx64.efi")).expect("the package ipxe is installed");
+    println!("NetBoot share: NetBoot/NetBootSP0/Sierra Install.nbi, with a root image of 256 MiB");
+    let share = root.join("NetBoot/NetBootSP0");
+    Nbi { name: "Sierra Install", index: 1113, root_size: 256 << 20, more: "" }.put(&share);
     println!(
         "network: a DHCP server at 10.77.0.2, netbootd at 10.77.0.1, everything in namespaces of its own"
     );
@@ -30,7 +34,8 @@ fn main() -> ExitCode {
 
     // Its steps and bars go straight to this terminal.
     let mut command = lab.command("server", &netbootd::program());
-    command.args(["serve", "--progress", "--root"]).arg(&root).stdin(Stdio::null());
+    command.args(["serve", "--progress", "--root"]).arg(&root);
+    command.arg("--state-dir").arg(lab.folder().join("state")).stdin(Stdio::null());
     let mut server = match command.spawn() {
         Ok(server) => server,
         Err(error) => {
@@ -40,7 +45,8 @@ fn main() -> ExitCode {
     };
     wait_until_it_serves(&lab);
     let booted = boot(&lab, "a PC with UEFI, by PXE and TFTP", Firmware::UefiPxe)
-        && boot(&lab, "a PC with UEFI, by HTTP boot", Firmware::UefiHttp);
+        && boot(&lab, "a PC with UEFI, by HTTP boot", Firmware::UefiHttp)
+        && boot_mac(&mut lab);
     if booted && std::env::var_os("DEMO_KEEP").is_some() {
         keep(&mut server, &root);
     }
@@ -48,7 +54,7 @@ fn main() -> ExitCode {
     let _ = server.kill();
     let _ = server.wait();
     if booted {
-        println!("\nboth machines booted; that was netbootd on its built-in default");
+        println!("\nall three booted; that was netbootd on its built-in default");
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -79,6 +85,16 @@ fn boot(lab: &Lab, what: &str, firmware: Firmware) -> bool {
         println!("booted: {what}, {:.0} s from power-on to Linux (no KVM)", started.elapsed().as_secs_f64());
     }
     booted
+}
+
+/// No Mac can be emulated here: its part is played by a BSDP client of others, up to the last byte of its root.
+fn boot_mac(lab: &mut Lab) -> bool {
+    println!("\nswitched on: a Mac with N held (its BSDP by a Go library; no Mac hardware is emulated)");
+    lab.add_host("mac");
+    lab.plug("mac", "en0", "br0", "10.77.0.50/24");
+    let mut command = lab.command("mac", &mac::client());
+    let booted = command.args(["en0", "boot"]).stdin(Stdio::null()).status();
+    booted.is_ok_and(|status| status.success())
 }
 
 fn keep(server: &mut std::process::Child, root: &Path) {
