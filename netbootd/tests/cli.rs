@@ -73,3 +73,13 @@ fn a_probe_without_an_answer_fails_with_one() {
     let output = netbootd(&["probe", "http", &format!("http://127.0.0.1:{closed}/x")], folder.path());
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn image_folders_are_checked_for_each_kind_of_mac() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let output = netbootd(&["nbi", "check", "nbi"], &data);
+    assert_eq!(output.status.code(), Some(1), "one of them cannot be offered");
+    golden("nbi.stdout", &String::from_utf8(output.stdout).unwrap());
+    let output = netbootd(&["nbi", "check", "nbi/Sierra.nbi"], &data);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
