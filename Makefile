@@ -30,8 +30,9 @@ lint: tools
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools
+	@tools/install-packages qemu-system-arm qemu-efi-aarch64
 	cargo build -p netbootd
-	NETBOOTD_NIGHTLY=1 cargo nextest run -p netbootd-tests --run-ignored all
+	cargo nextest run -p netbootd-tests --run-ignored all
 
 packages:
 	@tools/install-packages

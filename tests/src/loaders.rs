@@ -72,3 +72,44 @@ pub fn put_grub(root: &Path, name: &str) {
     }
     fs::copy(image, root.join(name)).expect("the boot folder can be written");
 }
+
+/// Puts a GRUB for ARM64. Its package is unpacked, not installed: it is of another architecture than this host.
+///
+/// # Panics
+/// When the package cannot be had or GRUB cannot be built.
+pub fn put_grub_arm64(root: &Path, name: &str) {
+    let folder = cache();
+    let _lock = lock(&folder);
+    let image = folder.join("grubaa64.efi");
+    if !image.exists() {
+        let apt = folder.join("apt-arm64");
+        for below in ["state/lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(apt.join(below)).expect("the cache can be written");
+        }
+        fs::write(apt.join("status"), "").expect("the cache can be written");
+        let setting = |name: &str, value: &str| format!("-o{name}={value}");
+        let place = |below: &str| apt.join(below).display().to_string();
+        let options = [
+            setting("APT::Architecture", "arm64"),
+            setting("APT::Architectures::", "arm64"),
+            setting("APT::Sandbox::User", "root"),
+            setting("Dir::State", &place("state")),
+            setting("Dir::State::status", &place("status")),
+            setting("Dir::Cache", &place("cache")),
+        ];
+        run(Command::new("apt-get").args(&options).args(["update", "-qq"]));
+        run(Command::new("apt-get")
+            .args(&options)
+            .args(["download", "grub-efi-arm64-bin"])
+            .current_dir(&apt));
+        let unpack = "dpkg-deb -x grub-efi-arm64-bin_*.deb .";
+        run(Command::new("sh").args(["-c", unpack]).current_dir(&apt));
+        run(Command::new("grub-mkimage")
+            .args(["-O", "arm64-efi", "-p", "/grub", "-d"])
+            .arg(apt.join("usr/lib/grub/arm64-efi"))
+            .arg("-o")
+            .arg(&image)
+            .args(["efinet", "tftp", "net", "normal", "echo", "configfile", "halt"]));
+    }
+    fs::copy(image, root.join(name)).expect("the boot folder can be written");
+}

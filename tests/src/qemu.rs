@@ -22,6 +22,8 @@ pub enum Firmware {
     UefiHttp,
     /// x64 UEFI that tries PXE with Secure Boot enforced and Microsoft's keys.
     SecureBoot,
+    /// ARM64 UEFI that tries PXE.
+    Arm64Pxe,
 }
 
 /// A machine that is switched on. Dropping it switches it off.
@@ -32,6 +34,8 @@ pub struct Machine {
 
 /// Emulation takes seconds for what takes hardware a moment, and CI has two cores for two machines.
 const PATIENCE: Duration = Duration::from_secs(150);
+const OVMF: &str = "/usr/share/OVMF";
+const AAVMF: &str = "/usr/share/AAVMF";
 
 impl Machine {
     /// Switches a machine on, plugged into a segment.
@@ -41,7 +45,9 @@ impl Machine {
     pub fn start(lab: &Lab, firmware: Firmware, bridge: &str) -> Self {
         let tap = lab.add_tap(bridge);
         let number = next_number();
-        let mut command = lab.command_at_switch("qemu-system-x86_64");
+        let arm64 = firmware == Firmware::Arm64Pxe;
+        let emulator = if arm64 { "qemu-system-aarch64" } else { "qemu-system-x86_64" };
+        let mut command = lab.command_at_switch(emulator);
         command
             .args(["-accel", "tcg", "-m", "512", "-display", "none", "-monitor", "none", "-serial", "stdio"]);
         command
@@ -59,7 +65,7 @@ impl Machine {
             Firmware::Bios { .. } => drop(command.args(["-machine", "pc", "-boot", "n"])),
             Firmware::UefiPxe | Firmware::UefiHttp => {
                 command.args(["-machine", "q35"]);
-                put_firmware(&mut command, lab, number, "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd");
+                put_firmware(&mut command, lab, number, OVMF, ["OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"]);
             }
             Firmware::SecureBoot => {
                 command.args([
@@ -68,13 +74,23 @@ impl Machine {
                     "-global",
                     "driver=cfi.pflash01,property=secure,value=on",
                 ]);
-                put_firmware(&mut command, lab, number, "OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.ms.fd");
+                put_firmware(
+                    &mut command,
+                    lab,
+                    number,
+                    OVMF,
+                    ["OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.ms.fd"],
+                );
+            }
+            Firmware::Arm64Pxe => {
+                command.args(["-machine", "virt", "-cpu", "cortex-a57"]);
+                put_firmware(&mut command, lab, number, AAVMF, ["AAVMF_CODE.fd", "AAVMF_VARS.fd"]);
             }
         }
         let supported = |name: &str, on: bool| {
             format!("name=opt/org.tianocore/{name},string={}", if on { "y" } else { "n" })
         };
-        if !matches!(firmware, Firmware::Bios { .. }) {
+        if !arm64 && !matches!(firmware, Firmware::Bios { .. }) {
             command.arg("-fw_cfg").arg(supported("IPv6PXESupport", false));
             command.arg("-fw_cfg").arg(supported("IPv4PXESupport", firmware != Firmware::UefiHttp));
         }
@@ -104,8 +120,14 @@ impl Machine {
 }
 
 /// Fresh variables each time: the order of boot options sticks.
-fn put_firmware(command: &mut std::process::Command, lab: &Lab, number: u8, code: &str, variables: &str) {
-    let folder = Path::new("/usr/share/OVMF");
+fn put_firmware(
+    command: &mut std::process::Command,
+    lab: &Lab,
+    number: u8,
+    folder: &str,
+    [code, variables]: [&str; 2],
+) {
+    let folder = Path::new(folder);
     let copy = lab.folder().join(format!("vars{number}.fd"));
     fs::copy(folder.join(variables), &copy)
         .unwrap_or_else(|error| panic!("cannot copy {variables}: {error}"));

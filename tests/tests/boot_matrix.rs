@@ -271,3 +271,19 @@ fn a_rule_that_hands_grub_to_firmware_beside_a_foreign_server_is_warned_of() {
     let site = Site::proxy("warned", |root| fs::write(root.join("x"), "").unwrap(), "");
     site.logged(&["WARN", "GRUB does not know a proxy"]);
 }
+
+#[test]
+#[ignore = "ARM64 firmware takes a minute without KVM, and packages that nothing else needs: make nightly"]
+fn arm64_uefi_pxe_grub() {
+    let rule = "\n[[rule]]\nname = \"arm64\"\nmatch = { arch = \"arm64-uefi\" }\naction.boot = { file = \"grubaa64.efi\" }\n";
+    let config =
+        "\n[[file]]\npath = \"grub/grub.cfg\"\ntemplate = \"echo NETBOOTD-PAYLOAD {{ arch }}\\nhalt\\n\"\n";
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    loaders::put_grub_arm64(&root, "grubaa64.efi");
+    let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}{config}"));
+    let machine = Machine::start(&lab, Firmware::Arm64Pxe, "br0");
+    // There is no ARM64 kernel to boot here: GRUB reads its configuration from netbootd and says what that tells it.
+    machine.wait_for_payload("arm64-uefi");
+    assert!(netbootd.log().contains("arch=arm64-uefi"));
+}

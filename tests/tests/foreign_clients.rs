@@ -283,3 +283,16 @@ fn without_rights_the_exit_code_is_77() {
     assert_eq!(output.status.code(), Some(77), "{text}");
     assert!(text.contains("CAP_NET_BIND_SERVICE"), "{text}");
 }
+
+#[test]
+fn the_probes_for_files_show_bytes_and_what_was_negotiated() {
+    let (lab, netbootd) = site("");
+    let tftp = run(&lab, "client", &[&program(), "probe", "tftp", SERVER, "\\BIG.bin"]);
+    let text = String::from_utf8(tftp.stdout).unwrap();
+    assert!(tftp.status.success() && text.contains("3000000 bytes") && text.contains("windowsize"), "{text}");
+    assert_eq!(run(&lab, "client", &[&program(), "probe", "tftp", SERVER, "none"]).status.code(), Some(1));
+    let http = run(&lab, "client", &[&program(), "probe", "http", &format!("http://{SERVER}/Big.bin")]);
+    let text = String::from_utf8(http.stdout).unwrap();
+    assert!(http.status.success() && text.contains("200 OK, 3000000 bytes"), "{text}");
+    assert!(netbootd.log().contains("completed"));
+}

@@ -120,7 +120,11 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
         ("[netboot]\nshadow = \"smb://x\"".into(), Error, "neither an afp: nor an nfs: URL"),
         ("[netboot]\ntftp-prefix = \"a/../..\"".into(), Error, "no path"),
         ("[[netboot.share]]\nname = \"a/b\"\nfolder = \"/\"".into(), Error, "no name for a folder"),
-        ("[[netboot.share]]\nname = \"a\"\nfolder = \"/nonexistent\"".into(), Error, "cannot open the folder"),
+        (
+            "[[netboot.share]]\nname = \"a\"\nfolder = \"/nonexistent\"".into(),
+            Error,
+            "cannot open the folder",
+        ),
         (
             "[dhcp]\nports = \"4011-only\"\n[[netboot.share]]\nname = \"a\"\nfolder = \"/\"".into(),
             Warning,
