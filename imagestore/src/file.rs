@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
+use crate::Digest;
+
 /// A file that is being served. It keeps the bytes it was opened with: a replaced file is another one.
 #[derive(Debug)]
 pub struct BootFile {
@@ -50,6 +52,11 @@ impl BootFile {
         );
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         BootFile { file, len: metadata.len(), modified, etag }
+    }
+
+    /// A blob: its digest is its tag, so the same file on another server is the same to a client.
+    pub(crate) fn of_blob(file: File, metadata: &Metadata, digest: &Digest) -> Self {
+        BootFile { etag: format!("\"{digest}\""), ..BootFile::new(file, metadata) }
     }
 
     /// Its length in bytes.

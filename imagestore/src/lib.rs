@@ -1,14 +1,25 @@
 //! Images and the boot tree that clients see.
 //!
 //! A client's path becomes a [`BootPath`], which a [`BootTree`] opens: case-insensitively, with `\` for `/`, and never outside
-//! its folders. Blocking file I/O happens here; the caller chooses the thread.
+//! its folders. The [`Store`] keeps images as blobs by digest. Blocking file I/O happens here; the caller chooses the thread.
 
+mod digest;
 mod file;
+pub mod ingest;
+mod manifest;
 mod path;
 mod pe;
+mod store;
 mod tree;
+pub mod wim;
 
+pub use digest::{Digest, DigestError, Digester};
 pub use file::{BootFile, ReadError};
+pub use manifest::{FileEntry, ImageKind, Manifest};
 pub use path::{BootPath, PathError};
 pub use pe::Signature;
+pub use store::{
+    Catalogue, Collected, ImageRecord, Limits, Observer, Quiet, Scrubbed, Step, Store, StoreError, Version,
+    Writer,
+};
 pub use tree::{BootTree, Mount, MountError, OpenError};

@@ -1,0 +1,191 @@
+//! Taking images in: what lies at a path decides how.
+
+mod container;
+mod disk;
+mod folder;
+mod roles;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
+use crate::wim::WimError;
+use crate::{BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
+
+pub use disk::{DiskImage, DiskImageError};
+pub use roles::{Role, roles_of};
+
+/// What to take in, and what to call it.
+#[derive(Debug, Clone, Default)]
+pub struct Import {
+    /// The image's name; None for the one that the source suggests.
+    pub name: Option<String>,
+    /// Words for the version.
+    pub labels: BTreeMap<String, String>,
+    /// When, in seconds since 1970.
+    pub at: u64,
+}
+
+/// An image that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Its name.
+    pub name: String,
+    /// What the catalogue says of it now.
+    pub record: ImageRecord,
+    /// What whoever asked for it should know: roles that nothing fills, files that were left out.
+    pub findings: Vec<String>,
+}
+
+/// Why an image was not taken in. Nothing of it is visible then.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The source cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A name that no client could ask for.
+    #[error("{name:?} cannot be served")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        source: PathError,
+    },
+    /// Clients do not tell cases apart.
+    #[error("{first:?} and {second:?} differ in case only")]
+    SameName {
+        /// The one.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A link that leads out of the folder, or to nothing.
+    #[error("{} leads out of the folder or to nothing", .0.display())]
+    Link(PathBuf),
+    /// Neither a file nor a folder.
+    #[error("{} is neither a file nor a folder", .0.display())]
+    NotAFile(PathBuf),
+    /// A file that was written to while it was read.
+    #[error("{} changed while it was read", .0.display())]
+    Changed(PathBuf),
+    /// Nothing to take in.
+    #[error("{} holds no file", .0.display())]
+    Empty(PathBuf),
+    /// A Windows image that cannot be read.
+    #[error(transparent)]
+    Wim(#[from] WimError),
+    /// A Windows image that boots nothing.
+    #[error("{} holds neither a NetBoot set nor Windows' boot files", .0.display())]
+    NothingToBoot(PathBuf),
+    /// A disk image that is damaged.
+    #[error("{}: {source}", path.display())]
+    Disk {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong.
+        source: DiskImageError,
+    },
+}
+
+/// What a source came to.
+struct Taken {
+    name: String,
+    kind: ImageKind,
+    files: Vec<FileEntry>,
+    findings: Vec<String>,
+}
+
+/// Takes in what lies at a path: a folder, an `.nbi` folder, a `.wim` with a NetBoot set or with Windows PE inside, an `.iso`, a `.dmg`, or
+/// any one file.
+pub fn import(
+    store: &Store,
+    path: &Path,
+    import: Import,
+    observer: &mut dyn Observer,
+) -> Result<Imported, IngestError> {
+    let mut writer = store.write()?;
+    observer.step(crate::store::Step::Begun);
+    let metadata = fs::metadata(path).map_err(read_error(path))?;
+    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+    let taken = match extension.as_ref().and_then(|extension| extension.to_str()) {
+        _ if metadata.is_dir() => folder::take(&mut writer, path, observer)?,
+        Some("wim" | "esd" | "swm") => container::take(&mut writer, path, observer)?,
+        Some("dmg" | "iso") => disk::take(&mut writer, path, observer)?,
+        _ => folder::take_file(&mut writer, path, observer)?,
+    };
+    let name = import.name.unwrap_or(taken.name);
+    commit(writer, name, taken.kind, taken.files, taken.findings, path, (import.labels, import.at), observer)
+}
+
+#[allow(clippy::too_many_arguments)] // the fields of one version, each used once
+fn commit(
+    writer: Writer,
+    name: String,
+    kind: ImageKind,
+    mut files: Vec<FileEntry>,
+    findings: Vec<String>,
+    source: &Path,
+    (labels, at): (BTreeMap<String, String>, u64),
+    observer: &mut dyn Observer,
+) -> Result<Imported, IngestError> {
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let manifest = Manifest { kind, files };
+    let version = Version {
+        manifest: manifest.digest(),
+        kind,
+        files: manifest.files.len(),
+        size: manifest.size(),
+        labels,
+        source: source.display().to_string(),
+        at,
+    };
+    let record = writer.commit(&name, &manifest, version, observer)?;
+    Ok(Imported { name, record, findings })
+}
+
+/// Checks that clients can ask for every name and mean one file by it.
+fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), IngestError> {
+    let mut folded: BTreeMap<String, &str> = BTreeMap::new();
+    for name in names {
+        let refused = |source| IngestError::Name { name: name.to_owned(), source };
+        let path = BootPath::parse(name.as_bytes()).map_err(refused)?;
+        // What a client asks for must come back as the same name.
+        if path.as_bytes() != name.as_bytes() {
+            return Err(refused(PathError::DeviceOrStream));
+        }
+        if let Some(first) = folded.insert(name.to_ascii_lowercase(), name) {
+            return Err(IngestError::SameName { first: first.to_owned(), second: name.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// The sizes of what is here already: a file of another size is new for sure.
+fn known_sizes(store: &Store) -> Result<BTreeSet<u64>, StoreError> {
+    Ok(store.blobs()?.into_iter().map(|(_, size)| size).collect())
+}
+
+fn entry(path: String, (digest, size): (Digest, u64)) -> FileEntry {
+    FileEntry { path, digest, size }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn read_error(path: &Path) -> impl FnOnce(io::Error) -> IngestError {
+    let path = path.to_owned();
+    move |source| IngestError::Read { path, source }
+}

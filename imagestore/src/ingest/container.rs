@@ -1,0 +1,146 @@
+//! A Windows image: a NetBoot set that was packed into one on its way to a distribution point, or Windows PE itself.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::folder::take_file;
+use super::roles::{FONTS, ROLES};
+use super::{IngestError, Taken, check_names, read_error, stem};
+use crate::store::{Observer, StoreError, Writer};
+use crate::wim::{Archive, ArchiveEntry, Wim, WimError};
+use crate::{FileEntry, ImageKind};
+
+pub(super) fn take(
+    writer: &mut Writer,
+    path: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Taken, IngestError> {
+    if fs::metadata(path).map_err(read_error(path))?.len() == 0 {
+        return Err(IngestError::Empty(path.to_owned()));
+    }
+    let wim = Wim::open(path)?;
+    let info = wim.entries().iter().find(|entry| is_nbi_info(&entry.path));
+    match info {
+        Some(info) => {
+            let (folder, _) = info.path.rsplit_once('/').unwrap_or_default();
+            take_netboot_set(writer, path, &wim, info.image, folder, observer)
+        }
+        None => take_windows_pe(writer, path, &wim, observer),
+    }
+}
+
+fn is_nbi_info(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.eq_ignore_ascii_case("NBImageInfo.plist"))
+}
+
+/// The set's files, not the Windows image: nothing turns the one into the other.
+fn take_netboot_set(
+    writer: &mut Writer,
+    path: &Path,
+    wim: &Wim,
+    image: u32,
+    folder: &str,
+    observer: &mut dyn Observer,
+) -> Result<Taken, IngestError> {
+    let inside = format!("{folder}/");
+    let set = wim.entries().iter().filter(|entry| entry.image == image && entry.path.starts_with(&inside));
+    let (links, files): (Vec<&ArchiveEntry>, Vec<&ArchiveEntry>) = set.partition(|entry| entry.link);
+    let findings = links.iter().map(|link| format!("{} is a link and is left out", link.path)).collect();
+    let files = read(writer, wim, files, |entry| entry.path[inside.len()..].to_owned(), observer)?;
+    let folder_name = folder.rsplit('/').next().unwrap_or_default().trim_end_matches(".nbi");
+    let image_name = wim.images().iter().find(|known| known.index == image).map(|known| known.name.clone());
+    let name = match (folder_name, image_name) {
+        ("", Some(name)) if !name.is_empty() => name,
+        ("", _) => stem(path),
+        (name, _) => name.to_owned(),
+    };
+    Ok(Taken { name, kind: ImageKind::Nbi, files, findings })
+}
+
+/// The image as it is, and beside it what a PC fetches before it.
+fn take_windows_pe(
+    writer: &mut Writer,
+    path: &Path,
+    wim: &Wim,
+    observer: &mut dyn Observer,
+) -> Result<Taken, IngestError> {
+    let images = wim.images();
+    let image = images.iter().find(|image| image.boot).or(images.first());
+    let image = image.ok_or_else(|| IngestError::NothingToBoot(path.to_owned()))?;
+    let architecture = match image.architecture.as_deref() {
+        Some("x86") => "x86",
+        Some("ARM64" | "arm64") => "arm64",
+        _ => "x64",
+    };
+    let find = |wanted: &str| {
+        let mut entries = wim.entries().iter().filter(|entry| entry.image == image.index && !entry.link);
+        entries.find(|entry| entry.path.eq_ignore_ascii_case(wanted))
+    };
+    let mut wanted: Vec<(&ArchiveEntry, String)> = Vec::new();
+    let mut findings = Vec::new();
+    for role in ROLES {
+        match role.inside.iter().find_map(|inside| find(inside)) {
+            Some(entry) if role.by_architecture => {
+                wanted.push((entry, format!("boot/{architecture}/{}", role.name)));
+            }
+            Some(entry) => wanted.push((entry, format!("boot/{}", role.name))),
+            None => findings.push(format!("{} is missing: {}", role.name, role.needed_for)),
+        }
+    }
+    if wanted.iter().all(|(_, at)| at == "boot/boot.sdi") {
+        return Err(IngestError::NothingToBoot(path.to_owned()));
+    }
+    let fonts = wim.entries().iter().filter(|entry| {
+        entry.image == image.index
+            && entry.path.get(..FONTS.len()).is_some_and(|start| start.eq_ignore_ascii_case(FONTS))
+    });
+    wanted.extend(fonts.map(|font| (font, format!("boot/fonts/{}", &font.path[FONTS.len()..]))));
+    let places: Vec<&ArchiveEntry> = wanted.iter().map(|(entry, _)| *entry).collect();
+    let place = |entry: &ArchiveEntry| {
+        wanted.iter().find(|(known, _)| *known == entry).map(|(_, at)| at.clone()).unwrap_or_default()
+    };
+    let mut files = read(writer, wim, places, place, observer)?;
+    let whole = take_file(writer, path, observer)?;
+    files.extend(whole.files.into_iter().map(|file| FileEntry { path: "sources/boot.wim".into(), ..file }));
+    Ok(Taken { name: stem(path), kind: ImageKind::WinPe, files, findings })
+}
+
+/// Takes files out, hashing them as they come.
+fn read(
+    writer: &mut Writer,
+    wim: &Wim,
+    mut entries: Vec<&ArchiveEntry>,
+    place: impl Fn(&ArchiveEntry) -> String,
+    observer: &mut dyn Observer,
+) -> Result<Vec<FileEntry>, IngestError> {
+    let places: Vec<String> = entries.iter().map(|entry| place(entry)).collect();
+    check_names(places.iter().map(String::as_str))?;
+    let total = entries.iter().map(|entry| entry.size).sum();
+    observer.total(total);
+    writer.reserve(total)?;
+    // In the order in which their bytes lie: a solid image is unpacked once, not once a file.
+    entries.sort_by_key(|entry| entry.offset);
+    let mut files = Vec::with_capacity(entries.len());
+    let mut refused: Option<StoreError> = None;
+    let done = wim.read(&entries, &mut |entry: &ArchiveEntry, stream: &mut dyn Read| {
+        let at = place(entry);
+        observer.file(&at);
+        match writer.put(Path::new(&entry.path), stream, observer) {
+            Ok(taken) => {
+                files.push(super::entry(at, taken));
+                Ok(())
+            }
+            Err(error) => {
+                refused = Some(error);
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+    });
+    match (done, refused) {
+        (_, Some(error)) => Err(error.into()),
+        (Err(error @ WimError::Taking { .. }), None) => Err(error.into()),
+        (Err(error), None) => Err(error.into()),
+        (Ok(()), None) => Ok(files),
+    }
+}

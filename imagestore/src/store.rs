@@ -1,0 +1,203 @@
+//! The store: blobs by digest, and the catalogue of images made of them.
+//!
+//! ```text
+//! blobs/ab/ab12…      the bytes, read-only, never changed
+//! incoming/…          bytes that are not committed yet; swept by the next writer
+//! quarantine/ab12…    bytes that are not what their name says
+//! leases/…            versions that a running boot may still need
+//! catalogue.redb      images: name, versions, labels
+//! lock                held by the one writer
+//! ```
+//!
+//! Nobody sees an image before every byte of it is on the disk: bytes are written to `incoming`, synced, renamed into `blobs`,
+//! their folders synced, and then the catalogue says so in one transaction. A crash leaves the old state or the new one.
+
+mod catalogue;
+mod gc;
+mod scrub;
+mod writer;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use thiserror::Error;
+
+pub use catalogue::{Catalogue, ImageRecord, Version};
+pub use gc::Collected;
+pub use scrub::Scrubbed;
+pub use writer::{Observer, Quiet, Step, Writer};
+
+use crate::{BootFile, Digest, Manifest};
+
+/// The store in one folder. Many may read; see [`Store::write`].
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+    limits: Limits,
+}
+
+/// How much the store may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Bytes of all blobs; None for as many as the disk holds.
+    pub quota: Option<u64>,
+    /// Bytes that are left free on the disk.
+    pub keep_free: u64,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The system says no.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process writes.
+    #[error("another process is writing to the store; try again when it is done")]
+    Busy,
+    /// There is not enough room.
+    #[error("{need} bytes are needed, {have} are free")]
+    NoRoom {
+        /// Bytes.
+        need: u64,
+        /// Bytes, the part that is kept free not counted.
+        have: u64,
+    },
+    /// The catalogue cannot be read or written.
+    #[error("the catalogue cannot be used")]
+    Catalogue(#[source] Box<redb::Error>),
+    /// There is no such image.
+    #[error("there is no image {0:?}")]
+    NoImage(String),
+    /// There is no such version of it.
+    #[error("the image {name:?} has no version {version}")]
+    NoVersion {
+        /// The image.
+        name: String,
+        /// The version.
+        version: String,
+    },
+    /// A blob is missing or damaged.
+    #[error("the blob {digest} is {what}")]
+    Blob {
+        /// Which one.
+        digest: Digest,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A name that no image can have.
+    #[error("{0:?} is no name for an image: one path component was expected")]
+    Name(String),
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        StoreError::Catalogue(Box::new(error.into()))
+    }
+}
+
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { action, path, source }
+}
+
+impl Store {
+    /// Opens the store in a folder, and makes it when it is not there.
+    pub fn open(root: &Path, limits: Limits) -> Result<Self, StoreError> {
+        for below in ["blobs", "incoming", "quarantine", "leases"] {
+            let folder = root.join(below);
+            fs::create_dir_all(&folder).map_err(io_error("make", &folder))?;
+        }
+        Ok(Store { root: root.to_owned(), limits })
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Becomes the one writer. What a former writer left uncommitted is swept.
+    pub fn write(&self) -> Result<Writer, StoreError> {
+        Writer::begin(self)
+    }
+
+    /// What the catalogue says now. Waits a moment for a writer that commits.
+    pub fn catalogue(&self) -> Result<Catalogue, StoreError> {
+        Catalogue::load(&self.root)
+    }
+
+    /// Opens a blob. The file stays whole for as long as it is open, whatever is collected meanwhile.
+    pub fn blob(&self, digest: &Digest) -> Result<BootFile, StoreError> {
+        let path = self.blob_path(digest);
+        let missing = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::Blob { digest: *digest, what: "missing" },
+            _ => io_error("open", &path)(error),
+        };
+        let file = File::open(&path).map_err(missing)?;
+        let metadata = file.metadata().map_err(io_error("read", &path))?;
+        Ok(BootFile::of_blob(file, &metadata, digest))
+    }
+
+    /// Whether a blob is there, by its name alone.
+    pub fn contains(&self, digest: &Digest) -> bool {
+        self.blob_path(digest).exists()
+    }
+
+    /// The manifest of a version.
+    pub fn manifest(&self, version: &Digest) -> Result<Manifest, StoreError> {
+        let damaged = || StoreError::Blob { digest: *version, what: "no manifest" };
+        let path = self.blob_path(version);
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::Blob { digest: *version, what: "missing" },
+            _ => io_error("read", &path)(error),
+        })?;
+        if Digest::of(&bytes) != *version {
+            return Err(damaged());
+        }
+        Manifest::from_json(&bytes).map_err(|_| damaged())
+    }
+
+    /// Keeps a version from being collected for a while: a machine boots from it. Cheap enough for every boot.
+    pub fn lease(&self, version: &Digest) -> Result<(), StoreError> {
+        let path = self.root.join("leases").join(version.to_string());
+        let file = File::create(&path).map_err(io_error("write", &path))?;
+        file.set_modified(SystemTime::now()).map_err(io_error("write", &path))
+    }
+
+    /// The versions that are leased now.
+    pub fn leased(&self) -> Result<Vec<Digest>, StoreError> {
+        let folder = self.root.join("leases");
+        let mut leased = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(io_error("list", &folder))?.flatten() {
+            let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
+            let version = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            match version {
+                // A clock that went back leaves a lease in the future; it counts.
+                Some(version) if age.is_none_or(|age| age < LEASE) => leased.push(version),
+                _ => {
+                    let _ = fs::remove_file(entry.path()); // an old lease does no harm
+                }
+            }
+        }
+        Ok(leased)
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let name = digest.to_string();
+        self.root.join("blobs").join(&name[..2]).join(name)
+    }
+}
+
+/// Twice as long as the slowest boot that was ever reported.
+const LEASE: Duration = Duration::from_secs(2 * 3600);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! The catalogue: images by name, their versions, which one is current.
+//!
+//! The file is opened for a moment only, by the writer to commit and by readers to load; whoever reads keeps what it loaded.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use crate::{Digest, ImageKind};
+
+/// Name to the record's JSON.
+const IMAGES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("images");
+
+/// The images, as they were when this was loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    /// By name.
+    pub images: BTreeMap<String, ImageRecord>,
+}
+
+/// One image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// The version that is served.
+    pub current: Digest,
+    /// All versions, the oldest first.
+    pub versions: Vec<Version>,
+}
+
+/// One version of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Its manifest.
+    pub manifest: Digest,
+    /// What it boots.
+    pub kind: ImageKind,
+    /// How many files it has.
+    pub files: usize,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Words that operators gave it.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Where it came from.
+    pub source: String,
+    /// When it was taken in, in seconds since 1970.
+    pub at: u64,
+}
+
+impl ImageRecord {
+    /// The version that is served.
+    pub fn current(&self) -> Option<&Version> {
+        self.versions.iter().find(|version| version.manifest == self.current)
+    }
+}
+
+impl Catalogue {
+    /// What the file in this folder says; empty when there is none yet.
+    pub(super) fn load(root: &Path) -> Result<Self, StoreError> {
+        let path = root.join(FILE_NAME);
+        if !path.exists() {
+            return Ok(Catalogue::default());
+        }
+        let database = patiently(|| ReadOnlyDatabase::open(&path))?;
+        let mut images = BTreeMap::new();
+        let read = database.begin_read()?;
+        for entry in read.open_table(IMAGES)?.iter()? {
+            let (name, record) = entry?;
+            // A record of a later version of this program is left alone, not lost.
+            if let Ok(record) = serde_json::from_slice(record.value()) {
+                images.insert(name.value().to_owned(), record);
+            }
+        }
+        Ok(Catalogue { images })
+    }
+}
+
+/// Adds a version and makes it current. One that is there already only becomes current.
+pub(super) fn add_version(root: &Path, name: &str, version: Version) -> Result<ImageRecord, StoreError> {
+    change(root, name, |record| {
+        let mut record =
+            record.unwrap_or_else(|| ImageRecord { current: version.manifest, versions: Vec::new() });
+        record.current = version.manifest;
+        match record.versions.iter_mut().find(|known| known.manifest == version.manifest) {
+            Some(known) => known.labels.extend(version.labels),
+            None => record.versions.push(version),
+        }
+        Ok(Some(record))
+    })
+    .and_then(|record| record.ok_or_else(|| StoreError::NoImage(name.to_owned())))
+}
+
+/// Changes one record in one transaction; None removes it.
+pub(super) fn change(
+    root: &Path,
+    name: &str,
+    change: impl FnOnce(Option<ImageRecord>) -> Result<Option<ImageRecord>, StoreError>,
+) -> Result<Option<ImageRecord>, StoreError> {
+    let path = root.join(FILE_NAME);
+    let database = patiently(|| Database::create(&path))?;
+    let write = database.begin_write()?;
+    let changed;
+    {
+        let mut table = write.open_table(IMAGES)?;
+        let known = table.get(name)?.and_then(|record| serde_json::from_slice(record.value()).ok());
+        changed = change(known)?;
+        match &changed {
+            Some(record) => {
+                let json = serde_json::to_vec(record).unwrap_or_default(); // plain structs always have a JSON form
+                table.insert(name, json.as_slice())?;
+            }
+            None => drop(table.remove(name)?),
+        }
+    }
+    write.commit()?;
+    Ok(changed)
+}
+
+/// Readers and the writer hold the file for milliseconds; whoever comes meanwhile waits.
+fn patiently<T>(mut open: impl FnMut() -> Result<T, DatabaseError>) -> Result<T, StoreError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match open() {
+            Err(DatabaseError::DatabaseAlreadyOpen) if Instant::now() < deadline => thread::sleep(PAUSE),
+            other => return Ok(other?),
+        }
+    }
+}
+
+const FILE_NAME: &str = "catalogue.redb";
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);

@@ -1,0 +1,98 @@
+//! Reading blobs again, to find those that are not what their names say.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use super::writer::digest_of;
+use super::{Observer, Store, StoreError, io_error};
+use crate::Digest;
+
+/// What a look at blobs has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scrubbed {
+    /// Blobs that were read.
+    pub blobs: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Those that are not what their names say, or cannot be read. They are in quarantine now.
+    pub bad: Vec<Digest>,
+    /// Those that images need and that are not there.
+    pub missing: Vec<Digest>,
+}
+
+impl Store {
+    /// Reads every blob. Bad ones are moved away, so nothing serves them, and come back with the next ingest of their image.
+    pub fn scrub(&self, observer: &mut dyn Observer) -> Result<Scrubbed, StoreError> {
+        let blobs = self.blobs()?;
+        observer.total(blobs.iter().map(|(_, size)| size).sum());
+        let mut scrubbed = Scrubbed::default();
+        for (digest, size) in blobs {
+            observer.file(&digest.to_string());
+            scrubbed.blobs += 1;
+            scrubbed.bytes += size;
+            if !self.is_whole(&digest, observer)? {
+                self.withdraw(&digest)?;
+                scrubbed.bad.push(digest);
+            }
+        }
+        scrubbed.missing = self.missing()?;
+        Ok(scrubbed)
+    }
+
+    /// Reads the blobs of one version.
+    pub fn verify(&self, version: &Digest, observer: &mut dyn Observer) -> Result<Scrubbed, StoreError> {
+        let manifest = self.manifest(version)?;
+        observer.total(manifest.size());
+        let mut scrubbed = Scrubbed::default();
+        for file in &manifest.files {
+            observer.file(&file.path);
+            if !self.contains(&file.digest) {
+                scrubbed.missing.push(file.digest);
+                continue;
+            }
+            scrubbed.blobs += 1;
+            scrubbed.bytes += file.size;
+            if !self.is_whole(&file.digest, observer)? {
+                self.withdraw(&file.digest)?;
+                scrubbed.bad.push(file.digest);
+            }
+        }
+        Ok(scrubbed)
+    }
+
+    /// Moves a bad blob away. Nothing is announced that needs it from then on.
+    pub fn withdraw(&self, digest: &Digest) -> Result<(), StoreError> {
+        let (from, to) = (self.blob_path(digest), self.root.join("quarantine").join(digest.to_string()));
+        fs::rename(&from, &to).map_err(io_error("move", &from))
+    }
+
+    /// The blobs that images need and that are not there.
+    fn missing(&self) -> Result<Vec<Digest>, StoreError> {
+        let mut missing = Vec::new();
+        for record in self.catalogue()?.images.values() {
+            for version in &record.versions {
+                match self.manifest(&version.manifest) {
+                    Ok(manifest) => {
+                        let files = manifest.files.iter().map(|file| file.digest);
+                        missing.extend(files.filter(|digest| !self.contains(digest)));
+                    }
+                    Err(_) => missing.push(version.manifest),
+                }
+            }
+        }
+        missing.sort();
+        missing.dedup();
+        Ok(missing)
+    }
+
+    /// Whether a blob's bytes have its digest. A read error means that they have not.
+    fn is_whole(&self, digest: &Digest, observer: &mut dyn Observer) -> Result<bool, StoreError> {
+        let path = self.blob_path(digest);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) => return Err(io_error("open", &path)(error)),
+        };
+        let read = digest_of(Path::new(&path), &mut file, observer);
+        Ok(read.is_ok_and(|(found, _)| found == *digest))
+    }
+}

@@ -1,0 +1,286 @@
+//! The one writer: takes bytes in, and commits an image when all of them are on the disk.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::statvfs::statvfs;
+
+use super::catalogue::{self, ImageRecord, Version};
+use super::{Store, StoreError, io_error};
+use crate::digest::Digester;
+use crate::{Digest, Manifest};
+
+/// Told how an ingest goes. Every method does nothing unless written.
+pub trait Observer {
+    /// So many bytes will be read.
+    fn total(&mut self, _bytes: u64) {}
+    /// This file is read next.
+    fn file(&mut self, _name: &str) {}
+    /// So many more bytes have been read.
+    fn bytes(&mut self, _count: u64) {}
+    /// This has just been done.
+    fn step(&mut self, _step: Step) {}
+}
+
+/// An observer that looks away.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Quiet;
+
+impl Observer for Quiet {}
+
+/// The steps of an ingest, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    /// The lock is held and leftovers are swept.
+    Begun,
+    /// A file's bytes are written, not yet synced.
+    Written,
+    /// All bytes are on the disk.
+    Synced,
+    /// A blob has its name.
+    Renamed,
+    /// The blobs' folders are on the disk.
+    FoldersSynced,
+    /// The catalogue says so.
+    Committed,
+}
+
+impl Step {
+    /// All of them.
+    pub const ALL: [Step; 6] =
+        [Step::Begun, Step::Written, Step::Synced, Step::Renamed, Step::FoldersSynced, Step::Committed];
+}
+
+/// The one writer of a store. Dropping it without a commit leaves nothing but leftovers, which it sweeps.
+#[derive(Debug)]
+pub struct Writer {
+    store: Store,
+    _lock: Flock<File>,
+    session: PathBuf,
+    staged: HashMap<Digest, Staged>,
+    reserved: u64,
+}
+
+#[derive(Debug)]
+struct Staged {
+    file: PathBuf,
+}
+
+impl Writer {
+    pub(super) fn begin(store: &Store) -> Result<Self, StoreError> {
+        let path = store.root.join("lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(io_error("open", &path))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| StoreError::Busy)?;
+        let incoming = store.root.join("incoming");
+        for left in fs::read_dir(&incoming).map_err(io_error("list", &incoming))?.flatten() {
+            let path = left.path();
+            let swept = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            swept.map_err(io_error("remove", &path))?;
+        }
+        let session = incoming.join(std::process::id().to_string());
+        fs::create_dir(&session).map_err(io_error("make", &session))?;
+        Ok(Writer { store: store.clone(), _lock: lock, session, staged: HashMap::new(), reserved: 0 })
+    }
+
+    /// Says no before a long ingest that cannot end well. `bytes` are what will be new at most.
+    pub fn reserve(&mut self, bytes: u64) -> Result<(), StoreError> {
+        self.reserved += bytes;
+        let disk =
+            statvfs(&self.store.root).map_err(|error| io_error("measure", &self.store.root)(error.into()))?;
+        let free = disk.blocks_available() as u64 * disk.fragment_size() as u64;
+        let mut have = free.saturating_sub(self.store.limits.keep_free);
+        if let Some(quota) = self.store.limits.quota {
+            have = have.min(quota.saturating_sub(self.store.used()?));
+        }
+        if self.reserved > have {
+            return Err(StoreError::NoRoom { need: self.reserved, have });
+        }
+        Ok(())
+    }
+
+    /// The store that is written to.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether the bytes with this digest are here already, committed or about to be.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.staged.contains_key(digest) || self.store.contains(digest)
+    }
+
+    /// Takes bytes in, hashing while they are copied. `name` is what an error calls them.
+    pub fn put(
+        &mut self,
+        name: &Path,
+        source: &mut dyn Read,
+        observer: &mut dyn Observer,
+    ) -> Result<(Digest, u64), StoreError> {
+        let temporary = self.session.join(self.staged.len().to_string());
+        let mut file = File::create(&temporary).map_err(io_error("write", &temporary))?;
+        let copied = copy(name, source, &temporary, &mut file, observer);
+        let (digest, size) = match copied {
+            Ok(copied) => copied,
+            Err(error) => {
+                let _ = fs::remove_file(&temporary); // swept by the next writer otherwise
+                return Err(error);
+            }
+        };
+        if self.has(&digest) {
+            fs::remove_file(&temporary).map_err(io_error("remove", &temporary))?;
+        } else {
+            let read_only = fs::Permissions::from_mode(0o444);
+            file.set_permissions(read_only).map_err(io_error("write", &temporary))?;
+            self.staged.insert(digest, Staged { file: temporary });
+        }
+        observer.step(Step::Written);
+        Ok((digest, size))
+    }
+
+    /// Takes a file in. When bytes of its size are here, it is read once to see whether it is they, before anything is written.
+    pub fn put_file(
+        &mut self,
+        path: &Path,
+        file: &mut File,
+        known_sizes: &BTreeSet<u64>,
+        observer: &mut dyn Observer,
+    ) -> Result<(Digest, u64), StoreError> {
+        let size = file.metadata().map_err(io_error("read", path))?.len();
+        if known_sizes.contains(&size) {
+            let (digest, size) = digest_of(path, file, observer)?;
+            if self.has(&digest) {
+                return Ok((digest, size));
+            }
+            io::Seek::rewind(file).map_err(io_error("read", path))?;
+            return self.put(path, file, &mut Quiet); // its bytes have been counted
+        }
+        self.put(path, file, observer)
+    }
+
+    /// Makes a version of an image of bytes that were taken in, and makes it the image's current one. Gives the version.
+    pub fn commit(
+        mut self,
+        name: &str,
+        manifest: &Manifest,
+        version: Version,
+        observer: &mut dyn Observer,
+    ) -> Result<ImageRecord, StoreError> {
+        if crate::BootPath::parse(name.as_bytes()).is_err() || name.contains(['/', '\\', '\0']) {
+            return Err(StoreError::Name(name.to_owned()));
+        }
+        let json = manifest.to_json();
+        self.put(Path::new("manifest"), &mut json.as_slice(), &mut Quiet)?;
+        self.publish(observer)?;
+        let record = catalogue::add_version(&self.store.root, name, version)?;
+        observer.step(Step::Committed);
+        Ok(record)
+    }
+
+    /// Takes blobs in without an image: repairs, and what another store sends.
+    pub fn commit_blobs(mut self, observer: &mut dyn Observer) -> Result<(), StoreError> {
+        self.publish(observer)
+    }
+
+    /// Sync, rename, sync: in this order nothing has a name in `blobs` whose bytes could be lost.
+    fn publish(&mut self, observer: &mut dyn Observer) -> Result<(), StoreError> {
+        sync_files(&self.session, &self.staged)?;
+        observer.step(Step::Synced);
+        let mut folders = BTreeSet::new();
+        for (digest, staged) in self.staged.drain() {
+            let to = self.store.blob_path(&digest);
+            let folder = to.parent().unwrap_or(&self.store.root).to_owned();
+            if !folder.exists() {
+                fs::create_dir(&folder).map_err(io_error("make", &folder))?;
+                folders.insert(self.store.root.join("blobs"));
+            }
+            fs::rename(&staged.file, &to).map_err(io_error("rename", &to))?;
+            folders.insert(folder);
+            observer.step(Step::Renamed);
+        }
+        for folder in folders {
+            let synced = File::open(&folder).and_then(|opened| opened.sync_all());
+            synced.map_err(io_error("sync", &folder))?;
+        }
+        observer.step(Step::FoldersSynced);
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // What stays behind is swept by the next writer.
+        let _ = fs::remove_dir_all(&self.session);
+    }
+}
+
+/// One file at a time, or the whole filesystem at once when there are many.
+fn sync_files(session: &Path, staged: &HashMap<Digest, Staged>) -> Result<(), StoreError> {
+    if staged.len() > MANY {
+        let folder = File::open(session).map_err(io_error("open", session))?;
+        return nix::unistd::syncfs(&folder).map_err(|error| io_error("sync", session)(error.into()));
+    }
+    for Staged { file } in staged.values() {
+        let synced = File::open(file).and_then(|opened| opened.sync_all());
+        synced.map_err(io_error("sync", file))?;
+    }
+    Ok(())
+}
+
+fn copy(
+    name: &Path,
+    source: &mut dyn Read,
+    temporary: &Path,
+    to: &mut File,
+    observer: &mut dyn Observer,
+) -> Result<(Digest, u64), StoreError> {
+    let mut digester = Digester::default();
+    let mut size = 0;
+    let mut buf = vec![0; PIECE];
+    loop {
+        let count = read(source, &mut buf).map_err(io_error("read", name))?;
+        if count == 0 {
+            return Ok((digester.finish(), size));
+        }
+        digester.update(&buf[..count]);
+        to.write_all(&buf[..count]).map_err(io_error("write", temporary))?;
+        size += count as u64;
+        observer.bytes(count as u64);
+    }
+}
+
+pub(super) fn digest_of(
+    path: &Path,
+    source: &mut dyn Read,
+    observer: &mut dyn Observer,
+) -> Result<(Digest, u64), StoreError> {
+    let mut digester = Digester::default();
+    let mut size = 0;
+    let mut buf = vec![0; PIECE];
+    loop {
+        let count = read(source, &mut buf).map_err(io_error("read", path))?;
+        if count == 0 {
+            return Ok((digester.finish(), size));
+        }
+        digester.update(&buf[..count]);
+        size += count as u64;
+        observer.bytes(count as u64);
+    }
+}
+
+fn read(source: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match source.read(buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Read and hashed at a time, in bytes: fits the second-level cache.
+const PIECE: usize = 256 << 10;
+/// From here on one sync of the filesystem is cheaper than one of each file.
+const MANY: usize = 64;
