@@ -79,6 +79,19 @@ impl BootFile {
         &self.etag
     }
 
+    /// Writes all of it.
+    pub fn copy_to(&self, to: &mut impl io::Write) -> io::Result<()> {
+        let mut buf = vec![0; PIECE];
+        let mut at = 0;
+        while at < self.len {
+            let count = usize::try_from(self.len - at).unwrap_or(PIECE).min(PIECE);
+            self.read_exact_at(at, &mut buf[..count]).map_err(io::Error::other)?;
+            to.write_all(&buf[..count])?;
+            at += count as u64;
+        }
+        Ok(())
+    }
+
     /// Fills `buf` from `offset`. A range that ends beyond the length is the caller's mistake and reads as shrunk.
     pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         let mut done = 0;
@@ -94,3 +107,6 @@ impl BootFile {
         Ok(())
     }
 }
+
+/// Copied at a time, in bytes.
+const PIECE: usize = 256 << 10;

@@ -5,6 +5,7 @@
 
 mod digest;
 mod file;
+mod image_tree;
 pub mod ingest;
 mod manifest;
 mod path;
@@ -15,6 +16,7 @@ pub mod wim;
 
 pub use digest::{Digest, DigestError, Digester};
 pub use file::{BootFile, ReadError};
+pub use image_tree::{AT, ImageTree, NETBOOT_SHARE, netboot_folder};
 pub use manifest::{FileEntry, ImageKind, Manifest};
 pub use path::{BootPath, PathError};
 pub use pe::Signature;

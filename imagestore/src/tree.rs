@@ -65,6 +65,9 @@ pub enum OpenError {
     /// It is a folder, a device, a pipe or a socket.
     #[error("not a regular file")]
     NotAFile,
+    /// Its bytes were found damaged, and nothing has repaired them yet.
+    #[error("the file's bytes were found damaged and are withdrawn")]
+    Withdrawn,
     /// The system says no.
     #[error("cannot open the file")]
     Io(#[source] io::Error),

@@ -3,6 +3,7 @@
 pub mod bindings;
 pub mod check_config;
 mod client;
+pub mod image;
 pub mod nbi;
 mod table;
 
@@ -37,6 +38,8 @@ enum Command {
     /// What each Mac chose.
     #[command(subcommand)]
     Bindings(bindings::BindingsCommand),
+    /// The image store.
+    Image(image::ImageArgs),
     /// NetBoot image folders.
     #[command(subcommand)]
     Nbi(nbi::NbiCommand),
@@ -66,10 +69,10 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub struct SiteArgs {
     /// Its configuration file [default: /etc/netbootd/netbootd.toml if it exists, else built in].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Where it keeps its state, instead of where the configuration says.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
 }
 
@@ -180,6 +183,7 @@ pub fn run() -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Reload(args) => client::reload(&args),
         Command::Bindings(command) => bindings::run(&command),
+        Command::Image(args) => image::run(&args),
         Command::Nbi(command) => nbi::run(&command),
         Command::Probe(ProbeCommand::Bsdp(args)) => probe::bsdp::run(&args),
         Command::Probe(ProbeCommand::Tftp(args)) => probe::tftp::run(&args),

@@ -34,6 +34,8 @@ pub struct Config {
     pub http: Http,
     /// Macs.
     pub netboot: Netboot,
+    /// The image store.
+    pub store: Store,
     /// The folders of the boot tree.
     pub mounts: Vec<Mount>,
     /// The rules, in order.
@@ -163,6 +165,17 @@ pub struct Netboot {
     pub rescan: Duration,
 }
 
+/// The image store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Its folder; None for `images` in the state folder.
+    pub folder: Option<PathBuf>,
+    /// How much it may hold.
+    pub limits: imagestore::Limits,
+    /// A folder whose content is taken in by itself.
+    pub drop_folder: Option<PathBuf>,
+}
+
 /// A folder of image folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
@@ -190,6 +203,11 @@ pub struct GeneratedFile {
 }
 
 impl Config {
+    /// Where the image store is.
+    pub fn store_folder(&self) -> PathBuf {
+        self.store.folder.clone().unwrap_or_else(|| self.server.state_dir.join("images"))
+    }
+
     /// Reads a file. With errors there is no configuration; warnings come with it.
     pub fn load(path: &Path) -> Result<(Config, Findings), Findings> {
         let text = match std::fs::read(path) {

@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use imagestore::{BootFile, BootPath, BootTree, OpenError, ReadError};
+use imagestore::{BootFile, BootPath, OpenError, ReadError};
 use pxe_policy::{BootRequest, MacAddr};
 
 use crate::event::Refusal;
+use crate::files::Files;
 use crate::services::{Services, Snapshot};
 use crate::template::{self, Asker, Stored};
 
@@ -60,7 +61,7 @@ impl Content {
             http_port: snapshot.config.http.port,
         };
         let render = |file| {
-            let stored: Arc<dyn Stored> = Arc::new(Tree(Arc::clone(&snapshot.tree)));
+            let stored: Arc<dyn Stored> = Arc::new(InTemplates(snapshot.files.clone()));
             match template::render(file, &spelled, &asker, stored) {
                 Ok(text) => Ok(Content::generated(text.into_bytes(), file.content_type.clone())),
                 Err(error) => {
@@ -71,7 +72,7 @@ impl Content {
         if let Some(file) = template::find(files, &spelled, request.as_ref(), false) {
             return render(file);
         }
-        match snapshot.tree.open_raw(raw) {
+        match snapshot.files.open_raw(raw) {
             Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(&spelled).to_owned() }),
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),
@@ -145,7 +146,7 @@ impl Content {
 pub fn available(snapshot: &Snapshot, path: &str, request: &BootRequest) -> bool {
     let generated =
         |fallback| template::find(&snapshot.config.files, path, Some(request), fallback).is_some();
-    generated(false) || generated(true) || snapshot.tree.open_raw(path.as_bytes()).is_ok()
+    generated(false) || generated(true) || snapshot.files.open_raw(path.as_bytes()).is_ok()
 }
 
 /// PXELINUX puts the hardware address into the name: `pxelinux.cfg/01-52-54-00-12-34-56`.
@@ -159,7 +160,7 @@ fn refused(error: &OpenError) -> Refused {
         OpenError::NotFound | OpenError::NotAFile => Refusal::NotFound,
         OpenError::Path(imagestore::PathError::Empty) => Refusal::NotFound,
         OpenError::Path(_) | OpenError::OutsideTree | OpenError::Permission => Refusal::AccessDenied,
-        OpenError::Io(_) => Refusal::Failed,
+        OpenError::Io(_) | OpenError::Withdrawn => Refusal::Failed,
     };
     Refused { refusal, detail: error.to_string() }
 }
@@ -176,10 +177,10 @@ fn type_of(path: &str) -> &'static str {
     }
 }
 
-/// The boot tree as templates see it.
-struct Tree(Arc<BootTree>);
+/// The files as templates see them.
+struct InTemplates(Files);
 
-impl Stored for Tree {
+impl Stored for InTemplates {
     fn exists(&self, path: &str) -> bool {
         self.0.open_raw(path.as_bytes()).is_ok()
     }

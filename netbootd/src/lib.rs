@@ -11,6 +11,7 @@ pub mod console;
 pub mod content;
 pub mod dhcp;
 pub mod event;
+pub mod files;
 pub mod leases;
 pub mod listen;
 pub mod machines;

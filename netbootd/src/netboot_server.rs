@@ -54,7 +54,7 @@ impl NetbootServer {
     /// Looks through the shares. Reads folders: not for a thread that must not block. What changed is recorded.
     pub fn rescan(&self, services: &Services) {
         let snapshot = services.snapshot.load_full();
-        let scan = shares::scan(&snapshot.config.netboot, &snapshot.tree);
+        let scan = shares::scan(&snapshot.config.netboot, &snapshot.files);
         let former = self.scan.swap(Arc::new(scan));
         let known: HashMap<(&str, &str), &ImageFolderRead> =
             former.folders.iter().map(|read| ((read.share.as_str(), read.folder.as_str()), read)).collect();

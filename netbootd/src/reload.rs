@@ -49,7 +49,7 @@ fn take_up(services: &Services) -> Result<Vec<String>, String> {
         .map(|finding| finding.message.clone())
         .collect();
     warnings.extend(needs_restart(&services.snapshot.load().config, &config));
-    let snapshot = Snapshot::new(config).map_err(|error| error.to_string())?;
+    let snapshot = Snapshot::new(config, services.images.clone()).map_err(|error| error.to_string())?;
     services.snapshot.store(Arc::new(snapshot));
     Ok(warnings)
 }
@@ -64,6 +64,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
             ("dhcp.mode", format!("{:?}", config.dhcp.mode)),
             ("dhcp.ports", format!("{:?}", config.dhcp.ports)),
             ("dhcp.subnet", format!("{:?}", config.dhcp.subnets)),
+            ("store.folder", format!("{:?}", config.store.folder)),
             ("tftp.port", format!("{:?} {}", config.tftp.enabled, config.tftp.port)),
             ("http.port", format!("{:?} {}", config.http.enabled, config.http.port)),
             ("netboot.enabled", config.netboot.enabled.to_string()),

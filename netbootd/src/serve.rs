@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use imagestore::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -13,6 +14,7 @@ use crate::address_server::{self, AddressServer};
 use crate::cli::{Failure, ServeArgs, chosen_config};
 use crate::config::{Config, LogFormat, Mode, Ports, Severity};
 use crate::console;
+use crate::files::Images;
 use crate::listen::control::ControlListener;
 use crate::listen::dhcp::DhcpListener;
 use crate::listen::http::HttpListener;
@@ -67,8 +69,11 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     } else {
         None
     };
-    let snapshot = Snapshot::new(config).map_err(|error| unusable(&error))?;
-    let services = Arc::new(Services { source, ..Services::new(snapshot).with_netboot(netboot) });
+    let store = Store::open(&config.store_folder(), config.store.limits).and_then(Images::open);
+    let images = Some(Arc::new(store.map_err(|error| unusable(&error))?));
+    let snapshot = Snapshot::new(config, images.clone()).map_err(|error| unusable(&error))?;
+    let services = Services { source, images, ..Services::new(snapshot).with_netboot(netboot) };
+    let services = Arc::new(services);
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut tasks)?;
     bind_files(&services, &ifaces, &mut tasks).await?;
@@ -81,6 +86,7 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     }
     rescan(&services).await;
     tasks.spawn(rescan_now_and_then(Arc::clone(&services)));
+    tasks.spawn(watch_catalogue(Arc::clone(&services)));
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
@@ -119,6 +125,21 @@ async fn rescan_now_and_then(services: Arc<Services>) {
         tokio::select! {
             () = tokio::time::sleep(every) => rescan(&services).await,
             () = services.shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Takes up what `netbootd image` commands do to the store.
+async fn watch_catalogue(services: Arc<Services>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(CATALOGUE_EVERY) => {}
+            () = services.shutdown.cancelled() => return,
+        }
+        let images = services.images.clone();
+        let refreshed = tokio::task::spawn_blocking(move || images.is_some_and(|images| images.refresh()));
+        if refreshed.await.unwrap_or(false) {
+            rescan(&services).await;
         }
     }
 }
@@ -271,5 +292,7 @@ fn start_log(config: &Config, progress: bool) {
     }
 }
 
+/// How often the catalogue's time stamp is looked at.
+const CATALOGUE_EVERY: Duration = Duration::from_millis(500);
 /// How long transfers may take to end once the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::content;
 use crate::dhcp::boot_info::BootService;
 use crate::event::Recorder;
+use crate::files::{Files, Images};
 use crate::machines::Machines;
 use crate::netboot_server::NetbootServer;
 use crate::reload::ConfigSource;
@@ -25,6 +26,8 @@ pub struct Services {
     pub machines: Machines,
     /// Who answers Macs, when they are answered.
     pub netboot: Option<Arc<NetbootServer>>,
+    /// The images of the store.
+    pub images: Option<Arc<Images>>,
     /// Where the configuration came from.
     pub source: ConfigSource,
     /// Where events go.
@@ -38,15 +41,15 @@ pub struct Services {
 pub struct Snapshot {
     /// The configuration.
     pub config: Config,
-    /// Its boot tree.
-    pub tree: Arc<BootTree>,
+    /// The files that clients may have.
+    pub files: Files,
 }
 
 impl Snapshot {
     /// Opens the folders.
-    pub fn new(config: Config) -> Result<Self, MountError> {
-        let tree = Arc::new(BootTree::new(&config.mounts)?);
-        Ok(Snapshot { config, tree })
+    pub fn new(config: Config, images: Option<Arc<Images>>) -> Result<Self, MountError> {
+        let files = Files::new(BootTree::new(&config.mounts)?, images);
+        Ok(Snapshot { config, files })
     }
 
     /// How boot clients are answered.
@@ -62,6 +65,7 @@ impl Services {
             snapshot: ArcSwap::from_pointee(snapshot),
             machines: Machines::default(),
             netboot: None,
+            images: None,
             source: ConfigSource::default(),
             recorder: Recorder::new(),
             shutdown: CancellationToken::new(),

@@ -62,8 +62,8 @@ impl Relay {
         lab.add_host("relay");
         lab.plug("relay", "up0", "br0", "10.77.0.254/24");
         lab.plug("relay", "down0", "br1", "10.78.0.254/24");
-        let mut command = lab.command("relay", "sysctl");
-        crate::process::run(command.args(["-qw", "net.ipv4.ip_forward=1"]));
+        let mut command = lab.command("relay", "sh");
+        crate::process::run(command.args(["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]));
         let mut command = lab.command("relay", "dnsmasq");
         command.args(["--no-daemon", "--conf-file=/dev/null", "--port=0", "--user=root"]);
         command.arg("--dhcp-relay=10.78.0.254,10.77.0.1");

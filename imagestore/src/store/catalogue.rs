@@ -66,9 +66,20 @@ impl Catalogue {
         if !path.exists() {
             return Ok(Catalogue::default());
         }
-        let database = patiently(|| ReadOnlyDatabase::open(&path))?;
+        // A writer that was killed leaves a file that must be repaired, which takes a moment and the right to write.
+        let (opened, repaired);
+        let read = match patiently(|| ReadOnlyDatabase::open(&path)) {
+            Ok(database) => {
+                opened = database;
+                opened.begin_read()?
+            }
+            Err(StoreError::Catalogue(error)) if matches!(*error, redb::Error::RepairAborted) => {
+                repaired = patiently(|| Database::open(&path))?;
+                repaired.begin_read()?
+            }
+            Err(error) => return Err(error),
+        };
         let mut images = BTreeMap::new();
-        let read = database.begin_read()?;
         for entry in read.open_table(IMAGES)?.iter()? {
             let (name, record) = entry?;
             // A record of a later version of this program is left alone, not lost.

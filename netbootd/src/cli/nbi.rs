@@ -11,6 +11,7 @@ use imagestore::{BootTree, Mount};
 use super::Failure;
 use super::table::table;
 use crate::config::Share;
+use crate::files::Files;
 use crate::netboot_server::shares::{Scan, scan_share};
 
 /// `netbootd nbi`.
@@ -59,7 +60,7 @@ fn look_through(args: &CheckArgs) -> Result<Scan, Failure> {
     let nfs_export = share.display().to_string();
     let share = Share { name: "share".into(), folder: share, nfs_export };
     let rule = if args.apple { DefaultRule::Apple } else { DefaultRule::ModelFirst };
-    Ok(scan_share(&share, only.as_deref(), rule, &tree))
+    Ok(scan_share(&share, only.as_deref(), rule, &Files::new(tree, None)))
 }
 
 fn cannot_read(folder: &Path, error: &std::io::Error) -> Failure {

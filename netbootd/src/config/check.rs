@@ -12,7 +12,7 @@ use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
 
 use super::finding::Finding;
 use super::schema::{self, Document};
-use super::{Config, Dhcp, Http, Mode, Ports, Server, Tftp};
+use super::{Config, Dhcp, Http, Mode, Ports, Server, Store, Tftp};
 use crate::dhcp::boot_info::OfferStyle;
 
 /// Checks everything; the result is of use only when no error was added.
@@ -52,6 +52,7 @@ pub(super) fn check(
         tftp,
         http,
         netboot,
+        store: store(&document.store, findings),
         mounts,
         rules,
         files,
@@ -83,6 +84,22 @@ fn mounts(document: &Document, root: Option<&Path>, findings: &mut Vec<Finding>)
         }
     }
     mounts
+}
+
+fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
+    if let Some(folder) = store.drop_folder.as_ref().filter(|folder| !folder.get_ref().is_dir()) {
+        let message = format!("there is no folder {}", folder.get_ref().display());
+        findings.push(Finding::error(folder.span(), message));
+    }
+    let bytes = |size: &Option<schema::Text<schema::Size>>| size.as_ref().map(|size| size.0.0);
+    Store {
+        folder: store.folder.clone(),
+        limits: imagestore::Limits {
+            quota: bytes(&store.quota),
+            keep_free: bytes(&store.keep_free).unwrap_or(KEEP_FREE),
+        },
+        drop_folder: store.drop_folder.as_ref().map(|folder| folder.get_ref().clone()),
+    }
 }
 
 fn tftp(tftp: &schema::Tftp, findings: &mut Vec<Finding>) -> Tftp {
@@ -129,3 +146,6 @@ fn tftp(tftp: &schema::Tftp, findings: &mut Vec<Finding>) -> Tftp {
 fn is_proxy(dhcp: &schema::Dhcp) -> bool {
     dhcp.mode == Mode::Proxy || dhcp.ports == Ports::BootServerOnly
 }
+
+/// What the image store leaves free unless told otherwise: enough for logs and leases.
+const KEEP_FREE: u64 = 1 << 30;

@@ -12,7 +12,7 @@ use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 use serde::Deserialize;
 use toml::Spanned;
 
-pub(super) use values::{AddressRange, Interval, OneOrMany, PortRange, Text, Time};
+pub(super) use values::{AddressRange, Interval, OneOrMany, PortRange, Size, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -23,6 +23,7 @@ pub(super) struct Document {
     pub(super) http: Http,
     pub(super) boot: Boot,
     pub(super) netboot: Netboot,
+    pub(super) store: Store,
     pub(super) image: BTreeMap<Spanned<String>, Image>,
     pub(super) rule: Vec<Rule>,
     pub(super) file: Vec<File>,
@@ -154,6 +155,15 @@ pub(super) struct Netboot {
     pub(super) netboot_1: bool,
     pub(super) binding_lifetime: Option<Text<Time>>,
     pub(super) rescan: Text<Interval>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct Store {
+    pub(super) folder: Option<PathBuf>,
+    pub(super) quota: Option<Text<Size>>,
+    pub(super) keep_free: Option<Text<Size>>,
+    pub(super) drop_folder: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -136,7 +136,7 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
         (
             "[[rule]]\nname = \"r\"\naction.boot = { file = \"none.efi\" }".into(),
             Warning,
-            "not in the boot folder",
+            "neither in the boot folder",
         ),
         ("[[rule]]\nname = \"r\"\naction.boot = { file = [] }".into(), Error, "no boot file"),
         (

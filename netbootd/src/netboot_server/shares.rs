@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use bsdp::nbi::{INFO_FILE, MAX_PLIST, SUFFIX};
-use bsdp::{BootImage, BootImages, DefaultRule, NbiInfo, Place, Problem};
-use imagestore::BootTree;
+use bsdp::{BootImage, BootImageType, BootImages, DefaultRule, NbiInfo, Place, Problem, RootPath};
+use imagestore::{ImageKind, NETBOOT_SHARE};
 
 use crate::config::{Netboot, Share};
 use crate::event::ImageFolderRead;
+use crate::files::Files;
 
 /// What the shares hold.
 #[derive(Debug, Default)]
@@ -21,18 +22,19 @@ pub struct Scan {
 }
 
 /// Looks through every share. Files are looked for as clients will: through the boot tree.
-pub fn scan(netboot: &Netboot, tree: &BootTree) -> Scan {
+pub fn scan(netboot: &Netboot, files: &Files) -> Scan {
     let mut reading = Reading::default();
     for share in shares(netboot) {
-        reading.share(&share, None, &netboot.tftp_prefix, tree);
+        reading.share(&share, None, &netboot.tftp_prefix, files);
     }
+    reading.images(&netboot.tftp_prefix, files);
     reading.finish(netboot.default_rule)
 }
 
 /// Looks through one share, or at one image folder in it.
-pub fn scan_share(share: &Share, only: Option<&str>, rule: DefaultRule, tree: &BootTree) -> Scan {
+pub fn scan_share(share: &Share, only: Option<&str>, rule: DefaultRule, files: &Files) -> Scan {
     let mut reading = Reading::default();
-    reading.share(share, only, "", tree);
+    reading.share(share, only, "", files);
     reading.finish(rule)
 }
 
@@ -43,7 +45,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn share(&mut self, share: &Share, only: Option<&str>, tftp_prefix: &str, tree: &BootTree) {
+    fn share(&mut self, share: &Share, only: Option<&str>, tftp_prefix: &str, files: &Files) {
         let place = Place {
             tftp: format!("{tftp_prefix}/NetBoot/{}", share.name),
             http: format!("/NetBoot/{}", share.name),
@@ -67,9 +69,31 @@ impl Reading {
                 refuse(&name, vec![Problem::Unreadable(problem)]);
                 continue;
             }
-            match read(&name, &place, tree) {
+            match read(&name, &place, files) {
                 Ok(image) => self.images.push(image),
                 Err(problems) => refuse(&name, problems),
+            }
+        }
+    }
+
+    /// The NetBoot images of the store. They have no NFS export: their files have no names on the disk.
+    fn images(&mut self, tftp_prefix: &str, files: &Files) {
+        let place = Place {
+            tftp: format!("{tftp_prefix}/NetBoot/{NETBOOT_SHARE}"),
+            http: format!("/NetBoot/{NETBOOT_SHARE}"),
+            nfs_export: String::new(),
+        };
+        for name in files.image_names(ImageKind::Nbi) {
+            let folder = format!("{name}{SUFFIX}");
+            match read(&folder, &place, files) {
+                Ok(image) if image.kind == BootImageType::Nfs && matches!(image.root, RootPath::File(_)) => {
+                    let problem =
+                        "its Type is NFS, and files of the store have no names for NFS; Type HTTP works";
+                    let problem = Problem::Unreadable(problem.to_owned());
+                    self.folders.push(told(NETBOOT_SHARE, &folder, None, &[problem]));
+                }
+                Ok(image) => self.images.push(image),
+                Err(problems) => self.folders.push(told(NETBOOT_SHARE, &folder, None, &problems)),
             }
         }
     }
@@ -140,16 +164,16 @@ fn first_image_folder(folder: &Path) -> Option<PathBuf> {
         .find(|path| path.extension().is_some_and(|extension| extension == "nbi"))
 }
 
-fn read(folder: &str, place: &Place, tree: &BootTree) -> Result<BootImage, Vec<Problem>> {
+fn read(folder: &str, place: &Place, files: &Files) -> Result<BootImage, Vec<Problem>> {
     let inside = |path: &str| format!("{}/{folder}/{path}", place.http);
     let unreadable =
         |error: &dyn std::fmt::Display| vec![Problem::Unreadable(format!("{INFO_FILE}: {error}"))];
-    let list = tree.open_raw(inside(INFO_FILE).as_bytes()).map_err(|error| unreadable(&error))?;
+    let list = files.open_raw(inside(INFO_FILE).as_bytes()).map_err(|error| unreadable(&error))?;
     let length = usize::try_from(list.len()).unwrap_or(usize::MAX).min(MAX_PLIST + 1);
     let mut bytes = vec![0; length];
     list.read_exact_at(0, &mut bytes).map_err(|error| unreadable(&error))?;
     let info = NbiInfo::parse(&bytes).map_err(|error| vec![Problem::Plist(error)])?;
-    let exists = |path: &str| tree.open_raw(inside(path).as_bytes()).is_ok();
+    let exists = |path: &str| files.open_raw(inside(path).as_bytes()).is_ok();
     BootImage::check(folder, &info, place, exists, resolve)
 }
 

@@ -20,13 +20,8 @@ fn main() -> ExitCode {
     }
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
-    println!("boot folder: vmlinuz, initrd.img, and a boot program for each kind of machine");
-    loaders::put_payload(&root, &payload::arguments("demo"));
-    loaders::put(&root, SYSLINUX_EFI);
-    fs::copy(IPXE_EFI[0].0, root.join("httpx64.efi")).expect("the package ipxe is installed");
-    println!("NetBoot share: NetBoot/NetBootSP0/Sierra Install.nbi, with a root image of 256 MiB");
-    let share = root.join("NetBoot/NetBootSP0");
-    Nbi { name: "Sierra Install", index: 1113, root_size: 256 << 20, more: "" }.put(&share);
+    let state = lab.folder().join("state");
+    fill_store(&lab, &state);
     println!(
         "network: a DHCP server at 10.77.0.2, netbootd at 10.77.0.1, everything in namespaces of its own"
     );
@@ -35,7 +30,7 @@ fn main() -> ExitCode {
     // Its steps and bars go straight to this terminal.
     let mut command = lab.command("server", &netbootd::program());
     command.args(["serve", "--progress", "--root"]).arg(&root);
-    command.arg("--state-dir").arg(lab.folder().join("state")).stdin(Stdio::null());
+    command.arg("--state-dir").arg(&state).stdin(Stdio::null());
     let mut server = match command.spawn() {
         Ok(server) => server,
         Err(error) => {
@@ -58,6 +53,22 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Everything that is booted comes from the image store; the boot folder stays empty.
+fn fill_store(lab: &Lab, state: &Path) {
+    let linux = lab.folder().join("linux");
+    fs::create_dir_all(&linux).expect("the folder can be written");
+    loaders::put_payload(&linux, &payload::arguments("demo"));
+    loaders::put(&linux, SYSLINUX_EFI);
+    fs::copy(IPXE_EFI[0].0, linux.join("httpx64.efi")).expect("the package ipxe is installed");
+    let nbi = Nbi { name: "Sierra Install", index: 1113, root_size: 256 << 20, more: "" }.put(&lab.folder());
+    println!("image store: a Linux for PCs (served at the root as well), a NetBoot set for Macs");
+    for (source, more) in [(linux, &["--label", "at=."][..]), (nbi, &[])] {
+        let mut command = lab.command("server", &netbootd::program());
+        command.args(["image", "import"]).arg(source).args(more).arg("--state-dir").arg(state);
+        assert!(command.status().is_ok_and(|status| status.success()), "the image is taken in");
     }
 }
 

@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
-use imagestore::{BootTree, Mount, Signature};
+use imagestore::{BootTree, Limits, Mount, Signature, Store};
 use pxe_policy::{Action, BootAction, Class, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary};
 use toml::Spanned;
 
 use super::super::finding::Finding;
 use super::super::schema::{self, Document};
 use super::super::{GeneratedFile, Mode};
+use crate::files::{Files, Images};
 use crate::template;
 
 pub(super) fn check(
@@ -21,7 +23,7 @@ pub(super) fn check(
 ) -> (Rules, Vec<GeneratedFile>) {
     let files: Vec<GeneratedFile> =
         document.file.iter().filter_map(|file| generated(file, path, findings)).collect();
-    let tree = BootTree::new(mounts).ok();
+    let tree = BootTree::new(mounts).ok().map(|tree| Files::new(tree, images_of(document)));
     let mut names = HashSet::new();
     let mut rules = Vec::with_capacity(document.rule.len());
     for written in &document.rule {
@@ -49,6 +51,16 @@ pub(super) fn check(
         findings.push(Finding::warning(span, "no rule is looked at while dhcp.mode is \"off\""));
     }
     (Rules(rules), files)
+}
+
+/// The images of the store, when there is one.
+fn images_of(document: &Document) -> Option<Arc<Images>> {
+    let folder = document.store.folder.clone().unwrap_or_else(|| document.server.state_dir.join("images"));
+    if !folder.join("catalogue.redb").exists() {
+        return None;
+    }
+    let store = Store::open(&folder, Limits::default()).ok()?;
+    Images::open(store).ok().map(Arc::new)
 }
 
 fn rule(written: &schema::Rule) -> Rule {
@@ -137,7 +149,7 @@ fn template_text(
 fn warn_of_missing_files(
     boot: &BootAction,
     span: Range<usize>,
-    tree: Option<&BootTree>,
+    tree: Option<&Files>,
     files: &[GeneratedFile],
     path: &Path,
     findings: &mut Vec<Finding>,
@@ -151,7 +163,7 @@ fn warn_of_missing_files(
             || files.iter().any(|generated| template::path_fits(&generated.path, file))
     };
     if !boot.file.is_empty() && !boot.file.iter().any(there) {
-        let message = format!("not in the boot folder: {}", boot.file.join(", "));
+        let message = format!("neither in the boot folder nor in an image: {}", boot.file.join(", "));
         findings.push(Finding::warning(span, message).help("until it is there, this rule is passed over"));
     }
 }
@@ -180,7 +192,7 @@ fn warn_of_grub_behind_a_proxy(
 fn note_unsigned_programs(
     boot: &BootAction,
     span: Range<usize>,
-    tree: Option<&BootTree>,
+    tree: Option<&Files>,
     findings: &mut Vec<Finding>,
 ) {
     let Some(tree) = tree else { return };

@@ -144,3 +144,26 @@ impl FromStr for Interval {
         }
     }
 }
+
+/// Bytes: `500M`, `1T`; the letters are powers of 1024.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::config) struct Size(pub(in crate::config) u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let power = match text[digits.len()..].trim() {
+            "" => Some(0),
+            "K" | "KiB" => Some(1),
+            "M" | "MiB" => Some(2),
+            "G" | "GiB" => Some(3),
+            "T" | "TiB" => Some(4),
+            _ => None,
+        };
+        let bytes =
+            digits.parse::<u64>().ok().zip(power).and_then(|(n, power)| n.checked_mul(1024_u64.pow(power)));
+        bytes.map(Size).ok_or_else(|| format!("{text:?} is no size: 500M or 1T was expected"))
+    }
+}

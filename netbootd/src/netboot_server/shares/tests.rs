@@ -1,7 +1,7 @@
 use std::fs;
 
 use bsdp::DisabledModels;
-use imagestore::Mount;
+use imagestore::{BootTree, Mount};
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn scanned(root: &Path) -> Scan {
         rescan: std::time::Duration::ZERO,
     };
     let tree = BootTree::new(&[Mount { at: String::new(), folder: root.to_owned() }]).unwrap();
-    scan(&netboot, &tree)
+    scan(&netboot, &Files::new(tree, None))
 }
 
 #[test]

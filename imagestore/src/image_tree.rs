@@ -1,0 +1,186 @@
+//! The images of a store as clients see them: each below its own name, and wherever else its label `at` says.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{BootFile, BootPath, Catalogue, Digest, ImageKind, Manifest, OpenError, Store, StoreError};
+
+/// The images of a catalogue as one tree. It stays as it is: another catalogue is another tree.
+#[derive(Debug)]
+pub struct ImageTree {
+    store: Store,
+    places: Vec<Place>,
+    /// Places by the first component of their path, in lower case; those at the root under the empty one.
+    by_first: HashMap<Vec<u8>, Vec<usize>>,
+    manifests: Mutex<HashMap<Digest, Arc<Manifest>>>,
+    images: Vec<(String, ImageKind)>,
+}
+
+#[derive(Debug)]
+struct Place {
+    prefix: Vec<Vec<u8>>,
+    version: Digest,
+}
+
+impl ImageTree {
+    /// Of what a catalogue says is current.
+    pub fn new(store: Store, catalogue: &Catalogue) -> Self {
+        let mut tree = ImageTree {
+            store,
+            places: Vec::new(),
+            by_first: HashMap::new(),
+            manifests: Mutex::default(),
+            images: Vec::new(),
+        };
+        for (name, record) in &catalogue.images {
+            let Some(version) = record.current() else { continue };
+            tree.images.push((name.clone(), version.kind));
+            tree.add(name, version.manifest);
+            if version.kind == ImageKind::Nbi {
+                tree.add(&netboot_folder(name), version.manifest);
+            }
+            for at in version.labels.get(AT).into_iter().flat_map(|at| at.split(',')) {
+                tree.add(at.trim(), version.manifest);
+            }
+        }
+        tree
+    }
+
+    /// The names and kinds of all images.
+    pub fn images(&self) -> &[(String, ImageKind)] {
+        &self.images
+    }
+
+    /// Opens a client's path; a machine that boots keeps the image's version from being collected.
+    pub fn open(&self, path: &BootPath) -> Result<BootFile, OpenError> {
+        let components: Vec<&[u8]> = path.components().collect();
+        let first = components.first().map(|first| first.to_ascii_lowercase()).unwrap_or_default();
+        let named = self.by_first.get(&first).into_iter().flatten();
+        let at_root = self.by_first.get(&b""[..]).into_iter().flatten();
+        for place in named.chain(at_root).map(|at| &self.places[*at]) {
+            let Some(inside) = strip(&components, &place.prefix) else { continue };
+            let Ok(inside) = BootPath::parse(&inside.join(&b'/')) else { continue };
+            let Ok(manifest) = self.manifest(place.version) else { continue };
+            let Some(file) = manifest.find(&inside) else { continue };
+            return match self.store.blob(&file.digest) {
+                Ok(blob) => {
+                    // Nobody waits for a lease; without it only a collection in these minutes could hurt.
+                    let _ = self.store.lease(&place.version);
+                    Ok(blob)
+                }
+                Err(StoreError::Io { source, .. }) => Err(OpenError::Io(source)),
+                Err(_) => Err(OpenError::Withdrawn),
+            };
+        }
+        Err(OpenError::NotFound)
+    }
+
+    fn manifest(&self, version: Digest) -> Result<Arc<Manifest>, StoreError> {
+        let mut manifests = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(manifest) = manifests.get(&version) {
+            return Ok(Arc::clone(manifest));
+        }
+        let manifest = Arc::new(self.store.manifest(&version)?);
+        if manifests.len() >= MAX_MANIFESTS {
+            manifests.clear();
+        }
+        manifests.insert(version, Arc::clone(&manifest));
+        Ok(manifest)
+    }
+
+    fn add(&mut self, at: &str, version: Digest) {
+        let prefix: Vec<Vec<u8>> = at
+            .split(['/', '\\'])
+            .filter(|part| !matches!(*part, "" | "."))
+            .map(|part| part.as_bytes().to_vec())
+            .collect();
+        let first = prefix.first().map(|first| first.to_ascii_lowercase()).unwrap_or_default();
+        self.by_first.entry(first).or_default().push(self.places.len());
+        self.places.push(Place { prefix, version });
+    }
+}
+
+/// Where Macs find an image of a store.
+pub fn netboot_folder(name: &str) -> String {
+    format!("NetBoot/{NETBOOT_SHARE}/{name}.nbi")
+}
+
+fn strip<'a>(components: &'a [&'a [u8]], prefix: &[Vec<u8>]) -> Option<&'a [&'a [u8]]> {
+    let (head, rest) = components.split_at_checked(prefix.len())?;
+    let same = head.iter().zip(prefix).all(|(have, want)| have.eq_ignore_ascii_case(want));
+    same.then_some(rest)
+}
+
+/// The share of the store's own NetBoot images.
+pub const NETBOOT_SHARE: &str = "Images";
+/// The label that puts an image at further paths, with commas between them; `.` is the root.
+pub const AT: &str = "at";
+/// Manifests that are kept in memory; a few kilobytes each.
+const MAX_MANIFESTS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::{FileEntry, Limits, Quiet, Version};
+
+    fn put(store: &Store, name: &str, kind: ImageKind, at: Option<&str>, files: &[&str]) -> Digest {
+        let mut writer = store.write().unwrap();
+        let take = |path: &&str| {
+            let bytes = format!("{name} {path}");
+            let (digest, size) = writer.put(Path::new(path), &mut bytes.as_bytes(), &mut Quiet).unwrap();
+            FileEntry { path: (*path).into(), digest, size }
+        };
+        let manifest = Manifest { kind, files: files.iter().map(take).collect() };
+        let labels = at.map(|at| BTreeMap::from([(AT.to_owned(), at.to_owned())])).unwrap_or_default();
+        let version = Version {
+            manifest: manifest.digest(),
+            kind,
+            files: files.len(),
+            size: manifest.size(),
+            labels,
+            source: String::new(),
+            at: 0,
+        };
+        writer.commit(name, &manifest, version, &mut Quiet).unwrap();
+        manifest.digest()
+    }
+
+    fn text(tree: &ImageTree, path: &str) -> Result<String, OpenError> {
+        let file = tree.open(&BootPath::parse(path.as_bytes()).unwrap())?;
+        let mut bytes = vec![0; file.len() as usize];
+        file.read_exact_at(0, &mut bytes).unwrap();
+        Ok(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn an_image_is_below_its_name_and_wherever_its_label_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Limits::default()).unwrap();
+        put(
+            &store,
+            "WinPE",
+            ImageKind::WinPe,
+            Some("., images/pe"),
+            &["boot/x64/wdsnbp.com", "sources/boot.wim"],
+        );
+        let mac = put(&store, "Sierra Install", ImageKind::Nbi, None, &["i386/booter"]);
+        let tree = ImageTree::new(store.clone(), &store.catalogue().unwrap());
+        let wanted = "WinPE boot/x64/wdsnbp.com";
+        for path in ["WinPE/boot/x64/wdsnbp.com", "\\Boot\\x64\\WDSNBP.com", "/images/PE/boot/x64/wdsnbp.com"]
+        {
+            assert_eq!(text(&tree, path).unwrap(), wanted, "{path}");
+        }
+        assert_eq!(
+            text(&tree, "NetBoot/Images/Sierra Install.nbi/i386/booter").unwrap(),
+            "Sierra Install i386/booter"
+        );
+        assert!(matches!(text(&tree, "boot/x64/none"), Err(OpenError::NotFound)));
+        assert!(store.leased().unwrap().contains(&mac));
+        let booter = store.manifest(&mac).unwrap().files[0].digest;
+        store.withdraw(&booter).unwrap();
+        assert!(matches!(text(&tree, "Sierra Install/i386/booter"), Err(OpenError::Withdrawn)));
+    }
+}

@@ -1,0 +1,320 @@
+//! `netbootd image`: the image store from the command line.
+
+mod progress;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use imagestore::ingest::{Import, import, roles_of};
+use imagestore::{Catalogue, Digest, ImageKind, ImageRecord, Scrubbed, Store, StoreError};
+use indicatif::HumanBytes;
+use serde::Serialize;
+
+use super::client::config_of;
+use super::table::table;
+use super::{Failure, SiteArgs};
+use progress::Progress;
+
+/// `netbootd image`.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    #[command(subcommand)]
+    command: ImageCommand,
+    #[command(flatten)]
+    site: SiteArgs,
+    /// The store's folder, instead of the configuration's.
+    #[arg(long, value_name = "DIR", global = true)]
+    store: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImageCommand {
+    /// Show the images.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one image: its versions, files, and the boot roles that it fills.
+    Show {
+        /// Its name.
+        name: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take an image in: a folder, an .nbi folder, a .wim, .iso, .dmg, or any file.
+    Import {
+        /// Where it is.
+        path: PathBuf,
+        /// What to call it, instead of what the source suggests.
+        #[arg(long)]
+        name: Option<String>,
+        /// A word for it: KEY=VALUE. The label `at` names further paths that it is served at, with commas; `.` is the root.
+        #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+        label: Vec<(String, String)>,
+    },
+    /// Read an image's bytes again, or those of the whole store; what is damaged is withdrawn.
+    Verify {
+        /// The image; without it, every blob is read.
+        name: Option<String>,
+    },
+    /// Write an image's files into a folder.
+    Export {
+        /// Its name.
+        name: String,
+        /// The folder; it is made.
+        folder: PathBuf,
+    },
+    /// Remove an image or one version of it, and what nothing else needs.
+    Remove {
+        /// Its name.
+        name: String,
+        /// The version, instead of all of them.
+        #[arg(long)]
+        version: Option<Digest>,
+    },
+    /// Make a version the one that is served, or give it labels.
+    Tag {
+        /// The image's name.
+        name: String,
+        /// The version; without it, the one that is served.
+        version: Option<Digest>,
+        /// A word for it: KEY=VALUE; an empty value takes the label away.
+        #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+        label: Vec<(String, String)>,
+    },
+    /// Remove the blobs that no image and no running boot needs.
+    Gc,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Runs one command on the store. A running netbootd takes up what changes within a second.
+#[allow(clippy::print_stdout, clippy::print_stderr)] // the command's output
+pub fn run(args: &ImageArgs) -> Result<(), Failure> {
+    let store = open(args)?;
+    match &args.command {
+        ImageCommand::List { json } => {
+            let catalogue = store.catalogue().map_err(failure)?;
+            if *json { print_json(&catalogue.images) } else { print_text(&list(&catalogue)) }
+        }
+        ImageCommand::Show { name, json } => {
+            let record = record(&store, name)?;
+            let manifest = store.manifest(&record.current).map_err(failure)?;
+            if *json {
+                print_json(&serde_json::json!({ "name": name, "record": record, "manifest": manifest }))
+            } else {
+                print_text(&show(name, &record, &manifest))
+            }
+        }
+        ImageCommand::Import { path, name, label } => {
+            let labels: BTreeMap<String, String> = label.iter().cloned().collect();
+            let wanted = Import { name: name.clone(), labels, at: now() };
+            let mut progress = Progress::new("import");
+            let imported = import(&store, path, wanted, &mut progress);
+            progress.done();
+            let imported = imported.map_err(|error| match error {
+                imagestore::ingest::IngestError::Store(StoreError::Busy) => failure(StoreError::Busy),
+                error => Failure::NoAnswer(with_causes(&error)),
+            })?;
+            for finding in &imported.findings {
+                println!("note: {finding}");
+            }
+            // The words that runbooks for Macs' images look for.
+            println!("New image distributed: {}", imported.name);
+            println!("{}", imported.record.current);
+            Ok(())
+        }
+        ImageCommand::Verify { name } => verify(&store, name.as_deref()),
+        ImageCommand::Export { name, folder } => export(&store, name, folder),
+        ImageCommand::Remove { name, version } => {
+            store.write().and_then(|writer| writer.remove(name, *version)).map_err(failure)?;
+            collect(&store)
+        }
+        ImageCommand::Tag { name, version, label } => {
+            let tagged =
+                store.write().and_then(|writer| writer.tag(name, *version, label)).map_err(failure)?;
+            println!("{}", tagged.current);
+            Ok(())
+        }
+        ImageCommand::Gc => collect(&store),
+    }
+}
+
+fn open(args: &ImageArgs) -> Result<Store, Failure> {
+    let (folder, limits) = match &args.store {
+        Some(folder) => (folder.clone(), imagestore::Limits::default()),
+        None => {
+            let config = config_of(&args.site)?;
+            (config.store_folder(), config.store.limits)
+        }
+    };
+    Store::open(&folder, limits).map_err(failure)
+}
+
+fn record(store: &Store, name: &str) -> Result<ImageRecord, Failure> {
+    let record = store.catalogue().map_err(failure)?.images.remove(name);
+    record.ok_or_else(|| failure(StoreError::NoImage(name.to_owned())))
+}
+
+fn list(catalogue: &Catalogue) -> String {
+    let row = |(name, record): (&String, &ImageRecord)| {
+        let current = record.current();
+        let cell = |value: fn(&imagestore::Version) -> String| current.map(value).unwrap_or_default();
+        vec![
+            name.clone(),
+            cell(|version| version.kind.to_string()),
+            record.current.to_string()[..12].to_owned(),
+            record.versions.len().to_string(),
+            cell(|version| version.files.to_string()),
+            cell(|version| HumanBytes(version.size).to_string()),
+            cell(|version| time(version.at)),
+        ]
+    };
+    let heading = ["NAME", "KIND", "VERSION", "VERSIONS", "FILES", "SIZE", "TAKEN IN"];
+    table(&heading, &catalogue.images.iter().map(row).collect::<Vec<_>>())
+}
+
+fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Manifest) -> String {
+    let mut text = format!("{name} ({})\n\n", manifest.kind);
+    let row = |version: &imagestore::Version| {
+        let mark = if version.manifest == record.current { "served" } else { "" };
+        let labels: Vec<String> =
+            version.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        vec![
+            version.manifest.to_string(),
+            mark.into(),
+            time(version.at),
+            labels.join(" "),
+            version.source.clone(),
+        ]
+    };
+    let rows: Vec<_> = record.versions.iter().map(row).collect();
+    text.push_str(&table(&["VERSION", "", "TAKEN IN", "LABELS", "FROM"], &rows));
+    let files: Vec<_> = manifest
+        .files
+        .iter()
+        .map(|file| vec![file.path.clone(), HumanBytes(file.size).to_string(), file.digest.to_string()])
+        .collect();
+    text.push_str(&format!("\n{}", table(&["FILE", "SIZE", "SHA-256"], &files)));
+    if manifest.kind == ImageKind::WinPe {
+        let roles = roles_of(manifest.files.iter().map(|file| file.path.as_str()));
+        let rows: Vec<_> = roles
+            .into_iter()
+            .map(|(role, filled)| {
+                vec![
+                    role.name.into(),
+                    if filled { "there" } else { "missing" }.into(),
+                    role.needed_for.into(),
+                ]
+            })
+            .collect();
+        text.push_str(&format!("\n{}", table(&["ROLE", "", "FOR"], &rows)));
+    }
+    text
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn verify(store: &Store, name: Option<&str>) -> Result<(), Failure> {
+    let mut progress = Progress::new("verify");
+    let scrubbed = match name {
+        None => store.scrub(&mut progress),
+        Some(name) => store.verify(&record(store, name)?.current, &mut progress),
+    };
+    progress.done();
+    let Scrubbed { blobs, bytes, bad, missing } = scrubbed.map_err(failure)?;
+    println!("{blobs} blobs with {} read", HumanBytes(bytes));
+    for digest in &bad {
+        println!("damaged and withdrawn: {digest}");
+    }
+    for digest in missing.iter().filter(|digest| !bad.contains(digest)) {
+        println!("missing: {digest}");
+    }
+    if bad.is_empty() && missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::NoAnswer(
+        "take the images that need them in again; until then they are not announced".into(),
+    ))
+}
+
+fn export(store: &Store, name: &str, folder: &Path) -> Result<(), Failure> {
+    let manifest = store.manifest(&record(store, name)?.current).map_err(failure)?;
+    let cannot = |path: &Path, error: &dyn std::fmt::Display| {
+        Failure::Unusable(format!("cannot write {}: {error}", path.display()))
+    };
+    for file in &manifest.files {
+        // Every path was checked when it came in, and is once more.
+        imagestore::BootPath::parse(file.path.as_bytes()).map_err(|error| cannot(folder, &error))?;
+        let place = folder.join(&file.path);
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent).map_err(|error| cannot(parent, &error))?;
+        }
+        let blob = store.blob(&file.digest).map_err(failure)?;
+        let mut out = fs::File::create(&place).map_err(|error| cannot(&place, &error))?;
+        blob.copy_to(&mut out).map_err(|error| cannot(&place, &error))?;
+    }
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn collect(store: &Store) -> Result<(), Failure> {
+    let collected = store.write().and_then(imagestore::Writer::collect).map_err(failure)?;
+    println!(
+        "{} blobs with {} removed, {} kept",
+        collected.blobs,
+        HumanBytes(collected.bytes),
+        collected.kept
+    );
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string_pretty(value).map_err(|error| Failure::Bug(error.to_string()))?);
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn print_text(text: &str) -> Result<(), Failure> {
+    print!("{text}");
+    Ok(())
+}
+
+fn failure(error: StoreError) -> Failure {
+    match error {
+        StoreError::NoImage(_)
+        | StoreError::NoVersion { .. }
+        | StoreError::Busy
+        | StoreError::Blob { .. } => Failure::NoAnswer(error.to_string()),
+        error => Failure::Unusable(with_causes(&error)),
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(&format!(": {words}"));
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn time(at: u64) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(at)).to_string()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

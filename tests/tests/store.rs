@@ -1,0 +1,189 @@
+//! Machines that boot from the image store, and a store that is killed at any instant.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use netbootd_tests::mac::{self, Nbi, sha256};
+use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::{Lab, Netbootd, Process};
+
+fn image(store: &Path, words: &[&str]) -> Output {
+    let output = Command::new(program()).arg("image").args(words).arg("--store").arg(store).output().unwrap();
+    eprintln!(
+        "{words:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn a_mac_boots_from_the_store_and_an_update_leaves_its_transfer_alone() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("mac");
+    lab.plug("mac", "en0", "br0", "10.77.0.50/24");
+    let netbootd = Netbootd::start(&lab, &root, "[dhcp]\nmode = \"off\"\n");
+    let store = lab.folder().join("state/images");
+    let folder = Nbi { name: "Sierra", index: 5, root_size: 40 << 20, more: "" }.put(&lab.folder());
+    let imported = image(&store, &["import", &text(&folder)]);
+    assert!(String::from_utf8_lossy(&imported.stdout).contains("New image distributed: Sierra"));
+    netbootd.wait_for("folder=\"Sierra.nbi\"", Duration::from_secs(10));
+    let boot = lab.command("mac", &mac::client()).args(["en0", "boot"]).output().unwrap();
+    let said = String::from_utf8(boot.stdout).unwrap();
+    assert!(said.contains("root http://10.77.0.1/NetBoot/Images/Sierra.nbi/NetInstall.dmg"), "{said}");
+    assert!(said.contains(&sha256(&folder.join("NetInstall.dmg"))), "{said}");
+
+    // A slow client is half-way through the old root when a new one takes its place, and the old one is collected.
+    let old = sha256(&folder.join("NetInstall.dmg"));
+    let url = format!("http://{SERVER}/Sierra/NetInstall.dmg");
+    let out = lab.folder().join("out");
+    let mut slow = lab.command("mac", "curl");
+    let slow = slow.args([
+        "-sS",
+        "--limit-rate",
+        "20M",
+        "-o",
+        &text(&out),
+        "-w",
+        "fetched %{size_download}\n",
+        &url,
+    ]);
+    let slow = Process::start("curl", slow);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while fs::metadata(&out).map_or(0, |data| data.len()) == 0 {
+        assert!(Instant::now() < deadline, "curl begins");
+        thread::yield_now();
+    }
+    fs::write(folder.join("NetInstall.dmg"), vec![9; 1_000_000]).unwrap();
+    assert!(image(&store, &["import", &text(&folder)]).status.success());
+    let versions = String::from_utf8(image(&store, &["show", "Sierra", "--json"]).stdout).unwrap();
+    assert_eq!(versions.matches("\"manifest\": \"").count(), 2, "{versions}");
+    netbootd.wait_for("image catalogue read", Duration::from_secs(10));
+    slow.wait_for("fetched 41943040", Duration::from_secs(60));
+    assert_eq!(sha256(&out), old);
+    let fresh = lab.command("mac", "curl").args(["-sS", "--retry", "3", &url]).output().unwrap();
+    assert_eq!(fresh.stdout.len(), 1_000_000);
+}
+
+#[test]
+fn a_damaged_image_is_announced_to_nobody_until_it_is_repaired() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("mac");
+    lab.plug("mac", "en0", "br0", "10.77.0.50/24");
+    let store = lab.folder().join("state/images");
+    let folder = Nbi { name: "Sierra", index: 5, root_size: 3_000_000, more: "" }.put(&lab.folder());
+    assert!(image(&store, &["import", &text(&folder)]).status.success());
+    let digest = sha256(&folder.join("i386/booter"));
+    let blob = store.join("blobs").join(&digest[..2]).join(&digest);
+    fs::remove_file(&blob).unwrap();
+    fs::write(&blob, "rotten").unwrap();
+    let verified = image(&store, &["verify"]);
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&verified.stdout).contains(&format!("damaged and withdrawn: {digest}")));
+    let netbootd = Netbootd::start(&lab, &root, "[dhcp]\nmode = \"off\"\n[netboot]\nrescan = \"1s\"\n");
+    assert!(netbootd.log().contains("the booter i386/booter is missing"), "{}", netbootd.log());
+    assert!(image(&store, &["import", &text(&folder)]).status.success());
+    netbootd.wait_for("folder=\"Sierra.nbi\" image=81000005", Duration::from_secs(20));
+    assert!(image(&store, &["verify", "Sierra"]).status.success());
+}
+
+/// A source whose ingest takes long enough to be killed in the middle of.
+fn source(folder: &Path) -> PathBuf {
+    let source = folder.join("source");
+    fs::create_dir_all(source.join("below")).unwrap();
+    for n in 0..40_u32 {
+        let bytes: Vec<u8> =
+            (0..400_000_u32).map(|at| (at.wrapping_mul(2_654_435_761 + n) >> 13) as u8).collect();
+        fs::write(source.join(format!("below/{n}.bin")), bytes).unwrap();
+    }
+    source
+}
+
+#[test]
+fn an_ingest_killed_at_any_instant_leaves_the_old_state_or_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, source) = (folder.path().join("store"), source(folder.path()));
+    fs::write(folder.path().join("first"), "first").unwrap();
+    assert!(image(&store, &["import", &text(&folder.path().join("first"))]).status.success());
+    let whole = Instant::now();
+    let probe = folder.path().join("probe");
+    assert!(image(&probe, &["import", &text(&source), "--name", "big"]).status.success());
+    let whole = whole.elapsed();
+    let mut committed = 0;
+    for round in 0..200_u32 {
+        let mut child = Command::new(program())
+            .args(["image", "import", "--name", "big", "--store"])
+            .arg(&store)
+            .arg(&source)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Spread over the whole ingest and as long again: the machine may be busier than it was.
+        thread::sleep(whole.mul_f64(f64::from(round) / 100.0));
+        let _ = child.kill(); // it may have ended by itself
+        child.wait().unwrap();
+        let shown = Command::new(program())
+            .args(["image", "list", "--json", "--store"])
+            .arg(&store)
+            .output()
+            .unwrap();
+        assert!(shown.status.success(), "round {round}: {}", String::from_utf8_lossy(&shown.stderr));
+        let images = String::from_utf8(shown.stdout).unwrap();
+        assert!(images.contains("\"first\""), "round {round}: {images}");
+        if images.contains("\"big\"") {
+            committed += 1;
+            let verified =
+                Command::new(program()).args(["image", "verify", "--store"]).arg(&store).output().unwrap();
+            assert!(
+                verified.status.success(),
+                "round {round}: {}",
+                String::from_utf8_lossy(&verified.stdout)
+            );
+            // Begin again with the image gone, so that the next round has all of it to do.
+            let removed = Command::new(program())
+                .args(["image", "remove", "big", "--store"])
+                .arg(&store)
+                .output()
+                .unwrap();
+            assert!(removed.status.success(), "round {round}");
+        }
+    }
+    eprintln!("{committed} of 200 rounds committed");
+    assert!(image(&store, &["import", &text(&source), "--name", "big"]).status.success());
+    assert!(image(&store, &["verify"]).status.success());
+    assert!(committed > 0, "some rounds reach the end");
+}
+
+#[test]
+fn a_full_disk_is_told_of_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = folder.path().join("small");
+    fs::create_dir(&mount).unwrap();
+    let small =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(&mount).status().unwrap();
+    assert!(small.success());
+    let source = source(folder.path());
+    let store = mount.join("store");
+    let refused = image(&store, &["import", &text(&source)]);
+    fs::write(folder.path().join("fits"), vec![3; 1_000_000]).unwrap();
+    let fits = image(&store, &["import", &text(&folder.path().join("fits"))]);
+    let left = fs::read_dir(store.join("incoming")).unwrap().count();
+    let verified = image(&store, &["verify"]);
+    assert!(Command::new("umount").arg(&mount).status().unwrap().success());
+    assert_eq!(refused.status.code(), Some(1));
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(words.contains("bytes are needed") && words.contains("are free"), "{words}");
+    assert!(fits.status.success() && verified.status.success());
+    assert_eq!(left, 0);
+}
