@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use crate::Digest;
+use crate::{Digest, Digester, Observer};
 
 /// A file that is being served. It keeps the bytes it was opened with: a replaced file is another one.
 #[derive(Debug)]
@@ -92,6 +92,13 @@ impl BootFile {
         Ok(())
     }
 
+    /// The digest of all of it.
+    pub(crate) fn digest(&self, observer: &mut dyn Observer) -> io::Result<Digest> {
+        let mut sink = Hashing { digester: Digester::default(), observer };
+        self.copy_to(&mut sink)?;
+        Ok(sink.digester.finish())
+    }
+
     /// Fills `buf` from `offset`. A range that ends beyond the length is the caller's mistake and reads as shrunk.
     pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         let mut done = 0;
@@ -104,6 +111,24 @@ impl BootFile {
                 Err(source) => return Err(ReadError::Io { at, source }),
             }
         }
+        Ok(())
+    }
+}
+
+/// Takes bytes for their digest only.
+struct Hashing<'a> {
+    digester: Digester,
+    observer: &'a mut dyn Observer,
+}
+
+impl io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.digester.update(bytes);
+        self.observer.bytes(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Taking images in: what lies at a path decides how.
 
 mod container;
+mod content;
 mod disk;
 mod folder;
 mod roles;
@@ -16,6 +17,7 @@ use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
 use crate::wim::WimError;
 use crate::{BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
 
+pub use content::import_content;
 pub use disk::{DiskImage, DiskImageError};
 pub use roles::{Role, roles_of};
 

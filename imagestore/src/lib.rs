@@ -7,6 +7,7 @@ mod digest;
 mod file;
 mod image_tree;
 pub mod ingest;
+pub mod library;
 mod manifest;
 mod path;
 mod pe;

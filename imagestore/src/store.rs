@@ -4,6 +4,7 @@
 //! blobs/ab/ab12…      the bytes, read-only, never changed
 //! incoming/…          bytes that are not committed yet; swept by the next writer
 //! quarantine/ab12…    bytes that are not what their name says
+//! foreign/ab12…       where a blob lies that is served in place
 //! leases/…            versions that a running boot may still need
 //! catalogue.redb      images: name, versions, labels
 //! lock                held by the one writer
@@ -13,6 +14,7 @@
 //! their folders synced, and then the catalogue says so in one transaction. A crash leaves the old state or the new one.
 
 mod catalogue;
+mod foreign;
 mod gc;
 mod scrub;
 mod writer;
@@ -112,7 +114,7 @@ pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Err
 impl Store {
     /// Opens the store in a folder, and makes it when it is not there.
     pub fn open(root: &Path, limits: Limits) -> Result<Self, StoreError> {
-        for below in ["blobs", "incoming", "quarantine", "leases"] {
+        for below in ["blobs", "incoming", "quarantine", "leases", "foreign"] {
             let folder = root.join(below);
             fs::create_dir_all(&folder).map_err(io_error("make", &folder))?;
         }
@@ -141,14 +143,17 @@ impl Store {
             io::ErrorKind::NotFound => StoreError::Blob { digest: *digest, what: "missing" },
             _ => io_error("open", &path)(error),
         };
-        let file = File::open(&path).map_err(missing)?;
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) => return self.foreign_blob(digest).ok_or_else(|| missing(error)),
+        };
         let metadata = file.metadata().map_err(io_error("read", &path))?;
         Ok(BootFile::of_blob(file, &metadata, digest))
     }
 
-    /// Whether a blob is there, by its name alone.
+    /// Whether a blob is there, by its name alone, or unchanged where it lies.
     pub fn contains(&self, digest: &Digest) -> bool {
-        self.blob_path(digest).exists()
+        self.blob_path(digest).exists() || self.foreign_blob(digest).is_some()
     }
 
     /// The manifest of a version.

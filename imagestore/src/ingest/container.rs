@@ -16,6 +16,21 @@ pub(super) fn take(
     path: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Taken, IngestError> {
+    let whole = |writer: &mut Writer, observer: &mut dyn Observer| {
+        let taken = take_file(writer, path, observer)?;
+        let file = taken.files.into_iter().next().ok_or_else(|| IngestError::Empty(path.to_owned()))?;
+        Ok(FileEntry { path: "sources/boot.wim".into(), ..file })
+    };
+    take_from(writer, path, whole, observer)
+}
+
+/// Takes in what is inside; `whole` says how the image itself becomes a file of the store, when that is what boots.
+pub(super) fn take_from(
+    writer: &mut Writer,
+    path: &Path,
+    whole: impl FnOnce(&mut Writer, &mut dyn Observer) -> Result<FileEntry, IngestError>,
+    observer: &mut dyn Observer,
+) -> Result<Taken, IngestError> {
     if fs::metadata(path).map_err(read_error(path))?.len() == 0 {
         return Err(IngestError::Empty(path.to_owned()));
     }
@@ -26,7 +41,7 @@ pub(super) fn take(
             let (folder, _) = info.path.rsplit_once('/').unwrap_or_default();
             take_netboot_set(writer, path, &wim, info.image, folder, observer)
         }
-        None => take_windows_pe(writer, path, &wim, observer),
+        None => take_windows_pe(writer, path, &wim, whole, observer),
     }
 }
 
@@ -63,6 +78,7 @@ fn take_windows_pe(
     writer: &mut Writer,
     path: &Path,
     wim: &Wim,
+    whole: impl FnOnce(&mut Writer, &mut dyn Observer) -> Result<FileEntry, IngestError>,
     observer: &mut dyn Observer,
 ) -> Result<Taken, IngestError> {
     let images = wim.images();
@@ -101,8 +117,7 @@ fn take_windows_pe(
         wanted.iter().find(|(known, _)| *known == entry).map(|(_, at)| at.clone()).unwrap_or_default()
     };
     let mut files = read(writer, wim, places, place, observer)?;
-    let whole = take_file(writer, path, observer)?;
-    files.extend(whole.files.into_iter().map(|file| FileEntry { path: "sources/boot.wim".into(), ..file }));
+    files.push(whole(writer, observer)?);
     Ok(Taken { name: stem(path), kind: ImageKind::WinPe, files, findings })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::{Store, StoreError, Writer, catalogue, io_error};
+use super::{Store, StoreError, Writer, catalogue, foreign, io_error};
 use crate::{Digest, ImageRecord};
 
 /// What was collected.
@@ -70,6 +70,9 @@ impl Writer {
             fs::remove_file(&path).map_err(io_error("remove", &path))?;
             collected.blobs += 1;
             collected.bytes += size;
+        }
+        for digest in store.foreign_digests()?.iter().filter(|digest| !reachable.contains(digest)) {
+            foreign::forget(store, digest)?;
         }
         Ok(collected)
     }

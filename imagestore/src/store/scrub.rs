@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use super::writer::digest_of;
-use super::{Observer, Store, StoreError, io_error};
+use super::{Observer, Store, StoreError, foreign, io_error};
 use crate::Digest;
 
 /// What a look at blobs has found.
@@ -31,6 +31,14 @@ impl Store {
             scrubbed.blobs += 1;
             scrubbed.bytes += size;
             if !self.is_whole(&digest, observer)? {
+                self.withdraw(&digest)?;
+                scrubbed.bad.push(digest);
+            }
+        }
+        for digest in self.foreign_digests()? {
+            observer.file(&digest.to_string());
+            scrubbed.blobs += 1;
+            if self.contains(&digest) && !self.is_whole(&digest, observer)? {
                 self.withdraw(&digest)?;
                 scrubbed.bad.push(digest);
             }
@@ -62,6 +70,9 @@ impl Store {
 
     /// Moves a bad blob away. Nothing is announced that needs it from then on.
     pub fn withdraw(&self, digest: &Digest) -> Result<(), StoreError> {
+        if !self.blob_path(digest).exists() {
+            return foreign::forget(self, digest);
+        }
         let (from, to) = (self.blob_path(digest), self.root.join("quarantine").join(digest.to_string()));
         fs::rename(&from, &to).map_err(io_error("move", &from))
     }
@@ -88,10 +99,11 @@ impl Store {
     /// Whether a blob's bytes have its digest. A read error means that they have not.
     fn is_whole(&self, digest: &Digest, observer: &mut dyn Observer) -> Result<bool, StoreError> {
         let path = self.blob_path(digest);
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) => return Err(io_error("open", &path)(error)),
-        };
+        if !path.exists() {
+            let read = self.blob(digest).ok().and_then(|blob| blob.digest(observer).ok());
+            return Ok(read == Some(*digest));
+        }
+        let mut file = File::open(&path).map_err(io_error("open", &path))?;
         let read = digest_of(Path::new(&path), &mut file, observer);
         Ok(read.is_ok_and(|(found, _)| found == *digest))
     }
