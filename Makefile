@@ -26,7 +26,7 @@ lint: tools
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny check bans licenses sources
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
+	cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools
