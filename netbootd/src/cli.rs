@@ -215,5 +215,19 @@ pub fn chosen_config(source: &ConfigSource) -> Result<(Config, Findings, String)
     Ok((config, findings, which))
 }
 
+/// An error with its causes, each told once.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(&format!(": {words}"));
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// Where the configuration is when nothing else is said.
 const DEFAULT_CONFIG: &str = "/etc/netbootd/netbootd.toml";

@@ -174,6 +174,12 @@ pub struct Store {
     pub limits: imagestore::Limits,
     /// A folder whose content is taken in by itself.
     pub drop_folder: Option<PathBuf>,
+    /// ConfigMgr's content library.
+    pub content_library: Option<PathBuf>,
+    /// Its folders on other drives.
+    pub content_library_drives: Vec<PathBuf>,
+    /// How often these are looked at.
+    pub watch: Duration,
 }
 
 /// A folder of image folders.

@@ -62,6 +62,12 @@ impl Console {
                     self.say(&line);
                 }
             }
+            Event::ImageTaken(taken) => match &taken.image {
+                Some(name) => self.say(&format!("New image distributed: {name}")),
+                None => {
+                    self.say(&format!("{}: {}", taken.source, taken.detail.as_deref().unwrap_or_default()));
+                }
+            },
             Event::ImageFolderRead(read) => self.say(&image_folder_line(read)),
             Event::TransferStarted(started) if started.partial => {}
             Event::TransferStarted(started) => {

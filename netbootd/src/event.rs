@@ -22,6 +22,8 @@ pub enum Event {
     MacAnswered(MacAnswered),
     /// A Mac's image folder was read for the first time, or otherwise than before.
     ImageFolderRead(ImageFolderRead),
+    /// A source of images was dealt with.
+    ImageTaken(ImageTaken),
     /// A transfer was accepted.
     TransferStarted(TransferStarted),
     /// A transfer went on. At most ten a second for each transfer.
@@ -194,6 +196,17 @@ pub struct TransferFinished {
     /// From the request to the end.
     pub elapsed: Duration,
     /// More about the outcome: the client's error text, escaped; the read error.
+    pub detail: Option<String>,
+}
+
+/// A source of images that was dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageTaken {
+    /// Where it is: a path, or a content id.
+    pub source: String,
+    /// The image's name, when it was taken in.
+    pub image: Option<String>,
+    /// Why it was not, or what is to know about it.
     pub detail: Option<String>,
 }
 

@@ -23,3 +23,4 @@ pub mod serve;
 pub mod services;
 pub mod state;
 pub mod template;
+pub mod watch;

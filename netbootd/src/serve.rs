@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::address_server::{self, AddressServer};
-use crate::cli::{Failure, ServeArgs, chosen_config};
+use crate::cli::{Failure, ServeArgs, chosen_config, with_causes};
 use crate::config::{Config, LogFormat, Mode, Ports, Severity};
 use crate::console;
 use crate::files::Images;
@@ -26,6 +26,7 @@ use crate::netboot_server::NetbootServer;
 use crate::reload::{self, ConfigSource};
 use crate::services::{Services, Snapshot};
 use crate::state::State;
+use crate::watch::Watcher;
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -86,6 +87,7 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     }
     rescan(&services).await;
     tasks.spawn(rescan_now_and_then(Arc::clone(&services)));
+    tasks.spawn(watch_sources(Arc::clone(&services)));
     tasks.spawn(watch_catalogue(Arc::clone(&services)));
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
@@ -124,6 +126,28 @@ async fn rescan_now_and_then(services: Arc<Services>) {
         }
         tokio::select! {
             () = tokio::time::sleep(every) => rescan(&services).await,
+            () = services.shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Takes in what comes to the drop folder and the content library.
+async fn watch_sources(services: Arc<Services>) {
+    let config = services.snapshot.load().config.clone();
+    let Ok(store) = Store::open(&config.store_folder(), config.store.limits) else { return };
+    let mut watcher = Watcher::new(store, &config.store);
+    while !watcher.is_idle() && !config.store.watch.is_zero() {
+        let recorder = Arc::clone(&services);
+        let looked = tokio::task::spawn_blocking(move || {
+            watcher.look(&recorder.recorder);
+            watcher
+        });
+        watcher = match looked.await {
+            Ok(watcher) => watcher,
+            Err(error) => return error!(%error, "looking at the sources of images broke"),
+        };
+        tokio::select! {
+            () = tokio::time::sleep(config.store.watch) => {}
             () = services.shutdown.cancelled() => return,
         }
     }
@@ -270,16 +294,6 @@ fn cannot_bind(error: &io::Error, port: u16, iface: Option<&Iface>) -> Failure {
         )),
         _ => Failure::Unusable(format!("cannot bind port {port} on {on}: {error}")),
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 fn start_log(config: &Config, progress: bool) {

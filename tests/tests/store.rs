@@ -187,3 +187,72 @@ fn a_full_disk_is_told_of_and_leaves_nothing() {
     assert!(fits.status.success() && verified.status.success());
     assert_eq!(left, 0);
 }
+
+#[test]
+fn what_is_dropped_is_taken_in_once_it_has_stopped_growing() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    let drop_folder = lab.folder().join("drop");
+    fs::create_dir(&drop_folder).unwrap();
+    let store = lab.folder().join("state/images");
+    let config = format!("[store]\ndrop-folder = {:?}\nwatch = \"1s\"\n", text(&drop_folder));
+    let netbootd = Netbootd::start(&lab, &root, &config);
+    fs::write(drop_folder.join("bad.wim"), "no image").unwrap();
+    let growing = drop_folder.join("disk.bin");
+    let mut file = fs::File::create(&growing).unwrap();
+    let began = Instant::now();
+    let mut length = 0_u64;
+    while began.elapsed() < Duration::from_secs(4) {
+        std::io::Write::write_all(&mut file, &[7; 4096]).unwrap();
+        length += 4096;
+        thread::sleep(Duration::from_millis(50));
+        assert!(!netbootd.log().contains("New image distributed"), "a file that grows is left alone");
+    }
+    drop(file);
+    netbootd.wait_for("New image distributed: disk", Duration::from_secs(20));
+    netbootd.wait_for("image catalogue read", Duration::from_secs(10));
+    netbootd.wait_for("no image taken in source=", Duration::from_secs(10));
+    let curl = lab
+        .command("server", "curl")
+        .args(["-sS", &format!("http://{SERVER}/disk/DISK.bin")])
+        .output()
+        .unwrap();
+    assert_eq!(curl.stdout.len() as u64, length);
+    let sources = String::from_utf8(image(&store, &["sources"]).stdout).unwrap();
+    assert!(
+        sources.contains("bad.wim") && sources.contains("refused") && sources.contains("image disk"),
+        "{sources}"
+    );
+}
+
+#[test]
+fn a_mac_boots_from_the_content_library_in_place() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("mac");
+    lab.plug("mac", "en0", "br0", "10.77.0.50/24");
+    let library = lab.folder().join("SCCMContentLib");
+    let set = Nbi { name: "Sierra", index: 5, root_size: 5_000_000, more: "" }.put(&lab.folder());
+    for part in ["PkgLib", "DataLib/PS100005.1/Sierra.nbi/i386/x86_64", "FileLib"] {
+        fs::create_dir_all(library.join(part)).unwrap();
+    }
+    for path in ["NBImageInfo.plist", "NetInstall.dmg", "i386/booter", "i386/x86_64/kernelcache"] {
+        let hex = sha256(&set.join(path)).to_uppercase();
+        let place = library.join("FileLib").join(&hex[..4]);
+        fs::create_dir_all(&place).unwrap();
+        fs::copy(set.join(path), place.join(&hex)).unwrap();
+        let size = fs::metadata(set.join(path)).unwrap().len();
+        let ini = library.join(format!("DataLib/PS100005.1/Sierra.nbi/{path}.INI"));
+        fs::write(ini, format!("[File]\r\nHash={hex}\r\nSize={size}\r\n")).unwrap();
+    }
+    let config =
+        format!("[dhcp]\nmode = \"off\"\n[store]\ncontent-library = {:?}\nwatch = \"1s\"\n", text(&library));
+    let netbootd = Netbootd::start(&lab, &root, &config);
+    fs::write(library.join("PkgLib/PS100005.INI"), "[Packages]\r\nPS100005.1\r\n").unwrap();
+    netbootd.wait_for("folder=\"Sierra.nbi\" image=", Duration::from_secs(20));
+    let boot = lab.command("mac", &mac::client()).args(["en0", "boot"]).output().unwrap();
+    let said = String::from_utf8(boot.stdout).unwrap();
+    assert!(said.contains(&sha256(&set.join("NetInstall.dmg"))), "{said}");
+    let blobs = fs::read_dir(lab.folder().join("state/images/blobs")).unwrap().count();
+    assert_eq!(blobs, 1, "the manifest, and no copy");
+}

@@ -15,7 +15,8 @@ use serde::Serialize;
 
 use super::client::config_of;
 use super::table::table;
-use super::{Failure, SiteArgs};
+use super::{Failure, SiteArgs, with_causes};
+use crate::watch::{self, Outcomes};
 use progress::Progress;
 
 /// `netbootd image`.
@@ -87,6 +88,12 @@ enum ImageCommand {
         #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
         label: Vec<(String, String)>,
     },
+    /// Show what came of the sources that are watched: the drop folder and the content library.
+    Sources {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove the blobs that no image and no running boot needs.
     Gc,
 }
@@ -144,6 +151,10 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
             println!("{}", tagged.current);
             Ok(())
         }
+        ImageCommand::Sources { json } => {
+            let outcomes = watch::outcomes(&store);
+            if *json { print_json(&outcomes) } else { print_text(&sources(&outcomes)) }
+        }
         ImageCommand::Gc => collect(&store),
     }
 }
@@ -180,6 +191,15 @@ fn list(catalogue: &Catalogue) -> String {
     };
     let heading = ["NAME", "KIND", "VERSION", "VERSIONS", "FILES", "SIZE", "TAKEN IN"];
     table(&heading, &catalogue.images.iter().map(row).collect::<Vec<_>>())
+}
+
+fn sources(outcomes: &Outcomes) -> String {
+    let row = |(source, outcome): (&String, &watch::Outcome)| {
+        let state =
+            outcome.image.as_ref().map_or_else(|| "refused".to_owned(), |name| format!("image {name}"));
+        vec![source.clone(), state, outcome.detail.clone().unwrap_or_default()]
+    };
+    table(&["SOURCE", "STATE", "DETAIL"], &outcomes.iter().map(row).collect::<Vec<_>>())
 }
 
 fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Manifest) -> String {
@@ -296,19 +316,6 @@ fn failure(error: StoreError) -> Failure {
         | StoreError::Blob { .. } => Failure::NoAnswer(error.to_string()),
         error => Failure::Unusable(with_causes(&error)),
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(&format!(": {words}"));
-        }
-        cause = error.source();
-    }
-    text
 }
 
 fn time(at: u64) -> String {

@@ -91,6 +91,13 @@ fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
         let message = format!("there is no folder {}", folder.get_ref().display());
         findings.push(Finding::error(folder.span(), message));
     }
+    if let Some(folder) = &store.content_library
+        && let Err(error) = imagestore::library::ContentLibrary::open(folder.get_ref(), &[])
+    {
+        let finding = Finding::warning(folder.span(), error.to_string());
+        findings
+            .push(finding.help("name the SCCMContentLib folder; until it is there nothing is taken from it"));
+    }
     let bytes = |size: &Option<schema::Text<schema::Size>>| size.as_ref().map(|size| size.0.0);
     Store {
         folder: store.folder.clone(),
@@ -99,6 +106,9 @@ fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
             keep_free: bytes(&store.keep_free).unwrap_or(KEEP_FREE),
         },
         drop_folder: store.drop_folder.as_ref().map(|folder| folder.get_ref().clone()),
+        content_library: store.content_library.as_ref().map(|folder| folder.get_ref().clone()),
+        content_library_drives: store.content_library_drives.clone(),
+        watch: store.watch.as_ref().map_or(WATCH, |interval| interval.0.0),
     }
 }
 
@@ -149,3 +159,5 @@ fn is_proxy(dhcp: &schema::Dhcp) -> bool {
 
 /// What the image store leaves free unless told otherwise: enough for logs and leases.
 const KEEP_FREE: u64 = 1 << 30;
+/// How often sources of images are looked at unless told otherwise.
+const WATCH: std::time::Duration = std::time::Duration::from_secs(10);

@@ -164,6 +164,9 @@ pub(super) struct Store {
     pub(super) quota: Option<Text<Size>>,
     pub(super) keep_free: Option<Text<Size>>,
     pub(super) drop_folder: Option<Spanned<PathBuf>>,
+    pub(super) content_library: Option<Spanned<PathBuf>>,
+    pub(super) content_library_drives: Vec<PathBuf>,
+    pub(super) watch: Option<Text<Interval>>,
 }
 
 #[derive(Debug, Deserialize)]

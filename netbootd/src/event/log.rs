@@ -5,8 +5,8 @@
 use tracing::{debug, info, warn};
 
 use super::{
-    Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Refusal, TransferFinished,
-    TransferOutcome, TransferStarted,
+    Answered, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered, Proto, Refusal,
+    TransferFinished, TransferOutcome, TransferStarted,
 };
 
 /// Writes the line of one event.
@@ -15,6 +15,7 @@ pub(super) fn write(event: &Event) {
         Event::Decided(decided) => write_decided(decided),
         Event::MacAnswered(answered) => write_mac(answered),
         Event::ImageFolderRead(read) => write_image_folder(read),
+        Event::ImageTaken(taken) => write_taken(taken),
         Event::TransferStarted(started) => write_started(started),
         Event::TransferProgress { .. } => {}
         Event::TransferFinished(finished) => write_finished(finished),
@@ -117,6 +118,14 @@ fn write_image_folder(read: &ImageFolderRead) {
             problems = read.problems.join("; "),
             "image folder refused"
         );
+    }
+}
+
+fn write_taken(taken: &ImageTaken) {
+    match &taken.image {
+        // The words that runbooks for Macs' images look for.
+        Some(name) => info!(source = taken.source, detail = taken.detail, "New image distributed: {name}"),
+        None => warn!(source = taken.source, detail = taken.detail, "no image taken in"),
     }
 }
 
