@@ -3,19 +3,28 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use thiserror::Error;
 
-use crate::{Digest, Digester, Observer};
+use crate::{Digest, Digester, Filling, Observer};
 
 /// A file that is being served. It keeps the bytes it was opened with: a replaced file is another one.
 #[derive(Debug)]
 pub struct BootFile {
-    file: File,
+    bytes: Bytes,
     len: u64,
     modified: SystemTime,
     etag: String,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    /// All there.
+    There(File),
+    /// Still coming.
+    Coming(Arc<Filling>),
 }
 
 /// Why bytes of a file could not be read.
@@ -51,12 +60,29 @@ impl BootFile {
             metadata.mtime_nsec()
         );
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        BootFile { file, len: metadata.len(), modified, etag }
+        BootFile { bytes: Bytes::There(file), len: metadata.len(), modified, etag }
     }
 
     /// A blob: its digest is its tag, so the same file on another server is the same to a client.
     pub(crate) fn of_blob(file: File, metadata: &Metadata, digest: &Digest) -> Self {
         BootFile { etag: format!("\"{digest}\""), ..BootFile::new(file, metadata) }
+    }
+
+    /// A blob that still comes in.
+    pub(crate) fn of_filling(filling: Arc<Filling>, digest: &Digest) -> Self {
+        let len = filling.len();
+        // Blobs never change, so any one time will do.
+        BootFile {
+            bytes: Bytes::Coming(filling),
+            len,
+            modified: SystemTime::UNIX_EPOCH,
+            etag: format!("\"{digest}\""),
+        }
+    }
+
+    /// Whether reading may have to wait for the network.
+    pub fn may_wait(&self) -> bool {
+        matches!(self.bytes, Bytes::Coming(_))
     }
 
     /// Its length in bytes.
@@ -101,10 +127,18 @@ impl BootFile {
 
     /// Fills `buf` from `offset`. A range that ends beyond the length is the caller's mistake and reads as shrunk.
     pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+        let file = match &self.bytes {
+            Bytes::There(file) => file,
+            Bytes::Coming(filling) => {
+                return filling
+                    .read_exact_at(offset, buf)
+                    .map_err(|source| ReadError::Io { at: offset, source });
+            }
+        };
         let mut done = 0;
         while done < buf.len() {
             let at = offset + done as u64;
-            match self.file.read_at(&mut buf[done..], at) {
+            match file.read_at(&mut buf[done..], at) {
                 Ok(0) => return Err(ReadError::Shrunk { at, len: self.len }),
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{BootFile, BootPath, Catalogue, Digest, ImageKind, Manifest, OpenError, Store, StoreError};
+use crate::{
+    BootFile, BootPath, Cache, Catalogue, Digest, ImageKind, Manifest, OpenError, Store, StoreError,
+};
 
 /// The images of a catalogue as one tree. It stays as it is: another catalogue is another tree.
 #[derive(Debug)]
 pub struct ImageTree {
     store: Store,
+    cache: Option<Arc<Cache>>,
     places: Vec<Place>,
     /// Places by the first component of their path, in lower case; those at the root under the empty one.
     by_first: HashMap<Vec<u8>, Vec<usize>>,
@@ -25,8 +28,14 @@ struct Place {
 impl ImageTree {
     /// Of what a catalogue says is current.
     pub fn new(store: Store, catalogue: &Catalogue) -> Self {
+        ImageTree::with_cache(store, None, catalogue)
+    }
+
+    /// The same; blobs that are not here come through a cache.
+    pub fn with_cache(store: Store, cache: Option<Arc<Cache>>, catalogue: &Catalogue) -> Self {
         let mut tree = ImageTree {
             store,
+            cache,
             places: Vec::new(),
             by_first: HashMap::new(),
             manifests: Mutex::default(),
@@ -62,7 +71,11 @@ impl ImageTree {
             let Ok(inside) = BootPath::parse(&inside.join(&b'/')) else { continue };
             let Ok(manifest) = self.manifest(place.version) else { continue };
             let Some(file) = manifest.find(&inside) else { continue };
-            return match self.store.blob(&file.digest) {
+            let opened = match &self.cache {
+                Some(cache) => cache.open(&file.digest, file.size),
+                None => self.store.blob(&file.digest),
+            };
+            return match opened {
                 Ok(blob) => {
                     // Nobody waits for a lease; without it only a collection in these minutes could hurt.
                     let _ = self.store.lease(&place.version);
@@ -80,7 +93,12 @@ impl ImageTree {
         if let Some(manifest) = manifests.get(&version) {
             return Ok(Arc::clone(manifest));
         }
-        let manifest = Arc::new(self.store.manifest(&version)?);
+        let manifest = match (self.store.manifest(&version), &self.cache) {
+            (Err(_), Some(cache)) => Manifest::from_json(&cache.whole(&version)?)
+                .map_err(|_| StoreError::Blob { digest: version, what: "no manifest" })?,
+            (manifest, _) => manifest?,
+        };
+        let manifest = Arc::new(manifest);
         if manifests.len() >= MAX_MANIFESTS {
             manifests.clear();
         }

@@ -3,6 +3,7 @@
 //! A client's path becomes a [`BootPath`], which a [`BootTree`] opens: case-insensitively, with `\` for `/`, and never outside
 //! its folders. The [`Store`] keeps images as blobs by digest. Blocking file I/O happens here; the caller chooses the thread.
 
+mod cache;
 mod digest;
 mod file;
 mod image_tree;
@@ -15,6 +16,7 @@ mod store;
 mod tree;
 pub mod wim;
 
+pub use cache::{Cache, Filling, Origin};
 pub use digest::{Digest, DigestError, Digester};
 pub use file::{BootFile, ReadError};
 pub use image_tree::{AT, ImageTree, NETBOOT_SHARE, netboot_folder};

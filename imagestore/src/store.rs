@@ -5,6 +5,8 @@
 //! incoming/…          bytes that are not committed yet; swept by the next writer
 //! quarantine/ab12…    bytes that are not what their name says
 //! foreign/ab12…       where a blob lies that is served in place
+//! cached/ab12…        when a blob that came from elsewhere was last used
+//! filling/…           blobs that come from elsewhere
 //! leases/…            versions that a running boot may still need
 //! catalogue.redb      images: name, versions, labels
 //! lock                held by the one writer
@@ -114,7 +116,7 @@ pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Err
 impl Store {
     /// Opens the store in a folder, and makes it when it is not there.
     pub fn open(root: &Path, limits: Limits) -> Result<Self, StoreError> {
-        for below in ["blobs", "incoming", "quarantine", "leases", "foreign"] {
+        for below in ["blobs", "incoming", "quarantine", "leases", "foreign", "cached", "filling"] {
             let folder = root.join(below);
             fs::create_dir_all(&folder).map_err(io_error("make", &folder))?;
         }
@@ -195,7 +197,11 @@ impl Store {
         Ok(leased)
     }
 
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn cached_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("cached").join(digest.to_string())
+    }
+
+    pub(crate) fn blob_path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         self.root.join("blobs").join(&name[..2]).join(name)
     }

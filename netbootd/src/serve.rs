@@ -25,7 +25,7 @@ use crate::net::iface::Iface;
 use crate::netboot_server::NetbootServer;
 use crate::reload::{self, ConfigSource};
 use crate::services::{Services, Snapshot};
-use crate::state::State;
+use crate::state::{State, StateError};
 use crate::watch::Watcher;
 
 /// Serves until SIGTERM or SIGINT.
@@ -56,7 +56,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
 async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(), Failure> {
     let ifaces = chosen_ifaces(&config)?;
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
-    let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| unusable(&error))?);
+    let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| cannot_keep_state(&error))?);
     let own: Vec<Ipv4Addr> =
         ifaces.iter().flat_map(|iface| iface.addrs.iter().map(|net| net.addr())).collect();
     let netboot = if config.netboot.enabled {
@@ -281,6 +281,18 @@ fn chosen_ifaces(config: &Config) -> Result<Vec<Iface>, Failure> {
         chosen.push(iface.clone());
     }
     Ok(chosen)
+}
+
+fn cannot_keep_state(error: &StateError) -> Failure {
+    match error {
+        StateError::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            let words = with_causes(error);
+            Failure::Permission(format!(
+                "{words}; run as root, or name a folder of your own with --state-dir"
+            ))
+        }
+        error => Failure::Unusable(with_causes(error)),
+    }
 }
 
 fn cannot_bind(error: &io::Error, port: u16, iface: Option<&Iface>) -> Failure {

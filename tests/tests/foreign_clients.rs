@@ -273,15 +273,26 @@ fn without_rights_the_exit_code_is_77() {
     let root = Netbootd::prepare(&mut lab);
     let copy = Path::new("/tmp").join(format!("netbootd-{}", std::process::id()));
     fs::copy(program(), &copy).unwrap();
-    let mut command: Command = lab.command("server", "setpriv");
-    command.args(["--reuid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]).arg(&copy);
-    let readable = lab.folder();
-    fs::set_permissions(&readable, fs::Permissions::from_mode(0o755)).unwrap();
-    let output = command.args(["serve", "--root"]).arg(&root).output().unwrap();
+    fs::set_permissions(lab.folder(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (own, others) = (lab.folder().join("own"), lab.folder().join("others"));
+    fs::create_dir(&own).unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::create_dir(&others).unwrap();
+    let serve = |state: &Path| {
+        let mut command: Command = lab.command("server", "setpriv");
+        command
+            .args(["--reuid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"])
+            .arg(&copy);
+        command.args(["serve", "--root"]).arg(&root).arg("--state-dir").arg(state).output().unwrap()
+    };
+    let table = [(own, "CAP_NET_BIND_SERVICE"), (others, "--state-dir")];
+    let outputs: Vec<Output> = table.iter().map(|(state, _)| serve(state)).collect();
     fs::remove_file(&copy).unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(77), "{text}");
-    assert!(text.contains("CAP_NET_BIND_SERVICE"), "{text}");
+    for (output, (_, words)) in outputs.iter().zip(&table) {
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(77), "{text}");
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 #[test]

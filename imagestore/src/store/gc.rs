@@ -62,7 +62,7 @@ impl Writer {
         }
         let mut collected = Collected::default();
         for (digest, size) in store.blobs()? {
-            if reachable.contains(&digest) {
+            if reachable.contains(&digest) || store.cached_path(&digest).exists() {
                 collected.kept += 1;
                 continue;
             }
