@@ -38,6 +38,6 @@ packages:
 	@tools/install-packages
 
 tools: packages
-	@tools/install-cargo-tools $(TOOLS)
+	@tools/install-tools $(TOOLS)
 
 .PHONY: help demo test lint nightly packages tools

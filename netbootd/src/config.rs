@@ -180,6 +180,23 @@ pub struct Store {
     pub content_library_drives: Vec<PathBuf>,
     /// How often these are looked at.
     pub watch: Duration,
+    /// Object storage that several servers share.
+    pub remote: Option<Remote>,
+}
+
+/// Object storage with images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// `s3://bucket/prefix`.
+    pub url: String,
+    /// The server, when it is not Amazon's.
+    pub endpoint: Option<String>,
+    /// Its region.
+    pub region: Option<String>,
+    /// Whether it may be spoken to without TLS.
+    pub allow_http: bool,
+    /// Bytes of its blobs that are kept here.
+    pub cache_limit: u64,
 }
 
 /// A folder of image folders.

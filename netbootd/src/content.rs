@@ -127,6 +127,11 @@ impl Content {
         &self.content_type
     }
 
+    /// Whether reading may have to wait for the network.
+    pub fn may_wait(&self) -> bool {
+        matches!(&self.body, Body::Stored(file) if file.may_wait())
+    }
+
     /// Fills `buf` from `offset`.
     pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         match &self.body {

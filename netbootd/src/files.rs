@@ -1,11 +1,17 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use imagestore::{BootFile, BootPath, BootTree, ImageKind, ImageTree, OpenError, Store, StoreError};
+use imagestore::{
+    BootFile, BootPath, BootTree, Cache, Catalogue, ImageKind, ImageRecord, ImageTree, OpenError, Store,
+    StoreError,
+};
 use tracing::{info, warn};
+
+use crate::remote::Remote;
 
 /// Every file that clients may have.
 #[derive(Debug, Clone)]
@@ -18,7 +24,21 @@ pub struct Files {
 #[derive(Debug)]
 pub struct Images {
     store: Store,
-    tree: ArcSwap<(Option<SystemTime>, ImageTree)>,
+    cache: Option<Arc<Cache>>,
+    others: Mutex<BTreeMap<String, ImageRecord>>,
+    tree: ArcSwap<Tree>,
+}
+
+#[derive(Debug)]
+struct Tree {
+    stamp: Option<SystemTime>,
+    images: ImageTree,
+}
+
+impl Tree {
+    fn default_of(store: &Store) -> Self {
+        Tree { stamp: None, images: ImageTree::new(store.clone(), &Catalogue::default()) }
+    }
 }
 
 impl Files {
@@ -39,27 +59,38 @@ impl Files {
     pub fn image_names(&self, kind: ImageKind) -> Vec<String> {
         let Some(images) = &self.images else { return Vec::new() };
         let tree = images.tree.load();
-        tree.1.images().iter().filter(|(_, known)| *known == kind).map(|(name, _)| name.clone()).collect()
+        tree.images
+            .images()
+            .iter()
+            .filter(|(_, known)| *known == kind)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 }
 
 impl Images {
-    /// Reads the catalogue.
-    pub fn open(store: Store) -> Result<Self, StoreError> {
-        let tree = (changed(&store), ImageTree::new(store.clone(), &store.catalogue()?));
-        Ok(Images { store, tree: ArcSwap::from_pointee(tree) })
+    /// Reads the catalogue. Images of object storage come through a cache that keeps `cache_limit` bytes.
+    pub fn open(store: Store, remote: Option<(Remote, u64)>) -> Result<Self, StoreError> {
+        let cache =
+            remote.map(|(remote, limit)| Arc::new(Cache::new(store.clone(), Arc::new(remote), limit)));
+        let images = Images {
+            tree: ArcSwap::from_pointee(Tree::default_of(&store)),
+            others: Mutex::default(),
+            store,
+            cache,
+        };
+        images.read()?;
+        Ok(images)
     }
 
     /// Reads the catalogue again if it has changed. Gives whether it has.
     pub fn refresh(&self) -> bool {
-        let now = changed(&self.store);
-        if now == self.tree.load().0 {
+        if changed(&self.store) == self.tree.load().stamp {
             return false;
         }
-        match self.store.catalogue() {
-            Ok(catalogue) => {
-                info!(images = catalogue.images.len(), "image catalogue read");
-                self.tree.store(Arc::new((now, ImageTree::new(self.store.clone(), &catalogue))));
+        match self.read() {
+            Ok(images) => {
+                info!(images, "image catalogue read");
                 true
             }
             Err(error) => {
@@ -69,10 +100,40 @@ impl Images {
         }
     }
 
+    /// Takes up what object storage has. Gives whether that has changed.
+    pub fn others(&self, records: BTreeMap<String, ImageRecord>) -> bool {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if *others == records {
+            return false;
+        }
+        info!(images = records.len(), "images of the object storage read");
+        *others = records;
+        drop(others);
+        match self.read() {
+            Ok(_) => true,
+            Err(error) => {
+                warn!(%error, "the image catalogue stays as it was");
+                false
+            }
+        }
+    }
+
+    /// An image of this store goes before one of the same name elsewhere. Gives how many there are.
+    fn read(&self) -> Result<usize, StoreError> {
+        let stamp = changed(&self.store);
+        let mut catalogue = self.store.catalogue()?;
+        for (name, record) in self.others.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            catalogue.images.entry(name.clone()).or_insert_with(|| record.clone());
+        }
+        let images = ImageTree::with_cache(self.store.clone(), self.cache.clone(), &catalogue);
+        self.tree.store(Arc::new(Tree { stamp, images }));
+        Ok(catalogue.images.len())
+    }
+
     fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {
         let tree = self.tree.load();
-        match (tree.1.open(&BootPath::parse(raw)?), BootPath::without_trailing_rubbish(raw)) {
-            (Err(OpenError::NotFound), Some(cleaned)) => tree.1.open(&cleaned),
+        match (tree.images.open(&BootPath::parse(raw)?), BootPath::without_trailing_rubbish(raw)) {
+            (Err(OpenError::NotFound), Some(cleaned)) => tree.images.open(&cleaned),
             (result, _) => result,
         }
     }

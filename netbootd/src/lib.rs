@@ -19,6 +19,7 @@ pub mod net;
 pub mod netboot_server;
 pub mod probe;
 pub mod reload;
+pub mod remote;
 pub mod serve;
 pub mod services;
 pub mod state;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagestore::Store;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -24,6 +25,7 @@ use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
 use crate::netboot_server::NetbootServer;
 use crate::reload::{self, ConfigSource};
+use crate::remote::Remote;
 use crate::services::{Services, Snapshot};
 use crate::state::{State, StateError};
 use crate::watch::Watcher;
@@ -70,8 +72,17 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     } else {
         None
     };
-    let store = Store::open(&config.store_folder(), config.store.limits).and_then(Images::open);
-    let images = Some(Arc::new(store.map_err(|error| unusable(&error))?));
+    let remote = match &config.store.remote {
+        Some(remote) => Some((
+            Remote::open(remote, Handle::current()).map_err(|error| unusable(&error))?,
+            remote.cache_limit,
+        )),
+        None => None,
+    };
+    let shared = remote.as_ref().map(|(remote, _)| remote.clone());
+    let store = Store::open(&config.store_folder(), config.store.limits);
+    let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
+    let images = Some(Arc::new(images));
     let snapshot = Snapshot::new(config, images.clone()).map_err(|error| unusable(&error))?;
     let services = Services { source, images, ..Services::new(snapshot).with_netboot(netboot) };
     let services = Arc::new(services);
@@ -88,6 +99,9 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     rescan(&services).await;
     tasks.spawn(rescan_now_and_then(Arc::clone(&services)));
     tasks.spawn(watch_sources(Arc::clone(&services)));
+    if let Some(remote) = shared {
+        tasks.spawn(watch_remote(Arc::clone(&services), remote));
+    }
     tasks.spawn(watch_catalogue(Arc::clone(&services)));
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
@@ -148,6 +162,39 @@ async fn watch_sources(services: Arc<Services>) {
         };
         tokio::select! {
             () = tokio::time::sleep(config.store.watch) => {}
+            () = services.shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Takes up what other servers push to the object storage. When it cannot be reached, what is here goes on being served.
+async fn watch_remote(services: Arc<Services>, remote: Remote) {
+    if let Err(error) = remote.check().await {
+        warn!("{}", with_causes(&error));
+    }
+    let mut trouble = None;
+    loop {
+        match remote.images().await {
+            Ok(records) => {
+                trouble = None;
+                let images = services.images.clone();
+                let changed =
+                    tokio::task::spawn_blocking(move || images.is_some_and(|images| images.others(records)));
+                if changed.await.unwrap_or(false) {
+                    rescan(&services).await;
+                }
+            }
+            Err(error) => {
+                let words = Some(with_causes(&error));
+                if trouble != words {
+                    warn!("{}", words.as_deref().unwrap_or_default());
+                    trouble = words;
+                }
+            }
+        }
+        let every = services.snapshot.load().config.store.watch.max(Duration::from_secs(1));
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
             () = services.shutdown.cancelled() => return,
         }
     }

@@ -12,7 +12,7 @@ pub mod payload;
 pub mod process;
 pub mod qemu;
 
-pub use foreign::{AddressServer, Relay};
+pub use foreign::{AddressServer, ObjectStorage, Relay};
 pub use lab::Lab;
 pub use netbootd::Netbootd;
 pub use process::Process;

@@ -32,6 +32,10 @@ pool = "10.78.0.100-10.78.0.199"
 router = "10.78.0.254"
 "#;
 
+/// What the laboratory's object storage takes.
+pub const OBJECT_STORAGE_KEYS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "lab"), ("AWS_SECRET_ACCESS_KEY", "lab-secret")];
+
 impl Netbootd {
     /// Adds the host, without starting anything; gives the boot folder.
     ///
@@ -58,7 +62,10 @@ impl Netbootd {
         );
         fs::write(&file, head + configuration).expect("the folder can be written");
         let mut command = lab.command("server", &program());
-        let process = Process::start("netbootd", command.args(["serve", "--config"]).arg(&file));
+        let process = Process::start(
+            "netbootd",
+            command.args(["serve", "--config"]).arg(&file).envs(OBJECT_STORAGE_KEYS),
+        );
         process.wait_for(" ready ", Duration::from_secs(20));
         Netbootd { process, root: root.to_owned() }
     }

@@ -226,7 +226,10 @@ fn each_interface_answers_with_its_own_address() {
     let text = format!("[boot]\nroot = {:?}\n{RULE}", root.display().to_string());
     fs::write(&file, text).unwrap();
     let mut command = lab.command("server", &program());
-    let netbootd = Process::start("netbootd", command.args(["serve", "--config"]).arg(&file));
+    let netbootd = Process::start(
+        "netbootd",
+        command.args(["serve", "--config"]).arg(&file).arg("--state-dir").arg(lab.folder().join("state")),
+    );
     netbootd.wait_for(" ready ", Duration::from_secs(20));
     for (host, bridge, address, server) in
         [("one", "br0", "10.77.0.50/24", "10.77.0.1"), ("two", "br1", "10.78.0.50/24", "10.78.0.1")]
@@ -250,7 +253,8 @@ fn what_stands_in_the_way_of_a_start_is_one_line_and_an_exit_code() {
         let file = lab.folder().join("bad.toml");
         fs::write(&file, text).unwrap();
         let (program, file) = (program(), file.display().to_string());
-        let output = run(&lab, "server", &[&program, "serve", "--config", &file]);
+        let state = lab.folder().join("other-state").display().to_string();
+        let output = run(&lab, "server", &[&program, "serve", "--config", &file, "--state-dir", &state]);
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let good = format!("[boot]\nroot = {:?}\n", root.display().to_string());

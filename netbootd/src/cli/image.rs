@@ -12,10 +12,12 @@ use imagestore::ingest::{Import, import, roles_of};
 use imagestore::{Catalogue, Digest, ImageKind, ImageRecord, Scrubbed, Store, StoreError};
 use indicatif::HumanBytes;
 use serde::Serialize;
+use tokio::runtime::Runtime;
 
 use super::client::config_of;
 use super::table::table;
 use super::{Failure, SiteArgs, with_causes};
+use crate::remote::{Remote, RemoteError};
 use crate::watch::{self, Outcomes};
 use progress::Progress;
 
@@ -88,6 +90,16 @@ enum ImageCommand {
         #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
         label: Vec<(String, String)>,
     },
+    /// Send an image to the object storage that is configured, for other servers.
+    Push {
+        /// Its name.
+        name: String,
+    },
+    /// Fetch an image from the object storage into this store.
+    Pull {
+        /// Its name.
+        name: String,
+    },
     /// Show what came of the sources that are watched: the drop folder and the content library.
     Sources {
         /// As JSON.
@@ -151,6 +163,18 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
             println!("{}", tagged.current);
             Ok(())
         }
+        ImageCommand::Push { name } => with_remote(args, |remote, runtime| {
+            let mut progress = Progress::new("push");
+            let pushed = runtime.block_on(remote.push(&store, name, &mut progress));
+            progress.done();
+            pushed
+        }),
+        ImageCommand::Pull { name } => with_remote(args, |remote, _| {
+            let mut progress = Progress::new("pull");
+            let pulled = remote.pull(&store, name, &mut progress);
+            progress.done();
+            pulled.map(|record| println!("{}", record.current))
+        }),
         ImageCommand::Sources { json } => {
             let outcomes = watch::outcomes(&store);
             if *json { print_json(&outcomes) } else { print_text(&sources(&outcomes)) }
@@ -168,6 +192,20 @@ fn open(args: &ImageArgs) -> Result<Store, Failure> {
         }
     };
     Store::open(&folder, limits).map_err(failure)
+}
+
+fn with_remote<T>(
+    args: &ImageArgs,
+    action: impl FnOnce(&Remote, &Runtime) -> Result<T, RemoteError>,
+) -> Result<T, Failure> {
+    let config = config_of(&args.site)?.store.remote;
+    let config =
+        config.ok_or_else(|| Failure::Unusable("the configuration names no [store.remote]".into()))?;
+    let runtime =
+        Runtime::new().map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
+    let remote = Remote::open(&config, runtime.handle().clone());
+    let done = remote.and_then(|remote| action(&remote, &runtime));
+    done.map_err(|error| Failure::NoAnswer(with_causes(&error)))
 }
 
 fn record(store: &Store, name: &str) -> Result<ImageRecord, Failure> {

@@ -12,7 +12,7 @@ use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
 
 use super::finding::Finding;
 use super::schema::{self, Document};
-use super::{Config, Dhcp, Http, Mode, Ports, Server, Store, Tftp};
+use super::{Config, Dhcp, Http, Mode, Ports, Remote, Server, Store, Tftp};
 use crate::dhcp::boot_info::OfferStyle;
 
 /// Checks everything; the result is of use only when no error was added.
@@ -109,6 +109,22 @@ fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
         content_library: store.content_library.as_ref().map(|folder| folder.get_ref().clone()),
         content_library_drives: store.content_library_drives.clone(),
         watch: store.watch.as_ref().map_or(WATCH, |interval| interval.0.0),
+        remote: store.remote.as_ref().map(|remote| {
+            if !remote.url.get_ref().starts_with("s3://") {
+                let finding =
+                    Finding::error(remote.url.span(), format!("{:?} is no s3:// URL", remote.url.get_ref()));
+                findings.push(
+                    finding.help("s3://bucket/prefix; another server than Amazon's is named with endpoint"),
+                );
+            }
+            Remote {
+                url: remote.url.get_ref().clone(),
+                endpoint: remote.endpoint.clone(),
+                region: remote.region.clone(),
+                allow_http: remote.allow_http,
+                cache_limit: bytes(&remote.cache_limit).unwrap_or(CACHE_LIMIT),
+            }
+        }),
     }
 }
 
@@ -161,3 +177,5 @@ fn is_proxy(dhcp: &schema::Dhcp) -> bool {
 const KEEP_FREE: u64 = 1 << 30;
 /// How often sources of images are looked at unless told otherwise.
 const WATCH: std::time::Duration = std::time::Duration::from_secs(10);
+/// Bytes of others' images that are kept unless told otherwise.
+const CACHE_LIMIT: u64 = 50 << 30;

@@ -167,6 +167,18 @@ pub(super) struct Store {
     pub(super) content_library: Option<Spanned<PathBuf>>,
     pub(super) content_library_drives: Vec<PathBuf>,
     pub(super) watch: Option<Text<Interval>>,
+    pub(super) remote: Option<Remote>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Remote {
+    pub(super) url: Spanned<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) region: Option<String>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
+    pub(super) cache_limit: Option<Text<Size>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -60,7 +60,7 @@ fn images_of(document: &Document) -> Option<Arc<Images>> {
         return None;
     }
     let store = Store::open(&folder, Limits::default()).ok()?;
-    Images::open(store).ok().map(Arc::new)
+    Images::open(store, None).ok().map(Arc::new)
 }
 
 fn rule(written: &schema::Rule) -> Rule {

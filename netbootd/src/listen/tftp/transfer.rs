@@ -328,7 +328,7 @@ impl Window {
                 self.outbound.extend(Packet::data_header(block as u16));
                 self.outbound.resize(header + 4 + usize::from(length), 0);
                 let payload = &mut self.outbound[header + 4..];
-                content.read_exact_at(offset, payload).map_err(|error| error.to_string())?;
+                read(content, offset, payload)?;
             }
             self.transmit(endpoint, peer, source, segment).await;
             next = blocks.end;
@@ -384,6 +384,12 @@ fn translated(content: &Content) -> Result<Content, Refused> {
     let mut bytes = vec![0; usize::try_from(content.len()).unwrap_or_default()];
     content.read_exact_at(0, &mut bytes).map_err(|error| failed(error.to_string()))?;
     Ok(Content::generated(netascii::encode(&bytes), None))
+}
+
+/// The page cache answers at once; what still comes from elsewhere may take a while.
+fn read(content: &Content, offset: u64, payload: &mut [u8]) -> Result<(), String> {
+    let mut read = || content.read_exact_at(offset, payload).map_err(|error| error.to_string());
+    if content.may_wait() { tokio::task::block_in_place(read) } else { read() }
 }
 
 fn failed(detail: String) -> Refused {
