@@ -1,6 +1,7 @@
 # make demo   installs what is missing, builds, and boots real clients in a private network
 # make test   installs what is missing, and runs everything that CI runs
-# Both need root: they make network namespaces and install Debian packages.
+# make bench  measures beside peers
+# All need root: they make network namespaces and install Debian packages.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -28,6 +29,11 @@ lint: tools
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
 
+# Side by side with peers, as ratios; nothing is asserted.
+bench: packages
+	cargo build --release -p bench
+	target/release/bench-store
+
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools
 	@tools/install-packages qemu-system-arm qemu-efi-aarch64
@@ -40,4 +46,4 @@ packages:
 tools: packages
 	@tools/install-tools $(TOOLS)
 
-.PHONY: help demo test lint nightly packages tools
+.PHONY: help demo test lint bench nightly packages tools

@@ -1,1 +1,40 @@
-//! Benchmarks.
+//! Side by side with peers, in one run: medians of interleaved rounds, told as ratios.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// One contestant's times.
+#[derive(Debug, Clone, Default)]
+pub struct Times(Vec<Duration>);
+
+impl Times {
+    /// The median in seconds.
+    pub fn median(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        sorted.get(sorted.len() / 2).copied().unwrap_or_default().as_secs_f64()
+    }
+}
+
+/// Runs contestants in turns, A B A B, so that whatever else the machine does meets all of them alike.
+pub fn in_turns<const N: usize>(rounds: usize, mut contestants: [&mut dyn FnMut(); N]) -> [Times; N] {
+    let mut times = std::array::from_fn(|_| Times::default());
+    for _ in 0..rounds {
+        for (contestant, times) in contestants.iter_mut().zip(&mut times) {
+            let started = Instant::now();
+            contestant();
+            times.0.push(started.elapsed());
+        }
+    }
+    times
+}
+
+/// Runs a program to its end.
+///
+/// # Panics
+/// When it fails.
+pub fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("cannot run {program}: {error}"));
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}

@@ -6,10 +6,12 @@
 mod listing;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use thiserror::Error;
 
 pub use listing::{ArchiveEntry, WimImage};
@@ -41,6 +43,13 @@ pub struct Wim {
     path: PathBuf,
     images: Vec<WimImage>,
     entries: Vec<ArchiveEntry>,
+}
+
+/// A file on its way out. Dropping it ends the reader.
+#[derive(Debug)]
+pub struct Writing<'a> {
+    wim: &'a Wim,
+    child: Option<Child>,
 }
 
 /// Why a Windows image cannot be read.
@@ -94,9 +103,22 @@ impl Wim {
         Ok(wim)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The images in the file.
     pub fn images(&self) -> &[WimImage] {
         &self.images
+    }
+
+    /// Begins to write one file's bytes to `to`. They go there without passing through this process.
+    pub fn start_writing(&self, entry: &ArchiveEntry, to: File) -> Result<Writing<'_>, WimError> {
+        let mut arguments: Vec<OsString> = vec!["extract".into(), self.path.clone().into()];
+        arguments.extend([entry.image.to_string().into(), "--to-stdout".into(), "--no-globs".into()]);
+        arguments.push(OsString::from(&entry.path));
+        Ok(Writing { wim: self, child: Some(self.start_to(&arguments, to.into())?) })
     }
 
     fn output(&self, arguments: &[OsString]) -> Result<String, WimError> {
@@ -111,6 +133,10 @@ impl Wim {
     }
 
     fn start(&self, arguments: &[OsString]) -> Result<Child, WimError> {
+        self.start_to(arguments, Stdio::piped())
+    }
+
+    fn start_to(&self, arguments: &[OsString], to: Stdio) -> Result<Child, WimError> {
         let mut command = Command::new("wimlib-imagex");
         command.args(arguments);
         if let Some(parts) =
@@ -118,7 +144,7 @@ impl Wim {
         {
             command.arg(parts);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(to).stderr(Stdio::piped());
         command.spawn().map_err(WimError::NoReader)
     }
 
@@ -145,6 +171,27 @@ impl Wim {
         }
         let status = child.wait().map_err(|error| refused(&self.path, &error.to_string()))?;
         if status.success() { Ok(()) } else { Err(refused(&self.path, &listing::complaint(&words))) }
+    }
+}
+
+impl Writing<'_> {
+    /// Whether the reader has ended; its result is in [`Writing::finish`].
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Waits for the end.
+    pub fn finish(mut self) -> Result<(), WimError> {
+        self.child.take().map_or(Ok(()), |child| self.wim.end(child))
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill(); // it may have ended by itself
+            let _ = child.wait();
+        }
     }
 }
 
@@ -190,6 +237,8 @@ impl Wim {
         arguments.extend(entries.iter().map(|entry| OsString::from(&entry.path)));
         let mut child = self.start(&arguments)?;
         let Some(mut stdout) = child.stdout.take() else { return self.end(child) };
+        // Room for both sides to work at the same time; where the system allows less, they take turns.
+        let _ = fcntl(&stdout, FcntlArg::F_SETPIPE_SZ(PIPE));
         for entry in entries {
             let mut stream = (&mut stdout).take(entry.size);
             let taken = each(entry, &mut stream);
@@ -224,3 +273,5 @@ const MAX_LISTING: u64 = 512 << 20;
 const MAX_WORDS: u64 = 64 << 10;
 /// The system takes 2 MB of arguments; no file name is cut off at that.
 const MAX_ARGUMENTS: usize = 256 << 10;
+/// Bytes between the reader's process and this one: the most that an unprivileged process may have.
+const PIPE: i32 = 1 << 20;

@@ -8,7 +8,7 @@ use super::folder::take_file;
 use super::roles::{FONTS, ROLES};
 use super::{IngestError, Taken, check_names, read_error, stem};
 use crate::store::{Observer, StoreError, Writer};
-use crate::wim::{Archive, ArchiveEntry, Wim, WimError};
+use crate::wim::{Archive, ArchiveEntry, Wim, WimError, Writing};
 use crate::{FileEntry, ImageKind};
 
 pub(super) fn take(
@@ -137,6 +137,27 @@ fn read(
     // In the order in which their bytes lie: a solid image is unpacked once, not once a file.
     entries.sort_by_key(|entry| entry.offset);
     let mut files = Vec::with_capacity(entries.len());
+    // A few large files go straight to the disk; of many the reader would begin anew for each.
+    let (large, entries): (Vec<&ArchiveEntry>, Vec<&ArchiveEntry>) =
+        entries.into_iter().partition(|entry| entry.size >= LARGE);
+    let (large, entries) =
+        if large.len() <= MAX_LARGE { (large, entries) } else { (Vec::new(), [large, entries].concat()) };
+    for entry in large {
+        let at = place(entry);
+        observer.file(&at);
+        let start = |file| wim.start_writing(entry, file).map_err(IngestError::from);
+        let taken =
+            writer.put_written(Path::new(&entry.path), observer, start, Writing::has_ended, |writing| {
+                writing.finish().map_err(IngestError::from)
+            })?;
+        if taken.1 != entry.size {
+            let (path, entry_name) = (wim.path().to_owned(), entry.path.clone());
+            return Err(
+                WimError::Truncated { path, entry: entry_name, have: taken.1, need: entry.size }.into()
+            );
+        }
+        files.push(super::entry(at, taken));
+    }
     let mut refused: Option<StoreError> = None;
     let done = wim.read(&entries, &mut |entry: &ArchiveEntry, stream: &mut dyn Read| {
         let at = place(entry);
@@ -159,3 +180,7 @@ fn read(
         (Ok(()), None) => Ok(files),
     }
 }
+
+/// From here on a process of its own for a file costs nothing that shows, in bytes.
+const LARGE: u64 = 8 << 20;
+const MAX_LARGE: usize = 8;

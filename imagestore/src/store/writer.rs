@@ -3,8 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
@@ -123,22 +126,69 @@ impl Writer {
         let temporary = self.session.join(self.staged.len().to_string());
         let mut file = File::create(&temporary).map_err(io_error("write", &temporary))?;
         let copied = copy(name, source, &temporary, &mut file, observer);
-        let (digest, size) = match copied {
-            Ok(copied) => copied,
+        match copied {
+            Ok(copied) => self.stage(name, temporary, &file, copied, observer),
             Err(error) => {
                 let _ = fs::remove_file(&temporary); // swept by the next writer otherwise
-                return Err(error);
+                Err(error)
             }
-        };
+        }
+    }
+
+    /// Keeps bytes for the commit, unless they are here already.
+    fn stage(
+        &mut self,
+        name: &Path,
+        temporary: PathBuf,
+        file: &File,
+        (digest, size): (Digest, u64),
+        observer: &mut dyn Observer,
+    ) -> Result<(Digest, u64), StoreError> {
         if self.has(&digest) {
             fs::remove_file(&temporary).map_err(io_error("remove", &temporary))?;
         } else {
-            let read_only = fs::Permissions::from_mode(0o444);
-            file.set_permissions(read_only).map_err(io_error("write", &temporary))?;
+            file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(io_error("write", name))?;
             self.staged.insert(digest, Staged { file: temporary });
         }
         observer.step(Step::Written);
         Ok((digest, size))
+    }
+
+    /// Takes in bytes that another process writes, hashing them as they appear. `start` makes it begin, `has_ended` tells when it is done.
+    pub fn put_written<P, E: From<StoreError>>(
+        &mut self,
+        name: &Path,
+        observer: &mut dyn Observer,
+        start: impl FnOnce(File) -> Result<P, E>,
+        has_ended: impl Fn(&mut P) -> bool,
+        finish: impl FnOnce(P) -> Result<(), E>,
+    ) -> Result<(Digest, u64), E> {
+        let temporary = self.session.join(self.staged.len().to_string());
+        let file = File::options().create(true).truncate(true).read(true).write(true).open(&temporary);
+        let file = file.map_err(io_error("write", &temporary))?;
+        let mut process = start(file.try_clone().map_err(io_error("write", &temporary))?)?;
+        let (mut digester, mut size, mut pending) = (Digester::default(), 0, 0);
+        let (mut buf, mut write_back) = (vec![0; PIECE], WriteBack(None));
+        loop {
+            let ended = has_ended(&mut process);
+            let count = file.read_at(&mut buf, size).map_err(io_error("read", &temporary))?;
+            if count == 0 && ended {
+                break;
+            }
+            if count < PIECE && !ended {
+                thread::sleep(GROWTH); // the other process is the slower one
+            }
+            digester.update(&buf[..count]);
+            size += count as u64;
+            observer.bytes(count as u64);
+            pending += count;
+            if pending >= WRITE_BACK_EVERY {
+                pending = 0;
+                write_back.start(&file);
+            }
+        }
+        finish(process)?;
+        Ok(self.stage(name, temporary, &file, (digester.finish(), size), observer)?)
     }
 
     /// Takes a file in. When bytes of its size are here, it is read once to see whether it is they, before anything is written.
@@ -201,6 +251,10 @@ impl Writer {
             folders.insert(folder);
             observer.step(Step::Renamed);
         }
+        if folders.len() > MANY {
+            sync_filesystem(&self.store.root)?;
+            folders.clear();
+        }
         for folder in folders {
             let synced = File::open(&folder).and_then(|opened| opened.sync_all());
             synced.map_err(io_error("sync", &folder))?;
@@ -220,14 +274,34 @@ impl Drop for Writer {
 /// One file at a time, or the whole filesystem at once when there are many.
 fn sync_files(session: &Path, staged: &HashMap<Digest, Staged>) -> Result<(), StoreError> {
     if staged.len() > MANY {
-        let folder = File::open(session).map_err(io_error("open", session))?;
-        return nix::unistd::syncfs(&folder).map_err(|error| io_error("sync", session)(error.into()));
+        return sync_filesystem(session);
     }
     for Staged { file } in staged.values() {
         let synced = File::open(file).and_then(|opened| opened.sync_all());
         synced.map_err(io_error("sync", file))?;
     }
     Ok(())
+}
+
+fn sync_filesystem(folder: &Path) -> Result<(), StoreError> {
+    let opened = File::open(folder).map_err(io_error("open", folder))?;
+    nix::unistd::syncfs(&opened).map_err(|error| io_error("sync", folder)(error.into()))
+}
+
+/// Bytes of large files go to the disk while more of them come, so the last sync has little left to do.
+struct WriteBack(Option<SyncSender<File>>);
+
+impl WriteBack {
+    fn start(&mut self, file: &File) {
+        let Ok(same) = file.try_clone() else { return };
+        let sender = self.0.get_or_insert_with(|| {
+            let (sender, files) = sync_channel::<File>(1);
+            // What it does not get done, or cannot, the last sync does and tells.
+            thread::spawn(move || files.iter().for_each(|file| drop(file.sync_data())));
+            sender
+        });
+        let _ = sender.try_send(same); // one that is busy still writes back the rest later
+    }
 }
 
 fn copy(
@@ -240,6 +314,7 @@ fn copy(
     let mut digester = Digester::default();
     let mut size = 0;
     let mut buf = vec![0; PIECE];
+    let (mut write_back, mut pending) = (WriteBack(None), 0);
     loop {
         let count = read(source, &mut buf).map_err(io_error("read", name))?;
         if count == 0 {
@@ -249,6 +324,11 @@ fn copy(
         to.write_all(&buf[..count]).map_err(io_error("write", temporary))?;
         size += count as u64;
         observer.bytes(count as u64);
+        pending += count;
+        if pending >= WRITE_BACK_EVERY {
+            pending = 0;
+            write_back.start(to);
+        }
     }
 }
 
@@ -282,5 +362,8 @@ fn read(source: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
 
 /// Read and hashed at a time, in bytes: fits the second-level cache.
 const PIECE: usize = 256 << 10;
+/// How long to wait for more of a file that another process writes.
+const GROWTH: Duration = Duration::from_millis(1);
+const WRITE_BACK_EVERY: usize = 32 << 20;
 /// From here on one sync of the filesystem is cheaper than one of each file.
 const MANY: usize = 64;
