@@ -16,6 +16,7 @@
 //! their folders synced, and then the catalogue says so in one transaction. A crash leaves the old state or the new one.
 
 mod catalogue;
+mod copying;
 mod foreign;
 mod gc;
 mod scrub;

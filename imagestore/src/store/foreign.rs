@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::writer::digest_of;
+use super::copying::digest_of;
 use super::{Observer, Store, StoreError, Writer, io_error};
 use crate::{BootFile, Digest};
 

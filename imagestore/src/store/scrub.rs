@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use super::writer::digest_of;
+use super::copying::digest_of;
 use super::{Observer, Store, StoreError, foreign, io_error};
 use crate::Digest;
 

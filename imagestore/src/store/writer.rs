@@ -2,19 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
-use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 
 use super::catalogue::{self, ImageRecord, Version};
-use super::{Store, StoreError, io_error};
-use crate::digest::Digester;
+use super::{Store, StoreError, copying, io_error};
 use crate::{Digest, Manifest};
 
 /// Told how an ingest goes. Every method does nothing unless written.
@@ -125,8 +121,7 @@ impl Writer {
     ) -> Result<(Digest, u64), StoreError> {
         let temporary = self.session.join(self.staged.len().to_string());
         let mut file = File::create(&temporary).map_err(io_error("write", &temporary))?;
-        let copied = copy(name, source, &temporary, &mut file, observer);
-        match copied {
+        match copying::copy(name, source, &temporary, &mut file, observer) {
             Ok(copied) => self.stage(name, temporary, &file, copied, observer),
             Err(error) => {
                 let _ = fs::remove_file(&temporary); // swept by the next writer otherwise
@@ -167,28 +162,9 @@ impl Writer {
         let file = File::options().create(true).truncate(true).read(true).write(true).open(&temporary);
         let file = file.map_err(io_error("write", &temporary))?;
         let mut process = start(file.try_clone().map_err(io_error("write", &temporary))?)?;
-        let (mut digester, mut size, mut pending) = (Digester::default(), 0, 0);
-        let (mut buf, mut write_back) = (vec![0; PIECE], WriteBack(None));
-        loop {
-            let ended = has_ended(&mut process);
-            let count = file.read_at(&mut buf, size).map_err(io_error("read", &temporary))?;
-            if count == 0 && ended {
-                break;
-            }
-            if count < PIECE && !ended {
-                thread::sleep(GROWTH); // the other process is the slower one
-            }
-            digester.update(&buf[..count]);
-            size += count as u64;
-            observer.bytes(count as u64);
-            pending += count;
-            if pending >= WRITE_BACK_EVERY {
-                pending = 0;
-                write_back.start(&file);
-            }
-        }
+        let copied = copying::follow(&temporary, &file, || has_ended(&mut process), observer)?;
         finish(process)?;
-        Ok(self.stage(name, temporary, &file, (digester.finish(), size), observer)?)
+        Ok(self.stage(name, temporary, &file, copied, observer)?)
     }
 
     /// Takes a file in. When bytes of its size are here, it is read once to see whether it is they, before anything is written.
@@ -201,14 +177,35 @@ impl Writer {
     ) -> Result<(Digest, u64), StoreError> {
         let size = file.metadata().map_err(io_error("read", path))?.len();
         if known_sizes.contains(&size) {
-            let (digest, size) = digest_of(path, file, observer)?;
+            let (digest, size) = copying::digest_of(path, file, observer)?;
             if self.has(&digest) {
                 return Ok((digest, size));
             }
             io::Seek::rewind(file).map_err(io_error("read", path))?;
-            return self.put(path, file, &mut Quiet); // its bytes have been counted
+            return self.put_shared(path, file, &mut Quiet); // its bytes have been counted
         }
-        self.put(path, file, observer)
+        self.put_shared(path, file, observer)
+    }
+
+    /// Takes a file in by the system's own copying, which shares the bytes where the filesystem can (btrfs, XFS), and by ordinary reading
+    /// where it cannot copy so at all.
+    fn put_shared(
+        &mut self,
+        path: &Path,
+        file: &mut File,
+        observer: &mut dyn Observer,
+    ) -> Result<(Digest, u64), StoreError> {
+        let temporary = self.session.join(self.staged.len().to_string());
+        let copy = File::options().create(true).truncate(true).read(true).write(true).open(&temporary);
+        let copy = copy.map_err(io_error("write", &temporary))?;
+        match copying::share(path, file, &temporary, &copy, observer) {
+            Ok(Some(copied)) => self.stage(path, temporary, &copy, copied, observer),
+            Ok(None) => self.put(path, file, observer),
+            Err(error) => {
+                let _ = fs::remove_file(&temporary); // swept by the next writer otherwise
+                Err(error)
+            }
+        }
     }
 
     /// Makes a version of an image of bytes that were taken in, and makes it the image's current one. Gives the version.
@@ -288,82 +285,5 @@ fn sync_filesystem(folder: &Path) -> Result<(), StoreError> {
     nix::unistd::syncfs(&opened).map_err(|error| io_error("sync", folder)(error.into()))
 }
 
-/// Bytes of large files go to the disk while more of them come, so the last sync has little left to do.
-struct WriteBack(Option<SyncSender<File>>);
-
-impl WriteBack {
-    fn start(&mut self, file: &File) {
-        let Ok(same) = file.try_clone() else { return };
-        let sender = self.0.get_or_insert_with(|| {
-            let (sender, files) = sync_channel::<File>(1);
-            // What it does not get done, or cannot, the last sync does and tells.
-            thread::spawn(move || files.iter().for_each(|file| drop(file.sync_data())));
-            sender
-        });
-        let _ = sender.try_send(same); // one that is busy still writes back the rest later
-    }
-}
-
-fn copy(
-    name: &Path,
-    source: &mut dyn Read,
-    temporary: &Path,
-    to: &mut File,
-    observer: &mut dyn Observer,
-) -> Result<(Digest, u64), StoreError> {
-    let mut digester = Digester::default();
-    let mut size = 0;
-    let mut buf = vec![0; PIECE];
-    let (mut write_back, mut pending) = (WriteBack(None), 0);
-    loop {
-        let count = read(source, &mut buf).map_err(io_error("read", name))?;
-        if count == 0 {
-            return Ok((digester.finish(), size));
-        }
-        digester.update(&buf[..count]);
-        to.write_all(&buf[..count]).map_err(io_error("write", temporary))?;
-        size += count as u64;
-        observer.bytes(count as u64);
-        pending += count;
-        if pending >= WRITE_BACK_EVERY {
-            pending = 0;
-            write_back.start(to);
-        }
-    }
-}
-
-pub(super) fn digest_of(
-    path: &Path,
-    source: &mut dyn Read,
-    observer: &mut dyn Observer,
-) -> Result<(Digest, u64), StoreError> {
-    let mut digester = Digester::default();
-    let mut size = 0;
-    let mut buf = vec![0; PIECE];
-    loop {
-        let count = read(source, &mut buf).map_err(io_error("read", path))?;
-        if count == 0 {
-            return Ok((digester.finish(), size));
-        }
-        digester.update(&buf[..count]);
-        size += count as u64;
-        observer.bytes(count as u64);
-    }
-}
-
-fn read(source: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match source.read(buf) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
-}
-
-/// Read and hashed at a time, in bytes: fits the second-level cache.
-const PIECE: usize = 256 << 10;
-/// How long to wait for more of a file that another process writes.
-const GROWTH: Duration = Duration::from_millis(1);
-const WRITE_BACK_EVERY: usize = 32 << 20;
 /// From here on one sync of the filesystem is cheaper than one of each file.
 const MANY: usize = 64;

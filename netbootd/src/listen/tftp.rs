@@ -2,6 +2,7 @@
 //!
 //! Cancelled by the services' shutdown token; transfers under way then tell their clients.
 
+mod text;
 mod transfer;
 
 use std::collections::HashMap;

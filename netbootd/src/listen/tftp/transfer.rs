@@ -6,12 +6,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tftp::{
-    ErrorCode, Input, Limits, Mode, Outcome, Packet, RequestOptions, Send, Sender, Step, negotiate, netascii,
-};
+use tftp::{ErrorCode, Input, Limits, Mode, Outcome, Packet, RequestOptions, Send, Sender, Step, negotiate};
 use tokio::sync::mpsc;
 
-use super::{Mail, error_for, shown};
+use super::{Mail, error_for, shown, text};
 use crate::content::{Caller, Content, Refused};
 use crate::event::{
     Event, FileRefused, Proto, Refusal, TransferFinished, TransferId, TransferOutcome, TransferStarted,
@@ -206,7 +204,7 @@ impl Transfer {
         let caller = Caller { client: *self.peer.ip(), server: self.server };
         let opened = tokio::task::spawn_blocking(move || {
             let content = Content::open(&services, &filename, caller)?;
-            if mode == Mode::Netascii { translated(&content) } else { Ok(content) }
+            if mode == Mode::Netascii { text::translated(&content) } else { Ok(content) }
         });
         opened.await.unwrap_or_else(|error| Err(failed(error.to_string())))
     }
@@ -373,19 +371,6 @@ impl Progress {
     }
 }
 
-/// The whole file in netascii: its size is not known before, and text files are small.
-fn translated(content: &Content) -> Result<Content, Refused> {
-    if content.len() > MAX_NETASCII {
-        return Err(failed(format!(
-            "a file of {} bytes is too large for netascii, ask for octet",
-            content.len()
-        )));
-    }
-    let mut bytes = vec![0; usize::try_from(content.len()).unwrap_or_default()];
-    content.read_exact_at(0, &mut bytes).map_err(|error| failed(error.to_string()))?;
-    Ok(Content::generated(netascii::encode(&bytes), None))
-}
-
 /// The page cache answers at once; what still comes from elsewhere may take a while.
 fn read(content: &Content, offset: u64, payload: &mut [u8]) -> Result<(), String> {
     let mut read = || content.read_exact_at(offset, payload).map_err(|error| error.to_string());
@@ -398,6 +383,4 @@ fn failed(detail: String) -> Refused {
 
 /// IPv4, UDP and TFTP headers: a block this much smaller than the MTU is not fragmented.
 const HEADERS: u16 = 32;
-/// Larger files are no text; this much is held in memory for each such transfer.
-const MAX_NETASCII: u64 = 16 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
