@@ -348,3 +348,57 @@ fn boot_media_say_what_they_boot() {
     site.put("cut.iso", &whole[..whole.len() / 2]);
     assert!(site.import("cut.iso").unwrap_err().to_string().contains("cut short"));
 }
+
+/// Puts another name of the same length into the metadata of an uncompressed image, and mends its checksum.
+fn rename_inside(wim: &Path, from: &str, to: &str) {
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let (from, to) = (wide(from), wide(to));
+    let mut bytes = fs::read(wim).unwrap();
+    let number = |bytes: &[u8], at: usize| {
+        usize::try_from(u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())).unwrap()
+    };
+    // The header names the lookup table; of its entries the one with flag 2 is the metadata.
+    let (table, length) = (number(&bytes, 56), number(&bytes, 48) & 0x00ff_ffff_ffff_ffff);
+    let entry = (table..table + length).step_by(50).find(|at| bytes[at + 7] & 2 != 0).unwrap();
+    let (size, at) = (number(&bytes, entry) & 0x00ff_ffff_ffff_ffff, number(&bytes, entry + 8));
+    let found = bytes[at..at + size].windows(from.len()).position(|name| name == from).unwrap();
+    bytes[at + found..at + found + to.len()].copy_from_slice(&to);
+    let metadata = wim.with_extension("metadata");
+    fs::write(&metadata, &bytes[at..at + size]).unwrap();
+    let sum = Command::new("sha1sum").arg(&metadata).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap();
+    for (n, byte) in bytes[entry + 30..entry + 50].iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&sum[2 * n..2 * n + 2], 16).unwrap();
+    }
+    fs::write(wim, bytes).unwrap();
+}
+
+#[test]
+fn hostile_names_in_a_windows_image_lead_nowhere() {
+    for hostile in ["..", "/x", ".\\", "a:"] {
+        let site = Site::new();
+        netboot_set(&site, "set/A.nbi");
+        site.put("set/A.nbi/zz/evil.txt", b"evil");
+        wimlib(&["capture", "set", "names.wim", "--compress=none"], site.folder.path());
+        rename_inside(&site.path("names.wim"), "zz", hostile);
+        let before = fs::read_dir(site.folder.path()).unwrap().count();
+        match site.import("names.wim") {
+            Ok(imported) => {
+                let manifest = site.manifest(&imported);
+                assert!(
+                    manifest.files.iter().all(|file| !file.path.contains("evil")),
+                    "{hostile}: {manifest:?}"
+                );
+                assert_eq!(manifest.files.len(), 4, "the rest of the set is whole");
+            }
+            Err(error) => {
+                assert!(
+                    error.to_string().contains("evil") || error.to_string().contains("names.wim"),
+                    "{hostile}: {error}"
+                );
+                assert!(site.is_untouched(), "{hostile}");
+            }
+        }
+        assert_eq!(fs::read_dir(site.folder.path()).unwrap().count(), before, "{hostile}");
+    }
+}
