@@ -31,13 +31,15 @@ pub struct Images {
 
 #[derive(Debug)]
 struct Tree {
-    stamp: Option<SystemTime>,
+    stamp: Stamp,
     images: ImageTree,
 }
 
+type Stamp = [Option<SystemTime>; 3];
+
 impl Tree {
     fn default_of(store: &Store) -> Self {
-        Tree { stamp: None, images: ImageTree::new(store.clone(), &Catalogue::default()) }
+        Tree { stamp: Stamp::default(), images: ImageTree::new(store.clone(), &Catalogue::default()) }
     }
 }
 
@@ -139,6 +141,8 @@ impl Images {
     }
 }
 
-fn changed(store: &Store) -> Option<SystemTime> {
-    store.root().join("catalogue.redb").metadata().and_then(|metadata| metadata.modified()).ok()
+/// When the catalogue changed, and when a blob was withdrawn or adopted: any of these changes what is announced.
+fn changed(store: &Store) -> Stamp {
+    ["catalogue.redb", "quarantine", "foreign"]
+        .map(|name| store.root().join(name).metadata().and_then(|metadata| metadata.modified()).ok())
 }

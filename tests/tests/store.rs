@@ -83,6 +83,9 @@ fn a_damaged_image_is_announced_to_nobody_until_it_is_repaired() {
     let store = lab.folder().join("state/images");
     let folder = Nbi { name: "Sierra", index: 5, root_size: 3_000_000, more: "" }.put(&lab.folder());
     assert!(image(&store, &["import", &text(&folder)]).status.success());
+    let config = "[dhcp]\nmode = \"off\"\n[netboot]\nrescan = \"0s\"\n";
+    let netbootd = Netbootd::start(&lab, &root, config);
+    assert!(netbootd.log().contains("folder=\"Sierra.nbi\" image=81000005"), "{}", netbootd.log());
     let digest = sha256(&folder.join("i386/booter"));
     let blob = store.join("blobs").join(&digest[..2]).join(&digest);
     fs::remove_file(&blob).unwrap();
@@ -90,10 +93,18 @@ fn a_damaged_image_is_announced_to_nobody_until_it_is_repaired() {
     let verified = image(&store, &["verify"]);
     assert_eq!(verified.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&verified.stdout).contains(&format!("damaged and withdrawn: {digest}")));
-    let netbootd = Netbootd::start(&lab, &root, "[dhcp]\nmode = \"off\"\n[netboot]\nrescan = \"1s\"\n");
-    assert!(netbootd.log().contains("the booter i386/booter is missing"), "{}", netbootd.log());
+    // At once, without a look through the shares being due.
+    netbootd.wait_for("the booter i386/booter is missing", Duration::from_secs(20));
+    let asking = Process::start("mac", lab.command("mac", &mac::client()).args(["en0", "list"]));
+    netbootd.wait_for("reason=no-image", Duration::from_secs(20));
+    drop(asking);
     assert!(image(&store, &["import", &text(&folder)]).status.success());
-    netbootd.wait_for("folder=\"Sierra.nbi\" image=81000005", Duration::from_secs(20));
+    let offered = |log: &str| log.matches("folder=\"Sierra.nbi\" image=81000005").count();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while offered(&netbootd.log()) < 2 {
+        assert!(Instant::now() < deadline, "{}", netbootd.log());
+        thread::yield_now();
+    }
     assert!(image(&store, &["verify", "Sierra"]).status.success());
 }
 
