@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use imagestore::Mount;
 use ipnet::Ipv4Net;
-use pxe_policy::{MacAddr, Match, Rules, SystemUuid};
+use pxe_policy::{Bans, MacAddr, Match, Rules, SystemUuid};
 
 pub use finding::{Finding, Findings, Severity};
 pub use schema::{LogFormat, Mode, Ports};
@@ -38,6 +38,8 @@ pub struct Config {
     pub store: Store,
     /// The folders of the boot tree.
     pub mounts: Vec<Mount>,
+    /// Who is left out, and which GUIDs tell nothing.
+    pub bans: Bans,
     /// The rules, in order.
     pub rules: Rules,
     /// The generated files, in order.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use imagestore::{BootTree, MountError};
-use pxe_policy::{BootRequest, Verdict, decide};
+use pxe_policy::{BootRequest, Evidence, Reason, Screened, Verdict, decide};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -87,9 +87,60 @@ impl Services {
     /// Decides what a machine gets, and remembers it.
     pub fn decide(&self, request: &BootRequest) -> Verdict {
         let snapshot = self.snapshot.load();
-        let verdict =
-            decide(request, &snapshot.config.rules, |path| content::available(&snapshot, path, request));
-        self.machines.decided(request, &verdict);
+        let Screened { request, banned_guid, ignored } = snapshot.config.bans.screen(request);
+        let mut verdict = if ignored {
+            Verdict::silence(Reason::MacIgnored)
+        } else {
+            decide(&request, &snapshot.config.rules, |path| content::available(&snapshot, path, &request))
+        };
+        verdict.evidence.splice(0..0, banned_guid.map(|guid| Evidence::GuidBanned { guid }));
+        self.machines.decided(&request, &verdict);
         verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use pxe_policy::{ArchType, Class, MacAddr};
+
+    use super::*;
+
+    const GUID: &str = "03000200-0400-0500-0006-000700080009";
+
+    fn decided(policy: &str) -> Verdict {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[boot]\nroot = {:?}\n[policy]\n{policy}\n[[rule]]\nname = \"by-guid\"\nmatch = {{ uuid = \"{GUID}\" }}\naction = \"local-boot\"\n\
+             [[rule]]\nname = \"by-mac\"\nmatch = {{ mac = \"52:54:00:12:34:56\" }}\naction = \"ignore\"\n",
+            folder.path().display().to_string()
+        );
+        let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
+        let services = Services::new(Snapshot::new(config, None).unwrap());
+        services.decide(&BootRequest {
+            mac: MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]),
+            uuid: Some(GUID.parse().unwrap()),
+            archs: vec![ArchType(7)],
+            class: Class::Pxe,
+            relay: None,
+            segment: Ipv4Addr::LOCALHOST,
+            iface: "lan0".into(),
+            secs: 0,
+        })
+    }
+
+    #[test]
+    fn a_banned_guid_leaves_the_decision_to_the_hardware_address() {
+        assert_eq!(decided("").rule.as_deref(), Some("by-guid"));
+        let verdict = decided(&format!("banned-guids = [\"{GUID}\"]"));
+        assert_eq!(verdict.rule.as_deref(), Some("by-mac"));
+        assert_eq!(verdict.evidence[0], Evidence::GuidBanned { guid: GUID.parse().unwrap() });
+    }
+
+    #[test]
+    fn a_machine_on_the_ignore_list_is_never_served() {
+        let verdict = decided("banned-macs = [\"52-54-00-12-34-56\"]");
+        assert_eq!((verdict.reason, verdict.rule), (Reason::MacIgnored, None));
     }
 }

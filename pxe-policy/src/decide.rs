@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::{Action, BootRequest, Class, Reason, Rule, Rules, Via, is_ipxe_binary};
+use crate::{Action, BootRequest, Class, Reason, Rule, Rules, SystemUuid, Via, is_ipxe_binary};
 
 /// What a machine gets, why, and what was looked at on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,11 @@ pub enum Evidence {
         /// What was looked for.
         files: Vec<String>,
     },
+    /// The machine's GUID is banned and was left out of the lookup.
+    GuidBanned {
+        /// The GUID.
+        guid: SystemUuid,
+    },
     /// The rule fits, but hands iPXE to a client that runs iPXE already.
     IpxeAgain {
         /// The rule's name.
@@ -81,6 +86,13 @@ pub fn decide(request: &BootRequest, rules: &Rules, available: impl Fn(&str) -> 
     }
     let reason = if evidence.is_empty() { Reason::NoRule } else { Reason::NoBootFile };
     Verdict { decision: Decision::Ignore, reason, rule: None, evidence }
+}
+
+impl Verdict {
+    /// Silence, without a look at any rule.
+    pub fn silence(reason: Reason) -> Self {
+        Verdict { decision: Decision::Ignore, reason, rule: None, evidence: Vec::new() }
+    }
 }
 
 fn carry_out(
@@ -142,6 +154,9 @@ impl fmt::Display for Evidence {
             Evidence::Taken { rule } => write!(f, "rule {rule} fits"),
             Evidence::FilesMissing { rule, files } => {
                 write!(f, "rule {rule} fits, but none of its files is there: {}", files.join(", "))
+            }
+            Evidence::GuidBanned { guid } => {
+                write!(f, "GUID {guid} is banned: the hardware address alone decides")
             }
             Evidence::IpxeAgain { rule } => {
                 write!(f, "rule {rule} fits, but would hand iPXE to a client that runs iPXE")

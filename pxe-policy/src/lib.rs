@@ -8,6 +8,7 @@
 //! the boot programs of Windows and ConfigMgr.
 
 mod arch;
+mod bans;
 mod decide;
 mod mac;
 pub mod option243;
@@ -19,6 +20,7 @@ mod rules;
 mod uuid;
 
 pub use arch::{ArchType, UnknownArch};
+pub use bans::{Bans, Screened};
 pub use decide::{Boot, Decision, Evidence, Verdict, decide};
 pub use mac::{InvalidMac, MacAddr};
 pub use reason::Reason;

@@ -43,11 +43,13 @@ pub enum Reason {
     AnswerTooLarge,
     /// The mode in force does not answer this kind of client.
     Disabled,
+    /// The machine is on the list of those that are never served.
+    MacIgnored,
 }
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 18] = [
+    pub const ALL: [Reason; 19] = [
         Reason::Rule,
         Reason::NoRule,
         Reason::NoBootFile,
@@ -66,6 +68,7 @@ impl Reason {
         Reason::LeaseNotSaved,
         Reason::AnswerTooLarge,
         Reason::Disabled,
+        Reason::MacIgnored,
     ];
 
     /// The text, in kebab-case.
@@ -89,6 +92,7 @@ impl Reason {
             Reason::LeaseNotSaved => "lease-not-saved",
             Reason::AnswerTooLarge => "answer-too-large",
             Reason::Disabled => "disabled",
+            Reason::MacIgnored => "mac-ignored",
         }
     }
 }

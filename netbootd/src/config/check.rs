@@ -2,6 +2,7 @@
 
 mod boot;
 mod netboot;
+mod policy;
 mod subnets;
 
 use std::ops::Range;
@@ -54,6 +55,7 @@ pub(super) fn check(
         netboot,
         store: store(&document.store, findings),
         mounts,
+        bans: policy::check(&document.policy, path, findings),
         rules,
         files,
     }

@@ -23,6 +23,7 @@ pub(super) struct Document {
     pub(super) http: Http,
     pub(super) boot: Boot,
     pub(super) netboot: Netboot,
+    pub(super) policy: Policy,
     pub(super) store: Store,
     pub(super) image: BTreeMap<Spanned<String>, Image>,
     pub(super) rule: Vec<Rule>,
@@ -155,6 +156,14 @@ pub(super) struct Netboot {
     pub(super) netboot_1: bool,
     pub(super) binding_lifetime: Option<Text<Time>>,
     pub(super) rescan: Text<Interval>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct Policy {
+    pub(super) banned_guids: Vec<Spanned<String>>,
+    pub(super) banned_macs: OneOrMany<Text<MacAddr>>,
+    pub(super) mac_ignore_list: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

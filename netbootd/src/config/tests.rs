@@ -116,6 +116,8 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
         (format!("{subnet}[[dhcp.subnet.reservation]]\naddress = \"10.0.0.7\""), Error, "names no machine"),
         ("[dhcp]\nmode = \"server\"".into(), Error, "[[dhcp.subnet]]"),
         ("[tftp]\nmax-block-size = 7".into(), Error, "RFC 2348"),
+        ("[policy]\nbanned-guids = [\"x\"]".into(), Error, "is not a UUID"),
+        ("[policy]\nmac-ignore-list = \"/nonexistent\"".into(), Error, "cannot read /nonexistent"),
         ("[netboot]\nmax-block-size = 7".into(), Error, "RFC 2348"),
         ("[netboot]\nshadow = \"smb://x\"".into(), Error, "neither an afp: nor an nfs: URL"),
         ("[netboot]\ntftp-prefix = \"a/../..\"".into(), Error, "no path"),

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use pxe_policy::{BootRequest, Decision, Reason, Verdict};
+use pxe_policy::{BootRequest, Decision, Evidence, Reason, SystemUuid, Verdict};
 
 use super::option::MessageType;
 use super::reply::ReplyBuilder;
@@ -85,6 +85,14 @@ impl Answer {
             Decision::Boot(boot) => self.event.image = boot.image.clone(),
             Decision::LocalBoot => self.event.decision = Answered::LocalBoot,
             Decision::Ignore => {}
+        }
+        let banned = verdict.evidence.iter().find(|evidence| matches!(evidence, Evidence::GuidBanned { .. }));
+        if let Some(banned) = banned {
+            // As operators know it: an empty GUID, and the hardware address alone.
+            self.event.uuid = None;
+            self.event.detail = Some(banned.to_string());
+        } else if request.uuid.is_some_and(SystemUuid::is_placeholder) {
+            self.event.detail = Some("many machines have this GUID: consider policy.banned-guids".to_owned());
         }
         if verdict.reason == Reason::NoBootFile {
             let looked_at: Vec<String> = verdict.evidence.iter().map(ToString::to_string).collect();

@@ -1,0 +1,100 @@
+//! Machines that are left out, and GUIDs that tell nothing.
+//!
+//! As Configuration Manager's operators know them: a banned GUID refuses nobody, it is only left out of the lookup, so that the
+//! hardware address alone decides; a MAC on the ignore list is never served, no matter what.
+
+use std::collections::BTreeSet;
+
+use crate::{BootRequest, InvalidUuid, MacAddr, SystemUuid};
+
+/// What is banned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bans {
+    /// GUIDs that many machines share (`BannedGuids`).
+    pub guids: BTreeSet<SystemUuid>,
+    /// Machines that are never served (`MACIgnoreListFile`).
+    pub macs: BTreeSet<MacAddr>,
+}
+
+/// A request as the lookup may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screened {
+    /// Without its GUID when that is banned.
+    pub request: BootRequest,
+    /// The GUID that was left out.
+    pub banned_guid: Option<SystemUuid>,
+    /// Whether the machine is on the ignore list.
+    pub ignored: bool,
+}
+
+impl Bans {
+    /// Takes out of a request what is banned.
+    pub fn screen(&self, request: &BootRequest) -> Screened {
+        let banned_guid = request.uuid.filter(|uuid| self.guids.contains(uuid));
+        let ignored = self.macs.contains(&request.mac);
+        let mut request = request.clone();
+        if banned_guid.is_some() {
+            request.uuid = None;
+        }
+        Screened { request, banned_guid, ignored }
+    }
+
+    /// The GUIDs that a text means. With hyphens it is the form that tools print; without, Microsoft's tools mean the bytes of the wire and
+    /// others the printed form, so both are meant.
+    pub fn guids_meant(text: &str) -> Result<Vec<SystemUuid>, InvalidUuid> {
+        let printed: SystemUuid = text.parse()?;
+        if text.contains('-') {
+            return Ok(vec![printed]);
+        }
+        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+        let raw = u128::from_str_radix(&digits, 16).map(|value| SystemUuid::from_wire(value.to_be_bytes()));
+        Ok(std::iter::once(printed).chain(raw.ok().filter(|raw| *raw != printed)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::{ArchType, Class};
+
+    const GUID: &str = "03000200-0400-0500-0006-000700080009";
+
+    fn request() -> BootRequest {
+        BootRequest {
+            mac: MacAddr([2, 0, 0, 0, 0, 7]),
+            uuid: Some(GUID.parse().unwrap()),
+            archs: vec![ArchType(7)],
+            class: Class::Pxe,
+            relay: None,
+            segment: Ipv4Addr::new(10, 0, 0, 1),
+            iface: "lan0".into(),
+            secs: 0,
+        }
+    }
+
+    #[test]
+    fn a_banned_guid_is_left_out_and_refuses_nobody() {
+        let bans = Bans { guids: Bans::guids_meant(GUID).unwrap().into_iter().collect(), ..Bans::default() };
+        let screened = bans.screen(&request());
+        assert_eq!(screened.request, BootRequest { uuid: None, ..request() });
+        assert_eq!((screened.banned_guid, screened.ignored), (request().uuid, false));
+        assert_eq!(Bans::default().screen(&request()).request, request());
+    }
+
+    #[test]
+    fn a_mac_on_the_ignore_list_is_told_of() {
+        let bans = Bans { macs: [request().mac].into(), ..Bans::default() };
+        assert!(bans.screen(&request()).ignored);
+    }
+
+    #[test]
+    fn without_hyphens_both_readings_are_meant() {
+        let meant = Bans::guids_meant("00112233445566778899aabbccddeeff").unwrap();
+        let texts: Vec<String> = meant.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["00112233-4455-6677-8899-aabbccddeeff", "33221100-5544-7766-8899-aabbccddeeff"]);
+        assert_eq!(Bans::guids_meant("11111111111111111111111111111111").unwrap().len(), 1);
+        assert!(Bans::guids_meant("no").is_err());
+    }
+}
