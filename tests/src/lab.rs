@@ -1,7 +1,7 @@
 //! A private network: namespaces for hosts, and bridges as its segments. Nothing leaves it.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::process::run;
@@ -85,6 +85,19 @@ impl Lab {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace(host), program]);
         command
+    }
+
+    /// Runs a program in a host to its end, in the network's folder, and shows what it prints.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[allow(clippy::print_stderr)] // shown when a test fails
+    pub fn run(&self, host: &str, words: &[&str]) -> Output {
+        let output = self.command(host, words[0]).args(&words[1..]).current_dir(self.folder()).output();
+        let output = output.unwrap_or_else(|error| panic!("cannot run {words:?}: {error}"));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        eprintln!("{words:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        output
     }
 
     /// A command that will run beside the segments: an emulated machine.

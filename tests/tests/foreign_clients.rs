@@ -24,16 +24,6 @@ fn site(configuration: &str) -> (Lab, Netbootd) {
     (lab, netbootd)
 }
 
-fn run(lab: &Lab, host: &str, words: &[&str]) -> Output {
-    let output = lab.command(host, words[0]).args(&words[1..]).current_dir(lab.folder()).output().unwrap();
-    eprintln!(
-        "{words:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
-
 fn digest(path: &Path) -> String {
     Sha256::digest(fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -42,7 +32,7 @@ fn digest(path: &Path) -> String {
 fn udhcpc(lab: &Lab, more: &[&str]) -> Option<String> {
     let words =
         [&["udhcpc", "-i", "eth0", "-f", "-n", "-q", "-t", "4", "-T", "1", "-s", "/bin/true"], more].concat();
-    let output = run(lab, "client", &words);
+    let output = lab.run("client", &words);
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8(text).unwrap();
     let rest = text.split("lease of ").nth(1)?;
@@ -91,24 +81,24 @@ fn foreign_tftp_clients_get_the_same_bytes() {
         &["busybox", "tftp", "-b", "1468", "-g", "-r", "/Big.bin", "-l", "out", SERVER],
     ];
     for words in table {
-        run(&lab, "client", words);
+        lab.run("client", words);
         assert_eq!(digest(&out), wanted, "{words:?}");
         fs::remove_file(&out).unwrap();
     }
     // tftp-hpa's default mode is netascii.
-    run(&lab, "client", &["tftp", SERVER, "-c", "get", "text.txt", "out"]);
+    lab.run("client", &["tftp", SERVER, "-c", "get", "text.txt", "out"]);
     assert_eq!(digest(&out), digest(&netbootd.root().join("text.txt")));
-    run(&lab, "client", &["curl", "-sS", "-o", "out", "http://10.77.0.1/big.bin"]);
+    lab.run("client", &["curl", "-sS", "-o", "out", "http://10.77.0.1/big.bin"]);
     assert_eq!(digest(&out), wanted);
 }
 
 #[test]
 fn a_foreign_client_is_refused_in_words() {
     let (lab, _netbootd) = site("");
-    let none = run(&lab, "client", &["curl", "-sS", "-o", "out", "tftp://10.77.0.1/none"]);
+    let none = lab.run("client", &["curl", "-sS", "-o", "out", "tftp://10.77.0.1/none"]);
     assert_eq!(none.status.code(), Some(68), "curl's code for a file that is not found");
     fs::write(lab.folder().join("mine"), "x").unwrap();
-    let put = run(&lab, "client", &["curl", "-sS", "-T", "mine", "tftp://10.77.0.1/mine"]);
+    let put = lab.run("client", &["curl", "-sS", "-T", "mine", "tftp://10.77.0.1/mine"]);
     assert_eq!(put.status.code(), Some(69), "curl's code for a permission problem");
 }
 
@@ -185,7 +175,7 @@ fn beside_a_dhcp_server_on_its_own_host_only_port_4011_is_served() {
     lab.plug("client", "eth0", "br0", "10.77.0.50/24");
     let _netbootd = Netbootd::start(&lab, &root, &format!("[dhcp]\nports = \"4011-only\"\n{RULE}"));
 
-    let probe = run(&lab, "client", &[&program(), "probe", "pxe", SERVER, "--timeout", "2"]);
+    let probe = lab.run("client", &[&program(), "probe", "pxe", SERVER, "--timeout", "2"]);
     let text = String::from_utf8(probe.stdout).unwrap();
     assert!(text.contains("Ack from 10.77.0.1:4011") && text.contains("boot file: Big.bin"), "{text}");
 }
@@ -205,12 +195,12 @@ fn a_probe_shows_every_offer_and_a_silent_network_is_said_so() {
     ];
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     let probe =
-        run(&lab, "client", &[asked.as_slice(), &["--class", "http", "--arch", "x64-uefi-http"]].concat());
+        lab.run("client", &[asked.as_slice(), &["--class", "http", "--arch", "x64-uefi-http"]].concat());
     let text = String::from_utf8(probe.stdout).unwrap();
     assert!(text.contains("Offer from 10.77.0.1:67") && text.contains("vendor class: HTTPClient"), "{text}");
     assert!(text.contains("Offer from 10.77.0.2:67"), "the address server's offer is shown too: {text}");
     drop((netbootd, _foreign));
-    let silent = run(&lab, "client", &asked);
+    let silent = lab.run("client", &asked);
     assert_eq!(silent.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&silent.stderr).contains("no answer from the network of eth0"));
 }
@@ -236,11 +226,11 @@ fn each_interface_answers_with_its_own_address() {
     {
         lab.add_host(host);
         lab.plug(host, "eth0", bridge, address);
-        let probe = run(&lab, host, &[&program(), "probe", "pxe", "--iface", "eth0", "--timeout", "2"]);
+        let probe = lab.run(host, &[&program(), "probe", "pxe", "--iface", "eth0", "--timeout", "2"]);
         let text = String::from_utf8(probe.stdout).unwrap();
         assert!(text.contains(&format!("Offer from {server}:67")), "{text}");
         assert!(text.contains(&format!("server identifier: {server}")), "{text}");
-        let fetched = run(&lab, host, &["curl", "-sS", &format!("tftp://{server}/Big.bin")]);
+        let fetched = lab.run(host, &["curl", "-sS", &format!("tftp://{server}/Big.bin")]);
         assert_eq!(fetched.stdout, b"x");
     }
 }
@@ -254,7 +244,7 @@ fn what_stands_in_the_way_of_a_start_is_one_line_and_an_exit_code() {
         fs::write(&file, text).unwrap();
         let (program, file) = (program(), file.display().to_string());
         let state = lab.folder().join("other-state").display().to_string();
-        let output = run(&lab, "server", &[&program, "serve", "--config", &file, "--state-dir", &state]);
+        let output = lab.run("server", &[&program, "serve", "--config", &file, "--state-dir", &state]);
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let good = format!("[boot]\nroot = {:?}\n", root.display().to_string());
@@ -302,11 +292,11 @@ fn without_rights_the_exit_code_is_77() {
 #[test]
 fn the_probes_for_files_show_bytes_and_what_was_negotiated() {
     let (lab, netbootd) = site("");
-    let tftp = run(&lab, "client", &[&program(), "probe", "tftp", SERVER, "\\BIG.bin"]);
+    let tftp = lab.run("client", &[&program(), "probe", "tftp", SERVER, "\\BIG.bin"]);
     let text = String::from_utf8(tftp.stdout).unwrap();
     assert!(tftp.status.success() && text.contains("3000000 bytes") && text.contains("windowsize"), "{text}");
-    assert_eq!(run(&lab, "client", &[&program(), "probe", "tftp", SERVER, "none"]).status.code(), Some(1));
-    let http = run(&lab, "client", &[&program(), "probe", "http", &format!("http://{SERVER}/Big.bin")]);
+    assert_eq!(lab.run("client", &[&program(), "probe", "tftp", SERVER, "none"]).status.code(), Some(1));
+    let http = lab.run("client", &[&program(), "probe", "http", &format!("http://{SERVER}/Big.bin")]);
     let text = String::from_utf8(http.stdout).unwrap();
     assert!(http.status.success() && text.contains("200 OK, 3000000 bytes"), "{text}");
     assert!(netbootd.log().contains("completed"));

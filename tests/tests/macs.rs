@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 use std::time::Duration;
 
 use netbootd_tests::mac::{self, Nbi, sha256};
@@ -30,19 +29,9 @@ fn small(name: &str, index: u16) -> Nbi<'_> {
     Nbi { name, index, root_size: 300_000, more: "" }
 }
 
-fn run(lab: &Lab, host: &str, words: &[&str]) -> Output {
-    let output = lab.command(host, words[0]).args(&words[1..]).current_dir(lab.folder()).output().unwrap();
-    eprintln!(
-        "{words:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
-
 /// What the Go client prints when all goes well.
 fn as_mac(lab: &Lab, words: &[&str]) -> String {
-    let output = run(lab, "mac", &[&[mac::client().as_str(), "en0"], words].concat());
+    let output = lab.run("mac", &[&[mac::client().as_str(), "en0"], words].concat());
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap()
 }
@@ -96,7 +85,7 @@ fn a_choice_is_offered_at_the_next_start_and_after_a_restart_until_it_is_forgott
     let state = lab.folder().join("state").display().to_string();
     let config = lab.folder().join("netbootd.toml").display().to_string();
     let bindings = |words: &[&str]| {
-        run(&lab, "server", &[&[program().as_str(), "bindings"], words, &["--config", &config]].concat())
+        lab.run("server", &[&[program().as_str(), "bindings"], words, &["--config", &config]].concat())
     };
     let listed = String::from_utf8(bindings(&["list"]).stdout).unwrap();
     assert!(listed.contains("81000005") && listed.contains("NetBoot001"), "{listed}");
@@ -134,7 +123,7 @@ fn a_mac_behind_a_relay_is_answered_at_its_own_address() {
     lab.ip("far", "route add default via 10.78.0.254");
     lab.ip("server", "route add default via 10.77.0.254");
     let netbootd = Netbootd::start(&lab, &root, OFF);
-    let output = run(&lab, "far", &[&mac::client(), "en0", "list"]);
+    let output = lab.run("far", &[&mac::client(), "en0", "list"]);
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("image 81000005 \"Sierra\" default\n"));
     assert!(netbootd.log().contains("reason=list"));
@@ -168,12 +157,11 @@ fn images_come_and_go_without_a_restart_and_bad_ones_are_reported() {
     );
     small("Mojave", 6).put(&share(&root));
     let config = lab.folder().join("netbootd.toml").display().to_string();
-    assert!(run(&lab, "server", &[&program(), "reload", "--config", &config]).status.success());
+    assert!(lab.run("server", &[&program(), "reload", "--config", &config]).status.success());
     let text = as_mac(&lab, &["list"]);
     assert!(text.contains("\"Mojave\"") && text.contains("\"Sierra\""), "{text}");
     fs::write(&config, "[netboot]\nrescan = 5\n").unwrap();
-    let output = run(
-        &lab,
+    let output = lab.run(
         "server",
         &[&program(), "reload", "--state-dir", &lab.folder().join("state").display().to_string()],
     );
@@ -192,7 +180,7 @@ fn the_probe_lists_and_chooses_as_startup_disk_does() {
     .put(&share(&root));
     let netbootd = Netbootd::start(&lab, &root, OFF);
     let probe = |words: &[&str]| {
-        run(&lab, "mac", &[&[program().as_str(), "probe", "bsdp", "--iface", "en0"], words].concat())
+        lab.run("mac", &[&[program().as_str(), "probe", "bsdp", "--iface", "en0"], words].concat())
     };
     let list = String::from_utf8(probe(&["--model", "iMac14,3"]).stdout).unwrap();
     assert_eq!(list, format!("LIST from {SERVER}\n  priority 32768\n  81000005 Sierra (default)\n"));
@@ -234,7 +222,7 @@ fn wireshark_reads_every_list_as_it_was_meant() {
             ]),
         );
         tcpdump.wait_for("listening", Duration::from_secs(10));
-        let probe = run(&lab, "mac", &[&program(), "probe", "bsdp", "--iface", "en0", "--timeout", "1"]);
+        let probe = lab.run("mac", &[&program(), "probe", "bsdp", "--iface", "en0", "--timeout", "1"]);
         let ours = String::from_utf8(probe.stdout).unwrap();
         assert_eq!(ours.matches(" ü").count(), usize::from(count));
         let shown = loop_until_captured(&lab, &capture);
@@ -251,7 +239,7 @@ fn loop_until_captured(lab: &Lab, capture: &str) -> String {
     let mut shown = String::new();
     for _ in 0..50 {
         let words = ["tshark", "-r", capture, "-d", "udp.port==900-1023,dhcp", "-V", "-Y", "dhcp"];
-        shown = String::from_utf8_lossy(&run(lab, "mac", &words).stdout).into_owned();
+        shown = String::from_utf8_lossy(&lab.run("mac", &words).stdout).into_owned();
         if shown.contains("Option: (255) End") {
             break;
         }

@@ -23,24 +23,15 @@ pub(super) fn copy(
     to: &mut File,
     observer: &mut dyn Observer,
 ) -> Result<(Digest, u64), StoreError> {
-    let mut digester = Digester::default();
-    let mut size = 0;
+    let mut tally = Tally::new(observer);
     let mut buf = vec![0; PIECE];
-    let (mut write_back, mut pending) = (WriteBack(None), 0);
     loop {
         let count = read(source, &mut buf).map_err(io_error("read", name))?;
         if count == 0 {
-            return Ok((digester.finish(), size));
+            return Ok(tally.end());
         }
-        digester.update(&buf[..count]);
         to.write_all(&buf[..count]).map_err(io_error("write", temporary))?;
-        size += count as u64;
-        observer.bytes(count as u64);
-        pending += count;
-        if pending >= WRITE_BACK_EVERY {
-            pending = 0;
-            write_back.start(to);
-        }
+        tally.take(&buf[..count], Some(to));
     }
 }
 
@@ -53,35 +44,27 @@ pub(super) fn share(
     copy: &File,
     observer: &mut dyn Observer,
 ) -> Result<Option<(Digest, u64)>, StoreError> {
-    let (mut digester, mut size) = (Digester::default(), 0_u64);
-    let (mut buf, mut write_back) = (vec![0; PIECE], WriteBack(None));
+    let mut tally = Tally::new(observer);
+    let mut buf = vec![0; PIECE];
     loop {
         let count = match copy_file_range(file, None, copy, None, WRITE_BACK_EVERY) {
+            Ok(0) => return Ok(Some(tally.end())),
             Ok(count) => count,
             Err(Errno::EINTR) => continue,
             // Other filesystems, older kernels: nothing has been copied yet.
-            Err(Errno::EXDEV | Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP) if size == 0 => {
+            Err(Errno::EXDEV | Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP) if tally.size == 0 => {
                 return Ok(None);
             }
             Err(error) => return Err(io_error("copy", path)(error.into())),
         };
-        if count == 0 {
-            break;
-        }
         // What counts is what is stored, so the copy is read and not the source.
-        let end = size + count as u64;
-        while size < end {
-            let piece = usize::try_from(end - size).unwrap_or(PIECE).min(PIECE);
-            copy.read_exact_at(&mut buf[..piece], size).map_err(io_error("read", temporary))?;
-            digester.update(&buf[..piece]);
-            size += piece as u64;
-            observer.bytes(piece as u64);
-        }
-        if count == WRITE_BACK_EVERY {
-            write_back.start(copy);
+        let end = tally.size + count as u64;
+        while tally.size < end {
+            let piece = usize::try_from(end - tally.size).unwrap_or(PIECE).min(PIECE);
+            copy.read_exact_at(&mut buf[..piece], tally.size).map_err(io_error("read", temporary))?;
+            tally.take(&buf[..piece], Some(copy));
         }
     }
-    Ok(Some((digester.finish(), size)))
 }
 
 /// Hashes a file while another process writes it.
@@ -91,27 +74,19 @@ pub(super) fn follow(
     mut has_ended: impl FnMut() -> bool,
     observer: &mut dyn Observer,
 ) -> Result<(Digest, u64), StoreError> {
-    let (mut digester, mut size, mut pending) = (Digester::default(), 0, 0);
-    let (mut buf, mut write_back) = (vec![0; PIECE], WriteBack(None));
+    let mut tally = Tally::new(observer);
+    let mut buf = vec![0; PIECE];
     loop {
         let ended = has_ended();
-        let count = file.read_at(&mut buf, size).map_err(io_error("read", temporary))?;
+        let count = file.read_at(&mut buf, tally.size).map_err(io_error("read", temporary))?;
         if count == 0 && ended {
-            break;
+            return Ok(tally.end());
         }
         if count < PIECE && !ended {
             thread::sleep(GROWTH); // the other process is the slower one
         }
-        digester.update(&buf[..count]);
-        size += count as u64;
-        observer.bytes(count as u64);
-        pending += count;
-        if pending >= WRITE_BACK_EVERY {
-            pending = 0;
-            write_back.start(file);
-        }
+        tally.take(&buf[..count], Some(file));
     }
-    Ok((digester.finish(), size))
 }
 
 /// The digest and the length of a stream.
@@ -120,17 +95,57 @@ pub(super) fn digest_of(
     source: &mut dyn Read,
     observer: &mut dyn Observer,
 ) -> Result<(Digest, u64), StoreError> {
-    let mut digester = Digester::default();
-    let mut size = 0;
+    let mut tally = Tally::new(observer);
     let mut buf = vec![0; PIECE];
     loop {
         let count = read(source, &mut buf).map_err(io_error("read", path))?;
         if count == 0 {
-            return Ok((digester.finish(), size));
+            return Ok(tally.end());
         }
-        digester.update(&buf[..count]);
-        size += count as u64;
-        observer.bytes(count as u64);
+        tally.take(&buf[..count], None);
+    }
+}
+
+/// What has been taken so far. Bytes of large files go to the disk while more of them come, so the last sync has little left to do.
+struct Tally<'a> {
+    digester: Digester,
+    size: u64,
+    pending: usize,
+    write_back: Option<SyncSender<File>>,
+    observer: &'a mut dyn Observer,
+}
+
+impl<'a> Tally<'a> {
+    fn new(observer: &'a mut dyn Observer) -> Self {
+        Tally { digester: Digester::default(), size: 0, pending: 0, write_back: None, observer }
+    }
+
+    fn take(&mut self, bytes: &[u8], stored_in: Option<&File>) {
+        self.digester.update(bytes);
+        self.size += bytes.len() as u64;
+        self.observer.bytes(bytes.len() as u64);
+        self.pending += bytes.len();
+        if let Some(file) = stored_in
+            && self.pending >= WRITE_BACK_EVERY
+        {
+            self.pending = 0;
+            self.write_back(file);
+        }
+    }
+
+    fn end(self) -> (Digest, u64) {
+        (self.digester.finish(), self.size)
+    }
+
+    fn write_back(&mut self, file: &File) {
+        let Ok(same) = file.try_clone() else { return };
+        let sender = self.write_back.get_or_insert_with(|| {
+            let (sender, files) = sync_channel::<File>(1);
+            // What it does not get done, or cannot, the last sync does and tells.
+            thread::spawn(move || files.iter().for_each(|file| drop(file.sync_data())));
+            sender
+        });
+        let _ = sender.try_send(same); // one that is busy still writes back the rest later
     }
 }
 
@@ -140,22 +155,6 @@ fn read(source: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => return other,
         }
-    }
-}
-
-/// Bytes of large files go to the disk while more of them come, so the last sync has little left to do.
-struct WriteBack(Option<SyncSender<File>>);
-
-impl WriteBack {
-    fn start(&mut self, file: &File) {
-        let Ok(same) = file.try_clone() else { return };
-        let sender = self.0.get_or_insert_with(|| {
-            let (sender, files) = sync_channel::<File>(1);
-            // What it does not get done, or cannot, the last sync does and tells.
-            thread::spawn(move || files.iter().for_each(|file| drop(file.sync_data())));
-            sender
-        });
-        let _ = sender.try_send(same); // one that is busy still writes back the rest later
     }
 }
 
