@@ -24,7 +24,7 @@ pub use manifest::{FileEntry, ImageKind, Manifest};
 pub use path::{BootPath, PathError};
 pub use pe::Signature;
 pub use store::{
-    Catalogue, Collected, ImageRecord, Limits, Observer, Quiet, Scrubbed, Step, Store, StoreError, Version,
-    Writer,
+    Catalogue, Collected, ImageRecord, Limits, Observer, Prepared, Quiet, Scrubbed, Step, Store, StoreError,
+    Version, Writer,
 };
 pub use tree::{BootTree, Mount, MountError, OpenError};

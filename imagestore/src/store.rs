@@ -32,7 +32,7 @@ use thiserror::Error;
 pub use catalogue::{Catalogue, ImageRecord, Version};
 pub use gc::Collected;
 pub use scrub::Scrubbed;
-pub use writer::{Observer, Quiet, Step, Writer};
+pub use writer::{Observer, Prepared, Quiet, Step, Writer};
 
 use crate::{BootFile, Digest, Manifest};
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use bench::{in_turns, run};
@@ -58,10 +59,20 @@ fn take(store: &Path, source: &Path) {
     import(&store, source, Import::default(), &mut Quiet).expect("the image is taken in");
 }
 
+/// A place that nothing was at before: removing what a round left is no part of the next one's time.
 fn fresh(place: &Path, name: &str) -> PathBuf {
-    let path = place.join(name);
-    let _ = fs::remove_dir_all(&path); // of the round before
-    path
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    place.join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Makes room for what comes next.
+fn sweep(place: &Path) {
+    for entry in fs::read_dir(place).expect("the folder can be listed").flatten() {
+        let name = entry.file_name();
+        if ["store-", "copy-"].iter().any(|start| name.to_string_lossy().starts_with(start)) {
+            fs::remove_dir_all(entry.path()).expect("our own folder can be removed");
+        }
+    }
 }
 
 fn folder_ingest(place: &Path) {
@@ -80,6 +91,7 @@ fn folder_ingest(place: &Path) {
             &mut || run("sh", &["-c", &format!("find {} -type f | xargs sha256sum", text(&data))]),
         ],
     );
+    sweep(place);
     let slower = cp.median().max(sum.median());
     println!(
         "| folder ingest, 300 MiB and 2,000 small files | the slower of cp with sync and sha256sum | {:.2} | 0.8 |",
@@ -101,6 +113,7 @@ fn wim_unpack(place: &Path) {
                 run("wimlib-imagex", &["extract", &text(&wim), "1", &format!("--dest-dir={}", text(&out))]);
             }],
         );
+        sweep(place);
         println!(
             "| {form} WIM with a NetBoot set, unpacked into the store | wimlib-imagex extract with sync | {:.2} | 1.0 |",
             wimlib.median() / ours.median()

@@ -7,9 +7,9 @@ use std::path::Path;
 use super::folder::take_file;
 use super::roles::{FONTS, ROLES};
 use super::{IngestError, Taken, check_names, read_error, stem};
-use crate::store::{Observer, StoreError, Writer};
+use crate::store::{Observer, Prepared, StoreError, Writer};
 use crate::wim::{Archive, ArchiveEntry, Wim, WimError, Writing};
-use crate::{FileEntry, ImageKind};
+use crate::{Digest, FileEntry, ImageKind};
 
 pub(super) fn take(
     writer: &mut Writer,
@@ -142,22 +142,9 @@ fn read(
         entries.into_iter().partition(|entry| entry.size >= LARGE);
     let (large, entries) =
         if large.len() <= MAX_LARGE { (large, entries) } else { (Vec::new(), [large, entries].concat()) };
-    for entry in large {
-        let at = place(entry);
-        observer.file(&at);
-        let start = |file| wim.start_writing(entry, file).map_err(IngestError::from);
-        let taken =
-            writer.put_written(Path::new(&entry.path), observer, start, Writing::has_ended, |writing| {
-                writing.finish().map_err(IngestError::from)
-            })?;
-        if taken.1 != entry.size {
-            let (path, entry_name) = (wim.path().to_owned(), entry.path.clone());
-            return Err(
-                WimError::Truncated { path, entry: entry_name, have: taken.1, need: entry.size }.into()
-            );
-        }
-        files.push(super::entry(at, taken));
-    }
+    // The first of them comes while the small ones are taken in.
+    let mut large = large.into_iter();
+    let begun = large.next().map(|entry| begin(writer, wim, entry)).transpose()?;
     let mut refused: Option<StoreError> = None;
     let done = wim.read(&entries, &mut |entry: &ArchiveEntry, stream: &mut dyn Read| {
         let at = place(entry);
@@ -174,11 +161,44 @@ fn read(
         }
     });
     match (done, refused) {
-        (_, Some(error)) => Err(error.into()),
-        (Err(error @ WimError::Taking { .. }), None) => Err(error.into()),
-        (Err(error), None) => Err(error.into()),
-        (Ok(()), None) => Ok(files),
+        (_, Some(error)) => return Err(error.into()),
+        (Err(error), None) => return Err(error.into()),
+        (Ok(()), None) => {}
     }
+    let mut next = begun;
+    while let Some((entry, prepared, writing)) = next {
+        let at = place(entry);
+        observer.file(&at);
+        files.push(super::entry(at, end(writer, wim, entry, prepared, writing, observer)?));
+        next = large.next().map(|entry| begin(writer, wim, entry)).transpose()?;
+    }
+    Ok(files)
+}
+
+/// A large file on its way from the image to the store.
+type Begun<'a> = (&'a ArchiveEntry, Prepared, Writing<'a>);
+
+fn begin<'a>(writer: &mut Writer, wim: &'a Wim, entry: &'a ArchiveEntry) -> Result<Begun<'a>, IngestError> {
+    let prepared = writer.prepare()?;
+    let file = prepared.file().map_err(read_error(wim.path()))?;
+    Ok((entry, prepared, wim.start_writing(entry, file)?))
+}
+
+fn end(
+    writer: &mut Writer,
+    wim: &Wim,
+    entry: &ArchiveEntry,
+    prepared: Prepared,
+    mut writing: Writing<'_>,
+    observer: &mut dyn Observer,
+) -> Result<(Digest, u64), IngestError> {
+    let taken = writer.put_prepared(Path::new(&entry.path), prepared, || writing.has_ended(), observer)?;
+    writing.finish()?;
+    if taken.1 != entry.size {
+        let (path, name) = (wim.path().to_owned(), entry.path.clone());
+        return Err(WimError::Truncated { path, entry: name, have: taken.1, need: entry.size }.into());
+    }
+    Ok(taken)
 }
 
 /// From here on a process of its own for a file costs nothing that shows, in bytes.

@@ -62,6 +62,21 @@ pub struct Writer {
     session: PathBuf,
     staged: HashMap<Digest, Staged>,
     reserved: u64,
+    files: u64,
+}
+
+/// A file of the store that another process writes.
+#[derive(Debug)]
+pub struct Prepared {
+    place: PathBuf,
+    file: File,
+}
+
+impl Prepared {
+    /// The file, for that process.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
 }
 
 #[derive(Debug)]
@@ -83,7 +98,14 @@ impl Writer {
         }
         let session = incoming.join(std::process::id().to_string());
         fs::create_dir(&session).map_err(io_error("make", &session))?;
-        Ok(Writer { store: store.clone(), _lock: lock, session, staged: HashMap::new(), reserved: 0 })
+        Ok(Writer {
+            store: store.clone(),
+            _lock: lock,
+            session,
+            staged: HashMap::new(),
+            reserved: 0,
+            files: 0,
+        })
     }
 
     /// Says no before a long ingest that cannot end well. `bytes` are what will be new at most.
@@ -119,7 +141,7 @@ impl Writer {
         source: &mut dyn Read,
         observer: &mut dyn Observer,
     ) -> Result<(Digest, u64), StoreError> {
-        let temporary = self.session.join(self.staged.len().to_string());
+        let temporary = self.next_place();
         let mut file = File::create(&temporary).map_err(io_error("write", &temporary))?;
         match copying::copy(name, source, &temporary, &mut file, observer) {
             Ok(copied) => self.stage(name, temporary, &file, copied, observer),
@@ -128,6 +150,11 @@ impl Writer {
                 Err(error)
             }
         }
+    }
+
+    fn next_place(&mut self) -> PathBuf {
+        self.files += 1;
+        self.session.join(self.files.to_string())
     }
 
     /// Keeps bytes for the commit, unless they are here already.
@@ -149,22 +176,25 @@ impl Writer {
         Ok((digest, size))
     }
 
-    /// Takes in bytes that another process writes, hashing them as they appear. `start` makes it begin, `has_ended` tells when it is done.
-    pub fn put_written<P, E: From<StoreError>>(
+    /// A file for bytes that another process will write.
+    pub fn prepare(&mut self) -> Result<Prepared, StoreError> {
+        let place = self.next_place();
+        let file = File::options().create(true).truncate(true).read(true).write(true).open(&place);
+        let file = file.map_err(io_error("write", &place))?;
+        Ok(Prepared { place, file })
+    }
+
+    /// Takes in what is written to a prepared file, hashing it as it appears, until `has_ended` says that nothing more comes.
+    pub fn put_prepared(
         &mut self,
         name: &Path,
+        prepared: Prepared,
+        has_ended: impl FnMut() -> bool,
         observer: &mut dyn Observer,
-        start: impl FnOnce(File) -> Result<P, E>,
-        has_ended: impl Fn(&mut P) -> bool,
-        finish: impl FnOnce(P) -> Result<(), E>,
-    ) -> Result<(Digest, u64), E> {
-        let temporary = self.session.join(self.staged.len().to_string());
-        let file = File::options().create(true).truncate(true).read(true).write(true).open(&temporary);
-        let file = file.map_err(io_error("write", &temporary))?;
-        let mut process = start(file.try_clone().map_err(io_error("write", &temporary))?)?;
-        let copied = copying::follow(&temporary, &file, || has_ended(&mut process), observer)?;
-        finish(process)?;
-        Ok(self.stage(name, temporary, &file, copied, observer)?)
+    ) -> Result<(Digest, u64), StoreError> {
+        let Prepared { place, file } = prepared;
+        let copied = copying::follow(&place, &file, has_ended, observer)?;
+        self.stage(name, place, &file, copied, observer)
     }
 
     /// Takes a file in. When bytes of its size are here, it is read once to see whether it is they, before anything is written.
@@ -195,7 +225,7 @@ impl Writer {
         file: &mut File,
         observer: &mut dyn Observer,
     ) -> Result<(Digest, u64), StoreError> {
-        let temporary = self.session.join(self.staged.len().to_string());
+        let temporary = self.next_place();
         let copy = File::options().create(true).truncate(true).read(true).write(true).open(&temporary);
         let copy = copy.map_err(io_error("write", &temporary))?;
         match copying::share(path, file, &temporary, &copy, observer) {
