@@ -170,10 +170,9 @@ impl Cache {
             if total <= self.limit {
                 return;
             }
-            if digest != *newest {
-                // A mark without its blob does no harm, and a blob without its mark is collected.
-                let _ = fs::remove_file(self.store.blob_path(&digest));
-                let _ = fs::remove_file(self.store.cached_path(&digest));
+            // Whoever removes the mark decides: a writer that holds the blob for an image was there first otherwise.
+            if digest != *newest && fs::remove_file(self.store.cached_path(&digest)).is_ok() {
+                let _ = fs::remove_file(self.store.blob_path(&digest)); // what stays without a mark is collected
                 total = total.saturating_sub(size);
             }
         }

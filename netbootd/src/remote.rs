@@ -164,11 +164,11 @@ impl Remote {
         let manifest = Manifest::from_json(&bytes).map_err(|_| damaged())?;
         observer.total(manifest.size());
         let mut writer = store.write()?;
-        let new = manifest.files.iter().filter(|file| !writer.has(&file.digest)).map(|file| file.size).sum();
+        let new = manifest.files.iter().filter(|file| !writer.hold(&file.digest)).map(|file| file.size).sum();
         writer.reserve(new)?;
         for file in &manifest.files {
             observer.file(&file.path);
-            if writer.has(&file.digest) {
+            if writer.hold(&file.digest) {
                 observer.bytes(file.size);
                 continue;
             }

@@ -199,6 +199,19 @@ fn the_probe_lists_and_chooses_as_startup_disk_does() {
 }
 
 #[test]
+fn a_diskless_mac_is_told_where_to_write() {
+    let (lab, root) = site();
+    Nbi { more: "<key>SupportsDiskless</key><true/>", ..small("Sierra", 5) }.put(&share(&root));
+    let config = format!(
+        "{OFF}[netboot]\nshadow = \"nfs:10.77.0.1:/srv/shadows\"\nserver-name = \"netboot.example\"\n"
+    );
+    let _netbootd = Netbootd::start(&lab, &root, &config);
+    let probe = lab.run("mac", &[&program(), "probe", "bsdp", "--iface", "en0", "--select", "default"]);
+    let chosen = String::from_utf8(probe.stdout).unwrap();
+    assert!(chosen.contains("shadow at nfs:10.77.0.1:/srv/shadows"), "{chosen}");
+}
+
+#[test]
 fn wireshark_reads_every_list_as_it_was_meant() {
     for count in [1_u8, 6, 40, 200] {
         let (lab, root) = site();

@@ -200,6 +200,27 @@ fn a_full_disk_is_told_of_and_leaves_nothing() {
 }
 
 #[test]
+fn a_disk_that_fills_half_way_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = folder.path().join("small");
+    fs::create_dir(&mount).unwrap();
+    // Bytes enough for all, and files enough for half of them: what is asked before the start cannot know.
+    let options = ["-t", "tmpfs", "-o", "size=100m,nr_inodes=32", "tmpfs"];
+    assert!(Command::new("mount").args(options).arg(&mount).status().unwrap().success());
+    let source = source(folder.path());
+    let store = mount.join("store");
+    let refused = image(&store, &["import", &text(&source)]);
+    let left = fs::read_dir(store.join("incoming")).unwrap().count();
+    fs::write(folder.path().join("fits"), "fits").unwrap();
+    let fits = image(&store, &["import", &text(&folder.path().join("fits"))]);
+    let verified = image(&store, &["verify"]);
+    assert!(Command::new("umount").arg(&mount).status().unwrap().success());
+    assert_eq!((refused.status.code(), left), (Some(1), 0));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("No space left on device"));
+    assert!(fits.status.success() && verified.status.success());
+}
+
+#[test]
 fn what_is_dropped_is_taken_in_once_it_has_stopped_growing() {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);

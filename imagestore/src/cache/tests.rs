@@ -108,3 +108,19 @@ fn what_was_not_used_for_longest_leaves_when_room_is_needed() {
     cache.store.write().unwrap().collect().unwrap();
     assert!(cache.store.contains(&digests[3]), "what is cached is not collected");
 }
+
+#[test]
+fn what_an_image_here_needs_is_no_longer_the_caches_to_remove() {
+    let (_folder, cache, _, go) = cache(&[b"first second"], 1);
+    let digest = Digest::of(b"first second");
+    let file = cache.open(&digest, 12).unwrap();
+    go.send(()).unwrap();
+    read(&file, 0, 12).unwrap();
+    settled(&cache);
+    let mut writer = cache.store.write().unwrap();
+    let taken = writer.put(std::path::Path::new("a"), &mut &b"first second"[..], &mut crate::Quiet).unwrap();
+    assert_eq!(taken.0, digest);
+    writer.commit_blobs(&mut crate::Quiet).unwrap();
+    cache.evict(&Digest::of(b"another"));
+    assert!(cache.store.contains(&digest));
+}

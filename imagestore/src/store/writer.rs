@@ -129,9 +129,14 @@ impl Writer {
         &self.store
     }
 
-    /// Whether the bytes with this digest are here already, committed or about to be.
-    pub fn has(&self, digest: &Digest) -> bool {
-        self.staged.contains_key(digest) || self.store.contains(digest)
+    /// Whether the bytes with this digest are here already, committed or about to be. What was only cached is kept from then on.
+    pub fn hold(&self, digest: &Digest) -> bool {
+        if self.staged.contains_key(digest) {
+            return true;
+        }
+        // Without its mark the cache does not make room with it; most blobs have none.
+        let _ = fs::remove_file(self.store.cached_path(digest));
+        self.store.contains(digest)
     }
 
     /// Takes bytes in, hashing while they are copied. `name` is what an error calls them.
@@ -166,7 +171,7 @@ impl Writer {
         (digest, size): (Digest, u64),
         observer: &mut dyn Observer,
     ) -> Result<(Digest, u64), StoreError> {
-        if self.has(&digest) {
+        if self.hold(&digest) {
             fs::remove_file(&temporary).map_err(io_error("remove", &temporary))?;
         } else {
             file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(io_error("write", name))?;
@@ -208,7 +213,7 @@ impl Writer {
         let size = file.metadata().map_err(io_error("read", path))?.len();
         if known_sizes.contains(&size) {
             let (digest, size) = copying::digest_of(path, file, observer)?;
-            if self.has(&digest) {
+            if self.hold(&digest) {
                 return Ok((digest, size));
             }
             io::Seek::rewind(file).map_err(io_error("read", path))?;
@@ -252,6 +257,10 @@ impl Writer {
         let json = manifest.to_json();
         self.put(Path::new("manifest"), &mut json.as_slice(), &mut Quiet)?;
         self.publish(observer)?;
+        // A blob that was here when it was taken in may have been withdrawn meanwhile.
+        if let Some(gone) = manifest.files.iter().find(|file| !self.store.contains(&file.digest)) {
+            return Err(StoreError::Blob { digest: gone.digest, what: "missing" });
+        }
         let record = catalogue::add_version(&self.store.root, name, version)?;
         observer.step(Step::Committed);
         Ok(record)
