@@ -1,0 +1,95 @@
+//! Windows images as another program writes and reads them: 7-Zip shares no code with wimlib.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use imagestore::ingest::{Import, import};
+use imagestore::wim::{Archive, Wim};
+use imagestore::{Digest, Limits, Quiet, Store};
+
+fn run(folder: &Path, words: &[&str]) -> String {
+    let output = Command::new(words[0]).args(&words[1..]).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Text, noise, an empty file and one that spans many of an archive's pieces, in a NetBoot set.
+fn netboot_set(folder: &Path) {
+    let mut state = 7_u32;
+    let mut noise = |length: usize| {
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..length).map(|_| next()).collect::<Vec<u8>>()
+    };
+    let top = folder.join("set/High Sierra.nbi");
+    fs::create_dir_all(top.join("i386/x86_64")).unwrap();
+    fs::write(top.join("NBImageInfo.plist"), "<plist/>").unwrap();
+    fs::write(top.join("i386/booter"), noise(700_001)).unwrap();
+    fs::write(top.join("i386/x86_64/kernelcache"), [noise(100_000), vec![0; 900_000]].concat()).unwrap();
+    fs::write(top.join("i386/PlatformSupport.plist"), "").unwrap();
+    let lines: String = (0..400_000).map(|n| format!("line {n} of the root\n")).collect();
+    fs::write(top.join("NetInstall.dmg"), [lines.into_bytes(), noise(500_000)].concat()).unwrap();
+}
+
+/// Path and size of every file, as the other program lists them.
+fn listed(folder: &Path, wim: &str) -> BTreeMap<String, u64> {
+    let text = run(folder, &["7zz", "l", "-slt", "-ba", wim]);
+    let field = |entry: &str, name: &str| {
+        entry.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned()
+    };
+    let files = text.split("\n\n").filter(|entry| field(entry, "Folder = ") == "-");
+    files.map(|entry| (field(entry, "Path = "), field(entry, "Size = ").parse().unwrap())).collect()
+}
+
+#[test]
+fn what_is_stored_is_what_another_program_reads() {
+    for form in ["--compress=none", "--compress=XPRESS", "--compress=LZX", "--compress=LZMS", "--solid"] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        netboot_set(folder);
+        run(folder, &["wimlib-imagex", "capture", "set", "mac.wim", form]);
+        let wim = Wim::open(&folder.join("mac.wim")).unwrap();
+        let ours: BTreeMap<String, u64> = wim
+            .entries()
+            .iter()
+            .map(|file| (file.path.trim_start_matches('/').to_owned(), file.size))
+            .collect();
+        assert_eq!(ours, listed(folder, "mac.wim"), "{form}");
+
+        let store = Store::open(&folder.join("store"), Limits::default()).unwrap();
+        let imported = import(&store, &folder.join("mac.wim"), Import::default(), &mut Quiet).unwrap();
+        run(folder, &["7zz", "x", "-y", "-ooracle", "mac.wim"]);
+        let manifest = store.manifest(&imported.record.current).unwrap();
+        assert_eq!(manifest.files.len(), ours.len());
+        for file in &manifest.files {
+            let bytes = fs::read(folder.join("oracle/High Sierra.nbi").join(&file.path)).unwrap();
+            assert_eq!(
+                (file.size, file.digest),
+                (bytes.len() as u64, Digest::of(&bytes)),
+                "{form}: {}",
+                file.path
+            );
+        }
+    }
+}
+
+#[test]
+fn what_another_program_writes_is_taken_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    netboot_set(folder);
+    run(&folder.join("set"), &["7zz", "a", "-twim", "../other.wim", "High Sierra.nbi"]);
+    let store = Store::open(&folder.join("store"), Limits::default()).unwrap();
+    let imported = import(&store, &folder.join("other.wim"), Import::default(), &mut Quiet).unwrap();
+    let manifest = store.manifest(&imported.record.current).unwrap();
+    assert_eq!(manifest.files.len(), 5);
+    for file in &manifest.files {
+        let bytes = fs::read(folder.join("set/High Sierra.nbi").join(&file.path)).unwrap();
+        assert_eq!(file.digest, Digest::of(&bytes), "{}", file.path);
+    }
+}
