@@ -83,3 +83,27 @@ fn image_folders_are_checked_for_each_kind_of_mac() {
     let output = netbootd(&["nbi", "check", "nbi/Sierra.nbi"], &data);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_long_command_shows_a_bar_on_a_terminal_and_lines_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("disk.img"), vec![7; 3_000_000]).unwrap();
+    let program = env!("CARGO_BIN_EXE_netbootd");
+    let words = format!("{program} image import disk.img --store store");
+    // script(1) gives it a terminal.
+    let on_terminal = Command::new("script")
+        .args(["-qec", &words, "/dev/null"])
+        .env("TERM", "xterm")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&on_terminal.stdout).into_owned();
+    assert!(
+        on_terminal.status.success() && shown.contains("2.86 MiB/2.86 MiB") && shown.contains("/s"),
+        "{shown:?}"
+    );
+    assert!(shown.contains('\u{1b}') && shown.contains("New image distributed: disk"), "{shown:?}");
+    let elsewhere = netbootd(&["image", "import", "disk.img", "--store", "other"], folder.path());
+    let lines = String::from_utf8(elsewhere.stderr).unwrap();
+    assert!(lines.contains("2.86 MiB of 2.86 MiB") && !lines.contains('\u{1b}'), "{lines:?}");
+}

@@ -177,50 +177,6 @@ fn an_ingest_killed_at_any_instant_leaves_the_old_state_or_the_new_one() {
 }
 
 #[test]
-fn a_full_disk_is_told_of_and_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let mount = folder.path().join("small");
-    fs::create_dir(&mount).unwrap();
-    let small =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(&mount).status().unwrap();
-    assert!(small.success());
-    let source = source(folder.path());
-    let store = mount.join("store");
-    let refused = image(&store, &["import", &text(&source)]);
-    fs::write(folder.path().join("fits"), vec![3; 1_000_000]).unwrap();
-    let fits = image(&store, &["import", &text(&folder.path().join("fits"))]);
-    let left = fs::read_dir(store.join("incoming")).unwrap().count();
-    let verified = image(&store, &["verify"]);
-    assert!(Command::new("umount").arg(&mount).status().unwrap().success());
-    assert_eq!(refused.status.code(), Some(1));
-    let words = String::from_utf8(refused.stderr).unwrap();
-    assert!(words.contains("bytes are needed") && words.contains("are free"), "{words}");
-    assert!(fits.status.success() && verified.status.success());
-    assert_eq!(left, 0);
-}
-
-#[test]
-fn a_disk_that_fills_half_way_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let mount = folder.path().join("small");
-    fs::create_dir(&mount).unwrap();
-    // Bytes enough for all, and files enough for half of them: what is asked before the start cannot know.
-    let options = ["-t", "tmpfs", "-o", "size=100m,nr_inodes=32", "tmpfs"];
-    assert!(Command::new("mount").args(options).arg(&mount).status().unwrap().success());
-    let source = source(folder.path());
-    let store = mount.join("store");
-    let refused = image(&store, &["import", &text(&source)]);
-    let left = fs::read_dir(store.join("incoming")).unwrap().count();
-    fs::write(folder.path().join("fits"), "fits").unwrap();
-    let fits = image(&store, &["import", &text(&folder.path().join("fits"))]);
-    let verified = image(&store, &["verify"]);
-    assert!(Command::new("umount").arg(&mount).status().unwrap().success());
-    assert_eq!((refused.status.code(), left), (Some(1), 0));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("No space left on device"));
-    assert!(fits.status.success() && verified.status.success());
-}
-
-#[test]
 fn what_is_dropped_is_taken_in_once_it_has_stopped_growing() {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
@@ -263,7 +219,8 @@ fn a_mac_boots_from_the_content_library_in_place() {
     let root = Netbootd::prepare(&mut lab);
     lab.add_host("mac");
     lab.plug("mac", "en0", "br0", "10.77.0.50/24");
-    let library = lab.folder().join("SCCMContentLib");
+    let (library, second) = (lab.folder().join("SCCMContentLib"), lab.folder().join("e/SCCMContentLib"));
+    fs::create_dir_all(second.join("FileLib")).unwrap();
     let set = Nbi { name: "Sierra", index: 5, root_size: 5_000_000, more: "" }.put(&lab.folder());
     for part in ["PkgLib", "DataLib/PS100005.1/Sierra.nbi/i386/x86_64", "FileLib"] {
         fs::create_dir_all(library.join(part)).unwrap();
@@ -277,8 +234,11 @@ fn a_mac_boots_from_the_content_library_in_place() {
         let ini = library.join(format!("DataLib/PS100005.1/Sierra.nbi/{path}.INI"));
         fs::write(ini, format!("[File]\r\nHash={hex}\r\nSize={size}\r\n")).unwrap();
     }
-    let config =
-        format!("[dhcp]\nmode = \"off\"\n[store]\ncontent-library = {:?}\nwatch = \"1s\"\n", text(&library));
+    let config = format!(
+        "[dhcp]\nmode = \"off\"\n[store]\ncontent-library = {:?}\ncontent-library-drives = [{:?}]\nwatch = \"1s\"\n",
+        text(&library),
+        text(&second)
+    );
     let netbootd = Netbootd::start(&lab, &root, &config);
     fs::write(library.join("PkgLib/PS100005.INI"), "[Packages]\r\nPS100005.1\r\n").unwrap();
     netbootd.wait_for("folder=\"Sierra.nbi\" image=", Duration::from_secs(20));
@@ -287,4 +247,21 @@ fn a_mac_boots_from_the_content_library_in_place() {
     assert!(said.contains(&sha256(&set.join("NetInstall.dmg"))), "{said}");
     let blobs = fs::read_dir(lab.folder().join("state/images/blobs")).unwrap().count();
     assert_eq!(blobs, 1, "the manifest, and no copy");
+
+    // ConfigMgr moves a file to another drive: it is found there.
+    let hex = sha256(&set.join("NetInstall.dmg")).to_uppercase();
+    let place = second.join("FileLib").join(&hex[..4]);
+    fs::create_dir_all(&place).unwrap();
+    fs::rename(library.join("FileLib").join(&hex[..4]).join(&hex), place.join(&hex)).unwrap();
+    let url = format!("http://{SERVER}/Sierra/NetInstall.dmg");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let fetched = lab.command("mac", "curl").args(["-sS", "-f", &url]).output().unwrap();
+        if fetched.status.success() {
+            assert_eq!(fetched.stdout, fs::read(set.join("NetInstall.dmg")).unwrap());
+            break;
+        }
+        assert!(Instant::now() < deadline, "{}", netbootd.log());
+        thread::sleep(Duration::from_millis(200));
+    }
 }
