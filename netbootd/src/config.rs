@@ -197,6 +197,8 @@ pub struct Remote {
     pub region: Option<String>,
     /// Whether it may be spoken to without TLS.
     pub allow_http: bool,
+    /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
+    pub ca: Option<PathBuf>,
     /// Bytes of its blobs that are kept here.
     pub cache_limit: u64,
 }

@@ -6,8 +6,9 @@
 //! ```
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs;
 use std::io::{self, Read};
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -18,7 +19,8 @@ use imagestore::{Digest, ImageRecord, Manifest, Observer, Origin, Store, StoreEr
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{
-    Error, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, UpdateVersion,
+    Certificate, ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
+    PutPayload, UpdateVersion,
 };
 use thiserror::Error as ThisError;
 use tokio::runtime::Handle;
@@ -39,6 +41,9 @@ pub enum RemoteError {
     /// It cannot be used at all.
     #[error("the object storage {0} cannot be used")]
     Unusable(String, #[source] Box<Error>),
+    /// The authority's certificates cannot be used.
+    #[error("{0}: {1}")]
+    Certificate(PathBuf, String),
     /// It says no.
     #[error("the object storage fails")]
     Failed(#[from] Error),
@@ -67,8 +72,15 @@ impl Remote {
         // Somebody else may have installed it already; that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let unusable = |error| RemoteError::Unusable(config.url.clone(), Box::new(error));
-        let mut builder =
-            AmazonS3Builder::from_env().with_url(&config.url).with_allow_http(config.allow_http);
+        let mut client = ClientOptions::new().with_allow_http(config.allow_http);
+        if let Some(ca) = &config.ca {
+            let pem =
+                fs::read(ca).map_err(|error| RemoteError::Certificate(ca.clone(), error.to_string()))?;
+            let roots = Certificate::from_pem_bundle(&pem)
+                .map_err(|error| RemoteError::Certificate(ca.clone(), error.to_string()))?;
+            client = roots.into_iter().fold(client, ClientOptions::with_root_certificate);
+        }
+        let mut builder = AmazonS3Builder::from_env().with_url(&config.url).with_client_options(client);
         if let Some(endpoint) = &config.endpoint {
             builder = builder.with_endpoint(endpoint);
         }

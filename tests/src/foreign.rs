@@ -17,38 +17,6 @@ pub struct Relay {
     _process: Process,
 }
 
-/// SeaweedFS as S3-compatible object storage, with the bucket `images`.
-#[derive(Debug)]
-pub struct ObjectStorage {
-    _process: Process,
-}
-
-impl ObjectStorage {
-    /// Where it is.
-    pub const ENDPOINT: &'static str = "http://10.77.0.9:8333";
-
-    /// At 10.77.0.9 on `br0`.
-    pub fn start(lab: &mut Lab) -> Self {
-        lab.add_host("s3");
-        lab.plug("s3", "eth0", "br0", "10.77.0.9/24");
-        let folder = lab.folder().join("s3");
-        std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("cannot make a folder: {error}"));
-        let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin/weed");
-        let mut command = lab.command("s3", &program.display().to_string());
-        command.args(["server", "-ip=10.77.0.9", "-s3", "-s3.port=8333", "-master.telemetry=false"]);
-        command
-            .args(["-volume.max=40", "-master.volumeSizeLimitMB=64"])
-            .arg(format!("-dir={}", folder.display()));
-        command.env("TMPDIR", &folder);
-        let process = Process::start("weed", &mut command);
-        let bucket = format!("{}/images", Self::ENDPOINT);
-        let words =
-            ["-sS", "--retry", "60", "--retry-delay", "1", "--retry-all-errors", "-f", "-X", "PUT", &bucket];
-        crate::process::run(lab.command("s3", "curl").args(words));
-        ObjectStorage { _process: process }
-    }
-}
-
 impl AddressServer {
     /// At 10.77.0.2 on `br0`, with addresses from 10.77.0.100 on.
     pub fn start(lab: &mut Lab) -> Self {

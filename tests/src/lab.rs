@@ -1,8 +1,12 @@
 //! A private network: namespaces for hosts, and bridges as its segments. Nothing leaves it.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+
+use nix::sched::{CloneFlags, setns};
 
 use crate::process::run;
 
@@ -98,6 +102,25 @@ impl Lab {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         eprintln!("{words:?}: {}{}", text(&output.stdout), text(&output.stderr));
         output
+    }
+
+    /// A thread inside a host: what it opens, and the threads it starts, are in that host's network. For stand-ins of this package.
+    ///
+    /// # Panics
+    /// When the host's namespace cannot be entered.
+    pub fn inside<T: Send + 'static>(
+        &self,
+        host: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let namespace = Path::new("/run/netns").join(self.namespace(host));
+        thread::spawn(move || {
+            let namespace =
+                File::open(&namespace).unwrap_or_else(|error| panic!("{}: {error}", namespace.display()));
+            setns(namespace, CloneFlags::CLONE_NEWNET)
+                .unwrap_or_else(|error| panic!("cannot enter the namespace: {error}"));
+            work()
+        })
     }
 
     /// A command that will run beside the segments: an emulated machine.

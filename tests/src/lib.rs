@@ -3,17 +3,21 @@
 //! A test makes a [`Lab`] of network namespaces, starts netbootd and foreign servers in them, switches machines on
 //! ([`Machine`]) and waits for words on their consoles. Everything ends with the values that own it.
 
+pub mod certificate;
 pub mod foreign;
 pub mod lab;
 pub mod loaders;
 pub mod mac;
 pub mod netbootd;
+pub mod object_storage;
 pub mod payload;
 pub mod process;
 pub mod qemu;
 
-pub use foreign::{AddressServer, ObjectStorage, Relay};
+pub use certificate::Authority;
+pub use foreign::{AddressServer, Relay};
 pub use lab::Lab;
 pub use netbootd::Netbootd;
+pub use object_storage::ObjectStorage;
 pub use process::Process;
 pub use qemu::{Firmware, Machine};

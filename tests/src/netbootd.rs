@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::Lab;
 use crate::process::Process;
+use crate::{Lab, object_storage};
 
 /// A running netbootd at 10.77.0.1 on `br0`.
 #[derive(Debug)]
@@ -31,10 +31,6 @@ subnet = "10.78.0.0/24"
 pool = "10.78.0.100-10.78.0.199"
 router = "10.78.0.254"
 "#;
-
-/// What the laboratory's object storage takes.
-pub const OBJECT_STORAGE_KEYS: [(&str, &str); 2] =
-    [("AWS_ACCESS_KEY_ID", "lab"), ("AWS_SECRET_ACCESS_KEY", "lab-secret")];
 
 impl Netbootd {
     /// Adds the host, without starting anything; gives the boot folder.
@@ -64,7 +60,7 @@ impl Netbootd {
         let mut command = lab.command("server", &program());
         let process = Process::start(
             "netbootd",
-            command.args(["serve", "--config"]).arg(&file).envs(OBJECT_STORAGE_KEYS),
+            command.args(["serve", "--config"]).arg(&file).envs(object_storage::KEYS),
         );
         process.wait_for(" ready ", Duration::from_secs(20));
         Netbootd { process, root: root.to_owned() }

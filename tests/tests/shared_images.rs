@@ -2,31 +2,32 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
 use netbootd_tests::mac::sha256;
-use netbootd_tests::netbootd::{OBJECT_STORAGE_KEYS, SERVER, program};
-use netbootd_tests::{Lab, Netbootd, ObjectStorage};
-
-const REMOTE: &str = "[store]\nwatch = \"1s\"\n[store.remote]\nurl = \"s3://images/site\"\nendpoint = \"http://10.77.0.9:8333\"\n\
-    region = \"lab\"\nallow-http = true\n";
+use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::object_storage::{KEYS, hide_conditions};
+use netbootd_tests::{Authority, Lab, Netbootd, ObjectStorage};
 
 struct Site {
     lab: Lab,
     root: PathBuf,
     storage: ObjectStorage,
+    remote: String,
 }
 
 impl Site {
-    fn new() -> Self {
+    fn new(start: impl FnOnce(&mut Lab) -> ObjectStorage) -> Self {
         let mut lab = Lab::new();
         let root = Netbootd::prepare(&mut lab);
-        let storage = ObjectStorage::start(&mut lab);
+        let storage = start(&mut lab);
         lab.add_host("client");
         lab.plug("client", "eth0", "br0", "10.77.0.50/24");
-        Site { lab, root, storage }
+        let remote = remote(&storage.endpoint, "allow-http = true");
+        Site { lab, root, storage, remote }
     }
 
     /// A command of another server, with a store of its own.
@@ -36,14 +37,14 @@ impl Site {
         let boot = format!("[boot]\nroot = {:?}\n", self.root.display().to_string());
         fs::write(
             &config,
-            boot + &REMOTE.replace(
+            boot + &self.remote.replace(
                 "[store]",
                 &format!("[store]\nfolder = {:?}", folder.join(store).display().to_string()),
             ),
         )
         .unwrap();
         let mut command = self.lab.command("server", &program());
-        command.arg("image").args(words).arg("--config").arg(&config).envs(OBJECT_STORAGE_KEYS);
+        command.arg("image").args(words).arg("--config").arg(&config).envs(KEYS);
         let output = command.output().unwrap();
         eprintln!(
             "{words:?}: {}{}",
@@ -71,16 +72,67 @@ impl Site {
     }
 }
 
+fn remote(endpoint: &str, more: &str) -> String {
+    format!(
+        "[store]\nwatch = \"1s\"\n[store.remote]\nurl = \"s3://images/site\"\nendpoint = {endpoint:?}\nregion = \"lab\"\n{more}\n"
+    )
+}
+
 #[test]
-fn what_one_server_pushes_another_serves_while_it_comes_and_keeps() {
-    let site = Site::new();
+fn servers_share_images_by_seaweedfs() {
+    what_one_server_pushes_another_serves_while_it_comes_and_keeps(Site::new(|lab| {
+        ObjectStorage::seaweedfs(lab, None)
+    }));
+}
+
+#[test]
+fn servers_share_images_by_s3s_fs() {
+    what_one_server_pushes_another_serves_while_it_comes_and_keeps(Site::new(ObjectStorage::s3s_fs));
+}
+
+#[test]
+fn servers_share_images_by_tls_and_only_with_a_certificate_they_know() {
+    let mut authority = None;
+    let mut site =
+        Site::new(|lab| ObjectStorage::seaweedfs(lab, Some(authority.insert(Authority::new(&lab.folder())))));
+    let folder = site.put("linux", 100_000);
+    assert!(site.image("one", &["import", &folder.display().to_string()]).status.success());
+    let refused = site.image("one", &["push", "linux"]);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(words.contains("certificate"), "{words}");
+    let ca = authority.unwrap().certificate();
+    site.remote = remote(&site.storage.endpoint, &format!("ca = {ca:?}"));
+    what_one_server_pushes_another_serves_while_it_comes_and_keeps(site);
+}
+
+#[test]
+fn storage_that_ignores_conditions_is_refused() {
+    let mut site = Site::new(|lab| ObjectStorage::seaweedfs(lab, None));
+    let listening = site.lab.inside("s3", || {
+        let listener = TcpListener::bind("10.77.0.9:9000").unwrap();
+        std::thread::spawn(move || hide_conditions(&listener, "10.77.0.9:8333"));
+    });
+    listening.join().unwrap();
+    let folder = site.put("linux", 1000);
+    assert!(site.image("one", &["import", &folder.display().to_string()]).status.success());
+    site.remote = remote("http://10.77.0.9:9000", "allow-http = true");
+    let refused = site.image("one", &["push", "linux"]);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(words.contains("ignores conditional writes (If-None-Match)"), "{words}");
+    let netbootd = Netbootd::start(&site.lab, &site.root, &site.remote);
+    netbootd.wait_for("ignores conditional writes (If-None-Match)", Duration::from_secs(20));
+}
+
+fn what_one_server_pushes_another_serves_while_it_comes_and_keeps(site: Site) {
     let folder = site.put("linux", 40_000_000);
     let wanted = sha256(&folder.join("root.img"));
     assert!(site.image("one", &["import", &folder.display().to_string()]).status.success());
     assert!(site.image("one", &["push", "linux"]).status.success());
     assert!(site.image("one", &["push", "linux"]).status.success(), "a second push changes nothing");
 
-    let netbootd = Netbootd::start(&site.lab, &site.root, REMOTE);
+    let netbootd = Netbootd::start(&site.lab, &site.root, &site.remote);
     netbootd.wait_for("images of the object storage read", Duration::from_secs(20));
     let (fetched, got) = site.get("linux/root.img");
     assert!(fetched && sha256(&got) == wanted);
@@ -111,7 +163,7 @@ fn what_one_server_pushes_another_serves_while_it_comes_and_keeps() {
 
 #[test]
 fn nobody_gets_all_of_a_blob_that_was_damaged_in_the_storage() {
-    let site = Site::new();
+    let site = Site::new(|lab| ObjectStorage::seaweedfs(lab, None));
     let folder = site.put("linux", 3_000_000);
     assert!(site.image("one", &["import", &folder.display().to_string()]).status.success());
     assert!(site.image("one", &["push", "linux"]).status.success());
@@ -120,7 +172,7 @@ fn nobody_gets_all_of_a_blob_that_was_damaged_in_the_storage() {
     bytes[2_000_000] ^= 1;
     let damaged = site.lab.folder().join("damaged");
     fs::write(&damaged, bytes).unwrap();
-    let url = format!("{}/images/site/blobs/{digest}", ObjectStorage::ENDPOINT);
+    let url = format!("{}/images/site/blobs/{digest}", site.storage.endpoint);
     let put = site
         .lab
         .command("client", "curl")
@@ -130,7 +182,7 @@ fn nobody_gets_all_of_a_blob_that_was_damaged_in_the_storage() {
         .status()
         .unwrap();
     assert!(put.success());
-    let netbootd = Netbootd::start(&site.lab, &site.root, REMOTE);
+    let netbootd = Netbootd::start(&site.lab, &site.root, &site.remote);
     netbootd.wait_for("images of the object storage read", Duration::from_secs(20));
     let (fetched, got) = site.get("linux/root.img");
     assert!(!fetched && fs::metadata(&got).map_or(0, |data| data.len()) < 3_000_000);

@@ -124,6 +124,7 @@ fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
                 endpoint: remote.endpoint.clone(),
                 region: remote.region.clone(),
                 allow_http: remote.allow_http,
+                ca: remote.ca.as_ref().map(|file| file.get_ref().clone()),
                 cache_limit: bytes(&remote.cache_limit).unwrap_or(CACHE_LIMIT),
             }
         }),

@@ -187,6 +187,7 @@ pub(super) struct Remote {
     pub(super) region: Option<String>,
     #[serde(default)]
     pub(super) allow_http: bool,
+    pub(super) ca: Option<Spanned<PathBuf>>,
     pub(super) cache_limit: Option<Text<Size>>,
 }
 
