@@ -108,7 +108,7 @@ impl AddressServer {
                 self.with_table(|table| table.quarantine(address, now()));
                 continue;
             }
-            return self.tell(services, packet, arrival, MessageType::Offer, address, request);
+            return self.tell(services, packet, arrival, MessageType::Offer, address, request).await;
         }
         Answer::silence(packet, arrival, Proto::Dhcp, Reason::AddressInUse)
     }
@@ -145,12 +145,12 @@ impl AddressServer {
                 if !self.store.put(lease).await {
                     return silence(Reason::LeaseNotSaved);
                 }
-                self.tell(services, packet, arrival, MessageType::Ack, lease.address, request)
+                self.tell(services, packet, arrival, MessageType::Ack, lease.address, request).await
             }
         }
     }
 
-    fn tell(
+    async fn tell(
         &self,
         services: &Services,
         packet: &Packet,
@@ -160,7 +160,10 @@ impl AddressServer {
         request: Option<BootRequest>,
     ) -> Answer {
         services.machines.uses(packet.mac(), address);
-        let verdict: Option<Verdict> = request.as_ref().map(|request| services.decide(request));
+        let verdict: Option<Verdict> = match &request {
+            Some(request) => Some(services.decide(request, &services.consult(request).await)),
+            None => None,
+        };
         let client = client_of(packet);
         let (subnet, name) = self.with_table(|table| {
             (table.subnet_of(address).cloned(), table.reserved_name(client).map(str::to_owned))

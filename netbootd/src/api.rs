@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bsdp::Binding;
 use hyper::{Method, StatusCode};
-use pxe_policy::MacAddr;
+use pxe_policy::{BootRequest, MacAddr};
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::{LedgerView, Which, now};
 use crate::reload;
 use crate::services::Services;
+use crate::what_if::{explained, request};
 
 /// What an operator is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +64,22 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str) -> To
             told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
         }
         ("DELETE", ["bindings", mac]) => forget(services, mac).await,
+        ("GET", ["ledger"]) => {
+            told(&services.ledger.with(|ledger| ledger.entries().map(LedgerView::from).collect::<Vec<_>>()))
+        }
+        ("POST", ["ledger", "release"]) => match services.ledger.release(now()).await {
+            true => told(&()),
+            false => problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk does not take it".to_owned()),
+        },
+        ("DELETE", ["ledger", mac, deployment]) => clear(services, mac, deployment).await,
+        ("DELETE", ["answers", mac]) => match mac.parse() {
+            Ok(mac) => told(&services.snapshot.load().directories.forget(mac)),
+            Err(error) => problem(StatusCode::BAD_REQUEST, format!("{error}")),
+        },
+        ("GET", ["explain", mac, uuid, arch, class]) => match asked(mac, uuid, arch, class) {
+            Ok(request) => told(&explained(services, &request).await),
+            Err(error) => problem(StatusCode::BAD_REQUEST, error),
+        },
         ("POST", ["reload"]) => match reload::run(services).await {
             Ok(warnings) => told(&warnings),
             Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, error),
@@ -70,6 +88,26 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str) -> To
             problem(StatusCode::METHOD_NOT_ALLOWED, format!("{method} does nothing here"))
         }
         _ => problem(StatusCode::NOT_FOUND, format!("there is no {}", path.escape_debug())),
+    }
+}
+
+fn asked(mac: &str, uuid: &str, arch: &str, class: &str) -> Result<BootRequest, String> {
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let uuid = if uuid == "none" { None } else { Some(uuid.parse().map_err(|error| words(&error))?) };
+    let mac = mac.parse().map_err(|error| words(&error))?;
+    let arch = arch.parse().map_err(|error| words(&error))?;
+    Ok(request(mac, uuid, arch, class.parse()?))
+}
+
+async fn clear(services: &Services, mac: &str, deployment: &str) -> Told {
+    let some = |text: &str| (text != "any").then(|| text.to_owned());
+    let mac = match some(mac).map(|mac| mac.parse::<MacAddr>()).transpose() {
+        Ok(mac) => mac,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    match services.ledger.clear(&Which { mac, deployment: some(deployment) }).await {
+        Some(cleared) => told(&cleared),
+        None => problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk does not take it".to_owned()),
     }
 }
 

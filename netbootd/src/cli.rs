@@ -3,7 +3,11 @@
 pub mod bindings;
 pub mod check_config;
 mod client;
+pub mod device;
+pub mod doctor;
+pub mod explain;
 pub mod image;
+pub mod ledger;
 pub mod nbi;
 mod table;
 
@@ -38,6 +42,18 @@ enum Command {
     /// What each Mac chose.
     #[command(subcommand)]
     Bindings(bindings::BindingsCommand),
+    /// Which machines were given which Required deployment, and the brake on giving more.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// Say what a machine would get now, step by step, and why.
+    Explain(explain::ExplainArgs),
+    /// Forget what the directories said of a machine.
+    Forget(explain::ForgetArgs),
+    /// Check the way to each directory, link by link.
+    Doctor(doctor::DoctorArgs),
+    /// Machines.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
     /// The image store.
     Image(image::ImageArgs),
     /// NetBoot image folders.
@@ -183,6 +199,11 @@ pub fn run() -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Reload(args) => client::reload(&args),
         Command::Bindings(command) => bindings::run(&command),
+        Command::Ledger(command) => ledger::run(&command),
+        Command::Explain(args) => explain::run(&args),
+        Command::Forget(args) => explain::forget(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Device(command) => device::run(&command),
         Command::Image(args) => image::run(&args),
         Command::Nbi(command) => nbi::run(&command),
         Command::Probe(ProbeCommand::Bsdp(args)) => probe::bsdp::run(&args),

@@ -3,6 +3,7 @@
 //! `check-config` and the start share this code: what the one reports, the other refuses.
 
 mod check;
+mod directories;
 mod finding;
 mod read;
 mod schema;
@@ -16,8 +17,9 @@ use imagestore::Mount;
 use ipnet::Ipv4Net;
 use pxe_policy::{Bans, MacAddr, Match, Rules, SystemUuid};
 
+pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy, Secret};
 pub use finding::{Finding, Findings, Severity};
-pub use schema::{LogFormat, Mode, Ports};
+pub use schema::{Bind, LogFormat, Mode, Ports};
 
 use crate::dhcp::boot_info::OfferStyle;
 
@@ -40,6 +42,14 @@ pub struct Config {
     pub mounts: Vec<Mount>,
     /// Who is left out, and which GUIDs tell nothing.
     pub bans: Bans,
+    /// How decisions are made.
+    pub policy: Policy,
+    /// The device file.
+    pub devices: Option<PathBuf>,
+    /// Configuration Manager's site.
+    pub configmgr: Option<ConfigMgr>,
+    /// Active Directory.
+    pub active_directory: Option<ActiveDirectory>,
     /// The rules, in order.
     pub rules: Rules,
     /// The generated files, in order.

@@ -128,6 +128,7 @@ fn decided_line(decided: &Decided) -> Option<String> {
         // Machines that do not boot from here are not worth a line each.
         (Answered::Ignore, _, _) if decided.arch.is_none() => return None,
         (Answered::Ignore, _, _) => format!("nothing for it: {}", decided.reason),
+        (Answered::Wait, _, _) => "waits for an operator".to_owned(),
         (Answered::LocalBoot, _, _) => "goes on to its disk".to_owned(),
         (Answered::Nak | Answered::Failed, _, _) => {
             format!("{}: {}", decided.decision.name(), decided.reason)

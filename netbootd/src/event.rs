@@ -66,6 +66,10 @@ pub struct Decided {
     pub detail: Option<String>,
     /// The rule that decided.
     pub rule: Option<String>,
+    /// The machine's name, when a directory knows it.
+    pub machine: Option<String>,
+    /// The deployment that it gets.
+    pub deployment: Option<String>,
     /// The image.
     pub image: Option<String>,
     /// The boot file as the client is told.
@@ -89,6 +93,8 @@ pub enum Answered {
     Ignore,
     /// Nothing: the machine is meant to go on to its disk.
     LocalBoot,
+    /// Nothing until an operator says so.
+    Wait,
     /// An answer that could not be sent.
     SendFailed,
 }
@@ -103,6 +109,7 @@ impl Answered {
             Answered::Failed => "failed",
             Answered::Ignore => "ignore",
             Answered::LocalBoot => "local-boot",
+            Answered::Wait => "wait",
             Answered::SendFailed => "send-failed",
         }
     }

@@ -1,6 +1,6 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -33,13 +33,15 @@ pub struct Images {
 struct Tree {
     stamp: Stamp,
     images: ImageTree,
+    packages: HashMap<String, String>,
 }
 
 type Stamp = [Option<SystemTime>; 3];
 
 impl Tree {
     fn default_of(store: &Store) -> Self {
-        Tree { stamp: Stamp::default(), images: ImageTree::new(store.clone(), &Catalogue::default()) }
+        let images = ImageTree::new(store.clone(), &Catalogue::default());
+        Tree { stamp: Stamp::default(), images, packages: HashMap::new() }
     }
 }
 
@@ -57,6 +59,12 @@ impl Files {
         }
     }
 
+    /// Where a boot image package is in the boot tree: the store's image of it, or else a folder of its name.
+    pub fn image_folder(&self, package: &str) -> String {
+        let known = self.images.as_ref().and_then(|images| images.of_package(package));
+        known.unwrap_or_else(|| package.to_owned())
+    }
+
     /// The names of the store's images of one kind.
     pub fn image_names(&self, kind: ImageKind) -> Vec<String> {
         let Some(images) = &self.images else { return Vec::new() };
@@ -71,6 +79,11 @@ impl Files {
 }
 
 impl Images {
+    /// The image of a package: of its name, of the label `package`, or taken from the content library under its id.
+    fn of_package(&self, package: &str) -> Option<String> {
+        self.tree.load().packages.get(&package.to_ascii_lowercase()).cloned()
+    }
+
     /// Reads the catalogue. Images of object storage come through a cache that keeps `cache_limit` bytes.
     pub fn open(store: Store, remote: Option<(Remote, u64)>) -> Result<Self, StoreError> {
         let cache =
@@ -128,7 +141,8 @@ impl Images {
             catalogue.images.entry(name.clone()).or_insert_with(|| record.clone());
         }
         let images = ImageTree::with_cache(self.store.clone(), self.cache.clone(), &catalogue);
-        self.tree.store(Arc::new(Tree { stamp, images }));
+        let packages = packages(&catalogue);
+        self.tree.store(Arc::new(Tree { stamp, images, packages }));
         Ok(catalogue.images.len())
     }
 
@@ -139,6 +153,25 @@ impl Images {
             (result, _) => result,
         }
     }
+}
+
+/// Packages, in lower case, to image names. A name goes before a label, and a label before the source.
+fn packages(catalogue: &Catalogue) -> HashMap<String, String> {
+    let mut packages = HashMap::new();
+    let of_source = |record: &ImageRecord| {
+        let source = record.current()?.source.rsplit('/').next()?.to_owned();
+        let (package, number) = source.rsplit_once('.')?;
+        number.bytes().all(|byte| byte.is_ascii_digit()).then(|| package.to_owned())
+    };
+    let of_label = |record: &ImageRecord| record.current()?.labels.get("package").cloned();
+    for (name, record) in &catalogue.images {
+        packages.extend(of_source(record).map(|package| (package.to_ascii_lowercase(), name.clone())));
+    }
+    for (name, record) in &catalogue.images {
+        packages.extend(of_label(record).map(|package| (package.to_ascii_lowercase(), name.clone())));
+    }
+    packages.extend(catalogue.images.keys().map(|name| (name.to_ascii_lowercase(), name.clone())));
+    packages
 }
 
 /// When the catalogue changed, and when a blob was withdrawn or adopted: any of these changes what is announced.

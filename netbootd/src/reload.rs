@@ -49,7 +49,7 @@ fn take_up(services: &Services) -> Result<Vec<String>, String> {
         .map(|finding| finding.message.clone())
         .collect();
     warnings.extend(needs_restart(&services.snapshot.load().config, &config));
-    let snapshot = Snapshot::new(config, services.images.clone()).map_err(|error| error.to_string())?;
+    let snapshot = Snapshot::new(config, services.images.clone())?;
     services.snapshot.store(Arc::new(snapshot));
     Ok(warnings)
 }

@@ -15,7 +15,9 @@ use crate::address_server::{self, AddressServer};
 use crate::cli::{Failure, ServeArgs, chosen_config, with_causes};
 use crate::config::{Config, LogFormat, Mode, Ports, Severity};
 use crate::console;
+use crate::directory::kerberos;
 use crate::files::Images;
+use crate::ledger::LedgerStore;
 use crate::listen::control::ControlListener;
 use crate::listen::dhcp::DhcpListener;
 use crate::listen::http::HttpListener;
@@ -46,6 +48,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             Severity::Warning | Severity::Error => warn!("{}", finding.message),
         }
     }
+    prepare_kerberos(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -53,6 +56,18 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let served = runtime.block_on(serve(config, source, args.progress));
     runtime.shutdown_timeout(GRACE);
     served
+}
+
+/// Before any thread runs: the Kerberos library reads its settings from the environment.
+#[allow(unsafe_code)] // see there
+pub(crate) fn prepare_kerberos(config: &Config) {
+    let site = config.configmgr.as_ref().and_then(|site| site.account.keytab.as_deref());
+    let directory =
+        config.active_directory.as_ref().and_then(|directory| directory.account.keytab.as_deref());
+    if config.configmgr.is_some() || config.active_directory.is_some() {
+        // SAFETY: called at the start of a command, which has one thread then.
+        unsafe { kerberos::prepare(site.or(directory)) };
+    }
 }
 
 async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(), Failure> {
@@ -83,8 +98,10 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     let store = Store::open(&config.store_folder(), config.store.limits);
     let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
     let images = Some(Arc::new(images));
-    let snapshot = Snapshot::new(config, images.clone()).map_err(|error| unusable(&error))?;
-    let services = Services { source, images, ..Services::new(snapshot).with_netboot(netboot) };
+    let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?;
+    let ledger = LedgerStore::open(state).map_err(|error| unusable(&error))?;
+    let mut services = Services::new(snapshot, ledger).with_netboot(netboot);
+    (services.source, services.images) = (source, images);
     let services = Arc::new(services);
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut tasks)?;
@@ -103,6 +120,7 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
         tasks.spawn(watch_remote(Arc::clone(&services), remote));
     }
     tasks.spawn(watch_catalogue(Arc::clone(&services)));
+    tasks.spawn(watch_devices(Arc::clone(&services)));
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
@@ -211,6 +229,21 @@ async fn watch_catalogue(services: Arc<Services>) {
         let refreshed = tokio::task::spawn_blocking(move || images.is_some_and(|images| images.refresh()));
         if refreshed.await.unwrap_or(false) {
             rescan(&services).await;
+        }
+    }
+}
+
+/// Takes up what is written to the device file.
+async fn watch_devices(services: Arc<Services>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(DEVICES_EVERY) => {}
+            () = services.shutdown.cancelled() => return,
+        }
+        let snapshot = services.snapshot.load_full();
+        let refreshed = tokio::task::spawn_blocking(move || snapshot.directories.refresh());
+        if let Err(error) = refreshed.await {
+            error!(%error, "reading the device file broke");
         }
     }
 }
@@ -367,5 +400,7 @@ fn start_log(config: &Config, progress: bool) {
 
 /// How often the catalogue's time stamp is looked at.
 const CATALOGUE_EVERY: Duration = Duration::from_millis(500);
+/// How often the device file's size and time are looked at.
+const DEVICES_EVERY: Duration = Duration::from_secs(1);
 /// How long transfers may take to end once the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);

@@ -4,15 +4,19 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use imagestore::{BootTree, MountError};
-use pxe_policy::{BootRequest, Evidence, Reason, Screened, Verdict, decide};
+use imagestore::BootTree;
+use pxe_policy::{Answer, BootRequest, Evidence, Reason, Screened, Site, Verdict, decide};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::content;
+use crate::dhcp::Answer as Answered;
 use crate::dhcp::boot_info::BootService;
+use crate::directory::{Directories, Identity};
 use crate::event::Recorder;
 use crate::files::{Files, Images};
+use crate::ledger::{LedgerStore, now};
 use crate::machines::Machines;
 use crate::netboot_server::NetbootServer;
 use crate::reload::ConfigSource;
@@ -28,28 +32,35 @@ pub struct Services {
     pub netboot: Option<Arc<NetbootServer>>,
     /// The images of the store.
     pub images: Option<Arc<Images>>,
+    /// Which Required deployments were given.
+    pub ledger: LedgerStore,
     /// Where the configuration came from.
     pub source: ConfigSource,
     /// Where events go.
     pub recorder: Recorder,
     /// Ends every listener and transfer.
     pub shutdown: CancellationToken,
+    /// Places for packets that wait for a directory or the disk.
+    gate: Arc<Semaphore>,
 }
 
-/// A configuration with its boot tree opened.
+/// A configuration with its boot tree and its directories opened.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The configuration.
     pub config: Config,
     /// The files that clients may have.
     pub files: Files,
+    /// Who knows machines.
+    pub directories: Directories,
 }
 
 impl Snapshot {
-    /// Opens the folders.
-    pub fn new(config: Config, images: Option<Arc<Images>>) -> Result<Self, MountError> {
-        let files = Files::new(BootTree::new(&config.mounts)?, images);
-        Ok(Snapshot { config, files })
+    /// Opens the folders. The error is told in words.
+    pub fn new(config: Config, images: Option<Arc<Images>>) -> Result<Self, String> {
+        let tree = BootTree::new(&config.mounts).map_err(|error| crate::cli::with_causes(&error))?;
+        let directories = Directories::open(&config)?;
+        Ok(Snapshot { files: Files::new(tree, images), directories, config })
     }
 
     /// How boot clients are answered.
@@ -60,15 +71,17 @@ impl Snapshot {
 
 impl Services {
     /// With nothing seen yet.
-    pub fn new(snapshot: Snapshot) -> Self {
+    pub fn new(snapshot: Snapshot, ledger: LedgerStore) -> Self {
         Services {
             snapshot: ArcSwap::from_pointee(snapshot),
             machines: Machines::default(),
             netboot: None,
             images: None,
+            ledger,
             source: ConfigSource::default(),
             recorder: Recorder::new(),
             shutdown: CancellationToken::new(),
+            gate: Arc::new(Semaphore::new(MAX_WAITING)),
         }
     }
 
@@ -84,20 +97,68 @@ impl Services {
         self.machines.mac_of(client).is_some_and(|mac| netboot.is_bound(mac))
     }
 
-    /// Decides what a machine gets, and remembers it.
-    pub fn decide(&self, request: &BootRequest) -> Verdict {
+    /// A place for one more packet that waits for a directory or the disk, unless too many do.
+    pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.gate).try_acquire_owned().ok()
+    }
+
+    /// What the directories say of the machine behind a request; nothing when there are none, or when the machine is never served.
+    pub async fn consult(&self, request: &BootRequest) -> Vec<Answer> {
+        let snapshot = self.snapshot.load_full();
+        if snapshot.directories.is_empty() {
+            return Vec::new();
+        }
+        let Screened { request, ignored, .. } = snapshot.config.bans.screen(request);
+        if ignored { Vec::new() } else { snapshot.directories.ask(&Identity::of(&request)).await }
+    }
+
+    /// Decides what a machine gets.
+    pub fn judge(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
         let snapshot = self.snapshot.load();
         let Screened { request, banned_guid, ignored } = snapshot.config.bans.screen(request);
         let mut verdict = if ignored {
             Verdict::silence(Reason::MacIgnored)
         } else {
-            decide(&request, &snapshot.config.rules, |path| content::available(&snapshot, path, &request))
+            self.ledger.with(|ledger| {
+                let site = Site {
+                    rules: &snapshot.config.rules,
+                    settings: &snapshot.config.policy.settings,
+                    answers,
+                    ledger,
+                    now: now(),
+                    available: &|path| content::available(&snapshot, path, &request),
+                    image_folder: &|package| snapshot.files.image_folder(package),
+                };
+                decide(&request, &site)
+            })
         };
         verdict.evidence.splice(0..0, banned_guid.map(|guid| Evidence::GuidBanned { guid }));
+        verdict
+    }
+
+    /// Decides what a machine gets, and remembers it.
+    pub fn decide(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
+        let verdict = self.judge(request, answers);
+        let Screened { request, .. } = self.snapshot.load().config.bans.screen(request);
         self.machines.decided(&request, &verdict);
         verdict
     }
+
+    /// Writes down what an answer gives away, before it leaves. An answer that must not leave becomes silence, with its reason.
+    pub async fn commit(&self, mut answer: Answered) -> Answered {
+        let Some((deployed, mac)) = answer.gives.take() else { return answer };
+        let settings = self.snapshot.load().config.policy.settings.clone();
+        if let Err(reason) = self.ledger.give(&deployed, mac, &settings, now()).await {
+            answer.reply = None;
+            answer.event.decision = crate::event::Answered::LocalBoot;
+            answer.event.reason = reason;
+        }
+        answer
+    }
 }
+
+/// Packets that wait for a directory or the disk at a time; clients ask again anyway.
+const MAX_WAITING: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -117,8 +178,8 @@ mod tests {
             folder.path().display().to_string()
         );
         let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
-        let services = Services::new(Snapshot::new(config, None).unwrap());
-        services.decide(&BootRequest {
+        let services = Services::new(Snapshot::new(config, None).unwrap(), LedgerStore::in_memory());
+        let request = BootRequest {
             mac: MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]),
             uuid: Some(GUID.parse().unwrap()),
             archs: vec![ArchType(7)],
@@ -126,8 +187,10 @@ mod tests {
             relay: None,
             segment: Ipv4Addr::LOCALHOST,
             iface: "lan0".into(),
+            address: None,
             secs: 0,
-        })
+        };
+        services.decide(&request, &[])
     }
 
     #[test]

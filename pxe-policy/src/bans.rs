@@ -52,6 +52,16 @@ impl Bans {
     }
 }
 
+/// GUIDs that firmware of many machines has in common, with where they come from. Suggested to operators, and never banned unasked.
+pub const SUGGESTED_BANS: [(&str, &str); 6] = [
+    ("00000000-0000-0000-0000-000000000000", "firmware that cannot read its own SMBIOS"),
+    ("ffffffff-ffff-ffff-ffff-ffffffffffff", "boards that were never given one"),
+    ("03000200-0400-0500-0006-000700080009", "boards with AMI firmware that nobody filled in"),
+    ("00020003-0004-0005-0006-000700080009", "the same in the other byte order"),
+    ("12345678-1234-5678-90ab-cddeefaabbcc", "boards with a pattern of the factory"),
+    ("00000011-4918-8015-bf5a-888888888788", "a series of one vendor"),
+];
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -69,6 +79,7 @@ mod tests {
             class: Class::Pxe,
             relay: None,
             segment: Ipv4Addr::new(10, 0, 0, 1),
+            address: None,
             iface: "lan0".into(),
             secs: 0,
         }

@@ -1,9 +1,14 @@
-//! The decision itself.
+//! The decision itself: one link of the chain after the other, until one decides.
 
-use std::fmt;
+mod consult;
+mod rule;
+
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use crate::{Action, BootRequest, Class, Reason, Rule, Rules, SystemUuid, Via, is_ipxe_binary};
+use crate::{
+    Action, Answer, BootRequest, Brake, Class, Evidence, Ledger, Purpose, Reason, Rules, Seconds, Via,
+};
 
 /// What a machine gets, why, and what was looked at on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,10 @@ pub struct Verdict {
     pub reason: Reason,
     /// The rule that decided, by name.
     pub rule: Option<String>,
+    /// Who the machine is, when a directory knows it.
+    pub machine: Option<Known>,
+    /// The deployment that it gets.
+    pub deployment: Option<Deployed>,
     /// What was looked at, in order.
     pub evidence: Vec<Evidence>,
 }
@@ -25,6 +34,8 @@ pub enum Decision {
     Boot(Boot),
     /// Nothing from here: it goes on to its disk.
     LocalBoot,
+    /// Nothing until an operator says so.
+    Wait,
     /// Silence.
     Ignore,
 }
@@ -40,90 +51,182 @@ pub struct Boot {
     pub next_server: Option<Ipv4Addr>,
     /// The image it belongs to.
     pub image: Option<String>,
+    /// What somebody at the machine has to choose first, in words.
+    pub prompt: Option<String>,
 }
 
-/// One thing that was looked at before the decision.
+/// A machine that a directory knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Evidence {
-    /// The rule fits and was taken.
-    Taken {
-        /// The rule's name.
-        rule: String,
-    },
-    /// The rule fits, but none of its files is in the boot tree.
-    FilesMissing {
-        /// The rule's name.
-        rule: String,
-        /// What was looked for.
-        files: Vec<String>,
-    },
-    /// The machine's GUID is banned and was left out of the lookup.
-    GuidBanned {
-        /// The GUID.
-        guid: SystemUuid,
-    },
-    /// The rule fits, but hands iPXE to a client that runs iPXE already.
-    IpxeAgain {
-        /// The rule's name.
-        rule: String,
-    },
+pub struct Known {
+    /// The directory.
+    pub directory: String,
+    /// The record's key.
+    pub key: String,
+    /// The machine's name.
+    pub name: String,
 }
 
-/// Decides what a machine gets. `available` says whether a path is in the boot tree; URLs are not asked for.
-///
-/// A rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is passed over and
-/// leaves evidence.
-pub fn decide(request: &BootRequest, rules: &Rules, available: impl Fn(&str) -> bool) -> Verdict {
-    let mut evidence = Vec::new();
-    for rule in rules.0.iter().filter(|rule| rule.matches.fits(request)) {
-        match carry_out(request, rule, &available) {
-            Ok(decision) => {
-                evidence.push(Evidence::Taken { rule: rule.name.clone() });
-                return Verdict { decision, reason: Reason::Rule, rule: Some(rule.name.clone()), evidence };
-            }
-            Err(passed_over) => evidence.push(passed_over),
+/// The deployment that a machine gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// Its id.
+    pub id: String,
+    /// Whether it runs without being asked for.
+    pub purpose: Purpose,
+    /// The machine, as the ledger knows it.
+    pub machine: String,
+    /// The machine's name, for people.
+    pub name: String,
+}
+
+/// How the operator wants decisions to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Requests of clients that have waited for less are left to other servers, in seconds.
+    pub response_delay: u16,
+    /// Hidden deployments that are given all the same, by id.
+    pub hidden_deployments: Vec<String>,
+    /// What happens to a machine that no directory knows: the rules decide, or it is refused.
+    pub unknown: UnknownMachines,
+    /// For how long a Required deployment that was given counts as the same boot.
+    pub same_boot: Duration,
+    /// How many Required deployments are given at most.
+    pub brake: Option<Brake>,
+    /// Whether somebody must press a key for what is Available.
+    pub prompt: Prompt,
+    /// Files that send a BIOS PC on to its disk at once; without one that is there, silence does it.
+    pub abort_files: Vec<String>,
+}
+
+/// What happens to machines that no directory knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownMachines {
+    /// The rules behind the directories decide.
+    #[default]
+    Rules,
+    /// They get nothing.
+    Refuse,
+}
+
+/// Whether somebody must press a key for what is Available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prompt {
+    /// BIOS firmware is given a menu that wants a key; UEFI firmware, whose menus are often broken, starts at once.
+    #[default]
+    Bios,
+    /// BIOS and UEFI firmware are given the menu.
+    All,
+    /// Nobody has to.
+    None,
+}
+
+/// Everything that a decision looks at besides the request.
+pub struct Site<'a> {
+    /// The rules.
+    pub rules: &'a Rules,
+    /// How decisions are made.
+    pub settings: &'a Settings,
+    /// What the directories said, in the order of the configuration; none when there are none.
+    pub answers: &'a [Answer],
+    /// Which Required deployments were given.
+    pub ledger: &'a Ledger,
+    /// Now.
+    pub now: Seconds,
+    /// Whether a path is in the boot tree; URLs are not asked for.
+    pub available: &'a dyn Fn(&str) -> bool,
+    /// The folder in the boot tree where a boot image package would be.
+    pub image_folder: &'a dyn Fn(&str) -> String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            response_delay: 0,
+            hidden_deployments: Vec::new(),
+            unknown: UnknownMachines::default(),
+            same_boot: Duration::from_secs(120),
+            brake: None,
+            prompt: Prompt::default(),
+            abort_files: Vec::new(),
         }
     }
-    let reason = if evidence.is_empty() { Reason::NoRule } else { Reason::NoBootFile };
-    Verdict { decision: Decision::Ignore, reason, rule: None, evidence }
+}
+
+/// Decides what a machine gets. A rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is
+/// passed over and leaves evidence. Directories are asked where a rule says so, and before all rules when none does.
+pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
+    if request.class == Class::Pxe && request.secs < site.settings.response_delay {
+        return Verdict::silence(Reason::ResponseDelay);
+    }
+    let mut state = State { evidence: Vec::new(), known: None, passed_over: false };
+    let placed = site.rules.0.iter().any(|rule| rule.action == Action::Directories);
+    if !placed && let Some(verdict) = consult::consult(request, site, &mut state) {
+        return abort_at_once(request, site, state.into_verdict(verdict));
+    }
+    for rule in &site.rules.0 {
+        let known = state.known.is_some();
+        if rule.matches.known.is_some_and(|wanted| wanted != known) || !rule.matches.fits(request) {
+            continue;
+        }
+        let decided = match &rule.action {
+            Action::Directories => consult::consult(request, site, &mut state),
+            _ => rule::carry_out(request, rule, site, &mut state),
+        };
+        if let Some(verdict) = decided {
+            return abort_at_once(request, site, state.into_verdict(verdict));
+        }
+    }
+    let reason = match (&state.known, state.passed_over) {
+        (_, true) => Reason::NoBootFile,
+        (Some(_), false) => Reason::NoDeployment,
+        (None, false) if site.answers.is_empty() => Reason::NoRule,
+        (None, false) => Reason::UnknownMachine,
+    };
+    state.into_verdict(Verdict::silence(reason))
+}
+
+/// What has been found out on the way.
+struct State {
+    evidence: Vec<Evidence>,
+    known: Option<Known>,
+    passed_over: bool,
+}
+
+impl State {
+    fn into_verdict(self, verdict: Verdict) -> Verdict {
+        Verdict { machine: verdict.machine.or(self.known), evidence: self.evidence, ..verdict }
+    }
+}
+
+/// A BIOS PC that goes to its disk is told so by a program, where there is one.
+fn abort_at_once(request: &BootRequest, site: &Site<'_>, verdict: Verdict) -> Verdict {
+    let bios = request.class == Class::Pxe
+        && request.arch().is_some_and(|arch| arch.same_family(crate::ArchType::X86_BIOS));
+    let file = site.settings.abort_files.iter().find(|file| (site.available)(file));
+    match (&verdict.decision, file) {
+        (Decision::LocalBoot, Some(file)) if bios => Verdict {
+            decision: Decision::Boot(Boot {
+                file: file.clone(),
+                via: Via::Tftp,
+                next_server: None,
+                image: None,
+                prompt: None,
+            }),
+            ..verdict
+        },
+        _ => verdict,
+    }
 }
 
 impl Verdict {
     /// Silence, without a look at any rule.
     pub fn silence(reason: Reason) -> Self {
-        Verdict { decision: Decision::Ignore, reason, rule: None, evidence: Vec::new() }
+        Verdict::of(Decision::Ignore, reason)
     }
-}
 
-fn carry_out(
-    request: &BootRequest,
-    rule: &Rule,
-    available: impl Fn(&str) -> bool,
-) -> Result<Decision, Evidence> {
-    let boot = match &rule.action {
-        Action::LocalBoot => return Ok(Decision::LocalBoot),
-        Action::Ignore => return Ok(Decision::Ignore),
-        Action::Boot(boot) => boot,
-    };
-    let runs_ipxe = request.class == Class::Ipxe;
-    let mut offers_ipxe_again = false;
-    for file in &boot.file {
-        if runs_ipxe && is_ipxe_binary(file) {
-            offers_ipxe_again = true;
-        } else if is_url(file) || boot.next_server.is_some() || available(file) {
-            let via = boot.via.unwrap_or_else(|| Via::for_client(request.class, file));
-            return Ok(Decision::Boot(Boot {
-                file: file.clone(),
-                via,
-                next_server: boot.next_server,
-                image: boot.image.clone(),
-            }));
-        }
+    fn of(decision: Decision, reason: Reason) -> Self {
+        Verdict { decision, reason, rule: None, machine: None, deployment: None, evidence: Vec::new() }
     }
-    Err(match offers_ipxe_again {
-        true => Evidence::IpxeAgain { rule: rule.name.clone() },
-        false => Evidence::FilesMissing { rule: rule.name.clone(), files: boot.file.clone() },
-    })
 }
 
 impl Boot {
@@ -143,27 +246,13 @@ impl Decision {
         match self {
             Decision::Boot(_) => "boot",
             Decision::LocalBoot => "local-boot",
+            Decision::Wait => "wait",
             Decision::Ignore => "ignore",
         }
     }
 }
 
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Evidence::Taken { rule } => write!(f, "rule {rule} fits"),
-            Evidence::FilesMissing { rule, files } => {
-                write!(f, "rule {rule} fits, but none of its files is there: {}", files.join(", "))
-            }
-            Evidence::GuidBanned { guid } => {
-                write!(f, "GUID {guid} is banned: the hardware address alone decides")
-            }
-            Evidence::IpxeAgain { rule } => {
-                write!(f, "rule {rule} fits, but would hand iPXE to a client that runs iPXE")
-            }
-        }
-    }
-}
-
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod tests;

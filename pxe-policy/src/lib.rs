@@ -9,20 +9,34 @@
 
 mod arch;
 mod bans;
+mod boot_files;
 mod decide;
+mod deployment;
+mod directory;
+mod evidence;
+mod explain;
+mod ledger;
 mod mac;
 pub mod option243;
 pub mod option250;
 pub mod option43;
+mod range;
 mod reason;
 mod request;
 mod rules;
 mod uuid;
 
 pub use arch::{ArchType, UnknownArch};
-pub use bans::{Bans, Screened};
-pub use decide::{Boot, Decision, Evidence, Verdict, decide};
+pub use bans::{Bans, SUGGESTED_BANS, Screened};
+pub use boot_files::boot_files;
+pub use decide::{Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide};
+pub use deployment::{BootImage, Deployment, ImageArch, NotTaken, Purpose};
+pub use directory::{Answer, Identifier, Record, Said, Trouble, TroubleKind};
+pub use evidence::Evidence;
+pub use explain::explain;
+pub use ledger::{Brake, Entry, Ledger, LedgerChange, Ran, Seconds, Timestamp};
 pub use mac::{InvalidMac, MacAddr};
+pub use range::{AddressRange, InvalidRange};
 pub use reason::Reason;
 pub use request::{BootRequest, Class, MAX_ARCH_TYPES};
 pub use rules::{Action, BootAction, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary};

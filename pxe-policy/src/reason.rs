@@ -45,11 +45,39 @@ pub enum Reason {
     Disabled,
     /// The machine is on the list of those that are never served.
     MacIgnored,
+    /// A directory's record of the machine names its boot file.
+    Record,
+    /// A deployment that is Required for the machine.
+    Required,
+    /// A deployment that is Available to the machine.
+    Available,
+    /// The Required deployment was given to the machine before.
+    AlreadyRun,
+    /// The machine is known, and nothing is deployed to it.
+    NoDeployment,
+    /// No directory knows the machine.
+    UnknownMachine,
+    /// A directory that might know the machine did not answer.
+    DirectoryDown,
+    /// A Required deployment is not started from an old answer.
+    StaleAnswer,
+    /// A Required deployment is not started while several records claim the machine.
+    AmbiguousRecord,
+    /// The boot image, or the file in it that the machine needs, is not here.
+    BootImageMissing,
+    /// The boot image is for another architecture.
+    WrongArchitecture,
+    /// The client has not waited long enough yet, so that other servers go first.
+    ResponseDelay,
+    /// Too many Required deployments were given lately.
+    Brake,
+    /// That a Required deployment is given could not be written down, so it was not given.
+    LedgerNotSaved,
 }
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 19] = [
+    pub const ALL: [Reason; 33] = [
         Reason::Rule,
         Reason::NoRule,
         Reason::NoBootFile,
@@ -69,6 +97,20 @@ impl Reason {
         Reason::AnswerTooLarge,
         Reason::Disabled,
         Reason::MacIgnored,
+        Reason::Record,
+        Reason::Required,
+        Reason::Available,
+        Reason::AlreadyRun,
+        Reason::NoDeployment,
+        Reason::UnknownMachine,
+        Reason::DirectoryDown,
+        Reason::StaleAnswer,
+        Reason::AmbiguousRecord,
+        Reason::BootImageMissing,
+        Reason::WrongArchitecture,
+        Reason::ResponseDelay,
+        Reason::Brake,
+        Reason::LedgerNotSaved,
     ];
 
     /// The text, in kebab-case.
@@ -93,6 +135,73 @@ impl Reason {
             Reason::AnswerTooLarge => "answer-too-large",
             Reason::Disabled => "disabled",
             Reason::MacIgnored => "mac-ignored",
+            Reason::Record => "record",
+            Reason::Required => "required",
+            Reason::Available => "available",
+            Reason::AlreadyRun => "already-run",
+            Reason::NoDeployment => "no-deployment",
+            Reason::UnknownMachine => "unknown-machine",
+            Reason::DirectoryDown => "directory-down",
+            Reason::StaleAnswer => "stale-answer",
+            Reason::AmbiguousRecord => "ambiguous-record",
+            Reason::BootImageMissing => "boot-image-missing",
+            Reason::WrongArchitecture => "wrong-architecture",
+            Reason::ResponseDelay => "response-delay",
+            Reason::Brake => "brake",
+            Reason::LedgerNotSaved => "ledger-not-saved",
+        }
+    }
+}
+
+impl Reason {
+    /// What an operator does about it, for reasons that leave a machine without a boot.
+    pub fn cure(self) -> Option<&'static str> {
+        match self {
+            Reason::NoRule => Some("write a rule that fits this machine, or a last one for all"),
+            Reason::NoBootFile => Some("put one of the named files into the boot folder or an image"),
+            Reason::Malformed => Some("see who sends this: it is no DHCP client"),
+            Reason::NotABootRequest => Some("nothing to do: the machine asks for an address only"),
+            Reason::NotForABootServer => Some("nothing to do: this packet is for the DHCP server"),
+            Reason::OtherServer => Some("nothing to do: the machine takes its address elsewhere"),
+            Reason::NoArchitecture => {
+                Some("the firmware does not say what it is: update it, or give it a reservation")
+            }
+            Reason::PoolExhausted => Some("enlarge the pool or shorten the leases"),
+            Reason::NoSubnet => Some("write a [[dhcp.subnet]] for the segment"),
+            Reason::WrongAddress => Some("nothing to do: the machine asks anew"),
+            Reason::AddressInUse => Some("look for a host with a fixed address inside the pool"),
+            Reason::LeaseNotSaved => Some("look at the disk of the state folder"),
+            Reason::AnswerTooLarge => Some("shorten boot file names"),
+            Reason::Disabled => Some("turn the service on in the configuration"),
+            Reason::MacIgnored => Some("take it off policy.banned-macs or the ignore list"),
+            Reason::AlreadyRun => {
+                Some("`netbootd ledger clear --mac MAC`, and Clear Required PXE Deployments in the console")
+            }
+            Reason::NoDeployment => Some(
+                "deploy a task sequence to a collection the machine is in, and make it available to media and PXE",
+            ),
+            Reason::UnknownMachine => Some("import the machine, or allow unknown computers"),
+            Reason::DirectoryDown => Some("`netbootd doctor` shows which link of the connection is broken"),
+            Reason::StaleAnswer => Some("`netbootd doctor` shows why the site does not answer"),
+            Reason::AmbiguousRecord => Some("delete the records that are no longer true"),
+            Reason::BootImageMissing => {
+                Some("distribute the boot image to this server, and see `netbootd image list`")
+            }
+            Reason::WrongArchitecture => {
+                Some("name a boot image of the machine's architecture in the task sequence")
+            }
+            Reason::ResponseDelay => {
+                Some("nothing to do, unless this server should be first: policy.response-delay")
+            }
+            Reason::Brake => Some("look whether they were meant, then `netbootd ledger release`"),
+            Reason::LedgerNotSaved => Some("look at the disk of the state folder"),
+            Reason::Rule
+            | Reason::Lease
+            | Reason::Declined
+            | Reason::Released
+            | Reason::Record
+            | Reason::Required
+            | Reason::Available => None,
         }
     }
 }

@@ -70,6 +70,8 @@ pub struct BootRequest {
     pub relay: Option<Ipv4Addr>,
     /// The segment's address that decides the subnet: the relay's, or the receiving interface's own.
     pub segment: Ipv4Addr,
+    /// The client's own address, when it has one already.
+    pub address: Option<Ipv4Addr>,
     /// The name of the interface that received the packet.
     pub iface: String,
     /// Seconds since the client began, as it says (OVMF always says 0).

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::{ArchType, BootRequest, Class, MacAddr, SystemUuid};
+use crate::{AddressRange, ArchType, BootRequest, Class, MacAddr, SystemUuid};
 
 /// The rules in the operator's order; the first that matches and can be carried out wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub struct Match {
     pub relay: Vec<Ipv4Addr>,
     /// Receiving interfaces.
     pub iface: Vec<String>,
+    /// Ranges that hold the client's address or, before it has one, its segment's.
+    pub boundary: Vec<AddressRange>,
+    /// Whether a directory knows the machine; None for either.
+    pub known: Option<bool>,
 }
 
 /// What a machine gets.
@@ -50,6 +54,8 @@ pub enum Action {
     LocalBoot,
     /// Silence.
     Ignore,
+    /// The directories decide; what they leave open goes on to the next rule.
+    Directories,
 }
 
 /// The boot file that a rule hands out.
@@ -86,7 +92,7 @@ impl Via {
 }
 
 impl Match {
-    /// Whether the request fits.
+    /// Whether the request fits, whoever knows the machine.
     pub fn fits(&self, request: &BootRequest) -> bool {
         let any = |empty: bool, hit: bool| empty || hit;
         any(self.mac.is_empty(), self.mac.contains(&request.mac))
@@ -99,6 +105,10 @@ impl Match {
             && any(self.subnet.is_empty(), self.subnet.iter().any(|subnet| subnet.contains(&request.segment)))
             && any(self.relay.is_empty(), request.relay.is_some_and(|relay| self.relay.contains(&relay)))
             && any(self.iface.is_empty(), self.iface.contains(&request.iface))
+            && any(
+                self.boundary.is_empty(),
+                self.boundary.iter().any(|range| range.contains(request.address.unwrap_or(request.segment))),
+            )
     }
 }
 

@@ -1,6 +1,7 @@
 //! From the written form to the checked one, noting what cannot work and what probably does not.
 
 mod boot;
+mod directories;
 mod netboot;
 mod policy;
 mod subnets;
@@ -35,8 +36,8 @@ pub(super) fn check(
     let subnets = subnets::check(&document.dhcp, findings);
     Config {
         server: Server {
-            interfaces: document.server.interfaces,
-            state_dir: document.server.state_dir,
+            interfaces: document.server.interfaces.clone(),
+            state_dir: document.server.state_dir.clone(),
             log: document.server.log,
             log_level: document.server.log_level.0,
         },
@@ -56,6 +57,10 @@ pub(super) fn check(
         store: store(&document.store, findings),
         mounts,
         bans: policy::check(&document.policy, path, findings),
+        policy: directories::policy(&document, findings),
+        devices: directories::devices(&document, path, findings),
+        configmgr: directories::configmgr(&document, path, findings),
+        active_directory: directories::active_directory(&document, path, findings),
         rules,
         files,
     }

@@ -1,5 +1,6 @@
 //! The configuration file as it is written: one struct a table, unknown keys denied.
 
+mod directories;
 mod values;
 
 use std::collections::BTreeMap;
@@ -8,11 +9,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
+use pxe_policy::{AddressRange, ArchType, Class, MacAddr, SystemUuid};
 use serde::Deserialize;
 use toml::Spanned;
 
-pub(super) use values::{AddressRange, Interval, OneOrMany, PortRange, Size, Text, Time};
+pub use directories::Bind;
+pub(super) use directories::{ActiveDirectory, ConfigMgr, Devices, Policy, Prompt, UnknownMachines};
+pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -24,6 +27,10 @@ pub(super) struct Document {
     pub(super) boot: Boot,
     pub(super) netboot: Netboot,
     pub(super) policy: Policy,
+    pub(super) boundary: BTreeMap<String, OneOrMany<Text<AddressRange>>>,
+    pub(super) devices: Option<Devices>,
+    pub(super) configmgr: Option<ConfigMgr>,
+    pub(super) active_directory: Option<ActiveDirectory>,
     pub(super) store: Store,
     pub(super) image: BTreeMap<Spanned<String>, Image>,
     pub(super) rule: Vec<Rule>,
@@ -160,14 +167,6 @@ pub(super) struct Netboot {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(super) struct Policy {
-    pub(super) banned_guids: Vec<Spanned<String>>,
-    pub(super) banned_macs: OneOrMany<Text<MacAddr>>,
-    pub(super) mac_ignore_list: Option<Spanned<PathBuf>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct Store {
     pub(super) folder: Option<PathBuf>,
     pub(super) quota: Option<Text<Size>>,
@@ -238,6 +237,8 @@ pub(super) struct Match {
     pub(super) subnet: OneOrMany<Text<Ipv4Net>>,
     pub(super) relay: OneOrMany<Text<Ipv4Addr>>,
     pub(super) iface: OneOrMany<String>,
+    pub(super) boundary: OneOrMany<Spanned<String>>,
+    pub(super) known: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -246,6 +247,7 @@ pub(super) enum Action {
     Boot(BootAction),
     LocalBoot,
     Ignore,
+    Directories,
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use pxe_policy::{BootRequest, Decision, Evidence, Reason, SystemUuid, Verdict};
+use pxe_policy::{BootRequest, Decision, Deployed, Evidence, MacAddr, Reason, SystemUuid, Verdict};
 
 use super::option::MessageType;
 use super::reply::ReplyBuilder;
@@ -16,6 +16,8 @@ pub struct Answer {
     pub reply: Option<Reply>,
     /// What is recorded.
     pub event: Decided,
+    /// The deployment that the reply gives to a machine: written down before it leaves.
+    pub gives: Option<(Deployed, MacAddr)>,
 }
 
 /// Bytes with their destination.
@@ -45,11 +47,13 @@ impl Answer {
             reason: Reason::Malformed,
             detail: Some(error.to_string()),
             rule: None,
+            machine: None,
+            deployment: None,
             image: None,
             boot_file: None,
             address: None,
         };
-        Answer { reply: None, event }
+        Answer { reply: None, event, gives: None }
     }
 
     /// Silence about a packet, with what is known of it.
@@ -67,11 +71,13 @@ impl Answer {
             reason,
             detail: None,
             rule: None,
+            machine: None,
+            deployment: None,
             image: None,
             boot_file: None,
             address: None,
         };
-        Answer { reply: None, event }
+        Answer { reply: None, event, gives: None }
     }
 
     /// Adds what the request and the verdict say.
@@ -84,8 +90,11 @@ impl Answer {
         match &verdict.decision {
             Decision::Boot(boot) => self.event.image = boot.image.clone(),
             Decision::LocalBoot => self.event.decision = Answered::LocalBoot,
+            Decision::Wait => self.event.decision = Answered::Wait,
             Decision::Ignore => {}
         }
+        self.event.machine = verdict.machine.as_ref().map(|known| known.name.clone());
+        self.event.deployment = verdict.deployment.as_ref().map(|deployed| deployed.id.clone());
         let banned = verdict.evidence.iter().find(|evidence| matches!(evidence, Evidence::GuidBanned { .. }));
         if let Some(banned) = banned {
             // As operators know it: an empty GUID, and the hardware address alone.
@@ -94,10 +103,18 @@ impl Answer {
         } else if request.uuid.is_some_and(SystemUuid::is_placeholder) {
             self.event.detail = Some("many machines have this GUID: consider policy.banned-guids".to_owned());
         }
-        if verdict.reason == Reason::NoBootFile {
-            let looked_at: Vec<String> = verdict.evidence.iter().map(ToString::to_string).collect();
+        let boots = matches!(verdict.decision, Decision::Boot(_));
+        let looked_at = verdict.evidence.iter().filter(|evidence| !boots || evidence.is_odd());
+        let looked_at: Vec<String> = looked_at.map(ToString::to_string).collect();
+        if !looked_at.is_empty() && verdict.reason != Reason::Rule && self.event.detail.is_none() {
             self.event.detail = Some(looked_at.join("; "));
         }
+        self
+    }
+
+    /// Marks the reply as the one that names the boot file, and so gives the deployment away.
+    pub fn giving(mut self, request: &BootRequest, verdict: &Verdict) -> Self {
+        self.gives = verdict.deployment.clone().map(|deployed| (deployed, request.mac));
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use pxe_policy::option43::{PxeOption, PxeOptions};
+use pxe_policy::option43::{BootServer, DiscoveryControl, MenuEntry, MenuPrompt, PxeOption, PxeOptions};
 use pxe_policy::{Boot, Class, Via};
 
 use super::reply::ReplyBuilder;
@@ -91,6 +91,23 @@ pub fn put_boot_file(
     reply
 }
 
+/// The menu of a machine whose user has to choose: its disk when nobody does, the deployment when somebody presses a key (PXE 2.1 §2.2.5;
+/// F8 by that specification).
+pub fn menu(words: &str, local: Ipv4Addr) -> PxeOptions {
+    let entry = |kind, text: &str| MenuEntry { kind, text: text.bytes().take(MAX_MENU_TEXT).collect() };
+    PxeOptions(vec![
+        PxeOption::DiscoveryControl(DiscoveryControl(
+            DiscoveryControl::NO_BROADCAST | DiscoveryControl::NO_MULTICAST | DiscoveryControl::ONLY_LISTED,
+        )),
+        PxeOption::BootServers(vec![BootServer { kind: DEPLOYMENT_ITEM, addresses: vec![local] }]),
+        PxeOption::BootMenu(vec![entry(LOCAL_BOOT_ITEM, "Boot from disk"), entry(DEPLOYMENT_ITEM, words)]),
+        PxeOption::MenuPrompt(MenuPrompt {
+            timeout: PROMPT_SECONDS,
+            text: b"Press F8 to install from the network".to_vec(),
+        }),
+    ])
+}
+
 /// The boot item that a request on port 4011 names, to be echoed.
 pub fn chosen_item(packet: &Packet) -> Option<PxeOptions> {
     let item =
@@ -99,13 +116,21 @@ pub fn chosen_item(packet: &Packet) -> Option<PxeOptions> {
 }
 
 const DEFAULT_HTTP_PORT: u16 = 80;
+/// Boot server type 0: the machine's own disk.
+const LOCAL_BOOT_ITEM: u16 = 0;
+/// A boot server type of our own.
+const DEPLOYMENT_ITEM: u16 = 0x8000;
+/// How long the prompt stands, in seconds.
+const PROMPT_SECONDS: u8 = 10;
+/// What fits a line of a text screen.
+const MAX_MENU_TEXT: usize = 70;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn boot(file: &str, via: Via, next_server: Option<Ipv4Addr>) -> Boot {
-        Boot { file: file.into(), via, next_server, image: None }
+        Boot { file: file.into(), via, next_server, image: None, prompt: None }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub fn answer(
         (Err(reason), _) => return silence(reason),
     };
     let verdict = decide(&request);
-    let mut answer = silence(verdict.reason).explained(&request, &verdict);
+    let mut answer = silence(verdict.reason).explained(&request, &verdict).giving(&request, &verdict);
     let Decision::Boot(boot) = &verdict.decision else { return answer };
 
     let told = boot_info::boot_file(boot, arrival.local, service);

@@ -55,6 +55,7 @@ pub fn boot_request(packet: &Packet, arrival: &Arrival<'_>) -> Result<BootReques
         class,
         relay: packet.relay(),
         segment: packet.relay().unwrap_or(arrival.local),
+        address: Some(packet.header.ciaddr()).filter(|addr| !addr.is_unspecified()),
         iface: arrival.iface.name.clone(),
         secs: packet.header.secs(),
     };

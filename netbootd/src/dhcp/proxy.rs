@@ -33,7 +33,7 @@ pub fn answer(
     let answer = silence(verdict.reason).explained(&request, &verdict);
     match &verdict.decision {
         Decision::Boot(_) => offer(answer, packet, arrival, service, &request, &verdict),
-        Decision::LocalBoot | Decision::Ignore => answer,
+        Decision::LocalBoot | Decision::Wait | Decision::Ignore => answer,
     }
 }
 
@@ -48,18 +48,23 @@ fn offer(
     let Decision::Boot(boot) = &verdict.decision else { return answer };
     let local = arrival.local;
     let told = boot_info::boot_file(boot, local, service);
-    let bypass = PxeOptions::boot_at_once();
-    let with_file = names_file_at_once(request.class, service.style);
-    let options = (with_file && request.class == Class::Pxe).then_some(&bypass);
+    let with_file = boot.prompt.is_none() && names_file_at_once(request.class, service.style);
+    let options = match &boot.prompt {
+        Some(words) => Some(boot_info::menu(words, local)),
+        None => (with_file && request.class == Class::Pxe).then(PxeOptions::boot_at_once),
+    };
 
     let reply = ReplyBuilder::new(packet, MessageType::Offer, local).without_client_addr();
-    let reply = boot_info::put_flavour(reply, packet, request.class, true, options);
+    let reply = boot_info::put_flavour(reply, packet, request.class, true, options.as_ref());
     let reply = if with_file {
         boot_info::put_boot_file(reply, packet, request.class, boot, &told, local)
     } else {
         // The client asks the server named here on port 4011, so it must be this one wherever the file is.
         reply.next_server(local)
     };
+    if with_file {
+        answer = answer.giving(request, verdict);
+    }
     answer.event.boot_file = Some(told);
     answer.with_reply(MessageType::Offer, reply, Destination::of_reply(packet, None), local)
 }

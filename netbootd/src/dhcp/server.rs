@@ -44,17 +44,22 @@ pub fn lease(
         answer = answer.explained(request, verdict);
         if let Decision::Boot(boot) = &verdict.decision {
             let told = boot_info::boot_file(boot, local, service);
-            let bypass = PxeOptions::boot_at_once();
-            let with_bypass = service.style == OfferStyle::Bypass && request.class == Class::Pxe;
-            let names_class = with_bypass || request.class == Class::Http;
-            reply = boot_info::put_flavour(
-                reply,
-                packet,
-                request.class,
-                names_class,
-                with_bypass.then_some(&bypass),
-            );
-            reply = boot_info::put_boot_file(reply, packet, request.class, boot, &told, local);
+            let bypass = service.style == OfferStyle::Bypass && request.class == Class::Pxe;
+            let options = match &boot.prompt {
+                Some(words) => Some(boot_info::menu(words, local)),
+                None => bypass.then(PxeOptions::boot_at_once),
+            };
+            let names_class = options.is_some() || request.class == Class::Http;
+            reply = boot_info::put_flavour(reply, packet, request.class, names_class, options.as_ref());
+            if boot.prompt.is_some() {
+                reply = reply.next_server(local);
+            } else {
+                reply = boot_info::put_boot_file(reply, packet, request.class, boot, &told, local);
+                // An offer is no more than that: the machine may take another one.
+                if kind == MessageType::Ack {
+                    answer = answer.giving(request, verdict);
+                }
+            }
             answer.event.boot_file = Some(told);
         } else {
             answer.event.reason = Reason::Lease;

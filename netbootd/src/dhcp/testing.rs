@@ -58,11 +58,13 @@ pub(crate) fn broadcast(iface: &Iface) -> Arrival<'_> {
 
 /// A verdict to boot `file`.
 pub(crate) fn boot(file: &str, via: Via) -> Verdict {
-    let boot = Boot { file: file.into(), via, next_server: None, image: None };
+    let boot = Boot { file: file.into(), via, next_server: None, image: None, prompt: None };
     Verdict {
         decision: Decision::Boot(boot),
         reason: Reason::Rule,
         rule: Some("test".into()),
+        machine: None,
+        deployment: None,
         evidence: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! info: offered, finished. debug: ignored, and what a stranger can repeat at will. warn: an operator should act.
 
+use pxe_policy::Reason;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -37,6 +38,8 @@ macro_rules! decided_line {
             reason = %$decided.reason,
             detail = $decided.detail,
             rule = $decided.rule,
+            machine = $decided.machine,
+            deployment = $decided.deployment,
             image = $decided.image,
             boot_file = $decided.boot_file,
             address = $decided.address.map(display),
@@ -49,9 +52,28 @@ macro_rules! decided_line {
 fn write_decided(decided: &Decided) {
     match decided.decision {
         Answered::Offer | Answered::Ack | Answered::Nak | Answered::Failed => decided_line!(info, decided),
+        // Somebody waits for a machine that a directory knows, or that a directory's silence keeps from booting.
+        Answered::LocalBoot | Answered::Ignore if tells_of_directories(decided.reason) => {
+            decided_line!(info, decided);
+        }
         Answered::Ignore | Answered::LocalBoot => decided_line!(debug, decided),
-        Answered::SendFailed => decided_line!(warn, decided),
+        Answered::SendFailed | Answered::Wait => decided_line!(warn, decided),
     }
+}
+
+fn tells_of_directories(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::AlreadyRun
+            | Reason::AmbiguousRecord
+            | Reason::BootImageMissing
+            | Reason::DirectoryDown
+            | Reason::LedgerNotSaved
+            | Reason::NoDeployment
+            | Reason::StaleAnswer
+            | Reason::UnknownMachine
+            | Reason::WrongArchitecture
+    )
 }
 
 macro_rules! mac_line {

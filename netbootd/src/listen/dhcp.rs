@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 use crate::address_server::AddressServer;
 use crate::config::Mode;
 use crate::dhcp::destination::SERVER_PORT;
-use crate::dhcp::intake::class_of;
+use crate::dhcp::intake::{boot_request, class_of};
 use crate::dhcp::option::{MessageType, REQUESTED_ADDRESS};
 use crate::dhcp::{Answer, Arrival, Destination, Packet, Reply, proxy};
 use crate::event::{Answered, Event, Proto};
@@ -85,9 +85,12 @@ impl DhcpListener {
             }
         }
         let Some(address_server) = self.address_server.clone() else {
-            let arrival = Arrival::new(&self.iface, to, from);
-            let answer = self.as_proxy(&packet, &arrival);
-            return self.perform(answer).await;
+            if self.services.snapshot.load().directories.is_empty() {
+                let arrival = Arrival::new(&self.iface, to, from);
+                let answer = self.as_proxy(&packet, &arrival, &[]);
+                return self.perform(answer).await;
+            }
+            return self.dispatch_to_directories(packet, to, from);
         };
         // A lease waits for the disk and maybe for a conflict probe; other machines do not wait for it.
         let Some(permit) = address_server.admit() else {
@@ -98,6 +101,26 @@ impl DhcpListener {
         tokio::spawn(async move {
             let arrival = Arrival::new(&listener.iface, to, from);
             let answer = address_server.answer(&listener.services, &packet, &arrival).await;
+            listener.perform(answer).await;
+            drop(permit);
+        });
+    }
+
+    /// Directories and the ledger take their time; other machines do not wait for them.
+    fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+        let Some(permit) = self.services.admit() else {
+            return debug!(iface = self.iface.name, "too many requests at once");
+        };
+        let listener = Arc::clone(self);
+        tokio::spawn(async move {
+            let arrival = Arrival::new(&listener.iface, to, from);
+            let answers = match boot_request(&packet, &arrival) {
+                Ok(request) if packet.message_type() == MessageType::Discover => {
+                    listener.services.consult(&request).await
+                }
+                _ => Vec::new(),
+            };
+            let answer = listener.as_proxy(&packet, &arrival, &answers);
             listener.perform(answer).await;
             drop(permit);
         });
@@ -128,7 +151,7 @@ impl DhcpListener {
         });
     }
 
-    fn as_proxy(&self, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
+    fn as_proxy(&self, packet: &Packet, arrival: &Arrival<'_>, answers: &[pxe_policy::Answer]) -> Answer {
         let snapshot = self.services.snapshot.load();
         if snapshot.config.dhcp.mode == Mode::Off {
             return Answer::silence(packet, arrival, Proto::Proxy, pxe_policy::Reason::Disabled);
@@ -137,11 +160,13 @@ impl DhcpListener {
         if let Some(addr) = packet.address(REQUESTED_ADDRESS) {
             self.services.machines.uses(packet.mac(), addr);
         }
-        proxy::answer(packet, arrival, snapshot.boot_service(), |request| self.services.decide(request))
+        proxy::answer(packet, arrival, snapshot.boot_service(), |request| {
+            self.services.decide(request, answers)
+        })
     }
 
     async fn perform(&self, answer: Answer) {
-        let Answer { reply, mut event } = answer;
+        let Answer { reply, mut event, .. } = self.services.commit(answer).await;
         if let Some(reply) = reply
             && let Err(error) = self.send(&reply).await
         {

@@ -1,12 +1,14 @@
 //! Port 4011, one socket an interface. Cancelled by the services' shutdown token.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use tracing::debug;
 
 use super::dhcp::{MAX_PACKET, bind_on, pause_after, send_reply};
 use crate::dhcp::destination::BOOT_SERVER_PORT;
+use crate::dhcp::intake::boot_request;
 use crate::dhcp::{Answer, Arrival, Packet, boot_server};
 use crate::event::{Answered, Event, Proto};
 use crate::net::iface::Iface;
@@ -30,43 +32,78 @@ impl PxeListener {
 
     /// Serves until shutdown.
     pub async fn run(self) {
+        let listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
         loop {
             let heard = tokio::select! {
-                heard = self.endpoint.recv(&mut buf) => heard,
-                () = self.services.shutdown.cancelled() => return,
+                heard = listener.endpoint.recv(&mut buf) => heard,
+                () = listener.services.shutdown.cancelled() => return,
             };
             let received = match heard {
                 Ok(Incoming::Datagram(received)) => received,
                 Ok(Incoming::Unreachable(peer)) => {
-                    debug!(iface = self.iface.name, %peer, "unreachable");
+                    debug!(iface = listener.iface.name, %peer, "unreachable");
                     continue;
                 }
                 Err(error) => {
-                    pause_after(&error, &self.iface).await;
+                    pause_after(&error, &listener.iface).await;
                     continue;
                 }
             };
-            let arrival = Arrival::new(&self.iface, received.to, received.from);
-            let Answer { reply, mut event } = match Packet::parse(&buf[..received.len]) {
-                Err(error) => Answer::malformed(error, &arrival, Proto::Pxe),
-                Ok(packet) => self.answer(&packet, &arrival),
-            };
-            if let Some(reply) = reply
-                && let Err(error) = send_reply(&self.endpoint, &self.iface, &reply).await
-            {
-                event.decision = Answered::SendFailed;
-                event.detail = Some(error.to_string());
+            let (to, from) = (received.to, received.from);
+            match Packet::parse(&buf[..received.len]) {
+                Err(error) => {
+                    let arrival = Arrival::new(&listener.iface, to, from);
+                    let answer = Answer::malformed(error, &arrival, Proto::Pxe);
+                    listener.services.recorder.record(Event::Decided(answer.event));
+                }
+                Ok(packet) if listener.services.snapshot.load().directories.is_empty() => {
+                    let arrival = Arrival::new(&listener.iface, to, from);
+                    let answer = listener.answer(&packet, &arrival).await;
+                    listener.perform(answer).await;
+                }
+                Ok(packet) => listener.dispatch_to_directories(packet, to, from),
             }
-            self.services.recorder.record(Event::Decided(event));
         }
     }
 
-    fn answer(&self, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
+    /// Directories and the ledger take their time; other machines do not wait for them.
+    fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+        let Some(permit) = self.services.admit() else {
+            return debug!(iface = self.iface.name, "too many requests at once");
+        };
+        let listener = Arc::clone(self);
+        tokio::spawn(async move {
+            let arrival = Arrival::new(&listener.iface, to, from);
+            let answer = listener.answer(&packet, &arrival).await;
+            listener.perform(answer).await;
+            drop(permit);
+        });
+    }
+
+    async fn perform(&self, answer: Answer) {
+        let Answer { reply, mut event, .. } = self.services.commit(answer).await;
+        if let Some(reply) = reply
+            && let Err(error) = send_reply(&self.endpoint, &self.iface, &reply).await
+        {
+            event.decision = Answered::SendFailed;
+            event.detail = Some(error.to_string());
+        }
+        self.services.recorder.record(Event::Decided(event));
+    }
+
+    async fn answer(&self, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
         let services = &self.services;
         services.machines.uses(packet.mac(), *arrival.from.ip());
         let known = services.machines.by_mac(packet.mac()).map(|machine| machine.request.clone());
+        let request = boot_request(packet, arrival).ok().or_else(|| known.clone());
+        let answers = match &request {
+            Some(request) => services.consult(request).await,
+            None => Vec::new(),
+        };
         let service = services.snapshot.load().boot_service();
-        boot_server::answer(packet, arrival, service, known.as_ref(), |request| services.decide(request))
+        boot_server::answer(packet, arrival, service, known.as_ref(), |request| {
+            services.decide(request, &answers)
+        })
     }
 }

@@ -24,12 +24,15 @@ fn asker() -> Asker {
         relay: None,
         segment: Ipv4Addr::new(10, 0, 0, 1),
         iface: "lan0".into(),
+        address: None,
         secs: 0,
     };
     let verdict = Verdict {
         decision: Decision::LocalBoot,
         reason: Reason::Rule,
         rule: Some("lab".into()),
+        machine: None,
+        deployment: None,
         evidence: Vec::new(),
     };
     Asker {

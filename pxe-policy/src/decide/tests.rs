@@ -1,5 +1,5 @@
 use super::*;
-use crate::{ArchType, BootAction, MacAddr, Match, SystemUuid};
+use crate::{ArchType, BootAction, MacAddr, Match, Rule, SystemUuid};
 
 fn request(class: Class, arch: ArchType) -> BootRequest {
     BootRequest {
@@ -9,9 +9,24 @@ fn request(class: Class, arch: ArchType) -> BootRequest {
         class,
         relay: None,
         segment: Ipv4Addr::new(10, 77, 0, 1),
+        address: None,
         iface: "lan0".into(),
         secs: 0,
     }
+}
+
+/// By the rules alone.
+fn decided(request: &BootRequest, rules: &Rules, available: &dyn Fn(&str) -> bool) -> Verdict {
+    let site = Site {
+        rules,
+        settings: &Settings::default(),
+        answers: &[],
+        ledger: &Ledger::default(),
+        now: 0,
+        available,
+        image_folder: &str::to_owned,
+    };
+    decide(request, &site)
 }
 
 fn boot(name: &str, matches: Match, files: &[&str]) -> Rule {
@@ -34,7 +49,7 @@ fn the_first_rule_that_fits_wins() {
         boot("rest", Match::default(), &["other"]),
     ]);
     for (arch, file) in [(0, "pxelinux.0"), (7, "grubx64.efi"), (9, "grubx64.efi"), (11, "other")] {
-        let verdict = decide(&request(Class::Pxe, ArchType(arch)), &rules, |_| true);
+        let verdict = decided(&request(Class::Pxe, ArchType(arch)), &rules, &|_| true);
         assert_eq!(file_of(&verdict), Some(file), "{arch}");
         assert_eq!(verdict.reason, Reason::Rule);
     }
@@ -75,14 +90,14 @@ fn every_kind_of_match_can_tell_machines_apart() {
 #[test]
 fn a_client_that_runs_ipxe_gets_the_script_and_never_ipxe_again() {
     let rules = Rules(vec![boot("chain", Match::default(), &["ipxe.efi", "boot.ipxe"])]);
-    let firmware = decide(&request(Class::Pxe, ArchType::X64_UEFI), &rules, |_| true);
+    let firmware = decided(&request(Class::Pxe, ArchType::X64_UEFI), &rules, &|_| true);
     assert_eq!(file_of(&firmware), Some("ipxe.efi"));
-    let ipxe = decide(&request(Class::Ipxe, ArchType::X64_UEFI), &rules, |_| true);
+    let ipxe = decided(&request(Class::Ipxe, ArchType::X64_UEFI), &rules, &|_| true);
     assert_eq!(file_of(&ipxe), Some("boot.ipxe"));
     assert!(matches!(&ipxe.decision, Decision::Boot(boot) if boot.via == Via::Http));
 
     let only_ipxe = Rules(vec![boot("chain", Match::default(), &["undionly.kpxe"])]);
-    let verdict = decide(&request(Class::Ipxe, ArchType::X86_BIOS), &only_ipxe, |_| true);
+    let verdict = decided(&request(Class::Ipxe, ArchType::X86_BIOS), &only_ipxe, &|_| true);
     assert_eq!(verdict.decision, Decision::Ignore);
     assert_eq!(verdict.reason, Reason::NoBootFile);
     assert_eq!(verdict.evidence, [Evidence::IpxeAgain { rule: "chain".into() }]);
@@ -94,7 +109,7 @@ fn a_rule_whose_files_are_missing_is_passed_over_with_evidence() {
         boot("first", Match::default(), &["a.efi", "b.efi"]),
         boot("second", Match::default(), &["c.efi"]),
     ]);
-    let verdict = decide(&request(Class::Pxe, ArchType::X64_UEFI), &rules, |path| path == "c.efi");
+    let verdict = decided(&request(Class::Pxe, ArchType::X64_UEFI), &rules, &|path| path == "c.efi");
     assert_eq!(file_of(&verdict), Some("c.efi"));
     assert_eq!(
         verdict.evidence,
@@ -103,14 +118,14 @@ fn a_rule_whose_files_are_missing_is_passed_over_with_evidence() {
             Evidence::Taken { rule: "second".into() }
         ]
     );
-    let nothing = decide(&request(Class::Pxe, ArchType::X64_UEFI), &rules, |_| false);
+    let nothing = decided(&request(Class::Pxe, ArchType::X64_UEFI), &rules, &|_| false);
     assert_eq!((nothing.decision, nothing.reason), (Decision::Ignore, Reason::NoBootFile));
 }
 
 #[test]
 fn urls_and_files_of_other_servers_are_not_looked_for_here() {
     let url = Rules(vec![boot("url", Match::default(), &["http://10.0.0.9/x.efi"])]);
-    let verdict = decide(&request(Class::Http, ArchType::X64_UEFI_HTTP), &url, |_| false);
+    let verdict = decided(&request(Class::Http, ArchType::X64_UEFI_HTTP), &url, &|_| false);
     assert_eq!(file_of(&verdict), Some("http://10.0.0.9/x.efi"));
 
     let action = BootAction {
@@ -120,17 +135,17 @@ fn urls_and_files_of_other_servers_are_not_looked_for_here() {
     };
     let elsewhere =
         Rules(vec![Rule { name: "n".into(), matches: Match::default(), action: Action::Boot(action) }]);
-    let verdict = decide(&request(Class::Pxe, ArchType::X86_BIOS), &elsewhere, |_| false);
+    let verdict = decided(&request(Class::Pxe, ArchType::X86_BIOS), &elsewhere, &|_| false);
     assert_eq!(file_of(&verdict), Some("x.0"));
 }
 
 #[test]
 fn silence_has_a_reason_too() {
-    let none = decide(&request(Class::Pxe, ArchType::X64_UEFI), &Rules::default(), |_| true);
+    let none = decided(&request(Class::Pxe, ArchType::X64_UEFI), &Rules::default(), &|_| true);
     assert_eq!((none.decision, none.reason), (Decision::Ignore, Reason::NoRule));
     let local =
         Rules(vec![Rule { name: "disk".into(), matches: Match::default(), action: Action::LocalBoot }]);
-    let verdict = decide(&request(Class::Pxe, ArchType::X64_UEFI), &local, |_| true);
+    let verdict = decided(&request(Class::Pxe, ArchType::X64_UEFI), &local, &|_| true);
     assert_eq!((verdict.decision, verdict.reason), (Decision::LocalBoot, Reason::Rule));
 }
 
@@ -141,4 +156,14 @@ fn reasons_have_distinct_kebab_case_names() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Reason::ALL.len());
+}
+
+#[test]
+fn a_boundary_holds_the_clients_address_or_its_segment() {
+    let boundary = Match { boundary: vec!["10.77.0.100-10.77.0.199".parse().unwrap()], ..Match::default() };
+    let asking = request(Class::Pxe, ArchType::X64_UEFI);
+    assert!(!boundary.fits(&asking));
+    assert!(boundary.fits(&BootRequest { address: Some(Ipv4Addr::new(10, 77, 0, 150)), ..asking.clone() }));
+    let own = Match { boundary: vec!["10.77.0.0/24".parse().unwrap()], ..Match::default() };
+    assert!(own.fits(&asking));
 }

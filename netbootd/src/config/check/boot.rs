@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imagestore::{BootTree, Limits, Mount, Signature, Store};
-use pxe_policy::{Action, BootAction, Class, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary};
+use pxe_policy::{
+    Action, AddressRange, BootAction, Class, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary,
+};
 use toml::Spanned;
 
 use super::super::finding::Finding;
@@ -22,7 +24,7 @@ pub(super) fn check(
     findings: &mut Vec<Finding>,
 ) -> (Rules, Vec<GeneratedFile>) {
     let files: Vec<GeneratedFile> =
-        document.file.iter().filter_map(|file| generated(file, path, findings)).collect();
+        document.file.iter().filter_map(|file| generated(file, document, path, findings)).collect();
     let tree = BootTree::new(mounts).ok().map(|tree| Files::new(tree, images_of(document)));
     let mut names = HashSet::new();
     let mut rules = Vec::with_capacity(document.rule.len());
@@ -31,7 +33,7 @@ pub(super) fn check(
             let message = format!("the rule {:?} is there twice", written.name.get_ref());
             findings.push(Finding::error(written.name.span(), message));
         }
-        let rule = rule(written);
+        let rule = rule(written, document, findings);
         if let (Action::Boot(boot), schema::Action::Boot(action)) = (&rule.action, written.action.get_ref()) {
             let span = action.file.span();
             if boot.file.is_empty() {
@@ -63,10 +65,11 @@ fn images_of(document: &Document) -> Option<Arc<Images>> {
     Images::open(store, None).ok().map(Arc::new)
 }
 
-fn rule(written: &schema::Rule) -> Rule {
+fn rule(written: &schema::Rule, document: &Document, findings: &mut Vec<Finding>) -> Rule {
     let action = match written.action.get_ref() {
         schema::Action::LocalBoot => Action::LocalBoot,
         schema::Action::Ignore => Action::Ignore,
+        schema::Action::Directories => Action::Directories,
         schema::Action::Boot(boot) => Action::Boot(BootAction {
             file: boot.file.get_ref().0.clone(),
             via: boot.via.map(|via| match via {
@@ -77,10 +80,14 @@ fn rule(written: &schema::Rule) -> Rule {
             image: boot.image.clone(),
         }),
     };
-    Rule { name: written.name.get_ref().clone(), matches: matches(&written.matches), action }
+    Rule {
+        name: written.name.get_ref().clone(),
+        matches: matches(&written.matches, document, findings),
+        action,
+    }
 }
 
-fn matches(written: &schema::Match) -> Match {
+fn matches(written: &schema::Match, document: &Document, findings: &mut Vec<Finding>) -> Match {
     fn values<T: Clone>(written: &schema::OneOrMany<schema::Text<T>>) -> Vec<T> {
         written.0.iter().map(|text| text.0.clone()).collect()
     }
@@ -92,17 +99,41 @@ fn matches(written: &schema::Match) -> Match {
         subnet: values(&written.subnet),
         relay: values(&written.relay),
         iface: written.iface.0.clone(),
+        boundary: written.boundary.0.iter().flat_map(|text| boundary(text, document, findings)).collect(),
+        known: written.known,
     }
 }
 
-fn generated(file: &schema::File, config: &Path, findings: &mut Vec<Finding>) -> Option<GeneratedFile> {
+/// The ranges of a boundary that is named, or the range that is written.
+fn boundary(text: &Spanned<String>, document: &Document, findings: &mut Vec<Finding>) -> Vec<AddressRange> {
+    if let Some(ranges) = document.boundary.get(text.get_ref()) {
+        return ranges.0.iter().map(|range| range.0).collect();
+    }
+    match text.get_ref().parse() {
+        Ok(range) => vec![range],
+        Err(_) => {
+            let message =
+                format!("there is no boundary {:?}, and it is no range of addresses", text.get_ref());
+            let finding = Finding::error(text.span(), message);
+            findings.push(finding.help("write [boundary] and a line name = \"10.7.0.10-10.7.3.250\""));
+            Vec::new()
+        }
+    }
+}
+
+fn generated(
+    file: &schema::File,
+    document: &Document,
+    config: &Path,
+    findings: &mut Vec<Finding>,
+) -> Option<GeneratedFile> {
     let (text, span) = template_text(file, config, findings)?;
     if file.path.get_ref().matches('*').count() > 1 {
         findings.push(Finding::error(file.path.span(), "a path has one * at most"));
     }
     let generated = GeneratedFile {
         path: file.path.get_ref().trim_start_matches('/').to_owned(),
-        matches: matches(&file.matches),
+        matches: matches(&file.matches, document, findings),
         template: text,
         fallback: file.fallback,
         content_type: file.content_type.clone(),
@@ -212,7 +243,7 @@ fn note_unsigned_programs(
 fn warn_of_ipxe_without_script(document: &Document, rules: &[Rule], findings: &mut Vec<Finding>) {
     let hands_out = |rule: &Rule, test: fn(&str) -> bool| match &rule.action {
         Action::Boot(boot) => boot.file.iter().any(|file| test(file)),
-        Action::LocalBoot | Action::Ignore => false,
+        Action::LocalBoot | Action::Ignore | Action::Directories => false,
     };
     let for_ipxe = |rule: &Rule| rule.matches.class.is_empty() || rule.matches.class.contains(&Class::Ipxe);
     let scripted = rules.iter().any(|rule| for_ipxe(rule) && hands_out(rule, |file| !is_ipxe_binary(file)));

@@ -43,7 +43,7 @@ pub(super) fn check(dhcp: &schema::Dhcp, findings: &mut Vec<Finding>) -> Vec<Sub
 
 fn subnet(written: &schema::Subnet, net: Ipv4Net, findings: &mut Vec<Finding>) -> Subnet {
     let pool: Vec<RangeInclusive<Ipv4Addr>> =
-        written.pool.get_ref().0.iter().map(|range| range.0.0.clone()).collect();
+        written.pool.get_ref().0.iter().map(|range| range.0.first..=range.0.last).collect();
     let span = written.pool.span();
     for (at, range) in pool.iter().enumerate() {
         let shown = format!("{}-{}", range.start(), range.end());

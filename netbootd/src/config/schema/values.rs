@@ -2,12 +2,10 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -55,41 +53,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
-/// Addresses in a row: `10.0.0.10-10.0.0.99`, `10.0.0.128/25`, or one address.
-#[derive(Debug, Clone)]
-pub(in crate::config) struct AddressRange(pub(in crate::config) RangeInclusive<Ipv4Addr>);
-
-impl FromStr for AddressRange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let invalid = || {
-            format!(
-                "{text:?} is no address range: 10.0.0.10-10.0.0.99, 10.0.0.128/25 or one address was expected"
-            )
-        };
-        let range = match text.split_once('-') {
-            Some((first, last)) => {
-                let first: Ipv4Addr = first.trim().parse().map_err(|_| invalid())?;
-                first..=last.trim().parse().map_err(|_| invalid())?
-            }
-            None if text.contains('/') => {
-                let net: Ipv4Net = text.parse().map_err(|_| invalid())?;
-                net.network()..=net.broadcast()
-            }
-            None => {
-                let addr = text.parse().map_err(|_| invalid())?;
-                addr..=addr
-            }
-        };
-        if range.is_empty() {
-            Err(format!("{text:?} ends before it begins"))
-        } else {
-            Ok(AddressRange(range))
-        }
-    }
-}
-
 /// Ports in a row: `50000-50999`.
 #[derive(Debug, Clone)]
 pub(in crate::config) struct PortRange(pub(in crate::config) RangeInclusive<u16>);
@@ -124,6 +87,20 @@ impl FromStr for Time {
         } else {
             Err(format!("{text:?} is not between 1m and 365d"))
         }
+    }
+}
+
+/// How long something may take or counts, in any unit: `800ms`, `2m`.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::config) struct Lasting(pub(in crate::config) Duration);
+
+impl FromStr for Lasting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        humantime::parse_duration(text)
+            .map(Lasting)
+            .map_err(|error| format!("{text:?} is no time: {error}; 800ms or 2m was expected"))
     }
 }
 

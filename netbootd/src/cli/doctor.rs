@@ -1,0 +1,192 @@
+//! `netbootd doctor`: each directory checked link by link, each with pass or the fact that fails.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use pxe_policy::{SUGGESTED_BANS, SystemUuid, Trouble, TroubleKind};
+use serde::Serialize;
+
+use super::client::config_of;
+use super::{Failure, SiteArgs};
+use crate::config::{Bind, Config};
+use crate::directory::active_directory::{ActiveDirectory, host_of};
+use crate::directory::configmgr::ConfigMgr;
+use crate::directory::{Directories, Source, kerberos};
+use crate::probe::block_on;
+
+/// `netbootd doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// The directory, or another part.
+    pub part: String,
+    /// The link.
+    pub link: &'static str,
+    /// Whether it holds.
+    pub passed: bool,
+    /// What was seen.
+    pub seen: String,
+    /// What to do about it.
+    pub cure: Option<&'static str>,
+}
+
+/// Checks everything; fails when anything does.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
+    let config = config_of(&args.site)?;
+    crate::serve::prepare_kerberos(&config);
+    let directories = Directories::open(&config).map_err(Failure::Unusable)?;
+    let mut checks = suggestions(&config);
+    checks.extend(block_on(async { Ok(check(&config, &directories).await) })?);
+    if args.json {
+        let text = serde_json::to_string_pretty(&checks);
+        println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
+    } else {
+        for check in &checks {
+            let mark = if check.passed { "pass" } else { "FAIL" };
+            println!("{mark}  {:<17} {:<15} {}", check.part, check.link, check.seen);
+            if let Some(cure) = check.cure {
+                println!("      {:<17} {:<15} -> {cure}", "", "");
+            }
+        }
+    }
+    match checks.iter().filter(|check| !check.passed).count() {
+        0 => Ok(()),
+        failed => Err(Failure::NoAnswer(format!("{failed} of {} checks failed", checks.len()))),
+    }
+}
+
+async fn check(config: &Config, directories: &Directories) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (name, source) in directories.sources() {
+        let mut part = Part { name, checks: Vec::new() };
+        // The first link that breaks ends the chain: those behind it hang on it.
+        let _ = match source {
+            Source::File(file) => part.link("read", Ok(format!("{} devices", file.len()))).map(drop),
+            Source::ConfigMgr(site) => configmgr(&mut part, site, config).await,
+            Source::ActiveDirectory(directory) => active_directory(&mut part, directory).await,
+        };
+        checks.append(&mut part.checks);
+    }
+    checks
+}
+
+async fn configmgr(part: &mut Part, site: &ConfigMgr, config: &Config) -> Option<()> {
+    let url = site.client().url();
+    let host = url.host_str().unwrap_or_default();
+    reach(part, host, url.port_or_known_default().unwrap_or(443)).await?;
+    // Without a ticket it says 401, over TLS: so far everything holds.
+    let (kerberos_wanted, service) = (
+        config.configmgr.as_ref().is_some_and(|site| site.account.uses_kerberos()),
+        site.client().service().to_owned(),
+    );
+    if kerberos_wanted {
+        let account = config.configmgr.as_ref().map(|site| site.account.clone()).unwrap_or_default();
+        let asked = service.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            kerberos::log_in(&account)?;
+            kerberos::token(&asked)
+        });
+        let made =
+            made.await.unwrap_or_else(|error| Err(Trouble::new(TroubleKind::Failed, error.to_string())));
+        part.link("ticket", made.map(|token| format!("for {service}, {} bytes", token.len())))?;
+    }
+    let sites = site.client().list::<serde_json::Value>("SMS_Site", "", &["SiteCode", "Version"]).await;
+    let told = |sites: Vec<serde_json::Value>| match sites.first() {
+        Some(site) => Ok(format!("site {} version {}", site["sitecode"], site["version"])),
+        None => Err(Trouble::new(TroubleKind::Forbidden, "the account sees no site")),
+    };
+    part.link("authentication", sites.and_then(told))?;
+    let tables = site.tables().await;
+    part.link("query", tables.map(|tables| format!("{} task sequence deployments", tables.deployments())))
+        .map(drop)
+}
+
+async fn active_directory(part: &mut Part, directory: &ActiveDirectory) -> Option<()> {
+    let settings = directory.settings();
+    let secure = settings.url.starts_with("ldaps://");
+    let port = settings.url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
+    let host = host_of(&settings.url);
+    reach(part, host, port.unwrap_or(if secure { 636 } else { 389 })).await?;
+    if settings.bind == Bind::Gssapi {
+        let (account, service) = (settings.account.clone(), format!("ldap/{host}"));
+        let made = tokio::task::spawn_blocking(move || {
+            kerberos::log_in(&account)?;
+            kerberos::token(&service)
+        });
+        let made =
+            made.await.unwrap_or_else(|error| Err(Trouble::new(TroubleKind::Failed, error.to_string())));
+        part.link("ticket", made.map(|token| format!("for ldap/{host}, {} bytes", token.len())))?;
+    }
+    part.link("bind", directory.naming_context().await)?;
+    let found = directory.prestaged().await;
+    part.link("query", found.map(|found| format!("{} prestaged computers", found.len()))).map(drop)
+}
+
+async fn reach(part: &mut Part, host: &str, port: u16) -> Option<()> {
+    let looked_up = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
+    let addresses: Result<Vec<SocketAddr>, Trouble> = match looked_up {
+        Ok(Ok(found)) => Ok(found.collect()),
+        Ok(Err(error)) => Err(Trouble::new(TroubleKind::Unreachable, format!("{host}: {error}"))),
+        Err(_) => Err(Trouble::new(TroubleKind::Timeout, format!("{host}: no answer of the name service"))),
+    };
+    let addresses = match addresses {
+        Ok(addresses) => addresses,
+        Err(trouble) => return part.link("name", Err(trouble)).map(drop),
+    };
+    let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    part.link("name", Ok(format!("{host} is {}", shown.join(", "))))?;
+    let connected = tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(&addresses[..])).await;
+    let connected = match connected {
+        Ok(Ok(_)) => Ok(format!("port {port} answers")),
+        Ok(Err(error)) => Err(Trouble::new(TroubleKind::Unreachable, format!("port {port}: {error}"))),
+        Err(_) => Err(Trouble::new(TroubleKind::Timeout, format!("port {port} does not answer"))),
+    };
+    part.link("connection", connected).map(drop)
+}
+
+/// The checks of one directory.
+struct Part {
+    name: &'static str,
+    checks: Vec<Check>,
+}
+
+impl Part {
+    /// Notes a link; None when it is broken.
+    fn link(&mut self, link: &'static str, seen: Result<String, Trouble>) -> Option<String> {
+        let check = |passed, seen, cure| Check { part: self.name.to_owned(), link, passed, seen, cure };
+        match seen {
+            Ok(seen) => {
+                self.checks.push(check(true, seen.clone(), None));
+                Some(seen)
+            }
+            Err(trouble) => {
+                self.checks.push(check(false, trouble.to_string(), Some(trouble.kind.cure())));
+                None
+            }
+        }
+    }
+}
+
+/// GUIDs that should be banned: told, and never done unasked.
+fn suggestions(config: &Config) -> Vec<Check> {
+    let known = SUGGESTED_BANS.iter().filter_map(|(text, _)| text.parse::<SystemUuid>().ok());
+    let open = known.filter(|uuid| !config.bans.guids.contains(uuid)).count();
+    let seen = match open {
+        0 => "every GUID that is known to be shared is banned".to_owned(),
+        open => format!("{open} GUIDs that many machines share are not banned; docs/policy.md lists them"),
+    };
+    vec![Check { part: "policy".into(), link: "banned-guids", passed: true, seen, cure: None }]
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);

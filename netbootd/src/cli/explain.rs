@@ -1,0 +1,84 @@
+//! `netbootd explain`: the decision that would be taken now, step by step. `netbootd forget`: asks the directories anew.
+
+use std::sync::Arc;
+
+use clap::Args;
+use hyper::Method;
+use imagestore::Store;
+use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
+
+use super::client::{ask, config_of};
+use super::{Failure, SiteArgs};
+use crate::config::Config;
+use crate::files::Images;
+use crate::ledger::LedgerStore;
+use crate::probe::block_on;
+use crate::services::{Services, Snapshot};
+use crate::state::State;
+use crate::what_if::{explained, request};
+
+/// `netbootd explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The machine's hardware address.
+    #[arg(long)]
+    mac: MacAddr,
+    /// Its GUID.
+    #[arg(long)]
+    uuid: Option<SystemUuid>,
+    /// Its architecture.
+    #[arg(long, default_value = "x64-uefi")]
+    arch: ArchType,
+    /// Who asks: pxe, http or ipxe.
+    #[arg(long, default_value = "pxe")]
+    class: Class,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+/// `netbootd forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArgs {
+    /// The machine's hardware address.
+    mac: MacAddr,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+/// Asks the running netbootd, which knows the directories' last answers; or decides by itself when none runs.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
+    let config = config_of(&args.site)?;
+    let uuid = args.uuid.map_or_else(|| "none".to_owned(), |uuid| uuid.to_string());
+    let path = format!("/explain/{}/{uuid}/{}/{}", args.mac, args.arch.0, args.class);
+    let words = match ask(&config, Method::GET, &path)? {
+        Some(answer) => {
+            serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string()))?
+        }
+        None => alone(config, args)?,
+    };
+    print!("{words}");
+    Ok(())
+}
+
+/// Forgets what the directories said of a machine.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn forget(args: &ForgetArgs) -> Result<(), Failure> {
+    let answer = ask(&config_of(&args.site)?, Method::DELETE, &format!("/answers/{}", args.mac))?;
+    let answer = answer.ok_or_else(|| Failure::NoAnswer("no netbootd runs here".into()))?;
+    println!("{answer} answers forgotten; the directories are asked anew");
+    Ok(())
+}
+
+fn alone(config: Config, args: &ExplainArgs) -> Result<String, Failure> {
+    let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
+    crate::serve::prepare_kerberos(&config);
+    let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| unusable(&error))?);
+    let ledger = LedgerStore::open(state).map_err(|error| unusable(&error))?;
+    let store = Store::open(&config.store_folder(), config.store.limits);
+    let images = store.and_then(|store| Images::open(store, None)).map_err(|error| unusable(&error))?;
+    let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::Unusable)?;
+    let services = Services::new(snapshot, ledger);
+    let request = request(args.mac, args.uuid, args.arch, args.class);
+    block_on(async { Ok(explained(&services, &request).await) })
+}

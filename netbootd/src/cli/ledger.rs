@@ -1,0 +1,156 @@
+//! `netbootd ledger`: which machines were given which Required deployment, and the brake.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use pxe_policy::MacAddr;
+
+use super::client::{ask, config_of};
+use super::table::table;
+use super::{Failure, SiteArgs};
+use crate::config::Config;
+use crate::ledger::{LedgerStore, LedgerView, Which, now};
+use crate::probe::block_on;
+use crate::state::State;
+
+/// `netbootd ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Show it.
+    List(ListArgs),
+    /// Clear entries, so that the machines may have their Required deployments again.
+    Clear(ClearArgs),
+    /// Release the brake: what was given until now no longer counts.
+    Release(SiteArgs),
+}
+
+/// `netbootd ledger list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `netbootd ledger clear`.
+#[derive(Debug, Args)]
+#[group(id = "which", required = true, multiple = true)]
+pub struct ClearArgs {
+    /// Of the machine with this hardware address.
+    #[arg(long, group = "which")]
+    mac: Option<MacAddr>,
+    /// Of this deployment.
+    #[arg(long, group = "which", value_name = "ID")]
+    deployment: Option<String>,
+    /// At the site as well (Clear Required PXE Deployments).
+    #[arg(long)]
+    at_site: bool,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+/// Asks the running netbootd, or the file when none runs.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
+    match command {
+        LedgerCommand::List(args) => {
+            let entries = list(&config_of(&args.site)?)?;
+            if args.json {
+                let text = serde_json::to_string_pretty(&entries);
+                println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
+            } else {
+                print!("{}", rendered(&entries));
+            }
+        }
+        LedgerCommand::Clear(args) => {
+            let config = config_of(&args.site)?;
+            let which = Which { mac: args.mac, deployment: args.deployment.clone() };
+            let cleared = clear(&config, &which)?;
+            print!("{}", rendered(&cleared));
+            if args.at_site {
+                clear_at_site(&config, &cleared)?;
+            }
+            if cleared.is_empty() {
+                return Err(Failure::NoAnswer("nothing of that is in the ledger".into()));
+            }
+        }
+        LedgerCommand::Release(site) => {
+            let config = config_of(site)?;
+            if ask(&config, Method::POST, "/ledger/release")?.is_none() {
+                let store = open(&config)?;
+                if !block_on(async { Ok(store.release(now()).await) })? {
+                    return Err(Failure::Unusable("the disk does not take it".into()));
+                }
+            }
+            println!("the brake is released");
+        }
+    }
+    Ok(())
+}
+
+fn list(config: &Config) -> Result<Vec<LedgerView>, Failure> {
+    match ask(config, Method::GET, "/ledger")? {
+        Some(answer) => parsed(&answer),
+        None => Ok(open(config)?.with(|ledger| ledger.entries().map(LedgerView::from).collect())),
+    }
+}
+
+fn clear(config: &Config, which: &Which) -> Result<Vec<LedgerView>, Failure> {
+    let mac = which.mac.map_or_else(|| "any".to_owned(), |mac| mac.to_string());
+    let deployment = which.deployment.as_deref().unwrap_or("any");
+    if let Some(answer) = ask(config, Method::DELETE, &format!("/ledger/{mac}/{deployment}"))? {
+        return parsed(&answer);
+    }
+    let store = open(config)?;
+    let cleared = block_on(async { Ok(store.clear(which).await) })?;
+    cleared.ok_or_else(|| Failure::Unusable("the disk does not take it".into()))
+}
+
+/// The site's own flags, by the resource ids in the ledger.
+#[allow(clippy::print_stdout)] // the command's output
+fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure> {
+    let Some(site) = &config.configmgr else {
+        return Err(Failure::NoAnswer("no [configmgr] is configured".into()));
+    };
+    let resources: Vec<u64> =
+        cleared.iter().filter_map(|entry| entry.machine.strip_prefix("configmgr/")?.parse().ok()).collect();
+    if resources.is_empty() {
+        return Ok(());
+    }
+    crate::serve::prepare_kerberos(config);
+    let site =
+        crate::directory::configmgr::ConfigMgr::open(site, config.policy.cache).map_err(Failure::Unusable)?;
+    block_on(async {
+        site.clear_last_pxe(&resources).await.map_err(|trouble| Failure::NoAnswer(trouble.to_string()))
+    })?;
+    println!("cleared at the site: {} machines", resources.len());
+    Ok(())
+}
+
+fn open(config: &Config) -> Result<LedgerStore, Failure> {
+    let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
+    let state = State::open(&config.server.state_dir).map_err(|error| unusable(&error))?;
+    LedgerStore::open(Arc::new(state)).map_err(|error| unusable(&error))
+}
+
+fn parsed(answer: &str) -> Result<Vec<LedgerView>, Failure> {
+    serde_json::from_str(answer).map_err(|error| Failure::NoAnswer(error.to_string()))
+}
+
+fn rendered(entries: &[LedgerView]) -> String {
+    let row = |entry: &LedgerView| {
+        let at = UNIX_EPOCH + Duration::from_secs(entry.at);
+        vec![
+            entry.name.clone(),
+            entry.mac.clone(),
+            entry.deployment.clone(),
+            humantime::format_rfc3339_seconds(at).to_string(),
+            entry.machine.clone(),
+        ]
+    };
+    table(&["NAME", "MAC", "DEPLOYMENT", "GIVEN", "RECORD"], &entries.iter().map(row).collect::<Vec<_>>())
+}

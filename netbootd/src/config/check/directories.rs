@@ -1,0 +1,168 @@
+//! Policy, and the directories that know machines.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pxe_policy::{Brake, Prompt, Settings, UnknownMachines};
+use toml::Spanned;
+
+use super::super::finding::Finding;
+use super::super::schema::{self, Document};
+use super::super::{Account, ActiveDirectory, Bind, ConfigMgr, Policy, Secret};
+
+/// How decisions are made, and how long answers count.
+pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy {
+    let written = &document.policy;
+    let deadline = written.deadline.as_ref().map_or(DEADLINE, |time| time.get_ref().0.0);
+    if let Some(span) = written.deadline.as_ref().filter(|_| deadline > LONGEST_DEADLINE).map(Spanned::span) {
+        let finding =
+            Finding::warning(span, format!("firmware gives up after about {} s", LONGEST_DEADLINE.as_secs()));
+        findings.push(finding.help("a directory that takes longer answers the machine's next packet"));
+    }
+    let settings = Settings {
+        response_delay: written.response_delay,
+        hidden_deployments: written.hidden_deployments.0.clone(),
+        unknown: match written.unknown_machines {
+            schema::UnknownMachines::Rules => UnknownMachines::Rules,
+            schema::UnknownMachines::Refuse => UnknownMachines::Refuse,
+        },
+        same_boot: written.same_boot.as_ref().map_or(Settings::default().same_boot, |time| time.0.0),
+        brake: written.brake.as_ref().map(|brake| Brake { boots: brake.boots, within: brake.within.0.0 }),
+        prompt: match written.prompt {
+            schema::Prompt::Bios => Prompt::Bios,
+            schema::Prompt::All => Prompt::All,
+            schema::Prompt::None => Prompt::None,
+        },
+        abort_files: written.abort_file.0.clone(),
+    };
+    Policy {
+        settings,
+        deadline,
+        cache: written.cache.as_ref().map_or(CACHE, |time| time.0.0),
+        stale: written.stale.as_ref().map_or(STALE, |time| time.0.0),
+    }
+}
+
+/// The device file, looked for beside the configuration.
+pub(super) fn devices(document: &Document, config: &Path, findings: &mut Vec<Finding>) -> Option<PathBuf> {
+    let written = &document.devices.as_ref()?.file;
+    let file = beside(config, written.get_ref());
+    match crate::directory::device_file::read(&file) {
+        Ok((_, bad)) => findings.extend(bad.iter().take(MAX_BAD).map(|bad| {
+            Finding::warning(written.span(), format!("{}:{}: {}", file.display(), bad.line, bad.what))
+        })),
+        Err(error) => findings.push(Finding::error(written.span(), error)),
+    }
+    Some(file)
+}
+
+pub(super) fn configmgr(
+    document: &Document,
+    config: &Path,
+    findings: &mut Vec<Finding>,
+) -> Option<ConfigMgr> {
+    let written = document.configmgr.as_ref()?;
+    let url = written.url.get_ref();
+    if !url.starts_with("https://") {
+        let finding = Finding::error(written.url.span(), format!("{url:?} is no https:// address"));
+        findings.push(finding.help("https://<SMS Provider's full name>/AdminService"));
+    } else if host(url).parse::<std::net::IpAddr>().is_ok() || !host(url).contains('.') {
+        let finding = Finding::warning(written.url.span(), "Kerberos needs the provider's full name");
+        findings.push(finding.help("the AdminService takes no NTLM since version 2509"));
+    }
+    let account = account(
+        [written.keytab.as_ref(), written.password_file.as_ref()],
+        written.user.as_ref(),
+        config,
+        findings,
+    );
+    Some(ConfigMgr {
+        url: url.clone(),
+        ca: file(written.ca.as_ref(), config, findings),
+        account,
+        distribution_point: written.distribution_point.clone(),
+        unknown_computers: written.unknown_computers,
+    })
+}
+
+pub(super) fn active_directory(
+    document: &Document,
+    config: &Path,
+    findings: &mut Vec<Finding>,
+) -> Option<ActiveDirectory> {
+    let written = document.active_directory.as_ref()?;
+    let url = written.url.get_ref();
+    if !url.starts_with("ldaps://") && !url.starts_with("ldap://") {
+        let finding =
+            Finding::error(written.url.span(), format!("{url:?} is no ldap:// or ldaps:// address"));
+        findings.push(finding);
+    }
+    let account = account(
+        [written.keytab.as_ref(), written.password_file.as_ref()],
+        written.user.as_ref(),
+        config,
+        findings,
+    );
+    let bind = *written.bind.get_ref();
+    if bind == Bind::Simple && url.starts_with("ldap://") && !written.start_tls {
+        let finding = Finding::warning(written.url.span(), "the password crosses the network in clear text");
+        findings.push(finding.help("use ldaps:// or start-tls = true; Active Directory refuses it anyway"));
+    }
+    if bind == Bind::Simple && (account.user.is_none() || account.password.is_none()) {
+        let message = "a simple bind needs user and password-file";
+        findings.push(Finding::error(written.bind.span(), message));
+    }
+    Some(ActiveDirectory {
+        url: url.clone(),
+        start_tls: written.start_tls,
+        base: written.base.clone(),
+        bind,
+        account,
+        ca: file(written.ca.as_ref(), config, findings),
+    })
+}
+
+fn account(
+    [keytab, password]: [Option<&Spanned<PathBuf>>; 2],
+    user: Option<&String>,
+    config: &Path,
+    findings: &mut Vec<Finding>,
+) -> Account {
+    let password = password.and_then(|written| {
+        let file = beside(config, written.get_ref());
+        match fs::read_to_string(&file) {
+            Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
+            Err(error) => {
+                findings.push(Finding::error(written.span(), format!("{}: {error}", file.display())));
+                None
+            }
+        }
+    });
+    Account { user: user.cloned(), password, keytab: file(keytab, config, findings) }
+}
+
+fn file(written: Option<&Spanned<PathBuf>>, config: &Path, findings: &mut Vec<Finding>) -> Option<PathBuf> {
+    let written = written?;
+    let file = beside(config, written.get_ref());
+    if let Err(error) = fs::File::open(&file) {
+        findings.push(Finding::error(written.span(), format!("{}: {error}", file.display())));
+    }
+    Some(file)
+}
+
+fn beside(config: &Path, file: &Path) -> PathBuf {
+    config.parent().unwrap_or(Path::new("")).join(file)
+}
+
+fn host(url: &str) -> &str {
+    crate::directory::active_directory::host_of(url)
+}
+
+/// iPXE collects offers for 2.5 s at most.
+const DEADLINE: Duration = Duration::from_secs(1);
+const LONGEST_DEADLINE: Duration = Duration::from_secs(3);
+const CACHE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_secs(3600);
+/// A file that is no such list is told of by its first lines.
+const MAX_BAD: usize = 10;

@@ -1,0 +1,94 @@
+//! Who may be asked about machines, and how.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pxe_policy::Settings;
+
+use super::Bind;
+
+/// How decisions are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What the decision itself looks at.
+    pub settings: Settings,
+    /// How long a packet waits for the directories.
+    pub deadline: Duration,
+    /// How long their answers count.
+    pub cache: Duration,
+    /// How long older answers are used when they cannot be reached.
+    pub stale: Duration,
+}
+
+/// Configuration Manager's AdminService.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigMgr {
+    /// `https://<SMS Provider>/AdminService`.
+    pub url: String,
+    /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
+    pub ca: Option<PathBuf>,
+    /// Who asks.
+    pub account: Account,
+    /// The distribution point whose settings count, by its full name.
+    pub distribution_point: Option<String>,
+    /// Whether unknown computers are served; None leaves that to the distribution point's setting.
+    pub unknown_computers: Option<bool>,
+}
+
+/// Active Directory, or another LDAP directory with its schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveDirectory {
+    /// `ldaps://host` or `ldap://host`.
+    pub url: String,
+    /// Whether TLS begins after the connection is made.
+    pub start_tls: bool,
+    /// Where computers are looked for; None for all that the server has.
+    pub base: Option<String>,
+    /// How it is told who asks.
+    pub bind: Bind,
+    /// Who asks.
+    pub account: Account,
+    /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
+    pub ca: Option<PathBuf>,
+}
+
+/// Who asks a directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// A name: `user@REALM` for Kerberos.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// Its keys.
+    pub keytab: Option<PathBuf>,
+}
+
+/// Text that is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Account {
+    /// Whether there is anything to get a ticket with.
+    pub fn uses_kerberos(&self) -> bool {
+        self.keytab.is_some() || self.password.is_some()
+    }
+}
+
+impl Secret {
+    /// Keeps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The text, for whom it is meant.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}

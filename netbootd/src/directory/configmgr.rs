@@ -1,0 +1,194 @@
+//! Configuration Manager's AdminService: what the site knows of a machine, and what it deploys to it.
+//!
+//! The site's tables (deployments, task sequences, boot images, unknown computers, duplicates) are read as a whole now and then; a machine
+//! costs two lookups and, for each record found, its collections and what it was last given. Everything is read-only.
+
+pub mod client;
+mod tables;
+mod wire;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pxe_policy::{Identifier, MacAddr, Record, Said, SystemUuid, Trouble, TroubleKind};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::Identity;
+use crate::config;
+use client::Client;
+use tables::Tables;
+use wire::{LastPxe, Membership, NetworkAdapter, System};
+
+/// A site.
+#[derive(Debug)]
+pub struct ConfigMgr {
+    client: Client,
+    settings: config::ConfigMgr,
+    fresh: Duration,
+    tables: Mutex<Option<(Arc<Tables>, Instant)>>,
+    /// Whether the site can filter by one address of many.
+    any_filter: OnceCell<bool>,
+}
+
+impl ConfigMgr {
+    /// Of a configuration; tables are read again when they are older than `fresh`. Nothing is asked yet.
+    pub fn open(settings: &config::ConfigMgr, fresh: Duration) -> Result<Self, String> {
+        Ok(ConfigMgr {
+            client: Client::open(settings)?,
+            settings: settings.clone(),
+            fresh: fresh.max(Duration::from_secs(10)),
+            tables: Mutex::new(None),
+            any_filter: OnceCell::new(),
+        })
+    }
+
+    /// How the site is spoken to.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What the site says of a machine.
+    pub async fn ask(&self, who: &Identity) -> Result<Said, Trouble> {
+        let tables = self.tables().await?;
+        let (uuid, mac, left_out) = tables.screen(who);
+        let (by_uuid, by_mac) = tokio::try_join!(self.by_uuid(uuid), self.by_mac(mac))?;
+        let mut said = Said { decides: true, left_out, ..Said::default() };
+        for system in by_uuid {
+            said.by_uuid.push(self.record(&tables, system).await?);
+        }
+        for system in by_mac {
+            // Most machines are found by both.
+            let twin = said.by_uuid.iter().find(|record| record.key == system.key());
+            let record = match twin {
+                Some(twin) => twin.clone(),
+                None => self.record(&tables, system).await?,
+            };
+            said.by_mac.push(record);
+        }
+        let known = |records: &[Record]| records.iter().any(|record| !record.retired);
+        if !known(&said.by_uuid) && !known(&said.by_mac) && self.serves_unknown(&tables) {
+            said.unknown = match tables.unknown_object(who.arch) {
+                Some(object) => Some(self.record(&tables, object.clone()).await?),
+                None => None,
+            };
+        }
+        Ok(said)
+    }
+
+    /// The site's tables, no older than they may be.
+    pub async fn tables(&self) -> Result<Arc<Tables>, Trouble> {
+        // Whoever comes while they are being read waits for them here.
+        let mut kept = self.tables.lock().await;
+        if let Some((tables, at)) = &*kept
+            && at.elapsed() < self.fresh
+        {
+            return Ok(Arc::clone(tables));
+        }
+        let tables = Arc::new(Tables::read(&self.client).await?);
+        *kept = Some((Arc::clone(&tables), Instant::now()));
+        Ok(tables)
+    }
+
+    /// Tells the site to forget which Required deployments machines were given, as the console's own command does.
+    pub async fn clear_last_pxe(&self, resources: &[u64]) -> Result<(), Trouble> {
+        let body = serde_json::json!({ "ResourceIDs": resources });
+        self.client.post("SMS_Collection.ClearLastNBSAdvForMachines", &body).await.map(drop)
+    }
+
+    /// Makes a record of a machine, as the console's import does.
+    pub async fn import_machine(
+        &self,
+        name: &str,
+        mac: Option<MacAddr>,
+        uuid: Option<SystemUuid>,
+    ) -> Result<(), Trouble> {
+        let body = serde_json::json!({
+            "NetbiosName": name,
+            "SMBIOSGUID": uuid.map(|uuid| uuid.to_string().to_ascii_uppercase()),
+            "MACAddress": mac.map(site_form),
+            "OverwriteExistingRecord": false,
+        });
+        self.client.post("SMS_Site.ImportMachineEntry", &body).await.map(drop)
+    }
+
+    async fn by_uuid(&self, uuid: Option<SystemUuid>) -> Result<Vec<System>, Trouble> {
+        let Some(uuid) = uuid else { return Ok(Vec::new()) };
+        let text = uuid.to_string().to_ascii_uppercase();
+        self.client.list(System::CLASS, &format!("SMBIOSGUID eq '{text}'"), System::FIELDS).await
+    }
+
+    async fn by_mac(&self, mac: Option<MacAddr>) -> Result<Vec<System>, Trouble> {
+        let Some(mac) = mac else { return Ok(Vec::new()) };
+        if *self.any_filter.get_or_try_init(|| self.can_filter_any()).await? {
+            return self.client.list(System::CLASS, &any_mac(mac), System::FIELDS).await;
+        }
+        // An older site: by way of the adapters of the hardware inventory.
+        let adapters: Vec<NetworkAdapter> = self
+            .client
+            .list(NetworkAdapter::CLASS, &format!("MACAddress eq '{}'", site_form(mac)), &["ResourceID"])
+            .await?;
+        let mut systems = Vec::new();
+        for adapter in adapters.iter().take(MAX_RECORDS) {
+            let filter = format!("ResourceId eq {}", adapter.resourceid);
+            systems.extend(self.client.list::<System>(System::CLASS, &filter, System::FIELDS).await?);
+        }
+        Ok(systems)
+    }
+
+    async fn can_filter_any(&self) -> Result<bool, Trouble> {
+        let probe = any_mac(MacAddr([0; 6]));
+        match self.client.list::<System>(System::CLASS, &probe, &["ResourceId"]).await {
+            Ok(_) => Ok(true),
+            // It understood who asks, and not what.
+            Err(trouble) if matches!(trouble.kind, TroubleKind::Failed | TroubleKind::Malformed) => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    async fn record(&self, tables: &Tables, system: System) -> Result<Record, Trouble> {
+        let id = system.resourceid;
+        let of_it = |class: &str| format!("{class} eq {id}");
+        let (collections, given) = (of_it("ResourceID"), of_it("ResourceId"));
+        let (collections, given) = tokio::try_join!(
+            self.client.list::<Membership>(Membership::CLASS, &collections, &["CollectionID"]),
+            self.client.list::<LastPxe>(LastPxe::CLASS, &given, LastPxe::FIELDS),
+        )?;
+        let mut deployments = tables.deployments_of(collections.iter().map(|one| one.collectionid.as_str()));
+        for deployment in &mut deployments {
+            let last = given.iter().find(|given| given.advertisementid == deployment.id);
+            deployment.last_pxe = last.map(|given| given.lastpxeadvertisementtime.clone());
+        }
+        Ok(Record {
+            key: system.key(),
+            name: system.name().to_owned(),
+            site: system.smsassignedsites.as_ref().and_then(|sites| sites.first().cloned()),
+            created: system.creationdate.clone(),
+            retired: system.is_retired(),
+            boot: None,
+            deployments,
+        })
+    }
+
+    fn serves_unknown(&self, tables: &Tables) -> bool {
+        let point = self.settings.distribution_point.as_deref();
+        self.settings.unknown_computers.unwrap_or_else(|| tables.serves_unknown(point))
+    }
+}
+
+/// As the site writes an address; other forms find nothing.
+fn site_form(mac: MacAddr) -> String {
+    mac.to_string().to_ascii_uppercase()
+}
+
+fn any_mac(mac: MacAddr) -> String {
+    format!("MACAddresses/any(m: m eq '{}')", site_form(mac))
+}
+
+/// What the site's own list of duplicates leaves of a machine's identifiers.
+type Screened = (Option<SystemUuid>, Option<MacAddr>, Vec<Identifier>);
+
+/// More adapters than that share an address only by mistake.
+const MAX_RECORDS: usize = 8;
+
+#[cfg(test)]
+mod tests;

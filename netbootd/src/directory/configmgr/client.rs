@@ -1,0 +1,213 @@
+//! HTTPS to the AdminService: Negotiate, pages, limits, and every refusal told apart.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pxe_policy::{Trouble, TroubleKind};
+use reqwest::{Method, Response, StatusCode, Url, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::super::{kerberos, tls};
+use super::wire::Page;
+use crate::config::{self, Account};
+
+/// A way to one AdminService.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    service: String,
+    account: Account,
+    gate: Arc<Semaphore>,
+}
+
+impl Client {
+    /// Of a configuration. Nothing is sent yet.
+    pub fn open(site: &config::ConfigMgr) -> Result<Self, String> {
+        let base = Url::parse(&site.url).map_err(|error| format!("{}: {error}", site.url))?;
+        let host = base.host_str().ok_or_else(|| format!("{}: no host", site.url))?.to_owned();
+        let http = reqwest::Client::builder()
+            .use_preconfigured_tls(tls::client_config(site.ca.as_deref())?)
+            .https_only(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(PATIENCE)
+            .timeout(PATIENCE)
+            .pool_max_idle_per_host(AT_A_TIME)
+            .user_agent(concat!("netbootd/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| crate::cli::with_causes(&error))?;
+        Ok(Client {
+            http,
+            base,
+            service: format!("HTTP/{host}"),
+            account: site.account.clone(),
+            gate: Arc::new(Semaphore::new(AT_A_TIME)),
+        })
+    }
+
+    /// The address.
+    pub fn url(&self) -> &Url {
+        &self.base
+    }
+
+    /// The service principal that tickets are asked for.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Everything of a class that a filter lets through, page after page. A row of another form than was promised fails the whole: half a
+    /// list of deployments would be a wrong one.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        class: &str,
+        filter: &str,
+        fields: &[&str],
+    ) -> Result<Vec<T>, Trouble> {
+        let mut query = Vec::new();
+        if !filter.is_empty() {
+            query.push(("$filter", filter.to_owned()));
+        }
+        if !fields.is_empty() {
+            query.push(("$select", fields.join(",")));
+        }
+        let mut url = self.class(class, &query)?;
+        let (mut rows, mut seen, mut bytes) = (Vec::new(), HashSet::new(), 0);
+        loop {
+            if !seen.insert(url.to_string()) || seen.len() > MAX_PAGES {
+                return Err(malformed(class, "its pages do not end"));
+            }
+            let body = self.send(Method::GET, url, None).await?;
+            bytes += body.len();
+            if bytes > MAX_BYTES {
+                let detail = format!("{class}: more than {MAX_BYTES} bytes");
+                return Err(Trouble::new(TroubleKind::TooLarge, detail));
+            }
+            let page = Page::parse(&body).map_err(|what| malformed(class, &what))?;
+            for row in page.value {
+                rows.push(serde_json::from_value(row).map_err(|error| malformed(class, &error.to_string()))?);
+            }
+            let Some(next) = page.next else { return Ok(rows) };
+            url = self.next(&next).ok_or_else(|| malformed(class, "its next page is elsewhere"))?;
+        }
+    }
+
+    /// Calls a static method.
+    pub async fn post(&self, method: &str, body: &Value) -> Result<Vec<u8>, Trouble> {
+        self.send(Method::POST, self.class(method, &[])?, Some(body)).await
+    }
+
+    fn class(&self, class: &str, query: &[(&str, String)]) -> Result<Url, Trouble> {
+        let mut url = self.base.clone();
+        let path = format!("{}/wmi/{class}", self.base.path().trim_end_matches('/'));
+        url.set_path(&path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+            // A blank as %20: `+` means itself to some servers.
+            let blanks = url.query().unwrap_or_default().replace('+', "%20");
+            url.set_query(Some(&blanks));
+        }
+        Ok(url)
+    }
+
+    /// The next page, as long as it is on this server and below the same path: tickets go nowhere else.
+    fn next(&self, link: &str) -> Option<Url> {
+        let url = self.base.join(link).ok()?;
+        let same = url.scheme() == self.base.scheme()
+            && url.host_str() == self.base.host_str()
+            && url.port_or_known_default() == self.base.port_or_known_default()
+            && url.path().starts_with(self.base.path().trim_end_matches('/'));
+        same.then_some(url)
+    }
+
+    async fn send(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Vec<u8>, Trouble> {
+        let _place = self.gate.acquire().await; // never closed
+        let mut request = self.http.request(method, url).header(header::ACCEPT, "application/json");
+        if self.account.uses_kerberos() {
+            request = request.header(header::AUTHORIZATION, self.ticket().await?);
+        }
+        if let Some(body) = body {
+            request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        let response = request.send().await.map_err(|error| self.unsent(&error))?;
+        match response.status() {
+            status if status.is_success() => read(response).await,
+            status => Err(self.refused(status)),
+        }
+    }
+
+    /// A fresh one each time: a server refuses to see one twice.
+    async fn ticket(&self) -> Result<String, Trouble> {
+        let (service, account) = (self.service.clone(), self.account.clone());
+        let made = tokio::task::spawn_blocking(move || match kerberos::token(&service) {
+            Err(_) if account.password.is_some() => {
+                kerberos::log_in(&account).and_then(|()| kerberos::token(&service))
+            }
+            made => made,
+        });
+        let token = made.await.map_err(|error| Trouble::new(TroubleKind::Failed, error.to_string()))??;
+        Ok(format!("Negotiate {}", base64(&token)))
+    }
+
+    fn unsent(&self, error: &reqwest::Error) -> Trouble {
+        if error.is_timeout() {
+            let detail = format!("{} did not answer within {} s", self.base, PATIENCE.as_secs());
+            return Trouble::new(TroubleKind::Timeout, detail);
+        }
+        tls::trouble(error)
+    }
+
+    fn refused(&self, status: StatusCode) -> Trouble {
+        let (kind, words) = match status {
+            StatusCode::UNAUTHORIZED if !self.account.uses_kerberos() => (
+                TroubleKind::KerberosNeeded,
+                "it wants Kerberos, and neither a keytab nor a password is configured".to_owned(),
+            ),
+            StatusCode::UNAUTHORIZED => {
+                (TroubleKind::Unauthorized, format!("it does not accept the ticket for {}", self.service))
+            }
+            StatusCode::FORBIDDEN => {
+                (TroubleKind::Forbidden, "the account has no role in the site".to_owned())
+            }
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
+                (TroubleKind::Malformed, "it does not know the question".to_owned())
+            }
+            _ => (TroubleKind::Failed, "it failed".to_owned()),
+        };
+        Trouble::new(kind, format!("{} answered {status}: {words}", self.base))
+    }
+}
+
+/// The body, unless it is too large: what a server says of its length is not believed.
+async fn read(mut response: Response) -> Result<Vec<u8>, Trouble> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(|error| tls::trouble(&error))? {
+        body.extend_from_slice(&piece);
+        if body.len() > MAX_BYTES {
+            let detail = format!("a page of more than {MAX_BYTES} bytes");
+            return Err(Trouble::new(TroubleKind::TooLarge, detail));
+        }
+    }
+    Ok(body)
+}
+
+fn malformed(class: &str, what: &str) -> Trouble {
+    let what: String = what.chars().take(200).collect();
+    Trouble::new(TroubleKind::Malformed, format!("{class}: {}", what.escape_debug()))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Requests at a time: a site allows few from one address.
+const AT_A_TIME: usize = 4;
+/// One request.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A list in all, in bytes; the deployments of a large site are some 5 MB.
+const MAX_BYTES: usize = 64 << 20;
+const MAX_PAGES: usize = 1000;

@@ -1,0 +1,155 @@
+//! The site's tables, read as a whole and joined here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use pxe_policy::{
+    ArchType, BootImage, Deployment, Identifier, ImageArch, MacAddr, Purpose, SystemUuid, Trouble,
+};
+use serde_json::Value;
+
+use super::client::Client;
+use super::wire::{Advertisement, BootImagePackage, DistributionPoint, System, TaskSequence, is_true};
+use super::{Identity, Screened};
+
+/// The site's tables.
+#[derive(Debug, Default)]
+pub struct Tables {
+    by_collection: HashMap<String, Vec<Deployment>>,
+    unknown: Vec<System>,
+    points: Vec<DistributionPoint>,
+    duplicate_guids: HashSet<SystemUuid>,
+    duplicate_macs: HashSet<MacAddr>,
+}
+
+impl Tables {
+    /// Reads them.
+    pub(super) async fn read(client: &Client) -> Result<Self, Trouble> {
+        let advertisements: Vec<Advertisement> =
+            client.list(Advertisement::CLASS, "PackageType eq 4", Advertisement::FIELDS).await?;
+        let sequences: Vec<TaskSequence> = client.list(TaskSequence::CLASS, "", TaskSequence::FIELDS).await?;
+        let images: Vec<BootImagePackage> =
+            client.list(BootImagePackage::CLASS, "", BootImagePackage::FIELDS).await?;
+        let unknown = client.list(System::UNKNOWN, "", &[]).await?;
+        let points =
+            client.list(DistributionPoint::CLASS, "IsPXE eq true", DistributionPoint::FIELDS).await?;
+        let guids: Vec<Value> = client.list("SMS_CommonSmbiosGuids", "", &[]).await?;
+        let macs: Vec<Value> = client.list("SMS_CommonMacAddresses", "", &[]).await?;
+        Ok(Tables {
+            by_collection: join(advertisements, &sequences, &images),
+            unknown,
+            points,
+            duplicate_guids: strings(&guids).filter_map(|text| text.parse().ok()).collect(),
+            duplicate_macs: strings(&macs).filter_map(|text| text.parse().ok()).collect(),
+        })
+    }
+
+    /// Of unknown computer objects and distribution points alone.
+    #[cfg(test)]
+    pub(super) fn of_unknown(unknown: Vec<System>, points: Vec<DistributionPoint>) -> Self {
+        Tables { unknown, points, ..Tables::default() }
+    }
+
+    /// How many deployments there are.
+    pub fn deployments(&self) -> usize {
+        self.by_collection.values().map(Vec::len).sum()
+    }
+
+    /// What is deployed to these collections, each deployment once.
+    pub(super) fn deployments_of<'a>(&self, collections: impl Iterator<Item = &'a str>) -> Vec<Deployment> {
+        let found = collections.filter_map(|id| self.by_collection.get(id)).flatten();
+        let by_id: BTreeMap<&str, &Deployment> =
+            found.map(|deployment| (deployment.id.as_str(), deployment)).collect();
+        by_id.into_values().cloned().collect()
+    }
+
+    /// Without the identifiers that the site lists as duplicates.
+    pub(super) fn screen(&self, who: &Identity) -> Screened {
+        let guid = who.uuid.filter(|uuid| self.duplicate_guids.contains(uuid));
+        let mac = Some(who.mac).filter(|mac| self.duplicate_macs.contains(mac));
+        let left_out = guid.map(Identifier::Guid).into_iter().chain(mac.map(Identifier::Mac)).collect();
+        (who.uuid.filter(|_| guid.is_none()), Some(who.mac).filter(|_| mac.is_none()), left_out)
+    }
+
+    /// Which object stands for an unknown machine. BIOS PCs say that they are x86; hardly any is.
+    pub(super) fn unknown_object(&self, arch: Option<ArchType>) -> Option<&System> {
+        let word = match arch {
+            Some(arch) if arch.same_family(ArchType::IA32_UEFI) => "x86",
+            Some(arch) if arch.same_family(ArchType::ARM64_UEFI) => "arm64",
+            _ => "x64",
+        };
+        let is = |system: &&System, word: &str| match &system.cputype {
+            Some(cpu) => cpu.eq_ignore_ascii_case(word),
+            None => system.name().to_ascii_lowercase().starts_with(word),
+        };
+        let live = || self.unknown.iter().filter(|system| !system.is_retired());
+        live().find(|system| is(system, word)).or_else(|| live().find(|system| is(system, "x64")))
+    }
+
+    /// Whether a distribution point, or any when none is named, serves unknown machines.
+    pub(super) fn serves_unknown(&self, point: Option<&str>) -> bool {
+        let named = |one: &&DistributionPoint| match point {
+            Some(point) => [&one.name, &one.servername]
+                .into_iter()
+                .flatten()
+                .any(|name| name.eq_ignore_ascii_case(point)),
+            None => true,
+        };
+        let mut points = self.points.iter().filter(named);
+        points.any(|point| point.supportunknownmachines.as_ref().is_some_and(is_true))
+    }
+}
+
+pub(super) fn join(
+    advertisements: Vec<Advertisement>,
+    sequences: &[TaskSequence],
+    images: &[BootImagePackage],
+) -> HashMap<String, Vec<Deployment>> {
+    let images: HashMap<&str, Option<ImageArch>> =
+        images.iter().map(|image| (image.packageid.as_str(), arch(image.architecture.as_ref()))).collect();
+    let boot_image_of: HashMap<&str, &str> = sequences
+        .iter()
+        .filter_map(|sequence| Some((sequence.packageid.as_str(), sequence.bootimageid.as_deref()?)))
+        .filter(|(_, image)| !image.is_empty())
+        .collect();
+    let mut by_collection: HashMap<String, Vec<Deployment>> = HashMap::new();
+    for one in advertisements {
+        let boot_image = boot_image_of
+            .get(one.packageid.as_str())
+            .map(|id| BootImage { id: (*id).to_owned(), arch: images.get(id).copied().flatten() });
+        let deployment = Deployment {
+            name: one.packagename.unwrap_or_else(|| one.packageid.clone()),
+            collection: match one.collectionname {
+                Some(name) => format!("{name} ({})", one.collectionid),
+                None => one.collectionid.clone(),
+            },
+            purpose: if one.offertype == 0 { Purpose::Required } else { Purpose::Available },
+            for_pxe: one.advertflags & Advertisement::FOR_PXE != 0,
+            hidden: one.advertflags & Advertisement::HIDDEN != 0,
+            boot_image,
+            last_pxe: None,
+            id: one.advertisementid,
+        };
+        by_collection.entry(one.collectionid).or_default().push(deployment);
+    }
+    by_collection
+}
+
+/// A word, or WIM's number.
+fn arch(value: Option<&Value>) -> Option<ImageArch> {
+    let text = match value? {
+        Value::String(text) => text.trim().to_ascii_lowercase(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    match text.as_str() {
+        "x86" | "i386" | "0" => Some(ImageArch::X86),
+        "x64" | "amd64" | "9" => Some(ImageArch::X64),
+        "arm64" | "12" => Some(ImageArch::Arm64),
+        _ => None,
+    }
+}
+
+/// Every string in a list of objects: the names of these classes' members were not seen.
+fn strings(rows: &[Value]) -> impl Iterator<Item = &str> {
+    rows.iter().filter_map(Value::as_object).flat_map(|row| row.values()).filter_map(Value::as_str)
+}

@@ -1,0 +1,201 @@
+//! The AdminService's JSON: only what is used. Names are lower case here, as the service writes them now in one way and now in another.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// `SMS_R_System` and `SMS_R_UnknownSystem`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct System {
+    pub(super) resourceid: u64,
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) obsolete: Option<Value>,
+    #[serde(default)]
+    pub(super) decommissioned: Option<Value>,
+    #[serde(default)]
+    pub(super) smsassignedsites: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) creationdate: Option<String>,
+    #[serde(default)]
+    pub(super) cputype: Option<String>,
+}
+
+impl System {
+    pub(super) const CLASS: &'static str = "SMS_R_System";
+    pub(super) const UNKNOWN: &'static str = "SMS_R_UnknownSystem";
+    pub(super) const FIELDS: &'static [&'static str] = &[
+        "ResourceId",
+        "Name",
+        "SMBIOSGUID",
+        "MACAddresses",
+        "Obsolete",
+        "Decommissioned",
+        "SMSAssignedSites",
+        "CreationDate",
+    ];
+
+    pub(super) fn key(&self) -> String {
+        self.resourceid.to_string()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        [&self.obsolete, &self.decommissioned].into_iter().flatten().any(is_true)
+    }
+}
+
+/// `SMS_G_System_NETWORK_ADAPTER`.
+#[derive(Debug, Deserialize)]
+pub(super) struct NetworkAdapter {
+    pub(super) resourceid: u64,
+}
+
+impl NetworkAdapter {
+    pub(super) const CLASS: &'static str = "SMS_G_System_NETWORK_ADAPTER";
+}
+
+/// `SMS_FullCollectionMembership`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Membership {
+    pub(super) collectionid: String,
+}
+
+impl Membership {
+    pub(super) const CLASS: &'static str = "SMS_FullCollectionMembership";
+}
+
+/// `SMS_LastPXEAdvertisement`.
+#[derive(Debug, Deserialize)]
+pub(super) struct LastPxe {
+    #[serde(default)]
+    pub(super) advertisementid: String,
+    #[serde(default)]
+    pub(super) lastpxeadvertisementtime: String,
+}
+
+impl LastPxe {
+    pub(super) const CLASS: &'static str = "SMS_LastPXEAdvertisement";
+    pub(super) const FIELDS: &'static [&'static str] = &["AdvertisementID", "LastPXEAdvertisementTime"];
+}
+
+/// `SMS_AdvertisementInfo` of task sequences.
+#[derive(Debug, Deserialize)]
+pub(super) struct Advertisement {
+    pub(super) advertisementid: String,
+    pub(super) collectionid: String,
+    #[serde(default)]
+    pub(super) collectionname: Option<String>,
+    pub(super) offertype: i64,
+    pub(super) advertflags: u64,
+    pub(super) packageid: String,
+    #[serde(default)]
+    pub(super) packagename: Option<String>,
+}
+
+impl Advertisement {
+    pub(super) const CLASS: &'static str = "SMS_AdvertisementInfo";
+    pub(super) const FIELDS: &'static [&'static str] = &[
+        "AdvertisementID",
+        "CollectionID",
+        "CollectionName",
+        "OfferType",
+        "AdvertFlags",
+        "PackageID",
+        "PackageName",
+    ];
+    /// Made available to boot media and PXE.
+    pub(super) const FOR_PXE: u64 = 0x0004_0000;
+    /// Hidden, unless its id is named.
+    pub(super) const HIDDEN: u64 = 0x2000_0000;
+}
+
+/// `SMS_TaskSequencePackage`.
+#[derive(Debug, Deserialize)]
+pub(super) struct TaskSequence {
+    pub(super) packageid: String,
+    #[serde(default)]
+    pub(super) bootimageid: Option<String>,
+}
+
+impl TaskSequence {
+    pub(super) const CLASS: &'static str = "SMS_TaskSequencePackage";
+    pub(super) const FIELDS: &'static [&'static str] = &["PackageID", "Name", "BootImageID"];
+}
+
+/// `SMS_BootImagePackage`. The architecture is a word or WIM's number.
+#[derive(Debug, Deserialize)]
+pub(super) struct BootImagePackage {
+    pub(super) packageid: String,
+    #[serde(default)]
+    pub(super) architecture: Option<Value>,
+}
+
+impl BootImagePackage {
+    pub(super) const CLASS: &'static str = "SMS_BootImagePackage";
+    pub(super) const FIELDS: &'static [&'static str] = &["PackageID", "Name", "Architecture"];
+}
+
+/// `SMS_DistributionPointInfo`, without the password that the class holds.
+#[derive(Debug, Deserialize)]
+pub(super) struct DistributionPoint {
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) servername: Option<String>,
+    #[serde(default)]
+    pub(super) supportunknownmachines: Option<Value>,
+}
+
+impl DistributionPoint {
+    pub(super) const CLASS: &'static str = "SMS_DistributionPointInfo";
+    pub(super) const FIELDS: &'static [&'static str] =
+        &["Name", "ServerName", "SiteCode", "IsPXE", "IsActive", "SupportUnknownMachines", "ResponseDelay"];
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) value: Vec<Value>,
+    pub(super) next: Option<String>,
+}
+
+impl Page {
+    /// From the body of an answer; a list of other things than objects is refused later, one by one.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
+        let json: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let Value::Object(mut top) = lower(json) else { return Err("no object".into()) };
+        let next = match top.remove("@odata.nextlink") {
+            Some(Value::String(next)) => Some(next),
+            _ => None,
+        };
+        match top.remove("value") {
+            Some(Value::Array(value)) => Ok(Page { value, next }),
+            _ => Err("no list under \"value\"".into()),
+        }
+    }
+}
+
+/// 1, true and "1" alike.
+pub(super) fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(yes) => *yes,
+        Value::Number(number) => number.as_i64().is_some_and(|number| number != 0),
+        Value::String(text) => matches!(text.as_str(), "1" | "true" | "True"),
+        _ => false,
+    }
+}
+
+/// With every member's name in lower case.
+fn lower(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(lower).collect()),
+        Value::Object(members) => Value::Object(
+            members.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), lower(value))).collect(),
+        ),
+        other => other,
+    }
+}

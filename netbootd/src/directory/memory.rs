@@ -1,0 +1,204 @@
+//! What a directory said lately, and whether it is worth asking.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pxe_policy::{MacAddr, Said, Trouble};
+use tokio::sync::watch;
+
+use super::Identity;
+
+/// Answers of one directory by machine. At most [`MAX_MACHINES`]; the oldest leave first.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    machines: HashMap<Identity, Entry>,
+    failures: u32,
+    rests_until: Option<(Instant, String)>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    said: Option<(Said, Instant)>,
+    pending: Option<Pending>,
+}
+
+type Pending = watch::Receiver<Option<Result<Said, Trouble>>>;
+
+/// What is known of a machine.
+pub(super) enum Recalled {
+    /// This, of that age.
+    Fresh(Said, Duration),
+    /// Nothing, and the directory is being left alone, for this reason.
+    Resting(String),
+    /// Nothing yet: somebody is asking.
+    Pending(Pending),
+    /// Nothing: ask, and send what comes.
+    Ask(watch::Sender<Option<Result<Said, Trouble>>>, Pending),
+}
+
+impl Memory {
+    /// What to do about a machine. Of those that ask for one machine at a time, the first asks the directory.
+    pub(super) fn recall(&self, who: &Identity, now: Instant, fresh: Duration) -> Recalled {
+        self.with(|kept| {
+            if let Some(entry) = kept.machines.get(who) {
+                if let Some((said, at)) = &entry.said
+                    && now.saturating_duration_since(*at) <= fresh
+                {
+                    return Recalled::Fresh(said.clone(), now.saturating_duration_since(*at));
+                }
+                if let Some(pending) = &entry.pending {
+                    return Recalled::Pending(pending.clone());
+                }
+            }
+            if let Some((until, why)) = &kept.rests_until {
+                if now < *until {
+                    return Recalled::Resting(why.clone());
+                }
+                // One goes ahead; the others keep resting until it is back.
+                let why = why.clone();
+                kept.rests_until = Some((now + REST, why));
+            }
+            kept.make_room();
+            let (sender, receiver) = watch::channel(None);
+            kept.machines.entry(who.clone()).or_default().pending = Some(receiver.clone());
+            Recalled::Ask(sender, receiver)
+        })
+    }
+
+    /// Keeps what was said. Failures leave the last good answer where it is.
+    pub(super) fn keep(&self, who: &Identity, said: &Result<Said, Trouble>, now: Instant) {
+        self.with(|kept| {
+            match said {
+                Ok(_) => (kept.failures, kept.rests_until) = (0, None),
+                Err(trouble) => {
+                    kept.failures += 1;
+                    if kept.failures >= FAILURES {
+                        let why = format!("it failed {} times, last: {trouble}", kept.failures);
+                        kept.rests_until = Some((now + REST, why));
+                    }
+                }
+            }
+            let Some(entry) = kept.machines.get_mut(who) else { return };
+            entry.pending = None;
+            if let Ok(said) = said {
+                entry.said = Some((said.clone(), now));
+            } else if entry.said.is_none() {
+                kept.machines.remove(who);
+            }
+        });
+    }
+
+    /// An answer that is no older than `limit`.
+    pub(super) fn old(&self, who: &Identity, now: Instant, limit: Duration) -> Option<(Said, Duration)> {
+        self.with(|kept| {
+            let (said, at) = kept.machines.get(who)?.said.as_ref()?;
+            let age = now.saturating_duration_since(*at);
+            (age <= limit).then(|| (said.clone(), age))
+        })
+    }
+
+    /// Forgets a machine, whatever GUID it came with.
+    pub(super) fn forget(&self, mac: MacAddr) -> usize {
+        self.with(|kept| {
+            let before = kept.machines.len();
+            kept.machines.retain(|who, _| who.mac != mac);
+            before - kept.machines.len()
+        })
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut Kept) -> T) -> T {
+        action(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Kept {
+    /// Half of them go at once, so that a flood does not sort the table for every packet.
+    fn make_room(&mut self) {
+        if self.machines.len() < MAX_MACHINES {
+            return;
+        }
+        let mut ages: Vec<Instant> =
+            self.machines.values().filter_map(|entry| entry.said.as_ref().map(|(_, at)| *at)).collect();
+        ages.sort_unstable();
+        let middle = ages.get(ages.len() / 2).copied();
+        self.machines.retain(|_, entry| {
+            entry.said.as_ref().is_some_and(|(_, at)| middle.is_some_and(|middle| *at > middle))
+        });
+    }
+}
+
+/// As many as the machines that are remembered.
+const MAX_MACHINES: usize = crate::machines::MAX_MACHINES;
+/// So many failures in a row, and the directory is left alone.
+const FAILURES: u32 = 3;
+/// For so long.
+const REST: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use pxe_policy::TroubleKind;
+
+    use super::*;
+
+    fn who(n: u8) -> Identity {
+        Identity { mac: MacAddr([2, 0, 0, 0, 0, n]), uuid: None, arch: None }
+    }
+
+    fn failed() -> Result<Said, Trouble> {
+        Err(Trouble::new(TroubleKind::Unreachable, "nobody listens"))
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn an_answer_is_fresh_for_a_while_and_old_for_longer() {
+        let (memory, now) = (Memory::default(), Instant::now());
+        assert!(matches!(memory.recall(&who(1), now, MINUTE), Recalled::Ask(..)));
+        assert!(matches!(memory.recall(&who(1), now, MINUTE), Recalled::Pending(_)));
+        memory.keep(&who(1), &Ok(Said::default()), now);
+        assert!(matches!(memory.recall(&who(1), now + MINUTE, MINUTE), Recalled::Fresh(_, MINUTE)));
+        let later = now + MINUTE * 2;
+        assert!(matches!(memory.recall(&who(1), later, MINUTE), Recalled::Ask(..)));
+        memory.keep(&who(1), &failed(), later);
+        assert_eq!(memory.old(&who(1), later, MINUTE * 3).unwrap().1, MINUTE * 2);
+        assert!(memory.old(&who(1), later, MINUTE).is_none());
+        assert_eq!(memory.forget(who(1).mac), 1);
+        assert!(memory.old(&who(1), later, MINUTE * 3).is_none());
+    }
+
+    #[test]
+    fn a_directory_that_fails_rests_and_one_goes_ahead_afterwards() {
+        let (memory, now) = (Memory::default(), Instant::now());
+        for n in 1..=3 {
+            assert!(matches!(memory.recall(&who(n), now, MINUTE), Recalled::Ask(..)));
+            memory.keep(&who(n), &failed(), now);
+        }
+        assert!(
+            matches!(memory.recall(&who(4), now, MINUTE), Recalled::Resting(why) if why.contains("nobody listens"))
+        );
+        let later = now + REST;
+        assert!(matches!(memory.recall(&who(4), later, MINUTE), Recalled::Ask(..)));
+        assert!(matches!(memory.recall(&who(5), later, MINUTE), Recalled::Resting(_)));
+        memory.keep(&who(4), &Ok(Said::default()), later);
+        assert!(matches!(memory.recall(&who(5), later, MINUTE), Recalled::Ask(..)));
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let (memory, now) = (Memory::default(), Instant::now());
+        for n in 0..MAX_MACHINES * 2 {
+            let [_, _, a, b, c, d] = (n as u64).to_be_bytes()[2..].try_into().unwrap();
+            let who = Identity { mac: MacAddr([2, 0, a, b, c, d]), uuid: None, arch: None };
+            let at = now + Duration::from_millis(n as u64);
+            assert!(matches!(memory.recall(&who, at, MINUTE), Recalled::Ask(..)));
+            memory.keep(&who, &Ok(Said::default()), at);
+        }
+        assert!(memory.with(|kept| kept.machines.len()) <= MAX_MACHINES);
+    }
+}

@@ -1,0 +1,233 @@
+//! The ledger of Required deployments, on the disk before a reply leaves.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pxe_policy::{Deployed, Entry, Ledger, LedgerChange, MacAddr, Purpose, Ran, Reason, Seconds, Settings};
+use redb::{ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use crate::state::State;
+
+/// (machine, deployment) to (hardware address, name, seconds since the epoch).
+const LEDGER: TableDefinition<'_, (&str, &str), ([u8; 6], &str, u64)> = TableDefinition::new("ledger");
+/// When the brake was last released.
+const BRAKE: TableDefinition<'_, (), u64> = TableDefinition::new("brake");
+
+/// The ledger, in memory and on the disk.
+#[derive(Debug)]
+pub struct LedgerStore {
+    ledger: Mutex<Ledger>,
+    state: Arc<State>,
+}
+
+/// One entry, for operators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerView {
+    /// The machine's name.
+    pub name: String,
+    /// The hardware address it asked with.
+    pub mac: String,
+    /// The deployment.
+    pub deployment: String,
+    /// The machine, as the ledger knows it.
+    pub machine: String,
+    /// When, in seconds since 1970.
+    pub at: u64,
+}
+
+impl From<&Entry> for LedgerView {
+    fn from(entry: &Entry) -> Self {
+        LedgerView {
+            name: entry.name.clone(),
+            mac: entry.mac.to_string(),
+            deployment: entry.deployment.clone(),
+            machine: entry.machine.clone(),
+            at: entry.at,
+        }
+    }
+}
+
+/// Which entries are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Which {
+    /// Of this machine.
+    pub mac: Option<MacAddr>,
+    /// Of this deployment.
+    pub deployment: Option<String>,
+}
+
+impl LedgerStore {
+    /// Takes up what is remembered.
+    pub fn open(state: Arc<State>) -> Result<Self, redb::Error> {
+        state.make_table(LEDGER)?;
+        state.make_table(BRAKE)?;
+        let mut ledger = Ledger::default();
+        let reading = state.read()?;
+        for entry in reading.open_table(LEDGER)?.iter()? {
+            let (key, value) = entry?;
+            let ((machine, deployment), (mac, name, at)) = (key.value(), value.value());
+            ledger.apply(LedgerChange::Give(Entry {
+                machine: machine.to_owned(),
+                deployment: deployment.to_owned(),
+                mac: MacAddr(mac),
+                name: name.to_owned(),
+                at,
+            }));
+        }
+        if let Some(at) = reading.open_table(BRAKE)?.get(())? {
+            ledger.apply(LedgerChange::Release(at.value()));
+        }
+        Ok(LedgerStore { ledger: Mutex::new(ledger), state })
+    }
+
+    /// An empty one in a folder that goes at once.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        LedgerStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap()
+    }
+
+    /// Looks into it.
+    pub fn with<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        look(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes down that a machine is given a Required deployment. An error is the reason why it must not be.
+    pub async fn give(
+        &self,
+        deployed: &Deployed,
+        mac: MacAddr,
+        settings: &Settings,
+        now: Seconds,
+    ) -> Result<(), Reason> {
+        if deployed.purpose != Purpose::Required {
+            return Ok(());
+        }
+        let entry = Entry {
+            machine: deployed.machine.clone(),
+            deployment: deployed.id.clone(),
+            mac,
+            name: deployed.name.clone(),
+            at: now,
+        };
+        let change = LedgerChange::Give(entry);
+        {
+            let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            // Others may have been given theirs since the decision.
+            match ledger.ran(&deployed.machine, &deployed.id, now, settings.same_boot) {
+                Ran::ThisBoot => return Ok(()),
+                Ran::Before { .. } => return Err(Reason::AlreadyRun),
+                Ran::Never if settings.brake.is_some_and(|brake| ledger.is_braked(brake, now)) => {
+                    return Err(Reason::Brake);
+                }
+                Ran::Never => ledger.apply(change.clone()),
+            }
+        }
+        if self.save(vec![change]).await {
+            return Ok(());
+        }
+        let undone =
+            LedgerChange::Clear { machine: deployed.machine.clone(), deployment: deployed.id.clone() };
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).apply(undone);
+        Err(Reason::LedgerNotSaved)
+    }
+
+    /// Clears what matches; gives what was cleared, or None when the disk does not take it.
+    pub async fn clear(&self, which: &Which) -> Option<Vec<LedgerView>> {
+        let matches = |entry: &Entry| {
+            which.mac.is_none_or(|mac| entry.mac == mac)
+                && which.deployment.as_ref().is_none_or(|deployment| *deployment == entry.deployment)
+        };
+        let (changes, cleared) = self.with(|ledger| {
+            let cleared: Vec<LedgerView> =
+                ledger.entries().filter(|entry| matches(entry)).map(LedgerView::from).collect();
+            (ledger.clearing(matches), cleared)
+        });
+        self.change(changes).await.then_some(cleared)
+    }
+
+    /// Releases the brake; true once that is on the disk.
+    pub async fn release(&self, now: Seconds) -> bool {
+        self.change(vec![LedgerChange::Release(now)]).await
+    }
+
+    /// On the disk first, then in memory: what is cleared may be given again.
+    async fn change(&self, changes: Vec<LedgerChange>) -> bool {
+        if !self.save(changes.clone()).await {
+            return false;
+        }
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.into_iter().for_each(|change| ledger.apply(change));
+        true
+    }
+
+    async fn save(&self, changes: Vec<LedgerChange>) -> bool {
+        let written = self.state.write(move |transaction| {
+            let mut table = transaction.open_table(LEDGER)?;
+            for change in changes {
+                match change {
+                    LedgerChange::Give(entry) => {
+                        let key = (entry.machine.as_str(), entry.deployment.as_str());
+                        table.insert(key, (entry.mac.octets(), entry.name.as_str(), entry.at))?;
+                    }
+                    LedgerChange::Clear { machine, deployment } => {
+                        table.remove((machine.as_str(), deployment.as_str()))?;
+                    }
+                    LedgerChange::Release(at) => {
+                        transaction.open_table(BRAKE)?.insert((), at)?;
+                    }
+                }
+            }
+            Ok(())
+        });
+        written.await
+    }
+}
+
+/// Seconds since 1970.
+pub fn now() -> Seconds {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pxe_policy::Brake;
+
+    use super::*;
+
+    fn deployed(machine: &str) -> Deployed {
+        Deployed {
+            id: "PS120083".into(),
+            purpose: Purpose::Required,
+            machine: machine.into(),
+            name: machine.into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_given_is_there_after_a_restart_and_the_brake_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || LedgerStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        let store = open();
+        let brake = Some(Brake { boots: 2, within: Duration::from_secs(600) });
+        let settings = Settings { brake, ..Settings::default() };
+        let mac = MacAddr([2; 6]);
+        assert_eq!(store.give(&deployed("a"), mac, &settings, 1000).await, Ok(()));
+        assert_eq!(store.give(&deployed("a"), mac, &settings, 1000).await, Ok(()), "the same boot");
+        assert_eq!(store.give(&deployed("b"), mac, &settings, 1000).await, Ok(()));
+        assert_eq!(store.give(&deployed("c"), mac, &settings, 1000).await, Err(Reason::Brake));
+        drop(store);
+        let store = open();
+        let later = Settings { same_boot: Duration::ZERO, ..settings.clone() };
+        assert_eq!(store.give(&deployed("a"), mac, &later, 1001).await, Err(Reason::AlreadyRun));
+        assert!(store.release(1001).await);
+        assert_eq!(store.clear(&Which { mac: Some(mac), deployment: None }).await.unwrap().len(), 2);
+        drop(store);
+        let store = open();
+        assert_eq!(store.with(|ledger| ledger.entries().count()), 0);
+        assert_eq!(store.give(&deployed("c"), mac, &settings, 1000).await, Ok(()));
+    }
+}

@@ -1,0 +1,213 @@
+//! The link of the chain that asks the directories.
+
+use super::rule::boot_of;
+use super::{Boot, Decision, Deployed, Known, Prompt, Site, State, UnknownMachines, Verdict};
+use crate::deployment::{Around, choose};
+use crate::{
+    Answer, ArchType, BootRequest, Class, Deployment, Evidence, NotTaken, Purpose, Ran, Reason, Record, Said,
+    Via, boot_files,
+};
+
+/// What the directories come to; None when the rules have to decide.
+pub(super) fn consult(request: &BootRequest, site: &Site<'_>, state: &mut State) -> Option<Verdict> {
+    let mut silent = false;
+    for answer in site.answers {
+        match &answer.said {
+            Err(trouble) => {
+                let directory = answer.directory.clone();
+                state.evidence.push(Evidence::NoAnswer { directory, trouble: trouble.clone() });
+                silent = true;
+            }
+            Ok(said) => {
+                if let Some(verdict) = read(request, site, answer, said, state) {
+                    return Some(verdict);
+                }
+            }
+        }
+    }
+    if silent {
+        // Whoever did not answer might know the machine, and want something else for it.
+        return Some(Verdict::silence(Reason::DirectoryDown));
+    }
+    let known = state.known.is_some() || site.answers.is_empty();
+    if !known && site.settings.unknown == UnknownMachines::Refuse {
+        return Some(Verdict::of(Decision::LocalBoot, Reason::UnknownMachine));
+    }
+    None
+}
+
+fn read(
+    request: &BootRequest,
+    site: &Site<'_>,
+    answer: &Answer,
+    said: &Said,
+    state: &mut State,
+) -> Option<Verdict> {
+    let directory = &answer.directory;
+    if answer.stale {
+        state.evidence.push(Evidence::Stale { directory: directory.clone(), age: answer.age });
+    }
+    for identifier in &said.left_out {
+        state.evidence.push(Evidence::LeftOut { directory: directory.clone(), identifier: *identifier });
+    }
+    let by_guid = active(&said.by_uuid);
+    let by_mac = active(&said.by_mac);
+    state.evidence.push(Evidence::LookedUp {
+        directory: directory.clone(),
+        mac_count: by_mac.len(),
+        guid_count: by_guid.len(),
+        age: answer.age,
+    });
+    let (records, by) = if by_guid.is_empty() { (&by_mac, "hardware address") } else { (&by_guid, "GUID") };
+    let Some(record) = records.first() else {
+        let unknown = said.unknown.as_ref()?;
+        let name = unknown.name.clone();
+        state.evidence.push(Evidence::UnknownObject { directory: directory.clone(), name });
+        // All unknown machines share the object, so the ledger goes by the address.
+        let machine = format!("{directory}/{}", request.mac);
+        return Some(of_deployments(request, site, answer, unknown, machine, false, state));
+    };
+    if let (Some(guid), Some(mac)) = (by_guid.first(), by_mac.first())
+        && guid.key != mac.key
+    {
+        let label = |record: &Record| format!("{} ({})", record.name, record.key);
+        state.evidence.push(Evidence::Conflict { by_guid: label(guid), by_mac: label(mac) });
+    }
+    let several = records.len() > 1;
+    if several {
+        let names = records.iter().map(|record| format!("{} ({})", record.name, record.key)).collect();
+        state.evidence.push(Evidence::Several { names });
+    }
+    state.evidence.push(Evidence::Matched {
+        directory: directory.clone(),
+        name: record.name.clone(),
+        key: record.key.clone(),
+        by,
+    });
+    let known = Known { directory: directory.clone(), key: record.key.clone(), name: record.name.clone() };
+    state.known.get_or_insert(known);
+    if said.decides && record.name.eq_ignore_ascii_case("unknown") {
+        state.evidence.push(Evidence::LeftoverUnknown { key: record.key.clone() });
+    }
+    if let Some(boot) = &record.boot {
+        return match boot_of(request, boot, site) {
+            Ok(boot) => Some(Verdict::of(Decision::Boot(boot), Reason::Record)),
+            Err(_) => {
+                let rule = format!("of the record {}", record.name);
+                state.evidence.push(Evidence::FilesMissing { rule, files: boot.file.clone() });
+                Some(Verdict::of(Decision::LocalBoot, Reason::NoBootFile))
+            }
+        };
+    }
+    if record.deployments.is_empty() && !said.decides {
+        return None; // known, and nothing more: the rules go on
+    }
+    let machine = format!("{directory}/{}", record.key);
+    Some(of_deployments(request, site, answer, record, machine, several, state))
+}
+
+/// Without retired records, the newest first.
+fn active(records: &[Record]) -> Vec<&Record> {
+    let mut active: Vec<&Record> = records.iter().filter(|record| !record.retired).collect();
+    active.sort_by(|a, b| b.created.cmp(&a.created));
+    active
+}
+
+fn of_deployments(
+    request: &BootRequest,
+    site: &Site<'_>,
+    answer: &Answer,
+    record: &Record,
+    machine: String,
+    several: bool,
+    state: &mut State,
+) -> Verdict {
+    let settings = site.settings;
+    let ran = |deployment: &str| site.ledger.ran(&machine, deployment, site.now, settings.same_boot);
+    let files = |deployment: &Deployment| boot_file(request, site, deployment);
+    let around = Around {
+        arch: request.arch(),
+        wanted_hidden: &settings.hidden_deployments,
+        ran: &ran,
+        files: &files,
+    };
+    let (chosen, looked_at) = choose(&record.deployments, &around);
+    let why_nothing = most_telling(&looked_at);
+    state.evidence.extend(looked_at);
+    let Some((deployment, file)) = chosen else {
+        return Verdict::of(Decision::LocalBoot, why_nothing);
+    };
+    state.evidence.push(Evidence::Deployed {
+        deployment: deployment.label(),
+        purpose: deployment.purpose.as_str(),
+        collection: deployment.collection.clone(),
+    });
+    if deployment.purpose == Purpose::Required {
+        if answer.stale {
+            return Verdict::of(Decision::LocalBoot, Reason::StaleAnswer);
+        }
+        if several {
+            return Verdict::of(Decision::LocalBoot, Reason::AmbiguousRecord);
+        }
+        if let Some(brake) = settings.brake
+            && ran(&deployment.id) == Ran::Never
+            && site.ledger.is_braked(brake, site.now)
+        {
+            let given = site.ledger.lately(brake, site.now);
+            state.evidence.push(Evidence::Braked { given, within: brake.within.as_secs() });
+            return Verdict::of(Decision::Wait, Reason::Brake);
+        }
+    }
+    let asks = asks_for_key(request, settings.prompt, deployment.purpose);
+    let prompt = asks.then(|| deployment.label());
+    let image = deployment.boot_image.as_ref().map(|image| image.id.clone());
+    let via = Via::for_client(request.class, &file);
+    let boot = Boot { file, via, next_server: None, image, prompt };
+    let reason = match deployment.purpose {
+        Purpose::Required => Reason::Required,
+        Purpose::Available => Reason::Available,
+    };
+    let deployed = Deployed {
+        id: deployment.id.clone(),
+        purpose: deployment.purpose,
+        machine,
+        name: record.name.clone(),
+    };
+    Verdict { deployment: Some(deployed), ..Verdict::of(Decision::Boot(boot), reason) }
+}
+
+fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) -> Result<String, Vec<String>> {
+    let Some(image) = &deployment.boot_image else { return Err(Vec::new()) };
+    let folder = (site.image_folder)(&image.id);
+    let inside = request.arch().map(|arch| boot_files(arch, image.arch)).unwrap_or_default();
+    let paths: Vec<String> = inside.iter().map(|path| format!("{folder}/{path}")).collect();
+    paths.iter().find(|path| (site.available)(path)).cloned().ok_or(paths)
+}
+
+/// Whether somebody at the machine has to say so first, in the firmware's own menu. HTTP boot has none.
+fn asks_for_key(request: &BootRequest, prompt: Prompt, purpose: Purpose) -> bool {
+    let bios = request.arch().is_some_and(|arch| arch.same_family(ArchType::X86_BIOS));
+    let has_menu = match prompt {
+        Prompt::None => false,
+        Prompt::Bios => bios,
+        Prompt::All => true,
+    };
+    purpose == Purpose::Available && matches!(request.class, Class::Pxe | Class::Ipxe) && has_menu
+}
+
+/// Of the reasons why nothing was taken, the one that an operator should hear first.
+fn most_telling(looked_at: &[Evidence]) -> Reason {
+    let reasons = looked_at.iter().filter_map(|evidence| match evidence {
+        Evidence::NotTaken { why, .. } => Some(why),
+        _ => None,
+    });
+    let rank = |why: &NotTaken| match why {
+        NotTaken::AlreadyRun { .. } => (0, Reason::AlreadyRun),
+        NotTaken::BootImageMissing { .. } => (1, Reason::BootImageMissing),
+        NotTaken::WrongArchitecture(_) => (2, Reason::WrongArchitecture),
+        NotTaken::NoBootImage | NotTaken::NotForPxe | NotTaken::Hidden | NotTaken::Outranked => {
+            (3, Reason::NoDeployment)
+        }
+    };
+    reasons.map(rank).min_by_key(|(rank, _)| *rank).map_or(Reason::NoDeployment, |(_, reason)| reason)
+}

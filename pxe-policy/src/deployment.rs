@@ -1,0 +1,218 @@
+//! Deployments, in Configuration Manager's words, and which one a machine gets.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use crate::{ArchType, Evidence, Ran};
+
+/// A task sequence deployed to a collection that the machine is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// Its id, such as `PS120083`.
+    pub id: String,
+    /// The task sequence's name.
+    pub name: String,
+    /// The collection it is deployed to.
+    pub collection: String,
+    /// Whether it runs without being asked for.
+    pub purpose: Purpose,
+    /// Whether it is made available to media and PXE (0x00040000 in `AdvertFlags`).
+    pub for_pxe: bool,
+    /// Whether it is hidden (0x20000000): given only to who names it.
+    pub hidden: bool,
+    /// The boot image that its task sequence names.
+    pub boot_image: Option<BootImage>,
+    /// When the site says that the machine was given it already (`SMS_LastPXEAdvertisement`).
+    pub last_pxe: Option<String>,
+}
+
+/// Whether a deployment runs without being asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// It does, once.
+    Required,
+    /// Only when somebody at the machine asks for it.
+    #[default]
+    Available,
+}
+
+/// A boot image package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootImage {
+    /// Its package id, such as `PS100005`.
+    pub id: String,
+    /// The architecture inside; None when the site does not say.
+    pub arch: Option<ImageArch>,
+}
+
+/// The architecture of a boot image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ImageArch {
+    /// 32-bit x86.
+    X86,
+    /// 64-bit x86.
+    X64,
+    /// 64-bit ARM.
+    Arm64,
+}
+
+/// Why a deployment was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It is not made available to PXE.
+    NotForPxe,
+    /// It is hidden, and no rule names it.
+    Hidden,
+    /// Its task sequence has no boot image.
+    NoBootImage,
+    /// Its boot image is for another architecture.
+    WrongArchitecture(ImageArch),
+    /// Its boot image, or the file in it that this machine needs, is not here.
+    BootImageMissing {
+        /// The package.
+        image: String,
+        /// What was looked for.
+        files: Vec<String>,
+    },
+    /// The machine was given it before.
+    AlreadyRun {
+        /// Who says so: this server's ledger, or the site.
+        told_by: String,
+        /// When, as they write it.
+        at: String,
+    },
+    /// Another one goes before it.
+    Outranked,
+}
+
+impl ImageArch {
+    /// The folder of boot files in an image, as Windows names it.
+    pub fn folder(self) -> &'static str {
+        match self {
+            ImageArch::X86 => "x86",
+            ImageArch::X64 => "x64",
+            ImageArch::Arm64 => "arm64",
+        }
+    }
+
+    /// How well an image suits a machine: 0 exactly, 1 as well, None not at all. x64 PCs with BIOS say that they are x86, so either
+    /// suits them; UEFI takes its own width only.
+    pub fn suits(self, machine: ArchType) -> Option<u8> {
+        let bios = machine.same_family(ArchType::X86_BIOS);
+        let own = [
+            (ArchType::IA32_UEFI, ImageArch::X86),
+            (ArchType::X64_UEFI, ImageArch::X64),
+            (ArchType::ARM64_UEFI, ImageArch::Arm64),
+        ];
+        match self {
+            ImageArch::X64 if bios => Some(0),
+            ImageArch::X86 if bios => Some(1),
+            _ => own.iter().any(|(arch, image)| machine.same_family(*arch) && *image == self).then_some(0),
+        }
+    }
+}
+
+/// What is known besides the deployments themselves.
+pub(crate) struct Around<'a> {
+    pub(crate) arch: Option<ArchType>,
+    pub(crate) wanted_hidden: &'a [String],
+    pub(crate) ran: &'a dyn Fn(&str) -> Ran,
+    pub(crate) files: &'a dyn Fn(&Deployment) -> Result<String, Vec<String>>,
+}
+
+/// The deployment that a machine gets with its boot file, and what was looked at. Required goes before Available, then the image that suits
+/// best, then the highest id, as the site's own servers choose.
+pub(crate) fn choose<'a>(
+    deployments: &'a [Deployment],
+    around: &Around<'_>,
+) -> (Option<(&'a Deployment, String)>, Vec<Evidence>) {
+    let mut evidence = Vec::new();
+    let mut fit: Vec<(&Deployment, String)> = Vec::new();
+    for deployment in deployments {
+        match examine(deployment, around) {
+            Ok(file) => fit.push((deployment, file)),
+            Err(why) => evidence.push(Evidence::NotTaken { deployment: deployment.label(), why }),
+        }
+    }
+    fit.sort_by_key(|(deployment, _)| {
+        let arch = deployment.boot_image.as_ref().and_then(|image| image.arch);
+        let rank = arch.zip(around.arch).and_then(|(arch, machine)| arch.suits(machine));
+        (deployment.purpose, rank.unwrap_or(2), Reverse(deployment.id.clone()))
+    });
+    let mut fit = fit.into_iter();
+    let first = fit.next();
+    for (deployment, _) in fit {
+        evidence.push(Evidence::NotTaken { deployment: deployment.label(), why: NotTaken::Outranked });
+    }
+    (first, evidence)
+}
+
+fn examine(deployment: &Deployment, around: &Around<'_>) -> Result<String, NotTaken> {
+    if !deployment.for_pxe {
+        return Err(NotTaken::NotForPxe);
+    }
+    if deployment.hidden && !around.wanted_hidden.contains(&deployment.id) {
+        return Err(NotTaken::Hidden);
+    }
+    let image = deployment.boot_image.as_ref().ok_or(NotTaken::NoBootImage)?;
+    if let (Some(arch), Some(machine)) = (image.arch, around.arch)
+        && arch.suits(machine).is_none()
+    {
+        return Err(NotTaken::WrongArchitecture(arch));
+    }
+    if deployment.purpose == Purpose::Required {
+        match ((around.ran)(&deployment.id), &deployment.last_pxe) {
+            // The ledger knows better than the site: it was told first.
+            (Ran::ThisBoot, _) => {}
+            (Ran::Before { at }, _) => {
+                return Err(NotTaken::AlreadyRun { told_by: "the ledger".into(), at: at.to_string() });
+            }
+            (Ran::Never, Some(at)) => {
+                return Err(NotTaken::AlreadyRun { told_by: "the site".into(), at: at.clone() });
+            }
+            (Ran::Never, None) => {}
+        }
+    }
+    (around.files)(deployment).map_err(|files| NotTaken::BootImageMissing { image: image.id.clone(), files })
+}
+
+impl Deployment {
+    /// Id and task sequence, for people.
+    pub fn label(&self) -> String {
+        if self.name.is_empty() { self.id.clone() } else { format!("{} ({})", self.id, self.name) }
+    }
+}
+
+impl Purpose {
+    /// The site's own word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Required => "Required",
+            Purpose::Available => "Available",
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotTaken::NotForPxe => f.write_str("it is not made available to media and PXE"),
+            NotTaken::Hidden => f.write_str("it is hidden, and policy.hidden-deployments does not name it"),
+            NotTaken::NoBootImage => f.write_str("its task sequence names no boot image"),
+            NotTaken::WrongArchitecture(arch) => write!(f, "its boot image is {}", arch.folder()),
+            NotTaken::BootImageMissing { image, files } => {
+                write!(f, "boot image {image} has none of these here: {}", files.join(", "))
+            }
+            NotTaken::AlreadyRun { told_by, at } => {
+                write!(f, "it is Required and was given to this machine before: {told_by} says {at}")
+            }
+            NotTaken::Outranked => f.write_str("another one goes before it"),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What directories say of a machine: the device file, Configuration Manager, Active Directory.
+
+use std::fmt;
+
+use crate::{BootAction, Deployment, MacAddr, SystemUuid};
+
+/// What one directory said when it was asked for a machine's identifiers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The directory's name in the configuration.
+    pub directory: String,
+    /// How old the answer is, in seconds.
+    pub age: u64,
+    /// Whether it is older than answers may be, and is used because the directory is out of reach.
+    pub stale: bool,
+    /// What it said.
+    pub said: Result<Said, Trouble>,
+}
+
+/// What a directory that answered knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The records that the GUID finds.
+    pub by_uuid: Vec<Record>,
+    /// The records that the hardware address finds.
+    pub by_mac: Vec<Record>,
+    /// What the site does with machines that it does not know, when it does anything: the unknown computer object.
+    pub unknown: Option<Record>,
+    /// Whether the site decides what its machines boot. One that has nothing to offer then goes to its disk.
+    pub decides: bool,
+    /// Identifiers that the site's own list of duplicates left out of the lookup.
+    pub left_out: Vec<Identifier>,
+}
+
+/// What a machine is looked up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identifier {
+    /// The SMBIOS GUID.
+    Guid(SystemUuid),
+    /// The hardware address.
+    Mac(MacAddr),
+}
+
+/// One record of a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// What tells it from every other record of its directory: a resource id, a distinguished name, a line.
+    pub key: String,
+    /// The machine's name.
+    pub name: String,
+    /// The site it belongs to.
+    pub site: Option<String>,
+    /// When it was made, as the directory writes it; later ones sort behind.
+    pub created: Option<String>,
+    /// Obsolete or decommissioned: such records take no part.
+    pub retired: bool,
+    /// The boot file that it names itself.
+    pub boot: Option<BootAction>,
+    /// What is deployed to it.
+    pub deployments: Vec<Deployment>,
+}
+
+/// Why a directory said nothing of use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What kind of trouble.
+    pub kind: TroubleKind,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// The kinds of trouble that an operator can tell apart and cure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TroubleKind {
+    /// It did not answer in time.
+    Timeout,
+    /// Its name is not known, or nobody listens there.
+    Unreachable,
+    /// It failed lately and is left alone for a while.
+    Resting,
+    /// Its certificate is not trusted.
+    CertificateUntrusted,
+    /// Its certificate is for another name.
+    CertificateName,
+    /// Its certificate has expired.
+    CertificateExpired,
+    /// It takes no NTLM, and Kerberos did not work out.
+    KerberosNeeded,
+    /// It does not accept who asks.
+    Unauthorized,
+    /// Who asks has no rights there.
+    Forbidden,
+    /// What it said is not what was promised.
+    Malformed,
+    /// It said more than is read.
+    TooLarge,
+    /// It failed by itself.
+    Failed,
+}
+
+impl Trouble {
+    /// Of a kind, with what was seen.
+    pub fn new(kind: TroubleKind, detail: impl Into<String>) -> Self {
+        Trouble { kind, detail: detail.into() }
+    }
+}
+
+impl TroubleKind {
+    /// Every kind, for documentation and tests.
+    pub const ALL: [TroubleKind; 12] = [
+        TroubleKind::Timeout,
+        TroubleKind::Unreachable,
+        TroubleKind::Resting,
+        TroubleKind::CertificateUntrusted,
+        TroubleKind::CertificateName,
+        TroubleKind::CertificateExpired,
+        TroubleKind::KerberosNeeded,
+        TroubleKind::Unauthorized,
+        TroubleKind::Forbidden,
+        TroubleKind::Malformed,
+        TroubleKind::TooLarge,
+        TroubleKind::Failed,
+    ];
+
+    /// The word for the log and the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TroubleKind::Timeout => "timeout",
+            TroubleKind::Unreachable => "unreachable",
+            TroubleKind::Resting => "resting",
+            TroubleKind::CertificateUntrusted => "certificate-untrusted",
+            TroubleKind::CertificateName => "certificate-name",
+            TroubleKind::CertificateExpired => "certificate-expired",
+            TroubleKind::KerberosNeeded => "kerberos-needed",
+            TroubleKind::Unauthorized => "unauthorized",
+            TroubleKind::Forbidden => "forbidden",
+            TroubleKind::Malformed => "malformed",
+            TroubleKind::TooLarge => "too-large",
+            TroubleKind::Failed => "failed",
+        }
+    }
+
+    /// What an operator does about it.
+    pub fn cure(self) -> &'static str {
+        match self {
+            TroubleKind::Timeout => "see whether the server is overloaded or a firewall drops packets to it",
+            TroubleKind::Unreachable => "check the name, its DNS record, the port and the service",
+            TroubleKind::Resting => "it is asked again by itself; `netbootd doctor` asks it now",
+            TroubleKind::CertificateUntrusted => {
+                "name its authority's certificate with `ca` (a site's own is issued by \"SMS Issuing\")"
+            }
+            TroubleKind::CertificateName => "use the full name that stands in the certificate",
+            TroubleKind::CertificateExpired => "renew the certificate, and check both clocks",
+            TroubleKind::KerberosNeeded => {
+                "use the full name, not an address; check the SPN, the keytab and the clocks"
+            }
+            TroubleKind::Unauthorized => "check the account, its password or keytab, and the SPN",
+            TroubleKind::Forbidden => "give the account a role that may read (Read-only Analyst)",
+            TroubleKind::Malformed => "see whether the address leads to this service and not to another",
+            TroubleKind::TooLarge => "narrow the search base",
+            TroubleKind::Failed => "look into the server's own log",
+        }
+    }
+}
+
+impl fmt::Display for TroubleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.detail)
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Identifier::Guid(guid) => write!(f, "GUID {guid}"),
+            Identifier::Mac(mac) => write!(f, "hardware address {mac}"),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What was looked at before a decision.
+
+use std::fmt;
+
+use crate::{Identifier, NotTaken, SystemUuid, Trouble};
+
+/// One thing that was looked at before the decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// The rule fits and was taken.
+    Taken {
+        /// The rule's name.
+        rule: String,
+    },
+    /// The rule fits, but none of its files is in the boot tree.
+    FilesMissing {
+        /// The rule's name.
+        rule: String,
+        /// What was looked for.
+        files: Vec<String>,
+    },
+    /// The machine's GUID is banned and was left out of the lookup.
+    GuidBanned {
+        /// The GUID.
+        guid: SystemUuid,
+    },
+    /// The rule fits, but hands iPXE to a client that runs iPXE already.
+    IpxeAgain {
+        /// The rule's name.
+        rule: String,
+    },
+    /// A directory could not be asked.
+    NoAnswer {
+        /// The directory.
+        directory: String,
+        /// Why not.
+        trouble: Trouble,
+    },
+    /// An older answer is used because the directory is out of reach.
+    Stale {
+        /// The directory.
+        directory: String,
+        /// The answer's age in seconds.
+        age: u64,
+    },
+    /// How many records the two lookups found.
+    LookedUp {
+        /// The directory.
+        directory: String,
+        /// By the hardware address.
+        mac_count: usize,
+        /// By the GUID.
+        guid_count: usize,
+        /// The answer's age in seconds.
+        age: u64,
+    },
+    /// The site's own list of duplicates left an identifier out of the lookup.
+    LeftOut {
+        /// The directory.
+        directory: String,
+        /// What was left out.
+        identifier: Identifier,
+    },
+    /// The record that counts.
+    Matched {
+        /// The directory.
+        directory: String,
+        /// The machine's name in it.
+        name: String,
+        /// The record's key.
+        key: String,
+        /// What it was found by: `GUID` or `hardware address`.
+        by: &'static str,
+    },
+    /// GUID and hardware address find different records.
+    Conflict {
+        /// The record that the GUID finds; it counts.
+        by_guid: String,
+        /// The record that the hardware address finds.
+        by_mac: String,
+    },
+    /// More than one record has the same identifier.
+    Several {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The machine is treated as the site's unknown computer object.
+    UnknownObject {
+        /// The directory.
+        directory: String,
+        /// The object's name.
+        name: String,
+    },
+    /// A record with the name that failed deployments to unknown computers leave behind.
+    LeftoverUnknown {
+        /// The record's key.
+        key: String,
+    },
+    /// A deployment was looked at and not taken.
+    NotTaken {
+        /// Its id and name.
+        deployment: String,
+        /// Why not.
+        why: NotTaken,
+    },
+    /// A deployment was taken.
+    Deployed {
+        /// Its id and name.
+        deployment: String,
+        /// `Required` or `Available`.
+        purpose: &'static str,
+        /// The collection it is deployed to.
+        collection: String,
+    },
+    /// So many Required deployments were given lately that the next one waits.
+    Braked {
+        /// How many.
+        given: usize,
+        /// In this many seconds.
+        within: u64,
+    },
+}
+
+impl Evidence {
+    /// Whether an operator should hear of it although the machine boots.
+    pub fn is_odd(&self) -> bool {
+        matches!(
+            self,
+            Evidence::NoAnswer { .. }
+                | Evidence::Stale { .. }
+                | Evidence::LeftOut { .. }
+                | Evidence::Conflict { .. }
+                | Evidence::Several { .. }
+                | Evidence::LeftoverUnknown { .. }
+        )
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Evidence::Taken { rule } => write!(f, "rule {rule} fits"),
+            Evidence::FilesMissing { rule, files } => {
+                write!(f, "rule {rule} fits, but none of its files is there: {}", files.join(", "))
+            }
+            Evidence::GuidBanned { guid } => write!(
+                f,
+                "GUID {guid} is banned: the hardware address alone decides (GuidCount=0); the lookup inside Windows PE does not know this ban"
+            ),
+            Evidence::IpxeAgain { rule } => {
+                write!(f, "rule {rule} fits, but would hand iPXE to a client that runs iPXE")
+            }
+            Evidence::NoAnswer { directory, trouble } => write!(f, "{directory} has no answer: {trouble}"),
+            Evidence::Stale { directory, age } => {
+                write!(
+                    f,
+                    "{directory} is out of reach; its answer of {age} s ago is used, but starts nothing Required"
+                )
+            }
+            Evidence::LookedUp { directory, mac_count, guid_count, age } => {
+                write!(f, "{directory}: MacCount={mac_count} GuidCount={guid_count}, asked {age} s ago")
+            }
+            Evidence::LeftOut { directory, identifier } => {
+                write!(f, "{directory} lists {identifier} as a duplicate: it takes no part in the lookup")
+            }
+            Evidence::Matched { directory, name, key, by } => {
+                write!(f, "{directory} knows it by its {by} as {name} ({key})")
+            }
+            Evidence::Conflict { by_guid, by_mac } => write!(
+                f,
+                "its GUID belongs to {by_guid} and its hardware address to {by_mac}: a shared adapter, a replaced board or a stale record; the GUID counts"
+            ),
+            Evidence::Several { names } => {
+                write!(f, "several records have the same identifier: {}; the newest counts", names.join(", "))
+            }
+            Evidence::UnknownObject { directory, name } => {
+                write!(f, "{directory} does not know it and treats it as {name}")
+            }
+            Evidence::LeftoverUnknown { key } => write!(
+                f,
+                "the record {key} is called \"Unknown\": a failed deployment left it behind, and the machine no longer counts as unknown; delete it"
+            ),
+            Evidence::NotTaken { deployment, why } => write!(f, "{deployment} not taken: {why}"),
+            Evidence::Deployed { deployment, purpose, collection } => {
+                write!(f, "{deployment} is {purpose} for collection {collection}")
+            }
+            Evidence::Braked { given, within } => {
+                write!(
+                    f,
+                    "{given} Required deployments were given within {within} s; `netbootd ledger release` goes on"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! A verdict in words, for people.
+
+use std::fmt::Write;
+
+use crate::{BootRequest, Decision, Verdict};
+
+/// Who asks, what it gets and why, every step on the way, and what to do about it.
+pub fn explain(request: &BootRequest, verdict: &Verdict) -> String {
+    let mut text = format!("{} asks as {}", request.mac, request.class);
+    if let Some(arch) = request.arch() {
+        let _ = write!(text, ", {arch}"); // writing to a String cannot fail
+    }
+    if let Some(uuid) = request.uuid {
+        let _ = write!(text, ", GUID {uuid}");
+    }
+    text.push('\n');
+    let gets = match &verdict.decision {
+        Decision::Boot(boot) => {
+            let key = boot.prompt.as_ref().map_or("", |_| ", once somebody presses a key");
+            format!("boots {}{key}", boot.file)
+        }
+        Decision::LocalBoot => "goes on to its own disk".to_owned(),
+        Decision::Wait => "waits for an operator".to_owned(),
+        Decision::Ignore => "gets no answer from here".to_owned(),
+    };
+    let _ = writeln!(text, "it {gets}: {}", verdict.reason);
+    for (number, evidence) in (1..).zip(&verdict.evidence) {
+        let _ = writeln!(text, "  {number}. {evidence}");
+    }
+    let boots = matches!(verdict.decision, Decision::Boot(_));
+    if let Some(cure) = verdict.reason.cure().filter(|_| !boots || verdict.machine.is_some()) {
+        let _ = writeln!(text, "to change that: {cure}");
+    }
+    text
+}
