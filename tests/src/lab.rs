@@ -1,6 +1,6 @@
 //! A private network: namespaces for hosts, and bridges as its segments. Nothing leaves it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,6 +20,8 @@ pub struct Lab {
 
 /// The namespace that holds every segment's bridge, and the machines plugged into them.
 const SWITCH: &str = "sw";
+/// Where `ip netns exec` looks for a namespace's own files.
+const NAMESPACE_FILES: &str = "/etc/netns";
 
 impl Lab {
     /// An empty network with one segment, `br0`.
@@ -56,6 +58,18 @@ impl Lab {
     pub fn add_segment(&self, bridge: &str) {
         self.ip(SWITCH, &format!("link add {bridge} type bridge"));
         self.ip(SWITCH, &format!("link set {bridge} up"));
+    }
+
+    /// Gives the hosts of this network names, as `/etc/hosts` does: lines such as `10.77.0.8 dc1.nb.test dc1`.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn name_hosts(&self, host: &str, lines: &[&str]) {
+        // `ip netns exec` puts what is there in the place of the file in /etc.
+        let folder = Path::new(NAMESPACE_FILES).join(self.namespace(host));
+        let text = format!("127.0.0.1 localhost\n{}\n", lines.join("\n"));
+        let written = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("hosts"), text));
+        written.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     }
 
     /// Plugs a host into a segment with an address such as `10.77.0.1/24`.
@@ -104,6 +118,16 @@ impl Lab {
         output
     }
 
+    /// Waits until somebody listens on every one of these TCP ports, as seen from a host.
+    ///
+    /// # Panics
+    /// When nobody does for a minute.
+    pub fn wait_for_ports(&self, host: &str, address: &str, ports: &[u16]) {
+        let open: Vec<String> = ports.iter().map(|port| format!("</dev/tcp/{address}/{port}")).collect();
+        let script = format!("until bash -c '{}' 2>/dev/null; do sleep 0.1; done", open.join(" && "));
+        run(self.command(host, "timeout").args(["60", "bash", "-c", &script]));
+    }
+
     /// A thread inside a host: what it opens, and the threads it starts, are in that host's network. For stand-ins of this package.
     ///
     /// # Panics
@@ -138,6 +162,7 @@ impl Drop for Lab {
         for host in &self.hosts {
             // What is still in it ends with its owner; the name is free at once.
             let _ = Command::new("ip").args(["netns", "del", host]).status();
+            let _ = fs::remove_dir_all(Path::new(NAMESPACE_FILES).join(host)); // most have none
         }
     }
 }

@@ -3,7 +3,9 @@
 //! A test makes a [`Lab`] of network namespaces, starts netbootd and foreign servers in them, switches machines on
 //! ([`Machine`]) and waits for words on their consoles. Everything ends with the values that own it.
 
+pub mod admin_service;
 pub mod certificate;
+pub mod domain;
 pub mod foreign;
 pub mod lab;
 pub mod loaders;
@@ -13,11 +15,15 @@ pub mod object_storage;
 pub mod payload;
 pub mod process;
 pub mod qemu;
+pub mod slapd;
 
+pub use admin_service::AdminService;
 pub use certificate::Authority;
+pub use domain::Domain;
 pub use foreign::{AddressServer, Relay};
 pub use lab::Lab;
 pub use netbootd::Netbootd;
 pub use object_storage::ObjectStorage;
 pub use process::Process;
 pub use qemu::{Firmware, Machine};
+pub use slapd::Slapd;

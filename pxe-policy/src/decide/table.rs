@@ -452,7 +452,10 @@ fn the_documentation_shows_the_table() {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, format!("{head}{MARK}{text}")).unwrap();
     } else {
-        assert!(generated == text, "docs/policy.md is not what the table says; UPDATE_GOLDEN=1 writes it anew");
+        assert!(
+            generated == text,
+            "docs/policy.md is not what the table says; UPDATE_GOLDEN=1 writes it anew"
+        );
     }
 }
 

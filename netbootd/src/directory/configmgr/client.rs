@@ -106,9 +106,9 @@ impl Client {
         url.set_path(&path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
-            // A blank as %20: `+` means itself to some servers.
-            let blanks = url.query().unwrap_or_default().replace('+', "%20");
-            url.set_query(Some(&blanks));
+            // A blank as %20, for `+` means itself to some servers; and OData's own sign as it is.
+            let query = url.query().unwrap_or_default().replace('+', "%20").replace("%24", "$");
+            url.set_query(Some(&query));
         }
         Ok(url)
     }
@@ -132,7 +132,7 @@ impl Client {
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
         }
-        let response = request.send().await.map_err(|error| self.unsent(&error))?;
+        let response = request.send().await.map_err(|error| self.unsent(&error.without_url()))?;
         match response.status() {
             status if status.is_success() => read(response).await,
             status => Err(self.refused(status)),

@@ -1,0 +1,228 @@
+//! A stand-in for Configuration Manager's AdminService. The site itself cannot be had: what answers here is a list of rows in the
+//! published shapes. In front of it stands a real web server with TLS that wants Kerberos.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::certificate::ServerCertificate;
+use crate::process::Process;
+use crate::{Domain, Lab};
+
+/// The site at `https://cm01.nb.test/AdminService`, 10.77.0.7 on `br0`.
+#[derive(Debug)]
+pub struct AdminService {
+    site: Arc<Site>,
+    apache: Option<Process>,
+}
+
+/// What the site has, by class.
+#[derive(Debug, Default)]
+struct Site {
+    classes: Mutex<HashMap<String, Vec<Value>>>,
+    asked: Mutex<Vec<String>>,
+    is_broken: AtomicBool,
+}
+
+impl AdminService {
+    /// Starts both. `require` is Apache's own word for who may ask: `valid-user`, `user x@NB.TEST`.
+    ///
+    /// # Panics
+    /// When Apache does not start.
+    pub fn start(lab: &mut Lab, domain: &Domain, certificate: &ServerCertificate, require: &str) -> Self {
+        lab.add_host("cm01");
+        lab.plug("cm01", "eth0", "br0", "10.77.0.7/24");
+        lab.name_hosts("cm01", &["10.77.0.7 cm01.nb.test cm01", "10.77.0.8 dc1.nb.test dc1"]);
+        let site = Arc::new(Site::default());
+        let served = Arc::clone(&site);
+        let listening = lab.inside("cm01", move || {
+            let listener =
+                TcpListener::bind("127.0.0.1:8000").unwrap_or_else(|error| panic!("port 8000: {error}"));
+            thread::spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    let site = Arc::clone(&served);
+                    thread::spawn(move || site.serve(stream));
+                }
+            });
+        });
+        listening.join().unwrap_or_else(|_| panic!("the stand-in does not listen"));
+        let apache = start_apache(lab, domain, certificate, require);
+        AdminService { site, apache: Some(apache) }
+    }
+
+    /// Starts the web server anew, with another certificate and another word for who may ask.
+    pub fn restart(&mut self, lab: &Lab, domain: &Domain, certificate: &ServerCertificate, require: &str) {
+        drop(self.apache.take());
+        self.apache = Some(start_apache(lab, domain, certificate, require));
+    }
+
+    /// Puts rows into a class, instead of those it has.
+    pub fn set(&self, class: &str, rows: Vec<Value>) {
+        self.site.classes.lock().unwrap_or_else(PoisonError::into_inner).insert(class.to_owned(), rows);
+    }
+
+    /// Makes every answer a failure, or ends that.
+    pub fn break_down(&self, broken: bool) {
+        self.site.is_broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// What was asked so far: method, path and query.
+    pub fn asked(&self) -> Vec<String> {
+        self.site.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Site {
+    fn serve(&self, stream: TcpStream) -> Option<()> {
+        let mut reader = BufReader::new(stream.try_clone().ok()?);
+        let mut stream = stream;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let mut length = 0;
+            loop {
+                let mut header = String::new();
+                reader.read_line(&mut header).ok()?;
+                if header.trim().is_empty() {
+                    break;
+                }
+                if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().ok()?;
+                }
+            }
+            std::io::copy(&mut std::io::Read::take(&mut reader, length), &mut std::io::sink()).ok()?;
+            let mut words = line.split_whitespace();
+            let (method, target) = (words.next()?, words.next()?);
+            self.asked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(format!("{method} {}", decoded(target)));
+            let (status, body) = self.answer(method, &decoded(target));
+            let body = body.to_string();
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).ok()?;
+            stream.write_all(body.as_bytes()).ok()?;
+        }
+    }
+
+    fn answer(&self, method: &str, target: &str) -> (&'static str, Value) {
+        if self.is_broken.load(Ordering::SeqCst) {
+            return ("503 Service Unavailable", json!({ "error": { "message": "down" } }));
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let class = path.rsplit('/').next().unwrap_or_default();
+        if method == "POST" {
+            return ("200 OK", json!({ "@odata.context": format!("$metadata#{class}"), "ReturnValue": 0 }));
+        }
+        let classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = classes.get(class).cloned().unwrap_or_default();
+        let of = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)).unwrap_or_default();
+        let filter = of("$filter=");
+        let rows: Vec<Value> = rows.into_iter().filter(|row| fits(row, filter)).collect();
+        // Small pages, so that they are all read.
+        let skip: usize = of("$skip=").parse().unwrap_or_default();
+        let mut answer = json!({
+            "@odata.context": format!("https://cm01.nb.test/AdminService/wmi/$metadata#{class}"),
+            "value": rows.iter().skip(skip).take(PAGE).collect::<Vec<_>>(),
+        });
+        if skip + PAGE < rows.len() {
+            let others: Vec<&str> =
+                query.split('&').filter(|part| !part.starts_with("$skip=") && !part.is_empty()).collect();
+            let next = format!("https://cm01.nb.test{path}?{}&$skip={}", others.join("&"), skip + PAGE);
+            answer["@odata.nextLink"] = json!(next.replace(' ', "%20"));
+        }
+        ("200 OK", answer)
+    }
+}
+
+const PAGE: usize = 2;
+
+/// `Field eq 'text'`, `Field eq 7`, `Field eq true`, and `Field/any(x: x eq 'text')`.
+fn fits(row: &Value, filter: &str) -> bool {
+    let member = |name: &str| {
+        let members = row.as_object()?;
+        members.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+    };
+    if filter.is_empty() {
+        return true;
+    }
+    if let Some((field, rest)) = filter.split_once("/any(") {
+        let wanted = rest.split('\'').nth(1).unwrap_or_default();
+        let values = member(field).and_then(|value| value.as_array().cloned()).unwrap_or_default();
+        return values.iter().any(|value| value.as_str() == Some(wanted));
+    }
+    let Some((field, wanted)) = filter.split_once(" eq ") else { return false };
+    match member(field) {
+        Some(Value::String(text)) => wanted.trim_matches('\'').eq_ignore_ascii_case(&text),
+        Some(value) => value.to_string() == wanted,
+        None => false,
+    }
+}
+
+fn decoded(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, after @ ..] = rest {
+        let code = (*first == b'%')
+            .then(|| after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match code {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn start_apache(lab: &Lab, domain: &Domain, certificate: &ServerCertificate, require: &str) -> Process {
+    let folder = lab.folder().join("apache");
+    let made = fs::create_dir_all(&folder);
+    // Its workers are no root, and read the keytab.
+    let open = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    let keytab = domain.keytab("http.keytab");
+    let opened = made.and_then(|()| open(&lab.folder(), 0o755)).and_then(|()| open(&keytab, 0o644));
+    opened.unwrap_or_else(|error| panic!("cannot prepare Apache: {error}"));
+    let modules =
+        ["mpm_event", "authn_core", "authz_core", "authz_user", "auth_gssapi", "ssl", "proxy", "proxy_http"];
+    let mut text = String::new();
+    for module in modules {
+        text.push_str(&format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n"));
+    }
+    let folder = folder.display();
+    text.push_str(&format!(
+        "ServerName cm01.nb.test\nPidFile {folder}/pid\nErrorLog /dev/stderr\nLogLevel info\nUser www-data\nGroup www-data\n\
+         Listen 10.77.0.7:443\nSSLEngine on\nSSLCertificateFile {}\nSSLCertificateKeyFile {}\nDefaultRuntimeDir {folder}\n\
+         AllowEncodedSlashes NoDecode\n\
+         <Location /AdminService>\nAuthType GSSAPI\nAuthName site\nGssapiCredStore keytab:{}\nGssapiAllowedMech krb5\nAuthzSendForbiddenOnFailure On\n\
+         Require {require}\nProxyPass http://127.0.0.1:8000/AdminService nocanon\n</Location>\n",
+        certificate.certificate.display(),
+        certificate.key.display(),
+        keytab.display()
+    ));
+    let config = lab.folder().join("apache/apache.conf");
+    fs::write(&config, text).unwrap_or_else(|error| panic!("{}: {error}", config.display()));
+    let mut command = lab.command("cm01", "apache2");
+    command.env("KRB5_CONFIG", domain.kerberos_config()).arg("-f").arg(&config).arg("-X");
+    // -X: one process, which ends with its owner.
+    let process = Process::start("apache2", &mut command);
+    lab.wait_for_ports("cm01", "10.77.0.7", &[443]);
+    process
+}
