@@ -14,7 +14,7 @@ pub mod tls;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pxe_policy::{Answer, ArchType, BootRequest, MacAddr, Said, SystemUuid, Trouble, TroubleKind};
+use pxe_policy::{Answer, ArchType, BootRequest, Class, MacAddr, Said, SystemUuid, Trouble, TroubleKind};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -32,6 +32,8 @@ pub struct Identity {
     pub uuid: Option<SystemUuid>,
     /// Its architecture: which unknown computer object stands for it, and which files suit it.
     pub arch: Option<ArchType>,
+    /// Whether it is a Mac.
+    pub is_mac: bool,
 }
 
 /// Every directory of the configuration, in its order.
@@ -84,7 +86,12 @@ impl Source {
 impl Identity {
     /// Of a request that bans have been taken out of.
     pub fn of(request: &BootRequest) -> Self {
-        Identity { mac: request.mac, uuid: request.uuid, arch: request.arch() }
+        Identity {
+            mac: request.mac,
+            uuid: request.uuid,
+            arch: request.arch(),
+            is_mac: request.class == Class::Bsdp,
+        }
     }
 }
 

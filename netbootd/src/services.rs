@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
-use pxe_policy::{Answer, BootRequest, Evidence, Reason, Screened, Site, Verdict, decide};
+use pxe_policy::{Answer, BootRequest, Class, Evidence, Reason, Screened, Site, Verdict, decide, decide_mac};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -63,9 +63,18 @@ impl Snapshot {
         Ok(Snapshot { files: Files::new(tree, images), directories, config })
     }
 
+    /// Whether the site decides which Macs boot.
+    pub fn asks_for_macs(&self) -> bool {
+        self.config.configmgr.as_ref().is_some_and(|site| site.macs)
+    }
+
     /// How boot clients are answered.
     pub fn boot_service(&self) -> BootService {
-        BootService { style: self.config.dhcp.offer_style, http_port: self.config.http.port }
+        BootService {
+            style: self.config.dhcp.offer_style,
+            http_port: self.config.http.port,
+            local_boot: self.config.policy.local_boot,
+        }
     }
 }
 
@@ -118,6 +127,8 @@ impl Services {
         let Screened { request, banned_guid, ignored } = snapshot.config.bans.screen(request);
         let mut verdict = if ignored {
             Verdict::silence(Reason::MacIgnored)
+        } else if request.class == Class::Bsdp {
+            decide_mac(if snapshot.asks_for_macs() { answers } else { &[] })
         } else {
             self.ledger.with(|ledger| {
                 let site = Site {
@@ -164,7 +175,7 @@ const MAX_WAITING: usize = 4096;
 mod tests {
     use std::path::Path;
 
-    use pxe_policy::{ArchType, Class, MacAddr};
+    use pxe_policy::{ArchType, MacAddr};
 
     use super::*;
 

@@ -1,7 +1,10 @@
 //! The decision itself: one link of the chain after the other, until one decides.
 
 mod consult;
+mod mac;
 mod rule;
+
+pub use mac::decide_mac;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -36,6 +39,8 @@ pub enum Decision {
     LocalBoot,
     /// Nothing until an operator says so.
     Wait,
+    /// The images that suit it: a Mac chooses among them by itself.
+    Images,
     /// Silence.
     Ignore,
 }
@@ -247,6 +252,7 @@ impl Decision {
             Decision::Boot(_) => "boot",
             Decision::LocalBoot => "local-boot",
             Decision::Wait => "wait",
+            Decision::Images => "images",
             Decision::Ignore => "ignore",
         }
     }

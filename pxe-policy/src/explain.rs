@@ -20,6 +20,7 @@ pub fn explain(request: &BootRequest, verdict: &Verdict) -> String {
             format!("boots {}{key}", boot.file)
         }
         Decision::LocalBoot => "goes on to its own disk".to_owned(),
+        Decision::Images => "is offered the images that suit it".to_owned(),
         Decision::Wait => "waits for an operator".to_owned(),
         Decision::Ignore => "gets no answer from here".to_owned(),
     };

@@ -29,7 +29,9 @@ mod uuid;
 pub use arch::{ArchType, UnknownArch};
 pub use bans::{Bans, SUGGESTED_BANS, Screened};
 pub use boot_files::boot_files;
-pub use decide::{Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide};
+pub use decide::{
+    Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide, decide_mac,
+};
 pub use deployment::{BootImage, Deployment, ImageArch, NotTaken, Purpose};
 pub use directory::{Answer, Identifier, Record, Said, Trouble, TroubleKind};
 pub use evidence::Evidence;

@@ -71,13 +71,15 @@ pub enum Reason {
     ResponseDelay,
     /// Too many Required deployments were given lately.
     Brake,
+    /// Somebody would have to press a key, and this kind of firmware cannot ask for one.
+    NoMenu,
     /// That a Required deployment is given could not be written down, so it was not given.
     LedgerNotSaved,
 }
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 33] = [
+    pub const ALL: [Reason; 34] = [
         Reason::Rule,
         Reason::NoRule,
         Reason::NoBootFile,
@@ -110,6 +112,7 @@ impl Reason {
         Reason::WrongArchitecture,
         Reason::ResponseDelay,
         Reason::Brake,
+        Reason::NoMenu,
         Reason::LedgerNotSaved,
     ];
 
@@ -148,6 +151,7 @@ impl Reason {
             Reason::WrongArchitecture => "wrong-architecture",
             Reason::ResponseDelay => "response-delay",
             Reason::Brake => "brake",
+            Reason::NoMenu => "no-menu",
             Reason::LedgerNotSaved => "ledger-not-saved",
         }
     }
@@ -194,6 +198,9 @@ impl Reason {
                 Some("nothing to do, unless this server should be first: policy.response-delay")
             }
             Reason::Brake => Some("look whether they were meant, then `netbootd ledger release`"),
+            Reason::NoMenu => {
+                Some("let the machine start by PXE, or set policy.prompt to \"bios\" or \"none\"")
+            }
             Reason::LedgerNotSaved => Some("look at the disk of the state folder"),
             Reason::Rule
             | Reason::Lease

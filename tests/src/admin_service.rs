@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -29,6 +29,7 @@ struct Site {
     classes: Mutex<HashMap<String, Vec<Value>>>,
     asked: Mutex<Vec<String>>,
     is_broken: AtomicBool,
+    page: AtomicUsize,
 }
 
 impl AdminService {
@@ -40,7 +41,8 @@ impl AdminService {
         lab.add_host("cm01");
         lab.plug("cm01", "eth0", "br0", "10.77.0.7/24");
         lab.name_hosts("cm01", &["10.77.0.7 cm01.nb.test cm01", "10.77.0.8 dc1.nb.test dc1"]);
-        let site = Arc::new(Site::default());
+        // Small pages, so that they are all read.
+        let site = Arc::new(Site { page: AtomicUsize::new(2), ..Site::default() });
         let served = Arc::clone(&site);
         let listening = lab.inside("cm01", move || {
             let listener =
@@ -71,6 +73,11 @@ impl AdminService {
     /// Makes every answer a failure, or ends that.
     pub fn break_down(&self, broken: bool) {
         self.site.is_broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// Changes how many rows a page has.
+    pub fn page_by(&self, rows: usize) {
+        self.site.page.store(rows, Ordering::SeqCst);
     }
 
     /// What was asked so far: method, path and query.
@@ -131,23 +138,21 @@ impl Site {
         let of = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)).unwrap_or_default();
         let filter = of("$filter=");
         let rows: Vec<Value> = rows.into_iter().filter(|row| fits(row, filter)).collect();
-        // Small pages, so that they are all read.
+        let page = self.page.load(Ordering::SeqCst);
         let skip: usize = of("$skip=").parse().unwrap_or_default();
         let mut answer = json!({
             "@odata.context": format!("https://cm01.nb.test/AdminService/wmi/$metadata#{class}"),
-            "value": rows.iter().skip(skip).take(PAGE).collect::<Vec<_>>(),
+            "value": rows.iter().skip(skip).take(page).collect::<Vec<_>>(),
         });
-        if skip + PAGE < rows.len() {
+        if skip + page < rows.len() {
             let others: Vec<&str> =
                 query.split('&').filter(|part| !part.starts_with("$skip=") && !part.is_empty()).collect();
-            let next = format!("https://cm01.nb.test{path}?{}&$skip={}", others.join("&"), skip + PAGE);
+            let next = format!("https://cm01.nb.test{path}?{}&$skip={}", others.join("&"), skip + page);
             answer["@odata.nextLink"] = json!(next.replace(' ', "%20"));
         }
         ("200 OK", answer)
     }
 }
-
-const PAGE: usize = 2;
 
 /// `Field eq 'text'`, `Field eq 7`, `Field eq true`, and `Field/any(x: x eq 'text')`.
 fn fits(row: &Value, filter: &str) -> bool {
@@ -166,7 +171,10 @@ fn fits(row: &Value, filter: &str) -> bool {
     let Some((field, wanted)) = filter.split_once(" eq ") else { return false };
     match member(field) {
         Some(Value::String(text)) => wanted.trim_matches('\'').eq_ignore_ascii_case(&text),
-        Some(value) => value.to_string() == wanted,
+        Some(value) => {
+            let text = value.to_string();
+            text == wanted
+        }
         None => false,
     }
 }

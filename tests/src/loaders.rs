@@ -73,6 +73,30 @@ pub fn put_grub(root: &Path, name: &str) {
     fs::copy(image, root.join(name)).expect("the boot folder can be written");
 }
 
+/// Puts a program for BIOS, a network boot program or a disk's first sector alike: it says the marker and a word on the serial port.
+///
+/// # Panics
+/// When the file cannot be written.
+pub fn put_bios_program(file: &Path, word: &str) {
+    let mut sector = vec![
+        0x31, 0xc0, // xor ax, ax
+        0x8e, 0xd8, // mov ds, ax
+        0xbe, 0x15, 0x7c, // mov si, text
+        0xac, // next: lodsb
+        0x84, 0xc0, // test al, al
+        0x74, 0x06, // jz end
+        0xba, 0xf8, 0x03, // mov dx, 3f8h
+        0xee, // out dx, al
+        0xeb, 0xf5, // jmp next
+        0xf4, // end: hlt
+        0xeb, 0xfd, // jmp end
+    ];
+    sector.extend(format!("\r\n{} {word}\r\n\0", crate::payload::MARKER).bytes());
+    sector.resize(510, 0);
+    sector.extend([0x55, 0xaa]);
+    fs::write(file, sector).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+}
+
 /// Puts a GRUB for ARM64. Its package is unpacked, not installed: it is of another architecture than this host.
 ///
 /// # Panics

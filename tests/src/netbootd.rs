@@ -50,6 +50,14 @@ impl Netbootd {
     /// # Panics
     /// When it does not become ready.
     pub fn start(lab: &Lab, root: &Path, configuration: &str) -> Self {
+        Self::start_with(lab, root, configuration, &[])
+    }
+
+    /// The same, with an environment.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn start_with(lab: &Lab, root: &Path, configuration: &str, environment: &[(&str, PathBuf)]) -> Self {
         let (file, state) = (lab.folder().join("netbootd.toml"), lab.folder().join("state"));
         let head = format!(
             "[server]\nstate-dir = {:?}\nlog-level = \"debug\"\ninterfaces = [\"lan0\"]\n[boot]\nroot = {:?}\n",
@@ -60,7 +68,11 @@ impl Netbootd {
         let mut command = lab.command("server", &program());
         let process = Process::start(
             "netbootd",
-            command.args(["serve", "--config"]).arg(&file).envs(object_storage::KEYS),
+            command
+                .args(["serve", "--config"])
+                .arg(&file)
+                .envs(object_storage::KEYS)
+                .envs(environment.iter().cloned()),
         );
         process.wait_for(" ready ", Duration::from_secs(20));
         Netbootd { process, root: root.to_owned() }

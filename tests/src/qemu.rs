@@ -1,9 +1,13 @@
 //! Emulated machines with real firmware, without KVM.
 
 use std::fs;
-use std::path::Path;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::payload::MARKER;
 use crate::{Lab, Process};
@@ -30,6 +34,7 @@ pub enum Firmware {
 #[derive(Debug)]
 pub struct Machine {
     process: Process,
+    monitor: PathBuf,
 }
 
 /// Emulation takes seconds for what takes hardware a moment, and CI has two cores for two machines.
@@ -43,13 +48,22 @@ impl Machine {
     /// # Panics
     /// When QEMU or the firmware is not installed.
     pub fn start(lab: &Lab, firmware: Firmware, bridge: &str) -> Self {
+        Self::start_as(lab, firmware, bridge, next_number(), None)
+    }
+
+    /// Switches on the machine of a number: 52:54:00:4c:01:NN and 4c4c4544-0042-3510-8053-5254004c01NN, as often as wanted. A disk image, or a
+    /// folder that stands for one, is what it boots from when the network gives it nothing.
+    ///
+    /// # Panics
+    /// When QEMU or the firmware is not installed.
+    pub fn start_as(lab: &Lab, firmware: Firmware, bridge: &str, number: u8, disk: Option<&Path>) -> Self {
         let tap = lab.add_tap(bridge);
-        let number = next_number();
+        let monitor = lab.folder().join(format!("{tap}.monitor"));
         let arm64 = firmware == Firmware::Arm64Pxe;
         let emulator = if arm64 { "qemu-system-aarch64" } else { "qemu-system-x86_64" };
         let mut command = lab.command_at_switch(emulator);
-        command
-            .args(["-accel", "tcg", "-m", "512", "-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        command.args(["-accel", "tcg", "-m", "512", "-display", "none", "-serial", "stdio"]);
+        command.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
         command
             .args(["-no-reboot", "-nodefaults", "-uuid"])
             .arg(format!("4c4c4544-0042-3510-8053-5254004c01{number:02x}"));
@@ -60,9 +74,16 @@ impl Machine {
         };
         // UEFI brings its own network stack; without the ROM it is the one that boots.
         let rom = if matches!(firmware, Firmware::Bios { .. }) { "" } else { ",romfile=" };
-        command.arg("-device").arg(format!("{card},netdev=n0,mac=52:54:00:4c:01:{number:02x}{rom}"));
+        command
+            .arg("-device")
+            .arg(format!("{card},netdev=n0,mac=52:54:00:4c:01:{number:02x}{rom},bootindex=0"));
+        if let Some(disk) = disk {
+            let kind = if disk.is_dir() { "fat:rw:" } else { "" };
+            let drive = format!("if=none,id=d0,format=raw,file={kind}{}", disk.display());
+            command.args(["-drive", &drive, "-device", "virtio-blk-pci,drive=d0,bootindex=1"]);
+        }
         match firmware {
-            Firmware::Bios { .. } => drop(command.args(["-machine", "pc", "-boot", "n"])),
+            Firmware::Bios { .. } => drop(command.args(["-machine", "pc"])),
             Firmware::UefiPxe | Firmware::UefiHttp => {
                 command.args(["-machine", "q35"]);
                 put_firmware(&mut command, lab, number, OVMF, ["OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"]);
@@ -94,7 +115,28 @@ impl Machine {
             command.arg("-fw_cfg").arg(supported("IPv6PXESupport", false));
             command.arg("-fw_cfg").arg(supported("IPv4PXESupport", firmware != Firmware::UefiHttp));
         }
-        Machine { process: Process::start("qemu", &mut command) }
+        Machine { process: Process::start("qemu", &mut command), monitor }
+    }
+
+    /// Presses keys on its keyboard, by QEMU's names, one after the other.
+    ///
+    /// # Panics
+    /// When QEMU does not listen.
+    pub fn press(&self, keys: &[&str]) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut monitor = loop {
+            match UnixStream::connect(&self.monitor) {
+                Ok(monitor) => break monitor,
+                Err(error) => assert!(Instant::now() < deadline, "QEMU's monitor: {error}"),
+            }
+            thread::yield_now();
+        };
+        for key in keys {
+            writeln!(monitor, "sendkey {key}").unwrap_or_else(|error| panic!("QEMU's monitor: {error}"));
+        }
+        // Read to its end: a connection that closes too early takes its commands with it.
+        let heard = monitor.shutdown(Shutdown::Write).and_then(|()| monitor.read_to_end(&mut Vec::new()));
+        heard.unwrap_or_else(|error| panic!("QEMU's monitor: {error}"));
     }
 
     /// Waits until the payload speaks.

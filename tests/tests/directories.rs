@@ -250,6 +250,48 @@ fn the_site_is_asked_by_kerberos_and_decides_as_its_own_servers_do() {
     has(&text, &["as a duplicate", "MacCount=1 GuidCount=0", "required"]);
     assert!(admin.asked().iter().any(|asked| asked.contains("$skip=2")), "pages are followed");
     assert!(admin.asked().iter().all(|asked| !asked.contains("PXEPassword")));
+    // Macs: one that is enrolled and has a deployment, and one that nobody knows.
+    let macs = configmgr.replace("[configmgr]\n", "[configmgr]\nmacs = true\n");
+    let ask_as_mac = |mac: &str| site.explain(&macs, &["--mac", mac, "--class", "bsdp"], &kerberos);
+    has(&ask_as_mac("00:15:5d:00:19:01"), &["is offered the images", "as PC0001"]);
+    has(&ask_as_mac("a8:20:66:12:34:56"), &["unknown-machine"]);
+    admin.set(
+        "SMS_Collection",
+        vec![json!({ "CollectionID": "PS100014", "Name": "Unknown Mac OS X Systems", "MemberCount": 0 })],
+    );
+    has(
+        &ask_as_mac("a8:20:66:12:34:56"),
+        &["is offered the images", "treats it as Unknown Mac OS X Systems"],
+    );
+    // A running server that has an answer uses it when the site is down, but starts nothing Required by it.
+    let running =
+        format!("[dhcp]\nmode = \"off\"\n{}", configmgr.replace("[policy]\n", "[policy]\ncache = \"0s\"\n"));
+    let netbootd = Netbootd::start_with(&site.lab, &site.root, &running, &kerberos);
+    let config = site.lab.folder().join("netbootd.toml").display().to_string();
+    let asked_of_it = |mac: &str, guid: &str| {
+        let words = [&program(), "explain", "--mac", mac, "--uuid", guid, "--config", &config];
+        String::from_utf8(site.lab.run("server", &words.map(AsRef::as_ref)).stdout).unwrap()
+    };
+    let (required, available) =
+        ("4C4C4544-0057-5810-804A-C3C04F463701", "4C4C4544-0057-5810-804A-C3C04F463702");
+    has(&asked_of_it("00:15:5d:00:19:01", required), &["boots PS100005", "required"]);
+    has(&asked_of_it("00:15:5d:00:19:02", available), &["boots PS100005", "available"]);
+    admin.break_down(true);
+    has(&asked_of_it("00:15:5d:00:19:02", available), &["is out of reach", "boots PS100005", "available"]);
+    has(&asked_of_it("00:15:5d:00:19:01", required), &["is out of reach", "stale-answer"]);
+    let words = [&program(), "forget", "00:15:5d:00:19:02", "--config", &config];
+    assert!(site.lab.run("server", &words.map(AsRef::as_ref)).status.success());
+    has(&asked_of_it("00:15:5d:00:19:02", available), &["directory-down"]);
+    admin.break_down(false);
+    drop(netbootd);
+    // Five megabytes of collections are read, and change nothing.
+    let many = (0..20_000).map(|n| member(16_777_203, &format!("PS1{n:05}-{}", "x".repeat(200))));
+    let usual = [member(16_777_201, "PS100014"), member(2_046_820_353, "SMS000US")];
+    admin.set("SMS_FullCollectionMembership", many.chain(usual).collect());
+    admin.page_by(20_000);
+    has(&ask(&configmgr, 3, 3), &["no-deployment"]);
+    has(&ask(&configmgr, 1, 1), &["required"]);
+    admin.page_by(2);
     // Password instead of keytab.
     let password = format!("{head}user = \"netbootd@NB.TEST\"\npassword-file = \"domain-password\"\n");
     has(&ask(&password, 1, 1), &["required"]);

@@ -7,12 +7,15 @@ use std::time::Duration;
 use pxe_policy::Settings;
 
 use super::Bind;
+use crate::dhcp::boot_info::LocalBoot;
 
 /// How decisions are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// What the decision itself looks at.
     pub settings: Settings,
+    /// How machines are sent to their disks.
+    pub local_boot: LocalBoot,
     /// How long a packet waits for the directories.
     pub deadline: Duration,
     /// How long their answers count.
@@ -34,6 +37,8 @@ pub struct ConfigMgr {
     pub distribution_point: Option<String>,
     /// Whether unknown computers are served; None leaves that to the distribution point's setting.
     pub unknown_computers: Option<bool>,
+    /// Whether Macs need a deployment as well.
+    pub macs: bool,
 }
 
 /// Active Directory, or another LDAP directory with its schema.

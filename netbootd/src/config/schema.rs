@@ -14,7 +14,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub use directories::Bind;
-pub(super) use directories::{ActiveDirectory, ConfigMgr, Devices, Policy, Prompt, UnknownMachines};
+pub(super) use directories::{
+    ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, Prompt, UnknownMachines,
+};
 pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]

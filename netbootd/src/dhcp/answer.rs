@@ -91,7 +91,7 @@ impl Answer {
             Decision::Boot(boot) => self.event.image = boot.image.clone(),
             Decision::LocalBoot => self.event.decision = Answered::LocalBoot,
             Decision::Wait => self.event.decision = Answered::Wait,
-            Decision::Ignore => {}
+            Decision::Images | Decision::Ignore => {}
         }
         self.event.machine = verdict.machine.as_ref().map(|known| known.name.clone());
         self.event.deployment = verdict.deployment.as_ref().map(|deployed| deployed.id.clone());
@@ -115,6 +115,14 @@ impl Answer {
     /// Marks the reply as the one that names the boot file, and so gives the deployment away.
     pub fn giving(mut self, request: &BootRequest, verdict: &Verdict) -> Self {
         self.gives = verdict.deployment.clone().map(|deployed| (deployed, request.mac));
+        self
+    }
+
+    /// Tells another decision than the kind of the reply says.
+    pub fn told_as(mut self, decision: Answered) -> Self {
+        if self.reply.is_some() {
+            self.event.decision = decision;
+        }
         self
     }
 

@@ -15,6 +15,18 @@ pub struct BootService {
     pub style: OfferStyle,
     /// The port of the HTTP service, for URLs.
     pub http_port: u16,
+    /// How machines are sent to their disks.
+    pub local_boot: LocalBoot,
+}
+
+/// How machines are sent to their disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LocalBoot {
+    /// They hear nothing, and give up after a while.
+    #[default]
+    Silence,
+    /// By a menu whose one line is the disk, and that waits for nobody.
+    Menu,
 }
 
 /// How a proxy offers to PXE firmware.
@@ -108,6 +120,18 @@ pub fn menu(words: &str, local: Ipv4Addr) -> PxeOptions {
     ])
 }
 
+/// The menu that sends a machine to its disk at once.
+pub fn to_disk() -> PxeOptions {
+    let disk = MenuEntry { kind: LOCAL_BOOT_ITEM, text: b"Boot from disk".to_vec() };
+    PxeOptions(vec![
+        PxeOption::DiscoveryControl(DiscoveryControl(
+            DiscoveryControl::NO_BROADCAST | DiscoveryControl::NO_MULTICAST | DiscoveryControl::ONLY_LISTED,
+        )),
+        PxeOption::BootMenu(vec![disk]),
+        PxeOption::MenuPrompt(MenuPrompt { timeout: 0, text: b"Boot from disk".to_vec() }),
+    ])
+}
+
 /// The boot item that a request on port 4011 names, to be echoed.
 pub fn chosen_item(packet: &Packet) -> Option<PxeOptions> {
     let item =
@@ -145,7 +169,8 @@ mod tests {
             (boot("https://boot.example/a.efi", Via::Http, None), 80, "https://boot.example/a.efi"),
         ];
         for (boot, http_port, told) in table {
-            assert_eq!(boot_file(&boot, local, BootService { style: OfferStyle::Binl, http_port }), told);
+            let service = BootService { style: OfferStyle::Binl, http_port, local_boot: LocalBoot::Silence };
+            assert_eq!(boot_file(&boot, local, service), told);
         }
     }
 }

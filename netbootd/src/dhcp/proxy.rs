@@ -3,12 +3,12 @@
 use pxe_policy::option43::PxeOptions;
 use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict};
 
-use super::boot_info::{self, BootService, OfferStyle};
+use super::boot_info::{self, BootService, LocalBoot, OfferStyle};
 use super::intake::boot_request;
 use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
 use super::{Answer, Arrival, Destination, Packet};
-use crate::event::Proto;
+use crate::event::{Answered, Proto};
 
 /// Answers a packet on port 67. Only a DISCOVER of a machine that wants to boot from the network gets a reply: everything else
 /// belongs to the DHCP server.
@@ -33,7 +33,8 @@ pub fn answer(
     let answer = silence(verdict.reason).explained(&request, &verdict);
     match &verdict.decision {
         Decision::Boot(_) => offer(answer, packet, arrival, service, &request, &verdict),
-        Decision::LocalBoot | Decision::Wait | Decision::Ignore => answer,
+        Decision::LocalBoot if to_disk_by_menu(service, &request) => to_disk(answer, packet, arrival),
+        Decision::LocalBoot | Decision::Wait | Decision::Images | Decision::Ignore => answer,
     }
 }
 
@@ -67,6 +68,20 @@ fn offer(
     }
     answer.event.boot_file = Some(told);
     answer.with_reply(MessageType::Offer, reply, Destination::of_reply(packet, None), local)
+}
+
+fn to_disk(answer: Answer, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
+    let reply = ReplyBuilder::new(packet, MessageType::Offer, arrival.local).without_client_addr();
+    let menu = boot_info::to_disk();
+    let reply =
+        boot_info::put_flavour(reply, packet, Class::Pxe, true, Some(&menu)).next_server(arrival.local);
+    let to = Destination::of_reply(packet, None);
+    answer.with_reply(MessageType::Offer, reply, to, arrival.local).told_as(Answered::LocalBoot)
+}
+
+/// Whether the machine is told by a menu that it goes to its disk; HTTP boot has none.
+pub(super) fn to_disk_by_menu(service: BootService, request: &BootRequest) -> bool {
+    service.local_boot == LocalBoot::Menu && matches!(request.class, Class::Pxe | Class::Ipxe)
 }
 
 /// HTTP boot and iPXE take the file from the offer in either style; PXE firmware asks port 4011 for it, as with WDS.

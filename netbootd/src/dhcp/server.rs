@@ -8,9 +8,9 @@ use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict};
 use super::boot_info::{self, BootService, OfferStyle};
 use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
-use super::{Answer, Arrival, Destination, Packet};
+use super::{Answer, Arrival, Destination, Packet, proxy};
 use crate::config::Subnet;
-use crate::event::Proto;
+use crate::event::{Answered, Proto};
 
 /// What a lease says.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,7 @@ pub fn lease(
 ) -> Answer {
     let mut answer = Answer::silence(packet, arrival, Proto::Dhcp, Reason::Lease);
     let local = arrival.local;
+    let mut told = None;
     let mut reply = ReplyBuilder::new(packet, kind, local).give(terms.address);
     if kind == MessageType::Offer {
         reply = reply.without_client_addr();
@@ -43,7 +44,7 @@ pub fn lease(
     if let Some((request, verdict)) = boot {
         answer = answer.explained(request, verdict);
         if let Decision::Boot(boot) = &verdict.decision {
-            let told = boot_info::boot_file(boot, local, service);
+            let file = boot_info::boot_file(boot, local, service);
             let bypass = service.style == OfferStyle::Bypass && request.class == Class::Pxe;
             let options = match &boot.prompt {
                 Some(words) => Some(boot_info::menu(words, local)),
@@ -54,20 +55,29 @@ pub fn lease(
             if boot.prompt.is_some() {
                 reply = reply.next_server(local);
             } else {
-                reply = boot_info::put_boot_file(reply, packet, request.class, boot, &told, local);
+                reply = boot_info::put_boot_file(reply, packet, request.class, boot, &file, local);
                 // An offer is no more than that: the machine may take another one.
                 if kind == MessageType::Ack {
                     answer = answer.giving(request, verdict);
                 }
             }
-            answer.event.boot_file = Some(told);
-        } else {
+            answer.event.boot_file = Some(file);
+        } else if verdict.decision == Decision::LocalBoot && proxy::to_disk_by_menu(service, request) {
+            let menu = boot_info::to_disk();
+            reply =
+                boot_info::put_flavour(reply, packet, request.class, true, Some(&menu)).next_server(local);
+            told = Some(Answered::LocalBoot);
+        } else if verdict.rule.is_some() || verdict.machine.is_none() {
             answer.event.reason = Reason::Lease;
         }
     }
     reply = put_terms(reply, terms);
     answer.event.address = Some(terms.address);
-    answer.with_reply(kind, reply, Destination::of_reply(packet, Some(terms.address)), local)
+    let answer = answer.with_reply(kind, reply, Destination::of_reply(packet, Some(terms.address)), local);
+    match told {
+        Some(decision) => answer.told_as(decision),
+        None => answer,
+    }
 }
 
 /// Denies a request.

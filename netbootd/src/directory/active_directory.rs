@@ -322,6 +322,7 @@ mod tests {
             mac: MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]),
             uuid: "4C4C4544-0057-5810-804A-C3C04F463732".parse().ok(),
             arch: None,
+            is_mac: false,
         };
         assert_eq!(
             filter(&who),

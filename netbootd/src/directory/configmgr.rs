@@ -66,6 +66,10 @@ impl ConfigMgr {
             said.by_mac.push(record);
         }
         let known = |records: &[Record]| records.iter().any(|record| !record.retired);
+        if who.is_mac {
+            said.unknown = tables.unknown_macs.clone();
+            return Ok(said);
+        }
         if !known(&said.by_uuid) && !known(&said.by_mac) && self.serves_unknown(&tables) {
             said.unknown = match tables.unknown_object(who.arch) {
                 Some(object) => Some(self.record(&tables, object.clone()).await?),

@@ -297,6 +297,7 @@ mod tests {
             mac: mac.parse().unwrap(),
             uuid: uuid.map(|uuid| uuid.parse().unwrap()),
             arch: Some(ArchType::X64_UEFI),
+            is_mac: false,
         }
     }
 

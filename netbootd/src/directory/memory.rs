@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn who(n: u8) -> Identity {
-        Identity { mac: MacAddr([2, 0, 0, 0, 0, n]), uuid: None, arch: None }
+        Identity { mac: MacAddr([2, 0, 0, 0, 0, n]), uuid: None, arch: None, is_mac: false }
     }
 
     fn failed() -> Result<Said, Trouble> {
@@ -194,7 +194,7 @@ mod tests {
         let (memory, now) = (Memory::default(), Instant::now());
         for n in 0..MAX_MACHINES * 2 {
             let [_, _, a, b, c, d] = (n as u64).to_be_bytes()[2..].try_into().unwrap();
-            let who = Identity { mac: MacAddr([2, 0, a, b, c, d]), uuid: None, arch: None };
+            let who = Identity { mac: MacAddr([2, 0, a, b, c, d]), uuid: None, arch: None, is_mac: false };
             let at = now + Duration::from_millis(n as u64);
             assert!(matches!(memory.recall(&who, at, MINUTE), Recalled::Ask(..)));
             memory.keep(&who, &Ok(Said::default()), at);

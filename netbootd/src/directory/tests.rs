@@ -10,7 +10,12 @@ fn directories(text: &str, folder: &Path) -> Directories {
 }
 
 fn who() -> Identity {
-    Identity { mac: "52:54:00:12:34:56".parse().unwrap(), uuid: None, arch: Some(ArchType::X64_UEFI) }
+    Identity {
+        mac: "52:54:00:12:34:56".parse().unwrap(),
+        uuid: None,
+        arch: Some(ArchType::X64_UEFI),
+        is_mac: false,
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use pxe_policy::Class;
+use pxe_policy::{Class, Decision};
 use tracing::{debug, warn};
 
 use crate::address_server::AddressServer;
@@ -139,6 +139,11 @@ impl DhcpListener {
         tokio::spawn(async move {
             let arrival = Arrival::new(&listener.iface, to, from);
             let snapshot = listener.services.snapshot.load_full();
+            if snapshot.asks_for_macs()
+                && let Some(refused) = listener.refuses_mac(&packet, &arrival).await
+            {
+                return listener.services.recorder.record(Event::Decided(refused.event));
+            }
             let (reply, mut event) = netboot.answer(&snapshot, &packet, &arrival).await;
             if let Some(reply) = reply
                 && let Err(error) = listener.send(&reply).await
@@ -149,6 +154,15 @@ impl DhcpListener {
             listener.services.recorder.record(Event::MacAnswered(event));
             drop(permit);
         });
+    }
+
+    /// Silence, when the site does not let this Mac boot.
+    async fn refuses_mac(&self, packet: &Packet, arrival: &Arrival<'_>) -> Option<Answer> {
+        let request = boot_request(packet, arrival).ok()?;
+        let answers = self.services.consult(&request).await;
+        let verdict = self.services.judge(&request, &answers);
+        let refused = Answer::silence(packet, arrival, Proto::Bsdp, verdict.reason);
+        (verdict.decision != Decision::Images).then(|| refused.explained(&request, &verdict))
     }
 
     fn as_proxy(&self, packet: &Packet, arrival: &Arrival<'_>, answers: &[pxe_policy::Answer]) -> Answer {

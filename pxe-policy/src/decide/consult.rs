@@ -159,6 +159,9 @@ fn of_deployments(
         }
     }
     let asks = asks_for_key(request, settings.prompt, deployment.purpose);
+    if asks && request.class == Class::Http {
+        return Verdict::of(Decision::LocalBoot, Reason::NoMenu);
+    }
     let prompt = asks.then(|| deployment.label());
     let image = deployment.boot_image.as_ref().map(|image| image.id.clone());
     let via = Via::for_client(request.class, &file);
@@ -184,15 +187,15 @@ fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) ->
     paths.iter().find(|path| (site.available)(path)).cloned().ok_or(paths)
 }
 
-/// Whether somebody at the machine has to say so first, in the firmware's own menu. HTTP boot has none.
+/// Whether somebody at the machine has to say so first, in the firmware's own menu.
 fn asks_for_key(request: &BootRequest, prompt: Prompt, purpose: Purpose) -> bool {
     let bios = request.arch().is_some_and(|arch| arch.same_family(ArchType::X86_BIOS));
-    let has_menu = match prompt {
+    let wanted = match prompt {
         Prompt::None => false,
         Prompt::Bios => bios,
         Prompt::All => true,
     };
-    purpose == Purpose::Available && matches!(request.class, Class::Pxe | Class::Ipxe) && has_menu
+    purpose == Purpose::Available && wanted
 }
 
 /// Of the reasons why nothing was taken, the one that an operator should hear first.

@@ -380,7 +380,13 @@ fn table() -> Vec<Row> {
         Row {
             request: BootRequest { class: Class::Http, archs: vec![ArchType::X64_UEFI_HTTP], ..pc() },
             answers: vec![known(vec![available("PS120084")])],
-            ..row("UEFI HTTP boot has no menu", (UEFI, Reason::Available))
+            ..row("Available, UEFI HTTP boot", (UEFI, Reason::Available))
+        },
+        Row {
+            request: BootRequest { class: Class::Http, archs: vec![ArchType::X64_UEFI_HTTP], ..pc() },
+            answers: vec![known(vec![available("PS120084")])],
+            settings: Settings { prompt: Prompt::All, ..Settings::default() },
+            ..row("Available, UEFI HTTP boot, keys wanted of all: it has no menu", ("disk", Reason::NoMenu))
         },
     ]
 }

@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::super::finding::Finding;
 use super::super::schema::{self, Document};
 use super::super::{Account, ActiveDirectory, Bind, ConfigMgr, Policy, Secret};
+use crate::dhcp::boot_info::LocalBoot;
 
 /// How decisions are made, and how long answers count.
 pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy {
@@ -37,6 +38,10 @@ pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy
         abort_files: written.abort_file.0.clone(),
     };
     Policy {
+        local_boot: match written.local_boot {
+            schema::LocalBoot::Silence => LocalBoot::Silence,
+            schema::LocalBoot::Menu => LocalBoot::Menu,
+        },
         settings,
         deadline,
         cache: written.cache.as_ref().map_or(CACHE, |time| time.0.0),
@@ -83,6 +88,7 @@ pub(super) fn configmgr(
         account,
         distribution_point: written.distribution_point.clone(),
         unknown_computers: written.unknown_computers,
+        macs: written.macs,
     })
 }
 

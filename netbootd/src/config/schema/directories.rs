@@ -18,6 +18,7 @@ pub(in crate::config) struct Policy {
     pub(in crate::config) unknown_machines: UnknownMachines,
     pub(in crate::config) hidden_deployments: OneOrMany<String>,
     pub(in crate::config) prompt: Prompt,
+    pub(in crate::config) local_boot: LocalBoot,
     pub(in crate::config) abort_file: OneOrMany<String>,
     pub(in crate::config) same_boot: Option<Text<Lasting>>,
     pub(in crate::config) brake: Option<Brake>,
@@ -50,6 +51,14 @@ pub(in crate::config) enum Prompt {
     None,
 }
 
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::config) enum LocalBoot {
+    #[default]
+    Silence,
+    Menu,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(in crate::config) struct Devices {
@@ -66,6 +75,8 @@ pub(in crate::config) struct ConfigMgr {
     pub(in crate::config) keytab: Option<Spanned<PathBuf>>,
     pub(in crate::config) distribution_point: Option<String>,
     pub(in crate::config) unknown_computers: Option<bool>,
+    #[serde(default)]
+    pub(in crate::config) macs: bool,
 }
 
 #[derive(Debug, Deserialize)]

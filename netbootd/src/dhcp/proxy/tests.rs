@@ -6,7 +6,7 @@ use super::*;
 use crate::dhcp::testing::{BINL, SERVER, boot, broadcast, captured, lan, vectors};
 use crate::event::Answered;
 
-const BYPASS: BootService = BootService { style: OfferStyle::Bypass, http_port: 80 };
+const BYPASS: BootService = BootService { style: OfferStyle::Bypass, ..BINL };
 
 fn as_discover(id: &str) -> Packet {
     let bytes = crate::dhcp::testing::captured_bytes(id);

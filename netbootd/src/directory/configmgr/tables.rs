@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use pxe_policy::{
-    ArchType, BootImage, Deployment, Identifier, ImageArch, MacAddr, Purpose, SystemUuid, Trouble,
+    ArchType, BootImage, Deployment, Identifier, ImageArch, MacAddr, Purpose, Record, SystemUuid, Trouble,
 };
 use serde_json::Value;
 
 use super::client::Client;
-use super::wire::{Advertisement, BootImagePackage, DistributionPoint, System, TaskSequence, is_true};
+use super::wire::{
+    Advertisement, BootImagePackage, Collection, DistributionPoint, System, TaskSequence, is_true,
+};
 use super::{Identity, Screened};
 
 /// The site's tables.
@@ -19,6 +21,8 @@ pub struct Tables {
     points: Vec<DistributionPoint>,
     duplicate_guids: HashSet<SystemUuid>,
     duplicate_macs: HashSet<MacAddr>,
+    /// What is deployed to Macs that are not enrolled.
+    pub(super) unknown_macs: Option<Record>,
 }
 
 impl Tables {
@@ -34,8 +38,12 @@ impl Tables {
             client.list(DistributionPoint::CLASS, "IsPXE eq true", DistributionPoint::FIELDS).await?;
         let guids: Vec<Value> = client.list("SMS_CommonSmbiosGuids", "", &[]).await?;
         let macs: Vec<Value> = client.list("SMS_CommonMacAddresses", "", &[]).await?;
+        let collections: Vec<Collection> =
+            client.list(Collection::CLASS, &format!("Name eq '{UNKNOWN_MACS}'"), Collection::FIELDS).await?;
+        let by_collection = join(advertisements, &sequences, &images);
         Ok(Tables {
-            by_collection: join(advertisements, &sequences, &images),
+            unknown_macs: collections.first().map(|collection| unknown_macs(collection, &by_collection)),
+            by_collection,
             unknown,
             points,
             duplicate_guids: strings(&guids).filter_map(|text| text.parse().ok()).collect(),
@@ -99,6 +107,19 @@ impl Tables {
     }
 }
 
+/// The collection is a hook for deployments, and has no members.
+fn unknown_macs(collection: &Collection, deployments: &HashMap<String, Vec<Deployment>>) -> Record {
+    if collection.membercount.unwrap_or(0) != 0 {
+        tracing::warn!("the collection {UNKNOWN_MACS:?} has members; it must stay empty");
+    }
+    Record {
+        key: collection.collectionid.clone(),
+        name: UNKNOWN_MACS.to_owned(),
+        deployments: deployments.get(&collection.collectionid).cloned().unwrap_or_default(),
+        ..Record::default()
+    }
+}
+
 pub(super) fn join(
     advertisements: Vec<Advertisement>,
     sequences: &[TaskSequence],
@@ -148,6 +169,9 @@ fn arch(value: Option<&Value>) -> Option<ImageArch> {
         _ => None,
     }
 }
+
+/// The collection that stands for Macs which are not enrolled, by the name that Parallels Mac Management gives it.
+const UNKNOWN_MACS: &str = "Unknown Mac OS X Systems";
 
 /// Every string in a list of objects: the names of these classes' members were not seen.
 fn strings(rows: &[Value]) -> impl Iterator<Item = &str> {

@@ -156,6 +156,19 @@ impl DistributionPoint {
         &["Name", "ServerName", "SiteCode", "IsPXE", "IsActive", "SupportUnknownMachines", "ResponseDelay"];
 }
 
+/// `SMS_Collection`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Collection {
+    pub(super) collectionid: String,
+    #[serde(default)]
+    pub(super) membercount: Option<u64>,
+}
+
+impl Collection {
+    pub(super) const CLASS: &'static str = "SMS_Collection";
+    pub(super) const FIELDS: &'static [&'static str] = &["CollectionID", "Name", "MemberCount"];
+}
+
 /// A page of a list.
 #[derive(Debug)]
 pub(super) struct Page {
