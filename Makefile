@@ -33,6 +33,7 @@ lint: tools
 bench: packages
 	cargo build --release -p bench
 	target/release/bench-store
+	target/release/bench-policy
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools

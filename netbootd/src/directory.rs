@@ -70,7 +70,7 @@ pub enum Source {
     /// Configuration Manager's AdminService.
     ConfigMgr(Box<ConfigMgr>),
     /// Active Directory, or another LDAP directory with its schema.
-    ActiveDirectory(ActiveDirectory),
+    ActiveDirectory(Box<ActiveDirectory>),
 }
 
 impl Source {
@@ -113,7 +113,11 @@ impl Directories {
             add("configmgr", Source::ConfigMgr(Box::new(ConfigMgr::open(site, policy.cache)?)), limits);
         }
         if let Some(directory) = &config.active_directory {
-            add("active-directory", Source::ActiveDirectory(ActiveDirectory::open(directory)?), limits);
+            add(
+                "active-directory",
+                Source::ActiveDirectory(Box::new(ActiveDirectory::open(directory)?)),
+                limits,
+            );
         }
         Ok(Directories { all, deadline: policy.deadline })
     }
@@ -166,7 +170,7 @@ impl Directory {
             return Asked::Answered(Box::new(self.answer(Ok(file.ask(who)), Duration::ZERO)));
         }
         match self.memory.recall(who, now, self.limits.fresh) {
-            Recalled::Fresh(said, age) => Asked::Answered(Box::new(self.answer(Ok(said), age))),
+            Recalled::Fresh(said, age) => Asked::Answered(Box::new(self.answer(Ok(*said), age))),
             Recalled::Resting(detail) => {
                 let trouble = Trouble::new(TroubleKind::Resting, detail);
                 Asked::Answered(Box::new(self.old_or(who, now, trouble)))

@@ -239,7 +239,7 @@ pub(super) struct Match {
     pub(super) subnet: OneOrMany<Text<Ipv4Net>>,
     pub(super) relay: OneOrMany<Text<Ipv4Addr>>,
     pub(super) iface: OneOrMany<String>,
-    pub(super) boundary: OneOrMany<Spanned<String>>,
+    pub(super) boundary: Option<Spanned<OneOrMany<String>>>,
     pub(super) known: Option<bool>,
 }
 

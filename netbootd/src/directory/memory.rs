@@ -33,7 +33,7 @@ type Pending = watch::Receiver<Option<Result<Said, Trouble>>>;
 /// What is known of a machine.
 pub(super) enum Recalled {
     /// This, of that age.
-    Fresh(Said, Duration),
+    Fresh(Box<Said>, Duration),
     /// Nothing, and the directory is being left alone, for this reason.
     Resting(String),
     /// Nothing yet: somebody is asking.
@@ -50,7 +50,7 @@ impl Memory {
                 if let Some((said, at)) = &entry.said
                     && now.saturating_duration_since(*at) <= fresh
                 {
-                    return Recalled::Fresh(said.clone(), now.saturating_duration_since(*at));
+                    return Recalled::Fresh(Box::new(said.clone()), now.saturating_duration_since(*at));
                 }
                 if let Some(pending) = &entry.pending {
                     return Recalled::Pending(pending.clone());

@@ -424,6 +424,7 @@ fn every_row_is_decided_as_it_says() {
             Decision::Boot(boot) => boot.file.clone(),
             Decision::LocalBoot => "disk".into(),
             Decision::Wait => "wait".into(),
+            Decision::Images => "images".into(),
             Decision::Ignore => "silence".into(),
         };
         assert_eq!((got.as_str(), verdict.reason), row.wants, "{}: {:?}", row.what, verdict.evidence);

@@ -99,26 +99,31 @@ fn matches(written: &schema::Match, document: &Document, findings: &mut Vec<Find
         subnet: values(&written.subnet),
         relay: values(&written.relay),
         iface: written.iface.0.clone(),
-        boundary: written.boundary.0.iter().flat_map(|text| boundary(text, document, findings)).collect(),
+        boundary: boundary(written.boundary.as_ref(), document, findings),
         known: written.known,
     }
 }
 
-/// The ranges of a boundary that is named, or the range that is written.
-fn boundary(text: &Spanned<String>, document: &Document, findings: &mut Vec<Finding>) -> Vec<AddressRange> {
-    if let Some(ranges) = document.boundary.get(text.get_ref()) {
-        return ranges.0.iter().map(|range| range.0).collect();
-    }
-    match text.get_ref().parse() {
-        Ok(range) => vec![range],
-        Err(_) => {
-            let message =
-                format!("there is no boundary {:?}, and it is no range of addresses", text.get_ref());
-            let finding = Finding::error(text.span(), message);
-            findings.push(finding.help("write [boundary] and a line name = \"10.7.0.10-10.7.3.250\""));
-            Vec::new()
+/// The ranges of the boundaries that are named, and the ranges that are written.
+fn boundary(
+    written: Option<&Spanned<schema::OneOrMany<String>>>,
+    document: &Document,
+    findings: &mut Vec<Finding>,
+) -> Vec<AddressRange> {
+    let Some(written) = written else { return Vec::new() };
+    let mut ranges = Vec::new();
+    for text in &written.get_ref().0 {
+        match (document.boundary.get(text), text.parse()) {
+            (Some(named), _) => ranges.extend(named.0.iter().map(|range| range.0)),
+            (None, Ok(range)) => ranges.push(range),
+            (None, Err(_)) => {
+                let message = format!("there is no boundary {text:?}, and it is no range of addresses");
+                let finding = Finding::error(written.span(), message);
+                findings.push(finding.help("write [boundary] and a line name = \"10.7.0.10-10.7.3.250\""));
+            }
         }
     }
+    ranges
 }
 
 fn generated(
