@@ -22,6 +22,7 @@ pub use finding::{Finding, Findings, Severity};
 pub use schema::{Bind, LogFormat, Mode, Ports};
 
 use crate::dhcp::boot_info::OfferStyle;
+use crate::winpe;
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Config {
     pub netboot: Netboot,
     /// The image store.
     pub store: Store,
+    /// How Windows PE is fetched.
+    pub winpe: winpe::Settings,
     /// The folders of the boot tree.
     pub mounts: Vec<Mount>,
     /// Who is left out, and which GUIDs tell nothing.
@@ -65,6 +68,8 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// How log lines look.
     pub log: LogFormat,
+    /// Where they go; None for the standard error.
+    pub log_file: Option<PathBuf>,
     /// The least important line that is written.
     pub log_level: tracing::Level,
 }

@@ -9,8 +9,10 @@ use pxe_policy::{BootRequest, MacAddr};
 
 use crate::event::Refusal;
 use crate::files::Files;
+use crate::machines::Machine;
 use crate::services::{Services, Snapshot};
 use crate::template::{self, Asker, Stored};
+use crate::winpe;
 
 /// A file that a client may have.
 #[derive(Debug)]
@@ -76,7 +78,7 @@ impl Content {
             Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(&spelled).to_owned() }),
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),
-                None => Err(refused(&OpenError::NotFound)),
+                None => of_image(&snapshot, &spelled, asker.machine.as_deref()),
             },
             Err(error) => Err(refused(&error)),
         }
@@ -152,6 +154,23 @@ pub fn available(snapshot: &Snapshot, path: &str, request: &BootRequest) -> bool
     let generated =
         |fallback| template::find(&snapshot.config.files, path, Some(request), fallback).is_some();
     generated(false) || generated(true) || snapshot.files.open_raw(path.as_bytes()).is_ok()
+}
+
+/// A boot manager's file, from the image that the machine was told to boot.
+fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Result<Content, Refused> {
+    let not_found = || refused(&OpenError::NotFound);
+    let machine = machine.ok_or_else(not_found)?;
+    let folder = winpe::image_folder(machine).ok_or_else(not_found)?;
+    let inside = format!("{folder}/{}", path.trim_start_matches('/'));
+    match snapshot.files.open_raw(inside.as_bytes()) {
+        Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(path).to_owned() }),
+        Err(OpenError::NotFound) => {
+            let bytes = winpe::configuration(path, machine, &snapshot.files, snapshot.config.winpe);
+            let bytes = bytes.ok_or_else(not_found)?;
+            Ok(Content::generated(bytes, Some("application/octet-stream".to_owned())))
+        }
+        Err(error) => Err(refused(&error)),
+    }
 }
 
 /// PXELINUX puts the hardware address into the name: `pxelinux.cfg/01-52-54-00-12-34-56`.

@@ -1,5 +1,6 @@
 //! What the daemon did, one value an event: the same values feed the log, the counters and the console.
 
+mod cmtrace;
 mod log;
 mod mac;
 mod recorder;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use pxe_policy::{ArchType, Class, MacAddr, Reason, SystemUuid};
 
+pub use cmtrace::CmTrace;
 pub use mac::{ImageFolderRead, MacAnswered};
 pub use recorder::{Counters, Recorded, Recorder};
 

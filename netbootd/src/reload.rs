@@ -60,7 +60,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         [
             ("server.interfaces", format!("{:?}", config.server.interfaces)),
             ("server.state-dir", format!("{:?}", config.server.state_dir)),
-            ("server.log", format!("{:?} {:?}", config.server.log, config.server.log_level)),
+            (
+                "server.log",
+                format!("{:?} {:?} {:?}", config.server.log, config.server.log_level, config.server.log_file),
+            ),
             ("dhcp.mode", format!("{:?}", config.dhcp.mode)),
             ("dhcp.ports", format!("{:?}", config.dhcp.ports)),
             ("dhcp.subnet", format!("{:?}", config.dhcp.subnets)),

@@ -1,5 +1,6 @@
 //! `netbootd serve`: binds everything, starts the listeners, waits for the end.
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -10,12 +11,14 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::address_server::{self, AddressServer};
 use crate::cli::{Failure, ServeArgs, chosen_config, with_causes};
 use crate::config::{Config, LogFormat, Mode, Ports, Severity};
 use crate::console;
 use crate::directory::kerberos;
+use crate::event::CmTrace;
 use crate::files::Images;
 use crate::ledger::LedgerStore;
 use crate::listen::control::ControlListener;
@@ -40,7 +43,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         state_dir: args.state_dir.clone(),
     };
     let (config, findings, which) = chosen_config(&source)?;
-    start_log(&config, args.progress);
+    start_log(&config, args.progress)?;
     info!("running on {which}");
     for finding in findings.iter() {
         match finding.severity {
@@ -388,14 +391,24 @@ fn cannot_bind(error: &io::Error, port: u16, iface: Option<&Iface>) -> Failure {
     }
 }
 
-fn start_log(config: &Config, progress: bool) {
+fn start_log(config: &Config, progress: bool) -> Result<(), Failure> {
     // With --progress the steps are the output, and only what an operator should act on stands between them.
     let level = if progress { tracing::Level::WARN } else { config.server.log_level };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    let (writer, on_terminal) = match &config.server.log_file {
+        Some(path) => {
+            let file = File::options().create(true).append(true).open(path);
+            let file = file.map_err(|error| Failure::Unusable(format!("{}: {error}", path.display())))?;
+            (BoxMakeWriter::new(Arc::new(file)), false)
+        }
+        None => (BoxMakeWriter::new(io::stderr), io::stderr().is_terminal()),
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(writer).with_target(false);
     match config.server.log {
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Text => log.with_ansi(on_terminal).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::CmTrace => log.with_ansi(false).event_format(CmTrace).init(),
     }
+    Ok(())
 }
 
 /// How often the catalogue's time stamp is looked at.

@@ -143,7 +143,7 @@ impl Services {
                 decide(&request, &site)
             })
         };
-        verdict.evidence.splice(0..0, banned_guid.map(|guid| Evidence::GuidBanned { guid }));
+        verdict.evidence.splice(0..0, banned_guid.map(|(guid, by)| Evidence::GuidBanned { guid, by }));
         verdict
     }
 
@@ -209,7 +209,8 @@ mod tests {
         assert_eq!(decided("").rule.as_deref(), Some("by-guid"));
         let verdict = decided(&format!("banned-guids = [\"{GUID}\"]"));
         assert_eq!(verdict.rule.as_deref(), Some("by-mac"));
-        assert_eq!(verdict.evidence[0], Evidence::GuidBanned { guid: GUID.parse().unwrap() });
+        let guid = GUID.parse().unwrap();
+        assert_eq!(verdict.evidence[0], Evidence::GuidBanned { guid, by: format!("{GUID}, as printed") });
     }
 
     #[test]

@@ -110,3 +110,13 @@ fn a_long_command_shows_a_bar_on_a_terminal_and_lines_elsewhere() {
     let lines = String::from_utf8(elsewhere.stderr).unwrap();
     assert!(lines.contains("2.86 MiB of 2.86 MiB") && !lines.contains('\u{1b}'), "{lines:?}");
 }
+
+#[test]
+fn a_machines_story_is_read_from_configmgrs_log() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let told = netbootd(&["explain", "--mac", "00-15-5d-00-19-ca", "--smspxe", "smspxe.log"], &data);
+    assert_eq!(told.status.code(), Some(0), "{}", String::from_utf8_lossy(&told.stderr));
+    golden("smspxe.stdout", &String::from_utf8(told.stdout).unwrap());
+    let nothing = netbootd(&["explain", "--mac", "02:00:00:00:00:01", "--smspxe", "smspxe.log"], &data);
+    assert_eq!(nothing.status.code(), Some(1));
+}

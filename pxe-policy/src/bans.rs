@@ -3,15 +3,15 @@
 //! As Configuration Manager's operators know them: a banned GUID refuses nobody, it is only left out of the lookup, so that the
 //! hardware address alone decides; a MAC on the ignore list is never served, no matter what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{BootRequest, InvalidUuid, MacAddr, SystemUuid};
 
 /// What is banned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bans {
-    /// GUIDs that many machines share (`BannedGuids`).
-    pub guids: BTreeSet<SystemUuid>,
+    /// GUIDs that many machines share (`BannedGuids`), each with the entry that means it and how that is read.
+    pub guids: BTreeMap<SystemUuid, String>,
     /// Machines that are never served (`MACIgnoreListFile`).
     pub macs: BTreeSet<MacAddr>,
 }
@@ -21,8 +21,8 @@ pub struct Bans {
 pub struct Screened {
     /// Without its GUID when that is banned.
     pub request: BootRequest,
-    /// The GUID that was left out.
-    pub banned_guid: Option<SystemUuid>,
+    /// The GUID that was left out, and the entry that says so.
+    pub banned_guid: Option<(SystemUuid, String)>,
     /// Whether the machine is on the ignore list.
     pub ignored: bool,
 }
@@ -30,13 +30,26 @@ pub struct Screened {
 impl Bans {
     /// Takes out of a request what is banned.
     pub fn screen(&self, request: &BootRequest) -> Screened {
-        let banned_guid = request.uuid.filter(|uuid| self.guids.contains(uuid));
+        let banned_guid = request.uuid.and_then(|uuid| Some((uuid, self.guids.get(&uuid)?.clone())));
         let ignored = self.macs.contains(&request.mac);
         let mut request = request.clone();
         if banned_guid.is_some() {
             request.uuid = None;
         }
         Screened { request, banned_guid, ignored }
+    }
+
+    /// Bans the GUIDs that an entry means; gives them.
+    pub fn ban(&mut self, text: &str) -> Result<Vec<SystemUuid>, InvalidUuid> {
+        let meant = Self::guids_meant(text)?;
+        let readings = match meant.as_slice() {
+            [_, _] => ["read as printed", "read as bytes of the wire"],
+            _ => ["as printed", ""],
+        };
+        for (guid, reading) in meant.iter().zip(readings) {
+            self.guids.entry(*guid).or_insert_with(|| format!("{text}, {reading}"));
+        }
+        Ok(meant)
     }
 
     /// The GUIDs that a text means. With hyphens it is the form that tools print; without, Microsoft's tools mean the bytes of the wire and
@@ -87,10 +100,12 @@ mod tests {
 
     #[test]
     fn a_banned_guid_is_left_out_and_refuses_nobody() {
-        let bans = Bans { guids: Bans::guids_meant(GUID).unwrap().into_iter().collect(), ..Bans::default() };
+        let mut bans = Bans::default();
+        bans.ban(GUID).unwrap();
         let screened = bans.screen(&request());
         assert_eq!(screened.request, BootRequest { uuid: None, ..request() });
-        assert_eq!((screened.banned_guid, screened.ignored), (request().uuid, false));
+        assert_eq!(screened.banned_guid.map(|(guid, _)| guid), request().uuid);
+        assert!(!screened.ignored);
         assert_eq!(Bans::default().screen(&request()).request, request());
     }
 
@@ -106,6 +121,10 @@ mod tests {
         let texts: Vec<String> = meant.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["00112233-4455-6677-8899-aabbccddeeff", "33221100-5544-7766-8899-aabbccddeeff"]);
         assert_eq!(Bans::guids_meant("11111111111111111111111111111111").unwrap().len(), 1);
+        let mut bans = Bans::default();
+        bans.ban("00020003000400050006000700080009").unwrap();
+        let by = bans.screen(&request()).banned_guid.unwrap().1;
+        assert_eq!(by, "00020003000400050006000700080009, read as bytes of the wire");
         assert!(Bans::guids_meant("no").is_err());
     }
 }

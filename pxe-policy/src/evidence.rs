@@ -23,6 +23,8 @@ pub enum Evidence {
     GuidBanned {
         /// The GUID.
         guid: SystemUuid,
+        /// The entry that means it, and how it is read.
+        by: String,
     },
     /// The rule fits, but hands iPXE to a client that runs iPXE already.
     IpxeAgain {
@@ -143,9 +145,9 @@ impl fmt::Display for Evidence {
             Evidence::FilesMissing { rule, files } => {
                 write!(f, "rule {rule} fits, but none of its files is there: {}", files.join(", "))
             }
-            Evidence::GuidBanned { guid } => write!(
+            Evidence::GuidBanned { guid, by } => write!(
                 f,
-                "GUID {guid} is banned: the hardware address alone decides (GuidCount=0); the lookup inside Windows PE does not know this ban"
+                "GUID {guid} is banned ({by}): the hardware address alone decides (GuidCount=0); the lookup inside Windows PE does not know this ban"
             ),
             Evidence::IpxeAgain { rule } => {
                 write!(f, "rule {rule} fits, but would hand iPXE to a client that runs iPXE")

@@ -4,8 +4,8 @@
 //! [`decide`] joins them into a [`Verdict`]: one [`Decision`], one [`Reason`] and the evidence for it. The
 //! crate is pure: it takes values and returns values, and knows neither sockets nor clocks.
 //!
-//! [`option43`] holds the codec of the PXE vendor options (PXE 2.1 specification, section 2); [`option250`] and [`option243`] those of
-//! the boot programs of Windows and ConfigMgr.
+//! [`option43`] holds the codec of the PXE vendor options (PXE 2.1 specification, section 2); [`option250`], [`option243`] and [`option252`]
+//! those of the boot programs of Windows and ConfigMgr.
 
 mod arch;
 mod bans;
@@ -19,6 +19,7 @@ mod ledger;
 mod mac;
 pub mod option243;
 pub mod option250;
+pub mod option252;
 pub mod option43;
 mod range;
 mod reason;

@@ -29,6 +29,7 @@ struct Site {
     classes: Mutex<HashMap<String, Vec<Value>>>,
     asked: Mutex<Vec<String>>,
     is_broken: AtomicBool,
+    is_old: AtomicBool,
     page: AtomicUsize,
 }
 
@@ -73,6 +74,11 @@ impl AdminService {
     /// Makes every answer a failure, or ends that.
     pub fn break_down(&self, broken: bool) {
         self.site.is_broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// Makes it a site that cannot filter by one value of many, or ends that.
+    pub fn refuse_any(&self, old: bool) {
+        self.site.is_old.store(old, Ordering::SeqCst);
     }
 
     /// Changes how many rows a page has.
@@ -127,6 +133,9 @@ impl Site {
     fn answer(&self, method: &str, target: &str) -> (&'static str, Value) {
         if self.is_broken.load(Ordering::SeqCst) {
             return ("503 Service Unavailable", json!({ "error": { "message": "down" } }));
+        }
+        if self.is_old.load(Ordering::SeqCst) && target.contains("/any(") {
+            return ("400 Bad Request", json!({ "error": { "message": "The query is not valid." } }));
         }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let class = path.rsplit('/').next().unwrap_or_default();

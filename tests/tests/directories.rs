@@ -82,7 +82,7 @@ fn slapd_config(url: &str, more: &str) -> String {
 #[test]
 fn prestaged_computers_are_found_by_guid_and_by_address() {
     let mut site = Site::new();
-    let certificate = site.authority.sign("dc1", "DNS:dc1.nb.test,IP:10.77.0.8", 30);
+    let certificate = site.authority.sign("dc1", "DNS:dc1.nb.test,IP:10.77.0.8", 20);
     let computers = [
         ("PC01", BY_GUID, None),
         ("PC02", BY_MAC, Some("10.77.0.1\\boot.efi")),
@@ -113,7 +113,13 @@ fn prestaged_computers_are_found_by_guid_and_by_address() {
     assert!(doctor.status.success());
     has(
         &String::from_utf8(doctor.stdout).unwrap(),
-        &["dc1.nb.test is 10.77.0.8", "port 636 answers", "4 prestaged computers"],
+        &[
+            "dc1.nb.test is 10.77.0.8",
+            "port 636 answers",
+            "CN=dc1 is good for ",
+            "renew the certificate soon",
+            "4 prestaged computers",
+        ],
     );
 }
 
@@ -250,6 +256,17 @@ fn the_site_is_asked_by_kerberos_and_decides_as_its_own_servers_do() {
     has(&text, &["as a duplicate", "MacCount=1 GuidCount=0", "required"]);
     assert!(admin.asked().iter().any(|asked| asked.contains("$skip=2")), "pages are followed");
     assert!(admin.asked().iter().all(|asked| !asked.contains("PXEPassword")));
+    // A site that cannot filter by one address of many is asked by way of the adapters.
+    admin.refuse_any(true);
+    admin.set(
+        "SMS_G_System_NETWORK_ADAPTER",
+        vec![json!({ "ResourceID": 16_777_201, "MACAddress": "00:15:5D:00:19:01" })],
+    );
+    has(
+        &ask(&configmgr, 1, 77),
+        &["MacCount=1 GuidCount=0", "by its hardware address as PC0001", "required"],
+    );
+    admin.refuse_any(false);
     // Macs: one that is enrolled and has a deployment, and one that nobody knows.
     let macs = configmgr.replace("[configmgr]\n", "[configmgr]\nmacs = true\n");
     let ask_as_mac = |mac: &str| site.explain(&macs, &["--mac", mac, "--class", "bsdp"], &kerberos);

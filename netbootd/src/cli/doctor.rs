@@ -1,6 +1,7 @@
 //! `netbootd doctor`: each directory checked link by link, each with pass or the fact that fails.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,7 +13,8 @@ use super::{Failure, SiteArgs};
 use crate::config::{Bind, Config};
 use crate::directory::active_directory::{ActiveDirectory, host_of};
 use crate::directory::configmgr::ConfigMgr;
-use crate::directory::{Directories, Source, kerberos};
+use crate::directory::{Directories, Source, kerberos, tls};
+use crate::ledger::now;
 use crate::probe::block_on;
 
 /// `netbootd doctor`.
@@ -84,8 +86,10 @@ async fn check(config: &Config, directories: &Directories) -> Vec<Check> {
 async fn configmgr(part: &mut Part, site: &ConfigMgr, config: &Config) -> Option<()> {
     let url = site.client().url();
     let host = url.host_str().unwrap_or_default();
-    reach(part, host, url.port_or_known_default().unwrap_or(443)).await?;
-    // Without a ticket it says 401, over TLS: so far everything holds.
+    let port = url.port_or_known_default().unwrap_or(443);
+    reach(part, host, port).await?;
+    let ca = config.configmgr.as_ref().and_then(|site| site.ca.as_deref());
+    certificate(part, host, port, ca).await?;
     let (kerberos_wanted, service) = (
         config.configmgr.as_ref().is_some_and(|site| site.account.uses_kerberos()),
         site.client().service().to_owned(),
@@ -117,7 +121,11 @@ async fn active_directory(part: &mut Part, directory: &ActiveDirectory) -> Optio
     let secure = settings.url.starts_with("ldaps://");
     let port = settings.url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
     let host = host_of(&settings.url);
-    reach(part, host, port.unwrap_or(if secure { 636 } else { 389 })).await?;
+    let port = port.unwrap_or(if secure { 636 } else { 389 });
+    reach(part, host, port).await?;
+    if secure {
+        certificate(part, host, port, settings.ca.as_deref()).await?;
+    }
     if settings.bind == Bind::Gssapi {
         let (account, service) = (settings.account.clone(), format!("ldap/{host}"));
         let made = tokio::task::spawn_blocking(move || {
@@ -131,6 +139,26 @@ async fn active_directory(part: &mut Part, directory: &ActiveDirectory) -> Optio
     part.link("bind", directory.naming_context().await)?;
     let found = directory.prestaged().await;
     part.link("query", found.map(|found| format!("{} prestaged computers", found.len()))).map(drop)
+}
+
+/// A certificate that is good, and for long enough.
+async fn certificate(part: &mut Part, host: &str, port: u16, ca: Option<&Path>) -> Option<()> {
+    let shown = match tokio::time::timeout(PATIENCE, tls::handshake(host, port, ca)).await {
+        Ok(shown) => shown,
+        Err(_) => Err(Trouble::new(TroubleKind::Timeout, "no TLS handshake in time")),
+    };
+    let shown = match shown {
+        Ok(shown) => shown,
+        Err(trouble) => return part.link("tls", Err(trouble)).map(drop),
+    };
+    let days = (shown.until - i64::try_from(now()).unwrap_or(i64::MAX)) / 86_400;
+    part.link("tls", Ok(format!("{} is good for {days} days", shown.subject)))?;
+    if days < WARN_DAYS
+        && let Some(check) = part.checks.last_mut()
+    {
+        check.cure = Some("renew the certificate soon");
+    }
+    Some(())
 }
 
 async fn reach(part: &mut Part, host: &str, port: u16) -> Option<()> {
@@ -181,7 +209,7 @@ impl Part {
 /// GUIDs that should be banned: told, and never done unasked.
 fn suggestions(config: &Config) -> Vec<Check> {
     let known = SUGGESTED_BANS.iter().filter_map(|(text, _)| text.parse::<SystemUuid>().ok());
-    let open = known.filter(|uuid| !config.bans.guids.contains(uuid)).count();
+    let open = known.filter(|uuid| !config.bans.guids.contains_key(uuid)).count();
     let seen = match open {
         0 => "every GUID that is known to be shared is banned".to_owned(),
         open => format!("{open} GUIDs that many machines share are not banned; docs/policy.md lists them"),
@@ -190,3 +218,5 @@ fn suggestions(config: &Config) -> Vec<Check> {
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Certificates are spoken of this many days ahead.
+const WARN_DAYS: i64 = 30;

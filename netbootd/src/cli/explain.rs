@@ -1,5 +1,6 @@
 //! `netbootd explain`: the decision that would be taken now, step by step. `netbootd forget`: asks the directories anew.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,6 +15,7 @@ use crate::files::Images;
 use crate::ledger::LedgerStore;
 use crate::probe::block_on;
 use crate::services::{Services, Snapshot};
+use crate::smspxe;
 use crate::state::State;
 use crate::what_if::{explained, request};
 
@@ -32,6 +34,9 @@ pub struct ExplainArgs {
     /// Who asks: pxe, http or ipxe.
     #[arg(long, default_value = "pxe")]
     class: Class,
+    /// Say what Configuration Manager's log says of the machine instead.
+    #[arg(long, value_name = "FILE")]
+    smspxe: Option<PathBuf>,
     #[command(flatten)]
     site: SiteArgs,
 }
@@ -48,6 +53,9 @@ pub struct ForgetArgs {
 /// Asks the running netbootd, which knows the directories' last answers; or decides by itself when none runs.
 #[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
+    if let Some(file) = &args.smspxe {
+        return from_log(file, args.mac);
+    }
     let config = config_of(&args.site)?;
     let uuid = args.uuid.map_or_else(|| "none".to_owned(), |uuid| uuid.to_string());
     let path = format!("/explain/{}/{uuid}/{}/{}", args.mac, args.arch.0, args.class);
@@ -58,6 +66,26 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
         None => alone(config, args)?,
     };
     print!("{words}");
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn from_log(file: &Path, mac: MacAddr) -> Result<(), Failure> {
+    let unusable = |error: &dyn std::fmt::Display| Failure::Unusable(format!("{}: {error}", file.display()));
+    let size = std::fs::metadata(file).map_err(|error| unusable(&error))?.len();
+    if size > MAX_LOG {
+        return Err(unusable(&format!("{size} bytes are more than such a log has ({MAX_LOG})")));
+    }
+    let entries = smspxe::read(&std::fs::read(file).map_err(|error| unusable(&error))?);
+    let story = smspxe::tell(&entries, mac);
+    print!("{story}");
+    if story.steps.is_empty() {
+        return Err(Failure::NoAnswer(format!(
+            "{} says nothing of {mac} in {} entries",
+            file.display(),
+            entries.len()
+        )));
+    }
     Ok(())
 }
 
@@ -82,3 +110,6 @@ fn alone(config: Config, args: &ExplainArgs) -> Result<String, Failure> {
     let request = request(args.mac, args.uuid, args.arch, args.class);
     block_on(async { Ok(explained(&services, &request).await) })
 }
+
+/// Logs are rolled over at some megabytes; this is far more.
+const MAX_LOG: u64 = 1 << 30;

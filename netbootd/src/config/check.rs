@@ -11,11 +11,13 @@ use std::path::Path;
 
 use imagestore::Mount;
 use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
+use toml::Spanned;
 
 use super::finding::Finding;
 use super::schema::{self, Document};
 use super::{Config, Dhcp, Http, Mode, Ports, Remote, Server, Store, Tftp};
 use crate::dhcp::boot_info::OfferStyle;
+use crate::winpe::{self, bcd::Integers};
 
 /// Checks everything; the result is of use only when no error was added.
 pub(super) fn check(
@@ -39,6 +41,7 @@ pub(super) fn check(
             interfaces: document.server.interfaces.clone(),
             state_dir: document.server.state_dir.clone(),
             log: document.server.log,
+            log_file: document.server.log_file.as_ref().map(|file| file.get_ref().clone()),
             log_level: document.server.log_level.0,
         },
         dhcp: Dhcp {
@@ -55,6 +58,7 @@ pub(super) fn check(
         http,
         netboot,
         store: store(&document.store, findings),
+        winpe: winpe(&document.winpe, findings),
         mounts,
         bans: policy::check(&document.policy, path, findings),
         policy: directories::policy(&document, findings),
@@ -133,6 +137,24 @@ fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
                 cache_limit: bytes(&remote.cache_limit).unwrap_or(CACHE_LIMIT),
             }
         }),
+    }
+}
+
+fn winpe(written: &schema::WinPe, findings: &mut Vec<Finding>) -> winpe::Settings {
+    let usual = winpe::Settings::default();
+    let block_size = written.block_size.as_ref().map_or(usual.block_size, |size| (*size.get_ref()).into());
+    if let Some(span) =
+        written.block_size.as_ref().filter(|_| !(512..=65464).contains(&block_size)).map(Spanned::span)
+    {
+        findings.push(Finding::error(span, format!("a block of {block_size} bytes is outside RFC 2348")));
+    }
+    winpe::Settings {
+        block_size,
+        window_size: written.window_size.map_or(usual.window_size, |size| u32::from(size.get())),
+        integers: match written.bcd_integers {
+            schema::BcdIntegers::Format => Integers::Format,
+            schema::BcdIntegers::Printed => Integers::Printed,
+        },
     }
 }
 

@@ -5,6 +5,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub(super) struct Document {
     pub(super) configmgr: Option<ConfigMgr>,
     pub(super) active_directory: Option<ActiveDirectory>,
     pub(super) store: Store,
+    pub(super) winpe: WinPe,
     pub(super) image: BTreeMap<Spanned<String>, Image>,
     pub(super) rule: Vec<Rule>,
     pub(super) file: Vec<File>,
@@ -45,6 +47,7 @@ pub(super) struct Server {
     pub(super) interfaces: Vec<String>,
     pub(super) state_dir: PathBuf,
     pub(super) log: LogFormat,
+    pub(super) log_file: Option<Spanned<PathBuf>>,
     pub(super) log_level: Text<tracing::Level>,
 }
 
@@ -56,6 +59,9 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// As Configuration Manager's logs are written.
+    #[serde(rename = "cmtrace")]
+    CmTrace,
 }
 
 #[derive(Debug, Deserialize)]
@@ -180,6 +186,22 @@ pub(super) struct Store {
     pub(super) remote: Option<Remote>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct WinPe {
+    pub(super) block_size: Option<Spanned<u16>>,
+    pub(super) window_size: Option<NonZeroU16>,
+    pub(super) bcd_integers: BcdIntegers,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum BcdIntegers {
+    #[default]
+    Format,
+    Printed,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Remote {
@@ -291,6 +313,7 @@ impl Default for Server {
             interfaces: Vec::new(),
             state_dir: PathBuf::from("/var/lib/netbootd"),
             log: LogFormat::Text,
+            log_file: None,
             log_level: Text(tracing::Level::INFO),
         }
     }

@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pxe_policy::{Trouble, TroubleKind};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// Trusts the authorities in a PEM file and no others or, without one, those of the system.
 pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, String> {
@@ -31,6 +33,33 @@ pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, String> {
         return Err(unusable(&"no certificate in it"));
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The certificate that a server shows: for whom it is, and until when it is good, in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its subject.
+    pub subject: String,
+    /// Its last second.
+    pub until: i64,
+}
+
+/// Connects and lets the server show its certificate, which has to be a good one.
+pub async fn handshake(host: &str, port: u16, ca: Option<&Path>) -> Result<Certificate, Trouble> {
+    let config = client_config(ca).map_err(|words| Trouble::new(TroubleKind::Failed, words))?;
+    let name = ServerName::try_from(host.to_owned());
+    let name = name.map_err(|error| Trouble::new(TroubleKind::CertificateName, error.to_string()))?;
+    let stream = TcpStream::connect((host, port)).await.map_err(|error| trouble(&error))?;
+    let stream =
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| trouble(&error))?;
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let shown = shown.and_then(|certificate| x509_parser::parse_x509_certificate(certificate).ok());
+    let (_, certificate) =
+        shown.ok_or_else(|| Trouble::new(TroubleKind::Malformed, "no certificate was shown"))?;
+    Ok(Certificate {
+        subject: certificate.subject().to_string(),
+        until: certificate.validity().not_after.timestamp(),
+    })
 }
 
 /// What a failed connection comes to.

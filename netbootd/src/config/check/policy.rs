@@ -11,14 +11,13 @@ use super::super::schema::Policy;
 pub(super) fn check(policy: &Policy, config: &Path, findings: &mut Vec<Finding>) -> Bans {
     let mut bans = Bans { macs: policy.banned_macs.0.iter().map(|mac| mac.0).collect(), ..Bans::default() };
     for text in &policy.banned_guids {
-        match Bans::guids_meant(text.get_ref()) {
+        match bans.ban(text.get_ref()) {
             Ok(meant) => {
                 if let [printed, raw] = meant.as_slice() {
                     let message =
                         format!("without hyphens this may mean {printed} or {raw}; both are banned");
                     findings.push(Finding::note(text.span(), message));
                 }
-                bans.guids.extend(meant);
             }
             Err(error) => findings.push(Finding::error(text.span(), error.to_string())),
         }

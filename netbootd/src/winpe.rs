@@ -1,0 +1,68 @@
+//! What Windows' boot managers ask for once they run: their configuration, made for the machine, and the files beside it.
+//!
+//! They know nothing of images and ask for `\Boot\BCD` and `\Boot\Fonts\…`, wherever they came from. What is asked for is looked for in
+//! the image that the machine was told to boot.
+
+pub mod bcd;
+
+use pxe_policy::{ArchType, Decision};
+
+use crate::files::Files;
+use crate::machines::Machine;
+use bcd::{Bcd, Integers};
+
+/// How Windows PE is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes in a TFTP block.
+    pub block_size: u32,
+    /// Blocks in a window.
+    pub window_size: u32,
+    /// Which element numbers the two are written with.
+    pub integers: Integers,
+}
+
+impl Default for Settings {
+    /// A block that fills an Ethernet frame, as the boot managers of old asked for, and windows of 16.
+    fn default() -> Self {
+        Settings { block_size: 1456, window_size: 16, integers: Integers::Format }
+    }
+}
+
+/// The folder of the image that a machine was told to boot: what stands before `boot/` in its boot file.
+pub fn image_folder(machine: &Machine) -> Option<&str> {
+    let Decision::Boot(boot) = &machine.verdict.decision else { return None };
+    if boot.is_url() || boot.next_server.is_some() {
+        return None;
+    }
+    let at = boot.file.to_ascii_lowercase().find("/boot/")?;
+    Some(boot.file[..at].trim_start_matches('/'))
+}
+
+/// The configuration for a machine, when that is what it asks for and its image holds a Windows PE.
+pub fn configuration(path: &str, machine: &Machine, files: &Files, settings: Settings) -> Option<Vec<u8>> {
+    let name = path.rsplit(['/', '\\']).next()?;
+    if !name.eq_ignore_ascii_case("BCD") {
+        return None;
+    }
+    let folder = image_folder(machine)?;
+    let there = |path: &str| files.open_raw(path.as_bytes()).is_ok();
+    let (wim, sdi) = (format!("{folder}/{WIM}"), format!("{folder}/{SDI}"));
+    if !there(&wim) || !there(&sdi) {
+        return None;
+    }
+    let bios = machine.request.arch().is_some_and(|arch| arch.same_family(ArchType::X86_BIOS));
+    let with_backslashes = |path: &str| format!("\\{}", path.replace('/', "\\"));
+    let bcd = Bcd {
+        description: folder.to_owned(),
+        wim: with_backslashes(&wim),
+        sdi: with_backslashes(&sdi),
+        bios,
+        settings,
+    };
+    bcd.emit().ok()
+}
+
+/// Where an image keeps its Windows PE.
+const WIM: &str = "sources/boot.wim";
+const SDI: &str = "boot/boot.sdi";
