@@ -64,6 +64,19 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str) -> To
             told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
         }
         ("DELETE", ["bindings", mac]) => forget(services, mac).await,
+        ("GET", ["pending"]) => told(&services.approvals.list()),
+        ("POST", ["pending", mac, word @ ("approve" | "reject" | "forget")]) => match mac.parse() {
+            Ok(mac) => {
+                let said = (*word != "forget").then_some(*word == "approve");
+                match services.approvals.say(mac, said, now()).await {
+                    true => told(&()),
+                    false => {
+                        problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk does not take it".to_owned())
+                    }
+                }
+            }
+            Err(error) => problem(StatusCode::BAD_REQUEST, format!("{error}")),
+        },
         ("GET", ["ledger"]) => {
             told(&services.ledger.with(|ledger| ledger.entries().map(LedgerView::from).collect::<Vec<_>>()))
         }

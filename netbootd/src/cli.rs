@@ -9,6 +9,7 @@ pub mod explain;
 pub mod image;
 pub mod ledger;
 pub mod nbi;
+pub mod pending;
 mod table;
 
 use std::fmt;
@@ -45,6 +46,9 @@ enum Command {
     /// Which machines were given which Required deployment, and the brake on giving more.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Machines that no directory knows, and what is said of them.
+    #[command(subcommand)]
+    Pending(pending::PendingCommand),
     /// Say what a machine would get now, step by step, and why.
     Explain(explain::ExplainArgs),
     /// Forget what the directories said of a machine.
@@ -200,6 +204,7 @@ pub fn run() -> ExitCode {
         Command::Reload(args) => client::reload(&args),
         Command::Bindings(command) => bindings::run(&command),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Pending(command) => pending::run(&command),
         Command::Explain(args) => explain::run(&args),
         Command::Forget(args) => explain::forget(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod boot_info;
+pub mod boot_program;
 pub mod boot_server;
 pub mod bsdp;
 pub mod destination;

@@ -81,13 +81,6 @@ impl LedgerStore {
         Ok(LedgerStore { ledger: Mutex::new(ledger), state })
     }
 
-    /// An empty one in a folder that goes at once.
-    #[cfg(test)]
-    pub(crate) fn in_memory() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        LedgerStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap()
-    }
-
     /// Looks into it.
     pub fn with<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
         look(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))

@@ -5,6 +5,7 @@
 
 pub mod address_server;
 pub mod api;
+pub mod approvals;
 pub mod cli;
 pub mod config;
 pub mod console;

@@ -9,6 +9,7 @@ use pxe_policy::{Answer, BootRequest, Class, Evidence, Reason, Screened, Site, V
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::approvals::Approvals;
 use crate::config::Config;
 use crate::content;
 use crate::dhcp::Answer as Answered;
@@ -34,6 +35,8 @@ pub struct Services {
     pub images: Option<Arc<Images>>,
     /// Which Required deployments were given.
     pub ledger: LedgerStore,
+    /// What operators said of machines that no directory knows.
+    pub approvals: Approvals,
     /// Where the configuration came from.
     pub source: ConfigSource,
     /// Where events go.
@@ -80,18 +83,28 @@ impl Snapshot {
 
 impl Services {
     /// With nothing seen yet.
-    pub fn new(snapshot: Snapshot, ledger: LedgerStore) -> Self {
+    pub fn new(snapshot: Snapshot, ledger: LedgerStore, approvals: Approvals) -> Self {
         Services {
             snapshot: ArcSwap::from_pointee(snapshot),
             machines: Machines::default(),
             netboot: None,
             images: None,
             ledger,
+            approvals,
             source: ConfigSource::default(),
             recorder: Recorder::new(),
             shutdown: CancellationToken::new(),
             gate: Arc::new(Semaphore::new(MAX_WAITING)),
         }
+    }
+
+    /// With a state file that goes at once.
+    #[cfg(test)]
+    pub(crate) fn in_memory(snapshot: Snapshot) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(crate::state::State::open(folder.path()).unwrap());
+        let ledger = LedgerStore::open(Arc::clone(&state)).unwrap();
+        Services::new(snapshot, ledger, Approvals::open(state).unwrap())
     }
 
     /// Answers Macs as well.
@@ -136,6 +149,7 @@ impl Services {
                     settings: &snapshot.config.policy.settings,
                     answers,
                     ledger,
+                    approval: self.approvals.of(request.mac),
                     now: now(),
                     available: &|path| content::available(&snapshot, path, &request),
                     image_folder: &|package| snapshot.files.image_folder(package),
@@ -152,6 +166,7 @@ impl Services {
         let verdict = self.judge(request, answers);
         let Screened { request, .. } = self.snapshot.load().config.bans.screen(request);
         self.machines.decided(&request, &verdict);
+        self.approvals.heard(&request, &verdict, now());
         verdict
     }
 
@@ -189,7 +204,7 @@ mod tests {
             folder.path().display().to_string()
         );
         let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
-        let services = Services::new(Snapshot::new(config, None).unwrap(), LedgerStore::in_memory());
+        let services = Services::in_memory(Snapshot::new(config, None).unwrap());
         let request = BootRequest {
             mac: MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]),
             uuid: Some(GUID.parse().unwrap()),
@@ -199,6 +214,7 @@ mod tests {
             segment: Ipv4Addr::LOCALHOST,
             iface: "lan0".into(),
             address: None,
+            boot_program: false,
             secs: 0,
         };
         services.decide(&request, &[])

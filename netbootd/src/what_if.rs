@@ -20,6 +20,7 @@ pub fn request(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Cl
         relay: None,
         segment: addr.unwrap_or(Ipv4Addr::LOCALHOST),
         address: None,
+        boot_program: false,
         iface: iface.map(|iface| iface.name).unwrap_or_default(),
         secs: u16::MAX,
     }

@@ -93,6 +93,7 @@ mod tests {
             relay: None,
             segment: Ipv4Addr::new(10, 0, 0, 1),
             address: None,
+            boot_program: false,
             iface: "lan0".into(),
             secs: 0,
         }

@@ -2,8 +2,9 @@
 
 use crate::{ArchType, ImageArch};
 
-/// Paths inside an image, best first. Of the two programs for BIOS the one that asks for no key: whoever had to press one has done so.
-pub fn boot_files(machine: ArchType, arch: Option<ImageArch>) -> Vec<String> {
+/// Paths inside an image, best first. With `asks_server` the program goes before all others that asks the server once more, and says on the
+/// machine's screen what it is told. Of the two programs for BIOS the one that asks for no key: whoever had to press one has done so.
+pub fn boot_files(machine: ArchType, arch: Option<ImageArch>, asks_server: bool) -> Vec<String> {
     let is = |arch: ArchType| machine.same_family(arch);
     let folders: Vec<&str> = match arch {
         Some(arch) => vec![arch.folder()],
@@ -13,18 +14,30 @@ pub fn boot_files(machine: ArchType, arch: Option<ImageArch>) -> Vec<String> {
         None if is(ArchType::ARM64_UEFI) => vec!["arm64"],
         None => Vec::new(),
     };
-    let windows = if is(ArchType::X86_BIOS) {
-        ["pxeboot.n12", "pxeboot.com"]
+    let mut windows = if is(ArchType::X86_BIOS) {
+        vec!["pxeboot.n12", "pxeboot.com"]
     } else {
-        ["bootmgfw.efi", "bootmgfw_EX.efi"]
+        vec!["bootmgfw.efi", "bootmgfw_EX.efi"]
     };
+    if asks_server {
+        windows.insert(0, if is(ArchType::X86_BIOS) { BOOT_PROGRAMS[0] } else { BOOT_PROGRAMS[1] });
+    }
     // The path of UEFI 2.10 §3.5.1.1, for images that are no Windows.
     let removable = [
         (ArchType::IA32_UEFI, "EFI/BOOT/BOOTIA32.EFI"),
         (ArchType::X64_UEFI, "EFI/BOOT/BOOTX64.EFI"),
         (ArchType::ARM64_UEFI, "EFI/BOOT/BOOTAA64.EFI"),
     ];
-    let windows = folders.iter().flat_map(|folder| windows.map(|name| format!("boot/{folder}/{name}")));
+    let windows =
+        folders.iter().flat_map(|folder| windows.iter().map(move |name| format!("boot/{folder}/{name}")));
     let removable = removable.iter().filter(|(arch, _)| is(*arch)).map(|(_, path)| (*path).to_owned());
     windows.chain(removable).collect()
 }
+
+/// Whether a file is one of the programs that ask the server once more.
+pub fn is_boot_program(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    BOOT_PROGRAMS.iter().any(|program| name.eq_ignore_ascii_case(program))
+}
+
+const BOOT_PROGRAMS: [&str; 2] = ["wdsnbp.com", "wdsmgfw.efi"];

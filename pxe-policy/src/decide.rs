@@ -99,6 +99,8 @@ pub struct Settings {
     pub brake: Option<Brake>,
     /// Whether somebody must press a key for what is Available.
     pub prompt: Prompt,
+    /// Whether firmware is given the program first that asks the server once more (wdsnbp.com, wdsmgfw.efi), where the image has it.
+    pub boot_program: bool,
     /// Files that send a BIOS PC on to its disk at once; without one that is there, silence does it.
     pub abort_files: Vec<String>,
 }
@@ -111,6 +113,20 @@ pub enum UnknownMachines {
     Rules,
     /// They get nothing.
     Refuse,
+    /// They wait until an operator approves; then the rules decide.
+    Approve,
+}
+
+/// What an operator said of a machine that no directory knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Approval {
+    /// Nothing yet.
+    #[default]
+    Pending,
+    /// It may boot.
+    Approved,
+    /// It may not.
+    Rejected,
 }
 
 /// Whether somebody must press a key for what is Available.
@@ -135,6 +151,8 @@ pub struct Site<'a> {
     pub answers: &'a [Answer],
     /// Which Required deployments were given.
     pub ledger: &'a Ledger,
+    /// What operators said of machines that no directory knows.
+    pub approval: Approval,
     /// Now.
     pub now: Seconds,
     /// Whether a path is in the boot tree; URLs are not asked for.
@@ -152,6 +170,7 @@ impl Default for Settings {
             same_boot: Duration::from_secs(120),
             brake: None,
             prompt: Prompt::default(),
+            boot_program: false,
             abort_files: Vec::new(),
         }
     }

@@ -29,9 +29,10 @@ mod uuid;
 
 pub use arch::{ArchType, UnknownArch};
 pub use bans::{Bans, SUGGESTED_BANS, Screened};
-pub use boot_files::boot_files;
+pub use boot_files::{boot_files, is_boot_program};
 pub use decide::{
-    Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide, decide_mac,
+    Approval, Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide,
+    decide_mac,
 };
 pub use deployment::{BootImage, Deployment, ImageArch, NotTaken, Purpose};
 pub use directory::{Answer, Identifier, Record, Said, Trouble, TroubleKind};

@@ -73,13 +73,17 @@ pub enum Reason {
     Brake,
     /// Somebody would have to press a key, and this kind of firmware cannot ask for one.
     NoMenu,
+    /// An operator has not yet approved the machine.
+    Pending,
+    /// An operator has rejected the machine.
+    Rejected,
     /// That a Required deployment is given could not be written down, so it was not given.
     LedgerNotSaved,
 }
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 34] = [
+    pub const ALL: [Reason; 36] = [
         Reason::Rule,
         Reason::NoRule,
         Reason::NoBootFile,
@@ -113,6 +117,8 @@ impl Reason {
         Reason::ResponseDelay,
         Reason::Brake,
         Reason::NoMenu,
+        Reason::Pending,
+        Reason::Rejected,
         Reason::LedgerNotSaved,
     ];
 
@@ -152,6 +158,8 @@ impl Reason {
             Reason::ResponseDelay => "response-delay",
             Reason::Brake => "brake",
             Reason::NoMenu => "no-menu",
+            Reason::Pending => "pending",
+            Reason::Rejected => "rejected",
             Reason::LedgerNotSaved => "ledger-not-saved",
         }
     }
@@ -202,6 +210,8 @@ impl Reason {
                 Some("let the machine start by PXE, or set policy.prompt to \"bios\" or \"none\"")
             }
             Reason::LedgerNotSaved => Some("look at the disk of the state folder"),
+            Reason::Pending => Some("`netbootd pending approve MAC`, or reject"),
+            Reason::Rejected => Some("`netbootd pending approve MAC`"),
             Reason::Rule
             | Reason::Lease
             | Reason::Declined
@@ -209,6 +219,25 @@ impl Reason {
             | Reason::Record
             | Reason::Required
             | Reason::Available => None,
+        }
+    }
+}
+
+impl Reason {
+    /// What somebody at the machine is told on its screen: why it waits, or goes to its disk.
+    pub fn on_screen(self) -> &'static str {
+        match self {
+            Reason::AlreadyRun => "This installation has run on this device before.",
+            Reason::AmbiguousRecord => "Several records claim this device.",
+            Reason::BootImageMissing => "The boot image is not on this server.",
+            Reason::Brake => "Many devices are being installed: waiting for an operator.",
+            Reason::DirectoryDown | Reason::StaleAnswer => "The site cannot be reached.",
+            Reason::NoDeployment => "No deployment for this device.",
+            Reason::Pending => "This device is not known: waiting for an operator to approve it.",
+            Reason::Rejected => "An operator has rejected this device.",
+            Reason::UnknownMachine => "This device is not known.",
+            Reason::WrongArchitecture => "The boot image is for another architecture.",
+            _ => "Nothing to boot from here.",
         }
     }
 }

@@ -72,6 +72,8 @@ pub struct BootRequest {
     pub segment: Ipv4Addr,
     /// The client's own address, when it has one already.
     pub address: Option<Ipv4Addr>,
+    /// Whether a Windows boot program speaks (option 250), which was started already and asks what to do next.
+    pub boot_program: bool,
     /// The name of the interface that received the packet.
     pub iface: String,
     /// Seconds since the client began, as it says (OVMF always says 0).

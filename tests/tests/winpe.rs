@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::fs;
+use std::net::UdpSocket;
 use std::process::Command;
+use std::time::Duration;
 
 use netbootd_tests::netbootd::SERVER;
 use netbootd_tests::{Lab, Netbootd};
@@ -64,4 +66,88 @@ fn a_boot_manager_finds_its_configuration_and_its_files_in_its_own_image() {
         let wim: Vec<u8> = "\\winpe\\sources\\boot.wim".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert!(hive.windows(wim.len()).any(|bytes| bytes == wim));
     }
+}
+
+/// A Windows boot program's request, with the bytes that the published one has: REQUEST to port 4011, options 93, 97, 53, 60, 55, 250.
+fn boot_programs_request() -> Vec<u8> {
+    let mut bytes = vec![0; 236];
+    bytes[..4].copy_from_slice(&[1, 1, 6, 0]);
+    bytes[4..8].copy_from_slice(&[0x40, 0xe2, 1, 0]);
+    bytes[8..10].copy_from_slice(&[0xff, 0xff]);
+    bytes[12..16].copy_from_slice(&[10, 77, 0, 50]);
+    bytes[20..24].copy_from_slice(&[10, 77, 0, 1]);
+    bytes[28..34].copy_from_slice(&[0x52, 0x54, 0, 0x4c, 1, 1]);
+    bytes.extend([0x63, 0x82, 0x53, 0x63]);
+    bytes.extend([
+        93, 2, 0, 7, 97, 17, 0, 0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc,
+        0xdd, 0xee, 0xff,
+    ]);
+    bytes.extend([53, 1, 3, 60, 9]);
+    bytes.extend(b"PXEClient");
+    bytes.extend([55, 9, 60, 128, 129, 130, 131, 132, 133, 134, 135]);
+    bytes.extend([250, 15, 12, 1, 0, 13, 2, 8, 0, 1, 2, 0, 7, 14, 1, 0, 255, 255]);
+    bytes
+}
+
+/// The boot file and option 250 of the answer.
+fn ask(lab: &Lab) -> (String, Vec<u8>) {
+    let asked = lab.inside("client", || {
+        let socket = UdpSocket::bind("10.77.0.50:68").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.send_to(&boot_programs_request(), format!("{SERVER}:4011")).unwrap();
+        let mut bytes = [0; 2048];
+        let length = socket.recv(&mut bytes).unwrap();
+        bytes[..length].to_vec()
+    });
+    let reply = asked.join().unwrap();
+    let file = reply[108..236].split(|byte| *byte == 0).next().unwrap();
+    let mut options = &reply[240..];
+    while let [code, length, rest @ ..] = options {
+        let (value, after) = rest.split_at(usize::from(*length));
+        if *code == 250 {
+            return (String::from_utf8_lossy(file).into_owned(), value.to_vec());
+        }
+        options = after;
+    }
+    panic!("no option 250 in {reply:02x?}");
+}
+
+#[test]
+fn a_boot_program_waits_on_its_screen_until_an_operator_approves() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    fs::write(root.join("menu.efi"), "menu").unwrap();
+    fs::write(lab.folder().join("devices.csv"), "name,mac,image\nother,52:54:00:4c:01:02,winpe\n").unwrap();
+    let config = "[policy]\nunknown-machines = \"approve\"\n[devices]\nfile = \"devices.csv\"\n\
+        [[rule]]\nname = \"strangers\"\naction.boot = { file = \"menu.efi\" }\n";
+    let _netbootd = Netbootd::start(&lab, &root, config);
+    let file = lab.folder().join("netbootd.toml").display().to_string();
+    let run = |words: &[&str]| {
+        let program = netbootd_tests::netbootd::program();
+        let output =
+            lab.run("server", &[&[program.as_str(), "pending"], words, &["--config", &file]].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (file, words) = ask(&lab);
+    // Wait, ask every ten seconds, and the number that the operator sees too.
+    assert!(
+        file.is_empty() && words.starts_with(&[2, 1, 1, 3, 2, 0, 10, 4, 2, 8, 0x70, 5, 4, 0, 0x4c, 1, 1]),
+        "{words:02x?}"
+    );
+    assert!(words.windows(8).any(|part| part == b"operator"));
+    let listed = run(&["list"]);
+    assert!(
+        listed.contains(MAC) && listed.contains(&0x4c_0101.to_string()) && listed.contains("pending"),
+        "{listed}"
+    );
+    run(&["approve", MAC]);
+    let (file, words) = ask(&lab);
+    assert_eq!((file.as_str(), words), ("menu.efi", vec![11, 1, 2, 14, 1, 1, 255]));
+    run(&["reject", MAC]);
+    let (file, words) = ask(&lab);
+    assert!(file.is_empty() && words.starts_with(&[2, 1, 5, 6]), "{words:02x?}");
+    assert!(words.windows(8).any(|part| part == b"rejected"));
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bench::in_turns;
+use netbootd::approvals::Approvals;
 use netbootd::config::Config;
 use netbootd::directory::Identity;
 use netbootd::ledger::LedgerStore;
@@ -56,9 +57,10 @@ fn services(folder: &Path, devices: u32) -> Services {
         format!("[boot]\nroot = {:?}\n[devices]\nfile = \"devices.csv\"\n", root.display().to_string());
     let (config, _) = Config::parse(&text, &root.join("netbootd.toml"), None)
         .unwrap_or_else(|findings| panic!("{findings}"));
-    let state = State::open(&root.join("state")).expect("a state file can be made");
-    let ledger = LedgerStore::open(Arc::new(state)).expect("a ledger can be made");
-    Services::new(Snapshot::new(config, None).unwrap_or_else(|error| panic!("{error}")), ledger)
+    let state = Arc::new(State::open(&root.join("state")).expect("a state file can be made"));
+    let ledger = LedgerStore::open(Arc::clone(&state)).expect("a ledger can be made");
+    let approvals = Approvals::open(state).expect("approvals can be made");
+    Services::new(Snapshot::new(config, None).unwrap_or_else(|error| panic!("{error}")), ledger, approvals)
 }
 
 fn mac(n: u32) -> MacAddr {

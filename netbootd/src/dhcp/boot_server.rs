@@ -2,11 +2,12 @@
 //!
 //! Nothing is needed from an offer made before: on a host that runs the DHCP server, this is the first packet seen.
 
-use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict};
+use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict, is_boot_program};
 
 use super::boot_info::{self, BootService};
+use super::boot_program::{self, Question};
 use super::intake::boot_request;
-use super::option::MessageType;
+use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
 use super::{Answer, Arrival, Destination, Packet};
 use crate::event::Proto;
@@ -33,16 +34,61 @@ pub fn answer(
         (Err(reason), _) => return silence(reason),
     };
     let verdict = decide(&request);
-    let mut answer = silence(verdict.reason).explained(&request, &verdict).giving(&request, &verdict);
-    let Decision::Boot(boot) = &verdict.decision else { return answer };
+    let mut answer = silence(verdict.reason).explained(&request, &verdict);
+    let question = boot_program::question(packet);
+    let Decision::Boot(boot) = &verdict.decision else {
+        return match question {
+            Some(question) => tell(answer, packet, arrival, kind, question, &request, &verdict),
+            None => answer,
+        };
+    };
+    // The program that asks once more is no boot yet.
+    if !is_boot_program(&boot.file) {
+        answer = answer.giving(&request, &verdict);
+    }
 
     let told = boot_info::boot_file(boot, arrival.local, service);
     let item = boot_info::chosen_item(packet);
     let reply = ReplyBuilder::new(packet, kind, arrival.local);
     let reply = boot_info::put_flavour(reply, packet, request.class, true, item.as_ref());
     let reply = boot_info::put_boot_file(reply, packet, request.class, boot, &told, arrival.local);
+    let reply = match question {
+        Some(question) => put_answer(reply, question, &request, &verdict),
+        None => reply,
+    };
     answer.event.boot_file = Some(told);
     answer.with_reply(kind, reply, Destination::of_boot_server_reply(packet, arrival), arrival.local)
+}
+
+/// A boot program hears why it gets no boot file.
+fn tell(
+    answer: Answer,
+    packet: &Packet,
+    arrival: &Arrival<'_>,
+    kind: MessageType,
+    question: Question,
+    request: &BootRequest,
+    verdict: &Verdict,
+) -> Answer {
+    let told = answer.event.decision;
+    let reply = ReplyBuilder::new(packet, kind, arrival.local).next_server(arrival.local);
+    let reply = boot_info::put_flavour(reply, packet, request.class, true, None);
+    let reply = put_answer(reply, question, request, verdict);
+    let to = Destination::of_boot_server_reply(packet, arrival);
+    answer.with_reply(kind, reply, to, arrival.local).told_as(told)
+}
+
+fn put_answer(
+    reply: ReplyBuilder,
+    question: Question,
+    request: &BootRequest,
+    verdict: &Verdict,
+) -> ReplyBuilder {
+    match boot_program::answer(question, verdict, request.mac).emit() {
+        Ok(bytes) => reply.option(option::WDS, &bytes),
+        // Every value put there is short.
+        Err(_) => reply,
+    }
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ pub fn boot_request(packet: &Packet, arrival: &Arrival<'_>) -> Result<BootReques
         relay: packet.relay(),
         segment: packet.relay().unwrap_or(arrival.local),
         address: Some(packet.header.ciaddr()).filter(|addr| !addr.is_unspecified()),
+        boot_program: packet.first(option::WDS).is_some(),
         iface: arrival.iface.name.clone(),
         secs: packet.header.secs(),
     };

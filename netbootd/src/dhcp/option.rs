@@ -46,6 +46,8 @@ pub const RELAY_AGENT: u8 = 82;
 pub const ARCH: u8 = 93;
 /// Client machine identifier (RFC 4578).
 pub const SYSTEM_UUID: u8 = 97;
+/// What Windows' boot programs and their server tell each other (WdsBp.h).
+pub const WDS: u8 = 250;
 /// Padding.
 pub const PAD: u8 = 0;
 /// End of the options.

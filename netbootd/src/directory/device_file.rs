@@ -183,7 +183,7 @@ impl Device {
         } else if !self.file.is_empty() {
             record.boot = Some(BootAction { file: vec![self.file.clone()], image, ..BootAction::default() });
         } else if let Some(image) = image {
-            let inside = who.arch.map(|arch| boot_files(arch, None)).unwrap_or_default();
+            let inside = who.arch.map(|arch| boot_files(arch, None, false)).unwrap_or_default();
             let file = inside.iter().map(|path| format!("{image}/{path}")).collect();
             record.boot = Some(BootAction { file, image: Some(image), ..BootAction::default() });
         }

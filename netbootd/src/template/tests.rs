@@ -25,6 +25,7 @@ fn asker() -> Asker {
         segment: Ipv4Addr::new(10, 0, 0, 1),
         iface: "lan0".into(),
         address: None,
+        boot_program: false,
         secs: 0,
     };
     let verdict = Verdict {

@@ -4,8 +4,8 @@ use super::rule::boot_of;
 use super::{Boot, Decision, Deployed, Known, Prompt, Site, State, UnknownMachines, Verdict};
 use crate::deployment::{Around, choose};
 use crate::{
-    Answer, ArchType, BootRequest, Class, Deployment, Evidence, NotTaken, Purpose, Ran, Reason, Record, Said,
-    Via, boot_files,
+    Answer, Approval, ArchType, BootRequest, Class, Deployment, Evidence, NotTaken, Purpose, Ran, Reason,
+    Record, Said, Via, boot_files, is_boot_program,
 };
 
 /// What the directories come to; None when the rules have to decide.
@@ -30,10 +30,15 @@ pub(super) fn consult(request: &BootRequest, site: &Site<'_>, state: &mut State)
         return Some(Verdict::silence(Reason::DirectoryDown));
     }
     let known = state.known.is_some() || site.answers.is_empty();
-    if !known && site.settings.unknown == UnknownMachines::Refuse {
-        return Some(Verdict::of(Decision::LocalBoot, Reason::UnknownMachine));
+    match (site.settings.unknown, site.approval) {
+        _ if known => None,
+        (UnknownMachines::Rules, _) | (UnknownMachines::Approve, Approval::Approved) => None,
+        (UnknownMachines::Refuse, _) => Some(Verdict::of(Decision::LocalBoot, Reason::UnknownMachine)),
+        (UnknownMachines::Approve, Approval::Pending) => Some(Verdict::of(Decision::Wait, Reason::Pending)),
+        (UnknownMachines::Approve, Approval::Rejected) => {
+            Some(Verdict::of(Decision::LocalBoot, Reason::Rejected))
+        }
     }
-    None
 }
 
 fn read(
@@ -162,7 +167,8 @@ fn of_deployments(
     if asks && request.class == Class::Http {
         return Verdict::of(Decision::LocalBoot, Reason::NoMenu);
     }
-    let prompt = asks.then(|| deployment.label());
+    // The boot program asks by itself, once it is told to.
+    let prompt = (asks && !is_boot_program(&file)).then(|| deployment.label());
     let image = deployment.boot_image.as_ref().map(|image| image.id.clone());
     let via = Via::for_client(request.class, &file);
     let boot = Boot { file, via, next_server: None, image, prompt };
@@ -182,7 +188,8 @@ fn of_deployments(
 fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) -> Result<String, Vec<String>> {
     let Some(image) = &deployment.boot_image else { return Err(Vec::new()) };
     let folder = (site.image_folder)(&image.id);
-    let inside = request.arch().map(|arch| boot_files(arch, image.arch)).unwrap_or_default();
+    let asks_server = site.settings.boot_program && request.class == Class::Pxe && !request.boot_program;
+    let inside = request.arch().map(|arch| boot_files(arch, image.arch, asks_server)).unwrap_or_default();
     let paths: Vec<String> = inside.iter().map(|path| format!("{folder}/{path}")).collect();
     paths.iter().find(|path| (site.available)(path)).cloned().ok_or(paths)
 }

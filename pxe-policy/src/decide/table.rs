@@ -21,6 +21,7 @@ struct Row {
     rules: Rules,
     given: Vec<(&'static str, &'static str, Seconds)>,
     images: &'static [&'static str],
+    approval: Approval,
     wants: (&'static str, Reason),
 }
 
@@ -33,6 +34,7 @@ fn row(what: &'static str, wants: (&'static str, Reason)) -> Row {
         rules: Rules::default(),
         given: Vec::new(),
         images: &["PS100005", "PS100006"],
+        approval: Approval::Pending,
         wants,
     }
 }
@@ -46,6 +48,7 @@ fn pc() -> BootRequest {
         relay: None,
         segment: Ipv4Addr::new(10, 77, 0, 1),
         address: None,
+        boot_program: false,
         iface: "lan0".into(),
         secs: 0,
     }
@@ -308,6 +311,44 @@ fn table() -> Vec<Row> {
             ..row("unknown, and unknown machines are refused", ("disk", Reason::UnknownMachine))
         },
         Row {
+            answers: vec![unknown(None)],
+            rules: menu(),
+            settings: Settings { unknown: UnknownMachines::Approve, ..Settings::default() },
+            ..row("unknown, and an operator has to approve", ("wait", Reason::Pending))
+        },
+        Row {
+            answers: vec![unknown(None)],
+            rules: menu(),
+            settings: Settings { unknown: UnknownMachines::Approve, ..Settings::default() },
+            approval: Approval::Approved,
+            ..row("unknown, and approved by an operator", ("menu.efi", Reason::Rule))
+        },
+        Row {
+            answers: vec![unknown(None)],
+            rules: menu(),
+            settings: Settings { unknown: UnknownMachines::Approve, ..Settings::default() },
+            approval: Approval::Rejected,
+            ..row("unknown, and rejected by an operator", ("disk", Reason::Rejected))
+        },
+        Row {
+            answers: vec![known(vec![available("PS120084")])],
+            request: bios(),
+            settings: Settings { boot_program: true, ..Settings::default() },
+            ..row(
+                "Available, BIOS, by the boot program that asks for the key itself",
+                ("PS100005/boot/x64/wdsnbp.com", Reason::Available),
+            )
+        },
+        Row {
+            answers: vec![known(vec![available("PS120084")])],
+            request: BootRequest { boot_program: true, ..bios() },
+            settings: Settings { boot_program: true, ..Settings::default() },
+            ..row(
+                "the boot program asks once more",
+                ("PS100005/boot/x64/pxeboot.n12, asks", Reason::Available),
+            )
+        },
+        Row {
             answers: vec![answer(Said {
                 by_mac: vec![record("16777555", "Unknown", vec![])],
                 decides: true,
@@ -408,6 +449,7 @@ fn verdict_of(row: &Row) -> Verdict {
         settings: &row.settings,
         answers: &row.answers,
         ledger: &ledger,
+        approval: row.approval,
         now: NOW,
         available: &|path| path == "menu.efi" || path.split('/').next().is_some_and(here),
         image_folder: &str::to_owned,

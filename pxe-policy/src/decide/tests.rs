@@ -10,6 +10,7 @@ fn request(class: Class, arch: ArchType) -> BootRequest {
         relay: None,
         segment: Ipv4Addr::new(10, 77, 0, 1),
         address: None,
+        boot_program: false,
         iface: "lan0".into(),
         secs: 0,
     }
@@ -22,6 +23,7 @@ fn decided(request: &BootRequest, rules: &Rules, available: &dyn Fn(&str) -> boo
         settings: &Settings::default(),
         answers: &[],
         ledger: &Ledger::default(),
+        approval: Approval::default(),
         now: 0,
         available,
         image_folder: &str::to_owned,

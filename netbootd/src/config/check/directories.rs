@@ -27,6 +27,7 @@ pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy
         unknown: match written.unknown_machines {
             schema::UnknownMachines::Rules => UnknownMachines::Rules,
             schema::UnknownMachines::Refuse => UnknownMachines::Refuse,
+            schema::UnknownMachines::Approve => UnknownMachines::Approve,
         },
         same_boot: written.same_boot.as_ref().map_or(Settings::default().same_boot, |time| time.0.0),
         brake: written.brake.as_ref().map(|brake| Brake { boots: brake.boots, within: brake.within.0.0 }),
@@ -35,6 +36,7 @@ pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy
             schema::Prompt::All => Prompt::All,
             schema::Prompt::None => Prompt::None,
         },
+        boot_program: written.boot_program,
         abort_files: written.abort_file.0.clone(),
     };
     Policy {

@@ -18,6 +18,7 @@ pub(in crate::config) struct Policy {
     pub(in crate::config) unknown_machines: UnknownMachines,
     pub(in crate::config) hidden_deployments: OneOrMany<String>,
     pub(in crate::config) prompt: Prompt,
+    pub(in crate::config) boot_program: bool,
     pub(in crate::config) local_boot: LocalBoot,
     pub(in crate::config) abort_file: OneOrMany<String>,
     pub(in crate::config) same_boot: Option<Text<Lasting>>,
@@ -40,6 +41,7 @@ pub(in crate::config) enum UnknownMachines {
     #[default]
     Rules,
     Refuse,
+    Approve,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]

@@ -75,3 +75,19 @@ fn machines_that_do_not_boot_are_left_alone() {
     let answer = asked_from(68, &captured("pixiecore-4"), None);
     assert_eq!((answer.reply, answer.event.reason), (None, Reason::NotABootRequest));
 }
+
+#[test]
+fn a_boot_program_is_answered_in_its_own_words_even_when_it_gets_nothing() {
+    let packet = captured("wdsmgfw-4011-request");
+    let iface = lan();
+    let arrival = Arrival::new(&iface, SERVER, SocketAddrV4::new(Ipv4Addr::new(10, 77, 0, 112), 4011));
+    let decided = |verdict: Verdict| answer(&packet, &arrival, BINL, None, move |_| verdict);
+    let refused = Verdict { decision: Decision::LocalBoot, ..Verdict::silence(Reason::NoDeployment) };
+    let told = decided(refused);
+    assert_eq!((told.event.decision, told.event.reason), (Answered::LocalBoot, Reason::NoDeployment));
+    let reply = Packet::parse_reply(&told.reply.unwrap().bytes).unwrap();
+    let words = reply.first(option::WDS).unwrap();
+    assert!(words.starts_with(&[2, 1, 5, 6]) && words.windows(13).any(|part| part == b"No deployment"));
+    let boots = Packet::parse_reply(&decided(boot("a", Via::Tftp)).reply.unwrap().bytes).unwrap();
+    assert_eq!(boots.first(option::WDS).unwrap(), [11, 1, 2, 14, 1, 1, 255]);
+}

@@ -6,7 +6,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::config::Config;
-use crate::ledger::LedgerStore;
 use crate::services::Snapshot;
 
 struct Fixture {
@@ -21,7 +20,7 @@ async fn serving(files: &[(&str, &[u8])], configuration: &str) -> Fixture {
         fs::write(folder.path().join(path), bytes).unwrap();
     }
     let (config, _) = Config::parse(configuration, Path::new("test.toml"), Some(folder.path())).unwrap();
-    let services = Arc::new(Services::new(Snapshot::new(config, None).unwrap(), LedgerStore::in_memory()));
+    let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
     let listener = HttpListener::bind(Arc::clone(&services), 0).await.unwrap();
     let port = listener.port().unwrap();
     tokio::spawn(listener.run());

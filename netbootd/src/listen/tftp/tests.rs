@@ -8,7 +8,6 @@ use tokio::net::UdpSocket;
 use super::*;
 use crate::config::Config;
 use crate::event::Recorded;
-use crate::ledger::LedgerStore;
 use crate::services::Snapshot;
 
 struct Fixture {
@@ -20,7 +19,7 @@ struct Fixture {
 fn serving(configuration: &str) -> Fixture {
     let folder = TempDir::new().unwrap();
     let (config, _) = Config::parse(configuration, Path::new("test.toml"), Some(folder.path())).unwrap();
-    let services = Arc::new(Services::new(Snapshot::new(config, None).unwrap(), LedgerStore::in_memory()));
+    let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
     let listener = TftpListener::bind(Arc::clone(&services), None, 0).unwrap();
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.port().unwrap()));
     tokio::spawn(listener.run());

@@ -1,0 +1,176 @@
+//! Machines that no directory knows, and what operators said of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pxe_policy::{Approval, BootRequest, MacAddr, Reason, Seconds, Verdict};
+use redb::{ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use crate::dhcp::boot_program::request_id;
+use crate::state::State;
+
+/// Hardware address to (approved, seconds since the epoch).
+const APPROVALS: TableDefinition<'_, [u8; 6], (bool, u64)> = TableDefinition::new("approvals");
+
+/// Who waits, and who has been approved or rejected.
+#[derive(Debug)]
+pub struct Approvals {
+    kept: Mutex<Kept>,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    said: BTreeMap<MacAddr, (Approval, Seconds)>,
+    waiting: BTreeMap<MacAddr, Waiting>,
+}
+
+#[derive(Debug, Clone)]
+struct Waiting {
+    request: BootRequest,
+    since: Seconds,
+    last: Seconds,
+}
+
+/// One machine, for operators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingView {
+    /// Its hardware address.
+    pub mac: String,
+    /// The number on its screen.
+    pub id: u32,
+    /// Its GUID.
+    pub uuid: Option<String>,
+    /// Its architecture.
+    pub arch: Option<String>,
+    /// `pending`, `approved` or `rejected`.
+    pub state: String,
+    /// When it was first heard of, or when it was decided, in seconds since 1970.
+    pub at: u64,
+}
+
+impl Approvals {
+    /// Takes up what operators said before.
+    pub fn open(state: Arc<State>) -> Result<Self, redb::Error> {
+        state.make_table(APPROVALS)?;
+        let mut kept = Kept::default();
+        for entry in state.read()?.open_table(APPROVALS)?.iter()? {
+            let (mac, value) = entry?;
+            let (approved, at) = value.value();
+            kept.said.insert(MacAddr(mac.value()), (of(approved), at));
+        }
+        Ok(Approvals { kept: Mutex::new(kept), state })
+    }
+
+    /// What was said of a machine.
+    pub fn of(&self, mac: MacAddr) -> Approval {
+        self.with(|kept| kept.said.get(&mac).map_or(Approval::Pending, |(approval, _)| *approval))
+    }
+
+    /// Notes a machine that waits. The list is bounded; the one not heard of for longest leaves.
+    pub fn heard(&self, request: &BootRequest, verdict: &Verdict, now: Seconds) {
+        if verdict.reason != Reason::Pending {
+            return;
+        }
+        self.with(|kept| {
+            if kept.waiting.len() >= MAX_WAITING && !kept.waiting.contains_key(&request.mac) {
+                let oldest = kept.waiting.iter().min_by_key(|(_, waiting)| waiting.last).map(|(mac, _)| *mac);
+                oldest.map(|mac| kept.waiting.remove(&mac));
+            }
+            let waiting = Waiting { request: request.clone(), since: now, last: now };
+            kept.waiting.entry(request.mac).or_insert(waiting).last = now;
+        });
+    }
+
+    /// Everybody, those that wait first.
+    pub fn list(&self) -> Vec<PendingView> {
+        self.with(|kept| {
+            let view = |mac: &MacAddr, state: &str, at, request: Option<&BootRequest>| PendingView {
+                mac: mac.to_string(),
+                id: request_id(*mac),
+                uuid: request.and_then(|request| request.uuid).map(|uuid| uuid.to_string()),
+                arch: request.and_then(BootRequest::arch).map(|arch| arch.to_string()),
+                state: state.to_owned(),
+                at,
+            };
+            let waiting = kept
+                .waiting
+                .iter()
+                .map(|(mac, waiting)| view(mac, "pending", waiting.since, Some(&waiting.request)));
+            let said = kept.said.iter().map(|(mac, (approval, at))| {
+                view(mac, if *approval == Approval::Approved { "approved" } else { "rejected" }, *at, None)
+            });
+            waiting.chain(said).collect()
+        })
+    }
+
+    /// Approves or rejects a machine, or with None forgets what was said; true once that is on the disk.
+    pub async fn say(&self, mac: MacAddr, approved: Option<bool>, now: Seconds) -> bool {
+        let written = self.state.write(move |transaction| {
+            let mut table = transaction.open_table(APPROVALS)?;
+            match approved {
+                Some(approved) => drop(table.insert(mac.octets(), (approved, now))?),
+                None => drop(table.remove(mac.octets())?),
+            }
+            Ok(())
+        });
+        if !written.await {
+            return false;
+        }
+        self.with(|kept| {
+            kept.waiting.remove(&mac);
+            match approved {
+                Some(approved) => kept.said.insert(mac, (of(approved), now)),
+                None => kept.said.remove(&mac),
+            };
+        });
+        true
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut Kept) -> T) -> T {
+        action(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn of(approved: bool) -> Approval {
+    if approved { Approval::Approved } else { Approval::Rejected }
+}
+
+/// A flood of made-up addresses stays small, and an operator reads no longer list.
+const MAX_WAITING: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use pxe_policy::{ArchType, Class, Decision};
+
+    use super::*;
+    use crate::what_if::request;
+
+    fn waits(approvals: &Approvals, n: u16, now: Seconds) {
+        let [a, b] = n.to_be_bytes();
+        let request = request(MacAddr([2, 0, 0, 0, a, b]), None, ArchType::X64_UEFI, Class::Pxe);
+        let verdict = Verdict { decision: Decision::Wait, ..Verdict::silence(Reason::Pending) };
+        approvals.heard(&request, &verdict, now);
+    }
+
+    #[tokio::test]
+    async fn what_operators_said_is_there_after_a_restart_and_the_list_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Approvals::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        let approvals = open();
+        for n in 0..1200 {
+            waits(&approvals, n, n.into());
+        }
+        let list = approvals.list();
+        assert_eq!((list.len(), list[0].mac.as_str(), list[0].id), (MAX_WAITING, "02:00:00:00:00:c8", 0xc8));
+        let (one, two) = (MacAddr([2, 0, 0, 0, 4, 1]), MacAddr([2, 0, 0, 0, 4, 2]));
+        assert!(approvals.say(one, Some(true), 9).await && approvals.say(two, Some(false), 9).await);
+        assert_eq!(approvals.list().len(), MAX_WAITING);
+        drop(approvals);
+        let approvals = open();
+        assert_eq!((approvals.of(one), approvals.of(two)), (Approval::Approved, Approval::Rejected));
+        assert!(approvals.say(two, None, 9).await);
+        assert_eq!((approvals.of(two), approvals.list().len()), (Approval::Pending, 1));
+    }
+}

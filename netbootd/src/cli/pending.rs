@@ -1,0 +1,110 @@
+//! `netbootd pending`: machines that no directory knows, and what is said of them.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use pxe_policy::MacAddr;
+
+use super::client::{ask, config_of};
+use super::table::table;
+use super::{Failure, SiteArgs};
+use crate::approvals::{Approvals, PendingView};
+use crate::config::Config;
+use crate::ledger::now;
+use crate::probe::block_on;
+use crate::state::State;
+
+/// `netbootd pending`.
+#[derive(Debug, Subcommand)]
+pub enum PendingCommand {
+    /// Show who waits, and who was approved or rejected.
+    List(ListArgs),
+    /// Let a machine boot.
+    Approve(SayArgs),
+    /// Send a machine to its disk.
+    Reject(SayArgs),
+    /// Forget what was said of a machine.
+    Forget(SayArgs),
+}
+
+/// `netbootd pending list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `netbootd pending approve|reject|forget`.
+#[derive(Debug, Args)]
+pub struct SayArgs {
+    /// The machine's hardware address.
+    mac: MacAddr,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+/// Asks the running netbootd, or the file when none runs.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn run(command: &PendingCommand) -> Result<(), Failure> {
+    match command {
+        PendingCommand::List(args) => {
+            let list = list(&config_of(&args.site)?)?;
+            if args.json {
+                let text = serde_json::to_string_pretty(&list);
+                println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
+            } else {
+                print!("{}", rendered(&list));
+            }
+            Ok(())
+        }
+        PendingCommand::Approve(args) => say(args, "approve", Some(true)),
+        PendingCommand::Reject(args) => say(args, "reject", Some(false)),
+        PendingCommand::Forget(args) => say(args, "forget", None),
+    }
+}
+
+fn list(config: &Config) -> Result<Vec<PendingView>, Failure> {
+    match ask(config, Method::GET, "/pending")? {
+        Some(answer) => serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string())),
+        None => Ok(open(config)?.list()),
+    }
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn say(args: &SayArgs, word: &str, approved: Option<bool>) -> Result<(), Failure> {
+    let config = config_of(&args.site)?;
+    if ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))?.is_none() {
+        let approvals = open(&config)?;
+        if !block_on(async { Ok(approvals.say(args.mac, approved, now()).await) })? {
+            return Err(Failure::Unusable("the disk does not take it".into()));
+        }
+    }
+    println!("{}: {word}", args.mac);
+    Ok(())
+}
+
+fn open(config: &Config) -> Result<Approvals, Failure> {
+    let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
+    let state = State::open(&config.server.state_dir).map_err(|error| unusable(&error))?;
+    Approvals::open(Arc::new(state)).map_err(|error| unusable(&error))
+}
+
+fn rendered(list: &[PendingView]) -> String {
+    let row = |one: &PendingView| {
+        let at = UNIX_EPOCH + Duration::from_secs(one.at);
+        vec![
+            one.mac.clone(),
+            one.id.to_string(),
+            one.state.clone(),
+            one.arch.clone().unwrap_or_default(),
+            one.uuid.clone().unwrap_or_default(),
+            humantime::format_rfc3339_seconds(at).to_string(),
+        ]
+    };
+    table(&["MAC", "ID", "STATE", "ARCH", "GUID", "SINCE"], &list.iter().map(row).collect::<Vec<_>>())
+}
