@@ -22,6 +22,7 @@ use object_store::{
     Certificate, ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
     PutPayload, UpdateVersion,
 };
+use percent_encoding::percent_decode_str;
 use thiserror::Error as ThisError;
 use tokio::runtime::Handle;
 
@@ -123,7 +124,8 @@ impl Remote {
             let bytes = self.objects.get(&meta.location).await?.bytes().await?;
             // A record of a later version of this program is left alone.
             if let Ok(record) = serde_json::from_slice(&bytes) {
-                images.insert(decoded(name), record);
+                // The parts of paths come percent-encoded.
+                images.insert(percent_decode_str(name).decode_utf8_lossy().into_owned(), record);
             }
         }
         Ok(images)
@@ -332,29 +334,6 @@ impl Read for Incoming {
         buf[..count].copy_from_slice(&self.current.split_to(count));
         Ok(count)
     }
-}
-
-/// A path's part as object storage shows it, percent-encoded.
-fn decoded(name: &str) -> String {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let [first, after @ ..] = rest {
-        let digits = (*first == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A name that no other probe has at the same time.

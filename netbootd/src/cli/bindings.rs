@@ -8,7 +8,7 @@ use hyper::Method;
 use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of};
-use super::table::table;
+use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
 use crate::api::BindingView;
 use crate::config::Config;
@@ -24,16 +24,6 @@ pub enum BindingsCommand {
     Forget(ForgetArgs),
 }
 
-/// `netbootd bindings list`.
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    #[command(flatten)]
-    site: SiteArgs,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-}
-
 /// `netbootd bindings forget`.
 #[derive(Debug, Args)]
 pub struct ForgetArgs {
@@ -47,16 +37,7 @@ pub struct ForgetArgs {
 #[allow(clippy::print_stdout)] // the command's output
 pub fn run(command: &BindingsCommand) -> Result<(), Failure> {
     match command {
-        BindingsCommand::List(args) => {
-            let bindings = list(&config_of(&args.site)?)?;
-            if args.json {
-                let text = serde_json::to_string_pretty(&bindings);
-                println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
-            } else {
-                print!("{}", rendered(&bindings));
-            }
-            Ok(())
-        }
+        BindingsCommand::List(args) => show(args, &list(&config_of(&args.site)?)?, rendered),
         BindingsCommand::Forget(args) => forget(&config_of(&args.site)?, args.mac),
     }
 }

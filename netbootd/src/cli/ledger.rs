@@ -8,7 +8,7 @@ use hyper::Method;
 use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of};
-use super::table::table;
+use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
 use crate::config::Config;
 use crate::ledger::{LedgerStore, LedgerView, Which, now};
@@ -24,16 +24,6 @@ pub enum LedgerCommand {
     Clear(ClearArgs),
     /// Release the brake: what was given until now no longer counts.
     Release(SiteArgs),
-}
-
-/// `netbootd ledger list`.
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    #[command(flatten)]
-    site: SiteArgs,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// `netbootd ledger clear`.
@@ -57,15 +47,7 @@ pub struct ClearArgs {
 #[allow(clippy::print_stdout)] // the command's output
 pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
     match command {
-        LedgerCommand::List(args) => {
-            let entries = list(&config_of(&args.site)?)?;
-            if args.json {
-                let text = serde_json::to_string_pretty(&entries);
-                println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
-            } else {
-                print!("{}", rendered(&entries));
-            }
-        }
+        LedgerCommand::List(args) => show(args, &list(&config_of(&args.site)?)?, rendered)?,
         LedgerCommand::Clear(args) => {
             let config = config_of(&args.site)?;
             let which = Which { mac: args.mac, deployment: args.deployment.clone() };

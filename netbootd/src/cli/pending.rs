@@ -8,7 +8,7 @@ use hyper::Method;
 use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of};
-use super::table::table;
+use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
 use crate::approvals::{Approvals, PendingView};
 use crate::config::Config;
@@ -29,16 +29,6 @@ pub enum PendingCommand {
     Forget(SayArgs),
 }
 
-/// `netbootd pending list`.
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    #[command(flatten)]
-    site: SiteArgs,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-}
-
 /// `netbootd pending approve|reject|forget`.
 #[derive(Debug, Args)]
 pub struct SayArgs {
@@ -52,16 +42,7 @@ pub struct SayArgs {
 #[allow(clippy::print_stdout)] // the command's output
 pub fn run(command: &PendingCommand) -> Result<(), Failure> {
     match command {
-        PendingCommand::List(args) => {
-            let list = list(&config_of(&args.site)?)?;
-            if args.json {
-                let text = serde_json::to_string_pretty(&list);
-                println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
-            } else {
-                print!("{}", rendered(&list));
-            }
-            Ok(())
-        }
+        PendingCommand::List(args) => show(args, &list(&config_of(&args.site)?)?, rendered),
         PendingCommand::Approve(args) => say(args, "approve", Some(true)),
         PendingCommand::Reject(args) => say(args, "reject", Some(false)),
         PendingCommand::Forget(args) => say(args, "forget", None),

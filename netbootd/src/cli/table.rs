@@ -1,4 +1,35 @@
-//! Tables for people: columns as wide as their widest cell.
+//! Lists: as tables for people, columns as wide as their widest cell, or as JSON.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, SiteArgs};
+
+/// A command that lists something.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub(super) site: SiteArgs,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows a list as it was asked for.
+#[allow(clippy::print_stdout)] // the command's output
+pub(super) fn show<T: Serialize>(
+    args: &ListArgs,
+    list: &[T],
+    rendered: impl FnOnce(&[T]) -> String,
+) -> Result<(), Failure> {
+    if args.json {
+        let text = serde_json::to_string_pretty(list).map_err(|error| Failure::Bug(error.to_string()))?;
+        println!("{text}");
+    } else {
+        print!("{}", rendered(list));
+    }
+    Ok(())
+}
 
 /// Lays out rows below a heading; text that came from outside is escaped.
 pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
