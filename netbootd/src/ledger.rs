@@ -1,6 +1,6 @@
 //! The ledger of Required deployments, on the disk before a reply leaves.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pxe_policy::{Deployed, Entry, Ledger, LedgerChange, MacAddr, Purpose, Ran, Reason, Seconds, Settings};
@@ -17,7 +17,7 @@ const BRAKE: TableDefinition<'_, (), u64> = TableDefinition::new("brake");
 /// The ledger, in memory and on the disk.
 #[derive(Debug)]
 pub struct LedgerStore {
-    ledger: Mutex<Ledger>,
+    ledger: RwLock<Ledger>,
     state: Arc<State>,
 }
 
@@ -78,12 +78,12 @@ impl LedgerStore {
         if let Some(at) = reading.open_table(BRAKE)?.get(())? {
             ledger.apply(LedgerChange::Release(at.value()));
         }
-        Ok(LedgerStore { ledger: Mutex::new(ledger), state })
+        Ok(LedgerStore { ledger: RwLock::new(ledger), state })
     }
 
-    /// Looks into it.
+    /// Looks into it; others may look at the same time.
     pub fn with<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
-        look(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&self.ledger.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes down that a machine is given a Required deployment. An error is the reason why it must not be.
@@ -106,7 +106,7 @@ impl LedgerStore {
         };
         let change = LedgerChange::Give(entry);
         {
-            let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
             // Others may have been given theirs since the decision.
             match ledger.ran(&deployed.machine, &deployed.id, now, settings.same_boot) {
                 Ran::ThisBoot => return Ok(()),
@@ -122,7 +122,7 @@ impl LedgerStore {
         }
         let undone =
             LedgerChange::Clear { machine: deployed.machine.clone(), deployment: deployed.id.clone() };
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).apply(undone);
+        self.ledger.write().unwrap_or_else(PoisonError::into_inner).apply(undone);
         Err(Reason::LedgerNotSaved)
     }
 
@@ -150,7 +150,7 @@ impl LedgerStore {
         if !self.save(changes.clone()).await {
             return false;
         }
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
         changes.into_iter().for_each(|change| ledger.apply(change));
         true
     }
