@@ -110,8 +110,9 @@ impl Cache {
             let _ = fs::remove_file(&place); // swept at the next start otherwise
         }
         filling.end(filled.map_err(|error| error.to_string()));
-        self.filling.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
+        // Nothing of this fetch is under way any more once it is off the list.
         self.evict(digest);
+        self.filling.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }
 
     fn take_in(&self, digest: &Digest, filling: &Filling, place: &PathBuf) -> io::Result<()> {

@@ -161,7 +161,7 @@ fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Resul
     let not_found = || refused(&OpenError::NotFound);
     let machine = machine.ok_or_else(not_found)?;
     let folder = winpe::image_folder(machine).ok_or_else(not_found)?;
-    let inside = format!("{folder}/{}", path.trim_start_matches('/'));
+    let inside = format!("{folder}{}", path.trim_start_matches('/'));
     match snapshot.files.open_raw(inside.as_bytes()) {
         Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(path).to_owned() }),
         Err(OpenError::NotFound) => {

@@ -29,14 +29,19 @@ impl Default for Settings {
     }
 }
 
-/// The folder of the image that a machine was told to boot: what stands before `boot/` in its boot file.
+/// The folder of the image that a machine was told to boot, with a slash behind it: what stands before `boot/` in its boot file. It is empty for
+/// an image at the root of the boot tree.
 pub fn image_folder(machine: &Machine) -> Option<&str> {
     let Decision::Boot(boot) = &machine.verdict.decision else { return None };
     if boot.is_url() || boot.next_server.is_some() {
         return None;
     }
-    let at = boot.file.to_ascii_lowercase().find("/boot/")?;
-    Some(boot.file[..at].trim_start_matches('/'))
+    let file = boot.file.trim_start_matches('/');
+    let lower = file.to_ascii_lowercase();
+    if lower.starts_with("boot/") {
+        return Some("");
+    }
+    Some(&file[..lower.find("/boot/")? + 1])
 }
 
 /// The configuration for a machine, when that is what it asks for and its image holds a Windows PE.
@@ -47,14 +52,14 @@ pub fn configuration(path: &str, machine: &Machine, files: &Files, settings: Set
     }
     let folder = image_folder(machine)?;
     let there = |path: &str| files.open_raw(path.as_bytes()).is_ok();
-    let (wim, sdi) = (format!("{folder}/{WIM}"), format!("{folder}/{SDI}"));
+    let (wim, sdi) = (format!("{folder}{WIM}"), format!("{folder}{SDI}"));
     if !there(&wim) || !there(&sdi) {
         return None;
     }
     let bios = machine.request.arch().is_some_and(|arch| arch.same_family(ArchType::X86_BIOS));
     let with_backslashes = |path: &str| format!("\\{}", path.replace('/', "\\"));
     let bcd = Bcd {
-        description: folder.to_owned(),
+        description: if folder.is_empty() { "Windows PE" } else { folder.trim_end_matches('/') }.to_owned(),
         wim: with_backslashes(&wim),
         sdi: with_backslashes(&sdi),
         bios,
@@ -66,3 +71,31 @@ pub fn configuration(path: &str, machine: &Machine, files: &Files, settings: Set
 /// Where an image keeps its Windows PE.
 const WIM: &str = "sources/boot.wim";
 const SDI: &str = "boot/boot.sdi";
+
+#[cfg(test)]
+mod tests {
+    use pxe_policy::{Boot, Class, MacAddr, Reason, Verdict, Via};
+
+    use super::*;
+    use crate::what_if::request;
+
+    #[test]
+    fn the_image_is_what_stands_before_its_boot_folder() {
+        let table = [
+            ("winpe/boot/x64/bootmgfw.efi", Some("winpe/")),
+            ("/site/winpe/Boot/x64/pxeboot.n12", Some("site/winpe/")),
+            ("boot/x64/bootmgfw.efi", Some("")),
+            ("menu.efi", None),
+            ("http://10.0.0.1/winpe/boot/x64/bootmgfw.efi", None),
+        ];
+        for (file, folder) in table {
+            let boot =
+                Boot { file: file.into(), via: Via::Tftp, next_server: None, image: None, prompt: None };
+            let machine = Machine {
+                request: request(MacAddr([2; 6]), None, ArchType::X64_UEFI, Class::Pxe),
+                verdict: Verdict { decision: Decision::Boot(boot), ..Verdict::silence(Reason::Rule) },
+            };
+            assert_eq!(image_folder(&machine), folder, "{file}");
+        }
+    }
+}

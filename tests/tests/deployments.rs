@@ -150,3 +150,29 @@ fn firmware_is_sent_to_the_disk_by_a_menu_of_one_line() {
     let uefi = site.boot(Firmware::UefiPxe);
     uefi.wait_for("PXE-E21: Remote boot cancelled");
 }
+
+#[test]
+fn the_brake_stops_the_third_required_boot_until_an_operator_releases_it() {
+    let devices = "name,mac,image,deployment,purpose\n\
+        a,02:00:00:00:00:01,PS100005,reimage,required\nb,02:00:00:00:00:02,PS100005,reimage,required\n\
+        c,02:00:00:00:00:03,PS100005,reimage,required\n";
+    let mut site = Site::new(devices, "[policy]\nbrake = { boots = 2, within = \"10m\" }\n");
+    site.lab.add_host("client");
+    site.lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    let program = netbootd_tests::netbootd::program();
+    let boots = |n: u8| {
+        let mac = format!("02:00:00:00:00:0{n}");
+        let asked =
+            site.lab.run("client", &[&program, "probe", "pxe", "10.77.0.1", "--mac", &mac, "--timeout", "1"]);
+        String::from_utf8_lossy(&asked.stdout).contains("bootmgfw.efi")
+    };
+    assert!(boots(1) && boots(2));
+    assert!(!boots(3), "{}", site.netbootd.log());
+    site.logged(&["wait", "reason=brake", "2 Required deployments were given"]);
+    assert!(boots(1), "the same boot is no other");
+    assert!(site.run(&["ledger", "release"]).status.success());
+    assert!(boots(3));
+    // A deployment is cleared for everybody at once.
+    let cleared = site.run(&["ledger", "clear", "--deployment", "reimage"]);
+    assert_eq!(String::from_utf8_lossy(&cleared.stdout).matches("reimage").count(), 3);
+}

@@ -52,7 +52,9 @@ impl Memory {
                 {
                     return Recalled::Fresh(Box::new(said.clone()), now.saturating_duration_since(*at));
                 }
-                if let Some(pending) = &entry.pending {
+                // A question that broke off has left nobody to answer it.
+                if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.has_changed().is_ok())
+                {
                     return Recalled::Pending(pending.clone());
                 }
             }
@@ -157,9 +159,17 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
+    fn a_question_that_broke_off_is_asked_again() {
+        let (memory, now) = (Memory::default(), Instant::now());
+        drop(memory.recall(&who(1), now, MINUTE));
+        assert!(matches!(memory.recall(&who(1), now, MINUTE), Recalled::Ask(..)));
+    }
+
+    #[test]
     fn an_answer_is_fresh_for_a_while_and_old_for_longer() {
         let (memory, now) = (Memory::default(), Instant::now());
-        assert!(matches!(memory.recall(&who(1), now, MINUTE), Recalled::Ask(..)));
+        let first = memory.recall(&who(1), now, MINUTE);
+        assert!(matches!(first, Recalled::Ask(..)));
         assert!(matches!(memory.recall(&who(1), now, MINUTE), Recalled::Pending(_)));
         memory.keep(&who(1), &Ok(Said::default()), now);
         assert!(matches!(memory.recall(&who(1), now + MINUTE, MINUTE), Recalled::Fresh(_, MINUTE)));
