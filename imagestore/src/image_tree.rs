@@ -62,6 +62,16 @@ impl ImageTree {
 
     /// Opens a client's path; a machine that boots keeps the image's version from being collected.
     pub fn open(&self, path: &BootPath) -> Result<BootFile, OpenError> {
+        self.open_version(path, None).map(|(file, _)| file)
+    }
+
+    /// The same, and the version that the file is of: `held`, for a machine that runs from that one, for as long as it is here and has the
+    /// file; else the current one.
+    pub fn open_version(
+        &self,
+        path: &BootPath,
+        held: Option<Digest>,
+    ) -> Result<(BootFile, Digest), OpenError> {
         let components: Vec<&[u8]> = path.components().collect();
         let first = components.first().map(|first| first.to_ascii_lowercase()).unwrap_or_default();
         let named = self.by_first.get(&first).into_iter().flatten();
@@ -69,23 +79,35 @@ impl ImageTree {
         for place in named.chain(at_root).map(|at| &self.places[*at]) {
             let Some(inside) = strip(&components, &place.prefix) else { continue };
             let Ok(inside) = BootPath::parse(&inside.join(&b'/')) else { continue };
-            let Ok(manifest) = self.manifest(place.version) else { continue };
-            let Some(file) = manifest.find(&inside) else { continue };
-            let opened = match &self.cache {
-                Some(cache) => cache.open(&file.digest, file.size),
-                None => self.store.blob(&file.digest),
-            };
-            return match opened {
-                Ok(blob) => {
-                    // Nobody waits for a lease; without it only a collection in these minutes could hurt.
-                    let _ = self.store.lease(&place.version);
-                    Ok(blob)
-                }
-                Err(StoreError::Io { source, .. }) => Err(OpenError::Io(source)),
-                Err(_) => Err(OpenError::Withdrawn),
-            };
+            if let Some(held) = held
+                && let Some(Ok(file)) = self.file_of(held, &inside)
+            {
+                return Ok((file, held));
+            }
+            if let Some(opened) = self.file_of(place.version, &inside) {
+                return opened.map(|file| (file, place.version));
+            }
         }
         Err(OpenError::NotFound)
+    }
+
+    /// A version's file; None when it has none of that name.
+    fn file_of(&self, version: Digest, inside: &BootPath) -> Option<Result<BootFile, OpenError>> {
+        let manifest = self.manifest(version).ok()?;
+        let file = manifest.find(inside)?;
+        let opened = match &self.cache {
+            Some(cache) => cache.open(&file.digest, file.size),
+            None => self.store.blob(&file.digest),
+        };
+        Some(match opened {
+            Ok(blob) => {
+                // Nobody waits for a lease; without it only a collection in these minutes could hurt.
+                let _ = self.store.lease(&version);
+                Ok(blob)
+            }
+            Err(StoreError::Io { source, .. }) => Err(OpenError::Io(source)),
+            Err(_) => Err(OpenError::Withdrawn),
+        })
     }
 
     fn manifest(&self, version: Digest) -> Result<Arc<Manifest>, StoreError> {
@@ -200,5 +222,21 @@ mod tests {
         let booter = store.manifest(&mac).unwrap().files[0].digest;
         store.withdraw(&booter).unwrap();
         assert!(matches!(text(&tree, "Sierra Install/i386/booter"), Err(OpenError::Withdrawn)));
+    }
+
+    #[test]
+    fn a_machine_that_runs_from_a_version_goes_on_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Limits::default()).unwrap();
+        let old = put(&store, "Sierra", ImageKind::Nbi, None, &["root.dmg"]);
+        let new = put(&store, "Sierra", ImageKind::Nbi, None, &["root.dmg", "more"]);
+        assert_ne!(old, new);
+        let tree = ImageTree::new(store.clone(), &store.catalogue().unwrap());
+        let version =
+            |path: &str, held| tree.open_version(&BootPath::parse(path.as_bytes()).unwrap(), held).unwrap().1;
+        assert_eq!(version("Sierra/root.dmg", None), new);
+        assert_eq!(version("Sierra/root.dmg", Some(old)), old);
+        assert_eq!(version("Sierra/more", Some(old)), new, "the old one has no such file");
+        assert_eq!(version("Sierra/root.dmg", Some(Digest::of(b"gone"))), new);
     }
 }

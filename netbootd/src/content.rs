@@ -43,6 +43,17 @@ pub struct Caller {
     pub client: Ipv4Addr,
     /// This server's address towards it.
     pub server: Ipv4Addr,
+    /// How much of the file it asks for.
+    pub extent: Extent,
+}
+
+/// How much of a file is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// A range, maybe one of many.
+    Part,
 }
 
 impl Content {
@@ -74,7 +85,11 @@ impl Content {
         if let Some(file) = template::find(files, &spelled, request.as_ref(), false) {
             return render(file);
         }
-        match snapshot.files.open_raw(raw) {
+        let opened = match caller.extent {
+            Extent::Whole => snapshot.files.open_raw(raw),
+            Extent::Part => snapshot.files.open_part(raw, caller.client),
+        };
+        match opened {
             Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(&spelled).to_owned() }),
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),

@@ -1,8 +1,9 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use imagestore::{
@@ -11,6 +12,7 @@ use imagestore::{
 };
 use tracing::{info, warn};
 
+use crate::readers::Readers;
 use crate::remote::Remote;
 
 /// Every file that clients may have.
@@ -27,6 +29,7 @@ pub struct Images {
     cache: Option<Arc<Cache>>,
     others: Mutex<BTreeMap<String, ImageRecord>>,
     tree: ArcSwap<Tree>,
+    readers: Readers,
 }
 
 #[derive(Debug)]
@@ -56,6 +59,21 @@ impl Files {
         match (self.tree.open_raw(raw), &self.images) {
             (Err(OpenError::NotFound), Some(images)) => images.open_raw(raw),
             (result, _) => result,
+        }
+    }
+
+    /// The same for a part of a file: of the version that this client reads already.
+    pub fn open_part(&self, raw: &[u8], client: Ipv4Addr) -> Result<BootFile, OpenError> {
+        match (self.tree.open_raw(raw), &self.images) {
+            (Err(OpenError::NotFound), Some(images)) => images.open_part(raw, client),
+            (result, _) => result,
+        }
+    }
+
+    /// A client boots anew: it gets what is current.
+    pub fn begins_anew(&self, client: Ipv4Addr) {
+        if let Some(images) = &self.images {
+            images.readers.begins_anew(client);
         }
     }
 
@@ -91,6 +109,7 @@ impl Images {
         let images = Images {
             tree: ArcSwap::from_pointee(Tree::default_of(&store)),
             others: Mutex::default(),
+            readers: Readers::default(),
             store,
             cache,
         };
@@ -144,6 +163,15 @@ impl Images {
         let packages = packages(&catalogue);
         self.tree.store(Arc::new(Tree { stamp, images, packages }));
         Ok(catalogue.images.len())
+    }
+
+    fn open_part(&self, raw: &[u8], client: Ipv4Addr) -> Result<BootFile, OpenError> {
+        let (path, now) = (BootPath::parse(raw)?, Instant::now());
+        let name = path.to_string();
+        let held = self.readers.version(client, &name, now);
+        let (file, version) = self.tree.load().images.open_version(&path, held)?;
+        self.readers.reads(client, &name, version, now);
+        Ok(file)
     }
 
     fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {

@@ -21,6 +21,7 @@ pub mod machines;
 pub mod net;
 pub mod netboot_server;
 pub mod probe;
+pub mod readers;
 pub mod reload;
 pub mod remote;
 pub mod serve;

@@ -16,6 +16,7 @@ pub mod payload;
 pub mod process;
 pub mod qemu;
 pub mod slapd;
+pub mod store;
 
 pub use admin_service::AdminService;
 pub use certificate::Authority;

@@ -3,27 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use netbootd_tests::mac::{self, Nbi, sha256};
 use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::store::{image, source, text};
 use netbootd_tests::{Lab, Netbootd, Process};
-
-fn image(store: &Path, words: &[&str]) -> Output {
-    let output = Command::new(program()).arg("image").args(words).arg("--store").arg(store).output().unwrap();
-    eprintln!(
-        "{words:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
 
 #[test]
 fn a_mac_boots_from_the_store_and_an_update_leaves_its_transfer_alone() {
@@ -106,18 +93,6 @@ fn a_damaged_image_is_announced_to_nobody_until_it_is_repaired() {
         thread::yield_now();
     }
     assert!(image(&store, &["verify", "Sierra"]).status.success());
-}
-
-/// A source whose ingest takes long enough to be killed in the middle of.
-fn source(folder: &Path) -> PathBuf {
-    let source = folder.join("source");
-    fs::create_dir_all(source.join("below")).unwrap();
-    for n in 0..40_u32 {
-        let bytes: Vec<u8> =
-            (0..400_000_u32).map(|at| (at.wrapping_mul(2_654_435_761 + n) >> 13) as u8).collect();
-        fs::write(source.join(format!("below/{n}.bin")), bytes).unwrap();
-    }
-    source
 }
 
 #[test]
@@ -264,4 +239,90 @@ fn a_mac_boots_from_the_content_library_in_place() {
         assert!(Instant::now() < deadline, "{}", netbootd.log());
         thread::sleep(Duration::from_millis(200));
     }
+}
+
+#[test]
+fn a_mac_that_runs_from_a_root_goes_on_with_it_when_the_image_is_updated() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("mac");
+    lab.plug("mac", "en0", "br0", "10.77.0.50/24");
+    let netbootd = Netbootd::start(&lab, &root, "[dhcp]\nmode = \"off\"\n");
+    let store = lab.folder().join("state/images");
+    let folder = Nbi { name: "Sierra", index: 5, root_size: 3_000_000, more: "" }.put(&lab.folder());
+    assert!(image(&store, &["import", &text(&folder)]).status.success());
+    netbootd.wait_for("folder=\"Sierra.nbi\"", Duration::from_secs(10));
+    let old = fs::read(folder.join("NetInstall.dmg")).unwrap();
+    let url = format!("http://{SERVER}/NetBoot/Images/Sierra.nbi/NetInstall.dmg");
+    let part = |at: usize| {
+        let range = format!("{at}-{}", at + 999);
+        lab.command("mac", "curl").args(["-sS", "-f", "-r", &range, &url]).output().unwrap().stdout
+    };
+    assert_eq!(part(0), old[..1000]);
+
+    let new = vec![9; 3_000_000];
+    fs::write(folder.join("NetInstall.dmg"), &new).unwrap();
+    assert!(image(&store, &["import", &text(&folder)]).status.success());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let current = || lab.command("server", "curl").args(["-sS", &url]).output().unwrap().stdout;
+    while current() != new {
+        assert!(Instant::now() < deadline, "{}", netbootd.log());
+        thread::yield_now();
+    }
+    assert_eq!(part(1000), old[1000..2000], "the version it began with");
+    // Not even when that version is removed: the boot holds a lease on it.
+    let shown = String::from_utf8(image(&store, &["show", "Sierra", "--json"]).stdout).unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let versions = shown["record"]["versions"].as_array().unwrap();
+    let former = versions.iter().map(|version| version["manifest"].as_str().unwrap());
+    let former = former.clone().find(|version| shown["record"]["current"] != *version).unwrap();
+    assert!(image(&store, &["remove", "Sierra", "--version", former]).status.success());
+    assert!(image(&store, &["gc"]).status.success());
+    assert_eq!(part(2_000_000), old[2_000_000..2_001_000]);
+    // It boots anew: the booter comes by TFTP, and the root is the current one.
+    let booter = "/NetBoot/Images/Sierra.nbi/i386/booter";
+    lab.run("mac", &["tftp", "-m", "octet", SERVER, "-c", "get", booter, "booter"]);
+    assert_eq!(fs::read(lab.folder().join("booter")).unwrap(), fs::read(folder.join("i386/booter")).unwrap());
+    assert_eq!(part(0), new[..1000]);
+}
+
+#[test]
+fn an_image_is_exported_labelled_rolled_back_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, source) = (folder.path().join("store"), folder.path().join("linux"));
+    fs::create_dir_all(source.join("below")).unwrap();
+    fs::write(source.join("vmlinuz"), "first").unwrap();
+    fs::write(source.join("below/initrd.img"), "initrd").unwrap();
+    let told = |words: &[&str]| {
+        let output = image(&store, words);
+        assert!(output.status.success(), "{words:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    told(&["import", &text(&source), "--label", "owner=lab"]);
+    let current = || {
+        let shown: serde_json::Value = serde_json::from_str(&told(&["show", "linux", "--json"])).unwrap();
+        shown["record"]["current"].as_str().unwrap().to_owned()
+    };
+    let first = current();
+    fs::write(source.join("vmlinuz"), "second").unwrap();
+    told(&["import", &text(&source)]);
+    assert_ne!(current(), first);
+    told(&["tag", "linux", &first]);
+    told(&["tag", "linux", "--label", "at=., site/linux"]);
+    assert_eq!(current(), first);
+    assert!(told(&["show", "linux"]).contains("site/linux"));
+    let out = folder.path().join("out");
+    told(&["export", "linux", &text(&out)]);
+    assert_eq!(fs::read(out.join("vmlinuz")).unwrap(), b"first");
+    assert_eq!(fs::read(out.join("below/initrd.img")).unwrap(), b"initrd");
+    told(&["remove", "linux"]);
+    told(&["gc"]);
+    assert_eq!(told(&["list", "--json"]).trim(), "{}");
+    let left = walk(&store.join("blobs"));
+    assert!(left.is_empty(), "{left:?}");
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())).collect()
 }

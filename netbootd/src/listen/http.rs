@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use crate::content::{Caller, Content, Refused};
+use crate::content::{Caller, Content, Extent, Refused};
 use crate::event::{Event, FileRefused, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted};
 use crate::services::Services;
 use body::{FileBody, Record};
@@ -115,7 +115,11 @@ async fn answer(
     };
     let asked = request.uri().path();
     let found = match decode(asked) {
-        Some(raw) => open(&services, raw, peer, local).await,
+        Some(raw) => {
+            let part = request.headers().contains_key(header::RANGE);
+            let extent = if part { Extent::Part } else { Extent::Whole };
+            open(&services, raw, Caller { client: v4(peer), server: v4(local), extent }).await
+        }
         None => Err(Refused { refusal: Refusal::Malformed, detail: "a % without two hex digits".into() }),
     };
     match found {
@@ -124,14 +128,8 @@ async fn answer(
     }
 }
 
-async fn open(
-    services: &Arc<Services>,
-    raw: Vec<u8>,
-    peer: SocketAddr,
-    local: SocketAddr,
-) -> Result<Content, Refused> {
+async fn open(services: &Arc<Services>, raw: Vec<u8>, caller: Caller) -> Result<Content, Refused> {
     let services = Arc::clone(services);
-    let caller = Caller { client: v4(peer), server: v4(local) };
     let opened = tokio::task::spawn_blocking(move || Content::open(&services, &raw, caller));
     opened.await.unwrap_or_else(|error| Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }))
 }

@@ -10,7 +10,7 @@ use tftp::{ErrorCode, Input, Limits, Mode, Outcome, Packet, RequestOptions, Send
 use tokio::sync::mpsc;
 
 use super::{Mail, error_for, shown, text};
-use crate::content::{Caller, Content, Refused};
+use crate::content::{Caller, Content, Extent, Refused};
 use crate::event::{
     Event, FileRefused, Proto, Refusal, TransferFinished, TransferId, TransferOutcome, TransferStarted,
 };
@@ -201,8 +201,10 @@ impl Transfer {
     async fn open(&self) -> Result<Content, Refused> {
         let services = Arc::clone(&self.services);
         let (filename, mode) = (self.filename.clone(), self.mode);
-        let caller = Caller { client: *self.peer.ip(), server: self.server };
+        let caller = Caller { client: *self.peer.ip(), server: self.server, extent: Extent::Whole };
         let opened = tokio::task::spawn_blocking(move || {
+            // Boot programs come by TFTP, and no system that runs asks for one.
+            services.snapshot.load().files.begins_anew(caller.client);
             let content = Content::open(&services, &filename, caller)?;
             if mode == Mode::Netascii { text::translated(&content) } else { Ok(content) }
         });
