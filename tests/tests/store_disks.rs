@@ -4,9 +4,9 @@
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use netbootd_tests::netbootd::program;
+use netbootd_tests::store::{image, source, text};
 
 /// A filesystem that goes when this goes.
 struct Mounted {
@@ -47,31 +47,6 @@ impl Drop for Mounted {
         let unmounted = Command::new("umount").arg(self.path()).status();
         assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
     }
-}
-
-fn image(store: &Path, words: &[&str]) -> Output {
-    let output = Command::new(program()).arg("image").args(words).arg("--store").arg(store).output().unwrap();
-    eprintln!(
-        "{words:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn source(folder: &Path) -> PathBuf {
-    let source = folder.join("source");
-    fs::create_dir_all(source.join("below")).unwrap();
-    for n in 0..40_u32 {
-        let bytes: Vec<u8> =
-            (0..400_000_u32).map(|at| (at.wrapping_mul(2_654_435_761 + n) >> 13) as u8).collect();
-        fs::write(source.join(format!("below/{n}.bin")), bytes).unwrap();
-    }
-    source
 }
 
 /// The import is refused with these words, leaves nothing, and something smaller still fits.
@@ -125,20 +100,11 @@ fn bytes_are_shared_with_the_source_until_somebody_writes_to_it() {
 
 #[test]
 fn a_read_error_half_way_is_told_of_and_leaves_nothing() {
-    let mounted = Mounted::of_a_file(100, &["mkfs.ext4", "-q"]);
+    // Made with the file in it, so nothing of it is in memory when the end of the medium goes.
+    let content = tempfile::tempdir().unwrap();
+    fs::write(content.path().join("root.img"), vec![0x5a; 60 << 20]).unwrap();
+    let mounted = Mounted::of_a_file(100, &["mkfs.ext4", "-q", "-d", &text(content.path())]);
     let medium = mounted.folder.path().join("disk");
-    fs::write(mounted.path().join("root.img"), vec![0x5a; 60 << 20]).unwrap();
-    // Mounted anew nothing of it is in memory, and the end of the medium goes.
-    assert!(Command::new("umount").arg(mounted.path()).status().unwrap().success());
-    assert!(
-        Command::new("mount")
-            .args(["-o", "loop,ro"])
-            .arg(&medium)
-            .arg(mounted.path())
-            .status()
-            .unwrap()
-            .success()
-    );
     fs::OpenOptions::new().write(true).open(&medium).unwrap().set_len(30 << 20).unwrap();
     let store = mounted.folder.path().join("store");
     let refused = image(&store, &["import", &text(&mounted.path().join("root.img"))]);
