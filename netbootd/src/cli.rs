@@ -52,7 +52,7 @@ enum Command {
     /// Say what a machine would get now, step by step, and why.
     Explain(explain::ExplainArgs),
     /// Forget what the directories said of a machine.
-    Forget(explain::ForgetArgs),
+    Forget(MachineArgs),
     /// Check the way to each directory, link by link.
     Doctor(doctor::DoctorArgs),
     /// Machines.
@@ -94,6 +94,16 @@ pub struct SiteArgs {
     /// Where it keeps its state, instead of where the configuration says.
     #[arg(long, value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
+}
+
+/// A machine, and which netbootd is meant.
+#[derive(Debug, Args)]
+pub struct MachineArgs {
+    /// The machine's hardware address.
+    pub mac: MacAddr,
+    /// Whose configuration is read.
+    #[command(flatten)]
+    pub site: SiteArgs,
 }
 
 /// `netbootd check-config`.

@@ -1,5 +1,7 @@
 //! `netbootd serve`: binds everything, starts the listeners, waits for the end.
 
+mod background;
+
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::net::Ipv4Addr;
@@ -34,7 +36,6 @@ use crate::reload::{self, ConfigSource};
 use crate::remote::Remote;
 use crate::services::{Services, Snapshot};
 use crate::state::{State, StateError};
-use crate::watch::Watcher;
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -118,14 +119,7 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     if progress {
         tasks.spawn(console::run(Arc::clone(&services), services.recorder.watch()));
     }
-    rescan(&services).await;
-    tasks.spawn(rescan_now_and_then(Arc::clone(&services)));
-    tasks.spawn(watch_sources(Arc::clone(&services)));
-    if let Some(remote) = shared {
-        tasks.spawn(watch_remote(Arc::clone(&services), remote));
-    }
-    tasks.spawn(watch_catalogue(Arc::clone(&services)));
-    tasks.spawn(watch_devices(Arc::clone(&services)));
+    background::start(&services, shared, &mut tasks).await;
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
@@ -140,117 +134,6 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     }
     info!("stopped");
     Ok(())
-}
-
-/// Looks through the Macs' shares on a thread that may block.
-async fn rescan(services: &Arc<Services>) {
-    let services = Arc::clone(services);
-    let scanned = tokio::task::spawn_blocking(move || {
-        if let Some(netboot) = &services.netboot {
-            netboot.rescan(&services);
-        }
-    });
-    if let Err(error) = scanned.await {
-        error!(%error, "looking through the shares broke");
-    }
-}
-
-async fn rescan_now_and_then(services: Arc<Services>) {
-    loop {
-        let every = services.snapshot.load().config.netboot.rescan;
-        if every.is_zero() || services.netboot.is_none() {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(every) => rescan(&services).await,
-            () = services.shutdown.cancelled() => return,
-        }
-    }
-}
-
-/// Takes in what comes to the drop folder and the content library.
-async fn watch_sources(services: Arc<Services>) {
-    let config = services.snapshot.load().config.clone();
-    let Ok(store) = Store::open(&config.store_folder(), config.store.limits) else { return };
-    let mut watcher = Watcher::new(store, &config.store);
-    while !watcher.is_idle() && !config.store.watch.is_zero() {
-        let recorder = Arc::clone(&services);
-        let looked = tokio::task::spawn_blocking(move || {
-            watcher.look(&recorder.recorder);
-            watcher
-        });
-        watcher = match looked.await {
-            Ok(watcher) => watcher,
-            Err(error) => return error!(%error, "looking at the sources of images broke"),
-        };
-        tokio::select! {
-            () = tokio::time::sleep(config.store.watch) => {}
-            () = services.shutdown.cancelled() => return,
-        }
-    }
-}
-
-/// Takes up what other servers push to the object storage. When it cannot be reached, what is here goes on being served.
-async fn watch_remote(services: Arc<Services>, remote: Remote) {
-    if let Err(error) = remote.check().await {
-        warn!("{}", with_causes(&error));
-    }
-    let mut trouble = None;
-    loop {
-        match remote.images().await {
-            Ok(records) => {
-                trouble = None;
-                let images = services.images.clone();
-                let changed =
-                    tokio::task::spawn_blocking(move || images.is_some_and(|images| images.others(records)));
-                if changed.await.unwrap_or(false) {
-                    rescan(&services).await;
-                }
-            }
-            Err(error) => {
-                let words = Some(with_causes(&error));
-                if trouble != words {
-                    warn!("{}", words.as_deref().unwrap_or_default());
-                    trouble = words;
-                }
-            }
-        }
-        let every = services.snapshot.load().config.store.watch.max(Duration::from_secs(1));
-        tokio::select! {
-            () = tokio::time::sleep(every) => {}
-            () = services.shutdown.cancelled() => return,
-        }
-    }
-}
-
-/// Takes up what `netbootd image` commands do to the store.
-async fn watch_catalogue(services: Arc<Services>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(CATALOGUE_EVERY) => {}
-            () = services.shutdown.cancelled() => return,
-        }
-        let images = services.images.clone();
-        let refreshed = tokio::task::spawn_blocking(move || images.is_some_and(|images| images.refresh()));
-        if refreshed.await.unwrap_or(false) {
-            rescan(&services).await;
-        }
-    }
-}
-
-/// Takes up what is written to the device file.
-async fn watch_devices(services: Arc<Services>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(DEVICES_EVERY) => {}
-            () = services.shutdown.cancelled() => return,
-        }
-        let snapshot = services.snapshot.load_full();
-        let refreshed = tokio::task::spawn_blocking(move || snapshot.directories.refresh());
-        if let Err(error) = refreshed.await {
-            error!(%error, "reading the device file broke");
-        }
-    }
 }
 
 async fn wait_for_the_end(services: &Arc<Services>, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
@@ -413,9 +296,5 @@ fn start_log(config: &Config, progress: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How often the catalogue's time stamp is looked at.
-const CATALOGUE_EVERY: Duration = Duration::from_millis(500);
-/// How often the device file's size and time are looked at.
-const DEVICES_EVERY: Duration = Duration::from_secs(1);
 /// How long transfers may take to end once the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
 use pxe_policy::{Answer, BootRequest, Class, Evidence, Reason, Screened, Site, Verdict, decide, decide_mac};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::approvals::Approvals;
 use crate::config::Config;
 use crate::content;
-use crate::dhcp::Answer as Answered;
+use crate::dhcp;
 use crate::dhcp::boot_info::BootService;
 use crate::directory::{Directories, Identity};
-use crate::event::Recorder;
+use crate::event::{Answered, Recorder};
 use crate::files::{Files, Images};
 use crate::ledger::{LedgerStore, now};
 use crate::machines::Machines;
@@ -119,9 +120,15 @@ impl Services {
         self.machines.mac_of(client).is_some_and(|mac| netboot.is_bound(mac))
     }
 
-    /// A place for one more packet that waits for a directory or the disk, unless too many do.
-    pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.gate).try_acquire_owned().ok()
+    /// Lets work that waits for a directory or the disk run beside other machines' packets, unless too much of it does already.
+    pub fn beside(&self, iface: &str, work: impl Future<Output = ()> + Send + 'static) {
+        let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() else {
+            return debug!(iface, "too many requests at once");
+        };
+        tokio::spawn(async move {
+            work.await;
+            drop(permit);
+        });
     }
 
     /// What the directories say of the machine behind a request; nothing when there are none, or when the machine is never served.
@@ -134,8 +141,21 @@ impl Services {
         if ignored { Vec::new() } else { snapshot.directories.ask(&Identity::of(&request)).await }
     }
 
-    /// Decides what a machine gets.
+    /// What a machine would get. Nothing is given or remembered.
     pub fn judge(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
+        self.judged(request, answers).1
+    }
+
+    /// Decides what a machine gets, and remembers it.
+    pub fn decide(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
+        let (request, verdict) = self.judged(request, answers);
+        self.machines.decided(&request, &verdict);
+        self.approvals.heard(&request, &verdict, now());
+        verdict
+    }
+
+    /// The verdict, and the request as bans leave it.
+    fn judged(&self, request: &BootRequest, answers: &[Answer]) -> (BootRequest, Verdict) {
         let snapshot = self.snapshot.load();
         let Screened { request, banned_guid, ignored } = snapshot.config.bans.screen(request);
         let mut verdict = if ignored {
@@ -158,25 +178,16 @@ impl Services {
             })
         };
         verdict.evidence.splice(0..0, banned_guid.map(|(guid, by)| Evidence::GuidBanned { guid, by }));
-        verdict
-    }
-
-    /// Decides what a machine gets, and remembers it.
-    pub fn decide(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
-        let verdict = self.judge(request, answers);
-        let Screened { request, .. } = self.snapshot.load().config.bans.screen(request);
-        self.machines.decided(&request, &verdict);
-        self.approvals.heard(&request, &verdict, now());
-        verdict
+        (request, verdict)
     }
 
     /// Writes down what an answer gives away, before it leaves. An answer that must not leave becomes silence, with its reason.
-    pub async fn commit(&self, mut answer: Answered) -> Answered {
+    pub async fn commit(&self, mut answer: dhcp::Answer) -> dhcp::Answer {
         let Some((deployed, mac)) = answer.gives.take() else { return answer };
         let settings = self.snapshot.load().config.policy.settings.clone();
         if let Err(reason) = self.ledger.give(&deployed, mac, &settings, now()).await {
             answer.reply = None;
-            answer.event.decision = crate::event::Answered::LocalBoot;
+            answer.event.decision = Answered::LocalBoot;
             answer.event.reason = reason;
         }
         answer

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bsdp::Change;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use hyper::Method;
 use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of};
 use super::table::{ListArgs, show, table};
-use super::{Failure, SiteArgs};
+use super::{Failure, MachineArgs};
 use crate::api::BindingView;
 use crate::config::Config;
 use crate::netboot_server::bindings::BindingStore;
@@ -21,16 +21,7 @@ pub enum BindingsCommand {
     /// Show them.
     List(ListArgs),
     /// Forget what a Mac chose: at its next start it is offered nothing before it asks.
-    Forget(ForgetArgs),
-}
-
-/// `netbootd bindings forget`.
-#[derive(Debug, Args)]
-pub struct ForgetArgs {
-    /// The Mac's hardware address.
-    mac: MacAddr,
-    #[command(flatten)]
-    site: SiteArgs,
+    Forget(MachineArgs),
 }
 
 /// Asks the running netbootd, or the file when none runs.

@@ -9,7 +9,7 @@ use imagestore::Store;
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
 use super::client::{ask, config_of};
-use super::{Failure, SiteArgs};
+use super::{Failure, MachineArgs, SiteArgs};
 use crate::approvals::Approvals;
 use crate::config::Config;
 use crate::files::Images;
@@ -38,15 +38,6 @@ pub struct ExplainArgs {
     /// Say what Configuration Manager's log says of the machine instead.
     #[arg(long, value_name = "FILE")]
     smspxe: Option<PathBuf>,
-    #[command(flatten)]
-    site: SiteArgs,
-}
-
-/// `netbootd forget`.
-#[derive(Debug, Args)]
-pub struct ForgetArgs {
-    /// The machine's hardware address.
-    mac: MacAddr,
     #[command(flatten)]
     site: SiteArgs,
 }
@@ -92,7 +83,7 @@ fn from_log(file: &Path, mac: MacAddr) -> Result<(), Failure> {
 
 /// Forgets what the directories said of a machine.
 #[allow(clippy::print_stdout)] // the command's output
-pub fn forget(args: &ForgetArgs) -> Result<(), Failure> {
+pub fn forget(args: &MachineArgs) -> Result<(), Failure> {
     let answer = ask(&config_of(&args.site)?, Method::DELETE, &format!("/answers/{}", args.mac))?;
     let answer = answer.ok_or_else(|| Failure::NoAnswer("no netbootd runs here".into()))?;
     println!("{answer} answers forgotten; the directories are asked anew");

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use hyper::Method;
-use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of};
 use super::table::{ListArgs, show, table};
-use super::{Failure, SiteArgs};
+use super::{Failure, MachineArgs};
 use crate::approvals::{Approvals, PendingView};
 use crate::config::Config;
 use crate::ledger::now;
@@ -22,20 +21,11 @@ pub enum PendingCommand {
     /// Show who waits, and who was approved or rejected.
     List(ListArgs),
     /// Let a machine boot.
-    Approve(SayArgs),
+    Approve(MachineArgs),
     /// Send a machine to its disk.
-    Reject(SayArgs),
+    Reject(MachineArgs),
     /// Forget what was said of a machine.
-    Forget(SayArgs),
-}
-
-/// `netbootd pending approve|reject|forget`.
-#[derive(Debug, Args)]
-pub struct SayArgs {
-    /// The machine's hardware address.
-    mac: MacAddr,
-    #[command(flatten)]
-    site: SiteArgs,
+    Forget(MachineArgs),
 }
 
 /// Asks the running netbootd, or the file when none runs.
@@ -57,7 +47,7 @@ fn list(config: &Config) -> Result<Vec<PendingView>, Failure> {
 }
 
 #[allow(clippy::print_stdout)] // the command's output
-fn say(args: &SayArgs, word: &str, approved: Option<bool>) -> Result<(), Failure> {
+fn say(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     if ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))?.is_none() {
         let approvals = open(&config)?;

@@ -108,11 +108,8 @@ impl DhcpListener {
 
     /// Directories and the ledger take their time; other machines do not wait for them.
     fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
-        let Some(permit) = self.services.admit() else {
-            return debug!(iface = self.iface.name, "too many requests at once");
-        };
         let listener = Arc::clone(self);
-        tokio::spawn(async move {
+        self.services.beside(&self.iface.name, async move {
             let arrival = Arrival::new(&listener.iface, to, from);
             let answers = match boot_request(&packet, &arrival) {
                 Ok(request) if packet.message_type() == MessageType::Discover => {
@@ -122,7 +119,6 @@ impl DhcpListener {
             };
             let answer = listener.as_proxy(&packet, &arrival, &answers);
             listener.perform(answer).await;
-            drop(permit);
         });
     }
 

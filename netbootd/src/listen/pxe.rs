@@ -69,15 +69,11 @@ impl PxeListener {
 
     /// Directories and the ledger take their time; other machines do not wait for them.
     fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
-        let Some(permit) = self.services.admit() else {
-            return debug!(iface = self.iface.name, "too many requests at once");
-        };
         let listener = Arc::clone(self);
-        tokio::spawn(async move {
+        self.services.beside(&self.iface.name, async move {
             let arrival = Arrival::new(&listener.iface, to, from);
             let answer = listener.answer(&packet, &arrival).await;
             listener.perform(answer).await;
-            drop(permit);
         });
     }
 
