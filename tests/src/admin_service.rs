@@ -1,9 +1,11 @@
 //! A stand-in for Configuration Manager's AdminService. The site itself cannot be had: what answers here is a list of rows in the
 //! published shapes. In front of it stands a real web server with TLS that wants Kerberos.
 
+pub mod rows;
+
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -87,7 +89,7 @@ impl AdminService {
         self.site.page.store(rows, Ordering::SeqCst);
     }
 
-    /// What was asked so far: method, path and query.
+    /// What was asked so far: method, path and query, and the body.
     pub fn asked(&self) -> Vec<String> {
         self.site.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -113,13 +115,12 @@ impl Site {
                     length = value.trim().parse().ok()?;
                 }
             }
-            std::io::copy(&mut std::io::Read::take(&mut reader, length), &mut std::io::sink()).ok()?;
+            let mut body = String::new();
+            reader.by_ref().take(length).read_to_string(&mut body).ok()?;
             let mut words = line.split_whitespace();
             let (method, target) = (words.next()?, words.next()?);
-            self.asked
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(format!("{method} {}", decoded(target)));
+            let asked = format!("{method} {} {body}", decoded(target));
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked.trim_end().to_owned());
             let (status, body) = self.answer(method, &decoded(target));
             let body = body.to_string();
             let head = format!(

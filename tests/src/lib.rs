@@ -5,6 +5,7 @@
 
 pub mod admin_service;
 pub mod certificate;
+pub mod directory_site;
 pub mod domain;
 pub mod foreign;
 pub mod lab;
@@ -20,6 +21,7 @@ pub mod store;
 
 pub use admin_service::AdminService;
 pub use certificate::Authority;
+pub use directory_site::DirectorySite;
 pub use domain::Domain;
 pub use foreign::{AddressServer, Relay};
 pub use lab::Lab;

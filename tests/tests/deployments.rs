@@ -172,7 +172,12 @@ fn the_brake_stops_the_third_required_boot_until_an_operator_releases_it() {
     assert!(boots(1), "the same boot is no other");
     assert!(site.run(&["ledger", "release"]).status.success());
     assert!(boots(3));
+    // The brake counts anew from there.
+    let file = site.lab.folder().join("devices.csv");
+    fs::write(&file, format!("{devices}d,02:00:00:00:00:04,PS100005,reimage,required\n")).unwrap();
+    site.netbootd.wait_for("devices=4", Duration::from_secs(10));
+    assert!(boots(4));
     // A deployment is cleared for everybody at once.
     let cleared = site.run(&["ledger", "clear", "--deployment", "reimage"]);
-    assert_eq!(String::from_utf8_lossy(&cleared.stdout).matches("reimage").count(), 3);
+    assert_eq!(String::from_utf8_lossy(&cleared.stdout).matches("reimage").count(), 4);
 }

@@ -1,0 +1,264 @@
+//! Configuration Manager's site and the domain it is in: Samba, and a stand-in for the AdminService behind a web server that wants
+//! Kerberos.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+use netbootd_tests::admin_service::rows::{fill, member};
+use netbootd_tests::directory_site::{BY_GUID, BY_MAC, FOR_KNOWN, GUID, MAC, has};
+use netbootd_tests::netbootd::program;
+use netbootd_tests::{AdminService, DirectorySite, Domain, Netbootd};
+use serde_json::json;
+
+const HEAD: &str = "[policy]\ndeadline = \"20s\"\n[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n";
+
+/// The site, its domain, and a server with an account there.
+struct ConfigMgr {
+    site: DirectorySite,
+    domain: Domain,
+    admin: AdminService,
+    kerberos: [(&'static str, PathBuf); 1],
+    keytab: String,
+    configuration: String,
+}
+
+impl ConfigMgr {
+    /// The certificate of the site is good for so many days more.
+    fn new(days: i32) -> Self {
+        let mut site = DirectorySite::new();
+        let controller = site.authority.sign("dc1", "DNS:dc1.nb.test,IP:10.77.0.8", 30);
+        let domain = Domain::start(&mut site.lab, &controller, &[("PC01", BY_GUID), ("PC02", BY_MAC)]);
+        let certificate = site.authority.sign("cm01", "DNS:cm01.nb.test", days);
+        let admin = AdminService::start(&mut site.lab, &domain, &certificate, "valid-user");
+        fill(&admin);
+        let image = site.root.join("PS100005/boot/x64");
+        fs::create_dir_all(&image).unwrap();
+        fs::write(image.join("bootmgfw.efi"), "boot").unwrap();
+        let kerberos = [("KRB5_CONFIG", domain.kerberos_config())];
+        let keytab = format!("keytab = {:?}\n", domain.keytab("netbootd.keytab"));
+        let configuration = format!("{HEAD}{keytab}");
+        ConfigMgr { site, domain, admin, kerberos, keytab, configuration }
+    }
+
+    fn explain(&self, configuration: &str, words: &[&str]) -> String {
+        self.site.explain(configuration, words, &self.kerberos)
+    }
+
+    /// About the machine with this number's address and that number's GUID.
+    fn ask(&self, configuration: &str, n: u32, guid: u32) -> String {
+        self.explain(configuration, &["--mac", &mac(n), "--uuid", &uuid(guid)])
+    }
+
+    /// Asks a server that runs, whose configuration is as it was at its start.
+    fn asked_of_it(&self, words: &[&str]) -> Output {
+        let config = self.site.lab.folder().join("netbootd.toml");
+        let mut command = self.site.lab.command("server", &program());
+        command.args(words).arg("--config").arg(config).envs(self.kerberos.iter().cloned());
+        command.output().unwrap()
+    }
+
+    fn explained_by_it(&self, n: u32) -> String {
+        let (mac, uuid) = (mac(n), uuid(n));
+        String::from_utf8(self.asked_of_it(&["explain", "--mac", &mac, "--uuid", &uuid]).stdout).unwrap()
+    }
+}
+
+fn mac(n: u32) -> String {
+    format!("00:15:5d:00:19:{n:02}")
+}
+
+fn uuid(n: u32) -> String {
+    format!("4C4C4544-0057-5810-804A-C3C04F4637{n:02}")
+}
+
+#[test]
+fn the_site_is_asked_by_kerberos_and_decides_as_its_own_servers_do() {
+    let this = ConfigMgr::new(30);
+    let configmgr = &this.configuration;
+    has(
+        &this.ask(configmgr, 1, 1),
+        &["PS100005/boot/x64/bootmgfw.efi: required", "MacCount=1 GuidCount=1", "PS120083"],
+    );
+    has(&this.ask(configmgr, 2, 2), &["available", "MacCount=2 GuidCount=1", "PS120084"]);
+    has(&this.ask(configmgr, 3, 3), &["already-run", "the site says 2025-02-03T10:41:07Z"]);
+    has(&this.ask(configmgr, 4, 4), &["boot-image-missing", "boot image PS100009"]);
+    has(
+        &this.ask(configmgr, 99, 1),
+        &["its GUID belongs to PC0001", "its hardware address to PC0099", "required"],
+    );
+    has(&this.ask(configmgr, 50, 50), &["treats it as x64 Unknown Computer", "PS120086", "available"]);
+    let refused = configmgr.replace("[configmgr]\n", "[configmgr]\nunknown-computers = false\n");
+    has(&this.ask(&refused, 50, 50), &["unknown-machine"]);
+    let text = this.explain(
+        configmgr,
+        &["--mac", "00:15:5d:00:19:01", "--uuid", "03000200-0400-0500-0006-000700080009"],
+    );
+    has(&text, &["as a duplicate", "MacCount=1 GuidCount=0", "required"]);
+    assert!(this.admin.asked().iter().any(|asked| asked.contains("$skip=2")), "pages are followed");
+    assert!(this.admin.asked().iter().all(|asked| !asked.contains("PXEPassword")));
+    // A site that cannot filter by one address of many is asked by way of the adapters.
+    this.admin.refuse_any(true);
+    this.admin.set(
+        "SMS_G_System_NETWORK_ADAPTER",
+        vec![json!({ "ResourceID": 16_777_201, "MACAddress": "00:15:5D:00:19:01" })],
+    );
+    has(
+        &this.ask(configmgr, 1, 77),
+        &["MacCount=1 GuidCount=0", "by its hardware address as PC0001", "required"],
+    );
+    this.admin.refuse_any(false);
+    // Macs: one that is enrolled and has a deployment, and one that nobody knows.
+    let macs = configmgr.replace("[configmgr]\n", "[configmgr]\nmacs = true\n");
+    let ask_as_mac = |mac: &str| this.explain(&macs, &["--mac", mac, "--class", "bsdp"]);
+    has(&ask_as_mac("00:15:5d:00:19:01"), &["is offered the images", "as PC0001"]);
+    has(&ask_as_mac("a8:20:66:12:34:56"), &["unknown-machine"]);
+    this.admin.set(
+        "SMS_Collection",
+        vec![json!({ "CollectionID": "PS100014", "Name": "Unknown Mac OS X Systems", "MemberCount": 0 })],
+    );
+    has(
+        &ask_as_mac("a8:20:66:12:34:56"),
+        &["is offered the images", "treats it as Unknown Mac OS X Systems"],
+    );
+}
+
+#[test]
+fn a_running_server_outlives_its_site_and_starts_nothing_required_by_what_is_old() {
+    let this = ConfigMgr::new(30);
+    let running = |cache: &str| {
+        let policy = format!("[policy]\ncache = {cache:?}\n");
+        let configuration = this.configuration.replace("[policy]\n", &policy);
+        Netbootd::start_with(&this.site.lab, &this.site.root, &configuration, &this.kerberos)
+    };
+    let netbootd = running("0s");
+    has(&this.explained_by_it(1), &["boots PS100005", "required"]);
+    has(&this.explained_by_it(2), &["boots PS100005", "available"]);
+    this.admin.break_down(true);
+    has(&this.explained_by_it(2), &["is out of reach", "boots PS100005", "available"]);
+    has(&this.explained_by_it(1), &["is out of reach", "stale-answer"]);
+    assert!(this.asked_of_it(&["forget", &mac(2)]).status.success());
+    has(&this.explained_by_it(2), &["directory-down"]);
+    this.admin.break_down(false);
+    drop(netbootd);
+    // With its usual cache an answer of a minute ago counts, whatever the site does now.
+    let _netbootd = running("60s");
+    has(&this.explained_by_it(1), &["boots PS100005", "required"]);
+    this.admin.break_down(true);
+    let cached = this.explained_by_it(1);
+    has(&cached, &["boots PS100005", "required"]);
+    assert!(!cached.contains("out of reach"), "{cached}");
+    this.admin.break_down(false);
+}
+
+#[test]
+fn what_was_given_is_cleared_here_and_at_the_site() {
+    let mut this = ConfigMgr::new(30);
+    this.site.lab.add_host("client");
+    this.site.lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    let netbootd = Netbootd::start_with(&this.site.lab, &this.site.root, &this.configuration, &this.kerberos);
+    let offered = || {
+        let (program, mac, uuid) = (program(), mac(1), uuid(1));
+        let words = [&program, "probe", "pxe", "10.77.0.1", "--mac", &mac, "--uuid", &uuid, "--timeout", "2"];
+        String::from_utf8(this.site.lab.run("client", &words).stdout).unwrap()
+    };
+    has(&offered(), &["bootmgfw.efi"]);
+    let cleared = this.asked_of_it(&["ledger", "clear", "--mac", &mac(1), "--at-site"]);
+    assert!(cleared.status.success(), "{}", String::from_utf8_lossy(&cleared.stderr));
+    let text = String::from_utf8([cleared.stdout, cleared.stderr].concat()).unwrap();
+    has(&text, &["PS120083", "cleared at the site: 1 machines"]);
+    let method = "/AdminService/wmi/SMS_Collection.ClearLastNBSAdvForMachines";
+    let called = format!("POST {method} {{\"ResourceIDs\":[16777201]}}");
+    assert!(this.admin.asked().contains(&called), "{:?}", this.admin.asked());
+    has(&this.explained_by_it(1), &["boots PS100005", "required"]);
+    assert!(netbootd.log().contains("reason=required"));
+}
+
+#[test]
+fn every_refusal_of_the_site_has_a_name_of_its_own() {
+    let this = ConfigMgr::new(30);
+    let configmgr = &this.configuration;
+    // Five megabytes of collections are read, and change nothing.
+    let many = (0..20_000).map(|n| member(16_777_203, &format!("PS1{n:05}-{}", "x".repeat(200))));
+    let usual = [member(16_777_201, "PS100014"), member(2_046_820_353, "SMS000US")];
+    this.admin.set("SMS_FullCollectionMembership", many.chain(usual).collect());
+    this.admin.page_by(20_000);
+    has(&this.ask(configmgr, 3, 3), &["no-deployment"]);
+    has(&this.ask(configmgr, 1, 1), &["required"]);
+    this.admin.page_by(2);
+    // Password instead of keytab.
+    let password = format!("{HEAD}user = \"netbootd@NB.TEST\"\npassword-file = \"domain-password\"\n");
+    has(&this.ask(&password, 1, 1), &["required"]);
+    let doctor = this.site.run(&password, &["doctor"], &this.kerberos);
+    assert!(doctor.status.success());
+    has(
+        &String::from_utf8(doctor.stdout).unwrap(),
+        &["for HTTP/cm01.nb.test", "version \"5.00.9132.1000\"", "4 task sequence deployments"],
+    );
+
+    // Every refusal has a name of its own.
+    has(&this.ask(HEAD, 1, 1), &["directory-down", "kerberos-needed", "neither a keytab nor a password"]);
+    let short = configmgr.replace("cm01.nb.test", "cm01");
+    has(&this.ask(&short, 1, 1), &["directory-down", "kerberos-needed"]);
+    let another_name = configmgr.replace("cm01.nb.test", "sccm.nb.test");
+    has(&this.ask(&another_name, 1, 1), &["directory-down", "kerberos-needed", "HTTP/sccm.nb.test"]);
+    let doctor = this.site.run(&another_name, &["doctor"], &this.kerberos);
+    assert_eq!(doctor.status.code(), Some(1));
+    has(&String::from_utf8(doctor.stdout).unwrap(), &["FAIL  configmgr", "certificate-name"]);
+    let unknown_authority = configmgr.replace("ca = \"ca.pem\"\n", "");
+    has(&this.ask(&unknown_authority, 1, 1), &["certificate-untrusted"]);
+    this.admin.break_down(true);
+    has(&this.ask(configmgr, 1, 1), &["directory-down", "503"]);
+    this.admin.break_down(false);
+    this.admin.set("SMS_AdvertisementInfo", vec![json!({ "AdvertisementID": 7, "PackageType": 4 })]);
+    has(&this.ask(configmgr, 1, 1), &["directory-down", "malformed", "SMS_AdvertisementInfo"]);
+}
+
+#[test]
+fn the_domain_itself_is_asked_by_kerberos_and_by_password_over_tls() {
+    let this = ConfigMgr::new(30);
+    let directory =
+        "[policy]\ndeadline = \"20s\"\n[active-directory]\nbase = \"DC=nb,DC=test\"\nca = \"ca.pem\"\n";
+    let gssapi =
+        format!("{directory}url = \"ldap://dc1.nb.test\"\nbind = \"gssapi\"\n{}{FOR_KNOWN}", this.keytab);
+    let text = this.explain(&gssapi, &["--mac", MAC, "--uuid", GUID]);
+    has(&text, &["MacCount=1 GuidCount=1", "by its GUID as PC01", "known.efi"]);
+    let simple = format!(
+        "{directory}url = \"ldaps://dc1.nb.test\"\nbind = \"simple\"\nuser = \"netbootd@nb.test\"\npassword-file = \"domain-password\"\n{FOR_KNOWN}"
+    );
+    let text = this.explain(&simple, &["--mac", MAC]);
+    has(&text, &["by its hardware address as PC02", "known.efi"]);
+    let clear = simple.replace("ldaps://", "ldap://");
+    has(&this.explain(&clear, &["--mac", MAC]), &["directory-down", "unauthorized", "strongAuthRequired"]);
+    let imported = this.site.run(
+        &format!(
+            "{simple}[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n{}",
+            this.keytab
+        ),
+        &["device", "import", "--from-ad", "--to-configmgr", "--apply"],
+        &this.kerberos,
+    );
+    assert!(imported.status.success());
+    assert!(
+        this.admin
+            .asked()
+            .iter()
+            .any(|asked| asked.contains("POST") && asked.contains("SMS_Site.ImportMachineEntry"))
+    );
+}
+
+#[test]
+fn certificates_and_rights_of_the_site_are_told_apart() {
+    let mut this = ConfigMgr::new(-2);
+    let text = this.explain(&this.configuration, &["--mac", MAC]);
+    has(&text, &["directory-down", "certificate-expired"]);
+    let other = this.site.authority.sign("cm01", "DNS:other.nb.test", 30);
+    this.admin.restart(&this.site.lab, &this.domain, &other, "valid-user");
+    let text = this.explain(&this.configuration, &["--mac", MAC]);
+    has(&text, &["directory-down", "certificate-name"]);
+    let good = this.site.authority.sign("cm01", "DNS:cm01.nb.test", 30);
+    this.admin.restart(&this.site.lab, &this.domain, &good, "user somebody@NB.TEST");
+    let text = this.explain(&this.configuration, &["--mac", MAC]);
+    has(&text, &["directory-down", "forbidden", "no role"]);
+}
