@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::client::config_of;
 use super::{Failure, SiteArgs};
-use crate::config::{Bind, Config};
+use crate::config::{Account, Bind, Config};
 use crate::directory::active_directory::{ActiveDirectory, host_of};
 use crate::directory::configmgr::ConfigMgr;
 use crate::directory::{Directories, Source, kerberos, tls};
@@ -90,20 +90,9 @@ async fn configmgr(part: &mut Part, site: &ConfigMgr, config: &Config) -> Option
     reach(part, host, port).await?;
     let ca = config.configmgr.as_ref().and_then(|site| site.ca.as_deref());
     certificate(part, host, port, ca).await?;
-    let (kerberos_wanted, service) = (
-        config.configmgr.as_ref().is_some_and(|site| site.account.uses_kerberos()),
-        site.client().service().to_owned(),
-    );
-    if kerberos_wanted {
-        let account = config.configmgr.as_ref().map(|site| site.account.clone()).unwrap_or_default();
-        let asked = service.clone();
-        let made = tokio::task::spawn_blocking(move || {
-            kerberos::log_in(&account)?;
-            kerberos::token(&asked)
-        });
-        let made =
-            made.await.unwrap_or_else(|error| Err(Trouble::new(TroubleKind::Failed, error.to_string())));
-        part.link("ticket", made.map(|token| format!("for {service}, {} bytes", token.len())))?;
+    let account = config.configmgr.as_ref().map(|site| site.account.clone()).unwrap_or_default();
+    if account.uses_kerberos() {
+        ticket(part, account, site.client().service().to_owned()).await?;
     }
     let sites = site.client().list::<serde_json::Value>("SMS_Site", "", &["SiteCode", "Version"]).await;
     let told = |sites: Vec<serde_json::Value>| match sites.first() {
@@ -127,18 +116,22 @@ async fn active_directory(part: &mut Part, directory: &ActiveDirectory) -> Optio
         certificate(part, host, port, settings.ca.as_deref()).await?;
     }
     if settings.bind == Bind::Gssapi {
-        let (account, service) = (settings.account.clone(), format!("ldap/{host}"));
-        let made = tokio::task::spawn_blocking(move || {
-            kerberos::log_in(&account)?;
-            kerberos::token(&service)
-        });
-        let made =
-            made.await.unwrap_or_else(|error| Err(Trouble::new(TroubleKind::Failed, error.to_string())));
-        part.link("ticket", made.map(|token| format!("for ldap/{host}, {} bytes", token.len())))?;
+        ticket(part, settings.account.clone(), format!("ldap/{host}")).await?;
     }
     part.link("bind", directory.naming_context().await)?;
     let found = directory.prestaged().await;
     part.link("query", found.map(|found| format!("{} prestaged computers", found.len()))).map(drop)
+}
+
+/// A ticket for a service. The Kerberos library waits for the network by itself.
+async fn ticket(part: &mut Part, account: Account, service: String) -> Option<()> {
+    let asked = service.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        kerberos::log_in(&account)?;
+        kerberos::token(&asked)
+    });
+    let made = made.await.unwrap_or_else(|error| Err(Trouble::new(TroubleKind::Failed, error.to_string())));
+    part.link("ticket", made.map(|token| format!("for {service}, {} bytes", token.len()))).map(drop)
 }
 
 /// A certificate that is good, and for long enough.

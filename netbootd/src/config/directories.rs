@@ -74,9 +74,9 @@ pub struct Account {
 pub struct Secret(String);
 
 impl Account {
-    /// Whether there is anything to get a ticket with.
+    /// Whether there is anything to get a ticket with. On Windows there is always the account of the service.
     pub fn uses_kerberos(&self) -> bool {
-        self.keytab.is_some() || self.password.is_some()
+        cfg!(windows) || self.keytab.is_some() || self.password.is_some()
     }
 }
 

@@ -1,0 +1,46 @@
+//! MIT's library: keytab or password.
+//!
+//! The library takes both from the environment of the process. [`prepare`] sets that once, before any thread runs; tickets are kept in
+//! memory and renewed from the keytab by the library, from the password by [`log_in`].
+
+use std::path::Path;
+
+use libgssapi::credential::{Cred, CredUsage};
+use libgssapi::name::Name;
+use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_KRB5_PRINCIPAL, OidSet};
+use pxe_policy::{Trouble, TroubleKind};
+
+use crate::config::Account;
+
+/// Tells the library where the keytab is, and to keep tickets in memory.
+///
+/// # Safety
+/// Must run before another thread does: the environment is changed.
+#[allow(unsafe_code)] // the environment is how the system's Kerberos library is told
+pub unsafe fn prepare(keytab: Option<&Path>) {
+    // SAFETY: the caller runs this before any other thread, as this function asks.
+    unsafe {
+        std::env::set_var("KRB5CCNAME", "MEMORY:netbootd");
+        if let Some(keytab) = keytab {
+            std::env::set_var("KRB5_CLIENT_KTNAME", keytab);
+        }
+    }
+}
+
+/// Fetches tickets with a password, if the account has one. Waits for the network.
+pub fn log_in(account: &Account) -> Result<(), Trouble> {
+    let (Some(principal), Some(password)) = (&account.user, &account.password) else { return Ok(()) };
+    let failed = |error: libgssapi::error::Error| {
+        Trouble::new(TroubleKind::KerberosNeeded, format!("no ticket for {principal}: {error}"))
+    };
+    let name = Name::new(principal.as_bytes(), Some(&GSS_NT_KRB5_PRINCIPAL)).map_err(failed)?;
+    let mut kerberos = OidSet::new().map_err(failed)?;
+    kerberos.add(&GSS_MECH_KRB5).map_err(failed)?;
+    let password = password.reveal();
+    let tickets =
+        Cred::acquire_with_password(Some(&name), password, None, CredUsage::Initiate, Some(&kerberos))
+            .map_err(failed)?;
+    tickets
+        .store_into("MEMORY:netbootd", true, true, CredUsage::Initiate, Some(&GSS_MECH_KRB5))
+        .map_err(failed)
+}

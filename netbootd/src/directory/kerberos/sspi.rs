@@ -1,0 +1,24 @@
+//! Windows' own provider: it asks as the account that the service runs as (the machine's own, or a group-managed one).
+
+use std::path::Path;
+
+use pxe_policy::{Trouble, TroubleKind};
+
+use crate::config::Account;
+
+/// Nothing is to be done: the system holds the tickets.
+///
+/// # Safety
+/// Always safe; unsafe where another library is used.
+#[allow(unsafe_code)] // the same form on every system
+pub unsafe fn prepare(_keytab: Option<&Path>) {}
+
+/// Nothing is to be done for the service's own account; another one is refused.
+pub fn log_in(account: &Account) -> Result<(), Trouble> {
+    if account.password.is_none() && account.keytab.is_none() {
+        return Ok(());
+    }
+    let words =
+        "on Windows the account that the service runs as asks: leave out user, password-file and keytab";
+    Err(Trouble::new(TroubleKind::KerberosNeeded, words))
+}
