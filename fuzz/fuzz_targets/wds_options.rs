@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use pxe_policy::option243::VariablesFile;
 use pxe_policy::option250::WdsOptions;
-use pxe_policy::option252::BcdPath;
+use pxe_policy::option252;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(options) = WdsOptions::parse(bytes) {
@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         let written = file.emit().expect("what fits a length byte once fits it again");
         assert_eq!(VariablesFile::parse(&written), Ok(file));
     }
-    if let Ok(path) = BcdPath::parse(bytes) {
-        assert_eq!(BcdPath::parse(&path.emit()), Ok(path));
+    if let Ok(path) = option252::parse(bytes) {
+        assert_eq!(option252::parse(&option252::emit(&path)), Ok(path));
     }
 });

@@ -25,6 +25,8 @@ mod range;
 mod reason;
 mod request;
 mod rules;
+mod served_path;
+mod tlv;
 mod uuid;
 
 pub use arch::{ArchType, UnknownArch};
@@ -44,4 +46,5 @@ pub use range::{AddressRange, InvalidRange};
 pub use reason::Reason;
 pub use request::{BootRequest, Class, MAX_ARCH_TYPES};
 pub use rules::{Action, BootAction, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary};
+pub use served_path::{ServedPath, ServedPathError};
 pub use uuid::{InvalidUuid, SystemUuid};

@@ -1,22 +1,16 @@
-//! Where ConfigMgr put a machine's variables file: option 243.
+//! Where ConfigMgr put a machine's variables file: option 243, tag, length, value, without an end byte.
 //!
-//! Type 1 is a path of its own (the file is protected by a password); other types are kept as bytes.
+//! Tag 1 is the path. Tag 2 stands before it where the distribution point has no password for PXE: a secret that opens the file, wrapped in
+//! a way that anybody can unwrap. It is passed on and never read here.
 
 use thiserror::Error;
 
-/// The value of an option 243.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VariablesFile {
-    /// Type 1: the path, up to 255 bytes.
-    Path(Vec<u8>),
-    /// Another type, with what follows it.
-    Other {
-        /// The type.
-        kind: u8,
-        /// The rest.
-        value: Vec<u8>,
-    },
-}
+use crate::tlv::{self, Truncated};
+use crate::{ServedPath, ServedPathError};
+
+/// An option 243 in the order of the wire.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VariablesFile(pub Vec<(u8, Vec<u8>)>);
 
 /// What is wrong with an option 243.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -24,42 +18,59 @@ pub enum Option243Error {
     /// Nothing is there.
     #[error("option 243 is empty")]
     Empty,
-    /// The path's length is not the one that is said.
-    #[error("the path claims {need} bytes, {have} are there")]
-    Length {
+    /// A length goes beyond the end.
+    #[error("option 243: tag {tag} claims {need} bytes, {have} are left")]
+    Truncated {
+        /// The tag.
+        tag: u8,
         /// Bytes claimed.
         need: usize,
-        /// Bytes there.
+        /// Bytes left.
+        have: usize,
+    },
+    /// On emitting: a value is longer than its length byte can say.
+    #[error("option 243: the value of tag {tag} has {have} bytes, more than 255")]
+    TooLong {
+        /// The tag.
+        tag: u8,
+        /// Bytes.
         have: usize,
     },
 }
 
 impl VariablesFile {
     /// Reads the value of an option 243.
-    pub fn parse(value: &[u8]) -> Result<Self, Option243Error> {
-        match value {
-            [] => Err(Option243Error::Empty),
-            [PATH, length, path @ ..] if path.len() == usize::from(*length) => {
-                Ok(VariablesFile::Path(path.to_vec()))
-            }
-            [PATH, length, path @ ..] => {
-                Err(Option243Error::Length { need: usize::from(*length), have: path.len() })
-            }
-            [PATH] => Err(Option243Error::Length { need: 1, have: 0 }),
-            [kind, rest @ ..] => Ok(VariablesFile::Other { kind: *kind, value: rest.to_vec() }),
+    pub fn parse(mut rest: &[u8]) -> Result<Self, Option243Error> {
+        let mut items = Vec::new();
+        while let [tag, after @ ..] = rest {
+            let (value, after) = tlv::value(*tag, after)
+                .map_err(|Truncated { tag, need, have }| Option243Error::Truncated { tag, need, have })?;
+            items.push((*tag, value.to_vec()));
+            rest = after;
         }
+        if items.is_empty() { Err(Option243Error::Empty) } else { Ok(VariablesFile(items)) }
     }
 
-    /// The value of an option 243; None for a path over 255 bytes.
-    pub fn emit(&self) -> Option<Vec<u8>> {
-        match self {
-            VariablesFile::Path(path) => {
-                let length = u8::try_from(path.len()).ok()?;
-                Some([&[PATH, length], path.as_slice()].concat())
-            }
-            VariablesFile::Other { kind, value } => Some([&[*kind], value.as_slice()].concat()),
+    /// The value of an option 243.
+    pub fn emit(&self) -> Result<Vec<u8>, Option243Error> {
+        let mut bytes = Vec::new();
+        for (tag, value) in &self.0 {
+            tlv::put(&mut bytes, *tag, value).map_err(|have| Option243Error::TooLong { tag: *tag, have })?;
         }
+        Ok(bytes)
+    }
+
+    /// The path of the variables file, when one is named.
+    pub fn path(&self) -> Option<Result<ServedPath, ServedPathError>> {
+        let (_, path) = self.0.iter().find(|(tag, _)| *tag == PATH)?;
+        Some(ServedPath::new(path))
+    }
+
+    /// Whether it hands out the secret that opens the file.
+    pub fn has_secret(&self) -> bool {
+        self.0.iter().any(|(tag, _)| *tag == SECRET)
     }
 }
 
 const PATH: u8 = 1;
+const SECRET: u8 = 2;

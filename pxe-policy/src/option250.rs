@@ -4,6 +4,8 @@
 
 use thiserror::Error;
 
+use crate::tlv::{self, Truncated};
+
 /// Option 250 in the order of the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WdsOptions(pub Vec<(WdsTag, Vec<u8>)>);
@@ -68,16 +70,9 @@ impl WdsOptions {
             if *tag == END {
                 break;
             }
-            let tag = *tag;
-            let (length, after) =
-                after.split_first().ok_or(Option250Error::Truncated { tag, need: 1, have: 0 })?;
-            let need = usize::from(*length);
-            let (value, after) = after.split_at_checked(need).ok_or(Option250Error::Truncated {
-                tag,
-                need,
-                have: after.len(),
-            })?;
-            options.push((WdsTag(tag), value.to_vec()));
+            let (value, after) = tlv::value(*tag, after)
+                .map_err(|Truncated { tag, need, have }| Option250Error::Truncated { tag, need, have })?;
+            options.push((WdsTag(*tag), value.to_vec()));
             rest = after;
         }
         Ok(WdsOptions(options))
@@ -87,10 +82,8 @@ impl WdsOptions {
     pub fn emit(&self) -> Result<Vec<u8>, Option250Error> {
         let mut bytes = Vec::new();
         for (tag, value) in &self.0 {
-            let length = u8::try_from(value.len())
-                .map_err(|_| Option250Error::TooLong { tag: tag.0, have: value.len() })?;
-            bytes.extend([tag.0, length]);
-            bytes.extend(value);
+            tlv::put(&mut bytes, tag.0, value)
+                .map_err(|have| Option250Error::TooLong { tag: tag.0, have })?;
         }
         bytes.push(END);
         Ok(bytes)

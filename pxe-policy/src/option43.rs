@@ -14,6 +14,8 @@ use nom::number::complete::{be_u16, u8};
 use nom::{IResult, Parser};
 use thiserror::Error;
 
+use crate::tlv::{self, Truncated};
+
 /// The PXE vendor options in the order of the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PxeOptions(pub Vec<PxeOption>);
@@ -144,13 +146,10 @@ impl PxeOptions {
                 PAD => rest = after,
                 END => break,
                 tag => {
-                    let [length, after @ ..] = after else {
-                        return Err(Option43Error::Truncated { tag, need: 1, have: 0 });
-                    };
-                    let need = usize::from(*length);
-                    let Some((value, after)) = after.split_at_checked(need) else {
-                        return Err(Option43Error::Truncated { tag, need, have: after.len() });
-                    };
+                    let (value, after) =
+                        tlv::value(tag, after).map_err(|Truncated { tag, need, have }| {
+                            Option43Error::Truncated { tag, need, have }
+                        })?;
                     options.push(PxeOption::parse(tag, value)?);
                     rest = after;
                 }
@@ -164,10 +163,7 @@ impl PxeOptions {
         let mut bytes = Vec::new();
         for option in &self.0 {
             let (tag, value) = option.emit()?;
-            let length =
-                u8::try_from(value.len()).map_err(|_| Option43Error::TooLong { tag, have: value.len() })?;
-            bytes.extend([tag, length]);
-            bytes.extend(value);
+            tlv::put(&mut bytes, tag, &value).map_err(|have| Option43Error::TooLong { tag, have })?;
         }
         bytes.push(END);
         Ok(bytes)

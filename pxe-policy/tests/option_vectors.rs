@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use pxe_policy::option43::PxeOptions;
 use pxe_policy::option243::VariablesFile;
 use pxe_policy::option250::{Option250Error, WdsOptions, WdsTag};
+use pxe_policy::option252;
 use serde_json::Value;
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -15,12 +16,12 @@ fn unhex(text: &str) -> Vec<u8> {
 fn every_published_value_reads_as_said_and_writes_back() {
     let file: Value = serde_json::from_str(include_str!("data/option-vectors.json")).unwrap();
     let vectors = file["vectors"].as_array().unwrap();
-    assert_eq!(vectors.len(), 4);
+    assert_eq!(vectors.len(), 10);
     for vector in vectors {
         let (id, bytes) = (vector["id"].as_str().unwrap(), unhex(vector["hex"].as_str().unwrap()));
         let expect = &vector["expect"];
         match vector["category"].as_str().unwrap() {
-            "option250" => {
+            kind @ ("option250" | "option250-reply") => {
                 let options = WdsOptions::parse(&bytes).unwrap();
                 let said: Vec<(WdsTag, Vec<u8>)> = expect["tlv"]
                     .as_array()
@@ -35,13 +36,20 @@ fn every_published_value_reads_as_said_and_writes_back() {
                     .collect();
                 assert_eq!(options.0, said, "{id}");
                 assert_eq!(options.emit(), Ok(bytes), "{id}");
-                assert_eq!(options.first(WdsTag::ARCHITECTURE), Some(&[0, 7][..]), "{id}");
+                let asks = kind == "option250";
+                assert_eq!(options.first(WdsTag::ARCHITECTURE), asks.then_some(&[0, 7][..]), "{id}");
             }
             "option243" => {
                 let value = VariablesFile::parse(&bytes).unwrap();
-                let path = expect["path"].as_str().unwrap().as_bytes().to_vec();
-                assert_eq!(value, VariablesFile::Path(path), "{id}");
-                assert_eq!(value.emit(), Some(bytes), "{id}");
+                let path = value.path().unwrap().unwrap();
+                assert_eq!(path.as_str(), expect["path"].as_str().unwrap(), "{id}");
+                assert_eq!(value.has_secret(), expect["secret"].as_bool().unwrap_or_default(), "{id}");
+                assert_eq!(value.emit(), Ok(bytes), "{id}");
+            }
+            "option252" => {
+                let path = option252::parse(&bytes).unwrap();
+                assert_eq!(path.as_str(), expect["path"].as_str().unwrap(), "{id}");
+                assert_eq!(option252::emit(&path), bytes, "{id}");
             }
             "option43" => {
                 let options = PxeOptions::parse(&bytes).unwrap();
@@ -70,7 +78,7 @@ proptest! {
             prop_assert_eq!(WdsOptions::parse(&written), Ok(options));
         }
         if let Ok(value) = VariablesFile::parse(&bytes) {
-            prop_assert_eq!(value.emit(), Some(bytes));
+            prop_assert_eq!(value.emit(), Ok(bytes));
         }
     }
 }
