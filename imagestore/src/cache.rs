@@ -73,7 +73,7 @@ impl Cache {
         let place = self.store.root().join("filling").join(format!("{digest}.{}", std::process::id()));
         let file = File::options().create(true).truncate(true).read(true).write(true).open(&place);
         let file = file.map_err(io_error("write", &place))?;
-        let coming = Arc::new(Filling { file, len, state: Mutex::default(), changed: Condvar::new() });
+        let coming = Arc::new(Filling::new(file, len));
         filling.insert(*digest, Arc::clone(&coming));
         let (cache, digest, fill) = (Arc::clone(self), *digest, Arc::clone(&coming));
         let started =
@@ -117,17 +117,11 @@ impl Cache {
 
     fn take_in(&self, digest: &Digest, filling: &Filling, place: &PathBuf) -> io::Result<()> {
         let mut digester = Digester::default();
-        let mut out = &filling.file;
         let mut size = 0;
         self.origin.fetch(digest, &mut |piece| {
             size += piece.len() as u64;
-            if size > filling.len {
-                return Err(io::Error::other("the origin sends more than it should"));
-            }
             digester.update(piece);
-            out.write_all(piece)?;
-            filling.came(piece.len() as u64);
-            Ok(())
+            filling.put(piece)
         })?;
         if size != filling.len || digester.finish() != *digest {
             return Err(io::Error::other("the origin's bytes are not what their name says"));
@@ -181,9 +175,24 @@ impl Cache {
 }
 
 impl Filling {
+    /// An empty file that will have `len` bytes.
+    pub fn new(file: File, len: u64) -> Self {
+        Filling { file, len, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// How long it will be, in bytes.
-    pub(crate) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Whether it will hold nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether it ended before all had come.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state.lock().unwrap_or_else(PoisonError::into_inner).ended, Some(Err(_)))
     }
 
     /// Fills `buf` from `offset` once the bytes are there.
@@ -209,12 +218,20 @@ impl Filling {
         self.file.read_exact_at(buf, offset)
     }
 
-    fn came(&self, count: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).there += count;
+    /// The next bytes have come. More than it should have is an error.
+    pub fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        let there = self.state.lock().unwrap_or_else(PoisonError::into_inner).there;
+        if there + bytes.len() as u64 > self.len {
+            return Err(io::Error::other("the origin sends more than it should"));
+        }
+        (&self.file).write_all(bytes)?;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).there += bytes.len() as u64;
         self.changed.notify_all();
+        Ok(())
     }
 
-    fn end(&self, result: Result<(), String>) {
+    /// All has come, or nothing more will. Only then the last byte is given out.
+    pub fn end(&self, result: Result<(), String>) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(result);
         self.changed.notify_all();
     }

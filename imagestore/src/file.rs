@@ -70,13 +70,17 @@ impl BootFile {
 
     /// A blob that still comes in.
     pub(crate) fn of_filling(filling: Arc<Filling>, digest: &Digest) -> Self {
+        BootFile::coming(filling, &format!("\"{digest}\""))
+    }
+
+    /// A file that still comes in, with its entity tag in quotes. What comes never changes, so any one time will do.
+    pub fn coming(filling: Arc<Filling>, etag: &str) -> Self {
         let len = filling.len();
-        // Blobs never change, so any one time will do.
         BootFile {
             bytes: Bytes::Coming(filling),
             len,
             modified: SystemTime::UNIX_EPOCH,
-            etag: format!("\"{digest}\""),
+            etag: etag.to_owned(),
         }
     }
 

@@ -41,6 +41,10 @@ pub struct Config {
     pub store: Store,
     /// How Windows PE is fetched.
     pub winpe: winpe::Settings,
+    /// Where wimboot is in the boot tree, when the operator has put it there.
+    pub wimboot: Option<String>,
+    /// The distribution point's own responder behind this server.
+    pub relay: Option<Relay>,
     /// The folders of the boot tree.
     pub mounts: Vec<Mount>,
     /// Who is left out, and which GUIDs tell nothing.
@@ -119,6 +123,19 @@ pub struct Reservation {
     pub address: Ipv4Addr,
     /// Option 12.
     pub name: Option<String>,
+}
+
+/// The distribution point's own PXE responder, which machines are handed on to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// Its name or address.
+    pub responder: String,
+    /// How long a machine's question waits for its answer.
+    pub timeout: Duration,
+    /// Segments whose machines are handed on, besides those of the own interfaces.
+    pub segments: Vec<Ipv4Net>,
+    /// How many bytes of its files are kept here.
+    pub cache_limit: u64,
 }
 
 /// TFTP.

@@ -93,7 +93,9 @@ impl Content {
             Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(&spelled).to_owned() }),
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),
-                None => of_image(&snapshot, &spelled, asker.machine.as_deref()),
+                None => of_image(&snapshot, &spelled, asker.machine.as_deref()).or_else(|refused| {
+                    of_responder(services, &snapshot, &path, caller.client).unwrap_or(Err(refused))
+                }),
             },
             Err(error) => Err(refused(&error)),
         }
@@ -186,6 +188,23 @@ fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Resul
         }
         Err(error) => Err(refused(&error)),
     }
+}
+
+/// A file of the distribution point's own responder, for a machine that was handed on to it.
+fn of_responder(
+    services: &Services,
+    snapshot: &Snapshot,
+    path: &BootPath,
+    client: Ipv4Addr,
+) -> Option<Result<Content, Refused>> {
+    let opened = services.relay.open(snapshot.config.relay.as_ref()?, path, client)?;
+    Some(match opened {
+        Ok(file) => {
+            let content_type = type_of(&path.to_string()).to_owned();
+            Ok(Content { body: Body::Stored(file), content_type })
+        }
+        Err(detail) => Err(Refused { refusal: Refusal::Failed, detail }),
+    })
 }
 
 /// PXELINUX puts the hardware address into the name: `pxelinux.cfg/01-52-54-00-12-34-56`.

@@ -8,11 +8,7 @@ pub mod tftp;
 use std::future::Future;
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::Message;
-use dhcproto::{Encodable, Encoder};
-
 use crate::cli::Failure;
-use crate::dhcp::option;
 use crate::net::iface::Iface;
 
 /// Runs one probe to its end.
@@ -42,18 +38,4 @@ fn chosen_iface(name: Option<&str>, server: Option<Ipv4Addr>) -> Result<Iface, F
         }
     };
     found.ok_or_else(|| Failure::Unusable("say which interface to ask on with --iface".into()))
-}
-
-/// A client's DHCP packet: the header, these options in this order, at least 300 bytes.
-fn request_bytes(header: &Message, options: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(400);
-    // Every field fits: nothing here is longer than its place in the header.
-    let _ = header.encode(&mut Encoder::new(&mut bytes));
-    for (code, value) in options {
-        bytes.extend([*code, value.len() as u8]);
-        bytes.extend(value);
-    }
-    bytes.push(option::END);
-    bytes.resize(bytes.len().max(300), option::PAD);
-    bytes
 }

@@ -21,6 +21,7 @@ use crate::files::{Files, Images};
 use crate::ledger::{LedgerStore, now};
 use crate::machines::Machines;
 use crate::netboot_server::NetbootServer;
+use crate::relay::Relay;
 use crate::reload::ConfigSource;
 
 /// What every listener shares.
@@ -36,6 +37,8 @@ pub struct Services {
     pub images: Option<Arc<Images>>,
     /// Which Required deployments were given.
     pub ledger: LedgerStore,
+    /// The distribution point's own responder.
+    pub relay: Relay,
     /// What operators said of machines that no directory knows.
     pub approvals: Approvals,
     /// Where the configuration came from.
@@ -86,6 +89,7 @@ impl Services {
     /// With nothing seen yet.
     pub fn new(snapshot: Snapshot, ledger: LedgerStore, approvals: Approvals) -> Self {
         Services {
+            relay: Relay::new(&snapshot.config.server.state_dir),
             snapshot: ArcSwap::from_pointee(snapshot),
             machines: Machines::default(),
             netboot: None,

@@ -40,4 +40,7 @@ pub fn is_boot_program(path: &str) -> bool {
     BOOT_PROGRAMS.iter().any(|program| name.eq_ignore_ascii_case(program))
 }
 
+/// The script inside an image that lets iPXE load its Windows PE by HTTP.
+pub const WIMBOOT_SCRIPT: &str = "wimboot.ipxe";
+
 const BOOT_PROGRAMS: [&str; 2] = ["wdsnbp.com", "wdsmgfw.efi"];

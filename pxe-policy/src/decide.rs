@@ -39,6 +39,10 @@ pub enum Decision {
     LocalBoot,
     /// Nothing until an operator says so.
     Wait,
+    /// What the distribution point's own responder says, by way of this server.
+    Relay,
+    /// Another server, which a boot program of Windows goes on to by itself.
+    Refer(Ipv4Addr),
     /// The images that suit it: a Mac chooses among them by itself.
     Images,
     /// Silence.
@@ -101,6 +105,8 @@ pub struct Settings {
     pub prompt: Prompt,
     /// Whether firmware is given the program first that asks the server once more (wdsnbp.com, wdsmgfw.efi), where the image has it.
     pub boot_program: bool,
+    /// Whether Configuration Manager's deployments are left to the distribution point's own responder, which alone makes variables files.
+    pub relay: bool,
     /// Files that send a BIOS PC on to its disk at once; without one that is there, silence does it.
     pub abort_files: Vec<String>,
 }
@@ -171,6 +177,7 @@ impl Default for Settings {
             brake: None,
             prompt: Prompt::default(),
             boot_program: false,
+            relay: false,
             abort_files: Vec::new(),
         }
     }
@@ -271,6 +278,8 @@ impl Decision {
             Decision::Boot(_) => "boot",
             Decision::LocalBoot => "local-boot",
             Decision::Wait => "wait",
+            Decision::Relay => "relay",
+            Decision::Refer(_) => "refer",
             Decision::Images => "images",
             Decision::Ignore => "ignore",
         }

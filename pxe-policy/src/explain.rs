@@ -21,6 +21,8 @@ pub fn explain(request: &BootRequest, verdict: &Verdict) -> String {
         }
         Decision::LocalBoot => "goes on to its own disk".to_owned(),
         Decision::Images => "is offered the images that suit it".to_owned(),
+        Decision::Relay => "is handed on to the distribution point's own responder".to_owned(),
+        Decision::Refer(server) => format!("is sent on to the server {server}"),
         Decision::Wait => "waits for an operator".to_owned(),
         Decision::Ignore => "gets no answer from here".to_owned(),
     };
@@ -28,7 +30,7 @@ pub fn explain(request: &BootRequest, verdict: &Verdict) -> String {
     for (number, evidence) in (1..).zip(&verdict.evidence) {
         let _ = writeln!(text, "  {number}. {evidence}");
     }
-    let boots = matches!(verdict.decision, Decision::Boot(_));
+    let boots = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay | Decision::Refer(_));
     if let Some(cure) = verdict.reason.cure().filter(|_| !boots || verdict.machine.is_some()) {
         let _ = writeln!(text, "to change that: {cure}");
     }

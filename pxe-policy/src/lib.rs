@@ -31,7 +31,7 @@ mod uuid;
 
 pub use arch::{ArchType, UnknownArch};
 pub use bans::{Bans, SUGGESTED_BANS, Screened};
-pub use boot_files::{boot_files, is_boot_program};
+pub use boot_files::{WIMBOOT_SCRIPT, boot_files, is_boot_program};
 pub use decide::{
     Approval, Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide,
     decide_mac,

@@ -77,13 +77,27 @@ pub enum Reason {
     Pending,
     /// An operator has rejected the machine.
     Rejected,
+    /// The distribution point's own responder answers PXE, and this machine asks by HTTP.
+    PxeOnly,
+    /// The distribution point's own responder did not answer.
+    RelayNoAnswer,
+    /// The responder's answers were for another machine or another question.
+    RelayOtherMachine,
+    /// The responder has nothing for the machine to boot.
+    RelayNothing,
+    /// The responder's answer names paths or options that nobody should follow.
+    RelayMalformed,
+    /// The machine is not in a segment whose machines are handed on.
+    RelayElsewhere,
+    /// The machine asks to be handed on more often than machines do.
+    RelayTooOften,
     /// That a Required deployment is given could not be written down, so it was not given.
     LedgerNotSaved,
 }
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 36] = [
+    pub const ALL: [Reason; 43] = [
         Reason::Rule,
         Reason::NoRule,
         Reason::NoBootFile,
@@ -119,6 +133,13 @@ impl Reason {
         Reason::NoMenu,
         Reason::Pending,
         Reason::Rejected,
+        Reason::PxeOnly,
+        Reason::RelayNoAnswer,
+        Reason::RelayOtherMachine,
+        Reason::RelayNothing,
+        Reason::RelayMalformed,
+        Reason::RelayElsewhere,
+        Reason::RelayTooOften,
         Reason::LedgerNotSaved,
     ];
 
@@ -160,6 +181,13 @@ impl Reason {
             Reason::NoMenu => "no-menu",
             Reason::Pending => "pending",
             Reason::Rejected => "rejected",
+            Reason::PxeOnly => "pxe-only",
+            Reason::RelayNoAnswer => "relay-no-answer",
+            Reason::RelayOtherMachine => "relay-other-machine",
+            Reason::RelayNothing => "relay-nothing",
+            Reason::RelayMalformed => "relay-malformed",
+            Reason::RelayElsewhere => "relay-elsewhere",
+            Reason::RelayTooOften => "relay-too-often",
             Reason::LedgerNotSaved => "ledger-not-saved",
         }
     }
@@ -209,6 +237,17 @@ impl Reason {
             Reason::NoMenu => {
                 Some("let the machine start by PXE, or set policy.prompt to \"bios\" or \"none\"")
             }
+            Reason::PxeOnly => Some("let the machine start by PXE, or give it a rule of its own"),
+            Reason::RelayNoAnswer => {
+                Some("see whether the responder runs, listens on port 4011 and lets this server's packets in")
+            }
+            Reason::RelayOtherMachine => Some("see who answers in the responder's place"),
+            Reason::RelayNothing => {
+                Some("see what the responder says of the machine: `netbootd explain --smspxe FILE --mac MAC`")
+            }
+            Reason::RelayMalformed => Some("see who answers in the responder's place"),
+            Reason::RelayElsewhere => Some("put its segment into relay.segments, if it should be"),
+            Reason::RelayTooOften => Some("see who asks this often"),
             Reason::LedgerNotSaved => Some("look at the disk of the state folder"),
             Reason::Pending => Some("`netbootd pending approve MAC`, or reject"),
             Reason::Rejected => Some("`netbootd pending approve MAC`"),
@@ -237,6 +276,13 @@ impl Reason {
             Reason::Rejected => "An operator has rejected this device.",
             Reason::UnknownMachine => "This device is not known.",
             Reason::WrongArchitecture => "The boot image is for another architecture.",
+            Reason::PxeOnly => "This device has to start by PXE.",
+            Reason::RelayNoAnswer => "The site's own server does not answer.",
+            Reason::RelayOtherMachine => "The site's own server answers another device.",
+            Reason::RelayNothing => "The site has nothing to boot for this device.",
+            Reason::RelayMalformed => "The site's own server answers nonsense.",
+            Reason::RelayElsewhere => "This device's network is not served from here.",
+            Reason::RelayTooOften => "This device asks too often: wait a minute.",
             _ => "Nothing to boot from here.",
         }
     }

@@ -54,6 +54,8 @@ pub enum Action {
     LocalBoot,
     /// Silence.
     Ignore,
+    /// The distribution point's own responder answers the machine, by way of this server.
+    Relay,
     /// The directories decide; what they leave open goes on to the next rule.
     Directories,
 }
@@ -69,6 +71,8 @@ pub struct BootAction {
     pub next_server: Option<Ipv4Addr>,
     /// A word for people: the image this file belongs to.
     pub image: Option<String>,
+    /// The server that a boot program of Windows is sent on to, once it runs and asks.
+    pub refer: Option<Ipv4Addr>,
 }
 
 /// How a client fetches its boot file.

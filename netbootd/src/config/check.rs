@@ -4,6 +4,7 @@ mod boot;
 mod directories;
 mod netboot;
 mod policy;
+mod relay;
 mod subnets;
 
 use std::ops::Range;
@@ -59,6 +60,8 @@ pub(super) fn check(
         netboot,
         store: store(&document.store, findings),
         winpe: winpe(&document.winpe, findings),
+        wimboot: document.winpe.wimboot.clone(),
+        relay: relay::check(&document, findings),
         mounts,
         bans: policy::check(&document.policy, path, findings),
         policy: directories::policy(&document, findings),

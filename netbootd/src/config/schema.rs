@@ -36,6 +36,7 @@ pub(super) struct Document {
     pub(super) active_directory: Option<ActiveDirectory>,
     pub(super) store: Store,
     pub(super) winpe: WinPe,
+    pub(super) relay: Option<Relay>,
     pub(super) image: BTreeMap<Spanned<String>, Image>,
     pub(super) rule: Vec<Rule>,
     pub(super) file: Vec<File>,
@@ -192,6 +193,19 @@ pub(super) struct WinPe {
     pub(super) block_size: Option<Spanned<u16>>,
     pub(super) window_size: Option<NonZeroU16>,
     pub(super) bcd_integers: BcdIntegers,
+    pub(super) wimboot: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Relay {
+    pub(super) responder: Spanned<String>,
+    pub(super) timeout: Option<Text<Lasting>>,
+    #[serde(default)]
+    pub(super) segments: OneOrMany<Text<Ipv4Net>>,
+    #[serde(default = "yes")]
+    pub(super) deployments: bool,
+    pub(super) cache_limit: Option<Text<Size>>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -271,6 +285,7 @@ pub(super) enum Action {
     Boot(BootAction),
     LocalBoot,
     Ignore,
+    Relay,
     Directories,
 }
 
@@ -281,6 +296,7 @@ pub(super) struct BootAction {
     pub(super) via: Option<Via>,
     pub(super) next_server: Option<Text<Ipv4Addr>>,
     pub(super) image: Option<String>,
+    pub(super) refer: Option<Text<Ipv4Addr>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -301,6 +317,10 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) fallback: bool,
     pub(super) content_type: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn no_pool() -> Spanned<OneOrMany<Text<AddressRange>>> {

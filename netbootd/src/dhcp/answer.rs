@@ -91,7 +91,7 @@ impl Answer {
             Decision::Boot(boot) => self.event.image = boot.image.clone(),
             Decision::LocalBoot => self.event.decision = Answered::LocalBoot,
             Decision::Wait => self.event.decision = Answered::Wait,
-            Decision::Images | Decision::Ignore => {}
+            Decision::Relay | Decision::Refer(_) | Decision::Images | Decision::Ignore => {}
         }
         self.event.machine = verdict.machine.as_ref().map(|known| known.name.clone());
         self.event.deployment = verdict.deployment.as_ref().map(|deployed| deployed.id.clone());
@@ -103,7 +103,7 @@ impl Answer {
         } else if request.uuid.is_some_and(SystemUuid::is_placeholder) {
             self.event.detail = Some("many machines have this GUID: consider policy.banned-guids".to_owned());
         }
-        let boots = matches!(verdict.decision, Decision::Boot(_));
+        let boots = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay | Decision::Refer(_));
         let looked_at = verdict.evidence.iter().filter(|evidence| !boots || evidence.is_odd());
         let looked_at: Vec<String> = looked_at.map(ToString::to_string).collect();
         if !looked_at.is_empty() && verdict.reason != Reason::Rule && self.event.detail.is_none() {

@@ -42,7 +42,12 @@ pub fn answer(question: Question, verdict: &Verdict, mac: MacAddr) -> WdsOptions
             (WdsTag::REQUEST_ID, request_id(mac).to_be_bytes().to_vec()),
             message(verdict.reason.on_screen()),
         ],
-        Decision::LocalBoot | Decision::Images | Decision::Ignore => {
+        Decision::Refer(server) => vec![
+            (WdsTag::NEXT_ACTION, vec![REFERRAL]),
+            (WdsTag::REFERRAL_SERVER, server.octets().to_vec()),
+            (WdsTag::ACTION_DONE, vec![1]),
+        ],
+        Decision::LocalBoot | Decision::Relay | Decision::Images | Decision::Ignore => {
             vec![(WdsTag::NEXT_ACTION, vec![ABORT]), message(verdict.reason.on_screen())]
         }
     })
@@ -55,8 +60,9 @@ pub fn request_id(mac: MacAddr) -> u32 {
 }
 
 /// Tag 2.
-const WAIT: u8 = 1;
-const ABORT: u8 = 5;
+pub(super) const WAIT: u8 = 1;
+pub(super) const REFERRAL: u8 = 3;
+pub(super) const ABORT: u8 = 5;
 /// Tag 11.
 const OPT_IN: u8 = 1;
 const NO_PROMPT: u8 = 2;
@@ -68,6 +74,8 @@ const MAX_MESSAGE: usize = 200;
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use pxe_policy::{Deployed, Reason, Via};
 
     use super::*;
@@ -100,6 +108,9 @@ mod tests {
         assert!(waits.starts_with(&unhex("0201010302000a0402087005040000")), "{waits:02x?}");
         assert_eq!(&waits[15..17], [0x19, 0xca]);
         assert!(waits.windows(8).any(|words| words == b"operator"));
+        let branch = Ipv4Addr::new(10, 77, 0, 9);
+        let refers = emitted(true, &with(Decision::Refer(branch), Reason::Rule));
+        assert_eq!(refers, unhex("02010309040a4d00090e0101ff"));
         let gives_up = emitted(true, &with(Decision::LocalBoot, Reason::NoDeployment));
         let wanted = [&unhex("020105061e")[..], b"No deployment for this device.", &[255]].concat();
         assert_eq!(gives_up, wanted);

@@ -119,6 +119,11 @@ impl Packet {
         self.options.iter().filter(move |(at, _)| *at == code).map(|(_, value)| value.as_slice())
     }
 
+    /// Every option, in the order sent.
+    pub fn options(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        self.options.iter().map(|(code, value)| (*code, value.as_slice()))
+    }
+
     /// An option whose value is one address.
     pub fn address(&self, code: u8) -> Option<Ipv4Addr> {
         let octets: [u8; 4] = self.first(code)?.try_into().ok()?;

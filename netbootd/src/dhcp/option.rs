@@ -46,8 +46,12 @@ pub const RELAY_AGENT: u8 = 82;
 pub const ARCH: u8 = 93;
 /// Client machine identifier (RFC 4578).
 pub const SYSTEM_UUID: u8 = 97;
+/// Where ConfigMgr put a machine's variables file.
+pub const VARIABLES_FILE: u8 = 243;
 /// What Windows' boot programs and their server tell each other (WdsBp.h).
 pub const WDS: u8 = 250;
+/// Where a boot manager finds its configuration.
+pub const BCD_PATH: u8 = 252;
 /// Padding.
 pub const PAD: u8 = 0;
 /// End of the options.

@@ -62,6 +62,9 @@ pub fn lease(
                 }
             }
             answer.event.boot_file = Some(file);
+        } else if verdict.decision == Decision::Relay {
+            // With option 60 and no boot file the machine asks port 4011 for it.
+            reply = boot_info::put_flavour(reply, packet, request.class, true, None).next_server(local);
         } else if verdict.decision == Decision::LocalBoot && proxy::to_disk_by_menu(service, request) {
             let menu = boot_info::to_disk();
             reply =

@@ -4,12 +4,15 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use pxe_policy::Reason;
 use tracing::debug;
 
 use super::dhcp::{MAX_PACKET, bind_on, pause_after, send_reply};
+use crate::dhcp::boot_server::{self, HandedOn, Led};
 use crate::dhcp::destination::BOOT_SERVER_PORT;
+use crate::dhcp::hand_on::{self, Unusable};
 use crate::dhcp::intake::boot_request;
-use crate::dhcp::{Answer, Arrival, Packet, boot_server};
+use crate::dhcp::{Answer, Arrival, Packet};
 use crate::event::{Answered, Event, Proto};
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming};
@@ -57,18 +60,23 @@ impl PxeListener {
                     let answer = Answer::malformed(error, &arrival, Proto::Pxe);
                     listener.services.recorder.record(Event::Decided(answer.event));
                 }
-                Ok(packet) if listener.services.snapshot.load().directories.is_empty() => {
+                Ok(packet) if listener.answers_at_once() => {
                     let arrival = Arrival::new(&listener.iface, to, from);
                     let answer = listener.answer(&packet, &arrival).await;
                     listener.perform(answer).await;
                 }
-                Ok(packet) => listener.dispatch_to_directories(packet, to, from),
+                Ok(packet) => listener.answer_beside(packet, to, from),
             }
         }
     }
 
-    /// Directories and the ledger take their time; other machines do not wait for them.
-    fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+    fn answers_at_once(&self) -> bool {
+        let snapshot = self.services.snapshot.load();
+        snapshot.directories.is_empty() && snapshot.config.relay.is_none()
+    }
+
+    /// Directories, the ledger and another responder take their time; other machines do not wait for them.
+    fn answer_beside(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
         let listener = Arc::clone(self);
         self.services.beside(&self.iface.name, async move {
             let arrival = Arrival::new(&listener.iface, to, from);
@@ -98,8 +106,26 @@ impl PxeListener {
             None => Vec::new(),
         };
         let service = services.snapshot.load().boot_service();
-        boot_server::answer(packet, arrival, service, known.as_ref(), |request| {
+        let led = boot_server::answer(packet, arrival, service, known.as_ref(), |request| {
             services.decide(request, &answers)
-        })
+        });
+        match led {
+            Led::Answered(answer) => *answer,
+            Led::HandedOn(asked) => self.hand_on(packet, arrival, *asked).await,
+        }
+    }
+
+    async fn hand_on(&self, packet: &Packet, arrival: &Arrival<'_>, asked: HandedOn) -> Answer {
+        let services = &self.services;
+        let snapshot = services.snapshot.load_full();
+        let told = match &snapshot.config.relay {
+            Some(settings) => services.relay.ask(settings, packet, arrival).await,
+            // A rule that hands on without a responder is refused with the configuration.
+            None => Err(Unusable { reason: Reason::RelayNoAnswer, detail: "no responder is named".into() }),
+        };
+        match told {
+            Ok(told) => hand_on::answer(asked, packet, arrival, &told),
+            Err(why) => hand_on::refused(asked, packet, arrival, why),
+        }
     }
 }

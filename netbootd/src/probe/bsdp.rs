@@ -14,6 +14,7 @@ use crate::cli::Failure;
 use crate::dhcp::Packet;
 use crate::dhcp::destination::SERVER_PORT;
 use crate::dhcp::option::{self, MessageType};
+use crate::dhcp::question::request_bytes;
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Source};
 
@@ -171,7 +172,7 @@ impl<'a> Asker<'a> {
                 .into_iter()
                 .map(|value| (option::VENDOR_OPTIONS, value)),
         );
-        super::request_bytes(&message, &options)
+        request_bytes(&message, options.iter().map(|(code, value)| (*code, value.as_slice())))
     }
 }
 

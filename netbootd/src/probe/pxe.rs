@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use dhcproto::v4::{Message, Opcode};
 use pxe_policy::option43::PxeOptions;
+use pxe_policy::option243::VariablesFile;
+use pxe_policy::option250::WdsOptions;
 use pxe_policy::{MacAddr, SystemUuid};
 
 use super::block_on;
 use crate::cli::{AskAs, Failure, PxeArgs};
 use crate::dhcp::destination::{BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT};
 use crate::dhcp::option::{self, MessageType};
+use crate::dhcp::question::request_bytes;
 use crate::dhcp::{Malformed, Packet};
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Source};
@@ -106,7 +109,7 @@ fn question(args: &PxeArgs, mac: MacAddr, xid: u32, client: Option<Ipv4Addr>) ->
     if let Some(uuid) = uuid {
         options.push((option::SYSTEM_UUID, [&[0], uuid.as_slice()].concat()));
     }
-    super::request_bytes(&message, &options)
+    request_bytes(&message, options.iter().map(|(code, value)| (*code, value.as_slice())))
 }
 
 fn described(heard: &Heard) -> String {
@@ -127,6 +130,12 @@ fn described(heard: &Heard) -> String {
         ("boot file (option 67)", packet.first(option::BOOT_FILE).map(trimmed)),
         ("vendor class", text(packet.first(option::VENDOR_CLASS))),
         ("PXE options (43)", options43),
+        ("variables file (243)", packet.first(option::VARIABLES_FILE).map(variables)),
+        (
+            "boot programs (250)",
+            packet.first(option::WDS).map(|value| format!("{:?}", WdsOptions::parse(value))),
+        ),
+        ("BCD (252)", packet.first(option::BCD_PATH).map(trimmed)),
     ];
     let mut out = format!("{:?} from {} after {:.0?}\n", packet.message_type(), heard.from, heard.after);
     for (name, value) in facts {
@@ -135,6 +144,19 @@ fn described(heard: &Heard) -> String {
         }
     }
     out
+}
+
+fn variables(value: &[u8]) -> String {
+    let file = match VariablesFile::parse(value) {
+        Ok(file) => file,
+        Err(error) => return format!("broken: {error}"),
+    };
+    let path = match file.path() {
+        Some(Ok(path)) => path.as_str().to_owned(),
+        Some(Err(error)) => format!("broken: {error}"),
+        None => "no path".to_owned(),
+    };
+    if file.has_secret() { format!("{path}, with the secret that opens it") } else { path }
 }
 
 fn cannot(error: &io::Error, port: u16) -> Failure {

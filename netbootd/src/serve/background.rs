@@ -22,6 +22,7 @@ pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, task
     }
     tasks.spawn(watch_catalogue(Arc::clone(services)));
     tasks.spawn(watch_devices(Arc::clone(services)));
+    tasks.spawn(sweep_relay(Arc::clone(services)));
 }
 
 /// Looks through the Macs' shares on a thread that may block.
@@ -135,6 +136,18 @@ async fn watch_devices(services: Arc<Services>) {
     }
 }
 
+/// Lets go of the responder's files that nobody reads any more.
+async fn sweep_relay(services: Arc<Services>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(RELAY_EVERY) => services.relay.sweep(),
+            () = services.shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// How often the files of the responder are looked through.
+const RELAY_EVERY: Duration = Duration::from_secs(60);
 /// How often the catalogue's time stamp is looked at.
 const CATALOGUE_EVERY: Duration = Duration::from_millis(500);
 /// How often the device file's size and time are looked at.

@@ -5,7 +5,7 @@ use super::{Boot, Decision, Deployed, Known, Prompt, Site, State, UnknownMachine
 use crate::deployment::{Around, choose};
 use crate::{
     Answer, Approval, ArchType, BootRequest, Class, Deployment, Evidence, NotTaken, Purpose, Ran, Reason,
-    Record, Said, Via, boot_files, is_boot_program,
+    Record, Said, Via, WIMBOOT_SCRIPT, boot_files, is_boot_program,
 };
 
 /// What the directories come to; None when the rules have to decide.
@@ -129,7 +129,11 @@ fn of_deployments(
 ) -> Verdict {
     let settings = site.settings;
     let ran = |deployment: &str| site.ledger.ran(&machine, deployment, site.now, settings.same_boot);
-    let files = |deployment: &Deployment| boot_file(request, site, deployment);
+    let relayed = settings.relay && answer.said.as_ref().is_ok_and(|said| said.decides);
+    let files = |deployment: &Deployment| match relayed {
+        true => Ok(String::new()), // the responder knows its own
+        false => boot_file(request, site, deployment),
+    };
     let around = Around {
         arch: request.arch(),
         wanted_hidden: &settings.hidden_deployments,
@@ -163,15 +167,6 @@ fn of_deployments(
             return Verdict::of(Decision::Wait, Reason::Brake);
         }
     }
-    let asks = asks_for_key(request, settings.prompt, deployment.purpose);
-    if asks && request.class == Class::Http {
-        return Verdict::of(Decision::LocalBoot, Reason::NoMenu);
-    }
-    // The boot program asks by itself, once it is told to.
-    let prompt = (asks && !is_boot_program(&file)).then(|| deployment.label());
-    let image = deployment.boot_image.as_ref().map(|image| image.id.clone());
-    let via = Via::for_client(request.class, &file);
-    let boot = Boot { file, via, next_server: None, image, prompt };
     let reason = match deployment.purpose {
         Purpose::Required => Reason::Required,
         Purpose::Available => Reason::Available,
@@ -182,6 +177,21 @@ fn of_deployments(
         machine,
         name: record.name.clone(),
     };
+    if relayed {
+        return match request.class {
+            Class::Http => Verdict::of(Decision::LocalBoot, Reason::PxeOnly),
+            _ => Verdict { deployment: Some(deployed), ..Verdict::of(Decision::Relay, reason) },
+        };
+    }
+    let asks = asks_for_key(request, settings.prompt, deployment.purpose);
+    if asks && request.class == Class::Http {
+        return Verdict::of(Decision::LocalBoot, Reason::NoMenu);
+    }
+    // The boot program asks by itself, once it is told to.
+    let prompt = (asks && !is_boot_program(&file)).then(|| deployment.label());
+    let image = deployment.boot_image.as_ref().map(|image| image.id.clone());
+    let via = Via::for_client(request.class, &file);
+    let boot = Boot { file, via, next_server: None, image, prompt };
     Verdict { deployment: Some(deployed), ..Verdict::of(Decision::Boot(boot), reason) }
 }
 
@@ -189,7 +199,10 @@ fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) ->
     let Some(image) = &deployment.boot_image else { return Err(Vec::new()) };
     let folder = (site.image_folder)(&image.id);
     let asks_server = site.settings.boot_program && request.class == Class::Pxe && !request.boot_program;
-    let inside = request.arch().map(|arch| boot_files(arch, image.arch, asks_server)).unwrap_or_default();
+    let mut inside = request.arch().map(|arch| boot_files(arch, image.arch, asks_server)).unwrap_or_default();
+    if request.class == Class::Ipxe {
+        inside.insert(0, WIMBOOT_SCRIPT.to_owned());
+    }
     let paths: Vec<String> = inside.iter().map(|path| format!("{folder}/{path}")).collect();
     paths.iter().find(|path| (site.available)(path)).cloned().ok_or(paths)
 }

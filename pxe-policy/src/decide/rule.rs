@@ -12,6 +12,13 @@ pub(super) fn carry_out(
 ) -> Option<Verdict> {
     let decision = match &rule.action {
         Action::LocalBoot => Decision::LocalBoot,
+        Action::Relay if request.class == Class::Http => {
+            return Some(Verdict::of(Decision::LocalBoot, Reason::PxeOnly));
+        }
+        Action::Relay => Decision::Relay,
+        Action::Boot(BootAction { refer: Some(server), .. }) if request.boot_program => {
+            Decision::Refer(*server)
+        }
         Action::Ignore | Action::Directories => Decision::Ignore,
         Action::Boot(boot) => match boot_of(request, boot, site) {
             Ok(boot) => Decision::Boot(boot),

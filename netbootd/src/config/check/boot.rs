@@ -69,6 +69,7 @@ fn rule(written: &schema::Rule, document: &Document, findings: &mut Vec<Finding>
     let action = match written.action.get_ref() {
         schema::Action::LocalBoot => Action::LocalBoot,
         schema::Action::Ignore => Action::Ignore,
+        schema::Action::Relay => Action::Relay,
         schema::Action::Directories => Action::Directories,
         schema::Action::Boot(boot) => Action::Boot(BootAction {
             file: boot.file.get_ref().0.clone(),
@@ -78,6 +79,7 @@ fn rule(written: &schema::Rule, document: &Document, findings: &mut Vec<Finding>
             }),
             next_server: boot.next_server.as_ref().map(|addr| addr.0),
             image: boot.image.clone(),
+            refer: boot.refer.as_ref().map(|addr| addr.0),
         }),
     };
     Rule {
@@ -248,7 +250,7 @@ fn note_unsigned_programs(
 fn warn_of_ipxe_without_script(document: &Document, rules: &[Rule], findings: &mut Vec<Finding>) {
     let hands_out = |rule: &Rule, test: fn(&str) -> bool| match &rule.action {
         Action::Boot(boot) => boot.file.iter().any(|file| test(file)),
-        Action::LocalBoot | Action::Ignore | Action::Directories => false,
+        Action::LocalBoot | Action::Ignore | Action::Relay | Action::Directories => false,
     };
     let for_ipxe = |rule: &Rule| rule.matches.class.is_empty() || rule.matches.class.contains(&Class::Ipxe);
     let scripted = rules.iter().any(|rule| for_ipxe(rule) && hands_out(rule, |file| !is_ipxe_binary(file)));

@@ -37,6 +37,7 @@ pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy
             schema::Prompt::None => Prompt::None,
         },
         boot_program: written.boot_program,
+        relay: document.relay.as_ref().is_some_and(|relay| relay.deployments),
         abort_files: written.abort_file.0.clone(),
     };
     Policy {

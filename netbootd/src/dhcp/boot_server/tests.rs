@@ -11,7 +11,14 @@ fn asked_from(port: u16, packet: &Packet, known: Option<&BootRequest>) -> Answer
     let iface = lan();
     let from = SocketAddrV4::new(Ipv4Addr::new(10, 77, 0, 112), port);
     let arrival = Arrival::new(&iface, SERVER, from);
-    answer(packet, &arrival, BINL, known, |_| boot("pxelinux.0", Via::Tftp))
+    answered(answer(packet, &arrival, BINL, known, |_| boot("pxelinux.0", Via::Tftp)))
+}
+
+fn answered(led: Led) -> Answer {
+    match led {
+        Led::Answered(answer) => *answer,
+        Led::HandedOn(asked) => panic!("{asked:?}"),
+    }
 }
 
 #[test]
@@ -81,7 +88,7 @@ fn a_boot_program_is_answered_in_its_own_words_even_when_it_gets_nothing() {
     let packet = captured("wdsmgfw-4011-request");
     let iface = lan();
     let arrival = Arrival::new(&iface, SERVER, SocketAddrV4::new(Ipv4Addr::new(10, 77, 0, 112), 4011));
-    let decided = |verdict: Verdict| answer(&packet, &arrival, BINL, None, move |_| verdict);
+    let decided = |verdict: Verdict| answered(answer(&packet, &arrival, BINL, None, move |_| verdict));
     let refused = Verdict { decision: Decision::LocalBoot, ..Verdict::silence(Reason::NoDeployment) };
     let told = decided(refused);
     assert_eq!((told.event.decision, told.event.reason), (Answered::LocalBoot, Reason::NoDeployment));

@@ -323,5 +323,57 @@ pub(super) fn table() -> Vec<Row> {
             settings: Settings { prompt: Prompt::All, ..Settings::default() },
             ..row("Available, UEFI HTTP boot, keys wanted of all: it has no menu", ("disk", Reason::NoMenu))
         },
+        Row {
+            answers: vec![known(vec![required("PS120083")])],
+            settings: Settings { relay: true, ..Settings::default() },
+            images: &[],
+            ..row("Required, left to the distribution point's responder", ("responder", Reason::Required))
+        },
+        Row {
+            answers: vec![known(vec![available("PS120084")])],
+            request: bios(),
+            settings: Settings { relay: true, ..Settings::default() },
+            ..row(
+                "Available, left to the responder: its own programs ask for the key",
+                ("responder", Reason::Available),
+            )
+        },
+        Row {
+            answers: vec![known(vec![required("PS120083")])],
+            settings: Settings { relay: true, ..Settings::default() },
+            given: vec![("configmgr/16777219", "PS120083", NOW - DAY)],
+            ..row("Required has run: not handed on again", ("disk", Reason::AlreadyRun))
+        },
+        Row {
+            request: BootRequest { class: Class::Http, archs: vec![ArchType::X64_UEFI_HTTP], ..pc() },
+            answers: vec![known(vec![required("PS120083")])],
+            settings: Settings { relay: true, ..Settings::default() },
+            ..row("UEFI HTTP boot cannot be handed on", ("disk", Reason::PxeOnly))
+        },
+        Row {
+            answers: Vec::new(),
+            rules: Rules(vec![Rule {
+                name: "site".into(),
+                matches: Match::default(),
+                action: Action::Relay,
+            }]),
+            ..row("a rule hands on", ("responder", Reason::Rule))
+        },
+        Row {
+            answers: Vec::new(),
+            rules: refer_rule(),
+            ..row("a rule refers: the boot program first", ("menu.efi", Reason::Rule))
+        },
+        Row {
+            request: BootRequest { boot_program: true, ..pc() },
+            answers: Vec::new(),
+            rules: refer_rule(),
+            ..row("a rule refers: then the other server", ("server 10.77.0.9", Reason::Rule))
+        },
+        Row {
+            request: BootRequest { class: Class::Ipxe, ..pc() },
+            answers: vec![known(vec![required("PS120083")])],
+            ..row("Required, asked for by iPXE", ("PS100005/wimboot.ipxe", Reason::Required))
+        },
     ]
 }

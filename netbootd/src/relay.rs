@@ -1,0 +1,112 @@
+//! The distribution point's own responder behind this server: machines are handed on to it, and its files come through here.
+//!
+//! [`admission`] says who may be handed on, [`ask`] puts one machine's question and waits for the answer, [`files`] fetches what the
+//! answer names. A machine's own files go to its own segment only: whoever can read them can read the site's secrets.
+
+mod admission;
+mod ask;
+mod files;
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use imagestore::{BootFile, BootPath};
+use pxe_policy::Reason;
+use tracing::warn;
+
+use crate::config;
+use crate::dhcp::hand_on::{Told, Unusable};
+use crate::dhcp::{Arrival, Packet};
+use admission::Admission;
+use files::Files;
+
+/// What is known of the responder, and of what it said.
+#[derive(Debug)]
+pub struct Relay {
+    admission: Mutex<Admission>,
+    files: Files,
+    warned: Mutex<Option<Instant>>,
+}
+
+impl Relay {
+    /// With a folder for files that come through. What another run left there is removed.
+    pub fn new(state_dir: &Path) -> Self {
+        Relay {
+            admission: Mutex::default(),
+            files: Files::new(state_dir.join("relay")),
+            warned: Mutex::default(),
+        }
+    }
+
+    /// Puts a machine's question to the responder.
+    pub async fn ask(
+        &self,
+        settings: &config::Relay,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+    ) -> Result<Told, Unusable> {
+        let client = Some(packet.header.ciaddr()).filter(|addr| !addr.is_unspecified());
+        let client = client.unwrap_or(*arrival.from.ip());
+        let segment = segment_of(client, settings, arrival).ok_or_else(|| Unusable {
+            reason: Reason::RelayElsewhere,
+            detail: format!("{client} is in no segment of {}", arrival.iface.name),
+        })?;
+        if !self.with_admission(|admission| admission.admits(client, Instant::now())) {
+            let detail = format!("{client} has asked {} times", admission::AT_ONCE);
+            return Err(Unusable { reason: Reason::RelayTooOften, detail });
+        }
+        let told = ask::ask(settings, packet, arrival.local).await?;
+        if told.has_secret() {
+            self.warn_of_secret(&settings.responder);
+        }
+        self.with_admission(|admission| admission.told(segment, &told, Instant::now()));
+        Ok(told)
+    }
+
+    /// One of the responder's files, for a client that may have it. Waits for the responder.
+    pub fn open(
+        &self,
+        settings: &config::Relay,
+        path: &BootPath,
+        client: Ipv4Addr,
+    ) -> Option<Result<BootFile, String>> {
+        let kind = files::Kind::of(path)?;
+        let may = self.with_admission(|admission| admission.may_fetch(client, path, kind, Instant::now()));
+        may.then(|| self.files.open(settings, path, kind))
+    }
+
+    /// Lets go of files that nobody has read for a while.
+    pub fn sweep(&self) {
+        self.files.sweep(Instant::now());
+    }
+
+    fn with_admission<T>(&self, action: impl FnOnce(&mut Admission) -> T) -> T {
+        action(&mut self.admission.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn warn_of_secret(&self, responder: &str) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_none_or(|at| at.elapsed() > WARN_EVERY) {
+            *warned = Some(Instant::now());
+            warn!(
+                responder,
+                "the distribution point has no password for PXE: whoever asks it can read the media certificate"
+            );
+        }
+    }
+}
+
+/// The segment of a client that may be handed on: the receiving interface's, or one that the configuration names.
+fn segment_of(client: Ipv4Addr, settings: &config::Relay, arrival: &Arrival<'_>) -> Option<ipnet::Ipv4Net> {
+    let holds = |addr: Ipv4Addr| {
+        let own = arrival.iface.addrs.iter().find(|net| net.contains(&addr)).copied();
+        own.or_else(|| settings.segments.iter().find(|net| net.contains(&addr)).copied())
+    };
+    // The packet comes from there too: an address can be claimed.
+    holds(*arrival.from.ip()).and_then(|_| holds(client)).map(|net| net.trunc())
+}
+
+/// A site's secret is warned of this often.
+const WARN_EVERY: Duration = Duration::from_secs(3600);

@@ -1,0 +1,70 @@
+//! One question on port 4011, and its answer.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use pxe_policy::Reason;
+use tokio::net::UdpSocket;
+use tokio::time::Instant;
+
+use crate::config::Relay;
+use crate::dhcp::Packet;
+use crate::dhcp::destination::BOOT_SERVER_PORT;
+use crate::dhcp::hand_on::{self, Told, Unusable};
+
+/// Asks, and asks again, until an answer for this machine comes or time is up.
+pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> Result<Told, Unusable> {
+    let no_answer = |detail: String| Unusable { reason: Reason::RelayNoAnswer, detail };
+    let deadline = Instant::now() + settings.timeout;
+    let responder = address_of(&settings.responder).await.map_err(no_answer)?;
+    let to = SocketAddrV4::new(responder, BOOT_SERVER_PORT);
+    let failed = |error: std::io::Error| no_answer(format!("{to}: {error}"));
+    let socket = UdpSocket::bind((local, 0)).await.map_err(failed)?;
+    let question = hand_on::ask(packet, local);
+    let mut buf = [0; MAX_PACKET];
+    let mut unusable = no_answer(format!("{to} did not answer within {:?}", settings.timeout));
+    let mut wait = FIRST_WAIT;
+    loop {
+        socket.send_to(&question, to).await.map_err(failed)?;
+        let again = (Instant::now() + wait).min(deadline);
+        wait *= 2;
+        loop {
+            let heard = match tokio::time::timeout_at(again, socket.recv_from(&mut buf)).await {
+                Err(_) => break,
+                // A closed port says so by ICMP; the responder may be starting.
+                Ok(Err(error)) => {
+                    unusable = failed(error);
+                    tokio::time::sleep_until(again).await;
+                    break;
+                }
+                Ok(Ok(heard)) => heard,
+            };
+            let (len, from) = heard;
+            if from.ip() != IpAddr::V4(responder) {
+                continue; // nobody asked it
+            }
+            match hand_on::read(packet, &buf[..len]) {
+                // One for another machine says nothing of this one's.
+                Err(other) if other.reason == Reason::RelayOtherMachine => unusable = other,
+                read => return read,
+            }
+        }
+        if Instant::now() >= deadline {
+            return Err(unusable);
+        }
+    }
+}
+
+/// The address behind a name.
+pub(super) async fn address_of(name: &str) -> Result<Ipv4Addr, String> {
+    let found = tokio::net::lookup_host((name, BOOT_SERVER_PORT)).await;
+    let mut found = found.map_err(|error| format!("{name}: {error}"))?;
+    let address = found.find_map(|addr| match addr {
+        SocketAddr::V4(addr) => Some(*addr.ip()),
+        SocketAddr::V6(_) => None,
+    });
+    address.ok_or_else(|| format!("{name} has no IPv4 address"))
+}
+
+const FIRST_WAIT: Duration = Duration::from_millis(700);
+const MAX_PACKET: usize = 2048;
