@@ -13,6 +13,7 @@ use crate::machines::Machine;
 use crate::services::{Services, Snapshot};
 use crate::template::{self, Asker, Stored};
 use crate::winpe;
+use crate::winpe::wimboot::{self, Around};
 
 /// A file that a client may have.
 #[derive(Debug)]
@@ -94,7 +95,10 @@ impl Content {
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),
                 None => of_image(&snapshot, &spelled, asker.machine.as_deref()).or_else(|refused| {
-                    of_responder(services, &snapshot, &path, caller.client).unwrap_or(Err(refused))
+                    of_wimboot(&snapshot, &spelled, caller.server, request.as_ref())
+                        .map(Ok)
+                        .or_else(|| of_responder(services, &snapshot, &path, caller.client))
+                        .unwrap_or(Err(refused))
                 }),
             },
             Err(error) => Err(refused(&error)),
@@ -170,7 +174,10 @@ impl Content {
 pub fn available(snapshot: &Snapshot, path: &str, request: &BootRequest) -> bool {
     let generated =
         |fallback| template::find(&snapshot.config.files, path, Some(request), fallback).is_some();
-    generated(false) || generated(true) || snapshot.files.open_raw(path.as_bytes()).is_ok()
+    generated(false)
+        || generated(true)
+        || snapshot.files.open_raw(path.as_bytes()).is_ok()
+        || of_wimboot(snapshot, path, Ipv4Addr::UNSPECIFIED, Some(request)).is_some()
 }
 
 /// A boot manager's file, from the image that the machine was told to boot.
@@ -188,6 +195,20 @@ fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Resul
         }
         Err(error) => Err(refused(&error)),
     }
+}
+
+/// What iPXE needs to load an image's Windows PE.
+fn of_wimboot(
+    snapshot: &Snapshot,
+    path: &str,
+    server: Ipv4Addr,
+    request: Option<&BootRequest>,
+) -> Option<Content> {
+    let config = &snapshot.config;
+    let wimboot = config.wimboot.as_deref()?;
+    let around = Around { server, http_port: config.http.port, wimboot, request };
+    let bytes = wimboot::file(path, &snapshot.files, config.winpe, around)?;
+    Some(Content::generated(bytes, Some(type_of(path).to_owned())))
 }
 
 /// A file of the distribution point's own responder, for a machine that was handed on to it.

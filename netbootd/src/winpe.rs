@@ -4,8 +4,9 @@
 //! the image that the machine was told to boot.
 
 pub mod bcd;
+pub mod wimboot;
 
-use pxe_policy::{ArchType, Decision};
+use pxe_policy::{ArchType, BootRequest, Decision};
 
 use crate::files::Files;
 use crate::machines::Machine;
@@ -51,18 +52,23 @@ pub fn configuration(path: &str, machine: &Machine, files: &Files, settings: Set
         return None;
     }
     let folder = image_folder(machine)?;
-    let there = |path: &str| files.open_raw(path.as_bytes()).is_ok();
-    let (wim, sdi) = (format!("{folder}{WIM}"), format!("{folder}{SDI}"));
-    if !there(&wim) || !there(&sdi) {
-        return None;
-    }
-    let bios = machine.request.arch().is_some_and(|arch| arch.same_family(ArchType::X86_BIOS));
-    let with_backslashes = |path: &str| format!("\\{}", path.replace('/', "\\"));
+    holds_windows_pe(folder, files).then(|| bcd(folder, folder, Some(&machine.request), settings))?
+}
+
+/// Whether an image has what Windows PE is loaded from.
+pub fn holds_windows_pe(folder: &str, files: &Files) -> bool {
+    [WIM, SDI].iter().all(|file| files.open_raw(format!("{folder}{file}").as_bytes()).is_ok())
+}
+
+/// A configuration that names the image's files below `root`, for the machine's kind of firmware.
+fn bcd(folder: &str, root: &str, request: Option<&BootRequest>, settings: Settings) -> Option<Vec<u8>> {
+    let arch = request.and_then(BootRequest::arch);
+    let with_backslashes = |path: &str| format!("\\{root}{path}").replace('/', "\\");
     let bcd = Bcd {
         description: if folder.is_empty() { "Windows PE" } else { folder.trim_end_matches('/') }.to_owned(),
-        wim: with_backslashes(&wim),
-        sdi: with_backslashes(&sdi),
-        bios,
+        wim: with_backslashes(WIM),
+        sdi: with_backslashes(SDI),
+        bios: arch.is_some_and(|arch| arch.same_family(ArchType::X86_BIOS)),
         settings,
     };
     bcd.emit().ok()

@@ -16,6 +16,7 @@ pub mod object_storage;
 pub mod payload;
 pub mod process;
 pub mod qemu;
+pub mod responder;
 pub mod slapd;
 pub mod store;
 
@@ -29,4 +30,5 @@ pub use netbootd::Netbootd;
 pub use object_storage::ObjectStorage;
 pub use process::Process;
 pub use qemu::{Firmware, Machine};
+pub use responder::Responder;
 pub use slapd::Slapd;

@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::time::Duration;
 
-use netbootd_tests::netbootd::SERVER;
-use netbootd_tests::{Lab, Netbootd};
+use netbootd_tests::netbootd::{ADDRESSES, SERVER};
+use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, loaders};
 
 const MAC: &str = "52:54:00:4c:01:01";
 
@@ -150,4 +151,65 @@ fn a_boot_program_waits_on_its_screen_until_an_operator_approves() {
     let (file, words) = ask(&lab);
     assert!(file.is_empty() && words.starts_with(&[2, 1, 5, 6]), "{words:02x?}");
     assert!(words.windows(8).any(|part| part == b"rejected"));
+}
+
+#[test]
+fn a_boot_program_is_referred_to_another_server() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    fs::write(root.join("wdsmgfw.efi"), "program").unwrap();
+    let rule =
+        "[[rule]]\nname = \"branch\"\naction.boot = { file = \"wdsmgfw.efi\", refer = \"10.77.0.9\" }\n";
+    let netbootd = Netbootd::start(&lab, &root, rule);
+    let program = netbootd_tests::netbootd::program();
+    let asked = lab.run("client", &[&program, "probe", "pxe", SERVER, "--mac", MAC, "--timeout", "1"]);
+    assert!(String::from_utf8_lossy(&asked.stdout).contains("boot file: wdsmgfw.efi"), "the program first");
+    let (file, words) = ask(&lab);
+    assert_eq!((file.as_str(), words), ("", vec![2, 1, 3, 9, 4, 10, 77, 0, 9, 14, 1, 1, 255]));
+    netbootd.wait_for("boot_file=\"wdsmgfw.efi\"", Duration::from_secs(5));
+}
+
+/// wimboot itself is the operator's; what stands for it here says that it runs.
+#[test]
+fn ipxe_fetches_windows_pe_by_http() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    let _router = AddressServer::start_router(&mut lab); // iPXE waits for one
+    for (file, size) in [("sources/boot.wim", 20_000_000), ("boot/boot.sdi", 3_170_304)] {
+        let path = root.join("winpe").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, vec![0x5a; size]).unwrap();
+    }
+    loaders::put_bios_program(&root.join("wimboot"), "wimboot-runs");
+    let config = format!(
+        "{ADDRESSES}[winpe]\nwimboot = \"wimboot\"\n[[rule]]\nname = \"pe\"\nmatch = {{ class = \"ipxe\" }}\n\
+         action.boot = {{ file = \"winpe/wimboot.ipxe\" }}\n"
+    );
+    let netbootd = Netbootd::start(&lab, &root, &config);
+    let machine = Machine::start_as(&lab, Firmware::Bios { card: "virtio-net-pci" }, "br0", 1, None);
+    let ended = catch_unwind(AssertUnwindSafe(|| machine.wait_for_payload("wimboot-runs")));
+    let log = netbootd.log();
+    assert!(ended.is_ok(), "{log}");
+    for path in [
+        "winpe/wimboot.ipxe",
+        "wimboot",
+        "winpe/wimboot.bcd",
+        "winpe/boot/boot.sdi",
+        "winpe/sources/boot.wim",
+    ] {
+        let completed =
+            |line: &str| line.contains("completed proto=http") && line.contains(&format!("path=\"/{path}\""));
+        assert!(log.lines().any(completed), "{path} was not fetched:\n{log}");
+    }
+    // The configuration names the files where wimboot shows them.
+    let got = lab.folder().join("bcd");
+    let url = format!("http://{SERVER}/winpe/wimboot.bcd");
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    assert!(lab.run("client", &["curl", "-sSo", &got.display().to_string(), &url]).status.success());
+    let hive = fs::read(got).unwrap();
+    let wim: Vec<u8> = "\\sources\\boot.wim".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(hive.windows(wim.len()).any(|bytes| bytes == wim));
 }

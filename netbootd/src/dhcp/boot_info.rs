@@ -45,13 +45,17 @@ pub fn boot_file(boot: &Boot, local: Ipv4Addr, service: BootService) -> String {
     if boot.is_url() || boot.via == Via::Tftp {
         return boot.file.clone();
     }
-    let server = boot.next_server.unwrap_or(local);
+    url(&boot.file, boot.next_server.unwrap_or(local), service.http_port)
+}
+
+/// The address of a path in the boot tree.
+pub fn url(path: &str, server: Ipv4Addr, http_port: u16) -> String {
     let mut url = format!("http://{server}");
-    if service.http_port != DEFAULT_HTTP_PORT {
-        url.push_str(&format!(":{}", service.http_port));
+    if http_port != DEFAULT_HTTP_PORT {
+        url.push_str(&format!(":{http_port}"));
     }
     url.push('/');
-    for byte in boot.file.trim_start_matches('/').bytes() {
+    for byte in path.trim_start_matches('/').bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
                 url.push(char::from(byte));

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use imagestore::{BootTree, Limits, Mount, Signature, Store};
 use pxe_policy::{
-    Action, AddressRange, BootAction, Class, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary,
+    Action, AddressRange, BootAction, Class, Match, Rule, Rules, Via, WIMBOOT_SCRIPT, is_grub_or_shim,
+    is_ipxe_binary,
 };
 use toml::Spanned;
 
@@ -16,6 +17,7 @@ use super::super::schema::{self, Document};
 use super::super::{GeneratedFile, Mode};
 use crate::files::{Files, Images};
 use crate::template;
+use crate::winpe;
 
 pub(super) fn check(
     document: &Document,
@@ -196,7 +198,10 @@ fn warn_of_missing_files(
     let built_in = !path.is_absolute() && path == Path::new("built-in default");
     let (Some(tree), None, false) = (tree, boot.next_server, built_in) else { return };
     let there = |file: &String| {
+        let made =
+            file.strip_suffix(WIMBOOT_SCRIPT).filter(|folder| folder.is_empty() || folder.ends_with('/'));
         file.contains("://")
+            || made.is_some_and(|folder| winpe::holds_windows_pe(folder, tree))
             || tree.open_raw(file.as_bytes()).is_ok()
             || files.iter().any(|generated| template::path_fits(&generated.path, file))
     };
