@@ -81,6 +81,7 @@ impl Snapshot {
             style: self.config.dhcp.offer_style,
             http_port: self.config.http.port,
             local_boot: self.config.policy.local_boot,
+            program_prompt: self.config.policy.program_prompt,
         }
     }
 }

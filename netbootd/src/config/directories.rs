@@ -8,6 +8,7 @@ use pxe_policy::Settings;
 
 use super::Bind;
 use crate::dhcp::boot_info::LocalBoot;
+use crate::dhcp::boot_program;
 
 /// How decisions are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Policy {
     pub settings: Settings,
     /// How machines are sent to their disks.
     pub local_boot: LocalBoot,
+    /// How Windows' boot programs let somebody choose what is Available.
+    pub program_prompt: boot_program::Prompt,
     /// How long a packet waits for the directories.
     pub deadline: Duration,
     /// How long their answers count.

@@ -16,7 +16,7 @@ use toml::Spanned;
 
 pub use directories::Bind;
 pub(super) use directories::{
-    ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, Prompt, UnknownMachines,
+    ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
 };
 pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Time};
 

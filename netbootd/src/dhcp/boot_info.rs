@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use pxe_policy::option43::{BootServer, DiscoveryControl, MenuEntry, MenuPrompt, PxeOption, PxeOptions};
 use pxe_policy::{Boot, Class, Via};
 
+use super::boot_program::Prompt;
 use super::reply::ReplyBuilder;
 use super::{Packet, option};
 
@@ -17,6 +18,8 @@ pub struct BootService {
     pub http_port: u16,
     /// How machines are sent to their disks.
     pub local_boot: LocalBoot,
+    /// How Windows' boot programs let somebody choose.
+    pub program_prompt: Prompt,
 }
 
 /// How machines are sent to their disks.
@@ -156,6 +159,7 @@ const MAX_MENU_TEXT: usize = 70;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dhcp::testing::BINL;
 
     fn boot(file: &str, via: Via, next_server: Option<Ipv4Addr>) -> Boot {
         Boot { file: file.into(), via, next_server, image: None, prompt: None }
@@ -173,7 +177,7 @@ mod tests {
             (boot("https://boot.example/a.efi", Via::Http, None), 80, "https://boot.example/a.efi"),
         ];
         for (boot, http_port, told) in table {
-            let service = BootService { style: OfferStyle::Binl, http_port, local_boot: LocalBoot::Silence };
+            let service = BootService { http_port, ..BINL };
             assert_eq!(boot_file(&boot, local, service), told);
         }
     }

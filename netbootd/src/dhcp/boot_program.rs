@@ -15,6 +15,18 @@ pub struct Question {
     prompt_done: bool,
 }
 
+/// How the program lets somebody choose what is Available; as WDS's prompt policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prompt {
+    /// It goes on only when F12 is pressed.
+    #[default]
+    OptIn,
+    /// It goes on unless Esc is pressed.
+    OptOut,
+    /// It goes on.
+    None,
+}
+
 /// The question in a packet, if a boot program sent it. Options that do not read count as the first question.
 pub fn question(packet: &Packet) -> Option<Question> {
     let options = WdsOptions::parse(packet.first(option::WDS)?).unwrap_or_default();
@@ -23,17 +35,19 @@ pub fn question(packet: &Packet) -> Option<Question> {
 }
 
 /// What it is answered, besides the boot file: whether to ask for a key; to wait and ask again; or to give up, and why.
-pub fn answer(question: Question, verdict: &Verdict, mac: MacAddr) -> WdsOptions {
+pub fn answer(question: Question, verdict: &Verdict, mac: MacAddr, prompt: Prompt) -> WdsOptions {
     let message = |words: &str| (WdsTag::MESSAGE, words.bytes().take(MAX_MESSAGE).collect());
     WdsOptions(match &verdict.decision {
         Decision::Boot(boot) => {
             let available =
                 verdict.deployment.as_ref().is_some_and(|deployed| deployed.purpose == Purpose::Available);
             let asks = (available || boot.prompt.is_some()) && !question.prompt_done;
-            vec![
-                (WdsTag::PROMPT, vec![if asks { OPT_IN } else { NO_PROMPT }]),
-                (WdsTag::ACTION_DONE, vec![1]),
-            ]
+            let prompt = match prompt {
+                Prompt::OptIn if asks => OPT_IN,
+                Prompt::OptOut if asks => OPT_OUT,
+                _ => NO_PROMPT,
+            };
+            vec![(WdsTag::PROMPT, vec![prompt]), (WdsTag::ACTION_DONE, vec![1])]
         }
         Decision::Wait => vec![
             (WdsTag::NEXT_ACTION, vec![WAIT]),
@@ -66,6 +80,7 @@ pub(super) const ABORT: u8 = 5;
 /// Tag 11.
 const OPT_IN: u8 = 1;
 const NO_PROMPT: u8 = 2;
+const OPT_OUT: u8 = 3;
 /// WDS's own defaults: every ten seconds, for six hours.
 const POLL_SECONDS: u16 = 10;
 const POLLS: u16 = 2160;
@@ -84,7 +99,7 @@ mod tests {
     const MAC: MacAddr = MacAddr([0, 0x15, 0x5d, 0, 0x19, 0xca]);
 
     fn emitted(prompt_done: bool, verdict: &Verdict) -> Vec<u8> {
-        answer(Question { prompt_done }, verdict, MAC).emit().unwrap()
+        answer(Question { prompt_done }, verdict, MAC, Prompt::OptIn).emit().unwrap()
     }
 
     fn with(decision: Decision, reason: Reason) -> Verdict {
@@ -98,6 +113,10 @@ mod tests {
         let required = Verdict { deployment: Some(deployed(Purpose::Required)), ..boot("a", Via::Tftp) };
         assert_eq!(emitted(false, &available), unhex("0b01010e0101ff"));
         assert_eq!(emitted(true, &available), unhex("0b01020e0101ff"));
+        let asked_as =
+            |prompt| answer(Question { prompt_done: false }, &available, MAC, prompt).emit().unwrap();
+        assert_eq!(asked_as(Prompt::OptOut), unhex("0b01030e0101ff"));
+        assert_eq!(asked_as(Prompt::None), unhex("0b01020e0101ff"));
         assert_eq!(emitted(false, &required), unhex("0b01020e0101ff"));
     }
 

@@ -5,7 +5,7 @@
 use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict, is_boot_program};
 
 use super::boot_info::{self, BootService};
-use super::boot_program::{self, Question};
+use super::boot_program::{self, Prompt, Question};
 use super::intake::boot_request;
 use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
@@ -78,7 +78,7 @@ pub fn answer(
     let reply = boot_info::put_flavour(reply, packet, request.class, true, item.as_ref());
     let reply = boot_info::put_boot_file(reply, packet, request.class, boot, &told, arrival.local);
     let reply = match question {
-        Some(question) => put_answer(reply, question, &request, &verdict),
+        Some(question) => put_answer(reply, question, &request, &verdict, service.program_prompt),
         None => reply,
     };
     answer.event.boot_file = Some(told);
@@ -103,7 +103,7 @@ pub(super) fn tell(
     let told = answer.event.decision;
     let reply = ReplyBuilder::new(packet, kind, arrival.local).next_server(arrival.local);
     let reply = boot_info::put_flavour(reply, packet, request.class, true, None);
-    let reply = put_answer(reply, question, request, verdict);
+    let reply = put_answer(reply, question, request, verdict, Prompt::None);
     let to = Destination::of_boot_server_reply(packet, arrival);
     let answer = answer.with_reply(kind, reply, to, arrival.local);
     // What sends it elsewhere is an answer like any other.
@@ -115,8 +115,9 @@ fn put_answer(
     question: Question,
     request: &BootRequest,
     verdict: &Verdict,
+    prompt: Prompt,
 ) -> ReplyBuilder {
-    match boot_program::answer(question, verdict, request.mac).emit() {
+    match boot_program::answer(question, verdict, request.mac, prompt).emit() {
         Ok(bytes) => reply.option(option::WDS, &bytes),
         // Every value put there is short.
         Err(_) => reply,

@@ -6,6 +6,7 @@ use pxe_policy::{Boot, Decision, Reason, Verdict, Via};
 use serde_json::Value;
 
 use super::boot_info::{BootService, LocalBoot, OfferStyle};
+use super::boot_program::Prompt;
 use super::{Arrival, Packet};
 use crate::net::iface::Iface;
 
@@ -13,8 +14,12 @@ use crate::net::iface::Iface;
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 
 /// How the tests' server answers unless a test says otherwise.
-pub(crate) const BINL: BootService =
-    BootService { style: OfferStyle::Binl, http_port: 80, local_boot: LocalBoot::Silence };
+pub(crate) const BINL: BootService = BootService {
+    style: OfferStyle::Binl,
+    http_port: 80,
+    local_boot: LocalBoot::Silence,
+    program_prompt: Prompt::OptIn,
+};
 
 /// One captured packet with what an independent parser read in it.
 pub(crate) struct Vector {

@@ -11,6 +11,7 @@ use super::super::finding::Finding;
 use super::super::schema::{self, Document};
 use super::super::{Account, ActiveDirectory, Bind, ConfigMgr, Policy, Secret};
 use crate::dhcp::boot_info::LocalBoot;
+use crate::dhcp::boot_program;
 
 /// How decisions are made, and how long answers count.
 pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy {
@@ -44,6 +45,11 @@ pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy
         local_boot: match written.local_boot {
             schema::LocalBoot::Silence => LocalBoot::Silence,
             schema::LocalBoot::Menu => LocalBoot::Menu,
+        },
+        program_prompt: match written.boot_program_prompt {
+            schema::ProgramPrompt::OptIn => boot_program::Prompt::OptIn,
+            schema::ProgramPrompt::OptOut => boot_program::Prompt::OptOut,
+            schema::ProgramPrompt::None => boot_program::Prompt::None,
         },
         settings,
         deadline,

@@ -19,6 +19,7 @@ pub(in crate::config) struct Policy {
     pub(in crate::config) hidden_deployments: OneOrMany<String>,
     pub(in crate::config) prompt: Prompt,
     pub(in crate::config) boot_program: bool,
+    pub(in crate::config) boot_program_prompt: ProgramPrompt,
     pub(in crate::config) local_boot: LocalBoot,
     pub(in crate::config) abort_file: OneOrMany<String>,
     pub(in crate::config) same_boot: Option<Text<Lasting>>,
@@ -50,6 +51,15 @@ pub(in crate::config) enum Prompt {
     #[default]
     Bios,
     All,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::config) enum ProgramPrompt {
+    #[default]
+    OptIn,
+    OptOut,
     None,
 }
 
