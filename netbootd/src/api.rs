@@ -1,5 +1,8 @@
 //! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers whatever socket they came by.
 
+pub mod metrics;
+pub mod views;
+
 use std::sync::Arc;
 
 use bsdp::Binding;
@@ -56,9 +59,22 @@ pub struct Problem {
 }
 
 /// Answers one request.
-pub async fn answer(services: &Arc<Services>, method: &Method, path: &str) -> Told {
+pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query: Option<&str>) -> Told {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match (method.as_str(), parts.as_slice()) {
+        ("GET", ["healthz" | "readyz"]) => told(&"ok"),
+        ("GET", ["status"]) => told(&views::status(services)),
+        ("GET", ["devices"]) => {
+            let limit = asked_for(query, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(MAX_LISTED);
+            told(&views::devices(services, &asked_for(query, "search").unwrap_or_default(), limit))
+        }
+        ("GET", ["devices", mac]) => match mac.parse().map(|mac| views::timeline(services, mac)) {
+            Ok(Some(timeline)) => told(&timeline),
+            Ok(None) => problem(StatusCode::NOT_FOUND, format!("{mac} was not heard of lately")),
+            Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
+        },
+        ("GET", ["transfers"]) => told(&views::transfers(services)),
+        ("GET", ["images"]) => told(&services.snapshot.load().files.images()),
         ("GET", ["bindings"]) => {
             let bindings = services.netboot.as_ref().map(|netboot| netboot.bindings()).unwrap_or_default();
             told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
@@ -93,6 +109,18 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str) -> To
             Ok(request) => told(&explained(services, &request).await),
             Err(error) => problem(StatusCode::BAD_REQUEST, error),
         },
+        ("POST", ["rescan"]) => {
+            let scanned = Arc::clone(services);
+            let scanned = tokio::task::spawn_blocking(move || {
+                if let Some(netboot) = &scanned.netboot {
+                    netboot.rescan(&scanned);
+                }
+            });
+            match scanned.await {
+                Ok(()) => told(&()),
+                Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+            }
+        }
         ("POST", ["reload"]) => match reload::run(services).await {
             Ok(warnings) => told(&warnings),
             Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, error),
@@ -102,6 +130,13 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str) -> To
         }
         _ => problem(StatusCode::NOT_FOUND, format!("there is no {}", path.escape_debug())),
     }
+}
+
+/// A value of the query, percent-decoded.
+fn asked_for(query: Option<&str>, name: &str) -> Option<String> {
+    let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+    let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value.replace('+', " ")).next()?;
+    Some(percent_encoding::percent_decode_str(&value).decode_utf8_lossy().into_owned())
 }
 
 fn asked(mac: &str, uuid: &str, arch: &str, class: &str) -> Result<BootRequest, String> {
@@ -146,3 +181,6 @@ fn told(value: &impl Serialize) -> Told {
 fn problem(status: StatusCode, error: String) -> Told {
     Told { status, ..told(&Problem { error }) }
 }
+
+/// Machines in one list, unless more or fewer are asked for.
+const MAX_LISTED: usize = 100;

@@ -8,7 +8,7 @@ mod finding;
 mod read;
 mod schema;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub struct Config {
     pub wimboot: Option<String>,
     /// The distribution point's own responder behind this server.
     pub relay: Option<Relay>,
+    /// The status port; None when there is none.
+    pub status: Option<Status>,
     /// The folders of the boot tree.
     pub mounts: Vec<Mount>,
     /// Who is left out, and which GUIDs tell nothing.
@@ -123,6 +125,19 @@ pub struct Reservation {
     pub address: Ipv4Addr,
     /// Option 12.
     pub name: Option<String>,
+}
+
+/// The port that operators look at.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether the configuration says so.
+    pub chosen: bool,
+    /// What those send who may act.
+    pub token: Option<Secret>,
+    /// A certificate chain and its key (PEM), for HTTPS.
+    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// The distribution point's own PXE responder, which machines are handed on to.

@@ -96,6 +96,12 @@ impl Identity {
 }
 
 impl Directories {
+    /// Each directory with why it is left alone, if it is.
+    pub fn health(&self) -> Vec<(&'static str, Option<String>)> {
+        let now = Instant::now();
+        self.all.iter().map(|directory| (directory.name, directory.memory.rests(now))).collect()
+    }
+
     /// Opens what the configuration names. Nothing is asked yet.
     pub fn open(config: &Config) -> Result<Self, String> {
         let policy = &config.policy;

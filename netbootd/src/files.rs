@@ -10,6 +10,7 @@ use imagestore::{
     BootFile, BootPath, BootTree, Cache, Catalogue, ImageKind, ImageRecord, ImageTree, OpenError, Store,
     StoreError,
 };
+use serde::Serialize;
 use tracing::{info, warn};
 
 use crate::readers::Readers;
@@ -30,6 +31,15 @@ pub struct Images {
     others: Mutex<BTreeMap<String, ImageRecord>>,
     tree: ArcSwap<Tree>,
     readers: Readers,
+}
+
+/// An image of the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageView {
+    /// Its name.
+    pub name: String,
+    /// What kind it is of.
+    pub kind: String,
 }
 
 #[derive(Debug)]
@@ -81,6 +91,14 @@ impl Files {
     pub fn image_folder(&self, package: &str) -> String {
         let known = self.images.as_ref().and_then(|images| images.of_package(package));
         known.unwrap_or_else(|| package.to_owned())
+    }
+
+    /// The store's images, by name, with their kinds.
+    pub fn images(&self) -> Vec<ImageView> {
+        let Some(images) = &self.images else { return Vec::new() };
+        let tree = images.tree.load();
+        let known = tree.images.images().iter();
+        known.map(|(name, kind)| ImageView { name: name.clone(), kind: kind.to_string() }).collect()
     }
 
     /// The names of the store's images of one kind.

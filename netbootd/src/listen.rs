@@ -4,4 +4,5 @@ pub mod control;
 pub mod dhcp;
 pub mod http;
 pub mod pxe;
+pub mod status;
 pub mod tftp;

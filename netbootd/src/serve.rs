@@ -28,6 +28,7 @@ use crate::listen::control::ControlListener;
 use crate::listen::dhcp::DhcpListener;
 use crate::listen::http::HttpListener;
 use crate::listen::pxe::PxeListener;
+use crate::listen::status::StatusListener;
 use crate::listen::tftp::TftpListener;
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
@@ -36,6 +37,7 @@ use crate::reload::{self, ConfigSource};
 use crate::remote::Remote;
 use crate::services::{Services, Snapshot};
 use crate::state::{State, StateError};
+use crate::timeline;
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -112,6 +114,8 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut tasks)?;
     bind_files(&services, &ifaces, &mut tasks).await?;
+    bind_status(&services, &mut tasks).await?;
+    tasks.spawn(timeline::follow(Arc::clone(&services), services.recorder.watch()));
     let control = ControlListener::bind(Arc::clone(&services));
     tasks.spawn(
         control.map_err(|error| Failure::Unusable(format!("cannot bind the control socket: {error}")))?.run(),
@@ -222,6 +226,19 @@ async fn bind_files(
     if http.enabled {
         let listener = HttpListener::bind(Arc::clone(services), http.port).await;
         tasks.spawn(listener.map_err(|error| cannot_bind(&error, http.port, None))?.run());
+    }
+    Ok(())
+}
+
+/// The port that nobody asked for is done without when it is taken.
+async fn bind_status(services: &Arc<Services>, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+    let Some(settings) = services.snapshot.load().config.status.clone() else { return Ok(()) };
+    let listen = settings.listen;
+    let chosen = settings.chosen;
+    match StatusListener::bind(Arc::clone(services), settings).await {
+        Ok(listener) => drop(tasks.spawn(listener.run())),
+        Err(error) if chosen => return Err(Failure::Unusable(format!("cannot listen on {listen}: {error}"))),
+        Err(error) => warn!(%listen, %error, "no status port"),
     }
     Ok(())
 }

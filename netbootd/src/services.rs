@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::approvals::Approvals;
+use crate::certificates::Certificates;
 use crate::config::Config;
 use crate::content;
 use crate::dhcp;
@@ -23,6 +25,7 @@ use crate::machines::Machines;
 use crate::netboot_server::NetbootServer;
 use crate::relay::Relay;
 use crate::reload::ConfigSource;
+use crate::timeline::Timelines;
 
 /// What every listener shares.
 #[derive(Debug)]
@@ -45,6 +48,12 @@ pub struct Services {
     pub source: ConfigSource,
     /// Where events go.
     pub recorder: Recorder,
+    /// What happened to each machine.
+    pub timelines: Timelines,
+    /// The certificates that netbootd depends on.
+    pub certificates: Certificates,
+    /// When it was started.
+    pub started: Instant,
     /// Ends every listener and transfer.
     pub shutdown: CancellationToken,
     /// Places for packets that wait for a directory or the disk.
@@ -99,6 +108,9 @@ impl Services {
             approvals,
             source: ConfigSource::default(),
             recorder: Recorder::new(),
+            timelines: Timelines::default(),
+            certificates: Certificates::default(),
+            started: Instant::now(),
             shutdown: CancellationToken::new(),
             gate: Arc::new(Semaphore::new(MAX_WAITING)),
         }

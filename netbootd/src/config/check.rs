@@ -5,6 +5,7 @@ mod directories;
 mod netboot;
 mod policy;
 mod relay;
+mod status;
 mod subnets;
 
 use std::ops::Range;
@@ -62,6 +63,7 @@ pub(super) fn check(
         winpe: winpe(&document.winpe, findings),
         wimboot: document.winpe.wimboot.clone(),
         relay: relay::check(&document, findings),
+        status: status::check(&document, path, findings),
         mounts,
         bans: policy::check(&document.policy, path, findings),
         policy: directories::policy(&document, findings),

@@ -42,6 +42,8 @@ pub struct ConfigMgr {
     pub unknown_computers: Option<bool>,
     /// Whether Macs need a deployment as well.
     pub macs: bool,
+    /// Other servers of the site whose certificates are looked at: management points, distribution points.
+    pub certificates: Vec<String>,
 }
 
 /// Active Directory, or another LDAP directory with its schema.

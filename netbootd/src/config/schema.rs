@@ -1,6 +1,7 @@
 //! The configuration file as it is written: one struct a table, unknown keys denied.
 
 mod directories;
+mod operators;
 mod values;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use directories::Bind;
 pub(super) use directories::{
     ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
 };
+pub(super) use operators::{Relay, Status};
 pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +39,7 @@ pub(super) struct Document {
     pub(super) store: Store,
     pub(super) winpe: WinPe,
     pub(super) relay: Option<Relay>,
+    pub(super) status: Option<Status>,
     pub(super) image: BTreeMap<Spanned<String>, Image>,
     pub(super) rule: Vec<Rule>,
     pub(super) file: Vec<File>,
@@ -196,18 +199,6 @@ pub(super) struct WinPe {
     pub(super) wimboot: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Relay {
-    pub(super) responder: Spanned<String>,
-    pub(super) timeout: Option<Text<Lasting>>,
-    #[serde(default)]
-    pub(super) segments: OneOrMany<Text<Ipv4Net>>,
-    #[serde(default = "yes")]
-    pub(super) deployments: bool,
-    pub(super) cache_limit: Option<Text<Size>>,
-}
-
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum BcdIntegers {
@@ -317,10 +308,6 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) fallback: bool,
     pub(super) content_type: Option<String>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn no_pool() -> Spanned<OneOrMany<Text<AddressRange>>> {

@@ -105,6 +105,14 @@ impl Memory {
         })
     }
 
+    /// Why the directory is being left alone, if it is.
+    pub(super) fn rests(&self, now: Instant) -> Option<String> {
+        self.with(|kept| {
+            let (until, why) = kept.rests_until.as_ref()?;
+            (now < *until).then(|| why.clone())
+        })
+    }
+
     /// Forgets a machine, whatever GUID it came with.
     pub(super) fn forget(&self, mac: MacAddr) -> usize {
         self.with(|kept| {

@@ -70,6 +70,13 @@ fn tells_of_directories(reason: Reason) -> bool {
             | Reason::DirectoryDown
             | Reason::LedgerNotSaved
             | Reason::NoDeployment
+            | Reason::PxeOnly
+            | Reason::RelayElsewhere
+            | Reason::RelayMalformed
+            | Reason::RelayNoAnswer
+            | Reason::RelayNothing
+            | Reason::RelayOtherMachine
+            | Reason::RelayTooOften
             | Reason::StaleAnswer
             | Reason::UnknownMachine
             | Reason::WrongArchitecture

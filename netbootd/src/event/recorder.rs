@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use tokio::sync::broadcast;
 
-use super::{Event, TransferId, log};
+use super::{Event, Proto, TransferId, log};
 
 /// One event with the time it was recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +26,8 @@ pub type Counters = BTreeMap<(&'static str, &'static str), u64>;
 pub struct Recorder {
     watchers: broadcast::Sender<Arc<Recorded>>,
     counters: Mutex<Counters>,
+    tftp_bytes: AtomicU64,
+    http_bytes: AtomicU64,
     next_transfer: AtomicU64,
 }
 
@@ -35,6 +37,8 @@ impl Recorder {
         Recorder {
             watchers: broadcast::Sender::new(WATCHER_BACKLOG),
             counters: Mutex::default(),
+            tftp_bytes: AtomicU64::new(0),
+            http_bytes: AtomicU64::new(0),
             next_transfer: AtomicU64::new(1),
         }
     }
@@ -50,6 +54,10 @@ impl Recorder {
         if let Some(key) = counted_as(&event) {
             *self.counters.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
         }
+        if let Event::TransferFinished(finished) = &event {
+            let sum = if finished.proto == Proto::Tftp { &self.tftp_bytes } else { &self.http_bytes };
+            sum.fetch_add(finished.bytes, Ordering::Relaxed);
+        }
         if self.watchers.receiver_count() > 0 {
             // No watcher is no failure: the last one may have left just now.
             let _ = self.watchers.send(Arc::new(Recorded { at: SystemTime::now(), event }));
@@ -59,6 +67,12 @@ impl Recorder {
     /// Every event from now on. A watcher that falls behind loses the oldest ones and is told how many.
     pub fn watch(&self) -> broadcast::Receiver<Arc<Recorded>> {
         self.watchers.subscribe()
+    }
+
+    /// Bytes that clients have had, by protocol.
+    pub fn bytes(&self) -> [(Proto, u64); 2] {
+        [(Proto::Tftp, &self.tftp_bytes), (Proto::Http, &self.http_bytes)]
+            .map(|(proto, sum)| (proto, sum.load(Ordering::Relaxed)))
     }
 
     /// A copy of the counters.
@@ -93,7 +107,7 @@ const WATCHER_BACKLOG: usize = 4096;
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
-    use super::super::{FileRefused, Proto, Refusal};
+    use super::super::{FileRefused, Refusal};
     use super::*;
 
     #[tokio::test]

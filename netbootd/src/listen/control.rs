@@ -75,7 +75,10 @@ async fn serve_connection(services: Arc<Services>, stream: UnixStream) {
     let service = service_fn(move |request: Request<Incoming>| {
         let services = Arc::clone(&asked);
         async move {
-            let told = api::answer(&services, request.method(), request.uri().path()).await;
+            let told = {
+                let uri = request.uri();
+                api::answer(&services, request.method(), uri.path(), uri.query()).await
+            };
             let mut response = Response::new(Full::new(Bytes::from(told.body)));
             *response.status_mut() = told.status;
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -7,6 +7,7 @@ use imagestore::Store;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
+use crate::certificates;
 use crate::cli::with_causes;
 use crate::remote::Remote;
 use crate::services::Services;
@@ -23,6 +24,7 @@ pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, task
     tasks.spawn(watch_catalogue(Arc::clone(services)));
     tasks.spawn(watch_devices(Arc::clone(services)));
     tasks.spawn(sweep_relay(Arc::clone(services)));
+    tasks.spawn(look_at_certificates(Arc::clone(services)));
 }
 
 /// Looks through the Macs' shares on a thread that may block.
@@ -141,6 +143,17 @@ async fn sweep_relay(services: Arc<Services>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(RELAY_EVERY) => services.relay.sweep(),
+            () = services.shutdown.cancelled() => return,
+        }
+    }
+}
+
+async fn look_at_certificates(services: Arc<Services>) {
+    loop {
+        let snapshot = services.snapshot.load_full();
+        services.certificates.look(&snapshot.config).await;
+        tokio::select! {
+            () = tokio::time::sleep(certificates::EVERY) => {}
             () = services.shutdown.cancelled() => return,
         }
     }

@@ -98,6 +98,7 @@ pub(super) fn configmgr(
         distribution_point: written.distribution_point.clone(),
         unknown_computers: written.unknown_computers,
         macs: written.macs,
+        certificates: written.certificates.0.clone(),
     })
 }
 
@@ -144,20 +145,31 @@ fn account(
     config: &Path,
     findings: &mut Vec<Finding>,
 ) -> Account {
-    let password = password.and_then(|written| {
-        let file = beside(config, written.get_ref());
-        match fs::read_to_string(&file) {
-            Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
-            Err(error) => {
-                findings.push(Finding::error(written.span(), format!("{}: {error}", file.display())));
-                None
-            }
-        }
-    });
+    let password = password.and_then(|written| secret(written, config, findings));
     Account { user: user.cloned(), password, keytab: file(keytab, config, findings) }
 }
 
-fn file(written: Option<&Spanned<PathBuf>>, config: &Path, findings: &mut Vec<Finding>) -> Option<PathBuf> {
+/// The first line of a file.
+pub(super) fn secret(
+    written: &Spanned<PathBuf>,
+    config: &Path,
+    findings: &mut Vec<Finding>,
+) -> Option<Secret> {
+    let file = beside(config, written.get_ref());
+    match fs::read_to_string(&file) {
+        Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
+        Err(error) => {
+            findings.push(Finding::error(written.span(), format!("{}: {error}", file.display())));
+            None
+        }
+    }
+}
+
+pub(super) fn file(
+    written: Option<&Spanned<PathBuf>>,
+    config: &Path,
+    findings: &mut Vec<Finding>,
+) -> Option<PathBuf> {
     let written = written?;
     let file = beside(config, written.get_ref());
     if let Err(error) = fs::File::open(&file) {

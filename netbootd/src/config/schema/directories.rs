@@ -89,6 +89,8 @@ pub(in crate::config) struct ConfigMgr {
     pub(in crate::config) unknown_computers: Option<bool>,
     #[serde(default)]
     pub(in crate::config) macs: bool,
+    #[serde(default)]
+    pub(in crate::config) certificates: OneOrMany<String>,
 }
 
 #[derive(Debug, Deserialize)]

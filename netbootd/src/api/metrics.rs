@@ -1,0 +1,99 @@
+//! What Prometheus reads: counters of decisions and transfers, and what is true now. Every label has a bounded set of values.
+
+use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::event::Proto;
+use crate::services::Services;
+
+/// The text format, version 0.0.4.
+pub fn render(services: &Services) -> String {
+    let mut text = Metrics::default();
+    text.family("netbootd_build_info", "gauge", "The running version.");
+    text.sample("netbootd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    let since = SystemTime::now() - services.started.elapsed();
+    let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    text.family("netbootd_start_time_seconds", "gauge", "When it was started, since 1970.");
+    text.sample("netbootd_start_time_seconds", &[], since);
+    counters(&mut text, services);
+    text.family("netbootd_transfer_bytes_total", "counter", "Bytes that clients have, by protocol.");
+    for (proto, bytes) in services.recorder.bytes() {
+        text.sample("netbootd_transfer_bytes_total", &[("proto", proto.name())], bytes as f64);
+    }
+    let (machines, lost) = services.timelines.size();
+    text.family("netbootd_transfers", "gauge", "Transfers under way.");
+    text.sample("netbootd_transfers", &[], services.timelines.transfers().len() as f64);
+    text.family("netbootd_machines", "gauge", "Machines whose steps are remembered.");
+    text.sample("netbootd_machines", &[], machines as f64);
+    text.family("netbootd_lost_steps_total", "counter", "Steps not remembered because the server was busy.");
+    text.sample("netbootd_lost_steps_total", &[], lost as f64);
+    text.family("netbootd_directory_up", "gauge", "Whether a directory answers, 0 while it is left alone.");
+    for (name, trouble) in services.snapshot.load().directories.health() {
+        text.sample("netbootd_directory_up", &[("directory", name)], f64::from(u8::from(trouble.is_none())));
+    }
+    text.family("netbootd_certificate_valid", "gauge", "Whether a server showed a good certificate.");
+    let seen = services.certificates.seen();
+    for seen in seen.iter() {
+        let labels = [("part", seen.part.as_str()), ("server", seen.server.as_str())];
+        text.sample("netbootd_certificate_valid", &labels, f64::from(u8::from(seen.days.is_some())));
+    }
+    text.family("netbootd_certificate_remaining_days", "gauge", "Whole days until a certificate ends.");
+    for seen in seen.iter() {
+        let labels = [("part", seen.part.as_str()), ("server", seen.server.as_str())];
+        if let Some(days) = seen.days {
+            text.sample("netbootd_certificate_remaining_days", &labels, days as f64);
+        }
+    }
+    text.0
+}
+
+fn counters(text: &mut Metrics, services: &Services) {
+    let all = services.recorder.counters();
+    let is_transfer = |kind: &str| [Proto::Tftp, Proto::Http].iter().any(|proto| proto.name() == kind);
+    text.family("netbootd_decisions_total", "counter", "Packets of machines, by what was answered and why.");
+    for ((decision, reason), count) in all.iter().filter(|((kind, _), _)| !is_transfer(kind)) {
+        let labels = [("decision", *decision), ("reason", *reason)];
+        text.sample("netbootd_decisions_total", &labels, *count as f64);
+    }
+    text.family(
+        "netbootd_file_requests_total",
+        "counter",
+        "Files asked for, by protocol and how that ended.",
+    );
+    for ((proto, outcome), count) in all.iter().filter(|((kind, _), _)| is_transfer(kind)) {
+        let labels = [("proto", *proto), ("outcome", *outcome)];
+        text.sample("netbootd_file_requests_total", &labels, *count as f64);
+    }
+}
+
+#[derive(Default)]
+struct Metrics(String);
+
+impl Metrics {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}"); // a String takes all
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let shown: Vec<String> =
+            labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).collect();
+        let shown = if shown.is_empty() { String::new() } else { format!("{{{}}}", shown.join(",")) };
+        let _ = writeln!(self.0, "{name}{shown} {value}"); // a String takes all
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_cannot_break_out_of_their_quotes() {
+        let mut text = Metrics::default();
+        text.sample("x", &[("a", "b\"c\\d\ne")], 1.0);
+        assert_eq!(text.0, "x{a=\"b\\\"c\\\\d\\ne\"} 1\n");
+    }
+}

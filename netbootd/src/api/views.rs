@@ -1,0 +1,297 @@
+//! What operators see: the state of the server, of machines and of transfers, as JSON.
+
+use std::time::SystemTime;
+
+use pxe_policy::MacAddr;
+use serde::{Deserialize, Serialize};
+
+use crate::certificates::Seen;
+use crate::diagnosis::{Finding, Fleet, LARGE, diagnose};
+use crate::event::{Event, Proto, Recorded, TransferOutcome};
+use crate::services::Services;
+use crate::timeline::{Timeline, Transfer};
+
+/// The server as a whole.
+#[derive(Debug, Serialize)]
+pub struct StatusView {
+    version: &'static str,
+    uptime_seconds: u64,
+    mode: String,
+    machines: usize,
+    transfers: usize,
+    pending: usize,
+    lost_steps: u64,
+    directories: Vec<DirectoryView>,
+    certificates: Vec<Seen>,
+    counters: Vec<CounterView>,
+}
+
+/// One directory.
+#[derive(Debug, Serialize)]
+pub struct DirectoryView {
+    name: &'static str,
+    /// Why it is left alone; None while it answers.
+    trouble: Option<String>,
+}
+
+/// How often one thing happened.
+#[derive(Debug, Serialize)]
+pub struct CounterView {
+    kind: &'static str,
+    word: &'static str,
+    count: u64,
+}
+
+/// One machine, in a list.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeviceView {
+    /// Its hardware address.
+    pub mac: String,
+    /// Its GUID.
+    pub uuid: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// When it was last heard of (RFC 3339).
+    pub last_seen: String,
+    /// The last thing that happened.
+    pub last_step: String,
+    /// The cause of what is wrong, if anything is.
+    pub finding: Option<String>,
+}
+
+/// One machine with its steps.
+#[derive(Debug, Serialize)]
+pub struct TimelineView {
+    mac: String,
+    uuid: Option<String>,
+    name: Option<String>,
+    finding: Option<Finding>,
+    steps: Vec<StepView>,
+}
+
+/// One step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct StepView {
+    /// When (RFC 3339).
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+    /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, or `image`.
+    proto: &'static str,
+    /// `offer`, `ack`, `transfer`, `completed`, `not-found`…
+    what: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    negotiated: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resends: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+}
+
+/// A transfer under way.
+#[derive(Debug, Serialize)]
+pub struct TransferView {
+    id: u64,
+    mac: Option<String>,
+    peer: String,
+    proto: &'static str,
+    file: String,
+    bytes: u64,
+    size: Option<u64>,
+    negotiated: String,
+    since: String,
+}
+
+/// The server as a whole.
+pub fn status(services: &Services) -> StatusView {
+    let snapshot = services.snapshot.load();
+    let (machines, lost_steps) = services.timelines.size();
+    let directories = snapshot.directories.health();
+    let counters = services.recorder.counters();
+    StatusView {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: services.started.elapsed().as_secs(),
+        mode: format!("{:?}", snapshot.config.dhcp.mode).to_lowercase(),
+        machines,
+        transfers: services.timelines.transfers().len(),
+        pending: services.approvals.list().len(),
+        lost_steps,
+        directories: directories.into_iter().map(|(name, trouble)| DirectoryView { name, trouble }).collect(),
+        certificates: services.certificates.seen().to_vec(),
+        counters: counters
+            .into_iter()
+            .map(|((kind, word), count)| CounterView { kind, word, count })
+            .collect(),
+    }
+}
+
+/// The machines heard of last, newest first; with a word in their address, GUID or name, only those.
+pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceView> {
+    let search = search.to_ascii_lowercase();
+    let fits = |mac: MacAddr, timeline: &Timeline| {
+        let holds =
+            |text: Option<String>| text.is_some_and(|text| text.to_ascii_lowercase().contains(&search));
+        search.is_empty()
+            || holds(Some(mac.to_string()))
+            || holds(timeline.uuid.map(|uuid| uuid.to_string()))
+            || holds(timeline.name.clone())
+    };
+    let (fleet, now) = (fleet(services), SystemTime::now());
+    let newest = services.timelines.newest(limit.min(MAX_LISTED), fits);
+    let view = |(mac, timeline): (MacAddr, Timeline)| DeviceView {
+        mac: mac.to_string(),
+        uuid: timeline.uuid.map(|uuid| uuid.to_string()),
+        name: timeline.name.clone(),
+        last_seen: timeline.steps.back().map(|step| rfc3339(step.at)).unwrap_or_default(),
+        last_step: timeline
+            .steps
+            .back()
+            .and_then(|step| StepView::of(step))
+            .map(|step| step.words())
+            .unwrap_or_default(),
+        finding: diagnose(&timeline, fleet, now).map(|finding| finding.cause.to_owned()),
+    };
+    newest.into_iter().map(view).collect()
+}
+
+/// One machine with its steps.
+pub fn timeline(services: &Services, mac: MacAddr) -> Option<TimelineView> {
+    let timeline = services.timelines.of(mac)?;
+    Some(TimelineView {
+        mac: mac.to_string(),
+        uuid: timeline.uuid.map(|uuid| uuid.to_string()),
+        name: timeline.name.clone(),
+        finding: diagnose(&timeline, fleet(services), SystemTime::now()),
+        steps: timeline.steps.iter().filter_map(|step| StepView::of(step)).collect(),
+    })
+}
+
+/// What is being transferred.
+pub fn transfers(services: &Services) -> Vec<TransferView> {
+    let view =
+        |(id, Transfer { since, started, bytes }): (crate::event::TransferId, Transfer)| TransferView {
+            id: id.0,
+            mac: started.mac.map(|mac| mac.to_string()),
+            peer: started.peer.to_string(),
+            proto: started.proto.name(),
+            file: started.path,
+            bytes,
+            size: started.size,
+            negotiated: started.negotiated,
+            since: rfc3339(since),
+        };
+    services.timelines.transfers().into_iter().map(view).collect()
+}
+
+/// The median rate of the large transfers that are remembered.
+fn fleet(services: &Services) -> Fleet {
+    let mut rates: Vec<f64> = Vec::new();
+    for (_, timeline) in services.timelines.newest(COMPARED, |_, _| true) {
+        rates.extend(timeline.steps.iter().filter_map(|step| match &step.event {
+            Event::TransferFinished(finished)
+                if finished.outcome == TransferOutcome::Completed && finished.bytes >= LARGE =>
+            {
+                Some(finished.bytes as f64 / finished.elapsed.as_secs_f64().max(0.001))
+            }
+            _ => None,
+        }));
+    }
+    if rates.len() < ENOUGH {
+        return Fleet::default();
+    }
+    rates.sort_by(f64::total_cmp);
+    Fleet { rate: rates.get(rates.len() / 2).copied() }
+}
+
+impl StepView {
+    /// None for what is no step.
+    pub fn of(recorded: &Recorded) -> Option<Self> {
+        let at = rfc3339(recorded.at);
+        Some(match &recorded.event {
+            Event::Decided(decided) => StepView {
+                at,
+                mac: decided.mac.map(|mac| mac.to_string()),
+                proto: decided.proto.name(),
+                what: decided.decision.name(),
+                reason: Some(decided.reason.as_str()),
+                detail: decided.detail.clone(),
+                file: decided.boot_file.clone(),
+                ..StepView::default()
+            },
+            Event::MacAnswered(answered) => StepView {
+                at,
+                mac: Some(answered.mac.to_string()),
+                proto: Proto::Bsdp.name(),
+                what: answered.decision.name(),
+                reason: Some(answered.reason.as_str()),
+                detail: answered.detail.clone(),
+                file: answered.boot_file.clone(),
+                ..StepView::default()
+            },
+            Event::TransferStarted(started) => StepView {
+                at,
+                mac: started.mac.map(|mac| mac.to_string()),
+                proto: started.proto.name(),
+                what: "transfer",
+                file: Some(started.path.clone()),
+                negotiated: Some(started.negotiated.clone()),
+                ..StepView::default()
+            },
+            Event::TransferFinished(finished) => StepView {
+                at,
+                mac: finished.mac.map(|mac| mac.to_string()),
+                proto: finished.proto.name(),
+                what: finished.outcome.name(),
+                detail: finished.detail.clone(),
+                file: Some(finished.path.clone()),
+                bytes: Some(finished.bytes),
+                resends: Some(finished.resends).filter(|_| finished.proto == Proto::Tftp),
+                seconds: Some(finished.elapsed.as_secs_f64()),
+                ..StepView::default()
+            },
+            Event::FileRefused(refused) => StepView {
+                at,
+                mac: refused.mac.map(|mac| mac.to_string()),
+                proto: refused.proto.name(),
+                what: refused.refusal.name(),
+                detail: refused.detail.clone(),
+                file: Some(refused.path.clone()),
+                ..StepView::default()
+            },
+            Event::ImageTaken(taken) => StepView {
+                at,
+                proto: "image",
+                what: if taken.image.is_some() { "taken-in" } else { "not-taken-in" },
+                detail: taken.detail.clone(),
+                file: taken.image.clone().or_else(|| Some(taken.source.clone())),
+                ..StepView::default()
+            },
+            Event::ImageFolderRead(_) | Event::TransferProgress { .. } => return None,
+        })
+    }
+
+    /// In one line.
+    pub fn words(&self) -> String {
+        let parts = [Some(self.proto), Some(self.what), self.reason, self.file.as_deref()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn rfc3339(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
+}
+
+/// Machines in one list.
+const MAX_LISTED: usize = 1000;
+/// Machines whose transfers are compared.
+const COMPARED: usize = 200;
+/// Fewer transfers than this say nothing of what is usual.
+const ENOUGH: usize = 5;

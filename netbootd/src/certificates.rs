@@ -1,0 +1,143 @@
+//! How long the certificates are good that netbootd depends on: looked at now and then, told in the log, the status and the metrics.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use tracing::warn;
+
+use crate::config::Config;
+use crate::directory::active_directory::host_of;
+use crate::directory::tls;
+use crate::ledger::now;
+
+/// What was last seen.
+#[derive(Debug, Default)]
+pub struct Certificates {
+    seen: ArcSwap<Vec<Seen>>,
+}
+
+/// One server's certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// What it is for: `configmgr`, `active-directory`, or a server that the configuration names.
+    pub part: String,
+    /// The server.
+    pub server: String,
+    /// Whole days until it ends; None when no good one was shown.
+    pub days: Option<i64>,
+    /// Why none was.
+    pub trouble: Option<String>,
+}
+
+impl Seen {
+    /// Whether an operator should do something about it.
+    pub fn is_due(&self) -> bool {
+        self.days.is_none_or(|days| days < WARN_DAYS)
+    }
+}
+
+impl Certificates {
+    /// What was last seen.
+    pub fn seen(&self) -> Arc<Vec<Seen>> {
+        self.seen.load_full()
+    }
+
+    /// Looks at every server once.
+    pub async fn look(&self, config: &Config) {
+        let mut all = Vec::new();
+        for server in servers(config) {
+            let seen = look_at(server).await;
+            if seen.is_due() {
+                let days = seen.days;
+                warn!(
+                    part = seen.part,
+                    server = seen.server,
+                    days,
+                    trouble = seen.trouble,
+                    "a certificate needs care"
+                );
+            }
+            all.push(seen);
+        }
+        self.seen.store(Arc::new(all));
+    }
+}
+
+/// A server whose certificate counts.
+struct Server {
+    part: &'static str,
+    host: String,
+    port: u16,
+    ca: Option<PathBuf>,
+}
+
+fn servers(config: &Config) -> Vec<Server> {
+    let mut servers = Vec::new();
+    if let Some(site) = &config.configmgr {
+        let (host, port) = host_and_port(site.url.trim_start_matches("https://"), 443);
+        servers.push(Server { part: "configmgr", host, port, ca: site.ca.clone() });
+        for server in &site.certificates {
+            let (host, port) = host_and_port(server, 443);
+            servers.push(Server { part: "site", host, port, ca: site.ca.clone() });
+        }
+    }
+    if let Some(directory) =
+        config.active_directory.as_ref().filter(|known| known.url.starts_with("ldaps://"))
+    {
+        let (_, port) = host_and_port(directory.url.trim_start_matches("ldaps://"), 636);
+        let host = host_of(&directory.url).to_owned();
+        servers.push(Server { part: "active-directory", host, port, ca: directory.ca.clone() });
+    }
+    servers
+}
+
+fn host_and_port(address: &str, usual: u16) -> (String, u16) {
+    let address = address.split('/').next().unwrap_or(address);
+    match address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+        Some((host, port)) => (host.to_owned(), port),
+        None => (address.to_owned(), usual),
+    }
+}
+
+async fn look_at(server: Server) -> Seen {
+    let Server { part, host, port, ca } = server;
+    let shown = tokio::time::timeout(PATIENCE, tls::handshake(&host, port, ca.as_deref())).await;
+    let (days, trouble) = match shown {
+        Ok(Ok(shown)) => (Some(days_left(shown.until)), None),
+        Ok(Err(trouble)) => (None, Some(trouble.to_string())),
+        Err(_) => (None, Some(format!("no TLS handshake within {} s", PATIENCE.as_secs()))),
+    };
+    Seen { part: part.to_owned(), server: format!("{host}:{port}"), days, trouble }
+}
+
+/// Whole days until a time, in seconds since 1970.
+pub fn days_left(until: i64) -> i64 {
+    (until - i64::try_from(now()).unwrap_or(i64::MAX)).div_euclid(86_400)
+}
+
+/// Certificates are spoken of this many days ahead.
+pub const WARN_DAYS: i64 = 30;
+/// How often they are looked at.
+pub const EVERY: Duration = Duration::from_secs(6 * 3600);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_its_port_or_the_usual_one() {
+        assert_eq!(host_and_port("cm01.corp.example/AdminService", 443), ("cm01.corp.example".into(), 443));
+        assert_eq!(host_and_port("mp01:8443", 443), ("mp01".into(), 8443));
+    }
+
+    #[test]
+    fn what_ends_within_a_month_or_is_no_good_needs_care() {
+        let seen = |days| Seen { part: "site".into(), server: "mp01:443".into(), days, trouble: None };
+        assert!(seen(None).is_due() && seen(Some(-1)).is_due() && seen(Some(29)).is_due());
+        assert!(!seen(Some(30)).is_due());
+    }
+}

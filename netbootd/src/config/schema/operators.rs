@@ -1,0 +1,37 @@
+//! The tables about what stands beside the boot path: another responder, and the status port.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Lasting, OneOrMany, Size, Text};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(in crate::config) struct Relay {
+    pub(in crate::config) responder: Spanned<String>,
+    pub(in crate::config) timeout: Option<Text<Lasting>>,
+    #[serde(default)]
+    pub(in crate::config) segments: OneOrMany<Text<Ipv4Net>>,
+    #[serde(default = "yes")]
+    pub(in crate::config) deployments: bool,
+    pub(in crate::config) cache_limit: Option<Text<Size>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(in crate::config) struct Status {
+    #[serde(default = "yes")]
+    pub(in crate::config) enabled: bool,
+    pub(in crate::config) listen: Option<Spanned<Text<SocketAddr>>>,
+    pub(in crate::config) token_file: Option<Spanned<PathBuf>>,
+    pub(in crate::config) certificate: Option<Spanned<PathBuf>>,
+    pub(in crate::config) key: Option<Spanned<PathBuf>>,
+}
+
+fn yes() -> bool {
+    true
+}

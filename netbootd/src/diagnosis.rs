@@ -1,0 +1,205 @@
+//! What is wrong with a machine's last boot: from its steps to a cause, the evidence for it, and what to do.
+//!
+//! Pure: the steps and the time come in, a finding or none goes out. The same causes are the headings of docs/troubleshooting.md.
+
+mod cause;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::event::{
+    Answered, Decided, Event, FileRefused, MacAnswered, Proto, Recorded, Refusal, TransferFinished,
+    TransferOutcome,
+};
+use crate::timeline::Timeline;
+pub use cause::Cause;
+
+/// What is wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The cause, as it is called in the documentation.
+    pub cause: &'static str,
+    /// What it means.
+    pub headline: &'static str,
+    /// What was seen.
+    pub evidence: Vec<String>,
+    /// What an operator does about it.
+    pub cure: &'static str,
+    /// What firmware may show on its screen meanwhile.
+    pub codes: &'static [&'static str],
+}
+
+/// What other machines do, for comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Fleet {
+    /// The median rate of large transfers that completed, in bytes a second.
+    pub rate: Option<f64>,
+}
+
+/// What is wrong with the last boot, if anything is.
+pub fn diagnose(timeline: &Timeline, fleet: Fleet, now: SystemTime) -> Option<Finding> {
+    let steps: Vec<&Recorded> = timeline.steps.iter().map(AsRef::as_ref).collect();
+    let last = steps.last()?;
+    let silent = now.duration_since(last.at).unwrap_or_default();
+    if let Some(found) = loops(&steps) {
+        return Some(found);
+    }
+    match &last.event {
+        Event::TransferFinished(finished) => of_transfer(finished, &steps, fleet),
+        Event::FileRefused(refused) if silent >= MOVES_ON => of_refusal(refused),
+        Event::Decided(decided) => of_decision(decided, silent),
+        Event::MacAnswered(answered) => of_mac(answered),
+        _ => None,
+    }
+}
+
+/// The same boot over and over.
+fn loops(steps: &[&Recorded]) -> Option<Finding> {
+    let last = steps.last()?.at;
+    let recent: Vec<&Recorded> = steps
+        .iter()
+        .copied()
+        .filter(|step| last.duration_since(step.at).is_ok_and(|ago| ago < LOOP_WITHIN))
+        .collect();
+    let completed = |step: &&Recorded| match &step.event {
+        Event::TransferFinished(finished) if finished.outcome == TransferOutcome::Completed => {
+            Some(finished.path.clone())
+        }
+        _ => None,
+    };
+    let files: Vec<String> = recent.iter().filter_map(completed).collect();
+    let file = files.last()?;
+    let times = files.iter().filter(|path| *path == file).count();
+    let alone = files.iter().all(|path| path == file);
+    let starts = recent.iter().filter(|step| is_start(&step.event)).count();
+    if times < LOOP_TIMES || starts < LOOP_TIMES {
+        return None;
+    }
+    let evidence =
+        vec![format!("{file} was fetched {times} times in {} minutes", LOOP_WITHIN.as_secs() / 60)];
+    let program = file.to_ascii_lowercase().ends_with(".efi");
+    Some(if alone && program { Cause::ProgramRefused.with(evidence) } else { Cause::BootLoop.with(evidence) })
+}
+
+/// A machine that has just been switched on speaks first by DHCP.
+fn is_start(event: &Event) -> bool {
+    matches!(event, Event::Decided(decided)
+        if decided.decision == Answered::Offer && matches!(decided.proto, Proto::Proxy | Proto::Dhcp))
+}
+
+fn of_transfer(finished: &TransferFinished, steps: &[&Recorded], fleet: Fleet) -> Option<Finding> {
+    let seen = format!("{}: {} after {} bytes", finished.path, finished.outcome.name(), finished.bytes);
+    let negotiated = steps.iter().rev().find_map(|step| match &step.event {
+        Event::TransferStarted(started) if started.id == finished.id => Some(started.negotiated.as_str()),
+        _ => None,
+    });
+    let evidence = || {
+        let negotiated = negotiated.filter(|words| !words.is_empty());
+        let detail = finished.detail.as_deref();
+        [Some(seen.as_str()), negotiated, detail].into_iter().flatten().map(str::to_owned).collect()
+    };
+    match finished.outcome {
+        TransferOutcome::TimedOut | TransferOutcome::ClientGone if finished.proto == Proto::Tftp => {
+            let large = negotiated.and_then(block_size).is_some_and(|size| size > FRAME);
+            Some(match (finished.bytes, large) {
+                (0, true) => Cause::BlocksTooLarge.with(evidence()),
+                (0, false) => Cause::TftpOpenTimeout.with(evidence()),
+                _ => Cause::TftpReadTimeout.with(evidence()),
+            })
+        }
+        TransferOutcome::TimedOut | TransferOutcome::ClientGone => {
+            Some(Cause::TransferBroke.with(evidence()))
+        }
+        TransferOutcome::ReadFailed => Some(Cause::ReadFailed.with(evidence())),
+        TransferOutcome::Aborted => Some(Cause::ClientGaveUp.with(evidence())),
+        TransferOutcome::Completed => {
+            let rate = finished.bytes as f64 / finished.elapsed.as_secs_f64().max(0.001);
+            let usual = fleet.rate.filter(|usual| finished.bytes >= LARGE && rate * SLOWER < *usual)?;
+            Some(Cause::SlowTransfer.with(vec![
+                format!("{}: {:.1} MB/s", finished.path, rate / 1e6),
+                format!("other machines: {:.1} MB/s", usual / 1e6),
+            ]))
+        }
+        TransferOutcome::Probed | TransferOutcome::Stopped => None,
+    }
+}
+
+/// `blksize=1468 windowsize=4`.
+fn block_size(negotiated: &str) -> Option<u32> {
+    negotiated.split(' ').find_map(|word| word.strip_prefix("blksize=")?.parse().ok())
+}
+
+fn of_refusal(refused: &FileRefused) -> Option<Finding> {
+    let mut evidence = vec![format!("{}: {}", refused.path, refused.refusal.name())];
+    evidence.extend(refused.detail.clone());
+    let path = refused.path.replace('\\', "/").to_ascii_lowercase();
+    let smsboot = path.split('/').any(|part| part == "smsboot");
+    Some(match refused.refusal {
+        Refusal::NotFound if smsboot => Cause::SmsBootMissing.with(evidence),
+        Refusal::NotFound => Cause::FileNotFound.with(evidence),
+        Refusal::AccessDenied => Cause::AccessDenied.with(evidence),
+        Refusal::Busy => Cause::TooBusy.with(evidence),
+        Refusal::Failed => Cause::ReadFailed.with(evidence),
+        Refusal::WriteRefused | Refusal::Malformed => return None,
+    })
+}
+
+fn of_decision(decided: &Decided, silent: Duration) -> Option<Finding> {
+    let mut evidence: Vec<String> = decided.detail.iter().cloned().collect();
+    let is = |words: &str| decided.detail.as_ref().is_some_and(|detail| detail.contains(words));
+    match decided.decision {
+        Answered::Offer | Answered::Ack if silent < MOVES_ON => None,
+        Answered::Offer
+            if decided.proto == Proto::Proxy && decided.class == Some(pxe_policy::Class::Http) =>
+        {
+            evidence.push(format!("{} was offered", decided.boot_file.as_deref().unwrap_or("a URL")));
+            Some(Cause::NoHttpRequest.with(evidence))
+        }
+        Answered::Offer if decided.proto == Proto::Proxy => {
+            evidence.push(format!("offered {} s ago", silent.as_secs()));
+            Some(Cause::NoBootServerRequest.with(evidence))
+        }
+        Answered::Offer => Some(Cause::OfferNotTaken.with(evidence)),
+        Answered::Ack => {
+            let file = decided.boot_file.as_ref()?;
+            evidence.push(format!("{file} was named {} s ago", silent.as_secs()));
+            Some(Cause::NoFileRequest.with(evidence))
+        }
+        Answered::SendFailed => Some(Cause::SendFailed.with(evidence)),
+        _ if is("Clock skew") => Some(Cause::ClockOff.with(evidence)),
+        _ if is("certificate-expired") => Some(Cause::CertificateExpired.with(evidence)),
+        _ if is("unauthorized") => Some(Cause::DirectoryRefuses.with(evidence)),
+        _ if is("left it behind") => Some(Cause::LeftoverUnknown.with(evidence)),
+        Answered::Nak | Answered::Failed | Answered::Ignore | Answered::LocalBoot | Answered::Wait => {
+            Cause::Decision(decided.reason).found(evidence)
+        }
+    }
+}
+
+fn of_mac(answered: &MacAnswered) -> Option<Finding> {
+    let left_out = answered.left_out.iter().map(|(folder, why)| format!("{folder}: {why}"));
+    let evidence: Vec<String> =
+        answered.model.iter().cloned().chain(answered.detail.clone()).chain(left_out).collect();
+    match answered.reason {
+        bsdp::Reason::CannotNetboot => Some(Cause::CannotNetboot.with(evidence)),
+        bsdp::Reason::NoImage => Some(Cause::NoImageForMac.with(evidence)),
+        _ => None,
+    }
+}
+
+/// Firmware and boot programs go on within this time, or ask again.
+const MOVES_ON: Duration = Duration::from_secs(8);
+const LOOP_WITHIN: Duration = Duration::from_secs(15 * 60);
+const LOOP_TIMES: usize = 3;
+/// What fits an Ethernet frame behind the headers of IP, UDP and TFTP.
+const FRAME: u32 = 1468;
+/// Transfers that say something of the rate, in bytes.
+pub const LARGE: u64 = 10_000_000;
+/// A machine this many times slower than the others is told of.
+const SLOWER: f64 = 5.0;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! The causes, in words.
+
+use pxe_policy::Reason;
+
+use super::Finding;
+
+/// Why a machine does not boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The decision itself: nothing was offered, for this reason.
+    Decision(Reason),
+    /// PXE firmware was offered a boot and did not ask port 4011.
+    NoBootServerRequest,
+    /// HTTP firmware was offered a URL and did not fetch it.
+    NoHttpRequest,
+    /// A lease was offered and not taken.
+    OfferNotTaken,
+    /// The boot file was named and not asked for.
+    NoFileRequest,
+    /// The answer could not leave.
+    SendFailed,
+    /// The first block was never acknowledged.
+    TftpOpenTimeout,
+    /// The first block was never acknowledged, and is larger than a frame.
+    BlocksTooLarge,
+    /// Blocks stopped being acknowledged.
+    TftpReadTimeout,
+    /// An HTTP transfer broke.
+    TransferBroke,
+    /// The client ended the transfer with an error.
+    ClientGaveUp,
+    /// The file could not be read here.
+    ReadFailed,
+    /// No image and no folder has the file.
+    FileNotFound,
+    /// A file of the distribution point's boot folder is not there.
+    SmsBootMissing,
+    /// The path leads out, or may not be read.
+    AccessDenied,
+    /// Too many transfers.
+    TooBusy,
+    /// The same boot again and again.
+    BootLoop,
+    /// The same program again and again, and nothing after it.
+    ProgramRefused,
+    /// Much slower than other machines.
+    SlowTransfer,
+    /// A Mac that Apple took network boot from.
+    CannotNetboot,
+    /// No image suits the Mac.
+    NoImageForMac,
+    /// Kerberos refuses because of the time.
+    ClockOff,
+    /// A directory's certificate has expired.
+    CertificateExpired,
+    /// A directory does not accept who asks.
+    DirectoryRefuses,
+    /// The record that a failed deployment left behind.
+    LeftoverUnknown,
+}
+
+impl Cause {
+    /// Every cause but the decisions, for documentation and tests.
+    pub const ALL: [Cause; 24] = [
+        Cause::NoBootServerRequest,
+        Cause::NoHttpRequest,
+        Cause::OfferNotTaken,
+        Cause::NoFileRequest,
+        Cause::SendFailed,
+        Cause::TftpOpenTimeout,
+        Cause::BlocksTooLarge,
+        Cause::TftpReadTimeout,
+        Cause::TransferBroke,
+        Cause::ClientGaveUp,
+        Cause::ReadFailed,
+        Cause::FileNotFound,
+        Cause::SmsBootMissing,
+        Cause::AccessDenied,
+        Cause::TooBusy,
+        Cause::BootLoop,
+        Cause::ProgramRefused,
+        Cause::SlowTransfer,
+        Cause::CannotNetboot,
+        Cause::NoImageForMac,
+        Cause::ClockOff,
+        Cause::CertificateExpired,
+        Cause::DirectoryRefuses,
+        Cause::LeftoverUnknown,
+    ];
+
+    /// The word for the page, the API and the documentation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Decision(reason) => reason.as_str(),
+            Cause::NoBootServerRequest => "no-boot-server-request",
+            Cause::NoHttpRequest => "no-http-request",
+            Cause::OfferNotTaken => "offer-not-taken",
+            Cause::NoFileRequest => "no-file-request",
+            Cause::SendFailed => "send-failed",
+            Cause::TftpOpenTimeout => "tftp-open-timeout",
+            Cause::BlocksTooLarge => "blocks-too-large",
+            Cause::TftpReadTimeout => "tftp-read-timeout",
+            Cause::TransferBroke => "transfer-broke",
+            Cause::ClientGaveUp => "client-gave-up",
+            Cause::ReadFailed => "read-failed",
+            Cause::FileNotFound => "file-not-found",
+            Cause::SmsBootMissing => "smsboot-missing",
+            Cause::AccessDenied => "access-denied",
+            Cause::TooBusy => "too-busy",
+            Cause::BootLoop => "boot-loop",
+            Cause::ProgramRefused => "program-refused",
+            Cause::SlowTransfer => "slow-transfer",
+            Cause::CannotNetboot => "cannot-netboot",
+            Cause::NoImageForMac => "no-image-for-mac",
+            Cause::ClockOff => "clock-off",
+            Cause::CertificateExpired => "certificate-expired",
+            Cause::DirectoryRefuses => "directory-refuses",
+            Cause::LeftoverUnknown => "leftover-unknown",
+        }
+    }
+
+    /// What it means, in one line.
+    pub fn headline(self) -> &'static str {
+        match self {
+            Cause::Decision(reason) => reason.on_screen(),
+            Cause::NoBootServerRequest => "The firmware was offered a boot and never asked port 4011.",
+            Cause::NoHttpRequest => "The firmware was offered a URL and never fetched it.",
+            Cause::OfferNotTaken => "The machine was offered an address and did not take it.",
+            Cause::NoFileRequest => "The machine was told its boot file and never asked for it.",
+            Cause::SendFailed => "The answer could not be sent.",
+            Cause::TftpOpenTimeout => "The machine never acknowledged the first block.",
+            Cause::BlocksTooLarge => {
+                "The machine never acknowledged a first block that is larger than a frame."
+            }
+            Cause::TftpReadTimeout => "The machine stopped acknowledging in the middle of a file.",
+            Cause::TransferBroke => "The connection broke in the middle of a file.",
+            Cause::ClientGaveUp => "The machine ended the transfer by itself.",
+            Cause::ReadFailed => "The file could not be read on this server.",
+            Cause::FileNotFound => "The file that the machine asked for is not there.",
+            Cause::SmsBootMissing => "A file of the distribution point's SMSBoot folder is not there.",
+            Cause::AccessDenied => "The path leads out of the boot folder, or the file may not be read.",
+            Cause::TooBusy => "Too many transfers are under way.",
+            Cause::BootLoop => "The machine boots the same again and again.",
+            Cause::ProgramRefused => {
+                "The machine fetches the same program again and again and does not go on from it."
+            }
+            Cause::SlowTransfer => "The machine fetches much slower than others do.",
+            Cause::CannotNetboot => {
+                "This Mac cannot boot from a network: Apple took that out of its firmware."
+            }
+            Cause::NoImageForMac => "No image suits this Mac.",
+            Cause::ClockOff => "This server's clock and the domain's differ too much for Kerberos.",
+            Cause::CertificateExpired => "A directory's certificate has expired.",
+            Cause::DirectoryRefuses => "A directory does not accept this server's account.",
+            Cause::LeftoverUnknown => {
+                "A record named Unknown, left behind by a failed deployment, stands for this machine."
+            }
+        }
+    }
+
+    /// What an operator does about it.
+    pub fn cure(self) -> &'static str {
+        match self {
+            Cause::Decision(reason) => reason.cure().unwrap_or_default(),
+            Cause::NoBootServerRequest => {
+                "let UDP 4011 through to this server; if another server offers as well, `netbootd probe pxe` shows it: turn its boot options (60, 66, 67) off"
+            }
+            Cause::NoHttpRequest => {
+                "let TCP through to the HTTP port; some firmware wants https or a name it can resolve"
+            }
+            Cause::OfferNotTaken => {
+                "another DHCP server was faster, or the answer did not arrive: `netbootd probe pxe` shows who offers"
+            }
+            Cause::NoFileRequest => {
+                "let UDP 69 through to this server, and see that no old option 66 or 67 sends the machine elsewhere"
+            }
+            Cause::SendFailed => "see the detail: the interface, its address or a local firewall",
+            Cause::TftpOpenTimeout => {
+                "let UDP through from this server's high ports, or narrow them with tftp.port-range, or set tftp.single-port"
+            }
+            Cause::BlocksTooLarge => {
+                "lower tftp.max-block-size to 1468, or the MTU of tunnels on the way to it"
+            }
+            Cause::TftpReadTimeout => {
+                "look for loss on the way: cable, duplex, wireless; a smaller tftp.max-window-size helps old firmware"
+            }
+            Cause::TransferBroke => "look for loss on the way, and whether the machine was switched off",
+            Cause::ClientGaveUp => {
+                "see its own words in the detail; wrong architecture and too little memory are the usual ones"
+            }
+            Cause::ReadFailed => "`netbootd image verify` names the damage; look at the disk",
+            Cause::FileNotFound => {
+                "put the file into the image or folder that the path names; `netbootd image show` lists what is there"
+            }
+            Cause::SmsBootMissing => {
+                "distribute the boot image again with \"Deploy this boot image from the PXE-enabled distribution point\", for x86 and x64"
+            }
+            Cause::AccessDenied => {
+                "let netbootd's account read the file; links out of the boot folder are not followed"
+            }
+            Cause::TooBusy => "raise tftp.max-transfers or http.max-connections",
+            Cause::BootLoop => {
+                "put the disk before the network in the boot order, or use a Required deployment: it runs once"
+            }
+            Cause::ProgramRefused => {
+                "Secure Boot refuses unsigned programs: hand out the signed shim; or the program is for another architecture"
+            }
+            Cause::SlowTransfer => "look at the machine's port: speed, duplex, errors",
+            Cause::CannotNetboot => "start it from an external disk, or restore it with Apple Configurator",
+            Cause::NoImageForMac => {
+                "each image says above why it is not for this Mac: enable it, or add the model to it"
+            }
+            Cause::ClockOff => "set the time on this server by the domain's time service",
+            Cause::CertificateExpired => "renew the certificate; `netbootd doctor` names the server",
+            Cause::DirectoryRefuses => {
+                "`netbootd doctor` shows which link refuses: keytab, password or rights"
+            }
+            Cause::LeftoverUnknown => "delete the record named Unknown in the console",
+        }
+    }
+
+    /// What firmware may show on its screen meanwhile.
+    pub fn codes(self) -> &'static [&'static str] {
+        match self {
+            Cause::Decision(
+                Reason::UnknownMachine | Reason::NoDeployment | Reason::NoRule | Reason::NoBootFile,
+            ) => &["PXE-E53", "PXE-E51"],
+            Cause::Decision(_) => &["PXE-E53"],
+            Cause::NoBootServerRequest => &["PXE-E55", "PXE-E53", "PXE-E78"],
+            Cause::NoHttpRequest => &["PXE-E23"],
+            Cause::OfferNotTaken => &["PXE-E51", "PXE-E52"],
+            Cause::NoFileRequest => &["PXE-E11", "PXE-E32", "PXE-E18"],
+            Cause::TftpOpenTimeout | Cause::BlocksTooLarge => &["PXE-E32", "PXE-E18"],
+            Cause::TftpReadTimeout | Cause::TransferBroke => &["PXE-E35", "PXE-E18"],
+            Cause::ClientGaveUp => &["PXE-E3C", "PXE-E99"],
+            Cause::ReadFailed | Cause::TooBusy => &["PXE-E36"],
+            Cause::FileNotFound | Cause::SmsBootMissing => {
+                &["PXE-T01", "PXE-E3B", "PXE-E23", "0xc0000001", "0xc000000f"]
+            }
+            Cause::AccessDenied => &["PXE-T02", "PXE-E3B"],
+            Cause::ProgramRefused => &["Access Denied", "Security Violation", "PXE-E79", "PXE-E74"],
+            _ => &[],
+        }
+    }
+
+    pub(super) fn with(self, evidence: Vec<String>) -> Finding {
+        Finding {
+            cause: self.as_str(),
+            headline: self.headline(),
+            evidence,
+            cure: self.cure(),
+            codes: self.codes(),
+        }
+    }
+
+    /// None for a decision that nobody has to do anything about.
+    pub(super) fn found(self, evidence: Vec<String>) -> Option<Finding> {
+        let quiet = matches!(
+            self,
+            Cause::Decision(
+                Reason::NotABootRequest
+                    | Reason::NotForABootServer
+                    | Reason::OtherServer
+                    | Reason::ResponseDelay
+            )
+        );
+        (!quiet && !self.cure().is_empty()).then(|| self.with(evidence))
+    }
+}

@@ -1,0 +1,221 @@
+//! The status port: what operators see, over HTTP or HTTPS; apart from the boot port.
+//!
+//! Whoever reaches it may read. Whoever has the token may act. Cancelled by the services' shutdown token.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+
+use crate::api::views::StepView;
+use crate::api::{self, metrics};
+use crate::config::Status;
+use crate::services::Services;
+
+/// Listens for operators.
+pub struct StatusListener {
+    services: Arc<Services>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    settings: Status,
+    streams: Arc<Semaphore>,
+}
+
+impl StatusListener {
+    /// Binds the port, and reads the certificate if there is one.
+    pub async fn bind(services: Arc<Services>, settings: Status) -> io::Result<Self> {
+        let tls = match &settings.tls {
+            Some((certificate, key)) => Some(acceptor(certificate, key)?),
+            None => None,
+        };
+        let listener = TcpListener::bind(settings.listen).await?;
+        Ok(StatusListener {
+            services,
+            listener,
+            tls,
+            settings,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        })
+    }
+
+    /// Serves until shutdown.
+    pub async fn run(self) {
+        let shared = Arc::new(self);
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                accepted = shared.listener.accept() => accepted,
+                () = shared.services.shutdown.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let shared = Arc::clone(&shared);
+                    tokio::spawn(async move {
+                        let shutdown = shared.services.shutdown.clone();
+                        tokio::select! {
+                            () = shared.serve(stream, peer) => {}
+                            () = shutdown.cancelled() => {}
+                        }
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "accepting on the status port failed");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(self: Arc<Self>, stream: tokio::net::TcpStream, peer: SocketAddr) {
+        match self.tls.clone() {
+            None => self.serve_http(stream, peer).await,
+            Some(tls) => match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+                Ok(Ok(stream)) => self.serve_http(stream, peer).await,
+                Ok(Err(error)) => debug!(%error, %peer, "no TLS on the status port"),
+                Err(_) => debug!(%peer, "no TLS in time on the status port"),
+            },
+        }
+    }
+
+    async fn serve_http(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let shared = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(shared.answer(&request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = connection.await {
+            debug!(%error, %peer, "status connection ended");
+        }
+    }
+
+    async fn answer(&self, request: &Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>> {
+        let (method, uri) = (request.method(), request.uri());
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        if !reads && !self.is_allowed(request) {
+            let words = match self.settings.token {
+                Some(_) => "the token is missing or wrong",
+                None => "no token is configured: status.token-file",
+            };
+            return json(StatusCode::UNAUTHORIZED, format!("{{\"error\":\"{words}\"}}"));
+        }
+        match (reads, uri.path()) {
+            (true, "/metrics") => {
+                let mut response = text(metrics::render(&self.services));
+                let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                response
+            }
+            (true, "/events") => match Arc::clone(&self.streams).try_acquire_owned() {
+                Ok(place) => self.events(place),
+                Err(_) => {
+                    json(StatusCode::SERVICE_UNAVAILABLE, "{\"error\":\"too many event streams\"}".into())
+                }
+            },
+            _ => {
+                let told = api::answer(&self.services, method, uri.path(), uri.query()).await;
+                json(told.status, told.body)
+            }
+        }
+    }
+
+    /// Whether the request carries the token. Compared as a whole, whatever its first bytes are.
+    fn is_allowed(&self, request: &Request<Incoming>) -> bool {
+        let Some(token) = &self.settings.token else { return false };
+        let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let wanted = token.reveal();
+        let differs = sent.bytes().zip(wanted.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
+        sent.len() == wanted.len() && differs == 0
+    }
+
+    /// Server-sent events (WHATWG HTML §9.2): one for each step.
+    fn events(&self, place: OwnedSemaphorePermit) -> Response<BoxBody<Bytes, Infallible>> {
+        let watcher = self.services.recorder.watch();
+        let steps = stream::unfold((watcher, place), |(mut watcher, place)| async move {
+            loop {
+                let line = match tokio::time::timeout(KEEP_ALIVE, watcher.recv()).await {
+                    Err(_) => ": still here\n\n".to_owned(),
+                    Ok(Err(RecvError::Closed)) => return None,
+                    Ok(Err(RecvError::Lagged(lost))) => format!("event: lost\ndata: {lost}\n\n"),
+                    Ok(Ok(recorded)) => {
+                        match StepView::of(&recorded).map(|step| serde_json::to_string(&step)) {
+                            Some(Ok(json)) => format!("event: step\ndata: {json}\n\n"),
+                            _ => continue,
+                        }
+                    }
+                };
+                return Some((Ok(Frame::data(Bytes::from(line))), (watcher, place)));
+            }
+        });
+        let mut response = Response::new(BodyExt::boxed(StreamBody::new(steps)));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+fn json(status: StatusCode, body: String) -> Response<BoxBody<Bytes, Infallible>> {
+    let mut response = text(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn text(body: String) -> Response<BoxBody<Bytes, Infallible>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)).boxed());
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn acceptor(certificate: &Path, key: &Path) -> io::Result<TlsAcceptor> {
+    let unusable =
+        |path: &Path, error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| unusable(certificate, &error))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(certificate, &error))?
+        .with_no_client_auth()
+        .with_single_cert(chain, secret)
+        .map_err(|error| unusable(certificate, &error))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+const MAX_CONNECTIONS: usize = 256;
+/// Event streams at a time.
+const MAX_STREAMS: usize = 64;
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(200);
+/// A stream says that it is there this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);

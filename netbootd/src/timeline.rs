@@ -1,0 +1,231 @@
+//! What happened to each machine lately, step by step, and what is being transferred now.
+//!
+//! Fed with the events that the log is written from, beside the boot path: a server that is busy loses steps here before it makes a machine
+//! wait.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use pxe_policy::{MacAddr, SystemUuid};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::event::{Event, Recorded, TransferId, TransferStarted};
+use crate::services::Services;
+
+/// The machines that were heard of lately. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
+#[derive(Debug, Default)]
+pub struct Timelines {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    clock: u64,
+    machines: HashMap<MacAddr, Kept>,
+    by_age: BTreeMap<u64, MacAddr>,
+    transfers: BTreeMap<TransferId, Transfer>,
+    lost: u64,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    touched: u64,
+    timeline: Timeline,
+}
+
+/// One machine's steps, oldest first. At most [`MAX_STEPS`].
+#[derive(Debug, Clone, Default)]
+pub struct Timeline {
+    /// Its GUID, as it last said it.
+    pub uuid: Option<SystemUuid>,
+    /// Its name, when a directory knows it.
+    pub name: Option<String>,
+    /// What happened.
+    pub steps: VecDeque<Arc<Recorded>>,
+}
+
+/// A transfer under way.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// Since when.
+    pub since: SystemTime,
+    /// What.
+    pub started: TransferStarted,
+    /// Bytes that the client has.
+    pub bytes: u64,
+}
+
+/// Takes up every event until shutdown.
+pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
+    loop {
+        let recorded = tokio::select! {
+            recorded = watcher.recv() => recorded,
+            () = services.shutdown.cancelled() => return,
+        };
+        match recorded {
+            Ok(recorded) => services.timelines.take(&recorded),
+            Err(RecvError::Lagged(lost)) => services.timelines.with(|inner| inner.lost += lost),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+impl Timelines {
+    /// Takes up one event.
+    pub fn take(&self, recorded: &Arc<Recorded>) {
+        self.with(|inner| inner.take(recorded));
+    }
+
+    /// One machine's steps.
+    pub fn of(&self, mac: MacAddr) -> Option<Timeline> {
+        self.with(|inner| inner.machines.get(&mac).map(|kept| kept.timeline.clone()))
+    }
+
+    /// The machines heard of last, newest first, as far as `fits` says.
+    pub fn newest(
+        &self,
+        limit: usize,
+        fits: impl Fn(MacAddr, &Timeline) -> bool,
+    ) -> Vec<(MacAddr, Timeline)> {
+        self.with(|inner| {
+            let newest = inner.by_age.values().rev();
+            let known = newest.filter_map(|mac| Some((*mac, &inner.machines.get(mac)?.timeline)));
+            known
+                .filter(|(mac, timeline)| fits(*mac, timeline))
+                .take(limit)
+                .map(|(mac, timeline)| (mac, timeline.clone()))
+                .collect()
+        })
+    }
+
+    /// How many machines are kept, and how many steps were lost because the server was busy.
+    pub fn size(&self) -> (usize, u64) {
+        self.with(|inner| (inner.machines.len(), inner.lost))
+    }
+
+    /// What is being transferred, by number.
+    pub fn transfers(&self) -> Vec<(TransferId, Transfer)> {
+        self.with(|inner| inner.transfers.iter().map(|(id, transfer)| (*id, transfer.clone())).collect())
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut Inner) -> T) -> T {
+        action(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Inner {
+    fn take(&mut self, recorded: &Arc<Recorded>) {
+        let mac = match &recorded.event {
+            Event::Decided(decided) => decided.mac,
+            Event::MacAnswered(answered) => Some(answered.mac),
+            Event::TransferStarted(started) => {
+                if self.transfers.len() < MAX_TRANSFERS {
+                    let transfer = Transfer { since: recorded.at, started: started.clone(), bytes: 0 };
+                    self.transfers.insert(started.id, transfer);
+                }
+                // Macs read their root in thousands of parts.
+                started.mac.filter(|_| !started.partial)
+            }
+            Event::TransferProgress { id, bytes } => {
+                if let Some(transfer) = self.transfers.get_mut(id) {
+                    transfer.bytes = *bytes;
+                }
+                None
+            }
+            Event::TransferFinished(finished) => {
+                self.transfers.remove(&finished.id);
+                finished.mac.filter(|_| !finished.partial)
+            }
+            Event::FileRefused(refused) => refused.mac,
+            Event::ImageFolderRead(_) | Event::ImageTaken(_) => None,
+        };
+        let Some(mac) = mac else { return };
+        let timeline = self.touch(mac);
+        if let Event::Decided(decided) = &recorded.event {
+            timeline.uuid = decided.uuid.or(timeline.uuid);
+            timeline.name = decided.machine.clone().or(timeline.name.take());
+        }
+        if timeline.steps.len() >= MAX_STEPS {
+            timeline.steps.pop_front();
+        }
+        timeline.steps.push_back(Arc::clone(recorded));
+    }
+
+    fn touch(&mut self, mac: MacAddr) -> &mut Timeline {
+        if !self.machines.contains_key(&mac)
+            && self.machines.len() >= MAX_MACHINES
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.machines.remove(&oldest);
+        }
+        self.clock += 1;
+        let kept = self.machines.entry(mac).or_default();
+        self.by_age.remove(&kept.touched);
+        kept.touched = self.clock;
+        self.by_age.insert(self.clock, mac);
+        &mut kept.timeline
+    }
+}
+
+impl Transfer {
+    /// Who fetches.
+    pub fn peer(&self) -> SocketAddr {
+        self.started.peer
+    }
+}
+
+/// More machines than a site switches on in a day.
+pub const MAX_MACHINES: usize = 10_000;
+/// A boot has about twenty; a few boots are worth comparing.
+pub const MAX_STEPS: usize = 48;
+const MAX_TRANSFERS: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::diagnosis::testing::{completed, offer, refused, started, step};
+
+    fn mac(n: usize) -> MacAddr {
+        let [a, b, c, d] = u32::try_from(n).unwrap().to_be_bytes();
+        MacAddr([2, 0, a, b, c, d])
+    }
+
+    #[test]
+    fn a_machines_steps_are_kept_and_the_oldest_leave_first() {
+        let timelines = Timelines::default();
+        for n in 0..MAX_STEPS as u64 + 2 {
+            timelines.take(&step(n, offer(mac(1))));
+        }
+        let timeline = timelines.of(mac(1)).unwrap();
+        assert_eq!(timeline.steps.len(), MAX_STEPS);
+        assert_eq!(timeline.steps[0].at, SystemTime::UNIX_EPOCH + Duration::from_secs(2));
+        for n in 2..=MAX_MACHINES + 1 {
+            timelines.take(&step(100, offer(mac(n))));
+        }
+        assert_eq!(timelines.size(), (MAX_MACHINES, 0));
+        assert!(timelines.of(mac(1)).is_none(), "it was not heard of for longest");
+        let newest = timelines.newest(2, |_, _| true);
+        assert_eq!(
+            newest.iter().map(|(mac, _)| *mac).collect::<Vec<_>>(),
+            [mac(MAX_MACHINES + 1), mac(MAX_MACHINES)]
+        );
+    }
+
+    #[test]
+    fn a_transfer_is_under_way_from_its_start_to_its_end() {
+        let timelines = Timelines::default();
+        timelines.take(&step(1, started(7, mac(1), "boot.efi")));
+        timelines.take(&step(2, Event::TransferProgress { id: TransferId(7), bytes: 500 }));
+        let under_way = timelines.transfers();
+        assert_eq!((under_way[0].0, under_way[0].1.bytes), (TransferId(7), 500));
+        timelines.take(&step(3, completed(7, mac(1), "boot.efi")));
+        timelines.take(&step(4, refused(mac(1), "grub.cfg")));
+        assert!(timelines.transfers().is_empty());
+        assert_eq!(timelines.of(mac(1)).unwrap().steps.len(), 3, "progress is no step");
+    }
+}
