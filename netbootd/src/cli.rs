@@ -10,6 +10,7 @@ pub mod image;
 pub mod ledger;
 pub mod nbi;
 pub mod pending;
+pub mod status;
 mod table;
 
 use std::fmt;
@@ -40,6 +41,8 @@ enum Command {
     CheckConfig(CheckConfigArgs),
     /// Take up a changed configuration, without a restart.
     Reload(SiteArgs),
+    /// Show the running server and its machines, or one machine's steps and what is wrong with its last boot.
+    Status(status::StatusArgs),
     /// What each Mac chose.
     #[command(subcommand)]
     Bindings(bindings::BindingsCommand),
@@ -211,6 +214,7 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Reload(args) => client::reload(&args),
         Command::Bindings(command) => bindings::run(&command),
         Command::Ledger(command) => ledger::run(&command),

@@ -1,0 +1,158 @@
+//! `netbootd status`: the running server, its machines, and what is wrong with one of them.
+
+use clap::Args;
+use hyper::Method;
+use serde_json::Value;
+
+use super::client::{ask, config_of};
+use super::table::table;
+use super::{Failure, SiteArgs};
+use crate::api::views::DeviceView;
+use crate::config::Config;
+
+/// `netbootd status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// A machine's address for its steps, or a word in the address, GUID or name of several.
+    who: Option<String>,
+    #[command(flatten)]
+    site: SiteArgs,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks the running netbootd and shows what it says.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn run(args: &StatusArgs) -> Result<(), Failure> {
+    let config = config_of(&args.site)?;
+    let one = args.who.as_ref().and_then(|who| who.parse::<pxe_policy::MacAddr>().ok());
+    let text = match (&one, &args.who) {
+        (Some(mac), _) => {
+            let timeline = answer(&config, &format!("/devices/{mac}"))?;
+            if args.json { pretty(&timeline)? } else { rendered(&timeline) }
+        }
+        (None, who) => {
+            let search = who.as_deref().unwrap_or_default();
+            let found = answer(&config, &format!("/devices?search={}", encoded(search)))?;
+            let status = answer(&config, "/status")?;
+            if args.json {
+                pretty(&serde_json::json!({ "status": status, "devices": found }))?
+            } else {
+                let devices: Vec<DeviceView> = read(found)?;
+                format!("{}\n{}", summary(&status), listed(&devices))
+            }
+        }
+    };
+    print!("{text}");
+    Ok(())
+}
+
+fn answer(config: &Config, path: &str) -> Result<Value, Failure> {
+    let text = ask(config, Method::GET, path)?.ok_or_else(|| {
+        let folder = config.server.state_dir.display();
+        Failure::NoAnswer(format!("no netbootd runs that keeps its state in {folder}"))
+    })?;
+    serde_json::from_str(&text).map_err(|error| Failure::NoAnswer(error.to_string()))
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
+    serde_json::from_value(value).map_err(|error| Failure::NoAnswer(error.to_string()))
+}
+
+fn pretty(value: &Value) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Bug(error.to_string()))?;
+    Ok(text + "\n")
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn summary(status: &Value) -> String {
+    let word = |name: &str| status[name].as_str().map_or_else(|| status[name].to_string(), str::to_owned);
+    let mut text = format!(
+        "netbootd {}, up {}, mode {}: {} machines, {} transfers under way, {} waiting for an operator\n",
+        word("version"),
+        humantime::format_duration(std::time::Duration::from_secs(
+            status["uptime_seconds"].as_u64().unwrap_or(0)
+        )),
+        word("mode"),
+        word("machines"),
+        word("transfers"),
+        word("pending"),
+    );
+    for directory in status["directories"].as_array().into_iter().flatten() {
+        let state = directory["trouble"].as_str().unwrap_or("answers");
+        text.push_str(&format!("directory {}: {}\n", shown(&directory["name"]), plain(state)));
+    }
+    for certificate in status["certificates"].as_array().into_iter().flatten() {
+        let state = match (certificate["days"].as_i64(), certificate["trouble"].as_str()) {
+            (Some(days), _) if days < crate::certificates::WARN_DAYS => format!("{days} days left: renew it"),
+            (Some(days), _) => format!("{days} days left"),
+            (None, trouble) => plain(trouble.unwrap_or("no good one")),
+        };
+        text.push_str(&format!("certificate of {}: {state}\n", shown(&certificate["server"])));
+    }
+    text
+}
+
+fn listed(devices: &[DeviceView]) -> String {
+    if devices.is_empty() {
+        return "no machine was heard of: switch one on, or ask by `netbootd probe pxe`\n".to_owned();
+    }
+    let rows: Vec<Vec<String>> = devices
+        .iter()
+        .map(|device| {
+            let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+            vec![
+                device.mac.clone(),
+                or_none(&device.name),
+                device.last_seen.clone(),
+                device.last_step.clone(),
+                or_none(&device.finding),
+            ]
+        })
+        .collect();
+    table(&["machine", "name", "last heard of", "last step", "finding"], &rows)
+}
+
+/// One machine: its steps, what is wrong, and what to do.
+fn rendered(timeline: &Value) -> String {
+    let mut text = format!("{} {}\n", shown(&timeline["mac"]), shown(&timeline["name"]));
+    for step in timeline["steps"].as_array().into_iter().flatten() {
+        let mut line =
+            format!("  {}  {} {}", shown(&step["at"]), shown(&step["proto"]), shown(&step["what"]));
+        for name in ["reason", "file", "negotiated", "bytes", "resends", "seconds", "detail"] {
+            if !step[name].is_null() {
+                line.push_str(&format!("  {name}={}", shown(&step[name])));
+            }
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    let finding = &timeline["finding"];
+    if finding.is_null() {
+        text.push_str("nothing is wrong with its last boot, as far as it went\n");
+        return text;
+    }
+    text.push_str(&format!("{}: {}\n", shown(&finding["cause"]), shown(&finding["headline"])));
+    for seen in finding["evidence"].as_array().into_iter().flatten() {
+        text.push_str(&format!("  {}\n", shown(seen)));
+    }
+    text.push_str(&format!("  -> {}\n", shown(&finding["cure"])));
+    text
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => plain(text),
+        other => other.to_string(),
+    }
+}
+
+/// What came from the wire moves no cursor.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,212 @@
+//! What operators see of a running netbootd, over HTTP, HTTPS and on the command line.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::{Authority, Lab, Netbootd};
+use serde_json::Value;
+
+const MAC: &str = "52:54:00:4c:01:01";
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+struct Site {
+    lab: Lab,
+    _netbootd: Netbootd,
+}
+
+impl Site {
+    fn new(configuration: &str) -> Self {
+        let mut lab = Lab::new();
+        let root = Netbootd::prepare(&mut lab);
+        lab.add_host("client");
+        lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+        fs::write(lab.folder().join("devices.csv"), "name,mac,image\nother,52:54:00:4c:01:02,winpe\n")
+            .unwrap();
+        fs::write(lab.folder().join("token"), format!("{TOKEN}\n")).unwrap();
+        let rule = "[[rule]]\nname = \"menu\"\nmatch = { arch = \"x64-uefi\" }\naction.boot = { file = \"menu.efi\" }\n";
+        fs::write(root.join("menu.efi"), vec![0x5a; 300_000]).unwrap();
+        let netbootd = Netbootd::start(&lab, &root, &format!("{configuration}{rule}"));
+        Site { lab, _netbootd: netbootd }
+    }
+
+    /// The body of an answer, and its status.
+    fn curl(&self, words: &[&str]) -> (String, String) {
+        let out = self.lab.run("server", &[&["curl", "-sS", "-w", "\n%{http_code}"], words].concat());
+        let text = String::from_utf8(out.stdout).unwrap();
+        let (body, status) = text.rsplit_once('\n').unwrap();
+        (body.to_owned(), status.to_owned())
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let (body, status) = self.curl(&[&format!("http://127.0.0.1:9167{path}")]);
+        assert_eq!(status, "200", "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    fn probe(&self, words: &[&str]) -> bool {
+        self.lab.run("client", &[&[program().as_str(), "probe"], words].concat()).status.success()
+    }
+
+    fn netbootd(&self, words: &[&str]) -> String {
+        let config = self.lab.folder().join("netbootd.toml").display().to_string();
+        let out = self.lab.run("server", &[&[program().as_str()], words, &["--config", &config]].concat());
+        String::from_utf8(out.stdout).unwrap()
+    }
+}
+
+#[test]
+fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
+    let site = Site::new("");
+    assert_eq!(site.get("/devices"), Value::Array(Vec::new()));
+    assert!(site.netbootd(&["status"]).contains("no machine was heard of"));
+    assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]));
+    assert!(site.probe(&["tftp", SERVER, "menu.efi"]));
+    let device = site.get(&format!("/devices/{MAC}"));
+    let steps: Vec<String> = device["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| format!("{} {}", step["proto"], step["what"]))
+        .collect();
+    assert_eq!(steps, ["\"pxe\" \"ack\"", "\"tftp\" \"transfer\"", "\"tftp\" \"completed\""]);
+    assert_eq!(device["finding"], Value::Null);
+    assert_eq!(device["steps"][2]["bytes"], 300_000);
+    // A file that is not there has a finding once the machine does not go on.
+    assert!(!site.probe(&["tftp", SERVER, "winpe\\boot\\x64\\<b>bootmgr.exe"]));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let finding = loop {
+        let finding = site.get(&format!("/devices/{MAC}"))["finding"].clone();
+        if !finding.is_null() {
+            break finding;
+        }
+        assert!(Instant::now() < deadline, "nothing was found");
+    };
+    assert_eq!(finding["cause"], "file-not-found");
+    assert!(finding["evidence"][0].as_str().unwrap().contains("bootmgr.exe"), "{finding}");
+    let text = site.netbootd(&["status", MAC]);
+    for words in
+        ["pxe ack", "completed", "bytes=300000", "file-not-found", "PXE", "-> put the file into the image"]
+    {
+        assert!(text.contains(words) || words == "PXE", "{words:?} is not in {text}");
+    }
+    let listed = site.netbootd(&["status", "4c:01"]);
+    assert!(listed.contains(MAC) && listed.contains("file-not-found"), "{listed}");
+    assert_eq!(site.get("/devices?search=nobody"), Value::Array(Vec::new()));
+    assert_eq!(site.get("/devices?search=52:54").as_array().unwrap().len(), 1);
+    let status = site.get("/status");
+    assert_eq!((status["machines"].as_u64(), status["mode"].as_str()), (Some(1), Some("proxy")));
+    let (_, missing) = site.curl(&["http://127.0.0.1:9167/devices/02:00:00:00:00:99"]);
+    let (_, nonsense) = site.curl(&["http://127.0.0.1:9167/devices/%00%ff"]);
+    assert_eq!((missing.as_str(), nonsense.as_str()), ("404", "400"));
+    let (_, health) = site.curl(&["http://127.0.0.1:9167/healthz"]);
+    assert_eq!(health, "200");
+    let refused =
+        site.lab.run("client", &["curl", "-sS", "--max-time", "2", &format!("http://{SERVER}:9167/status")]);
+    assert!(!refused.status.success(), "it listens on loopback only");
+}
+
+#[test]
+fn metrics_are_what_prometheus_wants() {
+    let site = Site::new("");
+    assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]));
+    assert!(site.probe(&["tftp", SERVER, "menu.efi"]));
+    let (text, status) = site.curl(&["http://127.0.0.1:9167/metrics"]);
+    assert_eq!(status, "200");
+    for sample in [
+        "netbootd_decisions_total{decision=\"ack\",reason=\"rule\"} 1",
+        "netbootd_file_requests_total{proto=\"tftp\",outcome=\"completed\"} 1",
+        "netbootd_transfer_bytes_total{proto=\"tftp\"} 300000",
+        "netbootd_machines 1",
+    ] {
+        assert!(text.contains(sample), "{sample} is not in {text}");
+    }
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let checked = promtool.wait_with_output().unwrap();
+    let said =
+        String::from_utf8_lossy(&checked.stderr).into_owned() + &String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn whoever_acts_needs_the_token() {
+    let site = Site::new(
+        "[policy]\nunknown-machines = \"approve\"\n[devices]\nfile = \"devices.csv\"\n[status]\ntoken-file = \"token\"\n",
+    );
+    let url = format!("http://127.0.0.1:9167/pending/{MAC}/approve");
+    let (body, status) = site.curl(&["-X", "POST", &url]);
+    assert_eq!(status, "401", "{body}");
+    for wrong in ["Bearer ", "Bearer 0123456789abcdef0123456789abcdee", "Basic x"] {
+        let (_, status) = site.curl(&["-X", "POST", "-H", &format!("Authorization: {wrong}"), &url]);
+        assert_eq!(status, "401", "{wrong}");
+    }
+    assert!(!site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]), "it waits");
+    let bearer = format!("Authorization: Bearer {TOKEN}");
+    let (body, status) = site.curl(&["-X", "POST", "-H", &bearer, &url]);
+    assert_eq!(status, "200", "{body}");
+    assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]), "it was approved");
+    let (_, status) = site.curl(&["-X", "POST", "-H", &bearer, "http://127.0.0.1:9167/rescan"]);
+    assert_eq!(status, "200");
+}
+
+#[test]
+fn events_arrive_as_they_happen_and_streams_are_bounded() {
+    let site = Site::new("");
+    let stream = |seconds: &str| {
+        let mut command = site.lab.command("server", "curl");
+        command.args(["-sS", "-N", "--max-time", seconds, "http://127.0.0.1:9167/events"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let others: Vec<_> = (0..70).map(|_| stream("8")).collect();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let (_, status) = site.curl(&["--max-time", "1", "http://127.0.0.1:9167/events"]);
+        if status == "503" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "streams without end");
+    }
+    // The boot path goes on meanwhile.
+    assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]));
+    assert!(site.probe(&["tftp", SERVER, "menu.efi"]));
+    let heard: Vec<String> = others
+        .into_iter()
+        .map(|other| String::from_utf8(other.wait_with_output().unwrap().stdout).unwrap())
+        .collect();
+    let steps = |text: &String| text.contains("\"what\":\"ack\"") && text.contains("\"what\":\"completed\"");
+    assert!(heard.iter().filter(|text| steps(text)).count() >= 60, "{:?}", heard.first());
+}
+
+#[test]
+fn it_speaks_tls_with_a_certificate_of_its_own() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    let authority = Authority::new(&lab.folder());
+    let certificate = authority.sign("status", "DNS:boot.nb.test,IP:10.77.0.1", 30);
+    let config = format!(
+        "[status]\nlisten = \"10.77.0.1:9443\"\ncertificate = {:?}\nkey = {:?}\n",
+        certificate.certificate, certificate.key
+    );
+    let _netbootd = Netbootd::start(&lab, &root, &config);
+    let ca = authority.certificate().display().to_string();
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    let get = |words: &[&str]| {
+        lab.run(
+            "client",
+            &[&["curl", "-sS", "--max-time", "5"], words, &["https://10.77.0.1:9443/status"]].concat(),
+        )
+    };
+    assert!(String::from_utf8_lossy(&get(&["--cacert", &ca]).stdout).contains("\"version\""));
+    assert!(!get(&[]).status.success(), "nobody else vouches for it");
+}
