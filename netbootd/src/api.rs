@@ -133,7 +133,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
 }
 
 /// A value of the query, percent-decoded.
-fn asked_for(query: Option<&str>, name: &str) -> Option<String> {
+pub fn asked_for(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value.replace('+', " ")).next()?;
     Some(percent_encoding::percent_decode_str(&value).decode_utf8_lossy().into_owned())

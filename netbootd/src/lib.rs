@@ -23,6 +23,7 @@ pub mod listen;
 pub mod machines;
 pub mod net;
 pub mod netboot_server;
+pub mod page;
 pub mod probe;
 pub mod readers;
 pub mod relay;

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use netbootd_tests::admin_service::rows::{fill, member};
 use netbootd_tests::directory_site::{BY_GUID, BY_MAC, FOR_KNOWN, GUID, MAC, has};
@@ -126,7 +127,7 @@ fn the_site_is_asked_by_kerberos_and_decides_as_its_own_servers_do() {
 
 #[test]
 fn a_running_server_outlives_its_site_and_starts_nothing_required_by_what_is_old() {
-    let this = ConfigMgr::new(30);
+    let this = ConfigMgr::new(20);
     let running = |cache: &str| {
         let policy = format!("[policy]\ncache = {cache:?}\n");
         let configuration = this.configuration.replace("[policy]\n", &policy);
@@ -143,8 +144,31 @@ fn a_running_server_outlives_its_site_and_starts_nothing_required_by_what_is_old
     this.admin.break_down(false);
     drop(netbootd);
     // With its usual cache an answer of a minute ago counts, whatever the site does now.
-    let _netbootd = running("60s");
+    let netbootd = running("60s");
     has(&this.explained_by_it(1), &["boots PS100005", "required"]);
+    // Its certificate is looked at from the start, and needs care within a month.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        let status = String::from_utf8(this.asked_of_it(&["status"]).stdout).unwrap();
+        if status.contains("certificate of cm01.nb.test:443") {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "{status}");
+    };
+    has(&status, &["days left: renew it", "directory configmgr: answers"]);
+    let metrics = this.site.lab.run("server", &["curl", "-sS", "http://127.0.0.1:9167/metrics"]);
+    let labels = "{part=\"configmgr\",server=\"cm01.nb.test:443\"}";
+    let metrics = String::from_utf8(metrics.stdout).unwrap();
+    let days = format!("netbootd_certificate_remaining_days{labels}");
+    assert!(metrics.contains(&format!("{days} 19")) || metrics.contains(&format!("{days} 20")), "{metrics}");
+    has(
+        &metrics,
+        &[
+            &format!("netbootd_certificate_valid{labels} 1"),
+            "netbootd_directory_up{directory=\"configmgr\"} 1",
+        ],
+    );
+    has(&netbootd.log(), &["a certificate needs care", "cm01.nb.test:443"]);
     this.admin.break_down(true);
     let cached = this.explained_by_it(1);
     has(&cached, &["boots PS100005", "required"]);

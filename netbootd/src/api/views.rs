@@ -19,6 +19,7 @@ pub struct StatusView {
     mode: String,
     machines: usize,
     transfers: usize,
+    bytes: u64,
     pending: usize,
     lost_steps: u64,
     directories: Vec<DirectoryView>,
@@ -116,12 +117,15 @@ pub fn status(services: &Services) -> StatusView {
     let (machines, lost_steps) = services.timelines.size();
     let directories = snapshot.directories.health();
     let counters = services.recorder.counters();
+    let transfers = services.timelines.transfers();
+    let under_way: u64 = transfers.iter().map(|(_, transfer)| transfer.bytes).sum();
     StatusView {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: services.started.elapsed().as_secs(),
         mode: format!("{:?}", snapshot.config.dhcp.mode).to_lowercase(),
         machines,
-        transfers: services.timelines.transfers().len(),
+        transfers: transfers.len(),
+        bytes: under_way + services.recorder.bytes().iter().map(|(_, bytes)| bytes).sum::<u64>(),
         pending: services.approvals.list().len(),
         lost_steps,
         directories: directories.into_iter().map(|(name, trouble)| DirectoryView { name, trouble }).collect(),
@@ -160,6 +164,15 @@ pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceVie
         finding: diagnose(&timeline, fleet, now).map(|finding| finding.cause.to_owned()),
     };
     newest.into_iter().map(view).collect()
+}
+
+/// The machines heard of lately with whom something is wrong.
+pub fn findings(services: &Services) -> Vec<(MacAddr, Finding)> {
+    let (fleet, now) = (fleet(services), SystemTime::now());
+    let newest = services.timelines.newest(DIAGNOSED, |_, _| true);
+    let found =
+        newest.into_iter().filter_map(|(mac, timeline)| Some((mac, diagnose(&timeline, fleet, now)?)));
+    found.collect()
 }
 
 /// One machine with its steps.
@@ -278,6 +291,11 @@ impl StepView {
         })
     }
 
+    /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, or `image`.
+    pub fn proto(&self) -> &'static str {
+        self.proto
+    }
+
     /// In one line.
     pub fn words(&self) -> String {
         let parts = [Some(self.proto), Some(self.what), self.reason, self.file.as_deref()];
@@ -291,6 +309,8 @@ fn rfc3339(at: SystemTime) -> String {
 
 /// Machines in one list.
 const MAX_LISTED: usize = 1000;
+/// Machines that are looked at for findings.
+const DIAGNOSED: usize = 500;
 /// Machines whose transfers are compared.
 const COMPARED: usize = 200;
 /// Fewer transfers than this say nothing of what is usual.

@@ -31,6 +31,7 @@ use tracing::{debug, warn};
 use crate::api::views::StepView;
 use crate::api::{self, metrics};
 use crate::config::Status;
+use crate::page;
 use crate::services::Services;
 
 /// Listens for operators.
@@ -137,11 +138,24 @@ impl StatusListener {
                     json(StatusCode::SERVICE_UNAVAILABLE, "{\"error\":\"too many event streams\"}".into())
                 }
             },
+            (true, path) if let Some(part) = self.part(path, uri.query()) => {
+                let mut response = text(part.body);
+                *response.status_mut() = part.status;
+                let headers = response.headers_mut();
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(part.content_type));
+                headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+                response
+            }
             _ => {
                 let told = api::answer(&self.services, method, uri.path(), uri.query()).await;
                 json(told.status, told.body)
             }
         }
+    }
+
+    fn part(&self, path: &str, query: Option<&str>) -> Option<page::Part> {
+        let search = api::asked_for(query, "search").unwrap_or_default();
+        page::part(&self.services, path, &search)
     }
 
     /// Whether the request carries the token. Compared as a whole, whatever its first bytes are.
@@ -212,6 +226,8 @@ fn acceptor(certificate: &Path, key: &Path) -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
+/// The page runs its own script alone; its bars are placed by their style.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 const MAX_CONNECTIONS: usize = 256;
 /// Event streams at a time.
 const MAX_STREAMS: usize = 64;
