@@ -1,5 +1,6 @@
 //! `make demo`: a private network with a DHCP server that knows nothing of booting, netbootd on its built-in default beside it,
-//! two PCs that boot a Linux payload, one by TFTP, one by HTTP, and a Mac that finds, chooses and reads its image.
+//! two PCs that boot a Linux payload, one by TFTP, one by HTTP, and a Mac that finds, chooses and reads its image; then a
+//! PC that fails, and what netbootd says of it.
 //!
 //! `DEMO_KEEP=1` keeps the network and netbootd running afterwards.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it is a show
@@ -41,7 +42,8 @@ fn main() -> ExitCode {
     wait_until_it_serves(&lab);
     let booted = boot(&lab, "a PC with UEFI, by PXE and TFTP", Firmware::UefiPxe)
         && boot(&lab, "a PC with UEFI, by HTTP boot", Firmware::UefiHttp)
-        && boot_mac(&mut lab);
+        && boot_mac(&mut lab)
+        && fails(&lab, &state);
     if booted && std::env::var_os("DEMO_KEEP").is_some() {
         keep(&mut server, &root);
     }
@@ -107,6 +109,26 @@ fn boot_mac(lab: &mut Lab) -> bool {
     let booted = command.args(["en0", "boot"]).stdin(Stdio::null()).status();
     booted.is_ok_and(|status| status.success())
 }
+
+/// A PC with BIOS, for which the image has no boot program: what netbootd says of it.
+fn fails(lab: &Lab, state: &Path) -> bool {
+    println!("\nswitched on: a PC with BIOS, for which nothing was put into the image");
+    let netbootd = netbootd::program();
+    let mut probe = lab.command("mac", &netbootd);
+    probe.args(["probe", "pxe", "--iface", "en0", "--mac", FAILING, "--arch", "x86-bios", "--timeout", "2"]);
+    // The address server answers it as well; netbootd does not.
+    let _ = probe.output();
+    println!("netbootd status {FAILING} says:");
+    let mut status = lab.command("server", &netbootd);
+    let told = status.args(["status", FAILING, "--state-dir"]).arg(state).output();
+    let text = told.map(|told| String::from_utf8_lossy(&told.stdout).into_owned()).unwrap_or_default();
+    print!("{text}");
+    println!("the same on the status page: http://127.0.0.1:9167/machines/{FAILING}, on netbootd's host");
+    text.contains("no-boot-file: ") && text.contains("  -> ")
+}
+
+/// A machine that is made to fail.
+const FAILING: &str = "02:00:00:00:00:07";
 
 fn keep(server: &mut std::process::Child, root: &Path) {
     println!("\nnetbootd keeps serving {}; end it with Ctrl-C", root.display());

@@ -1,0 +1,78 @@
+//! The status page in a real browser, while machines boot.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::fs;
+use std::process::Stdio;
+
+use netbootd_tests::browser::Browser;
+use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::{Lab, Netbootd};
+
+const PAGE: &str = "http://127.0.0.1:9167/";
+const MAC: &str = "52:54:00:4c:01:01";
+const REFUSED: &str = "52:54:00:4c:01:02";
+
+#[test]
+fn the_page_follows_machines_while_they_boot() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    fs::write(root.join("boot.img"), vec![0x5a; 60_000_000]).unwrap();
+    fs::write(root.join("menu.efi"), vec![0x5a; 3000]).unwrap();
+    fs::write(lab.folder().join("devices.csv"), format!("name,mac,image\nworkshop-7,{MAC},none\n")).unwrap();
+    let rules = format!(
+        "[policy]\nunknown-machines = \"refuse\"\n[devices]\nfile = \"devices.csv\"\n\
+         [[rule]]\nname = \"menu\"\nmatch = {{ mac = \"{MAC}\" }}\naction.boot = {{ file = \"menu.efi\" }}\n[[rule]]\nname = \"site\"\naction = \"directories\"\n"
+    );
+    let _netbootd = Netbootd::start(&lab, &root, &rules);
+    let browser = Browser::start(&lab, "server", 1200, 900);
+    browser.open(PAGE);
+    browser.wait_for("return document.body.innerText.includes('Switch a machine on')");
+    browser.keep_picture("empty");
+    // A machine boots and its file comes slowly: the bar moves by itself.
+    let probe = |words: &[&str]| {
+        let mut command = lab.command("client", &program());
+        command.arg("probe").args(words).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    assert!(probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]).wait().unwrap().success());
+    let mut slow = probe(&["tftp", SERVER, "boot.img", "--block-size", "64", "--window-size", "1"]);
+    let bar = "const bar = document.querySelector('progress'); return bar ? String(bar.value || '') : ''";
+    let first = browser.wait_for(bar);
+    browser.keep_picture("booting");
+    let moved = format!(
+        "const bar = document.querySelector('progress'); return !!bar && bar.value > {}",
+        first.as_str().unwrap()
+    );
+    browser.wait_for(&moved);
+    // A machine that is refused has its finding, with the cure, without a reload.
+    browser.run("window.mark = 1");
+    probe(&["pxe", SERVER, "--mac", REFUSED, "--timeout", "1"]).wait().unwrap();
+    browser.wait_for(
+        "return document.querySelector('.finding')?.innerText.includes('unknown-machine') === true",
+    );
+    assert_eq!(browser.run("return window.mark"), 1, "the page was not loaded anew");
+    slow.kill().unwrap();
+    slow.wait().unwrap();
+    browser.keep_picture("finding");
+    // Search, then one machine's own page with its strip.
+    browser.type_into("input[type=search]", "4c:01:02\u{e007}");
+    browser.wait_for(
+        "return document.querySelectorAll('tbody tr').length === 1 && location.search.includes('4c')",
+    );
+    browser.type_into("input[type=search]", "\u{e009}a\u{e000}nobody\u{e007}");
+    browser.wait_for("return document.body.innerText.includes('No machine heard of lately')");
+    browser.open(&format!("{PAGE}machines/{MAC}"));
+    browser.wait_for("return document.querySelectorAll('.strip span').length > 0");
+    browser.keep_picture("machine");
+    // Nothing comes from elsewhere, nothing is refused, and a narrow screen needs no sideways scrolling.
+    let foreign = "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('http://127.0.0.1:9167/')).length";
+    assert_eq!(browser.run(foreign), 0);
+    drop(browser);
+    let phone = Browser::start(&lab, "server", 500, 800);
+    phone.open(PAGE);
+    phone.wait_for("return document.body.innerText.includes('Machines')");
+    assert_eq!(phone.run("return document.documentElement.scrollWidth <= window.innerWidth"), true);
+    phone.keep_picture("phone");
+}
