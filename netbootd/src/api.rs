@@ -184,3 +184,41 @@ fn problem(status: StatusCode, error: String) -> Told {
 
 /// Machines in one list, unless more or fewer are asked for.
 const MAX_LISTED: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::services::Snapshot;
+
+    #[tokio::test]
+    async fn every_documented_path_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("[boot]\nroot = {:?}\n", folder.path().display().to_string());
+        let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
+        let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
+        let document: Value = serde_json::from_str(include_str!("api/openapi.json")).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let elsewhere = ["/events", "/metrics"];
+        for (path, methods) in paths.iter().filter(|(path, _)| !elsewhere.contains(&path.as_str())) {
+            let filled = path.replace("{mac}", "02:00:00:00:00:01").replace("{word}", "approve");
+            let filled = filled.replace("{deployment}", "any");
+            for (method, described) in methods.as_object().unwrap() {
+                let method: Method = method.to_uppercase().parse().unwrap();
+                let told = answer(&services, &method, &filled, None).await;
+                assert!(!told.body.contains("there is no"), "{method} {path}: {}", told.body);
+                let status = told.status.as_u16().to_string();
+                assert!(
+                    described["responses"][&status].is_object(),
+                    "{method} {path}: {status} {}",
+                    told.body
+                );
+                assert_eq!(described["security"].is_array(), method != Method::GET, "{method} {path}");
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -136,6 +137,26 @@ fn metrics_are_what_prometheus_wants() {
     let said =
         String::from_utf8_lossy(&checked.stderr).into_owned() + &String::from_utf8_lossy(&checked.stdout);
     assert!(checked.status.success() && said.is_empty(), "{said}");
+}
+
+/// What Prometheus and Grafana are given names metrics that there are, and rules that Prometheus takes.
+#[test]
+fn rules_and_dashboard_use_metrics_that_exist() {
+    let site = Site::new("");
+    let (text, _) = site.curl(&["http://127.0.0.1:9167/metrics"]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pkg/monitoring");
+    for file in ["netbootd.rules.yml", "grafana-dashboard.json"] {
+        let content = fs::read_to_string(folder.join(file)).unwrap();
+        let words = content.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let used: Vec<&str> = words.filter(|word| word.starts_with("netbootd_")).collect();
+        assert!(used.len() > 5);
+        for name in used {
+            assert!(text.contains(&format!("# TYPE {name} ")), "{file}: {name}");
+        }
+    }
+    let rules = folder.join("netbootd.rules.yml").display().to_string();
+    let checked = site.lab.run("server", &["promtool", "check", "rules", &rules]);
+    assert!(checked.status.success());
 }
 
 #[test]
