@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use pxe_policy::option250::{WdsOptions, WdsTag};
 use pxe_policy::{ArchType, BootRequest, Class, MAX_ARCH_TYPES, Reason, SystemUuid};
 
 use super::{Packet, option};
@@ -66,10 +67,18 @@ pub fn boot_request(packet: &Packet, arrival: &Arrival<'_>) -> Result<BootReques
     Ok(request)
 }
 
-/// Option 93 as a list; an odd last byte is left out.
+/// Option 93 as a list; an odd last byte is left out. A boot program of Windows that leaves it out has found the architecture by itself and
+/// says it in option 250.
 fn archs(packet: &Packet) -> Vec<ArchType> {
     let pairs = packet.all(option::ARCH).flat_map(|value| value.chunks_exact(2));
-    pairs.take(MAX_ARCH_TYPES).map(|pair| ArchType(u16::from_be_bytes([pair[0], pair[1]]))).collect()
+    let said: Vec<ArchType> =
+        pairs.take(MAX_ARCH_TYPES).map(|pair| ArchType(u16::from_be_bytes([pair[0], pair[1]]))).collect();
+    if !said.is_empty() {
+        return said;
+    }
+    let found = packet.first(option::WDS).and_then(|value| WdsOptions::parse(value).ok());
+    let found = found.and_then(|options| options.first(WdsTag::ARCHITECTURE)?.try_into().ok());
+    found.map(|arch| ArchType(u16::from_be_bytes(arch))).into_iter().collect()
 }
 
 /// iPXE sends its user class bare; others send it as RFC 3004 says, each class behind its length.
@@ -86,4 +95,31 @@ fn is_ipxe(value: &[u8]) -> bool {
         rest = after;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use dhcproto::v4::Message;
+
+    use super::*;
+    use crate::dhcp::question::request_bytes;
+    use crate::dhcp::testing::{broadcast, lan};
+
+    fn asked(options: &[(u8, &[u8])]) -> Result<BootRequest, Reason> {
+        let none = Ipv4Addr::UNSPECIFIED;
+        let header = Message::new_with_id(1, none, none, none, none, &[2, 0, 0, 0, 0, 1]);
+        let common: [(u8, &[u8]); 2] = [(option::MESSAGE_TYPE, &[3]), (option::VENDOR_CLASS, b"PXEClient")];
+        let bytes = request_bytes(&header, common.into_iter().chain(options.iter().copied()));
+        boot_request(&Packet::parse(&bytes).unwrap(), &broadcast(&lan()))
+    }
+
+    #[test]
+    fn a_boot_program_may_say_the_architecture_that_it_found() {
+        let wds: &[u8] = &[12, 1, 0, 13, 2, 8, 0, 1, 2, 0, 7, 14, 1, 0, 255];
+        assert_eq!(asked(&[(option::WDS, wds)]).unwrap().archs, [ArchType(7)]);
+        assert_eq!(asked(&[(option::WDS, wds), (option::ARCH, &[0, 0])]).unwrap().archs, [ArchType(0)]);
+        for broken in [&[1, 2, 0][..], &[1, 1, 7, 255], &[255], &[]] {
+            assert_eq!(asked(&[(option::WDS, broken)]), Err(Reason::NoArchitecture), "{broken:?}");
+        }
+    }
 }
