@@ -4,6 +4,7 @@ pub mod metrics;
 pub mod views;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bsdp::Binding;
 use hyper::{Method, StatusCode};
@@ -73,6 +74,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
             Ok(None) => problem(StatusCode::NOT_FOUND, format!("{mac} was not heard of lately")),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
+        ("GET", ["devices", mac, "history"]) => history(services, mac).await,
         ("GET", ["transfers"]) => told(&views::transfers(services)),
         ("GET", ["images"]) => told(&services.snapshot.load().files.images()),
         ("GET", ["bindings"]) => {
@@ -145,6 +147,21 @@ fn asked(mac: &str, uuid: &str, arch: &str, class: &str) -> Result<BootRequest, 
     let mac = mac.parse().map_err(|error| words(&error))?;
     let arch = arch.parse().map_err(|error| words(&error))?;
     Ok(request(mac, uuid, arch, class.parse()?))
+}
+
+/// A machine's steps of the last days. Reads the disk.
+async fn history(services: &Arc<Services>, mac: &str) -> Told {
+    let mac = match mac.parse::<MacAddr>() {
+        Ok(mac) => mac,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    let asked = Arc::clone(services);
+    let read = tokio::task::spawn_blocking(move || asked.history.of(mac, SystemTime::now()));
+    match read.await {
+        Ok(Ok(steps)) => told(&steps),
+        Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
 }
 
 async fn clear(services: &Services, mac: &str, deployment: &str) -> Told {

@@ -12,13 +12,15 @@ pub mod nbi;
 pub mod pending;
 pub mod status;
 mod table;
+pub mod watch;
 
 use std::fmt;
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use pxe_policy::{ArchType, MacAddr, SystemUuid};
 
 use crate::config::{Config, Findings};
@@ -43,6 +45,8 @@ enum Command {
     Reload(SiteArgs),
     /// Show the running server and its machines, or one machine's steps and what is wrong with its last boot.
     Status(status::StatusArgs),
+    /// Show each machine's steps as they happen, until it is ended.
+    Watch(watch::WatchArgs),
     /// What each Mac chose.
     #[command(subcommand)]
     Bindings(bindings::BindingsCommand),
@@ -61,6 +65,11 @@ enum Command {
     /// Machines.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// Print what a shell completes netbootd's words by.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// The image store.
     Image(image::ImageArgs),
     /// NetBoot image folders.
@@ -214,6 +223,13 @@ pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::Completions { shell } => {
+            let mut words = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "netbootd", &mut words);
+            let _ = std::io::stdout().write_all(&words); // nobody reads any more otherwise
+            Ok(())
+        }
+        Command::Watch(args) => watch::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Reload(args) => client::reload(&args),
         Command::Bindings(command) => bindings::run(&command),

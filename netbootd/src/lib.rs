@@ -17,6 +17,7 @@ pub mod directory;
 pub mod event;
 pub mod fetch;
 pub mod files;
+pub mod history;
 pub mod leases;
 pub mod ledger;
 pub mod listen;

@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod dhcp;
+mod events;
 pub mod http;
 pub mod pxe;
 pub mod status;

@@ -16,14 +16,12 @@ use tracing::{error, info, warn};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::address_server::{self, AddressServer};
-use crate::approvals::Approvals;
 use crate::cli::{Failure, ServeArgs, chosen_config, with_causes};
 use crate::config::{Config, LogFormat, Mode, Ports, Severity};
 use crate::console;
 use crate::directory::kerberos;
 use crate::event::CmTrace;
 use crate::files::Images;
-use crate::ledger::LedgerStore;
 use crate::listen::control::ControlListener;
 use crate::listen::dhcp::DhcpListener;
 use crate::listen::http::HttpListener;
@@ -106,9 +104,8 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
     let images = Some(Arc::new(images));
     let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?;
-    let ledger = LedgerStore::open(Arc::clone(&state)).map_err(|error| unusable(&error))?;
-    let approvals = Approvals::open(state).map_err(|error| unusable(&error))?;
-    let mut services = Services::new(snapshot, ledger, approvals).with_netboot(netboot);
+    let services = Services::open(snapshot, state).map_err(|error| unusable(&error))?;
+    let mut services = services.with_netboot(netboot);
     (services.source, services.images) = (source, images);
     let services = Arc::new(services);
     let mut tasks = JoinSet::new();

@@ -20,11 +20,13 @@ use crate::dhcp::boot_info::BootService;
 use crate::directory::{Directories, Identity};
 use crate::event::{Answered, Recorder};
 use crate::files::{Files, Images};
+use crate::history::History;
 use crate::ledger::{LedgerStore, now};
 use crate::machines::Machines;
 use crate::netboot_server::NetbootServer;
 use crate::relay::Relay;
 use crate::reload::ConfigSource;
+use crate::state::State;
 use crate::timeline::Timelines;
 
 /// What every listener shares.
@@ -50,6 +52,8 @@ pub struct Services {
     pub recorder: Recorder,
     /// What happened to each machine.
     pub timelines: Timelines,
+    /// What happened to each machine in the last days, on the disk.
+    pub history: History,
     /// The certificates that netbootd depends on.
     pub certificates: Certificates,
     /// When it was started.
@@ -96,16 +100,17 @@ impl Snapshot {
 }
 
 impl Services {
-    /// With nothing seen yet.
-    pub fn new(snapshot: Snapshot, ledger: LedgerStore, approvals: Approvals) -> Self {
-        Services {
+    /// With what the state file remembers.
+    pub fn open(snapshot: Snapshot, state: Arc<State>) -> Result<Self, redb::Error> {
+        Ok(Services {
             relay: Relay::new(&snapshot.config.server.state_dir),
             snapshot: ArcSwap::from_pointee(snapshot),
             machines: Machines::default(),
             netboot: None,
             images: None,
-            ledger,
-            approvals,
+            ledger: LedgerStore::open(Arc::clone(&state))?,
+            history: History::open(Arc::clone(&state))?,
+            approvals: Approvals::open(state)?,
             source: ConfigSource::default(),
             recorder: Recorder::new(),
             timelines: Timelines::default(),
@@ -113,16 +118,15 @@ impl Services {
             started: Instant::now(),
             shutdown: CancellationToken::new(),
             gate: Arc::new(Semaphore::new(MAX_WAITING)),
-        }
+        })
     }
 
     /// With a state file that goes at once.
     #[cfg(test)]
     pub(crate) fn in_memory(snapshot: Snapshot) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let state = Arc::new(crate::state::State::open(folder.path()).unwrap());
-        let ledger = LedgerStore::open(Arc::clone(&state)).unwrap();
-        Services::new(snapshot, ledger, Approvals::open(state).unwrap())
+        let state = Arc::new(State::open(folder.path()).unwrap());
+        Services::open(snapshot, state).unwrap()
     }
 
     /// Answers Macs as well.

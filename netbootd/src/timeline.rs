@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pxe_policy::{MacAddr, SystemUuid};
 use tokio::sync::broadcast::Receiver;
@@ -58,15 +58,33 @@ pub struct Transfer {
     pub bytes: u64,
 }
 
-/// Takes up every event until shutdown.
+/// Takes up every event until shutdown, and writes the steps to the disk in batches.
 pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
+    let mut lines = Vec::new();
+    let mut flush = tokio::time::interval(FLUSH_EVERY);
     loop {
         let recorded = tokio::select! {
             recorded = watcher.recv() => recorded,
-            () = services.shutdown.cancelled() => return,
+            _ = flush.tick() => {
+                if !lines.is_empty() {
+                    services.history.write(std::mem::take(&mut lines), SystemTime::now()).await;
+                }
+                continue;
+            }
+            () = services.shutdown.cancelled() => {
+                services.history.write(lines, SystemTime::now()).await;
+                return;
+            }
         };
         match recorded {
-            Ok(recorded) => services.timelines.take(&recorded),
+            Ok(recorded) => {
+                let Some(mac) = services.timelines.take(&recorded) else { continue };
+                if lines.len() < MAX_BATCH {
+                    lines.extend(services.history.line(mac, &recorded));
+                } else {
+                    services.timelines.with(|inner| inner.lost += 1);
+                }
+            }
             Err(RecvError::Lagged(lost)) => services.timelines.with(|inner| inner.lost += lost),
             Err(RecvError::Closed) => return,
         }
@@ -74,9 +92,9 @@ pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>
 }
 
 impl Timelines {
-    /// Takes up one event.
-    pub fn take(&self, recorded: &Arc<Recorded>) {
-        self.with(|inner| inner.take(recorded));
+    /// Takes up one event; gives whose step it is.
+    pub fn take(&self, recorded: &Arc<Recorded>) -> Option<MacAddr> {
+        self.with(|inner| inner.take(recorded))
     }
 
     /// One machine's steps.
@@ -117,7 +135,7 @@ impl Timelines {
 }
 
 impl Inner {
-    fn take(&mut self, recorded: &Arc<Recorded>) {
+    fn take(&mut self, recorded: &Arc<Recorded>) -> Option<MacAddr> {
         let mac = match &recorded.event {
             Event::Decided(decided) => decided.mac,
             Event::MacAnswered(answered) => Some(answered.mac),
@@ -142,7 +160,7 @@ impl Inner {
             Event::FileRefused(refused) => refused.mac,
             Event::ImageFolderRead(_) | Event::ImageTaken(_) => None,
         };
-        let Some(mac) = mac else { return };
+        let mac = mac?;
         let timeline = self.touch(mac);
         if let Event::Decided(decided) = &recorded.event {
             timeline.uuid = decided.uuid.or(timeline.uuid);
@@ -152,6 +170,7 @@ impl Inner {
             timeline.steps.pop_front();
         }
         timeline.steps.push_back(Arc::clone(recorded));
+        Some(mac)
     }
 
     fn touch(&mut self, mac: MacAddr) -> &mut Timeline {
@@ -182,11 +201,12 @@ pub const MAX_MACHINES: usize = 10_000;
 /// A boot has about twenty; a few boots are worth comparing.
 pub const MAX_STEPS: usize = 48;
 const MAX_TRANSFERS: usize = 20_000;
+/// Steps go to the disk this often, at most so many at once.
+const FLUSH_EVERY: Duration = Duration::from_secs(2);
+const MAX_BATCH: usize = 2000;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::diagnosis::testing::{completed, offer, refused, started, step};
 

@@ -7,10 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bench::in_turns;
-use netbootd::approvals::Approvals;
 use netbootd::config::Config;
 use netbootd::directory::Identity;
-use netbootd::ledger::LedgerStore;
 use netbootd::services::{Services, Snapshot};
 use netbootd::state::State;
 use netbootd::what_if::request;
@@ -58,9 +56,8 @@ fn services(folder: &Path, devices: u32) -> Services {
     let (config, _) = Config::parse(&text, &root.join("netbootd.toml"), None)
         .unwrap_or_else(|findings| panic!("{findings}"));
     let state = Arc::new(State::open(&root.join("state")).expect("a state file can be made"));
-    let ledger = LedgerStore::open(Arc::clone(&state)).expect("a ledger can be made");
-    let approvals = Approvals::open(state).expect("approvals can be made");
-    Services::new(Snapshot::new(config, None).unwrap_or_else(|error| panic!("{error}")), ledger, approvals)
+    let snapshot = Snapshot::new(config, None).unwrap_or_else(|error| panic!("{error}"));
+    Services::open(snapshot, state).expect("a state file can be used")
 }
 
 fn mac(n: u32) -> MacAddr {

@@ -4,7 +4,8 @@ use std::io;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Method, Request};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
@@ -32,42 +33,11 @@ pub(super) fn config_of(site: &SiteArgs) -> Result<Config, Failure> {
 
 /// The answer's JSON; None when no netbootd runs there.
 pub(super) fn ask(config: &Config, method: Method, path: &str) -> Result<Option<String>, Failure> {
-    let socket = socket_path(&config.server.state_dir);
     crate::probe::block_on(async {
-        let stream = match UnixStream::connect(&socket).await {
-            Ok(stream) => stream,
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
-            {
-                return Ok(None);
-            }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(Failure::Permission(format!(
-                    "no permission for {}: run as root",
-                    socket.display()
-                )));
-            }
-            Err(error) => {
-                return Err(Failure::NoAnswer(format!("cannot reach {}: {error}", socket.display())));
-            }
-        };
-        let broken =
-            |error: &dyn std::fmt::Display| Failure::NoAnswer(format!("netbootd does not answer: {error}"));
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| broken(&error))?;
-        let running = tokio::spawn(connection);
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "netbootd")
-            .body(Empty::<Bytes>::new());
-        let request = request.map_err(|error| Failure::Bug(error.to_string()))?;
-        let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+        let Some(response) = send(config, method, path).await? else { return Ok(None) };
         let status = response.status();
-        let body =
-            Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|error| broken(&error))?;
-        running.abort();
+        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+        let body = body.map_err(|error| broken(&error))?;
         let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
         if status.is_success() {
             return Ok(Some(text));
@@ -75,6 +45,57 @@ pub(super) fn ask(config: &Config, method: Method, path: &str) -> Result<Option<
         let problem: Result<Problem, _> = serde_json::from_str(&text);
         Err(Failure::NoAnswer(problem.map_or(text, |problem| problem.error)))
     })
+}
+
+/// Hands over each line of an answer as it comes, until the server ends it or `take` wants no more; None when no netbootd runs there.
+pub(super) fn follow(
+    config: &Config,
+    path: &str,
+    mut take: impl FnMut(&str) -> bool,
+) -> Result<Option<()>, Failure> {
+    crate::probe::block_on(async {
+        let Some(response) = send(config, Method::GET, path).await? else { return Ok(None) };
+        let (mut body, mut text) = (response.into_body(), String::new());
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| broken(&error))?;
+            let Ok(bytes) = frame.into_data() else { continue };
+            text.push_str(&String::from_utf8_lossy(&bytes));
+            while let Some((line, rest)) = text.split_once('\n') {
+                if !take(line) {
+                    return Ok(Some(()));
+                }
+                text = rest.to_owned();
+            }
+        }
+        Ok(Some(()))
+    })
+}
+
+async fn send(config: &Config, method: Method, path: &str) -> Result<Option<Response<Incoming>>, Failure> {
+    let socket = socket_path(&config.server.state_dir);
+    let stream = match UnixStream::connect(&socket).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let socket = socket.display();
+            return Err(Failure::Permission(format!("no permission for {socket}: run as root")));
+        }
+        Err(error) => return Err(Failure::NoAnswer(format!("cannot reach {}: {error}", socket.display()))),
+    };
+    let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = shaken.map_err(|error| broken(&error))?;
+    // It ends with the answer, or with the runtime.
+    tokio::spawn(connection);
+    let request =
+        Request::builder().method(method).uri(path).header("host", "netbootd").body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| Failure::Bug(error.to_string()))?;
+    sender.send_request(request).await.map(Some).map_err(|error| broken(&error))
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Failure {
+    Failure::NoAnswer(format!("netbootd does not answer: {error}"))
 }
 
 /// `netbootd reload`.

@@ -10,10 +10,8 @@ use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
 use super::client::{ask, config_of};
 use super::{Failure, MachineArgs, SiteArgs};
-use crate::approvals::Approvals;
 use crate::config::Config;
 use crate::files::Images;
-use crate::ledger::LedgerStore;
 use crate::probe::block_on;
 use crate::services::{Services, Snapshot};
 use crate::smspxe;
@@ -94,12 +92,10 @@ fn alone(config: Config, args: &ExplainArgs) -> Result<String, Failure> {
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
     crate::serve::prepare_kerberos(&config);
     let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| unusable(&error))?);
-    let ledger = LedgerStore::open(Arc::clone(&state)).map_err(|error| unusable(&error))?;
-    let approvals = Approvals::open(state).map_err(|error| unusable(&error))?;
     let store = Store::open(&config.store_folder(), config.store.limits);
     let images = store.and_then(|store| Images::open(store, None)).map_err(|error| unusable(&error))?;
     let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::Unusable)?;
-    let services = Services::new(snapshot, ledger, approvals);
+    let services = Services::open(snapshot, state).map_err(|error| unusable(&error))?;
     let request = request(args.mac, args.uuid, args.arch, args.class);
     block_on(async { Ok(explained(&services, &request).await) })
 }

@@ -17,6 +17,9 @@ pub struct StatusArgs {
     who: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
+    /// The machine's steps of the last seven days, instead of its last ones.
+    #[arg(long, requires = "who")]
+    history: bool,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -28,6 +31,10 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let one = args.who.as_ref().and_then(|who| who.parse::<pxe_policy::MacAddr>().ok());
     let text = match (&one, &args.who) {
+        (Some(mac), _) if args.history => {
+            let steps = answer(&config, &format!("/devices/{mac}/history"))?;
+            if args.json { pretty(&steps)? } else { steps_of(&steps) }
+        }
         (Some(mac), _) => {
             let timeline = answer(&config, &format!("/devices/{mac}"))?;
             if args.json { pretty(&timeline)? } else { rendered(&timeline) }
@@ -49,11 +56,15 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
 }
 
 fn answer(config: &Config, path: &str) -> Result<Value, Failure> {
-    let text = ask(config, Method::GET, path)?.ok_or_else(|| {
-        let folder = config.server.state_dir.display();
-        Failure::NoAnswer(format!("no netbootd runs that keeps its state in {folder}"))
-    })?;
+    let text = ask(config, Method::GET, path)?.ok_or_else(|| nobody_runs(config))?;
     serde_json::from_str(&text).map_err(|error| Failure::NoAnswer(error.to_string()))
+}
+
+pub(super) fn nobody_runs(config: &Config) -> Failure {
+    Failure::NoAnswer(format!(
+        "no netbootd runs that keeps its state in {}",
+        config.server.state_dir.display()
+    ))
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
@@ -120,17 +131,7 @@ fn listed(devices: &[DeviceView]) -> String {
 /// One machine: its steps, what is wrong, and what to do.
 fn rendered(timeline: &Value) -> String {
     let mut text = format!("{} {}\n", shown(&timeline["mac"]), shown(&timeline["name"]));
-    for step in timeline["steps"].as_array().into_iter().flatten() {
-        let mut line =
-            format!("  {}  {} {}", shown(&step["at"]), shown(&step["proto"]), shown(&step["what"]));
-        for name in ["reason", "file", "negotiated", "bytes", "resends", "seconds", "detail"] {
-            if !step[name].is_null() {
-                line.push_str(&format!("  {name}={}", shown(&step[name])));
-            }
-        }
-        text.push_str(&line);
-        text.push('\n');
-    }
+    text.push_str(&steps_of(&timeline["steps"]));
     let finding = &timeline["finding"];
     if finding.is_null() {
         text.push_str("nothing is wrong with its last boot, as far as it went\n");
@@ -142,6 +143,21 @@ fn rendered(timeline: &Value) -> String {
     }
     text.push_str(&format!("  -> {}\n", shown(&finding["cure"])));
     text
+}
+
+fn steps_of(steps: &Value) -> String {
+    steps.as_array().into_iter().flatten().map(|step| step_line(step) + "\n").collect()
+}
+
+/// One step: when, what, and everything that is known of it.
+pub(super) fn step_line(step: &Value) -> String {
+    let mut line = format!("  {}  {} {}", shown(&step["at"]), shown(&step["proto"]), shown(&step["what"]));
+    for name in ["reason", "file", "negotiated", "bytes", "resends", "seconds", "detail"] {
+        if !step[name].is_null() {
+            line.push_str(&format!("  {name}={}", shown(&step[name])));
+        }
+    }
+    line
 }
 
 fn shown(value: &Value) -> String {

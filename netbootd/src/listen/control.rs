@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
@@ -17,8 +18,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
+use super::events;
 use crate::api;
 use crate::services::Services;
 
@@ -50,6 +53,7 @@ impl ControlListener {
 
     /// Serves until shutdown.
     pub async fn run(self) {
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -57,7 +61,7 @@ impl ControlListener {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    tokio::spawn(serve_connection(Arc::clone(&self.services), stream));
+                    tokio::spawn(serve_connection(Arc::clone(&self.services), Arc::clone(&streams), stream));
                 }
                 Err(error) => {
                     warn!(%error, "accepting on the control socket failed");
@@ -70,20 +74,11 @@ impl ControlListener {
     }
 }
 
-async fn serve_connection(services: Arc<Services>, stream: UnixStream) {
-    let asked = Arc::clone(&services);
+async fn serve_connection(services: Arc<Services>, streams: Arc<Semaphore>, stream: UnixStream) {
+    let (asked, places) = (Arc::clone(&services), Arc::clone(&streams));
     let service = service_fn(move |request: Request<Incoming>| {
-        let services = Arc::clone(&asked);
-        async move {
-            let told = {
-                let uri = request.uri();
-                api::answer(&services, request.method(), uri.path(), uri.query()).await
-            };
-            let mut response = Response::new(Full::new(Bytes::from(told.body)));
-            *response.status_mut() = told.status;
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            Ok::<_, Infallible>(response)
-        }
+        let (services, places) = (Arc::clone(&asked), Arc::clone(&places));
+        async move { Ok::<_, Infallible>(answer(&services, places, &request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -97,5 +92,25 @@ async fn serve_connection(services: Arc<Services>, stream: UnixStream) {
     }
 }
 
+async fn answer(
+    services: &Arc<Services>,
+    streams: Arc<Semaphore>,
+    request: &Request<Incoming>,
+) -> Response<BoxBody<Bytes, Infallible>> {
+    let uri = request.uri();
+    if uri.path() == "/events"
+        && let Ok(place) = streams.try_acquire_owned()
+    {
+        return events::response(services, place);
+    }
+    let told = api::answer(services, request.method(), uri.path(), uri.query()).await;
+    let mut response = Response::new(Full::new(Bytes::from(told.body)).boxed());
+    *response.status_mut() = told.status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Event streams at a time.
+const MAX_STREAMS: usize = 16;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);

@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,12 +22,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use crate::api::views::StepView;
+use super::events;
 use crate::api::{self, metrics};
 use crate::config::Status;
 use crate::page;
@@ -133,7 +131,7 @@ impl StatusListener {
                 response
             }
             (true, "/events") => match Arc::clone(&self.streams).try_acquire_owned() {
-                Ok(place) => self.events(place),
+                Ok(place) => events::response(&self.services, place),
                 Err(_) => {
                     json(StatusCode::SERVICE_UNAVAILABLE, "{\"error\":\"too many event streams\"}".into())
                 }
@@ -166,32 +164,6 @@ impl StatusListener {
         let wanted = token.reveal();
         let differs = sent.bytes().zip(wanted.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
         sent.len() == wanted.len() && differs == 0
-    }
-
-    /// Server-sent events (WHATWG HTML §9.2): one for each step.
-    fn events(&self, place: OwnedSemaphorePermit) -> Response<BoxBody<Bytes, Infallible>> {
-        let watcher = self.services.recorder.watch();
-        let steps = stream::unfold((watcher, place), |(mut watcher, place)| async move {
-            loop {
-                let line = match tokio::time::timeout(KEEP_ALIVE, watcher.recv()).await {
-                    Err(_) => ": still here\n\n".to_owned(),
-                    Ok(Err(RecvError::Closed)) => return None,
-                    Ok(Err(RecvError::Lagged(lost))) => format!("event: lost\ndata: {lost}\n\n"),
-                    Ok(Ok(recorded)) => {
-                        match StepView::of(&recorded).map(|step| serde_json::to_string(&step)) {
-                            Some(Ok(json)) => format!("event: step\ndata: {json}\n\n"),
-                            _ => continue,
-                        }
-                    }
-                };
-                return Some((Ok(Frame::data(Bytes::from(line))), (watcher, place)));
-            }
-        });
-        let mut response = Response::new(BodyExt::boxed(StreamBody::new(steps)));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
     }
 }
 
@@ -233,5 +205,3 @@ const MAX_CONNECTIONS: usize = 256;
 const MAX_STREAMS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
-/// A stream says that it is there this often.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -1,0 +1,130 @@
+//! What happened to each machine in the last days, on the disk.
+//!
+//! Steps are written in batches beside the boot path, by day, machine and time: old days go as a whole, and a flood of made-up machines
+//! costs what a full day may hold and no more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pxe_policy::MacAddr;
+use redb::{ReadableTableMetadata, TableDefinition};
+use serde_json::Value;
+
+use crate::api::views::StepView;
+use crate::event::Recorded;
+use crate::state::State;
+
+/// The table.
+#[derive(Debug)]
+pub struct History {
+    state: Arc<State>,
+    number: AtomicU64,
+}
+
+/// A step that waits to be written.
+#[derive(Debug)]
+pub struct Line {
+    key: Key,
+    json: String,
+}
+
+/// Day since 1970, machine, milliseconds since 1970, number within the run.
+type Key = (u32, [u8; 6], u64, u64);
+
+const STEPS: TableDefinition<'static, Key, &'static str> = TableDefinition::new("steps");
+
+impl History {
+    /// Opens the table.
+    pub fn open(state: Arc<State>) -> Result<Self, redb::Error> {
+        state.make_table(STEPS)?;
+        Ok(History { state, number: AtomicU64::new(0) })
+    }
+
+    /// A step as it will be written; None for what belongs to no machine.
+    pub fn line(&self, mac: MacAddr, recorded: &Recorded) -> Option<Line> {
+        let json = serde_json::to_string(&StepView::of(recorded)?).ok()?;
+        let at = milliseconds(recorded.at);
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        Some(Line { key: (day(at), mac.octets(), at, number), json })
+    }
+
+    /// Writes steps, and lets go of old days. True once that is on the disk.
+    pub async fn write(&self, lines: Vec<Line>, now: SystemTime) -> bool {
+        let oldest = day(milliseconds(now)).saturating_sub(DAYS - 1);
+        self.state
+            .write(move |transaction| {
+                let mut table = transaction.open_table(STEPS)?;
+                let end = (oldest, [0; 6], 0, 0);
+                table.extract_from_if(..end, |_, _| true)?.try_for_each(|step| step.map(drop))?;
+                let room = MAX_STEPS.saturating_sub(table.len()?);
+                for line in lines.iter().take(usize::try_from(room).unwrap_or(usize::MAX)) {
+                    table.insert(line.key, line.json.as_str())?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// A machine's steps of the last days, oldest first.
+    pub fn of(&self, mac: MacAddr, now: SystemTime) -> Result<Vec<Value>, redb::Error> {
+        let table = self.state.read()?.open_table(STEPS)?;
+        let today = day(milliseconds(now));
+        let mut steps = Vec::new();
+        for day in today.saturating_sub(DAYS - 1)..=today {
+            for step in table.range((day, mac.octets(), 0, 0)..=(day, mac.octets(), u64::MAX, u64::MAX))? {
+                let (_, json) = step?;
+                steps.extend(serde_json::from_str(json.value()).ok());
+            }
+        }
+        Ok(steps)
+    }
+}
+
+fn milliseconds(at: SystemTime) -> u64 {
+    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn day(milliseconds: u64) -> u32 {
+    u32::try_from(milliseconds / 86_400_000).unwrap_or(u32::MAX)
+}
+
+/// Steps are kept this many days, today among them.
+const DAYS: u32 = 7;
+/// Of all machines together: some 100 MB.
+const MAX_STEPS: u64 = 500_000;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::diagnosis::testing::{completed, offer, step};
+
+    const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+    const DAY: u64 = 86_400;
+
+    #[tokio::test]
+    async fn steps_outlive_a_restart_and_go_after_a_week() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || History::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        let at = |day: u64| UNIX_EPOCH + Duration::from_secs(day * DAY + 100);
+        let history = open();
+        let other = MacAddr([2, 0, 0, 0, 0, 2]);
+        let lines = [
+            history.line(MAC, &step(1000 * DAY, offer(MAC))),
+            history.line(other, &step(1000 * DAY + 1, offer(other))),
+            history.line(MAC, &step(1001 * DAY, completed(1, MAC, "boot.efi"))),
+        ];
+        assert!(history.write(lines.into_iter().flatten().collect(), at(1001)).await);
+        drop(history);
+        let history = open();
+        let steps = history.of(MAC, at(1001)).unwrap();
+        let words: Vec<&str> = steps.iter().map(|step| step["what"].as_str().unwrap()).collect();
+        assert_eq!(words, ["offer", "completed"]);
+        assert_eq!(history.of(other, at(1001)).unwrap().len(), 1);
+        assert!(history.write(Vec::new(), at(1007)).await);
+        assert_eq!(history.of(MAC, at(1007)).unwrap().len(), 1, "the first day is gone");
+        assert_eq!(history.of(other, at(1001)).unwrap().len(), 0, "from the disk as well");
+    }
+}
