@@ -69,11 +69,11 @@ impl Responder {
                 let mut buf = [0; 2048];
                 while let Ok((len, from)) = socket.recv_from(&mut buf) {
                     let question = buf[..len].to_vec();
+                    questions.lock().unwrap_or_else(PoisonError::into_inner).push(question.clone());
                     let said = answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     if let Some(answer) = answer(&question, &said) {
                         let _ = socket.send_to(&answer, from); // lost like any other
                     }
-                    questions.lock().unwrap_or_else(PoisonError::into_inner).push(question);
                 }
             });
         });

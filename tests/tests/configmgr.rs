@@ -131,6 +131,8 @@ fn a_running_server_outlives_its_site_and_starts_nothing_required_by_what_is_old
     let running = |cache: &str| {
         let policy = format!("[policy]\ncache = {cache:?}\n");
         let configuration = this.configuration.replace("[policy]\n", &policy);
+        let others = "[configmgr]\ncertificates = \"dc1.nb.test:636\"\n";
+        let configuration = configuration.replace("[configmgr]\n", others);
         Netbootd::start_with(&this.site.lab, &this.site.root, &configuration, &this.kerberos)
     };
     let netbootd = running("0s");
@@ -150,12 +152,12 @@ fn a_running_server_outlives_its_site_and_starts_nothing_required_by_what_is_old
     let deadline = Instant::now() + Duration::from_secs(20);
     let status = loop {
         let status = String::from_utf8(this.asked_of_it(&["status"]).stdout).unwrap();
-        if status.contains("certificate of cm01.nb.test:443") {
+        if status.contains("certificate of dc1.nb.test:636") {
             break status;
         }
         assert!(Instant::now() < deadline, "{status}");
     };
-    has(&status, &["days left: renew it", "directory configmgr: answers"]);
+    has(&status, &["certificate of cm01.nb.test:443", "days left: renew it", "directory configmgr: answers"]);
     let metrics = this.site.lab.run("server", &["curl", "-sS", "http://127.0.0.1:9167/metrics"]);
     let labels = "{part=\"configmgr\",server=\"cm01.nb.test:443\"}";
     let metrics = String::from_utf8(metrics.stdout).unwrap();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
 use netbootd_tests::responder::{BCD, Says, VARIABLES, option};
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, Responder, loaders};
+use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, Responder, boot_program, loaders};
 
 const MAC: &str = "52:54:00:4c:01:01";
 const GUID: &str = "4c4c4544-0042-3510-8053-5254004c0101";
@@ -106,6 +106,20 @@ fn a_machine_is_told_what_the_responder_says_and_fetches_its_files_from_here() {
     assert_eq!(option(&asked[0], 93), Some(&[0, 0][..]));
     assert_eq!(option(&asked[0], 97).map(<[u8]>::len), Some(17));
     assert_eq!(&asked[0][28..34], [0x52, 0x54, 0, 0x4c, 1, 1]);
+    // Its boot program asks once more, in its own words, which reach the responder as they are.
+    let asked = site.lab.inside("client", || {
+        let socket = UdpSocket::bind("10.77.0.50:68").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.send_to(&boot_program::request(), format!("{SERVER}:4011")).unwrap();
+        let mut bytes = [0; 2048];
+        let length = socket.recv(&mut bytes).unwrap();
+        bytes[..length].to_vec()
+    });
+    let reply = asked.join().unwrap();
+    assert_eq!(option(&reply, 252).map(<[u8]>::len), Some(BCD.len() + 1));
+    let asked = site.responder.asked().pop().unwrap();
+    assert_eq!(option(&asked, 250), option(&boot_program::request(), 250));
+    assert_eq!(option(&asked, 93), Some(&[0, 7][..]));
     site.logged(&["ack", "reason=rule", "boot_file=\"SMSBoot"]);
     site.logged(&["no password for PXE", "10.77.0.6"]);
     for (path, bytes) in &files {
