@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
 use crate::wim::WimError;
-use crate::{BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
+use crate::{BootFile, BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
 
 pub use content::import_content;
 pub use disk::{DiskImage, DiskImageError};
@@ -30,7 +30,12 @@ pub struct Import {
     pub labels: BTreeMap<String, String>,
     /// When, in seconds since 1970.
     pub at: u64,
+    /// Says whether a NetBoot set's `NBImageInfo.plist` can be read; None takes any. The store itself knows nothing of property lists.
+    pub check_info: Option<InfoCheck>,
 }
+
+/// Reads an `NBImageInfo.plist`, or says what is wrong with it.
+pub type InfoCheck = fn(list: &BootFile) -> Result<(), String>;
 
 /// An image that was taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +96,14 @@ pub enum IngestError {
     /// A Windows image that boots nothing.
     #[error("{} holds neither a NetBoot set nor Windows' boot files", .0.display())]
     NothingToBoot(PathBuf),
+    /// A NetBoot set whose description says nothing.
+    #[error("{}: {what}", path.display())]
+    Info {
+        /// What was to be taken in.
+        path: PathBuf,
+        /// What is wrong with the property list in it.
+        what: String,
+    },
     /// A disk image that is damaged.
     #[error("{}: {source}", path.display())]
     Disk {
@@ -127,34 +140,48 @@ pub fn import(
         Some("dmg" | "iso") => disk::take(&mut writer, path, observer)?,
         _ => folder::take_file(&mut writer, path, observer)?,
     };
-    let name = import.name.unwrap_or(taken.name);
-    commit(writer, name, taken.kind, taken.files, taken.findings, path, (import.labels, import.at), observer)
+    commit(writer, taken, import, path, observer)
 }
 
-#[allow(clippy::too_many_arguments)] // the fields of one version, each used once
 fn commit(
     writer: Writer,
-    name: String,
-    kind: ImageKind,
-    mut files: Vec<FileEntry>,
-    findings: Vec<String>,
+    taken: Taken,
+    wanted: Import,
     source: &Path,
-    (labels, at): (BTreeMap<String, String>, u64),
     observer: &mut dyn Observer,
 ) -> Result<Imported, IngestError> {
+    let Taken { name, kind, mut files, findings } = taken;
+    let name = wanted.name.unwrap_or(name);
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let manifest = Manifest { kind, files };
+    if let (ImageKind::Nbi, Some(check)) = (kind, wanted.check_info) {
+        check_info(&writer, &manifest, check, source)?;
+    }
     let version = Version {
         manifest: manifest.digest(),
         kind,
         files: manifest.files.len(),
         size: manifest.size(),
-        labels,
+        labels: wanted.labels,
         source: source.display().to_string(),
-        at,
+        at: wanted.at,
     };
     let record = writer.commit(&name, &manifest, version, observer)?;
     Ok(Imported { name, record, findings })
+}
+
+/// Checks that the set can be offered at all, before anything of it can be seen.
+fn check_info(
+    writer: &Writer,
+    manifest: &Manifest,
+    check: InfoCheck,
+    source: &Path,
+) -> Result<(), IngestError> {
+    for file in manifest.files.iter().filter(|file| file.path.eq_ignore_ascii_case("NBImageInfo.plist")) {
+        let refused = |what| IngestError::Info { path: source.to_owned(), what };
+        check(&writer.blob(&file.digest)?).map_err(refused)?;
+    }
+    Ok(())
 }
 
 /// Checks that clients can ask for every name and mean one file by it.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config;
 use crate::event::{Event, ImageTaken, Recorder};
+use crate::netboot_server::shares::check_info;
 
 /// Looks at the sources.
 #[derive(Debug)]
@@ -165,7 +166,7 @@ impl Watcher {
 
     fn wanted(&self) -> Import {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Import { at, ..Import::default() }
+        Import { at, check_info: Some(check_info), ..Import::default() }
     }
 
     fn save(&self) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::mac::sha256;
 use crate::netbootd::program;
 
 /// Runs a command on a store, and shows what it prints.
@@ -40,4 +41,36 @@ pub fn source(folder: &Path) -> PathBuf {
         fs::write(source.join(format!("below/{n}.bin")), bytes).expect("the folder can be written");
     }
     source
+}
+
+/// Puts an `.nbi` folder into a content library as ConfigMgr does: files by digest, and an INI for each path of the content.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn distribute(library: &Path, content: &str, set: &Path) {
+    let name = set.file_name().and_then(|name| name.to_str()).expect("a folder has a name");
+    let paths = ["NBImageInfo.plist", "NetInstall.dmg", "i386/booter", "i386/x86_64/kernelcache"];
+    for path in paths {
+        let hex = sha256(&set.join(path)).to_uppercase();
+        let place = library.join("FileLib").join(&hex[..4]).join(&hex);
+        put(&place, &fs::read(set.join(path)).expect("the set can be read"));
+        let size = fs::metadata(&place).expect("just written").len();
+        let ini = library.join(format!("DataLib/{content}/{name}/{path}.INI"));
+        put(&ini, format!("[File]\r\nHash={hex}\r\nSize={size}\r\n").as_bytes());
+    }
+}
+
+/// Makes a content known to whoever reads the library.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn announce(library: &Path, content: &str) {
+    let package = content.split('.').next().unwrap_or_default();
+    let ini = format!("[Packages]\r\n{content}\r\n");
+    put(&library.join(format!("PkgLib/{package}.INI")), ini.as_bytes());
+}
+
+fn put(place: &Path, bytes: &[u8]) {
+    fs::create_dir_all(place.parent().unwrap_or(place)).expect("the folder can be written");
+    fs::write(place, bytes).expect("the folder can be written");
 }

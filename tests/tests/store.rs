@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use netbootd_tests::mac::{self, Nbi, sha256};
 use netbootd_tests::netbootd::{SERVER, program};
-use netbootd_tests::store::{image, source, text};
+use netbootd_tests::store::{announce, distribute, image, source, text};
 use netbootd_tests::{Lab, Netbootd, Process};
 
 #[test]
@@ -197,25 +197,14 @@ fn a_mac_boots_from_the_content_library_in_place() {
     let (library, second) = (lab.folder().join("SCCMContentLib"), lab.folder().join("e/SCCMContentLib"));
     fs::create_dir_all(second.join("FileLib")).unwrap();
     let set = Nbi { name: "Sierra", index: 5, root_size: 5_000_000, more: "" }.put(&lab.folder());
-    for part in ["PkgLib", "DataLib/PS100005.1/Sierra.nbi/i386/x86_64", "FileLib"] {
-        fs::create_dir_all(library.join(part)).unwrap();
-    }
-    for path in ["NBImageInfo.plist", "NetInstall.dmg", "i386/booter", "i386/x86_64/kernelcache"] {
-        let hex = sha256(&set.join(path)).to_uppercase();
-        let place = library.join("FileLib").join(&hex[..4]);
-        fs::create_dir_all(&place).unwrap();
-        fs::copy(set.join(path), place.join(&hex)).unwrap();
-        let size = fs::metadata(set.join(path)).unwrap().len();
-        let ini = library.join(format!("DataLib/PS100005.1/Sierra.nbi/{path}.INI"));
-        fs::write(ini, format!("[File]\r\nHash={hex}\r\nSize={size}\r\n")).unwrap();
-    }
+    distribute(&library, "PS100005.1", &set);
     let config = format!(
         "[dhcp]\nmode = \"off\"\n[store]\ncontent-library = {:?}\ncontent-library-drives = [{:?}]\nwatch = \"1s\"\n",
         text(&library),
         text(&second)
     );
     let netbootd = Netbootd::start(&lab, &root, &config);
-    fs::write(library.join("PkgLib/PS100005.INI"), "[Packages]\r\nPS100005.1\r\n").unwrap();
+    announce(&library, "PS100005.1");
     netbootd.wait_for("folder=\"Sierra.nbi\" image=", Duration::from_secs(20));
     let boot = lab.command("mac", &mac::client()).args(["en0", "boot"]).output().unwrap();
     let said = String::from_utf8(boot.stdout).unwrap();

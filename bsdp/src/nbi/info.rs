@@ -30,6 +30,9 @@ pub enum PlistError {
     /// Neither XML nor binary, or damaged.
     #[error("not a property list: {0}")]
     Damaged(String),
+    /// It declares entities, which no such list needs and which can unfold to anything.
+    #[error("it declares entities")]
+    Entities,
     /// Its outermost value is no dictionary.
     #[error("no dictionary")]
     NoDictionary,
@@ -43,6 +46,9 @@ impl NbiInfo {
     pub fn parse(bytes: &[u8]) -> Result<Self, PlistError> {
         if bytes.len() > MAX_PLIST {
             return Err(PlistError::TooLarge { have: bytes.len() });
+        }
+        if bytes.windows(ENTITY.len()).any(|piece| piece == ENTITY) {
+            return Err(PlistError::Entities);
         }
         // A binary list may refer to one value from many places, so what it unfolds to has a bound of its own.
         let mut events =
@@ -139,6 +145,8 @@ fn value(
 
 /// The largest property list that is read, in bytes. Real ones have a few thousand, model lists included.
 pub const MAX_PLIST: usize = 1 << 20;
+/// In XML these bytes are a declaration and nothing else.
+const ENTITY: &[u8] = b"<!ENTITY";
 const MAX_EVENTS: usize = 100_000;
 const MAX_DEPTH: usize = 16;
 

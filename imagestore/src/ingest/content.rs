@@ -22,19 +22,8 @@ pub fn import_content(
     };
     let Some(mut taken) = taken else { return Ok(None) };
     taken.findings.extend(content.missing.iter().cloned());
-    let name = wanted.name.unwrap_or(taken.name);
     let source = Path::new("content library").join(&content.id);
-    commit(
-        writer,
-        name,
-        taken.kind,
-        taken.files,
-        taken.findings,
-        &source,
-        (wanted.labels, wanted.at),
-        observer,
-    )
-    .map(Some)
+    commit(writer, taken, wanted, &source, observer).map(Some)
 }
 
 /// The folder of a NetBoot set inside a content, with a slash behind it, or empty.

@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 
 use super::catalogue::{self, ImageRecord, Version};
 use super::{Store, StoreError, copying, io_error};
-use crate::{Digest, Manifest};
+use crate::{BootFile, Digest, Manifest};
 
 /// Told how an ingest goes. Every method does nothing unless written.
 pub trait Observer {
@@ -137,6 +137,16 @@ impl Writer {
         // Without its mark the cache does not make room with it; most blobs have none.
         let _ = fs::remove_file(self.store.cached_path(digest));
         self.store.contains(digest)
+    }
+
+    /// Opens bytes that were taken in, committed or about to be.
+    pub fn blob(&self, digest: &Digest) -> Result<BootFile, StoreError> {
+        let Some(Staged { file: place }) = self.staged.get(digest) else {
+            return self.store.blob(digest);
+        };
+        let file = File::open(place).map_err(io_error("open", place))?;
+        let metadata = file.metadata().map_err(io_error("read", place))?;
+        Ok(BootFile::of_blob(file, &metadata, digest))
     }
 
     /// Takes bytes in, hashing while they are copied. `name` is what an error calls them.

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use super::client::config_of;
 use super::table::table;
 use super::{Failure, SiteArgs, with_causes};
+use crate::netboot_server::shares::check_info;
 use crate::remote::{Remote, RemoteError};
 use crate::watch::{self, Outcomes};
 use progress::Progress;
@@ -135,7 +136,7 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
         }
         ImageCommand::Import { path, name, label } => {
             let labels: BTreeMap<String, String> = label.iter().cloned().collect();
-            let wanted = Import { name: name.clone(), labels, at: now() };
+            let wanted = Import { name: name.clone(), labels, at: now(), check_info: Some(check_info) };
             let mut progress = Progress::new("import");
             let imported = import(&store, path, wanted, &mut progress);
             progress.done();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bsdp::nbi::{INFO_FILE, MAX_PLIST, SUFFIX};
 use bsdp::{BootImage, BootImageType, BootImages, DefaultRule, NbiInfo, Place, Problem, RootPath};
-use imagestore::{ImageKind, NETBOOT_SHARE};
+use imagestore::{BootFile, ImageKind, NETBOOT_SHARE};
 
 use crate::config::{Netboot, Share};
 use crate::event::ImageFolderRead;
@@ -169,12 +169,22 @@ fn read(folder: &str, place: &Place, files: &Files) -> Result<BootImage, Vec<Pro
     let unreadable =
         |error: &dyn std::fmt::Display| vec![Problem::Unreadable(format!("{INFO_FILE}: {error}"))];
     let list = files.open_raw(inside(INFO_FILE).as_bytes()).map_err(|error| unreadable(&error))?;
-    let length = usize::try_from(list.len()).unwrap_or(usize::MAX).min(MAX_PLIST + 1);
-    let mut bytes = vec![0; length];
-    list.read_exact_at(0, &mut bytes).map_err(|error| unreadable(&error))?;
-    let info = NbiInfo::parse(&bytes).map_err(|error| vec![Problem::Plist(error)])?;
+    let info = read_info(&list).map_err(|problem| vec![problem])?;
     let exists = |path: &str| files.open_raw(inside(path).as_bytes()).is_ok();
     BootImage::check(folder, &info, place, exists, resolve)
+}
+
+fn read_info(list: &BootFile) -> Result<NbiInfo, Problem> {
+    let length = usize::try_from(list.len()).unwrap_or(usize::MAX).min(MAX_PLIST + 1);
+    let mut bytes = vec![0; length];
+    list.read_exact_at(0, &mut bytes)
+        .map_err(|error| Problem::Unreadable(format!("{INFO_FILE}: {error}")))?;
+    NbiInfo::parse(&bytes).map_err(Problem::Plist)
+}
+
+/// Says whether an `NBImageInfo.plist` can be read at all, before its set is taken in.
+pub fn check_info(list: &BootFile) -> Result<(), String> {
+    read_info(list).map(drop).map_err(|problem| problem.to_string())
 }
 
 /// The first IPv4 address of a host.
