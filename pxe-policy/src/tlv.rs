@@ -1,5 +1,9 @@
 //! Tag, length, value: one byte, one byte, and as many bytes as the length says. Options 43, 243 and 250 are lists of these.
 
+use nom::multi::length_data;
+use nom::number::complete::be_u8;
+use nom::{IResult, Parser};
+
 /// A length that goes beyond the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Truncated {
@@ -13,9 +17,13 @@ pub(crate) struct Truncated {
 
 /// The item behind a tag: its value, and what follows it.
 pub(crate) fn value(tag: u8, after: &[u8]) -> Result<(&[u8], &[u8]), Truncated> {
-    let (length, after) = after.split_first().ok_or(Truncated { tag, need: 1, have: 0 })?;
-    let need = usize::from(*length);
-    after.split_at_checked(need).ok_or(Truncated { tag, need, have: after.len() })
+    let item: IResult<&[u8], &[u8]> = length_data(be_u8).parse(after);
+    let (rest, value) = item.map_err(|_| Truncated {
+        tag,
+        need: after.first().map_or(1, |length| usize::from(*length)),
+        have: after.len().saturating_sub(1),
+    })?;
+    Ok((value, rest))
 }
 
 /// Writes an item. The error is the length of a value of more than 255 bytes.
