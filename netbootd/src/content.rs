@@ -219,13 +219,8 @@ fn of_responder(
     client: Ipv4Addr,
 ) -> Option<Result<Content, Refused>> {
     let opened = services.relay.open(snapshot.config.relay.as_ref()?, path, client)?;
-    Some(match opened {
-        Ok(file) => {
-            let content_type = type_of(&path.to_string()).to_owned();
-            Ok(Content { body: Body::Stored(file), content_type })
-        }
-        Err(detail) => Err(Refused { refusal: Refusal::Failed, detail }),
-    })
+    let content_type = type_of(&path.to_string()).to_owned();
+    Some(opened.map(|file| Content { body: Body::Stored(file), content_type }))
 }
 
 /// PXELINUX puts the hardware address into the name: `pxelinux.cfg/01-52-54-00-12-34-56`.

@@ -96,16 +96,29 @@ pub enum FetchError {
 
 impl Fetch {
     /// Fetches the file, handing over what comes.
-    pub async fn run(
+    pub async fn run(&self, take: impl FnMut(Coming<'_>) -> io::Result<()>) -> Result<Fetched, FetchError> {
+        let any: IpAddr = if self.server.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+        let socket = UdpSocket::bind((any, 0)).await.map_err(FetchError::Unsendable)?;
+        let mut peer = None;
+        let fetched = self.receive(&socket, &mut peer, take).await;
+        if let (Err(FetchError::Unkept(_)), Some(peer)) = (&fetched, peer) {
+            let enough = Packet::Error { code: ErrorCode::UNDEFINED, message: b"not kept" };
+            // The server gives up by itself when this is lost.
+            let _ = socket.send_to(&enough.emit().unwrap_or_default(), peer).await;
+        }
+        fetched
+    }
+
+    async fn receive(
         &self,
+        socket: &UdpSocket,
+        peer: &mut Option<SocketAddr>,
         mut take: impl FnMut(Coming<'_>) -> io::Result<()>,
     ) -> Result<Fetched, FetchError> {
         let server = self.server;
-        let any: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
-        let socket = UdpSocket::bind((any, 0)).await.map_err(FetchError::Unsendable)?;
         let mut fetched = Fetched { bytes: 0, granted: String::new(), repeats: 0 };
         let mut receiver = Receiver::new(self.variable_window, Instant::now());
-        let (mut peer, mut sized) = (None, false);
+        let mut sized = false;
         let mut buf = vec![0; 65536];
         socket.send_to(&self.request, server).await.map_err(FetchError::Unsendable)?;
         loop {
@@ -122,7 +135,7 @@ impl Fetch {
                 }
                 Ok(Ok((len, from))) => {
                     let Ok(packet) = Packet::parse(&buf[..len]) else { continue };
-                    peer = Some(from);
+                    *peer = Some(from);
                     if let Packet::OptionAck(options) = &packet {
                         fetched.granted = granted(options);
                     }
@@ -142,7 +155,7 @@ impl Fetch {
                 fetched.bytes += bytes.len() as u64;
                 take(Coming::Bytes(bytes)).map_err(FetchError::Unkept)?;
             }
-            match (send, peer) {
+            match (send, *peer) {
                 (Some(Reply::Request), _) => {
                     socket.send_to(&self.request, server).await.map_err(FetchError::Unsendable)?;
                 }

@@ -1,11 +1,12 @@
 //! The distribution point's own responder behind this server: machines are handed on to it, and its files come through here.
 //!
 //! [`admission`] says who may be handed on, [`ask`] puts one machine's question and waits for the answer, [`files`] fetches what the
-//! answer names. A machine's own files go to its own segment only: whoever can read them can read the site's secrets.
+//! answer names, [`shelf`] says how long that stays. A machine's own files go to its own segment only: whoever can read them can read the site's secrets.
 
 mod admission;
 mod ask;
 mod files;
+mod shelf;
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -17,6 +18,7 @@ use pxe_policy::Reason;
 use tracing::warn;
 
 use crate::config;
+use crate::content::Refused;
 use crate::dhcp::hand_on::{Told, Unusable};
 use crate::dhcp::{Arrival, Packet};
 use admission::Admission;
@@ -71,7 +73,7 @@ impl Relay {
         settings: &config::Relay,
         path: &BootPath,
         client: Ipv4Addr,
-    ) -> Option<Result<BootFile, String>> {
+    ) -> Option<Result<BootFile, Refused>> {
         let kind = files::Kind::of(path)?;
         let may = self.with_admission(|admission| admission.may_fetch(client, path, kind, Instant::now()));
         may.then(|| self.files.open(settings, path, kind))

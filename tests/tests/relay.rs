@@ -189,6 +189,49 @@ fn variables_of_two_gigabytes_are_refused() {
     site.logged(&["2147483648 bytes, more than the 16777216 that are taken"]);
 }
 
+#[test]
+fn machines_that_ask_at_the_same_instant_share_one_fetch() {
+    let site = Site::new(RULE);
+    let image = vec![0x5a; 3_000_000];
+    fs::create_dir_all(site.responder.root().join("SMSImages")).unwrap();
+    fs::write(site.responder.root().join("SMSImages/boot.wim"), &image).unwrap();
+    site.responder.says(Says::Boot("SMSBoot\\x64\\pxeboot.com"));
+    assert!(site.ask().contains("boot file"));
+    let asked = site.lab.inside("client", || {
+        let sockets: Vec<UdpSocket> = (0..24).map(|_| UdpSocket::bind("10.77.0.50:0").unwrap()).collect();
+        for socket in &sockets {
+            let request = b"\0\x01\\SMSImages\\boot.wim\0octet\0";
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            socket.send_to(request, format!("{SERVER}:69")).unwrap();
+        }
+        let mut bytes = [0; 1024];
+        sockets
+            .iter()
+            .map(|socket| {
+                let length = socket.recv(&mut bytes).unwrap();
+                bytes[..length].to_vec()
+            })
+            .collect::<Vec<_>>()
+    });
+    let first = [&[0, 3, 0, 1], &image[..512]].concat();
+    assert!(asked.join().unwrap().iter().all(|answer| *answer == first));
+    let (got, came) = site.get("\\SMSImages\\boot.wim");
+    assert!(got.status.success() && came == image);
+    site.netbootd.wait_for("fetched through", Duration::from_secs(20));
+    assert_eq!(site.netbootd.log().matches("fetched through").count(), 1, "{}", site.netbootd.log());
+}
+
+#[test]
+fn a_font_that_the_responder_lacks_is_refused_with_its_own_words() {
+    let site = Site::new(RULE);
+    site.responder.says(Says::Boot("SMSBoot\\x64\\pxeboot.com"));
+    assert!(site.ask().contains("boot file"));
+    let (refused, _) = site.get("\\Boot\\Fonts\\segmono_boot.ttf");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("says error 1"), "{said}");
+    site.logged(&["not fetched through", "10.77.0.6:69 says error 1", "segmono_boot.ttf"]);
+}
+
 /// A machine boots what the responder names, fetched through netbootd.
 fn boots(firmware: Firmware, file: &'static str, put: impl Fn(&Path)) {
     let grub = "[[file]]\npath = \"grub/grub.cfg\"\ntemplate = \"echo NETBOOTD-PAYLOAD from-the-site\\nsleep 1\\nhalt\\n\"\n";

@@ -36,13 +36,15 @@ fn a_boot_manager_finds_its_configuration_and_its_files_in_its_own_image() {
     let config = "[winpe]\nblock-size = 1408\nwindow-size = 8\n[devices]\nfile = \"devices.csv\"\n";
     fs::write(lab.folder().join("devices.csv"), format!("name,mac,image\npc-1,{MAC},winpe\n")).unwrap();
     let _netbootd = Netbootd::start(&lab, &root, config);
-    let get = |path: &str| {
-        let out = lab.folder().join("got");
-        let _ = fs::remove_file(&out); // of the time before
+    let ask_for = |path: &str| {
+        let _ = fs::remove_file(lab.folder().join("got")); // of the time before
         let mut client = lab.command("client", "tftp");
         client.current_dir(lab.folder()).args(["-m", "octet", SERVER, "-c", "get", path, "got"]);
-        client.output().unwrap();
-        fs::read(&out).unwrap_or_default()
+        String::from_utf8(client.output().unwrap().stdout).unwrap()
+    };
+    let get = |path: &str| {
+        ask_for(path);
+        fs::read(lab.folder().join("got")).unwrap_or_default()
     };
     assert!(get("\\Boot\\BCD").is_empty(), "nobody knows this client yet");
     for (arch, loader) in [("x64-uefi", "winload.efi"), ("x86-bios", "winload.exe")] {
@@ -50,6 +52,11 @@ fn a_boot_manager_finds_its_configuration_and_its_files_in_its_own_image() {
         let asked = lab.run("client", &[&program, "probe", "pxe", SERVER, "--mac", MAC, "--arch", arch]);
         assert!(asked.status.success());
         assert_eq!(get("\\Boot\\Fonts\\WGL4_boot.ttf"), b"winpe boot/fonts/wgl4_boot.ttf");
+        // It asks for fonts that no image has, and waits for an answer to each.
+        for font in ["chs_boot.ttf", "segmono_boot.ttf"] {
+            let said = ask_for(&format!("\\Boot\\Fonts\\{font}"));
+            assert!(said.contains("Error code 1: file not found"), "{font}: {said}");
+        }
         assert_eq!(get("Boot\\x64\\bootmgr.exe"), b"winpe boot/x64/bootmgr.exe");
         assert_eq!(get("\\rescue\\boot\\boot.sdi"), b"rescue boot/boot.sdi");
         for spelled in ["\\Boot\\BCD", "/boot/bcd", "\\EFI\\Microsoft\\Boot\\BCD"] {

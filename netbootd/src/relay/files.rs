@@ -1,21 +1,23 @@
 //! The responder's files, fetched when a client asks for them and served while they come in.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use imagestore::{BootFile, BootPath, Filling};
-use tftp::{Mode, Packet, RequestOptions};
+use tftp::{ErrorCode, Mode, Packet, RequestOptions};
 use tracing::{info, warn};
 
 use super::ask::address_of;
+use super::shelf::Shelf;
 use crate::config::Relay;
-use crate::fetch::{Coming, Fetch};
+use crate::content::Refused;
+use crate::event::Refusal;
+use crate::fetch::{Coming, Fetch, FetchError};
 
 /// What kind of file a path is of, for the folders that a responder has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,20 +48,12 @@ impl Kind {
     }
 }
 
-/// The files that came through lately.
+/// The files that came through lately, in a folder.
 #[derive(Debug)]
 pub(super) struct Files {
     folder: PathBuf,
-    kept: Mutex<HashMap<String, Kept>>,
+    shelf: Arc<Mutex<Shelf>>,
     number: AtomicU64,
-}
-
-#[derive(Debug)]
-struct Kept {
-    filling: Arc<Filling>,
-    tag: String,
-    since: Instant,
-    used: Instant,
 }
 
 impl Files {
@@ -68,88 +62,94 @@ impl Files {
         for left in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let _ = fs::remove_file(left.path()); // it only takes room
         }
-        Files { folder, kept: Mutex::default(), number: AtomicU64::new(0) }
+        Files { folder, shelf: Arc::default(), number: AtomicU64::new(0) }
     }
 
-    /// Opens a file: one that came lately or is coming, or one that begins to come now. Must run where blocking is allowed.
-    pub(super) fn open(&self, settings: &Relay, path: &BootPath, kind: Kind) -> Result<BootFile, String> {
-        let now = Instant::now();
+    /// Opens a file: one that came lately or is coming, or one that begins to come now. Many who ask at once share one fetch. Must run
+    /// where blocking is allowed.
+    pub(super) fn open(&self, settings: &Relay, path: &BootPath, kind: Kind) -> Result<BootFile, Refused> {
         let name = path.to_string().to_ascii_lowercase();
-        self.sweep(now);
-        if let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&name) {
-            kept.used = now;
-            return Ok(BootFile::coming(Arc::clone(&kept.filling), &kept.tag));
-        }
-        let limit = kind.max_size(settings);
-        let place = self.folder.join(format!("{}", self.number.fetch_add(1, Ordering::Relaxed)));
-        let coming = fetch(settings, path, limit, place)?;
-        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        make_room(&mut all, coming.len(), settings.cache_limit)?;
-        let tag = format!("\"relay-{:x}-{:x}\"", std::process::id(), self.number.load(Ordering::Relaxed));
-        let file = BootFile::coming(Arc::clone(&coming), &tag);
-        all.insert(name, Kept { filling: coming, tag, since: now, used: now });
-        Ok(file)
+        let (slot, tag) = lock(&self.shelf).slot(&name, Instant::now())?;
+        let begun = slot.get_or_init(|| self.fetch(settings, path, name, kind)).clone()?;
+        Ok(BootFile::coming(begun, &tag))
     }
 
-    /// Lets go of what failed, what nobody has read for a while, and what may have changed at the responder.
+    /// Lets go of what is not wanted any more.
     pub(super) fn sweep(&self, now: Instant) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|_, kept| {
-            let is_read = Arc::strong_count(&kept.filling) > 1;
-            let idle = now.duration_since(kept.used) > IDLE && !is_read;
-            !kept.filling.has_failed() && !idle && now.duration_since(kept.since) < LIFETIME
-        });
+        lock(&self.shelf).sweep(now);
     }
-}
 
-/// Lets go of what was used longest ago, as long as nobody reads it.
-fn make_room(all: &mut HashMap<String, Kept>, wanted: u64, limit: u64) -> Result<(), String> {
-    loop {
-        let total: u64 = all.values().map(|kept| kept.filling.len()).sum();
-        if total + wanted <= limit {
-            return Ok(());
-        }
-        let unread = all.iter().filter(|(_, kept)| Arc::strong_count(&kept.filling) == 1);
-        let oldest = unread.min_by_key(|(_, kept)| kept.used).map(|(name, _)| name.clone());
-        let oldest = oldest.ok_or_else(|| format!("no room: {total} bytes of {limit} are being read"))?;
-        all.remove(&oldest);
-    }
-}
-
-/// Begins to fetch a file; gives it once its size is known.
-fn fetch(settings: &Relay, path: &BootPath, limit: u64, place: PathBuf) -> Result<Arc<Filling>, String> {
-    // As Windows' own servers spell paths.
-    let asked = format!("\\{}", path.to_string().trim_start_matches('/').replace('/', "\\"));
-    let options = RequestOptions::asking(Some(BLOCK_SIZE), Some(WINDOW), None, true);
-    let request = Packet::read_request(asked.as_bytes(), Mode::Octet, &options)
-        .ok_or_else(|| format!("{asked} is too long for a TFTP request"))?;
-    let (begun, beginning) = mpsc::sync_channel(1);
-    let responder = settings.responder.clone();
-    tokio::runtime::Handle::current().spawn(async move {
-        let mut incoming = Incoming { place, limit, begun, filling: None };
-        let fetched = match address_of(&responder).await {
-            Ok(addr) => {
-                let server = SocketAddr::from((addr, TFTP_PORT));
-                let fetch = Fetch { server, request, variable_window: None };
-                fetch.run(|coming| incoming.take(coming)).await.map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error),
+    /// Begins to fetch a file; gives it once its size is known.
+    fn fetch(
+        &self,
+        settings: &Relay,
+        path: &BootPath,
+        name: String,
+        kind: Kind,
+    ) -> Result<Arc<Filling>, Refused> {
+        // As Windows' own servers spell paths.
+        let asked = format!("\\{}", path.to_string().trim_start_matches('/').replace('/', "\\"));
+        let options = RequestOptions::asking(Some(BLOCK_SIZE), Some(WINDOW), None, true);
+        let request = Packet::read_request(asked.as_bytes(), Mode::Octet, &options)
+            .ok_or_else(|| failed(format!("{asked} is too long for a TFTP request")))?;
+        let (begun, beginning) = mpsc::sync_channel(1);
+        let mut incoming = Incoming {
+            place: self.folder.join(self.number.fetch_add(1, Ordering::Relaxed).to_string()),
+            name,
+            max_size: kind.max_size(settings),
+            all: settings.cache_limit,
+            shelf: Arc::clone(&self.shelf),
+            begun,
+            filling: None,
         };
-        match &fetched {
-            Ok(fetched) => info!(path = asked, bytes = fetched.bytes, responder, "fetched through"),
-            Err(error) => warn!(path = asked, error, responder, "not fetched through"),
-        }
-        incoming.end(fetched.map(|fetched| fetched.bytes));
-    });
-    let begun = beginning.recv_timeout(PATIENCE);
-    begun.unwrap_or_else(|_| Err(format!("{} did not begin to send", settings.responder)))
+        let responder = settings.responder.clone();
+        tokio::runtime::Handle::current().spawn(async move {
+            let fetched = match address_of(&responder).await {
+                Ok(addr) => {
+                    let server = SocketAddr::from((addr, TFTP_PORT));
+                    let fetch = Fetch { server, request, variable_window: None };
+                    fetch.run(|coming| incoming.take(coming)).await.map_err(refused)
+                }
+                Err(error) => Err(failed(error)),
+            };
+            match &fetched {
+                Ok(fetched) => info!(path = asked, bytes = fetched.bytes, responder, "fetched through"),
+                Err(Refused { detail, .. }) => {
+                    warn!(path = asked, error = detail, responder, "not fetched through");
+                }
+            }
+            incoming.end(fetched.map(|fetched| fetched.bytes));
+        });
+        let begun = beginning.recv_timeout(PATIENCE);
+        begun.unwrap_or_else(|_| Err(failed(format!("{} did not begin to send", settings.responder))))
+    }
+}
+
+/// A file that the responder lacks is one that this server lacks too: clients look for optional files.
+fn refused(error: FetchError) -> Refused {
+    let refusal = match error {
+        FetchError::Refused { code: ErrorCode::FILE_NOT_FOUND, .. } => Refusal::NotFound,
+        _ => Refusal::Failed,
+    };
+    Refused { refusal, detail: error.to_string() }
+}
+
+fn failed(detail: String) -> Refused {
+    Refused { refusal: Refusal::Failed, detail }
+}
+
+fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file that comes in.
 struct Incoming {
     place: PathBuf,
-    limit: u64,
-    begun: mpsc::SyncSender<Result<Arc<Filling>, String>>,
+    name: String,
+    max_size: u64,
+    all: u64,
+    shelf: Arc<Mutex<Shelf>>,
+    begun: mpsc::SyncSender<Result<Arc<Filling>, Refused>>,
     filling: Option<Arc<Filling>>,
 }
 
@@ -158,12 +158,13 @@ impl Incoming {
         match (coming, &self.filling) {
             (Coming::Size(size), _) => {
                 let size = size.ok_or_else(|| io::Error::other("the responder does not tell its size"))?;
-                if size > self.limit {
-                    let limit = self.limit;
-                    return Err(io::Error::other(format!(
-                        "{size} bytes, more than the {limit} that are taken"
-                    )));
+                if size > self.max_size {
+                    let words = format!("{size} bytes, more than the {} that are taken", self.max_size);
+                    return Err(io::Error::other(words));
                 }
+                lock(&self.shelf)
+                    .reserve(&self.name, size, self.all)
+                    .map_err(|refused| io::Error::other(refused.detail))?;
                 let filling = Arc::new(Filling::new(self.open()?, size));
                 let _ = self.begun.send(Ok(Arc::clone(&filling))); // whoever asked may have left
                 self.filling = Some(filling);
@@ -184,16 +185,16 @@ impl Incoming {
         Ok(file)
     }
 
-    fn end(self, fetched: Result<u64, String>) {
+    fn end(self, fetched: Result<u64, Refused>) {
         match (self.filling, fetched) {
             (Some(filling), Ok(bytes)) if bytes == filling.len() => filling.end(Ok(())),
             (Some(filling), Ok(bytes)) => {
                 filling.end(Err(format!("{bytes} bytes came of {}", filling.len())));
             }
-            (Some(filling), Err(error)) => filling.end(Err(error)),
+            (Some(filling), Err(refused)) => filling.end(Err(refused.detail)),
             (None, fetched) => {
-                let error = fetched.err().unwrap_or_else(|| "nothing came".to_owned());
-                let _ = self.begun.send(Err(error)); // whoever asked may have left
+                let refused = fetched.err().unwrap_or_else(|| failed("nothing came".to_owned()));
+                let _ = self.begun.send(Err(refused)); // whoever asked may have left
             }
         }
     }
@@ -205,7 +206,3 @@ const BLOCK_SIZE: u16 = 1428;
 const WINDOW: u16 = 16;
 /// Until the first answer, with the requests that are repeated.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Nobody has read it for this long.
-const IDLE: Duration = Duration::from_secs(600);
-/// A boot image may be distributed anew.
-const LIFETIME: Duration = Duration::from_secs(3600);
