@@ -86,6 +86,8 @@ pub enum TroubleKind {
     CertificateExpired,
     /// It takes no NTLM, and Kerberos did not work out.
     KerberosNeeded,
+    /// It offers NTLM and no Kerberos (and ConfigMgr refuses NTLM from 2509 on).
+    NtlmOnly,
     /// It does not accept who asks.
     Unauthorized,
     /// Who asks has no rights there.
@@ -107,7 +109,7 @@ impl Trouble {
 
 impl TroubleKind {
     /// Every kind, for documentation and tests.
-    pub const ALL: [TroubleKind; 12] = [
+    pub const ALL: [TroubleKind; 13] = [
         TroubleKind::Timeout,
         TroubleKind::Unreachable,
         TroubleKind::Resting,
@@ -115,6 +117,7 @@ impl TroubleKind {
         TroubleKind::CertificateName,
         TroubleKind::CertificateExpired,
         TroubleKind::KerberosNeeded,
+        TroubleKind::NtlmOnly,
         TroubleKind::Unauthorized,
         TroubleKind::Forbidden,
         TroubleKind::Malformed,
@@ -132,6 +135,7 @@ impl TroubleKind {
             TroubleKind::CertificateName => "certificate-name",
             TroubleKind::CertificateExpired => "certificate-expired",
             TroubleKind::KerberosNeeded => "kerberos-needed",
+            TroubleKind::NtlmOnly => "ntlm-only",
             TroubleKind::Unauthorized => "unauthorized",
             TroubleKind::Forbidden => "forbidden",
             TroubleKind::Malformed => "malformed",
@@ -153,6 +157,9 @@ impl TroubleKind {
             TroubleKind::CertificateExpired => "renew the certificate, and check both clocks",
             TroubleKind::KerberosNeeded => {
                 "use the full name, not an address; check the SPN, the keytab and the clocks"
+            }
+            TroubleKind::NtlmOnly => {
+                "let the web server offer Negotiate: netbootd speaks no NTLM, and the AdminService refuses it from 2509 on"
             }
             TroubleKind::Unauthorized => "check the account, its password or keytab, and the SPN",
             TroubleKind::Forbidden => "give the account a role that may read (Read-only Analyst)",

@@ -26,6 +26,24 @@ pub struct AdminService {
     apache: Option<Process>,
 }
 
+/// The web server in front of the site.
+#[derive(Debug, Clone, Copy)]
+pub struct Web<'a> {
+    /// Its certificate.
+    pub certificate: &'a ServerCertificate,
+    /// The keytab that it opens tickets with: `http.keytab` has its own key.
+    pub keytab: &'a str,
+    /// Apache's own words for who may ask: `Require valid-user`, `Require user x@NB.TEST`.
+    pub admits: &'a str,
+}
+
+impl<'a> Web<'a> {
+    /// As it should be, with a certificate.
+    pub fn with(certificate: &'a ServerCertificate) -> Self {
+        Web { certificate, keytab: "http.keytab", admits: "Require valid-user" }
+    }
+}
+
 /// What the site has, by class.
 #[derive(Debug, Default)]
 struct Site {
@@ -37,11 +55,11 @@ struct Site {
 }
 
 impl AdminService {
-    /// Starts both. `require` is Apache's own word for who may ask: `valid-user`, `user x@NB.TEST`.
+    /// Starts both.
     ///
     /// # Panics
     /// When Apache does not start.
-    pub fn start(lab: &mut Lab, domain: &Domain, certificate: &ServerCertificate, require: &str) -> Self {
+    pub fn start(lab: &mut Lab, domain: &Domain, web: Web<'_>) -> Self {
         lab.add_host("cm01");
         lab.plug("cm01", "eth0", "br0", "10.77.0.7/24");
         lab.name_hosts("cm01", &["10.77.0.7 cm01.nb.test cm01", "10.77.0.8 dc1.nb.test dc1"]);
@@ -59,14 +77,14 @@ impl AdminService {
             });
         });
         listening.join().unwrap_or_else(|_| panic!("the stand-in does not listen"));
-        let apache = start_apache(lab, domain, certificate, require);
+        let apache = start_apache(lab, domain, web);
         AdminService { site, apache: Some(apache) }
     }
 
-    /// Starts the web server anew, with another certificate and another word for who may ask.
-    pub fn restart(&mut self, lab: &Lab, domain: &Domain, certificate: &ServerCertificate, require: &str) {
+    /// Starts the web server anew, in another way.
+    pub fn restart(&mut self, lab: &Lab, domain: &Domain, web: Web<'_>) {
         drop(self.apache.take());
-        self.apache = Some(start_apache(lab, domain, certificate, require));
+        self.apache = Some(start_apache(lab, domain, web));
     }
 
     /// Puts rows into a class, instead of those it has.
@@ -194,16 +212,27 @@ fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-fn start_apache(lab: &Lab, domain: &Domain, certificate: &ServerCertificate, require: &str) -> Process {
+fn start_apache(lab: &Lab, domain: &Domain, web: Web<'_>) -> Process {
     let folder = lab.folder().join("apache");
     let made = fs::create_dir_all(&folder);
     // Its workers are no root, and read the keytab.
     let open = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
-    let keytab = domain.keytab("http.keytab");
+    let Web { certificate, keytab, admits } = web;
+    let keytab = domain.keytab(keytab);
     let opened = made.and_then(|()| open(&lab.folder(), 0o755)).and_then(|()| open(&keytab, 0o644));
     opened.unwrap_or_else(|error| panic!("cannot prepare Apache: {error}"));
-    let modules =
-        ["mpm_event", "authn_core", "authz_core", "authz_user", "auth_gssapi", "ssl", "proxy", "proxy_http"];
+    let modules = [
+        "mpm_event",
+        "authn_core",
+        "authz_core",
+        "authz_user",
+        "auth_gssapi",
+        "ssl",
+        "proxy",
+        "proxy_http",
+        "headers",
+        "alias",
+    ];
     let mut text = String::new();
     for module in modules {
         text.push_str(&format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n"));
@@ -214,7 +243,7 @@ fn start_apache(lab: &Lab, domain: &Domain, certificate: &ServerCertificate, req
          Listen 10.77.0.7:443\nSSLEngine on\nSSLCertificateFile {}\nSSLCertificateKeyFile {}\nDefaultRuntimeDir {folder}\n\
          AllowEncodedSlashes NoDecode\n\
          <Location /AdminService>\nAuthType GSSAPI\nAuthName site\nGssapiCredStore keytab:{}\nGssapiAllowedMech krb5\nAuthzSendForbiddenOnFailure On\n\
-         Require {require}\nProxyPass http://127.0.0.1:8000/AdminService nocanon\n</Location>\n",
+         {admits}\nProxyPass http://127.0.0.1:8000/AdminService nocanon\n</Location>\n",
         certificate.certificate.display(),
         certificate.key.display(),
         keytab.display()

@@ -16,8 +16,8 @@ pub struct Domain {
 }
 
 impl Domain {
-    /// With these computers (name, `netbootGUID` in base64), an account `netbootd` with the password of [`PASSWORD`], and keytabs for it and
-    /// for the web server `cm01.nb.test`.
+    /// With these computers (name, `netbootGUID` in base64), an account `netbootd` with the password of [`PASSWORD`], and keytabs for it, for
+    /// the web server `cm01.nb.test`, and for an account that the web server is not.
     ///
     /// # Panics
     /// When Samba does not do it.
@@ -55,6 +55,7 @@ impl Domain {
         };
         keytab("http.keytab", "HTTP/cm01.nb.test");
         keytab("netbootd.keytab", "netbootd");
+        keytab("administrator.keytab", "Administrator");
         let mut ldif = String::new();
         for (name, guid) in computers {
             ldif.push_str(&format!(
@@ -76,7 +77,7 @@ impl Domain {
         self.folder.join("krb5.conf")
     }
 
-    /// A keytab by its name: `netbootd.keytab`, `http.keytab`.
+    /// A keytab by its name: `netbootd.keytab`, `http.keytab`, `administrator.keytab`.
     pub fn keytab(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }

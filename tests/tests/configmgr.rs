@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use netbootd_tests::admin_service::Web;
 use netbootd_tests::admin_service::rows::{fill, member};
 use netbootd_tests::directory_site::{BY_GUID, BY_MAC, FOR_KNOWN, GUID, MAC, has};
 use netbootd_tests::netbootd::program;
@@ -14,6 +15,10 @@ use netbootd_tests::{AdminService, DirectorySite, Domain, Netbootd};
 use serde_json::json;
 
 const HEAD: &str = "[policy]\ndeadline = \"20s\"\n[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n";
+
+/// A web server of the kind that was set up for NTLM.
+const NTLM_ONLY: &str =
+    "Require all granted\nRedirect 401 /AdminService\nHeader always set WWW-Authenticate NTLM";
 
 /// The site, its domain, and a server with an account there.
 struct ConfigMgr {
@@ -32,7 +37,7 @@ impl ConfigMgr {
         let controller = site.authority.sign("dc1", "DNS:dc1.nb.test,IP:10.77.0.8", 30);
         let domain = Domain::start(&mut site.lab, &controller, &[("PC01", BY_GUID), ("PC02", BY_MAC)]);
         let certificate = site.authority.sign("cm01", "DNS:cm01.nb.test", days);
-        let admin = AdminService::start(&mut site.lab, &domain, &certificate, "valid-user");
+        let admin = AdminService::start(&mut site.lab, &domain, Web::with(&certificate));
         fill(&admin);
         let image = site.root.join("PS100005/boot/x64");
         fs::create_dir_all(&image).unwrap();
@@ -280,11 +285,27 @@ fn certificates_and_rights_of_the_site_are_told_apart() {
     let text = this.explain(&this.configuration, &["--mac", MAC]);
     has(&text, &["directory-down", "certificate-expired"]);
     let other = this.site.authority.sign("cm01", "DNS:other.nb.test", 30);
-    this.admin.restart(&this.site.lab, &this.domain, &other, "valid-user");
+    this.admin.restart(&this.site.lab, &this.domain, Web::with(&other));
     let text = this.explain(&this.configuration, &["--mac", MAC]);
     has(&text, &["directory-down", "certificate-name"]);
     let good = this.site.authority.sign("cm01", "DNS:cm01.nb.test", 30);
-    this.admin.restart(&this.site.lab, &this.domain, &good, "user somebody@NB.TEST");
-    let text = this.explain(&this.configuration, &["--mac", MAC]);
-    has(&text, &["directory-down", "forbidden", "no role"]);
+    let good = Web::with(&good);
+    let refusals = [
+        (Web { admits: "Require user somebody@NB.TEST", ..good }, ["403", "forbidden", "no role"]),
+        // It has the key of another account than the one that its name is registered for.
+        (
+            Web { keytab: "administrator.keytab", ..good },
+            ["401", "unauthorized", "does not accept the ticket for HTTP/cm01.nb.test"],
+        ),
+        (Web { admits: NTLM_ONLY, ..good }, ["401", "ntlm-only", "offers NTLM and no Kerberos"]),
+    ];
+    for (web, words) in refusals {
+        this.admin.restart(&this.site.lab, &this.domain, web);
+        let text = this.explain(&this.configuration, &["--mac", MAC]);
+        has(&text, &["directory-down"]);
+        has(&text, &words);
+        let doctor = this.site.run(&this.configuration, &["doctor"], &this.kerberos);
+        assert_eq!(doctor.status.code(), Some(1));
+        has(&String::from_utf8(doctor.stdout).unwrap(), &["FAIL  configmgr", words[1]]);
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use pxe_policy::{Trouble, TroubleKind};
-use reqwest::{Method, Response, StatusCode, Url, header};
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -138,7 +139,7 @@ impl Client {
         let response = request.send().await.map_err(|error| self.unsent(&error.without_url()))?;
         match response.status() {
             status if status.is_success() => read(response).await,
-            status => Err(self.refused(status)),
+            status => Err(self.refused(status, offers_ntlm_only(response.headers()))),
         }
     }
 
@@ -163,8 +164,12 @@ impl Client {
         tls::trouble(error)
     }
 
-    fn refused(&self, status: StatusCode) -> Trouble {
+    fn refused(&self, status: StatusCode, ntlm_only: bool) -> Trouble {
         let (kind, words) = match status {
+            StatusCode::UNAUTHORIZED if ntlm_only => (
+                TroubleKind::NtlmOnly,
+                "it offers NTLM and no Kerberos, so it did not look at a ticket".to_owned(),
+            ),
             StatusCode::UNAUTHORIZED if !self.account.uses_kerberos() => (
                 TroubleKind::KerberosNeeded,
                 "it wants Kerberos, and neither a keytab nor a password is configured".to_owned(),
@@ -182,6 +187,18 @@ impl Client {
         };
         Trouble::new(kind, format!("{} answered {status}: {words}", self.base))
     }
+}
+
+/// Whether a refusal names NTLM, and not the Negotiate that Kerberos comes by (RFC 4559, section 4).
+fn offers_ntlm_only(headers: &HeaderMap) -> bool {
+    let offers = |scheme: &str| {
+        let offered =
+            headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        offered.flat_map(|value| value.split(',')).any(|offer| {
+            offer.trim().get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        })
+    };
+    offers("NTLM") && !offers("Negotiate")
 }
 
 /// The body, unless it is too large: what a server says of its length is not believed.
