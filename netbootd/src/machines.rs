@@ -2,10 +2,12 @@
 //!
 //! This is how a file request, which carries an IP address only, finds the machine it comes from.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lru::LruCache;
 use pxe_policy::{BootRequest, MacAddr, Verdict};
 
 /// What is known of one machine.
@@ -23,17 +25,14 @@ pub struct Machines {
     table: Mutex<Table>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
-    clock: u64,
-    machines: HashMap<MacAddr, Entry>,
-    by_age: BTreeMap<u64, MacAddr>,
+    machines: LruCache<MacAddr, Entry>,
     by_addr: HashMap<Ipv4Addr, MacAddr>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entry {
-    touched: u64,
     machine: Option<Arc<Machine>>,
     addr: Option<Ipv4Addr>,
 }
@@ -66,7 +65,7 @@ impl Machines {
 
     /// What is known of the machine with this hardware address.
     pub fn by_mac(&self, mac: MacAddr) -> Option<Arc<Machine>> {
-        self.with(|table| table.machines.get(&mac).and_then(|entry| entry.machine.clone()))
+        self.with(|table| table.machines.peek(&mac).and_then(|entry| entry.machine.clone()))
     }
 
     /// What is known of the machine behind an IP address.
@@ -79,25 +78,21 @@ impl Machines {
     }
 }
 
+impl Default for Table {
+    fn default() -> Self {
+        Table { machines: LruCache::new(MAX_MACHINES), by_addr: HashMap::new() }
+    }
+}
+
 impl Table {
     fn touch(&mut self, mac: MacAddr) -> &mut Entry {
-        self.clock += 1;
-        if !self.machines.contains_key(&mac) && self.machines.len() >= MAX_MACHINES {
-            self.drop_oldest();
+        if self.machines.len() == MAX_MACHINES.get()
+            && !self.machines.contains(&mac)
+            && let Some((oldest, Entry { addr: Some(addr), .. })) = self.machines.pop_lru()
+        {
+            self.forget_addr(addr, oldest);
         }
-        let clock = self.clock;
-        let entry = self.machines.entry(mac).or_insert(Entry { touched: clock, machine: None, addr: None });
-        self.by_age.remove(&entry.touched);
-        entry.touched = clock;
-        self.by_age.insert(clock, mac);
-        entry
-    }
-
-    fn drop_oldest(&mut self) {
-        let Some((_, mac)) = self.by_age.pop_first() else { return };
-        if let Some(addr) = self.machines.remove(&mac).and_then(|entry| entry.addr) {
-            self.forget_addr(addr, mac);
-        }
+        self.machines.get_or_insert_mut(mac, Entry::default)
     }
 
     fn forget_addr(&mut self, addr: Ipv4Addr, mac: MacAddr) {
@@ -108,7 +103,7 @@ impl Table {
 }
 
 /// A campus that switches on at once fits; a flood of made-up hardware addresses stays under about 10 MB.
-pub const MAX_MACHINES: usize = 16_384;
+pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
 #[cfg(test)]
 mod tests {
@@ -142,17 +137,15 @@ mod tests {
     fn the_table_is_bounded_and_the_oldest_leave_first() {
         let machines = Machines::default();
         let addr = |n: usize| Ipv4Addr::from(0x0a00_0001 + u32::try_from(n).unwrap());
-        for n in 0..MAX_MACHINES {
+        let max = MAX_MACHINES.get();
+        for n in 0..max {
             machines.uses(mac(n), addr(n));
         }
         machines.uses(mac(0), addr(0));
-        machines.uses(mac(MAX_MACHINES), addr(MAX_MACHINES));
+        machines.uses(mac(max), addr(max));
         assert_eq!(machines.mac_of(addr(0)), Some(mac(0)));
         assert_eq!(machines.mac_of(addr(1)), None);
         let table = machines.table.lock().unwrap();
-        assert_eq!(
-            (table.machines.len(), table.by_age.len(), table.by_addr.len()),
-            (MAX_MACHINES, MAX_MACHINES, MAX_MACHINES)
-        );
+        assert_eq!((table.machines.len(), table.by_addr.len()), (max, max));
     }
 }

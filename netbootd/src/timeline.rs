@@ -3,11 +3,13 @@
 //! Fed with the events that the log is written from, beside the boot path: a server that is busy loses steps here before it makes a machine
 //! wait.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use lru::LruCache;
 use pxe_policy::{MacAddr, SystemUuid};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -21,19 +23,11 @@ pub struct Timelines {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
-    clock: u64,
-    machines: HashMap<MacAddr, Kept>,
-    by_age: BTreeMap<u64, MacAddr>,
+    machines: LruCache<MacAddr, Timeline>,
     transfers: BTreeMap<TransferId, Transfer>,
     lost: u64,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    touched: u64,
-    timeline: Timeline,
 }
 
 /// One machine's steps, oldest first. At most [`MAX_STEPS`].
@@ -99,7 +93,7 @@ impl Timelines {
 
     /// One machine's steps.
     pub fn of(&self, mac: MacAddr) -> Option<Timeline> {
-        self.with(|inner| inner.machines.get(&mac).map(|kept| kept.timeline.clone()))
+        self.with(|inner| inner.machines.peek(&mac).cloned())
     }
 
     /// The machines heard of last, newest first, as far as `fits` says.
@@ -109,13 +103,8 @@ impl Timelines {
         fits: impl Fn(MacAddr, &Timeline) -> bool,
     ) -> Vec<(MacAddr, Timeline)> {
         self.with(|inner| {
-            let newest = inner.by_age.values().rev();
-            let known = newest.filter_map(|mac| Some((*mac, &inner.machines.get(mac)?.timeline)));
-            known
-                .filter(|(mac, timeline)| fits(*mac, timeline))
-                .take(limit)
-                .map(|(mac, timeline)| (mac, timeline.clone()))
-                .collect()
+            let newest = inner.machines.iter().filter(|(mac, timeline)| fits(**mac, timeline));
+            newest.take(limit).map(|(mac, timeline)| (*mac, timeline.clone())).collect()
         })
     }
 
@@ -131,6 +120,12 @@ impl Timelines {
 
     fn with<T>(&self, action: impl FnOnce(&mut Inner) -> T) -> T {
         action(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Inner { machines: LruCache::new(MAX_MACHINES), transfers: BTreeMap::new(), lost: 0 }
     }
 }
 
@@ -157,11 +152,12 @@ impl Inner {
                 self.transfers.remove(&finished.id);
                 finished.mac.filter(|_| !finished.partial)
             }
+            Event::OtherOffered(offer) => Some(offer.mac),
             Event::FileRefused(refused) => refused.mac,
             Event::ImageFolderRead(_) | Event::ImageTaken(_) => None,
         };
         let mac = mac?;
-        let timeline = self.touch(mac);
+        let timeline = self.machines.get_or_insert_mut(mac, Timeline::default);
         if let Event::Decided(decided) = &recorded.event {
             timeline.uuid = decided.uuid.or(timeline.uuid);
             timeline.name = decided.machine.clone().or(timeline.name.take());
@@ -171,21 +167,6 @@ impl Inner {
         }
         timeline.steps.push_back(Arc::clone(recorded));
         Some(mac)
-    }
-
-    fn touch(&mut self, mac: MacAddr) -> &mut Timeline {
-        if !self.machines.contains_key(&mac)
-            && self.machines.len() >= MAX_MACHINES
-            && let Some((_, oldest)) = self.by_age.pop_first()
-        {
-            self.machines.remove(&oldest);
-        }
-        self.clock += 1;
-        let kept = self.machines.entry(mac).or_default();
-        self.by_age.remove(&kept.touched);
-        kept.touched = self.clock;
-        self.by_age.insert(self.clock, mac);
-        &mut kept.timeline
     }
 }
 
@@ -197,7 +178,7 @@ impl Transfer {
 }
 
 /// More machines than a site switches on in a day.
-pub const MAX_MACHINES: usize = 10_000;
+pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// A boot has about twenty; a few boots are worth comparing.
 pub const MAX_STEPS: usize = 48;
 const MAX_TRANSFERS: usize = 20_000;
@@ -224,16 +205,14 @@ mod tests {
         let timeline = timelines.of(mac(1)).unwrap();
         assert_eq!(timeline.steps.len(), MAX_STEPS);
         assert_eq!(timeline.steps[0].at, SystemTime::UNIX_EPOCH + Duration::from_secs(2));
-        for n in 2..=MAX_MACHINES + 1 {
+        let max = MAX_MACHINES.get();
+        for n in 2..=max + 1 {
             timelines.take(&step(100, offer(mac(n))));
         }
-        assert_eq!(timelines.size(), (MAX_MACHINES, 0));
+        assert_eq!(timelines.size(), (max, 0));
         assert!(timelines.of(mac(1)).is_none(), "it was not heard of for longest");
         let newest = timelines.newest(2, |_, _| true);
-        assert_eq!(
-            newest.iter().map(|(mac, _)| *mac).collect::<Vec<_>>(),
-            [mac(MAX_MACHINES + 1), mac(MAX_MACHINES)]
-        );
+        assert_eq!(newest.iter().map(|(mac, _)| *mac).collect::<Vec<_>>(), [mac(max + 1), mac(max)]);
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Kept {
 }
 
 /// As many as the machines that are remembered.
-const MAX_MACHINES: usize = crate::machines::MAX_MACHINES;
+const MAX_MACHINES: usize = crate::machines::MAX_MACHINES.get();
 /// So many failures in a row, and the directory is left alone.
 const FAILURES: u32 = 3;
 /// For so long.
