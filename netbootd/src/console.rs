@@ -68,6 +68,7 @@ impl Console {
                     self.say(&format!("{}: {}", taken.source, taken.detail.as_deref().unwrap_or_default()));
                 }
             },
+            Event::OtherOffered(offer) => self.say(&format!("{}  dhcp  {}", offer.mac, offer.words())),
             Event::ImageFolderRead(read) => self.say(&image_folder_line(read)),
             Event::TransferStarted(started) if started.partial => {}
             Event::TransferStarted(started) => {

@@ -8,6 +8,7 @@ pub(crate) mod testing;
 
 use std::time::{Duration, SystemTime};
 
+use pxe_policy::{Reason, TroubleKind};
 use serde::Serialize;
 
 use crate::event::{
@@ -41,7 +42,10 @@ pub struct Fleet {
 
 /// What is wrong with the last boot, if anything is.
 pub fn diagnose(timeline: &Timeline, fleet: Fleet, now: SystemTime) -> Option<Finding> {
-    let steps: Vec<&Recorded> = timeline.steps.iter().map(AsRef::as_ref).collect();
+    let all: Vec<&Recorded> = timeline.steps.iter().map(AsRef::as_ref).collect();
+    // What others offer is no step of the machine.
+    let (others, steps): (Vec<&Recorded>, Vec<&Recorded>) =
+        all.into_iter().partition(|step| matches!(step.event, Event::OtherOffered(_)));
     let last = steps.last()?;
     let silent = now.duration_since(last.at).unwrap_or_default();
     if let Some(found) = loops(&steps) {
@@ -50,9 +54,44 @@ pub fn diagnose(timeline: &Timeline, fleet: Fleet, now: SystemTime) -> Option<Fi
     match &last.event {
         Event::TransferFinished(finished) => of_transfer(finished, &steps, fleet),
         Event::FileRefused(refused) if silent >= MOVES_ON => of_refusal(refused),
-        Event::Decided(decided) => of_decision(decided, silent),
+        Event::Decided(decided) => of_decision(decided, silent, Around { steps: &steps, others: &others }),
         Event::MacAnswered(answered) => of_mac(answered),
         _ => None,
+    }
+}
+
+/// What else is known of a machine that was decided on.
+#[derive(Debug, Clone, Copy)]
+struct Around<'a> {
+    steps: &'a [&'a Recorded],
+    others: &'a [&'a Recorded],
+}
+
+impl Around<'_> {
+    /// The cause of a silence, unless another server's offer explains it.
+    fn silence(self, cause: Cause, mut evidence: Vec<String>) -> Finding {
+        let Some(last) = self.steps.last() else { return cause.with(evidence) };
+        let is_old = |step: &Recorded| last.at.duration_since(step.at).is_ok_and(|ago| ago > ONE_BOOT);
+        let mut rivals: Vec<String> = Vec::new();
+        for step in self.others.iter().filter(|step| !is_old(step)) {
+            if let Event::OtherOffered(offer) = &step.event
+                && !rivals.contains(&offer.words())
+            {
+                rivals.push(offer.words());
+            }
+        }
+        if rivals.is_empty() {
+            return cause.with(evidence);
+        }
+        rivals.append(&mut evidence);
+        Cause::AnotherServer.with(rivals)
+    }
+
+    /// Whether a broadcast of the machine ever came here.
+    fn was_heard(self) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(&step.event, Event::Decided(decided) if matches!(decided.proto, Proto::Proxy | Proto::Dhcp))
+        })
     }
 }
 
@@ -138,6 +177,8 @@ fn of_refusal(refused: &FileRefused) -> Option<Finding> {
     let path = refused.path.replace('\\', "/").to_ascii_lowercase();
     let smsboot = path.split('/').any(|part| part == "smsboot");
     Some(match refused.refusal {
+        Refusal::ImageComing => Cause::ImageComing.with(evidence),
+        Refusal::ImageRefused => Cause::ImageRefused.with(evidence),
         Refusal::NotFound if smsboot => Cause::SmsBootMissing.with(evidence),
         Refusal::NotFound => Cause::FileNotFound.with(evidence),
         Refusal::AccessDenied => Cause::AccessDenied.with(evidence),
@@ -147,7 +188,7 @@ fn of_refusal(refused: &FileRefused) -> Option<Finding> {
     })
 }
 
-fn of_decision(decided: &Decided, silent: Duration) -> Option<Finding> {
+fn of_decision(decided: &Decided, silent: Duration, around: Around<'_>) -> Option<Finding> {
     let mut evidence: Vec<String> = decided.detail.iter().cloned().collect();
     let is = |words: &str| decided.detail.as_ref().is_some_and(|detail| detail.contains(words));
     match decided.decision {
@@ -156,27 +197,41 @@ fn of_decision(decided: &Decided, silent: Duration) -> Option<Finding> {
             if decided.proto == Proto::Proxy && decided.class == Some(pxe_policy::Class::Http) =>
         {
             evidence.push(format!("{} was offered", decided.boot_file.as_deref().unwrap_or("a URL")));
-            Some(Cause::NoHttpRequest.with(evidence))
+            Some(around.silence(Cause::NoHttpRequest, evidence))
         }
         Answered::Offer if decided.proto == Proto::Proxy => {
             evidence.push(format!("offered {} s ago", silent.as_secs()));
-            Some(Cause::NoBootServerRequest.with(evidence))
+            Some(around.silence(Cause::NoBootServerRequest, evidence))
         }
-        Answered::Offer => Some(Cause::OfferNotTaken.with(evidence)),
+        Answered::Offer => Some(around.silence(Cause::OfferNotTaken, evidence)),
         Answered::Ack => {
             let file = decided.boot_file.as_ref()?;
             evidence.push(format!("{file} was named {} s ago", silent.as_secs()));
-            Some(Cause::NoFileRequest.with(evidence))
+            if !around.was_heard() {
+                evidence.push(format!(
+                    "no DHCP broadcast of it came here, only its question from {}",
+                    decided.peer
+                ));
+            }
+            let cause = if around.was_heard() { Cause::NoFileRequest } else { Cause::NoDhcpRelay };
+            Some(around.silence(cause, evidence))
         }
         Answered::SendFailed => Some(Cause::SendFailed.with(evidence)),
         _ if is("Clock skew") => Some(Cause::ClockOff.with(evidence)),
-        _ if is("certificate-expired") => Some(Cause::CertificateExpired.with(evidence)),
-        _ if is("unauthorized") => Some(Cause::DirectoryRefuses.with(evidence)),
         _ if is("left it behind") => Some(Cause::LeftoverUnknown.with(evidence)),
+        _ if decided.reason == Reason::DirectoryDown && trouble(decided).is_some() => {
+            trouble(decided).map(|kind| Cause::Directory(kind).with(evidence))
+        }
         Answered::Nak | Answered::Failed | Answered::Ignore | Answered::LocalBoot | Answered::Wait => {
             Cause::Decision(decided.reason).found(evidence)
         }
     }
+}
+
+/// What keeps a directory from answering: `configmgr has no answer: timeout: ...`.
+fn trouble(decided: &Decided) -> Option<TroubleKind> {
+    let mut parts = decided.detail.as_deref()?.split([':', ';']).map(str::trim);
+    parts.find_map(|part| TroubleKind::ALL.into_iter().find(|kind| kind.as_str() == part))
 }
 
 fn of_mac(answered: &MacAnswered) -> Option<Finding> {
@@ -192,6 +247,8 @@ fn of_mac(answered: &MacAnswered) -> Option<Finding> {
 
 /// Firmware and boot programs go on within this time, or ask again.
 const MOVES_ON: Duration = Duration::from_secs(8);
+/// An offer of another server is of the same boot when it came within this time before the last step.
+const ONE_BOOT: Duration = Duration::from_secs(120);
 const LOOP_WITHIN: Duration = Duration::from_secs(15 * 60);
 const LOOP_TIMES: usize = 3;
 /// What fits an Ethernet frame behind the headers of IP, UDP and TFTP.

@@ -3,6 +3,7 @@
 mod cmtrace;
 mod log;
 mod mac;
+mod other_offer;
 mod recorder;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use pxe_policy::{ArchType, Class, MacAddr, Reason, SystemUuid};
 
 pub use cmtrace::CmTrace;
 pub use mac::{ImageFolderRead, MacAnswered};
+pub use other_offer::OtherOffer;
 pub use recorder::{Counters, Recorded, Recorder};
 
 /// One thing that happened.
@@ -22,6 +24,8 @@ pub enum Event {
     Decided(Decided),
     /// A Mac's packet was answered or left alone.
     MacAnswered(MacAnswered),
+    /// Another server offered a machine something to boot.
+    OtherOffered(OtherOffer),
     /// A Mac's image folder was read for the first time, or otherwise than before.
     ImageFolderRead(ImageFolderRead),
     /// A source of images was dealt with.
@@ -285,6 +289,10 @@ pub enum Refusal {
     Busy,
     /// The file or its template could not be read or rendered.
     Failed,
+    /// There is no such file yet: its image is being taken in.
+    ImageComing,
+    /// There is no such file: its image was not taken in.
+    ImageRefused,
 }
 
 impl Refusal {
@@ -297,6 +305,8 @@ impl Refusal {
             Refusal::Malformed => "malformed",
             Refusal::Busy => "busy",
             Refusal::Failed => "failed",
+            Refusal::ImageComing => "image-coming",
+            Refusal::ImageRefused => "image-refused",
         }
     }
 }

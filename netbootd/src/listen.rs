@@ -4,6 +4,7 @@ pub mod control;
 pub mod dhcp;
 mod events;
 pub mod http;
+pub mod others;
 pub mod pxe;
 pub mod status;
 pub mod tftp;

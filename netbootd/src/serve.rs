@@ -25,6 +25,7 @@ use crate::files::Images;
 use crate::listen::control::ControlListener;
 use crate::listen::dhcp::DhcpListener;
 use crate::listen::http::HttpListener;
+use crate::listen::others::OthersListener;
 use crate::listen::pxe::PxeListener;
 use crate::listen::status::StatusListener;
 use crate::listen::tftp::TftpListener;
@@ -195,6 +196,12 @@ fn bind_dhcp(
         }
         if dhcp.mode == Mode::Off {
             continue;
+        }
+        match OthersListener::bind(Arc::clone(services), iface.clone()) {
+            Ok(listener) => drop(tasks.spawn(listener.run())),
+            Err(error) => {
+                info!(iface = iface.name, %error, "port 68 is taken: offers of other servers are not seen");
+            }
         }
         let listener = PxeListener::bind(Arc::clone(services), iface.clone());
         let listener = listener.map_err(|error| cannot_bind(&error, 4011, Some(iface)))?;

@@ -5,10 +5,11 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use netbootd_tests::netbootd::{SERVER, program};
-use netbootd_tests::{Authority, Lab, Netbootd, Process};
+use netbootd_tests::{AddressServer, Authority, Lab, Netbootd, Process};
 use serde_json::Value;
 
 const MAC: &str = "52:54:00:4c:01:01";
@@ -127,6 +128,35 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
     let refused =
         site.lab.run("client", &["curl", "-sS", "--max-time", "2", &format!("http://{SERVER}:9167/status")]);
     assert!(!refused.status.success(), "it listens on loopback only");
+}
+
+#[test]
+fn another_servers_boot_file_is_named_when_a_machine_does_not_go_on() {
+    let mut site = Site::new("");
+    let _other = AddressServer::start_with_boot_file(&mut site.lab, "boot/x64/wdsnbp.com");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let device = loop {
+        // It asks, hears both, and asks nobody for a file.
+        site.probe(&["pxe", "--iface", "eth0", "--mac", MAC, "--timeout", "2"]);
+        let device = site.get(&format!("/devices/{MAC}"));
+        if device.to_string().contains("other-offer") {
+            break device;
+        }
+        assert!(Instant::now() < deadline, "{device}\n{}", site.netbootd.log());
+    };
+    assert!(!device["steps"].to_string().contains("10.77.0.1 offers"), "its own offers are none");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let finding = loop {
+        let finding = site.get(&format!("/devices/{MAC}"))["finding"].clone();
+        if !finding.is_null() {
+            break finding;
+        }
+        assert!(Instant::now() < deadline, "nothing was found");
+        thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!(finding["cause"], "another-server", "{finding}");
+    let seen = finding["evidence"][0].as_str().unwrap();
+    assert!(seen.starts_with("10.77.0.2 offers boot file boot/x64/wdsnbp.com, next server"), "{seen}");
 }
 
 #[test]

@@ -249,6 +249,15 @@ impl StepView {
                 file: answered.boot_file.clone(),
                 ..StepView::default()
             },
+            Event::OtherOffered(offer) => StepView {
+                at,
+                mac: Some(offer.mac.to_string()),
+                proto: Proto::Dhcp.name(),
+                what: "other-offer",
+                detail: Some(offer.words()),
+                file: offer.boot_file.clone(),
+                ..StepView::default()
+            },
             Event::TransferStarted(started) => StepView {
                 at,
                 mac: started.mac.map(|mac| mac.to_string()),

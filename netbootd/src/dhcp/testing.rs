@@ -51,6 +51,21 @@ pub(crate) fn captured_bytes(id: &str) -> Vec<u8> {
     vectors().into_iter().find(|vector| vector.id == id).unwrap_or_else(|| panic!("no vector {id}")).bytes
 }
 
+/// An offer to 02:00:00:00:00:01 of the address 10.77.0.50, with these options.
+pub(crate) fn offer(options: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut bytes = vec![0; 236];
+    bytes[..3].copy_from_slice(&[2, 1, 6]);
+    bytes[16..20].copy_from_slice(&[10, 77, 0, 50]);
+    bytes[28..34].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
+    bytes.extend([99, 130, 83, 99, 53, 1, 2]);
+    for (code, value) in options {
+        bytes.extend([*code, value.len() as u8]);
+        bytes.extend(*value);
+    }
+    bytes.push(255);
+    bytes
+}
+
 /// An interface with two addresses.
 pub(crate) fn lan() -> Iface {
     let addrs = vec!["10.77.0.2/24".parse().unwrap(), "10.78.0.2/24".parse().unwrap()];

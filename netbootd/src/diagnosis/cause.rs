@@ -1,6 +1,6 @@
 //! The causes, in words.
 
-use pxe_policy::Reason;
+use pxe_policy::{Reason, TroubleKind};
 
 use super::Finding;
 
@@ -9,6 +9,12 @@ use super::Finding;
 pub enum Cause {
     /// The decision itself: nothing was offered, for this reason.
     Decision(Reason),
+    /// A directory did not say what to do, for this reason.
+    Directory(TroubleKind),
+    /// Another server offered the machine something to boot, and it did not go on here.
+    AnotherServer,
+    /// Its DHCP broadcasts do not come here, and what it was told did not help it.
+    NoDhcpRelay,
     /// PXE firmware was offered a boot and did not ask port 4011.
     NoBootServerRequest,
     /// HTTP firmware was offered a URL and did not fetch it.
@@ -33,6 +39,10 @@ pub enum Cause {
     ReadFailed,
     /// No image and no folder has the file.
     FileNotFound,
+    /// Its image is being taken in.
+    ImageComing,
+    /// Its image was not taken in.
+    ImageRefused,
     /// A file of the distribution point's boot folder is not there.
     SmsBootMissing,
     /// The path leads out, or may not be read.
@@ -51,17 +61,15 @@ pub enum Cause {
     NoImageForMac,
     /// Kerberos refuses because of the time.
     ClockOff,
-    /// A directory's certificate has expired.
-    CertificateExpired,
-    /// A directory does not accept who asks.
-    DirectoryRefuses,
     /// The record that a failed deployment left behind.
     LeftoverUnknown,
 }
 
 impl Cause {
-    /// Every cause but the decisions, for documentation and tests.
-    pub const ALL: [Cause; 24] = [
+    /// Every cause but the decisions and the directories', for documentation and tests.
+    pub const ALL: [Cause; 26] = [
+        Cause::AnotherServer,
+        Cause::NoDhcpRelay,
         Cause::NoBootServerRequest,
         Cause::NoHttpRequest,
         Cause::OfferNotTaken,
@@ -74,6 +82,8 @@ impl Cause {
         Cause::ClientGaveUp,
         Cause::ReadFailed,
         Cause::FileNotFound,
+        Cause::ImageComing,
+        Cause::ImageRefused,
         Cause::SmsBootMissing,
         Cause::AccessDenied,
         Cause::TooBusy,
@@ -83,8 +93,6 @@ impl Cause {
         Cause::CannotNetboot,
         Cause::NoImageForMac,
         Cause::ClockOff,
-        Cause::CertificateExpired,
-        Cause::DirectoryRefuses,
         Cause::LeftoverUnknown,
     ];
 
@@ -92,6 +100,23 @@ impl Cause {
     pub fn as_str(self) -> &'static str {
         match self {
             Cause::Decision(reason) => reason.as_str(),
+            Cause::Directory(kind) => match kind {
+                TroubleKind::Timeout => "directory-timeout",
+                TroubleKind::Unreachable => "directory-unreachable",
+                TroubleKind::Resting => "directory-resting",
+                TroubleKind::CertificateUntrusted => "directory-certificate-untrusted",
+                TroubleKind::CertificateName => "directory-certificate-name",
+                TroubleKind::CertificateExpired => "directory-certificate-expired",
+                TroubleKind::KerberosNeeded => "directory-kerberos-needed",
+                TroubleKind::NtlmOnly => "directory-ntlm-only",
+                TroubleKind::Unauthorized => "directory-unauthorized",
+                TroubleKind::Forbidden => "directory-forbidden",
+                TroubleKind::Malformed => "directory-malformed",
+                TroubleKind::TooLarge => "directory-too-large",
+                TroubleKind::Failed => "directory-failed",
+            },
+            Cause::AnotherServer => "another-server",
+            Cause::NoDhcpRelay => "no-dhcp-relay",
             Cause::NoBootServerRequest => "no-boot-server-request",
             Cause::NoHttpRequest => "no-http-request",
             Cause::OfferNotTaken => "offer-not-taken",
@@ -104,6 +129,8 @@ impl Cause {
             Cause::ClientGaveUp => "client-gave-up",
             Cause::ReadFailed => "read-failed",
             Cause::FileNotFound => "file-not-found",
+            Cause::ImageComing => "image-coming",
+            Cause::ImageRefused => "image-refused",
             Cause::SmsBootMissing => "smsboot-missing",
             Cause::AccessDenied => "access-denied",
             Cause::TooBusy => "too-busy",
@@ -113,8 +140,6 @@ impl Cause {
             Cause::CannotNetboot => "cannot-netboot",
             Cause::NoImageForMac => "no-image-for-mac",
             Cause::ClockOff => "clock-off",
-            Cause::CertificateExpired => "certificate-expired",
-            Cause::DirectoryRefuses => "directory-refuses",
             Cause::LeftoverUnknown => "leftover-unknown",
         }
     }
@@ -123,6 +148,27 @@ impl Cause {
     pub fn headline(self) -> &'static str {
         match self {
             Cause::Decision(reason) => reason.on_screen(),
+            Cause::Directory(kind) => match kind {
+                TroubleKind::Timeout => "A directory did not answer in time.",
+                TroubleKind::Unreachable => "A directory cannot be reached.",
+                TroubleKind::Resting => "A directory failed several times and is left alone for a while.",
+                TroubleKind::CertificateUntrusted => "A directory's certificate is not trusted.",
+                TroubleKind::CertificateName => "A directory's certificate is for another name.",
+                TroubleKind::CertificateExpired => "A directory's certificate has expired.",
+                TroubleKind::KerberosNeeded => "A directory wants Kerberos, and there is no ticket for it.",
+                TroubleKind::NtlmOnly => "A directory's web server offers NTLM and no Kerberos.",
+                TroubleKind::Unauthorized => "A directory does not accept this server's account.",
+                TroubleKind::Forbidden => "This server's account has no rights in a directory.",
+                TroubleKind::Malformed => "A directory answered something else than was asked.",
+                TroubleKind::TooLarge => "A directory answered more than is read.",
+                TroubleKind::Failed => "A directory failed.",
+            },
+            Cause::AnotherServer => {
+                "Another server offered the machine something to boot, and the machine did not go on here."
+            }
+            Cause::NoDhcpRelay => {
+                "The machine's DHCP broadcasts do not come here, and it did not go on from its answer on port 4011."
+            }
             Cause::NoBootServerRequest => "The firmware was offered a boot and never asked port 4011.",
             Cause::NoHttpRequest => "The firmware was offered a URL and never fetched it.",
             Cause::OfferNotTaken => "The machine was offered an address and did not take it.",
@@ -137,6 +183,8 @@ impl Cause {
             Cause::ClientGaveUp => "The machine ended the transfer by itself.",
             Cause::ReadFailed => "The file could not be read on this server.",
             Cause::FileNotFound => "The file that the machine asked for is not there.",
+            Cause::ImageComing => "The image that should hold the file is still being taken in.",
+            Cause::ImageRefused => "The image that should hold the file was not taken in.",
             Cause::SmsBootMissing => "A file of the distribution point's SMSBoot folder is not there.",
             Cause::AccessDenied => "The path leads out of the boot folder, or the file may not be read.",
             Cause::TooBusy => "Too many transfers are under way.",
@@ -150,8 +198,6 @@ impl Cause {
             }
             Cause::NoImageForMac => "No image suits this Mac.",
             Cause::ClockOff => "This server's clock and the domain's differ too much for Kerberos.",
-            Cause::CertificateExpired => "A directory's certificate has expired.",
-            Cause::DirectoryRefuses => "A directory does not accept this server's account.",
             Cause::LeftoverUnknown => {
                 "A record named Unknown, left behind by a failed deployment, stands for this machine."
             }
@@ -162,6 +208,13 @@ impl Cause {
     pub fn cure(self) -> &'static str {
         match self {
             Cause::Decision(reason) => reason.cure().unwrap_or_default(),
+            Cause::Directory(kind) => kind.cure(),
+            Cause::AnotherServer => {
+                "turn the boot options (60, 66, 67) of the server named above off, or let it name this one"
+            }
+            Cause::NoDhcpRelay => {
+                "name this server beside the DHCP server in the segment's DHCP relay (ip helper-address), and no boot options in its scope"
+            }
             Cause::NoBootServerRequest => {
                 "let UDP 4011 through to this server; if another server offers as well, `netbootd probe pxe` shows it: turn its boot options (60, 66, 67) off"
             }
@@ -192,6 +245,8 @@ impl Cause {
             Cause::FileNotFound => {
                 "put the file into the image or folder that the path names; `netbootd image show` lists what is there"
             }
+            Cause::ImageComing => "wait until `netbootd status` shows no ingest, and start the machine again",
+            Cause::ImageRefused => "`netbootd image sources` says what is wrong with it",
             Cause::SmsBootMissing => {
                 "distribute the boot image again with \"Deploy this boot image from the PXE-enabled distribution point\", for x86 and x64"
             }
@@ -211,10 +266,6 @@ impl Cause {
                 "each image says above why it is not for this Mac: enable it, or add the model to it"
             }
             Cause::ClockOff => "set the time on this server by the domain's time service",
-            Cause::CertificateExpired => "renew the certificate; `netbootd doctor` names the server",
-            Cause::DirectoryRefuses => {
-                "`netbootd doctor` shows which link refuses: keytab, password or rights"
-            }
             Cause::LeftoverUnknown => "delete the record named Unknown in the console",
         }
     }
@@ -226,6 +277,9 @@ impl Cause {
                 Reason::UnknownMachine | Reason::NoDeployment | Reason::NoRule | Reason::NoBootFile,
             ) => &["PXE-E53", "PXE-E51"],
             Cause::Decision(_) => &["PXE-E53"],
+            Cause::Directory(_) => &["PXE-E53"],
+            Cause::AnotherServer => &["PXE-E55", "PXE-E53", "PXE-E32", "PXE-T01"],
+            Cause::NoDhcpRelay => &["PXE-E53", "PXE-E11", "PXE-E32"],
             Cause::NoBootServerRequest => &["PXE-E55", "PXE-E53", "PXE-E78"],
             Cause::NoHttpRequest => &["PXE-E23"],
             Cause::OfferNotTaken => &["PXE-E51", "PXE-E52"],
@@ -234,7 +288,7 @@ impl Cause {
             Cause::TftpReadTimeout | Cause::TransferBroke => &["PXE-E35", "PXE-E18"],
             Cause::ClientGaveUp => &["PXE-E3C", "PXE-E99"],
             Cause::ReadFailed | Cause::TooBusy => &["PXE-E36"],
-            Cause::FileNotFound | Cause::SmsBootMissing => {
+            Cause::FileNotFound | Cause::ImageComing | Cause::ImageRefused | Cause::SmsBootMissing => {
                 &["PXE-T01", "PXE-E3B", "PXE-E23", "0xc0000001", "0xc000000f"]
             }
             Cause::AccessDenied => &["PXE-T02", "PXE-E3B"],

@@ -1,11 +1,14 @@
 use std::fmt::Write;
+use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
-use pxe_policy::{Class, MacAddr, Reason};
+use pxe_policy::{Class, Evidence, MacAddr, Reason, Trouble};
 
 use super::testing::{PEER, completed, decided, finished, offer, refused, started, step};
 use super::*;
-use crate::event::TransferStarted;
+use crate::api::views::StepView;
+use crate::event::{OtherOffer, TransferStarted};
 
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 
@@ -55,6 +58,36 @@ fn mac_answered(reason: bsdp::Reason, left_out: Vec<(String, bsdp::LeftOut)>) ->
     })
 }
 
+fn rival() -> Event {
+    Event::OtherOffered(OtherOffer {
+        iface: "lan0".into(),
+        server: Ipv4Addr::new(10, 77, 0, 9),
+        mac: MAC,
+        class: Some("PXEClient".into()),
+        next_server: Some("wds.corp.example".into()),
+        boot_file: Some("boot\\x64\\wdsnbp.com".into()),
+        address: None,
+    })
+}
+
+/// The decisions that somebody has to do something about, each as it ends a boot.
+fn decisions() -> impl Iterator<Item = Case> {
+    let loud = Reason::ALL.into_iter().map(Cause::Decision).filter(|cause| cause.found(Vec::new()).is_some());
+    loud.map(|cause| match cause {
+        Cause::Decision(reason) => at(cause, 1, vec![(0, silent(reason, ""))]),
+        other => panic!("{other:?}"),
+    })
+}
+
+/// A directory in every kind of trouble, in the words that a decision is logged with.
+fn directories() -> impl Iterator<Item = Case> {
+    TroubleKind::ALL.into_iter().map(|kind| {
+        let trouble = Trouble::new(kind, "10.77.0.7 said so");
+        let silence = Evidence::NoAnswer { directory: "configmgr".into(), trouble };
+        at(Cause::Directory(kind), 1, vec![(0, silent(Reason::DirectoryDown, &silence.to_string()))])
+    })
+}
+
 fn cases() -> Vec<Case> {
     let boots = |file: &'static str, others: &'static [&'static str]| {
         (0..3).flat_map(move |n| {
@@ -94,7 +127,7 @@ fn cases() -> Vec<Case> {
             }
         })
     };
-    vec![
+    let told = vec![
         at(Cause::NoBootServerRequest, 20, vec![(0, offer(MAC))]),
         at(Cause::NoHttpRequest, 20, vec![(0, http_offer)]),
         at(Cause::OfferNotTaken, 20, vec![(0, named(Proto::Dhcp, Answered::Offer, "boot.efi"))]),
@@ -124,6 +157,8 @@ fn cases() -> Vec<Case> {
             vec![(0, completed(1, MAC, "a.efi")), (1, refused(MAC, "winpe/boot/BCD"))],
         ),
         at(Cause::SmsBootMissing, 20, vec![(0, refused(MAC, "smsboot\\x64\\pxeboot.com"))]),
+        at(Cause::ImageComing, 20, vec![(0, refusal(Refusal::ImageComing))]),
+        at(Cause::ImageRefused, 20, vec![(0, refusal(Refusal::ImageRefused))]),
         at(Cause::AccessDenied, 20, vec![(0, refusal(Refusal::AccessDenied))]),
         at(Cause::TooBusy, 20, vec![(0, refusal(Refusal::Busy))]),
         at(Cause::BootLoop, 130, boots("menu.efi", &["vmlinuz"]).collect()),
@@ -137,20 +172,18 @@ fn cases() -> Vec<Case> {
             vec![(0, silent(Reason::DirectoryDown, "kerberos-needed: Clock skew too great"))],
         ),
         at(
-            Cause::CertificateExpired,
-            1,
-            vec![(0, silent(Reason::DirectoryDown, "configmgr: certificate-expired"))],
-        ),
-        at(Cause::DirectoryRefuses, 1, vec![(0, silent(Reason::DirectoryDown, "ad: unauthorized: 52e"))]),
-        at(
             Cause::LeftoverUnknown,
             1,
             vec![(0, silent(Reason::NoDeployment, "a failed deployment left it behind"))],
         ),
-        at(Cause::Decision(Reason::UnknownMachine), 1, vec![(0, silent(Reason::UnknownMachine, ""))]),
-        at(Cause::Decision(Reason::AlreadyRun), 1, vec![(0, silent(Reason::AlreadyRun, ""))]),
-        at(Cause::Decision(Reason::RelayNoAnswer), 1, vec![(0, silent(Reason::RelayNoAnswer, ""))]),
-    ]
+        at(Cause::AnotherServer, 20, vec![(0, offer(MAC)), (0, rival())]),
+        at(
+            Cause::NoDhcpRelay,
+            90_020,
+            vec![(0, rival()), (90_000, named(Proto::Pxe, Answered::Ack, "boot.efi"))],
+        ),
+    ];
+    told.into_iter().chain(decisions()).chain(directories()).collect()
 }
 
 fn found(case: &Case) -> Option<Finding> {
@@ -174,6 +207,32 @@ fn every_cause_is_found_in_its_simulated_boot() {
     }
 }
 
+/// Each boot with what is found in it, as `tests/boots` keeps it; `UPDATE_GOLDEN=1` writes them anew.
+#[test]
+fn the_simulated_boots_read_as_they_are_kept() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/boots");
+    for case in cases() {
+        let finding = found(&case).unwrap();
+        let mut text = String::new();
+        for (second, event) in &case.steps {
+            let view = StepView::of(&step(*second, event.clone())).unwrap();
+            writeln!(text, "{second:>4} s  {}", view.words()).unwrap();
+        }
+        writeln!(text, "\nafter {} s: {}: {}", case.now, finding.cause, finding.headline).unwrap();
+        for seen in &finding.evidence {
+            writeln!(text, "  seen: {seen}").unwrap();
+        }
+        writeln!(text, "  -> {}", finding.cure).unwrap();
+        let path = folder.join(format!("{}.txt", finding.cause));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&path, text).unwrap();
+        } else {
+            assert!(fs::read_to_string(&path).unwrap() == text, "{} is now:\n{text}", path.display());
+        }
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), cases().len(), "one for each cause");
+}
+
 #[test]
 fn a_boot_that_goes_on_has_nothing_wrong() {
     let quiet = [
@@ -183,6 +242,7 @@ fn a_boot_that_goes_on_has_nothing_wrong() {
         vec![(0, offer(MAC)), (3, completed(1, MAC, "boot.efi"))],
         vec![(0, offer(MAC)), (3, refused(MAC, "grub.cfg"))],
         vec![(0, silent(Reason::OtherServer, ""))],
+        vec![(0, offer(MAC)), (1, rival()), (3, completed(1, MAC, "boot.efi")), (4, rival())],
         Vec::new(),
     ];
     for steps in quiet {
@@ -194,21 +254,21 @@ fn a_boot_that_goes_on_has_nothing_wrong() {
 /// What stands behind the mark in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
 #[test]
 fn the_documentation_names_every_cause() {
-    let reasons = Reason::ALL.into_iter().map(Cause::Decision);
-    let decisions = reasons.filter(|cause| cause.found(Vec::new()).is_some());
     let mut text = String::from(
         "| cause | what it means | firmware may show | what to do |\n| --- | --- | --- | --- |\n",
     );
-    for cause in Cause::ALL.into_iter().chain(decisions) {
+    let directories = TroubleKind::ALL.into_iter().map(Cause::Directory);
+    let decisions = decisions().map(|case| case.cause);
+    for cause in Cause::ALL.into_iter().chain(directories).chain(decisions) {
         let codes = cause.codes().join(", ");
         writeln!(text, "| `{}` | {} | {codes} | {} |", cause.as_str(), cause.headline(), cause.cure())
             .unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/troubleshooting.md");
-    let page = std::fs::read_to_string(&path).unwrap();
+    let page = fs::read_to_string(&path).unwrap();
     let (head, generated) = page.split_once(MARK).unwrap();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, format!("{head}{MARK}{text}")).unwrap();
+        fs::write(&path, format!("{head}{MARK}{text}")).unwrap();
     } else {
         assert!(
             generated == text,

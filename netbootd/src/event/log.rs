@@ -6,8 +6,8 @@ use pxe_policy::Reason;
 use tracing::{debug, info, warn};
 
 use super::{
-    Answered, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered, Proto, Refusal,
-    TransferFinished, TransferOutcome, TransferStarted,
+    Answered, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered, OtherOffer, Proto,
+    Refusal, TransferFinished, TransferOutcome, TransferStarted,
 };
 
 /// Writes the line of one event.
@@ -15,6 +15,7 @@ pub(super) fn write(event: &Event) {
     match event {
         Event::Decided(decided) => write_decided(decided),
         Event::MacAnswered(answered) => write_mac(answered),
+        Event::OtherOffered(offer) => write_other(offer),
         Event::ImageFolderRead(read) => write_image_folder(read),
         Event::ImageTaken(taken) => write_taken(taken),
         Event::TransferStarted(started) => write_started(started),
@@ -130,6 +131,19 @@ fn left_out(images: &[(String, bsdp::LeftOut)]) -> Option<String> {
     Some(first.join(", ") + &rest)
 }
 
+fn write_other(offer: &OtherOffer) {
+    debug!(
+        iface = offer.iface,
+        mac = %offer.mac,
+        server = %offer.server,
+        class = offer.class,
+        next_server = offer.next_server,
+        boot_file = offer.boot_file,
+        address = offer.address.map(display),
+        "another server offers"
+    );
+}
+
 fn write_image_folder(read: &ImageFolderRead) {
     let image = read.image.as_ref();
     if read.problems.is_empty() {
@@ -216,7 +230,7 @@ fn write_refused(refused: &FileRefused) {
         };
     }
     match refused.refusal {
-        Refusal::Failed | Refusal::Busy => line!(warn),
+        Refusal::Failed | Refusal::Busy | Refusal::ImageRefused => line!(warn),
         _ => line!(debug),
     }
 }

@@ -93,7 +93,8 @@ fn counted_as(event: &Event) -> Option<(&'static str, &'static str)> {
         Event::MacAnswered(answered) => Some((answered.decision.name(), answered.reason.as_str())),
         Event::TransferFinished(finished) => Some((finished.proto.name(), finished.outcome.name())),
         Event::FileRefused(refused) => Some((refused.proto.name(), refused.refusal.name())),
-        Event::ImageFolderRead(_)
+        Event::OtherOffered(_)
+        | Event::ImageFolderRead(_)
         | Event::ImageTaken(_)
         | Event::TransferStarted(_)
         | Event::TransferProgress { .. } => None,

@@ -224,7 +224,9 @@ fn record(services: &Arc<Services>, asked: &str, peer: SocketAddr, total: u64, s
 
 fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) -> Response<FileBody> {
     let response = match refused.refusal {
-        Refusal::NotFound => plain(StatusCode::NOT_FOUND, "no such file"),
+        Refusal::NotFound | Refusal::ImageComing | Refusal::ImageRefused => {
+            plain(StatusCode::NOT_FOUND, "no such file")
+        }
         Refusal::Malformed | Refusal::AccessDenied => {
             plain(StatusCode::BAD_REQUEST, "no path of this server")
         }

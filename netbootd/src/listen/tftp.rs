@@ -176,7 +176,9 @@ impl TftpListener {
 /// The error that a client gets for a refusal.
 fn error_for(refusal: Refusal) -> (ErrorCode, &'static str) {
     match refusal {
-        Refusal::NotFound => (ErrorCode::FILE_NOT_FOUND, "file not found"),
+        Refusal::NotFound | Refusal::ImageComing | Refusal::ImageRefused => {
+            (ErrorCode::FILE_NOT_FOUND, "file not found")
+        }
         Refusal::AccessDenied => (ErrorCode::ACCESS_VIOLATION, "access violation"),
         Refusal::WriteRefused => (ErrorCode::ACCESS_VIOLATION, "this server is read-only"),
         Refusal::Malformed => (ErrorCode::ILLEGAL_OPERATION, "illegal TFTP operation"),

@@ -53,7 +53,17 @@ pub struct Source {
 impl Endpoint {
     /// Binds `addr`; with a device, only that interface's datagrams arrive and leave.
     pub fn bind(addr: SocketAddrV4, device: Option<&str>) -> io::Result<Self> {
+        Endpoint::bind_socket(Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?, addr, device)
+    }
+
+    /// The same beside other programs that have the port, when they let it be shared.
+    pub fn bind_shared(addr: SocketAddrV4, device: Option<&str>) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_reuse_address(true)?;
+        Endpoint::bind_socket(socket, addr, device)
+    }
+
+    fn bind_socket(socket: Socket, addr: SocketAddrV4, device: Option<&str>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         socket.set_broadcast(true)?;
         if let Some(device) = device {
