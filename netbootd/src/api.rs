@@ -1,5 +1,6 @@
 //! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers whatever socket they came by.
 
+mod images;
 pub mod metrics;
 pub mod views;
 
@@ -77,6 +78,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
         ("GET", ["devices", mac, "history"]) => history(services, mac).await,
         ("GET", ["transfers"]) => told(&views::transfers(services)),
         ("GET", ["images"]) => told(&services.snapshot.load().files.images()),
+        ("POST", ["images", name, "verify"]) => images::verify(services, name).await,
         ("GET", ["bindings"]) => {
             let bindings = services.netboot.as_ref().map(|netboot| netboot.bindings()).unwrap_or_default();
             told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
@@ -222,7 +224,10 @@ mod tests {
         let paths = document["paths"].as_object().unwrap();
         let elsewhere = ["/events", "/metrics"];
         for (path, methods) in paths.iter().filter(|(path, _)| !elsewhere.contains(&path.as_str())) {
-            let filled = path.replace("{mac}", "02:00:00:00:00:01").replace("{word}", "approve");
+            let filled = path
+                .replace("{mac}", "02:00:00:00:00:01")
+                .replace("{word}", "approve")
+                .replace("{name}", "winpe");
             let filled = filled.replace("{deployment}", "any");
             for (method, described) in methods.as_object().unwrap() {
                 let method: Method = method.to_uppercase().parse().unwrap();

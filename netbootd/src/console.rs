@@ -62,6 +62,7 @@ impl Console {
                     self.say(&line);
                 }
             }
+            Event::ImageBegun(source) => self.say(&format!("{source} is being taken in")),
             Event::ImageTaken(taken) => match &taken.image {
                 Some(name) => self.say(&format!("New image distributed: {name}")),
                 None => {

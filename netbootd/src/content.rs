@@ -98,7 +98,7 @@ impl Content {
                     of_wimboot(&snapshot, &spelled, caller.server, request.as_ref())
                         .map(Ok)
                         .or_else(|| of_responder(services, &snapshot, &path, caller.client))
-                        .unwrap_or(Err(refused))
+                        .unwrap_or_else(|| Err(services.ingests.about(&spelled).unwrap_or(refused)))
                 }),
             },
             Err(error) => Err(refused(&error)),

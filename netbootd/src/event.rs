@@ -28,6 +28,8 @@ pub enum Event {
     OtherOffered(OtherOffer),
     /// A Mac's image folder was read for the first time, or otherwise than before.
     ImageFolderRead(ImageFolderRead),
+    /// A source of images begins to be taken in: a path, or a content id.
+    ImageBegun(String),
     /// A source of images was dealt with.
     ImageTaken(ImageTaken),
     /// A transfer was accepted.

@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use imagestore::{
-    BootFile, BootPath, BootTree, Cache, Catalogue, ImageKind, ImageRecord, ImageTree, OpenError, Store,
-    StoreError,
+    BootFile, BootPath, BootTree, Cache, Catalogue, ImageKind, ImageRecord, ImageTree, OpenError, Quiet,
+    Scrubbed, Store, StoreError,
 };
 use serde::Serialize;
 use tracing::{info, warn};
@@ -168,6 +168,13 @@ impl Images {
                 false
             }
         }
+    }
+
+    /// Reads an image's blobs anew, and withdraws what is damaged.
+    pub fn verify(&self, name: &str) -> Result<Scrubbed, StoreError> {
+        let catalogue = self.store.catalogue()?;
+        let image = catalogue.images.get(name).ok_or_else(|| StoreError::NoImage(name.to_owned()))?;
+        self.store.verify(&image.current, &mut Quiet)
     }
 
     /// An image of this store goes before one of the same name elsewhere. Gives how many there are.

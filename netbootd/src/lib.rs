@@ -18,6 +18,7 @@ pub mod event;
 pub mod fetch;
 pub mod files;
 pub mod history;
+pub mod ingests;
 pub mod leases;
 pub mod ledger;
 pub mod listen;

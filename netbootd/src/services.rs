@@ -7,7 +7,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
 use pxe_policy::{Answer, BootRequest, Class, Evidence, Reason, Screened, Site, Verdict, decide, decide_mac};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -21,6 +21,7 @@ use crate::directory::{Directories, Identity};
 use crate::event::{Answered, Recorder};
 use crate::files::{Files, Images};
 use crate::history::History;
+use crate::ingests::Ingests;
 use crate::ledger::{LedgerStore, now};
 use crate::machines::Machines;
 use crate::netboot_server::NetbootServer;
@@ -40,6 +41,10 @@ pub struct Services {
     pub netboot: Option<Arc<NetbootServer>>,
     /// The images of the store.
     pub images: Option<Arc<Images>>,
+    /// Held by whoever verifies an image.
+    pub verifying: Arc<Mutex<()>>,
+    /// What is being taken into the store.
+    pub ingests: Ingests,
     /// Which Required deployments were given.
     pub ledger: LedgerStore,
     /// The distribution point's own responder.
@@ -108,6 +113,8 @@ impl Services {
             machines: Machines::default(),
             netboot: None,
             images: None,
+            verifying: Arc::default(),
+            ingests: Ingests::default(),
             ledger: LedgerStore::open(Arc::clone(&state))?,
             history: History::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,

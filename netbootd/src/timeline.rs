@@ -154,7 +154,7 @@ impl Inner {
             }
             Event::OtherOffered(offer) => Some(offer.mac),
             Event::FileRefused(refused) => refused.mac,
-            Event::ImageFolderRead(_) | Event::ImageTaken(_) => None,
+            Event::ImageFolderRead(_) | Event::ImageBegun(_) | Event::ImageTaken(_) => None,
         };
         let mac = mac?;
         let timeline = self.machines.get_or_insert_mut(mac, Timeline::default);

@@ -12,12 +12,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use imagestore::ingest::{Import, Imported, IngestError, import, import_content};
 use imagestore::library::{ContentLibrary, LibraryError};
-use imagestore::{Quiet, Store, StoreError};
+use imagestore::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::config;
-use crate::event::{Event, ImageTaken, Recorder};
+use crate::event::{Event, ImageTaken};
+use crate::ingests::Watched;
 use crate::netboot_server::shares::check_info;
+use crate::services::Services;
 
 /// Looks at the sources.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Outcome {
     pub image: Option<String>,
     /// Why it was not, or what is to know about it.
     pub detail: Option<String>,
+    #[serde(default)]
+    failed: bool,
 }
 
 /// What a source looks like from outside. Equal looks mean that nobody has written to it.
@@ -66,26 +70,35 @@ impl Watcher {
         }
     }
 
+    /// Says what could not be taken in before.
+    pub fn recall(&self, services: &Services) {
+        for (source, outcome) in self.outcomes.iter().filter(|(_, outcome)| outcome.failed) {
+            services.ingests.ended(source, outcome.detail.clone());
+        }
+    }
+
     /// Whether there is anything to look at.
     pub fn is_idle(&self) -> bool {
         self.drop_folder.is_none() && self.library.is_none()
     }
 
     /// Looks once, and takes in what is ready. Blocks for as long as that takes.
-    pub fn look(&mut self, recorder: &Recorder) {
+    pub fn look(&mut self, services: &Services) {
         if let Some(folder) = self.drop_folder.clone() {
             for path in children(&folder) {
                 let key = path.display().to_string();
                 if let Ok(look) = look_at(&path)
                     && self.is_ready(&key, look)
                 {
-                    let taken = import(&self.store, &path, self.wanted(), &mut Quiet).map(Some);
-                    self.keep(key, look, taken, recorder);
+                    let mut watched = begin(services, &key);
+                    let taken = import(&self.store, &path, self.wanted(), &mut watched).map(Some);
+                    drop(watched);
+                    self.keep(key, look, taken, services);
                 }
             }
         }
         if let Some((root, drives)) = self.library.clone()
-            && let Err(error) = self.look_at_library(&root, &drives, recorder)
+            && let Err(error) = self.look_at_library(&root, &drives, services)
         {
             // Told once, not at every look.
             let trouble = error.to_string();
@@ -100,7 +113,7 @@ impl Watcher {
         &mut self,
         root: &Path,
         drives: &[PathBuf],
-        recorder: &Recorder,
+        services: &Services,
     ) -> Result<(), LibraryError> {
         let library = ContentLibrary::open(root, drives)?;
         for id in library.ids()? {
@@ -111,9 +124,11 @@ impl Watcher {
                 continue;
             }
             let content = library.content(&id)?;
-            let taken = import_content(&self.store, &library, &content, self.wanted(), &mut Quiet);
+            let mut watched = begin(services, &id);
+            let taken = import_content(&self.store, &library, &content, self.wanted(), &mut watched);
+            drop(watched);
             if !again || taken.is_ok() {
-                self.keep(id, look, taken, recorder);
+                self.keep(id, look, taken, services);
             }
         }
         self.library_trouble = None;
@@ -142,8 +157,9 @@ impl Watcher {
         key: String,
         look: Look,
         taken: Result<Option<Imported>, IngestError>,
-        recorder: &Recorder,
+        services: &Services,
     ) {
+        let failed = taken.is_err();
         let (image, detail) = match taken {
             // Another writer is at work; the next look tries again.
             Err(IngestError::Store(StoreError::Busy)) => return,
@@ -153,12 +169,13 @@ impl Watcher {
             Ok(None) => (None, Some("nothing in it boots".to_owned())),
             Err(error) => (None, Some(crate::cli::with_causes(&error))),
         };
-        recorder.record(Event::ImageTaken(ImageTaken {
+        services.ingests.ended(&key, detail.clone().filter(|_| failed));
+        services.recorder.record(Event::ImageTaken(ImageTaken {
             source: key.clone(),
             image: image.clone(),
             detail: detail.clone(),
         }));
-        self.outcomes.insert(key, Outcome { look, image, detail });
+        self.outcomes.insert(key, Outcome { look, image, detail, failed });
         if let Err(error) = self.save() {
             tracing::warn!(%error, "what came of the image sources is not saved");
         }
@@ -175,6 +192,12 @@ impl Watcher {
         fs::write(&temporary, serde_json::to_vec_pretty(&self.outcomes)?)?;
         fs::rename(temporary, place)
     }
+}
+
+fn begin<'a>(services: &'a Services, source: &str) -> Watched<'a> {
+    let watched = services.ingests.begin(source);
+    services.recorder.record(Event::ImageBegun(source.to_owned()));
+    watched
 }
 
 /// What came of every source of a store.

@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::time::Duration;
 
 use netbootd_tests::browser::Browser;
-use netbootd_tests::netbootd::{SERVER, program};
-use netbootd_tests::{Lab, Netbootd};
+use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
+use netbootd_tests::{Firmware, Lab, Machine, Netbootd, loaders};
 
 const PAGE: &str = "http://127.0.0.1:9167/";
 const MAC: &str = "52:54:00:4c:01:01";
@@ -75,4 +76,47 @@ fn the_page_follows_machines_while_they_boot() {
     phone.wait_for("return document.body.innerText.includes('Machines')");
     assert_eq!(phone.run("return document.documentElement.scrollWidth <= window.innerWidth"), true);
     phone.keep_picture("phone");
+}
+
+#[test]
+fn an_operator_approves_and_verifies_on_the_page() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    loaders::put_grub(&root, "grub.efi");
+    let grub = "echo NETBOOTD-PAYLOAD approved\\nsleep 1\\nhalt\\n";
+    fs::write(lab.folder().join("devices.csv"), "name,mac,image\nother,52:54:00:4c:01:99,none\n").unwrap();
+    fs::write(lab.folder().join("token"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    fs::create_dir(lab.folder().join("drop")).unwrap();
+    let config = format!(
+        "{ADDRESSES}[policy]\nunknown-machines = \"approve\"\n[devices]\nfile = \"devices.csv\"\n[status]\ntoken-file = \"token\"\n\
+         [store]\ndrop-folder = {:?}\nwatch = \"1s\"\n\
+         [[rule]]\nname = \"strangers\"\naction.boot = {{ file = \"grub.efi\" }}\n\
+         [[file]]\npath = \"grub/grub.cfg\"\ntemplate = \"{grub}\"\n",
+        lab.folder().join("drop")
+    );
+    let netbootd = Netbootd::start(&lab, &root, &config);
+    let browser = Browser::start(&lab, "server", 1200, 900);
+    browser.open(PAGE);
+    // An image is taken in while somebody looks; zeros need no room on the way.
+    fs::File::create(lab.folder().join("drop/rescue.img")).unwrap().set_len(2 << 30).unwrap();
+    browser.wait_for("return !!document.querySelector('#ingest progress')");
+    browser.keep_picture("ingest");
+    // A real machine gets no boot until somebody says so.
+    let machine = Machine::start_as(&lab, Firmware::UefiPxe, "br0", 1, None);
+    let approve = "document.querySelector('[data-act$=\"/approve\"]')";
+    browser.wait_for(&format!("return !!{approve}"));
+    drop(machine);
+    browser.run(&format!("{approve}.click()"));
+    browser.type_into("dialog input", "a wrong token, as long as others\u{e007}");
+    browser.wait_for("return document.querySelector('#said').innerText.includes('missing or wrong')");
+    browser.run(&format!("{approve}.click()"));
+    browser.type_into("dialog input", "0123456789abcdef0123456789abcdef\u{e007}");
+    browser.wait_for("return document.querySelector('#said').innerText.includes('approve: done')");
+    browser.keep_picture("approved");
+    Machine::start_as(&lab, Firmware::UefiPxe, "br0", 1, None).wait_for_payload("approved");
+    netbootd.wait_for("New image distributed: rescue", Duration::from_secs(60));
+    // The token is known now.
+    browser.wait_for("return !!document.querySelector('[data-act=\"/images/rescue/verify\"]')");
+    browser.run("document.querySelector('[data-act=\"/images/rescue/verify\"]').click()");
+    browser.wait_for("return document.querySelector('#said').innerText.includes('1 blobs are whole')");
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::certificates::Seen;
 use crate::diagnosis::{Finding, Fleet, LARGE, diagnose};
 use crate::event::{Event, Proto, Recorded, TransferOutcome};
+use crate::ingests::Ingest;
 use crate::services::Services;
 use crate::timeline::{Timeline, Transfer};
 
@@ -21,6 +22,7 @@ pub struct StatusView {
     transfers: usize,
     bytes: u64,
     pending: usize,
+    ingest: Option<Ingest>,
     lost_steps: u64,
     directories: Vec<DirectoryView>,
     certificates: Vec<Seen>,
@@ -127,6 +129,7 @@ pub fn status(services: &Services) -> StatusView {
         transfers: transfers.len(),
         bytes: under_way + services.recorder.bytes().iter().map(|(_, bytes)| bytes).sum::<u64>(),
         pending: services.approvals.list().len(),
+        ingest: services.ingests.under_way(),
         lost_steps,
         directories: directories.into_iter().map(|(name, trouble)| DirectoryView { name, trouble }).collect(),
         certificates: services.certificates.seen().to_vec(),
@@ -286,6 +289,13 @@ impl StepView {
                 what: refused.refusal.name(),
                 detail: refused.detail.clone(),
                 file: Some(refused.path.clone()),
+                ..StepView::default()
+            },
+            Event::ImageBegun(source) => StepView {
+                at,
+                proto: "image",
+                what: "begun",
+                file: Some(source.clone()),
                 ..StepView::default()
             },
             Event::ImageTaken(taken) => StepView {

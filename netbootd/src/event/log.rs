@@ -17,6 +17,7 @@ pub(super) fn write(event: &Event) {
         Event::MacAnswered(answered) => write_mac(answered),
         Event::OtherOffered(offer) => write_other(offer),
         Event::ImageFolderRead(read) => write_image_folder(read),
+        Event::ImageBegun(source) => debug!(source, "image begun"),
         Event::ImageTaken(taken) => write_taken(taken),
         Event::TransferStarted(started) => write_started(started),
         Event::TransferProgress { .. } => {}

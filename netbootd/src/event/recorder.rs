@@ -95,6 +95,7 @@ fn counted_as(event: &Event) -> Option<(&'static str, &'static str)> {
         Event::FileRefused(refused) => Some((refused.proto.name(), refused.refusal.name())),
         Event::OtherOffered(_)
         | Event::ImageFolderRead(_)
+        | Event::ImageBegun(_)
         | Event::ImageTaken(_)
         | Event::TransferStarted(_)
         | Event::TransferProgress { .. } => None,

@@ -58,10 +58,11 @@ async fn watch_sources(services: Arc<Services>) {
     let config = services.snapshot.load().config.clone();
     let Ok(store) = Store::open(&config.store_folder(), config.store.limits) else { return };
     let mut watcher = Watcher::new(store, &config.store);
+    watcher.recall(&services);
     while !watcher.is_idle() && !config.store.watch.is_zero() {
-        let recorder = Arc::clone(&services);
+        let told = Arc::clone(&services);
         let looked = tokio::task::spawn_blocking(move || {
-            watcher.look(&recorder.recorder);
+            watcher.look(&told);
             watcher
         });
         watcher = match looked.await {

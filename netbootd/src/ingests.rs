@@ -1,0 +1,155 @@
+//! What is being taken into the store by itself, and what could not be: for operators, and for machines whose files are not there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use imagestore::Observer;
+use serde::Serialize;
+
+use crate::content::Refused;
+use crate::event::Refusal;
+
+/// The table. What was refused is at most what the sources hold.
+#[derive(Debug, Default)]
+pub struct Ingests {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    under_way: Option<Ingest>,
+    refused: BTreeMap<String, String>,
+}
+
+/// A source that is being taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ingest {
+    /// A path, or a content id.
+    pub source: String,
+    /// The file that is being read.
+    pub file: String,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Bytes to be read, as far as is known.
+    pub total: u64,
+}
+
+/// Told how one ingest goes; takes it off the table when it is dropped.
+#[derive(Debug)]
+pub struct Watched<'a>(&'a Ingests);
+
+impl Ingests {
+    /// A source begins to be taken in.
+    pub fn begin(&self, source: &str) -> Watched<'_> {
+        let begun = Ingest { source: source.to_owned(), file: String::new(), bytes: 0, total: 0 };
+        self.with(|inner| inner.under_way = Some(begun));
+        Watched(self)
+    }
+
+    /// What came of a source: why it was not taken in, or None.
+    pub fn ended(&self, source: &str, refused: Option<String>) {
+        self.with(|inner| match refused {
+            Some(why) => drop(inner.refused.insert(source.to_owned(), why)),
+            None => drop(inner.refused.remove(source)),
+        });
+    }
+
+    /// What is being taken in now.
+    pub fn under_way(&self) -> Option<Ingest> {
+        self.with(|inner| inner.under_way.clone())
+    }
+
+    /// Why a file of an image that is not there yet cannot be had. The image goes by the source's name: `Sierra.nbi`, `winpe.wim`.
+    pub fn about(&self, path: &str) -> Option<Refused> {
+        let names: Vec<&str> = named(path).collect();
+        let is_of = |source: &str| {
+            stem(source).is_some_and(|stem| names.iter().any(|name| name.eq_ignore_ascii_case(stem)))
+        };
+        self.with(|inner| {
+            if let Some(ingest) = inner.under_way.as_ref().filter(|ingest| is_of(&ingest.source)) {
+                let detail = format!(
+                    "{} is being taken in: {} of {} bytes",
+                    ingest.source, ingest.bytes, ingest.total
+                );
+                return Some(Refused { refusal: Refusal::ImageComing, detail });
+            }
+            let (source, why) = inner.refused.iter().find(|(source, _)| is_of(source))?;
+            Some(Refused {
+                refusal: Refusal::ImageRefused,
+                detail: format!("{source} was not taken in: {why}"),
+            })
+        })
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut Inner) -> T) -> T {
+        action(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The images that a path may be of: `winpe/boot/BCD`, `NetBoot/Images/Sierra.nbi/booter`.
+fn named(path: &str) -> impl Iterator<Item = &str> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let first = parts.next();
+    first.into_iter().chain(parts).enumerate().filter_map(|(n, part)| match part.strip_suffix(".nbi") {
+        Some(name) => Some(name),
+        None => (n == 0).then_some(part),
+    })
+}
+
+fn stem(source: &str) -> Option<&str> {
+    Path::new(source).file_stem()?.to_str()
+}
+
+impl Watched<'_> {
+    fn change(&self, change: impl FnOnce(&mut Ingest)) {
+        self.0.with(|inner| inner.under_way.as_mut().map(change));
+    }
+}
+
+impl Observer for Watched<'_> {
+    fn total(&mut self, bytes: u64) {
+        self.change(|ingest| ingest.total += bytes);
+    }
+
+    fn file(&mut self, name: &str) {
+        self.change(|ingest| name.clone_into(&mut ingest.file));
+    }
+
+    fn bytes(&mut self, count: u64) {
+        self.change(|ingest| ingest.bytes += count);
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.0.with(|inner| inner.under_way = None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_image_that_comes_or_did_not_come_is_told_apart_from_others() {
+        let ingests = Ingests::default();
+        let mut watched = ingests.begin("/srv/drop/winpe.wim");
+        watched.total(100);
+        watched.bytes(40);
+        let told = ingests.about("WinPE/boot/BCD").unwrap();
+        assert_eq!(told.refusal, Refusal::ImageComing);
+        assert!(told.detail.ends_with("winpe.wim is being taken in: 40 of 100 bytes"), "{}", told.detail);
+        assert_eq!(ingests.under_way().map(|ingest| (ingest.bytes, ingest.total)), Some((40, 100)));
+        assert_eq!(ingests.about("boot/winpe/BCD"), None);
+        drop(watched);
+        assert_eq!(ingests.under_way(), None);
+        assert_eq!(ingests.about("winpe/boot/BCD"), None);
+        ingests.ended("/srv/drop/Sierra.nbi", Some("the list does not read".into()));
+        let told = ingests.about("NetBoot/Images/sierra.nbi/i386/booter").unwrap();
+        assert_eq!(told.refusal, Refusal::ImageRefused);
+        assert_eq!(told.detail, "/srv/drop/Sierra.nbi was not taken in: the list does not read");
+        ingests.ended("/srv/drop/Sierra.nbi", None);
+        assert_eq!(ingests.about("Sierra/booter"), None);
+    }
+}
