@@ -3,6 +3,7 @@
 pub mod bindings;
 pub mod check_config;
 mod client;
+mod colour;
 pub mod device;
 pub mod doctor;
 pub mod explain;

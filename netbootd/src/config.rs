@@ -78,6 +78,10 @@ pub struct Server {
     pub log_file: Option<PathBuf>,
     /// The least important line that is written.
     pub log_level: tracing::Level,
+    /// The file is put aside from so many bytes on.
+    pub log_max_size: u64,
+    /// So many files that were put aside are kept.
+    pub log_keep: usize,
 }
 
 /// DHCP.

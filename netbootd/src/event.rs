@@ -1,6 +1,7 @@
 //! What the daemon did, one value an event: the same values feed the log, the counters and the console.
 
 mod cmtrace;
+mod limit;
 mod log;
 mod mac;
 mod other_offer;

@@ -22,6 +22,7 @@ pub mod ingests;
 pub mod leases;
 pub mod ledger;
 pub mod listen;
+pub mod logging;
 pub mod machines;
 pub mod net;
 pub mod netboot_server;

@@ -2,8 +2,7 @@
 
 mod background;
 
-use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +12,12 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::address_server::{self, AddressServer};
 use crate::cli::{Failure, ServeArgs, chosen_config, with_causes};
-use crate::config::{Config, LogFormat, Mode, Ports, Severity};
+use crate::config::{Config, Mode, Ports, Severity};
 use crate::console;
 use crate::directory::kerberos;
-use crate::event::CmTrace;
 use crate::files::Images;
 use crate::listen::control::ControlListener;
 use crate::listen::dhcp::DhcpListener;
@@ -29,6 +26,7 @@ use crate::listen::others::OthersListener;
 use crate::listen::pxe::PxeListener;
 use crate::listen::status::StatusListener;
 use crate::listen::tftp::TftpListener;
+use crate::logging;
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
 use crate::netboot_server::NetbootServer;
@@ -46,7 +44,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         state_dir: args.state_dir.clone(),
     };
     let (config, findings, which) = chosen_config(&source)?;
-    start_log(&config, args.progress)?;
+    logging::start(&config, args.progress)?;
     info!("running on {which}");
     for finding in findings.iter() {
         match finding.severity {
@@ -295,26 +293,6 @@ fn cannot_bind(error: &io::Error, port: u16, iface: Option<&Iface>) -> Failure {
         )),
         _ => Failure::Unusable(format!("cannot bind port {port} on {on}: {error}")),
     }
-}
-
-fn start_log(config: &Config, progress: bool) -> Result<(), Failure> {
-    // With --progress the steps are the output, and only what an operator should act on stands between them.
-    let level = if progress { tracing::Level::WARN } else { config.server.log_level };
-    let (writer, on_terminal) = match &config.server.log_file {
-        Some(path) => {
-            let file = File::options().create(true).append(true).open(path);
-            let file = file.map_err(|error| Failure::Unusable(format!("{}: {error}", path.display())))?;
-            (BoxMakeWriter::new(Arc::new(file)), false)
-        }
-        None => (BoxMakeWriter::new(io::stderr), io::stderr().is_terminal()),
-    };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(writer).with_target(false);
-    match config.server.log {
-        LogFormat::Text => log.with_ansi(on_terminal).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-        LogFormat::CmTrace => log.with_ansi(false).event_format(CmTrace).init(),
-    }
-    Ok(())
 }
 
 /// How long transfers may take to end once the daemon stops.

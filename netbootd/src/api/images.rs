@@ -25,7 +25,7 @@ struct Verified {
 pub(super) async fn verify(services: &Arc<Services>, name: &str) -> Told {
     let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
     let Some(images) = services.images.clone() else {
-        return problem(StatusCode::NOT_FOUND, "there is no image store".to_owned());
+        return problem(StatusCode::NOT_FOUND, "no image store is open".to_owned());
     };
     let Ok(place) = Arc::clone(&services.verifying).try_lock_owned() else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "another image is being verified".to_owned());

@@ -5,6 +5,7 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::client::{ask, config_of};
+use super::colour::{BAD, CURE, GOOD, styled};
 use super::table::table;
 use super::{Failure, SiteArgs};
 use crate::api::views::DeviceView;
@@ -51,7 +52,7 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
             }
         }
     };
-    print!("{text}");
+    anstream::print!("{text}");
     Ok(())
 }
 
@@ -94,14 +95,19 @@ fn summary(status: &Value) -> String {
         word("pending"),
     );
     for directory in status["directories"].as_array().into_iter().flatten() {
-        let state = directory["trouble"].as_str().unwrap_or("answers");
-        text.push_str(&format!("directory {}: {}\n", shown(&directory["name"]), plain(state)));
+        let state = match directory["trouble"].as_str() {
+            Some(trouble) => styled(BAD, &plain(trouble)),
+            None => styled(GOOD, "answers"),
+        };
+        text.push_str(&format!("directory {}: {state}\n", shown(&directory["name"])));
     }
     for certificate in status["certificates"].as_array().into_iter().flatten() {
         let state = match (certificate["days"].as_i64(), certificate["trouble"].as_str()) {
-            (Some(days), _) if days < crate::certificates::WARN_DAYS => format!("{days} days left: renew it"),
-            (Some(days), _) => format!("{days} days left"),
-            (None, trouble) => plain(trouble.unwrap_or("no good one")),
+            (Some(days), _) if days < crate::certificates::WARN_DAYS => {
+                styled(BAD, &format!("{days} days left: renew it"))
+            }
+            (Some(days), _) => styled(GOOD, &format!("{days} days left")),
+            (None, trouble) => styled(BAD, &plain(trouble.unwrap_or("no good one"))),
         };
         text.push_str(&format!("certificate of {}: {state}\n", shown(&certificate["server"])));
     }
@@ -125,7 +131,13 @@ fn listed(devices: &[DeviceView]) -> String {
             ]
         })
         .collect();
-    table(&["machine", "name", "last heard of", "last step", "finding"], &rows)
+    let text = table(&["machine", "name", "last heard of", "last step", "finding"], &rows);
+    let (heading, lines) = text.split_once('\n').unwrap_or_default();
+    let lines = lines.lines().zip(devices).map(|(line, device)| match device.finding {
+        Some(_) => styled(BAD, line),
+        None => line.to_owned(),
+    });
+    [heading.to_owned()].into_iter().chain(lines).map(|line| line + "\n").collect()
 }
 
 /// One machine: its steps, what is wrong, and what to do.
@@ -137,11 +149,12 @@ fn rendered(timeline: &Value) -> String {
         text.push_str("nothing is wrong with its last boot, as far as it went\n");
         return text;
     }
-    text.push_str(&format!("{}: {}\n", shown(&finding["cause"]), shown(&finding["headline"])));
+    let cause = styled(BAD, &shown(&finding["cause"]));
+    text.push_str(&format!("{cause}: {}\n", shown(&finding["headline"])));
     for seen in finding["evidence"].as_array().into_iter().flatten() {
         text.push_str(&format!("  {}\n", shown(seen)));
     }
-    text.push_str(&format!("  -> {}\n", shown(&finding["cure"])));
+    text.push_str(&format!("  {}\n", styled(CURE, &format!("-> {}", shown(&finding["cure"])))));
     text
 }
 
@@ -151,7 +164,15 @@ fn steps_of(steps: &Value) -> String {
 
 /// One step: when, what, and everything that is known of it.
 pub(super) fn step_line(step: &Value) -> String {
-    let mut line = format!("  {}  {} {}", shown(&step["at"]), shown(&step["proto"]), shown(&step["what"]));
+    let what = shown(&step["what"]);
+    let what = match what.as_str() {
+        "offer" | "ack" | "completed" | "taken-in" => styled(GOOD, &what),
+        "timed-out" | "client-gone" | "read-failed" | "failed" | "busy" | "send-failed" | "not-taken-in" => {
+            styled(BAD, &what)
+        }
+        _ => what,
+    };
+    let mut line = format!("  {}  {} {what}", shown(&step["at"]), shown(&step["proto"]));
     for name in ["reason", "file", "negotiated", "bytes", "resends", "seconds", "detail"] {
         if !step[name].is_null() {
             line.push_str(&format!("  {name}={}", shown(&step[name])));

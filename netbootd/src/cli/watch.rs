@@ -25,7 +25,7 @@ pub struct WatchArgs {
 pub fn run(args: &WatchArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let wanted = args.who.as_ref().map(|who| who.to_ascii_lowercase());
-    let mut out = std::io::stdout();
+    let mut out = anstream::stdout();
     let followed = follow(&config, "/events", |line| {
         let Some(json) = line.strip_prefix("data: ") else { return true };
         let Ok(step) = serde_json::from_str::<Value>(json) else { return true };

@@ -45,6 +45,8 @@ pub(super) fn check(
             log: document.server.log,
             log_file: document.server.log_file.as_ref().map(|file| file.get_ref().clone()),
             log_level: document.server.log_level.0,
+            log_max_size: document.server.log_max_size.as_ref().map_or(LOG_MAX_SIZE, |size| size.0.0.max(1)),
+            log_keep: document.server.log_keep.unwrap_or(LOG_KEEP),
         },
         dhcp: Dhcp {
             mode: document.dhcp.mode,
@@ -210,6 +212,10 @@ fn is_proxy(dhcp: &schema::Dhcp) -> bool {
 
 /// What the image store leaves free unless told otherwise: enough for logs and leases.
 const KEEP_FREE: u64 = 1 << 30;
+/// A log file is put aside from so many bytes on.
+const LOG_MAX_SIZE: u64 = 10 << 20;
+/// So many are kept beside it.
+const LOG_KEEP: usize = 5;
 /// How often sources of images are looked at unless told otherwise.
 const WATCH: std::time::Duration = std::time::Duration::from_secs(10);
 /// Bytes of others' images that are kept unless told otherwise.

@@ -53,6 +53,8 @@ pub(super) struct Server {
     pub(super) log: LogFormat,
     pub(super) log_file: Option<Spanned<PathBuf>>,
     pub(super) log_level: Text<tracing::Level>,
+    pub(super) log_max_size: Option<Text<Size>>,
+    pub(super) log_keep: Option<usize>,
 }
 
 /// How log lines look.
@@ -66,6 +68,8 @@ pub enum LogFormat {
     /// As Configuration Manager's logs are written.
     #[serde(rename = "cmtrace")]
     CmTrace,
+    /// Entries of systemd's journal, with their fields.
+    Journald,
 }
 
 #[derive(Debug, Deserialize)]
@@ -322,6 +326,8 @@ impl Default for Server {
             log: LogFormat::Text,
             log_file: None,
             log_level: Text(tracing::Level::INFO),
+            log_max_size: None,
+            log_keep: None,
         }
     }
 }

@@ -26,6 +26,11 @@ pub(super) fn write(event: &Event) {
     }
 }
 
+/// Says that lines are missing before the next.
+pub(super) fn lines_left_out(lines: u64) {
+    warn!(lines, "left out: the same again and again, or more than is written in a second");
+}
+
 macro_rules! decided_line {
     ($level:ident, $decided:expr) => {
         $level!(

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::broadcast;
 
+use super::limit::{self, Limit, Who};
 use super::{Event, Proto, TransferId, log};
 
 /// One event with the time it was recorded.
@@ -29,6 +30,7 @@ pub struct Recorder {
     tftp_bytes: AtomicU64,
     http_bytes: AtomicU64,
     next_transfer: AtomicU64,
+    limit: Mutex<Limit>,
 }
 
 impl Recorder {
@@ -40,6 +42,7 @@ impl Recorder {
             tftp_bytes: AtomicU64::new(0),
             http_bytes: AtomicU64::new(0),
             next_transfer: AtomicU64::new(1),
+            limit: Mutex::new(Limit::new(Instant::now())),
         }
     }
 
@@ -50,7 +53,7 @@ impl Recorder {
 
     /// Logs, counts and passes on one event.
     pub fn record(&self, event: Event) {
-        log::write(&event);
+        self.log(&event);
         if let Some(key) = counted_as(&event) {
             *self.counters.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
         }
@@ -62,6 +65,23 @@ impl Recorder {
             // No watcher is no failure: the last one may have left just now.
             let _ = self.watchers.send(Arc::new(Recorded { at: SystemTime::now(), event }));
         }
+    }
+
+    fn log(&self, event: &Event) {
+        let line = about(event).map(|who| {
+            let (kind, word) = counted_as(event).unwrap_or(("transfer", ""));
+            (who, kind, word)
+        });
+        let Some(line) = line else { return log::write(event) };
+        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = limit.admit(line, Instant::now());
+        drop(limit);
+        match verdict {
+            limit::Verdict::LeaveOut => return,
+            limit::Verdict::WriteAfter(lines) => log::lines_left_out(lines),
+            limit::Verdict::Write => {}
+        }
+        log::write(event);
     }
 
     /// Every event from now on. A watcher that falls behind loses the oldest ones and is told how many.
@@ -100,6 +120,23 @@ fn counted_as(event: &Event) -> Option<(&'static str, &'static str)> {
         | Event::TransferStarted(_)
         | Event::TransferProgress { .. } => None,
     }
+}
+
+/// Whom an event is about, when a stranger can cause it.
+fn about(event: &Event) -> Option<Who> {
+    let (mac, addr) = match event {
+        Event::Decided(decided) => (decided.mac, Some(decided.peer.ip())),
+        Event::MacAnswered(answered) => (Some(answered.mac), None),
+        Event::OtherOffered(offer) => (Some(offer.mac), None),
+        Event::TransferStarted(started) => (started.mac, Some(started.peer.ip())),
+        Event::TransferFinished(finished) => (finished.mac, Some(finished.peer.ip())),
+        Event::FileRefused(refused) => (refused.mac, Some(refused.peer.ip())),
+        Event::TransferProgress { .. }
+        | Event::ImageFolderRead(_)
+        | Event::ImageBegun(_)
+        | Event::ImageTaken(_) => (None, None),
+    };
+    mac.map(Who::Machine).or(addr.map(Who::Address))
 }
 
 /// Events kept for a watcher that is slow to fetch them.

@@ -1,0 +1,15 @@
+//! Colours on a terminal. `anstream` takes them out elsewhere, and where NO_COLOR says so.
+
+use anstyle::{AnsiColor, Style};
+
+/// Something is wrong.
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What to do about it.
+pub(super) const CURE: Style = AnsiColor::Cyan.on_default();
+/// It is well.
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+
+/// A text in a style.
+pub(super) fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}

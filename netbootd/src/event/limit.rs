@@ -1,0 +1,119 @@
+//! How often the log may say the same: what a stranger can repeat at will fills no disk. Counters and timelines miss nothing.
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+use pxe_policy::MacAddr;
+
+/// Whom a line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Who {
+    /// A machine.
+    Machine(MacAddr),
+    /// An address, where no machine is known.
+    Address(IpAddr),
+}
+
+/// What is about whom: kind and word as the counters call them.
+pub(super) type Line = (Who, &'static str, &'static str);
+
+/// What was said lately.
+#[derive(Debug)]
+pub(super) struct Limit {
+    said: LruCache<Line, Said>,
+    places: f64,
+    at: Instant,
+    left_out: u64,
+}
+
+#[derive(Debug)]
+struct Said {
+    since: Instant,
+    times: u32,
+}
+
+/// Whether a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is.
+    Write,
+    /// It is, and so many were not since the last that was.
+    WriteAfter(u64),
+    /// It is not.
+    LeaveOut,
+}
+
+impl Limit {
+    pub(super) fn new(now: Instant) -> Self {
+        Limit { said: LruCache::new(REMEMBERED), places: AT_ONCE, at: now, left_out: 0 }
+    }
+
+    /// Counts a line, and says whether it is written.
+    pub(super) fn admit(&mut self, line: Line, now: Instant) -> Verdict {
+        let back = now.duration_since(self.at).as_secs_f64() * PER_SECOND;
+        (self.places, self.at) = ((self.places + back).min(AT_ONCE), now);
+        let said = self.said.get_or_insert_mut(line, || Said { since: now, times: 0 });
+        if now.duration_since(said.since) >= WINDOW {
+            *said = Said { since: now, times: 0 };
+        }
+        if said.times >= TIMES || self.places < 1.0 {
+            self.left_out += 1;
+            return Verdict::LeaveOut;
+        }
+        said.times += 1;
+        self.places -= 1.0;
+        match std::mem::take(&mut self.left_out) {
+            0 => Verdict::Write,
+            count => Verdict::WriteAfter(count),
+        }
+    }
+}
+
+/// The same about the same machine, in one window. A boot that looks for its files asks about twenty times in vain.
+const TIMES: u32 = 30;
+const WINDOW: Duration = Duration::from_secs(60);
+/// All lines together: a campus that is switched on at once fits, and what goes on and on costs some 40 kB a second.
+const AT_ONCE: f64 = 20_000.0;
+const PER_SECOND: f64 = 200.0;
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(n: u32) -> Line {
+        let [a, b, c, d] = n.to_be_bytes();
+        (Who::Machine(MacAddr([2, 0, a, b, c, d])), "offer", "rule")
+    }
+
+    #[test]
+    fn a_machine_that_repeats_itself_is_heard_out_once_a_minute() {
+        let start = Instant::now();
+        let mut limit = Limit::new(start);
+        let written =
+            |limit: &mut Limit, at| (0..100).filter(|_| limit.admit(line(1), at) == Verdict::Write).count();
+        assert_eq!(written(&mut limit, start), 30);
+        assert_eq!(
+            limit.admit(line(2), start),
+            Verdict::WriteAfter(70),
+            "others are heard, and told of the rest"
+        );
+        assert_eq!(limit.admit(line(1), start + WINDOW / 2), Verdict::LeaveOut);
+        assert_eq!(limit.admit(line(1), start + WINDOW), Verdict::WriteAfter(1));
+        assert_eq!(written(&mut limit, start + WINDOW), 29);
+    }
+
+    #[test]
+    fn a_flood_of_made_up_machines_is_left_out_as_a_whole() {
+        let start = Instant::now();
+        let mut limit = Limit::new(start);
+        let written = |limit: &mut Limit, from: u32, at| {
+            (from..from + 50_000).filter(|n| limit.admit(line(*n), at) != Verdict::LeaveOut).count()
+        };
+        assert_eq!(written(&mut limit, 0, start), 20_000);
+        assert_eq!(written(&mut limit, 50_000, start + Duration::from_secs(1)), 200);
+        assert!(limit.said.len() <= REMEMBERED.get());
+    }
+}

@@ -1,0 +1,63 @@
+//! Where log lines go and how they look: the standard error, a file that rotates, or the journal of systemd.
+
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::sync::Mutex;
+
+use file_rotate::compression::Compression;
+use file_rotate::suffix::AppendCount;
+use file_rotate::{ContentLimit, FileRotate};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli::Failure;
+use crate::config::{Config, LogFormat, Server};
+use crate::event::CmTrace;
+
+/// Starts the log. With `progress` the steps are the output, and only what an operator should act on stands between them.
+pub fn start(config: &Config, progress: bool) -> Result<(), Failure> {
+    let server = &config.server;
+    let level = if progress { tracing::Level::WARN } else { server.log_level };
+    if server.log == LogFormat::Journald {
+        return start_journal(level);
+    }
+    let (writer, on_terminal) = match &server.log_file {
+        Some(_) => (rotating(server)?, false),
+        None => (BoxMakeWriter::new(io::stderr), io::stderr().is_terminal() && colours_wanted()),
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(writer).with_target(false);
+    match server.log {
+        LogFormat::Text => log.with_ansi(on_terminal).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::CmTrace => log.with_ansi(false).event_format(CmTrace).init(),
+        LogFormat::Journald => {}
+    }
+    Ok(())
+}
+
+/// Each field is a field of the journal's too: `journalctl F_MAC=52:54:00:12:34:56`.
+fn start_journal(level: tracing::Level) -> Result<(), Failure> {
+    let journal = tracing_journald::layer()
+        .map_err(|error| Failure::Unusable(format!("the journal of systemd is not there: {error}")))?;
+    let level = tracing_subscriber::filter::LevelFilter::from_level(level);
+    tracing_subscriber::registry().with(level).with(journal).init();
+    Ok(())
+}
+
+/// A file that is put aside as `.1` when it is full, and that as `.2`.
+fn rotating(server: &Server) -> Result<BoxMakeWriter, Failure> {
+    let Some(path) = &server.log_file else { return Ok(BoxMakeWriter::new(io::stderr)) };
+    // What rotates writes into nowhere when it cannot write: better said at once.
+    let file = File::options().create(true).append(true).open(path);
+    file.map_err(|error| Failure::Unusable(format!("{}: {error}", path.display())))?;
+    let limit = ContentLimit::BytesSurpassed(usize::try_from(server.log_max_size).unwrap_or(usize::MAX));
+    let aside = AppendCount::new(server.log_keep);
+    let rotating = FileRotate::new(path, aside, limit, Compression::None, None);
+    Ok(BoxMakeWriter::new(Mutex::new(rotating)))
+}
+
+/// `NO_COLOR`, as no-color.org has it.
+fn colours_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
