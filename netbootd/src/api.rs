@@ -1,5 +1,6 @@
 //! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers whatever socket they came by.
 
+pub mod document;
 mod images;
 pub mod metrics;
 pub mod views;
@@ -24,6 +25,8 @@ pub struct Told {
     pub status: StatusCode,
     /// The JSON.
     pub body: String,
+    /// The methods that would do something, after one that does nothing.
+    pub allow: Option<String>,
 }
 
 /// What one Mac chose.
@@ -62,13 +65,20 @@ pub struct Problem {
 
 /// Answers one request.
 pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query: Option<&str>) -> Told {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let decoded: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
+    let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    let method = if method == Method::HEAD { &Method::GET } else { method };
     match (method.as_str(), parts.as_slice()) {
         ("GET", ["healthz" | "readyz"]) => told(&"ok"),
         ("GET", ["status"]) => told(&views::status(services)),
         ("GET", ["devices"]) => {
-            let limit = asked_for(query, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(MAX_LISTED);
-            told(&views::devices(services, &asked_for(query, "search").unwrap_or_default(), limit))
+            let search = asked_for(query, "search").unwrap_or_default();
+            match asked_for(query, "limit").map_or(Ok(USUAL), |limit| limit.parse::<usize>()) {
+                Ok(limit @ ..=views::MAX_LISTED) => told(&views::devices(services, &search, limit)),
+                _ => {
+                    problem(StatusCode::BAD_REQUEST, format!("limit is a number up to {}", views::MAX_LISTED))
+                }
+            }
         }
         ("GET", ["devices", mac]) => match mac.parse().map(|mac| views::timeline(services, mac)) {
             Ok(Some(timeline)) => told(&timeline),
@@ -129,10 +139,13 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
             Ok(warnings) => told(&warnings),
             Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, error),
         },
-        (_, ["bindings"] | ["bindings", _] | ["reload"]) => {
-            problem(StatusCode::METHOD_NOT_ALLOWED, format!("{method} does nothing here"))
-        }
-        _ => problem(StatusCode::NOT_FOUND, format!("there is no {}", path.escape_debug())),
+        (name, parts) => match document::methods_of(parts) {
+            Some(methods) if !methods.split(", ").any(|known| known == name) => Told {
+                allow: Some(methods),
+                ..problem(StatusCode::METHOD_NOT_ALLOWED, format!("{method} does nothing here"))
+            },
+            _ => problem(StatusCode::NOT_FOUND, format!("there is no {}", path.escape_debug())),
+        },
     }
 }
 
@@ -140,7 +153,11 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
 pub fn asked_for(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value.replace('+', " ")).next()?;
-    Some(percent_encoding::percent_decode_str(&value).decode_utf8_lossy().into_owned())
+    Some(decoded(&value))
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn asked(mac: &str, uuid: &str, arch: &str, class: &str) -> Result<BootRequest, String> {
@@ -194,7 +211,7 @@ async fn forget(services: &Services, mac: &str) -> Told {
 
 fn told(value: &impl Serialize) -> Told {
     let body = serde_json::to_string(value).unwrap_or_default(); // plain structs always have a JSON form
-    Told { status: StatusCode::OK, body }
+    Told { status: StatusCode::OK, body, allow: None }
 }
 
 fn problem(status: StatusCode, error: String) -> Told {
@@ -202,7 +219,7 @@ fn problem(status: StatusCode, error: String) -> Told {
 }
 
 /// Machines in one list, unless more or fewer are asked for.
-const MAX_LISTED: usize = 100;
+const USUAL: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -220,7 +237,7 @@ mod tests {
         let text = format!("[boot]\nroot = {:?}\n", folder.path().display().to_string());
         let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
         let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
-        let document: Value = serde_json::from_str(include_str!("api/openapi.json")).unwrap();
+        let document: Value = serde_json::from_str(document::TEXT).unwrap();
         let paths = document["paths"].as_object().unwrap();
         let elsewhere = ["/events", "/metrics"];
         for (path, methods) in paths.iter().filter(|(path, _)| !elsewhere.contains(&path.as_str())) {

@@ -9,6 +9,7 @@ use minijinja::{Environment, Value, context};
 use pxe_policy::MacAddr;
 use serde::Serialize;
 
+use crate::api::document;
 use crate::api::views::{self, StepView};
 use crate::diagnosis::Finding;
 use crate::event::Event;
@@ -52,7 +53,7 @@ pub fn part(services: &Services, path: &str, search: &str) -> Option<Part> {
         "/" => Some(index(services, search)),
         "/style.css" => Some(fixed("text/css; charset=utf-8", include_str!("page/style.css"))),
         "/live.js" => Some(fixed("text/javascript; charset=utf-8", include_str!("page/live.js"))),
-        "/openapi.json" => Some(fixed("application/json", include_str!("api/openapi.json"))),
+        "/openapi.json" => Some(fixed("application/json", document::TEXT)),
         _ => machine(services, path.strip_prefix("/machines/")?),
     }
 }

@@ -3,11 +3,10 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use crate::process::{Process, run};
+use crate::process::{Process, run, tool};
 use crate::{Authority, Lab};
 
 /// A server at 10.77.0.9 on `br0`, with the bucket `images`.
@@ -103,10 +102,6 @@ fn plug(lab: &mut Lab) -> std::path::PathBuf {
     let folder = lab.folder().join("s3");
     fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("cannot make a folder: {error}"));
     folder
-}
-
-fn tool(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin").join(name).display().to_string()
 }
 
 fn wait_for(lab: &Lab, words: &[&str]) {

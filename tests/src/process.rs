@@ -1,6 +1,7 @@
 //! Programs that a test starts, watches, and ends.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -109,6 +110,11 @@ impl Printed {
         self.lock().1 -= 1;
         self.more.notify_all();
     }
+}
+
+/// A program that `tools/install-tools` has installed.
+pub fn tool(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin").join(name).display().to_string()
 }
 
 /// Runs a program to its end.

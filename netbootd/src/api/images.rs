@@ -23,7 +23,7 @@ struct Verified {
 
 /// Reads an image anew, and withdraws what is damaged. One at a time: it reads the disk as fast as that goes.
 pub(super) async fn verify(services: &Arc<Services>, name: &str) -> Told {
-    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
+    let name = name.to_owned();
     let Some(images) = services.images.clone() else {
         return problem(StatusCode::NOT_FOUND, "no image store is open".to_owned());
     };

@@ -327,7 +327,7 @@ fn rfc3339(at: SystemTime) -> String {
 }
 
 /// Machines in one list.
-const MAX_LISTED: usize = 1000;
+pub const MAX_LISTED: usize = 1000;
 /// Machines that are looked at for findings.
 const DIAGNOSED: usize = 500;
 /// Machines whose transfers are compared.

@@ -146,7 +146,11 @@ impl StatusListener {
             }
             _ => {
                 let told = api::answer(&self.services, method, uri.path(), uri.query()).await;
-                json(told.status, told.body)
+                let mut response = json(told.status, told.body);
+                if let Some(methods) = told.allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
+                    response.headers_mut().insert(header::ALLOW, methods);
+                }
+                response
             }
         }
     }

@@ -1,0 +1,120 @@
+//! The status port under everything that can be asked of it, and under too much of it.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
+
+use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::process::tool;
+use netbootd_tests::{Lab, Netbootd};
+
+const RULE: &str =
+    "[status]\ntoken-file = \"token\"\n[[rule]]\nname = \"menu\"\naction.boot = { file = \"menu.efi\" }\n";
+const MAC: &str = "52:54:00:4c:01:01";
+
+fn site() -> (Lab, Netbootd) {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    fs::write(root.join("menu.efi"), vec![0x5a; 300_000]).unwrap();
+    fs::write(lab.folder().join("token"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    let netbootd = Netbootd::start(&lab, &root, RULE);
+    (lab, netbootd)
+}
+
+fn boots(lab: &Lab) -> bool {
+    let probe = |words: &[&str]| {
+        lab.run("client", &[&[program().as_str(), "probe"], words].concat()).status.success()
+    };
+    probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]) && probe(&["tftp", SERVER, "menu.efi"])
+}
+
+/// Every operation with every kind of value, right and wrong; what comes back is what the document says.
+#[test]
+fn the_openapi_document_is_kept_to() {
+    let (lab, netbootd) = site();
+    assert!(boots(&lab));
+    let bearer = "Authorization: Bearer 0123456789abcdef0123456789abcdef";
+    let asked = lab.run(
+        "server",
+        &[
+            &tool("schemathesis"),
+            "run",
+            "http://127.0.0.1:9167/openapi.json",
+            "--header",
+            bearer,
+            "--max-examples=20",
+            "--generation-deterministic",
+            // It never ends.
+            "--exclude-path=/events",
+        ],
+    );
+    let said = String::from_utf8_lossy(&asked.stdout);
+    assert!(asked.status.success() && said.contains(" passed"), "{said}");
+    assert!(boots(&lab) && !netbootd.log().contains("panicked"));
+}
+
+#[test]
+fn ten_thousand_machines_are_on_a_small_page() {
+    let (lab, netbootd) = site();
+    let asked = lab.inside("client", || {
+        let socket = UdpSocket::bind("0.0.0.0:68").unwrap();
+        socket.set_broadcast(true).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        for n in 0..10_500_u32 {
+            // A DHCPDISCOVER of PXE firmware.
+            let mut bytes = vec![0; 236];
+            bytes[..3].copy_from_slice(&[1, 1, 6]);
+            bytes[10] = 0x80;
+            bytes[28..30].copy_from_slice(&[0x52, 0x54]);
+            bytes[30..34].copy_from_slice(&n.to_be_bytes());
+            bytes.extend([99, 130, 83, 99, 53, 1, 1, 60, 9]);
+            bytes.extend(b"PXEClient");
+            bytes.extend([93, 2, 0, 7, 94, 3, 1, 3, 16, 255]);
+            socket.send_to(&bytes, "10.77.0.255:67").unwrap();
+            socket.recv(&mut [0; 2048]).unwrap();
+        }
+    });
+    asked.join().unwrap();
+    let get = |path: &str| {
+        let mut curl = lab.command("server", "curl");
+        let got = curl.args(["-sS", "-f", &format!("http://127.0.0.1:9167{path}")]).output().unwrap();
+        assert!(got.status.success(), "{path}: {}", netbootd.log());
+        String::from_utf8(got.stdout).unwrap()
+    };
+    let status: serde_json::Value = serde_json::from_str(&get("/status")).unwrap();
+    assert_eq!(status["machines"], 10_000);
+    let page = get("/");
+    assert!(page.len() < 200_000 && page.contains("52:54:00:00:29:03"), "{} bytes", page.len());
+    let found: serde_json::Value = serde_json::from_str(&get("/devices?search=52:54:00:00:10:00")).unwrap();
+    assert_eq!(found.as_array().map(Vec::len), Some(1));
+    assert!(boots(&lab));
+}
+
+#[test]
+fn a_thousand_streams_of_one_client_keep_no_machine_from_booting() {
+    let (lab, netbootd) = site();
+    let opened = lab.inside("server", || {
+        let open = |_| {
+            let mut stream = TcpStream::connect("127.0.0.1:9167").unwrap();
+            stream
+                .write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                .unwrap();
+            stream
+        };
+        (0..1000).map(open).collect::<Vec<TcpStream>>()
+    });
+    let mut streams = opened.join().unwrap();
+    assert!(boots(&lab), "{}", netbootd.log());
+    let mut told = 0;
+    for stream in &mut streams {
+        stream.set_nonblocking(true).unwrap();
+        let mut bytes = [0; 4096];
+        let length = stream.read(&mut bytes).unwrap_or_default();
+        told += usize::from(String::from_utf8_lossy(&bytes[..length]).contains("200 OK"));
+    }
+    assert!(told <= 64, "{told} streams");
+}
