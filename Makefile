@@ -31,9 +31,10 @@ lint: tools
 
 # Side by side with peers, as ratios; nothing is asserted.
 bench: packages
-	cargo build --release -p bench
+	cargo build --release -p bench -p netbootd
 	target/release/bench-store
 	target/release/bench-policy
+	target/release/bench-operators
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools
