@@ -245,6 +245,7 @@ mod tests {
                 .replace("{mac}", "02:00:00:00:00:01")
                 .replace("{word}", "approve")
                 .replace("{name}", "winpe");
+            let filled = filled.replace("{guid}", "none").replace("{arch}", "7").replace("{class}", "pxe");
             let filled = filled.replace("{deployment}", "any");
             for (method, described) in methods.as_object().unwrap() {
                 let method: Method = method.to_uppercase().parse().unwrap();

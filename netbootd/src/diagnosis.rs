@@ -3,6 +3,7 @@
 //! Pure: the steps and the time come in, a finding or none goes out. The same causes are the headings of docs/troubleshooting.md.
 
 mod cause;
+mod expected;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -17,6 +18,7 @@ use crate::event::{
 };
 use crate::timeline::Timeline;
 pub use cause::Cause;
+pub use expected::expected;
 
 /// What is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

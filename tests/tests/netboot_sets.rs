@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use netbootd_tests::mac::Nbi;
+use netbootd_tests::netbootd::SERVER;
 use netbootd_tests::process::run;
 use netbootd_tests::store::{announce, distribute, image, text};
 use netbootd_tests::{Lab, Netbootd};
@@ -98,4 +99,10 @@ fn a_set_whose_description_does_not_read_is_told_of_when_it_comes_by_itself() {
         sources.lines().any(|line| [source, "refused", words].iter().all(|word| line.contains(word)))
     };
     assert!(refused("Dropped.nbi") && refused("PS100007.1"), "{sources}");
+    // Whoever asks for its files is told no more than that they are not there; operators are told why.
+    let url = format!("http://{SERVER}/NetBoot/Images/Dropped.nbi/i386/booter");
+    let asked = lab.run("server", &["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", &url]);
+    assert_eq!(asked.stdout, b"404");
+    netbootd.wait_for("image-refused", Duration::from_secs(10));
+    assert!(netbootd.log().lines().any(|line| line.contains("image-refused") && line.contains(words)));
 }

@@ -67,6 +67,13 @@ fn the_page_follows_machines_while_they_boot() {
     browser.open(&format!("{PAGE}machines/{MAC}"));
     browser.wait_for("return document.querySelectorAll('.strip span').length > 0");
     browser.keep_picture("machine");
+    // What comes from the wire is text on the page, whatever it says.
+    let hostile = "<img src=x onerror=window.mark=2>\u{1b}[2J.efi";
+    probe(&["tftp", SERVER, hostile]).wait().unwrap();
+    browser.open(&format!("{PAGE}machines/{REFUSED}"));
+    browser.run("window.mark = 1");
+    browser.wait_for("return document.body.innerText.includes('<img src=x')");
+    assert_eq!(browser.run("return [window.mark, document.images.length].join()"), "1,0");
     // Nothing comes from elsewhere, nothing is refused, and a narrow screen needs no sideways scrolling.
     let foreign = "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('http://127.0.0.1:9167/')).length";
     assert_eq!(browser.run(foreign), 0);

@@ -105,6 +105,13 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
     {
         assert!(text.contains(words) || words == "PXE", "{words:?} is not in {text}");
     }
+    assert!(text.contains("asked=") && text.contains("what should follow: the program goes on"), "{text}");
+    let explained: Value =
+        serde_json::from_str(&site.netbootd(&["explain", "--mac", MAC, "--json"])).unwrap();
+    assert_eq!(
+        (explained["decision"].as_str(), explained["reason"].as_str(), explained["boot_file"].as_str()),
+        (Some("boot"), Some("rule"), Some("menu.efi"))
+    );
     let listed = site.netbootd(&["status", "4c:01"]);
     assert!(listed.contains(MAC) && listed.contains("file-not-found"), "{listed}");
     assert_eq!(site.get("/devices?search=nobody"), Value::Array(Vec::new()));

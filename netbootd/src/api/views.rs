@@ -6,7 +6,7 @@ use pxe_policy::MacAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::certificates::Seen;
-use crate::diagnosis::{Finding, Fleet, LARGE, diagnose};
+use crate::diagnosis::{Finding, Fleet, LARGE, diagnose, expected};
 use crate::event::{Event, Proto, Recorded, TransferOutcome};
 use crate::ingests::Ingest;
 use crate::services::Services;
@@ -69,6 +69,8 @@ pub struct TimelineView {
     uuid: Option<String>,
     name: Option<String>,
     finding: Option<Finding>,
+    /// What should follow the last step.
+    expected: Option<&'static str>,
     steps: Vec<StepView>,
 }
 
@@ -81,10 +83,16 @@ pub struct StepView {
     mac: Option<String>,
     /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, or `image`.
     proto: &'static str,
+    /// What a machine said of itself: `x64-uefi pxe`, `Macmini7,1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<String>,
     /// `offer`, `ack`, `transfer`, `completed`, `not-found`…
     what: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// The rule, deployment and image that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +105,9 @@ pub struct StepView {
     resends: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
+    /// Bytes a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<f64>,
 }
 
 /// A transfer under way.
@@ -186,6 +197,7 @@ pub fn timeline(services: &Services, mac: MacAddr) -> Option<TimelineView> {
         uuid: timeline.uuid.map(|uuid| uuid.to_string()),
         name: timeline.name.clone(),
         finding: diagnose(&timeline, fleet(services), SystemTime::now()),
+        expected: expected(&timeline),
         steps: timeline.steps.iter().filter_map(|step| StepView::of(step)).collect(),
     })
 }
@@ -236,6 +248,11 @@ impl StepView {
                 at,
                 mac: decided.mac.map(|mac| mac.to_string()),
                 proto: decided.proto.name(),
+                asked: joined([
+                    decided.arch.map(|arch| arch.to_string()),
+                    decided.class.map(|class| class.to_string()),
+                ]),
+                by: joined([decided.rule.clone(), decided.deployment.clone(), decided.image.clone()]),
                 what: decided.decision.name(),
                 reason: Some(decided.reason.as_str()),
                 detail: decided.detail.clone(),
@@ -246,6 +263,11 @@ impl StepView {
                 at,
                 mac: Some(answered.mac.to_string()),
                 proto: Proto::Bsdp.name(),
+                asked: joined([
+                    answered.model.clone(),
+                    answered.asked.map(|asked| format!("{asked:?}").to_lowercase()),
+                ]),
+                by: answered.image.map(|image| image.to_string()),
                 what: answered.decision.name(),
                 reason: Some(answered.reason.as_str()),
                 detail: answered.detail.clone(),
@@ -280,6 +302,7 @@ impl StepView {
                 bytes: Some(finished.bytes),
                 resends: Some(finished.resends).filter(|_| finished.proto == Proto::Tftp),
                 seconds: Some(finished.elapsed.as_secs_f64()),
+                rate: Some(finished.bytes as f64 / finished.elapsed.as_secs_f64().max(0.001)),
                 ..StepView::default()
             },
             Event::FileRefused(refused) => StepView {
@@ -320,6 +343,12 @@ impl StepView {
         let parts = [Some(self.proto), Some(self.what), self.reason, self.file.as_deref()];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Words that are there, with a space between them.
+fn joined<const N: usize>(words: [Option<String>; N]) -> Option<String> {
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 fn rfc3339(at: SystemTime) -> String {

@@ -16,7 +16,7 @@ use crate::probe::block_on;
 use crate::services::{Services, Snapshot};
 use crate::smspxe;
 use crate::state::State;
-use crate::what_if::{explained, request};
+use crate::what_if::{Explained, explained, request};
 
 /// `netbootd explain`.
 #[derive(Debug, Args)]
@@ -38,6 +38,9 @@ pub struct ExplainArgs {
     smspxe: Option<PathBuf>,
     #[command(flatten)]
     site: SiteArgs,
+    /// As JSON.
+    #[arg(long, conflicts_with = "smspxe")]
+    json: bool,
 }
 
 /// Asks the running netbootd, which knows the directories' last answers; or decides by itself when none runs.
@@ -49,13 +52,18 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let uuid = args.uuid.map_or_else(|| "none".to_owned(), |uuid| uuid.to_string());
     let path = format!("/explain/{}/{uuid}/{}/{}", args.mac, args.arch.0, args.class);
-    let words = match ask(&config, Method::GET, &path)? {
+    let explained: Explained = match ask(&config, Method::GET, &path)? {
         Some(answer) => {
             serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string()))?
         }
         None => alone(config, args)?,
     };
-    print!("{words}");
+    if args.json {
+        let json = serde_json::to_string_pretty(&explained);
+        println!("{}", json.map_err(|error| Failure::Bug(error.to_string()))?);
+    } else {
+        print!("{}", explained.text);
+    }
     Ok(())
 }
 
@@ -88,7 +96,7 @@ pub fn forget(args: &MachineArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn alone(config: Config, args: &ExplainArgs) -> Result<String, Failure> {
+fn alone(config: Config, args: &ExplainArgs) -> Result<Explained, Failure> {
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
     crate::serve::prepare_kerberos(&config);
     let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| unusable(&error))?);

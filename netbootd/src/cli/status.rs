@@ -144,6 +144,9 @@ fn listed(devices: &[DeviceView]) -> String {
 fn rendered(timeline: &Value) -> String {
     let mut text = format!("{} {}\n", shown(&timeline["mac"]), shown(&timeline["name"]));
     text.push_str(&steps_of(&timeline["steps"]));
+    if let Some(expected) = timeline["expected"].as_str() {
+        text.push_str(&format!("what should follow: {expected}\n"));
+    }
     let finding = &timeline["finding"];
     if finding.is_null() {
         text.push_str("nothing is wrong with its last boot, as far as it went\n");
@@ -173,7 +176,7 @@ pub(super) fn step_line(step: &Value) -> String {
         _ => what,
     };
     let mut line = format!("  {}  {} {what}", shown(&step["at"]), shown(&step["proto"]));
-    for name in ["reason", "file", "negotiated", "bytes", "resends", "seconds", "detail"] {
+    for name in ["asked", "reason", "by", "file", "negotiated", "bytes", "resends", "seconds", "detail"] {
         if !step[name].is_null() {
             line.push_str(&format!("  {name}={}", shown(&step[name])));
         }
