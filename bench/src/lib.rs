@@ -1,5 +1,7 @@
 //! Side by side with peers, in one run: medians of interleaved rounds, told as ratios.
 
+pub mod load;
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 

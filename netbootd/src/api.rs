@@ -12,7 +12,9 @@ use bsdp::Binding;
 use hyper::{Method, StatusCode};
 use pxe_policy::{BootRequest, MacAddr};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::history::History;
 use crate::ledger::{LedgerView, Which, now};
 use crate::reload;
 use crate::services::Services;
@@ -85,7 +87,14 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
             Ok(None) => problem(StatusCode::NOT_FOUND, format!("{mac} was not heard of lately")),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
-        ("GET", ["devices", mac, "history"]) => history(services, mac).await,
+        ("GET", ["devices", mac, "history"]) => match mac.parse::<MacAddr>() {
+            Ok(mac) => history(services, move |history, now| history.of(mac, now)).await,
+            Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
+        },
+        ("GET", ["history"]) => {
+            let search = asked_for(query, "search").unwrap_or_default();
+            history(services, move |history, now| history.search(&search, views::MAX_LISTED, now)).await
+        }
         ("GET", ["transfers"]) => told(&views::transfers(services)),
         ("GET", ["images"]) => told(&services.snapshot.load().files.images()),
         ("POST", ["images", name, "verify"]) => images::verify(services, name).await,
@@ -168,14 +177,13 @@ fn asked(mac: &str, uuid: &str, arch: &str, class: &str) -> Result<BootRequest, 
     Ok(request(mac, uuid, arch, class.parse()?))
 }
 
-/// A machine's steps of the last days. Reads the disk.
-async fn history(services: &Arc<Services>, mac: &str) -> Told {
-    let mac = match mac.parse::<MacAddr>() {
-        Ok(mac) => mac,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, error.to_string()),
-    };
+/// Steps of the last days. Reads the disk.
+async fn history(
+    services: &Arc<Services>,
+    read: impl FnOnce(&History, SystemTime) -> Result<Vec<Value>, redb::Error> + Send + 'static,
+) -> Told {
     let asked = Arc::clone(services);
-    let read = tokio::task::spawn_blocking(move || asked.history.of(mac, SystemTime::now()));
+    let read = tokio::task::spawn_blocking(move || read(&asked.history, SystemTime::now()));
     match read.await {
         Ok(Ok(steps)) => told(&steps),
         Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
@@ -224,8 +232,6 @@ const USUAL: usize = 100;
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-
-    use serde_json::Value;
 
     use super::*;
     use crate::config::Config;

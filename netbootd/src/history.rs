@@ -3,6 +3,7 @@
 //! Steps are written in batches beside the boot path, by day, machine and time: old days go as a whole, and a flood of made-up machines
 //! costs what a full day may hold and no more.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -66,6 +67,26 @@ impl History {
             .await
     }
 
+    /// The last step of each machine that has a word in one of its steps of the last days: in its address, GUID or name, in a file, a
+    /// reason. Newest first, `limit` machines at most.
+    pub fn search(&self, word: &str, limit: usize, now: SystemTime) -> Result<Vec<Value>, redb::Error> {
+        let table = self.state.read()?.open_table(STEPS)?;
+        let word = word.to_lowercase();
+        let oldest = day(milliseconds(now)).saturating_sub(DAYS - 1);
+        let mut last: HashMap<[u8; 6], (u64, String)> = HashMap::new();
+        for step in table.range((oldest, [0; 6], 0, 0)..)? {
+            let (key, json) = step?;
+            let (_, mac, at, _) = key.value();
+            let newer = last.get(&mac).is_none_or(|(known, _)| *known <= at);
+            if newer && json.value().to_lowercase().contains(&word) {
+                last.insert(mac, (at, json.value().to_owned()));
+            }
+        }
+        let mut found: Vec<(u64, String)> = last.into_values().collect();
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(found.iter().take(limit).filter_map(|(_, json)| serde_json::from_str(json).ok()).collect())
+    }
+
     /// A machine's steps of the last days, oldest first.
     pub fn of(&self, mac: MacAddr, now: SystemTime) -> Result<Vec<Value>, redb::Error> {
         let table = self.state.read()?.open_table(STEPS)?;
@@ -123,6 +144,14 @@ mod tests {
         let words: Vec<&str> = steps.iter().map(|step| step["what"].as_str().unwrap()).collect();
         assert_eq!(words, ["offer", "completed"]);
         assert_eq!(history.of(other, at(1001)).unwrap().len(), 1);
+        let found = |word: &str| -> Vec<String> {
+            let found = history.search(word, 10, at(1001)).unwrap();
+            found.iter().map(|step| format!("{} {}", step["mac"], step["what"])).collect()
+        };
+        let (one, two) = ("\"02:00:00:00:00:01\"", "\"02:00:00:00:00:02\"");
+        assert_eq!(found("02:00"), [format!("{one} \"completed\""), format!("{two} \"offer\"")]);
+        assert_eq!(found("BOOT.efi"), [format!("{one} \"completed\"")]);
+        assert!(found("nobody").is_empty());
         assert!(history.write(Vec::new(), at(1007)).await);
         assert_eq!(history.of(MAC, at(1007)).unwrap().len(), 1, "the first day is gone");
         assert_eq!(history.of(other, at(1001)).unwrap().len(), 0, "from the disk as well");

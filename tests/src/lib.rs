@@ -9,6 +9,7 @@ pub mod browser;
 pub mod certificate;
 pub mod directory_site;
 pub mod domain;
+pub mod firmware;
 pub mod foreign;
 pub mod lab;
 pub mod loaders;

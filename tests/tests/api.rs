@@ -3,12 +3,11 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
-use std::time::Duration;
+use std::net::TcpStream;
 
 use netbootd_tests::netbootd::{SERVER, program};
 use netbootd_tests::process::tool;
-use netbootd_tests::{Lab, Netbootd};
+use netbootd_tests::{Lab, Netbootd, firmware};
 
 const RULE: &str =
     "[status]\ntoken-file = \"token\"\n[[rule]]\nname = \"menu\"\naction.boot = { file = \"menu.efi\" }\n";
@@ -60,25 +59,11 @@ fn the_openapi_document_is_kept_to() {
 #[test]
 fn ten_thousand_machines_are_on_a_small_page() {
     let (lab, netbootd) = site();
-    let asked = lab.inside("client", || {
-        let socket = UdpSocket::bind("0.0.0.0:68").unwrap();
-        socket.set_broadcast(true).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        for n in 0..10_500_u32 {
-            // A DHCPDISCOVER of PXE firmware.
-            let mut bytes = vec![0; 236];
-            bytes[..3].copy_from_slice(&[1, 1, 6]);
-            bytes[10] = 0x80;
-            bytes[28..30].copy_from_slice(&[0x52, 0x54]);
-            bytes[30..34].copy_from_slice(&n.to_be_bytes());
-            bytes.extend([99, 130, 83, 99, 53, 1, 1, 60, 9]);
-            bytes.extend(b"PXEClient");
-            bytes.extend([93, 2, 0, 7, 94, 3, 1, 3, 16, 255]);
-            socket.send_to(&bytes, "10.77.0.255:67").unwrap();
-            socket.recv(&mut [0; 2048]).unwrap();
-        }
-    });
-    asked.join().unwrap();
+    let machine = |n: u32| {
+        let [a, b, c, d] = n.to_be_bytes();
+        [0x52, 0x54, a, b, c, d]
+    };
+    firmware::ask(&lab, "client", (0..10_500).map(machine));
     let get = |path: &str| {
         let mut curl = lab.command("server", "curl");
         let got = curl.args(["-sS", "-f", &format!("http://127.0.0.1:9167{path}")]).output().unwrap();

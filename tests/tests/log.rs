@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use netbootd_tests::netbootd::{SERVER, program};
-use netbootd_tests::{Lab, Netbootd, Process};
+use netbootd_tests::{Lab, Netbootd, Process, firmware};
 
 const RULE: &str = "[[rule]]\nname = \"menu\"\naction.boot = { file = \"menu.efi\" }\n";
 const MAC: &str = "52:54:00:4c:01:01";
@@ -39,32 +38,15 @@ fn is_answered(lab: &Lab, mac: &str) -> bool {
     probe.output().unwrap().status.success()
 }
 
-/// Machines ask as PXE firmware does (RFC 2131, PXE 2.1), each once the one before it is answered.
-fn ask(lab: &Lab, machines: Vec<u8>) {
-    let sent = lab.inside("client", move || {
-        let socket = UdpSocket::bind("0.0.0.0:68").unwrap();
-        socket.set_broadcast(true).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        for machine in machines {
-            let mut bytes = vec![0; 236];
-            bytes[..3].copy_from_slice(&[1, 1, 6]);
-            bytes[10] = 0x80;
-            bytes[28..34].copy_from_slice(&[0x52, 0x54, 0, 0x4c, 1, machine]);
-            bytes.extend([99, 130, 83, 99, 53, 1, 1, 60, 9]);
-            bytes.extend(b"PXEClient");
-            bytes.extend([93, 2, 0, 7, 94, 3, 1, 3, 16, 255]);
-            socket.send_to(&bytes, "10.77.0.255:67").unwrap();
-            socket.recv(&mut [0; 2048]).unwrap();
-        }
-    });
-    sent.join().unwrap();
+fn machine(n: u8) -> [u8; 6] {
+    [0x52, 0x54, 0, 0x4c, 1, n]
 }
 
 #[test]
 fn a_machine_that_repeats_itself_fills_no_log() {
     let (lab, root) = lab();
     let netbootd = Netbootd::start(&lab, &root, RULE);
-    ask(&lab, [vec![1; 200], vec![2; 100]].concat());
+    firmware::ask(&lab, "client", [[machine(1); 200].as_slice(), &[machine(2); 100]].concat());
     netbootd.wait_for("52:54:00:4c:01:02", Duration::from_secs(10));
     let log = netbootd.log();
     let offers = log.lines().filter(|line| line.contains("offer") && line.contains(MAC)).count();
@@ -90,7 +72,7 @@ fn a_log_file_is_put_aside_when_it_is_full() {
         assert!(Instant::now() < deadline, "{}", part(""));
         std::thread::yield_now();
     }
-    ask(&lab, (1..=12).collect());
+    firmware::ask(&lab, "client", (1..=12).map(machine));
     let whole = || part(".2") + &part(".1") + &part("");
     let is_there = |n: u8| whole().contains(&format!("52:54:00:4c:01:{n:02x}"));
     while !is_there(12) {
@@ -98,7 +80,7 @@ fn a_log_file_is_put_aside_when_it_is_full() {
         std::thread::yield_now();
     }
     assert!((1..=12).all(is_there) && whole().contains(" ready ") && !part(".1").is_empty(), "{}", whole());
-    ask(&lab, (13..=60).collect());
+    firmware::ask(&lab, "client", (13..=60).map(machine));
     while !is_there(60) {
         assert!(Instant::now() < deadline, "{}", whole());
         std::thread::yield_now();

@@ -59,6 +59,19 @@ impl Site {
         serde_json::from_str(&body).unwrap()
     }
 
+    /// What is wrong with the machine, once something is found.
+    fn finding(&self) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let finding = self.get(&format!("/devices/{MAC}"))["finding"].clone();
+            if !finding.is_null() {
+                return finding;
+            }
+            assert!(Instant::now() < deadline, "nothing was found");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     fn probe(&self, words: &[&str]) -> bool {
         self.lab.run("client", &[&[program().as_str(), "probe"], words].concat()).status.success()
     }
@@ -89,14 +102,7 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
     assert_eq!(device["steps"][2]["bytes"], 300_000);
     // A file that is not there has a finding once the machine does not go on.
     assert!(!site.probe(&["tftp", SERVER, "winpe\\boot\\x64\\<b>bootmgr.exe"]));
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let finding = loop {
-        let finding = site.get(&format!("/devices/{MAC}"))["finding"].clone();
-        if !finding.is_null() {
-            break finding;
-        }
-        assert!(Instant::now() < deadline, "nothing was found");
-    };
+    let finding = site.finding();
     assert_eq!(finding["cause"], "file-not-found");
     assert!(finding["evidence"][0].as_str().unwrap().contains("bootmgr.exe"), "{finding}");
     let text = site.netbootd(&["status", MAC]);
@@ -127,6 +133,11 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
     assert_eq!(site.get("/devices"), Value::Array(Vec::new()));
     let history = site.netbootd(&["status", MAC, "--history"]);
     assert!(history.contains("pxe ack") && history.contains("bootmgr.exe"), "{history}");
+    for word in ["4c:01:01", "MENU.efi", "not-found"] {
+        let found = site.netbootd(&["status", word, "--history"]);
+        assert!(found.starts_with(MAC) && found.lines().count() == 1, "{word}: {found}");
+    }
+    assert_eq!(site.netbootd(&["status", "nobody", "--history"]), "");
     let (_, missing) = site.curl(&["http://127.0.0.1:9167/devices/02:00:00:00:00:99"]);
     let (_, nonsense) = site.curl(&["http://127.0.0.1:9167/devices/%00%ff"]);
     assert_eq!((missing.as_str(), nonsense.as_str()), ("404", "400"));
@@ -152,15 +163,7 @@ fn another_servers_boot_file_is_named_when_a_machine_does_not_go_on() {
         assert!(Instant::now() < deadline, "{device}\n{}", site.netbootd.log());
     };
     assert!(!device["steps"].to_string().contains("10.77.0.1 offers"), "its own offers are none");
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let finding = loop {
-        let finding = site.get(&format!("/devices/{MAC}"))["finding"].clone();
-        if !finding.is_null() {
-            break finding;
-        }
-        assert!(Instant::now() < deadline, "nothing was found");
-        thread::sleep(Duration::from_millis(100));
-    };
+    let finding = site.finding();
     assert_eq!(finding["cause"], "another-server", "{finding}");
     let seen = finding["evidence"][0].as_str().unwrap();
     assert!(seen.starts_with("10.77.0.2 offers boot file boot/x64/wdsnbp.com, next server"), "{seen}");

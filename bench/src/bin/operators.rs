@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bench::in_turns;
 use netbootd_tests::netbootd::{SERVER, program};
-use netbootd_tests::{Lab, Netbootd, Process};
+use netbootd_tests::{Lab, Netbootd, Process, firmware};
 
 fn main() {
     let site = Site::start();
@@ -76,24 +76,11 @@ impl Site {
 
     /// Machines with these numbers ask, each once the one before it is answered.
     fn hear_of(&self, numbers: std::ops::Range<u32>) {
-        let asked = self.lab.inside("client", move || {
-            let socket = UdpSocket::bind("0.0.0.0:68").expect("port 68 is free");
-            socket.set_broadcast(true).expect("a socket can broadcast");
-            socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket can wait");
-            for n in numbers {
-                let mut bytes = vec![0; 236];
-                bytes[..3].copy_from_slice(&[1, 1, 6]);
-                bytes[10] = 0x80;
-                bytes[28..30].copy_from_slice(&[0x52, 0x54]);
-                bytes[30..34].copy_from_slice(&n.to_be_bytes());
-                bytes.extend([99, 130, 83, 99, 53, 1, 1, 60, 9]);
-                bytes.extend(b"PXEClient");
-                bytes.extend([93, 2, 0, 7, 94, 3, 1, 3, 16, 255]);
-                socket.send_to(&bytes, "10.77.0.255:67").expect("the network is there");
-                socket.recv(&mut [0; 2048]).expect("the machine is answered");
-            }
-        });
-        asked.join().expect("the machines ask");
+        let address = |n: u32| {
+            let [a, b, c, d] = n.to_be_bytes();
+            [0x52, 0x54, a, b, c, d]
+        };
+        firmware::ask(&self.lab, "client", numbers.map(address));
     }
 
     /// Machines boot one after the other: DHCP, then the file by TFTP.

@@ -81,6 +81,11 @@ pub struct StepView {
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+    /// The machine's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, or `image`.
     proto: &'static str,
     /// What a machine said of itself: `x64-uefi pxe`, `Macmini7,1`.
@@ -247,6 +252,8 @@ impl StepView {
             Event::Decided(decided) => StepView {
                 at,
                 mac: decided.mac.map(|mac| mac.to_string()),
+                uuid: decided.uuid.map(|uuid| uuid.to_string()),
+                name: decided.machine.clone(),
                 proto: decided.proto.name(),
                 asked: joined([
                     decided.arch.map(|arch| arch.to_string()),

@@ -18,7 +18,7 @@ pub struct StatusArgs {
     who: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
-    /// The machine's steps of the last seven days, instead of its last ones.
+    /// The machine's steps of the last seven days, instead of its last ones; with a word, each machine that has it in one of them.
     #[arg(long, requires = "who")]
     history: bool,
     /// As JSON.
@@ -39,6 +39,14 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
         (Some(mac), _) => {
             let timeline = answer(&config, &format!("/devices/{mac}"))?;
             if args.json { pretty(&timeline)? } else { rendered(&timeline) }
+        }
+        (None, Some(word)) if args.history => {
+            let steps = answer(&config, &format!("/history?search={}", encoded(word)))?;
+            let line = |step: &Value| format!("{}{}\n", shown(&step["mac"]), step_line(step));
+            match args.json {
+                true => pretty(&steps)?,
+                false => steps.as_array().into_iter().flatten().map(line).collect(),
+            }
         }
         (None, who) => {
             let search = who.as_deref().unwrap_or_default();

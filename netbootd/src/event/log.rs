@@ -3,28 +3,12 @@
 //! info: offered, finished. debug: ignored, and what a stranger can repeat at will. warn: an operator should act.
 
 use pxe_policy::Reason;
-use tracing::{debug, info, warn};
+use tracing::{Level, debug, info, warn};
 
 use super::{
     Answered, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered, OtherOffer, Proto,
     Refusal, TransferFinished, TransferOutcome, TransferStarted,
 };
-
-/// Writes the line of one event.
-pub(super) fn write(event: &Event) {
-    match event {
-        Event::Decided(decided) => write_decided(decided),
-        Event::MacAnswered(answered) => write_mac(answered),
-        Event::OtherOffered(offer) => write_other(offer),
-        Event::ImageFolderRead(read) => write_image_folder(read),
-        Event::ImageBegun(source) => debug!(source, "image begun"),
-        Event::ImageTaken(taken) => write_taken(taken),
-        Event::TransferStarted(started) => write_started(started),
-        Event::TransferProgress { .. } => {}
-        Event::TransferFinished(finished) => write_finished(finished),
-        Event::FileRefused(refused) => write_refused(refused),
-    }
-}
 
 /// Says that lines are missing before the next.
 pub(super) fn lines_left_out(lines: u64) {
@@ -56,15 +40,13 @@ macro_rules! decided_line {
     };
 }
 
-fn write_decided(decided: &Decided) {
+fn level_of_decision(decided: &Decided) -> Level {
     match decided.decision {
-        Answered::Offer | Answered::Ack | Answered::Nak | Answered::Failed => decided_line!(info, decided),
+        Answered::Offer | Answered::Ack | Answered::Nak | Answered::Failed => Level::INFO,
         // Somebody waits for a machine that a directory knows, or that a directory's silence keeps from booting.
-        Answered::LocalBoot | Answered::Ignore if tells_of_directories(decided.reason) => {
-            decided_line!(info, decided);
-        }
-        Answered::Ignore | Answered::LocalBoot => decided_line!(debug, decided),
-        Answered::SendFailed | Answered::Wait => decided_line!(warn, decided),
+        Answered::LocalBoot | Answered::Ignore if tells_of_directories(decided.reason) => Level::INFO,
+        Answered::Ignore | Answered::LocalBoot => Level::DEBUG,
+        Answered::SendFailed | Answered::Wait => Level::WARN,
     }
 }
 
@@ -114,14 +96,14 @@ macro_rules! mac_line {
     };
 }
 
-fn write_mac(answered: &MacAnswered) {
+fn level_of_mac(answered: &MacAnswered) -> Level {
     match (answered.decision, answered.reason) {
-        (Answered::SendFailed, _) => mac_line!(warn, answered),
+        (Answered::SendFailed, _) => Level::WARN,
         // Its user sees nothing and would look for the fault here.
-        (Answered::Ignore, bsdp::Reason::CannotNetboot | bsdp::Reason::NoImage) => mac_line!(info, answered),
-        (Answered::Ignore, _) => mac_line!(debug, answered),
-        _ if answered.cut > 0 => mac_line!(warn, answered),
-        _ => mac_line!(info, answered),
+        (Answered::Ignore, bsdp::Reason::CannotNetboot | bsdp::Reason::NoImage) => Level::INFO,
+        (Answered::Ignore, _) => Level::DEBUG,
+        _ if answered.cut > 0 => Level::WARN,
+        _ => Level::INFO,
     }
 }
 
@@ -208,36 +190,78 @@ macro_rules! finished_line {
     };
 }
 
-fn write_finished(finished: &TransferFinished) {
+fn level_of_finished(finished: &TransferFinished) -> Level {
     match finished.outcome {
-        TransferOutcome::Completed if !finished.partial => finished_line!(info, finished),
-        TransferOutcome::ReadFailed => finished_line!(warn, finished),
+        TransferOutcome::Completed if !finished.partial => Level::INFO,
+        TransferOutcome::ReadFailed => Level::WARN,
         TransferOutcome::Completed
         | TransferOutcome::Probed
         | TransferOutcome::Aborted
         | TransferOutcome::ClientGone
         | TransferOutcome::TimedOut
-        | TransferOutcome::Stopped => finished_line!(debug, finished),
+        | TransferOutcome::Stopped => Level::DEBUG,
     }
 }
 
-fn write_refused(refused: &FileRefused) {
-    macro_rules! line {
-        ($level:ident) => {
-            $level!(
-                proto = %refused.proto,
-                peer = %refused.peer,
-                mac = refused.mac.map(display),
-                path = refused.path,
-                detail = refused.detail,
-                "{}",
-                refused.refusal.name()
-            )
-        };
-    }
+macro_rules! refused_line {
+    ($level:ident, $refused:expr) => {
+        $level!(
+            proto = %$refused.proto,
+            peer = %$refused.peer,
+            mac = $refused.mac.map(display),
+            path = $refused.path,
+            detail = $refused.detail,
+            "{}",
+            $refused.refusal.name()
+        )
+    };
+}
+
+fn level_of_refused(refused: &FileRefused) -> Level {
     match refused.refusal {
-        Refusal::Failed | Refusal::Busy | Refusal::ImageRefused => line!(warn),
-        _ => line!(debug),
+        Refusal::Failed | Refusal::Busy | Refusal::ImageRefused => Level::WARN,
+        _ => Level::DEBUG,
+    }
+}
+
+/// How much an event that a stranger can cause matters to the log; None for the others, which are written whatever comes.
+pub(super) fn level(event: &Event) -> Option<Level> {
+    match event {
+        Event::Decided(decided) => Some(level_of_decision(decided)),
+        Event::MacAnswered(answered) => Some(level_of_mac(answered)),
+        Event::OtherOffered(_) | Event::TransferStarted(_) => Some(Level::DEBUG),
+        Event::TransferFinished(finished) => Some(level_of_finished(finished)),
+        Event::FileRefused(refused) => Some(level_of_refused(refused)),
+        Event::TransferProgress { .. }
+        | Event::ImageFolderRead(_)
+        | Event::ImageBegun(_)
+        | Event::ImageTaken(_) => None,
+    }
+}
+
+macro_rules! line {
+    ($level:expr, $line:ident, $value:expr) => {
+        match $level {
+            Level::WARN => $line!(warn, $value),
+            Level::INFO => $line!(info, $value),
+            _ => $line!(debug, $value),
+        }
+    };
+}
+
+/// Writes the line of one event.
+pub(super) fn write(event: &Event) {
+    match event {
+        Event::Decided(decided) => line!(level_of_decision(decided), decided_line, decided),
+        Event::MacAnswered(answered) => line!(level_of_mac(answered), mac_line, answered),
+        Event::OtherOffered(offer) => write_other(offer),
+        Event::ImageFolderRead(read) => write_image_folder(read),
+        Event::ImageBegun(source) => debug!(source, "image begun"),
+        Event::ImageTaken(taken) => write_taken(taken),
+        Event::TransferStarted(started) => write_started(started),
+        Event::TransferProgress { .. } => {}
+        Event::TransferFinished(finished) => line!(level_of_finished(finished), finished_line, finished),
+        Event::FileRefused(refused) => line!(level_of_refused(refused), refused_line, refused),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::broadcast;
+use tracing::level_filters::LevelFilter;
 
 use super::limit::{self, Limit, Who};
 use super::{Event, Proto, TransferId, log};
@@ -68,11 +69,13 @@ impl Recorder {
     }
 
     fn log(&self, event: &Event) {
-        let line = about(event).map(|who| {
-            let (kind, word) = counted_as(event).unwrap_or(("transfer", ""));
-            (who, kind, word)
-        });
-        let Some(line) = line else { return log::write(event) };
+        let Some(level) = log::level(event) else { return log::write(event) };
+        // What is not written anyway takes nobody's place.
+        if level > LevelFilter::current() {
+            return;
+        }
+        let (kind, word) = counted_as(event).unwrap_or(("transfer", ""));
+        let Some(line) = about(event).map(|who| (who, kind, word)) else { return log::write(event) };
         let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = limit.admit(line, Instant::now());
         drop(limit);

@@ -1,0 +1,40 @@
+//! Many machines at once, as far as their first question goes.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use crate::Lab;
+
+/// PXE firmware with these hardware addresses asks by DHCPDISCOVER (RFC 2131, PXE 2.1) from a host on `br0`, each once the one before it
+/// is answered, so that none is lost on the way.
+///
+/// # Panics
+/// When one is not answered.
+pub fn ask(lab: &Lab, host: &str, addresses: impl IntoIterator<Item = [u8; 6]>) {
+    let questions: Vec<Vec<u8>> = addresses.into_iter().map(discover).collect();
+    let asked = lab.inside(host, move || {
+        let socket = UdpSocket::bind("0.0.0.0:68").unwrap_or_else(|error| panic!("port 68: {error}"));
+        let set = socket.set_broadcast(true).and_then(|()| socket.set_read_timeout(Some(PATIENCE)));
+        set.unwrap_or_else(|error| panic!("no broadcasts: {error}"));
+        for question in questions {
+            let answered =
+                socket.send_to(&question, "10.77.0.255:67").and_then(|_| socket.recv(&mut [0; 2048]));
+            answered.unwrap_or_else(|error| panic!("no answer: {error}"));
+        }
+    });
+    asked.join().unwrap_or_else(|_| panic!("the machines are not answered"));
+}
+
+fn discover(address: [u8; 6]) -> Vec<u8> {
+    let mut bytes = vec![0; 236];
+    bytes[..3].copy_from_slice(&[1, 1, 6]);
+    // The answer is broadcast: an address there is not yet.
+    bytes[10] = 0x80;
+    bytes[28..34].copy_from_slice(&address);
+    bytes.extend([99, 130, 83, 99, 53, 1, 1, 60, 9]);
+    bytes.extend(b"PXEClient");
+    bytes.extend([93, 2, 0, 7, 94, 3, 1, 3, 16, 255]);
+    bytes
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);
