@@ -35,6 +35,7 @@ bench: packages
 	target/release/bench-store
 	target/release/bench-policy
 	target/release/bench-operators
+	target/release/bench-tftp
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools

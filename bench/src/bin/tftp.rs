@@ -255,7 +255,7 @@ impl Server {
             print(&format!("{} is not installed", kind.name()));
             return None;
         }
-        let host = format!("server{n}");
+        let host = format!("s{n}");
         let address = Ipv4Addr::new(10, 77, 0, n);
         lab.add_host(&host);
         lab.plug(&host, "eth0", "br0", &format!("{address}/24"));
