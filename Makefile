@@ -30,7 +30,7 @@ lint: tools
 	cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
 
 # Side by side with peers, as ratios; nothing is asserted.
-bench: packages
+bench: packages peers
 	cargo build --release -p bench -p netbootd
 	target/release/bench-store
 	target/release/bench-policy
@@ -46,7 +46,10 @@ nightly: packages tools
 packages:
 	@tools/install-packages
 
+peers: packages
+	@tools/install-peers $(TOOLS)
+
 tools: packages
 	@tools/install-tools $(TOOLS)
 
-.PHONY: help demo test lint bench nightly packages tools
+.PHONY: help demo test lint bench nightly packages peers tools

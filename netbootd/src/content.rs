@@ -9,6 +9,7 @@ use pxe_policy::{BootRequest, MacAddr};
 
 use crate::event::Refusal;
 use crate::files::Files;
+use crate::ingests;
 use crate::machines::Machine;
 use crate::services::{Services, Snapshot};
 use crate::template::{self, Asker, Stored};
@@ -98,7 +99,7 @@ impl Content {
                     of_wimboot(&snapshot, &spelled, caller.server, request.as_ref())
                         .map(Ok)
                         .or_else(|| of_responder(services, &snapshot, &path, caller.client))
-                        .unwrap_or_else(|| Err(services.ingests.about(&spelled).unwrap_or(refused)))
+                        .unwrap_or_else(|| Err(not_there(services, &snapshot, &spelled, refused)))
                 }),
             },
             Err(error) => Err(refused(&error)),
@@ -178,6 +179,20 @@ pub fn available(snapshot: &Snapshot, path: &str, request: &BootRequest) -> bool
         || generated(true)
         || snapshot.files.open_raw(path.as_bytes()).is_ok()
         || of_wimboot(snapshot, path, Ipv4Addr::UNSPECIFIED, Some(request)).is_some()
+}
+
+/// Which image should have held a file that is not there: one that is coming, that was refused, or that has no such file.
+fn not_there(services: &Services, snapshot: &Snapshot, path: &str, refused: Refused) -> Refused {
+    if refused.refusal != Refusal::NotFound {
+        return refused;
+    }
+    let image = || {
+        let names = snapshot.files.images().into_iter().map(|image| image.name);
+        let name = ingests::named(path)
+            .find_map(|part| names.clone().find(|name| name.eq_ignore_ascii_case(part)))?;
+        Some(Refused { refusal: Refusal::NotFound, detail: format!("the image {name} has no such file") })
+    };
+    services.ingests.about(path).or_else(image).unwrap_or(refused)
 }
 
 /// A boot manager's file, from the image that the machine was told to boot.

@@ -225,7 +225,20 @@ fn of_decision(decided: &Decided, silent: Duration, around: Around<'_>) -> Optio
             trouble(decided).map(|kind| Cause::Directory(kind).with(evidence))
         }
         Answered::Nak | Answered::Failed | Answered::Ignore | Answered::LocalBoot | Answered::Wait => {
-            Cause::Decision(decided.reason).found(evidence)
+            let decision = Cause::Decision(decided.reason);
+            let identity = [
+                ("its GUID belongs to ", Cause::DuplicateIdentity),
+                ("is banned (", Cause::BannedGuid),
+                ("many machines have this GUID", Cause::SharedGuid),
+            ];
+            let identity = identity.into_iter().find(|(words, _)| is(words)).map(|(_, cause)| cause);
+            match (decision.found(evidence), identity) {
+                (Some(found), Some(cause)) => {
+                    let decided = format!("{}: {}", found.cause, found.headline);
+                    Some(cause.with([found.evidence, vec![decided]].concat()))
+                }
+                (found, _) => found,
+            }
         }
     }
 }

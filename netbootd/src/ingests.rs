@@ -88,7 +88,7 @@ impl Ingests {
 }
 
 /// The images that a path may be of: `winpe/boot/BCD`, `NetBoot/Images/Sierra.nbi/booter`.
-fn named(path: &str) -> impl Iterator<Item = &str> {
+pub fn named(path: &str) -> impl Iterator<Item = &str> {
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     let first = parts.next();
     first.into_iter().chain(parts).enumerate().filter_map(|(n, part)| match part.strip_suffix(".nbi") {

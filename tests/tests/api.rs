@@ -3,7 +3,8 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
 
 use netbootd_tests::netbootd::{SERVER, program};
 use netbootd_tests::process::tool;
@@ -77,6 +78,39 @@ fn ten_thousand_machines_are_on_a_small_page() {
     let found: serde_json::Value = serde_json::from_str(&get("/devices?search=52:54:00:00:10:00")).unwrap();
     assert_eq!(found.as_array().map(Vec::len), Some(1));
     assert!(boots(&lab));
+}
+
+/// What a machine says is text wherever it is shown.
+#[test]
+fn names_of_any_bytes_are_escaped_everywhere() {
+    let (lab, _netbootd) = site();
+    assert!(boots(&lab));
+    let asked = lab.inside("client", || {
+        let socket = UdpSocket::bind("10.77.0.50:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        for name in [vec![0xff; 128], b"<script>\x1b]0;owned\x07\r\n\xe2\x80\xae.efi".to_vec()] {
+            let request = [&[0, 1], name.as_slice(), b"\0octet\0"].concat();
+            socket.send_to(&request, format!("{SERVER}:69")).unwrap();
+            let mut bytes = [0; 2048];
+            let length = socket.recv(&mut bytes).unwrap();
+            assert_eq!(&bytes[..2], [0, 5], "{:?}", &bytes[..length]);
+        }
+    });
+    asked.join().unwrap();
+    let config = lab.folder().join("netbootd.toml").display().to_string();
+    let shown = |words: &[&str]| {
+        let out = lab.command("server", words[0]).args(&words[1..]).output().unwrap();
+        assert!(out.status.success(), "{words:?}");
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let device = shown(&["curl", "-sS", &format!("http://127.0.0.1:9167/devices/{MAC}")]);
+    let page = shown(&["curl", "-sS", &format!("http://127.0.0.1:9167/machines/{MAC}")]);
+    let status = shown(&[&program(), "status", MAC, "--config", &config]);
+    for text in [&device, &page, &status] {
+        assert!(text.contains("xff") && text.contains("script"), "{text}");
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{text:?}");
+    }
+    assert!(!page.contains("<script>\\") && page.contains("&lt;script&gt;"), "{page}");
 }
 
 #[test]

@@ -52,6 +52,10 @@ fn a_mac_boots_from_the_store_and_an_update_leaves_its_transfer_alone() {
     }
     fs::write(folder.join("NetInstall.dmg"), vec![9; 1_000_000]).unwrap();
     assert!(image(&store, &["import", &text(&folder)]).status.success());
+    let missing =
+        lab.command("mac", "curl").args(["-sS", &format!("http://{SERVER}/Sierra/none.efi")]).output();
+    assert!(missing.unwrap().status.success());
+    netbootd.wait_for("the image Sierra has no such file", Duration::from_secs(10));
     let versions = String::from_utf8(image(&store, &["show", "Sierra", "--json"]).stdout).unwrap();
     assert_eq!(versions.matches("\"manifest\": \"").count(), 2, "{versions}");
     netbootd.wait_for("image catalogue read", Duration::from_secs(10));

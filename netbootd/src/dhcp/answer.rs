@@ -95,20 +95,20 @@ impl Answer {
         }
         self.event.machine = verdict.machine.as_ref().map(|known| known.name.clone());
         self.event.deployment = verdict.deployment.as_ref().map(|deployed| deployed.id.clone());
-        let banned = verdict.evidence.iter().find(|evidence| matches!(evidence, Evidence::GuidBanned { .. }));
-        if let Some(banned) = banned {
+        let is_banned = |evidence: &&Evidence| matches!(evidence, Evidence::GuidBanned { .. });
+        let mut seen = Vec::new();
+        if verdict.evidence.iter().any(|evidence| is_banned(&evidence)) {
             // As operators know it: an empty GUID, and the hardware address alone.
             self.event.uuid = None;
-            self.event.detail = Some(banned.to_string());
         } else if request.uuid.is_some_and(SystemUuid::is_placeholder) {
-            self.event.detail = Some("many machines have this GUID: consider policy.banned-guids".to_owned());
+            seen.push("many machines have this GUID: consider policy.banned-guids".to_owned());
         }
         let boots = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay | Decision::Refer(_));
-        let looked_at = verdict.evidence.iter().filter(|evidence| !boots || evidence.is_odd());
-        let looked_at: Vec<String> = looked_at.map(ToString::to_string).collect();
-        if !looked_at.is_empty() && verdict.reason != Reason::Rule && self.event.detail.is_none() {
-            self.event.detail = Some(looked_at.join("; "));
-        }
+        let is_told = |evidence: &&Evidence| {
+            is_banned(evidence) || verdict.reason != Reason::Rule && (!boots || evidence.is_odd())
+        };
+        seen.extend(verdict.evidence.iter().filter(is_told).map(ToString::to_string));
+        self.event.detail = self.event.detail.or_else(|| (!seen.is_empty()).then(|| seen.join("; ")));
         self
     }
 

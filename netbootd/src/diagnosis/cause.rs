@@ -63,11 +63,17 @@ pub enum Cause {
     ClockOff,
     /// The record that a failed deployment left behind.
     LeftoverUnknown,
+    /// Its GUID and its hardware address are those of different records.
+    DuplicateIdentity,
+    /// Its GUID is banned, and its hardware address alone boots nothing.
+    BannedGuid,
+    /// Its GUID is one that many machines have.
+    SharedGuid,
 }
 
 impl Cause {
     /// Every cause but the decisions and the directories', for documentation and tests.
-    pub const ALL: [Cause; 26] = [
+    pub const ALL: [Cause; 29] = [
         Cause::AnotherServer,
         Cause::NoDhcpRelay,
         Cause::NoBootServerRequest,
@@ -94,6 +100,9 @@ impl Cause {
         Cause::NoImageForMac,
         Cause::ClockOff,
         Cause::LeftoverUnknown,
+        Cause::DuplicateIdentity,
+        Cause::BannedGuid,
+        Cause::SharedGuid,
     ];
 
     /// The word for the page, the API and the documentation.
@@ -141,6 +150,9 @@ impl Cause {
             Cause::NoImageForMac => "no-image-for-mac",
             Cause::ClockOff => "clock-off",
             Cause::LeftoverUnknown => "leftover-unknown",
+            Cause::DuplicateIdentity => "duplicate-identity",
+            Cause::BannedGuid => "banned-guid",
+            Cause::SharedGuid => "shared-guid",
         }
     }
 
@@ -201,6 +213,13 @@ impl Cause {
             Cause::LeftoverUnknown => {
                 "A record named Unknown, left behind by a failed deployment, stands for this machine."
             }
+            Cause::DuplicateIdentity => {
+                "The machine's GUID and its hardware address are those of different records."
+            }
+            Cause::BannedGuid => {
+                "The machine's GUID is banned, and its hardware address alone boots nothing."
+            }
+            Cause::SharedGuid => "The machine's GUID is one that many machines have.",
         }
     }
 
@@ -267,6 +286,15 @@ impl Cause {
             }
             Cause::ClockOff => "set the time on this server by the domain's time service",
             Cause::LeftoverUnknown => "delete the record named Unknown in the console",
+            Cause::DuplicateIdentity => {
+                "delete the stale record; an adapter that many machines use belongs on the site's list of duplicate identifiers"
+            }
+            Cause::BannedGuid => {
+                "give the machine's record its hardware address, or take the GUID out of policy.banned-guids"
+            }
+            Cause::SharedGuid => {
+                "ban the GUID (policy.banned-guids), so that the hardware address alone decides"
+            }
         }
     }
 
@@ -276,7 +304,9 @@ impl Cause {
             Cause::Decision(
                 Reason::UnknownMachine | Reason::NoDeployment | Reason::NoRule | Reason::NoBootFile,
             ) => &["PXE-E53", "PXE-E51"],
-            Cause::Decision(_) => &["PXE-E53"],
+            Cause::Decision(_) | Cause::DuplicateIdentity | Cause::BannedGuid | Cause::SharedGuid => {
+                &["PXE-E53"]
+            }
             Cause::Directory(_) => &["PXE-E53"],
             Cause::AnotherServer => &["PXE-E55", "PXE-E53", "PXE-E32", "PXE-T01"],
             Cause::NoDhcpRelay => &["PXE-E53", "PXE-E11", "PXE-E32"],

@@ -127,6 +127,9 @@ fn cases() -> Vec<Case> {
             }
         })
     };
+    let conflict = Evidence::Conflict { by_guid: "PC01".into(), by_mac: "PC02".into() };
+    let guid = "00000000-0000-0000-0000-ac1f6b000001".parse().unwrap();
+    let banned = Evidence::GuidBanned { guid, by: "policy.banned-guids".into() };
     let told = vec![
         at(Cause::NoBootServerRequest, 20, vec![(0, offer(MAC))]),
         at(Cause::NoHttpRequest, 20, vec![(0, http_offer)]),
@@ -175,6 +178,16 @@ fn cases() -> Vec<Case> {
             Cause::LeftoverUnknown,
             1,
             vec![(0, silent(Reason::NoDeployment, "a failed deployment left it behind"))],
+        ),
+        at(Cause::DuplicateIdentity, 1, vec![(0, silent(Reason::NoDeployment, &conflict.to_string()))]),
+        at(Cause::BannedGuid, 1, vec![(0, silent(Reason::UnknownMachine, &banned.to_string()))]),
+        at(
+            Cause::SharedGuid,
+            1,
+            vec![(
+                0,
+                silent(Reason::UnknownMachine, "many machines have this GUID: consider policy.banned-guids"),
+            )],
         ),
         at(Cause::AnotherServer, 20, vec![(0, offer(MAC)), (0, rival())]),
         at(
