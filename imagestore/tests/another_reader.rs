@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -91,5 +92,40 @@ fn what_another_program_writes_is_taken_in() {
     for file in &manifest.files {
         let bytes = fs::read(folder.join("set/High Sierra.nbi").join(&file.path)).unwrap();
         assert_eq!(file.digest, Digest::of(&bytes), "{}", file.path);
+    }
+}
+
+/// As large as a small Mac's image: 300 MB, half of which compress.
+#[test]
+fn three_hundred_megabytes_come_out_as_another_program_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    netboot_set(folder);
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut noise = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    let piece: Vec<u8> =
+        (0..125_000).flat_map(|_| noise()).chain(std::iter::repeat_n(7, 1_000_000)).collect();
+    let mut root = fs::File::create(folder.join("set/High Sierra.nbi/NetInstall.dmg")).unwrap();
+    for n in 0..150_u8 {
+        root.write_all(&[n; 64]).and_then(|()| root.write_all(&piece)).unwrap();
+    }
+    drop(root);
+    for form in ["--compress=XPRESS", "--compress=LZX"] {
+        run(folder, &["wimlib-imagex", "capture", "set", "mac.wim", form, "--threads=2"]);
+        let store = Store::open(&folder.join(form), Limits { quota: None, keep_free: 0 }).unwrap();
+        let imported = import(&store, &folder.join("mac.wim"), Import::default(), &mut Quiet).unwrap();
+        let manifest = store.manifest(&imported.record.current).unwrap();
+        let file = manifest.files.iter().find(|file| file.path == "NetInstall.dmg").unwrap();
+        assert_eq!(file.size, 150 * 2_000_064);
+        let read =
+            run(folder, &["sh", "-c", "7zz x -so mac.wim 'High Sierra.nbi/NetInstall.dmg' | sha256sum"]);
+        assert!(read.starts_with(&file.digest.to_string()), "{form}: {read}");
+        fs::remove_dir_all(folder.join(form)).unwrap();
+        fs::remove_file(folder.join("mac.wim")).unwrap();
     }
 }
