@@ -51,7 +51,8 @@ async fn ask(args: &PxeArgs, iface: &Iface) -> Result<Vec<Heard>, Failure> {
     };
     let bound = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, from_port);
     let device = args.server.is_none().then_some(iface.name.as_str());
-    let endpoint = Endpoint::bind(bound, device).map_err(|error| cannot(&error, from_port))?;
+    // A netbootd on this host may listen there for what other servers offer.
+    let endpoint = Endpoint::bind_shared(bound, device).map_err(|error| cannot(&error, from_port))?;
     let xid = u32::from_be_bytes([mac.0[2], mac.0[3], mac.0[4], mac.0[5]]) ^ std::process::id();
     let question = question(args, mac, xid, args.server.map(|_| local));
     let ifindex = if args.server.is_none() { iface.index } else { 0 };
