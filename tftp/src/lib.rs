@@ -22,6 +22,7 @@
 
 pub mod netascii;
 mod options;
+mod pace;
 mod packet;
 mod receiver;
 mod rto;

@@ -82,7 +82,7 @@ impl Receiver {
             started: false,
             gap_told: false,
             ended: false,
-            timer: RetransmissionTimer::new(None),
+            timer: RetransmissionTimer::of_client(),
             sent_at: now,
             tries: 0,
             repeats: 0,

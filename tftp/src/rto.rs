@@ -7,16 +7,31 @@ use std::time::Duration;
 pub(crate) struct RetransmissionTimer {
     smoothed: Option<(Duration, Duration)>,
     backoff: u32,
+    initial: Duration,
+    floor: Duration,
     ceiling: Duration,
 }
 
 impl RetransmissionTimer {
-    /// `asked` is the client's own retransmission time, which bounds ours from above.
-    pub(crate) fn new(asked: Option<Duration>) -> Self {
+    /// The server's. `asked` is the client's own retransmission time, which bounds ours from above.
+    pub(crate) fn of_server(asked: Option<Duration>) -> Self {
         RetransmissionTimer {
             smoothed: None,
             backoff: 0,
+            initial: INITIAL,
+            floor: FLOOR,
             ceiling: asked.unwrap_or(CEILING).clamp(FLOOR, CEILING),
+        }
+    }
+
+    /// A client's, who leaves the haste to the server.
+    pub(crate) fn of_client() -> Self {
+        RetransmissionTimer {
+            smoothed: None,
+            backoff: 0,
+            initial: CLIENT_FLOOR,
+            floor: CLIENT_FLOOR,
+            ceiling: CEILING,
         }
     }
 
@@ -45,8 +60,8 @@ impl RetransmissionTimer {
     /// The wait from now on.
     pub(crate) fn wait(&self) -> Duration {
         let base = match self.smoothed {
-            Some((smoothed, variance)) => (smoothed + variance * 4).max(FLOOR),
-            None => INITIAL,
+            Some((smoothed, variance)) => (smoothed + variance * 4).max(self.floor),
+            None => self.initial,
         };
         (base.min(self.ceiling) * (1 << self.backoff)).min(CEILING)
     }
@@ -57,13 +72,16 @@ impl RetransmissionTimer {
     }
 }
 
-/// RFC 6298 §2.1.
-const INITIAL: Duration = Duration::from_secs(1);
-/// Firmware may take this long over a block without anything being lost.
-const FLOOR: Duration = Duration::from_millis(200);
+/// RFC 6298 §2.1 has a second, for the whole Internet. Machines boot from their own site, and one answer too many does no harm.
+const INITIAL: Duration = Duration::from_millis(250);
+/// TFTP's clients acknowledge at once, so the floor need not wait for delayed acknowledgements as TCP's 200 ms do. Firmware that takes
+/// longer over a block gets a window twice, and the doubling wait keeps that rare.
+const FLOOR: Duration = Duration::from_millis(25);
+/// What firmware has at the least.
+const CLIENT_FLOOR: Duration = Duration::from_secs(1);
 /// A machine that boots is not kept waiting longer than this for a lost packet.
 const CEILING: Duration = Duration::from_secs(8);
-const MAX_BACKOFF: u32 = 6;
+const MAX_BACKOFF: u32 = 9;
 
 #[cfg(test)]
 mod tests {
@@ -71,8 +89,8 @@ mod tests {
 
     #[test]
     fn the_wait_follows_the_round_trip_and_doubles_when_nothing_comes() {
-        let mut timer = RetransmissionTimer::new(None);
-        assert_eq!(timer.wait(), Duration::from_secs(1));
+        let mut timer = RetransmissionTimer::of_server(None);
+        assert_eq!(timer.wait(), INITIAL);
         timer.measured(Duration::from_millis(100));
         assert_eq!(timer.wait(), Duration::from_millis(300));
         timer.expired();
@@ -90,8 +108,16 @@ mod tests {
     }
 
     #[test]
+    fn a_client_waits_a_second_however_short_the_round_trip_is() {
+        let mut timer = RetransmissionTimer::of_client();
+        assert_eq!(timer.wait(), CLIENT_FLOOR);
+        timer.measured(Duration::from_micros(50));
+        assert_eq!(timer.wait(), CLIENT_FLOOR);
+    }
+
+    #[test]
     fn the_clients_own_time_bounds_the_wait() {
-        let mut timer = RetransmissionTimer::new(Some(Duration::from_secs(1)));
+        let mut timer = RetransmissionTimer::of_server(Some(Duration::from_secs(1)));
         timer.measured(Duration::from_secs(3));
         assert_eq!(timer.wait(), Duration::from_secs(1));
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::pace::Pace;
 use crate::rto::RetransmissionTimer;
 use crate::{ErrorCode, Negotiated, Packet};
 
@@ -13,11 +14,13 @@ pub struct Sender {
     last_block: u64,
     state: State,
     window: u16,
+    pace: Pace,
     timer: RetransmissionTimer,
     started: Instant,
     sent_at: Instant,
     heard_at: Instant,
     sent_once: bool,
+    heard: bool,
     tries: u32,
     resends: u64,
 }
@@ -26,10 +29,11 @@ pub struct Sender {
 enum State {
     /// The option acknowledgement is out; ACK 0 is awaited.
     Offered,
-    /// Blocks behind `acked` up to `sent` are out.
+    /// Blocks behind `acked` up to `sent` are out, those up to `end` are still to come in this window.
     Sending {
         acked: u64,
         sent: u64,
+        end: u64,
     },
     Ended,
 }
@@ -111,13 +115,15 @@ impl Sender {
         let mut sender = Sender {
             last_block: size / u64::from(negotiated.block_size) + 1,
             window: negotiated.window_size.max(1),
-            timer: RetransmissionTimer::new(negotiated.timeout),
+            pace: Pace::default(),
+            timer: RetransmissionTimer::of_server(negotiated.timeout),
             size,
             state: State::Offered,
             started: now,
             sent_at: now,
             heard_at: now,
             sent_once: true,
+            heard: false,
             tries: 0,
             resends: 0,
             negotiated,
@@ -149,7 +155,11 @@ impl Sender {
 
     /// When [`Input::Tick`] is due; None after the end.
     pub fn deadline(&self) -> Option<Instant> {
-        (self.state != State::Ended).then(|| self.sent_at + self.timer.wait())
+        match self.state {
+            State::Ended => None,
+            State::Sending { sent, end, .. } if sent < end => Some(self.sent_at + Pace::GAP),
+            State::Offered | State::Sending { .. } => Some(self.sent_at + self.timer.wait()),
+        }
     }
 
     /// Where a block's bytes are in the file: offset and length, both in bytes.
@@ -186,7 +196,7 @@ impl Sender {
         let (acked, sent) = match self.state {
             State::Offered if block == 0 => (0, 0),
             State::Offered | State::Ended => return Step::default(),
-            State::Sending { acked, sent } => {
+            State::Sending { acked, sent, .. } => {
                 // Only numbers inside the open window mean anything: 16 bits roll over every 65536 blocks.
                 let ahead = u64::from(block.wrapping_sub(acked as u16));
                 match ahead {
@@ -198,7 +208,13 @@ impl Sender {
         };
         self.resize_window(next_window);
         self.heard_at = now;
+        self.heard = true;
         self.tries = 0;
+        if acked == sent {
+            self.pace.clean();
+        } else {
+            self.pace.lost(self.window);
+        }
         if acked == sent && self.sent_once {
             self.timer.measured(now.saturating_duration_since(self.sent_at));
         } else {
@@ -222,6 +238,7 @@ impl Sender {
         }
         self.heard_at = now;
         self.resends += sent - acked;
+        self.pace.lost(self.window);
         let step = self.send_window(now, acked);
         self.sent_once = false;
         step
@@ -238,8 +255,15 @@ impl Sender {
             return Step::default();
         }
         let silent_for = now.saturating_duration_since(self.heard_at);
+        if let State::Sending { acked, sent, end } = self.state
+            && sent < end
+        {
+            return self.send_on(now, acked, sent, end);
+        }
         self.tries += 1;
-        if self.tries > MAX_TRIES || silent_for >= MAX_SILENCE {
+        // An address that never answered may not be whose request it was.
+        let given_up = !self.heard && self.tries > MAX_UNHEARD_TRIES;
+        if given_up || silent_for >= MAX_SILENCE {
             return match self.state {
                 State::Sending { sent, .. } if sent == self.last_block => {
                     self.end(Outcome::Completed { last_ack: false })
@@ -254,8 +278,9 @@ impl Sender {
                 self.sent_once = false;
                 Step { send: Some(Send::OptionAck), finish: None }
             }
-            State::Sending { acked, sent } => {
+            State::Sending { acked, sent, .. } => {
                 self.resends += sent - acked;
+                self.pace.lost(self.window);
                 let step = self.send_window(now, acked);
                 self.sent_once = false;
                 step
@@ -265,13 +290,18 @@ impl Sender {
     }
 
     fn send_window(&mut self, now: Instant, acked: u64) -> Step {
-        let sent = (acked + u64::from(self.window)).min(self.last_block);
-        self.state = State::Sending { acked, sent };
-        self.sent_at = now;
+        let end = (acked + u64::from(self.window)).min(self.last_block);
         self.sent_once = true;
+        self.send_on(now, acked, acked, end)
+    }
+
+    /// The window's next burst: all of it, unless the pace says less.
+    fn send_on(&mut self, now: Instant, acked: u64, sent: u64, end: u64) -> Step {
         // A window has at most 65535 blocks.
-        let count = (sent - acked) as u16;
-        Step { send: Some(Send::Blocks { first: acked + 1, count }), finish: None }
+        let count = self.pace.burst().min((end - sent) as u16);
+        self.state = State::Sending { acked, sent: sent + u64::from(count), end };
+        self.sent_at = now;
+        Step { send: Some(Send::Blocks { first: sent + 1, count }), finish: None }
     }
 
     fn aborted(&self, code: ErrorCode) -> Outcome {
@@ -293,8 +323,8 @@ impl Sender {
     }
 }
 
-/// Retransmissions in a row before the client is given up.
-const MAX_TRIES: u32 = 6;
+/// Retransmissions to an address that has not answered yet, before it is given up.
+const MAX_UNHEARD_TRIES: u32 = 6;
 /// A machine that was switched off frees its place after this long.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
 /// Taken for a round trip before one was measured.

@@ -1,4 +1,4 @@
-//! TFTP beside its peers: each server in a host of its own, the same clients in another, in turns.
+//! TFTP beside its peers: each server in a host of its own, the same clients in another, in turns. Words choose the rows that have them.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +12,9 @@ use netbootd_tests::process::tool;
 use netbootd_tests::{Lab, Process, netbootd};
 
 fn main() {
-    let smoke = std::env::args().any(|word| word == "--smoke");
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let smoke = words.iter().any(|word| word == "--smoke");
+    let named: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
     let mut lab = Lab::new();
     lab.add_host("clients");
     lab.plug("clients", "eth0", "br0", "10.77.0.50/24");
@@ -23,7 +25,8 @@ fn main() {
     let mut table = String::from(
         "| load | netbootd | best peer | ratio | wanted | |\n| --- | --- | --- | --- | --- | --- |\n",
     );
-    for row in rows() {
+    let wanted = |row: &Row| named.is_empty() || named.iter().any(|name| row.name.contains(name.as_str()));
+    for row in rows().into_iter().filter(wanted) {
         let content = &contents[usize::from(row.load.file == SMALL)];
         let mut figures: Vec<Vec<Figure>> = vec![Vec::new(); servers.len()];
         for _ in 0..rounds {
