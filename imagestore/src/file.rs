@@ -1,11 +1,13 @@
 //! An opened file of the boot tree.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use nix::errno::Errno;
+use nix::sys::uio::preadv;
 use thiserror::Error;
 
 use crate::{Digest, Digester, Filling, Observer};
@@ -148,6 +150,30 @@ impl BootFile {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(ReadError::Io { at, source }),
             }
+        }
+        Ok(())
+    }
+
+    /// Fills buffers in a row from `offset`, in one system call where the file is there.
+    pub fn read_exact_vectored_at(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), ReadError> {
+        let mut done = 0;
+        if let Bytes::There(file) = &self.bytes {
+            let at = i64::try_from(offset).unwrap_or(i64::MAX);
+            done = match preadv(file, bufs, at) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => 0,
+                Err(errno) => return Err(ReadError::Io { at: offset, source: errno.into() }),
+            };
+        }
+        // What is still missing, buffer by buffer.
+        let mut at = offset;
+        for buf in bufs {
+            let there = done.min(buf.len());
+            if there < buf.len() {
+                self.read_exact_at(at + there as u64, &mut buf[there..])?;
+            }
+            done -= there;
+            at += buf.len() as u64;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What a path gives: a stored file, or one that is rendered for the machine that asks.
 
+use std::io::IoSliceMut;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -59,6 +60,12 @@ pub enum Extent {
 }
 
 impl Content {
+    /// Whether looking a path up takes no longer than this machine's disk: nothing is asked of another server on the way.
+    pub fn opens_at_once(services: &Services) -> bool {
+        services.snapshot.load().config.relay.is_none()
+            && services.images.as_ref().is_none_or(|images| images.are_local())
+    }
+
     /// Looks a path up. Reads folders and files: not for a thread that must not block.
     pub fn open(services: &Services, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
         let snapshot = services.snapshot.load();
@@ -154,6 +161,19 @@ impl Content {
     /// Whether reading may have to wait for the network.
     pub fn may_wait(&self) -> bool {
         matches!(&self.body, Body::Stored(file) if file.may_wait())
+    }
+
+    /// Fills buffers in a row from `offset`.
+    pub fn read_exact_vectored_at(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), ReadError> {
+        if let Body::Stored(file) = &self.body {
+            return file.read_exact_vectored_at(offset, bufs);
+        }
+        let mut at = offset;
+        for buf in bufs {
+            self.read_exact_at(at, buf)?;
+            at += buf.len() as u64;
+        }
+        Ok(())
     }
 
     /// Fills `buf` from `offset`.

@@ -135,6 +135,11 @@ impl Images {
         Ok(images)
     }
 
+    /// Whether all of them are on this machine.
+    pub fn are_local(&self) -> bool {
+        self.cache.is_none()
+    }
+
     /// Reads the catalogue again if it has changed. Gives whether it has.
     pub fn refresh(&self) -> bool {
         if changed(&self.store) == self.tree.load().stamp {

@@ -21,7 +21,8 @@ fn main() {
     let contents = fill(&lab.folder().join("root"), smoke);
     let servers: Vec<Server> =
         (1..).zip(Kind::ALL).filter_map(|(n, kind)| Server::start(&mut lab, kind, n)).collect();
-    let rounds = if smoke { 1 } else { ROUNDS };
+    let asked = words.iter().find_map(|word| word.strip_prefix("--rounds=")?.parse().ok());
+    let rounds = asked.unwrap_or(if smoke { 1 } else { ROUNDS });
     let mut table = String::from(
         "| load | netbootd | best peer | ratio | wanted | |\n| --- | --- | --- | --- | --- | --- |\n",
     );

@@ -2,8 +2,11 @@
 //!
 //! Cancelled by the services' shutdown token; transfers under way then tell their clients.
 
+mod line;
+mod record;
 mod text;
 mod transfer;
+mod window;
 
 use std::collections::HashMap;
 use std::io;
@@ -19,7 +22,8 @@ use crate::event::{Event, FileRefused, Proto, Refusal};
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};
 use crate::services::Services;
-use transfer::{Line, Transfer};
+use line::Line;
+use transfer::Transfer;
 
 /// Listens for requests on all interfaces or on one.
 #[derive(Debug)]
@@ -71,7 +75,7 @@ impl TftpListener {
         loop {
             let heard = tokio::select! {
                 heard = self.endpoint.recv(&mut buf) => heard,
-                () = self.services.shutdown.cancelled() => return,
+                () = self.services.shutdown.cancelled() => return self.transfers.stop(),
             };
             match heard {
                 Ok(Incoming::Datagram(received)) => self.take(&buf[..received.len], received).await,
@@ -123,9 +127,9 @@ impl TftpListener {
         };
         let (number, inbox) = admitted;
         let line = if snapshot.config.tftp.single_port {
-            Ok(Line::Shared { endpoint: Arc::clone(&self.endpoint), source: source_of(received) })
+            Ok(Line::shared(Arc::clone(&self.endpoint), received.to, received.from))
         } else {
-            Line::own(received.to, snapshot.config.tftp.port_range.clone())
+            Line::own(received.to, snapshot.config.tftp.port_range.clone(), received.from)
         };
         let line = match line {
             Ok(line) => line,
@@ -138,7 +142,6 @@ impl TftpListener {
             services: Arc::clone(&self.services),
             line,
             inbox,
-            peer: received.from,
             server: received.to,
             filename: request.filename.to_vec(),
             mode,
@@ -228,6 +231,11 @@ impl Transfers {
         if table.get(&from).is_some_and(|entry| entry.number == number) {
             table.remove(&from);
         }
+    }
+
+    /// Ends them all: each hears that nobody can write to it any more.
+    fn stop(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn knows(&self, from: SocketAddrV4) -> bool {

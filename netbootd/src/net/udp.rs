@@ -50,10 +50,24 @@ pub struct Source {
     pub ifindex: u32,
 }
 
+impl Source {
+    /// From where the socket is bound.
+    pub const BOUND: Source = Source { addr: Ipv4Addr::UNSPECIFIED, ifindex: 0 };
+}
+
 impl Endpoint {
     /// Binds `addr`; with a device, only that interface's datagrams arrive and leave.
     pub fn bind(addr: SocketAddrV4, device: Option<&str>) -> io::Result<Self> {
         Endpoint::bind_socket(Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?, addr, device)
+    }
+
+    /// A port for one conversation, on an own address. What arrives carries no word of where it came to: that is this address.
+    pub fn bind_one(addr: SocketAddrV4) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        socket.bind(&addr.into())?;
+        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())? })
     }
 
     /// The same beside other programs that have the port, when they let it be shared.
@@ -115,15 +129,29 @@ impl Endpoint {
         source: Source,
     ) -> io::Result<()> {
         loop {
-            self.socket.writable().await?;
-            let sent = self
-                .socket
-                .try_io(Interest::WRITABLE, || transmit(self.socket.as_raw_fd(), bytes, segment, to, source));
-            match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                other => return other.map(drop),
+            match self.try_send_segments(bytes, segment, to, source) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                other => return other,
             }
         }
+    }
+
+    /// The same without waiting: an error of kind `WouldBlock` says that the socket's buffer is full.
+    pub fn try_send_segments(
+        &self,
+        bytes: &[u8],
+        segment: Option<u16>,
+        to: SocketAddrV4,
+        source: Source,
+    ) -> io::Result<()> {
+        self.socket
+            .try_io(Interest::WRITABLE, || transmit(self.socket.as_raw_fd(), bytes, segment, to, source))
+            .map(drop)
+    }
+
+    /// Waits for room in the socket's buffer.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.socket.writable().await
     }
 }
 
@@ -175,13 +203,12 @@ fn transmit(
     };
     let to = SockaddrIn::from(to);
     let slices = [IoSlice::new(bytes)];
-    let from = ControlMessage::Ipv4PacketInfo(&info);
-    let sent = match &segment {
-        Some(size) => {
-            let control = [from, ControlMessage::UdpGsoSegments(size)];
-            sendmsg(fd, &slices, &control, MsgFlags::empty(), Some(&to))
-        }
-        None => sendmsg(fd, &slices, &[from], MsgFlags::empty(), Some(&to)),
+    let from = (source != Source::BOUND).then_some(ControlMessage::Ipv4PacketInfo(&info));
+    let size = segment.as_ref().map(ControlMessage::UdpGsoSegments);
+    let sent = match (from, size) {
+        (Some(from), Some(size)) => sendmsg(fd, &slices, &[from, size], MsgFlags::empty(), Some(&to)),
+        (Some(one), None) | (None, Some(one)) => sendmsg(fd, &slices, &[one], MsgFlags::empty(), Some(&to)),
+        (None, None) => sendmsg(fd, &slices, &[], MsgFlags::empty(), Some(&to)),
     };
     Ok(sent?)
 }

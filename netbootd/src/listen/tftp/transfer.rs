@@ -1,20 +1,22 @@
 //! One transfer: the machine of the `tftp` crate, fed by a socket and a file.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::ops::RangeInclusive;
+use std::future::pending;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tftp::{ErrorCode, Input, Limits, Mode, Outcome, Packet, RequestOptions, Send, Sender, Step, negotiate};
+use tftp::{ErrorCode, Input, Limits, Mode, Packet, RequestOptions, Send, Sender, Step, negotiate};
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 
+use super::line::Line;
+use super::record::{self, Record};
+use super::window::Window;
 use super::{Mail, error_for, shown, text};
 use crate::content::{Caller, Content, Extent, Refused};
-use crate::event::{
-    Event, FileRefused, Proto, Refusal, TransferFinished, TransferId, TransferOutcome, TransferStarted,
-};
-use crate::net::udp::{Endpoint, Incoming, MAX_SEGMENTED_BYTES, MAX_SEGMENTS, Source, path_mtu};
+use crate::event::Refusal;
+use crate::net::udp::{Incoming, path_mtu};
 use crate::services::Services;
 
 /// One transfer that was accepted but not begun.
@@ -23,43 +25,10 @@ pub(super) struct Transfer {
     pub(super) services: Arc<Services>,
     pub(super) line: Line,
     pub(super) inbox: mpsc::Receiver<Mail>,
-    pub(super) peer: SocketAddrV4,
     pub(super) server: Ipv4Addr,
     pub(super) filename: Vec<u8>,
     pub(super) mode: Mode,
     pub(super) options: RequestOptions,
-}
-
-/// The socket that a transfer speaks through.
-#[derive(Debug)]
-pub(super) enum Line {
-    /// A port of its own, as RFC 1350 §4 wants it.
-    Own { endpoint: Endpoint, source: Source },
-    /// The port that the request came to.
-    Shared { endpoint: Arc<Endpoint>, source: Source },
-}
-
-impl Line {
-    /// Binds a port on the address that the request was sent to: any, or a free one of a range.
-    pub(super) fn own(local: Ipv4Addr, ports: Option<RangeInclusive<u16>>) -> io::Result<Self> {
-        let source = Source { addr: local, ifindex: 0 };
-        let bind = |port| Endpoint::bind(SocketAddrV4::new(local, port), None);
-        let Some(ports) = ports else { return Ok(Line::Own { endpoint: bind(0)?, source }) };
-        for port in ports {
-            match bind(port) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-                other => return Ok(Line::Own { endpoint: other?, source }),
-            }
-        }
-        Err(io::Error::new(io::ErrorKind::AddrInUse, "every port of port-range is in use"))
-    }
-
-    fn parts(&self) -> (&Endpoint, Source) {
-        match self {
-            Line::Own { endpoint, source } => (endpoint, *source),
-            Line::Shared { endpoint, source } => (endpoint, *source),
-        }
-    }
 }
 
 /// What woke a transfer.
@@ -71,48 +40,62 @@ enum Heard {
     Stop,
 }
 
+/// What a transfer under way has beside its line.
+struct Running {
+    sender: Sender,
+    window: Window,
+    inbound: [u8; MAX_INBOUND],
+    detail: Option<String>,
+}
+
 impl Transfer {
     /// Runs it to its end. Dropping the future frees the port without a word to the client.
     pub(super) async fn run(mut self) {
+        let peer = self.line.peer();
         let content = match self.open().await {
             Ok(content) => content,
-            Err(refused) => return self.refuse(refused).await,
+            Err(refused) => {
+                let (code, message) = error_for(refused.refusal);
+                // The client asks again if this is lost.
+                self.send_error(code, message, peer).await;
+                return record::refused(&self.services, peer, &self.filename, refused);
+            }
         };
-        let limits = self.limits();
-        let negotiated = negotiate(&self.options, &limits, content.len());
-        let id = self.services.recorder.transfer_id();
-        self.started(id, &content, &negotiated);
-        let (mut sender, first) = Sender::new(negotiated, content.len(), Instant::now());
-        let mut progress = Progress::new(id);
-        let mut window = Window::new();
-        let mut detail = None;
+        let negotiated = negotiate(&self.options, &self.limits(), content.len());
+        let services = Arc::clone(&self.services);
+        let record = Record::started(services, peer, &self.filename, content.len(), &negotiated);
+        let (sender, first) = Sender::new(negotiated, content.len(), Instant::now());
+        let running = Running { sender, window: Window::new(), inbound: [0; MAX_INBOUND], detail: None };
+        self.drive(running, first, &content, record).await;
+    }
+
+    async fn drive(&mut self, mut running: Running, first: Step, content: &Content, mut record: Record) {
+        // One timer for all of it: setting it anew for each acknowledgement would cost more than the acknowledgement.
+        let timer = tokio::time::sleep_until(Instant::now().into());
+        tokio::pin!(timer);
         let mut step = first;
         let outcome = loop {
-            if let Some(failure) = self.perform(&sender, &content, step, &mut window).await {
-                detail = Some(failure);
-                step = sender.handle(Instant::now(), Input::ReadFailed);
+            if let Some(failure) = self.perform(&mut running, content, step).await {
+                running.detail = Some(failure);
+                step = running.sender.handle(Instant::now(), Input::ReadFailed);
                 continue;
             }
             if let Some(outcome) = step.finish {
                 break outcome;
             }
-            progress.report(&self.services, sender.acknowledged_bytes());
-            step = self.next(&mut sender, &mut window.inbound, &mut detail).await;
+            step = self.next(&mut running, timer.as_mut(), &mut record).await;
         };
-        let bytes = match outcome {
-            Outcome::Completed { .. } => content.len(),
-            _ => progress.bytes,
-        };
-        self.finished(id, outcome, bytes, &sender, detail);
+        record.finished(outcome, content.len(), &running.sender, running.detail);
     }
 
     /// Waits for the next input that leads to something.
-    async fn next(&mut self, sender: &mut Sender, buf: &mut [u8], detail: &mut Option<String>) -> Step {
+    async fn next(&mut self, running: &mut Running, mut timer: Pin<&mut Sleep>, record: &mut Record) -> Step {
         loop {
-            let heard = self.hear(sender, buf).await;
+            let Running { sender, inbound, detail, .. } = &mut *running;
+            let heard = self.hear(sender, inbound, timer.as_mut()).await;
             let now = Instant::now();
             let bytes: &[u8] = match &heard {
-                Heard::Datagram(len) => &buf[..*len],
+                Heard::Datagram(len) => &inbound[..*len],
                 Heard::Mailed(bytes) => bytes,
                 Heard::Tick => b"",
                 Heard::Unreachable => return sender.handle(now, Input::Unreachable),
@@ -128,43 +111,56 @@ impl Transfer {
                 }
                 (_, Err(_)) => continue,
             };
+            if step.finish.is_none() {
+                record.progress(now, sender.acknowledged_bytes());
+            }
             if step != Step::default() {
                 return step;
             }
         }
     }
 
-    async fn hear(&mut self, sender: &Sender, buf: &mut [u8]) -> Heard {
+    async fn hear(&mut self, sender: &Sender, buf: &mut [u8], mut timer: Pin<&mut Sleep>) -> Heard {
         let deadline = sender.deadline().unwrap_or_else(Instant::now);
-        let own = matches!(self.line, Line::Own { .. });
+        // A timer that is early is set right when it rings: that is once in many acknowledgements.
+        if timer.is_elapsed() || deadline < timer.deadline().into_std() {
+            timer.as_mut().reset(deadline.into());
+        }
         loop {
-            let (endpoint, source) = self.line.parts();
+            let socket = async {
+                match self.line.own_socket() {
+                    Some(endpoint) => endpoint.recv(buf).await,
+                    None => pending().await,
+                }
+            };
             let heard = tokio::select! {
-                heard = endpoint.recv(buf), if own => heard,
+                biased;
+                heard = socket => heard,
                 mail = self.inbox.recv() => return match mail {
                     Some(Mail::Datagram(bytes)) => Heard::Mailed(bytes),
                     Some(Mail::Unreachable | Mail::Superseded) => Heard::Unreachable,
                     None => Heard::Stop,
                 },
-                () = tokio::time::sleep_until(deadline.into()) => return Heard::Tick,
-                () = self.services.shutdown.cancelled() => return Heard::Stop,
+                () = timer.as_mut() => {
+                    if Instant::now() >= deadline {
+                        return Heard::Tick;
+                    }
+                    timer.as_mut().reset(deadline.into());
+                    continue;
+                }
             };
             match heard {
-                Ok(Incoming::Datagram(received)) if received.from == self.peer => {
+                Ok(Incoming::Datagram(received)) if received.from == self.line.peer() => {
                     return Heard::Datagram(received.len);
                 }
                 Ok(Incoming::Datagram(received)) => {
                     // RFC 1350 §4: a stranger is told so, and the transfer goes on. An error is never answered.
-                    let stranger = Packet::parse(&buf[..received.len]);
-                    if !matches!(stranger, Ok(Packet::Error { .. })) {
-                        let message = b"this port serves another transfer";
-                        let error = Packet::Error { code: ErrorCode::UNKNOWN_TRANSFER, message };
-                        let bytes = error.emit().unwrap_or_default();
-                        // A stranger that cannot be told is no matter for this transfer.
-                        let _ = endpoint.send(&bytes, received.from, source).await;
+                    if !matches!(Packet::parse(&buf[..received.len]), Ok(Packet::Error { .. })) {
+                        let words = "this port serves another transfer";
+                        self.send_error(ErrorCode::UNKNOWN_TRANSFER, words, received.from).await;
                     }
                 }
-                Ok(Incoming::Unreachable(peer)) if peer == self.peer => return Heard::Unreachable,
+                Ok(Incoming::Unreachable(peer)) if peer == self.line.peer() => return Heard::Unreachable,
                 Ok(Incoming::Unreachable(_)) => {}
                 // The deadline mends what one failed reception means.
                 Err(_) => tokio::task::yield_now().await,
@@ -173,216 +169,61 @@ impl Transfer {
     }
 
     /// Does what the machine says. Some text means that the file could not be read.
-    async fn perform(
-        &self,
-        sender: &Sender,
-        content: &Content,
-        step: Step,
-        window: &mut Window,
-    ) -> Option<String> {
-        let (endpoint, source) = self.line.parts();
+    async fn perform(&self, running: &mut Running, content: &Content, step: Step) -> Option<String> {
+        let Running { sender, window, .. } = running;
         match step.send? {
             Send::OptionAck => {
-                let bytes = sender.negotiated().option_ack().unwrap_or_default();
-                // A datagram that could not leave is lost like any other; the timer sends it again.
-                let _ = endpoint.send(&bytes, self.peer, source).await;
+                self.line.send(&sender.negotiated().option_ack().unwrap_or_default()).await;
             }
             Send::Blocks { first, count } => {
-                return window.send(endpoint, self.peer, source, sender, content, first, count).await.err();
+                return window.send(&self.line, sender, content, first, count).await.err();
             }
-            Send::Error { code, message } => {
-                let error = Packet::Error { code, message: message.as_bytes() };
-                let _ = endpoint.send(&error.emit().unwrap_or_default(), self.peer, source).await;
-            }
+            Send::Error { code, message } => self.send_error(code, message, self.line.peer()).await,
         }
         None
+    }
+
+    async fn send_error(&self, code: ErrorCode, message: &str, to: SocketAddrV4) {
+        let error = Packet::Error { code, message: message.as_bytes() };
+        self.line.send_to(&error.emit().unwrap_or_default(), to).await;
     }
 
     async fn open(&self) -> Result<Content, Refused> {
         let services = Arc::clone(&self.services);
         let (filename, mode) = (self.filename.clone(), self.mode);
-        let caller = Caller { client: *self.peer.ip(), server: self.server, extent: Extent::Whole };
+        let caller = Caller { client: *self.line.peer().ip(), server: self.server, extent: Extent::Whole };
+        // Boot programs come by TFTP, and no system that runs asks for one.
+        services.snapshot.load().files.begins_anew(caller.client);
+        if mode == Mode::Octet && Content::opens_at_once(&services) {
+            return Content::open(&services, &filename, caller);
+        }
         let opened = tokio::task::spawn_blocking(move || {
-            // Boot programs come by TFTP, and no system that runs asks for one.
-            services.snapshot.load().files.begins_anew(caller.client);
             let content = Content::open(&services, &filename, caller)?;
             if mode == Mode::Netascii { text::translated(&content) } else { Ok(content) }
         });
+        let failed = |detail| Refused { refusal: Refusal::Failed, detail };
         opened.await.unwrap_or_else(|error| Err(failed(error.to_string())))
     }
 
     fn limits(&self) -> Limits {
         let snapshot = self.services.snapshot.load();
         let tftp = &snapshot.config.tftp;
+        let peer = self.line.peer();
         let mut limits = tftp.limits;
         if tftp.clamp_to_mtu
-            && let Some(mtu) = path_mtu(self.peer)
+            && let Some(mtu) = path_mtu(peer)
         {
             limits.max_block_size =
                 limits.max_block_size.min(mtu.saturating_sub(HEADERS)).max(tftp::MIN_BLOCK_SIZE);
         }
-        if self.services.is_netbooting_mac(*self.peer.ip()) {
+        if self.services.is_netbooting_mac(*peer.ip()) {
             limits.max_block_size = limits.max_block_size.min(snapshot.config.netboot.max_block_size);
         }
         limits
     }
-
-    async fn refuse(&self, refused: Refused) {
-        let (code, message) = error_for(refused.refusal);
-        let (endpoint, source) = self.line.parts();
-        let error = Packet::Error { code, message: message.as_bytes() };
-        // The client asks again if this is lost.
-        let _ = endpoint.send(&error.emit().unwrap_or_default(), self.peer, source).await;
-        self.services.recorder.record(Event::FileRefused(FileRefused {
-            proto: Proto::Tftp,
-            peer: SocketAddr::V4(self.peer),
-            mac: self.services.machines.mac_of(*self.peer.ip()),
-            path: shown(&self.filename),
-            refusal: refused.refusal,
-            detail: Some(refused.detail),
-        }));
-    }
-
-    fn started(&self, id: TransferId, content: &Content, negotiated: &tftp::Negotiated) {
-        let granted = negotiated.granted.iter().map(|(name, value)| format!("{name}={value}"));
-        self.services.recorder.record(Event::TransferStarted(TransferStarted {
-            id,
-            proto: Proto::Tftp,
-            peer: SocketAddr::V4(self.peer),
-            mac: self.services.machines.mac_of(*self.peer.ip()),
-            path: shown(&self.filename),
-            size: Some(content.len()),
-            partial: false,
-            negotiated: granted.collect::<Vec<_>>().join(" "),
-        }));
-    }
-
-    fn finished(
-        &self,
-        id: TransferId,
-        outcome: Outcome,
-        bytes: u64,
-        sender: &Sender,
-        detail: Option<String>,
-    ) {
-        let block_size = u64::from(sender.negotiated().block_size);
-        self.services.recorder.record(Event::TransferFinished(TransferFinished {
-            id,
-            proto: Proto::Tftp,
-            peer: SocketAddr::V4(self.peer),
-            mac: self.services.machines.mac_of(*self.peer.ip()),
-            path: shown(&self.filename),
-            partial: false,
-            outcome: match outcome {
-                Outcome::Completed { .. } => TransferOutcome::Completed,
-                Outcome::Probed => TransferOutcome::Probed,
-                Outcome::Aborted { .. } => TransferOutcome::Aborted,
-                Outcome::ClientGone => TransferOutcome::ClientGone,
-                Outcome::TimedOut => TransferOutcome::TimedOut,
-                Outcome::ReadFailed => TransferOutcome::ReadFailed,
-                Outcome::Stopped => TransferOutcome::Stopped,
-            },
-            bytes,
-            blocks: bytes.div_ceil(block_size),
-            resends: sender.resends(),
-            elapsed: sender.elapsed(Instant::now()),
-            detail,
-        }));
-    }
-}
-
-/// Buffers for one window's datagrams in a row, and for one datagram of the client.
-struct Window {
-    outbound: Vec<u8>,
-    inbound: [u8; 600],
-    segmented: bool,
-}
-
-impl Window {
-    fn new() -> Self {
-        Window { outbound: Vec::new(), inbound: [0; 600], segmented: true }
-    }
-
-    /// Reads blocks and sends them, as many as possible in one system call. The text of an error is a read error's.
-    #[allow(clippy::too_many_arguments)] // all of them are borrowed from the transfer
-    async fn send(
-        &mut self,
-        endpoint: &Endpoint,
-        peer: SocketAddrV4,
-        source: Source,
-        sender: &Sender,
-        content: &Content,
-        first: u64,
-        count: u16,
-    ) -> Result<(), String> {
-        let segment = usize::from(sender.negotiated().block_size) + 4;
-        let at_once = (MAX_SEGMENTED_BYTES / segment).clamp(1, MAX_SEGMENTS) as u64;
-        let end = first + u64::from(count);
-        let mut next = first;
-        while next < end {
-            let blocks = next..(next + at_once).min(end);
-            self.outbound.clear();
-            for block in blocks.clone() {
-                let (offset, length) = sender.offset_of(block);
-                let header = self.outbound.len();
-                self.outbound.extend(Packet::data_header(block as u16));
-                self.outbound.resize(header + 4 + usize::from(length), 0);
-                let payload = &mut self.outbound[header + 4..];
-                read(content, offset, payload)?;
-            }
-            self.transmit(endpoint, peer, source, segment).await;
-            next = blocks.end;
-        }
-        Ok(())
-    }
-
-    /// A datagram that could not leave is lost like any other.
-    async fn transmit(&mut self, endpoint: &Endpoint, peer: SocketAddrV4, source: Source, segment: usize) {
-        let segment_size = u16::try_from(segment).ok().filter(|_| self.outbound.len() > segment);
-        if let Some(size) = segment_size.filter(|_| self.segmented) {
-            match endpoint.send_segments(&self.outbound, Some(size), peer, source).await {
-                Ok(()) => return,
-                // No checksum offload on the way out, a tunnel, blocks larger than the MTU: one by one from now on.
-                Err(_) => self.segmented = false,
-            }
-        }
-        for datagram in self.outbound.chunks(segment) {
-            let _ = endpoint.send(datagram, peer, source).await;
-        }
-    }
-}
-
-/// Tells of progress, not too often.
-struct Progress {
-    id: TransferId,
-    bytes: u64,
-    told: Instant,
-}
-
-impl Progress {
-    fn new(id: TransferId) -> Self {
-        Progress { id, bytes: 0, told: Instant::now() }
-    }
-
-    fn report(&mut self, services: &Services, bytes: u64) {
-        self.bytes = bytes;
-        if self.told.elapsed() >= PROGRESS_EVERY {
-            self.told = Instant::now();
-            services.recorder.record(Event::TransferProgress { id: self.id, bytes });
-        }
-    }
-}
-
-/// The page cache answers at once; what still comes from elsewhere may take a while.
-fn read(content: &Content, offset: u64, payload: &mut [u8]) -> Result<(), String> {
-    let mut read = || content.read_exact_at(offset, payload).map_err(|error| error.to_string());
-    if content.may_wait() { tokio::task::block_in_place(read) } else { read() }
-}
-
-fn failed(detail: String) -> Refused {
-    Refused { refusal: Refusal::Failed, detail }
 }
 
 /// IPv4, UDP and TFTP headers: a block this much smaller than the MTU is not fragmented.
 const HEADERS: u16 = 32;
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+/// Clients send acknowledgements and errors, which are short.
+const MAX_INBOUND: usize = 128;

@@ -1,0 +1,90 @@
+//! The socket that a transfer speaks through.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use crate::net::udp::{Endpoint, Source};
+
+/// The socket that a transfer speaks through, and to whom.
+#[derive(Debug)]
+pub(super) struct Line {
+    socket: Socket,
+    peer: SocketAddrV4,
+}
+
+#[derive(Debug)]
+enum Socket {
+    /// A port of its own, as RFC 1350 §4 wants it.
+    Own(Endpoint),
+    /// The port that the request came to.
+    Shared(Arc<Endpoint>, Source),
+}
+
+impl Line {
+    /// Binds a port on the address that the request was sent to: any, or a free one of a range.
+    pub(super) fn own(
+        local: Ipv4Addr,
+        ports: Option<RangeInclusive<u16>>,
+        peer: SocketAddrV4,
+    ) -> io::Result<Self> {
+        let bind = |port| Endpoint::bind_one(SocketAddrV4::new(local, port));
+        let line = |endpoint| Line { socket: Socket::Own(endpoint), peer };
+        let Some(ports) = ports else { return bind(0).map(line) };
+        for port in ports {
+            match bind(port) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                other => return other.map(line),
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AddrInUse, "every port of port-range is in use"))
+    }
+
+    /// Speaks from the port and the address that the request came to.
+    pub(super) fn shared(endpoint: Arc<Endpoint>, local: Ipv4Addr, peer: SocketAddrV4) -> Self {
+        Line { socket: Socket::Shared(endpoint, Source { addr: local, ifindex: 0 }), peer }
+    }
+
+    /// Whose transfer it is.
+    pub(super) fn peer(&self) -> SocketAddrV4 {
+        self.peer
+    }
+
+    /// The socket, if its datagrams are for this transfer alone.
+    pub(super) fn own_socket(&self) -> Option<&Endpoint> {
+        match &self.socket {
+            Socket::Own(endpoint) => Some(endpoint),
+            Socket::Shared(..) => None,
+        }
+    }
+
+    /// Sends a datagram to the client. One that could not leave is lost like any other.
+    pub(super) async fn send(&self, bytes: &[u8]) {
+        self.send_to(bytes, self.peer).await;
+    }
+
+    /// Sends a datagram to somebody else.
+    pub(super) async fn send_to(&self, bytes: &[u8], to: SocketAddrV4) {
+        let (endpoint, source) = self.parts();
+        let _ = endpoint.send(bytes, to, source).await;
+    }
+
+    /// Sends datagrams of `segment` bytes in a row, if there is room for them now.
+    pub(super) fn try_send(&self, bytes: &[u8], segment: Option<u16>) -> io::Result<()> {
+        let (endpoint, source) = self.parts();
+        endpoint.try_send_segments(bytes, segment, self.peer, source)
+    }
+
+    /// Waits for room. What fails now fails at the next sending as well.
+    pub(super) async fn writable(&self) {
+        let _ = self.parts().0.writable().await;
+    }
+
+    fn parts(&self) -> (&Endpoint, Source) {
+        match &self.socket {
+            Socket::Own(endpoint) => (endpoint, Source::BOUND),
+            Socket::Shared(endpoint, source) => (endpoint, *source),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a transfer tells of itself: its begin, how far it is, its end, or why there was none.
+
+use std::net::{SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tftp::{Negotiated, Outcome, Sender};
+
+use super::shown;
+use crate::content::Refused;
+use crate::event::{
+    Event, FileRefused, Proto, TransferFinished, TransferId, TransferOutcome, TransferStarted,
+};
+use crate::services::Services;
+
+/// Records one transfer.
+#[derive(Debug)]
+pub(super) struct Record {
+    services: Arc<Services>,
+    id: TransferId,
+    peer: SocketAddrV4,
+    path: String,
+    bytes: u64,
+    told: Instant,
+}
+
+impl Record {
+    /// It begins.
+    pub(super) fn started(
+        services: Arc<Services>,
+        peer: SocketAddrV4,
+        filename: &[u8],
+        size: u64,
+        negotiated: &Negotiated,
+    ) -> Self {
+        let id = services.recorder.transfer_id();
+        let record = Record { id, peer, path: shown(filename), bytes: 0, told: Instant::now(), services };
+        let granted = negotiated.granted.iter().map(|(name, value)| format!("{name}={value}"));
+        record.services.recorder.record(Event::TransferStarted(TransferStarted {
+            id,
+            proto: Proto::Tftp,
+            peer: SocketAddr::V4(peer),
+            mac: record.services.machines.mac_of(*peer.ip()),
+            path: record.path.clone(),
+            size: Some(size),
+            partial: false,
+            negotiated: granted.collect::<Vec<_>>().join(" "),
+        }));
+        record
+    }
+
+    /// So far it has come. Told now and then.
+    pub(super) fn progress(&mut self, now: Instant, bytes: u64) {
+        self.bytes = bytes;
+        if now.duration_since(self.told) >= PROGRESS_EVERY {
+            self.told = now;
+            self.services.recorder.record(Event::TransferProgress { id: self.id, bytes });
+        }
+    }
+
+    /// It is over.
+    pub(super) fn finished(self, outcome: Outcome, size: u64, sender: &Sender, detail: Option<String>) {
+        let bytes = if matches!(outcome, Outcome::Completed { .. }) { size } else { self.bytes };
+        self.services.recorder.record(Event::TransferFinished(TransferFinished {
+            id: self.id,
+            proto: Proto::Tftp,
+            peer: SocketAddr::V4(self.peer),
+            mac: self.services.machines.mac_of(*self.peer.ip()),
+            path: self.path,
+            partial: false,
+            outcome: match outcome {
+                Outcome::Completed { .. } => TransferOutcome::Completed,
+                Outcome::Probed => TransferOutcome::Probed,
+                Outcome::Aborted { .. } => TransferOutcome::Aborted,
+                Outcome::ClientGone => TransferOutcome::ClientGone,
+                Outcome::TimedOut => TransferOutcome::TimedOut,
+                Outcome::ReadFailed => TransferOutcome::ReadFailed,
+                Outcome::Stopped => TransferOutcome::Stopped,
+            },
+            bytes,
+            blocks: bytes.div_ceil(u64::from(sender.negotiated().block_size)),
+            resends: sender.resends(),
+            elapsed: sender.elapsed(Instant::now()),
+            detail,
+        }));
+    }
+}
+
+/// There is none.
+pub(super) fn refused(services: &Services, peer: SocketAddrV4, filename: &[u8], refused: Refused) {
+    services.recorder.record(Event::FileRefused(FileRefused {
+        proto: Proto::Tftp,
+        peer: SocketAddr::V4(peer),
+        mac: services.machines.mac_of(*peer.ip()),
+        path: shown(filename),
+        refusal: refused.refusal,
+        detail: Some(refused.detail),
+    }));
+}
+
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
