@@ -1,6 +1,11 @@
 //! Side by side with peers, in one run: medians of interleaved rounds, told as ratios.
 
+pub mod account;
+pub mod awake;
+pub mod fleet;
 pub mod load;
+pub mod processes;
+pub mod table;
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -1,12 +1,21 @@
-//! Many TFTP clients in one process: every byte is compared, and loss and delay are made here.
+//! Many TFTP clients in one thread: every byte is compared, and loss and delay are made here.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, setsockopt, sockopt};
+
 use netbootd_tests::Lab;
-use tftp::{Mode, Packet, ReceiveStep, Receiver, ReceiverOutcome, Reply, RequestOptions};
+use tftp::{Mode, Packet, Receiver, ReceiverOutcome, Reply, RequestOptions};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
 
 /// What the clients do.
 #[derive(Debug, Clone)]
@@ -16,7 +25,7 @@ pub struct Load {
     /// Files that each fetches, one after the other.
     pub each: usize,
     /// The file's name at every server.
-    pub file: &'static str,
+    pub file: Cow<'static, str>,
     /// Bytes in a block; None asks for no option at all.
     pub block_size: Option<u16>,
     /// Blocks in a window; None asks for none.
@@ -25,6 +34,8 @@ pub struct Load {
     pub delay: Duration,
     /// The chance of each datagram, in either direction, to be lost.
     pub loss: f64,
+    /// A transfer that takes longer counts as lost.
+    pub patience: Duration,
 }
 
 /// What came of it.
@@ -58,34 +69,39 @@ impl Load {
     /// # Panics
     /// When the clients cannot run at all.
     pub fn run(&self, lab: &Lab, host: &str, server: SocketAddr, content: &Arc<Vec<u8>>) -> Outcome {
-        let (load, content) = (self.clone(), Arc::clone(content));
+        let (load, content) = (Arc::new(self.clone()), Arc::clone(content));
         let all = lab.inside(host, move || {
-            let started = Instant::now();
-            let clients: Vec<_> = (0..load.clients)
-                .map(|n| {
-                    let (load, content) = (load.clone(), Arc::clone(&content));
-                    thread::spawn(move || load.client(n as u64 + 1, server, &content))
-                })
-                .collect();
-            let mut outcome = Outcome::default();
-            for client in clients {
-                let (done, failed) = client.join().unwrap_or_else(|_| (0, vec!["a client broke".into()]));
-                outcome.done += done;
-                outcome.bytes += (done * content.len()) as u64;
-                outcome.failed.extend(failed);
-            }
-            outcome.elapsed = started.elapsed();
-            outcome
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.unwrap_or_else(|error| panic!("the clients do not run: {error}"));
+            runtime.block_on(load.all(server, content))
         });
         all.join().unwrap_or_else(|_| panic!("the clients do not run"))
     }
 
-    fn client(&self, seed: u64, server: SocketAddr, content: &[u8]) -> (usize, Vec<String>) {
-        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    async fn all(self: Arc<Self>, server: SocketAddr, content: Arc<Vec<u8>>) -> Outcome {
+        let started = Instant::now();
+        let mut clients = JoinSet::new();
+        for n in 0..self.clients {
+            let (load, content) = (Arc::clone(&self), Arc::clone(&content));
+            clients.spawn(async move { load.client(n as u64 + 1, server, &content).await });
+        }
+        let mut outcome = Outcome::default();
+        while let Some(client) = clients.join_next().await {
+            let (done, failed) = client.unwrap_or_else(|_| (0, vec!["a client broke".into()]));
+            outcome.done += done;
+            outcome.bytes += (done * content.len()) as u64;
+            outcome.failed.extend(failed);
+        }
+        outcome.elapsed = started.elapsed();
+        outcome
+    }
+
+    async fn client(&self, seed: u64, server: SocketAddr, content: &[u8]) -> (usize, Vec<String>) {
+        let mut chance = Chance::of(seed);
         let mut failed = Vec::new();
         let mut done = 0;
         for _ in 0..self.each {
-            match self.fetch(server, content, &mut chance) {
+            match self.fetch(Ipv4Addr::UNSPECIFIED, server, content, &mut chance).await {
                 Ok(()) => done += 1,
                 Err(error) => failed.push(error),
             }
@@ -93,73 +109,173 @@ impl Load {
         (done, failed)
     }
 
-    fn fetch(&self, server: SocketAddr, content: &[u8], chance: &mut Chance) -> Result<(), String> {
-        let words = |error: std::io::Error| error.to_string();
-        let socket = UdpSocket::bind("0.0.0.0:0").map_err(words)?;
-        socket.set_read_timeout(Some(LOOK)).map_err(words)?;
+    /// Fetches the file once, from an address of this host.
+    pub async fn fetch(
+        &self,
+        own: Ipv4Addr,
+        server: SocketAddr,
+        content: &[u8],
+        chance: &mut Chance,
+    ) -> Result<(), String> {
+        let socket = UdpSocket::bind((own, 0)).await.map_err(words)?;
+        // Whoever asks for large windows has room for them: twice what is usual, as the kernel counts.
+        setsockopt(&socket, sockopt::RcvBuf, &ROOM).map_err(words)?;
+        // A socket is not known to take anything before this.
+        socket.writable().await.map_err(words)?;
         let options = RequestOptions::asking(self.block_size, self.window, None, self.block_size.is_some());
         let request =
             Packet::read_request(self.file.as_bytes(), Mode::Octet, &options).ok_or("too long a name")?;
         let started = Instant::now();
-        let mut receiver = Receiver::new(None, started);
-        let (mut peer, mut at) = (None, 0);
-        let mut buf = vec![0; 65_536];
-        let send = |bytes: &[u8], to: SocketAddr, chance: &mut Chance| {
-            if !self.delay.is_zero() {
-                thread::sleep(self.delay);
-            }
-            if chance.is_under(self.loss) {
-                Ok(())
-            } else {
-                socket.send_to(bytes, to).map(drop).map_err(words)
-            }
-        };
-        send(&request, server, chance)?;
+        let receiver = Receiver::new(None, started);
+        let mut client = Client { load: self, socket, request, server, peer: None, receiver, content, at: 0 };
+        client.send(None, chance)?;
+        // One timer, set anew when it rings: clients are cheap, or the servers would wait for them.
+        let timer = tokio::time::sleep_until(started.into());
+        tokio::pin!(timer);
         loop {
-            let heard = socket.recv_from(&mut buf);
-            let now = Instant::now();
-            if now.duration_since(started) > LIMIT {
-                return Err(format!("{at} of {} bytes in {} s", content.len(), LIMIT.as_secs()));
+            let due = client.receiver.deadline().unwrap_or_else(Instant::now);
+            if timer.is_elapsed() {
+                timer.as_mut().reset(due.into());
             }
-            let step = match heard {
-                Ok((length, from)) if peer.is_none_or(|peer| peer == from) && !chance.is_under(self.loss) => {
-                    peer = Some(from);
-                    let Ok(packet) = Packet::parse(&buf[..length]) else { return Err("no TFTP".into()) };
-                    receiver.handle(now, &packet)
-                }
-                Ok(_) => continue,
-                Err(_) if receiver.deadline().is_some_and(|deadline| deadline <= now) => receiver.tick(now),
-                Err(_) => continue,
+            let rang = tokio::select! {
+                biased;
+                ready = client.socket.readable() => ready.map(|()| false).map_err(words)?,
+                () = timer.as_mut() => true,
             };
-            let ReceiveStep { deliver, send: reply, finish } = step;
-            if let Some(bytes) = deliver {
-                if content.get(at..at + bytes.len()) != Some(bytes) {
-                    return Err(format!("other bytes at {at}"));
-                }
-                at += bytes.len();
+            let now = Instant::now();
+            if now.duration_since(started) > self.patience {
+                let patience = self.patience.as_secs();
+                return Err(format!("{} of {} bytes in {patience} s", client.at, content.len()));
             }
-            match (reply, peer) {
-                (Some(Reply::Request), _) => send(&request, server, chance)?,
-                (Some(Reply::Ack { block, next_window }), Some(peer)) => {
-                    let ack = Packet::Ack { block, next_window }.emit().unwrap_or_default();
-                    send(&ack, peer, chance)?;
-                }
-                _ => {}
-            }
-            match finish {
+            let over = if rang { client.tick(now, chance)? } else { client.hear(now, chance)? };
+            match over {
                 None => {}
-                Some(ReceiverOutcome::Completed) if at == content.len() => return Ok(()),
-                Some(other) => return Err(format!("{other:?} after {at} bytes")),
+                Some(ReceiverOutcome::Completed) if client.at == content.len() => return Ok(()),
+                Some(other) => return Err(format!("{other:?} after {} bytes", client.at)),
             }
         }
     }
 }
 
+/// One transfer.
+struct Client<'a> {
+    load: &'a Load,
+    socket: UdpSocket,
+    request: Vec<u8>,
+    server: SocketAddr,
+    peer: Option<SocketAddr>,
+    receiver: Receiver,
+    content: &'a [u8],
+    at: usize,
+}
+
+impl Client<'_> {
+    fn tick(&mut self, now: Instant, chance: &mut Chance) -> Result<Option<ReceiverOutcome>, String> {
+        if self.receiver.deadline().is_some_and(|due| now < due) {
+            return Ok(None);
+        }
+        let step = self.receiver.tick(now);
+        self.reply(step.send, chance)?;
+        Ok(step.finish)
+    }
+
+    /// Takes what has come, a window at a time.
+    fn hear(&mut self, now: Instant, chance: &mut Chance) -> Result<Option<ReceiverOutcome>, String> {
+        BUFFERS.with_borrow_mut(|buffers| {
+            let at_once = usize::from(self.load.window.unwrap_or(1)).min(AT_ONCE);
+            let length = usize::from(self.load.block_size.unwrap_or(512)).max(512) + 4;
+            if buffers.len() < at_once * length {
+                buffers.resize(at_once * length, 0);
+            }
+            let mut slices: Vec<_> =
+                buffers.chunks_mut(length).take(at_once).map(|buffer| [IoSliceMut::new(buffer)]).collect();
+            let mut headers = MultiHeaders::<SockaddrIn>::preallocate(at_once, None);
+            let fd = self.socket.as_raw_fd();
+            let heard = self.socket.try_io(Interest::READABLE, || {
+                let heard = recvmmsg(fd, &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?;
+                Ok(heard.map(|one| (one.iovs().next().unwrap_or_default(), one.address)).collect::<Vec<_>>())
+            });
+            let heard = match heard {
+                Ok(heard) => heard,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(words(error)),
+            };
+            for (bytes, from) in heard {
+                let from = from.map(|from| SocketAddr::V4(from.into()));
+                let stranger = self.peer.is_some() && self.peer != from;
+                if stranger || chance.is_under(self.load.loss) {
+                    continue;
+                }
+                self.peer = from;
+                let Ok(packet) = Packet::parse(bytes) else { return Err("no TFTP".into()) };
+                let step = self.receiver.handle(now, &packet);
+                if let Some(bytes) = step.deliver {
+                    if self.content.get(self.at..self.at + bytes.len()) != Some(bytes) {
+                        return Err(format!("other bytes at {}", self.at));
+                    }
+                    self.at += bytes.len();
+                }
+                self.reply(step.send, chance)?;
+                if step.finish.is_some() {
+                    return Ok(step.finish);
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn reply(&self, reply: Option<Reply>, chance: &mut Chance) -> Result<(), String> {
+        match reply {
+            Some(Reply::Request) => self.send(None, chance),
+            Some(Reply::Ack { block, next_window }) => {
+                let ack = Packet::Ack { block, next_window }.emit().unwrap_or_default();
+                self.send(Some(&ack), chance)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The request, or an acknowledgement.
+    fn send(&self, ack: Option<&[u8]>, chance: &mut Chance) -> Result<(), String> {
+        if !self.load.delay.is_zero() {
+            thread::sleep(self.load.delay); // for a client alone
+        }
+        if chance.is_under(self.load.loss) {
+            return Ok(());
+        }
+        let (bytes, to) = match (ack, self.peer) {
+            (Some(ack), Some(peer)) => (ack, peer),
+            _ => (self.request.as_slice(), self.server),
+        };
+        match self.socket.try_send_to(bytes, to) {
+            // A full buffer loses it like the way does.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(words(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+thread_local! {
+    /// What a window comes into.
+    static BUFFERS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// xorshift64: the same losses in every run.
-struct Chance(u64);
+#[derive(Debug)]
+pub struct Chance(u64);
 
 impl Chance {
-    fn is_under(&mut self, part: f64) -> bool {
+    /// Another one for each client.
+    pub fn of(seed: u64) -> Self {
+        Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// Whether the next number is under this part of all.
+    pub fn is_under(&mut self, part: f64) -> bool {
         if part <= 0.0 {
             return false;
         }
@@ -170,7 +286,7 @@ impl Chance {
     }
 }
 
-/// A deadline is looked at this often.
-const LOOK: Duration = Duration::from_millis(20);
-/// A transfer that takes longer counts as lost.
-const LIMIT: Duration = Duration::from_secs(30);
+/// Datagrams taken by one call.
+const AT_ONCE: usize = 32;
+/// In bytes.
+const ROOM: usize = 212_992;

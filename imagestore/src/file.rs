@@ -1,16 +1,14 @@
 //! An opened file of the boot tree.
 
 use std::fs::{File, Metadata};
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use nix::errno::Errno;
-use nix::sys::uio::preadv;
 use thiserror::Error;
 
-use crate::{Digest, Digester, Filling, Observer};
+use crate::{Digest, Digester, Filling, Mapping, Observer};
 
 /// A file that is being served. It keeps the bytes it was opened with: a replaced file is another one.
 #[derive(Debug)]
@@ -154,28 +152,12 @@ impl BootFile {
         Ok(())
     }
 
-    /// Fills buffers in a row from `offset`, in one system call where the file is there.
-    pub fn read_exact_vectored_at(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), ReadError> {
-        let mut done = 0;
-        if let Bytes::There(file) = &self.bytes {
-            let at = i64::try_from(offset).unwrap_or(i64::MAX);
-            done = match preadv(file, bufs, at) {
-                Ok(count) => count,
-                Err(Errno::EINTR) => 0,
-                Err(errno) => return Err(ReadError::Io { at: offset, source: errno.into() }),
-            };
+    /// Its bytes for the kernel to send from; None where there is no file to map, or one so small that reading it is cheaper.
+    pub fn map(&self) -> Option<Mapping> {
+        match &self.bytes {
+            Bytes::There(file) if self.len >= WORTH_MAPPING => Mapping::of(file, self.len),
+            Bytes::There(_) | Bytes::Coming(_) => None,
         }
-        // What is still missing, buffer by buffer.
-        let mut at = offset;
-        for buf in bufs {
-            let there = done.min(buf.len());
-            if there < buf.len() {
-                self.read_exact_at(at + there as u64, &mut buf[there..])?;
-            }
-            done -= there;
-            at += buf.len() as u64;
-        }
-        Ok(())
     }
 }
 
@@ -199,3 +181,5 @@ impl io::Write for Hashing<'_> {
 
 /// Copied at a time, in bytes.
 const PIECE: usize = 256 << 10;
+/// In bytes. A mapping costs some microseconds to make and to end.
+const WORTH_MAPPING: u64 = 64 << 10;

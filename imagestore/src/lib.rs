@@ -10,6 +10,7 @@ mod image_tree;
 pub mod ingest;
 pub mod library;
 mod manifest;
+mod map;
 mod path;
 mod pe;
 mod store;
@@ -21,6 +22,7 @@ pub use digest::{Digest, DigestError, Digester};
 pub use file::{BootFile, ReadError};
 pub use image_tree::{AT, ImageTree, NETBOOT_SHARE, netboot_folder};
 pub use manifest::{FileEntry, ImageKind, Manifest};
+pub use map::Mapping;
 pub use path::{BootPath, PathError};
 pub use pe::Signature;
 pub use store::{

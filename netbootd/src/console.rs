@@ -171,7 +171,7 @@ fn image_folder_line(read: &ImageFolderRead) -> String {
 
 fn finished_line(finished: &TransferFinished) -> String {
     let who = who(finished.mac, finished.peer);
-    let rate = finished.bytes as f64 / finished.elapsed.as_secs_f64().max(0.001);
+    let rate = finished.rate();
     let detail = finished.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
     format!(
         "{who}  {}  {}: {} {} in {:.1?}, {}/s{detail}",

@@ -1,11 +1,10 @@
 //! What a path gives: a stored file, or one that is rendered for the machine that asks.
 
-use std::io::IoSliceMut;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use imagestore::{BootFile, BootPath, OpenError, ReadError};
+use imagestore::{BootFile, BootPath, Mapping, OpenError, ReadError};
 use pxe_policy::{BootRequest, MacAddr};
 
 use crate::event::Refusal;
@@ -163,17 +162,12 @@ impl Content {
         matches!(&self.body, Body::Stored(file) if file.may_wait())
     }
 
-    /// Fills buffers in a row from `offset`.
-    pub fn read_exact_vectored_at(&self, offset: u64, bufs: &mut [IoSliceMut<'_>]) -> Result<(), ReadError> {
-        if let Body::Stored(file) = &self.body {
-            return file.read_exact_vectored_at(offset, bufs);
+    /// Its bytes for the kernel to send from, if it is a file that is worth it.
+    pub fn map(&self) -> Option<Mapping> {
+        match &self.body {
+            Body::Stored(file) => file.map(),
+            Body::Generated { .. } => None,
         }
-        let mut at = offset;
-        for buf in bufs {
-            self.read_exact_at(at, buf)?;
-            at += buf.len() as u64;
-        }
-        Ok(())
     }
 
     /// Fills `buf` from `offset`.

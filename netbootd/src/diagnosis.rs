@@ -157,7 +157,7 @@ fn of_transfer(finished: &TransferFinished, steps: &[&Recorded], fleet: Fleet) -
         TransferOutcome::ReadFailed => Some(Cause::ReadFailed.with(evidence())),
         TransferOutcome::Aborted => Some(Cause::ClientGaveUp.with(evidence())),
         TransferOutcome::Completed => {
-            let rate = finished.bytes as f64 / finished.elapsed.as_secs_f64().max(0.001);
+            let rate = finished.rate();
             let usual = fleet.rate.filter(|usual| finished.bytes >= LARGE && rate * SLOWER < *usual)?;
             Some(Cause::SlowTransfer.with(vec![
                 format!("{}: {:.1} MB/s", finished.path, rate / 1e6),

@@ -215,6 +215,14 @@ pub struct TransferFinished {
     pub detail: Option<String>,
 }
 
+impl TransferFinished {
+    /// Bytes a second, over the whole of it.
+    pub fn rate(&self) -> f64 {
+        // What was over within the clock's grain has no rate to speak of.
+        self.bytes as f64 / self.elapsed.as_secs_f64().max(0.001)
+    }
+}
+
 /// A source of images that was dealt with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageTaken {

@@ -1,6 +1,7 @@
 //! `netbootd serve`: binds everything, starts the listeners, waits for the end.
 
 mod background;
+mod limits;
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -53,6 +54,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         }
     }
     prepare_kerberos(&config);
+    limits::open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -232,7 +232,7 @@ fn fleet(services: &Services) -> Fleet {
             Event::TransferFinished(finished)
                 if finished.outcome == TransferOutcome::Completed && finished.bytes >= LARGE =>
             {
-                Some(finished.bytes as f64 / finished.elapsed.as_secs_f64().max(0.001))
+                Some(finished.rate())
             }
             _ => None,
         }));
@@ -309,7 +309,7 @@ impl StepView {
                 bytes: Some(finished.bytes),
                 resends: Some(finished.resends).filter(|_| finished.proto == Proto::Tftp),
                 seconds: Some(finished.elapsed.as_secs_f64()),
-                rate: Some(finished.bytes as f64 / finished.elapsed.as_secs_f64().max(0.001)),
+                rate: Some(finished.rate()),
                 ..StepView::default()
             },
             Event::FileRefused(refused) => StepView {

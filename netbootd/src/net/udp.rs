@@ -80,6 +80,9 @@ impl Endpoint {
     fn bind_socket(socket: Socket, addr: SocketAddrV4, device: Option<&str>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         socket.set_broadcast(true)?;
+        // A building that switches on asks a thousand times in one instant. Less than asked for will do as well.
+        let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
+            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER));
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes()))?;
         }
@@ -129,23 +132,23 @@ impl Endpoint {
         source: Source,
     ) -> io::Result<()> {
         loop {
-            match self.try_send_segments(bytes, segment, to, source) {
+            match self.try_send_parts(&[IoSlice::new(bytes)], segment, to, source) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
                 other => return other,
             }
         }
     }
 
-    /// The same without waiting: an error of kind `WouldBlock` says that the socket's buffer is full.
-    pub fn try_send_segments(
+    /// The same without waiting, gathered from several places: an error of kind `WouldBlock` says that the socket's buffer is full.
+    pub fn try_send_parts(
         &self,
-        bytes: &[u8],
+        parts: &[IoSlice<'_>],
         segment: Option<u16>,
         to: SocketAddrV4,
         source: Source,
     ) -> io::Result<()> {
         self.socket
-            .try_io(Interest::WRITABLE, || transmit(self.socket.as_raw_fd(), bytes, segment, to, source))
+            .try_io(Interest::WRITABLE, || transmit(self.socket.as_raw_fd(), parts, segment, to, source))
             .map(drop)
     }
 
@@ -191,7 +194,7 @@ fn unreachable(fd: RawFd) -> io::Result<Incoming> {
 
 fn transmit(
     fd: RawFd,
-    bytes: &[u8],
+    slices: &[IoSlice<'_>],
     segment: Option<u16>,
     to: SocketAddrV4,
     source: Source,
@@ -202,13 +205,12 @@ fn transmit(
         ipi_addr: libc::in_addr { s_addr: 0 },
     };
     let to = SockaddrIn::from(to);
-    let slices = [IoSlice::new(bytes)];
     let from = (source != Source::BOUND).then_some(ControlMessage::Ipv4PacketInfo(&info));
     let size = segment.as_ref().map(ControlMessage::UdpGsoSegments);
     let sent = match (from, size) {
-        (Some(from), Some(size)) => sendmsg(fd, &slices, &[from, size], MsgFlags::empty(), Some(&to)),
-        (Some(one), None) | (None, Some(one)) => sendmsg(fd, &slices, &[one], MsgFlags::empty(), Some(&to)),
-        (None, None) => sendmsg(fd, &slices, &[], MsgFlags::empty(), Some(&to)),
+        (Some(from), Some(size)) => sendmsg(fd, slices, &[from, size], MsgFlags::empty(), Some(&to)),
+        (Some(one), None) | (None, Some(one)) => sendmsg(fd, slices, &[one], MsgFlags::empty(), Some(&to)),
+        (None, None) => sendmsg(fd, slices, &[], MsgFlags::empty(), Some(&to)),
     };
     Ok(sent?)
 }
@@ -217,6 +219,9 @@ fn transmit(
 pub const MAX_SEGMENTS: usize = 64;
 /// One call's payload must fit an IPv4 packet.
 pub const MAX_SEGMENTED_BYTES: usize = 65_000;
+
+/// In bytes; the kernel counts some 800 of them for a short datagram.
+const RECEIVE_BUFFER: usize = 8 << 20;
 
 const HEARING: Interest = Interest::READABLE.add(Interest::ERROR);
 

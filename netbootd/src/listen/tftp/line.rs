@@ -1,6 +1,6 @@
 //! The socket that a transfer speaks through.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -70,10 +70,10 @@ impl Line {
         let _ = endpoint.send(bytes, to, source).await;
     }
 
-    /// Sends datagrams of `segment` bytes in a row, if there is room for them now.
-    pub(super) fn try_send(&self, bytes: &[u8], segment: Option<u16>) -> io::Result<()> {
+    /// Sends datagrams of `segment` bytes in a row, gathered from these parts, if there is room for them now.
+    pub(super) fn try_send(&self, parts: &[IoSlice<'_>], segment: Option<u16>) -> io::Result<()> {
         let (endpoint, source) = self.parts();
-        endpoint.try_send_segments(bytes, segment, self.peer, source)
+        endpoint.try_send_parts(parts, segment, self.peer, source)
     }
 
     /// Waits for room. What fails now fails at the next sending as well.

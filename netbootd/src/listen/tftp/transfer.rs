@@ -65,7 +65,8 @@ impl Transfer {
         let services = Arc::clone(&self.services);
         let record = Record::started(services, peer, &self.filename, content.len(), &negotiated);
         let (sender, first) = Sender::new(negotiated, content.len(), Instant::now());
-        let running = Running { sender, window: Window::new(), inbound: [0; MAX_INBOUND], detail: None };
+        let running =
+            Running { sender, window: Window::new(&content), inbound: [0; MAX_INBOUND], detail: None };
         self.drive(running, first, &content, record).await;
     }
 

@@ -1,8 +1,11 @@
-//! A window's blocks on their way from the file to the socket: one reading and one sending for as many as the kernel takes.
+//! A window's blocks on their way from the file to the socket: gathered from the page cache, and as many in one system call as the
+//! kernel takes.
 
 use std::cell::RefCell;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice};
 
+use imagestore::Mapping;
+use nix::libc;
 use tftp::{Packet, Sender};
 
 use super::line::Line;
@@ -12,12 +15,13 @@ use crate::net::udp::{MAX_SEGMENTED_BYTES, MAX_SEGMENTS};
 /// How a transfer's windows leave.
 #[derive(Debug)]
 pub(super) struct Window {
+    mapping: Option<Mapping>,
     segmented: bool,
 }
 
 impl Window {
-    pub(super) fn new() -> Self {
-        Window { segmented: true }
+    pub(super) fn new(content: &Content) -> Self {
+        Window { mapping: content.map(), segmented: true }
     }
 
     /// Reads blocks and sends them, as many as possible in one system call. The text of an error is a read error's.
@@ -35,74 +39,105 @@ impl Window {
         let mut next = first;
         while next < end {
             let until = (next + at_once).min(end);
-            // The buffer is the thread's: a transfer that waits for its client holds none.
-            let sent = BUFFER.with_borrow_mut(|buffer| {
-                let length = fill(buffer, sender, content, next, until)?;
-                Ok::<_, String>(self.transmit(line, &buffer[..length], segment))
-            })?;
+            let sent = match &self.mapping {
+                Some(mapping) => send_mapped(line, sender, mapping, next..until, &mut self.segmented),
+                None => send_read(line, sender, content, next..until, &mut self.segmented)?,
+            };
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable().await,
+                Err(error) if error.raw_os_error() == Some(libc::EFAULT) => {
+                    return Err("the file has shrunk, or cannot be read to its end".into());
+                }
                 // What could not leave is lost like any other datagram.
                 Ok(()) | Err(_) => next = until,
             }
         }
         Ok(())
     }
-
-    fn transmit(&mut self, line: &Line, datagrams: &[u8], segment: usize) -> io::Result<()> {
-        let size = u16::try_from(segment).ok().filter(|_| self.segmented && datagrams.len() > segment);
-        if let Some(size) = size {
-            match line.try_send(datagrams, Some(size)) {
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    // No checksum offload on the way out, a tunnel, blocks larger than the MTU: one by one from now on.
-                    self.segmented = false;
-                }
-                other => return other,
-            }
-        }
-        let mut sent = Ok(());
-        for datagram in datagrams.chunks(segment) {
-            sent = line.try_send(datagram, None);
-            if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-                break; // the blocks that have left already are repeats for the client then
-            }
-        }
-        sent
-    }
 }
 
-/// Fills the buffer with the datagrams of blocks in a row. Gives their length.
-fn fill(
-    buffer: &mut Vec<u8>,
+/// Blocks straight from the page cache.
+fn send_mapped(
+    line: &Line,
+    sender: &Sender,
+    mapping: &Mapping,
+    blocks: std::ops::Range<u64>,
+    segmented: &mut bool,
+) -> io::Result<()> {
+    let headers = headers(&blocks);
+    let mut parts = Vec::with_capacity(2 * headers.len());
+    for (header, block) in headers.iter().zip(blocks) {
+        let (offset, length) = sender.offset_of(block);
+        let payload = mapping.slice(offset, length.into()).ok_or(io::ErrorKind::InvalidInput)?;
+        parts.extend([IoSlice::new(header), payload]);
+    }
+    transmit(line, &parts, segmented)
+}
+
+/// Blocks that are read first. The buffer is the thread's: a transfer that waits for its client holds none.
+fn send_read(
+    line: &Line,
     sender: &Sender,
     content: &Content,
-    first: u64,
-    end: u64,
-) -> Result<usize, String> {
-    let lengths = (first..end).map(|block| usize::from(sender.offset_of(block).1));
-    let length = lengths.map(|length| length + HEADER).sum();
-    if buffer.len() < length {
-        buffer.resize(length, 0);
+    blocks: std::ops::Range<u64>,
+    segmented: &mut bool,
+) -> Result<io::Result<()>, String> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let headers = headers(&blocks);
+        let lengths: Vec<usize> = blocks.clone().map(|block| sender.offset_of(block).1.into()).collect();
+        let whole = lengths.iter().sum();
+        if buffer.len() < whole {
+            buffer.resize(whole, 0);
+        }
+        let mut rest = &mut buffer[..whole];
+        let offset = sender.offset_of(blocks.start).0;
+        // The page cache answers at once; what still comes from elsewhere may take a while.
+        let mut read = || content.read_exact_at(offset, rest);
+        let done = if content.may_wait() { tokio::task::block_in_place(read) } else { read() };
+        done.map_err(|error| error.to_string())?;
+        let mut parts = Vec::with_capacity(2 * headers.len());
+        for (header, length) in headers.iter().zip(lengths) {
+            let (payload, after) = rest.split_at_mut(length);
+            parts.extend([IoSlice::new(header), IoSlice::new(payload)]);
+            rest = after;
+        }
+        Ok(transmit(line, &parts, segmented))
+    })
+}
+
+fn headers(blocks: &std::ops::Range<u64>) -> Vec<[u8; HEADER]> {
+    blocks.clone().map(|block| Packet::data_header(block as u16)).collect()
+}
+
+/// Sends datagrams, each a header and its payload.
+fn transmit(line: &Line, parts: &[IoSlice<'_>], segmented: &mut bool) -> io::Result<()> {
+    let size = parts.iter().take(2).map(|part| part.len()).sum::<usize>();
+    if let Some(size) = u16::try_from(size).ok().filter(|_| *segmented && parts.len() > 2) {
+        match line.try_send(parts, Some(size)) {
+            Err(error) if !is_about_the_socket(&error) => {
+                // No checksum offload on the way out, a tunnel, blocks larger than the MTU: one by one from now on.
+                *segmented = false;
+            }
+            other => return other,
+        }
     }
-    let mut payloads = Vec::with_capacity((end - first) as usize);
-    let mut rest = &mut buffer[..length];
-    for block in first..end {
-        let (header, after) = rest.split_at_mut(HEADER);
-        header.copy_from_slice(&Packet::data_header(block as u16));
-        let (payload, after) = after.split_at_mut(usize::from(sender.offset_of(block).1));
-        payloads.push(IoSliceMut::new(payload));
-        rest = after;
+    let mut sent = Ok(());
+    for datagram in parts.chunks(2) {
+        sent = line.try_send(datagram, None);
+        if sent.as_ref().is_err_and(is_about_the_socket) {
+            break; // the blocks that have left already are repeats for the client then
+        }
     }
-    let offset = sender.offset_of(first).0;
-    // The page cache answers at once; what still comes from elsewhere may take a while.
-    let mut read = || content.read_exact_vectored_at(offset, &mut payloads);
-    let done = if content.may_wait() { tokio::task::block_in_place(read) } else { read() };
-    done.map_err(|error| error.to_string())?;
-    Ok(length)
+    sent
+}
+
+/// Whether sending in another form would fail as well: no room, or no bytes.
+fn is_about_the_socket(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EFAULT)
 }
 
 thread_local! {
-    /// Holds one sending's datagrams, at most 64 KiB.
+    /// Holds what one sending reads, at most 64 KiB.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
