@@ -2,6 +2,7 @@
 //!
 //! Cancelled by the services' shutdown token; transfers under way then tell their clients.
 
+mod lanes;
 mod line;
 mod record;
 mod text;
@@ -22,6 +23,7 @@ use crate::event::{Event, FileRefused, Proto, Refusal};
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};
 use crate::services::Services;
+use lanes::Lanes;
 use line::Line;
 use transfer::Transfer;
 
@@ -31,6 +33,7 @@ pub struct TftpListener {
     services: Arc<Services>,
     endpoint: Arc<Endpoint>,
     transfers: Arc<Transfers>,
+    lanes: Arc<Lanes>,
 }
 
 /// The transfers under way, by client address and port.
@@ -60,8 +63,13 @@ impl TftpListener {
     /// Binds the port: on one interface, or on all addresses of the host.
     pub fn bind(services: Arc<Services>, iface: Option<&Iface>, port: u16) -> io::Result<Self> {
         let addr = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
-        let endpoint = Arc::new(Endpoint::bind(addr, iface.map(|iface| iface.name.as_str()))?);
-        Ok(TftpListener { services, endpoint, transfers: Arc::default() })
+        let lanes = Arc::new(Lanes::start()?);
+        let endpoint = {
+            let first = lanes.first();
+            let _entered = first.enter();
+            Arc::new(Endpoint::bind(addr, iface.map(|iface| iface.name.as_str()))?)
+        };
+        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes })
     }
 
     /// The bound port.
@@ -69,8 +77,16 @@ impl TftpListener {
         self.endpoint.port()
     }
 
-    /// Serves until shutdown.
+    /// Serves until shutdown, and until the clients of transfers under way were told.
     pub async fn run(self) {
+        let lanes = Arc::clone(&self.lanes);
+        let shutdown = self.services.shutdown.clone();
+        lanes.first().spawn(self.listen());
+        shutdown.cancelled().await;
+        lanes.finish().await;
+    }
+
+    async fn listen(self) {
         let mut buf = vec![0; MAX_DATAGRAM];
         loop {
             let heard = tokio::select! {
@@ -126,9 +142,11 @@ impl TftpListener {
             Admission::Full => return self.refuse(received, request.filename, Refusal::Busy, None).await,
         };
         let (number, inbox) = admitted;
+        let lane = self.lanes.next();
         let line = if snapshot.config.tftp.single_port {
             Ok(Line::shared(Arc::clone(&self.endpoint), received.to, received.from))
         } else {
+            let _entered = lane.enter();
             Line::own(received.to, snapshot.config.tftp.port_range.clone(), received.from)
         };
         let line = match line {
@@ -148,7 +166,7 @@ impl TftpListener {
             options: request.options.clone(),
         };
         let transfers = Arc::clone(&self.transfers);
-        tokio::spawn(async move {
+        lane.spawn(async move {
             transfer.run().await;
             transfers.remove(received.from, number);
         });

@@ -67,10 +67,10 @@ impl Transfer {
         let (sender, first) = Sender::new(negotiated, content.len(), Instant::now());
         let running =
             Running { sender, window: Window::new(&content), inbound: [0; MAX_INBOUND], detail: None };
-        self.drive(running, first, &content, record).await;
+        self.drive(running, first, &Arc::new(content), record).await;
     }
 
-    async fn drive(&mut self, mut running: Running, first: Step, content: &Content, mut record: Record) {
+    async fn drive(&mut self, mut running: Running, first: Step, content: &Arc<Content>, mut record: Record) {
         // One timer for all of it: setting it anew for each acknowledgement would cost more than the acknowledgement.
         let timer = tokio::time::sleep_until(Instant::now().into());
         tokio::pin!(timer);
@@ -170,7 +170,7 @@ impl Transfer {
     }
 
     /// Does what the machine says. Some text means that the file could not be read.
-    async fn perform(&self, running: &mut Running, content: &Content, step: Step) -> Option<String> {
+    async fn perform(&self, running: &mut Running, content: &Arc<Content>, step: Step) -> Option<String> {
         let Running { sender, window, .. } = running;
         match step.send? {
             Send::OptionAck => {

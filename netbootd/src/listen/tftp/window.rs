@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 
 use imagestore::Mapping;
 use nix::libc;
@@ -29,7 +30,7 @@ impl Window {
         &mut self,
         line: &Line,
         sender: &Sender,
-        content: &Content,
+        content: &Arc<Content>,
         first: u64,
         count: u16,
     ) -> Result<(), String> {
@@ -39,9 +40,23 @@ impl Window {
         let mut next = first;
         while next < end {
             let until = (next + at_once).min(end);
-            let sent = match &self.mapping {
-                Some(mapping) => send_mapped(line, sender, mapping, next..until, &mut self.segmented),
-                None => send_read(line, sender, content, next..until, &mut self.segmented)?,
+            let (offset, length) = span(sender, next, until);
+            let size = sender.negotiated().block_size.into();
+            let blocks = Blocks { first: next, count: (until - next) as usize, size };
+            let sent = if let Some(mapping) = &self.mapping {
+                let bytes = mapping.slice(offset, length).ok_or("the file ends before its blocks do")?;
+                blocks.send(line, &bytes, &mut self.segmented)
+            } else if content.may_wait() {
+                let bytes = read_elsewhere(Arc::clone(content), offset, length).await?;
+                blocks.send(line, &bytes, &mut self.segmented)
+            } else {
+                // The buffer is the thread's: a transfer that waits for its client holds none.
+                BUFFER.with_borrow_mut(|buffer| {
+                    buffer.resize(buffer.len().max(length), 0);
+                    let bytes = &mut buffer[..length];
+                    content.read_exact_at(offset, bytes).map_err(|error| error.to_string())?;
+                    Ok::<_, String>(blocks.send(line, bytes, &mut self.segmented))
+                })?
             };
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable().await,
@@ -56,57 +71,44 @@ impl Window {
     }
 }
 
-/// Blocks straight from the page cache.
-fn send_mapped(
-    line: &Line,
-    sender: &Sender,
-    mapping: &Mapping,
-    blocks: std::ops::Range<u64>,
-    segmented: &mut bool,
-) -> io::Result<()> {
-    let headers = headers(&blocks);
-    let mut parts = Vec::with_capacity(2 * headers.len());
-    for (header, block) in headers.iter().zip(blocks) {
-        let (offset, length) = sender.offset_of(block);
-        let payload = mapping.slice(offset, length.into()).ok_or(io::ErrorKind::InvalidInput)?;
-        parts.extend([IoSlice::new(header), payload]);
-    }
-    transmit(line, &parts, segmented)
+/// Blocks in a row: the first one's number, how many, and bytes in each but the file's last.
+#[derive(Debug, Clone, Copy)]
+struct Blocks {
+    first: u64,
+    count: usize,
+    size: usize,
 }
 
-/// Blocks that are read first. The buffer is the thread's: a transfer that waits for its client holds none.
-fn send_read(
-    line: &Line,
-    sender: &Sender,
-    content: &Content,
-    blocks: std::ops::Range<u64>,
-    segmented: &mut bool,
-) -> Result<io::Result<()>, String> {
-    BUFFER.with_borrow_mut(|buffer| {
-        let headers = headers(&blocks);
-        let lengths: Vec<usize> = blocks.clone().map(|block| sender.offset_of(block).1.into()).collect();
-        let whole = lengths.iter().sum();
-        if buffer.len() < whole {
-            buffer.resize(whole, 0);
-        }
-        let mut rest = &mut buffer[..whole];
-        let offset = sender.offset_of(blocks.start).0;
-        // The page cache answers at once; what still comes from elsewhere may take a while.
-        let mut read = || content.read_exact_at(offset, rest);
-        let done = if content.may_wait() { tokio::task::block_in_place(read) } else { read() };
-        done.map_err(|error| error.to_string())?;
-        let mut parts = Vec::with_capacity(2 * headers.len());
-        for (header, length) in headers.iter().zip(lengths) {
-            let (payload, after) = rest.split_at_mut(length);
+impl Blocks {
+    /// Puts a header before each block's bytes. The bytes themselves are for the kernel only.
+    fn send(self, line: &Line, bytes: &[u8], segmented: &mut bool) -> io::Result<()> {
+        let headers: Vec<_> =
+            (self.first..).take(self.count).map(|block| Packet::data_header(block as u16)).collect();
+        let mut rest = bytes;
+        let mut parts = Vec::with_capacity(2 * self.count);
+        for header in &headers {
+            let (payload, after) = rest.split_at(rest.len().min(self.size));
             parts.extend([IoSlice::new(header), IoSlice::new(payload)]);
             rest = after;
         }
-        Ok(transmit(line, &parts, segmented))
-    })
+        transmit(line, &parts, segmented)
+    }
 }
 
-fn headers(blocks: &std::ops::Range<u64>) -> Vec<[u8; HEADER]> {
-    blocks.clone().map(|block| Packet::data_header(block as u16)).collect()
+/// Where the blocks up to but without `end` are in the file: offset and length.
+fn span(sender: &Sender, first: u64, end: u64) -> (u64, usize) {
+    let (offset, _) = sender.offset_of(first);
+    let (last, length) = sender.offset_of(end - 1);
+    (offset, (last - offset) as usize + usize::from(length))
+}
+
+/// What still comes from elsewhere may take a while: another thread waits for it.
+async fn read_elsewhere(content: Arc<Content>, offset: u64, length: usize) -> Result<Vec<u8>, String> {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = vec![0; length];
+        content.read_exact_at(offset, &mut bytes).map(|()| bytes).map_err(|error| error.to_string())
+    });
+    read.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// Sends datagrams, each a header and its payload.
