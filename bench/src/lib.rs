@@ -1,6 +1,9 @@
 //! Side by side with peers, in one run: medians of interleaved rounds, told as ratios.
 
+pub mod http_client;
 pub mod load;
+pub mod processes;
+pub mod table;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
