@@ -3,6 +3,7 @@
 pub mod account;
 pub mod awake;
 pub mod fleet;
+pub mod http_client;
 pub mod load;
 pub mod processes;
 pub mod table;

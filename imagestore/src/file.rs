@@ -89,6 +89,14 @@ impl BootFile {
         matches!(self.bytes, Bytes::Coming(_))
     }
 
+    /// The open file, when all of it is there.
+    pub fn file(&self) -> Option<&File> {
+        match &self.bytes {
+            Bytes::There(file) => Some(file),
+            Bytes::Coming(_) => None,
+        }
+    }
+
     /// Its length in bytes.
     pub fn len(&self) -> u64 {
         self.len

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::libc;
 use nix::sys::stat::Mode;
 use thiserror::Error;
 
@@ -102,6 +103,16 @@ impl BootTree {
         Err(OpenError::NotFound)
     }
 
+    /// Opens the file that a client asks for when its path is spelled as on disk and the kernel still knows every folder on it: without
+    /// waiting for a disk or a server. None for any other, and for any doubt.
+    pub fn open_at_once(&self, path: &BootPath) -> Option<BootFile> {
+        let components: Vec<&[u8]> = path.components().collect();
+        // A folder mounted deeper goes before this one, even for a name that differs in case.
+        let mounted = self.mounts.iter().find(|mounted| strip_prefix(&components, &mounted.at).is_some())?;
+        let inside = strip_prefix(&components, &mounted.at).filter(|inside| !inside.is_empty())?;
+        open_regular(&mounted.root, &inside.join(&b'/'), cached()).ok()
+    }
+
     /// Opens a path as it was sent, and without the rubbish at its end if it is not there as sent.
     pub fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {
         let path = BootPath::parse(raw)?;
@@ -117,13 +128,13 @@ impl Mounted {
         if components.is_empty() {
             return Err(OpenError::NotAFile);
         }
-        match open_regular(&self.root, &components.join(&b'/')) {
+        match open_regular(&self.root, &components.join(&b'/'), ResolveFlag::empty()) {
             Err(OpenError::NotFound) => {}
             other => return other,
         }
         let mut folders_read = 0;
         match self.find(Vec::new(), components, &mut folders_read) {
-            Some(spelled) => open_regular(&self.root, &spelled),
+            Some(spelled) => open_regular(&self.root, &spelled, ResolveFlag::empty()),
             None => Err(OpenError::NotFound),
         }
     }
@@ -147,7 +158,9 @@ impl Mounted {
     fn names_like(&self, folder: &[u8], wanted: &[u8]) -> Vec<Vec<u8>> {
         let folder: &[u8] = if folder.is_empty() { b"." } else { folder };
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let Ok(mut dir) = open_beneath(&self.root, folder, flags).and_then(Dir::from_fd) else {
+        let Ok(mut dir) =
+            open_beneath(&self.root, folder, flags, ResolveFlag::empty()).and_then(Dir::from_fd)
+        else {
             return Vec::new();
         };
         let names = dir.iter().filter_map(Result::ok).map(|entry| entry.file_name().to_bytes().to_vec());
@@ -170,17 +183,22 @@ fn open_folder(folder: &Path) -> nix::Result<OwnedFd> {
 }
 
 /// Opens below `root`; symbolic links that stay below it are followed, others are refused by the kernel.
-fn open_beneath(root: &OwnedFd, path: &[u8], flags: OFlag) -> nix::Result<OwnedFd> {
+fn open_beneath(root: &OwnedFd, path: &[u8], flags: OFlag, further: ResolveFlag) -> nix::Result<OwnedFd> {
     let how = OpenHow::new()
         .flags(flags)
-        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | further);
     openat2(root, OsStr::from_bytes(path), how)
 }
 
-fn open_regular(root: &OwnedFd, path: &[u8]) -> Result<BootFile, OpenError> {
+/// Fails with EAGAIN where the kernel would have to ask a disk or a server (openat2(2)); nix has no name for it.
+fn cached() -> ResolveFlag {
+    ResolveFlag::from_bits_retain(libc::RESOLVE_CACHED)
+}
+
+fn open_regular(root: &OwnedFd, path: &[u8], further: ResolveFlag) -> Result<BootFile, OpenError> {
     // O_NONBLOCK: a pipe without a writer must not hold the thread.
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
-    let file = match open_beneath(root, path, flags) {
+    let file = match open_beneath(root, path, flags, further) {
         Ok(fd) => File::from(fd),
         Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) => return Err(OpenError::NotFound),
         Err(Errno::EXDEV | Errno::ELOOP) => return Err(OpenError::OutsideTree),

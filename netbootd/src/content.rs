@@ -1,9 +1,11 @@
 //! What a path gives: a stored file, or one that is rendered for the machine that asks.
 
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use imagestore::{BootFile, BootPath, Mapping, OpenError, ReadError};
 use pxe_policy::{BootRequest, MacAddr};
 
@@ -26,7 +28,7 @@ pub struct Content {
 #[derive(Debug)]
 enum Body {
     Stored(BootFile),
-    Generated { bytes: Vec<u8>, etag: String },
+    Generated { bytes: Bytes, etag: String },
 }
 
 /// Why a client may not have it.
@@ -59,12 +61,6 @@ pub enum Extent {
 }
 
 impl Content {
-    /// Whether looking a path up takes no longer than this machine's disk: nothing is asked of another server on the way.
-    pub fn opens_at_once(services: &Services) -> bool {
-        services.snapshot.load().config.relay.is_none()
-            && services.images.as_ref().is_none_or(|images| images.are_local())
-    }
-
     /// Looks a path up. Reads folders and files: not for a thread that must not block.
     pub fn open(services: &Services, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
         let snapshot = services.snapshot.load();
@@ -112,6 +108,19 @@ impl Content {
         }
     }
 
+    /// The same on any thread: only what is opened without waiting for a disk or the network. None for what is not, or not so simply.
+    pub fn open_at_once(services: &Services, raw: &[u8]) -> Option<Content> {
+        let snapshot = services.snapshot.load();
+        let path = BootPath::parse(raw).ok()?;
+        let spelled = path.to_string();
+        let mut generated = snapshot.config.files.iter().filter(|file| !file.fallback);
+        if generated.any(|file| template::path_fits(&file.path, &spelled)) {
+            return None;
+        }
+        let file = snapshot.files.open_at_once(&path)?;
+        Some(Content { body: Body::Stored(file), content_type: type_of(&spelled).to_owned() })
+    }
+
     /// Of bytes made here.
     pub fn generated(bytes: Vec<u8>, content_type: Option<String>) -> Self {
         // FNV-1a: the tag tells one rendering from another, nothing more.
@@ -120,7 +129,7 @@ impl Content {
         });
         let etag = format!("\"g-{:x}-{hash:016x}\"", bytes.len());
         let content_type = content_type.unwrap_or_else(|| TEXT.to_owned());
-        Content { body: Body::Generated { bytes, etag }, content_type }
+        Content { body: Body::Generated { bytes: bytes.into(), etag }, content_type }
     }
 
     /// Its length in bytes.
@@ -167,6 +176,22 @@ impl Content {
         match &self.body {
             Body::Stored(file) => file.map(),
             Body::Generated { .. } => None,
+        }
+    }
+
+    /// The file that holds all of it; None for what was made here, and for what still comes in.
+    pub fn file(&self) -> Option<&File> {
+        match &self.body {
+            Body::Stored(file) => file.file(),
+            Body::Generated { .. } => None,
+        }
+    }
+
+    /// All of it, when it was made here.
+    pub fn generated_bytes(&self) -> Option<&Bytes> {
+        match &self.body {
+            Body::Stored(_) => None,
+            Body::Generated { bytes, .. } => Some(bytes),
         }
     }
 

@@ -80,6 +80,11 @@ impl Files {
         }
     }
 
+    /// Opens a file of a folder that is spelled as there, if that needs no waiting for the disk.
+    pub fn open_at_once(&self, path: &BootPath) -> Option<BootFile> {
+        self.tree.open_at_once(path)
+    }
+
     /// A client boots anew: it gets what is current.
     pub fn begins_anew(&self, client: Ipv4Addr) {
         if let Some(images) = &self.images {
@@ -133,11 +138,6 @@ impl Images {
         };
         images.read()?;
         Ok(images)
-    }
-
-    /// Whether all of them are on this machine.
-    pub fn are_local(&self) -> bool {
-        self.cache.is_none()
     }
 
     /// Reads the catalogue again if it has changed. Gives whether it has.

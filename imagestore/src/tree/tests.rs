@@ -150,3 +150,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn at_once_only_what_is_spelled_as_there_is_opened() {
+    let f = fixture(&[("boot/x64/grub.efi", "root"), ("winpe/boot.wim", "below the mount")]);
+    let image = f.dir.path().join("image");
+    fs::create_dir(&image).unwrap();
+    symlink("../secret", f.dir.path().join("root/out")).unwrap();
+    let mounts = [("", f.dir.path().join("root")), ("winpe", image)];
+    let mounts = mounts.map(|(at, folder)| Mount { at: at.into(), folder });
+    let tree = BootTree::new(&mounts).unwrap();
+    let at_once = |raw: &str| {
+        // The kernel knows the folders from here on.
+        let _ = tree.open_raw(raw.as_bytes());
+        tree.open_at_once(&BootPath::parse(raw.as_bytes()).unwrap()).map(|file| text(&file))
+    };
+    // A file system that always asks its disk is let off.
+    assert!(matches!(at_once("boot\\x64/grub.efi").as_deref(), None | Some("root")));
+    for not in ["boot/x64/GRUB.efi", "boot/x64", "out", "none", "winpe", "winpe/boot.wim", "WinPE/boot.wim"] {
+        assert_eq!(at_once(not), None, "{not}");
+    }
+}

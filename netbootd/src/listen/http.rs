@@ -3,30 +3,33 @@
 //! Cancelled by the services' shutdown token; connections under way are closed.
 
 mod body;
+mod connection;
+mod exchange;
 mod range;
+mod record;
+mod sendfile;
+mod stream;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::content::{Caller, Content, Extent, Refused};
 use crate::event::{Event, FileRefused, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted};
 use crate::services::Services;
-use body::{FileBody, Record};
+use body::Reply;
+use exchange::{Answering, Exchange};
 use range::{Wanted, wanted};
+use record::Record;
 
 /// Listens for connections.
 #[derive(Debug)]
@@ -67,43 +70,40 @@ impl HttpListener {
             };
             let services = Arc::clone(&self.services);
             tokio::spawn(async move {
-                serve_connection(services, stream, peer).await;
+                connection::serve(services, stream, peer).await;
                 drop(place);
             });
         }
     }
 }
 
-async fn serve_connection(services: Arc<Services>, stream: TcpStream, peer: SocketAddr) {
-    let Ok(local) = stream.local_addr() else { return };
-    // Heads and small files leave at once.
-    let _ = stream.set_nodelay(true);
-    let asked = Arc::clone(&services);
-    let service = service_fn(move |request| {
-        let services = Arc::clone(&asked);
-        async move { Ok::<_, Infallible>(answer(services, &request, peer, local).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
-        // GRUB 2.06 compares header names by case: without Content-Length it waits half a minute for each file's end.
-        .title_case_headers(true)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        ended = connection => if let Err(error) = ended {
-            debug!(proto = %Proto::Http, %peer, %error, "connection ended");
-        },
-        () = services.shutdown.cancelled() => {}
+/// Who is at the other end of a connection.
+struct Client {
+    services: Arc<Services>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    exchange: Arc<Exchange>,
+    answers: AtomicU64,
+}
+
+impl Client {
+    fn new(services: Arc<Services>, peer: SocketAddr, local: SocketAddr) -> Self {
+        Client { services, peer, local, exchange: Arc::default(), answers: AtomicU64::new(0) }
+    }
+
+    /// Counts a request.
+    fn begins(&self) -> Answering {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.exchange.answers()
+    }
+
+    /// How many requests there were.
+    fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 }
 
-async fn answer(
-    services: Arc<Services>,
-    request: &Request<Incoming>,
-    peer: SocketAddr,
-    local: SocketAddr,
-) -> Response<FileBody> {
+async fn answer(client: &Client, request: &Request<Incoming>) -> Response<Reply> {
     let head_only = match *request.method() {
         Method::GET => false,
         Method::HEAD => true,
@@ -118,30 +118,34 @@ async fn answer(
         Some(raw) => {
             let part = request.headers().contains_key(header::RANGE);
             let extent = if part { Extent::Part } else { Extent::Whole };
-            open(&services, raw, Caller { client: v4(peer), server: v4(local), extent }).await
+            let caller = Caller { client: v4(client.peer), server: v4(client.local), extent };
+            open(&client.services, raw, caller).await
         }
         None => Err(Refused { refusal: Refusal::Malformed, detail: "a % without two hex digits".into() }),
     };
     match found {
-        Ok(content) => respond(services, request.headers(), asked, content, head_only, peer),
-        Err(refused) => refuse(&services, asked, refused, peer),
+        Ok(content) => respond(client, request.headers(), asked, content, head_only),
+        Err(refused) => refuse(&client.services, asked, refused, client.peer),
     }
 }
 
 async fn open(services: &Arc<Services>, raw: Vec<u8>, caller: Caller) -> Result<Content, Refused> {
+    // Handing over to a thread that may block costs more than a small file.
+    if let Some(content) = Content::open_at_once(services, &raw) {
+        return Ok(content);
+    }
     let services = Arc::clone(services);
     let opened = tokio::task::spawn_blocking(move || Content::open(&services, &raw, caller));
     opened.await.unwrap_or_else(|error| Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }))
 }
 
 fn respond(
-    services: Arc<Services>,
+    client: &Client,
     headers: &HeaderMap,
     asked: &str,
     content: Content,
     head_only: bool,
-    peer: SocketAddr,
-) -> Response<FileBody> {
+) -> Response<Reply> {
     let etag = content.etag().to_owned();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // RFC 9110 §13.2.2: first If-Match, then If-None-Match; If-Range only decides over Range.
@@ -149,7 +153,7 @@ fn respond(
         return plain(StatusCode::PRECONDITION_FAILED, "the file is another one by now");
     }
     if text(header::IF_NONE_MATCH).is_some_and(|tags| lists(tags, &etag)) {
-        let mut response = Response::new(FileBody::Empty);
+        let mut response = Response::new(Reply::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         put(response.headers_mut(), header::ETAG, &etag);
         return response;
@@ -169,17 +173,18 @@ fn respond(
     };
     let content_type = content.content_type().to_owned();
     let body = if head_only {
-        FileBody::Empty
+        Reply::empty()
     } else {
-        let record = record(&services, asked, peer, end - first, status);
-        FileBody::file(Arc::new(content), first, end, record)
+        let record = record(&client.services, asked, client.peer, end - first, status);
+        Reply::file(Arc::new(content), first, end, record, &client.exchange)
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let out = response.headers_mut();
+    out.reserve(HEADERS);
     put(out, header::CONTENT_TYPE, &content_type);
-    put(out, header::CONTENT_LENGTH, &(end - first).to_string());
-    put(out, header::ACCEPT_RANGES, "bytes");
+    out.insert(header::CONTENT_LENGTH, HeaderValue::from(end - first));
+    out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     put(out, header::ETAG, &etag);
     if let Some(modified) = modified {
         put(out, header::LAST_MODIFIED, &modified);
@@ -222,7 +227,7 @@ fn record(services: &Arc<Services>, asked: &str, peer: SocketAddr, total: u64, s
     Record::new(Arc::clone(services), finished, total)
 }
 
-fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) -> Response<FileBody> {
+fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) -> Response<Reply> {
     let response = match refused.refusal {
         Refusal::NotFound | Refusal::ImageComing | Refusal::ImageRefused => {
             plain(StatusCode::NOT_FOUND, "no such file")
@@ -245,8 +250,8 @@ fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) 
     response
 }
 
-fn plain(status: StatusCode, words: &'static str) -> Response<FileBody> {
-    let mut response = Response::new(FileBody::Text(Some(Bytes::from_static(words.as_bytes()))));
+fn plain(status: StatusCode, words: &'static str) -> Response<Reply> {
+    let mut response = Response::new(Reply::words(words));
     *response.status_mut() = status;
     response
         .headers_mut()
@@ -298,11 +303,9 @@ fn v4(addr: SocketAddr) -> Ipv4Addr {
     }
 }
 
-/// A connection without a request is closed after this long.
-const IDLE: Duration = Duration::from_secs(60);
-/// Heads of boot clients have a few hundred bytes.
-const MAX_HEAD: usize = 16 << 10;
 const MAX_SHOWN: usize = 128;
+/// Of an answer, with those that hyper adds.
+const HEADERS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]

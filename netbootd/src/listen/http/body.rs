@@ -1,150 +1,184 @@
-//! A file's bytes as a response body, and the record of how far they went.
+//! The body of an answer.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
+use super::exchange::{Answering, Data, Exchange, Part};
+use super::record::Record;
 use crate::content::Content;
-use crate::event::{Event, TransferFinished, TransferOutcome};
-use crate::services::Services;
 
-/// A body that reads its file piece by piece, one piece ahead of the client.
-pub(super) enum FileBody {
-    Empty,
-    Text(Option<Bytes>),
-    File(Box<Piecewise>),
+/// The body of an answer; while it is there, the request is being answered.
+pub(super) struct Reply {
+    source: Source,
+    answering: Option<Answering>,
 }
 
-pub(super) struct Piecewise {
+/// Where a body's bytes come from.
+enum Source {
+    Empty,
+    /// All at hand.
+    Held(Bytes, Option<Record>),
+    /// The kernel sends them.
+    InFile(Stretch, Arc<Exchange>),
+    /// They may have to come from elsewhere first: read piece by piece, one piece ahead of the client.
+    Coming(Stretch, Option<JoinHandle<io::Result<Bytes>>>),
+}
+
+/// What of a file is still to be handed to hyper.
+struct Stretch {
     content: Arc<Content>,
     next: u64,
     end: u64,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
     record: Record,
 }
 
-/// Records the transfer's end when the body goes, however it goes.
-pub(super) struct Record {
-    services: Arc<Services>,
-    finished: TransferFinished,
-    started: Instant,
-    told: Instant,
-    total: u64,
-    failure: Option<String>,
-}
-
-impl FileBody {
-    /// Bytes from `first` up to but without `end`.
-    pub(super) fn file(content: Arc<Content>, first: u64, end: u64, record: Record) -> Self {
-        FileBody::File(Box::new(Piecewise { content, next: first, end, reading: None, record }))
-    }
-}
-
-impl Record {
-    pub(super) fn new(services: Arc<Services>, finished: TransferFinished, total: u64) -> Self {
-        let now = Instant::now();
-        Record { services, finished, started: now, told: now, total, failure: None }
+impl Reply {
+    /// Nothing.
+    pub(super) fn empty() -> Self {
+        Reply::of(Source::Empty)
     }
 
-    fn sent(&mut self, bytes: u64) {
-        self.finished.bytes += bytes;
-        if self.told.elapsed() >= PROGRESS_EVERY {
-            self.told = Instant::now();
-            let progress = Event::TransferProgress { id: self.finished.id, bytes: self.finished.bytes };
-            self.services.recorder.record(progress);
+    /// A few words.
+    pub(super) fn words(words: &'static str) -> Self {
+        Reply::of(Source::Held(Bytes::from_static(words.as_bytes()), None))
+    }
+
+    /// Bytes of a file from `first` up to but without `end`.
+    pub(super) fn file(
+        content: Arc<Content>,
+        first: u64,
+        end: u64,
+        record: Record,
+        exchange: &Arc<Exchange>,
+    ) -> Self {
+        if let Some(bytes) = held(&content, first, end) {
+            return Reply::of(Source::Held(bytes, Some(record)));
         }
-    }
-}
-
-impl Drop for Record {
-    fn drop(&mut self) {
-        self.finished.elapsed = self.started.elapsed();
-        self.finished.detail = self.failure.take();
-        self.finished.outcome = if self.finished.detail.is_some() {
-            TransferOutcome::ReadFailed
-        } else if self.finished.bytes == self.total {
-            TransferOutcome::Completed
-        } else if self.services.shutdown.is_cancelled() {
-            TransferOutcome::Stopped
+        let here = content.file().is_some();
+        let stretch = Stretch { content, next: first, end, record };
+        Reply::of(if here {
+            Source::InFile(stretch, Arc::clone(exchange))
         } else {
-            TransferOutcome::ClientGone
-        };
-        self.services.recorder.record(Event::TransferFinished(self.finished.clone()));
+            Source::Coming(stretch, None)
+        })
+    }
+
+    /// Until it goes, the request is being answered.
+    pub(super) fn answering(mut self, answering: Answering) -> Self {
+        self.answering = Some(answering);
+        self
+    }
+
+    fn of(source: Source) -> Self {
+        Reply { source, answering: None }
     }
 }
 
-impl Body for FileBody {
-    type Data = Bytes;
+/// What was made here, and small files: one system call sends them with the head. A file that cannot be read fails where its bytes are sent.
+fn held(content: &Content, first: u64, end: u64) -> Option<Bytes> {
+    let range = usize::try_from(first).ok()?..usize::try_from(end).ok()?;
+    if let Some(bytes) = content.generated_bytes() {
+        return (range.end <= bytes.len()).then(|| bytes.slice(range));
+    }
+    if range.len() > SMALL || content.file().is_none() {
+        return None;
+    }
+    let mut bytes = vec![0; range.len()];
+    content.read_exact_at(first, &mut bytes).ok()?;
+    Some(bytes.into())
+}
+
+impl Body for Reply {
+    type Data = Data;
     type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match self.get_mut() {
-            FileBody::Empty => Poll::Ready(None),
-            FileBody::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            FileBody::File(file) => file.poll(cx),
-        }
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Data>>>> {
+        let data = match &mut self.get_mut().source {
+            Source::Empty => None,
+            Source::Held(bytes, _) if bytes.is_empty() => None,
+            Source::Held(bytes, record) => Some(Ok(Data::Held(std::mem::take(bytes), record.take()))),
+            Source::InFile(stretch, exchange) => stretch.take().map(|part| Ok(exchange.queue(part))),
+            Source::Coming(stretch, reading) => ready!(stretch.poll_read(reading, cx)),
+        };
+        Poll::Ready(data.map(|data| data.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            FileBody::Empty => true,
-            FileBody::Text(text) => text.is_none(),
-            FileBody::File(file) => file.next >= file.end,
-        }
+        self.left() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            FileBody::Empty => 0,
-            FileBody::Text(text) => text.as_ref().map_or(0, |text| text.len() as u64),
-            FileBody::File(file) => file.end - file.next,
-        })
+        SizeHint::with_exact(self.left())
     }
 }
 
-impl Piecewise {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+impl Reply {
+    fn left(&self) -> u64 {
+        match &self.source {
+            Source::Empty => 0,
+            Source::Held(bytes, _) => bytes.len() as u64,
+            Source::InFile(stretch, _) | Source::Coming(stretch, _) => stretch.end - stretch.next,
+        }
+    }
+}
+
+impl Stretch {
+    fn take(&mut self) -> Option<Part> {
+        let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX).min(FRAME);
+        let at = self.next;
+        self.next += left as u64;
+        let part = || Part { content: Arc::clone(&self.content), at, left, record: self.record.clone() };
+        (left > 0).then(part)
+    }
+
+    fn poll_read(
+        &mut self,
+        reading: &mut Option<JoinHandle<io::Result<Bytes>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Data>>> {
         if self.next >= self.end {
             return Poll::Ready(None);
         }
-        let (content, next, end) = (&self.content, self.next, self.end);
-        let reading = self.reading.get_or_insert_with(|| read(Arc::clone(content), next, end));
-        let piece = ready!(Pin::new(reading).poll(cx)).unwrap_or_else(|error| Err(io::Error::other(error)));
-        self.reading = None;
+        let begun = reading.get_or_insert_with(|| self.read());
+        let piece = ready!(Pin::new(begun).poll(cx)).unwrap_or_else(|error| Err(io::Error::other(error)));
+        *reading = None;
         match piece {
             Ok(piece) => {
                 self.next += piece.len() as u64;
-                self.record.sent(piece.len() as u64);
                 if self.next < self.end {
-                    self.reading = Some(read(Arc::clone(&self.content), self.next, self.end));
+                    *reading = Some(self.read());
                 }
-                Poll::Ready(Some(Ok(Frame::data(piece))))
+                Poll::Ready(Some(Ok(Data::Held(piece, Some(self.record.clone())))))
             }
             Err(error) => {
                 // The length is promised already; only closing the connection tells the client.
-                self.record.failure = Some(error.to_string());
+                self.record.failed(error.to_string());
                 self.next = self.end;
                 Poll::Ready(Some(Err(error)))
             }
         }
     }
+
+    fn read(&self) -> JoinHandle<io::Result<Bytes>> {
+        let (content, next, end) = (Arc::clone(&self.content), self.next, self.end);
+        tokio::task::spawn_blocking(move || {
+            let length = usize::try_from(end - next).unwrap_or(usize::MAX).min(PIECE);
+            let mut piece = vec![0; length];
+            content.read_exact_at(next, &mut piece).map_err(io::Error::other)?;
+            Ok(Bytes::from(piece))
+        })
+    }
 }
 
-fn read(content: Arc<Content>, next: u64, end: u64) -> JoinHandle<io::Result<Bytes>> {
-    tokio::task::spawn_blocking(move || {
-        let length = usize::try_from(end - next).unwrap_or(usize::MAX).min(PIECE);
-        let mut piece = vec![0; length];
-        content.read_exact_at(next, &mut piece).map_err(io::Error::other)?;
-        Ok(Bytes::from(piece))
-    })
-}
-
+/// A file of so many bytes costs less to read than to have it sent.
+const SMALL: usize = 16 << 10;
+/// Handed to hyper at a time: any length will do that a 32-bit number holds.
+const FRAME: usize = 1 << 30;
 /// Large enough that the thread's hand-over costs little, small enough for thousands of clients at once.
 const PIECE: usize = 256 << 10;
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);

@@ -195,8 +195,10 @@ impl Transfer {
         let caller = Caller { client: *self.line.peer().ip(), server: self.server, extent: Extent::Whole };
         // Boot programs come by TFTP, and no system that runs asks for one.
         services.snapshot.load().files.begins_anew(caller.client);
-        if mode == Mode::Octet && Content::opens_at_once(&services) {
-            return Content::open(&services, &filename, caller);
+        if mode == Mode::Octet
+            && let Some(content) = Content::open_at_once(&services, &filename)
+        {
+            return Ok(content);
         }
         let opened = tokio::task::spawn_blocking(move || {
             let content = Content::open(&services, &filename, caller)?;

@@ -1,0 +1,77 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::config::Config;
+use crate::event::{Proto, TransferFinished, TransferOutcome};
+use crate::services::{Services, Snapshot};
+
+fn part(left: usize) -> (Part, Arc<Services>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, _) = Config::parse("", Path::new("test.toml"), Some(folder.path())).unwrap();
+    let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
+    let finished = TransferFinished {
+        id: services.recorder.transfer_id(),
+        proto: Proto::Http,
+        peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+        mac: None,
+        path: "file".into(),
+        partial: false,
+        outcome: TransferOutcome::Completed,
+        bytes: 0,
+        blocks: 0,
+        resends: 0,
+        elapsed: Duration::ZERO,
+        detail: None,
+    };
+    let record = Record::new(Arc::clone(&services), finished, left as u64);
+    let content = Arc::new(Content::generated(vec![1; left], None));
+    (Part { content, at: 0, left, record }, services)
+}
+
+#[test]
+fn what_was_sent_is_taken_off_and_recorded() {
+    let exchange = Arc::new(Exchange::default());
+    let (part, services) = part(3 << 20);
+    let mut data = exchange.queue(part);
+    let mut slices = [IoSlice::new(&[]); 4];
+    assert_eq!(data.chunks_vectored(&mut slices), 1);
+    assert!(stands_in(&slices[0]) && slices[0].len() == 1 << 20);
+    for count in [1 << 20, 5, (2 << 20) - 5] {
+        exchange.sent(count);
+        data.advance(count);
+        exchange.check().unwrap();
+    }
+    assert_eq!(data.remaining(), 0);
+    assert!(exchange.next().is_none());
+    assert_eq!(services.recorder.counters().get(&("http", "completed")), Some(&1));
+}
+
+#[test]
+fn bytes_that_only_stand_for_others_break_the_connection_when_they_are_taken() {
+    let exchange = Arc::new(Exchange::default());
+    let mut data = exchange.queue(part(100).0);
+    exchange.sent(10);
+    data.advance(10);
+    exchange.check().unwrap();
+    let copied = data.copy_to_bytes(20);
+    assert_eq!(copied.len(), 20);
+    assert!(exchange.check().is_err());
+}
+
+#[test]
+fn a_connection_is_silent_once_the_answer_has_left_and_the_reader_waits() {
+    let exchange = Arc::new(Exchange::default());
+    exchange.starved(true);
+    assert!(exchange.is_silent());
+    let answering = exchange.answers();
+    exchange.flushed();
+    assert!(!exchange.is_silent(), "a body that waits for its file has not ended");
+    drop(answering);
+    assert!(!exchange.is_silent(), "the answer is still in hyper's buffers");
+    exchange.flushed();
+    assert!(exchange.is_silent());
+    exchange.starved(false);
+    assert!(!exchange.is_silent(), "more has come");
+}

@@ -1,0 +1,71 @@
+//! The record of one transfer: what of it has left, and how it ended.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::event::{Event, TransferFinished, TransferOutcome};
+use crate::services::Services;
+
+/// A transfer's record, shared by all who send a part of it. It ends when the last of them lets go, however that comes.
+#[derive(Clone)]
+pub(super) struct Record(Arc<Mutex<Transfer>>);
+
+struct Transfer {
+    services: Arc<Services>,
+    finished: TransferFinished,
+    started: Instant,
+    told: Instant,
+    total: u64,
+    failure: Option<String>,
+}
+
+impl Record {
+    /// Of a transfer of `total` bytes that begins now; `finished` says whose it is.
+    pub(super) fn new(services: Arc<Services>, finished: TransferFinished, total: u64) -> Self {
+        let now = Instant::now();
+        let transfer = Transfer { services, finished, started: now, told: now, total, failure: None };
+        Record(Arc::new(Mutex::new(transfer)))
+    }
+
+    /// So many bytes more have left.
+    pub(super) fn sent(&self, bytes: u64) {
+        let mut transfer = self.lock();
+        transfer.finished.bytes += bytes;
+        // Whoever has all of it is told of the end at once.
+        if transfer.finished.bytes < transfer.total && transfer.told.elapsed() >= PROGRESS_EVERY {
+            transfer.told = Instant::now();
+            let (id, bytes) = (transfer.finished.id, transfer.finished.bytes);
+            transfer.services.recorder.record(Event::TransferProgress { id, bytes });
+        }
+    }
+
+    /// The file cannot be read.
+    pub(super) fn failed(&self, why: String) {
+        self.lock().failure = Some(why);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Transfer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.finished.elapsed = self.started.elapsed();
+        self.finished.detail = self.failure.take();
+        self.finished.outcome = if self.finished.detail.is_some() {
+            TransferOutcome::ReadFailed
+        } else if self.finished.bytes == self.total {
+            TransferOutcome::Completed
+        } else if self.services.shutdown.is_cancelled() {
+            TransferOutcome::Stopped
+        } else {
+            TransferOutcome::ClientGone
+        };
+        let path = std::mem::take(&mut self.finished.path);
+        let finished = TransferFinished { path, ..self.finished.clone() };
+        self.services.recorder.record(Event::TransferFinished(finished));
+    }
+}
+
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
