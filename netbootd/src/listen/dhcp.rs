@@ -17,7 +17,7 @@ use crate::dhcp::{Answer, Arrival, Destination, Packet, Reply, proxy};
 use crate::event::{Answered, Event, Proto};
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
-use crate::services::Services;
+use crate::services::{Services, begin};
 
 /// Listens on one interface's port 67.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl DhcpListener {
                 let answer = self.as_proxy(&packet, &arrival, &[]);
                 return self.perform(answer).await;
             }
-            return self.dispatch_to_directories(packet, to, from);
+            return self.dispatch_to_directories(packet, to, from).await;
         };
         // A lease waits for the disk and maybe for a conflict probe; other machines do not wait for it.
         let Some(permit) = address_server.admit() else {
@@ -82,18 +82,19 @@ impl DhcpListener {
             return;
         };
         let listener = Arc::clone(self);
-        tokio::spawn(async move {
+        let work = async move {
             let arrival = listener.port.arrival(to, from);
             let answer = address_server.answer(&listener.services, &packet, &arrival).await;
             listener.perform(answer).await;
             drop(permit);
-        });
+        };
+        begin(work).await;
     }
 
     /// Directories and the ledger take their time; other machines do not wait for them.
-    fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+    async fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
         let listener = Arc::clone(self);
-        self.services.beside(&self.port.iface.name, async move {
+        let work = async move {
             let arrival = listener.port.arrival(to, from);
             let answers = match boot_request(&packet, &arrival) {
                 Ok(request) if packet.message_type() == MessageType::Discover => {
@@ -103,7 +104,8 @@ impl DhcpListener {
             };
             let answer = listener.as_proxy(&packet, &arrival, &answers);
             listener.perform(answer).await;
-        });
+        };
+        self.services.beside(&self.port.iface.name, work).await;
     }
 
     /// A Mac's choice waits for the disk; other machines do not wait for it.

@@ -46,7 +46,7 @@ impl PxeListener {
                     let answer = listener.answer(&packet, &arrival).await;
                     listener.perform(answer).await;
                 }
-                Ok(packet) => listener.answer_beside(packet, to, from),
+                Ok(packet) => listener.answer_beside(packet, to, from).await,
             }
         }
     }
@@ -57,13 +57,14 @@ impl PxeListener {
     }
 
     /// Directories, the ledger and another responder take their time; other machines do not wait for them.
-    fn answer_beside(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+    async fn answer_beside(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
         let listener = Arc::clone(self);
-        self.services.beside(&self.port.iface.name, async move {
+        let work = async move {
             let arrival = listener.port.arrival(to, from);
             let answer = listener.answer(&packet, &arrival).await;
             listener.perform(answer).await;
-        });
+        };
+        self.services.beside(&self.port.iface.name, work).await;
     }
 
     async fn perform(&self, answer: Answer) {
