@@ -31,11 +31,13 @@ lint: tools
 
 # Side by side with peers, as ratios; nothing is asserted.
 bench: packages peers
+	@tools/install-packages kea-admin kea-dhcp4-server
 	cargo build --release -p bench -p netbootd
 	target/release/bench-store
 	target/release/bench-policy
 	target/release/bench-operators
 	target/release/bench-tftp
+	target/release/bench-dhcp
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools

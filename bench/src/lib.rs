@@ -1,5 +1,6 @@
 //! Side by side with peers, in one run: medians of interleaved rounds, told as ratios.
 
+pub mod dora;
 pub mod load;
 
 use std::process::Command;
