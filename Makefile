@@ -31,13 +31,16 @@ lint: tools
 
 # Side by side with peers, as ratios; nothing is asserted.
 bench: packages peers
-	@tools/install-packages nginx-light
+	@tools/install-packages iptables nginx-light kea-admin kea-dhcp4-server
 	cargo build --release -p bench -p netbootd
 	target/release/bench-store
 	target/release/bench-policy
 	target/release/bench-operators
 	target/release/bench-tftp
 	target/release/bench-http
+	target/release/bench-dhcp
+	target/release/bench-storm
+	cargo bench -p bench -- --quick
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod awake;
+pub mod dora;
 pub mod fleet;
 pub mod http_client;
 pub mod load;

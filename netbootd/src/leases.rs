@@ -1,5 +1,6 @@
-//! The addresses that the full DHCP service gives: who has which, until when, and the file that remembers it.
+//! The addresses that the full DHCP service gives: who has which, until when, and the files that remember it.
 
+mod journal;
 pub mod pool;
 pub mod store;
 

@@ -6,6 +6,7 @@
 pub mod address_server;
 pub mod api;
 pub mod approvals;
+pub mod batch;
 pub mod certificates;
 pub mod cli;
 pub mod config;

@@ -5,6 +5,7 @@ pub mod dhcp;
 mod events;
 pub mod http;
 pub mod others;
+mod port;
 pub mod pxe;
 pub mod status;
 pub mod tftp;

@@ -1,7 +1,9 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
+use std::future::poll_fn;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -148,15 +150,16 @@ impl Services {
         self.machines.mac_of(client).is_some_and(|mac| netboot.is_bound(mac))
     }
 
-    /// Lets work that waits for a directory or the disk run beside other machines' packets, unless too much of it does already.
-    pub fn beside(&self, iface: &str, work: impl Future<Output = ()> + Send + 'static) {
+    /// Work that may wait for a directory or the disk, unless too much of it does already. Other machines' packets do not wait for it.
+    pub async fn beside(&self, iface: &str, work: impl Future<Output = ()> + Send + 'static) {
         let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() else {
             return debug!(iface, "too many requests at once");
         };
-        tokio::spawn(async move {
+        let work = async move {
             work.await;
             drop(permit);
-        });
+        };
+        begin(work).await;
     }
 
     /// What the directories say of the machine behind a request; nothing when there are none, or when the machine is never served.
@@ -219,6 +222,15 @@ impl Services {
             answer.event.reason = reason;
         }
         answer
+    }
+}
+
+/// Does at once what can be done at once; only what then has to wait becomes a task of its own.
+pub async fn begin(work: impl Future<Output = ()> + Send + 'static) {
+    let mut work = Box::pin(work);
+    let ended = poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await;
+    if !ended {
+        tokio::spawn(work);
     }
 }
 

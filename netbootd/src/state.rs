@@ -1,29 +1,22 @@
 //! The file that remembers what must survive a restart: leases, and what Macs chose.
 //!
-//! One thread writes; whatever waits for the disk at a time shares one commit, so a building that switches on does not wait for a
-//! thousand disk flushes. Dropping the last handle ends the thread and closes the file.
+//! One thread writes; whatever waits for the disk at a time shares one commit. Dropping the last handle ends the thread and closes the file.
 
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+
+use crate::batch::Batcher;
 
 /// The file, with its thread.
 pub struct State {
     database: Arc<Database>,
-    queue: Mutex<Option<mpsc::Sender<Waiting>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// A change that waits for the disk.
-struct Waiting {
-    write: Write,
-    done: oneshot::Sender<bool>,
+    folder: PathBuf,
+    writer: Batcher<Write>,
 }
 
 type Write = Box<dyn FnOnce(&WriteTransaction) -> Result<(), redb::Error> + Send>;
@@ -69,13 +62,24 @@ impl State {
             error => StateError::Database { path: path.clone(), source: Box::new(error.into()) },
         })?;
         let database = Arc::new(database);
-        let (queue, inbox) = mpsc::channel(QUEUE);
         let writers = Arc::clone(&database);
-        let writer = thread::Builder::new()
-            .name("state".into())
-            .spawn(move || write_until_closed(&writers, inbox))
-            .map_err(|source| StateError::Open { path, source })?;
-        Ok(State { database, queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(writer)) })
+        let writer = Batcher::start("state", move |writes: Vec<Write>| {
+            let changes = writes.len();
+            match commit(&writers, writes) {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::error!(%error, changes, "not saved");
+                    false
+                }
+            }
+        });
+        let writer = writer.map_err(|source| StateError::Open { path, source })?;
+        Ok(State { database, folder: folder.to_owned(), writer })
+    }
+
+    /// The folder that it is in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Makes a change; true once it is on the disk. Changes are made in the order of the calls.
@@ -83,11 +87,17 @@ impl State {
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error> + Send + 'static,
     ) -> bool {
-        let (done, written) = oneshot::channel();
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(queue) = queue else { return false };
-        let waiting = Waiting { write: Box::new(write), done };
-        queue.send(waiting).await.is_ok() && written.await.unwrap_or(false)
+        self.writer.save(Box::new(write)).await
+    }
+
+    /// Makes a change on this thread, once others have made theirs. When it returns, it is on the disk.
+    pub fn write_now(
+        &self,
+        write: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        write(&transaction)?;
+        Ok(transaction.commit()?)
     }
 
     /// Reads what is on the disk.
@@ -100,45 +110,13 @@ impl State {
         &self,
         table: TableDefinition<'static, K, V>,
     ) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
-        transaction.open_table(table)?;
-        Ok(transaction.commit()?)
-    }
-}
-
-impl Drop for State {
-    fn drop(&mut self) {
-        drop(self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(writer) = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = writer.join(); // a panic there has been told already
-        }
+        self.write_now(|transaction| Ok(transaction.open_table(table).map(drop)?))
     }
 }
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(FILE_NAME)
-    }
-}
-
-fn write_until_closed(database: &Database, mut inbox: mpsc::Receiver<Waiting>) {
-    while let Some(first) = inbox.blocking_recv() {
-        let mut batch = vec![first];
-        while batch.len() < QUEUE
-            && let Ok(next) = inbox.try_recv()
-        {
-            batch.push(next);
-        }
-        let (writes, waiting): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|waiting| (waiting.write, waiting.done)).unzip();
-        let written = commit(database, writes);
-        if let Err(error) = &written {
-            tracing::error!(%error, changes = waiting.len(), "not saved");
-        }
-        for done in waiting {
-            // Whoever no longer waits has been told nothing, and that is as safe.
-            let _ = done.send(written.is_ok());
-        }
     }
 }
 
@@ -151,8 +129,6 @@ fn commit(database: &Database, writes: Vec<Write>) -> Result<(), redb::Error> {
 }
 
 const FILE_NAME: &str = "state.redb";
-/// Changes that wait for the disk; more wait in their tasks.
-const QUEUE: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,54 +1,120 @@
-//! The leases that survive a restart.
+//! The leases that survive a restart: a table in the state file, and a journal of what it does not hold yet.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pxe_policy::MacAddr;
 use redb::{ReadableTable, TableDefinition};
 
 use super::Lease;
+use super::journal::{Change, Journal};
+use crate::batch::Batcher;
 use crate::state::State;
 
 /// Hardware address to (address, end in seconds since the epoch).
 const LEASES: TableDefinition<'_, [u8; 6], (u32, u64)> = TableDefinition::new("leases");
+/// The filling of the journal that belongs to the table.
+const FILLING: TableDefinition<'_, (), u64> = TableDefinition::new("leases-journal");
 
 /// The leases on the disk.
 #[derive(Debug, Clone)]
 pub struct LeaseStore {
-    state: Arc<State>,
+    writer: Arc<Batcher<Change>>,
 }
+
+/// Owned by the writing thread.
+struct Writer {
+    state: Arc<State>,
+    journal: Journal,
+    filling: u64,
+    /// What the journal holds and the table does not.
+    ahead: Ahead,
+}
+
+/// Machines' last changes.
+type Ahead = BTreeMap<[u8; 6], Change>;
 
 impl LeaseStore {
     /// Gives the leases that are remembered.
     pub fn open(state: Arc<State>) -> Result<(Self, Vec<Lease>), redb::Error> {
         state.make_table(LEASES)?;
+        state.make_table(FILLING)?;
+        let mut filling = state.read()?.open_table(FILLING)?.get(())?.map(|filling| filling.value());
+        if filling.is_none() {
+            // No number that a journal beside a former state file may have.
+            let first = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
+            fill_up(&state, &Ahead::new(), first)?;
+            filling = Some(first);
+        }
+        let filling = filling.unwrap_or_default();
+        let (journal, changes) = Journal::open(state.folder(), filling)?;
+        let ahead = changes.into_iter().map(|change| (change.mac().octets(), change)).collect();
+        let mut writer = Writer { state, journal, filling, ahead };
+        writer.catch_up()?;
         let mut leases = Vec::new();
-        for entry in state.read()?.open_table(LEASES)?.iter()? {
+        for entry in writer.state.read()?.open_table(LEASES)?.iter()? {
             let (mac, value) = entry?;
             let (address, until) = value.value();
             leases.push(Lease { mac: MacAddr(mac.value()), address: Ipv4Addr::from(address), until });
         }
-        Ok((LeaseStore { state }, leases))
+        let save = move |changes: Vec<Change>| match writer.save(&changes) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, leases = changes.len(), "not saved");
+                false
+            }
+        };
+        Ok((LeaseStore { writer: Arc::new(Batcher::start("leases", save)?) }, leases))
     }
 
     /// Remembers a lease; true once it is on the disk.
     pub async fn put(&self, lease: Lease) -> bool {
-        let written = self.state.write(move |transaction| {
-            let mut table = transaction.open_table(LEASES)?;
-            table.insert(lease.mac.octets(), (u32::from(lease.address), lease.until))?;
-            Ok(())
-        });
-        written.await
+        self.writer.save(Change::Given(lease)).await
     }
 
     /// Forgets a machine's lease; true once the disk has forgotten it.
     pub async fn remove(&self, mac: MacAddr) -> bool {
-        let written = self.state.write(move |transaction| {
-            transaction.open_table(LEASES)?.remove(mac.octets())?;
-            Ok(())
-        });
-        written.await
+        self.writer.save(Change::Gone(mac)).await
     }
+}
+
+impl Writer {
+    fn save(&mut self, changes: &[Change]) -> Result<(), redb::Error> {
+        if self.journal.room() < changes.len() {
+            self.catch_up()?;
+        }
+        self.journal.append(changes)?;
+        self.ahead.extend(changes.iter().map(|change| (change.mac().octets(), *change)));
+        Ok(())
+    }
+
+    /// Brings the table up to date, and begins the journal anew: both in one transaction, since the table says which filling counts.
+    fn catch_up(&mut self) -> Result<(), redb::Error> {
+        if self.ahead.is_empty() {
+            return Ok(());
+        }
+        fill_up(&self.state, &self.ahead, self.filling + 1)?;
+        self.filling += 1;
+        self.journal.restart(self.filling);
+        self.ahead.clear();
+        Ok(())
+    }
+}
+
+fn fill_up(state: &State, ahead: &Ahead, filling: u64) -> Result<(), redb::Error> {
+    state.write_now(|transaction| {
+        let mut table = transaction.open_table(LEASES)?;
+        for (mac, change) in ahead {
+            match change {
+                Change::Given(lease) => table.insert(mac, (u32::from(lease.address), lease.until))?,
+                Change::Gone(_) => table.remove(mac)?,
+            };
+        }
+        transaction.open_table(FILLING)?.insert((), filling)?;
+        Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -80,8 +146,42 @@ mod tests {
         }
         assert!(store.remove(lease(7).mac).await);
         drop(store);
-        let (_, leases) = LeaseStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        let (store, leases) = LeaseStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
         let expected: Vec<Lease> = (1..=50).filter(|n| *n != 7).map(lease).collect();
         assert_eq!(leases, expected);
+        drop(store);
+    }
+
+    #[tokio::test]
+    async fn the_table_catches_up_with_a_full_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(State::open(folder.path()).unwrap());
+        let (journal, _) = Journal::open(folder.path(), 1).unwrap();
+        let mut writer = Writer { state, journal, filling: 1, ahead: Ahead::new() };
+        let renewed = |until| Lease { until, ..lease(1) };
+        let mut until = 0;
+        while writer.filling == 1 {
+            until += 1000;
+            let changes: Vec<Change> =
+                (until - 999..=until).map(|until| Change::Given(renewed(until))).collect();
+            writer.save(&changes).unwrap();
+        }
+        assert_eq!(writer.ahead.len(), 1, "the last batch is in the new filling");
+        drop(writer);
+        let (_, leases) = LeaseStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        assert_eq!(leases, [renewed(until)]);
+    }
+
+    #[tokio::test]
+    async fn a_journal_beside_a_new_state_file_is_not_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = LeaseStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        assert!(store.put(lease(1)).await);
+        drop(store);
+        std::fs::remove_file(folder.path().join("state.redb")).unwrap();
+        let state = Arc::new(State::open(folder.path()).unwrap());
+        state.make_table(FILLING).unwrap();
+        fill_up(&state, &Ahead::new(), u64::MAX).unwrap();
+        assert_eq!(LeaseStore::open(state).unwrap().1, []);
     }
 }

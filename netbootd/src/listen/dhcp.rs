@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use pxe_policy::{Class, Decision};
-use tracing::{debug, warn};
+use tracing::debug;
 
+use super::port::{MAX_PACKET, Port};
 use crate::address_server::AddressServer;
 use crate::config::Mode;
 use crate::dhcp::destination::SERVER_PORT;
@@ -16,15 +17,13 @@ use crate::dhcp::{Answer, Arrival, Destination, Packet, Reply, proxy};
 use crate::event::{Answered, Event, Proto};
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
-use crate::net::udp::{Endpoint, Incoming, Source};
-use crate::services::Services;
+use crate::services::{Services, begin};
 
 /// Listens on one interface's port 67.
 #[derive(Debug)]
 pub struct DhcpListener {
     services: Arc<Services>,
-    iface: Iface,
-    endpoint: Arc<Endpoint>,
+    port: Port,
     frames: Option<Arc<FrameSender>>,
     address_server: Option<Arc<AddressServer>>,
 }
@@ -37,33 +36,18 @@ impl DhcpListener {
         frames: Option<Arc<FrameSender>>,
         address_server: Option<Arc<AddressServer>>,
     ) -> io::Result<Self> {
-        let endpoint = bind_on(&iface, SERVER_PORT)?;
-        Ok(DhcpListener { services, iface, endpoint, frames, address_server })
+        let port = Port::bind(iface, SERVER_PORT)?;
+        Ok(DhcpListener { services, port, frames, address_server })
     }
 
     /// Serves until shutdown.
     pub async fn run(self) {
         let listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
-        loop {
-            let heard = tokio::select! {
-                heard = listener.endpoint.recv(&mut buf) => heard,
-                () = listener.services.shutdown.cancelled() => return,
-            };
-            let received = match heard {
-                Ok(Incoming::Datagram(received)) => received,
-                Ok(Incoming::Unreachable(peer)) => {
-                    debug!(iface = listener.iface.name, %peer, "unreachable");
-                    continue;
-                }
-                Err(error) => {
-                    pause_after(&error, &listener.iface).await;
-                    continue;
-                }
-            };
-            let arrival = Arrival::new(&listener.iface, received.to, received.from);
+        while let Some(received) = listener.port.receive(&mut buf, &listener.services.shutdown).await {
             match Packet::parse(&buf[..received.len]) {
                 Err(error) => {
+                    let arrival = listener.port.arrival(received.to, received.from);
                     let answer = Answer::malformed(error, &arrival, listener.proto());
                     listener.services.recorder.record(Event::Decided(answer.event));
                 }
@@ -86,31 +70,32 @@ impl DhcpListener {
         }
         let Some(address_server) = self.address_server.clone() else {
             if self.services.snapshot.load().directories.is_empty() {
-                let arrival = Arrival::new(&self.iface, to, from);
+                let arrival = self.port.arrival(to, from);
                 let answer = self.as_proxy(&packet, &arrival, &[]);
                 return self.perform(answer).await;
             }
-            return self.dispatch_to_directories(packet, to, from);
+            return self.dispatch_to_directories(packet, to, from).await;
         };
         // A lease waits for the disk and maybe for a conflict probe; other machines do not wait for it.
         let Some(permit) = address_server.admit() else {
-            debug!(iface = self.iface.name, "too many requests at once");
+            debug!(iface = self.port.iface.name, "too many requests at once");
             return;
         };
         let listener = Arc::clone(self);
-        tokio::spawn(async move {
-            let arrival = Arrival::new(&listener.iface, to, from);
+        let work = async move {
+            let arrival = listener.port.arrival(to, from);
             let answer = address_server.answer(&listener.services, &packet, &arrival).await;
             listener.perform(answer).await;
             drop(permit);
-        });
+        };
+        begin(work).await;
     }
 
     /// Directories and the ledger take their time; other machines do not wait for them.
-    fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+    async fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
         let listener = Arc::clone(self);
-        self.services.beside(&self.iface.name, async move {
-            let arrival = Arrival::new(&listener.iface, to, from);
+        let work = async move {
+            let arrival = listener.port.arrival(to, from);
             let answers = match boot_request(&packet, &arrival) {
                 Ok(request) if packet.message_type() == MessageType::Discover => {
                     listener.services.consult(&request).await
@@ -119,21 +104,22 @@ impl DhcpListener {
             };
             let answer = listener.as_proxy(&packet, &arrival, &answers);
             listener.perform(answer).await;
-        });
+        };
+        self.services.beside(&self.port.iface.name, work).await;
     }
 
     /// A Mac's choice waits for the disk; other machines do not wait for it.
     fn dispatch_mac(self: &Arc<Self>, packet: &Packet, to: Ipv4Addr, from: SocketAddrV4) {
         let Some(netboot) = self.services.netboot.clone() else { return };
         let Some(permit) = netboot.admit() else {
-            return debug!(iface = self.iface.name, "too many requests of Macs at once");
+            return debug!(iface = self.port.iface.name, "too many requests of Macs at once");
         };
         let addr = packet.header.ciaddr();
         let addr = if addr.is_unspecified() && packet.relay().is_none() { *from.ip() } else { addr };
         self.services.machines.uses(packet.mac(), addr);
         let (listener, packet) = (Arc::clone(self), packet.clone());
         tokio::spawn(async move {
-            let arrival = Arrival::new(&listener.iface, to, from);
+            let arrival = listener.port.arrival(to, from);
             let snapshot = listener.services.snapshot.load_full();
             if snapshot.asks_for_macs()
                 && let Some(refused) = listener.refuses_mac(&packet, &arrival).await
@@ -189,35 +175,8 @@ impl DhcpListener {
     async fn send(&self, reply: &Reply) -> io::Result<()> {
         if let (Destination::Direct { mac, to }, Some(frames)) = (reply.to, &self.frames) {
             let from = SocketAddrV4::new(reply.from, SERVER_PORT);
-            return frames.send(self.iface.index, mac, from, to, &reply.bytes);
+            return frames.send(self.port.iface.index, mac, from, to, &reply.bytes);
         }
-        send_reply(&self.endpoint, &self.iface, reply).await
+        self.port.send(reply).await
     }
 }
-
-/// Binds a port on one interface.
-pub(super) fn bind_on(iface: &Iface, port: u16) -> io::Result<Arc<Endpoint>> {
-    Endpoint::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), Some(&iface.name)).map(Arc::new)
-}
-
-/// Sends a reply by an ordinary socket. Without raw frames, a client that has no address yet is reached by broadcast.
-pub(super) async fn send_reply(endpoint: &Endpoint, iface: &Iface, reply: &Reply) -> io::Result<()> {
-    let (to, ifindex) = match reply.to {
-        // A relay may be behind another interface than the one its packet came in on.
-        Destination::Relay(to) => (to, 0),
-        Destination::Unicast(to) => (to, 0),
-        Destination::Broadcast(to) => (to, iface.index),
-        Destination::Direct { to, .. } => (SocketAddrV4::new(Ipv4Addr::BROADCAST, to.port()), iface.index),
-    };
-    endpoint.send(&reply.bytes, to, Source { addr: reply.from, ifindex }).await
-}
-
-/// An interface that went away comes back; until then its socket fails at once, again and again.
-pub(super) async fn pause_after(error: &io::Error, iface: &Iface) {
-    warn!(iface = iface.name, %error, "receiving failed");
-    tokio::time::sleep(PAUSE).await;
-}
-
-/// Larger DHCP packets than an Ethernet frame holds come from nobody who boots.
-pub(super) const MAX_PACKET: usize = 2048;
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);

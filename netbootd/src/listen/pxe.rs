@@ -5,9 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use pxe_policy::Reason;
-use tracing::debug;
 
-use super::dhcp::{MAX_PACKET, bind_on, pause_after, send_reply};
+use super::port::{MAX_PACKET, Port};
 use crate::dhcp::boot_server::{self, HandedOn, Led};
 use crate::dhcp::destination::BOOT_SERVER_PORT;
 use crate::dhcp::hand_on::{self, Unusable};
@@ -15,57 +14,39 @@ use crate::dhcp::intake::boot_request;
 use crate::dhcp::{Answer, Arrival, Packet};
 use crate::event::{Answered, Event, Proto};
 use crate::net::iface::Iface;
-use crate::net::udp::{Endpoint, Incoming};
 use crate::services::Services;
 
 /// Listens on one interface's port 4011.
 #[derive(Debug)]
 pub struct PxeListener {
     services: Arc<Services>,
-    iface: Iface,
-    endpoint: Arc<Endpoint>,
+    port: Port,
 }
 
 impl PxeListener {
     /// Binds the port on this interface.
     pub fn bind(services: Arc<Services>, iface: Iface) -> io::Result<Self> {
-        let endpoint = bind_on(&iface, BOOT_SERVER_PORT)?;
-        Ok(PxeListener { services, iface, endpoint })
+        Ok(PxeListener { services, port: Port::bind(iface, BOOT_SERVER_PORT)? })
     }
 
     /// Serves until shutdown.
     pub async fn run(self) {
         let listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
-        loop {
-            let heard = tokio::select! {
-                heard = listener.endpoint.recv(&mut buf) => heard,
-                () = listener.services.shutdown.cancelled() => return,
-            };
-            let received = match heard {
-                Ok(Incoming::Datagram(received)) => received,
-                Ok(Incoming::Unreachable(peer)) => {
-                    debug!(iface = listener.iface.name, %peer, "unreachable");
-                    continue;
-                }
-                Err(error) => {
-                    pause_after(&error, &listener.iface).await;
-                    continue;
-                }
-            };
+        while let Some(received) = listener.port.receive(&mut buf, &listener.services.shutdown).await {
             let (to, from) = (received.to, received.from);
             match Packet::parse(&buf[..received.len]) {
                 Err(error) => {
-                    let arrival = Arrival::new(&listener.iface, to, from);
+                    let arrival = listener.port.arrival(to, from);
                     let answer = Answer::malformed(error, &arrival, Proto::Pxe);
                     listener.services.recorder.record(Event::Decided(answer.event));
                 }
                 Ok(packet) if listener.answers_at_once() => {
-                    let arrival = Arrival::new(&listener.iface, to, from);
+                    let arrival = listener.port.arrival(to, from);
                     let answer = listener.answer(&packet, &arrival).await;
                     listener.perform(answer).await;
                 }
-                Ok(packet) => listener.answer_beside(packet, to, from),
+                Ok(packet) => listener.answer_beside(packet, to, from).await,
             }
         }
     }
@@ -76,19 +57,20 @@ impl PxeListener {
     }
 
     /// Directories, the ledger and another responder take their time; other machines do not wait for them.
-    fn answer_beside(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+    async fn answer_beside(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
         let listener = Arc::clone(self);
-        self.services.beside(&self.iface.name, async move {
-            let arrival = Arrival::new(&listener.iface, to, from);
+        let work = async move {
+            let arrival = listener.port.arrival(to, from);
             let answer = listener.answer(&packet, &arrival).await;
             listener.perform(answer).await;
-        });
+        };
+        self.services.beside(&self.port.iface.name, work).await;
     }
 
     async fn perform(&self, answer: Answer) {
         let Answer { reply, mut event, .. } = self.services.commit(answer).await;
         if let Some(reply) = reply
-            && let Err(error) = send_reply(&self.endpoint, &self.iface, &reply).await
+            && let Err(error) = self.port.send(&reply).await
         {
             event.decision = Answered::SendFailed;
             event.detail = Some(error.to_string());

@@ -1,0 +1,76 @@
+//! A UDP port of one interface: what its listener hears, and how that is replied to.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::dhcp::{Arrival, Destination, Reply};
+use crate::net::iface::Iface;
+use crate::net::udp::{Endpoint, Incoming, Received, Source};
+
+/// A bound port of one interface.
+#[derive(Debug)]
+pub(super) struct Port {
+    /// The interface.
+    pub(super) iface: Iface,
+    endpoint: Endpoint,
+}
+
+impl Port {
+    /// Binds a port on one interface.
+    pub(super) fn bind(iface: Iface, port: u16) -> io::Result<Self> {
+        let addr = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+        Ok(Port { endpoint: Endpoint::bind(addr, Some(&iface.name))?, iface })
+    }
+
+    /// Binds a port for broadcasts alone, beside a program of this machine that has it.
+    pub(super) fn bind_broadcast(iface: Iface, port: u16) -> io::Result<Self> {
+        let addr = SocketAddrV4::new(Ipv4Addr::BROADCAST, port);
+        Ok(Port { endpoint: Endpoint::bind_shared(addr, Some(&iface.name))?, iface })
+    }
+
+    /// The next datagram, or None at shutdown. No error ends it: an interface that went away comes back, and until then its socket fails
+    /// at once, again and again.
+    pub(super) async fn receive(&self, buf: &mut [u8], shutdown: &CancellationToken) -> Option<Received> {
+        loop {
+            let heard = tokio::select! {
+                heard = self.endpoint.recv(buf) => heard,
+                () = shutdown.cancelled() => return None,
+            };
+            match heard {
+                Ok(Incoming::Datagram(received)) => return Some(received),
+                Ok(Incoming::Unreachable(peer)) => debug!(iface = self.iface.name, %peer, "unreachable"),
+                Err(error) => {
+                    warn!(iface = self.iface.name, %error, "receiving failed");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// How a datagram came in.
+    pub(super) fn arrival(&self, to: Ipv4Addr, from: SocketAddrV4) -> Arrival<'_> {
+        Arrival::new(&self.iface, to, from)
+    }
+
+    /// Sends a reply by an ordinary socket. Without raw frames, a client that has no address yet is reached by broadcast.
+    pub(super) async fn send(&self, reply: &Reply) -> io::Result<()> {
+        let (to, ifindex) = match reply.to {
+            // A relay may be behind another interface than the one its packet came in on.
+            Destination::Relay(to) => (to, 0),
+            Destination::Unicast(to) => (to, 0),
+            Destination::Broadcast(to) => (to, self.iface.index),
+            Destination::Direct { to, .. } => {
+                (SocketAddrV4::new(Ipv4Addr::BROADCAST, to.port()), self.iface.index)
+            }
+        };
+        self.endpoint.send(&reply.bytes, to, Source { addr: reply.from, ifindex }).await
+    }
+}
+
+/// Larger DHCP packets than an Ethernet frame holds come from nobody who boots.
+pub(super) const MAX_PACKET: usize = 2048;
+const PAUSE: Duration = Duration::from_millis(200);
