@@ -110,13 +110,15 @@ async fn answer_until_silent(
         if !client.exchange.is_silent() {
             return Poll::Pending;
         }
-        while stay {
-            ready!(quiet.as_mut().poll(cx));
-            if client.answers() == answered {
-                break;
+        if stay {
+            loop {
+                ready!(quiet.as_mut().poll(cx));
+                if client.answers() == answered {
+                    break;
+                }
+                answered = client.answers();
+                quiet.as_mut().reset(Instant::now() + SOON);
             }
-            answered = client.answers();
-            quiet.as_mut().reset(Instant::now() + SOON);
         }
         Poll::Ready(None)
     });
