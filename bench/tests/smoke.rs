@@ -18,3 +18,13 @@ fn tftp_beside_its_peers() {
 fn a_small_storm_loses_no_machine() {
     smoke(env!("CARGO_BIN_EXE_bench-storm"));
 }
+
+#[test]
+fn http_beside_its_peer() {
+    smoke(env!("CARGO_BIN_EXE_bench-http"));
+}
+
+#[test]
+fn dhcp_beside_its_peers() {
+    smoke(env!("CARGO_BIN_EXE_bench-dhcp"));
+}
