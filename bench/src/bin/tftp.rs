@@ -32,7 +32,7 @@ fn main() {
     let chosen =
         |case: &Case| named.is_empty() || named.iter().any(|name| case.row.name.contains(name.as_str()));
     let mut whole = true;
-    for case in cases().into_iter().filter(chosen) {
+    for case in cases(smoke).into_iter().filter(chosen) {
         let content = &contents[case.load.file.as_ref()];
         let mut told: Vec<Rounds> = servers.iter().map(|server| Rounds::of(server.kind.name())).collect();
         for _ in 0..rounds {
@@ -78,7 +78,7 @@ impl Measure {
     }
 }
 
-fn cases() -> Vec<Case> {
+fn cases(smoke: bool) -> Vec<Case> {
     let load = |clients, block_size, window| Load {
         clients,
         each: 1,
@@ -94,8 +94,13 @@ fn cases() -> Vec<Case> {
         load,
         measure: Measure::Rate,
     };
-    let lossy =
-        |window, loss| Load { clients: 8, file: SMALL.into(), each: 8, loss, ..load(8, 1428, window) };
+    let lossy = |window, loss| Load {
+        clients: 8,
+        file: SMALL.into(),
+        each: if smoke { 1 } else { 8 },
+        loss,
+        ..load(8, 1428, window)
+    };
     vec![
         row("1 client, 1428, window 1, MB/s", load(1, 1428, 1), 1.0),
         row("1 client, 1468, window 1, MB/s", load(1, 1468, 1), 1.0),
