@@ -285,4 +285,20 @@ mod tests {
         let verdict = decided("banned-macs = [\"52-54-00-12-34-56\"]");
         assert_eq!((verdict.reason, verdict.rule), (Reason::MacIgnored, None));
     }
+
+    #[tokio::test]
+    async fn what_has_to_wait_goes_on_beside_and_the_rest_is_done_at_once() {
+        let (go, wait) = tokio::sync::oneshot::channel::<()>();
+        let (begun, mut is_begun) = tokio::sync::oneshot::channel();
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        let work = async move {
+            begun.send(()).unwrap();
+            wait.await.unwrap();
+            done.send(()).unwrap();
+        };
+        begin(work).await;
+        is_begun.try_recv().unwrap();
+        go.send(()).unwrap();
+        is_done.await.unwrap();
+    }
 }
