@@ -12,10 +12,9 @@ use std::time::{Duration, SystemTime};
 use lru::LruCache;
 use pxe_policy::{MacAddr, SystemUuid};
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::event::{Event, Recorded, TransferId, TransferStarted};
-use crate::history::Line;
 use crate::services::Services;
 
 /// The machines that were heard of lately. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
@@ -58,7 +57,7 @@ pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>
     let mut lines = Vec::new();
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     loop {
-        let mut recorded = tokio::select! {
+        let recorded = tokio::select! {
             recorded = watcher.recv() => recorded,
             _ = flush.tick() => {
                 if !lines.is_empty() {
@@ -67,37 +66,21 @@ pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>
                 continue;
             }
             () = services.shutdown.cancelled() => {
-                while let Ok(recorded) = watcher.try_recv() {
-                    services.follow_one(&recorded, &mut lines);
-                }
                 services.history.write(lines, SystemTime::now()).await;
                 return;
             }
         };
-        loop {
-            match recorded {
-                Ok(recorded) => services.follow_one(&recorded, &mut lines),
-                Err(RecvError::Lagged(lost)) => services.timelines.with(|inner| inner.lost += lost),
-                Err(RecvError::Closed) => return,
+        match recorded {
+            Ok(recorded) => {
+                let Some(mac) = services.timelines.take(&recorded) else { continue };
+                if lines.len() < MAX_BATCH {
+                    lines.extend(services.history.line(mac, &recorded));
+                } else {
+                    services.timelines.with(|inner| inner.lost += 1);
+                }
             }
-            recorded = match watcher.try_recv() {
-                Ok(recorded) => Ok(recorded),
-                Err(TryRecvError::Lagged(lost)) => Err(RecvError::Lagged(lost)),
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-            };
-        }
-        // Whoever answers machines does not wake this task for every single one.
-        tokio::time::sleep(GATHER).await;
-    }
-}
-
-impl Services {
-    fn follow_one(&self, recorded: &Arc<Recorded>, lines: &mut Vec<Line>) {
-        let Some(mac) = self.timelines.take(recorded) else { return };
-        if lines.len() < MAX_BATCH {
-            lines.extend(self.history.line(mac, recorded));
-        } else {
-            self.timelines.with(|inner| inner.lost += 1);
+            Err(RecvError::Lagged(lost)) => services.timelines.with(|inner| inner.lost += lost),
+            Err(RecvError::Closed) => return,
         }
     }
 }
@@ -199,8 +182,6 @@ pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zer
 /// A boot has about twenty; a few boots are worth comparing.
 pub const MAX_STEPS: usize = 48;
 const MAX_TRANSFERS: usize = 20_000;
-/// Events of so long are taken up together; far fewer than the recorder keeps for a watcher.
-const GATHER: Duration = Duration::from_millis(20);
 /// Steps go to the disk this often, at most so many at once.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
 const MAX_BATCH: usize = 2000;
