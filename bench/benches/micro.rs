@@ -1,24 +1,19 @@
 //! What single steps cost that every packet takes: parsing, deciding, writing.
 
-use std::fs;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
+use bench::devices::{mac, services};
 use bsdp::{BootImageId, ImageKind, ListEntry, SubOption, option43};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use netbootd::config::Config;
 use netbootd::dhcp::option::MessageType;
 use netbootd::dhcp::reply::ReplyBuilder;
 use netbootd::dhcp::{Arrival, intake};
 use netbootd::net::iface::Iface;
-use netbootd::services::{Services, Snapshot};
-use netbootd::state::State;
 use netbootd::what_if::request;
 use pxe_policy::option43::PxeOptions;
-use pxe_policy::{ArchType, Class, MacAddr};
+use pxe_policy::{ArchType, Class};
 use tftp::{Input, Limits, Mode, Packet, RequestOptions, Send, Sender, negotiate};
 
 fn dhcp(criterion: &mut Criterion) {
@@ -114,24 +109,6 @@ fn tftp_transfers(criterion: &mut Criterion) {
             });
         });
     }
-}
-
-fn services(root: &Path, devices: u32) -> Services {
-    fs::create_dir_all(root.join("linux/EFI/BOOT")).expect("a folder can be made");
-    fs::write(root.join("linux/EFI/BOOT/BOOTX64.EFI"), "boot").expect("a file can be written");
-    let lines: String = (0..devices).map(|n| format!("pc-{n},{},linux\n", mac(n))).collect();
-    fs::write(root.join("devices.csv"), format!("name,mac,image\n{lines}")).expect("a file can be written");
-    let text = format!("[boot]\nroot = {root:?}\n[devices]\nfile = \"devices.csv\"\n");
-    let (config, _) = Config::parse(&text, &root.join("netbootd.toml"), None)
-        .unwrap_or_else(|findings| panic!("{findings}"));
-    let state = Arc::new(State::open(&root.join("state")).expect("a state file can be made"));
-    let snapshot = Snapshot::new(config, None).unwrap_or_else(|error| panic!("{error}"));
-    Services::open(snapshot, state).expect("a state file can be used")
-}
-
-fn mac(n: u32) -> MacAddr {
-    let [a, b, c, d] = n.to_be_bytes();
-    MacAddr([2, 0, a, b, c, d])
 }
 
 criterion_group!(steps, dhcp, bsdp_lists, policy, tftp_transfers);

@@ -2,8 +2,10 @@
 
 pub mod account;
 pub mod awake;
+pub mod devices;
 pub mod dora;
 pub mod fleet;
+pub mod host;
 pub mod http_client;
 pub mod load;
 pub mod processes;

@@ -25,6 +25,8 @@ pub enum Wanted {
     AtLeast(f64),
     /// Less is better.
     AtMost(f64),
+    /// Less is better, but no ratio is aimed at.
+    Nothing,
 }
 
 /// What one server came to in a row, round by round.
@@ -48,14 +50,18 @@ impl Row {
             return String::new();
         };
         let ratio = own.median() / peer.median().max(f64::MIN_POSITIVE);
-        let (sign, wanted) = match self.wanted {
-            Wanted::AtLeast(wanted) => (">=", wanted),
-            Wanted::AtMost(wanted) => ("<=", wanted),
+        let (wanted, reached) = match self.wanted {
+            Wanted::AtLeast(wanted) => (format!(">= {wanted}"), ratio >= wanted),
+            Wanted::AtMost(wanted) => (format!("<= {wanted}"), ratio <= wanted),
+            Wanted::Nothing => ("—".to_owned(), true),
         };
-        let reached = if sign == ">=" { ratio >= wanted } else { ratio <= wanted };
-        let verdict = if reached && own.lost() == 0 { "pass" } else { "short" };
+        let verdict = match (reached && own.lost() == 0, self.wanted) {
+            (true, Wanted::Nothing) => "",
+            (true, _) => "pass",
+            (false, _) => "short",
+        };
         format!(
-            "| {} | {} | {} {} | {ratio:.2} | {sign} {wanted} | {verdict} |\n",
+            "| {} | {} | {} {} | {ratio:.2} | {wanted} | {verdict} |\n",
             self.name,
             own.told(),
             peer.name,
@@ -66,7 +72,7 @@ impl Row {
     fn goodness(&self, rounds: &Rounds) -> f64 {
         match self.wanted {
             Wanted::AtLeast(_) => rounds.median(),
-            Wanted::AtMost(_) => -rounds.median(),
+            Wanted::AtMost(_) | Wanted::Nothing => -rounds.median(),
         }
     }
 }
@@ -115,6 +121,8 @@ mod tests {
         assert_eq!(more.line(&servers), "| MB/s | 4.00 | fast 5.00 | 0.80 | >= 1 | short |\n");
         let less = Row { name: "s/GB", wanted: Wanted::AtMost(2.5) };
         assert_eq!(less.line(&servers), "| s/GB | 4.00 | slow 2.00 | 2.00 | <= 2.5 | pass |\n");
+        let told = Row { name: "kB", wanted: Wanted::Nothing };
+        assert_eq!(told.line(&servers), "| kB | 4.00 | slow 2.00 | 2.00 | — |  |\n");
     }
 
     #[test]

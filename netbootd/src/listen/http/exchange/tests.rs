@@ -1,31 +1,19 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+
+use hyper::StatusCode;
 
 use super::*;
 use crate::config::Config;
-use crate::event::{Proto, TransferFinished, TransferOutcome};
+use crate::listen::http;
 use crate::services::{Services, Snapshot};
 
 fn part(left: usize) -> (Part, Arc<Services>) {
     let folder = tempfile::tempdir().unwrap();
     let (config, _) = Config::parse("", Path::new("test.toml"), Some(folder.path())).unwrap();
     let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
-    let finished = TransferFinished {
-        id: services.recorder.transfer_id(),
-        proto: Proto::Http,
-        peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
-        mac: None,
-        path: "file".into(),
-        partial: false,
-        outcome: TransferOutcome::Completed,
-        bytes: 0,
-        blocks: 0,
-        resends: 0,
-        elapsed: Duration::ZERO,
-        detail: None,
-    };
-    let record = Record::new(Arc::clone(&services), finished, left as u64);
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let record = http::record(&services, "file", peer, left as u64, StatusCode::OK);
     let content = Arc::new(Content::generated(vec![1; left], None));
     (Part { content, at: 0, left, record }, services)
 }
