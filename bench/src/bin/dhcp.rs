@@ -12,10 +12,12 @@ use std::time::Duration;
 use bench::account::Account;
 use bench::dora::{Building, Exchanges};
 use bench::host;
+use bench::processors;
 use netbootd_tests::{Lab, Process, netbootd};
 
 fn main() {
     let smoke = std::env::args().any(|word| word == "--smoke");
+    let _apart = processors::apart();
     let mut lab = Lab::new();
     lab.add_host("relay");
     lab.plug("relay", "eth0", "br0", &format!("{RELAY}/16"));
@@ -234,7 +236,7 @@ impl Server {
         let (host, address) = host::for_server(lab, kind.name(), &kind.program(), n, 16)?;
         let folder = lab.folder().join(&host);
         fs::create_dir(&folder).expect("the folder can be written");
-        let mut command = lab.command(&host, &kind.program());
+        let mut command = processors::server(lab, &host, &kind.program());
         command.args(kind.words(&folder)).env("KEA_PIDFILE_DIR", &folder).env("KEA_LOCKFILE_DIR", "none");
         let process = Process::start(kind.name(), &mut command);
         let account = Account::open(process.id());

@@ -13,12 +13,14 @@ use bench::account::Account;
 use bench::host;
 use bench::http_client::{Client, Expected};
 use bench::processes;
+use bench::processors;
 use bench::table::{Figure, HEAD, Rounds, Row, Wanted};
 use netbootd_tests::{Lab, Process, netbootd};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
     let smoke = std::env::args().any(|word| word == "--smoke");
+    let _apart = processors::apart();
     let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let chosen = |name: &str| only.is_empty() || only.iter().any(|word| name.contains(word.as_str()));
     // Thousands of connections, on both sides.
@@ -282,6 +284,7 @@ impl Kind {
     /// The words that serve a folder in the foreground.
     fn words(self, folder: &Path, root: &Path) -> Vec<String> {
         let (folder, root) = (folder.display(), root.display());
+        let workers = processors::of_servers();
         let file = format!("{folder}/{}.conf", self.name());
         let text = match self {
             Kind::Netbootd => format!(
@@ -291,7 +294,7 @@ impl Kind {
             ),
             // As Debian has it, but without its log of each request: netbootd writes a line only where it tells something new.
             Kind::Nginx => format!(
-                "daemon off;\nuser root;\nworker_processes 2;\npid {folder}/nginx.pid;\nerror_log stderr;\n\
+                "daemon off;\nuser root;\nworker_processes {workers};\npid {folder}/nginx.pid;\nerror_log stderr;\n\
                  events {{ worker_connections 8192; }}\n\
                  http {{ sendfile on; tcp_nopush on; access_log off; default_type application/octet-stream;\n\
                  keepalive_timeout 65; keepalive_requests 1000000000; server {{ listen 80; root {root}; }} }}\n"
@@ -318,7 +321,7 @@ impl Server {
     fn start(lab: &mut Lab, kind: Kind, n: u8) -> Option<Self> {
         let (host, address) = host::for_server(lab, kind.name(), &kind.program(), n, 24)?;
         let folder = lab.folder();
-        let mut command = lab.command(&host, &kind.program());
+        let mut command = processors::server(lab, &host, &kind.program());
         let process = Process::start(kind.name(), command.args(kind.words(&folder, &folder.join("root"))));
         lab.wait_for_ports("clients", &address.to_string(), &[80]);
         let account = Account::open(process.id());

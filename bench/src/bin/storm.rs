@@ -8,16 +8,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use bench::account::Account;
-use bench::awake::Awake;
 use bench::fleet::{self, Boot, Kind, RELAY, Site};
 use bench::processes;
+use bench::processors;
 use netbootd_tests::{Lab, Process, netbootd};
 
 fn main() {
     let smoke = std::env::args().any(|word| word == "--smoke");
     let asked = std::env::args().find_map(|word| word.strip_prefix("--machines=")?.parse().ok());
     let machines = asked.unwrap_or(if smoke { 100 } else { 10_000 });
-    let _awake = Awake::keep();
+    let _apart = processors::apart();
     print(
         "| storm | done | p50, s | p95, s | max, s | p95/p50 | MB/s | server CPU s/GB | kB a session | |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -51,7 +51,7 @@ fn storm(name: &str, machines: u32, lossy: bool) -> usize {
     }
     let site = fill(lab.folder().as_path());
     let config = configure(lab.folder().as_path());
-    let mut command = lab.command("server", &netbootd::program());
+    let mut command = processors::server(&lab, "server", &netbootd::program());
     let process = Process::start("netbootd", command.args(["serve", "--config", &config]));
     lab.wait_for_ports("server", &SERVER.to_string(), &[80]);
     let account = Account::open(process.id());

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bench::account::Account;
-use bench::awake::Awake;
 use bench::host;
 use bench::load::{Load, Outcome};
+use bench::processors;
 use bench::table::{Figure, HEAD, Rounds, Row, Wanted};
 use netbootd_tests::process::tool;
 use netbootd_tests::{Lab, Process, netbootd};
@@ -19,7 +19,7 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let smoke = words.iter().any(|word| word == "--smoke");
     let named: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
-    let _awake = Awake::keep();
+    let _apart = processors::apart();
     let mut lab = Lab::new();
     lab.add_host("clients");
     lab.plug("clients", "eth0", "br0", "10.77.0.50/24");
@@ -96,8 +96,7 @@ fn cases(smoke: bool) -> Vec<Case> {
     };
     let lossy = |window, loss| Load {
         clients: 8,
-        file: SMALL.into(),
-        each: if smoke { 1 } else { 8 },
+        file: if smoke { SMALL } else { LOSSY }.into(),
         loss,
         ..load(8, 1428, window)
     };
@@ -229,7 +228,7 @@ impl Server {
     fn start(lab: &mut Lab, kind: Kind, n: u8) -> Option<Self> {
         let (host, address) = host::for_server(lab, kind.name(), &kind.program(), n, 24)?;
         let (folder, root) = (lab.folder(), lab.folder().join("root"));
-        let mut command = lab.command(&host, &kind.program());
+        let mut command = processors::server(lab, &host, &kind.program());
         let process = Process::start(kind.name(), command.args(kind.words(&folder, &root, address)));
         let account = Account::open(process.id());
         let server = Server { kind, address: SocketAddr::from((address, 69)), process, account };
@@ -256,11 +255,12 @@ fn fill(root: &Path, smoke: bool) -> HashMap<&'static str, Arc<Vec<u8>>> {
     fs::create_dir_all(root).expect("the folder can be written");
     let sizes =
         [(LARGE, if smoke { 1 << 20 } else { 32 << 20 }), (SHARED, if smoke { 64 << 10 } else { 4 << 20 })];
-    let files = sizes.into_iter().chain([(SMALL, 12_000)]).map(|(name, size): (&str, u32)| {
-        let bytes: Vec<u8> = (0..size).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        fs::write(root.join(name), &bytes).expect("the folder can be written");
-        (name, Arc::new(bytes))
-    });
+    let files =
+        sizes.into_iter().chain([(LOSSY, 256 << 10), (SMALL, 12_000)]).map(|(name, size): (&str, u32)| {
+            let bytes: Vec<u8> = (0..size).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            fs::write(root.join(name), &bytes).expect("the folder can be written");
+            (name, Arc::new(bytes))
+        });
     files.collect()
 }
 
@@ -272,6 +272,8 @@ fn print(text: &str) {
 const LARGE: &str = "large.bin";
 /// For many clients at once.
 const SHARED: &str = "shared.bin";
+/// Long enough that every transfer loses something, and short enough that a server which waits for seconds each time ends.
+const LOSSY: &str = "lossy.bin";
 const SMALL: &str = "small.bin";
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(30);

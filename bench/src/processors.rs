@@ -1,0 +1,58 @@
+//! Clients and servers have processors of their own, as in a network, and none of them sleeps while something is measured.
+//!
+//! On shared processors a figure is the scheduler's: a server that happens to run where its client does is woken without a word to
+//! another processor, and the same server elsewhere needs three times as long for a block. And a virtual processor that has halted takes some
+//! 40 µs to run again, so a process of the idle class spins on each, as the kernel's `idle=poll` would; whatever wants to run goes before it at once.
+
+use std::process::Command;
+use std::sync::OnceLock;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+use netbootd_tests::{Lab, Process};
+
+/// Apart and awake as long as this is held.
+#[derive(Debug)]
+pub struct Apart(#[allow(dead_code)] Vec<Process>); // held for its end
+
+/// From now on. This process, its threads and what it starts are the clients; servers start with [`server`].
+pub fn apart() -> Apart {
+    let none = Pid::from_raw(0);
+    let mine = sched_getaffinity(none).unwrap_or_else(|_| CpuSet::new());
+    let all: Vec<usize> = (0..CpuSet::count()).filter(|n| mine.is_set(*n).unwrap_or(false)).collect();
+    let awake = Apart(all.iter().map(|n| spin(*n)).collect());
+    if let (clients @ [_, ..], servers) = all.split_at(all.len() / 2) {
+        let mut set = CpuSet::new();
+        let chosen = clients.iter().all(|n| set.set(*n).is_ok()) && sched_setaffinity(none, &set).is_ok();
+        assert!(chosen, "the processors cannot be chosen");
+        let _ = SERVERS.set(list(servers)); // set once, for a process runs one bench
+    }
+    awake
+}
+
+/// A server's command in a host of the laboratory, on the servers' processors.
+pub fn server(lab: &Lab, host: &str, program: &str) -> Command {
+    let Some(servers) = SERVERS.get() else { return lab.command(host, program) };
+    let mut command = lab.command(host, "taskset");
+    command.args(["--cpu-list", servers, program]);
+    command
+}
+
+/// How many processors servers have.
+pub fn of_servers() -> usize {
+    let all = || std::thread::available_parallelism().map_or(1, usize::from);
+    SERVERS.get().map_or_else(all, |list| list.split(',').count())
+}
+
+fn spin(processor: usize) -> Process {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &list(&[processor]), "chrt", "--idle", "0"]);
+    Process::start("chrt", command.args(["sh", "-c", "while :; do :; done"]))
+}
+
+fn list(processors: &[usize]) -> String {
+    processors.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}
+
+static SERVERS: OnceLock<String> = OnceLock::new();
