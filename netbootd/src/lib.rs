@@ -13,6 +13,7 @@ pub mod config;
 pub mod console;
 pub mod content;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod diagnosis;
 pub mod directory;
 pub mod event;
