@@ -106,12 +106,13 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
     let images = Some(Arc::new(images));
     let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?;
-    let services = Services::open(snapshot, state).map_err(|error| unusable(&error))?;
+    let services = Services::open(snapshot, Arc::clone(&state)).map_err(|error| unusable(&error))?;
     let mut services = services.with_netboot(netboot);
     (services.source, services.images) = (source, images);
     let services = Arc::new(services);
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut tasks)?;
+    ipv6::bind_dhcp(&services, &ifaces, &state, &mut tasks)?;
     bind_files(&services, &ifaces, &mut tasks).await?;
     bind_status(&services, &mut tasks).await?;
     tasks.spawn(timeline::follow(Arc::clone(&services), services.recorder.watch()));
