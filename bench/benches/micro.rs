@@ -24,7 +24,7 @@ fn dhcp(criterion: &mut Criterion) {
     let packet = netbootd::dhcp::Packet::parse(&bytes).expect("firmware sends it");
     let server = Ipv4Addr::new(10, 77, 0, 1);
     let addrs = vec!["10.77.0.1/16".parse().expect("a network")];
-    let iface = Iface { name: "lan0".into(), index: 1, mac: None, addrs };
+    let iface = Iface { name: "lan0".into(), index: 1, mac: None, addrs, addrs6: Vec::new() };
     let arrival = Arrival::new(&iface, server, SocketAddrV4::new(Ipv4Addr::new(10, 77, 0, 50), 67));
     criterion.bench_function("DHCP: the boot request in it", |bench| {
         bench.iter(|| intake::boot_request(black_box(&packet), &arrival));

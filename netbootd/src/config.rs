@@ -8,13 +8,13 @@ mod finding;
 mod read;
 mod schema;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imagestore::Mount;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use pxe_policy::{Bans, MacAddr, Match, Rules, SystemUuid};
 
 pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy, Secret};
@@ -31,6 +31,8 @@ pub struct Config {
     pub server: Server,
     /// DHCP.
     pub dhcp: Dhcp,
+    /// DHCPv6.
+    pub dhcp6: Dhcp6,
     /// TFTP.
     pub tftp: Tftp,
     /// HTTP.
@@ -68,7 +70,7 @@ pub struct Config {
 /// The daemon itself.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// The interfaces served; empty for every one that has an IPv4 address, but loopback.
+    /// The interfaces served; empty for every one that has an address, but loopback.
     pub interfaces: Vec<String>,
     /// Where leases and what Macs chose are kept.
     pub state_dir: PathBuf,
@@ -116,6 +118,30 @@ pub struct Subnet {
     pub lease_time: Duration,
     /// Addresses kept for machines.
     pub reservations: Vec<Reservation>,
+}
+
+/// DHCPv6.
+#[derive(Debug, Clone)]
+pub struct Dhcp6 {
+    /// What is done.
+    pub mode: Mode,
+    /// Whether the configuration says so.
+    pub chosen: bool,
+    /// The links that addresses are given in.
+    pub subnets: Vec<Subnet6>,
+}
+
+/// A link that IPv6 addresses are given in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet6 {
+    /// Its prefix.
+    pub subnet: Ipv6Net,
+    /// The addresses that are given.
+    pub pool: RangeInclusive<Ipv6Addr>,
+    /// Option 23.
+    pub dns: Vec<Ipv6Addr>,
+    /// How long an address is given for.
+    pub lease_time: Duration,
 }
 
 /// An address kept for one machine.

@@ -1,7 +1,7 @@
 //! What a path gives: a stored file, or one that is rendered for the machine that asks.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -44,9 +44,9 @@ pub struct Refused {
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
     /// The client's address.
-    pub client: Ipv4Addr,
+    pub client: IpAddr,
     /// This server's address towards it.
-    pub server: Ipv4Addr,
+    pub server: IpAddr,
     /// How much of the file it asks for.
     pub extent: Extent,
 }
@@ -217,7 +217,7 @@ pub fn available(snapshot: &Snapshot, path: &str, request: &BootRequest) -> bool
     generated(false)
         || generated(true)
         || snapshot.files.open_raw(path.as_bytes()).is_ok()
-        || of_wimboot(snapshot, path, Ipv4Addr::UNSPECIFIED, Some(request)).is_some()
+        || of_wimboot(snapshot, path, IpAddr::V4(Ipv4Addr::UNSPECIFIED), Some(request)).is_some()
 }
 
 /// Which image should have held a file that is not there: one that is coming, that was refused, or that has no such file.
@@ -255,7 +255,7 @@ fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Resul
 fn of_wimboot(
     snapshot: &Snapshot,
     path: &str,
-    server: Ipv4Addr,
+    server: IpAddr,
     request: Option<&BootRequest>,
 ) -> Option<Content> {
     let config = &snapshot.config;
@@ -270,8 +270,10 @@ fn of_responder(
     services: &Services,
     snapshot: &Snapshot,
     path: &BootPath,
-    client: Ipv4Addr,
+    client: IpAddr,
 ) -> Option<Result<Content, Refused>> {
+    // Machines are handed on over IPv4 only.
+    let IpAddr::V4(client) = client else { return None };
     let opened = services.relay.open(snapshot.config.relay.as_ref()?, path, client)?;
     let content_type = type_of(&path.to_string()).to_owned();
     Some(opened.map(|file| Content { body: Body::Stored(file), content_type }))

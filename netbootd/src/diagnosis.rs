@@ -92,7 +92,7 @@ impl Around<'_> {
     /// Whether a broadcast of the machine ever came here.
     fn was_heard(self) -> bool {
         self.steps.iter().any(|step| {
-            matches!(&step.event, Event::Decided(decided) if matches!(decided.proto, Proto::Proxy | Proto::Dhcp))
+            matches!(&step.event, Event::Decided(decided) if matches!(decided.proto, Proto::Proxy | Proto::Dhcp | Proto::Dhcp6))
         })
     }
 }
@@ -128,7 +128,7 @@ fn loops(steps: &[&Recorded]) -> Option<Finding> {
 /// A machine that has just been switched on speaks first by DHCP.
 fn is_start(event: &Event) -> bool {
     matches!(event, Event::Decided(decided)
-        if decided.decision == Answered::Offer && matches!(decided.proto, Proto::Proxy | Proto::Dhcp))
+        if decided.decision == Answered::Offer && matches!(decided.proto, Proto::Proxy | Proto::Dhcp | Proto::Dhcp6))
 }
 
 fn of_transfer(finished: &TransferFinished, steps: &[&Recorded], fleet: Fleet) -> Option<Finding> {

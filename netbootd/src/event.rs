@@ -8,7 +8,7 @@ mod other_offer;
 mod recorder;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pxe_policy::{ArchType, Class, MacAddr, Reason, SystemUuid};
@@ -84,15 +84,40 @@ pub struct Decided {
     /// The boot file as the client is told.
     pub boot_file: Option<String>,
     /// The address that was offered or leased.
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<IpAddr>,
+}
+
+impl Decided {
+    /// Silence, of which nothing more is known yet.
+    pub fn ignored(proto: Proto, iface: &str, peer: SocketAddr, reason: Reason) -> Self {
+        Decided {
+            proto,
+            iface: iface.to_owned(),
+            peer,
+            xid: None,
+            mac: None,
+            uuid: None,
+            arch: None,
+            class: None,
+            decision: Answered::Ignore,
+            reason,
+            detail: None,
+            rule: None,
+            machine: None,
+            deployment: None,
+            image: None,
+            boot_file: None,
+            address: None,
+        }
+    }
 }
 
 /// What a DHCP packet was answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Answered {
-    /// DHCPOFFER.
+    /// DHCPOFFER, or an ADVERTISE of DHCPv6.
     Offer,
-    /// DHCPACK.
+    /// DHCPACK, or a REPLY of DHCPv6.
     Ack,
     /// DHCPNAK.
     Nak,
@@ -131,6 +156,8 @@ pub enum Proto {
     Proxy,
     /// DHCP on port 67, as the address server.
     Dhcp,
+    /// DHCPv6 on ports 547 and 4011, in either mode.
+    Dhcp6,
     /// BSDP on port 67.
     Bsdp,
     /// The boot server on port 4011.
@@ -147,6 +174,7 @@ impl Proto {
         match self {
             Proto::Proxy => "proxy",
             Proto::Dhcp => "dhcp",
+            Proto::Dhcp6 => "dhcp6",
             Proto::Bsdp => "bsdp",
             Proto::Pxe => "pxe",
             Proto::Tftp => "tftp",

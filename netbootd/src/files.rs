@@ -1,7 +1,7 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -73,7 +73,7 @@ impl Files {
     }
 
     /// The same for a part of a file: of the version that this client reads already.
-    pub fn open_part(&self, raw: &[u8], client: Ipv4Addr) -> Result<BootFile, OpenError> {
+    pub fn open_part(&self, raw: &[u8], client: IpAddr) -> Result<BootFile, OpenError> {
         match (self.tree.open_raw(raw), &self.images) {
             (Err(OpenError::NotFound), Some(images)) => images.open_part(raw, client),
             (result, _) => result,
@@ -86,7 +86,7 @@ impl Files {
     }
 
     /// A client boots anew: it gets what is current.
-    pub fn begins_anew(&self, client: Ipv4Addr) {
+    pub fn begins_anew(&self, client: IpAddr) {
         if let Some(images) = &self.images {
             images.readers.begins_anew(client);
         }
@@ -195,7 +195,7 @@ impl Images {
         Ok(catalogue.images.len())
     }
 
-    fn open_part(&self, raw: &[u8], client: Ipv4Addr) -> Result<BootFile, OpenError> {
+    fn open_part(&self, raw: &[u8], client: IpAddr) -> Result<BootFile, OpenError> {
         let (path, now) = (BootPath::parse(raw)?, Instant::now());
         let name = path.to_string();
         let held = self.readers.version(client, &name, now);

@@ -4,6 +4,7 @@
 //! one [`event`]. Files are looked up by [`content`], addresses come from [`address_server`] and [`leases`].
 
 pub mod address_server;
+pub mod address_server6;
 pub mod api;
 pub mod approvals;
 pub mod batch;
@@ -13,6 +14,7 @@ pub mod config;
 pub mod console;
 pub mod content;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod diagnosis;
 pub mod directory;
 pub mod event;
@@ -21,6 +23,7 @@ pub mod files;
 pub mod history;
 pub mod ingests;
 pub mod leases;
+pub mod leases6;
 pub mod ledger;
 pub mod listen;
 pub mod logging;

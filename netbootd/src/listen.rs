@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod dhcp;
+pub mod dhcp6;
 mod events;
 pub mod http;
 pub mod others;

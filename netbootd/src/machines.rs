@@ -3,7 +3,7 @@
 //! This is how a file request, which carries an IP address only, finds the machine it comes from.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,13 +28,14 @@ pub struct Machines {
 #[derive(Debug)]
 struct Table {
     machines: LruCache<MacAddr, Entry>,
-    by_addr: HashMap<Ipv4Addr, MacAddr>,
+    by_addr: HashMap<IpAddr, MacAddr>,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     machine: Option<Arc<Machine>>,
-    addr: Option<Ipv4Addr>,
+    /// One of IPv4, one of IPv6.
+    addrs: [Option<IpAddr>; 2],
 }
 
 impl Machines {
@@ -45,12 +46,14 @@ impl Machines {
     }
 
     /// Remembers that a machine uses an address: it asked a server for it, was given it, or speaks from it.
-    pub fn uses(&self, mac: MacAddr, addr: Ipv4Addr) {
-        if addr.is_unspecified() || addr.is_broadcast() || addr.is_multicast() {
+    pub fn uses(&self, mac: MacAddr, addr: impl Into<IpAddr>) {
+        let addr = addr.into();
+        let broadcast = matches!(addr, IpAddr::V4(addr) if addr.is_broadcast());
+        if addr.is_unspecified() || broadcast || addr.is_multicast() {
             return;
         }
         self.with(|table| {
-            let former = table.touch(mac).addr.replace(addr);
+            let former = table.touch(mac).addrs[usize::from(addr.is_ipv6())].replace(addr);
             if let Some(former) = former.filter(|former| *former != addr) {
                 table.forget_addr(former, mac);
             }
@@ -59,7 +62,8 @@ impl Machines {
     }
 
     /// The hardware address behind an IP address.
-    pub fn mac_of(&self, addr: Ipv4Addr) -> Option<MacAddr> {
+    pub fn mac_of(&self, addr: impl Into<IpAddr>) -> Option<MacAddr> {
+        let addr = addr.into();
         self.with(|table| table.by_addr.get(&addr).copied())
     }
 
@@ -69,7 +73,7 @@ impl Machines {
     }
 
     /// What is known of the machine behind an IP address.
-    pub fn by_addr(&self, addr: Ipv4Addr) -> Option<Arc<Machine>> {
+    pub fn by_addr(&self, addr: impl Into<IpAddr>) -> Option<Arc<Machine>> {
         self.mac_of(addr).and_then(|mac| self.by_mac(mac))
     }
 
@@ -88,14 +92,14 @@ impl Table {
     fn touch(&mut self, mac: MacAddr) -> &mut Entry {
         if self.machines.len() == MAX_MACHINES.get()
             && !self.machines.contains(&mac)
-            && let Some((oldest, Entry { addr: Some(addr), .. })) = self.machines.pop_lru()
+            && let Some((oldest, Entry { addrs, .. })) = self.machines.pop_lru()
         {
-            self.forget_addr(addr, oldest);
+            addrs.into_iter().flatten().for_each(|addr| self.forget_addr(addr, oldest));
         }
         self.machines.get_or_insert_mut(mac, Entry::default)
     }
 
-    fn forget_addr(&mut self, addr: Ipv4Addr, mac: MacAddr) {
+    fn forget_addr(&mut self, addr: IpAddr, mac: MacAddr) {
         if self.by_addr.get(&addr) == Some(&mac) {
             self.by_addr.remove(&addr);
         }
@@ -107,6 +111,8 @@ pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zer
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use super::*;
 
     fn mac(n: usize) -> MacAddr {
@@ -131,6 +137,17 @@ mod tests {
         );
         machines.uses(mac(3), Ipv4Addr::UNSPECIFIED);
         assert_eq!(machines.mac_of(Ipv4Addr::UNSPECIFIED), None);
+    }
+
+    #[test]
+    fn a_machine_has_an_address_of_each_kind() {
+        let machines = Machines::default();
+        let (v4, v6) = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+        machines.uses(mac(1), v4);
+        machines.uses(mac(1), v6);
+        assert_eq!((machines.mac_of(v4), machines.mac_of(v6)), (Some(mac(1)), Some(mac(1))));
+        machines.uses(mac(1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2));
+        assert_eq!((machines.mac_of(v4), machines.mac_of(v6)), (Some(mac(1)), None));
     }
 
     #[test]

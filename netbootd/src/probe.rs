@@ -25,8 +25,9 @@ fn rate(bytes: u64, elapsed: std::time::Duration) -> String {
 
 /// The interface that was named, or the only one that will do.
 fn chosen_iface(name: Option<&str>, server: Option<Ipv4Addr>) -> Result<Iface, Failure> {
-    let all = Iface::all(true)
+    let mut all = Iface::all(true)
         .map_err(|error| Failure::Unusable(format!("cannot list the interfaces: {error}")))?;
+    all.retain(|iface| !iface.addrs.is_empty());
     let found = match (name, server) {
         (Some(name), _) => all.into_iter().find(|iface| iface.name == name),
         (None, Some(server)) => {

@@ -2,7 +2,7 @@
 //! with, whatever becomes current meanwhile.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,19 +11,19 @@ use imagestore::Digest;
 /// Which version each client reads by ranges. At most [`MAX_READERS`]; the one not heard of for longest leaves first.
 #[derive(Debug, Default)]
 pub struct Readers {
-    held: Mutex<HashMap<(Ipv4Addr, String), (Digest, Instant)>>,
+    held: Mutex<HashMap<(IpAddr, String), (Digest, Instant)>>,
 }
 
 impl Readers {
     /// The version that a client reads a path from, unless it has been silent for too long.
-    pub fn version(&self, client: Ipv4Addr, path: &str, now: Instant) -> Option<Digest> {
+    pub fn version(&self, client: IpAddr, path: &str, now: Instant) -> Option<Digest> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let (version, last) = held.get(&(client, path.to_ascii_lowercase()))?;
         (now.saturating_duration_since(*last) < SILENCE).then_some(*version)
     }
 
     /// Notes what a client reads.
-    pub fn reads(&self, client: Ipv4Addr, path: &str, version: Digest, now: Instant) {
+    pub fn reads(&self, client: IpAddr, path: &str, version: Digest, now: Instant) {
         let key = (client, path.to_ascii_lowercase());
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= MAX_READERS && !held.contains_key(&key) {
@@ -34,7 +34,7 @@ impl Readers {
     }
 
     /// Forgets a client: it boots anew.
-    pub fn begins_anew(&self, client: Ipv4Addr) {
+    pub fn begins_anew(&self, client: IpAddr) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|(reader, _), _| *reader != client);
     }
 }
@@ -46,12 +46,14 @@ const MAX_READERS: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
     fn a_client_keeps_its_version_until_it_boots_anew_or_falls_silent() {
         let (readers, now) = (Readers::default(), Instant::now());
-        let (mac, other) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+        let (mac, other) = (Ipv4Addr::new(10, 0, 0, 1).into(), Ipv4Addr::new(10, 0, 0, 2).into());
         let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
         readers.reads(mac, "Sierra/Root.dmg", old, now);
         readers.reads(other, "Sierra/Root.dmg", new, now);
@@ -69,9 +71,9 @@ mod tests {
         let (readers, now) = (Readers::default(), Instant::now());
         for n in 0..u32::try_from(MAX_READERS).unwrap() + 10 {
             let at = now + Duration::from_millis(n.into());
-            readers.reads(Ipv4Addr::from(n), "a", Digest::of(b"a"), at);
+            readers.reads(Ipv4Addr::from(n).into(), "a", Digest::of(b"a"), at);
         }
         assert_eq!(readers.held.lock().unwrap().len(), MAX_READERS);
-        assert_eq!(readers.version(Ipv4Addr::from(0), "a", now), None, "the oldest left");
+        assert_eq!(readers.version(Ipv4Addr::from(0).into(), "a", now), None, "the oldest left");
     }
 }

@@ -1,10 +1,11 @@
 //! `netbootd serve`: binds everything, starts the listeners, waits for the end.
 
 mod background;
+mod ipv6;
 mod limits;
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,12 +106,13 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
     let images = Some(Arc::new(images));
     let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?;
-    let services = Services::open(snapshot, state).map_err(|error| unusable(&error))?;
+    let services = Services::open(snapshot, Arc::clone(&state)).map_err(|error| unusable(&error))?;
     let mut services = services.with_netboot(netboot);
     (services.source, services.images) = (source, images);
     let services = Arc::new(services);
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut tasks)?;
+    ipv6::bind_dhcp(&services, &ifaces, &state, &mut tasks)?;
     bind_files(&services, &ifaces, &mut tasks).await?;
     bind_status(&services, &mut tasks).await?;
     tasks.spawn(timeline::follow(Arc::clone(&services), services.recorder.watch()));
@@ -183,7 +185,7 @@ fn bind_dhcp(
     {
         warn!(%error, "no conflict probes (CAP_NET_RAW)");
     }
-    for iface in ifaces {
+    for iface in ifaces.iter().filter(|iface| !iface.addrs.is_empty()) {
         if dhcp.ports == Ports::Both {
             let listener = DhcpListener::bind(
                 Arc::clone(services),
@@ -223,13 +225,19 @@ async fn bind_files(
             false => ifaces.iter().map(Some).collect(),
         };
         for iface in on {
-            let listener = TftpListener::bind(Arc::clone(services), iface, tftp.port);
+            let bind = |addr| TftpListener::bind(Arc::clone(services), iface, addr, tftp.port);
+            let listener = bind(Ipv4Addr::UNSPECIFIED.into());
             tasks.spawn(listener.map_err(|error| cannot_bind(&error, tftp.port, iface))?.run());
+            let listener = ipv6::unless_missing(bind(Ipv6Addr::UNSPECIFIED.into()));
+            let listener = listener.map_err(|error| cannot_bind(&error, tftp.port, iface))?;
+            listener.map(|listener| tasks.spawn(listener.run()));
         }
     }
     if http.enabled {
         let listener = HttpListener::bind(Arc::clone(services), http.port).await;
-        tasks.spawn(listener.map_err(|error| cannot_bind(&error, http.port, None))?.run());
+        let mut listener = listener.map_err(|error| cannot_bind(&error, http.port, None))?;
+        ipv6::unless_missing(listener.bind_ipv6()).map_err(|error| cannot_bind(&error, http.port, None))?;
+        tasks.spawn(listener.run());
     }
     Ok(())
 }
@@ -253,7 +261,7 @@ fn chosen_ifaces(config: &Config) -> Result<Vec<Iface>, Failure> {
     let found = Iface::all(!wanted.is_empty()).map_err(unreadable)?;
     if wanted.is_empty() {
         if found.is_empty() {
-            return Err(Failure::Unusable("no network interface has an IPv4 address".into()));
+            return Err(Failure::Unusable("no network interface has an address".into()));
         }
         return Ok(found);
     }
@@ -262,7 +270,7 @@ fn chosen_ifaces(config: &Config) -> Result<Vec<Iface>, Failure> {
         let Some(iface) = found.iter().find(|iface| iface.name == *name) else {
             let known: Vec<&str> = found.iter().map(|iface| iface.name.as_str()).collect();
             let message = format!(
-                "interface {name} is not there, not up, or has no IPv4 address; there are: {}",
+                "interface {name} is not there, not up, or has no address; there are: {}",
                 known.join(", ")
             );
             return Err(Failure::Unusable(message));

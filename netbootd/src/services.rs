@@ -1,7 +1,7 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
 use std::future::poll_fn;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -145,7 +145,7 @@ impl Services {
     }
 
     /// Whether a client's address belongs to a Mac that has chosen an image here.
-    pub fn is_netbooting_mac(&self, client: Ipv4Addr) -> bool {
+    pub fn is_netbooting_mac(&self, client: IpAddr) -> bool {
         let Some(netboot) = &self.netboot else { return false };
         self.machines.mac_of(client).is_some_and(|mac| netboot.is_bound(mac))
     }
@@ -213,7 +213,7 @@ impl Services {
     }
 
     /// Writes down what an answer gives away, before it leaves. An answer that must not leave becomes silence, with its reason.
-    pub async fn commit(&self, mut answer: dhcp::Answer) -> dhcp::Answer {
+    pub async fn commit<R>(&self, mut answer: dhcp::Answer<R>) -> dhcp::Answer<R> {
         let Some((deployed, mac)) = answer.gives.take() else { return answer };
         let settings = self.snapshot.load().config.policy.settings.clone();
         if let Err(reason) = self.ledger.give(&deployed, mac, &settings, now()).await {
@@ -239,6 +239,7 @@ const MAX_WAITING: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::path::Path;
 
     use pxe_policy::{ArchType, MacAddr};
@@ -262,7 +263,7 @@ mod tests {
             archs: vec![ArchType(7)],
             class: Class::Pxe,
             relay: None,
-            segment: Ipv4Addr::LOCALHOST,
+            segment: Ipv4Addr::LOCALHOST.into(),
             iface: "lan0".into(),
             address: None,
             boot_program: false,

@@ -1,25 +1,26 @@
 //! Files that are rendered for the machine that asks for them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use minijinja::{Environment, UndefinedBehavior, context};
 use pxe_policy::{BootRequest, Decision, MacAddr};
 
 use crate::config::GeneratedFile;
+use crate::dhcp::boot_info;
 use crate::machines::Machine;
 
 /// Who asks, and through which of this server's addresses.
 #[derive(Debug, Clone)]
 pub struct Asker {
     /// The client's address.
-    pub client: Ipv4Addr,
+    pub client: IpAddr,
     /// The machine's hardware address, when known.
     pub mac: Option<MacAddr>,
     /// What is known of the machine.
     pub machine: Option<Arc<Machine>>,
     /// This server's address towards the client.
-    pub server: Ipv4Addr,
+    pub server: IpAddr,
     /// This server's HTTP port.
     pub http_port: u16,
 }
@@ -87,7 +88,6 @@ pub fn render(
     let mac = asker.mac.map(|mac| mac.to_string()).unwrap_or_default();
     let text = |value: Option<String>| value.unwrap_or_default();
     let uuid = request.and_then(|request| request.uuid);
-    let port = if asker.http_port == 80 { String::new() } else { format!(":{}", asker.http_port) };
     let image = verdict.and_then(|verdict| match &verdict.decision {
         Decision::Boot(boot) => boot.image.clone(),
         _ => None,
@@ -102,7 +102,7 @@ pub fn render(
         class => text(request.map(|request| request.class.to_string())),
         client_addr => asker.client.to_string(),
         server => asker.server.to_string(),
-        http_url => format!("http://{}{port}", asker.server),
+        http_url => boot_info::origin(asker.server, asker.http_port),
         rule => text(verdict.and_then(|verdict| verdict.rule.clone())),
         image => text(image),
         path,

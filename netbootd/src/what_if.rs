@@ -11,7 +11,8 @@ use crate::services::Services;
 
 /// A request as such a machine would make it on the first interface.
 pub fn request(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Class) -> BootRequest {
-    let iface = Iface::all(false).ok().and_then(|ifaces| ifaces.into_iter().next());
+    let all = Iface::all(false).unwrap_or_default();
+    let iface = all.into_iter().find(|iface| !iface.addrs.is_empty());
     let addr = iface.as_ref().and_then(|iface| iface.addrs.first()).map(Ipv4Net::addr);
     BootRequest {
         mac,
@@ -19,7 +20,7 @@ pub fn request(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Cl
         archs: vec![arch],
         class,
         relay: None,
-        segment: addr.unwrap_or(Ipv4Addr::LOCALHOST),
+        segment: addr.unwrap_or(Ipv4Addr::LOCALHOST).into(),
         address: None,
         boot_program: false,
         iface: iface.map(|iface| iface.name).unwrap_or_default(),

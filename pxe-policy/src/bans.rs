@@ -91,7 +91,7 @@ mod tests {
             archs: vec![ArchType(7)],
             class: Class::Pxe,
             relay: None,
-            segment: Ipv4Addr::new(10, 0, 0, 1),
+            segment: Ipv4Addr::new(10, 0, 0, 1).into(),
             address: None,
             boot_program: false,
             iface: "lan0".into(),

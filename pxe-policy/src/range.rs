@@ -1,7 +1,7 @@
 //! Ranges of addresses, as boundaries are written.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use ipnet::Ipv4Net;
@@ -23,8 +23,11 @@ pub struct InvalidRange(pub String);
 
 impl AddressRange {
     /// Whether an address lies in it.
-    pub fn contains(&self, address: Ipv4Addr) -> bool {
-        (self.first..=self.last).contains(&address)
+    pub fn contains(&self, address: impl Into<IpAddr>) -> bool {
+        match address.into() {
+            IpAddr::V4(address) => (self.first..=self.last).contains(&address),
+            IpAddr::V6(_) => false,
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Reason {
     OtherServer,
     /// A boot client without option 93, so no boot file can be chosen.
     NoArchitecture,
+    /// A boot client over IPv6 whose hardware address nothing tells, so it cannot be known again.
+    NoHardwareAddress,
     /// An address was leased or renewed.
     Lease,
     /// The pool has no free address.
@@ -97,7 +99,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 43] = [
+    pub const ALL: [Reason; 44] = [
         Reason::Rule,
         Reason::NoRule,
         Reason::NoBootFile,
@@ -106,6 +108,7 @@ impl Reason {
         Reason::NotForABootServer,
         Reason::OtherServer,
         Reason::NoArchitecture,
+        Reason::NoHardwareAddress,
         Reason::Lease,
         Reason::PoolExhausted,
         Reason::NoSubnet,
@@ -154,6 +157,7 @@ impl Reason {
             Reason::NotForABootServer => "not-for-a-boot-server",
             Reason::OtherServer => "other-server",
             Reason::NoArchitecture => "no-architecture",
+            Reason::NoHardwareAddress => "no-hardware-address",
             Reason::Lease => "lease",
             Reason::PoolExhausted => "pool-exhausted",
             Reason::NoSubnet => "no-subnet",
@@ -205,6 +209,9 @@ impl Reason {
             Reason::OtherServer => Some("nothing to do: the machine takes its address elsewhere"),
             Reason::NoArchitecture => {
                 Some("the firmware does not say what it is: update it, or give it a reservation")
+            }
+            Reason::NoHardwareAddress => {
+                Some("let the relay tell the client's link-layer address (option 79 of DHCPv6, RFC 6939)")
             }
             Reason::PoolExhausted => Some("enlarge the pool or shorten the leases"),
             Reason::NoSubnet => Some("write a [[dhcp.subnet]] for the segment"),

@@ -1,7 +1,7 @@
 //! What one packet says about a machine.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::{ArchType, MacAddr, SystemUuid};
@@ -66,12 +66,12 @@ pub struct BootRequest {
     pub archs: Vec<ArchType>,
     /// Who is speaking.
     pub class: Class,
-    /// `giaddr`, when a relay forwarded the packet.
-    pub relay: Option<Ipv4Addr>,
+    /// `giaddr`, or DHCPv6's link address, when a relay forwarded the packet.
+    pub relay: Option<IpAddr>,
     /// The segment's address that decides the subnet: the relay's, or the receiving interface's own.
-    pub segment: Ipv4Addr,
+    pub segment: IpAddr,
     /// The client's own address, when it has one already.
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<IpAddr>,
     /// Whether a Windows boot program speaks (option 250), which was started already and asks what to do next.
     pub boot_program: bool,
     /// The name of the interface that received the packet.

@@ -1,8 +1,8 @@
 //! The operator's rules: which machines, and what they get.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use crate::{AddressRange, ArchType, BootRequest, Class, MacAddr, SystemUuid};
 
@@ -34,9 +34,9 @@ pub struct Match {
     /// Client classes.
     pub class: Vec<Class>,
     /// The client's segment: the relay's address, or the receiving interface's own, lies in it.
-    pub subnet: Vec<Ipv4Net>,
+    pub subnet: Vec<IpNet>,
     /// Relay addresses.
-    pub relay: Vec<Ipv4Addr>,
+    pub relay: Vec<IpAddr>,
     /// Receiving interfaces.
     pub iface: Vec<String>,
     /// Ranges that hold the client's address or, before it has one, its segment's.

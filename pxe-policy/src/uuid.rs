@@ -22,6 +22,11 @@ impl SystemUuid {
         SystemUuid(bytes)
     }
 
+    /// From bytes in network order, as RFC 4122 prints them.
+    pub fn from_network_order(bytes: [u8; 16]) -> Self {
+        SystemUuid(SystemUuid(bytes).swapped())
+    }
+
     /// From the whole value of option 97: a type byte of 0 and 16 bytes. Anything else is no usable UUID.
     pub fn from_option(value: &[u8]) -> Option<Self> {
         match value {
@@ -88,7 +93,7 @@ impl FromStr for SystemUuid {
             return Err(invalid());
         }
         let value = u128::from_str_radix(&digits, 16).map_err(|_| invalid())?;
-        Ok(SystemUuid(SystemUuid(value.to_be_bytes()).swapped()))
+        Ok(SystemUuid::from_network_order(value.to_be_bytes()))
     }
 }
 

@@ -36,7 +36,7 @@ impl AddressServer {
         Self::start_with(lab, &[])
     }
 
-    fn start_with(lab: &mut Lab, more: &[&str]) -> Self {
+    pub(crate) fn start_with(lab: &mut Lab, more: &[&str]) -> Self {
         lab.add_host("dhcp");
         lab.plug("dhcp", "eth0", "br0", "10.77.0.2/24");
         lab.ip("dhcp", "addr add fd77::2/64 dev eth0 nodad");
@@ -49,12 +49,11 @@ impl AddressServer {
             "--interface=eth0",
             "--bind-interfaces",
         ]);
-        command.args([
-            "--user=root",
-            "--enable-ra",
-            "--ra-param=eth0,low,4,1800",
-            "--dhcp-range=fd77::,ra-only,64",
-        ]);
+        command.args(["--user=root", "--enable-ra", "--ra-param=eth0,low,4,1800"]);
+        // A range of IPv6 advertises its prefix by itself.
+        if !more.iter().any(|word| word.starts_with("--dhcp-range=fd77::")) {
+            command.arg("--dhcp-range=fd77::,ra-only,64");
+        }
         command.arg(format!("--dhcp-leasefile={}", leases.display())).args(more);
         let process = Process::start("dnsmasq", &mut command);
         process.wait_for("router advertisement on", Duration::from_secs(10));

@@ -73,6 +73,23 @@ pub fn put_grub(root: &Path, name: &str) {
     fs::copy(image, root.join(name)).expect("the boot folder can be written");
 }
 
+/// Puts a GRUB that only says the marker and a word, and switches the machine off: it asks for no file.
+///
+/// # Panics
+/// When GRUB cannot be built.
+pub fn put_grub_that_speaks(root: &Path, name: &str, word: &str) {
+    let configuration = root.join(format!("{name}.cfg"));
+    fs::write(&configuration, format!("echo {} {word}\nhalt\n", crate::payload::MARKER))
+        .expect("the boot folder can be written");
+    let modules = ["normal", "echo", "halt"];
+    run(Command::new("grub-mkimage")
+        .args(["-O", "x86_64-efi", "-p", "/", "-c"])
+        .arg(&configuration)
+        .arg("-o")
+        .arg(root.join(name))
+        .args(modules));
+}
+
 /// Puts a program for BIOS, a network boot program or a disk's first sector alike: it says the marker and a word on the serial port.
 ///
 /// # Panics

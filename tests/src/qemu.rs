@@ -22,8 +22,10 @@ pub enum Firmware {
     },
     /// x64 UEFI that tries PXE.
     UefiPxe,
-    /// x64 UEFI that tries HTTP boot.
+    /// x64 UEFI that tries HTTP boot, over IPv4 first.
     UefiHttp,
+    /// x64 UEFI that tries PXE over IPv6.
+    UefiPxe6,
     /// x64 UEFI that tries PXE with Secure Boot enforced and Microsoft's keys.
     SecureBoot,
     /// ARM64 UEFI that tries PXE.
@@ -84,7 +86,7 @@ impl Machine {
         }
         match firmware {
             Firmware::Bios { .. } => drop(command.args(["-machine", "pc"])),
-            Firmware::UefiPxe | Firmware::UefiHttp => {
+            Firmware::UefiPxe | Firmware::UefiHttp | Firmware::UefiPxe6 => {
                 command.args(["-machine", "q35"]);
                 put_firmware(&mut command, lab, number, OVMF, ["OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"]);
             }
@@ -112,8 +114,9 @@ impl Machine {
             format!("name=opt/org.tianocore/{name},string={}", if on { "y" } else { "n" })
         };
         if !arm64 && !matches!(firmware, Firmware::Bios { .. }) {
-            command.arg("-fw_cfg").arg(supported("IPv6PXESupport", false));
-            command.arg("-fw_cfg").arg(supported("IPv4PXESupport", firmware != Firmware::UefiHttp));
+            command.arg("-fw_cfg").arg(supported("IPv6PXESupport", firmware == Firmware::UefiPxe6));
+            let v4 = !matches!(firmware, Firmware::UefiHttp | Firmware::UefiPxe6);
+            command.arg("-fw_cfg").arg(supported("IPv4PXESupport", v4));
         }
         Machine { process: Process::start("qemu", &mut command), monitor }
     }

@@ -1,6 +1,7 @@
 //! From the written form to the checked one, noting what cannot work and what probably does not.
 
 mod boot;
+mod dhcp6;
 mod directories;
 mod netboot;
 mod policy;
@@ -58,6 +59,7 @@ pub(super) fn check(
             conflict_probe: document.dhcp.conflict_probe,
             subnets,
         },
+        dhcp6: dhcp6::check(&document, findings),
         tftp,
         http,
         netboot,

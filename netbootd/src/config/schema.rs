@@ -1,20 +1,22 @@
 //! The configuration file as it is written: one struct a table, unknown keys denied.
 
+mod dhcp6;
 mod directories;
 mod operators;
 mod values;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use pxe_policy::{AddressRange, ArchType, Class, MacAddr, SystemUuid};
 use serde::Deserialize;
 use toml::Spanned;
 
+pub(super) use dhcp6::{Dhcp6, Subnet6};
 pub use directories::Bind;
 pub(super) use directories::{
     ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
@@ -27,6 +29,7 @@ pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Tim
 pub(super) struct Document {
     pub(super) server: Server,
     pub(super) dhcp: Dhcp,
+    pub(super) dhcp6: Dhcp6,
     pub(super) tftp: Tftp,
     pub(super) http: Http,
     pub(super) boot: Boot,
@@ -267,8 +270,8 @@ pub(super) struct Match {
     pub(super) uuid: OneOrMany<Text<SystemUuid>>,
     pub(super) arch: OneOrMany<Text<ArchType>>,
     pub(super) class: OneOrMany<Text<Class>>,
-    pub(super) subnet: OneOrMany<Text<Ipv4Net>>,
-    pub(super) relay: OneOrMany<Text<Ipv4Addr>>,
+    pub(super) subnet: OneOrMany<Text<IpNet>>,
+    pub(super) relay: OneOrMany<Text<IpAddr>>,
     pub(super) iface: OneOrMany<String>,
     pub(super) boundary: Option<Spanned<OneOrMany<String>>>,
     pub(super) known: Option<bool>,

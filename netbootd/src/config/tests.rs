@@ -30,6 +30,29 @@ fn an_empty_file_means_the_defaults() {
 }
 
 #[test]
+fn dhcpv6_goes_along_with_dhcp_unless_it_is_told_otherwise() {
+    let mode = |text: &str| {
+        let config = parsed(text);
+        (config.dhcp6.mode, config.dhcp6.chosen)
+    };
+    assert_eq!(mode(""), (Mode::Proxy, false));
+    assert_eq!(mode("dhcp.mode = \"off\""), (Mode::Off, false));
+    assert_eq!(mode("dhcp.mode = \"off\"\ndhcp6.mode = \"proxy\""), (Mode::Proxy, true));
+    let link = "[[dhcp6.subnet]]\nsubnet = \"2001:db8:1::/64\"\npool = \"2001:db8:1::1:0/112\"\nlease-time = \"30m\"\n";
+    let config = parsed(&format!("dhcp6.mode = \"server\"\n{link}"));
+    let [subnet] = config.dhcp6.subnets.as_slice() else { panic!("{:?}", config.dhcp6) };
+    assert_eq!(subnet.pool.end().to_string(), "2001:db8:1::1:ffff");
+    assert_eq!(subnet.lease_time, Duration::from_secs(1800));
+    let told =
+        |text: &str| findings(text).into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("\n");
+    assert!(told("dhcp6.mode = \"server\"").contains("no [[dhcp6.subnet]] says which"));
+    assert!(told(link).contains("unless dhcp6.mode"));
+    let outside = link.replace("::1:0/112", "::1-2001:db8:2::1");
+    assert!(told(&format!("dhcp6.mode = \"server\"\n{outside}")).contains("is not inside 2001:db8:1::/64"));
+    assert!(told(&format!("dhcp6.mode = \"server\"\n{link}{link}")).contains("overlaps"));
+}
+
+#[test]
 fn every_key_arrives_where_it_belongs() {
     let config = parsed(
         r#"

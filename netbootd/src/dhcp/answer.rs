@@ -11,9 +11,9 @@ use crate::event::{Answered, Decided, Proto};
 
 /// What a DHCP packet led to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct Answer<R = Reply> {
     /// The reply, unless the answer is silence.
-    pub reply: Option<Reply>,
+    pub reply: Option<R>,
     /// What is recorded.
     pub event: Decided,
     /// The deployment that the reply gives to a machine: written down before it leaves.
@@ -34,52 +34,24 @@ pub struct Reply {
 impl Answer {
     /// Silence about bytes that are no packet.
     pub fn malformed(error: Malformed, arrival: &Arrival<'_>, proto: Proto) -> Self {
-        let event = Decided {
-            proto,
-            iface: arrival.iface.name.clone(),
-            peer: SocketAddr::V4(arrival.from),
-            xid: None,
-            mac: None,
-            uuid: None,
-            arch: None,
-            class: None,
-            decision: Answered::Ignore,
-            reason: Reason::Malformed,
-            detail: Some(error.to_string()),
-            rule: None,
-            machine: None,
-            deployment: None,
-            image: None,
-            boot_file: None,
-            address: None,
-        };
+        let peer = SocketAddr::V4(arrival.from);
+        let mut event = Decided::ignored(proto, &arrival.iface.name, peer, Reason::Malformed);
+        event.detail = Some(error.to_string());
         Answer { reply: None, event, gives: None }
     }
 
     /// Silence about a packet, with what is known of it.
     pub fn silence(packet: &Packet, arrival: &Arrival<'_>, proto: Proto, reason: Reason) -> Self {
-        let event = Decided {
-            proto,
-            iface: arrival.iface.name.clone(),
-            peer: SocketAddr::V4(arrival.from),
-            xid: Some(packet.header.xid()),
-            mac: Some(packet.mac()),
-            uuid: None,
-            arch: None,
-            class: super::intake::class_of(packet),
-            decision: Answered::Ignore,
-            reason,
-            detail: None,
-            rule: None,
-            machine: None,
-            deployment: None,
-            image: None,
-            boot_file: None,
-            address: None,
-        };
+        let peer = SocketAddr::V4(arrival.from);
+        let mut event = Decided::ignored(proto, &arrival.iface.name, peer, reason);
+        event.xid = Some(packet.header.xid());
+        event.mac = Some(packet.mac());
+        event.class = super::intake::class_of(packet);
         Answer { reply: None, event, gives: None }
     }
+}
 
+impl<R> Answer<R> {
     /// Adds what the request and the verdict say.
     pub fn explained(mut self, request: &BootRequest, verdict: &Verdict) -> Self {
         self.event.uuid = request.uuid;
@@ -125,7 +97,9 @@ impl Answer {
         }
         self
     }
+}
 
+impl Answer {
     /// Turns silence into a reply; a reply that the client would not take stays silence, with its reason.
     pub fn with_reply(
         mut self,

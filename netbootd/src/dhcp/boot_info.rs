@@ -1,6 +1,6 @@
 //! What a boot client needs in a reply: the boot file, its server, and the PXE or HTTP flavour around them.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use pxe_policy::option43::{BootServer, DiscoveryControl, MenuEntry, MenuPrompt, PxeOption, PxeOptions};
 use pxe_policy::{Boot, Class, Via};
@@ -48,25 +48,42 @@ pub fn boot_file(boot: &Boot, local: Ipv4Addr, service: BootService) -> String {
     if boot.is_url() || boot.via == Via::Tftp {
         return boot.file.clone();
     }
-    url(&boot.file, boot.next_server.unwrap_or(local), service.http_port)
+    url(&boot.file, boot.next_server.unwrap_or(local).into(), service.http_port)
 }
 
 /// The address of a path in the boot tree.
-pub fn url(path: &str, server: Ipv4Addr, http_port: u16) -> String {
-    let mut url = format!("http://{server}");
-    if http_port != DEFAULT_HTTP_PORT {
-        url.push_str(&format!(":{http_port}"));
+pub fn url(path: &str, server: IpAddr, http_port: u16) -> String {
+    format!("{}/{}", origin(server, http_port), escaped(path))
+}
+
+/// The address of the HTTP service, without a path.
+pub fn origin(server: IpAddr, http_port: u16) -> String {
+    match http_port {
+        DEFAULT_HTTP_PORT => format!("http://{}", host(server)),
+        port => format!("http://{}:{port}", host(server)),
     }
-    url.push('/');
+}
+
+/// An address as URLs have it.
+pub fn host(server: IpAddr) -> String {
+    match server {
+        IpAddr::V4(addr) => addr.to_string(),
+        IpAddr::V6(addr) => format!("[{addr}]"),
+    }
+}
+
+/// A path of the boot tree as URLs have it, without its first slash.
+pub fn escaped(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len());
     for byte in path.trim_start_matches('/').bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
-                url.push(char::from(byte));
+                escaped.push(char::from(byte));
             }
-            _ => url.push_str(&format!("%{byte:02X}")),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
         }
     }
-    url
+    escaped
 }
 
 /// Says what the reply is about: option 60 exactly as the client's kind expects it, option 97 as it was sent, and the

@@ -75,7 +75,7 @@ pub fn lease(
         }
     }
     reply = put_terms(reply, terms);
-    answer.event.address = Some(terms.address);
+    answer.event.address = Some(terms.address.into());
     let answer = answer.with_reply(kind, reply, Destination::of_reply(packet, Some(terms.address)), local);
     match told {
         Some(decision) => answer.told_as(decision),

@@ -69,7 +69,7 @@ pub(crate) fn offer(options: &[(u8, &[u8])]) -> Vec<u8> {
 /// An interface with two addresses.
 pub(crate) fn lan() -> Iface {
     let addrs = vec!["10.77.0.2/24".parse().unwrap(), "10.78.0.2/24".parse().unwrap()];
-    Iface { name: "lan0".into(), index: 3, mac: None, addrs }
+    Iface { name: "lan0".into(), index: 3, mac: None, addrs, addrs6: Vec::new() }
 }
 
 /// A broadcast that came in on `iface`.

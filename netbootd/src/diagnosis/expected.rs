@@ -41,6 +41,9 @@ fn after_decision(decided: &Decided) -> Option<&'static str> {
         (Answered::Offer, Proto::Proxy, _) => {
             Some("an address from the DHCP server, then a question to port 4011")
         }
+        (Answered::Offer, Proto::Dhcp6, _) => {
+            Some("an address over IPv6, then a question to port 4011 or the boot file's URL")
+        }
         (Answered::Offer, ..) => Some("a DHCPREQUEST for the address that was offered"),
         (Answered::Ack, ..) if decided.boot_file.is_some() => Some("a request for the boot file"),
         (Answered::Wait, ..) => Some("an operator's word: `netbootd pending approve`"),
@@ -69,6 +72,7 @@ mod tests {
         let table = [
             (offer(MAC), "port 4011"),
             (named(Proto::Dhcp, Answered::Offer, None), "DHCPREQUEST"),
+            (named(Proto::Dhcp6, Answered::Offer, None), "over IPv6"),
             (named(Proto::Pxe, Answered::Ack, Some("boot.efi")), "the boot file"),
             (named(Proto::Proxy, Answered::Wait, None), "pending approve"),
             (started(1, MAC, "boot.efi"), "last block"),

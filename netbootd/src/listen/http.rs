@@ -11,7 +11,7 @@ mod sendfile;
 mod stream;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::warn;
@@ -36,13 +37,26 @@ use record::Record;
 pub struct HttpListener {
     services: Arc<Services>,
     listener: TcpListener,
+    ipv6: Option<TcpListener>,
 }
 
 impl HttpListener {
-    /// Binds the port on all addresses of the host.
+    /// Binds the port on all IPv4 addresses of the host.
     pub async fn bind(services: Arc<Services>, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
-        Ok(HttpListener { services, listener })
+        Ok(HttpListener { services, listener, ipv6: None })
+    }
+
+    /// Binds the port on all IPv6 addresses too, by a socket of its own.
+    pub fn bind_ipv6(&mut self) -> io::Result<()> {
+        let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_only_v6(true)?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port()?)).into())?;
+        socket.listen(QUEUE)?;
+        self.ipv6 = Some(TcpListener::from_std(socket.into())?);
+        Ok(())
     }
 
     /// The bound port.
@@ -53,11 +67,20 @@ impl HttpListener {
     /// Serves until shutdown.
     pub async fn run(self) {
         let places = Arc::new(Semaphore::new(self.services.snapshot.load().config.http.max_connections));
+        let second = async {
+            if let Some(listener) = &self.ipv6 {
+                self.serve(listener, &places).await;
+            }
+        };
+        tokio::join!(self.serve(&self.listener, &places), second);
+    }
+
+    async fn serve(&self, listener: &TcpListener, places: &Arc<Semaphore>) {
         loop {
             // A connection waits in the kernel's queue until there is a place.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = listener.accept() => accepted,
                 () = self.services.shutdown.cancelled() => return,
             };
             let (stream, peer) = match accepted {
@@ -118,7 +141,7 @@ async fn answer(client: &Client, request: &Request<Incoming>) -> Response<Reply>
         Some(raw) => {
             let part = request.headers().contains_key(header::RANGE);
             let extent = if part { Extent::Part } else { Extent::Whole };
-            let caller = Caller { client: v4(client.peer), server: v4(client.local), extent };
+            let caller = Caller { client: client.peer.ip(), server: client.local.ip(), extent };
             open(&client.services, raw, caller).await
         }
         None => Err(Refused { refusal: Refusal::Malformed, detail: "a % without two hex digits".into() }),
@@ -197,7 +220,7 @@ fn respond(
 
 fn record(services: &Arc<Services>, asked: &str, peer: SocketAddr, total: u64, status: StatusCode) -> Record {
     let id = services.recorder.transfer_id();
-    let mac = services.machines.mac_of(v4(peer));
+    let mac = services.machines.mac_of(peer.ip());
     let path = shown(asked);
     let partial = status == StatusCode::PARTIAL_CONTENT;
     services.recorder.record(Event::TransferStarted(TransferStarted {
@@ -242,7 +265,7 @@ fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) 
     services.recorder.record(Event::FileRefused(FileRefused {
         proto: Proto::Http,
         peer,
-        mac: services.machines.mac_of(v4(peer)),
+        mac: services.machines.mac_of(peer.ip()),
         path: shown(asked),
         refusal: refused.refusal,
         detail: Some(refused.detail),
@@ -296,14 +319,9 @@ fn shown(path: &str) -> String {
     path.bytes().take(MAX_SHOWN).flat_map(std::ascii::escape_default).map(char::from).collect()
 }
 
-fn v4(addr: SocketAddr) -> Ipv4Addr {
-    match addr.ip() {
-        IpAddr::V4(addr) => addr,
-        IpAddr::V6(addr) => addr.to_ipv4_mapped().unwrap_or(Ipv4Addr::UNSPECIFIED),
-    }
-}
-
 const MAX_SHOWN: usize = 128;
+/// Connections that the kernel keeps until they are accepted, as for the other socket.
+const QUEUE: i32 = 1024;
 /// Of an answer, with those that hyper adds.
 const HEADERS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(200);

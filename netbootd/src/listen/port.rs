@@ -1,7 +1,7 @@
 //! A UDP port of one interface: what its listener hears, and how that is replied to.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -9,7 +9,18 @@ use tracing::{debug, warn};
 
 use crate::dhcp::{Arrival, Destination, Reply};
 use crate::net::iface::Iface;
-use crate::net::udp::{Endpoint, Incoming, Received, Source};
+use crate::net::udp::{Endpoint, Incoming, Source};
+
+/// Where a datagram came from and to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    /// Bytes written to the buffer.
+    pub(super) len: usize,
+    /// The sender.
+    pub(super) from: SocketAddrV4,
+    /// The destination; may be a broadcast address.
+    pub(super) to: Ipv4Addr,
+}
 
 /// A bound port of one interface.
 #[derive(Debug)]
@@ -22,26 +33,31 @@ pub(super) struct Port {
 impl Port {
     /// Binds a port on one interface.
     pub(super) fn bind(iface: Iface, port: u16) -> io::Result<Self> {
-        let addr = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+        let addr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         Ok(Port { endpoint: Endpoint::bind(addr, Some(&iface.name))?, iface })
     }
 
     /// Binds a port for broadcasts alone, beside a program of this machine that has it.
     pub(super) fn bind_broadcast(iface: Iface, port: u16) -> io::Result<Self> {
-        let addr = SocketAddrV4::new(Ipv4Addr::BROADCAST, port);
+        let addr = SocketAddr::from((Ipv4Addr::BROADCAST, port));
         Ok(Port { endpoint: Endpoint::bind_shared(addr, Some(&iface.name))?, iface })
     }
 
     /// The next datagram, or None at shutdown. No error ends it: an interface that went away comes back, and until then its socket fails
     /// at once, again and again.
-    pub(super) async fn receive(&self, buf: &mut [u8], shutdown: &CancellationToken) -> Option<Received> {
+    pub(super) async fn receive(&self, buf: &mut [u8], shutdown: &CancellationToken) -> Option<Heard> {
         loop {
             let heard = tokio::select! {
                 heard = self.endpoint.recv(buf) => heard,
                 () = shutdown.cancelled() => return None,
             };
             match heard {
-                Ok(Incoming::Datagram(received)) => return Some(received),
+                Ok(Incoming::Datagram(received)) => {
+                    // An IPv4 socket hears nothing else.
+                    if let (SocketAddr::V4(from), IpAddr::V4(to)) = (received.from, received.to) {
+                        return Some(Heard { len: received.len, from, to });
+                    }
+                }
                 Ok(Incoming::Unreachable(peer)) => debug!(iface = self.iface.name, %peer, "unreachable"),
                 Err(error) => {
                     warn!(iface = self.iface.name, %error, "receiving failed");
@@ -67,7 +83,8 @@ impl Port {
                 (SocketAddrV4::new(Ipv4Addr::BROADCAST, to.port()), self.iface.index)
             }
         };
-        self.endpoint.send(&reply.bytes, to, Source { addr: reply.from, ifindex }).await
+        let source = Source { addr: reply.from.into(), ifindex };
+        self.endpoint.send(&reply.bytes, to.into(), source).await
     }
 }
 

@@ -11,7 +11,7 @@ mod window;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub struct TftpListener {
 
 /// The transfers under way, by client address and port.
 #[derive(Debug, Default)]
-struct Transfers(Mutex<HashMap<SocketAddrV4, Entry>>);
+struct Transfers(Mutex<HashMap<SocketAddr, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -60,9 +60,9 @@ enum Mail {
 }
 
 impl TftpListener {
-    /// Binds the port: on one interface, or on all addresses of the host.
-    pub fn bind(services: Arc<Services>, iface: Option<&Iface>, port: u16) -> io::Result<Self> {
-        let addr = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+    /// Binds the port on an address, or on all of its kind: of one interface, or of the host.
+    pub fn bind(services: Arc<Services>, iface: Option<&Iface>, addr: IpAddr, port: u16) -> io::Result<Self> {
+        let addr = SocketAddr::new(addr, port);
         let lanes = Arc::new(Lanes::start()?);
         let endpoint = {
             let first = lanes.first();
@@ -106,7 +106,8 @@ impl TftpListener {
 
     async fn take(&self, bytes: &[u8], received: Received) {
         let from = received.from;
-        if received.to.is_broadcast() || received.to.is_multicast() {
+        let broadcast = matches!(received.to, IpAddr::V4(to) if to.is_broadcast());
+        if broadcast || received.to.is_multicast() {
             return; // RFC 1123 §4.2.3.4
         }
         match Packet::parse(bytes) {
@@ -177,8 +178,8 @@ impl TftpListener {
         self.send_error(received, code, message).await;
         self.services.recorder.record(Event::FileRefused(FileRefused {
             proto: Proto::Tftp,
-            peer: SocketAddr::V4(received.from),
-            mac: self.services.machines.mac_of(*received.from.ip()),
+            peer: received.from,
+            mac: self.services.machines.mac_of(received.from.ip()),
             path: shown(filename),
             refusal,
             detail,
@@ -225,7 +226,7 @@ enum Admission {
 
 impl Transfers {
     /// A repeated request starts no second transfer; another one from the same port ends the first.
-    fn admit(&self, from: SocketAddrV4, request: &[u8], limit: usize) -> Admission {
+    fn admit(&self, from: SocketAddr, request: &[u8], limit: usize) -> Admission {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut number = 1;
         if let Some(entry) = table.get(&from) {
@@ -244,7 +245,7 @@ impl Transfers {
         Admission::Admitted { number, inbox }
     }
 
-    fn remove(&self, from: SocketAddrV4, number: u64) {
+    fn remove(&self, from: SocketAddr, number: u64) {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if table.get(&from).is_some_and(|entry| entry.number == number) {
             table.remove(&from);
@@ -256,11 +257,11 @@ impl Transfers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn knows(&self, from: SocketAddrV4) -> bool {
+    fn knows(&self, from: SocketAddr) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&from)
     }
 
-    fn tell(&self, from: SocketAddrV4, mail: Mail) {
+    fn tell(&self, from: SocketAddr, mail: Mail) {
         if let Some(entry) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&from) {
             // What does not fit is lost like any datagram.
             let _ = entry.inbox.try_send(mail);

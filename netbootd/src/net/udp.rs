@@ -1,15 +1,17 @@
-//! UDP sockets that know which own address a datagram came to, and speak from a chosen one (`IP_PKTINFO`).
+//! UDP sockets that know which own address a datagram came to, and speak from a chosen one (`IP_PKTINFO`, `IPV6_PKTINFO`).
+//!
+//! A socket is of one kind, IPv4 or IPv6, as the address says that it is bound to.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, RawFd};
 
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, getsockopt, recvmsg, sendmsg, setsockopt,
-    sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage,
+    getsockopt, recvmsg, sendmsg, setsockopt, sockopt,
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -25,9 +27,9 @@ pub struct Received {
     /// Bytes written to the buffer; a longer datagram is cut.
     pub len: usize,
     /// The sender.
-    pub from: SocketAddrV4,
-    /// The destination in the datagram's header; may be a broadcast address.
-    pub to: Ipv4Addr,
+    pub from: SocketAddr,
+    /// The destination in the datagram's header; may be a broadcast or multicast address.
+    pub to: IpAddr,
     /// The index of the receiving interface.
     pub ifindex: u32,
 }
@@ -38,58 +40,66 @@ pub enum Incoming {
     /// A datagram.
     Datagram(Received),
     /// Something that was sent to this address reached a closed port (ICMP port unreachable).
-    Unreachable(SocketAddrV4),
+    Unreachable(SocketAddr),
 }
 
 /// Where to speak from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
     /// An own address.
-    pub addr: Ipv4Addr,
+    pub addr: IpAddr,
     /// The interface to leave by; 0 lets the route decide.
     pub ifindex: u32,
 }
 
 impl Source {
     /// From where the socket is bound.
-    pub const BOUND: Source = Source { addr: Ipv4Addr::UNSPECIFIED, ifindex: 0 };
+    pub const BOUND: Source = Source { addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ifindex: 0 };
 }
 
 impl Endpoint {
     /// Binds `addr`; with a device, only that interface's datagrams arrive and leave.
-    pub fn bind(addr: SocketAddrV4, device: Option<&str>) -> io::Result<Self> {
-        Endpoint::bind_socket(Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?, addr, device)
+    pub fn bind(addr: SocketAddr, device: Option<&str>) -> io::Result<Self> {
+        Endpoint::bind_socket(socket_for(addr)?, addr, device)
     }
 
     /// A port for one conversation, on an own address. What arrives carries no word of where it came to: that is this address.
-    pub fn bind_one(addr: SocketAddrV4) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    pub fn bind_one(addr: SocketAddr) -> io::Result<Self> {
+        let socket = socket_for(addr)?;
         socket.set_nonblocking(true)?;
-        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
         socket.bind(&addr.into())?;
         Ok(Endpoint { socket: UdpSocket::from_std(socket.into())? })
     }
 
     /// The same beside other programs that have the port, when they let it be shared.
-    pub fn bind_shared(addr: SocketAddrV4, device: Option<&str>) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    pub fn bind_shared(addr: SocketAddr, device: Option<&str>) -> io::Result<Self> {
+        let socket = socket_for(addr)?;
         socket.set_reuse_address(true)?;
         Endpoint::bind_socket(socket, addr, device)
     }
 
-    fn bind_socket(socket: Socket, addr: SocketAddrV4, device: Option<&str>) -> io::Result<Self> {
+    fn bind_socket(socket: Socket, addr: SocketAddr, device: Option<&str>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        socket.set_broadcast(true)?;
         // A building that switches on asks a thousand times in one instant. Less than asked for will do as well.
         let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
             .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER));
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes()))?;
         }
-        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        match addr {
+            SocketAddr::V4(_) => {
+                socket.set_broadcast(true)?;
+                setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+            }
+            SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+        }
         socket.bind(&addr.into())?;
         Ok(Endpoint { socket: UdpSocket::from_std(socket.into())? })
+    }
+
+    /// Hears what is sent to a group, on an interface.
+    pub fn join(&self, group: Ipv6Addr, ifindex: u32) -> io::Result<()> {
+        SockRef::from(&self.socket).join_multicast_v6(&group, ifindex)
     }
 
     /// The bound port.
@@ -118,7 +128,7 @@ impl Endpoint {
     }
 
     /// Sends one datagram.
-    pub async fn send(&self, bytes: &[u8], to: SocketAddrV4, source: Source) -> io::Result<()> {
+    pub async fn send(&self, bytes: &[u8], to: SocketAddr, source: Source) -> io::Result<()> {
         self.send_segments(bytes, None, to, source).await
     }
 
@@ -128,7 +138,7 @@ impl Endpoint {
         &self,
         bytes: &[u8],
         segment: Option<u16>,
-        to: SocketAddrV4,
+        to: SocketAddr,
         source: Source,
     ) -> io::Result<()> {
         loop {
@@ -144,7 +154,7 @@ impl Endpoint {
         &self,
         parts: &[IoSlice<'_>],
         segment: Option<u16>,
-        to: SocketAddrV4,
+        to: SocketAddr,
         source: Source,
     ) -> io::Result<()> {
         self.socket
@@ -158,8 +168,21 @@ impl Endpoint {
     }
 }
 
-/// The MTU of the route to `peer` in bytes, as the kernel knows it.
-pub fn path_mtu(peer: SocketAddrV4) -> Option<u16> {
+fn socket_for(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    match addr {
+        SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
+        SocketAddr::V6(_) => {
+            socket.set_only_v6(true)?;
+            setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
+        }
+    }
+    Ok(socket)
+}
+
+/// The MTU of the route to `peer` in bytes, as the kernel knows it; for IPv6 what every link carries.
+pub fn path_mtu(peer: SocketAddr) -> Option<u16> {
+    let SocketAddr::V4(peer) = peer else { return Some(MIN_MTU_V6) };
     let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect(peer).ok()?;
     let mtu = getsockopt(&socket, sockopt::IpMtu).ok()?;
@@ -168,15 +191,22 @@ pub fn path_mtu(peer: SocketAddrV4) -> Option<u16> {
 }
 
 fn receive(fd: RawFd, buf: &mut [u8]) -> io::Result<Received> {
-    let mut control = nix::cmsg_space!(libc::in_pktinfo);
+    let mut control = nix::cmsg_space!(libc::in6_pktinfo);
     let mut slices = [IoSliceMut::new(buf)];
-    let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
-    let from = message.address.map(SocketAddrV4::from).ok_or(io::ErrorKind::InvalidData)?;
-    let (mut to, mut ifindex) = (Ipv4Addr::UNSPECIFIED, 0);
+    let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
+    let from = message.address.as_ref().and_then(inet).ok_or(io::ErrorKind::InvalidData)?;
+    let (mut to, mut ifindex) = (unspecified(from), 0);
     for item in message.cmsgs()? {
-        if let ControlMessageOwned::Ipv4PacketInfo(info) = item {
-            to = Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr));
-            ifindex = u32::try_from(info.ipi_ifindex).unwrap_or(0);
+        match item {
+            ControlMessageOwned::Ipv4PacketInfo(info) => {
+                to = Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)).into();
+                ifindex = u32::try_from(info.ipi_ifindex).unwrap_or(0);
+            }
+            ControlMessageOwned::Ipv6PacketInfo(info) => {
+                to = Ipv6Addr::from(info.ipi6_addr.s6_addr).into();
+                ifindex = info.ipi6_ifindex;
+            }
+            _ => {}
         }
     }
     Ok(Received { len: message.bytes, from, to, ifindex })
@@ -184,36 +214,76 @@ fn receive(fd: RawFd, buf: &mut [u8]) -> io::Result<Received> {
 
 /// Takes the oldest report from the socket's error queue. Its address is where our datagram was sent.
 fn unreachable(fd: RawFd) -> io::Result<Incoming> {
-    let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in);
+    let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
     let mut start = [0; 64];
     let mut slices = [IoSliceMut::new(&mut start)];
-    let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), MsgFlags::MSG_ERRQUEUE)?;
-    let addr = message.address.ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Incoming::Unreachable(SocketAddrV4::from(addr)))
+    let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), MsgFlags::MSG_ERRQUEUE)?;
+    let addr = message.address.as_ref().and_then(inet).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Incoming::Unreachable(addr))
+}
+
+fn inet(addr: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = addr.as_sockaddr_in().map(|addr| SocketAddr::V4(SocketAddrV4::from(*addr)));
+    v4.or_else(|| addr.as_sockaddr_in6().map(|addr| SocketAddr::V6(SocketAddrV6::from(*addr))))
+}
+
+fn unspecified(like: SocketAddr) -> IpAddr {
+    match like {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
 }
 
 fn transmit(
     fd: RawFd,
     slices: &[IoSlice<'_>],
     segment: Option<u16>,
-    to: SocketAddrV4,
+    to: SocketAddr,
     source: Source,
 ) -> io::Result<usize> {
-    let info = libc::in_pktinfo {
-        ipi_ifindex: i32::try_from(source.ifindex).unwrap_or(0),
-        ipi_spec_dst: libc::in_addr { s_addr: u32::from(source.addr).to_be() },
-        ipi_addr: libc::in_addr { s_addr: 0 },
-    };
-    let to = SockaddrIn::from(to);
-    let from = (source != Source::BOUND).then_some(ControlMessage::Ipv4PacketInfo(&info));
     let size = segment.as_ref().map(ControlMessage::UdpGsoSegments);
+    match (to, source.addr) {
+        (SocketAddr::V4(to), IpAddr::V4(addr)) => {
+            let info = libc::in_pktinfo {
+                ipi_ifindex: i32::try_from(source.ifindex).unwrap_or(0),
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from(addr).to_be() },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            };
+            let from = (source != Source::BOUND).then_some(ControlMessage::Ipv4PacketInfo(&info));
+            send_with(fd, slices, from, size, &SockaddrIn::from(to))
+        }
+        (SocketAddr::V6(to), IpAddr::V6(addr)) => {
+            let info = libc::in6_pktinfo {
+                ipi6_addr: libc::in6_addr { s6_addr: addr.octets() },
+                ipi6_ifindex: source.ifindex,
+            };
+            let from = Some(ControlMessage::Ipv6PacketInfo(&info));
+            send_with(fd, slices, from, size, &SockaddrIn6::from(to))
+        }
+        (SocketAddr::V6(to), _) if source == Source::BOUND => {
+            send_with(fd, slices, None, size, &SockaddrIn6::from(to))
+        }
+        _ => Err(io::ErrorKind::AddrNotAvailable.into()),
+    }
+}
+
+fn send_with<A: SockaddrLike>(
+    fd: RawFd,
+    slices: &[IoSlice<'_>],
+    from: Option<ControlMessage<'_>>,
+    size: Option<ControlMessage<'_>>,
+    to: &A,
+) -> io::Result<usize> {
     let sent = match (from, size) {
-        (Some(from), Some(size)) => sendmsg(fd, slices, &[from, size], MsgFlags::empty(), Some(&to)),
-        (Some(one), None) | (None, Some(one)) => sendmsg(fd, slices, &[one], MsgFlags::empty(), Some(&to)),
-        (None, None) => sendmsg(fd, slices, &[], MsgFlags::empty(), Some(&to)),
+        (Some(from), Some(size)) => sendmsg(fd, slices, &[from, size], MsgFlags::empty(), Some(to)),
+        (Some(one), None) | (None, Some(one)) => sendmsg(fd, slices, &[one], MsgFlags::empty(), Some(to)),
+        (None, None) => sendmsg(fd, slices, &[], MsgFlags::empty(), Some(to)),
     };
     Ok(sent?)
 }
+
+/// No link of IPv6 carries less (RFC 8200 §5). The kernel's own knowledge of a path has no safe way here.
+const MIN_MTU_V6: u16 = 1280;
 
 /// The kernel's limit of segments in one call (UDP_MAX_SEGMENTS of older kernels).
 pub const MAX_SEGMENTS: usize = 64;
@@ -229,21 +299,25 @@ const HEARING: Interest = Interest::READABLE.add(Interest::ERROR);
 mod tests {
     use super::*;
 
+    fn v4(addr: Ipv4Addr, port: u16) -> SocketAddr {
+        SocketAddr::from((addr, port))
+    }
+
     #[tokio::test]
     async fn a_reply_leaves_from_the_address_that_was_asked() {
-        let server = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), None).unwrap();
-        let client = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+        let server = Endpoint::bind(v4(Ipv4Addr::UNSPECIFIED, 0), None).unwrap();
+        let client = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
         let asked = Ipv4Addr::new(127, 0, 0, 9);
-        let any = Source { addr: Ipv4Addr::LOCALHOST, ifindex: 0 };
-        client.send(b"ask", SocketAddrV4::new(asked, server.port().unwrap()), any).await.unwrap();
+        let any = Source { addr: Ipv4Addr::LOCALHOST.into(), ifindex: 0 };
+        client.send(b"ask", v4(asked, server.port().unwrap()), any).await.unwrap();
 
         let mut buf = [0; 16];
         let got = datagram(server.recv(&mut buf).await.unwrap());
-        assert_eq!((&buf[..got.len], got.to), (b"ask".as_slice(), asked));
+        assert_eq!((&buf[..got.len], got.to), (b"ask".as_slice(), IpAddr::from(asked)));
         assert_ne!(got.ifindex, 0);
         server.send(b"answer", got.from, Source { addr: got.to, ifindex: 0 }).await.unwrap();
         let got = datagram(client.recv(&mut buf).await.unwrap());
-        assert_eq!((&buf[..got.len], *got.from.ip()), (b"answer".as_slice(), asked));
+        assert_eq!((&buf[..got.len], got.from.ip()), (b"answer".as_slice(), asked.into()));
     }
 
     fn datagram(incoming: Incoming) -> Received {
@@ -255,23 +329,45 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_port_is_reported_with_its_address() {
-        let server = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+        let server = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
         let closed = {
-            let client = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-            SocketAddrV4::new(Ipv4Addr::LOCALHOST, client.port().unwrap())
+            let client = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+            v4(Ipv4Addr::LOCALHOST, client.port().unwrap())
         };
-        let source = Source { addr: Ipv4Addr::LOCALHOST, ifindex: 0 };
+        let source = Source { addr: Ipv4Addr::LOCALHOST.into(), ifindex: 0 };
         server.send(b"anyone?", closed, source).await.unwrap();
         let mut buf = [0; 16];
         assert_eq!(server.recv(&mut buf).await.unwrap(), Incoming::Unreachable(closed));
     }
 
     #[tokio::test]
+    async fn ipv6_knows_both_addresses_and_reports_a_closed_port() {
+        let local = Ipv6Addr::LOCALHOST;
+        let server = Endpoint::bind((Ipv6Addr::UNSPECIFIED, 0).into(), None).unwrap();
+        let client = Endpoint::bind_one((local, 0).into()).unwrap();
+        let to = SocketAddr::from((local, server.port().unwrap()));
+        client.send(b"ask", to, Source::BOUND).await.unwrap();
+
+        let mut buf = [0; 16];
+        let got = datagram(server.recv(&mut buf).await.unwrap());
+        assert_eq!((&buf[..got.len], got.to), (b"ask".as_slice(), local.into()));
+        let source = Source { addr: got.to, ifindex: 0 };
+        server.send_segments(b"aaaabb", Some(4), got.from, source).await.unwrap();
+        for expected in ["aaaa", "bb"] {
+            let got = datagram(client.recv(&mut buf).await.unwrap());
+            assert_eq!(&buf[..got.len], expected.as_bytes());
+        }
+        drop(client);
+        server.send(b"anyone?", got.from, source).await.unwrap();
+        assert_eq!(server.recv(&mut buf).await.unwrap(), Incoming::Unreachable(got.from));
+    }
+
+    #[tokio::test]
     async fn one_call_sends_many_datagrams() {
-        let server = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-        let client = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-        let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, client.port().unwrap());
-        let source = Source { addr: Ipv4Addr::LOCALHOST, ifindex: 0 };
+        let server = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+        let client = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+        let to = v4(Ipv4Addr::LOCALHOST, client.port().unwrap());
+        let source = Source { addr: Ipv4Addr::LOCALHOST.into(), ifindex: 0 };
         server.send_segments(b"aaaabbbbcc", Some(4), to, source).await.unwrap();
         let mut buf = [0; 16];
         for expected in ["aaaa", "bbbb", "cc"] {
@@ -282,13 +378,13 @@ mod tests {
 
     #[test]
     fn the_route_to_loopback_has_its_mtu() {
-        assert_eq!(path_mtu(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9)), Some(u16::MAX));
+        assert_eq!(path_mtu(v4(Ipv4Addr::LOCALHOST, 9)), Some(u16::MAX));
     }
 
     #[tokio::test]
     async fn a_taken_port_is_an_error() {
-        let first = Endpoint::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-        let taken = SocketAddrV4::new(Ipv4Addr::LOCALHOST, first.port().unwrap());
+        let first = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+        let taken = v4(Ipv4Addr::LOCALHOST, first.port().unwrap());
         assert_eq!(Endpoint::bind(taken, None).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 }

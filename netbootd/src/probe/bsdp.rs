@@ -1,7 +1,7 @@
 //! `netbootd probe bsdp`: asks for the image list as Startup Disk does, shows every server's, and chooses from one.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use ::bsdp::{BootImageId, BsdpMessageType, SubOption, VendorClass, option43};
@@ -86,7 +86,7 @@ struct Asker<'a> {
 
 /// One answer.
 struct Heard {
-    from: SocketAddrV4,
+    from: SocketAddr,
     packet: Packet,
     options: Vec<SubOption>,
 }
@@ -97,7 +97,7 @@ impl<'a> Asker<'a> {
         let local = iface.addr_towards(args.server.unwrap_or(Ipv4Addr::BROADCAST));
         let mac = args.mac.or(iface.mac).unwrap_or(MacAddr([2, 0, 0, 0, 0, 1]));
         for port in REPLY_PORTS {
-            match Endpoint::bind(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), None) {
+            match Endpoint::bind((Ipv4Addr::UNSPECIFIED, port).into(), None) {
                 Ok(endpoint) => return Ok(Asker { args, iface, mac, local, port, endpoint }),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -120,7 +120,8 @@ impl<'a> Asker<'a> {
         let question = self.question(kind, more, xid);
         let to = SocketAddrV4::new(self.args.server.unwrap_or(Ipv4Addr::BROADCAST), SERVER_PORT);
         let ifindex = if self.args.server.is_none() { self.iface.index } else { 0 };
-        let sent = self.endpoint.send(&question, to, Source { addr: self.local, ifindex }).await;
+        let source = Source { addr: self.local.into(), ifindex };
+        let sent = self.endpoint.send(&question, to.into(), source).await;
         sent.map_err(|error| Failure::Unusable(format!("cannot send to {to}: {error}")))?;
         let deadline = tokio::time::Instant::now() + Duration::from_secs(self.args.timeout.min(60));
         let mut answers = Vec::new();
@@ -178,7 +179,11 @@ impl<'a> Asker<'a> {
 
 impl Heard {
     fn server(&self) -> Ipv4Addr {
-        self.packet.address(option::SERVER_IDENTIFIER).unwrap_or(*self.from.ip())
+        let sender = match self.from.ip() {
+            IpAddr::V4(addr) => addr,
+            IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED, // never: it was asked over IPv4
+        };
+        self.packet.address(option::SERVER_IDENTIFIER).unwrap_or(sender)
     }
 
     fn number(&self, code: u8) -> u16 {

@@ -1,7 +1,7 @@
 //! `netbootd probe pxe`: a DISCOVER as a PC would send it, and every offer that comes.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use dhcproto::v4::{Message, Opcode};
@@ -37,7 +37,7 @@ pub fn run(args: &PxeArgs) -> Result<(), Failure> {
 
 /// One answer and who sent it.
 struct Heard {
-    from: SocketAddrV4,
+    from: SocketAddr,
     after: Duration,
     packet: Result<Packet, Malformed>,
 }
@@ -52,11 +52,11 @@ async fn ask(args: &PxeArgs, iface: &Iface) -> Result<Vec<Heard>, Failure> {
     let bound = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, from_port);
     let device = args.server.is_none().then_some(iface.name.as_str());
     // A netbootd on this host may listen there for what other servers offer.
-    let endpoint = Endpoint::bind_shared(bound, device).map_err(|error| cannot(&error, from_port))?;
+    let endpoint = Endpoint::bind_shared(bound.into(), device).map_err(|error| cannot(&error, from_port))?;
     let xid = u32::from_be_bytes([mac.0[2], mac.0[3], mac.0[4], mac.0[5]]) ^ std::process::id();
     let question = question(args, mac, xid, args.server.map(|_| local));
     let ifindex = if args.server.is_none() { iface.index } else { 0 };
-    let sent = endpoint.send(&question, to, Source { addr: local, ifindex }).await;
+    let sent = endpoint.send(&question, to.into(), Source { addr: local.into(), ifindex }).await;
     sent.map_err(|error| Failure::Unusable(format!("cannot send to {to}: {error}")))?;
 
     let started = Instant::now();

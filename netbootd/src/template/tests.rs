@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use pxe_policy::{ArchType, Class, Match, Reason, Verdict};
 
 use super::*;
@@ -22,7 +24,7 @@ fn asker() -> Asker {
         archs: vec![ArchType::X64_UEFI],
         class: Class::Ipxe,
         relay: None,
-        segment: Ipv4Addr::new(10, 0, 0, 1),
+        segment: Ipv4Addr::new(10, 0, 0, 1).into(),
         iface: "lan0".into(),
         address: None,
         boot_program: false,
@@ -37,10 +39,10 @@ fn asker() -> Asker {
         evidence: Vec::new(),
     };
     Asker {
-        client: Ipv4Addr::new(10, 0, 0, 9),
+        client: Ipv4Addr::new(10, 0, 0, 9).into(),
         mac: Some(request.mac),
         machine: Some(Arc::new(Machine { request, verdict })),
-        server: Ipv4Addr::new(10, 0, 0, 1),
+        server: Ipv4Addr::new(10, 0, 0, 1).into(),
         http_port: 8080,
     }
 }

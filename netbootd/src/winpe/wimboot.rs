@@ -3,7 +3,7 @@
 //! wimboot (of the iPXE project; the operator supplies it) shows the boot manager a disk on which every file lies where it looks: `\sources`
 //! and `\boot`.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use pxe_policy::{BootRequest, WIMBOOT_SCRIPT};
 
@@ -15,7 +15,7 @@ use crate::files::Files;
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {
     /// This server's address towards the machine.
-    pub server: Ipv4Addr,
+    pub server: IpAddr,
     /// The port of the HTTP service.
     pub http_port: u16,
     /// Where wimboot is in the boot tree.

@@ -48,7 +48,7 @@ fn pc() -> BootRequest {
         archs: vec![ArchType::X64_UEFI],
         class: Class::Pxe,
         relay: None,
-        segment: Ipv4Addr::new(10, 77, 0, 1),
+        segment: Ipv4Addr::new(10, 77, 0, 1).into(),
         address: None,
         boot_program: false,
         iface: "lan0".into(),

@@ -8,7 +8,7 @@ fn request(class: Class, arch: ArchType) -> BootRequest {
         archs: vec![arch],
         class,
         relay: None,
-        segment: Ipv4Addr::new(10, 77, 0, 1),
+        segment: Ipv4Addr::new(10, 77, 0, 1).into(),
         address: None,
         boot_program: false,
         iface: "lan0".into(),
@@ -61,8 +61,8 @@ fn the_first_rule_that_fits_wins() {
 fn every_kind_of_match_can_tell_machines_apart() {
     let hit = request(Class::Pxe, ArchType::X64_UEFI);
     let relayed = BootRequest {
-        relay: Some(Ipv4Addr::new(10, 9, 0, 1)),
-        segment: Ipv4Addr::new(10, 9, 0, 1),
+        relay: Some(Ipv4Addr::new(10, 9, 0, 1).into()),
+        segment: Ipv4Addr::new(10, 9, 0, 1).into(),
         ..hit.clone()
     };
     let table: [(&str, Match, bool, bool); 9] = [
@@ -72,7 +72,7 @@ fn every_kind_of_match_can_tell_machines_apart() {
         ("class", Match { class: vec![Class::Http, Class::Pxe], ..Match::default() }, true, true),
         ("other class", Match { class: vec![Class::Ipxe], ..Match::default() }, false, false),
         ("subnet", Match { subnet: vec!["10.9.0.0/16".parse().unwrap()], ..Match::default() }, false, true),
-        ("relay", Match { relay: vec![Ipv4Addr::new(10, 9, 0, 1)], ..Match::default() }, false, true),
+        ("relay", Match { relay: vec![Ipv4Addr::new(10, 9, 0, 1).into()], ..Match::default() }, false, true),
         ("iface", Match { iface: vec!["lan0".into()], ..Match::default() }, true, true),
         (
             "all must hold",
@@ -165,7 +165,7 @@ fn a_boundary_holds_the_clients_address_or_its_segment() {
     let boundary = Match { boundary: vec!["10.77.0.100-10.77.0.199".parse().unwrap()], ..Match::default() };
     let asking = request(Class::Pxe, ArchType::X64_UEFI);
     assert!(!boundary.fits(&asking));
-    assert!(boundary.fits(&BootRequest { address: Some(Ipv4Addr::new(10, 77, 0, 150)), ..asking.clone() }));
+    assert!(boundary.fits(&BootRequest { address: Some(Ipv4Addr::new(10, 77, 0, 150).into()), ..asking.clone() }));
     let own = Match { boundary: vec!["10.77.0.0/24".parse().unwrap()], ..Match::default() };
     assert!(own.fits(&asking));
 }

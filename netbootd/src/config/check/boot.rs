@@ -50,7 +50,8 @@ pub(super) fn check(
         rules.push(rule);
     }
     warn_of_ipxe_without_script(document, &rules, findings);
-    if document.dhcp.mode == Mode::Off && !rules.is_empty() {
+    let no_dhcp6 = document.dhcp6.mode.is_none_or(|mode| mode == Mode::Off);
+    if document.dhcp.mode == Mode::Off && no_dhcp6 && !rules.is_empty() {
         let span = document.rule.first().map_or(0..0, |rule| rule.name.span());
         findings.push(Finding::warning(span, "no rule is looked at while dhcp.mode is \"off\""));
     }

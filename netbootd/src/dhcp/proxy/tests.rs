@@ -128,7 +128,8 @@ fn a_relayed_request_is_answered_for_its_segment_with_option_82_last() {
         boot("a.efi", Via::Tftp)
     });
     let seen = seen.unwrap();
-    assert_eq!((seen.relay, seen.segment), (Some(Ipv4Addr::new(10, 78, 0, 1)), Ipv4Addr::new(10, 78, 0, 1)));
+    let relay = Ipv4Addr::new(10, 78, 0, 1).into();
+    assert_eq!((seen.relay, seen.segment), (Some(relay), relay));
     assert_eq!(seen.archs, [ArchType::ARM64_UEFI]);
     let reply = answer.reply.unwrap();
     assert_eq!(reply.to, Destination::Relay(from));

@@ -39,7 +39,7 @@ fn offered(id: &str, file: Option<(&str, Via)>, style: OfferStyle) -> (Answer, P
 fn a_lease_says_everything_that_a_host_needs() {
     let (answer, reply) = offered("cifarm-uboot-riscv", None, OfferStyle::Binl);
     assert_eq!((answer.event.decision, answer.event.reason), (Answered::Offer, Reason::Lease));
-    assert_eq!(answer.event.address, Some(ADDRESS));
+    assert_eq!(answer.event.address, Some(ADDRESS.into()));
     assert_eq!(reply.header.yiaddr(), ADDRESS);
     let expected: [(u8, &[u8]); 9] = [
         (option::SERVER_IDENTIFIER, &[10, 77, 0, 2]),

@@ -16,13 +16,22 @@ struct Fixture {
 }
 
 async fn serving(files: &[(&str, &[u8])], configuration: &str) -> Fixture {
+    serving_with(files, configuration, |_| {}).await
+}
+
+async fn serving_with(
+    files: &[(&str, &[u8])],
+    configuration: &str,
+    adjust: impl FnOnce(&mut HttpListener),
+) -> Fixture {
     let folder = TempDir::new().unwrap();
     for (path, bytes) in files {
         fs::write(folder.path().join(path), bytes).unwrap();
     }
     let (config, _) = Config::parse(configuration, Path::new("test.toml"), Some(folder.path())).unwrap();
     let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
-    let listener = HttpListener::bind(Arc::clone(&services), 0).await.unwrap();
+    let mut listener = HttpListener::bind(Arc::clone(&services), 0).await.unwrap();
+    adjust(&mut listener);
     let port = listener.port().unwrap();
     tokio::spawn(listener.run());
     Fixture { folder, services, port }
@@ -277,4 +286,21 @@ async fn a_client_that_goes_away_is_recorded_with_what_it_was_sent() {
     };
     assert_eq!(finished.outcome, TransferOutcome::ClientGone);
     assert!(((1 << 20) - 1000..1 << 30).contains(&finished.bytes), "{}", finished.bytes);
+}
+
+#[tokio::test]
+async fn ipv6_is_served_by_a_socket_of_its_own_and_templates_name_its_address() {
+    let f = serving_with(
+        &[("boot.efi", b"0123456789")],
+        "[[file]]\npath = \"where\"\ntemplate = \"{{ http_url }}\"\n",
+        |listener| listener.bind_ipv6().unwrap(),
+    )
+    .await;
+    let mut stream = TcpStream::connect((Ipv6Addr::LOCALHOST, f.port)).await.unwrap();
+    let request = b"GET /boot.efi HTTP/1.1\r\nHost: x\r\n\r\nGET /where HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("0123456789") && answer.ends_with("http://[::1]\n"), "{answer}");
+    assert!(f.ask("GET /boot.efi", "").await.0.starts_with("http/1.1 200"));
 }

@@ -1,7 +1,7 @@
 //! The socket that a transfer speaks through.
 
 use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::net::udp::{Endpoint, Source};
 #[derive(Debug)]
 pub(super) struct Line {
     socket: Socket,
-    peer: SocketAddrV4,
+    peer: SocketAddr,
 }
 
 #[derive(Debug)]
@@ -25,11 +25,11 @@ enum Socket {
 impl Line {
     /// Binds a port on the address that the request was sent to: any, or a free one of a range.
     pub(super) fn own(
-        local: Ipv4Addr,
+        local: IpAddr,
         ports: Option<RangeInclusive<u16>>,
-        peer: SocketAddrV4,
+        peer: SocketAddr,
     ) -> io::Result<Self> {
-        let bind = |port| Endpoint::bind_one(SocketAddrV4::new(local, port));
+        let bind = |port| Endpoint::bind_one(own_addr(local, port, peer));
         let line = |endpoint| Line { socket: Socket::Own(endpoint), peer };
         let Some(ports) = ports else { return bind(0).map(line) };
         for port in ports {
@@ -42,12 +42,12 @@ impl Line {
     }
 
     /// Speaks from the port and the address that the request came to.
-    pub(super) fn shared(endpoint: Arc<Endpoint>, local: Ipv4Addr, peer: SocketAddrV4) -> Self {
+    pub(super) fn shared(endpoint: Arc<Endpoint>, local: IpAddr, peer: SocketAddr) -> Self {
         Line { socket: Socket::Shared(endpoint, Source { addr: local, ifindex: 0 }), peer }
     }
 
     /// Whose transfer it is.
-    pub(super) fn peer(&self) -> SocketAddrV4 {
+    pub(super) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
@@ -65,7 +65,7 @@ impl Line {
     }
 
     /// Sends a datagram to somebody else.
-    pub(super) async fn send_to(&self, bytes: &[u8], to: SocketAddrV4) {
+    pub(super) async fn send_to(&self, bytes: &[u8], to: SocketAddr) {
         let (endpoint, source) = self.parts();
         let _ = endpoint.send(bytes, to, source).await;
     }
@@ -86,5 +86,15 @@ impl Line {
             Socket::Own(endpoint) => (endpoint, Source::BOUND),
             Socket::Shared(endpoint, source) => (endpoint, *source),
         }
+    }
+}
+
+/// A link-local address is one of the link that the client is on.
+fn own_addr(local: IpAddr, port: u16, peer: SocketAddr) -> SocketAddr {
+    match (local, peer) {
+        (IpAddr::V6(local), SocketAddr::V6(peer)) if local.is_unicast_link_local() => {
+            SocketAddrV6::new(local, port, 0, peer.scope_id()).into()
+        }
+        _ => SocketAddr::new(local, port),
     }
 }

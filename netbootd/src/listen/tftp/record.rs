@@ -1,6 +1,6 @@
 //! What a transfer tells of itself: its begin, how far it is, its end, or why there was none.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::services::Services;
 pub(super) struct Record {
     services: Arc<Services>,
     id: TransferId,
-    peer: SocketAddrV4,
+    peer: SocketAddr,
     path: String,
     bytes: u64,
     told: Instant,
@@ -28,7 +28,7 @@ impl Record {
     /// It begins.
     pub(super) fn started(
         services: Arc<Services>,
-        peer: SocketAddrV4,
+        peer: SocketAddr,
         filename: &[u8],
         size: u64,
         negotiated: &Negotiated,
@@ -39,8 +39,8 @@ impl Record {
         record.services.recorder.record(Event::TransferStarted(TransferStarted {
             id,
             proto: Proto::Tftp,
-            peer: SocketAddr::V4(peer),
-            mac: record.services.machines.mac_of(*peer.ip()),
+            peer,
+            mac: record.services.machines.mac_of(peer.ip()),
             path: record.path.clone(),
             size: Some(size),
             partial: false,
@@ -64,8 +64,8 @@ impl Record {
         self.services.recorder.record(Event::TransferFinished(TransferFinished {
             id: self.id,
             proto: Proto::Tftp,
-            peer: SocketAddr::V4(self.peer),
-            mac: self.services.machines.mac_of(*self.peer.ip()),
+            peer: self.peer,
+            mac: self.services.machines.mac_of(self.peer.ip()),
             path: self.path,
             partial: false,
             outcome: match outcome {
@@ -87,11 +87,11 @@ impl Record {
 }
 
 /// There is none.
-pub(super) fn refused(services: &Services, peer: SocketAddrV4, filename: &[u8], refused: Refused) {
+pub(super) fn refused(services: &Services, peer: SocketAddr, filename: &[u8], refused: Refused) {
     services.recorder.record(Event::FileRefused(FileRefused {
         proto: Proto::Tftp,
-        peer: SocketAddr::V4(peer),
-        mac: services.machines.mac_of(*peer.ip()),
+        peer,
+        mac: services.machines.mac_of(peer.ip()),
         path: shown(filename),
         refusal: refused.refusal,
         detail: Some(refused.detail),

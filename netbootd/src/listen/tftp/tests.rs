@@ -1,4 +1,5 @@
 use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use ::tftp::{Mode, RequestOptions, netascii};
@@ -17,11 +18,15 @@ struct Fixture {
 }
 
 fn serving(configuration: &str) -> Fixture {
+    serving_on(Ipv4Addr::LOCALHOST.into(), configuration)
+}
+
+fn serving_on(addr: IpAddr, configuration: &str) -> Fixture {
     let folder = TempDir::new().unwrap();
     let (config, _) = Config::parse(configuration, Path::new("test.toml"), Some(folder.path())).unwrap();
     let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
-    let listener = TftpListener::bind(Arc::clone(&services), None, 0).unwrap();
-    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.port().unwrap()));
+    let listener = TftpListener::bind(Arc::clone(&services), None, addr, 0).unwrap();
+    let server = SocketAddr::new(addr, listener.port().unwrap());
     tokio::spawn(listener.run());
     Fixture { folder, services, server }
 }
@@ -56,7 +61,10 @@ impl Fixture {
 
     /// Fetches in lockstep, acknowledging all.
     async fn fetch(&self, request: &[u8], block_size: usize) -> Vec<u8> {
-        let socket = client().await;
+        self.fetch_by(client().await, request, block_size).await
+    }
+
+    async fn fetch_by(&self, socket: UdpSocket, request: &[u8], block_size: usize) -> Vec<u8> {
         socket.send_to(request, self.server).await.unwrap();
         let mut file = Vec::new();
         loop {
@@ -214,6 +222,17 @@ async fn single_port_mode_answers_from_the_port_that_was_asked() {
     f.ask(&socket, b"file", &RequestOptions::default()).await;
     assert_eq!(hear(&socket).await.1, f.server);
     assert_eq!(f.fetch(b"\0\x01file\0octet\0", 512).await, [7; 5000]);
+}
+
+#[tokio::test]
+async fn ipv6_is_served_from_a_port_of_its_own_and_from_one_for_all() {
+    for configuration in ["", "[tftp]\nsingle-port = true"] {
+        let f = serving_on(Ipv6Addr::UNSPECIFIED.into(), configuration);
+        f.file("file", &[7; 5000]);
+        let f = Fixture { server: SocketAddr::from((Ipv6Addr::LOCALHOST, f.server.port())), ..f };
+        let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
+        assert_eq!(f.fetch_by(socket, b"\0\x01file\0octet\0", 512).await, [7; 5000], "{configuration}");
+    }
 }
 
 #[tokio::test]

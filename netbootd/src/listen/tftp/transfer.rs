@@ -1,7 +1,7 @@
 //! One transfer: the machine of the `tftp` crate, fed by a socket and a file.
 
 use std::future::pending;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +25,7 @@ pub(super) struct Transfer {
     pub(super) services: Arc<Services>,
     pub(super) line: Line,
     pub(super) inbox: mpsc::Receiver<Mail>,
-    pub(super) server: Ipv4Addr,
+    pub(super) server: IpAddr,
     pub(super) filename: Vec<u8>,
     pub(super) mode: Mode,
     pub(super) options: RequestOptions,
@@ -184,7 +184,7 @@ impl Transfer {
         None
     }
 
-    async fn send_error(&self, code: ErrorCode, message: &str, to: SocketAddrV4) {
+    async fn send_error(&self, code: ErrorCode, message: &str, to: SocketAddr) {
         let error = Packet::Error { code, message: message.as_bytes() };
         self.line.send_to(&error.emit().unwrap_or_default(), to).await;
     }
@@ -192,7 +192,7 @@ impl Transfer {
     async fn open(&self) -> Result<Content, Refused> {
         let services = Arc::clone(&self.services);
         let (filename, mode) = (self.filename.clone(), self.mode);
-        let caller = Caller { client: *self.line.peer().ip(), server: self.server, extent: Extent::Whole };
+        let caller = Caller { client: self.line.peer().ip(), server: self.server, extent: Extent::Whole };
         // Boot programs come by TFTP, and no system that runs asks for one.
         services.snapshot.load().files.begins_anew(caller.client);
         if mode == Mode::Octet
@@ -217,16 +217,19 @@ impl Transfer {
             && let Some(mtu) = path_mtu(peer)
         {
             limits.max_block_size =
-                limits.max_block_size.min(mtu.saturating_sub(HEADERS)).max(tftp::MIN_BLOCK_SIZE);
+                limits.max_block_size.min(mtu.saturating_sub(headers(peer))).max(tftp::MIN_BLOCK_SIZE);
         }
-        if self.services.is_netbooting_mac(*peer.ip()) {
+        if self.services.is_netbooting_mac(peer.ip()) {
             limits.max_block_size = limits.max_block_size.min(snapshot.config.netboot.max_block_size);
         }
         limits
     }
 }
 
-/// IPv4, UDP and TFTP headers: a block this much smaller than the MTU is not fragmented.
-const HEADERS: u16 = 32;
+/// IP, UDP and TFTP headers: a block this much smaller than the MTU is not fragmented.
+fn headers(peer: SocketAddr) -> u16 {
+    if peer.is_ipv4() { 32 } else { 52 }
+}
+
 /// Clients send acknowledgements and errors, which are short.
 const MAX_INBOUND: usize = 128;

@@ -1,0 +1,114 @@
+//! Ports 547 and 4011 of IPv6, one socket an interface. Cancelled by the services' shutdown token; a reply under way is then dropped.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use super::port::MAX_PACKET;
+use crate::address_server6::AddressServer6;
+use crate::dhcp6::answer::malformed;
+use crate::dhcp6::{Answer, Arrival, Packet, Reply};
+use crate::event::{Answered, Event};
+use crate::net::iface::Iface;
+use crate::net::udp::{Endpoint, Incoming, Source};
+use crate::services::Services;
+
+/// Listens on one port of one interface.
+#[derive(Debug)]
+pub struct Dhcp6Listener {
+    services: Arc<Services>,
+    server: Arc<AddressServer6>,
+    iface: Iface,
+    port: u16,
+    endpoint: Endpoint,
+}
+
+impl Dhcp6Listener {
+    /// Binds the port on this interface and joins the groups of servers and relays.
+    pub fn bind(
+        services: Arc<Services>,
+        server: Arc<AddressServer6>,
+        iface: Iface,
+        port: u16,
+    ) -> io::Result<Self> {
+        let endpoint = Endpoint::bind((Ipv6Addr::UNSPECIFIED, port).into(), Some(&iface.name))?;
+        for group in [ALL_SERVERS_AND_RELAYS, ALL_SERVERS] {
+            endpoint.join(group, iface.index)?;
+        }
+        Ok(Dhcp6Listener { services, server, iface, port, endpoint })
+    }
+
+    /// Serves until shutdown.
+    pub async fn run(self) {
+        let listener = Arc::new(self);
+        let mut buf = [0; MAX_PACKET];
+        loop {
+            let heard = tokio::select! {
+                heard = listener.endpoint.recv(&mut buf) => heard,
+                () = listener.services.shutdown.cancelled() => return,
+            };
+            match heard {
+                Ok(Incoming::Datagram(received)) => {
+                    // An IPv6 socket hears nothing else.
+                    if let (SocketAddr::V6(from), IpAddr::V6(to)) = (received.from, received.to) {
+                        listener.take(&buf[..received.len], to, from).await;
+                    }
+                }
+                Ok(Incoming::Unreachable(peer)) => debug!(iface = listener.iface.name, %peer, "unreachable"),
+                Err(error) => {
+                    warn!(iface = listener.iface.name, %error, "receiving failed");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn take(self: &Arc<Self>, bytes: &[u8], to: Ipv6Addr, from: SocketAddrV6) {
+        let packet = match Packet::parse(bytes) {
+            Ok(packet) => packet,
+            Err(error) => {
+                let answer = malformed(error, &self.arrival(to, from));
+                return self.services.recorder.record(Event::Decided(answer.event));
+            }
+        };
+        // A lease waits for the disk, a decision for directories; other machines do not wait for it.
+        let listener = Arc::clone(self);
+        let work = async move {
+            let arrival = listener.arrival(to, from);
+            let answer = listener.server.answer(&listener.services, &packet, &arrival).await;
+            listener.perform(answer).await;
+        };
+        self.services.beside(&self.iface.name, work).await;
+    }
+
+    fn arrival(&self, to: Ipv6Addr, from: SocketAddrV6) -> Arrival<'_> {
+        Arrival { iface: &self.iface, to, from, port: self.port }
+    }
+
+    async fn perform(&self, answer: Answer) {
+        let Answer { reply, mut event, .. } = self.services.commit(answer).await;
+        if let Some(reply) = reply
+            && let Err(error) = self.send(&reply).await
+        {
+            event.decision = Answered::SendFailed;
+            event.detail = Some(error.to_string());
+        }
+        self.services.recorder.record(Event::Decided(event));
+    }
+
+    async fn send(&self, reply: &Reply) -> io::Result<()> {
+        let addr = reply.from.unwrap_or(Ipv6Addr::UNSPECIFIED).into();
+        // A relay may be behind another interface than the one its message came in on.
+        let ifindex = if reply.to.ip().is_unicast_link_local() { self.iface.index } else { 0 };
+        self.endpoint.send(&reply.bytes, reply.to.into(), Source { addr, ifindex }).await
+    }
+}
+
+/// ff02::1:2, of the link.
+const ALL_SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+/// ff05::1:3, of the site: relays send there.
+const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
+const PAUSE: Duration = Duration::from_millis(200);

@@ -1,0 +1,84 @@
+//! IPv6, where the host has it.
+
+use std::io;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::cannot_bind;
+use crate::address_server6::AddressServer6;
+use crate::cli::{Failure, with_causes};
+use crate::config::Mode;
+use crate::dhcp6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
+use crate::listen::dhcp6::Dhcp6Listener;
+use crate::net::iface::Iface;
+use crate::services::Services;
+use crate::state::State;
+
+/// DHCPv6 on every interface that has an address beyond its link. A port that nobody asked for is done without when it is taken.
+pub(super) fn bind_dhcp(
+    services: &Arc<Services>,
+    ifaces: &[Iface],
+    state: &Arc<State>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), Failure> {
+    let snapshot = services.snapshot.load_full();
+    let dhcp6 = &snapshot.config.dhcp6;
+    if dhcp6.mode == Mode::Off {
+        return Ok(());
+    }
+    let served = || ifaces.iter().filter(|iface| iface.global_addrs6().next().is_some());
+    let Some(mac) = served().chain(ifaces).find_map(|iface| iface.mac).filter(|_| served().next().is_some())
+    else {
+        if dhcp6.chosen {
+            warn!("no interface has an IPv6 address beyond its link: DHCPv6 is not answered");
+        }
+        return Ok(());
+    };
+    let own = served().flat_map(|iface| iface.addrs6.iter().map(|net| net.addr())).collect();
+    let server = AddressServer6::open(&snapshot.config, mac, own, Arc::clone(state))
+        .map_err(|error| Failure::Unusable(with_causes(&error)))?;
+    let server = Arc::new(server);
+    for iface in served() {
+        for port in [SERVER_PORT, BOOT_SERVER_PORT] {
+            let bind = Dhcp6Listener::bind(Arc::clone(services), Arc::clone(&server), iface.clone(), port);
+            match bind {
+                Ok(listener) => drop(tasks.spawn(listener.run())),
+                Err(error) if dhcp6.chosen => return Err(cannot_bind(&error, port, Some(iface))),
+                Err(error) => info!(iface = iface.name, port, %error, "no DHCPv6 on this port"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was bound, or None on a host without IPv6: such hosts are served as before.
+pub(super) fn unless_missing<T>(bound: io::Result<T>) -> io::Result<Option<T>> {
+    match bound {
+        Ok(bound) => Ok(Some(bound)),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Switched off at boot (no sockets of that kind) or for the interfaces (no address to bind).
+fn is_missing(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw);
+    matches!(code, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL | Errno::EPROTONOSUPPORT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_ipv6_is_no_error_and_a_taken_port_is_one() {
+        for code in [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL] {
+            assert!(unless_missing::<()>(Err(code.into())).unwrap().is_none());
+        }
+        assert!(unless_missing::<()>(Err(Errno::EADDRINUSE.into())).is_err());
+        assert!(unless_missing(Ok(())).unwrap().is_some());
+    }
+}
