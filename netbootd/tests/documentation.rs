@@ -1,0 +1,219 @@
+//! The documentation holds: its links lead somewhere, its commands are there, and its configurations read.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use netbootd::cli::Cli;
+use netbootd::config::{Config, Severity};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+#[test]
+fn every_link_between_the_pages_leads_to_a_page_and_a_heading_of_it() {
+    let mut checked = 0;
+    let mut broken = Vec::new();
+    for page in pages() {
+        for link in page.links.iter().filter(|link| !link.contains("://")) {
+            checked += 1;
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { page.path.clone() } else { page.folder().join(path) };
+            let there =
+                target.exists() && (heading.is_empty() || Page::read(&target).headings.contains(heading));
+            if !there {
+                broken.push(format!("{}: {link}", page.path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert!(checked > 40, "{checked} links");
+}
+
+#[test]
+fn every_page_is_in_the_book_and_no_link_leaves_it() {
+    let docs = root().join("docs");
+    let summary = Page::read(&docs.join("SUMMARY.md"));
+    let listed: BTreeSet<PathBuf> = summary.links.iter().map(|link| docs.join(link)).collect();
+    let inside: Vec<Page> = pages().into_iter().filter(|page| page.path.starts_with(&docs)).collect();
+    let others = inside.iter().map(|page| &page.path).filter(|path| !path.ends_with("SUMMARY.md"));
+    assert_eq!(listed, others.cloned().collect(), "left: docs/SUMMARY.md, right: docs/*.md");
+    for page in &inside {
+        let leaves = |link: &&String| link.starts_with("..") || link.starts_with('/');
+        assert_eq!(page.links.iter().find(leaves), None, "{}", page.path.display());
+    }
+}
+
+#[test]
+fn every_command_in_the_documentation_exists_with_its_options() {
+    let mut program = Cli::command();
+    program.build();
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for page in pages() {
+        let inline = page.code.iter().map(String::as_str);
+        for line in page.blocks.iter().flat_map(|block| block.lines()).chain(inline) {
+            for command in
+                line.trim_start_matches("$ ").split("; ").filter_map(|part| part.strip_prefix("netbootd "))
+            {
+                checked += 1;
+                if let Err(error) = takes(&program, command) {
+                    wrong.push(format!("{}: netbootd {command}: {error}", page.path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(checked > 50, "{checked} commands");
+}
+
+#[test]
+fn every_configuration_in_the_documentation_reads() {
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for page in pages() {
+        for block in page.blocks.iter().filter(|block| is_configuration(block)) {
+            checked += 1;
+            let read = Config::parse(block, Path::new("documentation.toml"), Some(&root()));
+            let (Ok((_, findings)) | Err(findings)) = read;
+            let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+            // The files and folders that a page names are the reader's.
+            let errors = errors.filter(|finding| !finding.message.contains("No such file or directory"));
+            let elsewhere = errors.filter(|finding| !finding.message.starts_with("there is no folder"));
+            wrong.extend(elsewhere.map(|finding| format!("{}: {finding:?}", page.path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(checked > 20, "{checked} configurations");
+}
+
+#[test]
+fn every_test_that_stands_for_a_quirk_or_a_deviation_exists() {
+    let mut sources = String::new();
+    for folder in ["bsdp", "tftp", "pxe-policy", "imagestore", "netbootd", "tests"] {
+        read_sources(&root().join(folder), &mut sources);
+    }
+    let (mut checked, mut missing) = (0, Vec::new());
+    for name in ["firmware.md", "deviations.md"] {
+        let page = Page::read(&root().join("docs").join(name));
+        // A sentence, not the name of a file or of an option.
+        let sentence = |word: &&String| {
+            word.matches('_').count() > 1 && word.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+        };
+        for test in page.code.iter().filter(sentence) {
+            checked += 1;
+            if !sources.contains(&format!("fn {test}(")) {
+                missing.push(format!("{name}: {test}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(checked > 30, "{checked} tests");
+}
+
+fn read_sources(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// A page as it is read.
+struct Page {
+    path: PathBuf,
+    links: Vec<String>,
+    headings: BTreeSet<String>,
+    blocks: Vec<String>,
+    code: Vec<String>,
+}
+
+impl Page {
+    fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut page = Page {
+            path: path.to_owned(),
+            links: Vec::new(),
+            headings: BTreeSet::new(),
+            blocks: Vec::new(),
+            code: Vec::new(),
+        };
+        let mut heading: Option<String> = None;
+        let mut block: Option<String> = None;
+        for event in Parser::new_ext(&text, Options::ENABLE_TABLES) {
+            match event {
+                Event::Start(Tag::Link { dest_url, .. }) => page.links.push(dest_url.into_string()),
+                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+                Event::End(TagEnd::Heading(_)) => {
+                    page.headings.extend(heading.take().map(|text| anchor(&text)))
+                }
+                Event::Start(Tag::CodeBlock(_)) => block = Some(String::new()),
+                Event::End(TagEnd::CodeBlock) => page.blocks.extend(block.take()),
+                Event::Code(text) => {
+                    heading.iter_mut().for_each(|words| words.push_str(&text));
+                    page.code.push(text.into_string());
+                }
+                Event::Text(text) => {
+                    [&mut heading, &mut block].into_iter().flatten().for_each(|words| words.push_str(&text));
+                }
+                _ => {}
+            }
+        }
+        page
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap()
+    }
+}
+
+/// The pages at the root and in docs/.
+fn pages() -> Vec<Page> {
+    let folders = [root(), root().join("docs")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let pages: BTreeSet<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
+    pages.iter().map(|path| Page::read(path)).collect()
+}
+
+/// What a heading is called in links, by mdBook and by forges: small letters, blanks as hyphens, no signs.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+fn is_configuration(block: &str) -> bool {
+    let mut lines = block.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let table = lines.next().is_some_and(|line| line.starts_with('[') && line.contains(']'));
+    table && lines.next().is_some_and(|line| line.contains(" = ") || line.starts_with('['))
+}
+
+/// Walks down the commands and looks for each option.
+fn takes(program: &clap::Command, words: &str) -> Result<(), String> {
+    let (words, _remark) = words.split_once(" #").unwrap_or((words, ""));
+    let (words, _remark) = words.split_once("  ").unwrap_or((words, ""));
+    let mut command = program;
+    for word in words.split_whitespace() {
+        let word = word.trim_matches(['[', ']', ')', ',']);
+        if let Some(option) = word.strip_prefix("--") {
+            let option = option.split('=').next().unwrap_or_default();
+            let known = command.get_arguments().any(|argument| argument.get_long() == Some(option));
+            if !known {
+                return Err(format!("it has no --{option}"));
+            }
+        } else if command.has_subcommands() {
+            for name in word.split('|') {
+                command.find_subcommand(name).ok_or_else(|| format!("there is no {name}"))?;
+            }
+            command =
+                word.split('|').next().and_then(|name| command.find_subcommand(name)).unwrap_or(command);
+        }
+    }
+    Ok(())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
