@@ -17,7 +17,7 @@ demo: packages
 	cargo build --quiet -p netbootd
 	cargo run --quiet -p netbootd-tests --bin demo
 
-test: packages tools lint
+test: packages tools lint docs
 	cargo build -p netbootd
 	cargo nextest run --workspace
 	cargo test --workspace --doc
@@ -28,6 +28,10 @@ lint: tools
 	cargo deny check bans licenses sources
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
+
+# The pages in docs/ as a book, in target/book.
+docs: tools
+	mdbook build docs
 
 # Side by side with peers, as ratios; nothing is asserted.
 bench: packages peers
@@ -57,4 +61,4 @@ peers: packages
 tools: packages
 	@tools/install-tools $(TOOLS)
 
-.PHONY: help demo test lint bench nightly packages peers tools
+.PHONY: help demo test lint docs bench nightly packages peers tools
