@@ -146,7 +146,7 @@ impl Page {
                 Event::Start(Tag::Link { dest_url, .. }) => page.links.push(dest_url.into_string()),
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
                 Event::End(TagEnd::Heading(_)) => {
-                    page.headings.extend(heading.take().map(|text| anchor(&text)))
+                    page.headings.extend(heading.take().map(|text| anchor(&text)));
                 }
                 Event::Start(Tag::CodeBlock(_)) => block = Some(String::new()),
                 Event::End(TagEnd::CodeBlock) => page.blocks.extend(block.take()),
