@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, shown where it is written.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -63,8 +64,12 @@ impl Finding {
 
 impl Findings {
     pub(super) fn new(path: &Path, text: &str, mut findings: Vec<Finding>) -> Self {
+        if findings.len() > MAX_FINDINGS {
+            // However much there is to warn of, an error is an error.
+            findings.sort_by_key(|finding| Reverse(finding.severity));
+            findings.truncate(MAX_FINDINGS);
+        }
         findings.sort_by_key(|finding| finding.span.start);
-        findings.truncate(MAX_FINDINGS);
         Findings { path: path.to_owned(), text: text.to_owned(), findings }
     }
 

@@ -193,6 +193,16 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
 }
 
 #[test]
+fn an_error_behind_more_warnings_than_are_shown_is_an_error() {
+    let warned = |at: usize| format!("[[rule]]\nname = \"r{at}\"\naction.boot = {{ file = \"none.efi\" }}\n");
+    let mistake = "[[rule]]\nname = \"r0\"\naction = \"ignore\"\n";
+    let text = (0..60).map(warned).chain([mistake.to_owned()]).collect::<String>();
+    let found = findings(&text);
+    assert_eq!(found.len(), 50, "no more are shown");
+    assert!(found.iter().any(|(severity, message)| *severity == Severity::Error && message.contains("twice")));
+}
+
+#[test]
 fn a_missing_file_is_an_error() {
     let findings = Config::load(Path::new("/nonexistent/netbootd.toml")).unwrap_err();
     assert!(findings.to_string().contains("cannot read /nonexistent/netbootd.toml"), "{findings}");
