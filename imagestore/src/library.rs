@@ -6,7 +6,7 @@
 //! FileLib/E8A1/E8A136…                     their bytes, by SHA-256; spread over several drives
 //! ```
 
-mod ini;
+pub mod ini;
 
 use std::path::{Path, PathBuf};
 

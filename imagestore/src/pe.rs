@@ -21,17 +21,20 @@ impl BootFile {
         let length = usize::try_from(self.len()).unwrap_or(usize::MAX).min(HEADERS);
         let mut head = vec![0; length];
         match self.read_exact_at(0, &mut head) {
-            Ok(()) => signature_in(&head),
+            Ok(()) => Signature::of_headers(&head),
             Err(_) => Signature::NotAProgram,
         }
     }
 }
 
-fn signature_in(head: &[u8]) -> Signature {
-    match certificate_table_size(head) {
-        None => Signature::NotAProgram,
-        Some(0) => Signature::Missing,
-        Some(_) => Signature::Present,
+impl Signature {
+    /// Looks for a signature in a program's first bytes.
+    pub fn of_headers(head: &[u8]) -> Self {
+        match certificate_table_size(head) {
+            None => Signature::NotAProgram,
+            Some(0) => Signature::Missing,
+            Some(_) => Signature::Present,
+        }
     }
 }
 

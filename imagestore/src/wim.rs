@@ -3,7 +3,7 @@
 //! Read by wimlib, in a process of its own: a damaged or hostile image ends that process, not this one. Every compression, solid
 //! and pipable images work; the further parts of a split image (`name2.swm`) are looked for beside the first.
 
-mod listing;
+pub mod listing;
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -18,7 +18,7 @@ pub struct InvalidUuid(pub String);
 
 impl SystemUuid {
     /// From the 16 bytes behind the type byte of option 97.
-    pub fn from_wire(bytes: [u8; 16]) -> Self {
+    pub const fn from_wire(bytes: [u8; 16]) -> Self {
         SystemUuid(bytes)
     }
 

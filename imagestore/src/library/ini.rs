@@ -11,7 +11,8 @@ pub(super) fn read(path: &Path) -> io::Result<String> {
     Ok(decode(&bytes))
 }
 
-fn decode(bytes: &[u8]) -> String {
+/// The text of a file's bytes, whatever its encoding.
+pub fn decode(bytes: &[u8]) -> String {
     let wide = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect();
         String::from_utf16_lossy(&units)
@@ -28,12 +29,12 @@ fn decode(bytes: &[u8]) -> String {
 }
 
 /// The keys of a section, in order.
-pub(super) fn keys(text: &str, section: &str) -> Vec<String> {
+pub fn keys(text: &str, section: &str) -> Vec<String> {
     lines(text, section).map(|line| line.split('=').next().unwrap_or(line).trim().to_owned()).collect()
 }
 
 /// The value of the first key with this name; `Hash`, `Hash<suffix>` alike.
-pub(super) fn value(text: &str, section: &str, key: &str) -> Option<String> {
+pub fn value(text: &str, section: &str, key: &str) -> Option<String> {
     lines(text, section).find_map(|line| {
         let (name, value) = line.split_once('=')?;
         let same = name.trim().get(..key.len()).is_some_and(|start| start.eq_ignore_ascii_case(key));

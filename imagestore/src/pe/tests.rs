@@ -16,10 +16,10 @@ fn program(table: u32) -> Vec<u8> {
 
 #[test]
 fn a_program_is_signed_when_it_has_a_certificate_table() {
-    assert_eq!(signature_in(&program(9000)), Signature::Present);
-    assert_eq!(signature_in(&program(0)), Signature::Missing);
+    assert_eq!(Signature::of_headers(&program(9000)), Signature::Present);
+    assert_eq!(Signature::of_headers(&program(0)), Signature::Missing);
     for other in [&b""[..], b"MZ", b"#!ipxe\n", &program(1)[..0x90], &[0xff; 600]] {
-        assert_eq!(signature_in(other), Signature::NotAProgram);
+        assert_eq!(Signature::of_headers(other), Signature::NotAProgram);
     }
 }
 
@@ -31,6 +31,6 @@ proptest! {
             head[at] = value;
         }
         head.truncate(length);
-        let _ = signature_in(&head);
+        let _ = Signature::of_headers(&head);
     }
 }

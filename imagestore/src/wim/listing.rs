@@ -29,7 +29,7 @@ pub struct ArchiveEntry {
 }
 
 /// The images of `wimlib-imagex info`.
-pub(super) fn images(text: &str) -> Vec<WimImage> {
+pub fn images(text: &str) -> Vec<WimImage> {
     let mut images: Vec<WimImage> = Vec::new();
     let mut boot = None;
     for line in text.lines() {
@@ -54,7 +54,7 @@ pub(super) fn images(text: &str) -> Vec<WimImage> {
 }
 
 /// The files of `wimlib-imagex dir --detailed`.
-pub(super) fn entries(image: u32, text: &str) -> Vec<ArchiveEntry> {
+pub fn entries(image: u32, text: &str) -> Vec<ArchiveEntry> {
     let mut entries = Vec::new();
     let mut current: Option<(ArchiveEntry, bool)> = None;
     let mut in_data = false;
@@ -95,7 +95,7 @@ fn keep(entries: &mut Vec<ArchiveEntry>, entry: Option<(ArchiveEntry, bool)>) {
 }
 
 /// The line that says what went wrong.
-pub(super) fn complaint(words: &[u8]) -> String {
+pub fn complaint(words: &[u8]) -> String {
     let text = String::from_utf8_lossy(words);
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let error =

@@ -5,7 +5,9 @@
 
 pub mod client;
 mod tables;
-mod wire;
+pub mod wire;
+
+pub use tables::{Bodies, Tables};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +18,6 @@ use tokio::sync::{Mutex, OnceCell};
 use super::Identity;
 use crate::config;
 use client::Client;
-use tables::Tables;
 use wire::{LastPxe, Membership, NetworkAdapter, System};
 
 /// A site.
@@ -189,7 +190,7 @@ fn any_mac(mac: MacAddr) -> String {
 }
 
 /// What the site's own list of duplicates leaves of a machine's identifiers.
-type Screened = (Option<SystemUuid>, Option<MacAddr>, Vec<Identifier>);
+pub type Screened = (Option<SystemUuid>, Option<MacAddr>, Vec<Identifier>);
 
 /// More adapters than that share an address only by mistake.
 const MAX_RECORDS: usize = 8;

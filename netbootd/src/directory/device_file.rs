@@ -150,6 +150,11 @@ impl Table {
         Ok(())
     }
 
+    /// The devices in the order of the file.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
     /// What it says of a machine.
     pub fn ask(&self, who: &Identity) -> Said {
         let records = |found: Option<&Vec<usize>>| {

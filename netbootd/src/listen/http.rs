@@ -5,7 +5,7 @@
 mod body;
 mod connection;
 mod exchange;
-mod range;
+pub mod range;
 mod record;
 mod sendfile;
 mod stream;
@@ -294,7 +294,7 @@ fn lists(tags: &str, etag: &str) -> bool {
 }
 
 /// Percent-decoding (RFC 3986 §2.1); None when a % has no two hex digits behind it.
-fn decode(path: &str) -> Option<Vec<u8>> {
+pub fn decode(path: &str) -> Option<Vec<u8>> {
     let mut raw = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [first, after @ ..] = rest {

@@ -88,11 +88,10 @@ impl Client {
                 let detail = format!("{class}: more than {MAX_BYTES} bytes");
                 return Err(Trouble::new(TroubleKind::TooLarge, detail));
             }
-            let page = Page::parse(&body).map_err(|what| malformed(class, &what))?;
-            for row in page.value {
-                rows.push(serde_json::from_value(row).map_err(|error| malformed(class, &error.to_string()))?);
-            }
-            let Some(next) = page.next else { return Ok(rows) };
+            let mut page = Page::parse(&body).map_err(|what| malformed(class, &what))?;
+            let next = page.next.take();
+            rows.extend(page.rows::<T>().map_err(|what| malformed(class, &what))?);
+            let Some(next) = next else { return Ok(rows) };
             url = self.next(&next).ok_or_else(|| malformed(class, "its next page is elsewhere"))?;
         }
     }

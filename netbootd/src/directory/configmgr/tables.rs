@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::wire::{
-    Advertisement, BootImagePackage, Collection, DistributionPoint, System, TaskSequence, is_true,
+    Advertisement, BootImagePackage, Collection, DistributionPoint, Page, System, TaskSequence, is_true,
 };
 use super::{Identity, Screened};
 
@@ -23,6 +23,25 @@ pub struct Tables {
     duplicate_macs: HashSet<MacAddr>,
     /// What is deployed to Macs that are not enrolled.
     pub(super) unknown_macs: Option<Record>,
+}
+
+/// What a site answers, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Bodies<'a> {
+    /// `SMS_AdvertisementInfo`.
+    pub advertisements: &'a [u8],
+    /// `SMS_TaskSequencePackage`.
+    pub sequences: &'a [u8],
+    /// `SMS_BootImagePackage`.
+    pub images: &'a [u8],
+    /// `SMS_R_UnknownSystem`.
+    pub unknown: &'a [u8],
+    /// `SMS_DistributionPointInfo`.
+    pub points: &'a [u8],
+    /// `SMS_CommonSmbiosGuids` or `SMS_CommonMacAddresses`.
+    pub duplicates: &'a [u8],
+    /// `SMS_Collection`.
+    pub collections: &'a [u8],
 }
 
 impl Tables {
@@ -41,14 +60,39 @@ impl Tables {
         let collections: Vec<Collection> =
             client.list(Collection::CLASS, &format!("Name eq '{UNKNOWN_MACS}'"), Collection::FIELDS).await?;
         let by_collection = join(advertisements, &sequences, &images);
+        Ok(Tables { unknown, points, ..Tables::joined(by_collection, &guids, &macs, &collections) })
+    }
+
+    /// Of the bodies of answers, each the only page of its list.
+    pub fn of_bodies(bodies: &Bodies<'_>) -> Result<Self, String> {
+        let by_collection = join(
+            Page::parse(bodies.advertisements)?.rows()?,
+            &Page::parse(bodies.sequences)?.rows::<TaskSequence>()?,
+            &Page::parse(bodies.images)?.rows::<BootImagePackage>()?,
+        );
+        let duplicates = Page::parse(bodies.duplicates)?.value;
+        let collections = Page::parse(bodies.collections)?.rows::<Collection>()?;
         Ok(Tables {
+            unknown: Page::parse(bodies.unknown)?.rows()?,
+            points: Page::parse(bodies.points)?.rows()?,
+            ..Tables::joined(by_collection, &duplicates, &duplicates, &collections)
+        })
+    }
+
+    fn joined(
+        by_collection: HashMap<String, Vec<Deployment>>,
+        guids: &[Value],
+        macs: &[Value],
+        collections: &[Collection],
+    ) -> Self {
+        Tables {
             unknown_macs: collections.first().map(|collection| unknown_macs(collection, &by_collection)),
             by_collection,
-            unknown,
-            points,
-            duplicate_guids: strings(&guids).filter_map(|text| text.parse().ok()).collect(),
-            duplicate_macs: strings(&macs).filter_map(|text| text.parse().ok()).collect(),
-        })
+            unknown: Vec::new(),
+            points: Vec::new(),
+            duplicate_guids: strings(guids).filter_map(|text| text.parse().ok()).collect(),
+            duplicate_macs: strings(macs).filter_map(|text| text.parse().ok()).collect(),
+        }
     }
 
     /// Of unknown computer objects and distribution points alone.
@@ -71,7 +115,7 @@ impl Tables {
     }
 
     /// Without the identifiers that the site lists as duplicates.
-    pub(super) fn screen(&self, who: &Identity) -> Screened {
+    pub fn screen(&self, who: &Identity) -> Screened {
         let guid = who.uuid.filter(|uuid| self.duplicate_guids.contains(uuid));
         let mac = Some(who.mac).filter(|mac| self.duplicate_macs.contains(mac));
         let left_out = guid.map(Identifier::Guid).into_iter().chain(mac.map(Identifier::Mac)).collect();
@@ -94,7 +138,7 @@ impl Tables {
     }
 
     /// Whether a distribution point, or any when none is named, serves unknown machines.
-    pub(super) fn serves_unknown(&self, point: Option<&str>) -> bool {
+    pub fn serves_unknown(&self, point: Option<&str>) -> bool {
         let named = |one: &&DistributionPoint| match point {
             Some(point) => [&one.name, &one.servername]
                 .into_iter()

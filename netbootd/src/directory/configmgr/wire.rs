@@ -1,6 +1,7 @@
 //! The AdminService's JSON: only what is used. Names are lower case here, as the service writes them now in one way and now in another.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// `SMS_R_System` and `SMS_R_UnknownSystem`.
@@ -171,14 +172,16 @@ impl Collection {
 
 /// A page of a list.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) value: Vec<Value>,
-    pub(super) next: Option<String>,
+pub struct Page {
+    /// Its rows.
+    pub value: Vec<Value>,
+    /// Where the next page is.
+    pub next: Option<String>,
 }
 
 impl Page {
     /// From the body of an answer; a list of other things than objects is refused later, one by one.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
+    pub fn parse(body: &[u8]) -> Result<Self, String> {
         let json: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let Value::Object(mut top) = lower(json) else { return Err("no object".into()) };
         let next = match top.remove("@odata.nextlink") {
@@ -189,6 +192,12 @@ impl Page {
             Some(Value::Array(value)) => Ok(Page { value, next }),
             _ => Err("no list under \"value\"".into()),
         }
+    }
+
+    /// The rows as values of a class, or what is wrong with the first that is none.
+    pub(super) fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>, String> {
+        let rows = self.value.into_iter().map(serde_json::from_value);
+        rows.collect::<Result<_, _>>().map_err(|error| error.to_string())
     }
 }
 

@@ -2,17 +2,22 @@
 
 /// What a Range header asks of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub enum Wanted {
     /// The whole file: no range, or one that may be ignored (other units, several ranges, nonsense).
     Whole,
     /// Bytes from `first` to `last`, both counted.
-    Part { first: u64, last: u64 },
+    Part {
+        /// The first.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
     /// Nothing that the file has.
     Unsatisfiable,
 }
 
 /// Reads a Range header for a file of `len` bytes.
-pub(super) fn wanted(header: Option<&str>, len: u64) -> Wanted {
+pub fn wanted(header: Option<&str>, len: u64) -> Wanted {
     let Some(spec) = header.and_then(|header| header.trim().strip_prefix("bytes=")) else {
         return Wanted::Whole;
     };
