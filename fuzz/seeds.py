@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Writes the fuzz targets' seeds from the vectors that the crates' own tests read. Seeds of what once broke something stand beside them."""
+
+import json
+import plistlib
+import struct
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VECTORS = {}
+for crate, name in [
+    ("bsdp", "vectors.json"),
+    ("netbootd", "dhcp-vectors.json"),
+    ("pxe-policy", "option-vectors.json"),
+    ("tftp", "tftp-vectors.json"),
+]:
+    VECTORS[crate] = json.loads((ROOT / crate / "tests/data" / name).read_text())["vectors"]
+SITE = json.loads((ROOT / "netbootd/tests/data/adminservice.json").read_text())
+
+
+def write(target, name, data):
+    folder = ROOT / "fuzz/seeds" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def counted(*values):
+    return b"".join(bytes([len(value)]) + value for value in values)
+
+
+def dhcp():
+    for vector in VECTORS["netbootd"]:
+        data = bytes.fromhex(vector["hex"])
+        write("dhcp_packet" if data[0] == 1 else "dhcp_reply", vector["id"], data)
+    for vector in VECTORS["bsdp"]:
+        if vector["id"] in ("apple-four-images", "apple-odd-plists"):
+            for number, step in enumerate(vector["steps"]):
+                write("dhcp_packet", f"{vector['id']}-{number}", bytes.fromhex(step["request"]))
+    # What ConfigMgr's responder answers, with the options that only its machines get.
+    offer = next(v for v in VECTORS["netbootd"] if v["id"] == "hyperv-gen1-offer")
+    header = bytes.fromhex(offer["hex"])[:240]
+    options = {v["id"]: bytes.fromhex(v["hex"]) for v in VECTORS["pxe-policy"]}
+    ack = bytes([53, 1, 5, 54, 4, 10, 77, 0, 9, 60, 9]) + b"PXEClient"
+    for name, parts in {
+        "responder-variables": [(243, "opt243-no-password"), (252, "opt252-bcd")],
+        "responder-password": [(243, "opt243-with-password"), (252, "opt252-bcd")],
+        "responder-abort": [(250, "opt250-reply-abort")],
+        "responder-poll": [(250, "opt250-reply-poll")],
+    }.items():
+        values = b"".join(bytes([code, len(options[id])]) + options[id] for code, id in parts)
+        write("dhcp_reply", name, header + ack + values + b"\xff")
+
+
+def vendor_options():
+    for vector in VECTORS["pxe-policy"]:
+        target = "option43" if vector["id"].startswith("opt43") else "wds_options"
+        write(target, vector["id"], bytes.fromhex(vector["hex"]))
+    write("option43", "bypass", bytes.fromhex("060108ff"))
+    menu = bytes.fromhex("060107 0807 8000 01 0a4d0002 0911 0000 04") + b"Disk" + bytes.fromhex("8000 07") + b"Windows"
+    write("option43", "menu", menu + bytes.fromhex("0a06 0a") + b"Press" + bytes.fromhex("470480000000 07 04 e0000102 ff"))
+    write("option43", "other-and-pad", bytes.fromhex("00 01 04 e0000102 00 b0 03 010203 ff 0606"))
+
+
+def macs():
+    mac = b"AAPLBSDPC/i386/iMac14,3"
+    for vector in VECTORS["bsdp"]:
+        if vector["kind"] == "opt43":
+            write("bsdp", vector["id"], b"\0" + counted(mac, bytes.fromhex(vector["hex"])))
+        elif vector["kind"] == "class-id":
+            asked = bytes.fromhex("01010102020101")
+            write("bsdp", vector["id"], b"\0" + counted(bytes.fromhex(vector["hex"]), asked))
+        elif vector["kind"] == "option9-data":
+            write("bsdp", vector["id"], b"\0" + counted(mac, bytes.fromhex(vector["hex"])))
+    select = bytes.fromhex("01010202020101 03040a4d0002 080401000002")
+    write("bsdp", "select", b"\0" + counted(mac, select))
+    write("bsdp", "select-default", b"\0" + counted(mac, bytes.fromhex("01010202020101 03040a4d0002")))
+    write("bsdp", "select-another-server", b"\0" + counted(mac, bytes.fromhex("01010202020101 03040a4d0009")))
+    write("bsdp", "list-large", b"\x7c" + counted(mac, bytes.fromhex("01010102020101 0c0220000502 03fc")))
+    write("bsdp", "discover-bound", b"\1" + counted(mac, bytes.fromhex("02020101")))
+    write("bsdp", "netboot-1", b"\0" + counted(b"AAPLBSDPC/ppc/PowerMac1,1", bytes.fromhex("01010102020000 0a00")))
+    for path in sorted((ROOT / "netbootd/tests/data/nbi").glob("*/NBImageInfo.plist")):
+        data = path.read_bytes()
+        write("nbi_info", path.parent.name + ".xml", data)
+        write("nbi_info", path.parent.name + ".bin", plistlib.dumps(plistlib.loads(data), fmt=plistlib.FMT_BINARY))
+    for vector in VECTORS["bsdp"]:
+        if vector["id"] == "apple-odd-plists":
+            for name, folder in vector["nbi"].items():
+                write("nbi_info", name + ".xml", plistlib.dumps(folder["plist"]))
+    everything = {
+        "Name": "Everything",
+        "Index": "4096",
+        "Kind": 1,
+        "Type": "NFS",
+        "BootFile": "booter",
+        "RootPath": "10.77.0.9:/export:dir/image.dmg",
+        "Architectures": ["i386", "ppc"],
+        "IsInstall": True,
+        "IsEnabled": True,
+        "IsDefault": True,
+        "SupportsDiskless": True,
+        "FilterOnly": False,
+        "EnabledSystemIdentifiers": ["iMac14,3"],
+        "DisabledSystemIdentifiers": [],
+        "EnabledMACAddresses": ["00:16:cb:1:2:3"],
+        "LoadBalanceServer": "files.corp.example",
+        "imageFormat": {"a": ["b", 1.5]},
+    }
+    write("nbi_info", "everything.xml", plistlib.dumps(everything))
+    write("nbi_info", "everything.bin", plistlib.dumps(everything, fmt=plistlib.FMT_BINARY))
+    http = dict(everything, Type="HTTP", RootPath="http://me:pw@host:8080/a b.dmg", Index=1)
+    write("nbi_info", "http.xml", plistlib.dumps(http))
+    write("nbi_info", "boot-file-only.xml", plistlib.dumps(dict(everything, Type="BootFileOnly", Kind=2, RootPath="")))
+
+
+def tftp():
+    requests = []
+    for vector in VECTORS["tftp"]:
+        data = bytes.fromhex(vector["hex"])
+        write("tftp_packet", vector["id"], data)
+        if data[:2] == b"\0\1":
+            requests.append((vector["id"], data))
+    write("tftp_packet", "netascii", b"\0\1a\0netascii\0tsize\x000\0")
+    write("tftp_packet", "data", b"\0\3\0\1" + b"line\r\nline\n\r")
+    write("tftp_packet", "write-request", b"\0\2a\0octet\0")
+    windows = b"\0\1boot.wim\0octet\0blksize\x001456\0windowsize\x004\0tsize\x000\0msftwindow\x0031416\0"
+    requests += [("windows", windows), ("plain", b"\0\1a\0octet\0"), ("lines", b"\0\1a\0octet\0windowsize\x0040\0blksize\x008\0")]
+    ack = lambda block, *window: struct.pack(">HH", 4, block) + bytes(window)
+    for name, request in requests:
+        acks = [ack(number) for number in range(0, 12)]
+        write("tftp_sender", name, b"\x01\x00" + counted(request, *acks))
+    pauses = [ack(0), b"\xff\xff", ack(4), ack(4), b"\xff", b"\xff" * 200, ack(2), ack(8, 2), ack(3), ack(9)]
+    write("tftp_sender", "windows-pauses", b"\x08\x00" + counted(windows, *pauses))
+    for name, end in {"unreachable": b"\xf1", "read-failed": b"\xf2", "stop": b"\xf3", "error": b"\0\5\0\0\0", "refused": b"\0\5\0\x08no\0"}.items():
+        write("tftp_sender", name, b"\x01\x00" + counted(windows, end))
+    data = lambda block, length: struct.pack(">HH", 3, block) + b"x" * length
+    granted = b"\0\6blksize\x008\0windowsize\x002\0tsize\x0020\0"
+    write("tftp_receiver", "whole", b"\0" + counted(granted, data(1, 8), data(2, 8), data(3, 4)))
+    write("tftp_receiver", "gap", b"\0" + counted(granted, data(2, 8), data(1, 8), data(1, 8), b"\xff" * 8, data(2, 8), data(3, 0)))
+    variable = b"\0\6blksize\x008\0windowsize\x004\0msftwindow\x0027182\0"
+    write("tftp_receiver", "variable", b"\3" + counted(variable, *[data(n, 8) for n in range(1, 8)], data(8, 1)))
+    write("tftp_receiver", "odd", b"\0" + counted(b"\0\6blksize\x007\0"))
+    write("tftp_receiver", "error", b"\0" + counted(b"\0\5\0\1no\0"))
+    script = {
+        "good": [],
+        "lossy": [0, 1, 0, 2, 3, 0, 4, 5, 0, 0, 1, 1, 2, 5, 5, 3] * 8,
+        "silent": [1] * 100,
+        "repeats": [2, 5] * 60,
+        "late": [3, 3, 0, 4] * 40,
+    }
+    for name, acts in script.items():
+        for asked, kind in [((0, 0, 0, 0), "lockstep"), ((24, 7, 0, 2), "window"), ((8, 15, 5, 0), "variable")]:
+            write("tftp_transfer", f"{name}-{kind}", bytes([*asked, 2, 200, *acts]))
+
+
+def paths():
+    for name, path in {
+        "windows": b"\\boot\\x64\\wdsnbp.com",
+        "mixed": b"/boot\\x64\\bootmgr.exe",
+        "drive": b"C:\\boot\\bcd",
+        "dots": b"//a/./b//c",
+        "up": b"a\\..\\..\\b",
+        "device": b"boot/NUL.txt",
+        "stream": b"a/b:stream",
+        "nul": b"pxeboot.com\0rest",
+        "rubbish": b"pxelinux.0\xff\xff",
+        "variables": b"\\SMSTemp\\2026.{0A-1}.boot.var",
+    }.items():
+        write("boot_path", name, path)
+        write("http_request", name, b"\0\x0a" + path.replace(b"\0", b"%00") + b"\nbytes=2-5")
+    for number, header in enumerate(["bytes=0-", "bytes=-3", "bytes=9-9", "bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes= 1 - 2 "]):
+        write("http_request", f"range-{number}", b"\0\x0a" + b"a%20b%2fc\n" + header.encode())
+
+
+def images():
+    listing = (
+        'Boot Index:     2\n\nAvailable Images:\nIndex:                  1\nName:                   Windows PE\n'
+        "Architecture:           x86_64\n\nIndex:                  2\nName:                   Setup\n"
+        'Full Path           = "/"\n    FILE_ATTRIBUTE_DIRECTORY is set\n\tUnnamed data stream:\nUncompressed size = 0 bytes\n'
+        'Full Path           = "/Windows/Boot/PXE/bootmgr.exe"\n\tUnnamed data stream:\nUncompressed size = 3 bytes\n'
+        'Offset in WIM     = 60208 bytes\n\tNamed data stream "x":\nUncompressed size = 9 bytes\n'
+        'Full Path           = "/a "b".txt"\n    FILE_ATTRIBUTE_REPARSE_POINT is set\n'
+    )
+    write("wim_listing", "listing", listing)
+    write("wim_listing", "complaint", "x\n[ERROR] The file is \x1bnot a WIM\nERROR: more\n")
+    for name, magic, directories in [("pe32-plus", 0x20B, 112), ("pe32", 0x10B, 96)]:
+        head = bytearray(512)
+        head[:2] = b"MZ"
+        head[0x3C] = 0x80
+        head[0x80:0x84] = b"PE\0\0"
+        head[0x98:0x9A] = struct.pack("<H", magic)
+        head[0x98 + directories - 4 : 0x98 + directories] = struct.pack("<I", 16)
+        head[0x98 + directories + 36 : 0x98 + directories + 40] = struct.pack("<I", 9000)
+        write("program_header", name, bytes(head))
+    packages = "[Packages]\r\nPS100005.9\r\nPS100005.10=\r\n\r\n[Info]\r\nVersion=9\r\n"
+    file = f"[File]\r\nHash1={'AB' * 32} \r\nSize=7\r\n; a remark\r\n"
+    for name, text in [("packages", packages), ("file", file), ("umlaut", "[File]\nHash=\u00fc\n")]:
+        write("library_ini", name, text)
+        write("library_ini", name + "-utf16", b"\xff\xfe" + text.encode("utf-16-le"))
+        write("library_ini", name + "-utf16-big", b"\xfe\xff" + text.encode("utf-16-be"))
+    write("library_ini", "ansi", b"[File]\nHash=\xfc\n")
+
+
+def settings():
+    write("config", "default", (ROOT / "netbootd/src/config/default.toml").read_bytes())
+    for folder in ["examples", "netbootd/tests/data"]:
+        for path in sorted((ROOT / folder).glob("*.toml")):
+            write("config", path.stem, path.read_bytes())
+    write("config", "bans", '[policy]\nbanned-guids = ["03000200-0400-0500-0006-000700080009"]\nignored-macs = ["52-54-00-12-34-56"]\n')
+    write("device_file", "example.csv", (ROOT / "examples/devices.csv").read_bytes())
+    csv = (
+        "\ufeffName, MAC, UUID, image, file, deployment, purpose, owner\n"
+        "kiosk-7, 52-54-00-12-34-56, , linux, , , , Anna\n# a remark\n"
+        "lab-1, 525400123457; 52:54:00:12:34:58, {E8A3EFAC-201F-4E69-953E-B2DAA1E8B1B6}, , menu.efi\n"
+        'broken, nonsense, , linux\n"wi""pe", 52:54:00:12:34:59, , winpe, , reimage-2026, required\n'
+        "raw, , ACEFA3E81F20694E953EB2DAA1E8B1B7, linux\n"
+    )
+    write("device_file", "every-column.csv", csv)
+    toml = '[[device]]\nname = "kiosk-7"\nmac = "52:54:00:12:34:56"\nimage = "linux"\n\n[[device]]\nname = "x"\nuuid = "ACEFA3E81F20694E953EB2DAA1E8B1B7"\nimage = "i"\ndeployment = "d"\npurpose = "available"\n'
+    write("device_file", "devices.toml", toml)
+
+
+def site():
+    answers = {one["id"]: json.dumps(one["response"], separators=(",", ":")) for one in SITE["adminservice"]}
+    tables = [
+        "advertisementinfo-task-sequences",
+        "tasksequencepackage",
+        "bootimagepackage",
+        "r-unknownsystem",
+        "distributionpointinfo-pxe",
+        "common-smbios-guids",
+        "collection-unknown-mac",
+    ]
+    write("admin_service", "tables", "\0".join(answers[id] for id in tables))
+    for id in ["r-system-by-mac-two-records", "paged-list", "error-odata", "fullcollectionmembership"]:
+        write("admin_service", id, answers[id])
+    write("smspxe", "log", (ROOT / "netbootd/tests/data/smspxe.log").read_bytes())
+    for one in SITE["xml"]:
+        write("smspxe", one["id"], f'<![LOG[{one["text"]}]LOG]!><time="1" date="2" thread="7">\r\n')
+    lines = [one["text"].replace("<MAC>", "00:15:5D:00:19:CA") for one in SITE["smspxe_lines"]]
+    write("smspxe", "lines", "\r\n".join(lines))
+    lookup = "<![LOG[MP_LookupDevice succeeded: 16777299 1 16777300 1 0]LOG]!><time=\"1\" date=\"2\" thread=\"7\">\n00:15:5D:00:19:CA, x: No boot action. Aborted."
+    write("smspxe", "lookup-utf16", lookup.encode("utf-16"))
+
+
+for part in (dhcp, vendor_options, macs, tftp, paths, images, settings, site):
+    part()
