@@ -197,18 +197,16 @@ fn booters(
     exists: &dyn Fn(&str) -> bool,
     problems: &mut Vec<Problem>,
 ) -> Vec<(String, String)> {
-    let boot_file = match info.text("BootFile") {
-        Some(file) if !file.is_empty() => file,
-        _ => {
-            problems.push(Problem::Missing { key: "BootFile", wanted: "the booter's file name" });
-            return Vec::new();
-        }
+    let Some(boot_file) = note(problems, path(info, "BootFile", "the booter's file name")) else {
+        return Vec::new();
     };
     let ppc = ["ppc".to_owned()];
     let mut booters = Vec::new();
     for architecture in info.texts("Architectures").unwrap_or(&ppc) {
         let inside = format!("{architecture}/{boot_file}");
-        if exists(&inside) {
+        if inside.contains(char::is_control) {
+            problems.push(Problem::ControlCharacter { key: "Architectures", value: architecture.clone() });
+        } else if exists(&inside) {
             booters.push((architecture.clone(), inside));
         } else if architecture == "ppc" && exists(boot_file) {
             booters.push((architecture.clone(), boot_file.to_owned()));
@@ -228,8 +226,7 @@ fn root(
     if kind == BootImageType::BootFileOnly {
         return Ok(RootPath::None);
     }
-    let root = info.text("RootPath").filter(|root| !root.is_empty());
-    let root = root.ok_or(Problem::Missing { key: "RootPath", wanted: "the root image's file name" })?;
+    let root = path(info, "RootPath", "the root image's file name")?;
     if exists(root) {
         return Ok(RootPath::File(root.to_owned()));
     }
@@ -249,6 +246,17 @@ fn root(
         }
         Some(_) => Err(wrong()),
         None => Err(Problem::NoRootImage { path: root.to_owned() }),
+    }
+}
+
+/// A path that is sent to Macs: a NUL would end it on the way.
+fn path<'a>(info: &'a NbiInfo, key: &'static str, wanted: &'static str) -> Result<&'a str, Problem> {
+    match info.text(key) {
+        Some(path) if path.contains(char::is_control) => {
+            Err(Problem::ControlCharacter { key, value: path.to_owned() })
+        }
+        Some(path) if !path.is_empty() => Ok(path),
+        _ => Err(Problem::Missing { key, wanted }),
     }
 }
 

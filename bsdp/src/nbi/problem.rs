@@ -19,6 +19,14 @@ pub enum Problem {
         /// What it should hold.
         wanted: &'static str,
     },
+    /// A path with characters that no path has.
+    #[error("{key} {value:?} holds a control character")]
+    ControlCharacter {
+        /// The key.
+        key: &'static str,
+        /// What it holds.
+        value: String,
+    },
     /// `Index` is out of range.
     #[error("Index {0} is outside 1 to 65535")]
     Index(i128),

@@ -19,7 +19,8 @@ fn check(keys: &[(&str, Value)], files: &[&str]) -> Result<BootImage, Vec<Proble
         dictionary.insert((*key).into(), value.clone());
     }
     let mut bytes = Vec::new();
-    Value::Dictionary(dictionary).to_writer_xml(&mut bytes).unwrap();
+    // Binary, for XML does not hold every character.
+    Value::Dictionary(dictionary).to_writer_binary(&mut bytes).unwrap();
     let info = NbiInfo::parse(&bytes).unwrap();
     let resolve = |host: &str| (host == "images.example").then_some(Ipv4Addr::new(192, 0, 2, 7));
     BootImage::check("A.nbi", &info, &place(), |path| files.contains(&path), resolve)
@@ -53,6 +54,17 @@ fn everything_that_is_wrong_is_reported_at_once() {
             "the booter i386/booter is missing: i386 is among Architectures",
         ]
     );
+}
+
+#[test]
+fn paths_that_would_be_cut_on_the_way_are_refused() {
+    for (key, value) in
+        [("BootFile", "booter\0.efi"), ("RootPath", "a.dmg\0"), ("RootPath", "http://h/\r\na")]
+    {
+        let control = Problem::ControlCharacter { key, value: value.into() };
+        let files = ["i386/booter", "i386/booter\0.efi", "NetInstall.dmg", "a.dmg\0"];
+        assert_eq!(check(&[(key, value.into())], &files), Err(vec![control]));
+    }
 }
 
 #[test]
