@@ -128,6 +128,8 @@ def tftp():
     for name, request in requests:
         acks = [ack(number) for number in range(0, 12)]
         write("tftp_sender", name, b"\x01\x00" + counted(request, *acks))
+    small = b"\0\1a\0octet\0blksize\x008\0windowsize\x0064\0"
+    write("tftp_sender", "rollover", b"\xff\xff" + counted(small, ack(0), b"\xf4\xa0", ack(3), b"\xff" * 9, b"\xf4\x80", ack(0)))
     pauses = [ack(0), b"\xff\xff", ack(4), ack(4), b"\xff", b"\xff" * 200, ack(2), ack(8, 2), ack(3), ack(9)]
     write("tftp_sender", "windows-pauses", b"\x08\x00" + counted(windows, *pauses))
     for name, end in {"unreachable": b"\xf1", "read-failed": b"\xf2", "stop": b"\xf3", "error": b"\0\5\0\0\0", "refused": b"\0\5\0\x08no\0"}.items():
@@ -149,7 +151,7 @@ def tftp():
     }
     for name, acts in script.items():
         for asked, kind in [((0, 0, 0, 0), "lockstep"), ((24, 7, 0, 2), "window"), ((8, 15, 5, 0), "variable")]:
-            write("tftp_transfer", f"{name}-{kind}", bytes([*asked, 2, 200, *acts]))
+            write("tftp_transfer", f"{name}-{kind}", bytes([*asked, 2, 88, *acts]))
 
 
 def paths():

@@ -17,35 +17,45 @@ use pxe_policy::{Boot, Class, Decision, Reason, Verdict, Via};
 
 use crate::macs;
 
-/// Any datagram of a client: every service answers it, and every reply reads as what it should say.
+/// Any datagram of a client: a service, chosen by its length, answers it, and the reply reads as what it should say.
 pub fn dhcp_packet(bytes: &[u8]) {
     let Ok(packet) = Packet::parse(bytes) else { return };
     let written = request_bytes(&packet.header, packet.options());
     assert_eq!(Packet::parse(&written).as_ref(), Ok(&packet), "what was read can be written");
 
     let arrival = Arrival::new(&LAN, Ipv4Addr::BROADCAST, SocketAddrV4::new(FROM, 68));
-    let service = service(&packet);
-    check(&packet, &proxy::answer(&packet, &arrival, service, |_| verdict(&packet)));
-    match boot_server::answer(&packet, &arrival, service, None, |_| verdict(&packet)) {
-        Led::Answered(answer) => check(&packet, &answer),
+    if intake::class_of(&packet) == Some(Class::Bsdp) {
+        macs::answer(&packet, &arrival);
+    }
+    match bytes.len() % 5 {
+        0 => check(&packet, &proxy::answer(&packet, &arrival, service(&packet), |_| verdict(&packet))),
+        1 => boot_server(&packet, &arrival),
+        2 => lease(&packet, &arrival, MessageType::Offer),
+        3 => lease(&packet, &arrival, MessageType::Ack),
+        _ => {
+            check(&packet, &server::nak(&packet, &arrival, Reason::OtherServer));
+            check(&packet, &server::inform(&packet, &arrival, &SUBNET));
+        }
+    }
+}
+
+fn boot_server(packet: &Packet, arrival: &Arrival<'_>) {
+    match boot_server::answer(packet, arrival, service(packet), None, |_| verdict(packet)) {
+        Led::Answered(answer) => check(packet, &answer),
         Led::HandedOn(_) => {
-            let asked = hand_on::ask(&packet, arrival.local);
+            let asked = hand_on::ask(packet, arrival.local);
             let asked = Packet::parse(&asked).expect("our own question reads");
             assert_eq!((asked.header.xid(), asked.mac()), (packet.header.xid(), packet.mac()));
         }
     }
-    let request = intake::boot_request(&packet, &arrival).ok();
-    if intake::class_of(&packet) == Some(Class::Bsdp) {
-        macs::answer(&packet, &arrival);
-    }
-    let verdict = verdict(&packet);
-    let terms = server::Terms { address: GIVEN, subnet: &SUBNET, name: Some("pc-1") };
+}
+
+fn lease(packet: &Packet, arrival: &Arrival<'_>, kind: MessageType) {
+    let request = intake::boot_request(packet, arrival).ok();
+    let verdict = verdict(packet);
     let boot = request.as_ref().map(|request| (request, &verdict));
-    for kind in [MessageType::Offer, MessageType::Ack] {
-        check(&packet, &server::lease(&packet, &arrival, kind, terms, service, boot));
-    }
-    check(&packet, &server::nak(&packet, &arrival, Reason::OtherServer));
-    check(&packet, &server::inform(&packet, &arrival, &SUBNET));
+    let terms = server::Terms { address: GIVEN, subnet: &SUBNET, name: Some("pc-1") };
+    check(packet, &server::lease(packet, arrival, kind, terms, service(packet), boot));
 }
 
 /// Any datagram of a server: an offer beside ours, and what the distribution point's own responder says to a question handed on.

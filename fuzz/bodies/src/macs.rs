@@ -46,14 +46,14 @@ pub fn bsdp(bytes: &[u8]) {
         vendor_options: values.iter().map(|value| value.to_vec()).collect(),
         max_message_size: (kind & 4 != 0).then_some(u16::from(*kind) << 6),
     };
-    let answer = respond(&server(), &request, &IMAGES, &BINDINGS, 1_000);
+    let answer = respond(&NETBOOT_SERVER, &request, &IMAGES, &BINDINGS, 1_000);
     check(&request, &answer);
 }
 
 /// A packet of a Mac as it comes on port 67.
 pub(crate) fn answer(packet: &Packet, arrival: &Arrival<'_>) {
     let request = in_dhcp::request(packet, arrival);
-    let answer = respond(&server(), &request, &IMAGES, &BINDINGS, 1_000);
+    let answer = respond(&NETBOOT_SERVER, &request, &IMAGES, &BINDINGS, 1_000);
     check(&request, &answer);
     let Some(Ok(reply)) = answer.reply.map(|reply| in_dhcp::reply(packet, arrival, &reply)) else { return };
     let read = Packet::parse_reply(&reply.bytes).expect("our own reply reads");
@@ -89,7 +89,7 @@ pub fn nbi_info(bytes: &[u8]) {
             vendor_options: option43::emit(asked).expect("short options"),
             max_message_size: Some(1500),
         };
-        let answer = respond(&server(), &request, &images, &Bindings::default(), 1_000);
+        let answer = respond(&NETBOOT_SERVER, &request, &images, &Bindings::default(), 1_000);
         check(&request, &answer);
     }
 }
@@ -125,19 +125,17 @@ fn carried(request: &Request, reply: &Reply) {
     assert_eq!(root, reply.root_path.as_deref().unwrap_or_default().as_bytes());
 }
 
-fn server() -> Server {
-    Server {
-        addr: SERVER,
-        own: Vec::new(),
-        name: "netbootd".into(),
-        http_port: 80,
-        shadow: Some("afp://netboot:netboot@10.77.0.2/NetBootClients".into()),
-        base_priority: 3,
-        disabled_models: DisabledModels::Obey,
-        netboot_1: true,
-        binding_lifetime: None,
-    }
-}
+static NETBOOT_SERVER: LazyLock<Server> = LazyLock::new(|| Server {
+    addr: SERVER,
+    own: Vec::new(),
+    name: "netbootd".into(),
+    http_port: 80,
+    shadow: Some("afp://netboot:netboot@10.77.0.2/NetBootClients".into()),
+    base_priority: 3,
+    disabled_models: DisabledModels::Obey,
+    netboot_1: true,
+    binding_lifetime: None,
+});
 
 fn place() -> Place {
     let share = "/NetBoot/NetBootSP0".to_owned();

@@ -20,7 +20,7 @@ pub fn tftp_transfer(bytes: &[u8]) {
     let variable = script.next();
     let asked = RequestOptions::asking(Some(block_size), Some(window), Some(1 + script.next() % 8), true);
     let asked = if variable > 0 { asked.with_variable_window() } else { asked };
-    let size = usize::from(script.next_u16() % 3000);
+    let size = usize::from(script.next_u16() % 700);
     let is_good = script.0.iter().all(|act| Act::of(*act) == Act::Deliver);
 
     let now = Instant::now();
@@ -202,8 +202,8 @@ const MAX_FLYING: usize = 200;
 const MAX_STEPS: usize = 200_000;
 
 /// No stretch of it is like another one.
-static FILE: [u8; 3000] = {
-    let mut file = [0; 3000];
+static FILE: [u8; 700] = {
+    let mut file = [0; 700];
     let mut at = 0;
     while at < file.len() {
         file[at] = (at * at / 7 + at / 256) as u8;

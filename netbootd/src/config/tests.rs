@@ -199,7 +199,9 @@ fn an_error_behind_more_warnings_than_are_shown_is_an_error() {
     let text = (0..60).map(warned).chain([mistake.to_owned()]).collect::<String>();
     let found = findings(&text);
     assert_eq!(found.len(), 50, "no more are shown");
-    assert!(found.iter().any(|(severity, message)| *severity == Severity::Error && message.contains("twice")));
+    assert!(
+        found.iter().any(|(severity, message)| *severity == Severity::Error && message.contains("twice"))
+    );
 }
 
 #[test]
