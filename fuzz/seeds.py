@@ -51,6 +51,37 @@ def dhcp():
         write("dhcp_reply", name, header + ack + values + b"\xff")
 
 
+def dhcp6():
+    mac = bytes.fromhex("5254004c0109")
+    option = lambda code, *parts: struct.pack(">HH", code, len(b"".join(parts))) + b"".join(parts)
+    text = lambda words: struct.pack(">H", len(words)) + words
+    client = option(1, bytes.fromhex("000444454c4c420010358053"), mac)
+    kinds = {
+        "pxe": option(61, b"\0\7") + option(16, b"\0\0\1W", text(b"PXEClient:Arch:00007:UNDI:003001")),
+        "http": option(61, b"\0\x10") + option(16, b"\0\0\1W", text(b"HTTPClient:Arch:00016:UNDI:003001")),
+        "ipxe": option(61, b"\0\7") + option(15, text(b"iPXE")),
+    }
+    inside = option(5, bytes.fromhex("20010db8000100000000000000000100"), bytes(8))
+    associations = option(3, b"\0\0\0\1", bytes(8), inside) + option(3, b"\0\0\0\2", bytes(8))
+    server = option(2, bytes.fromhex("00030001020000000001"))
+    messages = {}
+    for name, kind in kinds.items():
+        for verdict, padding in enumerate([b"", option(8, b"\0"), option(8, b"\0\1"), option(8, b"\0\1\2"), option(6, b"\0\x17\0\x3b")]):
+            messages[f"{name}-solicit-{verdict}"] = bytes([1, 0, 0, verdict]) + client + kind + padding + associations
+        messages[f"{name}-request"] = bytes([3, 0, 0, 3]) + client + server + kind + associations
+        messages[f"{name}-information"] = bytes([11, 0, 0, 2]) + kind + option(8, b"\0\x64")
+    messages["release"] = bytes([8, 1, 2, 3]) + client + server + associations
+    seen = option(79, b"\0\1", mac)
+    for name in ["pxe-request", "http-solicit-1"]:
+        relayed = messages[name]
+        for hops, link in enumerate([bytes.fromhex("20010db8000200000000000000000001"), bytes(16)]):
+            peer = bytes.fromhex("fe80000000000000505400fffe4c0109")
+            relayed = bytes([12, hops]) + link + peer + option(18, b"eth%d" % hops) + seen + option(9, relayed)
+        messages[name + "-relayed"] = relayed
+    for name, message in messages.items():
+        write("dhcp6_packet", name, message)
+
+
 def vendor_options():
     for vector in VECTORS["pxe-policy"]:
         target = "option43" if vector["id"].startswith("opt43") else "wds_options"
@@ -204,11 +235,12 @@ def images():
 
 def settings():
     write("config", "default", (ROOT / "netbootd/src/config/default.toml").read_bytes())
-    for folder in ["examples", "netbootd/tests/data"]:
-        for path in sorted((ROOT / folder).glob("*.toml")):
-            write("config", path.stem, path.read_bytes())
+    for path in sorted((ROOT / "netbootd/tests/data").glob("*.toml")):
+        write("config", path.stem, path.read_bytes())
+    for path in sorted((ROOT / "examples").glob("*/*.toml")):
+        write("config", f"{path.parent.name}-{path.stem}", path.read_bytes())
     write("config", "bans", '[policy]\nbanned-guids = ["03000200-0400-0500-0006-000700080009"]\nignored-macs = ["52-54-00-12-34-56"]\n')
-    write("device_file", "example.csv", (ROOT / "examples/devices.csv").read_bytes())
+    write("device_file", "example.csv", (ROOT / "examples/pc-lab/devices.csv").read_bytes())
     csv = (
         "\ufeffName, MAC, UUID, image, file, deployment, purpose, owner\n"
         "kiosk-7, 52-54-00-12-34-56, , linux, , , , Anna\n# a remark\n"
@@ -244,5 +276,5 @@ def site():
     write("smspxe", "lookup-utf16", lookup.encode("utf-16"))
 
 
-for part in (dhcp, vendor_options, macs, tftp, paths, images, settings, site):
+for part in (dhcp, dhcp6, vendor_options, macs, tftp, paths, images, settings, site):
     part()

@@ -5,6 +5,7 @@
 //! All of them are free of sockets; [`config`] alone looks at files, because a configuration names some.
 
 mod dhcp;
+mod dhcp6;
 mod http;
 mod images;
 mod macs;
@@ -16,6 +17,7 @@ mod tftp;
 mod transfer;
 
 pub use dhcp::{dhcp_packet, dhcp_reply};
+pub use dhcp6::dhcp6_packet;
 pub use http::{boot_path, http_request};
 pub use images::{library_ini, program_header, wim_listing};
 pub use macs::{bsdp, nbi_info};
@@ -40,6 +42,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "dhcp_packet", body: dhcp_packet, mutations: MANY },
     Target { name: "dhcp_reply", body: dhcp_reply, mutations: MANY },
+    Target { name: "dhcp6_packet", body: dhcp6_packet, mutations: MANY },
     Target { name: "option43", body: option43, mutations: MANY },
     Target { name: "wds_options", body: wds_options, mutations: MANY },
     Target { name: "bsdp", body: bsdp, mutations: MANY },
