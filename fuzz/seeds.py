@@ -52,26 +52,34 @@ def dhcp():
 
 
 def dhcp6():
-    def option(code, data):
-        return struct.pack(">HH", code, len(data)) + data
-
-    def vendor_class(text):
-        return option(16, struct.pack(">IH", 343, len(text)) + text)
-
-    by_uuid = option(1, b"\x00\x04" + bytes(range(16)))
-    asked = option(8, bytes(2)) + option(3, b"\0\0\0\1" + bytes(8)) + option(6, b"\0\x3b\0\x3c")
-    pxe = option(61, b"\0\x07") + option(62, b"\1\3\0") + vendor_class(b"PXEClient:Arch:00007:UNDI:003000")
-    solicit = b"\x01\xab\xcd\xef" + by_uuid + asked + pxe
-    by_time = option(1, b"\0\1\0\1\x20\0\0\0\x52\x54\0\x12\x34\x56")
-    http = by_time + option(61, b"\0\x10") + vendor_class(b"HTTPClient:Arch:00016:UNDI:003000")
-    ends = bytes.fromhex("20010db8000000000000000000000001" "fe80000000000000505400fffe123456")
-    relayed = b"\x0c\0" + ends + option(79, b"\0\1\x52\x54\0\x12\x34\x56") + option(18, b"eth0") + option(9, solicit)
-    write("dhcp6_packet", "solicit", solicit)
-    write("dhcp6_packet", "request", b"\x03" + solicit[1:] + option(2, b"\0\3\0\1\2\0\0\0\0\1"))
-    write("dhcp6_packet", "http", b"\x01\1\2\3" + http)
-    write("dhcp6_packet", "information-request", b"\x0b\1\2\3" + http)
-    write("dhcp6_packet", "relayed", relayed)
-    write("dhcp6_packet", "relayed-twice", b"\x0c\1" + ends + option(18, b"ge-0/0/1") + option(9, relayed))
+    mac = bytes.fromhex("5254004c0109")
+    option = lambda code, *parts: struct.pack(">HH", code, len(b"".join(parts))) + b"".join(parts)
+    text = lambda words: struct.pack(">H", len(words)) + words
+    client = option(1, bytes.fromhex("000444454c4c420010358053"), mac)
+    kinds = {
+        "pxe": option(61, b"\0\7") + option(16, b"\0\0\1W", text(b"PXEClient:Arch:00007:UNDI:003001")),
+        "http": option(61, b"\0\x10") + option(16, b"\0\0\1W", text(b"HTTPClient:Arch:00016:UNDI:003001")),
+        "ipxe": option(61, b"\0\7") + option(15, text(b"iPXE")),
+    }
+    inside = option(5, bytes.fromhex("20010db8000100000000000000000100"), bytes(8))
+    associations = option(3, b"\0\0\0\1", bytes(8), inside) + option(3, b"\0\0\0\2", bytes(8))
+    server = option(2, bytes.fromhex("00030001020000000001"))
+    messages = {}
+    for name, kind in kinds.items():
+        for verdict, padding in enumerate([b"", option(8, b"\0"), option(8, b"\0\1"), option(8, b"\0\1\2"), option(6, b"\0\x17\0\x3b")]):
+            messages[f"{name}-solicit-{verdict}"] = bytes([1, 0, 0, verdict]) + client + kind + padding + associations
+        messages[f"{name}-request"] = bytes([3, 0, 0, 3]) + client + server + kind + associations
+        messages[f"{name}-information"] = bytes([11, 0, 0, 2]) + kind + option(8, b"\0\x64")
+    messages["release"] = bytes([8, 1, 2, 3]) + client + server + associations
+    seen = option(79, b"\0\1", mac)
+    for name in ["pxe-request", "http-solicit-1"]:
+        relayed = messages[name]
+        for hops, link in enumerate([bytes.fromhex("20010db8000200000000000000000001"), bytes(16)]):
+            peer = bytes.fromhex("fe80000000000000505400fffe4c0109")
+            relayed = bytes([12, hops]) + link + peer + option(18, b"eth%d" % hops) + seen + option(9, relayed)
+        messages[name + "-relayed"] = relayed
+    for name, message in messages.items():
+        write("dhcp6_packet", name, message)
 
 
 def vendor_options():
@@ -227,11 +235,12 @@ def images():
 
 def settings():
     write("config", "default", (ROOT / "netbootd/src/config/default.toml").read_bytes())
-    for folder in ["examples", "netbootd/tests/data"]:
-        for path in sorted((ROOT / folder).glob("*.toml")):
-            write("config", path.stem, path.read_bytes())
+    for path in sorted((ROOT / "netbootd/tests/data").glob("*.toml")):
+        write("config", path.stem, path.read_bytes())
+    for path in sorted((ROOT / "examples").glob("*/*.toml")):
+        write("config", f"{path.parent.name}-{path.stem}", path.read_bytes())
     write("config", "bans", '[policy]\nbanned-guids = ["03000200-0400-0500-0006-000700080009"]\nignored-macs = ["52-54-00-12-34-56"]\n')
-    write("device_file", "example.csv", (ROOT / "examples/devices.csv").read_bytes())
+    write("device_file", "example.csv", (ROOT / "examples/pc-lab/devices.csv").read_bytes())
     csv = (
         "\ufeffName, MAC, UUID, image, file, deployment, purpose, owner\n"
         "kiosk-7, 52-54-00-12-34-56, , linux, , , , Anna\n# a remark\n"

@@ -28,7 +28,7 @@ pub fn dhcp_packet(bytes: &[u8]) {
         macs::answer(&packet, &arrival);
     }
     match bytes.len() % 5 {
-        0 => check(&packet, &proxy::answer(&packet, &arrival, service(&packet), |_| verdict(&packet))),
+        0 => check(&packet, &proxy::answer(&packet, &arrival, service(&packet), |_| verdict(packet.header.xid()))),
         1 => boot_server(&packet, &arrival),
         2 => lease(&packet, &arrival, MessageType::Offer),
         3 => lease(&packet, &arrival, MessageType::Ack),
@@ -40,7 +40,7 @@ pub fn dhcp_packet(bytes: &[u8]) {
 }
 
 fn boot_server(packet: &Packet, arrival: &Arrival<'_>) {
-    match boot_server::answer(packet, arrival, service(packet), None, |_| verdict(packet)) {
+    match boot_server::answer(packet, arrival, service(packet), None, |_| verdict(packet.header.xid())) {
         Led::Answered(answer) => check(packet, &answer),
         Led::HandedOn(_) => {
             let asked = hand_on::ask(packet, arrival.local);
@@ -52,7 +52,7 @@ fn boot_server(packet: &Packet, arrival: &Arrival<'_>) {
 
 fn lease(packet: &Packet, arrival: &Arrival<'_>, kind: MessageType) {
     let request = intake::boot_request(packet, arrival).ok();
-    let verdict = verdict(packet);
+    let verdict = verdict(packet.header.xid());
     let boot = request.as_ref().map(|request| (request, &verdict));
     let terms = server::Terms { address: GIVEN, subnet: &SUBNET, name: Some("pc-1") };
     check(packet, &server::lease(packet, arrival, kind, terms, service(packet), boot));
@@ -105,9 +105,8 @@ fn check(packet: &Packet, answer: &Answer) {
     assert_eq!(echoed, packet.all(option::RELAY_AGENT).collect::<Vec<_>>(), "a relay gets its own back");
 }
 
-/// One of every kind of verdict, chosen by the packet's transaction.
-fn verdict(packet: &Packet) -> Verdict {
-    let xid = packet.header.xid();
+/// One of every kind of verdict, chosen by a packet's transaction.
+pub(crate) fn verdict(xid: u32) -> Verdict {
     let boot = |file: &str, via, prompt: Option<&str>| {
         Decision::Boot(Boot {
             file: file.to_owned(),
@@ -156,6 +155,7 @@ pub(crate) static LAN: LazyLock<Iface> = LazyLock::new(|| Iface {
     index: 3,
     mac: None,
     addrs: vec!["10.77.0.2/24".parse().expect("an address"), "10.78.0.2/24".parse().expect("an address")],
+    addrs6: Vec::new(),
 });
 
 static SUBNET: LazyLock<Subnet> = LazyLock::new(|| Subnet {

@@ -31,7 +31,7 @@ pub fn http_request(bytes: &[u8]) {
         boot_path(&raw);
     }
     if !path.contains('\0') {
-        let written = url(path, Ipv4Addr::LOCALHOST, 8080);
+        let written = url(path, Ipv4Addr::LOCALHOST.into(), 8080);
         let asked = written.strip_prefix("http://127.0.0.1:8080/").expect("our own address stands before it");
         assert!(asked.is_ascii() && !asked.contains([' ', '?', '#']));
         assert_eq!(decode(asked).as_deref(), Some(path.trim_start_matches('/').as_bytes()));
