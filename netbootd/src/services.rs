@@ -11,6 +11,7 @@ use imagestore::BootTree;
 use pxe_policy::{Answer, BootRequest, Class, Evidence, Reason, Screened, Site, Verdict, decide, decide_mac};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use crate::approvals::Approvals;
@@ -65,6 +66,10 @@ pub struct Services {
     pub certificates: Certificates,
     /// When it was started.
     pub started: Instant,
+    /// Nothing new begins from then on; transfers go on.
+    pub stopping: CancellationToken,
+    /// The transfers under way hold its tokens.
+    pub transfers: TaskTracker,
     /// Ends every listener and transfer.
     pub shutdown: CancellationToken,
     /// Places for packets that wait for a directory or the disk.
@@ -109,6 +114,7 @@ impl Snapshot {
 impl Services {
     /// With what the state file remembers.
     pub fn open(snapshot: Snapshot, state: Arc<State>) -> Result<Self, redb::Error> {
+        let shutdown = CancellationToken::new();
         Ok(Services {
             relay: Relay::new(&snapshot.config.server.state_dir),
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -125,7 +131,9 @@ impl Services {
             timelines: Timelines::default(),
             certificates: Certificates::default(),
             started: Instant::now(),
-            shutdown: CancellationToken::new(),
+            stopping: shutdown.child_token(),
+            transfers: TaskTracker::new(),
+            shutdown,
             gate: Arc::new(Semaphore::new(MAX_WAITING)),
         })
     }

@@ -1,4 +1,4 @@
-//! Port 67, one socket an interface. Cancelled by the services' shutdown token; a reply under way is then dropped.
+//! Port 67, one socket an interface. Ends once the services stop; a reply under way is then dropped.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -40,11 +40,11 @@ impl DhcpListener {
         Ok(DhcpListener { services, port, frames, address_server })
     }
 
-    /// Serves until shutdown.
+    /// Serves until the services stop.
     pub async fn run(self) {
         let listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
-        while let Some(received) = listener.port.receive(&mut buf, &listener.services.shutdown).await {
+        while let Some(received) = listener.port.receive(&mut buf, &listener.services.stopping).await {
             match Packet::parse(&buf[..received.len]) {
                 Err(error) => {
                     let arrival = listener.port.arrival(received.to, received.from);

@@ -26,7 +26,7 @@ impl OthersListener {
     /// Listens until shutdown.
     pub async fn run(self) {
         let mut buf = [0; MAX_PACKET];
-        while let Some(received) = self.port.receive(&mut buf, &self.services.shutdown).await {
+        while let Some(received) = self.port.receive(&mut buf, &self.services.stopping).await {
             let arrival = self.port.arrival(received.to, received.from);
             let offer = other_offer::read(&buf[..received.len], &arrival);
             // Of machines that have not asked here nobody wants to know.

@@ -1,4 +1,4 @@
-//! Port 4011, one socket an interface. Cancelled by the services' shutdown token.
+//! Port 4011, one socket an interface. Ends once the services stop.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -29,11 +29,11 @@ impl PxeListener {
         Ok(PxeListener { services, port: Port::bind(iface, BOOT_SERVER_PORT)? })
     }
 
-    /// Serves until shutdown.
+    /// Serves until the services stop.
     pub async fn run(self) {
         let listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
-        while let Some(received) = listener.port.receive(&mut buf, &listener.services.shutdown).await {
+        while let Some(received) = listener.port.receive(&mut buf, &listener.services.stopping).await {
             let (to, from) = (received.to, received.from);
             match Packet::parse(&buf[..received.len]) {
                 Err(error) => {

@@ -1,6 +1,6 @@
 //! Port 69: requests come in here, each accepted one becomes a transfer with a task of its own.
 //!
-//! Cancelled by the services' shutdown token; transfers under way then tell their clients.
+//! Refuses new requests once the services stop. Cancelled by their shutdown token; transfers under way then tell their clients.
 
 mod lanes;
 mod line;
@@ -133,6 +133,10 @@ impl TftpListener {
             let detail = Some("the mode is neither octet nor netascii".to_owned());
             return self.refuse(received, request.filename, Refusal::Malformed, detail).await;
         };
+        // A client whose transfer goes on may ask once more.
+        if self.services.stopping.is_cancelled() && !self.transfers.knows(received.from) {
+            return self.refuse(received, request.filename, Refusal::Stopping, None).await;
+        }
         let snapshot = self.services.snapshot.load();
         let limit = snapshot.config.tftp.max_transfers;
         let admitted = match self.transfers.admit(received.from, bytes, limit) {
@@ -166,10 +170,11 @@ impl TftpListener {
             mode,
             options: request.options.clone(),
         };
-        let transfers = Arc::clone(&self.transfers);
+        let (transfers, under_way) = (Arc::clone(&self.transfers), self.services.transfers.token());
         lane.spawn(async move {
             transfer.run().await;
             transfers.remove(received.from, number);
+            drop(under_way);
         });
     }
 
@@ -206,6 +211,7 @@ fn error_for(refusal: Refusal) -> (ErrorCode, &'static str) {
         Refusal::Malformed => (ErrorCode::ILLEGAL_OPERATION, "illegal TFTP operation"),
         Refusal::Busy => (ErrorCode::UNDEFINED, "too many transfers"),
         Refusal::Failed => (ErrorCode::UNDEFINED, "the file cannot be read"),
+        Refusal::Stopping => (ErrorCode::UNDEFINED, "this server is stopping"),
     }
 }
 

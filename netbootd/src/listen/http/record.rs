@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
 use crate::event::{Event, TransferFinished, TransferOutcome};
 use crate::services::Services;
 
@@ -17,13 +19,17 @@ struct Transfer {
     told: Instant,
     total: u64,
     failure: Option<String>,
+    /// Who ends netbootd waits for it.
+    _under_way: TaskTrackerToken,
 }
 
 impl Record {
     /// Of a transfer of `total` bytes that begins now; `finished` says whose it is.
     pub(super) fn new(services: Arc<Services>, finished: TransferFinished, total: u64) -> Self {
         let now = Instant::now();
-        let transfer = Transfer { services, finished, started: now, told: now, total, failure: None };
+        let _under_way = services.transfers.token();
+        let transfer =
+            Transfer { services, finished, started: now, told: now, total, failure: None, _under_way };
         Record(Arc::new(Mutex::new(transfer)))
     }
 
