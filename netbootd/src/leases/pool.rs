@@ -102,6 +102,9 @@ impl LeaseTable {
             subnets.into_iter().map(|subnet| Pool { subnet, cursor: (0, 0), by_end: BTreeSet::new() });
         let mut table =
             LeaseTable { subnets: pools.collect(), slots: HashMap::new(), by_mac: HashMap::new(), own };
+        // An address that came free and was given again is remembered twice: it is the last one's.
+        let mut remembered: Vec<Lease> = remembered.into_iter().collect();
+        remembered.sort_by_key(|lease| lease.until);
         for lease in remembered {
             if table.pool_of(lease.address).is_some() {
                 table.hold(lease.address, Holder::Leased(lease.mac), lease.until);
