@@ -123,6 +123,11 @@ impl AddressServer {
                 Ok(offer) => offer,
                 Err(reason) => return Answer::silence(packet, arrival, Proto::Dhcp, reason),
             };
+            // An own address that came later.
+            if arrival.iface.owns(address) {
+                self.with_table(|table| table.quarantine(address, self.clock.now()));
+                continue;
+            }
             if fresh
                 && self.probes
                 && packet.relay().is_none()

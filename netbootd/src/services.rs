@@ -27,6 +27,7 @@ use crate::history::History;
 use crate::ingests::Ingests;
 use crate::ledger::{LedgerStore, now};
 use crate::machines::Machines;
+use crate::net::interfaces::Interfaces;
 use crate::netboot_server::NetbootServer;
 use crate::relay::Relay;
 use crate::reload::ConfigSource;
@@ -48,6 +49,8 @@ pub struct Services {
     pub verifying: Arc<Mutex<()>>,
     /// What is being taken into the store.
     pub ingests: Ingests,
+    /// The host's interfaces.
+    pub interfaces: Interfaces,
     /// Which Required deployments were given.
     pub ledger: LedgerStore,
     /// The distribution point's own responder.
@@ -123,6 +126,7 @@ impl Services {
             images: None,
             verifying: Arc::default(),
             ingests: Ingests::default(),
+            interfaces: Interfaces::default(),
             ledger: LedgerStore::open(Arc::clone(&state))?,
             history: History::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,

@@ -10,6 +10,7 @@ mod transfer;
 mod window;
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +35,9 @@ pub struct TftpListener {
     endpoint: Arc<Endpoint>,
     transfers: Arc<Transfers>,
     lanes: Arc<Lanes>,
+    /// What it is bound to.
+    addr: SocketAddr,
+    iface: Option<Iface>,
 }
 
 /// The transfers under way, by client address and port.
@@ -67,9 +71,9 @@ impl TftpListener {
         let endpoint = {
             let first = lanes.first();
             let _entered = first.enter();
-            Arc::new(Endpoint::bind(addr, iface.map(|iface| iface.name.as_str()))?)
+            open(iface, addr)?
         };
-        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes })
+        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes, addr, iface: iface.cloned() })
     }
 
     /// The bound port.
@@ -86,11 +90,25 @@ impl TftpListener {
         lanes.finish().await;
     }
 
-    async fn listen(self) {
+    async fn listen(mut self) {
         let mut buf = vec![0; MAX_DATAGRAM];
+        let mut changes = self.services.interfaces.changes();
         loop {
+            let moved = async {
+                match &self.iface {
+                    Some(iface) => changes.moved(iface).await,
+                    None => pending().await,
+                }
+            };
             let heard = tokio::select! {
                 heard = self.endpoint.recv(&mut buf) => heard,
+                iface = moved => match self.follow(iface) {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        changes.again();
+                        Err(error)
+                    }
+                },
                 () = self.services.shutdown.cancelled() => return self.transfers.stop(),
             };
             match heard {
@@ -102,6 +120,15 @@ impl TftpListener {
                 }
             }
         }
+    }
+
+    /// Listens on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
+    fn follow(&mut self, iface: Iface) -> io::Result<()> {
+        if self.iface.as_ref().is_some_and(|bound| bound.index != iface.index) {
+            self.endpoint = open(Some(&iface), SocketAddr::new(self.addr.ip(), self.endpoint.port()?))?;
+        }
+        self.iface = Some(iface);
+        Ok(())
     }
 
     async fn take(&self, bytes: &[u8], received: Received) {
@@ -198,6 +225,10 @@ impl TftpListener {
             debug!(proto = %Proto::Tftp, peer = %received.from, %error, "sending failed");
         }
     }
+}
+
+fn open(iface: Option<&Iface>, addr: SocketAddr) -> io::Result<Arc<Endpoint>> {
+    Endpoint::bind(addr, iface.map(|iface| iface.name.as_str())).map(Arc::new)
 }
 
 /// The error that a client gets for a refusal.
