@@ -17,7 +17,7 @@ use tracing::debug;
 use crate::approvals::Approvals;
 use crate::certificates::Certificates;
 use crate::config::Config;
-use crate::content;
+use crate::content::{self, Content};
 use crate::dhcp;
 use crate::dhcp::boot_info::BootService;
 use crate::directory::{Directories, Identity};
@@ -172,6 +172,24 @@ impl Services {
             drop(permit);
         };
         begin(work).await;
+    }
+
+    /// A file could not be read to its end: if it is one of the image store, it is looked at closely beside, and withdrawn when it is
+    /// damaged.
+    pub fn suspect(&self, content: &Content) {
+        let (Some(images), Some(blob)) = (self.images.clone(), content.blob()) else { return };
+        if !images.suspect(blob) {
+            return;
+        }
+        let verifying = Arc::clone(&self.verifying);
+        tokio::spawn(async move {
+            let place = verifying.lock_owned().await;
+            let examined = tokio::task::spawn_blocking(move || images.examine(blob)).await;
+            drop(place);
+            if let Err(error) = examined {
+                tracing::error!(%error, "reading a blob anew broke");
+            }
+        });
     }
 
     /// What the directories say of the machine behind a request; nothing when there are none, or when the machine is never served.

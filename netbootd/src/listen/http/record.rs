@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::content::Content;
 use crate::event::{Event, TransferFinished, TransferOutcome};
 use crate::services::Services;
 
@@ -46,8 +47,10 @@ impl Record {
     }
 
     /// The file cannot be read.
-    pub(super) fn failed(&self, why: String) {
-        self.lock().failure = Some(why);
+    pub(super) fn failed(&self, why: String, content: &Content) {
+        let mut transfer = self.lock();
+        transfer.failure = Some(why);
+        transfer.services.suspect(content);
     }
 
     fn lock(&self) -> MutexGuard<'_, Transfer> {
