@@ -29,29 +29,47 @@ pub struct AddressServer {
     clock: Clock,
 }
 
-/// Leases end after a while, not at an hour: a clock that is set anew ends none and keeps none.
-#[derive(Debug)]
-struct Clock {
-    started: Instant,
-    at: Seconds,
-}
+/// What leases go by, in seconds since the Unix epoch.
+pub struct Clock(Box<dyn Fn() -> Seconds + Send + Sync>);
 
 impl Clock {
-    fn start() -> Self {
+    /// Whatever a function says.
+    pub fn new(now: impl Fn() -> Seconds + Send + Sync + 'static) -> Self {
+        Clock(Box::new(now))
+    }
+
+    /// Leases end after a while, not at an hour: when the host's clock is set anew, none ends and none is kept.
+    fn steady() -> Self {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Clock { started: Instant::now(), at }
+        let started = Instant::now();
+        Clock::new(move || at + started.elapsed().as_secs())
     }
 
     fn now(&self) -> Seconds {
-        self.at + self.started.elapsed().as_secs()
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
     }
 }
 
 impl AddressServer {
     /// Takes up the remembered leases; `own` are the host's addresses, which are never given.
     pub fn open(config: &Config, own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, redb::Error> {
+        AddressServer::open_by(config, own, state, Clock::steady())
+    }
+
+    /// The same with another clock.
+    pub fn open_by(
+        config: &Config,
+        own: Vec<Ipv4Addr>,
+        state: Arc<State>,
+        clock: Clock,
+    ) -> Result<Self, redb::Error> {
         let (store, remembered) = LeaseStore::open(state)?;
-        let clock = Clock::start();
         let table = LeaseTable::new(config.dhcp.subnets.clone(), own, remembered, clock.now());
         Ok(AddressServer {
             table: Mutex::new(table),

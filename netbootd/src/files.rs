@@ -192,9 +192,10 @@ impl Images {
 
     /// Reads a blob anew, and withdraws it when it is damaged: the next who asks gets it from elsewhere, or is told no.
     pub fn examine(&self, blob: Digest) {
-        match self.store.examine(&blob) {
-            Ok(true) => info!(%blob, "a blob that could not be read is whole"),
-            Ok(false) => warn!(%blob, "a damaged blob is withdrawn"),
+        match self.store.contains(&blob).then(|| self.store.examine(&blob)).transpose() {
+            Ok(None) => {} // it has gone already
+            Ok(Some(true)) => info!(%blob, "a blob that could not be read is whole"),
+            Ok(Some(false)) => warn!(%blob, "a damaged blob is withdrawn"),
             Err(error) => warn!(%blob, %error, "a damaged blob cannot be withdrawn"),
         }
         self.suspects.lock().unwrap_or_else(PoisonError::into_inner).remove(&blob);

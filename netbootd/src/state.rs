@@ -169,13 +169,15 @@ fn open_file(path: &Path) -> Result<Database, StateError> {
     let mut options = std::fs::File::options();
     let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(path).map_err(cannot_open)?;
-    Database::builder().create_file(file).map_err(|error| match error {
+    Database::builder().set_cache_size(CACHE).create_file(file).map_err(|error| match error {
         redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.to_owned() },
         error => StateError::Database { path: path.to_owned(), source: Box::new(error.into()) },
     })
 }
 
 const FILE_NAME: &str = "state.redb";
+/// In bytes. What is read often is kept elsewhere in memory; without a limit the history of a week would be kept here too.
+const CACHE: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -124,6 +124,7 @@ fn fill_up(state: &State, ahead: &Ahead, filling: u64) -> Result<(), redb::Error
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::faulty_disk::FaultyDisk;
 
     fn lease(n: u8) -> Lease {
         Lease {
@@ -194,6 +195,25 @@ mod tests {
         assert!(store.put(other).await);
         drop(store);
         assert_eq!(open().1, [other], "the address is told to one machine only");
+    }
+
+    #[test]
+    fn a_full_disk_takes_no_lease_once_the_journal_is_full_and_takes_them_again_later() {
+        let (disk, folder) = (FaultyDisk::default(), tempfile::tempdir().unwrap());
+        let state = Arc::new(disk.state(folder.path()).unwrap());
+        state.make_table(LEASES).unwrap();
+        state.make_table(FILLING).unwrap();
+        let (journal, _) = Journal::open(folder.path(), 1).unwrap();
+        let mut writer = Writer { state, journal, filling: 1, ahead: Ahead::new(), torn: false };
+        disk.fill(true);
+        let batch: Vec<Change> = (0..200).map(|n| Change::Given(lease(n))).collect();
+        while writer.journal.room() >= batch.len() {
+            writer.save(&batch).unwrap();
+        }
+        assert!(writer.save(&batch).is_err() && writer.save(&batch).is_err());
+        disk.fill(false);
+        writer.save(&batch).unwrap();
+        assert_eq!((writer.filling, writer.ahead.len()), (2, 200));
     }
 
     #[tokio::test]
