@@ -20,6 +20,7 @@ pub mod object_storage;
 pub mod payload;
 pub mod process;
 pub mod qemu;
+pub mod relayed;
 pub mod responder;
 pub mod slapd;
 pub mod store;
