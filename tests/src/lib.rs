@@ -7,6 +7,7 @@ pub mod admin_service;
 pub mod boot_program;
 pub mod browser;
 pub mod certificate;
+pub mod chaos;
 pub mod directory_site;
 pub mod domain;
 pub mod firmware;
