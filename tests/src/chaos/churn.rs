@@ -53,7 +53,7 @@ async fn sessions(folder: &Path, count: u32) -> ((u64, usize), (u64, usize)) {
     let services = Arc::new(Services::open(snapshot, state).expect("the state is new"));
     tokio::spawn(timeline::follow(Arc::clone(&services), services.recorder.watch()));
     let net = format!("{SERVER}/24").parse().expect("an address");
-    let iface = Iface { name: "lan0".into(), index: 2, mac: None, addrs: vec![net] };
+    let iface = Iface { name: "lan0".into(), index: 2, mac: None, addrs: vec![net], addrs6: Vec::new() };
     let mut early = (0, 0);
     for session in 0..count {
         now.store(1_000_000 + u64::from(session) * THREE_DAYS / u64::from(count), Ordering::Relaxed);
