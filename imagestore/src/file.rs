@@ -17,6 +17,7 @@ pub struct BootFile {
     len: u64,
     modified: SystemTime,
     etag: String,
+    blob: Option<Digest>,
 }
 
 #[derive(Debug)]
@@ -60,12 +61,12 @@ impl BootFile {
             metadata.mtime_nsec()
         );
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        BootFile { bytes: Bytes::There(file), len: metadata.len(), modified, etag }
+        BootFile { bytes: Bytes::There(file), len: metadata.len(), modified, etag, blob: None }
     }
 
     /// A blob: its digest is its tag, so the same file on another server is the same to a client.
     pub(crate) fn of_blob(file: File, metadata: &Metadata, digest: &Digest) -> Self {
-        BootFile { etag: format!("\"{digest}\""), ..BootFile::new(file, metadata) }
+        BootFile { etag: format!("\"{digest}\""), blob: Some(*digest), ..BootFile::new(file, metadata) }
     }
 
     /// A blob that still comes in.
@@ -81,7 +82,13 @@ impl BootFile {
             len,
             modified: SystemTime::UNIX_EPOCH,
             etag: etag.to_owned(),
+            blob: None,
         }
+    }
+
+    /// The blob of the store that it is, when all of it is there.
+    pub fn blob(&self) -> Option<Digest> {
+        self.blob
     }
 
     /// Whether reading may have to wait for the network.

@@ -95,9 +95,17 @@ impl ImageTree {
     fn file_of(&self, version: Digest, inside: &BootPath) -> Option<Result<BootFile, OpenError>> {
         let manifest = self.manifest(version).ok()?;
         let file = manifest.find(inside)?;
-        let opened = match &self.cache {
+        let open = || match &self.cache {
             Some(cache) => cache.open(&file.digest, file.size),
             None => self.store.blob(&file.digest),
+        };
+        let opened = match open() {
+            // What has another length is damaged, without a look at its bytes. It may be elsewhere too.
+            Ok(blob) if blob.len() != file.size => {
+                drop(blob);
+                self.store.withdraw(&file.digest).and_then(|()| open())
+            }
+            opened => opened,
         };
         Some(match opened {
             Ok(blob) => {
@@ -222,6 +230,48 @@ mod tests {
         let booter = store.manifest(&mac).unwrap().files[0].digest;
         store.withdraw(&booter).unwrap();
         assert!(matches!(text(&tree, "Sierra Install/i386/booter"), Err(OpenError::Withdrawn)));
+    }
+
+    /// A replica of a store.
+    #[derive(Debug)]
+    struct Replica(Store);
+
+    impl crate::Origin for Replica {
+        fn fetch(
+            &self,
+            digest: &Digest,
+            to: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
+        ) -> std::io::Result<()> {
+            let blob = self.0.blob(digest).map_err(std::io::Error::other)?;
+            let mut bytes = Vec::new();
+            blob.copy_to(&mut bytes)?;
+            to(&bytes)
+        }
+    }
+
+    #[test]
+    fn a_blob_that_was_cut_short_is_withdrawn_and_comes_from_where_it_is_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let [here, there] =
+            ["here", "there"].map(|name| Store::open(&folder.path().join(name), Limits::default()).unwrap());
+        for store in [&here, &there] {
+            put(store, "WinPE", ImageKind::WinPe, None, &["boot.wim"]);
+        }
+        let catalogue = here.catalogue().unwrap();
+        let digest = here.manifest(&catalogue.images["WinPE"].current).unwrap().files[0].digest;
+        let cut = || {
+            let path = here.blob_path(&digest);
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, "Win").unwrap();
+        };
+        cut();
+        let alone = ImageTree::new(here.clone(), &catalogue);
+        assert!(matches!(text(&alone, "WinPE/boot.wim"), Err(OpenError::Withdrawn)));
+        assert!(here.root().join("quarantine").join(digest.to_string()).exists());
+        cut();
+        let cache = Arc::new(Cache::new(here.clone(), Arc::new(Replica(there)), 1 << 20));
+        let tree = ImageTree::with_cache(here.clone(), Some(cache), &catalogue);
+        assert_eq!(text(&tree, "WinPE/boot.wim").unwrap(), "WinPE boot.wim");
     }
 
     #[test]

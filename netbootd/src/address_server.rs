@@ -5,7 +5,7 @@ mod probe;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pxe_policy::{BootRequest, Class, Reason, SystemUuid, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,17 +26,57 @@ pub struct AddressServer {
     store: LeaseStore,
     gate: Arc<Semaphore>,
     probes: bool,
+    clock: Clock,
+}
+
+/// What leases go by, in seconds since the Unix epoch.
+pub struct Clock(Box<dyn Fn() -> Seconds + Send + Sync>);
+
+impl Clock {
+    /// Whatever a function says.
+    pub fn new(now: impl Fn() -> Seconds + Send + Sync + 'static) -> Self {
+        Clock(Box::new(now))
+    }
+
+    /// Leases end after a while, not at an hour: when the host's clock is set anew, none ends and none is kept.
+    fn steady() -> Self {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let started = Instant::now();
+        Clock::new(move || at + started.elapsed().as_secs())
+    }
+
+    fn now(&self) -> Seconds {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
 }
 
 impl AddressServer {
     /// Takes up the remembered leases; `own` are the host's addresses, which are never given.
     pub fn open(config: &Config, own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, redb::Error> {
+        AddressServer::open_by(config, own, state, Clock::steady())
+    }
+
+    /// The same with another clock.
+    pub fn open_by(
+        config: &Config,
+        own: Vec<Ipv4Addr>,
+        state: Arc<State>,
+        clock: Clock,
+    ) -> Result<Self, redb::Error> {
         let (store, remembered) = LeaseStore::open(state)?;
+        let table = LeaseTable::new(config.dhcp.subnets.clone(), own, remembered, clock.now());
         Ok(AddressServer {
-            table: Mutex::new(LeaseTable::new(config.dhcp.subnets.clone(), own, remembered)),
+            table: Mutex::new(table),
             store,
             gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
             probes: config.dhcp.conflict_probe,
+            clock,
         })
     }
 
@@ -65,7 +105,9 @@ impl AddressServer {
                 )
             }
             MessageType::Decline => match packet.address(option::REQUESTED_ADDRESS) {
-                Some(address) if self.with_table(|table| table.decline(packet.mac(), address, now())) => {
+                Some(address)
+                    if self.with_table(|table| table.decline(packet.mac(), address, self.clock.now())) =>
+                {
                     self.store.remove(packet.mac()).await;
                     silence(Reason::Declined)
                 }
@@ -73,7 +115,7 @@ impl AddressServer {
             },
             MessageType::Release => {
                 let address = packet.header.ciaddr();
-                if self.with_table(|table| table.release(packet.mac(), address, now())) {
+                if self.with_table(|table| table.release(packet.mac(), address, self.clock.now())) {
                     self.store.remove(packet.mac()).await;
                     return silence(Reason::Released);
                 }
@@ -94,18 +136,23 @@ impl AddressServer {
         let wish = packet.address(option::REQUESTED_ADDRESS);
         let segment = packet.relay().unwrap_or(arrival.local);
         for _ in 0..MAX_PROBED {
-            let offered = self.with_table(|table| table.offer(client, wish, segment, now()));
+            let offered = self.with_table(|table| table.offer(client, wish, segment, self.clock.now()));
             let Offer { address, fresh } = match offered {
                 Ok(offer) => offer,
                 Err(reason) => return Answer::silence(packet, arrival, Proto::Dhcp, reason),
             };
+            // An own address that came later.
+            if arrival.iface.owns(address) {
+                self.with_table(|table| table.quarantine(address, self.clock.now()));
+                continue;
+            }
             if fresh
                 && self.probes
                 && packet.relay().is_none()
                 && probe::is_in_use(address, arrival.local).await
             {
                 tracing::warn!(%address, mac = %packet.mac(), "address in use by a machine that holds no lease");
-                self.with_table(|table| table.quarantine(address, now()));
+                self.with_table(|table| table.quarantine(address, self.clock.now()));
                 continue;
             }
             return self.tell(services, packet, arrival, MessageType::Offer, address, request).await;
@@ -124,7 +171,7 @@ impl AddressServer {
         let (client, segment) = (client_of(packet), packet.relay().unwrap_or(arrival.local));
         let chosen = packet.address(option::SERVER_IDENTIFIER);
         if chosen.is_some_and(|server| !arrival.iface.owns(server)) {
-            self.with_table(|table| table.withdraw(packet.mac(), now()));
+            self.with_table(|table| table.withdraw(packet.mac(), self.clock.now()));
             return silence(Reason::OtherServer);
         }
         let want = match (chosen, packet.address(option::REQUESTED_ADDRESS), packet.header.ciaddr()) {
@@ -138,7 +185,7 @@ impl AddressServer {
             Want::Renewing(address) if packet.relay().is_none() => address,
             _ => segment,
         };
-        match self.with_table(|table| table.request(client, want, segment, now())) {
+        match self.with_table(|table| table.request(client, want, segment, self.clock.now())) {
             Err(Denied::Nak(reason)) => server::nak(packet, arrival, reason),
             Err(Denied::Silence(reason)) => silence(reason),
             Ok(lease) => {
@@ -183,10 +230,6 @@ impl AddressServer {
 
 fn client_of(packet: &Packet) -> Client {
     Client { mac: packet.mac(), uuid: packet.first(option::SYSTEM_UUID).and_then(SystemUuid::from_option) }
-}
-
-fn now() -> Seconds {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Says whether probing is possible here, so that the start can tell.

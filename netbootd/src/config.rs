@@ -74,6 +74,8 @@ pub struct Server {
     pub interfaces: Vec<String>,
     /// Where leases and what Macs chose are kept.
     pub state_dir: PathBuf,
+    /// How long transfers may take to end when netbootd is told to.
+    pub stop_timeout: Duration,
     /// How log lines look.
     pub log: LogFormat,
     /// Where they go; None for the standard error.

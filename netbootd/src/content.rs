@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use imagestore::{BootFile, BootPath, Mapping, OpenError, ReadError};
+use imagestore::{BootFile, BootPath, Digest, Mapping, OpenError, ReadError};
 use pxe_policy::{BootRequest, MacAddr};
 
 use crate::event::Refusal;
@@ -130,6 +130,14 @@ impl Content {
         let etag = format!("\"g-{:x}-{hash:016x}\"", bytes.len());
         let content_type = content_type.unwrap_or_else(|| TEXT.to_owned());
         Content { body: Body::Generated { bytes: bytes.into(), etag }, content_type }
+    }
+
+    /// The blob of the image store that it is.
+    pub fn blob(&self) -> Option<Digest> {
+        match &self.body {
+            Body::Stored(file) => file.blob(),
+            Body::Generated { .. } => None,
+        }
     }
 
     /// Its length in bytes.

@@ -186,7 +186,7 @@ fn of_refusal(refused: &FileRefused) -> Option<Finding> {
         Refusal::AccessDenied => Cause::AccessDenied.with(evidence),
         Refusal::Busy => Cause::TooBusy.with(evidence),
         Refusal::Failed => Cause::ReadFailed.with(evidence),
-        Refusal::WriteRefused | Refusal::Malformed => return None,
+        Refusal::WriteRefused | Refusal::Malformed | Refusal::Stopping => return None,
     })
 }
 

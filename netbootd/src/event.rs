@@ -332,6 +332,8 @@ pub enum Refusal {
     ImageComing,
     /// There is no such file: its image was not taken in.
     ImageRefused,
+    /// netbootd ends: nothing new begins.
+    Stopping,
 }
 
 impl Refusal {
@@ -346,6 +348,7 @@ impl Refusal {
             Refusal::Failed => "failed",
             Refusal::ImageComing => "image-coming",
             Refusal::ImageRefused => "image-refused",
+            Refusal::Stopping => "stopping",
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use imagestore::{
-    BootFile, BootPath, BootTree, Cache, Catalogue, ImageKind, ImageRecord, ImageTree, OpenError, Quiet,
-    Scrubbed, Store, StoreError,
+    BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord, ImageTree, OpenError,
+    Quiet, Scrubbed, Store, StoreError,
 };
 use serde::Serialize;
 use tracing::{info, warn};
@@ -31,6 +31,8 @@ pub struct Images {
     others: Mutex<BTreeMap<String, ImageRecord>>,
     tree: ArcSwap<Tree>,
     readers: Readers,
+    /// Blobs that could not be read to their end, and wait for a closer look.
+    suspects: Mutex<HashSet<Digest>>,
 }
 
 /// An image of the store.
@@ -133,6 +135,7 @@ impl Images {
             tree: ArcSwap::from_pointee(Tree::default_of(&store)),
             others: Mutex::default(),
             readers: Readers::default(),
+            suspects: Mutex::default(),
             store,
             cache,
         };
@@ -180,6 +183,22 @@ impl Images {
         let catalogue = self.store.catalogue()?;
         let image = catalogue.images.get(name).ok_or_else(|| StoreError::NoImage(name.to_owned()))?;
         self.store.verify(&image.current, &mut Quiet)
+    }
+
+    /// Notes that a blob could not be read; gives whether that is new.
+    pub fn suspect(&self, blob: Digest) -> bool {
+        self.suspects.lock().unwrap_or_else(PoisonError::into_inner).insert(blob)
+    }
+
+    /// Reads a blob anew, and withdraws it when it is damaged: the next who asks gets it from elsewhere, or is told no.
+    pub fn examine(&self, blob: Digest) {
+        match self.store.contains(&blob).then(|| self.store.examine(&blob)).transpose() {
+            Ok(None) => {} // it has gone already
+            Ok(Some(true)) => info!(%blob, "a blob that could not be read is whole"),
+            Ok(Some(false)) => warn!(%blob, "a damaged blob is withdrawn"),
+            Err(error) => warn!(%blob, %error, "a damaged blob cannot be withdrawn"),
+        }
+        self.suspects.lock().unwrap_or_else(PoisonError::into_inner).remove(&blob);
     }
 
     /// An image of this store goes before one of the same name elsewhere. Gives how many there are.

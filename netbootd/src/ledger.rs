@@ -1,6 +1,7 @@
 //! The ledger of Required deployments, on the disk before a reply leaves.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pxe_policy::{Deployed, Entry, Ledger, LedgerChange, MacAddr, Purpose, Ran, Reason, Seconds, Settings};
@@ -18,6 +19,8 @@ const BRAKE: TableDefinition<'_, (), u64> = TableDefinition::new("brake");
 #[derive(Debug)]
 pub struct LedgerStore {
     ledger: RwLock<Ledger>,
+    /// Entries of the ledger, as (machine, deployment), that are not on the disk yet.
+    unsaved: Mutex<HashSet<(String, String)>>,
     state: Arc<State>,
 }
 
@@ -78,7 +81,7 @@ impl LedgerStore {
         if let Some(at) = reading.open_table(BRAKE)?.get(())? {
             ledger.apply(LedgerChange::Release(at.value()));
         }
-        Ok(LedgerStore { ledger: RwLock::new(ledger), state })
+        Ok(LedgerStore { ledger: RwLock::new(ledger), unsaved: Mutex::default(), state })
     }
 
     /// Looks into it; others may look at the same time.
@@ -105,25 +108,37 @@ impl LedgerStore {
             at: now,
         };
         let change = LedgerChange::Give(entry);
+        let key = (deployed.machine.clone(), deployed.id.clone());
         {
             let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
             // Others may have been given theirs since the decision.
             match ledger.ran(&deployed.machine, &deployed.id, now, settings.same_boot) {
+                // A machine that asks again before the disk has it waits as it did the first time.
+                Ran::ThisBoot if self.unsaved().contains(&key) => {}
                 Ran::ThisBoot => return Ok(()),
                 Ran::Before { .. } => return Err(Reason::AlreadyRun),
                 Ran::Never if settings.brake.is_some_and(|brake| ledger.is_braked(brake, now)) => {
                     return Err(Reason::Brake);
                 }
-                Ran::Never => ledger.apply(change.clone()),
+                Ran::Never => {
+                    self.unsaved().insert(key.clone());
+                    ledger.apply(change.clone());
+                }
             }
         }
         if self.save(vec![change]).await {
+            self.unsaved().remove(&key);
             return Ok(());
         }
         let undone =
             LedgerChange::Clear { machine: deployed.machine.clone(), deployment: deployed.id.clone() };
         self.ledger.write().unwrap_or_else(PoisonError::into_inner).apply(undone);
+        self.unsaved().remove(&key);
         Err(Reason::LedgerNotSaved)
+    }
+
+    fn unsaved(&self) -> MutexGuard<'_, HashSet<(String, String)>> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Clears what matches; gives what was cleared, or None when the disk does not take it.
@@ -185,6 +200,7 @@ pub fn now() -> Seconds {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
     use pxe_policy::Brake;
@@ -198,6 +214,33 @@ mod tests {
             machine: machine.into(),
             name: machine.into(),
         }
+    }
+
+    #[tokio::test]
+    async fn who_asks_twice_is_told_by_neither_answer_before_the_disk_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(State::open(folder.path()).unwrap());
+        let store = LedgerStore::open(Arc::clone(&state)).unwrap();
+        let (holds, held) = std::sync::mpsc::channel();
+        let (lets_go, let_go) = std::sync::mpsc::channel::<()>();
+        let busy = state.write(move |_| {
+            holds.send(()).unwrap();
+            let_go.recv().unwrap();
+            Ok(())
+        });
+        let mut busy = Box::pin(busy);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(busy.as_mut().poll(&mut context).is_pending());
+        held.recv().unwrap();
+        let settings = Settings::default();
+        let (asked, machine) = (MacAddr([2; 6]), deployed("a"));
+        let mut first = Box::pin(store.give(&machine, asked, &settings, 1000));
+        let mut second = Box::pin(store.give(&machine, asked, &settings, 1001));
+        assert_eq!(first.as_mut().poll(&mut context), Poll::Pending);
+        assert_eq!(second.as_mut().poll(&mut context), Poll::Pending);
+        lets_go.send(()).unwrap();
+        assert!(busy.await);
+        assert_eq!((first.await, second.await), (Ok(()), Ok(())));
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bsdp::{Answer, Binding, Bindings, Change, ReplyKind, Server, respond};
+use ipnet::Ipv4Net;
 use pxe_policy::MacAddr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -122,7 +123,8 @@ impl NetbootServer {
         let netboot = &snapshot.config.netboot;
         Server {
             addr: arrival.local,
-            own: self.own.clone(),
+            // Those that came later are the interface's.
+            own: self.own.iter().copied().chain(arrival.iface.addrs.iter().map(Ipv4Net::addr)).collect(),
             name: netboot.server_name.clone().unwrap_or_else(|| self.host_name.clone()),
             http_port: snapshot.config.http.port,
             shadow: netboot.shadow.clone(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use imagestore::Store;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -38,7 +38,7 @@ use crate::services::{Services, Snapshot};
 use crate::state::{State, StateError};
 use crate::timeline;
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT, and then until the transfers under way are over, for so long as the configuration lets it.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let source = ConfigSource {
         file: args.config.clone(),
@@ -129,7 +129,9 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
     drop(snapshot);
 
-    wait_for_the_end(&services, &mut tasks).await?;
+    let mut signals = Signals::new()?;
+    signals.wait_for_the_end(&services, &mut tasks).await?;
+    signals.wait_for_transfers(&services).await;
     services.shutdown.cancel();
     // Transfers under way tell their clients.
     let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
@@ -140,24 +142,62 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     Ok(())
 }
 
-async fn wait_for_the_end(services: &Arc<Services>, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
-    let on = |kind| signal(kind).map_err(|error| Failure::Bug(format!("cannot wait for signals: {error}")));
-    let (mut terminated, mut interrupted) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    let mut hung_up = on(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminated.recv() => return Ok(()),
-            _ = interrupted.recv() => return Ok(()),
-            // What is wrong with the new configuration has been logged.
-            _ = hung_up.recv() => drop(reload::run(services).await),
-            Some(ended) = tasks.join_next() => match ended {
-                Ok(()) => {}
-                Err(error) => {
-                    error!(%error, "a listener broke");
-                    return Err(Failure::Bug(error.to_string()));
-                }
-            },
+/// What tells netbootd from outside to end, or to read its configuration again.
+struct Signals {
+    terminated: Signal,
+    interrupted: Signal,
+    hung_up: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let on =
+            |kind| signal(kind).map_err(|error| Failure::Bug(format!("cannot wait for signals: {error}")));
+        Ok(Signals {
+            terminated: on(SignalKind::terminate())?,
+            interrupted: on(SignalKind::interrupt())?,
+            hung_up: on(SignalKind::hangup())?,
+        })
+    }
+
+    async fn wait_for_the_end(
+        &mut self,
+        services: &Arc<Services>,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<(), Failure> {
+        loop {
+            tokio::select! {
+                _ = self.terminated.recv() => return Ok(()),
+                _ = self.interrupted.recv() => return Ok(()),
+                // What is wrong with the new configuration has been logged.
+                _ = self.hung_up.recv() => drop(reload::run(services).await),
+                Some(ended) = tasks.join_next() => match ended {
+                    Ok(()) => {}
+                    Err(error) => {
+                        error!(%error, "a listener broke");
+                        return Err(Failure::Bug(error.to_string()));
+                    }
+                },
+            }
         }
+    }
+
+    /// Nothing new begins; what is under way may end, within a limit or until a second signal.
+    async fn wait_for_transfers(&mut self, services: &Services) {
+        services.stopping.cancel();
+        services.transfers.close();
+        let limit = services.snapshot.load().config.server.stop_timeout;
+        let under_way = services.transfers.len();
+        if under_way > 0 {
+            info!(transfers = under_way, limit = %humantime::format_duration(limit), "stopping once transfers end");
+        }
+        let cut = tokio::select! {
+            () = services.transfers.wait() => return,
+            () = tokio::time::sleep(limit) => "the limit",
+            _ = self.terminated.recv() => "a second signal",
+            _ = self.interrupted.recv() => "a second signal",
+        };
+        warn!(transfers = services.transfers.len(), by = cut, "transfers are cut short");
     }
 }
 
@@ -305,5 +345,5 @@ fn cannot_bind(error: &io::Error, port: u16, iface: Option<&Iface>) -> Failure {
     }
 }
 
-/// How long transfers may take to end once the daemon stops.
+/// How long transfers may take to tell their clients that they are cut short.
 const GRACE: Duration = Duration::from_secs(2);

@@ -11,12 +11,13 @@ use imagestore::BootTree;
 use pxe_policy::{Answer, BootRequest, Class, Evidence, Reason, Screened, Site, Verdict, decide, decide_mac};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use crate::approvals::Approvals;
 use crate::certificates::Certificates;
 use crate::config::Config;
-use crate::content;
+use crate::content::{self, Content};
 use crate::dhcp;
 use crate::dhcp::boot_info::BootService;
 use crate::directory::{Directories, Identity};
@@ -26,6 +27,7 @@ use crate::history::History;
 use crate::ingests::Ingests;
 use crate::ledger::{LedgerStore, now};
 use crate::machines::Machines;
+use crate::net::interfaces::Interfaces;
 use crate::netboot_server::NetbootServer;
 use crate::relay::Relay;
 use crate::reload::ConfigSource;
@@ -47,6 +49,8 @@ pub struct Services {
     pub verifying: Arc<Mutex<()>>,
     /// What is being taken into the store.
     pub ingests: Ingests,
+    /// The host's interfaces.
+    pub interfaces: Interfaces,
     /// Which Required deployments were given.
     pub ledger: LedgerStore,
     /// The distribution point's own responder.
@@ -65,6 +69,10 @@ pub struct Services {
     pub certificates: Certificates,
     /// When it was started.
     pub started: Instant,
+    /// Nothing new begins from then on; transfers go on.
+    pub stopping: CancellationToken,
+    /// The transfers under way hold its tokens.
+    pub transfers: TaskTracker,
     /// Ends every listener and transfer.
     pub shutdown: CancellationToken,
     /// Places for packets that wait for a directory or the disk.
@@ -109,6 +117,7 @@ impl Snapshot {
 impl Services {
     /// With what the state file remembers.
     pub fn open(snapshot: Snapshot, state: Arc<State>) -> Result<Self, redb::Error> {
+        let shutdown = CancellationToken::new();
         Ok(Services {
             relay: Relay::new(&snapshot.config.server.state_dir),
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -117,6 +126,7 @@ impl Services {
             images: None,
             verifying: Arc::default(),
             ingests: Ingests::default(),
+            interfaces: Interfaces::default(),
             ledger: LedgerStore::open(Arc::clone(&state))?,
             history: History::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,
@@ -125,7 +135,9 @@ impl Services {
             timelines: Timelines::default(),
             certificates: Certificates::default(),
             started: Instant::now(),
-            shutdown: CancellationToken::new(),
+            stopping: shutdown.child_token(),
+            transfers: TaskTracker::new(),
+            shutdown,
             gate: Arc::new(Semaphore::new(MAX_WAITING)),
         })
     }
@@ -160,6 +172,24 @@ impl Services {
             drop(permit);
         };
         begin(work).await;
+    }
+
+    /// A file could not be read to its end: if it is one of the image store, it is looked at closely beside, and withdrawn when it is
+    /// damaged.
+    pub fn suspect(&self, content: &Content) {
+        let (Some(images), Some(blob)) = (self.images.clone(), content.blob()) else { return };
+        if !images.suspect(blob) {
+            return;
+        }
+        let verifying = Arc::clone(&self.verifying);
+        tokio::spawn(async move {
+            let place = verifying.lock_owned().await;
+            let examined = tokio::task::spawn_blocking(move || images.examine(blob)).await;
+            drop(place);
+            if let Err(error) = examined {
+                tracing::error!(%error, "reading a blob anew broke");
+            }
+        });
     }
 
     /// What the directories say of the machine behind a request; nothing when there are none, or when the machine is never served.

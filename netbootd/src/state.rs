@@ -1,11 +1,15 @@
 //! The file that remembers what must survive a restart: leases, and what Macs chose.
 //!
 //! One thread writes; whatever waits for the disk at a time shares one commit. Dropping the last handle ends the thread and closes the file.
+//! After an error, such as a full disk, the file is opened anew: what comes then is written as soon as the disk takes it again.
+
+#[cfg(test)]
+pub(crate) mod faulty_disk;
 
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 use thiserror::Error;
@@ -14,10 +18,18 @@ use crate::batch::Batcher;
 
 /// The file, with its thread.
 pub struct State {
-    database: Arc<Database>,
+    opened: Arc<Opened>,
     folder: PathBuf,
     writer: Batcher<Write>,
 }
+
+/// The database, for as long as it has had no error: it takes nothing more after one.
+struct Opened {
+    open: Box<Open>,
+    database: RwLock<Option<Database>>,
+}
+
+type Open = dyn Fn() -> Result<Database, StateError> + Send + Sync;
 
 type Write = Box<dyn FnOnce(&WriteTransaction) -> Result<(), redb::Error> + Send>;
 
@@ -52,20 +64,18 @@ impl State {
     /// Opens or makes `state.redb` in a folder.
     pub fn open(folder: &Path) -> Result<Self, StateError> {
         let path = folder.join(FILE_NAME);
-        let opened = std::fs::create_dir_all(folder).and_then(|()| {
-            let mut options = std::fs::File::options();
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)
-        });
-        let file = opened.map_err(|source| StateError::Open { path: path.clone(), source })?;
-        let database = Database::builder().create_file(file).map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.clone() },
-            error => StateError::Database { path: path.clone(), source: Box::new(error.into()) },
-        })?;
-        let database = Arc::new(database);
-        let writers = Arc::clone(&database);
+        State::start(folder, Box::new(move || open_file(&path)))
+    }
+
+    fn start(folder: &Path, open: Box<Open>) -> Result<Self, StateError> {
+        let database = RwLock::new(Some(open()?));
+        let opened = Arc::new(Opened { open, database });
+        let written = Arc::clone(&opened);
         let writer = Batcher::start("state", move |writes: Vec<Write>| {
             let changes = writes.len();
-            match commit(&writers, writes) {
+            let all =
+                |transaction: &WriteTransaction| writes.into_iter().try_for_each(|write| write(transaction));
+            match written.write(all) {
                 Ok(()) => true,
                 Err(error) => {
                     tracing::error!(%error, changes, "not saved");
@@ -73,8 +83,8 @@ impl State {
                 }
             }
         });
-        let writer = writer.map_err(|source| StateError::Open { path, source })?;
-        Ok(State { database, folder: folder.to_owned(), writer })
+        let writer = writer.map_err(|source| StateError::Open { path: folder.join(FILE_NAME), source })?;
+        Ok(State { opened, folder: folder.to_owned(), writer })
     }
 
     /// The folder that it is in.
@@ -95,14 +105,12 @@ impl State {
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
-        write(&transaction)?;
-        Ok(transaction.commit()?)
+        self.opened.write(write)
     }
 
     /// Reads what is on the disk.
     pub fn read(&self) -> Result<ReadTransaction, redb::Error> {
-        Ok(self.database.begin_read()?)
+        self.opened.with(|database| Ok(database.begin_read()?))
     }
 
     /// Makes a table, unless it is there already.
@@ -120,15 +128,56 @@ impl std::fmt::Debug for State {
     }
 }
 
-fn commit(database: &Database, writes: Vec<Write>) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    for write in writes {
-        write(&transaction)?;
+impl Opened {
+    /// Uses the database, which is opened before if it had an error.
+    fn with<T>(&self, action: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+        let mut read = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        if read.is_none() {
+            drop(read);
+            let mut write = self.database.write().unwrap_or_else(PoisonError::into_inner);
+            if write.is_none() {
+                *write = Some((self.open)().map_err(|error| redb::Error::Io(io::Error::other(error)))?);
+            }
+            drop(write);
+            read = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        }
+        match &*read {
+            Some(database) => action(database),
+            None => Err(redb::Error::PreviousIo), // another thread has just had an error
+        }
     }
-    Ok(transaction.commit()?)
+
+    fn write(
+        &self,
+        write: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), redb::Error> {
+        let written = self.with(|database| {
+            let transaction = database.begin_write()?;
+            write(&transaction)?;
+            Ok(transaction.commit()?)
+        });
+        if written.is_err() {
+            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        written
+    }
+}
+
+fn open_file(path: &Path) -> Result<Database, StateError> {
+    let cannot_open = |source| StateError::Open { path: path.to_owned(), source };
+    path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(cannot_open)?;
+    let mut options = std::fs::File::options();
+    let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(path).map_err(cannot_open)?;
+    Database::builder().set_cache_size(CACHE).create_file(file).map_err(|error| match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.to_owned() },
+        error => StateError::Database { path: path.to_owned(), source: Box::new(error.into()) },
+    })
 }
 
 const FILE_NAME: &str = "state.redb";
+/// In bytes. What is read often is kept elsewhere in memory; without a limit the history of a week would be kept here too.
+const CACHE: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -94,15 +94,17 @@ impl Ledger {
     pub fn ran(&self, machine: &str, deployment: &str, now: Seconds, same_boot: Duration) -> Ran {
         match self.entries.get(&(machine.to_owned(), deployment.to_owned())) {
             None => Ran::Never,
-            Some(entry) if now.saturating_sub(entry.at) <= same_boot.as_secs() => Ran::ThisBoot,
+            // A clock that was set back makes no boot of long ago a boot of now.
+            Some(entry) if now.abs_diff(entry.at) <= same_boot.as_secs() => Ran::ThisBoot,
             Some(entry) => Ran::Before { at: Timestamp(entry.at) },
         }
     }
 
     /// How many were given within the brake's time, since it was last released.
     pub fn lately(&self, brake: Brake, now: Seconds) -> usize {
-        let since = now.saturating_sub(brake.within.as_secs());
-        self.entries.values().filter(|entry| entry.at >= since && entry.at > self.released).count()
+        let within = brake.within.as_secs();
+        let lately = |entry: &&Entry| now.abs_diff(entry.at) <= within && entry.at > self.released;
+        self.entries.values().filter(lately).count()
     }
 
     /// Whether one more has to wait for an operator.
@@ -164,6 +166,21 @@ mod tests {
             ledger.apply(change);
         }
         assert_eq!(ledger.ran("a", "PS120083", 1061, minute), Ran::Never);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_or_forward_a_year_lets_nothing_run_twice() {
+        let (minute, year) = (Duration::from_secs(60), 365 * 24 * 3600);
+        let brake = Brake { boots: 1, within: Duration::from_secs(600) };
+        let mut ledger = Ledger::default();
+        ledger.apply(give("a", 2 * year));
+        for now in [year, 2 * year - 61, 3 * year] {
+            let before = Ran::Before { at: Timestamp(2 * year) };
+            assert_eq!(ledger.ran("a", "PS120083", now, minute), before, "at {now}");
+        }
+        assert_eq!(ledger.ran("a", "PS120083", 2 * year - 5, minute), Ran::ThisBoot, "set right by seconds");
+        assert!(!ledger.is_braked(brake, year), "nobody waits a year for an operator");
+        assert!(ledger.is_braked(brake, 2 * year - 5));
     }
 
     #[test]

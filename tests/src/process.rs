@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -72,6 +72,36 @@ impl Process {
     /// As [`Process::wait_for_any`].
     pub fn wait_for(&self, word: &str, patience: Duration) {
         self.wait_for_any(&[word], patience);
+    }
+
+    /// Waits until a word was printed so many times.
+    ///
+    /// # Panics
+    /// As [`Process::wait_for_any`].
+    pub fn wait_for_count(&self, word: &str, count: usize, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut text = self.printed.lock();
+        while text.0.matches(word).count() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero() && text.1 > 0, "not {count} times {word:?}:\n{}", text.0);
+            text = self.printed.more.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits until the program has ended by itself; says how.
+    ///
+    /// # Panics
+    /// With everything that was printed, when it does not end in time.
+    pub fn wait_for_end(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = Instant::now() + patience;
+        let mut text = self.printed.lock();
+        while text.1 > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{} does not end:\n{}", self.name, text.0);
+            text = self.printed.more.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(text);
+        self.child.wait().unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     /// Everything printed so far.

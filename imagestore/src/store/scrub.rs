@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use super::copying::digest_of;
-use super::{Observer, Store, StoreError, foreign, io_error};
+use super::{Observer, Quiet, Store, StoreError, foreign, io_error};
 use crate::Digest;
 
 /// What a look at blobs has found.
@@ -66,6 +66,15 @@ impl Store {
             }
         }
         Ok(scrubbed)
+    }
+
+    /// Reads one blob, and moves it away when it is bad. Gives whether it is whole.
+    pub fn examine(&self, digest: &Digest) -> Result<bool, StoreError> {
+        let whole = self.is_whole(digest, &mut Quiet)?;
+        if !whole {
+            self.withdraw(digest)?;
+        }
+        Ok(whole)
     }
 
     /// Moves a bad blob away. Nothing is announced that needs it from then on.

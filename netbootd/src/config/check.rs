@@ -43,6 +43,7 @@ pub(super) fn check(
         server: Server {
             interfaces: document.server.interfaces.clone(),
             state_dir: document.server.state_dir.clone(),
+            stop_timeout: document.server.stop_timeout.as_ref().map_or(STOP_TIMEOUT, |time| time.0.0),
             log: document.server.log,
             log_file: document.server.log_file.as_ref().map(|file| file.get_ref().clone()),
             log_level: document.server.log_level.0,
@@ -214,6 +215,8 @@ fn is_proxy(dhcp: &schema::Dhcp) -> bool {
 
 /// What the image store leaves free unless told otherwise: enough for logs and leases.
 const KEEP_FREE: u64 = 1 << 30;
+/// How long transfers may take to end unless told otherwise: less than service managers wait before they kill.
+const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 /// A log file is put aside from so many bytes on.
 const LOG_MAX_SIZE: u64 = 10 << 20;
 /// So many are kept beside it.

@@ -53,6 +53,7 @@ pub(super) struct Document {
 pub(super) struct Server {
     pub(super) interfaces: Vec<String>,
     pub(super) state_dir: PathBuf,
+    pub(super) stop_timeout: Option<Text<Lasting>>,
     pub(super) log: LogFormat,
     pub(super) log_file: Option<Spanned<PathBuf>>,
     pub(super) log_level: Text<tracing::Level>,
@@ -326,6 +327,7 @@ impl Default for Server {
         Server {
             interfaces: Vec::new(),
             state_dir: PathBuf::from("/var/lib/netbootd"),
+            stop_timeout: None,
             log: LogFormat::Text,
             log_file: None,
             log_level: Text(tracing::Level::INFO),

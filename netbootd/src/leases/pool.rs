@@ -92,19 +92,25 @@ enum Holder {
 }
 
 impl LeaseTable {
-    /// With the leases that were remembered; `own` are the server's addresses.
+    /// With the leases that were remembered; `own` are the server's addresses. No lease ends later than one that is given now, whatever the
+    /// clock was when it was given.
     pub fn new(
         subnets: Vec<Subnet>,
         own: Vec<Ipv4Addr>,
         remembered: impl IntoIterator<Item = Lease>,
+        now: Seconds,
     ) -> Self {
         let pools =
             subnets.into_iter().map(|subnet| Pool { subnet, cursor: (0, 0), by_end: BTreeSet::new() });
         let mut table =
             LeaseTable { subnets: pools.collect(), slots: HashMap::new(), by_mac: HashMap::new(), own };
+        // An address that came free and was given again is remembered twice: it is the last one's.
+        let mut remembered: Vec<Lease> = remembered.into_iter().collect();
+        remembered.sort_by_key(|lease| lease.until);
         for lease in remembered {
-            if table.pool_of(lease.address).is_some() {
-                table.hold(lease.address, Holder::Leased(lease.mac), lease.until);
+            if let Some(subnet) = table.subnet_of(lease.address) {
+                let until = lease.until.min(now + subnet.lease_time.as_secs());
+                table.hold(lease.address, Holder::Leased(lease.mac), until);
             }
         }
         table

@@ -31,6 +31,8 @@ struct Writer {
     filling: u64,
     /// What the journal holds and the table does not.
     ahead: Ahead,
+    /// Records may be on the disk that nobody was told of: they must not be read behind later ones.
+    torn: bool,
 }
 
 /// Machines' last changes.
@@ -51,8 +53,9 @@ impl LeaseStore {
         let filling = filling.unwrap_or_default();
         let (journal, changes) = Journal::open(state.folder(), filling)?;
         let ahead = changes.into_iter().map(|change| (change.mac().octets(), change)).collect();
-        let mut writer = Writer { state, journal, filling, ahead };
-        writer.catch_up()?;
+        let mut writer = Writer { state, journal, filling, ahead, torn: false };
+        // Even when it holds nothing: behind a record that was not finished there may be some that were, and those never count.
+        writer.begin_anew()?;
         let mut leases = Vec::new();
         for entry in writer.state.read()?.open_table(LEASES)?.iter()? {
             let (mac, value) = entry?;
@@ -82,23 +85,24 @@ impl LeaseStore {
 
 impl Writer {
     fn save(&mut self, changes: &[Change]) -> Result<(), redb::Error> {
-        if self.journal.room() < changes.len() {
-            self.catch_up()?;
+        if self.torn || self.journal.room() < changes.len() {
+            self.begin_anew()?;
         }
-        self.journal.append(changes)?;
+        if let Err(error) = self.journal.append(changes) {
+            self.torn = true;
+            return Err(error.into());
+        }
         self.ahead.extend(changes.iter().map(|change| (change.mac().octets(), *change)));
         Ok(())
     }
 
     /// Brings the table up to date, and begins the journal anew: both in one transaction, since the table says which filling counts.
-    fn catch_up(&mut self) -> Result<(), redb::Error> {
-        if self.ahead.is_empty() {
-            return Ok(());
-        }
+    fn begin_anew(&mut self) -> Result<(), redb::Error> {
         fill_up(&self.state, &self.ahead, self.filling + 1)?;
         self.filling += 1;
         self.journal.restart(self.filling);
         self.ahead.clear();
+        self.torn = false;
         Ok(())
     }
 }
@@ -120,6 +124,7 @@ fn fill_up(state: &State, ahead: &Ahead, filling: u64) -> Result<(), redb::Error
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::faulty_disk::FaultyDisk;
 
     fn lease(n: u8) -> Lease {
         Lease {
@@ -157,7 +162,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = Arc::new(State::open(folder.path()).unwrap());
         let (journal, _) = Journal::open(folder.path(), 1).unwrap();
-        let mut writer = Writer { state, journal, filling: 1, ahead: Ahead::new() };
+        let mut writer = Writer { state, journal, filling: 1, ahead: Ahead::new(), torn: false };
         let renewed = |until| Lease { until, ..lease(1) };
         let mut until = 0;
         while writer.filling == 1 {
@@ -170,6 +175,45 @@ mod tests {
         drop(writer);
         let (_, leases) = LeaseStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
         assert_eq!(leases, [renewed(until)]);
+    }
+
+    #[tokio::test]
+    async fn records_behind_one_that_was_not_finished_never_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || LeaseStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        let (store, _) = open();
+        // The power goes while three are written together, and the first of them never reaches the disk.
+        assert!(store.put(lease(1)).await && store.put(lease(2)).await && store.put(lease(3)).await);
+        drop(store);
+        let journal = folder.path().join("leases.journal");
+        let mut bytes = std::fs::read(&journal).unwrap();
+        bytes[..32].fill(0);
+        std::fs::write(&journal, bytes).unwrap();
+        let (store, leases) = open();
+        assert_eq!(leases, []);
+        let other = Lease { address: lease(2).address, ..lease(9) };
+        assert!(store.put(other).await);
+        drop(store);
+        assert_eq!(open().1, [other], "the address is told to one machine only");
+    }
+
+    #[test]
+    fn a_full_disk_takes_no_lease_once_the_journal_is_full_and_takes_them_again_later() {
+        let (disk, folder) = (FaultyDisk::default(), tempfile::tempdir().unwrap());
+        let state = Arc::new(disk.state(folder.path()).unwrap());
+        state.make_table(LEASES).unwrap();
+        state.make_table(FILLING).unwrap();
+        let (journal, _) = Journal::open(folder.path(), 1).unwrap();
+        let mut writer = Writer { state, journal, filling: 1, ahead: Ahead::new(), torn: false };
+        disk.fill(true);
+        let batch: Vec<Change> = (0..200).map(|n| Change::Given(lease(n))).collect();
+        while writer.journal.room() >= batch.len() {
+            writer.save(&batch).unwrap();
+        }
+        assert!(writer.save(&batch).is_err() && writer.save(&batch).is_err());
+        disk.fill(false);
+        writer.save(&batch).unwrap();
+        assert_eq!((writer.filling, writer.ahead.len()), (2, 200));
     }
 
     #[tokio::test]

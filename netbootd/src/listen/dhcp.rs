@@ -1,4 +1,4 @@
-//! Port 67, one socket an interface. Cancelled by the services' shutdown token; a reply under way is then dropped.
+//! Port 67, one socket an interface. Ends once the services stop; a reply under way is then dropped.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pxe_policy::{Class, Decision};
 use tracing::debug;
 
-use super::port::{MAX_PACKET, Port};
+use super::port::{Heard, MAX_PACKET, Port};
 use crate::address_server::AddressServer;
 use crate::config::Mode;
 use crate::dhcp::destination::SERVER_PORT;
@@ -40,11 +40,21 @@ impl DhcpListener {
         Ok(DhcpListener { services, port, frames, address_server })
     }
 
-    /// Serves until shutdown.
+    /// Serves until the services stop.
     pub async fn run(self) {
-        let listener = Arc::new(self);
+        let mut listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
-        while let Some(received) = listener.port.receive(&mut buf, &listener.services.shutdown).await {
+        let mut changes = listener.services.interfaces.changes();
+        loop {
+            let received =
+                match listener.port.receive(&mut buf, &listener.services.stopping, &mut changes).await {
+                    Heard::Datagram(received) => received,
+                    Heard::Moved(port) => {
+                        listener = Arc::new(listener.on(port));
+                        continue;
+                    }
+                    Heard::Stopped => return,
+                };
             match Packet::parse(&buf[..received.len]) {
                 Err(error) => {
                     let arrival = listener.port.arrival(received.to, received.from);
@@ -54,6 +64,12 @@ impl DhcpListener {
                 Ok(packet) => listener.dispatch(packet, received.to, received.from).await,
             }
         }
+    }
+
+    /// The same on another port; what is under way goes on with the former one.
+    fn on(&self, port: Port) -> Self {
+        let (frames, address_server) = (self.frames.clone(), self.address_server.clone());
+        DhcpListener { services: Arc::clone(&self.services), port, frames, address_server }
     }
 
     fn proto(&self) -> Proto {

@@ -1,4 +1,4 @@
-//! Ports 547 and 4011 of IPv6, one socket an interface. Cancelled by the services' shutdown token; a reply under way is then dropped.
+//! Ports 547 and 4011 of IPv6, one socket an interface. Ends once the services stop.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -23,7 +23,7 @@ pub struct Dhcp6Listener {
     server: Arc<AddressServer6>,
     iface: Iface,
     port: u16,
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
 }
 
 impl Dhcp6Listener {
@@ -38,17 +38,37 @@ impl Dhcp6Listener {
         for group in [ALL_SERVERS_AND_RELAYS, ALL_SERVERS] {
             endpoint.join(group, iface.index)?;
         }
-        Ok(Dhcp6Listener { services, server, iface, port, endpoint })
+        Ok(Dhcp6Listener { services, server, iface, port, endpoint: Arc::new(endpoint) })
     }
 
-    /// Serves until shutdown.
+    /// The same on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
+    fn follow(&self, iface: Iface) -> io::Result<Self> {
+        let (services, server) = (Arc::clone(&self.services), Arc::clone(&self.server));
+        if iface.index != self.iface.index {
+            return Dhcp6Listener::bind(services, server, iface, self.port);
+        }
+        Ok(Dhcp6Listener { services, server, iface, port: self.port, endpoint: Arc::clone(&self.endpoint) })
+    }
+
+    /// Serves until the services stop.
     pub async fn run(self) {
-        let listener = Arc::new(self);
+        let mut listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
+        let mut changes = listener.services.interfaces.changes();
         loop {
             let heard = tokio::select! {
                 heard = listener.endpoint.recv(&mut buf) => heard,
-                () = listener.services.shutdown.cancelled() => return,
+                moved = changes.moved(&listener.iface) => match listener.follow(moved) {
+                    Ok(next) => {
+                        listener = Arc::new(next);
+                        continue;
+                    }
+                    Err(error) => {
+                        changes.again();
+                        Err(error)
+                    }
+                },
+                () = listener.services.stopping.cancelled() => return,
             };
             match heard {
                 Ok(Incoming::Datagram(received)) => {

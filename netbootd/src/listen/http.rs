@@ -1,6 +1,6 @@
 //! The boot HTTP port: files of the boot tree, whole or in ranges.
 //!
-//! Cancelled by the services' shutdown token; connections under way are closed.
+//! Ends once the services stop; answers under way go on to their end, or to the shutdown, which closes every connection.
 
 mod body;
 mod connection;
@@ -64,7 +64,7 @@ impl HttpListener {
         self.listener.local_addr().map(|addr| addr.port())
     }
 
-    /// Serves until shutdown.
+    /// Accepts connections until the services stop.
     pub async fn run(self) {
         let places = Arc::new(Semaphore::new(self.services.snapshot.load().config.http.max_connections));
         let second = async {
@@ -78,10 +78,13 @@ impl HttpListener {
     async fn serve(&self, listener: &TcpListener, places: &Arc<Semaphore>) {
         loop {
             // A connection waits in the kernel's queue until there is a place.
-            let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = self.services.shutdown.cancelled() => return,
+            let free = Arc::clone(places).acquire_owned();
+            let accepted = async { (free.await, listener.accept().await) };
+            let (Ok(place), accepted) = (tokio::select! {
+                accepted = accepted => accepted,
+                () = self.services.stopping.cancelled() => return,
+            }) else {
+                return;
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -127,6 +130,12 @@ impl Client {
 }
 
 async fn answer(client: &Client, request: &Request<Incoming>) -> Response<Reply> {
+    if client.services.stopping.is_cancelled() {
+        let refused = Refused { refusal: Refusal::Stopping, detail: "netbootd ends".into() };
+        let mut response = refuse(&client.services, request.uri().path(), refused, client.peer);
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
     let head_only = match *request.method() {
         Method::GET => false,
         Method::HEAD => true,
@@ -258,6 +267,7 @@ fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) 
         Refusal::Malformed | Refusal::AccessDenied => {
             plain(StatusCode::BAD_REQUEST, "no path of this server")
         }
+        Refusal::Stopping => plain(StatusCode::SERVICE_UNAVAILABLE, "this server is stopping"),
         Refusal::WriteRefused | Refusal::Busy | Refusal::Failed => {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read")
         }

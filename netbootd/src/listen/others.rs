@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::port::{MAX_PACKET, Port};
+use super::port::{Heard, MAX_PACKET, Port};
 use crate::dhcp::destination::CLIENT_PORT;
 use crate::dhcp::other_offer;
 use crate::event::Event;
@@ -24,9 +24,18 @@ impl OthersListener {
     }
 
     /// Listens until shutdown.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         let mut buf = [0; MAX_PACKET];
-        while let Some(received) = self.port.receive(&mut buf, &self.services.shutdown).await {
+        let mut changes = self.services.interfaces.changes();
+        loop {
+            let received = match self.port.receive(&mut buf, &self.services.stopping, &mut changes).await {
+                Heard::Datagram(received) => received,
+                Heard::Moved(port) => {
+                    self.port = port;
+                    continue;
+                }
+                Heard::Stopped => return,
+            };
             let arrival = self.port.arrival(received.to, received.from);
             let offer = other_offer::read(&buf[..received.len], &arrival);
             // Of machines that have not asked here nobody wants to know.

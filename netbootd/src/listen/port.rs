@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -9,11 +10,12 @@ use tracing::{debug, warn};
 
 use crate::dhcp::{Arrival, Destination, Reply};
 use crate::net::iface::Iface;
+use crate::net::interfaces::Changes;
 use crate::net::udp::{Endpoint, Incoming, Source};
 
 /// Where a datagram came from and to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Heard {
+pub(super) struct Datagram {
     /// Bytes written to the buffer.
     pub(super) len: usize,
     /// The sender.
@@ -27,40 +29,85 @@ pub(super) struct Heard {
 pub(super) struct Port {
     /// The interface.
     pub(super) iface: Iface,
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
+    number: u16,
+    broadcasts: bool,
+}
+
+/// What a port's listener has to deal with.
+pub(super) enum Heard {
+    /// A datagram.
+    Datagram(Datagram),
+    /// The interface is another one by now, and so is its port.
+    Moved(Port),
+    /// The services stop.
+    Stopped,
 }
 
 impl Port {
     /// Binds a port on one interface.
     pub(super) fn bind(iface: Iface, port: u16) -> io::Result<Self> {
-        let addr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        Ok(Port { endpoint: Endpoint::bind(addr, Some(&iface.name))?, iface })
+        Port::open(iface, port, false)
     }
 
     /// Binds a port for broadcasts alone, beside a program of this machine that has it.
     pub(super) fn bind_broadcast(iface: Iface, port: u16) -> io::Result<Self> {
-        let addr = SocketAddr::from((Ipv4Addr::BROADCAST, port));
-        Ok(Port { endpoint: Endpoint::bind_shared(addr, Some(&iface.name))?, iface })
+        Port::open(iface, port, true)
     }
 
-    /// The next datagram, or None at shutdown. No error ends it: an interface that went away comes back, and until then its socket fails
-    /// at once, again and again.
-    pub(super) async fn receive(&self, buf: &mut [u8], shutdown: &CancellationToken) -> Option<Heard> {
+    fn open(iface: Iface, number: u16, broadcasts: bool) -> io::Result<Self> {
+        let endpoint = match broadcasts {
+            true => {
+                Endpoint::bind_shared(SocketAddr::from((Ipv4Addr::BROADCAST, number)), Some(&iface.name))?
+            }
+            false => Endpoint::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, number)), Some(&iface.name))?,
+        };
+        Ok(Port { endpoint: Arc::new(endpoint), iface, number, broadcasts })
+    }
+
+    /// The same on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
+    fn follow(&self, iface: Iface) -> io::Result<Self> {
+        if iface.index != self.iface.index {
+            return Port::open(iface, self.number, self.broadcasts);
+        }
+        Ok(Port { endpoint: Arc::clone(&self.endpoint), iface, ..*self })
+    }
+
+    /// The next datagram, unless the interface changes or the services stop. No error ends it: an interface that went away comes back,
+    /// and until then its socket fails at once, again and again.
+    pub(super) async fn receive(
+        &self,
+        buf: &mut [u8],
+        stopping: &CancellationToken,
+        changes: &mut Changes,
+    ) -> Heard {
+        let mut told = None;
         loop {
             let heard = tokio::select! {
                 heard = self.endpoint.recv(buf) => heard,
-                () = shutdown.cancelled() => return None,
+                moved = changes.moved(&self.iface) => match self.follow(moved) {
+                    Ok(port) => return Heard::Moved(port),
+                    Err(error) => {
+                        changes.again();
+                        Err(error)
+                    }
+                },
+                () = stopping.cancelled() => return Heard::Stopped,
             };
             match heard {
                 Ok(Incoming::Datagram(received)) => {
                     // An IPv4 socket hears nothing else.
                     if let (SocketAddr::V4(from), IpAddr::V4(to)) = (received.from, received.to) {
-                        return Some(Heard { len: received.len, from, to });
+                        return Heard::Datagram(Datagram { len: received.len, from, to });
                     }
                 }
                 Ok(Incoming::Unreachable(peer)) => debug!(iface = self.iface.name, %peer, "unreachable"),
                 Err(error) => {
-                    warn!(iface = self.iface.name, %error, "receiving failed");
+                    let kind = Some(error.kind());
+                    if told != kind {
+                        warn!(iface = self.iface.name, %error, "receiving failed");
+                        told = kind;
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             }

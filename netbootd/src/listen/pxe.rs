@@ -1,4 +1,4 @@
-//! Port 4011, one socket an interface. Cancelled by the services' shutdown token.
+//! Port 4011, one socket an interface. Ends once the services stop.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pxe_policy::Reason;
 
-use super::port::{MAX_PACKET, Port};
+use super::port::{Heard, MAX_PACKET, Port};
 use crate::dhcp::boot_server::{self, HandedOn, Led};
 use crate::dhcp::destination::BOOT_SERVER_PORT;
 use crate::dhcp::hand_on::{self, Unusable};
@@ -29,11 +29,22 @@ impl PxeListener {
         Ok(PxeListener { services, port: Port::bind(iface, BOOT_SERVER_PORT)? })
     }
 
-    /// Serves until shutdown.
+    /// Serves until the services stop.
     pub async fn run(self) {
-        let listener = Arc::new(self);
+        let mut listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
-        while let Some(received) = listener.port.receive(&mut buf, &listener.services.shutdown).await {
+        let mut changes = listener.services.interfaces.changes();
+        loop {
+            let received =
+                match listener.port.receive(&mut buf, &listener.services.stopping, &mut changes).await {
+                    Heard::Datagram(received) => received,
+                    Heard::Moved(port) => {
+                        let services = Arc::clone(&listener.services);
+                        listener = Arc::new(PxeListener { services, port });
+                        continue;
+                    }
+                    Heard::Stopped => return,
+                };
             let (to, from) = (received.to, received.from);
             match Packet::parse(&buf[..received.len]) {
                 Err(error) => {

@@ -1,6 +1,6 @@
 //! Port 69: requests come in here, each accepted one becomes a transfer with a task of its own.
 //!
-//! Cancelled by the services' shutdown token; transfers under way then tell their clients.
+//! Refuses new requests once the services stop. Cancelled by their shutdown token; transfers under way then tell their clients.
 
 mod lanes;
 mod line;
@@ -10,6 +10,7 @@ mod transfer;
 mod window;
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +35,9 @@ pub struct TftpListener {
     endpoint: Arc<Endpoint>,
     transfers: Arc<Transfers>,
     lanes: Arc<Lanes>,
+    /// What it is bound to.
+    addr: SocketAddr,
+    iface: Option<Iface>,
 }
 
 /// The transfers under way, by client address and port.
@@ -67,9 +71,9 @@ impl TftpListener {
         let endpoint = {
             let first = lanes.first();
             let _entered = first.enter();
-            Arc::new(Endpoint::bind(addr, iface.map(|iface| iface.name.as_str()))?)
+            open(iface, addr)?
         };
-        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes })
+        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes, addr, iface: iface.cloned() })
     }
 
     /// The bound port.
@@ -86,11 +90,25 @@ impl TftpListener {
         lanes.finish().await;
     }
 
-    async fn listen(self) {
+    async fn listen(mut self) {
         let mut buf = vec![0; MAX_DATAGRAM];
+        let mut changes = self.services.interfaces.changes();
         loop {
+            let moved = async {
+                match &self.iface {
+                    Some(iface) => changes.moved(iface).await,
+                    None => pending().await,
+                }
+            };
             let heard = tokio::select! {
                 heard = self.endpoint.recv(&mut buf) => heard,
+                iface = moved => match self.follow(iface) {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        changes.again();
+                        Err(error)
+                    }
+                },
                 () = self.services.shutdown.cancelled() => return self.transfers.stop(),
             };
             match heard {
@@ -102,6 +120,15 @@ impl TftpListener {
                 }
             }
         }
+    }
+
+    /// Listens on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
+    fn follow(&mut self, iface: Iface) -> io::Result<()> {
+        if self.iface.as_ref().is_some_and(|bound| bound.index != iface.index) {
+            self.endpoint = open(Some(&iface), SocketAddr::new(self.addr.ip(), self.endpoint.port()?))?;
+        }
+        self.iface = Some(iface);
+        Ok(())
     }
 
     async fn take(&self, bytes: &[u8], received: Received) {
@@ -133,6 +160,10 @@ impl TftpListener {
             let detail = Some("the mode is neither octet nor netascii".to_owned());
             return self.refuse(received, request.filename, Refusal::Malformed, detail).await;
         };
+        // A client whose transfer goes on may ask once more.
+        if self.services.stopping.is_cancelled() && !self.transfers.knows(received.from) {
+            return self.refuse(received, request.filename, Refusal::Stopping, None).await;
+        }
         let snapshot = self.services.snapshot.load();
         let limit = snapshot.config.tftp.max_transfers;
         let admitted = match self.transfers.admit(received.from, bytes, limit) {
@@ -166,10 +197,11 @@ impl TftpListener {
             mode,
             options: request.options.clone(),
         };
-        let transfers = Arc::clone(&self.transfers);
+        let (transfers, under_way) = (Arc::clone(&self.transfers), self.services.transfers.token());
         lane.spawn(async move {
             transfer.run().await;
             transfers.remove(received.from, number);
+            drop(under_way);
         });
     }
 
@@ -195,6 +227,10 @@ impl TftpListener {
     }
 }
 
+fn open(iface: Option<&Iface>, addr: SocketAddr) -> io::Result<Arc<Endpoint>> {
+    Endpoint::bind(addr, iface.map(|iface| iface.name.as_str())).map(Arc::new)
+}
+
 /// The error that a client gets for a refusal.
 fn error_for(refusal: Refusal) -> (ErrorCode, &'static str) {
     match refusal {
@@ -206,6 +242,7 @@ fn error_for(refusal: Refusal) -> (ErrorCode, &'static str) {
         Refusal::Malformed => (ErrorCode::ILLEGAL_OPERATION, "illegal TFTP operation"),
         Refusal::Busy => (ErrorCode::UNDEFINED, "too many transfers"),
         Refusal::Failed => (ErrorCode::UNDEFINED, "the file cannot be read"),
+        Refusal::Stopping => (ErrorCode::UNDEFINED, "this server is stopping"),
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, task
     tasks.spawn(watch_catalogue(Arc::clone(services)));
     tasks.spawn(watch_devices(Arc::clone(services)));
     tasks.spawn(sweep_relay(Arc::clone(services)));
+    let followed = Arc::clone(services);
+    tasks.spawn(async move { followed.interfaces.follow(followed.shutdown.clone()).await });
     tasks.spawn(look_at_certificates(Arc::clone(services)));
 }
 

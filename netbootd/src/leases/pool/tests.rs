@@ -32,7 +32,7 @@ fn subnet(first: u8, last: u8) -> Subnet {
 }
 
 fn table(first: u8, last: u8) -> LeaseTable {
-    LeaseTable::new(vec![subnet(first, last)], vec![SEGMENT], [])
+    LeaseTable::new(vec![subnet(first, last)], vec![SEGMENT], [], 0)
 }
 
 fn lease_to(table: &mut LeaseTable, n: u32, now: Seconds) -> Ipv4Addr {
@@ -117,7 +117,7 @@ fn reservations_are_kept_by_mac_and_by_uuid() {
         reserve(None, Some(uuid), 200),
         reserve(None, Some(placeholder), 201),
     ];
-    let mut table = LeaseTable::new(vec![subnet], vec![SEGMENT], []);
+    let mut table = LeaseTable::new(vec![subnet], vec![SEGMENT], [], 0);
     assert_eq!(table.offer(client(1), None, SEGMENT, 0).unwrap().address, addr(11));
     let by_uuid = Client { mac: mac(2), uuid: Some(uuid) };
     assert_eq!(table.offer(by_uuid, Some(addr(10)), SEGMENT, 0).unwrap().address, addr(200));
@@ -138,7 +138,7 @@ fn reservations_are_kept_by_mac_and_by_uuid() {
 fn the_servers_the_routers_and_the_edge_addresses_are_never_given() {
     let mut subnet = subnet(0, 255);
     subnet.reservations.clear();
-    let mut table = LeaseTable::new(vec![subnet], vec![SEGMENT], []);
+    let mut table = LeaseTable::new(vec![subnet], vec![SEGMENT], [], 0);
     let mut given: Vec<Ipv4Addr> = (0..252).map(|n| lease_to(&mut table, n, 0)).collect();
     assert_eq!(table.offer(client(999), None, SEGMENT, 0), Err(Reason::PoolExhausted));
     given.sort_unstable();
@@ -186,7 +186,7 @@ fn a_withdrawn_offer_is_free_at_once() {
 fn remembered_leases_are_honoured() {
     let lease = Lease { mac: mac(7), address: addr(15), until: 5000 };
     let foreign = Lease { mac: mac(8), address: Ipv4Addr::new(192, 0, 2, 1), until: 5000 };
-    let mut table = LeaseTable::new(vec![subnet(10, 20)], vec![SEGMENT], [lease, foreign]);
+    let mut table = LeaseTable::new(vec![subnet(10, 20)], vec![SEGMENT], [lease, foreign], 0);
     assert_eq!(table.leases(0).collect::<Vec<_>>(), [lease]);
     assert_eq!(table.offer(client(7), None, SEGMENT, 10), Ok(Offer { address: addr(15), fresh: false }));
 }
@@ -196,7 +196,7 @@ fn ten_thousand_machines_get_ten_thousand_addresses() {
     let mut subnet = subnet(0, 0);
     subnet.subnet = "10.0.0.0/16".parse().unwrap();
     subnet.pool = vec![Ipv4Addr::new(10, 0, 1, 0)..=Ipv4Addr::new(10, 0, 255, 254)];
-    let mut table = LeaseTable::new(vec![subnet], vec![SEGMENT], []);
+    let mut table = LeaseTable::new(vec![subnet], vec![SEGMENT], [], 0);
     let mut given: Vec<Ipv4Addr> = (0..10_000).map(|n| lease_to(&mut table, n, 0)).collect();
     given.sort_unstable();
     given.dedup();
@@ -230,5 +230,26 @@ proptest! {
             }
         }
         prop_assert!(table.slots.len() <= 4 && table.by_mac.len() <= 4);
+    }
+}
+
+#[test]
+fn a_lease_from_before_the_clock_was_set_back_holds_its_address_no_longer_than_another() {
+    let year = 365 * 24 * 3600;
+    let lease = Lease { mac: mac(1), address: addr(10), until: 2 * year };
+    let mut table = LeaseTable::new(vec![subnet(10, 10)], vec![SEGMENT], [lease], year);
+    assert_eq!(table.offer(client(2), None, SEGMENT, year), Err(Reason::PoolExhausted));
+    assert_eq!(table.offer(client(1), None, SEGMENT, year).unwrap().address, addr(10), "it is still its own");
+    assert_eq!(table.offer(client(2), None, SEGMENT, year + 3601).unwrap().address, addr(10));
+}
+
+#[test]
+fn an_address_that_was_given_again_is_remembered_as_the_last_ones() {
+    // On the disk they are by hardware address, and the former lease of machine 9 was never given back.
+    let leases = [(1, 9000), (9, 5000)].map(|(n, until)| Lease { mac: mac(n), address: addr(10), until });
+    for leases in [leases, [leases[1], leases[0]]] {
+        let mut table = LeaseTable::new(vec![subnet(10, 20)], vec![SEGMENT], leases, 6000);
+        assert!(table.request(client(1), Want::InitReboot(addr(10)), SEGMENT, 6000).is_ok());
+        assert!(table.request(client(9), Want::InitReboot(addr(10)), SEGMENT, 6000).is_err());
     }
 }

@@ -158,7 +158,7 @@ impl Stretch {
             }
             Err(error) => {
                 // The length is promised already; only closing the connection tells the client.
-                self.record.failed(error.to_string());
+                self.record.failed(error.to_string(), &self.content);
                 self.next = self.end;
                 Poll::Ready(Some(Err(error)))
             }

@@ -25,12 +25,13 @@ use super::{Client, answer};
 use crate::event::Proto;
 use crate::services::Services;
 
-/// Serves a client until it leaves, is silent for too long, or the services stop.
+/// Serves a client until it leaves, is silent for too long, or the services stop; then an answer goes on to its end, or to the shutdown.
 pub(super) async fn serve(services: Arc<Services>, mut tcp: TcpStream, peer: SocketAddr) {
     let Ok(local) = tcp.local_addr() else { return };
     // Heads and small files leave at once.
     let _ = tcp.set_nodelay(true);
-    let mut stopped = pin!(services.shutdown.cancelled());
+    let (mut stopping, mut stopped) =
+        (pin!(services.stopping.cancelled()), pin!(services.shutdown.cancelled()));
     let client = Arc::new(Client::new(Arc::clone(&services), peer, local));
     let mut ahead = Bytes::new();
     let mut silent_since = None;
@@ -48,7 +49,7 @@ pub(super) async fn serve(services: Arc<Services>, mut tcp: TcpStream, peer: Soc
                 alarm.as_mut().reset(until);
                 continue;
             }
-            () = &mut stopped => return,
+            () = &mut stopping => return,
         }
         let had = client.answers();
         let stay = silent_since.is_some_and(|since: Instant| since.elapsed() < SOON);

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::content::Content;
 use crate::event::{Event, TransferFinished, TransferOutcome};
 use crate::services::Services;
 
@@ -17,13 +20,17 @@ struct Transfer {
     told: Instant,
     total: u64,
     failure: Option<String>,
+    /// Who ends netbootd waits for it.
+    _under_way: TaskTrackerToken,
 }
 
 impl Record {
     /// Of a transfer of `total` bytes that begins now; `finished` says whose it is.
     pub(super) fn new(services: Arc<Services>, finished: TransferFinished, total: u64) -> Self {
         let now = Instant::now();
-        let transfer = Transfer { services, finished, started: now, told: now, total, failure: None };
+        let _under_way = services.transfers.token();
+        let transfer =
+            Transfer { services, finished, started: now, told: now, total, failure: None, _under_way };
         Record(Arc::new(Mutex::new(transfer)))
     }
 
@@ -40,8 +47,10 @@ impl Record {
     }
 
     /// The file cannot be read.
-    pub(super) fn failed(&self, why: String) {
-        self.lock().failure = Some(why);
+    pub(super) fn failed(&self, why: String, content: &Content) {
+        let mut transfer = self.lock();
+        transfer.failure = Some(why);
+        transfer.services.suspect(content);
     }
 
     fn lock(&self) -> MutexGuard<'_, Transfer> {

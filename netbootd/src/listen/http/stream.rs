@@ -72,7 +72,7 @@ impl Stream {
         match part.content.read_exact_at(part.at, &mut [0]) {
             Ok(()) => error,
             Err(unread) => {
-                part.record.failed(unread.to_string());
+                part.record.failed(unread.to_string(), &part.content);
                 io::Error::other(unread)
             }
         }

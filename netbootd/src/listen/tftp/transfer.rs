@@ -78,6 +78,7 @@ impl Transfer {
         let outcome = loop {
             if let Some(failure) = self.perform(&mut running, content, step).await {
                 running.detail = Some(failure);
+                self.services.suspect(content);
                 step = running.sender.handle(Instant::now(), Input::ReadFailed);
                 continue;
             }

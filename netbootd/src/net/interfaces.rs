@@ -1,0 +1,132 @@
+//! The host's interfaces as they are now: links go and come back, and addresses change, while netbootd serves.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::iface::Iface;
+
+/// The interfaces, looked at now and then.
+#[derive(Debug)]
+pub struct Interfaces {
+    seen: watch::Sender<Vec<Iface>>,
+}
+
+/// Tells whoever is bound to an interface that it is another one by now.
+#[derive(Debug)]
+pub struct Changes {
+    seen: watch::Receiver<Vec<Iface>>,
+}
+
+impl Default for Interfaces {
+    fn default() -> Self {
+        Interfaces { seen: watch::Sender::new(Vec::new()) }
+    }
+}
+
+impl Interfaces {
+    /// What changes from now on, and what has changed already.
+    pub fn changes(&self) -> Changes {
+        let mut seen = self.seen.subscribe();
+        seen.mark_changed();
+        Changes { seen }
+    }
+
+    /// Looks at them until shutdown.
+    pub async fn follow(&self, shutdown: CancellationToken) {
+        let mut trouble = None;
+        loop {
+            match Iface::all(true) {
+                Ok(found) => {
+                    trouble = None;
+                    self.take_up(found);
+                }
+                Err(error) => {
+                    let kind = Some(error.kind());
+                    if trouble != kind {
+                        warn!(%error, "cannot list the network interfaces");
+                        trouble = kind;
+                    }
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// They are these now.
+    pub fn take_up(&self, found: Vec<Iface>) {
+        self.seen.send_if_modified(|seen| {
+            let differs = *seen != found;
+            *seen = found;
+            differs
+        });
+    }
+}
+
+impl Changes {
+    /// Waits until an interface has another index or other addresses; gives it as it is now. One that is gone is waited for.
+    pub async fn moved(&mut self, bound: &Iface) -> Iface {
+        loop {
+            if self.seen.changed().await.is_err() {
+                return std::future::pending().await; // nobody looks any more
+            }
+            let now = self.seen.borrow_and_update().iter().find(|iface| iface.name == bound.name).cloned();
+            if let Some(now) = now.filter(|now| now != bound) {
+                info!(iface = now.name, index = now.index, addresses = ?now.addrs, "interface changed");
+                return now;
+            }
+        }
+    }
+
+    /// It could not be taken up: it is told of once more.
+    pub fn again(&mut self) {
+        self.seen.mark_changed();
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn iface(index: u32, address: &str) -> Iface {
+        Iface {
+            name: "lan0".into(),
+            index,
+            mac: None,
+            addrs: vec![address.parse().unwrap()],
+            addrs6: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_bound_hears_of_another_link_or_address_and_of_nothing_else() {
+        let interfaces = Interfaces::default();
+        let mut changes = interfaces.changes();
+        let first = iface(2, "10.0.0.1/24");
+        interfaces.take_up(vec![first.clone(), Iface { name: "lan1".into(), ..iface(3, "10.1.0.1/24") }]);
+        let second = iface(2, "10.0.0.9/24");
+        let (moved, ()) = tokio::join!(changes.moved(&first), async {
+            tokio::task::yield_now().await;
+            interfaces.take_up(Vec::new());
+            tokio::task::yield_now().await;
+            interfaces.take_up(vec![first.clone()]);
+            tokio::task::yield_now().await;
+            interfaces.take_up(vec![second.clone()]);
+        });
+        assert_eq!(moved, second);
+        interfaces.take_up(vec![iface(7, "10.0.0.9/24")]);
+        assert_eq!(changes.moved(&second).await.index, 7);
+        assert_eq!(
+            interfaces.changes().moved(&second).await.index,
+            7,
+            "whoever comes later hears of it as well"
+        );
+    }
+}

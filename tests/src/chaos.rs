@@ -1,0 +1,26 @@
+//! Faults on purpose, and what must hold through them. `make chaos` runs all of it, `make test` a short form.
+//!
+//! Each check panics with what it saw when a promise is broken, and gives the words for its line otherwise.
+
+mod blobs;
+mod churn;
+mod clients;
+mod directories;
+mod fill;
+mod flood;
+mod kills;
+mod links;
+mod machines;
+mod power;
+mod seed;
+mod site;
+mod stops;
+
+pub use blobs::damaged_blobs;
+pub use churn::churn;
+pub use directories::hanging_directories;
+pub use fill::full_state_disk;
+pub use flood::flood;
+pub use kills::{kills, power_losses};
+pub use links::links;
+pub use stops::{reloads, stops};

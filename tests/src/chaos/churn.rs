@@ -1,0 +1,128 @@
+//! Seventy-two hours of machines that come and go, in simulated time: memory and open files stay as they are.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use netbootd::address_server::{AddressServer, Clock};
+use netbootd::config::Config;
+use netbootd::dhcp::{Arrival, Packet};
+use netbootd::event::{Event, Proto, TransferFinished, TransferOutcome, TransferStarted};
+use netbootd::net::iface::Iface;
+use netbootd::services::{Services, Snapshot};
+use netbootd::state::State;
+use netbootd::timeline;
+use pxe_policy::MacAddr;
+
+use crate::relayed::{ACK, DISCOVER, OFFER, REQUEST, Reply, mac, question};
+
+/// So many sessions: an address, a decision, a transfer each. Gives the words for the line.
+///
+/// # Panics
+/// When a machine is not served, or when memory or open files grow.
+pub fn churn(count: u32) -> String {
+    let folder = tempfile::tempdir_in("/dev/shm").expect("a folder in memory");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let grown = runtime.block_on(sessions(folder.path(), count));
+    let ((before, files), (after, files_after)) = grown;
+    let limit = before + before / 10;
+    assert!(after <= limit, "{before} kB after {SETTLED} sessions, {after} kB after {count}");
+    assert!(files_after <= files, "{files} open files, and {files_after} later");
+    format!(
+        "72 hours: {before} kB after {SETTLED} sessions, {after} kB after all; {files} and {files_after} files open"
+    )
+}
+
+/// Memory in kilobytes and open files, early and late.
+async fn sessions(folder: &Path, count: u32) -> ((u64, usize), (u64, usize)) {
+    fs::create_dir_all(folder.join("root")).expect("the folder can be written");
+    fs::write(folder.join("root/boot.efi"), "a boot program").expect("the folder can be written");
+    let text = format!("[boot]\nroot = {:?}\n{CONFIGURATION}", folder.join("root"));
+    let (config, _) =
+        Config::parse(&text, Path::new("churn.toml"), None).expect("the configuration is right");
+    let state = Arc::new(State::open(&folder.join("state")).expect("a state file"));
+    let now = Arc::new(AtomicU64::new(1_000_000));
+    let read = Arc::clone(&now);
+    let clock = Clock::new(move || read.load(Ordering::Relaxed));
+    let server = AddressServer::open_by(&config, vec![SERVER], Arc::clone(&state), clock).expect("leases");
+    let snapshot = Snapshot::new(config, None).expect("the folders are there");
+    let services = Arc::new(Services::open(snapshot, state).expect("the state is new"));
+    tokio::spawn(timeline::follow(Arc::clone(&services), services.recorder.watch()));
+    let net = format!("{SERVER}/24").parse().expect("an address");
+    let iface = Iface { name: "lan0".into(), index: 2, mac: None, addrs: vec![net], addrs6: Vec::new() };
+    let mut early = (0, 0);
+    for session in 0..count {
+        now.store(1_000_000 + u64::from(session) * THREE_DAYS / u64::from(count), Ordering::Relaxed);
+        one(&services, &server, &iface, session % MACHINES).await;
+        if session + 1 == SETTLED {
+            early = look();
+        }
+    }
+    (early, look())
+}
+
+async fn one(services: &Services, server: &AddressServer, iface: &Iface, n: u32) {
+    let ask = async |bytes: Vec<u8>| {
+        let packet = Packet::parse(&bytes).expect("a packet as firmware sends it");
+        let arrival = Arrival::new(iface, SERVER, SocketAddrV4::new(RELAY, 67));
+        let answer = server.answer(services, &packet, &arrival).await;
+        let answer = services.commit(answer).await;
+        let reply = answer.reply.as_ref().and_then(|reply| Reply::parse(&reply.bytes));
+        services.recorder.record(Event::Decided(answer.event));
+        reply.expect("a reply")
+    };
+    let offer = ask(question(n, DISCOVER, RELAY, &[])).await;
+    assert_eq!(offer.kind, OFFER);
+    let chosen = [&[54, 4], offer.identifier.as_slice(), &[50, 4], &offer.address.octets()].concat();
+    let ack = ask(question(n, REQUEST, RELAY, &chosen)).await;
+    assert_eq!((ack.kind, ack.boots), (ACK, true));
+    let (id, peer) = (services.recorder.transfer_id(), SocketAddr::from((ack.address, 2070)));
+    let (mac, path) = (Some(MacAddr(mac(n))), "boot.efi".to_owned());
+    assert_eq!(services.machines.mac_of(ack.address), mac);
+    services.recorder.record(Event::TransferStarted(TransferStarted {
+        id,
+        proto: Proto::Tftp,
+        peer,
+        mac,
+        path: path.clone(),
+        size: Some(14),
+        negotiated: String::new(),
+        partial: false,
+    }));
+    services.recorder.record(Event::TransferFinished(TransferFinished {
+        id,
+        proto: Proto::Tftp,
+        peer,
+        mac,
+        path,
+        partial: false,
+        outcome: TransferOutcome::Completed,
+        bytes: 14,
+        blocks: 1,
+        resends: 0,
+        elapsed: Duration::from_millis(1),
+        detail: None,
+    }));
+}
+
+fn look() -> (u64, usize) {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(u64::MAX);
+    (resident, fs::read_dir("/proc/self/fd").map_or(0, Iterator::count))
+}
+
+const CONFIGURATION: &str = "[dhcp]\nmode = \"server\"\nconflict-probe = false\n[[dhcp.subnet]]\nsubnet = \"10.78.0.0/16\"\n\
+    pool = \"10.78.1.0-10.78.250.0\"\nlease-time = \"10m\"\n\
+    [[rule]]\nname = \"all\"\nmatch = { class = \"pxe\" }\naction.boot = { file = \"boot.efi\" }\n";
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+const RELAY: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
+/// Each comes back in turn, often enough before memory is looked at that all that is kept of it is full.
+const MACHINES: u32 = 200;
+/// Sessions after which memory is as it will be.
+const SETTLED: u32 = 10_000;
+const THREE_DAYS: u64 = 72 * 3600;

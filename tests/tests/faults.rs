@@ -1,0 +1,48 @@
+//! The short form of `make chaos`.
+
+use netbootd_tests::chaos;
+
+#[test]
+fn what_was_told_survives_a_kill_at_any_instant() {
+    chaos::kills(10);
+}
+
+#[test]
+fn what_was_told_survives_a_power_loss_at_any_instant() {
+    chaos::power_losses(5);
+}
+
+#[test]
+fn transfers_end_before_netbootd_does_but_do_not_hold_it_up() {
+    chaos::stops(1);
+}
+
+#[test]
+fn a_reload_drops_no_transfer() {
+    chaos::reloads(3);
+}
+
+#[test]
+fn a_blob_that_is_damaged_while_it_is_read_is_given_whole_to_nobody() {
+    chaos::damaged_blobs(1);
+}
+
+#[test]
+fn links_that_go_and_come_and_addresses_that_change_are_followed() {
+    chaos::links(1);
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_is_told_to_nobody() {
+    chaos::full_state_disk(1);
+}
+
+#[test]
+fn machines_boot_while_a_directory_hangs() {
+    chaos::hanging_directories(10);
+}
+
+#[test]
+fn twenty_thousand_sessions_leave_nothing_behind() {
+    chaos::churn(20_000);
+}
