@@ -28,7 +28,10 @@ pub fn dhcp_packet(bytes: &[u8]) {
         macs::answer(&packet, &arrival);
     }
     match bytes.len() % 5 {
-        0 => check(&packet, &proxy::answer(&packet, &arrival, service(&packet), |_| verdict(packet.header.xid()))),
+        0 => check(
+            &packet,
+            &proxy::answer(&packet, &arrival, service(&packet), |_| verdict(packet.header.xid())),
+        ),
         1 => boot_server(&packet, &arrival),
         2 => lease(&packet, &arrival, MessageType::Offer),
         3 => lease(&packet, &arrival, MessageType::Ack),

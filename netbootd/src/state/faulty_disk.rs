@@ -250,10 +250,11 @@ mod tests {
                     }
                     Happens::PowerLoss { given: n, mut seed } => {
                         // The answer is not waited for: it may have been written, in part, or not at all.
+                        let lost = deployed(n);
                         runtime.block_on(async {
                             tokio::select! {
                                 biased;
-                                _ = ledger.give(&deployed(n), mac(n), &settings, 1000) => {}
+                                _ = ledger.give(&lost, mac(n), &settings, 1000) => {}
                                 () = std::future::ready(()) => {}
                             }
                         });
