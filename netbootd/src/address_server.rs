@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pxe_policy::{BootRequest, Class, Reason, SystemUuid, Verdict};
+use pxe_policy::{BootRequest, Class, MacAddr, Reason, SystemUuid, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
@@ -43,6 +43,11 @@ impl AddressServer {
     /// A place for one more request, unless too many are under way.
     pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.gate).try_acquire_owned().ok()
+    }
+
+    /// Whether a machine holds a lease that runs.
+    pub fn holds_lease(&self, mac: MacAddr) -> bool {
+        self.with_table(|table| table.holds_lease(mac, now()))
     }
 
     /// Answers one packet on port 67.
@@ -93,8 +98,15 @@ impl AddressServer {
         let client = client_of(packet);
         let wish = packet.address(option::REQUESTED_ADDRESS);
         let segment = packet.relay().unwrap_or(arrival.local);
+        let kept = services.snapshot.load().config.limits.pool_kept;
         for _ in 0..MAX_PROBED {
-            let offered = self.with_table(|table| table.offer(client, wish, segment, now()));
+            let mut offered = self.with_table(|table| {
+                table.keep(kept);
+                table.offer(client, wish, segment, now())
+            });
+            if offered == Err(Reason::PoolKept) && is_known(services, request.as_ref()).await {
+                offered = self.with_table(|table| table.offer_to_known(client, wish, segment, now()));
+            }
             let Offer { address, fresh } = match offered {
                 Ok(offer) => offer,
                 Err(reason) => return Answer::silence(packet, arrival, Proto::Dhcp, reason),
@@ -179,6 +191,12 @@ impl AddressServer {
     fn with_table<T>(&self, action: impl FnOnce(&mut LeaseTable) -> T) -> T {
         action(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Whether a directory knows the machine.
+async fn is_known(services: &Services, request: Option<&BootRequest>) -> bool {
+    let Some(request) = request else { return false };
+    services.judge(request, &services.consult(request).await).machine.is_some()
 }
 
 fn client_of(packet: &Packet) -> Client {
