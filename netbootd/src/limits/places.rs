@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -97,7 +98,9 @@ impl Places {
     /// Waits until fewer than so many are taken.
     pub async fn room(&self, most: impl Fn() -> usize) {
         loop {
-            let freed = self.freed.notified();
+            let mut freed = pin!(self.freed.notified());
+            // From here on no place that comes free is missed.
+            freed.as_mut().enable();
             if self.taken() < most() {
                 return;
             }
@@ -143,7 +146,7 @@ impl Drop for Place {
                 }
             }
         });
-        self.places.freed.notify_one();
+        self.places.freed.notify_waiters();
     }
 }
 
