@@ -26,6 +26,17 @@ pub fn for_server(
     Some((host, address))
 }
 
+/// What a bench asks from a few addresses, a site asks from many: netbootd's limits for one address stand in no comparison's way. They
+/// are looked at all the same.
+pub const LIMITS: &str = "[limits]\n\
+    transfers-per-client = 100000\ntransfers-per-subnet = 100000\nunproved-per-client = 100000\n\
+    connections-per-client = 100000\nconnections-per-subnet = 100000\n\
+    machine-packets = { at-once = 1000000000, per-second = 1000000 }\n\
+    way-packets = { at-once = 1000000000, per-second = 1000000 }\n\
+    new-machines = { at-once = 1000000000, per-second = 1000000 }\n\
+    read-requests = { at-once = 1000000000, per-second = 1000000 }\n\
+    http-requests = { at-once = 1000000000, per-second = 1000000 }\n";
+
 #[allow(clippy::print_stdout)] // the benches' output
 fn say(text: &str) {
     println!("{text}");

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use pxe_policy::{BootRequest, Class, Reason, SystemUuid, Verdict};
+use pxe_policy::{BootRequest, Class, MacAddr, Reason, SystemUuid, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
@@ -85,6 +85,11 @@ impl AddressServer {
         Arc::clone(&self.gate).try_acquire_owned().ok()
     }
 
+    /// Whether a machine holds a lease that runs.
+    pub fn holds_lease(&self, mac: MacAddr) -> bool {
+        self.with_table(|table| table.holds_lease(mac, self.clock.now()))
+    }
+
     /// Answers one packet on port 67.
     pub async fn answer(&self, services: &Services, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
         let silence = |reason| Answer::silence(packet, arrival, Proto::Dhcp, reason);
@@ -135,8 +140,16 @@ impl AddressServer {
         let client = client_of(packet);
         let wish = packet.address(option::REQUESTED_ADDRESS);
         let segment = packet.relay().unwrap_or(arrival.local);
+        let kept = services.snapshot.load().config.limits.pool_kept;
         for _ in 0..MAX_PROBED {
-            let offered = self.with_table(|table| table.offer(client, wish, segment, self.clock.now()));
+            let now = self.clock.now();
+            let mut offered = self.with_table(|table| {
+                table.keep(kept);
+                table.offer(client, wish, segment, now)
+            });
+            if offered == Err(Reason::PoolKept) && is_known(services, request.as_ref()).await {
+                offered = self.with_table(|table| table.offer_to_known(client, wish, segment, now));
+            }
             let Offer { address, fresh } = match offered {
                 Ok(offer) => offer,
                 Err(reason) => return Answer::silence(packet, arrival, Proto::Dhcp, reason),
@@ -226,6 +239,12 @@ impl AddressServer {
     fn with_table<T>(&self, action: impl FnOnce(&mut LeaseTable) -> T) -> T {
         action(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Whether a directory knows the machine.
+async fn is_known(services: &Services, request: Option<&BootRequest>) -> bool {
+    let Some(request) = request else { return false };
+    services.judge(request, &services.consult(request).await).machine.is_some()
 }
 
 fn client_of(packet: &Packet) -> Client {

@@ -5,6 +5,7 @@
 mod check;
 mod directories;
 mod finding;
+mod limits;
 mod read;
 mod schema;
 
@@ -19,6 +20,7 @@ use pxe_policy::{Bans, MacAddr, Match, Rules, SystemUuid};
 
 pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy, Secret};
 pub use finding::{Finding, Findings, Severity};
+pub use limits::Limits;
 pub use schema::{Bind, LogFormat, Mode, Ports};
 
 use crate::dhcp::boot_info::OfferStyle;
@@ -37,6 +39,8 @@ pub struct Config {
     pub tftp: Tftp,
     /// HTTP.
     pub http: Http,
+    /// What a stranger may have.
+    pub limits: Limits,
     /// Macs.
     pub netboot: Netboot,
     /// The image store.

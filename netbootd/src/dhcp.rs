@@ -21,7 +21,7 @@ pub mod question;
 pub mod reply;
 pub mod server;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use answer::{Answer, Reply};
 pub use destination::Destination;

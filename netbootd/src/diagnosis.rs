@@ -185,6 +185,11 @@ fn of_refusal(refused: &FileRefused) -> Option<Finding> {
         Refusal::NotFound => Cause::FileNotFound.with(evidence),
         Refusal::AccessDenied => Cause::AccessDenied.with(evidence),
         Refusal::Busy => Cause::TooBusy.with(evidence),
+        Refusal::NotAllowed
+        | Refusal::TooOften
+        | Refusal::ClientFull
+        | Refusal::SubnetFull
+        | Refusal::Unproved => Cause::Limited.with(evidence),
         Refusal::Failed => Cause::ReadFailed.with(evidence),
         Refusal::WriteRefused | Refusal::Malformed | Refusal::Stopping => return None,
     })

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use pxe_policy::{ArchType, Class, MacAddr, Reason, SystemUuid};
 
+use crate::limits::places::Full;
+
 pub use cmtrace::CmTrace;
 pub use mac::{ImageFolderRead, MacAnswered};
 pub use other_offer::OtherOffer;
@@ -334,6 +336,16 @@ pub enum Refusal {
     ImageRefused,
     /// netbootd ends: nothing new begins.
     Stopping,
+    /// The configuration's lists do not name the client's network.
+    NotAllowed,
+    /// The client asks more often than one address may.
+    TooOften,
+    /// The client has as many sessions as one address may have.
+    ClientFull,
+    /// The client's network has as many sessions as one may have.
+    SubnetFull,
+    /// The client acknowledges nothing in too many transfers: it may not be the one who asked.
+    Unproved,
 }
 
 impl Refusal {
@@ -349,6 +361,32 @@ impl Refusal {
             Refusal::ImageComing => "image-coming",
             Refusal::ImageRefused => "image-refused",
             Refusal::Stopping => "stopping",
+            Refusal::NotAllowed => "not-allowed",
+            Refusal::TooOften => "too-often",
+            Refusal::ClientFull => "client-full",
+            Refusal::SubnetFull => "subnet-full",
+            Refusal::Unproved => "unproved",
+        }
+    }
+
+    /// Those of the limits on what strangers may have.
+    pub const LIMITS: [Refusal; 6] = [
+        Refusal::NotAllowed,
+        Refusal::TooOften,
+        Refusal::ClientFull,
+        Refusal::SubnetFull,
+        Refusal::Unproved,
+        Refusal::Busy,
+    ];
+}
+
+impl From<Full> for Refusal {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::All => Refusal::Busy,
+            Full::Network => Refusal::SubnetFull,
+            Full::Client => Refusal::ClientFull,
+            Full::Unproved => Refusal::Unproved,
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod ingests;
 pub mod leases;
 pub mod leases6;
 pub mod ledger;
+pub mod limits;
 pub mod listen;
 pub mod logging;
 pub mod machines;

@@ -64,7 +64,12 @@ impl Machines {
     /// The hardware address behind an IP address.
     pub fn mac_of(&self, addr: impl Into<IpAddr>) -> Option<MacAddr> {
         let addr = addr.into();
-        self.with(|table| table.by_addr.get(&addr).copied())
+        self.with(|table| {
+            let mac = table.by_addr.get(&addr).copied()?;
+            // Who fetches files is there, however many others are heard of meanwhile.
+            table.machines.promote(&mac);
+            Some(mac)
+        })
     }
 
     /// What is known of the machine with this hardware address.
@@ -106,8 +111,9 @@ impl Table {
     }
 }
 
-/// A campus that switches on at once fits; a flood of made-up hardware addresses stays under about 10 MB.
-pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+/// A campus that switches on at once fits, and so do all machines that a flood of made-up hardware addresses may bring at once (twice
+/// `limits.new-machines`), in about 20 MB.
+pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(32_768).expect("not zero");
 
 #[cfg(test)]
 mod tests {
@@ -162,6 +168,9 @@ mod tests {
         machines.uses(mac(max), addr(max));
         assert_eq!(machines.mac_of(addr(0)), Some(mac(0)));
         assert_eq!(machines.mac_of(addr(1)), None);
+        assert_eq!(machines.mac_of(addr(2)), Some(mac(2)));
+        machines.uses(mac(max + 1), addr(max + 1));
+        assert_eq!(machines.mac_of(addr(2)), Some(mac(2)), "who fetches files stays");
         let table = machines.table.lock().unwrap();
         assert_eq!((table.machines.len(), table.by_addr.len()), (max, max));
     }

@@ -1,5 +1,7 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
+mod limited;
+
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +14,6 @@ use pxe_policy::{Answer, BootRequest, Class, Evidence, Reason, Screened, Site, V
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::debug;
 
 use crate::approvals::Approvals;
 use crate::certificates::Certificates;
@@ -26,6 +27,7 @@ use crate::files::{Files, Images};
 use crate::history::History;
 use crate::ingests::Ingests;
 use crate::ledger::{LedgerStore, now};
+use crate::limits::Limits;
 use crate::machines::Machines;
 use crate::net::interfaces::Interfaces;
 use crate::netboot_server::NetbootServer;
@@ -61,6 +63,8 @@ pub struct Services {
     pub source: ConfigSource,
     /// Where events go.
     pub recorder: Recorder,
+    /// What strangers may have.
+    pub limits: Limits,
     /// What happened to each machine.
     pub timelines: Timelines,
     /// What happened to each machine in the last days, on the disk.
@@ -132,6 +136,7 @@ impl Services {
             approvals: Approvals::open(state)?,
             source: ConfigSource::default(),
             recorder: Recorder::new(),
+            limits: Limits::new(Instant::now()),
             timelines: Timelines::default(),
             certificates: Certificates::default(),
             started: Instant::now(),
@@ -165,7 +170,7 @@ impl Services {
     /// Work that may wait for a directory or the disk, unless too much of it does already. Other machines' packets do not wait for it.
     pub async fn beside(&self, iface: &str, work: impl Future<Output = ()> + Send + 'static) {
         let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() else {
-            return debug!(iface, "too many requests at once");
+            return self.too_many_wait(iface);
         };
         let work = async move {
             work.await;

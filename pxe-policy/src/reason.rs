@@ -95,11 +95,25 @@ pub enum Reason {
     RelayTooOften,
     /// That a Required deployment is given could not be written down, so it was not given.
     LedgerNotSaved,
+    /// The configuration's lists do not name the machine's network or relay.
+    NotAllowed,
+    /// The machine asks more often than machines do.
+    MachineTooOften,
+    /// More is asked through this relay, or from this link, than one may bring.
+    SourceTooOften,
+    /// More machines that were never heard of come through this relay, or from this link, than one may bring.
+    TooManyNewMachines,
+    /// The address that the reply would go to was sent as much as one may be.
+    AddressTooOften,
+    /// Too many packets wait for a directory or the disk.
+    TooManyWaiting,
+    /// What is left of the pool is kept for machines that are known.
+    PoolKept,
 }
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 44] = [
+    pub const ALL: [Reason; 51] = [
         Reason::Rule,
         Reason::NoRule,
         Reason::NoBootFile,
@@ -144,6 +158,13 @@ impl Reason {
         Reason::RelayElsewhere,
         Reason::RelayTooOften,
         Reason::LedgerNotSaved,
+        Reason::NotAllowed,
+        Reason::MachineTooOften,
+        Reason::SourceTooOften,
+        Reason::TooManyNewMachines,
+        Reason::AddressTooOften,
+        Reason::TooManyWaiting,
+        Reason::PoolKept,
     ];
 
     /// The text, in kebab-case.
@@ -193,11 +214,29 @@ impl Reason {
             Reason::RelayElsewhere => "relay-elsewhere",
             Reason::RelayTooOften => "relay-too-often",
             Reason::LedgerNotSaved => "ledger-not-saved",
+            Reason::NotAllowed => "not-allowed",
+            Reason::MachineTooOften => "machine-too-often",
+            Reason::SourceTooOften => "source-too-often",
+            Reason::TooManyNewMachines => "too-many-new-machines",
+            Reason::AddressTooOften => "address-too-often",
+            Reason::TooManyWaiting => "too-many-waiting",
+            Reason::PoolKept => "pool-kept",
         }
     }
 }
 
 impl Reason {
+    /// The reasons of the limits on what strangers may have.
+    pub const LIMITS: [Reason; 7] = [
+        Reason::NotAllowed,
+        Reason::MachineTooOften,
+        Reason::SourceTooOften,
+        Reason::TooManyNewMachines,
+        Reason::AddressTooOften,
+        Reason::TooManyWaiting,
+        Reason::PoolKept,
+    ];
+
     /// What an operator does about it, for reasons that leave a machine without a boot.
     pub fn cure(self) -> Option<&'static str> {
         match self {
@@ -256,6 +295,25 @@ impl Reason {
             Reason::RelayElsewhere => Some("put its segment into relay.segments, if it should be"),
             Reason::RelayTooOften => Some("see who asks this often"),
             Reason::LedgerNotSaved => Some("look at the disk of the state folder"),
+            Reason::NotAllowed => Some(
+                "put its network into limits.subnets and its relay into limits.relays, if it should be answered",
+            ),
+            Reason::MachineTooOften => {
+                Some("see what keeps it asking; raise limits.machine-packets if it is meant")
+            }
+            Reason::SourceTooOften => {
+                Some("see who floods that network; raise limits.way-packets if it is meant")
+            }
+            Reason::TooManyNewMachines => Some(
+                "see who makes up hardware addresses there; raise limits.new-machines if they are real, or name the relays in limits.relays",
+            ),
+            Reason::AddressTooOften => {
+                Some("see who asks in its name; raise limits.reply-bytes if many machines are behind it")
+            }
+            Reason::TooManyWaiting => Some("see which directory is slow: `netbootd doctor`"),
+            Reason::PoolKept => {
+                Some("enlarge the pool or shorten the leases; limits.pool-kept says how much is kept")
+            }
             Reason::Pending => Some("`netbootd pending approve MAC`, or reject"),
             Reason::Rejected => Some("`netbootd pending approve MAC`"),
             Reason::Rule
@@ -289,7 +347,7 @@ impl Reason {
             Reason::RelayNothing => "The site has nothing to boot for this device.",
             Reason::RelayMalformed => "The site's own server answers nonsense.",
             Reason::RelayElsewhere => "This device's network is not served from here.",
-            Reason::RelayTooOften => "This device asks too often: wait a minute.",
+            Reason::RelayTooOften | Reason::MachineTooOften => "This device asks too often: wait a minute.",
             _ => "Nothing to boot from here.",
         }
     }

@@ -173,7 +173,22 @@ pub fn negotiate(asked: &RequestOptions, limits: &Limits, size: u64) -> Negotiat
     negotiated
 }
 
+impl Limits {
+    /// With windows of at most so many bytes, in blocks of this size; one block is the least.
+    pub fn with_windows_of(self, bytes: u64, block_size: u16) -> Self {
+        let blocks = bytes / u64::from(block_size.max(1));
+        let blocks = u16::try_from(blocks).unwrap_or(u16::MAX).min(self.max_window_size).max(1);
+        Limits { max_window_size: blocks, ..self }
+    }
+}
+
 impl Negotiated {
+    /// The most bytes of a file of `size` that are under way at a time.
+    pub fn in_flight(&self, size: u64) -> u64 {
+        let window = if self.variable_window { self.max_window_size } else { self.window_size };
+        (u64::from(window.max(1)) * u64::from(self.block_size)).min(size)
+    }
+
     /// The option acknowledgement; None when the request had no option that could be granted: DATA 1 then comes at once.
     pub fn option_ack(&self) -> Option<Vec<u8>> {
         if self.granted.is_empty() {

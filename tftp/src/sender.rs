@@ -158,6 +158,9 @@ impl Sender {
         match self.state {
             State::Ended => None,
             State::Sending { sent, end, .. } if sent < end => Some(self.sent_at + Pace::GAP),
+            State::Offered | State::Sending { .. } if self.waits_for_proof() => {
+                Some(self.heard_at + MAX_UNPROVED_SILENCE)
+            }
             State::Offered | State::Sending { .. } => Some(self.sent_at + self.timer.wait()),
         }
     }
@@ -185,6 +188,11 @@ impl Sender {
     /// What was negotiated.
     pub fn negotiated(&self) -> &Negotiated {
         &self.negotiated
+    }
+
+    /// Whether the client has acknowledged anything: until then, somebody else may have asked in its name.
+    pub fn is_proved(&self) -> bool {
+        self.heard
     }
 
     /// From the request until `now`.
@@ -260,14 +268,14 @@ impl Sender {
         {
             return self.send_on(now, acked, sent, end);
         }
+        let given_up = self.waits_for_proof();
         self.tries += 1;
-        // An address that never answered may not be whose request it was.
-        let given_up = !self.heard && self.tries > MAX_UNHEARD_TRIES;
         if given_up || silent_for >= MAX_SILENCE {
             return match self.state {
                 State::Sending { sent, .. } if sent == self.last_block => {
                     self.end(Outcome::Completed { last_ack: false })
                 }
+                _ if given_up => self.end(Outcome::TimedOut),
                 _ => self.end_with(Outcome::TimedOut, "no acknowledgement for too long"),
             };
         }
@@ -287,6 +295,13 @@ impl Sender {
             }
             State::Ended => Step::default(),
         }
+    }
+
+    /// Whether an address that has acknowledged nothing was sent all that it may be sent: it may not be whose request it was. If it is,
+    /// its client asks again.
+    fn waits_for_proof(&self) -> bool {
+        let resends = if self.state == State::Offered { MAX_UNPROVED_OFFERS } else { MAX_UNPROVED_BLOCKS };
+        !self.heard && self.tries >= resends
     }
 
     fn send_window(&mut self, now: Instant, acked: u64) -> Step {
@@ -323,8 +338,12 @@ impl Sender {
     }
 }
 
-/// Retransmissions to an address that has not answered yet, before it is given up.
-const MAX_UNHEARD_TRIES: u32 = 6;
+/// How often an option acknowledgement, which is about as long as its request, is sent again to an address that has answered nothing.
+const MAX_UNPROVED_OFFERS: u32 = 2;
+/// The same of the first block, which is longer: 516 bytes, since a larger one is agreed upon first.
+const MAX_UNPROVED_BLOCKS: u32 = 1;
+/// How long such an address is waited for in all. Firmware that is slow to begin takes a few seconds.
+const MAX_UNPROVED_SILENCE: Duration = Duration::from_secs(10);
 /// A machine that was switched off frees its place after this long.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
 /// Taken for a round trip before one was measured.

@@ -182,9 +182,10 @@ impl Kind {
                     "[server]\nstate-dir = {:?}\nlog-file = {:?}\ninterfaces = [\"eth0\"]\n\
                      [boot]\nroot = {folder:?}\n[dhcp]\nmode = \"server\"\n\
                      [[dhcp.subnet]]\nsubnet = \"{NETWORK}\"\npool = \"{POOL}\"\n\
-                     [[rule]]\nname = \"all\"\naction.boot.file = \"boot.efi\"\n",
+                     [[rule]]\nname = \"all\"\naction.boot.file = \"boot.efi\"\n{}",
                     folder.join("state"),
                     folder.join("log"),
+                    host::LIMITS,
                 );
                 fs::write(&config, text).expect("the folder can be written");
                 fs::write(folder.join("boot.efi"), b"boot").expect("the folder can be written");

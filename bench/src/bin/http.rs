@@ -290,7 +290,8 @@ impl Kind {
             Kind::Netbootd => format!(
                 "[server]\nstate-dir = \"{folder}/state\"\nlog-file = \"{folder}/log\"\n[boot]\nroot = \"{root}\"\n\
                  [http]\nmax-connections = 8192\n[tftp]\nenabled = false\n[dhcp]\nmode = \"off\"\n\
-                 [status]\nenabled = false\n[netboot]\nenabled = false\n"
+                 [status]\nenabled = false\n[netboot]\nenabled = false\n{}",
+                host::LIMITS
             ),
             // As Debian has it, but without its log of each request: netbootd writes a line only where it tells something new.
             Kind::Nginx => format!(

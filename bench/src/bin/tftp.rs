@@ -174,9 +174,10 @@ impl Kind {
             Kind::Netbootd => {
                 let config = folder.join("bench.toml");
                 let text = format!(
-                    "[server]\nstate-dir = {:?}\nlog-file = {:?}\n[boot]\nroot = {root:?}\n[tftp]\nclamp-to-mtu = false\n[dhcp]\nmode = \"off\"\n[status]\nenabled = false\n[netboot]\nenabled = false\n",
+                    "[server]\nstate-dir = {:?}\nlog-file = {:?}\n[boot]\nroot = {root:?}\n[tftp]\nclamp-to-mtu = false\n[dhcp]\nmode = \"off\"\n[status]\nenabled = false\n[netboot]\nenabled = false\n{}",
                     folder.join("state"),
-                    folder.join("log")
+                    folder.join("log"),
+                    host::LIMITS
                 );
                 fs::write(&config, text).expect("the folder can be written");
                 words(&["serve", "--config", &config.display().to_string()])

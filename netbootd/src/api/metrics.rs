@@ -27,6 +27,7 @@ pub fn render(services: &Services) -> String {
     text.sample("netbootd_machines", &[], machines as f64);
     text.family("netbootd_lost_steps_total", "counter", "Steps not remembered because the server was busy.");
     text.sample("netbootd_lost_steps_total", &[], lost as f64);
+    limits(&mut text, services);
     text.family("netbootd_directory_up", "gauge", "Whether a directory answers, 0 while it is left alone.");
     for (name, trouble) in services.snapshot.load().directories.health() {
         text.sample("netbootd_directory_up", &[("directory", name)], f64::from(u8::from(trouble.is_none())));
@@ -45,6 +46,34 @@ pub fn render(services: &Services) -> String {
         }
     }
     text.0
+}
+
+/// How near the limits are. What they left alone is among the counters, by its reason.
+fn limits(text: &mut Metrics, services: &Services) {
+    let (limits, snapshot) = (&services.limits, services.snapshot.load());
+    let config = &snapshot.config;
+    let sessions = [
+        (Proto::Tftp, &limits.transfers, config.tftp.max_transfers),
+        (Proto::Http, &limits.connections, config.http.max_connections),
+    ];
+    text.family("netbootd_sessions", "gauge", "TFTP transfers and HTTP connections that hold a place.");
+    for (proto, places, _) in sessions {
+        text.sample("netbootd_sessions", &[("proto", proto.name())], places.taken() as f64);
+    }
+    text.family("netbootd_sessions_limit", "gauge", "How many of them there may be.");
+    for (proto, _, most) in sessions {
+        text.sample("netbootd_sessions_limit", &[("proto", proto.name())], most as f64);
+    }
+    text.family("netbootd_in_flight_bytes", "gauge", "Bytes of TFTP windows that may be under way.");
+    text.sample("netbootd_in_flight_bytes", &[], limits.in_flight.held() as f64);
+    text.family("netbootd_in_flight_bytes_limit", "gauge", "How many there may be.");
+    text.sample("netbootd_in_flight_bytes_limit", &[], config.limits.bytes_in_flight as f64);
+    text.family("netbootd_translated_bytes", "gauge", "Memory of files that are sent as netascii.");
+    text.sample("netbootd_translated_bytes", &[], limits.translated.held() as f64);
+    text.family("netbootd_limit_entries", "gauge", "Senders whose packets and requests are counted.");
+    for (table, entries) in limits.remembered() {
+        text.sample("netbootd_limit_entries", &[("table", table)], entries as f64);
+    }
 }
 
 fn counters(text: &mut Metrics, services: &Services) {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use hyper::Method;
+use pxe_policy::Reason;
 use serde_json::Value;
 
 use super::client::{ask, config_of};
@@ -10,6 +11,7 @@ use super::table::table;
 use super::{Failure, SiteArgs};
 use crate::api::views::DeviceView;
 use crate::config::Config;
+use crate::event::Refusal;
 
 /// `netbootd status`.
 #[derive(Debug, Args)]
@@ -102,6 +104,7 @@ fn summary(status: &Value) -> String {
         word("transfers"),
         word("pending"),
     );
+    text.push_str(&left_alone(status));
     for directory in status["directories"].as_array().into_iter().flatten() {
         let state = match directory["trouble"].as_str() {
             Some(trouble) => styled(BAD, &plain(trouble)),
@@ -120,6 +123,27 @@ fn summary(status: &Value) -> String {
         text.push_str(&format!("certificate of {}: {state}\n", shown(&certificate["server"])));
     }
     text
+}
+
+/// What was left alone because of a limit, if anything was.
+fn left_alone(status: &Value) -> String {
+    let reasons = Reason::LIMITS.map(Reason::as_str);
+    let refusals = Refusal::LIMITS.map(Refusal::name);
+    let is_limit = |counter: &&Value| {
+        let words = |name: &str| counter[name].as_str().unwrap_or_default();
+        let file = matches!(words("kind"), "tftp" | "http");
+        if file { refusals.contains(&words("word")) } else { reasons.contains(&words("word")) }
+    };
+    let counters = status["counters"].as_array().into_iter().flatten().filter(is_limit);
+    let told: Vec<String> = counters
+        .map(|counter| {
+            format!("{} {}: {}", shown(&counter["kind"]), shown(&counter["word"]), counter["count"])
+        })
+        .collect();
+    match told.is_empty() {
+        true => String::new(),
+        false => format!("left alone because of limits: {}\n", styled(BAD, &told.join(", "))),
+    }
 }
 
 fn listed(devices: &[DeviceView]) -> String {

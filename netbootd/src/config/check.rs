@@ -3,6 +3,7 @@
 mod boot;
 mod dhcp6;
 mod directories;
+mod limits;
 mod netboot;
 mod policy;
 mod relay;
@@ -33,11 +34,7 @@ pub(super) fn check(
     let netboot = netboot::check(&document, root, &mut mounts, findings);
     let (rules, files) = boot::check(&document, &mounts, path, findings);
     let tftp = tftp(&document.tftp, findings);
-    let http = Http {
-        enabled: document.http.enabled,
-        port: document.http.port,
-        max_connections: document.http.max_connections.max(1),
-    };
+    let http = http(&document.http, findings);
     let subnets = subnets::check(&document.dhcp, findings);
     Config {
         server: Server {
@@ -63,6 +60,7 @@ pub(super) fn check(
         dhcp6: dhcp6::check(&document, findings),
         tftp,
         http,
+        limits: limits::check(&document, findings),
         netboot,
         store: store(&document.store, findings),
         winpe: winpe(&document.winpe, findings),
@@ -206,6 +204,16 @@ fn tftp(tftp: &schema::Tftp, findings: &mut Vec<Finding>) -> Tftp {
         single_port: tftp.single_port,
         max_transfers: *tftp.max_transfers.get_ref(),
     }
+}
+
+fn http(http: &schema::Http, findings: &mut Vec<Finding>) -> Http {
+    if *http.max_connections.get_ref() == 0 {
+        findings.push(
+            Finding::error(http.max_connections.span(), "no connection could ever start")
+                .help("to serve no HTTP, write enabled = false"),
+        );
+    }
+    Http { enabled: http.enabled, port: http.port, max_connections: *http.max_connections.get_ref() }
 }
 
 /// Whether PXE firmware finds its boot files here while another server gives the addresses.

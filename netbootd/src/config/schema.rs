@@ -2,6 +2,7 @@
 
 mod dhcp6;
 mod directories;
+mod limits;
 mod operators;
 mod values;
 
@@ -21,6 +22,7 @@ pub use directories::Bind;
 pub(super) use directories::{
     ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
 };
+pub(super) use limits::{Limits, Rate};
 pub(super) use operators::{Relay, Status};
 pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Time};
 
@@ -32,6 +34,7 @@ pub(super) struct Document {
     pub(super) dhcp6: Dhcp6,
     pub(super) tftp: Tftp,
     pub(super) http: Http,
+    pub(super) limits: Limits,
     pub(super) boot: Boot,
     pub(super) netboot: Netboot,
     pub(super) policy: Policy,
@@ -159,7 +162,7 @@ pub(super) struct Tftp {
 pub(super) struct Http {
     pub(super) enabled: bool,
     pub(super) port: u16,
-    pub(super) max_connections: usize,
+    pub(super) max_connections: Spanned<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -360,14 +363,14 @@ impl Default for Tftp {
             variable_window: true,
             port_range: None,
             single_port: false,
-            max_transfers: Spanned::new(0..0, 4096),
+            max_transfers: Spanned::new(0..0, 16_384),
         }
     }
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Http { enabled: true, port: 80, max_connections: 4096 }
+        Http { enabled: true, port: 80, max_connections: Spanned::new(0..0, 16_384) }
     }
 }
 

@@ -76,6 +76,11 @@ name = "pc"
 [tftp]
 max-block-size = 1468
 port-range = "50000-50010"
+[limits]
+subnets = ["10.1.0.0/16", "10.2.3.4/24"]
+relays = "10.1.0.1"
+transfers-per-client = 7
+new-machines = { at-once = 50, per-second = 5 }
 [[rule]]
 name = "lab"
 match = { arch = ["x64-uefi", "arm64-uefi"], subnet = "10.1.0.0/16", class = "PXEClient" }
@@ -90,6 +95,10 @@ action = "local-boot"
     assert_eq!(subnet.lease_time, Duration::from_secs(1800));
     assert_eq!(subnet.reservations[0].mac, "52:54:00:12:34:56".parse().ok());
     assert_eq!(config.tftp.port_range, Some(50000..=50010));
+    assert_eq!(config.limits.subnets[1], "10.2.3.0/24".parse::<ipnet::IpNet>().unwrap());
+    assert_eq!(config.limits.relays, [Ipv4Addr::new(10, 1, 0, 1)]);
+    assert_eq!((config.limits.transfers_per_client, config.limits.new_machines.at_once), (7, 50));
+    assert_eq!(config.limits.pool_kept, Limits::default().pool_kept);
     assert_eq!(config.server.log, LogFormat::Json);
     assert_eq!(config.dhcp.offer_style, OfferStyle::Bypass);
     let [lab, rest] = config.rules.0.as_slice() else { panic!("{:?}", config.rules) };
@@ -139,6 +148,21 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
         (format!("{subnet}[[dhcp.subnet.reservation]]\naddress = \"10.0.0.7\""), Error, "names no machine"),
         ("[dhcp]\nmode = \"server\"".into(), Error, "[[dhcp.subnet]]"),
         ("[tftp]\nmax-block-size = 7".into(), Error, "RFC 2348"),
+        ("[tftp]\nmax-transfers = 0".into(), Error, "no transfer could ever start"),
+        ("[http]\nmax-connections = 0".into(), Error, "no connection could ever start"),
+        ("[limits]\ntransfers-per-client = 0".into(), Error, "no transfer could ever start"),
+        ("[limits]\nunproved-per-client = 0".into(), Error, "no transfer could ever start"),
+        ("[limits]\nconnections-per-subnet = 0".into(), Error, "no connection could ever start"),
+        ("[limits]\ntransfers-per-client = 5000".into(), Warning, "4096 is the limit around it"),
+        ("[limits]\nbytes-in-flight = \"0\"".into(), Error, "not one block"),
+        (
+            "[limits]\nmachine-packets = { at-once = 100, per-second = 0 }".into(),
+            Error,
+            "nothing is ever answered again",
+        ),
+        ("[limits]\nread-requests = { at-once = 0, per-second = 1 }".into(), Error, "less than one answer"),
+        ("[limits]\nreply-bytes = { at-once = 100, per-second = 1 }".into(), Error, "less than one answer"),
+        ("[limits]\npool-kept = 100".into(), Error, "100 percent of each pool"),
         ("[policy]\nbanned-guids = [\"x\"]".into(), Error, "is not a UUID"),
         ("[policy]\nmac-ignore-list = \"/nonexistent\"".into(), Error, "cannot read /nonexistent"),
         ("[netboot]\nmax-block-size = 7".into(), Error, "RFC 2348"),

@@ -49,6 +49,8 @@ pub enum Cause {
     AccessDenied,
     /// Too many transfers.
     TooBusy,
+    /// More than one client may have.
+    Limited,
     /// The same boot again and again.
     BootLoop,
     /// The same program again and again, and nothing after it.
@@ -73,7 +75,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause but the decisions and the directories', for documentation and tests.
-    pub const ALL: [Cause; 29] = [
+    pub const ALL: [Cause; 30] = [
         Cause::AnotherServer,
         Cause::NoDhcpRelay,
         Cause::NoBootServerRequest,
@@ -93,6 +95,7 @@ impl Cause {
         Cause::SmsBootMissing,
         Cause::AccessDenied,
         Cause::TooBusy,
+        Cause::Limited,
         Cause::BootLoop,
         Cause::ProgramRefused,
         Cause::SlowTransfer,
@@ -143,6 +146,7 @@ impl Cause {
             Cause::SmsBootMissing => "smsboot-missing",
             Cause::AccessDenied => "access-denied",
             Cause::TooBusy => "too-busy",
+            Cause::Limited => "limited",
             Cause::BootLoop => "boot-loop",
             Cause::ProgramRefused => "program-refused",
             Cause::SlowTransfer => "slow-transfer",
@@ -200,6 +204,7 @@ impl Cause {
             Cause::SmsBootMissing => "A file of the distribution point's SMSBoot folder is not there.",
             Cause::AccessDenied => "The path leads out of the boot folder, or the file may not be read.",
             Cause::TooBusy => "Too many transfers are under way.",
+            Cause::Limited => "The client asks for more than one may have.",
             Cause::BootLoop => "The machine boots the same again and again.",
             Cause::ProgramRefused => {
                 "The machine fetches the same program again and again and does not go on from it."
@@ -273,6 +278,9 @@ impl Cause {
                 "let netbootd's account read the file; links out of the boot folder are not followed"
             }
             Cause::TooBusy => "raise tftp.max-transfers or http.max-connections",
+            Cause::Limited => {
+                "see what else asks from its address, then docs/limits.md for the number to raise"
+            }
             Cause::BootLoop => {
                 "put the disk before the network in the boot order, or use a Required deployment: it runs once"
             }
@@ -317,7 +325,7 @@ impl Cause {
             Cause::TftpOpenTimeout | Cause::BlocksTooLarge => &["PXE-E32", "PXE-E18"],
             Cause::TftpReadTimeout | Cause::TransferBroke => &["PXE-E35", "PXE-E18"],
             Cause::ClientGaveUp => &["PXE-E3C", "PXE-E99"],
-            Cause::ReadFailed | Cause::TooBusy => &["PXE-E36"],
+            Cause::ReadFailed | Cause::TooBusy | Cause::Limited => &["PXE-E36"],
             Cause::FileNotFound | Cause::ImageComing | Cause::ImageRefused | Cause::SmsBootMissing => {
                 &["PXE-T01", "PXE-E3B", "PXE-E23", "0xc0000001", "0xc000000f"]
             }

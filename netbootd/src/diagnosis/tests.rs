@@ -164,6 +164,7 @@ fn cases() -> Vec<Case> {
         at(Cause::ImageRefused, 20, vec![(0, refusal(Refusal::ImageRefused))]),
         at(Cause::AccessDenied, 20, vec![(0, refusal(Refusal::AccessDenied))]),
         at(Cause::TooBusy, 20, vec![(0, refusal(Refusal::Busy))]),
+        at(Cause::Limited, 20, vec![(0, refusal(Refusal::ClientFull))]),
         at(Cause::BootLoop, 130, boots("menu.efi", &["vmlinuz"]).collect()),
         at(Cause::ProgramRefused, 130, boots("unsigned.efi", &[]).collect()),
         at(Cause::SlowTransfer, 1, vec![(0, Event::TransferFinished(slow))]),

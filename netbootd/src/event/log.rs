@@ -45,9 +45,15 @@ fn level_of_decision(decided: &Decided) -> Level {
         Answered::Offer | Answered::Ack | Answered::Nak | Answered::Failed => Level::INFO,
         // Somebody waits for a machine that a directory knows, or that a directory's silence keeps from booting.
         Answered::LocalBoot | Answered::Ignore if tells_of_directories(decided.reason) => Level::INFO,
+        Answered::Ignore if tells_of_a_flood(decided.reason) => Level::WARN,
         Answered::Ignore | Answered::LocalBoot => Level::DEBUG,
         Answered::SendFailed | Answered::Wait => Level::WARN,
     }
+}
+
+/// Told once a minute of each network.
+fn tells_of_a_flood(reason: Reason) -> bool {
+    matches!(reason, Reason::SourceTooOften | Reason::TooManyNewMachines | Reason::PoolKept)
 }
 
 fn tells_of_directories(reason: Reason) -> bool {

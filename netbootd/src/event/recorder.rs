@@ -55,8 +55,8 @@ impl Recorder {
     /// Logs, counts and passes on one event.
     pub fn record(&self, event: Event) {
         self.log(&event);
-        if let Some(key) = counted_as(&event) {
-            *self.counters.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
+        if let Some((kind, word)) = counted_as(&event) {
+            self.count(kind, word);
         }
         if let Event::TransferFinished(finished) = &event {
             let sum = if finished.proto == Proto::Tftp { &self.tftp_bytes } else { &self.http_bytes };
@@ -66,6 +66,11 @@ impl Recorder {
             // No watcher is no failure: the last one may have left just now.
             let _ = self.watchers.send(Arc::new(Recorded { at: SystemTime::now(), event }));
         }
+    }
+
+    /// Counts something that was told before, of the same sender: a flood is no stream of events.
+    pub fn count(&self, kind: &'static str, word: &'static str) {
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner).entry((kind, word)).or_default() += 1;
     }
 
     fn log(&self, event: &Event) {

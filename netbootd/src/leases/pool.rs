@@ -1,11 +1,14 @@
 //! Who has which address. Pure: time comes in as an argument.
 
-use std::collections::{BTreeSet, HashMap};
+mod addresses;
+
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use pxe_policy::{MacAddr, Reason, SystemUuid};
 
 use crate::config::{Reservation, Subnet};
+use addresses::Addresses;
 
 /// Seconds since the Unix epoch: leases outlive the process.
 pub type Seconds = u64;
@@ -62,19 +65,11 @@ pub enum Denied {
 /// All subnets and the leases in them.
 #[derive(Debug)]
 pub struct LeaseTable {
-    subnets: Vec<Pool>,
+    subnets: Vec<Addresses>,
     slots: HashMap<Ipv4Addr, Slot>,
     by_mac: HashMap<MacAddr, Ipv4Addr>,
     own: Vec<Ipv4Addr>,
-}
-
-#[derive(Debug)]
-struct Pool {
-    subnet: Subnet,
-    /// Where the next address that nobody ever had is: the range's index and the offset in it.
-    cursor: (usize, u32),
-    /// Pool addresses in use, by the time they come free.
-    by_end: BTreeSet<(Seconds, Ipv4Addr)>,
+    kept: u8,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -100,10 +95,8 @@ impl LeaseTable {
         remembered: impl IntoIterator<Item = Lease>,
         now: Seconds,
     ) -> Self {
-        let pools =
-            subnets.into_iter().map(|subnet| Pool { subnet, cursor: (0, 0), by_end: BTreeSet::new() });
-        let mut table =
-            LeaseTable { subnets: pools.collect(), slots: HashMap::new(), by_mac: HashMap::new(), own };
+        let subnets = subnets.into_iter().map(Addresses::new).collect();
+        let mut table = LeaseTable { subnets, slots: HashMap::new(), by_mac: HashMap::new(), own, kept: 0 };
         // An address that came free and was given again is remembered twice: it is the last one's.
         let mut remembered: Vec<Lease> = remembered.into_iter().collect();
         remembered.sort_by_key(|lease| lease.until);
@@ -114,6 +107,17 @@ impl LeaseTable {
             }
         }
         table
+    }
+
+    /// Keeps so many percent of each pool for machines that are known.
+    pub fn keep(&mut self, percent: u8) {
+        self.kept = percent;
+    }
+
+    /// Whether a machine holds a lease that runs.
+    pub fn holds_lease(&self, mac: MacAddr, now: Seconds) -> bool {
+        let slot = self.by_mac.get(&mac).and_then(|address| self.slots.get(address));
+        slot.is_some_and(|slot| slot.holder == Holder::Leased(mac) && slot.until > now)
     }
 
     /// The subnet that an address lies in.
@@ -127,13 +131,36 @@ impl LeaseTable {
         reservations.filter(|reservation| is_for(reservation, client)).find_map(|found| found.name.as_deref())
     }
 
-    /// Chooses an address for a DISCOVER and holds it for a minute: the reserved one, the client's own from before, the one it asks
-    /// for, one that nobody ever had, or the one that has been free for longest.
+    /// Chooses an address for a DISCOVER and holds it for a minute, or for a quarter of one where addresses are getting few: the reserved
+    /// one, the client's own from before, the one it asks for, one that nobody ever had, or the one that has been free for longest.
+    /// What is kept for known machines is not given.
     pub fn offer(
         &mut self,
         client: Client,
         requested: Option<Ipv4Addr>,
         segment: Ipv4Addr,
+        now: Seconds,
+    ) -> Result<Offer, Reason> {
+        self.choose(client, requested, segment, false, now)
+    }
+
+    /// The same for a machine that is known: it may have what is kept.
+    pub fn offer_to_known(
+        &mut self,
+        client: Client,
+        requested: Option<Ipv4Addr>,
+        segment: Ipv4Addr,
+        now: Seconds,
+    ) -> Result<Offer, Reason> {
+        self.choose(client, requested, segment, true, now)
+    }
+
+    fn choose(
+        &mut self,
+        client: Client,
+        requested: Option<Ipv4Addr>,
+        segment: Ipv4Addr,
+        is_known: bool,
         now: Seconds,
     ) -> Result<Offer, Reason> {
         let pool = self.pool_of(segment).ok_or(Reason::NoSubnet)?;
@@ -147,6 +174,11 @@ impl LeaseTable {
             }
         } else {
             let former = self.by_mac.get(&client.mac).copied();
+            let running = |address| self.slots.get(address).is_some_and(|slot| slot.until > now);
+            let counts_already = former.as_ref().is_some_and(running);
+            if !is_known && !counts_already && self.only_kept_left(pool, now) {
+                return Err(Reason::PoolKept);
+            }
             let wishes = [former, requested].into_iter().flatten();
             let granted = { wishes }.find(|wish| self.may_have(pool, client.mac, *wish, now));
             match granted {
@@ -154,12 +186,13 @@ impl LeaseTable {
                 None => self.unused(pool, now).ok_or(Reason::PoolExhausted)?,
             }
         };
+        let hold = if self.subnets[pool].is_short(now) { SHORT_OFFER_HOLD } else { OFFER_HOLD };
         let fresh = !self.slots.get(&address).is_some_and(|slot| slot.is_held_by(client.mac));
         let leased_until = self.slots.get(&address).filter(|slot| slot.holder == Holder::Leased(client.mac));
         match leased_until {
             // A lease that still runs is not shortened to an offer.
-            Some(slot) if slot.until > now + OFFER_HOLD => {}
-            _ => self.hold(address, Holder::Offered(client.mac), now + OFFER_HOLD),
+            Some(slot) if slot.until > now + hold => {}
+            _ => self.hold(address, Holder::Offered(client.mac), now + hold),
         }
         Ok(Offer { address, fresh })
     }
@@ -238,6 +271,13 @@ impl LeaseTable {
         })
     }
 
+    /// Whether nothing is free in a pool but what is kept for known machines. An exhausted pool keeps nothing.
+    fn only_kept_left(&mut self, pool: usize, now: Seconds) -> bool {
+        let pool = &mut self.subnets[pool];
+        let kept = pool.part(self.kept);
+        (1..=kept).contains(&pool.free(now))
+    }
+
     fn pool_of(&self, address: Ipv4Addr) -> Option<usize> {
         self.subnets.iter().position(|pool| pool.subnet.subnet.contains(&address))
     }
@@ -268,15 +308,13 @@ impl LeaseTable {
                 return Some(address);
             }
         }
-        let by_end = &self.subnets[pool].by_end;
-        let free = by_end.iter().take_while(|(until, _)| *until <= now).map(|(_, address)| *address);
-        { free }.find(|address| self.is_givable(pool, *address))
+        self.subnets[pool].longest_free(now).find(|address| self.is_givable(pool, *address))
     }
 
     fn hold(&mut self, address: Ipv4Addr, holder: Holder, until: Seconds) {
         let Some(pool) = self.pool_of(address) else { return };
         if let Some(former) = self.slots.insert(address, Slot { holder, until }) {
-            self.subnets[pool].by_end.remove(&(former.until, address));
+            self.subnets[pool].forget(former.until, address);
             if let Holder::Offered(mac) | Holder::Leased(mac) = former.holder
                 && self.by_mac.get(&mac) == Some(&address)
             {
@@ -284,7 +322,7 @@ impl LeaseTable {
             }
         }
         if self.subnets[pool].subnet.pool.iter().any(|range| range.contains(&address)) {
-            self.subnets[pool].by_end.insert((until, address));
+            self.subnets[pool].remember(until, address);
         }
         if let Holder::Offered(mac) | Holder::Leased(mac) = holder
             && let Some(other) = self.by_mac.insert(mac, address).filter(|other| *other != address)
@@ -299,27 +337,10 @@ impl LeaseTable {
             return;
         };
         let Some(pool) = self.pool_of(address) else { return };
-        self.subnets[pool].by_end.remove(&(slot.until, address));
+        self.subnets[pool].forget(slot.until, address);
         self.slots.insert(address, Slot { holder: slot.holder, until: 0 });
         if self.subnets[pool].subnet.pool.iter().any(|range| range.contains(&address)) {
-            self.subnets[pool].by_end.insert((0, address));
-        }
-    }
-}
-
-impl Pool {
-    fn next_unseen(&mut self) -> Option<Ipv4Addr> {
-        loop {
-            let (at, offset) = self.cursor;
-            let range = self.subnet.pool.get(at)?;
-            let address = u32::from(*range.start()).checked_add(offset).map(Ipv4Addr::from);
-            match address.filter(|address| range.contains(address)) {
-                Some(address) => {
-                    self.cursor.1 += 1;
-                    return Some(address);
-                }
-                None => self.cursor = (at + 1, 0),
-            }
+            self.subnets[pool].remember(0, address);
         }
     }
 }
@@ -341,6 +362,8 @@ fn is_for(reservation: &Reservation, client: Client) -> bool {
 
 /// Firmware takes up to half a minute from the offer to its request.
 const OFFER_HOLD: Seconds = 60;
+/// Where fewer than half of the addresses are free. A machine that takes longer gets the address all the same, unless another wants it.
+const SHORT_OFFER_HOLD: Seconds = 15;
 /// How long an address that somebody else uses is left alone.
 const QUARANTINE: Seconds = 3600;
 

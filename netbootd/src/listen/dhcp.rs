@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use pxe_policy::{Class, Decision};
-use tracing::debug;
 
 use super::port::{Heard, MAX_PACKET, Port};
 use crate::address_server::AddressServer;
@@ -58,10 +57,12 @@ impl DhcpListener {
             match Packet::parse(&buf[..received.len]) {
                 Err(error) => {
                     let arrival = listener.port.arrival(received.to, received.from);
-                    let answer = Answer::malformed(error, &arrival, listener.proto());
-                    listener.services.recorder.record(Event::Decided(answer.event));
+                    listener.services.malformed(error, &arrival, listener.proto());
                 }
-                Ok(packet) => listener.dispatch(packet, received.to, received.from).await,
+                Ok(packet) if listener.looks_at(&packet, received.to, received.from) => {
+                    listener.dispatch(packet, received.to, received.from).await;
+                }
+                Ok(_) => {}
             }
         }
     }
@@ -70,6 +71,12 @@ impl DhcpListener {
     fn on(&self, port: Port) -> Self {
         let (frames, address_server) = (self.frames.clone(), self.address_server.clone());
         DhcpListener { services: Arc::clone(&self.services), port, frames, address_server }
+    }
+
+    fn looks_at(&self, packet: &Packet, to: Ipv4Addr, from: SocketAddrV4) -> bool {
+        let holds_lease =
+            || self.address_server.as_ref().is_some_and(|server| server.holds_lease(packet.mac()));
+        self.services.looks_at(packet, &self.port.arrival(to, from), self.proto(), holds_lease)
     }
 
     fn proto(&self) -> Proto {
@@ -94,8 +101,7 @@ impl DhcpListener {
         };
         // A lease waits for the disk and maybe for a conflict probe; other machines do not wait for it.
         let Some(permit) = address_server.admit() else {
-            debug!(iface = self.port.iface.name, "too many requests at once");
-            return;
+            return self.services.too_many_wait(&self.port.iface.name);
         };
         let listener = Arc::clone(self);
         let work = async move {
@@ -128,7 +134,7 @@ impl DhcpListener {
     fn dispatch_mac(self: &Arc<Self>, packet: &Packet, to: Ipv4Addr, from: SocketAddrV4) {
         let Some(netboot) = self.services.netboot.clone() else { return };
         let Some(permit) = netboot.admit() else {
-            return debug!(iface = self.port.iface.name, "too many requests of Macs at once");
+            return self.services.too_many_wait(&self.port.iface.name);
         };
         let addr = packet.header.ciaddr();
         let addr = if addr.is_unspecified() && packet.relay().is_none() { *from.ip() } else { addr };
@@ -143,6 +149,12 @@ impl DhcpListener {
                 return listener.services.recorder.record(Event::Decided(refused.event));
             }
             let (reply, mut event) = netboot.answer(&snapshot, &packet, &arrival).await;
+            if let Some(Reply { to: Destination::Unicast(to), bytes, .. }) = &reply
+                && let Err(limited) = listener.services.may_send((*to.ip()).into(), bytes.len())
+            {
+                let silence = || Answer::silence(&packet, &arrival, Proto::Bsdp, limited.reason);
+                return listener.services.leave_alone(limited, silence);
+            }
             if let Some(reply) = reply
                 && let Err(error) = listener.send(&reply).await
             {
@@ -178,6 +190,7 @@ impl DhcpListener {
     }
 
     async fn perform(&self, answer: Answer) {
+        let Some(answer) = self.services.bounded(answer) else { return };
         let Answer { reply, mut event, .. } = self.services.commit(answer).await;
         if let Some(reply) = reply
             && let Err(error) = self.send(&reply).await

@@ -87,6 +87,9 @@ impl Dhcp6Listener {
     }
 
     async fn take(self: &Arc<Self>, bytes: &[u8], to: Ipv6Addr, from: SocketAddrV6) {
+        if !self.services.looks_at6(&self.iface, *from.ip()) {
+            return;
+        }
         let packet = match Packet::parse(bytes) {
             Ok(packet) => packet,
             Err(error) => {
@@ -110,6 +113,11 @@ impl Dhcp6Listener {
 
     async fn perform(&self, answer: Answer) {
         let Answer { reply, mut event, .. } = self.services.commit(answer).await;
+        if let Some(reply) = &reply
+            && let Err(limited) = self.services.may_send((*reply.to.ip()).into(), reply.bytes.len())
+        {
+            return self.services.recorder.count(Answered::Ignore.name(), limited.reason.as_str());
+        }
         if let Some(reply) = reply
             && let Err(error) = self.send(&reply).await
         {

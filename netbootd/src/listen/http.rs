@@ -20,12 +20,12 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
 use crate::content::{Caller, Content, Extent, Refused};
 use crate::event::{Event, FileRefused, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted};
+use crate::limits::places::Place;
 use crate::services::Services;
 use body::Reply;
 use exchange::{Answering, Exchange};
@@ -66,25 +66,22 @@ impl HttpListener {
 
     /// Accepts connections until the services stop.
     pub async fn run(self) {
-        let places = Arc::new(Semaphore::new(self.services.snapshot.load().config.http.max_connections));
         let second = async {
             if let Some(listener) = &self.ipv6 {
-                self.serve(listener, &places).await;
+                self.serve(listener).await;
             }
         };
-        tokio::join!(self.serve(&self.listener, &places), second);
+        tokio::join!(self.serve(&self.listener), second);
     }
 
-    async fn serve(&self, listener: &TcpListener, places: &Arc<Semaphore>) {
+    async fn serve(&self, listener: &TcpListener) {
         loop {
             // A connection waits in the kernel's queue until there is a place.
-            let free = Arc::clone(places).acquire_owned();
-            let accepted = async { (free.await, listener.accept().await) };
-            let (Ok(place), accepted) = (tokio::select! {
-                accepted = accepted => accepted,
+            let places = &self.services.limits.connections;
+            let most = || self.services.snapshot.load().config.http.max_connections;
+            let accepted = tokio::select! {
+                accepted = async { places.room(most).await; listener.accept().await } => accepted,
                 () = self.services.stopping.cancelled() => return,
-            }) else {
-                return;
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -94,11 +91,33 @@ impl HttpListener {
                     continue;
                 }
             };
-            let services = Arc::clone(&self.services);
-            tokio::spawn(async move {
-                connection::serve(services, stream, peer).await;
-                drop(place);
-            });
+            if let Some(place) = self.place(&stream, peer) {
+                let services = Arc::clone(&self.services);
+                tokio::spawn(async move {
+                    connection::serve(services, stream, peer).await;
+                    drop(place);
+                });
+            }
+        }
+    }
+
+    /// A place for a connection; without one it is closed.
+    fn place(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Place> {
+        let services = &self.services;
+        let local = stream.local_addr().ok()?;
+        if !services.serves_on(local.ip()) || !services.snapshot.load().config.limits.allows_client(peer.ip())
+        {
+            services.disallows(Proto::Http, peer);
+            return None;
+        }
+        let snapshot = services.snapshot.load();
+        let bounds = snapshot.config.limits.connections(snapshot.config.http.max_connections);
+        match services.limits.connections.take(peer.ip(), &bounds) {
+            Ok(place) => Some(place),
+            Err(full) => {
+                services.refuses(Proto::Http, peer, full.into());
+                None
+            }
         }
     }
 }
@@ -135,6 +154,9 @@ async fn answer(client: &Client, request: &Request<Incoming>) -> Response<Reply>
         let mut response = refuse(&client.services, request.uri().path(), refused, client.peer);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return response;
+    }
+    if client.services.leaves_client_alone(Proto::Http, client.peer).is_some() {
+        return plain(StatusCode::TOO_MANY_REQUESTS, "too many requests from this address");
     }
     let head_only = match *request.method() {
         Method::GET => false,
@@ -268,9 +290,14 @@ fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) 
             plain(StatusCode::BAD_REQUEST, "no path of this server")
         }
         Refusal::Stopping => plain(StatusCode::SERVICE_UNAVAILABLE, "this server is stopping"),
-        Refusal::WriteRefused | Refusal::Busy | Refusal::Failed => {
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read")
-        }
+        Refusal::WriteRefused
+        | Refusal::Busy
+        | Refusal::Failed
+        | Refusal::NotAllowed
+        | Refusal::TooOften
+        | Refusal::ClientFull
+        | Refusal::SubnetFull
+        | Refusal::Unproved => plain(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read"),
     };
     services.recorder.record(Event::FileRefused(FileRefused {
         proto: Proto::Http,

@@ -46,11 +46,16 @@ impl PxeListener {
                     Heard::Stopped => return,
                 };
             let (to, from) = (received.to, received.from);
-            match Packet::parse(&buf[..received.len]) {
+            let parsed = Packet::parse(&buf[..received.len]);
+            if let Ok(packet) = &parsed
+                && !listener.services.looks_at(packet, &listener.port.arrival(to, from), Proto::Pxe, || false)
+            {
+                continue;
+            }
+            match parsed {
                 Err(error) => {
                     let arrival = listener.port.arrival(to, from);
-                    let answer = Answer::malformed(error, &arrival, Proto::Pxe);
-                    listener.services.recorder.record(Event::Decided(answer.event));
+                    listener.services.malformed(error, &arrival, Proto::Pxe);
                 }
                 Ok(packet) if listener.answers_at_once() => {
                     let arrival = listener.port.arrival(to, from);
@@ -79,6 +84,7 @@ impl PxeListener {
     }
 
     async fn perform(&self, answer: Answer) {
+        let Some(answer) = self.services.bounded(answer) else { return };
         let Answer { reply, mut event, .. } = self.services.commit(answer).await;
         if let Some(reply) = reply
             && let Err(error) = self.port.send(&reply).await

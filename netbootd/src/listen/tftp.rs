@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tftp::{ErrorCode, Packet, Request};
@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use crate::event::{Event, FileRefused, Proto, Refusal};
+use crate::limits::places::{Bounds, Full, Place, Places};
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};
 use crate::services::Services;
@@ -42,7 +43,14 @@ pub struct TftpListener {
 
 /// The transfers under way, by client address and port.
 #[derive(Debug, Default)]
-struct Transfers(Mutex<HashMap<SocketAddr, Entry>>);
+struct Transfers(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<SocketAddr, Entry>,
+    /// The number of the last one.
+    last: u64,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -50,6 +58,15 @@ struct Entry {
     since: Instant,
     request: Vec<u8>,
     inbox: mpsc::Sender<Mail>,
+    place: Place,
+}
+
+/// A transfer's entry in the table. Dropping it takes the entry out.
+#[derive(Debug)]
+struct Admitted {
+    transfers: Arc<Transfers>,
+    from: SocketAddr,
+    number: u64,
 }
 
 /// What reaches a transfer's task from outside its own socket.
@@ -137,14 +154,23 @@ impl TftpListener {
         if broadcast || received.to.is_multicast() {
             return; // RFC 1123 §4.2.3.4
         }
-        match Packet::parse(bytes) {
+        let parsed = Packet::parse(bytes);
+        match &parsed {
+            Ok(Packet::ReadRequest(_) | Packet::WriteRequest(_)) | Err(_) => {}
+            Ok(_) if self.transfers.knows(from) && self.services.snapshot.load().config.tftp.single_port => {
+                return self.transfers.tell(from, Mail::Datagram(bytes.to_vec()));
+            }
+            Ok(Packet::Error { .. }) => return, // never answered
+            Ok(_) => {}
+        }
+        // From here on everything is answered.
+        if self.services.leaves_client_alone(Proto::Tftp, from).is_some() {
+            return;
+        }
+        match parsed {
             Ok(Packet::ReadRequest(request)) => self.accept(bytes, &request, received).await,
             Ok(Packet::WriteRequest(request)) => {
                 self.refuse(received, request.filename, Refusal::WriteRefused, None).await;
-            }
-            Ok(Packet::Error { .. }) if !self.transfers.knows(from) => {} // never answered
-            Ok(_) if self.transfers.knows(from) && self.services.snapshot.load().config.tftp.single_port => {
-                self.transfers.tell(from, Mail::Datagram(bytes.to_vec()));
             }
             Ok(_) => {
                 self.send_error(received, ErrorCode::UNKNOWN_TRANSFER, "no transfer has this port").await;
@@ -165,13 +191,20 @@ impl TftpListener {
             return self.refuse(received, request.filename, Refusal::Stopping, None).await;
         }
         let snapshot = self.services.snapshot.load();
-        let limit = snapshot.config.tftp.max_transfers;
-        let admitted = match self.transfers.admit(received.from, bytes, limit) {
+        let bounds = snapshot.config.limits.transfers(snapshot.config.tftp.max_transfers);
+        let places = &self.services.limits.transfers;
+        let admitted = match self.transfers.admit(received.from, bytes, places, &bounds) {
             Admission::Admitted { number, inbox } => (number, inbox),
             Admission::Repeated => {
                 return debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
             }
-            Admission::Full => return self.refuse(received, request.filename, Refusal::Busy, None).await,
+            // Whoever it is asks again; somebody else in whose name it is asked hears nothing more.
+            Admission::Full(Full::Unproved) => {
+                return self.record_refused(received, request.filename, Refusal::Unproved, None);
+            }
+            Admission::Full(full) => {
+                return self.refuse(received, request.filename, full.into(), None).await;
+            }
         };
         let (number, inbox) = admitted;
         let lane = self.lanes.next();
@@ -196,11 +229,11 @@ impl TftpListener {
             filename: request.filename.to_vec(),
             mode,
             options: request.options.clone(),
+            admitted: Admitted { transfers: Arc::clone(&self.transfers), from: received.from, number },
         };
-        let (transfers, under_way) = (Arc::clone(&self.transfers), self.services.transfers.token());
+        let under_way = self.services.transfers.token();
         lane.spawn(async move {
             transfer.run().await;
-            transfers.remove(received.from, number);
             drop(under_way);
         });
     }
@@ -208,6 +241,10 @@ impl TftpListener {
     async fn refuse(&self, received: Received, filename: &[u8], refusal: Refusal, detail: Option<String>) {
         let (code, message) = error_for(refusal);
         self.send_error(received, code, message).await;
+        self.record_refused(received, filename, refusal, detail);
+    }
+
+    fn record_refused(&self, received: Received, filename: &[u8], refusal: Refusal, detail: Option<String>) {
         self.services.recorder.record(Event::FileRefused(FileRefused {
             proto: Proto::Tftp,
             peer: received.from,
@@ -240,7 +277,12 @@ fn error_for(refusal: Refusal) -> (ErrorCode, &'static str) {
         Refusal::AccessDenied => (ErrorCode::ACCESS_VIOLATION, "access violation"),
         Refusal::WriteRefused => (ErrorCode::ACCESS_VIOLATION, "this server is read-only"),
         Refusal::Malformed => (ErrorCode::ILLEGAL_OPERATION, "illegal TFTP operation"),
-        Refusal::Busy => (ErrorCode::UNDEFINED, "too many transfers"),
+        Refusal::Busy
+        | Refusal::ClientFull
+        | Refusal::SubnetFull
+        | Refusal::Unproved
+        | Refusal::TooOften
+        | Refusal::NotAllowed => (ErrorCode::UNDEFINED, "too many transfers"),
         Refusal::Failed => (ErrorCode::UNDEFINED, "the file cannot be read"),
         Refusal::Stopping => (ErrorCode::UNDEFINED, "this server is stopping"),
     }
@@ -258,51 +300,79 @@ fn source_of(received: Received) -> Source {
 enum Admission {
     Admitted { number: u64, inbox: mpsc::Receiver<Mail> },
     Repeated,
-    Full,
+    Full(Full),
+}
+
+impl Admitted {
+    /// The client has acknowledged something.
+    fn proved(&self) {
+        self.transfers.proved(self.from, self.number);
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.transfers.remove(self.from, self.number);
+    }
 }
 
 impl Transfers {
     /// A repeated request starts no second transfer; another one from the same port ends the first.
-    fn admit(&self, from: SocketAddr, request: &[u8], limit: usize) -> Admission {
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut number = 1;
-        if let Some(entry) = table.get(&from) {
+    fn admit(&self, from: SocketAddr, request: &[u8], places: &Arc<Places>, bounds: &Bounds) -> Admission {
+        let mut table = self.lock();
+        if let Some(entry) = table.entries.get(&from) {
             if entry.request == request && entry.since.elapsed() < REPEATED_WITHIN {
                 return Admission::Repeated;
             }
-            number = entry.number + 1;
             // A full inbox belongs to a task that is busy ending.
             let _ = entry.inbox.try_send(Mail::Superseded);
-        } else if table.len() >= limit {
-            return Admission::Full;
+            // Its place is free for this one.
+            table.entries.remove(&from);
         }
+        let place = match places.take(from.ip(), bounds) {
+            Ok(place) => place,
+            Err(full) => return Admission::Full(full),
+        };
+        table.last += 1;
+        let number = table.last;
         let (sender, inbox) = mpsc::channel(INBOX);
-        let entry = Entry { number, since: Instant::now(), request: request.to_vec(), inbox: sender };
-        table.insert(from, entry);
+        let entry = Entry { number, since: Instant::now(), request: request.to_vec(), inbox: sender, place };
+        table.entries.insert(from, entry);
         Admission::Admitted { number, inbox }
     }
 
+    /// The client has acknowledged something.
+    fn proved(&self, from: SocketAddr, number: u64) {
+        if let Some(entry) = self.lock().entries.get_mut(&from).filter(|entry| entry.number == number) {
+            entry.place.prove();
+        }
+    }
+
     fn remove(&self, from: SocketAddr, number: u64) {
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.get(&from).is_some_and(|entry| entry.number == number) {
-            table.remove(&from);
+        let mut table = self.lock();
+        if table.entries.get(&from).is_some_and(|entry| entry.number == number) {
+            table.entries.remove(&from);
         }
     }
 
     /// Ends them all: each hears that nobody can write to it any more.
     fn stop(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lock().entries.clear();
     }
 
     fn knows(&self, from: SocketAddr) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&from)
+        self.lock().entries.contains_key(&from)
     }
 
     fn tell(&self, from: SocketAddr, mail: Mail) {
-        if let Some(entry) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&from) {
+        if let Some(entry) = self.lock().entries.get(&from) {
             // What does not fit is lost like any datagram.
             let _ = entry.inbox.try_send(mail);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

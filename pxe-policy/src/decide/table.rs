@@ -166,9 +166,13 @@ fn every_row_is_decided_as_it_says() {
 fn every_reason_of_the_directories_has_a_row() {
     let rows: Vec<Reason> = rows::table().iter().map(|row| row.wants.1).collect();
     let first = Reason::ALL.iter().position(|reason| *reason == Reason::Record).unwrap();
-    // What comes of sending an answer, rather than of the decision.
-    let later = |reason: &Reason| reason.as_str().starts_with("relay-") || *reason == Reason::LedgerNotSaved;
-    for reason in Reason::ALL.iter().skip(first).filter(|reason| !later(reason)) {
+    // What comes of sending an answer, or of a limit, rather than of the decision.
+    let other = |reason: &Reason| {
+        reason.as_str().starts_with("relay-")
+            || *reason == Reason::LedgerNotSaved
+            || Reason::LIMITS.contains(reason)
+    };
+    for reason in Reason::ALL.iter().skip(first).filter(|reason| !other(reason)) {
         assert!(rows.contains(reason), "{reason}");
     }
 }

@@ -68,3 +68,20 @@ fn a_variable_window_is_granted_only_where_it_is_allowed() {
     assert!(negotiate(&asked, &LIMITS, 1).variable_window);
     assert!(!negotiate(&asked, &off, 1).variable_window);
 }
+
+#[test]
+fn windows_are_lowered_to_the_bytes_that_may_be_under_way() {
+    let limits = |bytes, block| LIMITS.with_windows_of(bytes, block).max_window_size;
+    assert_eq!(limits(u64::MAX, 512), LIMITS.max_window_size, "never raised");
+    assert_eq!((limits(5119, 512), limits(5120, 512)), (9, 10));
+    assert_eq!((limits(0, 512), limits(100, 0)), (1, 16), "one block is the least");
+}
+
+#[test]
+fn what_is_under_way_is_a_window_or_the_file() {
+    let in_flight = |options: RequestOptions, size| negotiate(&options, &LIMITS, size).in_flight(size);
+    let asked = RequestOptions::asking(Some(1000), Some(8), None, false);
+    assert_eq!((in_flight(asked.clone(), 1 << 30), in_flight(asked.clone(), 700)), (8000, 700));
+    assert_eq!(in_flight(asked.with_variable_window(), 1 << 30), 16_000, "it may grow");
+    assert_eq!(in_flight(RequestOptions::default(), 1 << 30), 512);
+}

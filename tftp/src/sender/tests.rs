@@ -123,15 +123,39 @@ fn an_early_tick_does_nothing_and_a_late_one_resends() {
 }
 
 #[test]
-fn a_client_that_falls_silent_is_given_up_after_half_a_minute_and_one_never_heard_of_after_six_tries() {
-    let asked = RequestOptions::asking(Some(512), Some(4), None, true);
-    let never = Sender::new(negotiate(&asked, &Limits::default(), 100_000), 100_000, Instant::now()).0;
-    assert_eq!(tries_of(never), 6);
-    assert_eq!(tries_of(running(512, 4, 100_000).0), 11);
+fn a_client_that_falls_silent_is_given_up_after_half_a_minute_and_told() {
+    let (sends, last) = until_given_up(running(512, 4, 100_000).0, MAX_SILENCE + Duration::from_secs(8));
+    assert_eq!(sends, 11);
+    assert!(matches!(last.send, Some(Send::Error { .. })));
 }
 
-/// How often something is sent again before the client is given up.
-fn tries_of(mut sender: Sender) -> u32 {
+#[test]
+fn an_address_that_never_answers_is_sent_little_and_no_error() {
+    let begun = |asked: &RequestOptions| {
+        Sender::new(negotiate(asked, &Limits::default(), 100_000), 100_000, Instant::now()).0
+    };
+    let offered = begun(&RequestOptions::asking(Some(512), Some(4), None, true));
+    assert_eq!(until_given_up(offered, MAX_UNPROVED_SILENCE), (2, finish(Outcome::TimedOut)));
+    let plain = begun(&RequestOptions::default());
+    assert_eq!(until_given_up(plain, MAX_UNPROVED_SILENCE), (1, finish(Outcome::TimedOut)));
+}
+
+#[test]
+fn an_answer_is_taken_as_long_as_it_is_waited_for() {
+    let (mut sender, _) =
+        Sender::new(negotiate(&RequestOptions::default(), &Limits::default(), 600), 600, Instant::now());
+    let begun = sender.sent_at;
+    let due = sender.deadline().unwrap();
+    assert_eq!(sender.handle(due, Input::Tick), blocks(1, 1));
+    assert!(!sender.is_proved());
+    let late = begun + MAX_UNPROVED_SILENCE - MS;
+    assert_eq!(sender.handle(late, Input::Tick), NOTHING);
+    assert_eq!(sender.handle(late, Input::Packet(&ack(1))), blocks(2, 1));
+    assert!(sender.is_proved());
+}
+
+/// How often something is sent again before the client is given up, and the last step.
+fn until_given_up(mut sender: Sender, patience: Duration) -> (u32, Step) {
     let now = sender.sent_at;
     let mut steps = 0;
     loop {
@@ -139,11 +163,11 @@ fn tries_of(mut sender: Sender) -> u32 {
         let step = sender.handle(due, Input::Tick);
         if let Some(outcome) = step.finish {
             assert_eq!(outcome, Outcome::TimedOut);
-            assert!(matches!(step.send, Some(Send::Error { .. })));
-            assert!(due - now <= MAX_SILENCE + Duration::from_secs(8));
+            assert!(due - now <= patience);
             assert_eq!(sender.deadline(), None);
-            return steps;
+            return (steps, step);
         }
+        assert!(step.send.is_some());
         steps += 1;
     }
 }

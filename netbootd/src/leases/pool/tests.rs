@@ -203,6 +203,45 @@ fn ten_thousand_machines_get_ten_thousand_addresses() {
     assert_eq!(given.len(), 10_000);
 }
 
+#[test]
+fn strangers_leave_what_is_kept_to_machines_that_are_known() {
+    let mut table = table(10, 109);
+    table.keep(5);
+    for n in 0..90 {
+        lease_to(&mut table, n, 0);
+    }
+    // The rest is asked for by made-up machines that never take it.
+    let strangers = 1000..2000;
+    let offered = { strangers }.filter(|n| table.offer(client(*n), None, SEGMENT, 1).is_ok()).count();
+    assert_eq!(offered, 5);
+    assert_eq!(table.offer(client(3000), None, SEGMENT, 1), Err(Reason::PoolKept));
+    for n in 0..90 {
+        let address = table.offer(client(n), None, SEGMENT, 2).unwrap().address;
+        table.request(client(n), Want::Renewing(address), SEGMENT, 2).unwrap();
+    }
+    assert_eq!(table.leases(3).count(), 90, "leases are renewed and offered again whatever is left");
+    let known = (0..9).filter(|n| table.offer_to_known(client(4000 + n), None, SEGMENT, 3).is_ok()).count();
+    assert_eq!(known, 5);
+    assert_eq!(table.offer_to_known(client(5000), None, SEGMENT, 3), Err(Reason::PoolExhausted));
+    assert_eq!(table.offer(client(5000), None, SEGMENT, 3), Err(Reason::PoolExhausted));
+}
+
+#[test]
+fn offers_that_nobody_takes_are_short_where_addresses_are_few() {
+    let mut table = table(10, 19);
+    for n in 0..10 {
+        table.offer(client(n), None, SEGMENT, 0).unwrap();
+    }
+    // Six came while half was free, and last a minute.
+    assert_eq!(table.offer(client(20), None, SEGMENT, 14), Err(Reason::PoolExhausted));
+    let free_at = |table: &LeaseTable, now| table.slots.values().filter(|slot| slot.until <= now).count();
+    assert_eq!((free_at(&table, 14), free_at(&table, 15), free_at(&table, 60)), (0, 4, 10));
+    // Firmware that takes half a minute has its address all the same, as nobody else wanted it.
+    let slow = table.by_mac[&mac(9)];
+    assert!(table.request(client(9), Want::Selecting(slow), SEGMENT, 30).is_ok());
+    assert!(table.holds_lease(mac(9), 31) && !table.holds_lease(mac(8), 31));
+}
+
 proptest! {
     #[test]
     fn no_address_is_ever_leased_to_two_machines(
@@ -225,6 +264,8 @@ proptest! {
             machines.sort_unstable();
             machines.dedup();
             prop_assert_eq!(machines.len(), leases.len(), "one lease a machine");
+            let used = table.slots.values().filter(|slot| slot.until > now).count();
+            prop_assert_eq!(table.subnets[0].free(now), 4 - used, "what is free is counted right");
             for lease in leases {
                 prop_assert!((addr(10)..=addr(13)).contains(&lease.address));
             }

@@ -304,3 +304,45 @@ async fn ipv6_is_served_by_a_socket_of_its_own_and_templates_name_its_address() 
     assert!(answer.contains("0123456789") && answer.ends_with("http://[::1]\n"), "{answer}");
     assert!(f.ask("GET /boot.efi", "").await.0.starts_with("http/1.1 200"));
 }
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_so() {
+    let f = serving(&[("file", b"x")], "[limits]\nhttp-requests = { at-once = 2, per-second = 1 }").await;
+    assert!(f.ask("GET /file", "").await.0.starts_with("http/1.1 200"));
+    assert!(f.ask("GET /file", "").await.0.starts_with("http/1.1 200"));
+    // A second may go by before the third request: as many follow as no second holds.
+    let mut refused = false;
+    for _ in 0..50 {
+        refused |= f.ask("GET /file", "").await.0.starts_with("http/1.1 429");
+    }
+    assert!(refused);
+    assert!(f.services.recorder.counters().contains_key(&("http", "too-often")));
+}
+
+#[tokio::test]
+async fn a_client_holds_so_many_connections_and_another_is_served() {
+    let f = serving(&[("file", b"0123456789")], "[limits]\nconnections-per-client = 2").await;
+    let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, f.port));
+    let (mut first, mut second) = (connect().await.unwrap(), connect().await.unwrap());
+    for stream in [&mut first, &mut second] {
+        stream.write_all(b"GET /file HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        assert_eq!(answer_on(stream, 100, true).await.1, b"0123456789");
+    }
+    let mut third = connect().await.unwrap();
+    // Closed or reset, without a byte.
+    assert!(!matches!(third.read(&mut [0; 10]).await, Ok(1..)));
+    assert_eq!(f.services.recorder.counters().get(&("http", "client-full")), Some(&1));
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::new(127, 0, 0, 9), 0).into()).unwrap();
+    let mut other = socket.connect((Ipv4Addr::LOCALHOST, f.port).into()).await.unwrap();
+    other.write_all(b"GET /file HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert_eq!(answer_on(&mut other, 100, true).await.1, b"0123456789");
+}
+
+#[tokio::test]
+async fn networks_that_are_not_named_get_no_connection() {
+    let f = serving(&[("file", b"x")], "[limits]\nsubnets = \"10.0.0.0/8\"").await;
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, f.port)).await.unwrap();
+    assert!(!matches!(stream.read(&mut [0; 10]).await, Ok(1..)));
+    assert_eq!(f.services.recorder.counters().get(&("http", "not-allowed")), Some(&1));
+}

@@ -6,16 +6,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tftp::{ErrorCode, Input, Limits, Mode, Packet, RequestOptions, Send, Sender, Step, negotiate};
+use tftp::{
+    ErrorCode, Input, Limits, Mode, Negotiated, Packet, RequestOptions, Send, Sender, Step, negotiate,
+};
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use super::line::Line;
 use super::record::{self, Record};
 use super::window::Window;
-use super::{Mail, error_for, shown, text};
+use super::{Admitted, Mail, error_for, shown, text};
 use crate::content::{Caller, Content, Extent, Refused};
-use crate::event::Refusal;
+use crate::event::{Proto, Refusal};
+use crate::limits::budget::Share;
 use crate::net::udp::{Incoming, path_mtu};
 use crate::services::Services;
 
@@ -29,6 +32,7 @@ pub(super) struct Transfer {
     pub(super) filename: Vec<u8>,
     pub(super) mode: Mode,
     pub(super) options: RequestOptions,
+    pub(super) admitted: Admitted,
 }
 
 /// What woke a transfer.
@@ -46,14 +50,16 @@ struct Running {
     window: Window,
     inbound: [u8; MAX_INBOUND],
     detail: Option<String>,
+    /// Whether it was told that the client is there.
+    proved: bool,
 }
 
 impl Transfer {
     /// Runs it to its end. Dropping the future frees the port without a word to the client.
     pub(super) async fn run(mut self) {
         let peer = self.line.peer();
-        let content = match self.open().await {
-            Ok(content) => content,
+        let (content, _translated) = match self.open().await {
+            Ok(opened) => opened,
             Err(refused) => {
                 let (code, message) = error_for(refused.refusal);
                 // The client asks again if this is lost.
@@ -61,12 +67,17 @@ impl Transfer {
                 return record::refused(&self.services, peer, &self.filename, refused);
             }
         };
-        let negotiated = negotiate(&self.options, &self.limits(), content.len());
+        let (negotiated, _in_flight) = self.negotiate(content.len());
         let services = Arc::clone(&self.services);
         let record = Record::started(services, peer, &self.filename, content.len(), &negotiated);
         let (sender, first) = Sender::new(negotiated, content.len(), Instant::now());
-        let running =
-            Running { sender, window: Window::new(&content), inbound: [0; MAX_INBOUND], detail: None };
+        let running = Running {
+            sender,
+            window: Window::new(&content),
+            inbound: [0; MAX_INBOUND],
+            detail: None,
+            proved: false,
+        };
         self.drive(running, first, &Arc::new(content), record).await;
     }
 
@@ -93,7 +104,7 @@ impl Transfer {
     /// Waits for the next input that leads to something.
     async fn next(&mut self, running: &mut Running, mut timer: Pin<&mut Sleep>, record: &mut Record) -> Step {
         loop {
-            let Running { sender, inbound, detail, .. } = &mut *running;
+            let Running { sender, inbound, detail, proved, .. } = &mut *running;
             let heard = self.hear(sender, inbound, timer.as_mut()).await;
             let now = Instant::now();
             let bytes: &[u8] = match &heard {
@@ -113,6 +124,10 @@ impl Transfer {
                 }
                 (_, Err(_)) => continue,
             };
+            if !*proved && sender.is_proved() {
+                *proved = true;
+                self.admitted.proved();
+            }
             if step.finish.is_none() {
                 record.progress(now, sender.acknowledged_bytes());
             }
@@ -157,7 +172,9 @@ impl Transfer {
                 }
                 Ok(Incoming::Datagram(received)) => {
                     // RFC 1350 §4: a stranger is told so, and the transfer goes on. An error is never answered.
-                    if !matches!(Packet::parse(&buf[..received.len]), Ok(Packet::Error { .. })) {
+                    let is_error = matches!(Packet::parse(&buf[..received.len]), Ok(Packet::Error { .. }));
+                    let stranger = received.from;
+                    if !is_error && self.services.leaves_client_alone(Proto::Tftp, stranger).is_none() {
                         let words = "this port serves another transfer";
                         self.send_error(ErrorCode::UNKNOWN_TRANSFER, words, received.from).await;
                     }
@@ -190,7 +207,8 @@ impl Transfer {
         self.line.send_to(&error.emit().unwrap_or_default(), to).await;
     }
 
-    async fn open(&self) -> Result<Content, Refused> {
+    /// The file; with it, the memory that it takes when it is translated.
+    async fn open(&self) -> Result<(Content, Option<Share>), Refused> {
         let services = Arc::clone(&self.services);
         let (filename, mode) = (self.filename.clone(), self.mode);
         let caller = Caller { client: self.line.peer().ip(), server: self.server, extent: Extent::Whole };
@@ -199,14 +217,31 @@ impl Transfer {
         if mode == Mode::Octet
             && let Some(content) = Content::open_at_once(&services, &filename)
         {
-            return Ok(content);
+            return Ok((content, None));
         }
         let opened = tokio::task::spawn_blocking(move || {
             let content = Content::open(&services, &filename, caller)?;
-            if mode == Mode::Netascii { text::translated(&content) } else { Ok(content) }
+            match mode {
+                Mode::Octet => Ok((content, None)),
+                Mode::Netascii => text::translated(&content, &services.limits.translated),
+            }
         });
         let failed = |detail| Refused { refusal: Refusal::Failed, detail };
         opened.await.unwrap_or_else(|error| Err(failed(error.to_string())))
+    }
+
+    /// What holds for the transfer. Its windows are smaller while others have much under way; the share goes back with the transfer.
+    fn negotiate(&self, size: u64) -> (Negotiated, Share) {
+        let limits = self.limits();
+        let negotiated = negotiate(&self.options, &limits, size);
+        let all = self.services.snapshot.load().config.limits.bytes_in_flight;
+        let (wanted, least) = (negotiated.in_flight(size), u64::from(negotiated.block_size).min(size));
+        let share = self.services.limits.in_flight.take(wanted, least, all);
+        if share.bytes() == wanted {
+            return (negotiated, share);
+        }
+        let limits = limits.with_windows_of(share.bytes(), negotiated.block_size);
+        (negotiate(&self.options, &limits, size), share)
     }
 
     fn limits(&self) -> Limits {

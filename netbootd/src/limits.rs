@@ -1,0 +1,231 @@
+//! What a stranger may have of this server: how often it may ask, how many sessions it may hold, how much it may have sent somewhere.
+//!
+//! The numbers come with each question, out of the configuration in force, so that a changed one counts at once. Every table here is
+//! bounded, whatever addresses the packets claim to come from. docs/limits.md says what each number is for.
+
+pub mod bucket;
+pub mod budget;
+pub mod places;
+pub mod served;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pxe_policy::{MacAddr, Reason};
+
+use crate::config::Limits as Settings;
+use crate::dhcp::{Arrival, Packet};
+use bucket::{Buckets, Nanos, Rate, Verdict};
+use budget::Budget;
+use places::Places;
+use served::Served;
+
+/// What is counted.
+#[derive(Debug)]
+pub struct Limits {
+    start: Instant,
+    machines: Buckets<(MacAddr, Way)>,
+    ways: Buckets<Way>,
+    new_machines: Buckets<Way>,
+    senders: Buckets<IpAddr>,
+    told: Buckets<IpAddr>,
+    read_requests: Buckets<IpAddr>,
+    http_requests: Buckets<IpAddr>,
+    junk: Buckets<u32>,
+    /// The own addresses that clients are served on.
+    pub served: Served,
+    /// TFTP transfers.
+    pub transfers: Arc<Places>,
+    /// HTTP connections.
+    pub connections: Arc<Places>,
+    /// Bytes of TFTP windows that may be under way.
+    pub in_flight: Arc<Budget>,
+    /// Bytes of files that were translated to netascii.
+    pub translated: Arc<Budget>,
+}
+
+/// Which way a DHCP packet came. Machines that come the same way share a bucket; whoever floods one way is nothing to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// Through a relay with this address.
+    Relay(Ipv4Addr),
+    /// Through any relay that the configuration does not name: everybody can claim to be one.
+    AnyRelay,
+    /// From the link of the interface with this index.
+    Link(u32),
+    /// By unicast from elsewhere, to the interface with this index.
+    Routed(u32),
+}
+
+/// Something is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limited {
+    /// Why.
+    pub reason: Reason,
+    /// Whether that is worth a line; it is counted in any case.
+    pub tell: bool,
+}
+
+impl Limits {
+    /// Nothing is counted yet.
+    pub fn new(start: Instant) -> Self {
+        Limits {
+            start,
+            machines: Buckets::new(MACHINES),
+            ways: Buckets::new(WAYS),
+            new_machines: Buckets::new(WAYS),
+            senders: Buckets::new(ADDRESSES),
+            told: Buckets::new(ADDRESSES),
+            read_requests: Buckets::new(ADDRESSES),
+            http_requests: Buckets::new(ADDRESSES),
+            junk: Buckets::new(WAYS),
+            served: Served::default(),
+            transfers: Arc::default(),
+            connections: Arc::default(),
+            in_flight: Arc::default(),
+            translated: Arc::default(),
+        }
+    }
+
+    /// Whether a machine's DHCP packet is looked at. A machine that came this way before is known, and is not held back by those that did
+    /// not; neither is one that holds a lease.
+    pub fn dhcp(
+        &self,
+        settings: &Settings,
+        mac: MacAddr,
+        way: Way,
+        holds_lease: impl FnOnce() -> bool,
+        now: Instant,
+    ) -> Result<(), Limited> {
+        let (key, now) = ((mac, way), self.nanos(now));
+        let known = match self.machines.take_known(&key, settings.machine_packets, now) {
+            Some(verdict) => verdict,
+            None => {
+                if !holds_lease() {
+                    self.new_machine(settings, way, now)?;
+                }
+                self.machines.take(key, settings.machine_packets, 1, now)
+            }
+        };
+        held_to(known, Reason::MachineTooOften)?;
+        held_to(self.ways.take(way, settings.way_packets, 1, now), Reason::SourceTooOften)
+    }
+
+    fn new_machine(&self, settings: &Settings, way: Way, now: Nanos) -> Result<(), Limited> {
+        let (rate, reason) = (settings.new_machines, Reason::TooManyNewMachines);
+        held_to(self.new_machines.take(way, rate, 1, now), reason)?;
+        if matches!(way, Way::Relay(_)) && settings.relays.is_empty() {
+            held_to(self.new_machines.take(Way::AnyRelay, rate.times(UNNAMED_RELAYS), 1, now), reason)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a DHCPv6 packet is looked at: as many of one sender, a relay or a machine, as come one way.
+    pub fn dhcp6(&self, settings: &Settings, from: IpAddr, now: Instant) -> Result<(), Limited> {
+        held_to(self.senders.take(from, settings.way_packets, 1, self.nanos(now)), Reason::SourceTooOften)
+    }
+
+    /// Whether a DHCP reply of so many bytes may go to an address that a packet only claims to come from.
+    pub fn reply(&self, settings: &Settings, to: IpAddr, bytes: usize, now: Instant) -> Result<(), Limited> {
+        let cost = u32::try_from(bytes).unwrap_or(u32::MAX);
+        held_to(self.told.take(to, settings.reply_bytes, cost, self.nanos(now)), Reason::AddressTooOften)
+    }
+
+    /// Whether a datagram to the TFTP port is answered.
+    pub fn read_request(&self, settings: &Settings, client: IpAddr, now: Instant) -> Verdict {
+        self.read_requests.take(client, settings.read_requests, 1, self.nanos(now))
+    }
+
+    /// Whether an HTTP request is answered with what it asks for.
+    pub fn http_request(&self, settings: &Settings, client: IpAddr, now: Instant) -> Verdict {
+        self.http_requests.take(client, settings.http_requests, 1, self.nanos(now))
+    }
+
+    /// A packet that the lists do not allow.
+    pub fn not_allowed(&self, way: Way, now: Instant) -> Limited {
+        let tell = self.ways.take(way, NEVER, 1, self.nanos(now)) == Verdict::Refused { tell: true };
+        Limited { reason: Reason::NotAllowed, tell }
+    }
+
+    /// A client of files that the lists do not allow.
+    pub fn client_not_allowed(&self, client: IpAddr, now: Instant) -> Verdict {
+        self.read_requests.take(client, NEVER, 1, self.nanos(now))
+    }
+
+    /// Whether bytes that are no packet are worth an event of their own.
+    pub fn tells_of_junk(&self, iface: u32, now: Instant) -> bool {
+        self.junk.take(iface, JUNK, 1, self.nanos(now)) == Verdict::Admitted
+    }
+
+    /// How many entries each table has, by what it is about.
+    pub fn remembered(&self) -> [(&'static str, usize); 6] {
+        [
+            ("machines", self.machines.len()),
+            ("ways", self.ways.len().max(self.new_machines.len())),
+            ("dhcpv6-senders", self.senders.len()),
+            ("addresses-told", self.told.len()),
+            ("tftp-clients", self.read_requests.len()),
+            ("http-clients", self.http_requests.len()),
+        ]
+    }
+
+    fn nanos(&self, now: Instant) -> Nanos {
+        Nanos::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(Nanos::MAX)
+    }
+}
+
+impl Way {
+    /// Which way a packet came.
+    pub fn of(packet: &Packet, arrival: &Arrival<'_>) -> Self {
+        let (iface, from) = (arrival.iface, *arrival.from.ip());
+        match packet.relay() {
+            Some(relay) => Way::Relay(relay),
+            None if from.is_unspecified() || iface.addrs.iter().any(|net| net.contains(&from)) => {
+                Way::Link(iface.index)
+            }
+            None => Way::Routed(iface.index),
+        }
+    }
+}
+
+/// Whether the configuration lets a packet's sender be answered, by its relay or by the network it is in.
+pub fn allows(settings: &Settings, packet: &Packet, arrival: &Arrival<'_>) -> bool {
+    match packet.relay() {
+        Some(relay) => {
+            (settings.relays.is_empty() || settings.relays.contains(&relay))
+                && settings.allows_client(relay.into())
+        }
+        // A machine that has no address yet is in one of the interface's own networks.
+        None if arrival.from.ip().is_unspecified() => {
+            arrival.iface.addrs.iter().any(|net| settings.allows_client(net.addr().into()))
+        }
+        None => settings.allows_client((*arrival.from.ip()).into()),
+    }
+}
+
+fn held_to(verdict: Verdict, reason: Reason) -> Result<(), Limited> {
+    match verdict {
+        Verdict::Admitted => Ok(()),
+        Verdict::Refused { tell } => Err(Limited { reason, tell }),
+    }
+}
+
+/// All relays that are not named share as much as so many that are. With twice what one brings at once, they cannot push out every
+/// machine that is known.
+const UNNAMED_RELAYS: u32 = 2;
+/// Only to know whether it was told lately.
+const NEVER: Rate = Rate { at_once: 0, per_second: 1 };
+/// Events about bytes that are no packet, of one interface.
+const JUNK: Rate = Rate { at_once: 20, per_second: 1 };
+/// Machines by the way they come: some 6 MB at most.
+const MACHINES: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+const WAYS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Addresses that ask for files, or are told something: about 1.5 MB a table at most.
+const ADDRESSES: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+
+#[cfg(test)]
+mod amplification;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! Token buckets, one for each key, in a table that stays bounded. Pure: time comes in as an argument.
+
+use std::hash::Hash;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+use lru::LruCache;
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// After silence, so much at once.
+    pub at_once: u32,
+    /// Later, so much a second.
+    pub per_second: u32,
+}
+
+/// Nanoseconds since the buckets were made.
+pub type Nanos = u64;
+
+/// What a bucket says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may happen, and is counted.
+    Admitted,
+    /// It may not.
+    Refused {
+        /// Whether that is worth a line: it was not told of this key in the last minute.
+        tell: bool,
+    },
+}
+
+/// A bucket for each key. At most so many; the ones not asked for longest leave first, and are full when they come back.
+#[derive(Debug)]
+pub struct Buckets<K: Hash + Eq> {
+    table: Mutex<LruCache<K, Bucket>>,
+}
+
+/// The generic cell rate algorithm: one number says how full the bucket is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bucket {
+    /// When all that was taken is back.
+    full_at: Nanos,
+    /// When a refusal was last told, and 0 for never.
+    told_at: Nanos,
+}
+
+impl Rate {
+    /// The same, so many times as much.
+    pub fn times(self, count: u32) -> Rate {
+        Rate {
+            at_once: self.at_once.saturating_mul(count),
+            per_second: self.per_second.saturating_mul(count),
+        }
+    }
+
+    /// The time in which one comes back.
+    fn interval(self) -> Nanos {
+        (SECOND / u64::from(self.per_second.max(1))).max(1)
+    }
+}
+
+impl<K: Hash + Eq> Buckets<K> {
+    /// None yet, and never more than `most`.
+    pub fn new(most: NonZeroUsize) -> Self {
+        Buckets { table: Mutex::new(LruCache::new(most)) }
+    }
+
+    /// Takes `cost` out of a key's bucket, if that is in it.
+    pub fn take(&self, key: K, rate: Rate, cost: u32, now: Nanos) -> Verdict {
+        self.with(|table| table.get_or_insert_mut(key, Bucket::default).take(rate, cost, now))
+    }
+
+    /// Takes one out of the bucket of a key that is in the table; None when it is not.
+    pub fn take_known(&self, key: &K, rate: Rate, now: Nanos) -> Option<Verdict> {
+        self.with(|table| table.get_mut(key).map(|bucket| bucket.take(rate, 1, now)))
+    }
+
+    /// How many keys are remembered.
+    pub fn len(&self) -> usize {
+        self.with(|table| table.len())
+    }
+
+    /// Whether no key is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut LruCache<K, Bucket>) -> T) -> T {
+        action(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Bucket {
+    fn take(&mut self, rate: Rate, cost: u32, now: Nanos) -> Verdict {
+        let interval = rate.interval();
+        let whole = interval.saturating_mul(u64::from(rate.at_once));
+        // What was taken at a slower rate does not count for longer than at this one.
+        let taken = self.full_at.saturating_sub(now).min(whole);
+        let full_at = now.saturating_add(taken).saturating_add(interval.saturating_mul(u64::from(cost)));
+        if full_at - now <= whole {
+            self.full_at = full_at;
+            return Verdict::Admitted;
+        }
+        let tell = self.told_at == 0 || now.saturating_sub(self.told_at) >= TOLD_EVERY;
+        if tell {
+            self.told_at = now.max(1);
+        }
+        Verdict::Refused { tell }
+    }
+}
+
+const SECOND: Nanos = 1_000_000_000;
+/// What goes on and on is told once a minute.
+const TOLD_EVERY: Nanos = 60 * SECOND;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RATE: Rate = Rate { at_once: 5, per_second: 2 };
+
+    fn most(count: usize) -> NonZeroUsize {
+        NonZeroUsize::new(count).unwrap()
+    }
+
+    fn admitted(buckets: &Buckets<u32>, key: u32, times: u32, now: Nanos) -> usize {
+        (0..times).filter(|_| buckets.take(key, RATE, 1, now) == Verdict::Admitted).count()
+    }
+
+    #[test]
+    fn so_much_at_once_and_so_much_a_second_later() {
+        let buckets = Buckets::new(most(10));
+        assert_eq!(admitted(&buckets, 1, 100, 0), 5);
+        assert_eq!(admitted(&buckets, 1, 100, SECOND / 2 - 1), 0);
+        assert_eq!(admitted(&buckets, 1, 100, SECOND / 2), 1);
+        assert_eq!(admitted(&buckets, 1, 100, 2 * SECOND), 3);
+        assert_eq!(admitted(&buckets, 1, 100, 3600 * SECOND), 5, "no more than fits is saved up");
+    }
+
+    #[test]
+    fn one_keys_empty_bucket_is_nothing_to_another() {
+        let buckets = Buckets::new(most(10));
+        assert_eq!(admitted(&buckets, 1, 1000, 0), 5);
+        assert_eq!(admitted(&buckets, 2, 1000, 0), 5);
+    }
+
+    #[test]
+    fn a_cost_is_taken_as_a_whole_or_not_at_all() {
+        let buckets = Buckets::new(most(10));
+        assert_eq!(buckets.take(1, RATE, 3, 0), Verdict::Admitted);
+        assert!(matches!(buckets.take(1, RATE, 3, 0), Verdict::Refused { .. }));
+        assert_eq!(buckets.take(1, RATE, 2, 0), Verdict::Admitted);
+        assert!(matches!(buckets.take(2, RATE, 6, 0), Verdict::Refused { .. }), "never fits");
+        assert_eq!(admitted(&buckets, 2, 9, 0), 5);
+    }
+
+    #[test]
+    fn a_refusal_is_told_once_a_minute() {
+        let buckets = Buckets::new(most(10));
+        let told = |now| {
+            admitted(&buckets, 1, 1000, now);
+            (0..50).filter(|_| buckets.take(1, RATE, 1, now) == Verdict::Refused { tell: true }).count()
+        };
+        let first = (0..50).filter(|_| buckets.take(1, RATE, 1, 0) == Verdict::Refused { tell: true });
+        assert_eq!(first.count(), 1);
+        assert_eq!((told(SECOND), told(59 * SECOND)), (0, 0));
+        let again =
+            (0..50).filter(|_| buckets.take(1, RATE, 1, 61 * SECOND) == Verdict::Refused { tell: true });
+        assert_eq!(again.count(), 1);
+    }
+
+    #[test]
+    fn a_changed_rate_counts_at_once() {
+        let buckets = Buckets::new(most(10));
+        assert_eq!(admitted(&buckets, 1, 9, 0), 5);
+        let more = Rate { at_once: 50, per_second: 2 };
+        assert_eq!((0..100).filter(|_| buckets.take(1, more, 1, 0) == Verdict::Admitted).count(), 45);
+        let faster = Rate { at_once: 5, per_second: 1000 };
+        assert!(matches!(buckets.take(1, faster, 1, 0), Verdict::Refused { .. }));
+        assert_eq!(buckets.take(1, faster, 1, SECOND / 1000), Verdict::Admitted);
+    }
+
+    #[test]
+    fn only_known_keys_have_a_known_bucket() {
+        let buckets = Buckets::new(most(10));
+        assert_eq!(buckets.take_known(&1, RATE, 0), None);
+        assert!(buckets.is_empty());
+        assert_eq!(buckets.take(1, RATE, 1, 0), Verdict::Admitted);
+        assert_eq!(buckets.take_known(&1, RATE, 0), Some(Verdict::Admitted));
+    }
+
+    proptest! {
+        #[test]
+        fn the_table_is_bounded_and_no_key_gets_more_than_its_rate(
+            asked in proptest::collection::vec((0u32..40, 0u32..9, 0u64..2 * SECOND), 1..400)
+        ) {
+            let buckets = Buckets::new(most(16));
+            let (mut now, mut got) = (0, 0_u64);
+            for (key, cost, pass) in asked {
+                now += pass;
+                // The first key is asked for each time, so that it never leaves the table.
+                if buckets.take(99, RATE, cost, now) == Verdict::Admitted {
+                    got += u64::from(cost);
+                }
+                buckets.take(key, RATE, cost, now);
+                prop_assert!(buckets.len() <= 16);
+                prop_assert!(got <= u64::from(RATE.at_once) + now * u64::from(RATE.per_second) / SECOND);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What is left alone because of a limit: counted each time, told now and then.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Instant;
+
+use pxe_policy::Reason;
+use tracing::debug;
+
+use super::Services;
+use crate::dhcp::{Answer, Arrival, Destination, Malformed, Packet, Reply};
+use crate::event::{Answered, Event, FileRefused, Proto, Refusal};
+use crate::limits::bucket::Verdict;
+use crate::limits::{self, Limited, Way};
+use crate::net::iface::Iface;
+
+impl Services {
+    /// Whether a DHCP packet is looked at. One that is not is counted, and now and then told of.
+    pub fn looks_at(
+        &self,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+        proto: Proto,
+        holds_lease: impl FnOnce() -> bool,
+    ) -> bool {
+        let snapshot = self.snapshot.load();
+        let settings = &snapshot.config.limits;
+        let (way, now) = (Way::of(packet, arrival), Instant::now());
+        let admitted = if limits::allows(settings, packet, arrival) {
+            self.limits.dhcp(settings, packet.mac(), way, holds_lease, now)
+        } else {
+            Err(self.limits.not_allowed(way, now))
+        };
+        let Err(limited) = admitted else { return true };
+        self.leave_alone(limited, || Answer::silence(packet, arrival, proto, limited.reason));
+        false
+    }
+
+    /// The same of a DHCPv6 packet's sender, whatever its bytes are. It is only counted.
+    pub fn looks_at6(&self, iface: &Iface, from: Ipv6Addr) -> bool {
+        let snapshot = self.snapshot.load();
+        let settings = &snapshot.config.limits;
+        let own = || iface.addrs6.iter().any(|net| settings.allows_client(net.addr().into()));
+        let on_link = from.is_unicast_link_local() && own();
+        let admitted = if settings.allows_client(from.into()) || on_link {
+            self.limits.dhcp6(settings, from.into(), Instant::now()).map_err(|limited| limited.reason)
+        } else {
+            Err(Reason::NotAllowed)
+        };
+        if let Err(reason) = admitted {
+            self.recorder.count(Answered::Ignore.name(), reason.as_str());
+        }
+        admitted.is_ok()
+    }
+
+    /// An answer as it may leave: a reply to an address that a packet only claims to come from is silence where that was sent enough.
+    pub fn bounded(&self, mut answer: Answer) -> Option<Answer> {
+        let Some(Reply { to: Destination::Unicast(to), bytes, .. }) = &answer.reply else {
+            return Some(answer);
+        };
+        let Err(limited) = self.may_send((*to.ip()).into(), bytes.len()) else { return Some(answer) };
+        answer.reply = None;
+        answer.gives = None;
+        answer.event.decision = Answered::Ignore;
+        answer.event.reason = limited.reason;
+        self.leave_alone(limited, || answer);
+        None
+    }
+
+    /// Whether so many bytes may go to such an address.
+    pub fn may_send(&self, to: IpAddr, bytes: usize) -> Result<(), Limited> {
+        self.limits.reply(&self.snapshot.load().config.limits, to, bytes, Instant::now())
+    }
+
+    /// Counts a packet that a limit leaves alone; what is worth a line becomes an event.
+    pub fn leave_alone(&self, limited: Limited, silence: impl FnOnce() -> Answer) {
+        if limited.tell {
+            self.recorder.record(Event::Decided(silence().event));
+        } else {
+            self.recorder.count(Answered::Ignore.name(), limited.reason.as_str());
+        }
+    }
+
+    /// Counts a packet that comes while too many wait.
+    pub fn too_many_wait(&self, iface: &str) {
+        self.recorder.count(Answered::Ignore.name(), Reason::TooManyWaiting.as_str());
+        debug!(iface, "too many requests at once");
+    }
+
+    /// Counts bytes that are no DHCP packet; the first ones, and then one a second, become events.
+    pub fn malformed(&self, error: Malformed, arrival: &Arrival<'_>, proto: Proto) {
+        if self.limits.tells_of_junk(arrival.iface.index, Instant::now()) {
+            self.recorder.record(Event::Decided(Answer::malformed(error, arrival, proto).event));
+        } else {
+            self.recorder.count(Answered::Ignore.name(), Reason::Malformed.as_str());
+        }
+    }
+
+    /// Why a client that asks for a file is left alone, if it is. It is counted then.
+    pub fn leaves_client_alone(&self, proto: Proto, peer: SocketAddr) -> Option<Refusal> {
+        let client = peer.ip();
+        let snapshot = self.snapshot.load();
+        let (settings, now) = (&snapshot.config.limits, Instant::now());
+        let (refusal, verdict) = if !settings.allows_client(client) {
+            (Refusal::NotAllowed, self.limits.client_not_allowed(client, now))
+        } else if proto == Proto::Tftp {
+            (Refusal::TooOften, self.limits.read_request(settings, client, now))
+        } else {
+            (Refusal::TooOften, self.limits.http_request(settings, client, now))
+        };
+        let Verdict::Refused { tell } = verdict else { return None };
+        if tell {
+            self.refuses(proto, peer, refusal);
+        } else {
+            self.recorder.count(proto.name(), refusal.name());
+        }
+        Some(refusal)
+    }
+
+    /// Records that a client is refused whom the lists do not allow, or not on the interface that it came to.
+    pub fn disallows(&self, proto: Proto, peer: SocketAddr) {
+        match self.limits.client_not_allowed(peer.ip(), Instant::now()) {
+            Verdict::Refused { tell: true } => self.refuses(proto, peer, Refusal::NotAllowed),
+            _ => self.recorder.count(proto.name(), Refusal::NotAllowed.name()),
+        }
+    }
+
+    /// Whether clients are served on an own address: on each, or on those of the interfaces that the configuration names.
+    pub fn serves_on(&self, local: IpAddr) -> bool {
+        let snapshot = self.snapshot.load();
+        let wanted = &snapshot.config.server.interfaces;
+        wanted.is_empty() || local.is_loopback() || self.limits.served.holds(local, wanted, Instant::now())
+    }
+
+    /// Records that a client is refused before it is known what it asks for.
+    pub fn refuses(&self, proto: Proto, peer: SocketAddr, refusal: Refusal) {
+        let mac = self.machines.mac_of(peer.ip());
+        let path = String::new();
+        self.recorder.record(Event::FileRefused(FileRefused {
+            proto,
+            peer,
+            mac,
+            path,
+            refusal,
+            detail: None,
+        }));
+    }
+}
