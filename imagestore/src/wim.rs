@@ -5,9 +5,10 @@
 
 pub mod listing;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -144,6 +145,8 @@ impl Wim {
         {
             command.arg(parts);
         }
+        // Keys of object storage come in the environment; they are no business of a program that reads what anybody may have written.
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_passed_on(name)));
         command.stdin(Stdio::null()).stdout(to).stderr(Stdio::piped());
         command.spawn().map_err(WimError::NoReader)
     }
@@ -193,6 +196,12 @@ impl Drop for Writing<'_> {
             let _ = child.wait();
         }
     }
+}
+
+/// Where programs and libraries are, and the language that names are in.
+fn is_passed_on(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    matches!(name, b"PATH" | b"HOME" | b"TMPDIR" | b"LANG" | b"LD_LIBRARY_PATH") || name.starts_with(b"LC_")
 }
 
 impl Archive for Wim {
