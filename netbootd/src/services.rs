@@ -17,6 +17,7 @@ use tracing::debug;
 use crate::approvals::Approvals;
 use crate::certificates::Certificates;
 use crate::config::Config;
+use crate::confine::Confined;
 use crate::content::{self, Content};
 use crate::dhcp;
 use crate::dhcp::boot_info::BootService;
@@ -59,6 +60,8 @@ pub struct Services {
     pub approvals: Approvals,
     /// Where the configuration came from.
     pub source: ConfigSource,
+    /// What this process has given up.
+    pub confined: Confined,
     /// Where events go.
     pub recorder: Recorder,
     /// What happened to each machine.
@@ -131,6 +134,7 @@ impl Services {
             history: History::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,
             source: ConfigSource::default(),
+            confined: Confined::default(),
             recorder: Recorder::new(),
             timelines: Timelines::default(),
             certificates: Certificates::default(),
