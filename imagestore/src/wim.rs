@@ -147,8 +147,11 @@ impl Wim {
         }
         // Keys of object storage come in the environment; they are no business of a program that reads what anybody may have written.
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_passed_on(name)));
-        command.stdin(Stdio::null()).stdout(to).stderr(Stdio::piped());
-        command.spawn().map_err(WimError::NoReader)
+        // An empty pipe for /dev/null, which a confined daemon may not be able to open.
+        command.stdin(Stdio::piped()).stdout(to).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(WimError::NoReader)?;
+        drop(child.stdin.take());
+        Ok(child)
     }
 
     /// `name.swm` goes on in `name2.swm`, `name3.swm` ...
