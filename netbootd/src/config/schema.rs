@@ -21,6 +21,7 @@ pub use directories::Bind;
 pub(super) use directories::{
     ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
 };
+pub use operators::LogFormat;
 pub(super) use operators::{Relay, Status};
 pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Time};
 
@@ -61,21 +62,6 @@ pub(super) struct Server {
     pub(super) log_level: Text<tracing::Level>,
     pub(super) log_max_size: Option<Text<Size>>,
     pub(super) log_keep: Option<usize>,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// As Configuration Manager's logs are written.
-    #[serde(rename = "cmtrace")]
-    CmTrace,
-    /// Entries of systemd's journal, with their fields.
-    Journald,
 }
 
 #[derive(Debug, Deserialize)]
