@@ -5,9 +5,10 @@
 
 pub mod listing;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -144,8 +145,13 @@ impl Wim {
         {
             command.arg(parts);
         }
-        command.stdin(Stdio::null()).stdout(to).stderr(Stdio::piped());
-        command.spawn().map_err(WimError::NoReader)
+        // Keys of object storage come in the environment; they are no business of a program that reads what anybody may have written.
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_passed_on(name)));
+        // An empty pipe for /dev/null, which a confined daemon may not be able to open.
+        command.stdin(Stdio::piped()).stdout(to).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(WimError::NoReader)?;
+        drop(child.stdin.take());
+        Ok(child)
     }
 
     /// `name.swm` goes on in `name2.swm`, `name3.swm` ...
@@ -193,6 +199,12 @@ impl Drop for Writing<'_> {
             let _ = child.wait();
         }
     }
+}
+
+/// Where programs and libraries are, and the language that names are in.
+fn is_passed_on(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    matches!(name, b"PATH" | b"HOME" | b"TMPDIR" | b"LANG" | b"LD_LIBRARY_PATH") || name.starts_with(b"LC_")
 }
 
 impl Archive for Wim {

@@ -73,6 +73,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
     match (method.as_str(), parts.as_slice()) {
         ("GET", ["healthz" | "readyz"]) => told(&"ok"),
         ("GET", ["status"]) => told(&views::status(services)),
+        ("GET", ["confinement"]) => told(&services.confined),
         ("GET", ["devices"]) => {
             let search = asked_for(query, "search").unwrap_or_default();
             match asked_for(query, "limit").map_or(Ok(USUAL), |limit| limit.parse::<usize>()) {

@@ -287,4 +287,4 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// Where the configuration is when nothing else is said.
-const DEFAULT_CONFIG: &str = "/etc/netbootd/netbootd.toml";
+pub(crate) const DEFAULT_CONFIG: &str = "/etc/netbootd/netbootd.toml";

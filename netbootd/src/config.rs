@@ -11,6 +11,7 @@ mod schema;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub struct Config {
     pub rules: Rules,
     /// The generated files, in order.
     pub files: Vec<GeneratedFile>,
+    /// Files whose text is part of it, and which a reload reads again: templates, lists, secrets.
+    pub texts: Vec<PathBuf>,
 }
 
 /// The daemon itself.
@@ -80,6 +83,10 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// How long transfers may take to end when netbootd is told to.
     pub stop_timeout: Duration,
+    /// Who it becomes when root starts it; None for `netbootd`, where there is such a user.
+    pub user: Option<String>,
+    /// Whether it gives up what it does not need.
+    pub confine: bool,
     /// How log lines look.
     pub log: LogFormat,
     /// Where they go; None for the standard error.
@@ -313,6 +320,36 @@ pub struct GeneratedFile {
 }
 
 impl Config {
+    /// Files with secrets that everybody on this host may read, and a configuration that everybody may change, in words.
+    pub fn open_to_others(&self, file: &Path) -> Vec<String> {
+        let open = |path: &Path, bits: u32| {
+            std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits != 0)
+        };
+        let status = self.status.as_ref();
+        let accounts = [
+            self.configmgr.as_ref().map(|site| &site.account),
+            self.active_directory.as_ref().map(|directory| &directory.account),
+        ];
+        let of_accounts = accounts.into_iter().flatten().flat_map(|account| {
+            account.keytab.iter().chain(account.password.iter().filter_map(Secret::file))
+        });
+        let of_status = status.into_iter().flat_map(|status| {
+            let key = status.tls.iter().map(|(_, key)| key);
+            status.token.iter().filter_map(Secret::file).chain(key)
+        });
+        let mut words: Vec<String> = of_accounts
+            .chain(of_status)
+            .filter(|path| open(path, OTHERS_READ))
+            .map(|path| format!("everybody on this host may read {}", path.display()))
+            .collect();
+        if open(file, OTHERS_WRITE) {
+            words.push(format!("everybody on this host may change {}", file.display()));
+        }
+        words.sort();
+        words.dedup();
+        words
+    }
+
     /// Where the image store is.
     pub fn store_folder(&self) -> PathBuf {
         self.store.folder.clone().unwrap_or_else(|| self.server.state_dir.join("images"))
@@ -324,6 +361,7 @@ impl Config {
             Ok(bytes) => bytes,
             Err(error) => {
                 let finding = Finding::error(0..0, format!("cannot read {}: {error}", path.display()))
+                    .because(&error)
                     .help("name another file with --config, or leave it out to run on the built-in default");
                 return Err(Findings::new(path, "", vec![finding]));
             }
@@ -353,6 +391,8 @@ impl Config {
     }
 }
 
+const OTHERS_READ: u32 = 0o004;
+const OTHERS_WRITE: u32 = 0o002;
 /// The text of the built-in default.
 pub const BUILT_IN: &str = include_str!("config/default.toml");
 

@@ -11,6 +11,7 @@ pub mod batch;
 pub mod certificates;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod console;
 pub mod content;
 pub mod dhcp;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Mutex;
 
 use file_rotate::compression::Compression;
@@ -49,11 +50,12 @@ fn start_journal(level: tracing::Level) -> Result<(), Failure> {
 fn rotating(server: &Server) -> Result<BoxMakeWriter, Failure> {
     let Some(path) = &server.log_file else { return Ok(BoxMakeWriter::new(io::stderr)) };
     // What rotates writes into nowhere when it cannot write: better said at once.
-    let file = File::options().create(true).append(true).open(path);
-    file.map_err(|error| Failure::Unusable(format!("{}: {error}", path.display())))?;
+    let mut options = File::options();
+    options.read(true).create(true).append(true).mode(MODE);
+    options.open(path).map_err(|error| Failure::Unusable(format!("{}: {error}", path.display())))?;
     let limit = ContentLimit::BytesSurpassed(usize::try_from(server.log_max_size).unwrap_or(usize::MAX));
     let aside = AppendCount::new(server.log_keep);
-    let rotating = FileRotate::new(path, aside, limit, Compression::None, None);
+    let rotating = FileRotate::new(path, aside, limit, Compression::None, Some(options));
     Ok(BoxMakeWriter::new(Mutex::new(rotating)))
 }
 
@@ -61,3 +63,6 @@ fn rotating(server: &Server) -> Result<BoxMakeWriter, Failure> {
 fn colours_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
+
+/// Names of machines are in it: for this user, and the group that an administrator reads logs by.
+const MODE: u32 = 0o640;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use crate::cli::chosen_config;
+use crate::cli::{Failure, chosen_config};
 use crate::config::{Config, Severity};
 use crate::services::{Services, Snapshot};
 
@@ -42,7 +42,12 @@ pub async fn run(services: &Arc<Services>) -> Result<Vec<String>, String> {
 }
 
 fn take_up(services: &Services) -> Result<Vec<String>, String> {
-    let (config, findings, _) = chosen_config(&services.source).map_err(|failure| failure.to_string())?;
+    let (config, findings, _) =
+        chosen_config(&services.source).map_err(|failure| refused(services, &failure))?;
+    let beyond = services.confined.beyond(&config, &services.source);
+    if !beyond.is_empty() {
+        return Err(beyond.join("; "));
+    }
     let mut warnings: Vec<String> = findings
         .iter()
         .filter(|finding| finding.severity != Severity::Note)
@@ -54,12 +59,26 @@ fn take_up(services: &Services) -> Result<Vec<String>, String> {
     Ok(warnings)
 }
 
+/// Why a configuration is not taken up, and what would help when it names what this process has no way to any more.
+fn refused(services: &Services, failure: &Failure) -> String {
+    let words = failure.to_string();
+    let denied = match failure {
+        Failure::Config(findings) => findings.iter().any(|finding| finding.denied),
+        _ => false,
+    };
+    match services.confined.cure().filter(|_| denied) {
+        Some(cure) => format!("{words}what was out of reach when netbootd was started stays so; {cure}"),
+        None => words,
+    }
+}
+
 /// What is bound or opened once, at the start.
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let fixed = |config: &Config| {
         [
             ("server.interfaces", format!("{:?}", config.server.interfaces)),
             ("server.state-dir", format!("{:?}", config.server.state_dir)),
+            ("server.user", format!("{:?} {}", config.server.user, config.server.confine)),
             (
                 "server.log",
                 format!("{:?} {:?} {:?}", config.server.log, config.server.log_level, config.server.log_file),

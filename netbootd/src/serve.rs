@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use crate::address_server::{self, AddressServer};
 use crate::cli::{Failure, ServeArgs, chosen_config, with_causes};
 use crate::config::{Config, Mode, Ports, Severity};
+use crate::confine::{self, Confined};
 use crate::console;
 use crate::directory::kerberos;
 use crate::files::Images;
@@ -46,6 +47,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         state_dir: args.state_dir.clone(),
     };
     let (config, findings, which) = chosen_config(&source)?;
+    // Before anything is opened that is kept, and before another thread runs.
+    let confined = confine::apply(&config, &source)?;
     logging::start(&config, args.progress)?;
     info!("running on {which}");
     for finding in findings.iter() {
@@ -54,13 +57,15 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             Severity::Warning | Severity::Error => warn!("{}", finding.message),
         }
     }
+    confined.notes.iter().for_each(|note| warn!("{note}"));
+    info!(user = confined.user, files = confined.files, refused_calls = confined.refused_calls, "confined");
     prepare_kerberos(&config);
     limits::open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
-    let served = runtime.block_on(serve(config, source, args.progress));
+    let served = runtime.block_on(serve(config, source, confined, args.progress));
     runtime.shutdown_timeout(GRACE);
     served
 }
@@ -77,7 +82,12 @@ pub(crate) fn prepare_kerberos(config: &Config) {
     }
 }
 
-async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    source: ConfigSource,
+    confined: Confined,
+    progress: bool,
+) -> Result<(), Failure> {
     let ifaces = chosen_ifaces(&config)?;
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
     let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| cannot_keep_state(&error))?);
@@ -108,7 +118,7 @@ async fn serve(config: Config, source: ConfigSource, progress: bool) -> Result<(
     let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?;
     let services = Services::open(snapshot, Arc::clone(&state)).map_err(|error| unusable(&error))?;
     let mut services = services.with_netboot(netboot);
-    (services.source, services.images) = (source, images);
+    (services.source, services.images, services.confined) = (source, images, confined);
     let services = Arc::new(services);
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut tasks)?;

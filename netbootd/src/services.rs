@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::approvals::Approvals;
 use crate::certificates::Certificates;
 use crate::config::Config;
+use crate::confine::Confined;
 use crate::content::{self, Content};
 use crate::dhcp;
 use crate::dhcp::boot_info::BootService;
@@ -61,6 +62,8 @@ pub struct Services {
     pub approvals: Approvals,
     /// Where the configuration came from.
     pub source: ConfigSource,
+    /// What this process has given up.
+    pub confined: Confined,
     /// Where events go.
     pub recorder: Recorder,
     /// What strangers may have.
@@ -135,6 +138,7 @@ impl Services {
             history: History::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,
             source: ConfigSource::default(),
+            confined: Confined::default(),
             recorder: Recorder::new(),
             limits: Limits::new(Instant::now()),
             timelines: Timelines::default(),

@@ -6,8 +6,9 @@
 #[cfg(test)]
 pub(crate) mod faulty_disk;
 
+use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -165,7 +166,9 @@ impl Opened {
 
 fn open_file(path: &Path) -> Result<Database, StateError> {
     let cannot_open = |source| StateError::Open { path: path.to_owned(), source };
-    path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(cannot_open)?;
+    // Names of machines, and what came through from the distribution point: for this user alone.
+    let make = |folder| DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    path.parent().map_or(Ok(()), make).map_err(cannot_open)?;
     let mut options = std::fs::File::options();
     let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(path).map_err(cannot_open)?;
@@ -190,6 +193,16 @@ mod tests {
         std::fs::write(&path, vec![7; 100_000]).unwrap();
         assert!(matches!(State::open(folder.path()), Err(StateError::Database { .. })));
         assert_eq!(std::fs::read(&path).unwrap(), vec![7; 100_000]);
+    }
+
+    #[test]
+    fn nobody_else_may_look_into_the_folder_or_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        drop(State::open(&state).unwrap());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&state), mode(&state.join(FILE_NAME))), (0o700, 0o600));
     }
 
     #[test]

@@ -3,13 +3,15 @@
 //! Tag 1 is the path. Tag 2 stands before it where the distribution point has no password for PXE: a secret that opens the file, wrapped in
 //! a way that anybody can unwrap. It is passed on and never read here.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::tlv::{self, Truncated};
 use crate::{ServedPath, ServedPathError};
 
 /// An option 243 in the order of the wire.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct VariablesFile(pub Vec<(u8, Vec<u8>)>);
 
 /// What is wrong with an option 243.
@@ -69,6 +71,20 @@ impl VariablesFile {
     /// Whether it hands out the secret that opens the file.
     pub fn has_secret(&self) -> bool {
         self.0.iter().any(|(tag, _)| *tag == SECRET)
+    }
+}
+
+/// Without the secret: what is printed for somebody ends in a log.
+impl fmt::Debug for VariablesFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for (tag, value) in &self.0 {
+            match *tag {
+                PATH => list.entry(&(tag, value.escape_ascii().to_string())),
+                _ => list.entry(&(tag, format_args!("*** ({} bytes)", value.len()))),
+            };
+        }
+        list.finish()
     }
 }
 

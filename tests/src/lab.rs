@@ -1,6 +1,7 @@
 //! A private network: namespaces for hosts, and bridges as its segments. Nothing leaves it.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,7 +35,10 @@ impl Lab {
         let root = nix::unistd::geteuid().is_root();
         assert!(root, "root is needed: the tests make network namespaces");
         let prefix = format!("nb{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("cannot make a folder: {error}"));
+        // Other users may look into it, as into folders of services: the daemon may be one.
+        let mode = fs::Permissions::from_mode(0o755);
+        let folder = tempfile::Builder::new().permissions(mode).tempdir();
+        let folder = folder.unwrap_or_else(|error| panic!("cannot make a folder: {error}"));
         let mut lab = Lab { prefix, hosts: Vec::new(), folder };
         lab.add_host(SWITCH);
         lab.add_segment("br0");

@@ -59,8 +59,9 @@ impl Netbootd {
     /// When it does not become ready.
     pub fn start_with(lab: &Lab, root: &Path, configuration: &str, environment: &[(&str, PathBuf)]) -> Self {
         let (file, state) = (lab.folder().join("netbootd.toml"), lab.folder().join("state"));
+        // Whether the host has a user for netbootd is no matter of most tests, and their folders are root's.
         let head = format!(
-            "[server]\nstate-dir = {:?}\nlog-level = \"debug\"\ninterfaces = [\"lan0\"]\n[boot]\nroot = {:?}\n",
+            "[server]\nuser = \"root\"\nstate-dir = {:?}\nlog-level = \"debug\"\ninterfaces = [\"lan0\"]\n[boot]\nroot = {:?}\n",
             state.display().to_string(),
             root.display().to_string()
         );

@@ -25,7 +25,7 @@ fn serve(lab: &Lab, root: &Path, server: &str) -> Vec<String> {
     let config = lab.folder().join("netbootd.toml");
     let state = lab.folder().join("state");
     let text = format!(
-        "[server]\nstate-dir = {state:?}\ninterfaces = [\"lan0\"]\n{server}[boot]\nroot = {root:?}\n{RULE}"
+        "[server]\nuser = \"root\"\nstate-dir = {state:?}\ninterfaces = [\"lan0\"]\n{server}[boot]\nroot = {root:?}\n{RULE}"
     );
     fs::write(&config, text).unwrap();
     vec![program(), "serve".into(), "--config".into(), config.display().to_string()]

@@ -179,7 +179,7 @@ impl Kind {
         match self {
             Kind::Netbootd => {
                 let text = format!(
-                    "[server]\nstate-dir = {:?}\nlog-file = {:?}\ninterfaces = [\"eth0\"]\n\
+                    "[server]\nuser = \"root\"\nstate-dir = {:?}\nlog-file = {:?}\ninterfaces = [\"eth0\"]\n\
                      [boot]\nroot = {folder:?}\n[dhcp]\nmode = \"server\"\n\
                      [[dhcp.subnet]]\nsubnet = \"{NETWORK}\"\npool = \"{POOL}\"\n\
                      [[rule]]\nname = \"all\"\naction.boot.file = \"boot.efi\"\n{}",

@@ -288,7 +288,7 @@ impl Kind {
         let file = format!("{folder}/{}.conf", self.name());
         let text = match self {
             Kind::Netbootd => format!(
-                "[server]\nstate-dir = \"{folder}/state\"\nlog-file = \"{folder}/log\"\n[boot]\nroot = \"{root}\"\n\
+                "[server]\nuser = \"root\"\nstate-dir = \"{folder}/state\"\nlog-file = \"{folder}/log\"\n[boot]\nroot = \"{root}\"\n\
                  [http]\nmax-connections = 8192\n[tftp]\nenabled = false\n[dhcp]\nmode = \"off\"\n\
                  [status]\nenabled = false\n[netboot]\nenabled = false\n{}",
                 host::LIMITS

@@ -62,7 +62,7 @@ impl Site {
         fs::write(root.join("boot.img"), vec![0x5a; 16 << 20]).expect("the folder can be written");
         let config = lab.folder().join("netbootd.toml");
         let text = format!(
-            "[server]\nstate-dir = {:?}\nlog-file = {:?}\ninterfaces = [\"lan0\"]\n[boot]\nroot = {root:?}\n\
+            "[server]\nuser = \"root\"\nstate-dir = {:?}\nlog-file = {:?}\ninterfaces = [\"lan0\"]\n[boot]\nroot = {root:?}\n\
              [[rule]]\nname = \"image\"\naction.boot = {{ file = \"boot.img\" }}\n",
             lab.folder().join("state"),
             lab.folder().join("log"),

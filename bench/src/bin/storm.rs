@@ -154,7 +154,7 @@ fn fill(folder: &Path) -> Site {
 
 fn configure(folder: &Path) -> String {
     let text = format!(
-        "[server]\nstate-dir = {:?}\nlog-file = {:?}\n[boot]\nroot = {:?}\n[status]\nenabled = false\n\
+        "[server]\nuser = \"root\"\nstate-dir = {:?}\nlog-file = {:?}\n[boot]\nroot = {:?}\n[status]\nenabled = false\n\
          [tftp]\nmax-transfers = 20000\n[http]\nmax-connections = 20000\n\
          [dhcp]\nmode = \"server\"\nconflict-probe = false\n\
          [[dhcp.subnet]]\nsubnet = \"10.78.0.0/16\"\npool = \"10.78.1.0-10.78.200.0\"\n\

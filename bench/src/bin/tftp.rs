@@ -174,7 +174,7 @@ impl Kind {
             Kind::Netbootd => {
                 let config = folder.join("bench.toml");
                 let text = format!(
-                    "[server]\nstate-dir = {:?}\nlog-file = {:?}\n[boot]\nroot = {root:?}\n[tftp]\nclamp-to-mtu = false\n[dhcp]\nmode = \"off\"\n[status]\nenabled = false\n[netboot]\nenabled = false\n{}",
+                    "[server]\nuser = \"root\"\nstate-dir = {:?}\nlog-file = {:?}\n[boot]\nroot = {root:?}\n[tftp]\nclamp-to-mtu = false\n[dhcp]\nmode = \"off\"\n[status]\nenabled = false\n[netboot]\nenabled = false\n{}",
                     folder.join("state"),
                     folder.join("log"),
                     host::LIMITS

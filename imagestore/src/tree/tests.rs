@@ -78,6 +78,49 @@ fn nothing_outside_the_root_is_opened() {
 }
 
 #[test]
+fn links_that_change_while_a_path_is_opened_lead_nowhere_else() {
+    let f = fixture(&[("file", "inside"), ("folder/secret", "inside")]);
+    let root = f.dir.path().join("root");
+    let outside = f.dir.path().to_owned();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let over = |link: &str, target: &Path| {
+        symlink(target, root.join("new")).unwrap();
+        fs::rename(root.join("new"), root.join(link)).unwrap();
+    };
+    over("link", Path::new("file"));
+    over("way", Path::new("folder"));
+    let (mut inside, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        let swapping = scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                over("link", &outside.join("secret"));
+                over("way", &outside);
+                over("link", Path::new("file"));
+                over("way", Path::new("folder"));
+            }
+        });
+        // Both are seen within some hundred tries; the bound is for a scheduler that lets one thread wait.
+        for _ in 0..1_000_000 {
+            for path in ["link", "way/secret", "LINK", "Way/Secret"] {
+                match open(&f.tree, path) {
+                    Ok(text) => {
+                        assert_eq!(text, "inside", "{path}");
+                        inside += 1;
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+            if inside >= 200 && refused >= 200 {
+                break;
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        swapping.join().unwrap();
+    });
+    assert!(inside >= 200 && refused >= 200, "{inside} inside, {refused} refused");
+}
+
+#[test]
 fn only_regular_files_are_opened_and_a_pipe_does_not_hold_the_thread() {
     let f = fixture(&[("folder/file", "x")]);
     nix::unistd::mkfifo(&f.dir.path().join("root/pipe"), Mode::S_IRUSR).unwrap();

@@ -12,6 +12,7 @@ use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::api::BindingView;
 use crate::config::Config;
+use crate::confine::account::act_as_owner_of;
 use crate::netboot_server::bindings::BindingStore;
 use crate::state::State;
 
@@ -54,6 +55,7 @@ fn forget(config: &Config, mac: MacAddr) -> Result<(), Failure> {
 }
 
 fn state(config: &Config) -> Result<Arc<State>, Failure> {
+    act_as_owner_of(&config.server.state_dir)?;
     State::open(&config.server.state_dir).map(Arc::new).map_err(|error| unusable(&error))
 }
 

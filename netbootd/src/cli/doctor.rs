@@ -1,4 +1,6 @@
-//! `netbootd doctor`: each directory checked link by link, each with pass or the fact that fails.
+//! `netbootd doctor`: what is in force, and each directory checked link by link, each with pass or the fact that fails.
+
+mod confinement;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,7 +11,7 @@ use pxe_policy::{SUGGESTED_BANS, SystemUuid, Trouble, TroubleKind};
 use serde::Serialize;
 
 use super::client::config_of;
-use super::{Failure, SiteArgs};
+use super::{DEFAULT_CONFIG, Failure, SiteArgs};
 use crate::config::{Account, Bind, Config};
 use crate::directory::active_directory::{ActiveDirectory, host_of};
 use crate::directory::configmgr::ConfigMgr;
@@ -49,6 +51,8 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     crate::serve::prepare_kerberos(&config);
     let directories = Directories::open(&config).map_err(Failure::Unusable)?;
     let mut checks = suggestions(&config);
+    checks.extend(confinement::checks(&config, &args.site)?);
+    checks.extend(secrets(&config, &args.site));
     checks.extend(block_on(async { Ok(check(&config, &directories).await) })?);
     if args.json {
         let text = serde_json::to_string_pretty(&checks);
@@ -197,6 +201,18 @@ impl Part {
             }
         }
     }
+}
+
+/// Files with secrets that others may read, and a state folder that others may look into.
+fn secrets(config: &Config, site: &SiteArgs) -> Vec<Check> {
+    let file = site.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
+    let open = config.open_to_others(file);
+    let seen = match open.as_slice() {
+        [] => "nobody else may read the files with secrets or change the configuration".to_owned(),
+        open => open.join("; "),
+    };
+    let cure = (!open.is_empty()).then_some("chmod o= FILE, and give it to the group of netbootd's user");
+    vec![Check { part: "secrets".into(), link: "modes", passed: open.is_empty(), seen, cure }]
 }
 
 /// GUIDs that should be banned: told, and never done unasked.

@@ -11,6 +11,7 @@ use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 use super::client::{ask, config_of};
 use super::{Failure, MachineArgs, SiteArgs};
 use crate::config::Config;
+use crate::confine::account::act_as_owner_of;
 use crate::files::Images;
 use crate::probe::block_on;
 use crate::services::{Services, Snapshot};
@@ -99,6 +100,7 @@ pub fn forget(args: &MachineArgs) -> Result<(), Failure> {
 fn alone(config: Config, args: &ExplainArgs) -> Result<Explained, Failure> {
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
     crate::serve::prepare_kerberos(&config);
+    act_as_owner_of(&config.server.state_dir)?;
     let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| unusable(&error))?);
     let store = Store::open(&config.store_folder(), config.store.limits);
     let images = store.and_then(|store| Images::open(store, None)).map_err(|error| unusable(&error))?;

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use super::client::config_of;
 use super::table::table;
 use super::{Failure, SiteArgs, with_causes};
+use crate::confine::account::act_as_owner_of;
 use crate::netboot_server::shares::check_info;
 use crate::remote::{Remote, RemoteError};
 use crate::watch::{self, Outcomes};
@@ -192,6 +193,7 @@ fn open(args: &ImageArgs) -> Result<Store, Failure> {
             (config.store_folder(), config.store.limits)
         }
     };
+    act_as_owner_of(&folder)?;
     Store::open(&folder, limits).map_err(failure)
 }
 

@@ -11,6 +11,7 @@ use super::client::{ask, config_of};
 use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
 use crate::config::Config;
+use crate::confine::account::act_as_owner_of;
 use crate::ledger::{LedgerStore, LedgerView, Which, now};
 use crate::probe::block_on;
 use crate::state::State;
@@ -115,6 +116,7 @@ fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure>
 
 fn open(config: &Config) -> Result<LedgerStore, Failure> {
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
+    act_as_owner_of(&config.server.state_dir)?;
     let state = State::open(&config.server.state_dir).map_err(|error| unusable(&error))?;
     LedgerStore::open(Arc::new(state)).map_err(|error| unusable(&error))
 }

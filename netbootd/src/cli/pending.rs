@@ -11,6 +11,7 @@ use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::approvals::{Approvals, PendingView};
 use crate::config::Config;
+use crate::confine::account::act_as_owner_of;
 use crate::ledger::now;
 use crate::probe::block_on;
 use crate::state::State;
@@ -61,6 +62,7 @@ fn say(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Fai
 
 fn open(config: &Config) -> Result<Approvals, Failure> {
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
+    act_as_owner_of(&config.server.state_dir)?;
     let state = State::open(&config.server.state_dir).map_err(|error| unusable(&error))?;
     Approvals::open(Arc::new(state)).map_err(|error| unusable(&error))
 }

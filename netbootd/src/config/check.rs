@@ -11,7 +11,7 @@ mod status;
 mod subnets;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imagestore::Mount;
 use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
@@ -41,6 +41,8 @@ pub(super) fn check(
             interfaces: document.server.interfaces.clone(),
             state_dir: document.server.state_dir.clone(),
             stop_timeout: document.server.stop_timeout.as_ref().map_or(STOP_TIMEOUT, |time| time.0.0),
+            user: document.server.user.clone(),
+            confine: document.server.confine,
             log: document.server.log,
             log_file: document.server.log_file.as_ref().map(|file| file.get_ref().clone()),
             log_level: document.server.log_level.0,
@@ -75,7 +77,19 @@ pub(super) fn check(
         active_directory: directories::active_directory(&document, path, findings),
         rules,
         files,
+        texts: texts(&document, path),
     }
+}
+
+/// The files that are read for a configuration.
+fn texts(document: &Document, config: &Path) -> Vec<PathBuf> {
+    let templates = document.file.iter().filter_map(|file| file.template_file.as_ref());
+    let site = document.configmgr.as_ref().and_then(|site| site.password_file.as_ref());
+    let directory = document.active_directory.as_ref().and_then(|one| one.password_file.as_ref());
+    let token = document.status.as_ref().and_then(|status| status.token_file.as_ref());
+    let others = [document.policy.mac_ignore_list.as_ref(), site, directory, token];
+    let named = templates.chain(others.into_iter().flatten());
+    named.map(|file| config.parent().unwrap_or(Path::new("")).join(file.get_ref())).collect()
 }
 
 fn mounts(document: &Document, root: Option<&Path>, findings: &mut Vec<Finding>) -> Vec<Mount> {
@@ -83,9 +97,9 @@ fn mounts(document: &Document, root: Option<&Path>, findings: &mut Vec<Finding>)
     let mut mount = |at: &str, folder: &Path, span: Range<usize>| {
         let mount = Mount { at: at.to_owned(), folder: folder.to_owned() };
         if let Err(error) = imagestore::BootTree::new(std::slice::from_ref(&mount)) {
-            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             findings.push(
-                Finding::error(span, format!("{error}: {source}"))
+                Finding::error(span, format!("{error}: {}", error.source))
+                    .because(&error.source)
                     .help("create the folder, make it readable for netbootd, or name another one"),
             );
         }
@@ -135,6 +149,9 @@ fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
                 findings.push(
                     finding.help("s3://bucket/prefix; another server than Amazon's is named with endpoint"),
                 );
+            }
+            if let Some(endpoint) = &remote.endpoint {
+                directories::refuse_password(endpoint, remote.url.span(), findings);
             }
             Remote {
                 url: remote.url.get_ref().clone(),

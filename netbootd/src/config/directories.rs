@@ -74,9 +74,12 @@ pub struct Account {
     pub keytab: Option<PathBuf>,
 }
 
-/// Text that is shown nowhere.
+/// Text that is shown nowhere: it prints as `***`, and cannot be serialized.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret {
+    text: String,
+    file: Option<PathBuf>,
+}
 
 impl Account {
     /// Whether there is anything to get a ticket with. On Windows there is always the account of the service.
@@ -88,12 +91,22 @@ impl Account {
 impl Secret {
     /// Keeps a text.
     pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
+        Secret { text: text.into(), file: None }
+    }
+
+    /// With the file that it was read from.
+    pub(super) fn from_file(self, file: PathBuf) -> Self {
+        Secret { file: Some(file), ..self }
+    }
+
+    /// The file that it was read from.
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.file.as_ref()
     }
 
     /// The text, for whom it is meant.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// Where, as bytes of the text; an empty range is about the whole file.
     pub span: Range<usize>,
+    /// Whether the system denied access to what is named.
+    pub denied: bool,
 }
 
 /// Whether the daemon starts all the same.
@@ -42,17 +45,23 @@ pub struct Findings {
 impl Finding {
     /// An error.
     pub fn error(span: Range<usize>, message: impl Into<String>) -> Self {
-        Finding { severity: Severity::Error, message: message.into(), help: None, span }
+        Finding { severity: Severity::Error, message: message.into(), help: None, span, denied: false }
     }
 
     /// A warning.
     pub fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
-        Finding { severity: Severity::Warning, message: message.into(), help: None, span }
+        Finding { severity: Severity::Warning, message: message.into(), help: None, span, denied: false }
     }
 
     /// Something worth knowing.
     pub fn note(span: Range<usize>, message: impl Into<String>) -> Self {
-        Finding { severity: Severity::Note, message: message.into(), help: None, span }
+        Finding { severity: Severity::Note, message: message.into(), help: None, span, denied: false }
+    }
+
+    /// Notes that the system denied it, if it did.
+    pub(super) fn because(mut self, error: &io::Error) -> Self {
+        self.denied |= error.kind() == io::ErrorKind::PermissionDenied;
+        self
     }
 
     /// Adds what would be right.

@@ -23,6 +23,7 @@ pub(super) use directories::{
     ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
 };
 pub(super) use limits::{Limits, Rate};
+pub use operators::LogFormat;
 pub(super) use operators::{Relay, Status};
 pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Time};
 
@@ -57,26 +58,13 @@ pub(super) struct Server {
     pub(super) interfaces: Vec<String>,
     pub(super) state_dir: PathBuf,
     pub(super) stop_timeout: Option<Text<Lasting>>,
+    pub(super) user: Option<String>,
+    pub(super) confine: bool,
     pub(super) log: LogFormat,
     pub(super) log_file: Option<Spanned<PathBuf>>,
     pub(super) log_level: Text<tracing::Level>,
     pub(super) log_max_size: Option<Text<Size>>,
     pub(super) log_keep: Option<usize>,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// As Configuration Manager's logs are written.
-    #[serde(rename = "cmtrace")]
-    CmTrace,
-    /// Entries of systemd's journal, with their fields.
-    Journald,
 }
 
 #[derive(Debug, Deserialize)]
@@ -331,6 +319,8 @@ impl Default for Server {
             interfaces: Vec::new(),
             state_dir: PathBuf::from("/var/lib/netbootd"),
             stop_timeout: None,
+            user: None,
+            confine: true,
             log: LogFormat::Text,
             log_file: None,
             log_level: Text(tracing::Level::INFO),

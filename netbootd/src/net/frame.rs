@@ -126,6 +126,14 @@ mod tests {
     }
 
     #[test]
+    fn a_link_address_is_as_long_as_the_kernels_and_of_its_family() {
+        let address = link_address(7, MacAddr([2, 0, 0, 0, 0, 1])).unwrap();
+        assert_eq!(i32::from(address.family()), libc::AF_PACKET);
+        assert_eq!(address.len() as usize, size_of::<libc::sockaddr_ll>());
+        assert!(link_address(u32::MAX, MacAddr([0; 6])).is_err());
+    }
+
+    #[test]
     fn what_does_not_fit_one_packet_is_refused() {
         let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
         assert!(datagram(any, any, &vec![0; 65_508]).is_none());

@@ -5,6 +5,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::{Mutex, PoisonError};
 
 use nix::libc;
 use nix::sys::socket::{
@@ -60,7 +61,7 @@ impl Source {
 impl Endpoint {
     /// Binds `addr`; with a device, only that interface's datagrams arrive and leave.
     pub fn bind(addr: SocketAddr, device: Option<&str>) -> io::Result<Self> {
-        Endpoint::bind_socket(socket_for(addr)?, addr, device)
+        Endpoint::bind_socket(roomy(addr)?, addr, device)
     }
 
     /// A port for one conversation, on an own address. What arrives carries no word of where it came to: that is this address.
@@ -73,16 +74,13 @@ impl Endpoint {
 
     /// The same beside other programs that have the port, when they let it be shared.
     pub fn bind_shared(addr: SocketAddr, device: Option<&str>) -> io::Result<Self> {
-        let socket = socket_for(addr)?;
+        let socket = roomy(addr)?;
         socket.set_reuse_address(true)?;
         Endpoint::bind_socket(socket, addr, device)
     }
 
     fn bind_socket(socket: Socket, addr: SocketAddr, device: Option<&str>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        // A building that switches on asks a thousand times in one instant. Less than asked for will do as well.
-        let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
-            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER));
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes()))?;
         }
@@ -179,6 +177,34 @@ fn socket_for(addr: SocketAddr) -> io::Result<Socket> {
     }
     Ok(socket)
 }
+
+/// Opens sockets for listeners, so many of each kind, while the process may still have buffers beyond the system's limit
+/// (`CAP_NET_ADMIN`). Without that right there is nothing to open ahead.
+pub fn open_ahead(count: usize) {
+    for any in [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))] {
+        let open = || {
+            let socket = socket_for(any).ok()?;
+            setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).ok().map(|()| (any.is_ipv4(), socket))
+        };
+        let opened = std::iter::repeat_with(open).take(count).map_while(|socket| socket);
+        AHEAD.lock().unwrap_or_else(PoisonError::into_inner).extend(opened);
+    }
+}
+
+/// A socket with room for a building that switches on: it asks a thousand times in one instant. Less than asked for will do as well.
+fn roomy(addr: SocketAddr) -> io::Result<Socket> {
+    let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(at) = ahead.iter().position(|(is_ipv4, _)| *is_ipv4 == addr.is_ipv4()) {
+        return Ok(ahead.swap_remove(at).1);
+    }
+    let socket = socket_for(addr)?;
+    let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
+        .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER));
+    Ok(socket)
+}
+
+/// What was opened ahead and is not in use, with whether it is for IPv4.
+static AHEAD: Mutex<Vec<(bool, Socket)>> = Mutex::new(Vec::new());
 
 /// The MTU of the route to `peer` in bytes, as the kernel knows it; for IPv6 what every link carries.
 pub fn path_mtu(peer: SocketAddr) -> Option<u16> {

@@ -1,8 +1,9 @@
 //! The responder's files, fetched when a client asks for them and served while they come in.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -178,9 +179,9 @@ impl Incoming {
     /// A file without a name: its room is free again once the last reader is gone.
     fn open(&self) -> io::Result<File> {
         if let Some(folder) = self.place.parent() {
-            fs::create_dir_all(folder)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let file = File::options().create_new(true).read(true).write(true).open(&self.place)?;
+        let file = File::options().create_new(true).read(true).write(true).mode(0o600).open(&self.place)?;
         fs::remove_file(&self.place)?;
         Ok(file)
     }

@@ -170,7 +170,7 @@ fn template_text(
                 Ok(text) => Some((text, name.span())),
                 Err(error) => {
                     let message = format!("cannot read the template {}: {error}", place.display());
-                    findings.push(Finding::error(name.span(), message));
+                    findings.push(Finding::error(name.span(), message).because(&error));
                     None
                 }
             }

@@ -1,6 +1,8 @@
 //! Policy, and the directories that know machines.
 
 use std::fs;
+use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -78,6 +80,7 @@ pub(super) fn configmgr(
 ) -> Option<ConfigMgr> {
     let written = document.configmgr.as_ref()?;
     let url = written.url.get_ref();
+    refuse_password(url, written.url.span(), findings);
     if !url.starts_with("https://") {
         let finding = Finding::error(written.url.span(), format!("{url:?} is no https:// address"));
         findings.push(finding.help("https://<SMS Provider's full name>/AdminService"));
@@ -109,6 +112,7 @@ pub(super) fn active_directory(
 ) -> Option<ActiveDirectory> {
     let written = document.active_directory.as_ref()?;
     let url = written.url.get_ref();
+    refuse_password(url, written.url.span(), findings);
     if !url.starts_with("ldaps://") && !url.starts_with("ldap://") {
         let finding =
             Finding::error(written.url.span(), format!("{url:?} is no ldap:// or ldaps:// address"));
@@ -146,7 +150,11 @@ fn account(
     findings: &mut Vec<Finding>,
 ) -> Account {
     let password = password.and_then(|written| secret(written, config, findings));
-    Account { user: user.cloned(), password, keytab: file(keytab, config, findings) }
+    let file = file(keytab, config, findings);
+    if let (Some(written), Some(file)) = (keytab, &file) {
+        warn_if_open(written, file, findings);
+    }
+    Account { user: user.cloned(), password, keytab: file }
 }
 
 /// The first line of a file.
@@ -157,11 +165,33 @@ pub(super) fn secret(
 ) -> Option<Secret> {
     let file = beside(config, written.get_ref());
     match fs::read_to_string(&file) {
-        Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
+        Ok(text) => {
+            warn_if_open(written, &file, findings);
+            Some(Secret::new(text.trim_end_matches(['\r', '\n'])).from_file(file))
+        }
         Err(error) => {
-            findings.push(Finding::error(written.span(), format!("{}: {error}", file.display())));
+            let finding = Finding::error(written.span(), format!("{}: {error}", file.display()));
+            findings.push(finding.because(&error));
             None
         }
+    }
+}
+
+/// A secret that everybody on the host may read is none.
+pub(super) fn warn_if_open(written: &Spanned<PathBuf>, file: &Path, findings: &mut Vec<Finding>) {
+    if fs::metadata(file).is_ok_and(|found| found.permissions().mode() & OTHERS_READ != 0) {
+        let message = format!("everybody on this host may read {}", file.display());
+        let finding = Finding::warning(written.span(), message);
+        findings.push(finding.help("chmod 0640, and give it to the group of netbootd's user"));
+    }
+}
+
+/// A password in an address is shown wherever the address is.
+pub(super) fn refuse_password(url: &str, span: Range<usize>, findings: &mut Vec<Finding>) {
+    let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        let finding = Finding::error(span, "an address is shown in logs and takes no password");
+        findings.push(finding.help("name the account by user and password-file, or by keytab"));
     }
 }
 
@@ -173,7 +203,8 @@ pub(super) fn file(
     let written = written?;
     let file = beside(config, written.get_ref());
     if let Err(error) = fs::File::open(&file) {
-        findings.push(Finding::error(written.span(), format!("{}: {error}", file.display())));
+        let finding = Finding::error(written.span(), format!("{}: {error}", file.display()));
+        findings.push(finding.because(&error));
     }
     Some(file)
 }
@@ -191,5 +222,6 @@ const DEADLINE: Duration = Duration::from_secs(1);
 const LONGEST_DEADLINE: Duration = Duration::from_secs(3);
 const CACHE: Duration = Duration::from_secs(60);
 const STALE: Duration = Duration::from_secs(3600);
+const OTHERS_READ: u32 = 0o004;
 /// A file that is no such list is told of by its first lines.
 const MAX_BAD: usize = 10;

@@ -35,7 +35,7 @@ pub(super) fn check(policy: &Policy, config: &Path, findings: &mut Vec<Finding>)
             }
             Err(error) => {
                 let message = format!("cannot read {}: {error}", place.display());
-                findings.push(Finding::error(file.span(), message));
+                findings.push(Finding::error(file.span(), message).because(&error));
             }
         }
     }

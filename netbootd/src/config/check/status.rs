@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::Status;
 use super::super::finding::Finding;
 use super::super::schema::Document;
-use super::directories::{file, secret};
+use super::directories::{file, secret, warn_if_open};
 
 pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Finding>) -> Option<Status> {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
@@ -23,6 +23,9 @@ pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Findi
     }
     let certificate = file(written.certificate.as_ref(), config, findings);
     let key = file(written.key.as_ref(), config, findings);
+    if let (Some(written), Some(key)) = (&written.key, &key) {
+        warn_if_open(written, key, findings);
+    }
     let tls = match (certificate, key) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,

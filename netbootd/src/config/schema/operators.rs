@@ -1,4 +1,4 @@
-//! The tables about what stands beside the boot path: another responder, and the status port.
+//! What stands beside the boot path: the log, another responder, and the status port.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +8,21 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Lasting, OneOrMany, Size, Text};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// As Configuration Manager's logs are written.
+    #[serde(rename = "cmtrace")]
+    CmTrace,
+    /// Entries of systemd's journal, with their fields.
+    Journald,
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

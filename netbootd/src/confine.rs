@@ -1,0 +1,143 @@
+//! Least privilege: what netbootd gives up before it hears the first packet.
+//!
+//! Started as root it becomes its own user and keeps two capabilities: [`account::KEPT`]. From then on nothing it starts can gain rights
+//! (`no_new_privs`), it leaves no core and cannot be traced by its own user, it reaches the folders that its configuration names and
+//! no others (Landlock), and the system calls that no boot server makes are refused (seccomp).
+//!
+//! Each of these belongs to one thread and to those that it starts. So all of it is done on the main thread, before the runtime makes
+//! others. Sockets are bound later: the two capabilities are what that takes, and an interface that comes back needs them again.
+//! What the kernel does not know is left out, and said.
+
+pub mod account;
+mod files;
+mod reach;
+pub mod seen;
+mod syscalls;
+
+use nix::sys::prctl;
+use nix::sys::stat::{Mode, umask};
+use serde::{Deserialize, Serialize};
+
+pub use reach::Reach;
+
+use crate::cli::Failure;
+use crate::config::Config;
+use crate::net::{iface::Iface, udp};
+use crate::reload::ConfigSource;
+
+/// What is in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confined {
+    /// The process.
+    pub pid: u32,
+    /// Who it runs as.
+    pub user: String,
+    /// Whether the configuration asks for all this.
+    pub wanted: bool,
+    /// What Landlock does.
+    pub files: String,
+    /// Whether it does anything.
+    pub files_are_held: bool,
+    /// How many system calls are refused.
+    pub refused_calls: usize,
+    /// What an operator should know.
+    pub notes: Vec<String>,
+    /// What may be opened; None where nothing holds it to that.
+    #[serde(skip)]
+    pub reach: Option<Reach>,
+}
+
+/// Gives up what is not needed. Must run while the process has one thread.
+pub fn apply(config: &Config, source: &ConfigSource) -> Result<Confined, Failure> {
+    // Logs and images are for the own group at most; what is secret is made 0600 besides.
+    umask(Mode::S_IWGRP | Mode::S_IRWXO);
+    let (chosen, mut notes) = account::choose(config)?;
+    if !config.server.confine {
+        notes.push("server.confine is false: no capability is given up, any file and call is open".into());
+        let user = account::current();
+        return Ok(Confined { pid: std::process::id(), user, notes, ..Confined::default() });
+    }
+    // Only root may have buffers beyond the system's limit.
+    udp::open_ahead(SOCKETS_AN_INTERFACE * Iface::all(true).map_or(0, |ifaces| ifaces.len()));
+    let mut reach = Reach::of(config, source);
+    account::hand_over(&reach, chosen.as_ref())?;
+    account::become_it(chosen.as_ref())?;
+    reach.add_system(nix::unistd::geteuid().is_root());
+    account::check_access(&reach)?;
+    let refused = |what: &str, error: nix::Error| Failure::Permission(format!("cannot {what}: {error}"));
+    prctl::set_no_new_privs().map_err(|error| refused("set no_new_privs", error))?;
+    let (files, held) = files::restrict(&reach);
+    if !held {
+        notes.push(format!("files are held back by their owners and modes alone: {files}"));
+    }
+    let refused_calls = match syscalls::refuse() {
+        Ok(count) => count,
+        Err(error) => {
+            notes.push(format!("no system call is refused: {error}"));
+            0
+        }
+    };
+    // Last: a change of user sets it anew.
+    prctl::set_dumpable(false).map_err(|error| refused("forbid core dumps", error))?;
+    Ok(Confined {
+        pid: std::process::id(),
+        user: account::current(),
+        wanted: true,
+        files,
+        files_are_held: held,
+        refused_calls,
+        notes,
+        reach: held.then_some(reach),
+    })
+}
+
+impl Confined {
+    /// What a new configuration names beyond what may be opened since the start, in words.
+    pub fn beyond(&self, config: &Config, source: &ConfigSource) -> Vec<String> {
+        let Some(reach) = &self.reach else { return Vec::new() };
+        let beyond = |(path, why): (std::path::PathBuf, &'static str)| {
+            format!("{} ({why}) was out of reach when netbootd was started; {RESTART}", path.display())
+        };
+        reach.lacks(&Reach::of(config, source)).into_iter().map(beyond).collect()
+    }
+
+    /// What to do about a path that cannot be opened.
+    pub fn cure(&self) -> Option<&'static str> {
+        self.reach.as_ref().map(|_| RESTART)
+    }
+}
+
+/// What would be in force after a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Who it would run as.
+    pub user: String,
+    /// What Landlock would do.
+    pub files: String,
+    /// What could be opened, and why.
+    pub paths: Vec<String>,
+    /// What an operator should know.
+    pub notes: Vec<String>,
+}
+
+/// Looks what a start would do, and does none of it.
+pub fn would_be(config: &Config, source: &ConfigSource) -> Result<Plan, Failure> {
+    let (chosen, notes) = account::choose(config)?;
+    let stays_root = chosen.is_none() && nix::unistd::geteuid().is_root();
+    let user = chosen.map_or_else(account::current, |user| format!("{} (uid {})", user.name, user.uid));
+    let mut reach = Reach::of(config, source);
+    let paths = reach.told();
+    reach.add_system(stays_root);
+    // On a thread of its own: it ends with it.
+    let tried = std::thread::spawn(move || {
+        prctl::set_no_new_privs()
+            .map(|()| files::restrict(&reach).0)
+            .unwrap_or_else(|error| error.to_string())
+    });
+    let files = tried.join().unwrap_or_else(|_| "cannot be tried".into());
+    Ok(Plan { user, files, paths, notes })
+}
+
+const RESTART: &str = "restart netbootd to use it";
+/// DHCP, the boot server, other servers' offers, and TFTP.
+const SOCKETS_AN_INTERFACE: usize = 4;
