@@ -2,6 +2,8 @@
 //!
 //! One thread writes; whatever waits for the disk at a time shares one commit. Dropping the last handle ends the thread and closes the file.
 
+mod schema;
+
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,20 @@ pub enum StateError {
         /// The file.
         path: PathBuf,
     },
+    /// A newer netbootd has written it.
+    #[error(
+        "{} is of a newer netbootd (tables of version {found}, this one knows {known}); install that one again, or move the file away to \
+         start without what it remembers",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of its tables.
+        found: u64,
+        /// The newest version that is known here.
+        known: u64,
+    },
     /// It is damaged, or of another version.
     #[error("cannot use {}; move it away to start without what it remembers", path.display())]
     Database {
@@ -61,6 +77,7 @@ impl State {
             redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.clone() },
             error => StateError::Database { path: path.clone(), source: Box::new(error.into()) },
         })?;
+        schema::take_up(&database, &path)?;
         let database = Arc::new(database);
         let writers = Arc::clone(&database);
         let writer = Batcher::start("state", move |writes: Vec<Write>| {
