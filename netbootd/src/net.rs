@@ -2,4 +2,5 @@
 
 pub mod frame;
 pub mod iface;
+pub mod shared;
 pub mod udp;

@@ -22,6 +22,7 @@ use crate::dhcp::boot_info::BootService;
 use crate::directory::{Directories, Identity};
 use crate::event::{Answered, Recorder};
 use crate::files::{Files, Images};
+use crate::heartbeat::Heartbeat;
 use crate::history::History;
 use crate::ingests::Ingests;
 use crate::ledger::{LedgerStore, now};
@@ -63,6 +64,8 @@ pub struct Services {
     pub history: History,
     /// The certificates that netbootd depends on.
     pub certificates: Certificates,
+    /// Which listeners live.
+    pub heartbeat: Heartbeat,
     /// When it was started.
     pub started: Instant,
     /// Ends every listener and transfer.
@@ -124,6 +127,7 @@ impl Services {
             recorder: Recorder::new(),
             timelines: Timelines::default(),
             certificates: Certificates::default(),
+            heartbeat: Heartbeat::default(),
             started: Instant::now(),
             shutdown: CancellationToken::new(),
             gate: Arc::new(Semaphore::new(MAX_WAITING)),

@@ -12,6 +12,7 @@ use crate::address_server6::AddressServer6;
 use crate::dhcp6::answer::malformed;
 use crate::dhcp6::{Answer, Arrival, Packet, Reply};
 use crate::event::{Answered, Event};
+use crate::heartbeat::Pulse;
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Source};
 use crate::services::Services;
@@ -24,6 +25,7 @@ pub struct Dhcp6Listener {
     iface: Iface,
     port: u16,
     endpoint: Endpoint,
+    pulse: Pulse,
 }
 
 impl Dhcp6Listener {
@@ -38,7 +40,8 @@ impl Dhcp6Listener {
         for group in [ALL_SERVERS_AND_RELAYS, ALL_SERVERS] {
             endpoint.join(group, iface.index)?;
         }
-        Ok(Dhcp6Listener { services, server, iface, port, endpoint })
+        let pulse = services.heartbeat.pulse(format!("port {port} of IPv6 on {}", iface.name));
+        Ok(Dhcp6Listener { services, server, iface, port, endpoint, pulse })
     }
 
     /// Serves until shutdown.
@@ -47,7 +50,7 @@ impl Dhcp6Listener {
         let mut buf = [0; MAX_PACKET];
         loop {
             let heard = tokio::select! {
-                heard = listener.endpoint.recv(&mut buf) => heard,
+                heard = listener.pulse.during(listener.endpoint.recv(&mut buf)) => heard,
                 () = listener.services.shutdown.cancelled() => return,
             };
             match heard {

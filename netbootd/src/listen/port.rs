@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::dhcp::{Arrival, Destination, Reply};
+use crate::heartbeat::Pulse;
 use crate::net::iface::Iface;
+use crate::net::shared::{Ear, SharedSocket};
 use crate::net::udp::{Endpoint, Incoming, Source};
 
 /// Where a datagram came from and to.
@@ -27,20 +29,30 @@ pub(super) struct Heard {
 pub(super) struct Port {
     /// The interface.
     pub(super) iface: Iface,
-    endpoint: Endpoint,
+    socket: Ear,
+    pulse: Pulse,
 }
 
 impl Port {
-    /// Binds a port on one interface.
-    pub(super) fn bind(iface: Iface, port: u16) -> io::Result<Self> {
+    /// Binds a port on one interface, or takes the interface's part of a socket that is there for all.
+    pub(super) fn open(
+        iface: Iface,
+        port: u16,
+        shared: Option<&mut SharedSocket>,
+        pulse: Pulse,
+    ) -> io::Result<Self> {
         let addr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        Ok(Port { endpoint: Endpoint::bind(addr, Some(&iface.name))?, iface })
+        let socket = match shared {
+            Some(shared) => shared.ear(iface.index),
+            None => Ear::own(Endpoint::bind(addr, Some(&iface.name))?),
+        };
+        Ok(Port { iface, socket, pulse })
     }
 
     /// Binds a port for broadcasts alone, beside a program of this machine that has it.
-    pub(super) fn bind_broadcast(iface: Iface, port: u16) -> io::Result<Self> {
+    pub(super) fn bind_broadcast(iface: Iface, port: u16, pulse: Pulse) -> io::Result<Self> {
         let addr = SocketAddr::from((Ipv4Addr::BROADCAST, port));
-        Ok(Port { endpoint: Endpoint::bind_shared(addr, Some(&iface.name))?, iface })
+        Ok(Port { socket: Ear::own(Endpoint::bind_shared(addr, Some(&iface.name))?), iface, pulse })
     }
 
     /// The next datagram, or None at shutdown. No error ends it: an interface that went away comes back, and until then its socket fails
@@ -48,7 +60,7 @@ impl Port {
     pub(super) async fn receive(&self, buf: &mut [u8], shutdown: &CancellationToken) -> Option<Heard> {
         loop {
             let heard = tokio::select! {
-                heard = self.endpoint.recv(buf) => heard,
+                heard = self.pulse.during(self.socket.recv(buf)) => heard,
                 () = shutdown.cancelled() => return None,
             };
             match heard {
@@ -84,7 +96,7 @@ impl Port {
             }
         };
         let source = Source { addr: reply.from.into(), ifindex };
-        self.endpoint.send(&reply.bytes, to.into(), source).await
+        self.socket.endpoint().send(&reply.bytes, to.into(), source).await
     }
 }
 

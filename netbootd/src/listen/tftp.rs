@@ -11,7 +11,7 @@ mod window;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use crate::event::{Event, FileRefused, Proto, Refusal};
+use crate::heartbeat::Pulse;
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};
 use crate::services::Services;
@@ -34,6 +35,7 @@ pub struct TftpListener {
     endpoint: Arc<Endpoint>,
     transfers: Arc<Transfers>,
     lanes: Arc<Lanes>,
+    pulse: Pulse,
 }
 
 /// The transfers under way, by client address and port.
@@ -62,14 +64,30 @@ enum Mail {
 impl TftpListener {
     /// Binds the port on an address, or on all of its kind: of one interface, or of the host.
     pub fn bind(services: Arc<Services>, iface: Option<&Iface>, addr: IpAddr, port: u16) -> io::Result<Self> {
-        let addr = SocketAddr::new(addr, port);
+        let device = iface.map(|iface| iface.name.as_str());
+        let name = format!("tftp on {} of {}", device.unwrap_or("every interface"), addr);
+        TftpListener::open(services, name, || Endpoint::bind(SocketAddr::new(addr, port), device))
+    }
+
+    /// Takes over a bound socket. With interfaces, what arrives by others is left unheard.
+    pub fn adopt(services: Arc<Services>, socket: UdpSocket, ifaces: &[Iface]) -> io::Result<Self> {
+        let heard = ifaces.iter().map(|iface| iface.index).collect();
+        TftpListener::open(services, "tftp".into(), || Endpoint::adopt(socket, heard))
+    }
+
+    fn open(
+        services: Arc<Services>,
+        name: String,
+        socket: impl FnOnce() -> io::Result<Endpoint>,
+    ) -> io::Result<Self> {
         let lanes = Arc::new(Lanes::start()?);
         let endpoint = {
             let first = lanes.first();
             let _entered = first.enter();
-            Arc::new(Endpoint::bind(addr, iface.map(|iface| iface.name.as_str()))?)
+            Arc::new(socket()?)
         };
-        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes })
+        let pulse = services.heartbeat.pulse(name);
+        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes, pulse })
     }
 
     /// The bound port.
@@ -90,7 +108,7 @@ impl TftpListener {
         let mut buf = vec![0; MAX_DATAGRAM];
         loop {
             let heard = tokio::select! {
-                heard = self.endpoint.recv(&mut buf) => heard,
+                heard = self.pulse.during(self.endpoint.recv(&mut buf)) => heard,
                 () = self.services.shutdown.cancelled() => return self.transfers.stop(),
             };
             match heard {

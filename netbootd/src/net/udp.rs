@@ -19,6 +19,8 @@ use tokio::net::UdpSocket;
 #[derive(Debug)]
 pub struct Endpoint {
     socket: UdpSocket,
+    /// The indices of the interfaces that are heard; empty for all that the socket hears.
+    heard: Vec<u32>,
 }
 
 /// Where a received datagram came from and to.
@@ -68,7 +70,15 @@ impl Endpoint {
         let socket = socket_for(addr)?;
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
-        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())? })
+        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: Vec::new() })
+    }
+
+    /// Takes over a socket that somebody else has bound to IPv4. With interfaces, what arrives by others is left unheard.
+    pub fn adopt(socket: std::net::UdpSocket, heard: Vec<u32>) -> io::Result<Self> {
+        let socket = Socket::from(socket);
+        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        prepare(&socket, true)?;
+        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard })
     }
 
     /// The same beside other programs that have the port, when they let it be shared.
@@ -79,22 +89,12 @@ impl Endpoint {
     }
 
     fn bind_socket(socket: Socket, addr: SocketAddr, device: Option<&str>) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        // A building that switches on asks a thousand times in one instant. Less than asked for will do as well.
-        let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
-            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER));
+        prepare(&socket, addr.is_ipv4())?;
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes()))?;
         }
-        match addr {
-            SocketAddr::V4(_) => {
-                socket.set_broadcast(true)?;
-                setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-            }
-            SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
-        }
         socket.bind(&addr.into())?;
-        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())? })
+        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: Vec::new() })
     }
 
     /// Hears what is sent to a group, on an interface.
@@ -122,6 +122,7 @@ impl Endpoint {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The report behind this error comes by way of the error queue.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Ok(received) if !self.heard.is_empty() && !self.heard.contains(&received.ifindex) => {}
                 other => return other.map(Incoming::Datagram),
             }
         }
@@ -178,6 +179,18 @@ fn socket_for(addr: SocketAddr) -> io::Result<Socket> {
         }
     }
     Ok(socket)
+}
+
+fn prepare(socket: &Socket, v4: bool) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    // A building that switches on asks a thousand times in one instant. Less than asked for will do as well.
+    let _ = setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
+        .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &RECEIVE_BUFFER));
+    if !v4 {
+        return Ok(setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?);
+    }
+    socket.set_broadcast(true)?;
+    Ok(setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?)
 }
 
 /// The MTU of the route to `peer` in bytes, as the kernel knows it; for IPv6 what every link carries.

@@ -165,7 +165,9 @@ fn a_boundary_holds_the_clients_address_or_its_segment() {
     let boundary = Match { boundary: vec!["10.77.0.100-10.77.0.199".parse().unwrap()], ..Match::default() };
     let asking = request(Class::Pxe, ArchType::X64_UEFI);
     assert!(!boundary.fits(&asking));
-    assert!(boundary.fits(&BootRequest { address: Some(Ipv4Addr::new(10, 77, 0, 150).into()), ..asking.clone() }));
+    assert!(
+        boundary.fits(&BootRequest { address: Some(Ipv4Addr::new(10, 77, 0, 150).into()), ..asking.clone() })
+    );
     let own = Match { boundary: vec!["10.77.0.0/24".parse().unwrap()], ..Match::default() };
     assert!(own.fits(&asking));
 }
