@@ -7,6 +7,7 @@ pub mod admin_service;
 pub mod boot_program;
 pub mod browser;
 pub mod certificate;
+pub mod debian;
 pub mod directory_site;
 pub mod domain;
 pub mod firmware;
@@ -26,6 +27,7 @@ pub mod store;
 
 pub use admin_service::AdminService;
 pub use certificate::Authority;
+pub use debian::Debian;
 pub use directory_site::DirectorySite;
 pub use domain::Domain;
 pub use foreign::{AddressServer, Relay};

@@ -20,7 +20,8 @@ pub(super) struct Addresses {
 
 /// `all`, or names of interfaces that are up and have an address; empty for all.
 pub(super) fn chosen(text: &str, here: &[Iface]) -> Result<Vec<String>, String> {
-    let others = |iface: &&Iface| iface.name != LOOPBACK;
+    // What setup asks about stands on IPv4; an interface of IPv6 alone is named in the configuration.
+    let others = |iface: &&Iface| iface.name != LOOPBACK && !iface.addrs.is_empty();
     if text == ALL {
         return match here.iter().find(others) {
             Some(_) => Ok(Vec::new()),
@@ -29,7 +30,7 @@ pub(super) fn chosen(text: &str, here: &[Iface]) -> Result<Vec<String>, String> 
     }
     let mut names: Vec<String> = Vec::new();
     for name in text.split([',', ' ']).filter(|name| !name.is_empty()) {
-        if !here.iter().any(|iface| iface.name == name) {
+        if !here.iter().any(|iface| iface.name == name && !iface.addrs.is_empty()) {
             let known: Vec<String> = here.iter().filter(others).map(shown).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(format!("{name} is not there, not up, or has no IPv4 address; there are: {known}"));
@@ -106,6 +107,7 @@ mod tests {
             index,
             mac: None,
             addrs: vec![address.parse().unwrap()],
+            addrs6: Vec::new(),
         };
         vec![
             iface("lo", 1, "127.0.0.1/8"),
