@@ -50,7 +50,7 @@ pub struct SetupArgs {
     #[arg(long, value_name = "FILE")]
     ca: Option<String>,
     /// Take the default for all that no flag says.
-    #[arg(long, short)]
+    #[arg(long)]
     yes: bool,
     /// Write over a configuration that is there; the old one is kept beside it as `.old`.
     #[arg(long)]
