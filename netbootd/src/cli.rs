@@ -11,6 +11,7 @@ pub mod image;
 pub mod ledger;
 pub mod nbi;
 pub mod pending;
+pub mod setup;
 pub mod status;
 mod table;
 pub mod watch;
@@ -38,6 +39,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Ask what this server is to do, check the answers, write the configuration and start the service.
+    Setup(Box<setup::SetupArgs>),
     /// Serve boots until stopped.
     Serve(ServeArgs),
     /// Check a configuration file and say everything that is wrong with it.
@@ -222,6 +225,7 @@ impl fmt::Display for Failure {
 #[allow(clippy::print_stderr)] // the one place where a failure is told
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Setup(args) => setup::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Completions { shell } => {

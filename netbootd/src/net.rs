@@ -3,4 +3,5 @@
 pub mod frame;
 pub mod iface;
 pub mod interfaces;
+pub mod shared;
 pub mod udp;

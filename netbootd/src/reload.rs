@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use crate::cli::{Failure, chosen_config};
 use crate::config::{Config, Severity};
 use crate::services::{Services, Snapshot};
+use crate::systemd;
 
 /// Where the configuration came from.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,7 @@ pub struct ConfigSource {
 
 /// Reads the configuration again and looks through the shares. A bad one leaves the old one in force. Gives the warnings.
 pub async fn run(services: &Arc<Services>) -> Result<Vec<String>, String> {
+    systemd::reloading();
     let services = Arc::clone(services);
     let done = tokio::task::spawn_blocking(move || {
         let taken = take_up(&services);
@@ -35,8 +37,12 @@ pub async fn run(services: &Arc<Services>) -> Result<Vec<String>, String> {
         Ok(warnings) => {
             info!("configuration taken up");
             warnings.iter().for_each(|warning| warn!("{warning}"));
+            systemd::ready("configuration taken up");
         }
-        Err(error) => error!("the configuration stays as it was: {error}"),
+        Err(error) => {
+            error!("the configuration stays as it was: {error}");
+            systemd::ready(&format!("the configuration stays as it was: {error}"));
+        }
     }
     taken
 }

@@ -5,7 +5,7 @@ mod ipv6;
 mod limits;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,11 +32,13 @@ use crate::listen::tftp::TftpListener;
 use crate::logging;
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
+use crate::net::shared::SharedSocket;
 use crate::netboot_server::NetbootServer;
 use crate::reload::{self, ConfigSource};
 use crate::remote::Remote;
 use crate::services::{Services, Snapshot};
 use crate::state::{State, StateError};
+use crate::systemd::{self, Sockets};
 use crate::timeline;
 
 /// Serves until SIGTERM or SIGINT, and then until the transfers under way are over, for so long as the configuration lets it.
@@ -46,6 +48,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         root: args.root.clone(),
         state_dir: args.state_dir.clone(),
     };
+    let sockets = Sockets::take().map_err(Failure::Unusable)?;
     let (config, findings, which) = chosen_config(&source)?;
     // Before anything is opened that is kept, and before another thread runs.
     let confined = confine::apply(&config, &source)?;
@@ -65,7 +68,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
-    let served = runtime.block_on(serve(config, source, confined, args.progress));
+    let served = runtime.block_on(serve(config, source, confined, args.progress, sockets));
     runtime.shutdown_timeout(GRACE);
     served
 }
@@ -87,6 +90,7 @@ async fn serve(
     source: ConfigSource,
     confined: Confined,
     progress: bool,
+    mut sockets: Sockets,
 ) -> Result<(), Failure> {
     let ifaces = chosen_ifaces(&config)?;
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
@@ -121,9 +125,12 @@ async fn serve(
     (services.source, services.images, services.confined) = (source, images, confined);
     let services = Arc::new(services);
     let mut tasks = JoinSet::new();
-    bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut tasks)?;
+    bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut sockets, &mut tasks)?;
     ipv6::bind_dhcp(&services, &ifaces, &state, &mut tasks)?;
-    bind_files(&services, &ifaces, &mut tasks).await?;
+    bind_files(&services, &ifaces, &mut sockets, &mut tasks).await?;
+    for name in sockets.left() {
+        warn!("nothing is to be served on the socket {name} of systemd");
+    }
     bind_status(&services, &mut tasks).await?;
     tasks.spawn(timeline::follow(Arc::clone(&services), services.recorder.watch()));
     let control = ControlListener::bind(Arc::clone(&services));
@@ -137,10 +144,17 @@ async fn serve(
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
+    let mode = format!("{:?}", snapshot.config.dhcp.mode).to_lowercase();
+    systemd::ready(&format!("{mode} on {}", names.join(", ")));
     drop(snapshot);
+    if let Some(within) = systemd::watchdog() {
+        tasks.spawn(systemd::watchdog::run(Arc::clone(&services), within));
+    }
 
     let mut signals = Signals::new()?;
-    signals.wait_for_the_end(&services, &mut tasks).await?;
+    let ended = signals.wait_for_the_end(&services, &mut tasks).await;
+    systemd::stopping();
+    ended?;
     signals.wait_for_transfers(&services).await;
     services.shutdown.cancel();
     // Transfers under way tell their clients.
@@ -215,6 +229,7 @@ fn bind_dhcp(
     services: &Arc<Services>,
     ifaces: &[Iface],
     address_server: Option<&Arc<AddressServer>>,
+    sockets: &mut Sockets,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), Failure> {
     let snapshot = services.snapshot.load();
@@ -235,13 +250,22 @@ fn bind_dhcp(
     {
         warn!(%error, "no conflict probes (CAP_NET_RAW)");
     }
+    let shared = |socket: Result<Option<UdpSocket>, String>| -> Result<Option<SharedSocket>, Failure> {
+        let socket = socket.map_err(Failure::Unusable)?;
+        let shared = socket.map(SharedSocket::adopt).transpose();
+        shared.map_err(|error| Failure::Unusable(format!("cannot use a socket of systemd: {error}")))
+    };
+    let both = dhcp.ports == Ports::Both;
+    let mut on_67 = if both { shared(sockets.udp("dhcp", 67))? } else { None };
+    let mut on_4011 = if dhcp.mode == Mode::Off { None } else { shared(sockets.udp("pxe", 4011))? };
     for iface in ifaces.iter().filter(|iface| !iface.addrs.is_empty()) {
-        if dhcp.ports == Ports::Both {
+        if both {
             let listener = DhcpListener::bind(
                 Arc::clone(services),
                 iface.clone(),
                 frames.clone(),
                 address_server.cloned(),
+                on_67.as_mut(),
             );
             let listener = listener.map_err(|error| cannot_bind(&error, 67, Some(iface)))?;
             tasks.spawn(listener.run());
@@ -255,9 +279,14 @@ fn bind_dhcp(
                 info!(iface = iface.name, %error, "port 68 is taken: offers of other servers are not seen");
             }
         }
-        let listener = PxeListener::bind(Arc::clone(services), iface.clone());
+        let listener = PxeListener::bind(Arc::clone(services), iface.clone(), on_4011.as_mut());
         let listener = listener.map_err(|error| cannot_bind(&error, 4011, Some(iface)))?;
         tasks.spawn(listener.run());
+    }
+    for (name, shared) in [("dhcp socket", on_67), ("pxe socket", on_4011)] {
+        if let Some(shared) = shared {
+            tasks.spawn(shared.run(services.heartbeat.pulse(name), services.shutdown.clone()));
+        }
     }
     Ok(())
 }
@@ -265,26 +294,39 @@ fn bind_dhcp(
 async fn bind_files(
     services: &Arc<Services>,
     ifaces: &[Iface],
+    sockets: &mut Sockets,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), Failure> {
     let snapshot = services.snapshot.load_full();
     let (tftp, http) = (&snapshot.config.tftp, &snapshot.config.http);
+    let every = snapshot.config.server.interfaces.is_empty();
+    let given = if tftp.enabled { sockets.udp("tftp", tftp.port).map_err(Failure::Unusable)? } else { None };
+    let handed_over = given.is_some();
+    if let Some(socket) = given {
+        let listener = TftpListener::adopt(Arc::clone(services), socket, if every { &[] } else { ifaces });
+        tasks.spawn(listener.map_err(|error| cannot_bind(&error, tftp.port, None))?.run());
+    }
     if tftp.enabled {
-        let on: Vec<Option<&Iface>> = match snapshot.config.server.interfaces.is_empty() {
+        let on: Vec<Option<&Iface>> = match every {
             true => vec![None],
             false => ifaces.iter().map(Some).collect(),
         };
         for iface in on {
             let bind = |addr| TftpListener::bind(Arc::clone(services), iface, addr, tftp.port);
-            let listener = bind(Ipv4Addr::UNSPECIFIED.into());
-            tasks.spawn(listener.map_err(|error| cannot_bind(&error, tftp.port, iface))?.run());
+            if !handed_over {
+                let listener = bind(Ipv4Addr::UNSPECIFIED.into());
+                tasks.spawn(listener.map_err(|error| cannot_bind(&error, tftp.port, iface))?.run());
+            }
             let listener = ipv6::unless_missing(bind(Ipv6Addr::UNSPECIFIED.into()));
             let listener = listener.map_err(|error| cannot_bind(&error, tftp.port, iface))?;
             listener.map(|listener| tasks.spawn(listener.run()));
         }
     }
     if http.enabled {
-        let listener = HttpListener::bind(Arc::clone(services), http.port).await;
+        let listener = match sockets.tcp("http", http.port).map_err(Failure::Unusable)? {
+            Some(socket) => HttpListener::adopt(Arc::clone(services), socket),
+            None => HttpListener::bind(Arc::clone(services), http.port).await,
+        };
         let mut listener = listener.map_err(|error| cannot_bind(&error, http.port, None))?;
         ipv6::unless_missing(listener.bind_ipv6()).map_err(|error| cannot_bind(&error, http.port, None))?;
         tasks.spawn(listener.run());

@@ -25,6 +25,7 @@ use crate::dhcp::boot_info::BootService;
 use crate::directory::{Directories, Identity};
 use crate::event::{Answered, Recorder};
 use crate::files::{Files, Images};
+use crate::heartbeat::Heartbeat;
 use crate::history::History;
 use crate::ingests::Ingests;
 use crate::ledger::{LedgerStore, now};
@@ -74,6 +75,8 @@ pub struct Services {
     pub history: History,
     /// The certificates that netbootd depends on.
     pub certificates: Certificates,
+    /// Which listeners live.
+    pub heartbeat: Heartbeat,
     /// When it was started.
     pub started: Instant,
     /// Nothing new begins from then on; transfers go on.
@@ -143,6 +146,7 @@ impl Services {
             limits: Limits::new(Instant::now()),
             timelines: Timelines::default(),
             certificates: Certificates::default(),
+            heartbeat: Heartbeat::default(),
             started: Instant::now(),
             stopping: shutdown.child_token(),
             transfers: TaskTracker::new(),

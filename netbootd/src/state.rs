@@ -6,6 +6,8 @@
 #[cfg(test)]
 pub(crate) mod faulty_disk;
 
+mod schema;
+
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -50,6 +52,20 @@ pub enum StateError {
     InUse {
         /// The file.
         path: PathBuf,
+    },
+    /// A newer netbootd has written it.
+    #[error(
+        "{} is of a newer netbootd (tables of version {found}, this one knows {known}); install that one again, or move the file away to \
+         start without what it remembers",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of its tables.
+        found: u64,
+        /// The newest version that is known here.
+        known: u64,
     },
     /// It is damaged, or of another version.
     #[error("cannot use {}; move it away to start without what it remembers", path.display())]
@@ -172,10 +188,13 @@ fn open_file(path: &Path) -> Result<Database, StateError> {
     let mut options = std::fs::File::options();
     let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(path).map_err(cannot_open)?;
-    Database::builder().set_cache_size(CACHE).create_file(file).map_err(|error| match error {
-        redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.to_owned() },
-        error => StateError::Database { path: path.to_owned(), source: Box::new(error.into()) },
-    })
+    let database =
+        Database::builder().set_cache_size(CACHE).create_file(file).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.to_owned() },
+            error => StateError::Database { path: path.to_owned(), source: Box::new(error.into()) },
+        })?;
+    schema::take_up(&database, path)?;
+    Ok(database)
 }
 
 const FILE_NAME: &str = "state.redb";

@@ -8,6 +8,7 @@ pub mod boot_program;
 pub mod browser;
 pub mod certificate;
 pub mod chaos;
+pub mod debian;
 pub mod directory_site;
 pub mod domain;
 pub mod firmware;
@@ -28,6 +29,7 @@ pub mod store;
 
 pub use admin_service::AdminService;
 pub use certificate::Authority;
+pub use debian::Debian;
 pub use directory_site::DirectorySite;
 pub use domain::Domain;
 pub use foreign::{AddressServer, Relay};

@@ -58,13 +58,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(&checks);
         println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
     } else {
-        for check in &checks {
-            let mark = if check.passed { "pass" } else { "FAIL" };
-            println!("{mark}  {:<17} {:<15} {}", check.part, check.link, check.seen);
-            if let Some(cure) = check.cure {
-                println!("      {:<17} {:<15} -> {cure}", "", "");
-            }
-        }
+        shown(&checks).iter().for_each(|line| println!("{line}"));
     }
     match checks.iter().filter(|check| !check.passed).count() {
         0 => Ok(()),
@@ -72,7 +66,21 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     }
 }
 
-async fn check(config: &Config, directories: &Directories) -> Vec<Check> {
+/// A line for each check, and one for its cure.
+pub(super) fn shown(checks: &[Check]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for check in checks {
+        let mark = if check.passed { "pass" } else { "FAIL" };
+        lines.push(format!("{mark}  {:<17} {:<15} {}", check.part, check.link, check.seen));
+        if let Some(cure) = check.cure {
+            lines.push(format!("      {:<17} {:<15} -> {cure}", "", ""));
+        }
+    }
+    lines
+}
+
+/// Checks every directory of the configuration.
+pub(super) async fn check(config: &Config, directories: &Directories) -> Vec<Check> {
     let mut checks = Vec::new();
     for (name, source) in directories.sources() {
         let mut part = Part { name, checks: Vec::new() };

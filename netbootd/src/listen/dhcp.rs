@@ -16,6 +16,7 @@ use crate::dhcp::{Answer, Arrival, Destination, Packet, Reply, proxy};
 use crate::event::{Answered, Event, Proto};
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
+use crate::net::shared::SharedSocket;
 use crate::services::{Services, begin};
 
 /// Listens on one interface's port 67.
@@ -28,14 +29,17 @@ pub struct DhcpListener {
 }
 
 impl DhcpListener {
-    /// Binds the port on this interface. With an address server the full DHCP service runs, else the proxy.
+    /// Binds the port on this interface, or shares the socket that is there. With an address server the full DHCP service runs, else the
+    /// proxy.
     pub fn bind(
         services: Arc<Services>,
         iface: Iface,
         frames: Option<Arc<FrameSender>>,
         address_server: Option<Arc<AddressServer>>,
+        shared: Option<&mut SharedSocket>,
     ) -> io::Result<Self> {
-        let port = Port::bind(iface, SERVER_PORT)?;
+        let pulse = services.heartbeat.pulse(format!("dhcp on {}", iface.name));
+        let port = Port::open(iface, SERVER_PORT, shared, pulse)?;
         Ok(DhcpListener { services, port, frames, address_server })
     }
 

@@ -12,6 +12,7 @@ use crate::address_server6::AddressServer6;
 use crate::dhcp6::answer::malformed;
 use crate::dhcp6::{Answer, Arrival, Packet, Reply};
 use crate::event::{Answered, Event};
+use crate::heartbeat::Pulse;
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Source};
 use crate::services::Services;
@@ -24,6 +25,7 @@ pub struct Dhcp6Listener {
     iface: Iface,
     port: u16,
     endpoint: Arc<Endpoint>,
+    pulse: Arc<Pulse>,
 }
 
 impl Dhcp6Listener {
@@ -34,20 +36,26 @@ impl Dhcp6Listener {
         iface: Iface,
         port: u16,
     ) -> io::Result<Self> {
-        let endpoint = Endpoint::bind((Ipv6Addr::UNSPECIFIED, port).into(), Some(&iface.name))?;
-        for group in [ALL_SERVERS_AND_RELAYS, ALL_SERVERS] {
-            endpoint.join(group, iface.index)?;
-        }
-        Ok(Dhcp6Listener { services, server, iface, port, endpoint: Arc::new(endpoint) })
+        let endpoint = open(&iface, port)?;
+        let pulse = services.heartbeat.pulse(format!("port {port} of IPv6 on {}", iface.name));
+        Ok(Dhcp6Listener { services, server, iface, port, endpoint, pulse: Arc::new(pulse) })
     }
 
     /// The same on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
     fn follow(&self, iface: Iface) -> io::Result<Self> {
         let (services, server) = (Arc::clone(&self.services), Arc::clone(&self.server));
-        if iface.index != self.iface.index {
-            return Dhcp6Listener::bind(services, server, iface, self.port);
-        }
-        Ok(Dhcp6Listener { services, server, iface, port: self.port, endpoint: Arc::clone(&self.endpoint) })
+        let endpoint = match iface.index == self.iface.index {
+            true => Arc::clone(&self.endpoint),
+            false => open(&iface, self.port)?,
+        };
+        Ok(Dhcp6Listener {
+            services,
+            server,
+            iface,
+            port: self.port,
+            endpoint,
+            pulse: Arc::clone(&self.pulse),
+        })
     }
 
     /// Serves until the services stop.
@@ -57,7 +65,7 @@ impl Dhcp6Listener {
         let mut changes = listener.services.interfaces.changes();
         loop {
             let heard = tokio::select! {
-                heard = listener.endpoint.recv(&mut buf) => heard,
+                heard = listener.pulse.during(listener.endpoint.recv(&mut buf)) => heard,
                 moved = changes.moved(&listener.iface) => match listener.follow(moved) {
                     Ok(next) => {
                         listener = Arc::new(next);
@@ -133,6 +141,15 @@ impl Dhcp6Listener {
         let ifindex = if reply.to.ip().is_unicast_link_local() { self.iface.index } else { 0 };
         self.endpoint.send(&reply.bytes, reply.to.into(), Source { addr, ifindex }).await
     }
+}
+
+/// The port on an interface, in the groups of servers and relays.
+fn open(iface: &Iface, port: u16) -> io::Result<Arc<Endpoint>> {
+    let endpoint = Endpoint::bind((Ipv6Addr::UNSPECIFIED, port).into(), Some(&iface.name))?;
+    for group in [ALL_SERVERS_AND_RELAYS, ALL_SERVERS] {
+        endpoint.join(group, iface.index)?;
+    }
+    Ok(Arc::new(endpoint))
 }
 
 /// ff02::1:2, of the link.

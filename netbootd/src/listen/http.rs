@@ -25,6 +25,7 @@ use tracing::warn;
 
 use crate::content::{Caller, Content, Extent, Refused};
 use crate::event::{Event, FileRefused, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted};
+use crate::heartbeat::Pulse;
 use crate::limits::places::Place;
 use crate::services::Services;
 use body::Reply;
@@ -37,14 +38,23 @@ use record::Record;
 pub struct HttpListener {
     services: Arc<Services>,
     listener: TcpListener,
-    ipv6: Option<TcpListener>,
+    ipv6: Option<(TcpListener, Pulse)>,
+    pulse: Pulse,
 }
 
 impl HttpListener {
     /// Binds the port on all IPv4 addresses of the host.
     pub async fn bind(services: Arc<Services>, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
-        Ok(HttpListener { services, listener, ipv6: None })
+        let pulse = services.heartbeat.pulse("http");
+        Ok(HttpListener { services, listener, ipv6: None, pulse })
+    }
+
+    /// Takes over a bound socket.
+    pub fn adopt(services: Arc<Services>, listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let pulse = services.heartbeat.pulse("http");
+        Ok(HttpListener { services, listener: TcpListener::from_std(listener)?, ipv6: None, pulse })
     }
 
     /// Binds the port on all IPv6 addresses too, by a socket of its own.
@@ -55,7 +65,8 @@ impl HttpListener {
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port()?)).into())?;
         socket.listen(QUEUE)?;
-        self.ipv6 = Some(TcpListener::from_std(socket.into())?);
+        let pulse = self.services.heartbeat.pulse("http over IPv6");
+        self.ipv6 = Some((TcpListener::from_std(socket.into())?, pulse));
         Ok(())
     }
 
@@ -67,20 +78,24 @@ impl HttpListener {
     /// Accepts connections until the services stop.
     pub async fn run(self) {
         let second = async {
-            if let Some(listener) = &self.ipv6 {
-                self.serve(listener).await;
+            if let Some((listener, pulse)) = &self.ipv6 {
+                self.serve(listener, pulse).await;
             }
         };
-        tokio::join!(self.serve(&self.listener), second);
+        tokio::join!(self.serve(&self.listener, &self.pulse), second);
     }
 
-    async fn serve(&self, listener: &TcpListener) {
+    async fn serve(&self, listener: &TcpListener, pulse: &Pulse) {
         loop {
             // A connection waits in the kernel's queue until there is a place.
             let places = &self.services.limits.connections;
             let most = || self.services.snapshot.load().config.http.max_connections;
+            let next = async {
+                places.room(most).await;
+                listener.accept().await
+            };
             let accepted = tokio::select! {
-                accepted = async { places.room(most).await; listener.accept().await } => accepted,
+                accepted = pulse.during(next) => accepted,
                 () = self.services.stopping.cancelled() => return,
             };
             let (stream, peer) = match accepted {

@@ -20,7 +20,8 @@ pub struct OthersListener {
 impl OthersListener {
     /// Bound to the broadcast address: this machine's own DHCP client keeps what is sent to it.
     pub fn bind(services: Arc<Services>, iface: Iface) -> io::Result<Self> {
-        Ok(OthersListener { services, port: Port::bind_broadcast(iface, CLIENT_PORT)? })
+        let pulse = services.heartbeat.pulse(format!("other offers on {}", iface.name));
+        Ok(OthersListener { services, port: Port::bind_broadcast(iface, CLIENT_PORT, pulse)? })
     }
 
     /// Listens until shutdown.

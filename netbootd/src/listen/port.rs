@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::dhcp::{Arrival, Destination, Reply};
+use crate::heartbeat::Pulse;
 use crate::net::iface::Iface;
 use crate::net::interfaces::Changes;
+use crate::net::shared::{Ear, SharedSocket};
 use crate::net::udp::{Endpoint, Incoming, Source};
 
 /// Where a datagram came from and to.
@@ -29,9 +31,10 @@ pub(super) struct Datagram {
 pub(super) struct Port {
     /// The interface.
     pub(super) iface: Iface,
-    endpoint: Arc<Endpoint>,
+    socket: Arc<Ear>,
     number: u16,
     broadcasts: bool,
+    pulse: Arc<Pulse>,
 }
 
 /// What a port's listener has to deal with.
@@ -45,32 +48,33 @@ pub(super) enum Heard {
 }
 
 impl Port {
-    /// Binds a port on one interface.
-    pub(super) fn bind(iface: Iface, port: u16) -> io::Result<Self> {
-        Port::open(iface, port, false)
+    /// Binds a port on one interface, or takes the interface's part of a socket that is there for all.
+    pub(super) fn open(
+        iface: Iface,
+        number: u16,
+        shared: Option<&mut SharedSocket>,
+        pulse: Pulse,
+    ) -> io::Result<Self> {
+        let socket = match shared {
+            Some(shared) => shared.ear(iface.index),
+            None => own(&iface, number, false)?,
+        };
+        Ok(Port { iface, socket: Arc::new(socket), number, broadcasts: false, pulse: Arc::new(pulse) })
     }
 
     /// Binds a port for broadcasts alone, beside a program of this machine that has it.
-    pub(super) fn bind_broadcast(iface: Iface, port: u16) -> io::Result<Self> {
-        Port::open(iface, port, true)
-    }
-
-    fn open(iface: Iface, number: u16, broadcasts: bool) -> io::Result<Self> {
-        let endpoint = match broadcasts {
-            true => {
-                Endpoint::bind_shared(SocketAddr::from((Ipv4Addr::BROADCAST, number)), Some(&iface.name))?
-            }
-            false => Endpoint::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, number)), Some(&iface.name))?,
-        };
-        Ok(Port { endpoint: Arc::new(endpoint), iface, number, broadcasts })
+    pub(super) fn bind_broadcast(iface: Iface, number: u16, pulse: Pulse) -> io::Result<Self> {
+        let socket = Arc::new(own(&iface, number, true)?);
+        Ok(Port { iface, socket, number, broadcasts: true, pulse: Arc::new(pulse) })
     }
 
     /// The same on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
     fn follow(&self, iface: Iface) -> io::Result<Self> {
-        if iface.index != self.iface.index {
-            return Port::open(iface, self.number, self.broadcasts);
+        let mut socket = Arc::clone(&self.socket);
+        if iface.index != self.iface.index && !socket.moved(self.iface.index, iface.index) {
+            socket = Arc::new(own(&iface, self.number, self.broadcasts)?);
         }
-        Ok(Port { endpoint: Arc::clone(&self.endpoint), iface, ..*self })
+        Ok(Port { socket, iface, pulse: Arc::clone(&self.pulse), ..*self })
     }
 
     /// The next datagram, unless the interface changes or the services stop. No error ends it: an interface that went away comes back,
@@ -84,7 +88,7 @@ impl Port {
         let mut told = None;
         loop {
             let heard = tokio::select! {
-                heard = self.endpoint.recv(buf) => heard,
+                heard = self.pulse.during(self.socket.recv(buf)) => heard,
                 moved = changes.moved(&self.iface) => match self.follow(moved) {
                     Ok(port) => return Heard::Moved(port),
                     Err(error) => {
@@ -131,8 +135,18 @@ impl Port {
             }
         };
         let source = Source { addr: reply.from.into(), ifindex };
-        self.endpoint.send(&reply.bytes, to.into(), source).await
+        self.socket.endpoint().send(&reply.bytes, to.into(), source).await
     }
+}
+
+/// A socket of the interface's own.
+fn own(iface: &Iface, number: u16, broadcasts: bool) -> io::Result<Ear> {
+    let at = |addr: Ipv4Addr| SocketAddr::from((addr, number));
+    let endpoint = match broadcasts {
+        true => Endpoint::bind_shared(at(Ipv4Addr::BROADCAST), Some(&iface.name))?,
+        false => Endpoint::bind(at(Ipv4Addr::UNSPECIFIED), Some(&iface.name))?,
+    };
+    Ok(Ear::own(endpoint))
 }
 
 /// Larger DHCP packets than an Ethernet frame holds come from nobody who boots.

@@ -14,6 +14,7 @@ use crate::dhcp::intake::boot_request;
 use crate::dhcp::{Answer, Arrival, Packet};
 use crate::event::{Answered, Event, Proto};
 use crate::net::iface::Iface;
+use crate::net::shared::SharedSocket;
 use crate::services::Services;
 
 /// Listens on one interface's port 4011.
@@ -24,9 +25,14 @@ pub struct PxeListener {
 }
 
 impl PxeListener {
-    /// Binds the port on this interface.
-    pub fn bind(services: Arc<Services>, iface: Iface) -> io::Result<Self> {
-        Ok(PxeListener { services, port: Port::bind(iface, BOOT_SERVER_PORT)? })
+    /// Binds the port on this interface, or shares the socket that is there.
+    pub fn bind(
+        services: Arc<Services>,
+        iface: Iface,
+        shared: Option<&mut SharedSocket>,
+    ) -> io::Result<Self> {
+        let pulse = services.heartbeat.pulse(format!("pxe on {}", iface.name));
+        Ok(PxeListener { services, port: Port::open(iface, BOOT_SERVER_PORT, shared, pulse)? })
     }
 
     /// Serves until the services stop.

@@ -10,9 +10,8 @@ mod transfer;
 mod window;
 
 use std::collections::HashMap;
-use std::future::pending;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use crate::event::{Event, FileRefused, Proto, Refusal};
+use crate::heartbeat::Pulse;
 use crate::limits::places::{Bounds, Full, Place, Places};
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};
@@ -36,9 +36,11 @@ pub struct TftpListener {
     endpoint: Arc<Endpoint>,
     transfers: Arc<Transfers>,
     lanes: Arc<Lanes>,
-    /// What it is bound to.
-    addr: SocketAddr,
-    iface: Option<Iface>,
+    /// What it is bound to; None for a socket that was handed over.
+    addr: Option<SocketAddr>,
+    /// The interfaces that it hears; none stands for all.
+    ifaces: Vec<Iface>,
+    pulse: Pulse,
 }
 
 /// The transfers under way, by client address and port.
@@ -83,14 +85,35 @@ enum Mail {
 impl TftpListener {
     /// Binds the port on an address, or on all of its kind: of one interface, or of the host.
     pub fn bind(services: Arc<Services>, iface: Option<&Iface>, addr: IpAddr, port: u16) -> io::Result<Self> {
+        let name =
+            format!("tftp on {} of {addr}", iface.map_or("every interface", |iface| iface.name.as_str()));
         let addr = SocketAddr::new(addr, port);
+        let ifaces = iface.cloned().into_iter().collect();
+        TftpListener::open(services, name, Some(addr), ifaces, |_| bind(iface, addr))
+    }
+
+    /// Takes over a bound socket. With interfaces, what arrives by others is left unheard.
+    pub fn adopt(services: Arc<Services>, socket: UdpSocket, ifaces: &[Iface]) -> io::Result<Self> {
+        TftpListener::open(services, "tftp".into(), None, ifaces.to_vec(), |ifaces| {
+            Endpoint::adopt(socket, indices(ifaces))
+        })
+    }
+
+    fn open(
+        services: Arc<Services>,
+        name: String,
+        addr: Option<SocketAddr>,
+        ifaces: Vec<Iface>,
+        socket: impl FnOnce(&[Iface]) -> io::Result<Endpoint>,
+    ) -> io::Result<Self> {
         let lanes = Arc::new(Lanes::start()?);
         let endpoint = {
             let first = lanes.first();
             let _entered = first.enter();
-            open(iface, addr)?
+            Arc::new(socket(&ifaces)?)
         };
-        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes, addr, iface: iface.cloned() })
+        let pulse = services.heartbeat.pulse(name);
+        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes, addr, ifaces, pulse })
     }
 
     /// The bound port.
@@ -111,15 +134,9 @@ impl TftpListener {
         let mut buf = vec![0; MAX_DATAGRAM];
         let mut changes = self.services.interfaces.changes();
         loop {
-            let moved = async {
-                match &self.iface {
-                    Some(iface) => changes.moved(iface).await,
-                    None => pending().await,
-                }
-            };
             let heard = tokio::select! {
-                heard = self.endpoint.recv(&mut buf) => heard,
-                iface = moved => match self.follow(iface) {
+                heard = self.pulse.during(self.endpoint.recv(&mut buf)) => heard,
+                (at, iface) = changes.moved_among(&self.ifaces) => match self.follow(at, iface) {
                     Ok(()) => continue,
                     Err(error) => {
                         changes.again();
@@ -140,11 +157,17 @@ impl TftpListener {
     }
 
     /// Listens on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
-    fn follow(&mut self, iface: Iface) -> io::Result<()> {
-        if self.iface.as_ref().is_some_and(|bound| bound.index != iface.index) {
-            self.endpoint = open(Some(&iface), SocketAddr::new(self.addr.ip(), self.endpoint.port()?))?;
+    fn follow(&mut self, at: usize, iface: Iface) -> io::Result<()> {
+        if let Some(addr) = self.addr
+            && self.ifaces[at].index != iface.index
+        {
+            let addr = SocketAddr::new(addr.ip(), self.endpoint.port()?);
+            self.endpoint = Arc::new(bind(Some(&iface), addr)?);
         }
-        self.iface = Some(iface);
+        self.ifaces[at] = iface;
+        if self.addr.is_none() {
+            self.endpoint.hear_only(indices(&self.ifaces));
+        }
         Ok(())
     }
 
@@ -264,8 +287,12 @@ impl TftpListener {
     }
 }
 
-fn open(iface: Option<&Iface>, addr: SocketAddr) -> io::Result<Arc<Endpoint>> {
-    Endpoint::bind(addr, iface.map(|iface| iface.name.as_str())).map(Arc::new)
+fn bind(iface: Option<&Iface>, addr: SocketAddr) -> io::Result<Endpoint> {
+    Endpoint::bind(addr, iface.map(|iface| iface.name.as_str()))
+}
+
+fn indices(ifaces: &[Iface]) -> Vec<u32> {
+    ifaces.iter().map(|iface| iface.index).collect()
 }
 
 /// The error that a client gets for a refusal.

@@ -71,14 +71,22 @@ impl Interfaces {
 impl Changes {
     /// Waits until an interface has another index or other addresses; gives it as it is now. One that is gone is waited for.
     pub async fn moved(&mut self, bound: &Iface) -> Iface {
+        self.moved_among(std::slice::from_ref(bound)).await.1
+    }
+
+    /// The same of the first of several to which that happens, with its place among them.
+    pub async fn moved_among(&mut self, bound: &[Iface]) -> (usize, Iface) {
         loop {
             if self.seen.changed().await.is_err() {
                 return std::future::pending().await; // nobody looks any more
             }
-            let now = self.seen.borrow_and_update().iter().find(|iface| iface.name == bound.name).cloned();
-            if let Some(now) = now.filter(|now| now != bound) {
+            let seen = self.seen.borrow_and_update();
+            let as_now = |was: &Iface| seen.iter().find(|now| now.name == was.name && *now != was).cloned();
+            let moved = bound.iter().enumerate().find_map(|(at, was)| Some((at, as_now(was)?)));
+            drop(seen);
+            if let Some((at, now)) = moved {
                 info!(iface = now.name, index = now.index, addresses = ?now.addrs, "interface changed");
-                return now;
+                return (at, now);
             }
         }
     }

@@ -5,7 +5,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use nix::libc;
 use nix::sys::socket::{
@@ -20,6 +20,8 @@ use tokio::net::UdpSocket;
 #[derive(Debug)]
 pub struct Endpoint {
     socket: UdpSocket,
+    /// The indices of the interfaces that are heard; empty for all that the socket hears.
+    heard: RwLock<Vec<u32>>,
 }
 
 /// Where a received datagram came from and to.
@@ -69,7 +71,26 @@ impl Endpoint {
         let socket = socket_for(addr)?;
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
-        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())? })
+        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: RwLock::default() })
+    }
+
+    /// Takes over a socket that somebody else has bound to IPv4. With interfaces, what arrives by others is left unheard.
+    pub fn adopt(socket: std::net::UdpSocket, heard: Vec<u32>) -> io::Result<Self> {
+        let socket = Socket::from(socket);
+        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        make_room(&socket);
+        prepare(&socket, true)?;
+        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: RwLock::new(heard) })
+    }
+
+    /// From now on what arrives by other interfaces is left unheard.
+    pub fn hear_only(&self, interfaces: Vec<u32>) {
+        *self.heard.write().unwrap_or_else(PoisonError::into_inner) = interfaces;
+    }
+
+    fn hears(&self, ifindex: u32) -> bool {
+        let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
+        heard.is_empty() || heard.contains(&ifindex)
     }
 
     /// The same beside other programs that have the port, when they let it be shared.
@@ -80,19 +101,12 @@ impl Endpoint {
     }
 
     fn bind_socket(socket: Socket, addr: SocketAddr, device: Option<&str>) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
+        prepare(&socket, addr.is_ipv4())?;
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes()))?;
         }
-        match addr {
-            SocketAddr::V4(_) => {
-                socket.set_broadcast(true)?;
-                setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-            }
-            SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
-        }
         socket.bind(&addr.into())?;
-        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())? })
+        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: RwLock::default() })
     }
 
     /// Hears what is sent to a group, on an interface.
@@ -120,6 +134,7 @@ impl Endpoint {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The report behind this error comes by way of the error queue.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Ok(received) if !self.hears(received.ifindex) => {}
                 other => return other.map(Incoming::Datagram),
             }
         }
@@ -198,13 +213,26 @@ fn roomy(addr: SocketAddr) -> io::Result<Socket> {
         return Ok(ahead.swap_remove(at).1);
     }
     let socket = socket_for(addr)?;
-    let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
-        .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER));
+    make_room(&socket);
     Ok(socket)
 }
 
 /// What was opened ahead and is not in use, with whether it is for IPv4.
 static AHEAD: Mutex<Vec<(bool, Socket)>> = Mutex::new(Vec::new());
+
+fn make_room(socket: &Socket) {
+    let _ = setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
+        .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &RECEIVE_BUFFER));
+}
+
+fn prepare(socket: &Socket, v4: bool) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    if !v4 {
+        return Ok(setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?);
+    }
+    socket.set_broadcast(true)?;
+    Ok(setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?)
+}
 
 /// The MTU of the route to `peer` in bytes, as the kernel knows it; for IPv6 what every link carries.
 pub fn path_mtu(peer: SocketAddr) -> Option<u16> {

@@ -1,0 +1,126 @@
+//! `netbootd setup`: asks what this server is to do, checks each answer, and does what follows, step by step.
+
+mod answers;
+mod install;
+mod networks;
+mod prompt;
+mod render;
+mod site;
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{DEFAULT_CONFIG, Failure};
+use answers::Answers;
+use prompt::{Manner, Prompt};
+
+/// `netbootd setup`.
+#[derive(Debug, Default, Args)]
+pub struct SetupArgs {
+    /// The interfaces to serve, or `all` for each that has an IPv4 address.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    interface: Vec<String>,
+    /// `proxy` beside the DHCP server that the network has, `server` to give addresses too, `off` for Macs alone.
+    #[arg(long)]
+    mode: Option<String>,
+    /// With `--mode server`: the addresses to give, as 10.77.0.100-10.77.0.199.
+    #[arg(long, value_name = "RANGE")]
+    pool: Option<String>,
+    /// With `--mode server`: the router that machines are told, or `none`.
+    #[arg(long, value_name = "ADDRESS")]
+    router: Option<String>,
+    /// The boot folder: boot programs, kernels and what else clients may have.
+    #[arg(long, value_name = "DIR")]
+    root: Option<String>,
+    /// The folder that images are kept in.
+    #[arg(long, value_name = "DIR")]
+    images: Option<String>,
+    /// Configuration Manager's SMS Provider by its full name, or `none`.
+    #[arg(long, value_name = "HOST")]
+    configmgr: Option<String>,
+    /// Who asks the provider, as netbootd@CORP.EXAMPLE, or `none`.
+    #[arg(long, value_name = "USER")]
+    account: Option<String>,
+    /// The account's key tab or a file with its password, or `none`.
+    #[arg(long, value_name = "FILE")]
+    secret: Option<String>,
+    /// Certificates (PEM) of the authority that signed the provider's own, or `none` when the system knows it.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<String>,
+    /// Take the default for all that no flag says.
+    #[arg(long)]
+    yes: bool,
+    /// Write over a configuration that is there; the old one is kept beside it as `.old`.
+    #[arg(long)]
+    force: bool,
+    /// Do not ask the provider whether the answers hold.
+    #[arg(long)]
+    unchecked: bool,
+    /// Leave the service as it is.
+    #[arg(long)]
+    no_start: bool,
+    /// Print the configuration, and do nothing else.
+    #[arg(long)]
+    print: bool,
+    /// The configuration file to write.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// Where leases, the ledger and what Macs chose are kept.
+    #[arg(long, value_name = "DIR", default_value = answers::STATE_DIR)]
+    state_dir: PathBuf,
+}
+
+/// Asks, checks and does.
+#[allow(clippy::print_stdout)] // the command's output
+pub fn run(args: &SetupArgs) -> Result<(), Failure> {
+    if !args.print && !args.force {
+        may_be_written(&args.config)?;
+    }
+    let manner = match (args.yes, io::stdin().is_terminal()) {
+        (true, _) => Manner::Defaults,
+        (false, true) => Manner::Ask,
+        (false, false) => return Err(nobody_to_ask(args)),
+    };
+    let (mut input, mut output) = (io::stdin().lock(), anstream::stdout().lock());
+    let answers = answers::gather(args, &mut Prompt::new(&mut input, &mut output, manner))?;
+    drop((input, output));
+    let text = render::render(&answers);
+    if args.print {
+        print!("{text}");
+        return Ok(());
+    }
+    install::run(args, &answers, &text)
+}
+
+/// What an operator has written is not lost. What a package has put there, and nobody has touched, is no loss.
+fn may_be_written(config: &Path) -> Result<(), Failure> {
+    match std::fs::read_to_string(config) {
+        Ok(text) if text == render::render(&Answers::default()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Failure::Permission(format!("{}: {error}; run as root", config.display())))
+        }
+        _ => Err(Failure::Unusable(format!(
+            "{} is there already, and is not what netbootd came with; --force writes it anew and keeps the old one as {}.old",
+            config.display(),
+            config.display()
+        ))),
+    }
+}
+
+fn nobody_to_ask(args: &SetupArgs) -> Failure {
+    let said = [
+        ("--interface", !args.interface.is_empty()),
+        ("--mode", args.mode.is_some()),
+        ("--root", args.root.is_some()),
+        ("--images", args.images.is_some()),
+        ("--configmgr", args.configmgr.is_some()),
+    ];
+    let open: Vec<&str> = said.iter().filter(|(_, said)| !said).map(|(flag, _)| *flag).collect();
+    let open = if open.is_empty() { String::new() } else { format!("say {}, and ", open.join(", ")) };
+    Failure::Unusable(format!(
+        "there is no terminal to ask on: {open}give --yes, which takes the default for all that no flag says"
+    ))
+}

@@ -1,0 +1,154 @@
+//! Interfaces and addresses, as somebody says them and as they hold on this host.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use pxe_policy::AddressRange;
+
+use crate::net::iface::Iface;
+
+/// The addresses that this server gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Addresses {
+    /// The network they lie in.
+    pub(super) subnet: Ipv4Net,
+    /// The first and the last.
+    pub(super) pool: AddressRange,
+    /// Which way out machines are told.
+    pub(super) router: Option<Ipv4Addr>,
+}
+
+/// `all`, or names of interfaces that are up and have an address; empty for all.
+pub(super) fn chosen(text: &str, here: &[Iface]) -> Result<Vec<String>, String> {
+    // What setup asks about stands on IPv4; an interface of IPv6 alone is named in the configuration.
+    let others = |iface: &&Iface| iface.name != LOOPBACK && !iface.addrs.is_empty();
+    if text == ALL {
+        return match here.iter().find(others) {
+            Some(_) => Ok(Vec::new()),
+            None => Err("no interface is up and has an IPv4 address".into()),
+        };
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split([',', ' ']).filter(|name| !name.is_empty()) {
+        if !here.iter().any(|iface| iface.name == name && !iface.addrs.is_empty()) {
+            let known: Vec<String> = here.iter().filter(others).map(shown).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(format!("{name} is not there, not up, or has no IPv4 address; there are: {known}"));
+        }
+        if !names.iter().any(|other| other == name) {
+            names.push(name.to_owned());
+        }
+    }
+    if names.is_empty() { Err(format!("name interfaces, or say {ALL}")) } else { Ok(names) }
+}
+
+/// The networks of these interfaces.
+pub(super) fn networks(names: &[String], here: &[Iface]) -> Vec<Ipv4Net> {
+    let meant = |iface: &&Iface| {
+        if names.is_empty() { iface.name != LOOPBACK } else { names.contains(&iface.name) }
+    };
+    here.iter().filter(meant).flat_map(|iface| iface.addrs.iter().copied()).collect()
+}
+
+/// A range inside one of the networks, without this host's own address in it.
+pub(super) fn pool(text: &str, networks: &[Ipv4Net]) -> Result<(Ipv4Net, AddressRange), String> {
+    let range: AddressRange = text.parse().map_err(|error: pxe_policy::InvalidRange| error.to_string())?;
+    let holds = |net: &&Ipv4Net| net.contains(&range.first) && net.contains(&range.last);
+    let Some(net) = networks.iter().find(holds) else {
+        let known: Vec<String> = networks.iter().map(Ipv4Net::to_string).collect();
+        return Err(format!("{range} does not lie in one network of this host: {}", known.join(", ")));
+    };
+    if range.contains(net.addr()) {
+        return Err(format!("{} is this host's own", net.addr()));
+    }
+    Ok((net.trunc(), range))
+}
+
+/// The half of the first network that this host's own address is not in.
+pub(super) fn usual_pool(networks: &[Ipv4Net]) -> String {
+    let Some(net) = networks.iter().find(|net| net.prefix_len() <= SMALLEST_PREFIX) else {
+        return String::new();
+    };
+    let (low, high, own) = (u32::from(net.network()), u32::from(net.broadcast()), u32::from(net.addr()));
+    let middle = low + (high - low) / 2 + 1;
+    let (first, last) = if own < middle { (middle, high - 1) } else { (low + 1, middle - 1) };
+    AddressRange { first: first.into(), last: last.into() }.to_string()
+}
+
+/// An address of the network, or `none`.
+pub(super) fn router(text: &str, subnet: Ipv4Net) -> Result<Option<Ipv4Addr>, String> {
+    if text == NONE {
+        return Ok(None);
+    }
+    let address: Ipv4Addr = text.parse().map_err(|_| format!("{text} is no IPv4 address, nor {NONE}"))?;
+    if subnet.contains(&address) { Ok(Some(address)) } else { Err(format!("{address} is not in {subnet}")) }
+}
+
+fn shown(iface: &Iface) -> String {
+    let addresses: Vec<String> = iface.addrs.iter().map(Ipv4Net::to_string).collect();
+    format!("{} ({})", iface.name, addresses.join(", "))
+}
+
+/// What stands for every interface.
+pub(super) const ALL: &str = "all";
+/// What stands for nothing.
+pub(super) const NONE: &str = "none";
+const LOOPBACK: &str = "lo";
+/// Below eight addresses there is nothing to share out.
+const SMALLEST_PREFIX: u8 = 29;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here() -> Vec<Iface> {
+        let iface = |name: &str, index, address: &str| Iface {
+            name: name.into(),
+            index,
+            mac: None,
+            addrs: vec![address.parse().unwrap()],
+            addrs6: Vec::new(),
+        };
+        vec![
+            iface("lo", 1, "127.0.0.1/8"),
+            iface("lan0", 2, "10.77.0.1/24"),
+            iface("lan1", 3, "10.78.0.200/24"),
+        ]
+    }
+
+    #[test]
+    fn interfaces_must_be_there() {
+        assert_eq!(chosen("all", &here()), Ok(vec![]));
+        assert_eq!(chosen("lan1, lan0,lan1", &here()), Ok(vec!["lan1".into(), "lan0".into()]));
+        let wrong = chosen("lan0,eth7", &here()).unwrap_err();
+        assert_eq!(
+            wrong,
+            "eth7 is not there, not up, or has no IPv4 address; there are: lan0 (10.77.0.1/24), lan1 (10.78.0.200/24)"
+        );
+        assert!(chosen("all", &here()[..1]).is_err());
+        assert!(chosen(" , ", &here()).is_err());
+    }
+
+    #[test]
+    fn a_pool_lies_in_a_network_of_this_host_and_leaves_its_address_out() {
+        let networks = networks(&[], &here());
+        assert_eq!(usual_pool(&networks), "10.77.0.128-10.77.0.254");
+        assert_eq!(usual_pool(&networks[1..]), "10.78.0.1-10.78.0.127");
+        let (net, range) = pool("10.78.0.1-10.78.0.99", &networks).unwrap();
+        assert_eq!(
+            (net.to_string(), range.to_string()),
+            ("10.78.0.0/24".into(), "10.78.0.1-10.78.0.99".into())
+        );
+        assert_eq!(pool("10.77.0.1-10.77.0.9", &networks).unwrap_err(), "10.77.0.1 is this host's own");
+        assert!(pool("10.77.0.9-10.78.0.9", &networks).unwrap_err().contains("does not lie in one network"));
+        assert!(pool("", &networks).is_err());
+    }
+
+    #[test]
+    fn a_router_is_in_the_network_or_there_is_none() {
+        let net = "10.77.0.0/24".parse().unwrap();
+        assert_eq!(router("none", net), Ok(None));
+        assert_eq!(router("10.77.0.254", net), Ok(Some(Ipv4Addr::new(10, 77, 0, 254))));
+        assert_eq!(router("10.9.0.1", net).unwrap_err(), "10.9.0.1 is not in 10.77.0.0/24");
+    }
+}

@@ -1,0 +1,130 @@
+//! One question after the other: answered by its flag, by its default, or by somebody who is asked until the answer holds.
+
+use std::io::{BufRead, Write};
+
+use super::super::Failure;
+use super::super::colour::{BAD, styled};
+
+/// Where answers come from.
+pub(super) struct Prompt<'a> {
+    input: &'a mut dyn BufRead,
+    output: &'a mut dyn Write,
+    manner: Manner,
+}
+
+/// What is done about a question that no flag answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Somebody is asked.
+    Ask,
+    /// Its default counts.
+    Defaults,
+}
+
+/// Something to know.
+pub(super) struct Question<'a> {
+    /// The flag that answers it, without its dashes.
+    pub(super) flag: &'static str,
+    /// The words it is asked with.
+    pub(super) words: &'a str,
+    /// What counts when nothing is said.
+    pub(super) default: &'a str,
+}
+
+impl<'a> Prompt<'a> {
+    pub(super) fn new(input: &'a mut dyn BufRead, output: &'a mut dyn Write, manner: Manner) -> Self {
+        Prompt { input, output, manner }
+    }
+
+    /// Whether somebody can be asked.
+    pub(super) fn asks(&self) -> bool {
+        self.manner == Manner::Ask
+    }
+
+    /// An answer that holds. A flag that does not is a failure; who is asked is told what is wrong, and asked again.
+    pub(super) fn settle<T>(
+        &mut self,
+        question: &Question<'_>,
+        given: Option<&str>,
+        mut check: impl FnMut(&str) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        let Question { flag, words, default } = question;
+        if let Some(given) = given {
+            return check(given.trim())
+                .map_err(|wrong| Failure::Unusable(format!("--{flag} {given}: {wrong}")));
+        }
+        if self.manner == Manner::Defaults {
+            return check(default).map_err(|wrong| {
+                Failure::Unusable(format!("--{flag} is needed: its default, {default}, will not do: {wrong}"))
+            });
+        }
+        loop {
+            let line = self.ask(&format!("{words} [{default}]: "), flag)?;
+            let answer = if line.is_empty() { default } else { line.as_str() };
+            match check(answer) {
+                Ok(held) => return Ok(held),
+                Err(wrong) => self.say(&format!("  {} {wrong}", styled(BAD, "no:")))?,
+            }
+        }
+    }
+
+    /// Shows a line.
+    pub(super) fn say(&mut self, line: &str) -> Result<(), Failure> {
+        writeln!(self.output, "{line}").map_err(|error| broken(&error))
+    }
+
+    fn ask(&mut self, question: &str, flag: &str) -> Result<String, Failure> {
+        let shown = write!(self.output, "{question}").and_then(|()| self.output.flush());
+        shown.map_err(|error| broken(&error))?;
+        let mut line = String::new();
+        match self.input.read_line(&mut line).map_err(|error| broken(&error))? {
+            0 => Err(Failure::Unusable(format!(
+                "the answers ended at the question for --{flag}; nothing was changed"
+            ))),
+            _ => Ok(line.trim().to_owned()),
+        }
+    }
+}
+
+fn broken(error: &std::io::Error) -> Failure {
+    Failure::Unusable(format!("the terminal cannot be asked: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUESTION: Question<'_> = Question { flag: "count", words: "How many", default: "7" };
+
+    fn number(text: &str) -> Result<u8, String> {
+        text.parse().map_err(|_| format!("{text:?} is no number"))
+    }
+
+    fn settled(typed: &str, manner: Manner, given: Option<&str>) -> (Result<u8, String>, String) {
+        let (mut input, mut output) = (typed.as_bytes(), Vec::new());
+        let mut prompt = Prompt::new(&mut input, &mut output, manner);
+        let settled = prompt.settle(&QUESTION, given, number).map_err(|failure| failure.to_string());
+        (settled, String::from_utf8(output).unwrap())
+    }
+
+    #[test]
+    fn who_answers_wrongly_is_told_and_asked_again() {
+        let (settled, shown) = settled("many\n\n", Manner::Ask, None);
+        assert_eq!(settled, Ok(7));
+        assert_eq!(shown.matches("How many [7]: ").count(), 2);
+        assert!(shown.contains("\"many\" is no number"), "{shown}");
+    }
+
+    #[test]
+    fn a_wrong_flag_is_a_failure_that_names_it() {
+        assert_eq!(settled("", Manner::Ask, Some("3")), (Ok(3), String::new()));
+        assert_eq!(settled("", Manner::Ask, Some("x")).0, Err("--count x: \"x\" is no number".into()));
+    }
+
+    #[test]
+    fn who_says_no_more_is_told_at_which_question() {
+        let words = "the answers ended at the question for --count; nothing was changed";
+        assert_eq!(settled("", Manner::Ask, None).0, Err(words.into()));
+        assert_eq!(settled("", Manner::Defaults, None).0, Ok(7));
+    }
+}

@@ -1,0 +1,199 @@
+//! The Debian package, in a Debian where systemd is the first process: installed, started, upgraded, and gone again.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use netbootd_tests::debian::{Debian, package};
+use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::{Lab, process};
+
+const UNIT: &str = "netbootd.service";
+const SOCKETS: [&str; 4] =
+    ["netbootd-dhcp.socket", "netbootd-pxe.socket", "netbootd-tftp.socket", "netbootd-http.socket"];
+const CONFIG: &str = "/etc/netbootd/netbootd.toml";
+
+/// A server with a fresh Debian, and a client beside it.
+fn lab() -> (Lab, Debian) {
+    let mut lab = Lab::new();
+    for (host, iface, address) in [("server", "lan0", "10.77.0.1/24"), ("client", "eth0", "10.77.0.50/24")] {
+        lab.add_host(host);
+        lab.plug(host, iface, "br0", address);
+    }
+    let debian = Debian::boot(&lab, "server");
+    (lab, debian)
+}
+
+/// Makes a package and installs it.
+fn install(debian: &Debian, version: &str) -> String {
+    let deb = package(&debian.tree().join("root"), version);
+    let name = deb.file_name().unwrap().to_str().unwrap().to_owned();
+    debian.done(&["dpkg", "-i", &format!("/root/{name}")])
+}
+
+/// The client fetches a file by TFTP and by HTTP.
+fn serves(lab: &Lab, debian: &Debian) {
+    let tftp = lab.run("client", &[&program(), "probe", "tftp", SERVER, "menu.efi"]);
+    assert!(tftp.status.success(), "{}", debian.journal());
+    let http = lab.run("client", &["curl", "-fsS", &format!("http://{SERVER}/menu.efi")]);
+    assert_eq!(http.stdout, b"a boot program", "{}", debian.journal());
+}
+
+/// A machine asks as firmware does, by broadcast and at the boot server's port.
+fn answers(lab: &Lab, debian: &Debian) {
+    for asked in [["--iface", "eth0"].as_slice(), &[SERVER]] {
+        let program = program();
+        let words = [&[program.as_str(), "probe", "pxe", "--timeout", "1"], asked].concat();
+        let told = lab.run("client", &words);
+        let told = String::from_utf8(told.stdout).unwrap();
+        assert!(told.contains("bootx64.efi"), "{asked:?}: {told}\n{}", debian.journal());
+    }
+}
+
+#[test]
+fn it_starts_under_its_unit_and_serves_as_its_own_user() {
+    let (lab, debian) = lab();
+    let told = install(&debian, "0.1.0-1");
+    assert!(told.contains("netbootd setup"), "{told}");
+    assert_eq!(debian.property(UNIT, "ActiveState"), "active", "{}", debian.journal());
+    assert_eq!(debian.property(UNIT, "StatusText"), "proxy on lan0");
+    assert_eq!(debian.property(UNIT, "UnitFileState"), "enabled");
+    debian.done(&["netbootd", "check-config"]);
+    let id = debian.property(UNIT, "MainPID");
+    let status = debian.done(&["cat", &format!("/proc/{id}/status")]);
+    let user = debian.done(&["id", "-u", "netbootd"]);
+    assert!(status.contains(&format!("Uid:\t{0}\t{0}\t{0}\t{0}", user.trim())), "{status}");
+    assert!(status.contains("NoNewPrivs:\t1") && status.contains("Seccomp:\t2"), "{status}");
+    let journal = debian.journal();
+    assert!(!journal.contains("CAP_NET_RAW") && !journal.contains("ERROR"), "{journal}");
+
+    for name in ["menu.efi", "bootx64.efi"] {
+        fs::write(debian.tree().join("srv/netboot").join(name), "a boot program").unwrap();
+    }
+    serves(&lab, &debian);
+    answers(&lab, &debian);
+
+    // Setup finds what the package came with, and may replace it.
+    let told = debian.done(&["netbootd", "setup", "--yes", "--interface", "lan0"]);
+    assert!(told.contains("[6/6] ok      service: netbootd.service is enabled and runs"), "{told}");
+    let config = fs::read_to_string(debian.tree().join(&CONFIG[1..])).unwrap();
+    assert!(config.contains("\ninterfaces = [\"lan0\"]\n"), "{config}");
+    serves(&lab, &debian);
+    let told = debian.run(&["netbootd", "setup", "--yes"]);
+    assert_eq!(told.status.code(), Some(78), "what was answered is not what the package came with");
+
+    // A reload waits until it is in force, and fails when it cannot be.
+    debian.done(&["systemctl", "reload", UNIT]);
+    assert_eq!(debian.property(UNIT, "StatusText"), "configuration taken up");
+    fs::write(debian.tree().join(&CONFIG[1..]), format!("{config}\nbroken\n")).unwrap();
+    assert!(!debian.run(&["systemctl", "reload", UNIT]).status.success());
+    assert_eq!(debian.property(UNIT, "ActiveState"), "active");
+    serves(&lab, &debian);
+    // A start says why it does not, and is not tried again and again.
+    assert!(!debian.run(&["systemctl", "restart", UNIT]).status.success());
+    assert_eq!(debian.property(UNIT, "ExecMainStatus"), "78", "{}", debian.journal());
+    assert_eq!(debian.property(UNIT, "NRestarts"), "0");
+    assert!(debian.journal().contains("broken"), "{}", debian.journal());
+}
+
+#[test]
+fn a_server_that_hangs_is_restarted() {
+    let (_lab, debian) = lab();
+    let folder = debian.tree().join("etc/systemd/system/netbootd.service.d");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("soon.conf"), "[Service]\nWatchdogSec=5\nWatchdogSignal=SIGKILL\n").unwrap();
+    install(&debian, "0.1.0-1");
+    let id = debian.property(UNIT, "MainPID");
+    let since = debian.property(UNIT, "WatchdogTimestampMonotonic");
+    debian.wait_until("signs of life", |debian| debian.property(UNIT, "WatchdogTimestampMonotonic") != since);
+    assert_eq!(debian.property(UNIT, "MainPID"), id, "it lives");
+    debian.done(&["kill", "-STOP", &id]);
+    debian.wait_until("a restart", |debian| {
+        debian.property(UNIT, "NRestarts") == "1" && debian.property(UNIT, "ActiveState") == "active"
+    });
+    assert_ne!(debian.property(UNIT, "MainPID"), id);
+}
+
+#[test]
+fn systemds_sockets_start_it_and_are_served() {
+    let (lab, debian) = lab();
+    install(&debian, "0.1.0-1");
+    for name in ["menu.efi", "bootx64.efi"] {
+        fs::write(debian.tree().join("srv/netboot").join(name), "a boot program").unwrap();
+    }
+    debian.done(&["systemctl", "stop", UNIT]);
+    debian.done(&[["systemctl", "enable", "--now"].as_slice(), &SOCKETS].concat());
+    assert_eq!(debian.property(UNIT, "ActiveState"), "inactive");
+    serves(&lab, &debian);
+    answers(&lab, &debian);
+    assert_eq!(debian.property(UNIT, "ActiveState"), "active");
+    let journal = debian.journal();
+    assert!(!journal.contains("nothing is to be served"), "{journal}");
+    // They are systemd's still when it goes: the next one who asks starts it again.
+    debian.done(&["systemctl", "stop", UNIT]);
+    serves(&lab, &debian);
+}
+
+#[test]
+fn an_upgrade_keeps_what_is_configured_and_remembered_and_a_purge_leaves_nothing() {
+    let (lab, debian) = lab();
+    let before = files(debian.tree());
+    install(&debian, "0.1.0-1");
+    let config = debian.tree().join(&CONFIG[1..]);
+    let edited = fs::read_to_string(&config).unwrap() + "\n# mine\n";
+    fs::write(&config, &edited).unwrap();
+    let state = debian.tree().join("var/lib/netbootd/state.redb");
+    let remembered = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&state).unwrap());
+    let id = debian.property(UNIT, "MainPID");
+
+    install(&debian, "0.2.0-1");
+    assert_eq!(debian.property(UNIT, "ActiveState"), "active", "{}", debian.journal());
+    assert_ne!(debian.property(UNIT, "MainPID"), id, "the new one runs");
+    assert_eq!(fs::read_to_string(&config).unwrap(), edited);
+    assert_eq!(std::os::unix::fs::MetadataExt::ino(&fs::metadata(&state).unwrap()), remembered);
+    fs::write(debian.tree().join("srv/netboot/menu.efi"), "a boot program").unwrap();
+    serves(&lab, &debian);
+
+    // What an operator has disabled stays so.
+    debian.done(&["systemctl", "disable", UNIT]);
+    install(&debian, "0.3.0-1");
+    assert_eq!(debian.property(UNIT, "UnitFileState"), "disabled");
+
+    debian.done(&["dpkg", "--remove", "netbootd"]);
+    assert_eq!(debian.property(UNIT, "ActiveState"), "inactive");
+    assert_eq!(fs::read_to_string(&config).unwrap(), edited, "removed is not purged");
+    fs::remove_file(debian.tree().join("srv/netboot/menu.efi")).unwrap();
+    debian.done(&["dpkg", "--purge", "netbootd"]);
+    let left: Vec<String> = files(debian.tree()).into_iter().filter(|path| !before.contains(path)).collect();
+    assert_eq!(left, Vec::<String>::new());
+    assert!(debian.done(&["getent", "passwd", "netbootd"]).contains("nologin"), "the user stays, locked");
+}
+
+/// Every path that speaks of netbootd, but in root's home, where its packages lie.
+fn files(tree: &Path) -> Vec<String> {
+    let words = "-xdev -path */root -prune -o -name *netboot* -print";
+    let listed = process::run(Command::new("find").arg(tree).args(words.split(' ')));
+    listed.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn its_units_are_sound_and_shut_in() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pkg/systemd");
+    let service = folder.join(UNIT);
+    // Tenths of systemd's exposure; 2.0 and below is "OK".
+    let analyze = || Command::new("systemd-analyze");
+    process::run(
+        analyze().args(["security", "--no-pager", "--offline=true", "--threshold=20"]).arg(&service),
+    );
+
+    let here = tempfile::tempdir().unwrap();
+    for name in SOCKETS.into_iter().chain([UNIT]) {
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        fs::write(here.path().join(name), text.replace("/usr/bin/netbootd", &program())).unwrap();
+    }
+    let units = SOCKETS.into_iter().chain([UNIT]).map(|name| here.path().join(name));
+    let verified = analyze().args(["verify", "--man=no"]).args(units).output().unwrap();
+    let told = String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success() && told.is_empty(), "{told}");
+}
