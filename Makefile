@@ -32,6 +32,7 @@ lint: tools
 # The pages in docs/ as a book, in target/book.
 docs: tools
 	mdbook build docs
+	@for page in netbootd.8 netbootd.toml.5; do mandoc -T html -O toc docs/man/$$page >target/book/$$page.html; done
 
 # Side by side with peers, as ratios; nothing is asserted.
 bench: packages peers

@@ -34,8 +34,9 @@ struct Table {
 #[derive(Debug, Default)]
 struct Entry {
     machine: Option<Arc<Machine>>,
-    /// One of IPv4, one of IPv6.
-    addrs: [Option<IpAddr>; 2],
+    v4: Option<IpAddr>,
+    /// Firmware has several: one that it boots by, others that it made or asked for on the way. At most [`MAX_V6`], the latest last.
+    v6: Vec<IpAddr>,
 }
 
 impl Machines {
@@ -53,7 +54,7 @@ impl Machines {
             return;
         }
         self.with(|table| {
-            let former = table.touch(mac).addrs[usize::from(addr.is_ipv6())].replace(addr);
+            let former = table.touch(mac).uses(addr);
             if let Some(former) = former.filter(|former| *former != addr) {
                 table.forget_addr(former, mac);
             }
@@ -97,9 +98,9 @@ impl Table {
     fn touch(&mut self, mac: MacAddr) -> &mut Entry {
         if self.machines.len() == MAX_MACHINES.get()
             && !self.machines.contains(&mac)
-            && let Some((oldest, Entry { addrs, .. })) = self.machines.pop_lru()
+            && let Some((oldest, Entry { v4, v6, .. })) = self.machines.pop_lru()
         {
-            addrs.into_iter().flatten().for_each(|addr| self.forget_addr(addr, oldest));
+            v4.into_iter().chain(v6).for_each(|addr| self.forget_addr(addr, oldest));
         }
         self.machines.get_or_insert_mut(mac, Entry::default)
     }
@@ -111,6 +112,21 @@ impl Table {
     }
 }
 
+impl Entry {
+    /// Takes up an address; gives the one that it takes the place of.
+    fn uses(&mut self, addr: IpAddr) -> Option<IpAddr> {
+        if addr.is_ipv4() {
+            return self.v4.replace(addr);
+        }
+        if !self.v6.contains(&addr) {
+            self.v6.push(addr);
+        }
+        (self.v6.len() > MAX_V6).then(|| self.v6.remove(0))
+    }
+}
+
+/// Of one machine.
+const MAX_V6: usize = 4;
 /// A campus that switches on at once fits, and so do all machines that a flood of made-up hardware addresses may bring at once (twice
 /// `limits.new-machines`), in about 20 MB.
 pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(32_768).expect("not zero");
@@ -146,14 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_has_an_address_of_each_kind() {
+    fn a_machine_has_an_address_of_ipv4_and_a_few_of_ipv6() {
         let machines = Machines::default();
-        let (v4, v6) = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+        let v4 = Ipv4Addr::new(10, 0, 0, 1);
+        let v6 = |n| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n);
         machines.uses(mac(1), v4);
-        machines.uses(mac(1), v6);
-        assert_eq!((machines.mac_of(v4), machines.mac_of(v6)), (Some(mac(1)), Some(mac(1))));
-        machines.uses(mac(1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2));
-        assert_eq!((machines.mac_of(v4), machines.mac_of(v6)), (Some(mac(1)), None));
+        for n in [1, 2, 3, 4, 1] {
+            machines.uses(mac(1), v6(n));
+        }
+        assert!((1..=4).all(|n| machines.mac_of(v6(n)) == Some(mac(1))));
+        machines.uses(mac(1), v6(5));
+        assert_eq!((machines.mac_of(v4), machines.mac_of(v6(1))), (Some(mac(1)), None));
+        assert!((2..=5).all(|n| machines.mac_of(v6(n)) == Some(mac(1))));
     }
 
     #[test]

@@ -319,7 +319,9 @@ async fn bind_files(
             }
             let listener = ipv6::unless_missing(bind(Ipv6Addr::UNSPECIFIED.into()));
             let listener = listener.map_err(|error| cannot_bind(&error, tftp.port, iface))?;
-            listener.map(|listener| tasks.spawn(listener.run()));
+            if let Some(listener) = listener {
+                tasks.spawn(listener.run());
+            }
         }
     }
     if http.enabled {

@@ -8,11 +8,8 @@ use crate::{AddressServer, Lab};
 /// netbootd's own address.
 pub const SERVER6: &str = "fd77::1";
 
-/// The full DHCPv6 service for both segments, and none of IPv4.
+/// The full DHCPv6 service for both segments.
 pub const ADDRESSES6: &str = r#"
-[dhcp]
-mode = "off"
-
 [dhcp6]
 mode = "server"
 
@@ -26,8 +23,8 @@ subnet = "fd78::/64"
 pool = "fd78::1000-fd78::1fff"
 "#;
 
-/// DHCPv6 beside another server, and nothing of IPv4.
-pub const PROXY6: &str = "\n[dhcp]\nmode = \"off\"\n\n[dhcp6]\nmode = \"proxy\"\n";
+/// DHCPv6 beside another server.
+pub const PROXY6: &str = "\n[dhcp6]\nmode = \"proxy\"\n";
 
 /// ISC's relay between two segments.
 #[derive(Debug)]

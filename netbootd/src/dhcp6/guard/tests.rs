@@ -19,7 +19,7 @@ fn a_message_reads_as_it_was_written() {
 fn relays_are_peeled_off_up_to_a_bound() {
     let mut bytes = message(SOLICIT, &[client_id()]);
     let seen = opt(option::CLIENT_LINK_LAYER, &[&[0, 1][..], &MAC.octets()].concat());
-    bytes = relayed("2001:db8:9::1", "fe80::5", &[seen.clone()], &bytes);
+    bytes = relayed("2001:db8:9::1", "fe80::5", &[seen], &bytes);
     bytes = relayed("::", "2001:db8:8::1", &[], &bytes);
     let packet = Packet::parse(&bytes).unwrap();
     assert_eq!(packet.relays.len(), 2);
