@@ -6,8 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The workspace, and the packages beside it.
-const FOLDERS: [&str; 8] =
-    ["netbootd", "bsdp", "tftp", "imagestore", "pxe-policy", "bench", "tests", "fuzz/fuzz_targets"];
+const FOLDERS: [&str; 8] = ["netbootd", "bsdp", "tftp", "imagestore", "pxe-policy", "bench", "tests", "fuzz"];
 const HEADING: &str = "## Code without the compiler's checks";
 
 fn root() -> PathBuf {

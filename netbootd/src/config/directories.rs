@@ -95,7 +95,7 @@ impl Secret {
     }
 
     /// With the file that it was read from.
-    pub(super) fn from_file(self, file: PathBuf) -> Self {
+    pub(super) fn read_from(self, file: PathBuf) -> Self {
         Secret { file: Some(file), ..self }
     }
 

@@ -71,7 +71,7 @@ impl Site {
     pub(super) fn configure(&self, more: &str) {
         let folder = self.lab.folder();
         let text = format!(
-            "[boot]\nroot = {:?}\n[devices]\nfile = {:?}\n{ADDRESSES}[server]\nstate-dir = {:?}\ninterfaces = [\"lan0\"]\n{more}",
+            "[boot]\nroot = {:?}\n[devices]\nfile = {:?}\n{ADDRESSES}[server]\nuser = \"root\"\nstate-dir = {:?}\ninterfaces = [\"lan0\"]\n{more}",
             folder.join("root"),
             folder.join("devices.csv"),
             self.state

@@ -167,7 +167,7 @@ pub(super) fn secret(
     match fs::read_to_string(&file) {
         Ok(text) => {
             warn_if_open(written, &file, findings);
-            Some(Secret::new(text.trim_end_matches(['\r', '\n'])).from_file(file))
+            Some(Secret::new(text.trim_end_matches(['\r', '\n'])).read_from(file))
         }
         Err(error) => {
             let finding = Finding::error(written.span(), format!("{}: {error}", file.display()));
