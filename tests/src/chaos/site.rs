@@ -146,6 +146,10 @@ impl Site {
     }
 }
 
+/// One relay stands for a whole site and more.
 const ADDRESSES: &str = "[dhcp]\nmode = \"server\"\nconflict-probe = false\n[[dhcp.subnet]]\nsubnet = \"10.78.0.0/16\"\n\
-                         pool = \"10.78.1.0-10.78.250.0\"\n[status]\nenabled = false\n";
+                         pool = \"10.78.1.0-10.78.250.0\"\n[status]\nenabled = false\n\
+                         [limits.way-packets]\nat-once = 10000000\nper-second = 1000000\n\
+                         [limits.new-machines]\nat-once = 10000000\nper-second = 1000000\n\
+                         [limits.reply-bytes]\nat-once = 1000000000\nper-second = 1000000000\n";
 const PATIENCE: Duration = Duration::from_secs(30);
