@@ -118,7 +118,7 @@ pub fn package(folder: &Path, version: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     run(Command::new(crate::process::tool("cargo-deb"))
         .args(["-p", "netbootd", "--no-build", "--strip", "--no-dbgsym", "--profile", "dev"])
-        .args(["--fast", "--compress-type", "gz", "--deb-version", version, "-o"])
+        .args(["--fast", "--compress-type", "gz", "--compress-system", "--deb-version", version, "-o"])
         .arg(&deb)
         .current_dir(workspace)
         .env("CARGO_TARGET_DIR", target));

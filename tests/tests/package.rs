@@ -181,10 +181,10 @@ fn files(tree: &Path) -> Vec<String> {
 fn its_units_are_sound_and_shut_in() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pkg/systemd");
     let service = folder.join(UNIT);
-    // Tenths of systemd's exposure; 2.0 and below is "OK".
+    // Tenths of systemd's exposure. What is left: the network, its capabilities, and openat2, which RestrictSUIDSGID would take away.
     let analyze = || Command::new("systemd-analyze");
     process::run(
-        analyze().args(["security", "--no-pager", "--offline=true", "--threshold=20"]).arg(&service),
+        analyze().args(["security", "--no-pager", "--offline=true", "--threshold=21"]).arg(&service),
     );
 
     let here = tempfile::tempdir().unwrap();
