@@ -1,6 +1,9 @@
 # make demo   installs what is missing, builds, and boots real clients in a private network
 # make test   installs what is missing, and runs everything that CI runs
 # make bench  measures beside peers
+# make chaos  breaks it on purpose: kills, power losses, full disks, damaged blobs, links, clocks, floods
+# make fuzz   looks for inputs that break a parser, a minute a target
+# make package  builds the Debian package
 # All need root: they make network namespaces and install Debian packages.
 
 SHELL := /bin/bash
@@ -53,6 +56,18 @@ nightly: packages tools
 	cargo build -p netbootd
 	cargo nextest run -p netbootd-tests --run-ignored all
 
+# The fault suite; make test has a short form of it.
+chaos: packages
+	cargo build -p netbootd -p netbootd-tests --bin netbootd --bin chaos
+	target/debug/chaos
+
+fuzz: packages
+	@tools/fuzz $(or $(SECONDS_EACH),60)
+
+package: packages tools
+	cargo build --release -p netbootd
+	cargo-deb -p netbootd --no-build -o target/debian/netbootd.deb
+
 packages:
 	@tools/install-packages
 
@@ -62,4 +77,4 @@ peers: packages
 tools: packages
 	@tools/install-tools $(TOOLS)
 
-.PHONY: help demo test lint docs bench nightly packages peers tools
+.PHONY: help demo test lint docs bench nightly chaos fuzz package packages peers tools

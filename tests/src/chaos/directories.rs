@@ -21,7 +21,7 @@ pub fn hanging_directories(count: u32) -> String {
         let mut site = Site::new(None, 4 * count, "");
         let asked = hang(&site, drip);
         let folder = site.lab.folder();
-        let password = fs::File::options().create(true).write(true).mode(0o600).open(folder.join("password"));
+        let password = fs::File::options().create(true).truncate(true).write(true).mode(0o600).open(folder.join("password"));
         password.and_then(|mut file| file.write_all(b"secret")).expect("the folder can be written");
         site.configure(&format!(
             "[policy]\ndeadline = \"300ms\"\n[active-directory]\nurl = \"ldaps://{ROUTER}\"\nbind = \"simple\"\n\
