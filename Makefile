@@ -21,7 +21,6 @@ demo: packages
 	cargo run --quiet -p netbootd-tests --bin demo
 
 test: packages tools lint docs
-	cargo build -p netbootd
 	cargo nextest run --workspace
 	cargo test --workspace --doc
 
