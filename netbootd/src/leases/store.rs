@@ -98,8 +98,9 @@ impl Writer {
 
     /// Brings the table up to date, and begins the journal anew: both in one transaction, since the table says which filling counts.
     fn begin_anew(&mut self) -> Result<(), redb::Error> {
-        fill_up(&self.state, &self.ahead, self.filling + 1)?;
-        self.filling += 1;
+        let filling = self.filling.wrapping_add(1);
+        fill_up(&self.state, &self.ahead, filling)?;
+        self.filling = filling;
         self.journal.restart(self.filling);
         self.ahead.clear();
         self.torn = false;

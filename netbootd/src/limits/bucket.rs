@@ -54,9 +54,9 @@ impl Rate {
         }
     }
 
-    /// The time in which one comes back.
-    fn interval(self) -> Nanos {
-        (SECOND / u64::from(self.per_second.max(1))).max(1)
+    /// The time in which so many come back, rounded up.
+    fn time_of(self, count: u32) -> Nanos {
+        (u64::from(count) * SECOND).div_ceil(u64::from(self.per_second.max(1)))
     }
 }
 
@@ -93,11 +93,12 @@ impl<K: Hash + Eq> Buckets<K> {
 
 impl Bucket {
     fn take(&mut self, rate: Rate, cost: u32, now: Nanos) -> Verdict {
-        let interval = rate.interval();
-        let whole = interval.saturating_mul(u64::from(rate.at_once));
+        // Taken one by one, each may be rounded up by a nanosecond.
+        let whole = rate.time_of(rate.at_once) + u64::from(rate.at_once);
         // What was taken at a slower rate does not count for longer than at this one.
         let taken = self.full_at.saturating_sub(now).min(whole);
-        let full_at = now.saturating_add(taken).saturating_add(interval.saturating_mul(u64::from(cost)));
+        self.full_at = now.saturating_add(taken);
+        let full_at = self.full_at.saturating_add(rate.time_of(cost));
         if full_at - now <= whole {
             self.full_at = full_at;
             return Verdict::Admitted;

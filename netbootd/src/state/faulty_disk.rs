@@ -178,7 +178,8 @@ mod tests {
             assert_eq!(give(&ledger, 2).await, Err(Reason::LedgerNotSaved), "it is asked for again");
             disk.fill(false);
             assert_eq!(give(&ledger, 2).await, Ok(()), "without a restart");
-            assert_eq!(give(&ledger, 1).await, Err(Reason::AlreadyRun));
+            let later = ledger.give(&deployed(1), mac(1), &settings, 1001).await;
+            assert_eq!(later, Err(Reason::AlreadyRun));
             drop(ledger);
             let ledger = LedgerStore::open(Arc::new(disk.state(folder.path()).unwrap())).unwrap();
             assert_eq!(ledger.with(|ledger| ledger.entries().count()), 2);

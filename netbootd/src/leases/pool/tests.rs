@@ -186,9 +186,16 @@ fn a_withdrawn_offer_is_free_at_once() {
 fn remembered_leases_are_honoured() {
     let lease = Lease { mac: mac(7), address: addr(15), until: 5000 };
     let foreign = Lease { mac: mac(8), address: Ipv4Addr::new(192, 0, 2, 1), until: 5000 };
-    let mut table = LeaseTable::new(vec![subnet(10, 20)], vec![SEGMENT], [lease, foreign], 0);
-    assert_eq!(table.leases(0).collect::<Vec<_>>(), [lease]);
-    assert_eq!(table.offer(client(7), None, SEGMENT, 10), Ok(Offer { address: addr(15), fresh: false }));
+    let mut table = LeaseTable::new(vec![subnet(10, 20)], vec![SEGMENT], [lease, foreign], 2000);
+    assert_eq!(table.leases(2000).collect::<Vec<_>>(), [lease]);
+    assert_eq!(table.offer(client(7), None, SEGMENT, 2010), Ok(Offer { address: addr(15), fresh: false }));
+}
+
+#[test]
+fn no_remembered_lease_runs_longer_than_a_new_one() {
+    let lease = Lease { mac: mac(7), address: addr(15), until: 5000 };
+    let table = LeaseTable::new(vec![subnet(10, 20)], vec![SEGMENT], [lease], 0);
+    assert_eq!(table.leases(0).collect::<Vec<_>>(), [Lease { until: 3600, ..lease }]);
 }
 
 #[test]

@@ -358,6 +358,10 @@ async fn who_asks_too_often_or_from_elsewhere_is_left_alone() {
     let left_alone =
         |event: &Event, wanted| matches!(event, Event::FileRefused(refused) if refused.refusal == wanted);
     f.until(|event| left_alone(event, Refusal::TooOften), watcher).await;
+    // All of them were taken up once somebody else, who asked later, is answered.
+    let other = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 8), 0)).await.unwrap();
+    other.send_to(b"\0\x01none\0octet\0", f.server).await.unwrap();
+    hear(&other).await;
     f.reload("[limits]\nsubnets = \"10.0.0.0/8\"");
     watcher = f.services.recorder.watch();
     // What was told of this address lately is only counted, so another one asks.
