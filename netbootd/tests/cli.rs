@@ -1,6 +1,8 @@
 //! The command line, as operators use it.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -93,7 +95,8 @@ fn elsewhere(text: &str, host: &Path) -> String {
             let place = host.join(&folder[1..]).join(named.split('"').next().unwrap());
             if folder.starts_with("/etc/") {
                 std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-                std::fs::write(place, "0123456789abcdef\n").unwrap();
+                std::fs::write(&place, "0123456789abcdef\n").unwrap();
+                std::fs::set_permissions(place, Permissions::from_mode(0o600)).unwrap();
             } else {
                 // What a content library has; other folders may have it.
                 for part in ["PkgLib", "DataLib", "FileLib"] {

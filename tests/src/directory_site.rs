@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use crate::domain::PASSWORD;
-use crate::netbootd::program;
+use crate::netbootd::{program, write_secret};
 use crate::slapd::READER;
 use crate::{Authority, Lab, Netbootd};
 
@@ -46,8 +46,8 @@ impl DirectorySite {
         for file in ["menu.efi", "boot.efi", "known.efi"] {
             fs::write(root.join(file), file).unwrap();
         }
-        fs::write(lab.folder().join("password"), format!("{}\n", READER.1)).unwrap();
-        fs::write(lab.folder().join("domain-password"), PASSWORD).unwrap();
+        write_secret(&lab.folder().join("password"), &format!("{}\n", READER.1));
+        write_secret(&lab.folder().join("domain-password"), PASSWORD);
         DirectorySite { lab, authority, root }
     }
 

@@ -1,6 +1,8 @@
 //! netbootd in a host of the laboratory.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,6 +95,16 @@ impl Netbootd {
     pub fn wait_for(&self, word: &str, patience: Duration) {
         self.process.wait_for(word, patience);
     }
+}
+
+/// Writes a file with a secret, which nobody else on this host may read.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn write_secret(path: &Path, secret: &str) {
+    let file = fs::File::options().create(true).truncate(true).write(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(secret.as_bytes()));
+    written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
 /// The built program. Tests of this package do not have cargo's variable for another package's program.

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
-use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::netbootd::{SERVER, program, write_secret};
 use netbootd_tests::process::tool;
 use netbootd_tests::{Lab, Netbootd, firmware};
 
@@ -20,7 +20,7 @@ fn site() -> (Lab, Netbootd) {
     lab.add_host("client");
     lab.plug("client", "eth0", "br0", "10.77.0.50/24");
     fs::write(root.join("menu.efi"), vec![0x5a; 300_000]).unwrap();
-    fs::write(lab.folder().join("token"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    write_secret(&lab.folder().join("token"), "0123456789abcdef0123456789abcdef\n");
     let netbootd = Netbootd::start(&lab, &root, RULE);
     (lab, netbootd)
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use netbootd_tests::browser::Browser;
-use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
+use netbootd_tests::netbootd::{ADDRESSES, SERVER, program, write_secret};
 use netbootd_tests::{Firmware, Lab, Machine, Netbootd, loaders};
 
 const PAGE: &str = "http://127.0.0.1:9167/";
@@ -92,7 +92,7 @@ fn an_operator_approves_and_verifies_on_the_page() {
     loaders::put_grub(&root, "grub.efi");
     let grub = "echo NETBOOTD-PAYLOAD approved\\nsleep 1\\nhalt\\n";
     fs::write(lab.folder().join("devices.csv"), "name,mac,image\nother,52:54:00:4c:01:99,none\n").unwrap();
-    fs::write(lab.folder().join("token"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    write_secret(&lab.folder().join("token"), "0123456789abcdef0123456789abcdef\n");
     fs::create_dir(lab.folder().join("drop")).unwrap();
     let config = format!(
         "{ADDRESSES}[policy]\nunknown-machines = \"approve\"\n[devices]\nfile = \"devices.csv\"\n[status]\ntoken-file = \"token\"\n\

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::netbootd::{SERVER, program, write_secret};
 use netbootd_tests::{AddressServer, Authority, Lab, Netbootd, Process};
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ impl Site {
         lab.plug("client", "eth0", "br0", "10.77.0.50/24");
         fs::write(lab.folder().join("devices.csv"), "name,mac,image\nother,52:54:00:4c:01:02,winpe\n")
             .unwrap();
-        fs::write(lab.folder().join("token"), format!("{TOKEN}\n")).unwrap();
+        write_secret(&lab.folder().join("token"), &format!("{TOKEN}\n"));
         let rule = "[[rule]]\nname = \"menu\"\nmatch = { arch = \"x64-uefi\" }\naction.boot = { file = \"menu.efi\" }\n";
         fs::write(root.join("menu.efi"), vec![0x5a; 300_000]).unwrap();
         let configuration = format!("{configuration}{rule}");

@@ -1,9 +1,7 @@
 //! A directory that accepts and never answers, or answers a byte at a time: who is known elsewhere boots, and nothing piles up.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -11,6 +9,7 @@ use std::time::Duration;
 
 use super::machines::Machines;
 use super::site::{FLEET, ROUTER, Site};
+use crate::netbootd::write_secret;
 
 /// So many machines ask while the directory hangs one way and then the other. Gives the words for the line.
 ///
@@ -21,8 +20,7 @@ pub fn hanging_directories(count: u32) -> String {
         let mut site = Site::new(None, 4 * count, "");
         let asked = hang(&site, drip);
         let folder = site.lab.folder();
-        let password = fs::File::options().create(true).truncate(true).write(true).mode(0o600).open(folder.join("password"));
-        password.and_then(|mut file| file.write_all(b"secret")).expect("the folder can be written");
+        write_secret(&folder.join("password"), "secret");
         site.configure(&format!(
             "[policy]\ndeadline = \"300ms\"\n[active-directory]\nurl = \"ldaps://{ROUTER}\"\nbind = \"simple\"\n\
              user = \"cn=reader\"\nbase = \"DC=nb,DC=test\"\npassword-file = {:?}\n",
@@ -81,7 +79,7 @@ fn hold(mut stream: TcpStream, drip: Option<Duration>) {
 
 /// In kilobytes.
 fn resident(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(u64::MAX)
 }
