@@ -42,12 +42,15 @@ fn serves(lab: &Lab, debian: &Debian) {
 
 /// A machine asks as firmware does, by broadcast and at the boot server's port.
 fn answers(lab: &Lab, debian: &Debian) {
-    for asked in [["--iface", "eth0"].as_slice(), &[SERVER]] {
+    // The boot server's answer has the file; the offer says who the boot server is.
+    for (asked, answer) in
+        [(["--iface", "eth0"].as_slice(), "Offer from 10.77.0.1:67"), (&[SERVER], "bootx64.efi")]
+    {
         let program = program();
         let words = [&[program.as_str(), "probe", "pxe", "--timeout", "1"], asked].concat();
         let told = lab.run("client", &words);
         let told = String::from_utf8(told.stdout).unwrap();
-        assert!(told.contains("bootx64.efi"), "{asked:?}: {told}\n{}", debian.journal());
+        assert!(told.contains(answer), "{asked:?}: {told}\n{}", debian.journal());
     }
 }
 
@@ -108,7 +111,7 @@ fn a_server_that_hangs_is_restarted() {
     let since = debian.property(UNIT, "WatchdogTimestampMonotonic");
     debian.wait_until("signs of life", |debian| debian.property(UNIT, "WatchdogTimestampMonotonic") != since);
     assert_eq!(debian.property(UNIT, "MainPID"), id, "it lives");
-    debian.done(&["kill", "-STOP", &id]);
+    debian.done(&["systemctl", "kill", "--signal=STOP", UNIT]);
     debian.wait_until("a restart", |debian| {
         debian.property(UNIT, "NRestarts") == "1" && debian.property(UNIT, "ActiveState") == "active"
     });

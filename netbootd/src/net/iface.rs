@@ -82,10 +82,11 @@ impl Iface {
         self.addrs6.iter().any(|net| net.addr() == addr)
     }
 
-    /// The own IPv6 address that a client is told: the one whose network holds `peer`, or else the first that is no link-local one.
+    /// The own IPv6 address that a client is told: the one whose network holds `peer`, or else the first that is no link-local one. One
+    /// that somebody gave this host goes before one that the host made of its hardware address, which goes when the card does.
     pub fn addr6_towards(&self, peer: Ipv6Addr) -> Option<Ipv6Addr> {
-        let routed = self.global_addrs6().find(|net| net.contains(&peer));
-        routed.or_else(|| self.global_addrs6().next()).map(Ipv6Net::addr)
+        let best = self.global_addrs6().min_by_key(|net| (!net.contains(&peer), is_eui_64(net.addr())));
+        best.map(Ipv6Net::addr)
     }
 
     /// The own address to speak from: the one whose network holds `peer`, or else the first.
@@ -93,6 +94,11 @@ impl Iface {
         let routed = self.addrs.iter().find(|net| net.contains(&peer));
         routed.or(self.addrs.first()).map_or(Ipv4Addr::UNSPECIFIED, Ipv4Net::addr)
     }
+}
+
+/// Whether the host's part is a hardware address (RFC 4291, appendix A).
+fn is_eui_64(addr: Ipv6Addr) -> bool {
+    addr.octets()[11..13] == [0xff, 0xfe]
 }
 
 #[cfg(test)]

@@ -61,6 +61,11 @@ impl Interfaces {
     /// They are these now.
     pub fn take_up(&self, found: Vec<Iface>) {
         self.seen.send_if_modified(|seen| {
+            for now in &found {
+                if seen.iter().any(|was| was.name == now.name && was != now) {
+                    info!(iface = now.name, index = now.index, addresses = ?now.addrs, "interface changed");
+                }
+            }
             let differs = *seen != found;
             *seen = found;
             differs
@@ -85,7 +90,6 @@ impl Changes {
             let moved = bound.iter().enumerate().find_map(|(at, was)| Some((at, as_now(was)?)));
             drop(seen);
             if let Some((at, now)) = moved {
-                info!(iface = now.name, index = now.index, addresses = ?now.addrs, "interface changed");
                 return (at, now);
             }
         }

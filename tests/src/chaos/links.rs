@@ -28,6 +28,8 @@ pub fn links(count: u32) -> String {
             commands.iter().for_each(|command| site.lab.ip("server", command));
             if commands[0] == "link del lan0" {
                 site.lab.plug("server", "lan0", "br0", &format!("{SERVER}/24"));
+                // The new link has another hardware address, which neighbours learn sooner or later.
+                site.lab.ip(FLEET, "neigh flush all");
             }
             // A link that was down has lost its routes.
             site.lab.ip("server", &format!("route replace 10.78.0.0/16 via {ROUTER}"));
