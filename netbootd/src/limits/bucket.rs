@@ -58,6 +58,12 @@ impl Rate {
     fn time_of(self, count: u32) -> Nanos {
         (u64::from(count) * SECOND).div_ceil(u64::from(self.per_second.max(1)))
     }
+
+    /// What a whole bucket taken one by one takes longer: a nanosecond each, where a second does not part evenly.
+    fn rounding(self) -> Nanos {
+        let even = SECOND.is_multiple_of(u64::from(self.per_second.max(1)));
+        if even { 0 } else { u64::from(self.at_once) }
+    }
 }
 
 impl<K: Hash + Eq> Buckets<K> {
@@ -93,8 +99,7 @@ impl<K: Hash + Eq> Buckets<K> {
 
 impl Bucket {
     fn take(&mut self, rate: Rate, cost: u32, now: Nanos) -> Verdict {
-        // Taken one by one, each may be rounded up by a nanosecond.
-        let whole = rate.time_of(rate.at_once) + u64::from(rate.at_once);
+        let whole = rate.time_of(rate.at_once) + rate.rounding();
         // What was taken at a slower rate does not count for longer than at this one.
         let taken = self.full_at.saturating_sub(now).min(whole);
         self.full_at = now.saturating_add(taken);

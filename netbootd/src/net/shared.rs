@@ -66,7 +66,8 @@ impl SharedSocket {
         loop {
             let heard = tokio::select! {
                 heard = pulse.during(self.endpoint.recv(&mut buf)) => heard,
-                () = shutdown.cancelled() => return,
+                // Who still listens hears that nothing comes any more.
+                () = shutdown.cancelled() => return lock(&self.ears).clear(),
             };
             match heard {
                 Ok(Incoming::Datagram(received)) => {
