@@ -289,6 +289,13 @@ impl Fixture {
         socket
     }
 
+    /// The client is told, and then it is counted.
+    async fn refuses(&self, refusal: Refusal) {
+        let watcher = self.services.recorder.watch();
+        assert_eq!(self.answer_to(REQUEST).await, REFUSED);
+        self.until(|event| matches!(event, Event::FileRefused(it) if it.refusal == refusal), watcher).await;
+    }
+
     fn reload(&self, configuration: &str) {
         let parsed = Config::parse(configuration, Path::new("test.toml"), Some(self.folder.path()));
         self.services.snapshot.store(Arc::new(Snapshot::new(parsed.unwrap().0, None).unwrap()));
@@ -307,11 +314,11 @@ async fn one_client_and_one_network_have_their_places_and_a_reload_changes_them(
     let f = serving("[limits]\ntransfers-per-client = 1");
     f.file("file", &[7; 5000]);
     let first = f.proved().await;
-    assert_eq!(f.answer_to(REQUEST).await, REFUSED);
+    f.refuses(Refusal::ClientFull).await;
     assert_eq!(f.counted("client-full"), Some(1));
     f.reload("[limits]\ntransfers-per-client = 9\ntransfers-per-subnet = 2");
     let second = f.proved().await;
-    assert_eq!(f.answer_to(REQUEST).await, REFUSED);
+    f.refuses(Refusal::SubnetFull).await;
     assert_eq!(f.counted("subnet-full"), Some(1));
     assert_eq!(f.services.limits.transfers.taken(), 2);
     drop((first, second));
