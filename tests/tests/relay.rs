@@ -186,7 +186,8 @@ fn variables_of_two_gigabytes_are_refused() {
     assert!(site.ask().contains("boot file"));
     let (refused, came) = site.get(VARIABLES);
     assert!(!refused.status.success() && came.is_empty());
-    site.logged(&["2147483648 bytes, more than the 16777216 that are taken"]);
+    let words = "2147483648 bytes, more than the 16777216 that are taken";
+    site.netbootd.wait_for(words, Duration::from_secs(10));
 }
 
 #[test]
