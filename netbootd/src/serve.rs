@@ -3,6 +3,7 @@
 mod background;
 mod ipv6;
 mod limits;
+mod signals;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -11,9 +12,8 @@ use std::time::Duration;
 
 use imagestore::Store;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::address_server::{self, AddressServer};
 use crate::cli::{Failure, ServeArgs, chosen_config, with_causes};
@@ -34,12 +34,13 @@ use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
 use crate::net::shared::SharedSocket;
 use crate::netboot_server::NetbootServer;
-use crate::reload::{self, ConfigSource};
+use crate::reload::ConfigSource;
 use crate::remote::Remote;
 use crate::services::{Services, Snapshot};
 use crate::state::{State, StateError};
 use crate::systemd::{self, Sockets};
 use crate::timeline;
+use signals::Signals;
 
 /// Serves until SIGTERM or SIGINT, and then until the transfers under way are over, for so long as the configuration lets it.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -164,65 +165,6 @@ async fn serve(
     }
     info!("stopped");
     Ok(())
-}
-
-/// What tells netbootd from outside to end, or to read its configuration again.
-struct Signals {
-    terminated: Signal,
-    interrupted: Signal,
-    hung_up: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let on =
-            |kind| signal(kind).map_err(|error| Failure::Bug(format!("cannot wait for signals: {error}")));
-        Ok(Signals {
-            terminated: on(SignalKind::terminate())?,
-            interrupted: on(SignalKind::interrupt())?,
-            hung_up: on(SignalKind::hangup())?,
-        })
-    }
-
-    async fn wait_for_the_end(
-        &mut self,
-        services: &Arc<Services>,
-        tasks: &mut JoinSet<()>,
-    ) -> Result<(), Failure> {
-        loop {
-            tokio::select! {
-                _ = self.terminated.recv() => return Ok(()),
-                _ = self.interrupted.recv() => return Ok(()),
-                // What is wrong with the new configuration has been logged.
-                _ = self.hung_up.recv() => drop(reload::run(services).await),
-                Some(ended) = tasks.join_next() => match ended {
-                    Ok(()) => {}
-                    Err(error) => {
-                        error!(%error, "a listener broke");
-                        return Err(Failure::Bug(error.to_string()));
-                    }
-                },
-            }
-        }
-    }
-
-    /// Nothing new begins; what is under way may end, within a limit or until a second signal.
-    async fn wait_for_transfers(&mut self, services: &Services) {
-        services.stopping.cancel();
-        services.transfers.close();
-        let limit = services.snapshot.load().config.server.stop_timeout;
-        let under_way = services.transfers.len();
-        if under_way > 0 {
-            info!(transfers = under_way, limit = %humantime::format_duration(limit), "stopping once transfers end");
-        }
-        let cut = tokio::select! {
-            () = services.transfers.wait() => return,
-            () = tokio::time::sleep(limit) => "the limit",
-            _ = self.terminated.recv() => "a second signal",
-            _ = self.interrupted.recv() => "a second signal",
-        };
-        warn!(transfers = services.transfers.len(), by = cut, "transfers are cut short");
-    }
 }
 
 fn bind_dhcp(

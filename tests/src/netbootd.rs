@@ -91,6 +91,14 @@ impl Netbootd {
         self.process.printed()
     }
 
+    /// Waits for a line in its log that has all of these words: what is told to a client may be logged a moment later.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn logged(&self, words: &[&str]) {
+        self.process.wait_for_line(words, Duration::from_secs(10));
+    }
+
     /// Waits for a word in its log.
     pub fn wait_for(&self, word: &str, patience: Duration) {
         self.process.wait_for(word, patience);

@@ -74,6 +74,20 @@ impl Process {
         self.wait_for_any(&[word], patience);
     }
 
+    /// Waits until a line with all of these words was printed.
+    ///
+    /// # Panics
+    /// When none comes, with everything that was printed.
+    pub fn wait_for_line(&self, words: &[&str], patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut text = self.printed.lock();
+        while !text.0.lines().any(|line| words.iter().all(|word| line.contains(word))) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero() && text.1 > 0, "no line has {words:?}:\n{}", text.0);
+            text = self.printed.more.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Waits until a word was printed so many times.
     ///
     /// # Panics

@@ -2,11 +2,12 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use pxe_policy::{Boot, Decision, MacAddr, Reason, Verdict, Via};
+use pxe_policy::MacAddr;
 
 use super::option;
 use super::proxy::Own;
 use super::{Arrival, Duid, Packet};
+pub(crate) use crate::dhcp::testing::boot;
 use crate::net::iface::Iface;
 
 pub(crate) const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x4c, 1, 9]);
@@ -96,19 +97,6 @@ pub(crate) fn own_duid() -> Duid {
 /// This server.
 pub(crate) fn own(duid: &Duid) -> Own<'_> {
     Own { duid, http_port: 80 }
-}
-
-/// A verdict to boot `file`.
-pub(crate) fn boot(file: &str, via: Via) -> Verdict {
-    let boot = Boot { file: file.into(), via, next_server: None, image: None, prompt: None };
-    Verdict {
-        decision: Decision::Boot(boot),
-        reason: Reason::Rule,
-        rule: Some("test".into()),
-        machine: None,
-        deployment: None,
-        evidence: Vec::new(),
-    }
 }
 
 /// An answer's options; its type must be this one.

@@ -7,27 +7,27 @@ mod line;
 mod record;
 mod text;
 mod transfer;
+mod transfers;
 mod window;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tftp::{ErrorCode, Packet, Request};
-use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use crate::event::{Event, FileRefused, Proto, Refusal};
 use crate::heartbeat::Pulse;
-use crate::limits::places::{Bounds, Full, Place, Places};
+use crate::limits::places::Full;
 use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};
 use crate::services::Services;
 use lanes::Lanes;
 use line::Line;
 use transfer::Transfer;
+use transfers::{Admission, Admitted, Mail, Transfers};
 
 /// Listens for requests on all interfaces or on one.
 #[derive(Debug)]
@@ -41,45 +41,6 @@ pub struct TftpListener {
     /// The interfaces that it hears; none stands for all.
     ifaces: Vec<Iface>,
     pulse: Pulse,
-}
-
-/// The transfers under way, by client address and port.
-#[derive(Debug, Default)]
-struct Transfers(Mutex<Table>);
-
-#[derive(Debug, Default)]
-struct Table {
-    entries: HashMap<SocketAddr, Entry>,
-    /// The number of the last one.
-    last: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    number: u64,
-    since: Instant,
-    request: Vec<u8>,
-    inbox: mpsc::Sender<Mail>,
-    place: Place,
-}
-
-/// A transfer's entry in the table. Dropping it takes the entry out.
-#[derive(Debug)]
-struct Admitted {
-    transfers: Arc<Transfers>,
-    from: SocketAddr,
-    number: u64,
-}
-
-/// What reaches a transfer's task from outside its own socket.
-#[derive(Debug)]
-enum Mail {
-    /// A datagram of the client, in single-port mode.
-    Datagram(Vec<u8>),
-    /// The client's port is closed, in single-port mode.
-    Unreachable,
-    /// The client began something else from the same port.
-    Superseded,
 }
 
 impl TftpListener {
@@ -324,89 +285,6 @@ fn source_of(received: Received) -> Source {
     Source { addr: received.to, ifindex: 0 }
 }
 
-enum Admission {
-    Admitted { number: u64, inbox: mpsc::Receiver<Mail> },
-    Repeated,
-    Full(Full),
-}
-
-impl Admitted {
-    /// The client has acknowledged something.
-    fn proved(&self) {
-        self.transfers.proved(self.from, self.number);
-    }
-}
-
-impl Drop for Admitted {
-    fn drop(&mut self) {
-        self.transfers.remove(self.from, self.number);
-    }
-}
-
-impl Transfers {
-    /// A repeated request starts no second transfer; another one from the same port ends the first.
-    fn admit(&self, from: SocketAddr, request: &[u8], places: &Arc<Places>, bounds: &Bounds) -> Admission {
-        let mut table = self.lock();
-        if let Some(entry) = table.entries.get(&from) {
-            if entry.request == request && entry.since.elapsed() < REPEATED_WITHIN {
-                return Admission::Repeated;
-            }
-            // A full inbox belongs to a task that is busy ending.
-            let _ = entry.inbox.try_send(Mail::Superseded);
-            // Its place is free for this one.
-            table.entries.remove(&from);
-        }
-        let place = match places.take(from.ip(), bounds) {
-            Ok(place) => place,
-            Err(full) => return Admission::Full(full),
-        };
-        table.last += 1;
-        let number = table.last;
-        let (sender, inbox) = mpsc::channel(INBOX);
-        let entry = Entry { number, since: Instant::now(), request: request.to_vec(), inbox: sender, place };
-        table.entries.insert(from, entry);
-        Admission::Admitted { number, inbox }
-    }
-
-    /// The client has acknowledged something.
-    fn proved(&self, from: SocketAddr, number: u64) {
-        if let Some(entry) = self.lock().entries.get_mut(&from).filter(|entry| entry.number == number) {
-            entry.place.prove();
-        }
-    }
-
-    fn remove(&self, from: SocketAddr, number: u64) {
-        let mut table = self.lock();
-        if table.entries.get(&from).is_some_and(|entry| entry.number == number) {
-            table.entries.remove(&from);
-        }
-    }
-
-    /// Ends them all: each hears that nobody can write to it any more.
-    fn stop(&self) {
-        self.lock().entries.clear();
-    }
-
-    fn knows(&self, from: SocketAddr) -> bool {
-        self.lock().entries.contains_key(&from)
-    }
-
-    fn tell(&self, from: SocketAddr, mail: Mail) {
-        if let Some(entry) = self.lock().entries.get(&from) {
-            // What does not fit is lost like any datagram.
-            let _ = entry.inbox.try_send(mail);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A request that got lost is repeated after a second or more; one that was doubled on the way comes at once.
-const REPEATED_WITHIN: Duration = Duration::from_secs(1);
-/// Acknowledgements that a transfer may be behind, in single-port mode.
-const INBOX: usize = 64;
 /// Requests have 512 bytes, a stray DATA may fill a frame.
 const MAX_DATAGRAM: usize = 2048;
 const MAX_SHOWN: usize = 128;

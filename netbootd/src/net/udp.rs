@@ -2,19 +2,19 @@
 //!
 //! A socket is of one kind, IPv4 or IPv6, as the address says that it is bound to.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsRawFd, RawFd};
+mod message;
+
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use nix::libc;
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage,
-    getsockopt, recvmsg, sendmsg, setsockopt, sockopt,
-};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+
+use message::{receive, transmit, unreachable};
 
 /// A UDP socket with its datagrams' own addresses.
 #[derive(Debug)]
@@ -242,98 +242,6 @@ pub fn path_mtu(peer: SocketAddr) -> Option<u16> {
     let mtu = getsockopt(&socket, sockopt::IpMtu).ok()?;
     // Loopback says 65536.
     Some(u16::try_from(mtu).unwrap_or(u16::MAX))
-}
-
-fn receive(fd: RawFd, buf: &mut [u8]) -> io::Result<Received> {
-    let mut control = nix::cmsg_space!(libc::in6_pktinfo);
-    let mut slices = [IoSliceMut::new(buf)];
-    let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
-    let from = message.address.as_ref().and_then(inet).ok_or(io::ErrorKind::InvalidData)?;
-    let (mut to, mut ifindex) = (unspecified(from), 0);
-    for item in message.cmsgs()? {
-        match item {
-            ControlMessageOwned::Ipv4PacketInfo(info) => {
-                to = Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)).into();
-                ifindex = u32::try_from(info.ipi_ifindex).unwrap_or(0);
-            }
-            ControlMessageOwned::Ipv6PacketInfo(info) => {
-                to = Ipv6Addr::from(info.ipi6_addr.s6_addr).into();
-                ifindex = info.ipi6_ifindex;
-            }
-            _ => {}
-        }
-    }
-    Ok(Received { len: message.bytes, from, to, ifindex })
-}
-
-/// Takes the oldest report from the socket's error queue. Its address is where our datagram was sent.
-fn unreachable(fd: RawFd) -> io::Result<Incoming> {
-    let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
-    let mut start = [0; 64];
-    let mut slices = [IoSliceMut::new(&mut start)];
-    let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), MsgFlags::MSG_ERRQUEUE)?;
-    let addr = message.address.as_ref().and_then(inet).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Incoming::Unreachable(addr))
-}
-
-fn inet(addr: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = addr.as_sockaddr_in().map(|addr| SocketAddr::V4(SocketAddrV4::from(*addr)));
-    v4.or_else(|| addr.as_sockaddr_in6().map(|addr| SocketAddr::V6(SocketAddrV6::from(*addr))))
-}
-
-fn unspecified(like: SocketAddr) -> IpAddr {
-    match like {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    }
-}
-
-fn transmit(
-    fd: RawFd,
-    slices: &[IoSlice<'_>],
-    segment: Option<u16>,
-    to: SocketAddr,
-    source: Source,
-) -> io::Result<usize> {
-    let size = segment.as_ref().map(ControlMessage::UdpGsoSegments);
-    match (to, source.addr) {
-        (SocketAddr::V4(to), IpAddr::V4(addr)) => {
-            let info = libc::in_pktinfo {
-                ipi_ifindex: i32::try_from(source.ifindex).unwrap_or(0),
-                ipi_spec_dst: libc::in_addr { s_addr: u32::from(addr).to_be() },
-                ipi_addr: libc::in_addr { s_addr: 0 },
-            };
-            let from = (source != Source::BOUND).then_some(ControlMessage::Ipv4PacketInfo(&info));
-            send_with(fd, slices, from, size, &SockaddrIn::from(to))
-        }
-        (SocketAddr::V6(to), IpAddr::V6(addr)) => {
-            let info = libc::in6_pktinfo {
-                ipi6_addr: libc::in6_addr { s6_addr: addr.octets() },
-                ipi6_ifindex: source.ifindex,
-            };
-            let from = Some(ControlMessage::Ipv6PacketInfo(&info));
-            send_with(fd, slices, from, size, &SockaddrIn6::from(to))
-        }
-        (SocketAddr::V6(to), _) if source == Source::BOUND => {
-            send_with(fd, slices, None, size, &SockaddrIn6::from(to))
-        }
-        _ => Err(io::ErrorKind::AddrNotAvailable.into()),
-    }
-}
-
-fn send_with<A: SockaddrLike>(
-    fd: RawFd,
-    slices: &[IoSlice<'_>],
-    from: Option<ControlMessage<'_>>,
-    size: Option<ControlMessage<'_>>,
-    to: &A,
-) -> io::Result<usize> {
-    let sent = match (from, size) {
-        (Some(from), Some(size)) => sendmsg(fd, slices, &[from, size], MsgFlags::empty(), Some(to)),
-        (Some(one), None) | (None, Some(one)) => sendmsg(fd, slices, &[one], MsgFlags::empty(), Some(to)),
-        (None, None) => sendmsg(fd, slices, &[], MsgFlags::empty(), Some(to)),
-    };
-    Ok(sent?)
 }
 
 /// No link of IPv6 carries less (RFC 8200 §5). The kernel's own knowledge of a path has no safe way here.

@@ -1,0 +1,139 @@
+//! The table of the transfers under way: who is admitted, and how their tasks are reached.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::limits::places::{Bounds, Full, Place, Places};
+
+/// The transfers under way, by client address and port.
+#[derive(Debug, Default)]
+pub(super) struct Transfers(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<SocketAddr, Entry>,
+    /// The number of the last one.
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    since: Instant,
+    request: Vec<u8>,
+    inbox: mpsc::Sender<Mail>,
+    place: Place,
+}
+
+/// A transfer's entry in the table. Dropping it takes the entry out.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) transfers: Arc<Transfers>,
+    pub(super) from: SocketAddr,
+    pub(super) number: u64,
+}
+
+/// What reaches a transfer's task from outside its own socket.
+#[derive(Debug)]
+pub(super) enum Mail {
+    /// A datagram of the client, in single-port mode.
+    Datagram(Vec<u8>),
+    /// The client's port is closed, in single-port mode.
+    Unreachable,
+    /// The client began something else from the same port.
+    Superseded,
+}
+
+pub(super) enum Admission {
+    Admitted { number: u64, inbox: mpsc::Receiver<Mail> },
+    Repeated,
+    Full(Full),
+}
+
+impl Admitted {
+    /// The client has acknowledged something.
+    pub(super) fn proved(&self) {
+        self.transfers.proved(self.from, self.number);
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.transfers.remove(self.from, self.number);
+    }
+}
+
+impl Transfers {
+    /// A repeated request starts no second transfer; another one from the same port ends the first.
+    pub(super) fn admit(
+        &self,
+        from: SocketAddr,
+        request: &[u8],
+        places: &Arc<Places>,
+        bounds: &Bounds,
+    ) -> Admission {
+        let mut table = self.lock();
+        if let Some(entry) = table.entries.get(&from) {
+            if entry.request == request && entry.since.elapsed() < REPEATED_WITHIN {
+                return Admission::Repeated;
+            }
+            // A full inbox belongs to a task that is busy ending.
+            let _ = entry.inbox.try_send(Mail::Superseded);
+            // Its place is free for this one.
+            table.entries.remove(&from);
+        }
+        let place = match places.take(from.ip(), bounds) {
+            Ok(place) => place,
+            Err(full) => return Admission::Full(full),
+        };
+        table.last += 1;
+        let number = table.last;
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let entry = Entry { number, since: Instant::now(), request: request.to_vec(), inbox: sender, place };
+        table.entries.insert(from, entry);
+        Admission::Admitted { number, inbox }
+    }
+
+    /// The client has acknowledged something.
+    fn proved(&self, from: SocketAddr, number: u64) {
+        if let Some(entry) = self.lock().entries.get_mut(&from).filter(|entry| entry.number == number) {
+            entry.place.prove();
+        }
+    }
+
+    pub(super) fn remove(&self, from: SocketAddr, number: u64) {
+        let mut table = self.lock();
+        if table.entries.get(&from).is_some_and(|entry| entry.number == number) {
+            table.entries.remove(&from);
+        }
+    }
+
+    /// Ends them all: each hears that nobody can write to it any more.
+    pub(super) fn stop(&self) {
+        self.lock().entries.clear();
+    }
+
+    pub(super) fn knows(&self, from: SocketAddr) -> bool {
+        self.lock().entries.contains_key(&from)
+    }
+
+    pub(super) fn tell(&self, from: SocketAddr, mail: Mail) {
+        if let Some(entry) = self.lock().entries.get(&from) {
+            // What does not fit is lost like any datagram.
+            let _ = entry.inbox.try_send(mail);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that got lost is repeated after a second or more; one that was doubled on the way comes at once.
+const REPEATED_WITHIN: Duration = Duration::from_secs(1);
+/// Acknowledgements that a transfer may be behind, in single-port mode.
+const INBOX: usize = 64;
