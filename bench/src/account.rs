@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::processes;
 
-/// The processor's time of a process and of all that it starts from now on.
+/// The processor's time of a process, of its children and of all that they start from now on.
 #[derive(Debug)]
 pub struct Account {
     process: u32,
@@ -14,12 +14,13 @@ pub struct Account {
 }
 
 impl Account {
-    /// Moves the process into a group of its own (cgroups(7)). Where there are none, what its family says is believed.
+    /// Moves the process and its children into a group of its own (cgroups(7)). Where there are none, what its family says is believed.
     pub fn open(process: u32) -> Self {
         let group = hierarchy().and_then(|root| {
             let group = root.join(format!("netbootd-bench-{process}"));
             fs::create_dir_all(&group).ok()?;
-            fs::write(group.join("cgroup.procs"), process.to_string()).ok()?;
+            let moved = |member: &u32| fs::write(group.join("cgroup.procs"), member.to_string());
+            processes::family(process).iter().try_for_each(moved).ok()?;
             Some(group)
         });
         Account { process, group }

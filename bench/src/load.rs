@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, setsockopt, sockopt};
 
+use crate::processors;
 use netbootd_tests::Lab;
 use tftp::{Mode, Packet, Receiver, ReceiverOutcome, Reply, RequestOptions};
 use tokio::io::Interest;
@@ -36,6 +37,8 @@ pub struct Load {
     pub loss: f64,
     /// A transfer that takes longer counts as lost.
     pub patience: Duration,
+    /// Whether the clients take turns with the server on its processors.
+    pub beside: bool,
 }
 
 /// What came of it.
@@ -71,6 +74,9 @@ impl Load {
     pub fn run(&self, lab: &Lab, host: &str, server: SocketAddr, content: &Arc<Vec<u8>>) -> Outcome {
         let (load, content) = (Arc::new(self.clone()), Arc::clone(content));
         let all = lab.inside(host, move || {
+            if load.beside {
+                processors::beside_servers();
+            }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.unwrap_or_else(|error| panic!("the clients do not run: {error}"));
             runtime.block_on(load.all(server, content))

@@ -45,7 +45,7 @@ pub fn end(process: u32) {
 }
 
 /// A process and its children, and theirs.
-fn family(process: u32) -> Vec<u32> {
+pub(crate) fn family(process: u32) -> Vec<u32> {
     let parents: Vec<(u32, u64)> = fs::read_dir("/proc")
         .into_iter()
         .flatten()

@@ -1,6 +1,7 @@
-//! Clients and servers have processors of their own, as in a network, and none of them sleeps while something is measured.
+//! Clients and servers have processors of their own, as in a network, or take turns on the servers' own; and none of them sleeps while
+//! something is measured.
 //!
-//! On shared processors a figure is the scheduler's: a server that happens to run where its client does is woken without a word to
+//! Left to themselves a figure is the scheduler's: a server that happens to run where its client does is woken without a word to
 //! another processor, and the same server elsewhere needs three times as long for a block. And a virtual processor that has halted takes some
 //! 40 µs to run again, so a process of the idle class spins on each, as the kernel's `idle=poll` would; whatever wants to run goes before it at once.
 
@@ -23,26 +24,37 @@ pub fn apart() -> Apart {
     let all: Vec<usize> = (0..CpuSet::count()).filter(|n| mine.is_set(*n).unwrap_or(false)).collect();
     let awake = Apart(all.iter().map(|n| spin(*n)).collect());
     if let (clients @ [_, ..], servers) = all.split_at(all.len() / 2) {
-        let mut set = CpuSet::new();
-        let chosen = clients.iter().all(|n| set.set(*n).is_ok()) && sched_setaffinity(none, &set).is_ok();
-        assert!(chosen, "the processors cannot be chosen");
-        let _ = SERVERS.set(list(servers)); // set once, for a process runs one bench
+        stay_on(clients);
+        let _ = SERVERS.set(servers.to_vec()); // set once, for a process runs one bench
     }
     awake
+}
+
+/// This thread, a client, takes turns with the servers on their processors.
+pub fn beside_servers() {
+    if let Some(servers) = SERVERS.get() {
+        stay_on(servers);
+    }
 }
 
 /// A server's command in a host of the laboratory, on the servers' processors.
 pub fn server(lab: &Lab, host: &str, program: &str) -> Command {
     let Some(servers) = SERVERS.get() else { return lab.command(host, program) };
     let mut command = lab.command(host, "taskset");
-    command.args(["--cpu-list", servers, program]);
+    command.args(["--cpu-list", &list(servers), program]);
     command
 }
 
 /// How many processors servers have.
 pub fn of_servers() -> usize {
     let all = || std::thread::available_parallelism().map_or(1, usize::from);
-    SERVERS.get().map_or_else(all, |list| list.split(',').count())
+    SERVERS.get().map_or_else(all, Vec::len)
+}
+
+fn stay_on(processors: &[usize]) {
+    let mut set = CpuSet::new();
+    let chosen = processors.iter().all(|n| set.set(*n).is_ok());
+    assert!(chosen && sched_setaffinity(Pid::from_raw(0), &set).is_ok(), "the processors cannot be chosen");
 }
 
 fn spin(processor: usize) -> Process {
@@ -55,4 +67,4 @@ fn list(processors: &[usize]) -> String {
     processors.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
-static SERVERS: OnceLock<String> = OnceLock::new();
+static SERVERS: OnceLock<Vec<usize>> = OnceLock::new();

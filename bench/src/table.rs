@@ -10,10 +10,10 @@ pub struct Figure {
 }
 
 /// What a row compares.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Row {
     /// What is measured, and its unit.
-    pub name: &'static str,
+    pub name: String,
     /// The ratio that is aimed at.
     pub wanted: Wanted,
 }
@@ -117,11 +117,11 @@ mod tests {
     fn the_best_peer_is_the_one_that_is_hardest_to_beat() {
         let servers =
             [rounds("netbootd", &[3.0, 9.0, 4.0]), rounds("slow", &[2.0]), rounds("fast", &[8.0, 5.0, 1.0])];
-        let more = Row { name: "MB/s", wanted: Wanted::AtLeast(1.0) };
+        let more = Row { name: "MB/s".into(), wanted: Wanted::AtLeast(1.0) };
         assert_eq!(more.line(&servers), "| MB/s | 4.00 | fast 5.00 | 0.80 | >= 1 | short |\n");
-        let less = Row { name: "s/GB", wanted: Wanted::AtMost(2.5) };
+        let less = Row { name: "s/GB".into(), wanted: Wanted::AtMost(2.5) };
         assert_eq!(less.line(&servers), "| s/GB | 4.00 | slow 2.00 | 2.00 | <= 2.5 | pass |\n");
-        let told = Row { name: "kB", wanted: Wanted::Nothing };
+        let told = Row { name: "kB".into(), wanted: Wanted::Nothing };
         assert_eq!(told.line(&servers), "| kB | 4.00 | slow 2.00 | 2.00 | — |  |\n");
     }
 
@@ -129,7 +129,7 @@ mod tests {
     fn a_round_that_is_not_whole_is_told_and_never_passes() {
         let mut own = rounds("netbootd", &[9.0, 9.0]);
         own.figures[0].whole = false;
-        let row = Row { name: "MB/s", wanted: Wanted::AtLeast(1.0) };
+        let row = Row { name: "MB/s".into(), wanted: Wanted::AtLeast(1.0) };
         let line = row.line(&[own, rounds("peer", &[1.0])]);
         assert_eq!(line, "| MB/s | 9.00 (1 of 2 rounds not whole) | peer 1.00 | 9.00 | >= 1 | short |\n");
     }

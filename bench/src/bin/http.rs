@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let mut table = String::from(HEAD);
     let mut all_whole = true;
     for (work, rows) in works(smoke) {
-        if !rows.iter().any(|(row, _)| chosen(row.name)) {
+        if !rows.iter().any(|(row, _)| chosen(&row.name)) {
             continue;
         }
         let mut told: Vec<Vec<Rounds>> = rows
@@ -120,7 +120,7 @@ impl Measure {
 
 /// Each load with the rows that it fills.
 fn works(smoke: bool) -> Vec<(Work, Vec<(Row, Measure)>)> {
-    let row = |name, wanted, measure| (Row { name, wanted }, measure);
+    let row = |name: &str, wanted, measure| (Row { name: name.into(), wanted }, measure);
     let least = Wanted::AtLeast;
     let (connections, clients, each, count) = if smoke { (50, 10, 20, 20) } else { (5000, 100, 1500, 4096) };
     vec![

@@ -61,6 +61,7 @@ enum Measure {
     Processor,
 }
 
+#[derive(Debug, Clone)]
 struct Case {
     row: Row,
     load: Load,
@@ -88,9 +89,10 @@ fn cases(smoke: bool) -> Vec<Case> {
         delay: Duration::ZERO,
         loss: 0.0,
         patience: PATIENCE,
+        beside: false,
     };
-    let row = |name, load, wanted| Case {
-        row: Row { name, wanted: Wanted::AtLeast(wanted) },
+    let row = |name: &str, load, wanted| Case {
+        row: Row { name: name.into(), wanted: Wanted::AtLeast(wanted) },
         load,
         measure: Measure::Rate,
     };
@@ -100,19 +102,24 @@ fn cases(smoke: bool) -> Vec<Case> {
         loss,
         ..load(8, 1428, window)
     };
-    vec![
+    let alone = [
         row("1 client, 1428, window 1, MB/s", load(1, 1428, 1), 1.0),
         row("1 client, 1468, window 1, MB/s", load(1, 1468, 1), 1.0),
         row("1 client, 65464, window 1, MB/s", load(1, 65_464, 1), 1.0),
         row("1 client, 1468, window 4 (UEFI), MB/s", load(1, 1468, 4), 1.8),
         row("1 client, 1468, window 16, MB/s", load(1, 1468, 16), 4.0),
         row("1 client, 1468, window 64, MB/s", load(1, 1468, 64), 3.0),
-        row("100 clients, 1428, window 16, MB/s", Load { file: SHARED.into(), ..load(100, 1428, 16) }, 2.5),
         Case {
-            row: Row { name: "1 client, 1468, window 16, server CPU s/GB", wanted: Wanted::AtMost(0.3) },
+            row: Row {
+                name: "1 client, 1468, window 16, server CPU s/GB".into(),
+                wanted: Wanted::AtMost(0.3),
+            },
             load: load(1, 1468, 16),
             measure: Measure::Processor,
         },
+    ];
+    let many = [
+        row("100 clients, 1428, window 16, MB/s", Load { file: SHARED.into(), ..load(100, 1428, 16) }, 2.5),
         Case {
             measure: Measure::Requests,
             ..row(
@@ -130,7 +137,18 @@ fn cases(smoke: bool) -> Vec<Case> {
         row("8 clients, 1 % lost, window 16, MB/s", lossy(16, 0.01), 5.0),
         row("8 clients, 5 % lost, window 1, MB/s", lossy(1, 0.05), 5.0),
         row("8 clients, 5 % lost, window 16, MB/s", lossy(16, 0.05), 5.0),
-    ]
+    ];
+    let in_turns = alone.clone().map(Case::in_turns);
+    alone.into_iter().chain(in_turns).chain(many).collect()
+}
+
+impl Case {
+    /// The same, with client and server in turns on one processor: without the time that it takes to wake another.
+    fn in_turns(mut self) -> Self {
+        self.row.name.push_str(", in turns on one processor");
+        self.load.beside = true;
+        self
+    }
 }
 
 /// The servers, netbootd first.
@@ -243,6 +261,7 @@ impl Server {
             delay: Duration::ZERO,
             loss: 0.0,
             patience: PATIENCE,
+            beside: false,
         };
         let content = Arc::new(fs::read(root.join(SMALL)).expect("it was written"));
         let came = (0..20).any(|_| probe.run(lab, "clients", server.address, &content).done == 1);

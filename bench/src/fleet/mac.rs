@@ -44,6 +44,7 @@ pub(super) async fn boot(site: &Site, relay: &Relay, number: u32) -> Result<(), 
             delay: Duration::ZERO,
             loss: 0.0,
             patience: PATIENCE,
+            beside: false,
         };
         let server = SocketAddr::from((site.server, 69));
         load.fetch(own, server, content, &mut Chance::of(number.into())).await?;

@@ -32,6 +32,7 @@ pub(super) async fn boot(site: &Site, relay: &Relay, number: u32) -> Result<(), 
         delay: Duration::ZERO,
         loss: 0.0,
         patience: PATIENCE,
+        beside: false,
     };
     let server = SocketAddr::from((site.server, 69));
     program.fetch(lease.address, server, &site.program, &mut Chance::of(number.into())).await?;
