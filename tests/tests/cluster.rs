@@ -60,6 +60,7 @@ impl Site {
         let text = format!(
             "[server]\nstate-dir = {state:?}\nlog-level = \"debug\"\ninterfaces = [\"lan0\"]\n[boot]\nroot = {root:?}\n\
              [dhcp]\nmode = \"server\"\nconflict-probe = false\n[[dhcp.subnet]]\nsubnet = \"10.77.0.0/16\"\npool = \"10.77.4.0-10.77.7.255\"\nlease-time = \"1h\"\n\
+             [limits]\nrelays = \"{RELAY}\"\nmachine-packets = {{ at-once = 100000, per-second = 1000 }}\nreply-bytes = {{ at-once = 1000000000, per-second = 10000000 }}\n\
              [policy]\nsame-boot = \"2s\"\n[devices]\nshared = true\n\
              [database]\nurl = \"postgresql://netbootd@{DATABASE}/netbootd\"\npassword-file = {password:?}\nca = {ca:?}\ndeadline = \"1500ms\"\n{more}",
             state = folder.join("state").display().to_string(),
