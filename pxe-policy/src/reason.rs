@@ -353,7 +353,6 @@ impl Reason {
             Reason::RelayMalformed => "The site's own server answers nonsense.",
             Reason::RelayElsewhere => "This device's network is not served from here.",
             Reason::RelayTooOften | Reason::MachineTooOften => "This device asks too often: wait a minute.",
-            Reason::RelayTooOften => "This device asks too often: wait a minute.",
             Reason::SharedStateAway => "The site's database cannot be reached.",
             _ => "Nothing to boot from here.",
         }
