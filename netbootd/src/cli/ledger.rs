@@ -63,10 +63,10 @@ pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
         }
         LedgerCommand::Release(site) => {
             let config = config_of(site)?;
-            if ask(&config, Method::POST, "/ledger/release")?.is_none() {
-                if !block_on(async { Ok(open(&config).await?.release(now()).await) })? {
-                    return Err(Failure::Unusable("the disk does not take it".into()));
-                }
+            if ask(&config, Method::POST, "/ledger/release")?.is_none()
+                && !block_on(async { Ok(open(&config).await?.release(now()).await) })?
+            {
+                return Err(Failure::Unusable("the disk does not take it".into()));
             }
             println!("the brake is released");
         }

@@ -50,10 +50,10 @@ fn list(config: &Config) -> Result<Vec<PendingView>, Failure> {
 #[allow(clippy::print_stdout)] // the command's output
 fn say(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
-    if ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))?.is_none() {
-        if !block_on(async { Ok(open(&config).await?.say(args.mac, approved, now()).await) })? {
-            return Err(Failure::Unusable("the disk does not take it".into()));
-        }
+    if ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))?.is_none()
+        && !block_on(async { Ok(open(&config).await?.say(args.mac, approved, now()).await) })?
+    {
+        return Err(Failure::Unusable("the disk does not take it".into()));
     }
     println!("{}: {word}", args.mac);
     Ok(())
