@@ -5,7 +5,7 @@ mod probe;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pxe_policy::{BootRequest, Class, MacAddr, Reason, SystemUuid, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,17 +15,21 @@ use crate::dhcp::option::{self, MessageType};
 use crate::dhcp::server::{self, Terms};
 use crate::dhcp::{Answer, Arrival, Packet, intake};
 use crate::event::Proto;
-use crate::leases::{Client, Denied, LeaseStore, LeaseTable, Offer, Seconds, Want};
+use crate::keep::{Hold, Keep, LeaseKeep, Refused};
+use crate::leases::{Client, Denied, Lease, LeaseStore, LeaseTable, Offer, Seconds, Want, pool};
 use crate::services::Services;
+use crate::shared::Shared;
 use crate::state::State;
 
 /// The full DHCP service.
 #[derive(Debug)]
 pub struct AddressServer {
-    table: Mutex<LeaseTable>,
-    store: LeaseStore,
+    table: Arc<Mutex<LeaseTable>>,
+    store: Arc<dyn Keep<LeaseKeep>>,
     gate: Arc<Semaphore>,
     probes: bool,
+    /// Whether a lease that runs is confirmed for the rest of its time while the database is away.
+    confirms_known: bool,
     clock: Clock,
 }
 
@@ -72,12 +76,28 @@ impl AddressServer {
         let (store, remembered) = LeaseStore::open(state)?;
         let table = LeaseTable::new(config.dhcp.subnets.clone(), own, remembered, clock.now());
         Ok(AddressServer {
-            table: Mutex::new(table),
-            store,
+            table: Arc::new(Mutex::new(table)),
+            store: Arc::new(store),
             gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
             probes: config.dhcp.conflict_probe,
+            confirms_known: false,
             clock,
         })
+    }
+
+    /// With the leases of a database that several servers share.
+    pub fn shared(config: &Config, shared: &Arc<Shared>) -> Self {
+        AddressServer {
+            table: Arc::clone(&shared.copies().leases),
+            store: Arc::<Shared>::clone(shared),
+            gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            probes: config.dhcp.conflict_probe,
+            confirms_known: shared.confirms_known(),
+            clock: {
+                let shared = Arc::clone(shared);
+                Clock::new(move || shared.copies().now())
+            },
+        }
     }
 
     /// A place for one more request, unless too many are under way.
@@ -113,15 +133,20 @@ impl AddressServer {
                 Some(address)
                     if self.with_table(|table| table.decline(packet.mac(), address, self.clock.now())) =>
                 {
-                    self.store.remove(packet.mac()).await;
+                    self.in_use(Some(packet.mac()), address).await;
                     silence(Reason::Declined)
                 }
                 _ => silence(Reason::WrongAddress),
             },
             MessageType::Release => {
-                let address = packet.header.ciaddr();
-                if self.with_table(|table| table.release(packet.mac(), address, self.clock.now())) {
-                    self.store.remove(packet.mac()).await;
+                let (mac, address) = (packet.mac(), packet.header.ciaddr());
+                let theirs = self.with_table(|table| match self.store.is_shared() {
+                    // Until its end a server without the database may confirm it: nobody else has it before.
+                    true => table.holds(mac, address),
+                    false => table.release(mac, address, self.clock.now()),
+                });
+                if theirs {
+                    let _ = self.store.keep(LeaseKeep::Released(mac)).await; // what is not forgotten ends by itself
                     return silence(Reason::Released);
                 }
                 silence(Reason::WrongAddress)
@@ -137,40 +162,70 @@ impl AddressServer {
         arrival: &Arrival<'_>,
         request: Option<BootRequest>,
     ) -> Answer {
-        let client = client_of(packet);
+        let (client, mac) = (client_of(packet), packet.mac());
         let wish = packet.address(option::REQUESTED_ADDRESS);
         let segment = packet.relay().unwrap_or(arrival.local);
+        let silence = |reason| Answer::silence(packet, arrival, Proto::Dhcp, reason);
         let kept = services.snapshot.load().config.limits.pool_kept;
-        for _ in 0..MAX_PROBED {
+        let (mut probed, mut tries) = (0, 0);
+        while probed < MAX_PROBED && tries < MAX_TRIES {
             let now = self.clock.now();
-            let mut offered = self.with_table(|table| {
+            let (known, former, mut offered) = self.with_table(|table| {
                 table.keep(kept);
-                table.offer(client, wish, segment, now)
+                let known = table.running(mac, segment, now);
+                (known, table.address_of(mac), table.offer(client, wish, segment, now))
             });
             if offered == Err(Reason::PoolKept) && is_known(services, request.as_ref()).await {
                 offered = self.with_table(|table| table.offer_to_known(client, wish, segment, now));
             }
             let Offer { address, fresh } = match offered {
                 Ok(offer) => offer,
-                Err(reason) => return Answer::silence(packet, arrival, Proto::Dhcp, reason),
+                Err(reason) => return silence(reason),
             };
             // An own address that came later.
             if arrival.iface.owns(address) {
                 self.with_table(|table| table.quarantine(address, self.clock.now()));
+                self.in_use(None, address).await;
+                probed += 1;
                 continue;
+            }
+            match self.store.keep(LeaseKeep::Offer(self.hold(mac, address, former, pool::OFFER_HOLD))).await {
+                Ok(()) => {}
+                Err(Refused::Changed) => {
+                    tries += 1;
+                    continue;
+                }
+                Err(refused) => {
+                    let Some((lease, left)) = self.still(known, refused) else {
+                        return silence(refused.reason(Reason::LeaseNotSaved));
+                    };
+                    return self
+                        .tell(
+                            services,
+                            packet,
+                            arrival,
+                            MessageType::Offer,
+                            lease.address,
+                            Some(left),
+                            request,
+                        )
+                        .await;
+                }
             }
             if fresh
                 && self.probes
                 && packet.relay().is_none()
                 && probe::is_in_use(address, arrival.local).await
             {
-                tracing::warn!(%address, mac = %packet.mac(), "address in use by a machine that holds no lease");
+                tracing::warn!(%address, %mac, "address in use by a machine that holds no lease");
                 self.with_table(|table| table.quarantine(address, self.clock.now()));
+                self.in_use(None, address).await;
+                probed += 1;
                 continue;
             }
-            return self.tell(services, packet, arrival, MessageType::Offer, address, request).await;
+            return self.tell(services, packet, arrival, MessageType::Offer, address, None, request).await;
         }
-        Answer::silence(packet, arrival, Proto::Dhcp, Reason::AddressInUse)
+        silence(Reason::AddressInUse)
     }
 
     async fn request(
@@ -198,18 +253,57 @@ impl AddressServer {
             Want::Renewing(address) if packet.relay().is_none() => address,
             _ => segment,
         };
-        match self.with_table(|table| table.request(client, want, segment, self.clock.now())) {
-            Err(Denied::Nak(reason)) => server::nak(packet, arrival, reason),
-            Err(Denied::Silence(reason)) => silence(reason),
-            Ok(lease) => {
-                if !self.store.put(lease).await {
-                    return silence(Reason::LeaseNotSaved);
-                }
-                self.tell(services, packet, arrival, MessageType::Ack, lease.address, request).await
-            }
+        for _ in 0..MAX_TRIES {
+            let (known, former, asked) = self.with_table(|table| {
+                let known = table.running(client.mac, segment, self.clock.now());
+                let asked = match self.store.is_shared() {
+                    // What the database confirms is taken up from there.
+                    true => table.check(client, want, segment, self.clock.now()),
+                    false => table.request(client, want, segment, self.clock.now()),
+                };
+                (known, table.address_of(client.mac), asked)
+            });
+            let Lease { mac, address, until } = match asked {
+                Err(Denied::Nak(reason)) => return server::nak(packet, arrival, reason),
+                Err(Denied::Silence(reason)) => return silence(reason),
+                Ok(lease) => lease,
+            };
+            let lasts = until.saturating_sub(self.clock.now());
+            let left = match self
+                .store
+                .keep(LeaseKeep::Lease(Hold { until, ..self.hold(mac, address, former, lasts) }))
+                .await
+            {
+                Ok(()) => None,
+                Err(Refused::Changed) => continue,
+                Err(refused) => match self.still(known, refused) {
+                    Some((lease, left)) if lease.address == address => Some(left),
+                    _ => return silence(refused.reason(Reason::LeaseNotSaved)),
+                },
+            };
+            return self.tell(services, packet, arrival, MessageType::Ack, address, left, request).await;
         }
+        silence(Reason::LeaseNotSaved)
     }
 
+    /// A lease that goes on without the database, and for how long: no longer than every other server knows of it.
+    fn still(&self, known: Option<Lease>, refused: Refused) -> Option<(Lease, Duration)> {
+        let lease = known.filter(|_| refused == Refused::Away && self.confirms_known)?;
+        let left = lease.until.checked_sub(self.clock.now() + MARGIN).filter(|left| *left > 0)?;
+        Some((lease, Duration::from_secs(left)))
+    }
+
+    fn hold(&self, mac: MacAddr, address: Ipv4Addr, former: Option<Ipv4Addr>, lasts: Seconds) -> Hold {
+        let former = former.filter(|former| *former != address);
+        Hold { mac, address, former, lasts, until: self.clock.now() + lasts }
+    }
+
+    async fn in_use(&self, by: Option<MacAddr>, address: Ipv4Addr) {
+        // When that cannot be written down, it is known here only, and found out anew elsewhere.
+        let _ = self.store.keep(LeaseKeep::InUse { by, address, lasts: pool::QUARANTINE }).await;
+    }
+
+    #[allow(clippy::too_many_arguments)] // one packet, and what it is told
     async fn tell(
         &self,
         services: &Services,
@@ -217,6 +311,7 @@ impl AddressServer {
         arrival: &Arrival<'_>,
         kind: MessageType,
         address: Ipv4Addr,
+        left: Option<Duration>,
         request: Option<BootRequest>,
     ) -> Answer {
         services.machines.uses(packet.mac(), address);
@@ -231,7 +326,8 @@ impl AddressServer {
         let Some(subnet) = subnet else {
             return Answer::silence(packet, arrival, Proto::Dhcp, Reason::NoSubnet);
         };
-        let terms = Terms { address, subnet: &subnet, name: name.as_deref() };
+        let lease_time = left.unwrap_or(subnet.lease_time);
+        let terms = Terms { address, subnet: &subnet, name: name.as_deref(), lease_time };
         let service = services.snapshot.load().boot_service();
         server::lease(packet, arrival, kind, terms, service, request.as_ref().zip(verdict.as_ref()))
     }
@@ -260,3 +356,7 @@ pub fn can_probe() -> io::Result<()> {
 const MAX_REQUESTS: usize = 4096;
 /// Addresses that are tried for one DISCOVER; a client asks again anyway.
 const MAX_PROBED: usize = 4;
+/// How often an address is chosen anew because another server was faster.
+const MAX_TRIES: usize = 16;
+/// So many seconds before its end a lease is no longer confirmed without the database: clocks do not agree better.
+const MARGIN: Seconds = 10;

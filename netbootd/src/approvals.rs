@@ -1,13 +1,15 @@
 //! Machines that no directory knows, and what operators said of them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pxe_policy::{Approval, BootRequest, MacAddr, Reason, Seconds, Verdict};
 use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use crate::dhcp::boot_program::request_id;
+use crate::keep::{Keep, Keeping, Said, saved};
+use crate::shared::Shared;
 use crate::state::State;
 
 /// Hardware address to (approved, seconds since the epoch).
@@ -16,14 +18,19 @@ const APPROVALS: TableDefinition<'_, [u8; 6], (bool, u64)> = TableDefinition::ne
 /// Who waits, and who has been approved or rejected.
 #[derive(Debug)]
 pub struct Approvals {
-    kept: Mutex<Kept>,
-    state: Arc<State>,
+    said: Arc<Mutex<Verdicts>>,
+    waiting: Mutex<BTreeMap<MacAddr, Waiting>>,
+    keeper: Arc<dyn Keep<Said>>,
 }
 
-#[derive(Debug, Default)]
-struct Kept {
-    said: BTreeMap<MacAddr, (Approval, Seconds)>,
-    waiting: BTreeMap<MacAddr, Waiting>,
+/// What was said of each machine, and when.
+pub type Verdicts = BTreeMap<MacAddr, (Approval, Seconds)>;
+
+/// What was said, on this host's disk.
+#[derive(Debug)]
+struct OnDisk {
+    said: Arc<Mutex<Verdicts>>,
+    state: Arc<State>,
 }
 
 #[derive(Debug, Clone)]
@@ -54,18 +61,31 @@ impl Approvals {
     /// Takes up what operators said before.
     pub fn open(state: Arc<State>) -> Result<Self, redb::Error> {
         state.make_table(APPROVALS)?;
-        let mut kept = Kept::default();
+        let mut said = Verdicts::new();
         for entry in state.read()?.open_table(APPROVALS)?.iter()? {
             let (mac, value) = entry?;
             let (approved, at) = value.value();
-            kept.said.insert(MacAddr(mac.value()), (of(approved), at));
+            said.insert(MacAddr(mac.value()), (of(approved), at));
         }
-        Ok(Approvals { kept: Mutex::new(kept), state })
+        let said = Arc::new(Mutex::new(said));
+        let keeper = Arc::new(OnDisk { said: Arc::clone(&said), state });
+        Ok(Approvals { said, waiting: Mutex::default(), keeper })
+    }
+
+    /// Those of a database that several servers share.
+    pub fn shared(shared: &Arc<Shared>) -> Self {
+        let keeper = Arc::<Shared>::clone(shared);
+        Approvals { said: Arc::clone(&shared.copies().said), waiting: Mutex::default(), keeper }
     }
 
     /// What was said of a machine.
     pub fn of(&self, mac: MacAddr) -> Approval {
-        self.with(|kept| kept.said.get(&mac).map_or(Approval::Pending, |(approval, _)| *approval))
+        locked(&self.said).get(&mac).map_or(Approval::Pending, |(approval, _)| *approval)
+    }
+
+    /// What was said of every machine.
+    pub fn said(&self) -> Verdicts {
+        locked(&self.said).clone()
     }
 
     /// Notes a machine that waits. The list is bounded; the one not heard of for longest leaves.
@@ -73,64 +93,85 @@ impl Approvals {
         if verdict.reason != Reason::Pending {
             return;
         }
-        self.with(|kept| {
-            if kept.waiting.len() >= MAX_WAITING && !kept.waiting.contains_key(&request.mac) {
-                let oldest = kept.waiting.iter().min_by_key(|(_, waiting)| waiting.last).map(|(mac, _)| *mac);
-                oldest.map(|mac| kept.waiting.remove(&mac));
-            }
-            let waiting = Waiting { request: request.clone(), since: now, last: now };
-            kept.waiting.entry(request.mac).or_insert(waiting).last = now;
-        });
+        let mut waits = locked(&self.waiting);
+        if waits.len() >= MAX_WAITING && !waits.contains_key(&request.mac) {
+            let oldest = waits.iter().min_by_key(|(_, waiting)| waiting.last).map(|(mac, _)| *mac);
+            oldest.map(|mac| waits.remove(&mac));
+        }
+        let waiting = Waiting { request: request.clone(), since: now, last: now };
+        waits.entry(request.mac).or_insert(waiting).last = now;
     }
 
     /// Everybody, those that wait first.
     pub fn list(&self) -> Vec<PendingView> {
-        self.with(|kept| {
-            let view = |mac: &MacAddr, state: &str, at, request: Option<&BootRequest>| PendingView {
-                mac: mac.to_string(),
-                id: request_id(*mac),
-                uuid: request.and_then(|request| request.uuid).map(|uuid| uuid.to_string()),
-                arch: request.and_then(BootRequest::arch).map(|arch| arch.to_string()),
-                state: state.to_owned(),
-                at,
-            };
-            let waiting = kept
-                .waiting
-                .iter()
-                .map(|(mac, waiting)| view(mac, "pending", waiting.since, Some(&waiting.request)));
-            let said = kept.said.iter().map(|(mac, (approval, at))| {
-                view(mac, if *approval == Approval::Approved { "approved" } else { "rejected" }, *at, None)
+        let view = |mac: &MacAddr, state: &str, at, request: Option<&BootRequest>| PendingView {
+            mac: mac.to_string(),
+            id: request_id(*mac),
+            uuid: request.and_then(|request| request.uuid).map(|uuid| uuid.to_string()),
+            arch: request.and_then(BootRequest::arch).map(|arch| arch.to_string()),
+            state: state.to_owned(),
+            at,
+        };
+        let said = self.said();
+        let waiting = locked(&self.waiting);
+        // Another server's operator may have said something meanwhile.
+        let waiting = waiting
+            .iter()
+            .filter(|(mac, _)| !said.contains_key(mac))
+            .map(|(mac, waiting)| view(mac, "pending", waiting.since, Some(&waiting.request)));
+        let said = said.iter().map(|(mac, (approval, at))| {
+            view(mac, if *approval == Approval::Approved { "approved" } else { "rejected" }, *at, None)
+        });
+        waiting.chain(said).collect()
+    }
+
+    /// Approves or rejects a machine, or with None forgets what was said; true once that survives.
+    pub async fn say(&self, mac: MacAddr, approved: Option<bool>, now: Seconds) -> bool {
+        let kept = self.keeper.keep(Said { mac, approved, at: now }).await.is_ok();
+        if kept {
+            locked(&self.waiting).remove(&mac);
+        }
+        kept
+    }
+}
+
+impl Keep<Said> for OnDisk {
+    fn keep(&self, said: Said) -> Keeping<'_> {
+        Box::pin(async move {
+            let Said { mac, approved, at } = said;
+            let written = self.state.write(move |transaction| {
+                let mut table = transaction.open_table(APPROVALS)?;
+                match approved {
+                    Some(approved) => drop(table.insert(mac.octets(), (approved, at))?),
+                    None => drop(table.remove(mac.octets())?),
+                }
+                Ok(())
             });
-            waiting.chain(said).collect()
+            saved(written.await)?;
+            take_up(&mut locked(&self.said), said);
+            Ok(())
         })
     }
 
-    /// Approves or rejects a machine, or with None forgets what was said; true once that is on the disk.
-    pub async fn say(&self, mac: MacAddr, approved: Option<bool>, now: Seconds) -> bool {
-        let written = self.state.write(move |transaction| {
-            let mut table = transaction.open_table(APPROVALS)?;
-            match approved {
-                Some(approved) => drop(table.insert(mac.octets(), (approved, now))?),
-                None => drop(table.remove(mac.octets())?),
-            }
-            Ok(())
-        });
-        if !written.await {
-            return false;
-        }
-        self.with(|kept| {
-            kept.waiting.remove(&mac);
-            match approved {
-                Some(approved) => kept.said.insert(mac, (of(approved), now)),
-                None => kept.said.remove(&mac),
-            };
-        });
-        true
+    fn is_shared(&self) -> bool {
+        false
     }
 
-    fn with<T>(&self, action: impl FnOnce(&mut Kept) -> T) -> T {
-        action(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    fn is_away(&self) -> bool {
+        false
     }
+}
+
+/// Takes up what was said.
+pub(crate) fn take_up(verdicts: &mut Verdicts, Said { mac, approved, at }: Said) {
+    match approved {
+        Some(approved) => verdicts.insert(mac, (of(approved), at)),
+        None => verdicts.remove(&mac),
+    };
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn of(approved: bool) -> Approval {

@@ -3,6 +3,7 @@
 //! `check-config` and the start share this code: what the one reports, the other refuses.
 
 mod check;
+mod database;
 mod directories;
 mod finding;
 mod limits;
@@ -19,6 +20,7 @@ use imagestore::Mount;
 use ipnet::{Ipv4Net, Ipv6Net};
 use pxe_policy::{Bans, MacAddr, Match, Rules, SystemUuid};
 
+pub use database::{Database, OnLoss};
 pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy, Secret};
 pub use finding::{Finding, Findings, Severity};
 pub use limits::Limits;
@@ -62,6 +64,10 @@ pub struct Config {
     pub policy: Policy,
     /// The device file.
     pub devices: Option<PathBuf>,
+    /// Whether the devices are those of the database.
+    pub shared_devices: bool,
+    /// The database that several servers share; None when everything is kept in the state folder.
+    pub database: Option<Database>,
     /// Configuration Manager's site.
     pub configmgr: Option<ConfigMgr>,
     /// Active Directory.

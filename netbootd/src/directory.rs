@@ -18,6 +18,7 @@ use pxe_policy::{Answer, ArchType, BootRequest, Class, MacAddr, Said, SystemUuid
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::shared::SharedDevices;
 use active_directory::ActiveDirectory;
 use configmgr::ConfigMgr;
 use device_file::DeviceFile;
@@ -67,6 +68,8 @@ pub struct Limits {
 pub enum Source {
     /// A file of devices.
     File(DeviceFile),
+    /// The devices of the database that several servers share.
+    Shared(SharedDevices),
     /// Configuration Manager's AdminService.
     ConfigMgr(Box<ConfigMgr>),
     /// Active Directory, or another LDAP directory with its schema.
@@ -77,6 +80,7 @@ impl Source {
     async fn ask(&self, who: &Identity) -> Result<Said, Trouble> {
         match self {
             Source::File(file) => Ok(file.ask(who)),
+            Source::Shared(devices) => devices.ask(DEVICES, who).said,
             Source::ConfigMgr(site) => site.ask(who).await,
             Source::ActiveDirectory(directory) => directory.ask(who).await,
         }
@@ -99,7 +103,11 @@ impl Directories {
     /// Each directory with why it is left alone, if it is.
     pub fn health(&self) -> Vec<(&'static str, Option<String>)> {
         let now = Instant::now();
-        self.all.iter().map(|directory| (directory.name, directory.memory.rests(now))).collect()
+        let trouble = |directory: &Directory| match &directory.source {
+            Source::Shared(devices) => devices.trouble(),
+            _ => directory.memory.rests(now),
+        };
+        self.all.iter().map(|directory| (directory.name, trouble(directory))).collect()
     }
 
     /// Opens what the configuration names. Nothing is asked yet.
@@ -113,7 +121,7 @@ impl Directories {
         if let Some(file) = &config.devices {
             // It is in memory itself.
             let none = Limits { fresh: Duration::ZERO, stale: Duration::ZERO };
-            add("devices", Source::File(DeviceFile::open(file)?), none);
+            add(DEVICES, Source::File(DeviceFile::open(file)?), none);
         }
         if let Some(site) = &config.configmgr {
             add("configmgr", Source::ConfigMgr(Box::new(ConfigMgr::open(site, policy.cache)?)), limits);
@@ -126,6 +134,17 @@ impl Directories {
             );
         }
         Ok(Directories { all, deadline: policy.deadline })
+    }
+
+    /// Asks the devices of the database first.
+    pub fn with_shared(mut self, devices: SharedDevices) -> Self {
+        let none = Limits { fresh: Duration::ZERO, stale: Duration::ZERO };
+        let source = Source::Shared(devices);
+        self.all.insert(
+            0,
+            Arc::new(Directory { name: DEVICES, source, memory: Memory::default(), limits: none }),
+        );
+        self
     }
 
     /// Whether there is none.
@@ -174,6 +193,9 @@ impl Directory {
     fn begin(self: &Arc<Self>, who: &Identity, now: Instant) -> Asked {
         if let Source::File(file) = &self.source {
             return Asked::Answered(Box::new(self.answer(Ok(file.ask(who)), Duration::ZERO)));
+        }
+        if let Source::Shared(devices) = &self.source {
+            return Asked::Answered(Box::new(devices.ask(self.name, who)));
         }
         match self.memory.recall(who, now, self.limits.fresh) {
             Recalled::Fresh(said, age) => Asked::Answered(Box::new(self.answer(Ok(*said), age))),
@@ -243,6 +265,8 @@ fn broken() -> Trouble {
     Trouble::new(TroubleKind::Failed, "the question broke off")
 }
 
+/// The name of the devices in evidence, wherever they come from: the ledger knows machines by it.
+const DEVICES: &str = "devices";
 /// A question that takes longer is given up.
 const LONGEST: Duration = Duration::from_secs(30);
 

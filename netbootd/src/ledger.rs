@@ -1,13 +1,17 @@
-//! The ledger of Required deployments, on the disk before a reply leaves.
+//! The ledger of Required deployments, where it survives before a reply leaves.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pxe_policy::{Deployed, Entry, Ledger, LedgerChange, MacAddr, Purpose, Ran, Reason, Seconds, Settings};
+use pxe_policy::{
+    Brake, Deployed, Entry, Ledger, LedgerChange, MacAddr, Purpose, Ran, Reason, Seconds, Settings,
+};
 use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
+use crate::keep::{Keep, Keeping, LedgerKeep, Refused, saved};
+use crate::shared::Shared;
 use crate::state::State;
 
 /// (machine, deployment) to (hardware address, name, seconds since the epoch).
@@ -15,10 +19,17 @@ const LEDGER: TableDefinition<'_, (&str, &str), ([u8; 6], &str, u64)> = TableDef
 /// When the brake was last released.
 const BRAKE: TableDefinition<'_, (), u64> = TableDefinition::new("brake");
 
-/// The ledger, in memory and on the disk.
+/// The ledger, in memory and where it survives.
 #[derive(Debug)]
 pub struct LedgerStore {
-    ledger: RwLock<Ledger>,
+    ledger: Arc<RwLock<Ledger>>,
+    keeper: Arc<dyn Keep<LedgerKeep>>,
+}
+
+/// The ledger on this host's disk: what is in memory is all there is.
+#[derive(Debug)]
+struct OnDisk {
+    ledger: Arc<RwLock<Ledger>>,
     /// Entries of the ledger, as (machine, deployment), that are not on the disk yet.
     unsaved: Mutex<HashSet<(String, String)>>,
     state: Arc<State>,
@@ -81,7 +92,19 @@ impl LedgerStore {
         if let Some(at) = reading.open_table(BRAKE)?.get(())? {
             ledger.apply(LedgerChange::Release(at.value()));
         }
-        Ok(LedgerStore { ledger: RwLock::new(ledger), unsaved: Mutex::default(), state })
+        let ledger = Arc::new(RwLock::new(ledger));
+        let keeper = Arc::new(OnDisk { ledger: Arc::clone(&ledger), unsaved: Mutex::default(), state });
+        Ok(LedgerStore { ledger, keeper })
+    }
+
+    /// The one of a database that several servers share.
+    pub fn shared(shared: &Arc<Shared>) -> Self {
+        LedgerStore { ledger: Arc::clone(&shared.copies().ledger), keeper: Arc::<Shared>::clone(shared) }
+    }
+
+    /// Whether nothing can be given at present.
+    pub fn is_away(&self) -> bool {
+        self.keeper.is_away()
     }
 
     /// Looks into it; others may look at the same time.
@@ -107,38 +130,8 @@ impl LedgerStore {
             name: deployed.name.clone(),
             at: now,
         };
-        let change = LedgerChange::Give(entry);
-        let key = (deployed.machine.clone(), deployed.id.clone());
-        {
-            let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
-            // Others may have been given theirs since the decision.
-            match ledger.ran(&deployed.machine, &deployed.id, now, settings.same_boot) {
-                // A machine that asks again before the disk has it waits as it did the first time.
-                Ran::ThisBoot if self.unsaved().contains(&key) => {}
-                Ran::ThisBoot => return Ok(()),
-                Ran::Before { .. } => return Err(Reason::AlreadyRun),
-                Ran::Never if settings.brake.is_some_and(|brake| ledger.is_braked(brake, now)) => {
-                    return Err(Reason::Brake);
-                }
-                Ran::Never => {
-                    self.unsaved().insert(key.clone());
-                    ledger.apply(change.clone());
-                }
-            }
-        }
-        if self.save(vec![change]).await {
-            self.unsaved().remove(&key);
-            return Ok(());
-        }
-        let undone =
-            LedgerChange::Clear { machine: deployed.machine.clone(), deployment: deployed.id.clone() };
-        self.ledger.write().unwrap_or_else(PoisonError::into_inner).apply(undone);
-        self.unsaved().remove(&key);
-        Err(Reason::LedgerNotSaved)
-    }
-
-    fn unsaved(&self) -> MutexGuard<'_, HashSet<(String, String)>> {
-        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+        let give = LedgerKeep::Give { entry, same_boot: settings.same_boot, brake: settings.brake };
+        self.keeper.keep(give).await.map_err(|refused| refused.reason(Reason::LedgerNotSaved))
     }
 
     /// Clears what matches; gives what was cleared, or None when the disk does not take it.
@@ -158,6 +151,63 @@ impl LedgerStore {
     /// Releases the brake; true once that is on the disk.
     pub async fn release(&self, now: Seconds) -> bool {
         self.change(vec![LedgerChange::Release(now)]).await
+    }
+
+    pub(crate) async fn change(&self, changes: Vec<LedgerChange>) -> bool {
+        self.keeper.keep(LedgerKeep::Change(changes)).await.is_ok()
+    }
+}
+
+impl Keep<LedgerKeep> for OnDisk {
+    fn keep(&self, change: LedgerKeep) -> Keeping<'_> {
+        Box::pin(async move {
+            match change {
+                LedgerKeep::Give { entry, same_boot, brake } => self.give(entry, same_boot, brake).await,
+                LedgerKeep::Change(changes) => saved(self.change(changes).await),
+                LedgerKeep::TakeOver(entries) => {
+                    saved(self.change(entries.into_iter().map(LedgerChange::Give).collect()).await)
+                }
+            }
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn is_away(&self) -> bool {
+        false
+    }
+}
+
+impl OnDisk {
+    async fn give(&self, entry: Entry, same_boot: Duration, brake: Option<Brake>) -> Result<(), Refused> {
+        let undone =
+            LedgerChange::Clear { machine: entry.machine.clone(), deployment: entry.deployment.clone() };
+        let change = LedgerChange::Give(entry.clone());
+        let key = (entry.machine.clone(), entry.deployment.clone());
+        {
+            let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
+            // Others may have been given theirs since the decision.
+            if may_give(&ledger, &entry, same_boot, brake).map_err(Refused::No)? {
+                self.unsaved().insert(key.clone());
+                ledger.apply(change.clone());
+            } else if !self.unsaved().contains(&key) {
+                return Ok(());
+            }
+            // A machine that asks again before the disk has it waits as it did the first time.
+        }
+        if self.save(vec![change]).await {
+            self.unsaved().remove(&key);
+            return Ok(());
+        }
+        self.ledger.write().unwrap_or_else(PoisonError::into_inner).apply(undone);
+        self.unsaved().remove(&key);
+        Err(Refused::NotSaved)
+    }
+
+    fn unsaved(&self) -> MutexGuard<'_, HashSet<(String, String)>> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// On the disk first, then in memory: what is cleared may be given again.
@@ -193,6 +243,22 @@ impl LedgerStore {
     }
 }
 
+/// Whether an entry has to be made for a machine to get its Required deployment; not within the boot that it was made for. An error is the
+/// reason why the machine must not get it.
+pub(crate) fn may_give(
+    ledger: &Ledger,
+    entry: &Entry,
+    same_boot: Duration,
+    brake: Option<Brake>,
+) -> Result<bool, Reason> {
+    match ledger.ran(&entry.machine, &entry.deployment, entry.at, same_boot) {
+        Ran::ThisBoot => Ok(false),
+        Ran::Before { .. } => Err(Reason::AlreadyRun),
+        Ran::Never if brake.is_some_and(|brake| ledger.is_braked(brake, entry.at)) => Err(Reason::Brake),
+        Ran::Never => Ok(true),
+    }
+}
+
 /// Seconds since 1970.
 pub fn now() -> Seconds {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -201,9 +267,6 @@ pub fn now() -> Seconds {
 #[cfg(test)]
 mod tests {
     use std::task::{Context, Poll, Waker};
-    use std::time::Duration;
-
-    use pxe_policy::Brake;
 
     use super::*;
 

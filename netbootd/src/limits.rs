@@ -29,6 +29,7 @@ pub struct Limits {
     machines: Buckets<(MacAddr, Way)>,
     ways: Buckets<Way>,
     new_machines: Buckets<Way>,
+    holders: Buckets<MacAddr>,
     senders: Buckets<IpAddr>,
     told: Buckets<IpAddr>,
     read_requests: Buckets<IpAddr>,
@@ -76,6 +77,7 @@ impl Limits {
             machines: Buckets::new(MACHINES),
             ways: Buckets::new(WAYS),
             new_machines: Buckets::new(WAYS),
+            holders: Buckets::new(MACHINES),
             senders: Buckets::new(ADDRESSES),
             told: Buckets::new(ADDRESSES),
             read_requests: Buckets::new(ADDRESSES),
@@ -90,13 +92,28 @@ impl Limits {
     }
 
     /// Whether a machine's DHCP packet is looked at. A machine that came this way before is known, and is not held back by those that did
-    /// not; neither is one that holds a lease.
+    /// not; neither is one that holds a lease, which renews it however much else comes that way.
     pub fn dhcp(
         &self,
         settings: &Settings,
         mac: MacAddr,
         way: Way,
-        holds_lease: impl FnOnce() -> bool,
+        holds_lease: impl Fn() -> bool,
+        now: Instant,
+    ) -> Result<(), Limited> {
+        self.asks(settings, mac, way, &holds_lease, now).or_else(|limited| {
+            let renews =
+                holds_lease() && self.holders.take(mac, RENEWALS, 1, self.nanos(now)) == Verdict::Admitted;
+            if renews { Ok(()) } else { Err(limited) }
+        })
+    }
+
+    fn asks(
+        &self,
+        settings: &Settings,
+        mac: MacAddr,
+        way: Way,
+        holds_lease: impl Fn() -> bool,
         now: Instant,
     ) -> Result<(), Limited> {
         let (key, now) = ((mac, way), self.nanos(now));
@@ -215,6 +232,8 @@ fn held_to(verdict: Verdict, reason: Reason) -> Result<(), Limited> {
 /// All relays that are not named share as much as so many that are. With twice what one brings at once, they cannot push out every
 /// machine that is known.
 const UNNAMED_RELAYS: u32 = 2;
+/// A lease is renewed by one packet, and by a few when none is answered.
+const RENEWALS: Rate = Rate { at_once: 8, per_second: 1 };
 /// Only to know whether it was told lately.
 const NEVER: Rate = Rate { at_once: 0, per_second: 1 };
 /// Events about bytes that are no packet, of one interface.

@@ -9,14 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use bsdp::{Answer, Binding, Bindings, Change, ReplyKind, Server, respond};
+use bsdp::{Answer, Binding, Bindings, Change, ReplyKind, Request, Server, respond};
 use ipnet::Ipv4Net;
 use pxe_policy::MacAddr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dhcp::{Arrival, Packet, Reply, bsdp as glue};
 use crate::event::{Answered, Event, ImageFolderRead, MacAnswered};
+use crate::keep::{Keep, Refused};
 use crate::services::{Services, Snapshot};
+use crate::shared::Shared;
 use crate::state::State;
 use bindings::BindingStore;
 use shares::Scan;
@@ -25,8 +27,8 @@ use shares::Scan;
 #[derive(Debug)]
 pub struct NetbootServer {
     scan: ArcSwap<Scan>,
-    bindings: Mutex<Bindings>,
-    store: BindingStore,
+    bindings: Arc<Mutex<Bindings>>,
+    store: Arc<dyn Keep<Change>>,
     own: Vec<Ipv4Addr>,
     host_name: String,
     gate: Arc<Semaphore>,
@@ -39,12 +41,19 @@ impl NetbootServer {
         let host_name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         Ok(NetbootServer {
             scan: ArcSwap::from_pointee(Scan::default()),
-            bindings: Mutex::new(bindings),
-            store,
+            bindings: Arc::new(Mutex::new(bindings)),
+            store: Arc::new(store),
             own,
             host_name: host_name.unwrap_or_default(),
             gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
         })
+    }
+
+    /// What Macs chose is in a database that several servers share.
+    pub fn sharing(mut self, shared: &Arc<Shared>) -> Self {
+        self.bindings = Arc::clone(&shared.copies().bindings);
+        self.store = Arc::<Shared>::clone(shared);
+        self
     }
 
     /// A place for one more request, unless too many are under way.
@@ -76,17 +85,23 @@ impl NetbootServer {
         let request = glue::request(packet, arrival);
         let server = self.server(snapshot, arrival);
         let scan = self.scan.load_full();
-        let mut answer = self.with_bindings(|bindings| {
-            let answer = respond(&server, &request, &scan.images, bindings, now());
-            if let Some(change) = answer.change.clone() {
-                bindings.apply(change);
+        let mut answer = self.choose(&server, &request, &scan);
+        let mut tries = 0;
+        while let Some(change) = answer.change.clone() {
+            let known = self.with_bindings(|bindings| changes_nothing(bindings, &change));
+            match self.store.keep(change).await {
+                Ok(()) => break,
+                // Others were faster, or have this number.
+                Err(Refused::Changed) if tries < MAX_TRIES => {
+                    tries += 1;
+                    answer = self.choose(&server, &request, &scan);
+                }
+                Err(Refused::Away) if known => break,
+                Err(_) => {
+                    answer = answer.unsaved();
+                    break;
+                }
             }
-            answer
-        });
-        if let Some(change) = answer.change.clone()
-            && !self.store.save(change).await
-        {
-            answer = answer.unsaved();
         }
         let mut event = told(packet, arrival, &answer);
         let reply = answer.reply.map(|reply| glue::reply(packet, arrival, &reply)).transpose();
@@ -96,6 +111,17 @@ impl NetbootServer {
             None
         });
         (reply, event)
+    }
+
+    /// The answer as things are here. A choice that is on this host's disk soon counts at once; one that the database decides, once it has.
+    fn choose(&self, server: &Server, request: &Request, scan: &Scan) -> Answer {
+        self.with_bindings(|bindings| {
+            let answer = respond(server, request, &scan.images, bindings, now());
+            if let Some(change) = answer.change.clone().filter(|_| !self.store.is_shared()) {
+                bindings.apply(change);
+            }
+            answer
+        })
     }
 
     /// Whether a Mac has chosen an image here.
@@ -113,10 +139,12 @@ impl NetbootServer {
         let change = Change::Unbind(mac.octets());
         let known = self.with_bindings(|bindings| {
             let known = bindings.of(mac.octets()).is_some();
-            bindings.apply(change.clone());
+            if !self.store.is_shared() {
+                bindings.apply(change.clone());
+            }
             known
         });
-        if known { Some(self.store.save(change).await) } else { None }
+        if known { Some(self.store.keep(change).await.is_ok()) } else { None }
     }
 
     fn server(&self, snapshot: &Snapshot, arrival: &Arrival<'_>) -> Server {
@@ -137,6 +165,16 @@ impl NetbootServer {
 
     fn with_bindings<T>(&self, action: impl FnOnce(&mut Bindings) -> T) -> T {
         action(&mut self.bindings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Whether a Mac chooses what it had: it may go on with that, whoever cannot be told.
+fn changes_nothing(bindings: &Bindings, change: &Change) -> bool {
+    match change {
+        Change::Bind(new) => {
+            bindings.of(new.mac).is_some_and(|known| (known.image, known.number) == (new.image, new.number))
+        }
+        Change::Unbind(_) => false,
     }
 }
 
@@ -172,3 +210,5 @@ fn now() -> u64 {
 
 /// Requests that wait for the disk at a time.
 const MAX_REQUESTS: usize = 1024;
+/// How often a choice is made anew because others chose at the same time.
+const MAX_TRIES: usize = 8;

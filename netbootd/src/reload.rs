@@ -60,7 +60,7 @@ fn take_up(services: &Services) -> Result<Vec<String>, String> {
         .map(|finding| finding.message.clone())
         .collect();
     warnings.extend(needs_restart(&services.snapshot.load().config, &config));
-    let snapshot = Snapshot::new(config, services.images.clone())?;
+    let snapshot = Snapshot::new(config, services.images.clone())?.sharing(services.shared.as_ref());
     services.snapshot.store(Arc::new(snapshot));
     Ok(warnings)
 }
@@ -96,6 +96,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
             ("tftp.port", format!("{:?} {}", config.tftp.enabled, config.tftp.port)),
             ("http.port", format!("{:?} {}", config.http.enabled, config.http.port)),
             ("netboot.enabled", config.netboot.enabled.to_string()),
+            ("database", format!("{:?}", config.database)),
         ]
     };
     let pairs = fixed(old).into_iter().zip(fixed(new));

@@ -3,6 +3,7 @@
 mod background;
 mod ipv6;
 mod limits;
+pub(crate) mod sharing;
 mod signals;
 
 use std::io;
@@ -98,16 +99,24 @@ async fn serve(
     let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| cannot_keep_state(&error))?);
     let own: Vec<Ipv4Addr> =
         ifaces.iter().flat_map(|iface| iface.addrs.iter().map(|net| net.addr())).collect();
+    let shared = sharing::begin(&config, own.clone(), &state).await?;
     let netboot = if config.netboot.enabled {
-        Some(NetbootServer::open(own.clone(), Arc::clone(&state)).map_err(|error| unusable(&error))?)
+        let opened =
+            NetbootServer::open(own.clone(), Arc::clone(&state)).map_err(|error| unusable(&error))?;
+        Some(match &shared {
+            Some(shared) => opened.sharing(shared),
+            None => opened,
+        })
     } else {
         None
     };
-    let address_server = if config.dhcp.mode == Mode::Server {
-        let opened = AddressServer::open(&config, own, Arc::clone(&state));
-        Some(Arc::new(opened.map_err(|error| unusable(&error))?))
-    } else {
-        None
+    let address_server = match &shared {
+        _ if config.dhcp.mode != Mode::Server => None,
+        Some(shared) => Some(Arc::new(AddressServer::shared(&config, shared))),
+        None => {
+            let opened = AddressServer::open(&config, own, Arc::clone(&state));
+            Some(Arc::new(opened.map_err(|error| unusable(&error))?))
+        }
     };
     let remote = match &config.store.remote {
         Some(remote) => Some((
@@ -116,13 +125,16 @@ async fn serve(
         )),
         None => None,
     };
-    let shared = remote.as_ref().map(|(remote, _)| remote.clone());
+    let bucket = remote.as_ref().map(|(remote, _)| remote.clone());
     let store = Store::open(&config.store_folder(), config.store.limits);
     let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
     let images = Some(Arc::new(images));
-    let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?;
+    let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?.sharing(shared.as_ref());
     let services = Services::open(snapshot, Arc::clone(&state)).map_err(|error| unusable(&error))?;
     let mut services = services.with_netboot(netboot);
+    if let Some(shared) = shared {
+        services = services.sharing(shared);
+    }
     (services.source, services.images, services.confined) = (source, images, confined);
     let services = Arc::new(services);
     let mut tasks = JoinSet::new();
@@ -141,7 +153,7 @@ async fn serve(
     if progress {
         tasks.spawn(console::run(Arc::clone(&services), services.recorder.watch()));
     }
-    background::start(&services, shared, &mut tasks).await;
+    background::start(&services, bucket, &mut tasks).await;
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");

@@ -10,7 +10,10 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
-use pxe_policy::{Answer, BootRequest, Class, Evidence, Reason, Screened, Site, Verdict, decide, decide_mac};
+use pxe_policy::{
+    Answer, BootRequest, Class, Decision, Evidence, Purpose, Reason, Screened, Site, Verdict, decide,
+    decide_mac,
+};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +38,7 @@ use crate::net::interfaces::Interfaces;
 use crate::netboot_server::NetbootServer;
 use crate::relay::Relay;
 use crate::reload::ConfigSource;
+use crate::shared::Shared;
 use crate::state::State;
 use crate::timeline::Timelines;
 
@@ -57,6 +61,8 @@ pub struct Services {
     pub interfaces: Interfaces,
     /// Which Required deployments were given.
     pub ledger: LedgerStore,
+    /// The database that several servers share.
+    pub shared: Option<Arc<Shared>>,
     /// The distribution point's own responder.
     pub relay: Relay,
     /// What operators said of machines that no directory knows.
@@ -108,6 +114,14 @@ impl Snapshot {
         Ok(Snapshot { files: Files::new(tree, images), directories, config })
     }
 
+    /// With the devices of the database, if the configuration says so.
+    pub fn sharing(mut self, shared: Option<&Arc<Shared>>) -> Self {
+        if let Some(shared) = shared.filter(|_| self.config.shared_devices) {
+            self.directories = self.directories.with_shared(shared.devices());
+        }
+        self
+    }
+
     /// Whether the site decides which Macs boot.
     pub fn asks_for_macs(&self) -> bool {
         self.config.configmgr.as_ref().is_some_and(|site| site.macs)
@@ -138,6 +152,7 @@ impl Services {
             ingests: Ingests::default(),
             interfaces: Interfaces::default(),
             ledger: LedgerStore::open(Arc::clone(&state))?,
+            shared: None,
             history: History::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,
             source: ConfigSource::default(),
@@ -161,6 +176,14 @@ impl Services {
         let folder = tempfile::tempdir().unwrap();
         let state = Arc::new(State::open(folder.path()).unwrap());
         Services::open(snapshot, state).unwrap()
+    }
+
+    /// With the ledger and the approvals of a database that several servers share.
+    pub fn sharing(mut self, shared: Arc<Shared>) -> Self {
+        self.ledger = LedgerStore::shared(&shared);
+        self.approvals = Approvals::shared(&shared);
+        self.shared = Some(shared);
+        self
     }
 
     /// Answers Macs as well.
@@ -251,6 +274,13 @@ impl Services {
                 decide(&request, &site)
             })
         };
+        if verdict.deployment.as_ref().is_some_and(|deployed| deployed.purpose == Purpose::Required)
+            && matches!(verdict.decision, Decision::Boot(_))
+            && self.ledger.is_away()
+        {
+            // It could have been given by another server a moment ago.
+            (verdict.decision, verdict.reason) = (Decision::LocalBoot, Reason::SharedStateAway);
+        }
         verdict.evidence.splice(0..0, banned_guid.map(|(guid, by)| Evidence::GuidBanned { guid, by }));
         (request, verdict)
     }

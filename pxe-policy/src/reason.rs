@@ -109,11 +109,13 @@ pub enum Reason {
     TooManyWaiting,
     /// What is left of the pool is kept for machines that are known.
     PoolKept,
+    /// The database that several servers share cannot be reached, and without it the machine could be given what another has.
+    SharedStateAway,
 }
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 51] = [
+    pub const ALL: [Reason; 52] = [
         Reason::Rule,
         Reason::NoRule,
         Reason::NoBootFile,
@@ -165,6 +167,7 @@ impl Reason {
         Reason::AddressTooOften,
         Reason::TooManyWaiting,
         Reason::PoolKept,
+        Reason::SharedStateAway,
     ];
 
     /// The text, in kebab-case.
@@ -221,6 +224,7 @@ impl Reason {
             Reason::AddressTooOften => "address-too-often",
             Reason::TooManyWaiting => "too-many-waiting",
             Reason::PoolKept => "pool-kept",
+            Reason::SharedStateAway => "shared-state-away",
         }
     }
 }
@@ -314,6 +318,7 @@ impl Reason {
             Reason::PoolKept => {
                 Some("enlarge the pool or shorten the leases; limits.pool-kept says how much is kept")
             }
+            Reason::SharedStateAway => Some("see why the [database] cannot be reached: the log says so"),
             Reason::Pending => Some("`netbootd pending approve MAC`, or reject"),
             Reason::Rejected => Some("`netbootd pending approve MAC`"),
             Reason::Rule
@@ -348,6 +353,7 @@ impl Reason {
             Reason::RelayMalformed => "The site's own server answers nonsense.",
             Reason::RelayElsewhere => "This device's network is not served from here.",
             Reason::RelayTooOften | Reason::MachineTooOften => "This device asks too often: wait a minute.",
+            Reason::SharedStateAway => "The site's database cannot be reached.",
             _ => "Nothing to boot from here.",
         }
     }

@@ -7,6 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// A running program with everything it has printed. Dropping it ends it.
 #[derive(Debug)]
 pub struct Process {
@@ -121,6 +124,14 @@ impl Process {
     /// Everything printed so far.
     pub fn printed(&self) -> String {
         self.printed.lock().0.clone()
+    }
+
+    /// Ends it with a signal that it may answer in its own way, and waits until it is gone.
+    pub fn end(mut self, signal: Signal) {
+        if let Ok(id) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(id), signal); // it may have ended by itself
+        }
+        let _ = self.child.wait();
     }
 
     /// The program's process number.

@@ -57,7 +57,8 @@ fn lease(packet: &Packet, arrival: &Arrival<'_>, kind: MessageType) {
     let request = intake::boot_request(packet, arrival).ok();
     let verdict = verdict(packet.header.xid());
     let boot = request.as_ref().map(|request| (request, &verdict));
-    let terms = server::Terms { address: GIVEN, subnet: &SUBNET, name: Some("pc-1") };
+    let terms =
+        server::Terms { address: GIVEN, subnet: &SUBNET, name: Some("pc-1"), lease_time: SUBNET.lease_time };
     check(packet, &server::lease(packet, arrival, kind, terms, service(packet), boot));
 }
 

@@ -7,13 +7,15 @@ use clap::Subcommand;
 use hyper::Method;
 use pxe_policy::MacAddr;
 
-use super::client::{ask, config_of};
+use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::api::BindingView;
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
+use crate::keep::Keep;
 use crate::netboot_server::bindings::BindingStore;
+use crate::probe::block_on;
 use crate::state::State;
 
 /// `netbootd bindings`.
@@ -38,6 +40,13 @@ fn list(config: &Config) -> Result<Vec<BindingView>, Failure> {
     if let Some(answer) = ask(config, Method::GET, "/bindings")? {
         return serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string()));
     }
+    if config.database.is_some() {
+        return block_on(async {
+            let shared = shared(config).await?;
+            let bindings = shared.as_ref().map(|shared| shared.copies().bindings());
+            Ok(bindings.iter().flatten().map(BindingView::from).collect())
+        });
+    }
     let (_, bindings) = BindingStore::open(state(config)?).map_err(|error| unusable(&error))?;
     Ok(bindings.iter().map(BindingView::from).collect())
 }
@@ -46,11 +55,21 @@ fn forget(config: &Config, mac: MacAddr) -> Result<(), Failure> {
     if ask(config, Method::DELETE, &format!("/bindings/{mac}"))?.is_some() {
         return Ok(());
     }
+    if config.database.is_some() {
+        return block_on(async {
+            let Some(shared) = shared(config).await? else { return Ok(()) };
+            if !shared.copies().bindings().iter().any(|binding| binding.mac == mac.octets()) {
+                return Err(Failure::NoAnswer(format!("{mac} has chosen no image here")));
+            }
+            let kept = shared.keep(Change::Unbind(mac.octets())).await;
+            kept.map_err(|_| Failure::Unusable("the database has not forgotten it".into()))
+        });
+    }
     let (store, bindings) = BindingStore::open(state(config)?).map_err(|error| unusable(&error))?;
     if bindings.of(mac.octets()).is_none() {
         return Err(Failure::NoAnswer(format!("{mac} has chosen no image here")));
     }
-    let saved = crate::probe::block_on(async { Ok(store.save(Change::Unbind(mac.octets())).await) })?;
+    let saved = block_on(async { Ok(store.save(Change::Unbind(mac.octets())).await) })?;
     if saved { Ok(()) } else { Err(Failure::Unusable("the disk has not forgotten it".into())) }
 }
 

@@ -1,6 +1,7 @@
 //! Asking a running netbootd by its control socket.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
@@ -14,6 +15,8 @@ use crate::api::Problem;
 use crate::config::Config;
 use crate::listen::control::socket_path;
 use crate::reload::ConfigSource;
+use crate::serve::sharing;
+use crate::shared::Shared;
 
 /// The configuration of the netbootd that is meant.
 pub(super) fn config_of(site: &SiteArgs) -> Result<Config, Failure> {
@@ -28,6 +31,15 @@ pub(super) fn config_of(site: &SiteArgs) -> Result<Config, Failure> {
             }
             _ => Err(failure),
         },
+    }
+}
+
+/// The database of a configuration that names one, connected to; it serves for as long as the runtime runs.
+pub(super) async fn shared(config: &Config) -> Result<Option<Arc<Shared>>, Failure> {
+    let Some(shared) = sharing::connect(config, Vec::new()).await? else { return Ok(None) };
+    match shared.trouble() {
+        None => Ok(Some(shared)),
+        Some(words) => Err(Failure::NoAnswer(format!("the shared database is away: {words}"))),
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::client::config_of;
+use super::client::{config_of, shared};
 use super::{Failure, SiteArgs};
 use crate::directory::active_directory::{ActiveDirectory, Computer};
 use crate::directory::configmgr::ConfigMgr;
-use crate::directory::device_file::Device;
+use crate::directory::device_file::{self, Device};
 use crate::probe::block_on;
 
 /// `netbootd device`.
@@ -16,6 +16,17 @@ use crate::probe::block_on;
 pub enum DeviceCommand {
     /// Take over the computers that Active Directory has prestaged.
     Import(ImportArgs),
+    /// Put a device file into the database that several servers share, in the place of all devices there.
+    Publish(PublishArgs),
+}
+
+/// `netbootd device publish`.
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    /// The device file, CSV or TOML.
+    file: PathBuf,
+    #[command(flatten)]
+    site: SiteArgs,
 }
 
 /// `netbootd device import`.
@@ -38,9 +49,42 @@ pub struct ImportArgs {
 }
 
 /// Runs the command.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(command: &DeviceCommand) -> Result<(), Failure> {
-    let DeviceCommand::Import(args) = command;
+    match command {
+        DeviceCommand::Import(args) => import_from_ad(args),
+        DeviceCommand::Publish(args) => publish(args),
+    }
+}
+
+/// A file with a line that makes no device is refused as a whole: other servers would not say so.
+#[allow(clippy::print_stdout)] // the command's output
+fn publish(args: &PublishArgs) -> Result<(), Failure> {
+    let config = config_of(&args.site)?;
+    let (table, bad) = device_file::read(&args.file).map_err(Failure::Unusable)?;
+    if let Some(first) = bad.first() {
+        let (file, line) = (args.file.display(), first.line);
+        return Err(Failure::Unusable(format!(
+            "{file}:{line}: {} ({} such lines; nothing was published)",
+            first.what,
+            bad.len()
+        )));
+    }
+    let devices = table.into_devices();
+    let count = devices.len();
+    block_on(async {
+        let shared = shared(&config).await?;
+        let shared = shared.ok_or_else(|| Failure::Unusable("the configuration has no [database]".into()))?;
+        shared
+            .publish(devices)
+            .await
+            .map_err(|_| Failure::NoAnswer("the database has not taken them; nothing was changed".into()))
+    })?;
+    println!("published: {count} devices");
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn import_from_ad(args: &ImportArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let Some(directory) = &config.active_directory else {
         return Err(Failure::Unusable("the configuration has no [active-directory]".into()));

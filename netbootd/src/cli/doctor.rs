@@ -18,6 +18,8 @@ use crate::directory::configmgr::ConfigMgr;
 use crate::directory::{Directories, Source, kerberos, tls};
 use crate::ledger::now;
 use crate::probe::block_on;
+use crate::serve::sharing;
+use crate::shared::Shared;
 
 /// `netbootd doctor`.
 #[derive(Debug, Args)]
@@ -49,11 +51,19 @@ pub struct Check {
 pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     crate::serve::prepare_kerberos(&config);
-    let directories = Directories::open(&config).map_err(Failure::Unusable)?;
     let mut checks = suggestions(&config);
     checks.extend(confinement::checks(&config, &args.site)?);
     checks.extend(secrets(&config, &args.site));
-    checks.extend(block_on(async { Ok(check(&config, &directories).await) })?);
+    checks.extend(block_on(async {
+        let shared = sharing::connect(&config, Vec::new()).await?;
+        let mut checks: Vec<Check> = shared.iter().flat_map(|shared| database(shared)).collect();
+        let mut directories = Directories::open(&config).map_err(Failure::Unusable)?;
+        if let Some(shared) = shared.filter(|_| config.shared_devices) {
+            directories = directories.with_shared(shared.devices());
+        }
+        checks.extend(check(&config, &directories).await);
+        Ok(checks)
+    })?);
     if args.json {
         let text = serde_json::to_string_pretty(&checks);
         println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
@@ -79,6 +89,13 @@ pub(super) fn shown(checks: &[Check]) -> Vec<String> {
     lines
 }
 
+fn database(shared: &Shared) -> Vec<Check> {
+    let mut part = Part { name: "database", checks: Vec::new() };
+    let trouble = shared.trouble().map(|words| Trouble::new(TroubleKind::Unreachable, words));
+    part.link("connect", trouble.map_or(Ok("here, with tables of this version".to_owned()), Err));
+    part.checks
+}
+
 /// Checks every directory of the configuration.
 pub(super) async fn check(config: &Config, directories: &Directories) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -86,6 +103,11 @@ pub(super) async fn check(config: &Config, directories: &Directories) -> Vec<Che
         let mut part = Part { name, checks: Vec::new() };
         // The first link that breaks ends the chain: those behind it hang on it.
         let _ = match source {
+            Source::Shared(devices) => {
+                let trouble = devices.trouble().map(|words| Trouble::new(TroubleKind::Unreachable, words));
+                let known = trouble.map_or(Ok(format!("{} devices", devices.len())), Err);
+                part.link("read", known).map(drop)
+            }
             Source::File(file) => part.link("read", Ok(format!("{} devices", file.len()))).map(drop),
             Source::ConfigMgr(site) => configmgr(&mut part, site, config).await,
             Source::ActiveDirectory(directory) => active_directory(&mut part, directory).await,

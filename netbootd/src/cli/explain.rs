@@ -8,7 +8,7 @@ use hyper::Method;
 use imagestore::Store;
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
-use super::client::{ask, config_of};
+use super::client::{ask, config_of, shared};
 use super::{Failure, MachineArgs, SiteArgs};
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
@@ -104,10 +104,17 @@ fn alone(config: Config, args: &ExplainArgs) -> Result<Explained, Failure> {
     let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| unusable(&error))?);
     let store = Store::open(&config.store_folder(), config.store.limits);
     let images = store.and_then(|store| Images::open(store, None)).map_err(|error| unusable(&error))?;
-    let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::Unusable)?;
-    let services = Services::open(snapshot, state).map_err(|error| unusable(&error))?;
     let request = request(args.mac, args.uuid, args.arch, args.class);
-    block_on(async { Ok(explained(&services, &request).await) })
+    block_on(async {
+        let shared = shared(&config).await?;
+        let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::Unusable)?;
+        let services = Services::open(snapshot.sharing(shared.as_ref()), state);
+        let mut services = services.map_err(|error| unusable(&error))?;
+        if let Some(shared) = shared {
+            services = services.sharing(shared);
+        }
+        Ok(explained(&services, &request).await)
+    })
 }
 
 /// Logs are rolled over at some megabytes; this is far more.

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use pxe_policy::MacAddr;
 
-use super::client::{ask, config_of};
+use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
 use crate::config::Config;
@@ -63,11 +63,10 @@ pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
         }
         LedgerCommand::Release(site) => {
             let config = config_of(site)?;
-            if ask(&config, Method::POST, "/ledger/release")?.is_none() {
-                let store = open(&config)?;
-                if !block_on(async { Ok(store.release(now()).await) })? {
-                    return Err(Failure::Unusable("the disk does not take it".into()));
-                }
+            if ask(&config, Method::POST, "/ledger/release")?.is_none()
+                && !block_on(async { Ok(open(&config).await?.release(now()).await) })?
+            {
+                return Err(Failure::Unusable("the disk does not take it".into()));
             }
             println!("the brake is released");
         }
@@ -78,7 +77,9 @@ pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
 fn list(config: &Config) -> Result<Vec<LedgerView>, Failure> {
     match ask(config, Method::GET, "/ledger")? {
         Some(answer) => parsed(&answer),
-        None => Ok(open(config)?.with(|ledger| ledger.entries().map(LedgerView::from).collect())),
+        None => block_on(async {
+            Ok(open(config).await?.with(|ledger| ledger.entries().map(LedgerView::from).collect()))
+        }),
     }
 }
 
@@ -88,8 +89,7 @@ fn clear(config: &Config, which: &Which) -> Result<Vec<LedgerView>, Failure> {
     if let Some(answer) = ask(config, Method::DELETE, &format!("/ledger/{mac}/{deployment}"))? {
         return parsed(&answer);
     }
-    let store = open(config)?;
-    let cleared = block_on(async { Ok(store.clear(which).await) })?;
+    let cleared = block_on(async { Ok(open(config).await?.clear(which).await) })?;
     cleared.ok_or_else(|| Failure::Unusable("the disk does not take it".into()))
 }
 
@@ -114,7 +114,10 @@ fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure>
     Ok(())
 }
 
-fn open(config: &Config) -> Result<LedgerStore, Failure> {
+async fn open(config: &Config) -> Result<LedgerStore, Failure> {
+    if let Some(shared) = shared(config).await? {
+        return Ok(LedgerStore::shared(&shared));
+    }
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
     act_as_owner_of(&config.server.state_dir)?;
     let state = State::open(&config.server.state_dir).map_err(|error| unusable(&error))?;

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::Subcommand;
 use hyper::Method;
 
-use super::client::{ask, config_of};
+use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::approvals::{Approvals, PendingView};
@@ -43,24 +43,26 @@ pub fn run(command: &PendingCommand) -> Result<(), Failure> {
 fn list(config: &Config) -> Result<Vec<PendingView>, Failure> {
     match ask(config, Method::GET, "/pending")? {
         Some(answer) => serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string())),
-        None => Ok(open(config)?.list()),
+        None => block_on(async { Ok(open(config).await?.list()) }),
     }
 }
 
 #[allow(clippy::print_stdout)] // the command's output
 fn say(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
-    if ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))?.is_none() {
-        let approvals = open(&config)?;
-        if !block_on(async { Ok(approvals.say(args.mac, approved, now()).await) })? {
-            return Err(Failure::Unusable("the disk does not take it".into()));
-        }
+    if ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))?.is_none()
+        && !block_on(async { Ok(open(&config).await?.say(args.mac, approved, now()).await) })?
+    {
+        return Err(Failure::Unusable("the disk does not take it".into()));
     }
     println!("{}: {word}", args.mac);
     Ok(())
 }
 
-fn open(config: &Config) -> Result<Approvals, Failure> {
+async fn open(config: &Config) -> Result<Approvals, Failure> {
+    if let Some(shared) = shared(config).await? {
+        return Ok(Approvals::shared(&shared));
+    }
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
     act_as_owner_of(&config.server.state_dir)?;
     let state = State::open(&config.server.state_dir).map_err(|error| unusable(&error))?;

@@ -1,6 +1,7 @@
 //! From the written form to the checked one, noting what cannot work and what probably does not.
 
 mod boot;
+mod database;
 mod dhcp6;
 mod directories;
 mod limits;
@@ -73,6 +74,12 @@ pub(super) fn check(
         bans: policy::check(&document.policy, path, findings),
         policy: directories::policy(&document, findings),
         devices: directories::devices(&document, path, findings),
+        shared_devices: document
+            .devices
+            .as_ref()
+            .and_then(|devices| devices.shared.as_ref())
+            .is_some_and(|shared| *shared.get_ref()),
+        database: database::check(&document, path, findings),
         configmgr: directories::configmgr(&document, path, findings),
         active_directory: directories::active_directory(&document, path, findings),
         rules,

@@ -24,7 +24,7 @@ pub(super) use directories::{
 };
 pub(super) use limits::{Limits, Rate};
 pub use operators::LogFormat;
-pub(super) use operators::{Relay, Status};
+pub(super) use operators::{Database, Relay, Status};
 pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +47,7 @@ pub(super) struct Document {
     pub(super) winpe: WinPe,
     pub(super) relay: Option<Relay>,
     pub(super) status: Option<Status>,
+    pub(super) database: Option<Database>,
     pub(super) image: BTreeMap<Spanned<String>, Image>,
     pub(super) rule: Vec<Rule>,
     pub(super) file: Vec<File>,

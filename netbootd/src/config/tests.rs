@@ -53,6 +53,33 @@ fn dhcpv6_goes_along_with_dhcp_unless_it_is_told_otherwise() {
 }
 
 #[test]
+fn a_database_is_checked_and_its_devices_need_it() {
+    let config = parsed(
+        "[devices]\nshared = true\n[database]\nurl = \"postgresql://netbootd@db.example.org/site\"\non-loss = \"silence\"\n",
+    );
+    let database = config.database.unwrap();
+    assert_eq!((database.on_loss, database.deadline.as_secs()), (OnLoss::Silence, 3));
+    assert!(config.shared_devices && !database.allow_plain && parsed("").database.is_none());
+    for (text, words) in [
+        ("[devices]\nshared = true\n", "there is no [database] to share devices by"),
+        ("[devices]\n", "[devices] needs file = \"...\" or shared = true"),
+        ("[database]\nurl = \"mysql://x\"\n", "this is no database"),
+        ("[database]\nurl = \"postgresql://db.example.org/site\"\n", "a host and a user are needed"),
+        (
+            "[database]\nurl = \"postgresql://a:b@db.example.org/site\"\n",
+            "a password in an address is seen by others",
+        ),
+        ("[database]\nurl = \"postgresql://a@b/c\"\ndeadline = \"1ms\"\n", "1 ms are too short for a commit"),
+    ] {
+        let found = findings(text);
+        let fits = |(severity, message): &(Severity, String)| {
+            *severity == Severity::Error && message.contains(words)
+        };
+        assert!(found.iter().any(fits), "{text}: {found:?}");
+    }
+}
+
+#[test]
 fn every_key_arrives_where_it_belongs() {
     let config = parsed(
         r#"

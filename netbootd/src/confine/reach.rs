@@ -62,6 +62,9 @@ impl Reach {
         if let Some(remote) = &config.store.remote {
             reach.named(remote.ca.as_deref(), "an authority's certificate");
         }
+        if let Some(database) = &config.database {
+            reach.named(database.ca.as_deref(), "an authority's certificate");
+        }
         if let Some((certificate, key)) = config.status.as_ref().and_then(|status| status.tls.as_ref()) {
             reach.named(Some(certificate), "the status port's certificate");
             reach.named(Some(key), "the status port's key");

@@ -1,6 +1,7 @@
 //! Replies of the full DHCP service: a lease, and what a boot client needs on top of it.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use pxe_policy::option43::PxeOptions;
 use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict};
@@ -21,6 +22,8 @@ pub struct Terms<'a> {
     pub subnet: &'a Subnet,
     /// Option 12, for a machine with a reservation.
     pub name: Option<&'a str>,
+    /// Option 51.
+    pub lease_time: Duration,
 }
 
 /// Offers or confirms a lease. A boot client is told its boot file in the same reply.
@@ -98,7 +101,7 @@ pub fn inform(packet: &Packet, arrival: &Arrival<'_>, subnet: &Subnet) -> Answer
 }
 
 fn put_terms(reply: ReplyBuilder, terms: Terms<'_>) -> ReplyBuilder {
-    let seconds = u32::try_from(terms.subnet.lease_time.as_secs()).unwrap_or(u32::MAX);
+    let seconds = u32::try_from(terms.lease_time.as_secs()).unwrap_or(u32::MAX);
     // RFC 2131 §4.4.5: half, and seven eighths.
     let reply = reply
         .option(option::LEASE_TIME, &seconds.to_be_bytes())

@@ -120,6 +120,21 @@ impl Table {
         (table, bad)
     }
 
+    /// The devices, in the order of the file.
+    pub fn into_devices(self) -> Vec<Device> {
+        self.devices
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+    }
+
     fn add(&mut self, device: &Device) -> Result<(), String> {
         let macs = device.mac.split([' ', ';', ',', '|']).filter(|text| !text.is_empty());
         let macs: Vec<MacAddr> =

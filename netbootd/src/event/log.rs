@@ -72,6 +72,7 @@ fn tells_of_directories(reason: Reason) -> bool {
             | Reason::RelayNothing
             | Reason::RelayOtherMachine
             | Reason::RelayTooOften
+            | Reason::SharedStateAway
             | Reason::StaleAnswer
             | Reason::UnknownMachine
             | Reason::WrongArchitecture

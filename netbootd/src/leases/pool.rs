@@ -1,6 +1,7 @@
 //! Who has which address. Pure: time comes in as an argument.
 
 mod addresses;
+mod known;
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -70,6 +71,8 @@ pub struct LeaseTable {
     by_mac: HashMap<MacAddr, Ipv4Addr>,
     own: Vec<Ipv4Addr>,
     kept: u8,
+    /// Addresses that others gave to clients, in subnets that are not of this server.
+    elsewhere: HashMap<MacAddr, Ipv4Addr>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +99,14 @@ impl LeaseTable {
         now: Seconds,
     ) -> Self {
         let subnets = subnets.into_iter().map(Addresses::new).collect();
-        let mut table = LeaseTable { subnets, slots: HashMap::new(), by_mac: HashMap::new(), own, kept: 0 };
+        let mut table = LeaseTable {
+            subnets,
+            slots: HashMap::new(),
+            by_mac: HashMap::new(),
+            own,
+            kept: 0,
+            elsewhere: HashMap::new(),
+        };
         // An address that came free and was given again is remembered twice: it is the last one's.
         let mut remembered: Vec<Lease> = remembered.into_iter().collect();
         remembered.sort_by_key(|lease| lease.until);
@@ -205,6 +215,19 @@ impl LeaseTable {
         segment: Ipv4Addr,
         now: Seconds,
     ) -> Result<Lease, Denied> {
+        let lease = self.check(client, want, segment, now)?;
+        self.hold(lease.address, Holder::Leased(client.mac), lease.until);
+        Ok(lease)
+    }
+
+    /// The lease that a REQUEST is for, without giving it yet.
+    pub fn check(
+        &self,
+        client: Client,
+        want: Want,
+        segment: Ipv4Addr,
+        now: Seconds,
+    ) -> Result<Lease, Denied> {
         let pool = self.pool_of(segment).ok_or(Denied::Silence(Reason::NoSubnet))?;
         let (Want::Selecting(address) | Want::InitReboot(address) | Want::Renewing(address)) = want;
         if self.pool_of(address) != Some(pool) {
@@ -224,7 +247,6 @@ impl LeaseTable {
             Want::InitReboot(_) | Want::Renewing(_) => return Err(Denied::Silence(Reason::WrongAddress)),
         }
         let until = now + self.subnets[pool].subnet.lease_time.as_secs();
-        self.hold(address, Holder::Leased(client.mac), until);
         Ok(Lease { mac: client.mac, address, until })
     }
 
@@ -361,11 +383,11 @@ fn is_for(reservation: &Reservation, client: Client) -> bool {
 }
 
 /// Firmware takes up to half a minute from the offer to its request.
-const OFFER_HOLD: Seconds = 60;
+pub(crate) const OFFER_HOLD: Seconds = 60;
 /// Where fewer than half of the addresses are free. A machine that takes longer gets the address all the same, unless another wants it.
 const SHORT_OFFER_HOLD: Seconds = 15;
 /// How long an address that somebody else uses is left alone.
-const QUARANTINE: Seconds = 3600;
+pub(crate) const QUARANTINE: Seconds = 3600;
 
 #[cfg(test)]
 mod tests;

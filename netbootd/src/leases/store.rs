@@ -11,6 +11,7 @@ use redb::{ReadableTable, TableDefinition};
 use super::Lease;
 use super::journal::{Change, Journal};
 use crate::batch::Batcher;
+use crate::keep::{Hold, Keep, Keeping, LeaseKeep, saved};
 use crate::state::State;
 
 /// Hardware address to (address, end in seconds since the epoch).
@@ -80,6 +81,31 @@ impl LeaseStore {
     /// Forgets a machine's lease; true once the disk has forgotten it.
     pub async fn remove(&self, mac: MacAddr) -> bool {
         self.writer.save(Change::Gone(mac)).await
+    }
+}
+
+impl Keep<LeaseKeep> for LeaseStore {
+    /// Offers are kept in memory only: after a restart the client asks again.
+    fn keep(&self, change: LeaseKeep) -> Keeping<'_> {
+        Box::pin(async move {
+            match change {
+                LeaseKeep::Lease(Hold { mac, address, until, .. }) => {
+                    saved(self.put(Lease { mac, address, until }).await)
+                }
+                LeaseKeep::InUse { by: Some(mac), .. } | LeaseKeep::Released(mac) => {
+                    saved(self.remove(mac).await)
+                }
+                LeaseKeep::Offer(_) | LeaseKeep::InUse { by: None, .. } => Ok(()),
+            }
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn is_away(&self) -> bool {
+        false
     }
 }
 

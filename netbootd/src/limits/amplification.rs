@@ -55,7 +55,7 @@ fn replies(bytes: &[u8], length: usize) -> Vec<usize> {
         lease_time: Duration::from_secs(3600),
         reservations: Vec::new(),
     };
-    let terms = Terms { address: VICTIM, subnet: &subnet, name: Some("name") };
+    let terms = Terms { address: VICTIM, subnet: &subnet, name: Some("name"), lease_time: subnet.lease_time };
     let request = boot_request(&packet, &asked).ok();
     let boot = request.as_ref().map(|request| (request, &verdict));
     let on_4011 = match boot_server::answer(&packet, &asked, BINL, None, |_| verdict.clone()) {

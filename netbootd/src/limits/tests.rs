@@ -122,6 +122,17 @@ fn whoever_holds_a_lease_is_known() {
 }
 
 #[test]
+fn whoever_holds_a_lease_renews_it_however_much_else_came_that_way_or_in_its_name() {
+    let f = Fixture::new();
+    let renews = |n: u32, at| f.limits.dhcp(&f.settings, mac(n), LINK, || true, f.start + at);
+    assert!((0..400).any(|_| f.ask(1, LINK, Duration::ZERO).is_err()), "its own bucket is empty");
+    assert!((0..100_000).any(|n| f.ask(2 + n % 1000, LINK, Duration::ZERO).is_err()), "and the link's");
+    let admitted = (0..100).filter(|_| renews(1, Duration::ZERO).is_ok()).count();
+    assert_eq!(admitted, RENEWALS.at_once as usize);
+    assert_eq!(renews(5_000_000, Duration::ZERO), Ok(()));
+}
+
+#[test]
 fn made_up_relays_share_what_unnamed_relays_may_bring() {
     let mut f = Fixture::new();
     let relay = |n: u32| Way::Relay(Ipv4Addr::from(0x0b00_0000 + n));

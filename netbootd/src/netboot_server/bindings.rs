@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bsdp::{Binding, Bindings, BootImageId, Change};
 use redb::{ReadableTable, TableDefinition};
 
+use crate::keep::{Keep, Keeping, saved};
 use crate::state::State;
 
 /// Hardware address to (image id, number, model, seconds since the epoch).
@@ -51,6 +52,20 @@ impl BindingStore {
             Ok(())
         });
         written.await
+    }
+}
+
+impl Keep<Change> for BindingStore {
+    fn keep(&self, change: Change) -> Keeping<'_> {
+        Box::pin(async move { saved(self.save(change).await) })
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn is_away(&self) -> bool {
+        false
     }
 }
 

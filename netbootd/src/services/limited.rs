@@ -20,7 +20,7 @@ impl Services {
         packet: &Packet,
         arrival: &Arrival<'_>,
         proto: Proto,
-        holds_lease: impl FnOnce() -> bool,
+        holds_lease: impl Fn() -> bool,
     ) -> bool {
         let snapshot = self.snapshot.load();
         let settings = &snapshot.config.limits;

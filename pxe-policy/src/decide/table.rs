@@ -169,7 +169,7 @@ fn every_reason_of_the_directories_has_a_row() {
     // What comes of sending an answer, or of a limit, rather than of the decision.
     let other = |reason: &Reason| {
         reason.as_str().starts_with("relay-")
-            || *reason == Reason::LedgerNotSaved
+            || [Reason::LedgerNotSaved, Reason::SharedStateAway].contains(reason)
             || Reason::LIMITS.contains(reason)
     };
     for reason in Reason::ALL.iter().skip(first).filter(|reason| !other(reason)) {

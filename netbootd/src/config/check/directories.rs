@@ -62,7 +62,23 @@ pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy
 
 /// The device file, looked for beside the configuration.
 pub(super) fn devices(document: &Document, config: &Path, findings: &mut Vec<Finding>) -> Option<PathBuf> {
-    let written = &document.devices.as_ref()?.file;
+    let devices = document.devices.as_ref()?;
+    let shared = devices.shared.as_ref().filter(|shared| *shared.get_ref());
+    let written = match (&devices.file, shared) {
+        (Some(file), None) => file,
+        (None, Some(_)) => return None,
+        (Some(_), Some(shared)) => {
+            let finding =
+                Finding::error(shared.span(), "devices come from a file or from the database, not from both");
+            findings.push(finding.help("`netbootd device publish FILE` puts a file into the database"));
+            return None;
+        }
+        (None, None) => {
+            let span = devices.shared.as_ref().map_or(0..0, Spanned::span);
+            findings.push(Finding::error(span, "[devices] needs file = \"...\" or shared = true"));
+            return None;
+        }
+    };
     let file = beside(config, written.get_ref());
     match crate::directory::device_file::read(&file) {
         Ok((_, bad)) => findings.extend(bad.iter().take(MAX_BAD).map(|bad| {

@@ -74,7 +74,8 @@ pub(in crate::config) enum LocalBoot {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(in crate::config) struct Devices {
-    pub(in crate::config) file: Spanned<PathBuf>,
+    pub(in crate::config) file: Option<Spanned<PathBuf>>,
+    pub(in crate::config) shared: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,4 @@
-//! What stands beside the boot path: the log, another responder, and the status port.
+//! What stands beside the boot path: the log, another responder, the status port, the shared database.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::super::OnLoss;
 use super::{Lasting, OneOrMany, Size, Text};
 
 /// How log lines look.
@@ -45,6 +46,19 @@ pub(in crate::config) struct Status {
     pub(in crate::config) token_file: Option<Spanned<PathBuf>>,
     pub(in crate::config) certificate: Option<Spanned<PathBuf>>,
     pub(in crate::config) key: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(in crate::config) struct Database {
+    pub(in crate::config) url: Spanned<String>,
+    pub(in crate::config) password_file: Option<Spanned<PathBuf>>,
+    pub(in crate::config) ca: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(in crate::config) allow_plain: bool,
+    pub(in crate::config) deadline: Option<Spanned<Text<Lasting>>>,
+    #[serde(default)]
+    pub(in crate::config) on_loss: OnLoss,
 }
 
 fn yes() -> bool {

@@ -27,7 +27,8 @@ fn offered(id: &str, file: Option<(&str, Via)>, style: OfferStyle) -> (Answer, P
     let arrival = broadcast(&iface);
     let request = boot_request(&packet, &arrival).ok();
     let verdict = file.map(|(file, via)| boot(file, via));
-    let terms = Terms { address: ADDRESS, subnet: &subnet, name: Some("pc-1") };
+    let terms =
+        Terms { address: ADDRESS, subnet: &subnet, name: Some("pc-1"), lease_time: subnet.lease_time };
     let service = BootService { style, ..BINL };
     let boot = request.as_ref().zip(verdict.as_ref());
     let answer = lease(&packet, &arrival, MessageType::Offer, terms, service, boot);

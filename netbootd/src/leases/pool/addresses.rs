@@ -16,19 +16,23 @@ pub(super) struct Addresses {
     /// How many of them were in use at the time of `counted_at`.
     used: usize,
     counted_at: Seconds,
-    /// Where the next address that nobody ever had is: the range's index and the offset in it.
-    cursor: (usize, u32),
+    /// How many addresses were passed in search of one that nobody ever had.
+    passed: usize,
+    /// Where that search begins.
+    first: usize,
     /// Pool addresses in use, by the time they come free.
     by_end: BTreeSet<(Seconds, Ipv4Addr)>,
 }
 
 impl Addresses {
     pub(super) fn new(subnet: Subnet) -> Self {
-        let length = |range: &RangeInclusive<Ipv4Addr>| {
-            (u32::from(*range.end()) as usize + 1).saturating_sub(u32::from(*range.start()) as usize)
-        };
         let size = subnet.pool.iter().map(length).sum();
-        Addresses { subnet, size, used: 0, counted_at: 0, cursor: (0, 0), by_end: BTreeSet::new() }
+        Addresses { subnet, size, used: 0, counted_at: 0, passed: 0, first: 0, by_end: BTreeSet::new() }
+    }
+
+    /// Begins the search for addresses that nobody ever had at this one of them.
+    pub(super) fn start_at(&mut self, place: usize) {
+        self.first = place.checked_rem(self.size).unwrap_or_default();
     }
 
     pub(super) fn remember(&mut self, until: Seconds, address: Ipv4Addr) {
@@ -64,22 +68,27 @@ impl Addresses {
     }
 
     pub(super) fn next_unseen(&mut self) -> Option<Ipv4Addr> {
-        loop {
-            let (at, offset) = self.cursor;
-            let range = self.subnet.pool.get(at)?;
-            let address = u32::from(*range.start()).checked_add(offset).map(Ipv4Addr::from);
-            match address.filter(|address| range.contains(address)) {
-                Some(address) => {
-                    self.cursor.1 += 1;
-                    return Some(address);
-                }
-                None => self.cursor = (at + 1, 0),
-            }
+        if self.passed >= self.size {
+            return None;
         }
+        let mut at = (self.first + self.passed) % self.size;
+        self.passed += 1;
+        for range in &self.subnet.pool {
+            let length = length(range);
+            if at < length {
+                return Some(Ipv4Addr::from(u32::from(*range.start()) + u32::try_from(at).ok()?));
+            }
+            at -= length;
+        }
+        None
     }
 
     /// Those that are free again, the one that has been for longest first.
     pub(super) fn longest_free(&self, now: Seconds) -> impl Iterator<Item = Ipv4Addr> {
         self.by_end.iter().take_while(move |(until, _)| *until <= now).map(|(_, address)| *address)
     }
+}
+
+fn length(range: &RangeInclusive<Ipv4Addr>) -> usize {
+    (u32::from(*range.end()) as usize + 1).saturating_sub(u32::from(*range.start()) as usize)
 }

@@ -301,3 +301,45 @@ fn an_address_that_was_given_again_is_remembered_as_the_last_ones() {
         assert!(table.request(client(9), Want::InitReboot(addr(10)), SEGMENT, 6000).is_err());
     }
 }
+
+#[test]
+fn a_server_that_begins_elsewhere_gives_every_address_all_the_same() {
+    let mut ranges = subnet(10, 12);
+    ranges.pool.push(addr(20)..=addr(21));
+    for place in 0..12 {
+        let mut table = LeaseTable::new(vec![ranges.clone()], vec![SEGMENT], [], 0).starting_at(place);
+        let given: Vec<Ipv4Addr> = (1..=5).map(|n| lease_to(&mut table, n, 0)).collect();
+        let all = [addr(10), addr(11), addr(12), addr(20), addr(21)];
+        let expected: Vec<Ipv4Addr> = (0..5).map(|n| all[(place as usize + n) % 5]).collect();
+        assert_eq!(given, expected);
+        assert_eq!(table.offer(client(6), None, SEGMENT, 0), Err(Reason::PoolExhausted));
+    }
+}
+
+#[test]
+fn an_address_in_another_servers_subnet_is_known_until_the_machine_has_one_here() {
+    let mut table = table(10, 12);
+    let elsewhere = Ipv4Addr::new(10, 9, 0, 7);
+    table.take_up(elsewhere, Some(mac(1)), 3600, true);
+    assert_eq!(table.address_of(mac(1)), Some(elsewhere));
+    assert_eq!(table.running(mac(1), SEGMENT, 0), None);
+    let Offer { address, .. } = table.offer(client(1), None, SEGMENT, 0).unwrap();
+    table.take_up(address, Some(mac(1)), 3600, true);
+    assert_eq!(table.address_of(mac(1)), Some(addr(10)));
+}
+
+#[test]
+fn what_another_server_gave_is_given_to_nobody_else_and_known_as_its_machines() {
+    let mut table = table(10, 12);
+    table.take_up(addr(10), Some(mac(1)), 3600, true);
+    table.take_up(addr(11), None, 3600, false);
+    assert_eq!(table.offer(client(2), None, SEGMENT, 0).unwrap().address, addr(12));
+    assert_eq!(table.offer(client(1), None, SEGMENT, 0).unwrap().address, addr(10));
+    let lease = Lease { mac: mac(1), address: addr(10), until: 3600 };
+    assert_eq!(table.running(mac(1), SEGMENT, 3599), Some(lease));
+    assert_eq!(table.running(mac(1), SEGMENT, 3600), None, "it has ended");
+    assert_eq!(table.running(mac(2), SEGMENT, 0), None, "it was offered only");
+    // Nobody's any more.
+    table.take_up(addr(11), None, 0, false);
+    assert_eq!(table.offer(client(3), None, SEGMENT, 0).unwrap().address, addr(11));
+}

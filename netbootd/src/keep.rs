@@ -1,0 +1,120 @@
+//! Who writes down what must survive: this host's own file, or a database that several servers share. One trait serves both.
+//!
+//! Whoever decides does so from what is in memory. With a file, that is all there is: nobody else has it open. With a database it is a
+//! copy, so the database decides anew whether the change may still be made, and says so before anybody is told anything.
+
+use std::fmt;
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use pxe_policy::{Brake, Entry, LedgerChange, MacAddr, Reason, Seconds};
+
+/// Writes changes of one kind down.
+pub trait Keep<C>: fmt::Debug + Send + Sync {
+    /// Writes a change down, unless it may no longer be made. Ok once it survives.
+    fn keep(&self, change: C) -> Keeping<'_>;
+
+    /// Whether other servers write there as well.
+    fn is_shared(&self) -> bool;
+
+    /// Whether nothing can be written at present.
+    fn is_away(&self) -> bool;
+}
+
+/// A change on its way.
+pub type Keeping<'a> = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send + 'a>>;
+
+/// Why a change was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// It could not be written down.
+    NotSaved,
+    /// The database cannot be reached.
+    Away,
+    /// It must not be made, for this reason.
+    No(Reason),
+    /// Another server was faster. What is so now has been taken up: decide again.
+    Changed,
+}
+
+/// A change of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerKeep {
+    /// A machine is given a Required deployment, if it was not before and the brake allows it.
+    Give {
+        /// The entry, with the time of this host.
+        entry: Entry,
+        /// How long asking again belongs to the same boot.
+        same_boot: Duration,
+        /// The brake, if there is one.
+        brake: Option<Brake>,
+    },
+    /// What operators do.
+    Change(Vec<LedgerChange>),
+    /// Entries that another ledger held; those that are there already stay.
+    TakeOver(Vec<Entry>),
+}
+
+/// A change of who has which address. Times are this host's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseKeep {
+    /// An address is offered.
+    Offer(Hold),
+    /// An address is leased.
+    Lease(Hold),
+    /// Somebody who holds no lease uses the address: the machine itself has told so, or a probe.
+    InUse {
+        /// The machine that has declined it.
+        by: Option<MacAddr>,
+        /// The address.
+        address: Ipv4Addr,
+        /// How long it is left alone.
+        lasts: Seconds,
+    },
+    /// The machine gave its address back.
+    Released(MacAddr),
+}
+
+/// An address for a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// The machine.
+    pub mac: MacAddr,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The address that it was known to have, when that is another one.
+    pub former: Option<Ipv4Addr>,
+    /// How long it is held.
+    pub lasts: Seconds,
+    /// When that ends.
+    pub until: Seconds,
+}
+
+/// What an operator said of a machine; None for what is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// The machine.
+    pub mac: MacAddr,
+    /// Whether it is approved.
+    pub approved: Option<bool>,
+    /// When it was said.
+    pub at: Seconds,
+}
+
+impl Refused {
+    /// The reason that is told: the database's absence, or that this could not be saved.
+    pub fn reason(self, not_saved: Reason) -> Reason {
+        match self {
+            Refused::Away => Reason::SharedStateAway,
+            Refused::No(reason) => reason,
+            Refused::NotSaved | Refused::Changed => not_saved,
+        }
+    }
+}
+
+/// Ok for what is on the disk.
+pub(crate) fn saved(saved: bool) -> Result<(), Refused> {
+    if saved { Ok(()) } else { Err(Refused::NotSaved) }
+}

@@ -1,0 +1,175 @@
+//! What this server knows of the shared state: read whole at each connection, then kept up by what the servers tell one another.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use bsdp::{Binding, Bindings};
+use pxe_policy::{Answer, Ledger, MacAddr, Trouble, TroubleKind};
+
+use super::Shared;
+use super::fact::Fact;
+use crate::approvals::{self, Verdicts};
+use crate::config::Subnet;
+use crate::directory::Identity;
+use crate::directory::device_file::{Device, Table};
+use crate::leases::{LeaseTable, Seconds};
+use crate::ledger::now;
+
+/// The copies.
+#[derive(Debug)]
+pub struct Copies {
+    /// Required deployments that were given.
+    pub ledger: Arc<RwLock<Ledger>>,
+    /// Who has which address.
+    pub leases: Arc<Mutex<LeaseTable>>,
+    /// What Macs chose.
+    pub bindings: Arc<Mutex<Bindings>>,
+    /// What operators said of machines.
+    pub said: Arc<Mutex<Verdicts>>,
+    /// The devices, once they have been read.
+    devices: ArcSwapOption<Table>,
+    /// So many seconds the database's clock is ahead of this host's.
+    ahead: AtomicI64,
+    subnets: Vec<Subnet>,
+    own: Vec<Ipv4Addr>,
+    place: u32,
+    /// The time of the start, and what has passed since: nobody sets that anew, so that a lease is not confirmed for too long.
+    started: (Seconds, Instant),
+}
+
+impl Copies {
+    /// With nothing in them.
+    pub(super) fn new(subnets: Vec<Subnet>, own: Vec<Ipv4Addr>, place: u32) -> Self {
+        let leases = LeaseTable::new(subnets.clone(), own.clone(), [], now()).starting_at(place);
+        Copies {
+            ledger: Arc::default(),
+            leases: Arc::new(Mutex::new(leases)),
+            bindings: Arc::default(),
+            said: Arc::default(),
+            devices: ArcSwapOption::empty(),
+            ahead: AtomicI64::new(0),
+            subnets,
+            own,
+            place,
+            started: (now(), Instant::now()),
+        }
+    }
+
+    /// This host's time, as leases go by it here.
+    pub fn now(&self) -> Seconds {
+        self.started.0 + self.started.1.elapsed().as_secs()
+    }
+
+    /// What every Mac chose.
+    pub fn bindings(&self) -> Vec<Binding> {
+        locked(&self.bindings).iter().cloned().collect()
+    }
+
+    /// Notes by how much the clocks differ.
+    pub(super) fn set_clock(&self, database: Seconds) {
+        let ahead = database.cast_signed().saturating_sub(self.now().cast_signed());
+        self.ahead.store(ahead, Ordering::Relaxed);
+    }
+
+    /// Takes up one row.
+    pub(super) fn take_up(&self, fact: &Fact) {
+        let fact = fact.clone().here(self.ahead.load(Ordering::Relaxed));
+        if let Some(change) = fact.of_ledger() {
+            self.ledger.write().unwrap_or_else(PoisonError::into_inner).apply(change);
+        } else if let Some(change) = fact.of_bindings() {
+            locked(&self.bindings).apply(change);
+        } else if let Some(said) = fact.of_approvals() {
+            approvals::take_up(&mut locked(&self.said), said);
+        } else {
+            put(&mut locked(&self.leases), &fact);
+        }
+    }
+
+    /// Puts these rows in the place of all that were known.
+    pub(super) fn replace(&self, facts: &[Fact]) {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        let (mut ledger, mut bindings, mut said) = (Ledger::default(), Bindings::default(), Verdicts::new());
+        let mut leases =
+            LeaseTable::new(self.subnets.clone(), self.own.clone(), [], self.now()).starting_at(self.place);
+        for fact in facts {
+            let fact = fact.clone().here(ahead);
+            if let Some(change) = fact.of_ledger() {
+                ledger.apply(change);
+            } else if let Some(change) = fact.of_bindings() {
+                bindings.apply(change);
+            } else if let Some(one) = fact.of_approvals() {
+                approvals::take_up(&mut said, one);
+            } else {
+                put(&mut leases, &fact);
+            }
+        }
+        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = ledger;
+        *locked(&self.bindings) = bindings;
+        *locked(&self.said) = said;
+        *locked(&self.leases) = leases;
+    }
+
+    /// Takes up other devices. Lines that make none were refused when they were published.
+    pub(super) fn set_devices(&self, devices: Vec<Device>) {
+        let (table, _) = Table::new(devices);
+        self.devices.store(Some(Arc::new(table)));
+    }
+}
+
+fn put(leases: &mut LeaseTable, fact: &Fact) {
+    match *fact {
+        Fact::Held { address, mac, until, leased } => {
+            leases.take_up(address, mac.map(MacAddr), until, leased);
+        }
+        // Free since ever: whoever looks for the address that is free for longest finds it.
+        Fact::Free { address } => leases.take_up(address, None, 0, false),
+        _ => {}
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The devices as a directory.
+#[derive(Debug, Clone)]
+pub struct SharedDevices {
+    shared: Arc<Shared>,
+}
+
+impl SharedDevices {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        SharedDevices { shared }
+    }
+
+    /// What they say of a machine. While the database is away, what they said last counts as an old answer.
+    pub fn ask(&self, directory: &str, who: &Identity) -> Answer {
+        let trouble = self.shared.trouble();
+        let said = match (&*self.shared.copies.devices.load(), &trouble) {
+            (Some(table), _) => Ok(table.ask(who)),
+            (None, why) => {
+                let words = why.clone().unwrap_or_else(|| "they have not been read yet".to_owned());
+                Err(Trouble::new(TroubleKind::Unreachable, words))
+            }
+        };
+        Answer { directory: directory.to_owned(), age: 0, stale: trouble.is_some() && said.is_ok(), said }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.shared.copies.devices.load().as_ref().map_or(0, |table| table.len())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Why they cannot be read, if so.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.trouble()
+    }
+}

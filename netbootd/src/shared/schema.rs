@@ -1,0 +1,77 @@
+//! The tables, and how they become what this version expects.
+
+/// What each version adds to the one before it. What has been released is not changed, only added to.
+pub(super) const MIGRATIONS: &[&str] = &["
+DO $$ BEGIN
+    IF to_regnamespace('netbootd') IS NULL THEN CREATE SCHEMA netbootd; END IF;
+END $$;
+CREATE TABLE netbootd.schema (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version integer NOT NULL,
+    revision bigint NOT NULL DEFAULT 0,
+    released bigint NOT NULL DEFAULT 0
+);
+COMMENT ON COLUMN netbootd.schema.revision IS 'transactions so far; taking the next number is the turn of a server';
+COMMENT ON COLUMN netbootd.schema.released IS 'when the brake was last released, in seconds since 1970';
+INSERT INTO netbootd.schema (version) VALUES (1);
+CREATE TABLE netbootd.ledger (
+    machine text NOT NULL,
+    deployment text NOT NULL,
+    mac macaddr NOT NULL,
+    name text NOT NULL,
+    at bigint NOT NULL,
+    PRIMARY KEY (machine, deployment)
+);
+CREATE INDEX ledger_at ON netbootd.ledger (at);
+CREATE TABLE netbootd.leases (
+    address inet PRIMARY KEY,
+    mac macaddr UNIQUE,
+    until bigint NOT NULL,
+    leased boolean NOT NULL
+);
+COMMENT ON COLUMN netbootd.leases.mac IS 'null: nobody gets the address until then';
+COMMENT ON COLUMN netbootd.leases.leased IS 'false: it is offered';
+CREATE TABLE netbootd.bindings (
+    mac macaddr PRIMARY KEY,
+    image text NOT NULL,
+    number bigint NOT NULL UNIQUE,
+    model text NOT NULL,
+    at bigint NOT NULL
+);
+CREATE TABLE netbootd.approvals (
+    mac macaddr PRIMARY KEY,
+    approved boolean NOT NULL,
+    at bigint NOT NULL
+);
+CREATE TABLE netbootd.devices (
+    line bigint PRIMARY KEY,
+    name text NOT NULL,
+    mac text NOT NULL,
+    uuid text NOT NULL,
+    image text NOT NULL,
+    file text NOT NULL,
+    deployment text NOT NULL,
+    purpose text NOT NULL
+);
+"];
+
+/// What has to be done for a database of some version: the steps that it lacks, or in words why it cannot be used.
+pub(super) fn missing(version: usize) -> Result<&'static [&'static str], String> {
+    let known = MIGRATIONS.len();
+    MIGRATIONS.get(version..).ok_or_else(|| {
+        format!("its tables are of version {version}, from a newer netbootd; this one knows version {known}: upgrade it")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_schema_is_brought_up_to_date_and_a_newer_one_refused() {
+        assert_eq!(missing(0).unwrap().len(), MIGRATIONS.len());
+        assert_eq!(missing(MIGRATIONS.len()).unwrap().len(), 0);
+        let words = missing(MIGRATIONS.len() + 1).unwrap_err();
+        assert!(words.contains("from a newer netbootd"), "{words}");
+    }
+}

@@ -1,0 +1,196 @@
+//! Rows as they are read.
+
+use std::net::Ipv4Addr;
+
+use bsdp::Change;
+use pxe_policy::{LedgerChange, MacAddr, Seconds};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error, Row};
+
+use super::decide::{Ask, Rows};
+use super::fact::Fact;
+use super::session::Turn;
+use crate::directory::device_file::Device;
+use crate::keep::{LeaseKeep, LedgerKeep};
+
+/// Reads the rows that questions are about.
+pub(super) async fn read(client: &Client, asks: &[Ask], turn: &Turn) -> Result<Rows, Error> {
+    let (mut rows, about) = (Rows::default(), About::of(asks));
+    rows.apply(&Fact::Released { at: turn.released });
+    if !about.machines.is_empty() {
+        // What the brake counts, and what was given to these machines.
+        let since = about.within.map_or(i64::MAX, |within| signed(turn.now.saturating_sub(within)));
+        let found = client
+            .query_typed(
+                "SELECT machine, deployment, mac::text, name, at FROM netbootd.ledger
+             WHERE (machine, deployment) IN (SELECT * FROM unnest($1, $2)) OR at >= $3",
+                &[
+                    (&about.machines, Type::TEXT_ARRAY),
+                    (&about.deployments, Type::TEXT_ARRAY),
+                    (&since, Type::INT8),
+                ],
+            )
+            .await?;
+        found.iter().filter_map(entry).for_each(|fact| rows.apply(&fact));
+    }
+    if !about.addresses.is_empty() {
+        let found = client
+            .query_typed(
+                "SELECT host(address), mac::text, until, leased FROM netbootd.leases
+             WHERE address = ANY ($1::text[]::inet[]) OR mac = ANY ($2::text[]::macaddr[])",
+                &[(&about.addresses, Type::TEXT_ARRAY), (&about.macs, Type::TEXT_ARRAY)],
+            )
+            .await?;
+        found.iter().filter_map(lease).for_each(|fact| rows.apply(&fact));
+    }
+    if !about.numbers.is_empty() {
+        let found = client
+            .query_typed(
+                "SELECT mac::text, image, number, model, at FROM netbootd.bindings WHERE number = ANY ($1)",
+                &[(&about.numbers, Type::INT8_ARRAY)],
+            )
+            .await?;
+        found.iter().filter_map(binding).for_each(|fact| rows.apply(&fact));
+    }
+    Ok(rows)
+}
+
+/// Reads everything but the devices.
+pub(super) async fn everything(client: &Client) -> Result<Vec<Fact>, Error> {
+    let entries = client.query("SELECT machine, deployment, mac::text, name, at FROM netbootd.ledger", &[]);
+    let mut facts: Vec<Fact> = entries.await?.iter().filter_map(entry).collect();
+    // Those without a machine first: who has left an address has another one.
+    let leases = client.query(
+        "SELECT host(address), mac::text, until, leased FROM netbootd.leases ORDER BY mac NULLS FIRST",
+        &[],
+    );
+    facts.extend(leases.await?.iter().filter_map(lease));
+    let bindings = client.query("SELECT mac::text, image, number, model, at FROM netbootd.bindings", &[]);
+    facts.extend(bindings.await?.iter().filter_map(binding));
+    let said = client.query("SELECT mac::text, approved, at FROM netbootd.approvals", &[]);
+    facts.extend(said.await?.iter().filter_map(approval));
+    Ok(facts)
+}
+
+/// Reads the devices.
+pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
+    let rows = client
+        .query(
+            "SELECT line, name, mac, uuid, image, file, deployment, purpose FROM netbootd.devices ORDER BY line",
+            &[],
+        )
+        .await?;
+    let device = |row: &Row| Device {
+        line: usize::try_from(row.get::<_, i64>(0)).unwrap_or_default(),
+        name: row.get(1),
+        mac: row.get(2),
+        uuid: row.get(3),
+        image: row.get(4),
+        file: row.get(5),
+        deployment: row.get(6),
+        purpose: row.get(7),
+    };
+    Ok(rows.iter().map(device).collect())
+}
+
+/// What the rows are found by that questions are about.
+#[derive(Default)]
+struct About {
+    machines: Vec<String>,
+    deployments: Vec<String>,
+    /// The longest time that a brake looks back.
+    within: Option<Seconds>,
+    addresses: Vec<String>,
+    macs: Vec<String>,
+    numbers: Vec<i64>,
+}
+
+impl About {
+    fn of(asks: &[Ask]) -> Self {
+        let mut about = About::default();
+        for ask in asks {
+            match ask {
+                Ask::Ledger(LedgerKeep::Give { entry, brake, .. }) => {
+                    about.entry(&entry.machine, &entry.deployment);
+                    about.within = about.within.max(brake.map(|brake| brake.within.as_secs()));
+                }
+                Ask::Ledger(LedgerKeep::TakeOver(entries)) => {
+                    entries.iter().for_each(|entry| about.entry(&entry.machine, &entry.deployment));
+                }
+                Ask::Ledger(LedgerKeep::Change(changes)) => changes.iter().for_each(|change| {
+                    if let LedgerChange::Clear { machine, deployment } = change {
+                        about.entry(machine, deployment);
+                    }
+                }),
+                Ask::Lease(LeaseKeep::Offer(hold) | LeaseKeep::Lease(hold)) => {
+                    about.address(hold.address, Some(hold.mac));
+                }
+                Ask::Lease(LeaseKeep::InUse { by, address, .. }) => about.address(*address, *by),
+                Ask::Lease(LeaseKeep::Released(_)) => {}
+                Ask::Binding(Change::Bind(binding)) => about.numbers.push(binding.number.into()),
+                Ask::Binding(Change::Unbind(_)) | Ask::Said(_) | Ask::Devices(_) => {}
+            }
+        }
+        about
+    }
+
+    fn entry(&mut self, machine: &str, deployment: &str) {
+        self.machines.push(clean(machine));
+        self.deployments.push(clean(deployment));
+    }
+
+    fn address(&mut self, address: Ipv4Addr, mac: Option<MacAddr>) {
+        self.addresses.push(address.to_string());
+        self.macs.extend(mac.map(|mac| mac.to_string()));
+    }
+}
+
+fn entry(row: &Row) -> Option<Fact> {
+    Some(Fact::Given {
+        machine: row.get(0),
+        deployment: row.get(1),
+        mac: mac(row.get(2))?,
+        name: row.get(3),
+        at: seconds(row.get(4)),
+    })
+}
+
+fn lease(row: &Row) -> Option<Fact> {
+    Some(Fact::Held {
+        address: row.get::<_, &str>(0).parse().ok()?,
+        mac: row.get::<_, Option<&str>>(1).and_then(mac),
+        until: seconds(row.get(2)),
+        leased: row.get(3),
+    })
+}
+
+fn binding(row: &Row) -> Option<Fact> {
+    Some(Fact::Bound {
+        mac: mac(row.get(0))?,
+        image: u32::from_str_radix(row.get(1), 16).ok()?.to_be_bytes(),
+        number: u32::try_from(row.get::<_, i64>(2)).ok()?,
+        model: row.get(3),
+        at: seconds(row.get(4)),
+    })
+}
+
+fn approval(row: &Row) -> Option<Fact> {
+    Some(Fact::Said { mac: mac(row.get(0))?, approved: Some(row.get(1)), at: seconds(row.get(2)) })
+}
+
+fn mac(text: &str) -> Option<[u8; 6]> {
+    text.parse().ok().map(MacAddr::octets)
+}
+
+fn seconds(number: i64) -> Seconds {
+    Seconds::try_from(number).unwrap_or_default()
+}
+
+pub(super) fn signed(seconds: Seconds) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+/// PostgreSQL's text holds every character but this one.
+pub(super) fn clean(text: &str) -> String {
+    text.replace('\0', "")
+}

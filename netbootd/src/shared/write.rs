@@ -1,0 +1,253 @@
+//! Rows as they are written, and what every server is told of them.
+
+use std::collections::BTreeMap;
+
+use pxe_policy::{MacAddr, Seconds};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error};
+
+use super::decide::Ask;
+use super::fact::{Fact, Key, Notice};
+use super::session::CHANNEL;
+use super::sql::{clean, signed};
+use crate::directory::device_file::Device;
+
+/// Writes what came of the questions, tells it to every server, and commits.
+pub(super) async fn write(
+    client: &Client,
+    asks: &[Ask],
+    facts: &[&Fact],
+    revision: i64,
+) -> Result<(), Error> {
+    let last: BTreeMap<Key, &Fact> = facts.iter().map(|fact| (fact.key(), *fact)).collect();
+    let last: Vec<&Fact> = last.into_values().collect();
+    write_ledger(client, &last).await?;
+    write_leases(client, &last).await?;
+    write_bindings(client, &last).await?;
+    write_approvals(client, &last).await?;
+    let devices = asks.iter().rev().find_map(|ask| match ask {
+        Ask::Devices(devices) => Some(devices),
+        _ => None,
+    });
+    if let Some(devices) = devices {
+        write_devices(client, devices).await?;
+    }
+    let told = notices(&last, revision);
+    client
+        .query_typed(
+            "SELECT pg_notify($1, notice) FROM unnest($2) AS notice",
+            &[(&CHANNEL, Type::TEXT), (&told, Type::TEXT_ARRAY)],
+        )
+        .await?;
+    client.batch_execute("COMMIT").await
+}
+
+/// What every server is told; all together when a part is more than the database passes on.
+fn notices(facts: &[&Fact], revision: i64) -> Vec<String> {
+    let text =
+        |fact: &Fact| serde_json::to_string(&Notice { revision, fact: fact.clone() }).unwrap_or_default(); // plain values have a JSON form
+    let told: Vec<String> = facts.iter().map(|fact| text(fact)).collect();
+    match told.iter().all(|text| text.len() < LONGEST_NOTICE) {
+        true => told,
+        false => vec![text(&Fact::Everything)],
+    }
+}
+
+async fn write_ledger(client: &Client, facts: &[&Fact]) -> Result<(), Error> {
+    let (mut given, mut cleared) = (Columns::default(), Columns::default());
+    for fact in facts {
+        match fact {
+            Fact::Given { machine, deployment, mac, name, at } => {
+                given.add([machine, deployment, &MacAddr(*mac).to_string(), name], *at);
+            }
+            Fact::Cleared { machine, deployment } => cleared.add([machine, deployment, "", ""], 0),
+            Fact::Released { at } => {
+                let at = signed(*at);
+                client.query_typed("UPDATE netbootd.schema SET released = $1", &[(&at, Type::INT8)]).await?;
+            }
+            _ => {}
+        }
+    }
+    if !cleared.numbers.is_empty() {
+        let [machines, deployments, ..] = &cleared.texts;
+        client
+            .query_typed(
+                "DELETE FROM netbootd.ledger WHERE (machine, deployment) IN (SELECT * FROM unnest($1, $2))",
+                &[(machines, Type::TEXT_ARRAY), (deployments, Type::TEXT_ARRAY)],
+            )
+            .await?;
+    }
+    if given.numbers.is_empty() {
+        return Ok(());
+    }
+    let [machines, deployments, macs, names] = &given.texts;
+    client
+        .query_typed(
+            "INSERT INTO netbootd.ledger (machine, deployment, mac, name, at)
+             SELECT * FROM unnest($1, $2, $3::text[]::macaddr[], $4, $5)
+             ON CONFLICT (machine, deployment) DO UPDATE SET mac = excluded.mac, name = excluded.name, at = excluded.at",
+            &[
+                (machines, Type::TEXT_ARRAY),
+                (deployments, Type::TEXT_ARRAY),
+                (macs, Type::TEXT_ARRAY),
+                (names, Type::TEXT_ARRAY),
+                (&given.numbers, Type::INT8_ARRAY),
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+async fn write_leases(client: &Client, facts: &[&Fact]) -> Result<(), Error> {
+    let mut touched: Vec<String> = Vec::new();
+    let (mut addresses, mut macs, mut ends, mut leased) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for fact in facts {
+        match fact {
+            Fact::Free { address } => touched.push(address.to_string()),
+            Fact::Held { address, mac, until, leased: is_lease } => {
+                touched.push(address.to_string());
+                addresses.push(address.to_string());
+                macs.push(mac.map(|mac| MacAddr(mac).to_string()));
+                ends.push(signed(*until));
+                leased.push(*is_lease);
+            }
+            _ => {}
+        }
+    }
+    if touched.is_empty() {
+        return Ok(());
+    }
+    // Gone first: a machine that changes its address has one row at any time.
+    client
+        .query_typed(
+            "DELETE FROM netbootd.leases WHERE address = ANY ($1::text[]::inet[])",
+            &[(&touched, Type::TEXT_ARRAY)],
+        )
+        .await?;
+    client
+        .query_typed(
+            "INSERT INTO netbootd.leases (address, mac, until, leased)
+             SELECT * FROM unnest($1::text[]::inet[], $2::text[]::macaddr[], $3, $4)",
+            &[
+                (&addresses, Type::TEXT_ARRAY),
+                (&macs, Type::TEXT_ARRAY),
+                (&ends, Type::INT8_ARRAY),
+                (&leased, Type::BOOL_ARRAY),
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+async fn write_bindings(client: &Client, facts: &[&Fact]) -> Result<(), Error> {
+    for fact in facts {
+        match fact {
+            Fact::Bound { mac, image, number, model, at } => {
+                let (mac, image) = (MacAddr(*mac).to_string(), u32::from_be_bytes(*image));
+                let (image, number, model, at) =
+                    (format!("{image:08x}"), i64::from(*number), clean(model), signed(*at));
+                client
+                    .query_typed(
+                        "INSERT INTO netbootd.bindings (mac, image, number, model, at) VALUES ($1::text::macaddr, $2, $3, $4, $5)
+                         ON CONFLICT (mac) DO UPDATE
+                         SET image = excluded.image, number = excluded.number, model = excluded.model, at = excluded.at",
+                        &[
+                            (&mac, Type::TEXT),
+                            (&image, Type::TEXT),
+                            (&number, Type::INT8),
+                            (&model, Type::TEXT),
+                            (&at, Type::INT8),
+                        ],
+                    )
+                    .await?;
+            }
+            Fact::Unbound { mac } => {
+                let mac = MacAddr(*mac).to_string();
+                client
+                    .query_typed(
+                        "DELETE FROM netbootd.bindings WHERE mac = $1::text::macaddr",
+                        &[(&mac, Type::TEXT)],
+                    )
+                    .await?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn write_approvals(client: &Client, facts: &[&Fact]) -> Result<(), Error> {
+    for fact in facts {
+        let Fact::Said { mac, approved, at } = fact else { continue };
+        let (mac, at) = (MacAddr(*mac).to_string(), signed(*at));
+        match approved {
+            Some(approved) => {
+                let sql =
+                    "INSERT INTO netbootd.approvals (mac, approved, at) VALUES ($1::text::macaddr, $2, $3)
+                           ON CONFLICT (mac) DO UPDATE SET approved = excluded.approved, at = excluded.at";
+                client
+                    .query_typed(sql, &[(&mac, Type::TEXT), (approved, Type::BOOL), (&at, Type::INT8)])
+                    .await?
+            }
+            None => {
+                let sql = "DELETE FROM netbootd.approvals WHERE mac = $1::text::macaddr";
+                client.query_typed(sql, &[(&mac, Type::TEXT)]).await?
+            }
+        };
+    }
+    Ok(())
+}
+
+async fn write_devices(client: &Client, devices: &[Device]) -> Result<(), Error> {
+    client.batch_execute("DELETE FROM netbootd.devices").await?;
+    let column = |text: fn(&Device) -> &String| -> Vec<String> {
+        devices.iter().map(|device| clean(text(device))).collect()
+    };
+    let lines: Vec<i64> = devices.iter().map(|device| signed(device.line as Seconds)).collect();
+    let columns = [
+        column(|device| &device.name),
+        column(|device| &device.mac),
+        column(|device| &device.uuid),
+        column(|device| &device.image),
+        column(|device| &device.file),
+        column(|device| &device.deployment),
+        column(|device| &device.purpose),
+    ];
+    let [name, mac, uuid, image, file, deployment, purpose] = &columns;
+    client
+        .query_typed(
+            "INSERT INTO netbootd.devices (line, name, mac, uuid, image, file, deployment, purpose)
+             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)",
+            &[
+                (&lines, Type::INT8_ARRAY),
+                (name, Type::TEXT_ARRAY),
+                (mac, Type::TEXT_ARRAY),
+                (uuid, Type::TEXT_ARRAY),
+                (image, Type::TEXT_ARRAY),
+                (file, Type::TEXT_ARRAY),
+                (deployment, Type::TEXT_ARRAY),
+                (purpose, Type::TEXT_ARRAY),
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+/// Rows to be written, column by column.
+#[derive(Default)]
+struct Columns {
+    texts: [Vec<String>; 4],
+    numbers: Vec<i64>,
+}
+
+impl Columns {
+    fn add(&mut self, texts: [&str; 4], number: Seconds) {
+        for (column, text) in self.texts.iter_mut().zip(texts) {
+            column.push(clean(text));
+        }
+        self.numbers.push(signed(number));
+    }
+}
+
+/// Below the 8000 bytes that PostgreSQL passes on.
+const LONGEST_NOTICE: usize = 7900;
