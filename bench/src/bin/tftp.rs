@@ -35,7 +35,8 @@ fn main() {
     for case in cases(smoke).into_iter().filter(chosen) {
         let content = &contents[case.load.file.as_ref()];
         let mut told: Vec<Rounds> = servers.iter().map(|server| Rounds::of(server.kind.name())).collect();
-        for _ in 0..rounds {
+        // Losses are the same in every round, and the peers wait for seconds after each.
+        for _ in 0..if case.load.loss > 0.0 { 1 } else { rounds } {
             for (server, told) in servers.iter().zip(&mut told) {
                 let before = server.account.cpu();
                 let outcome = case.load.run(&lab, "clients", server.address, content);

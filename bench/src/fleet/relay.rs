@@ -10,6 +10,7 @@ use dhcproto::v4::{Message, Opcode};
 use netbootd::dhcp::Packet;
 use netbootd::dhcp::option::{self, MessageType};
 use netbootd::dhcp::question::request_bytes;
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 
@@ -33,6 +34,8 @@ pub(super) struct Lease {
 impl Relay {
     pub(super) async fn open(server: Ipv4Addr) -> io::Result<Self> {
         let socket = UdpSocket::bind((RELAY, 67)).await?;
+        // Machines have sockets of their own, and lose nothing because others are answered at the same time.
+        setsockopt(&socket, sockopt::RcvBufForce, &ROOM)?;
         Ok(Relay { socket, server: SocketAddr::from((server, 67)), waiting: Mutex::default() })
     }
 
@@ -103,3 +106,5 @@ impl Relay {
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LAST_WAIT: Duration = Duration::from_secs(16);
 const TRIES: u32 = 8;
+/// In bytes, for what ten thousand machines are told at once.
+const ROOM: usize = 64 << 20;
