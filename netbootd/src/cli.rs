@@ -26,6 +26,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use pxe_policy::{ArchType, MacAddr, SystemUuid};
 
 use crate::config::{Config, Findings};
+pub(crate) use crate::platform::DEFAULT_CONFIG;
 use crate::reload::ConfigSource;
 use crate::{probe, serve};
 
@@ -74,6 +75,10 @@ enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+    /// The Windows service.
+    #[cfg(windows)]
+    #[command(subcommand)]
+    Service(crate::platform::service::ServiceCommand),
     /// The image store.
     Image(image::ImageArgs),
     /// NetBoot image folders.
@@ -244,6 +249,8 @@ pub fn run() -> ExitCode {
         Command::Forget(args) => explain::forget(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Device(command) => device::run(&command),
+        #[cfg(windows)]
+        Command::Service(command) => crate::platform::service::run(&command),
         Command::Image(args) => image::run(&args),
         Command::Nbi(command) => nbi::run(&command),
         Command::Probe(ProbeCommand::Bsdp(args)) => probe::bsdp::run(&args),
@@ -289,6 +296,3 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-/// Where the configuration is when nothing else is said.
-pub(crate) const DEFAULT_CONFIG: &str = "/etc/netbootd/netbootd.toml";

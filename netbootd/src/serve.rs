@@ -2,8 +2,10 @@
 
 mod background;
 mod ipv6;
+#[cfg_attr(windows, path = "platform/windows/limits.rs")]
 mod limits;
 pub(crate) mod sharing;
+#[cfg_attr(windows, path = "platform/windows/signals.rs")]
 mod signals;
 
 use std::io;

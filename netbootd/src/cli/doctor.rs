@@ -1,5 +1,6 @@
 //! `netbootd doctor`: what is in force, and each directory checked link by link, each with pass or the fact that fails.
 
+#[cfg_attr(windows, path = "../platform/windows/doctor.rs")]
 mod confinement;
 
 use std::net::SocketAddr;
