@@ -101,6 +101,8 @@ pub(crate) const fn may_be_mapped() -> bool {
     true
 }
 
+/// Whether a file's mode says who may read it.
+pub const HAS_MODES: bool = true;
 pub(crate) const READER_HINT: &str = "install the package wimtools";
 /// Bytes between the reader's process and this one: the most that an unprivileged process may have.
 const PIPE: i32 = 1 << 20;

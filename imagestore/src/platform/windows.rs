@@ -184,6 +184,8 @@ pub(crate) const fn may_be_mapped() -> bool {
     false
 }
 
+/// Access lists say who may read a file.
+pub const HAS_MODES: bool = false;
 pub(crate) const READER_HINT: &str = "put wimlib's wimlib-imagex.exe into a folder of the PATH";
 const PASSED_ON: [&str; 6] = ["PATH", "PATHEXT", "SYSTEMROOT", "SYSTEMDRIVE", "TEMP", "TMP"];
 /// To open a folder at all (CreateFileW).

@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::OpenError;
+use crate::platform::names::is_plain;
 
 /// The folder, by its real path.
 #[derive(Debug)]
@@ -59,23 +60,6 @@ impl Folder {
     }
 }
 
-/// Whether a component is the name of a file and nothing else: no other stream of it, no device, no pattern, no name that Windows reads
-/// as another one.
-fn is_plain(component: &str) -> bool {
-    let base = component.split('.').next().unwrap_or_default().trim_end();
-    let numbered = |prefix: &str| {
-        base.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-            && base.get(3..).is_some_and(|rest| rest.chars().count() == 1 && !rest.eq("0"))
-    };
-    let device = DEVICES.iter().any(|device| base.eq_ignore_ascii_case(device));
-    !component.is_empty()
-        && !component.chars().any(|c| c.is_control() || "<>:\"/\\|?*".contains(c))
-        && !component.ends_with(['.', ' '])
-        && !device
-        && !numbered("COM")
-        && !numbered("LPT")
-}
-
 fn refused(error: io::Error) -> OpenError {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => OpenError::NotFound,
@@ -83,5 +67,3 @@ fn refused(error: io::Error) -> OpenError {
         _ => OpenError::Io(error),
     }
 }
-
-const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
