@@ -92,8 +92,8 @@ enum Command {
 /// `netbootd serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The configuration file [default: /etc/netbootd/netbootd.toml if it exists, else built in].
-    #[arg(long, value_name = "FILE")]
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", help = or_default("The configuration file"))]
     pub config: Option<PathBuf>,
     /// The boot folder of the built-in default.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
@@ -109,8 +109,8 @@ pub struct ServeArgs {
 /// Which netbootd is meant.
 #[derive(Debug, Args)]
 pub struct SiteArgs {
-    /// Its configuration file [default: /etc/netbootd/netbootd.toml if it exists, else built in].
-    #[arg(long, value_name = "FILE", global = true)]
+    /// Its configuration file.
+    #[arg(long, value_name = "FILE", global = true, help = or_default("Its configuration file"))]
     pub config: Option<PathBuf>,
     /// Where it keeps its state, instead of where the configuration says.
     #[arg(long, value_name = "DIR", global = true)]
@@ -281,6 +281,10 @@ pub fn chosen_config(source: &ConfigSource) -> Result<(Config, Findings, String)
         config.server.state_dir.clone_from(folder);
     }
     Ok((config, findings, which))
+}
+
+fn or_default(what: &str) -> String {
+    format!("{what} [default: {DEFAULT_CONFIG} if it exists, else built in]")
 }
 
 /// An error with its causes, each told once.

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use socket2::Socket;
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
@@ -73,6 +74,16 @@ pub(crate) fn host_name() -> Option<String> {
 pub(crate) fn has_no_ipv6(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(Errno::from_raw);
     matches!(code, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL | Errno::EPROTONOSUPPORT))
+}
+
+/// Whether an error says that another program has the port.
+pub(crate) fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+}
+
+/// Lets a port be bound again at once after a restart, whose connections linger.
+pub(crate) fn let_rebind(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
 }
 
 /// How the log is written: as the configuration says.

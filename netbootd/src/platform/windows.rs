@@ -7,6 +7,7 @@ pub(crate) mod service;
 use std::io;
 use std::path::PathBuf;
 
+use socket2::Socket;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -41,6 +42,16 @@ pub(crate) fn host_name() -> Option<String> {
 /// Whether an error says that IPv6 is switched off.
 pub(crate) fn has_no_ipv6(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(WSAEAFNOSUPPORT | WSAEADDRNOTAVAIL | WSAEPROTONOSUPPORT))
+}
+
+/// Whether an error says that another program has the port: Windows' own web server keeps port 80 from others by denying it.
+pub(crate) fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+}
+
+/// Windows lets ports be bound again at once; the option of that name would let other programs in.
+pub(crate) fn let_rebind(_socket: &Socket) -> io::Result<()> {
+    Ok(())
 }
 
 /// How the log is written. A service has no standard error: it writes as Configuration Manager's own logs are, unless a file is named.

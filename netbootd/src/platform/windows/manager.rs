@@ -2,7 +2,6 @@
 //!
 //! Where there is no service, every word goes nowhere.
 
-use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,6 +12,8 @@ use windows_service::service::{
     ServiceControlAccept, ServiceExitCode, ServiceState, ServiceStatus, ServiceType,
 };
 use windows_service::service_control_handler::ServiceStatusHandle;
+
+use crate::platform::is_taken;
 
 /// The service is to stop.
 pub(crate) static STOP: Notify = Notify::const_new();
@@ -106,11 +107,14 @@ impl Sockets {
 
     /// A socket on this port of all interfaces.
     pub fn udp(&mut self, _name: &str, port: u16) -> Result<Option<UdpSocket>, String> {
-        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).map(Some).map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse => format!(
-                "port {port} is taken by another program (netstat -abno tells which); stop it, or give this service another port"
-            ),
-            _ => format!("cannot bind port {port}: {error}"),
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).map(Some).map_err(|error| {
+            if is_taken(&error) {
+                format!(
+                    "port {port} is taken by another program (netstat -abno tells which); stop it, or give this service another port"
+                )
+            } else {
+                format!("cannot bind port {port}: {error}")
+            }
         })
     }
 
