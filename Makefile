@@ -4,6 +4,7 @@
 # make chaos  breaks it on purpose: kills, power losses, full disks, damaged blobs, links, clocks, floods
 # make fuzz   looks for inputs that break a parser, a minute a target
 # make package  builds the Debian package
+# make windows  builds the Windows service and tries it under Wine
 # All need root: they make network namespaces and install Debian packages.
 
 SHELL := /bin/bash
@@ -20,7 +21,7 @@ demo: packages
 	cargo build --quiet -p netbootd
 	cargo run --quiet -p netbootd-tests --bin demo
 
-test: packages tools lint docs
+test: packages tools lint docs windows-check
 	cargo nextest run --workspace
 	cargo test --workspace --doc
 
@@ -67,6 +68,13 @@ package: packages tools
 	cargo build --release -p netbootd
 	cargo-deb -p netbootd --no-build -o target/debian/netbootd.deb
 
+# Debian's compiler, in a folder of its own; what it shows and what not is in docs/windows.md.
+windows:
+	@tools/windows
+
+windows-check:
+	@tools/windows check
+
 packages:
 	@tools/install-packages
 
@@ -76,4 +84,4 @@ peers: packages
 tools: packages
 	@tools/install-tools $(TOOLS)
 
-.PHONY: help demo test lint docs bench nightly chaos fuzz package packages peers tools
+.PHONY: help demo test lint docs bench nightly chaos fuzz package windows windows-check packages peers tools

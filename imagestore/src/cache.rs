@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use crate::platform::{self, FileExt};
 use crate::store::io_error;
 use crate::{BootFile, Digest, Digester, Store, StoreError};
 
@@ -126,7 +126,7 @@ impl Cache {
         if size != filling.len || digester.finish() != *digest {
             return Err(io::Error::other("the origin's bytes are not what their name says"));
         }
-        filling.file.set_permissions(fs::Permissions::from_mode(0o444))?;
+        platform::make_read_only(&filling.file)?;
         filling.file.sync_all()?;
         let to = self.store.blob_path(digest);
         if let Some(folder) = to.parent() {
@@ -224,7 +224,7 @@ impl Filling {
         if there + bytes.len() as u64 > self.len {
             return Err(io::Error::other("the origin sends more than it should"));
         }
-        (&self.file).write_all(bytes)?;
+        self.file.write_all_at(bytes, there)?;
         self.state.lock().unwrap_or_else(PoisonError::into_inner).there += bytes.len() as u64;
         self.changed.notify_all();
         Ok(())

@@ -2,12 +2,12 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use thiserror::Error;
 
+use crate::platform::{FileExt, MetadataExt};
 use crate::{Digest, Digester, Filling, Mapping, Observer};
 
 /// A file that is being served. It keeps the bytes it was opened with: a replaced file is another one.

@@ -13,6 +13,7 @@ mod manifest;
 mod map;
 mod path;
 mod pe;
+pub mod platform;
 mod store;
 mod tree;
 pub mod wim;

@@ -10,6 +10,8 @@ use std::io::IoSlice;
 
 use memmap2::{Mmap, MmapOptions};
 
+use crate::platform;
+
 /// A mapped file.
 #[derive(Debug)]
 pub struct Mapping(Mmap);
@@ -17,6 +19,9 @@ pub struct Mapping(Mmap);
 impl Mapping {
     /// Maps the first `len` bytes; None where the system cannot.
     pub(crate) fn of(file: &File, len: u64) -> Option<Self> {
+        if !platform::may_be_mapped() {
+            return None;
+        }
         let len = usize::try_from(len).ok().filter(|len| *len > 0)?;
         // SAFETY: the bytes are only ever handed to the kernel, see above: no code here relies on what they are.
         let map = unsafe { MmapOptions::new().len(len).map(file) }.ok()?;

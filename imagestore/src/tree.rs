@@ -1,19 +1,12 @@
 //! The boot tree: folders under one root, as clients see them.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use nix::dir::Dir;
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::libc;
-use nix::sys::stat::Mode;
 use thiserror::Error;
 
+use crate::platform::Folder;
 use crate::{BootFile, BootPath, PathError};
 
 /// Folders under one root.
@@ -35,7 +28,7 @@ pub struct Mount {
 #[derive(Debug)]
 struct Mounted {
     at: Vec<Vec<u8>>,
-    root: OwnedFd,
+    root: Folder,
 }
 
 /// Why a folder cannot be part of the tree.
@@ -79,8 +72,8 @@ impl BootTree {
     pub fn new(mounts: &[Mount]) -> Result<Self, MountError> {
         let mut opened = Vec::with_capacity(mounts.len());
         for mount in mounts {
-            let root = open_folder(&mount.folder)
-                .map_err(|errno| MountError { folder: mount.folder.clone(), source: errno.into() })?;
+            let root = Folder::open(&mount.folder)
+                .map_err(|source| MountError { folder: mount.folder.clone(), source })?;
             let at = mount.at.split('/').filter(|part| !part.is_empty());
             opened.push(Mounted { at: at.map(|part| part.as_bytes().to_vec()).collect(), root });
         }
@@ -110,7 +103,7 @@ impl BootTree {
         // A folder mounted deeper goes before this one, even for a name that differs in case.
         let mounted = self.mounts.iter().find(|mounted| strip_prefix(&components, &mounted.at).is_some())?;
         let inside = strip_prefix(&components, &mounted.at).filter(|inside| !inside.is_empty())?;
-        open_regular(&mounted.root, &inside.join(&b'/'), cached()).ok()
+        mounted.root.file_at_once(&inside.join(&b'/')).and_then(regular).ok()
     }
 
     /// Opens a path as it was sent, and without the rubbish at its end if it is not there as sent.
@@ -128,13 +121,13 @@ impl Mounted {
         if components.is_empty() {
             return Err(OpenError::NotAFile);
         }
-        match open_regular(&self.root, &components.join(&b'/'), ResolveFlag::empty()) {
+        match self.root.file(&components.join(&b'/')).and_then(regular) {
             Err(OpenError::NotFound) => {}
             other => return other,
         }
         let mut folders_read = 0;
         match self.find(Vec::new(), components, &mut folders_read) {
-            Some(spelled) => open_regular(&self.root, &spelled, ResolveFlag::empty()),
+            Some(spelled) => self.root.file(&spelled).and_then(regular),
             None => Err(OpenError::NotFound),
         }
     }
@@ -146,25 +139,13 @@ impl Mounted {
         if *folders_read > MAX_FOLDERS_READ {
             return None;
         }
-        let mut names = self.names_like(&above, wanted);
+        let mut names = self.root.names_like(&above, wanted);
         // The exact spelling first, then by bytes.
         names.sort_by_key(|name| (name != wanted, name.clone()));
         names.into_iter().find_map(|name| {
             let path = if above.is_empty() { name } else { [above.as_slice(), &name].join(&b'/') };
             self.find(path, below, folders_read)
         })
-    }
-
-    fn names_like(&self, folder: &[u8], wanted: &[u8]) -> Vec<Vec<u8>> {
-        let folder: &[u8] = if folder.is_empty() { b"." } else { folder };
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let Ok(mut dir) =
-            open_beneath(&self.root, folder, flags, ResolveFlag::empty()).and_then(Dir::from_fd)
-        else {
-            return Vec::new();
-        };
-        let names = dir.iter().filter_map(Result::ok).map(|entry| entry.file_name().to_bytes().to_vec());
-        names.filter(|name| name.eq_ignore_ascii_case(wanted)).collect()
     }
 }
 
@@ -174,38 +155,7 @@ fn strip_prefix<'a, 'b>(components: &'a [&'b [u8]], prefix: &[Vec<u8>]) -> Optio
     same.then_some(tail)
 }
 
-fn open_folder(folder: &Path) -> nix::Result<OwnedFd> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let root = nix::fcntl::open(folder, flags, Mode::empty())?;
-    // A folder that may be entered but not listed would only fail later, and for case-folded names only.
-    Dir::from_fd(root.try_clone().map_err(|_| Errno::EMFILE)?)?.iter().next().transpose()?;
-    Ok(root)
-}
-
-/// Opens below `root`; symbolic links that stay below it are followed, others are refused by the kernel.
-fn open_beneath(root: &OwnedFd, path: &[u8], flags: OFlag, further: ResolveFlag) -> nix::Result<OwnedFd> {
-    let how = OpenHow::new()
-        .flags(flags)
-        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | further);
-    openat2(root, OsStr::from_bytes(path), how)
-}
-
-/// Fails with EAGAIN where the kernel would have to ask a disk or a server (openat2(2)); nix has no name for it.
-fn cached() -> ResolveFlag {
-    ResolveFlag::from_bits_retain(libc::RESOLVE_CACHED)
-}
-
-fn open_regular(root: &OwnedFd, path: &[u8], further: ResolveFlag) -> Result<BootFile, OpenError> {
-    // O_NONBLOCK: a pipe without a writer must not hold the thread.
-    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
-    let file = match open_beneath(root, path, flags, further) {
-        Ok(fd) => File::from(fd),
-        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) => return Err(OpenError::NotFound),
-        Err(Errno::EXDEV | Errno::ELOOP) => return Err(OpenError::OutsideTree),
-        Err(Errno::EACCES | Errno::EPERM) => return Err(OpenError::Permission),
-        Err(Errno::ENXIO | Errno::ENODEV) => return Err(OpenError::NotAFile),
-        Err(errno) => return Err(OpenError::Io(errno.into())),
-    };
+fn regular(file: File) -> Result<BootFile, OpenError> {
     let metadata = file.metadata().map_err(OpenError::Io)?;
     if !metadata.is_file() {
         return Err(OpenError::NotAFile);

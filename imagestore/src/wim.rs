@@ -5,17 +5,17 @@
 
 pub mod listing;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nix::fcntl::{FcntlArg, fcntl};
 use thiserror::Error;
 
 pub use listing::{ArchiveEntry, WimImage};
+
+use crate::platform::{READER_HINT, is_passed_on, widen_pipe};
 
 /// Files in one container, read as streams.
 pub trait Archive {
@@ -57,7 +57,7 @@ pub struct Writing<'a> {
 #[derive(Debug, Error)]
 pub enum WimError {
     /// The reader is not installed.
-    #[error("wimlib-imagex cannot be started; install the package wimtools")]
+    #[error("wimlib-imagex cannot be started; {READER_HINT}")]
     NoReader(#[source] io::Error),
     /// The reader says no.
     #[error("{}: {message}", path.display())]
@@ -201,12 +201,6 @@ impl Drop for Writing<'_> {
     }
 }
 
-/// Where programs and libraries are, and the language that names are in.
-fn is_passed_on(name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    matches!(name, b"PATH" | b"HOME" | b"TMPDIR" | b"LANG" | b"LD_LIBRARY_PATH") || name.starts_with(b"LC_")
-}
-
 impl Archive for Wim {
     fn entries(&self) -> &[ArchiveEntry] {
         &self.entries
@@ -249,8 +243,7 @@ impl Wim {
         arguments.extend(entries.iter().map(|entry| OsString::from(&entry.path)));
         let mut child = self.start(&arguments)?;
         let Some(mut stdout) = child.stdout.take() else { return self.end(child) };
-        // Room for both sides to work at the same time; where the system allows less, they take turns.
-        let _ = fcntl(&stdout, FcntlArg::F_SETPIPE_SZ(PIPE));
+        widen_pipe(&stdout);
         for entry in entries {
             let mut stream = (&mut stdout).take(entry.size);
             let taken = each(entry, &mut stream);
@@ -285,5 +278,3 @@ const MAX_LISTING: u64 = 512 << 20;
 const MAX_WORDS: u64 = 64 << 10;
 /// The system takes 2 MB of arguments; no file name is cut off at that.
 const MAX_ARGUMENTS: usize = 256 << 10;
-/// Bytes between the reader's process and this one: the most that an unprivileged process may have.
-const PIPE: i32 = 1 << 20;

@@ -26,6 +26,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use pxe_policy::{ArchType, MacAddr, SystemUuid};
 
 use crate::config::{Config, Findings};
+pub(crate) use crate::platform::DEFAULT_CONFIG;
 use crate::reload::ConfigSource;
 use crate::{probe, serve};
 
@@ -74,6 +75,10 @@ enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+    /// The Windows service.
+    #[cfg(windows)]
+    #[command(subcommand)]
+    Service(crate::platform::service::ServiceCommand),
     /// The image store.
     Image(image::ImageArgs),
     /// NetBoot image folders.
@@ -87,8 +92,8 @@ enum Command {
 /// `netbootd serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The configuration file [default: /etc/netbootd/netbootd.toml if it exists, else built in].
-    #[arg(long, value_name = "FILE")]
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", help = or_default("The configuration file"))]
     pub config: Option<PathBuf>,
     /// The boot folder of the built-in default.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
@@ -104,8 +109,8 @@ pub struct ServeArgs {
 /// Which netbootd is meant.
 #[derive(Debug, Args)]
 pub struct SiteArgs {
-    /// Its configuration file [default: /etc/netbootd/netbootd.toml if it exists, else built in].
-    #[arg(long, value_name = "FILE", global = true)]
+    /// Its configuration file.
+    #[arg(long, value_name = "FILE", global = true, help = or_default("Its configuration file"))]
     pub config: Option<PathBuf>,
     /// Where it keeps its state, instead of where the configuration says.
     #[arg(long, value_name = "DIR", global = true)]
@@ -244,6 +249,8 @@ pub fn run() -> ExitCode {
         Command::Forget(args) => explain::forget(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Device(command) => device::run(&command),
+        #[cfg(windows)]
+        Command::Service(command) => crate::platform::service::run(&command),
         Command::Image(args) => image::run(&args),
         Command::Nbi(command) => nbi::run(&command),
         Command::Probe(ProbeCommand::Bsdp(args)) => probe::bsdp::run(&args),
@@ -276,6 +283,10 @@ pub fn chosen_config(source: &ConfigSource) -> Result<(Config, Findings, String)
     Ok((config, findings, which))
 }
 
+fn or_default(what: &str) -> String {
+    format!("{what} [default: {DEFAULT_CONFIG} if it exists, else built in]")
+}
+
 /// An error with its causes, each told once.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -289,6 +300,3 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-/// Where the configuration is when nothing else is said.
-pub(crate) const DEFAULT_CONFIG: &str = "/etc/netbootd/netbootd.toml";

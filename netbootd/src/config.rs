@@ -8,15 +8,16 @@ mod directories;
 mod finding;
 mod limits;
 mod read;
+pub mod registry;
 mod schema;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imagestore::Mount;
+use imagestore::platform::is_open_to as open;
 use ipnet::{Ipv4Net, Ipv6Net};
 use pxe_policy::{Bans, MacAddr, Match, Rules, SystemUuid};
 
@@ -27,6 +28,7 @@ pub use limits::Limits;
 pub use schema::{Bind, LogFormat, Mode, Ports};
 
 use crate::dhcp::boot_info::OfferStyle;
+use crate::platform::{self, BUILT_IN_ROOT};
 use crate::winpe;
 
 /// A whole configuration, checked.
@@ -328,9 +330,6 @@ pub struct GeneratedFile {
 impl Config {
     /// Files with secrets that everybody on this host may read, and a configuration that everybody may change, in words.
     pub fn open_to_others(&self, file: &Path) -> Vec<String> {
-        let open = |path: &Path, bits: u32| {
-            std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits != 0)
-        };
         let status = self.status.as_ref();
         let accounts = [
             self.configmgr.as_ref().map(|site| &site.account),
@@ -384,13 +383,27 @@ impl Config {
 
     /// The built-in default; `root` replaces its boot folder.
     pub fn built_in(root: Option<&Path>) -> Result<(Config, Findings), Findings> {
+        let root = root.or(BUILT_IN_ROOT.map(Path::new));
         Config::parse(BUILT_IN, Path::new("built-in default"), root)
     }
 
     /// Reads a text; `path` is for the findings, and templates are looked for beside it.
     pub fn parse(text: &str, path: &Path, root: Option<&Path>) -> Result<(Config, Findings), Findings> {
-        let (document, mut found) = read::read(text);
+        Config::parse_beside(text, path, root, &platform::registry())
+    }
+
+    /// The same beside what the registry says of the distribution point's own responders.
+    pub(crate) fn parse_beside(
+        text: &str,
+        path: &Path,
+        root: Option<&Path>,
+        values: &registry::Values,
+    ) -> Result<(Config, Findings), Findings> {
+        let (mut document, mut found) = read::read(text);
         let sound = found.is_empty();
+        if sound {
+            registry::fill(&mut document, text, values, &mut found);
+        }
         let config = check::check(document, path, root, &mut found);
         let findings = Findings::new(path, text, found);
         if sound && findings.errors() == 0 { Ok((config, findings)) } else { Err(findings) }

@@ -11,6 +11,7 @@ pub mod batch;
 pub mod certificates;
 pub mod cli;
 pub mod config;
+#[cfg_attr(windows, path = "platform/windows/confine.rs")]
 pub mod confine;
 pub mod console;
 pub mod content;
@@ -35,6 +36,7 @@ pub mod machines;
 pub mod net;
 pub mod netboot_server;
 pub mod page;
+pub mod platform;
 pub mod probe;
 pub mod readers;
 pub mod relay;
@@ -45,6 +47,7 @@ pub mod services;
 pub mod shared;
 pub mod smspxe;
 pub mod state;
+#[cfg_attr(windows, path = "platform/windows/manager.rs")]
 pub mod systemd;
 pub mod template;
 pub mod timeline;

@@ -1,24 +1,23 @@
-//! Where log lines go and how they look: the standard error, a file that rotates, or the journal of systemd.
+//! Where log lines go and how they look: the standard error, a file that rotates, or the system's own log.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Mutex;
 
 use file_rotate::compression::Compression;
 use file_rotate::suffix::AppendCount;
 use file_rotate::{ContentLimit, FileRotate};
+use imagestore::platform::OpenOptionsExt;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::Failure;
 use crate::config::{Config, LogFormat, Server};
 use crate::event::CmTrace;
+use crate::platform::{log_settings, start_journal, take_up_log};
 
 /// Starts the log. With `progress` the steps are the output, and only what an operator should act on stands between them.
 pub fn start(config: &Config, progress: bool) -> Result<(), Failure> {
-    let server = &config.server;
+    let server = &log_settings(&config.server);
     let level = if progress { tracing::Level::WARN } else { server.log_level };
     if server.log == LogFormat::Journald {
         return start_journal(level);
@@ -29,20 +28,11 @@ pub fn start(config: &Config, progress: bool) -> Result<(), Failure> {
     };
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(writer).with_target(false);
     match server.log {
-        LogFormat::Text => log.with_ansi(on_terminal).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-        LogFormat::CmTrace => log.with_ansi(false).event_format(CmTrace).init(),
+        LogFormat::Text => take_up_log(log.with_ansi(on_terminal).finish()),
+        LogFormat::Json => take_up_log(log.json().flatten_event(true).finish()),
+        LogFormat::CmTrace => take_up_log(log.with_ansi(false).event_format(CmTrace).finish()),
         LogFormat::Journald => {}
     }
-    Ok(())
-}
-
-/// Each field is a field of the journal's too: `journalctl F_MAC=52:54:00:12:34:56`.
-fn start_journal(level: tracing::Level) -> Result<(), Failure> {
-    let journal = tracing_journald::layer()
-        .map_err(|error| Failure::Unusable(format!("the journal of systemd is not there: {error}")))?;
-    let level = tracing_subscriber::filter::LevelFilter::from_level(level);
-    tracing_subscriber::registry().with(level).with(journal).init();
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Sockets and interfaces: everything that asks the kernel about the network.
 
+#[cfg_attr(windows, path = "platform/windows/frame.rs")]
 pub mod frame;
 pub mod iface;
 pub mod interfaces;

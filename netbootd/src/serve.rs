@@ -2,8 +2,10 @@
 
 mod background;
 mod ipv6;
+#[cfg_attr(windows, path = "platform/windows/limits.rs")]
 mod limits;
 pub(crate) mod sharing;
+#[cfg_attr(windows, path = "platform/windows/signals.rs")]
 mod signals;
 
 use std::io;
@@ -35,6 +37,7 @@ use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
 use crate::net::shared::SharedSocket;
 use crate::netboot_server::NetbootServer;
+use crate::platform::{PRIVILEGED, is_taken};
 use crate::reload::ConfigSource;
 use crate::remote::Remote;
 use crate::services::{Services, Snapshot};
@@ -333,7 +336,7 @@ fn cannot_keep_state(error: &StateError) -> Failure {
         StateError::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
             let words = with_causes(error);
             Failure::Permission(format!(
-                "{words}; run as root, or name a folder of your own with --state-dir"
+                "{words}; {PRIVILEGED}, or name a folder of your own with --state-dir"
             ))
         }
         error => Failure::Unusable(with_causes(error)),
@@ -343,7 +346,7 @@ fn cannot_keep_state(error: &StateError) -> Failure {
 fn cannot_bind(error: &io::Error, port: u16, iface: Option<&Iface>) -> Failure {
     let on = iface.map_or_else(|| Ipv4Addr::UNSPECIFIED.to_string(), |iface| iface.name.clone());
     match error.kind() {
-        io::ErrorKind::AddrInUse => Failure::Unusable(format!(
+        _ if is_taken(error) => Failure::Unusable(format!(
             "port {port} on {on} is taken by another program; stop it, or give this service another port"
         )),
         io::ErrorKind::PermissionDenied => Failure::Permission(format!(

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imagestore::ingest::{Import, Imported, IngestError, import, import_content};
 use imagestore::library::{ContentLibrary, LibraryError};
+use imagestore::platform::MetadataExt;
 use imagestore::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 

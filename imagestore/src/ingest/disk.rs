@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use thiserror::Error;
 
 use super::{IngestError, Taken, folder, read_error};
 use crate::ImageKind;
+use crate::platform::FileExt;
 use crate::store::{Observer, Writer};
 
 /// What a disk image is.

@@ -1,10 +1,10 @@
 //! A folder, or one file.
 
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{IngestError, Taken, check_names, entry, known_sizes, read_error, stem};
+use crate::platform::{MetadataExt, slashed};
 use crate::store::{Observer, Writer};
 use crate::{Digest, ImageKind};
 
@@ -103,7 +103,7 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<Found>) -> Result<(), Ingest
         if !metadata.is_file() {
             return Err(IngestError::NotAFile(place));
         }
-        let path = place.strip_prefix(root).unwrap_or(&place).to_string_lossy().into_owned();
+        let path = slashed(place.strip_prefix(root).unwrap_or(&place));
         found.push(Found { path, place: file, size: metadata.len() });
     }
     Ok(())

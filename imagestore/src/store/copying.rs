@@ -2,18 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::copy_file_range;
-
 use super::{Observer, StoreError, io_error};
 use crate::Digest;
 use crate::digest::Digester;
+use crate::platform::{FileExt, copy_between};
 
 /// Copies a stream, hashing while it goes.
 pub(super) fn copy(
@@ -47,15 +44,11 @@ pub(super) fn share(
     let mut tally = Tally::new(observer);
     let mut buf = vec![0; PIECE];
     loop {
-        let count = match copy_file_range(file, None, copy, None, WRITE_BACK_EVERY) {
-            Ok(0) => return Ok(Some(tally.end())),
-            Ok(count) => count,
-            Err(Errno::EINTR) => continue,
-            // Other filesystems, older kernels: nothing has been copied yet.
-            Err(Errno::EXDEV | Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP) if tally.size == 0 => {
-                return Ok(None);
-            }
-            Err(error) => return Err(io_error("copy", path)(error.into())),
+        let copied = copy_between(file, copy, WRITE_BACK_EVERY, tally.size > 0);
+        let count = match copied.map_err(io_error("copy", path))? {
+            Some(0) => return Ok(Some(tally.end())),
+            Some(count) => count,
+            None => return Ok(None),
         };
         // What counts is what is stored, so the copy is read and not the source.
         let end = tally.size + count as u64;

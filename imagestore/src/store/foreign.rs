@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::copying::digest_of;
 use super::{Observer, Store, StoreError, Writer, io_error};
+use crate::platform::MetadataExt;
 use crate::{BootFile, Digest};
 
 /// A file that has been found to have a digest, and by what it is known to be unchanged.

@@ -3,14 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use nix::fcntl::{Flock, FlockArg};
-use nix::sys::statvfs::statvfs;
 
 use super::catalogue::{self, ImageRecord, Version};
 use super::{Store, StoreError, copying, io_error};
+use crate::platform::{self, Lock};
 use crate::{BootFile, Digest, Manifest};
 
 /// Told how an ingest goes. Every method does nothing unless written.
@@ -58,7 +55,7 @@ impl Step {
 #[derive(Debug)]
 pub struct Writer {
     store: Store,
-    _lock: Flock<File>,
+    _lock: Lock,
     session: PathBuf,
     staged: HashMap<Digest, Staged>,
     reserved: u64,
@@ -89,7 +86,7 @@ impl Writer {
         let path = store.root.join("lock");
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(io_error("open", &path))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| StoreError::Busy)?;
+        let lock = Lock::take(file).ok_or(StoreError::Busy)?;
         let incoming = store.root.join("incoming");
         for left in fs::read_dir(&incoming).map_err(io_error("list", &incoming))?.flatten() {
             let path = left.path();
@@ -111,9 +108,8 @@ impl Writer {
     /// Says no before a long ingest that cannot end well. `bytes` are what will be new at most.
     pub fn reserve(&mut self, bytes: u64) -> Result<(), StoreError> {
         self.reserved += bytes;
-        let disk =
-            statvfs(&self.store.root).map_err(|error| io_error("measure", &self.store.root)(error.into()))?;
-        let free = disk.blocks_available() as u64 * disk.fragment_size() as u64;
+        let root = &self.store.root;
+        let free = platform::available_space(root).map_err(io_error("measure", root))?;
         let mut have = free.saturating_sub(self.store.limits.keep_free);
         if let Some(quota) = self.store.limits.quota {
             have = have.min(quota.saturating_sub(self.store.used()?));
@@ -184,7 +180,7 @@ impl Writer {
         if self.hold(&digest) {
             fs::remove_file(&temporary).map_err(io_error("remove", &temporary))?;
         } else {
-            file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(io_error("write", name))?;
+            platform::make_read_only(file).map_err(io_error("write", name))?;
             self.staged.insert(digest, Staged { file: temporary });
         }
         observer.step(Step::Written);
@@ -297,13 +293,11 @@ impl Writer {
             folders.insert(folder);
             observer.step(Step::Renamed);
         }
-        if folders.len() > MANY {
-            sync_filesystem(&self.store.root)?;
+        if folders.len() > MANY && sync_filesystem(&self.store.root)? {
             folders.clear();
         }
         for folder in folders {
-            let synced = File::open(&folder).and_then(|opened| opened.sync_all());
-            synced.map_err(io_error("sync", &folder))?;
+            platform::sync_folder(&folder).map_err(io_error("sync", &folder))?;
         }
         observer.step(Step::FoldersSynced);
         Ok(())
@@ -317,21 +311,19 @@ impl Drop for Writer {
     }
 }
 
-/// One file at a time, or the whole filesystem at once when there are many.
+/// One file at a time, or the whole filesystem at once when there are many and the system can.
 fn sync_files(session: &Path, staged: &HashMap<Digest, Staged>) -> Result<(), StoreError> {
-    if staged.len() > MANY {
-        return sync_filesystem(session);
+    if staged.len() > MANY && sync_filesystem(session)? {
+        return Ok(());
     }
     for Staged { file } in staged.values() {
-        let synced = File::open(file).and_then(|opened| opened.sync_all());
-        synced.map_err(io_error("sync", file))?;
+        platform::sync_file(file).map_err(io_error("sync", file))?;
     }
     Ok(())
 }
 
-fn sync_filesystem(folder: &Path) -> Result<(), StoreError> {
-    let opened = File::open(folder).map_err(io_error("open", folder))?;
-    nix::unistd::syncfs(&opened).map_err(|error| io_error("sync", folder)(error.into()))
+fn sync_filesystem(folder: &Path) -> Result<bool, StoreError> {
+    platform::sync_filesystem(folder).map_err(io_error("sync", folder))
 }
 
 /// From here on one sync of the filesystem is cheaper than one of each file.

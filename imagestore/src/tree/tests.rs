@@ -1,6 +1,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
+use nix::sys::stat::Mode;
 use proptest::prelude::*;
 use tempfile::TempDir;
 

@@ -8,12 +8,12 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 
 use super::{Failure, SiteArgs, chosen_config};
 use crate::api::Problem;
 use crate::config::Config;
 use crate::listen::control::socket_path;
+use crate::platform::{PRIVILEGED, connect_control};
 use crate::reload::ConfigSource;
 use crate::serve::sharing;
 use crate::shared::Shared;
@@ -85,14 +85,14 @@ pub(super) fn follow(
 
 async fn send(config: &Config, method: Method, path: &str) -> Result<Option<Response<Incoming>>, Failure> {
     let socket = socket_path(&config.server.state_dir);
-    let stream = match UnixStream::connect(&socket).await {
+    let stream = match connect_control(&socket).await {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let socket = socket.display();
-            return Err(Failure::Permission(format!("no permission for {socket}: run as root")));
+            return Err(Failure::Permission(format!("no permission for {socket}: {PRIVILEGED}")));
         }
         Err(error) => return Err(Failure::NoAnswer(format!("cannot reach {}: {error}", socket.display()))),
     };

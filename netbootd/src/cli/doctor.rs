@@ -1,5 +1,6 @@
 //! `netbootd doctor`: what is in force, and each directory checked link by link, each with pass or the fact that fails.
 
+#[cfg_attr(windows, path = "../platform/windows/doctor.rs")]
 mod confinement;
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use imagestore::platform::HAS_MODES;
 use pxe_policy::{SUGGESTED_BANS, SystemUuid, Trouble, TroubleKind};
 use serde::Serialize;
 
@@ -238,6 +240,7 @@ fn secrets(config: &Config, site: &SiteArgs) -> Vec<Check> {
     let file = site.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
     let open = config.open_to_others(file);
     let seen = match open.as_slice() {
+        [] if !HAS_MODES => "access lists are not looked at; docs/windows.md says how to set them".to_owned(),
         [] => "nobody else may read the files with secrets or change the configuration".to_owned(),
         open => open.join("; "),
     };

@@ -1,6 +1,7 @@
 //! `netbootd setup`: asks what this server is to do, checks each answer, and does what follows, step by step.
 
 mod answers;
+#[cfg_attr(windows, path = "../platform/windows/install.rs")]
 mod install;
 mod networks;
 mod prompt;

@@ -17,6 +17,8 @@ use pxe_policy::{AddressRange, ArchType, Class, MacAddr, SystemUuid};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::platform::{BOOT_ROOT, STATE_DIR};
+
 pub(super) use dhcp6::{Dhcp6, Subnet6};
 pub use directories::Bind;
 pub(super) use directories::{
@@ -318,7 +320,7 @@ impl Default for Server {
     fn default() -> Self {
         Server {
             interfaces: Vec::new(),
-            state_dir: PathBuf::from("/var/lib/netbootd"),
+            state_dir: PathBuf::from(STATE_DIR),
             stop_timeout: None,
             user: None,
             confine: true,
@@ -367,7 +369,7 @@ impl Default for Http {
 
 impl Default for Boot {
     fn default() -> Self {
-        Boot { root: Spanned::new(0..0, PathBuf::from("/srv/netboot")) }
+        Boot { root: Spanned::new(0..0, PathBuf::from(BOOT_ROOT)) }
     }
 }
 

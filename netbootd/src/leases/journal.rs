@@ -7,9 +7,9 @@
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use imagestore::platform::{FileExt, OpenOptionsExt, sync_folder};
 use pxe_policy::MacAddr;
 
 use super::{Lease, Seconds};
@@ -51,7 +51,7 @@ impl Journal {
         if length < SIZE {
             file.write_all_at(&vec![0; SIZE - length], length as u64)?;
             file.sync_all()?;
-            File::open(folder)?.sync_all()?;
+            sync_folder(folder)?;
         }
         let mut bytes = vec![0; SIZE];
         file.read_exact_at(&mut bytes, 0)?;

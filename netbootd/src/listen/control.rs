@@ -4,7 +4,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,20 +16,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::events;
 use crate::api;
+use crate::platform::{ControlSocket, ControlStream};
 use crate::services::Services;
 
 /// Listens for operators' requests.
 #[derive(Debug)]
 pub struct ControlListener {
     services: Arc<Services>,
-    listener: UnixListener,
-    path: PathBuf,
+    socket: ControlSocket,
 }
 
 /// The socket of the netbootd that keeps its state in this folder.
@@ -42,25 +40,19 @@ impl ControlListener {
     /// Binds the socket. Whoever holds the state file may replace what a former run left behind.
     pub fn bind(services: Arc<Services>) -> io::Result<Self> {
         let path = socket_path(&services.snapshot.load().config.server.state_dir);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(ControlListener { services, listener, path })
+        Ok(ControlListener { services, socket: ControlSocket::bind(path)? })
     }
 
     /// Serves until shutdown.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                () = self.services.shutdown.cancelled() => break,
+                accepted = self.socket.accept() => accepted,
+                () = self.services.shutdown.cancelled() => return,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok(stream) => {
                     tokio::spawn(serve_connection(Arc::clone(&self.services), Arc::clone(&streams), stream));
                 }
                 Err(error) => {
@@ -69,12 +61,10 @@ impl ControlListener {
                 }
             }
         }
-        // The next start removes it as well.
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 
-async fn serve_connection(services: Arc<Services>, streams: Arc<Semaphore>, stream: UnixStream) {
+async fn serve_connection(services: Arc<Services>, streams: Arc<Semaphore>, stream: ControlStream) {
     let (asked, places) = (Arc::clone(&services), Arc::clone(&streams));
     let service = service_fn(move |request: Request<Incoming>| {
         let (services, places) = (Arc::clone(&asked), Arc::clone(&places));

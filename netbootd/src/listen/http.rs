@@ -27,6 +27,7 @@ use crate::content::{Caller, Content, Extent, Refused};
 use crate::event::{Event, FileRefused, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted};
 use crate::heartbeat::Pulse;
 use crate::limits::places::Place;
+use crate::platform;
 use crate::services::Services;
 use body::Reply;
 use exchange::{Answering, Exchange};
@@ -61,7 +62,7 @@ impl HttpListener {
     pub fn bind_ipv6(&mut self) -> io::Result<()> {
         let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_only_v6(true)?;
-        socket.set_reuse_address(true)?;
+        platform::let_rebind(&socket)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port()?)).into())?;
         socket.listen(QUEUE)?;

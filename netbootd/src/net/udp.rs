@@ -2,19 +2,22 @@
 //!
 //! A socket is of one kind, IPv4 or IPv6, as the address says that it is bound to.
 
+#[cfg_attr(windows, path = "../platform/windows/message.rs")]
 mod message;
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use message::{receive, transmit, unreachable};
+pub(crate) use message::EFAULT;
+use message::{
+    hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination, transmit,
+    unreachable,
+};
 
 /// A UDP socket with its datagrams' own addresses.
 #[derive(Debug)]
@@ -77,7 +80,7 @@ impl Endpoint {
     /// Takes over a socket that somebody else has bound to IPv4. With interfaces, what arrives by others is left unheard.
     pub fn adopt(socket: std::net::UdpSocket, heard: Vec<u32>) -> io::Result<Self> {
         let socket = Socket::from(socket);
-        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        hear_errors(&socket, true)?;
         make_room(&socket);
         prepare(&socket, true)?;
         Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: RwLock::new(heard) })
@@ -102,9 +105,7 @@ impl Endpoint {
 
     fn bind_socket(socket: Socket, addr: SocketAddr, device: Option<&str>) -> io::Result<Self> {
         prepare(&socket, addr.is_ipv4())?;
-        if let Some(device) = device {
-            socket.bind_device(Some(device.as_bytes()))?;
-        }
+        let addr = hold_to(&socket, addr, device)?;
         socket.bind(&addr.into())?;
         Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: RwLock::default() })
     }
@@ -125,12 +126,11 @@ impl Endpoint {
             // Tokio keeps the two kinds of readiness apart: each is asked for, and cleared, by itself.
             let ready = self.socket.ready(HEARING).await?;
             if ready.is_error()
-                && let Ok(report) =
-                    self.socket.try_io(Interest::ERROR, || unreachable(self.socket.as_raw_fd()))
+                && let Ok(report) = self.socket.try_io(Interest::ERROR, || unreachable(&self.socket))
             {
                 return Ok(report);
             }
-            match self.socket.try_io(Interest::READABLE, || receive(self.socket.as_raw_fd(), buf)) {
+            match self.socket.try_io(Interest::READABLE, || receive(&self.socket, buf)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The report behind this error comes by way of the error queue.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
@@ -171,7 +171,7 @@ impl Endpoint {
         source: Source,
     ) -> io::Result<()> {
         self.socket
-            .try_io(Interest::WRITABLE, || transmit(self.socket.as_raw_fd(), parts, segment, to, source))
+            .try_io(Interest::WRITABLE, || transmit(&self.socket, parts, segment, to, source))
             .map(drop)
     }
 
@@ -183,13 +183,10 @@ impl Endpoint {
 
 fn socket_for(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
-    match addr {
-        SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
-        SocketAddr::V6(_) => {
-            socket.set_only_v6(true)?;
-            setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
-        }
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
     }
+    hear_errors(&socket, addr.is_ipv4())?;
     Ok(socket)
 }
 
@@ -199,7 +196,7 @@ pub fn open_ahead(count: usize) {
     for any in [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))] {
         let open = || {
             let socket = socket_for(any).ok()?;
-            setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).ok().map(|()| (any.is_ipv4(), socket))
+            make_room_by_force(&socket).then_some((any.is_ipv4(), socket))
         };
         let opened = std::iter::repeat_with(open).take(count).map_while(|socket| socket);
         AHEAD.lock().unwrap_or_else(PoisonError::into_inner).extend(opened);
@@ -220,18 +217,12 @@ fn roomy(addr: SocketAddr) -> io::Result<Socket> {
 /// What was opened ahead and is not in use, with whether it is for IPv4.
 static AHEAD: Mutex<Vec<(bool, Socket)>> = Mutex::new(Vec::new());
 
-fn make_room(socket: &Socket) {
-    let _ = setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
-        .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &RECEIVE_BUFFER));
-}
-
 fn prepare(socket: &Socket, v4: bool) -> io::Result<()> {
     socket.set_nonblocking(true)?;
-    if !v4 {
-        return Ok(setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?);
+    if v4 {
+        socket.set_broadcast(true)?;
     }
-    socket.set_broadcast(true)?;
-    Ok(setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?)
+    tell_destination(socket, v4)
 }
 
 /// The MTU of the route to `peer` in bytes, as the kernel knows it; for IPv6 what every link carries.
@@ -239,7 +230,7 @@ pub fn path_mtu(peer: SocketAddr) -> Option<u16> {
     let SocketAddr::V4(peer) = peer else { return Some(MIN_MTU_V6) };
     let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect(peer).ok()?;
-    let mtu = getsockopt(&socket, sockopt::IpMtu).ok()?;
+    let mtu = mtu_of(&socket)?;
     // Loopback says 65536.
     Some(u16::try_from(mtu).unwrap_or(u16::MAX))
 }

@@ -3,12 +3,12 @@
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use imagestore::platform::{DirBuilderExt, OpenOptionsExt};
 use imagestore::{BootFile, BootPath, Filling};
 use tftp::{ErrorCode, Mode, Packet, RequestOptions};
 use tracing::{info, warn};

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use nix::errno::Errno;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -14,6 +13,7 @@ use crate::config::Mode;
 use crate::dhcp6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
 use crate::listen::dhcp6::Dhcp6Listener;
 use crate::net::iface::Iface;
+use crate::platform::has_no_ipv6;
 use crate::services::Services;
 use crate::state::State;
 
@@ -58,19 +58,15 @@ pub(super) fn bind_dhcp(
 pub(super) fn unless_missing<T>(bound: io::Result<T>) -> io::Result<Option<T>> {
     match bound {
         Ok(bound) => Ok(Some(bound)),
-        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) if has_no_ipv6(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Switched off at boot (no sockets of that kind) or for the interfaces (no address to bind).
-fn is_missing(error: &io::Error) -> bool {
-    let code = error.raw_os_error().map(Errno::from_raw);
-    matches!(code, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL | Errno::EPROTONOSUPPORT))
-}
-
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
+
     use super::*;
 
     #[test]

@@ -132,7 +132,7 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 /// The usual boot folder.
 const ROOT: &str = "/srv/netboot";
 /// The usual state folder.
-pub(super) const STATE_DIR: &str = "/var/lib/netbootd";
+pub(super) use crate::platform::STATE_DIR;
 /// The image store in the state folder.
 pub(super) const IMAGES: &str = "images";
 

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::ops::Range;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use imagestore::platform::is_open_to;
 use pxe_policy::{Brake, Prompt, Settings, UnknownMachines};
 use toml::Spanned;
 
@@ -195,7 +195,7 @@ pub(super) fn secret(
 
 /// A secret that everybody on the host may read is none.
 pub(super) fn warn_if_open(written: &Spanned<PathBuf>, file: &Path, findings: &mut Vec<Finding>) {
-    if fs::metadata(file).is_ok_and(|found| found.permissions().mode() & OTHERS_READ != 0) {
+    if is_open_to(file, OTHERS_READ) {
         let message = format!("everybody on this host may read {}", file.display());
         let finding = Finding::warning(written.span(), message);
         findings.push(finding.help("chmod 0640, and give it to the group of netbootd's user"));

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
-use std::os::unix::fs::FileExt;
 
+use imagestore::platform::FileExt;
 use tokio::net::TcpStream;
 
 #[cfg(target_os = "linux")]
@@ -43,13 +43,13 @@ mod linux {
 }
 
 /// Reads and writes.
-fn copy(stream: &TcpStream, file: &File, at: u64, count: usize) -> io::Result<usize> {
+pub(super) fn copy(stream: &TcpStream, file: &File, at: u64, count: usize) -> io::Result<usize> {
     let mut piece = vec![0; count.min(PIECE)];
     let read = file.read_at(&mut piece, at)?;
     if read == 0 { Ok(0) } else { send(stream, &[IoSlice::new(&piece[..read])]) }
 }
 
-fn send(stream: &TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+pub(super) fn send(stream: &TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     socket2::SockRef::from(stream).send_vectored(bufs)
 }
 

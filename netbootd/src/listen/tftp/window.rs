@@ -6,12 +6,11 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use imagestore::Mapping;
-use nix::libc;
 use tftp::{Packet, Sender};
 
 use super::line::Line;
 use crate::content::Content;
-use crate::net::udp::{MAX_SEGMENTED_BYTES, MAX_SEGMENTS};
+use crate::net::udp::{EFAULT, MAX_SEGMENTED_BYTES, MAX_SEGMENTS};
 
 /// How a transfer's windows leave.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ impl Window {
             };
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable().await,
-                Err(error) if error.raw_os_error() == Some(libc::EFAULT) => {
+                Err(error) if error.raw_os_error() == Some(EFAULT) => {
                     return Err("the file has shrunk, or cannot be read to its end".into());
                 }
                 // What could not leave is lost like any other datagram.
@@ -135,7 +134,7 @@ fn transmit(line: &Line, parts: &[IoSlice<'_>], segmented: &mut bool) -> io::Res
 
 /// Whether sending in another form would fail as well: no room, or no bytes.
 fn is_about_the_socket(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EFAULT)
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(EFAULT)
 }
 
 thread_local! {

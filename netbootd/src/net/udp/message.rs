@@ -1,21 +1,68 @@
-//! Datagrams and their control messages on the way to the kernel and from it.
+//! Datagrams and their control messages on the way to the kernel and from it, and what a socket is asked for them.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::RawFd;
+use std::os::fd::AsRawFd;
 
 use nix::libc;
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage,
-    recvmsg, sendmsg,
+    getsockopt, recvmsg, sendmsg, setsockopt, sockopt,
 };
+use socket2::Socket;
+use tokio::net::UdpSocket;
 
-use super::{Incoming, Received, Source};
+use super::{Incoming, RECEIVE_BUFFER, Received, Source};
 
-pub(super) fn receive(fd: RawFd, buf: &mut [u8]) -> io::Result<Received> {
+/// The kernel could not read the bytes that it was to send.
+pub(crate) const EFAULT: i32 = libc::EFAULT;
+
+/// Has the kernel keep word of what did not arrive.
+pub(super) fn hear_errors(socket: &Socket, v4: bool) -> io::Result<()> {
+    match v4 {
+        true => Ok(setsockopt(socket, sockopt::Ipv4RecvErr, &true)?),
+        false => Ok(setsockopt(socket, sockopt::Ipv6RecvErr, &true)?),
+    }
+}
+
+/// Has each datagram come with the address that it was sent to.
+pub(super) fn tell_destination(socket: &Socket, v4: bool) -> io::Result<()> {
+    match v4 {
+        true => Ok(setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?),
+        false => Ok(setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?),
+    }
+}
+
+/// Holds a socket to an interface, and gives what it is bound to then.
+pub(super) fn hold_to(socket: &Socket, addr: SocketAddr, device: Option<&str>) -> io::Result<SocketAddr> {
+    if let Some(device) = device {
+        socket.bind_device(Some(device.as_bytes()))?;
+    }
+    Ok(addr)
+}
+
+/// Asks for a large buffer.
+pub(super) fn make_room(socket: &Socket) {
+    if !make_room_by_force(socket) {
+        let _ = setsockopt(socket, sockopt::RcvBuf, &RECEIVE_BUFFER);
+    }
+}
+
+/// Takes a buffer beyond the system's limit, if this process may.
+pub(super) fn make_room_by_force(socket: &Socket) -> bool {
+    setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_ok()
+}
+
+/// The MTU of a connected socket's route.
+pub(super) fn mtu_of(socket: &std::net::UdpSocket) -> Option<i32> {
+    getsockopt(socket, sockopt::IpMtu).ok()
+}
+
+pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<Received> {
     let mut control = nix::cmsg_space!(libc::in6_pktinfo);
     let mut slices = [IoSliceMut::new(buf)];
-    let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
+    let message =
+        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
     let from = message.address.as_ref().and_then(inet).ok_or(io::ErrorKind::InvalidData)?;
     let (mut to, mut ifindex) = (unspecified(from), 0);
     for item in message.cmsgs()? {
@@ -35,11 +82,16 @@ pub(super) fn receive(fd: RawFd, buf: &mut [u8]) -> io::Result<Received> {
 }
 
 /// Takes the oldest report from the socket's error queue. Its address is where our datagram was sent.
-pub(super) fn unreachable(fd: RawFd) -> io::Result<Incoming> {
+pub(super) fn unreachable(socket: &UdpSocket) -> io::Result<Incoming> {
     let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
     let mut start = [0; 64];
     let mut slices = [IoSliceMut::new(&mut start)];
-    let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control), MsgFlags::MSG_ERRQUEUE)?;
+    let message = recvmsg::<SockaddrStorage>(
+        socket.as_raw_fd(),
+        &mut slices,
+        Some(&mut control),
+        MsgFlags::MSG_ERRQUEUE,
+    )?;
     let addr = message.address.as_ref().and_then(inet).ok_or(io::ErrorKind::InvalidData)?;
     Ok(Incoming::Unreachable(addr))
 }
@@ -57,12 +109,13 @@ fn unspecified(like: SocketAddr) -> IpAddr {
 }
 
 pub(super) fn transmit(
-    fd: RawFd,
+    socket: &UdpSocket,
     slices: &[IoSlice<'_>],
     segment: Option<u16>,
     to: SocketAddr,
     source: Source,
 ) -> io::Result<usize> {
+    let fd = socket.as_raw_fd();
     let size = segment.as_ref().map(ControlMessage::UdpGsoSegments);
     match (to, source.addr) {
         (SocketAddr::V4(to), IpAddr::V4(addr)) => {
@@ -90,7 +143,7 @@ pub(super) fn transmit(
 }
 
 fn send_with<A: SockaddrLike>(
-    fd: RawFd,
+    fd: i32,
     slices: &[IoSlice<'_>],
     from: Option<ControlMessage<'_>>,
     size: Option<ControlMessage<'_>>,

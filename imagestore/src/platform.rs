@@ -1,0 +1,24 @@
+//! What the system is asked about files beyond Rust's own library: the same names on every system, with the fast ways of Linux behind
+//! them where it is Linux, and what every system can do where it is not.
+
+#[cfg(any(windows, test))]
+mod names;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub use unix::{DirBuilderExt, FileExt, HAS_MODES, MetadataExt, OpenOptionsExt, is_open_to, sync_folder};
+#[cfg(unix)]
+pub(crate) use unix::{
+    Folder, Lock, READER_HINT, available_space, copy_between, is_passed_on, make_read_only, may_be_mapped,
+    slashed, sync_file, sync_filesystem, widen_pipe,
+};
+#[cfg(windows)]
+pub use windows::{DirBuilderExt, FileExt, HAS_MODES, MetadataExt, OpenOptionsExt, is_open_to, sync_folder};
+#[cfg(windows)]
+pub(crate) use windows::{
+    Folder, Lock, READER_HINT, available_space, copy_between, is_passed_on, make_read_only, may_be_mapped,
+    slashed, sync_file, sync_filesystem, widen_pipe,
+};

@@ -1,0 +1,108 @@
+//! Linux.
+
+mod folder;
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, Flock, FlockArg, copy_file_range, fcntl};
+use nix::sys::statvfs::statvfs;
+
+pub(crate) use folder::Folder;
+pub use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+
+/// What keeps other writers out for as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _held: Flock<File>,
+}
+
+impl Lock {
+    /// None when another process has it.
+    pub(crate) fn take(file: File) -> Option<Self> {
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).ok().map(|held| Lock { _held: held })
+    }
+}
+
+/// Whether a file's mode has one of these bits.
+pub fn is_open_to(path: &Path, bits: u32) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits != 0)
+}
+
+/// Nobody changes what a blob holds.
+pub(crate) fn make_read_only(file: &File) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(0o444))
+}
+
+/// Bytes that this user may still write.
+pub(crate) fn available_space(folder: &Path) -> io::Result<u64> {
+    let disk = statvfs(folder)?;
+    Ok(disk.blocks_available() as u64 * disk.fragment_size() as u64)
+}
+
+/// Waits until a file's bytes are on the disk.
+pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Waits until the names in a folder are on the disk.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Waits for the whole filesystem; false where there is no such thing.
+pub(crate) fn sync_filesystem(folder: &Path) -> io::Result<bool> {
+    nix::unistd::syncfs(&File::open(folder)?)?;
+    Ok(true)
+}
+
+/// Copies some bytes from where a file stands to where another does, sharing them where the filesystem can; None where it cannot copy so
+/// at all, which a copy that has begun does not find.
+pub(crate) fn copy_between(
+    from: &File,
+    to: &File,
+    at_most: usize,
+    has_begun: bool,
+) -> io::Result<Option<usize>> {
+    loop {
+        return match copy_file_range(from, None, to, None, at_most) {
+            Err(Errno::EINTR) => continue,
+            // Other filesystems, older kernels.
+            Err(Errno::EXDEV | Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP) if !has_begun => Ok(None),
+            copied => Ok(Some(copied?)),
+        };
+    }
+}
+
+/// Room for both sides of a pipe to work at the same time; where the system allows less, they take turns.
+pub(crate) fn widen_pipe(pipe: impl AsFd) {
+    let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE));
+}
+
+/// Where programs and libraries are, and the language that names are in.
+pub(crate) fn is_passed_on(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    matches!(name, b"PATH" | b"HOME" | b"TMPDIR" | b"LANG" | b"LD_LIBRARY_PATH") || name.starts_with(b"LC_")
+}
+
+/// A path below a folder, as images have it.
+pub(crate) fn slashed(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Whether a file may be mapped for the kernel to send from.
+pub(crate) const fn may_be_mapped() -> bool {
+    true
+}
+
+/// Whether a file's mode says who may read it.
+pub const HAS_MODES: bool = true;
+pub(crate) const READER_HINT: &str = "install the package wimtools";
+/// Bytes between the reader's process and this one: the most that an unprivileged process may have.
+const PIPE: i32 = 1 << 20;

@@ -1,0 +1,22 @@
+//! What is not the same on every system, behind the same names everywhere.
+//!
+//! `unix.rs` is Linux. `windows.rs` is Windows, and the files of `windows/` stand in for modules that are Linux's alone: `lib.rs`, `net.rs`
+//! and others name them by `cfg_attr(windows, path = ...)`. Files are `imagestore::platform`'s.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub(crate) use unix::{
+    BOOT_ROOT, BUILT_IN_ROOT, ControlSocket, ControlStream, DEFAULT_CONFIG, PRIVILEGED, STATE_DIR,
+    connect_control, has_no_ipv6, host_name, is_taken, let_rebind, log_settings, registry, start_journal,
+    take_up_log,
+};
+#[cfg(windows)]
+pub(crate) use windows::{
+    BOOT_ROOT, BUILT_IN_ROOT, ControlSocket, ControlStream, DEFAULT_CONFIG, PRIVILEGED, STATE_DIR,
+    connect_control, has_no_ipv6, host_name, is_taken, let_rebind, log_settings, registry, service,
+    start_journal, take_up_log,
+};

@@ -1,0 +1,111 @@
+//! Linux.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use socket2::Socket;
+use tokio::net::{UnixListener, UnixStream};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli::Failure;
+use crate::config::Server;
+use crate::config::registry::Values;
+
+/// Where the configuration is when nothing else is said.
+pub(crate) const DEFAULT_CONFIG: &str = "/etc/netbootd/netbootd.toml";
+/// Where state is kept when nothing else is said.
+pub(crate) const STATE_DIR: &str = "/var/lib/netbootd";
+/// The boot folder when nothing else is said.
+pub(crate) const BOOT_ROOT: &str = "/srv/netboot";
+/// The boot folder of the built-in default, where it is not the one that its text names.
+pub(crate) const BUILT_IN_ROOT: Option<&str> = None;
+/// How to be one who may.
+pub(crate) const PRIVILEGED: &str = "run as root";
+
+/// Where operators' commands reach the daemon.
+#[derive(Debug)]
+pub(crate) struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+pub(crate) type ControlStream = UnixStream;
+
+impl ControlSocket {
+    /// Binds the socket. Whoever holds the state file may replace what a former run left behind.
+    pub(crate) fn bind(path: PathBuf) -> io::Result<Self> {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        Ok(ControlSocket { listener, path })
+    }
+
+    pub(crate) async fn accept(&mut self) -> io::Result<ControlStream> {
+        Ok(self.listener.accept().await?.0)
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        // The next start removes it as well.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Reaches the daemon whose control socket this is.
+pub(crate) async fn connect_control(path: &Path) -> io::Result<ControlStream> {
+    UnixStream::connect(path).await
+}
+
+/// The host's own name.
+pub(crate) fn host_name() -> Option<String> {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok())
+}
+
+/// Whether an error says that IPv6 is switched off at boot (no sockets of that kind) or for the interfaces (no address to bind).
+pub(crate) fn has_no_ipv6(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw);
+    matches!(code, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL | Errno::EPROTONOSUPPORT))
+}
+
+/// Whether an error says that another program has the port.
+pub(crate) fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+}
+
+/// Lets a port be bound again at once after a restart, whose connections linger.
+pub(crate) fn let_rebind(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
+}
+
+/// How the log is written: as the configuration says.
+pub(crate) fn log_settings(server: &Server) -> Server {
+    server.clone()
+}
+
+/// Has all events go to a log.
+pub(crate) fn take_up_log(log: impl Subscriber + Send + Sync) {
+    log.init();
+}
+
+/// Each field is a field of the journal's too: `journalctl F_MAC=52:54:00:12:34:56`.
+pub(crate) fn start_journal(level: Level) -> Result<(), Failure> {
+    let journal = tracing_journald::layer()
+        .map_err(|error| Failure::Unusable(format!("the journal of systemd is not there: {error}")))?;
+    let level = tracing_subscriber::filter::LevelFilter::from_level(level);
+    tracing_subscriber::registry().with(level).with(journal).init();
+    Ok(())
+}
+
+/// There is no registry here.
+pub(crate) fn registry() -> Values {
+    Values::new()
+}

@@ -1,0 +1,82 @@
+//! Least privilege on Windows: what the account may do that the service runs as. Nothing is given up at the start, and that is said.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Failure;
+use crate::config::Config;
+use crate::reload::ConfigSource;
+
+/// What is in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confined {
+    /// The process.
+    pub pid: u32,
+    /// Who it runs as.
+    pub user: String,
+    /// Whether the configuration asks for confinement.
+    pub wanted: bool,
+    /// What holds files back.
+    pub files: String,
+    /// Whether anything does beyond access lists.
+    pub files_are_held: bool,
+    /// How many system calls are refused.
+    pub refused_calls: usize,
+    /// What an operator should know.
+    pub notes: Vec<String>,
+}
+
+/// Makes the folder for state; nothing is given up.
+pub fn apply(config: &Config, _source: &ConfigSource) -> Result<Confined, Failure> {
+    let folder = &config.server.state_dir;
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let words = format!("cannot make {}: {error}", folder.display());
+        Failure::Permission(format!(
+            "{words}; {}, or name a folder of your own with --state-dir",
+            crate::platform::PRIVILEGED
+        ))
+    })?;
+    let mut notes = Vec::new();
+    if let Some(user) = &config.server.user {
+        notes.push(format!("server.user = {user:?} does nothing on Windows: give the account to the service (sc config netbootd obj= ...)"));
+    }
+    Ok(Confined {
+        pid: std::process::id(),
+        user: account::current(),
+        wanted: config.server.confine,
+        files: NOT_HERE.into(),
+        notes,
+        ..Confined::default()
+    })
+}
+
+impl Confined {
+    /// Nothing is out of reach that was within reach at the start.
+    pub fn beyond(&self, _config: &Config, _source: &ConfigSource) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A restart opens nothing more.
+    pub fn cure(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// Accounts.
+pub mod account {
+    use std::path::Path;
+
+    use crate::cli::Failure;
+
+    /// What is made belongs to the folder's access list, whoever makes it.
+    pub fn act_as_owner_of(_folder: &Path) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// The account that the process runs as.
+    pub fn current() -> String {
+        std::env::var("USERNAME").unwrap_or_else(|_| "?".to_owned())
+    }
+}
+
+/// What an operator reads of it.
+pub const NOT_HERE: &str = "access lists alone: Windows has no Landlock and no seccomp";

@@ -1,0 +1,134 @@
+//! What netbootd and the service control manager say to each other: starting, running, stopping. Stands in for systemd.
+//!
+//! Where there is no service, every word goes nowhere.
+
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tracing::debug;
+use windows_service::service::{
+    ServiceControlAccept, ServiceExitCode, ServiceState, ServiceStatus, ServiceType,
+};
+use windows_service::service_control_handler::ServiceStatusHandle;
+
+use crate::platform::is_taken;
+
+/// The service is to stop.
+pub(crate) static STOP: Notify = Notify::const_new();
+/// The configuration is to be read again (`sc control netbootd paramchange`).
+pub(crate) static RELOAD: Notify = Notify::const_new();
+static STATUS: OnceLock<ServiceStatusHandle> = OnceLock::new();
+
+/// From now on the manager is told; the first word is that the service starts.
+pub(crate) fn follow(status: ServiceStatusHandle) {
+    let _ = STATUS.set(status); // a process has one service
+    tell(ServiceState::StartPending, ServiceExitCode::NO_ERROR);
+}
+
+/// Everything is bound and served.
+pub fn ready(_status: &str) {
+    tell(ServiceState::Running, ServiceExitCode::NO_ERROR);
+}
+
+/// The configuration is being read again, which the manager has no word for.
+pub fn reloading() {}
+
+/// The listeners are told to end.
+pub fn stopping() {
+    tell(ServiceState::StopPending, ServiceExitCode::NO_ERROR);
+}
+
+/// How often it is looked whether every listener lives.
+pub fn watchdog() -> Option<Duration> {
+    Some(LOOK_EVERY)
+}
+
+pub(crate) fn tell(state: ServiceState, exit_code: ServiceExitCode) {
+    let Some(handle) = STATUS.get() else { return };
+    let pending = matches!(state, ServiceState::StartPending | ServiceState::StopPending);
+    let controls_accepted = match state {
+        ServiceState::Running => {
+            ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN | ServiceControlAccept::PARAM_CHANGE
+        }
+        _ => ServiceControlAccept::empty(),
+    };
+    let status = ServiceStatus {
+        service_type: ServiceType::OWN_PROCESS,
+        current_state: state,
+        controls_accepted,
+        exit_code,
+        checkpoint: u32::from(pending),
+        wait_hint: if pending { PATIENCE } else { Duration::ZERO },
+        process_id: None,
+    };
+    if let Err(error) = handle.set_service_status(status) {
+        debug!(%error, "the service control manager could not be told");
+    }
+}
+
+/// Signs of life. The manager has no use for them: what hangs is said in the log.
+pub mod watchdog {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tracing::error;
+
+    use crate::services::Services;
+
+    /// Asks the listeners until the services stop.
+    pub async fn run(services: Arc<Services>, every: Duration) {
+        let mut was_silent = Vec::new();
+        loop {
+            let silent = services.heartbeat.ask();
+            if !silent.is_empty() && silent != was_silent {
+                error!(listeners = silent.join(", "), "does not move any more");
+            }
+            was_silent = silent;
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = services.shutdown.cancelled() => return,
+            }
+        }
+    }
+}
+
+/// Sockets that hear for every interface, each interface with a listener of its own: Windows cannot hold a socket to one interface and
+/// have its broadcasts as well.
+#[derive(Debug, Default)]
+pub struct Sockets;
+
+impl Sockets {
+    /// Nothing is handed over here; sockets are bound when they are asked for.
+    pub fn take() -> Result<Self, String> {
+        Ok(Sockets)
+    }
+
+    /// A socket on this port of all interfaces.
+    pub fn udp(&mut self, _name: &str, port: u16) -> Result<Option<UdpSocket>, String> {
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).map(Some).map_err(|error| {
+            if is_taken(&error) {
+                format!(
+                    "port {port} is taken by another program (netstat -abno tells which); stop it, or give this service another port"
+                )
+            } else {
+                format!("cannot bind port {port}: {error}")
+            }
+        })
+    }
+
+    /// A TCP port is bound by who listens there.
+    pub fn tcp(&mut self, _name: &str, _port: u16) -> Result<Option<TcpListener>, String> {
+        Ok(None)
+    }
+
+    /// Nobody has left any.
+    pub fn left(&self) -> impl Iterator<Item = &str> {
+        std::iter::empty()
+    }
+}
+
+/// What a slow disk may take to start, and the transfers under way to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(15);

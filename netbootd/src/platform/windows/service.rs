@@ -1,0 +1,207 @@
+//! The service: what the service control manager starts, and how it is put there and taken away.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use tracing::Level;
+use windows_service::service::{
+    ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceErrorControl, ServiceExitCode,
+    ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo, ServiceStartType, ServiceState,
+    ServiceType,
+};
+use windows_service::service_control_handler::{ServiceControlHandlerResult, register};
+use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
+use windows_service::{define_windows_service, service_dispatcher};
+
+use super::event_log::{self, EventLog};
+use crate::cli::{Failure, ServeArgs};
+use crate::serve;
+use crate::systemd as manager;
+
+/// `netbootd service`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServiceCommand {
+    /// Add the service, which starts with Windows, and the source of its events; start it with `sc start netbootd`.
+    Install(InstallArgs),
+    /// Stop the service and take it away. Configuration, images and state stay.
+    Remove,
+    /// What the service control manager starts; not for people.
+    #[command(hide = true)]
+    Run(ServeArgs),
+}
+
+/// `netbootd service install`.
+#[derive(Debug, Args)]
+pub(crate) struct InstallArgs {
+    /// The configuration file that it reads [default: C:\ProgramData\netbootd\netbootd.toml if it exists, else built in].
+    #[arg(long, value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+}
+
+pub(crate) fn run(command: &ServiceCommand) -> Result<(), Failure> {
+    match command {
+        ServiceCommand::Install(args) => install(args),
+        ServiceCommand::Remove => remove(),
+        ServiceCommand::Run(args) => dispatch(args),
+    }
+}
+
+/// Whether this process is the service.
+pub(crate) fn is_one() -> bool {
+    ARGS.get().is_some()
+}
+
+fn dispatch(args: &ServeArgs) -> Result<(), Failure> {
+    let own = ServeArgs {
+        config: args.config.clone(),
+        root: args.root.clone(),
+        state_dir: args.state_dir.clone(),
+        progress: false,
+    };
+    let _ = ARGS.set(own); // a process has one service
+    service_dispatcher::start(NAME, service_main).map_err(|error| {
+        Failure::Unusable(format!(
+            "{}; the service control manager starts this: sc start {NAME} (netbootd serve runs without it)",
+            words(&error)
+        ))
+    })
+}
+
+define_windows_service!(service_main, serve_until_stopped);
+
+/// On the thread of the service control manager: its end is the service's.
+fn serve_until_stopped(_: Vec<OsString>) {
+    let Some(args) = ARGS.get() else { return };
+    let handler = |control| match control {
+        ServiceControl::Interrogate => ServiceControlHandlerResult::NoError,
+        ServiceControl::Stop | ServiceControl::Shutdown => {
+            manager::STOP.notify_one();
+            ServiceControlHandlerResult::NoError
+        }
+        ServiceControl::ParamChange => {
+            manager::RELOAD.notify_one();
+            ServiceControlHandlerResult::NoError
+        }
+        _ => ServiceControlHandlerResult::NotImplemented,
+    };
+    let Ok(status) = register(NAME, handler) else { return }; // nobody can be told
+    manager::follow(status);
+    let served = serve::run(args);
+    let code = match &served {
+        Ok(()) => ServiceExitCode::NO_ERROR,
+        Err(failure) => {
+            // The log may not have begun.
+            if let Some(log) = EventLog::open() {
+                log.write(Level::ERROR, failure.to_string().trim_end());
+            }
+            ServiceExitCode::ServiceSpecific(failure.exit_code().into())
+        }
+    };
+    manager::tell(ServiceState::Stopped, code);
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn install(args: &InstallArgs) -> Result<(), Failure> {
+    let executable_path =
+        std::env::current_exe().map_err(|error| Failure::Bug(format!("where this program is: {error}")))?;
+    let mut launch_arguments: Vec<OsString> = vec!["service".into(), "run".into()];
+    if let Some(config) = &args.config {
+        let config = std::path::absolute(config).unwrap_or_else(|_| config.clone());
+        launch_arguments.extend(["--config".into(), config.into()]);
+    }
+    let info = ServiceInfo {
+        name: NAME.into(),
+        display_name: "netbootd network boot server".into(),
+        service_type: ServiceType::OWN_PROCESS,
+        start_type: ServiceStartType::AutoStart,
+        error_control: ServiceErrorControl::Normal,
+        executable_path,
+        launch_arguments,
+        dependencies: vec![],
+        account_name: None,
+        account_password: None,
+    };
+    let manager = open(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
+    let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
+    let service =
+        manager.create_service(&info, access).map_err(|error| refused("add the service", &error))?;
+    println!("service {NAME} added: it starts with Windows, as LocalSystem");
+    let described = service.set_description("Network-boots PCs by PXE and UEFI HTTP boot, and Macs by BSDP.");
+    described.map_err(|error| refused("describe the service", &error))?;
+    let again = ServiceAction { action_type: ServiceActionType::Restart, delay: Duration::from_secs(5) };
+    let on_failure = ServiceFailureActions {
+        reset_period: ServiceFailureResetPeriod::After(Duration::from_secs(86_400)),
+        reboot_msg: None,
+        command: None,
+        actions: Some(vec![again.clone(), again.clone(), again]),
+    };
+    let changed = service.update_failure_actions(on_failure);
+    changed.map_err(|error| refused("have the service started anew when it ends unasked", &error))?;
+    event_log::register().map_err(|error| Failure::Permission(format!("the source of events: {error}")))?;
+    println!("events go to the Application log, source {NAME}");
+    println!("{}", own_folder()?);
+    Ok(())
+}
+
+/// The folder of configuration, state and log: for the system and administrators, and nobody else.
+fn own_folder() -> Result<String, Failure> {
+    let folder = Path::new(super::DEFAULT_CONFIG).parent().unwrap_or(Path::new(r"C:\"));
+    let shown = folder.display();
+    for below in [folder, Path::new(super::BOOT_ROOT), Path::new(super::STATE_DIR)] {
+        std::fs::create_dir_all(below)
+            .map_err(|error| Failure::Permission(format!("{}: {error}", below.display())))?;
+    }
+    let held = Command::new("icacls").arg(folder).args(["/inheritance:r", "/grant:r"]).args(OWNERS).output();
+    match held {
+        Ok(output) if output.status.success() => {
+            Ok(format!("{shown} is there, for the system and administrators"))
+        }
+        _ => Ok(format!("{shown} is there; icacls did not run, so look who may read it (docs/windows.md)")),
+    }
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn remove() -> Result<(), Failure> {
+    let manager = open(ServiceManagerAccess::CONNECT)?;
+    let access = ServiceAccess::QUERY_STATUS | ServiceAccess::STOP | ServiceAccess::DELETE;
+    let service = manager.open_service(NAME, access).map_err(|error| refused("open the service", &error))?;
+    let running = service.query_status().is_ok_and(|status| status.current_state != ServiceState::Stopped);
+    if running {
+        service.stop().map_err(|error| refused("stop the service", &error))?;
+    }
+    service.delete().map_err(|error| refused("take the service away", &error))?;
+    println!("service {NAME} {}", if running { "stops, and is gone then" } else { "is gone" });
+    // One that was never registered is gone already.
+    let _ = event_log::unregister();
+    Ok(())
+}
+
+fn open(access: ServiceManagerAccess) -> Result<ServiceManager, Failure> {
+    ServiceManager::local_computer(None::<&str>, access)
+        .map_err(|error| refused("reach the service control manager", &error))
+}
+
+fn refused(what: &str, error: &windows_service::Error) -> Failure {
+    let denied = matches!(error, windows_service::Error::Winapi(cause)
+        if cause.kind() == std::io::ErrorKind::PermissionDenied);
+    let text = format!("cannot {what}: {}", words(error));
+    if denied {
+        Failure::Permission(format!("{text}; {}", super::PRIVILEGED))
+    } else {
+        Failure::Unusable(text)
+    }
+}
+
+fn words(error: &windows_service::Error) -> String {
+    crate::cli::with_causes(error)
+}
+
+/// What the process was started with; only the service sets it.
+static ARGS: OnceLock<ServeArgs> = OnceLock::new();
+const NAME: &str = "netbootd";
+/// LocalSystem and the administrators' group, by number: their names are other words in other languages.
+const OWNERS: [&str; 2] = ["*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F"];
