@@ -17,7 +17,7 @@ mod site;
 mod stops;
 
 pub use blobs::damaged_blobs;
-pub use churn::churn;
+pub use churn::{churn, strangers};
 pub use directories::hanging_directories;
 pub use fill::full_state_disk;
 pub use flood::flood;

@@ -19,6 +19,7 @@ const CHECKS: &[Check] = &[
     ("links and addresses that change", 5, chaos::links),
     ("a directory that hangs", 100, chaos::hanging_directories),
     ("sessions of 72 hours", 1_000_000, chaos::churn),
+    ("strangers in 72 hours", 300_000, chaos::strangers),
     ("seconds of a flood of junk", 10, chaos::flood),
 ];
 
