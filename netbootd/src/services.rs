@@ -35,6 +35,7 @@ use crate::net::interfaces::Interfaces;
 use crate::netboot_server::NetbootServer;
 use crate::relay::Relay;
 use crate::reload::ConfigSource;
+use crate::scrub::Scrub;
 use crate::state::State;
 use crate::timeline::Timelines;
 
@@ -73,6 +74,8 @@ pub struct Services {
     pub timelines: Timelines,
     /// What happened to each machine in the last days, on the disk.
     pub history: History,
+    /// How far the image store has been read again.
+    pub scrub: Scrub,
     /// The certificates that netbootd depends on.
     pub certificates: Certificates,
     /// Which listeners live.
@@ -139,6 +142,7 @@ impl Services {
             interfaces: Interfaces::default(),
             ledger: LedgerStore::open(Arc::clone(&state))?,
             history: History::open(Arc::clone(&state))?,
+            scrub: Scrub::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,
             source: ConfigSource::default(),
             confined: Confined::default(),
