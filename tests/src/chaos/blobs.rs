@@ -29,13 +29,14 @@ pub fn damaged_blobs(count: u32) -> String {
 /// # Panics
 /// When somebody gets the file whole, or is not told.
 pub fn unreadable_blobs(count: u32) -> String {
-    // The disk is none that the configuration names.
+    // The disks are none that the configuration names, and are there before netbootd is: later mounts may not be seen by it.
     let site = Site::new(None, 0, "confine = false\n");
-    let mut disks = Vec::new();
+    let disks: Vec<Disk> = (0..count).map(|_| Disk::new(64)).collect();
+    let (mut good, mut failing) = (disks.iter(), disks.iter());
     ruin(count, site, |site, step| match step {
-        Step::BeforeReaders => disks.push(move_to_a_disk(site)),
+        Step::BeforeReaders => move_to(good.next().expect("a disk for each time"), site),
         Step::UnderReaders => {
-            let disk = disks.last().expect("the blob is on one");
+            let disk = failing.next().expect("a disk for each time");
             disk.lose_end(READABLE);
             let read = fs::read(disk.path().join(BLOB));
             assert_eq!(read.err().and_then(|error| error.raw_os_error()), Some(libc::EIO), "the disk fails");
@@ -102,9 +103,8 @@ fn cut_short(site: &Site, step: Step) {
 }
 
 /// The image's largest blob lies on a disk of its own from now on.
-fn move_to_a_disk(site: &Site) -> Disk {
-    let (disk, blob) = (Disk::new(64), largest_blob(site));
-    let place = disk.path().join(BLOB);
+fn move_to(disk: &Disk, site: &Site) {
+    let (blob, place) = (largest_blob(site), disk.path().join(BLOB));
     fs::copy(&blob, &place).expect("the disk has room");
     fs::remove_file(&blob).expect("root may remove it");
     symlink(&place, &blob).expect("root may link it");
@@ -112,7 +112,6 @@ fn move_to_a_disk(site: &Site) -> Disk {
     let file = File::open(&place).expect("just written");
     file.sync_all().expect("the disk takes it");
     posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).expect("the kernel takes advice");
-    disk
 }
 
 fn largest_blob(site: &Site) -> PathBuf {
