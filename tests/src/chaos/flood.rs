@@ -128,7 +128,7 @@ impl Scene {
             self.site.process().printed()
         );
         let mut all = CpuSet::new();
-        (0..CpuSet::count()).for_each(|processor| drop(all.set(processor)));
+        (0..CpuSet::count()).for_each(|processor| all.set(processor).expect("there is room for each"));
         let _ = sched_setaffinity(Pid::from_raw(0), &all); // what comes next has them all again
     }
 }
