@@ -48,6 +48,20 @@ impl AddressServer6 {
         Ok(AddressServer6 { duid, heard: Mutex::new(LruCache::new(MAX_HEARD)), leases })
     }
 
+    /// Whom leases of a message's sender are under. Nothing is remembered.
+    pub fn client_of(&self, packet: &Packet, from: Ipv6Addr) -> Client {
+        let duid = intake::client_id(packet).unwrap_or(Duid(Vec::new()));
+        let heard = || self.heard.lock().unwrap_or_else(PoisonError::into_inner).peek(&duid).copied();
+        let mac = intake::mac_seen(packet, from).or_else(heard).or_else(|| duid.mac());
+        Client::new(mac, &duid)
+    }
+
+    /// Whether a client holds a lease that runs.
+    pub fn holds_lease(&self, client: &Client) -> bool {
+        let Some((table, _)) = &self.leases else { return false };
+        with(table, |table| table.holds_lease(client, now()))
+    }
+
     /// Answers one message.
     pub async fn answer(&self, services: &Services, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
         let mac = self.mac_of(packet, *arrival.from.ip());

@@ -280,6 +280,8 @@ pub struct Store {
     pub content_library_drives: Vec<PathBuf>,
     /// How often these are looked at.
     pub watch: Duration,
+    /// How often everything in the store is read again; zero for never.
+    pub scrub: Duration,
     /// Object storage that several servers share.
     pub remote: Option<Remote>,
 }

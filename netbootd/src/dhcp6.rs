@@ -14,7 +14,7 @@ pub mod proxy;
 pub mod reply;
 pub mod server;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use answer::{Answer, Reply};
 pub use duid::Duid;

@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use imagestore::{
-    BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord, ImageTree, OpenError,
-    Quiet, Scrubbed, Store, StoreError,
+    BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord, ImageTree, Observer,
+    OpenError, Quiet, Scrubbed, Store, StoreError,
 };
 use serde::Serialize;
 use tracing::{info, warn};
@@ -192,13 +192,28 @@ impl Images {
 
     /// Reads a blob anew, and withdraws it when it is damaged: the next who asks gets it from elsewhere, or is told no.
     pub fn examine(&self, blob: Digest) {
-        match self.store.contains(&blob).then(|| self.store.examine(&blob)).transpose() {
+        match self.store.contains(&blob).then(|| self.store.examine(&blob, &mut Quiet)).transpose() {
             Ok(None) => {} // it has gone already
             Ok(Some(true)) => info!(%blob, "a blob that could not be read is whole"),
             Ok(Some(false)) => warn!(%blob, "a damaged blob is withdrawn"),
             Err(error) => warn!(%blob, %error, "a damaged blob cannot be withdrawn"),
         }
         self.suspects.lock().unwrap_or_else(PoisonError::into_inner).remove(&blob);
+    }
+
+    /// The digests of all blobs that are here, in their order.
+    pub fn digests(&self) -> Result<Vec<Digest>, StoreError> {
+        self.store.digests()
+    }
+
+    /// Reads a blob, and withdraws it when it is damaged. Gives whether it is whole; None when it has gone.
+    pub fn scrub(&self, blob: &Digest, observer: &mut dyn Observer) -> Result<Option<bool>, StoreError> {
+        match self.store.examine(blob, observer) {
+            Ok(whole) => Ok(Some(whole)),
+            // Collected since it was listed.
+            Err(_) if !self.store.contains(blob) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// An image of this store goes before one of the same name elsewhere. Gives how many there are.

@@ -92,6 +92,12 @@ impl LeaseTable {
         Ok(self.extend(client, address, now))
     }
 
+    /// Whether a client has an address, and not only an offer of one.
+    pub fn holds_lease(&self, client: &Client, now: Seconds) -> bool {
+        let held = self.by_client.get(client).and_then(|address| self.held.get(address));
+        held.is_some_and(|held| held.until > now + OFFER_HOLD)
+    }
+
     /// More time for an address that a client has; None when it has not.
     pub fn renew(&mut self, client: &Client, address: Ipv6Addr, now: Seconds) -> Option<Lease> {
         (self.by_client.get(client) == Some(&address)).then(|| self.extend(client, address, now))

@@ -42,6 +42,7 @@ pub mod readers;
 pub mod relay;
 pub mod reload;
 pub mod remote;
+pub mod scrub;
 pub mod serve;
 pub mod services;
 pub mod shared;

@@ -7,6 +7,7 @@ pub mod bucket;
 pub mod budget;
 pub mod places;
 pub mod served;
+pub mod six;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ use bucket::{Buckets, Nanos, Rate, Verdict};
 use budget::Budget;
 use places::Places;
 use served::Served;
+use six::Six;
 
 /// What is counted.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub struct Limits {
     ways: Buckets<Way>,
     new_machines: Buckets<Way>,
     holders: Buckets<MacAddr>,
-    senders: Buckets<IpAddr>,
+    six: Six,
     told: Buckets<IpAddr>,
     read_requests: Buckets<IpAddr>,
     http_requests: Buckets<IpAddr>,
@@ -78,7 +80,7 @@ impl Limits {
             ways: Buckets::new(WAYS),
             new_machines: Buckets::new(WAYS),
             holders: Buckets::new(MACHINES),
-            senders: Buckets::new(ADDRESSES),
+            six: Six::new(),
             told: Buckets::new(ADDRESSES),
             read_requests: Buckets::new(ADDRESSES),
             http_requests: Buckets::new(ADDRESSES),
@@ -139,11 +141,6 @@ impl Limits {
         Ok(())
     }
 
-    /// Whether a DHCPv6 packet is looked at: as many of one sender, a relay or a machine, as come one way.
-    pub fn dhcp6(&self, settings: &Settings, from: IpAddr, now: Instant) -> Result<(), Limited> {
-        held_to(self.senders.take(from, settings.way_packets, 1, self.nanos(now)), Reason::SourceTooOften)
-    }
-
     /// Whether a DHCP reply of so many bytes may go to an address that a packet only claims to come from.
     pub fn reply(&self, settings: &Settings, to: IpAddr, bytes: usize, now: Instant) -> Result<(), Limited> {
         let cost = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -180,8 +177,8 @@ impl Limits {
     pub fn remembered(&self) -> [(&'static str, usize); 6] {
         [
             ("machines", self.machines.len()),
-            ("ways", self.ways.len().max(self.new_machines.len())),
-            ("dhcpv6-senders", self.senders.len()),
+            ("ways", self.ways.len().max(self.new_machines.len()).max(self.six.ways())),
+            ("dhcpv6-machines", self.six.machines()),
             ("addresses-told", self.told.len()),
             ("tftp-clients", self.read_requests.len()),
             ("http-clients", self.http_requests.len()),
@@ -238,7 +235,7 @@ const RENEWALS: Rate = Rate { at_once: 8, per_second: 1 };
 const NEVER: Rate = Rate { at_once: 0, per_second: 1 };
 /// Events about bytes that are no packet, of one interface.
 const JUNK: Rate = Rate { at_once: 20, per_second: 1 };
-/// Machines by the way they come: some 6 MB at most.
+/// Machines by the way they come: some 6 MB at most, and as much for IPv6.
 const MACHINES: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 const WAYS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Addresses that ask for files, or are told something: about 1.5 MB a table at most.

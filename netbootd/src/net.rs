@@ -4,5 +4,6 @@
 pub mod frame;
 pub mod iface;
 pub mod interfaces;
+pub mod junk;
 pub mod shared;
 pub mod udp;

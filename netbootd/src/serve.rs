@@ -35,6 +35,7 @@ use crate::listen::tftp::TftpListener;
 use crate::logging;
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
+use crate::net::junk::Purpose;
 use crate::net::shared::SharedSocket;
 use crate::netboot_server::NetbootServer;
 use crate::platform::{PRIVILEGED, is_taken};
@@ -209,7 +210,7 @@ fn bind_dhcp(
     }
     let shared = |socket: Result<Option<UdpSocket>, String>| -> Result<Option<SharedSocket>, Failure> {
         let socket = socket.map_err(Failure::Unusable)?;
-        let shared = socket.map(SharedSocket::adopt).transpose();
+        let shared = socket.map(|socket| SharedSocket::adopt(socket, Purpose::Dhcp)).transpose();
         shared.map_err(|error| Failure::Unusable(format!("cannot use a socket of systemd: {error}")))
     };
     let both = dhcp.ports == Ports::Both;

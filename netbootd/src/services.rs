@@ -38,6 +38,7 @@ use crate::net::interfaces::Interfaces;
 use crate::netboot_server::NetbootServer;
 use crate::relay::Relay;
 use crate::reload::ConfigSource;
+use crate::scrub::Scrub;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::timeline::Timelines;
@@ -79,6 +80,8 @@ pub struct Services {
     pub timelines: Timelines,
     /// What happened to each machine in the last days, on the disk.
     pub history: History,
+    /// How far the image store has been read again.
+    pub scrub: Scrub,
     /// The certificates that netbootd depends on.
     pub certificates: Certificates,
     /// Which listeners live.
@@ -154,6 +157,7 @@ impl Services {
             ledger: LedgerStore::open(Arc::clone(&state))?,
             shared: None,
             history: History::open(Arc::clone(&state))?,
+            scrub: Scrub::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,
             source: ConfigSource::default(),
             confined: Confined::default(),

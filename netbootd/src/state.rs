@@ -198,8 +198,9 @@ fn open_file(path: &Path) -> Result<Database, StateError> {
 }
 
 const FILE_NAME: &str = "state.redb";
-/// In bytes. What is read often is kept elsewhere in memory; without a limit the history of a week would be kept here too.
-const CACHE: usize = 8 << 20;
+/// In bytes. What is read often is kept elsewhere in memory, and the kernel keeps the file's pages: more would only be filled by the history
+/// of a week, one step at a time.
+const CACHE: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

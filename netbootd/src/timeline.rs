@@ -182,8 +182,8 @@ pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zer
 /// A boot has about twenty; a few boots are worth comparing.
 pub const MAX_STEPS: usize = 48;
 const MAX_TRANSFERS: usize = 20_000;
-/// Steps go to the disk this often, at most so many at once.
-const FLUSH_EVERY: Duration = Duration::from_secs(2);
+/// Steps go to the disk this often, at most [`MAX_BATCH`] at once.
+pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
 const MAX_BATCH: usize = 2000;
 
 #[cfg(test)]

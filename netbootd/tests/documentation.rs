@@ -92,11 +92,14 @@ fn every_test_that_stands_for_a_quirk_or_a_deviation_exists() {
         read_sources(&root().join(folder), &mut sources);
     }
     let (mut checked, mut missing) = (0, Vec::new());
-    for name in ["firmware.md", "deviations.md"] {
+    for name in ["firmware.md", "deviations.md", "limits.md"] {
         let page = Page::read(&root().join("docs").join(name));
         // A sentence, not the name of a file or of an option.
         let sentence = |word: &&String| {
-            word.matches('_').count() > 1 && word.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+            let metric = word.starts_with("netbootd_");
+            !metric
+                && word.matches('_').count() > 1
+                && word.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
         };
         for test in page.code.iter().filter(sentence) {
             checked += 1;
@@ -107,6 +110,49 @@ fn every_test_that_stands_for_a_quirk_or_a_deviation_exists() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(checked > 30, "{checked} tests");
+}
+
+#[test]
+fn every_promise_has_a_test_that_is_where_the_page_says() {
+    let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let promises = page.split("\n## Promises").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = promises.lines().filter(|line| line.starts_with("| ")).skip(2);
+    let (mut checked, mut missing) = (0, Vec::new());
+    for row in rows {
+        let proof = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
+        let mut words = proof.split('`').skip(1).step_by(2);
+        let place = words.next().unwrap_or_else(|| panic!("a promise without a test: {row}"));
+        let tests: Vec<&str> = words.collect();
+        assert!(!tests.is_empty(), "a promise without a test: {row}");
+        for test in tests {
+            checked += 1;
+            if !is_test(place, test) {
+                missing.push(format!("{place}: {test}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(checked > 40, "{checked} tests");
+}
+
+/// Whether a file, or the module of a package that the path of the test begins with, has the test.
+fn is_test(place: &str, test: &str) -> bool {
+    let (path, name) = test.rsplit_once("::").unwrap_or(("", test));
+    let files = if place.ends_with(".rs") {
+        vec![root().join(place)]
+    } else {
+        let module = root().join(place).join("src").join(path.replace("::", "/"));
+        vec![module.with_extension("rs"), module.parent().unwrap().with_extension("rs")]
+    };
+    files.iter().filter_map(|file| fs::read_to_string(file).ok()).any(|text| {
+        let Some(at) = text.find(&format!("fn {name}(")) else { return false };
+        // Properties have their attribute too.
+        text[..at]
+            .lines()
+            .rev()
+            .take(4)
+            .any(|line| line.trim_start().starts_with("#[") && line.contains("test"))
+    })
 }
 
 fn read_sources(folder: &Path, into: &mut String) {

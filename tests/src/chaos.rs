@@ -16,11 +16,11 @@ mod seed;
 mod site;
 mod stops;
 
-pub use blobs::damaged_blobs;
-pub use churn::churn;
+pub use blobs::{damaged_blobs, unreadable_blobs};
+pub use churn::{churn, strangers};
 pub use directories::hanging_directories;
 pub use fill::full_state_disk;
-pub use flood::flood;
+pub use flood::{flood, flood_at_full_speed};
 pub use kills::{kills, power_losses};
 pub use links::links;
 pub use stops::{reloads, stops};

@@ -28,6 +28,11 @@ fn a_blob_that_is_damaged_while_it_is_read_is_given_whole_to_nobody() {
 }
 
 #[test]
+fn a_blob_that_its_disk_cannot_read_any_more_is_given_whole_to_nobody() {
+    chaos::unreadable_blobs(1);
+}
+
+#[test]
 fn links_that_go_and_come_and_addresses_that_change_are_followed() {
     chaos::links(1);
 }

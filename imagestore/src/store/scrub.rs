@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use super::copying::digest_of;
-use super::{Observer, Quiet, Store, StoreError, foreign, io_error};
+use super::{Observer, Store, StoreError, foreign, io_error};
 use crate::Digest;
 
 /// What a look at blobs has found.
@@ -68,9 +68,18 @@ impl Store {
         Ok(scrubbed)
     }
 
+    /// The digests of everything that is here, those of files that are served in place too, in their order.
+    pub fn digests(&self) -> Result<Vec<Digest>, StoreError> {
+        let mut digests: Vec<Digest> = self.blobs()?.into_iter().map(|(digest, _)| digest).collect();
+        digests.extend(self.foreign_digests()?);
+        digests.sort_unstable();
+        digests.dedup();
+        Ok(digests)
+    }
+
     /// Reads one blob, and moves it away when it is bad. Gives whether it is whole.
-    pub fn examine(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let whole = self.is_whole(digest, &mut Quiet)?;
+    pub fn examine(&self, digest: &Digest, observer: &mut dyn Observer) -> Result<bool, StoreError> {
+        let whole = self.is_whole(digest, observer)?;
         if !whole {
             self.withdraw(digest)?;
         }

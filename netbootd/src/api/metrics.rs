@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::event::Proto;
+use crate::net::junk;
 use crate::services::Services;
 
 /// The text format, version 0.0.4.
@@ -74,6 +75,12 @@ fn limits(text: &mut Metrics, services: &Services) {
     for (table, entries) in limits.remembered() {
         text.sample("netbootd_limit_entries", &[("table", table)], entries as f64);
     }
+    text.family(
+        "netbootd_dropped_datagrams_total",
+        "counter",
+        "Datagrams that the kernel dropped: junk during floods, and what was too much to queue.",
+    );
+    text.sample("netbootd_dropped_datagrams_total", &[], junk::dropped() as f64);
 }
 
 fn counters(text: &mut Metrics, services: &Services) {

@@ -149,6 +149,7 @@ fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
         content_library: store.content_library.as_ref().map(|folder| folder.get_ref().clone()),
         content_library_drives: store.content_library_drives.clone(),
         watch: store.watch.as_ref().map_or(WATCH, |interval| interval.0.0),
+        scrub: store.scrub.as_ref().map_or(SCRUB, |round| round.0.0),
         remote: store.remote.as_ref().map(|remote| {
             if !remote.url.get_ref().starts_with("s3://") {
                 let finding =
@@ -255,5 +256,7 @@ const LOG_MAX_SIZE: u64 = 10 << 20;
 const LOG_KEEP: usize = 5;
 /// How often sources of images are looked at unless told otherwise.
 const WATCH: std::time::Duration = std::time::Duration::from_secs(10);
+/// How often the store is read again unless told otherwise.
+const SCRUB: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 /// Bytes of others' images that are kept unless told otherwise.
 const CACHE_LIMIT: u64 = 50 << 30;

@@ -27,7 +27,7 @@ pub(super) use directories::{
 pub(super) use limits::{Limits, Rate};
 pub use operators::LogFormat;
 pub(super) use operators::{Database, Relay, Status};
-pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Size, Text, Time};
+pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Round, Size, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -189,6 +189,7 @@ pub(super) struct Store {
     pub(super) content_library: Option<Spanned<PathBuf>>,
     pub(super) content_library_drives: Vec<PathBuf>,
     pub(super) watch: Option<Text<Interval>>,
+    pub(super) scrub: Option<Text<Round>>,
     pub(super) remote: Option<Remote>,
 }
 

@@ -80,6 +80,16 @@ fn a_database_is_checked_and_its_devices_need_it() {
 }
 
 #[test]
+fn the_store_is_read_again_every_month_every_week_or_never() {
+    let days = |text: &str| parsed(text).store.scrub.as_secs() / 86_400;
+    assert_eq!(days(""), 30);
+    assert_eq!(days("store.scrub = \"1w\""), 7);
+    assert_eq!(days("store.scrub = \"0s\""), 0);
+    let told = findings("store.scrub = \"1h\"");
+    assert!(told[0].1.contains("\"1h\" is not between 1d and 366d; 0s is never"), "{told:?}");
+}
+
+#[test]
 fn every_key_arrives_where_it_belongs() {
     let config = parsed(
         r#"

@@ -211,7 +211,6 @@ proptest! {
                     0 => drop(f.limits.dhcp(&f.settings, mac(n), Way::Relay(address), no_lease, at)),
                     1 => drop(f.limits.dhcp(&f.settings, mac(n), LINK, || true, at)),
                     2 => drop(f.limits.reply(&f.settings, address.into(), 8164, at)),
-                    3 if n % 2 == 0 => drop(f.limits.dhcp6(&f.settings, address.into(), at)),
                     3 => drop(f.limits.read_request(&f.settings, address.into(), at)),
                     _ => drop(f.limits.http_request(&f.settings, address.into(), at)),
                 }

@@ -9,11 +9,11 @@ use tracing::{debug, warn};
 
 use super::port::MAX_PACKET;
 use crate::address_server6::AddressServer6;
-use crate::dhcp6::answer::malformed;
 use crate::dhcp6::{Answer, Arrival, Packet, Reply};
 use crate::event::{Answered, Event};
 use crate::heartbeat::Pulse;
 use crate::net::iface::Iface;
+use crate::net::junk::Purpose;
 use crate::net::udp::{Endpoint, Incoming, Source};
 use crate::services::Services;
 
@@ -95,16 +95,18 @@ impl Dhcp6Listener {
     }
 
     async fn take(self: &Arc<Self>, bytes: &[u8], to: Ipv6Addr, from: SocketAddrV6) {
-        if !self.services.looks_at6(&self.iface, *from.ip()) {
+        if !self.services.allows6(&self.iface, *from.ip()) {
             return;
         }
         let packet = match Packet::parse(bytes) {
             Ok(packet) => packet,
-            Err(error) => {
-                let answer = malformed(error, &self.arrival(to, from));
-                return self.services.recorder.record(Event::Decided(answer.event));
-            }
+            Err(error) => return self.services.malformed6(error, &self.arrival(to, from)),
         };
+        let client = self.server.client_of(&packet, *from.ip());
+        let holds_lease = || self.server.holds_lease(&client);
+        if !self.services.looks_at6(&client, &packet, &self.arrival(to, from), holds_lease) {
+            return;
+        }
         // A lease waits for the disk, a decision for directories; other machines do not wait for it.
         let listener = Arc::clone(self);
         let work = async move {
@@ -146,6 +148,7 @@ impl Dhcp6Listener {
 /// The port on an interface, in the groups of servers and relays.
 fn open(iface: &Iface, port: u16) -> io::Result<Arc<Endpoint>> {
     let endpoint = Endpoint::bind((Ipv6Addr::UNSPECIFIED, port).into(), Some(&iface.name))?;
+    let endpoint = endpoint.only_for(Purpose::Dhcp6);
     for group in [ALL_SERVERS_AND_RELAYS, ALL_SERVERS] {
         endpoint.join(group, iface.index)?;
     }

@@ -12,6 +12,7 @@ use crate::dhcp::{Arrival, Destination, Reply};
 use crate::heartbeat::Pulse;
 use crate::net::iface::Iface;
 use crate::net::interfaces::Changes;
+use crate::net::junk::Purpose;
 use crate::net::shared::{Ear, SharedSocket};
 use crate::net::udp::{Endpoint, Incoming, Source};
 
@@ -144,7 +145,7 @@ fn own(iface: &Iface, number: u16, broadcasts: bool) -> io::Result<Ear> {
     let at = |addr: Ipv4Addr| SocketAddr::from((addr, number));
     let endpoint = match broadcasts {
         true => Endpoint::bind_shared(at(Ipv4Addr::BROADCAST), Some(&iface.name))?,
-        false => Endpoint::bind(at(Ipv4Addr::UNSPECIFIED), Some(&iface.name))?,
+        false => Endpoint::bind(at(Ipv4Addr::UNSPECIFIED), Some(&iface.name))?.only_for(Purpose::Dhcp),
     };
     Ok(Ear::own(endpoint))
 }

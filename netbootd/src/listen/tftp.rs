@@ -22,6 +22,7 @@ use crate::event::{Event, FileRefused, Proto, Refusal};
 use crate::heartbeat::Pulse;
 use crate::limits::places::Full;
 use crate::net::iface::Iface;
+use crate::net::junk::Purpose;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};
 use crate::services::Services;
 use lanes::Lanes;
@@ -56,7 +57,7 @@ impl TftpListener {
     /// Takes over a bound socket. With interfaces, what arrives by others is left unheard.
     pub fn adopt(services: Arc<Services>, socket: UdpSocket, ifaces: &[Iface]) -> io::Result<Self> {
         TftpListener::open(services, "tftp".into(), None, ifaces.to_vec(), |ifaces| {
-            Endpoint::adopt(socket, indices(ifaces))
+            Ok(Endpoint::adopt(socket, indices(ifaces))?.only_for(Purpose::Tftp))
         })
     }
 
@@ -249,7 +250,7 @@ impl TftpListener {
 }
 
 fn bind(iface: Option<&Iface>, addr: SocketAddr) -> io::Result<Endpoint> {
-    Endpoint::bind(addr, iface.map(|iface| iface.name.as_str()))
+    Ok(Endpoint::bind(addr, iface.map(|iface| iface.name.as_str()))?.only_for(Purpose::Tftp))
 }
 
 fn indices(ifaces: &[Iface]) -> Vec<u32> {

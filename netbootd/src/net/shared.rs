@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::junk::Purpose;
 use super::udp::{Endpoint, Incoming, Received};
 use crate::heartbeat::Pulse;
 
@@ -48,8 +49,9 @@ struct Heard {
 
 impl SharedSocket {
     /// Takes over a socket that is bound to a port of all interfaces.
-    pub fn adopt(socket: UdpSocket) -> io::Result<Self> {
-        Ok(SharedSocket { endpoint: Arc::new(Endpoint::adopt(socket, Vec::new())?), ears: Arc::default() })
+    pub fn adopt(socket: UdpSocket, purpose: Purpose) -> io::Result<Self> {
+        let endpoint = Endpoint::adopt(socket, Vec::new())?.only_for(purpose);
+        Ok(SharedSocket { endpoint: Arc::new(endpoint), ears: Arc::default() })
     }
 
     /// One interface's part.
@@ -141,7 +143,7 @@ mod tests {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let to = socket.local_addr().unwrap();
         let loopback = Iface::all(true).unwrap().into_iter().find(|iface| iface.name == "lo").unwrap();
-        let mut shared = SharedSocket::adopt(socket).unwrap();
+        let mut shared = SharedSocket::adopt(socket, Purpose::Tftp).unwrap();
         let (here, elsewhere) = (shared.ear(loopback.index), shared.ear(u32::MAX));
         let shutdown = CancellationToken::new();
         let pulse = Heartbeat::default().pulse("socket");

@@ -7,16 +7,20 @@ mod message;
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::io::Interest;
+use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
+use tracing::debug;
 
+use super::junk::{self, Flood, Purpose, filter};
 pub(crate) use message::EFAULT;
 use message::{
-    hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination, transmit,
-    unreachable,
+    hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination, tell_dropped,
+    transmit, unreachable,
 };
 
 /// A UDP socket with its datagrams' own addresses.
@@ -25,6 +29,11 @@ pub struct Endpoint {
     socket: UdpSocket,
     /// The indices of the interfaces that are heard; empty for all that the socket hears.
     heard: RwLock<Vec<u32>>,
+    /// None for sockets that hear anything.
+    purpose: Option<Purpose>,
+    flood: Mutex<Flood>,
+    /// The kernel's count of what it did not queue, as it was last told.
+    dropped: AtomicU32,
 }
 
 /// Where a received datagram came from and to.
@@ -74,7 +83,7 @@ impl Endpoint {
         let socket = socket_for(addr)?;
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
-        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: RwLock::default() })
+        Endpoint::of(socket, Vec::new())
     }
 
     /// Takes over a socket that somebody else has bound to IPv4. With interfaces, what arrives by others is left unheard.
@@ -83,7 +92,23 @@ impl Endpoint {
         hear_errors(&socket, true)?;
         make_room(&socket);
         prepare(&socket, true)?;
-        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: RwLock::new(heard) })
+        Endpoint::of(socket, heard)
+    }
+
+    fn of(socket: Socket, heard: Vec<u32>) -> io::Result<Self> {
+        Ok(Endpoint {
+            socket: UdpSocket::from_std(socket.into())?,
+            heard: RwLock::new(heard),
+            purpose: None,
+            flood: Mutex::default(),
+            dropped: AtomicU32::new(0),
+        })
+    }
+
+    /// The same for one purpose: a flood of anything else is dropped by the kernel.
+    #[must_use]
+    pub fn only_for(self, purpose: Purpose) -> Self {
+        Endpoint { purpose: Some(purpose), ..self }
     }
 
     /// From now on what arrives by other interfaces is left unheard.
@@ -107,7 +132,7 @@ impl Endpoint {
         prepare(&socket, addr.is_ipv4())?;
         let addr = hold_to(&socket, addr, device)?;
         socket.bind(&addr.into())?;
-        Ok(Endpoint { socket: UdpSocket::from_std(socket.into())?, heard: RwLock::default() })
+        Endpoint::of(socket, Vec::new())
     }
 
     /// Hears what is sent to a group, on an interface.
@@ -124,7 +149,17 @@ impl Endpoint {
     pub async fn recv(&self, buf: &mut [u8]) -> io::Result<Incoming> {
         loop {
             // Tokio keeps the two kinds of readiness apart: each is asked for, and cleared, by itself.
-            let ready = self.socket.ready(HEARING).await?;
+            let until = self.flood().until();
+            let ready = match until {
+                None => self.socket.ready(HEARING).await?,
+                Some(until) => {
+                    match tokio::time::timeout_at(until.into(), self.socket.ready(HEARING)).await {
+                        Ok(ready) => ready?,
+                        Err(_) => Ready::EMPTY,
+                    }
+                }
+            };
+            self.hear_junk_again();
             if ready.is_error()
                 && let Ok(report) = self.socket.try_io(Interest::ERROR, || unreachable(&self.socket))
             {
@@ -134,10 +169,41 @@ impl Endpoint {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The report behind this error comes by way of the error queue.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                Ok(received) if !self.hears(received.ifindex) => {}
-                other => return other.map(Incoming::Datagram),
+                Err(error) => return Err(error),
+                Ok((received, dropped)) => {
+                    self.look_at(&buf[..received.len], dropped);
+                    if self.hears(received.ifindex) {
+                        return Ok(Incoming::Datagram(received));
+                    }
+                }
             }
         }
+    }
+
+    fn look_at(&self, bytes: &[u8], dropped: u32) {
+        let before = self.dropped.swap(dropped, Ordering::Relaxed);
+        junk::count_dropped(dropped.wrapping_sub(before));
+        if let Some(purpose) = self.purpose
+            && !purpose.fits(bytes)
+            && self.flood().junk(Instant::now())
+            && let Err(error) = filter::attach(&self.socket, purpose)
+        {
+            debug!(%error, "junk cannot be dropped unread");
+        }
+    }
+
+    fn hear_junk_again(&self) {
+        let mut flood = self.flood();
+        if flood.until().is_some()
+            && flood.is_over(Instant::now())
+            && let Err(error) = filter::detach(&self.socket)
+        {
+            debug!(%error, "junk goes on being dropped unread");
+        }
+    }
+
+    fn flood(&self) -> MutexGuard<'_, Flood> {
+        self.flood.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends one datagram.
@@ -219,6 +285,7 @@ static AHEAD: Mutex<Vec<(bool, Socket)>> = Mutex::new(Vec::new());
 
 fn prepare(socket: &Socket, v4: bool) -> io::Result<()> {
     socket.set_nonblocking(true)?;
+    tell_dropped(socket)?;
     if v4 {
         socket.set_broadcast(true)?;
     }

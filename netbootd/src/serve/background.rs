@@ -10,6 +10,7 @@ use tracing::{error, warn};
 use crate::certificates;
 use crate::cli::with_causes;
 use crate::remote::Remote;
+use crate::scrub;
 use crate::services::Services;
 use crate::watch::Watcher;
 
@@ -22,6 +23,7 @@ pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, task
         tasks.spawn(watch_remote(Arc::clone(services), remote));
     }
     tasks.spawn(watch_catalogue(Arc::clone(services)));
+    tasks.spawn(scrub::now_and_then(Arc::clone(services)));
     tasks.spawn(watch_devices(Arc::clone(services)));
     tasks.spawn(sweep_relay(Arc::clone(services)));
     let followed = Arc::clone(services);

@@ -8,8 +8,11 @@ use tracing::debug;
 
 use super::Services;
 use crate::dhcp::{Answer, Arrival, Destination, Malformed, Packet, Reply};
+use crate::dhcp6;
 use crate::event::{Answered, Event, FileRefused, Proto, Refusal};
+use crate::leases6::Client;
 use crate::limits::bucket::Verdict;
+use crate::limits::six::Way6;
 use crate::limits::{self, Limited, Way};
 use crate::net::iface::Iface;
 
@@ -35,21 +38,44 @@ impl Services {
         false
     }
 
-    /// The same of a DHCPv6 packet's sender, whatever its bytes are. It is only counted.
-    pub fn looks_at6(&self, iface: &Iface, from: Ipv6Addr) -> bool {
+    /// Whether the configuration lets a DHCPv6 sender be answered. One that it does not is only counted.
+    pub fn allows6(&self, iface: &Iface, from: Ipv6Addr) -> bool {
         let snapshot = self.snapshot.load();
         let settings = &snapshot.config.limits;
         let own = || iface.addrs6.iter().any(|net| settings.allows_client(net.addr().into()));
         let on_link = from.is_unicast_link_local() && own();
-        let admitted = if settings.allows_client(from.into()) || on_link {
-            self.limits.dhcp6(settings, from.into(), Instant::now()).map_err(|limited| limited.reason)
-        } else {
-            Err(Reason::NotAllowed)
-        };
-        if let Err(reason) = admitted {
-            self.recorder.count(Answered::Ignore.name(), reason.as_str());
+        let allowed = settings.allows_client(from.into()) || on_link;
+        if !allowed {
+            self.recorder.count(Answered::Ignore.name(), Reason::NotAllowed.as_str());
+        }
+        allowed
+    }
+
+    /// Whether a DHCPv6 message is looked at. One that is not is only counted.
+    pub fn looks_at6(
+        &self,
+        client: &Client,
+        packet: &dhcp6::Packet,
+        arrival: &dhcp6::Arrival<'_>,
+        holds_lease: impl FnOnce() -> bool,
+    ) -> bool {
+        let snapshot = self.snapshot.load();
+        let settings = &snapshot.config.limits;
+        let way = Way6::of(packet, arrival);
+        let admitted = self.limits.dhcp6(settings, client, way, holds_lease, Instant::now());
+        if let Err(limited) = &admitted {
+            self.recorder.count(Answered::Ignore.name(), limited.reason.as_str());
         }
         admitted.is_ok()
+    }
+
+    /// The same as [`Services::malformed`] of bytes that are no DHCPv6 message.
+    pub fn malformed6(&self, error: dhcp6::Malformed, arrival: &dhcp6::Arrival<'_>) {
+        if self.limits.tells_of_junk(arrival.iface.index, Instant::now()) {
+            self.recorder.record(Event::Decided(dhcp6::answer::malformed(error, arrival).event));
+        } else {
+            self.recorder.count(Answered::Ignore.name(), Reason::Malformed.as_str());
+        }
     }
 
     /// An answer as it may leave: a reply to an address that a packet only claims to come from is silence where that was sent enough.

@@ -14,12 +14,15 @@ const CHECKS: &[Check] = &[
     ("power loss under load", 100, chaos::power_losses),
     ("the state's disk full", 3, chaos::full_state_disk),
     ("a blob damaged under its readers", 10, chaos::damaged_blobs),
+    ("a disk that fails under readers of a blob", 5, chaos::unreadable_blobs),
     ("SIGTERM in the middle of transfers", 5, chaos::stops),
     ("SIGHUP in the middle of transfers", 20, chaos::reloads),
     ("links and addresses that change", 5, chaos::links),
     ("a directory that hangs", 100, chaos::hanging_directories),
     ("sessions of 72 hours", 1_000_000, chaos::churn),
+    ("strangers in 72 hours", 300_000, chaos::strangers),
     ("seconds of a flood of junk", 10, chaos::flood),
+    ("seconds of a flood at full speed", 10, chaos::flood_at_full_speed),
 ];
 
 fn main() {

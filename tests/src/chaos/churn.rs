@@ -1,4 +1,5 @@
-//! Seventy-two hours of machines that come and go, in simulated time: memory and open files stay as they are.
+//! Seventy-two hours of machines that come and go, in simulated time: memory and open files stay as they are, once with a few machines that
+//! come back, and once with new ones all the time.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -19,26 +20,43 @@ use pxe_policy::MacAddr;
 
 use crate::relayed::{ACK, DISCOVER, OFFER, REQUEST, Reply, mac, question};
 
-/// So many sessions: an address, a decision, a transfer each. Gives the words for the line.
+/// So many sessions of two hundred machines: an address, a decision, a transfer each. Gives the words for the line.
 ///
 /// # Panics
 /// When a machine is not served, or when memory or open files grow.
 pub fn churn(count: u32) -> String {
+    stay_flat(count, MACHINES, SETTLED)
+}
+
+/// So many sessions, each of another machine: tables of machines are full before memory is looked at first, and stay as they are. Gives
+/// the words for the line.
+///
+/// # Panics
+/// When a machine is not served, or when memory or open files grow.
+pub fn strangers(count: u32) -> String {
+    stay_flat(count, count, FULL)
+}
+
+fn stay_flat(count: u32, machines: u32, settled: u32) -> String {
     let folder = tempfile::tempdir_in("/dev/shm").expect("a folder in memory");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let grown = runtime.block_on(sessions(folder.path(), count));
-    let ((before, files), (after, files_after)) = grown;
-    let limit = before + before / 10;
-    assert!(after <= limit, "{before} kB after {SETTLED} sessions, {after} kB after {count}");
+    let seen = runtime.block_on(sessions(folder.path(), count, machines, settled));
+    let [(_, before, files), .., (_, after, files_after)] = seen[..] else {
+        panic!("memory was looked at {} times", seen.len())
+    };
+    let shown: Vec<String> = seen.iter().map(|(at, kb, _)| format!("{kb} kB after {at}")).collect();
+    let shown = shown.join(", ");
+    assert!(after <= before + before / 10, "{shown} sessions");
     assert!(files_after <= files, "{files} open files, and {files_after} later");
-    format!(
-        "72 hours: {before} kB after {SETTLED} sessions, {after} kB after all; {files} and {files_after} files open"
-    )
+    format!("72 hours of {machines} machines: {shown} sessions; {files} and {files_after} files open")
 }
 
-/// Memory in kilobytes and open files, early and late.
-async fn sessions(folder: &Path, count: u32) -> ((u64, usize), (u64, usize)) {
+/// After how many sessions memory was looked at, the kilobytes, and the open files.
+type Look = (u32, u64, usize);
+
+/// What was seen once memory is as it will be, a few times on the way, and at the end.
+async fn sessions(folder: &Path, count: u32, machines: u32, settled: u32) -> Vec<Look> {
     fs::create_dir_all(folder.join("root")).expect("the folder can be written");
     fs::write(folder.join("root/boot.efi"), "a boot program").expect("the folder can be written");
     let text = format!("[boot]\nroot = {:?}\n{CONFIGURATION}", folder.join("root"));
@@ -54,15 +72,22 @@ async fn sessions(folder: &Path, count: u32) -> ((u64, usize), (u64, usize)) {
     tokio::spawn(timeline::follow(Arc::clone(&services), services.recorder.watch()));
     let net = format!("{SERVER}/24").parse().expect("an address");
     let iface = Iface { name: "lan0".into(), index: 2, mac: None, addrs: vec![net], addrs6: Vec::new() };
-    let mut early = (0, 0);
+    let mut seen = Vec::new();
     for session in 0..count {
         now.store(1_000_000 + u64::from(session) * THREE_DAYS / u64::from(count), Ordering::Relaxed);
-        one(&services, &server, &iface, session % MACHINES).await;
-        if session + 1 == SETTLED {
-            early = look();
+        one(&services, &server, &iface, session % machines).await;
+        let done = session + 1;
+        // These sessions come faster than any machines: the disk is given their steps every two seconds, and loses the rest.
+        if done <= settled && done.is_multiple_of(settled.div_ceil(FLUSHES)) {
+            tokio::time::sleep(timeline::FLUSH_EVERY).await;
+        }
+        let on_the_way = done > settled && done.is_multiple_of(count.div_ceil(LOOKS));
+        if done == settled || done == count || on_the_way {
+            let (resident, files) = look();
+            seen.push((done, resident, files));
         }
     }
-    (early, look())
+    seen
 }
 
 async fn one(services: &Services, server: &AddressServer, iface: &Iface, n: u32) {
@@ -125,4 +150,10 @@ const RELAY: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
 const MACHINES: u32 = 200;
 /// Sessions after which memory is as it will be.
 const SETTLED: u32 = 10_000;
+/// The same when each is another machine's: more than any table remembers.
+const FULL: u32 = 100_000;
+/// So often steps have been written before memory is looked at first: more of them than is kept of the file in memory.
+const FLUSHES: u32 = 5;
+/// How often memory is looked at on the way.
+const LOOKS: u32 = 4;
 const THREE_DAYS: u64 = 72 * 3600;

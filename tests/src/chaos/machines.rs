@@ -71,6 +71,38 @@ impl Machines {
         told
     }
 
+    /// So many machines are switched on in turn, so many a second whatever the server does. Gives how many were, and how many of them had
+    /// their address in time.
+    pub(super) fn at_rate(&self, machines: u32, a_second: u32, lasting: Duration) -> (u32, u32) {
+        self.forget();
+        let (began, mut on, mut served) = (Instant::now(), 0, 0);
+        let mut under_way: HashMap<u32, Instant> = HashMap::new();
+        loop {
+            let elapsed = began.elapsed();
+            if elapsed > lasting + GIVEN_UP {
+                return (on, served);
+            }
+            let due = (elapsed.min(lasting).as_secs_f64() * f64::from(a_second)) as u32;
+            while on < due {
+                let n = on % machines;
+                under_way.insert(n, Instant::now());
+                self.send(&question(n, DISCOVER, RELAY, &[]));
+                on += 1;
+            }
+            let Some(reply) = self.hear() else { continue };
+            let in_time = |since: &Instant| since.elapsed() < GIVEN_UP;
+            match reply.kind {
+                OFFER if under_way.contains_key(&reply.xid) => {
+                    let chosen =
+                        [&[54, 4], reply.identifier.as_slice(), &[50, 4], &reply.address.octets()].concat();
+                    self.send(&question(reply.xid, REQUEST, RELAY, &chosen));
+                }
+                ACK => served += u32::from(under_way.remove(&reply.xid).as_ref().is_some_and(in_time)),
+                _ => {}
+            }
+        }
+    }
+
     /// One machine asks for an address once; gives what it is told.
     pub(super) fn ask(&self, n: u32) -> Option<Told> {
         self.forget();

@@ -57,6 +57,16 @@ impl Disk {
         self.mount();
     }
 
+    /// What is behind so many bytes cannot be read any more (`EIO`): the file that the disk is in ends there. Nothing is written from then
+    /// on.
+    ///
+    /// # Panics
+    /// When a program still writes to it.
+    pub(super) fn lose_end(&self, bytes: u64) {
+        run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()));
+        File::options().write(true).open(self.file()).and_then(|file| file.set_len(bytes)).expect("the file");
+    }
+
     fn mount(&self) {
         run(Command::new("mount").args(["-o", "loop"]).arg(self.file()).arg(self.path()));
     }

@@ -19,6 +19,7 @@ pub(super) struct Site {
     pub(super) lab: Lab,
     pub(super) state: PathBuf,
     pub(super) content: Vec<u8>,
+    limits: &'static str,
     process: Option<Process>,
 }
 
@@ -59,8 +60,16 @@ impl Site {
             devices += &format!("pc-{n},{mac},PS100005,reimage,required\n");
         }
         fs::write(folder.join("devices.csv"), devices).expect("the folder can be written");
-        let site = Site { lab, state, content, process: None };
+        let site = Site { lab, state, content, limits: NO_LIMITS, process: None };
         site.configure(more);
+        site
+    }
+
+    /// The same with the limits that netbootd has by itself.
+    #[must_use]
+    pub(super) fn limited(self) -> Self {
+        let site = Site { limits: "", ..self };
+        site.configure("");
         site
     }
 
@@ -71,9 +80,10 @@ impl Site {
     pub(super) fn configure(&self, more: &str) {
         let folder = self.lab.folder();
         let text = format!(
-            "[boot]\nroot = {:?}\n[devices]\nfile = {:?}\n{ADDRESSES}[server]\nuser = \"root\"\nstate-dir = {:?}\ninterfaces = [\"lan0\"]\n{more}",
+            "[boot]\nroot = {:?}\n[devices]\nfile = {:?}\n{ADDRESSES}{}[server]\nuser = \"root\"\nstate-dir = {:?}\ninterfaces = [\"lan0\"]\n{more}",
             folder.join("root"),
             folder.join("devices.csv"),
+            self.limits,
             self.state
         );
         fs::write(folder.join("netbootd.toml"), text).expect("the folder can be written");
@@ -146,10 +156,10 @@ impl Site {
     }
 }
 
-/// One relay stands for a whole site and more.
 const ADDRESSES: &str = "[dhcp]\nmode = \"server\"\nconflict-probe = false\n[[dhcp.subnet]]\nsubnet = \"10.78.0.0/16\"\n\
-                         pool = \"10.78.1.0-10.78.250.0\"\n[status]\nenabled = false\n\
-                         [limits.way-packets]\nat-once = 10000000\nper-second = 1000000\n\
+                         pool = \"10.78.1.0-10.78.250.0\"\n[status]\nenabled = false\n";
+/// One relay stands for a whole site and more.
+const NO_LIMITS: &str = "[limits.way-packets]\nat-once = 10000000\nper-second = 1000000\n\
                          [limits.new-machines]\nat-once = 10000000\nper-second = 1000000\n\
                          [limits.reply-bytes]\nat-once = 1000000000\nper-second = 1000000000\n";
 const PATIENCE: Duration = Duration::from_secs(30);

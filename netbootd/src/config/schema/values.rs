@@ -122,6 +122,24 @@ impl FromStr for Interval {
     }
 }
 
+/// How often something is done that takes long: `30d`; `0s` for never.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::config) struct Round(pub(in crate::config) Duration);
+
+impl FromStr for Round {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = humantime::parse_duration(text)
+            .map_err(|error| format!("{text:?} is no time: {error}; 30d or 1w was expected"))?;
+        match time.as_secs() {
+            0 if time.is_zero() => Ok(Round(time)),
+            86_400..=31_622_400 => Ok(Round(time)),
+            _ => Err(format!("{text:?} is not between 1d and 366d; 0s is never")),
+        }
+    }
+}
+
 /// Bytes: `500M`, `1T`; the letters are powers of 1024.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) struct Size(pub(in crate::config) u64);

@@ -58,13 +58,19 @@ pub(super) fn mtu_of(socket: &std::net::UdpSocket) -> Option<i32> {
     getsockopt(socket, sockopt::IpMtu).ok()
 }
 
-pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<Received> {
-    let mut control = nix::cmsg_space!(libc::in6_pktinfo);
+/// Has each datagram come with the count of those that the socket has dropped.
+pub(super) fn tell_dropped(socket: &Socket) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::RxqOvfl, &1)?)
+}
+
+/// The next datagram, and how many the socket has dropped so far.
+pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<(Received, u32)> {
+    let mut control = nix::cmsg_space!(libc::in6_pktinfo, u32);
     let mut slices = [IoSliceMut::new(buf)];
     let message =
         recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
     let from = message.address.as_ref().and_then(inet).ok_or(io::ErrorKind::InvalidData)?;
-    let (mut to, mut ifindex) = (unspecified(from), 0);
+    let (mut to, mut ifindex, mut dropped) = (unspecified(from), 0, 0);
     for item in message.cmsgs()? {
         match item {
             ControlMessageOwned::Ipv4PacketInfo(info) => {
@@ -75,10 +81,11 @@ pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<Received
                 to = Ipv6Addr::from(info.ipi6_addr.s6_addr).into();
                 ifindex = info.ipi6_ifindex;
             }
+            ControlMessageOwned::RxqOvfl(count) => dropped = count,
             _ => {}
         }
     }
-    Ok(Received { len: message.bytes, from, to, ifindex })
+    Ok((Received { len: message.bytes, from, to, ifindex }, dropped))
 }
 
 /// Takes the oldest report from the socket's error queue. Its address is where our datagram was sent.

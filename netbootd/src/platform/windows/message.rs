@@ -39,6 +39,11 @@ pub(super) fn tell_destination(socket: &Socket, v4: bool) -> io::Result<()> {
     checked(result)
 }
 
+/// Windows does not count what a socket has no room for.
+pub(super) fn tell_dropped(_socket: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
 /// Gives what a socket is bound to that is to hear one interface: an own address of it, for no socket is held to an interface here.
 pub(super) fn hold_to(_socket: &Socket, addr: SocketAddr, device: Option<&str>) -> io::Result<SocketAddr> {
     let Some(device) = device else { return Ok(addr) };
@@ -84,7 +89,8 @@ pub(super) fn mtu_of(socket: &std::net::UdpSocket) -> Option<i32> {
     })
 }
 
-pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<Received> {
+/// The next datagram, and none that the socket would have dropped.
+pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<(Received, u32)> {
     let mut control = Control([0; CONTROL]);
     let mut data = WSABUF { len: clamped(buf.len()), buf: buf.as_mut_ptr() };
     let mut len = 0;
@@ -118,7 +124,8 @@ pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<Received
     let (to, ifindex) = destination(&control.0[..CONTROL.min(told as usize)], from.is_ipv4());
     let unspecified =
         if from.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    Ok(Received { len: (len as usize).min(buf.len()), from, to: to.unwrap_or(unspecified), ifindex })
+    let len = (len as usize).min(buf.len());
+    Ok((Received { len, from, to: to.unwrap_or(unspecified), ifindex }, 0))
 }
 
 /// There is no queue of reports.

@@ -1,0 +1,196 @@
+//! Reads everything in the image store again, a round every month or so: what the disk has damaged is found before a machine needs it.
+//!
+//! One blob at a time and slowly, beside what machines read. How far a round has come is on the disk: a restart goes on there.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use imagestore::{Digest, Observer};
+use redb::TableDefinition;
+use tokio::sync::Mutex;
+use tracing::{error, info, warn};
+
+use crate::cli::with_causes;
+use crate::files::Images;
+use crate::leases::Seconds;
+use crate::ledger::now;
+use crate::services::Services;
+use crate::state::State;
+
+/// How far reading has come.
+#[derive(Debug)]
+pub struct Scrub {
+    state: Arc<State>,
+}
+
+/// One round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Round {
+    /// Since when.
+    begun: Seconds,
+    /// Everything was read.
+    done: bool,
+    /// Blobs are read in their order, up to this one so far.
+    read: Option<Digest>,
+}
+
+/// What a round has found since it was gone on with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Blobs that were read.
+    pub read: usize,
+    /// Of them, those that are withdrawn now.
+    pub damaged: usize,
+}
+
+/// Begin, whether it is done, and the blob that was read last.
+const ROUND: TableDefinition<'_, (), (u64, bool, &str)> = TableDefinition::new("scrub");
+
+/// Reads what is due, as often as the configuration says, until shutdown.
+pub async fn now_and_then(services: Arc<Services>) {
+    let Some(images) = services.images.clone() else { return };
+    loop {
+        let every = services.snapshot.load().config.store.scrub;
+        if !every.is_zero() {
+            let stops = || services.shutdown.is_cancelled();
+            services.scrub.go_on(&images, &services.verifying, every, now(), stops).await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = services.shutdown.cancelled() => return,
+        }
+    }
+}
+
+impl Scrub {
+    /// Opens the table.
+    pub fn open(state: Arc<State>) -> Result<Self, redb::Error> {
+        state.make_table(ROUND)?;
+        Ok(Scrub { state })
+    }
+
+    /// Goes on with the round, or begins one when the last began long enough ago, and reads to its end unless it is to stop. `place` is
+    /// held while a blob is read. Gives what was found; None when nothing was due.
+    pub async fn go_on(
+        &self,
+        images: &Arc<Images>,
+        place: &Arc<Mutex<()>>,
+        every: Duration,
+        now: Seconds,
+        stops: impl Fn() -> bool,
+    ) -> Option<Found> {
+        let mut round = match self.round() {
+            Ok(Some(round)) => round.at(now, every),
+            Ok(None) => {
+                // All of it was read when it came.
+                self.save(Round { begun: now, done: true, read: None }).await;
+                return None;
+            }
+            Err(error) => {
+                error!(%error, "the image store is not read again");
+                return None;
+            }
+        };
+        if round.done {
+            return None;
+        }
+        let listed = Arc::clone(images);
+        let all = match tokio::task::spawn_blocking(move || listed.digests()).await.ok()? {
+            Ok(all) => all,
+            Err(error) => {
+                warn!("{}", with_causes(&error));
+                return None;
+            }
+        };
+        let mut found = Found::default();
+        let mut saved = tokio::time::Instant::now();
+        let behind = round.read;
+        for blob in all.into_iter().filter(|blob| behind.is_none_or(|read| *blob > read)) {
+            if stops() {
+                self.save(round).await;
+                return Some(found);
+            }
+            let held = Arc::clone(place).lock_owned().await;
+            let images = Arc::clone(images);
+            let read = tokio::task::spawn_blocking(move || images.scrub(&blob, &mut Slowly::default())).await;
+            drop(held);
+            match read.ok()? {
+                Ok(None) => {}
+                Ok(Some(whole)) => {
+                    found.read += 1;
+                    if !whole {
+                        found.damaged += 1;
+                        warn!(%blob, "a damaged blob is withdrawn");
+                    }
+                }
+                Err(error) => warn!(%blob, "{}", with_causes(&error)),
+            }
+            round.read = Some(blob);
+            if saved.elapsed() >= SAVE_EVERY {
+                self.save(round).await;
+                saved = tokio::time::Instant::now();
+            }
+        }
+        self.save(Round { done: true, read: None, ..round }).await;
+        info!(blobs = found.read, damaged = found.damaged, "image store read again");
+        Some(found)
+    }
+
+    fn round(&self) -> Result<Option<Round>, redb::Error> {
+        let table = self.state.read()?.open_table(ROUND)?;
+        let row = table.get(())?;
+        Ok(row.map(|row| {
+            let (begun, done, read) = row.value();
+            Round { begun, done, read: read.parse().ok() }
+        }))
+    }
+
+    /// What is not saved is read once more after a restart.
+    async fn save(&self, Round { begun, done, read }: Round) {
+        let read = read.map(|read| read.to_string()).unwrap_or_default();
+        let write = move |transaction: &redb::WriteTransaction| {
+            transaction.open_table(ROUND)?.insert((), (begun, done, read.as_str()))?;
+            Ok(())
+        };
+        self.state.write(write).await;
+    }
+}
+
+impl Round {
+    /// This one, or a new one when it is time. A clock that went back makes it time.
+    fn at(self, now: Seconds, every: Duration) -> Round {
+        let due = now < self.begun || now - self.begun >= every.as_secs();
+        if self.done && due { Round { begun: now, done: false, read: None } } else { self }
+    }
+}
+
+/// Waits after each piece, so that no more than [`RATE`] is read.
+#[derive(Debug)]
+struct Slowly {
+    began: Instant,
+    bytes: u64,
+}
+
+impl Default for Slowly {
+    fn default() -> Self {
+        Slowly { began: Instant::now(), bytes: 0 }
+    }
+}
+
+impl Observer for Slowly {
+    fn bytes(&mut self, count: u64) {
+        self.bytes += count;
+        let due = Duration::from_secs_f64(self.bytes as f64 / RATE);
+        thread::sleep(due.saturating_sub(self.began.elapsed()));
+    }
+}
+
+/// Bytes a second: a disk gives machines several times as much meanwhile, and a store of 80 TB is read in a month.
+const RATE: f64 = 32.0 * 1024.0 * 1024.0;
+/// How often it is looked at whether a round is due.
+const LOOK: Duration = Duration::from_secs(600);
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;
