@@ -182,7 +182,7 @@ pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zer
 /// A boot has about twenty; a few boots are worth comparing.
 pub const MAX_STEPS: usize = 48;
 const MAX_TRANSFERS: usize = 20_000;
-/// Steps go to the disk this often, at most [`MAX_BATCH`] at once.
+/// Steps go to the disk this often, so many of them at most.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
 const MAX_BATCH: usize = 2000;
 
