@@ -173,7 +173,13 @@ impl AddressServer {
             let (known, former, mut offered) = self.with_table(|table| {
                 table.keep(kept);
                 let known = table.running(mac, segment, now);
-                (known, table.address_of(mac), table.offer(client, wish, segment, now))
+                let former = table.address_of(mac);
+                let offered = table.offer(client, wish, segment, now);
+                if let Some(lease) = known.filter(|_| self.store.is_shared()) {
+                    // Until the database has the offer, the lease is what every server knows of.
+                    table.take_up(lease.address, Some(mac), lease.until, true);
+                }
+                (known, former, offered)
             });
             if offered == Err(Reason::PoolKept) && is_known(services, request.as_ref()).await {
                 offered = self.with_table(|table| table.offer_to_known(client, wish, segment, now));

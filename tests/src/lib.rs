@@ -8,6 +8,7 @@ pub mod boot_program;
 pub mod browser;
 pub mod certificate;
 pub mod chaos;
+pub mod cluster;
 pub mod debian;
 pub mod directory_site;
 pub mod domain;

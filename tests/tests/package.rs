@@ -4,8 +4,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use netbootd_tests::debian::{Debian, package};
+use netbootd_tests::fleet::{Fleet, Told, mac};
 use netbootd_tests::netbootd::{SERVER, program};
 use netbootd_tests::{Lab, process};
 
@@ -89,9 +94,15 @@ fn it_starts_under_its_unit_and_serves_as_its_own_user() {
     // A reload waits until it is in force, and fails when it cannot be.
     debian.done(&["systemctl", "reload", UNIT]);
     assert_eq!(debian.property(UNIT, "StatusText"), "configuration taken up");
-    fs::write(debian.tree().join(&CONFIG[1..]), format!("{config}\nbroken\n")).unwrap();
+    let broken = config.replace("/srv/netboot", "/srv/elsewhere") + "\nbroken\n";
+    fs::write(debian.tree().join(&CONFIG[1..]), &broken).unwrap();
     assert!(!debian.run(&["systemctl", "reload", UNIT]).status.success());
     assert_eq!(debian.property(UNIT, "ActiveState"), "active");
+    // What was in force goes on, and who looks is told.
+    let status = debian.property(UNIT, "StatusText");
+    assert!(status.starts_with("the configuration stays as it was: "), "{status}");
+    let line = format!("{CONFIG}:{}:", broken.lines().count());
+    debian.wait_until("the line is told", |debian| debian.journal().contains(&line));
     serves(&lab, &debian);
     // A start says why it does not, and is not tried again and again.
     assert!(!debian.run(&["systemctl", "restart", UNIT]).status.success());
@@ -172,6 +183,91 @@ fn an_upgrade_keeps_what_is_configured_and_remembered_and_a_purge_leaves_nothing
     assert_eq!(left, Vec::<String>::new());
     assert!(debian.done(&["getent", "passwd", "netbootd"]).contains("nologin"), "the user stays, locked");
 }
+
+#[test]
+fn an_upgrade_takes_up_the_state_of_an_older_version_and_refuses_that_of_a_newer_one() {
+    let (lab, debian) = lab();
+    let boot = debian.tree().join("srv/netboot/linux/boot/x64");
+    fs::create_dir_all(&boot).unwrap();
+    fs::write(boot.join("bootmgfw.efi"), "a boot program").unwrap();
+    install(&debian, "0.1.0-1");
+    let etc = debian.tree().join("etc/netbootd");
+    let device = format!("name,mac,image,deployment,purpose\npc-0,{},linux,reimage,required\n", mac(0));
+    fs::write(etc.join("devices.csv"), device).unwrap();
+    fs::write(etc.join("netbootd.toml"), SERVING).unwrap();
+    debian.done(&["systemctl", "restart", UNIT]);
+    let first = boots(&lab, |told| !told.boot_file.is_empty());
+    assert!(debian.done(&["netbootd", "ledger", "list"]).contains("reimage"));
+    let state = debian.tree().join("var/lib/netbootd/state.redb");
+
+    // As it was before files said which version their tables have.
+    debian.done(&["systemctl", "stop", UNIT]);
+    let change = redb::Database::open(&state).unwrap();
+    let written = change.begin_write().unwrap();
+    assert!(written.delete_table(VERSION).unwrap());
+    written.commit().unwrap();
+    drop(change);
+    install(&debian, "0.2.0-1");
+    debian.wait_until("the tables are taken up", |debian| debian.journal().contains("state tables taken up"));
+    assert!(debian.done(&["netbootd", "ledger", "list"]).contains("reimage"));
+    let second = boots(&lab, |told| told.boot_file.is_empty());
+    assert_eq!(second.address, first.address);
+
+    debian.done(&["systemctl", "stop", UNIT]);
+    let change = redb::Database::open(&state).unwrap();
+    let written = change.begin_write().unwrap();
+    written.open_table(VERSION).unwrap().insert("version", 99).unwrap();
+    written.commit().unwrap();
+    drop(change);
+    let before = fs::read(&state).unwrap();
+    let told = install(&debian, "0.3.0-1");
+    assert!(told.contains("netbootd does not run"), "{told}");
+    let words = "is of a newer netbootd (tables of version 99";
+    debian.wait_until("it is refused", |debian| debian.journal().contains(words));
+    assert_eq!(fs::read(&state).unwrap(), before, "what it does not know it leaves alone");
+}
+
+/// Boots one machine again and again, until it is told something that fits.
+fn boots(lab: &Lab, fits: impl Fn(&Told) -> bool) -> Told {
+    let servers = vec![SERVER.parse().unwrap()];
+    let fleet = Fleet { machines: 1, relay: "10.77.0.50".parse().unwrap(), servers };
+    let ((tell, heard), stop) = (channel(), Arc::new(AtomicBool::new(false)));
+    let stopped = Arc::clone(&stop);
+    let thread = lab.inside("client", move || fleet.run(&tell, &stopped));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let told = loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let told = heard.recv_timeout(left).expect("it is told so within a minute");
+        if fits(&told) {
+            break told;
+        }
+    };
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+    told
+}
+
+/// Gives addresses, and a Required deployment.
+const SERVING: &str = r#"
+[dhcp]
+mode = "server"
+conflict-probe = false
+
+[[dhcp.subnet]]
+subnet = "10.77.0.0/24"
+pool = "10.77.0.100-10.77.0.199"
+
+[boot]
+root = "/srv/netboot"
+
+[policy]
+same-boot = "1s"
+
+[devices]
+file = "/etc/netbootd/devices.csv"
+"#;
+/// Which version a state file's tables have.
+const VERSION: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("schema");
 
 /// Every path that speaks of netbootd, but in root's home, where its packages lie.
 fn files(tree: &Path) -> Vec<String> {
