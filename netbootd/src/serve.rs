@@ -197,6 +197,10 @@ fn bind_dhcp(
     }
     let frames = match FrameSender::open() {
         Ok(frames) => Some(Arc::new(frames)),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            info!(%error, "clients without an address are answered by broadcast");
+            None
+        }
         Err(error) => {
             warn!(%error, "no raw frames (CAP_NET_RAW): clients without an address are answered by broadcast");
             None
@@ -233,6 +237,9 @@ fn bind_dhcp(
         }
         match OthersListener::bind(Arc::clone(services), iface.clone()) {
             Ok(listener) => drop(tasks.spawn(listener.run())),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                info!(iface = iface.name, %error, "offers of other servers are not seen");
+            }
             Err(error) => {
                 info!(iface = iface.name, %error, "port 68 is taken: offers of other servers are not seen");
             }

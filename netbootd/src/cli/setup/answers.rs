@@ -11,6 +11,8 @@ use super::prompt::{Prompt, Question};
 use super::site::{self, Site};
 use crate::config::Mode;
 use crate::net::iface::Iface;
+use crate::platform::BOOT_ROOT as ROOT;
+pub(super) use crate::platform::STATE_DIR;
 
 /// All that a configuration is written from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,10 +131,6 @@ fn folder(text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// The usual boot folder.
-const ROOT: &str = "/srv/netboot";
-/// The usual state folder.
-pub(super) use crate::platform::STATE_DIR;
 /// The image store in the state folder.
 pub(super) const IMAGES: &str = "images";
 

@@ -13,7 +13,7 @@ pub enum FrameSender {}
 impl FrameSender {
     /// Says so.
     pub fn open() -> io::Result<Self> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "Windows has none"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "Windows sends no raw frames"))
     }
 
     /// Never called: there is no sender.
