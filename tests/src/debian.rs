@@ -116,6 +116,8 @@ pub fn package(folder: &Path, version: &str) -> PathBuf {
     let target =
         program.ancestors().nth(2).expect("the program is in a profile's folder of the target folder");
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // The stripped program has one place for all of them.
+    let _lock = lock(&cache());
     run(Command::new(crate::process::tool("cargo-deb"))
         .args(["-p", "netbootd", "--no-build", "--strip", "--no-dbgsym", "--profile", "dev"])
         .args(["--fast", "--compress-type", "gz", "--compress-system", "--deb-version", version, "-o"])
