@@ -5,7 +5,6 @@ mod ipv6;
 #[cfg_attr(windows, path = "platform/windows/limits.rs")]
 mod limits;
 pub(crate) mod sharing;
-#[cfg_attr(windows, path = "platform/windows/signals.rs")]
 mod signals;
 
 use std::io;

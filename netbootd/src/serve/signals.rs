@@ -1,31 +1,35 @@
-//! How netbootd is told from outside to end, or to read its configuration again.
+//! What netbootd does when it is told from outside to end, or to read its configuration again.
+
+#[cfg_attr(windows, path = "../platform/windows/signals.rs")]
+mod source;
 
 use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::cli::Failure;
 use crate::reload;
 use crate::services::Services;
+use source::Source;
 
-/// What tells netbootd from outside to end, or to read its configuration again.
-pub(super) struct Signals {
-    terminated: Signal,
-    interrupted: Signal,
-    hung_up: Signal,
+/// What netbootd is told from outside.
+enum Told {
+    /// To end.
+    End,
+    /// To read its configuration again.
+    Reload,
 }
+
+/// Where netbootd hears from outside that it is to end, or to read its configuration again.
+pub(super) struct Signals(Source);
 
 impl Signals {
     pub(super) fn new() -> Result<Self, Failure> {
-        let on =
-            |kind| signal(kind).map_err(|error| Failure::Bug(format!("cannot wait for signals: {error}")));
-        Ok(Signals {
-            terminated: on(SignalKind::terminate())?,
-            interrupted: on(SignalKind::interrupt())?,
-            hung_up: on(SignalKind::hangup())?,
-        })
+        let source = Source::open();
+        Ok(Signals(
+            source.map_err(|error| Failure::Bug(format!("cannot wait for the system's signals: {error}")))?,
+        ))
     }
 
     pub(super) async fn wait_for_the_end(
@@ -35,10 +39,11 @@ impl Signals {
     ) -> Result<(), Failure> {
         loop {
             tokio::select! {
-                _ = self.terminated.recv() => return Ok(()),
-                _ = self.interrupted.recv() => return Ok(()),
-                // What is wrong with the new configuration has been logged.
-                _ = self.hung_up.recv() => drop(reload::run(services).await),
+                told = self.0.next() => match told {
+                    Told::End => return Ok(()),
+                    // What is wrong with the new configuration has been logged.
+                    Told::Reload => drop(reload::run(services).await),
+                },
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(()) => {}
                     Err(error) => {
@@ -62,9 +67,13 @@ impl Signals {
         let cut = tokio::select! {
             () = services.transfers.wait() => return,
             () = tokio::time::sleep(limit) => "the limit",
-            _ = self.terminated.recv() => "a second signal",
-            _ = self.interrupted.recv() => "a second signal",
+            () = self.end() => "a second signal",
         };
         warn!(transfers = services.transfers.len(), by = cut, "transfers are cut short");
+    }
+
+    /// Waits until it is told to end; there is nothing left to reload.
+    async fn end(&mut self) {
+        while let Told::Reload = self.0.next().await {}
     }
 }

@@ -1,0 +1,33 @@
+//! Signals (signal(7)): SIGTERM and SIGINT end, SIGHUP reads the configuration again.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Told;
+
+/// The signals that mean something.
+pub(super) struct Source {
+    terminated: Signal,
+    interrupted: Signal,
+    hung_up: Signal,
+}
+
+impl Source {
+    pub(super) fn open() -> io::Result<Self> {
+        Ok(Source {
+            terminated: signal(SignalKind::terminate())?,
+            interrupted: signal(SignalKind::interrupt())?,
+            hung_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next that is told.
+    pub(super) async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminated.recv() => Told::End,
+            _ = self.interrupted.recv() => Told::End,
+            _ = self.hung_up.recv() => Told::Reload,
+        }
+    }
+}
