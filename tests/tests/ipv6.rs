@@ -92,7 +92,6 @@ fn uefi_http_over_ipv6() {
 }
 
 #[test]
-#[ignore = "one in five, on busy processors, OVMF 2022.11 has the proxy's REPLY from port 4011 and says PXE-E16 all the same; not understood yet"]
 fn proxy_uefi_pxe_over_ipv6() {
     let site = Site::proxy(|root| loaders::put_grub_that_speaks(root, "pxe.efi", "proxy-pxe6"));
     site.boots("proxy-pxe6", Firmware::UefiPxe6);

@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::port::MAX_PACKET;
 use crate::address_server6::AddressServer6;
+use crate::dhcp6::answer::BOOT_SERVER_PORT;
 use crate::dhcp6::{Answer, Arrival, Packet, Reply};
 use crate::event::{Answered, Event};
 use crate::heartbeat::Pulse;
@@ -26,6 +28,8 @@ pub struct Dhcp6Listener {
     port: u16,
     endpoint: Arc<Endpoint>,
     pulse: Arc<Pulse>,
+    /// Replies that may wait to be said again.
+    repeats: Arc<Semaphore>,
 }
 
 impl Dhcp6Listener {
@@ -38,7 +42,8 @@ impl Dhcp6Listener {
     ) -> io::Result<Self> {
         let endpoint = open(&iface, port)?;
         let pulse = services.heartbeat.pulse(format!("port {port} of IPv6 on {}", iface.name));
-        Ok(Dhcp6Listener { services, server, iface, port, endpoint, pulse: Arc::new(pulse) })
+        let (pulse, repeats) = (Arc::new(pulse), Arc::new(Semaphore::new(MAX_REPEATS)));
+        Ok(Dhcp6Listener { services, server, iface, port, endpoint, pulse, repeats })
     }
 
     /// The same on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
@@ -55,6 +60,7 @@ impl Dhcp6Listener {
             port: self.port,
             endpoint,
             pulse: Arc::clone(&self.pulse),
+            repeats: Arc::clone(&self.repeats),
         })
     }
 
@@ -121,20 +127,44 @@ impl Dhcp6Listener {
         Arrival { iface: &self.iface, to, from, port: self.port }
     }
 
-    async fn perform(&self, answer: Answer) {
+    async fn perform(self: &Arc<Self>, answer: Answer) {
         let Answer { reply, mut event, .. } = self.services.commit(answer).await;
         if let Some(reply) = &reply
             && let Err(limited) = self.services.may_send((*reply.to.ip()).into(), reply.bytes.len())
         {
             return self.services.recorder.count(Answered::Ignore.name(), limited.reason.as_str());
         }
-        if let Some(reply) = reply
-            && let Err(error) = self.send(&reply).await
-        {
-            event.decision = Answered::SendFailed;
-            event.detail = Some(error.to_string());
+        if let Some(reply) = reply {
+            match self.send(&reply).await {
+                Ok(()) if self.port == BOOT_SERVER_PORT => self.repeat(reply),
+                Ok(()) => {}
+                Err(error) => {
+                    event.decision = Answered::SendFailed;
+                    event.detail = Some(error.to_string());
+                }
+            }
         }
         self.services.recorder.record(Event::Decided(event));
+    }
+
+    /// Says a reply from the boot server's port again, twice: EDK2 (PxeBcRequestBootService) asks there once, listens only after it has
+    /// asked, so that a fast reply is lost to it, and gives up after 3 s. A second reply is of no harm to who has had the first.
+    fn repeat(self: &Arc<Self>, reply: Reply) {
+        let Ok(permit) = Arc::clone(&self.repeats).try_acquire_owned() else { return };
+        let listener = Arc::clone(self);
+        tokio::spawn(async move {
+            for pause in REPEAT_AFTER {
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = listener.services.stopping.cancelled() => break,
+                }
+                let allowed = listener.services.may_send((*reply.to.ip()).into(), reply.bytes.len());
+                if allowed.is_err() || listener.send(&reply).await.is_err() {
+                    break;
+                }
+            }
+            drop(permit);
+        });
     }
 
     async fn send(&self, reply: &Reply) -> io::Result<()> {
@@ -160,3 +190,7 @@ const ALL_SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1,
 /// ff05::1:3, of the site: relays send there.
 const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
 const PAUSE: Duration = Duration::from_millis(200);
+/// The pauses before a reply is said again.
+const REPEAT_AFTER: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// Replies of an interface that may wait to be said again; beyond that they are said once.
+const MAX_REPEATS: usize = 256;
