@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use crate::relayed::{self, ACK, DISCOVER, OFFER, REQUEST};
+
 /// Machines, their relay, and the servers that it passes packets on to.
 #[derive(Debug, Clone)]
 pub struct Fleet {
@@ -184,33 +186,16 @@ impl Reply {
     }
 }
 
-/// A packet as x64 UEFI firmware sends it (RFC 2131 §2, RFC 4578), passed on by a relay.
+/// What a machine says, in its boot of now.
 fn packet(machine: u16, xid: u32, kind: u8, relay: Ipv4Addr, more: &[u8]) -> Vec<u8> {
-    let [high, low] = machine.to_be_bytes();
-    let mac = [2, 0x0b, 0, 0, high, low];
-    let mut bytes = vec![0; 236];
-    bytes[..4].copy_from_slice(&[1, 1, 6, 1]);
+    let mut bytes = relayed::question(machine.into(), kind, relay, more);
     bytes[4..8].copy_from_slice(&xid.to_be_bytes());
-    bytes[24..28].copy_from_slice(&relay.octets());
-    bytes[28..34].copy_from_slice(&mac);
-    bytes.extend(COOKIE);
-    bytes.extend([53, 1, kind, 57, 2, 5, 192, 55, 7, 1, 3, 6, 43, 60, 66, 67]);
-    bytes.extend([97, 17, 0, 0x4e, 0x42, 0, 0, 0, 0, 0x10, 0, 0x80, 0]);
-    bytes.extend(mac);
-    bytes.extend([93, 2, 0, 7, 94, 3, 1, 3, 16, 60, 32]);
-    bytes.extend(b"PXEClient:Arch:00007:UNDI:003016");
-    bytes.extend(more);
-    bytes.push(255);
     bytes
 }
 
 const PORT: u16 = 67;
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
-// Message types (RFC 2132 §9.6).
-const DISCOVER: u8 = 1;
-const OFFER: u8 = 2;
-const REQUEST: u8 = 3;
-const ACK: u8 = 5;
+/// A server refuses (RFC 2132 §9.6).
 const NAK: u8 = 6;
 /// After so long without an answer a machine begins anew.
 const PATIENCE: Duration = Duration::from_millis(1500);
