@@ -1,7 +1,6 @@
 //! Side by side with peers, in one run: medians of interleaved rounds, told as ratios.
 
 pub mod account;
-
 pub mod devices;
 pub mod dora;
 pub mod fleet;
@@ -10,6 +9,7 @@ pub mod http_client;
 pub mod load;
 pub mod processes;
 pub mod processors;
+pub mod spread;
 pub mod table;
 
 use std::process::Command;

@@ -50,6 +50,10 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// Transfers that came whole.
     pub done: usize,
+    /// How long each of these took.
+    pub took: Vec<Duration>,
+    /// Datagrams with a block that had come before.
+    pub again: u64,
     /// Why others did not.
     pub failed: Vec<String>,
 }
@@ -58,6 +62,14 @@ impl Outcome {
     /// Megabytes a second.
     pub fn rate(&self) -> f64 {
         self.bytes as f64 / 1e6 / self.elapsed.as_secs_f64().max(1e-6)
+    }
+
+    fn add(&mut self, other: Outcome) {
+        self.done += other.done;
+        self.bytes += other.bytes;
+        self.took.extend(other.took);
+        self.again += other.again;
+        self.failed.extend(other.failed);
     }
 
     /// Whole files a second.
@@ -93,36 +105,41 @@ impl Load {
         }
         let mut outcome = Outcome::default();
         while let Some(client) = clients.join_next().await {
-            let (done, failed) = client.unwrap_or_else(|_| (0, vec!["a client broke".into()]));
-            outcome.done += done;
-            outcome.bytes += (done * content.len()) as u64;
-            outcome.failed.extend(failed);
+            match client {
+                Ok(came) => outcome.add(came),
+                Err(_) => outcome.failed.push("a client broke".into()),
+            }
         }
         outcome.elapsed = started.elapsed();
         outcome
     }
 
-    async fn client(&self, seed: u64, server: SocketAddr, content: &[u8]) -> (usize, Vec<String>) {
+    async fn client(&self, seed: u64, server: SocketAddr, content: &[u8]) -> Outcome {
         let mut chance = Chance::of(seed);
-        let mut failed = Vec::new();
-        let mut done = 0;
+        let mut outcome = Outcome::default();
         for _ in 0..self.each {
+            let started = Instant::now();
             match self.fetch(Ipv4Addr::UNSPECIFIED, server, content, &mut chance).await {
-                Ok(()) => done += 1,
-                Err(error) => failed.push(error),
+                Ok(again) => {
+                    outcome.done += 1;
+                    outcome.bytes += content.len() as u64;
+                    outcome.took.push(started.elapsed());
+                    outcome.again += again;
+                }
+                Err(error) => outcome.failed.push(error),
             }
         }
-        (done, failed)
+        outcome
     }
 
-    /// Fetches the file once, from an address of this host.
+    /// Fetches the file once, from an address of this host; gives how many datagrams came again.
     pub async fn fetch(
         &self,
         own: Ipv4Addr,
         server: SocketAddr,
         content: &[u8],
         chance: &mut Chance,
-    ) -> Result<(), String> {
+    ) -> Result<u64, String> {
         let socket = UdpSocket::bind((own, 0)).await.map_err(words)?;
         // Whoever asks for large windows has room for them: twice what is usual, as the kernel counts.
         setsockopt(&socket, sockopt::RcvBuf, &ROOM).map_err(words)?;
@@ -133,7 +150,8 @@ impl Load {
             Packet::read_request(self.file.as_bytes(), Mode::Octet, &options).ok_or("too long a name")?;
         let started = Instant::now();
         let receiver = Receiver::new(None, started);
-        let mut client = Client { load: self, socket, request, server, peer: None, receiver, content, at: 0 };
+        let mut client =
+            Client { load: self, socket, request, server, peer: None, receiver, content, at: 0, again: 0 };
         client.send(None, chance)?;
         // One timer, set anew when it rings: clients are cheap, or the servers would wait for them.
         let timer = tokio::time::sleep_until(started.into());
@@ -156,7 +174,7 @@ impl Load {
             let over = if rang { client.tick(now, chance)? } else { client.hear(now, chance)? };
             match over {
                 None => {}
-                Some(ReceiverOutcome::Completed) if client.at == content.len() => return Ok(()),
+                Some(ReceiverOutcome::Completed) if client.at == content.len() => return Ok(client.again),
                 Some(other) => return Err(format!("{other:?} after {} bytes", client.at)),
             }
         }
@@ -173,6 +191,7 @@ struct Client<'a> {
     receiver: Receiver,
     content: &'a [u8],
     at: usize,
+    again: u64,
 }
 
 impl Client<'_> {
@@ -214,6 +233,7 @@ impl Client<'_> {
                 }
                 self.peer = from;
                 let Ok(packet) = Packet::parse(bytes) else { return Err("no TFTP".into()) };
+                self.again += u64::from(self.had(&packet));
                 let step = self.receiver.handle(now, &packet);
                 if let Some(bytes) = step.deliver {
                     if self.content.get(self.at..self.at + bytes.len()) != Some(bytes) {
@@ -228,6 +248,12 @@ impl Client<'_> {
             }
             Ok(None)
         })
+    }
+
+    /// Whether a block has come before.
+    fn had(&self, packet: &Packet<'_>) -> bool {
+        let blocks = self.at.div_ceil(self.load.block_size.unwrap_or(512).into()) as u16;
+        matches!(packet, Packet::Data { block, .. } if self.at > 0 && blocks.wrapping_sub(*block) < 1 << 15)
     }
 
     fn reply(&self, reply: Option<Reply>, chance: &mut Chance) -> Result<(), String> {

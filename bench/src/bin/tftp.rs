@@ -11,6 +11,7 @@ use bench::account::Account;
 use bench::host;
 use bench::load::{Load, Outcome};
 use bench::processors;
+use bench::spread::{self, Spread};
 use bench::table::{Figure, HEAD, Rounds, Row, Wanted};
 use netbootd_tests::process::tool;
 use netbootd_tests::{Lab, Process, netbootd};
@@ -32,21 +33,28 @@ fn main() {
     let chosen =
         |case: &Case| named.is_empty() || named.iter().any(|name| case.row.name.contains(name.as_str()));
     let mut whole = true;
+    let mut single = String::from(spread::HEAD);
     for case in cases(smoke).into_iter().filter(chosen) {
         let content = &contents[case.load.file.as_ref()];
         let mut told: Vec<Rounds> = servers.iter().map(|server| Rounds::of(server.kind.name())).collect();
+        let mut spreads = vec![Spread::default(); servers.len()];
         // Losses are the same in every round, and the peers wait for seconds after each.
         for _ in 0..if case.load.loss > 0.0 { 1 } else { rounds } {
-            for (server, told) in servers.iter().zip(&mut told) {
+            for ((server, told), spread) in servers.iter().zip(&mut told).zip(&mut spreads) {
                 let before = server.account.cpu();
                 let outcome = case.load.run(&lab, "clients", server.address, content);
                 let cpu = server.account.cpu().saturating_sub(before);
                 told.figures.push(case.measure.figure(&outcome, cpu));
+                spread.add(&outcome.took, outcome.again);
             }
         }
         print(case.row.line(&told).trim_end());
+        for (server, spread) in servers.iter().zip(&spreads) {
+            single.push_str(&spread.line(&case.row.name, server.kind.name()));
+        }
         whole &= told.first().is_none_or(|own| own.lost() == 0);
     }
+    print(&format!("\n{}", single.trim_end()));
     // Short of a ratio is a matter of the machine; bytes that are wrong or missing are not.
     assert!(whole, "netbootd did not give every byte");
 }
