@@ -28,7 +28,7 @@ use crate::services::Services;
 use lanes::Lanes;
 use line::Line;
 use transfer::Transfer;
-use transfers::{Admission, Admitted, Mail, Transfers};
+use transfers::{Admission, Admitted, Mail, Ports, Transfers};
 
 /// Listens for requests on all interfaces or on one.
 #[derive(Debug)]
@@ -178,7 +178,8 @@ impl TftpListener {
         let snapshot = self.services.snapshot.load();
         let bounds = snapshot.config.limits.transfers(snapshot.config.tftp.max_transfers);
         let places = &self.services.limits.transfers;
-        let admitted = match self.transfers.admit(received.from, bytes, places, &bounds) {
+        let ports = if snapshot.config.tftp.single_port { Ports::One } else { Ports::Own };
+        let admitted = match self.transfers.admit(received.from, bytes, ports, places, &bounds) {
             Admission::Admitted { number, inbox } => (number, inbox),
             Admission::Repeated => {
                 return debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
@@ -193,11 +194,12 @@ impl TftpListener {
         };
         let (number, inbox) = admitted;
         let lane = self.lanes.next();
-        let line = if snapshot.config.tftp.single_port {
-            Ok(Line::shared(Arc::clone(&self.endpoint), received.to, received.from))
-        } else {
-            let _entered = lane.enter();
-            Line::own(received.to, snapshot.config.tftp.port_range.clone(), received.from)
+        let line = match ports {
+            Ports::One => Ok(Line::shared(Arc::clone(&self.endpoint), received.to, received.from)),
+            Ports::Own => {
+                let _entered = lane.enter();
+                Line::own(received.to, snapshot.config.tftp.port_range.clone(), received.from)
+            }
         };
         let line = match line {
             Ok(line) => line,

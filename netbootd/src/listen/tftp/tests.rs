@@ -197,6 +197,31 @@ async fn a_repeated_request_starts_no_second_transfer() {
 }
 
 #[tokio::test]
+async fn who_asks_again_from_the_same_port_is_served_while_the_first_transfer_ends() {
+    let f = serving("");
+    f.file("file", &[7; 600]);
+    let socket = client().await;
+    let ack = |block| Packet::Ack { block, next_window: None }.emit().unwrap();
+    let mut ports = Vec::new();
+    for _ in 0..2 {
+        f.ask(&socket, b"file", &RequestOptions::default()).await;
+        let (_, port) = hear(&socket).await;
+        socket.send_to(&ack(1), port).await.unwrap();
+        let (last, from) = hear(&socket).await;
+        assert!(matches!(Packet::parse(&last), Ok(Packet::Data { block: 2, .. })) && from == port);
+        ports.push(port);
+    }
+    for port in ports {
+        let watcher = f.services.recorder.watch();
+        socket.send_to(&ack(2), port).await.unwrap();
+        f.until(finished, watcher).await;
+    }
+    assert_eq!(f.services.recorder.counters().get(&("tftp", "completed")), Some(&2));
+    let no_place_is_taken = f.services.limits.transfers.room(|| 1);
+    tokio::time::timeout(Duration::from_secs(10), no_place_is_taken).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_stranger_is_told_so_and_the_transfer_goes_on() {
     let f = serving("");
     f.file("file", &[7; 600]);

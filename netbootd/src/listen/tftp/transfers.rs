@@ -16,6 +16,8 @@ pub(super) struct Transfers(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     entries: HashMap<SocketAddr, Entry>,
+    /// Transfers whose client has asked anew from the same port, by their numbers: they end by themselves.
+    older: HashMap<u64, Entry>,
     /// The number of the last one.
     last: u64,
 }
@@ -27,6 +29,8 @@ struct Entry {
     request: Vec<u8>,
     inbox: mpsc::Sender<Mail>,
     place: Place,
+    /// Whether its client has acknowledged something.
+    proved: bool,
 }
 
 /// A transfer's entry in the table. Dropping it takes the entry out.
@@ -46,6 +50,15 @@ pub(super) enum Mail {
     Unreachable,
     /// The client began something else from the same port.
     Superseded,
+}
+
+/// Which ports transfers have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ports {
+    /// Each its own, as RFC 1350 §4 wants it.
+    Own,
+    /// All the one that requests come to.
+    One,
 }
 
 pub(super) enum Admission {
@@ -69,22 +82,33 @@ impl Drop for Admitted {
 
 impl Transfers {
     /// A repeated request starts no second transfer; another one from the same port ends the first.
+    ///
+    /// A client that goes on to its next file from the same port is faster than the task that takes its last acknowledgement. Whether the
+    /// same request is that, or was doubled on the way, cannot be known once something was acknowledged: with a port for each transfer both
+    /// go on, and the client refuses the one that it does not know (RFC 1350 §4).
     pub(super) fn admit(
         &self,
         from: SocketAddr,
         request: &[u8],
+        ports: Ports,
         places: &Arc<Places>,
         bounds: &Bounds,
     ) -> Admission {
         let mut table = self.lock();
+        let table = &mut *table;
         if let Some(entry) = table.entries.get(&from) {
-            if entry.request == request && entry.since.elapsed() < REPEATED_WITHIN {
+            let same = entry.request == request && entry.since.elapsed() < REPEATED_WITHIN;
+            if same && !entry.proved {
                 return Admission::Repeated;
             }
-            // A full inbox belongs to a task that is busy ending.
-            let _ = entry.inbox.try_send(Mail::Superseded);
-            // Its place is free for this one.
-            table.entries.remove(&from);
+            if same && ports == Ports::Own {
+                table.older.extend(table.entries.remove(&from).map(|entry| (entry.number, entry)));
+            } else {
+                // A full inbox belongs to a task that is busy ending.
+                let _ = entry.inbox.try_send(Mail::Superseded);
+                // Its place is free for this one.
+                table.entries.remove(&from);
+            }
         }
         let place = match places.take(from.ip(), bounds) {
             Ok(place) => place,
@@ -93,7 +117,8 @@ impl Transfers {
         table.last += 1;
         let number = table.last;
         let (sender, inbox) = mpsc::channel(INBOX);
-        let entry = Entry { number, since: Instant::now(), request: request.to_vec(), inbox: sender, place };
+        let (since, request) = (Instant::now(), request.to_vec());
+        let entry = Entry { number, since, request, inbox: sender, place, proved: false };
         table.entries.insert(from, entry);
         Admission::Admitted { number, inbox }
     }
@@ -101,6 +126,7 @@ impl Transfers {
     /// The client has acknowledged something.
     fn proved(&self, from: SocketAddr, number: u64) {
         if let Some(entry) = self.lock().entries.get_mut(&from).filter(|entry| entry.number == number) {
+            entry.proved = true;
             entry.place.prove();
         }
     }
@@ -109,12 +135,16 @@ impl Transfers {
         let mut table = self.lock();
         if table.entries.get(&from).is_some_and(|entry| entry.number == number) {
             table.entries.remove(&from);
+        } else {
+            table.older.remove(&number);
         }
     }
 
     /// Ends them all: each hears that nobody can write to it any more.
     pub(super) fn stop(&self) {
-        self.lock().entries.clear();
+        let mut table = self.lock();
+        table.entries.clear();
+        table.older.clear();
     }
 
     pub(super) fn knows(&self, from: SocketAddr) -> bool {
