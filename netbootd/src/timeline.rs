@@ -56,10 +56,16 @@ pub struct Transfer {
 pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
     let mut lines = Vec::new();
     let mut flush = tokio::time::interval(FLUSH_EVERY);
+    let mut taken = 0;
     loop {
+        // While a building switches on, each event would wake another thread beside the one that serves.
+        if taken > MAX_AT_ONCE && watcher.is_empty() {
+            tokio::time::sleep(REST).await;
+        }
         let recorded = tokio::select! {
             recorded = watcher.recv() => recorded,
             _ = flush.tick() => {
+                taken = 0;
                 if !lines.is_empty() {
                     services.history.write(std::mem::take(&mut lines), SystemTime::now()).await;
                 }
@@ -72,6 +78,7 @@ pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>
         };
         match recorded {
             Ok(recorded) => {
+                taken += 1;
                 let Some(mac) = services.timelines.take(&recorded) else { continue };
                 if lines.len() < MAX_BATCH {
                     lines.extend(services.history.line(mac, &recorded));
@@ -185,6 +192,9 @@ const MAX_TRANSFERS: usize = 20_000;
 /// Steps go to the disk this often, so many of them at most.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
 const MAX_BATCH: usize = 2000;
+/// Events between two flushes that are taken up at once; the others are, together, after each rest.
+const MAX_AT_ONCE: u32 = 500;
+const REST: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {

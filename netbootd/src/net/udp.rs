@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket};
 use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 use tracing::debug;
@@ -81,7 +81,6 @@ impl Endpoint {
     /// A port for one conversation, on an own address. What arrives carries no word of where it came to: that is this address.
     pub fn bind_one(addr: SocketAddr) -> io::Result<Self> {
         let socket = socket_for(addr)?;
-        socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
         Endpoint::of(socket, Vec::new())
     }
@@ -91,6 +90,7 @@ impl Endpoint {
         let socket = Socket::from(socket);
         hear_errors(&socket, true)?;
         make_room(&socket);
+        socket.set_nonblocking(true)?;
         prepare(&socket, true)?;
         Endpoint::of(socket, heard)
     }
@@ -248,7 +248,7 @@ impl Endpoint {
 }
 
 fn socket_for(addr: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = message::nonblocking(Domain::for_address(addr))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -284,7 +284,6 @@ fn roomy(addr: SocketAddr) -> io::Result<Socket> {
 static AHEAD: Mutex<Vec<(bool, Socket)>> = Mutex::new(Vec::new());
 
 fn prepare(socket: &Socket, v4: bool) -> io::Result<()> {
-    socket.set_nonblocking(true)?;
     tell_dropped(socket)?;
     if v4 {
         socket.set_broadcast(true)?;

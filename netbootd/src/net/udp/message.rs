@@ -9,13 +9,18 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage,
     getsockopt, recvmsg, sendmsg, setsockopt, sockopt,
 };
-use socket2::Socket;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::{Incoming, RECEIVE_BUFFER, Received, Source};
 
 /// The kernel could not read the bytes that it was to send.
 pub(crate) const EFAULT: i32 = libc::EFAULT;
+
+/// A UDP socket that never waits, by one call.
+pub(super) fn nonblocking(domain: Domain) -> io::Result<Socket> {
+    Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))
+}
 
 /// Has the kernel keep word of what did not arrive.
 pub(super) fn hear_errors(socket: &Socket, v4: bool) -> io::Result<()> {

@@ -11,7 +11,7 @@ use std::os::windows::io::AsRawSocket;
 use std::ptr;
 use std::sync::OnceLock;
 
-use socket2::{SockAddr, Socket};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::UdpSocket;
 use windows_sys::Win32::Networking::WinSock::{
     IP_MTU, IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO, LPFN_WSARECVMSG,
@@ -24,6 +24,13 @@ use crate::net::iface::Iface;
 
 /// The system could not read the bytes that it was to send.
 pub(crate) const EFAULT: i32 = WSAEFAULT;
+
+/// A UDP socket that never waits.
+pub(super) fn nonblocking(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
 
 /// Windows keeps no word of which datagram did not arrive.
 pub(super) fn hear_errors(_socket: &Socket, _v4: bool) -> io::Result<()> {
