@@ -7,16 +7,19 @@ use imagestore::platform::FileExt;
 use tokio::net::TcpStream;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{send_file, send_more};
+pub(super) use linux::{is_full, send_file, send_more};
 #[cfg(not(target_os = "linux"))]
-pub(super) use {copy as send_file, send as send_more};
+pub(super) use {copy as send_file, has_room as is_full, send as send_more};
 
 #[cfg(target_os = "linux")]
 mod linux {
     use super::*;
 
+    use std::os::fd::AsFd;
+
     use nix::errno::Errno;
     use nix::libc;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use nix::sys::sendfile::sendfile64;
     use socket2::SockRef;
 
@@ -36,10 +39,21 @@ mod linux {
         }
     }
 
+    /// Whether less than a third of the stream's buffer is free. The kernel tells once it is more, because it was asked (tcp_poll).
+    pub(in super::super) fn is_full(stream: &TcpStream) -> bool {
+        poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO) == Ok(0)
+    }
+
     /// Sends bytes that a file's follow at once, without waiting for the client: they leave together.
     pub(in super::super) fn send_more(stream: &TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         SockRef::from(stream).send_vectored_with_flags(bufs, libc::MSG_MORE | libc::MSG_NOSIGNAL)
     }
+}
+
+/// Trying again is how it is found out.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_room(_stream: &TcpStream) -> bool {
+    false
 }
 
 /// Reads and writes.

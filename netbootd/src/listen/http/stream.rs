@@ -12,7 +12,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::exchange::{Exchange, Part, stands_in};
-use super::sendfile::{send_file, send_more};
+use super::sendfile::{is_full, send_file, send_more};
 
 /// The client's stream as hyper uses it.
 pub(super) struct Stream {
@@ -49,7 +49,8 @@ impl Stream {
             return Poll::Ready(Err(io::Error::other("the file is not here")));
         };
         let tcp = self.tcp.inner();
-        let sent = try_send(tcp, cx, || send_file(tcp, file, part.at, count.min(part.left)));
+        let count = count.min(part.left);
+        let sent = try_send(tcp, cx, count, || send_file(tcp, file, part.at, count));
         match sent {
             Poll::Ready(Ok(sent)) if sent > 0 => {
                 self.turn += sent;
@@ -79,14 +80,29 @@ impl Stream {
     }
 }
 
+/// Sends `count` bytes, or as many as there is room for. A full buffer is left to drain: whoever fills each gap as it opens sends many small
+/// segments, and its client has the work of taking them.
 fn try_send(
     tcp: &TcpStream,
     cx: &mut Context<'_>,
+    count: usize,
     mut send: impl FnMut() -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {
     loop {
         ready!(tcp.poll_write_ready(cx))?;
-        match tcp.try_io(Interest::WRITABLE, &mut send) {
+        let mut sent = 0;
+        let done = tcp.try_io(Interest::WRITABLE, || {
+            sent = send()?;
+            if sent > 0 && sent < count && is_full(tcp) {
+                Err(io::ErrorKind::WouldBlock.into())
+            } else {
+                Ok(sent)
+            }
+        });
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && sent > 0 => {
+                return Poll::Ready(Ok(sent));
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             done => return Poll::Ready(done),
         }
@@ -130,7 +146,8 @@ impl Write for Stream {
             Some(0) => this.poll_send_file(cx, bufs[0].len()),
             Some(before) => {
                 let tcp = this.tcp.inner();
-                try_send(tcp, cx, || send_more(tcp, &bufs[..before]))
+                let count = bufs[..before].iter().map(|buf| buf.len()).sum();
+                try_send(tcp, cx, count, || send_more(tcp, &bufs[..before]))
             }
         }
     }
