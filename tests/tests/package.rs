@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -12,11 +13,15 @@ use std::time::{Duration, Instant};
 use netbootd_tests::debian::{Debian, package};
 use netbootd_tests::fleet::{Fleet, Told, mac};
 use netbootd_tests::netbootd::{SERVER, program};
-use netbootd_tests::{Lab, process};
+use netbootd_tests::payload::{Payload, arguments, payload};
+use netbootd_tests::{AddressServer, Firmware, Lab, Machine, loaders, process};
 
 const UNIT: &str = "netbootd.service";
 const SOCKETS: [&str; 4] =
     ["netbootd-dhcp.socket", "netbootd-pxe.socket", "netbootd-tftp.socket", "netbootd-http.socket"];
+/// Of Debian's package ipxe.
+const BOOT_PROGRAMS: &[(&str, &str)] =
+    &[("/usr/lib/ipxe/undionly.kpxe", "undionly.kpxe"), ("/usr/lib/ipxe/ipxe.efi", "ipxe.efi")];
 const CONFIG: &str = "/etc/netbootd/netbootd.toml";
 
 /// A server with a fresh Debian, and a client beside it.
@@ -108,6 +113,43 @@ fn it_starts_under_its_unit_and_serves_as_its_own_user() {
     assert_eq!(debian.property(UNIT, "ExecMainStatus"), "78", "{}", debian.journal());
     assert_eq!(debian.property(UNIT, "NRestarts"), "0");
     assert!(debian.journal().contains("broken"), "{}", debian.journal());
+}
+
+/// Word by word, but for two things: Debian's packages of boot programs come from this host, as the tree has no network, and the kernel is
+/// one that says that it runs.
+#[test]
+fn the_readme_leads_from_the_package_to_a_machine_that_boots() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (mut lab, debian) = lab();
+    let _addresses = AddressServer::start(&mut lab);
+    fs::rename(package(&debian.tree().join("root"), "0.1.0-1"), debian.tree().join("netbootd.deb")).unwrap();
+    let says =
+        |words: &str| assert!(readme.contains(&format!("\n    {words}")), "{words:?} is not in the README");
+    let does = |words: &str| {
+        says(words);
+        debian.done(&words.split(' ').collect::<Vec<_>>())
+    };
+    says("apt install ./netbootd.deb");
+    debian.done(&["apt", "install", "--yes", "./netbootd.deb"]);
+    says("netbootd setup");
+    debian.done(&["netbootd", "setup", "--yes", "--interface", "lan0"]);
+    says("apt install ipxe");
+    let programs = debian.tree().join("usr/lib/ipxe");
+    fs::create_dir_all(&programs).unwrap();
+    loaders::put(&programs, BOOT_PROGRAMS);
+    does("cp /usr/lib/ipxe/undionly.kpxe /usr/lib/ipxe/ipxe.efi /srv/netboot/");
+    let Payload { kernel, initrd } = payload();
+    fs::copy(kernel, debian.tree().join("vmlinuz")).unwrap();
+    fs::copy(initrd, debian.tree().join("initrd.img")).unwrap();
+    does("cp /vmlinuz /initrd.img /srv/netboot/");
+    says("netbootd watch");
+    fs::write(debian.tree().join("srv/netboot/cmdline.txt"), arguments("readme")).unwrap();
+
+    let machine = Machine::start(&lab, Firmware::UefiPxe, "br0");
+    let booted = catch_unwind(AssertUnwindSafe(|| machine.wait_for_payload("readme")));
+    assert!(booted.is_ok(), "{}\n{}", machine.console(), debian.journal());
+    let told = debian.done(&["netbootd", "status", "52:54:00:4c:01:01"]);
+    assert!(told.contains("ipxe.efi") && told.contains("vmlinuz"), "{told}");
 }
 
 #[test]
