@@ -155,7 +155,7 @@ fn a_foreign_client_gets_an_address_and_a_url_and_the_same_address_after_a_resta
     let first = address(&lease).unwrap_or_else(|| panic!("no address:\n{lease}\n{}", netbootd.log()));
     assert!(first.starts_with("fd77::1"), "{first}");
     assert!(lease.contains("tftp://[fd77::1]/pxe.efi"), "{lease}");
-    assert!(netbootd.log().contains("proto=dhcp6"));
+    netbootd.logged(&["proto=dhcp6"]);
     drop(netbootd);
     fs::remove_file(lab.folder().join("dhclient.leases")).unwrap();
     let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES6}{RULES}"));
