@@ -11,6 +11,7 @@ mod flood;
 mod kills;
 mod links;
 mod machines;
+mod macs;
 mod power;
 mod seed;
 mod site;

@@ -11,6 +11,7 @@ use imagestore::{Limits, Quiet, Store};
 
 use super::clients::readers;
 use super::machines::{Machines, Told};
+use super::macs::{self, Chosen, Macs};
 use super::power::Disk;
 use super::seed::Seed;
 use super::site::{FILE, FLEET, Site};
@@ -44,6 +45,7 @@ pub fn power_losses(count: u32) -> String {
 struct Counted {
     leases: usize,
     entries: usize,
+    choices: usize,
     images: usize,
     files: usize,
     starting: Vec<Duration>,
@@ -54,12 +56,12 @@ fn all(blow: Blow, count: u32) -> String {
     for batch in 0..count.div_ceil(BATCH) {
         series(blow, u64::from(batch) + 1, BATCH.min(count - batch * BATCH), &mut counted);
     }
-    let Counted { leases, entries, images, files, mut starting } = counted;
+    let Counted { leases, entries, choices, images, files, mut starting } = counted;
     starting.sort_unstable();
     let start = starting.get(starting.len() / 2).copied().unwrap_or_default();
     format!(
-        "{leases} leases, {entries} ledger entries and {images} images told before, {files} files read; none lost, \
-         no blob damaged; ready after {} ms",
+        "{leases} leases, {entries} ledger entries, {choices} choices of Macs and {images} images told before, {files} files read; \
+         none lost, no blob damaged; ready after {} ms",
         start.as_millis()
     )
 }
@@ -70,9 +72,9 @@ fn series(blow: Blow, seed: u64, count: u32, counted: &mut Counted) {
     let disk = (blow == Blow::PowerLoss).then(|| Disk::new(400));
     let state = disk.as_ref().map(|disk| disk.path().join("state"));
     let mut site = Site::new(state.as_deref(), MACHINES * count, "");
-    let machines = Machines::new(&site.lab, FLEET);
+    let (machines, macs) = (Machines::new(&site.lab, FLEET), Macs::new(&site.lab, FLEET));
     let mut importer = Importer::new(&site);
-    let (mut told, mut checked) = (Vec::<Told>::new(), 0);
+    let (mut told, mut checked, mut chosen) = (Vec::<Told>::new(), 0, Vec::<Chosen>::new());
     for round in 0..count {
         if round % 5 == 4 {
             // While it starts.
@@ -81,9 +83,11 @@ fn series(blow: Blow, seed: u64, count: u32, counted: &mut Counted) {
         } else {
             counted.starting.push(site.start());
             check(&site, &machines, &told, checked);
+            macs::check(&site, &chosen);
             checked = told.len();
             let (stop, longest) = (AtomicBool::new(false), seed.instant(LOADED));
             thread::scope(|scope| {
+                let choosing = scope.spawn(|| macs.choose(round * MACHINES, &stop));
                 let switched_on = scope.spawn(|| machines.switch_on(round * MACHINES, &stop));
                 let (content, ending) = (site.content.clone(), std::sync::Arc::new(AtomicBool::new(false)));
                 let ended = std::sync::Arc::clone(&ending);
@@ -100,6 +104,7 @@ fn series(blow: Blow, seed: u64, count: u32, counted: &mut Counted) {
                 stop.store(true, Ordering::Relaxed);
                 ending.store(true, Ordering::Relaxed);
                 told.extend(switched_on.join().expect("the machines go on"));
+                chosen.extend(choosing.join().expect("the Macs go on"));
                 counted.files += reading.join().expect("the readers go on");
             });
         }
@@ -112,6 +117,8 @@ fn series(blow: Blow, seed: u64, count: u32, counted: &mut Counted) {
     }
     site.start();
     check(&site, &machines, &told, 0);
+    macs::check(&site, &chosen);
+    counted.choices += chosen.len();
     counted.leases += told.len();
     counted.entries += told.iter().filter(|told| told.boots).count();
     counted.images += importer.committed.len();

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::macs;
 use super::seed::Seed;
 use crate::relayed::mac;
 use crate::{Lab, Process, netbootd};
@@ -60,6 +61,7 @@ impl Site {
             devices += &format!("pc-{n},{mac},PS100005,reimage,required\n");
         }
         fs::write(folder.join("devices.csv"), devices).expect("the folder can be written");
+        macs::put_images(&folder.join("share"));
         let site = Site { lab, state, content, limits: NO_LIMITS, process: None };
         site.configure(more);
         site
@@ -80,9 +82,10 @@ impl Site {
     pub(super) fn configure(&self, more: &str) {
         let folder = self.lab.folder();
         let text = format!(
-            "[boot]\nroot = {:?}\n[devices]\nfile = {:?}\n{ADDRESSES}{}[server]\nuser = \"root\"\nstate-dir = {:?}\ninterfaces = [\"lan0\"]\n{more}",
+            "[boot]\nroot = {:?}\n[devices]\nfile = {:?}\n[[netboot.share]]\nname = \"NetBootSP0\"\nfolder = {:?}\n{ADDRESSES}{}[server]\nuser = \"root\"\nstate-dir = {:?}\ninterfaces = [\"lan0\"]\n{more}",
             folder.join("root"),
             folder.join("devices.csv"),
+            folder.join("share"),
             self.limits,
             self.state
         );
