@@ -187,3 +187,25 @@ pub fn run(command: &mut Command) -> String {
     );
     text
 }
+
+/// Has a process stand still, with all its threads; what the kernel does for it may go on. It goes on by SIGCONT, and ends by SIGKILL.
+///
+/// # Panics
+/// When it goes on.
+pub fn stand_still(id: u32) {
+    let tasks = format!("/proc/{id}/task");
+    let pid = Pid::from_raw(i32::try_from(id).expect("a process number"));
+    let _ = kill(pid, Signal::SIGSTOP); // it may have ended
+    let stands = |task: &Path| {
+        // Behind the name, which may hold anything: stopped, waiting for a disk, ended.
+        let stat = std::fs::read_to_string(task.join("stat")).unwrap_or_default();
+        stat.rsplit(") ").next().is_none_or(|rest| !rest.starts_with(['R', 'S']))
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while std::fs::read_dir(&tasks)
+        .is_ok_and(|mut all| !all.all(|task| task.is_ok_and(|task| stands(&task.path()))))
+    {
+        assert!(Instant::now() < deadline, "process {id} goes on");
+        thread::sleep(Duration::from_micros(100));
+    }
+}

@@ -16,6 +16,7 @@ use super::power::Disk;
 use super::seed::Seed;
 use super::site::{FILE, FLEET, Site};
 use crate::netbootd;
+use crate::process::stand_still;
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +99,9 @@ fn series(blow: Blow, seed: u64, count: u32, counted: &mut Counted) {
                     thread::sleep(Duration::from_millis(2));
                 }
                 if let Some(disk) = &disk {
+                    // A host without power tells nobody anything, and a file system that is told to stop may still say that it has synced.
+                    site.stand_still();
+                    importer.stand_still();
                     disk.lose_power();
                 }
                 site.kill();
@@ -176,6 +180,10 @@ impl Importer {
         command.args(["image", "import", "--name", &self.name(), "--store"]).arg(&self.store).arg(&source);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         self.running = Some(child.expect("netbootd can be run"));
+    }
+
+    fn stand_still(&self) {
+        self.running.iter().for_each(|child| stand_still(child.id()));
     }
 
     fn ended(&mut self, well: bool) {

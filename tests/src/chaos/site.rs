@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use super::macs;
 use super::seed::Seed;
+use crate::process::stand_still;
 use crate::relayed::mac;
 use crate::{Lab, Process, netbootd};
 
@@ -110,6 +111,11 @@ impl Site {
     /// Ends it by SIGKILL.
     pub(super) fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// From now on it says nothing any more.
+    pub(super) fn stand_still(&self) {
+        stand_still(self.process().id());
     }
 
     /// Sends it a signal.
