@@ -62,23 +62,29 @@ pub fn flood(seconds: u32) -> String {
 /// # Panics
 /// When netbootd does not go on serving.
 pub fn flood_at_full_speed(seconds: u32) -> String {
-    let mut scene = Scene::open(Site::new(None, 0, ""));
-    let machines = Arc::clone(&scene.machines);
-    let mut next = 0;
-    let mut boots = || {
-        next += 1_000_000;
-        let stop = AtomicBool::new(false);
-        let told = thread::scope(|scope| {
-            let switched_on = scope.spawn(|| machines.switch_on(next, &stop));
-            thread::sleep(Duration::from_secs(seconds.into()));
-            stop.store(true, Ordering::Relaxed);
-            switched_on.join().expect("the machines go on").len()
-        });
-        told as f64 / f64::from(seconds)
+    // Each time anew: a pool that is given away would stop them before any flood does.
+    let measured = |flood: Option<Kind>| {
+        let mut scene = Scene::open(Site::new(None, 0, ""));
+        let machines = Arc::clone(&scene.machines);
+        let boots = || {
+            let stop = AtomicBool::new(false);
+            let told = thread::scope(|scope| {
+                let switched_on = scope.spawn(|| machines.switch_on(0, &stop));
+                thread::sleep(Duration::from_secs(seconds.into()));
+                stop.store(true, Ordering::Relaxed);
+                switched_on.join().expect("the machines go on").len()
+            });
+            told as f64 / f64::from(seconds)
+        };
+        let measured = match flood {
+            None => (boots(), 0.0),
+            Some(kind) => scene.under(kind, boots),
+        };
+        scene.close();
+        measured
     };
-    let alone = boots();
-    let (flooded, rate) = scene.under(Kind::Junk, boots);
-    scene.close();
+    let (alone, _) = measured(None);
+    let (flooded, rate) = measured(Some(Kind::Junk));
     format!(
         "{alone:.0} addresses a second alone, {flooded:.0} under {rate:.0} junk datagrams a second: {:.2} of it",
         flooded / alone.max(1.0)
