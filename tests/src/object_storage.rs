@@ -3,10 +3,9 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::thread;
 
-use crate::process::{Process, run, tool};
+use crate::process::{Process, tool};
 use crate::{Authority, Lab};
 
 /// A server at 10.77.0.9 on `br0`, with the bucket `images`.
@@ -35,10 +34,15 @@ impl ObjectStorage {
             command.arg(format!("-s3.cert.file={}", server.certificate.display()));
             command.arg(format!("-s3.key.file={}", server.key.display()));
         }
-        let process = Process::start("weed", &mut command);
         let scheme = if authority.is_some() { "https" } else { "http" };
         let endpoint = format!("{scheme}://10.77.0.9:8333");
-        wait_for(lab, &["-f", "-k", "-X", "PUT", &format!("{endpoint}/images")]);
+        let process = Process::start("weed", &mut command);
+        let bucket = format!("{endpoint}/images");
+        assert!(
+            answers(lab, &["-f", "-k", "-X", "PUT", &bucket]),
+            "SeaweedFS does not come up:\n{}",
+            process.printed()
+        );
         ObjectStorage { endpoint, _process: process }
     }
 
@@ -60,7 +64,8 @@ impl ObjectStorage {
         ]);
         let process = Process::start("s3s-fs", command.arg(&folder));
         let endpoint = "http://10.77.0.9:8333".to_owned();
-        wait_for(lab, &[&endpoint]); // a refusal is as good an answer as any
+        // A refusal is as good an answer as any.
+        assert!(answers(lab, &[&endpoint]), "s3s-fs does not come up:\n{}", process.printed());
         ObjectStorage { endpoint, _process: process }
     }
 }
@@ -104,8 +109,9 @@ fn plug(lab: &mut Lab) -> std::path::PathBuf {
     folder
 }
 
-fn wait_for(lab: &Lab, words: &[&str]) {
+/// Whether a request is answered within a minute.
+fn answers(lab: &Lab, words: &[&str]) -> bool {
     let patience = ["-sS", "--retry", "60", "--retry-delay", "1", "--retry-all-errors"];
-    let mut curl: Command = lab.command("s3", "curl");
-    run(curl.args(patience).args(words));
+    let output = lab.command("s3", "curl").args(patience).args(words).output();
+    output.is_ok_and(|output| output.status.success())
 }
