@@ -1,6 +1,7 @@
 //! What a message led to: an answer or silence, and the event that tells of it.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
 
 use pxe_policy::{MacAddr, Reason};
 
@@ -66,6 +67,15 @@ pub fn with_reply(
     }
     answer
 }
+
+/// After which pauses a reply is said again. EDK2 (PxeBcRequestBootService) asks port 4011 once, listens only after it has asked, so that a
+/// fast reply is lost to it, and gives up after 3 s; who has had the first reply takes no harm. What is longer than its question is said
+/// once: somebody else may have asked in the name of who hears it.
+pub fn repeated_after(port: u16, question: usize, reply: usize) -> &'static [Duration] {
+    if port == BOOT_SERVER_PORT && reply <= question { &REPEATED_AFTER } else { &[] }
+}
+
+const REPEATED_AFTER: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
 /// Whoever brought the question takes the answer.
 fn destination(packet: &Packet, arrival: &Arrival<'_>) -> SocketAddrV6 {

@@ -105,6 +105,19 @@ fn one_dhcp_packet_gets_one_reply_of_twice_its_size_or_five_times_when_it_asks_f
 }
 
 #[test]
+fn what_port_4011_says_again_over_ipv6_is_three_times_its_question_at_most() {
+    use crate::dhcp6::answer::{BOOT_SERVER_PORT, SERVER_PORT, repeated_after};
+    for question in 60..1500 {
+        for reply in 4..=question {
+            let times = 1 + repeated_after(BOOT_SERVER_PORT, question, reply).len();
+            assert!(times * reply <= 3 * question, "{reply} bytes {times} times for {question}");
+        }
+        assert!(repeated_after(BOOT_SERVER_PORT, question, question + 1).is_empty());
+        assert!(repeated_after(SERVER_PORT, question, question).is_empty());
+    }
+}
+
+#[test]
 fn a_macs_list_is_twenty_eight_times_its_question_at_most() {
     let request = shortest(8, &[(60, b"AAPLBSDPC/i386/x"), (43, &[1, 1, 1, 2, 2, 1, 1]), (57, &[32, 0])]);
     let (iface, packet) = (lan(), Packet::parse(&request).unwrap());

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use super::port::MAX_PACKET;
 use crate::address_server6::AddressServer6;
-use crate::dhcp6::answer::BOOT_SERVER_PORT;
+use crate::dhcp6::answer::repeated_after;
 use crate::dhcp6::{Answer, Arrival, Packet, Reply};
 use crate::event::{Answered, Event};
 use crate::heartbeat::Pulse;
@@ -114,11 +114,11 @@ impl Dhcp6Listener {
             return;
         }
         // A lease waits for the disk, a decision for directories; other machines do not wait for it.
-        let listener = Arc::clone(self);
+        let (listener, question) = (Arc::clone(self), bytes.len());
         let work = async move {
             let arrival = listener.arrival(to, from);
             let answer = listener.server.answer(&listener.services, &packet, &arrival).await;
-            listener.perform(answer).await;
+            listener.perform(answer, question).await;
         };
         self.services.beside(&self.iface.name, work).await;
     }
@@ -127,7 +127,8 @@ impl Dhcp6Listener {
         Arrival { iface: &self.iface, to, from, port: self.port }
     }
 
-    async fn perform(self: &Arc<Self>, answer: Answer) {
+    /// `question` is the length of what was asked.
+    async fn perform(self: &Arc<Self>, answer: Answer, question: usize) {
         let Answer { reply, mut event, .. } = self.services.commit(answer).await;
         if let Some(reply) = &reply
             && let Err(limited) = self.services.may_send((*reply.to.ip()).into(), reply.bytes.len())
@@ -136,8 +137,10 @@ impl Dhcp6Listener {
         }
         if let Some(reply) = reply {
             match self.send(&reply).await {
-                Ok(()) if self.port == BOOT_SERVER_PORT => self.repeat(reply),
-                Ok(()) => {}
+                Ok(()) => match repeated_after(self.port, question, reply.bytes.len()) {
+                    [] => {}
+                    pauses => self.repeat(reply, pauses),
+                },
                 Err(error) => {
                     event.decision = Answered::SendFailed;
                     event.detail = Some(error.to_string());
@@ -147,15 +150,14 @@ impl Dhcp6Listener {
         self.services.recorder.record(Event::Decided(event));
     }
 
-    /// Says a reply from the boot server's port again, twice: EDK2 (PxeBcRequestBootService) asks there once, listens only after it has
-    /// asked, so that a fast reply is lost to it, and gives up after 3 s. A second reply is of no harm to who has had the first.
-    fn repeat(self: &Arc<Self>, reply: Reply) {
+    /// Says a reply again after each of these pauses, as long as nothing speaks against it.
+    fn repeat(self: &Arc<Self>, reply: Reply, pauses: &'static [Duration]) {
         let Ok(permit) = Arc::clone(&self.repeats).try_acquire_owned() else { return };
         let listener = Arc::clone(self);
         tokio::spawn(async move {
-            for pause in REPEAT_AFTER {
+            for pause in pauses {
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
+                    () = tokio::time::sleep(*pause) => {}
                     () = listener.services.stopping.cancelled() => break,
                 }
                 let allowed = listener.services.may_send((*reply.to.ip()).into(), reply.bytes.len());
@@ -190,7 +192,5 @@ const ALL_SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1,
 /// ff05::1:3, of the site: relays send there.
 const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
 const PAUSE: Duration = Duration::from_millis(200);
-/// The pauses before a reply is said again.
-const REPEAT_AFTER: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 /// Replies of an interface that may wait to be said again; beyond that they are said once.
 const MAX_REPEATS: usize = 256;
