@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 #[cfg(target_os = "linux")]
 pub(super) use linux::{is_full, send_file, send_more};
 #[cfg(not(target_os = "linux"))]
-pub(super) use {copy as send_file, has_room as is_full, send as send_more};
+pub(super) use {copy as send_file, send as send_more};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -50,9 +50,9 @@ mod linux {
     }
 }
 
-/// Trying again is how it is found out.
+/// Whether the stream's buffer is known to be full: elsewhere it is found out by trying again.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn has_room(_stream: &TcpStream) -> bool {
+pub(super) fn is_full(_stream: &TcpStream) -> bool {
     false
 }
 
