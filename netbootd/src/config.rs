@@ -10,6 +10,7 @@ mod limits;
 mod read;
 pub mod registry;
 mod schema;
+mod store;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -26,6 +27,7 @@ pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy, Secret};
 pub use finding::{Finding, Findings, Severity};
 pub use limits::Limits;
 pub use schema::{Bind, LogFormat, Mode, Ports};
+pub use store::{Remote, Store};
 
 use crate::dhcp::boot_info::OfferStyle;
 use crate::platform::{self, BUILT_IN_ROOT};
@@ -263,44 +265,6 @@ pub struct Netboot {
     pub binding_lifetime: Option<Duration>,
     /// How often the folders are looked through; zero for at the start and at a reload only.
     pub rescan: Duration,
-}
-
-/// The image store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Store {
-    /// Its folder; None for `images` in the state folder.
-    pub folder: Option<PathBuf>,
-    /// How much it may hold.
-    pub limits: imagestore::Limits,
-    /// A folder whose content is taken in by itself.
-    pub drop_folder: Option<PathBuf>,
-    /// ConfigMgr's content library.
-    pub content_library: Option<PathBuf>,
-    /// Its folders on other drives.
-    pub content_library_drives: Vec<PathBuf>,
-    /// How often these are looked at.
-    pub watch: Duration,
-    /// How often everything in the store is read again; zero for never.
-    pub scrub: Duration,
-    /// Object storage that several servers share.
-    pub remote: Option<Remote>,
-}
-
-/// Object storage with images.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote {
-    /// `s3://bucket/prefix`.
-    pub url: String,
-    /// The server, when it is not Amazon's.
-    pub endpoint: Option<String>,
-    /// Its region.
-    pub region: Option<String>,
-    /// Whether it may be spoken to without TLS.
-    pub allow_http: bool,
-    /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
-    pub ca: Option<PathBuf>,
-    /// Bytes of its blobs that are kept here.
-    pub cache_limit: u64,
 }
 
 /// A folder of image folders.
