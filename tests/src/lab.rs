@@ -21,6 +21,9 @@ pub struct Lab {
 
 /// The namespace that holds every segment's bridge, and the machines plugged into them.
 const SWITCH: &str = "sw";
+/// Bridges pass frames on, and no packet filter looks at them on the way, whatever else this machine has loaded.
+const PLAIN_SWITCH: &str =
+    r#"for hook in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$hook" ] || echo 0 > "$hook"; done"#;
 /// Where `ip netns exec` looks for a namespace's own files.
 const NAMESPACE_FILES: &str = "/etc/netns";
 
@@ -41,6 +44,7 @@ impl Lab {
         let folder = folder.unwrap_or_else(|error| panic!("cannot make a folder: {error}"));
         let mut lab = Lab { prefix, hosts: Vec::new(), folder };
         lab.add_host(SWITCH);
+        run(lab.command(SWITCH, "sh").args(["-c", PLAIN_SWITCH]));
         lab.add_segment("br0");
         lab
     }
