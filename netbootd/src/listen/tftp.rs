@@ -2,6 +2,7 @@
 //!
 //! Refuses new requests once the services stop. Cancelled by their shutdown token; transfers under way then tell their clients.
 
+mod eager;
 mod lanes;
 mod line;
 mod record;
@@ -25,6 +26,7 @@ use crate::net::iface::Iface;
 use crate::net::junk::Purpose;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};
 use crate::services::Services;
+use eager::Eagerness;
 use lanes::Lanes;
 use line::Line;
 use transfer::Transfer;
@@ -87,7 +89,7 @@ impl TftpListener {
     pub async fn run(self) {
         let lanes = Arc::clone(&self.lanes);
         let shutdown = self.services.shutdown.clone();
-        lanes.first().spawn(self.listen());
+        lanes.listen(self.listen());
         shutdown.cancelled().await;
         lanes.finish().await;
     }
@@ -217,6 +219,9 @@ impl TftpListener {
             mode,
             options: request.options.clone(),
             admitted: Admitted { transfers: Arc::clone(&self.transfers), from: received.from, number },
+            lane: lane.clone(),
+            eagerness: Eagerness::default(),
+            superseded: false,
         };
         let under_way = self.services.transfers.token();
         lane.spawn(async move {

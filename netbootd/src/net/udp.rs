@@ -5,11 +5,12 @@
 #[cfg_attr(windows, path = "../platform/windows/message.rs")]
 mod message;
 
+use std::hint;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket};
 use tokio::io::{Interest, Ready};
@@ -180,6 +181,19 @@ impl Endpoint {
         }
     }
 
+    /// Looks for a datagram for so long, at least once. The thread does nothing else meanwhile.
+    pub fn look(&self, buf: &mut [u8], patience: Duration) -> Option<Received> {
+        let started = Instant::now();
+        loop {
+            match receive(&self.socket, buf) {
+                Ok((received, _)) => return Some(received),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return None,
+                Err(_) if started.elapsed() >= patience => return None,
+                Err(_) => (0..PAUSES).for_each(|_| hint::spin_loop()),
+            }
+        }
+    }
+
     fn look_at(&self, bytes: &[u8], dropped: u32) {
         let before = self.dropped.swap(dropped, Ordering::Relaxed);
         junk::count_dropped(dropped.wrapping_sub(before));
@@ -312,98 +326,10 @@ pub const MAX_SEGMENTED_BYTES: usize = 65_000;
 /// In bytes; the kernel counts some 800 of them for a short datagram.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
+/// Between one look and the next: some hundred nanoseconds.
+const PAUSES: usize = 16;
+
 const HEARING: Interest = Interest::READABLE.add(Interest::ERROR);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn v4(addr: Ipv4Addr, port: u16) -> SocketAddr {
-        SocketAddr::from((addr, port))
-    }
-
-    #[tokio::test]
-    async fn a_reply_leaves_from_the_address_that_was_asked() {
-        let server = Endpoint::bind(v4(Ipv4Addr::UNSPECIFIED, 0), None).unwrap();
-        let client = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-        let asked = Ipv4Addr::new(127, 0, 0, 9);
-        let any = Source { addr: Ipv4Addr::LOCALHOST.into(), ifindex: 0 };
-        client.send(b"ask", v4(asked, server.port().unwrap()), any).await.unwrap();
-
-        let mut buf = [0; 16];
-        let got = datagram(server.recv(&mut buf).await.unwrap());
-        assert_eq!((&buf[..got.len], got.to), (b"ask".as_slice(), IpAddr::from(asked)));
-        assert_ne!(got.ifindex, 0);
-        server.send(b"answer", got.from, Source { addr: got.to, ifindex: 0 }).await.unwrap();
-        let got = datagram(client.recv(&mut buf).await.unwrap());
-        assert_eq!((&buf[..got.len], got.from.ip()), (b"answer".as_slice(), asked.into()));
-    }
-
-    fn datagram(incoming: Incoming) -> Received {
-        match incoming {
-            Incoming::Datagram(received) => received,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_closed_port_is_reported_with_its_address() {
-        let server = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-        let closed = {
-            let client = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-            v4(Ipv4Addr::LOCALHOST, client.port().unwrap())
-        };
-        let source = Source { addr: Ipv4Addr::LOCALHOST.into(), ifindex: 0 };
-        server.send(b"anyone?", closed, source).await.unwrap();
-        let mut buf = [0; 16];
-        assert_eq!(server.recv(&mut buf).await.unwrap(), Incoming::Unreachable(closed));
-    }
-
-    #[tokio::test]
-    async fn ipv6_knows_both_addresses_and_reports_a_closed_port() {
-        let local = Ipv6Addr::LOCALHOST;
-        let server = Endpoint::bind((Ipv6Addr::UNSPECIFIED, 0).into(), None).unwrap();
-        let client = Endpoint::bind_one((local, 0).into()).unwrap();
-        let to = SocketAddr::from((local, server.port().unwrap()));
-        client.send(b"ask", to, Source::BOUND).await.unwrap();
-
-        let mut buf = [0; 16];
-        let got = datagram(server.recv(&mut buf).await.unwrap());
-        assert_eq!((&buf[..got.len], got.to), (b"ask".as_slice(), local.into()));
-        let source = Source { addr: got.to, ifindex: 0 };
-        server.send_segments(b"aaaabb", Some(4), got.from, source).await.unwrap();
-        for expected in ["aaaa", "bb"] {
-            let got = datagram(client.recv(&mut buf).await.unwrap());
-            assert_eq!(&buf[..got.len], expected.as_bytes());
-        }
-        drop(client);
-        server.send(b"anyone?", got.from, source).await.unwrap();
-        assert_eq!(server.recv(&mut buf).await.unwrap(), Incoming::Unreachable(got.from));
-    }
-
-    #[tokio::test]
-    async fn one_call_sends_many_datagrams() {
-        let server = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-        let client = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-        let to = v4(Ipv4Addr::LOCALHOST, client.port().unwrap());
-        let source = Source { addr: Ipv4Addr::LOCALHOST.into(), ifindex: 0 };
-        server.send_segments(b"aaaabbbbcc", Some(4), to, source).await.unwrap();
-        let mut buf = [0; 16];
-        for expected in ["aaaa", "bbbb", "cc"] {
-            let got = datagram(client.recv(&mut buf).await.unwrap());
-            assert_eq!(&buf[..got.len], expected.as_bytes());
-        }
-    }
-
-    #[test]
-    fn the_route_to_loopback_has_its_mtu() {
-        assert_eq!(path_mtu(v4(Ipv4Addr::LOCALHOST, 9)), Some(u16::MAX));
-    }
-
-    #[tokio::test]
-    async fn a_taken_port_is_an_error() {
-        let first = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
-        let taken = v4(Ipv4Addr::LOCALHOST, first.port().unwrap());
-        assert_eq!(Endpoint::bind(taken, None).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-    }
-}
+mod tests;

@@ -16,17 +16,17 @@ use tokio_util::task::TaskTracker;
 /// Threads for transfers. They end with it.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    lanes: Vec<Handle>,
+    lanes: Vec<Lane>,
     next: AtomicUsize,
-    tasks: TaskTracker,
+    listener: TaskTracker,
     end: CancellationToken,
 }
 
-/// One of them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lane<'a> {
-    handle: &'a Handle,
-    tasks: &'a TaskTracker,
+/// One of them, with the transfers on it.
+#[derive(Debug, Clone)]
+pub(super) struct Lane {
+    handle: Handle,
+    transfers: TaskTracker,
 }
 
 impl Lanes {
@@ -35,37 +35,54 @@ impl Lanes {
         let end = CancellationToken::new();
         let count = thread::available_parallelism().map_or(1, usize::from);
         let lanes = (0..count).map(|number| start(number, end.clone())).collect::<io::Result<_>>()?;
-        Ok(Lanes { lanes, next: AtomicUsize::new(0), tasks: TaskTracker::new(), end })
+        Ok(Lanes { lanes, next: AtomicUsize::new(0), listener: TaskTracker::new(), end })
     }
 
     /// The first one: requests are heard there.
-    pub(super) fn first(&self) -> Lane<'_> {
-        Lane { handle: &self.lanes[0], tasks: &self.tasks }
+    pub(super) fn first(&self) -> &Lane {
+        &self.lanes[0]
     }
 
     /// Each in turn.
-    pub(super) fn next(&self) -> Lane<'_> {
+    pub(super) fn next(&self) -> &Lane {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        Lane { handle: &self.lanes[turn % self.lanes.len()], tasks: &self.tasks }
+        &self.lanes[turn % self.lanes.len()]
+    }
+
+    /// Hears requests on the first one.
+    pub(super) fn listen(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.listener.spawn_on(work, &self.first().handle);
     }
 
     /// Waits for all that runs on them, not for long.
     pub(super) async fn finish(&self) {
-        self.tasks.close();
+        let over = async {
+            self.listener.close();
+            self.listener.wait().await;
+            for lane in &self.lanes {
+                lane.transfers.close();
+                lane.transfers.wait().await;
+            }
+        };
         // What is not over by then ends with its thread.
-        let _ = tokio::time::timeout(GRACE, self.tasks.wait()).await;
+        let _ = tokio::time::timeout(GRACE, over).await;
     }
 }
 
-impl Lane<'_> {
+impl Lane {
     /// Sockets that are made while this is held belong to the lane.
     pub(super) fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
 
-    /// Runs something on it.
-    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn_on(work, self.handle);
+    /// Runs a transfer on it.
+    pub(super) fn spawn(&self, transfer: impl Future<Output = ()> + Send + 'static) {
+        self.transfers.spawn_on(transfer, &self.handle);
+    }
+
+    /// Whether it has one transfer, which nobody else waits for then.
+    pub(super) fn has_one(&self) -> bool {
+        self.transfers.len() == 1
     }
 }
 
@@ -75,14 +92,14 @@ impl Drop for Lanes {
     }
 }
 
-fn start(number: usize, end: CancellationToken) -> io::Result<Handle> {
+fn start(number: usize, end: CancellationToken) -> io::Result<Lane> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     thread::Builder::new().name(format!("tftp-{number}")).spawn(move || {
         runtime.block_on(end.cancelled());
         runtime.shutdown_background();
     })?;
-    Ok(handle)
+    Ok(Lane { handle, transfers: TaskTracker::new() })
 }
 
 const GRACE: Duration = Duration::from_secs(1);

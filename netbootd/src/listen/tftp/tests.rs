@@ -11,6 +11,8 @@ use crate::config::Config;
 use crate::event::Recorded;
 use crate::services::Snapshot;
 
+mod places;
+
 struct Fixture {
     folder: TempDir,
     services: Arc<Services>,
@@ -222,6 +224,28 @@ async fn who_asks_again_from_the_same_port_is_served_while_the_first_transfer_en
 }
 
 #[tokio::test]
+async fn who_goes_on_to_another_file_from_the_same_port_has_fetched_the_first() {
+    let f = serving("");
+    f.file("one", &[7; 100]);
+    f.file("another", &[7; 100]);
+    let socket = client().await;
+    for turn in 0..200 {
+        let name: &[u8] = if turn % 2 == 0 { b"one" } else { b"another" };
+        f.ask(&socket, name, &RequestOptions::default()).await;
+        let (_, port) = hear(&socket).await;
+        // The next request follows at once.
+        socket.send_to(&Packet::Ack { block: 1, next_window: None }.emit().unwrap(), port).await.unwrap();
+    }
+    let all_are_over = async {
+        while f.services.recorder.counters().get(&("tftp", "completed")) != Some(&200) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let over = tokio::time::timeout(Duration::from_secs(10), all_are_over).await;
+    assert!(over.is_ok(), "{:?}", f.services.recorder.counters());
+}
+
+#[tokio::test]
 async fn a_stranger_is_told_so_and_the_transfer_goes_on() {
     let f = serving("");
     f.file("file", &[7; 600]);
@@ -289,136 +313,4 @@ async fn a_file_that_shrinks_ends_its_transfer_with_an_error() {
     let Event::TransferFinished(end) = f.until(finished, watcher).await else { panic!() };
     assert_eq!(end.outcome.name(), "read-failed");
     assert!(end.detail.unwrap().contains("shrunk"));
-}
-
-#[tokio::test]
-async fn too_many_transfers_are_refused() {
-    let f = serving("[tftp]\nmax-transfers = 1");
-    f.file("file", &[7; 5000]);
-    let first = client().await;
-    f.ask(&first, b"file", &RequestOptions::default()).await;
-    hear(&first).await;
-    f.refuses(Refusal::Busy).await;
-    assert_eq!(f.counted("busy"), Some(1));
-}
-
-impl Fixture {
-    /// Begins a transfer and acknowledges its first block.
-    async fn proved(&self) -> UdpSocket {
-        let socket = client().await;
-        self.ask(&socket, b"file", &RequestOptions::default()).await;
-        let (_, from) = hear(&socket).await;
-        socket.send_to(b"\0\x04\0\x01", from).await.unwrap();
-        assert!(matches!(Packet::parse(&hear(&socket).await.0), Ok(Packet::Data { block: 2, .. })));
-        socket
-    }
-
-    /// The client is told, and then it is counted.
-    async fn refuses(&self, refusal: Refusal) {
-        let watcher = self.services.recorder.watch();
-        assert_eq!(self.answer_to(REQUEST).await, REFUSED);
-        self.until(|event| matches!(event, Event::FileRefused(it) if it.refusal == refusal), watcher).await;
-    }
-
-    fn reload(&self, configuration: &str) {
-        let parsed = Config::parse(configuration, Path::new("test.toml"), Some(self.folder.path()));
-        self.services.snapshot.store(Arc::new(Snapshot::new(parsed.unwrap().0, None).unwrap()));
-    }
-
-    fn counted(&self, word: &'static str) -> Option<u64> {
-        self.services.recorder.counters().get(&("tftp", word)).copied()
-    }
-}
-
-const REFUSED: &[u8] = b"\0\x05\0\0too many transfers\0";
-const REQUEST: &[u8] = b"\0\x01file\0octet\0";
-
-#[tokio::test]
-async fn one_client_and_one_network_have_their_places_and_a_reload_changes_them() {
-    let f = serving("[limits]\ntransfers-per-client = 1");
-    f.file("file", &[7; 5000]);
-    let first = f.proved().await;
-    f.refuses(Refusal::ClientFull).await;
-    assert_eq!(f.counted("client-full"), Some(1));
-    f.reload("[limits]\ntransfers-per-client = 9\ntransfers-per-subnet = 2");
-    let second = f.proved().await;
-    f.refuses(Refusal::SubnetFull).await;
-    assert_eq!(f.counted("subnet-full"), Some(1));
-    assert_eq!(f.services.limits.transfers.taken(), 2);
-    drop((first, second));
-}
-
-#[tokio::test]
-async fn who_acknowledges_nothing_begins_no_more_and_hears_nothing() {
-    let f = serving("[limits]\nunproved-per-client = 2");
-    f.file("file", &[7; 5000]);
-    let (first, second, third) = (client().await, client().await, client().await);
-    for socket in [&first, &second] {
-        f.ask(socket, b"file", &RequestOptions::default()).await;
-        hear(socket).await;
-    }
-    let watcher = f.services.recorder.watch();
-    f.ask(&third, b"file", &RequestOptions::default()).await;
-    let refused =
-        |event: &Event| matches!(event, Event::FileRefused(refused) if refused.refusal == Refusal::Unproved);
-    f.until(refused, watcher).await;
-    assert!(third.try_recv_from(&mut [0; 600]).is_err());
-    // The same port may ask for something else: its first transfer ends.
-    f.ask(&second, b"none", &RequestOptions::default()).await;
-    loop {
-        let answer = hear(&second).await.0;
-        if matches!(Packet::parse(&answer), Ok(Packet::Error { code: ErrorCode::FILE_NOT_FOUND, .. })) {
-            break;
-        }
-    }
-    f.proved().await;
-}
-
-#[tokio::test]
-async fn who_asks_too_often_or_from_elsewhere_is_left_alone() {
-    let f = serving("[limits]\nread-requests = { at-once = 3, per-second = 1 }");
-    f.file("file", b"x");
-    for _ in 0..3 {
-        f.answer_to(b"\0\x01none\0octet\0").await;
-    }
-    let socket = client().await;
-    let mut watcher = f.services.recorder.watch();
-    for _ in 0..20 {
-        socket.send_to(REQUEST, f.server).await.unwrap();
-    }
-    let left_alone =
-        |event: &Event, wanted| matches!(event, Event::FileRefused(refused) if refused.refusal == wanted);
-    f.until(|event| left_alone(event, Refusal::TooOften), watcher).await;
-    // All of them were taken up once somebody else, who asked later, is answered.
-    let other = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 8), 0)).await.unwrap();
-    other.send_to(b"\0\x01none\0octet\0", f.server).await.unwrap();
-    hear(&other).await;
-    f.reload("[limits]\nsubnets = \"10.0.0.0/8\"");
-    watcher = f.services.recorder.watch();
-    // What was told of this address lately is only counted, so another one asks.
-    let elsewhere = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 9), 0)).await.unwrap();
-    elsewhere.send_to(REQUEST, f.server).await.unwrap();
-    f.until(|event| left_alone(event, Refusal::NotAllowed), watcher).await;
-    assert_eq!(f.counted("not-allowed"), Some(1));
-    assert!(elsewhere.try_recv_from(&mut [0; 600]).is_err());
-    f.reload("[limits]\nsubnets = \"127.0.0.0/8\"");
-    assert!(matches!(Packet::parse(&f.answer_to(REQUEST).await), Ok(Packet::Data { block: 1, .. })));
-}
-
-#[tokio::test]
-async fn windows_shrink_when_much_is_under_way() {
-    let f = serving("[limits]\nbytes-in-flight = \"1M\"\n[tftp]\nclamp-to-mtu = false");
-    f.file("file", &vec![7; 4 << 20]);
-    let asked = RequestOptions::asking(Some(32_768), Some(24), None, false);
-    let mut granted = Vec::new();
-    let mut sockets = Vec::new();
-    for _ in 0..3 {
-        let socket = client().await;
-        f.ask(&socket, b"file", &asked).await;
-        granted.push(String::from_utf8(hear(&socket).await.0.split_off(2)).unwrap());
-        sockets.push(socket);
-    }
-    let window = |size| format!("blksize\x0032768\0windowsize\0{size}\0");
-    assert_eq!(granted, [window(24), window(8), window(1)]);
-    assert_eq!(f.services.limits.in_flight.held(), (24 + 8 + 1) * 32_768);
 }

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tftp::{
     ErrorCode, Input, Limits, Mode, Negotiated, Packet, RequestOptions, Send, Sender, Step, negotiate,
@@ -12,6 +12,8 @@ use tftp::{
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
+use super::eager::{Eagerness, LOOK};
+use super::lanes::Lane;
 use super::line::Line;
 use super::record::{self, Record};
 use super::window::Window;
@@ -19,7 +21,7 @@ use super::{Admitted, Mail, error_for, shown, text};
 use crate::content::{Caller, Content, Extent, Refused};
 use crate::event::{Proto, Refusal};
 use crate::limits::budget::Share;
-use crate::net::udp::{Incoming, path_mtu};
+use crate::net::udp::{Incoming, Received, path_mtu};
 use crate::services::Services;
 
 /// One transfer that was accepted but not begun.
@@ -33,6 +35,10 @@ pub(super) struct Transfer {
     pub(super) mode: Mode,
     pub(super) options: RequestOptions,
     pub(super) admitted: Admitted,
+    pub(super) lane: Lane,
+    pub(super) eagerness: Eagerness,
+    /// Whether its client went on to something else: what it said before that still counts.
+    pub(super) superseded: bool,
 }
 
 /// What woke a transfer.
@@ -144,19 +150,28 @@ impl Transfer {
             timer.as_mut().reset(deadline.into());
         }
         loop {
+            let looked = self.look(buf).await;
+            if self.superseded && looked.is_none() {
+                return Heard::Unreachable;
+            }
             let socket = async {
-                match self.line.own_socket() {
-                    Some(endpoint) => endpoint.recv(buf).await,
-                    None => pending().await,
+                match (looked, self.line.own_socket()) {
+                    (Some(received), _) => Ok(Incoming::Datagram(received)),
+                    (None, Some(endpoint)) => endpoint.recv(buf).await,
+                    (None, None) => pending().await,
                 }
             };
             let heard = tokio::select! {
                 biased;
                 heard = socket => heard,
-                mail = self.inbox.recv() => return match mail {
-                    Some(Mail::Datagram(bytes)) => Heard::Mailed(bytes),
-                    Some(Mail::Unreachable | Mail::Superseded) => Heard::Unreachable,
-                    None => Heard::Stop,
+                mail = self.inbox.recv() => match mail {
+                    Some(Mail::Datagram(bytes)) => return Heard::Mailed(bytes),
+                    Some(Mail::Unreachable) => return Heard::Unreachable,
+                    Some(Mail::Superseded) => {
+                        self.superseded = true;
+                        continue;
+                    }
+                    None => return Heard::Stop,
                 },
                 () = timer.as_mut() => {
                     if Instant::now() >= deadline {
@@ -185,6 +200,23 @@ impl Transfer {
                 Err(_) => tokio::task::yield_now().await,
             }
         }
+    }
+
+    /// What has come by now, or comes at once, as long as nobody else needs the thread.
+    async fn look(&mut self, buf: &mut [u8]) -> Option<Received> {
+        let socket = self.line.own_socket()?;
+        if self.superseded {
+            return socket.look(buf, Duration::ZERO);
+        }
+        let mail = !self.inbox.is_empty() || self.inbox.is_closed();
+        if mail || !self.lane.has_one() || !self.eagerness.looks() {
+            return None;
+        }
+        // Whoever always finds something would never let anything else run.
+        tokio::task::consume_budget().await;
+        let found = socket.look(buf, LOOK);
+        self.eagerness.looked(found.is_some_and(|received| received.from == self.line.peer()));
+        found
     }
 
     /// Does what the machine says. Some text means that the file could not be read.
