@@ -228,16 +228,25 @@ async fn who_goes_on_to_another_file_from_the_same_port_has_fetched_the_first() 
     let f = serving("");
     f.file("one", &[7; 100]);
     f.file("another", &[7; 100]);
-    let socket = client().await;
-    for turn in 0..200 {
+    // A lane that is busy reads its mail before it asks for its sockets.
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(client().await);
+    }
+    for turn in 0..20 {
         let name: &[u8] = if turn % 2 == 0 { b"one" } else { b"another" };
-        f.ask(&socket, name, &RequestOptions::default()).await;
-        let (_, port) = hear(&socket).await;
-        // The next request follows at once.
-        socket.send_to(&Packet::Ack { block: 1, next_window: None }.emit().unwrap(), port).await.unwrap();
+        for socket in &clients {
+            f.ask(socket, name, &RequestOptions::default()).await;
+        }
+        for socket in &clients {
+            let (_, port) = hear(socket).await;
+            // The next request follows at once.
+            let last = Packet::Ack { block: 1, next_window: None }.emit().unwrap();
+            socket.send_to(&last, port).await.unwrap();
+        }
     }
     let all_are_over = async {
-        while f.services.recorder.counters().get(&("tftp", "completed")) != Some(&200) {
+        while f.services.recorder.counters().get(&("tftp", "completed")) != Some(&400) {
             tokio::task::yield_now().await;
         }
     };
