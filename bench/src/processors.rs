@@ -1,9 +1,10 @@
-//! Clients and servers have processors of their own, as in a network, or take turns on the servers' own; and none of them sleeps while
-//! something is measured.
+//! Clients and servers have processors of their own, as in a network, or take turns on the servers' own.
 //!
 //! Left to themselves a figure is the scheduler's: a server that happens to run where its client does is woken without a word to
 //! another processor, and the same server elsewhere needs three times as long for a block. And a virtual processor that has halted takes some
-//! 40 µs to run again, so a process of the idle class spins on each, as the kernel's `idle=poll` would; whatever wants to run goes before it at once.
+//! 40 µs to run again, so a process of the idle class spins on each where that counts, as the kernel's `idle=poll` would; whatever wants to run
+//! goes before it at once. Not where disks count: the hypervisor writes with the same processors, and a flush takes forty times as long
+//! when none of them ever halts.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -13,21 +14,30 @@ use nix::unistd::Pid;
 
 use netbootd_tests::{Lab, Process};
 
-/// Apart and awake as long as this is held.
+/// Processes that keep the processors from halting.
 #[derive(Debug)]
-pub struct Apart(#[allow(dead_code)] Vec<Process>); // held for its end
+pub struct Awake(#[allow(dead_code)] Vec<Process>); // held for its end
 
 /// From now on. This process, its threads and what it starts are the clients; servers start with [`server`].
-pub fn apart() -> Apart {
+pub fn apart() {
+    split();
+}
+
+/// The same, and no processor halts as long as what comes back is held.
+pub fn apart_and_awake() -> Awake {
+    Awake(split().into_iter().map(spin).collect())
+}
+
+/// Gives all processors.
+fn split() -> Vec<usize> {
     let none = Pid::from_raw(0);
     let mine = sched_getaffinity(none).unwrap_or_else(|_| CpuSet::new());
     let all: Vec<usize> = (0..CpuSet::count()).filter(|n| mine.is_set(*n).unwrap_or(false)).collect();
-    let awake = Apart(all.iter().map(|n| spin(*n)).collect());
     if let (clients @ [_, ..], servers) = all.split_at(all.len() / 2) {
         stay_on(clients);
         let _ = SERVERS.set(servers.to_vec()); // set once, for a process runs one bench
     }
-    awake
+    all
 }
 
 /// This thread, a client, takes turns with the servers on their processors.

@@ -2,7 +2,7 @@
 //!
 //! A server's rate is the highest, of those asked for by perfdhcp, at which fewer than one exchange in a hundred is lost. How long an exchange
 //! takes, and what it costs, is measured at half the server's own rate by a generator that compares every answer. `--smoke` looks whether all
-//! of that runs; a number is how many rounds there are.
+//! of that runs; a number is how many rounds there are; `--at=RATE` measures netbootd alone, at one rate.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -17,7 +17,7 @@ use netbootd_tests::{Lab, Process, netbootd};
 
 fn main() {
     let smoke = std::env::args().any(|word| word == "--smoke");
-    let _apart = processors::apart();
+    processors::apart();
     let mut lab = Lab::new();
     lab.add_host("relay");
     lab.plug("relay", "eth0", "br0", &format!("{RELAY}/16"));
@@ -27,6 +27,9 @@ fn main() {
         return look(&lab, &servers);
     }
     let rounds = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS);
+    if let Some(rate) = std::env::args().find_map(|word| word.strip_prefix("--at=")?.parse().ok()) {
+        return at(&lab, &servers[0], rate, rounds);
+    }
     let mut figures: Vec<Figures> = servers.iter().map(|_| Figures::default()).collect();
     for _ in 0..rounds {
         for (server, figures) in servers.iter().zip(&mut figures) {
@@ -55,6 +58,18 @@ fn look(lab: &Lab, servers: &[Server]) {
         if server.kind == Kind::Netbootd {
             assert_eq!((exchanges.lost, exchanges.faults), (0, Vec::new()), "{}", server.process.printed());
         }
+    }
+}
+
+/// How long exchanges with netbootd take at this rate, round by round.
+fn at(lab: &Lab, server: &Server, rate: u32, rounds: usize) {
+    print("| p50, ms | p90 | p99 | max | CPU µs an exchange | lost |\n| --- | --- | --- | --- | --- | --- |");
+    for _ in 0..rounds {
+        let (exchanges, cpu) = server.switch_on(lab, rate, rate * SECONDS);
+        let [p50, p90, p99, max] =
+            [50, 90, 99, 100].map(|part| exchanges.percentile(part).as_secs_f64() * 1e3);
+        let cpu = cpu.as_secs_f64() * 1e6 / exchanges.times.len().max(1) as f64;
+        print(&format!("| {p50:.2} | {p90:.2} | {p99:.2} | {max:.2} | {cpu:.0} | {} |", exchanges.lost));
     }
 }
 

@@ -20,7 +20,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
     let smoke = std::env::args().any(|word| word == "--smoke");
-    let _apart = processors::apart();
+    let _awake = processors::apart_and_awake();
     let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let chosen = |name: &str| only.is_empty() || only.iter().any(|word| name.contains(word.as_str()));
     // Thousands of connections, on both sides.

@@ -17,7 +17,7 @@ fn main() {
     let smoke = std::env::args().any(|word| word == "--smoke");
     let asked = std::env::args().find_map(|word| word.strip_prefix("--machines=")?.parse().ok());
     let machines = asked.unwrap_or(if smoke { 100 } else { 10_000 });
-    let _apart = processors::apart();
+    processors::apart();
     print(
         "| storm | done | p50, s | p95, s | max, s | p95/p50 | MB/s | server CPU s/GB | kB a session | |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -20,7 +20,7 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let smoke = words.iter().any(|word| word == "--smoke");
     let named: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
-    let _apart = processors::apart();
+    let _awake = processors::apart_and_awake();
     let mut lab = Lab::new();
     lab.add_host("clients");
     lab.plug("clients", "eth0", "br0", "10.77.0.50/24");
