@@ -5,6 +5,7 @@
 #[cfg_attr(windows, path = "../platform/windows/message.rs")]
 mod message;
 
+use std::collections::VecDeque;
 use std::hint;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,8 +21,8 @@ use tracing::debug;
 use super::junk::{self, Flood, Purpose, filter};
 pub(crate) use message::EFAULT;
 use message::{
-    hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination, tell_dropped,
-    transmit, unreachable,
+    hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, receive_many, tell_destination,
+    tell_dropped, transmit, transmit_each, unreachable,
 };
 
 /// A UDP socket with its datagrams' own addresses.
@@ -35,6 +36,44 @@ pub struct Endpoint {
     flood: Mutex<Flood>,
     /// The kernel's count of what it did not queue, as it was last told.
     dropped: AtomicU32,
+    /// What was received by one call and not asked for yet.
+    batch: Mutex<Batch>,
+}
+
+/// Datagrams that one call received.
+#[derive(Debug)]
+struct Batch {
+    slots: usize,
+    /// Slots of the size of who asks.
+    bytes: Vec<u8>,
+    size: usize,
+    /// Filled slots with what is known of them.
+    waiting: VecDeque<(usize, Received, u32)>,
+}
+
+impl Batch {
+    fn of(slots: usize) -> Self {
+        Batch { slots, bytes: Vec::new(), size: 0, waiting: VecDeque::new() }
+    }
+
+    /// Fills the slots. An error of kind `WouldBlock` says that nothing more has come, whatever there is in them.
+    fn fill(&mut self, socket: &UdpSocket, size: usize) -> io::Result<()> {
+        if self.size != size {
+            (self.bytes, self.size) = (vec![0; size * self.slots], size);
+        }
+        let waiting = &mut self.waiting;
+        let take = |slot, received, dropped| waiting.push_back((slot, received, dropped));
+        let came = receive_many(socket, &mut self.bytes, size, take)?;
+        if came == self.slots { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    /// The next one.
+    fn take(&mut self, buf: &mut [u8]) -> Option<(Received, u32)> {
+        let (slot, mut received, dropped) = self.waiting.pop_front()?;
+        received.len = received.len.min(buf.len());
+        buf[..received.len].copy_from_slice(&self.bytes[slot * self.size..][..received.len]);
+        Some((received, dropped))
+    }
 }
 
 /// Where a received datagram came from and to.
@@ -83,7 +122,7 @@ impl Endpoint {
     pub fn bind_one(addr: SocketAddr) -> io::Result<Self> {
         let socket = socket_for(addr)?;
         socket.bind(&addr.into())?;
-        Endpoint::of(socket, Vec::new())
+        Ok(Endpoint { batch: Mutex::new(Batch::of(ANSWERS_AT_ONCE)), ..Endpoint::of(socket, Vec::new())? })
     }
 
     /// Takes over a socket that somebody else has bound to IPv4. With interfaces, what arrives by others is left unheard.
@@ -103,6 +142,7 @@ impl Endpoint {
             purpose: None,
             flood: Mutex::default(),
             dropped: AtomicU32::new(0),
+            batch: Mutex::new(Batch::of(AT_ONCE)),
         })
     }
 
@@ -149,6 +189,12 @@ impl Endpoint {
     /// Waits for a datagram or for word that one of ours did not arrive. An error is never the socket's end.
     pub async fn recv(&self, buf: &mut [u8]) -> io::Result<Incoming> {
         loop {
+            while let Some((received, dropped)) = self.batch().take(buf) {
+                self.look_at(&buf[..received.len], dropped);
+                if self.hears(received.ifindex) {
+                    return Ok(Incoming::Datagram(received));
+                }
+            }
             // Tokio keeps the two kinds of readiness apart: each is asked for, and cleared, by itself.
             let until = self.flood().until();
             let ready = match until {
@@ -166,23 +212,21 @@ impl Endpoint {
             {
                 return Ok(report);
             }
-            match self.socket.try_io(Interest::READABLE, || receive(&self.socket, buf)) {
+            let fill = || self.batch().fill(&self.socket, buf.len());
+            match self.socket.try_io(Interest::READABLE, fill) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The report behind this error comes by way of the error queue.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                Err(error) => return Err(error),
-                Ok((received, dropped)) => {
-                    self.look_at(&buf[..received.len], dropped);
-                    if self.hears(received.ifindex) {
-                        return Ok(Incoming::Datagram(received));
-                    }
-                }
+                other => other?,
             }
         }
     }
 
     /// Looks for a datagram for so long, at least once. The thread does nothing else meanwhile.
     pub fn look(&self, buf: &mut [u8], patience: Duration) -> Option<Received> {
+        if let Some((received, _)) = self.batch().take(buf) {
+            return Some(received);
+        }
         let started = Instant::now();
         loop {
             match receive(&self.socket, buf) {
@@ -214,6 +258,10 @@ impl Endpoint {
         {
             debug!(%error, "junk goes on being dropped unread");
         }
+    }
+
+    fn batch(&self) -> MutexGuard<'_, Batch> {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn flood(&self) -> MutexGuard<'_, Flood> {
@@ -253,6 +301,20 @@ impl Endpoint {
         self.socket
             .try_io(Interest::WRITABLE, || transmit(&self.socket, parts, segment, to, source))
             .map(drop)
+    }
+
+    /// Sends datagrams of two parts each, in one system call where there is one for that (sendmmsg), without waiting. Gives how many have
+    /// left, at least one.
+    pub fn try_send_each(
+        &self,
+        datagrams: &[[IoSlice<'_>; 2]],
+        to: SocketAddr,
+        source: Source,
+    ) -> io::Result<usize> {
+        if let [one] = datagrams {
+            return self.try_send_parts(one, None, to, source).map(|()| 1);
+        }
+        self.socket.try_io(Interest::WRITABLE, || transmit_each(&self.socket, datagrams, to, source))
     }
 
     /// Waits for room in the socket's buffer.
@@ -322,6 +384,11 @@ const MIN_MTU_V6: u16 = 1280;
 pub const MAX_SEGMENTS: usize = 64;
 /// One call's payload must fit an IPv4 packet.
 pub const MAX_SEGMENTED_BYTES: usize = 65_000;
+
+/// Datagrams that are received by one call.
+const AT_ONCE: usize = 8;
+/// The same in a conversation: one more than is expected, so that the call itself says that nothing else waits.
+const ANSWERS_AT_ONCE: usize = 2;
 
 /// In bytes; the kernel counts some 800 of them for a short datagram.
 const RECEIVE_BUFFER: usize = 8 << 20;

@@ -76,6 +76,12 @@ impl Line {
         endpoint.try_send_parts(parts, segment, self.peer, source)
     }
 
+    /// Sends datagrams of two parts each, as many as there is room for now; gives how many, at least one.
+    pub(super) fn try_send_each(&self, datagrams: &[[IoSlice<'_>; 2]]) -> io::Result<usize> {
+        let (endpoint, source) = self.parts();
+        endpoint.try_send_each(datagrams, self.peer, source)
+    }
+
     /// Waits for room. What fails now fails at the next sending as well.
     pub(super) async fn writable(&self) {
         let _ = self.parts().0.writable().await;

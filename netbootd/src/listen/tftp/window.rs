@@ -122,12 +122,16 @@ fn transmit(line: &Line, parts: &[IoSlice<'_>], segmented: &mut bool) -> io::Res
             other => return other,
         }
     }
+    let (mut datagrams, _) = parts.as_chunks();
     let mut sent = Ok(());
-    for datagram in parts.chunks(2) {
-        sent = line.try_send(datagram, None);
-        if sent.as_ref().is_err_and(is_about_the_socket) {
-            break; // the blocks that have left already are repeats for the client then
+    while !datagrams.is_empty() {
+        let left = line.try_send_each(datagrams);
+        if left.as_ref().is_err_and(is_about_the_socket) {
+            return left.map(drop); // the blocks that have left already are repeats for the client then
         }
+        // Another one may fit where this one did not.
+        datagrams = &datagrams[*left.as_ref().unwrap_or(&1)..];
+        sent = left.map(drop);
     }
     sent
 }

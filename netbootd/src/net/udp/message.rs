@@ -6,8 +6,8 @@ use std::os::fd::AsRawFd;
 
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage,
-    getsockopt, recvmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, getsockopt,
+    recvmmsg, recvmsg, sendmmsg, sendmsg, setsockopt, sockopt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
@@ -72,8 +72,34 @@ pub(super) fn tell_dropped(socket: &Socket) -> io::Result<()> {
 pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<(Received, u32)> {
     let mut control = nix::cmsg_space!(libc::in6_pktinfo, u32);
     let mut slices = [IoSliceMut::new(buf)];
-    let message =
-        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
+    let message = recvmsg(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
+    read(&message)
+}
+
+/// What has come, into slots of `size` bytes, by one call; `take` gets a slot's number with what came into it. Fewer than there are slots:
+/// nothing else waits.
+pub(super) fn receive_many(
+    socket: &UdpSocket,
+    slots: &mut [u8],
+    size: usize,
+    mut take: impl FnMut(usize, Received, u32),
+) -> io::Result<usize> {
+    let control = nix::cmsg_space!(libc::in6_pktinfo, u32);
+    let mut slices: Vec<_> = slots.chunks_exact_mut(size).map(|slot| [IoSliceMut::new(slot)]).collect();
+    let mut headers = MultiHeaders::preallocate(slices.len(), Some(control));
+    let messages =
+        recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+    let mut count = 0;
+    for (slot, message) in messages.enumerate() {
+        count += 1;
+        if let Ok((received, dropped)) = read(&message) {
+            take(slot, received, dropped);
+        }
+    }
+    Ok(count)
+}
+
+fn read(message: &RecvMsg<'_, '_, SockaddrStorage>) -> io::Result<(Received, u32)> {
     let from = message.address.as_ref().and_then(inet).ok_or(io::ErrorKind::InvalidData)?;
     let (mut to, mut ifindex, mut dropped) = (unspecified(from), 0, 0);
     for item in message.cmsgs()? {
@@ -127,44 +153,66 @@ pub(super) fn transmit(
     to: SocketAddr,
     source: Source,
 ) -> io::Result<usize> {
-    let fd = socket.as_raw_fd();
+    let leaving = Leaving::from(to, source)?;
     let size = segment.as_ref().map(ControlMessage::UdpGsoSegments);
-    match (to, source.addr) {
-        (SocketAddr::V4(to), IpAddr::V4(addr)) => {
-            let info = libc::in_pktinfo {
+    let send = |control: &[ControlMessage<'_>]| {
+        let to = SockaddrStorage::from(to);
+        sendmsg(socket.as_raw_fd(), slices, control, MsgFlags::empty(), Some(&to))
+    };
+    Ok(match (leaving.message(), size) {
+        (Some(from), Some(size)) => send(&[from, size])?,
+        (Some(one), None) | (None, Some(one)) => send(&[one])?,
+        (None, None) => send(&[])?,
+    })
+}
+
+/// Sends datagrams of two parts each by one call, and gives how many have left: the first of those that have not could not leave.
+pub(super) fn transmit_each(
+    socket: &UdpSocket,
+    datagrams: &[[IoSlice<'_>; 2]],
+    to: SocketAddr,
+    source: Source,
+) -> io::Result<usize> {
+    let leaving = Leaving::from(to, source)?;
+    let (from, room) = match leaving.message() {
+        Some(from) => (vec![from], Some(nix::cmsg_space!(libc::in6_pktinfo))),
+        None => (Vec::new(), None),
+    };
+    let to = vec![Some(SockaddrStorage::from(to)); datagrams.len()];
+    let mut headers = MultiHeaders::preallocate(datagrams.len(), room);
+    let sent = sendmmsg(socket.as_raw_fd(), &mut headers, datagrams, to, from, MsgFlags::empty())?;
+    Ok(sent.count())
+}
+
+/// What tells the kernel where a datagram leaves from.
+enum Leaving {
+    Bound,
+    V4(libc::in_pktinfo),
+    V6(libc::in6_pktinfo),
+}
+
+impl Leaving {
+    fn from(to: SocketAddr, source: Source) -> io::Result<Self> {
+        match (to, source.addr) {
+            _ if source == Source::BOUND => Ok(Leaving::Bound),
+            (SocketAddr::V4(_), IpAddr::V4(addr)) => Ok(Leaving::V4(libc::in_pktinfo {
                 ipi_ifindex: i32::try_from(source.ifindex).unwrap_or(0),
                 ipi_spec_dst: libc::in_addr { s_addr: u32::from(addr).to_be() },
                 ipi_addr: libc::in_addr { s_addr: 0 },
-            };
-            let from = (source != Source::BOUND).then_some(ControlMessage::Ipv4PacketInfo(&info));
-            send_with(fd, slices, from, size, &SockaddrIn::from(to))
-        }
-        (SocketAddr::V6(to), IpAddr::V6(addr)) => {
-            let info = libc::in6_pktinfo {
+            })),
+            (SocketAddr::V6(_), IpAddr::V6(addr)) => Ok(Leaving::V6(libc::in6_pktinfo {
                 ipi6_addr: libc::in6_addr { s6_addr: addr.octets() },
                 ipi6_ifindex: source.ifindex,
-            };
-            let from = Some(ControlMessage::Ipv6PacketInfo(&info));
-            send_with(fd, slices, from, size, &SockaddrIn6::from(to))
+            })),
+            _ => Err(io::ErrorKind::AddrNotAvailable.into()),
         }
-        (SocketAddr::V6(to), _) if source == Source::BOUND => {
-            send_with(fd, slices, None, size, &SockaddrIn6::from(to))
-        }
-        _ => Err(io::ErrorKind::AddrNotAvailable.into()),
     }
-}
 
-fn send_with<A: SockaddrLike>(
-    fd: i32,
-    slices: &[IoSlice<'_>],
-    from: Option<ControlMessage<'_>>,
-    size: Option<ControlMessage<'_>>,
-    to: &A,
-) -> io::Result<usize> {
-    let sent = match (from, size) {
-        (Some(from), Some(size)) => sendmsg(fd, slices, &[from, size], MsgFlags::empty(), Some(to)),
-        (Some(one), None) | (None, Some(one)) => sendmsg(fd, slices, &[one], MsgFlags::empty(), Some(to)),
-        (None, None) => sendmsg(fd, slices, &[], MsgFlags::empty(), Some(to)),
-    };
-    Ok(sent?)
+    fn message(&self) -> Option<ControlMessage<'_>> {
+        match self {
+            Leaving::Bound => None,
+            Leaving::V4(info) => Some(ControlMessage::Ipv4PacketInfo(info)),
+            Leaving::V6(info) => Some(ControlMessage::Ipv6PacketInfo(info)),
+        }
+    }
 }

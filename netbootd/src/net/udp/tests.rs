@@ -88,3 +88,49 @@ async fn a_taken_port_is_an_error() {
     let taken = v4(Ipv4Addr::LOCALHOST, first.port().unwrap());
     assert_eq!(Endpoint::bind(taken, None).unwrap_err().kind(), io::ErrorKind::AddrInUse);
 }
+
+#[tokio::test]
+async fn what_one_call_receives_comes_one_by_one_in_its_order() {
+    let server = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+    let client = Endpoint::bind_one(v4(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (to, back) =
+        (v4(Ipv4Addr::LOCALHOST, server.port().unwrap()), v4(Ipv4Addr::LOCALHOST, client.port().unwrap()));
+    for (from, at, to) in [(&client, &server, to), (&server, &client, back)] {
+        for round in 0..3 {
+            let count = 3 * AT_ONCE as u8 + round;
+            for n in 0..count {
+                from.send(&[n; 3], to, Source::BOUND).await.unwrap();
+            }
+            let mut buf = [0; 16];
+            for n in 0..count {
+                // Looking and waiting are the same to who asks.
+                let looked = if n % 3 == 0 { at.look(&mut buf, Duration::ZERO) } else { None };
+                let got = match looked {
+                    Some(got) => got,
+                    None => datagram(at.recv(&mut buf).await.unwrap()),
+                };
+                assert_eq!(&buf[..got.len], [n; 3], "of {count}");
+            }
+            assert_eq!(at.look(&mut buf, Duration::ZERO), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn datagrams_of_any_length_leave_by_one_call() {
+    for local in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+        let server = Endpoint::bind((local, 0).into(), None).unwrap();
+        let client = Endpoint::bind_one((local, 0).into()).unwrap();
+        let to = SocketAddr::from((local, client.port().unwrap()));
+        let words = ["a", "bcd", "", "ef"].map(|word| [IoSlice::new(b"-"), IoSlice::new(word.as_bytes())]);
+        for source in [Source::BOUND, Source { addr: local, ifindex: 0 }] {
+            server.writable().await.unwrap();
+            assert_eq!(server.try_send_each(&words, to, source).unwrap(), words.len());
+            let mut buf = [0; 16];
+            for expected in ["-a", "-bcd", "-", "-ef"] {
+                let got = datagram(client.recv(&mut buf).await.unwrap());
+                assert_eq!((&buf[..got.len], got.from.port()), (expected.as_bytes(), server.port().unwrap()));
+            }
+        }
+    }
+}

@@ -135,6 +135,26 @@ pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<(Receive
     Ok((Received { len, from, to: to.unwrap_or(unspecified), ifindex }, 0))
 }
 
+/// What has come, into slots of `size` bytes, one call for each; `take` gets a slot's number with what came into it. Fewer than there are
+/// slots: nothing else waits.
+pub(super) fn receive_many(
+    socket: &UdpSocket,
+    slots: &mut [u8],
+    size: usize,
+    mut take: impl FnMut(usize, Received, u32),
+) -> io::Result<usize> {
+    let mut count = 0;
+    for (slot, bytes) in slots.chunks_exact_mut(size).enumerate() {
+        match receive(socket, bytes) {
+            Ok((received, dropped)) => take(slot, received, dropped),
+            Err(_) if count > 0 => break,
+            Err(error) => return Err(error),
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// There is no queue of reports.
 pub(super) fn unreachable(_socket: &UdpSocket) -> io::Result<Incoming> {
     Err(io::ErrorKind::WouldBlock.into())
@@ -186,6 +206,22 @@ pub(super) fn transmit(
     let result =
         unsafe { WSASendMsg(raw(socket), &raw const message, 0, &raw mut sent, ptr::null_mut(), None) };
     checked(result).map(|()| sent as usize)
+}
+
+/// Sends datagrams of two parts each, one call for each, and gives how many have left.
+pub(super) fn transmit_each(
+    socket: &UdpSocket,
+    datagrams: &[[IoSlice<'_>; 2]],
+    to: SocketAddr,
+    source: Source,
+) -> io::Result<usize> {
+    for (sent, datagram) in datagrams.iter().enumerate() {
+        match transmit(socket, datagram, None, to, source) {
+            Err(_) if sent > 0 => return Ok(sent),
+            other => other?,
+        };
+    }
+    Ok(datagrams.len())
 }
 
 /// The system's own function for receiving with control messages: found once, by asking any socket.
