@@ -14,7 +14,7 @@ mod window;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tftp::{ErrorCode, Packet, Request};
 use tracing::{debug, warn};
@@ -181,19 +181,20 @@ impl TftpListener {
         let bounds = snapshot.config.limits.transfers(snapshot.config.tftp.max_transfers);
         let places = &self.services.limits.transfers;
         let ports = if snapshot.config.tftp.single_port { Ports::One } else { Ports::Own };
-        let admitted = match self.transfers.admit(received.from, bytes, ports, places, &bounds) {
-            Admission::Admitted { number, inbox } => (number, inbox),
-            Admission::Repeated => {
-                return debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
-            }
-            // Whoever it is asks again; somebody else in whose name it is asked hears nothing more.
-            Admission::Full(Full::Unproved) => {
-                return self.record_refused(received, request.filename, Refusal::Unproved, None);
-            }
-            Admission::Full(full) => {
-                return self.refuse(received, request.filename, full.into(), None).await;
-            }
-        };
+        let admitted =
+            match self.transfers.admit(Instant::now(), received.from, bytes, ports, places, &bounds) {
+                Admission::Admitted { number, inbox } => (number, inbox),
+                Admission::Repeated => {
+                    return debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
+                }
+                // Whoever it is asks again; somebody else in whose name it is asked hears nothing more.
+                Admission::Full(Full::Unproved) => {
+                    return self.record_refused(received, request.filename, Refusal::Unproved, None);
+                }
+                Admission::Full(full) => {
+                    return self.refuse(received, request.filename, full.into(), None).await;
+                }
+            };
         let (number, inbox) = admitted;
         let lane = self.lanes.next();
         let line = match ports {

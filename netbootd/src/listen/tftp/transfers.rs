@@ -83,11 +83,12 @@ impl Drop for Admitted {
 impl Transfers {
     /// A repeated request starts no second transfer; another one from the same port ends the first.
     ///
-    /// A client that goes on to its next file from the same port is faster than the task that takes its last acknowledgement. Whether the
-    /// same request is that, or was doubled on the way, cannot be known once something was acknowledged: with a port for each transfer both
-    /// go on, and the client refuses the one that it does not know (RFC 1350 §4).
+    /// A client that goes on to its next file from the same port is faster than the task that takes its last acknowledgement, and one that
+    /// asked once more may have been answered meanwhile. Whether the same request is one or the other cannot be known: with a port for each
+    /// transfer both go on, and the client refuses the one that it does not know (RFC 1350 §4).
     pub(super) fn admit(
         &self,
+        now: Instant,
         from: SocketAddr,
         request: &[u8],
         ports: Ports,
@@ -97,8 +98,8 @@ impl Transfers {
         let mut table = self.lock();
         let table = &mut *table;
         if let Some(entry) = table.entries.get(&from) {
-            let same = entry.request == request && entry.since.elapsed() < REPEATED_WITHIN;
-            if same && !entry.proved {
+            let same = entry.request == request;
+            if same && !entry.proved && now.duration_since(entry.since) < REPEATED_WITHIN {
                 return Admission::Repeated;
             }
             if same && ports == Ports::Own {
@@ -117,15 +118,18 @@ impl Transfers {
         table.last += 1;
         let number = table.last;
         let (sender, inbox) = mpsc::channel(INBOX);
-        let (since, request) = (Instant::now(), request.to_vec());
-        let entry = Entry { number, since, request, inbox: sender, place, proved: false };
+        let request = request.to_vec();
+        let entry = Entry { number, since: now, request, inbox: sender, place, proved: false };
         table.entries.insert(from, entry);
         Admission::Admitted { number, inbox }
     }
 
     /// The client has acknowledged something.
     fn proved(&self, from: SocketAddr, number: u64) {
-        if let Some(entry) = self.lock().entries.get_mut(&from).filter(|entry| entry.number == number) {
+        let mut table = self.lock();
+        let Table { entries, older, .. } = &mut *table;
+        let entry = entries.get_mut(&from).filter(|entry| entry.number == number);
+        if let Some(entry) = entry.or_else(|| older.get_mut(&number)) {
             entry.proved = true;
             entry.place.prove();
         }
@@ -167,3 +171,27 @@ impl Transfers {
 const REPEATED_WITHIN: Duration = Duration::from_secs(1);
 /// Acknowledgements that a transfer may be behind, in single-port mode.
 const INBOX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_once_more_takes_nothing_from_the_transfer_that_may_have_been_answered_meanwhile() {
+        let (transfers, places, from) = (Transfers::default(), Arc::default(), ([10, 0, 0, 1], 2070).into());
+        let bounds = Bounds { all: 10, network: 10, client: 10, unproved: None };
+        let start = Instant::now();
+        let ask = |after, request: &[u8]| {
+            transfers.admit(start + after, from, request, Ports::Own, &places, &bounds)
+        };
+        let Admission::Admitted { inbox: mut first, .. } = ask(Duration::ZERO, b"file") else { panic!() };
+        assert!(matches!(ask(Duration::from_millis(900), b"file"), Admission::Repeated));
+        let Admission::Admitted { inbox: mut second, .. } = ask(Duration::from_secs(2), b"file") else {
+            panic!()
+        };
+        assert!(matches!(first.try_recv(), Err(mpsc::error::TryRecvError::Empty)));
+        // Whoever wants another file does not want that one any more.
+        assert!(matches!(ask(Duration::from_secs(3), b"other"), Admission::Admitted { .. }));
+        assert!(matches!(second.try_recv(), Ok(Mail::Superseded)));
+    }
+}
