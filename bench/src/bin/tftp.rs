@@ -304,5 +304,5 @@ const SHARED: &str = "shared.bin";
 /// Long enough that every transfer loses something, and short enough that a server which waits for seconds each time ends.
 const LOSSY: &str = "lossy.bin";
 const SMALL: &str = "small.bin";
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -2,10 +2,10 @@
 //!
 //! A socket is of one kind, IPv4 or IPv6, as the address says that it is bound to.
 
+mod batch;
 #[cfg_attr(windows, path = "../platform/windows/message.rs")]
 mod message;
 
-use std::collections::VecDeque;
 use std::hint;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,10 +19,11 @@ use tokio::net::UdpSocket;
 use tracing::debug;
 
 use super::junk::{self, Flood, Purpose, filter};
+use batch::Batch;
 pub(crate) use message::EFAULT;
 use message::{
-    hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, receive_many, tell_destination,
-    tell_dropped, transmit, transmit_each, unreachable,
+    hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination, tell_dropped,
+    transmit, transmit_each, unreachable,
 };
 
 /// A UDP socket with its datagrams' own addresses.
@@ -38,42 +39,6 @@ pub struct Endpoint {
     dropped: AtomicU32,
     /// What was received by one call and not asked for yet.
     batch: Mutex<Batch>,
-}
-
-/// Datagrams that one call received.
-#[derive(Debug)]
-struct Batch {
-    slots: usize,
-    /// Slots of the size of who asks.
-    bytes: Vec<u8>,
-    size: usize,
-    /// Filled slots with what is known of them.
-    waiting: VecDeque<(usize, Received, u32)>,
-}
-
-impl Batch {
-    fn of(slots: usize) -> Self {
-        Batch { slots, bytes: Vec::new(), size: 0, waiting: VecDeque::new() }
-    }
-
-    /// Fills the slots. An error of kind `WouldBlock` says that nothing more has come, whatever there is in them.
-    fn fill(&mut self, socket: &UdpSocket, size: usize) -> io::Result<()> {
-        if self.size != size {
-            (self.bytes, self.size) = (vec![0; size * self.slots], size);
-        }
-        let waiting = &mut self.waiting;
-        let take = |slot, received, dropped| waiting.push_back((slot, received, dropped));
-        let came = receive_many(socket, &mut self.bytes, size, take)?;
-        if came == self.slots { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
-    }
-
-    /// The next one.
-    fn take(&mut self, buf: &mut [u8]) -> Option<(Received, u32)> {
-        let (slot, mut received, dropped) = self.waiting.pop_front()?;
-        received.len = received.len.min(buf.len());
-        buf[..received.len].copy_from_slice(&self.bytes[slot * self.size..][..received.len]);
-        Some((received, dropped))
-    }
 }
 
 /// Where a received datagram came from and to.
