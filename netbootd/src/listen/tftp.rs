@@ -181,21 +181,20 @@ impl TftpListener {
         let bounds = snapshot.config.limits.transfers(snapshot.config.tftp.max_transfers);
         let places = &self.services.limits.transfers;
         let ports = if snapshot.config.tftp.single_port { Ports::One } else { Ports::Own };
-        let admitted =
-            match self.transfers.admit(Instant::now(), received.from, bytes, ports, places, &bounds) {
-                Admission::Admitted { number, inbox } => (number, inbox),
-                Admission::Repeated => {
-                    return debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
-                }
-                // Whoever it is asks again; somebody else in whose name it is asked hears nothing more.
-                Admission::Full(Full::Unproved) => {
-                    return self.record_refused(received, request.filename, Refusal::Unproved, None);
-                }
-                Admission::Full(full) => {
-                    return self.refuse(received, request.filename, full.into(), None).await;
-                }
-            };
-        let (number, inbox) = admitted;
+        let admission = self.transfers.admit(Instant::now(), received.from, bytes, ports, places, &bounds);
+        let (number, inbox) = match admission {
+            Admission::Admitted { number, inbox } => (number, inbox),
+            Admission::Repeated => {
+                return debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
+            }
+            // Whoever it is asks again; somebody else in whose name it is asked hears nothing more.
+            Admission::Full(Full::Unproved) => {
+                return self.record_refused(received, request.filename, Refusal::Unproved, None);
+            }
+            Admission::Full(full) => {
+                return self.refuse(received, request.filename, full.into(), None).await;
+            }
+        };
         let lane = self.lanes.next();
         let line = match ports {
             Ports::One => Ok(Line::shared(Arc::clone(&self.endpoint), received.to, received.from)),
@@ -222,7 +221,7 @@ impl TftpListener {
             admitted: Admitted { transfers: Arc::clone(&self.transfers), from: received.from, number },
             lane: lane.clone(),
             eagerness: Eagerness::default(),
-            superseded: false,
+            superseded: None,
         };
         let under_way = self.services.transfers.token();
         lane.spawn(async move {

@@ -30,7 +30,7 @@ impl Eagerness {
     }
 }
 
-/// How long a look takes at most: about what it costs to sleep and to be woken on another processor.
+/// How long a look takes at most. Being woken takes a tenth to a half of that: who waits longer gains little.
 pub(super) const LOOK: Duration = Duration::from_micros(100);
 /// A client that is slow for long is looked for once in so many answers, as a power of two: less than a thousandth of its time.
 const MOST_MISSED: u32 = 10;

@@ -255,6 +255,36 @@ async fn who_goes_on_to_another_file_from_the_same_port_has_fetched_the_first() 
 }
 
 #[tokio::test]
+async fn a_last_acknowledgement_counts_when_word_of_the_next_request_is_read_first() {
+    let f = serving("");
+    f.file("file", &[7; 100]);
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let peer = socket.local_addr().unwrap();
+    let line = Line::own(Ipv4Addr::LOCALHOST.into(), None, peer).unwrap();
+    let port = line.own_socket().unwrap().port().unwrap();
+    let (mail, inbox) = tokio::sync::mpsc::channel(1);
+    mail.try_send(Mail::Superseded).unwrap();
+    socket.send_to(b"\0\x04\0\x01", (Ipv4Addr::LOCALHOST, port)).unwrap();
+    let lanes = Lanes::start().unwrap();
+    // Nothing has asked the runtime for its sockets since.
+    let transfer = Transfer {
+        services: Arc::clone(&f.services),
+        line,
+        inbox,
+        server: Ipv4Addr::LOCALHOST.into(),
+        filename: b"file".to_vec(),
+        mode: Mode::Octet,
+        options: RequestOptions::default(),
+        admitted: Admitted { transfers: Arc::default(), from: peer, number: 1 },
+        lane: lanes.next().clone(),
+        eagerness: Eagerness::default(),
+        superseded: None,
+    };
+    transfer.run().await;
+    assert_eq!(f.services.recorder.counters().get(&("tftp", "completed")), Some(&1));
+}
+
+#[tokio::test]
 async fn a_stranger_is_told_so_and_the_transfer_goes_on() {
     let f = serving("");
     f.file("file", &[7; 600]);

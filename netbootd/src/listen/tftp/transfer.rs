@@ -37,8 +37,8 @@ pub(super) struct Transfer {
     pub(super) admitted: Admitted,
     pub(super) lane: Lane,
     pub(super) eagerness: Eagerness,
-    /// Whether its client went on to something else: what it said before that still counts.
-    pub(super) superseded: bool,
+    /// Once its client went on to something else: how many datagrams that it sent before may still be taken.
+    pub(super) superseded: Option<usize>,
 }
 
 /// What woke a transfer.
@@ -151,7 +151,7 @@ impl Transfer {
         }
         loop {
             let looked = self.look(buf).await;
-            if self.superseded && looked.is_none() {
+            if self.superseded.is_some() && looked.is_none() {
                 return Heard::Unreachable;
             }
             let socket = async {
@@ -168,7 +168,7 @@ impl Transfer {
                     Some(Mail::Datagram(bytes)) => return Heard::Mailed(bytes),
                     Some(Mail::Unreachable) => return Heard::Unreachable,
                     Some(Mail::Superseded) => {
-                        self.superseded = true;
+                        self.superseded = Some(MAX_LAST);
                         continue;
                     }
                     None => return Heard::Stop,
@@ -205,8 +205,9 @@ impl Transfer {
     /// What has come by now, or comes at once, as long as nobody else needs the thread.
     async fn look(&mut self, buf: &mut [u8]) -> Option<Received> {
         let socket = self.line.own_socket()?;
-        if self.superseded {
-            return socket.look(buf, Duration::ZERO);
+        if let Some(left) = &mut self.superseded {
+            *left = left.checked_sub(1)?;
+            return socket.look(buf, Duration::ZERO).filter(|received| received.from == self.line.peer());
         }
         let mail = !self.inbox.is_empty() || self.inbox.is_closed();
         if mail || !self.lane.has_one() || !self.eagerness.looks() {
@@ -301,3 +302,5 @@ fn headers(peer: SocketAddr) -> u16 {
 
 /// Clients send acknowledgements and errors, which are short.
 const MAX_INBOUND: usize = 128;
+/// Of a client that has gone on: its last acknowledgement, and what was doubled on the way.
+const MAX_LAST: usize = 16;
