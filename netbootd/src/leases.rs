@@ -3,6 +3,7 @@
 mod journal;
 pub mod pool;
 pub mod store;
+mod table;
 
 pub use pool::{Client, Denied, Lease, LeaseTable, Offer, Seconds, Want};
 pub use store::LeaseStore;

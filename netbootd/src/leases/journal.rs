@@ -2,7 +2,8 @@
 //!
 //! A lease must be on the disk before its client is told, and a building asks for thousands at a time. The file has its full size from the
 //! beginning, so a batch of leases is one write and one flush of data that changes nothing about the file itself. It is read once, at the
-//! start. Each record carries the number of the filling it belongs to: records of former fillings are not seen.
+//! start. It has two halves: while the table takes over what is in the one, the other is filled. Each record carries the number of the
+//! filling it belongs to: records of former fillings are not seen.
 
 use std::fs::File;
 use std::io;
@@ -28,6 +29,9 @@ pub(super) enum Change {
 pub(super) struct Journal {
     file: File,
     filling: u64,
+    /// The half that is filled, 0 or 1.
+    half: usize,
+    /// How many it has.
     records: usize,
 }
 
@@ -42,8 +46,8 @@ impl Change {
 }
 
 impl Journal {
-    /// Opens or makes the file in a folder, for this filling; gives what it holds of it.
-    pub(super) fn open(folder: &Path, filling: u64) -> io::Result<(Self, Vec<Change>)> {
+    /// Opens or makes the file in a folder; gives what it holds of this filling and of the one after it. It has no room until it is turned.
+    pub(super) fn open(folder: &Path, oldest: u64) -> io::Result<(Self, Vec<Change>)> {
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(folder.join(FILE_NAME))?;
@@ -55,9 +59,19 @@ impl Journal {
         }
         let mut bytes = vec![0; SIZE];
         file.read_exact_at(&mut bytes, 0)?;
+        let newest = oldest.wrapping_add(1);
         let (records, _) = bytes.as_chunks::<RECORD>();
-        let changes: Vec<Change> = records.iter().map_while(|record| parse(record, filling)).collect();
-        Ok((Journal { file, filling, records: changes.len() }, changes))
+        let changes = [oldest, newest].into_iter().flat_map(|filling| {
+            let halves = records.chunks(RECORDS);
+            halves.flat_map(move |half| half.iter().map_while(move |record| parse(record, filling)))
+        });
+        let changes = changes.collect();
+        Ok((Journal { file, filling: newest, half: 0, records: RECORDS }, changes))
+    }
+
+    /// The number of the filling.
+    pub(super) fn filling(&self) -> u64 {
+        self.filling
     }
 
     /// How many more records fit.
@@ -68,15 +82,15 @@ impl Journal {
     /// Adds records, at most as many as there is room for. When it returns, they are on the disk; after an error none of them counts.
     pub(super) fn append(&mut self, changes: &[Change]) -> io::Result<()> {
         let bytes: Vec<u8> = changes.iter().flat_map(|change| emit(change, self.filling)).collect();
-        self.file.write_all_at(&bytes, (self.records * RECORD) as u64)?;
+        self.file.write_all_at(&bytes, ((self.half * RECORDS + self.records) * RECORD) as u64)?;
         self.file.sync_data()?;
         self.records += changes.len();
         Ok(())
     }
 
-    /// Begins to fill it anew. What it held is no longer seen.
-    pub(super) fn restart(&mut self, filling: u64) {
-        (self.filling, self.records) = (filling, 0);
+    /// Begins the next filling, in the other half. What that held is no longer seen.
+    pub(super) fn turn(&mut self) {
+        (self.filling, self.half, self.records) = (self.filling.wrapping_add(1), 1 - self.half, 0);
     }
 }
 
@@ -121,9 +135,9 @@ const FILE_NAME: &str = "leases.journal";
 /// A divisor of a disk's sector: a record is never spread over two.
 const RECORD: usize = 32;
 const CHECK_AT: usize = RECORD - 4;
-/// Enough that the table is brought up to date now and then only.
-const RECORDS: usize = 65_536;
-const SIZE: usize = RECORDS * RECORD;
+/// Of a half: enough that the table is brought up to date now and then only.
+pub(super) const RECORDS: usize = 32_768;
+const SIZE: usize = 2 * RECORDS * RECORD;
 
 #[cfg(test)]
 mod tests {
@@ -153,15 +167,33 @@ mod tests {
     fn what_was_appended_is_there_after_a_restart_up_to_a_record_that_was_not_finished() {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, before) = Journal::open(folder.path(), 1).unwrap();
-        assert_eq!((before, journal.room()), (Vec::new(), RECORDS));
+        assert_eq!((before, journal.room()), (Vec::new(), 0));
+        journal.turn();
         journal.append(&[given(1), given(2)]).unwrap();
         journal.append(&[given(3)]).unwrap();
-        journal.file.write_all_at(&emit(&given(4), 1)[..20], 3 * RECORD as u64).unwrap();
-        drop(journal);
-        let (mut journal, before) = Journal::open(folder.path(), 1).unwrap();
-        assert_eq!((before, journal.room()), (vec![given(1), given(2), given(3)], RECORDS - 3));
-        journal.restart(2);
+        assert_eq!((journal.filling(), journal.room()), (3, RECORDS - 3));
+        let end = ((journal.half * RECORDS + journal.records) * RECORD) as u64;
+        journal.file.write_all_at(&emit(&given(4), 3)[..20], end).unwrap();
+        assert_eq!(Journal::open(folder.path(), 3).unwrap().1, [given(1), given(2), given(3)]);
+        journal.turn();
         journal.append(&[given(9)]).unwrap();
-        assert_eq!(Journal::open(folder.path(), 2).unwrap().1, [given(9)], "others are of the first filling");
+        assert_eq!(Journal::open(folder.path(), 3).unwrap().1, [given(1), given(2), given(3), given(9)]);
+        assert_eq!(
+            Journal::open(folder.path(), 4).unwrap().1,
+            [given(9)],
+            "others are of the filling before"
+        );
+        journal.turn();
+        journal.append(&[given(1)]).unwrap();
+        assert_eq!(Journal::open(folder.path(), 4).unwrap().1, [given(9), given(1)], "the older one first");
+    }
+
+    #[test]
+    fn a_filling_over_both_halves_is_of_a_former_version_and_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(folder.path(), 1).unwrap();
+        let records = (0..=RECORDS).flat_map(|_| emit(&given(1), 7)).collect::<Vec<u8>>();
+        journal.file.write_all_at(&records, 0).unwrap();
+        assert_eq!(Journal::open(folder.path(), 7).unwrap().1.len(), RECORDS + 1);
     }
 }

@@ -1,23 +1,15 @@
 //! The leases that survive a restart: a table in the state file, and a journal of what it does not hold yet.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use pxe_policy::MacAddr;
-use redb::{ReadableTable, TableDefinition};
 
 use super::Lease;
 use super::journal::{Change, Journal};
+use super::table::{self, Ahead, TakeOver};
 use crate::batch::Batcher;
 use crate::keep::{Hold, Keep, Keeping, LeaseKeep, saved};
 use crate::state::State;
-
-/// Hardware address to (address, end in seconds since the epoch).
-const LEASES: TableDefinition<'_, [u8; 6], (u32, u64)> = TableDefinition::new("leases");
-/// The filling of the journal that belongs to the table.
-const FILLING: TableDefinition<'_, (), u64> = TableDefinition::new("leases-journal");
 
 /// The leases on the disk.
 #[derive(Debug, Clone)]
@@ -29,40 +21,19 @@ pub struct LeaseStore {
 struct Writer {
     state: Arc<State>,
     journal: Journal,
-    filling: u64,
-    /// What the journal holds and the table does not.
+    /// What this filling of the journal holds.
     ahead: Ahead,
+    /// The filling before, until the table has it.
+    before: Option<TakeOver>,
     /// Records may be on the disk that nobody was told of: they must not be read behind later ones.
     torn: bool,
 }
 
-/// Machines' last changes.
-type Ahead = BTreeMap<[u8; 6], Change>;
-
 impl LeaseStore {
     /// Gives the leases that are remembered.
     pub fn open(state: Arc<State>) -> Result<(Self, Vec<Lease>), redb::Error> {
-        state.make_table(LEASES)?;
-        state.make_table(FILLING)?;
-        let mut filling = state.read()?.open_table(FILLING)?.get(())?.map(|filling| filling.value());
-        if filling.is_none() {
-            // No number that a journal beside a former state file may have.
-            let first = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
-            fill_up(&state, &Ahead::new(), first)?;
-            filling = Some(first);
-        }
-        let filling = filling.unwrap_or_default();
-        let (journal, changes) = Journal::open(state.folder(), filling)?;
-        let ahead = changes.into_iter().map(|change| (change.mac().octets(), change)).collect();
-        let mut writer = Writer { state, journal, filling, ahead, torn: false };
-        // Even when it holds nothing: behind a record that was not finished there may be some that were, and those never count.
-        writer.begin_anew()?;
-        let mut leases = Vec::new();
-        for entry in writer.state.read()?.open_table(LEASES)?.iter()? {
-            let (mac, value) = entry?;
-            let (address, until) = value.value();
-            leases.push(Lease { mac: MacAddr(mac.value()), address: Ipv4Addr::from(address), until });
-        }
+        let mut writer = Writer::open(state)?;
+        let leases = table::leases(&writer.state)?;
         let save = move |changes: Vec<Change>| match writer.save(&changes) {
             Ok(()) => true,
             Err(error) => {
@@ -110,9 +81,21 @@ impl Keep<LeaseKeep> for LeaseStore {
 }
 
 impl Writer {
+    fn open(state: Arc<State>) -> Result<Self, redb::Error> {
+        let oldest = table::make(&state)?;
+        let (journal, changes) = Journal::open(state.folder(), oldest)?;
+        let ahead = changes.into_iter().map(|change| (change.mac().octets(), change)).collect();
+        let mut writer = Writer { state, journal, ahead, before: None, torn: false };
+        // Even when it holds nothing: behind a record that was not finished there may be some that were, and those never count.
+        writer.begin_anew()?;
+        Ok(writer)
+    }
+
     fn save(&mut self, changes: &[Change]) -> Result<(), redb::Error> {
-        if self.torn || self.journal.room() < changes.len() {
+        if self.torn {
             self.begin_anew()?;
+        } else if self.journal.room() < changes.len() {
+            self.turn()?;
         }
         if let Err(error) = self.journal.append(changes) {
             self.torn = true;
@@ -122,35 +105,40 @@ impl Writer {
         Ok(())
     }
 
-    /// Brings the table up to date, and begins the journal anew: both in one transaction, since the table says which filling counts.
+    /// Goes on in the journal's other half, while the table takes over what is in this one.
+    fn turn(&mut self) -> Result<(), redb::Error> {
+        self.end_take_over()?;
+        self.journal.turn();
+        let ahead = std::mem::take(&mut self.ahead);
+        self.before = Some(TakeOver::begin(&self.state, ahead, self.journal.filling()));
+        Ok(())
+    }
+
+    /// Brings the table up to date, and begins the journal anew.
     fn begin_anew(&mut self) -> Result<(), redb::Error> {
-        let filling = self.filling.wrapping_add(1);
-        fill_up(&self.state, &self.ahead, filling)?;
-        self.filling = filling;
-        self.journal.restart(self.filling);
+        self.end_take_over()?;
+        table::take_over(&self.state, &self.ahead, self.journal.filling().wrapping_add(1), || ())?;
+        self.journal.turn();
         self.ahead.clear();
         self.torn = false;
         Ok(())
     }
-}
 
-fn fill_up(state: &State, ahead: &Ahead, filling: u64) -> Result<(), redb::Error> {
-    state.write_now(|transaction| {
-        let mut table = transaction.open_table(LEASES)?;
-        for (mac, change) in ahead {
-            match change {
-                Change::Given(lease) => table.insert(mac, (u32::from(lease.address), lease.until))?,
-                Change::Gone(_) => table.remove(mac)?,
-            };
+    fn end_take_over(&mut self) -> Result<(), redb::Error> {
+        if let Some(before) = &mut self.before {
+            before.end()?;
         }
-        transaction.open_table(FILLING)?.insert((), filling)?;
+        self.before = None;
         Ok(())
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+    use crate::leases::journal::RECORDS;
     use crate::state::faulty_disk::FaultyDisk;
 
     fn lease(n: u8) -> Lease {
@@ -184,24 +172,38 @@ mod tests {
         drop(store);
     }
 
+    fn renewed(until: std::ops::Range<u64>) -> Vec<Change> {
+        until.map(|until| Change::Given(Lease { until, ..lease(1) })).collect()
+    }
+
     #[tokio::test]
-    async fn the_table_catches_up_with_a_full_journal() {
+    async fn the_table_takes_over_one_half_of_the_journal_while_the_other_is_filled() {
         let folder = tempfile::tempdir().unwrap();
-        let state = Arc::new(State::open(folder.path()).unwrap());
-        let (journal, _) = Journal::open(folder.path(), 1).unwrap();
-        let mut writer = Writer { state, journal, filling: 1, ahead: Ahead::new(), torn: false };
-        let renewed = |until| Lease { until, ..lease(1) };
+        let mut writer = Writer::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        let first = writer.journal.filling();
         let mut until = 0;
-        while writer.filling == 1 {
+        while writer.journal.filling() < first + 3 {
+            writer.save(&renewed(until..until + 1000)).unwrap();
             until += 1000;
-            let changes: Vec<Change> =
-                (until - 999..=until).map(|until| Change::Given(renewed(until))).collect();
-            writer.save(&changes).unwrap();
         }
         assert_eq!(writer.ahead.len(), 1, "the last batch is in the new filling");
+        assert!(writer.before.is_some());
         drop(writer);
         let (_, leases) = LeaseStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
-        assert_eq!(leases, [renewed(until)]);
+        assert_eq!(leases, [Lease { until: until - 1, ..lease(1) }]);
+    }
+
+    #[tokio::test]
+    async fn both_halves_count_when_the_table_has_neither() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        writer.save(&[Change::Given(lease(1)), Change::Given(lease(2))]).unwrap();
+        // The power goes before the table has taken over anything.
+        writer.journal.turn();
+        writer.save(&[Change::Gone(lease(1).mac), Change::Given(lease(3))]).unwrap();
+        drop(writer);
+        let (_, leases) = LeaseStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
+        assert_eq!(leases, [lease(2), lease(3)]);
     }
 
     #[tokio::test]
@@ -214,7 +216,8 @@ mod tests {
         drop(store);
         let journal = folder.path().join("leases.journal");
         let mut bytes = std::fs::read(&journal).unwrap();
-        bytes[..32].fill(0);
+        let first = bytes.iter().position(|byte| *byte != 0).unwrap();
+        bytes[first..first + 32].fill(0);
         std::fs::write(&journal, bytes).unwrap();
         let (store, leases) = open();
         assert_eq!(leases, []);
@@ -227,20 +230,16 @@ mod tests {
     #[test]
     fn a_full_disk_takes_no_lease_once_the_journal_is_full_and_takes_them_again_later() {
         let (disk, folder) = (FaultyDisk::default(), tempfile::tempdir().unwrap());
-        let state = Arc::new(disk.state(folder.path()).unwrap());
-        state.make_table(LEASES).unwrap();
-        state.make_table(FILLING).unwrap();
-        let (journal, _) = Journal::open(folder.path(), 1).unwrap();
-        let mut writer = Writer { state, journal, filling: 1, ahead: Ahead::new(), torn: false };
+        let mut writer = Writer::open(Arc::new(disk.state(folder.path()).unwrap())).unwrap();
         disk.fill(true);
         let batch: Vec<Change> = (0..200).map(|n| Change::Given(lease(n))).collect();
-        while writer.journal.room() >= batch.len() {
-            writer.save(&batch).unwrap();
-        }
-        assert!(writer.save(&batch).is_err() && writer.save(&batch).is_err());
+        let saved = std::iter::repeat_with(|| writer.save(&batch)).take_while(Result::is_ok).count();
+        assert_eq!(saved, 2 * (RECORDS / batch.len()), "both halves");
+        assert!(writer.save(&batch).is_err());
         disk.fill(false);
         writer.save(&batch).unwrap();
-        assert_eq!((writer.filling, writer.ahead.len()), (2, 200));
+        writer.end_take_over().unwrap();
+        assert_eq!(table::leases(&writer.state).unwrap(), (0..200).map(lease).collect::<Vec<_>>());
     }
 
     #[tokio::test]
@@ -251,8 +250,8 @@ mod tests {
         drop(store);
         std::fs::remove_file(folder.path().join("state.redb")).unwrap();
         let state = Arc::new(State::open(folder.path()).unwrap());
-        state.make_table(FILLING).unwrap();
-        fill_up(&state, &Ahead::new(), u64::MAX).unwrap();
+        table::make(&state).unwrap();
+        table::take_over(&state, &Ahead::new(), u64::MAX, || ()).unwrap();
         assert_eq!(LeaseStore::open(state).unwrap().1, []);
     }
 }
