@@ -5,6 +5,8 @@
 mod batch;
 #[cfg_attr(windows, path = "../platform/windows/message.rs")]
 mod message;
+#[cfg_attr(windows, path = "../platform/windows/watched.rs")]
+mod watched;
 
 use std::hint;
 use std::io::{self, IoSlice};
@@ -15,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket};
 use tokio::io::{Interest, Ready};
-use tokio::net::UdpSocket;
 use tracing::debug;
 
 use super::junk::{self, Flood, Purpose, filter};
@@ -25,11 +26,12 @@ use message::{
     hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination, tell_dropped,
     transmit, transmit_each, unreachable,
 };
+pub(super) use watched::Watched;
 
 /// A UDP socket with its datagrams' own addresses.
 #[derive(Debug)]
 pub struct Endpoint {
-    socket: UdpSocket,
+    socket: Watched,
     /// The indices of the interfaces that are heard; empty for all that the socket hears.
     heard: RwLock<Vec<u32>>,
     /// None for sockets that hear anything.
@@ -102,7 +104,7 @@ impl Endpoint {
 
     fn of(socket: Socket, heard: Vec<u32>) -> io::Result<Self> {
         Ok(Endpoint {
-            socket: UdpSocket::from_std(socket.into())?,
+            socket: Watched::of(socket)?,
             heard: RwLock::new(heard),
             purpose: None,
             flood: Mutex::default(),
@@ -148,7 +150,8 @@ impl Endpoint {
 
     /// The bound port.
     pub fn port(&self) -> io::Result<u16> {
-        self.socket.local_addr().map(|addr| addr.port())
+        let addr = SockRef::from(&self.socket).local_addr()?;
+        addr.as_socket().map(|addr| addr.port()).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// Waits for a datagram or for word that one of ours did not arrive. An error is never the socket's end.
@@ -160,25 +163,22 @@ impl Endpoint {
                     return Ok(Incoming::Datagram(received));
                 }
             }
-            // Tokio keeps the two kinds of readiness apart: each is asked for, and cleared, by itself.
             let until = self.flood().until();
             let ready = match until {
-                None => self.socket.ready(HEARING).await?,
-                Some(until) => {
-                    match tokio::time::timeout_at(until.into(), self.socket.ready(HEARING)).await {
-                        Ok(ready) => ready?,
-                        Err(_) => Ready::EMPTY,
-                    }
-                }
+                None => self.socket.heard().await?,
+                Some(until) => match tokio::time::timeout_at(until.into(), self.socket.heard()).await {
+                    Ok(ready) => ready?,
+                    Err(_) => Ready::EMPTY,
+                },
             };
             self.hear_junk_again();
             if ready.is_error()
-                && let Ok(report) = self.socket.try_io(Interest::ERROR, || unreachable(&self.socket))
+                && let Ok(report) = self.socket.try_receive(Interest::ERROR, || unreachable(&self.socket))
             {
                 return Ok(report);
             }
             let fill = || self.batch().fill(&self.socket, buf.len());
-            match self.socket.try_io(Interest::READABLE, fill) {
+            match self.socket.try_receive(Interest::READABLE, fill) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The report behind this error comes by way of the error queue.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
@@ -263,9 +263,7 @@ impl Endpoint {
         to: SocketAddr,
         source: Source,
     ) -> io::Result<()> {
-        self.socket
-            .try_io(Interest::WRITABLE, || transmit(&self.socket, parts, segment, to, source))
-            .map(drop)
+        self.socket.try_send(|| transmit(&self.socket, parts, segment, to, source)).map(drop)
     }
 
     /// Sends datagrams of two parts each, in one system call where there is one for that (sendmmsg), without waiting. Gives how many have
@@ -279,12 +277,12 @@ impl Endpoint {
         if let [one] = datagrams {
             return self.try_send_parts(one, None, to, source).map(|()| 1);
         }
-        self.socket.try_io(Interest::WRITABLE, || transmit_each(&self.socket, datagrams, to, source))
+        self.socket.try_send(|| transmit_each(&self.socket, datagrams, to, source))
     }
 
     /// Waits for room in the socket's buffer.
     pub async fn writable(&self) -> io::Result<()> {
-        self.socket.writable().await
+        self.socket.room().await
     }
 }
 
@@ -360,8 +358,6 @@ const RECEIVE_BUFFER: usize = 8 << 20;
 
 /// Between one look and the next: some hundred nanoseconds.
 const PAUSES: usize = 16;
-
-const HEARING: Interest = Interest::READABLE.add(Interest::ERROR);
 
 #[cfg(test)]
 mod tests;

@@ -4,17 +4,17 @@ use std::io;
 
 use nix::libc;
 use socket2::{SockFilter, SockRef};
-use tokio::net::UdpSocket;
 
 use super::{COOKIE, DHCP6_TYPES, Purpose};
+use crate::net::udp::Watched;
 
 /// From now on what cannot be what the port is for is dropped.
-pub(in crate::net) fn attach(socket: &UdpSocket, purpose: Purpose) -> io::Result<()> {
+pub(in crate::net) fn attach(socket: &Watched, purpose: Purpose) -> io::Result<()> {
     SockRef::from(socket).attach_filter(&program(purpose))
 }
 
 /// From now on all is heard.
-pub(in crate::net) fn detach(socket: &UdpSocket) -> io::Result<()> {
+pub(in crate::net) fn detach(socket: &Watched) -> io::Result<()> {
     SockRef::from(socket).detach_filter()
 }
 

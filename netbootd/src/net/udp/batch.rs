@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 
-use tokio::net::UdpSocket;
-
-use super::Received;
 use super::message::receive_many;
+use super::{Received, Watched};
 
 /// Datagrams that one call received.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ impl Batch {
     }
 
     /// Fills the slots. An error of kind `WouldBlock` says that nothing more has come, whatever there is in them.
-    pub(super) fn fill(&mut self, socket: &UdpSocket, size: usize) -> io::Result<()> {
+    pub(super) fn fill(&mut self, socket: &Watched, size: usize) -> io::Result<()> {
         if self.size != size {
             (self.bytes, self.size) = (vec![0; size * self.slots], size);
         }

@@ -10,9 +10,8 @@ use nix::sys::socket::{
     recvmmsg, recvmsg, sendmmsg, sendmsg, setsockopt, sockopt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
 
-use super::{Incoming, RECEIVE_BUFFER, Received, Source};
+use super::{Incoming, RECEIVE_BUFFER, Received, Source, Watched};
 
 /// The kernel could not read the bytes that it was to send.
 pub(crate) const EFAULT: i32 = libc::EFAULT;
@@ -69,7 +68,7 @@ pub(super) fn tell_dropped(socket: &Socket) -> io::Result<()> {
 }
 
 /// The next datagram, and how many the socket has dropped so far.
-pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<(Received, u32)> {
+pub(super) fn receive(socket: &Watched, buf: &mut [u8]) -> io::Result<(Received, u32)> {
     let mut control = nix::cmsg_space!(libc::in6_pktinfo, u32);
     let mut slices = [IoSliceMut::new(buf)];
     let message = recvmsg(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
@@ -79,7 +78,7 @@ pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<(Receive
 /// What has come, into slots of `size` bytes, by one call; `take` gets a slot's number with what came into it. Fewer than there are slots:
 /// nothing else waits.
 pub(super) fn receive_many(
-    socket: &UdpSocket,
+    socket: &Watched,
     slots: &mut [u8],
     size: usize,
     mut take: impl FnMut(usize, Received, u32),
@@ -120,7 +119,7 @@ fn read(message: &RecvMsg<'_, '_, SockaddrStorage>) -> io::Result<(Received, u32
 }
 
 /// Takes the oldest report from the socket's error queue. Its address is where our datagram was sent.
-pub(super) fn unreachable(socket: &UdpSocket) -> io::Result<Incoming> {
+pub(super) fn unreachable(socket: &Watched) -> io::Result<Incoming> {
     let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
     let mut start = [0; 64];
     let mut slices = [IoSliceMut::new(&mut start)];
@@ -147,7 +146,7 @@ fn unspecified(like: SocketAddr) -> IpAddr {
 }
 
 pub(super) fn transmit(
-    socket: &UdpSocket,
+    socket: &Watched,
     slices: &[IoSlice<'_>],
     segment: Option<u16>,
     to: SocketAddr,
@@ -168,7 +167,7 @@ pub(super) fn transmit(
 
 /// Sends datagrams of two parts each by one call, and gives how many have left: the first of those that have not could not leave.
 pub(super) fn transmit_each(
-    socket: &UdpSocket,
+    socket: &Watched,
     datagrams: &[[IoSlice<'_>; 2]],
     to: SocketAddr,
     source: Source,

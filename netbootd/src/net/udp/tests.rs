@@ -134,3 +134,19 @@ async fn datagrams_of_any_length_leave_by_one_call() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_waited_for_room_hears_as_before() {
+    let server = Endpoint::bind(v4(Ipv4Addr::LOCALHOST, 0), None).unwrap();
+    let client = Endpoint::bind_one(v4(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut buf = [0; 16];
+    for text in [b"one", b"two"] {
+        client.writable().await.unwrap();
+        client.send(text, v4(Ipv4Addr::LOCALHOST, server.port().unwrap()), Source::BOUND).await.unwrap();
+        server.writable().await.unwrap();
+        let got = datagram(server.recv(&mut buf).await.unwrap());
+        server.send(text, got.from, Source { addr: got.to, ifindex: 0 }).await.unwrap();
+        let got = datagram(client.recv(&mut buf).await.unwrap());
+        assert_eq!(&buf[..got.len], text);
+    }
+}

@@ -2,14 +2,13 @@
 
 use std::io;
 
-use tokio::net::UdpSocket;
-
 use super::Purpose;
+use crate::net::udp::Watched;
 
-pub(in crate::net) fn attach(_socket: &UdpSocket, _purpose: Purpose) -> io::Result<()> {
+pub(in crate::net) fn attach(_socket: &Watched, _purpose: Purpose) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(in crate::net) fn detach(_socket: &UdpSocket) -> io::Result<()> {
+pub(in crate::net) fn detach(_socket: &Watched) -> io::Result<()> {
     Ok(())
 }

@@ -12,14 +12,13 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::net::UdpSocket;
 use windows_sys::Win32::Networking::WinSock::{
     IP_MTU, IP_PKTINFO, IPPROTO_IP, IPPROTO_IPV6, IPV6_PKTINFO, LPFN_WSARECVMSG,
     SIO_GET_EXTENSION_FUNCTION_POINTER, SOCKADDR, SOCKET, SOCKET_ERROR, WSABUF, WSAECONNRESET, WSAEFAULT,
     WSAEMSGSIZE, WSAENETRESET, WSAID_WSARECVMSG, WSAIoctl, WSAMSG, WSASendMsg, getsockopt, setsockopt,
 };
 
-use super::{Incoming, RECEIVE_BUFFER, Received, Source};
+use super::{Incoming, RECEIVE_BUFFER, Received, Source, Watched};
 use crate::net::iface::Iface;
 
 /// The system could not read the bytes that it was to send.
@@ -97,7 +96,7 @@ pub(super) fn mtu_of(socket: &std::net::UdpSocket) -> Option<i32> {
 }
 
 /// The next datagram, and none that the socket would have dropped.
-pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<(Received, u32)> {
+pub(super) fn receive(socket: &Watched, buf: &mut [u8]) -> io::Result<(Received, u32)> {
     let mut control = Control([0; CONTROL]);
     let mut data = WSABUF { len: clamped(buf.len()), buf: buf.as_mut_ptr() };
     let mut len = 0;
@@ -138,7 +137,7 @@ pub(super) fn receive(socket: &UdpSocket, buf: &mut [u8]) -> io::Result<(Receive
 /// What has come, into slots of `size` bytes, one call for each; `take` gets a slot's number with what came into it. Fewer than there are
 /// slots: nothing else waits.
 pub(super) fn receive_many(
-    socket: &UdpSocket,
+    socket: &Watched,
     slots: &mut [u8],
     size: usize,
     mut take: impl FnMut(usize, Received, u32),
@@ -156,12 +155,12 @@ pub(super) fn receive_many(
 }
 
 /// There is no queue of reports.
-pub(super) fn unreachable(_socket: &UdpSocket) -> io::Result<Incoming> {
+pub(super) fn unreachable(_socket: &Watched) -> io::Result<Incoming> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
 pub(super) fn transmit(
-    socket: &UdpSocket,
+    socket: &Watched,
     slices: &[IoSlice<'_>],
     segment: Option<u16>,
     to: SocketAddr,
@@ -210,7 +209,7 @@ pub(super) fn transmit(
 
 /// Sends datagrams of two parts each, one call for each, and gives how many have left.
 pub(super) fn transmit_each(
-    socket: &UdpSocket,
+    socket: &Watched,
     datagrams: &[[IoSlice<'_>; 2]],
     to: SocketAddr,
     source: Source,
