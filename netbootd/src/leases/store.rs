@@ -206,6 +206,36 @@ mod tests {
         assert_eq!(leases, [lease(2), lease(3)]);
     }
 
+    #[test]
+    fn a_table_that_has_taken_over_a_part_is_no_worse_than_one_that_has_nothing() {
+        let (disk, folder) = (FaultyDisk::default(), tempfile::tempdir().unwrap());
+        let mut writer = Writer::open(Arc::new(disk.state(folder.path()).unwrap())).unwrap();
+        let given = |until: u64| {
+            (0..1000_u16).map(move |n| {
+                let [high, low] = n.to_be_bytes();
+                let (mac, address) = (MacAddr([2, 0, 0, 0, high, low]), Ipv4Addr::new(10, 0, high, low));
+                Change::Given(Lease { mac, address, until })
+            })
+        };
+        writer.save(&given(1).collect::<Vec<_>>()).unwrap();
+        let before = std::mem::take(&mut writer.ahead);
+        writer.journal.turn();
+        let gone: Vec<Change> = before.values().take(10).map(|change| Change::Gone(change.mac())).collect();
+        let renewed: Vec<Change> = given(2).skip(10).take(10).collect();
+        writer.save(&[gone, renewed].concat()).unwrap();
+        let next = writer.journal.filling();
+        assert!(table::take_over(&writer.state, &before, next, || disk.fill(true)).is_err());
+        disk.fill(false);
+        let taken = table::leases(&writer.state).unwrap().len();
+        assert!((1..1000).contains(&taken), "{taken}");
+        drop(writer);
+        let writer = Writer::open(Arc::new(disk.state(folder.path()).unwrap())).unwrap();
+        let leases: Vec<Change> =
+            table::leases(&writer.state).unwrap().into_iter().map(Change::Given).collect();
+        let expected = given(2).skip(10).take(10).chain(given(1).skip(20));
+        assert_eq!(leases, expected.collect::<Vec<_>>());
+    }
+
     #[tokio::test]
     async fn records_behind_one_that_was_not_finished_never_count() {
         let folder = tempfile::tempdir().unwrap();
