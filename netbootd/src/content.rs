@@ -224,7 +224,7 @@ pub fn available(snapshot: &Snapshot, path: &str, request: &BootRequest) -> bool
         |fallback| template::find(&snapshot.config.files, path, Some(request), fallback).is_some();
     generated(false)
         || generated(true)
-        || snapshot.files.open_raw(path.as_bytes()).is_ok()
+        || snapshot.files.has(path)
         || of_wimboot(snapshot, path, IpAddr::V4(Ipv4Addr::UNSPECIFIED), Some(request)).is_some()
 }
 

@@ -1,5 +1,7 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
+mod presence;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,12 +17,14 @@ use tracing::{info, warn};
 
 use crate::readers::Readers;
 use crate::remote::Remote;
+use presence::Presence;
 
 /// Every file that clients may have.
 #[derive(Debug, Clone)]
 pub struct Files {
     tree: Arc<BootTree>,
     images: Option<Arc<Images>>,
+    presence: Arc<Presence>,
 }
 
 /// The store's images, as the catalogue last said.
@@ -63,7 +67,12 @@ impl Tree {
 impl Files {
     /// Of folders and, when there is a store, its images.
     pub fn new(tree: BootTree, images: Option<Arc<Images>>) -> Self {
-        Files { tree: Arc::new(tree), images }
+        Files { tree: Arc::new(tree), images, presence: Arc::default() }
+    }
+
+    /// Whether a path can be had, or could a moment ago.
+    pub fn has(&self, path: &str) -> bool {
+        self.presence.or_look(path, Instant::now(), || self.open_raw(path.as_bytes()).is_ok())
     }
 
     /// Opens a path as a client sent it. A file in a folder goes before one of an image.
