@@ -1,5 +1,6 @@
 //! An opened file of the boot tree.
 
+use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
 use std::sync::Arc;
@@ -16,8 +17,17 @@ pub struct BootFile {
     bytes: Bytes,
     len: u64,
     modified: SystemTime,
-    etag: String,
+    tag: Tag,
     blob: Option<Digest>,
+}
+
+/// What tells one version of a file from another.
+#[derive(Debug)]
+enum Tag {
+    /// Where it is on the disk, and since when: another file, or another version, differs in one of the four.
+    Version { dev: u64, ino: u64, len: u64, modified: (i64, i64) },
+    /// The entity tag itself.
+    Given(String),
 }
 
 #[derive(Debug)]
@@ -51,22 +61,23 @@ pub enum ReadError {
 
 impl BootFile {
     pub(crate) fn new(file: File, metadata: &Metadata) -> Self {
-        // Strong enough for If-Range: another file, or another version, differs in one of the four.
-        let etag = format!(
-            "\"{:x}-{:x}-{:x}-{:x}{:09x}\"",
-            metadata.dev(),
-            metadata.ino(),
-            metadata.len(),
-            metadata.mtime(),
-            metadata.mtime_nsec()
-        );
+        let tag = Tag::Version {
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        };
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        BootFile { bytes: Bytes::There(file), len: metadata.len(), modified, etag, blob: None }
+        BootFile { bytes: Bytes::There(file), len: metadata.len(), modified, tag, blob: None }
     }
 
     /// A blob: its digest is its tag, so the same file on another server is the same to a client.
     pub(crate) fn of_blob(file: File, metadata: &Metadata, digest: &Digest) -> Self {
-        BootFile { etag: format!("\"{digest}\""), blob: Some(*digest), ..BootFile::new(file, metadata) }
+        BootFile {
+            tag: Tag::Given(format!("\"{digest}\"")),
+            blob: Some(*digest),
+            ..BootFile::new(file, metadata)
+        }
     }
 
     /// A blob that still comes in.
@@ -81,7 +92,7 @@ impl BootFile {
             bytes: Bytes::Coming(filling),
             len,
             modified: SystemTime::UNIX_EPOCH,
-            etag: etag.to_owned(),
+            tag: Tag::Given(etag.to_owned()),
             blob: None,
         }
     }
@@ -120,8 +131,13 @@ impl BootFile {
     }
 
     /// A strong entity tag, with its quotes (RFC 9110 §8.8.3).
-    pub fn etag(&self) -> &str {
-        &self.etag
+    pub fn etag(&self) -> Cow<'_, str> {
+        match &self.tag {
+            Tag::Version { dev, ino, len, modified: (secs, nanos) } => {
+                format!("\"{dev:x}-{ino:x}-{len:x}-{secs:x}{nanos:09x}\"").into()
+            }
+            Tag::Given(etag) => etag.into(),
+        }
     }
 
     /// Writes all of it.

@@ -1,5 +1,6 @@
 //! What a path gives: a stored file, or one that is rendered for the machine that asks.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::winpe::wimboot::{self, Around};
 #[derive(Debug)]
 pub struct Content {
     body: Body,
-    content_type: String,
+    content_type: Cow<'static, str>,
 }
 
 #[derive(Debug)]
@@ -94,7 +95,7 @@ impl Content {
             Extent::Part => snapshot.files.open_part(raw, caller.client),
         };
         match opened {
-            Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(&spelled).to_owned() }),
+            Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(&spelled).into() }),
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),
                 None => of_image(&snapshot, &spelled, asker.machine.as_deref()).or_else(|refused| {
@@ -118,7 +119,7 @@ impl Content {
             return None;
         }
         let file = snapshot.files.open_at_once(&path)?;
-        Some(Content { body: Body::Stored(file), content_type: type_of(&spelled).to_owned() })
+        Some(Content { body: Body::Stored(file), content_type: type_of(&spelled).into() })
     }
 
     /// Of bytes made here.
@@ -128,7 +129,7 @@ impl Content {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
         let etag = format!("\"g-{:x}-{hash:016x}\"", bytes.len());
-        let content_type = content_type.unwrap_or_else(|| TEXT.to_owned());
+        let content_type = content_type.map_or(TEXT.into(), Cow::from);
         Content { body: Body::Generated { bytes: bytes.into(), etag }, content_type }
     }
 
@@ -154,10 +155,10 @@ impl Content {
     }
 
     /// A strong entity tag with its quotes.
-    pub fn etag(&self) -> &str {
+    pub fn etag(&self) -> Cow<'_, str> {
         match &self.body {
             Body::Stored(file) => file.etag(),
-            Body::Generated { etag, .. } => etag,
+            Body::Generated { etag, .. } => etag.into(),
         }
     }
 
@@ -170,8 +171,8 @@ impl Content {
     }
 
     /// Its type for HTTP.
-    pub fn content_type(&self) -> &str {
-        &self.content_type
+    pub fn content_type(&self) -> Cow<'static, str> {
+        self.content_type.clone()
     }
 
     /// Whether reading may have to wait for the network.
@@ -249,7 +250,7 @@ fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Resul
     let folder = winpe::image_folder(machine).ok_or_else(not_found)?;
     let inside = format!("{folder}{}", path.trim_start_matches('/'));
     match snapshot.files.open_raw(inside.as_bytes()) {
-        Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(path).to_owned() }),
+        Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(path).into() }),
         Err(OpenError::NotFound) => {
             let bytes = winpe::configuration(path, machine, &snapshot.files, snapshot.config.winpe);
             let bytes = bytes.ok_or_else(not_found)?;
@@ -283,7 +284,7 @@ fn of_responder(
     // Machines are handed on over IPv4 only.
     let IpAddr::V4(client) = client else { return None };
     let opened = services.relay.open(snapshot.config.relay.as_ref()?, path, client)?;
-    let content_type = type_of(&path.to_string()).to_owned();
+    let content_type = type_of(&path.to_string()).into();
     Some(opened.map(|file| Content { body: Body::Stored(file), content_type }))
 }
 

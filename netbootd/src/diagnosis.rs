@@ -97,6 +97,16 @@ impl Around<'_> {
     }
 }
 
+/// The file that a machine then had.
+fn completed(step: &Recorded) -> Option<&str> {
+    match &step.event {
+        Event::TransferFinished(finished) if finished.outcome == TransferOutcome::Completed => {
+            Some(&finished.path)
+        }
+        _ => None,
+    }
+}
+
 /// The same boot over and over.
 fn loops(steps: &[&Recorded]) -> Option<Finding> {
     let last = steps.last()?.at;
@@ -105,13 +115,7 @@ fn loops(steps: &[&Recorded]) -> Option<Finding> {
         .copied()
         .filter(|step| last.duration_since(step.at).is_ok_and(|ago| ago < LOOP_WITHIN))
         .collect();
-    let completed = |step: &&Recorded| match &step.event {
-        Event::TransferFinished(finished) if finished.outcome == TransferOutcome::Completed => {
-            Some(finished.path.clone())
-        }
-        _ => None,
-    };
-    let files: Vec<String> = recent.iter().filter_map(completed).collect();
+    let files: Vec<&str> = recent.iter().copied().filter_map(completed).collect();
     let file = files.last()?;
     let times = files.iter().filter(|path| *path == file).count();
     let alone = files.iter().all(|path| path == file);

@@ -9,6 +9,7 @@ mod recorder;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pxe_policy::{ArchType, Class, MacAddr, Reason, SystemUuid};
@@ -207,7 +208,7 @@ pub struct TransferStarted {
     /// The machine, when the client's address is known.
     pub mac: Option<MacAddr>,
     /// The path in the boot tree, escaped.
-    pub path: String,
+    pub path: Arc<str>,
     /// Bytes to come, when known.
     pub size: Option<u64>,
     /// What was negotiated, such as `blksize=1468 windowsize=4`.
@@ -228,7 +229,7 @@ pub struct TransferFinished {
     /// The machine, when the client's address is known.
     pub mac: Option<MacAddr>,
     /// The path in the boot tree, escaped.
-    pub path: String,
+    pub path: Arc<str>,
     /// Whether it is a part of a file only.
     pub partial: bool,
     /// How it ended.

@@ -56,7 +56,7 @@ fn a_blob_is_served_while_it_comes_and_fetched_once() {
     assert_eq!(read(&two, 6, 6).unwrap(), b"second");
     settled(&cache);
     assert_eq!(read(&cache.open(&digest, 12).unwrap(), 0, 12).unwrap(), b"first second");
-    assert_eq!((origin.fetches.load(Ordering::SeqCst), one.etag()), (1, format!("\"{digest}\"").as_str()));
+    assert_eq!((origin.fetches.load(Ordering::SeqCst), one.etag()), (1, format!("\"{digest}\"").into()));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn a_committed_image_is_read_back_and_stored_once() {
     let blob = store.blob(&manifest.files[0].digest).unwrap();
     let mut bytes = [0; 4];
     blob.read_exact_at(0, &mut bytes).unwrap();
-    assert_eq!((&bytes, blob.etag()), (b"same", format!("\"{}\"", manifest.files[0].digest).as_str()));
+    assert_eq!((&bytes, blob.etag()), (b"same", format!("\"{}\"", manifest.files[0].digest).into()));
     let catalogue = store.catalogue().unwrap();
     assert_eq!(catalogue.images["one"].current, manifest.digest());
     assert_eq!(store.manifest(&manifest.digest()).unwrap(), manifest);

@@ -143,7 +143,7 @@ fn a_file_that_shrinks_is_noticed() {
 #[test]
 fn a_replaced_file_has_another_tag() {
     let f = fixture(&[("file", "one")]);
-    let first = f.tree.open_raw(b"file").unwrap().etag().to_owned();
+    let first = f.tree.open_raw(b"file").unwrap().etag().into_owned();
     assert_eq!(f.tree.open_raw(b"FILE").unwrap().etag(), first);
     fs::write(f.dir.path().join("root/new"), "two").unwrap();
     fs::rename(f.dir.path().join("root/new"), f.dir.path().join("root/file")).unwrap();

@@ -172,7 +172,7 @@ fn write_started(started: &TransferStarted) {
         proto = %started.proto,
         peer = %started.peer,
         mac = started.mac.map(display),
-        path = started.path,
+        path = &*started.path,
         size = started.size,
         negotiated = started.negotiated,
         "transfer"
@@ -185,7 +185,7 @@ macro_rules! finished_line {
             proto = %$finished.proto,
             peer = %$finished.peer,
             mac = $finished.mac.map(display),
-            path = $finished.path,
+            path = &*$finished.path,
             bytes = $finished.bytes,
             blocks = $finished.blocks,
             resends = $finished.resends,

@@ -10,6 +10,7 @@ mod record;
 mod sendfile;
 mod stream;
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -216,7 +217,7 @@ fn respond(
     content: Content,
     head_only: bool,
 ) -> Response<Reply> {
-    let etag = content.etag().to_owned();
+    let etag = content.etag().into_owned();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // RFC 9110 §13.2.2: first If-Match, then If-None-Match; If-Range only decides over Range.
     if text(header::IF_MATCH).is_some_and(|tags| !lists(tags, &etag)) {
@@ -225,7 +226,7 @@ fn respond(
     if text(header::IF_NONE_MATCH).is_some_and(|tags| lists(tags, &etag)) {
         let mut response = Response::new(Reply::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        put(response.headers_mut(), header::ETAG, &etag);
+        put(response.headers_mut(), header::ETAG, etag);
         return response;
     }
     let modified = content.modified().map(httpdate::fmt_http_date);
@@ -237,11 +238,11 @@ fn respond(
         Wanted::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last + 1),
         Wanted::Unsatisfiable => {
             let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such bytes");
-            put(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{len}"));
+            put(response.headers_mut(), header::CONTENT_RANGE, format!("bytes */{len}"));
             return response;
         }
     };
-    let content_type = content.content_type().to_owned();
+    let content_type = content.content_type();
     let body = if head_only {
         Reply::empty()
     } else {
@@ -252,15 +253,15 @@ fn respond(
     *response.status_mut() = status;
     let out = response.headers_mut();
     out.reserve(HEADERS);
-    put(out, header::CONTENT_TYPE, &content_type);
+    put(out, header::CONTENT_TYPE, content_type);
     out.insert(header::CONTENT_LENGTH, HeaderValue::from(end - first));
     out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    put(out, header::ETAG, &etag);
+    put(out, header::ETAG, etag);
     if let Some(modified) = modified {
-        put(out, header::LAST_MODIFIED, &modified);
+        put(out, header::LAST_MODIFIED, modified);
     }
     if status == StatusCode::PARTIAL_CONTENT {
-        put(out, header::CONTENT_RANGE, &format!("bytes {first}-{}/{len}", end - 1));
+        put(out, header::CONTENT_RANGE, format!("bytes {first}-{}/{len}", end - 1));
     }
     response
 }
@@ -268,14 +269,14 @@ fn respond(
 fn record(services: &Arc<Services>, asked: &str, peer: SocketAddr, total: u64, status: StatusCode) -> Record {
     let id = services.recorder.transfer_id();
     let mac = services.machines.mac_of(peer.ip());
-    let path = shown(asked);
+    let path: Arc<str> = shown(asked).into();
     let partial = status == StatusCode::PARTIAL_CONTENT;
     services.recorder.record(Event::TransferStarted(TransferStarted {
         id,
         proto: Proto::Http,
         peer,
         mac,
-        path: path.clone(),
+        path: Arc::clone(&path),
         size: Some(total),
         negotiated: format!("status={}", status.as_u16()),
         partial,
@@ -335,8 +336,12 @@ fn plain(status: StatusCode, words: &'static str) -> Response<Reply> {
     response
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+fn put(headers: &mut HeaderMap, name: HeaderName, value: impl Into<Cow<'static, str>>) {
+    let value = match value.into() {
+        Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
+        Cow::Owned(value) => HeaderValue::try_from(value),
+    };
+    if let Ok(value) = value {
         headers.insert(name, value);
     }
 }

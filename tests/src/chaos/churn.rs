@@ -106,14 +106,14 @@ async fn one(services: &Services, server: &AddressServer, iface: &Iface, n: u32)
     let ack = ask(question(n, REQUEST, RELAY, &chosen)).await;
     assert_eq!((ack.kind, ack.boots), (ACK, true));
     let (id, peer) = (services.recorder.transfer_id(), SocketAddr::from((ack.address, 2070)));
-    let (mac, path) = (Some(MacAddr(mac(n))), "boot.efi".to_owned());
+    let (mac, path) = (Some(MacAddr(mac(n))), Arc::<str>::from("boot.efi"));
     assert_eq!(services.machines.mac_of(ack.address), mac);
     services.recorder.record(Event::TransferStarted(TransferStarted {
         id,
         proto: Proto::Tftp,
         peer,
         mac,
-        path: path.clone(),
+        path: Arc::clone(&path),
         size: Some(14),
         negotiated: String::new(),
         partial: false,

@@ -71,9 +71,7 @@ impl Drop for Transfer {
         } else {
             TransferOutcome::ClientGone
         };
-        let path = std::mem::take(&mut self.finished.path);
-        let finished = TransferFinished { path, ..self.finished.clone() };
-        self.services.recorder.record(Event::TransferFinished(finished));
+        self.services.recorder.record(Event::TransferFinished(self.finished.clone()));
     }
 }
 

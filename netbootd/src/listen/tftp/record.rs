@@ -19,7 +19,7 @@ pub(super) struct Record {
     services: Arc<Services>,
     id: TransferId,
     peer: SocketAddr,
-    path: String,
+    path: Arc<str>,
     bytes: u64,
     told: Instant,
 }
@@ -34,14 +34,15 @@ impl Record {
         negotiated: &Negotiated,
     ) -> Self {
         let id = services.recorder.transfer_id();
-        let record = Record { id, peer, path: shown(filename), bytes: 0, told: Instant::now(), services };
+        let path = shown(filename).into();
+        let record = Record { id, peer, path, bytes: 0, told: Instant::now(), services };
         let granted = negotiated.granted.iter().map(|(name, value)| format!("{name}={value}"));
         record.services.recorder.record(Event::TransferStarted(TransferStarted {
             id,
             proto: Proto::Tftp,
             peer,
             mac: record.services.machines.mac_of(peer.ip()),
-            path: record.path.clone(),
+            path: Arc::clone(&record.path),
             size: Some(size),
             partial: false,
             negotiated: granted.collect::<Vec<_>>().join(" "),
