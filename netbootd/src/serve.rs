@@ -57,7 +57,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let (config, findings, which) = chosen_config(&source)?;
     // Before anything is opened that is kept, and before another thread runs.
     let confined = confine::apply(&config, &source)?;
-    logging::start(&config, args.progress)?;
+    prepare_kerberos(&config);
+    let log = logging::start(&config, args.progress)?;
     info!("running on {which}");
     for finding in findings.iter() {
         match finding.severity {
@@ -67,7 +68,6 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     }
     confined.notes.iter().for_each(|note| warn!("{note}"));
     info!(user = confined.user, files = confined.files, refused_calls = confined.refused_calls, "confined");
-    prepare_kerberos(&config);
     limits::open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -75,6 +75,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
     let served = runtime.block_on(serve(config, source, confined, args.progress, sockets));
     runtime.shutdown_timeout(GRACE);
+    drop(log);
     served
 }
 
