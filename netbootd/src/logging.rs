@@ -1,7 +1,7 @@
 //! Where log lines go and how they look: the standard error, a file that rotates, or the system's own log.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use file_rotate::compression::Compression;
@@ -57,8 +57,7 @@ fn rotating(server: &Server, path: &Path) -> Result<(NonBlocking, WorkerGuard), 
     let aside = AppendCount::new(server.log_keep);
     let rotating = FileRotate::new(path, aside, limit, Compression::None, Some(options));
     let thread = NonBlockingBuilder::default().lossy(false).buffered_lines_limit(LINES).thread_name("log");
-    // Lines that wait together are written together.
-    Ok(thread.finish(BufWriter::new(rotating)))
+    Ok(thread.finish(rotating))
 }
 
 /// `NO_COLOR`, as no-color.org has it.
