@@ -70,7 +70,7 @@ impl Files {
         Files { tree: Arc::new(tree), images, presence: Arc::default() }
     }
 
-    /// Whether a path can be had, or could a moment ago.
+    /// Whether a path can be had: now, or as was seen a moment ago.
     pub fn has(&self, path: &str) -> bool {
         self.presence.or_look(path, Instant::now(), || self.open_raw(path.as_bytes()).is_ok())
     }

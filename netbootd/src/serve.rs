@@ -58,6 +58,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     // Before anything is opened that is kept, and before another thread runs.
     let confined = confine::apply(&config, &source)?;
     prepare_kerberos(&config);
+    // It may have a thread.
     let log = logging::start(&config, args.progress)?;
     info!("running on {which}");
     for finding in findings.iter() {
