@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::library::ContentId;
 use crate::{
-    BootFile, BootPath, Cache, Catalogue, Digest, ImageKind, Manifest, OpenError, Store, StoreError,
+    BootFile, BootPath, Cache, Catalogue, Digest, ImageKind, ImageRecord, Manifest, OpenError, Store,
+    StoreError, Version,
 };
 
 /// The images of a catalogue as one tree. It stays as it is: another catalogue is another tree.
@@ -23,6 +25,10 @@ pub struct ImageTree {
 struct Place {
     prefix: Vec<Vec<u8>>,
     version: Digest,
+    /// The package whose files these are, when the place is named after it.
+    package: Option<String>,
+    /// Whether new machines are sent here.
+    is_announced: bool,
 }
 
 impl ImageTree {
@@ -41,21 +47,29 @@ impl ImageTree {
             manifests: Mutex::default(),
             images: Vec::new(),
         };
-        for (name, record) in &catalogue.images {
-            let Some(version) = record.current() else { continue };
-            tree.images.push((name.clone(), version.kind));
-            tree.add(name, version.manifest);
-            if version.kind == ImageKind::Nbi {
-                tree.add(&netboot_folder(name), version.manifest);
+        // Names go before packages, and what is announced before what is not.
+        let is_retired = |record: &ImageRecord| record.retired.is_some();
+        for announced in [true, false] {
+            let images = || catalogue.images.iter().filter(|(_, record)| is_retired(record) != announced);
+            for (name, record) in images() {
+                let Some(version) = record.current() else { continue };
+                if announced {
+                    tree.images.push((name.clone(), version.kind));
+                }
+                tree.add_image(name, version, announced);
             }
-            for at in version.labels.get(AT).into_iter().flat_map(|at| at.split(',')) {
-                tree.add(at.trim(), version.manifest);
+            for (_, record) in images() {
+                let Some(version) = record.current() else { continue };
+                let Some(id) = ContentId::of_source(&version.source) else { continue };
+                for at in [id.package.clone(), format!("{SMS_IMAGES}/{}", id.package)] {
+                    tree.add(&at, version.manifest, Some(&id.package), announced);
+                }
             }
         }
         tree
     }
 
-    /// The names and kinds of all images.
+    /// The names and kinds of all images that are announced.
     pub fn images(&self) -> &[(String, ImageKind)] {
         &self.images
     }
@@ -65,6 +79,11 @@ impl ImageTree {
         self.open_version(path, None).map(|(file, _)| file)
     }
 
+    /// The same for what new machines may be sent to: not from an image that its source took back.
+    pub fn open_announced(&self, path: &BootPath) -> Result<BootFile, OpenError> {
+        self.open_from(path, None, true).map(|(file, _)| file)
+    }
+
     /// The same, and the version that the file is of: `held`, for a machine that runs from that one, for as long as it is here and has the
     /// file; else the current one.
     pub fn open_version(
@@ -72,11 +91,24 @@ impl ImageTree {
         path: &BootPath,
         held: Option<Digest>,
     ) -> Result<(BootFile, Digest), OpenError> {
+        self.open_from(path, held, false)
+    }
+
+    fn open_from(
+        &self,
+        path: &BootPath,
+        held: Option<Digest>,
+        only_announced: bool,
+    ) -> Result<(BootFile, Digest), OpenError> {
         let components: Vec<&[u8]> = path.components().collect();
         let first = components.first().map(|first| first.to_ascii_lowercase()).unwrap_or_default();
         let named = self.by_first.get(&first).into_iter().flatten();
         let at_root = self.by_first.get(&b""[..]).into_iter().flatten();
+        let mut failed = OpenError::NotFound;
         for place in named.chain(at_root).map(|at| &self.places[*at]) {
+            if only_announced && !place.is_announced {
+                continue;
+            }
             let Some(inside) = strip(&components, &place.prefix) else { continue };
             let Ok(inside) = BootPath::parse(&inside.join(&b'/')) else { continue };
             if let Some(held) = held
@@ -84,11 +116,17 @@ impl ImageTree {
             {
                 return Ok((file, held));
             }
-            if let Some(opened) = self.file_of(place.version, &inside) {
-                return opened.map(|file| (file, place.version));
+            let other = || place.package.as_deref().and_then(|package| other_spelling(&inside, package));
+            let opened = self.file_of(place.version, &inside);
+            match opened.or_else(|| self.file_of(place.version, &other()?)) {
+                Some(Ok(file)) => return Ok((file, place.version)),
+                // An image that is retired does not hide that another has the file.
+                Some(Err(error)) if place.is_announced => return Err(error),
+                Some(Err(error)) => failed = error,
+                None => {}
             }
         }
-        Err(OpenError::NotFound)
+        Err(failed)
     }
 
     /// A version's file; None when it has none of that name.
@@ -136,7 +174,17 @@ impl ImageTree {
         Ok(manifest)
     }
 
-    fn add(&mut self, at: &str, version: Digest) {
+    fn add_image(&mut self, name: &str, version: &Version, announced: bool) {
+        self.add(name, version.manifest, None, announced);
+        if version.kind == ImageKind::Nbi {
+            self.add(&netboot_folder(name), version.manifest, None, announced);
+        }
+        for at in version.labels.get(AT).into_iter().flat_map(|at| at.split(',')) {
+            self.add(at.trim(), version.manifest, None, announced);
+        }
+    }
+
+    fn add(&mut self, at: &str, version: Digest, package: Option<&str>, is_announced: bool) {
         let prefix: Vec<Vec<u8>> = at
             .split(['/', '\\'])
             .filter(|part| !matches!(*part, "" | "."))
@@ -144,8 +192,23 @@ impl ImageTree {
             .collect();
         let first = prefix.first().map(|first| first.to_ascii_lowercase()).unwrap_or_default();
         self.by_first.entry(first).or_default().push(self.places.len());
-        self.places.push(Place { prefix, version });
+        self.places.push(Place { prefix, version, package: package.map(str::to_owned), is_announced });
     }
+}
+
+/// A distribution point spells `boot.wim` of the package PS100005 as `boot.PS100005.wim`, and packages may hold it in either form.
+fn other_spelling(path: &BootPath, package: &str) -> Option<BootPath> {
+    let path = std::str::from_utf8(path.as_bytes()).ok()?;
+    let (stem, extension) = path.rsplit_once('.')?;
+    let end = stem.len().checked_sub(package.len() + 1).filter(|end| stem.is_char_boundary(*end));
+    let short = end.map(|end| stem.split_at(end)).filter(|(_, suffix)| {
+        suffix.strip_prefix('.').is_some_and(|suffix| suffix.eq_ignore_ascii_case(package))
+    });
+    let other = match short {
+        Some((short, _)) => format!("{short}.{extension}"),
+        None => format!("{stem}.{package}.{extension}"),
+    };
+    BootPath::parse(other.as_bytes()).ok()
 }
 
 /// Where Macs find an image of a store.
@@ -163,6 +226,8 @@ fn strip<'a>(components: &'a [&'a [u8]], prefix: &[Vec<u8>]) -> Option<&'a [&'a 
 pub const NETBOOT_SHARE: &str = "Images";
 /// The label that puts an image at further paths, with commas between them; `.` is the root.
 pub const AT: &str = "at";
+/// Where a distribution point has its boot images, each below its package.
+const SMS_IMAGES: &str = "SMSImages";
 /// Manifests that are kept in memory; a few kilobytes each.
 const MAX_MANIFESTS: usize = 1024;
 
@@ -172,7 +237,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{FileEntry, Limits, Quiet, Version};
+    use crate::{FileEntry, Limits, Quiet};
 
     fn put(store: &Store, name: &str, kind: ImageKind, at: Option<&str>, files: &[&str]) -> Digest {
         let mut writer = store.write().unwrap();

@@ -17,7 +17,7 @@ use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
 use crate::wim::WimError;
 use crate::{BootFile, BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
 
-pub use content::import_content;
+pub use content::{import_content, may_hold};
 pub use disk::{DiskImage, DiskImageError};
 pub use roles::{Role, roles_of};
 
@@ -32,6 +32,20 @@ pub struct Import {
     pub at: u64,
     /// Says whether a NetBoot set's `NBImageInfo.plist` can be read; None takes any. The store itself knows nothing of property lists.
     pub check_info: Option<InfoCheck>,
+    /// How a package of a content library is used.
+    pub package: PackageUse,
+}
+
+/// How a package of a content library is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum PackageUse {
+    /// Nobody says what it is: NetBoot sets, what is Windows PE for sure, and disk images.
+    #[default]
+    Unknown,
+    /// A boot image, by the site's word or the operator's.
+    BootImage,
+    /// An operating system to install: NetBoot sets, and else files only.
+    Files,
 }
 
 /// Reads an `NBImageInfo.plist`, or says what is wrong with it.

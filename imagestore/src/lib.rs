@@ -27,7 +27,7 @@ pub use map::Mapping;
 pub use path::{BootPath, PathError};
 pub use pe::Signature;
 pub use store::{
-    Catalogue, Collected, ImageRecord, Limits, Observer, Prepared, Quiet, Scrubbed, Step, Store, StoreError,
-    Version, Writer,
+    Catalogue, Collected, ImageRecord, Limits, Observer, Prepared, Quiet, Retired, Scrubbed, Step, Store,
+    StoreError, Version, Writer,
 };
 pub use tree::{BootTree, Mount, MountError, OpenError};

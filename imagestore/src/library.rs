@@ -7,11 +7,16 @@
 //! ```
 
 pub mod ini;
+mod packages;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
+pub use packages::{ContentId, Packages, source_of};
+
+use crate::platform::MetadataExt;
 use crate::{BootTree, Digest, FileEntry, Mount};
 
 /// A content library.
@@ -19,6 +24,8 @@ use crate::{BootTree, Digest, FileEntry, Mount};
 pub struct ContentLibrary {
     root: PathBuf,
     file_libs: Vec<PathBuf>,
+    read: AtomicU64,
+    looked_at: AtomicU64,
 }
 
 /// One content: a version of a package or an application.
@@ -30,6 +37,28 @@ pub struct Content {
     pub files: Vec<FileEntry>,
     /// Files that are listed but cannot be had, each with why.
     pub missing: Vec<String>,
+}
+
+/// What a content looks like from outside. Equal outlines mean that nobody has written to it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outline {
+    /// How many files DataLib lists.
+    pub files: u64,
+    /// The bytes of their INI files.
+    pub bytes: u64,
+    /// The latest change of a file or folder, in milliseconds since 1970.
+    pub changed: i64,
+    /// The paths of its files.
+    pub paths: Vec<String>,
+}
+
+/// What was done in a library so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// INI files that were read.
+    pub read: u64,
+    /// Files and folders of DataLib that were looked at.
+    pub looked_at: u64,
 }
 
 /// Why a library cannot be read.
@@ -64,28 +93,41 @@ impl ContentLibrary {
         let file_libs = std::iter::once(root)
             .chain(drives.iter().map(PathBuf::as_path))
             .map(|drive| drive.join("FileLib"));
-        Ok(ContentLibrary { root: root.to_owned(), file_libs: file_libs.collect() })
+        Ok(ContentLibrary {
+            root: root.to_owned(),
+            file_libs: file_libs.collect(),
+            read: AtomicU64::new(0),
+            looked_at: AtomicU64::new(0),
+        })
     }
 
-    /// The ids of all contents, in order.
+    /// The ids of all contents: by package, and by version as a number.
     pub fn ids(&self) -> Result<Vec<String>, LibraryError> {
-        let mut ids = Vec::new();
-        for (name, path) in listed(&self.root.join("PkgLib"))? {
-            if name.to_ascii_lowercase().ends_with(".ini") {
-                let text = ini::read(&path).map_err(io_error(&path))?;
-                ids.extend(ini::keys(&text, "Packages"));
-            }
-        }
-        ids.sort();
-        ids.dedup();
-        Ok(ids)
+        let mut packages = Packages::default();
+        packages.refresh(self)?;
+        Ok(packages.contents().values().flatten().map(ToString::to_string).collect())
+    }
+
+    /// What has been done in the library since it was opened.
+    pub fn work(&self) -> Work {
+        Work { read: self.read.load(Ordering::Relaxed), looked_at: self.looked_at.load(Ordering::Relaxed) }
+    }
+
+    /// What a content looks like from outside; None when DataLib has no folder of it. No file is read.
+    pub fn outline(&self, id: &str) -> Result<Option<Outline>, LibraryError> {
+        let Some(folder) = self.folder_of(id) else { return Ok(None) };
+        let mut outline = Outline::default();
+        let data = std::fs::metadata(&folder).map_err(io_error(&folder))?;
+        outline.changed = changed(&data);
+        self.outline_of(&folder, "", &mut outline)?;
+        outline.paths.sort();
+        Ok(Some(outline))
     }
 
     /// The files of a content. One whose bytes are on no drive is told of, and the others count.
     pub fn content(&self, id: &str) -> Result<Content, LibraryError> {
         let mut content = Content { id: id.to_owned(), files: Vec::new(), missing: Vec::new() };
-        let folder = self.root.join("DataLib").join(id);
-        if folder.is_dir() && !id.contains(['/', '\\']) {
+        if let Some(folder) = self.folder_of(id) {
             self.walk(&folder, "", &mut content)?;
         }
         content.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -105,22 +147,50 @@ impl ContentLibrary {
         })
     }
 
+    fn folder_of(&self, id: &str) -> Option<PathBuf> {
+        let folder = self.root.join("DataLib").join(id);
+        (!id.contains(['/', '\\']) && !matches!(id, "" | "." | "..") && folder.is_dir()).then_some(folder)
+    }
+
+    fn count_read(&self) {
+        self.read.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn outline_of(&self, folder: &Path, inside: &str, outline: &mut Outline) -> Result<(), LibraryError> {
+        for entry in std::fs::read_dir(folder).map_err(io_error(folder))? {
+            let entry = entry.map_err(io_error(folder))?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            // A file that goes between the listing and the look is no longer part of it.
+            let Ok(data) = entry.metadata() else { continue };
+            self.looked_at.fetch_add(1, Ordering::Relaxed);
+            outline.changed = outline.changed.max(changed(&data));
+            if data.is_dir() {
+                self.outline_of(&entry.path(), &format!("{inside}{name}/"), outline)?;
+            } else if let Some(name) = without_ini(&name) {
+                outline.files += 1;
+                outline.bytes += data.len();
+                outline.paths.push(format!("{inside}{name}"));
+            }
+        }
+        Ok(())
+    }
+
     fn walk(&self, folder: &Path, inside: &str, content: &mut Content) -> Result<(), LibraryError> {
         for (name, path) in listed(folder)? {
             if path.is_dir() {
                 self.walk(&path, &format!("{inside}{name}/"), content)?;
                 continue;
             }
-            let Some(file) =
-                name.len().checked_sub(4).filter(|at| name.is_char_boundary(*at)).map(|at| name.split_at(at))
-            else {
-                continue;
+            let Some(name) = without_ini(&name) else { continue };
+            let file_path = format!("{inside}{name}");
+            self.count_read();
+            let text = match ini::read(&path) {
+                Ok(text) => text,
+                Err(error) => {
+                    content.missing.push(format!("{file_path}: cannot read its INI file: {error}"));
+                    continue;
+                }
             };
-            if !file.1.eq_ignore_ascii_case(".ini") {
-                continue;
-            }
-            let file_path = format!("{inside}{}", file.0);
-            let text = ini::read(&path).map_err(io_error(&path))?;
             let digest = ini::value(&text, "File", "Hash").and_then(|hash| hash.parse::<Digest>().ok());
             let size = ini::value(&text, "File", "Size").and_then(|size| size.parse::<u64>().ok());
             match digest.zip(size) {
@@ -133,6 +203,17 @@ impl ContentLibrary {
         }
         Ok(())
     }
+}
+
+/// The name of the file that an INI file of DataLib stands for.
+fn without_ini(name: &str) -> Option<&str> {
+    let at = name.len().checked_sub(4).filter(|at| name.is_char_boundary(*at))?;
+    let (name, suffix) = name.split_at(at);
+    suffix.eq_ignore_ascii_case(".ini").then_some(name)
+}
+
+fn changed(data: &std::fs::Metadata) -> i64 {
+    data.mtime().saturating_mul(1000) + data.mtime_nsec() / 1_000_000
 }
 
 /// A folder's entries by name. Names that are not UTF-8 are no names of Windows.

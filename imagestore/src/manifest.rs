@@ -1,5 +1,6 @@
 //! What an image is: a kind, and files by path and digest. Immutable; another content is another manifest.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -102,8 +103,9 @@ impl Manifest {
         exact.or_else(|| self.files.iter().find(|file| file.path.as_bytes().eq_ignore_ascii_case(wanted)))
     }
 
-    /// Its size in bytes.
+    /// Its size in bytes. A file with two names counts once.
     pub fn size(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        let sizes: HashMap<Digest, u64> = self.files.iter().map(|file| (file.digest, file.size)).collect();
+        sizes.values().sum()
     }
 }

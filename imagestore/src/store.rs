@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
-pub use catalogue::{Catalogue, ImageRecord, Version};
+pub use catalogue::{Catalogue, ImageRecord, Retired, Version};
 pub use gc::Collected;
 pub use scrub::Scrubbed;
 pub use writer::{Observer, Prepared, Quiet, Step, Writer};

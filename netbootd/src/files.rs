@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use imagestore::library::ContentId;
 use imagestore::{
     BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord, ImageTree, Observer,
     OpenError, Quiet, Scrubbed, Store, StoreError,
@@ -70,9 +71,13 @@ impl Files {
         Files { tree: Arc::new(tree), images, presence: Arc::default() }
     }
 
-    /// Whether a path can be had: now, or as was seen a moment ago.
+    /// Whether machines may be sent to a path: now, or as was seen a moment ago. Images that their source took back do not count.
     pub fn has(&self, path: &str) -> bool {
-        self.presence.or_look(path, Instant::now(), || self.open_raw(path.as_bytes()).is_ok())
+        let look = || match (self.tree.open_raw(path.as_bytes()), &self.images) {
+            (Err(OpenError::NotFound), Some(images)) => images.announces(path.as_bytes()),
+            (result, _) => result.is_ok(),
+        };
+        self.presence.or_look(path, Instant::now(), look)
     }
 
     /// Opens a path as a client sent it. A file in a folder goes before one of an image.
@@ -238,6 +243,13 @@ impl Images {
         Ok(catalogue.images.len())
     }
 
+    fn announces(&self, raw: &[u8]) -> bool {
+        let tree = self.tree.load();
+        let opens = |path: &BootPath| tree.images.open_announced(path).is_ok();
+        BootPath::parse(raw).is_ok_and(|path| opens(&path))
+            || BootPath::without_trailing_rubbish(raw).is_some_and(|path| opens(&path))
+    }
+
     fn open_part(&self, raw: &[u8], client: IpAddr) -> Result<BootFile, OpenError> {
         let (path, now) = (BootPath::parse(raw)?, Instant::now());
         let name = path.to_string();
@@ -260,18 +272,18 @@ impl Images {
 fn packages(catalogue: &Catalogue) -> HashMap<String, String> {
     let mut packages = HashMap::new();
     let of_source = |record: &ImageRecord| {
-        let source = record.current()?.source.rsplit('/').next()?.to_owned();
-        let (package, number) = source.rsplit_once('.')?;
-        number.bytes().all(|byte| byte.is_ascii_digit()).then(|| package.to_owned())
+        let id = ContentId::of_source(&record.current()?.source)?;
+        id.version.is_some().then_some(id.package)
     };
     let of_label = |record: &ImageRecord| record.current()?.labels.get("package").cloned();
-    for (name, record) in &catalogue.images {
+    let announced = || catalogue.images.iter().filter(|(_, record)| record.retired.is_none());
+    for (name, record) in announced() {
         packages.extend(of_source(record).map(|package| (package.to_ascii_lowercase(), name.clone())));
     }
-    for (name, record) in &catalogue.images {
+    for (name, record) in announced() {
         packages.extend(of_label(record).map(|package| (package.to_ascii_lowercase(), name.clone())));
     }
-    packages.extend(catalogue.images.keys().map(|name| (name.to_ascii_lowercase(), name.clone())));
+    packages.extend(announced().map(|(name, _)| (name.to_ascii_lowercase(), name.clone())));
     packages
 }
 

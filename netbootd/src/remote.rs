@@ -245,7 +245,7 @@ impl Remote {
             let known = self.record(name).await?;
             let (mut record, mode) = match known {
                 Some((record, seen)) => (record, PutMode::Update(seen)),
-                None => (ImageRecord { current: version.manifest, versions: Vec::new() }, PutMode::Create),
+                None => (ImageRecord::new(version.manifest), PutMode::Create),
             };
             record.current = version.manifest;
             record.versions.retain(|old| old.manifest != version.manifest);

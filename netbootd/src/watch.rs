@@ -101,7 +101,7 @@ impl Watcher {
             && let Err(error) = self.look_at_library(&root, &drives, services)
         {
             // Told once, not at every look.
-            let trouble = error.to_string();
+            let trouble = crate::cli::with_causes(&error);
             if self.library_trouble.as_ref() != Some(&trouble) {
                 tracing::warn!("{trouble}");
                 self.library_trouble = Some(trouble);

@@ -8,7 +8,7 @@ use super::folder::take_file;
 use super::roles::{FONTS, ROLES};
 use super::{IngestError, Taken, check_names, read_error, stem};
 use crate::store::{Observer, Prepared, StoreError, Writer};
-use crate::wim::{Archive, ArchiveEntry, Wim, WimError, Writing};
+use crate::wim::{Archive, ArchiveEntry, Wim, WimError, WimImage, Writing};
 use crate::{Digest, FileEntry, ImageKind};
 
 pub(super) fn take(
@@ -16,32 +16,202 @@ pub(super) fn take(
     path: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Taken, IngestError> {
-    let whole = |writer: &mut Writer, observer: &mut dyn Observer| {
-        let taken = take_file(writer, path, observer)?;
-        let file = taken.files.into_iter().next().ok_or_else(|| IngestError::Empty(path.to_owned()))?;
-        Ok(FileEntry { path: "sources/boot.wim".into(), ..file })
-    };
-    take_from(writer, path, whole, observer)
+    let inside = Inside::open(path)?;
+    match inside.kind(Proof::Boots) {
+        Kind::NetbootSet => inside.take_netboot_set(writer, observer),
+        Kind::WindowsPe => {
+            let whole = take_file(writer, path, observer)?;
+            let file = whole.files.into_iter().next().ok_or_else(|| IngestError::Empty(path.to_owned()))?;
+            inside.take_windows_pe(writer, file, observer)
+        }
+        Kind::DiskImages => inside.take_disk_images(writer, observer),
+        Kind::Windows(words) => {
+            let taken = take_file(writer, path, observer)?;
+            let finding = format!("{words} is not Windows PE: the file is served as it is");
+            Ok(Taken { kind: ImageKind::Raw, findings: vec![finding], ..taken })
+        }
+        Kind::Other => Err(IngestError::NothingToBoot(path.to_owned())),
+    }
 }
 
-/// Takes in what is inside; `whole` says how the image itself becomes a file of the store, when that is what boots.
-pub(super) fn take_from(
-    writer: &mut Writer,
-    path: &Path,
-    whole: impl FnOnce(&mut Writer, &mut dyn Observer) -> Result<FileEntry, IngestError>,
-    observer: &mut dyn Observer,
-) -> Result<Taken, IngestError> {
-    if fs::metadata(path).map_err(read_error(path))?.len() == 0 {
-        return Err(IngestError::Empty(path.to_owned()));
-    }
-    let wim = Wim::open(path)?;
-    let info = wim.entries().iter().find(|entry| is_nbi_info(&entry.path));
-    match info {
-        Some(info) => {
-            let (folder, _) = info.path.rsplit_once('/').unwrap_or_default();
-            take_netboot_set(writer, path, &wim, info.image, folder, observer)
+/// What a Windows image holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A set of NetBoot files for Macs.
+    NetbootSet,
+    /// Windows PE.
+    WindowsPe,
+    /// Disk images: the system image that a Mac's task sequence applies.
+    DiskImages,
+    /// A Windows to install, in its own words.
+    Windows(String),
+    /// None of these.
+    Other,
+}
+
+/// What it takes for an image to be Windows PE when it names no `INSTALLATIONTYPE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Boot files, and nothing that only an installed Windows has: somebody said that it is a boot image.
+    Boots,
+    /// A program that only Windows PE has.
+    Marked,
+}
+
+/// A Windows image file that is open.
+pub(super) struct Inside {
+    wim: Wim,
+}
+
+impl Inside {
+    pub(super) fn open(path: &Path) -> Result<Self, IngestError> {
+        if fs::metadata(path).map_err(read_error(path))?.len() == 0 {
+            return Err(IngestError::Empty(path.to_owned()));
         }
-        None => take_windows_pe(writer, path, &wim, whole, observer),
+        Ok(Inside { wim: Wim::open(path)? })
+    }
+
+    /// What it holds.
+    pub(super) fn kind(&self, proof: Proof) -> Kind {
+        if self.wim.entries().iter().any(|entry| is_nbi_info(&entry.path)) {
+            return Kind::NetbootSet;
+        }
+        if self.windows_pe(proof).is_some() {
+            return Kind::WindowsPe;
+        }
+        if self.disk_images().next().is_some() {
+            return Kind::DiskImages;
+        }
+        let full = self.wim.images().iter().find(|image| self.has_windows(image.index));
+        match full {
+            Some(image) => Kind::Windows(words_of(image)),
+            None => Kind::Other,
+        }
+    }
+
+    /// The image that boots: the one marked for it if that is Windows PE, else the first that is.
+    fn windows_pe(&self, proof: Proof) -> Option<&WimImage> {
+        let is_pe = |image: &&WimImage| match image.installation.as_deref() {
+            Some(words) => words.eq_ignore_ascii_case("WindowsPE"),
+            None if self.has(image.index, PE_MARKS) => true,
+            None => {
+                proof == Proof::Boots
+                    && self.has_boot_files(image.index)
+                    && !self.has(image.index, FULL_MARKS)
+            }
+        };
+        let images = self.wim.images();
+        images.iter().filter(|image| image.boot).find(is_pe).or_else(|| images.iter().find(is_pe))
+    }
+
+    fn has_boot_files(&self, image: u32) -> bool {
+        let mut roles = ROLES.iter().filter(|role| role.name != "boot.sdi");
+        roles.any(|role| self.has(image, role.inside))
+    }
+
+    fn has_windows(&self, image: u32) -> bool {
+        self.has_boot_files(image) || self.has(image, FULL_MARKS)
+    }
+
+    fn has(&self, image: u32, paths: &[&str]) -> bool {
+        let mut entries = self.wim.entries().iter().filter(|entry| entry.image == image && !entry.link);
+        entries.any(|entry| paths.iter().any(|path| entry.path.eq_ignore_ascii_case(path)))
+    }
+
+    fn disk_images(&self) -> impl Iterator<Item = &ArchiveEntry> {
+        let first = self.wim.images().first().map_or(1, |image| image.index);
+        self.wim.entries().iter().filter(move |entry| {
+            let name = entry.path.to_ascii_lowercase();
+            entry.image == first && !entry.link && name.ends_with(".dmg")
+        })
+    }
+
+    /// The disk images as files of the store.
+    pub(super) fn take_disk_images(
+        &self,
+        writer: &mut Writer,
+        observer: &mut dyn Observer,
+    ) -> Result<Taken, IngestError> {
+        let path = self.wim.path();
+        let entries: Vec<&ArchiveEntry> = self.disk_images().collect();
+        let place = |entry: &ArchiveEntry| entry.path.trim_start_matches('/').to_owned();
+        let files = read(writer, &self.wim, entries, place, observer)?;
+        Ok(Taken { name: stem(path), kind: ImageKind::Raw, files, findings: Vec::new() })
+    }
+
+    /// The set's files, not the Windows image: nothing turns the one into the other.
+    pub(super) fn take_netboot_set(
+        &self,
+        writer: &mut Writer,
+        observer: &mut dyn Observer,
+    ) -> Result<Taken, IngestError> {
+        let (wim, path) = (&self.wim, self.wim.path());
+        let info = wim.entries().iter().find(|entry| is_nbi_info(&entry.path));
+        let info = info.ok_or_else(|| IngestError::NothingToBoot(path.to_owned()))?;
+        let image = info.image;
+        let (folder, _) = info.path.rsplit_once('/').unwrap_or_default();
+        let inside = format!("{folder}/");
+        let set =
+            wim.entries().iter().filter(|entry| entry.image == image && entry.path.starts_with(&inside));
+        let (links, files): (Vec<&ArchiveEntry>, Vec<&ArchiveEntry>) = set.partition(|entry| entry.link);
+        let findings = links.iter().map(|link| format!("{} is a link and is left out", link.path)).collect();
+        let files = read(writer, wim, files, |entry| entry.path[inside.len()..].to_owned(), observer)?;
+        let folder_name = folder.rsplit('/').next().unwrap_or_default().trim_end_matches(".nbi");
+        let image_name =
+            wim.images().iter().find(|known| known.index == image).map(|known| known.name.clone());
+        let name = match (folder_name, image_name) {
+            ("", Some(name)) if !name.is_empty() => name,
+            ("", _) => stem(path),
+            (name, _) => name.to_owned(),
+        };
+        Ok(Taken { name, kind: ImageKind::Nbi, files, findings })
+    }
+
+    /// The image as it is (`whole`), and beside it what a PC fetches before it.
+    pub(super) fn take_windows_pe(
+        &self,
+        writer: &mut Writer,
+        whole: FileEntry,
+        observer: &mut dyn Observer,
+    ) -> Result<Taken, IngestError> {
+        let (wim, path) = (&self.wim, self.wim.path());
+        let image = self.windows_pe(Proof::Boots);
+        let image = image.ok_or_else(|| IngestError::NothingToBoot(path.to_owned()))?;
+        let architecture = match image.architecture.as_deref() {
+            Some("x86") => "x86",
+            Some("ARM64" | "arm64") => "arm64",
+            _ => "x64",
+        };
+        let find = |wanted: &str| {
+            let mut entries = wim.entries().iter().filter(|entry| entry.image == image.index && !entry.link);
+            entries.find(|entry| entry.path.eq_ignore_ascii_case(wanted))
+        };
+        let mut wanted: Vec<(&ArchiveEntry, String)> = Vec::new();
+        let mut findings = Vec::new();
+        for role in ROLES {
+            match role.inside.iter().find_map(|inside| find(inside)) {
+                Some(entry) if role.by_architecture => {
+                    wanted.push((entry, format!("boot/{architecture}/{}", role.name)));
+                }
+                Some(entry) => wanted.push((entry, format!("boot/{}", role.name))),
+                None => findings.push(format!("{} is missing: {}", role.name, role.needed_for)),
+            }
+        }
+        if wanted.iter().all(|(_, at)| at == "boot/boot.sdi") {
+            return Err(IngestError::NothingToBoot(path.to_owned()));
+        }
+        let fonts = wim.entries().iter().filter(|entry| {
+            entry.image == image.index
+                && entry.path.get(..FONTS.len()).is_some_and(|start| start.eq_ignore_ascii_case(FONTS))
+        });
+        wanted.extend(fonts.map(|font| (font, format!("boot/fonts/{}", &font.path[FONTS.len()..]))));
+        let places: Vec<&ArchiveEntry> = wanted.iter().map(|(entry, _)| *entry).collect();
+        let place = |entry: &ArchiveEntry| {
+            wanted.iter().find(|(known, _)| *known == entry).map(|(_, at)| at.clone()).unwrap_or_default()
+        };
+        let mut files = read(writer, wim, places, place, observer)?;
+        files.push(FileEntry { path: "sources/boot.wim".into(), ..whole });
+        Ok(Taken { name: stem(path), kind: ImageKind::WinPe, files, findings })
     }
 }
 
@@ -49,76 +219,13 @@ fn is_nbi_info(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.eq_ignore_ascii_case("NBImageInfo.plist"))
 }
 
-/// The set's files, not the Windows image: nothing turns the one into the other.
-fn take_netboot_set(
-    writer: &mut Writer,
-    path: &Path,
-    wim: &Wim,
-    image: u32,
-    folder: &str,
-    observer: &mut dyn Observer,
-) -> Result<Taken, IngestError> {
-    let inside = format!("{folder}/");
-    let set = wim.entries().iter().filter(|entry| entry.image == image && entry.path.starts_with(&inside));
-    let (links, files): (Vec<&ArchiveEntry>, Vec<&ArchiveEntry>) = set.partition(|entry| entry.link);
-    let findings = links.iter().map(|link| format!("{} is a link and is left out", link.path)).collect();
-    let files = read(writer, wim, files, |entry| entry.path[inside.len()..].to_owned(), observer)?;
-    let folder_name = folder.rsplit('/').next().unwrap_or_default().trim_end_matches(".nbi");
-    let image_name = wim.images().iter().find(|known| known.index == image).map(|known| known.name.clone());
-    let name = match (folder_name, image_name) {
-        ("", Some(name)) if !name.is_empty() => name,
-        ("", _) => stem(path),
-        (name, _) => name.to_owned(),
-    };
-    Ok(Taken { name, kind: ImageKind::Nbi, files, findings })
-}
-
-/// The image as it is, and beside it what a PC fetches before it.
-fn take_windows_pe(
-    writer: &mut Writer,
-    path: &Path,
-    wim: &Wim,
-    whole: impl FnOnce(&mut Writer, &mut dyn Observer) -> Result<FileEntry, IngestError>,
-    observer: &mut dyn Observer,
-) -> Result<Taken, IngestError> {
-    let images = wim.images();
-    let image = images.iter().find(|image| image.boot).or(images.first());
-    let image = image.ok_or_else(|| IngestError::NothingToBoot(path.to_owned()))?;
-    let architecture = match image.architecture.as_deref() {
-        Some("x86") => "x86",
-        Some("ARM64" | "arm64") => "arm64",
-        _ => "x64",
-    };
-    let find = |wanted: &str| {
-        let mut entries = wim.entries().iter().filter(|entry| entry.image == image.index && !entry.link);
-        entries.find(|entry| entry.path.eq_ignore_ascii_case(wanted))
-    };
-    let mut wanted: Vec<(&ArchiveEntry, String)> = Vec::new();
-    let mut findings = Vec::new();
-    for role in ROLES {
-        match role.inside.iter().find_map(|inside| find(inside)) {
-            Some(entry) if role.by_architecture => {
-                wanted.push((entry, format!("boot/{architecture}/{}", role.name)));
-            }
-            Some(entry) => wanted.push((entry, format!("boot/{}", role.name))),
-            None => findings.push(format!("{} is missing: {}", role.name, role.needed_for)),
-        }
+/// `Windows 11 Enterprise (Client)`.
+fn words_of(image: &WimImage) -> String {
+    let name = if image.name.is_empty() { "a Windows installation" } else { &image.name };
+    match &image.installation {
+        Some(installation) => format!("{name} ({installation})"),
+        None => name.to_owned(),
     }
-    if wanted.iter().all(|(_, at)| at == "boot/boot.sdi") {
-        return Err(IngestError::NothingToBoot(path.to_owned()));
-    }
-    let fonts = wim.entries().iter().filter(|entry| {
-        entry.image == image.index
-            && entry.path.get(..FONTS.len()).is_some_and(|start| start.eq_ignore_ascii_case(FONTS))
-    });
-    wanted.extend(fonts.map(|font| (font, format!("boot/fonts/{}", &font.path[FONTS.len()..]))));
-    let places: Vec<&ArchiveEntry> = wanted.iter().map(|(entry, _)| *entry).collect();
-    let place = |entry: &ArchiveEntry| {
-        wanted.iter().find(|(known, _)| *known == entry).map(|(_, at)| at.clone()).unwrap_or_default()
-    };
-    let mut files = read(writer, wim, places, place, observer)?;
-    files.push(whole(writer, observer)?);
-    Ok(Taken { name: stem(path), kind: ImageKind::WinPe, files, findings })
 }
 
 /// Takes files out, hashing them as they come.
@@ -201,6 +308,16 @@ fn end(
     Ok(taken)
 }
 
+/// Programs that only Windows PE has.
+const PE_MARKS: &[&str] = &[
+    "/Windows/System32/winpeshl.exe",
+    "/Windows/System32/wpeinit.exe",
+    "/Windows/System32/wpeutil.exe",
+    "/Windows/System32/winpe.jpg",
+];
+/// What an installed Windows has, and Windows PE does not.
+const FULL_MARKS: &[&str] =
+    &["/Windows/explorer.exe", "/Windows/System32/LogonUI.exe", "/Windows/System32/oobe/setup.exe"];
 /// From here on a process of its own for a file costs nothing that shows, in bytes.
 const LARGE: u64 = 8 << 20;
 const MAX_LARGE: usize = 8;

@@ -30,6 +30,18 @@ pub struct ImageRecord {
     pub current: Digest,
     /// All versions, the oldest first.
     pub versions: Vec<Version>,
+    /// Set when the source took the image back: it is announced to nobody, and served to the machines that run from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Retired>,
+}
+
+/// An image that its source took back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// When, in seconds since 1970.
+    pub at: u64,
+    /// Why.
+    pub why: String,
 }
 
 /// One version of an image.
@@ -53,6 +65,11 @@ pub struct Version {
 }
 
 impl ImageRecord {
+    /// Of a version that is about to be added.
+    pub fn new(current: Digest) -> Self {
+        ImageRecord { current, versions: Vec::new(), retired: None }
+    }
+
     /// The version that is served.
     pub fn current(&self) -> Option<&Version> {
         self.versions.iter().find(|version| version.manifest == self.current)
@@ -94,11 +111,15 @@ impl Catalogue {
 /// Adds a version and makes it current. One that is there already only becomes current.
 pub(super) fn add_version(root: &Path, name: &str, version: Version) -> Result<ImageRecord, StoreError> {
     change(root, name, |record| {
-        let mut record =
-            record.unwrap_or_else(|| ImageRecord { current: version.manifest, versions: Vec::new() });
+        let mut record = record.unwrap_or_else(|| ImageRecord::new(version.manifest));
         record.current = version.manifest;
+        record.retired = None;
         match record.versions.iter_mut().find(|known| known.manifest == version.manifest) {
-            Some(known) => known.labels.extend(version.labels),
+            // The same files from elsewhere, such as the next version of a package.
+            Some(known) => {
+                known.labels.extend(version.labels);
+                known.source = version.source;
+            }
             None => record.versions.push(version),
         }
         Ok(Some(record))

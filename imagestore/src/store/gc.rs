@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::{Store, StoreError, Writer, catalogue, foreign, io_error};
-use crate::{Digest, ImageRecord};
+use crate::{Digest, ImageRecord, Retired};
 
 /// What was collected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -95,6 +95,23 @@ impl Writer {
             Ok(Some(record).filter(|record| !record.versions.is_empty()))
         })
         .map(drop)
+    }
+
+    /// Stops announcing images; they stay readable by their names. Gives how many that changes.
+    pub fn retire(self, names: &[String], at: u64, why: &str) -> Result<usize, StoreError> {
+        let mut retired = 0;
+        for name in names {
+            catalogue::change(&self.store().root, name, |record| {
+                Ok(record.map(|mut record| {
+                    if record.retired.is_none() {
+                        record.retired = Some(Retired { at, why: why.to_owned() });
+                        retired += 1;
+                    }
+                    record
+                }))
+            })?;
+        }
+        Ok(retired)
     }
 
     /// Makes a version the current one, and gives it labels.

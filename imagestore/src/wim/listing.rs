@@ -1,7 +1,7 @@
 //! What wimlib prints, as values.
 
 /// One image of a file that may hold several.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WimImage {
     /// Its number, from 1.
     pub index: u32,
@@ -9,6 +9,8 @@ pub struct WimImage {
     pub name: String,
     /// The processor it is for, as wimlib calls it, such as `x86_64`.
     pub architecture: Option<String>,
+    /// Its `INSTALLATIONTYPE`: `WindowsPE`, `Client`, `Server`, `Server Core`.
+    pub installation: Option<String>,
     /// Whether it is the one to boot.
     pub boot: bool,
 }
@@ -39,11 +41,12 @@ pub fn images(text: &str) -> Vec<WimImage> {
             ("Boot Index", None) => boot = value.parse::<u32>().ok(),
             ("Index", _) => {
                 if let Ok(index) = value.parse() {
-                    images.push(WimImage { index, name: String::new(), architecture: None, boot: false });
+                    images.push(WimImage { index, ..WimImage::default() });
                 }
             }
             ("Name", Some(image)) if image.name.is_empty() => image.name = value.to_owned(),
             ("Architecture", Some(image)) => image.architecture = Some(value.to_owned()),
+            ("Installation Type", Some(image)) => image.installation = Some(value.to_owned()),
             _ => {}
         }
     }
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
 
     const INFO: &str = "WIM Information:\nImage Count:    2\nBoot Index:     2\n\nAvailable Images:\n\
-        Index:                  1\nName:                   Windows PE\nArchitecture:           x86_64\n\n\
+        Index:                  1\nName:                   Windows PE\nArchitecture:           x86_64\nInstallation Type:      WindowsPE\n\n\
         Index:                  2\nName:                   Setup\nDescription:            Name: x\n";
 
     #[test]
@@ -121,6 +124,8 @@ mod tests {
             images.iter().map(|image| (image.index, image.name.as_str(), image.boot)).collect();
         assert_eq!(shown, [(1, "Windows PE", false), (2, "Setup", true)]);
         assert_eq!(images[0].architecture.as_deref(), Some("x86_64"));
+        assert_eq!(images[0].installation.as_deref(), Some("WindowsPE"));
+        assert_eq!(images[1].installation, None);
     }
 
     #[test]

@@ -137,7 +137,13 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
         }
         ImageCommand::Import { path, name, label } => {
             let labels: BTreeMap<String, String> = label.iter().cloned().collect();
-            let wanted = Import { name: name.clone(), labels, at: now(), check_info: Some(check_info) };
+            let wanted = Import {
+                name: name.clone(),
+                labels,
+                at: now(),
+                check_info: Some(check_info),
+                ..Import::default()
+            };
             let mut progress = Progress::new("import");
             let imported = import(&store, path, wanted, &mut progress);
             progress.done();
