@@ -4,30 +4,44 @@ use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
 use crate::platform::{FileExt, MetadataExt};
 use crate::{Digest, Digester, Filling, Mapping, Observer};
 
-/// A file that is being served. It keeps the bytes it was opened with: a replaced file is another one.
+/// A file that is being served. A file that was replaced by renaming stays open as it was; one that is overwritten in place is found out
+/// by [`BootFile::check_unchanged`].
 #[derive(Debug)]
 pub struct BootFile {
     bytes: Bytes,
     len: u64,
     modified: SystemTime,
-    tag: Tag,
+    version: Option<Version>,
+    /// The entity tag, unless it is made of the version.
+    etag: Option<String>,
     blob: Option<Digest>,
 }
 
-/// What tells one version of a file from another.
-#[derive(Debug)]
-enum Tag {
-    /// Where it is on the disk, and since when: another file, or another version, differs in one of the four.
-    Version { dev: u64, ino: u64, len: u64, modified: (i64, i64) },
-    /// The entity tag itself.
-    Given(String),
+/// What tells one version of a file from another: its place on the disk, its length and its time of modification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version {
+    dev: u64,
+    ino: u64,
+    len: u64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Self {
+        Version {
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -49,6 +63,11 @@ pub enum ReadError {
         /// The length when it was opened, in bytes.
         len: u64,
     },
+    /// It was overwritten since it was opened.
+    #[error(
+        "the file was changed in place since it was opened; replace files by renaming (netbootd file put)"
+    )]
+    Changed,
     /// The system says no.
     #[error("cannot read at byte {at}")]
     Io {
@@ -61,23 +80,14 @@ pub enum ReadError {
 
 impl BootFile {
     pub(crate) fn new(file: File, metadata: &Metadata) -> Self {
-        let tag = Tag::Version {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-            len: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        };
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        BootFile { bytes: Bytes::There(file), len: metadata.len(), modified, tag, blob: None }
+        let version = Some(Version::of(metadata));
+        BootFile { bytes: Bytes::There(file), len: metadata.len(), modified, version, etag: None, blob: None }
     }
 
     /// A blob: its digest is its tag, so the same file on another server is the same to a client.
     pub(crate) fn of_blob(file: File, metadata: &Metadata, digest: &Digest) -> Self {
-        BootFile {
-            tag: Tag::Given(format!("\"{digest}\"")),
-            blob: Some(*digest),
-            ..BootFile::new(file, metadata)
-        }
+        BootFile { etag: Some(format!("\"{digest}\"")), blob: Some(*digest), ..BootFile::new(file, metadata) }
     }
 
     /// A blob that still comes in.
@@ -92,7 +102,8 @@ impl BootFile {
             bytes: Bytes::Coming(filling),
             len,
             modified: SystemTime::UNIX_EPOCH,
-            tag: Tag::Given(etag.to_owned()),
+            version: None,
+            etag: Some(etag.to_owned()),
             blob: None,
         }
     }
@@ -132,12 +143,27 @@ impl BootFile {
 
     /// A strong entity tag, with its quotes (RFC 9110 §8.8.3).
     pub fn etag(&self) -> Cow<'_, str> {
-        match &self.tag {
-            Tag::Version { dev, ino, len, modified: (secs, nanos) } => {
+        match (&self.etag, self.version) {
+            (Some(etag), _) => etag.into(),
+            (None, Some(Version { dev, ino, len, modified: (secs, nanos) })) => {
                 format!("\"{dev:x}-{ino:x}-{len:x}-{secs:x}{nanos:09x}\"").into()
             }
-            Tag::Given(etag) => etag.into(),
+            (None, None) => "\"\"".into(),
         }
+    }
+
+    /// Fails when the file was overwritten or cut since it was opened: bytes read before this call are then not all of one version.
+    ///
+    /// A writer changes the time of modification before it changes bytes (Linux), so what was read before a call that succeeds is whole.
+    pub fn check_unchanged(&self) -> Result<(), ReadError> {
+        let (Bytes::There(file), Some(opened)) = (&self.bytes, self.version) else { return Ok(()) };
+        let metadata = file.metadata().map_err(|source| ReadError::Io { at: 0, source })?;
+        if Version::of(&metadata) == opened { Ok(()) } else { Err(ReadError::Changed) }
+    }
+
+    /// Whether it was written so recently that another write would not show in its time of modification.
+    pub(crate) fn was_just_written(&self) -> bool {
+        self.version.is_some() && self.modified.elapsed().is_ok_and(|age| age < TIMESTAMP_STEP)
     }
 
     /// Writes all of it.
@@ -210,6 +236,8 @@ impl io::Write for Hashing<'_> {
     }
 }
 
+/// File systems note times by the kernel's clock tick: 10 ms at the slowest (HZ=100).
+pub(crate) const TIMESTAMP_STEP: Duration = Duration::from_millis(20);
 /// Copied at a time, in bytes.
 const PIECE: usize = 256 << 10;
 /// In bytes. A mapping costs some microseconds to make and to end.

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::thread;
 
 use thiserror::Error;
 
+use crate::file::TIMESTAMP_STEP;
 use crate::platform::Folder;
 use crate::{BootFile, BootPath, PathError};
 
@@ -59,6 +61,9 @@ pub enum OpenError {
     /// It is a folder, a device, a pipe or a socket.
     #[error("not a regular file")]
     NotAFile,
+    /// Something writes to it all the time.
+    #[error("the file is being written; replace files by renaming (netbootd file put)")]
+    BeingWritten,
     /// Its bytes were found damaged, and nothing has repaired them yet.
     #[error("the file's bytes were found damaged and are withdrawn")]
     Withdrawn,
@@ -103,7 +108,8 @@ impl BootTree {
         // A folder mounted deeper goes before this one, even for a name that differs in case.
         let mounted = self.mounts.iter().find(|mounted| strip_prefix(&components, &mounted.at).is_some())?;
         let inside = strip_prefix(&components, &mounted.at).filter(|inside| !inside.is_empty())?;
-        mounted.root.file_at_once(&inside.join(&b'/')).and_then(regular).ok()
+        let file = mounted.root.file_at_once(&inside.join(&b'/')).and_then(regular).ok()?;
+        (!file.was_just_written()).then_some(file)
     }
 
     /// Opens a path as it was sent, and without the rubbish at its end if it is not there as sent.
@@ -121,15 +127,27 @@ impl Mounted {
         if components.is_empty() {
             return Err(OpenError::NotAFile);
         }
-        match self.root.file(&components.join(&b'/')).and_then(regular) {
+        match self.open_settled(&components.join(&b'/')) {
             Err(OpenError::NotFound) => {}
             other => return other,
         }
         let mut folders_read = 0;
         match self.find(Vec::new(), components, &mut folders_read) {
-            Some(spelled) => self.root.file(&spelled).and_then(regular),
+            Some(spelled) => self.open_settled(&spelled),
             None => Err(OpenError::NotFound),
         }
+    }
+
+    /// Opens a file at a time when any later write shows in its time of modification.
+    fn open_settled(&self, path: &[u8]) -> Result<BootFile, OpenError> {
+        for _ in 0..OPENED_AT_MOST {
+            let file = self.root.file(path).and_then(regular)?;
+            if !file.was_just_written() {
+                return Ok(file);
+            }
+            thread::sleep(TIMESTAMP_STEP);
+        }
+        Err(OpenError::BeingWritten)
     }
 
     /// The path as the folders spell it, found component by component.
@@ -163,6 +181,8 @@ fn regular(file: File) -> Result<BootFile, OpenError> {
     Ok(BootFile::new(file, &metadata))
 }
 
+/// Times that a file which was just written is looked at again.
+const OPENED_AT_MOST: usize = 5;
 /// A path of 32 components, each spelled in two ways on disk, is already unheard of.
 const MAX_FOLDERS_READ: usize = 64;
 

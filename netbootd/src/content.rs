@@ -204,6 +204,14 @@ impl Content {
         }
     }
 
+    /// Fails when the file was overwritten or cut since it was opened.
+    pub fn check_unchanged(&self) -> Result<(), ReadError> {
+        match &self.body {
+            Body::Stored(file) => file.check_unchanged(),
+            Body::Generated { .. } => Ok(()),
+        }
+    }
+
     /// Fills `buf` from `offset`.
     pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         match &self.body {
@@ -299,7 +307,7 @@ fn refused(error: &OpenError) -> Refused {
         OpenError::NotFound | OpenError::NotAFile => Refusal::NotFound,
         OpenError::Path(imagestore::PathError::Empty) => Refusal::NotFound,
         OpenError::Path(_) | OpenError::OutsideTree | OpenError::Permission => Refusal::AccessDenied,
-        OpenError::Io(_) | OpenError::Withdrawn => Refusal::Failed,
+        OpenError::Io(_) | OpenError::Withdrawn | OpenError::BeingWritten => Refusal::Failed,
     };
     Refused { refusal, detail: error.to_string() }
 }

@@ -49,6 +49,26 @@ fn the_exact_name_wins_and_any_case_is_found() {
 }
 
 #[test]
+fn a_file_that_is_overwritten_in_place_is_found_out_and_one_that_is_replaced_stays_whole() {
+    let f = fixture(&[("a", "first version"), ("b", "first version")]);
+    let root = f.dir.path().join("root");
+    let opened = |name: &str| f.tree.open_raw(name.as_bytes()).unwrap();
+    let (same_length, cut, replaced) = (opened("a"), opened("b"), opened("a"));
+    fs::rename(root.join("a"), root.join("old")).unwrap();
+    fs::write(root.join("a"), "other version").unwrap();
+    replaced.check_unchanged().unwrap();
+    assert_eq!(text(&replaced), "first version");
+    // Opened right after it was written, at the same tick of the clock: the next write is found all the same.
+    let fresh = opened("a");
+    fs::write(root.join("a"), "third version").unwrap();
+    assert!(matches!(fresh.check_unchanged(), Err(ReadError::Changed)));
+    fs::write(root.join("old"), "other version").unwrap();
+    assert!(matches!(same_length.check_unchanged(), Err(ReadError::Changed)));
+    File::options().write(true).open(root.join("b")).unwrap().set_len(5).unwrap();
+    assert!(matches!(cut.check_unchanged(), Err(ReadError::Changed)));
+}
+
+#[test]
 fn a_folder_spelled_twice_is_searched_twice() {
     let f = fixture(&[("Boot/a", "1"), ("boot/b", "2")]);
     assert_eq!(open(&f.tree, "BOOT/B").unwrap(), "2");
@@ -92,7 +112,7 @@ fn links_that_change_while_a_path_is_opened_lead_nowhere_else() {
     over("link", Path::new("file"));
     over("way", Path::new("folder"));
     let (mut inside, mut refused) = (0, 0);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let swapping = scope.spawn(|| {
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
                 over("link", &outside.join("secret"));

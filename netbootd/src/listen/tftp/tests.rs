@@ -353,3 +353,63 @@ async fn a_file_that_shrinks_ends_its_transfer_with_an_error() {
     assert_eq!(end.outcome.name(), "read-failed");
     assert!(end.detail.unwrap().contains("shrunk"));
 }
+
+/// Fetches a file in lockstep and does something after the first block; gives the file, or the words of the error.
+async fn fetch_while(f: &Fixture, name: &str, change: impl FnOnce()) -> Result<Vec<u8>, String> {
+    let socket = client().await;
+    let options = RequestOptions::asking(Some(1000), None, Some(4), false);
+    f.ask(&socket, name.as_bytes(), &options).await;
+    let (mut file, mut change, mut wanted) = (Vec::new(), Some(change), 1_u16);
+    loop {
+        let (bytes, from) = hear(&socket).await;
+        let acknowledged = match Packet::parse(&bytes).unwrap() {
+            Packet::OptionAck(_) => 0,
+            Packet::Data { block, payload } if block == wanted => {
+                file.extend(payload);
+                if let Some(change) = change.take() {
+                    change();
+                }
+                wanted += 1;
+                if payload.len() < 1000 {
+                    let ack = Packet::Ack { block, next_window: None }.emit().unwrap();
+                    socket.send_to(&ack, from).await.unwrap();
+                    return Ok(file);
+                }
+                block
+            }
+            Packet::Data { .. } => wanted - 1,
+            Packet::Error { message, .. } => return Err(String::from_utf8_lossy(message).into_owned()),
+            other => panic!("{other:?}"),
+        };
+        let ack = Packet::Ack { block: acknowledged, next_window: None }.emit().unwrap();
+        socket.send_to(&ack, from).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_overwritten_in_place_is_never_completed_and_one_that_is_replaced_arrives_whole() {
+    // Read, and sent from the page cache; the last one ends with an empty block.
+    for length in [9_500, 500_500, 500_000] {
+        let f = serving("");
+        let place = f.folder.path().join("file");
+        f.file("file", &vec![7; length]);
+        let replaced = fetch_while(&f, "file", || {
+            fs::write(f.folder.path().join("new"), vec![8; length]).unwrap();
+            fs::rename(f.folder.path().join("new"), &place).unwrap();
+        });
+        assert_eq!(replaced.await.unwrap(), vec![7; length]);
+        assert_eq!(fetch_while(&f, "file", || {}).await.unwrap(), vec![8; length]);
+        let watcher = f.services.recorder.watch();
+        // Its length stays, and only its end changes.
+        let overwritten = fetch_while(&f, "file", || {
+            let file = fs::File::options().write(true).open(&place).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, &[9; 10], length as u64 - 10).unwrap();
+        });
+        assert_eq!(overwritten.await, Err("the file cannot be read to its end".to_owned()), "{length}");
+        // The end of the transfer before may come first.
+        let failed = |event: &Event| matches!(event, Event::TransferFinished(end) if end.detail.is_some());
+        let Event::TransferFinished(end) = f.until(failed, watcher).await else { panic!() };
+        assert_eq!(end.outcome.name(), "read-failed");
+        assert!(end.detail.unwrap().contains("changed in place"));
+    }
+}

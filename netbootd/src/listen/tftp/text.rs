@@ -27,7 +27,8 @@ pub(super) fn translated(
         return Err(Refused { refusal: Refusal::Busy, detail });
     }
     let mut bytes = vec![0; usize::try_from(content.len()).unwrap_or_default()];
-    content.read_exact_at(0, &mut bytes).map_err(|error| refused(error.to_string()))?;
+    let read = content.read_exact_at(0, &mut bytes).and_then(|()| content.check_unchanged());
+    read.map_err(|error| refused(error.to_string()))?;
     Ok((Content::generated(netascii::encode(&bytes), None), Some(share)))
 }
 

@@ -42,7 +42,9 @@ impl Window {
             let (offset, length) = span(sender, next, until);
             let size = sender.negotiated().block_size.into();
             let blocks = Blocks { first: next, count: (until - next) as usize, size };
-            let sent = if let Some(mapping) = &self.mapping {
+            // The last block leaves only while the file is the one that was opened: it is read first and checked after that.
+            let ends = offset + length as u64 == content.len();
+            let sent = if let Some(mapping) = self.mapping.as_ref().filter(|_| !ends) {
                 let bytes = mapping.slice(offset, length).ok_or("the file ends before its blocks do")?;
                 blocks.send(line, &bytes, &mut self.segmented)
             } else if content.may_wait() {
@@ -53,7 +55,9 @@ impl Window {
                 BUFFER.with_borrow_mut(|buffer| {
                     buffer.resize(buffer.len().max(length), 0);
                     let bytes = &mut buffer[..length];
-                    content.read_exact_at(offset, bytes).map_err(|error| error.to_string())?;
+                    let read = content.read_exact_at(offset, bytes);
+                    let read = read.and_then(|()| if ends { content.check_unchanged() } else { Ok(()) });
+                    read.map_err(|error| error.to_string())?;
                     Ok::<_, String>(blocks.send(line, bytes, &mut self.segmented))
                 })?
             };
