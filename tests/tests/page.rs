@@ -119,6 +119,8 @@ fn an_operator_approves_and_verifies_on_the_page() {
     browser.run(&format!("{approve}.click()"));
     browser.type_into("dialog input", "0123456789abcdef0123456789abcdef\u{e007}");
     browser.wait_for("return document.querySelector('#said').innerText.includes('approve: done')");
+    // The row follows without a reload.
+    browser.wait_for("return document.querySelector('[id^=pending-] span').innerText === 'approved'");
     browser.keep_picture("approved");
     Machine::start_as(&lab, Firmware::UefiPxe, "br0", 1, None).wait_for_payload("approved");
     netbootd.wait_for("New image distributed: rescue", Duration::from_secs(60));
