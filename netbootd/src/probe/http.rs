@@ -29,7 +29,7 @@ pub fn run(args: &HttpArgs) -> Result<(), Failure> {
         println!("HEAD {}: {}", args.url, head.status());
         for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::ETAG, header::ACCEPT_RANGES] {
             if let Some(value) = head.headers().get(&name) {
-                println!("  {name}: {}", value.as_bytes().escape_ascii());
+                println!("  {name}: {}", printable(value.as_bytes()));
             }
         }
         let promised = length(&head);
@@ -60,6 +60,15 @@ pub fn run(args: &HttpArgs) -> Result<(), Failure> {
             Some(_) => Ok(()),
         }
     })
+}
+
+/// A header's value as it came, but for what a terminal would obey.
+fn printable(value: &[u8]) -> String {
+    let printed = |byte: &u8| match byte {
+        b' '..=b'~' => char::from(*byte).to_string(),
+        other => other.escape_ascii().to_string(),
+    };
+    value.iter().map(printed).collect()
 }
 
 type Connection = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
@@ -100,4 +109,15 @@ async fn ask(
 
 fn length(response: &Response<hyper::body::Incoming>) -> Option<u64> {
     response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_printed_as_they_came_and_nothing_reaches_the_terminal() {
+        assert_eq!(printable(b"\"5f-3e8\" \\ it's"), "\"5f-3e8\" \\ it's");
+        assert_eq!(printable(b"\x1b[2J\xff\t"), "\\x1b[2J\\xff\\t");
+    }
 }
