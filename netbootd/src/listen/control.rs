@@ -46,14 +46,22 @@ impl ControlListener {
     /// Serves until shutdown.
     pub async fn run(mut self) {
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
+            // What is beyond the bound waits in the kernel's queue.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
                 () = self.services.shutdown.cancelled() => return,
             };
             match accepted {
                 Ok(stream) => {
-                    tokio::spawn(serve_connection(Arc::clone(&self.services), Arc::clone(&streams), stream));
+                    let connection =
+                        serve_connection(Arc::clone(&self.services), Arc::clone(&streams), stream);
+                    tokio::spawn(async move {
+                        connection.await;
+                        drop(place);
+                    });
                 }
                 Err(error) => {
                     warn!(%error, "accepting on the control socket failed");
@@ -100,6 +108,8 @@ async fn answer(
     response
 }
 
+/// Commands of operators and scripts that run at a time.
+const MAX_CONNECTIONS: usize = 64;
 /// Event streams at a time.
 const MAX_STREAMS: usize = 16;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
