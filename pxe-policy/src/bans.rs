@@ -65,6 +65,12 @@ impl Bans {
     }
 }
 
+/// Whether firmware of many machines is known to have this GUID in common.
+pub fn is_shared(guid: SystemUuid) -> bool {
+    let is_suggested = |text: &str| text.parse() == Ok(guid);
+    guid.is_placeholder() || SUGGESTED_BANS.iter().any(|(text, _)| is_suggested(text))
+}
+
 /// GUIDs that firmware of many machines has in common, with where they come from. Suggested to operators, and never banned unasked.
 pub const SUGGESTED_BANS: [(&str, &str); 6] = [
     ("00000000-0000-0000-0000-000000000000", "firmware that cannot read its own SMBIOS"),

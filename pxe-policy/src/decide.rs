@@ -10,7 +10,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::{
-    Action, Answer, BootRequest, Brake, Class, Evidence, Ledger, Purpose, Reason, Rules, Seconds, Via,
+    Action, Answer, BootRequest, Brake, Class, Entry, Evidence, Ledger, MachineId, Purpose, Reason, Rules,
+    Seconds, SiteMemory, Stage, Via,
 };
 
 /// What a machine gets, why, and what was looked at on the way.
@@ -28,6 +29,8 @@ pub struct Verdict {
     pub deployment: Option<Deployed>,
     /// What was looked at, in order.
     pub evidence: Vec<Evidence>,
+    /// Entries of the ledger of which the request tells more than they hold.
+    pub learned: Vec<Entry>,
 }
 
 /// What a machine gets.
@@ -76,16 +79,22 @@ pub struct Known {
 }
 
 /// The deployment that a machine gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deployed {
     /// Its id.
     pub id: String,
+    /// The run of it; empty when none is named.
+    pub run: String,
     /// Whether it runs without being asked for.
     pub purpose: Purpose,
     /// The machine, as the ledger knows it.
-    pub machine: String,
+    pub machine: MachineId,
     /// The machine's name, for people.
     pub name: String,
+    /// How far the boot has come that it asks in.
+    pub stage: Stage,
+    /// What the site says of it, when it is the site's own.
+    pub site: Option<SiteMemory>,
 }
 
 /// How the operator wants decisions to be made.
@@ -186,10 +195,10 @@ impl Default for Settings {
 /// Decides what a machine gets. A rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is
 /// passed over and leaves evidence. Directories are asked where a rule says so, and before all rules when none does.
 pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
+    let mut state = State { learned: ended(request, site), ..State::default() };
     if request.class == Class::Pxe && request.secs < site.settings.response_delay {
-        return Verdict::silence(Reason::ResponseDelay);
+        return state.into_verdict(Verdict::silence(Reason::ResponseDelay));
     }
-    let mut state = State { evidence: Vec::new(), known: None, passed_over: false };
     let placed = site.rules.0.iter().any(|rule| rule.action == Action::Directories);
     if !placed && let Some(verdict) = consult::consult(request, site, &mut state) {
         return abort_at_once(request, site, state.into_verdict(verdict));
@@ -216,16 +225,31 @@ pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
     state.into_verdict(Verdict::silence(reason))
 }
 
+/// Whatever is decided: when the firmware asks, an earlier boot of the machine is over.
+fn ended(request: &BootRequest, site: &Site<'_>) -> Vec<Entry> {
+    if Stage::of(request) != Stage::Firmware {
+        return Vec::new();
+    }
+    site.ledger.ended(&MachineId::of(request), site.now, site.settings.same_boot)
+}
+
 /// What has been found out on the way.
+#[derive(Default)]
 struct State {
     evidence: Vec<Evidence>,
+    learned: Vec<Entry>,
     known: Option<Known>,
     passed_over: bool,
 }
 
 impl State {
     fn into_verdict(self, verdict: Verdict) -> Verdict {
-        Verdict { machine: verdict.machine.or(self.known), evidence: self.evidence, ..verdict }
+        Verdict {
+            machine: verdict.machine.or(self.known),
+            evidence: self.evidence,
+            learned: self.learned,
+            ..verdict
+        }
     }
 }
 
@@ -256,7 +280,15 @@ impl Verdict {
     }
 
     fn of(decision: Decision, reason: Reason) -> Self {
-        Verdict { decision, reason, rule: None, machine: None, deployment: None, evidence: Vec::new() }
+        Verdict {
+            decision,
+            reason,
+            rule: None,
+            machine: None,
+            deployment: None,
+            evidence: Vec::new(),
+            learned: Vec::new(),
+        }
     }
 }
 
@@ -286,6 +318,8 @@ impl Decision {
     }
 }
 
+#[cfg(test)]
+mod once;
 #[cfg(test)]
 mod table;
 #[cfg(test)]

@@ -22,6 +22,10 @@ pub struct Deployment {
     pub hidden: bool,
     /// The boot image that its task sequence names.
     pub boot_image: Option<BootImage>,
+    /// A boot file, instead of the image's own.
+    pub file: Option<String>,
+    /// The run that is asked for; empty when none is named.
+    pub run: String,
     /// When the site says that the machine was given it already (`SMS_LastPXEAdvertisement`).
     pub last_pxe: Option<String>,
 }
@@ -116,7 +120,7 @@ impl ImageArch {
 pub(crate) struct Around<'a> {
     pub(crate) arch: Option<ArchType>,
     pub(crate) wanted_hidden: &'a [String],
-    pub(crate) ran: &'a dyn Fn(&str) -> Ran,
+    pub(crate) ran: &'a dyn Fn(&Deployment) -> Ran,
     pub(crate) files: &'a dyn Fn(&Deployment) -> Result<String, Vec<String>>,
 }
 
@@ -154,26 +158,29 @@ fn examine(deployment: &Deployment, around: &Around<'_>) -> Result<String, NotTa
     if deployment.hidden && !around.wanted_hidden.contains(&deployment.id) {
         return Err(NotTaken::Hidden);
     }
-    let image = deployment.boot_image.as_ref().ok_or(NotTaken::NoBootImage)?;
-    if let (Some(arch), Some(machine)) = (image.arch, around.arch)
+    let image = deployment.boot_image.as_ref();
+    let boots_from =
+        image.map(|image| &image.id).or(deployment.file.as_ref()).ok_or(NotTaken::NoBootImage)?;
+    if let (Some(arch), Some(machine)) = (image.and_then(|image| image.arch), around.arch)
         && arch.suits(machine).is_none()
     {
         return Err(NotTaken::WrongArchitecture(arch));
     }
     if deployment.purpose == Purpose::Required {
-        match ((around.ran)(&deployment.id), &deployment.last_pxe) {
-            // The ledger knows better than the site: it was told first.
-            (Ran::ThisBoot, _) => {}
-            (Ran::Before { at }, _) => {
-                return Err(NotTaken::AlreadyRun { told_by: "the ledger".into(), at: at.to_string() });
+        match ((around.ran)(deployment), &deployment.last_pxe) {
+            // The site notes the first answer of a boot that goes on.
+            (Ran::ThisBoot, _) | (Ran::Never | Ran::Cleared { .. }, None) => {}
+            (Ran::Before { at, mac }, _) => {
+                let told_by = format!("the ledger, for {mac},");
+                return Err(NotTaken::AlreadyRun { told_by, at: at.to_string() });
             }
-            (Ran::Never, Some(at)) => {
+            (Ran::Never | Ran::Cleared { .. }, Some(at)) => {
                 return Err(NotTaken::AlreadyRun { told_by: "the site".into(), at: at.clone() });
             }
-            (Ran::Never, None) => {}
         }
     }
-    (around.files)(deployment).map_err(|files| NotTaken::BootImageMissing { image: image.id.clone(), files })
+    (around.files)(deployment)
+        .map_err(|files| NotTaken::BootImageMissing { image: boots_from.clone(), files })
 }
 
 impl Deployment {

@@ -54,6 +54,8 @@ pub struct Record {
     pub created: Option<String>,
     /// Obsolete or decommissioned: such records take no part.
     pub retired: bool,
+    /// The hardware addresses that it lists, when the directory says so.
+    pub macs: Vec<MacAddr>,
     /// The boot file that it names itself.
     pub boot: Option<BootAction>,
     /// What is deployed to it.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Identifier, NotTaken, SystemUuid, Trouble};
+use crate::{Identifier, NotTaken, SystemUuid, Timestamp, Trouble};
 
 /// One thing that was looked at before the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +114,13 @@ pub enum Evidence {
         /// The collection it is deployed to.
         collection: String,
     },
+    /// A deployment was given before, and the site that remembered it does so no longer.
+    ClearedAtSite {
+        /// Its id and name.
+        deployment: String,
+        /// When it was given.
+        given: Timestamp,
+    },
     /// So many Required deployments were given lately that the next one waits.
     Braked {
         /// How many.
@@ -134,6 +141,7 @@ impl Evidence {
                 | Evidence::Conflict { .. }
                 | Evidence::Several { .. }
                 | Evidence::LeftoverUnknown { .. }
+                | Evidence::ClearedAtSite { .. }
         )
     }
 }
@@ -186,6 +194,10 @@ impl fmt::Display for Evidence {
             Evidence::Deployed { deployment, purpose, collection } => {
                 write!(f, "{deployment} is {purpose} for collection {collection}")
             }
+            Evidence::ClearedAtSite { deployment, given } => write!(
+                f,
+                "{deployment} was given at {given}; the site no longer remembers that, so it is given again"
+            ),
             Evidence::Braked { given, within } => {
                 write!(
                     f,

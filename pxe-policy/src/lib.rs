@@ -30,7 +30,7 @@ mod tlv;
 mod uuid;
 
 pub use arch::{ArchType, UnknownArch};
-pub use bans::{Bans, SUGGESTED_BANS, Screened};
+pub use bans::{Bans, SUGGESTED_BANS, Screened, is_shared};
 pub use boot_files::{WIMBOOT_SCRIPT, boot_files, is_boot_program};
 pub use decide::{
     Approval, Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide,
@@ -40,7 +40,9 @@ pub use deployment::{BootImage, Deployment, ImageArch, NotTaken, Purpose};
 pub use directory::{Answer, Identifier, Record, Said, Trouble, TroubleKind};
 pub use evidence::Evidence;
 pub use explain::explain;
-pub use ledger::{Brake, Entry, Ledger, LedgerChange, Ran, Seconds, Timestamp};
+pub use ledger::{
+    Brake, Entry, Key, Ledger, LedgerChange, MachineId, Ran, Seconds, SiteMemory, Stage, Timestamp,
+};
 pub use mac::{InvalidMac, MacAddr};
 pub use range::{AddressRange, InvalidRange};
 pub use reason::Reason;

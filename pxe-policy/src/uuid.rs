@@ -54,6 +54,11 @@ impl SystemUuid {
         (uniform && matches!(first, 0x00 | 0xfe | 0xff)) || self.0 == AMI
     }
 
+    /// The same bytes for a value and for the one with its first three fields swapped, as some firmware sends it.
+    pub fn in_either_order(self) -> [u8; 16] {
+        self.0.min(self.swapped())
+    }
+
     fn swapped(self) -> [u8; 16] {
         let mut bytes = self.0;
         bytes[0..4].reverse();

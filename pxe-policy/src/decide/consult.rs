@@ -1,11 +1,12 @@
 //! The link of the chain that asks the directories.
 
 use super::rule::boot_of;
-use super::{Boot, Decision, Deployed, Known, Prompt, Site, State, UnknownMachines, Verdict};
+use super::{Boot, Decision, Deployed, Known, Prompt, Site, State, UnknownMachines, Verdict, is_url};
 use crate::deployment::{Around, choose};
 use crate::{
-    Answer, Approval, ArchType, BootRequest, Class, Deployment, Evidence, NotTaken, Purpose, Ran, Reason,
-    Record, Said, Via, WIMBOOT_SCRIPT, boot_files, is_boot_program,
+    Answer, Approval, ArchType, BootRequest, Class, Deployment, Evidence, Identifier, MachineId, NotTaken,
+    Purpose, Ran, Reason, Record, Said, SiteMemory, Stage, Via, WIMBOOT_SCRIPT, boot_files, is_boot_program,
+    is_ipxe_binary, is_shared,
 };
 
 /// What the directories come to; None when the rules have to decide.
@@ -68,8 +69,8 @@ fn read(
         let unknown = said.unknown.as_ref()?;
         let name = unknown.name.clone();
         state.evidence.push(Evidence::UnknownObject { directory: directory.clone(), name });
-        // All unknown machines share the object, so the ledger goes by the address.
-        let machine = format!("{directory}/{}", request.mac);
+        // All unknown machines share the object: it tells none from another.
+        let machine = machine_id(request, said, unknown, None);
         return Some(of_deployments(request, site, answer, unknown, machine, false, state));
     };
     if let (Some(guid), Some(mac)) = (by_guid.first(), by_mac.first())
@@ -107,8 +108,21 @@ fn read(
     if record.deployments.is_empty() && !said.decides {
         return None; // known, and nothing more: the rules go on
     }
-    let machine = format!("{directory}/{}", record.key);
+    // A directory that decides numbers its records; in others the key may be a place, which another record has tomorrow.
+    let numbered = said.decides.then(|| format!("{directory}/{}", record.key));
+    let machine = machine_id(request, said, record, numbered);
     Some(of_deployments(request, site, answer, record, machine, several, state))
+}
+
+/// What tells the machine from others: identifiers that several machines have in common do not.
+fn machine_id(request: &BootRequest, said: &Said, record: &Record, numbered: Option<String>) -> MachineId {
+    let counts = |identifier| !said.left_out.contains(&identifier);
+    let guid = request.uuid.filter(|guid| counts(Identifier::Guid(*guid)) && !is_shared(*guid));
+    let mut macs = record.macs.clone();
+    if !macs.contains(&request.mac) && (guid.is_none() || counts(Identifier::Mac(request.mac))) {
+        macs.push(request.mac);
+    }
+    MachineId { guid, macs, record: numbered }
 }
 
 /// Without retired records, the newest first.
@@ -123,13 +137,25 @@ fn of_deployments(
     site: &Site<'_>,
     answer: &Answer,
     record: &Record,
-    machine: String,
+    machine: MachineId,
     several: bool,
     state: &mut State,
 ) -> Verdict {
     let settings = site.settings;
-    let ran = |deployment: &str| site.ledger.ran(&machine, deployment, site.now, settings.same_boot);
-    let relayed = settings.relay && answer.said.as_ref().is_ok_and(|said| said.decides);
+    let of_site = answer.said.as_ref().is_ok_and(|said| said.decides);
+    let relayed = settings.relay && of_site;
+    // The site notes nothing of the unknown machines that share an object.
+    let notes = relayed && machine.record.is_some();
+    let deployed = |deployment: &Deployment| Deployed {
+        id: deployment.id.clone(),
+        run: deployment.run.clone(),
+        purpose: deployment.purpose,
+        machine: machine.clone(),
+        name: record.name.clone(),
+        stage: Stage::of(request),
+        site: of_site.then(|| SiteMemory { noted: deployment.last_pxe.is_some(), age: answer.age, notes }),
+    };
+    let ran = |deployment: &Deployment| site.ledger.ran(&deployed(deployment), site.now, settings.same_boot);
     let files = |deployment: &Deployment| match relayed {
         true => Ok(String::new()), // the responder knows its own
         false => boot_file(request, site, deployment),
@@ -141,6 +167,8 @@ fn of_deployments(
         files: &files,
     };
     let (chosen, looked_at) = choose(&record.deployments, &around);
+    let required = record.deployments.iter().filter(|one| one.purpose == Purpose::Required);
+    state.learned.extend(required.flat_map(|one| site.ledger.learn(&deployed(one), site.now)));
     let why_nothing = most_telling(&looked_at);
     state.evidence.extend(looked_at);
     let Some((deployment, file)) = chosen else {
@@ -152,14 +180,21 @@ fn of_deployments(
         collection: deployment.collection.clone(),
     });
     if deployment.purpose == Purpose::Required {
-        if answer.stale {
+        let ran = ran(deployment);
+        // A boot that was begun by a fresh answer goes on; nothing begins by an old one.
+        let goes_on = ran == Ran::ThisBoot && Stage::of(request) == Stage::Program;
+        if answer.stale && !goes_on {
             return Verdict::of(Decision::LocalBoot, Reason::StaleAnswer);
         }
         if several {
             return Verdict::of(Decision::LocalBoot, Reason::AmbiguousRecord);
         }
+        if let Ran::Cleared { at } = ran {
+            let deployment = deployment.label();
+            state.evidence.push(Evidence::ClearedAtSite { deployment, given: at });
+        }
         if let Some(brake) = settings.brake
-            && ran(&deployment.id) == Ran::Never
+            && matches!(ran, Ran::Never | Ran::Cleared { .. })
             && site.ledger.is_braked(brake, site.now)
         {
             let given = site.ledger.lately(brake, site.now);
@@ -171,12 +206,7 @@ fn of_deployments(
         Purpose::Required => Reason::Required,
         Purpose::Available => Reason::Available,
     };
-    let deployed = Deployed {
-        id: deployment.id.clone(),
-        purpose: deployment.purpose,
-        machine,
-        name: record.name.clone(),
-    };
+    let deployed = deployed(deployment);
     if relayed {
         return match request.class {
             Class::Http => Verdict::of(Decision::LocalBoot, Reason::PxeOnly),
@@ -196,6 +226,11 @@ fn of_deployments(
 }
 
 fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) -> Result<String, Vec<String>> {
+    if let Some(file) = &deployment.file {
+        let loops = request.class == Class::Ipxe && is_ipxe_binary(file);
+        let can_be_had = !loops && (is_url(file) || (site.available)(file));
+        return if can_be_had { Ok(file.clone()) } else { Err(vec![file.clone()]) };
+    }
     let Some(image) = &deployment.boot_image else { return Err(Vec::new()) };
     let folder = (site.image_folder)(&image.id);
     let asks_server = site.settings.boot_program && request.class == Class::Pxe && !request.boot_program;

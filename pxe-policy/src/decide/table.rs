@@ -3,12 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
+mod given;
 mod rows;
 
 use super::*;
 use crate::{
-    ArchType, BootAction, BootImage, Deployment, Entry, Identifier, ImageArch, LedgerChange, MacAddr, Match,
-    Record, Rule, Said, Trouble, TroubleKind, explain,
+    ArchType, BootAction, BootImage, Deployment, Identifier, ImageArch, Key, LedgerChange, MacAddr, Match,
+    Record, Rule, Said, SystemUuid, Trouble, TroubleKind, explain,
 };
 
 const NOW: Seconds = 1_760_000_000;
@@ -21,10 +22,37 @@ struct Row {
     answers: Vec<Answer>,
     settings: Settings,
     rules: Rules,
-    given: Vec<(&'static str, &'static str, Seconds)>,
+    given: Vec<Given>,
     images: &'static [&'static str],
     approval: Approval,
     wants: (&'static str, Reason),
+}
+
+/// An entry of the ledger; the usual one is of this machine and its record.
+#[derive(Clone)]
+struct Given {
+    mac: MacAddr,
+    guid: Option<SystemUuid>,
+    record: Option<&'static str>,
+    deployment: &'static str,
+    at: Seconds,
+    /// Whether the site remembered it.
+    noted: bool,
+}
+
+fn given(at: Seconds) -> Given {
+    let BootRequest { mac, uuid: guid, .. } = pc();
+    Given { mac, guid, record: Some("configmgr/16777219"), deployment: "PS120083", at, noted: false }
+}
+
+/// To another machine, which has this number.
+fn given_to(number: u8, at: Seconds) -> Given {
+    Given { mac: MacAddr([2, 0, 0, 0, 0, number]), guid: None, record: None, ..given(at) }
+}
+
+/// Every row.
+fn table() -> Vec<Row> {
+    rows::table().into_iter().chain(given::table()).collect()
 }
 
 fn row(what: &'static str, wants: (&'static str, Reason)) -> Row {
@@ -89,9 +117,8 @@ fn deployment(id: &str, purpose: Purpose) -> Deployment {
         collection: "OSD".into(),
         purpose,
         for_pxe: true,
-        hidden: false,
         boot_image: Some(BootImage { id: "PS100005".into(), arch: Some(ImageArch::X64) }),
-        last_pxe: None,
+        ..Deployment::default()
     }
 }
 
@@ -121,13 +148,19 @@ const UEFI: &str = "PS100005/boot/x64/bootmgfw.efi";
 
 fn verdict_of(row: &Row) -> Verdict {
     let mut ledger = Ledger::default();
-    for (machine, deployment, at) in &row.given {
+    for given in row.given.iter().cloned() {
+        let Given { mac, guid, record, deployment, at, noted } = given;
+        let machine = guid.map_or_else(|| mac.to_string(), |guid| guid.to_string());
         ledger.apply(LedgerChange::Give(Entry {
-            machine: (*machine).into(),
-            deployment: (*deployment).into(),
-            mac: row.request.mac,
+            key: Key { machine, deployment: deployment.into(), run: String::new() },
+            guid,
+            mac,
+            record: record.map(str::to_owned),
             name: "PC".into(),
-            at: *at,
+            at,
+            stage: Stage::Firmware,
+            stage_at: at,
+            noted: noted.then_some(at),
         }));
     }
     let here = |image: &str| row.images.contains(&image);
@@ -146,7 +179,7 @@ fn verdict_of(row: &Row) -> Verdict {
 
 #[test]
 fn every_row_is_decided_as_it_says() {
-    for row in rows::table() {
+    for row in table() {
         let verdict = verdict_of(&row);
         let got = match &verdict.decision {
             Decision::Boot(boot) if boot.prompt.is_some() => format!("{}, asks", boot.file),
@@ -164,7 +197,7 @@ fn every_row_is_decided_as_it_says() {
 
 #[test]
 fn every_reason_of_the_directories_has_a_row() {
-    let rows: Vec<Reason> = rows::table().iter().map(|row| row.wants.1).collect();
+    let rows: Vec<Reason> = table().iter().map(|row| row.wants.1).collect();
     let first = Reason::ALL.iter().position(|reason| *reason == Reason::Record).unwrap();
     // What comes of sending an answer, or of a limit, rather than of the decision.
     let other = |reason: &Reason| {
@@ -181,11 +214,11 @@ fn every_reason_of_the_directories_has_a_row() {
 #[test]
 fn the_documentation_shows_the_table() {
     let mut text = String::from("| case | gets | reason |\n| --- | --- | --- |\n");
-    for row in rows::table() {
+    for row in table() {
         writeln!(text, "| {} | {} | `{}` |", row.what, row.wants.0, row.wants.1).unwrap();
     }
     text.push_str("\n## What `netbootd explain` says in each case\n");
-    for row in rows::table() {
+    for row in table() {
         let words = explain(&row.request, &verdict_of(&row));
         let indented: Vec<String> = words.lines().map(|line| format!("    {line}")).collect();
         write!(text, "\n**{}**\n\n{}\n", row.what, indented.join("\n")).unwrap();

@@ -67,12 +67,12 @@ pub(super) fn table() -> Vec<Row> {
         },
         Row {
             answers: vec![known(vec![required("PS120083")])],
-            given: vec![("configmgr/16777219", "PS120083", NOW - 60)],
+            given: vec![given(NOW - 60)],
             ..row("Required, given a minute ago: the same boot", (UEFI, Reason::Required))
         },
         Row {
             answers: vec![known(vec![required("PS120083")])],
-            given: vec![("configmgr/16777219", "PS120083", NOW - DAY)],
+            given: vec![given(NOW - DAY)],
             ..row("Required, given yesterday by this server", ("disk", Reason::AlreadyRun))
         },
         Row {
@@ -84,13 +84,13 @@ pub(super) fn table() -> Vec<Row> {
         },
         Row {
             answers: vec![known(vec![required("PS120083"), available("PS120084")])],
-            given: vec![("configmgr/16777219", "PS120083", NOW - DAY)],
+            given: vec![given(NOW - DAY)],
             ..row("Required has run, Available is left", (UEFI, Reason::Available))
         },
         Row {
             answers: vec![known(vec![required("PS120083")])],
             settings: Settings { brake: Some(brake), ..Settings::default() },
-            given: vec![("configmgr/1", "PS120083", NOW - 90), ("configmgr/2", "PS120083", NOW - 80)],
+            given: vec![given_to(1, NOW - 90), given_to(2, NOW - 80)],
             ..row("the third Required within ten minutes, with a brake at two", ("wait", Reason::Brake))
         },
         Row {
@@ -182,7 +182,7 @@ pub(super) fn table() -> Vec<Row> {
         },
         Row {
             answers: vec![unknown(Some(vec![required("PS120083")]))],
-            given: vec![("configmgr/00:15:5d:00:19:ca", "PS120083", NOW - DAY)],
+            given: vec![Given { record: None, ..given(NOW - DAY) }],
             ..row("unknown, Required, given yesterday", ("disk", Reason::AlreadyRun))
         },
         Row {
@@ -341,7 +341,7 @@ pub(super) fn table() -> Vec<Row> {
         Row {
             answers: vec![known(vec![required("PS120083")])],
             settings: Settings { relay: true, ..Settings::default() },
-            given: vec![("configmgr/16777219", "PS120083", NOW - DAY)],
+            given: vec![given(NOW - DAY)],
             ..row("Required has run: not handed on again", ("disk", Reason::AlreadyRun))
         },
         Row {
