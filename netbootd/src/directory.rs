@@ -186,7 +186,8 @@ impl Directories {
 /// A question under way, or its answer.
 enum Asked {
     Answered(Box<Answer>),
-    Waiting(watch::Receiver<Option<Result<Said, Trouble>>>),
+    /// Since then.
+    Waiting(watch::Receiver<Option<Result<Said, Trouble>>>, Instant),
 }
 
 impl Directory {
@@ -203,7 +204,7 @@ impl Directory {
                 let trouble = Trouble::new(TroubleKind::Resting, detail);
                 Asked::Answered(Box::new(self.old_or(who, now, trouble)))
             }
-            Recalled::Pending(receiver) => Asked::Waiting(receiver),
+            Recalled::Pending(receiver, asked) => Asked::Waiting(receiver, asked),
             Recalled::Ask(sender, receiver) => {
                 let (directory, who) = (Arc::clone(self), who.clone());
                 // Goes on when the deadline is over, for the machine's next packet.
@@ -215,10 +216,10 @@ impl Directory {
                             format!("no answer within {} s", LONGEST.as_secs()),
                         ))
                     });
-                    directory.memory.keep(&who, &said, Instant::now());
+                    directory.memory.keep(&who, &said, now, Instant::now());
                     let _ = sender.send(Some(said)); // nobody may be waiting any more
                 });
-                Asked::Waiting(receiver)
+                Asked::Waiting(receiver, now)
             }
         }
     }
@@ -230,9 +231,9 @@ impl Directory {
         until: tokio::time::Instant,
         deadline: Duration,
     ) -> Answer {
-        let mut receiver = match asked {
+        let (mut receiver, asked) = match asked {
             Asked::Answered(answer) => return *answer,
-            Asked::Waiting(receiver) => receiver,
+            Asked::Waiting(receiver, asked) => (receiver, asked),
         };
         let waited = tokio::time::timeout_at(until, receiver.wait_for(Option::is_some)).await;
         let said = match waited {
@@ -244,7 +245,7 @@ impl Directory {
             }
         };
         match said {
-            Ok(said) => self.answer(Ok(said), Duration::ZERO),
+            Ok(said) => self.answer(Ok(said), asked.elapsed()),
             Err(trouble) => self.old_or(who, Instant::now(), trouble),
         }
     }

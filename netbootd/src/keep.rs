@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use pxe_policy::{Brake, Entry, LedgerChange, MacAddr, Reason, Seconds};
+use pxe_policy::{Brake, Deployed, Entry, LedgerChange, MacAddr, Reason, Seconds};
 
 /// Writes changes of one kind down.
 pub trait Keep<C>: fmt::Debug + Send + Sync {
@@ -44,8 +44,12 @@ pub enum Refused {
 pub enum LedgerKeep {
     /// A machine is given a Required deployment, if it was not before and the brake allows it.
     Give {
-        /// The entry, with the time of this host.
-        entry: Entry,
+        /// The machine and its deployment.
+        claim: Box<Deployed>,
+        /// The hardware address that it asks with.
+        mac: MacAddr,
+        /// The time of this host.
+        now: Seconds,
         /// How long asking again belongs to the same boot.
         same_boot: Duration,
         /// The brake, if there is one.

@@ -11,8 +11,8 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
 use pxe_policy::{
-    Answer, BootRequest, Class, Decision, Evidence, Purpose, Reason, Screened, Site, Verdict, decide,
-    decide_mac,
+    Answer, BootRequest, Class, Decision, Deployed, Evidence, MacAddr, Purpose, Reason, Screened, Site,
+    Verdict, decide, decide_mac,
 };
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -31,7 +31,7 @@ use crate::files::{Files, Images};
 use crate::heartbeat::Heartbeat;
 use crate::history::History;
 use crate::ingests::Ingests;
-use crate::ledger::{LedgerStore, now};
+use crate::ledger::{Begun, LedgerStore, now};
 use crate::limits::Limits;
 use crate::machines::Machines;
 use crate::net::interfaces::Interfaces;
@@ -252,6 +252,10 @@ impl Services {
         let (request, verdict) = self.judged(request, answers);
         self.machines.decided(&request, &verdict);
         self.approvals.heard(&request, &verdict, now());
+        if !verdict.learned.is_empty() {
+            let (ledger, learned) = (self.ledger.clone(), verdict.learned.clone());
+            tokio::spawn(async move { ledger.amend(learned).await });
+        }
         verdict
     }
 
@@ -289,6 +293,13 @@ impl Services {
         (request, verdict)
     }
 
+    /// Writes down that a machine is about to be given a deployment by another server, which is then asked. An error is the reason why it
+    /// must not be.
+    pub async fn begin(&self, deployed: &Deployed, mac: MacAddr) -> Result<Option<Begun>, Reason> {
+        let settings = self.snapshot.load().config.policy.settings.clone();
+        self.ledger.begin(deployed, mac, &settings, now()).await
+    }
+
     /// Writes down what an answer gives away, before it leaves. An answer that must not leave becomes silence, with its reason.
     pub async fn commit<R>(&self, mut answer: dhcp::Answer<R>) -> dhcp::Answer<R> {
         let Some((deployed, mac)) = answer.gives.take() else { return answer };
@@ -319,7 +330,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::path::Path;
 
-    use pxe_policy::{ArchType, MacAddr};
+    use pxe_policy::ArchType;
 
     use super::*;
 

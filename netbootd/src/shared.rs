@@ -141,6 +141,7 @@ impl Shared {
             return Err(Refused::Away);
         }
         let (done, answer) = oneshot::channel();
+        let ask = self.copies.by_database(ask);
         if self.queue.send(Waiting { ask, done }).await.is_err() {
             return Err(Refused::Away);
         }

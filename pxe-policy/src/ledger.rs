@@ -116,6 +116,15 @@ pub enum Ran {
     },
 }
 
+/// The entry for a machine that may have its deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// It is new, or its boot has come further: it has to be written down.
+    Made(Entry),
+    /// It is there already.
+    There(Entry),
+}
+
 /// A moment, shown as people write it (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timestamp(pub Seconds);
@@ -158,8 +167,7 @@ impl Ledger {
         ran
     }
 
-    /// What has to be written down for a machine to get its deployment now: the whole entry; None when it is there already. An error is the
-    /// reason why the machine must not get it.
+    /// The entry for a machine that gets its deployment now. An error is the reason why the machine must not get it.
     pub fn claim(
         &self,
         claim: &Deployed,
@@ -167,20 +175,21 @@ impl Ledger {
         now: Seconds,
         same_boot: Duration,
         brake: Option<Brake>,
-    ) -> Result<Option<Entry>, Reason> {
+    ) -> Result<Claimed, Reason> {
         match self.ran(claim, now, same_boot) {
             Ran::Before { .. } => Err(Reason::AlreadyRun),
-            Ran::ThisBoot => {
-                let same = |entry: &&Entry| entry.ran(claim, now, same_boot) == Ran::ThisBoot;
-                Ok(self.of(claim).find(same).and_then(|entry| entry.at_stage(claim, now)))
-            }
             Ran::Never | Ran::Cleared { .. } if brake.is_some_and(|brake| self.is_braked(brake, now)) => {
                 Err(Reason::Brake)
             }
-            Ran::Never | Ran::Cleared { .. } => {
+            Ran::ThisBoot | Ran::Never | Ran::Cleared { .. } => {
+                let same = |entry: &&Entry| entry.ran(claim, now, same_boot) == Ran::ThisBoot;
+                if let Some(entry) = self.of(claim).find(same) {
+                    let further = entry.at_stage(claim, now);
+                    return Ok(further.map_or_else(|| Claimed::There(entry.clone()), Claimed::Made));
+                }
                 // What was cleared is given anew under the key that it had.
                 let former = self.of(claim).max_by_key(|entry| entry.at);
-                Ok(Some(Entry::new(claim, mac, now, former)))
+                Ok(Claimed::Made(Entry::new(claim, mac, now, former)))
             }
         }
     }

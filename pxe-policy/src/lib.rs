@@ -41,7 +41,7 @@ pub use directory::{Answer, Identifier, Record, Said, Trouble, TroubleKind};
 pub use evidence::Evidence;
 pub use explain::explain;
 pub use ledger::{
-    Brake, Entry, Key, Ledger, LedgerChange, MachineId, Ran, Seconds, SiteMemory, Stage, Timestamp,
+    Brake, Claimed, Entry, Key, Ledger, LedgerChange, MachineId, Ran, Seconds, SiteMemory, Stage, Timestamp,
 };
 pub use mac::{InvalidMac, MacAddr};
 pub use range::{AddressRange, InvalidRange};

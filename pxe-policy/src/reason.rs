@@ -264,9 +264,9 @@ impl Reason {
             Reason::AnswerTooLarge => Some("shorten boot file names"),
             Reason::Disabled => Some("turn the service on in the configuration"),
             Reason::MacIgnored => Some("take it off policy.banned-macs or the ignore list"),
-            Reason::AlreadyRun => {
-                Some("`netbootd ledger clear --mac MAC`, and Clear Required PXE Deployments in the console")
-            }
+            Reason::AlreadyRun => Some(
+                "`netbootd ledger clear --mac MAC` or, for what the site remembers, Clear Required PXE Deployments in the console",
+            ),
             Reason::NoDeployment => Some(
                 "deploy a task sequence to a collection the machine is in, and make it available to media and PXE",
             ),

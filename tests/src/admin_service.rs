@@ -50,6 +50,8 @@ struct Site {
     classes: Mutex<HashMap<String, Vec<Value>>>,
     asked: Mutex<Vec<String>>,
     is_broken: AtomicBool,
+    /// A machine whose import fails.
+    refused: Mutex<Option<String>>,
     is_old: AtomicBool,
     page: AtomicUsize,
 }
@@ -97,6 +99,11 @@ impl AdminService {
         self.site.is_broken.store(broken, Ordering::SeqCst);
     }
 
+    /// Makes the import of a machine with this name fail.
+    pub fn refuse_import(&self, name: &str) {
+        *self.site.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    }
+
     /// Makes it a site that cannot filter by one value of many, or ends that.
     pub fn refuse_any(&self, old: bool) {
         self.site.is_old.store(old, Ordering::SeqCst);
@@ -139,7 +146,7 @@ impl Site {
             let (method, target) = (words.next()?, words.next()?);
             let asked = format!("{method} {} {body}", decoded(target));
             self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked.trim_end().to_owned());
-            let (status, body) = self.answer(method, &decoded(target));
+            let (status, body) = self.answer(method, &decoded(target), &body);
             let body = body.to_string();
             let head = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -150,7 +157,7 @@ impl Site {
         }
     }
 
-    fn answer(&self, method: &str, target: &str) -> (&'static str, Value) {
+    fn answer(&self, method: &str, target: &str, body: &str) -> (&'static str, Value) {
         if self.is_broken.load(Ordering::SeqCst) {
             return ("503 Service Unavailable", json!({ "error": { "message": "down" } }));
         }
@@ -159,6 +166,15 @@ impl Site {
         }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let class = path.rsplit('/').next().unwrap_or_default();
+        if method == "POST" && path.ends_with("SMS_Site.ImportMachineEntry") {
+            return self.import(&serde_json::from_str(body).unwrap_or_default());
+        }
+        if method == "POST" && path.ends_with("AdminService.AddMembershipRule") {
+            let collection = path.split('\'').nth(1).unwrap_or_default();
+            let rule: Value = serde_json::from_str(body).unwrap_or_default();
+            let id = rule["collectionRule"]["ResourceID"].as_u64().unwrap_or_default();
+            self.add("SMS_FullCollectionMembership", rows::member(id, collection));
+        }
         if method == "POST" {
             return ("200 OK", json!({ "@odata.context": format!("$metadata#{class}"), "ReturnValue": 0 }));
         }
@@ -180,6 +196,26 @@ impl Site {
             answer["@odata.nextLink"] = json!(next.replace(' ', "%20"));
         }
         ("200 OK", answer)
+    }
+}
+
+impl Site {
+    /// Makes a record, as `SMS_Site.ImportMachineEntry` does.
+    fn import(&self, machine: &Value) -> (&'static str, Value) {
+        let text = |name: &str| machine[name].as_str();
+        let name = text("NetbiosName").unwrap_or_default();
+        if self.refused.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(name) {
+            return ("500 Internal Server Error", json!({ "error": { "message": "refused" } }));
+        }
+        let macs: Vec<&str> = text("MACAddress").into_iter().collect();
+        let id = 16_778_000 + self.asked.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+        self.add("SMS_R_System", rows::system(id, name, text("SMBIOSGUID"), &macs, "2025-01-01T00:00:00Z"));
+        ("200 OK", json!({ "ReturnValue": 0, "ResourceID": id, "MachineExists": false }))
+    }
+
+    fn add(&self, class: &str, row: Value) {
+        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        classes.entry(class.to_owned()).or_default().push(row);
     }
 }
 

@@ -39,7 +39,7 @@ fn what_one_server_gave_all_know_also_one_that_was_cut_off_meanwhile() {
     all.extend(fleet.end());
     assert_eq!(no_deployment_twice(&all), usize::from(MACHINES));
     no_lease_twice(&all);
-    let ledger = site.database.sql(&site.lab, "SELECT count(*) FROM netbootd.ledger");
+    let ledger = site.database.sql(&site.lab, "SELECT count(*) FROM netbootd.given");
     assert_eq!(ledger, MACHINES.to_string());
 }
 
@@ -104,7 +104,7 @@ fn what_an_operator_says_at_one_server_all_know() {
 fn tables_of_a_newer_version_and_a_wrong_password_are_refused_with_words() {
     let site = Site::new();
     site.publish(1);
-    assert_eq!(site.database.sql(&site.lab, "SELECT version FROM netbootd.schema"), "1");
+    assert_eq!(site.database.sql(&site.lab, "SELECT version FROM netbootd.schema"), "2");
     site.database.sql(&site.lab, "UPDATE netbootd.schema SET version = 99");
     let refused = site.run(1, &["serve"]);
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -112,7 +112,27 @@ fn tables_of_a_newer_version_and_a_wrong_password_are_refused_with_words() {
         !refused.status.success() && words.contains("its tables are of version 99, from a newer netbootd"),
         "{words}"
     );
-    site.database.sql(&site.lab, "UPDATE netbootd.schema SET version = 1");
+    // Tables of version 1, whose ledger goes by the line of a device and by the record of a site.
+    let former = "CREATE TABLE netbootd.ledger (machine text, deployment text, mac macaddr, name text, at bigint);
+        INSERT INTO netbootd.ledger VALUES
+            ('devices/line 2', 'reimage', '02:00:00:00:00:01', 'sorted', 500),
+            ('devices/line 3', 'reimage', '02:00:00:00:00:01', 'sorted', 1000),
+            ('configmgr/16777219', 'PS120083', '02:00:00:00:00:02', 'known', 1000),
+            ('configmgr/02:00:00:00:00:03', 'PS120083', '02:00:00:00:00:03', 'unknown', 1000);
+        DROP TABLE netbootd.given; ALTER TABLE netbootd.devices DROP COLUMN run; UPDATE netbootd.schema SET version = 1";
+    site.database.sql(&site.lab, former);
+    let listed = site.run(1, &["ledger", "list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let entry = |entry: &serde_json::Value| {
+        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        (text("name"), text("mac"), text("record"), entry["at"].as_u64())
+    };
+    let entries: Vec<_> = listed.as_array().unwrap().iter().map(entry).collect();
+    let of = |name: &str, n: u8, record: &str| {
+        (name.to_owned(), format!("02:00:00:00:00:0{n}"), record.to_owned(), entries[0].3)
+    };
+    let wanted = [of("sorted", 1, ""), of("known", 2, "configmgr/16777219"), of("unknown", 3, "")];
+    assert_eq!(entries, wanted, "what was given stays given, to the machine");
     fs::write(&site.database.password_file, "wrong").unwrap();
     let refused = site.run(1, &["ledger", "list"]);
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -178,7 +198,7 @@ fn a_database_away_for_longer_than_leases_last_stops_what_is_new_only_and_loses_
 /// Everything that the database has to keep.
 fn kept(site: &Site) -> [String; 4] {
     [
-        "SELECT machine, deployment, mac, name, at FROM netbootd.ledger ORDER BY machine",
+        "SELECT machine, deployment, mac, name, at FROM netbootd.given ORDER BY machine",
         "SELECT mac, address FROM netbootd.leases WHERE leased ORDER BY mac",
         "SELECT mac, approved, at FROM netbootd.approvals ORDER BY mac",
         "SELECT * FROM netbootd.devices ORDER BY line",
@@ -237,7 +257,7 @@ fn survives(machines: u16) {
     let fetched = fetching.end();
     no_lease_twice(&all);
     let given = no_deployment_twice(&all);
-    let ledger: usize = site.database.sql(&site.lab, "SELECT count(*) FROM netbootd.ledger").parse().unwrap();
+    let ledger: usize = site.database.sql(&site.lab, "SELECT count(*) FROM netbootd.given").parse().unwrap();
     let by: Vec<usize> =
         (0..3).map(|n| all.iter().filter(|told| told.server == address(n)).count()).collect();
     let took = began.elapsed().as_secs();

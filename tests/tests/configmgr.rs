@@ -3,15 +3,18 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
+use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use netbootd_tests::admin_service::Web;
 use netbootd_tests::admin_service::rows::{fill, member};
 use netbootd_tests::directory_site::{BY_GUID, BY_MAC, FOR_KNOWN, GUID, MAC, has};
 use netbootd_tests::netbootd::program;
-use netbootd_tests::{AdminService, DirectorySite, Domain, Netbootd};
+use netbootd_tests::responder::{Says, option};
+use netbootd_tests::{AdminService, DirectorySite, Domain, Netbootd, Responder, boot_program};
 use serde_json::json;
 
 const HEAD: &str = "[policy]\ndeadline = \"20s\"\n[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n";
@@ -262,21 +265,112 @@ fn the_domain_itself_is_asked_by_kerberos_and_by_password_over_tls() {
     has(&text, &["by its hardware address as PC02", "known.efi"]);
     let clear = simple.replace("ldaps://", "ldap://");
     has(&this.explain(&clear, &["--mac", MAC]), &["directory-down", "unauthorized", "strongAuthRequired"]);
-    let imported = this.site.run(
-        &format!(
-            "{simple}[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n{}",
-            this.keytab
-        ),
-        &["device", "import", "--from-ad", "--to-configmgr", "--apply"],
-        &this.kerberos,
-    );
-    assert!(imported.status.success());
-    assert!(
-        this.admin
-            .asked()
-            .iter()
-            .any(|asked| asked.contains("POST") && asked.contains("SMS_Site.ImportMachineEntry"))
-    );
+    imports_what_the_site_lacks(&this, &simple);
+}
+
+/// A computer that fails does not stop the others, and what is there already is neither imported nor put into the collection again.
+fn imports_what_the_site_lacks(this: &ConfigMgr, directory: &str) {
+    let url = "[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n";
+    let configuration = format!("{directory}{url}{}", this.keytab);
+    let import = |more: &[&str]| {
+        let words = ["device", "import", "--from-ad", "--to-configmgr", "--collection", "PS100014"];
+        let output = this.site.run(&configuration, &[&words, more].concat(), &this.kerberos);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.success(), text)
+    };
+    let written = || {
+        let asked = this.admin.asked();
+        let of = |method: &str| asked.iter().filter(|asked| asked.contains(method)).count();
+        (of("SMS_Site.ImportMachineEntry"), of("AddMembershipRule"))
+    };
+    this.admin.set("SMS_Collection", Vec::new());
+    let (good, text) = import(&["--apply"]);
+    assert!(!good);
+    has(&text, &["the site has no collection PS100014"]);
+    this.admin.set("SMS_Collection", vec![json!({ "CollectionID": "PS100014", "Name": "OSD" })]);
+    let (good, text) = import(&[]);
+    assert!(good);
+    has(&text, &["PC01 would be imported", "2 to be imported", "nothing was changed"]);
+    assert_eq!(written(), (0, 0));
+    this.admin.refuse_import("PC01");
+    let (good, text) = import(&["--apply"]);
+    assert!(!good);
+    has(&text, &["PC01 failed: ", "PC02 imported by 52:54:00:12:34:56, put into PS100014", "1 failed"]);
+    this.admin.refuse_import("");
+    let (good, text) = import(&["--apply"]);
+    assert!(good);
+    has(&text, &["PC01 imported by 4c4c4544-", "PC02 is there already as PC02", ", in PS100014 already"]);
+    assert_eq!(written(), (3, 2));
+    let (good, text) = import(&["--apply"]);
+    assert!(good);
+    has(&text, &["0 imported, 2 there already, 0 failed"]);
+    assert_eq!(written(), (3, 2));
+}
+
+#[test]
+fn one_boot_stays_one_when_the_site_notes_its_first_answer_and_the_console_alone_gives_another_one() {
+    let mut this = ConfigMgr::new(30);
+    let responder = Responder::start(&mut this.site.lab);
+    responder.says(Says::Boot("SMSBoot\\x64\\wdsmgfw.efi"));
+    this.site.lab.add_host("client");
+    this.site.lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    // Every question goes to the site, and boots are over at once.
+    let policy = "[relay]\nresponder = \"10.77.0.6\"\n[policy]\ncache = \"0s\"\nsame-boot = \"0s\"\n";
+    let configuration = this.configuration.replace("[policy]\n", policy);
+    let (lab, root) = (&this.site.lab, &this.site.root);
+    let netbootd = Netbootd::start_with(lab, root, &configuration, &this.kerberos);
+    let firmware = || {
+        wait_for_the_next_second();
+        let (program, mac, uuid) = (program(), mac(1), uuid(1));
+        let words = [&program, "probe", "pxe", "10.77.0.1", "--mac", &mac, "--uuid", &uuid, "--timeout", "4"];
+        String::from_utf8(lab.run("client", &words).stdout).unwrap().contains("wdsmgfw.efi")
+    };
+    let boot_program = || {
+        wait_for_the_next_second();
+        let reply = lab.inside("client", || {
+            let socket = UdpSocket::bind("10.77.0.50:68").unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let guid =
+                [0x44, 0x45, 0x4c, 0x4c, 0x57, 0, 0x10, 0x58, 0x80, 0x4a, 0xc3, 0xc0, 0x4f, 0x46, 0x37, 1];
+            let request = boot_program::request_of([0, 0x15, 0x5d, 0, 0x19, 1], guid);
+            socket.send_to(&request, "10.77.0.1:4011").unwrap();
+            let mut bytes = [0; 2048];
+            let length = socket.recv(&mut bytes).unwrap();
+            bytes[..length].to_vec()
+        });
+        option(&reply.join().unwrap(), 252).is_some()
+    };
+    let note = || {
+        let given = json!({
+            "ResourceId": 16_777_201, "AdvertisementID": "PS120083", "SMBIOSGUID": uuid(1),
+            "LastPXEAdvertisementTime": "2025-10-09T08:53:00Z",
+        });
+        this.admin.set("SMS_LastPXEAdvertisement", vec![given]);
+    };
+    assert!(firmware(), "{}", netbootd.log());
+    note();
+    assert!(boot_program(), "the second stage of the same boot: {}", netbootd.log());
+    assert!(!firmware(), "the next boot");
+    netbootd.logged(&["already-run"]);
+    assert!(!boot_program());
+    // Clear Required PXE Deployments, and nothing else.
+    this.admin.set("SMS_LastPXEAdvertisement", Vec::new());
+    assert!(firmware(), "{}", netbootd.log());
+    note();
+    assert!(boot_program() && !firmware());
+    // A site that is down starts nothing, whatever was cleared there before.
+    this.admin.set("SMS_LastPXEAdvertisement", Vec::new());
+    this.admin.break_down(true);
+    assert!(!firmware());
+    this.admin.break_down(false);
+}
+
+fn wait_for_the_next_second() {
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let before = second();
+    while second() == before {
+        thread::sleep(Duration::from_millis(10)); // until the clock moves
+    }
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn prestaged_computers_are_found_by_guid_and_by_address() {
     let listed = site.run(&ldaps, &["device", "import", "--from-ad"], &[]);
     let csv = String::from_utf8(listed.stdout).unwrap();
     has(&csv, &["PC01,,4c4c4544-0057-5810-804a-c3c04f463732", "PC02,52:54:00:12:34:56,"]);
+    imports_into_a_file_and_keeps_it(&site, &ldaps);
     let doctor = site.run(&ldaps, &["doctor"], &[]);
     assert!(doctor.status.success());
     has(
@@ -56,6 +57,29 @@ fn prestaged_computers_are_found_by_guid_and_by_address() {
             "4 prestaged computers",
         ],
     );
+}
+
+/// Two computers of this directory have one address: the second fails, and the others come.
+fn imports_into_a_file_and_keeps_it(site: &DirectorySite, configuration: &str) {
+    let file = site.lab.folder().join("devices.csv");
+    let import = || {
+        let place = file.display().to_string();
+        let output = site.run(configuration, &["device", "import", "--from-ad", "--to", &place], &[]);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        has(&text, &["PC03-OLD failed", "1 computers were not imported"]);
+        assert_eq!(output.status.code(), Some(1));
+        (text, fs::read_to_string(&file).unwrap())
+    };
+    let kept = format!("# by hand\nowner,mac,purpose,image,name\nAnna,{MAC},required,winpe,kiosk\n");
+    fs::write(&file, &kept).unwrap();
+    let (text, written) = import();
+    has(&text, &["PC01 added", "PC03 added", "2 added, 1 there already"]);
+    let kept = kept.replace(",name\n", ",name,uuid\n");
+    assert!(written.starts_with(&kept) && written.lines().count() == 5, "{written}");
+    has(&written, &[&format!(",,,,PC01,{}", GUID.to_ascii_lowercase())]);
+    let (text, again) = import();
+    has(&text, &["0 added, 3 there already"]);
+    assert_eq!(again, written);
 }
 
 #[test]

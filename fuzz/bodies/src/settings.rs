@@ -42,7 +42,7 @@ fn compare(table: &Table) {
     let devices: Vec<Device> = table.devices().iter().map(plain).collect();
     let written = toml::to_string(&json!({ "device": devices })).expect("strings only");
     let (again, bad) = from_toml(written.as_bytes()).expect("our own TOML reads");
-    assert_eq!(bad, [], "a device that was good once is good again");
+    assert!(bad.iter().all(|bad| bad.kept), "a device that was good once is good again");
     assert_eq!(again.devices().iter().map(plain).collect::<Vec<_>>(), devices);
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of, shared};
@@ -85,7 +86,9 @@ fn list(config: &Config) -> Result<Vec<LedgerView>, Failure> {
 
 fn clear(config: &Config, which: &Which) -> Result<Vec<LedgerView>, Failure> {
     let mac = which.mac.map_or_else(|| "any".to_owned(), |mac| mac.to_string());
+    // A device's own boot file may be its deployment, and has slashes.
     let deployment = which.deployment.as_deref().unwrap_or("any");
+    let deployment = utf8_percent_encode(deployment, NON_ALPHANUMERIC);
     if let Some(answer) = ask(config, Method::DELETE, &format!("/ledger/{mac}/{deployment}"))? {
         return parsed(&answer);
     }
@@ -99,8 +102,10 @@ fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure>
     let Some(site) = &config.configmgr else {
         return Err(Failure::NoAnswer("no [configmgr] is configured".into()));
     };
-    let resources: Vec<u64> =
-        cleared.iter().filter_map(|entry| entry.machine.strip_prefix("configmgr/")?.parse().ok()).collect();
+    let resources: Vec<u64> = cleared
+        .iter()
+        .filter_map(|entry| entry.record.as_deref()?.strip_prefix("configmgr/")?.parse().ok())
+        .collect();
     if resources.is_empty() {
         return Ok(());
     }
@@ -134,10 +139,15 @@ fn rendered(entries: &[LedgerView]) -> String {
         vec![
             entry.name.clone(),
             entry.mac.clone(),
+            entry.guid.clone().unwrap_or_default(),
             entry.deployment.clone(),
+            entry.run.clone().unwrap_or_default(),
             humantime::format_rfc3339_seconds(at).to_string(),
-            entry.machine.clone(),
+            entry.record.clone().unwrap_or_default(),
         ]
     };
-    table(&["NAME", "MAC", "DEPLOYMENT", "GIVEN", "RECORD"], &entries.iter().map(row).collect::<Vec<_>>())
+    table(
+        &["NAME", "MAC", "GUID", "DEPLOYMENT", "RUN", "GIVEN", "RECORD"],
+        &entries.iter().map(row).collect::<Vec<_>>(),
+    )
 }

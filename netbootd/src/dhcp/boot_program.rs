@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_program_is_told_to_ask_for_a_key_once() {
-        let deployed = |purpose| Deployed { id: "x".into(), purpose, machine: "m".into(), name: "n".into() };
+        let deployed = |purpose| Deployed { id: "x".into(), purpose, ..Deployed::default() };
         let available = Verdict { deployment: Some(deployed(Purpose::Available)), ..boot("a", Via::Tftp) };
         let required = Verdict { deployment: Some(deployed(Purpose::Required)), ..boot("a", Via::Tftp) };
         assert_eq!(emitted(false, &available), unhex("0b01010e0101ff"));

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use pxe_policy::option243::VariablesFile;
 use pxe_policy::option250::{WdsOptions, WdsTag};
-use pxe_policy::{Decision, Reason, ServedPath, Verdict, is_boot_program, option252};
+use pxe_policy::{Decision, Reason, ServedPath, Verdict, option252};
 
 use super::boot_server::{HandedOn, tell};
 use super::option::{self, MessageType};
@@ -116,9 +116,9 @@ pub fn answer(asked: HandedOn, packet: &Packet, arrival: &Arrival<'_>, told: &To
         let nothing = Unusable { reason: Reason::RelayNothing, detail: "no boot file".into() };
         return refused(HandedOn { answer, kind, request, verdict }, packet, arrival, nothing);
     }
-    let boots = told.file.as_ref().filter(|_| !told.is_nothing());
-    // The program that asks once more is no boot yet.
-    if boots.is_some_and(|file| !is_boot_program(file.as_str())) {
+    // The responder may note with the first answer that the machine was given it, so the boot begins there: the program that asks once more
+    // asks in the same one. Nothing has begun while an operator has to approve.
+    if told.file.is_some() && !told.is_nothing() && told.next_action() != Some(boot_program::WAIT) {
         answer = answer.giving(&request, &verdict);
     }
     if told.is_nothing() {

@@ -87,6 +87,7 @@ pub(crate) fn boot(file: &str, via: Via) -> Verdict {
         machine: None,
         deployment: None,
         evidence: Vec::new(),
+        learned: Vec::new(),
     }
 }
 

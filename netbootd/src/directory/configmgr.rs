@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::Identity;
 use crate::config;
 use client::Client;
-use wire::{LastPxe, Membership, NetworkAdapter, System};
+use wire::{Collection, LastPxe, Membership, NetworkAdapter, System};
 
 /// A site.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl ConfigMgr {
         }
         if !known(&said.by_uuid) && !known(&said.by_mac) && self.serves_unknown(&tables) {
             said.unknown = match tables.unknown_object(who.arch) {
-                Some(object) => Some(self.record(&tables, object.clone()).await?),
+                Some(object) => Some(self.unknown_record(&tables, object.clone(), who.uuid).await?),
                 None => None,
             };
         }
@@ -100,20 +100,62 @@ impl ConfigMgr {
         self.client.post("SMS_Collection.ClearLastNBSAdvForMachines", &body).await.map(drop)
     }
 
-    /// Makes a record of a machine, as the console's import does.
+    /// The records of a machine that the site has: resource id and name.
+    pub async fn records(
+        &self,
+        mac: Option<MacAddr>,
+        uuid: Option<SystemUuid>,
+    ) -> Result<Vec<(u64, String)>, Trouble> {
+        let (by_uuid, by_mac) = tokio::try_join!(self.by_uuid(uuid), self.by_mac(mac))?;
+        let live = by_uuid.iter().chain(&by_mac).filter(|system| !system.is_retired());
+        let mut records: Vec<(u64, String)> =
+            live.map(|system| (system.resourceid, system.name().to_owned())).collect();
+        records.sort_unstable();
+        records.dedup();
+        Ok(records)
+    }
+
+    /// The name of a collection, if the site has it.
+    pub async fn collection(&self, id: &str) -> Result<Option<String>, Trouble> {
+        let filter = format!("CollectionID eq '{id}'");
+        let found: Vec<Collection> = self.client.list(Collection::CLASS, &filter, Collection::FIELDS).await?;
+        Ok(found.into_iter().next().map(|one| one.name.unwrap_or(one.collectionid)))
+    }
+
+    /// Whether a record is in a collection.
+    pub async fn is_member(&self, resource: u64, collection: &str) -> Result<bool, Trouble> {
+        let filter = format!("ResourceID eq {resource}");
+        let collections: Vec<Membership> =
+            self.client.list(Membership::CLASS, &filter, &["CollectionID"]).await?;
+        Ok(collections.iter().any(|one| one.collectionid.eq_ignore_ascii_case(collection)))
+    }
+
+    /// Puts a record into a collection by a direct rule, as the console does.
+    pub async fn add_member(&self, collection: &str, resource: u64, name: &str) -> Result<(), Trouble> {
+        let rule = serde_json::json!({ "collectionRule": {
+            "@odata.type": "#AdminService.SMS_CollectionRuleDirect",
+            "ResourceClassName": System::CLASS,
+            "RuleName": name,
+            "ResourceID": resource,
+        }});
+        let method = format!("SMS_Collection('{collection}')/AdminService.AddMembershipRule");
+        self.client.post(&method, &rule).await.map(drop)
+    }
+
+    /// Makes a record of a machine, as the console's import does. Gives its resource id, if the site says that.
     pub async fn import_machine(
         &self,
         name: &str,
         mac: Option<MacAddr>,
         uuid: Option<SystemUuid>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Option<u64>, Trouble> {
         let body = serde_json::json!({
             "NetbiosName": name,
             "SMBIOSGUID": uuid.map(|uuid| uuid.to_string().to_ascii_uppercase()),
             "MACAddress": mac.map(site_form),
             "OverwriteExistingRecord": false,
         });
-        self.client.post("SMS_Site.ImportMachineEntry", &body).await.map(drop)
+        Ok(wire::resource_id(&self.client.post("SMS_Site.ImportMachineEntry", &body).await?))
     }
 
     async fn by_uuid(&self, uuid: Option<SystemUuid>) -> Result<Vec<System>, Trouble> {
@@ -151,6 +193,29 @@ impl ConfigMgr {
     }
 
     async fn record(&self, tables: &Tables, system: System) -> Result<Record, Trouble> {
+        self.record_with(tables, system, |_| true).await
+    }
+
+    /// All unknown machines share the object; what it was given, one of them was, which its GUID tells.
+    async fn unknown_record(
+        &self,
+        tables: &Tables,
+        object: System,
+        uuid: Option<SystemUuid>,
+    ) -> Result<Record, Trouble> {
+        let is_own = |given: &LastPxe| {
+            let guid = given.smbiosguid.as_deref().and_then(|guid| guid.parse::<SystemUuid>().ok());
+            guid.is_some() && guid == uuid
+        };
+        self.record_with(tables, object, is_own).await
+    }
+
+    async fn record_with(
+        &self,
+        tables: &Tables,
+        system: System,
+        counts: impl Fn(&LastPxe) -> bool,
+    ) -> Result<Record, Trouble> {
         let id = system.resourceid;
         let of_it = |class: &str| format!("{class} eq {id}");
         let (collections, given) = (of_it("ResourceID"), of_it("ResourceId"));
@@ -160,7 +225,7 @@ impl ConfigMgr {
         )?;
         let mut deployments = tables.deployments_of(collections.iter().map(|one| one.collectionid.as_str()));
         for deployment in &mut deployments {
-            let last = given.iter().find(|given| given.advertisementid == deployment.id);
+            let last = given.iter().find(|given| given.advertisementid == deployment.id && counts(given));
             deployment.last_pxe = last.map(|given| given.lastpxeadvertisementtime.clone());
         }
         Ok(Record {
@@ -169,8 +234,8 @@ impl ConfigMgr {
             site: system.smsassignedsites.as_ref().and_then(|sites| sites.first().cloned()),
             created: system.creationdate.clone(),
             retired: system.is_retired(),
-            boot: None,
             deployments,
+            ..Record::default()
         })
     }
 

@@ -1,5 +1,7 @@
 //! The device file: machines in CSV or TOML, looked up in memory, read again when it changes.
 
+pub mod merge;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,8 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use pxe_policy::{
-    Bans, BootAction, BootImage, Deployment, MacAddr, Purpose, Record, Said, SystemUuid, boot_files,
+    Bans, BootAction, BootImage, Deployment, InvalidMac, MacAddr, Purpose, Record, Said, SystemUuid,
+    boot_files,
 };
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -30,6 +33,8 @@ type Look = (u64, Option<SystemTime>);
 #[derive(Debug, Default, PartialEq)]
 pub struct Table {
     devices: Vec<Device>,
+    /// The hardware addresses of each.
+    macs: Vec<Vec<MacAddr>>,
     by_mac: HashMap<MacAddr, Vec<usize>>,
     by_uuid: HashMap<SystemUuid, Vec<usize>>,
 }
@@ -48,22 +53,26 @@ pub struct Device {
     pub image: String,
     /// A boot file, instead of the image's own.
     pub file: String,
-    /// The deployment's id: it is then given once when it is Required.
+    /// The deployment's id. It is Required unless `purpose` says something else, and then given once.
     pub deployment: String,
-    /// `required` or `available`.
+    /// `required` or `available`. Without a deployment's id, the boot file or the image is the deployment.
     pub purpose: String,
+    /// Any word: another one asks for the deployment once more.
+    pub run: String,
     /// The line it stands in.
     #[serde(skip)]
     pub line: usize,
 }
 
-/// A line that says nothing of use.
+/// A line with a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
     /// Its number, from 1.
     pub line: usize,
     /// What is wrong.
     pub what: String,
+    /// Whether it makes a device all the same.
+    pub kept: bool,
 }
 
 impl DeviceFile {
@@ -113,9 +122,15 @@ impl Table {
     pub fn new(devices: Vec<Device>) -> (Self, Vec<BadLine>) {
         let (mut table, mut bad) = (Table::default(), Vec::new());
         for device in devices {
-            if let Err(what) = table.add(&device) {
-                bad.push(BadLine { line: device.line, what });
-            }
+            let fault = match table.add(&device) {
+                Err(what) => Some(BadLine { line: device.line, what, kept: false }),
+                Ok(()) if !device.run.is_empty() && !device.is_deployed() => {
+                    let what = "run has no effect without a deployment or a purpose".into();
+                    Some(BadLine { line: device.line, what, kept: true })
+                }
+                Ok(()) => None,
+            };
+            bad.extend(fault);
         }
         (table, bad)
     }
@@ -136,9 +151,7 @@ impl Table {
     }
 
     fn add(&mut self, device: &Device) -> Result<(), String> {
-        let macs = device.mac.split([' ', ';', ',', '|']).filter(|text| !text.is_empty());
-        let macs: Vec<MacAddr> =
-            macs.map(str::parse).collect::<Result<_, _>>().map_err(|error| format!("{error}"))?;
+        let macs = device.macs().map_err(|error| error.to_string())?;
         let uuid = device.uuid.trim();
         let uuids = if uuid.is_empty() {
             Vec::new()
@@ -151,14 +164,15 @@ impl Table {
         if !matches!(device.purpose.to_ascii_lowercase().as_str(), "" | "required" | "available") {
             return Err(format!("{:?} is no purpose: required or available was expected", device.purpose));
         }
-        if !device.deployment.is_empty() && device.image.is_empty() {
-            return Err("a deployment needs the image that it boots".into());
+        if device.is_deployed() && device.boots().is_none() {
+            return Err("a deployment or a purpose needs the image or the file that it boots".into());
         }
         let index = self.devices.len();
         self.devices.push(device.clone());
-        for mac in macs {
-            self.by_mac.entry(mac).or_default().push(index);
+        for mac in &macs {
+            self.by_mac.entry(*mac).or_default().push(index);
         }
+        self.macs.push(macs);
         for uuid in uuids {
             self.by_uuid.entry(uuid).or_default().push(index);
         }
@@ -173,7 +187,8 @@ impl Table {
     /// What it says of a machine.
     pub fn ask(&self, who: &Identity) -> Said {
         let records = |found: Option<&Vec<usize>>| {
-            found.into_iter().flatten().map(|index| self.devices[*index].record(who)).collect()
+            let found = found.into_iter().flatten();
+            found.map(|index| self.devices[*index].record(who, self.macs[*index].clone())).collect()
         };
         Said {
             by_mac: records(self.by_mac.get(&who.mac)),
@@ -184,20 +199,42 @@ impl Table {
 }
 
 impl Device {
-    fn record(&self, who: &Identity) -> Record {
+    fn macs(&self) -> Result<Vec<MacAddr>, InvalidMac> {
+        self.mac.split([' ', ';', ',', '|']).filter(|text| !text.is_empty()).map(str::parse).collect()
+    }
+
+    /// Whether it boots by a deployment, and not whenever it asks.
+    fn is_deployed(&self) -> bool {
+        !self.deployment.is_empty() || !self.purpose.is_empty()
+    }
+
+    /// What it boots: its own file, or what the image has for it.
+    fn boots(&self) -> Option<&str> {
+        [&self.file, &self.image].into_iter().find(|text| !text.is_empty()).map(String::as_str)
+    }
+
+    /// What tells its deployment from others. Nothing in it depends on the place in the file.
+    fn deployment_id(&self) -> &str {
+        if self.deployment.is_empty() { self.boots().unwrap_or_default() } else { &self.deployment }
+    }
+
+    fn record(&self, who: &Identity, macs: Vec<MacAddr>) -> Record {
         let image = (!self.image.is_empty()).then(|| self.image.clone());
-        let mut record =
-            Record { key: format!("line {}", self.line), name: self.name.clone(), ..Record::default() };
-        if let (Some(image), false) = (&image, self.deployment.is_empty()) {
+        // The key is for people, who look for it in the file.
+        let key = format!("line {}", self.line);
+        let mut record = Record { key, name: self.name.clone(), macs, ..Record::default() };
+        if self.is_deployed() {
             record.deployments.push(Deployment {
-                id: self.deployment.clone(),
+                id: self.deployment_id().to_owned(),
+                run: self.run.clone(),
                 collection: "the device file".into(),
                 purpose: match self.purpose.eq_ignore_ascii_case("available") {
                     true => Purpose::Available,
                     false => Purpose::Required,
                 },
                 for_pxe: true,
-                boot_image: Some(BootImage { id: image.clone(), arch: None }),
+                boot_image: image.map(|id| BootImage { id, arch: None }),
+                file: Some(self.file.clone()).filter(|file| !file.is_empty()),
                 ..Deployment::default()
             });
         } else if !self.file.is_empty() {
@@ -264,7 +301,7 @@ pub fn from_csv(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), String> {
             Ok(row) => row,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                bad.push(BadLine { line: line as usize, what: error.to_string() });
+                bad.push(BadLine { line: line as usize, what: error.to_string(), kept: false });
                 continue;
             }
         };
@@ -280,6 +317,7 @@ pub fn from_csv(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), String> {
                 "file" => device.file = value,
                 "deployment" => device.deployment = value,
                 "purpose" => device.purpose = value,
+                "run" => device.run = value,
                 _ => {}
             }
         }
@@ -307,86 +345,4 @@ const MAX_SIZE: u64 = 256 << 20;
 const MAX_TOLD: usize = 10;
 
 #[cfg(test)]
-mod tests {
-    use pxe_policy::ArchType;
-
-    use super::*;
-
-    fn who(mac: &str, uuid: Option<&str>) -> Identity {
-        Identity {
-            mac: mac.parse().unwrap(),
-            uuid: uuid.map(|uuid| uuid.parse().unwrap()),
-            arch: Some(ArchType::X64_UEFI),
-            is_mac: false,
-        }
-    }
-
-    const CSV: &str = "\u{feff}Name, MAC, UUID, image, file, deployment, purpose, owner\n\
-        kiosk-7, 52-54-00-12-34-56, , linux, , , , Anna\n\
-        # a remark\n\
-        lab-1, 525400123457; 52:54:00:12:34:58, {E8A3EFAC-201F-4E69-953E-B2DAA1E8B1B6}, , menu.efi\n\
-        broken, nonsense, , linux\n\
-        nobody, , , linux\n\
-        wipe, 52:54:00:12:34:59, , winpe, , reimage-2026, required\n\
-        odd, 52:54:00:12:34:60, , winpe, , x, sometimes\n\
-        raw, , ACEFA3E81F20694E953EB2DAA1E8B1B7, linux\n";
-
-    #[test]
-    fn devices_are_found_by_either_identifier() {
-        let (table, bad) = from_csv(CSV.as_bytes()).unwrap();
-        let lines: Vec<usize> = bad.iter().map(|bad| bad.line).collect();
-        assert_eq!(lines, [5, 6, 8], "{bad:?}");
-        let said = table.ask(&who("52:54:00:12:34:56", None));
-        let boot = said.by_mac[0].boot.clone().unwrap();
-        assert_eq!(
-            (said.by_mac[0].name.as_str(), boot.file[0].as_str()),
-            ("kiosk-7", "linux/boot/x64/bootmgfw.efi")
-        );
-        let said = table.ask(&who("52:54:00:12:34:58", Some("E8A3EFAC-201F-4E69-953E-B2DAA1E8B1B6")));
-        assert_eq!((said.by_mac.len(), said.by_uuid.len()), (1, 1));
-        assert_eq!(said.by_uuid[0].boot.clone().unwrap().file, ["menu.efi"]);
-        let said = table.ask(&who("52:54:00:12:34:59", None));
-        assert_eq!(
-            (said.by_mac[0].deployments[0].purpose, said.by_mac[0].boot.is_none()),
-            (Purpose::Required, true)
-        );
-        // Without hyphens both readings are meant.
-        for uuid in ["ACEFA3E8-1F20-694E-953E-B2DAA1E8B1B7", "E8A3EFAC-201F-4E69-953E-B2DAA1E8B1B7"] {
-            assert_eq!(table.ask(&who("02:00:00:00:00:01", Some(uuid))).by_uuid.len(), 1, "{uuid}");
-        }
-        assert_eq!(table.ask(&who("02:00:00:00:00:01", None)), Said::default());
-    }
-
-    #[test]
-    fn toml_says_the_same() {
-        let text = "[[device]]\nname = \"kiosk-7\"\nmac = \"52:54:00:12:34:56\"\nimage = \"linux\"\n\n[[device]]\nname = \"x\"\n";
-        let (table, bad) = from_toml(text.as_bytes()).unwrap();
-        assert_eq!(table.ask(&who("52:54:00:12:34:56", None)).by_mac.len(), 1);
-        assert_eq!(bad, [BadLine { line: 6, what: "it has neither a hardware address nor a GUID".into() }]);
-        assert!(from_toml(b"[[device]]\nnmae = \"x\"").unwrap_err().contains("nmae"));
-    }
-
-    #[test]
-    fn what_is_no_device_file_is_refused() {
-        for junk in [&b"\xff\xfe\x00"[..], b"", b"hello\nworld\n", b"{\"a\": 1}"] {
-            assert!(from_csv(junk).is_err(), "{junk:?}");
-        }
-        let (table, bad) = from_csv(b"mac\n\"unclosed\n\xff\xff\n").unwrap();
-        assert_eq!((table.devices.len(), bad.len()), (0, 1));
-    }
-
-    #[test]
-    fn a_change_is_taken_up_and_a_bad_file_leaves_the_old_devices() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("devices.csv");
-        fs::write(&path, "mac,image\n52:54:00:12:34:56,a\n").unwrap();
-        let file = DeviceFile::open(&path).unwrap();
-        fs::write(&path, "mac,image\n52:54:00:12:34:56,a\n52:54:00:12:34:57,b\n").unwrap();
-        file.refresh();
-        assert_eq!(file.len(), 2);
-        fs::write(&path, "nonsense").unwrap();
-        file.refresh();
-        assert_eq!(file.len(), 2);
-        assert!(DeviceFile::open(&path).is_err());
-    }
-}
+mod tests;

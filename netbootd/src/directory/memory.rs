@@ -24,8 +24,9 @@ struct Kept {
 
 #[derive(Debug, Default)]
 struct Entry {
+    /// With the time of the question.
     said: Option<(Said, Instant)>,
-    pending: Option<Pending>,
+    pending: Option<(Pending, Instant)>,
 }
 
 type Pending = watch::Receiver<Option<Result<Said, Trouble>>>;
@@ -36,8 +37,8 @@ pub(super) enum Recalled {
     Fresh(Box<Said>, Duration),
     /// Nothing, and the directory is being left alone, for this reason.
     Resting(String),
-    /// Nothing yet: somebody is asking.
-    Pending(Pending),
+    /// Nothing yet: somebody is asking, since then.
+    Pending(Pending, Instant),
     /// Nothing: ask, and send what comes.
     Ask(watch::Sender<Option<Result<Said, Trouble>>>, Pending),
 }
@@ -53,9 +54,9 @@ impl Memory {
                     return Recalled::Fresh(Box::new(said.clone()), now.saturating_duration_since(*at));
                 }
                 // A question that broke off has left nobody to answer it.
-                if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.has_changed().is_ok())
-                {
-                    return Recalled::Pending(pending.clone());
+                let pending = entry.pending.as_ref().filter(|(pending, _)| pending.has_changed().is_ok());
+                if let Some((pending, asked)) = pending {
+                    return Recalled::Pending(pending.clone(), *asked);
                 }
             }
             if let Some((until, why)) = &kept.rests_until {
@@ -68,13 +69,15 @@ impl Memory {
             }
             kept.make_room();
             let (sender, receiver) = watch::channel(None);
-            kept.machines.entry(who.clone()).or_default().pending = Some(receiver.clone());
+            kept.machines.entry(who.clone()).or_default().pending = Some((receiver.clone(), now));
             Recalled::Ask(sender, receiver)
         })
     }
 
-    /// Keeps what was said. Failures leave the last good answer where it is.
-    pub(super) fn keep(&self, who: &Identity, said: &Result<Said, Trouble>, now: Instant) {
+    /// Keeps what was said to a question of some time. Failures leave the last good answer where it is.
+    ///
+    /// An answer is as old as its question: it may have been read before something changed that happened while it was on its way.
+    pub(super) fn keep(&self, who: &Identity, said: &Result<Said, Trouble>, asked: Instant, now: Instant) {
         self.with(|kept| {
             match said {
                 Ok(_) => (kept.failures, kept.rests_until) = (0, None),
@@ -89,7 +92,7 @@ impl Memory {
             let Some(entry) = kept.machines.get_mut(who) else { return };
             entry.pending = None;
             if let Ok(said) = said {
-                entry.said = Some((said.clone(), now));
+                entry.said = Some((said.clone(), asked));
             } else if entry.said.is_none() {
                 kept.machines.remove(who);
             }
@@ -178,12 +181,13 @@ mod tests {
         let (memory, now) = (Memory::default(), Instant::now());
         let first = memory.recall(&who(1), now, MINUTE);
         assert!(matches!(first, Recalled::Ask(..)));
-        assert!(matches!(memory.recall(&who(1), now, MINUTE), Recalled::Pending(_)));
-        memory.keep(&who(1), &Ok(Said::default()), now);
+        assert!(matches!(memory.recall(&who(1), now, MINUTE), Recalled::Pending(_, asked) if asked == now));
+        // It was on its way for a second.
+        memory.keep(&who(1), &Ok(Said::default()), now, now + Duration::from_secs(1));
         assert!(matches!(memory.recall(&who(1), now + MINUTE, MINUTE), Recalled::Fresh(_, MINUTE)));
         let later = now + MINUTE * 2;
         assert!(matches!(memory.recall(&who(1), later, MINUTE), Recalled::Ask(..)));
-        memory.keep(&who(1), &failed(), later);
+        memory.keep(&who(1), &failed(), later, later);
         assert_eq!(memory.old(&who(1), later, MINUTE * 3).unwrap().1, MINUTE * 2);
         assert!(memory.old(&who(1), later, MINUTE).is_none());
         assert_eq!(memory.forget(who(1).mac), 1);
@@ -195,7 +199,7 @@ mod tests {
         let (memory, now) = (Memory::default(), Instant::now());
         for n in 1..=3 {
             assert!(matches!(memory.recall(&who(n), now, MINUTE), Recalled::Ask(..)));
-            memory.keep(&who(n), &failed(), now);
+            memory.keep(&who(n), &failed(), now, now);
         }
         assert!(
             matches!(memory.recall(&who(4), now, MINUTE), Recalled::Resting(why) if why.contains("nobody listens"))
@@ -203,7 +207,7 @@ mod tests {
         let later = now + REST;
         assert!(matches!(memory.recall(&who(4), later, MINUTE), Recalled::Ask(..)));
         assert!(matches!(memory.recall(&who(5), later, MINUTE), Recalled::Resting(_)));
-        memory.keep(&who(4), &Ok(Said::default()), later);
+        memory.keep(&who(4), &Ok(Said::default()), later, later);
         assert!(matches!(memory.recall(&who(5), later, MINUTE), Recalled::Ask(..)));
     }
 
@@ -215,7 +219,7 @@ mod tests {
             let who = Identity { mac: MacAddr([2, 0, a, b, c, d]), uuid: None, arch: None, is_mac: false };
             let at = now + Duration::from_millis(n as u64);
             assert!(matches!(memory.recall(&who, at, MINUTE), Recalled::Ask(..)));
-            memory.keep(&who, &Ok(Said::default()), at);
+            memory.keep(&who, &Ok(Said::default()), at, at);
         }
         assert!(memory.with(|kept| kept.machines.len()) <= MAX_MACHINES);
     }

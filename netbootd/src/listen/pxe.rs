@@ -123,14 +123,29 @@ impl PxeListener {
     async fn hand_on(&self, packet: &Packet, arrival: &Arrival<'_>, asked: HandedOn) -> Answer {
         let services = &self.services;
         let snapshot = services.snapshot.load_full();
+        let begun = match &asked.verdict.deployment {
+            Some(deployed) => services.begin(deployed, packet.mac()).await,
+            None => Ok(None),
+        };
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(reason) => {
+                let detail = "the ledger does not take it".into();
+                return hand_on::refused(asked, packet, arrival, Unusable { reason, detail });
+            }
+        };
         let told = match &snapshot.config.relay {
             Some(settings) => services.relay.ask(settings, packet, arrival).await,
             // A rule that hands on without a responder is refused with the configuration.
             None => Err(Unusable { reason: Reason::RelayNoAnswer, detail: "no responder is named".into() }),
         };
-        match told {
+        let mut answer = match told {
             Ok(told) => hand_on::answer(asked, packet, arrival, &told),
             Err(why) => hand_on::refused(asked, packet, arrival, why),
+        };
+        if let Some(begun) = begun {
+            services.ledger.settle(begun, answer.gives.take().is_some()).await;
         }
+        answer
     }
 }

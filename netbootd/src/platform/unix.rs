@@ -1,8 +1,8 @@
 //! Linux.
 
-use std::fs::Permissions;
+use std::fs::{Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -63,6 +63,14 @@ impl Drop for ControlSocket {
 /// Reaches the daemon whose control socket this is.
 pub(crate) async fn connect_control(path: &Path) -> io::Result<ControlStream> {
     UnixStream::connect(path).await
+}
+
+/// Gives a file the owner and the mode of another one.
+pub(crate) fn give_owner_of(other: &Metadata, file: &Path) -> io::Result<()> {
+    if std::fs::metadata(file).is_ok_and(|own| (own.uid(), own.gid()) != (other.uid(), other.gid())) {
+        chown(file, Some(other.uid()), Some(other.gid()))?;
+    }
+    std::fs::set_permissions(file, other.permissions())
 }
 
 /// The host's own name.

@@ -5,7 +5,7 @@ mod pipe;
 pub(crate) mod service;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use socket2::Socket;
 use tracing::{Level, Subscriber};
@@ -33,6 +33,11 @@ pub(crate) const BUILT_IN_ROOT: Option<&str> = Some(BOOT_ROOT);
 pub(crate) const PRIVILEGED: &str = "run as an administrator";
 /// Where a service writes its log when nothing else is said.
 const LOG_FILE: &str = r"C:\ProgramData\netbootd\netbootd.log";
+
+/// Gives a file the owner and the mode of another one: on Windows it has what its folder passes on.
+pub(crate) fn give_owner_of(_other: &std::fs::Metadata, _file: &Path) -> io::Result<()> {
+    Ok(())
+}
 
 /// The host's own name.
 pub(crate) fn host_name() -> Option<String> {

@@ -7,14 +7,16 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use bsdp::{Binding, Bindings};
-use pxe_policy::{Answer, Ledger, MacAddr, Trouble, TroubleKind};
+use pxe_policy::{Answer, Ledger, LedgerChange, MacAddr, Trouble, TroubleKind};
 
 use super::Shared;
-use super::fact::Fact;
+use super::decide::Ask;
+use super::fact::{Fact, Given};
 use crate::approvals::{self, Verdicts};
 use crate::config::Subnet;
 use crate::directory::Identity;
 use crate::directory::device_file::{Device, Table};
+use crate::keep::LedgerKeep;
 use crate::leases::{LeaseTable, Seconds};
 use crate::ledger::now;
 
@@ -72,6 +74,25 @@ impl Copies {
     pub(super) fn set_clock(&self, database: Seconds) {
         let ahead = database.cast_signed().saturating_sub(self.now().cast_signed());
         self.ahead.store(ahead, Ordering::Relaxed);
+    }
+
+    /// A question with the times of its entries as the database's clock has them.
+    pub(super) fn by_database(&self, ask: Ask) -> Ask {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        let moved = |change: LedgerChange| match change {
+            LedgerChange::Amend(entry) => {
+                let mut given = Given::from(entry);
+                given.move_times(ahead);
+                LedgerChange::Amend(given.into())
+            }
+            other => other,
+        };
+        match ask {
+            Ask::Ledger(LedgerKeep::Change(changes)) => {
+                Ask::Ledger(LedgerKeep::Change(changes.into_iter().map(moved).collect()))
+            }
+            other => other,
+        }
     }
 
     /// Takes up one row.

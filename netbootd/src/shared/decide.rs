@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use bsdp::{Bindings, Change};
-use pxe_policy::{Ledger, LedgerChange, MacAddr, Ran, Seconds};
+use pxe_policy::{Claimed, Deployed, Entry, Key, Ledger, LedgerChange, MacAddr, Seconds};
 
 use super::fact::Fact;
 use super::sql::clean;
 use crate::directory::device_file::Device;
 use crate::keep::{Hold, LeaseKeep, LedgerKeep, Refused, Said};
-use crate::ledger::may_give;
 
 /// What a server asks of the database.
 #[derive(Debug, Clone)]
@@ -103,34 +102,40 @@ impl Rows {
 
     fn decide_ledger(&self, ask: &LedgerKeep, now: Seconds) -> Ruling {
         match ask {
-            LedgerKeep::Give { entry, same_boot, brake } => {
-                let mut entry = entry.clone();
-                entry.at = now;
+            LedgerKeep::Give { claim, mac, same_boot, brake, .. } => {
                 // As it is in the row.
-                (entry.machine, entry.deployment) = (clean(&entry.machine), clean(&entry.deployment));
-                match may_give(&self.ledger, &entry, *same_boot, *brake) {
-                    Ok(true) => Ruling::made(vec![Fact::given(entry)]),
-                    Ok(false) => Ruling::made(Vec::new()),
+                let claim = Deployed { id: clean(&claim.id), run: clean(&claim.run), ..(**claim).clone() };
+                match self.ledger.claim(&claim, *mac, now, *same_boot, *brake) {
+                    Ok(Claimed::Made(entry)) => Ruling::made(vec![Fact::given(entry)]),
+                    Ok(Claimed::There(_)) => Ruling::made(Vec::new()),
                     Err(reason) => Ruling::refused(Refused::No(reason)),
                 }
             }
             LedgerKeep::Change(changes) => {
-                let facts = changes.iter().map(|change| match change.clone() {
-                    LedgerChange::Give(entry) => Fact::given(entry),
-                    LedgerChange::Clear { machine, deployment } => Fact::Cleared { machine, deployment },
-                    LedgerChange::Release(_) => Fact::Released { at: now },
+                let facts = changes.iter().filter_map(|change| match change.clone() {
+                    LedgerChange::Give(entry) => Some(Fact::given(entry)),
+                    LedgerChange::Amend(entry) => self.amended(entry).map(Fact::given),
+                    LedgerChange::Clear(Key { machine, deployment, run }) => {
+                        Some(Fact::Cleared { machine, deployment, run })
+                    }
+                    LedgerChange::Release(_) => Some(Fact::Released { at: now }),
                 });
                 Ruling::made(facts.collect())
             }
             LedgerKeep::TakeOver(entries) => {
-                let new = entries.iter().filter(|entry| {
-                    let ran =
-                        self.ledger.ran(&entry.machine, &entry.deployment, now, std::time::Duration::ZERO);
-                    ran == Ran::Never
-                });
+                let new = entries.iter().filter(|entry| !self.ledger.has_one_like(entry));
                 Ruling::made(new.cloned().map(Fact::given).collect())
             }
         }
+    }
+}
+
+impl Rows {
+    /// An entry with what a server has learned of it, whose clock may have moved a little since it read the entry.
+    fn amended(&self, entry: Entry) -> Option<Entry> {
+        let known = self.ledger.get(&entry.key)?;
+        let is_same = known.at.abs_diff(entry.at) <= CLOCK_MOVES;
+        known.with(&Entry { at: if is_same { known.at } else { entry.at }, ..entry })
     }
 }
 
@@ -212,6 +217,9 @@ impl Leases {
         }
     }
 }
+
+/// In seconds.
+const CLOCK_MOVES: Seconds = 5;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bsdp::{Binding, BootImageId, Change};
-use pxe_policy::{Entry, LedgerChange, MacAddr, Seconds};
+use pxe_policy::{Entry, Key, LedgerChange, MacAddr, Seconds, Stage};
 use serde::{Deserialize, Serialize};
 
 use crate::keep::Said;
@@ -12,16 +12,11 @@ use crate::keep::Said;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Fact {
-    Given {
-        machine: String,
-        deployment: String,
-        mac: [u8; 6],
-        name: String,
-        at: Seconds,
-    },
+    Given(Given),
     Cleared {
         machine: String,
         deployment: String,
+        run: String,
     },
     Released {
         at: Seconds,
@@ -56,6 +51,59 @@ pub(super) enum Fact {
     Everything,
 }
 
+/// An entry of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Given {
+    pub(super) machine: String,
+    pub(super) deployment: String,
+    pub(super) run: String,
+    /// As it is printed.
+    pub(super) guid: Option<String>,
+    pub(super) mac: [u8; 6],
+    pub(super) record: Option<String>,
+    pub(super) name: String,
+    pub(super) at: Seconds,
+    pub(super) stage: u8,
+    pub(super) stage_at: Seconds,
+    pub(super) noted: Option<Seconds>,
+}
+
+impl Given {
+    /// Makes every time later by so many seconds.
+    pub(super) fn move_times(&mut self, by: i64) {
+        for at in [&mut self.at, &mut self.stage_at].into_iter().chain(&mut self.noted) {
+            *at = at.saturating_add_signed(by);
+        }
+    }
+}
+
+impl From<Entry> for Given {
+    fn from(entry: Entry) -> Self {
+        let Entry { key, guid, mac, record, name, at, stage, stage_at, noted } = entry;
+        let Key { machine, deployment, run } = key;
+        let (guid, mac, stage) = (guid.map(|guid| guid.to_string()), mac.octets(), stage.number());
+        Given { machine, deployment, run, guid, mac, record, name, at, stage, stage_at, noted }
+    }
+}
+
+impl From<Given> for Entry {
+    fn from(given: Given) -> Self {
+        let Given { machine, deployment, run, guid, mac, record, name, at, stage, stage_at, noted } = given;
+        Entry {
+            key: Key { machine, deployment, run },
+            guid: guid.and_then(|guid| guid.parse().ok()),
+            mac: MacAddr(mac),
+            record,
+            name,
+            at,
+            stage: Stage::from_number(stage),
+            stage_at,
+            noted,
+        }
+    }
+}
+
 /// What a server tells the others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Notice {
@@ -66,8 +114,8 @@ pub(super) struct Notice {
 
 /// What a row is found by: the last fact of a row counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
-    Entry(String, String),
+pub(super) enum RowKey {
+    Entry(String, String, String),
     Brake,
     Address(Ipv4Addr),
     Binding([u8; 6]),
@@ -77,23 +125,23 @@ pub(super) enum Key {
 }
 
 impl Fact {
-    pub(super) fn key(&self) -> Key {
+    pub(super) fn key(&self) -> RowKey {
         match self {
-            Fact::Given { machine, deployment, .. } | Fact::Cleared { machine, deployment } => {
-                Key::Entry(machine.clone(), deployment.clone())
+            Fact::Given(Given { machine, deployment, run, .. })
+            | Fact::Cleared { machine, deployment, run } => {
+                RowKey::Entry(machine.clone(), deployment.clone(), run.clone())
             }
-            Fact::Released { .. } => Key::Brake,
-            Fact::Held { address, .. } | Fact::Free { address } => Key::Address(*address),
-            Fact::Bound { mac, .. } | Fact::Unbound { mac } => Key::Binding(*mac),
-            Fact::Said { mac, .. } => Key::Approval(*mac),
-            Fact::Devices => Key::Devices,
-            Fact::Everything => Key::Everything,
+            Fact::Released { .. } => RowKey::Brake,
+            Fact::Held { address, .. } | Fact::Free { address } => RowKey::Address(*address),
+            Fact::Bound { mac, .. } | Fact::Unbound { mac } => RowKey::Binding(*mac),
+            Fact::Said { mac, .. } => RowKey::Approval(*mac),
+            Fact::Devices => RowKey::Devices,
+            Fact::Everything => RowKey::Everything,
         }
     }
 
     pub(super) fn given(entry: Entry) -> Self {
-        let Entry { machine, deployment, mac, name, at } = entry;
-        Fact::Given { machine, deployment, mac: mac.octets(), name, at }
+        Fact::Given(entry.into())
     }
 
     pub(super) fn bound(binding: Binding) -> Self {
@@ -104,10 +152,10 @@ impl Fact {
     /// As a change of a ledger.
     pub(super) fn of_ledger(&self) -> Option<LedgerChange> {
         match self.clone() {
-            Fact::Given { machine, deployment, mac, name, at } => {
-                Some(LedgerChange::Give(Entry { machine, deployment, mac: MacAddr(mac), name, at }))
+            Fact::Given(given) => Some(LedgerChange::Give(given.into())),
+            Fact::Cleared { machine, deployment, run } => {
+                Some(LedgerChange::Clear(Key { machine, deployment, run }))
             }
-            Fact::Cleared { machine, deployment } => Some(LedgerChange::Clear { machine, deployment }),
             Fact::Released { at } => Some(LedgerChange::Release(at)),
             _ => None,
         }
@@ -135,10 +183,8 @@ impl Fact {
     /// The same with times of this host, which the database is ahead of by so many seconds.
     pub(super) fn here(mut self, ahead: i64) -> Self {
         match &mut self {
-            Fact::Given { at, .. }
-            | Fact::Released { at }
-            | Fact::Bound { at, .. }
-            | Fact::Said { at, .. } => {
+            Fact::Given(given) => given.move_times(-ahead),
+            Fact::Released { at } | Fact::Bound { at, .. } | Fact::Said { at, .. } => {
                 *at = at.saturating_add_signed(-ahead);
             }
             Fact::Held { until, .. } => *until = until.saturating_add_signed(-ahead),

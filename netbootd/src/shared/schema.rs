@@ -53,6 +53,35 @@ CREATE TABLE netbootd.devices (
     deployment text NOT NULL,
     purpose text NOT NULL
 );
+", "
+CREATE TABLE netbootd.given (
+    machine text NOT NULL,
+    deployment text NOT NULL,
+    run text NOT NULL,
+    guid text,
+    mac macaddr NOT NULL,
+    record text,
+    name text NOT NULL,
+    at bigint NOT NULL,
+    stage bigint NOT NULL,
+    stage_at bigint NOT NULL,
+    noted bigint,
+    PRIMARY KEY (machine, deployment, run)
+);
+COMMENT ON TABLE netbootd.given IS 'Required deployments that were given, by machine: its GUID or, when none was known, its hardware address';
+COMMENT ON COLUMN netbootd.given.record IS 'the record at a site that numbers them: configmgr/16777219';
+COMMENT ON COLUMN netbootd.given.stage IS '0 firmware, 1 a program that it started, 2 the boot is over';
+COMMENT ON COLUMN netbootd.given.noted IS 'when the site was first known to remember it';
+CREATE INDEX given_at ON netbootd.given (at);
+CREATE INDEX given_guid ON netbootd.given (guid);
+CREATE INDEX given_mac ON netbootd.given (mac);
+CREATE INDEX given_record ON netbootd.given (record);
+INSERT INTO netbootd.given (machine, deployment, run, mac, record, name, at, stage, stage_at)
+    SELECT DISTINCT ON (mac, deployment) mac::text, deployment, '', mac,
+        CASE WHEN machine ~ '^configmgr/[0-9]+$' THEN machine END, name, at, 2, at
+    FROM netbootd.ledger ORDER BY mac, deployment, at DESC;
+DROP TABLE netbootd.ledger;
+ALTER TABLE netbootd.devices ADD COLUMN run text NOT NULL DEFAULT '';
 "];
 
 /// What has to be done for a database of some version: the steps that it lacks, or in words why it cannot be used.

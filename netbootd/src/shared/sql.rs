@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 
 use bsdp::Change;
-use pxe_policy::{LedgerChange, MacAddr, Seconds};
+use pxe_policy::{Key, LedgerChange, MacAddr, MachineId, Seconds, SystemUuid};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 
 use super::decide::{Ask, Rows};
-use super::fact::Fact;
+use super::fact::{Fact, Given};
 use super::session::Turn;
 use crate::directory::device_file::Device;
 use crate::keep::{LeaseKeep, LedgerKeep};
@@ -17,17 +17,24 @@ use crate::keep::{LeaseKeep, LedgerKeep};
 pub(super) async fn read(client: &Client, asks: &[Ask], turn: &Turn) -> Result<Rows, Error> {
     let (mut rows, about) = (Rows::default(), About::of(asks));
     rows.apply(&Fact::Released { at: turn.released });
-    if !about.machines.is_empty() {
+    if about.is_of_ledger {
         // What the brake counts, and what was given to these machines.
         let since = about.within.map_or(i64::MAX, |within| signed(turn.now.saturating_sub(within)));
         let found = client
             .query_typed(
-                "SELECT machine, deployment, mac::text, name, at FROM netbootd.ledger
-             WHERE (machine, deployment) IN (SELECT * FROM unnest($1, $2)) OR at >= $3",
+                &format!(
+                    "SELECT {GIVEN} FROM netbootd.given
+                     WHERE (machine, deployment, run) IN (SELECT * FROM unnest($1, $2, $3)) OR at >= $4
+                     OR guid = ANY ($5) OR mac = ANY ($6::text[]::macaddr[]) OR record = ANY ($7)"
+                ),
                 &[
                     (&about.machines, Type::TEXT_ARRAY),
                     (&about.deployments, Type::TEXT_ARRAY),
+                    (&about.runs, Type::TEXT_ARRAY),
                     (&since, Type::INT8),
+                    (&about.guids, Type::TEXT_ARRAY),
+                    (&about.own_macs, Type::TEXT_ARRAY),
+                    (&about.records, Type::TEXT_ARRAY),
                 ],
             )
             .await?;
@@ -57,7 +64,8 @@ pub(super) async fn read(client: &Client, asks: &[Ask], turn: &Turn) -> Result<R
 
 /// Reads everything but the devices.
 pub(super) async fn everything(client: &Client) -> Result<Vec<Fact>, Error> {
-    let entries = client.query("SELECT machine, deployment, mac::text, name, at FROM netbootd.ledger", &[]);
+    let entries = format!("SELECT {GIVEN} FROM netbootd.given");
+    let entries = client.query(entries.as_str(), &[]);
     let mut facts: Vec<Fact> = entries.await?.iter().filter_map(entry).collect();
     // Those without a machine first: who has left an address has another one.
     let leases = client.query(
@@ -76,7 +84,7 @@ pub(super) async fn everything(client: &Client) -> Result<Vec<Fact>, Error> {
 pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
     let rows = client
         .query(
-            "SELECT line, name, mac, uuid, image, file, deployment, purpose FROM netbootd.devices ORDER BY line",
+            "SELECT line, name, mac, uuid, image, file, deployment, purpose, run FROM netbootd.devices ORDER BY line",
             &[],
         )
         .await?;
@@ -89,6 +97,7 @@ pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
         file: row.get(5),
         deployment: row.get(6),
         purpose: row.get(7),
+        run: row.get(8),
     };
     Ok(rows.iter().map(device).collect())
 }
@@ -96,8 +105,15 @@ pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
 /// What the rows are found by that questions are about.
 #[derive(Default)]
 struct About {
+    /// Whether any question is about the ledger.
+    is_of_ledger: bool,
     machines: Vec<String>,
     deployments: Vec<String>,
+    runs: Vec<String>,
+    /// As they are printed, in both byte orders.
+    guids: Vec<String>,
+    own_macs: Vec<String>,
+    records: Vec<String>,
     /// The longest time that a brake looks back.
     within: Option<Seconds>,
     addresses: Vec<String>,
@@ -110,18 +126,23 @@ impl About {
         let mut about = About::default();
         for ask in asks {
             match ask {
-                Ask::Ledger(LedgerKeep::Give { entry, brake, .. }) => {
-                    about.entry(&entry.machine, &entry.deployment);
+                Ask::Ledger(LedgerKeep::Give { claim, brake, .. }) => {
+                    about.machine(&claim.machine);
                     about.within = about.within.max(brake.map(|brake| brake.within.as_secs()));
                 }
                 Ask::Ledger(LedgerKeep::TakeOver(entries)) => {
-                    entries.iter().for_each(|entry| about.entry(&entry.machine, &entry.deployment));
+                    entries.iter().for_each(|entry| {
+                        about.entry(&entry.key);
+                        about.machine(&entry.machine());
+                    });
                 }
-                Ask::Ledger(LedgerKeep::Change(changes)) => changes.iter().for_each(|change| {
-                    if let LedgerChange::Clear { machine, deployment } = change {
-                        about.entry(machine, deployment);
-                    }
-                }),
+                Ask::Ledger(LedgerKeep::Change(changes)) => {
+                    changes.iter().for_each(|change| match change {
+                        LedgerChange::Clear(key) => about.entry(key),
+                        LedgerChange::Give(entry) | LedgerChange::Amend(entry) => about.entry(&entry.key),
+                        LedgerChange::Release(_) => {}
+                    });
+                }
                 Ask::Lease(LeaseKeep::Offer(hold) | LeaseKeep::Lease(hold)) => {
                     about.address(hold.address, Some(hold.mac));
                 }
@@ -134,9 +155,21 @@ impl About {
         about
     }
 
-    fn entry(&mut self, machine: &str, deployment: &str) {
-        self.machines.push(clean(machine));
-        self.deployments.push(clean(deployment));
+    fn entry(&mut self, key: &Key) {
+        self.is_of_ledger = true;
+        self.machines.push(clean(&key.machine));
+        self.deployments.push(clean(&key.deployment));
+        self.runs.push(clean(&key.run));
+    }
+
+    fn machine(&mut self, machine: &MachineId) {
+        self.is_of_ledger = true;
+        if let Some(guid) = machine.guid {
+            let swapped = SystemUuid::from_network_order(guid.wire());
+            self.guids.extend([guid.to_string(), swapped.to_string()]);
+        }
+        self.own_macs.extend(machine.macs.iter().map(MacAddr::to_string));
+        self.records.extend(machine.record.as_deref().map(clean));
     }
 
     fn address(&mut self, address: Ipv4Addr, mac: Option<MacAddr>) {
@@ -146,13 +179,19 @@ impl About {
 }
 
 fn entry(row: &Row) -> Option<Fact> {
-    Some(Fact::Given {
+    Some(Fact::Given(Given {
         machine: row.get(0),
         deployment: row.get(1),
-        mac: mac(row.get(2))?,
-        name: row.get(3),
-        at: seconds(row.get(4)),
-    })
+        run: row.get(2),
+        guid: row.get(3),
+        mac: mac(row.get(4))?,
+        record: row.get(5),
+        name: row.get(6),
+        at: seconds(row.get(7)),
+        stage: u8::try_from(row.get::<_, i64>(8)).unwrap_or(u8::MAX),
+        stage_at: seconds(row.get(9)),
+        noted: row.get::<_, Option<i64>>(10).map(seconds),
+    }))
 }
 
 fn lease(row: &Row) -> Option<Fact> {
@@ -189,6 +228,9 @@ fn seconds(number: i64) -> Seconds {
 pub(super) fn signed(seconds: Seconds) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
+
+/// The columns of an entry.
+const GIVEN: &str = "machine, deployment, run, guid, mac::text, record, name, at, stage, stage_at, noted";
 
 /// PostgreSQL's text holds every character but this one.
 pub(super) fn clean(text: &str) -> String {

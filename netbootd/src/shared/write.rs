@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::decide::Ask;
-use super::fact::{Fact, Key, Notice};
+use super::fact::{Fact, Given, Notice, RowKey};
 use super::session::CHANNEL;
 use super::sql::{clean, signed};
 use crate::directory::device_file::Device;
@@ -19,7 +19,7 @@ pub(super) async fn write(
     facts: &[&Fact],
     revision: i64,
 ) -> Result<(), Error> {
-    let last: BTreeMap<Key, &Fact> = facts.iter().map(|fact| (fact.key(), *fact)).collect();
+    let last: BTreeMap<RowKey, &Fact> = facts.iter().map(|fact| (fact.key(), *fact)).collect();
     let last: Vec<&Fact> = last.into_values().collect();
     write_ledger(client, &last).await?;
     write_leases(client, &last).await?;
@@ -54,13 +54,16 @@ fn notices(facts: &[&Fact], revision: i64) -> Vec<String> {
 }
 
 async fn write_ledger(client: &Client, facts: &[&Fact]) -> Result<(), Error> {
-    let (mut given, mut cleared) = (Columns::default(), Columns::default());
+    let (mut given, mut cleared) = (Entries::default(), [(); 3].map(|()| Vec::new()));
     for fact in facts {
         match fact {
-            Fact::Given { machine, deployment, mac, name, at } => {
-                given.add([machine, deployment, &MacAddr(*mac).to_string(), name], *at);
+            Fact::Given(entry) => given.add(entry),
+            Fact::Cleared { machine, deployment, run } => {
+                let key = [machine, deployment, run];
+                cleared.iter_mut().zip(key).for_each(|(column, text): (&mut Vec<String>, _)| {
+                    column.push(clean(text));
+                });
             }
-            Fact::Cleared { machine, deployment } => cleared.add([machine, deployment, "", ""], 0),
             Fact::Released { at } => {
                 let at = signed(*at);
                 client.query_typed("UPDATE netbootd.schema SET released = $1", &[(&at, Type::INT8)]).await?;
@@ -68,30 +71,42 @@ async fn write_ledger(client: &Client, facts: &[&Fact]) -> Result<(), Error> {
             _ => {}
         }
     }
-    if !cleared.numbers.is_empty() {
-        let [machines, deployments, ..] = &cleared.texts;
+    let [machines, deployments, runs] = &cleared;
+    if !machines.is_empty() {
         client
             .query_typed(
-                "DELETE FROM netbootd.ledger WHERE (machine, deployment) IN (SELECT * FROM unnest($1, $2))",
-                &[(machines, Type::TEXT_ARRAY), (deployments, Type::TEXT_ARRAY)],
+                "DELETE FROM netbootd.given WHERE (machine, deployment, run) IN (SELECT * FROM unnest($1, $2, $3))",
+                &[
+                    (machines, Type::TEXT_ARRAY),
+                    (deployments, Type::TEXT_ARRAY),
+                    (runs, Type::TEXT_ARRAY),
+                ],
             )
             .await?;
     }
-    if given.numbers.is_empty() {
+    if given.ats.is_empty() {
         return Ok(());
     }
-    let [machines, deployments, macs, names] = &given.texts;
+    let [machines, deployments, runs, macs, names] = &given.texts;
     client
         .query_typed(
-            "INSERT INTO netbootd.ledger (machine, deployment, mac, name, at)
-             SELECT * FROM unnest($1, $2, $3::text[]::macaddr[], $4, $5)
-             ON CONFLICT (machine, deployment) DO UPDATE SET mac = excluded.mac, name = excluded.name, at = excluded.at",
+            "INSERT INTO netbootd.given (machine, deployment, run, mac, name, guid, record, at, stage, stage_at, noted)
+             SELECT * FROM unnest($1, $2, $3, $4::text[]::macaddr[], $5, $6, $7, $8, $9, $10, $11)
+             ON CONFLICT (machine, deployment, run) DO UPDATE
+             SET mac = excluded.mac, name = excluded.name, guid = excluded.guid, record = excluded.record, at = excluded.at,
+                 stage = excluded.stage, stage_at = excluded.stage_at, noted = excluded.noted",
             &[
                 (machines, Type::TEXT_ARRAY),
                 (deployments, Type::TEXT_ARRAY),
+                (runs, Type::TEXT_ARRAY),
                 (macs, Type::TEXT_ARRAY),
                 (names, Type::TEXT_ARRAY),
-                (&given.numbers, Type::INT8_ARRAY),
+                (&given.guids, Type::TEXT_ARRAY),
+                (&given.records, Type::TEXT_ARRAY),
+                (&given.ats, Type::INT8_ARRAY),
+                (&given.stages, Type::INT8_ARRAY),
+                (&given.stage_ats, Type::INT8_ARRAY),
+                (&given.noted, Type::INT8_ARRAY),
             ],
         )
         .await
@@ -212,12 +227,13 @@ async fn write_devices(client: &Client, devices: &[Device]) -> Result<(), Error>
         column(|device| &device.file),
         column(|device| &device.deployment),
         column(|device| &device.purpose),
+        column(|device| &device.run),
     ];
-    let [name, mac, uuid, image, file, deployment, purpose] = &columns;
+    let [name, mac, uuid, image, file, deployment, purpose, run] = &columns;
     client
         .query_typed(
-            "INSERT INTO netbootd.devices (line, name, mac, uuid, image, file, deployment, purpose)
-             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO netbootd.devices (line, name, mac, uuid, image, file, deployment, purpose, run)
+             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             &[
                 (&lines, Type::INT8_ARRAY),
                 (name, Type::TEXT_ARRAY),
@@ -227,25 +243,38 @@ async fn write_devices(client: &Client, devices: &[Device]) -> Result<(), Error>
                 (file, Type::TEXT_ARRAY),
                 (deployment, Type::TEXT_ARRAY),
                 (purpose, Type::TEXT_ARRAY),
+                (run, Type::TEXT_ARRAY),
             ],
         )
         .await
         .map(drop)
 }
 
-/// Rows to be written, column by column.
+/// Entries of the ledger to be written, column by column.
 #[derive(Default)]
-struct Columns {
-    texts: [Vec<String>; 4],
-    numbers: Vec<i64>,
+struct Entries {
+    texts: [Vec<String>; 5],
+    guids: Vec<Option<String>>,
+    records: Vec<Option<String>>,
+    ats: Vec<i64>,
+    stages: Vec<i64>,
+    stage_ats: Vec<i64>,
+    noted: Vec<Option<i64>>,
 }
 
-impl Columns {
-    fn add(&mut self, texts: [&str; 4], number: Seconds) {
+impl Entries {
+    fn add(&mut self, entry: &Given) {
+        let mac = MacAddr(entry.mac).to_string();
+        let texts = [&entry.machine, &entry.deployment, &entry.run, &mac, &entry.name];
         for (column, text) in self.texts.iter_mut().zip(texts) {
             column.push(clean(text));
         }
-        self.numbers.push(signed(number));
+        self.guids.push(entry.guid.clone());
+        self.records.push(entry.record.as_deref().map(clean));
+        self.ats.push(signed(entry.at));
+        self.stages.push(entry.stage.into());
+        self.stage_ats.push(signed(entry.stage_at));
+        self.noted.push(entry.noted.map(signed));
     }
 }
 

@@ -146,15 +146,16 @@ mod tests {
 
     use bsdp::{Binding, BootImageId, Change};
     use proptest::prelude::*;
-    use pxe_policy::{Deployed, MacAddr, Purpose, Reason, Settings};
+    use pxe_policy::{Deployed, MacAddr, MachineId, Purpose, Reason, Settings};
 
     use super::*;
     use crate::ledger::{LedgerStore, Which};
     use crate::netboot_server::bindings::BindingStore;
 
     fn deployed(n: u8) -> Deployed {
-        let machine = format!("machine-{n}");
-        Deployed { id: "PS120083".into(), purpose: Purpose::Required, name: machine.clone(), machine }
+        let machine = MachineId { macs: vec![mac(n)], ..MachineId::default() };
+        let name = format!("machine-{n}");
+        Deployed { id: "PS120083".into(), purpose: Purpose::Required, machine, name, ..Deployed::default() }
     }
 
     fn mac(n: u8) -> MacAddr {
@@ -269,13 +270,13 @@ mod tests {
                         drop((ledger, store));
                         let remembered;
                         (ledger, store, remembered) = open();
-                        let known: BTreeSet<String> =
-                            ledger.with(|ledger| ledger.entries().map(|entry| entry.machine.clone()).collect());
+                        let known: BTreeSet<MacAddr> =
+                            ledger.with(|ledger| ledger.entries().map(|entry| entry.mac).collect());
                         for n in &given {
-                            prop_assert!(known.contains(&deployed(*n).machine), "{n} is lost");
+                            prop_assert!(known.contains(&mac(*n)), "{n} is lost");
                         }
                         let told = |n: &u8| given.contains(n) || maybe.contains(n);
-                        prop_assert!(known.iter().all(|known| (0..40).filter(told).any(|n| deployed(n).machine == *known)));
+                        prop_assert!(known.iter().all(|known| (0..40).filter(told).any(|n| mac(n) == *known)));
                         let expected: BTreeMap<u8, Option<Binding>> =
                             (0..20).map(|n| (n, bound.get(&n).map(|image| binding(n, *image)))).collect();
                         for (n, expected) in expected {

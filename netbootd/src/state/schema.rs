@@ -44,6 +44,7 @@ type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 const STEPS: &[Step] = &[
     // Files without a version have the tables of version 1, and so has a file that is new.
     |_| Ok(()),
+    crate::ledger::disk::migrate,
 ];
 /// What this netbootd writes.
 const VERSION: u64 = STEPS.len() as u64;

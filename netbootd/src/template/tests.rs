@@ -37,6 +37,7 @@ fn asker() -> Asker {
         machine: None,
         deployment: None,
         evidence: Vec::new(),
+        learned: Vec::new(),
     };
     Asker {
         client: Ipv4Addr::new(10, 0, 0, 9).into(),

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ArchType, BootImage, Deployment, LedgerChange, MacAddr, Record, Said, Trouble, TroubleKind};
+use crate::{
+    ArchType, BootImage, Claimed, Deployment, LedgerChange, MacAddr, Record, Said, Trouble, TroubleKind,
+};
 
 const PC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const RECORD: &str = "16777219";
@@ -147,7 +149,8 @@ impl World {
         }
         let Some(claim) = verdict.deployment.filter(|_| gives) else { return (false, asked_now) };
         match self.ledger.claim(&claim, PC, self.now, settings.same_boot, None) {
-            Ok(entry) => entry.into_iter().for_each(|entry| self.ledger.apply(LedgerChange::Give(entry))),
+            Ok(Claimed::Made(entry)) => self.ledger.apply(LedgerChange::Give(entry)),
+            Ok(Claimed::There(_)) => {}
             Err(_) => return (false, asked_now),
         }
         self.noted |= self.relay;

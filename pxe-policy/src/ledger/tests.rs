@@ -35,7 +35,7 @@ fn by_program(claim: Deployed) -> Deployed {
 
 /// Gives it, if it may be given.
 fn give(ledger: &mut Ledger, claim: &Deployed, now: Seconds) -> Result<(), Reason> {
-    if let Some(entry) = ledger.claim(claim, claim.machine.macs[0], now, SAME_BOOT, None)? {
+    if let Claimed::Made(entry) = ledger.claim(claim, claim.machine.macs[0], now, SAME_BOOT, None)? {
         ledger.apply(LedgerChange::Give(entry));
     }
     Ok(())

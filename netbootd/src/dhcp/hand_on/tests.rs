@@ -30,8 +30,8 @@ fn verdict() -> Verdict {
     let deployed = Deployed {
         id: "PS120083".into(),
         purpose: Purpose::Required,
-        machine: "configmgr/1".into(),
         name: "PC0001".into(),
+        ..Deployed::default()
     };
     Verdict {
         decision: Decision::Relay,
@@ -85,10 +85,16 @@ fn what_the_responder_names_reaches_the_machine_from_here() {
     assert_eq!(sent.first(option::WDS), Some(wds.as_slice()));
     assert_eq!(sent.first(option::SYSTEM_UUID), packet.first(option::SYSTEM_UUID));
     assert_eq!(answer.event.reason, Reason::Required);
-    assert_eq!(answer.gives, None, "the program that asks again is no boot yet");
+    let gives = |answer: Answer| answer.gives.map(|(deployed, _)| deployed.id);
+    assert_eq!(gives(answer).as_deref(), Some("PS120083"), "the responder notes its first answer");
     let told = Told { file: Some(ServedPath::new(b"smsboot\\x64\\pxeboot.com").unwrap()), ..told };
     let answer = super::answer(handed_on(&packet, &iface), &packet, &arrival(&iface), &told);
-    assert_eq!(answer.gives.map(|(deployed, _)| deployed.id).as_deref(), Some("PS120083"));
+    assert_eq!(gives(answer).as_deref(), Some("PS120083"));
+    let poll = unhex("0201010302000a04020870050400000011ff");
+    let bytes = reply(&packet, MessageType::Ack, "smsboot\\x64\\wdsmgfw.efi", &[(option::WDS, &poll)]);
+    let told = read(&packet, &bytes).unwrap();
+    let answer = super::answer(handed_on(&packet, &iface), &packet, &arrival(&iface), &told);
+    assert_eq!(gives(answer), None, "nothing has begun while an operator has to approve");
 }
 
 #[test]

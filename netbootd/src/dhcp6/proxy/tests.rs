@@ -55,8 +55,8 @@ fn only_an_answer_that_ends_the_exchange_gives_a_deployment_away() {
     let deployed = pxe_policy::Deployed {
         id: "PS100001".into(),
         purpose: pxe_policy::Purpose::Required,
-        machine: "1".into(),
         name: "pc".into(),
+        ..pxe_policy::Deployed::default()
     };
     let table = [
         (SOLICIT, 7, 547, vec![], false),

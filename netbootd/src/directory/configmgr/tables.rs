@@ -191,8 +191,8 @@ pub(super) fn join(
             for_pxe: one.advertflags & Advertisement::FOR_PXE != 0,
             hidden: one.advertflags & Advertisement::HIDDEN != 0,
             boot_image,
-            last_pxe: None,
             id: one.advertisementid,
+            ..Deployment::default()
         };
         by_collection.entry(one.collectionid).or_default().push(deployment);
     }

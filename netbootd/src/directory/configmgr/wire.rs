@@ -76,11 +76,14 @@ pub(super) struct LastPxe {
     pub(super) advertisementid: String,
     #[serde(default)]
     pub(super) lastpxeadvertisementtime: String,
+    #[serde(default)]
+    pub(super) smbiosguid: Option<String>,
 }
 
 impl LastPxe {
     pub(super) const CLASS: &'static str = "SMS_LastPXEAdvertisement";
-    pub(super) const FIELDS: &'static [&'static str] = &["AdvertisementID", "LastPXEAdvertisementTime"];
+    pub(super) const FIELDS: &'static [&'static str] =
+        &["AdvertisementID", "LastPXEAdvertisementTime", "SMBIOSGUID"];
 }
 
 /// `SMS_AdvertisementInfo` of task sequences.
@@ -162,6 +165,8 @@ impl DistributionPoint {
 pub(super) struct Collection {
     pub(super) collectionid: String,
     #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
     pub(super) membercount: Option<u64>,
 }
 
@@ -198,6 +203,16 @@ impl Page {
     pub(super) fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>, String> {
         let rows = self.value.into_iter().map(serde_json::from_value);
         rows.collect::<Result<_, _>>().map_err(|error| error.to_string())
+    }
+}
+
+/// The resource id in what a method returns.
+pub(super) fn resource_id(body: &[u8]) -> Option<u64> {
+    let Value::Object(returned) = lower(serde_json::from_slice(body).ok()?) else { return None };
+    match returned.get("resourceid")? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
     }
 }
 

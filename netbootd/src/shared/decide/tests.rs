@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use bsdp::{Binding, BootImageId};
 use proptest::prelude::*;
-use pxe_policy::{Brake, Entry, Reason};
+use pxe_policy::{Brake, MachineId, Purpose, Reason};
 
+use super::super::fact::Given;
 use super::*;
 
 fn mac(n: u8) -> MacAddr {
@@ -26,48 +27,79 @@ fn lease(n: u8, address: u8) -> Ask {
     Ask::Lease(LeaseKeep::Lease(hold(n, address, 3600)))
 }
 
-fn give(machine: &str, brake: Option<Brake>) -> Ask {
-    let entry = Entry {
-        machine: machine.into(),
-        deployment: "PS120083".into(),
-        mac: mac(1),
-        name: machine.into(),
-        at: 5, // another host's clock
-    };
-    Ask::Ledger(LedgerKeep::Give { entry, same_boot: Duration::from_secs(60), brake })
+fn claim(machine: u8) -> Deployed {
+    Deployed {
+        id: "PS120083".into(),
+        purpose: Purpose::Required,
+        machine: MachineId { macs: vec![mac(machine)], ..MachineId::default() },
+        ..Deployed::default()
+    }
+}
+
+fn give(machine: u8, brake: Option<Brake>) -> Ask {
+    let now = 5; // another host's clock
+    Ask::Ledger(LedgerKeep::Give {
+        claim: Box::new(claim(machine)),
+        mac: mac(machine),
+        now,
+        same_boot: Duration::from_secs(60),
+        brake,
+    })
 }
 
 #[test]
 fn a_required_deployment_is_given_once_by_the_databases_clock_whoever_asks() {
     let mut rows = Rows::default();
-    let made = rows.decide(&give("a", None), 1000);
-    assert!(matches!(made.facts.as_slice(), [Fact::Given { at: 1000, .. }]), "{made:?}");
-    assert_eq!(rows.decide(&give("a", None), 1060), Ruling::made(Vec::new()), "the same boot");
-    assert_eq!(rows.decide(&give("a", None), 1061).answer, Err(Refused::No(Reason::AlreadyRun)));
+    let made = rows.decide(&give(1, None), 1000);
+    assert!(matches!(made.facts.as_slice(), [Fact::Given(Given { at: 1000, .. })]), "{made:?}");
+    assert_eq!(rows.decide(&give(1, None), 1060), Ruling::made(Vec::new()), "the same boot");
+    assert_eq!(rows.decide(&give(1, None), 1061).answer, Err(Refused::No(Reason::AlreadyRun)));
 }
 
 #[test]
 fn the_brake_counts_what_all_servers_gave() {
     let brake = Some(Brake { boots: 2, within: Duration::from_secs(600) });
     let mut rows = Rows::default();
-    assert_eq!(rows.decide(&give("a", brake), 1000).answer, Ok(()));
-    assert_eq!(rows.decide(&give("b", None), 1000).answer, Ok(()), "a server without a brake");
-    assert_eq!(rows.decide(&give("c", brake), 1001).answer, Err(Refused::No(Reason::Brake)));
+    assert_eq!(rows.decide(&give(1, brake), 1000).answer, Ok(()));
+    assert_eq!(rows.decide(&give(2, None), 1000).answer, Ok(()), "a server without a brake");
+    assert_eq!(rows.decide(&give(3, brake), 1001).answer, Err(Refused::No(Reason::Brake)));
     let release = Ask::Ledger(LedgerKeep::Change(vec![LedgerChange::Release(7)]));
     assert_eq!(rows.decide(&release, 1002).facts, [Fact::Released { at: 1002 }]);
-    assert_eq!(rows.decide(&give("c", brake), 1003).answer, Ok(()));
+    assert_eq!(rows.decide(&give(3, brake), 1003).answer, Ok(()));
 }
 
 #[test]
 fn what_is_in_the_ledger_is_not_written_over_by_another_one() {
     let mut rows = Rows::default();
-    rows.decide(&give("a", None), 1000);
-    let entry = |machine: &str| match give(machine, None) {
-        Ask::Ledger(LedgerKeep::Give { entry, .. }) => entry,
-        other => panic!("{other:?}"),
+    rows.decide(&give(1, None), 1000);
+    let entry = |machine: u8, guid: &str| {
+        let mut claim = claim(machine);
+        claim.machine.guid = guid.parse().ok();
+        match Ledger::default().claim(&claim, mac(machine), 5, Duration::ZERO, None) {
+            Ok(Claimed::Made(entry)) => entry,
+            other => panic!("{other:?}"),
+        }
     };
-    let taken = rows.decide(&Ask::Ledger(LedgerKeep::TakeOver(vec![entry("a"), entry("b")])), 1000);
-    assert_eq!(taken.facts, [Fact::given(entry("b"))]);
+    // The same machine under another key is there as well.
+    let handed = vec![entry(1, ""), entry(1, "4C4C4544-0057-5810-804A-C3C04F463732"), entry(2, "")];
+    let taken = rows.decide(&Ask::Ledger(LedgerKeep::TakeOver(handed)), 1000);
+    assert_eq!(taken.facts, [Fact::given(entry(2, ""))]);
+}
+
+#[test]
+fn what_a_server_learns_of_an_entry_is_known_to_all_and_brings_none_back() {
+    let mut rows = Rows::default();
+    rows.decide(&give(1, None), 1000);
+    let entry = rows.ledger.entries().next().unwrap().clone();
+    let guid = "4C4C4544-0057-5810-804A-C3C04F463732".parse().ok();
+    // The server's clock has moved by a second since it read the entry.
+    let learned = Entry { guid, at: 1001, ..entry.clone() };
+    let amend = Ask::Ledger(LedgerKeep::Change(vec![LedgerChange::Amend(learned)]));
+    let made = rows.decide(&amend, 2000);
+    assert_eq!(made.facts, [Fact::given(Entry { guid, ..entry.clone() })]);
+    let clear = Ask::Ledger(LedgerKeep::Change(vec![LedgerChange::Clear(entry.key)]));
+    assert_eq!(rows.decide(&clear, 2001).facts.len(), 1);
+    assert_eq!(rows.decide(&amend, 2002), Ruling::made(Vec::new()));
 }
 
 #[test]
