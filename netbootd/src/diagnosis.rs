@@ -202,8 +202,12 @@ fn of_refusal(refused: &FileRefused) -> Option<Finding> {
 fn of_decision(decided: &Decided, silent: Duration, around: Around<'_>) -> Option<Finding> {
     let mut evidence: Vec<String> = decided.detail.iter().cloned().collect();
     let is = |words: &str| decided.detail.as_ref().is_some_and(|detail| detail.contains(words));
-    match decided.decision {
-        Answered::Offer | Answered::Ack if silent < MOVES_ON => None,
+    if matches!(decided.decision, Answered::Offer | Answered::Ack) && silent < MOVES_ON {
+        return None;
+    }
+    // A lease without a boot file is an address and nothing more: what counts is why there is no boot file.
+    let decision = if is_lease_alone(decided) { Answered::LocalBoot } else { decided.decision };
+    match decision {
         Answered::Offer
             if decided.proto == Proto::Proxy && decided.class == Some(pxe_policy::Class::Http) =>
         {
@@ -250,6 +254,17 @@ fn of_decision(decided: &Decided, silent: Duration, around: Around<'_>) -> Optio
             }
         }
     }
+}
+
+/// Whether a boot client was given an address, and no boot file for a reason that keeps it from booting.
+fn is_lease_alone(decided: &Decided) -> bool {
+    let given = matches!(decided.proto, Proto::Dhcp | Proto::Dhcp6)
+        && matches!(decided.decision, Answered::Offer | Answered::Ack);
+    let boots = matches!(
+        decided.reason,
+        Reason::Lease | Reason::Rule | Reason::Record | Reason::Required | Reason::Available
+    );
+    given && decided.boot_file.is_none() && !boots
 }
 
 /// What keeps a directory from answering: `configmgr has no answer: timeout: ...`.

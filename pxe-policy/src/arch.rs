@@ -30,6 +30,10 @@ impl ArchType {
     pub const EBC: ArchType = ArchType(9);
     /// 64-bit ARM UEFI.
     pub const ARM64_UEFI: ArchType = ArchType(11);
+    /// U-Boot on 32-bit ARM.
+    pub const ARM32_UBOOT: ArchType = ArchType(21);
+    /// U-Boot on 64-bit ARM.
+    pub const ARM64_UBOOT: ArchType = ArchType(22);
     /// 64-bit x86 UEFI by HTTP boot.
     pub const X64_UEFI_HTTP: ArchType = ArchType(16);
     /// 64-bit ARM UEFI by HTTP boot.

@@ -18,17 +18,29 @@ pub enum Class {
     Http,
     /// iPXE (user class `iPXE`), whichever vendor class it sends along.
     Ipxe,
+    /// U-Boot by itself (vendor class `U-Boot...`, or none beside option 93). It takes its files by TFTP from the server that
+    /// gives its address; it knows neither a proxy nor a menu.
+    Uboot,
     /// A Mac (vendor class `AAPLBSDPC`).
     Bsdp,
 }
 
 impl Class {
+    /// Every machine but a Mac that asks for a boot file by DHCP.
+    pub const PCS: [Class; 4] = [Class::Pxe, Class::Http, Class::Ipxe, Class::Uboot];
+
+    /// Whether the client takes PXE's options: menus, and an answer on port 4011.
+    pub fn speaks_pxe(self) -> bool {
+        matches!(self, Class::Pxe | Class::Ipxe)
+    }
+
     /// The name used in logs and rules.
     pub fn name(self) -> &'static str {
         match self {
             Class::Pxe => "pxe",
             Class::Http => "http",
             Class::Ipxe => "ipxe",
+            Class::Uboot => "uboot",
             Class::Bsdp => "bsdp",
         }
     }
@@ -49,8 +61,11 @@ impl FromStr for Class {
             "pxe" | "pxeclient" => Ok(Class::Pxe),
             "http" | "httpclient" => Ok(Class::Http),
             "ipxe" => Ok(Class::Ipxe),
+            "uboot" | "u-boot" => Ok(Class::Uboot),
             "bsdp" | "aaplbsdpc" => Ok(Class::Bsdp),
-            _ => Err(format!("{text:?} is not a client class: one of pxe, http, ipxe, bsdp was expected")),
+            _ => Err(format!(
+                "{text:?} is not a client class: one of pxe, http, ipxe, uboot, bsdp was expected"
+            )),
         }
     }
 }
@@ -62,7 +77,7 @@ pub struct BootRequest {
     pub mac: MacAddr,
     /// Option 97, when present and well-formed.
     pub uuid: Option<SystemUuid>,
-    /// Option 93 in the order sent, at most [`MAX_ARCH_TYPES`].
+    /// Option 93 in the order sent, at most [`MAX_ARCH_TYPES`]; empty for Macs and for U-Boot that does not say it.
     pub archs: Vec<ArchType>,
     /// Who is speaking.
     pub class: Class,

@@ -90,7 +90,7 @@ impl Via {
         match class {
             Class::Http => Via::Http,
             Class::Ipxe if file.ends_with(".ipxe") => Via::Http,
-            Class::Ipxe | Class::Pxe | Class::Bsdp => Via::Tftp,
+            Class::Ipxe | Class::Pxe | Class::Uboot | Class::Bsdp => Via::Tftp,
         }
     }
 }

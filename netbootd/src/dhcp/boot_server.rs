@@ -51,7 +51,7 @@ pub fn answer(
         _ => return answered(silence(Reason::NotForABootServer)),
     };
     let request = match (boot_request(packet, arrival), known) {
-        (Ok(request), _) if request.class == Class::Bsdp => {
+        (Ok(request), _) if matches!(request.class, Class::Bsdp | Class::Uboot) => {
             return answered(silence(Reason::NotForABootServer));
         }
         (Ok(request), _) => request,

@@ -27,18 +27,22 @@ impl<'a> Arrival<'a> {
     }
 }
 
-/// Who is speaking, or None for a machine that did not ask to boot from the network.
+/// The kind of client, or None for a machine that did not ask to boot from the network.
 ///
 /// The vendor class is compared by its prefix only: what follows differs between firmwares, and U-Boot writes hex where
-/// others write decimal.
+/// others write decimal. U-Boot that is built without a vendor class sends option 93 alone.
 pub fn class_of(packet: &Packet) -> Option<Class> {
-    let vendor_class = packet.first(option::VENDOR_CLASS)?;
+    let Some(vendor_class) = packet.first(option::VENDOR_CLASS) else {
+        return packet.first(option::ARCH).map(|_| Class::Uboot);
+    };
     let class = if vendor_class.starts_with(b"PXEClient") {
         Class::Pxe
     } else if vendor_class.starts_with(b"HTTPClient") {
         Class::Http
     } else if vendor_class.starts_with(b"AAPLBSDPC") {
         Class::Bsdp
+    } else if vendor_class.starts_with(UBOOT) {
+        return Some(Class::Uboot);
     } else {
         return None;
     };
@@ -61,14 +65,14 @@ pub fn boot_request(packet: &Packet, arrival: &Arrival<'_>) -> Result<BootReques
         iface: arrival.iface.name.clone(),
         secs: packet.header.secs(),
     };
-    if request.archs.is_empty() && class != Class::Bsdp {
+    if request.archs.is_empty() && !matches!(class, Class::Bsdp | Class::Uboot) {
         return Err(Reason::NoArchitecture);
     }
     Ok(request)
 }
 
 /// Option 93 as a list; an odd last byte is left out. A boot program of Windows that leaves it out has found the architecture by itself and
-/// says it in option 250.
+/// says it in option 250; U-Boot has it in its vendor class too (`U-Boot.armv8`).
 fn archs(packet: &Packet) -> Vec<ArchType> {
     let pairs = packet.all(option::ARCH).flat_map(|value| value.chunks_exact(2));
     let said: Vec<ArchType> =
@@ -76,9 +80,21 @@ fn archs(packet: &Packet) -> Vec<ArchType> {
     if !said.is_empty() {
         return said;
     }
+    if let Some(arch) = packet.first(option::VENDOR_CLASS).and_then(uboot_arch) {
+        return vec![arch];
+    }
     let found = packet.first(option::WDS).and_then(|value| WdsOptions::parse(value).ok());
     let found = found.and_then(|options| options.first(WdsTag::ARCHITECTURE)?.try_into().ok());
     found.map(|arch| ArchType(u16::from_be_bytes(arch))).into_iter().collect()
+}
+
+/// The architecture that U-Boot's vendor class names.
+fn uboot_arch(vendor_class: &[u8]) -> Option<ArchType> {
+    match vendor_class.strip_prefix(UBOOT)? {
+        b".armv8" => Some(ArchType::ARM64_UBOOT),
+        b".armv7" | b".arm" => Some(ArchType::ARM32_UBOOT),
+        _ => None,
+    }
 }
 
 /// iPXE sends its user class bare; others send it as RFC 3004 says, each class behind its length.
@@ -97,13 +113,15 @@ fn is_ipxe(value: &[u8]) -> bool {
     false
 }
 
+const UBOOT: &[u8] = b"U-Boot";
+
 #[cfg(test)]
 mod tests {
     use dhcproto::v4::Message;
 
     use super::*;
     use crate::dhcp::question::request_bytes;
-    use crate::dhcp::testing::{broadcast, lan};
+    use crate::dhcp::testing::{broadcast, captured, lan};
 
     fn asked(options: &[(u8, &[u8])]) -> Result<BootRequest, Reason> {
         let none = Ipv4Addr::UNSPECIFIED;
@@ -111,6 +129,35 @@ mod tests {
         let common: [(u8, &[u8]); 2] = [(option::MESSAGE_TYPE, &[3]), (option::VENDOR_CLASS, b"PXEClient")];
         let bytes = request_bytes(&header, common.into_iter().chain(options.iter().copied()));
         boot_request(&Packet::parse(&bytes).unwrap(), &broadcast(&lan()))
+    }
+
+    fn said(message: &[(u8, &[u8])]) -> Option<(Class, Vec<ArchType>)> {
+        let none = Ipv4Addr::UNSPECIFIED;
+        let header = Message::new_with_id(1, none, none, none, none, &[2, 0, 0, 0, 0, 1]);
+        let kind: [(u8, &[u8]); 1] = [(option::MESSAGE_TYPE, &[1])];
+        let bytes = request_bytes(&header, kind.into_iter().chain(message.iter().copied()));
+        let request = boot_request(&Packet::parse(&bytes).unwrap(), &broadcast(&lan())).ok()?;
+        Some((request.class, request.archs))
+    }
+
+    #[test]
+    fn uboot_is_known_by_its_class_or_by_option_93_alone() {
+        let (class, arch) = (option::VENDOR_CLASS, option::ARCH);
+        let armv8: (u8, &[u8]) = (class, b"U-Boot.armv8");
+        let arm64 = (Class::Uboot, vec![ArchType::ARM64_UBOOT]);
+        assert_eq!(said(&[(arch, &[0, 22]), armv8]), Some(arm64.clone()));
+        assert_eq!(said(&[armv8]), Some(arm64.clone()), "older builds send no option 93");
+        assert_eq!(said(&[(arch, &[0, 22])]), Some(arm64), "some builds send no class");
+        let arm32 = (Class::Uboot, vec![ArchType::ARM32_UBOOT]);
+        assert_eq!(said(&[(class, b"U-Boot.armv7")]), Some(arm32));
+        assert_eq!(said(&[(arch, &[0, 27]), (class, b"U-Boot")]), Some((Class::Uboot, vec![ArchType(27)])));
+        assert_eq!(said(&[(class, b"MSFT 5.0"), (arch, &[0, 22])]), None);
+        assert_eq!(said(&[]), None);
+        let iface = lan();
+        let request = boot_request(&captured("cifarm-uboot-riscv"), &broadcast(&iface)).unwrap();
+        assert_eq!((request.class, request.archs), (Class::Uboot, Vec::new()));
+        let efi = boot_request(&captured("cifarm-uboot-riscv-efi"), &broadcast(&iface)).unwrap();
+        assert_eq!((efi.class, efi.archs), (Class::Pxe, vec![ArchType(27)]), "U-Boot as UEFI firmware");
     }
 
     #[test]

@@ -24,7 +24,10 @@ pub fn answer(
         Err(reason) => return silence(reason),
     };
     match packet.message_type() {
-        MessageType::Discover if request.class == Class::Bsdp => return silence(Reason::Disabled),
+        // U-Boot takes the first offer that comes, and one without an address leaves it without any.
+        MessageType::Discover if matches!(request.class, Class::Bsdp | Class::Uboot) => {
+            return silence(Reason::Disabled);
+        }
         MessageType::Discover => {}
         MessageType::Request if takes_another_lease(packet, arrival) => return silence(Reason::OtherServer),
         _ => return silence(Reason::NotForABootServer),
@@ -91,7 +94,7 @@ fn to_disk(answer: Answer, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
 
 /// Whether the machine is told by a menu that it goes to its disk; HTTP boot has none.
 pub(super) fn to_disk_by_menu(service: BootService, request: &BootRequest) -> bool {
-    service.local_boot == LocalBoot::Menu && matches!(request.class, Class::Pxe | Class::Ipxe)
+    service.local_boot == LocalBoot::Menu && request.class.speaks_pxe()
 }
 
 /// HTTP boot and iPXE take the file from the offer in either style; PXE firmware asks port 4011 for it, as with WDS.

@@ -26,7 +26,7 @@ pub struct Terms<'a> {
     pub lease_time: Duration,
 }
 
-/// Offers or confirms a lease. A boot client is told its boot file in the same reply.
+/// Offers or confirms a lease. A boot client is told its boot file in the same reply; when it gets none, the event says why.
 ///
 /// PXE firmware gets no option 60 here: with it, a lease would send EDK2 to port 4011 once more. HTTP boot wants its own back.
 pub fn lease(
@@ -73,8 +73,12 @@ pub fn lease(
             reply =
                 boot_info::put_flavour(reply, packet, request.class, true, Some(&menu)).next_server(local);
             told = Some(Answered::LocalBoot);
-        } else if verdict.rule.is_some() || verdict.machine.is_none() {
+        } else if verdict.reason == Reason::Rule {
+            // The operator's word. Every other reason says why the machine gets no boot file.
             answer.event.reason = Reason::Lease;
+        } else if request.class == Class::Uboot {
+            // Without a boot file U-Boot looks for its own (pxelinux.cfg/, boot.scr.uimg) on the server that is named here.
+            reply = reply.next_server(local);
         }
     }
     reply = put_terms(reply, terms);

@@ -105,7 +105,10 @@ fn around(
             if kind == MessageType::Reply {
                 answer = answer.giving(request, verdict);
             }
-        } else if !matches!(verdict.decision, Decision::Boot(_)) && verdict.machine.is_none() {
+        } else if matches!(verdict.decision, Decision::LocalBoot | Decision::Ignore)
+            && verdict.reason == Reason::Rule
+        {
+            // The operator's word. Every other reason says why the machine gets no boot file.
             answer.event.reason = Reason::Lease;
         }
     }

@@ -300,3 +300,16 @@ fn a_finding_shows_what_was_seen() {
     assert_eq!(finding.evidence, ["boot.efi: timed-out after 0 bytes", "blksize=8192 windowsize=4"]);
     assert!(finding.codes.contains(&"PXE-E32"));
 }
+
+#[test]
+fn a_lease_without_a_boot_file_is_explained_by_the_decision_and_not_as_an_offer_that_nobody_took() {
+    for reason in [Reason::NoRule, Reason::NoBootFile] {
+        for decision in [Answered::Offer, Answered::Ack] {
+            let event = Event::Decided(decided(MAC, Proto::Dhcp, decision, reason));
+            let timeline = Timeline { steps: [step(0, event)].into(), ..Timeline::default() };
+            let found = |now| diagnose(&timeline, Fleet::default(), SystemTime::UNIX_EPOCH + now);
+            assert_eq!(found(Duration::from_secs(1)), None);
+            assert_eq!(found(Duration::from_secs(30)).unwrap().cause, reason.as_str(), "{decision:?}");
+        }
+    }
+}

@@ -208,13 +208,13 @@ fn of_deployments(
     };
     let deployed = deployed(deployment);
     if relayed {
-        return match request.class {
-            Class::Http => Verdict::of(Decision::LocalBoot, Reason::PxeOnly),
-            _ => Verdict { deployment: Some(deployed), ..Verdict::of(Decision::Relay, reason) },
+        return match request.class.speaks_pxe() {
+            false => Verdict::of(Decision::LocalBoot, Reason::PxeOnly),
+            true => Verdict { deployment: Some(deployed), ..Verdict::of(Decision::Relay, reason) },
         };
     }
     let asks = asks_for_key(request, settings.prompt, deployment.purpose);
-    if asks && request.class == Class::Http {
+    if asks && !request.class.speaks_pxe() {
         return Verdict::of(Decision::LocalBoot, Reason::NoMenu);
     }
     // The boot program asks by itself, once it is told to.

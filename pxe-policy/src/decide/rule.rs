@@ -12,7 +12,7 @@ pub(super) fn carry_out(
 ) -> Option<Verdict> {
     let decision = match &rule.action {
         Action::LocalBoot => Decision::LocalBoot,
-        Action::Relay if request.class == Class::Http => {
+        Action::Relay if !request.class.speaks_pxe() => {
             return Some(Verdict::of(Decision::LocalBoot, Reason::PxeOnly));
         }
         Action::Relay => Decision::Relay,

@@ -46,7 +46,7 @@ fn silence_names_its_reason() {
         ("ipxe-bios-8", Reason::OtherServer),
         ("cifarm-plain-rebind", Reason::NotABootRequest),
         ("tcpdump-rfc5970-6", Reason::NotABootRequest),
-        ("cifarm-uboot-riscv", Reason::NotABootRequest),
+        ("cifarm-uboot-riscv", Reason::Disabled),
         ("pixiecore-4", Reason::NotABootRequest),
     ];
     for (id, reason) in table {

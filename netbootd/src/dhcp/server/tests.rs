@@ -109,3 +109,39 @@ fn an_inform_gets_the_network_without_a_lease() {
     assert_eq!((reply.header.yiaddr(), reply.first(option::LEASE_TIME)), (Ipv4Addr::UNSPECIFIED, None));
     assert_eq!(reply.first(option::SUBNET_MASK), Some(&[255, 255, 255, 0][..]));
 }
+
+fn leased(id: &str, verdict: Verdict) -> (Answer, Packet) {
+    let (iface, packet, subnet) = (lan(), captured(id), subnet());
+    let arrival = broadcast(&iface);
+    let request = boot_request(&packet, &arrival).unwrap();
+    let terms = Terms { address: ADDRESS, subnet: &subnet, name: None, lease_time: subnet.lease_time };
+    let answer = lease(&packet, &arrival, MessageType::Ack, terms, BINL, Some((&request, &verdict)));
+    let reply = Packet::parse_reply(&answer.reply.as_ref().unwrap().bytes).unwrap();
+    (answer, reply)
+}
+
+#[test]
+fn a_lease_without_a_boot_file_names_the_reason() {
+    for reason in [Reason::NoRule, Reason::NoBootFile, Reason::UnknownMachine, Reason::Pending] {
+        let (answer, reply) = leased("ovmf-x64-4", Verdict::silence(reason));
+        assert_eq!((answer.event.decision, answer.event.reason), (Answered::Ack, reason));
+        assert_eq!((answer.event.address, reply.header.yiaddr()), (Some(ADDRESS.into()), ADDRESS));
+        assert_eq!((reply.file(), reply.header.siaddr()), (None, Ipv4Addr::UNSPECIFIED));
+    }
+    let by_rule = Verdict { rule: Some("kiosks".into()), ..Verdict::silence(Reason::Rule) };
+    let (answer, _) = leased("ovmf-x64-4", by_rule);
+    assert_eq!((answer.event.reason, answer.event.rule.as_deref()), (Reason::Lease, Some("kiosks")));
+}
+
+#[test]
+fn uboot_is_named_its_server_even_without_a_boot_file() {
+    let (_, reply) = leased("cifarm-uboot-riscv", boot("grubaa64.efi", Via::Tftp));
+    assert_eq!((reply.file(), reply.header.siaddr()), (Some(&b"grubaa64.efi"[..]), SERVER));
+    assert_eq!((reply.first(option::VENDOR_CLASS), reply.first(option::VENDOR_OPTIONS)), (None, None));
+    let (answer, reply) = leased("cifarm-uboot-riscv", Verdict::silence(Reason::NoRule));
+    assert_eq!((reply.file(), reply.header.siaddr()), (None, SERVER));
+    assert_eq!(answer.event.reason, Reason::NoRule);
+    let by_rule = Verdict { rule: Some("kiosks".into()), ..Verdict::silence(Reason::Rule) };
+    let (_, reply) = leased("cifarm-uboot-riscv", by_rule);
+    assert_eq!(reply.header.siaddr(), Ipv4Addr::UNSPECIFIED, "the operator wants it to boot nothing");
+}
