@@ -18,12 +18,19 @@ pub enum Signature {
 impl BootFile {
     /// Looks for a signature. A file that cannot be read is no program.
     pub fn signature(&self) -> Signature {
+        self.headers().map_or(Signature::NotAProgram, |head| Signature::of_headers(&head))
+    }
+
+    /// The machine type in an EFI program's COFF header: 0x014c is ia32, 0x8664 x64, 0xaa64 ARM64. None for what is no PE program.
+    pub fn machine_type(&self) -> Option<u16> {
+        let head = self.headers()?;
+        short(&head, pe_header(&head)?.checked_add(4)?)
+    }
+
+    fn headers(&self) -> Option<Vec<u8>> {
         let length = usize::try_from(self.len()).unwrap_or(usize::MAX).min(HEADERS);
         let mut head = vec![0; length];
-        match self.read_exact_at(0, &mut head) {
-            Ok(()) => Signature::of_headers(&head),
-            Err(_) => Signature::NotAProgram,
-        }
+        self.read_exact_at(0, &mut head).ok().map(|()| head)
     }
 }
 
@@ -40,14 +47,7 @@ impl Signature {
 
 /// The size of the certificate table in bytes, 0 when there is none; None for what is no PE program.
 fn certificate_table_size(head: &[u8]) -> Option<u32> {
-    if !head.starts_with(b"MZ") {
-        return None;
-    }
-    let pe = usize::try_from(long(head, 0x3c)?).ok()?;
-    if head.get(pe..pe.checked_add(4)?)? != b"PE\0\0" {
-        return None;
-    }
-    let optional = pe.checked_add(24)?;
+    let optional = pe_header(head)?.checked_add(24)?;
     let directories = match short(head, optional)? {
         0x20b => optional.checked_add(112)?,
         0x10b => optional.checked_add(96)?,
@@ -58,6 +58,15 @@ fn certificate_table_size(head: &[u8]) -> Option<u32> {
         return Some(0);
     }
     long(head, directories.checked_add(CERTIFICATE_TABLE as usize * 8 + 4)?)
+}
+
+/// Where the PE header begins.
+fn pe_header(head: &[u8]) -> Option<usize> {
+    if !head.starts_with(b"MZ") {
+        return None;
+    }
+    let pe = usize::try_from(long(head, 0x3c)?).ok()?;
+    (head.get(pe..pe.checked_add(4)?)? == b"PE\0\0").then_some(pe)
 }
 
 fn short(head: &[u8], at: usize) -> Option<u16> {

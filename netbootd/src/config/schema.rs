@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
-use pxe_policy::{AddressRange, ArchType, Class, MacAddr, SystemUuid};
+use pxe_policy::{AddressRange, ArchType, MacAddr, SystemUuid};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -27,7 +27,7 @@ pub(super) use directories::{
 pub(super) use limits::{Limits, Rate};
 pub use operators::LogFormat;
 pub(super) use operators::{Database, Relay, Status};
-pub(super) use values::{Interval, Lasting, OneOrMany, PortRange, Round, Size, Text, Time};
+pub(super) use values::{Classes, Interval, Lasting, OneOrMany, PortRange, Round, Size, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -265,7 +265,7 @@ pub(super) struct Match {
     pub(super) mac: OneOrMany<Text<MacAddr>>,
     pub(super) uuid: OneOrMany<Text<SystemUuid>>,
     pub(super) arch: OneOrMany<Text<ArchType>>,
-    pub(super) class: OneOrMany<Text<Class>>,
+    pub(super) class: OneOrMany<Text<Classes>>,
     pub(super) subnet: OneOrMany<Text<IpNet>>,
     pub(super) relay: OneOrMany<Text<IpAddr>>,
     pub(super) iface: OneOrMany<String>,

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use pxe_policy::Class;
+
 use super::*;
 
 fn findings(text: &str) -> Vec<(Severity, String)> {
@@ -139,7 +141,7 @@ action = "local-boot"
     assert_eq!(config.server.log, LogFormat::Json);
     assert_eq!(config.dhcp.offer_style, OfferStyle::Bypass);
     let [lab, rest] = config.rules.0.as_slice() else { panic!("{:?}", config.rules) };
-    assert_eq!((lab.matches.arch.len(), lab.matches.class.as_slice()), (2, &[pxe_policy::Class::Pxe][..]));
+    assert_eq!((lab.matches.arch.len(), lab.matches.class.as_slice()), (2, &[Class::Pxe][..]));
     assert_eq!(rest.action, pxe_policy::Action::LocalBoot);
 }
 
@@ -240,6 +242,19 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
             Error,
             "twice",
         ),
+        (
+            "[[rule]]\nname = \"r\"\nmatch = { class = \"pxe\", arch = \"x86-bios\" }\naction.boot = { file = \"pxelinux.0\" }"
+                .into(),
+            Warning,
+            "leaves out BIOS machines whose network card boots by iPXE",
+        ),
+        (
+            "[dhcp6]\nmode = \"server\"\n[[dhcp6.subnet]]\nsubnet = \"2001:db8::/64\"\npool = \"2001:db8::1:0/112\"\n\
+             [database]\nurl = \"postgresql://netbootd@db.example.org/site\""
+                .into(),
+            Error,
+            "the database does not keep leases of IPv6",
+        ),
         ("[dhcp]\nmode = \"off\"\n[[rule]]\nname = \"r\"\naction = \"ignore\"".into(), Warning, "\"off\""),
     ];
     for (text, severity, part) in table {
@@ -251,6 +266,49 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
     }
     let http_only = "[[rule]]\nname = \"r\"\nmatch = { class = \"http\" }\naction.boot = { file = \"http://10.0.0.1/grubx64.efi\" }";
     assert_eq!(findings(http_only), [], "HTTP boot's GRUB finds its files");
+}
+
+#[test]
+fn a_rule_for_every_pc_takes_machines_whose_network_card_boots_by_ipxe_and_leaves_macs() {
+    let rule = |class: &str| {
+        format!(
+            "[[rule]]\nname = \"r\"\nmatch = {{ class = {class}, arch = \"x86-bios\" }}\n\
+             action.boot = {{ file = \"http://10.0.0.1/pxelinux.0\" }}\n"
+        )
+    };
+    let classes = |text: &str| parsed(text).rules.0[0].matches.class.clone();
+    assert_eq!(classes(&rule("\"pc\"")), [Class::Pxe, Class::Http, Class::Ipxe, Class::Uboot]);
+    assert_eq!(classes(&rule("[\"PC\", \"bsdp\"]")).len(), 5);
+    let warned = |text: &str| findings(text).iter().any(|(_, message)| message.contains("by iPXE"));
+    assert!(warned(&rule("\"pxe\"")));
+    assert!(!warned(&rule("\"pc\"")) && !warned(&rule("[\"pxe\", \"ipxe\"]")));
+    let script = "[[rule]]\nname = \"s\"\nmatch = { class = \"ipxe\" }\naction.boot = { file = \"http://10.0.0.1/boot.ipxe\" }\n";
+    assert!(!warned(&(rule("\"pxe\"") + script)), "a rule gives them their script");
+    assert!(!warned(&rule("\"pxe\"").replace("x86-bios", "x64-uefi")));
+}
+
+#[test]
+fn the_note_on_an_unsigned_program_names_the_shim_of_its_architecture() {
+    let table = [
+        (0x014c_u16, "shimia32.efi.signed"),
+        (0x8664, "shimx64.efi.signed"),
+        (0xaa64, "shimaa64.efi.signed"),
+    ];
+    for (machine, shim) in table {
+        let root = tempfile::tempdir().unwrap();
+        let mut program = vec![0; 0x200];
+        program[..2].copy_from_slice(b"MZ");
+        program[0x3c] = 0x80;
+        program[0x80..0x84].copy_from_slice(b"PE\0\0");
+        program[0x84..0x86].copy_from_slice(&machine.to_le_bytes());
+        program[0x98..0x9a]
+            .copy_from_slice(&(if machine == 0x014c { 0x10b_u16 } else { 0x20b }).to_le_bytes());
+        std::fs::write(root.path().join("boot.efi"), program).unwrap();
+        let text = "[[rule]]\nname = \"r\"\naction.boot = { file = \"boot.efi\" }\n";
+        let (_, found) = Config::parse(text, Path::new("test.toml"), Some(root.path())).unwrap();
+        let note = found.iter().find(|finding| finding.message.contains("carries no signature")).unwrap();
+        assert!(format!("{note:?}").contains(shim), "{note:?}");
+    }
 }
 
 #[test]

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use imagestore::{BootTree, Limits, Mount, Signature, Store};
 use pxe_policy::{
-    Action, AddressRange, BootAction, Class, Match, Rule, Rules, Via, WIMBOOT_SCRIPT, is_grub_or_shim,
-    is_ipxe_binary,
+    Action, AddressRange, ArchType, BootAction, Class, Match, Rule, Rules, Via, WIMBOOT_SCRIPT,
+    is_grub_or_shim, is_ipxe_binary,
 };
 use toml::Spanned;
 
 use super::super::finding::Finding;
-use super::super::schema::{self, Document};
+use super::super::schema::{self, Classes, Document};
 use super::super::{GeneratedFile, Mode};
 use crate::files::{Files, Images};
 use crate::template;
@@ -50,6 +50,7 @@ pub(super) fn check(
         rules.push(rule);
     }
     warn_of_ipxe_without_script(document, &rules, findings);
+    warn_of_ipxe_roms_left_out(document, &rules, findings);
     let no_dhcp6 = document.dhcp6.mode.is_none_or(|mode| mode == Mode::Off);
     if document.dhcp.mode == Mode::Off && no_dhcp6 && !rules.is_empty() {
         let span = document.rule.first().map_or(0..0, |rule| rule.name.span());
@@ -100,7 +101,7 @@ fn matches(written: &schema::Match, document: &Document, findings: &mut Vec<Find
         mac: values(&written.mac),
         uuid: values(&written.uuid),
         arch: values(&written.arch),
-        class: values(&written.class),
+        class: values(&written.class).into_iter().flat_map(|classes: Classes| classes.0).collect(),
         subnet: values(&written.subnet),
         relay: values(&written.relay),
         iface: written.iface.0.clone(),
@@ -241,16 +242,48 @@ fn note_unsigned_programs(
 ) {
     let Some(tree) = tree else { return };
     for file in &boot.file {
-        let stored = tree.open_raw(file.as_bytes());
-        if stored.is_ok_and(|stored| stored.signature() == Signature::Missing) {
+        let stored = tree.open_raw(file.as_bytes()).ok();
+        if let Some(program) = stored.filter(|stored| stored.signature() == Signature::Missing) {
             let message = format!(
                 "{file} carries no signature: a machine with Secure Boot fetches it and then refuses it"
             );
-            findings.push(
-                Finding::note(span.clone(), message).help("hand out shimx64.efi.signed and what it starts"),
-            );
+            let shim = signed_shim(program.machine_type());
+            let finding = Finding::note(span.clone(), message);
+            findings.push(finding.help(format!("hand out {shim} and what it starts")));
         }
     }
+}
+
+/// Debian's signed shim for the firmware that starts a program of this machine type.
+fn signed_shim(machine_type: Option<u16>) -> &'static str {
+    match machine_type {
+        Some(0x014c) => "shimia32.efi.signed",
+        Some(0xaa64) => "shimaa64.efi.signed",
+        _ => "shimx64.efi.signed",
+    }
+}
+
+/// A BIOS PC whose network card has iPXE as its ROM, as in QEMU and Proxmox, never asks as `pxe`.
+fn warn_of_ipxe_roms_left_out(document: &Document, rules: &[Rule], findings: &mut Vec<Finding>) {
+    let for_bios = |rule: &Rule| {
+        let archs = &rule.matches.arch;
+        archs.is_empty() || archs.iter().any(|arch| arch.same_family(ArchType::X86_BIOS))
+    };
+    let is_for = |rule: &Rule, class| rule.matches.class.is_empty() || rule.matches.class.contains(&class);
+    if rules.iter().any(|rule| for_bios(rule) && is_for(rule, Class::Ipxe)) {
+        return;
+    }
+    let leaves_out =
+        |rule: &Rule| for_bios(rule) && is_for(rule, Class::Pxe) && matches!(rule.action, Action::Boot(_));
+    let Some(at) = rules.iter().position(leaves_out) else { return };
+    let name: &Spanned<String> = &document.rule[at].name;
+    let message = format!(
+        "the rule {:?} leaves out BIOS machines whose network card boots by iPXE, as in QEMU and Proxmox",
+        name.get_ref()
+    );
+    findings.push(Finding::warning(name.span(), message).help(
+        "write class = \"pc\" for every machine but a Mac, or add a rule with match = { class = \"ipxe\" }",
+    ));
 }
 
 fn warn_of_ipxe_without_script(document: &Document, rules: &[Rule], findings: &mut Vec<Finding>) {

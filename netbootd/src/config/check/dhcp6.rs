@@ -18,6 +18,15 @@ pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Dhcp6 {
         );
         findings.push(finding.help("add [[dhcp6.subnet]] with subnet and pool, or write mode = \"proxy\""));
     }
+    if let (Mode::Server, Some(database)) = (mode, &document.database) {
+        let finding = Finding::error(
+            database.url.span(),
+            "the database does not keep leases of IPv6: servers that share it would give one address twice",
+        );
+        findings.push(finding.help(
+            "write dhcp6.mode = \"proxy\" and let one DHCPv6 server give the addresses, or do without [database]",
+        ));
+    }
     if let Some(subnet) = written.subnet.first().filter(|_| mode != Mode::Server) {
         let finding = Finding::warning(
             subnet.subnet.span(),

@@ -230,7 +230,7 @@ fn beside(config: &Path, file: &Path) -> PathBuf {
 }
 
 fn host(url: &str) -> &str {
-    crate::directory::active_directory::host_of(url)
+    crate::directory::address::host_of(url)
 }
 
 /// iPXE collects offers for 2.5 s at most.

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use pxe_policy::Class;
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -50,6 +51,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             }
         }
         deserializer.deserialize_any(Shape(PhantomData))
+    }
+}
+
+/// Client classes by one word: a class itself, or `pc` for every machine but a Mac.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct Classes(pub(in crate::config) Vec<Class>);
+
+impl FromStr for Classes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "pc" => Ok(Classes(Class::PCS.to_vec())),
+            _ => text.parse().map(|class| Classes(vec![class])).map_err(|error: String| error + ", or pc for all but Macs"),
+        }
     }
 }
 
