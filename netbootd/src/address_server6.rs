@@ -3,7 +3,6 @@
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use dhcproto::v6::Status;
 use lru::LruCache;
@@ -14,7 +13,7 @@ use crate::dhcp6::option::{self, MessageType};
 use crate::dhcp6::proxy::{self, Own};
 use crate::dhcp6::server::{self, Question};
 use crate::dhcp6::{Answer, Arrival, Duid, Packet, intake};
-use crate::leases::Seconds;
+use crate::leases::{Clock, Seconds};
 use crate::leases6::store::{LeaseStore, own_duid};
 use crate::leases6::{Client, Lease, LeaseTable};
 use crate::services::Services;
@@ -26,6 +25,7 @@ pub struct AddressServer6 {
     duid: Duid,
     heard: Mutex<LruCache<Duid, MacAddr>>,
     leases: Option<(Mutex<LeaseTable>, LeaseStore)>,
+    clock: Clock,
 }
 
 impl AddressServer6 {
@@ -36,16 +36,27 @@ impl AddressServer6 {
         own: Vec<Ipv6Addr>,
         state: Arc<State>,
     ) -> Result<Self, redb::Error> {
-        let since_2000 = now().saturating_sub(YEAR_2000) as u32;
+        AddressServer6::open_by(config, mac, own, state, Clock::steady())
+    }
+
+    /// The same with another clock.
+    pub fn open_by(
+        config: &Config,
+        mac: MacAddr,
+        own: Vec<Ipv6Addr>,
+        state: Arc<State>,
+        clock: Clock,
+    ) -> Result<Self, redb::Error> {
+        let since_2000 = clock.now().saturating_sub(YEAR_2000) as u32;
         let duid = own_duid(&state, Duid::link_layer_time(mac, since_2000))?;
         let leases = if config.dhcp6.mode == Mode::Server {
             let (store, remembered) = LeaseStore::open(state)?;
-            let table = LeaseTable::new(config.dhcp6.subnets.clone(), own, remembered);
+            let table = LeaseTable::new(config.dhcp6.subnets.clone(), own, remembered, clock.now());
             Some((Mutex::new(table), store))
         } else {
             None
         };
-        Ok(AddressServer6 { duid, heard: Mutex::new(LruCache::new(MAX_HEARD)), leases })
+        Ok(AddressServer6 { duid, heard: Mutex::new(LruCache::new(MAX_HEARD)), leases, clock })
     }
 
     /// Whom leases of a message's sender are under. Nothing is remembered.
@@ -59,7 +70,7 @@ impl AddressServer6 {
     /// Whether a client holds a lease that runs.
     pub fn holds_lease(&self, client: &Client) -> bool {
         let Some((table, _)) = &self.leases else { return false };
-        with(table, |table| table.holds_lease(client, now()))
+        with(table, |table| table.holds_lease(client, self.clock.now()))
     }
 
     /// Answers one message.
@@ -133,7 +144,7 @@ impl AddressServer6 {
             MessageType::Request | MessageType::Renew | MessageType::Release | MessageType::Decline
         );
         if asked.is_some_and(|asked| asked != own.duid.0) || (needs_own && asked.is_none()) {
-            with(table, |table| table.withdraw(&client, now()));
+            with(table, |table| table.withdraw(&client, self.clock.now()));
             return question.silence(Reason::OtherServer);
         }
         let wanted = || packet.associations().flat_map(|association| association.addresses).next();
@@ -141,19 +152,19 @@ impl AddressServer6 {
             MessageType::Solicit | MessageType::Request if packet.associations().next().is_none() => {
                 question.silence(Reason::NotForABootServer)
             }
-            MessageType::Solicit => match with(table, |table| table.offer(&client, link, now())) {
+            MessageType::Solicit => match with(table, |table| table.offer(&client, link, self.clock.now())) {
                 Ok(address) => {
                     self.tell(services, question, own, table, (MessageType::Advertise, address)).await
                 }
                 Err(reason) => question.silence(reason),
             },
-            MessageType::Request => match with(table, |table| table.take(&client, link, now())) {
+            MessageType::Request => match with(table, |table| table.take(&client, link, self.clock.now())) {
                 Ok(lease) => self.give(services, question, own, table, store, lease).await,
                 Err(reason) => question.silence(reason),
             },
             MessageType::Renew | MessageType::Rebind => {
-                let lease =
-                    wanted().and_then(|address| with(table, |table| table.renew(&client, address, now())));
+                let lease = wanted()
+                    .and_then(|address| with(table, |table| table.renew(&client, address, self.clock.now())));
                 match lease {
                     Some(lease) => self.give(services, question, own, table, store, lease).await,
                     None if packet.kind == MessageType::Renew => server::no_binding(question, own),
@@ -177,8 +188,9 @@ impl AddressServer6 {
                 self.freed(question, own, store, client, freed.then_some(Reason::Released)).await
             }
             MessageType::Decline => {
-                let freed = wanted()
-                    .is_some_and(|address| with(table, |table| table.decline(&client, address, now())));
+                let freed = wanted().is_some_and(|address| {
+                    with(table, |table| table.decline(&client, address, self.clock.now()))
+                });
                 self.freed(question, own, store, client, freed.then_some(Reason::Declined)).await
             }
             MessageType::InformationRequest => {
@@ -254,10 +266,6 @@ impl AddressServer6 {
 
 fn with<T>(table: &Mutex<LeaseTable>, action: impl FnOnce(&mut LeaseTable) -> T) -> T {
     action(&mut table.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-fn now() -> Seconds {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// In seconds since 1970: identifiers count from then (RFC 8415 §11.2).

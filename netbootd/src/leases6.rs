@@ -43,6 +43,8 @@ struct Held {
     /// None for one that a client found in use.
     client: Option<Client>,
     until: Seconds,
+    /// Whether it was given, and not only offered.
+    given: bool,
 }
 
 impl Client {
@@ -53,16 +55,19 @@ impl Client {
 }
 
 impl LeaseTable {
-    /// With the leases that were remembered; `own` are the server's addresses, which are never given.
+    /// With the leases that were remembered; `own` are the server's addresses, which are never given. No lease ends later than one that is
+    /// given now, whatever the clock was when it was given.
     pub fn new(
         subnets: Vec<Subnet6>,
         own: Vec<Ipv6Addr>,
         remembered: impl IntoIterator<Item = Lease>,
+        now: Seconds,
     ) -> Self {
         let mut table = LeaseTable { subnets, own, held: HashMap::new(), by_client: HashMap::new() };
         for Lease { client, address, until } in remembered {
-            if table.subnet_of(address).is_some() {
-                table.hold(address, client, until);
+            if let Some(subnet) = table.subnet_of(address) {
+                let until = until.min(now + subnet.lease_time.as_secs());
+                table.hold(address, client, until, true);
             }
         }
         table
@@ -81,8 +86,9 @@ impl LeaseTable {
             Some(address) => address,
             None => self.unused(&subnet, client, now).ok_or(Reason::PoolExhausted)?,
         };
-        let until = self.held.get(&address).map_or(0, |held| held.until).max(now + OFFER_HOLD);
-        self.hold(address, client.clone(), until);
+        let lease = self.held.get(&address).filter(|held| held.given && held.until > now);
+        let (until, given) = (lease.map_or(0, |lease| lease.until), lease.is_some());
+        self.hold(address, client.clone(), until.max(now + OFFER_HOLD), given);
         Ok(address)
     }
 
@@ -95,7 +101,7 @@ impl LeaseTable {
     /// Whether a client has an address, and not only an offer of one.
     pub fn holds_lease(&self, client: &Client, now: Seconds) -> bool {
         let held = self.by_client.get(client).and_then(|address| self.held.get(address));
-        held.is_some_and(|held| held.until > now + OFFER_HOLD)
+        held.is_some_and(|held| held.given && held.until > now)
     }
 
     /// More time for an address that a client has; None when it has not.
@@ -105,9 +111,7 @@ impl LeaseTable {
 
     /// The client takes another server's: what was offered to it is free.
     pub fn withdraw(&mut self, client: &Client, now: Seconds) {
-        let offered = self.by_client.get(client).copied();
-        let offered = offered
-            .filter(|address| self.held.get(address).is_some_and(|held| held.until <= now + OFFER_HOLD));
+        let offered = self.by_client.get(client).copied().filter(|_| !self.holds_lease(client, now));
         if let Some(address) = offered {
             self.free(client, address);
         }
@@ -122,7 +126,7 @@ impl LeaseTable {
     pub fn decline(&mut self, client: &Client, address: Ipv6Addr, now: Seconds) -> bool {
         let was_its_own = self.free(client, address);
         if was_its_own {
-            self.held.insert(address, Held { client: None, until: now + QUARANTINE });
+            self.held.insert(address, Held { client: None, until: now + QUARANTINE, given: false });
         }
         was_its_own
     }
@@ -130,15 +134,15 @@ impl LeaseTable {
     fn extend(&mut self, client: &Client, address: Ipv6Addr, now: Seconds) -> Lease {
         let lasts = self.subnet_of(address).map_or(0, |subnet| subnet.lease_time.as_secs());
         let until = now + lasts;
-        self.hold(address, client.clone(), until);
+        self.hold(address, client.clone(), until, true);
         Lease { client: client.clone(), address, until }
     }
 
-    fn hold(&mut self, address: Ipv6Addr, client: Client, until: Seconds) {
+    fn hold(&mut self, address: Ipv6Addr, client: Client, until: Seconds, given: bool) {
         if let Some(former) = self.by_client.insert(client.clone(), address).filter(|has| *has != address) {
             self.held.remove(&former);
         }
-        let before = self.held.insert(address, Held { client: Some(client.clone()), until });
+        let before = self.held.insert(address, Held { client: Some(client.clone()), until, given });
         if let Some(other) = before.and_then(|held| held.client).filter(|other| *other != client) {
             self.by_client.remove(&other);
         }

@@ -15,7 +15,7 @@ fn subnet(pool: &str) -> Subnet6 {
 }
 
 fn table(pool: &str) -> LeaseTable {
-    LeaseTable::new(vec![subnet(pool)], vec![addr("2001:db8:1::1")], [])
+    LeaseTable::new(vec![subnet(pool)], vec![addr("2001:db8:1::1")], [], NOW)
 }
 
 fn addr(text: &str) -> Ipv6Addr {
@@ -36,7 +36,7 @@ fn a_client_is_given_what_it_was_offered_and_has_it_again_after_a_restart() {
     let lease = before.take(&client(1), LINK, NOW).unwrap();
     assert_eq!((lease.address, lease.until), (offered, NOW + 3600));
     assert_eq!(table(WIDE).offer(&client(1), LINK, NOW), Ok(offered), "nothing was remembered");
-    let mut after = LeaseTable::new(vec![subnet(WIDE)], vec![], [lease.clone()]);
+    let mut after = LeaseTable::new(vec![subnet(WIDE)], vec![], [lease.clone()], NOW);
     assert_eq!(after.renew(&client(1), offered, NOW + 10).unwrap().until, NOW + 3610);
     assert_eq!(after.renew(&client(2), offered, NOW + 10), None);
 }
@@ -63,13 +63,32 @@ fn an_address_that_was_given_back_or_not_taken_is_free_and_one_in_use_is_not() {
     assert_eq!(table.offer(&client(2), LINK, NOW), Err(Reason::PoolExhausted));
     table.withdraw(&client(1), NOW);
     assert_eq!(table.take(&client(2), LINK, NOW).unwrap().address, only);
-    table.withdraw(&client(2), NOW);
+    table.withdraw(&client(2), NOW + 3590);
+    assert_eq!(
+        table.offer(&client(1), LINK, NOW + 3590),
+        Err(Reason::PoolExhausted),
+        "a lease runs to its end"
+    );
     assert!(!table.release(&client(1), only));
     assert!(table.release(&client(2), only));
     table.take(&client(3), LINK, NOW).unwrap();
     assert!(table.decline(&client(3), only, NOW));
     assert_eq!(table.offer(&client(3), LINK, NOW), Err(Reason::PoolExhausted));
     assert_eq!(table.offer(&client(3), LINK, NOW + QUARANTINE), Ok(only));
+}
+
+#[test]
+fn a_lease_counts_until_its_end_and_none_is_longer_than_one_that_is_given_now() {
+    let mut table = table(WIDE);
+    table.offer(&client(1), LINK, NOW).unwrap();
+    assert!(!table.holds_lease(&client(1), NOW), "an offer is no lease");
+    let lease = table.take(&client(1), LINK, NOW).unwrap();
+    assert!(table.holds_lease(&client(1), NOW + 3599) && !table.holds_lease(&client(1), NOW + 3600));
+    table.offer(&client(1), LINK, NOW + 3599).unwrap();
+    assert!(table.holds_lease(&client(1), NOW + 3599), "it asks anew while its lease runs");
+    // The clock was an hour ahead when it was given.
+    let after = LeaseTable::new(vec![subnet(WIDE)], vec![], [lease], NOW - 3600);
+    assert!(after.holds_lease(&client(1), NOW - 1) && !after.holds_lease(&client(1), NOW));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use pxe_policy::Reason;
 
-use super::bucket::Buckets;
-use super::{Limited, Limits, MACHINES, UNNAMED_RELAYS, WAYS, held_to};
+use super::bucket::{Buckets, Nanos, Verdict};
+use super::{Limited, Limits, MACHINES, RENEWALS, UNNAMED_RELAYS, WAYS, held_to};
 use crate::config::Limits as Settings;
 use crate::dhcp6::{Arrival, Packet};
 use crate::leases6::Client;
@@ -20,6 +20,7 @@ pub(super) struct Six {
     machines: Buckets<(u64, Way6)>,
     ways: Buckets<Way6>,
     new_machines: Buckets<Way6>,
+    holders: Buckets<u64>,
     /// Identifiers have up to 128 bytes. Nobody can make up two with one hash: its key is another in each run.
     hash: RandomState,
 }
@@ -43,6 +44,7 @@ impl Six {
             machines: Buckets::new(MACHINES),
             ways: Buckets::new(WAYS),
             new_machines: Buckets::new(WAYS),
+            holders: Buckets::new(MACHINES),
             hash: RandomState::new(),
         }
     }
@@ -63,11 +65,26 @@ impl Limits {
         settings: &Settings,
         client: &Client,
         way: Way6,
-        holds_lease: impl FnOnce() -> bool,
+        holds_lease: impl Fn() -> bool,
         now: Instant,
     ) -> Result<(), Limited> {
-        let (six, now) = (&self.six, self.nanos(now));
-        let key = (six.hash.hash_one(&client.0), way);
+        let (machine, now) = (self.six.hash.hash_one(&client.0), self.nanos(now));
+        self.asks6(settings, machine, way, &holds_lease, now).or_else(|limited| {
+            let renews =
+                holds_lease() && self.six.holders.take(machine, RENEWALS, 1, now) == Verdict::Admitted;
+            if renews { Ok(()) } else { Err(limited) }
+        })
+    }
+
+    fn asks6(
+        &self,
+        settings: &Settings,
+        machine: u64,
+        way: Way6,
+        holds_lease: impl Fn() -> bool,
+        now: Nanos,
+    ) -> Result<(), Limited> {
+        let (six, key) = (&self.six, (machine, way));
         let known = match six.machines.take_known(&key, settings.machine_packets, now) {
             Some(verdict) => verdict,
             None => {

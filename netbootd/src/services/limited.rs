@@ -57,7 +57,7 @@ impl Services {
         client: &Client,
         packet: &dhcp6::Packet,
         arrival: &dhcp6::Arrival<'_>,
-        holds_lease: impl FnOnce() -> bool,
+        holds_lease: impl Fn() -> bool,
     ) -> bool {
         let snapshot = self.snapshot.load();
         let settings = &snapshot.config.limits;

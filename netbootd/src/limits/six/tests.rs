@@ -88,3 +88,25 @@ fn addresses_of_the_link_are_one_way_whatever_they_are() {
     assert_eq!(way("2001:db8:1::77"), Way6::Link(3));
     assert_eq!(way("2001:db8:9::77"), Way6::Routed(3));
 }
+
+#[test]
+fn a_lease_of_ipv6_is_renewed_however_much_else_comes_that_way() {
+    let f = Fixture::new();
+    let renews = |seconds| {
+        let client = Client::new(None, &Duid(vec![7; 10]));
+        let at = f.start + Duration::from_secs(seconds);
+        f.limits.dhcp6(&f.settings, &client, LINK, || true, at).map_err(|limited| limited.reason)
+    };
+    // Known machines use up what comes that way.
+    for n in 0..80_000 {
+        let _ = f.ask(n % 10_000, LINK, 0);
+    }
+    assert_eq!(f.ask(1, LINK, 0), Err(Reason::SourceTooOften));
+    assert_eq!(renews(0), Ok(()));
+    let admitted = (0..100).filter(|_| renews(0).is_ok()).count();
+    assert!(
+        admitted < usize::try_from(RENEWALS.at_once).unwrap(),
+        "{admitted}: a lease is no licence to flood"
+    );
+    assert_eq!(renews(60), Ok(()));
+}
