@@ -1,11 +1,12 @@
 //! The full DHCP service: leases from the table, written down, probed, and told to the client.
 
 mod probe;
+mod turns;
 
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use pxe_policy::{BootRequest, Class, MacAddr, Reason, SystemUuid, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,10 +17,12 @@ use crate::dhcp::server::{self, Terms};
 use crate::dhcp::{Answer, Arrival, Packet, intake};
 use crate::event::Proto;
 use crate::keep::{Hold, Keep, LeaseKeep, Refused};
-use crate::leases::{Client, Denied, Lease, LeaseStore, LeaseTable, Offer, Seconds, Want, pool};
+use crate::leases::{Client, Clock, Denied, Lease, LeaseStore, LeaseTable, Offer, Seconds, Want, pool};
 use crate::services::Services;
 use crate::shared::Shared;
 use crate::state::State;
+use probe::Probes;
+use turns::Turns;
 
 /// The full DHCP service.
 #[derive(Debug)]
@@ -27,37 +30,12 @@ pub struct AddressServer {
     table: Arc<Mutex<LeaseTable>>,
     store: Arc<dyn Keep<LeaseKeep>>,
     gate: Arc<Semaphore>,
-    probes: bool,
+    /// None when the configuration wants no probes.
+    probes: Option<Probes>,
+    turns: Turns,
     /// Whether a lease that runs is confirmed for the rest of its time while the database is away.
     confirms_known: bool,
     clock: Clock,
-}
-
-/// What leases go by, in seconds since the Unix epoch.
-pub struct Clock(Box<dyn Fn() -> Seconds + Send + Sync>);
-
-impl Clock {
-    /// Whatever a function says.
-    pub fn new(now: impl Fn() -> Seconds + Send + Sync + 'static) -> Self {
-        Clock(Box::new(now))
-    }
-
-    /// Leases end after a while, not at an hour: when the host's clock is set anew, none ends and none is kept.
-    fn steady() -> Self {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let started = Instant::now();
-        Clock::new(move || at + started.elapsed().as_secs())
-    }
-
-    fn now(&self) -> Seconds {
-        (self.0)()
-    }
-}
-
-impl std::fmt::Debug for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
 }
 
 impl AddressServer {
@@ -79,7 +57,8 @@ impl AddressServer {
             table: Arc::new(Mutex::new(table)),
             store: Arc::new(store),
             gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            probes: config.dhcp.conflict_probe,
+            probes: config.dhcp.conflict_probe.then(Probes::default),
+            turns: Turns::default(),
             confirms_known: false,
             clock,
         })
@@ -91,7 +70,8 @@ impl AddressServer {
             table: Arc::clone(&shared.copies().leases),
             store: Arc::<Shared>::clone(shared),
             gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            probes: config.dhcp.conflict_probe,
+            probes: config.dhcp.conflict_probe.then(Probes::default),
+            turns: Turns::default(),
             confirms_known: shared.confirms_known(),
             clock: {
                 let shared = Arc::clone(shared);
@@ -110,8 +90,23 @@ impl AddressServer {
         self.with_table(|table| table.holds_lease(mac, self.clock.now()))
     }
 
-    /// Answers one packet on port 67.
-    pub async fn answer(&self, services: &Services, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
+    /// Answers one packet on port 67. None for a DISCOVER that waited while the machine sent another packet: that one is answered.
+    pub async fn answer(
+        &self,
+        services: &Services,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+    ) -> Option<Answer> {
+        let turn = self.turns.begin(packet.mac(), packet.relay());
+        let answer = self.answer_in_turn(services, packet, arrival).await;
+        let overtaken = packet.message_type() == MessageType::Discover && self.turns.is_overtaken(turn);
+        if overtaken {
+            tracing::debug!(mac = %packet.mac(), xid = packet.header.xid(), "a DISCOVER was overtaken");
+        }
+        (!overtaken).then_some(answer)
+    }
+
+    async fn answer_in_turn(&self, services: &Services, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
         let silence = |reason| Answer::silence(packet, arrival, Proto::Dhcp, reason);
         let request = match intake::boot_request(packet, arrival) {
             // A Mac gets an address as anybody does; what it boots it learns by BSDP.
@@ -218,10 +213,8 @@ impl AddressServer {
                         .await;
                 }
             }
-            if fresh
-                && self.probes
-                && packet.relay().is_none()
-                && probe::is_in_use(address, arrival.local).await
+            if let Some(probes) = &self.probes
+                && probes.is_in_use(address, fresh, packet, arrival).await
             {
                 tracing::warn!(%address, %mac, "address in use by a machine that holds no lease");
                 self.with_table(|table| table.quarantine(address, self.clock.now()));
@@ -355,7 +348,7 @@ fn client_of(packet: &Packet) -> Client {
 
 /// Says whether probing is possible here, so that the start can tell.
 pub fn can_probe() -> io::Result<()> {
-    probe::open().map(drop)
+    probe::can_probe()
 }
 
 /// Requests that wait for the disk or a probe at a time.

@@ -1,5 +1,7 @@
 //! Sockets and interfaces: everything that asks the kernel about the network.
 
+#[cfg_attr(windows, path = "platform/windows/arp.rs")]
+pub mod arp;
 #[cfg_attr(windows, path = "platform/windows/frame.rs")]
 pub mod frame;
 pub mod iface;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use lru::LruCache;
-use pxe_policy::{MacAddr, SystemUuid};
+use pxe_policy::{MacAddr, Reason, SystemUuid};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -164,6 +164,10 @@ impl Inner {
             Event::ImageFolderRead(_) | Event::ImageBegun(_) | Event::ImageTaken(_) => None,
         };
         let mac = mac?;
+        // Hosts that only take an address from another server are no machines of this one, unless they booted here before.
+        if is_plain_host(&recorded.event) && !self.machines.contains(&mac) {
+            return None;
+        }
         let timeline = self.machines.get_or_insert_mut(mac, Timeline::default);
         if let Event::Decided(decided) = &recorded.event {
             timeline.uuid = decided.uuid.or(timeline.uuid);
@@ -175,6 +179,11 @@ impl Inner {
         timeline.steps.push_back(Arc::clone(recorded));
         Some(mac)
     }
+}
+
+/// Whether a packet is of a DHCP client that does not ask to boot, and nothing was given to it.
+fn is_plain_host(event: &Event) -> bool {
+    matches!(event, Event::Decided(decided) if decided.reason == Reason::NotABootRequest)
 }
 
 impl Transfer {
@@ -199,7 +208,8 @@ const REST: Duration = Duration::from_millis(10);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::testing::{completed, offer, refused, started, step};
+    use crate::diagnosis::testing::{completed, decided, offer, refused, started, step};
+    use crate::event::{Answered, Proto};
 
     fn mac(n: usize) -> MacAddr {
         let [a, b, c, d] = u32::try_from(n).unwrap().to_be_bytes();
@@ -223,6 +233,22 @@ mod tests {
         assert!(timelines.of(mac(1)).is_none(), "it was not heard of for longest");
         let newest = timelines.newest(2, |_, _| true);
         assert_eq!(newest.iter().map(|(mac, _)| *mac).collect::<Vec<_>>(), [mac(max + 1), mac(max)]);
+    }
+
+    #[test]
+    fn hosts_that_only_want_an_address_of_another_server_are_no_machines() {
+        let timelines = Timelines::default();
+        let plain =
+            |n| Event::Decided(decided(mac(n), Proto::Proxy, Answered::Ignore, Reason::NotABootRequest));
+        assert_eq!(timelines.take(&step(1, plain(1))), None);
+        assert_eq!(timelines.size().0, 0);
+        timelines.take(&step(1, offer(mac(2))));
+        assert_eq!(
+            timelines.take(&step(2, plain(2))),
+            Some(mac(2)),
+            "the system of a machine that booted here"
+        );
+        assert_eq!((timelines.size().0, timelines.of(mac(2)).unwrap().steps.len()), (1, 2));
     }
 
     #[test]

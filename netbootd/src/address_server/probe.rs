@@ -1,51 +1,136 @@
-//! Whether somebody uses an address that is about to be offered (RFC 2131 §2.2): an ICMP echo, and a short wait.
+//! Whether somebody uses an address that is about to be offered (RFC 2131 §2.2): an ARP probe on the own link, an ICMP echo behind a relay.
 
+use std::collections::HashMap;
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use pxe_policy::MacAddr;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::sync::{Semaphore, watch};
+use tracing::debug;
 
-/// Whether the address answers. No right to send ICMP counts as no answer.
-pub(super) async fn is_in_use(address: Ipv4Addr, local: Ipv4Addr) -> bool {
-    let asked = tokio::task::spawn_blocking(move || ask(address, local).unwrap_or(false));
-    asked.await.unwrap_or(false)
+use crate::dhcp::{Arrival, Packet};
+use crate::net::arp;
+
+/// The probes under way. A machine that asks again meanwhile waits for the same one.
+#[derive(Debug)]
+pub(super) struct Probes {
+    under_way: Mutex<HashMap<Ipv4Addr, watch::Receiver<bool>>>,
+    places: Semaphore,
 }
 
-/// A raw ICMP socket. Needs `CAP_NET_RAW`.
-pub(super) fn open() -> io::Result<Socket> {
-    Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))
-}
-
-fn ask(address: Ipv4Addr, local: Ipv4Addr) -> io::Result<bool> {
-    let socket = open()?;
-    socket.bind(&SocketAddrV4::new(local, 0).into())?;
-    let id = (u32::from(address) as u16).to_be_bytes();
-    socket.send_to(&echo(id), &SocketAddrV4::new(address, 0).into())?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut buf = [MaybeUninit::uninit(); 256];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(false);
+impl Probes {
+    /// Whether the address is in use by anybody but the machine that asks. `fresh` says that the machine did not have the address before.
+    /// No right to probe counts as no answer.
+    pub(super) async fn is_in_use(
+        &self,
+        address: Ipv4Addr,
+        fresh: bool,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+    ) -> bool {
+        if let Some(mut result) = self.of(address) {
+            // It ends without a change when nobody answers.
+            let _ = result.changed().await;
+            return *result.borrow();
         }
-        socket.set_read_timeout(Some(left))?;
-        match socket.recv_from(&mut buf) {
-            Ok((_, from)) if from.as_socket_ipv4().is_some_and(|from| *from.ip() == address) => {
-                return Ok(true);
-            }
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
+        if !fresh {
+            return false;
+        }
+        let Ok(_place) = self.places.try_acquire() else {
+            debug!(%address, "too many probes at once: not probed");
+            return false;
+        };
+        let (result, others) = watch::channel(false);
+        self.with(|under_way| under_way.insert(address, others));
+        let entry = Entry { probes: self, address };
+        let used = ask(address, packet, arrival).await;
+        drop(entry);
+        if used {
+            result.send_replace(true);
+        }
+        used
+    }
+
+    fn of(&self, address: Ipv4Addr) -> Option<watch::Receiver<bool>> {
+        self.with(|under_way| under_way.get(&address).cloned())
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut HashMap<Ipv4Addr, watch::Receiver<bool>>) -> T) -> T {
+        action(&mut self.under_way.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Probes { under_way: Mutex::default(), places: Semaphore::new(MAX_PROBES) }
+    }
+}
+
+/// Leaves with its probe, however that ends.
+struct Entry<'a> {
+    probes: &'a Probes,
+    address: Ipv4Addr,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.probes.with(|under_way| under_way.remove(&self.address));
+    }
+}
+
+/// Whether probes are possible here.
+pub(super) fn can_probe() -> io::Result<()> {
+    let on_link = arp::open().map(drop);
+    // Where the platform has no ARP for programs, the echo does for the own link too.
+    on_link.or_else(|error| if error.kind() == io::ErrorKind::Unsupported { Ok(()) } else { Err(error) })?;
+    open().map(drop)
+}
+
+async fn ask(address: Ipv4Addr, packet: &Packet, arrival: &Arrival<'_>) -> bool {
+    let (iface, asker) = (arrival.iface, packet.mac());
+    let on_link = packet.relay().is_none() || iface.addrs.iter().any(|net| net.contains(&address));
+    if let Some(own) = iface.mac.filter(|_| on_link) {
+        let is_other = |holder: MacAddr| holder != asker && holder != own;
+        match arp::probe(iface.index, own, address, is_other, PATIENCE).await {
+            Ok(used) => return used,
+            Err(error) => debug!(%error, %address, "no ARP probe"),
+        }
+    }
+    match echo(address, arrival.local).await {
+        Ok(used) => used,
+        Err(error) => {
+            debug!(%error, %address, "no ICMP echo");
+            false
         }
     }
 }
 
+/// Whether the address answers an echo request.
+async fn echo(address: Ipv4Addr, local: Ipv4Addr) -> io::Result<bool> {
+    let socket = open()?;
+    socket.bind(&SocketAddrV4::new(local, 0).into())?;
+    // Only what comes from the address is received.
+    socket.connect(&SocketAddrV4::new(address, 0).into())?;
+    socket.set_nonblocking(true)?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    socket.send(&echo_request((u32::from(address) as u16).to_be_bytes())).await?;
+    match tokio::time::timeout(PATIENCE, socket.recv(&mut [0; 256])).await {
+        Ok(received) => received.map(|_| true),
+        Err(_) => Ok(false),
+    }
+}
+
+/// A raw ICMP socket. Needs `CAP_NET_RAW`.
+fn open() -> io::Result<Socket> {
+    Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))
+}
+
 /// An echo request (RFC 792) with sequence number 1 and no data.
-fn echo(id: [u8; 2]) -> [u8; 8] {
+fn echo_request(id: [u8; 2]) -> [u8; 8] {
     let mut packet = [8, 0, 0, 0, id[0], id[1], 0, 1];
     let words = packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
     let sum: u32 = words.sum();
@@ -54,8 +139,10 @@ fn echo(id: [u8; 2]) -> [u8; 8] {
     packet
 }
 
-/// A neighbour answers within milliseconds; firmware collects offers for seconds.
+/// A host answers within milliseconds; firmware collects offers for seconds.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// Each has a socket. Beyond that an address is offered without a probe: some 3,000 new machines a second.
+const MAX_PROBES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -63,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_echo_carries_a_right_checksum() {
-        let packet = echo([0x12, 0x34]);
+        let packet = echo_request([0x12, 0x34]);
         let sum: u32 = packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
         assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
     }

@@ -110,8 +110,9 @@ impl DhcpListener {
         let listener = Arc::clone(self);
         let work = async move {
             let arrival = listener.port.arrival(to, from);
-            let answer = address_server.answer(&listener.services, &packet, &arrival).await;
-            listener.perform(answer).await;
+            if let Some(answer) = address_server.answer(&listener.services, &packet, &arrival).await {
+                listener.perform(answer).await;
+            }
             drop(permit);
         };
         begin(work).await;
@@ -186,11 +187,19 @@ impl DhcpListener {
         }
         // The address that a client asks its own DHCP server for is the one its files will be fetched from.
         if let Some(addr) = packet.address(REQUESTED_ADDRESS) {
-            self.services.machines.uses(packet.mac(), addr);
+            self.notes_address(packet, addr);
         }
         proxy::answer(packet, arrival, snapshot.boot_service(), |request| {
             self.services.decide(request, answers)
         })
+    }
+
+    /// Hosts that do not ask to boot are remembered only when they did before: an office has more of them than there are places.
+    fn notes_address(&self, packet: &Packet, addr: Ipv4Addr) {
+        let machines = &self.services.machines;
+        if class_of(packet).is_some() || machines.by_mac(packet.mac()).is_some() {
+            machines.uses(packet.mac(), addr);
+        }
     }
 
     async fn perform(&self, answer: Answer) {

@@ -1,12 +1,14 @@
 //! The clients' port, for broadcasts alone: what other servers offer. Nothing is ever sent from here.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::port::{Heard, MAX_PACKET, Port};
 use crate::dhcp::destination::CLIENT_PORT;
 use crate::dhcp::other_offer;
-use crate::event::Event;
+use crate::event::{Event, OtherOffer};
 use crate::net::iface::Iface;
 use crate::services::Services;
 
@@ -15,13 +17,20 @@ use crate::services::Services;
 pub struct OthersListener {
     services: Arc<Services>,
     port: Port,
+    early: Early,
 }
+
+/// Offers to machines that are new here, oldest first: this server answers them only once a probe or a directory has ended, and other
+/// servers may be faster.
+#[derive(Debug, Default)]
+struct Early(VecDeque<(Instant, OtherOffer)>);
 
 impl OthersListener {
     /// Bound to the broadcast address: this machine's own DHCP client keeps what is sent to it.
     pub fn bind(services: Arc<Services>, iface: Iface) -> io::Result<Self> {
         let pulse = services.heartbeat.pulse(format!("other offers on {}", iface.name));
-        Ok(OthersListener { services, port: Port::bind_broadcast(iface, CLIENT_PORT, pulse)? })
+        let port = Port::bind_broadcast(iface, CLIENT_PORT, pulse)?;
+        Ok(OthersListener { services, port, early: Early::default() })
     }
 
     /// Listens until shutdown.
@@ -29,7 +38,14 @@ impl OthersListener {
         let mut buf = [0; MAX_PACKET];
         let mut changes = self.services.interfaces.changes();
         loop {
-            let received = match self.port.receive(&mut buf, &self.services.stopping, &mut changes).await {
+            let received = tokio::select! {
+                received = self.port.receive(&mut buf, &self.services.stopping, &mut changes) => received,
+                () = tokio::time::sleep(LOOK_AGAIN), if !self.early.0.is_empty() => {
+                    self.record_early();
+                    continue;
+                }
+            };
+            let received = match received {
                 Heard::Datagram(received) => received,
                 Heard::Moved(port) => {
                     self.port = port;
@@ -37,12 +53,90 @@ impl OthersListener {
                 }
                 Heard::Stopped => return,
             };
+            self.record_early();
             let arrival = self.port.arrival(received.to, received.from);
-            let offer = other_offer::read(&buf[..received.len], &arrival);
-            // Of machines that have not asked here nobody wants to know.
-            if let Some(offer) = offer.filter(|offer| self.services.machines.by_mac(offer.mac).is_some()) {
-                self.services.recorder.record(Event::OtherOffered(offer));
+            let Some(offer) = other_offer::read(&buf[..received.len], &arrival) else { continue };
+            match self.has_asked(&offer) {
+                true => self.services.recorder.record(Event::OtherOffered(offer)),
+                false => self.early.put(offer, Instant::now()),
             }
         }
+    }
+
+    /// Records the offers whose machines are known by now. Of machines that never ask here nobody wants to know.
+    fn record_early(&mut self) {
+        let services = &self.services;
+        let known = self.early.take(Instant::now(), |offer| services.machines.by_mac(offer.mac).is_some());
+        for offer in known {
+            services.recorder.record(Event::OtherOffered(offer));
+        }
+    }
+
+    fn has_asked(&self, offer: &OtherOffer) -> bool {
+        self.services.machines.by_mac(offer.mac).is_some()
+    }
+}
+
+impl Early {
+    fn put(&mut self, offer: OtherOffer, now: Instant) {
+        if self.0.len() >= MAX_EARLY {
+            self.0.pop_front();
+        }
+        self.0.push_back((now, offer));
+    }
+
+    /// The offers to machines that are known by now, which leave, as the ones do that have waited for too long.
+    fn take(&mut self, now: Instant, is_known: impl Fn(&OtherOffer) -> bool) -> Vec<OtherOffer> {
+        let mut known = Vec::new();
+        self.0.retain(|(since, offer)| {
+            let now_known = is_known(offer);
+            if now_known {
+                known.push(offer.clone());
+            }
+            !now_known && now.saturating_duration_since(*since) < KEPT
+        });
+        known
+    }
+}
+
+/// A few probes and the slowest directory.
+const KEPT: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Offers are broadcast on the own link: more at once are a flood.
+const MAX_EARLY: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use pxe_policy::MacAddr;
+
+    use super::*;
+
+    fn offer(n: u8) -> OtherOffer {
+        OtherOffer {
+            iface: "lan0".into(),
+            server: Ipv4Addr::new(10, 77, 0, 9),
+            mac: MacAddr([2, 0, 0, 0, 0, n]),
+            class: None,
+            next_server: None,
+            boot_file: Some("pxelinux.0".into()),
+            address: None,
+        }
+    }
+
+    #[test]
+    fn an_offer_to_a_machine_that_is_not_known_yet_waits_for_it_and_not_for_ever() {
+        let (start, mut early) = (Instant::now(), Early::default());
+        early.put(offer(1), start);
+        early.put(offer(2), start);
+        assert_eq!(early.take(start + LOOK_AGAIN, |_| false), []);
+        assert_eq!(early.take(start + LOOK_AGAIN, |offer| offer.mac.0[5] == 2), [offer(2)]);
+        assert_eq!(early.take(start + KEPT, |_| false), []);
+        assert_eq!(early.take(start + KEPT, |_| true), [], "it was forgotten");
+        for n in 0..u32::try_from(MAX_EARLY).unwrap() * 2 {
+            early.put(offer(n as u8), start);
+        }
+        assert_eq!(early.0.len(), MAX_EARLY);
     }
 }

@@ -35,7 +35,7 @@ impl FrameSender {
         payload: &[u8],
     ) -> io::Result<()> {
         let packet = datagram(from, to, payload).ok_or(io::ErrorKind::InvalidInput)?;
-        let sent = self.socket.send_to(&packet, &link_address(ifindex, mac)?)?;
+        let sent = self.socket.send_to(&packet, &link_address(ifindex, mac, libc::ETH_P_IP)?)?;
         if sent == packet.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 }
@@ -84,14 +84,16 @@ fn internet_checksum(parts: &[&[u8]]) -> u16 {
     !(sum as u16)
 }
 
+/// An interface and a host on its link, for packets of a protocol (`ETH_P_IP`).
+///
 /// The one reason for unsafe here: no crate builds a `sockaddr_ll` from its parts.
 #[allow(unsafe_code)]
-fn link_address(ifindex: u32, mac: MacAddr) -> io::Result<SockAddr> {
+pub(super) fn link_address(ifindex: u32, mac: MacAddr, protocol: i32) -> io::Result<SockAddr> {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: `sockaddr_ll` is a kernel socket address; all of it fits the zeroed storage, and every bit pattern is valid.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     link.sll_family = libc::AF_PACKET as u16;
-    link.sll_protocol = (libc::ETH_P_IP as u16).to_be();
+    link.sll_protocol = (protocol as u16).to_be();
     link.sll_ifindex = i32::try_from(ifindex).map_err(|_| io::ErrorKind::InvalidInput)?;
     link.sll_halen = 6;
     link.sll_addr[..6].copy_from_slice(&mac.octets());
@@ -127,10 +129,10 @@ mod tests {
 
     #[test]
     fn a_link_address_is_as_long_as_the_kernels_and_of_its_family() {
-        let address = link_address(7, MacAddr([2, 0, 0, 0, 0, 1])).unwrap();
+        let address = link_address(7, MacAddr([2, 0, 0, 0, 0, 1]), libc::ETH_P_IP).unwrap();
         assert_eq!(i32::from(address.family()), libc::AF_PACKET);
         assert_eq!(address.len() as usize, size_of::<libc::sockaddr_ll>());
-        assert!(link_address(u32::MAX, MacAddr([0; 6])).is_err());
+        assert!(link_address(u32::MAX, MacAddr([0; 6]), libc::ETH_P_ARP).is_err());
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use netbootd::address_server::{AddressServer, Clock};
+use netbootd::address_server::AddressServer;
 use netbootd::config::Config;
 use netbootd::dhcp::{Arrival, Packet};
 use netbootd::event::{Event, Proto, TransferFinished, TransferOutcome, TransferStarted};
+use netbootd::leases::Clock;
 use netbootd::net::iface::Iface;
 use netbootd::services::{Services, Snapshot};
 use netbootd::state::State;
@@ -94,7 +95,7 @@ async fn one(services: &Services, server: &AddressServer, iface: &Iface, n: u32)
     let ask = async |bytes: Vec<u8>| {
         let packet = Packet::parse(&bytes).expect("a packet as firmware sends it");
         let arrival = Arrival::new(iface, SERVER, SocketAddrV4::new(RELAY, 67));
-        let answer = server.answer(services, &packet, &arrival).await;
+        let answer = server.answer(services, &packet, &arrival).await.expect("nothing overtakes it");
         let answer = services.commit(answer).await;
         let reply = answer.reply.as_ref().and_then(|reply| Reply::parse(&reply.bytes));
         services.recorder.record(Event::Decided(answer.event));

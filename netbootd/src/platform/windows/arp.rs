@@ -1,0 +1,29 @@
+//! ARP probes: Windows lets no program send Ethernet frames without a driver of its own, so addresses of the own link are probed by ICMP as
+//! well.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use pxe_policy::MacAddr;
+
+/// Says that there are none.
+pub fn open() -> io::Result<()> {
+    Err(unsupported())
+}
+
+/// Says so.
+#[allow(clippy::unused_async)] // the signature of other platforms
+pub async fn probe(
+    _ifindex: u32,
+    _own: MacAddr,
+    _address: Ipv4Addr,
+    _counts: impl Fn(MacAddr) -> bool,
+    _patience: Duration,
+) -> io::Result<bool> {
+    Err(unsupported())
+}
+
+fn unsupported() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "Windows sends no raw frames")
+}
