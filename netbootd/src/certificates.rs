@@ -9,7 +9,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::config::Config;
-use crate::directory::active_directory::host_of;
+use crate::directory::address::host_and_port;
 use crate::directory::tls;
 use crate::ledger::now;
 
@@ -77,7 +77,7 @@ struct Server {
 fn servers(config: &Config) -> Vec<Server> {
     let mut servers = Vec::new();
     if let Some(site) = &config.configmgr {
-        let (host, port) = host_and_port(site.url.trim_start_matches("https://"), 443);
+        let (host, port) = host_and_port(&site.url, 443);
         servers.push(Server { part: "configmgr", host, port, ca: site.ca.clone() });
         for server in &site.certificates {
             let (host, port) = host_and_port(server, 443);
@@ -87,19 +87,10 @@ fn servers(config: &Config) -> Vec<Server> {
     if let Some(directory) =
         config.active_directory.as_ref().filter(|known| known.url.starts_with("ldaps://"))
     {
-        let (_, port) = host_and_port(directory.url.trim_start_matches("ldaps://"), 636);
-        let host = host_of(&directory.url).to_owned();
+        let (host, port) = host_and_port(&directory.url, 636);
         servers.push(Server { part: "active-directory", host, port, ca: directory.ca.clone() });
     }
     servers
-}
-
-fn host_and_port(address: &str, usual: u16) -> (String, u16) {
-    let address = address.split('/').next().unwrap_or(address);
-    match address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))) {
-        Some((host, port)) => (host.to_owned(), port),
-        None => (address.to_owned(), usual),
-    }
 }
 
 async fn look_at(server: Server) -> Seen {
@@ -127,12 +118,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_has_its_port_or_the_usual_one() {
-        assert_eq!(host_and_port("cm01.corp.example/AdminService", 443), ("cm01.corp.example".into(), 443));
-        assert_eq!(host_and_port("mp01:8443", 443), ("mp01".into(), 8443));
-    }
 
     #[test]
     fn what_ends_within_a_month_or_is_no_good_needs_care() {

@@ -5,6 +5,7 @@
 //! left alone for some time.
 
 pub mod active_directory;
+pub mod address;
 pub mod configmgr;
 pub mod device_file;
 pub mod kerberos;

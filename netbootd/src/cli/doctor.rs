@@ -15,7 +15,8 @@ use serde::Serialize;
 use super::client::config_of;
 use super::{DEFAULT_CONFIG, Failure, SiteArgs};
 use crate::config::{Account, Bind, Config};
-use crate::directory::active_directory::{ActiveDirectory, host_of};
+use crate::directory::active_directory::ActiveDirectory;
+use crate::directory::address::host_and_port;
 use crate::directory::configmgr::ConfigMgr;
 use crate::directory::{Directories, Source, kerberos, tls};
 use crate::ledger::now;
@@ -144,9 +145,8 @@ async fn configmgr(part: &mut Part, site: &ConfigMgr, config: &Config) -> Option
 async fn active_directory(part: &mut Part, directory: &ActiveDirectory) -> Option<()> {
     let settings = directory.settings();
     let secure = settings.url.starts_with("ldaps://");
-    let port = settings.url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
-    let host = host_of(&settings.url);
-    let port = port.unwrap_or(if secure { 636 } else { 389 });
+    let (host, port) = host_and_port(&settings.url, if secure { 636 } else { 389 });
+    let host = host.as_str();
     reach(part, host, port).await?;
     if secure {
         certificate(part, host, port, settings.ca.as_deref()).await?;

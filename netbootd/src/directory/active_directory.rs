@@ -1,17 +1,20 @@
 //! Active Directory's prestaged computers: `netbootGUID` by GUID and by hardware address, in one question.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions, StdStream};
 use pxe_policy::{BootAction, MacAddr, Record, Said, SystemUuid, Trouble, TroubleKind};
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
+use super::address::{host_of, ipv6_of};
 use super::{Identity, kerberos, tls};
 use crate::config::{self, Bind};
 
@@ -47,7 +50,11 @@ pub struct Computer {
 impl ActiveDirectory {
     /// Of a configuration. Nothing is asked yet.
     pub fn open(settings: &config::ActiveDirectory) -> Result<Self, String> {
-        let tls = Arc::new(tls::client_config(settings.ca.as_deref())?);
+        let tls = match host_of(&settings.url).parse::<Ipv6Addr>() {
+            Ok(addr) => tls::client_config_as(ServerName::from(IpAddr::from(addr)), settings.ca.as_deref()),
+            Err(_) => tls::client_config(settings.ca.as_deref()),
+        };
+        let tls = Arc::new(tls?);
         Ok(ActiveDirectory { settings: settings.clone(), tls, connection: Mutex::new(None) })
     }
 
@@ -120,9 +127,15 @@ impl ActiveDirectory {
             .set_conn_timeout(PATIENCE)
             .set_config(Arc::clone(&self.tls))
             .set_starttls(self.settings.start_tls);
-        let (connection, mut ldap) = LdapConnAsync::with_settings(settings, &self.settings.url)
-            .await
-            .map_err(|error| failed(&error))?;
+        let connected = match ipv6_of(&self.settings.url) {
+            Some((url, addr)) => {
+                let stream = TcpStream::connect(addr).await.and_then(TcpStream::into_std);
+                let stream = stream.map_err(|error| tls::trouble(&error))?;
+                LdapConnAsync::with_settings(settings.set_std_stream(StdStream::Tcp(stream)), &url).await
+            }
+            None => LdapConnAsync::with_settings(settings, &self.settings.url).await,
+        };
+        let (connection, mut ldap) = connected.map_err(|error| failed(&error))?;
         tokio::spawn(async move {
             if let Err(error) = connection.drive().await {
                 tracing::debug!(%error, "LDAP connection ended");
@@ -232,8 +245,8 @@ async fn address_of(server: &str) -> Option<Ipv4Addr> {
     }
     let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((server, 69))).await.ok()?.ok()?;
     let mut addresses = found.filter_map(|address| match address.ip() {
-        std::net::IpAddr::V4(address) => Some(address),
-        std::net::IpAddr::V6(_) => None,
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
     });
     addresses.next()
 }
@@ -270,12 +283,6 @@ async fn root_of(ldap: &mut Ldap) -> Result<String, Trouble> {
 /// Attribute names come in the server's own case.
 fn first<'a, T>(attrs: &'a HashMap<String, Vec<T>>, name: &str) -> Option<&'a T> {
     attrs.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?.1.first()
-}
-
-/// The host in `ldap://host:port`.
-pub fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['/', ':']).next().unwrap_or(rest)
 }
 
 fn failed(error: &LdapError) -> Trouble {

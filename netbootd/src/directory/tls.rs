@@ -6,23 +6,97 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pxe_policy::{Trouble, TroubleKind};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    WantsVerifier,
+};
+use rustls_platform_verifier::{BuilderVerifierExt, Verifier};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// Trusts the authorities in a PEM file and no others or, without one, those of the system.
 pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
+    let builder = builder()?;
     let Some(ca) = ca else {
         let builder = builder.with_platform_verifier().map_err(|error| error.to_string())?;
         return Ok(builder.with_no_client_auth());
     };
+    Ok(builder.with_root_certificates(roots(ca)?).with_no_client_auth())
+}
+
+/// The same for a server whose certificate is for `name`, whatever name the caller connects with.
+pub fn client_config_as(name: ServerName<'static>, ca: Option<&Path>) -> Result<ClientConfig, String> {
+    let verifier: Arc<dyn ServerCertVerifier> = match ca {
+        None => Arc::new(Verifier::new(provider()).map_err(|error| error.to_string())?),
+        Some(ca) => WebPkiServerVerifier::builder_with_provider(Arc::new(roots(ca)?), provider())
+            .build()
+            .map_err(|error| error.to_string())?,
+    };
+    let verifier = Arc::new(NamedAs { name, verifier });
+    let builder = builder()?.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = builder.with_no_client_auth();
+    // The name that the caller connects with is nobody's.
+    config.enable_sni = false;
+    Ok(config)
+}
+
+/// Verifies a certificate for this name and no other.
+#[derive(Debug)]
+struct NamedAs {
+    name: ServerName<'static>,
+    verifier: Arc<dyn ServerCertVerifier>,
+}
+
+impl ServerCertVerifier for NamedAs {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _connected_with: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier.verify_server_cert(certificate, intermediates, &self.name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, String> {
+    let builder = ClientConfig::builder_with_provider(provider());
+    builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())
+}
+
+fn roots(ca: &Path) -> Result<RootCertStore, String> {
     let unusable = |error: &dyn std::fmt::Display| format!("{}: {error}", ca.display());
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| unusable(&error))? {
@@ -32,7 +106,7 @@ pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, String> {
     if roots.is_empty() {
         return Err(unusable(&"no certificate in it"));
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(roots)
 }
 
 /// The certificate that a server shows: for whom it is, and until when it is good, in seconds since 1970.
