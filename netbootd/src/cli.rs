@@ -156,7 +156,7 @@ pub enum ProbeCommand {
 pub struct PxeArgs {
     /// The boot server to ask on port 4011; without it, a DISCOVER is broadcast.
     pub server: Option<Ipv4Addr>,
-    /// The interface to ask on; needed for a broadcast.
+    /// The interface to ask on, which has an IPv4 address; needed for a broadcast.
     #[arg(long)]
     pub iface: Option<String>,
     /// The hardware address to ask as [default: the interface's own].

@@ -25,18 +25,49 @@ fn rate(bytes: u64, elapsed: std::time::Duration) -> String {
 
 /// The interface that was named, or the only one that will do.
 fn chosen_iface(name: Option<&str>, server: Option<Ipv4Addr>) -> Result<Iface, Failure> {
-    let mut all = Iface::all(true)
-        .map_err(|error| Failure::Unusable(format!("cannot list the interfaces: {error}")))?;
-    all.retain(|iface| !iface.addrs.is_empty());
+    let mut all = with_addresses()?;
     let found = match (name, server) {
-        (Some(name), _) => all.into_iter().find(|iface| iface.name == name),
+        (Some(name), _) => {
+            return all.into_iter().find(|iface| iface.name == name).ok_or_else(|| without_address(name));
+        }
         (None, Some(server)) => {
             all.into_iter().find(|iface| iface.addrs.iter().any(|net| net.contains(&server)))
         }
         (None, None) => {
-            let mut others = all.into_iter().filter(|iface| iface.name != "lo");
-            others.next().filter(|_| others.next().is_none())
+            all.retain(|iface| iface.name != "lo");
+            all.pop().filter(|_| all.is_empty())
         }
     };
-    found.ok_or_else(|| Failure::Unusable("say which interface to ask on with --iface".into()))
+    found.ok_or_else(which_iface)
+}
+
+/// A broadcast goes where the operator says, never where this host happens to have an address.
+fn named_iface(name: Option<&str>) -> Result<Iface, Failure> {
+    if name.is_none() {
+        return Err(which_iface());
+    }
+    chosen_iface(name, None)
+}
+
+fn which_iface() -> Failure {
+    let names: Vec<String> =
+        with_addresses().unwrap_or_default().into_iter().map(|iface| iface.name).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Failure::Unusable(format!("name the interface to ask on with --iface; with an IPv4 address: {names}"))
+}
+
+fn without_address(name: &str) -> Failure {
+    match Iface::exists(name) {
+        true => Failure::Unusable(format!(
+            "{name} is down or has no IPv4 address, which a question needs to be answered: bring it up and give it one"
+        )),
+        false => Failure::Unusable(format!("there is no interface {name}")),
+    }
+}
+
+fn with_addresses() -> Result<Vec<Iface>, Failure> {
+    let mut all = Iface::all(true)
+        .map_err(|error| Failure::Unusable(format!("cannot list the interfaces: {error}")))?;
+    all.retain(|iface| !iface.addrs.is_empty());
+    Ok(all)
 }

@@ -31,7 +31,7 @@ pub struct ExplainArgs {
     /// Its architecture.
     #[arg(long, default_value = "x64-uefi")]
     arch: ArchType,
-    /// Who asks: pxe, http or ipxe.
+    /// Who asks: pxe, http, ipxe or uboot.
     #[arg(long, default_value = "pxe")]
     class: Class,
     /// Say what Configuration Manager's log says of the machine instead.

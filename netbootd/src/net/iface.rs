@@ -30,6 +30,11 @@ impl Iface {
         listing::all(with_loopback)
     }
 
+    /// Whether there is an interface of this name, up or not, with or without an address.
+    pub fn exists(name: &str) -> bool {
+        listing::exists(name)
+    }
+
     /// Whether `addr` is one of this interface's own addresses.
     pub fn owns(&self, addr: Ipv4Addr) -> bool {
         self.addrs.iter().any(|net| net.addr() == addr)

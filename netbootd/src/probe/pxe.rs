@@ -22,7 +22,10 @@ use crate::net::udp::{Endpoint, Incoming, Source};
 /// Asks and tells.
 #[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &PxeArgs) -> Result<(), Failure> {
-    let iface = super::chosen_iface(args.iface.as_deref(), args.server)?;
+    let iface = match args.server {
+        Some(server) => super::chosen_iface(args.iface.as_deref(), Some(server))?,
+        None => super::named_iface(args.iface.as_deref())?,
+    };
     let answers = block_on(ask(args, &iface))?;
     for answer in &answers {
         print!("{}", described(answer));

@@ -9,6 +9,11 @@ use pxe_policy::MacAddr;
 
 use super::Iface;
 
+pub(super) fn exists(name: &str) -> bool {
+    let mut entries = getifaddrs().into_iter().flatten();
+    entries.any(|entry| entry.description == name || entry.name == name)
+}
+
 pub(super) fn all(with_loopback: bool) -> io::Result<Vec<Iface>> {
     let mut found: Vec<Iface> = Vec::new();
     for entry in getifaddrs()? {
