@@ -4,6 +4,8 @@
 //! ([`Machine`]) and waits for words on their consoles. Everything ends with the values that own it.
 
 pub mod admin_service;
+pub mod arm64;
+pub mod asker;
 pub mod boot_program;
 pub mod browser;
 pub mod certificate;

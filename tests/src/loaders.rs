@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::payload::{cache, lock, payload};
+use crate::arm64;
+use crate::payload::{Payload, cache, lock, payload, payload_arm64};
 use crate::process::run;
 
 /// PXELINUX for BIOS machines.
@@ -40,7 +41,18 @@ pub fn put(root: &Path, files: &[(&str, &str)]) {
 /// # Panics
 /// When the folder cannot be written.
 pub fn put_payload(root: &Path, arguments: &str) {
-    let payload = payload();
+    put_kernel(root, arguments, payload());
+}
+
+/// The same for ARM64.
+///
+/// # Panics
+/// When the folder cannot be written.
+pub fn put_payload_arm64(root: &Path, arguments: &str) {
+    put_kernel(root, arguments, payload_arm64());
+}
+
+fn put_kernel(root: &Path, arguments: &str, payload: Payload) {
     fs::copy(payload.kernel, root.join("vmlinuz")).expect("the boot folder can be written");
     fs::copy(payload.initrd, root.join("initrd.img")).expect("the boot folder can be written");
     fs::write(root.join("cmdline.txt"), arguments).expect("the boot folder can be written");
@@ -51,24 +63,27 @@ pub fn put_payload(root: &Path, arguments: &str) {
 /// # Panics
 /// When GRUB cannot be built.
 pub fn put_grub(root: &Path, name: &str) {
+    put_grub_for("x86_64-efi", root, name);
+}
+
+/// The same for ia32 UEFI.
+///
+/// # Panics
+/// When GRUB cannot be built.
+pub fn put_grub_ia32(root: &Path, name: &str) {
+    put_grub_for("i386-efi", root, name);
+}
+
+fn put_grub_for(platform: &str, root: &Path, name: &str) {
     let folder = cache();
     let _lock = lock(&folder);
-    let image = folder.join("grubx64.efi");
+    let image = folder.join(format!("grub-{platform}.efi"));
     if !image.exists() {
-        run(Command::new("grub-mkimage").args(["-O", "x86_64-efi", "-p", "/grub", "-o"]).arg(&image).args([
-            "efinet",
-            "http",
-            "tftp",
-            "net",
-            "normal",
-            "linux",
-            "echo",
-            "configfile",
-            "test",
-            "sleep",
-            "reboot",
-            "halt",
-        ]));
+        let modules = "efinet http tftp net normal linux echo configfile test sleep reboot halt";
+        run(Command::new("grub-mkimage")
+            .args(["-O", platform, "-p", "/grub", "-o"])
+            .arg(&image)
+            .args(modules.split(' ')));
     }
     fs::copy(image, root.join(name)).expect("the boot folder can be written");
 }
@@ -114,43 +129,18 @@ pub fn put_bios_program(file: &Path, word: &str) {
     fs::write(file, sector).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }
 
-/// Puts a GRUB for ARM64. Its package is unpacked, not installed: it is of another architecture than this host.
+/// Puts Debian's signed shim and GRUB for ARM64: `shimaa64.efi`, which starts `grubaa64.efi`.
 ///
 /// # Panics
-/// When the package cannot be had or GRUB cannot be built.
-pub fn put_grub_arm64(root: &Path, name: &str) {
-    let folder = cache();
-    let _lock = lock(&folder);
-    let image = folder.join("grubaa64.efi");
-    if !image.exists() {
-        let apt = folder.join("apt-arm64");
-        for below in ["state/lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(apt.join(below)).expect("the cache can be written");
-        }
-        fs::write(apt.join("status"), "").expect("the cache can be written");
-        let setting = |name: &str, value: &str| format!("-o{name}={value}");
-        let place = |below: &str| apt.join(below).display().to_string();
-        let options = [
-            setting("APT::Architecture", "arm64"),
-            setting("APT::Architectures::", "arm64"),
-            setting("APT::Sandbox::User", "root"),
-            setting("Dir::State", &place("state")),
-            setting("Dir::State::status", &place("status")),
-            setting("Dir::Cache", &place("cache")),
-        ];
-        run(Command::new("apt-get").args(&options).args(["update", "-qq"]));
-        run(Command::new("apt-get")
-            .args(&options)
-            .args(["download", "grub-efi-arm64-bin"])
-            .current_dir(&apt));
-        let unpack = "dpkg-deb -x grub-efi-arm64-bin_*.deb .";
-        run(Command::new("sh").args(["-c", unpack]).current_dir(&apt));
-        run(Command::new("grub-mkimage")
-            .args(["-O", "arm64-efi", "-p", "/grub", "-d"])
-            .arg(apt.join("usr/lib/grub/arm64-efi"))
-            .arg("-o")
-            .arg(&image)
-            .args(["efinet", "tftp", "net", "normal", "echo", "configfile", "halt"]));
+/// When the packages cannot be had.
+pub fn put_arm64(root: &Path) {
+    let tree = arm64::unpacked();
+    let files = [
+        ("usr/lib/shim/shimaa64.efi.signed", "shimaa64.efi"),
+        ("usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed", "grubaa64.efi"),
+    ];
+    for (from, name) in files {
+        fs::copy(tree.join(from), root.join(name))
+            .unwrap_or_else(|error| panic!("cannot copy {from}: {error}"));
     }
-    fs::copy(image, root.join(name)).expect("the boot folder can be written");
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::arm64;
 use crate::process::run;
 
 /// Printed by the payload, followed by the word from its command line.
@@ -26,6 +27,11 @@ pub fn arguments(word: &str) -> String {
     format!("console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check payload={word}")
 }
 
+/// The same for an ARM64 kernel on QEMU's board.
+pub fn arguments_arm64(word: &str) -> String {
+    format!("console=ttyAMA0 quiet panic=-1 payload={word}")
+}
+
 /// Makes the payload, once for all tests.
 ///
 /// # Panics
@@ -38,7 +44,21 @@ pub fn payload() -> Payload {
         fetch_kernel(&folder, &made.kernel);
     }
     if !made.initrd.exists() {
-        make_initrd(&folder, &made.initrd);
+        make_initrd(&folder.join("initramfs"), Path::new("/bin/busybox"), &made.initrd);
+    }
+    made
+}
+
+/// The same for ARM64.
+///
+/// # Panics
+/// When the packages cannot be had.
+pub fn payload_arm64() -> Payload {
+    let (folder, tree) = (cache(), arm64::unpacked());
+    let _lock = lock(&folder);
+    let made = Payload { kernel: arm64::kernel(&tree), initrd: folder.join("initrd-arm64.img") };
+    if !made.initrd.exists() {
+        make_initrd(&folder.join("initramfs-arm64"), &tree.join("bin/busybox"), &made.initrd);
     }
     made
 }
@@ -85,12 +105,11 @@ fn first_with(folder: &Path, part: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("no {part} in {folder:?}"))
 }
 
-fn make_initrd(folder: &Path, initrd: &Path) {
-    let root = folder.join("initramfs");
+fn make_initrd(root: &Path, busybox: &Path, initrd: &Path) {
     for below in ["bin", "proc", "dev"] {
         fs::create_dir_all(root.join(below)).expect("the cache can be written");
     }
-    fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is installed");
+    fs::copy(busybox, root.join("bin/busybox")).expect("busybox-static is installed");
     let init = format!(
         "#!/bin/busybox sh\n\
          /bin/busybox mount -t proc proc /proc\n\
@@ -103,5 +122,5 @@ fn make_initrd(folder: &Path, initrd: &Path) {
     fs::write(root.join("init"), init).expect("the cache can be written");
     fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755)).expect("it is our own file");
     let pack = format!("find . | cpio --quiet -o -H newc | gzip -1 > {}", initrd.display());
-    run(Command::new("sh").args(["-c", &pack]).current_dir(&root));
+    run(Command::new("sh").args(["-c", &pack]).current_dir(root));
 }

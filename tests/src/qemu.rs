@@ -28,8 +28,12 @@ pub enum Firmware {
     UefiPxe6,
     /// x64 UEFI that tries PXE with Secure Boot enforced and Microsoft's keys.
     SecureBoot,
+    /// ia32 UEFI that tries PXE.
+    Ia32Pxe,
     /// ARM64 UEFI that tries PXE.
     Arm64Pxe,
+    /// An ARM64 board with U-Boot, which looks for boot.scr.uimg and then for a UEFI program.
+    Arm64Uboot,
 }
 
 /// A machine that is switched on. Dropping it switches it off.
@@ -43,6 +47,10 @@ pub struct Machine {
 const PATIENCE: Duration = Duration::from_secs(150);
 const OVMF: &str = "/usr/share/OVMF";
 const AAVMF: &str = "/usr/share/AAVMF";
+const UBOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
+/// Firmware that is built for Secure Boot keeps its variables from everybody else.
+const GUARDED_FLASH: [&str; 4] =
+    ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"];
 
 impl Machine {
     /// Switches a machine on, plugged into a segment.
@@ -61,7 +69,7 @@ impl Machine {
     pub fn start_as(lab: &Lab, firmware: Firmware, bridge: &str, number: u8, disk: Option<&Path>) -> Self {
         let tap = lab.add_tap(bridge);
         let monitor = lab.folder().join(format!("{tap}.monitor"));
-        let arm64 = firmware == Firmware::Arm64Pxe;
+        let arm64 = matches!(firmware, Firmware::Arm64Pxe | Firmware::Arm64Uboot);
         let emulator = if arm64 { "qemu-system-aarch64" } else { "qemu-system-x86_64" };
         let mut command = lab.command_at_switch(emulator);
         command.args(["-accel", "tcg", "-m", "512", "-display", "none", "-serial", "stdio"]);
@@ -90,13 +98,13 @@ impl Machine {
                 command.args(["-machine", "q35"]);
                 put_firmware(&mut command, lab, number, OVMF, ["OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"]);
             }
+            Firmware::Ia32Pxe => {
+                command.args(GUARDED_FLASH);
+                let files = ["OVMF32_CODE_4M.secboot.fd", "OVMF32_VARS_4M.fd"];
+                put_firmware(&mut command, lab, number, OVMF, files);
+            }
             Firmware::SecureBoot => {
-                command.args([
-                    "-machine",
-                    "q35,smm=on",
-                    "-global",
-                    "driver=cfi.pflash01,property=secure,value=on",
-                ]);
+                command.args(GUARDED_FLASH);
                 put_firmware(
                     &mut command,
                     lab,
@@ -108,6 +116,9 @@ impl Machine {
             Firmware::Arm64Pxe => {
                 command.args(["-machine", "virt", "-cpu", "cortex-a57"]);
                 put_firmware(&mut command, lab, number, AAVMF, ["AAVMF_CODE.fd", "AAVMF_VARS.fd"]);
+            }
+            Firmware::Arm64Uboot => {
+                command.args(["-machine", "virt", "-cpu", "cortex-a57", "-bios", UBOOT]);
             }
         }
         let supported = |name: &str, on: bool| {
