@@ -64,7 +64,10 @@ impl FromStr for Classes {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.to_ascii_lowercase().as_str() {
             "pc" => Ok(Classes(Class::PCS.to_vec())),
-            _ => text.parse().map(|class| Classes(vec![class])).map_err(|error: String| error + ", or pc for all but Macs"),
+            _ => text
+                .parse()
+                .map(|class| Classes(vec![class]))
+                .map_err(|error: String| error + ", or pc for all but Macs"),
         }
     }
 }
