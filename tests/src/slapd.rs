@@ -7,7 +7,7 @@ use crate::Lab;
 use crate::certificate::ServerCertificate;
 use crate::process::{Process, run};
 
-/// A running slapd at 10.77.0.8 on `br0`, called `dc1.nb.test`.
+/// A running slapd at 10.77.0.8, fd77::8 and fd77::9 on `br0`, called `dc1.nb.test`.
 #[derive(Debug)]
 pub struct Slapd {
     _process: Process,
@@ -35,6 +35,9 @@ impl Slapd {
     ) -> Self {
         lab.add_host("ad");
         lab.plug("ad", "eth0", "br0", "10.77.0.8/24");
+        for address in ["fd77::8", "fd77::9"] {
+            lab.ip("ad", &format!("addr add {address}/64 dev eth0 nodad"));
+        }
         let folder = lab.folder().join("slapd");
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
@@ -70,7 +73,7 @@ impl Slapd {
         let ldif = write("data.ldif", &ldif);
         run(lab.command("ad", "slapadd").arg("-f").arg(&config).arg("-l").arg(&ldif));
         let mut command = lab.command("ad", "slapd");
-        command.arg("-f").arg(&config).args(["-h", "ldap://10.77.0.8/ ldaps://10.77.0.8/", "-d", "stats"]);
+        command.arg("-f").arg(&config).args(["-h", "ldap:/// ldaps:///", "-d", "stats"]);
         let process = Process::start("slapd", &mut command);
         process.wait_for("slapd starting", Duration::from_secs(20));
         Slapd { _process: process }

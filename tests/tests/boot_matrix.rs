@@ -157,6 +157,22 @@ fn bios_pxelinux_rtl8139() {
     bios_boots_pxelinux("rtl8139");
 }
 
+/// The example as it is written, but for the place of its files and the kernel's arguments.
+#[test]
+fn the_isolated_example_boots_a_bios_machine_whose_card_boots_by_ipxe() {
+    let example = include_str!("../../examples/isolated/netbootd.toml");
+    let (_, example) = example.split_once("[dhcp]").unwrap();
+    let arguments = payload::arguments("isolated");
+    let rules = example.replace("[boot]\nroot = \"/srv/netboot\"\n", "").replace("ip=dhcp", &arguments);
+    let mut lab = Lab::new();
+    let root = prepare(&mut lab, "isolated", |root| loaders::put(root, PXELINUX));
+    let router = AddressServer::start_router(&mut lab);
+    let netbootd = Netbootd::start(&lab, &root, &format!("[dhcp]{rules}"));
+    let site = Site { lab, netbootd, _others: (Some(router), None) };
+    site.boots("isolated", Firmware::Bios { card: "virtio-net-pci" }, "br0");
+    site.logged(&["ack", "class=ipxe", "rule=\"bios\"", "boot_file=\"pxelinux.0\""]);
+}
+
 #[test]
 fn bios_ipxe_script_by_http() {
     let site = Site::whole("bios-ipxe", |_| {}, SCRIPT);

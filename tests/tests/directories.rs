@@ -83,6 +83,23 @@ fn imports_into_a_file_and_keeps_it(site: &DirectorySite, configuration: &str) {
 }
 
 #[test]
+fn a_directory_at_an_address_of_ipv6_is_asked_and_its_certificate_is_for_that_address() {
+    let mut site = DirectorySite::new();
+    site.lab.ip("server", "addr add fd77::1/64 dev lan0 nodad");
+    let certificate = site.authority.sign("dc1", "IP:fd77::8", 30);
+    let _slapd = Slapd::start(&mut site.lab, &certificate, &[("PC01", BY_GUID, None)]);
+    let machine = ["--mac", "52:54:00:00:00:01", "--uuid", GUID];
+    let start_tls = slapd_config("ldap://[fd77::8]:389", "start-tls = true");
+    for configuration in [slapd_config("ldaps://[fd77::8]", ""), start_tls] {
+        has(&site.explain(&configuration, &machine, &[]), &["knows it by its GUID as PC01"]);
+        let doctor = site.run(&configuration, &["doctor"], &[]);
+        has(&String::from_utf8(doctor.stdout).unwrap(), &["fd77::8", "1 prestaged computers"]);
+    }
+    let other = site.explain(&slapd_config("ldaps://[fd77::9]", ""), &machine, &[]);
+    has(&other, &["directory-down", "certificate-name"]);
+}
+
+#[test]
 fn each_broken_link_to_a_directory_is_told_apart() {
     let mut site = DirectorySite::new();
     let certificate = site.authority.sign("dc1", "DNS:dc1.nb.test", 30);
