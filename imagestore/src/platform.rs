@@ -9,14 +9,18 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub use unix::{DirBuilderExt, FileExt, HAS_MODES, MetadataExt, OpenOptionsExt, is_open_to, sync_folder};
+pub use unix::{
+    DirBuilderExt, FileExt, HAS_MODES, MetadataExt, OpenOptionsExt, is_open_to, set_mode, sync_folder,
+};
 #[cfg(unix)]
 pub(crate) use unix::{
     Folder, Lock, READER_HINT, available_space, copy_between, is_passed_on, make_read_only, may_be_mapped,
     slashed, sync_file, sync_filesystem, widen_pipe,
 };
 #[cfg(windows)]
-pub use windows::{DirBuilderExt, FileExt, HAS_MODES, MetadataExt, OpenOptionsExt, is_open_to, sync_folder};
+pub use windows::{
+    DirBuilderExt, FileExt, HAS_MODES, MetadataExt, OpenOptionsExt, is_open_to, set_mode, sync_folder,
+};
 #[cfg(windows)]
 pub(crate) use windows::{
     Folder, Lock, READER_HINT, available_space, copy_between, is_passed_on, make_read_only, may_be_mapped,

@@ -8,12 +8,12 @@ pub(crate) mod faulty_disk;
 
 mod schema;
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use imagestore::platform::{DirBuilderExt, OpenOptionsExt};
+use imagestore::platform::{DirBuilderExt, OpenOptionsExt, is_open_to, set_mode};
 use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 use thiserror::Error;
 
@@ -46,6 +46,16 @@ pub enum StateError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Everybody on this host may look into its folder, which holds other things.
+    #[error(
+        "the state folder {} is open to other users and holds files of others; name a folder of its own, or run: chmod 0700 {}",
+        folder.display(),
+        folder.display()
+    )]
+    OpenToOthers {
+        /// The folder.
+        folder: PathBuf,
     },
     /// Another process has it open.
     #[error("{} is in use by another netbootd", path.display())]
@@ -182,12 +192,15 @@ impl Opened {
 
 fn open_file(path: &Path) -> Result<Database, StateError> {
     let cannot_open = |source| StateError::Open { path: path.to_owned(), source };
-    // Names of machines, and what came through from the distribution point: for this user alone.
-    let make = |folder| DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    path.parent().map_or(Ok(()), make).map_err(cannot_open)?;
-    let mut options = std::fs::File::options();
+    if let Some(folder) = path.parent() {
+        make_private(folder)?;
+    }
+    let mut options = fs::File::options();
     let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(path).map_err(cannot_open)?;
+    if is_open_to(path, OTHERS) {
+        set_mode(path, 0o600).map_err(cannot_open)?;
+    }
     let database =
         Database::builder().set_cache_size(CACHE).create_file(file).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.to_owned() },
@@ -197,7 +210,29 @@ fn open_file(path: &Path) -> Result<Database, StateError> {
     Ok(database)
 }
 
+/// Names of machines, and what came through from the distribution point: for this user alone, also where the folder was there before or is
+/// a link. A folder that holds other things is left as it is: it may be the system's.
+fn make_private(folder: &Path) -> Result<(), StateError> {
+    let cannot_open = |source| StateError::Open { path: folder.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot_open)?;
+    if !is_open_to(folder, OTHERS) {
+        return Ok(());
+    }
+    let is_ours = |entry: io::Result<DirEntry>| {
+        entry.is_ok_and(|entry| OURS.iter().any(|name| entry.file_name() == *name))
+    };
+    let own = folder.join(FILE_NAME).exists() || fs::read_dir(folder).map_err(cannot_open)?.all(is_ours);
+    if !own {
+        return Err(StateError::OpenToOthers { folder: folder.to_owned() });
+    }
+    set_mode(folder, 0o700).map_err(cannot_open)
+}
+
 const FILE_NAME: &str = "state.redb";
+/// What a start makes before the file, and what a disk of its own holds.
+const OURS: [&str; 2] = ["images", "lost+found"];
+/// The bits of a mode that let the group and everybody in.
+const OTHERS: u32 = 0o077;
 /// In bytes. What is read often is kept elsewhere in memory, and the kernel keeps the file's pages: more would only be filled by the history
 /// of a week, one step at a time.
 const CACHE: usize = 1 << 20;
@@ -210,9 +245,9 @@ mod tests {
     fn a_damaged_file_is_refused_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
-        std::fs::write(&path, vec![7; 100_000]).unwrap();
+        fs::write(&path, vec![7; 100_000]).unwrap();
         assert!(matches!(State::open(folder.path()), Err(StateError::Database { .. })));
-        assert_eq!(std::fs::read(&path).unwrap(), vec![7; 100_000]);
+        assert_eq!(fs::read(&path).unwrap(), vec![7; 100_000]);
     }
 
     #[test]
@@ -221,8 +256,40 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         drop(State::open(&state).unwrap());
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&state), mode(&state.join(FILE_NAME))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_folder_that_is_there_already_or_a_link_gets_its_mode_and_one_with_other_things_is_refused() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let open_to_all = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let (there, target, shared) = (open_to_all("there"), open_to_all("target"), open_to_all("shared"));
+        fs::create_dir(there.join("images")).unwrap();
+        let link = folder.path().join("link");
+        symlink(&target, &link).unwrap();
+        for (named, real) in [(&there, &there), (&link, &target)] {
+            drop(State::open(named).unwrap());
+            assert_eq!((mode(real), mode(&real.join(FILE_NAME))), (0o700, 0o600));
+            // Somebody opens it again while netbootd is away.
+            fs::set_permissions(real, fs::Permissions::from_mode(0o750)).unwrap();
+            fs::set_permissions(real.join(FILE_NAME), fs::Permissions::from_mode(0o644)).unwrap();
+            drop(State::open(named).unwrap());
+            assert_eq!((mode(real), mode(&real.join(FILE_NAME))), (0o700, 0o600));
+        }
+        fs::write(shared.join("somebody's"), "file").unwrap();
+        let refused = State::open(&shared).unwrap_err();
+        assert!(
+            matches!(refused, StateError::OpenToOthers { .. }) && refused.to_string().contains("chmod 0700")
+        );
+        assert_eq!((mode(&shared), shared.join(FILE_NAME).exists()), (0o755, false));
     }
 
     #[test]

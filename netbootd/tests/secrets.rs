@@ -146,7 +146,7 @@ async fn drive(printed: &Printed) -> Vec<u8> {
     printed.add(&format!("{config:?}\n{config:#?}\n"));
     remote(config.store.remote.as_ref().unwrap(), printed).await;
 
-    let state = Arc::new(State::open(folder.path()).unwrap());
+    let state = Arc::new(State::open(&folder.path().join("state")).unwrap());
     let snapshot = Snapshot::new(config, None).unwrap();
     let services = Arc::new(Services::open(snapshot, state).unwrap());
     let who = Identity { mac: MacAddr([0x52, 0x54, 0, 0, 0, 1]), uuid: None, arch: None, is_mac: false };

@@ -35,6 +35,11 @@ pub fn is_open_to(path: &Path, bits: u32) -> bool {
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits != 0)
 }
 
+/// Sets a file's or a folder's mode, of what a link leads to.
+pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
 /// Nobody changes what a blob holds.
 pub(crate) fn make_read_only(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o444))

@@ -25,7 +25,7 @@ type Step<'a> = (String, Box<dyn FnOnce() -> Result<String, Failure> + 'a>);
 pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(), Failure> {
     let owner = owner();
     let mut steps: Vec<Step<'_>> = vec![
-        named("state folder", &answers.state_dir, move |path| folder(path, 0o750, owner)),
+        named("state folder", &answers.state_dir, move |path| folder(path, 0o700, owner)),
         named("boot folder", &answers.root, |path| folder(path, 0o755, None)),
         named("image folder", &answers.images, move |path| folder(path, 0o750, owner)),
     ];
