@@ -184,7 +184,12 @@ async fn history(
     read: impl FnOnce(&History, SystemTime) -> Result<Vec<Value>, redb::Error> + Send + 'static,
 ) -> Told {
     let asked = Arc::clone(services);
-    let read = tokio::task::spawn_blocking(move || read(&asked.history, SystemTime::now()));
+    let turn = services.history.turn().await;
+    let read = tokio::task::spawn_blocking(move || {
+        // Held until it is done, though whoever asked may have left.
+        let _turn = turn;
+        read(&asked.history, SystemTime::now())
+    });
     match read.await {
         Ok(Ok(steps)) => told(&steps),
         Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
