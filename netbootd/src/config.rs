@@ -365,7 +365,8 @@ impl Config {
         root: Option<&Path>,
         values: &registry::Values,
     ) -> Result<(Config, Findings), Findings> {
-        let (mut document, mut found) = read::read(text);
+        let (mut document, mut found) =
+            read::read(text).map_err(|syntax| Findings::new(path, text, syntax))?;
         let sound = found.is_empty();
         if sound {
             registry::fill(&mut document, text, values, &mut found);

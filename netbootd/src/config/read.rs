@@ -12,20 +12,20 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 use super::finding::Finding;
 use super::schema::Document;
 
-/// Reads as much as can be read.
-pub(super) fn read(text: &str) -> (Document, Vec<Finding>) {
+/// Reads as much as can be read. An error is the syntax of the text: what the parser could not read may be missing then, and only its own
+/// errors are sure.
+pub(super) fn read(text: &str) -> Result<(Document, Vec<Finding>), Vec<Finding>> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
-    let mut findings: Vec<Finding> =
-        errors.iter().map(|error| Finding::error(error.span().unwrap_or(0..0), error.message())).collect();
-    // What the parser could not read may be missing now; only its own errors are sure.
-    if !findings.is_empty() {
-        return (Document::default(), findings);
+    if !errors.is_empty() {
+        let finding = |error: &toml::de::Error| Finding::error(error.span().unwrap_or(0..0), error.message());
+        return Err(errors.iter().map(finding).collect());
     }
+    let mut findings = Vec::new();
     let whole = table.span();
     let mut mutilated = Mutilated::new();
     for _ in 0..MAX_MISTAKES {
         let error = match Document::deserialize(Deserializer::from(table.clone())) {
-            Ok(document) => return (document, findings),
+            Ok(document) => return Ok((document, findings)),
             Err(error) => error,
         };
         let span = error.span().unwrap_or(0..0);
@@ -40,7 +40,7 @@ pub(super) fn read(text: &str) -> (Document, Vec<Finding>) {
             break;
         }
     }
-    (Document::default(), findings)
+    Ok((Document::default(), findings))
 }
 
 /// serde's words: the first sentence says what was found, the list behind the comma what would be right.

@@ -32,6 +32,21 @@ fn an_empty_file_means_the_defaults() {
 }
 
 #[test]
+fn errors_of_syntax_come_alone_and_in_order() {
+    // The boot folder of this text is not there either: nobody knows what the text would have named.
+    let text =
+        "[server]\nstate-dir = /var/lib\n[boot]\nroot = \"/nowhere\"\n[http]\nport = \"eighty\"\n[tftp\n";
+    let Err(findings) = Config::parse(text, Path::new("test.toml"), None) else { panic!("it is taken") };
+    let lines = |finding: &Finding| text[..finding.span.start.min(text.len())].lines().count();
+    let found: Vec<usize> = findings.iter().map(lines).collect();
+    assert!(!found.is_empty() && found.is_sorted(), "{findings}");
+    assert_eq!(findings.errors(), found.len());
+    // Neither the folder, which is not there, nor the port, which is no number.
+    let later = |finding: &Finding| finding.message.contains("folder") || finding.message.contains("eighty");
+    assert!(!findings.iter().any(later), "{findings}");
+}
+
+#[test]
 fn dhcpv6_goes_along_with_dhcp_unless_it_is_told_otherwise() {
     let mode = |text: &str| {
         let config = parsed(text);
