@@ -7,6 +7,7 @@ mod colour;
 pub mod device;
 pub mod doctor;
 pub mod explain;
+pub mod file;
 pub mod image;
 pub mod ledger;
 pub mod nbi;
@@ -81,6 +82,9 @@ enum Command {
     Service(crate::platform::service::ServiceCommand),
     /// The image store.
     Image(image::ImageArgs),
+    /// Files of the boot folder.
+    #[command(subcommand)]
+    File(file::FileCommand),
     /// NetBoot image folders.
     #[command(subcommand)]
     Nbi(nbi::NbiCommand),
@@ -252,6 +256,7 @@ pub fn run() -> ExitCode {
         #[cfg(windows)]
         Command::Service(command) => crate::platform::service::run(&command),
         Command::Image(args) => image::run(&args),
+        Command::File(command) => file::run(&command),
         Command::Nbi(command) => nbi::run(&command),
         Command::Probe(ProbeCommand::Bsdp(args)) => probe::bsdp::run(&args),
         Command::Probe(ProbeCommand::Tftp(args)) => probe::tftp::run(&args),
