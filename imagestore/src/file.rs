@@ -22,6 +22,8 @@ pub struct BootFile {
     /// The entity tag, unless it is made of the version.
     etag: Option<String>,
     blob: Option<Digest>,
+    /// A blob of the store itself, which nobody writes to.
+    sealed: bool,
 }
 
 /// What tells one version of a file from another: its place on the disk, its length and its time of modification.
@@ -82,12 +84,28 @@ impl BootFile {
     pub(crate) fn new(file: File, metadata: &Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let version = Some(Version::of(metadata));
-        BootFile { bytes: Bytes::There(file), len: metadata.len(), modified, version, etag: None, blob: None }
+        let bytes = Bytes::There(file);
+        BootFile { bytes, len: metadata.len(), modified, version, etag: None, blob: None, sealed: false }
     }
 
     /// A blob: its digest is its tag, so the same file on another server is the same to a client.
     pub(crate) fn of_blob(file: File, metadata: &Metadata, digest: &Digest) -> Self {
-        BootFile { etag: Some(format!("\"{digest}\"")), blob: Some(*digest), ..BootFile::new(file, metadata) }
+        let (etag, blob) = (Some(format!("\"{digest}\"")), Some(*digest));
+        BootFile { etag, blob, sealed: true, ..BootFile::new(file, metadata) }
+    }
+
+    /// A blob that lies where others may write to it.
+    pub(crate) fn unsealed(self) -> Self {
+        BootFile { sealed: false, ..self }
+    }
+
+    /// The same version once more, by a descriptor of its own.
+    pub fn reopen(&self) -> io::Result<Self> {
+        let bytes = match &self.bytes {
+            Bytes::There(file) => Bytes::There(file.try_clone()?),
+            Bytes::Coming(filling) => Bytes::Coming(Arc::clone(filling)),
+        };
+        Ok(BootFile { bytes, etag: self.etag.clone(), ..*self })
     }
 
     /// A blob that still comes in.
@@ -105,12 +123,18 @@ impl BootFile {
             version: None,
             etag: Some(etag.to_owned()),
             blob: None,
+            sealed: true,
         }
     }
 
     /// The blob of the store that it is, when all of it is there.
     pub fn blob(&self) -> Option<Digest> {
         self.blob
+    }
+
+    /// Whether somebody may write to it while it is served.
+    pub fn may_change(&self) -> bool {
+        !self.sealed
     }
 
     /// Whether reading may have to wait for the network.

@@ -206,7 +206,9 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), IngestErr
         let path = BootPath::parse(name.as_bytes()).map_err(refused)?;
         // What a client asks for must come back as the same name.
         if path.as_bytes() != name.as_bytes() {
-            return Err(refused(PathError::DeviceOrStream));
+            let leads_up = name.split(['/', '\\']).any(|part| part == "..");
+            let why = if leads_up { PathError::ParentComponent } else { PathError::DeviceOrStream };
+            return Err(refused(why));
         }
         if let Some(first) = folded.insert(name.to_ascii_lowercase(), name) {
             return Err(IngestError::SameName { first: first.to_owned(), second: name.to_owned() });

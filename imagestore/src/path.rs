@@ -20,13 +20,13 @@ pub enum PathError {
     /// It is longer than any client's.
     #[error("the path has more than {MAX_LENGTH} bytes or {MAX_COMPONENTS} components")]
     TooLong,
-    /// It leads upwards.
-    #[error("the path holds \"..\"")]
+    /// It leads out of the tree.
+    #[error("the path leads out of the boot tree by \"..\"")]
     ParentComponent,
     /// A control byte.
     #[error("the path holds the control byte {0:#04x}")]
     ControlByte(u8),
-    /// A name that Windows takes for a device, or a `:` that it takes for a stream.
+    /// A name that Windows takes for a device; on Windows also a `:`, which it takes for a stream.
     #[error("the path names a device or a stream")]
     DeviceOrStream,
 }
@@ -41,19 +41,15 @@ impl BootPath {
         if let Some(control) = raw.iter().find(|byte| **byte < 0x20 || **byte == 0x7f) {
             return Err(PathError::ControlByte(*control));
         }
-        let raw = match raw {
-            [drive, b':', rest @ ..] if drive.is_ascii_alphabetic() => rest,
-            _ => raw,
-        };
-        let mut components = Vec::new();
+        let mut components: Vec<&[u8]> = Vec::new();
         for component in raw.split(|byte| matches!(byte, b'/' | b'\\')) {
-            match component {
+            match if components.is_empty() { without_drive(component) } else { component } {
                 b"" | b"." => {}
-                b".." => return Err(PathError::ParentComponent),
-                _ if component.contains(&b':') || is_device(component) => {
+                b".." => drop(components.pop().ok_or(PathError::ParentComponent)?),
+                name if (cfg!(windows) && name.contains(&b':')) || is_device(name) => {
                     return Err(PathError::DeviceOrStream);
                 }
-                _ => components.push(component),
+                name => components.push(name),
             }
         }
         match components.len() {
@@ -90,6 +86,16 @@ impl fmt::Display for BootPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.escape_ascii())
     }
+}
+
+/// A path's first component without `C:` before it.
+fn without_drive(mut component: &[u8]) -> &[u8] {
+    while let [drive, b':', rest @ ..] = component
+        && drive.is_ascii_alphabetic()
+    {
+        component = rest;
+    }
+    component
 }
 
 /// The names that Windows never takes for files, whatever their extension.

@@ -2,6 +2,8 @@
 //!
 //! A machine with Secure Boot fetches an unsigned program whole and then refuses it; nothing on the wire tells why.
 
+use std::ops::RangeInclusive;
+
 use crate::BootFile;
 
 /// What a file is to a machine with Secure Boot.
@@ -16,6 +18,18 @@ pub enum Signature {
 }
 
 impl BootFile {
+    /// Whether firmware can start it: a PE program for EFI, whatever its name. A file that cannot be read is none.
+    pub fn is_efi_program(&self) -> bool {
+        let mut magic = [0; 2];
+        // Most files are none, and are not read further.
+        self.read_exact_at(0, &mut magic).is_ok()
+            && magic == *b"MZ"
+            && self
+                .headers()
+                .and_then(|head| subsystem(&head))
+                .is_some_and(|known| EFI_SUBSYSTEMS.contains(&known))
+    }
+
     /// Looks for a signature. A file that cannot be read is no program.
     pub fn signature(&self) -> Signature {
         self.headers().map_or(Signature::NotAProgram, |head| Signature::of_headers(&head))
@@ -43,6 +57,11 @@ impl Signature {
             Some(_) => Signature::Present,
         }
     }
+}
+
+/// What a program runs under; the field has the same place in both forms of the optional header.
+fn subsystem(head: &[u8]) -> Option<u16> {
+    short(head, pe_header(head)?.checked_add(24 + 68)?)
 }
 
 /// The size of the certificate table in bytes, 0 when there is none; None for what is no PE program.
@@ -77,6 +96,8 @@ fn long(head: &[u8], at: usize) -> Option<u32> {
     head.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)
 }
 
+/// Applications, boot and run-time drivers, and ROM images.
+const EFI_SUBSYSTEMS: RangeInclusive<u16> = 10..=13;
 /// The table's number among the data directories.
 const CERTIFICATE_TABLE: u32 = 4;
 /// The headers of every boot program known lie in its first bytes.

@@ -64,6 +64,11 @@ pub enum OpenError {
     /// Something writes to it all the time.
     #[error("the file is being written; replace files by renaming (netbootd file put)")]
     BeingWritten,
+    /// A client that reads a file by ranges cannot go on: the version that it began with is gone.
+    #[error(
+        "the file is another one since this client read its first part; replace files by renaming (netbootd file put)"
+    )]
+    Replaced,
     /// Its bytes were found damaged, and nothing has repaired them yet.
     #[error("the file's bytes were found damaged and are withdrawn")]
     Withdrawn,

@@ -187,6 +187,8 @@ pub struct Status {
     pub listen: SocketAddr,
     /// Whether the configuration says so.
     pub chosen: bool,
+    /// The names that it is reached by, beside addresses, `localhost` and the host's own name.
+    pub names: Vec<String>,
     /// What those send who may act.
     pub token: Option<Secret>,
     /// A certificate chain and its key (PEM), for HTTPS.
@@ -234,6 +236,8 @@ pub struct Http {
     pub port: u16,
     /// How many connections are held at a time.
     pub max_connections: usize,
+    /// A client that takes nothing of its answer for so long is left.
+    pub send_timeout: Duration,
 }
 
 /// Macs, by BSDP.

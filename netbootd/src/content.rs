@@ -59,6 +59,8 @@ pub enum Extent {
     Whole,
     /// A range, maybe one of many.
     Part,
+    /// A range, with the version that it has to be of.
+    GuardedPart,
 }
 
 impl Content {
@@ -91,7 +93,7 @@ impl Content {
             return render(file);
         }
         let opened = match caller.extent {
-            Extent::Whole => snapshot.files.open_raw(raw),
+            Extent::Whole | Extent::GuardedPart => snapshot.files.open_raw(raw),
             Extent::Part => snapshot.files.open_part(raw, caller.client),
         };
         match opened {
@@ -110,7 +112,7 @@ impl Content {
     }
 
     /// The same on any thread: only what is opened without waiting for a disk or the network. None for what is not, or not so simply.
-    pub fn open_at_once(services: &Services, raw: &[u8]) -> Option<Content> {
+    pub fn open_at_once(services: &Services, raw: &[u8], caller: Caller) -> Option<Content> {
         let snapshot = services.snapshot.load();
         let path = BootPath::parse(raw).ok()?;
         let spelled = path.to_string();
@@ -118,7 +120,10 @@ impl Content {
         if generated.any(|file| template::path_fits(&file.path, &spelled)) {
             return None;
         }
-        let file = snapshot.files.open_at_once(&path)?;
+        let file = match caller.extent {
+            Extent::Whole | Extent::GuardedPart => snapshot.files.open_at_once(&path)?,
+            Extent::Part => snapshot.files.open_part_at_once(&path, caller.client)?,
+        };
         Some(Content { body: Body::Stored(file), content_type: type_of(&spelled).into() })
     }
 
@@ -170,9 +175,21 @@ impl Content {
         }
     }
 
-    /// Its type for HTTP.
+    /// Its type for HTTP. A program is known by its first bytes, whatever its name: UEFI firmware starts nothing of another type.
     pub fn content_type(&self) -> Cow<'static, str> {
-        self.content_type.clone()
+        match &self.body {
+            Body::Stored(file)
+                if self.content_type == UNKNOWN && !file.may_wait() && file.is_efi_program() =>
+            {
+                PROGRAM.into()
+            }
+            _ => self.content_type.clone(),
+        }
+    }
+
+    /// Whether somebody may write to it while it is served.
+    pub fn may_change(&self) -> bool {
+        matches!(&self.body, Body::Stored(file) if file.may_change())
     }
 
     /// Whether reading may have to wait for the network.
@@ -307,7 +324,9 @@ fn refused(error: &OpenError) -> Refused {
         OpenError::NotFound | OpenError::NotAFile => Refusal::NotFound,
         OpenError::Path(imagestore::PathError::Empty) => Refusal::NotFound,
         OpenError::Path(_) | OpenError::OutsideTree | OpenError::Permission => Refusal::AccessDenied,
-        OpenError::Io(_) | OpenError::Withdrawn | OpenError::BeingWritten => Refusal::Failed,
+        OpenError::Io(_) | OpenError::Withdrawn | OpenError::BeingWritten | OpenError::Replaced => {
+            Refusal::Failed
+        }
     };
     Refused { refusal, detail: error.to_string() }
 }
@@ -316,11 +335,11 @@ fn refused(error: &OpenError) -> Refused {
 fn type_of(path: &str) -> &'static str {
     let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
     match extension.as_deref() {
-        Some("efi") => "application/efi",
+        Some("efi") => PROGRAM,
         Some("iso") => "application/vnd.efi-iso",
         Some("img") => "application/vnd.efi-img",
         Some("ipxe" | "cfg" | "txt") => TEXT,
-        _ => "application/octet-stream",
+        _ => UNKNOWN,
     }
 }
 
@@ -343,6 +362,8 @@ impl Stored for InTemplates {
     }
 }
 
+const PROGRAM: &str = "application/efi";
+const UNKNOWN: &str = "application/octet-stream";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// The kernel's own limit for its arguments is 2 to 4 KiB.
 const MAX_FIRST_LINE: usize = 4096;

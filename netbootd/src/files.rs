@@ -1,5 +1,6 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
+mod pins;
 mod presence;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::readers::Readers;
 use crate::remote::Remote;
+use pins::Pins;
 use presence::Presence;
 
 /// Every file that clients may have.
@@ -36,6 +38,7 @@ pub struct Images {
     others: Mutex<BTreeMap<String, ImageRecord>>,
     tree: ArcSwap<Tree>,
     readers: Readers,
+    pins: Pins,
     /// Blobs that could not be read to their end, and wait for a closer look.
     suspects: Mutex<HashSet<Digest>>,
 }
@@ -90,10 +93,14 @@ impl Files {
 
     /// The same for a part of a file: of the version that this client reads already.
     pub fn open_part(&self, raw: &[u8], client: IpAddr) -> Result<BootFile, OpenError> {
-        match (self.tree.open_raw(raw), &self.images) {
-            (Err(OpenError::NotFound), Some(images)) => images.open_part(raw, client),
-            (result, _) => result,
-        }
+        let Some(images) = &self.images else { return self.tree.open_raw(raw) };
+        let current = match self.tree.open_raw(raw) {
+            Ok(file) => Some(file),
+            Err(OpenError::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let pinned = images.pins.choose(client, &BootPath::parse(raw)?.to_string(), current, Instant::now());
+        pinned.unwrap_or_else(|| images.open_part(raw, client))
     }
 
     /// Opens a file of a folder that is spelled as there, if that needs no waiting for the disk.
@@ -101,10 +108,25 @@ impl Files {
         self.tree.open_at_once(path)
     }
 
+    /// The same for a part of it. None too when this client cannot go on with the version that it reads.
+    pub fn open_part_at_once(&self, path: &BootPath, client: IpAddr) -> Option<BootFile> {
+        let file = self.tree.open_at_once(path)?;
+        let Some(images) = &self.images else { return Some(file) };
+        images.pins.choose(client, &path.to_string(), Some(file), Instant::now())?.ok()
+    }
+
+    /// A client fetches all of a file.
+    pub fn reads_whole(&self, raw: &[u8], client: IpAddr) {
+        if let (Some(images), Ok(path)) = (&self.images, BootPath::parse(raw)) {
+            images.pins.reads_whole(client, &path.to_string());
+        }
+    }
+
     /// A client boots anew: it gets what is current.
     pub fn begins_anew(&self, client: IpAddr) {
         if let Some(images) = &self.images {
             images.readers.begins_anew(client);
+            images.pins.begins_anew(client);
         }
     }
 
@@ -149,6 +171,7 @@ impl Images {
             tree: ArcSwap::from_pointee(Tree::default_of(&store)),
             others: Mutex::default(),
             readers: Readers::default(),
+            pins: Pins::default(),
             suspects: Mutex::default(),
             store,
             cache,

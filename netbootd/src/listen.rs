@@ -8,5 +8,6 @@ pub mod http;
 pub mod others;
 mod port;
 pub mod pxe;
+mod stall;
 pub mod status;
 pub mod tftp;

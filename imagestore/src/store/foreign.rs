@@ -38,7 +38,7 @@ impl Store {
         let file = File::open(&known.path).ok()?;
         let metadata = file.metadata().ok()?;
         let same = metadata.is_file() && Foreign::of(&known.path, &metadata) == known;
-        same.then(|| BootFile::of_blob(file, &metadata, digest))
+        same.then(|| BootFile::of_blob(file, &metadata, digest).unsealed())
     }
 
     pub(super) fn foreign_path(&self, digest: &Digest) -> PathBuf {

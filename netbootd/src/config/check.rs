@@ -13,6 +13,7 @@ mod subnets;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use imagestore::Mount;
 use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
@@ -238,7 +239,19 @@ fn http(http: &schema::Http, findings: &mut Vec<Finding>) -> Http {
                 .help("to serve no HTTP, write enabled = false"),
         );
     }
-    Http { enabled: http.enabled, port: http.port, max_connections: *http.max_connections.get_ref() }
+    let send_timeout = http.send_timeout.as_ref();
+    if let Some(timeout) = send_timeout.filter(|timeout| timeout.get_ref().0.0 < Duration::from_secs(1)) {
+        findings.push(
+            Finding::error(timeout.span(), "clients that are slow would be left")
+                .help("1s at least; 60s is the default"),
+        );
+    }
+    Http {
+        enabled: http.enabled,
+        port: http.port,
+        max_connections: *http.max_connections.get_ref(),
+        send_timeout: send_timeout.map_or(SEND_TIMEOUT, |timeout| timeout.get_ref().0.0),
+    }
 }
 
 /// Whether PXE firmware finds its boot files here while another server gives the addresses.
@@ -249,14 +262,16 @@ fn is_proxy(dhcp: &schema::Dhcp) -> bool {
 /// What the image store leaves free unless told otherwise: enough for logs and leases.
 const KEEP_FREE: u64 = 1 << 30;
 /// How long transfers may take to end unless told otherwise: less than service managers wait before they kill.
-const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an HTTP client may take nothing unless told otherwise: more than a machine needs to write to a slow disk.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// A log file is put aside from so many bytes on.
 const LOG_MAX_SIZE: u64 = 10 << 20;
 /// So many are kept beside it.
 const LOG_KEEP: usize = 5;
 /// How often sources of images are looked at unless told otherwise.
-const WATCH: std::time::Duration = std::time::Duration::from_secs(10);
+const WATCH: Duration = Duration::from_secs(10);
 /// How often the store is read again unless told otherwise.
-const SCRUB: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+const SCRUB: Duration = Duration::from_secs(30 * 86_400);
 /// Bytes of others' images that are kept unless told otherwise.
 const CACHE_LIMIT: u64 = 50 << 30;

@@ -154,6 +154,7 @@ pub(super) struct Http {
     pub(super) enabled: bool,
     pub(super) port: u16,
     pub(super) max_connections: Spanned<usize>,
+    pub(super) send_timeout: Option<Spanned<Text<Lasting>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -364,7 +365,7 @@ impl Default for Tftp {
 
 impl Default for Http {
     fn default() -> Self {
-        Http { enabled: true, port: 80, max_connections: Spanned::new(0..0, 16_384) }
+        Http { enabled: true, port: 80, max_connections: Spanned::new(0..0, 16_384), send_timeout: None }
     }
 }
 

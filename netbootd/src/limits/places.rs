@@ -114,6 +114,11 @@ impl Places {
 }
 
 impl Place {
+    /// Whose it is.
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+
     /// The client has answered what only it can have heard.
     pub fn prove(&mut self) {
         if !std::mem::replace(&mut self.proved, true) {
@@ -151,7 +156,7 @@ impl Drop for Place {
 }
 
 /// 256 addresses of IPv4, or a link of IPv6.
-fn network_of(client: IpAddr) -> IpAddr {
+pub(crate) fn network_of(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(client) => Ipv4Addr::from_bits(client.to_bits() & !0xff).into(),
         IpAddr::V6(client) => Ipv6Addr::from_bits(client.to_bits() >> 64 << 64).into(),

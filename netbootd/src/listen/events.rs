@@ -10,7 +10,6 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::Response;
 use hyper::body::Frame;
 use hyper::header::{self, HeaderValue};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::api::views::StepView;
@@ -19,7 +18,7 @@ use crate::services::Services;
 /// A stream of steps from now on. It keeps its place until the client leaves.
 pub(super) fn response(
     services: &Services,
-    place: OwnedSemaphorePermit,
+    place: impl Send + Sync + 'static,
 ) -> Response<BoxBody<Bytes, Infallible>> {
     let watcher = services.recorder.watch();
     let steps = stream::unfold((watcher, place), |(mut watcher, place)| async move {

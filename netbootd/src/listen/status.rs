@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,22 +14,25 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use super::events;
+use super::stall::Impatient;
 use crate::api::{self, metrics};
 use crate::config::Status;
+use crate::limits::places::{Bounds, Places};
 use crate::page;
+use crate::platform::host_name;
 use crate::services::Services;
 
 /// Listens for operators.
@@ -38,7 +41,8 @@ pub struct StatusListener {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     settings: Status,
-    streams: Arc<Semaphore>,
+    host_name: Option<String>,
+    streams: Arc<Places>,
 }
 
 impl StatusListener {
@@ -54,22 +58,31 @@ impl StatusListener {
             listener,
             tls,
             settings,
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            host_name: host_name(),
+            streams: Arc::default(),
         })
     }
 
     /// Serves until shutdown.
     pub async fn run(self) {
         let shared = Arc::new(self);
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let places = Arc::<Places>::default();
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let next = async {
+                places.room(|| CONNECTIONS.all).await;
+                shared.listener.accept().await
+            };
             let accepted = tokio::select! {
-                accepted = shared.listener.accept() => accepted,
+                accepted = next => accepted,
                 () = shared.services.shutdown.cancelled() => return,
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    // One peer that holds many connections is closed to others' good.
+                    let Ok(place) = places.take(peer.ip(), &CONNECTIONS) else {
+                        debug!(%peer, "too many connections to the status port");
+                        continue;
+                    };
                     let shared = Arc::clone(&shared);
                     tokio::spawn(async move {
                         let shutdown = shared.services.shutdown.clone();
@@ -89,6 +102,8 @@ impl StatusListener {
     }
 
     async fn serve(self: Arc<Self>, stream: tokio::net::TcpStream, peer: SocketAddr) {
+        // Who never reads would keep what is answered in memory.
+        let stream = Impatient::new(stream, SEND_TIMEOUT);
         match self.tls.clone() {
             None => self.serve_http(stream, peer).await,
             Some(tls) => match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
@@ -102,7 +117,7 @@ impl StatusListener {
     async fn serve_http(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
         let service = service_fn(move |request: Request<Incoming>| {
             let shared = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(shared.answer(&request).await) }
+            async move { Ok::<_, Infallible>(shared.answer(&request, peer).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -113,8 +128,15 @@ impl StatusListener {
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>> {
+    async fn answer(
+        &self,
+        request: &Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<BoxBody<Bytes, Infallible>> {
         let (method, uri) = (request.method(), request.uri());
+        if let Err((status, words)) = self.check_host(request) {
+            return json(status, format!("{{\"error\":\"{words}\"}}"));
+        }
         let reads = matches!(*method, Method::GET | Method::HEAD);
         if !reads && !self.is_allowed(request) {
             let words = match self.settings.token {
@@ -130,7 +152,7 @@ impl StatusListener {
                 response.headers_mut().insert(header::CONTENT_TYPE, kind);
                 response
             }
-            (true, "/events") => match Arc::clone(&self.streams).try_acquire_owned() {
+            (true, "/events") => match self.streams.take(peer.ip(), &STREAMS) {
                 Ok(place) => events::response(&self.services, place),
                 Err(_) => {
                     json(StatusCode::SERVICE_UNAVAILABLE, "{\"error\":\"too many event streams\"}".into())
@@ -160,11 +182,37 @@ impl StatusListener {
         page::part(&self.services, path, &search)
     }
 
+    /// Whether the request is for this server. A page from elsewhere that a browser was led here by (DNS rebinding) names another host;
+    /// an address cannot be such a name, and over TLS the certificate does not fit it.
+    fn check_host(&self, request: &Request<Incoming>) -> Result<(), (StatusCode, &'static str)> {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let named = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()),
+            (None, None) if request.version() < Version::HTTP_11 => return Ok(()),
+            _ => None,
+        };
+        let Some(named) = named else {
+            return Err((StatusCode::BAD_REQUEST, "a request names its host once"));
+        };
+        let named = request.uri().authority().unwrap_or(&named).host().to_owned();
+        let host = named.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+        let own = self.host_name.iter().chain(&self.settings.names);
+        let any_name = self.settings.tls.is_some() && self.settings.names.is_empty();
+        let is_own = any_name
+            || host.parse::<IpAddr>().is_ok()
+            || host.eq_ignore_ascii_case("localhost")
+            || own.into_iter().any(|name| name.eq_ignore_ascii_case(host));
+        let refused = "this port is not served under that name: add it to status.names, or use the address";
+        if is_own { Ok(()) } else { Err((StatusCode::MISDIRECTED_REQUEST, refused)) }
+    }
+
     /// Whether the request carries the token. Compared as a whole, whatever its first bytes are.
     fn is_allowed(&self, request: &Request<Incoming>) -> bool {
         let Some(token) = &self.settings.token else { return false };
         let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        // RFC 9110 §11.1: the scheme in any case.
+        let (scheme, sent) = sent.and_then(|value| value.split_once(' ')).unwrap_or_default();
+        let sent = if scheme.eq_ignore_ascii_case("bearer") { sent.trim_start_matches(' ') } else { "" };
         let wanted = token.reveal();
         let differs = sent.bytes().zip(wanted.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
         sent.len() == wanted.len() && differs == 0
@@ -204,8 +252,11 @@ fn acceptor(certificate: &Path, key: &Path) -> io::Result<TlsAcceptor> {
 
 /// The page runs its own script alone; its bars are placed by their style.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
-const MAX_CONNECTIONS: usize = 256;
+/// Connections at a time. Behind a reverse proxy everybody is one peer.
+const CONNECTIONS: Bounds = Bounds { all: 256, network: 128, client: 64, unproved: None };
 /// Event streams at a time.
-const MAX_STREAMS: usize = 64;
+const STREAMS: Bounds = Bounds { all: 64, network: 48, client: 24, unproved: None };
+/// A peer that takes nothing of its answer for so long is left.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);

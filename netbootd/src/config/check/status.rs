@@ -11,7 +11,7 @@ use super::directories::{file, secret, warn_if_open};
 pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Finding>) -> Option<Status> {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let Some(written) = &document.status else {
-        return Some(Status { listen: usual, chosen: false, token: None, tls: None });
+        return Some(Status { listen: usual, chosen: false, names: Vec::new(), token: None, tls: None });
     };
     let listen = written.listen.as_ref().map_or(usual, |listen| listen.get_ref().0);
     let token = written.token_file.as_ref().and_then(|file| secret(file, config, findings));
@@ -41,7 +41,8 @@ pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Findi
             Finding::warning(at.span(), "machines and their names are shown to the network, without TLS");
         findings.push(finding.help("set status.certificate and status.key, or listen on 127.0.0.1"));
     }
-    written.enabled.then_some(Status { listen, chosen: true, token, tls })
+    let names = written.names.0.clone();
+    written.enabled.then_some(Status { listen, chosen: true, names, token, tls })
 }
 
 const PORT: u16 = 9167;

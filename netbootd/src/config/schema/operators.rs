@@ -43,6 +43,8 @@ pub(in crate::config) struct Status {
     #[serde(default = "yes")]
     pub(in crate::config) enabled: bool,
     pub(in crate::config) listen: Option<Spanned<Text<SocketAddr>>>,
+    #[serde(default)]
+    pub(in crate::config) names: OneOrMany<String>,
     pub(in crate::config) token_file: Option<Spanned<PathBuf>>,
     pub(in crate::config) certificate: Option<Spanned<PathBuf>>,
     pub(in crate::config) key: Option<Spanned<PathBuf>>,

@@ -90,7 +90,7 @@ fn held(content: &Content, first: u64, end: u64) -> Option<Bytes> {
         return None;
     }
     let mut bytes = vec![0; range.len()];
-    content.read_exact_at(first, &mut bytes).ok()?;
+    content.read_exact_at(first, &mut bytes).and_then(|()| content.check_unchanged()).ok()?;
     Some(bytes.into())
 }
 
@@ -133,7 +133,13 @@ impl Stretch {
         let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX).min(FRAME);
         let at = self.next;
         self.next += left as u64;
-        let part = || Part { content: Arc::clone(&self.content), at, left, record: self.record.clone() };
+        let part = || Part {
+            content: Arc::clone(&self.content),
+            at,
+            left,
+            after: self.end - self.next,
+            record: self.record.clone(),
+        };
         (left > 0).then(part)
     }
 

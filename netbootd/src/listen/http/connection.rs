@@ -20,13 +20,22 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
+use super::answer::{Client, answer};
 use super::stream::Stream;
-use super::{Client, answer};
+use super::waiting::Waiting;
 use crate::event::Proto;
+use crate::limits::places::Place;
 use crate::services::Services;
 
-/// Serves a client until it leaves, is silent for too long, or the services stop; then an answer goes on to its end, or to the shutdown.
-pub(super) async fn serve(services: Arc<Services>, mut tcp: TcpStream, peer: SocketAddr) {
+/// Serves a client until it leaves, sends no request in time, loses its place, or the services stop; then an answer goes on to its end, or
+/// to the shutdown.
+pub(super) async fn serve(
+    services: Arc<Services>,
+    mut tcp: TcpStream,
+    peer: SocketAddr,
+    mut place: Place,
+    waiting: Arc<Waiting>,
+) {
     let Ok(local) = tcp.local_addr() else { return };
     // Heads and small files leave at once.
     let _ = tcp.set_nodelay(true);
@@ -34,25 +43,40 @@ pub(super) async fn serve(services: Arc<Services>, mut tcp: TcpStream, peer: Soc
         (pin!(services.stopping.cancelled()), pin!(services.shutdown.cancelled()));
     let client = Arc::new(Client::new(Arc::clone(&services), peer, local));
     let mut ahead = Bytes::new();
-    let mut silent_since = None;
-    let mut until = Instant::now() + IDLE;
-    let mut alarm = pin!(sleep_until(until));
+    let mut silent_since = Instant::now();
+    let mut patience = Patience::begin(silent_since);
+    let mut alarm = pin!(sleep_until(patience.until));
     loop {
-        tokio::select! {
-            biased;
-            ready = poll_fn(|cx| tcp.poll_read_ready(cx)) => if ready.is_err() { return },
-            () = &mut alarm => {
-                if Instant::now() >= until {
-                    return;
-                }
-                // Once a minute instead of once a request.
-                alarm.as_mut().reset(until);
-                continue;
-            }
-            () = &mut stopping => return,
-        }
         let had = client.answers();
-        let stay = silent_since.is_some_and(|since: Instant| since.elapsed() < SOON);
+        let mut parked = waiting.park(place, had > 0, silent_since);
+        loop {
+            if patience.until < alarm.deadline() {
+                alarm.as_mut().reset(patience.until);
+            }
+            tokio::select! {
+                biased;
+                ready = poll_fn(|cx| tcp.poll_read_ready(cx)) => match ready {
+                    Ok(()) => break,
+                    Err(_) => return,
+                },
+                () = &mut alarm => {
+                    if Instant::now() >= patience.until {
+                        return;
+                    }
+                    // Once a minute instead of once a request.
+                    alarm.as_mut().reset(patience.until);
+                }
+                () = parked.evicted() => {
+                    return debug!(proto = %Proto::Http, %peer, "an idle connection gives its place to another client");
+                }
+                () = &mut stopping => return,
+            }
+        }
+        match parked.resume() {
+            Some(resumed) => place = resumed,
+            None => return,
+        }
+        let stay = had > 0 && silent_since.elapsed() < SOON;
         let ended = tokio::select! {
             biased;
             ended = answer_until_silent(&client, tcp, ahead, stay) => ended,
@@ -63,10 +87,33 @@ pub(super) async fn serve(services: Arc<Services>, mut tcp: TcpStream, peer: Soc
             Ok(None) => return,
             Err(error) => return debug!(proto = %Proto::Http, %peer, %error, "connection ended"),
         }
-        // Bytes that become no request do not count.
+        let now = Instant::now();
         if client.answers() > had {
-            let now = Instant::now();
-            (silent_since, until) = (Some(now), now + IDLE);
+            silent_since = now;
+            patience = Patience { until: now + IDLE, head_begun: false };
+        }
+        if !ahead.is_empty() {
+            patience.head_begins(now);
+        }
+    }
+}
+
+/// How long a client may take until its next request is there.
+struct Patience {
+    until: Instant,
+    head_begun: bool,
+}
+
+impl Patience {
+    /// Who connects wants something.
+    fn begin(now: Instant) -> Self {
+        Patience { until: now + HEAD, head_begun: true }
+    }
+
+    /// A part of a head has come: further parts give no more time.
+    fn head_begins(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.head_begun, true) {
+            self.until = self.until.min(now + HEAD);
         }
     }
 }
@@ -91,7 +138,7 @@ async fn answer_until_silent(
             Ok::<_, Infallible>(response.map(|reply| reply.answering(answering)))
         }
     });
-    let stream = Stream::new(tcp, Arc::clone(&client.exchange), ahead);
+    let stream = Stream::new(tcp, Arc::clone(&client.exchange), ahead, client.send_timeout());
     let connection = http1::Builder::new()
         // A head that does not come is waited for by the caller.
         .header_read_timeout(None)
@@ -132,7 +179,9 @@ async fn answer_until_silent(
     }
 }
 
-/// A connection without a request is closed after this long.
+/// The head of a request has to be there after this long, from its first byte or from the connection on.
+const HEAD: Duration = Duration::from_secs(10);
+/// A connection between two requests is closed after this long.
 const IDLE: Duration = Duration::from_secs(60);
 /// A request that follows an answer so soon will not be the last.
 const SOON: Duration = Duration::from_secs(1);

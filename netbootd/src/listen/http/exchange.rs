@@ -51,6 +51,8 @@ pub(super) struct Part {
     pub(super) at: u64,
     /// How many, never 0.
     pub(super) left: usize,
+    /// How many of the answer come after it.
+    pub(super) after: u64,
     /// Where it is recorded.
     pub(super) record: Record,
 }

@@ -63,6 +63,7 @@ pub(super) fn copy(stream: &TcpStream, file: &File, at: u64, count: usize) -> io
     if read == 0 { Ok(0) } else { send(stream, &[IoSlice::new(&piece[..read])]) }
 }
 
+/// Sends bytes of this process.
 pub(super) fn send(stream: &TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     socket2::SockRef::from(stream).send_vectored(bufs)
 }

@@ -248,7 +248,7 @@ impl Transfer {
         // Boot programs come by TFTP, and no system that runs asks for one.
         services.snapshot.load().files.begins_anew(caller.client);
         if mode == Mode::Octet
-            && let Some(content) = Content::open_at_once(&services, &filename)
+            && let Some(content) = Content::open_at_once(&services, &filename, caller)
         {
             return Ok((content, None));
         }

@@ -5,7 +5,7 @@ use hyper::StatusCode;
 
 use super::*;
 use crate::config::Config;
-use crate::listen::http;
+use crate::listen::http::answer::record;
 use crate::services::{Services, Snapshot};
 
 fn part(left: usize) -> (Part, Arc<Services>) {
@@ -13,9 +13,9 @@ fn part(left: usize) -> (Part, Arc<Services>) {
     let (config, _) = Config::parse("", Path::new("test.toml"), Some(folder.path())).unwrap();
     let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let record = http::record(&services, "file", peer, left as u64, StatusCode::OK);
+    let record = record(&services, "file", peer, left as u64, StatusCode::OK);
     let content = Arc::new(Content::generated(vec![1; left], None));
-    (Part { content, at: 0, left, record }, services)
+    (Part { content, at: 0, left, after: 0, record }, services)
 }
 
 #[test]

@@ -1,0 +1,309 @@
+//! What a client gets for a request: a file, a part of one, or why not.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
+use imagestore::{BootPath, PathError};
+
+use super::body::Reply;
+use super::conditions::{self, Condition};
+use super::exchange::{Answering, Exchange};
+use super::range::{Wanted, wanted};
+use super::record::Record;
+use crate::content::{Caller, Content, Extent, Refused};
+use crate::event::{Event, FileRefused, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted};
+use crate::services::Services;
+
+/// Who is at the other end of a connection.
+pub(super) struct Client {
+    services: Arc<Services>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    /// What the parts of its connection share.
+    pub(super) exchange: Arc<Exchange>,
+    answers: AtomicU64,
+}
+
+impl Client {
+    /// A client that has asked for nothing yet.
+    pub(super) fn new(services: Arc<Services>, peer: SocketAddr, local: SocketAddr) -> Self {
+        Client { services, peer, local, exchange: Arc::default(), answers: AtomicU64::new(0) }
+    }
+
+    /// Counts a request.
+    pub(super) fn begins(&self) -> Answering {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.exchange.answers()
+    }
+
+    /// A client that takes nothing for so long is left.
+    pub(super) fn send_timeout(&self) -> Duration {
+        self.services.snapshot.load().config.http.send_timeout
+    }
+
+    /// How many requests there were.
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+}
+
+/// Answers one request.
+pub(super) async fn answer(client: &Client, request: &Request<Incoming>) -> Response<Reply> {
+    if client.services.stopping.is_cancelled() {
+        let refused = Refused { refusal: Refusal::Stopping, detail: "netbootd ends".into() };
+        let mut response = refuse(&client.services, request.uri().path(), refused, client.peer);
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
+    if client.services.leaves_client_alone(Proto::Http, client.peer).is_some() {
+        return plain(StatusCode::TOO_MANY_REQUESTS, "too many requests from this address");
+    }
+    if !names_one_host(request) {
+        return plain(StatusCode::BAD_REQUEST, "a request names its host once");
+    }
+    let head_only = match *request.method() {
+        Method::GET => false,
+        Method::HEAD => true,
+        _ => {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+    };
+    let asked = request.uri().path();
+    let found = match decode(asked) {
+        Some(raw) if BootPath::parse(&raw) == Err(PathError::TooLong) => {
+            let refused = Refused { refusal: Refusal::AccessDenied, detail: PathError::TooLong.to_string() };
+            let mut response = refuse(&client.services, asked, refused, client.peer);
+            *response.status_mut() = StatusCode::URI_TOO_LONG;
+            return response;
+        }
+        Some(raw) => {
+            let extent = extent_of(request.headers());
+            let caller = Caller { client: client.peer.ip(), server: client.local.ip(), extent };
+            if extent == Extent::Whole && !head_only {
+                client.services.snapshot.load().files.reads_whole(&raw, caller.client);
+            }
+            open(&client.services, raw, caller).await
+        }
+        None => Err(Refused { refusal: Refusal::Malformed, detail: "a % without two hex digits".into() }),
+    };
+    match found {
+        Ok(content) => respond(client, request.headers(), asked, content, head_only),
+        Err(refused) => refuse(&client.services, asked, refused, client.peer),
+    }
+}
+
+/// RFC 9112 §3.2: exactly one Host, which HTTP/1.0 may leave out.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        count => count == 1,
+    }
+}
+
+fn extent_of(headers: &HeaderMap) -> Extent {
+    let has = |name: HeaderName| headers.contains_key(name);
+    if !has(header::RANGE) {
+        Extent::Whole
+    } else if has(header::IF_RANGE) || has(header::IF_MATCH) {
+        Extent::GuardedPart
+    } else {
+        Extent::Part
+    }
+}
+
+async fn open(services: &Arc<Services>, raw: Vec<u8>, caller: Caller) -> Result<Content, Refused> {
+    // Handing over to a thread that may block costs more than a small file.
+    if let Some(content) = Content::open_at_once(services, &raw, caller) {
+        return Ok(content);
+    }
+    let services = Arc::clone(services);
+    let opened = tokio::task::spawn_blocking(move || Content::open(&services, &raw, caller));
+    opened.await.unwrap_or_else(|error| Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }))
+}
+
+fn respond(
+    client: &Client,
+    headers: &HeaderMap,
+    asked: &str,
+    content: Content,
+    head_only: bool,
+) -> Response<Reply> {
+    let etag = content.etag().into_owned();
+    let modified = content.modified().map(httpdate::fmt_http_date);
+    match conditions::check(headers, &etag, content.modified()) {
+        Condition::Holds => {}
+        Condition::Fails => {
+            return plain(StatusCode::PRECONDITION_FAILED, "the file is another one by now");
+        }
+        Condition::NotModified => {
+            let mut response = Response::new(Reply::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            put(response.headers_mut(), header::ETAG, etag);
+            if let Some(modified) = modified {
+                put(response.headers_mut(), header::LAST_MODIFIED, modified);
+            }
+            return response;
+        }
+    }
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // An exact date alone shows that a file is the same one: what takes its place may be older.
+    let unchanged = text(header::IF_RANGE)
+        .is_none_or(|validator| validator == etag || modified.as_deref() == Some(validator));
+    let len = content.len();
+    let (status, first, end) = match wanted(text(header::RANGE).filter(|_| unchanged), len) {
+        Wanted::Whole => (StatusCode::OK, 0, len),
+        Wanted::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last + 1),
+        Wanted::Unsatisfiable => {
+            let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such bytes");
+            put(response.headers_mut(), header::CONTENT_RANGE, format!("bytes */{len}"));
+            return response;
+        }
+    };
+    let content_type = content.content_type();
+    let body = if head_only {
+        Reply::empty()
+    } else {
+        let record = record(&client.services, asked, client.peer, end - first, status);
+        Reply::file(Arc::new(content), first, end, record, &client.exchange)
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let out = response.headers_mut();
+    out.reserve(HEADERS);
+    put(out, header::CONTENT_TYPE, content_type);
+    out.insert(header::CONTENT_LENGTH, HeaderValue::from(end - first));
+    out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    put(out, header::ETAG, etag);
+    if let Some(modified) = modified {
+        put(out, header::LAST_MODIFIED, modified);
+    }
+    if status == StatusCode::PARTIAL_CONTENT {
+        put(out, header::CONTENT_RANGE, format!("bytes {first}-{}/{len}", end - 1));
+    }
+    response
+}
+
+/// The record of an answer of `total` bytes that begins now.
+pub(super) fn record(
+    services: &Arc<Services>,
+    asked: &str,
+    peer: SocketAddr,
+    total: u64,
+    status: StatusCode,
+) -> Record {
+    let id = services.recorder.transfer_id();
+    let mac = services.machines.mac_of(peer.ip());
+    let path: Arc<str> = shown(asked).into();
+    let partial = status == StatusCode::PARTIAL_CONTENT;
+    services.recorder.record(Event::TransferStarted(TransferStarted {
+        id,
+        proto: Proto::Http,
+        peer,
+        mac,
+        path: Arc::clone(&path),
+        size: Some(total),
+        negotiated: format!("status={}", status.as_u16()),
+        partial,
+    }));
+    let finished = TransferFinished {
+        id,
+        proto: Proto::Http,
+        peer,
+        mac,
+        path,
+        partial,
+        outcome: TransferOutcome::Completed,
+        bytes: 0,
+        blocks: 0,
+        resends: 0,
+        elapsed: Duration::ZERO,
+        detail: None,
+    };
+    Record::new(Arc::clone(services), finished, total)
+}
+
+fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) -> Response<Reply> {
+    let response = match refused.refusal {
+        Refusal::NotFound | Refusal::ImageComing | Refusal::ImageRefused => {
+            plain(StatusCode::NOT_FOUND, "no such file")
+        }
+        Refusal::Malformed | Refusal::AccessDenied => {
+            plain(StatusCode::BAD_REQUEST, "no path of this server")
+        }
+        Refusal::Stopping => plain(StatusCode::SERVICE_UNAVAILABLE, "this server is stopping"),
+        Refusal::WriteRefused
+        | Refusal::Busy
+        | Refusal::Failed
+        | Refusal::NotAllowed
+        | Refusal::TooOften
+        | Refusal::ClientFull
+        | Refusal::SubnetFull
+        | Refusal::Unproved => plain(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read"),
+    };
+    services.recorder.record(Event::FileRefused(FileRefused {
+        proto: Proto::Http,
+        peer,
+        mac: services.machines.mac_of(peer.ip()),
+        path: shown(asked),
+        refusal: refused.refusal,
+        detail: Some(refused.detail),
+    }));
+    response
+}
+
+fn plain(status: StatusCode, words: &'static str) -> Response<Reply> {
+    let mut response = Response::new(Reply::words(words));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: impl Into<Cow<'static, str>>) {
+    let value = match value.into() {
+        Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
+        Cow::Owned(value) => HeaderValue::try_from(value),
+    };
+    if let Ok(value) = value {
+        headers.insert(name, value);
+    }
+}
+
+/// Percent-decoding (RFC 3986 §2.1); None when a % has no two hex digits behind it.
+pub fn decode(path: &str) -> Option<Vec<u8>> {
+    let mut raw = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                raw.push((digit(*high)? * 16 + digit(*low)?) as u8);
+                rest = after;
+            }
+            (b'%', _) => return None,
+            (byte, after) => {
+                raw.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    // A NUL ends a path for TFTP; here it hides what follows.
+    (!raw.contains(&0)).then_some(raw)
+}
+
+fn shown(path: &str) -> String {
+    path.bytes().take(MAX_SHOWN).flat_map(std::ascii::escape_default).map(char::from).collect()
+}
+
+const MAX_SHOWN: usize = 128;
+/// Of an answer, with those that hyper adds.
+const HEADERS: usize = 8;
