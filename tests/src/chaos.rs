@@ -5,6 +5,7 @@
 mod blobs;
 mod churn;
 mod clients;
+mod connections;
 mod directories;
 mod fill;
 mod flood;
@@ -12,6 +13,7 @@ mod kills;
 mod links;
 mod machines;
 mod macs;
+mod overwrites;
 mod power;
 mod seed;
 mod site;
@@ -19,9 +21,11 @@ mod stops;
 
 pub use blobs::{damaged_blobs, unreadable_blobs};
 pub use churn::{churn, strangers};
+pub use connections::{idle_connections, stuck_connections};
 pub use directories::hanging_directories;
 pub use fill::full_state_disk;
 pub use flood::{flood, flood_at_full_speed};
 pub use kills::{kills, power_losses};
 pub use links::links;
+pub use overwrites::overwrites;
 pub use stops::{reloads, stops};

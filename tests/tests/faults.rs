@@ -51,3 +51,18 @@ fn machines_boot_while_a_directory_hangs() {
 fn twenty_thousand_sessions_leave_nothing_behind() {
     chaos::churn(20_000);
 }
+
+#[test]
+fn a_boot_file_that_is_overwritten_is_never_delivered_as_a_mix() {
+    chaos::overwrites(3);
+}
+
+#[test]
+fn connections_that_ask_for_nothing_keep_nobody_out() {
+    chaos::idle_connections(200);
+}
+
+#[test]
+fn connections_that_take_nothing_are_cut() {
+    chaos::stuck_connections(100);
+}
