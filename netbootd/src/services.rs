@@ -11,8 +11,8 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
 use pxe_policy::{
-    Answer, BootRequest, Class, Decision, Deployed, Evidence, MacAddr, Purpose, Reason, Screened, Site,
-    Verdict, decide, decide_mac,
+    Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, MacAddr, Purpose, Reason, Screened,
+    Site, Stage, Verdict, decide, decide_mac,
 };
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -242,9 +242,12 @@ impl Services {
         if ignored { Vec::new() } else { snapshot.directories.ask(&Identity::of(&request)).await }
     }
 
-    /// What a machine would get. Nothing is given or remembered.
+    /// What a machine would get. Nothing is given, and no boot begins or ends; only that the site remembers something is kept.
     pub fn judge(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
-        self.judged(request, answers).1
+        let verdict = self.judged(request, answers).1;
+        let noted = verdict.learned.iter().filter(|entry| entry.noted.is_some());
+        self.amend(noted.map(|entry| Entry { stage: Stage::Firmware, ..entry.clone() }).collect());
+        verdict
     }
 
     /// Decides what a machine gets, and remembers it.
@@ -252,11 +255,16 @@ impl Services {
         let (request, verdict) = self.judged(request, answers);
         self.machines.decided(&request, &verdict);
         self.approvals.heard(&request, &verdict, now());
-        if !verdict.learned.is_empty() {
-            let (ledger, learned) = (self.ledger.clone(), verdict.learned.clone());
+        self.amend(verdict.learned.clone());
+        verdict
+    }
+
+    /// Writes down what is known besides of entries of the ledger. No answer waits for that.
+    fn amend(&self, learned: Vec<Entry>) {
+        if !learned.is_empty() {
+            let ledger = self.ledger.clone();
             tokio::spawn(async move { ledger.amend(learned).await });
         }
-        verdict
     }
 
     /// The verdict, and the request as bans leave it.
@@ -330,13 +338,13 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::path::Path;
 
-    use pxe_policy::ArchType;
+    use pxe_policy::{ArchType, Deployment, MachineId, Record, Said, Settings};
 
     use super::*;
 
     const GUID: &str = "03000200-0400-0500-0006-000700080009";
 
-    fn decided(policy: &str) -> Verdict {
+    fn services(policy: &str) -> Services {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "[boot]\nroot = {:?}\n[policy]\n{policy}\n[[rule]]\nname = \"by-guid\"\nmatch = {{ uuid = \"{GUID}\" }}\naction = \"local-boot\"\n\
@@ -344,8 +352,11 @@ mod tests {
             folder.path().display().to_string()
         );
         let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
-        let services = Services::in_memory(Snapshot::new(config, None).unwrap());
-        let request = BootRequest {
+        Services::in_memory(Snapshot::new(config, None).unwrap())
+    }
+
+    fn request() -> BootRequest {
+        BootRequest {
             mac: MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]),
             uuid: Some(GUID.parse().unwrap()),
             archs: vec![ArchType(7)],
@@ -356,8 +367,40 @@ mod tests {
             address: None,
             boot_program: false,
             secs: 0,
+        }
+    }
+
+    fn decided(policy: &str) -> Verdict {
+        services(policy).decide(&request(), &[])
+    }
+
+    #[tokio::test]
+    async fn a_question_of_an_operator_shows_that_the_site_remembers_and_ends_no_boot() {
+        let (services, request) = (services(""), request());
+        let claim = Deployed {
+            id: "PS120083".into(),
+            purpose: Purpose::Required,
+            machine: MachineId { macs: vec![request.mac], ..MachineId::default() },
+            ..Deployed::default()
         };
-        services.decide(&request, &[])
+        let long_ago = now() - 3000;
+        services.ledger.give(&claim, request.mac, &Settings::default(), long_ago).await.unwrap();
+        let deployment = Deployment {
+            id: "PS120083".into(),
+            purpose: Purpose::Required,
+            for_pxe: true,
+            last_pxe: Some("2025-02-03T10:41:07Z".into()),
+            ..Deployment::default()
+        };
+        let record = Record { key: "16777219".into(), deployments: vec![deployment], ..Record::default() };
+        let said = Said { by_mac: vec![record], decides: true, ..Said::default() };
+        let answer = Answer { directory: "configmgr".into(), age: 0, stale: false, said: Ok(said) };
+        services.judge(&request, &[answer]);
+        let entry = || services.ledger.with(|ledger| ledger.entries().next().cloned().unwrap());
+        while entry().noted.is_none() {
+            tokio::task::yield_now().await; // until the disk has it
+        }
+        assert_eq!((entry().stage, entry().at), (Stage::Firmware, long_ago));
     }
 
     #[test]

@@ -77,9 +77,9 @@ CREATE INDEX given_guid ON netbootd.given (guid);
 CREATE INDEX given_mac ON netbootd.given (mac);
 CREATE INDEX given_record ON netbootd.given (record);
 INSERT INTO netbootd.given (machine, deployment, run, mac, record, name, at, stage, stage_at)
-    SELECT DISTINCT ON (mac, deployment) mac::text, deployment, '', mac,
-        CASE WHEN machine ~ '^configmgr/[0-9]+$' THEN machine END, name, at, 2, at
-    FROM netbootd.ledger ORDER BY mac, deployment, at DESC;
+    SELECT DISTINCT ON (former.mac, former.deployment) former.mac::text, former.deployment, '', former.mac,
+        CASE WHEN former.machine ~ '^configmgr/[0-9]+$' THEN former.machine END, former.name, former.at, 0, former.at
+    FROM netbootd.ledger AS former ORDER BY former.mac, former.deployment, former.at DESC;
 DROP TABLE netbootd.ledger;
 ALTER TABLE netbootd.devices ADD COLUMN run text NOT NULL DEFAULT '';
 "];

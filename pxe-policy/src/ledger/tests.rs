@@ -228,6 +228,24 @@ fn what_the_site_never_noted_stays_given() {
 }
 
 #[test]
+fn an_answer_from_before_it_was_given_shows_no_note_of_it() {
+    let mut ledger = Ledger::default();
+    let pc = |noted, age| {
+        let mut pc = of_site(claim(ONE, 1), noted, false);
+        pc.site = Some(SiteMemory { noted, age, notes: false });
+        pc
+    };
+    give(&mut ledger, &pc(false, 0), 1000).unwrap();
+    assert!(
+        is_before(ask(&mut ledger, &pc(true, 600), 1500)),
+        "another server had given it, which was cleared"
+    );
+    assert!(is_before(ledger.ran(&pc(false, 0), DAY, SAME_BOOT)));
+    assert!(is_before(ask(&mut ledger, &pc(true, 400), 1500)));
+    assert_eq!(ledger.ran(&pc(false, 0), DAY, SAME_BOOT), Ran::Cleared { at: Timestamp(1000) });
+}
+
+#[test]
 fn another_record_has_forgotten_nothing() {
     let mut ledger = Ledger::default();
     give(&mut ledger, &of_site(claim(ONE, 1), false, true), 0).unwrap();
