@@ -272,3 +272,6 @@ fn with<T>(table: &Mutex<LeaseTable>, action: impl FnOnce(&mut LeaseTable) -> T)
 const YEAR_2000: Seconds = 946_684_800;
 /// Machines whose hardware address is remembered by their identifier.
 const MAX_HEARD: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+
+#[cfg(test)]
+mod tests;

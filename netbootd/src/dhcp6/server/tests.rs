@@ -92,3 +92,21 @@ fn a_renewal_that_nobody_knows_is_told_so_for_each_association() {
     let codes: Vec<&[u8]> = options.all(option::IA_NA).map(|value| &value[12..18]).collect();
     assert_eq!(codes, [[0, 13, 0, 16, 0, 3]; 2]);
 }
+
+#[test]
+fn a_lease_without_a_boot_file_names_the_reason_over_ipv6_too() {
+    let by_rule = Verdict { rule: Some("kiosks".into()), ..Verdict::silence(Reason::Rule) };
+    let table = [
+        (Verdict::silence(Reason::NoRule), Reason::NoRule),
+        (Verdict::silence(Reason::NoBootFile), Reason::NoBootFile),
+        (by_rule, Reason::Lease),
+    ];
+    for (verdict, reason) in table {
+        let answer = told(REQUEST, 7, &[association(7, None)], |question, own, (request, _)| {
+            let boot = Some((request, &verdict));
+            lease(question, MessageType::Reply, GIVEN.parse().unwrap(), &subnet(), own, boot)
+        });
+        assert_eq!((answer.event.decision, answer.event.reason), (Answered::Ack, reason));
+        assert_eq!(answer.event.address, Some(GIVEN.parse().unwrap()));
+    }
+}
