@@ -120,9 +120,9 @@ impl ImageTree {
             let opened = self.file_of(place.version, &inside);
             match opened.or_else(|| self.file_of(place.version, &other()?)) {
                 Some(Ok(file)) => return Ok((file, place.version)),
-                // An image that is retired does not hide that another has the file.
                 Some(Err(error)) if place.is_announced => return Err(error),
-                Some(Err(error)) => failed = error,
+                // An image that is retired does not hide that another has the file.
+                Some(Err(_)) => failed = OpenError::Removed,
                 None => {}
             }
         }

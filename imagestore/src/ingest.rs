@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
@@ -37,7 +38,8 @@ pub struct Import {
 }
 
 /// How a package of a content library is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PackageUse {
     /// Nobody says what it is: NetBoot sets, what is Windows PE for sure, and disk images.
     #[default]
@@ -107,6 +109,9 @@ pub enum IngestError {
     /// A Windows image that cannot be read.
     #[error(transparent)]
     Wim(#[from] WimError),
+    /// A content library that cannot be read.
+    #[error(transparent)]
+    Library(#[from] crate::library::LibraryError),
     /// A Windows image that boots nothing.
     #[error("{} holds neither a NetBoot set nor Windows' boot files", .0.display())]
     NothingToBoot(PathBuf),

@@ -72,6 +72,9 @@ pub enum OpenError {
     /// Its bytes were found damaged, and nothing has repaired them yet.
     #[error("the file's bytes were found damaged and are withdrawn")]
     Withdrawn,
+    /// Its image's source took it back, and its bytes are gone.
+    #[error("withdrawn: removed by the site")]
+    Removed,
     /// The system says no.
     #[error("cannot open the file")]
     Io(#[source] io::Error),

@@ -321,7 +321,7 @@ fn mac_in(path: &str) -> Option<MacAddr> {
 
 fn refused(error: &OpenError) -> Refused {
     let refusal = match error {
-        OpenError::NotFound | OpenError::NotAFile => Refusal::NotFound,
+        OpenError::NotFound | OpenError::NotAFile | OpenError::Removed => Refusal::NotFound,
         OpenError::Path(imagestore::PathError::Empty) => Refusal::NotFound,
         OpenError::Path(_) | OpenError::OutsideTree | OpenError::Permission => Refusal::AccessDenied,
         OpenError::Io(_) | OpenError::Withdrawn | OpenError::BeingWritten | OpenError::Replaced => {

@@ -137,6 +137,14 @@ impl Directories {
         Ok(Directories { all, deadline: policy.deadline })
     }
 
+    /// The site, if there is one.
+    pub fn site(&self) -> Option<&ConfigMgr> {
+        self.all.iter().find_map(|directory| match &directory.source {
+            Source::ConfigMgr(site) => Some(&**site),
+            _ => None,
+        })
+    }
+
     /// Asks the devices of the database first.
     pub fn with_shared(mut self, devices: SharedDevices) -> Self {
         let none = Limits { fresh: Duration::ZERO, stale: Duration::ZERO };

@@ -3,70 +3,58 @@
 //! A source is taken in once it has stayed the same from one look to the next: a file that is still being copied is left alone. What
 //! came of each is remembered in the store, so a restart takes nothing in again and an operator can see why something was refused.
 
+mod library;
+mod outcome;
+mod types;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use imagestore::ingest::{Import, Imported, IngestError, import, import_content};
-use imagestore::library::{ContentLibrary, LibraryError};
+use imagestore::ingest::{Import, Imported, IngestError, PackageUse, import};
+use imagestore::library::Packages;
 use imagestore::platform::MetadataExt;
 use imagestore::{Store, StoreError};
-use serde::{Deserialize, Serialize};
 
 use crate::config;
 use crate::event::{Event, ImageTaken};
 use crate::ingests::Watched;
 use crate::netboot_server::shares::check_info;
 use crate::services::Services;
+use library::LibraryWatch;
+use outcome::Look;
+pub use outcome::{Outcome, Outcomes, outcomes};
+pub use types::{PackageTypes, Types};
 
 /// Looks at the sources.
 #[derive(Debug)]
 pub struct Watcher {
     store: Store,
     drop_folder: Option<PathBuf>,
-    library: Option<(PathBuf, Vec<PathBuf>)>,
+    library: Option<Box<LibraryWatch>>,
     seen: BTreeMap<String, Look>,
     outcomes: Outcomes,
-    library_trouble: Option<String>,
-}
-
-/// What came of each source, by its path or content id.
-pub type Outcomes = BTreeMap<String, Outcome>;
-
-/// What came of one source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    look: Look,
-    /// The image's name, when it was taken in.
-    pub image: Option<String>,
-    /// Why it was not, or what is to know about it.
-    pub detail: Option<String>,
-    #[serde(default)]
-    failed: bool,
-}
-
-/// What a source looks like from outside. Equal looks mean that nobody has written to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-struct Look {
-    files: u64,
-    bytes: u64,
-    changed: i64,
+    /// Counts the changes of outcomes, of which the last that is written is `saved`.
+    changes: u64,
+    saved: u64,
+    saved_at: Instant,
 }
 
 impl Watcher {
-    /// Of the sources in a configuration.
-    pub fn new(store: Store, config: &config::Store) -> Self {
-        let library =
-            config.content_library.clone().map(|root| (root, config.content_library_drives.clone()));
+    /// Of the sources in a configuration; `types` are what the site says of its packages, if there is a site.
+    pub fn new(store: Store, config: &config::Store, types: Option<Arc<PackageTypes>>) -> Self {
         Watcher {
             outcomes: outcomes(&store),
             store,
             drop_folder: config.drop_folder.clone(),
-            library,
+            library: LibraryWatch::new(config, types).map(Box::new),
             seen: BTreeMap::new(),
-            library_trouble: None,
+            changes: 0,
+            saved: 0,
+            saved_at: Instant::now(),
         }
     }
 
@@ -93,62 +81,25 @@ impl Watcher {
                     let mut watched = begin(services, &key);
                     let taken = import(&self.store, &path, self.wanted(), &mut watched).map(Some);
                     drop(watched);
-                    self.keep(key, look, taken, services);
+                    self.keep(key, look, None, taken, services);
                 }
             }
         }
-        if let Some((root, drives)) = self.library.clone()
-            && let Err(error) = self.look_at_library(&root, &drives, services)
-        {
-            // Told once, not at every look.
-            let trouble = crate::cli::with_causes(&error);
-            if self.library_trouble.as_ref() != Some(&trouble) {
-                tracing::warn!("{trouble}");
-                self.library_trouble = Some(trouble);
-            }
+        if let Some(mut library) = self.library.take() {
+            library.look(self, services);
+            self.library = Some(library);
         }
+        self.save();
     }
 
-    fn look_at_library(
-        &mut self,
-        root: &Path,
-        drives: &[PathBuf],
-        services: &Services,
-    ) -> Result<(), LibraryError> {
-        let library = ContentLibrary::open(root, drives)?;
-        for id in library.ids()? {
-            let look = look_at(&root.join("DataLib").join(&id)).unwrap_or_default();
-            // Files that have gone are looked for again where they may be by now.
-            let again = self.outcomes.get(&id).is_some_and(|known| known.look == look) && self.has_holes(&id);
-            if !again && !self.is_ready(&id, look) {
-                continue;
-            }
-            let content = library.content(&id)?;
-            let mut watched = begin(services, &id);
-            let taken = import_content(&self.store, &library, &content, self.wanted(), &mut watched);
-            drop(watched);
-            if !again || taken.is_ok() {
-                self.keep(id, look, taken, services);
-            }
-        }
-        self.library_trouble = None;
-        Ok(())
-    }
-
-    /// Whether an image that came from a content needs a file that is no longer where it was.
-    fn has_holes(&self, id: &str) -> bool {
-        let Some(name) = self.outcomes.get(id).and_then(|outcome| outcome.image.as_ref()) else {
-            return false;
-        };
-        let Ok(catalogue) = self.store.catalogue() else { return false };
-        let Some(record) = catalogue.images.get(name) else { return false };
-        let manifest = self.store.manifest(&record.current);
-        manifest.is_ok_and(|manifest| manifest.files.iter().any(|file| !self.store.contains(&file.digest)))
+    /// The same as at the last look.
+    fn is_stable(&mut self, key: &str, look: Look) -> bool {
+        self.seen.insert(key.to_owned(), look) == Some(look)
     }
 
     /// The same as at the last look, and not dealt with yet.
     fn is_ready(&mut self, key: &str, look: Look) -> bool {
-        let stable = self.seen.insert(key.to_owned(), look) == Some(look);
+        let stable = self.is_stable(key, look);
         stable && self.outcomes.get(key).is_none_or(|outcome| outcome.look != look)
     }
 
@@ -156,6 +107,7 @@ impl Watcher {
         &mut self,
         key: String,
         look: Look,
+        package: Option<PackageUse>,
         taken: Result<Option<Imported>, IngestError>,
         services: &Services,
     ) {
@@ -175,22 +127,73 @@ impl Watcher {
             image: image.clone(),
             detail: detail.clone(),
         }));
-        self.outcomes.insert(key, Outcome { look, image, detail, failed });
-        if let Err(error) = self.save() {
-            tracing::warn!(%error, "what came of the image sources is not saved");
+        self.keep_outcome(&key, Outcome { look, image, detail, failed, package, ..Outcome::default() });
+    }
+
+    fn keep_outcome(&mut self, key: &str, outcome: Outcome) {
+        self.outcomes.insert(key.to_owned(), outcome);
+        self.changes += 1;
+        // What took long is not done again after a crash.
+        if self.saved_at.elapsed() >= SAVE_EVERY {
+            self.save();
+        }
+    }
+
+    /// Forgets contents that the library no longer claims, but for those whose image was taken back and is still here.
+    fn forget_contents(&mut self, is_claimed: impl Fn(&str) -> bool) {
+        let before = self.outcomes.len();
+        let is_path = |key: &str| key.contains(['/', '\\']);
+        self.outcomes.retain(|key, outcome| is_path(key) || outcome.withdrawn || is_claimed(key));
+        self.seen.retain(|key, _| is_path(key) || is_claimed(key));
+        self.changes += (before - self.outcomes.len()) as u64;
+    }
+
+    /// Forgets what came of contents whose images are removed.
+    fn forget_images(&mut self, removed: &[String]) {
+        let before = self.outcomes.len();
+        let is_removed =
+            |outcome: &Outcome| outcome.image.as_ref().is_some_and(|name| removed.contains(name));
+        self.outcomes.retain(|_, outcome| !(outcome.withdrawn && is_removed(outcome)));
+        self.changes += (before - self.outcomes.len()) as u64;
+    }
+
+    /// Records the package files that cannot be read, and forgets those that can be read again.
+    fn keep_unreadable(&mut self, folder: &Path, packages: &Packages, services: &Services) {
+        let troubles: BTreeMap<String, String> = packages
+            .troubles()
+            .map(|(name, why)| (folder.join(name).display().to_string(), format!("cannot read it: {why}")))
+            .collect();
+        let is_past = |key: &str| Path::new(key).parent() == Some(folder) && !troubles.contains_key(key);
+        let past: Vec<String> = self.outcomes.keys().filter(|key| is_past(key)).cloned().collect();
+        for key in past {
+            self.outcomes.remove(&key);
+            self.changes += 1;
+            services.ingests.ended(&key, None);
+        }
+        for (key, why) in troubles {
+            let detail = Some(why);
+            if self.outcomes.get(&key).is_none_or(|known| known.detail != detail) {
+                services.ingests.ended(&key, detail.clone());
+                tracing::warn!(file = key, detail, "a package of the content library cannot be read");
+                self.keep_outcome(&key, Outcome { detail, failed: true, ..Outcome::default() });
+            }
         }
     }
 
     fn wanted(&self) -> Import {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Import { at, check_info: Some(check_info), ..Import::default() }
+        Import { at: seconds_now(), check_info: Some(check_info), ..Import::default() }
     }
 
-    fn save(&self) -> io::Result<()> {
-        let place = self.store.root().join(FILE_NAME);
-        let temporary = place.with_extension("new");
-        fs::write(&temporary, serde_json::to_vec_pretty(&self.outcomes)?)?;
-        fs::rename(temporary, place)
+    /// Writes what came of the sources, if there is anything new.
+    fn save(&mut self) {
+        self.saved_at = Instant::now();
+        if self.saved == self.changes {
+            return;
+        }
+        match outcome::save(&self.store, &self.outcomes) {
+            Ok(()) => self.saved = self.changes,
+            Err(error) => tracing::warn!(%error, "what came of the image sources is not saved"),
+        }
     }
 }
 
@@ -200,10 +203,8 @@ fn begin<'a>(services: &'a Services, source: &str) -> Watched<'a> {
     watched
 }
 
-/// What came of every source of a store.
-pub fn outcomes(store: &Store) -> Outcomes {
-    let text = fs::read(store.root().join(FILE_NAME)).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default() // at worst everything is looked at once more
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {
@@ -234,4 +235,8 @@ fn look_at(path: &Path) -> io::Result<Look> {
     Ok(whole)
 }
 
-const FILE_NAME: &str = "sources.json";
+/// How long the outcomes of a long look may be unwritten.
+const SAVE_EVERY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,19 @@ pub fn distribute(library: &Path, content: &str, set: &Path) {
     }
 }
 
+/// Puts one file into a content of a content library.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn distribute_file(library: &Path, content: &str, file: &Path) {
+    let name = file.file_name().and_then(|name| name.to_str()).expect("a file has a name");
+    let hex = sha256(file).to_uppercase();
+    let bytes = fs::read(file).expect("the file can be read");
+    put(&library.join("FileLib").join(&hex[..4]).join(&hex), &bytes);
+    let ini = format!("[File]\r\nHash={hex}\r\nSize={}\r\n", bytes.len());
+    put(&library.join(format!("DataLib/{content}/{name}.INI")), ini.as_bytes());
+}
+
 /// Makes a content known to whoever reads the library.
 ///
 /// # Panics

@@ -104,6 +104,9 @@ enum ImageCommand {
     },
     /// Show what came of the sources that are watched: the drop folder and the content library.
     Sources {
+        /// Also list ordinary packages, which hold nothing to boot.
+        #[arg(long)]
+        all: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -183,9 +186,12 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
             progress.done();
             pulled.map(|record| println!("{}", record.current))
         }),
-        ImageCommand::Sources { json } => {
-            let outcomes = watch::outcomes(&store);
-            if *json { print_json(&outcomes) } else { print_text(&sources(&outcomes)) }
+        ImageCommand::Sources { all, json } => {
+            let mut outcomes = watch::outcomes(&store);
+            let before = outcomes.len();
+            outcomes.retain(|_, outcome| *all || !outcome.ordinary);
+            let ordinary = before - outcomes.len();
+            if *json { print_json(&outcomes) } else { print_text(&sources(&outcomes, ordinary)) }
         }
         ImageCommand::Gc => collect(&store),
     }
@@ -237,16 +243,25 @@ fn list(catalogue: &Catalogue) -> String {
         ]
     };
     let heading = ["NAME", "KIND", "VERSION", "VERSIONS", "FILES", "SIZE", "TAKEN IN"];
-    table(&heading, &catalogue.images.iter().map(row).collect::<Vec<_>>())
+    let (retired, served): (Vec<_>, Vec<_>) =
+        catalogue.images.iter().partition(|(_, record)| record.retired.is_some());
+    let mut text = table(&heading, &served.into_iter().map(row).collect::<Vec<_>>());
+    for (name, record) in retired {
+        let why = record.retired.as_ref().map(|retired| retired.why.as_str()).unwrap_or_default();
+        text.push_str(&format!("{name} is withdrawn: {why}; machines that run from it keep it\n"));
+    }
+    text
 }
 
-fn sources(outcomes: &Outcomes) -> String {
+fn sources(outcomes: &Outcomes, ordinary: usize) -> String {
     let row = |(source, outcome): (&String, &watch::Outcome)| {
-        let state =
-            outcome.image.as_ref().map_or_else(|| "refused".to_owned(), |name| format!("image {name}"));
-        vec![source.clone(), state, outcome.detail.clone().unwrap_or_default()]
+        vec![source.clone(), outcome.state(), outcome.detail.clone().unwrap_or_default()]
     };
-    table(&["SOURCE", "STATE", "DETAIL"], &outcomes.iter().map(row).collect::<Vec<_>>())
+    let mut text = table(&["SOURCE", "STATE", "DETAIL"], &outcomes.iter().map(row).collect::<Vec<_>>());
+    if ordinary > 0 {
+        text.push_str(&format!("\n{ordinary} ordinary packages hold nothing to boot; --all lists them\n"));
+    }
+    text
 }
 
 fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Manifest) -> String {

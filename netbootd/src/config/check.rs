@@ -149,6 +149,7 @@ fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
         drop_folder: store.drop_folder.as_ref().map(|folder| folder.get_ref().clone()),
         content_library: store.content_library.as_ref().map(|folder| folder.get_ref().clone()),
         content_library_drives: store.content_library_drives.clone(),
+        content_library_images: store.content_library_images.clone(),
         watch: store.watch.as_ref().map_or(WATCH, |interval| interval.0.0),
         scrub: store.scrub.as_ref().map_or(SCRUB, |round| round.0.0),
         remote: store.remote.as_ref().map(|remote| {

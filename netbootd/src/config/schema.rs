@@ -189,6 +189,7 @@ pub(super) struct Store {
     pub(super) drop_folder: Option<Spanned<PathBuf>>,
     pub(super) content_library: Option<Spanned<PathBuf>>,
     pub(super) content_library_drives: Vec<PathBuf>,
+    pub(super) content_library_images: Vec<String>,
     pub(super) watch: Option<Text<Interval>>,
     pub(super) scrub: Option<Text<Round>>,
     pub(super) remote: Option<Remote>,

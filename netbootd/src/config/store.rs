@@ -16,6 +16,8 @@ pub struct Store {
     pub content_library: Option<PathBuf>,
     /// Its folders on other drives.
     pub content_library_drives: Vec<PathBuf>,
+    /// Packages of it that are taken as images, whatever the site says that they are.
+    pub content_library_images: Vec<String>,
     /// How often these are looked at.
     pub watch: Duration,
     /// How often everything in the store is read again; zero for never.

@@ -9,6 +9,7 @@ pub mod wire;
 
 pub use tables::{Bodies, Tables};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::Identity;
 use crate::config;
 use client::Client;
-use wire::{Collection, LastPxe, Membership, NetworkAdapter, System};
+use wire::{Collection, LastPxe, Membership, NetworkAdapter, Package, System};
 
 /// A site.
 #[derive(Debug)]
@@ -92,6 +93,28 @@ impl ConfigMgr {
         let tables = Arc::new(Tables::read(&self.client).await?);
         *kept = Some((Arc::clone(&tables), Instant::now()));
         Ok(tables)
+    }
+
+    /// The types of the packages that hold boot images and operating systems, by package id. All other packages are software.
+    pub async fn package_types(&self) -> Result<BTreeMap<String, u32>, Trouble> {
+        let mut types = BTreeMap::new();
+        for (class, usual) in Package::CLASSES {
+            let packages: Vec<Package> = match self.client.list(class, "", Package::FIELDS).await {
+                // What is missing of these counts as software, which is used in the same way.
+                Err(trouble) if usual != Package::BOOT_IMAGE && trouble.kind == TroubleKind::Malformed => {
+                    continue;
+                }
+                packages => packages?,
+            };
+            types.extend(packages.into_iter().map(|one| (one.packageid, one.packagetype.unwrap_or(usual))));
+        }
+        // Every site has boot images of its own; none means that the account's role hides them.
+        if !types.values().any(|package| *package == Package::BOOT_IMAGE) {
+            let detail =
+                "SMS_BootImagePackage: no boot image can be seen; the account needs a role that shows them";
+            return Err(Trouble::new(TroubleKind::Forbidden, detail.to_owned()));
+        }
+        Ok(types)
     }
 
     /// Tells the site to forget which Required deployments machines were given, as the console's own command does.

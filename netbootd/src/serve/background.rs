@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagestore::Store;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, warn};
 
 use crate::certificates;
@@ -12,7 +12,7 @@ use crate::cli::with_causes;
 use crate::remote::Remote;
 use crate::scrub;
 use crate::services::Services;
-use crate::watch::Watcher;
+use crate::watch::{PackageTypes, Watcher};
 
 /// Looks through the Macs' shares once, and starts everything.
 pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, tasks: &mut JoinSet<()>) {
@@ -61,7 +61,11 @@ async fn rescan_now_and_then(services: Arc<Services>) {
 async fn watch_sources(services: Arc<Services>) {
     let config = services.snapshot.load().config.clone();
     let Ok(store) = Store::open(&config.store_folder(), config.store.limits) else { return };
-    let mut watcher = Watcher::new(store, &config.store);
+    let types = (config.configmgr.is_some() && config.store.content_library.is_some())
+        .then(|| Arc::new(PackageTypes::open(&store)));
+    let asking = types.clone().map(|types| tokio::spawn(ask_for_package_types(Arc::clone(&services), types)));
+    let _asking = asking.map(|task| AbortOnDrop(task.abort_handle()));
+    let mut watcher = Watcher::new(store, &config.store, types);
     watcher.recall(&services);
     while !watcher.is_idle() && !config.store.watch.is_zero() {
         let told = Arc::clone(&services);
@@ -77,6 +81,40 @@ async fn watch_sources(services: Arc<Services>) {
             () = tokio::time::sleep(config.store.watch) => {}
             () = services.shutdown.cancelled() => return,
         }
+    }
+}
+
+/// Keeps what the site says of its packages up to date, for as long as the library is looked at.
+async fn ask_for_package_types(services: Arc<Services>, types: Arc<PackageTypes>) {
+    let mut trouble = None;
+    loop {
+        let snapshot = services.snapshot.load_full();
+        let Some(site) = snapshot.directories.site() else { return };
+        let said = site.package_types().await;
+        let words = said.as_ref().err().map(ToString::to_string);
+        if let Some(words) = words.as_ref().filter(|words| trouble.as_ref() != Some(*words)) {
+            warn!(
+                detail = words,
+                "the site does not give the types of its packages; those it gave last count"
+            );
+        }
+        let every = if words.is_some() { PACKAGES_AGAIN } else { PACKAGES_EVERY };
+        trouble = words;
+        types.set(said.ok());
+        drop(snapshot);
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = services.shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Ends a task with the one that started it.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -164,6 +202,10 @@ async fn look_at_certificates(services: Arc<Services>) {
     }
 }
 
+/// How often the site is asked for the types of its packages.
+const PACKAGES_EVERY: Duration = Duration::from_secs(300);
+/// The same while it does not answer.
+const PACKAGES_AGAIN: Duration = Duration::from_secs(30);
 /// How often the files of the responder are looked through.
 const RELAY_EVERY: Duration = Duration::from_secs(60);
 /// How often the catalogue's time stamp is looked at.

@@ -143,6 +143,25 @@ impl BootImagePackage {
     pub(super) const FIELDS: &'static [&'static str] = &["PackageID", "Name", "Architecture"];
 }
 
+/// A package of a class whose packages have content.
+#[derive(Debug, Deserialize)]
+pub(super) struct Package {
+    pub(super) packageid: String,
+    #[serde(default)]
+    pub(super) packagetype: Option<u32>,
+}
+
+impl Package {
+    /// The classes that are asked for, with their type: boot images, operating systems, and their installers.
+    pub(super) const CLASSES: [(&'static str, u32); 3] = [
+        ("SMS_BootImagePackage", Package::BOOT_IMAGE),
+        ("SMS_ImagePackage", 257),
+        ("SMS_OperatingSystemInstallPackage", 259),
+    ];
+    pub(super) const FIELDS: &'static [&'static str] = &["PackageID", "PackageType"];
+    pub(super) const BOOT_IMAGE: u32 = 258;
+}
+
 /// `SMS_DistributionPointInfo`, without the password that the class holds.
 #[derive(Debug, Deserialize)]
 pub(super) struct DistributionPoint {
