@@ -25,6 +25,7 @@ mod writer;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
@@ -35,12 +36,14 @@ pub use scrub::Scrubbed;
 pub use writer::{Observer, Prepared, Quiet, Step, Writer};
 
 use crate::{BootFile, Digest, Manifest};
+use foreign::KeptOpen;
 
 /// The store in one folder. Many may read; see [`Store::write`].
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
     limits: Limits,
+    kept_open: Arc<KeptOpen>,
 }
 
 /// How much the store may hold.
@@ -121,7 +124,7 @@ impl Store {
             let folder = root.join(below);
             fs::create_dir_all(&folder).map_err(io_error("make", &folder))?;
         }
-        Ok(Store { root: root.to_owned(), limits })
+        Ok(Store { root: root.to_owned(), limits, kept_open: Arc::default() })
     }
 
     /// Its folder.
@@ -148,7 +151,10 @@ impl Store {
         };
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) => return self.foreign_blob(digest).ok_or_else(|| missing(error)),
+            Err(error) => {
+                let foreign = self.foreign_blob(digest).or_else(|| self.kept_blob(digest));
+                return foreign.ok_or_else(|| missing(error));
+            }
         };
         let metadata = file.metadata().map_err(io_error("read", &path))?;
         Ok(BootFile::of_blob(file, &metadata, digest))

@@ -334,6 +334,26 @@ fn disk_images_of_a_package_are_served_under_its_id_where_they_lie() {
 }
 
 #[test]
+fn a_file_that_a_machine_runs_from_is_readable_after_the_site_removed_it() {
+    let site = Site::new();
+    site.package("PS100005.1", false);
+    site.file("D", "PS100005.1", "Sierra.nbi/NBImageInfo.plist", b"<plist/>");
+    let root = site.file("D", "PS100005.1", "Sierra.nbi/NetInstall.dmg", b"a root image");
+    site.take("PS100005.1").unwrap().unwrap();
+    let (digest, tree) = (Digest::of(b"a root image"), site.tree());
+    let path = BootPath::parse(b"Sierra/NetInstall.dmg").unwrap();
+    site.store.keep_open(&tree.open(&path).unwrap());
+    fs::remove_file(root).unwrap();
+    let mut bytes = Vec::new();
+    tree.open(&path).unwrap().copy_to(&mut bytes).unwrap();
+    assert_eq!(bytes, b"a root image");
+    assert!(!site.store.contains(&digest), "nobody else is sent to it");
+    let booter = BootPath::parse(b"Sierra/NBImageInfo.plist").unwrap();
+    let place = tree.open(&booter).unwrap();
+    assert_eq!(place.len(), 8);
+}
+
+#[test]
 fn an_image_that_its_source_took_back_is_announced_to_nobody_and_stays_readable() {
     let site = Site::new();
     site.package("PS100005.1", false);

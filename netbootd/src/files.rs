@@ -279,6 +279,7 @@ impl Images {
         let held = self.readers.version(client, &name, now);
         let (file, version) = self.tree.load().images.open_version(&path, held)?;
         self.readers.reads(client, &name, version, now);
+        self.store.keep_open(&file);
         Ok(file)
     }
 

@@ -1,8 +1,11 @@
 //! Blobs that are served where they lie: files of a content library, whose hash was checked once.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +34,51 @@ impl Foreign {
     }
 }
 
+/// Files that lie elsewhere and that machines run from, kept open: ConfigMgr may remove a file under a running machine.
+#[derive(Debug, Default)]
+pub(super) struct KeptOpen(Mutex<HashMap<Digest, (File, Instant)>>);
+
+impl KeptOpen {
+    fn keep(&self, digest: Digest, file: &File, now: Instant) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, last)) = kept.get_mut(&digest) {
+            *last = now;
+            return;
+        }
+        kept.retain(|_, (_, last)| now.saturating_duration_since(*last) < KEPT_FOR);
+        if kept.len() >= MAX_KEPT {
+            let oldest = kept.iter().min_by_key(|(_, (_, last))| *last).map(|(digest, _)| *digest);
+            oldest.map(|digest| kept.remove(&digest));
+        }
+        // Out of descriptors it is served for as long as it lies there.
+        if let Ok(file) = file.try_clone() {
+            kept.insert(digest, (file, now));
+        }
+    }
+
+    fn get(&self, digest: &Digest) -> Option<BootFile> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, _) = kept.get(digest)?;
+        let file = file.try_clone().ok()?;
+        let metadata = file.metadata().ok()?;
+        Some(BootFile::of_blob(file, &metadata, digest))
+    }
+}
+
 impl Store {
+    /// Keeps a file open that a machine runs from, if it is one that somebody else may remove.
+    pub fn keep_open(&self, file: &BootFile) {
+        let Some((digest, file)) = file.blob().zip(file.file()) else { return };
+        if !self.blob_path(&digest).exists() {
+            self.kept_open.keep(digest, file, Instant::now());
+        }
+    }
+
+    /// A blob that lay elsewhere and has been removed there, while a machine runs from it.
+    pub(super) fn kept_blob(&self, digest: &Digest) -> Option<BootFile> {
+        self.kept_open.get(digest)
+    }
+
     /// Opens a blob that lies elsewhere; None when none is known, or when the file is no longer the one that was checked.
     pub(super) fn foreign_blob(&self, digest: &Digest) -> Option<BootFile> {
         let known: Foreign = serde_json::from_slice(&fs::read(self.foreign_path(digest)).ok()?).ok()?;
@@ -82,6 +129,11 @@ impl Writer {
         Ok(size)
     }
 }
+
+/// As long as a lease keeps a version in the store.
+const KEPT_FOR: Duration = Duration::from_secs(2 * 3600);
+/// Root images that machines run from at a time, one descriptor each.
+const MAX_KEPT: usize = 64;
 
 /// Forgets where a blob lies; the file itself is not ours.
 pub(super) fn forget(store: &Store, digest: &Digest) -> Result<(), StoreError> {
