@@ -117,10 +117,9 @@ fn loops(steps: &[&Recorded]) -> Option<Finding> {
         .collect();
     let files: Vec<&str> = recent.iter().copied().filter_map(completed).collect();
     let file = files.last()?;
-    let times = files.iter().filter(|path| *path == file).count();
     let alone = files.iter().all(|path| path == file);
-    let starts = recent.iter().filter(|step| is_start(&step.event)).count();
-    if times < LOOP_TIMES || starts < LOOP_TIMES {
+    let times = boots_of(file, &recent);
+    if times < LOOP_TIMES {
         return None;
     }
     let evidence =
@@ -129,10 +128,32 @@ fn loops(steps: &[&Recorded]) -> Option<Finding> {
     Some(if alone && program { Cause::ProgramRefused.with(evidence) } else { Cause::BootLoop.with(evidence) })
 }
 
-/// A machine that has just been switched on speaks first by DHCP.
+/// In how many boots a file was fetched. A boot may fetch it several times.
+fn boots_of(file: &str, steps: &[&Recorded]) -> usize {
+    let mut boots = 0;
+    let mut has_started = false;
+    for step in steps {
+        if is_start(&step.event) {
+            has_started = true;
+        } else if has_started && completed(step) == Some(file) {
+            boots += 1;
+            has_started = false;
+        }
+    }
+    boots
+}
+
+/// A machine that has just been switched on speaks first by DHCP: to port 67, to port 4011 where another server holds port 67, or by BSDP.
 fn is_start(event: &Event) -> bool {
-    matches!(event, Event::Decided(decided)
-        if decided.decision == Answered::Offer && matches!(decided.proto, Proto::Proxy | Proto::Dhcp | Proto::Dhcp6))
+    match event {
+        Event::Decided(decided) => match decided.decision {
+            Answered::Offer => true,
+            Answered::Ack => decided.proto == Proto::Pxe,
+            _ => false,
+        },
+        Event::MacAnswered(answered) => matches!(answered.decision, Answered::Offer | Answered::Ack),
+        _ => false,
+    }
 }
 
 fn of_transfer(finished: &TransferFinished, steps: &[&Recorded], fleet: Fleet) -> Option<Finding> {
@@ -180,12 +201,10 @@ fn block_size(negotiated: &str) -> Option<u32> {
 fn of_refusal(refused: &FileRefused) -> Option<Finding> {
     let mut evidence = vec![format!("{}: {}", refused.path, refused.refusal.name())];
     evidence.extend(refused.detail.clone());
-    let path = refused.path.replace('\\', "/").to_ascii_lowercase();
-    let smsboot = path.split('/').any(|part| part == "smsboot");
     Some(match refused.refusal {
         Refusal::ImageComing => Cause::ImageComing.with(evidence),
         Refusal::ImageRefused => Cause::ImageRefused.with(evidence),
-        Refusal::NotFound if smsboot => Cause::SmsBootMissing.with(evidence),
+        Refusal::NotFound if is_in_smsboot(&refused.path) => Cause::SmsBootMissing.with(evidence),
         Refusal::NotFound => Cause::FileNotFound.with(evidence),
         Refusal::AccessDenied => Cause::AccessDenied.with(evidence),
         Refusal::Busy => Cause::TooBusy.with(evidence),
@@ -197,6 +216,17 @@ fn of_refusal(refused: &FileRefused) -> Option<Finding> {
         Refusal::Failed => Cause::ReadFailed.with(evidence),
         Refusal::WriteRefused | Refusal::Malformed | Refusal::Stopping => return None,
     })
+}
+
+/// Whether a path leads into the distribution point's SMSBoot folder.
+fn is_in_smsboot(path: &str) -> bool {
+    path.replace('\\', "/").split('/').any(|part| part.eq_ignore_ascii_case("smsboot"))
+}
+
+/// Whether the boot file that is not there is one of SMSBoot.
+fn is_of_smsboot(decided: &Decided) -> bool {
+    let words = decided.detail.iter().flat_map(|detail| detail.split([' ', ',', ';', ':', '"']));
+    decided.boot_file.iter().map(String::as_str).chain(words).any(is_in_smsboot)
 }
 
 fn of_decision(decided: &Decided, silent: Duration, around: Around<'_>) -> Option<Finding> {
@@ -232,6 +262,9 @@ fn of_decision(decided: &Decided, silent: Duration, around: Around<'_>) -> Optio
             Some(around.silence(cause, evidence))
         }
         Answered::SendFailed => Some(Cause::SendFailed.with(evidence)),
+        _ if decided.reason == Reason::NoBootFile && is_of_smsboot(decided) => {
+            Some(Cause::SmsBootMissing.with(evidence))
+        }
         _ if is("Clock skew") => Some(Cause::ClockOff.with(evidence)),
         _ if is("left it behind") => Some(Cause::LeftoverUnknown.with(evidence)),
         _ if decided.reason == Reason::DirectoryDown && trouble(decided).is_some() => {

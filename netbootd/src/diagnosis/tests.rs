@@ -265,6 +265,29 @@ fn a_boot_that_goes_on_has_nothing_wrong() {
     }
 }
 
+#[test]
+fn a_loop_is_counted_by_boots_whatever_a_boot_begins_with() {
+    let selected = || match mac_answered(bsdp::Reason::Selected, Vec::new()) {
+        Event::MacAnswered(answered) => {
+            Event::MacAnswered(MacAnswered { decision: Answered::Ack, ..answered })
+        }
+        other => other,
+    };
+    let begins: [&dyn Fn() -> Event; 3] =
+        [&|| offer(MAC), &|| named(Proto::Pxe, Answered::Ack, "pxelinux.0"), &selected];
+    for begin in begins {
+        let boot = |n: u64| {
+            let fetched = (0..3).map(move |at| (n * 60 + 3 + at, completed(n, MAC, "pxelinux.0")));
+            std::iter::once((n * 60, begin())).chain(fetched)
+        };
+        let boots = |count| (0..count).flat_map(boot).collect::<Vec<_>>();
+        assert_eq!(found(&at(Cause::BootLoop, 130, boots(2))), None, "two boots, six fetches");
+        let finding = found(&at(Cause::BootLoop, 190, boots(3))).unwrap();
+        assert_eq!(finding.cause, "boot-loop");
+        assert_eq!(finding.evidence, ["pxelinux.0 was fetched 3 times in 15 minutes"]);
+    }
+}
+
 /// What stands behind the mark in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
 #[test]
 fn the_documentation_names_every_cause() {
