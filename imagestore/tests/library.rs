@@ -366,6 +366,10 @@ fn an_image_that_its_source_took_back_is_announced_to_nobody_and_stays_readable(
     assert!(tree.images().is_empty());
     assert!(matches!(tree.open_announced(&path), Err(OpenError::NotFound)));
     assert!(tree.open(&path).is_ok());
+    let bytes = site.file("D", "PS100005.1", "Sierra.nbi/NBImageInfo.plist", b"<plist/>");
+    fs::remove_file(&bytes).unwrap();
+    assert_eq!(site.store.scrub(&mut Quiet).unwrap().missing, [], "it is gone on purpose");
+    site.file("D", "PS100005.1", "Sierra.nbi/NBImageInfo.plist", b"<plist/>");
     assert_eq!(site.take("PS100005.1").unwrap().unwrap().record, taken.record, "distributed again");
     assert!(site.tree().open_announced(&path).is_ok());
 }

@@ -140,12 +140,17 @@ impl Watcher {
     }
 
     /// Forgets contents that the library no longer claims, but for those whose image was taken back and is still here.
-    fn forget_contents(&mut self, is_claimed: impl Fn(&str) -> bool) {
-        let before = self.outcomes.len();
+    fn forget_contents(&mut self, services: &Services, is_claimed: impl Fn(&str) -> bool) {
         let is_path = |key: &str| key.contains(['/', '\\']);
-        self.outcomes.retain(|key, outcome| is_path(key) || outcome.withdrawn || is_claimed(key));
+        self.outcomes.retain(|key, outcome| {
+            let is_kept = is_path(key) || outcome.withdrawn || is_claimed(key);
+            if !is_kept {
+                services.ingests.ended(key, None);
+                self.changes += 1;
+            }
+            is_kept
+        });
         self.seen.retain(|key, _| is_path(key) || is_claimed(key));
-        self.changes += (before - self.outcomes.len()) as u64;
     }
 
     /// Forgets what came of contents whose images are removed.

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use super::copying::digest_of;
-use super::{Observer, Store, StoreError, foreign, io_error};
+use super::{Observer, Store, StoreError, Version, foreign, io_error};
 use crate::Digest;
+use crate::library::ContentId;
 
 /// What a look at blobs has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,8 +99,13 @@ impl Store {
     /// The blobs that images need and that are not there.
     fn missing(&self) -> Result<Vec<Digest>, StoreError> {
         let mut missing = Vec::new();
-        for record in self.catalogue()?.images.values() {
-            for version in &record.versions {
+        // What a site removed from its content library is gone on purpose.
+        let catalogue = self.catalogue()?;
+        for record in catalogue.images.values().filter(|record| record.retired.is_none()) {
+            let is_replaced = |version: &&Version| {
+                version.manifest != record.current && ContentId::of_source(&version.source).is_some()
+            };
+            for version in record.versions.iter().filter(|version| !is_replaced(version)) {
                 match self.manifest(&version.manifest) {
                     Ok(manifest) => {
                         let files = manifest.files.iter().map(|file| file.digest);

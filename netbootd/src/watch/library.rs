@@ -93,7 +93,7 @@ impl LibraryWatch {
         changed |= std::mem::replace(&mut self.types_version, version) != version || is_first;
         watcher.keep_unreadable(&self.root.join("PkgLib"), &self.packages, services);
         if changed {
-            self.begin_round(watcher);
+            self.begin_round(watcher, services);
         }
         let before = watcher.changes;
         self.find_holes(&library, watcher, services);
@@ -118,9 +118,9 @@ impl LibraryWatch {
     }
 
     /// Packages have come, gone or changed, or the site says something else of them.
-    fn begin_round(&mut self, watcher: &mut Watcher) {
+    fn begin_round(&mut self, watcher: &mut Watcher, services: &Services) {
         let contents = self.packages.contents();
-        watcher.forget_contents(|id| {
+        watcher.forget_contents(services, |id| {
             let id = ContentId::of(id);
             contents.get(&id.package).is_some_and(|ids| ids.contains(&id))
         });
@@ -189,7 +189,10 @@ impl LibraryWatch {
             }
             return false;
         }
-        let Some(outline) = outline else { return false };
+        let Some(outline) = outline else {
+            let missing = ["its folder in DataLib is missing".to_owned()];
+            return known.is_none() && self.keep_incomplete(id, &missing, package, watcher, services);
+        };
         let is_withdrawn = known.is_some_and(|known| known.withdrawn);
         let is_judged = known.is_some_and(|known| !known.withdrawn && known.package == Some(package));
         let look = Look { files: outline.files, bytes: outline.bytes, changed: outline.changed };

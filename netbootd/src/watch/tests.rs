@@ -255,7 +255,7 @@ fn half_removed_content_is_withdrawn_and_not_damaged() {
     let remove: [fn(&Site, &Path); 3] = [
         |_, root| fs::remove_file(root).unwrap(),
         |site, _| {
-            fs::remove_file(site.library().join("DataLib/PS100005.1/Sierra.nbi/NetInstall.dmg.INI")).unwrap()
+            fs::remove_file(site.library().join("DataLib/PS100005.1/Sierra.nbi/NetInstall.dmg.INI")).unwrap();
         },
         |site, _| fs::remove_dir_all(site.library().join("DataLib/PS100005.1")).unwrap(),
     ];

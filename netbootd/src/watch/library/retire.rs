@@ -102,12 +102,15 @@ impl Retiring {
 fn reason_against(name: &str, id: &ContentId, packages: &Packages, watcher: &Watcher) -> Option<String> {
     let Some(claimed) = packages.contents().get(&id.package) else { return Some(REMOVED.to_owned()) };
     let newest = claimed.last()?;
-    let settled = watcher.outcomes.get(newest.as_str()).filter(|known| !known.failed && !known.withdrawn);
-    match settled {
+    match watcher.outcomes.get(newest.as_str()) {
+        // It is looked at in a moment, and takes over.
+        None => None,
+        Some(known) if known.failed || known.withdrawn => {
+            (!claimed.contains(id)).then(|| format!("replaced by {newest}"))
+        }
         Some(known) if known.image.as_deref() == Some(name) => None,
         Some(_) if newest == id => Some("its package is no boot image any more".to_owned()),
-        None if claimed.contains(id) => None,
-        _ => Some(format!("replaced by {newest}")),
+        Some(_) => Some(format!("replaced by {newest}")),
     }
 }
 
