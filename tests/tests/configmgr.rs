@@ -4,8 +4,8 @@
 
 use std::fs;
 use std::net::UdpSocket;
-use std::path::PathBuf;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,8 +14,9 @@ use netbootd_tests::admin_service::rows::{fill, member};
 use netbootd_tests::directory_site::{BY_GUID, BY_MAC, FOR_KNOWN, GUID, MAC, has};
 use netbootd_tests::netbootd::program;
 use netbootd_tests::responder::{Says, option};
+use netbootd_tests::store::{announce, distribute_file, image};
 use netbootd_tests::{AdminService, DirectorySite, Domain, Netbootd, Responder, boot_program};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const HEAD: &str = "[policy]\ndeadline = \"20s\"\n[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n";
 
@@ -403,4 +404,68 @@ fn certificates_and_rights_of_the_site_are_told_apart() {
         assert_eq!(doctor.status.code(), Some(1));
         has(&String::from_utf8(doctor.stdout).unwrap(), &["FAIL  configmgr", words[1]]);
     }
+}
+
+/// A Windows PE in a Windows image.
+fn windows_pe(folder: &Path) -> PathBuf {
+    for file in ["Boot/EFI/bootmgfw.efi", "System32/winpeshl.exe"] {
+        let place = folder.join("pe/Windows").join(file);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, file).unwrap();
+    }
+    let wim = folder.join("boot.wim");
+    let made =
+        Command::new("wimlib-imagex").arg("capture").arg(folder.join("pe")).arg(&wim).output().unwrap();
+    assert!(made.status.success());
+    wim
+}
+
+#[test]
+fn the_site_says_which_packages_of_the_content_library_are_images() {
+    let this = ConfigMgr::new(20);
+    let folder = this.site.lab.folder();
+    let (library, wim) = (folder.join("SCCMContentLib"), windows_pe(&folder));
+    for package in ["PS100050", "PS100051", "PS100052"] {
+        distribute_file(&library, &format!("{package}.1"), &wim);
+        announce(&library, &format!("{package}.1"));
+    }
+    let package = |id: &str, kind: u32| json!({ "PackageID": id, "Name": id, "PackageType": kind });
+    this.admin.set("SMS_BootImagePackage", vec![package("PS100050", 258)]);
+    this.admin.set("SMS_ImagePackage", vec![package("PS100051", 257)]);
+    let store = format!(
+        "[store]\nwatch = \"1s\"\ncontent-library = {:?}\ncontent-library-images = [\"PS100052\"]\n",
+        library.display().to_string()
+    );
+    let configuration = format!("{}{store}", this.configuration);
+    let start = || Netbootd::start_with(&this.site.lab, &this.site.root, &configuration, &this.kerberos);
+    let list = || {
+        let listed: Value =
+            serde_json::from_slice(&image(&folder.join("state/images"), &["list", "--json"]).stdout).unwrap();
+        let kind = |record: &Value| {
+            let current = &record["current"];
+            let versions = record["versions"].as_array().unwrap();
+            versions.iter().find(|version| version["manifest"] == *current).unwrap()["kind"].clone()
+        };
+        let served = listed.as_object().unwrap().iter().filter(|(_, record)| record["retired"].is_null());
+        served.map(|(name, record)| format!("{name} {}", kind(record))).collect::<Vec<_>>()
+    };
+    let netbootd = start();
+    netbootd.wait_for("images=3", Duration::from_secs(40));
+    let mut listed = list();
+    listed.sort();
+    assert!(listed.len() == 3 && listed[0] == "PS100051 \"raw\"", "{listed:?}");
+    assert!(listed[1..].iter().all(|image| image.ends_with("\"winpe\"")), "{listed:?}");
+
+    // The site is down, over a restart too: what it said last counts.
+    this.admin.break_down(true);
+    drop(netbootd);
+    let netbootd = start();
+    netbootd.wait_for("the site does not give the types of its packages", Duration::from_secs(20));
+    distribute_file(&library, "PS100050.2", &wim);
+    announce(&library, "PS100050.2");
+    netbootd.logged(&["New image distributed", "source=\"PS100050.2\""]);
+    let mut still = list();
+    still.sort();
+    assert_eq!(still, listed);
+    this.admin.break_down(false);
 }
