@@ -1,7 +1,7 @@
 //! Connections to the HTTP port that are of no use: such as ask for nothing, and such as never take their answer.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,7 +31,8 @@ pub fn idle_connections(count: u32) -> String {
     format!("{FETCHES} of {FETCHES} fetches beside {} idle connections of the same network", idle.len())
 }
 
-/// So many clients ask for a file and take nothing of it: their connections are cut, and others are served meanwhile and after. Gives the
+/// So many clients ask for a file and take nothing of it, and one sends its request byte by byte: their connections are cut, and others
+/// are served meanwhile and after. Gives the
 /// words for the line.
 ///
 /// # Panics
@@ -42,6 +43,7 @@ pub fn stuck_connections(count: u32) -> String {
     huge.set_len(1 << 30).expect("zeros need no room");
     site.start();
     let began = Instant::now();
+    let slow = site.lab.inside(HOSTILE, slow_head);
     let stuck = site.lab.inside(HOSTILE, move || {
         let mut stuck = open(count);
         for stream in &mut stuck {
@@ -64,7 +66,24 @@ pub fn stuck_connections(count: u32) -> String {
         while stream.read(&mut rest).is_ok_and(|count| count > 0) {}
         assert!(stream.take_error().is_ok());
     }
+    let written = slow.join().expect("the head is cut");
+    assert!(written < HEAD.len(), "a head that came byte by byte was waited for");
     format!("all cut within {cut_after} s of the first, others served meanwhile")
+}
+
+/// Sends a request byte by byte until the connection is closed; gives how many bytes there were.
+fn slow_head() -> usize {
+    let mut stream = TcpStream::connect((SERVER, 80)).expect("the connection is accepted");
+    stream.set_read_timeout(Some(BETWEEN_BYTES)).expect("a time can be set");
+    for (written, byte) in HEAD.iter().enumerate() {
+        let sent = stream.write_all(&[*byte]);
+        match stream.read(&mut [0]) {
+            Err(error)
+                if sent.is_ok() && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            _ => return written,
+        }
+    }
+    HEAD.len()
 }
 
 fn site(more: &str) -> Site {
@@ -97,5 +116,8 @@ fn open(count: u32) -> Vec<TcpStream> {
 const HOSTILE: &str = "hostile";
 /// Of the hostile host.
 const ADDRESSES: u8 = 8;
+/// A head that takes a minute and a half.
+const HEAD: &[u8] = &[b'G'; 450];
+const BETWEEN_BYTES: Duration = Duration::from_millis(200);
 const FETCHES: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
