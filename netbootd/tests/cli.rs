@@ -170,3 +170,33 @@ fn a_machines_story_is_read_from_configmgrs_log() {
     let nothing = netbootd(&["explain", "--mac", "02:00:00:00:00:01", "--smspxe", "smspxe.log"], &data);
     assert_eq!(nothing.status.code(), Some(1));
 }
+
+#[test]
+fn a_file_that_root_puts_belongs_to_the_boot_folders_owner_and_is_refused_outside() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("boot");
+    std::fs::create_dir(&root).unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(root.join("boot.efi"), "old").unwrap();
+    for path in [root.as_path(), &root.join("boot.efi")] {
+        chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    // Only root may read it.
+    std::fs::write(folder.path().join("new"), "new").unwrap();
+    std::fs::set_permissions(folder.path().join("new"), Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(folder.path().join("netbootd.toml"), format!("boot.root = {root:?}\n")).unwrap();
+    let put =
+        |path: &str| netbootd(&["file", "put", "new", path, "--config", "netbootd.toml"], folder.path());
+    for (path, place) in [("boot.efi", "boot.efi"), ("\\grub\\x64\\grub.cfg", "grub/x64/grub.cfg")] {
+        let output = put(path);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let put = root.join(place);
+        assert_eq!(std::fs::read_to_string(&put).unwrap(), "new");
+        let found = put.metadata().unwrap();
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (65534, 65534, 0o644), "{place}");
+    }
+    for path in ["../new", "", "grub"] {
+        assert_eq!(put(path).status.code(), Some(78), "{path:?}");
+    }
+}
