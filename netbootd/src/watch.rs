@@ -139,18 +139,16 @@ impl Watcher {
         }
     }
 
-    /// Forgets contents that the library no longer claims, but for those whose image was taken back and is still here.
-    fn forget_contents(&mut self, services: &Services, is_claimed: impl Fn(&str) -> bool) {
-        let is_path = |key: &str| key.contains(['/', '\\']);
+    /// Forgets contents that are not kept; sources that are paths stay.
+    fn forget_contents(&mut self, services: &Services, is_kept: impl Fn(&str, &Outcome) -> bool) {
         self.outcomes.retain(|key, outcome| {
-            let is_kept = is_path(key) || outcome.withdrawn || is_claimed(key);
+            let is_kept = is_path(key) || is_kept(key, outcome);
             if !is_kept {
                 services.ingests.ended(key, None);
                 self.changes += 1;
             }
             is_kept
         });
-        self.seen.retain(|key, _| is_path(key) || is_claimed(key));
     }
 
     /// Forgets what came of contents whose images are removed.
@@ -200,6 +198,11 @@ impl Watcher {
             Err(error) => tracing::warn!(%error, "what came of the image sources is not saved"),
         }
     }
+}
+
+/// Whether a source is a path; the others are contents.
+fn is_path(key: &str) -> bool {
+    key.contains(['/', '\\'])
 }
 
 fn begin<'a>(services: &'a Services, source: &str) -> Watched<'a> {

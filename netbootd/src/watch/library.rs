@@ -18,7 +18,7 @@ use tracing::info;
 
 use super::outcome::{Look, Outcome};
 use super::types::PackageTypes;
-use super::{Watcher, begin};
+use super::{Watcher, begin, is_path};
 use crate::cli::with_causes;
 use crate::config;
 use crate::services::Services;
@@ -120,10 +120,16 @@ impl LibraryWatch {
     /// Packages have come, gone or changed, or the site says something else of them.
     fn begin_round(&mut self, watcher: &mut Watcher, services: &Services) {
         let contents = self.packages.contents();
-        watcher.forget_contents(services, |id| {
-            let id = ContentId::of(id);
-            contents.get(&id.package).is_some_and(|ids| ids.contains(&id))
+        watcher.forget_contents(services, |key, known| {
+            let id = ContentId::of(key);
+            match contents.get(&id.package) {
+                Some(ids) => ids.contains(&id),
+                // It says what became of an image that is still here for the machines that run from it.
+                None => known.withdrawn,
+            }
         });
+        let is_claimed = |id: ContentId| contents.get(&id.package).is_some_and(|ids| ids.contains(&id));
+        watcher.seen.retain(|key, _| is_path(key) || is_claimed(ContentId::of(key)));
         let newest = contents.values().filter_map(|ids| ids.last());
         let unsettled = newest.filter(|id| {
             let known = watcher.outcomes.get(id.as_str());

@@ -248,6 +248,13 @@ fn a_removed_package_is_retired_at_the_next_look_and_comes_back_when_it_is_distr
     site.look();
     assert_eq!(site.images(), [("Sierra".to_owned(), ImageKind::Nbi)]);
     assert_eq!(site.state("PS100005.1"), "image Sierra");
+    site.claim("PS100005", &[]);
+    site.look();
+    site.put_set("PS100005.2", "Sierra", b"another root");
+    site.claim("PS100005", &["PS100005.2"]);
+    site.look();
+    assert_eq!(site.state("PS100005.2"), "image Sierra");
+    assert!(!outcomes(&site.watcher.store).contains_key("PS100005.1"));
 }
 
 #[test]
