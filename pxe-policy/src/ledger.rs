@@ -358,7 +358,7 @@ impl Entry {
     fn learn(&self, claim: &Deployed, now: Seconds) -> Option<Entry> {
         let noted = claim.site.filter(|site| site.noted).map(|site| now.saturating_sub(site.age));
         // An older answer is about something that was given and cleared before.
-        let noted = noted.filter(|asked_at| *asked_at > self.at);
+        let noted = noted.filter(|asked_at| *asked_at >= self.at);
         self.with(&Entry { guid: claim.machine.guid, noted, ..self.clone() })
     }
 }
