@@ -25,7 +25,7 @@ pub use image_tree::{AT, ImageTree, NETBOOT_SHARE, netboot_folder};
 pub use manifest::{FileEntry, ImageKind, Manifest};
 pub use map::Mapping;
 pub use path::{BootPath, PathError};
-pub use pe::Signature;
+pub use pe::{PeHeader, Signature};
 pub use store::{
     Catalogue, Collected, ImageRecord, Limits, Observer, Prepared, Quiet, Retired, Scrubbed, Step, Store,
     StoreError, Version, Writer,

@@ -1,4 +1,5 @@
-//! Whether an EFI program carries a signature (Microsoft's PE/COFF specification, "Attribute Certificate Table").
+//! What the header of an EFI program says: its processor, and whether it carries a signature (Microsoft's PE/COFF specification, "COFF
+//! File Header" and "Attribute Certificate Table").
 //!
 //! A machine with Secure Boot fetches an unsigned program whole and then refuses it; nothing on the wire tells why.
 
@@ -48,13 +49,34 @@ impl BootFile {
     }
 }
 
+/// The header of a PE program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeHeader {
+    /// `Machine` of the COFF header: 0x8664 is x64, 0x14c x86, 0xaa64 ARM64.
+    pub machine: u16,
+    /// Whether it has a certificate table.
+    pub signed: bool,
+}
+
+impl PeHeader {
+    /// Reads a program's first bytes, [`PeHeader::LENGTH`] of them; None for what is no PE program.
+    pub fn of_headers(head: &[u8]) -> Option<Self> {
+        let signed = certificate_table_size(head)? > 0;
+        let pe = usize::try_from(long(head, 0x3c)?).ok()?;
+        Some(PeHeader { machine: short(head, pe.checked_add(4)?)?, signed })
+    }
+
+    /// The headers of every boot program known lie in so many first bytes.
+    pub const LENGTH: usize = HEADERS;
+}
+
 impl Signature {
     /// Looks for a signature in a program's first bytes.
     pub fn of_headers(head: &[u8]) -> Self {
-        match certificate_table_size(head) {
+        match PeHeader::of_headers(head) {
             None => Signature::NotAProgram,
-            Some(0) => Signature::Missing,
-            Some(_) => Signature::Present,
+            Some(PeHeader { signed: false, .. }) => Signature::Missing,
+            Some(PeHeader { signed: true, .. }) => Signature::Present,
         }
     }
 }
@@ -100,7 +122,6 @@ fn long(head: &[u8], at: usize) -> Option<u32> {
 const EFI_SUBSYSTEMS: RangeInclusive<u16> = 10..=13;
 /// The table's number among the data directories.
 const CERTIFICATE_TABLE: u32 = 4;
-/// The headers of every boot program known lie in its first bytes.
 const HEADERS: usize = 4096;
 
 #[cfg(test)]

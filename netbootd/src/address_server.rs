@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::dhcp::option::{self, MessageType};
 use crate::dhcp::server::{self, Terms};
 use crate::dhcp::{Answer, Arrival, Packet, intake};
-use crate::event::Proto;
+use crate::event::{LeaseTaken, Proto};
 use crate::keep::{Hold, Keep, LeaseKeep, Refused};
 use crate::leases::{Client, Clock, Denied, Lease, LeaseStore, LeaseTable, Offer, Seconds, Want, pool};
 use crate::services::Services;
@@ -237,9 +237,10 @@ impl AddressServer {
         let silence = |reason| Answer::silence(packet, arrival, Proto::Dhcp, reason);
         let (client, segment) = (client_of(packet), packet.relay().unwrap_or(arrival.local));
         let chosen = packet.address(option::SERVER_IDENTIFIER);
-        if chosen.is_some_and(|server| !arrival.iface.owns(server)) {
+        if let Some(server) = chosen.filter(|server| !arrival.iface.owns(*server)) {
             self.with_table(|table| table.withdraw(packet.mac(), self.clock.now()));
-            return silence(Reason::OtherServer);
+            let address = packet.address(option::REQUESTED_ADDRESS);
+            return silence(Reason::OtherServer).taking(LeaseTaken { address, server });
         }
         let want = match (chosen, packet.address(option::REQUESTED_ADDRESS), packet.header.ciaddr()) {
             (Some(_), Some(address), _) => Want::Selecting(address),

@@ -1,6 +1,7 @@
 //! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers whatever socket they came by.
 
 pub mod document;
+pub mod finding;
 mod images;
 pub mod metrics;
 pub mod views;

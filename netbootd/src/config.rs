@@ -58,6 +58,8 @@ pub struct Config {
     pub wimboot: Option<String>,
     /// The distribution point's own responder behind this server.
     pub relay: Option<Relay>,
+    /// How long silences may last before they count.
+    pub diagnosis: netbootd_diagnosis::Patience,
     /// The status port; None when there is none.
     pub status: Option<Status>,
     /// The folders of the boot tree.

@@ -69,7 +69,8 @@ impl Console {
                     self.say(&format!("{}: {}", taken.source, taken.detail.as_deref().unwrap_or_default()));
                 }
             },
-            Event::OtherOffered(offer) => self.say(&format!("{}  dhcp  {}", offer.mac, offer.words())),
+            Event::OtherServer(other) if other.boots() => self.say(&format!("{}  dhcp  {other}", other.mac)),
+            Event::OtherServer(_) | Event::TransferStalled(_) => {}
             Event::ImageFolderRead(read) => self.say(&image_folder_line(read)),
             Event::TransferStarted(started) if started.partial => {}
             Event::TransferStarted(started) => {

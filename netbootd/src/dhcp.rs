@@ -2,7 +2,7 @@
 //!
 //! [`guard`] makes a [`Packet`] of hostile bytes, [`intake`] a `BootRequest` of a packet. [`proxy`], [`boot_server`] and
 //! [`server`] answer on ports 67 and 4011, [`hand_on`] passes a question to another responder and its answer back, [`bsdp`] carries what Macs
-//! ask and are told, [`other_offer`] reads what other servers offer; [`boot_info`] fills in what a boot client needs; [`reply`] writes the
+//! ask and are told, [`other_server`] reads what other servers broadcast; [`boot_info`] fills in what a boot client needs; [`reply`] writes the
 //! bytes, [`destination`] says where they go, and [`answer`] joins them with the event. None of it touches a socket.
 
 pub mod answer;
@@ -15,7 +15,7 @@ pub mod guard;
 pub mod hand_on;
 pub mod intake;
 pub mod option;
-pub mod other_offer;
+pub mod other_server;
 pub mod proxy;
 pub mod question;
 pub mod reply;

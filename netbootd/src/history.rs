@@ -165,7 +165,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::diagnosis::testing::{completed, offer, step};
+    use crate::event::testing::{completed, offer, step};
 
     const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
     const DAY: u64 = 86_400;

@@ -17,7 +17,6 @@ pub mod console;
 pub mod content;
 pub mod dhcp;
 pub mod dhcp6;
-pub mod diagnosis;
 pub mod directory;
 pub mod event;
 pub mod fetch;

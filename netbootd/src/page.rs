@@ -10,8 +10,8 @@ use pxe_policy::MacAddr;
 use serde::Serialize;
 
 use crate::api::document;
+use crate::api::finding::FindingView;
 use crate::api::views::{self, StepView};
-use crate::diagnosis::Finding;
 use crate::event::Event;
 use crate::services::Services;
 use crate::timeline::Timeline;
@@ -31,7 +31,7 @@ pub struct Part {
 #[derive(Debug, Serialize)]
 struct Grouped {
     #[serde(flatten)]
-    finding: Finding,
+    finding: FindingView,
     machines: Vec<String>,
 }
 
@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::diagnosis::testing::{completed, offer, refused, step};
+    use crate::event::testing::{completed, offer, refused, step};
     use crate::services::Snapshot;
 
     const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);

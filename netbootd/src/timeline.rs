@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use lru::LruCache;
+use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Patience, diagnose};
 use pxe_policy::{MacAddr, Reason, SystemUuid};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::event::{Event, Recorded, TransferId, TransferStarted};
+use crate::event::{Event, Recorded, TransferId, TransferStalled, TransferStarted};
 use crate::services::Services;
 
 /// The machines that were heard of lately. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
@@ -26,6 +27,7 @@ pub struct Timelines {
 #[derive(Debug)]
 struct Inner {
     machines: LruCache<MacAddr, Timeline>,
+    fleet: Fleet,
     transfers: BTreeMap<TransferId, Transfer>,
     lost: u64,
 }
@@ -39,6 +41,8 @@ pub struct Timeline {
     pub name: Option<String>,
     /// What happened.
     pub steps: VecDeque<Arc<Recorded>>,
+    /// Its boots.
+    pub machine: Machine,
 }
 
 /// A transfer under way.
@@ -103,7 +107,17 @@ impl Timelines {
         self.with(|inner| inner.machines.peek(&mac).cloned())
     }
 
-    /// The machines heard of last, newest first, as far as `fits` says.
+    /// What is wrong with a machine's boot, and what should come next.
+    pub fn diagnose(&self, mac: MacAddr, patience: Patience, now: SystemTime) -> Diagnosis {
+        self.with(|inner| {
+            let timeline = inner.machines.peek(&mac);
+            timeline
+                .map(|timeline| diagnose(mac, &timeline.machine, &inner.fleet, patience, now))
+                .unwrap_or_default()
+        })
+    }
+
+    /// The recently seen machines, newest first, as far as `fits` says.
     pub fn newest(
         &self,
         limit: usize,
@@ -132,52 +146,70 @@ impl Timelines {
 
 impl Default for Inner {
     fn default() -> Self {
-        Inner { machines: LruCache::new(MAX_MACHINES), transfers: BTreeMap::new(), lost: 0 }
+        Inner {
+            machines: LruCache::new(MAX_MACHINES),
+            fleet: Fleet::new(),
+            transfers: BTreeMap::new(),
+            lost: 0,
+        }
     }
 }
 
 impl Inner {
     fn take(&mut self, recorded: &Arc<Recorded>) -> Option<MacAddr> {
-        let mac = match &recorded.event {
-            Event::Decided(decided) => decided.mac,
-            Event::MacAnswered(answered) => Some(answered.mac),
-            Event::TransferStarted(started) => {
-                if self.transfers.len() < MAX_TRANSFERS {
-                    let transfer = Transfer { since: recorded.at, started: started.clone(), bytes: 0 };
-                    self.transfers.insert(started.id, transfer);
-                }
-                // Macs read their root in thousands of parts.
-                started.mac.filter(|_| !started.partial)
+        let event = &recorded.event;
+        let mac = self.machine_of(event);
+        match event {
+            Event::TransferStarted(started) if self.transfers.len() < MAX_TRANSFERS => {
+                let transfer = Transfer { since: recorded.at, started: started.clone(), bytes: 0 };
+                self.transfers.insert(started.id, transfer);
             }
             Event::TransferProgress { id, bytes } => {
                 if let Some(transfer) = self.transfers.get_mut(id) {
                     transfer.bytes = *bytes;
                 }
-                None
             }
             Event::TransferFinished(finished) => {
                 self.transfers.remove(&finished.id);
-                finished.mac.filter(|_| !finished.partial)
             }
-            Event::OtherOffered(offer) => Some(offer.mac),
-            Event::FileRefused(refused) => refused.mac,
-            Event::ImageFolderRead(_) | Event::ImageBegun(_) | Event::ImageTaken(_) => None,
-        };
+            _ => {}
+        }
         let mac = mac?;
         // Hosts that only take an address from another server are no machines of this one, unless they booted here before.
         if is_plain_host(&recorded.event) && !self.machines.contains(&mac) {
             return None;
         }
         let timeline = self.machines.get_or_insert_mut(mac, Timeline::default);
-        if let Event::Decided(decided) = &recorded.event {
+        if let Some(step) = event.step() {
+            self.fleet.observe(mac, recorded.at, step, &timeline.machine);
+            timeline.machine.observe(recorded.at, step);
+        }
+        if let Event::Decided(decided) = event {
             timeline.uuid = decided.uuid.or(timeline.uuid);
             timeline.name = decided.machine.clone().or(timeline.name.take());
+        }
+        if matches!(event, Event::TransferProgress { .. } | Event::TransferStalled(_)) {
+            return None;
         }
         if timeline.steps.len() >= MAX_STEPS {
             timeline.steps.pop_front();
         }
         timeline.steps.push_back(Arc::clone(recorded));
         Some(mac)
+    }
+
+    /// Whose step an event is.
+    fn machine_of(&self, event: &Event) -> Option<MacAddr> {
+        match event {
+            // Macs read their root in thousands of parts.
+            Event::TransferStarted(started) if started.partial => None,
+            Event::TransferFinished(finished) if finished.partial => None,
+            Event::TransferProgress { id, .. } | Event::TransferStalled(TransferStalled { id, .. }) => {
+                let started = &self.transfers.get(id)?.started;
+                started.mac.filter(|_| !started.partial)
+            }
+            event => event.mac(),
+        }
     }
 }
 
@@ -208,7 +240,7 @@ const REST: Duration = Duration::from_millis(10);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::testing::{completed, decided, offer, refused, started, step};
+    use crate::event::testing::{completed, decided, offer, refused, started, step};
     use crate::event::{Answered, Proto};
 
     fn mac(n: usize) -> MacAddr {

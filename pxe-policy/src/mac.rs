@@ -20,6 +20,11 @@ impl MacAddr {
         self.0
     }
 
+    /// Whether it is of Raspberry Pi Ltd or the Foundation (IEEE MA-L registry).
+    pub fn is_raspberry_pi(self) -> bool {
+        RASPBERRY_PI.contains(&[self.0[0], self.0[1], self.0[2]])
+    }
+
     /// Lower-case hex with hyphens, as PXELINUX puts it behind `01-` in a file name.
     pub fn hyphenated(self) -> String {
         self.joined('-')
@@ -36,6 +41,15 @@ impl MacAddr {
         text
     }
 }
+
+const RASPBERRY_PI: [[u8; 3]; 6] = [
+    [0xb8, 0x27, 0xeb],
+    [0xdc, 0xa6, 0x32],
+    [0xe4, 0x5f, 0x01],
+    [0xd8, 0x3a, 0xdd],
+    [0x2c, 0xcf, 0x67],
+    [0x28, 0xcd, 0xc1],
+];
 
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

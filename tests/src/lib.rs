@@ -6,6 +6,7 @@
 pub mod admin_service;
 pub mod arm64;
 pub mod asker;
+pub mod boot_case;
 pub mod boot_program;
 pub mod browser;
 pub mod certificate;

@@ -104,13 +104,12 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
     assert!(!site.probe(&["tftp", SERVER, "winpe\\boot\\x64\\<b>bootmgr.exe"]));
     let finding = site.finding();
     assert_eq!(finding["cause"], "file-not-found");
-    assert!(finding["evidence"][0].as_str().unwrap().contains("bootmgr.exe"), "{finding}");
+    assert!(finding["headline"].as_str().unwrap().contains("bootmgr.exe"), "{finding}");
     let text = site.netbootd(&["status", MAC]);
-    for words in ["pxe ack", "completed", "bytes=300000", "file-not-found", "-> put the file into the image"]
-    {
+    for words in ["pxe ack", "completed", "bytes=300000", "file-not-found", "-> put the file where"] {
         assert!(text.contains(words), "{words:?} is not in {text}");
     }
-    assert!(text.contains("asked=") && text.contains("what should follow: the program goes on"), "{text}");
+    assert!(text.contains("asked=") && text.contains("Expected next: the program goes on"), "{text}");
     let explained: Value =
         serde_json::from_str(&site.netbootd(&["explain", "--mac", MAC, "--json"])).unwrap();
     assert_eq!(
@@ -168,7 +167,7 @@ fn another_servers_boot_file_is_named_when_a_machine_does_not_go_on() {
     let finding = site.finding();
     assert_eq!(finding["cause"], "another-server", "{finding}");
     let seen = finding["evidence"][0].as_str().unwrap();
-    assert!(seen.starts_with("10.77.0.2 offers boot file boot/x64/wdsnbp.com, next server"), "{seen}");
+    assert!(seen.contains("10.77.0.2 offers boot file boot/x64/wdsnbp.com, next server"), "{seen}");
 }
 
 #[test]

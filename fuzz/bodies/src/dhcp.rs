@@ -11,7 +11,7 @@ use netbootd::dhcp::boot_program::Prompt;
 use netbootd::dhcp::boot_server::{self, Led};
 use netbootd::dhcp::option::{self, MessageType};
 use netbootd::dhcp::question::request_bytes;
-use netbootd::dhcp::{Answer, Arrival, Packet, hand_on, intake, other_offer, proxy, server};
+use netbootd::dhcp::{Answer, Arrival, Packet, hand_on, intake, other_server, proxy, server};
 use netbootd::net::iface::Iface;
 use pxe_policy::{Boot, Class, Decision, Reason, Verdict, Via};
 
@@ -65,8 +65,8 @@ fn lease(packet: &Packet, arrival: &Arrival<'_>, kind: MessageType) {
 /// Any datagram of a server: an offer beside ours, and what the distribution point's own responder says to a question handed on.
 pub fn dhcp_reply(bytes: &[u8]) {
     let arrival = Arrival::new(&LAN, Ipv4Addr::BROADCAST, SocketAddrV4::new(OTHER, 67));
-    if let Some(offer) = other_offer::read(bytes, &arrival) {
-        assert!(!offer.words().contains(char::is_control), "a stranger's words are escaped");
+    if let Some(other) = other_server::read(bytes, &arrival) {
+        assert!(!other.to_string().contains(char::is_control), "a stranger's words are escaped");
     }
     let Ok(reply) = Packet::parse_reply(bytes) else { return };
     // A boot program that asks on port 4011; the answer is for it.

@@ -2,12 +2,13 @@
 
 use std::time::SystemTime;
 
+use netbootd_diagnosis::Diagnosis;
 use pxe_policy::MacAddr;
 use serde::{Deserialize, Serialize};
 
+use crate::api::finding::{ExpectedView, FindingView};
 use crate::certificates::Seen;
-use crate::diagnosis::{Finding, Fleet, LARGE, diagnose, expected};
-use crate::event::{Event, Proto, Recorded, TransferOutcome};
+use crate::event::{Event, Proto, Recorded};
 use crate::ingests::Ingest;
 use crate::services::Services;
 use crate::timeline::{Timeline, Transfer};
@@ -68,9 +69,11 @@ pub struct TimelineView {
     mac: String,
     uuid: Option<String>,
     name: Option<String>,
-    finding: Option<Finding>,
+    finding: Option<FindingView>,
+    /// Another cause that fits as well.
+    also: Option<FindingView>,
     /// What should follow the last step.
-    expected: Option<&'static str>,
+    expected: Option<ExpectedView>,
     steps: Vec<StepView>,
 }
 
@@ -167,7 +170,7 @@ pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceVie
             || holds(timeline.uuid.map(|uuid| uuid.to_string()))
             || holds(timeline.name.clone())
     };
-    let (fleet, now) = (fleet(services), SystemTime::now());
+    let now = SystemTime::now();
     let newest = services.timelines.newest(limit.min(MAX_LISTED), fits);
     let view = |(mac, timeline): (MacAddr, Timeline)| DeviceView {
         mac: mac.to_string(),
@@ -180,29 +183,38 @@ pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceVie
             .and_then(|step| StepView::of(step))
             .map(|step| step.words())
             .unwrap_or_default(),
-        finding: diagnose(&timeline, fleet, now).map(|finding| finding.cause.to_owned()),
+        finding: diagnosis(services, mac, now).finding.map(|finding| finding.cause.as_str().to_owned()),
     };
     newest.into_iter().map(view).collect()
 }
 
-/// The machines heard of lately with whom something is wrong.
-pub fn findings(services: &Services) -> Vec<(MacAddr, Finding)> {
-    let (fleet, now) = (fleet(services), SystemTime::now());
+/// The recently seen machines that something is wrong with.
+pub fn findings(services: &Services) -> Vec<(MacAddr, FindingView)> {
+    let now = SystemTime::now();
     let newest = services.timelines.newest(DIAGNOSED, |_, _| true);
-    let found =
-        newest.into_iter().filter_map(|(mac, timeline)| Some((mac, diagnose(&timeline, fleet, now)?)));
+    let found = newest.into_iter().filter_map(|(mac, _)| {
+        let finding = diagnosis(services, mac, now).finding?;
+        Some((mac, FindingView::of(&finding)))
+    });
     found.collect()
+}
+
+fn diagnosis(services: &Services, mac: MacAddr, now: SystemTime) -> Diagnosis {
+    services.timelines.diagnose(mac, services.snapshot.load().config.diagnosis, now)
 }
 
 /// One machine with its steps.
 pub fn timeline(services: &Services, mac: MacAddr) -> Option<TimelineView> {
     let timeline = services.timelines.of(mac)?;
+    let now = SystemTime::now();
+    let diagnosis = diagnosis(services, mac, now);
     Some(TimelineView {
         mac: mac.to_string(),
         uuid: timeline.uuid.map(|uuid| uuid.to_string()),
         name: timeline.name.clone(),
-        finding: diagnose(&timeline, fleet(services), SystemTime::now()),
-        expected: expected(&timeline),
+        finding: diagnosis.finding.as_ref().map(FindingView::of),
+        also: diagnosis.also.as_ref().map(FindingView::of),
+        expected: diagnosis.expected.map(|expected| ExpectedView::of(&expected, now)),
         steps: timeline.steps.iter().filter_map(|step| StepView::of(step)).collect(),
     })
 }
@@ -222,26 +234,6 @@ pub fn transfers(services: &Services) -> Vec<TransferView> {
             since: rfc3339(since),
         };
     services.timelines.transfers().into_iter().map(view).collect()
-}
-
-/// The median rate of the large transfers that are remembered.
-fn fleet(services: &Services) -> Fleet {
-    let mut rates: Vec<f64> = Vec::new();
-    for (_, timeline) in services.timelines.newest(COMPARED, |_, _| true) {
-        rates.extend(timeline.steps.iter().filter_map(|step| match &step.event {
-            Event::TransferFinished(finished)
-                if finished.outcome == TransferOutcome::Completed && finished.bytes >= LARGE =>
-            {
-                Some(finished.rate())
-            }
-            _ => None,
-        }));
-    }
-    if rates.len() < ENOUGH {
-        return Fleet::default();
-    }
-    rates.sort_by(f64::total_cmp);
-    Fleet { rate: rates.get(rates.len() / 2).copied() }
 }
 
 impl StepView {
@@ -281,13 +273,13 @@ impl StepView {
                 file: answered.boot_file.clone(),
                 ..StepView::default()
             },
-            Event::OtherOffered(offer) => StepView {
+            Event::OtherServer(other) => StepView {
                 at,
-                mac: Some(offer.mac.to_string()),
+                mac: Some(other.mac.to_string()),
                 proto: Proto::Dhcp.name(),
-                what: "other-offer",
-                detail: Some(offer.words()),
-                file: offer.boot_file.clone(),
+                what: if other.is_ack { "other-ack" } else { "other-offer" },
+                detail: Some(other.to_string()),
+                file: other.boot_file.clone(),
                 ..StepView::default()
             },
             Event::TransferStarted(started) => StepView {
@@ -336,7 +328,9 @@ impl StepView {
                 file: taken.image.clone().or_else(|| Some(taken.source.clone())),
                 ..StepView::default()
             },
-            Event::ImageFolderRead(_) | Event::TransferProgress { .. } => return None,
+            Event::ImageFolderRead(_) | Event::TransferProgress { .. } | Event::TransferStalled(_) => {
+                return None;
+            }
         })
     }
 
@@ -366,7 +360,3 @@ fn rfc3339(at: SystemTime) -> String {
 pub const MAX_LISTED: usize = 1000;
 /// Machines that are looked at for findings.
 const DIAGNOSED: usize = 500;
-/// Machines whose transfers are compared.
-const COMPARED: usize = 200;
-/// Fewer transfers than this say nothing of what is usual.
-const ENOUGH: usize = 5;

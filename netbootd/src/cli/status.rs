@@ -176,20 +176,35 @@ fn listed(devices: &[DeviceView]) -> String {
 fn rendered(timeline: &Value) -> String {
     let mut text = format!("{} {}\n", shown(&timeline["mac"]), shown(&timeline["name"]));
     text.push_str(&steps_of(&timeline["steps"]));
-    if let Some(expected) = timeline["expected"].as_str() {
-        text.push_str(&format!("what should follow: {expected}\n"));
-    }
-    let finding = &timeline["finding"];
+    text.push_str(&diagnosis(timeline));
+    text
+}
+
+/// What is wrong, what else it may be, and what should come next.
+fn diagnosis(timeline: &Value) -> String {
+    let mut text = String::new();
+    let (finding, also, expected) = (&timeline["finding"], &timeline["also"], &timeline["expected"]);
     if finding.is_null() {
-        text.push_str("nothing is wrong with its last boot, as far as it went\n");
-        return text;
+        text.push_str(if expected["overdue"] == true { "No cause found." } else { "No finding." });
+    } else {
+        let cause = styled(BAD, &shown(&finding["cause"]));
+        text.push_str(&format!("{cause}: {}\n", shown(&finding["headline"])));
+        for seen in finding["evidence"].as_array().into_iter().flatten() {
+            text.push_str(&format!("  {}\n", shown(seen)));
+        }
+        text.push_str(&format!("  {}\n", styled(CURE, &format!("-> {}", shown(&finding["cure"])))));
+        if !also.is_null() {
+            let (cause, headline) = (shown(&also["cause"]), shown(&also["headline"]));
+            text.push_str(&format!("Also possible: {cause}: {headline}\n"));
+        }
     }
-    let cause = styled(BAD, &shown(&finding["cause"]));
-    text.push_str(&format!("{cause}: {}\n", shown(&finding["headline"])));
-    for seen in finding["evidence"].as_array().into_iter().flatten() {
-        text.push_str(&format!("  {}\n", shown(seen)));
+    if let Some(what) = expected["what"].as_str() {
+        let waited = expected["waited"].as_f64().unwrap_or_default();
+        let separator = if finding.is_null() { " " } else { "" };
+        text.push_str(&format!("{separator}Expected next: {}, awaited for {waited:.0} s.", plain(what)));
     }
-    text.push_str(&format!("  {}\n", styled(CURE, &format!("-> {}", shown(&finding["cure"])))));
+    text.truncate(text.trim_end().len());
+    text.push('\n');
     text
 }
 

@@ -3,6 +3,7 @@
 mod boot;
 mod database;
 mod dhcp6;
+mod diagnosis;
 mod directories;
 mod limits;
 mod netboot;
@@ -70,6 +71,7 @@ pub(super) fn check(
         winpe: winpe(&document.winpe, findings),
         wimboot: document.winpe.wimboot.clone(),
         relay: relay::check(&document, findings),
+        diagnosis: diagnosis::check(&document, findings),
         status: status::check(&document, path, findings),
         mounts,
         bans: policy::check(&document.policy, path, findings),

@@ -7,7 +7,7 @@ use pxe_policy::{BootRequest, Decision, Deployed, Evidence, MacAddr, Reason, Sys
 use super::option::MessageType;
 use super::reply::ReplyBuilder;
 use super::{Arrival, Destination, Malformed, Packet};
-use crate::event::{Answered, Decided, Proto};
+use crate::event::{Answered, Decided, LeaseTaken, Proto};
 
 /// What a DHCP packet led to.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,7 @@ impl Answer {
         let mut event = Decided::ignored(proto, &arrival.iface.name, peer, reason);
         event.xid = Some(packet.header.xid());
         event.mac = Some(packet.mac());
+        event.relay = packet.relay().map(Into::into);
         event.class = super::intake::class_of(packet);
         Answer { reply: None, event, gives: None }
     }
@@ -79,8 +80,15 @@ impl<R> Answer<R> {
         let is_told = |evidence: &&Evidence| {
             is_banned(evidence) || verdict.reason != Reason::Rule && (!boots || evidence.is_odd())
         };
-        seen.extend(verdict.evidence.iter().filter(is_told).map(ToString::to_string));
+        self.event.evidence = verdict.evidence.iter().filter(is_told).cloned().collect();
+        seen.extend(self.event.evidence.iter().map(ToString::to_string));
         self.event.detail = self.event.detail.or_else(|| (!seen.is_empty()).then(|| seen.join("; ")));
+        self
+    }
+
+    /// Adds the lease that the packet takes from another server.
+    pub fn taking(mut self, taken: LeaseTaken) -> Self {
+        self.event.taken = Some(taken);
         self
     }
 

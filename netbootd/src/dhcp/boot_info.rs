@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use pxe_policy::option43::{BootServer, DiscoveryControl, MenuEntry, MenuPrompt, PxeOption, PxeOptions};
-use pxe_policy::{Boot, Class, Via};
+use pxe_policy::{ArchType, Boot, BootRequest, Class, Via};
 
 use super::boot_program::Prompt;
 use super::reply::ReplyBuilder;
@@ -144,6 +144,21 @@ pub fn menu(words: &str, local: Ipv4Addr) -> PxeOptions {
     ])
 }
 
+/// What the ROM of a Raspberry Pi up to model 3 looks for before it fetches bootcode.bin: a menu with this text (raspberrypi/firmware#1265;
+/// dnsmasq's `pxe-service=0,"Raspberry Pi Boot"`). None for other machines.
+pub fn raspberry_pi(request: &BootRequest) -> Option<PxeOptions> {
+    let is_rom = request.class == Class::Pxe && request.arch() == Some(ArchType::X86_BIOS);
+    (is_rom && request.mac.is_raspberry_pi()).then(|| {
+        PxeOptions(vec![
+            PxeOption::DiscoveryControl(DiscoveryControl(
+                DiscoveryControl::NO_BROADCAST | DiscoveryControl::NO_MULTICAST,
+            )),
+            PxeOption::BootMenu(vec![MenuEntry { kind: LOCAL_BOOT_ITEM, text: RASPBERRY_PI.to_vec() }]),
+            PxeOption::MenuPrompt(MenuPrompt { timeout: 0, text: b"PXE".to_vec() }),
+        ])
+    })
+}
+
 /// The menu that sends a machine to its disk at once.
 pub fn to_disk() -> PxeOptions {
     let disk = MenuEntry { kind: LOCAL_BOOT_ITEM, text: b"Boot from disk".to_vec() };
@@ -163,6 +178,8 @@ pub fn chosen_item(packet: &Packet) -> Option<PxeOptions> {
     Some(PxeOptions(vec![PxeOption::BootItem(item)]))
 }
 
+/// With the spaces that the ROM wants behind it.
+const RASPBERRY_PI: &[u8] = b"Raspberry Pi Boot   ";
 const DEFAULT_HTTP_PORT: u16 = 80;
 /// Boot server type 0: the machine's own disk.
 const LOCAL_BOOT_ITEM: u16 = 0;

@@ -8,7 +8,7 @@ use super::intake::boot_request;
 use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
 use super::{Answer, Arrival, Destination, Packet};
-use crate::event::{Answered, Proto};
+use crate::event::{Answered, LeaseTaken, Proto};
 
 /// Answers a packet on port 67. Only a DISCOVER of a machine that wants to boot from the network gets a reply: everything else
 /// belongs to the DHCP server.
@@ -29,7 +29,12 @@ pub fn answer(
             return silence(Reason::Disabled);
         }
         MessageType::Discover => {}
-        MessageType::Request if takes_another_lease(packet, arrival) => return silence(Reason::OtherServer),
+        MessageType::Request => {
+            return match taken_elsewhere(packet, arrival) {
+                Some(taken) => silence(Reason::OtherServer).taking(taken),
+                None => silence(Reason::NotForABootServer),
+            };
+        }
         _ => return silence(Reason::NotForABootServer),
     }
     let verdict = decide(&request);
@@ -55,9 +60,12 @@ fn offer(
     let Decision::Boot(boot) = &verdict.decision else { return answer };
     let local = arrival.local;
     let told = boot_info::boot_file(boot, local, service);
-    let with_file = boot.prompt.is_none() && names_file_at_once(request.class, service.style);
+    let raspberry_pi = boot_info::raspberry_pi(request);
+    let with_file =
+        boot.prompt.is_none() && (raspberry_pi.is_some() || names_file_at_once(request.class, service.style));
     let options = match &boot.prompt {
         Some(words) => Some(boot_info::menu(words, local)),
+        None if raspberry_pi.is_some() => raspberry_pi,
         None => (with_file && request.class == Class::Pxe).then(PxeOptions::boot_at_once),
     };
 
@@ -102,9 +110,10 @@ fn names_file_at_once(class: Class, style: OfferStyle) -> bool {
     class != Class::Pxe || style == OfferStyle::Bypass
 }
 
-/// Whether a REQUEST is the client taking its lease from the DHCP server.
-fn takes_another_lease(packet: &Packet, arrival: &Arrival<'_>) -> bool {
-    packet.address(option::SERVER_IDENTIFIER).is_some_and(|server| !arrival.iface.owns(server))
+/// The lease that a REQUEST takes from another DHCP server.
+fn taken_elsewhere(packet: &Packet, arrival: &Arrival<'_>) -> Option<LeaseTaken> {
+    let server = packet.address(option::SERVER_IDENTIFIER).filter(|server| !arrival.iface.owns(*server))?;
+    Some(LeaseTaken { address: packet.address(option::REQUESTED_ADDRESS), server })
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub fn lease(
             let bypass = service.style == OfferStyle::Bypass && request.class == Class::Pxe;
             let options = match &boot.prompt {
                 Some(words) => Some(boot_info::menu(words, local)),
-                None => bypass.then(PxeOptions::boot_at_once),
+                None => boot_info::raspberry_pi(request).or_else(|| bypass.then(PxeOptions::boot_at_once)),
             };
             let names_class = options.is_some() || request.class == Class::Http;
             reply = boot_info::put_flavour(reply, packet, request.class, names_class, options.as_ref());

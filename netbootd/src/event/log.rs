@@ -6,7 +6,7 @@ use pxe_policy::Reason;
 use tracing::{Level, debug, info, warn};
 
 use super::{
-    Answered, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered, OtherOffer, Proto,
+    Answered, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered, OtherServer, Proto,
     Refusal, TransferFinished, TransferOutcome, TransferStarted,
 };
 
@@ -126,7 +126,7 @@ fn left_out(images: &[(String, bsdp::LeftOut)]) -> Option<String> {
     Some(first.join(", ") + &rest)
 }
 
-fn write_other(offer: &OtherOffer) {
+fn write_other(offer: &OtherServer) {
     debug!(
         iface = offer.iface,
         mac = %offer.mac,
@@ -135,7 +135,9 @@ fn write_other(offer: &OtherOffer) {
         next_server = offer.next_server,
         boot_file = offer.boot_file,
         address = offer.address.map(display),
-        "another server offers"
+        router = offer.router.map(display),
+        "another server {}",
+        if offer.is_ack { "acknowledges" } else { "offers" }
     );
 }
 
@@ -236,10 +238,11 @@ pub(super) fn level(event: &Event) -> Option<Level> {
     match event {
         Event::Decided(decided) => Some(level_of_decision(decided)),
         Event::MacAnswered(answered) => Some(level_of_mac(answered)),
-        Event::OtherOffered(_) | Event::TransferStarted(_) => Some(Level::DEBUG),
+        Event::OtherServer(_) | Event::TransferStarted(_) => Some(Level::DEBUG),
         Event::TransferFinished(finished) => Some(level_of_finished(finished)),
         Event::FileRefused(refused) => Some(level_of_refused(refused)),
         Event::TransferProgress { .. }
+        | Event::TransferStalled(_)
         | Event::ImageFolderRead(_)
         | Event::ImageBegun(_)
         | Event::ImageTaken(_) => None,
@@ -261,12 +264,12 @@ pub(super) fn write(event: &Event) {
     match event {
         Event::Decided(decided) => line!(level_of_decision(decided), decided_line, decided),
         Event::MacAnswered(answered) => line!(level_of_mac(answered), mac_line, answered),
-        Event::OtherOffered(offer) => write_other(offer),
+        Event::OtherServer(offer) => write_other(offer),
         Event::ImageFolderRead(read) => write_image_folder(read),
         Event::ImageBegun(source) => debug!(source, "image begun"),
         Event::ImageTaken(taken) => write_taken(taken),
         Event::TransferStarted(started) => write_started(started),
-        Event::TransferProgress { .. } => {}
+        Event::TransferProgress { .. } | Event::TransferStalled(_) => {}
         Event::TransferFinished(finished) => line!(level_of_finished(finished), finished_line, finished),
         Event::FileRefused(refused) => line!(level_of_refused(refused), refused_line, refused),
     }

@@ -121,7 +121,8 @@ fn counted_as(event: &Event) -> Option<(&'static str, &'static str)> {
         Event::MacAnswered(answered) => Some((answered.decision.name(), answered.reason.as_str())),
         Event::TransferFinished(finished) => Some((finished.proto.name(), finished.outcome.name())),
         Event::FileRefused(refused) => Some((refused.proto.name(), refused.refusal.name())),
-        Event::OtherOffered(_)
+        Event::OtherServer(_)
+        | Event::TransferStalled(_)
         | Event::ImageFolderRead(_)
         | Event::ImageBegun(_)
         | Event::ImageTaken(_)
@@ -135,11 +136,12 @@ fn about(event: &Event) -> Option<Who> {
     let (mac, addr) = match event {
         Event::Decided(decided) => (decided.mac, Some(decided.peer.ip())),
         Event::MacAnswered(answered) => (Some(answered.mac), None),
-        Event::OtherOffered(offer) => (Some(offer.mac), None),
+        Event::OtherServer(offer) => (Some(offer.mac), None),
         Event::TransferStarted(started) => (started.mac, Some(started.peer.ip())),
         Event::TransferFinished(finished) => (finished.mac, Some(finished.peer.ip())),
         Event::FileRefused(refused) => (refused.mac, Some(refused.peer.ip())),
         Event::TransferProgress { .. }
+        | Event::TransferStalled(_)
         | Event::ImageFolderRead(_)
         | Event::ImageBegun(_)
         | Event::ImageTaken(_) => (None, None),

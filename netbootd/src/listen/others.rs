@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::port::{Heard, MAX_PACKET, Port};
 use crate::dhcp::destination::CLIENT_PORT;
-use crate::dhcp::other_offer;
-use crate::event::{Event, OtherOffer};
+use crate::dhcp::other_server;
+use crate::event::{Event, OtherServer};
 use crate::net::iface::Iface;
 use crate::services::Services;
 
@@ -23,7 +23,7 @@ pub struct OthersListener {
 /// Offers to machines that are new here, oldest first: this server answers them only once a probe or a directory has ended, and other
 /// servers may be faster.
 #[derive(Debug, Default)]
-struct Early(VecDeque<(Instant, OtherOffer)>);
+struct Early(VecDeque<(Instant, OtherServer)>);
 
 impl OthersListener {
     /// Bound to the broadcast address: this machine's own DHCP client keeps what is sent to it.
@@ -55,10 +55,10 @@ impl OthersListener {
             };
             self.record_early();
             let arrival = self.port.arrival(received.to, received.from);
-            let Some(offer) = other_offer::read(&buf[..received.len], &arrival) else { continue };
-            match self.has_asked(&offer) {
-                true => self.services.recorder.record(Event::OtherOffered(offer)),
-                false => self.early.put(offer, Instant::now()),
+            let Some(other) = other_server::read(&buf[..received.len], &arrival) else { continue };
+            match self.has_asked(&other) {
+                true => self.services.recorder.record(Event::OtherServer(other)),
+                false => self.early.put(other, Instant::now()),
             }
         }
     }
@@ -68,17 +68,17 @@ impl OthersListener {
         let services = &self.services;
         let known = self.early.take(Instant::now(), |offer| services.machines.by_mac(offer.mac).is_some());
         for offer in known {
-            services.recorder.record(Event::OtherOffered(offer));
+            services.recorder.record(Event::OtherServer(offer));
         }
     }
 
-    fn has_asked(&self, offer: &OtherOffer) -> bool {
+    fn has_asked(&self, offer: &OtherServer) -> bool {
         self.services.machines.by_mac(offer.mac).is_some()
     }
 }
 
 impl Early {
-    fn put(&mut self, offer: OtherOffer, now: Instant) {
+    fn put(&mut self, offer: OtherServer, now: Instant) {
         if self.0.len() >= MAX_EARLY {
             self.0.pop_front();
         }
@@ -86,7 +86,7 @@ impl Early {
     }
 
     /// The offers to machines that are known by now, which leave, as the ones do that have waited for too long.
-    fn take(&mut self, now: Instant, is_known: impl Fn(&OtherOffer) -> bool) -> Vec<OtherOffer> {
+    fn take(&mut self, now: Instant, is_known: impl Fn(&OtherServer) -> bool) -> Vec<OtherServer> {
         let mut known = Vec::new();
         self.0.retain(|(since, offer)| {
             let now_known = is_known(offer);
@@ -113,8 +113,8 @@ mod tests {
 
     use super::*;
 
-    fn offer(n: u8) -> OtherOffer {
-        OtherOffer {
+    fn offer(n: u8) -> OtherServer {
+        OtherServer {
             iface: "lan0".into(),
             server: Ipv4Addr::new(10, 77, 0, 9),
             mac: MacAddr([2, 0, 0, 0, 0, n]),
@@ -122,6 +122,9 @@ mod tests {
             next_server: None,
             boot_file: Some("pxelinux.0".into()),
             address: None,
+            is_ack: false,
+            router: None,
+            has_dns: false,
         }
     }
 

@@ -117,6 +117,8 @@ async fn one(services: &Services, server: &AddressServer, iface: &Iface, n: u32)
         path: Arc::clone(&path),
         size: Some(14),
         negotiated: String::new(),
+        block_size: Some(1468),
+        program: None,
         partial: false,
     }));
     services.recorder.record(Event::TransferFinished(TransferFinished {
@@ -130,6 +132,7 @@ async fn one(services: &Services, server: &AddressServer, iface: &Iface, n: u32)
         bytes: 14,
         blocks: 1,
         resends: 0,
+        proved: true,
         elapsed: Duration::from_millis(1),
         detail: None,
     }));

@@ -37,6 +37,12 @@ pub(in crate::config) struct Relay {
     pub(in crate::config) cache_limit: Option<Text<Size>>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(in crate::config) struct Diagnosis {
+    pub(in crate::config) patience: Option<Spanned<f64>>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(in crate::config) struct Status {

@@ -57,6 +57,23 @@ fn silence_names_its_reason() {
 }
 
 #[test]
+fn a_raspberry_pis_rom_is_offered_its_menu_and_its_file_at_once() {
+    let mut bytes = crate::dhcp::testing::captured_bytes("ovmf-x64-4");
+    bytes[242] = 1;
+    bytes[28..34].copy_from_slice(&[0xb8, 0x27, 0xeb, 1, 2, 3]);
+    let arch = bytes.windows(4).position(|part| part == [93, 2, 0, 7]).unwrap();
+    bytes[arch + 3] = 0;
+    let offer = offered(&Packet::parse(&bytes).unwrap(), BINL, &boot("bootcode.bin", Via::Tftp));
+    let menu = offer.first(option::VENDOR_OPTIONS).unwrap();
+    assert!(menu.windows(17).any(|text| text == b"Raspberry Pi Boot"), "{menu:02x?}");
+    assert_eq!(offer.header.siaddr(), SERVER);
+    // Any other BIOS machine is offered as before.
+    bytes[28..31].copy_from_slice(&[0x52, 0x54, 0]);
+    let offer = offered(&Packet::parse(&bytes).unwrap(), BINL, &boot("bootcode.bin", Via::Tftp));
+    assert_eq!(offer.first(option::VENDOR_OPTIONS), None);
+}
+
+#[test]
 fn a_binl_offer_to_firmware_names_this_server_and_no_file() {
     let packet = as_discover("ovmf-x64-4");
     let offer = offered(&packet, BINL, &boot("grubx64.efi", Via::Tftp));

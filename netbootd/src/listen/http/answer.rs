@@ -17,7 +17,9 @@ use super::exchange::{Answering, Exchange};
 use super::range::{Wanted, wanted};
 use super::record::Record;
 use crate::content::{Caller, Content, Extent, Refused};
-use crate::event::{Event, FileRefused, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted};
+use crate::event::{
+    Event, FileRefused, Program, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted,
+};
 use crate::services::Services;
 
 /// Who is at the other end of a connection.
@@ -171,7 +173,8 @@ fn respond(
     let body = if head_only {
         Reply::empty()
     } else {
-        let record = record(&client.services, asked, client.peer, end - first, status);
+        let program = if status == StatusCode::OK { content.program(asked) } else { None };
+        let record = record(&client.services, asked, client.peer, end - first, status, program);
         Reply::file(Arc::new(content), first, end, record, &client.exchange)
     };
     let mut response = Response::new(body);
@@ -198,6 +201,7 @@ pub(super) fn record(
     peer: SocketAddr,
     total: u64,
     status: StatusCode,
+    program: Option<Program>,
 ) -> Record {
     let id = services.recorder.transfer_id();
     let mac = services.machines.mac_of(peer.ip());
@@ -211,6 +215,8 @@ pub(super) fn record(
         path: Arc::clone(&path),
         size: Some(total),
         negotiated: format!("status={}", status.as_u16()),
+        block_size: None,
+        program,
         partial,
     }));
     let finished = TransferFinished {
@@ -224,6 +230,7 @@ pub(super) fn record(
         bytes: 0,
         blocks: 0,
         resends: 0,
+        proved: true, // TCP's handshake
         elapsed: Duration::ZERO,
         detail: None,
     };

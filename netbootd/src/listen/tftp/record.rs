@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use tftp::{Negotiated, Outcome, Sender};
 
 use super::shown;
-use crate::content::Refused;
+use crate::content::{Content, Refused};
 use crate::event::{
-    Event, FileRefused, Proto, TransferFinished, TransferId, TransferOutcome, TransferStarted,
+    Event, FileRefused, Proto, TransferFinished, TransferId, TransferOutcome, TransferStalled,
+    TransferStarted,
 };
 use crate::services::Services;
 
@@ -30,7 +31,7 @@ impl Record {
         services: Arc<Services>,
         peer: SocketAddr,
         filename: &[u8],
-        size: u64,
+        content: &Content,
         negotiated: &Negotiated,
     ) -> Self {
         let id = services.recorder.transfer_id();
@@ -43,7 +44,9 @@ impl Record {
             peer,
             mac: record.services.machines.mac_of(peer.ip()),
             path: Arc::clone(&record.path),
-            size: Some(size),
+            size: Some(content.len()),
+            block_size: Some(negotiated.block_size),
+            program: content.program(&record.path),
             partial: false,
             negotiated: granted.collect::<Vec<_>>().join(" "),
         }));
@@ -57,6 +60,16 @@ impl Record {
             self.told = now;
             self.services.recorder.record(Event::TransferProgress { id: self.id, bytes });
         }
+    }
+
+    /// The client does not acknowledge what was sent again.
+    pub(super) fn stalled(&self, sender: &Sender) {
+        self.services.recorder.record(Event::TransferStalled(TransferStalled {
+            id: self.id,
+            bytes: sender.acknowledged_bytes(),
+            proved: sender.is_proved(),
+            resends: sender.resends(),
+        }));
     }
 
     /// It is over.
@@ -81,6 +94,7 @@ impl Record {
             bytes,
             blocks: bytes.div_ceil(u64::from(sender.negotiated().block_size)),
             resends: sender.resends(),
+            proved: sender.is_proved(),
             elapsed: sender.elapsed(Instant::now()),
             detail,
         }));

@@ -75,7 +75,7 @@ impl Transfer {
         };
         let (negotiated, _in_flight) = self.negotiate(content.len());
         let services = Arc::clone(&self.services);
-        let record = Record::started(services, peer, &self.filename, content.len(), &negotiated);
+        let record = Record::started(services, peer, &self.filename, &content, &negotiated);
         let (sender, first) = Sender::new(negotiated, content.len(), Instant::now());
         let running = Running {
             sender,
@@ -134,7 +134,9 @@ impl Transfer {
                 *proved = true;
                 self.admitted.proved();
             }
-            if step.finish.is_none() {
+            if matches!(heard, Heard::Tick) && step.finish.is_none() && step != Step::default() {
+                record.stalled(sender);
+            } else if step.finish.is_none() {
                 record.progress(now, sender.acknowledged_bytes());
             }
             if step != Step::default() {

@@ -1,0 +1,308 @@
+//! One boot of one machine, built step by step: what was asked and answered, which files it has, and how far it came.
+//!
+//! Everything in it is bounded: a client that asks for a million names leaves the first ones, the last ones, and a count.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pxe_policy::{ArchType, Class};
+
+use crate::file::FileKind;
+use crate::step::{
+    Decided, LeaseTaken, MacAnswered, OtherServer, Program, Proto, Refusal, TransferFinished, TransferId,
+    TransferOutcome, TransferStalled,
+};
+
+/// How far a boot came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It asked for an address.
+    Address,
+    /// It was offered a boot.
+    Offer,
+    /// It was told its boot file.
+    BootServer,
+    /// It has its boot program, or is fetching it.
+    BootProgram,
+    /// The boot program runs, and asked for something.
+    SecondStage,
+    /// It has a configuration.
+    Configuration,
+    /// It has a kernel or a Windows PE image.
+    Kernel,
+    /// The system speaks for itself.
+    System,
+}
+
+/// One boot of one machine.
+#[derive(Debug, Clone)]
+pub struct Boot {
+    /// Its first step.
+    pub started: SystemTime,
+    /// Its last step.
+    pub last: SystemTime,
+    /// Option 93, as it last said it.
+    pub arch: Option<ArchType>,
+    /// The class of its firmware.
+    pub class: Option<Class>,
+    /// DISCOVERs of its firmware and, in it, of its boot program.
+    pub asked: u32,
+    /// The last answer to a DISCOVER, and when.
+    pub offer: Option<(SystemTime, Arc<Decided>)>,
+    /// The last answer that named the boot file: on port 4011, or an ACK.
+    pub named: Option<(SystemTime, Arc<Decided>)>,
+    /// The last answer to a Mac.
+    pub mac: Option<(SystemTime, Arc<MacAnswered>)>,
+    /// The lease that it took from another server.
+    pub taken: Option<(SystemTime, LeaseTaken)>,
+    /// NAKs since its last lease.
+    pub naks: u32,
+    /// What other servers told it, at most [`MAX_OTHERS`].
+    pub others: Vec<(SystemTime, OtherServer)>,
+    /// The files that it has, at most [`MAX_FETCHED`]; the first ones and the last ones.
+    pub fetched: Vec<Fetched>,
+    /// Files that it asked for and did not get, at most [`MAX_MISSED`]; the last ones.
+    pub missed: Vec<Missed>,
+    /// How many files it has in all.
+    pub completed: u32,
+    /// The transfers under way, at most [`MAX_RUNNING`].
+    pub running: Vec<Running>,
+    /// The last transfer that did not end well, while the file is not there yet.
+    pub broken: Option<Broken>,
+    /// When iPXE first spoke for itself after a boot program.
+    pub ipxe: Option<SystemTime>,
+    /// When the started system first asked for an address.
+    pub system: Option<SystemTime>,
+}
+
+/// A file that a machine has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fetched {
+    /// When it was complete.
+    pub at: SystemTime,
+    /// Its path, escaped.
+    pub path: Arc<str>,
+    /// What it is.
+    pub kind: FileKind,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The header, when it is a PE program.
+    pub program: Option<Program>,
+}
+
+/// A file that was refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Missed {
+    /// When.
+    pub at: SystemTime,
+    /// The path as asked for, escaped.
+    pub path: String,
+    /// What it would be.
+    pub kind: FileKind,
+    /// Why.
+    pub refusal: Refusal,
+    /// More about it.
+    pub detail: Option<String>,
+    /// The protocol.
+    pub proto: Proto,
+}
+
+/// A transfer under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    /// Since when.
+    pub since: SystemTime,
+    /// The transfer.
+    pub id: TransferId,
+    /// The file.
+    pub path: Arc<str>,
+    /// What it is.
+    pub kind: FileKind,
+    /// TFTP or HTTP.
+    pub proto: Proto,
+    /// The client.
+    pub peer: SocketAddr,
+    /// What was negotiated, in words.
+    pub negotiated: String,
+    /// TFTP's block size.
+    pub block_size: Option<u16>,
+    /// The header, when it is a PE program.
+    pub program: Option<Program>,
+    /// Bytes that the client has, and since when.
+    pub bytes: (u64, SystemTime),
+    /// Set while the client does not acknowledge.
+    pub stalled: Option<TransferStalled>,
+}
+
+/// A transfer that did not end well.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broken {
+    /// When it ended.
+    pub at: SystemTime,
+    /// How.
+    pub finished: TransferFinished,
+    /// TFTP's block size.
+    pub block_size: Option<u16>,
+    /// What was negotiated, in words.
+    pub negotiated: String,
+    /// The header, when it is a PE program.
+    pub program: Option<Program>,
+}
+
+impl Boot {
+    /// A boot that begins now.
+    pub fn new(at: SystemTime) -> Self {
+        Boot {
+            started: at,
+            last: at,
+            arch: None,
+            class: None,
+            asked: 0,
+            offer: None,
+            named: None,
+            mac: None,
+            taken: None,
+            naks: 0,
+            others: Vec::new(),
+            fetched: Vec::new(),
+            missed: Vec::new(),
+            completed: 0,
+            running: Vec::new(),
+            broken: None,
+            ipxe: None,
+            system: None,
+        }
+    }
+
+    /// How far it came.
+    pub fn phase(&self) -> Phase {
+        let best = self.fetched.iter().map(|file| file.kind.rank()).max();
+        if self.system.is_some() {
+            return Phase::System;
+        }
+        match best {
+            Some(7..) => Phase::System,
+            Some(5..) => Phase::Kernel,
+            Some(3..) => Phase::Configuration,
+            Some(_) if self.went_on() => Phase::SecondStage,
+            Some(_) => Phase::BootProgram,
+            None if !self.running.is_empty() || !self.missed.is_empty() || self.broken.is_some() => {
+                Phase::BootProgram
+            }
+            None if self.named.is_some() => Phase::BootServer,
+            None if self.offer.as_ref().is_some_and(|(_, decided)| decided.decision.is_reply()) => {
+                Phase::Offer
+            }
+            None => Phase::Address,
+        }
+    }
+
+    /// Whether anything was asked for by file.
+    pub fn has_files(&self) -> bool {
+        self.completed > 0 || !self.missed.is_empty() || !self.running.is_empty() || self.broken.is_some()
+    }
+
+    /// The last program that it has whole.
+    pub fn program(&self) -> Option<&Fetched> {
+        self.fetched.iter().rev().find(|file| file.kind.is_program())
+    }
+
+    /// Whether anything came after its last program was complete.
+    pub fn went_on(&self) -> bool {
+        self.program().is_some_and(|program| self.last > program.at)
+    }
+
+    /// The last file that it has.
+    pub fn last_file(&self) -> Option<&Fetched> {
+        self.fetched.last()
+    }
+
+    /// Whether it has a kernel, a Windows PE image, or is further: what is missed then is the system's.
+    pub fn is_through(&self) -> bool {
+        self.phase() >= Phase::Kernel
+    }
+
+    /// Whether its DHCP packets come through a relay.
+    pub fn relay(&self) -> Option<std::net::IpAddr> {
+        self.offer.as_ref().and_then(|(_, decided)| decided.relay)
+    }
+
+    pub(crate) fn add_other(&mut self, at: SystemTime, other: &OtherServer) {
+        let known = |(_, known): &&mut (SystemTime, OtherServer)| {
+            known.server == other.server && known.is_ack == other.is_ack && known.boots() == other.boots()
+        };
+        if let Some(known) = self.others.iter_mut().find(known) {
+            *known = (at, other.clone());
+        } else if self.others.len() < MAX_OTHERS {
+            self.others.push((at, other.clone()));
+        }
+    }
+
+    pub(crate) fn add_fetched(&mut self, file: Fetched) {
+        self.completed = self.completed.saturating_add(1);
+        self.missed.retain(|missed| *missed.path != *file.path);
+        if self.broken.as_ref().is_some_and(|broken| broken.finished.path == file.path) {
+            self.broken = None;
+        }
+        if self.fetched.len() >= MAX_FETCHED {
+            self.fetched.remove(FIRST_FETCHED);
+        }
+        self.fetched.push(file);
+    }
+
+    pub(crate) fn add_missed(&mut self, missed: Missed) {
+        if self.missed.len() >= MAX_MISSED {
+            // Searches are long: what a boot cannot do without stays.
+            let place = self.missed.iter().position(|missed| missed.kind.is_optional(&missed.path));
+            self.missed.remove(place.unwrap_or(0));
+        }
+        self.missed.push(missed);
+    }
+
+    pub(crate) fn ended(&mut self, at: SystemTime, finished: &TransferFinished) {
+        let place = self.running.iter().position(|running| running.id == finished.id);
+        let running = place.map(|place| self.running.remove(place));
+        let program = running.as_ref().and_then(|running| running.program);
+        match finished.outcome {
+            TransferOutcome::Completed => self.add_fetched(Fetched {
+                at,
+                path: Arc::clone(&finished.path),
+                kind: kind_of(&finished.path, program),
+                bytes: finished.bytes,
+                elapsed: finished.elapsed,
+                program,
+            }),
+            TransferOutcome::Probed | TransferOutcome::Stopped => {}
+            _ => {
+                self.broken = Some(Broken {
+                    at,
+                    finished: finished.clone(),
+                    block_size: running.as_ref().and_then(|running| running.block_size),
+                    negotiated: running.map(|running| running.negotiated).unwrap_or_default(),
+                    program,
+                });
+            }
+        }
+    }
+}
+
+/// A name without a telling ending may be a program's all the same.
+pub(crate) fn kind_of(path: &str, program: Option<Program>) -> FileKind {
+    match FileKind::of(path) {
+        FileKind::Other if program.is_some() => FileKind::Program,
+        kind => kind,
+    }
+}
+
+/// Servers that one boot is compared with.
+const MAX_OTHERS: usize = 6;
+/// A boot with drivers and modules has more; the first and the last ones tell what it is.
+const MAX_FETCHED: usize = 32;
+/// Files at the beginning that stay.
+const FIRST_FETCHED: usize = 8;
+const MAX_MISSED: usize = 16;
+/// Firmware and boot programs fetch one at a time; HTTP clients a few.
+pub(crate) const MAX_RUNNING: usize = 8;

@@ -1,0 +1,175 @@
+//! What a boot that goes on does next, by when, and how long that usually takes.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use pxe_policy::Class;
+
+use crate::boot::Boot;
+use crate::finding::span;
+use crate::fleet::Fleet;
+use crate::step::{Answered, Proto, Refusal};
+
+/// How long silences may last before they count. Configured, so that tests need not wait.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Patience {
+    /// Firmware goes on, or asks again, within this time.
+    pub firmware: Duration,
+    /// Boot programs may take this part of their own times.
+    pub scale: f64,
+}
+
+impl Patience {
+    /// The time that something takes which usually takes `time` at most.
+    pub fn of(self, time: Duration) -> Duration {
+        time.mul_f64(self.scale)
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { firmware: Duration::from_secs(8), scale: 1.0 }
+    }
+}
+
+/// What should come next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// What.
+    pub what: &'static str,
+    /// Since when it is awaited.
+    pub since: SystemTime,
+    /// When it is overdue; None for what may take any time.
+    pub due: Option<SystemTime>,
+    /// How long it usually takes, learned from other boots.
+    pub usual: Option<Duration>,
+}
+
+impl Expectation {
+    fn within(what: &'static str, since: SystemTime, time: Duration) -> Self {
+        Expectation { what, since, due: Some(since + time), usual: None }
+    }
+
+    fn whenever(what: &'static str, since: SystemTime) -> Self {
+        Expectation { what, since, due: None, usual: None }
+    }
+
+    /// Whether it should have come.
+    pub fn is_overdue(&self, now: SystemTime) -> bool {
+        self.due.is_some_and(|due| now > due)
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)?;
+        match self.usual {
+            Some(usual) => write!(f, " (usual {})", span(usual)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What should follow a boot's last step; None when nothing more has to come here.
+pub(crate) fn expected(boot: &Boot, fleet: &Fleet, patience: Patience) -> Option<Expectation> {
+    if boot.system.is_some() {
+        return None;
+    }
+    if let Some(running) = boot.running.last() {
+        return Some(Expectation::whenever("the rest of the file", running.since));
+    }
+    if boot.broken.as_ref().is_some_and(|broken| broken.at == boot.last) {
+        let what = "the machine asks for the file again";
+        return Some(Expectation::within(what, boot.last, patience.firmware));
+    }
+    if boot.missed.last().is_some_and(|missed| missed.at == boot.last && missed.refusal == Refusal::NotFound)
+    {
+        return Some(Expectation::whenever(
+            "the program goes on without the file, or asks for another",
+            boot.last,
+        ));
+    }
+    if let Some(file) = boot.last_file().filter(|file| file.at == boot.last) {
+        return after_file(boot, file.kind, fleet, patience);
+    }
+    after_answer(boot, patience)
+}
+
+fn after_file(
+    boot: &Boot,
+    kind: crate::file::FileKind,
+    fleet: &Fleet,
+    patience: Patience,
+) -> Option<Expectation> {
+    use crate::file::FileKind;
+    if let Some((what, time)) = kind.leads_to() {
+        let expectation = Expectation::within(what, boot.last, patience.of(time));
+        return Some(Expectation { usual: fleet.usual_second_stage(), ..expectation });
+    }
+    match kind {
+        FileKind::Program => Some(Expectation::whenever(
+            "the program starts, and needs nothing more or asks for it",
+            boot.last,
+        )),
+        FileKind::Configuration | FileKind::Module => {
+            Some(Expectation::whenever("the program asks for what its configuration names", boot.last))
+        }
+        FileKind::Bcd | FileKind::Sdi => Some(Expectation::whenever(
+            "Windows' boot manager asks for fonts, boot.sdi and the WIM image",
+            boot.last,
+        )),
+        FileKind::Kernel => {
+            Some(Expectation::whenever("the initial RAM disk, if there is one, then the system", boot.last))
+        }
+        FileKind::Initrd | FileKind::Wim => {
+            Some(Expectation::whenever("the system asks for an address", boot.last))
+        }
+        _ => None,
+    }
+}
+
+fn after_answer(boot: &Boot, patience: Patience) -> Option<Expectation> {
+    let soon = |what, since| Some(Expectation::within(what, since, patience.firmware));
+    if let Some((at, answered)) = &boot.mac
+        && *at == boot.last
+    {
+        return match (answered.decision, answered.boot_file.is_some()) {
+            (Answered::Ack, true) => soon("the Mac fetches its booter by TFTP", *at),
+            (Answered::Ack, false) => Some(Expectation::whenever("the Mac chooses an image", *at)),
+            _ => None,
+        };
+    }
+    if let Some((at, decided)) = &boot.named
+        && *at >= boot.offer.as_ref().map_or(boot.started, |(at, _)| *at)
+    {
+        return match decided.decision {
+            Answered::Ack if decided.boot_file.is_some() => soon("a request for the boot file", *at),
+            Answered::SendFailed => soon("the machine asks again", *at),
+            _ => None,
+        };
+    }
+    let (at, decided) = boot.offer.as_ref()?;
+    let taken = boot.taken.filter(|(taken, _)| taken >= at);
+    match (decided.decision, decided.proto, decided.class) {
+        (Answered::Offer, Proto::Proxy | Proto::Dhcp, Some(Class::Http)) => {
+            soon("an address, then an HTTP request for the URL that was offered", boot.last)
+        }
+        (Answered::Offer, Proto::Proxy, Some(Class::Ipxe)) => {
+            soon("an address, then a request for the script that was offered", boot.last)
+        }
+        (Answered::Offer, Proto::Proxy, _) if taken.is_some() => soon("a question to port 4011", boot.last),
+        (Answered::Offer, Proto::Proxy, _) => {
+            soon("an address from the DHCP server, then a question to port 4011", boot.last)
+        }
+        (Answered::Offer, Proto::Dhcp6, _) => soon(
+            "an address over IPv6, then a question to port 4011 or a request for the boot file's URL",
+            *at,
+        ),
+        (Answered::Offer, ..) => soon("a REQUEST for the address that was offered", *at),
+        (Answered::Wait, ..) => {
+            Some(Expectation::whenever("an operator's approval: `netbootd pending approve`", *at))
+        }
+        (Answered::SendFailed, ..) => soon("the machine asks again", *at),
+        _ => None,
+    }
+}

@@ -1,0 +1,282 @@
+//! What a file is to a boot, by its name: what loads it, what it loads next, and whether a boot can do without it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What a file is to a boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FileKind {
+    /// shim, the first stage under Secure Boot.
+    Shim,
+    /// GRUB as a network program.
+    Grub,
+    /// iPXE in any form.
+    Ipxe,
+    /// Windows' program that asks the boot server once more: wdsnbp.com, wdsmgfw.efi.
+    WdsProgram,
+    /// Windows' boot manager or its loader: bootmgfw.efi, bootmgr.exe, pxeboot.n12.
+    BootManager,
+    /// PXELINUX or SYSLINUX.
+    Pxelinux,
+    /// Another program that firmware starts.
+    Program,
+    /// A configuration or script of a boot program.
+    Configuration,
+    /// A module or library of a boot program.
+    Module,
+    /// A store of boot configuration data (BCD).
+    Bcd,
+    /// boot.sdi.
+    Sdi,
+    /// ConfigMgr's variables file of one machine.
+    Variables,
+    /// A WIM image.
+    Wim,
+    /// A kernel.
+    Kernel,
+    /// An initial RAM disk.
+    Initrd,
+    /// What an operating system fetches once it runs: root file systems, packages, answer files.
+    System,
+    /// A font, locale or background.
+    Decoration,
+    /// Anything else.
+    Other,
+}
+
+/// How long each boot program may take until it asks for something, however slow the machine.
+const PROGRAM: Duration = Duration::from_secs(20);
+/// GRUB and PXELINUX ask for their configuration as soon as they run.
+const LOADER: Duration = Duration::from_secs(15);
+
+impl FileKind {
+    /// The kind of a path as a client spells it.
+    pub fn of(path: &str) -> Self {
+        let path = path.to_ascii_lowercase().replace('\\', "/");
+        let name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let starts = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
+        if path.contains("pxelinux.cfg/") || path.contains("grub.cfg") || starts(&["default.ipxe"]) {
+            return FileKind::Configuration;
+        }
+        if name.ends_with(".boot.var") || name == "variables.dat" {
+            return FileKind::Variables;
+        }
+        if extension == "bcd" || name == "bcd" {
+            return FileKind::Bcd;
+        }
+        let is_program =
+            matches!(extension, "efi" | "com" | "n12" | "0" | "kpxe" | "kkpxe" | "pxe" | "exe" | "signed");
+        if is_program {
+            return program(name, extension);
+        }
+        match extension {
+            "ipxe" | "cfg" | "conf" | "cnf" | "menu" | "ini" => FileKind::Configuration,
+            "c32" | "e64" | "e32" | "mod" | "lst" | "bss" => FileKind::Module,
+            "sdi" => FileKind::Sdi,
+            "wim" | "swm" | "esd" => FileKind::Wim,
+            "ttf" | "pf2" | "mo" | "png" | "jpg" | "mui" => FileKind::Decoration,
+            "squashfs" | "iso" | "dmg" | "sparseimage" | "xml" | "deb" | "rpm" | "seed" | "ks" | "yaml"
+            | "yml" | "udeb" | "gpg" | "xz"
+                if !starts(&["initr", "vmlinu"]) =>
+            {
+                FileKind::System
+            }
+            _ if starts(&["vmlinu", "bzimage", "kernel", "linux", "image"]) => FileKind::Kernel,
+            _ if starts(&["initr", "initramfs", "ramdisk", "rootfs"]) => FileKind::Initrd,
+            "img" | "cpio" | "gz" | "lz4" | "zst" => FileKind::Initrd,
+            _ if matches!(name, "user-data" | "meta-data" | "vendor-data" | "release" | "inrelease") => {
+                FileKind::System
+            }
+            _ => FileKind::Other,
+        }
+    }
+
+    /// Whether firmware or another boot program starts it.
+    pub fn is_program(self) -> bool {
+        matches!(
+            self,
+            FileKind::Shim
+                | FileKind::Grub
+                | FileKind::Ipxe
+                | FileKind::WdsProgram
+                | FileKind::BootManager
+                | FileKind::Pxelinux
+                | FileKind::Program
+        )
+    }
+
+    /// What a program does once it runs, and how long it may take to; None where nothing has to follow on the network.
+    pub fn leads_to(self) -> Option<(&'static str, Duration)> {
+        match self {
+            FileKind::Shim => Some(("shim asks for its second stage, grubx64.efi or the like", LOADER)),
+            FileKind::Grub => Some(("GRUB asks for grub.cfg", LOADER)),
+            FileKind::Ipxe => Some(("iPXE asks for an address, or for its script", PROGRAM)),
+            FileKind::WdsProgram => Some(("the program asks port 4011 once more", LOADER)),
+            FileKind::BootManager => Some(("Windows' boot manager asks for its BCD and fonts", PROGRAM)),
+            FileKind::Pxelinux => Some(("PXELINUX asks for its modules and configuration", LOADER)),
+            _ => None,
+        }
+    }
+
+    /// How far a boot is that has a file of this kind; more is further.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            FileKind::Decoration | FileKind::Module | FileKind::Other => 0,
+            FileKind::WdsProgram
+            | FileKind::Shim
+            | FileKind::Ipxe
+            | FileKind::Pxelinux
+            | FileKind::BootManager
+            | FileKind::Program => 1,
+            FileKind::Grub => 2,
+            FileKind::Configuration | FileKind::Bcd => 3,
+            FileKind::Sdi | FileKind::Variables => 4,
+            FileKind::Kernel => 5,
+            FileKind::Initrd | FileKind::Wim => 6,
+            FileKind::System => 7,
+        }
+    }
+
+    /// Whether clients look for files like this in vain in every healthy boot.
+    pub fn is_optional(self, path: &str) -> bool {
+        let path = path.to_ascii_lowercase().replace('\\', "/");
+        let name = path.rsplit('/').next().unwrap_or_default();
+        match self {
+            FileKind::Decoration | FileKind::System => true,
+            FileKind::Module => matches!(name.rsplit_once('.'), Some((_, "lst" | "mod"))),
+            // A search from the most special name to the most general one.
+            FileKind::Configuration => {
+                path.contains("pxelinux.cfg/") && name != "default"
+                    || name.starts_with("grub.cfg-")
+                    || name == "autoexec.ipxe"
+                    || name == "custom.cfg"
+            }
+            FileKind::Program => name.starts_with("revocations") || name.starts_with("shim_certificate"),
+            _ => {
+                const OPTIONAL: [&str; 8] = [
+                    "revocations",
+                    "shim_certificate",
+                    "boot.stl",
+                    "bootmgr.stl",
+                    "autoexec",
+                    "vendor-data",
+                    "hiberfil",
+                    "robots.txt",
+                ];
+                OPTIONAL.iter().any(|word| name.starts_with(word)) || path.contains("/fonts/")
+            }
+        }
+    }
+}
+
+fn program(name: &str, extension: &str) -> FileKind {
+    let starts = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
+    if starts(&["shim"]) && !starts(&["shim_certificate"]) {
+        FileKind::Shim
+    } else if name.contains("grub") {
+        FileKind::Grub
+    } else if starts(&["ipxe", "snp", "undionly", "netboot.xyz", "gpxe"])
+        || matches!(extension, "kpxe" | "kkpxe")
+    {
+        FileKind::Ipxe
+    } else if starts(&["wdsnbp", "wdsmgfw"]) {
+        FileKind::WdsProgram
+    } else if starts(&["bootmgfw", "bootmgr", "pxeboot"]) {
+        FileKind::BootManager
+    } else if name.contains("pxelinux") || starts(&["syslinux"]) {
+        FileKind::Pxelinux
+    } else if starts(&["vmlinu", "linux"]) {
+        FileKind::Kernel
+    } else {
+        FileKind::Program
+    }
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FileKind::Shim => "shim",
+            FileKind::Grub => "GRUB",
+            FileKind::Ipxe => "iPXE",
+            FileKind::WdsProgram => "the WDS boot program",
+            FileKind::BootManager => "Windows' boot manager",
+            FileKind::Pxelinux => "PXELINUX",
+            FileKind::Program => "the program",
+            FileKind::Configuration => "the configuration",
+            FileKind::Module => "a module",
+            FileKind::Bcd => "the BCD",
+            FileKind::Sdi => "boot.sdi",
+            FileKind::Variables => "the variables file",
+            FileKind::Wim => "the WIM image",
+            FileKind::Kernel => "the kernel",
+            FileKind::Initrd => "the initial RAM disk",
+            FileKind::System => "a file of the system",
+            FileKind::Decoration => "a font or background",
+            FileKind::Other => "a file",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_what_a_file_is() {
+        let table = [
+            ("shimx64.efi", FileKind::Shim),
+            ("grub\\grubx64.efi.signed", FileKind::Grub),
+            ("/EFI/debian/grubnetx64.efi", FileKind::Grub),
+            ("undionly.kpxe", FileKind::Ipxe),
+            ("snponly.efi", FileKind::Ipxe),
+            ("\\SMSBoot\\x64\\wdsmgfw.efi", FileKind::WdsProgram),
+            ("SMSBoot/x64/bootmgfw.efi", FileKind::BootManager),
+            ("boot/x64/pxeboot.n12", FileKind::BootManager),
+            ("lpxelinux.0", FileKind::Pxelinux),
+            ("pxelinux.cfg/01-52-54-00-4c-01-01", FileKind::Configuration),
+            ("pxelinux.cfg/default", FileKind::Configuration),
+            ("/grub/grub.cfg-01-52-54", FileKind::Configuration),
+            ("boot.ipxe", FileKind::Configuration),
+            ("ldlinux.c32", FileKind::Module),
+            ("Boot/BCD", FileKind::Bcd),
+            ("\\SMSTemp\\x.boot.bcd", FileKind::Bcd),
+            ("\\SMSTemp\\x.boot.var", FileKind::Variables),
+            ("boot.sdi", FileKind::Sdi),
+            ("sources/boot.wim", FileKind::Wim),
+            ("/vmlinuz", FileKind::Kernel),
+            ("vmlinuz-6.1.0-13-amd64", FileKind::Kernel),
+            ("initrd.img", FileKind::Initrd),
+            ("initrd.gz", FileKind::Initrd),
+            ("live/filesystem.squashfs", FileKind::System),
+            ("memtest.efi", FileKind::Program),
+            ("segoe_slboot.ttf", FileKind::Decoration),
+            ("whatever", FileKind::Other),
+        ];
+        for (path, kind) in table {
+            assert_eq!(FileKind::of(path), kind, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_search_and_decorations_are_optional_and_what_a_boot_needs_is_not() {
+        let optional = [
+            "pxelinux.cfg/0A4D0172",
+            "grub/x86_64-efi/command.lst",
+            "/grub/grub.cfg-01-52-54-00-4c-01-01",
+            "revocations_sbat.efi",
+            "shim_certificate_0.efi",
+            "\\Boot\\Fonts\\segmono_boot.ttf",
+            "autoexec.ipxe",
+            "vendor-data",
+        ];
+        for path in optional {
+            assert!(FileKind::of(path).is_optional(path), "{path}");
+        }
+        for path in
+            ["initrd.img", "pxelinux.cfg/default", "grubx64.efi", "Boot/BCD", "grub/grub.cfg", "ldlinux.c32"]
+        {
+            assert!(!FileKind::of(path).is_optional(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! A cause with what was seen, and the words for both.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pxe_policy::{ArchType, Evidence, MacAddr, SystemUuid};
+
+use crate::boot::{Broken, Fetched, Missed};
+use crate::cause::{Cause, Severity};
+use crate::step::OtherServer;
+
+/// What is wrong with a boot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The cause.
+    pub cause: Cause,
+    /// The file that the headline names.
+    pub file: Option<String>,
+    /// The server that the headline names.
+    pub server: Option<Ipv4Addr>,
+    /// What was seen, in order.
+    pub seen: Vec<Seen>,
+    /// How much it rests on this very boot: of two causes that fit, the more specific one goes first.
+    pub(crate) specific: u8,
+}
+
+/// One thing that was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// The machine was offered a boot.
+    Offered(SystemTime, Option<String>),
+    /// The machine was told its boot file.
+    Named(SystemTime, String),
+    /// The machine asked for an address, so often.
+    Asked(u32),
+    /// The machine took a lease from another server.
+    Took(SystemTime, Option<Ipv4Addr>, Ipv4Addr),
+    /// No REQUEST was seen.
+    TookNothing,
+    /// Another server's OFFER or ACK.
+    Other(SystemTime, OtherServer),
+    /// The machine has a file.
+    Fetched(SystemTime, String, u64),
+    /// A file was refused.
+    Missed(SystemTime, String, &'static str, Option<String>),
+    /// A transfer ended early.
+    Ended(SystemTime, String, &'static str, u64),
+    /// The client's own words, or the system's.
+    Words(String),
+    /// What a transfer negotiated.
+    Negotiated(String),
+    /// A transfer is under way.
+    UnderWay(String, u64, Duration),
+    /// The same block was sent again.
+    Resent(u64, Option<u16>),
+    /// What the header of a program says.
+    Header(Option<ArchType>, bool),
+    /// What the machine says that it is.
+    Machine(ArchType),
+    /// Nothing came for so long.
+    Silent(Duration),
+    /// The firmware started again so long after.
+    Restarted(Duration),
+    /// A boot was repeated: how often, and within which time.
+    Repeated(usize, Duration),
+    /// Other machines went on from the same file.
+    OthersWentOn(usize),
+    /// Machines with the same GUID.
+    SameGuid(SystemUuid, Vec<MacAddr>),
+    /// The usual server of a segment, and how many machines take their leases from it.
+    UsualServer(Ipv4Addr, usize),
+    /// Machines of the segment that do ask port 4011.
+    OthersAsk(usize),
+    /// The machine's packets come through this relay.
+    Relay(IpAddr),
+    /// A rate, and the usual one, in bytes a second.
+    Rate(f64, f64),
+    /// Why an image is not for a Mac.
+    LeftOut(String, String),
+    /// What the decision was made from.
+    Decision(Evidence),
+    /// It happened in the boot before.
+    Before(SystemTime),
+}
+
+impl Finding {
+    /// With nothing seen yet. `specific` orders causes that fit at the same time.
+    pub(crate) fn new(cause: Cause, specific: u8) -> Self {
+        Finding { cause, file: None, server: None, seen: Vec::new(), specific }
+    }
+
+    pub(crate) fn about(mut self, file: impl Into<String>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    pub(crate) fn by(mut self, server: Ipv4Addr) -> Self {
+        self.server = Some(server);
+        self
+    }
+
+    pub(crate) fn with(mut self, seen: impl IntoIterator<Item = Seen>) -> Self {
+        self.seen.extend(seen);
+        self
+    }
+
+    /// What happened, in one sentence that names the thing.
+    pub fn headline(&self) -> String {
+        let server = self.server.map_or_else(|| "Another server".to_owned(), |server| server.to_string());
+        let file = self.file.as_deref().unwrap_or("the file");
+        let text = self.cause.template().replace("{server}", &server).replace("{file}", file);
+        let mut letters = text.chars();
+        // A file's name is not spelled with a capital, whatever stands first.
+        match letters.next() {
+            Some(first) if !self.cause.template().starts_with('{') => {
+                first.to_uppercase().chain(letters).collect()
+            }
+            _ => text,
+        }
+    }
+
+    /// What an administrator does next.
+    pub fn cure(&self) -> String {
+        let server = self.server.map_or_else(|| "the other server".to_owned(), |server| server.to_string());
+        self.cause.cure().replace("{server}", &server)
+    }
+
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        self.cause.severity()
+    }
+}
+
+impl Seen {
+    pub(crate) fn fetched(file: &Fetched) -> Self {
+        Seen::Fetched(file.at, file.path.to_string(), file.bytes)
+    }
+
+    pub(crate) fn missed(missed: &Missed) -> Self {
+        Seen::Missed(missed.at, missed.path.clone(), missed.refusal.name(), missed.detail.clone())
+    }
+
+    pub(crate) fn broken(broken: &Broken) -> Self {
+        let finished = &broken.finished;
+        Seen::Ended(broken.at, finished.path.to_string(), finished.outcome.name(), finished.bytes)
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Seen::Offered(at, Some(file)) => write!(f, "{} offered {file}", clock(*at)),
+            Seen::Offered(at, None) => write!(f, "{} offered a boot", clock(*at)),
+            Seen::Named(at, file) => write!(f, "{} told to load {file}", clock(*at)),
+            Seen::Asked(times) => write!(f, "asked {times} times"),
+            Seen::Took(at, Some(address), server) => {
+                write!(f, "{} took {address} from {server}", clock(*at))
+            }
+            Seen::Took(at, None, server) => write!(f, "{} took a lease from {server}", clock(*at)),
+            Seen::TookNothing => f.write_str("no REQUEST for an address was seen"),
+            Seen::Other(at, other) => write!(f, "{} {other}", clock(*at)),
+            Seen::Fetched(at, path, bytes) => write!(f, "{} {path} complete, {bytes} bytes", clock(*at)),
+            Seen::Missed(at, path, word, None) => write!(f, "{} {path}: {word}", clock(*at)),
+            Seen::Missed(at, path, word, Some(detail)) => {
+                write!(f, "{} {path}: {word}, {detail}", clock(*at))
+            }
+            Seen::Ended(at, path, word, bytes) => {
+                write!(f, "{} {path}: {word} after {bytes} bytes", clock(*at))
+            }
+            Seen::Words(words) | Seen::Negotiated(words) => f.write_str(words),
+            Seen::UnderWay(path, bytes, since) => {
+                write!(f, "{path}: {bytes} bytes in {}", span(*since))
+            }
+            Seen::Resent(times, Some(size)) => {
+                write!(f, "the same {size}-byte block was sent {times} times again")
+            }
+            Seen::Resent(times, None) => write!(f, "the same was sent {times} times again"),
+            Seen::Header(arch, signed) => {
+                let signed = if *signed { "signed" } else { "not signed" };
+                match arch {
+                    Some(arch) => write!(f, "the program is for {arch}, {signed}"),
+                    None => write!(f, "the program is {signed}"),
+                }
+            }
+            Seen::Machine(arch) => write!(f, "the machine is {arch} (option 93: {})", arch.0),
+            Seen::Silent(time) => write!(f, "silent for {}", span(*time)),
+            Seen::Restarted(time) => write!(f, "the firmware started again {} later", span(*time)),
+            Seen::Repeated(times, within) => write!(f, "{times} boots within {}", span(*within)),
+            Seen::OthersWentOn(1) => f.write_str("another machine went on from the same file"),
+            Seen::OthersWentOn(count) => write!(f, "{count} other machines went on from the same file"),
+            Seen::SameGuid(uuid, macs) => {
+                let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
+                write!(f, "{uuid} is used by {}", macs.join(", "))
+            }
+            Seen::UsualServer(server, machines) => {
+                write!(f, "{machines} machines of this segment take their addresses from {server}")
+            }
+            Seen::OthersAsk(0) => f.write_str("no other machine of this segment asked port 4011 either"),
+            Seen::OthersAsk(count) => write!(f, "{count} other machines of this segment did ask port 4011"),
+            Seen::Relay(relay) => write!(f, "its packets come through the relay {relay}"),
+            Seen::Rate(rate, usual) => {
+                write!(f, "{:.2} MB/s; other machines {:.2} MB/s", rate / 1e6, usual / 1e6)
+            }
+            Seen::LeftOut(folder, why) => write!(f, "{folder}: {why}"),
+            Seen::Decision(evidence) => evidence.fmt(f),
+            Seen::Before(at) => write!(f, "in the boot that began at {}", clock(*at)),
+        }
+    }
+}
+
+/// The time of day, UTC.
+fn clock(at: SystemTime) -> String {
+    let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() % 86_400;
+    format!("{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// A time as people say it: `0.4 s`, `42 s`, `3 min`.
+pub(crate) fn span(time: Duration) -> String {
+    match time.as_secs() {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..120 => format!("{} s", time.as_secs()),
+        seconds => format!("{} min", seconds / 60),
+    }
+}

@@ -1,0 +1,224 @@
+//! What other machines do, for comparison: who shares a GUID, who went on from a file, how fast files come, how long steps take.
+//!
+//! Bounded, whatever the packets claim.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use lru::LruCache;
+use pxe_policy::{MacAddr, SystemUuid};
+
+use crate::machine::Machine;
+use crate::step::{Decided, Proto, Step, TransferOutcome};
+
+/// The fleet.
+#[derive(Debug)]
+pub struct Fleet {
+    guids: LruCache<SystemUuid, Vec<(MacAddr, SystemTime)>>,
+    files: LruCache<Arc<str>, FileFate>,
+    segments: LruCache<Segment, SegmentFacts>,
+    rates: Vec<(MacAddr, f64)>,
+    second_stage: Vec<Duration>,
+}
+
+/// Machines that share a broadcast domain, as far as a server can see: those of an interface, or behind a relay.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Segment {
+    Iface(String),
+    Relay(IpAddr),
+}
+
+/// What became of the machines that fetched a file, at most [`MAX_MACHINES`] of either kind.
+#[derive(Debug, Default)]
+struct FileFate {
+    went_on: Vec<MacAddr>,
+    system_spoke: Vec<MacAddr>,
+}
+
+/// What is usual in a segment.
+#[derive(Debug, Default)]
+struct SegmentFacts {
+    /// DHCP servers, with the machines that took a lease from each.
+    servers: Vec<(Ipv4Addr, Vec<MacAddr>)>,
+    /// Machines that asked port 4011.
+    asked_boot_server: Vec<MacAddr>,
+}
+
+impl Segment {
+    pub(crate) fn of(decided: &Decided) -> Self {
+        match decided.relay {
+            Some(relay) => Segment::Relay(relay),
+            None => Segment::Iface(decided.iface.clone()),
+        }
+    }
+}
+
+impl Fleet {
+    /// Nothing is known yet.
+    pub fn new() -> Self {
+        Fleet {
+            guids: LruCache::new(MAX_GUIDS),
+            files: LruCache::new(MAX_FILES),
+            segments: LruCache::new(MAX_SEGMENTS),
+            rates: Vec::new(),
+            second_stage: Vec::new(),
+        }
+    }
+
+    /// Learns from one step of a machine, before [`Machine::observe`] does.
+    pub fn observe(&mut self, mac: MacAddr, at: SystemTime, step: Step<'_>, machine: &Machine) {
+        self.learn_fate(mac, at, step, machine);
+        match step {
+            Step::Decided(decided) => {
+                if let Some(uuid) = decided.uuid {
+                    let macs = self.guids.get_or_insert_mut(uuid, Vec::new);
+                    macs.retain(|(known, seen)| *known != mac && lately(*seen, at));
+                    macs.push((mac, at));
+                    if macs.len() > MAX_MACHINES {
+                        macs.remove(0);
+                    }
+                }
+                let segment = self.segments.get_or_insert_mut(Segment::of(decided), SegmentFacts::default);
+                if let Some(taken) = decided.taken {
+                    segment.took(mac, taken.server);
+                }
+                if decided.proto == Proto::Pxe {
+                    // Its question comes by unicast: the segment is that of its DISCOVER.
+                    let asked = machine.boot().and_then(|boot| boot.offer.as_ref());
+                    let place =
+                        asked.map(|(_, offer)| Segment::of(offer)).unwrap_or_else(|| Segment::of(decided));
+                    let segment = self.segments.get_or_insert_mut(place, SegmentFacts::default);
+                    add(&mut segment.asked_boot_server, mac);
+                }
+            }
+            Step::TransferFinished(finished)
+                if finished.outcome == TransferOutcome::Completed
+                    && finished.bytes >= LARGE
+                    && !finished.partial =>
+            {
+                if self.rates.len() >= MAX_RATES {
+                    self.rates.remove(0);
+                }
+                self.rates.push((mac, finished.rate()));
+            }
+            _ => {}
+        }
+    }
+
+    /// A machine that asks for anything after a whole program went on from it.
+    fn learn_fate(&mut self, mac: MacAddr, at: SystemTime, step: Step<'_>, machine: &Machine) {
+        let Some(boot) = machine.boot() else { return };
+        let Some(file) = boot.last_file() else { return };
+        let asks = matches!(step, Step::TransferStarted(_) | Step::FileRefused(_))
+            || matches!(step, Step::Decided(decided) if decided.class == Some(pxe_policy::Class::Ipxe));
+        let speaks =
+            matches!(step, Step::Decided(decided) if decided.class.is_none() && decided.taken.is_none());
+        if asks && file.kind.is_program() {
+            let fate = self.files.get_or_insert_mut(Arc::clone(&file.path), FileFate::default);
+            add(&mut fate.went_on, mac);
+            if let Ok(took) = at.duration_since(file.at)
+                && boot.last == file.at
+                && took < Duration::from_secs(120)
+            {
+                if self.second_stage.len() >= MAX_RATES {
+                    self.second_stage.remove(0);
+                }
+                self.second_stage.push(took);
+            }
+        }
+        if speaks && file.kind.rank() >= 5 {
+            let fate = self.files.get_or_insert_mut(Arc::clone(&file.path), FileFate::default);
+            add(&mut fate.system_spoke, mac);
+        }
+    }
+
+    /// The machines that were seen with a GUID in the last day, the given one among them.
+    pub(crate) fn with_guid(&self, uuid: SystemUuid) -> Vec<MacAddr> {
+        self.guids.peek(&uuid).map(|macs| macs.iter().map(|(mac, _)| *mac).collect()).unwrap_or_default()
+    }
+
+    /// How many other machines asked for something after this program.
+    pub(crate) fn went_on_from(&self, path: &str, mac: MacAddr) -> usize {
+        self.files.peek(path).map_or(0, |fate| fate.went_on.iter().filter(|known| **known != mac).count())
+    }
+
+    /// Whether systems that start from this file ask for an address where this server hears it.
+    pub(crate) fn system_speaks_after(&self, path: &str) -> bool {
+        self.files.peek(path).is_some_and(|fate| !fate.system_spoke.is_empty())
+    }
+
+    /// The server that most machines of a segment take their lease from, with how many do, when it is not this one.
+    pub(crate) fn usual_server(&self, segment: &Segment, other_than: Ipv4Addr) -> Option<(Ipv4Addr, usize)> {
+        let servers = &self.segments.peek(segment)?.servers;
+        let (server, machines) = servers.iter().max_by_key(|(_, machines)| machines.len())?;
+        (*server != other_than && machines.len() >= ENOUGH).then_some((*server, machines.len()))
+    }
+
+    /// How many other machines of a segment asked port 4011.
+    pub(crate) fn asks_boot_server(&self, segment: &Segment, mac: MacAddr) -> usize {
+        let asked = self.segments.peek(segment).map(|facts| facts.asked_boot_server.as_slice());
+        asked.unwrap_or_default().iter().filter(|known| **known != mac).count()
+    }
+
+    /// The median rate of other machines' large files, in bytes a second.
+    pub(crate) fn rate(&self, mac: MacAddr) -> Option<f64> {
+        let mut rates: Vec<f64> =
+            self.rates.iter().filter(|(known, _)| *known != mac).map(|(_, rate)| *rate).collect();
+        if rates.len() < ENOUGH {
+            return None;
+        }
+        rates.sort_by(f64::total_cmp);
+        rates.get(rates.len() / 2).copied()
+    }
+
+    /// The median time from a whole boot program to the next request.
+    pub(crate) fn usual_second_stage(&self) -> Option<Duration> {
+        let mut times = self.second_stage.clone();
+        times.sort_unstable();
+        (times.len() >= ENOUGH).then(|| times.get(times.len() / 2).copied()).flatten()
+    }
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Fleet::new()
+    }
+}
+
+impl SegmentFacts {
+    fn took(&mut self, mac: MacAddr, server: Ipv4Addr) {
+        for (_, machines) in &mut self.servers {
+            machines.retain(|known| *known != mac);
+        }
+        if let Some((_, machines)) = self.servers.iter_mut().find(|(known, _)| *known == server) {
+            add(machines, mac);
+        } else if self.servers.len() < MAX_SERVERS {
+            self.servers.push((server, vec![mac]));
+        }
+    }
+}
+
+fn add(machines: &mut Vec<MacAddr>, mac: MacAddr) {
+    if !machines.contains(&mac) && machines.len() < MAX_MACHINES {
+        machines.push(mac);
+    }
+}
+
+fn lately(seen: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(seen).is_ok_and(|ago| ago < A_DAY)
+}
+
+const A_DAY: Duration = Duration::from_secs(86_400);
+/// Transfers that say something of the rate, in bytes.
+pub(crate) const LARGE: u64 = 4_000_000;
+/// Fewer machines than this say nothing of what is usual.
+const ENOUGH: usize = 3;
+const MAX_RATES: usize = 101;
+const MAX_MACHINES: usize = 16;
+const MAX_SERVERS: usize = 8;
+/// Machines that a site has; made-up ones push out those not seen for longest.
+const MAX_GUIDS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+const MAX_FILES: NonZeroUsize = NonZeroUsize::new(512).expect("not zero");
+const MAX_SEGMENTS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");

@@ -1,0 +1,35 @@
+//! Macs: those that cannot boot, and those that nothing suits.
+
+use super::specific;
+use crate::cause::Cause;
+use crate::diagnosis::Case;
+use crate::finding::{Finding, Seen};
+use crate::step::Answered;
+
+pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
+    let (at, answered) = case.boot.mac.as_ref()?;
+    let words = || answered.model.iter().chain(&answered.detail).cloned().map(Seen::Words);
+    let left_out =
+        || answered.left_out.iter().map(|(folder, why)| Seen::LeftOut(folder.clone(), why.to_string()));
+    match answered.reason {
+        bsdp::Reason::CannotNetboot => {
+            Some(Finding::new(Cause::CannotNetboot, specific::PROVEN).with(words()))
+        }
+        bsdp::Reason::NoImage | bsdp::Reason::BoundImageGone => {
+            Some(Finding::new(Cause::NoImageForMac, specific::REFUSED).with(words()).with(left_out()))
+        }
+        _ if answered.decision == Answered::SendFailed => {
+            Some(Finding::new(Cause::SendFailed, specific::PROVEN).with(words()))
+        }
+        _ if answered.decision == Answered::Ack
+            && answered.boot_file.is_some()
+            && *at == case.boot.last
+            && case.is_silent() =>
+        {
+            let file = answered.boot_file.clone().unwrap_or_default();
+            let seen = [Seen::Named(*at, file.clone()), Seen::Silent(case.silence())];
+            Some(Finding::new(Cause::NoFileRequest, specific::SILENCE).about(file).with(seen))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,131 @@
+//! Programs that were fetched and did not go on.
+
+use std::time::Duration;
+
+use pxe_policy::{ArchType, Class};
+
+use super::specific;
+use crate::boot::Fetched;
+use crate::cause::Cause;
+use crate::diagnosis::Case;
+use crate::file::FileKind;
+use crate::finding::{Finding, Seen};
+use crate::step::{Program, Proto};
+
+pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let file = boot.last_file().filter(|file| file.kind.is_program())?;
+    if let Some(finding) = wrong(case, &file.path, file.program) {
+        return Some(finding.with([Seen::fetched(file)]));
+    }
+    // Whatever it asked for since, it runs.
+    if boot.last > file.at || !boot.running.is_empty() {
+        return None;
+    }
+    let silence = case.since(file.at);
+    let ended = match case.restarted {
+        Some(_) if silence < RESTARTS_WITHIN => Seen::Restarted(silence),
+        Some(_) => return None,
+        None => {
+            let (_, time) = file.kind.leads_to()?;
+            if silence < case.patience.of(time) {
+                return None;
+            }
+            Seen::Silent(silence)
+        }
+    };
+    // Programs that need nothing from the network end in a restart too; firmware that refuses one asks again at once.
+    if file.kind == FileKind::Program && silence > REFUSES_WITHIN {
+        return None;
+    }
+    let header = file.program.map(|program| Seen::Header(program.arch, program.signed));
+    let seen = [Seen::fetched(file)].into_iter().chain(header).chain([ended]);
+    Some(cause_of(case, file).about(&*file.path).with(seen).with(others(case, file)))
+}
+
+fn cause_of(case: &Case<'_>, file: &Fetched) -> Finding {
+    let uefi = case.boot.arch.is_some_and(|arch| !arch.same_family(ArchType::X86_BIOS));
+    let proxied = case.boot.taken.is_some()
+        || case.boot.offer.as_ref().is_some_and(|(_, offer)| offer.proto == Proto::Proxy);
+    let cause = match (file.kind, file.program) {
+        (FileKind::Ipxe, _) if case.restarted.is_none() => Cause::PortBlocked,
+        (FileKind::Grub, _) if proxied && case.restarted.is_none() => Cause::GrubNoServer,
+        (_, Some(Program { signed: true, .. })) if uefi => Cause::SignerNotTrusted,
+        (_, Some(Program { signed: false, .. })) if uefi => Cause::ProgramRefused,
+        _ => Cause::ProgramStalled,
+    };
+    // Without a reason of its own a loop says more.
+    let special = if cause == Cause::ProgramStalled { specific::REPEATED - 5 } else { specific::PROGRAM };
+    Finding::new(cause, special)
+}
+
+fn others(case: &Case<'_>, file: &Fetched) -> Option<Seen> {
+    let count = case.fleet.went_on_from(&file.path, case.mac);
+    (count > 0).then_some(Seen::OthersWentOn(count))
+}
+
+/// The header of the program and the machine's architecture disagree.
+pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<Program>) -> Option<Finding> {
+    let arch = case.boot.arch?;
+    let bios = arch.same_family(ArchType::X86_BIOS);
+    let bios_only = matches!(extension(path).as_str(), "0" | "kpxe" | "kkpxe" | "pxe" | "com" | "n12");
+    let disagree = match program {
+        // Any PE program is UEFI's; kernels that are both are no boot programs.
+        Some(_) if bios => FileKind::of(path) != FileKind::Kernel,
+        Some(Program { arch: Some(other), .. }) => !same_processor(other, arch),
+        Some(_) => false,
+        None => !bios && bios_only,
+    };
+    if !disagree || case.boot.went_on() {
+        return None;
+    }
+    let header = program.map(|program| Seen::Header(program.arch, program.signed));
+    Some(
+        Finding::new(Cause::WrongProgram, specific::PROVEN)
+            .about(path)
+            .with([Seen::Machine(arch)])
+            .with(header),
+    )
+}
+
+fn same_processor(program: ArchType, machine: ArchType) -> bool {
+    program.same_family(machine) || processor(program) == processor(machine)
+}
+
+/// PXE and HTTP boot number the same processor twice (IANA, "Processor Architecture Types").
+fn processor(arch: ArchType) -> u16 {
+    match arch.0 {
+        15 => 6,
+        9 | 16 => 7,
+        18 => 10,
+        19 => 11,
+        other => other,
+    }
+}
+
+fn extension(path: &str) -> String {
+    path.rsplit(['/', '\\'])
+        .next()
+        .and_then(|name| name.rsplit_once('.'))
+        .map_or_else(String::new, |(_, end)| end.to_ascii_lowercase())
+}
+
+/// iPXE speaks, but only after the time that spanning tree takes: the port does block.
+pub(super) fn blocked_port(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let ipxe = boot.ipxe?;
+    let file = boot.fetched.iter().rev().find(|file| file.kind == FileKind::Ipxe && file.at <= ipxe)?;
+    let waited = ipxe.duration_since(file.at).ok()?;
+    let (_, time) = file.kind.leads_to()?;
+    let over = boot.fetched.iter().any(|later| later.at > ipxe) || boot.class == Some(Class::Ipxe);
+    if over || waited < case.patience.of(time) {
+        return None;
+    }
+    let seen = [Seen::fetched(file), Seen::Silent(waited)];
+    Some(Finding::new(Cause::PortBlocked, specific::PROGRAM).about(&*file.path).with(seen))
+}
+
+/// Firmware that starts again within this time did so because of the program.
+const RESTARTS_WITHIN: Duration = Duration::from_secs(180);
+/// Firmware that refuses a program goes on at once.
+const REFUSES_WITHIN: Duration = Duration::from_secs(15);

@@ -1,0 +1,61 @@
+//! The same boot again and again, and a system that is silent where others speak.
+
+use std::time::Duration;
+
+use super::specific;
+use crate::boot::Phase;
+use crate::cause::Cause;
+use crate::diagnosis::Case;
+use crate::file::FileKind;
+use crate::finding::{Finding, Seen};
+
+pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
+    let boots = case.machine.lately(LOOP_WITHIN);
+    let newest = boots.first()?;
+    // Once it is sent to its disk, or speaks for itself, it is over.
+    let decided = case.boot.offer.as_ref().is_some_and(|(_, decided)| !decided.decision.is_reply());
+    if decided || case.boot.phase() == Phase::System && newest.started == case.boot.started {
+        return None;
+    }
+    let file = boots.iter().find_map(|boot| boot.last_file.as_ref())?;
+    let same = |other: &&crate::machine::Summary| {
+        other.last_file.as_ref().is_some_and(|other| other.path == file.path)
+            && other.phase >= Phase::BootProgram
+    };
+    // A boot in the middle of its files is not yet the same.
+    let repeated: Vec<_> = boots.iter().filter(same).collect();
+    let windows = file.kind == FileKind::Wim;
+    let variables = windows && repeated.iter().filter(|boot| boot.variables).count() >= VARIABLES_TIMES;
+    if repeated.len() < LOOP_TIMES && !variables {
+        return None;
+    }
+    let first = repeated.last()?;
+    let within = newest.ended.duration_since(first.started).unwrap_or_default();
+    let cause = match windows {
+        _ if variables => Cause::NoManagementPoint,
+        true => Cause::WinPeRestarts,
+        false => Cause::BootLoop,
+    };
+    let seen = [Seen::Repeated(repeated.len(), within), Seen::fetched(file)];
+    Some(Finding::new(cause, specific::REPEATED).about(&*file.path).with(seen))
+}
+
+pub(super) fn silent_system(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let file = boot.last_file().filter(|file| file.kind.rank() >= 5 && file.at == boot.last)?;
+    if boot.system.is_some() || case.since(file.at) < case.patience.of(SYSTEM) {
+        return None;
+    }
+    if !case.fleet.system_speaks_after(&file.path) {
+        return None;
+    }
+    let seen = [Seen::fetched(file), Seen::Silent(case.silence())];
+    Some(Finding::new(Cause::SystemSilent, specific::SLOW).about(&*file.path).with(seen))
+}
+
+const LOOP_WITHIN: Duration = Duration::from_secs(15 * 60);
+const LOOP_TIMES: usize = 3;
+/// The variables file is one machine's and one boot's: a second one says that the first boot came to nothing.
+const VARIABLES_TIMES: usize = 2;
+/// A kernel finds its card and asks for an address within this time.
+const SYSTEM: Duration = Duration::from_secs(90);

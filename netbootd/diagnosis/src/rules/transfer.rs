@@ -1,0 +1,128 @@
+//! Transfers that stall, break, or are slow.
+
+use std::time::Duration;
+
+use super::specific;
+use crate::boot::{Broken, Running};
+use crate::cause::Cause;
+use crate::diagnosis::Case;
+use crate::finding::{Finding, Seen};
+use crate::fleet::LARGE;
+use crate::rules::program;
+use crate::step::{Proto, TransferOutcome};
+
+pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
+    let stalled = case.boot.running.iter().rev().find_map(|running| of_stalled(case, running));
+    stalled.or_else(|| of_broken(case, case.boot.broken.as_ref()?))
+}
+
+/// The client acknowledges nothing, or nothing more.
+fn of_stalled(case: &Case<'_>, running: &Running) -> Option<Finding> {
+    let settled = case.since(running.since) >= SETTLED;
+    let Some(stalled) = running.stalled.filter(|stalled| stalled.resends >= RESENDS && settled) else {
+        return never_acknowledged(case, running);
+    };
+    let cause = of_silence(stalled.bytes, stalled.proved, running.block_size);
+    let seen = [
+        Seen::Negotiated(running.negotiated.clone()),
+        Seen::UnderWay(running.path.to_string(), stalled.bytes, case.since(running.since)),
+        Seen::Resent(stalled.resends, running.block_size),
+    ];
+    Some(Finding::new(cause, specific::PROVEN).about(&*running.path).with(seen))
+}
+
+/// To a client that acknowledges nothing, little is sent again: it may not be the one who asked.
+fn never_acknowledged(case: &Case<'_>, running: &Running) -> Option<Finding> {
+    let waited = case.since(running.since);
+    let acknowledged =
+        running.stalled.is_some_and(|stalled| stalled.proved) || running.bytes.1 != running.since;
+    let silent = running.proto == Proto::Tftp && !acknowledged;
+    if !silent || waited < case.patience.of(OPENS_WITHIN) {
+        return None;
+    }
+    let seen =
+        [Seen::Negotiated(running.negotiated.clone()), Seen::UnderWay(running.path.to_string(), 0, waited)];
+    Some(
+        Finding::new(of_silence(0, false, running.block_size), specific::SILENCE)
+            .about(&*running.path)
+            .with(seen),
+    )
+}
+
+fn of_silence(bytes: u64, proved: bool, block_size: Option<u16>) -> Cause {
+    match (bytes, block_size) {
+        (0, Some(size)) if proved && size > FRAME => Cause::BlocksTooLarge,
+        (0, Some(size)) if proved && size > SMALL => Cause::MtuTooSmall,
+        (0, Some(size)) if size > FRAME => Cause::BlocksTooLarge,
+        (0, _) => Cause::TftpOpenTimeout,
+        _ => Cause::TftpReadTimeout,
+    }
+}
+
+fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
+    let finished = &broken.finished;
+    // Whatever came after it, the machine went on without the file.
+    if case.boot.fetched.iter().any(|file| file.at > broken.at && file.kind.rank() > 0) {
+        return None;
+    }
+    let words = finished.detail.iter().cloned().map(Seen::Words);
+    let negotiated = Some(broken.negotiated.clone()).filter(|words| !words.is_empty()).map(Seen::Negotiated);
+    let resent = (finished.resends > 0).then_some(Seen::Resent(finished.resends, broken.block_size));
+    let seen = [Seen::broken(broken)].into_iter().chain(negotiated).chain(words).chain(resent);
+    let silent = matches!(finished.outcome, TransferOutcome::TimedOut | TransferOutcome::ClientGone);
+    let cause = match finished.outcome {
+        _ if silent && finished.proto == Proto::Tftp => {
+            of_silence(finished.bytes, finished.proved, broken.block_size)
+        }
+        _ if silent => Cause::TransferBroke,
+        TransferOutcome::ReadFailed => Cause::ReadFailed,
+        // Without a byte it was a probe that said so by an error.
+        TransferOutcome::Aborted if finished.bytes == 0 && !case.is_silent() => return None,
+        TransferOutcome::Aborted => {
+            let wrong = program::wrong(case, &finished.path, broken.program);
+            return Some(
+                wrong
+                    .unwrap_or_else(|| {
+                        Finding::new(Cause::ClientGaveUp, specific::REFUSED).about(&*finished.path)
+                    })
+                    .with(seen),
+            );
+        }
+        _ => return None,
+    };
+    Some(Finding::new(cause, specific::REFUSED).about(&*finished.path).with(seen))
+}
+
+/// Much slower than the others, told while it lasts and until the boot is over.
+pub(super) fn slow(case: &Case<'_>) -> Option<Finding> {
+    let usual = case.fleet.rate(case.mac)?;
+    let under_way = case.boot.running.iter().filter_map(|running| {
+        let took = running
+            .bytes
+            .1
+            .duration_since(running.since)
+            .ok()
+            .filter(|took| *took >= case.patience.of(LONG_ENOUGH))?;
+        Some((running.path.to_string(), running.bytes.0, took))
+    });
+    let done = case.boot.fetched.iter().filter(|file| file.bytes >= LARGE);
+    let done = done.map(|file| (file.path.to_string(), file.bytes, file.elapsed));
+    let rate = |(_, bytes, took): &(String, u64, Duration)| *bytes as f64 / took.as_secs_f64().max(0.001);
+    let slow = under_way.chain(done).find(|transfer| rate(transfer) * SLOWER < usual)?;
+    let seen = [Seen::UnderWay(slow.0.clone(), slow.1, slow.2), Seen::Rate(rate(&slow), usual)];
+    Some(Finding::new(Cause::SlowTransfer, specific::SLOW).about(slow.0).with(seen))
+}
+
+/// What fits an Ethernet frame behind the headers of IP, UDP and TFTP.
+const FRAME: u16 = 1468;
+/// What passes every link that IPv4 allows (RFC 791: 576 bytes).
+const SMALL: u16 = 512;
+/// Repetitions that are no chance any more.
+const RESENDS: u64 = 3;
+/// A client acknowledges its options or the first block within this time.
+const OPENS_WITHIN: Duration = Duration::from_secs(8);
+const SETTLED: Duration = Duration::from_secs(2);
+/// A transfer under way has a rate after this time.
+const LONG_ENOUGH: Duration = Duration::from_secs(10);
+/// A machine this many times slower than the others counts.
+const SLOWER: f64 = 5.0;

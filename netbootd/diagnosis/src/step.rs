@@ -1,0 +1,36 @@
+//! The steps of a boot, as typed values: what a machine asked, what it was answered, and what it fetched.
+
+mod dhcp;
+mod transfer;
+
+pub use dhcp::{Answered, Decided, LeaseTaken, MacAnswered, OtherServer, Proto};
+pub use transfer::{
+    FileRefused, Program, Refusal, TransferFinished, TransferId, TransferOutcome, TransferStalled,
+    TransferStarted,
+};
+
+/// One step of one machine.
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'a> {
+    /// A DHCP packet was answered or ignored.
+    Decided(&'a Decided),
+    /// A Mac's packet was answered or ignored.
+    MacAnswered(&'a MacAnswered),
+    /// Another DHCP server spoke to the machine by broadcast.
+    OtherServer(&'a OtherServer),
+    /// A transfer began.
+    TransferStarted(&'a TransferStarted),
+    /// A transfer went on.
+    TransferProgress {
+        /// The transfer.
+        id: TransferId,
+        /// Bytes that the client has.
+        bytes: u64,
+    },
+    /// A transfer waits for its client, who does not acknowledge.
+    TransferStalled(&'a TransferStalled),
+    /// A transfer ended.
+    TransferFinished(&'a TransferFinished),
+    /// A file was asked for and not given.
+    FileRefused(&'a FileRefused),
+}

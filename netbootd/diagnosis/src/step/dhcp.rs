@@ -1,0 +1,261 @@
+//! DHCP, DHCPv6 and BSDP packets, and how they were answered.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use bsdp::{BootImageId, BsdpMessageType, LeftOut};
+use pxe_policy::{ArchType, Class, Evidence, MacAddr, Reason, SystemUuid};
+
+/// One DHCP decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The service that decided.
+    pub proto: Proto,
+    /// The receiving interface.
+    pub iface: String,
+    /// The sender of the packet.
+    pub peer: SocketAddr,
+    /// The transaction, when the header could be read.
+    pub xid: Option<u32>,
+    /// The machine, when the header could be read.
+    pub mac: Option<MacAddr>,
+    /// Option 97.
+    pub uuid: Option<SystemUuid>,
+    /// The architecture that counts.
+    pub arch: Option<ArchType>,
+    /// Who is speaking.
+    pub class: Option<Class>,
+    /// What left: the message type of the answer, or why nothing did.
+    pub decision: Answered,
+    /// Why.
+    pub reason: Reason,
+    /// More about the reason: what was wrong with the packet, which files are missing.
+    pub detail: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// The machine's name, when a directory knows it.
+    pub machine: Option<String>,
+    /// The deployment that it gets.
+    pub deployment: Option<String>,
+    /// The image.
+    pub image: Option<String>,
+    /// The boot file as the client is told.
+    pub boot_file: Option<String>,
+    /// The address that was offered or leased.
+    pub address: Option<IpAddr>,
+    /// What the decision was made from, where an operator should see it.
+    pub evidence: Vec<Evidence>,
+    /// The relay that the packet came through.
+    pub relay: Option<IpAddr>,
+    /// The lease that the machine takes from another server, when the packet says so.
+    pub taken: Option<LeaseTaken>,
+}
+
+impl Decided {
+    /// Silence, of which nothing more is known yet.
+    pub fn ignored(proto: Proto, iface: &str, peer: SocketAddr, reason: Reason) -> Self {
+        Decided {
+            proto,
+            iface: iface.to_owned(),
+            peer,
+            xid: None,
+            mac: None,
+            uuid: None,
+            arch: None,
+            class: None,
+            decision: Answered::Ignore,
+            reason,
+            detail: None,
+            rule: None,
+            machine: None,
+            deployment: None,
+            image: None,
+            boot_file: None,
+            address: None,
+            evidence: Vec::new(),
+            relay: None,
+            taken: None,
+        }
+    }
+}
+
+/// What a DHCP packet was answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Answered {
+    /// DHCPOFFER, or an ADVERTISE of DHCPv6.
+    Offer,
+    /// DHCPACK, or a REPLY of DHCPv6.
+    Ack,
+    /// DHCPNAK.
+    Nak,
+    /// A BSDP refusal.
+    Failed,
+    /// Nothing, on purpose.
+    Ignore,
+    /// Nothing: the machine is meant to go on to its disk.
+    LocalBoot,
+    /// Nothing until an operator says so.
+    Wait,
+    /// An answer that could not be sent.
+    SendFailed,
+}
+
+impl Answered {
+    /// Whether the machine has an answer that boots it.
+    pub fn is_reply(self) -> bool {
+        matches!(self, Answered::Offer | Answered::Ack)
+    }
+
+    /// The word for the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Answered::Offer => "offer",
+            Answered::Ack => "ack",
+            Answered::Nak => "nak",
+            Answered::Failed => "failed",
+            Answered::Ignore => "ignore",
+            Answered::LocalBoot => "local-boot",
+            Answered::Wait => "wait",
+            Answered::SendFailed => "send-failed",
+        }
+    }
+}
+
+/// The service an event belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Proto {
+    /// DHCP on port 67, as a proxy.
+    Proxy,
+    /// DHCP on port 67, as the address server.
+    Dhcp,
+    /// DHCPv6 on ports 547 and 4011, in either mode.
+    Dhcp6,
+    /// BSDP on port 67.
+    Bsdp,
+    /// The boot server on port 4011.
+    Pxe,
+    /// TFTP.
+    Tftp,
+    /// HTTP.
+    Http,
+}
+
+impl Proto {
+    /// The word for the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Proto::Proxy => "proxy",
+            Proto::Dhcp => "dhcp",
+            Proto::Dhcp6 => "dhcp6",
+            Proto::Bsdp => "bsdp",
+            Proto::Pxe => "pxe",
+            Proto::Tftp => "tftp",
+            Proto::Http => "http",
+        }
+    }
+}
+
+impl fmt::Display for Proto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One packet of a Mac.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MacAnswered {
+    /// The receiving interface.
+    pub iface: String,
+    /// The sender of the packet.
+    pub peer: SocketAddr,
+    /// The transaction.
+    pub xid: u32,
+    /// The Mac.
+    pub mac: MacAddr,
+    /// Its model identifier.
+    pub model: Option<String>,
+    /// Its architecture.
+    pub architecture: Option<String>,
+    /// What it asked for; None at its start, and when that could not be read.
+    pub asked: Option<BsdpMessageType>,
+    /// What left.
+    pub decision: Answered,
+    /// Why.
+    pub reason: bsdp::Reason,
+    /// More about the reason.
+    pub detail: Option<String>,
+    /// The image that was confirmed or offered, or a list's default.
+    pub image: Option<BootImageId>,
+    /// The booter as the Mac is told.
+    pub boot_file: Option<String>,
+    /// How many images are for it.
+    pub offered: usize,
+    /// How many of those did not fit into the list.
+    pub cut: usize,
+    /// The images that are not for it, by folder, each with why.
+    pub left_out: Vec<(String, LeftOut)>,
+}
+
+/// A lease that a machine takes from another DHCP server: a broadcast REQUEST with options 50 and 54 (RFC 2131 §4.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseTaken {
+    /// Option 50: the address; None when the packet has none.
+    pub address: Option<Ipv4Addr>,
+    /// Option 54: the server.
+    pub server: Ipv4Addr,
+}
+
+/// Another DHCP server's broadcast to a machine that asked here as well: an OFFER or an ACK.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherServer {
+    /// The interface that it was received on.
+    pub iface: String,
+    /// The server: option 54, or the sender.
+    pub server: Ipv4Addr,
+    /// The machine.
+    pub mac: MacAddr,
+    /// Whether it is an ACK.
+    pub is_ack: bool,
+    /// Option 60, escaped.
+    pub class: Option<String>,
+    /// Option 66, or the header's `siaddr`.
+    pub next_server: Option<String>,
+    /// Option 67, or the header's `file`, escaped.
+    pub boot_file: Option<String>,
+    /// The address that it offers; None from a proxy.
+    pub address: Option<Ipv4Addr>,
+    /// Option 3: the first router.
+    pub router: Option<Ipv4Addr>,
+    /// Whether it names a DNS server (option 6).
+    pub has_dns: bool,
+}
+
+impl OtherServer {
+    /// Whether it offers something to boot. A `siaddr` alone is none: many servers put their own address there.
+    pub fn boots(&self) -> bool {
+        self.boot_file.is_some() || self.class.is_some()
+    }
+}
+
+impl fmt::Display for OtherServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.server, if self.is_ack { "acknowledges" } else { "offers" })?;
+        let address = self.address.map(|address| address.to_string());
+        let router = self.router.map(|router| router.to_string());
+        let parts = [
+            ("boot file", self.boot_file.as_deref()),
+            ("next server", self.next_server.as_deref()),
+            ("class", self.class.as_deref()),
+            ("address", address.as_deref()),
+            ("router", router.as_deref()),
+        ];
+        let mut separator = " ";
+        for (name, value) in parts {
+            if let Some(value) = value {
+                write!(f, "{separator}{name} {value}")?;
+                separator = ", ";
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! Transfers of files, and files that were refused.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pxe_policy::{ArchType, MacAddr};
+
+use super::Proto;
+
+/// Tells the transfers of one run of the daemon apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransferId(pub u64);
+
+/// A transfer that was accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TransferStarted {
+    /// Which one.
+    pub id: TransferId,
+    /// TFTP or HTTP.
+    pub proto: Proto,
+    /// The client.
+    pub peer: SocketAddr,
+    /// The machine, when the client's address is known.
+    pub mac: Option<MacAddr>,
+    /// The path in the boot tree, escaped.
+    pub path: Arc<str>,
+    /// Bytes to come, when known.
+    pub size: Option<u64>,
+    /// What was negotiated, such as `blksize=1468 windowsize=4`.
+    pub negotiated: String,
+    /// TFTP's block size in bytes; None for HTTP.
+    pub block_size: Option<u16>,
+    /// What kind of program it is, when it is a PE program.
+    pub program: Option<Program>,
+    /// Whether it is a part of a file only: Macs read their root by thousands of those.
+    pub partial: bool,
+}
+
+/// A transfer that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TransferFinished {
+    /// Which one.
+    pub id: TransferId,
+    /// TFTP or HTTP.
+    pub proto: Proto,
+    /// The client.
+    pub peer: SocketAddr,
+    /// The machine, when the client's address is known.
+    pub mac: Option<MacAddr>,
+    /// The path in the boot tree, escaped.
+    pub path: Arc<str>,
+    /// Whether it is a part of a file only.
+    pub partial: bool,
+    /// How it ended.
+    pub outcome: TransferOutcome,
+    /// Bytes that the client has.
+    pub bytes: u64,
+    /// TFTP blocks that the client has; 0 for HTTP.
+    pub blocks: u64,
+    /// TFTP blocks that were sent again; 0 for HTTP.
+    pub resends: u64,
+    /// Whether the client acknowledged anything.
+    pub proved: bool,
+    /// From the request to the end.
+    pub elapsed: Duration,
+    /// More about the outcome: the client's error text, escaped; the read error.
+    pub detail: Option<String>,
+}
+
+impl TransferFinished {
+    /// Bytes a second, over the whole of it.
+    pub fn rate(&self) -> f64 {
+        // What was over within the clock's grain has no rate to speak of.
+        self.bytes as f64 / self.elapsed.as_secs_f64().max(0.001)
+    }
+}
+
+/// How a transfer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TransferOutcome {
+    /// The client has every byte.
+    Completed,
+    /// The client only wanted to know the size. A normal end.
+    Probed,
+    /// The client gave up.
+    Aborted,
+    /// The client's port is closed (ICMP), or its connection broke.
+    ClientGone,
+    /// Nothing was heard from the client for too long.
+    TimedOut,
+    /// The file could not be read to its end.
+    ReadFailed,
+    /// The daemon is stopping.
+    Stopped,
+}
+
+impl TransferOutcome {
+    /// The word for the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            TransferOutcome::Completed => "completed",
+            TransferOutcome::Probed => "probed",
+            TransferOutcome::Aborted => "aborted",
+            TransferOutcome::ClientGone => "client-gone",
+            TransferOutcome::TimedOut => "timed-out",
+            TransferOutcome::ReadFailed => "read-failed",
+            TransferOutcome::Stopped => "stopped",
+        }
+    }
+}
+
+/// A file that was asked for and not given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileRefused {
+    /// TFTP or HTTP.
+    pub proto: Proto,
+    /// The client.
+    pub peer: SocketAddr,
+    /// The machine, when the client's address is known.
+    pub mac: Option<MacAddr>,
+    /// The path as asked for, escaped and cut short.
+    pub path: String,
+    /// Why not.
+    pub refusal: Refusal,
+    /// More about it: the rule that the path breaks, the system's error.
+    pub detail: Option<String>,
+}
+
+/// Why a file was not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Refusal {
+    /// There is no such file. Normal: clients look for optional files.
+    NotFound,
+    /// The path leaves the boot tree, or the file may not be read.
+    AccessDenied,
+    /// A write was asked for.
+    WriteRefused,
+    /// The request could not be parsed.
+    Malformed,
+    /// Too many transfers are under way.
+    Busy,
+    /// The file or its template could not be read or rendered.
+    Failed,
+    /// There is no such file yet: its image is being taken in.
+    ImageComing,
+    /// There is no such file: its image was not taken in.
+    ImageRefused,
+    /// netbootd ends: nothing new begins.
+    Stopping,
+    /// The configuration's lists do not name the client's network.
+    NotAllowed,
+    /// The client asks more often than one address may.
+    TooOften,
+    /// The client has as many sessions as one address may have.
+    ClientFull,
+    /// The client's network has as many sessions as one may have.
+    SubnetFull,
+    /// The client acknowledges nothing in too many transfers: it may not be the one who asked.
+    Unproved,
+}
+
+impl Refusal {
+    /// The word for the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Refusal::NotFound => "not-found",
+            Refusal::AccessDenied => "access-denied",
+            Refusal::WriteRefused => "write-refused",
+            Refusal::Malformed => "malformed",
+            Refusal::Busy => "busy",
+            Refusal::Failed => "failed",
+            Refusal::ImageComing => "image-coming",
+            Refusal::ImageRefused => "image-refused",
+            Refusal::Stopping => "stopping",
+            Refusal::NotAllowed => "not-allowed",
+            Refusal::TooOften => "too-often",
+            Refusal::ClientFull => "client-full",
+            Refusal::SubnetFull => "subnet-full",
+            Refusal::Unproved => "unproved",
+        }
+    }
+
+    /// Those of the limits on what strangers may have.
+    pub const LIMITS: [Refusal; 6] = [
+        Refusal::NotAllowed,
+        Refusal::TooOften,
+        Refusal::ClientFull,
+        Refusal::SubnetFull,
+        Refusal::Unproved,
+        Refusal::Busy,
+    ];
+}
+
+/// A transfer whose client does not acknowledge what was sent several times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransferStalled {
+    /// The transfer.
+    pub id: TransferId,
+    /// Bytes that the client has.
+    pub bytes: u64,
+    /// Whether the client acknowledged anything, its options for instance.
+    pub proved: bool,
+    /// How often the same was sent again.
+    pub resends: u64,
+}
+
+/// What the header of a PE program says (Microsoft's PE/COFF specification).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program {
+    /// The architecture; None for a machine type that no firmware here has.
+    pub arch: Option<ArchType>,
+    /// Whether it carries a signature; by whom is not known.
+    pub signed: bool,
+}

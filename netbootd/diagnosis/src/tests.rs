@@ -1,0 +1,594 @@
+//! Boots told step by step, with what is found at the end; each that fails has a twin that goes on.
+//!
+//! These build steps by hand and prove the rules alone. The packets that provoke the same findings in a running daemon are in
+//! `tests/boots`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use pxe_policy::{ArchType, Class, Evidence, MacAddr, Reason, Trouble, TroubleKind};
+
+use crate::step::{
+    Answered, Decided, FileRefused, LeaseTaken, OtherServer, Program, Proto, Refusal, Step, TransferFinished,
+    TransferId, TransferOutcome, TransferStalled, TransferStarted,
+};
+use crate::{Cause, Diagnosis, Fleet, Machine, Patience, diagnose};
+
+const PC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 2070);
+const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: true });
+const UNSIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: false });
+
+/// A site whose machines do what is told of them.
+struct Site {
+    now: SystemTime,
+    fleet: Fleet,
+    machines: Vec<(MacAddr, Machine)>,
+    mac: MacAddr,
+    arch: ArchType,
+    transfers: u64,
+}
+
+impl Site {
+    fn new() -> Self {
+        Site {
+            now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000),
+            fleet: Fleet::new(),
+            machines: Vec::new(),
+            mac: PC,
+            arch: ArchType::X64_UEFI,
+            transfers: 0,
+        }
+    }
+
+    fn on(&mut self, n: u8) -> &mut Self {
+        self.mac = MacAddr([0x52, 0x54, 0, 0, 0, n]);
+        self
+    }
+
+    fn wait(&mut self, seconds: f64) -> &mut Self {
+        self.now += Duration::from_secs_f64(seconds);
+        self
+    }
+
+    fn step(&mut self, step: Step<'_>) -> &mut Self {
+        self.now += Duration::from_millis(10);
+        let place = self.machines.iter().position(|(mac, _)| *mac == self.mac);
+        let place = place.unwrap_or_else(|| {
+            self.machines.push((self.mac, Machine::default()));
+            self.machines.len() - 1
+        });
+        let machine = &mut self.machines[place].1;
+        self.fleet.observe(self.mac, self.now, step, machine);
+        machine.observe(self.now, step);
+        self
+    }
+
+    fn decided(&mut self, proto: Proto, class: Option<Class>, decision: Answered, reason: Reason) -> Decided {
+        let arch = class.map(|_| self.arch);
+        Decided {
+            mac: Some(self.mac),
+            arch,
+            class,
+            decision,
+            ..Decided::ignored(proto, "lan0", PEER, reason)
+        }
+    }
+
+    fn offered(&mut self, class: Class, file: &str) -> &mut Self {
+        let decided = self.decided(Proto::Proxy, Some(class), Answered::Offer, Reason::Rule);
+        self.step(Step::Decided(&Decided { boot_file: Some(file.into()), ..decided }))
+    }
+
+    fn takes_from(&mut self, server: Ipv4Addr) -> &mut Self {
+        let decided = self.decided(Proto::Proxy, Some(Class::Pxe), Answered::Ignore, Reason::OtherServer);
+        let taken = Some(LeaseTaken { address: Some(Ipv4Addr::new(10, 77, 25, 15)), server });
+        self.step(Step::Decided(&Decided { taken, ..decided }))
+    }
+
+    fn named(&mut self, file: &str) -> &mut Self {
+        let decided = self.decided(Proto::Pxe, Some(Class::Pxe), Answered::Ack, Reason::Rule);
+        self.step(Step::Decided(&Decided { boot_file: Some(file.into()), ..decided }))
+    }
+
+    fn silenced(&mut self, reason: Reason, evidence: Vec<Evidence>) -> &mut Self {
+        let decided = self.decided(Proto::Proxy, Some(Class::Pxe), Answered::LocalBoot, reason);
+        self.step(Step::Decided(&Decided { evidence, ..decided }))
+    }
+
+    fn other(&mut self, boot_file: Option<&str>, next_server: Option<&str>, is_ack: bool) -> &mut Self {
+        let other = OtherServer {
+            iface: "lan0".into(),
+            server: ROUTER,
+            mac: self.mac,
+            is_ack,
+            class: None,
+            next_server: next_server.map(Into::into),
+            boot_file: boot_file.map(Into::into),
+            address: Some(Ipv4Addr::new(10, 77, 0, 60)),
+            router: Some(ROUTER),
+            has_dns: false,
+        };
+        self.step(Step::OtherServer(&other))
+    }
+
+    fn starts(&mut self, path: &str, program: Option<Program>) -> &mut Self {
+        self.transfers += 1;
+        let started = TransferStarted {
+            id: TransferId(self.transfers),
+            proto: Proto::Tftp,
+            peer: PEER,
+            mac: Some(self.mac),
+            path: path.into(),
+            size: Some(1_000_000),
+            negotiated: "blksize=1468".into(),
+            block_size: Some(1468),
+            program,
+            partial: false,
+        };
+        self.step(Step::TransferStarted(&started))
+    }
+
+    fn ends(&mut self, path: &str, outcome: TransferOutcome, bytes: u64, proved: bool) -> &mut Self {
+        let finished = TransferFinished {
+            id: TransferId(self.transfers),
+            proto: Proto::Tftp,
+            peer: PEER,
+            mac: Some(self.mac),
+            path: path.into(),
+            partial: false,
+            outcome,
+            bytes,
+            blocks: bytes / 1468,
+            resends: 0,
+            proved,
+            elapsed: Duration::from_secs(1),
+            detail: None,
+        };
+        self.step(Step::TransferFinished(&finished))
+    }
+
+    fn fetches(&mut self, path: &str, program: Option<Program>) -> &mut Self {
+        self.starts(path, program).wait(0.5).ends(path, TransferOutcome::Completed, 1_000_000, true)
+    }
+
+    fn misses(&mut self, path: &str) -> &mut Self {
+        let refused = FileRefused {
+            proto: Proto::Tftp,
+            peer: PEER,
+            mac: Some(self.mac),
+            path: path.into(),
+            refusal: Refusal::NotFound,
+            detail: None,
+        };
+        self.step(Step::FileRefused(&refused))
+    }
+
+    /// Firmware up to its boot program, beside a DHCP server.
+    fn firmware(&mut self, file: &str) -> &mut Self {
+        self.offered(Class::Pxe, file).wait(3.7).takes_from(ROUTER).wait(0.2).named(file).wait(0.1)
+    }
+
+    fn system_speaks(&mut self) -> &mut Self {
+        let decided = self.decided(Proto::Proxy, None, Answered::Ignore, Reason::NotABootRequest);
+        self.step(Step::Decided(&decided))
+    }
+
+    fn diagnosis(&self) -> Diagnosis {
+        let machine = &self.machines.iter().find(|(mac, _)| *mac == self.mac).unwrap().1;
+        diagnose(self.mac, machine, &self.fleet, Patience::default(), self.now)
+    }
+
+    #[track_caller]
+    fn finds(&mut self, cause: Cause) -> &mut Self {
+        let found = self.diagnosis();
+        let name = found.finding.as_ref().map(|finding| finding.cause.as_str());
+        assert_eq!(name, Some(cause.as_str()), "{found:#?}");
+        let finding = found.finding.unwrap();
+        assert!(
+            !finding.headline().contains(['{', '}']) && !finding.cure().contains(['{', '}']),
+            "{finding:?}"
+        );
+        assert!(finding.headline().ends_with('.') && !finding.cure().is_empty());
+        self
+    }
+
+    #[track_caller]
+    fn finds_nothing(&mut self) -> &mut Self {
+        let found = self.diagnosis();
+        assert!(found.finding.is_none(), "{found:#?}");
+        self
+    }
+}
+
+#[test]
+fn a_request_to_the_dhcp_server_is_evidence_and_hides_no_silence() {
+    let mut site = Site::new();
+    site.offered(Class::Pxe, "boot.efi").wait(3.7).takes_from(ROUTER).finds_nothing();
+    site.wait(9.0).finds(Cause::NoBootServerRequest);
+    site.named("boot.efi").finds_nothing().fetches("boot.efi", UNSIGNED).finds_nothing();
+}
+
+#[test]
+fn without_an_address_port_4011_is_not_the_cause() {
+    let mut site = Site::new();
+    for _ in 0..3 {
+        site.offered(Class::Pxe, "boot.efi").wait(4.0);
+    }
+    site.wait(8.0).finds(Cause::NoAddress);
+    site.takes_from(ROUTER).named("boot.efi").fetches("boot.efi", None).finds_nothing();
+}
+
+#[test]
+fn shim_that_asks_for_nonsense_is_named_at_once() {
+    let mut site = Site::new();
+    site.firmware("grub/shimx64.efi").fetches("grub/shimx64.efi", SIGNED);
+    site.misses("grub/revocations.efi").finds_nothing();
+    site.misses("grub/\\x01Onboard").finds(Cause::ShimSecondStage);
+    let mut twin = Site::new();
+    twin.firmware("grub/shimx64.efi").fetches("grub/shimx64.efi", SIGNED).misses("grub/revocations.efi");
+    twin.fetches("grub/grubx64.efi", SIGNED)
+        .misses("grub/x86_64-efi/command.lst")
+        .fetches("grub/grub.cfg", None);
+    twin.fetches("vmlinuz", SIGNED).fetches("initrd.img", None).wait(30.0).finds_nothing();
+}
+
+#[test]
+fn a_url_asked_for_by_tftp_is_named_with_the_server_that_said_it() {
+    let mut site = Site::new();
+    site.offered(Class::Pxe, "boot.efi").other(Some("http://10.0.0.9/boot.efi"), None, false);
+    site.takes_from(ROUTER).misses("http://10.0.0.9/boot.efi").finds(Cause::UrlOverTftp);
+}
+
+#[test]
+fn an_efi_program_on_bios_is_the_wrong_program() {
+    let mut site = Site::new();
+    site.arch = ArchType::X86_BIOS;
+    site.firmware("ipxe.efi").starts("ipxe.efi", UNSIGNED);
+    site.ends("ipxe.efi", TransferOutcome::Aborted, 200_000, true).finds(Cause::WrongProgram);
+    let mut site = Site::new();
+    site.arch = ArchType::X86_BIOS;
+    site.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).finds(Cause::WrongProgram);
+    let mut site = Site::new();
+    site.firmware("bootia32.efi");
+    site.fetches("bootia32.efi", Some(Program { arch: Some(ArchType::IA32_UEFI), signed: true }));
+    site.finds(Cause::WrongProgram);
+    // HTTP boot numbers the same processor otherwise.
+    let mut twin = Site::new();
+    twin.arch = ArchType::X64_UEFI_HTTP;
+    twin.offered(Class::Http, "http://10.77.0.1/a.efi").fetches("/a.efi", SIGNED).wait(60.0).finds_nothing();
+}
+
+#[test]
+fn a_router_that_names_itself_as_next_server_is_named() {
+    let mut site = Site::new();
+    site.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).wait(3.0).offered(Class::Ipxe, "boot.ipxe");
+    site.other(None, Some("10.77.0.2"), false).takes_from(ROUTER).other(None, Some("10.77.0.2"), true);
+    site.wait(9.0).finds(Cause::NextServerOverwritten);
+    let mut twin = Site::new();
+    twin.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).wait(3.0).offered(Class::Ipxe, "boot.ipxe");
+    twin.other(None, Some("10.77.0.2"), true)
+        .fetches("boot.ipxe", None)
+        .fetches("vmlinuz", None)
+        .finds_nothing();
+}
+
+#[test]
+fn a_raspberry_pi_that_repeats_itself_is_known_by_its_address() {
+    let mut site = Site::new();
+    site.mac = MacAddr([0xb8, 0x27, 0xeb, 1, 2, 3]);
+    site.arch = ArchType::X86_BIOS;
+    for _ in 0..3 {
+        site.offered(Class::Pxe, "bootcode.bin").wait(4.0);
+    }
+    site.finds(Cause::RaspberryPi);
+}
+
+#[test]
+fn a_port_that_blocks_after_the_link_was_reset_is_named_when_ipxe_stays_silent() {
+    let mut site = Site::new();
+    site.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).wait(10.0).finds_nothing();
+    site.wait(12.0).finds(Cause::PortBlocked);
+    site.wait(20.0).offered(Class::Ipxe, "boot.ipxe").finds(Cause::PortBlocked);
+    site.takes_from(ROUTER).fetches("boot.ipxe", None).fetches("vmlinuz", None).finds_nothing();
+}
+
+#[test]
+fn a_signed_program_that_firmware_refuses_is_not_called_unsigned() {
+    for (program, cause) in [(SIGNED, Cause::SignerNotTrusted), (UNSIGNED, Cause::ProgramRefused)] {
+        let mut site = Site::new();
+        site.on(2).firmware("bootmgfw.efi").fetches("bootmgfw.efi", program).misses("Boot/Fonts/x.ttf");
+        site.on(1).firmware("bootmgfw.efi").fetches("bootmgfw.efi", program).wait(1.5);
+        site.offered(Class::Pxe, "bootmgfw.efi").finds(cause);
+        assert!(site.diagnosis().finding.unwrap().seen.contains(&crate::Seen::OthersWentOn(1)));
+        // It goes on: the finding is over.
+        site.takes_from(ROUTER)
+            .named("bootmgfw.efi")
+            .fetches("bootmgfw.efi", program)
+            .fetches("Boot/BCD", None);
+        site.finds_nothing();
+    }
+}
+
+#[test]
+fn an_http_client_without_dns_does_not_find_a_name() {
+    let mut site = Site::new();
+    site.offered(Class::Http, "http://boot.example/a.efi").other(None, None, true).takes_from(ROUTER);
+    site.wait(9.0).finds(Cause::NameNotResolved);
+    let mut site = Site::new();
+    site.offered(Class::Http, "http://10.77.0.1/a.efi")
+        .takes_from(ROUTER)
+        .wait(9.0)
+        .finds(Cause::NoHttpRequest);
+}
+
+#[test]
+fn a_block_that_is_too_large_is_told_from_closed_ports() {
+    for (proved, cause) in [(true, Cause::MtuTooSmall), (false, Cause::TftpOpenTimeout)] {
+        let mut site = Site::new();
+        site.firmware("boot.efi").starts("boot.efi", None).wait(4.0);
+        let stalled = TransferStalled { id: TransferId(1), bytes: 0, proved, resends: 3 };
+        site.step(Step::TransferStalled(&stalled)).finds(cause);
+        site.wait(20.0).ends("boot.efi", TransferOutcome::TimedOut, 0, proved).finds(cause);
+        site.fetches("boot.efi", None).finds_nothing();
+    }
+    let mut site = Site::new();
+    site.firmware("boot.efi").starts("boot.efi", None).ends(
+        "boot.efi",
+        TransferOutcome::TimedOut,
+        5000,
+        true,
+    );
+    site.finds(Cause::TftpReadTimeout);
+    let mut probe = Site::new();
+    probe.firmware("boot.efi").starts("boot.efi", None).ends("boot.efi", TransferOutcome::Probed, 0, true);
+    probe.finds_nothing();
+}
+
+#[test]
+fn a_missing_initrd_is_remembered_over_the_restart() {
+    let mut site = Site::new();
+    site.firmware("pxelinux.0")
+        .fetches("pxelinux.0", None)
+        .misses("pxelinux.cfg/0A")
+        .fetches("pxelinux.cfg/default", None);
+    site.fetches("vmlinuz", None).misses("initrd.img").finds_nothing().wait(9.0).finds(Cause::FileNotFound);
+    assert_eq!(site.diagnosis().finding.unwrap().headline(), "initrd.img is not there.");
+    site.wait(30.0).offered(Class::Pxe, "pxelinux.0").finds(Cause::FileNotFound);
+    site.takes_from(ROUTER)
+        .named("pxelinux.0")
+        .fetches("pxelinux.0", None)
+        .fetches("pxelinux.cfg/default", None);
+    site.fetches("vmlinuz", None).fetches("initrd.img", None).wait(20.0).finds_nothing();
+}
+
+#[test]
+fn a_search_without_an_end_is_one_missing_file_and_optional_files_are_none() {
+    let mut site = Site::new();
+    site.firmware("pxelinux.0").fetches("pxelinux.0", None).fetches("ldlinux.c32", None);
+    for name in ["01-52-54-00-00-00-01", "0A4D0132", "0A4D013", "default"] {
+        site.misses(&format!("pxelinux.cfg/{name}"));
+    }
+    site.wait(9.0).finds(Cause::FileNotFound);
+    let mut twin = Site::new();
+    twin.firmware("grubx64.efi").fetches("grubx64.efi", SIGNED).misses("grub/x86_64-efi/fs.lst");
+    twin.fetches("grub/grub.cfg", None)
+        .misses("grub/unicode.pf2")
+        .misses("grub/locale/de.mo")
+        .wait(60.0)
+        .finds_nothing();
+}
+
+#[test]
+fn four_machines_with_one_guid_share_it() {
+    let guid = "4C4C4544-0042-3510-8053-5254004C0101".parse().unwrap();
+    let mut site = Site::new();
+    for n in 1..=4 {
+        site.on(n);
+        let decided = site.decided(Proto::Proxy, Some(Class::Pxe), Answered::Offer, Reason::Rule);
+        site.step(Step::Decided(&Decided { uuid: Some(guid), boot_file: Some("b".into()), ..decided }));
+        if n == 2 {
+            site.finds_nothing();
+        }
+    }
+    site.finds(Cause::SharedGuid);
+}
+
+#[test]
+fn behind_a_relay_a_missing_question_is_a_missing_route() {
+    let mut site = Site::new();
+    let decided = site.decided(Proto::Proxy, Some(Class::Pxe), Answered::Offer, Reason::Rule);
+    let relay = IpAddr::from([10, 9, 0, 1]);
+    site.step(Step::Decided(&Decided { relay: Some(relay), boot_file: Some("b".into()), ..decided }));
+    site.takes_from(ROUTER).wait(9.0).finds(Cause::NoBootServerRequest);
+    assert!(site.diagnosis().finding.unwrap().seen.contains(&crate::Seen::Relay(relay)));
+}
+
+#[test]
+fn naks_in_a_row_are_a_cause_and_one_is_none() {
+    let mut site = Site::new();
+    let nak = site.decided(Proto::Dhcp, Some(Class::Pxe), Answered::Nak, Reason::WrongAddress);
+    site.step(Step::Decided(&nak)).finds_nothing();
+    site.step(Step::Decided(&nak)).step(Step::Decided(&nak)).finds(Cause::RepeatedNak);
+}
+
+#[test]
+fn a_slow_machine_is_named_while_it_fetches_and_after() {
+    let mut site = Site::new();
+    for n in 2..=6 {
+        site.on(n).firmware("b.efi").starts("big.wim", None).wait(1.0);
+        site.ends("big.wim", TransferOutcome::Completed, 100_000_000, true);
+    }
+    site.on(1).firmware("b.efi").starts("big.wim", None).wait(20.0);
+    let id = TransferId(site.transfers);
+    site.step(Step::TransferProgress { id, bytes: 20_000_000 }).finds(Cause::SlowTransfer);
+    assert_eq!(Cause::SlowTransfer.severity(), crate::Severity::Warning);
+    site.on(2).finds_nothing();
+}
+
+#[test]
+fn a_signer_that_is_refused_for_the_third_time_is_no_mere_loop() {
+    let mut site = Site::new();
+    for _ in 0..3 {
+        site.firmware("bootmgfw.efi").fetches("bootmgfw.efi", SIGNED).wait(2.0);
+    }
+    site.finds(Cause::SignerNotTrusted);
+    assert_eq!(site.diagnosis().also.unwrap().cause, Cause::BootLoop);
+}
+
+#[test]
+fn windows_pe_that_restarts_is_no_lack_of_files() {
+    let boot = |site: &mut Site, variables: bool| {
+        site.firmware("bootmgfw.efi").fetches("bootmgfw.efi", SIGNED).fetches("Boot/BCD", None);
+        if variables {
+            site.fetches("SMSTemp/1.boot.var", None);
+        }
+        site.fetches("boot.sdi", None).fetches("boot.wim", None).wait(120.0);
+    };
+    let mut site = Site::new();
+    for _ in 0..2 {
+        boot(&mut site, false);
+    }
+    site.finds_nothing();
+    boot(&mut site, false);
+    site.finds(Cause::WinPeRestarts);
+    // Its disk is the end of it.
+    site.silenced(Reason::AlreadyRun, Vec::new()).finds(Cause::Decision(Reason::AlreadyRun));
+    let mut site = Site::new();
+    boot(&mut site, true);
+    site.finds_nothing();
+    boot(&mut site, true);
+    site.finds(Cause::NoManagementPoint);
+}
+
+#[test]
+fn a_system_is_missed_where_another_one_spoke() {
+    let mut site = Site::new();
+    let boot = |site: &mut Site| {
+        site.firmware("ipxe.efi")
+            .fetches("ipxe.efi", None)
+            .offered(Class::Ipxe, "boot.ipxe")
+            .fetches("boot.ipxe", None);
+        site.fetches("vmlinuz", None).fetches("initrd.img", None).wait(5.0);
+    };
+    boot(&mut site);
+    site.wait(200.0).finds_nothing();
+    boot(site.on(2));
+    site.system_speaks().wait(200.0).finds_nothing();
+    boot(site.on(1));
+    site.wait(80.0).finds_nothing().wait(10.0).finds(Cause::SystemSilent);
+}
+
+#[test]
+fn grub_beside_another_dhcp_server_looks_there() {
+    let mut site = Site::new();
+    site.firmware("shimx64.efi").fetches("shimx64.efi", SIGNED).fetches("grubx64.efi", SIGNED);
+    site.wait(10.0).finds_nothing().wait(6.0).finds(Cause::GrubNoServer);
+}
+
+#[test]
+fn another_server_with_a_boot_file_is_a_rival_and_a_second_server_gives_other_addresses() {
+    let mut site = Site::new();
+    site.offered(Class::Pxe, "boot.efi")
+        .other(Some("wds.com"), None, false)
+        .wait(9.0)
+        .finds(Cause::AnotherServer);
+    assert!(site.diagnosis().finding.unwrap().headline().starts_with("10.77.0.2 also offered"));
+    let mut site = Site::new();
+    for n in 2..=4 {
+        site.on(n).offered(Class::Pxe, "boot.efi").takes_from(Ipv4Addr::new(10, 77, 0, 9));
+    }
+    site.on(1).offered(Class::Pxe, "boot.efi").takes_from(ROUTER).wait(9.0).finds(Cause::SecondDhcpServer);
+}
+
+#[test]
+fn decisions_and_directories_are_causes_with_their_own_words() {
+    for reason in Reason::ALL {
+        let cause = Cause::Decision(reason);
+        let mut site = Site::new();
+        site.silenced(reason, Vec::new());
+        if cause.is_loud() {
+            site.finds(cause);
+        } else {
+            site.finds_nothing();
+        }
+    }
+    for kind in TroubleKind::ALL {
+        let trouble = Trouble::new(kind, "10.77.0.7 refused");
+        let evidence = vec![Evidence::NoAnswer { directory: "configmgr".into(), trouble }];
+        Site::new().silenced(Reason::DirectoryDown, evidence).finds(Cause::Directory(kind));
+    }
+    let trouble = Trouble::new(TroubleKind::KerberosNeeded, "Clock skew too great");
+    let evidence = vec![Evidence::NoAnswer { directory: "configmgr".into(), trouble }];
+    Site::new().silenced(Reason::DirectoryDown, evidence).finds(Cause::ClockOff);
+    let conflict = Evidence::Conflict { by_guid: "PC01".into(), by_mac: "PC02".into() };
+    Site::new().silenced(Reason::NoDeployment, vec![conflict]).finds(Cause::DuplicateIdentity);
+}
+
+#[test]
+fn a_lease_without_a_boot_file_is_explained_by_its_decision() {
+    for reason in [Reason::NoRule, Reason::NoBootFile] {
+        for decision in [Answered::Offer, Answered::Ack] {
+            let mut site = Site::new();
+            let decided = site.decided(Proto::Dhcp, Some(Class::Pxe), decision, reason);
+            site.step(Step::Decided(&decided)).finds_nothing().wait(9.0).finds(Cause::Decision(reason));
+        }
+    }
+}
+
+#[test]
+fn two_boots_under_one_address_and_a_hundred_thousand_machines_stay_bounded() {
+    let mut site = Site::new();
+    for n in 0..5000_u32 {
+        let name = format!("file-{n}");
+        site.misses(&name).fetches(&name, None);
+    }
+    let boot = site.machines[0].1.boot().unwrap();
+    assert!(boot.fetched.len() <= 32 && boot.missed.len() <= 16 && boot.running.len() <= 8);
+    assert_eq!(boot.completed, 5000);
+    site.diagnosis();
+}
+
+/// What stands behind the mark in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn the_documentation_has_every_cause() {
+    let mut text = String::from(
+        "| cause | severity | what happened | what to do | on the screen |\n| --- | --- | --- | --- | --- |\n",
+    );
+    let decisions = Reason::ALL.into_iter().map(Cause::Decision).filter(|cause| cause.is_loud());
+    let directories = TroubleKind::ALL.into_iter().map(Cause::Directory);
+    let rows = Cause::ROWS.iter().copied();
+    for cause in rows.clone().chain(directories).chain(decisions) {
+        let severity = format!("{:?}", cause.severity()).to_lowercase();
+        let cure = cause.cure().replace("{server}", "the other server");
+        let (name, headline, codes) = (cause.as_str(), cause.headline(), cause.codes().join(", "));
+        text.push_str(&format!("| `{name}` | {severity} | {headline} | {cure} | {codes} |\n"));
+    }
+    text.push_str("\n## How each shows\n");
+    for cause in rows {
+        text.push_str(&format!("\n### `{}`\n\n{}\n", cause.as_str(), cause.handbook()));
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/troubleshooting.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (head, generated) = page.split_once(MARK).unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, format!("{head}{MARK}{text}")).unwrap();
+    } else {
+        assert!(
+            generated == text,
+            "docs/troubleshooting.md differs from the table; UPDATE_GOLDEN=1 rewrites it"
+        );
+    }
+}
+
+const MARK: &str = "<!-- The tests of netbootd-diagnosis generate what follows. -->\n\n";
+
+#[test]
+fn every_cause_of_the_table_has_its_words() {
+    let mut names = std::collections::HashSet::new();
+    for cause in Cause::ROWS {
+        assert!(names.insert(cause.as_str()), "{} is there twice", cause.as_str());
+        assert!(cause.headline().ends_with('.') && !cause.handbook().is_empty() && !cause.cure().is_empty());
+    }
+}

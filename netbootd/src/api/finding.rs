@@ -1,0 +1,59 @@
+//! A finding and an expectation, in words, for whoever reads them.
+
+use std::time::SystemTime;
+
+use netbootd_diagnosis::{Expectation, Finding, Severity};
+use serde::Serialize;
+
+/// What is wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FindingView {
+    /// The cause, as the documentation names it.
+    pub cause: &'static str,
+    /// How bad it is: `error`, `warning`, `notice`.
+    pub severity: Severity,
+    /// What happened, in a sentence.
+    pub headline: String,
+    /// What was seen, in order.
+    pub evidence: Vec<String>,
+    /// What an administrator does next.
+    pub cure: String,
+    /// What firmware may show on its screen meanwhile.
+    pub codes: &'static [&'static str],
+}
+
+/// What should come next.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExpectedView {
+    /// What, with the usual time where it is known.
+    what: String,
+    /// Since how many seconds it is awaited.
+    waited: f64,
+    /// Whether it should have come.
+    overdue: bool,
+}
+
+impl FindingView {
+    /// The words of a finding.
+    pub fn of(finding: &Finding) -> Self {
+        FindingView {
+            cause: finding.cause.as_str(),
+            severity: finding.severity(),
+            headline: finding.headline(),
+            evidence: finding.seen.iter().map(ToString::to_string).collect(),
+            cure: finding.cure(),
+            codes: finding.cause.codes(),
+        }
+    }
+}
+
+impl ExpectedView {
+    /// The words of an expectation at a time.
+    pub fn of(expected: &Expectation, now: SystemTime) -> Self {
+        ExpectedView {
+            what: expected.to_string(),
+            waited: now.duration_since(expected.since).unwrap_or_default().as_secs_f64(),
+            overdue: expected.is_overdue(now),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Events for tests of timelines and findings.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pxe_policy::{ArchType, Class, MacAddr, Reason};
+
+use super::{
+    Answered, Decided, Event, FileRefused, Proto, Recorded, Refusal, TransferFinished, TransferId,
+    TransferOutcome, TransferStarted,
+};
+
+pub(crate) const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 2070);
+
+/// Something that happened so many seconds after the beginning.
+pub(crate) fn step(second: u64, event: Event) -> Arc<Recorded> {
+    Arc::new(Recorded { at: SystemTime::UNIX_EPOCH + Duration::from_secs(second), event })
+}
+
+pub(crate) fn decided(mac: MacAddr, proto: Proto, decision: Answered, reason: Reason) -> Decided {
+    Decided {
+        proto,
+        iface: "lan0".into(),
+        peer: PEER,
+        xid: Some(1),
+        mac: Some(mac),
+        uuid: None,
+        arch: Some(ArchType::X64_UEFI),
+        class: Some(Class::Pxe),
+        decision,
+        reason,
+        detail: None,
+        rule: None,
+        machine: None,
+        deployment: None,
+        image: None,
+        boot_file: None,
+        address: None,
+        evidence: Vec::new(),
+        relay: None,
+        taken: None,
+    }
+}
+
+pub(crate) fn offer(mac: MacAddr) -> Event {
+    Event::Decided(decided(mac, Proto::Proxy, Answered::Offer, Reason::Rule))
+}
+
+pub(crate) fn started(id: u64, mac: MacAddr, path: &str) -> Event {
+    Event::TransferStarted(TransferStarted {
+        id: TransferId(id),
+        proto: Proto::Tftp,
+        peer: PEER,
+        mac: Some(mac),
+        path: path.into(),
+        size: Some(1000),
+        negotiated: "blksize=1468 windowsize=4".into(),
+        block_size: Some(1468),
+        program: None,
+        partial: false,
+    })
+}
+
+pub(crate) fn finished(id: u64, mac: MacAddr, path: &str) -> TransferFinished {
+    TransferFinished {
+        id: TransferId(id),
+        proto: Proto::Tftp,
+        peer: PEER,
+        mac: Some(mac),
+        path: path.into(),
+        partial: false,
+        outcome: TransferOutcome::Completed,
+        bytes: 1000,
+        blocks: 1,
+        resends: 0,
+        proved: true,
+        elapsed: Duration::from_secs(1),
+        detail: None,
+    }
+}
+
+pub(crate) fn completed(id: u64, mac: MacAddr, path: &str) -> Event {
+    Event::TransferFinished(finished(id, mac, path))
+}
+
+pub(crate) fn refused(mac: MacAddr, path: &str) -> Event {
+    Event::FileRefused(FileRefused {
+        proto: Proto::Tftp,
+        peer: PEER,
+        mac: Some(mac),
+        path: path.into(),
+        refusal: Refusal::NotFound,
+        detail: None,
+    })
+}

@@ -1,0 +1,127 @@
+//! The packets of a case: as firmware sends them (../../docs/firmware.md), and as other DHCP servers do.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+pub(super) const DISCOVER: u8 = 1;
+pub(super) const REQUEST: u8 = 3;
+const OFFER: u8 = 2;
+const ACK: u8 = 5;
+const COOKIE: [u8; 4] = [99, 130, 83, 99];
+
+pub(super) fn mac(text: &str) -> [u8; 6] {
+    let octets: Vec<u8> = text.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap()).collect();
+    octets.try_into().unwrap()
+}
+
+pub(super) fn text(mac: [u8; 6]) -> String {
+    mac.map(|octet| format!("{octet:02x}")).join(":")
+}
+
+/// A client's packet. `class`, `arch`, `uuid`, `ipxe`, `relay`, `server` and `address` come from the case.
+pub(super) fn client(kind: u8, mac: [u8; 6], said: &HashMap<String, String>) -> Vec<u8> {
+    let value = |name: &str| said.get(name).map(String::as_str);
+    let mut bytes = header(1, mac);
+    bytes[10] = 0x80; // broadcast flag
+    if let Some(relay) = value("relay") {
+        bytes[24..28].copy_from_slice(&relay.parse::<Ipv4Addr>().unwrap().octets());
+    }
+    let mut put = |code: u8, value: &[u8]| {
+        bytes.extend([code, u8::try_from(value.len()).unwrap()]);
+        bytes.extend(value);
+    };
+    put(53, &[kind]);
+    put(55, &[1, 3, 6, 12, 15, 17, 43, 54, 60, 66, 67]);
+    if let Some(class) = value("class") {
+        let arch: u16 = value("arch").unwrap_or("7").parse().unwrap();
+        put(60, format!("{class}:Arch:{arch:05}:UNDI:003000").as_bytes());
+        put(93, &arch.to_be_bytes());
+        put(94, &[1, 3, 0]);
+    }
+    if let Some(uuid) = value("uuid") {
+        let digits: Vec<u8> = uuid.replace('-', "").into_bytes();
+        let octets =
+            digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap());
+        put(97, &[vec![0], octets.collect()].concat());
+    }
+    if value("ipxe").is_some() {
+        put(77, b"iPXE");
+    }
+    for (code, name) in [(54, "server"), (50, "address")] {
+        if let Some(address) = value(name) {
+            put(code, &address.parse::<Ipv4Addr>().unwrap().octets());
+        }
+    }
+    bytes.push(255);
+    bytes
+}
+
+/// Another server's OFFER or ACK. `file`, `class`, `siaddr`, `router` and `dns` come from the case.
+pub(super) fn server(
+    is_ack: bool,
+    server: Ipv4Addr,
+    mac: [u8; 6],
+    address: Ipv4Addr,
+    said: &HashMap<String, String>,
+) -> Vec<u8> {
+    let value = |name: &str| said.get(name).map(String::as_str);
+    let octets = |text: &str| text.parse::<Ipv4Addr>().unwrap().octets();
+    let mut bytes = header(2, mac);
+    bytes[16..20].copy_from_slice(&value("address").map_or(address.octets(), octets));
+    if let Some(siaddr) = value("siaddr") {
+        bytes[20..24].copy_from_slice(&octets(siaddr));
+    }
+    let mut put = |code: u8, value: &[u8]| {
+        bytes.extend([code, u8::try_from(value.len()).unwrap()]);
+        bytes.extend(value);
+    };
+    put(53, &[if is_ack { ACK } else { OFFER }]);
+    put(54, &server.octets());
+    put(1, &[255, 255, 255, 0]);
+    put(51, &3600_u32.to_be_bytes());
+    for (code, name) in [(3, "router"), (6, "dns")] {
+        if let Some(address) = value(name) {
+            put(code, &octets(address));
+        }
+    }
+    for (code, name) in [(60, "class"), (67, "file")] {
+        if let Some(text) = value(name) {
+            put(code, text.as_bytes());
+        }
+    }
+    bytes.push(255);
+    bytes
+}
+
+fn header(op: u8, mac: [u8; 6]) -> Vec<u8> {
+    let mut bytes = vec![0; 236];
+    bytes[..4].copy_from_slice(&[op, 1, 6, 0]);
+    bytes[4..8].copy_from_slice(&mac[2..6]);
+    bytes[28..34].copy_from_slice(&mac);
+    bytes.extend(COOKIE);
+    bytes
+}
+
+/// The header of an EFI program (Microsoft's PE/COFF specification), with a certificate table or without.
+pub(super) fn pe_program(arch: &str, signed: bool) -> Vec<u8> {
+    let machine: u16 = match arch {
+        "x64" => 0x8664,
+        "ia32" => 0x014c,
+        "arm64" => 0xaa64,
+        other => panic!("no architecture {other}"),
+    };
+    let mut bytes = vec![0; 8192];
+    bytes[..2].copy_from_slice(b"MZ");
+    bytes[0x3c] = 0x80;
+    bytes[0x80..0x84].copy_from_slice(b"PE\0\0");
+    bytes[0x84..0x86].copy_from_slice(&machine.to_le_bytes());
+    let optional = 0x80 + 24;
+    bytes[optional..optional + 2].copy_from_slice(&0x20b_u16.to_le_bytes());
+    bytes[optional + 108..optional + 112].copy_from_slice(&16_u32.to_le_bytes());
+    if signed {
+        let table = optional + 112 + 4 * 8;
+        bytes[table..table + 4].copy_from_slice(&7000_u32.to_le_bytes());
+        bytes[table + 4..table + 8].copy_from_slice(&512_u32.to_le_bytes());
+    }
+    bytes
+}
