@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use imagestore::ingest::{Import, PackageUse, import_content};
 use imagestore::library::{ContentLibrary, Packages};
@@ -343,6 +345,7 @@ fn a_file_that_a_machine_runs_from_is_readable_after_the_site_removed_it() {
     let (digest, tree) = (Digest::of(b"a root image"), site.tree());
     let path = BootPath::parse(b"Sierra/NetInstall.dmg").unwrap();
     site.store.keep_open(&tree.open(&path).unwrap());
+    let writer = fs::File::options().write(true).open(&root).unwrap();
     fs::remove_file(root).unwrap();
     let mut bytes = Vec::new();
     tree.open(&path).unwrap().copy_to(&mut bytes).unwrap();
@@ -351,6 +354,10 @@ fn a_file_that_a_machine_runs_from_is_readable_after_the_site_removed_it() {
     let booter = BootPath::parse(b"Sierra/NBImageInfo.plist").unwrap();
     let place = tree.open(&booter).unwrap();
     assert_eq!(place.len(), 8);
+    // Who overwrites it before the last name goes leaves nothing that is it.
+    (&writer).write_all(b"another root").unwrap();
+    writer.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert!(tree.open(&path).is_err());
 }
 
 #[test]

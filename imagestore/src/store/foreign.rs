@@ -36,10 +36,10 @@ impl Foreign {
 
 /// Files that lie elsewhere and that machines run from, kept open: ConfigMgr may remove a file under a running machine.
 #[derive(Debug, Default)]
-pub(super) struct KeptOpen(Mutex<HashMap<Digest, (File, Instant)>>);
+pub(super) struct KeptOpen(Mutex<HashMap<Digest, (BootFile, Instant)>>);
 
 impl KeptOpen {
-    fn keep(&self, digest: Digest, file: &File, now: Instant) {
+    fn keep(&self, digest: Digest, file: &BootFile, now: Instant) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, last)) = kept.get_mut(&digest) {
             *last = now;
@@ -51,7 +51,7 @@ impl KeptOpen {
             oldest.map(|digest| kept.remove(&digest));
         }
         // Out of descriptors it is served for as long as it lies there.
-        if let Ok(file) = file.try_clone() {
+        if let Ok(file) = file.reopen() {
             kept.insert(digest, (file, now));
         }
     }
@@ -59,16 +59,16 @@ impl KeptOpen {
     fn get(&self, digest: &Digest) -> Option<BootFile> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, _) = kept.get(digest)?;
-        let file = file.try_clone().ok()?;
-        let metadata = file.metadata().ok()?;
-        Some(BootFile::of_blob(file, &metadata, digest))
+        // Overwritten where it lay, it is not what the digest names any more.
+        file.check_unchanged().ok()?;
+        file.reopen().ok()
     }
 }
 
 impl Store {
     /// Keeps a file open that a machine runs from, if it is one that somebody else may remove.
     pub fn keep_open(&self, file: &BootFile) {
-        let Some((digest, file)) = file.blob().zip(file.file()) else { return };
+        let Some(digest) = file.blob().filter(|_| file.file().is_some()) else { return };
         if !self.blob_path(&digest).exists() {
             self.kept_open.keep(digest, file, Instant::now());
         }
