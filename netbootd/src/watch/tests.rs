@@ -113,11 +113,13 @@ impl Site {
 }
 
 /// Bytes that this process has written so far.
+#[cfg(target_os = "linux")]
 fn written() -> u64 {
     let text = fs::read_to_string("/proc/self/io").unwrap();
     text.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse().unwrap()
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn hundreds_of_ordinary_packages_cost_one_listing_and_one_write() {
     let mut site = Site::new();
@@ -325,6 +327,7 @@ fn the_site_says_what_a_package_is_and_a_site_that_is_down_keeps_its_word() {
 }
 
 /// The size of a large distribution point; what a look costs is printed.
+#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "makes 200,000 files"]
 #[allow(clippy::print_stderr)] // its result
