@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """Writes the fuzz targets' seeds from the vectors that the crates' own tests read. Seeds of what once broke something stand beside them."""
 
+import hashlib
 import json
 import plistlib
+import shutil
 import struct
+import subprocess
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -205,16 +209,17 @@ def paths():
 
 
 def images():
-    listing = (
-        'Boot Index:     2\n\nAvailable Images:\nIndex:                  1\nName:                   Windows PE\n'
-        "Architecture:           x86_64\n\nIndex:                  2\nName:                   Setup\n"
-        'Full Path           = "/"\n    FILE_ATTRIBUTE_DIRECTORY is set\n\tUnnamed data stream:\nUncompressed size = 0 bytes\n'
-        'Full Path           = "/Windows/Boot/PXE/bootmgr.exe"\n\tUnnamed data stream:\nUncompressed size = 3 bytes\n'
-        'Offset in WIM     = 60208 bytes\n\tNamed data stream "x":\nUncompressed size = 9 bytes\n'
-        'Full Path           = "/a "b".txt"\n    FILE_ATTRIBUTE_REPARSE_POINT is set\n'
+    text = lambda words: struct.pack("<I", len(words)) + words.encode("utf-16-le")
+    frame = lambda kind, data: struct.pack("<BI", kind, len(data)) + data
+    image = lambda index, name: frame(1, struct.pack("<IBI", index, index == 2, 9) + text(name) + text("WindowsPE"))
+    stream = struct.pack("<I", 1) + text("x") + struct.pack("<Q", 9)
+    entry = lambda path, bits: frame(
+        2, struct.pack("<4I4Q", 1, bits, 0xA000000C, 1, 7, 3, 60208, 0) + b"\x01" * 20 + text(path) + stream
     )
-    write("wim_listing", "listing", listing)
-    write("wim_listing", "complaint", "x\n[ERROR] The file is \x1bnot a WIM\nERROR: more\n")
+    files = entry("/", 16) + entry("/Windows/Boot/PXE/bootmgr.exe", 32) + entry('/a "b".txt', 1024)
+    half = entry("/a?", 32).replace(b"?\0", b"\0\xd8")
+    write("wim_listing", "frames", image(1, "Windows PE") + image(2, "Setup") + files + half + frame(4, b""))
+    write("wim_listing", "complaint", 'x\n[ERROR] "/proc/self/fd/3": The file is \x1bnot a WIM\nmore\n')
     for name, magic, directories in [("pe32-plus", 0x20B, 112), ("pe32", 0x10B, 96)]:
         head = bytearray(512)
         head[:2] = b"MZ"
@@ -231,6 +236,70 @@ def images():
         write("library_ini", name + "-utf16", b"\xff\xfe" + text.encode("utf-16-le"))
         write("library_ini", name + "-utf16-big", b"\xfe\xff" + text.encode("utf-16-be"))
     write("library_ini", "ansi", b"[File]\nHash=\xfc\n")
+
+
+def capture(folder, *words):
+    image = folder / "x.wim"
+    image.unlink(missing_ok=True)
+    source, *options = words
+    command = ["wimlib-imagex", "capture", source, "x.wim", "x", "--threads=1", *options]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return image.read_bytes()
+
+
+def resources(image):
+    """Flags, size when unpacked, and the bytes in the file, of everything in an image."""
+    table, size = struct.unpack_from("<Q", image, 0x38)[0], struct.unpack_from("<Q", image, 0x30)[0] & (1 << 56) - 1
+    for at in range(table, table + size, 50):
+        packed, offset, unpacked = struct.unpack_from("<QQQ", image, at)
+        yield packed >> 56, unpacked, image[offset : offset + (packed & (1 << 56) - 1)]
+
+
+def windows_images():
+    """The first byte is what wim_image.rs and its build.rs make of it: the command, and whether and how an image is built of the rest."""
+    commands = {"list": 0, "extract": 0x20, "verify": 0x80}
+    folder = Path(tempfile.mkdtemp())
+    boot = folder / "set/Windows/Boot"
+    boot.mkdir(parents=True)
+    text = b" ".join([b"hello"] * 8)
+    (boot / "a.txt").write_bytes(text)
+    (folder / "set/b").hardlink_to(boot / "a.txt")
+    (folder / "set/c").symlink_to("b")
+    (folder / "set/d").write_bytes(bytes(200))
+    (folder / "set/e").write_bytes(b"")
+    (folder / "one").mkdir()
+    (folder / "one/f").write_bytes(b"abcdefgh" * 500)
+    for name, words in {
+        "none": ["--compress=none"],
+        "xpress": ["--compress=XPRESS", "--chunk-size=4096"],
+        "lzx": ["--compress=LZX"],
+        "lzms": ["--compress=LZMS"],
+        "solid": ["--solid", "--solid-chunk-size=64K"],
+        "solid-lzx": ["--solid", "--solid-compress=LZX", "--solid-chunk-size=64K"],
+        "check": ["--check", "--compress=LZX"],
+        "pipable": ["--pipable", "--compress=XPRESS"],
+        "unix": ["--unix-data", "--compress=none"],
+    }.items():
+        image = capture(folder, "set", *words)
+        for command, bits in commands.items():
+            write("wim_image", f"{name}-{command}", bytes([bits]) + image)
+    for form, words in {"none": [], "unix": ["--unix-data"]}.items():
+        image = capture(folder, "set", "--compress=none", *words)
+        metadata = next(data for flags, _, data in resources(image) if flags & 2)
+        for data in [text, bytes(200)]:
+            metadata = metadata.replace(hashlib.sha1(data).digest(), b"\x11" * 20)
+        kinds = {"stored": (0, 0, text)}
+        for number, compression in enumerate(["XPRESS", "LZX", "LZMS"], 1):
+            one = capture(folder, "one", f"--compress={compression}")
+            size, data = next((size, data) for flags, size, data in resources(one) if not flags & 2)
+            kinds[compression.lower()] = (number | 8, size, data)
+            kinds[f"solid-{compression.lower()}"] = (number | 16, size, struct.pack("<I", len(data)) + data)
+        for kind, (bits, size, data) in kinds.items():
+            for command, asked in commands.items():
+                if kind == "stored" or command == "extract" or (command, form) == ("verify", "none"):
+                    head = struct.pack("<BHHHBB", 0x40 | bits | asked, len(metadata), 0, size, 0, 0)
+                    write("wim_image", f"built-{form}-{kind}-{command}", head + metadata + data)
+    shutil.rmtree(folder)
 
 
 def settings():
@@ -276,5 +345,5 @@ def site():
     write("smspxe", "lookup-utf16", lookup.encode("utf-16"))
 
 
-for part in (dhcp, dhcp6, vendor_options, macs, tftp, paths, images, settings, site):
+for part in (dhcp, dhcp6, vendor_options, macs, tftp, paths, images, windows_images, settings, site):
     part()

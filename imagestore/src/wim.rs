@@ -1,21 +1,28 @@
 //! Windows images (`.wim`, `.esd`, `.swm`) as archives: what they hold, and the bytes of their files.
 //!
-//! Read by wimlib, in a process of its own: a damaged or hostile image ends that process, not this one. Every compression, solid
-//! and pipable images work; the further parts of a split image (`name2.swm`) are looked for beside the first.
+//! Read by wimlib, in a process of its own (`netbootd-wim`): a damaged or hostile image ends that process, not this one, and what it
+//! answers is compared with what is expected of it. Every compression, solid and pipable images work; the further parts of a split image
+//! (`name2.swm`) are looked for beside the first.
 
 pub mod listing;
+mod process;
+mod program;
+#[cfg(all(test, unix))]
+mod tests;
+mod writing;
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use thiserror::Error;
+use wim_protocol::{Command, Frame, Limits, MAX_PARTS, MAX_REQUEST, ProtocolError};
 
-pub use listing::{ArchiveEntry, WimImage};
+pub use listing::{ArchiveEntry, ArchiveStream, WimImage};
+pub use program::find as find_reader;
+pub use writing::Writing;
 
-use crate::platform::{READER_HINT, is_passed_on, widen_pipe};
+use process::Reader;
 
 /// Files in one container, read as streams.
 pub trait Archive {
@@ -41,30 +48,41 @@ pub trait Archive {
 /// A Windows image file.
 #[derive(Debug)]
 pub struct Wim {
-    path: PathBuf,
+    program: PathBuf,
+    parts: Vec<Part>,
     images: Vec<WimImage>,
     entries: Vec<ArchiveEntry>,
 }
 
-/// A file on its way out. Dropping it ends the reader.
+/// A file of a set. It stays open, so that what is unpacked is what was listed.
 #[derive(Debug)]
-pub struct Writing<'a> {
-    wim: &'a Wim,
-    child: Option<Child>,
+struct Part {
+    path: PathBuf,
+    #[cfg_attr(windows, expect(dead_code, reason = "the reader opens the path"))]
+    file: File,
+    size: u64,
 }
 
 /// Why a Windows image cannot be read.
 #[derive(Debug, Error)]
 pub enum WimError {
     /// The reader is not installed.
-    #[error("wimlib-imagex cannot be started; {READER_HINT}")]
-    NoReader(#[source] io::Error),
-    /// The reader says no.
+    #[error("{} is neither beside netbootd nor in the PATH: reinstall netbootd's package", program::NAME)]
+    NoReader,
+    /// The reader is there and does not start.
+    #[error("cannot start {}", program.display())]
+    Start {
+        /// The reader.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The reader refuses the image, or answers what cannot be.
     #[error("{}: {message}", path.display())]
     Refused {
         /// The image.
         path: PathBuf,
-        /// The reader's words.
+        /// Why.
         message: String,
     },
     /// The image holds less than its own table says.
@@ -79,7 +97,23 @@ pub enum WimError {
         /// Bytes.
         need: u64,
     },
-    /// Whoever takes the bytes says no.
+    /// A name that cannot be kept as it is.
+    #[error("{}: the name {entry:?} is not Unicode: rename the file before it is captured", path.display())]
+    Name {
+        /// The image.
+        path: PathBuf,
+        /// The file in it, as far as it is Unicode.
+        entry: String,
+    },
+    /// A file whose bytes only the Windows that wrote it can read.
+    #[error("{}: {entry} is encrypted (EFS): decrypt it before it is captured", path.display())]
+    Encrypted {
+        /// The image.
+        path: PathBuf,
+        /// The file in it.
+        entry: String,
+    },
+    /// The caller cannot store the bytes.
     #[error("cannot take in {entry}")]
     Taking {
         /// The file.
@@ -93,20 +127,24 @@ impl Wim {
     /// Reads what an image file holds.
     pub fn open(path: &Path) -> Result<Self, WimError> {
         let path = path.canonicalize().map_err(|error| refused(path, &error.to_string()))?;
-        let mut wim = Wim { path, images: Vec::new(), entries: Vec::new() };
-        wim.images = listing::images(&wim.output(&["info".into(), wim.path.clone().into()])?);
-        for image in &wim.images {
-            let mut arguments: Vec<OsString> = vec!["dir".into(), wim.path.clone().into()];
-            arguments.push(image.index.to_string().into());
-            arguments.push("--detailed".into());
-            wim.entries.extend(listing::entries(image.index, &wim.output(&arguments)?));
+        let program = program::find().ok_or(WimError::NoReader)?;
+        let parts = parts(&path).map_err(|error| refused(&path, &error.to_string()))?;
+        let mut wim = Wim { program, parts, images: Vec::new(), entries: Vec::new() };
+        let size = wim.parts.iter().map(|part| part.size).sum();
+        let mut reader = wim.start(Command::List, size)?;
+        match listing::read(&mut reader) {
+            Ok((images, entries)) => {
+                reader.end(wim.path())?;
+                (wim.images, wim.entries) = (images, entries);
+                Ok(wim)
+            }
+            Err(error) => Err(reader.explain(wim.path(), &error)),
         }
-        Ok(wim)
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.parts.first().map_or(Path::new(""), |part| &part.path)
     }
 
     /// The images in the file.
@@ -114,89 +152,74 @@ impl Wim {
         &self.images
     }
 
-    /// Begins to write one file's bytes to `to`. They go there without passing through this process.
+    /// Refuses files that cannot be stored under their own names, or at all.
+    pub fn check(&self, entries: &[&ArchiveEntry]) -> Result<(), WimError> {
+        for entry in entries {
+            let (path, name) = (self.path().to_owned(), entry.path.clone());
+            if entry.exact.is_some() {
+                return Err(WimError::Name { path, entry: name });
+            }
+            if entry.encrypted {
+                return Err(WimError::Encrypted { path, entry: name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to write one file's bytes to `to`.
     pub fn start_writing(&self, entry: &ArchiveEntry, to: File) -> Result<Writing<'_>, WimError> {
-        let mut arguments: Vec<OsString> = vec!["extract".into(), self.path.clone().into()];
-        arguments.extend([entry.image.to_string().into(), "--to-stdout".into(), "--no-globs".into()]);
-        arguments.push(OsString::from(&entry.path));
-        Ok(Writing { wim: self, child: Some(self.start_to(&arguments, to.into())?) })
+        writing::start(self, entry, to)
     }
 
-    fn output(&self, arguments: &[OsString]) -> Result<String, WimError> {
-        let mut child = self.start(arguments)?;
-        let mut text = Vec::new();
-        let read = child.stdout.take().map(|stdout| stdout.take(MAX_LISTING).read_to_end(&mut text));
-        if let Some(Err(error)) = read {
-            return Err(refused(&self.path, &error.to_string()));
+    /// Starts a reader for a command that unpacks so many bytes.
+    fn start(&self, command: Command, bytes: u64) -> Result<Reader, WimError> {
+        self.start_with(command, bytes, None)
+    }
+
+    fn start_with(&self, command: Command, bytes: u64, to: Option<File>) -> Result<Reader, WimError> {
+        let seconds = u32::try_from(SECONDS + bytes / SLOWEST).unwrap_or(u32::MAX);
+        let limits = Limits { memory: MEMORY, seconds };
+        Reader::start(&self.program, &self.parts, limits, command, to)
+            .map_err(|source| WimError::Start { program: self.program.clone(), source })
+    }
+
+    /// One process for several files of one image.
+    fn read_some(
+        &self,
+        image: u32,
+        entries: &[&ArchiveEntry],
+        each: &mut dyn FnMut(&ArchiveEntry, &mut dyn Read) -> io::Result<()>,
+    ) -> Result<(), WimError> {
+        let paths = entries.iter().map(|entry| entry.exact_path()).collect();
+        let bytes = entries.iter().map(|entry| entry.size).sum();
+        let mut reader = self.start(Command::Extract { image, paths }, bytes)?;
+        for entry in entries {
+            if let Err(error) = expect_file(&mut reader, entry.size) {
+                return Err(reader.explain(self.path(), &error));
+            }
+            let mut stream = (&mut reader).take(entry.size);
+            let taken = each(entry, &mut stream);
+            let left = stream.limit();
+            match taken {
+                Ok(()) if left == 0 => {}
+                Err(source) => return Err(WimError::Taking { entry: entry.path.clone(), source }),
+                Ok(()) => {
+                    let (path, name) = (self.path().to_owned(), entry.path.clone());
+                    let (have, need) = (entry.size - left, entry.size);
+                    // The reader's own complaint says more than that its answer ended.
+                    let ended = reader.end(self.path());
+                    return Err(ended.err().unwrap_or(WimError::Truncated { path, entry: name, have, need }));
+                }
+            }
         }
-        self.end(child)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        self.expect_done(reader)
     }
 
-    fn start(&self, arguments: &[OsString]) -> Result<Child, WimError> {
-        self.start_to(arguments, Stdio::piped())
-    }
-
-    fn start_to(&self, arguments: &[OsString], to: Stdio) -> Result<Child, WimError> {
-        let mut command = Command::new("wimlib-imagex");
-        command.args(arguments);
-        if let Some(parts) =
-            self.further_parts().filter(|_| arguments.first().is_some_and(|verb| verb != "info"))
-        {
-            command.arg(parts);
-        }
-        // Keys of object storage come in the environment; they are no business of a program that reads what anybody may have written.
-        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_passed_on(name)));
-        // An empty pipe for /dev/null, which a confined daemon may not be able to open.
-        command.stdin(Stdio::piped()).stdout(to).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(WimError::NoReader)?;
-        drop(child.stdin.take());
-        Ok(child)
-    }
-
-    /// `name.swm` goes on in `name2.swm`, `name3.swm` ...
-    fn further_parts(&self) -> Option<OsString> {
-        let extension = self.path.extension()?;
-        if !extension.eq_ignore_ascii_case("swm") {
-            return None;
-        }
-        let mut glob = OsString::from("--ref=");
-        glob.push(self.path.with_extension(""));
-        glob.push("*.");
-        glob.push(extension);
-        Some(glob)
-    }
-
-    fn end(&self, mut child: Child) -> Result<(), WimError> {
-        // Closing its output ends a reader that still writes.
-        drop(child.stdout.take());
-        let mut words = Vec::new();
-        if let Some(stderr) = child.stderr.take() {
-            // Its words are for a message; losing them loses no data.
-            let _ = stderr.take(MAX_WORDS).read_to_end(&mut words);
-        }
-        let status = child.wait().map_err(|error| refused(&self.path, &error.to_string()))?;
-        if status.success() { Ok(()) } else { Err(refused(&self.path, &listing::complaint(&words))) }
-    }
-}
-
-impl Writing<'_> {
-    /// Whether the reader has ended; its result is in [`Writing::finish`].
-    pub fn has_ended(&mut self) -> bool {
-        self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
-    }
-
-    /// Waits for the end.
-    pub fn finish(mut self) -> Result<(), WimError> {
-        self.child.take().map_or(Ok(()), |child| self.wim.end(child))
-    }
-}
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill(); // it may have ended by itself
-            let _ = child.wait();
+    fn expect_done(&self, mut reader: Reader) -> Result<(), WimError> {
+        match Frame::read(&mut reader) {
+            Ok(Frame::Done) => reader.end(self.path()),
+            Ok(_) => Err(reader.explain(self.path(), &out_of_turn())),
+            Err(error) => Err(reader.explain(self.path(), &error)),
         }
     }
 }
@@ -215,66 +238,72 @@ impl Archive for Wim {
         while let Some(first) = rest.first() {
             let mut length = 0;
             let fits = |entry: &&&ArchiveEntry| {
-                length += entry.path.len() + 1;
-                entry.image == first.image && length < MAX_ARGUMENTS
+                length += 2 * entry.path.len() + 4;
+                entry.image == first.image && length < MAX_REQUEST / 2
             };
             let count = rest.iter().take_while(fits).count().max(1);
-            self.read_some(&rest[..count], each)?;
+            self.read_some(first.image, &rest[..count], each)?;
             rest = &rest[count..];
         }
         Ok(())
     }
 
     fn verify(&self) -> Result<(), WimError> {
-        self.output(&["verify".into(), self.path.clone().into()]).map(drop)
+        let bytes = self.entries.iter().map(|entry| entry.size).sum();
+        self.expect_done(self.start(Command::Verify, bytes)?)
     }
 }
 
-impl Wim {
-    /// One process for several files: their bytes come one after the other.
-    fn read_some(
-        &self,
-        entries: &[&ArchiveEntry],
-        each: &mut dyn FnMut(&ArchiveEntry, &mut dyn Read) -> io::Result<()>,
-    ) -> Result<(), WimError> {
-        let image = entries.first().map_or(1, |entry| entry.image);
-        let mut arguments: Vec<OsString> = vec!["extract".into(), self.path.clone().into()];
-        arguments.extend([image.to_string().into(), "--to-stdout".into(), "--no-globs".into()]);
-        arguments.extend(entries.iter().map(|entry| OsString::from(&entry.path)));
-        let mut child = self.start(&arguments)?;
-        let Some(mut stdout) = child.stdout.take() else { return self.end(child) };
-        widen_pipe(&stdout);
-        for entry in entries {
-            let mut stream = (&mut stdout).take(entry.size);
-            let taken = each(entry, &mut stream);
-            let left = stream.limit();
-            if taken.is_err() || left > 0 {
-                drop(stdout);
-                let entry_name = entry.path.clone();
-                // The reader's own complaint says more than that its output ended.
-                let ended = self.end(child);
-                return match taken {
-                    Err(source) => Err(WimError::Taking { entry: entry_name, source }),
-                    Ok(()) => Err(ended.err().unwrap_or(WimError::Truncated {
-                        path: self.path.clone(),
-                        entry: entry_name,
-                        have: entry.size - left,
-                        need: entry.size,
-                    })),
-                };
-            }
-        }
-        drop(stdout);
-        self.end(child)
+/// The next answer is a file of this size.
+fn expect_file(answer: &mut dyn Read, size: u64) -> Result<(), ProtocolError> {
+    match Frame::read(answer)? {
+        Frame::File { path: None, size: told } if told == size => Ok(()),
+        _ => Err(out_of_turn()),
     }
+}
+
+fn out_of_turn() -> ProtocolError {
+    io::Error::new(io::ErrorKind::InvalidData, "an answer to something else").into()
 }
 
 fn refused(path: &Path, message: &str) -> WimError {
     WimError::Refused { path: path.to_owned(), message: message.to_owned() }
 }
 
-/// The listing of the largest Windows installations has about 60 MB.
-const MAX_LISTING: u64 = 512 << 20;
-const MAX_WORDS: u64 = 64 << 10;
-/// The system takes 2 MB of arguments; no file name is cut off at that.
-const MAX_ARGUMENTS: usize = 256 << 10;
+/// The image file, and what goes on with it: `name.swm` goes on in `name2.swm`, `name3.swm` ...
+fn parts(path: &Path) -> io::Result<Vec<Part>> {
+    let open = |path: PathBuf| -> io::Result<Part> {
+        let file = File::open(&path)?;
+        let size = file.metadata()?.len();
+        Ok(Part { path, file, size })
+    };
+    let mut parts = vec![open(path.to_owned())?];
+    let (Some(folder), Some(stem), Some(extension)) = (path.parent(), path.file_stem(), path.extension())
+    else {
+        return Ok(parts);
+    };
+    if !extension.eq_ignore_ascii_case("swm") {
+        return Ok(parts);
+    }
+    let stem = stem.as_encoded_bytes();
+    let mut others = Vec::new();
+    for entry in folder.read_dir()? {
+        let other = entry?.path();
+        let same_set = other.extension().is_some_and(|found| found.eq_ignore_ascii_case("swm"))
+            && other.file_stem().is_some_and(|found| found.as_encoded_bytes().starts_with(stem));
+        if same_set && other != path {
+            others.push(other);
+        }
+    }
+    others.sort();
+    for other in others.into_iter().take(MAX_PARTS - 1) {
+        parts.push(open(other)?);
+    }
+    Ok(parts)
+}
+
+/// Address space of the reader. A solid image is unpacked in pieces of 64 MiB as Windows and wimlib make them; it takes about three of them.
+const MEMORY: u64 = 1 << 30;
+/// Processor time of the reader, before a byte is unpacked, and for so many bytes a second: a hundredth of what it does.
+const SECONDS: u64 = 120;
+const SLOWEST: u64 = 2 << 20;

@@ -1,6 +1,8 @@
 //! Windows images as another program writes and reads them: 7-Zip shares no code with wimlib.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -19,6 +21,7 @@ fn run(folder: &Path, words: &[&str]) -> String {
 
 /// Text, noise, an empty file and one that spans many of an archive's pieces, in a NetBoot set.
 fn netboot_set(folder: &Path) {
+    common::reader();
     let mut state = 7_u32;
     let mut noise = |length: usize| {
         let mut next = || {
@@ -127,5 +130,42 @@ fn three_hundred_megabytes_come_out_as_another_program_reads_them() {
         assert!(read.starts_with(&file.digest.to_string()), "{form}: {read}");
         fs::remove_dir_all(folder.join(form)).unwrap();
         fs::remove_file(folder.join("mac.wim")).unwrap();
+    }
+}
+
+/// What wimlib's own command lists and unpacks.
+#[test]
+fn every_name_and_byte_is_as_wimlibs_own_command_has_it() {
+    for form in ["--compress=none", "--compress=XPRESS", "--compress=LZX", "--compress=LZMS", "--solid"] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        netboot_set(folder);
+        let top = folder.join("set/High Sierra.nbi");
+        fs::write(top.join("\u{e9}\u{1f5a5}"), "a name beyond ASCII").unwrap();
+        fs::hard_link(top.join("i386/booter"), top.join("again")).unwrap();
+        std::os::unix::fs::symlink("again", top.join("link")).unwrap();
+        run(folder, &["wimlib-imagex", "capture", "set", "mac.wim", "Name", form]);
+        run(folder, &["wimlib-imagex", "apply", "mac.wim", "1", "oracle"]);
+        let wim = Wim::open(&folder.join("mac.wim")).unwrap();
+        assert_eq!(wim.images()[0].name, "Name");
+        let mut ours: Vec<&str> = wim.entries().iter().map(|entry| entry.path.as_str()).collect();
+        ours.sort_unstable();
+        let listed = run(folder, &["wimlib-imagex", "dir", "mac.wim", "1"]);
+        let is_folder = |path: &&str| folder.join("oracle").join(&path[1..]).is_dir();
+        let mut theirs: Vec<&str> = listed.lines().filter(|path| !is_folder(path)).collect();
+        theirs.sort_unstable();
+        assert_eq!(ours, theirs, "{form}");
+        let files: Vec<_> = wim.entries().iter().filter(|entry| !entry.link).collect();
+        let read = wim.read(&files, &mut |entry, stream| {
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes)?;
+            assert!(bytes == fs::read(folder.join("oracle").join(&entry.path[1..]))?, "{}", entry.path);
+            Ok(())
+        });
+        read.unwrap();
+        let linked: Vec<_> = wim.entries().iter().filter(|entry| entry.links == 2).collect();
+        assert_eq!((linked.len(), linked[0].link_group), (2, linked[1].link_group));
+        let link = wim.find("/HIGH SIERRA.NBI/LINK").unwrap();
+        assert_eq!((link.link, link.reparse_tag), (true, Some(0xa000_000c)));
     }
 }

@@ -1,6 +1,8 @@
 //! Taking in folders, disk images and Windows images that Debian's wimtools make.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,7 @@ fn noise(seed: u32, length: usize) -> Vec<u8> {
 }
 
 fn wimlib(words: &[&str], folder: &Path) {
+    common::reader();
     let output = Command::new("wimlib-imagex").args(words).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

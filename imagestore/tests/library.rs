@@ -1,6 +1,8 @@
 //! A content library of two drives, with what goes wrong in real ones.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
+mod common;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -88,6 +90,7 @@ impl Site {
             fs::write(path, bytes).unwrap();
         }
         let place = self.folder.path().join(format!("{id}.wim"));
+        common::reader();
         let mut command = Command::new("wimlib-imagex");
         command.arg("capture").arg(&source).arg(&place).arg(format!("Image of {id}"));
         for property in properties {
@@ -180,6 +183,7 @@ fn a_set_inside_a_windows_image_is_unpacked_and_a_package_of_documents_is_nothin
     fs::create_dir_all(&set).unwrap();
     fs::write(set.join("booter"), "booter").unwrap();
     fs::write(set.parent().unwrap().join("NBImageInfo.plist"), "<plist/>").unwrap();
+    common::reader();
     let made = Command::new("wimlib-imagex")
         .args(["capture", "set", "mac.wim", "--compress=LZX"])
         .current_dir(site.folder.path())

@@ -28,6 +28,26 @@ fn check_config_shows_every_finding_with_its_place() {
 }
 
 #[test]
+fn doctor_says_that_the_reader_of_windows_images_is_missing() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (alone, reader) = (folder.path().join("netbootd"), folder.path().join("netbootd-wim"));
+    std::fs::hard_link(env!("CARGO_BIN_EXE_netbootd"), &alone).unwrap();
+    let doctor = || {
+        let mut command = Command::new(&alone);
+        let state = folder.path().display().to_string();
+        command.args(["doctor", "--state-dir", &state]).env("PATH", "").current_dir(folder.path());
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let said = doctor();
+    let line = said.lines().find(|line| line.contains("wim-reader")).unwrap();
+    assert!(line.starts_with("FAIL") && said.contains("reinstall netbootd's package"), "{said}");
+    std::fs::write(&reader, "").unwrap();
+    let said = doctor();
+    let line = said.lines().find(|line| line.contains("wim-reader")).unwrap();
+    assert!(line.starts_with("pass") && line.contains(&reader.display().to_string()), "{said}");
+}
+
+#[test]
 fn warnings_pass() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let output = netbootd(&["check-config", "warned.toml"], &data);

@@ -115,9 +115,14 @@ fn every_thread_of_the_daemon_has_two_capabilities_and_machines_boot() {
     assert_eq!((state.uid(), state.mode() & 0o777), (user.uid.as_raw(), 0o700));
     assert_eq!(fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid(), 0);
     let doctor = text(&site.netbootd(&["doctor"]));
-    for words in
-        ["nobody (uid", "CAP_NET_BIND_SERVICE CAP_NET_RAW", "no-new-privs", "calls refused", "Landlock"]
-    {
+    for words in [
+        "nobody (uid",
+        "CAP_NET_BIND_SERVICE CAP_NET_RAW",
+        "no-new-privs",
+        "calls refused",
+        "Landlock",
+        "netbootd-wim",
+    ] {
         assert!(doctor.contains(words), "{words}: {doctor}");
     }
     assert!(!doctor.contains("FAIL"), "{doctor}");

@@ -110,7 +110,8 @@ fn wim_unpack(place: &Path) {
             ROUNDS,
             [&mut || take(&fresh(place, "store"), &wim), &mut || {
                 let out = fresh(place, "copy");
-                run("wimlib-imagex", &["extract", &text(&wim), "1", &format!("--dest-dir={}", text(&out))]);
+                let extract = format!("wimlib-imagex extract {} 1 --dest-dir={}", text(&wim), text(&out));
+                run("sh", &["-c", &format!("{extract} && sync -f {}", text(place))]);
             }],
         );
         sweep(place);

@@ -1,60 +1,26 @@
-//! What is read of images: wimlib's listings, programs' headers, and the INI files of a content library.
-
-use std::fmt::Write as _;
+//! What is read of images: a reader's listings, programs' headers, and the INI files of a content library.
 
 use imagestore::library::ini;
-use imagestore::wim::listing::{self, ArchiveEntry, WimImage};
+use imagestore::wim::listing;
 use imagestore::{BootPath, Digest, Signature, ingest};
 
-/// Any words of wimlib about a Windows image.
+/// Any answer of a reader that has been taken over.
 pub fn wim_listing(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    let images = listing::images(&text);
-    assert_eq!(listing::images(&images_as_printed(&images)), images);
-    let entries = listing::entries(1, &text);
-    assert_eq!(listing::entries(1, &entries_as_printed(&entries)), entries);
+    let complaint = listing::complaint(bytes).unwrap_or_default();
+    assert!(!complaint.contains(char::is_control) && complaint.chars().count() <= 300);
+    let mut rest = bytes;
+    let Ok((images, entries)) = listing::read(&mut rest) else { return };
+    assert!(images.len() + entries.len() <= bytes.len() / 5);
+    let frames = bytes.len() - rest.len();
+    assert_eq!(listing::read(&mut &bytes[..frames]).ok(), Some((images, entries.clone())));
     for entry in &entries {
+        assert!(entry.exact.is_none() || entry.path.contains('\u{fffd}'));
         if let Ok(path) = BootPath::parse(entry.path.as_bytes()) {
             assert!(path.components().all(|part| part != b".."));
         }
     }
     let roles = ingest::roles_of(entries.iter().map(|entry| entry.path.as_str()));
     assert!(roles.iter().filter(|(_, filled)| *filled).count() <= entries.len());
-    let complaint = listing::complaint(bytes);
-    assert!(!complaint.contains(char::is_control) && complaint.chars().count() <= 300);
-}
-
-fn images_as_printed(images: &[WimImage]) -> String {
-    let mut text = String::new();
-    if let Some(image) = images.iter().find(|image| image.boot) {
-        put(&mut text, format_args!("Boot Index:     {}", image.index));
-    }
-    for image in images {
-        put(&mut text, format_args!("Index:                  {}", image.index));
-        put(&mut text, format_args!("Name:                   {}", image.name));
-        if let Some(architecture) = &image.architecture {
-            put(&mut text, format_args!("Architecture:           {architecture}"));
-        }
-    }
-    text
-}
-
-fn entries_as_printed(entries: &[ArchiveEntry]) -> String {
-    let mut text = String::new();
-    for entry in entries {
-        put(&mut text, format_args!("Full Path           = \"{}\"", entry.path));
-        if entry.link {
-            put(&mut text, format_args!("    FILE_ATTRIBUTE_REPARSE_POINT is set"));
-        }
-        put(&mut text, format_args!("\tUnnamed data stream:"));
-        put(&mut text, format_args!("Uncompressed size = {} bytes", entry.size));
-        put(&mut text, format_args!("Offset in WIM     = {} bytes", entry.offset));
-    }
-    text
-}
-
-fn put(text: &mut String, line: std::fmt::Arguments<'_>) {
-    writeln!(text, "{line}").expect("a string takes everything");
 }
 
 /// Any first bytes of a boot program.

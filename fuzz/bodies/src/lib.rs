@@ -2,7 +2,8 @@
 //! same calls with every seed and with seeded mutations of them, on the stable compiler.
 //!
 //! A body never fails for what it is given: it panics when netbootd does, or when what was read, written and read again is another thing.
-//! All of them are free of sockets; [`config`] alone looks at files, because a configuration names some.
+//! All of them are free of sockets; [`config`] looks at files, because a configuration names some, and [`wim_image`]
+//! makes one, because wimlib opens paths.
 
 mod dhcp;
 mod dhcp6;
@@ -15,6 +16,7 @@ mod site;
 mod split;
 mod tftp;
 mod transfer;
+mod wim_image;
 
 pub use dhcp::{dhcp_packet, dhcp_reply};
 pub use dhcp6::dhcp6_packet;
@@ -26,6 +28,7 @@ pub use settings::{config, device_file};
 pub use site::{admin_service, smspxe};
 pub use tftp::{tftp_packet, tftp_receiver, tftp_sender};
 pub use transfer::tftp_transfer;
+pub use wim_image::wim_image;
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +62,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "device_file", body: device_file, mutations: MANY },
     Target { name: "admin_service", body: admin_service, mutations: MANY },
     Target { name: "smspxe", body: smspxe, mutations: MANY },
+    // It opens a file, and has it read by a library that allocates much.
+    Target { name: "wim_image", body: wim_image, mutations: FEW },
     // It opens the folders that are named.
     Target { name: "config", body: config, mutations: FEW },
 ];

@@ -154,7 +154,12 @@ impl Inside {
         let set =
             wim.entries().iter().filter(|entry| entry.image == image && entry.path.starts_with(&inside));
         let (links, files): (Vec<&ArchiveEntry>, Vec<&ArchiveEntry>) = set.partition(|entry| entry.link);
-        let findings = links.iter().map(|link| format!("{} is a link and is left out", link.path)).collect();
+        let mut findings: Vec<String> =
+            links.iter().map(|link| format!("{} is a link and is left out", link.path)).collect();
+        for file in &files {
+            let streams = file.streams.iter().map(|stream| &stream.name);
+            findings.extend(streams.map(|name| format!("{}:{name} is a stream and is left out", file.path)));
+        }
         let files = read(writer, wim, files, |entry| entry.path[inside.len()..].to_owned(), observer)?;
         let folder_name = folder.rsplit('/').next().unwrap_or_default().trim_end_matches(".nbi");
         let image_name =
@@ -236,6 +241,7 @@ fn read(
     place: impl Fn(&ArchiveEntry) -> String,
     observer: &mut dyn Observer,
 ) -> Result<Vec<FileEntry>, IngestError> {
+    wim.check(&entries)?;
     let places: Vec<String> = entries.iter().map(|entry| place(entry)).collect();
     check_names(places.iter().map(String::as_str))?;
     let total = entries.iter().map(|entry| entry.size).sum();

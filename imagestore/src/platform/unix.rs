@@ -2,11 +2,9 @@
 
 mod folder;
 
-use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -90,12 +88,6 @@ pub(crate) fn widen_pipe(pipe: impl AsFd) {
     let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE));
 }
 
-/// Where programs and libraries are, and the language that names are in.
-pub(crate) fn is_passed_on(name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    matches!(name, b"PATH" | b"HOME" | b"TMPDIR" | b"LANG" | b"LD_LIBRARY_PATH") || name.starts_with(b"LC_")
-}
-
 /// A path below a folder, as images have it.
 pub(crate) fn slashed(path: &Path) -> String {
     path.to_string_lossy().into_owned()
@@ -108,6 +100,5 @@ pub(crate) const fn may_be_mapped() -> bool {
 
 /// Whether a file's mode says who may read it.
 pub const HAS_MODES: bool = true;
-pub(crate) const READER_HINT: &str = "install the package wimtools";
 /// Bytes between the reader's process and this one: the most that an unprivileged process may have.
 const PIPE: i32 = 1 << 20;

@@ -2,7 +2,6 @@
 
 mod folder;
 
-use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::windows::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -174,11 +173,6 @@ pub(crate) fn copy_between(
 /// The system's own size will do.
 pub(crate) fn widen_pipe<T>(_pipe: T) {}
 
-/// Where programs and libraries are, and what every program of Windows needs.
-pub(crate) fn is_passed_on(name: &OsStr) -> bool {
-    PASSED_ON.iter().any(|known| name.eq_ignore_ascii_case(known))
-}
-
 /// A path below a folder, as images have it.
 pub(crate) fn slashed(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/")
@@ -191,8 +185,6 @@ pub(crate) const fn may_be_mapped() -> bool {
 
 /// Access lists say who may read a file.
 pub const HAS_MODES: bool = false;
-pub(crate) const READER_HINT: &str = "put wimlib's wimlib-imagex.exe into a folder of the PATH";
-const PASSED_ON: [&str; 6] = ["PATH", "PATHEXT", "SYSTEMROOT", "SYSTEMDRIVE", "TEMP", "TMP"];
 /// To open a folder at all (CreateFileW).
 const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
 /// In a second.

@@ -4,7 +4,7 @@
 mod confinement;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -55,6 +55,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     crate::serve::prepare_kerberos(&config);
     let mut checks = suggestions(&config);
+    checks.push(reader(imagestore::wim::find_reader()));
     checks.extend(confinement::checks(&config, &args.site)?);
     checks.extend(secrets(&config, &args.site));
     checks.extend(block_on(async {
@@ -246,6 +247,19 @@ fn secrets(config: &Config, site: &SiteArgs) -> Vec<Check> {
     };
     let cure = (!open.is_empty()).then_some("chmod o= FILE, and give it to the group of netbootd's user");
     vec![Check { part: "secrets".into(), link: "modes", passed: open.is_empty(), seen, cure }]
+}
+
+/// The program that reads Windows images.
+fn reader(found: Option<PathBuf>) -> Check {
+    let (seen, cure) = match &found {
+        Some(path) => (format!("{} reads Windows images", path.display()), None),
+        None => {
+            let seen =
+                "netbootd-wim is neither beside netbootd nor in the PATH: no Windows image is taken in";
+            (seen.to_owned(), Some("reinstall netbootd's package"))
+        }
+    };
+    Check { part: "images".into(), link: "wim-reader", passed: found.is_some(), seen, cure }
 }
 
 /// GUIDs that should be banned: told, and never done unasked.

@@ -137,7 +137,7 @@ pub fn act_as_owner_of(folder: &Path) -> Result<(), Failure> {
     for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
         caps::set(None, set, &kept).map_err(|error| refused(&error))?;
     }
-    // The reader of WIM files that is started has it as well.
+    // The reader of Windows images opens by its path what it was handed open, so it has it as well.
     caps::set(None, CapSet::Ambient, &kept).map_err(|error| refused(&error))
 }
 

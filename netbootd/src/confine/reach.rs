@@ -79,6 +79,9 @@ impl Reach {
             places.iter().map(|(path, why)| Place { path: path.into(), why }).collect()
         };
         self.run = of(RUN);
+        // Beside this program where that was built; below /usr as packages have it.
+        let reader = imagestore::wim::find_reader().map(|path| real(&path));
+        self.run.extend(reader.map(|path| Place { path, why: "the reader of Windows images" }));
         self.devices = of(DEVICES);
         self.read.extend(of(READ));
         self.read.extend(if is_root { of(ETC) } else { of(&[("/etc", "settings of the system")]) });
@@ -203,7 +206,7 @@ const SHARED: [&str; 8] = [
     "/etc/ssl/private",
     "/usr/share",
 ];
-/// Programs and libraries: the reader of WIM files, name services, certificates of public authorities, time zones.
+/// Programs and libraries: the reader of Windows images, name services, certificates of public authorities, time zones.
 const RUN: &[(&str, &str)] = &[
     ("/usr", "programs and libraries"),
     ("/bin", "programs"),

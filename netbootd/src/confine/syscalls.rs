@@ -3,7 +3,7 @@
 //! A list of what is refused, not of what is allowed: the system's Kerberos and name services are loaded into the process and do as their
 //! version sees fit, and a boot server that ends on a library's update is worse than one that may call `getcpu`. Refused is what would
 //! look into other processes, change the system or its clock, load code into the kernel, make namespaces, or reach the parts of the
-//! kernel that most holes were found in. None of it is called by netbootd, its libraries, or the reader of WIM files that it starts.
+//! kernel that most holes were found in. None of it is called by netbootd, its libraries, or the reader of Windows images that it starts, which has a list of its own.
 
 use std::collections::BTreeMap;
 
