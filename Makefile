@@ -40,7 +40,7 @@ docs: tools
 # Side by side with peers, as ratios; nothing is asserted.
 bench: packages peers
 	@tools/install-packages iptables nginx-light kea-admin kea-dhcp4-server
-	cargo build --release -p bench -p netbootd
+	cargo build --release -p bench -p netbootd -p netbootd-wim
 	target/release/bench-store
 	target/release/bench-policy
 	target/release/bench-operators
@@ -53,19 +53,19 @@ bench: packages peers
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools
 	@tools/install-packages qemu-system-arm qemu-efi-aarch64 u-boot-qemu
-	cargo build -p netbootd
+	cargo build -p netbootd -p netbootd-wim
 	cargo nextest run -p netbootd-tests --run-ignored all
 
 # The fault suite; make test has a short form of it.
 chaos: packages
-	cargo build -p netbootd -p netbootd-tests --bin netbootd --bin chaos
+	cargo build -p netbootd -p netbootd-wim -p netbootd-tests --bin netbootd --bin netbootd-wim --bin chaos
 	target/debug/chaos
 
 fuzz: packages
 	@tools/fuzz $(or $(SECONDS_EACH),60)
 
 package: packages tools
-	cargo build --release -p netbootd
+	cargo build --release -p netbootd -p netbootd-wim
 	cargo-deb -p netbootd --no-build -o target/debian/netbootd.deb
 
 # Debian's compiler, in a folder of its own; what it shows and what not is in docs/windows.md.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
@@ -50,6 +51,22 @@ fn serves(lab: &Lab, debian: &Debian) {
     assert_eq!(http.stdout, b"a boot program", "{}", debian.journal());
 }
 
+/// What reads it came with the package, which depends on nothing for it. Only root may read this one.
+fn takes_in_a_windows_image(lab: &Lab, debian: &Debian) {
+    let (source, image) = (lab.folder().join("pe"), debian.tree().join("root/winpe.wim"));
+    fs::create_dir_all(source.join("Windows/Boot/EFI")).unwrap();
+    fs::write(source.join("Windows/Boot/EFI/bootmgfw.efi"), "a boot manager").unwrap();
+    process::run(Command::new("wimlib-imagex").arg("capture").arg(&source).arg(&image));
+    fs::set_permissions(&image, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(!debian.run(&["which", "wimlib-imagex"]).status.success());
+    debian.done(&["netbootd", "image", "import", "/root/winpe.wim"]);
+    let shown = debian.done(&["netbootd", "image", "show", "winpe"]);
+    assert!(shown.contains("boot/x64/bootmgfw.efi"), "{shown}");
+    let doctor = debian.run(&["netbootd", "doctor"]);
+    let doctor = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.contains("/usr/libexec/netbootd/netbootd-wim reads Windows images"), "{doctor}");
+}
+
 /// A machine asks as firmware does, by broadcast and at the boot server's port.
 fn answers(lab: &Lab, debian: &Debian) {
     // The boot server's answer has the file; the offer says who the boot server is.
@@ -86,6 +103,8 @@ fn it_starts_under_its_unit_and_serves_as_its_own_user() {
     }
     serves(&lab, &debian);
     answers(&lab, &debian);
+
+    takes_in_a_windows_image(&lab, &debian);
 
     // Setup finds what the package came with, and may replace it.
     let told = debian.done(&["netbootd", "setup", "--yes", "--interface", "lan0"]);
