@@ -4,6 +4,7 @@
 //! BSDP about it, and no DHCP: the sub-options ([`option43`]), the image folders that are offered ([`nbi`]), and the answer to one
 //! packet as a function ([`respond`]).
 
+mod allowed;
 mod bindings;
 mod eligible;
 mod image_id;
@@ -16,6 +17,7 @@ mod reason;
 mod respond;
 mod vendor_class;
 
+pub use allowed::Allowed;
 pub use bindings::{Binding, Bindings, Change};
 pub use eligible::{DisabledModels, Mac, eligible, wanted};
 pub use image_id::{BootImageId, ImageKind};

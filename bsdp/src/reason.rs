@@ -16,6 +16,8 @@ pub enum Reason {
     UnknownImage,
     /// FAILED: the image that the Mac chose is not for it.
     ImageNotForThisMac,
+    /// FAILED: the operator does not let the Mac have the image that it chose.
+    ImageNotAllowed,
     /// Option 60 is no Mac's, or names no architecture and model.
     NotBsdp,
     /// A length inside option 43 lies.
@@ -32,6 +34,8 @@ pub enum Reason {
     CannotNetboot,
     /// No image is for this Mac; each says why.
     NoImage,
+    /// The operator does not let this Mac boot.
+    NotAllowed,
     /// A choice that names no server.
     NoServerIdentifier,
     /// A choice at another server; this one forgets what the Mac chose here.
@@ -46,12 +50,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 18] = [
+    pub const ALL: [Reason; 20] = [
         Reason::List,
         Reason::Selected,
         Reason::Bound,
         Reason::UnknownImage,
         Reason::ImageNotForThisMac,
+        Reason::ImageNotAllowed,
         Reason::NotBsdp,
         Reason::Malformed,
         Reason::NotARequest,
@@ -60,6 +65,7 @@ impl Reason {
         Reason::NoAddress,
         Reason::CannotNetboot,
         Reason::NoImage,
+        Reason::NotAllowed,
         Reason::NoServerIdentifier,
         Reason::OtherServer,
         Reason::NotBound,
@@ -75,6 +81,7 @@ impl Reason {
             Reason::Bound => "bound",
             Reason::UnknownImage => "unknown-image",
             Reason::ImageNotForThisMac => "image-not-for-this-mac",
+            Reason::ImageNotAllowed => "image-not-allowed",
             Reason::NotBsdp => "not-bsdp",
             Reason::Malformed => "malformed",
             Reason::NotARequest => "not-a-request",
@@ -83,6 +90,7 @@ impl Reason {
             Reason::NoAddress => "no-address",
             Reason::CannotNetboot => "cannot-netboot",
             Reason::NoImage => "no-image",
+            Reason::NotAllowed => "not-allowed",
             Reason::NoServerIdentifier => "no-server-identifier",
             Reason::OtherServer => "other-server",
             Reason::NotBound => "not-bound",
@@ -113,6 +121,8 @@ pub enum LeftOut {
     MacDisabled,
     /// `EnabledMACAddresses` does not list the Mac.
     MacNotEnabled,
+    /// The operator's rules or records do not let the Mac have it.
+    NotAllowed,
     /// The Mac asked for other attributes than the image has.
     OtherAttributes,
     /// The image is for those who ask for its attributes, and the Mac did not.
@@ -129,6 +139,7 @@ impl LeftOut {
             LeftOut::ModelDisabled => "model-disabled",
             LeftOut::MacDisabled => "mac-disabled",
             LeftOut::MacNotEnabled => "mac-not-enabled",
+            LeftOut::NotAllowed => "not-allowed",
             LeftOut::OtherAttributes => "other-attributes",
             LeftOut::FilterOnly => "filter-only",
         }

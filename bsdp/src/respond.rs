@@ -11,8 +11,8 @@ use root_path::root_path;
 use crate::eligible::{DisabledModels, Mac, eligible, wanted};
 use crate::list::pack;
 use crate::{
-    Binding, Bindings, BootImage, BootImageId, BootImageType, BootImages, BsdpMessageType, Change, LeftOut,
-    ListEntry, Reason, SubOption, VendorClass, option43,
+    Allowed, Binding, Bindings, BootImage, BootImageId, BootImageType, BootImages, BsdpMessageType, Change,
+    LeftOut, ListEntry, Reason, SubOption, VendorClass, option43,
 };
 
 /// What a packet of a Mac says, apart from DHCP's own fields.
@@ -128,6 +128,7 @@ pub fn respond(
     server: &Server,
     request: &Request,
     images: &BootImages,
+    allowed: &Allowed,
     bindings: &Bindings,
     now: u64,
 ) -> Answer {
@@ -135,7 +136,7 @@ pub fn respond(
     match read(server, request, &mut answer) {
         Err(reason) => answer.reason = reason,
         Ok(asked) => {
-            let case = Case { server, request, images, bindings, now, asked };
+            let case = Case { server, request, images, allowed, bindings, now, asked };
             case.answer(&mut answer);
         }
     }
@@ -146,6 +147,7 @@ struct Case<'a> {
     server: &'a Server,
     request: &'a Request,
     images: &'a BootImages,
+    allowed: &'a Allowed,
     bindings: &'a Bindings,
     now: u64,
     asked: Asked,
@@ -153,9 +155,11 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn answer(&self, answer: &mut Answer) {
+        let silent = *self.allowed == Allowed::Silence;
         let result = match (self.request.message, self.asked.kind) {
+            (DhcpMessage::Inform, Some(BsdpMessageType::Select)) => self.select(answer),
+            _ if silent => Err(Reason::NotAllowed),
             (DhcpMessage::Discover, _) => self.offer(answer),
-            (_, Some(BsdpMessageType::Select)) => self.select(answer),
             _ => self.list(answer),
         };
         if let Err(reason) = result {
@@ -200,17 +204,20 @@ impl Case<'_> {
             answer.change = self.bindings.of(self.request.mac).map(|binding| Change::Unbind(binding.mac));
             return Err(Reason::OtherServer);
         }
+        if *self.allowed == Allowed::Silence {
+            return Err(Reason::NotAllowed);
+        }
         let for_it = self.sort_out(answer, None);
         let chosen = match self.asked.selected {
             // The filter chooses what is listed, not what may be selected.
             Some(id) => self.images.by_id(id).ok_or(Reason::UnknownImage),
             None => for_it.first().copied().ok_or(Reason::UnknownImage),
         };
-        let eligible =
-            chosen.and_then(|image| match eligible(image, &self.mac(), self.server.disabled_models) {
-                Ok(()) => Ok(image),
-                Err(_) => Err(Reason::ImageNotForThisMac),
-            });
+        let eligible = chosen.and_then(|image| match self.may_have(image) {
+            Ok(()) => Ok(image),
+            Err(LeftOut::NotAllowed) => Err(Reason::ImageNotAllowed),
+            Err(_) => Err(Reason::ImageNotForThisMac),
+        });
         match eligible {
             Ok(image) => {
                 let number = self.bindings.of(self.request.mac).map(|binding| binding.number);
@@ -246,7 +253,7 @@ impl Case<'_> {
     fn offer(&self, answer: &mut Answer) -> Result<(), Reason> {
         let binding = self.bound().ok_or(Reason::NotBound)?;
         let image = self.images.by_id(binding.image).ok_or(Reason::BoundImageGone)?;
-        if let Err(why) = eligible(image, &self.mac(), self.server.disabled_models) {
+        if let Err(why) = self.may_have(image) {
             answer.left_out.push((image.folder.clone(), why));
             return Err(Reason::BoundImageGone);
         }
@@ -286,17 +293,22 @@ impl Case<'_> {
 
     /// The images for this Mac, in order; the others go into the answer.
     fn sort_out(&self, answer: &mut Answer, filter: Option<&[u16]>) -> Vec<&BootImage> {
-        let mac = self.mac();
         let mut for_it = Vec::new();
         for image in self.images.iter() {
-            let verdict =
-                eligible(image, &mac, self.server.disabled_models).and_then(|()| wanted(image, filter));
-            match verdict {
+            match self.may_have(image).and_then(|()| wanted(image, filter)) {
                 Ok(()) => for_it.push(image),
                 Err(why) => answer.left_out.push((image.folder.clone(), why)),
             }
         }
+        // The others keep their order.
+        for_it.sort_by_key(|image| self.allowed.default_image() != Some(image.id));
         for_it
+    }
+
+    /// Whether an image is for this Mac, by its own lists and by what the operator allows.
+    fn may_have(&self, image: &BootImage) -> Result<(), LeftOut> {
+        eligible(image, &self.mac(), self.server.disabled_models)?;
+        if self.allowed.permits(image.id) { Ok(()) } else { Err(LeftOut::NotAllowed) }
     }
 
     fn bound(&self) -> Option<&Binding> {

@@ -6,6 +6,8 @@ mod images;
 pub mod metrics;
 pub mod views;
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -19,7 +21,7 @@ use crate::history::History;
 use crate::ledger::{LedgerView, Which, now};
 use crate::reload;
 use crate::services::Services;
-use crate::what_if::{explained, request};
+use crate::what_if::{AskedAs, explained, explained_as, request};
 
 /// What an operator is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,8 +111,9 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
         ("POST", ["pending", mac, word @ ("approve" | "reject" | "forget")]) => match mac.parse() {
             Ok(mac) => {
                 let said = (*word != "forget").then_some(*word == "approve");
+                let note = views::note_on_approval(services, mac, said);
                 match services.approvals.say(mac, said, now()).await {
-                    true => told(&()),
+                    true => told(&note),
                     false => {
                         problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk does not take it".to_owned())
                     }
@@ -132,6 +135,10 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
         },
         ("GET", ["explain", mac, uuid, arch, class]) => match asked(mac, uuid, arch, class) {
             Ok(request) => told(&explained(services, &request).await),
+            Err(error) => problem(StatusCode::BAD_REQUEST, error),
+        },
+        ("GET", ["explain", mac]) => match asked_as(mac, query) {
+            Ok((mac, asked_as)) => told(&explained_as(services, mac, &asked_as).await),
             Err(error) => problem(StatusCode::BAD_REQUEST, error),
         },
         ("POST", ["rescan"]) => {
@@ -172,11 +179,27 @@ fn decoded(text: &str) -> String {
 }
 
 fn asked(mac: &str, uuid: &str, arch: &str, class: &str) -> Result<BootRequest, String> {
-    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let words = |error: &dyn fmt::Display| error.to_string();
     let uuid = if uuid == "none" { None } else { Some(uuid.parse().map_err(|error| words(&error))?) };
     let mac = mac.parse().map_err(|error| words(&error))?;
     let arch = arch.parse().map_err(|error| words(&error))?;
     Ok(request(mac, uuid, arch, class.parse()?))
+}
+
+/// The machine, and what the query says of its request.
+fn asked_as(mac: &str, query: Option<&str>) -> Result<(MacAddr, AskedAs), String> {
+    fn value<T: FromStr<Err: fmt::Display>>(query: Option<&str>, name: &str) -> Result<Option<T>, String> {
+        let text = asked_for(query, name);
+        text.map(|text| text.parse().map_err(|error: T::Err| error.to_string())).transpose()
+    }
+    let asked_as = AskedAs {
+        uuid: value(query, "uuid")?,
+        arch: value(query, "arch")?,
+        class: value(query, "class")?,
+        iface: asked_for(query, "iface"),
+        relay: value(query, "relay")?,
+    };
+    Ok((mac.parse().map_err(|error: pxe_policy::InvalidMac| error.to_string())?, asked_as))
 }
 
 /// Steps of the last days. Reads the disk.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pxe_policy::{Approval, BootRequest, MacAddr, Reason, Seconds, Verdict};
+use pxe_policy::{Approval, BootRequest, MacAddr, Reason, Seconds, UnknownMachines, Verdict};
 use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +160,22 @@ impl Keep<Said> for OnDisk {
     fn is_away(&self) -> bool {
         false
     }
+}
+
+/// Why approving or rejecting a machine may not do what is expected; None when it does, or when nothing is said. `seen` tells whether the
+/// machine asked here lately, when that is known.
+pub fn note(mac: MacAddr, said: Option<bool>, policy: UnknownMachines, seen: Option<bool>) -> Option<String> {
+    said?;
+    let mut notes = Vec::new();
+    if policy != UnknownMachines::Approve {
+        notes.push(
+            "no machine waits for approval while policy.unknown-machines is not \"approve\"".to_owned(),
+        );
+    }
+    if seen == Some(false) {
+        notes.push(format!("{mac} has not asked here lately: check the address"));
+    }
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// Takes up what was said.

@@ -18,6 +18,7 @@ mod table;
 pub mod watch;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -285,7 +286,20 @@ pub fn chosen_config(source: &ConfigSource) -> Result<(Config, Findings, String)
     if let Some(folder) = &source.state_dir {
         config.server.state_dir.clone_from(folder);
     }
+    config.stamp = stamp(file, &config.texts);
     Ok((config, findings, which))
+}
+
+/// The same for a configuration that was not written to since, as [`Config::stamp`] says.
+fn stamp(file: Option<&Path>, texts: &[PathBuf]) -> String {
+    let Some(file) = file else { return "built in".to_owned() };
+    let place = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let mut hasher = DefaultHasher::new();
+    for path in std::iter::once(&place).chain(texts) {
+        let seen = path.metadata().ok().map(|metadata| (metadata.len(), metadata.modified().ok()));
+        (path, seen).hash(&mut hasher);
+    }
+    format!("{} {:016x}", place.display(), hasher.finish())
 }
 
 fn or_default(what: &str) -> String {

@@ -84,6 +84,8 @@ pub struct Config {
     pub files: Vec<GeneratedFile>,
     /// Files whose text is part of it, and which a reload reads again: templates, lists, secrets.
     pub texts: Vec<PathBuf>,
+    /// Tells this text of it from another: its file, and the time and size of all its texts as they were read.
+    pub stamp: String,
 }
 
 /// The daemon itself.

@@ -204,6 +204,13 @@ impl Directory {
         if let Source::File(file) = &self.source {
             return Asked::Answered(Box::new(self.answer(Ok(file.ask(who)), Duration::ZERO)));
         }
+        if let Source::ConfigMgr(site) = &self.source
+            && who.is_mac
+            && !site.is_asked_about_macs()
+        {
+            let skipped = Said { skipped: true, ..Said::default() };
+            return Asked::Answered(Box::new(self.answer(Ok(skipped), Duration::ZERO)));
+        }
         if let Source::Shared(devices) = &self.source {
             return Asked::Answered(Box::new(devices.ask(self.name, who)));
         }

@@ -53,6 +53,19 @@ pub enum Event {
     FileRefused(FileRefused),
 }
 
+impl Event {
+    /// Notes that the answer could not be sent.
+    pub fn send_failed(&mut self, error: &std::io::Error) {
+        let (decision, detail) = match self {
+            Event::Decided(decided) => (&mut decided.decision, &mut decided.detail),
+            Event::MacAnswered(answered) => (&mut answered.decision, &mut answered.detail),
+            _ => return,
+        };
+        *decision = Answered::SendFailed;
+        *detail = Some(error.to_string());
+    }
+}
+
 /// A source of images that was dealt with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageTaken {

@@ -57,6 +57,7 @@ struct Tree {
     stamp: Stamp,
     images: ImageTree,
     packages: HashMap<String, String>,
+    labels: HashMap<String, BTreeMap<String, String>>,
 }
 
 type Stamp = [Option<SystemTime>; 3];
@@ -64,7 +65,7 @@ type Stamp = [Option<SystemTime>; 3];
 impl Tree {
     fn default_of(store: &Store) -> Self {
         let images = ImageTree::new(store.clone(), &Catalogue::default());
-        Tree { stamp: Stamp::default(), images, packages: HashMap::new() }
+        Tree { stamp: Stamp::default(), images, packages: HashMap::new(), labels: HashMap::new() }
     }
 }
 
@@ -142,6 +143,12 @@ impl Files {
         let tree = images.tree.load();
         let known = tree.images.images().iter();
         known.map(|(name, kind)| ImageView { name: name.clone(), kind: kind.to_string() }).collect()
+    }
+
+    /// The labels of an image of the store.
+    pub fn image_labels(&self, name: &str) -> BTreeMap<String, String> {
+        let labels = |images: &Arc<Images>| images.tree.load().labels.get(name).cloned();
+        self.images.as_ref().and_then(labels).unwrap_or_default()
     }
 
     /// The names of the store's images of one kind.
@@ -262,7 +269,10 @@ impl Images {
         }
         let images = ImageTree::with_cache(self.store.clone(), self.cache.clone(), &catalogue);
         let packages = packages(&catalogue);
-        self.tree.store(Arc::new(Tree { stamp, images, packages }));
+        let current =
+            |(name, record): (&String, &ImageRecord)| Some((name.clone(), record.current()?.labels.clone()));
+        let labels = catalogue.images.iter().filter_map(current).collect();
+        self.tree.store(Arc::new(Tree { stamp, images, packages, labels }));
         Ok(catalogue.images.len())
     }
 

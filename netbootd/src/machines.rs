@@ -8,15 +8,24 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
-use pxe_policy::{BootRequest, MacAddr, Verdict};
+use pxe_policy::{BootRequest, MacAddr, SystemUuid, Verdict};
 
 /// What is known of one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
-    /// Its last boot request.
+    /// Its last boot request, without a GUID that is banned.
     pub request: BootRequest,
+    /// The GUID that it sent, banned or not.
+    pub uuid: Option<SystemUuid>,
     /// What it was told.
     pub verdict: Verdict,
+}
+
+impl Machine {
+    /// Its last boot request as it came.
+    pub fn asked(&self) -> BootRequest {
+        BootRequest { uuid: self.uuid, ..self.request.clone() }
+    }
 }
 
 /// The table. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
@@ -40,9 +49,9 @@ struct Entry {
 }
 
 impl Machines {
-    /// Remembers what a machine asked for and was told.
-    pub fn decided(&self, request: &BootRequest, verdict: &Verdict) {
-        let machine = Machine { request: request.clone(), verdict: verdict.clone() };
+    /// Remembers what a machine asked for and was told; `uuid` is the GUID that it sent, banned or not.
+    pub fn decided(&self, request: &BootRequest, uuid: Option<SystemUuid>, verdict: &Verdict) {
+        let machine = Machine { request: request.clone(), uuid, verdict: verdict.clone() };
         self.with(|table| table.touch(request.mac).machine = Some(Arc::new(machine)));
     }
 

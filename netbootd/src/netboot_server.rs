@@ -1,6 +1,7 @@
 //! What Macs boot: the images of the shares, what each Mac chose, and the answers by BSDP.
 
 pub mod bindings;
+mod offered;
 pub mod shares;
 
 use std::collections::HashMap;
@@ -9,13 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use bsdp::{Answer, Binding, Bindings, Change, ReplyKind, Request, Server, respond};
+use bsdp::{Allowed, Binding, Bindings, Change, DhcpMessage, ReplyKind, Request, Server, respond};
 use ipnet::Ipv4Net;
-use pxe_policy::MacAddr;
+use pxe_policy::{BootRequest, Decision, MacAddr, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::dhcp::{Arrival, Packet, Reply, bsdp as glue};
-use crate::event::{Answered, Event, ImageFolderRead, MacAnswered};
+use crate::dhcp::{self, Arrival, Packet, Reply, bsdp as glue};
+use crate::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
 use crate::keep::{Keep, Refused};
 use crate::services::{Services, Snapshot};
 use crate::shared::Shared;
@@ -75,17 +76,68 @@ impl NetbootServer {
         }
     }
 
-    /// Answers one packet. A choice is on the disk before it is confirmed.
+    /// Answers one packet as policy decides about the Mac. A choice is on the disk before it is confirmed.
     pub async fn answer(
         &self,
-        snapshot: &Snapshot,
+        services: &Services,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+    ) -> (Option<Reply>, Event) {
+        let request = glue::request(packet, arrival);
+        let judged = match request.message {
+            // BSDP rides on nothing else, and gets no answer whatever policy says.
+            DhcpMessage::Other => None,
+            DhcpMessage::Discover | DhcpMessage::Inform => self.judge(services, packet, arrival).await,
+        };
+        let snapshot = services.snapshot.load_full();
+        let scan = self.scan.load_full();
+        let allowed = judged
+            .as_ref()
+            .map_or(Allowed::Silence, |(_, verdict)| offered::allowed(&verdict.decision, &scan));
+        let asked = Asked { server: self.server(&snapshot, arrival), request, scan, allowed };
+        let (reply, answered) = self.respond(asked, packet, arrival).await;
+        match judged {
+            Some((request, verdict)) if !matches!(verdict.decision, Decision::Images(_)) => {
+                let silence = dhcp::Answer::silence(packet, arrival, Proto::Bsdp, verdict.reason);
+                let mut event = silence.explained(&request, &verdict).event;
+                if reply.is_some() {
+                    event.decision = answered.decision;
+                }
+                (reply, Event::Decided(event))
+            }
+            Some((_, verdict)) => {
+                let machine = verdict.machine.map(|known| known.name);
+                (reply, Event::MacAnswered(MacAnswered { rule: verdict.rule, machine, ..answered }))
+            }
+            None => (reply, Event::MacAnswered(answered)),
+        }
+    }
+
+    /// What policy decides about the Mac; remembered, as for every machine.
+    async fn judge(
+        &self,
+        services: &Services,
+        packet: &Packet,
+        arrival: &Arrival<'_>,
+    ) -> Option<(BootRequest, Verdict)> {
+        let request = glue::boot_request(packet, arrival, |addr| self.owns(addr, arrival)).ok()?;
+        let answers = services.consult(&request).await;
+        let verdict = services.decide(&request, &answers);
+        Some((request, verdict))
+    }
+
+    fn owns(&self, addr: Ipv4Addr, arrival: &Arrival<'_>) -> bool {
+        // Those that came later are the interface's.
+        self.own.contains(&addr) || arrival.iface.owns(addr)
+    }
+
+    async fn respond(
+        &self,
+        asked: Asked,
         packet: &Packet,
         arrival: &Arrival<'_>,
     ) -> (Option<Reply>, MacAnswered) {
-        let request = glue::request(packet, arrival);
-        let server = self.server(snapshot, arrival);
-        let scan = self.scan.load_full();
-        let mut answer = self.choose(&server, &request, &scan);
+        let mut answer = self.choose(&asked);
         let mut tries = 0;
         while let Some(change) = answer.change.clone() {
             let known = self.with_bindings(|bindings| changes_nothing(bindings, &change));
@@ -94,7 +146,7 @@ impl NetbootServer {
                 // Others were faster, or have this number.
                 Err(Refused::Changed) if tries < MAX_TRIES => {
                     tries += 1;
-                    answer = self.choose(&server, &request, &scan);
+                    answer = self.choose(&asked);
                 }
                 Err(Refused::Away) if known => break,
                 Err(_) => {
@@ -114,14 +166,24 @@ impl NetbootServer {
     }
 
     /// The answer as things are here. A choice that is on this host's disk soon counts at once; one that the database decides, once it has.
-    fn choose(&self, server: &Server, request: &Request, scan: &Scan) -> Answer {
+    fn choose(&self, asked: &Asked) -> bsdp::Answer {
+        let Asked { server, request, scan, allowed } = asked;
         self.with_bindings(|bindings| {
-            let answer = respond(server, request, &scan.images, bindings, now());
+            let answer = respond(server, request, &scan.images, allowed, bindings, now());
             if let Some(change) = answer.change.clone().filter(|_| !self.store.is_shared()) {
                 bindings.apply(change);
             }
             answer
         })
+    }
+
+    /// The images that a decision lets a Mac have, the default first; each Mac gets those that its own lists name.
+    pub fn offered(&self, decision: &Decision) -> Vec<String> {
+        let scan = self.scan.load();
+        let allowed = offered::allowed(decision, &scan);
+        let mut images: Vec<_> = scan.images.iter().filter(|image| allowed.permits(image.id)).collect();
+        images.sort_by_key(|image| allowed.default_image() != Some(image.id));
+        images.iter().map(|image| format!("{} {}", image.id, image.name)).collect()
     }
 
     /// Whether a Mac has chosen an image here.
@@ -168,6 +230,14 @@ impl NetbootServer {
     }
 }
 
+/// One packet, and what its answer is made of.
+struct Asked {
+    server: Server,
+    request: Request,
+    scan: Arc<Scan>,
+    allowed: Allowed,
+}
+
 /// Whether a Mac chooses what it had: it may go on with that, whoever cannot be told.
 fn changes_nothing(bindings: &Bindings, change: &Change) -> bool {
     match change {
@@ -178,7 +248,7 @@ fn changes_nothing(bindings: &Bindings, change: &Change) -> bool {
     }
 }
 
-fn told(packet: &Packet, arrival: &Arrival<'_>, answer: &Answer) -> MacAnswered {
+fn told(packet: &Packet, arrival: &Arrival<'_>, answer: &bsdp::Answer) -> MacAnswered {
     let reply = answer.reply.as_ref();
     MacAnswered {
         iface: arrival.iface.name.clone(),
@@ -196,6 +266,8 @@ fn told(packet: &Packet, arrival: &Arrival<'_>, answer: &Answer) -> MacAnswered 
         },
         reason: answer.reason,
         detail: None,
+        rule: None,
+        machine: None,
         image: reply.and_then(|reply| reply.image),
         boot_file: reply.map(|reply| reply.boot_file.clone()).filter(|file| !file.is_empty()),
         offered: answer.offered.len(),

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use imagestore::BootTree;
 use pxe_policy::{
     Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, MacAddr, Purpose, Reason, Screened,
-    Site, Stage, Verdict, decide, decide_mac,
+    Site, Stage, Verdict, decide,
 };
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::approvals::Approvals;
 use crate::certificates::Certificates;
-use crate::config::Config;
+use crate::config::{Config, Mode, Ports};
 use crate::confine::Confined;
 use crate::content::{self, Content};
 use crate::dhcp;
@@ -123,11 +123,6 @@ impl Snapshot {
             self.directories = self.directories.with_shared(shared.devices());
         }
         self
-    }
-
-    /// Whether the site decides which Macs boot.
-    pub fn asks_for_macs(&self) -> bool {
-        self.config.configmgr.as_ref().is_some_and(|site| site.macs)
     }
 
     /// How boot clients are answered.
@@ -252,8 +247,9 @@ impl Services {
 
     /// Decides what a machine gets, and remembers it.
     pub fn decide(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
+        let uuid = request.uuid;
         let (request, verdict) = self.judged(request, answers);
-        self.machines.decided(&request, &verdict);
+        self.machines.decided(&request, uuid, &verdict);
         self.approvals.heard(&request, &verdict, now());
         self.amend(verdict.learned.clone());
         verdict
@@ -271,10 +267,10 @@ impl Services {
     fn judged(&self, request: &BootRequest, answers: &[Answer]) -> (BootRequest, Verdict) {
         let snapshot = self.snapshot.load();
         let Screened { request, banned_guid, ignored } = snapshot.config.bans.screen(request);
-        let mut verdict = if ignored {
+        let mut verdict = if self.is_off(&request) {
+            Verdict::silence(Reason::Disabled)
+        } else if ignored {
             Verdict::silence(Reason::MacIgnored)
-        } else if request.class == Class::Bsdp {
-            decide_mac(if snapshot.asks_for_macs() { answers } else { &[] })
         } else {
             self.ledger.with(|ledger| {
                 let site = Site {
@@ -299,6 +295,17 @@ impl Services {
         }
         verdict.evidence.splice(0..0, banned_guid.map(|(guid, by)| Evidence::GuidBanned { guid, by }));
         (request, verdict)
+    }
+
+    /// Whether nothing here answers such a client.
+    fn is_off(&self, request: &BootRequest) -> bool {
+        let dhcp = &self.snapshot.load().config.dhcp;
+        match request.class {
+            Class::Bsdp => self.netboot.is_none() || dhcp.ports == Ports::BootServerOnly,
+            // It takes an offer that has an address in it.
+            Class::Uboot => dhcp.mode != Mode::Server,
+            _ => !request.segment.is_ipv6() && dhcp.mode == Mode::Off,
+        }
     }
 
     /// Writes down that a machine is about to be given a deployment by another server, which is then asked. An error is the reason why it

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use imagestore::platform::{DirBuilderExt, OpenOptionsExt, is_open_to, set_mode};
+use redb::backends::InMemoryBackend;
 use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 use thiserror::Error;
 
@@ -92,6 +93,11 @@ impl State {
     pub fn open(folder: &Path) -> Result<Self, StateError> {
         let path = folder.join(FILE_NAME);
         State::start(folder, Box::new(move || open_file(&path)))
+    }
+
+    /// One in memory, for a decision that leaves nothing behind.
+    pub fn in_memory() -> Result<Self, StateError> {
+        State::start(Path::new(""), Box::new(open_in_memory))
     }
 
     fn start(folder: &Path, open: Box<Open>) -> Result<Self, StateError> {
@@ -226,6 +232,15 @@ fn make_private(folder: &Path) -> Result<(), StateError> {
         return Err(StateError::OpenToOthers { folder: folder.to_owned() });
     }
     set_mode(folder, 0o700).map_err(cannot_open)
+}
+
+fn open_in_memory() -> Result<Database, StateError> {
+    let path = Path::new("memory");
+    let database = Database::builder()
+        .create_with_backend(InMemoryBackend::new())
+        .map_err(|error| StateError::Database { path: path.to_owned(), source: Box::new(error.into()) })?;
+    schema::take_up(&database, path)?;
+    Ok(database)
 }
 
 const FILE_NAME: &str = "state.redb";

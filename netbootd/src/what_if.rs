@@ -1,9 +1,9 @@
-//! What a machine would get if it asked now.
+//! What a machine would get if it asked now: the decision that a packet of it meets.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
-use pxe_policy::{ArchType, BootRequest, Class, Decision, MacAddr, SystemUuid, explain};
+use pxe_policy::{ArchType, BootRequest, Class, Decision, MacAddr, Reason, SystemUuid, Verdict, explain};
 use serde::{Deserialize, Serialize};
 
 use crate::net::iface::Iface;
@@ -28,21 +28,83 @@ pub fn request(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Cl
     }
 }
 
+/// What an operator says of a machine's request; the rest is as the machine asked last, or as a PC would ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AskedAs {
+    /// Its GUID.
+    pub uuid: Option<SystemUuid>,
+    /// Its architecture.
+    pub arch: Option<ArchType>,
+    /// Its class.
+    pub class: Option<Class>,
+    /// The interface that its packets come in by.
+    pub iface: Option<String>,
+    /// The relay that forwards them.
+    pub relay: Option<IpAddr>,
+}
+
+impl AskedAs {
+    /// The request that is meant. `last` is what the machine asked last.
+    pub fn request(&self, mac: MacAddr, last: Option<&BootRequest>) -> BootRequest {
+        let class = self.class.or(last.map(|last| last.class)).unwrap_or(Class::Pxe);
+        let usual = || request(mac, None, ArchType::X64_UEFI, class);
+        let mut asked = last.cloned().unwrap_or_else(usual);
+        if class != asked.class {
+            // The machine would begin anew.
+            (asked.boot_program, asked.secs) = (false, u16::MAX);
+        }
+        asked.class = class;
+        if class == Class::Bsdp {
+            // Macs say neither.
+            (asked.archs, asked.uuid) = (Vec::new(), None);
+        } else if let Some(arch) = self.arch {
+            asked.archs = vec![arch];
+        } else if asked.archs.is_empty() {
+            asked.archs = vec![ArchType::X64_UEFI];
+        }
+        asked.uuid = self.uuid.or(asked.uuid);
+        if let Some(name) = &self.iface {
+            let iface = Iface::all(true).unwrap_or_default().into_iter().find(|iface| iface.name == *name);
+            let addr = iface.as_ref().and_then(|iface| iface.addrs.first()).map(Ipv4Net::addr);
+            (asked.iface, asked.relay) = (name.clone(), None);
+            asked.segment = addr.map_or(asked.segment, Into::into);
+        }
+        if let Some(relay) = self.relay {
+            (asked.relay, asked.segment) = (Some(relay), relay);
+        }
+        asked
+    }
+}
+
 /// What a machine would get, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
     /// Its hardware address.
     pub mac: String,
-    /// Who asks: `pxe`, `http`, `ipxe`.
+    /// Its class: `pxe`, `http`, `ipxe`, `bsdp`.
     pub class: String,
     /// Its architecture.
     pub arch: Option<String>,
     /// Its GUID.
     pub uuid: Option<String>,
+    /// The interface that its packets come in by.
+    pub iface: String,
+    /// The relay that forwards them.
+    pub relay: Option<String>,
+    /// Whether that is as the machine asked last, where the operator did not say otherwise.
+    pub remembered: bool,
+    /// `running` or `offline`: the netbootd that runs, or one that decides by the file alone.
+    pub by: String,
+    /// The configuration, in words.
+    pub configuration: String,
+    /// Tells the text of the configuration from another.
+    pub stamp: String,
     /// `boot`, `local-boot`, `images`, `relay`, `refer`, `wait` or `ignore`.
     pub decision: String,
     /// What it would boot.
     pub boot_file: Option<String>,
+    /// The images that a Mac may have, the default first; it is shown those whose own lists name it.
+    pub images: Vec<String>,
     /// The reason's word.
     pub reason: String,
     /// The rule that decides.
@@ -59,32 +121,56 @@ pub struct Explained {
     pub text: String,
 }
 
+/// What a machine would get now. Nothing is given or remembered.
+pub async fn explained_as(services: &Services, mac: MacAddr, asked_as: &AskedAs) -> Explained {
+    let last = services.machines.by_mac(mac).map(|machine| machine.asked());
+    let request = asked_as.request(mac, last.as_ref());
+    Explained { remembered: last.is_some(), ..explained(services, &request).await }
+}
+
 /// What a request would get now. Nothing is given or remembered.
 pub async fn explained(services: &Services, request: &BootRequest) -> Explained {
-    let answers = services.consult(request).await;
-    let verdict = services.judge(request, &answers);
-    let (decision, boot_file) = match &verdict.decision {
-        Decision::Boot(boot) => ("boot", Some(boot.file.clone())),
-        Decision::LocalBoot => ("local-boot", None),
-        Decision::Images => ("images", None),
-        Decision::Relay => ("relay", None),
-        Decision::Refer(_) => ("refer", None),
-        Decision::Wait => ("wait", None),
-        Decision::Ignore => ("ignore", None),
+    let allowed = services.snapshot.load().config.limits.allows_request(request);
+    let verdict = match allowed {
+        false => Verdict::silence(Reason::NotAllowed),
+        true => services.judge(request, &services.consult(request).await),
     };
+    let boot_file = match &verdict.decision {
+        Decision::Boot(boot) => Some(boot.file.clone()),
+        _ => None,
+    };
+    let images = match (&verdict.decision, &services.netboot) {
+        (Decision::Images(_), Some(netboot)) => netboot.offered(&verdict.decision),
+        _ => Vec::new(),
+    };
+    let mut text = explain(request, &verdict);
+    if matches!(verdict.decision, Decision::Images(_)) {
+        let here = if images.is_empty() { "none".to_owned() } else { images.join(", ") };
+        text.push_str(&format!("images of these here: {here}\n"));
+    }
     Explained {
         mac: request.mac.to_string(),
         class: request.class.to_string(),
         arch: request.arch().map(|arch| arch.to_string()),
         uuid: request.uuid.map(|uuid| uuid.to_string()),
-        decision: decision.to_owned(),
+        iface: request.iface.clone(),
+        relay: request.relay.map(|relay| relay.to_string()),
+        remembered: false,
+        by: "running".to_owned(),
+        configuration: services.source.words(),
+        stamp: services.snapshot.load().config.stamp.clone(),
+        decision: verdict.decision.name().to_owned(),
         boot_file,
+        images,
         reason: verdict.reason.to_string(),
         rule: verdict.rule.clone(),
         machine: verdict.machine.as_ref().map(|known| known.name.clone()),
         deployment: verdict.deployment.as_ref().map(|deployed| deployed.id.clone()),
         evidence: verdict.evidence.iter().map(ToString::to_string).collect(),
         cure: verdict.reason.cure().map(str::to_owned),
-        text: explain(request, &verdict),
+        text,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,6 +98,7 @@ mod tests {
             let boot =
                 Boot { file: file.into(), via: Via::Tftp, next_server: None, image: None, prompt: None };
             let machine = Machine {
+                uuid: None,
                 request: request(MacAddr([2; 6]), None, ArchType::X64_UEFI, Class::Pxe),
                 verdict: Verdict { decision: Decision::Boot(boot), ..Verdict::silence(Reason::Rule) },
             };

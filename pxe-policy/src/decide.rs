@@ -4,14 +4,12 @@ mod consult;
 mod mac;
 mod rule;
 
-pub use mac::decide_mac;
-
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::{
-    Action, Answer, BootRequest, Brake, Class, Entry, Evidence, Ledger, MachineId, Purpose, Reason, Rules,
-    Seconds, SiteMemory, Stage, Via,
+    Action, Answer, BootRequest, Brake, Class, Entry, Evidence, ImageOffer, Ledger, MachineId, Purpose,
+    Reason, Rules, Seconds, SiteMemory, Stage, Via,
 };
 
 /// What a machine gets, why, and what was looked at on the way.
@@ -46,8 +44,8 @@ pub enum Decision {
     Relay,
     /// Another server, which a boot program of Windows goes on to by itself.
     Refer(Ipv4Addr),
-    /// The images that suit it: a Mac chooses among them by itself.
-    Images,
+    /// These images, as far as their own lists name it: a Mac chooses among them by itself.
+    Images(ImageOffer),
     /// Silence.
     Ignore,
 }
@@ -194,14 +192,23 @@ impl Default for Settings {
 
 /// Decides what a machine gets. A rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is
 /// passed over and leaves evidence. Directories are asked where a rule says so, and before all rules when none does.
+///
+/// Every client is decided about here, whatever it speaks, and the verdict is what it gets: what a protocol cannot carry is taken out.
 pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
+    let verdict = walk_chain(request, site);
+    if request.segment.is_ipv6() { over_ipv6(verdict) } else { abort_at_once(request, site, verdict) }
+}
+
+fn walk_chain(request: &BootRequest, site: &Site<'_>) -> Verdict {
     let mut state = State { learned: ended(request, site), ..State::default() };
-    if request.class == Class::Pxe && request.secs < site.settings.response_delay {
+    // Boot programs and HTTP boot do not count seconds.
+    let counts = matches!(request.class, Class::Pxe | Class::Bsdp);
+    if counts && request.secs < site.settings.response_delay {
         return state.into_verdict(Verdict::silence(Reason::ResponseDelay));
     }
     let placed = site.rules.0.iter().any(|rule| rule.action == Action::Directories);
     if !placed && let Some(verdict) = consult::consult(request, site, &mut state) {
-        return abort_at_once(request, site, state.into_verdict(verdict));
+        return state.into_verdict(verdict);
     }
     for rule in &site.rules.0 {
         let known = state.known.is_some();
@@ -213,8 +220,11 @@ pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
             _ => rule::carry_out(request, rule, site, &mut state),
         };
         if let Some(verdict) = decided {
-            return abort_at_once(request, site, state.into_verdict(verdict));
+            return state.into_verdict(verdict);
         }
+    }
+    if request.class == Class::Bsdp {
+        return state.into_verdict(mac::undecided(site));
     }
     let reason = match (&state.known, state.passed_over) {
         (_, true) => Reason::NoBootFile,
@@ -251,6 +261,24 @@ impl State {
             ..verdict
         }
     }
+}
+
+/// DHCPv6 has no menus, nobody is handed on there, and a server's IPv4 address is nothing to its clients.
+fn over_ipv6(mut verdict: Verdict) -> Verdict {
+    let (decision, reason, why) = match &verdict.decision {
+        Decision::Boot(Boot { prompt: Some(_), .. }) => {
+            (Decision::LocalBoot, Reason::NoMenu, "DHCPv6 has no menus")
+        }
+        Decision::Boot(boot) if boot.next_server.is_some() && !boot.is_url() => {
+            (Decision::Ignore, Reason::NoBootFile, "next-server is an address of IPv4")
+        }
+        Decision::Relay | Decision::Refer(_) => {
+            (Decision::LocalBoot, Reason::RelayElsewhere, "nobody is handed on over IPv6")
+        }
+        _ => return verdict,
+    };
+    verdict.evidence.push(Evidence::NotOverIpv6 { why });
+    Verdict { decision, reason, deployment: None, ..verdict }
 }
 
 /// A BIOS PC that goes to its disk is told so by a program, where there is one.
@@ -312,7 +340,7 @@ impl Decision {
             Decision::Wait => "wait",
             Decision::Relay => "relay",
             Decision::Refer(_) => "refer",
-            Decision::Images => "images",
+            Decision::Images(_) => "images",
             Decision::Ignore => "ignore",
         }
     }

@@ -28,6 +28,8 @@ pub struct Said {
     pub unknown: Option<Record>,
     /// Whether the site decides what its machines boot. One that has nothing to offer then goes to its disk.
     pub decides: bool,
+    /// Whether the directory was not asked, because it is not asked about Macs.
+    pub skipped: bool,
     /// Identifiers that the site's own list of duplicates left out of the lookup.
     pub left_out: Vec<Identifier>,
 }

@@ -31,6 +31,21 @@ pub enum Evidence {
         /// The rule's name.
         rule: String,
     },
+    /// The rule fits, but names images for Macs alone, and this is none.
+    ForMacs {
+        /// The rule's name.
+        rule: String,
+    },
+    /// The rule fits, but the distribution point's own responder serves no Macs.
+    RelayForMac {
+        /// The rule's name.
+        rule: String,
+    },
+    /// A directory is not asked about Macs.
+    NotAsked {
+        /// The directory.
+        directory: String,
+    },
     /// A directory could not be asked.
     NoAnswer {
         /// The directory.
@@ -121,6 +136,11 @@ pub enum Evidence {
         /// When it was given.
         given: Timestamp,
     },
+    /// What was decided cannot be told over IPv6.
+    NotOverIpv6 {
+        /// Why not.
+        why: &'static str,
+    },
     /// So many Required deployments were given lately that the next one waits.
     Braked {
         /// How many.
@@ -160,6 +180,13 @@ impl fmt::Display for Evidence {
             Evidence::IpxeAgain { rule } => {
                 write!(f, "rule {rule} fits, but would hand iPXE to a client that runs iPXE")
             }
+            Evidence::ForMacs { rule } => write!(f, "rule {rule} fits, but names images for Macs alone"),
+            Evidence::RelayForMac { rule } => {
+                write!(f, "rule {rule} fits, but the distribution point's responder serves no Macs")
+            }
+            Evidence::NotAsked { directory } => {
+                write!(f, "{directory} is not asked about Macs ({directory}.macs)")
+            }
             Evidence::NoAnswer { directory, trouble } => write!(f, "{directory} has no answer: {trouble}"),
             Evidence::Stale { directory, age } => {
                 write!(
@@ -198,6 +225,7 @@ impl fmt::Display for Evidence {
                 f,
                 "{deployment} was given at {given}; the site no longer remembers that, so it is given again"
             ),
+            Evidence::NotOverIpv6 { why } => f.write_str(why),
             Evidence::Braked { given, within } => {
                 write!(
                     f,

@@ -20,7 +20,7 @@ pub fn explain(request: &BootRequest, verdict: &Verdict) -> String {
             format!("boots {}{key}", boot.file)
         }
         Decision::LocalBoot => "goes on to its own disk".to_owned(),
-        Decision::Images => "is offered the images that suit it".to_owned(),
+        Decision::Images(offer) => format!("is offered {offer}, as far as the image is for it"),
         Decision::Relay => "is handed on to the distribution point's own responder".to_owned(),
         Decision::Refer(server) => format!("is sent on to the server {server}"),
         Decision::Wait => "waits for an operator".to_owned(),
@@ -30,7 +30,10 @@ pub fn explain(request: &BootRequest, verdict: &Verdict) -> String {
     for (number, evidence) in (1..).zip(&verdict.evidence) {
         let _ = writeln!(text, "  {number}. {evidence}");
     }
-    let boots = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay | Decision::Refer(_));
+    let boots = matches!(
+        verdict.decision,
+        Decision::Boot(_) | Decision::Relay | Decision::Refer(_) | Decision::Images(_)
+    );
     if let Some(cure) = verdict.reason.cure().filter(|_| !boots || verdict.machine.is_some()) {
         let _ = writeln!(text, "to change that: {cure}");
     }

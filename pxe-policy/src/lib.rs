@@ -15,6 +15,7 @@ mod deployment;
 mod directory;
 mod evidence;
 mod explain;
+mod image_offer;
 mod ledger;
 mod mac;
 pub mod option243;
@@ -34,12 +35,12 @@ pub use bans::{Bans, SUGGESTED_BANS, Screened, is_shared};
 pub use boot_files::{WIMBOOT_SCRIPT, boot_files, is_boot_program};
 pub use decide::{
     Approval, Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide,
-    decide_mac,
 };
 pub use deployment::{BootImage, Deployment, ImageArch, NotTaken, Purpose};
 pub use directory::{Answer, Identifier, Record, Said, Trouble, TroubleKind};
 pub use evidence::Evidence;
 pub use explain::explain;
+pub use image_offer::{ImageOffer, ImageSelector, InvalidSelector};
 pub use ledger::{
     Brake, Claimed, Entry, Key, Ledger, LedgerChange, MachineId, Ran, Seconds, SiteMemory, Stage, Timestamp,
 };

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use crate::{AddressRange, ArchType, BootRequest, Class, MacAddr, SystemUuid};
+use crate::{AddressRange, ArchType, BootRequest, Class, ImageOffer, MacAddr, SystemUuid};
 
 /// The rules in the operator's order; the first that matches and can be carried out wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Match {
 /// What a machine gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// A boot file.
+    /// A boot file, or for a Mac its images.
     Boot(BootAction),
     /// Nothing is offered, so that it goes on to its own disk.
     LocalBoot,
@@ -60,10 +60,10 @@ pub enum Action {
     Directories,
 }
 
-/// The boot file that a rule hands out.
+/// The boot file that a rule hands out, and the images that it offers a Mac.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BootAction {
-    /// Paths in the boot tree, or whole URLs; the first that exists is taken.
+    /// Paths in the boot tree, or whole URLs; the first that exists is taken. Empty for Macs alone.
     pub file: Vec<String>,
     /// How the file is fetched; None chooses by the client ([`Via::for_client`]).
     pub via: Option<Via>,
@@ -73,6 +73,8 @@ pub struct BootAction {
     pub image: Option<String>,
     /// The server that a boot program of Windows is sent on to, once it runs and asks.
     pub refer: Option<Ipv4Addr>,
+    /// What a Mac is offered; None for every image.
+    pub images: Option<ImageOffer>,
 }
 
 /// How a client fetches its boot file.

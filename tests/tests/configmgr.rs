@@ -12,10 +12,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use netbootd_tests::admin_service::Web;
 use netbootd_tests::admin_service::rows::{fill, member};
 use netbootd_tests::directory_site::{BY_GUID, BY_MAC, FOR_KNOWN, GUID, MAC, has};
+use netbootd_tests::mac::{self, Nbi, sha256};
 use netbootd_tests::netbootd::program;
 use netbootd_tests::responder::{Says, option};
 use netbootd_tests::store::{announce, distribute_file, image};
-use netbootd_tests::{AdminService, DirectorySite, Domain, Netbootd, Responder, boot_program};
+use netbootd_tests::{
+    AdminService, DirectorySite, Domain, Netbootd, Process, Relay, Responder, boot_program,
+};
 use serde_json::{Value, json};
 
 const HEAD: &str = "[policy]\ndeadline = \"20s\"\n[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n";
@@ -208,6 +211,44 @@ fn what_was_given_is_cleared_here_and_at_the_site() {
     assert!(this.admin.asked().contains(&called), "{:?}", this.admin.asked());
     has(&this.explained_by_it(1), &["boots PS100005", "required"]);
     assert!(netbootd.log().contains("reason=required"));
+}
+
+#[test]
+fn an_unknown_mac_behind_a_relay_boots_to_its_last_byte_once_the_site_deploys_to_such_macs() {
+    let mut this = ConfigMgr::new(30);
+    let share = this.site.root.join("NetBoot/NetBootSP0");
+    fs::create_dir_all(&share).unwrap();
+    let folder = Nbi { name: "Sierra", index: 5, root_size: 3_000_000, more: "" }.put(&share);
+    let lab = &mut this.site.lab;
+    let _relay = Relay::start(lab);
+    lab.add_host("far");
+    lab.plug("far", "en0", "br1", "10.78.0.50/24");
+    lab.ip("far", "route add default via 10.78.0.254");
+    lab.ip("server", "route add default via 10.77.0.254");
+    let macs = this.configuration.replace("[configmgr]\n", "[configmgr]\nmacs = true\n");
+    let configuration = format!("{macs}[dhcp]\nmode = \"off\"\n");
+    let start = || Netbootd::start_with(&this.site.lab, &this.site.root, &configuration, &this.kerberos);
+
+    let netbootd = start();
+    let asks = Process::start("far", this.site.lab.command("far", &mac::client()).args(["en0", "list"]));
+    netbootd.logged(&["proto=bsdp", "reason=unknown-machine"]);
+    drop((asks, netbootd));
+
+    let collection =
+        json!({ "CollectionID": "PS100014", "Name": "Unknown Mac OS X Systems", "MemberCount": 0 });
+    this.admin.set("SMS_Collection", vec![collection]);
+    let netbootd = start();
+    let output = this.site.lab.run("far", &[&mac::client(), "en0", "boot"]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    has(&text, &["image 81000005 \"Sierra\" default", "machine name NetBoot001"]);
+    for (what, file) in
+        [("booter", "i386/booter"), ("kernelcache", "i386/x86_64/kernelcache"), ("root", "NetInstall.dmg")]
+    {
+        let line = text.lines().find(|line| line.starts_with(&format!("{what} "))).unwrap_or_default();
+        assert!(line.contains(&sha256(&folder.join(file))), "{what}: {text}");
+    }
+    netbootd.logged(&["reason=selected"]);
 }
 
 #[test]

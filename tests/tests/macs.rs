@@ -199,6 +199,107 @@ fn the_probe_lists_and_chooses_as_startup_disk_does() {
 }
 
 #[test]
+fn explain_is_what_machines_meet_and_says_which_configuration_it_goes_by() {
+    let (lab, root) = site();
+    small("Sierra", 5).put(&share(&root));
+    small("Mojave", 6).put(&share(&root));
+    fs::write(root.join("a.efi"), "a").unwrap();
+    let pilot = |rest: &str| {
+        format!(
+            "[policy]\nbanned-macs = \"02:00:00:00:00:66\"\n[[rule]]\nname = \"lab\"\n\
+             action.boot = {{ file = \"a.efi\", images = {rest} }}\n"
+        )
+    };
+    let netbootd = Netbootd::start(&lab, &root, &pilot("\"Mojave\""));
+    let config = lab.folder().join("netbootd.toml");
+    let run = |words: &[&str]| {
+        let output = lab
+            .run("server", &[&[program().as_str()], words, &["--config", config.to_str().unwrap()]].concat());
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let address = lab.run("mac", &["cat", "/sys/class/net/en0/address"]);
+    let address = String::from_utf8(address.stdout).unwrap().trim().to_owned();
+    let explain = |more: &[&str]| run(&[&["explain", "--mac", &address], more].concat());
+
+    // Unheard of, it would be taken for a PC; as it asked, it is a Mac.
+    assert!(explain(&[]).contains("asks as pxe, x64-uefi"));
+    let listed = as_mac(&lab, &["list"]);
+    assert!(listed.contains("\"Mojave\" default") && !listed.contains("Sierra"), "{listed}");
+    let running = explain(&[]);
+    for words in ["the running netbootd answers", "asks as bsdp", "is offered Mojave", "81000006 Mojave"] {
+        assert!(running.contains(words), "{words}: {running}");
+    }
+    // Another file decides by itself until it is read.
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("images = \"Mojave\"", "images = \"none\"")).unwrap();
+    let offline = explain(&[]);
+    for words in
+        ["decided offline", "the running netbootd has read something else", "asks as bsdp", "no image"]
+    {
+        assert!(offline.contains(words), "{words}: {offline}");
+    }
+    assert!(explain(&["--offline"]).contains("is offered no image"));
+    let running = explain(&["--running"]);
+    assert!(
+        running.contains("the file says something else by now") && running.contains("Mojave"),
+        "{running}"
+    );
+    run(&["reload"]);
+    let read = explain(&[]);
+    assert!(read.contains("the running netbootd answers") && read.contains("no image"), "{read}");
+    let asks = Process::start("mac", lab.command("mac", &mac::client()).args(["en0", "list"]));
+    netbootd.logged(&["reason=no-image", "rule=\"lab\"", "Mojave.nbi: not-allowed"]);
+    drop(asks);
+
+    // PCs, by probes: one that boots by HTTP, and one that is banned.
+    for (mac, answer) in [("02:00:00:00:00:55", "boots a.efi: rule"), ("02:00:00:00:00:66", "mac-ignored")] {
+        let words = ["probe", "pxe", "--iface", "en0", "--mac", mac, "--class", "http", "--timeout", "1"];
+        let offers = lab.run("mac", &[&[program().as_str()], words.as_slice()].concat());
+        let offers = String::from_utf8(offers.stdout).unwrap();
+        let explained = run(&["explain", "--mac", mac]);
+        assert!(explained.contains("asks as http") && explained.contains(answer), "{explained}");
+        assert_eq!(offers.contains("a.efi"), answer.starts_with("boots"), "{offers}");
+    }
+    let noted = run(&["pending", "approve", "02:00:00:00:00:77"]);
+    for words in ["unknown-machines is not \"approve\"", "02:00:00:00:00:77 has not asked here lately"] {
+        assert!(noted.contains(words), "{noted}");
+    }
+    assert!(!run(&["pending", "approve", &address]).contains("has not asked"));
+}
+
+#[test]
+fn a_mac_that_is_ignored_gets_silence_and_one_that_waits_its_images_once_approved() {
+    let (lab, root) = site();
+    small("Sierra", 5).put(&share(&root));
+    fs::write(lab.folder().join("devices.csv"), "mac,name\n02:00:00:00:00:01,pc\n").unwrap();
+    let policy =
+        format!("{OFF}[policy]\nunknown-machines = \"approve\"\n[devices]\nfile = \"devices.csv\"\n");
+    let netbootd = Netbootd::start(&lab, &root, &policy);
+    let asks = Process::start("mac", lab.command("mac", &mac::client()).args(["en0", "list"]));
+    netbootd.logged(&["wait", "proto=bsdp", "reason=pending"]);
+    drop(asks);
+    let config = lab.folder().join("netbootd.toml").display().to_string();
+    let run = |words: &[&str]| {
+        let output = lab.run("server", &[&[program().as_str()], words, &["--config", &config]].concat());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let pending = run(&["pending", "list"]);
+    let address = pending.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    assert_eq!(run(&["pending", "approve", &address]), format!("{address}: approve\n"));
+    assert!(as_mac(&lab, &["boot"]).contains("image 81000005"));
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("[policy]\n", &format!("[policy]\nbanned-macs = \"{address}\"\n")))
+        .unwrap();
+    run(&["reload"]);
+    // Neither its list nor what it chose before.
+    for word in ["list", "discover"] {
+        let asks = Process::start("mac", lab.command("mac", &mac::client()).args(["en0", word]));
+        netbootd.logged(&["ignore", "proto=bsdp", "reason=mac-ignored"]);
+        assert!(!asks.printed().contains("81000005"), "{}", asks.printed());
+    }
+}
+
+#[test]
 fn a_diskless_mac_is_told_where_to_write() {
     let (lab, root) = site();
     Nbi { more: "<key>SupportsDiskless</key><true/>", ..small("Sierra", 5) }.put(&share(&root));

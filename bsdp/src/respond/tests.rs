@@ -79,7 +79,8 @@ fn bound(index: u16, at: u64) -> Bindings {
 #[test]
 fn a_choice_may_name_any_own_address_and_keeps_the_macs_number() {
     let images = images(vec![image(1), image(2)]);
-    let answer = respond(&server(), &select(Ipv4Addr::new(10, 9, 0, 1), 2), &images, &bound(1, 0), 50);
+    let answer =
+        respond(&server(), &select(Ipv4Addr::new(10, 9, 0, 1), 2), &images, &Allowed::ALL, &bound(1, 0), 50);
     let Some(Change::Bind(binding)) = &answer.change else { panic!("{answer:?}") };
     assert_eq!((binding.image.index, binding.number, binding.at), (2, 7, 50));
     let reply = answer.reply.unwrap();
@@ -90,7 +91,8 @@ fn a_choice_may_name_any_own_address_and_keeps_the_macs_number() {
 #[test]
 fn an_image_for_diskless_macs_comes_with_a_place_for_the_shadow() {
     let images = images(vec![BootImage { diskless: true, ..image(1) }]);
-    let reply = respond(&server(), &select(OWN, 1), &images, &Bindings::default(), 0).reply.unwrap();
+    let reply =
+        respond(&server(), &select(OWN, 1), &images, &Allowed::ALL, &Bindings::default(), 0).reply.unwrap();
     let options = option43::parse(reply.vendor_options.iter().map(Vec::as_slice)).unwrap();
     assert_eq!(
         options[2..],
@@ -106,22 +108,75 @@ fn an_image_for_diskless_macs_comes_with_a_place_for_the_shadow() {
 fn an_image_that_is_not_for_the_mac_is_refused_aloud() {
     let only_others = BootImage { disabled_models: vec!["MacBookPro9,1".into()], ..image(1) };
     let images = images(vec![only_others, image(2)]);
-    let answer = respond(&server(), &select(OWN, 1), &images, &Bindings::default(), 0);
+    let answer = respond(&server(), &select(OWN, 1), &images, &Allowed::ALL, &Bindings::default(), 0);
     assert_eq!((answer.reason, answer.change.as_ref()), (Reason::ImageNotForThisMac, None));
     assert_eq!(answer.reply.unwrap().kind, ReplyKind::Failed);
-    let answer = respond(&server(), &list(), &images, &Bindings::default(), 0);
+    let answer = respond(&server(), &list(), &images, &Allowed::ALL, &Bindings::default(), 0);
     assert_eq!(answer.left_out, [("1 é.nbi".to_owned(), LeftOut::ModelDisabled)]);
     assert_eq!(answer.offered, [image(2).id]);
+}
+
+fn only(ids: &[u16], default: Option<u16>) -> Allowed {
+    let id = |index: &u16| image(*index).id;
+    Allowed::Images { only: Some(ids.iter().map(id).collect()), default: default.as_ref().map(id) }
+}
+
+#[test]
+fn a_mac_gets_no_image_that_the_operator_does_not_allow() {
+    let images = images(vec![BootImage { default: true, ..image(1) }, image(2), image(3)]);
+    let ask = |request: &Request, allowed: &Allowed, bindings: &Bindings| {
+        respond(&server(), request, &images, allowed, bindings, 0)
+    };
+    let none = Bindings::default();
+    let indices = |answer: &Answer| answer.offered.iter().map(|id| id.index).collect::<Vec<_>>();
+
+    let listed = ask(&list(), &only(&[2, 3], Some(3)), &none);
+    assert_eq!((indices(&listed), listed.reason), (vec![3, 2], Reason::List), "the default goes first");
+    assert_eq!(listed.left_out, [("1 é.nbi".to_owned(), LeftOut::NotAllowed)]);
+    let all = Allowed::Images { only: None, default: Some(image(2).id) };
+    assert_eq!(indices(&ask(&list(), &all, &none)), [2, 1, 3]);
+    let gone = Allowed::Images { only: None, default: Some(image(9).id) };
+    assert_eq!(indices(&ask(&list(), &gone, &none)), [1, 2, 3]);
+
+    let chosen = ask(&select(OWN, 2), &only(&[2], None), &none);
+    assert_eq!(chosen.reason, Reason::Selected);
+    let refused = ask(&select(OWN, 1), &only(&[2], None), &none);
+    assert_eq!((refused.reason, refused.change), (Reason::ImageNotAllowed, None));
+    assert_eq!(refused.reply.unwrap().kind, ReplyKind::Failed);
+
+    let discover = Request { message: DhcpMessage::Discover, ..list() };
+    let offer = ask(&discover, &only(&[2], None), &bound(1, 0));
+    assert_eq!((offer.reason, offer.reply), (Reason::BoundImageGone, None), "what it chose before is over");
+    assert_eq!(ask(&list(), &Allowed::NONE, &none).reply, None);
+    assert_eq!(ask(&select(OWN, 1), &Allowed::NONE, &none).reply.unwrap().kind, ReplyKind::Failed);
+}
+
+#[test]
+fn a_mac_that_is_not_answered_still_moves_to_another_server() {
+    let images = images(vec![image(1)]);
+    let ask = |request: &Request| respond(&server(), request, &images, &Allowed::Silence, &bound(1, 0), 0);
+    for request in [list(), select(OWN, 1), Request { message: DhcpMessage::Discover, ..list() }] {
+        let answer = ask(&request);
+        assert_eq!((answer.reply, answer.change, answer.reason), (None, None, Reason::NotAllowed));
+    }
+    let elsewhere = ask(&select(Ipv4Addr::new(10, 0, 0, 2), 1));
+    assert_eq!((elsewhere.reply, elsewhere.change), (None, Some(Change::Unbind(MAC))));
 }
 
 #[test]
 fn a_choice_is_forgotten_after_its_time() {
     let images = images(vec![image(1)]);
     let discover = Request { message: DhcpMessage::Discover, ..list() };
-    let offer = respond(&server(), &discover, &images, &bound(1, 0), 100);
+    let offer = respond(&server(), &discover, &images, &Allowed::ALL, &bound(1, 0), 100);
     assert_eq!((offer.reason, offer.reply.map(|reply| reply.kind)), (Reason::Bound, Some(ReplyKind::Offer)));
-    assert_eq!(respond(&server(), &discover, &images, &bound(1, 0), 101).reason, Reason::NotBound);
-    assert_eq!(respond(&server(), &discover, &images, &bound(9, 0), 0).reason, Reason::BoundImageGone);
+    assert_eq!(
+        respond(&server(), &discover, &images, &Allowed::ALL, &bound(1, 0), 101).reason,
+        Reason::NotBound
+    );
+    assert_eq!(
+        respond(&server(), &discover, &images, &Allowed::ALL, &bound(9, 0), 0).reason,
+        Reason::BoundImageGone
+    );
 }
 
 #[test]
@@ -131,7 +186,7 @@ fn the_default_for_a_model_goes_before_the_general_one_unless_apples_way_is_set(
     let read = vec![general, own, image(3)];
     for (rule, expected) in [(DefaultRule::ModelFirst, [2, 1, 3]), (DefaultRule::Apple, [1, 2, 3])] {
         let (images, refused) = BootImages::new(read.clone(), rule);
-        let offered = respond(&server(), &list(), &images, &Bindings::default(), 0).offered;
+        let offered = respond(&server(), &list(), &images, &Allowed::ALL, &Bindings::default(), 0).offered;
         assert_eq!(offered.iter().map(|id| id.index).collect::<Vec<_>>(), expected);
         assert_eq!(refused, []);
     }
@@ -150,10 +205,13 @@ fn of_two_images_with_one_id_the_first_stays() {
 fn an_answer_goes_to_the_sender_when_ciaddr_is_empty_and_nowhere_without_either() {
     let images = images(vec![image(1)]);
     let empty = Request { client_addr: Ipv4Addr::UNSPECIFIED, ..list() };
-    let reply = respond(&server(), &empty, &images, &Bindings::default(), 0).reply.unwrap();
+    let reply = respond(&server(), &empty, &images, &Allowed::ALL, &Bindings::default(), 0).reply.unwrap();
     assert_eq!(reply.to, Some(SocketAddrV4::new(CLIENT, 68)));
     let nowhere = Request { sender: Ipv4Addr::UNSPECIFIED, ..empty };
-    assert_eq!(respond(&server(), &nowhere, &images, &Bindings::default(), 0).reason, Reason::NoAddress);
+    assert_eq!(
+        respond(&server(), &nowhere, &images, &Allowed::ALL, &Bindings::default(), 0).reason,
+        Reason::NoAddress
+    );
 }
 
 #[test]
@@ -179,7 +237,7 @@ fn every_silence_has_its_reason() {
         (Request { message: DhcpMessage::Discover, ..list() }, Reason::NotBound),
     ];
     for (request, reason) in table {
-        let answer = respond(&server(), &request, &images, &Bindings::default(), 0);
+        let answer = respond(&server(), &request, &images, &Allowed::ALL, &Bindings::default(), 0);
         assert_eq!((answer.reason, answer.reply), (reason, None), "{request:?}");
     }
 }
@@ -189,9 +247,15 @@ fn firmware_of_1998_gets_images_that_name_it() {
     let old = BootImage { enabled_models: vec![NETBOOT_1_MODEL.into()], ..image(2) };
     let images = images(vec![image(1), old]);
     let asked = asks(&[SubOption::MessageType(BsdpMessageType::List), SubOption::NetBoot1]);
-    assert_eq!(respond(&server(), &asked, &images, &Bindings::default(), 0).offered, [image(2).id]);
+    assert_eq!(
+        respond(&server(), &asked, &images, &Allowed::ALL, &Bindings::default(), 0).offered,
+        [image(2).id]
+    );
     let without = Server { netboot_1: false, ..server() };
-    assert_eq!(respond(&without, &asked, &images, &Bindings::default(), 0).reason, Reason::NoImage);
+    assert_eq!(
+        respond(&without, &asked, &images, &Allowed::ALL, &Bindings::default(), 0).reason,
+        Reason::NoImage
+    );
 }
 
 #[test]
@@ -209,7 +273,7 @@ proptest::proptest! {
         let images = images(vec![image(1)]);
         let class = [b"AAPLBSDPC/i386/".as_slice(), &class].concat();
         let request = Request { vendor_class: class, vendor_options: values, ..list() };
-        let answer = respond(&server(), &request, &images, &Bindings::default(), 0);
+        let answer = respond(&server(), &request, &images, &Allowed::ALL, &Bindings::default(), 0);
         if let Some(reply) = answer.reply {
             proptest::prop_assert!(reply.vendor_options.iter().all(|value| value.len() <= 255));
         }

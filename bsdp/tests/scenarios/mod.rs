@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use bsdp::{
-    Answer, Bindings, BootImage, BootImages, BsdpMessageType, DefaultRule, DhcpMessage, DisabledModels,
-    ListEntry, NbiInfo, Place, ReplyKind, Request, Server, SubOption, option43, respond,
+    Allowed, Answer, Bindings, BootImage, BootImages, BsdpMessageType, DefaultRule, DhcpMessage,
+    DisabledModels, ListEntry, NbiInfo, Place, ReplyKind, Request, Server, SubOption, option43, respond,
 };
 use plist::{Dictionary, Value as Plist};
 use serde_json::Value;
@@ -29,7 +29,7 @@ fn every_scenario_ends_as_with_apples_server() {
         let mut bindings = Bindings::default();
         for step in scenario["steps"].as_array().unwrap() {
             let name = format!("{}: {}", scenario["id"].as_str().unwrap(), step["step"].as_str().unwrap());
-            let answer = respond(&server(), &request(step), &images, &bindings, 1_000);
+            let answer = respond(&server(), &request(step), &images, &Allowed::ALL, &bindings, 1_000);
             if let Some(change) = answer.change.clone() {
                 bindings.apply(change);
             }
@@ -114,7 +114,8 @@ fn the_odd_property_lists_are_taken_and_refused_as_by_apples_server() {
     let scenario =
         vectors("scenario").into_iter().find(|scenario| scenario["id"] == "apple-odd-plists").unwrap();
     let step = &scenario["steps"][0];
-    let answer = respond(&server(), &request(step), &images(&scenario["nbi"]), &Bindings::default(), 0);
+    let answer =
+        respond(&server(), &request(step), &images(&scenario["nbi"]), &Allowed::ALL, &Bindings::default(), 0);
     let options = option43::parse(answer.reply.unwrap().vendor_options.iter().map(Vec::as_slice)).unwrap();
     let mut ours: Vec<String> =
         entries(&options).into_iter().map(|entry| String::from_utf8(entry.name).unwrap()).collect();
@@ -222,7 +223,8 @@ fn any_message_type_from_a_client_is_answered_or_has_its_reason() {
             vendor_options: vec![vec![1, 1, kind, 2, 2, 1, 1]],
             max_message_size: None,
         };
-        let answer = respond(&server(), &request, &BootImages::default(), &Bindings::default(), 0);
+        let answer =
+            respond(&server(), &request, &BootImages::default(), &Allowed::ALL, &Bindings::default(), 0);
         assert!(answer.reply.is_none());
         let expected = match BsdpMessageType::from_wire(kind) {
             Some(BsdpMessageType::List) => bsdp::Reason::NoImage,

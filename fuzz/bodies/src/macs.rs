@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::LazyLock;
 
 use bsdp::{
-    Answer, Binding, Bindings, BootImage, BootImages, Change, DefaultRule, DhcpMessage, DisabledModels,
-    ListEntry, NbiInfo, Place, Reply, Request, Server, SubOption, VendorClass, option43, respond,
+    Allowed, Answer, Binding, Bindings, BootImage, BootImages, Change, DefaultRule, DhcpMessage,
+    DisabledModels, ListEntry, NbiInfo, Place, Reply, Request, Server, SubOption, VendorClass, option43,
+    respond,
 };
 use netbootd::dhcp::option::{self, MessageType};
 use netbootd::dhcp::question::request_bytes;
@@ -46,14 +47,14 @@ pub fn bsdp(bytes: &[u8]) {
         vendor_options: values.iter().map(|value| value.to_vec()).collect(),
         max_message_size: (kind & 4 != 0).then_some(u16::from(*kind) << 6),
     };
-    let answer = respond(&NETBOOT_SERVER, &request, &IMAGES, &BINDINGS, 1_000);
+    let answer = respond(&NETBOOT_SERVER, &request, &IMAGES, &Allowed::ALL, &BINDINGS, 1_000);
     check(&request, &answer);
 }
 
 /// A packet of a Mac as it comes on port 67.
 pub(crate) fn answer(packet: &Packet, arrival: &Arrival<'_>) {
     let request = in_dhcp::request(packet, arrival);
-    let answer = respond(&NETBOOT_SERVER, &request, &IMAGES, &BINDINGS, 1_000);
+    let answer = respond(&NETBOOT_SERVER, &request, &IMAGES, &Allowed::ALL, &BINDINGS, 1_000);
     check(&request, &answer);
     let Some(Ok(reply)) = answer.reply.map(|reply| in_dhcp::reply(packet, arrival, &reply)) else { return };
     let read = Packet::parse_reply(&reply.bytes).expect("our own reply reads");
@@ -89,7 +90,7 @@ pub fn nbi_info(bytes: &[u8]) {
             vendor_options: option43::emit(asked).expect("short options"),
             max_message_size: Some(1500),
         };
-        let answer = respond(&NETBOOT_SERVER, &request, &images, &Bindings::default(), 1_000);
+        let answer = respond(&NETBOOT_SERVER, &request, &images, &Allowed::ALL, &Bindings::default(), 1_000);
         check(&request, &answer);
     }
 }

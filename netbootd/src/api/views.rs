@@ -188,6 +188,13 @@ pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceVie
     newest.into_iter().map(view).collect()
 }
 
+/// What an operator who approves or rejects a machine had better know.
+pub fn note_on_approval(services: &Services, mac: MacAddr, said: Option<bool>) -> Option<String> {
+    let policy = services.snapshot.load().config.policy.settings.unknown;
+    let seen = services.machines.by_mac(mac).is_some() || services.timelines.of(mac).is_some();
+    crate::approvals::note(mac, said, policy, Some(seen))
+}
+
 /// The recently seen machines that something is wrong with.
 pub fn findings(services: &Services) -> Vec<(MacAddr, FindingView)> {
     let now = SystemTime::now();

@@ -1,23 +1,20 @@
 //! `netbootd explain`: the decision that would be taken now, step by step. `netbootd forget`: asks the directories anew.
 
+mod offline;
+
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use hyper::Method;
-use imagestore::Store;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
-use super::client::{ask, config_of, shared};
+use super::client::{ask, config_of};
 use super::{Failure, MachineArgs, SiteArgs};
 use crate::config::Config;
-use crate::confine::account::act_as_owner_of;
-use crate::files::Images;
-use crate::probe::block_on;
-use crate::services::{Services, Snapshot};
 use crate::smspxe;
-use crate::state::State;
-use crate::what_if::{Explained, explained, request};
+use crate::what_if::Explained;
 
 /// `netbootd explain`.
 #[derive(Debug, Args)]
@@ -25,15 +22,27 @@ pub struct ExplainArgs {
     /// The machine's hardware address.
     #[arg(long)]
     mac: MacAddr,
-    /// Its GUID.
+    /// Its GUID [default: as it asked last].
     #[arg(long)]
     uuid: Option<SystemUuid>,
-    /// Its architecture.
-    #[arg(long, default_value = "x64-uefi")]
-    arch: ArchType,
-    /// Who asks: pxe, http, ipxe or uboot.
-    #[arg(long, default_value = "pxe")]
-    class: Class,
+    /// Its architecture [default: as it asked last, else x64-uefi].
+    #[arg(long)]
+    arch: Option<ArchType>,
+    /// Its class: pxe, http, ipxe, uboot or bsdp [default: as it asked last, else pxe].
+    #[arg(long)]
+    class: Option<Class>,
+    /// The interface that its packets come in by [default: as it asked last, else the first].
+    #[arg(long)]
+    iface: Option<String>,
+    /// The relay that forwards its packets [default: as it asked last, else none].
+    #[arg(long, value_name = "ADDRESS")]
+    relay: Option<IpAddr>,
+    /// Ask the running netbootd, whatever the configuration file says by now.
+    #[arg(long, conflicts_with = "offline")]
+    running: bool,
+    /// Decide by the configuration file, whether a netbootd runs or not.
+    #[arg(long)]
+    offline: bool,
     /// Say what Configuration Manager's log says of the machine instead.
     #[arg(long, value_name = "FILE")]
     smspxe: Option<PathBuf>,
@@ -44,28 +53,57 @@ pub struct ExplainArgs {
     json: bool,
 }
 
-/// Asks the running netbootd, which knows the directories' last answers; or decides by itself when none runs.
+/// Says what the running netbootd would answer, which knows what the machine asked last and what the directories said; or what one that
+/// reads the configuration file now would answer. The first line says which of the two.
 #[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     if let Some(file) = &args.smspxe {
         return from_log(file, args.mac);
     }
     let config = config_of(&args.site)?;
-    let uuid = args.uuid.map_or_else(|| "none".to_owned(), |uuid| uuid.to_string());
-    let path = format!("/explain/{}/{uuid}/{}/{}", args.mac, args.arch.0, args.class);
-    let explained: Explained = match ask(&config, Method::GET, &path)? {
-        Some(answer) => {
-            serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string()))?
+    let running = from_running(&config, args)?;
+    let (explained, note) = match running {
+        None if args.running => {
+            return Err(Failure::NoAnswer("netbootd is not running: leave out --running".into()));
         }
-        None => alone(config, args)?,
+        None => (offline::explain(config, args, None)?, ""),
+        Some(running) if running.stamp == config.stamp => match args.offline {
+            true => (offline::explain(config, args, Some(&running))?, ""),
+            false => (running, ""),
+        },
+        Some(running) if args.running => (running, OTHER_FILE),
+        Some(running) if args.offline || args.site.config.is_some() => {
+            (offline::explain(config, args, Some(&running))?, OTHER_RUNNING)
+        }
+        Some(running) => (running, OTHER_FILE),
     };
     if args.json {
         let json = serde_json::to_string_pretty(&explained);
         println!("{}", json.map_err(|error| Failure::Bug(error.to_string()))?);
-    } else {
-        print!("{}", explained.text);
+        return Ok(());
     }
+    let by = if explained.by == "running" { "the running netbootd answers" } else { "decided offline" };
+    println!("{by}, by its {}{note}", explained.configuration);
+    print!("{}", explained.text);
     Ok(())
+}
+
+/// What the running netbootd says; None when none runs.
+fn from_running(config: &Config, args: &ExplainArgs) -> Result<Option<Explained>, Failure> {
+    let given = [
+        ("uuid", args.uuid.map(|uuid| uuid.to_string())),
+        ("arch", args.arch.map(|arch| arch.0.to_string())),
+        ("class", args.class.map(|class| class.to_string())),
+        ("iface", args.iface.clone()),
+        ("relay", args.relay.map(|relay| relay.to_string())),
+    ];
+    let query = given.into_iter().filter_map(|(name, value)| {
+        let value = value?;
+        Some(format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)))
+    });
+    let path = format!("/explain/{}?{}", args.mac, query.collect::<Vec<_>>().join("&"));
+    let Some(answer) = ask(config, Method::GET, &path)? else { return Ok(None) };
+    serde_json::from_str(&answer).map(Some).map_err(|error| Failure::NoAnswer(error.to_string()))
 }
 
 #[allow(clippy::print_stdout)] // the command's output
@@ -97,25 +135,8 @@ pub fn forget(args: &MachineArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn alone(config: Config, args: &ExplainArgs) -> Result<Explained, Failure> {
-    let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
-    crate::serve::prepare_kerberos(&config);
-    act_as_owner_of(&config.server.state_dir)?;
-    let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| unusable(&error))?);
-    let store = Store::open(&config.store_folder(), config.store.limits);
-    let images = store.and_then(|store| Images::open(store, None)).map_err(|error| unusable(&error))?;
-    let request = request(args.mac, args.uuid, args.arch, args.class);
-    block_on(async {
-        let shared = shared(&config).await?;
-        let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::Unusable)?;
-        let services = Services::open(snapshot.sharing(shared.as_ref()), state);
-        let mut services = services.map_err(|error| unusable(&error))?;
-        if let Some(shared) = shared {
-            services = services.sharing(shared);
-        }
-        Ok(explained(&services, &request).await)
-    })
-}
-
+/// Behind the configuration that was asked.
+const OTHER_FILE: &str = " as it was read; the file says something else by now (--offline decides by it)";
+const OTHER_RUNNING: &str = "; the running netbootd has read something else (--running asks it)";
 /// Logs are rolled over at some megabytes; this is far more.
 const MAX_LOG: u64 = 1 << 30;

@@ -9,7 +9,7 @@ use hyper::Method;
 use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
-use crate::approvals::{Approvals, PendingView};
+use crate::approvals::{Approvals, PendingView, note};
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
 use crate::ledger::now;
@@ -50,12 +50,19 @@ fn list(config: &Config) -> Result<Vec<PendingView>, Failure> {
 #[allow(clippy::print_stdout)] // the command's output
 fn say(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
-    if ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))?.is_none()
-        && !block_on(async { Ok(open(&config).await?.say(args.mac, approved, now()).await) })?
-    {
-        return Err(Failure::Unusable("the disk does not take it".into()));
-    }
+    let note = match ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))? {
+        Some(answer) => serde_json::from_str::<Option<String>>(&answer).ok().flatten(),
+        None => {
+            if !block_on(async { Ok(open(&config).await?.say(args.mac, approved, now()).await) })? {
+                return Err(Failure::Unusable("the disk does not take it".into()));
+            }
+            note(args.mac, approved, config.policy.settings.unknown, None)
+        }
+    };
     println!("{}: {word}", args.mac);
+    if let Some(note) = note {
+        println!("note: {note}");
+    }
     Ok(())
 }
 

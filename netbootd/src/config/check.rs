@@ -88,6 +88,7 @@ pub(super) fn check(
         rules,
         files,
         texts: texts(&document, path),
+        stamp: String::new(),
     }
 }
 

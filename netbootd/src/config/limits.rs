@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
+use pxe_policy::BootRequest;
 
 use crate::limits::bucket::Rate;
 use crate::limits::places::Bounds;
@@ -46,6 +47,15 @@ impl Limits {
     /// Whether a client in some network is answered.
     pub fn allows_client(&self, client: IpAddr) -> bool {
         self.subnets.is_empty() || self.subnets.iter().any(|subnet| subnet.contains(&client))
+    }
+
+    /// Whether packets that make such a request are looked at, by their relay or by the network that the machine is in.
+    pub fn allows_request(&self, request: &BootRequest) -> bool {
+        match request.relay {
+            Some(IpAddr::V4(relay)) if !self.relays.is_empty() && !self.relays.contains(&relay) => false,
+            Some(relay) => self.allows_client(relay),
+            None => self.allows_client(request.address.unwrap_or(request.segment)),
+        }
     }
 
     /// How many transfers there may be, with so many in all.

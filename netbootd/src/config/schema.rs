@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
-use pxe_policy::{AddressRange, ArchType, MacAddr, SystemUuid};
+use pxe_policy::{AddressRange, ArchType, ImageSelector, MacAddr, SystemUuid};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -289,11 +289,14 @@ pub(super) enum Action {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct BootAction {
+    #[serde(default = "no_file")]
     pub(super) file: Spanned<OneOrMany<String>>,
     pub(super) via: Option<Via>,
     pub(super) next_server: Option<Text<Ipv4Addr>>,
     pub(super) image: Option<String>,
     pub(super) refer: Option<Text<Ipv4Addr>>,
+    pub(super) images: Option<Spanned<OneOrMany<String>>>,
+    pub(super) default_image: Option<Text<ImageSelector>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -314,6 +317,10 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) fallback: bool,
     pub(super) content_type: Option<String>,
+}
+
+fn no_file() -> Spanned<OneOrMany<String>> {
+    Spanned::new(0..0, OneOrMany::default())
 }
 
 fn no_pool() -> Spanned<OneOrMany<Text<AddressRange>>> {

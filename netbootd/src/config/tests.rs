@@ -270,7 +270,23 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
             Error,
             "the database does not keep leases of IPv6",
         ),
-        ("[dhcp]\nmode = \"off\"\n[[rule]]\nname = \"r\"\naction = \"ignore\"".into(), Warning, "\"off\""),
+        (
+            "[dhcp]\nmode = \"off\"\n[netboot]\nenabled = false\n[[rule]]\nname = \"r\"\naction = \"ignore\""
+                .into(),
+            Warning,
+            "\"off\"",
+        ),
+        (
+            "[[rule]]\nname = \"r\"\naction.boot = { images = [\"Sierra\", \"label:\"] }".into(),
+            Error,
+            "selects no image",
+        ),
+        (
+            "[[rule]]\nname = \"r\"\nmatch = { arch = \"x64-uefi\" }\naction.boot = { images = \"all\" }"
+                .into(),
+            Warning,
+            "fits none",
+        ),
     ];
     for (text, severity, part) in table {
         let found = findings(&text);

@@ -64,7 +64,7 @@ impl<R> Answer<R> {
             Decision::Boot(boot) => self.event.image = boot.image.clone(),
             Decision::LocalBoot => self.event.decision = Answered::LocalBoot,
             Decision::Wait => self.event.decision = Answered::Wait,
-            Decision::Relay | Decision::Refer(_) | Decision::Images | Decision::Ignore => {}
+            Decision::Relay | Decision::Refer(_) | Decision::Images(_) | Decision::Ignore => {}
         }
         self.event.machine = verdict.machine.as_ref().map(|known| known.name.clone());
         self.event.deployment = verdict.deployment.as_ref().map(|deployed| deployed.id.clone());

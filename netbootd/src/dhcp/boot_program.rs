@@ -61,7 +61,7 @@ pub fn answer(question: Question, verdict: &Verdict, mac: MacAddr, prompt: Promp
             (WdsTag::REFERRAL_SERVER, server.octets().to_vec()),
             (WdsTag::ACTION_DONE, vec![1]),
         ],
-        Decision::LocalBoot | Decision::Relay | Decision::Images | Decision::Ignore => {
+        Decision::LocalBoot | Decision::Relay | Decision::Images(_) | Decision::Ignore => {
             vec![(WdsTag::NEXT_ACTION, vec![ABORT]), message(verdict.reason.on_screen())]
         }
     })

@@ -2,13 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ::bsdp::{DhcpMessage, ReplyKind, Request, VendorClass};
+use ::bsdp::{BsdpMessageType, DhcpMessage, ReplyKind, Request, SubOption, VendorClass, option43};
 
 use super::destination::{CLIENT_PORT, SERVER_PORT};
 use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
-use super::{Arrival, Destination, Packet, Reply};
-use pxe_policy::Reason;
+use super::{Arrival, Destination, Packet, Reply, intake};
+use pxe_policy::{BootRequest, Reason};
 
 /// What a Mac asks.
 pub fn request(packet: &Packet, arrival: &Arrival<'_>) -> Request {
@@ -28,6 +28,21 @@ pub fn request(packet: &Packet, arrival: &Arrival<'_>) -> Request {
         vendor_options: packet.all(option::VENDOR_OPTIONS).map(<[u8]>::to_vec).collect(),
         max_message_size: size.map(u16::from_be_bytes),
     }
+}
+
+/// What policy decides about. A Mac that has chosen this server (`owns` knows its addresses) waits for no other, so it counts as having
+/// waited for long.
+pub fn boot_request(
+    packet: &Packet,
+    arrival: &Arrival<'_>,
+    owns: impl Fn(Ipv4Addr) -> bool,
+) -> Result<BootRequest, Reason> {
+    let request = intake::boot_request(packet, arrival)?;
+    let options = option43::parse(packet.all(option::VENDOR_OPTIONS)).unwrap_or_default();
+    let selects = options.contains(&SubOption::MessageType(BsdpMessageType::Select));
+    let chosen = |option: &SubOption| matches!(option, SubOption::ServerIdentifier(addr) if owns(*addr));
+    let secs = if selects && options.iter().any(chosen) { u16::MAX } else { request.secs };
+    Ok(BootRequest { secs, ..request })
 }
 
 /// The reply that a Mac is sent. The options stand in the order of Apple's server.

@@ -43,9 +43,11 @@ pub fn answer(
         Decision::Boot(_) => offer(answer, packet, arrival, service, &request, &verdict),
         Decision::Relay => hand_on(answer, packet, arrival, &request),
         Decision::LocalBoot if to_disk_by_menu(service, &request) => to_disk(answer, packet, arrival),
-        Decision::LocalBoot | Decision::Wait | Decision::Refer(_) | Decision::Images | Decision::Ignore => {
-            answer
-        }
+        Decision::LocalBoot
+        | Decision::Wait
+        | Decision::Refer(_)
+        | Decision::Images(_)
+        | Decision::Ignore => answer,
     }
 }
 

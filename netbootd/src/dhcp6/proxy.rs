@@ -7,7 +7,7 @@
 
 use std::net::Ipv6Addr;
 
-use pxe_policy::{Boot, BootRequest, Class, Decision, MacAddr, Reason, Verdict};
+use pxe_policy::{BootRequest, Class, Decision, MacAddr, Reason, Verdict};
 
 use super::answer::{silence, with_reply};
 use super::boot_info::{boot_file_url, put_boot_file, put_vendor_class};
@@ -75,30 +75,16 @@ pub(super) fn told(
     local: Ipv6Addr,
     http_port: u16,
 ) -> (Answer, Option<String>) {
-    let mut keep_silent = |reason, detail: &str| {
-        answer.event.reason = reason;
-        answer.event.detail = Some(detail.to_owned());
-    };
-    match &verdict.decision {
-        Decision::Boot(Boot { prompt: Some(_), .. }) => {
-            keep_silent(Reason::NoMenu, "DHCPv6 has no menus");
+    let Decision::Boot(boot) = &verdict.decision else { return (answer, None) };
+    match boot_file_url(boot, local, http_port) {
+        Ok(url) => {
+            answer.event.boot_file = Some(url.clone());
+            (answer, Some(url))
+        }
+        Err(reason) => {
+            answer.event.reason = reason;
             (answer, None)
         }
-        Decision::Boot(boot) => match boot_file_url(boot, local, http_port) {
-            Ok(url) => {
-                answer.event.boot_file = Some(url.clone());
-                (answer, Some(url))
-            }
-            Err(reason) => {
-                keep_silent(reason, "next-server is an address of IPv4");
-                (answer, None)
-            }
-        },
-        Decision::Relay | Decision::Refer(_) => {
-            keep_silent(Reason::RelayElsewhere, "nobody is handed on over IPv6");
-            (answer, None)
-        }
-        Decision::LocalBoot | Decision::Wait | Decision::Images | Decision::Ignore => (answer, None),
     }
 }
 

@@ -49,6 +49,11 @@ impl ConfigMgr {
         &self.client
     }
 
+    /// Whether the site is asked about Macs.
+    pub fn is_asked_about_macs(&self) -> bool {
+        self.settings.macs
+    }
+
     /// What the site says of a machine.
     pub async fn ask(&self, who: &Identity) -> Result<Said, Trouble> {
         let tables = self.tables().await?;

@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use pxe_policy::{
-    Bans, BootAction, BootImage, Deployment, InvalidMac, MacAddr, Purpose, Record, Said, SystemUuid,
-    boot_files,
+    Bans, BootAction, BootImage, Deployment, ImageOffer, InvalidMac, MacAddr, Purpose, Record, Said,
+    SystemUuid, boot_files,
 };
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -59,6 +59,11 @@ pub struct Device {
     pub purpose: String,
     /// Any word: another one asks for the deployment once more.
     pub run: String,
+    /// What a Mac is offered, with `;` between: names, ids, `label:KEY=VALUE`; `all`, `none`.
+    pub images: String,
+    /// The one of them that goes first.
+    #[serde(rename = "default-image")]
+    pub default_image: String,
     /// The line it stands in.
     #[serde(skip)]
     pub line: usize,
@@ -167,6 +172,7 @@ impl Table {
         if device.is_deployed() && device.boots().is_none() {
             return Err("a deployment or a purpose needs the image or the file that it boots".into());
         }
+        device.offer()?;
         let index = self.devices.len();
         self.devices.push(device.clone());
         for mac in &macs {
@@ -218,7 +224,40 @@ impl Device {
         if self.deployment.is_empty() { self.boots().unwrap_or_default() } else { &self.deployment }
     }
 
+    /// The record of a Mac. One that names neither images nor a boot file leaves the rules to decide.
+    fn record_of_mac(&self) -> Record {
+        let names = [&self.images, &self.default_image, &self.image, &self.file];
+        let boots = names.iter().any(|name| !name.trim().is_empty());
+        // Bad lines make no device.
+        let boot = || BootAction { images: self.offer().ok().flatten(), ..BootAction::default() };
+        Record {
+            key: format!("line {}", self.line),
+            name: self.name.clone(),
+            boot: boots.then(boot),
+            ..Record::default()
+        }
+    }
+
+    /// What a Mac is offered: `images`, else the one that `image` names; None for every image.
+    fn offer(&self) -> Result<Option<ImageOffer>, String> {
+        let words = if self.images.trim().is_empty() { &self.image } else { &self.images };
+        let default = match self.default_image.trim() {
+            "" => None,
+            text => Some(text.parse().map_err(|error| format!("{error}"))?),
+        };
+        match words.trim() {
+            "" => Ok(default.map(|default| ImageOffer { only: None, default: Some(default) })),
+            words => {
+                let offer = ImageOffer::of_words(words.split(';')).map_err(|error| error.to_string())?;
+                Ok(Some(ImageOffer { default, ..offer }))
+            }
+        }
+    }
+
     fn record(&self, who: &Identity, macs: Vec<MacAddr>) -> Record {
+        if who.is_mac {
+            return Record { macs, ..self.record_of_mac() };
+        }
         let image = (!self.image.is_empty()).then(|| self.image.clone());
         // The key is for people, who look for it in the file.
         let key = format!("line {}", self.line);
@@ -318,6 +357,8 @@ pub fn from_csv(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), String> {
                 "deployment" => device.deployment = value,
                 "purpose" => device.purpose = value,
                 "run" => device.run = value,
+                "images" => device.images = value,
+                "default-image" => device.default_image = value,
                 _ => {}
             }
         }

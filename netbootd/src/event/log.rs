@@ -92,6 +92,8 @@ macro_rules! mac_line {
             asked = $answered.asked.map(debug),
             reason = %$answered.reason,
             detail = $answered.detail,
+            rule = $answered.rule,
+            machine = $answered.machine,
             image = $answered.image.map(display),
             boot_file = $answered.boot_file,
             offered = Some($answered.offered).filter(|count| *count > 0),

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use pxe_policy::{Class, Decision};
+use pxe_policy::Class;
 
 use super::port::{Heard, MAX_PACKET, Port};
 use crate::address_server::AddressServer;
@@ -147,13 +147,7 @@ impl DhcpListener {
         let (listener, packet) = (Arc::clone(self), packet.clone());
         tokio::spawn(async move {
             let arrival = listener.port.arrival(to, from);
-            let snapshot = listener.services.snapshot.load_full();
-            if snapshot.asks_for_macs()
-                && let Some(refused) = listener.refuses_mac(&packet, &arrival).await
-            {
-                return listener.services.recorder.record(Event::Decided(refused.event));
-            }
-            let (reply, mut event) = netboot.answer(&snapshot, &packet, &arrival).await;
+            let (reply, mut event) = netboot.answer(&listener.services, &packet, &arrival).await;
             if let Some(Reply { to: Destination::Unicast(to), bytes, .. }) = &reply
                 && let Err(limited) = listener.services.may_send((*to.ip()).into(), bytes.len())
             {
@@ -163,21 +157,11 @@ impl DhcpListener {
             if let Some(reply) = reply
                 && let Err(error) = listener.send(&reply).await
             {
-                event.decision = Answered::SendFailed;
-                event.detail = Some(error.to_string());
+                event.send_failed(&error);
             }
-            listener.services.recorder.record(Event::MacAnswered(event));
+            listener.services.recorder.record(event);
             drop(permit);
         });
-    }
-
-    /// Silence, when the site does not let this Mac boot.
-    async fn refuses_mac(&self, packet: &Packet, arrival: &Arrival<'_>) -> Option<Answer> {
-        let request = boot_request(packet, arrival).ok()?;
-        let answers = self.services.consult(&request).await;
-        let verdict = self.services.judge(&request, &answers);
-        let refused = Answer::silence(packet, arrival, Proto::Bsdp, verdict.reason);
-        (verdict.decision != Decision::Images).then(|| refused.explained(&request, &verdict))
     }
 
     fn as_proxy(&self, packet: &Packet, arrival: &Arrival<'_>, answers: &[pxe_policy::Answer]) -> Answer {

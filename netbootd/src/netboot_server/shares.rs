@@ -1,11 +1,14 @@
 //! Looking through the shares: which image folders there are, and what is wrong with those that are offered to nobody.
 
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use bsdp::nbi::{INFO_FILE, MAX_PLIST, SUFFIX};
-use bsdp::{BootImage, BootImageType, BootImages, DefaultRule, NbiInfo, Place, Problem, RootPath};
+use bsdp::{
+    BootImage, BootImageId, BootImageType, BootImages, DefaultRule, NbiInfo, Place, Problem, RootPath,
+};
 use imagestore::{BootFile, ImageKind, NETBOOT_SHARE};
 
 use crate::config::{Netboot, Share};
@@ -19,6 +22,8 @@ pub struct Scan {
     pub images: BootImages,
     /// Every image folder, good or not, by share and name.
     pub folders: Vec<ImageFolderRead>,
+    /// The labels of those that are in the image store.
+    pub labels: HashMap<BootImageId, BTreeMap<String, String>>,
 }
 
 /// Looks through every share. Files are looked for as clients will: through the boot tree.
@@ -28,7 +33,15 @@ pub fn scan(netboot: &Netboot, files: &Files) -> Scan {
         reading.share(&share, None, &netboot.tftp_prefix, files);
     }
     reading.images(&netboot.tftp_prefix, files);
-    reading.finish(netboot.default_rule)
+    let mut scan = reading.finish(netboot.default_rule);
+    let stored = format!("/NetBoot/{NETBOOT_SHARE}");
+    let of_store = scan.images.iter().filter(|image| image.place.http == stored);
+    let labels = of_store.map(|image| {
+        let name = image.folder.strip_suffix(SUFFIX).unwrap_or(&image.folder);
+        (image.id, files.image_labels(name))
+    });
+    scan.labels = labels.collect();
+    scan
 }
 
 /// Looks through one share, or at one image folder in it.
@@ -109,7 +122,7 @@ impl Reading {
             folders.push(told(&share_of(image), &image.folder, Some(image), &[]));
         }
         folders.sort_by(|a, b| (&a.share, &a.folder).cmp(&(&b.share, &b.folder)));
-        Scan { images, folders }
+        Scan { images, folders, labels: HashMap::new() }
     }
 }
 

@@ -82,6 +82,10 @@ INSERT INTO netbootd.given (machine, deployment, run, mac, record, name, at, sta
     FROM netbootd.ledger AS former ORDER BY former.mac, former.deployment, former.at DESC;
 DROP TABLE netbootd.ledger;
 ALTER TABLE netbootd.devices ADD COLUMN run text NOT NULL DEFAULT '';
+", "
+ALTER TABLE netbootd.devices
+    ADD COLUMN images text NOT NULL DEFAULT '',
+    ADD COLUMN default_image text NOT NULL DEFAULT '';
 "];
 
 /// What has to be done for a database of some version: the steps that it lacks, or in words why it cannot be used.

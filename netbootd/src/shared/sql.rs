@@ -84,7 +84,8 @@ pub(super) async fn everything(client: &Client) -> Result<Vec<Fact>, Error> {
 pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
     let rows = client
         .query(
-            "SELECT line, name, mac, uuid, image, file, deployment, purpose, run FROM netbootd.devices ORDER BY line",
+            "SELECT line, name, mac, uuid, image, file, deployment, purpose, run, images, default_image
+             FROM netbootd.devices ORDER BY line",
             &[],
         )
         .await?;
@@ -98,6 +99,8 @@ pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
         deployment: row.get(6),
         purpose: row.get(7),
         run: row.get(8),
+        images: row.get(9),
+        default_image: row.get(10),
     };
     Ok(rows.iter().map(device).collect())
 }

@@ -228,12 +228,15 @@ async fn write_devices(client: &Client, devices: &[Device]) -> Result<(), Error>
         column(|device| &device.deployment),
         column(|device| &device.purpose),
         column(|device| &device.run),
+        column(|device| &device.images),
+        column(|device| &device.default_image),
     ];
-    let [name, mac, uuid, image, file, deployment, purpose, run] = &columns;
+    let [name, mac, uuid, image, file, deployment, purpose, run, images, default_image] = &columns;
     client
         .query_typed(
-            "INSERT INTO netbootd.devices (line, name, mac, uuid, image, file, deployment, purpose, run)
-             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO netbootd.devices
+                 (line, name, mac, uuid, image, file, deployment, purpose, run, images, default_image)
+             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             &[
                 (&lines, Type::INT8_ARRAY),
                 (name, Type::TEXT_ARRAY),
@@ -244,6 +247,8 @@ async fn write_devices(client: &Client, devices: &[Device]) -> Result<(), Error>
                 (deployment, Type::TEXT_ARRAY),
                 (purpose, Type::TEXT_ARRAY),
                 (run, Type::TEXT_ARRAY),
+                (images, Type::TEXT_ARRAY),
+                (default_image, Type::TEXT_ARRAY),
             ],
         )
         .await

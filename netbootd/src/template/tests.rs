@@ -42,7 +42,7 @@ fn asker() -> Asker {
     Asker {
         client: Ipv4Addr::new(10, 0, 0, 9).into(),
         mac: Some(request.mac),
-        machine: Some(Arc::new(Machine { request, verdict })),
+        machine: Some(Arc::new(Machine { request, uuid: None, verdict })),
         server: Ipv4Addr::new(10, 0, 0, 1).into(),
         http_port: 8080,
     }

@@ -1,5 +1,6 @@
 //! The link of the chain that asks the directories.
 
+use super::mac;
 use super::rule::boot_of;
 use super::{Boot, Decision, Deployed, Known, Prompt, Site, State, UnknownMachines, Verdict, is_url};
 use crate::deployment::{Around, choose};
@@ -50,6 +51,10 @@ fn read(
     state: &mut State,
 ) -> Option<Verdict> {
     let directory = &answer.directory;
+    if said.skipped {
+        state.evidence.push(Evidence::NotAsked { directory: directory.clone() });
+        return None;
+    }
     if answer.stale {
         state.evidence.push(Evidence::Stale { directory: directory.clone(), age: answer.age });
     }
@@ -69,6 +74,9 @@ fn read(
         let unknown = said.unknown.as_ref()?;
         let name = unknown.name.clone();
         state.evidence.push(Evidence::UnknownObject { directory: directory.clone(), name });
+        if request.class == Class::Bsdp {
+            return Some(mac::of_deployments(unknown, state));
+        }
         // All unknown machines share the object: it tells none from another.
         let machine = machine_id(request, said, unknown, None);
         return Some(of_deployments(request, site, answer, unknown, machine, false, state));
@@ -95,7 +103,11 @@ fn read(
     if said.decides && record.name.eq_ignore_ascii_case("unknown") {
         state.evidence.push(Evidence::LeftoverUnknown { key: record.key.clone() });
     }
+    let is_mac = request.class == Class::Bsdp;
     if let Some(boot) = &record.boot {
+        if is_mac {
+            return Some(Verdict::of(mac::images_of(boot), Reason::Record));
+        }
         return match boot_of(request, boot, site) {
             Ok(boot) => Some(Verdict::of(Decision::Boot(boot), Reason::Record)),
             Err(_) => {
@@ -107,6 +119,9 @@ fn read(
     }
     if record.deployments.is_empty() && !said.decides {
         return None; // known, and nothing more: the rules go on
+    }
+    if is_mac {
+        return Some(mac::of_deployments(record, state));
     }
     // A directory that decides numbers its records; in others the key may be a place, which another record has tomorrow.
     let numbered = said.decides.then(|| format!("{directory}/{}", record.key));

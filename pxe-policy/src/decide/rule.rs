@@ -1,5 +1,6 @@
 //! Carrying out what the operator's rules, and records that name a boot file, say.
 
+use super::mac::images_of;
 use super::{Boot, Decision, Site, State, Verdict, is_url};
 use crate::{Action, BootAction, BootRequest, Class, Evidence, Reason, Rule, Via, is_ipxe_binary};
 
@@ -11,6 +12,15 @@ pub(super) fn carry_out(
     state: &mut State,
 ) -> Option<Verdict> {
     let decision = match &rule.action {
+        Action::Boot(boot) if request.class == Class::Bsdp => images_of(boot),
+        Action::Relay if request.class == Class::Bsdp => {
+            state.evidence.push(Evidence::RelayForMac { rule: rule.name.clone() });
+            return None;
+        }
+        Action::Boot(boot) if boot.file.is_empty() => {
+            state.evidence.push(Evidence::ForMacs { rule: rule.name.clone() });
+            return None;
+        }
         Action::LocalBoot => Decision::LocalBoot,
         Action::Relay if !request.class.speaks_pxe() => {
             return Some(Verdict::of(Decision::LocalBoot, Reason::PxeOnly));

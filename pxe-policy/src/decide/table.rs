@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::path::Path;
 
 mod given;
+mod macs;
 mod rows;
 
 use super::*;
 use crate::{
-    ArchType, BootAction, BootImage, Deployment, Identifier, ImageArch, Key, LedgerChange, MacAddr, Match,
-    Record, Rule, Said, SystemUuid, Trouble, TroubleKind, explain,
+    ArchType, BootAction, BootImage, Deployment, Identifier, ImageArch, ImageOffer, Key, LedgerChange,
+    MacAddr, Match, Record, Rule, Said, SystemUuid, Trouble, TroubleKind, explain,
 };
 
 const NOW: Seconds = 1_760_000_000;
@@ -52,7 +53,7 @@ fn given_to(number: u8, at: Seconds) -> Given {
 
 /// Every row.
 fn table() -> Vec<Row> {
-    rows::table().into_iter().chain(given::table()).collect()
+    rows::table().into_iter().chain(given::table()).chain(macs::table()).collect()
 }
 
 fn row(what: &'static str, wants: (&'static str, Reason)) -> Row {
@@ -135,6 +136,29 @@ fn menu_rule(matches: Match) -> Rules {
     Rules(vec![Rule { name: "menu".into(), matches, action }])
 }
 
+fn mac() -> BootRequest {
+    BootRequest { uuid: None, archs: Vec::new(), class: Class::Bsdp, ..pc() }
+}
+
+fn images(words: &[&str], default: Option<&str>) -> ImageOffer {
+    let default = default.map(|default| default.parse().unwrap());
+    ImageOffer { default, ..ImageOffer::of_words(words.iter().copied()).unwrap() }
+}
+
+fn image_rule(offer: ImageOffer) -> Rules {
+    let action = Action::Boot(BootAction { images: Some(offer), ..BootAction::default() });
+    Rules(vec![Rule { name: "lab".into(), matches: Match::default(), action }])
+}
+
+fn bare_rule(action: Action) -> Rules {
+    Rules(vec![Rule { name: "rest".into(), matches: Match::default(), action }])
+}
+
+/// The site, which is not asked about Macs.
+fn skipped() -> Answer {
+    answer(Said { skipped: true, ..Said::default() })
+}
+
 fn refer_rule() -> Rules {
     let boot = BootAction {
         file: vec!["menu.efi".into()],
@@ -188,7 +212,7 @@ fn every_row_is_decided_as_it_says() {
             Decision::Wait => "wait".into(),
             Decision::Relay => "responder".into(),
             Decision::Refer(server) => format!("server {server}"),
-            Decision::Images => "images".into(),
+            Decision::Images(offer) => offer.to_string(),
             Decision::Ignore => "silence".into(),
         };
         assert_eq!((got.as_str(), verdict.reason), row.wants, "{}: {:?}", row.what, verdict.evidence);

@@ -184,6 +184,10 @@ pub struct MacAnswered {
     pub reason: bsdp::Reason,
     /// More about the reason.
     pub detail: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// The Mac's name, when a directory knows it.
+    pub machine: Option<String>,
     /// The image that was confirmed or offered, or a list's default.
     pub image: Option<BootImageId>,
     /// The booter as the Mac is told.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use imagestore::{BootTree, Limits, Mount, Signature, Store};
 use pxe_policy::{
-    Action, AddressRange, ArchType, BootAction, Class, Match, Rule, Rules, Via, WIMBOOT_SCRIPT,
+    Action, AddressRange, ArchType, BootAction, Class, ImageOffer, Match, Rule, Rules, Via, WIMBOOT_SCRIPT,
     is_grub_or_shim, is_ipxe_binary,
 };
 use toml::Spanned;
@@ -38,11 +38,14 @@ pub(super) fn check(
         let rule = rule(written, document, findings);
         if let (Action::Boot(boot), schema::Action::Boot(action)) = (&rule.action, written.action.get_ref()) {
             let span = action.file.span();
-            if boot.file.is_empty() {
-                let finding =
-                    Finding::error(span.clone(), format!("the rule {:?} has no boot file", rule.name));
-                findings.push(finding.help("name a path in the boot folder, or a URL"));
+            if boot.file.is_empty() && boot.images.is_none() {
+                let message = format!("the rule {:?} has no boot file", rule.name);
+                let finding = Finding::error(written.action.span(), message);
+                findings.push(
+                    finding.help("name a path in the boot folder, or a URL; for Macs, images = \"all\""),
+                );
             }
+            warn_of_images_for_pcs(&rule, boot, action, findings);
             warn_of_missing_files(boot, span.clone(), tree.as_ref(), &files, path, findings);
             warn_of_grub_behind_a_proxy(&rule, boot, span.clone(), document, findings);
             note_unsigned_programs(boot, span, tree.as_ref(), findings);
@@ -52,9 +55,14 @@ pub(super) fn check(
     warn_of_ipxe_without_script(document, &rules, findings);
     warn_of_ipxe_roms_left_out(document, &rules, findings);
     let no_dhcp6 = document.dhcp6.mode.is_none_or(|mode| mode == Mode::Off);
-    if document.dhcp.mode == Mode::Off && no_dhcp6 && !rules.is_empty() {
+    // Macs are judged by them, too.
+    let nobody = document.dhcp.mode == Mode::Off && no_dhcp6 && !document.netboot.enabled;
+    if nobody && !rules.is_empty() {
         let span = document.rule.first().map_or(0..0, |rule| rule.name.span());
-        findings.push(Finding::warning(span, "no rule is looked at while dhcp.mode is \"off\""));
+        findings.push(Finding::warning(
+            span,
+            "no rule is looked at while dhcp.mode is \"off\" and netboot.enabled is false",
+        ));
     }
     (Rules(rules), files)
 }
@@ -84,12 +92,46 @@ fn rule(written: &schema::Rule, document: &Document, findings: &mut Vec<Finding>
             next_server: boot.next_server.as_ref().map(|addr| addr.0),
             image: boot.image.clone(),
             refer: boot.refer.as_ref().map(|addr| addr.0),
+            images: images(boot, findings),
         }),
     };
     Rule {
         name: written.name.get_ref().clone(),
         matches: matches(&written.matches, document, findings),
         action,
+    }
+}
+
+/// What a rule offers Macs; None when it names no image.
+fn images(boot: &schema::BootAction, findings: &mut Vec<Finding>) -> Option<ImageOffer> {
+    let default = boot.default_image.as_ref().map(|default| default.0.clone());
+    let Some(written) = &boot.images else {
+        return default.map(|default| ImageOffer { only: None, default: Some(default) });
+    };
+    match ImageOffer::of_words(written.get_ref().0.iter().map(String::as_str)) {
+        Ok(offer) => Some(ImageOffer { default, ..offer }),
+        Err(error) => {
+            findings.push(Finding::error(written.span(), error.to_string()));
+            None
+        }
+    }
+}
+
+fn warn_of_images_for_pcs(
+    rule: &Rule,
+    boot: &BootAction,
+    written: &schema::BootAction,
+    findings: &mut Vec<Finding>,
+) {
+    let for_macs = rule.matches.class.is_empty() || rule.matches.class.contains(&Class::Bsdp);
+    // Macs say neither.
+    let for_macs = for_macs && rule.matches.arch.is_empty() && rule.matches.uuid.is_empty();
+    if let Some(images) = written.images.as_ref().filter(|_| boot.images.is_some() && !for_macs) {
+        let message = format!("the rule {:?} names images for Macs, and fits none", rule.name);
+        findings.push(
+            Finding::warning(images.span(), message)
+                .help("Macs have the class \"bsdp\", and neither an architecture nor a UUID"),
+        );
     }
 }
 

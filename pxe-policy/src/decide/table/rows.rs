@@ -375,5 +375,31 @@ pub(super) fn table() -> Vec<Row> {
             answers: vec![known(vec![required("PS120083")])],
             ..row("Required, asked for by iPXE", ("PS100005/wimboot.ipxe", Reason::Required))
         },
+        Row {
+            request: over_ipv6(pc()),
+            answers: vec![known(vec![available("PS120084")])],
+            settings: Settings { prompt: Prompt::All, ..Settings::default() },
+            ..row("Available, over IPv6, keys wanted of all: it has no menu", ("disk", Reason::NoMenu))
+        },
+        Row {
+            request: over_ipv6(pc()),
+            answers: Vec::new(),
+            rules: bare_rule(Action::Relay),
+            ..row("a rule hands on, over IPv6", ("disk", Reason::RelayElsewhere))
+        },
+        Row {
+            request: over_ipv6(pc()),
+            answers: Vec::new(),
+            rules: bare_rule(Action::Boot(BootAction {
+                file: vec!["menu.efi".into()],
+                next_server: Some(Ipv4Addr::new(10, 77, 0, 9)),
+                ..BootAction::default()
+            })),
+            ..row("a rule names a server of IPv4, over IPv6", ("silence", Reason::NoBootFile))
+        },
     ]
+}
+
+fn over_ipv6(request: BootRequest) -> BootRequest {
+    BootRequest { segment: std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(), ..request }
 }

@@ -1,0 +1,112 @@
+//! Deciding by the configuration file, without the running netbootd's own.
+
+use std::sync::Arc;
+
+use hyper::Method;
+use imagestore::Store;
+use pxe_policy::{ArchType, BootRequest, Class};
+
+use super::ExplainArgs;
+use crate::approvals::PendingView;
+use crate::cli::client::{ask, shared};
+use crate::cli::{Failure, with_causes};
+use crate::config::Config;
+use crate::confine::account::act_as_owner_of;
+use crate::files::Images;
+use crate::ledger::now;
+use crate::netboot_server::NetbootServer;
+use crate::probe::block_on;
+use crate::reload::ConfigSource;
+use crate::services::{Services, Snapshot};
+use crate::state::State;
+use crate::what_if::{AskedAs, Explained, explained};
+
+/// What a netbootd would say that reads the configuration now. `running` is what one says that runs: it has the state file, and knows
+/// what the machine asked last.
+pub(super) fn explain(
+    config: Config,
+    args: &ExplainArgs,
+    running: Option<&Explained>,
+) -> Result<Explained, Failure> {
+    let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
+    crate::serve::prepare_kerberos(&config);
+    let approvals = match running {
+        Some(_) => approvals_of_running(&config)?,
+        None => Vec::new(),
+    };
+    let store = Store::open(&config.store_folder(), config.store.limits);
+    let images = store.and_then(|store| Images::open(store, None)).map_err(|error| unusable(&error))?;
+    let state = state(&config, running.is_some())?;
+    let request = request(args, running);
+    let source = ConfigSource {
+        file: args.site.config.clone(),
+        state_dir: args.site.state_dir.clone(),
+        ..ConfigSource::default()
+    };
+    block_on(async {
+        let shared = shared(&config).await?;
+        let netboot = match config.netboot.enabled {
+            true => {
+                Some(NetbootServer::open(Vec::new(), Arc::clone(&state)).map_err(|error| unusable(&error))?)
+            }
+            false => None,
+        };
+        let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::Unusable)?;
+        let services = Services::open(snapshot.sharing(shared.as_ref()), state);
+        let mut services = services.map_err(|error| unusable(&error))?.with_netboot(netboot);
+        if let Some(shared) = shared {
+            services = services.sharing(shared);
+        } else {
+            for (mac, approved) in approvals {
+                services.approvals.say(mac, Some(approved), now()).await;
+            }
+        }
+        services.source = source;
+        if let Some(netboot) = &services.netboot {
+            netboot.rescan(&services);
+        }
+        let remembered = running.is_some_and(|running| running.remembered);
+        Ok(Explained { by: "offline".to_owned(), remembered, ..explained(&services, &request).await })
+    })
+}
+
+/// The machine's request: as the running netbootd knows it, which has taken what the operator says into account, or as it is said.
+fn request(args: &ExplainArgs, running: Option<&Explained>) -> BootRequest {
+    let asked_as = match running {
+        Some(running) => AskedAs {
+            uuid: running.uuid.as_ref().and_then(|uuid| uuid.parse().ok()),
+            arch: running.arch.as_ref().and_then(|arch| arch.parse::<ArchType>().ok()),
+            class: running.class.parse::<Class>().ok(),
+            iface: Some(running.iface.clone()).filter(|iface| !iface.is_empty()),
+            relay: running.relay.as_ref().and_then(|relay| relay.parse().ok()),
+        },
+        None => AskedAs {
+            uuid: args.uuid,
+            arch: args.arch,
+            class: args.class,
+            iface: args.iface.clone(),
+            relay: args.relay,
+        },
+    };
+    asked_as.request(args.mac, None)
+}
+
+/// The state file; an empty one in memory while another netbootd has it open.
+fn state(config: &Config, in_use: bool) -> Result<Arc<State>, Failure> {
+    let opened = if in_use {
+        State::in_memory()
+    } else {
+        act_as_owner_of(&config.server.state_dir)?;
+        State::open(&config.server.state_dir)
+    };
+    opened.map(Arc::new).map_err(|error| Failure::Unusable(with_causes(&error)))
+}
+
+/// What operators said of machines, as the running netbootd knows it.
+fn approvals_of_running(config: &Config) -> Result<Vec<(pxe_policy::MacAddr, bool)>, Failure> {
+    let Some(answer) = ask(config, Method::GET, "/pending")? else { return Ok(Vec::new()) };
+    let all: Vec<PendingView> =
+        serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string()))?;
+    let said = all.iter().filter(|view| view.state != "pending");
+    Ok(said.filter_map(|view| Some((view.mac.parse().ok()?, view.state == "approved"))).collect())
+}
