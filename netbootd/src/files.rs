@@ -123,11 +123,11 @@ impl Files {
         }
     }
 
-    /// A client boots anew: it gets what is current.
-    pub fn begins_anew(&self, client: IpAddr) {
+    /// A client has fetched a boot file, so it boots again: from now on it reads the versions that are current.
+    pub fn boots_again(&self, client: IpAddr) {
         if let Some(images) = &self.images {
-            images.readers.begins_anew(client);
-            images.pins.begins_anew(client);
+            images.readers.forget(client);
+            images.pins.forget(client);
         }
     }
 

@@ -1,48 +1,72 @@
 //! Machines that run from an image: a Mac reads its root by ranges for as long as it is on, so it goes on with the version that it began
 //! with, whatever becomes current meanwhile.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use imagestore::Digest;
+use lru::LruCache;
 
-/// Which version each client reads by ranges. At most [`MAX_READERS`]; the one not heard of for longest leaves first.
-#[derive(Debug, Default)]
+/// Which version each client reads by ranges. At most [`MAX_CLIENTS`] clients with [`MAX_PATHS`] paths each; the client that was silent for
+/// longest leaves first, and of one client the path that it read longest ago. No operation looks at more than one client's paths.
+#[derive(Debug)]
 pub struct Readers {
-    held: Mutex<HashMap<(IpAddr, String), (Digest, Instant)>>,
+    clients: Mutex<LruCache<IpAddr, VecDeque<Read>>>,
+}
+
+/// What a client reads; the latest is the last of its queue.
+#[derive(Debug)]
+struct Read {
+    path: String,
+    version: Digest,
+    at: Instant,
+}
+
+impl Default for Readers {
+    fn default() -> Self {
+        Readers { clients: Mutex::new(LruCache::new(MAX_CLIENTS)) }
+    }
 }
 
 impl Readers {
     /// The version that a client reads a path from, unless it has been silent for too long.
     pub fn version(&self, client: IpAddr, path: &str, now: Instant) -> Option<Digest> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let (version, last) = held.get(&(client, path.to_ascii_lowercase()))?;
-        (now.saturating_duration_since(*last) < SILENCE).then_some(*version)
+        let clients = self.lock();
+        let read = clients.peek(&client)?.iter().find(|read| read.path.eq_ignore_ascii_case(path))?;
+        (now.saturating_duration_since(read.at) < SILENCE).then_some(read.version)
     }
 
     /// Notes what a client reads.
     pub fn reads(&self, client: IpAddr, path: &str, version: Digest, now: Instant) {
-        let key = (client, path.to_ascii_lowercase());
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= MAX_READERS && !held.contains_key(&key) {
-            let oldest = held.iter().min_by_key(|(_, (_, last))| *last).map(|(key, _)| key.clone());
-            oldest.map(|key| held.remove(&key));
+        let mut clients = self.lock();
+        let reads = clients.get_or_insert_mut(client, VecDeque::new);
+        let known = reads.iter().position(|read| read.path.eq_ignore_ascii_case(path));
+        let path = known.and_then(|at| reads.remove(at)).map_or_else(|| path.to_owned(), |read| read.path);
+        if reads.len() == MAX_PATHS {
+            reads.pop_front();
         }
-        held.insert(key, (version, now));
+        reads.push_back(Read { path, version, at: now });
     }
 
-    /// Forgets a client: it boots anew.
-    pub fn begins_anew(&self, client: IpAddr) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|(reader, _), _| *reader != client);
+    /// Forgets what a client read: it boots again, and reads what is current.
+    pub fn forget(&self, client: IpAddr) {
+        self.lock().pop(&client);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<IpAddr, VecDeque<Read>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// As long as a lease keeps a version in the store.
 const SILENCE: Duration = Duration::from_secs(2 * 3600);
-/// Macs that run from one server at a time; a hundred bytes each.
-const MAX_READERS: usize = 4096;
+/// Machines that run from one server at a time: as many as HTTP has connections. Two hundred bytes for each path.
+const MAX_CLIENTS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+/// A Mac reads one root, and maybe the shadow of another.
+const MAX_PATHS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -51,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_keeps_its_version_until_it_boots_anew_or_falls_silent() {
+    fn a_client_keeps_its_version_until_it_boots_again_or_falls_silent() {
         let (readers, now) = (Readers::default(), Instant::now());
         let (mac, other) = (Ipv4Addr::new(10, 0, 0, 1).into(), Ipv4Addr::new(10, 0, 0, 2).into());
         let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
@@ -61,19 +85,25 @@ mod tests {
         assert_eq!(readers.version(other, "Sierra/Root.dmg", now), Some(new));
         assert_eq!(readers.version(mac, "Sierra/other", now), None);
         assert_eq!(readers.version(mac, "Sierra/Root.dmg", now + SILENCE), None);
-        readers.begins_anew(mac);
+        readers.forget(mac);
         assert_eq!(readers.version(mac, "Sierra/Root.dmg", now), None);
         assert_eq!(readers.version(other, "Sierra/Root.dmg", now), Some(new));
     }
 
     #[test]
-    fn the_list_is_bounded() {
+    fn the_table_is_bounded_and_a_client_that_reads_much_forgets_only_its_own() {
         let (readers, now) = (Readers::default(), Instant::now());
-        for n in 0..u32::try_from(MAX_READERS).unwrap() + 10 {
-            let at = now + Duration::from_millis(n.into());
-            readers.reads(Ipv4Addr::from(n).into(), "a", Digest::of(b"a"), at);
+        let (mac, greedy) = (Ipv4Addr::new(10, 0, 0, 1).into(), Ipv4Addr::new(10, 0, 0, 2).into());
+        readers.reads(mac, "root", Digest::of(b"a"), now);
+        for n in 0..100_000 {
+            readers.reads(greedy, &format!("root{n}"), Digest::of(b"a"), now);
         }
-        assert_eq!(readers.held.lock().unwrap().len(), MAX_READERS);
-        assert_eq!(readers.version(Ipv4Addr::from(0).into(), "a", now), None, "the oldest left");
+        assert_eq!(readers.version(mac, "root", now), Some(Digest::of(b"a")));
+        assert_eq!(readers.lock().peek(&greedy).map(VecDeque::len), Some(MAX_PATHS));
+        for n in 0..u32::try_from(MAX_CLIENTS.get()).unwrap() {
+            readers.reads(Ipv4Addr::from(n).into(), "root", Digest::of(b"a"), now);
+        }
+        assert_eq!(readers.lock().len(), MAX_CLIENTS.get());
+        assert_eq!(readers.version(mac, "root", now), None, "the oldest left");
     }
 }

@@ -85,8 +85,8 @@ impl Pins {
         }
     }
 
-    /// A client boots anew.
-    pub(super) fn begins_anew(&self, client: IpAddr) {
+    /// Forgets what a client read: it boots again.
+    pub(super) fn forget(&self, client: IpAddr) {
         self.lock().readers.pop(&client);
     }
 
@@ -143,7 +143,7 @@ mod tests {
         fs::write(&place, "mix").unwrap();
         assert!(matches!(read(other, now), Err(OpenError::Replaced)));
         pins.reads_whole(MAC, "root.DMG");
-        pins.begins_anew(other);
+        pins.forget(other);
         assert_eq!((read(MAC, now).unwrap(), read(other, now).unwrap()), ("mix".into(), "mix".into()));
         replace("new");
         assert_eq!(read(MAC, now + SILENCE).unwrap(), "new");

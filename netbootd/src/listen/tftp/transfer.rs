@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tftp::{
-    ErrorCode, Input, Limits, Mode, Negotiated, Packet, RequestOptions, Send, Sender, Step, negotiate,
+    ErrorCode, Input, Limits, Mode, Negotiated, Outcome, Packet, RequestOptions, Send, Sender, Step,
+    negotiate,
 };
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
@@ -104,6 +105,11 @@ impl Transfer {
             }
             step = self.next(&mut running, timer.as_mut(), &mut record).await;
         };
+        // Boot programs come by TFTP, and no system that runs fetches one. A request alone proves nothing: anybody can write another's
+        // address into it.
+        if matches!(outcome, Outcome::Completed { .. }) && running.sender.is_proved() {
+            self.services.snapshot.load().files.boots_again(self.line.peer().ip());
+        }
         record.finished(outcome, content.len(), &running.sender, running.detail);
     }
 
@@ -247,8 +253,6 @@ impl Transfer {
         let services = Arc::clone(&self.services);
         let (filename, mode) = (self.filename.clone(), self.mode);
         let caller = Caller { client: self.line.peer().ip(), server: self.server, extent: Extent::Whole };
-        // Boot programs come by TFTP, and no system that runs asks for one.
-        services.snapshot.load().files.begins_anew(caller.client);
         if mode == Mode::Octet
             && let Some(content) = Content::open_at_once(&services, &filename, caller)
         {
