@@ -55,7 +55,7 @@ pub enum Event {
 
 impl Event {
     /// Notes that the answer could not be sent.
-    pub fn send_failed(&mut self, error: &std::io::Error) {
+    pub fn send_failed(&mut self, error: &impl std::fmt::Display) {
         let (decision, detail) = match self {
             Event::Decided(decided) => (&mut decided.decision, &mut decided.detail),
             Event::MacAnswered(answered) => (&mut answered.decision, &mut answered.detail),

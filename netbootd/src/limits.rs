@@ -37,6 +37,7 @@ pub struct Limits {
     read_requests: Buckets<IpAddr>,
     http_requests: Buckets<IpAddr>,
     junk: Buckets<u32>,
+    unsent: Buckets<u32>,
     /// The own addresses that clients are served on.
     pub served: Served,
     /// TFTP transfers.
@@ -85,6 +86,7 @@ impl Limits {
             read_requests: Buckets::new(ADDRESSES),
             http_requests: Buckets::new(ADDRESSES),
             junk: Buckets::new(WAYS),
+            unsent: Buckets::new(WAYS),
             served: Served::default(),
             transfers: Arc::default(),
             connections: Arc::default(),
@@ -173,6 +175,11 @@ impl Limits {
         self.junk.take(iface, JUNK, 1, self.nanos(now)) == Verdict::Admitted
     }
 
+    /// Whether a reply that did not leave is worth an event of its own.
+    pub fn tells_of_unsent(&self, iface: u32, now: Instant) -> bool {
+        self.unsent.take(iface, JUNK, 1, self.nanos(now)) == Verdict::Admitted
+    }
+
     /// How many entries each table has, by what it is about.
     pub fn remembered(&self) -> [(&'static str, usize); 6] {
         [
@@ -233,7 +240,7 @@ const UNNAMED_RELAYS: u32 = 2;
 const RENEWALS: Rate = Rate { at_once: 8, per_second: 1 };
 /// Only to know whether it was told lately.
 const NEVER: Rate = Rate { at_once: 0, per_second: 1 };
-/// Events about bytes that are no packet, of one interface.
+/// Events about bytes that are no packet, or about replies that did not leave, of one interface.
 const JUNK: Rate = Rate { at_once: 20, per_second: 1 };
 /// Machines by the way they come: some 6 MB at most, and as much for IPv6.
 const MACHINES: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");

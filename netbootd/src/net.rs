@@ -7,5 +7,7 @@ pub mod frame;
 pub mod iface;
 pub mod interfaces;
 pub mod junk;
+pub mod neighbours;
+pub mod outbox;
 pub mod shared;
 pub mod udp;

@@ -35,6 +35,7 @@ use crate::ledger::{Begun, LedgerStore, now};
 use crate::limits::Limits;
 use crate::machines::Machines;
 use crate::net::interfaces::Interfaces;
+use crate::net::neighbours::Neighbours;
 use crate::netboot_server::NetbootServer;
 use crate::relay::Relay;
 use crate::reload::ConfigSource;
@@ -42,6 +43,7 @@ use crate::scrub::Scrub;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::timeline::Timelines;
+pub use limited::UNSENT;
 
 /// What every listener shares.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub struct Services {
     pub ingests: Ingests,
     /// The host's interfaces.
     pub interfaces: Interfaces,
+    /// Which next hops answer.
+    pub neighbours: Neighbours,
     /// Which Required deployments were given.
     pub ledger: LedgerStore,
     /// The database that several servers share.
@@ -149,6 +153,7 @@ impl Services {
             verifying: Arc::default(),
             ingests: Ingests::default(),
             interfaces: Interfaces::default(),
+            neighbours: Neighbours::default(),
             ledger: LedgerStore::open(Arc::clone(&state))?,
             shared: None,
             history: History::open(Arc::clone(&state))?,

@@ -16,6 +16,7 @@ mod macs;
 mod overwrites;
 mod power;
 mod seed;
+mod silent;
 mod site;
 mod stops;
 
@@ -28,4 +29,5 @@ pub use flood::{flood, flood_at_full_speed};
 pub use kills::{kills, power_losses};
 pub use links::links;
 pub use overwrites::overwrites;
+pub use silent::{silent_relays, silent_relays_briefly};
 pub use stops::{reloads, stops};

@@ -30,8 +30,10 @@ pub mod postgres;
 pub mod process;
 pub mod qemu;
 pub mod relayed;
+pub mod relayed6;
 pub mod responder;
 pub mod slapd;
+pub mod spoof;
 pub mod store;
 
 pub use admin_service::AdminService;

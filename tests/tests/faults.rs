@@ -48,6 +48,11 @@ fn machines_boot_while_a_directory_hangs() {
 }
 
 #[test]
+fn machines_are_answered_while_replies_to_relays_that_nobody_is_find_no_neighbour() {
+    chaos::silent_relays_briefly();
+}
+
+#[test]
 fn twenty_thousand_sessions_leave_nothing_behind() {
     chaos::churn(20_000);
 }

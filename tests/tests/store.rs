@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use netbootd_tests::mac::{self, Nbi, sha256};
 use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::spoof::Spoofer;
 use netbootd_tests::store::{announce, distribute, image, source, text};
 use netbootd_tests::{Lab, Netbootd, Process};
 
@@ -272,8 +274,23 @@ fn a_mac_that_runs_from_a_root_goes_on_with_it_when_the_image_is_updated() {
     assert!(image(&store, &["remove", "Sierra", "--version", former]).status.success());
     assert!(image(&store, &["gc"]).status.success());
     assert_eq!(part(2_000_000), old[2_000_000..2_001_000]);
-    // It boots anew: the booter comes by TFTP, and the root is the current one.
+    // Read requests in its name change nothing: neither one for a boot file, whose blocks nobody acknowledges, nor one for no file.
     let booter = "/NetBoot/Images/Sierra.nbi/i386/booter";
+    lab.add_host("hostile");
+    lab.plug("hostile", "en0", "br0", "10.77.0.66/24");
+    let forge = lab.inside("hostile", move || {
+        let (spoofer, server) = (Spoofer::new(), SERVER.parse().unwrap());
+        for (port, file) in [(2070, booter), (2071, "none"), (2072, booter), (2073, "missing")] {
+            let request = [b"\0\x01", file.as_bytes(), b"\0octet\0"].concat();
+            spoofer.send(([10, 77, 0, 50], port).into(), SocketAddr::new(server, 69), &request);
+        }
+    });
+    forge.join().unwrap();
+    netbootd.logged(&["10.77.0.50:2073", "not-found"]);
+    netbootd.logged(&["10.77.0.50:2070", "client-gone"]);
+    netbootd.logged(&["10.77.0.50:2072", "client-gone"]);
+    assert_eq!(part(1_000_000), old[1_000_000..1_001_000], "it goes on with its version");
+    // It boots again: the booter comes by TFTP, and the root is the current one.
     lab.run("mac", &["tftp", "-m", "octet", SERVER, "-c", "get", booter, "booter"]);
     assert_eq!(fs::read(lab.folder().join("booter")).unwrap(), fs::read(folder.join("i386/booter")).unwrap());
     assert_eq!(part(0), new[..1000]);

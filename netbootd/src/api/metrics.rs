@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::event::Proto;
 use crate::net::junk;
-use crate::services::Services;
+use crate::services::{Services, UNSENT};
 
 /// The text format, version 0.0.4.
 pub fn render(services: &Services) -> String {
@@ -75,6 +75,8 @@ fn limits(text: &mut Metrics, services: &Services) {
     for (table, entries) in limits.remembered() {
         text.sample("netbootd_limit_entries", &[("table", table)], entries as f64);
     }
+    text.family("netbootd_unresolved_neighbours", "gauge", "Next hops that replies wait for, ARP and IPv6.");
+    text.sample("netbootd_unresolved_neighbours", &[], services.neighbours.unresolved() as f64);
     text.family(
         "netbootd_dropped_datagrams_total",
         "counter",
@@ -87,9 +89,15 @@ fn counters(text: &mut Metrics, services: &Services) {
     let all = services.recorder.counters();
     let is_transfer = |kind: &str| [Proto::Tftp, Proto::Http].iter().any(|proto| proto.name() == kind);
     text.family("netbootd_decisions_total", "counter", "Packets of machines, by what was answered and why.");
-    for ((decision, reason), count) in all.iter().filter(|((kind, _), _)| !is_transfer(kind)) {
+    for ((decision, reason), count) in
+        all.iter().filter(|((kind, _), _)| !is_transfer(kind) && *kind != UNSENT)
+    {
         let labels = [("decision", *decision), ("reason", *reason)];
         text.sample("netbootd_decisions_total", &labels, *count as f64);
+    }
+    text.family("netbootd_unsent_replies_total", "counter", "Replies that did not leave, by why.");
+    for ((_, reason), count) in all.iter().filter(|((kind, _), _)| *kind == UNSENT) {
+        text.sample("netbootd_unsent_replies_total", &[("reason", *reason)], *count as f64);
     }
     text.family(
         "netbootd_file_requests_total",

@@ -68,6 +68,13 @@ impl Recorder {
         }
     }
 
+    /// Counts an event that is not worth a line.
+    pub fn count_event(&self, event: &Event) {
+        if let Some((kind, word)) = counted_as(event) {
+            self.count(kind, word);
+        }
+    }
+
     /// Counts something that was told before, of the same sender: a flood is no stream of events.
     pub fn count(&self, kind: &'static str, word: &'static str) {
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner).entry((kind, word)).or_default() += 1;

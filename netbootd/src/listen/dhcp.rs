@@ -13,9 +13,10 @@ use crate::dhcp::destination::SERVER_PORT;
 use crate::dhcp::intake::{boot_request, class_of};
 use crate::dhcp::option::{MessageType, REQUESTED_ADDRESS};
 use crate::dhcp::{Answer, Arrival, Destination, Packet, Reply, proxy};
-use crate::event::{Answered, Event, Proto};
+use crate::event::{Event, Proto};
 use crate::net::frame::FrameSender;
 use crate::net::iface::Iface;
+use crate::net::outbox::Unsent;
 use crate::net::shared::SharedSocket;
 use crate::services::{Services, begin};
 
@@ -147,19 +148,17 @@ impl DhcpListener {
         let (listener, packet) = (Arc::clone(self), packet.clone());
         tokio::spawn(async move {
             let arrival = listener.port.arrival(to, from);
-            let (reply, mut event) = netboot.answer(&listener.services, &packet, &arrival).await;
+            let (reply, event) = netboot.answer(&listener.services, &packet, &arrival).await;
             if let Some(Reply { to: Destination::Unicast(to), bytes, .. }) = &reply
                 && let Err(limited) = listener.services.may_send((*to.ip()).into(), bytes.len())
             {
                 let silence = || Answer::silence(&packet, &arrival, Proto::Bsdp, limited.reason);
                 return listener.services.leave_alone(limited, silence);
             }
-            if let Some(reply) = reply
-                && let Err(error) = listener.send(&reply).await
-            {
-                event.send_failed(&error);
+            match reply.map_or(Ok(()), |reply| listener.send(&reply)) {
+                Ok(()) => listener.services.recorder.record(event),
+                Err(unsent) => listener.services.unsent(event, &unsent, listener.port.iface.index),
             }
-            listener.services.recorder.record(event);
             drop(permit);
         });
     }
@@ -188,21 +187,18 @@ impl DhcpListener {
 
     async fn perform(&self, answer: Answer) {
         let Some(answer) = self.services.bounded(answer) else { return };
-        let Answer { reply, mut event, .. } = self.services.commit(answer).await;
-        if let Some(reply) = reply
-            && let Err(error) = self.send(&reply).await
-        {
-            event.decision = Answered::SendFailed;
-            event.detail = Some(error.to_string());
+        let Answer { reply, event, .. } = self.services.commit(answer).await;
+        match reply.map_or(Ok(()), |reply| self.send(&reply)) {
+            Ok(()) => self.services.recorder.record(Event::Decided(event)),
+            Err(unsent) => self.services.unsent(Event::Decided(event), &unsent, self.port.iface.index),
         }
-        self.services.recorder.record(Event::Decided(event));
     }
 
-    async fn send(&self, reply: &Reply) -> io::Result<()> {
+    fn send(&self, reply: &Reply) -> Result<(), Unsent> {
         if let (Destination::Direct { mac, to }, Some(frames)) = (reply.to, &self.frames) {
             let from = SocketAddrV4::new(reply.from, SERVER_PORT);
-            return frames.send(self.port.iface.index, mac, from, to, &reply.bytes);
+            return Ok(frames.send(self.port.iface.index, mac, from, to, &reply.bytes)?);
         }
-        self.port.send(reply).await
+        self.port.send(reply, &self.services.neighbours)
     }
 }

@@ -16,6 +16,7 @@ use crate::event::{Answered, Event};
 use crate::heartbeat::Pulse;
 use crate::net::iface::Iface;
 use crate::net::junk::Purpose;
+use crate::net::outbox::{Outbox, Unsent};
 use crate::net::udp::{Endpoint, Incoming, Source};
 use crate::services::Services;
 
@@ -27,6 +28,7 @@ pub struct Dhcp6Listener {
     iface: Iface,
     port: u16,
     endpoint: Arc<Endpoint>,
+    outbox: Arc<Outbox>,
     pulse: Arc<Pulse>,
     /// Replies that may wait to be said again.
     repeats: Arc<Semaphore>,
@@ -43,15 +45,16 @@ impl Dhcp6Listener {
         let endpoint = open(&iface, port)?;
         let pulse = services.heartbeat.pulse(format!("port {port} of IPv6 on {}", iface.name));
         let (pulse, repeats) = (Arc::new(pulse), Arc::new(Semaphore::new(MAX_REPEATS)));
-        Ok(Dhcp6Listener { services, server, iface, port, endpoint, pulse, repeats })
+        let outbox = Arc::default();
+        Ok(Dhcp6Listener { services, server, iface, port, endpoint, outbox, pulse, repeats })
     }
 
     /// The same on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
     fn follow(&self, iface: Iface) -> io::Result<Self> {
         let (services, server) = (Arc::clone(&self.services), Arc::clone(&self.server));
-        let endpoint = match iface.index == self.iface.index {
-            true => Arc::clone(&self.endpoint),
-            false => open(&iface, self.port)?,
+        let (endpoint, outbox) = match iface.index == self.iface.index {
+            true => (Arc::clone(&self.endpoint), Arc::clone(&self.outbox)),
+            false => (open(&iface, self.port)?, Arc::default()),
         };
         Ok(Dhcp6Listener {
             services,
@@ -59,6 +62,7 @@ impl Dhcp6Listener {
             iface,
             port: self.port,
             endpoint,
+            outbox,
             pulse: Arc::clone(&self.pulse),
             repeats: Arc::clone(&self.repeats),
         })
@@ -129,22 +133,19 @@ impl Dhcp6Listener {
 
     /// `question` is the length of what was asked.
     async fn perform(self: &Arc<Self>, answer: Answer, question: usize) {
-        let Answer { reply, mut event, .. } = self.services.commit(answer).await;
+        let Answer { reply, event, .. } = self.services.commit(answer).await;
         if let Some(reply) = &reply
             && let Err(limited) = self.services.may_send((*reply.to.ip()).into(), reply.bytes.len())
         {
             return self.services.recorder.count(Answered::Ignore.name(), limited.reason.as_str());
         }
         if let Some(reply) = reply {
-            match self.send(&reply).await {
+            match self.send(&reply) {
                 Ok(()) => match repeated_after(self.port, question, reply.bytes.len()) {
                     [] => {}
                     pauses => self.repeat(reply, pauses),
                 },
-                Err(error) => {
-                    event.decision = Answered::SendFailed;
-                    event.detail = Some(error.to_string());
-                }
+                Err(unsent) => return self.services.unsent(Event::Decided(event), &unsent, self.iface.index),
             }
         }
         self.services.recorder.record(Event::Decided(event));
@@ -161,7 +162,7 @@ impl Dhcp6Listener {
                     () = listener.services.stopping.cancelled() => break,
                 }
                 let allowed = listener.services.may_send((*reply.to.ip()).into(), reply.bytes.len());
-                if allowed.is_err() || listener.send(&reply).await.is_err() {
+                if allowed.is_err() || listener.send(&reply).is_err() {
                     break;
                 }
             }
@@ -169,11 +170,15 @@ impl Dhcp6Listener {
         });
     }
 
-    async fn send(&self, reply: &Reply) -> io::Result<()> {
-        let addr = reply.from.unwrap_or(Ipv6Addr::UNSPECIFIED).into();
+    fn send(&self, reply: &Reply) -> Result<(), Unsent> {
+        // Beyond the link a link-local address means nothing, and the sockets beside the port's own begin from one.
+        let beyond = Some(*reply.to.ip()).filter(|to| !to.is_unicast_link_local());
+        let from = reply.from.or_else(|| self.iface.addr6_towards(beyond?));
+        let addr = from.unwrap_or(Ipv6Addr::UNSPECIFIED).into();
         // A relay may be behind another interface than the one its message came in on.
         let ifindex = if reply.to.ip().is_unicast_link_local() { self.iface.index } else { 0 };
-        self.endpoint.send(&reply.bytes, reply.to.into(), Source { addr, ifindex }).await
+        let message = (reply.bytes.as_slice(), reply.to.into(), Source { addr, ifindex });
+        self.outbox.send(&self.endpoint, &self.services.neighbours, message, self.iface.index)
     }
 }
 

@@ -13,6 +13,8 @@ use crate::heartbeat::Pulse;
 use crate::net::iface::Iface;
 use crate::net::interfaces::Changes;
 use crate::net::junk::Purpose;
+use crate::net::neighbours::Neighbours;
+use crate::net::outbox::{Outbox, Unsent};
 use crate::net::shared::{Ear, SharedSocket};
 use crate::net::udp::{Endpoint, Incoming, Source};
 
@@ -33,6 +35,7 @@ pub(super) struct Port {
     /// The interface.
     pub(super) iface: Iface,
     socket: Arc<Ear>,
+    outbox: Arc<Outbox>,
     number: u16,
     broadcasts: bool,
     pulse: Arc<Pulse>,
@@ -60,22 +63,30 @@ impl Port {
             Some(shared) => shared.ear(iface.index),
             None => own(&iface, number, false)?,
         };
-        Ok(Port { iface, socket: Arc::new(socket), number, broadcasts: false, pulse: Arc::new(pulse) })
+        Ok(Port {
+            iface,
+            socket: Arc::new(socket),
+            outbox: Arc::default(),
+            number,
+            broadcasts: false,
+            pulse: Arc::new(pulse),
+        })
     }
 
     /// Binds a port for broadcasts alone, beside a program of this machine that has it.
     pub(super) fn bind_broadcast(iface: Iface, number: u16, pulse: Pulse) -> io::Result<Self> {
         let socket = Arc::new(own(&iface, number, true)?);
-        Ok(Port { iface, socket, number, broadcasts: true, pulse: Arc::new(pulse) })
+        Ok(Port { iface, socket, outbox: Arc::default(), number, broadcasts: true, pulse: Arc::new(pulse) })
     }
 
     /// The same on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
     fn follow(&self, iface: Iface) -> io::Result<Self> {
-        let mut socket = Arc::clone(&self.socket);
+        let (mut socket, mut outbox) = (Arc::clone(&self.socket), Arc::clone(&self.outbox));
         if iface.index != self.iface.index && !socket.moved(self.iface.index, iface.index) {
             socket = Arc::new(own(&iface, self.number, self.broadcasts)?);
+            outbox = Arc::default();
         }
-        Ok(Port { socket, iface, pulse: Arc::clone(&self.pulse), ..*self })
+        Ok(Port { socket, outbox, iface, pulse: Arc::clone(&self.pulse), ..*self })
     }
 
     /// The next datagram, unless the interface changes or the services stop. No error ends it: an interface that went away comes back,
@@ -124,19 +135,23 @@ impl Port {
         Arrival::new(&self.iface, to, from)
     }
 
-    /// Sends a reply by an ordinary socket. Without raw frames, a client that has no address yet is reached by broadcast.
-    pub(super) async fn send(&self, reply: &Reply) -> io::Result<()> {
-        let (to, ifindex) = match reply.to {
+    /// Sends a reply by an ordinary socket, now or not at all: nobody waits for a peer's network. Without raw frames, a client that has no
+    /// address yet is reached by broadcast.
+    pub(super) fn send(&self, reply: &Reply, neighbours: &Neighbours) -> Result<(), Unsent> {
+        let endpoint = self.socket.endpoint();
+        let claimed = |to: SocketAddrV4| {
             // A relay may be behind another interface than the one its packet came in on.
-            Destination::Relay(to) => (to, 0),
-            Destination::Unicast(to) => (to, 0),
-            Destination::Broadcast(to) => (to, self.iface.index),
-            Destination::Direct { to, .. } => {
-                (SocketAddrV4::new(Ipv4Addr::BROADCAST, to.port()), self.iface.index)
-            }
+            let source = Source { addr: reply.from.into(), ifindex: 0 };
+            let bound_to = if self.socket.is_own() { self.iface.index } else { 0 };
+            self.outbox.send(endpoint, neighbours, (&reply.bytes, to.into(), source), bound_to)
         };
-        let source = Source { addr: reply.from.into(), ifindex };
-        self.socket.endpoint().send(&reply.bytes, to.into(), source).await
+        let to = match reply.to {
+            Destination::Relay(to) | Destination::Unicast(to) => return claimed(to),
+            Destination::Broadcast(to) => to,
+            Destination::Direct { to, .. } => SocketAddrV4::new(Ipv4Addr::BROADCAST, to.port()),
+        };
+        let source = Source { addr: reply.from.into(), ifindex: self.iface.index };
+        Ok(endpoint.try_send(&reply.bytes, to.into(), source)?)
     }
 }
 

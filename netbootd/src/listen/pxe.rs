@@ -12,7 +12,7 @@ use crate::dhcp::destination::BOOT_SERVER_PORT;
 use crate::dhcp::hand_on::{self, Unusable};
 use crate::dhcp::intake::boot_request;
 use crate::dhcp::{Answer, Arrival, Packet};
-use crate::event::{Answered, Event, Proto};
+use crate::event::{Event, Proto};
 use crate::net::iface::Iface;
 use crate::net::shared::SharedSocket;
 use crate::services::Services;
@@ -91,14 +91,11 @@ impl PxeListener {
 
     async fn perform(&self, answer: Answer) {
         let Some(answer) = self.services.bounded(answer) else { return };
-        let Answer { reply, mut event, .. } = self.services.commit(answer).await;
-        if let Some(reply) = reply
-            && let Err(error) = self.port.send(&reply).await
-        {
-            event.decision = Answered::SendFailed;
-            event.detail = Some(error.to_string());
+        let Answer { reply, event, .. } = self.services.commit(answer).await;
+        match reply.map_or(Ok(()), |reply| self.port.send(&reply, &self.services.neighbours)) {
+            Ok(()) => self.services.recorder.record(Event::Decided(event)),
+            Err(unsent) => self.services.unsent(Event::Decided(event), &unsent, self.port.iface.index),
         }
-        self.services.recorder.record(Event::Decided(event));
     }
 
     async fn answer(&self, packet: &Packet, arrival: &Arrival<'_>) -> Answer {

@@ -94,6 +94,11 @@ impl Ear {
         Ear { endpoint: Arc::new(endpoint), part: None }
     }
 
+    /// Whether its socket is its own, bound to the interface.
+    pub fn is_own(&self) -> bool {
+        self.part.is_none()
+    }
+
     /// What is sent by.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint

@@ -23,8 +23,8 @@ use super::junk::{self, Flood, Purpose, filter};
 use batch::Batch;
 pub(crate) use message::EFAULT;
 use message::{
-    hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination, tell_dropped,
-    transmit, transmit_each, unreachable,
+    beside, hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination,
+    tell_dropped, transmit, transmit_each, unreachable,
 };
 pub(super) use watched::Watched;
 
@@ -233,6 +233,16 @@ impl Endpoint {
         self.flood.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A socket that sends from the same port and by the same interface, and receives nothing.
+    pub fn beside(&self) -> io::Result<Self> {
+        Endpoint::of(beside(&self.socket)?, Vec::new())
+    }
+
+    /// Sends one datagram now; an error of kind `WouldBlock` says that the socket's buffer is full.
+    pub fn try_send(&self, bytes: &[u8], to: SocketAddr, source: Source) -> io::Result<()> {
+        self.try_send_parts(&[IoSlice::new(bytes)], None, to, source)
+    }
+
     /// Sends one datagram.
     pub async fn send(&self, bytes: &[u8], to: SocketAddr, source: Source) -> io::Result<()> {
         self.send_segments(bytes, None, to, source).await
@@ -355,6 +365,8 @@ const ANSWERS_AT_ONCE: usize = 2;
 
 /// In bytes; the kernel counts some 800 of them for a short datagram.
 const RECEIVE_BUFFER: usize = 8 << 20;
+/// The same for what is sent: a building is answered in one instant, and a reply that finds no room is lost.
+const SEND_BUFFER: usize = 4 << 20;
 
 /// Between one look and the next: some hundred nanoseconds.
 const PAUSES: usize = 16;

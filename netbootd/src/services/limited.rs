@@ -15,6 +15,10 @@ use crate::limits::bucket::Verdict;
 use crate::limits::six::Way6;
 use crate::limits::{self, Limited, Way};
 use crate::net::iface::Iface;
+use crate::net::outbox::Unsent;
+
+/// What counters call replies that did not leave.
+pub const UNSENT: &str = "unsent";
 
 impl Services {
     /// Whether a DHCP packet is looked at. One that is not is counted, and now and then told of.
@@ -103,6 +107,18 @@ impl Services {
             self.recorder.record(Event::Decided(silence().event));
         } else {
             self.recorder.count(Answered::Ignore.name(), limited.reason.as_str());
+        }
+    }
+
+    /// Records what was decided on a packet whose reply did not leave. Each is counted; the first ones of an interface, and then one a
+    /// second, become events: anybody can ask in the name of an address that nobody has.
+    pub fn unsent(&self, mut event: Event, unsent: &Unsent, iface: u32) {
+        event.send_failed(unsent);
+        self.recorder.count(UNSENT, unsent.name());
+        if self.limits.tells_of_unsent(iface, Instant::now()) {
+            self.recorder.record(event);
+        } else {
+            self.recorder.count_event(&event);
         }
     }
 

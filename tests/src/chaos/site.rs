@@ -21,6 +21,7 @@ pub(super) struct Site {
     pub(super) lab: Lab,
     pub(super) state: PathBuf,
     pub(super) content: Vec<u8>,
+    addresses: &'static str,
     limits: &'static str,
     process: Option<Process>,
 }
@@ -63,7 +64,7 @@ impl Site {
         }
         fs::write(folder.join("devices.csv"), devices).expect("the folder can be written");
         macs::put_images(&folder.join("share"));
-        let site = Site { lab, state, content, limits: NO_LIMITS, process: None };
+        let site = Site { lab, state, content, addresses: ADDRESSES, limits: NO_LIMITS, process: None };
         site.configure(more);
         site
     }
@@ -76,6 +77,12 @@ impl Site {
         site
     }
 
+    /// The same with another DHCP service, which tables give. It has no configuration yet.
+    #[must_use]
+    pub(super) fn with_addresses(self, addresses: &'static str) -> Self {
+        Site { addresses, ..self }
+    }
+
     /// Writes the configuration; `more` begins with keys of `[server]`, if with any.
     ///
     /// # Panics
@@ -83,10 +90,11 @@ impl Site {
     pub(super) fn configure(&self, more: &str) {
         let folder = self.lab.folder();
         let text = format!(
-            "[boot]\nroot = {:?}\n[devices]\nfile = {:?}\n[[netboot.share]]\nname = \"NetBootSP0\"\nfolder = {:?}\n{ADDRESSES}{}[server]\nuser = \"root\"\nstate-dir = {:?}\ninterfaces = [\"lan0\"]\n{more}",
+            "[boot]\nroot = {:?}\n[devices]\nfile = {:?}\n[[netboot.share]]\nname = \"NetBootSP0\"\nfolder = {:?}\n{}{}[server]\nuser = \"root\"\nstate-dir = {:?}\ninterfaces = [\"lan0\"]\n{more}",
             folder.join("root"),
             folder.join("devices.csv"),
             folder.join("share"),
+            self.addresses,
             self.limits,
             self.state
         );

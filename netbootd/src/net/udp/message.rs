@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::fd::AsRawFd;
 
 use nix::libc;
+use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, getsockopt,
     recvmmsg, recvmsg, sendmmsg, sendmsg, setsockopt, sockopt,
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{Incoming, RECEIVE_BUFFER, Received, Source, Watched};
+use super::{Incoming, RECEIVE_BUFFER, Received, SEND_BUFFER, Source, Watched};
 
 /// The kernel could not read the bytes that it was to send.
 pub(crate) const EFAULT: i32 = libc::EFAULT;
@@ -45,16 +46,60 @@ pub(super) fn hold_to(socket: &Socket, addr: SocketAddr, device: Option<&str>) -
     Ok(addr)
 }
 
-/// Asks for a large buffer.
+/// A socket that sends from another's port and by its interface. It is connected to an address that nobody sends from, so that the other
+/// one goes on to receive everything.
+pub(super) fn beside(other: &Watched) -> io::Result<Socket> {
+    let other = SockRef::from(other);
+    let local = other.local_addr()?.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
+    let device = other.device()?;
+    let socket = nonblocking(Domain::for_address(local))?;
+    if local.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if let Some(device) = &device {
+        socket.bind_device(Some(device))?;
+    }
+    // Both have to agree to share the port, and only while it is bound: no other program may share it.
+    let shared = other.reuse_address()?;
+    other.set_reuse_address(true)?;
+    socket.set_reuse_address(true)?;
+    let bound = socket.bind(&local.into());
+    other.set_reuse_address(shared)?;
+    socket.set_reuse_address(shared)?;
+    bound?;
+    socket.connect(&nobody(local.is_ipv4(), device.as_deref())?.into())?;
+    make_send_room(&socket);
+    Ok(socket)
+}
+
+/// An address with the discard port. One of IPv6 has to be of the interface's link: ::1 cannot be reached by it.
+fn nobody(v4: bool, device: Option<&[u8]>) -> io::Result<SocketAddr> {
+    let scope = match device {
+        _ if v4 => return Ok((Ipv4Addr::LOCALHOST, DISCARD).into()),
+        None => return Ok((Ipv6Addr::LOCALHOST, DISCARD).into()),
+        Some(device) => if_nametoindex(device)?,
+    };
+    Ok(SocketAddrV6::new(NOBODY, DISCARD, 0, scope).into())
+}
+
+/// Asks for large buffers.
 pub(super) fn make_room(socket: &Socket) {
     if !make_room_by_force(socket) {
         let _ = setsockopt(socket, sockopt::RcvBuf, &RECEIVE_BUFFER);
+        make_send_room(socket);
     }
 }
 
-/// Takes a buffer beyond the system's limit, if this process may.
+fn make_send_room(socket: &Socket) {
+    if setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
+        let _ = setsockopt(socket, sockopt::SndBuf, &SEND_BUFFER); // less will do as well
+    }
+}
+
+/// Takes buffers beyond the system's limit, if this process may.
 pub(super) fn make_room_by_force(socket: &Socket) -> bool {
     setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_ok()
+        && setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER).is_ok()
 }
 
 /// The MTU of a connected socket's route.
@@ -215,3 +260,7 @@ impl Leaving {
         }
     }
 }
+
+/// An address of every link that nobody is given.
+const NOBODY: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0xffff, 0xffff, 0xffff, 0xfffe);
+const DISCARD: u16 = 9;

@@ -18,7 +18,7 @@ use windows_sys::Win32::Networking::WinSock::{
     WSAEMSGSIZE, WSAENETRESET, WSAID_WSARECVMSG, WSAIoctl, WSAMSG, WSASendMsg, getsockopt, setsockopt,
 };
 
-use super::{Incoming, RECEIVE_BUFFER, Received, Source, Watched};
+use super::{Incoming, RECEIVE_BUFFER, Received, SEND_BUFFER, Source, Watched};
 use crate::net::iface::Iface;
 
 /// The system could not read the bytes that it was to send.
@@ -73,9 +73,16 @@ pub(super) fn hold_to(_socket: &Socket, addr: SocketAddr, device: Option<&str>) 
     }
 }
 
-/// Asks for a large buffer.
+/// Windows gives what comes to a port that two sockets have to either of them: replies leave by the one that there is.
+pub(super) fn beside(_other: &Watched) -> io::Result<Socket> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Asks for large buffers.
 pub(super) fn make_room(socket: &Socket) {
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER); // less will do as well
+    // Less will do as well.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = socket.set_send_buffer_size(SEND_BUFFER);
 }
 
 /// Windows has no limit to go beyond: there is nothing to open ahead.
