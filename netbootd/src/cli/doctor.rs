@@ -2,6 +2,7 @@
 
 #[cfg_attr(windows, path = "../platform/windows/doctor.rs")]
 mod confinement;
+mod kernel;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let mut checks = suggestions(&config);
     checks.push(reader(imagestore::wim::find_reader()));
     checks.extend(confinement::checks(&config, &args.site)?);
+    checks.extend(kernel::checks());
     checks.extend(secrets(&config, &args.site));
     checks.extend(block_on(async {
         let shared = sharing::connect(&config, Vec::new()).await?;
