@@ -5,13 +5,14 @@
 
 pub mod bucket;
 pub mod budget;
+pub mod descriptors;
 pub mod places;
 pub mod served;
 pub mod six;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use pxe_policy::{MacAddr, Reason};
@@ -48,6 +49,8 @@ pub struct Limits {
     pub in_flight: Arc<Budget>,
     /// Bytes of files that were translated to netascii.
     pub translated: Arc<Budget>,
+    /// How many files the system allows to be open, where it says so.
+    pub open_files: OnceLock<u64>,
 }
 
 /// Which way a DHCP packet came. Machines that come the same way share a bucket; whoever floods one way is nothing to the others.
@@ -92,6 +95,7 @@ impl Limits {
             connections: Arc::default(),
             in_flight: Arc::default(),
             translated: Arc::default(),
+            open_files: OnceLock::new(),
         }
     }
 

@@ -69,12 +69,12 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     }
     confined.notes.iter().for_each(|note| warn!("{note}"));
     info!(user = confined.user, files = confined.files, refused_calls = confined.refused_calls, "confined");
-    limits::open_files();
+    let open_files = limits::open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
-    let served = runtime.block_on(serve(config, source, confined, args.progress, sockets));
+    let served = runtime.block_on(serve(config, source, confined, args.progress, sockets, open_files));
     runtime.shutdown_timeout(GRACE);
     drop(log);
     served
@@ -98,6 +98,7 @@ async fn serve(
     confined: Confined,
     progress: bool,
     mut sockets: Sockets,
+    open_files: Option<u64>,
 ) -> Result<(), Failure> {
     let ifaces = chosen_ifaces(&config)?;
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
@@ -141,6 +142,9 @@ async fn serve(
         services = services.sharing(shared);
     }
     (services.source, services.images, services.confined) = (source, images, confined);
+    if let Some(files) = open_files {
+        keep_within(&services, files);
+    }
     let services = Arc::new(services);
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut sockets, &mut tasks)?;
@@ -182,6 +186,21 @@ async fn serve(
     }
     info!("stopped");
     Ok(())
+}
+
+/// Holds TFTP to the files that may be open, and warns when these are fewer than the limits need.
+fn keep_within(services: &Services, files: u64) {
+    let _ = services.limits.open_files.set(files); // once, at the start
+    let needed = services.need_of_files().files();
+    if needed > files {
+        let bounds = services.transfer_bounds();
+        let unproved = bounds.unproved.map_or(0, |unproved| unproved.all);
+        warn!(
+            "{files} files may be open, and the limits need {needed}: TFTP is held to {} transfers, and {unproved} that nobody has \
+             acknowledged; raise LimitNOFILE, or lower tftp.max-transfers and http.max-connections",
+            bounds.all
+        );
+    }
 }
 
 fn bind_dhcp(

@@ -33,6 +33,8 @@ use crate::history::History;
 use crate::ingests::Ingests;
 use crate::ledger::{Begun, LedgerStore, now};
 use crate::limits::Limits;
+use crate::limits::descriptors::Need;
+use crate::limits::places::Bounds;
 use crate::machines::Machines;
 use crate::net::interfaces::Interfaces;
 use crate::net::neighbours::Neighbours;
@@ -194,6 +196,19 @@ impl Services {
     pub fn with_netboot(mut self, netboot: Option<NetbootServer>) -> Self {
         self.netboot = netboot.map(Arc::new);
         self
+    }
+
+    /// How many transfers there may be.
+    pub fn transfer_bounds(&self) -> Bounds {
+        let need = self.need_of_files();
+        self.limits.open_files.get().map_or(need.transfers, |files| need.transfers_within(*files))
+    }
+
+    /// What the limits need of open files.
+    pub fn need_of_files(&self) -> Need {
+        let config = &self.snapshot.load().config;
+        let transfers = config.limits.transfers(config.tftp.max_transfers);
+        Need { transfers, connections: config.http.max_connections }
     }
 
     /// Whether a client's address belongs to a Mac that has chosen an image here.

@@ -53,6 +53,11 @@ fn machines_are_answered_while_replies_to_relays_that_nobody_is_find_no_neighbou
 }
 
 #[test]
+fn machines_boot_beside_read_requests_in_the_names_of_others() {
+    chaos::forged_reads_briefly();
+}
+
+#[test]
 fn twenty_thousand_sessions_leave_nothing_behind() {
     chaos::churn(20_000);
 }

@@ -242,6 +242,8 @@ fn a_mac_that_runs_from_a_root_goes_on_with_it_when_the_image_is_updated() {
     let root = Netbootd::prepare(&mut lab);
     lab.add_host("mac");
     lab.plug("mac", "en0", "br0", "10.77.0.50/24");
+    lab.add_host("hostile");
+    lab.plug("hostile", "en0", "br0", "10.77.0.66/24");
     let netbootd = Netbootd::start(&lab, &root, "[dhcp]\nmode = \"off\"\n");
     let store = lab.folder().join("state/images");
     let folder = Nbi { name: "Sierra", index: 5, root_size: 3_000_000, more: "" }.put(&lab.folder());
@@ -276,8 +278,6 @@ fn a_mac_that_runs_from_a_root_goes_on_with_it_when_the_image_is_updated() {
     assert_eq!(part(2_000_000), old[2_000_000..2_001_000]);
     // Read requests in its name change nothing: neither one for a boot file, whose blocks nobody acknowledges, nor one for no file.
     let booter = "/NetBoot/Images/Sierra.nbi/i386/booter";
-    lab.add_host("hostile");
-    lab.plug("hostile", "en0", "br0", "10.77.0.66/24");
     let forge = lab.inside("hostile", move || {
         let (spoofer, server) = (Spoofer::new(), SERVER.parse().unwrap());
         for (port, file) in [(2070, booter), (2071, "none"), (2072, booter), (2073, "missing")] {

@@ -102,6 +102,11 @@ impl RequestOptions {
         self
     }
 
+    /// Whether the client asks for blocks of more than so many bytes.
+    pub fn asks_for_blocks_over(&self, size: u16) -> bool {
+        self.value(Kind::BlockSize).is_some_and(|asked| asked > u64::from(size))
+    }
+
     /// Whether the client asks for the file's size.
     pub fn asks_size(&self) -> bool {
         self.value(Kind::TransferSize).is_some()

@@ -61,6 +61,12 @@ fn limits(text: &mut Metrics, services: &Services) {
     for (proto, places, _) in sessions {
         text.sample("netbootd_sessions", &[("proto", proto.name())], places.taken() as f64);
     }
+    text.family(
+        "netbootd_unproved_transfers",
+        "gauge",
+        "TFTP transfers in which nothing was acknowledged yet; part of the sessions.",
+    );
+    text.sample("netbootd_unproved_transfers", &[], limits.transfers.unproved() as f64);
     text.family("netbootd_sessions_limit", "gauge", "How many of them there may be.");
     for (proto, _, most) in sessions {
         text.sample("netbootd_sessions_limit", &[("proto", proto.name())], most as f64);

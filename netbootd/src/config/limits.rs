@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use pxe_policy::BootRequest;
 
 use crate::limits::bucket::Rate;
-use crate::limits::places::Bounds;
+use crate::limits::places::{Bounds, Unproved};
 
 /// What a stranger may have of this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Limits {
     pub transfers_per_subnet: usize,
     /// TFTP transfers with one client address that has acknowledged nothing in them.
     pub unproved_per_client: usize,
+    /// TFTP transfers in which nothing was acknowledged, in all.
+    pub unproved_transfers: usize,
     /// HTTP connections of one client address.
     pub connections_per_client: usize,
     /// HTTP connections of a network of 256 addresses.
@@ -64,7 +66,7 @@ impl Limits {
             all,
             network: self.transfers_per_subnet,
             client: self.transfers_per_client,
-            unproved: Some(self.unproved_per_client),
+            unproved: Some(Unproved { client: self.unproved_per_client, all: self.unproved_transfers }),
         }
     }
 
@@ -88,6 +90,7 @@ impl Default for Limits {
             transfers_per_client: 1024,
             transfers_per_subnet: 4096,
             unproved_per_client: 512,
+            unproved_transfers: 4096,
             connections_per_client: 2048,
             connections_per_subnet: 4096,
             bytes_in_flight: 1 << 30,

@@ -1,4 +1,5 @@
-//! Sessions under way: so many in all, for each network of 256 addresses, and for each address.
+//! Sessions under way: so many in all, for each network of 256 addresses, and for each address. Sessions of clients that have proved nothing
+//! have bounds of their own, so that requests in the names of others take no place that a client needs.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,14 +18,16 @@ pub struct Places {
 /// The entries are those of sessions, so there are never more of them.
 #[derive(Debug, Default)]
 struct Taken {
-    all: usize,
+    proved: usize,
+    unproved: usize,
     clients: HashMap<IpAddr, Client>,
+    /// Proved sessions of each network.
     networks: HashMap<IpAddr, usize>,
 }
 
 #[derive(Debug, Default)]
 struct Client {
-    places: usize,
+    proved: usize,
     unproved: usize,
 }
 
@@ -37,8 +40,17 @@ pub struct Bounds {
     pub network: usize,
     /// With one client.
     pub client: usize,
-    /// With one client that has not proved that it is there; None where nobody gets so far who is not.
-    pub unproved: Option<usize>,
+    /// With clients that have not proved that they are there; None where nobody gets so far who is not.
+    pub unproved: Option<Unproved>,
+}
+
+/// How many sessions there may be with clients that have not proved that they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unproved {
+    /// With one client.
+    pub client: usize,
+    /// In all. Beyond that the oldest one leaves: who holds the places sees to it.
+    pub all: usize,
 }
 
 /// Which bound there is no place under.
@@ -65,26 +77,17 @@ pub struct Place {
 impl Places {
     /// A place for a session with a client.
     pub fn take(self: &Arc<Self>, client: IpAddr, bounds: &Bounds) -> Result<Place, Full> {
-        let network = network_of(client);
         self.with(|taken| {
-            let of_client = taken.clients.get(&client);
-            if taken.all >= bounds.all {
-                return Err(Full::All);
-            }
-            if taken.networks.get(&network).is_some_and(|places| *places >= bounds.network) {
-                return Err(Full::Network);
-            }
-            if of_client.is_some_and(|client| client.places >= bounds.client) {
-                return Err(Full::Client);
-            }
-            if of_client.zip(bounds.unproved).is_some_and(|(client, most)| client.unproved >= most) {
+            taken.has_room(client, bounds)?;
+            let Some(unproved) = bounds.unproved else {
+                taken.add_proved(client);
+                return Ok(());
+            };
+            if taken.clients.get(&client).is_some_and(|client| client.unproved >= unproved.client) {
                 return Err(Full::Unproved);
             }
-            taken.all += 1;
-            *taken.networks.entry(network).or_default() += 1;
-            let of_client = taken.clients.entry(client).or_default();
-            of_client.places += 1;
-            of_client.unproved += usize::from(bounds.unproved.is_some());
+            taken.unproved += 1;
+            taken.clients.entry(client).or_default().unproved += 1;
             Ok(())
         })?;
         Ok(Place { places: Arc::clone(self), client, proved: bounds.unproved.is_none() })
@@ -92,7 +95,12 @@ impl Places {
 
     /// How many are taken.
     pub fn taken(&self) -> usize {
-        self.with(|taken| taken.all)
+        self.with(|taken| taken.proved + taken.unproved)
+    }
+
+    /// How many of them are of clients that have not proved that they are there.
+    pub fn unproved(&self) -> usize {
+        self.with(|taken| taken.unproved)
     }
 
     /// Waits until fewer than so many are taken.
@@ -113,43 +121,83 @@ impl Places {
     }
 }
 
+impl Taken {
+    /// Whether one more session with a client fits among those that are proved.
+    fn has_room(&self, client: IpAddr, bounds: &Bounds) -> Result<(), Full> {
+        if self.proved >= bounds.all {
+            return Err(Full::All);
+        }
+        if self.networks.get(&network_of(client)).is_some_and(|places| *places >= bounds.network) {
+            return Err(Full::Network);
+        }
+        if self.clients.get(&client).is_some_and(|client| client.proved >= bounds.client) {
+            return Err(Full::Client);
+        }
+        Ok(())
+    }
+
+    fn add_proved(&mut self, client: IpAddr) {
+        self.proved += 1;
+        *self.networks.entry(network_of(client)).or_default() += 1;
+        self.clients.entry(client).or_default().proved += 1;
+    }
+
+    fn remove_proved(&mut self, client: IpAddr) {
+        self.proved -= 1;
+        let network = network_of(client);
+        if let Some(places) = self.networks.get_mut(&network) {
+            *places -= 1;
+            if *places == 0 {
+                self.networks.remove(&network);
+            }
+        }
+        self.change(client, |client| client.proved -= 1);
+    }
+
+    fn remove_unproved(&mut self, client: IpAddr) {
+        self.unproved -= 1;
+        self.change(client, |client| client.unproved -= 1);
+    }
+
+    fn change(&mut self, client: IpAddr, change: impl FnOnce(&mut Client)) {
+        if let Some(of_client) = self.clients.get_mut(&client) {
+            change(of_client);
+            if of_client.proved + of_client.unproved == 0 {
+                self.clients.remove(&client);
+            }
+        }
+    }
+}
+
 impl Place {
     /// Whose it is.
     pub fn client(&self) -> IpAddr {
         self.client
     }
 
-    /// The client has answered what only it can have heard.
-    pub fn prove(&mut self) {
-        if !std::mem::replace(&mut self.proved, true) {
-            let client = self.client;
-            self.places.with(|taken| {
-                if let Some(client) = taken.clients.get_mut(&client) {
-                    client.unproved -= 1;
-                }
-            });
+    /// The client has answered what only it can have heard. Fails when all places of clients that have are taken by now.
+    pub fn prove(&mut self, bounds: &Bounds) -> Result<(), Full> {
+        if self.proved {
+            return Ok(());
         }
+        let client = self.client;
+        self.places.with(|taken| {
+            taken.has_room(client, bounds)?;
+            taken.add_proved(client);
+            taken.remove_unproved(client);
+            Ok(())
+        })?;
+        self.proved = true;
+        Ok(())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.prove();
-        let (client, network) = (self.client, network_of(self.client));
-        self.places.with(|taken| {
-            taken.all -= 1;
-            if let Some(places) = taken.networks.get_mut(&network) {
-                *places -= 1;
-                if *places == 0 {
-                    taken.networks.remove(&network);
-                }
-            }
-            if let Some(of_client) = taken.clients.get_mut(&client) {
-                of_client.places -= 1;
-                if of_client.places == 0 {
-                    taken.clients.remove(&client);
-                }
-            }
+        let (client, proved) = (self.client, self.proved);
+        self.places.with(|taken| match proved {
+            true => taken.remove_proved(client),
+            false => taken.remove_unproved(client),
         });
         self.places.freed.notify_waiters();
     }
@@ -169,7 +217,8 @@ mod tests {
 
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { all: 6, network: 4, client: 3, unproved: Some(2) };
+    const BOUNDS: Bounds =
+        Bounds { all: 6, network: 4, client: 3, unproved: Some(Unproved { client: 2, all: 5 }) };
 
     fn client(network: u8, host: u8) -> IpAddr {
         Ipv4Addr::new(10, 0, network, host).into()
@@ -191,20 +240,42 @@ mod tests {
     fn each_bound_holds_and_names_itself() {
         let places = Arc::new(Places::default());
         let take = |network, host| places.take(client(network, host), &BOUNDS);
+        let proved = |network, host| {
+            let mut place = take(network, host).unwrap();
+            place.prove(&BOUNDS).unwrap();
+            place
+        };
         let mut held = vec![take(0, 1).unwrap(), take(0, 1).unwrap()];
         assert_eq!(take(0, 1).unwrap_err(), Full::Unproved);
-        held.iter_mut().for_each(Place::prove);
-        held.push(take(0, 1).unwrap());
+        held.iter_mut().for_each(|place| place.prove(&BOUNDS).unwrap());
+        held.push(proved(0, 1));
         assert_eq!(take(0, 1).unwrap_err(), Full::Client);
-        held.push(take(0, 2).unwrap());
+        held.push(proved(0, 2));
         assert_eq!(take(0, 3).unwrap_err(), Full::Network);
-        held.extend([take(1, 1).unwrap(), take(1, 2).unwrap()]);
+        held.extend([proved(1, 1), proved(1, 2)]);
         assert_eq!(take(2, 1).unwrap_err(), Full::All);
         held.remove(3);
-        held.push(take(0, 3).unwrap());
+        held.push(proved(0, 3));
         drop(held);
         let taken = places.taken.lock().unwrap();
-        assert_eq!((taken.all, taken.clients.len(), taken.networks.len()), (0, 0, 0));
+        assert_eq!((taken.proved, taken.unproved, taken.clients.len(), taken.networks.len()), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn who_proves_nothing_takes_no_place_of_those_who_do() {
+        let places = Arc::new(Places::default());
+        let unproved: Vec<Place> =
+            (0..50).map(|host| places.take(client(0, host), &BOUNDS).unwrap()).collect();
+        let mut proved: Vec<Place> =
+            (0..6).map(|n| places.take(client(n / 3, n), &BOUNDS).unwrap()).collect();
+        proved.iter_mut().for_each(|place| place.prove(&BOUNDS).unwrap());
+        assert_eq!((places.taken(), places.unproved()), (56, 50));
+        // Who proves itself when all places are taken gets none.
+        let mut late = unproved;
+        assert_eq!(late[0].prove(&BOUNDS), Err(Full::All));
+        drop(proved);
+        late[0].prove(&BOUNDS).unwrap();
+        assert_eq!((places.taken(), places.unproved()), (50, 49));
     }
 
     #[test]
@@ -242,20 +313,23 @@ mod tests {
                 match what {
                     0 => held.extend(places.take(client(network, host), &BOUNDS)),
                     1 if !held.is_empty() => drop(held.swap_remove(at)),
-                    _ if !held.is_empty() => held[at].prove(),
+                    _ if !held.is_empty() => drop(held[at].prove(&BOUNDS)),
                     _ => {}
                 }
                 let taken = places.taken.lock().unwrap();
-                prop_assert_eq!(taken.all, held.len());
-                prop_assert!(taken.all <= BOUNDS.all && taken.clients.len() <= taken.all);
+                prop_assert_eq!(taken.proved + taken.unproved, held.len());
+                prop_assert_eq!(taken.proved, held.iter().filter(|place| place.proved).count());
+                prop_assert!(taken.proved <= BOUNDS.all && taken.clients.len() <= held.len());
                 let networks = taken.networks.values().all(|places| (1..=BOUNDS.network).contains(places));
-                let unproved = |client: &Client| Some(client.unproved) <= BOUNDS.unproved;
-                let within = |client: &Client| (1..=BOUNDS.client).contains(&client.places) && unproved(client);
+                let within = |client: &Client| {
+                    client.proved <= BOUNDS.client && client.unproved <= 2 && client.proved + client.unproved > 0
+                };
                 prop_assert!(networks && taken.clients.values().all(within));
             }
             drop(held);
             let taken = places.taken.lock().unwrap();
-            prop_assert!(taken.all == 0 && taken.clients.is_empty() && taken.networks.is_empty());
+            let sessions = taken.proved + taken.unproved;
+            prop_assert!(sessions == 0 && taken.clients.is_empty() && taken.networks.is_empty());
         }
     }
 }

@@ -68,12 +68,13 @@ fn a_class_room_of_two_hundred_behind_one_address_is_not_limited() {
         let at = f.start + Duration::from_millis(n);
         assert_eq!(f.limits.read_request(&f.settings, room, at), Verdict::Admitted);
     }
+    let bounds = f.settings.transfers(16_384);
     let places: Vec<_> = (0..200 * 4)
         .map(|n| {
-            let mut place = f.limits.transfers.take(room, &f.settings.transfers(16_384)).unwrap();
+            let mut place = f.limits.transfers.take(room, &bounds).unwrap();
             // Each machine begins one that it has not yet answered; the others go on.
             if n % 4 != 0 {
-                place.prove();
+                place.prove(&bounds).unwrap();
             }
             place
         })

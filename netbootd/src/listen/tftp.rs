@@ -3,6 +3,7 @@
 //! Refuses new requests once the services stop. Cancelled by their shutdown token; transfers under way then tell their clients.
 
 mod eager;
+mod held;
 mod lanes;
 mod line;
 mod record;
@@ -24,8 +25,9 @@ use crate::heartbeat::Pulse;
 use crate::limits::places::Full;
 use crate::net::iface::Iface;
 use crate::net::junk::Purpose;
+use crate::net::outbox::Unsent;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};
-use crate::services::Services;
+use crate::services::{Services, UNSENT};
 use eager::Eagerness;
 use lanes::Lanes;
 use line::Line;
@@ -177,13 +179,24 @@ impl TftpListener {
         if self.services.stopping.is_cancelled() && !self.transfers.knows(received.from) {
             return self.refuse(received, request.filename, Refusal::Stopping, None).await;
         }
+        if let Err(refused) =
+            self.services.neighbours.admit(received.from.ip(), link_of(received.from), Instant::now())
+        {
+            return self.services.recorder.count(UNSENT, Unsent::from(refused).name());
+        }
         let snapshot = self.services.snapshot.load();
-        let bounds = snapshot.config.limits.transfers(snapshot.config.tftp.max_transfers);
+        let bounds = self.services.transfer_bounds();
         let places = &self.services.limits.transfers;
         let ports = if snapshot.config.tftp.single_port { Ports::One } else { Ports::Own };
         let admission = self.transfers.admit(Instant::now(), received.from, bytes, ports, places, &bounds);
         let (number, inbox) = match admission {
-            Admission::Admitted { number, inbox } => (number, inbox),
+            Admission::Admitted { number, inbox, evicted } => {
+                for _ in 0..evicted {
+                    self.services.recorder.count(Proto::Tftp.name(), EVICTED);
+                }
+                self.lanes.catch_up(|| places.taken()).await;
+                (number, inbox)
+            }
             Admission::Repeated => {
                 return debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
             }
@@ -224,7 +237,7 @@ impl TftpListener {
             superseded: None,
         };
         let under_way = self.services.transfers.token();
-        lane.spawn(async move {
+        lane.begin(async move {
             transfer.run().await;
             drop(under_way);
         });
@@ -289,6 +302,14 @@ fn shown(filename: &[u8]) -> String {
     filename[..filename.len().min(MAX_SHOWN)].escape_ascii().to_string()
 }
 
+/// The link of a link-local address; others have a route.
+fn link_of(peer: SocketAddr) -> u32 {
+    match peer {
+        SocketAddr::V6(peer) if peer.ip().is_unicast_link_local() => peer.scope_id(),
+        _ => 0,
+    }
+}
+
 fn source_of(received: Received) -> Source {
     Source { addr: received.to, ifindex: 0 }
 }
@@ -296,6 +317,8 @@ fn source_of(received: Received) -> Source {
 /// Requests have 512 bytes, a stray DATA may fill a frame.
 const MAX_DATAGRAM: usize = 2048;
 const MAX_SHOWN: usize = 128;
+/// The outcome of transfers that nobody had acknowledged when newer ones needed their places.
+const EVICTED: &str = "evicted";
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]

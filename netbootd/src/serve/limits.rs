@@ -4,14 +4,22 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 /// Takes all the open files that the system allows: each transfer has a port and a file. What is usual for a shell, 1024, is a classroom.
-pub(super) fn open_files() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-        Ok((soft, hard))
-    });
-    match raised {
-        Ok((soft, hard)) if soft < hard => info!("up to {hard} open files, not {soft}"),
-        Ok(_) => {}
-        Err(error) => warn!(%error, "the limit of open files stays as it was"),
+/// Gives how many these are.
+pub(super) fn open_files() -> Option<u64> {
+    let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok(limits) => limits,
+        Err(error) => {
+            warn!(%error, "the limit of open files cannot be read");
+            return None;
+        }
+    };
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) if soft < hard => info!("up to {hard} open files, not {soft}"),
+        Ok(()) => {}
+        Err(error) => {
+            warn!(%error, "the limit of open files stays as it was");
+            return Some(soft);
+        }
     }
+    Some(hard)
 }

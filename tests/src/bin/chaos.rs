@@ -24,6 +24,7 @@ const CHECKS: &[Check] = &[
     ("a directory that hangs", 100, chaos::hanging_directories),
     ("sessions of 72 hours", 1_000_000, chaos::churn),
     ("strangers in 72 hours", 300_000, chaos::strangers),
+    ("read requests in the names of others", 1_000_000, chaos::forged_reads),
     ("seconds of questions of relays that nobody is", 60, chaos::silent_relays),
     ("seconds of a flood of junk", 10, chaos::flood),
     ("seconds of a flood at full speed", 10, chaos::flood_at_full_speed),

@@ -23,6 +23,7 @@ pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Limits 
     let transfers_per_subnet =
         number(&written.transfers_per_subnet, usual.transfers_per_subnet, "no transfer");
     let unproved_per_client = number(&written.unproved_per_client, usual.unproved_per_client, "no transfer");
+    let unproved_transfers = number(&written.unproved_transfers, usual.unproved_transfers, "no transfer");
     let connections_per_client =
         number(&written.connections_per_client, usual.connections_per_client, "no connection");
     let connections_per_subnet =
@@ -30,7 +31,7 @@ pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Limits 
     let smaller = [
         (&written.transfers_per_client, transfers_per_client, transfers_per_subnet),
         (&written.connections_per_client, connections_per_client, connections_per_subnet),
-        (&written.unproved_per_client, unproved_per_client, transfers_per_client),
+        (&written.unproved_per_client, unproved_per_client, unproved_transfers),
     ];
     for (value, own, around) in smaller {
         if let Some(value) = value.as_ref().filter(|_| own > around) {
@@ -65,6 +66,7 @@ pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Limits 
         transfers_per_client,
         transfers_per_subnet,
         unproved_per_client,
+        unproved_transfers,
         connections_per_client,
         connections_per_subnet,
         bytes_in_flight,

@@ -16,6 +16,7 @@ pub(in crate::config) struct Limits {
     pub(in crate::config) transfers_per_client: Option<Spanned<usize>>,
     pub(in crate::config) transfers_per_subnet: Option<Spanned<usize>>,
     pub(in crate::config) unproved_per_client: Option<Spanned<usize>>,
+    pub(in crate::config) unproved_transfers: Option<Spanned<usize>>,
     pub(in crate::config) connections_per_client: Option<Spanned<usize>>,
     pub(in crate::config) connections_per_subnet: Option<Spanned<usize>>,
     pub(in crate::config) bytes_in_flight: Option<Spanned<Text<Size>>>,

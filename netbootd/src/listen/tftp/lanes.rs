@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -49,6 +50,22 @@ impl Lanes {
         &self.lanes[turn % self.lanes.len()]
     }
 
+    /// Waits until no more transfers run than hold places, but for a few. Those that were evicted hold a socket until their lane has ended
+    /// them; a flood must not begin new ones faster than that.
+    pub(super) async fn catch_up(&self, places: impl Fn() -> usize) {
+        let behind = || {
+            let running: usize = self.lanes.iter().map(|lane| lane.transfers.len()).sum();
+            running > places() + MAX_ENDING
+        };
+        while behind() {
+            // The first lane is this thread's; another one needs time of its own.
+            tokio::task::yield_now().await;
+            if behind() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
     /// Hears requests on the first one.
     pub(super) fn listen(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.listener.spawn_on(work, &self.first().handle);
@@ -75,9 +92,15 @@ impl Lane {
         self.handle.enter()
     }
 
-    /// Runs a transfer on it.
-    pub(super) fn spawn(&self, transfer: impl Future<Output = ()> + Send + 'static) {
-        self.transfers.spawn_on(transfer, &self.handle);
+    /// Begins a transfer on this thread, as far as it goes without waiting, and runs the rest on the lane. So requests are taken no faster
+    /// than they are answered: under a flood they wait in the socket, where the newest are lost, and not here until all are too old.
+    pub(super) fn begin(&self, transfer: impl Future<Output = ()> + Send + 'static) {
+        let mut transfer = Box::pin(self.transfers.track_future(transfer));
+        let _entered = self.handle.enter();
+        // What it waits for, it looks at once more on the lane.
+        if transfer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.handle.spawn(transfer);
+        }
     }
 
     /// Whether it has one transfer, which nobody else waits for then.
@@ -102,4 +125,7 @@ fn start(number: usize, end: CancellationToken) -> io::Result<Lane> {
     Ok(Lane { handle, transfers: TaskTracker::new() })
 }
 
+/// Transfers without a place that may be about to end.
+const MAX_ENDING: usize = 256;
+const PAUSE: Duration = Duration::from_millis(1);
 const GRACE: Duration = Duration::from_secs(1);

@@ -23,34 +23,42 @@ pub(super) struct Record {
     path: Arc<str>,
     bytes: u64,
     told: Instant,
+    /// Its begin, as long as that was not told: nobody may have asked.
+    begin: Option<TransferStarted>,
 }
 
 impl Record {
-    /// It begins.
-    pub(super) fn started(
+    /// Of a transfer that begins.
+    pub(super) fn new(
         services: Arc<Services>,
         peer: SocketAddr,
         filename: &[u8],
-        content: &Content,
+        (size, content): (u64, Option<&Content>),
         negotiated: &Negotiated,
     ) -> Self {
         let id = services.recorder.transfer_id();
-        let path = shown(filename).into();
-        let record = Record { id, peer, path, bytes: 0, told: Instant::now(), services };
+        let path: Arc<str> = shown(filename).into();
         let granted = negotiated.granted.iter().map(|(name, value)| format!("{name}={value}"));
-        record.services.recorder.record(Event::TransferStarted(TransferStarted {
+        let begin = TransferStarted {
             id,
             proto: Proto::Tftp,
             peer,
-            mac: record.services.machines.mac_of(peer.ip()),
-            path: Arc::clone(&record.path),
-            size: Some(content.len()),
+            mac: services.machines.mac_of(peer.ip()),
+            program: content.and_then(|content| content.program(&path)),
+            path: Arc::clone(&path),
+            size: Some(size),
             block_size: Some(negotiated.block_size),
-            program: content.program(&record.path),
             partial: false,
             negotiated: granted.collect::<Vec<_>>().join(" "),
-        }));
-        record
+        };
+        Record { id, peer, path, bytes: 0, told: Instant::now(), begin: Some(begin), services }
+    }
+
+    /// Its client has answered, or it is over: its begin is told.
+    pub(super) fn started(&mut self) {
+        if let Some(begin) = self.begin.take() {
+            self.services.recorder.record(Event::TransferStarted(begin));
+        }
     }
 
     /// So far it has come. Told now and then.
@@ -63,7 +71,8 @@ impl Record {
     }
 
     /// The client does not acknowledge what was sent again.
-    pub(super) fn stalled(&self, sender: &Sender) {
+    pub(super) fn stalled(&mut self, sender: &Sender) {
+        self.started();
         self.services.recorder.record(Event::TransferStalled(TransferStalled {
             id: self.id,
             bytes: sender.acknowledged_bytes(),
@@ -73,7 +82,8 @@ impl Record {
     }
 
     /// It is over.
-    pub(super) fn finished(self, outcome: Outcome, size: u64, sender: &Sender, detail: Option<String>) {
+    pub(super) fn finished(mut self, outcome: Outcome, size: u64, sender: &Sender, detail: Option<String>) {
+        self.started();
         let bytes = if matches!(outcome, Outcome::Completed { .. }) { size } else { self.bytes };
         self.services.recorder.record(Event::TransferFinished(TransferFinished {
             id: self.id,

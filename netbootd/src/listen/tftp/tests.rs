@@ -346,8 +346,10 @@ async fn a_file_that_shrinks_ends_its_transfer_with_an_error() {
     let socket = client().await;
     f.ask(&socket, b"file", &RequestOptions::default()).await;
     let (_, from) = hear(&socket).await;
-    f.file("file", b"");
     socket.send_to(b"\0\x04\0\x01", from).await.unwrap();
+    hear(&socket).await;
+    f.file("file", b"");
+    socket.send_to(b"\0\x04\0\x02", from).await.unwrap();
     assert!(matches!(Packet::parse(&hear(&socket).await.0), Ok(Packet::Error { .. })));
     let Event::TransferFinished(end) = f.until(finished, watcher).await else { panic!() };
     assert_eq!(end.outcome.name(), "read-failed");

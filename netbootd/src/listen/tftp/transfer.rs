@@ -14,14 +14,15 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use super::eager::{Eagerness, LOOK};
+use super::held::Held;
 use super::lanes::Lane;
 use super::line::Line;
 use super::record::{self, Record};
-use super::window::Window;
 use super::{Admitted, Mail, error_for, shown, text};
 use crate::content::{Caller, Content, Extent, Refused};
 use crate::event::{Proto, Refusal};
 use crate::limits::budget::Share;
+use crate::limits::places::Full;
 use crate::net::udp::{Incoming, Received, path_mtu};
 use crate::services::Services;
 
@@ -49,23 +50,32 @@ enum Heard {
     Unreachable,
     Tick,
     Stop,
+    Evicted,
 }
 
 /// What a transfer under way has beside its line.
 struct Running {
     sender: Sender,
-    window: Window,
+    file: Held,
     inbound: [u8; MAX_INBOUND],
     detail: Option<String>,
     /// Whether it was told that the client is there.
     proved: bool,
 }
 
+/// Why a transfer ends without an outcome.
+enum Left {
+    /// Newer requests need its place, and nobody has acknowledged anything.
+    Evicted,
+    /// All places of clients that have acknowledged something are taken.
+    Full(Full),
+}
+
 impl Transfer {
     /// Runs it to its end. Dropping the future frees the port without a word to the client.
     pub(super) async fn run(mut self) {
         let peer = self.line.peer();
-        let (content, _translated) = match self.open().await {
+        let (file, _translated) = match self.open().await {
             Ok(opened) => opened,
             Err(refused) => {
                 let (code, message) = error_for(refused.refusal);
@@ -74,47 +84,59 @@ impl Transfer {
                 return record::refused(&self.services, peer, &self.filename, refused);
             }
         };
-        let (negotiated, _in_flight) = self.negotiate(content.len());
+        let size = file.len();
+        let (negotiated, _in_flight) = self.negotiate(size);
         let services = Arc::clone(&self.services);
-        let record = Record::started(services, peer, &self.filename, &content, &negotiated);
-        let (sender, first) = Sender::new(negotiated, content.len(), Instant::now());
-        let running = Running {
-            sender,
-            window: Window::new(&content),
-            inbound: [0; MAX_INBOUND],
-            detail: None,
-            proved: false,
-        };
-        self.drive(running, first, &Arc::new(content), record).await;
+        let record = Record::new(services, peer, &self.filename, (size, file.content()), &negotiated);
+        let (sender, first) = Sender::new(negotiated, size, Instant::now());
+        let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: false };
+        match self.drive(running, first, record).await {
+            Ok(()) => {}
+            // Somebody else may have asked in the client's name: no word to it. Evicted ones are counted where they are.
+            Err(Left::Evicted | Left::Full(Full::Unproved)) => {}
+            Err(Left::Full(full)) => {
+                let refusal = Refusal::from(full);
+                let (code, message) = error_for(refusal);
+                self.send_error(code, message, peer).await;
+                let detail = "its places were taken while it began".to_owned();
+                record::refused(&self.services, peer, &self.filename, Refused { refusal, detail });
+            }
+        }
     }
 
-    async fn drive(&mut self, mut running: Running, first: Step, content: &Arc<Content>, mut record: Record) {
+    async fn drive(&mut self, mut running: Running, first: Step, mut record: Record) -> Result<(), Left> {
         // One timer for all of it: setting it anew for each acknowledgement would cost more than the acknowledgement.
         let timer = tokio::time::sleep_until(Instant::now().into());
         tokio::pin!(timer);
         let mut step = first;
         let outcome = loop {
-            if let Some(failure) = self.perform(&mut running, content, step).await {
+            if let Some(failure) = self.perform(&mut running, step).await {
                 running.detail = Some(failure);
-                self.services.suspect(content);
+                running.file.suspect(&self.services);
                 step = running.sender.handle(Instant::now(), Input::ReadFailed);
                 continue;
             }
             if let Some(outcome) = step.finish {
                 break outcome;
             }
-            step = self.next(&mut running, timer.as_mut(), &mut record).await;
+            step = self.next(&mut running, timer.as_mut(), &mut record).await?;
         };
         // Boot programs come by TFTP, and no system that runs fetches one. A request alone proves nothing: anybody can write another's
         // address into it.
         if matches!(outcome, Outcome::Completed { .. }) && running.sender.is_proved() {
             self.services.snapshot.load().files.boots_again(self.line.peer().ip());
         }
-        record.finished(outcome, content.len(), &running.sender, running.detail);
+        record.finished(outcome, running.file.len(), &running.sender, running.detail);
+        Ok(())
     }
 
     /// Waits for the next input that leads to something.
-    async fn next(&mut self, running: &mut Running, mut timer: Pin<&mut Sleep>, record: &mut Record) -> Step {
+    async fn next(
+        &mut self,
+        running: &mut Running,
+        mut timer: Pin<&mut Sleep>,
+        record: &mut Record,
+    ) -> Result<Step, Left> {
         loop {
             let Running { sender, inbound, detail, proved, .. } = &mut *running;
             let heard = self.hear(sender, inbound, timer.as_mut()).await;
@@ -123,8 +145,9 @@ impl Transfer {
                 Heard::Datagram(len) => &inbound[..*len],
                 Heard::Mailed(bytes) => bytes,
                 Heard::Tick => b"",
-                Heard::Unreachable => return sender.handle(now, Input::Unreachable),
-                Heard::Stop => return sender.handle(now, Input::Stop),
+                Heard::Unreachable => return Ok(sender.handle(now, Input::Unreachable)),
+                Heard::Stop => return Ok(sender.handle(now, Input::Stop)),
+                Heard::Evicted => return Err(Left::Evicted),
             };
             let step = match (&heard, Packet::parse(bytes)) {
                 (Heard::Tick, _) => sender.handle(now, Input::Tick),
@@ -138,7 +161,12 @@ impl Transfer {
             };
             if !*proved && sender.is_proved() {
                 *proved = true;
-                self.admitted.proved();
+                match self.admitted.proved(&self.services.transfer_bounds()) {
+                    // Its client has gone on to another request, whose place it is now: what it sent before still counts.
+                    Err(Full::Unproved) if !self.is_evicted() => {}
+                    proved => proved.map_err(Left::Full)?,
+                }
+                record.started();
             }
             if matches!(heard, Heard::Tick) && step.finish.is_none() && step != Step::default() {
                 record.stalled(sender);
@@ -146,9 +174,21 @@ impl Transfer {
                 record.progress(now, sender.acknowledged_bytes());
             }
             if step != Step::default() {
-                return step;
+                return Ok(step);
             }
         }
+    }
+
+    /// Whether newer requests have taken its place.
+    fn is_evicted(&mut self) -> bool {
+        while let Ok(mail) = self.inbox.try_recv() {
+            match mail {
+                Mail::Evicted => return true,
+                Mail::Superseded => self.superseded = Some(MAX_LAST),
+                Mail::Datagram(_) | Mail::Unreachable => {}
+            }
+        }
+        false
     }
 
     async fn hear(&mut self, sender: &Sender, buf: &mut [u8], mut timer: Pin<&mut Sleep>) -> Heard {
@@ -179,6 +219,7 @@ impl Transfer {
                         self.superseded = Some(MAX_LAST);
                         continue;
                     }
+                    Some(Mail::Evicted) => return Heard::Evicted,
                     None => return Heard::Stop,
                 },
                 () = timer.as_mut() => {
@@ -229,16 +270,26 @@ impl Transfer {
     }
 
     /// Does what the machine says. Some text means that the file could not be read.
-    async fn perform(&self, running: &mut Running, content: &Arc<Content>, step: Step) -> Option<String> {
-        let Running { sender, window, .. } = running;
+    async fn perform(&self, running: &mut Running, step: Step) -> Option<String> {
+        let Running { sender, file, proved, .. } = running;
         match step.send? {
             Send::OptionAck => {
                 self.line.send(&sender.negotiated().option_ack().unwrap_or_default()).await;
             }
             Send::Blocks { first, count } => {
-                return window.send(&self.line, sender, content, first, count).await.err();
+                let opened = file.opened(&self.services, &self.filename, self.caller(), *proved).await;
+                let sent = match opened {
+                    Ok((content, window)) => window.send(&self.line, sender, content, first, count).await,
+                    Err(failure) => Err(failure),
+                };
+                if let Err(failure) = sent {
+                    return Some(failure);
+                }
             }
             Send::Error { code, message } => self.send_error(code, message, self.line.peer()).await,
+        }
+        if !*proved {
+            file.let_go();
         }
         None
     }
@@ -248,21 +299,28 @@ impl Transfer {
         self.line.send_to(&error.emit().unwrap_or_default(), to).await;
     }
 
+    fn caller(&self) -> Caller {
+        Caller { client: self.line.peer().ip(), server: self.server, extent: Extent::Whole }
+    }
+
     /// The file; with it, the memory that it takes when it is translated.
-    async fn open(&self) -> Result<(Content, Option<Share>), Refused> {
+    async fn open(&self) -> Result<(Held, Option<Share>), Refused> {
         let services = Arc::clone(&self.services);
         let (filename, mode) = (self.filename.clone(), self.mode);
-        let caller = Caller { client: self.line.peer().ip(), server: self.server, extent: Extent::Whole };
+        let caller = self.caller();
         if mode == Mode::Octet
             && let Some(content) = Content::open_at_once(&services, &filename, caller)
         {
-            return Ok((content, None));
+            return Ok((Held::at_once(content), None));
         }
         let opened = tokio::task::spawn_blocking(move || {
             let content = Content::open(&services, &filename, caller)?;
             match mode {
-                Mode::Octet => Ok((content, None)),
-                Mode::Netascii => text::translated(&content, &services.limits.translated),
+                Mode::Octet => Ok((Held::kept(content), None)),
+                Mode::Netascii => {
+                    let (content, share) = text::translated(&content, &services.limits.translated)?;
+                    Ok((Held::kept(content), share))
+                }
             }
         });
         let failed = |detail| Refused { refusal: Refusal::Failed, detail };
@@ -289,6 +347,7 @@ impl Transfer {
         let peer = self.line.peer();
         let mut limits = tftp.limits;
         if tftp.clamp_to_mtu
+            && self.options.asks_for_blocks_over(tftp::DEFAULT_BLOCK_SIZE)
             && let Some(mtu) = path_mtu(peer)
         {
             limits.max_block_size =

@@ -1,6 +1,6 @@
 //! The table of the transfers under way: who is admitted, and how their tasks are reached.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ struct Table {
     entries: HashMap<SocketAddr, Entry>,
     /// Transfers whose client has asked anew from the same port, by their numbers: they end by themselves.
     older: HashMap<u64, Entry>,
+    /// Those in which nothing was acknowledged yet, by their numbers: the oldest comes first.
+    unproved: BTreeMap<u64, SocketAddr>,
     /// The number of the last one.
     last: u64,
 }
@@ -50,6 +52,8 @@ pub(super) enum Mail {
     Unreachable,
     /// The client began something else from the same port.
     Superseded,
+    /// Newer requests need its place, and its client has acknowledged nothing.
+    Evicted,
 }
 
 /// Which ports transfers have.
@@ -62,15 +66,20 @@ pub(super) enum Ports {
 }
 
 pub(super) enum Admission {
-    Admitted { number: u64, inbox: mpsc::Receiver<Mail> },
+    /// With how many others had to leave for it.
+    Admitted {
+        number: u64,
+        inbox: mpsc::Receiver<Mail>,
+        evicted: usize,
+    },
     Repeated,
     Full(Full),
 }
 
 impl Admitted {
-    /// The client has acknowledged something.
-    pub(super) fn proved(&self) {
-        self.transfers.proved(self.from, self.number);
+    /// The client has acknowledged something. Fails when all places of clients that have are taken.
+    pub(super) fn proved(&self, bounds: &Bounds) -> Result<(), Full> {
+        self.transfers.proved(self.from, self.number, bounds)
     }
 }
 
@@ -108,40 +117,44 @@ impl Transfers {
                 // A full inbox belongs to a task that is busy ending.
                 let _ = entry.inbox.try_send(Mail::Superseded);
                 // Its place is free for this one.
-                table.entries.remove(&from);
+                table.take_out(from);
             }
         }
         let place = match places.take(from.ip(), bounds) {
             Ok(place) => place,
             Err(full) => return Admission::Full(full),
         };
+        let mut evicted = 0;
+        while bounds.unproved.is_some_and(|unproved| places.unproved() > unproved.all) && table.evict_oldest()
+        {
+            evicted += 1;
+        }
         table.last += 1;
         let number = table.last;
+        if bounds.unproved.is_some() {
+            table.unproved.insert(number, from);
+        }
         let (sender, inbox) = mpsc::channel(INBOX);
         let request = request.to_vec();
         let entry = Entry { number, since: now, request, inbox: sender, place, proved: false };
         table.entries.insert(from, entry);
-        Admission::Admitted { number, inbox }
+        Admission::Admitted { number, inbox, evicted }
     }
 
-    /// The client has acknowledged something.
-    fn proved(&self, from: SocketAddr, number: u64) {
+    /// The client has acknowledged something. One that was evicted, or has gone on to another request, has no place any more.
+    fn proved(&self, from: SocketAddr, number: u64, bounds: &Bounds) -> Result<(), Full> {
         let mut table = self.lock();
-        let Table { entries, older, .. } = &mut *table;
+        let Table { entries, older, unproved, .. } = &mut *table;
         let entry = entries.get_mut(&from).filter(|entry| entry.number == number);
-        if let Some(entry) = entry.or_else(|| older.get_mut(&number)) {
-            entry.proved = true;
-            entry.place.prove();
-        }
+        let entry = entry.or_else(|| older.get_mut(&number)).ok_or(Full::Unproved)?;
+        entry.place.prove(bounds)?;
+        entry.proved = true;
+        unproved.remove(&number);
+        Ok(())
     }
 
     pub(super) fn remove(&self, from: SocketAddr, number: u64) {
-        let mut table = self.lock();
-        if table.entries.get(&from).is_some_and(|entry| entry.number == number) {
-            table.entries.remove(&from);
-        } else {
-            table.older.remove(&number);
-        }
+        self.lock().remove(from, number);
     }
 
     /// Ends them all: each hears that nobody can write to it any more.
@@ -149,6 +162,7 @@ impl Transfers {
         let mut table = self.lock();
         table.entries.clear();
         table.older.clear();
+        table.unproved.clear();
     }
 
     pub(super) fn knows(&self, from: SocketAddr) -> bool {
@@ -167,6 +181,32 @@ impl Transfers {
     }
 }
 
+impl Table {
+    fn remove(&mut self, from: SocketAddr, number: u64) -> Option<Entry> {
+        self.unproved.remove(&number);
+        if self.entries.get(&from).is_some_and(|entry| entry.number == number) {
+            return self.entries.remove(&from);
+        }
+        self.older.remove(&number)
+    }
+
+    fn take_out(&mut self, from: SocketAddr) {
+        if let Some(entry) = self.entries.remove(&from) {
+            self.unproved.remove(&entry.number);
+        }
+    }
+
+    /// Frees the place of the oldest transfer in which nothing was acknowledged, if there is one.
+    fn evict_oldest(&mut self) -> bool {
+        let Some((number, from)) = self.unproved.pop_first() else { return false };
+        if let Some(entry) = self.remove(from, number) {
+            // A full inbox belongs to a task that reads that it is closed behind it.
+            let _ = entry.inbox.try_send(Mail::Evicted);
+        }
+        true
+    }
+}
+
 /// A request that got lost is repeated after a second or more; one that was doubled on the way comes at once.
 const REPEATED_WITHIN: Duration = Duration::from_secs(1);
 /// Acknowledgements that a transfer may be behind, in single-port mode.
@@ -175,6 +215,7 @@ const INBOX: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::places::Unproved;
 
     #[test]
     fn who_asks_once_more_takes_nothing_from_the_transfer_that_may_have_been_answered_meanwhile() {
@@ -193,5 +234,35 @@ mod tests {
         // Whoever wants another file does not want that one any more.
         assert!(matches!(ask(Duration::from_secs(3), b"other"), Admission::Admitted { .. }));
         assert!(matches!(second.try_recv(), Ok(Mail::Superseded)));
+    }
+
+    #[test]
+    fn the_oldest_transfer_that_nobody_acknowledges_makes_room_and_those_that_are_acknowledged_stay() {
+        let (transfers, places) = (Arc::new(Transfers::default()), Arc::default());
+        let unproved = Some(Unproved { client: 9, all: 4 });
+        let bounds = Bounds { all: 10, network: 10, client: 10, unproved };
+        let start = Instant::now();
+        let ask = |n: u8| {
+            let from = SocketAddr::from(([10, 0, n, 1], 2070));
+            match transfers.admit(start, from, b"file", Ports::Own, &places, &bounds) {
+                Admission::Admitted { number, inbox, evicted } => {
+                    (Admitted { transfers: Arc::clone(&transfers), from, number }, inbox, evicted)
+                }
+                _ => panic!("{n} is admitted"),
+            }
+        };
+        let mut first: Vec<_> = (0..4).map(ask).collect();
+        first[0].0.proved(&bounds).unwrap();
+        let late: Vec<_> = (4..40).map(ask).collect();
+        // One place came free when the first was acknowledged; from then on each takes another's.
+        assert_eq!(late.iter().map(|(_, _, evicted)| evicted).sum::<usize>(), 35);
+        assert!(matches!(first[0].1.try_recv(), Err(mpsc::error::TryRecvError::Empty)));
+        for (_, inbox, _) in &mut first[1..] {
+            assert!(matches!(inbox.try_recv(), Ok(Mail::Evicted)));
+        }
+        assert_eq!(first[1].0.proved(&bounds), Err(Full::Unproved));
+        assert_eq!((places.taken(), places.unproved()), (5, 4));
+        drop((first, late));
+        assert_eq!(places.taken(), 0);
     }
 }

@@ -24,6 +24,11 @@ impl Window {
         Window { mapping: content.map(), segmented: true }
     }
 
+    /// For one block: what is read is not worth a mapping.
+    pub(super) fn of_one() -> Self {
+        Window { mapping: None, segmented: false }
+    }
+
     /// Reads blocks and sends them, as many as possible in one system call. The text of an error is a read error's.
     pub(super) async fn send(
         &mut self,

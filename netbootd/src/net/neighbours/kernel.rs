@@ -18,6 +18,7 @@ pub(super) struct Kernel(Mutex<Asking>);
 struct Asking {
     socket: Option<OwnedFd>,
     sequence: u32,
+    answer: Vec<u8>,
 }
 
 /// What the kernel answered.
@@ -128,10 +129,10 @@ impl Asking {
         request.extend(body);
         let fd = socket.as_raw_fd();
         send(fd, &request, MsgFlags::empty()).ok()?;
-        let mut answer = vec![0; ANSWER];
+        self.answer.resize(ANSWER, 0);
         loop {
-            let length = recv(fd, &mut answer, MsgFlags::empty()).ok()?;
-            let (header, body) = answer[..length].split_at_checked(HEADER)?;
+            let length = recv(fd, &mut self.answer, MsgFlags::empty()).ok()?;
+            let (header, body) = self.answer[..length].split_at_checked(HEADER)?;
             if header[8..12] != sequence.to_ne_bytes() {
                 continue; // an answer that an earlier question did not wait for
             }

@@ -4,11 +4,63 @@ use super::*;
 async fn too_many_transfers_are_refused() {
     let f = serving("[tftp]\nmax-transfers = 1");
     f.file("file", &[7; 5000]);
-    let first = client().await;
-    f.ask(&first, b"file", &RequestOptions::default()).await;
-    hear(&first).await;
+    let first = f.proved().await;
     f.refuses(Refusal::Busy).await;
     assert_eq!(f.counted("busy"), Some(1));
+    drop(first);
+}
+
+#[tokio::test]
+async fn requests_that_nobody_acknowledges_take_nothing_from_those_who_do_and_hold_no_files() {
+    let f = serving("[limits]\nunproved-transfers = 8\n[tftp]\nmax-transfers = 4");
+    f.file("file", &[7; 5000]);
+    let first = f.proved().await;
+    let mut silent = Vec::new();
+    for host in 1..=100 {
+        let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 1, host), 0)).await.unwrap();
+        f.ask(&socket, b"file", &RequestOptions::default()).await;
+        assert!(matches!(Packet::parse(&hear(&socket).await.0), Ok(Packet::Data { block: 1, .. })));
+        silent.push(socket);
+    }
+    let transfers = &f.services.limits.transfers;
+    assert_eq!((transfers.taken(), transfers.unproved()), (9, 8));
+    assert_eq!(f.counted("evicted"), Some(92));
+    let place = f.folder.path().join("file");
+    let open = || {
+        let files = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        files.filter(|file| fs::read_link(file.path()).is_ok_and(|target| target == place)).count()
+    };
+    // The last block is heard a moment before its file is closed.
+    let only_who_acknowledges_holds_the_file = async {
+        while open() != 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = Duration::from_secs(10);
+    tokio::time::timeout(patience, only_who_acknowledges_holds_the_file).await.unwrap();
+    let second = f.proved().await;
+    assert_eq!(transfers.taken() - transfers.unproved(), 2);
+    drop((first, second, silent));
+}
+
+#[tokio::test]
+async fn a_file_that_is_replaced_before_its_first_acknowledgement_is_not_mixed() {
+    let f = serving("");
+    f.file("file", &[7; 5000]);
+    for old in [7, 8, 9] {
+        let socket = client().await;
+        f.ask(&socket, b"file", &RequestOptions::default()).await;
+        let (first, from) = hear(&socket).await;
+        assert_eq!(first[4..], [old; 512]);
+        f.file("new", &[old + 1; 5000]);
+        fs::rename(f.folder.path().join("new"), f.folder.path().join("file")).unwrap();
+        socket.send_to(b"\0\x04\0\x01", from).await.unwrap();
+        match Packet::parse(&hear(&socket).await.0).unwrap() {
+            Packet::Data { block: 2, payload } => assert_eq!(payload, [old; 512]),
+            Packet::Error { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 impl Fixture {

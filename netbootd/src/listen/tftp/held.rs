@@ -1,0 +1,86 @@
+//! A transfer's file. A file of the boot folder is closed again as long as its client has acknowledged nothing: somebody else may have
+//! asked in its name, and many such requests hold no open files.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::window::Window;
+use crate::content::{Caller, Content};
+use crate::services::Services;
+
+/// A file that is open, or can be opened again.
+#[derive(Debug)]
+pub(super) struct Held {
+    open: Option<(Arc<Content>, Window)>,
+    len: u64,
+    /// Which file it was; None for one that stays open.
+    etag: Option<String>,
+}
+
+impl Held {
+    /// A file that can be opened again without waiting.
+    pub(super) fn at_once(content: Content) -> Self {
+        let etag = Some(content.etag().into_owned());
+        Held { len: content.len(), open: Some((Arc::new(content), Window::of_one())), etag }
+    }
+
+    /// One that stays open.
+    pub(super) fn kept(content: Content) -> Self {
+        let window = Window::new(&content);
+        Held { len: content.len(), open: Some((Arc::new(content), window)), etag: None }
+    }
+
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// What is open of it.
+    pub(super) fn content(&self) -> Option<&Content> {
+        self.open.as_ref().map(|(content, _)| content.as_ref())
+    }
+
+    /// The file, open. The text of an error is a read error's.
+    pub(super) async fn opened(
+        &mut self,
+        services: &Arc<Services>,
+        filename: &[u8],
+        caller: Caller,
+        proved: bool,
+    ) -> Result<(&Arc<Content>, &mut Window), String> {
+        if self.open.is_none() {
+            let content = match Content::open_at_once(services, filename, caller) {
+                Some(content) => content,
+                None => open_again(Arc::clone(services), filename.to_vec(), caller).await?,
+            };
+            if Some(content.etag()) != self.etag.as_deref().map(Cow::from) {
+                return Err("the file was replaced before anything of it was acknowledged".into());
+            }
+            let window = if proved { Window::new(&content) } else { Window::of_one() };
+            self.open = Some((Arc::new(content), window));
+        }
+        let (content, window) = self.open.as_mut().ok_or("the file is closed")?;
+        Ok((content, window))
+    }
+
+    /// Closes it, if it can be opened again.
+    pub(super) fn let_go(&mut self) {
+        if self.etag.is_some() {
+            self.open = None;
+        }
+    }
+
+    /// The file could not be read.
+    pub(super) fn suspect(&self, services: &Services) {
+        if let Some((content, _)) = &self.open {
+            services.suspect(content);
+        }
+    }
+}
+
+/// What the kernel has forgotten meanwhile is read from the disk: another thread waits for it.
+async fn open_again(services: Arc<Services>, filename: Vec<u8>, caller: Caller) -> Result<Content, String> {
+    let opened = tokio::task::spawn_blocking(move || Content::open(&services, &filename, caller));
+    let opened = opened.await.map_err(|error| error.to_string())?;
+    opened.map_err(|refused| refused.detail)
+}
