@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::library::LibraryError;
 use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
 use crate::wim::WimError;
 use crate::{BootFile, BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
@@ -123,6 +124,9 @@ pub enum IngestError {
         /// What is wrong with the property list in it.
         what: String,
     },
+    /// The content library cannot be read.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
     /// A disk image that is damaged.
     #[error("{}: {source}", path.display())]
     Disk {
@@ -131,6 +135,26 @@ pub enum IngestError {
         /// What is wrong.
         source: DiskImageError,
     },
+}
+
+impl IngestError {
+    /// Whether the same source may well be imported later: what failed is the disk, a permission or a missing program, not the
+    /// source's content.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            IngestError::Store(error) => error.is_passing(),
+            IngestError::Wim(error) => error.is_passing(),
+            IngestError::Read { .. } | IngestError::Changed(_) | IngestError::Library(_) => true,
+            IngestError::Disk { source, .. } => matches!(source, DiskImageError::Io(_)),
+            IngestError::Name { .. }
+            | IngestError::SameName { .. }
+            | IngestError::Link(_)
+            | IngestError::NotAFile(_)
+            | IngestError::Empty(_)
+            | IngestError::NothingToBoot(_)
+            | IngestError::Info { .. } => false,
+        }
+    }
 }
 
 /// What a source came to.

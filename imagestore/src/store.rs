@@ -106,6 +106,20 @@ pub enum StoreError {
     Name(String),
 }
 
+impl StoreError {
+    /// Whether the same may well succeed later: the disk, or another writer, is in the way.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            StoreError::Io { .. }
+            | StoreError::Busy
+            | StoreError::NoRoom { .. }
+            | StoreError::Catalogue(_)
+            | StoreError::Blob { .. } => true,
+            StoreError::NoImage(_) | StoreError::NoVersion { .. } | StoreError::Name(_) => false,
+        }
+    }
+}
+
 impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
         StoreError::Catalogue(Box::new(error.into()))

@@ -123,6 +123,13 @@ pub enum WimError {
     },
 }
 
+impl WimError {
+    /// Whether the same image may well be read later: the reader is missing, or the store cannot take the bytes.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, WimError::NoReader(_) | WimError::Taking { .. })
+    }
+}
+
 impl Wim {
     /// Reads what an image file holds.
     pub fn open(path: &Path) -> Result<Self, WimError> {

@@ -102,6 +102,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
         ("GET", ["transfers"]) => told(&views::transfers(services)),
         ("GET", ["images"]) => told(&services.snapshot.load().files.images()),
         ("POST", ["images", name, "verify"]) => images::verify(services, name).await,
+        ("POST", ["sources", "retry"]) => told(&services.ingests.retry()),
         ("GET", ["bindings"]) => {
             let bindings = services.netboot.as_ref().map(|netboot| netboot.bindings()).unwrap_or_default();
             told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use imagestore::Observer;
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::content::Refused;
 use crate::event::Refusal;
@@ -14,12 +15,14 @@ use crate::event::Refusal;
 #[derive(Debug, Default)]
 pub struct Ingests {
     inner: Mutex<Inner>,
+    retry: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     under_way: Option<Ingest>,
     refused: BTreeMap<String, String>,
+    retry: bool,
 }
 
 /// A source that is being taken in.
@@ -58,6 +61,26 @@ impl Ingests {
     /// What is being taken in now.
     pub fn under_way(&self) -> Option<Ingest> {
         self.with(|inner| inner.under_way.clone())
+    }
+
+    /// Asks for another try of every source that was refused; gives how many there are.
+    pub fn retry(&self) -> usize {
+        let refused = self.with(|inner| {
+            inner.retry = true;
+            inner.refused.len()
+        });
+        self.retry.notify_one();
+        refused
+    }
+
+    /// Whether another try was asked for since the last call.
+    pub fn take_retries(&self) -> bool {
+        self.with(|inner| std::mem::take(&mut inner.retry))
+    }
+
+    /// Waits until another try is asked for.
+    pub async fn retry_asked(&self) {
+        self.retry.notified().await;
     }
 
     /// Why a file of an image that is not there yet cannot be had. The image goes by the source's name: `Sierra.nbi`, `winpe.wim`.

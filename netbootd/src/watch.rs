@@ -41,13 +41,15 @@ pub struct Watcher {
     changes: u64,
     saved: u64,
     saved_at: Instant,
+    /// An operator asked for another try of everything that was refused.
+    asked: bool,
 }
 
 impl Watcher {
     /// Of the sources in a configuration; `types` are what the site says of its packages, if there is a site.
     pub fn new(store: Store, config: &config::Store, types: Option<Arc<PackageTypes>>) -> Self {
         Watcher {
-            outcomes: outcomes(&store),
+            outcomes: outcome::retried_at_start(outcomes(&store)),
             store,
             drop_folder: config.drop_folder.clone(),
             library: LibraryWatch::new(config, types).map(Box::new),
@@ -55,6 +57,7 @@ impl Watcher {
             changes: 0,
             saved: 0,
             saved_at: Instant::now(),
+            asked: false,
         }
     }
 
@@ -72,17 +75,10 @@ impl Watcher {
 
     /// Looks once, and takes in what is ready. Blocks for as long as that takes.
     pub fn look(&mut self, services: &Services) {
+        self.asked = services.ingests.take_retries();
         if let Some(folder) = self.drop_folder.clone() {
             for path in children(&folder) {
-                let key = path.display().to_string();
-                if let Ok(look) = look_at(&path)
-                    && self.is_ready(&key, look)
-                {
-                    let mut watched = begin(services, &key);
-                    let taken = import(&self.store, &path, self.wanted(), &mut watched).map(Some);
-                    drop(watched);
-                    self.keep(key, look, None, taken, services);
-                }
+                self.look_at_dropped(&path, services);
             }
         }
         if let Some(mut library) = self.library.take() {
@@ -92,15 +88,40 @@ impl Watcher {
         self.save();
     }
 
+    fn look_at_dropped(&mut self, path: &Path, services: &Services) {
+        let key = path.display().to_string();
+        let (look, unreadable) = match look_at(path) {
+            Ok(look) => (look, None),
+            Err((at, error)) if at == *path && error.kind() == io::ErrorKind::NotFound => return, // moved away meanwhile
+            Err((path, source)) => (Look::default(), Some(IngestError::Read { path, source })),
+        };
+        if !self.is_ready(&key, look) {
+            return;
+        }
+        let taken = match unreadable {
+            Some(error) => Err(error),
+            None => {
+                let mut watched = begin(services, &key);
+                import(&self.store, path, self.wanted(), &mut watched).map(Some)
+            }
+        };
+        self.keep(key, look, None, taken, services);
+    }
+
     /// The same as at the last look.
     fn is_stable(&mut self, key: &str, look: Look) -> bool {
         self.seen.insert(key.to_owned(), look) == Some(look)
     }
 
-    /// The same as at the last look, and not dealt with yet.
+    /// The same as at the last look, and not dealt with yet or due for another try.
     fn is_ready(&mut self, key: &str, look: Look) -> bool {
         let stable = self.is_stable(key, look);
-        stable && self.outcomes.get(key).is_none_or(|outcome| outcome.look != look)
+        match self.outcomes.get(key) {
+            Some(outcome) if outcome.look == look => {
+                outcome.failed && (self.asked || outcome.is_due(seconds_now()))
+            }
+            _ => stable,
+        }
     }
 
     fn keep(
@@ -112,6 +133,10 @@ impl Watcher {
         services: &Services,
     ) {
         let failed = taken.is_err();
+        let passing = matches!(&taken, Err(error) if error.is_passing());
+        let before = self.outcomes.get(&key).map_or(0, |known| known.attempts);
+        let attempts = if passing { before.saturating_add(1) } else { 0 };
+        let retry_at = passing.then(|| seconds_now().saturating_add(outcome::back_off(attempts).as_secs()));
         let (image, detail) = match taken {
             // Another writer is at work; the next look tries again.
             Err(IngestError::Store(StoreError::Busy)) => return,
@@ -127,7 +152,9 @@ impl Watcher {
             image: image.clone(),
             detail: detail.clone(),
         }));
-        self.keep_outcome(&key, Outcome { look, image, detail, failed, package, ..Outcome::default() });
+        let outcome =
+            Outcome { look, image, detail, failed, package, retry_at, attempts, ..Outcome::default() };
+        self.keep_outcome(&key, outcome);
     }
 
     fn keep_outcome(&mut self, key: &str, outcome: Outcome) {
@@ -227,15 +254,17 @@ fn children(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn look_at(path: &Path) -> io::Result<Look> {
-    let metadata = fs::symlink_metadata(path)?;
+/// The error names the file or folder that cannot be read.
+fn look_at(path: &Path) -> Result<Look, (PathBuf, io::Error)> {
+    let unreadable = |error| (path.to_owned(), error);
+    let metadata = fs::symlink_metadata(path).map_err(unreadable)?;
     let changed = metadata.mtime().saturating_mul(1000) + metadata.mtime_nsec() / 1_000_000;
     if !metadata.is_dir() {
         return Ok(Look { files: 1, bytes: metadata.len(), changed });
     }
     let mut whole = Look { changed, ..Look::default() };
-    for entry in fs::read_dir(path)? {
-        let look = look_at(&entry?.path())?;
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let look = look_at(&entry.map_err(unreadable)?.path())?;
         whole.files += look.files;
         whole.bytes += look.bytes;
         whole.changed = whole.changed.max(look.changed);

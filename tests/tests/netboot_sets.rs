@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use netbootd_tests::mac::Nbi;
-use netbootd_tests::netbootd::SERVER;
+use netbootd_tests::netbootd::{SERVER, program};
 use netbootd_tests::process::run;
 use netbootd_tests::store::{announce, distribute, image, text};
 use netbootd_tests::{Lab, Netbootd};
@@ -105,4 +106,43 @@ fn a_set_whose_description_does_not_read_is_told_of_when_it_comes_by_itself() {
     assert_eq!(asked.stdout, b"404");
     netbootd.wait_for("image-refused", Duration::from_secs(10));
     assert!(netbootd.log().lines().any(|line| line.contains("image-refused") && line.contains(words)));
+}
+
+#[test]
+fn an_unreadable_source_keeps_out_itself_only_and_is_tried_again() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    let (drop_folder, library) = (lab.folder().join("drop"), lab.folder().join("SCCMContentLib"));
+    fs::create_dir(&drop_folder).unwrap();
+    let set = Nbi { name: "Sierra", index: 7, root_size: 10_000, more: "" }.put(&lab.folder());
+    distribute(&library, "PS100002.1", &set);
+    announce(&library, "PS100002.1");
+    announce(&library, "PS100001.1");
+    let tool = drop_folder.join("tool.efi");
+    fs::write(&tool, "a program").unwrap();
+    // netbootd has given up root's right to read everything.
+    let open_to = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open_to(&tool, 0);
+    open_to(&library.join("PkgLib/PS100001.INI"), 0);
+    let config = format!(
+        "[store]\ndrop-folder = {:?}\ncontent-library = {:?}\nwatch = \"1s\"\n",
+        text(&drop_folder),
+        text(&library)
+    );
+    let netbootd = Netbootd::start(&lab, &root, &config);
+    netbootd.wait_for("New image distributed: Sierra", Duration::from_secs(20));
+    netbootd.logged(&["no image taken in", "tool.efi", "ermission denied"]);
+    let store = lab.folder().join("state/images");
+    let sources = || String::from_utf8(image(&store, &["sources"]).stdout).unwrap();
+    let waits = |line: &str| line.contains("tool.efi") && line.contains("refused, next try at");
+    assert!(sources().lines().any(waits), "{}", sources());
+
+    // The cure changes nothing that the source shows from outside.
+    open_to(&tool, 0o644);
+    let config = text(&lab.folder().join("netbootd.toml"));
+    let retry = lab.run("server", &[&program(), "image", "sources", "retry", "--config", &config]);
+    let said = String::from_utf8(retry.stdout).unwrap();
+    assert_eq!(said, "1 refused sources: netbootd tries them again now\n");
+    netbootd.wait_for("New image distributed: tool", Duration::from_secs(20));
+    assert!(sources().contains("image tool"), "{}", sources());
 }

@@ -65,7 +65,9 @@ pub(super) struct Inside {
 
 impl Inside {
     pub(super) fn open(path: &Path) -> Result<Self, IngestError> {
-        if fs::metadata(path).map_err(read_error(path))?.len() == 0 {
+        // The reader's own words for a file that it may not open do not say that the permission is missing.
+        let file = fs::File::open(path).map_err(read_error(path))?;
+        if file.metadata().map_err(read_error(path))?.len() == 0 {
             return Err(IngestError::Empty(path.to_owned()));
         }
         Ok(Inside { wim: Wim::open(path)? })

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
+use hyper::Method;
 use imagestore::ingest::{Import, import, roles_of};
 use imagestore::{Catalogue, Digest, ImageKind, ImageRecord, Scrubbed, Store, StoreError};
 use indicatif::HumanBytes;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use super::client::config_of;
+use super::client::{ask, config_of};
 use super::table::table;
 use super::{Failure, SiteArgs, with_causes};
 use crate::confine::account::act_as_owner_of;
@@ -110,9 +111,17 @@ enum ImageCommand {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        #[command(subcommand)]
+        command: Option<SourcesCommand>,
     },
     /// Remove the blobs that no image and no running boot needs.
     Gc,
+}
+
+#[derive(Debug, Subcommand)]
+enum SourcesCommand {
+    /// Try every refused source again now.
+    Retry,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -186,7 +195,8 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
             progress.done();
             pulled.map(|record| println!("{}", record.current))
         }),
-        ImageCommand::Sources { all, json } => {
+        ImageCommand::Sources { command: Some(SourcesCommand::Retry), .. } => retry(args),
+        ImageCommand::Sources { all, json, command: None } => {
             let mut outcomes = watch::outcomes(&store);
             let before = outcomes.len();
             outcomes.retain(|_, outcome| *all || !outcome.ordinary);
@@ -251,6 +261,21 @@ fn list(catalogue: &Catalogue) -> String {
         text.push_str(&format!("{name} is withdrawn: {why}; machines that run from it keep it\n"));
     }
     text
+}
+
+#[allow(clippy::print_stdout)] // the command's output
+fn retry(args: &ImageArgs) -> Result<(), Failure> {
+    let answer = ask(&config_of(&args.site)?, Method::POST, "/sources/retry")?;
+    let answer = answer.ok_or_else(|| {
+        Failure::NoAnswer(
+            "netbootd is not running; when it starts it tries what failed for a passing reason".into(),
+        )
+    })?;
+    match answer.trim() {
+        "0" => println!("no source is refused"),
+        count => println!("{count} refused sources: netbootd tries them again now"),
+    }
+    Ok(())
 }
 
 fn sources(outcomes: &Outcomes, ordinary: usize) -> String {

@@ -79,6 +79,7 @@ async fn watch_sources(services: Arc<Services>) {
         };
         tokio::select! {
             () = tokio::time::sleep(config.store.watch) => {}
+            () = services.ingests.retry_asked() => {}
             () = services.shutdown.cancelled() => return,
         }
     }
