@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod views;
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -206,7 +207,7 @@ fn asked_as(mac: &str, query: Option<&str>) -> Result<(MacAddr, AskedAs), String
 /// Steps of the last days. Reads the disk.
 async fn history(
     services: &Arc<Services>,
-    read: impl FnOnce(&History, SystemTime) -> Result<Vec<Value>, redb::Error> + Send + 'static,
+    read: impl FnOnce(&History, SystemTime) -> io::Result<Vec<Value>> + Send + 'static,
 ) -> Told {
     let asked = Arc::clone(services);
     let turn = services.history.turn().await;

@@ -137,6 +137,9 @@ async fn serve(
     let images = Some(Arc::new(images));
     let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?.sharing(shared.as_ref());
     let services = Services::open(snapshot, Arc::clone(&state)).map_err(|error| unusable(&error))?;
+    if let Err(error) = services.history.migrate(&state) {
+        warn!(%error, "steps that an older netbootd kept in the state file stay there");
+    }
     let mut services = services.with_netboot(netboot);
     if let Some(shared) = shared {
         services = services.sharing(shared);

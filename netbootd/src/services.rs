@@ -158,7 +158,7 @@ impl Services {
             neighbours: Neighbours::default(),
             ledger: LedgerStore::open(Arc::clone(&state))?,
             shared: None,
-            history: History::open(Arc::clone(&state))?,
+            history: History::new(state.folder()),
             scrub: Scrub::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,
             source: ConfigSource::default(),

@@ -16,6 +16,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::event::{Event, Recorded, TransferId, TransferStalled, TransferStarted};
+use crate::history::Lines;
 use crate::services::Services;
 
 /// The machines that were heard of lately. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
@@ -56,9 +57,9 @@ pub struct Transfer {
     pub bytes: u64,
 }
 
-/// Takes up every event until shutdown, and writes the steps to the disk in batches.
+/// Follows every event until shutdown, and hands the steps to the history in batches.
 pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
-    let mut lines = Vec::new();
+    let mut lines = Lines::default();
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut taken = 0;
     loop {
@@ -71,35 +72,42 @@ pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>
             _ = flush.tick() => {
                 taken = 0;
                 if !lines.is_empty() {
-                    services.history.write(std::mem::take(&mut lines), SystemTime::now()).await;
+                    services.history.append(std::mem::take(&mut lines));
                 }
                 continue;
             }
-            () = services.shutdown.cancelled() => {
-                services.history.write(lines, SystemTime::now()).await;
-                return;
-            }
+            () = services.shutdown.cancelled() => break,
         };
         match recorded {
             Ok(recorded) => {
                 taken += 1;
-                let Some(mac) = services.timelines.take(&recorded) else { continue };
-                if lines.len() < MAX_BATCH {
-                    lines.extend(services.history.line(mac, &recorded));
-                } else {
-                    services.timelines.with(|inner| inner.lost += 1);
+                services.timelines.take_up(&recorded, &mut lines);
+                if lines.is_full() {
+                    services.history.append(std::mem::take(&mut lines));
                 }
             }
             Err(RecvError::Lagged(lost)) => services.timelines.with(|inner| inner.lost += lost),
-            Err(RecvError::Closed) => return,
+            Err(RecvError::Closed) => break,
         }
     }
+    while let Ok(recorded) = watcher.try_recv() {
+        services.timelines.take_up(&recorded, &mut lines);
+    }
+    services.history.append(lines);
+    let flushed = tokio::task::spawn_blocking(move || services.history.flush());
+    let _ = flushed.await; // it cannot fail
 }
 
 impl Timelines {
     /// Takes up one event; gives whose step it is.
     pub fn take(&self, recorded: &Arc<Recorded>) -> Option<MacAddr> {
         self.with(|inner| inner.take(recorded))
+    }
+
+    fn take_up(&self, recorded: &Arc<Recorded>, lines: &mut Lines) {
+        if self.take(recorded).is_some() {
+            lines.push(recorded);
+        }
     }
 
     /// One machine's steps.
@@ -230,9 +238,8 @@ pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zer
 /// A boot has about twenty; a few boots are worth comparing.
 pub const MAX_STEPS: usize = 48;
 const MAX_TRANSFERS: usize = 20_000;
-/// Steps go to the disk this often, so many of them at most.
+/// Steps go to the disk this often, or as soon as there are many.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
-const MAX_BATCH: usize = 2000;
 /// Events between two flushes that are taken up at once; the others are, together, after each rest.
 const MAX_AT_ONCE: u32 = 500;
 const REST: Duration = Duration::from_millis(10);
@@ -240,8 +247,11 @@ const REST: Duration = Duration::from_millis(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::event::testing::{completed, decided, offer, refused, started, step};
     use crate::event::{Answered, Proto};
+    use crate::services::Snapshot;
+    use crate::state::State;
 
     fn mac(n: usize) -> MacAddr {
         let [a, b, c, d] = u32::try_from(n).unwrap().to_be_bytes();
@@ -265,6 +275,35 @@ mod tests {
         assert!(timelines.of(mac(1)).is_none(), "it was not heard of for longest");
         let newest = timelines.newest(2, |_, _| true);
         assert_eq!(newest.iter().map(|(mac, _)| *mac).collect::<Vec<_>>(), [mac(max + 1), mac(max)]);
+    }
+
+    /// 5,000 steps a second come in bursts when a building switches on: two seconds' worth at once, twenty seconds long.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_step_of_a_busy_server_is_lost() {
+        const BURST: usize = 10_000;
+        const BURSTS: usize = 10;
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::built_in(Some(folder.path())).unwrap().0;
+        let state = Arc::new(State::open(folder.path()).unwrap());
+        let services = Services::open(Snapshot::new(config, None).unwrap(), state).unwrap();
+        let services = Arc::new(services);
+        let followed = tokio::spawn(follow(Arc::clone(&services), services.recorder.watch()));
+        for burst in 0..BURSTS {
+            for n in 0..BURST {
+                services.recorder.record(offer(mac(burst * BURST + n)));
+            }
+            let last = mac(burst * BURST + BURST - 1);
+            while services.timelines.of(last).is_none() {
+                tokio::task::yield_now().await;
+            }
+        }
+        services.shutdown.cancel();
+        followed.await.unwrap();
+        assert_eq!((services.timelines.size().1, services.history.lost()), (0, 0));
+        let now = SystemTime::now();
+        assert_eq!(services.history.search("offer", usize::MAX, now).unwrap().len(), BURST * BURSTS);
+        let first = services.history.of(mac(0), now).unwrap();
+        assert_eq!(first.len(), 1);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub fn render(services: &Services) -> String {
         text.sample("netbootd_transfer_bytes_total", &[("proto", proto.name())], bytes as f64);
     }
     let (machines, lost) = services.timelines.size();
+    let lost = lost + services.history.lost();
     text.family("netbootd_transfers", "gauge", "Transfers under way.");
     text.sample("netbootd_transfers", &[], services.timelines.transfers().len() as f64);
     text.family("netbootd_machines", "gauge", "Machines whose steps are remembered.");

@@ -135,7 +135,8 @@ pub struct TransferView {
 /// The server as a whole.
 pub fn status(services: &Services) -> StatusView {
     let snapshot = services.snapshot.load();
-    let (machines, lost_steps) = services.timelines.size();
+    let (machines, lost) = services.timelines.size();
+    let lost_steps = lost + services.history.lost();
     let directories = snapshot.directories.health();
     let counters = services.recorder.counters();
     let transfers = services.timelines.transfers();

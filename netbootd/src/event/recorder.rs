@@ -156,8 +156,8 @@ fn about(event: &Event) -> Option<Who> {
     mac.map(Who::Machine).or(addr.map(Who::Address))
 }
 
-/// Events kept for a watcher that is slow to fetch them.
-const WATCHER_BACKLOG: usize = 4096;
+/// Events kept for a watcher that is slow to fetch them: three seconds of 5,000 a second, in ten megabytes.
+const WATCHER_BACKLOG: usize = 16_384;
 
 #[cfg(test)]
 mod tests {
