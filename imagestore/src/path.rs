@@ -71,6 +71,11 @@ impl BootPath {
         BootPath::parse(&raw[..kept]).ok()
     }
 
+    /// The path as text: as it is when it is UTF-8, with escapes where it is not.
+    pub fn to_text(&self) -> String {
+        std::str::from_utf8(&self.0).map_or_else(|_| self.to_string(), str::to_owned)
+    }
+
     /// The path's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -358,7 +358,7 @@ impl Config {
     /// The built-in default; `root` replaces its boot folder.
     pub fn built_in(root: Option<&Path>) -> Result<(Config, Findings), Findings> {
         let root = root.or(BUILT_IN_ROOT.map(Path::new));
-        Config::parse(BUILT_IN, Path::new("built-in default"), root)
+        Config::parse(BUILT_IN, Path::new(BUILT_IN_NAME), root)
     }
 
     /// Reads a text; `path` is for the findings, and templates are looked for beside it.
@@ -387,6 +387,8 @@ impl Config {
 
 const OTHERS_READ: u32 = 0o004;
 const OTHERS_WRITE: u32 = 0o002;
+/// What findings call the built-in default.
+const BUILT_IN_NAME: &str = "built-in default";
 /// The text of the built-in default.
 pub const BUILT_IN: &str = include_str!("config/default.toml");
 

@@ -69,7 +69,7 @@ impl Content {
     pub fn open(services: &Services, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
         let snapshot = services.snapshot.load();
         let path = BootPath::parse(raw).map_err(|error| refused(&OpenError::Path(error)))?;
-        let spelled = path.to_string();
+        let spelled = path.to_text();
         let mac = mac_in(&spelled).or_else(|| services.machines.mac_of(caller.client));
         let machine = mac.and_then(|mac| services.machines.by_mac(mac));
         let request = machine.as_ref().map(|machine| machine.request.clone());
@@ -102,6 +102,9 @@ impl Content {
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),
                 None => of_image(&snapshot, &spelled, asker.machine.as_deref()).or_else(|refused| {
+                    if let Some(file) = of_any_image(&snapshot, &spelled) {
+                        return Ok(file);
+                    }
                     of_wimboot(&snapshot, &spelled, caller.server, request.as_ref())
                         .map(Ok)
                         .or_else(|| of_responder(services, &snapshot, &path, caller.client))
@@ -116,7 +119,7 @@ impl Content {
     pub fn open_at_once(services: &Services, raw: &[u8], caller: Caller) -> Option<Content> {
         let snapshot = services.snapshot.load();
         let path = BootPath::parse(raw).ok()?;
-        let spelled = path.to_string();
+        let spelled = path.to_text();
         let mut generated = snapshot.config.files.iter().filter(|file| !file.fallback);
         if generated.any(|file| template::path_fits(&file.path, &spelled)) {
             return None;
@@ -302,9 +305,14 @@ fn not_there(services: &Services, snapshot: &Snapshot, path: &str, refused: Refu
 fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Result<Content, Refused> {
     let not_found = || refused(&OpenError::NotFound);
     let machine = machine.ok_or_else(not_found)?;
-    let folder = winpe::image_folder(machine).ok_or_else(not_found)?;
-    let inside = format!("{folder}{}", path.trim_start_matches('/'));
-    match snapshot.files.open_raw(inside.as_bytes()) {
+    let holds = |folder: &str| winpe::holds_windows_pe(folder, &snapshot.files);
+    let folder = winpe::image_folder(machine, holds).ok_or_else(not_found)?;
+    let path = path.trim_start_matches('/');
+    let inside = std::iter::once(path.to_owned()).chain(winpe::other_architecture(path));
+    let opened = inside
+        .map(|inside| snapshot.files.open_raw(format!("{folder}{inside}").as_bytes()))
+        .find(|opened| !matches!(opened, Err(OpenError::NotFound)));
+    match opened.unwrap_or(Err(OpenError::NotFound)) {
         Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(path).into() }),
         Err(OpenError::NotFound) => {
             let bytes = winpe::configuration(path, machine, &snapshot.files, snapshot.config.winpe);
@@ -313,6 +321,13 @@ fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Resul
         }
         Err(error) => Err(refused(&error)),
     }
+}
+
+/// A boot program: of its own image for another architecture, or of any image when it is asked for at the root.
+fn of_any_image(snapshot: &Snapshot, path: &str) -> Option<Content> {
+    let other = || snapshot.files.open_raw(winpe::other_architecture(path)?.as_bytes()).ok();
+    let file = other().or_else(|| snapshot.files.boot_program(path))?;
+    Some(Content { body: Body::Stored(file), content_type: type_of(path).into() })
 }
 
 /// What iPXE needs to load an image's Windows PE.

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::readers::Readers;
 use crate::remote::Remote;
+use crate::winpe;
 use pins::Pins;
 use presence::Presence;
 
@@ -77,9 +78,14 @@ impl Files {
 
     /// Whether machines may be sent to a path: now, or as was seen a moment ago. Images that their source took back do not count.
     pub fn has(&self, path: &str) -> bool {
-        let look = || match (self.tree.open_raw(path.as_bytes()), &self.images) {
+        let announced = |path: &str| match (self.tree.open_raw(path.as_bytes()), &self.images) {
             (Err(OpenError::NotFound), Some(images)) => images.announces(path.as_bytes()),
             (result, _) => result.is_ok(),
+        };
+        let look = || {
+            announced(path)
+                || winpe::other_architecture(path).is_some_and(|other| announced(&other))
+                || self.boot_program(path).is_some()
         };
         self.presence.or_look(path, Instant::now(), look)
     }
@@ -102,6 +108,20 @@ impl Files {
         };
         let pinned = images.pins.choose(client, &BootPath::parse(raw)?.to_string(), current, Instant::now());
         pinned.unwrap_or_else(|| images.open_part(raw, client))
+    }
+
+    /// A file for every machine that an image of Windows PE holds, by the path that WDS serves it at: `boot/x86/wdsnbp.com`. Of several
+    /// images the first by name that has it.
+    pub fn boot_program(&self, path: &str) -> Option<BootFile> {
+        if !winpe::is_program_at_root(path) {
+            return None;
+        }
+        let path = path.trim_start_matches('/');
+        let names = self.image_names(ImageKind::WinPe);
+        let mut paths = std::iter::once(path.to_owned()).chain(winpe::other_architecture(path));
+        paths.find_map(|path| {
+            names.iter().find_map(|name| self.open_raw(format!("{name}/{path}").as_bytes()).ok())
+        })
     }
 
     /// Opens a file of a folder that is spelled as there, if that needs no waiting for the disk.

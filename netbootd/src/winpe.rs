@@ -31,18 +31,44 @@ impl Default for Settings {
 }
 
 /// The folder of the image that a machine was told to boot, with a slash behind it: what stands before `boot/` in its boot file. It is empty for
-/// an image at the root of the boot tree.
-pub fn image_folder(machine: &Machine) -> Option<&str> {
+/// an image at the root of the boot tree. An image may itself be named `boot`, so `holds_image` says which of several folders is one.
+pub fn image_folder(machine: &Machine, holds_image: impl Fn(&str) -> bool) -> Option<&str> {
     let Decision::Boot(boot) = &machine.verdict.decision else { return None };
     if boot.is_url() || boot.next_server.is_some() {
         return None;
     }
     let file = boot.file.trim_start_matches('/');
-    let lower = file.to_ascii_lowercase();
-    if lower.starts_with("boot/") {
-        return Some("");
-    }
-    Some(&file[..lower.find("/boot/")? + 1])
+    let starts = file.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(at, _)| at + 1);
+    let boot_at =
+        |at: &usize| file.get(*at..at + BOOT.len()).is_some_and(|name| name.eq_ignore_ascii_case(BOOT));
+    let folders: Vec<&str> = std::iter::once(0).chain(starts).filter(boot_at).map(|at| &file[..at]).collect();
+    // The image's own folder is the one next to the file.
+    folders.iter().rev().find(|folder| holds_image(folder)).or(folders.last()).copied()
+}
+
+/// Where a program of one architecture is looked for that an image does not have: BIOS programs run on every PC, whichever Windows PE
+/// they come with, and WDS serves them below both names. None for what is no such program.
+pub fn other_architecture(path: &str) -> Option<String> {
+    let path = path.trim_start_matches('/');
+    let (folder, name) = path.rsplit_once('/')?;
+    let (above, architecture) = folder.rsplit_once('/').unwrap_or(("", folder));
+    let is_in_boot = above.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case("boot"));
+    let other = match architecture.to_ascii_lowercase().as_str() {
+        "x86" => "x64",
+        "x64" => "x86",
+        _ => return None,
+    };
+    let is_bios_program = BIOS_PROGRAMS.iter().any(|program| name.eq_ignore_ascii_case(program));
+    (is_in_boot && is_bios_program).then(|| format!("{above}/{other}/{name}"))
+}
+
+/// Whether a path is one of the boot programs at the root, as WDS serves them: `boot/x86/wdsnbp.com`.
+pub fn is_program_at_root(path: &str) -> bool {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let [boot, architecture, name] = parts.as_slice() else { return false };
+    boot.eq_ignore_ascii_case("boot")
+        && ["x86", "x64", "arm64"].iter().any(|known| known.eq_ignore_ascii_case(architecture))
+        && BIOS_PROGRAMS.iter().chain(&EFI_PROGRAMS).any(|program| program.eq_ignore_ascii_case(name))
 }
 
 /// The configuration for a machine, when that is what it asks for and its image holds a Windows PE.
@@ -51,7 +77,7 @@ pub fn configuration(path: &str, machine: &Machine, files: &Files, settings: Set
     if !name.eq_ignore_ascii_case("BCD") {
         return None;
     }
-    let folder = image_folder(machine)?;
+    let folder = image_folder(machine, |folder| holds_windows_pe(folder, files))?;
     holds_windows_pe(folder, files).then(|| bcd(folder, folder, Some(&machine.request), settings))?
 }
 
@@ -74,6 +100,10 @@ fn bcd(folder: &str, root: &str, request: Option<&BootRequest>, settings: Settin
     bcd.emit().ok()
 }
 
+const BOOT: &str = "boot/";
+/// Programs of 16 bits, and a boot manager that loads Windows of either kind.
+const BIOS_PROGRAMS: [&str; 5] = ["wdsnbp.com", "pxeboot.com", "pxeboot.n12", "abortpxe.com", "bootmgr.exe"];
+const EFI_PROGRAMS: [&str; 3] = ["wdsmgfw.efi", "bootmgfw.efi", "bootmgfw_EX.efi"];
 /// Where an image keeps its Windows PE.
 const WIM: &str = "sources/boot.wim";
 const SDI: &str = "boot/boot.sdi";
@@ -86,15 +116,23 @@ mod tests {
     use crate::what_if::request;
 
     #[test]
-    fn the_image_is_what_stands_before_its_boot_folder() {
+    fn the_image_is_what_stands_before_its_boot_folder_whatever_its_name() {
         let table = [
-            ("winpe/boot/x64/bootmgfw.efi", Some("winpe/")),
-            ("/site/winpe/Boot/x64/pxeboot.n12", Some("site/winpe/")),
-            ("boot/x64/bootmgfw.efi", Some("")),
-            ("menu.efi", None),
-            ("http://10.0.0.1/winpe/boot/x64/bootmgfw.efi", None),
+            ("winpe/boot/x64/bootmgfw.efi", &["winpe/"][..], Some("winpe/")),
+            ("/site/winpe/Boot/x64/pxeboot.n12", &[], Some("site/winpe/")),
+            ("boot/x64/bootmgfw.efi", &[""], Some("")),
+            ("boot/x64/bootmgfw.efi", &[], Some("")),
+            ("boot/boot/x64/bootmgfw.efi", &["boot/"], Some("boot/")),
+            ("boot/boot/x64/bootmgfw.efi", &["", "boot/"], Some("boot/")),
+            ("Boot/BOOT/x64/bootmgfw.efi", &[], Some("Boot/")),
+            ("boot/x64/boot/more.efi", &[""], Some("")),
+            ("pxelinux.cfg/boot/x64/pxeboot.n12", &["pxelinux.cfg/"], Some("pxelinux.cfg/")),
+            ("Größe 日本/boot/x64/pxeboot.n12", &["Größe 日本/"], Some("Größe 日本/")),
+            ("myboot/x64/bootmgfw.efi", &[], None),
+            ("menu.efi", &[], None),
+            ("http://10.0.0.1/winpe/boot/x64/bootmgfw.efi", &[], None),
         ];
-        for (file, folder) in table {
+        for (file, images, folder) in table {
             let boot =
                 Boot { file: file.into(), via: Via::Tftp, next_server: None, image: None, prompt: None };
             let machine = Machine {
@@ -102,7 +140,24 @@ mod tests {
                 request: request(MacAddr([2; 6]), None, ArchType::X64_UEFI, Class::Pxe),
                 verdict: Verdict { decision: Decision::Boot(boot), ..Verdict::silence(Reason::Rule) },
             };
-            assert_eq!(image_folder(&machine), folder, "{file}");
+            assert_eq!(image_folder(&machine, |folder| images.contains(&folder)), folder, "{file}");
         }
+    }
+
+    #[test]
+    fn a_bios_program_serves_both_architectures_and_an_efi_program_its_own() {
+        let table = [
+            ("boot/x86/wdsnbp.com", Some("boot/x64/wdsnbp.com")),
+            ("/winpe/Boot/X64/pxeboot.n12", Some("winpe/Boot/x86/pxeboot.n12")),
+            ("boot/x86/bootmgfw.efi", None),
+            ("boot/arm64/wdsnbp.com", None),
+            ("x86/wdsnbp.com", None),
+            ("wdsnbp.com", None),
+        ];
+        for (path, other) in table {
+            assert_eq!(other_architecture(path).as_deref(), other, "{path}");
+        }
+        assert!(is_program_at_root("Boot/X86/WDSNBP.COM") && is_program_at_root("boot/x64/bootmgfw.efi"));
+        assert!(!is_program_at_root("winpe/boot/x64/bootmgfw.efi") && !is_program_at_root("boot/x64/BCD"));
     }
 }

@@ -4,11 +4,13 @@
 use std::fs;
 use std::net::UdpSocket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use netbootd_tests::boot_program::request as boot_programs_request;
 use netbootd_tests::netbootd::{ADDRESSES, SERVER};
+use netbootd_tests::store::{image, text};
 use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, loaders};
 
 const MAC: &str = "52:54:00:4c:01:01";
@@ -199,4 +201,106 @@ fn ipxe_fetches_windows_pe_by_http() {
     let hive = fs::read(got).unwrap();
     let wim: Vec<u8> = "\\sources\\boot.wim".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(hive.windows(wim.len()).any(|bytes| bytes == wim));
+}
+
+/// A Windows PE of 64 bits as a folder; each file says which image it is of.
+fn put_windows_pe(folder: &Path, name: &str) {
+    for file in [
+        "boot/x64/wdsnbp.com",
+        "boot/x64/pxeboot.n12",
+        "boot/x64/bootmgr.exe",
+        "boot/x64/bootmgfw.efi",
+        "boot/boot.sdi",
+        "boot/fonts/wgl4_boot.ttf",
+        "sources/boot.wim",
+    ] {
+        let path = folder.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{name} {file}")).unwrap();
+    }
+}
+
+#[test]
+fn an_image_boots_under_any_name_and_its_programs_answer_where_wds_has_them() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    for (host, address) in [("client", "10.77.0.50/24"), ("stranger", "10.77.0.51/24")] {
+        lab.add_host(host);
+        lab.plug(host, "eth0", "br0", address);
+    }
+    let long: String = "Größe 日本語 ".chars().cycle().take(63).chain(['é']).collect();
+    let names = ["boot", "sms", "pxelinux.cfg", "NetBoot", "sources", "two  words", &long];
+    let store = lab.folder().join("state/images");
+    let mut devices = "name,mac,image\n".to_owned();
+    for (n, name) in names.iter().enumerate() {
+        let folder = lab.folder().join(format!("source-{n}"));
+        put_windows_pe(&folder, name);
+        assert!(image(&store, &["import", &text(&folder), "--name", name]).status.success());
+        devices.push_str(&format!("pc-{n},52:54:00:4c:02:{n:02x},{name}\n"));
+    }
+    fs::write(lab.folder().join("devices.csv"), devices).unwrap();
+    fs::write(root.join("wimboot"), "MZ").unwrap();
+    let config = "[winpe]\nwimboot = \"wimboot\"\n[devices]\nfile = \"devices.csv\"\n\
+        [[file]]\npath = \"own.cfg\"\ntemplate = \"own\"\n";
+    let _netbootd = Netbootd::start(&lab, &root, config);
+    let get = |host: &str, path: &str| {
+        let got = lab.folder().join("got");
+        let _ = fs::remove_file(&got); // of the time before
+        let mut client = lab.command(host, "tftp");
+        client.current_dir(lab.folder()).args(["-m", "octet", SERVER, "-c", "get", path, "got"]);
+        client.output().unwrap();
+        fs::read(&got).unwrap_or_default()
+    };
+    let fetch = |path: &str| {
+        let url = format!("http://{SERVER}/{}", escaped(path));
+        lab.run("client", &["curl", "-sSf", &url]).stdout
+    };
+    let of = |name: &str, file: &str| format!("{name} {file}").into_bytes();
+
+    // The quick test of the README, from a machine that was told nothing: of the first image by name.
+    for path in ["\\boot\\x86\\wdsnbp.com", "\\Boot\\X86\\WDSNBP.COM", "/boot/x64/wdsnbp.com"] {
+        assert_eq!(get("stranger", path), of(&long, "boot/x64/wdsnbp.com"), "{path}");
+    }
+    assert!(get("stranger", "\\boot\\x86\\bootmgfw.efi").is_empty(), "no EFI program of 64 bits for 32");
+    for (n, name) in names.iter().enumerate() {
+        let mac = format!("52:54:00:4c:02:{n:02x}");
+        for (arch, program) in [("x64-uefi", "bootmgfw.efi"), ("x86-bios", "pxeboot.n12")] {
+            let netbootd = netbootd_tests::netbootd::program();
+            let words = [&netbootd, "probe", "pxe", SERVER, "--mac", &mac, "--arch", arch];
+            let asked = lab.run("client", &words);
+            let said = String::from_utf8(asked.stdout).unwrap();
+            assert!(asked.status.success() && said.contains(&format!("boot/x64/{program}")), "{said}");
+            let program = format!("boot/x64/{program}");
+            assert_eq!(get("client", &format!("{name}/{program}")), of(name, &program), "{name}");
+            let wim: Vec<u8> =
+                format!("\\{name}\\sources\\boot.wim").encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let hive = get("client", "\\Boot\\BCD");
+            assert!(hive.windows(wim.len()).any(|bytes| bytes == wim), "{name}: its BCD names its image");
+            for (path, file) in [
+                ("\\Boot\\Fonts\\WGL4_boot.ttf", "boot/fonts/wgl4_boot.ttf"),
+                ("Boot\\x64\\bootmgr.exe", "boot/x64/bootmgr.exe"),
+                ("\\boot\\x86\\wdsnbp.com", "boot/x64/wdsnbp.com"),
+                (&format!("\\{name}\\sources\\boot.wim"), "sources/boot.wim"),
+                (&format!("\\{name}\\boot\\boot.sdi"), "boot/boot.sdi"),
+            ] {
+                assert_eq!(get("client", path), of(name, file), "{name}: {path}");
+            }
+        }
+        assert_eq!(fetch(&format!("{name}/boot/boot.sdi")), of(name, "boot/boot.sdi"));
+        let script = String::from_utf8(fetch(&format!("{name}/wimboot.ipxe"))).unwrap();
+        let wim = format!("http://{SERVER}/{}", escaped(&format!("{name}/sources/boot.wim")));
+        assert!(script.contains(&wim), "{script}");
+        assert!(!fetch(&format!("{name}/wimboot.bcd")).is_empty());
+    }
+    // A configuration with files of its own keeps the built-in scripts.
+    assert_eq!(fetch("own.cfg"), b"own\n");
+    assert!(fetch("boot.ipxe").starts_with(b"#!ipxe\n"));
+    assert!(fetch("pxelinux.cfg/default").starts_with(b"SAY netbootd: there is no vmlinuz"));
+}
+
+fn escaped(path: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
+    path.bytes()
+        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

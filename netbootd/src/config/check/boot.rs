@@ -13,8 +13,9 @@ use pxe_policy::{
 use toml::Spanned;
 
 use super::super::finding::Finding;
+use super::super::read;
 use super::super::schema::{self, Classes, Document};
-use super::super::{GeneratedFile, Mode};
+use super::super::{BUILT_IN, BUILT_IN_NAME, GeneratedFile, Mode};
 use crate::files::{Files, Images};
 use crate::template;
 use crate::winpe;
@@ -25,8 +26,11 @@ pub(super) fn check(
     path: &Path,
     findings: &mut Vec<Finding>,
 ) -> (Rules, Vec<GeneratedFile>) {
-    let files: Vec<GeneratedFile> =
+    let mut files: Vec<GeneratedFile> =
         document.file.iter().filter_map(|file| generated(file, document, path, findings)).collect();
+    if !is_built_in(path) {
+        files.extend(built_in_files());
+    }
     let tree = BootTree::new(mounts).ok().map(|tree| Files::new(tree, images_of(document)));
     let mut names = HashSet::new();
     let mut rules = Vec::with_capacity(document.rule.len());
@@ -65,6 +69,18 @@ pub(super) fn check(
         ));
     }
     (Rules(rules), files)
+}
+
+/// What is generated where nothing else is found: the scripts of the built-in default, which rules of other configurations name as well.
+fn built_in_files() -> Vec<GeneratedFile> {
+    let (built_in, _) = read::read(BUILT_IN); // a test shows that it reads
+    let path = Path::new(BUILT_IN_NAME);
+    let files = built_in.file.iter().filter(|file| file.fallback);
+    files.filter_map(|file| generated(file, &built_in, path, &mut Vec::new())).collect()
+}
+
+fn is_built_in(path: &Path) -> bool {
+    path == Path::new(BUILT_IN_NAME)
 }
 
 /// The images of the store, when there is one.
@@ -239,14 +255,13 @@ fn warn_of_missing_files(
     findings: &mut Vec<Finding>,
 ) {
     // The built-in default names candidates of which most are never there.
-    let built_in = !path.is_absolute() && path == Path::new("built-in default");
-    let (Some(tree), None, false) = (tree, boot.next_server, built_in) else { return };
+    let (Some(tree), None, false) = (tree, boot.next_server, is_built_in(path)) else { return };
     let there = |file: &String| {
         let made =
             file.strip_suffix(WIMBOOT_SCRIPT).filter(|folder| folder.is_empty() || folder.ends_with('/'));
         file.contains("://")
             || made.is_some_and(|folder| winpe::holds_windows_pe(folder, tree))
-            || tree.open_raw(file.as_bytes()).is_ok()
+            || tree.has(file)
             || files.iter().any(|generated| template::path_fits(&generated.path, file))
     };
     if !boot.file.is_empty() && !boot.file.iter().any(there) {
