@@ -11,6 +11,7 @@ pub mod file;
 pub mod image;
 pub mod ledger;
 pub mod nbi;
+pub(crate) mod out;
 pub mod pending;
 pub mod setup;
 pub mod status;
@@ -19,7 +20,6 @@ pub mod watch;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use pxe_policy::{ArchType, MacAddr, SystemUuid};
 
+use crate::cli::out::{errln, out};
 use crate::config::{Config, Findings};
 pub(crate) use crate::platform::DEFAULT_CONFIG;
 use crate::reload::ConfigSource;
@@ -232,7 +233,6 @@ impl fmt::Display for Failure {
 }
 
 /// Runs the command that the arguments name.
-#[allow(clippy::print_stderr)] // the one place where a failure is told
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Setup(args) => setup::run(&args),
@@ -241,7 +241,7 @@ pub fn run() -> ExitCode {
         Command::Completions { shell } => {
             let mut words = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "netbootd", &mut words);
-            let _ = std::io::stdout().write_all(&words); // nobody reads any more otherwise
+            out!("{}", String::from_utf8_lossy(&words));
             Ok(())
         }
         Command::Watch(args) => watch::run(&args),
@@ -264,10 +264,14 @@ pub fn run() -> ExitCode {
         Command::Probe(ProbeCommand::Http(args)) => probe::http::run(&args),
         Command::Probe(ProbeCommand::Pxe(args)) => probe::pxe::run(&args),
     };
+    let result = result.and_then(|()| match out::failure() {
+        Some(kind) => Err(Failure::NoAnswer(format!("cannot write the output: {kind}"))),
+        None => Ok(()),
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("netbootd: {}", failure.to_string().trim_end());
+            errln!("netbootd: {}", failure.to_string().trim_end());
             ExitCode::from(failure.exit_code())
         }
     }

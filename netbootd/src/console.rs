@@ -12,6 +12,7 @@ use pxe_policy::MacAddr;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::cli::out::errln;
 use crate::event::{
     Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Recorded, Refusal,
     TransferFinished, TransferId, TransferOutcome,
@@ -106,13 +107,12 @@ impl Console {
         }
     }
 
-    #[allow(clippy::print_stderr)] // this is the output of --progress
     fn say(&self, line: &str) {
         if self.moving {
             // The terminal going away is no reason to stop serving.
             let _ = self.bars.println(line);
         } else {
-            eprintln!("{line}");
+            errln!("{line}");
         }
     }
 }

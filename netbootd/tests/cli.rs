@@ -56,6 +56,75 @@ fn warnings_pass() {
 }
 
 #[test]
+fn every_command_ends_quietly_when_nobody_reads_its_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let config = file(
+        "netbootd.toml",
+        "[server]\nstate-dir = \"state\"\n[boot]\nroot = \".\"\n[devices]\nfile = \"devices.csv\"\n",
+    );
+    file("devices.csv", "name,mac,image\npc-1,52:54:00:00:00:01,winpe\n");
+    let program = file("tool.efi", "a program");
+    let log = file("smspxe.log", "nothing\n");
+    let commands: [&[&str]; 18] = [
+        &["--help"],
+        &["image", "--help"],
+        &["completions", "bash"],
+        &["check-config", "--default"],
+        &["check-config", &config],
+        &["check-config", "missing.toml"],
+        &["image", "import", &program, "--store", "store"],
+        &["image", "list", "--store", "store"],
+        &["image", "list", "--json", "--store", "store"],
+        &["image", "show", "tool", "--store", "store"],
+        &["image", "tag", "tool", "--label", "a=b", "--store", "store"],
+        &["image", "verify", "--store", "store"],
+        &["image", "sources", "--store", "store"],
+        &["image", "remove", "tool", "--store", "store"],
+        &["image", "gc", "--store", "store"],
+        &["nbi", "check", "."],
+        &["explain", "--mac", "52:54:00:00:00:01", "--smspxe", &log, "--config", &config],
+        &["status", "--config", &config],
+    ];
+    for command in commands {
+        let run = |both: bool| {
+            let (reader, stdout) = std::io::pipe().unwrap();
+            let stderr = stdout.try_clone().unwrap();
+            drop(reader);
+            let mut started = Command::new(env!("CARGO_BIN_EXE_netbootd"));
+            started.args(command).current_dir(folder.path()).stdout(stdout);
+            if both { started.stderr(stderr).output() } else { started.output() }.unwrap()
+        };
+        let output = run(false);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("panicked"), "{command:?}: {said}");
+        let expected: &[i32] = match command[0] {
+            "check-config" if command.contains(&"missing.toml") => &[78],
+            "status" | "explain" => &[0, 1],
+            _ => &[0],
+        };
+        assert!(output.status.code().is_some_and(|code| expected.contains(&code)), "{command:?}: {output:?}");
+        if command[0] != "image" {
+            assert!(run(true).status.code().is_some_and(|code| expected.contains(&code)), "{command:?}");
+        }
+    }
+    let stored = netbootd(&["image", "list", "--json", "--store", "store"], folder.path()).stdout;
+    assert_eq!(stored, b"{}\n", "a closed pipe keeps no command from its work");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut started = Command::new(env!("CARGO_BIN_EXE_netbootd"));
+    let output = started.args(["check-config", "--default"]).stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), said.as_str()),
+        (Some(1), "netbootd: cannot write the output: no storage space\n")
+    );
+}
+
+#[test]
 fn the_built_in_default_can_be_printed_and_used_as_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let printed = netbootd(&["check-config", "--default"], folder.path());

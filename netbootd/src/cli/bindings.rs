@@ -28,7 +28,6 @@ pub enum BindingsCommand {
 }
 
 /// Asks the running netbootd, or the file when none runs.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(command: &BindingsCommand) -> Result<(), Failure> {
     match command {
         BindingsCommand::List(args) => show(args, &list(&config_of(&args.site)?)?, rendered),

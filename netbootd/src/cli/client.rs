@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use super::{Failure, SiteArgs, chosen_config};
 use crate::api::Problem;
+use crate::cli::out::outln;
 use crate::config::Config;
 use crate::listen::control::socket_path;
 use crate::platform::{PRIVILEGED, connect_control};
@@ -111,14 +112,13 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// `netbootd reload`.
-#[allow(clippy::print_stdout)] // the command's output
 pub(super) fn reload(site: &SiteArgs) -> Result<(), Failure> {
     let answer = ask(&config_of(site)?, Method::POST, "/reload")?;
     let answer = answer.ok_or_else(|| Failure::NoAnswer("no netbootd runs here".into()))?;
     for warning in serde_json::from_str::<Vec<String>>(&answer).unwrap_or_default() {
-        println!("warning: {warning}");
+        outln!("warning: {warning}");
     }
-    println!("configuration taken up");
+    outln!("configuration taken up");
     Ok(())
 }
 

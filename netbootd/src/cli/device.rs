@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::client::{config_of, shared};
 use super::{Failure, SiteArgs};
+use crate::cli::out::{errln, outln};
 use crate::directory::device_file;
 use crate::probe::block_on;
 
@@ -60,7 +61,6 @@ pub fn run(command: &DeviceCommand) -> Result<(), Failure> {
 }
 
 /// A file with a line that makes no device is refused as a whole: other servers would not say so.
-#[allow(clippy::print_stdout, clippy::print_stderr)] // the command's output
 fn publish(args: &PublishArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let (table, bad) = device_file::read(&args.file).map_err(Failure::Unusable)?;
@@ -73,7 +73,7 @@ fn publish(args: &PublishArgs) -> Result<(), Failure> {
         )));
     }
     for bad in &bad {
-        eprintln!("{}:{}: {}", args.file.display(), bad.line, bad.what);
+        errln!("{}:{}: {}", args.file.display(), bad.line, bad.what);
     }
     let devices = table.into_devices();
     let count = devices.len();
@@ -85,6 +85,6 @@ fn publish(args: &PublishArgs) -> Result<(), Failure> {
             .await
             .map_err(|_| Failure::NoAnswer("the database has not taken them; nothing was changed".into()))
     })?;
-    println!("published: {count} devices");
+    outln!("published: {count} devices");
     Ok(())
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::client::config_of;
 use super::{DEFAULT_CONFIG, Failure, SiteArgs};
+use crate::cli::out::outln;
 use crate::config::{Account, Bind, Config};
 use crate::directory::active_directory::ActiveDirectory;
 use crate::directory::address::host_and_port;
@@ -51,7 +52,6 @@ pub struct Check {
 }
 
 /// Checks everything; fails when anything does.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     crate::serve::prepare_kerberos(&config);
@@ -72,9 +72,9 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     })?);
     if args.json {
         let text = serde_json::to_string_pretty(&checks);
-        println!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
+        outln!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
     } else {
-        shown(&checks).iter().for_each(|line| println!("{line}"));
+        shown(&checks).iter().for_each(|line| outln!("{line}"));
     }
     match checks.iter().filter(|check| !check.passed).count() {
         0 => Ok(()),

@@ -12,6 +12,7 @@ use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
 use super::client::{ask, config_of};
 use super::{Failure, MachineArgs, SiteArgs};
+use crate::cli::out::{out, outln};
 use crate::config::Config;
 use crate::smspxe;
 use crate::what_if::Explained;
@@ -55,7 +56,6 @@ pub struct ExplainArgs {
 
 /// Says what the running netbootd would answer, which knows what the machine asked last and what the directories said; or what one that
 /// reads the configuration file now would answer. The first line says which of the two.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     if let Some(file) = &args.smspxe {
         return from_log(file, args.mac);
@@ -79,12 +79,12 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     };
     if args.json {
         let json = serde_json::to_string_pretty(&explained);
-        println!("{}", json.map_err(|error| Failure::Bug(error.to_string()))?);
+        outln!("{}", json.map_err(|error| Failure::Bug(error.to_string()))?);
         return Ok(());
     }
     let by = if explained.by == "running" { "the running netbootd answers" } else { "decided offline" };
-    println!("{by}, by its {}{note}", explained.configuration);
-    print!("{}", explained.text);
+    outln!("{by}, by its {}{note}", explained.configuration);
+    out!("{}", explained.text);
     Ok(())
 }
 
@@ -106,7 +106,6 @@ fn from_running(config: &Config, args: &ExplainArgs) -> Result<Option<Explained>
     serde_json::from_str(&answer).map(Some).map_err(|error| Failure::NoAnswer(error.to_string()))
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn from_log(file: &Path, mac: MacAddr) -> Result<(), Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::Unusable(format!("{}: {error}", file.display()));
     let size = std::fs::metadata(file).map_err(|error| unusable(&error))?.len();
@@ -115,7 +114,7 @@ fn from_log(file: &Path, mac: MacAddr) -> Result<(), Failure> {
     }
     let entries = smspxe::read(&std::fs::read(file).map_err(|error| unusable(&error))?);
     let story = smspxe::tell(&entries, mac);
-    print!("{story}");
+    out!("{story}");
     if story.steps.is_empty() {
         return Err(Failure::NoAnswer(format!(
             "{} says nothing of {mac} in {} entries",
@@ -127,11 +126,10 @@ fn from_log(file: &Path, mac: MacAddr) -> Result<(), Failure> {
 }
 
 /// Forgets what the directories said of a machine.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn forget(args: &MachineArgs) -> Result<(), Failure> {
     let answer = ask(&config_of(&args.site)?, Method::DELETE, &format!("/answers/{}", args.mac))?;
     let answer = answer.ok_or_else(|| Failure::NoAnswer("no netbootd runs here".into()))?;
-    println!("{answer} answers forgotten; the directories are asked anew");
+    outln!("{answer} answers forgotten; the directories are asked anew");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use imagestore::{BootPath, Mount};
 
 use super::client::config_of;
 use super::{Failure, SiteArgs};
+use crate::cli::out::outln;
 use crate::confine::account::act_as_owner_of;
 
 /// `netbootd file`.
@@ -31,7 +32,6 @@ pub struct PutArgs {
 }
 
 /// Puts a file and says where it is.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(FileCommand::Put(args): &FileCommand) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let path = BootPath::parse(args.path.as_bytes())
@@ -46,7 +46,7 @@ pub fn run(FileCommand::Put(args): &FileCommand) -> Result<(), Failure> {
     }
     act_as_owner_of(&root)?;
     let bytes = put(&mut source, &root, &place)?;
-    println!("{}: {bytes} bytes", place.display());
+    outln!("{}: {bytes} bytes", place.display());
     Ok(())
 }
 

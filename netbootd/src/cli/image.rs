@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 use super::client::{ask, config_of};
 use super::table::table;
 use super::{Failure, SiteArgs, with_causes};
+use crate::cli::out::{out, outln};
 use crate::confine::account::act_as_owner_of;
 use crate::netboot_server::shares::check_info;
 use crate::remote::{Remote, RemoteError};
@@ -130,7 +131,6 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// Runs one command on the store. A running netbootd takes up what changes within a second.
-#[allow(clippy::print_stdout, clippy::print_stderr)] // the command's output
 pub fn run(args: &ImageArgs) -> Result<(), Failure> {
     let store = open(args)?;
     match &args.command {
@@ -164,11 +164,11 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
                 error => Failure::NoAnswer(with_causes(&error)),
             })?;
             for finding in &imported.findings {
-                println!("note: {finding}");
+                outln!("note: {finding}");
             }
             // The words that runbooks for Macs' images look for.
-            println!("New image distributed: {}", imported.name);
-            println!("{}", imported.record.current);
+            outln!("New image distributed: {}", imported.name);
+            outln!("{}", imported.record.current);
             Ok(())
         }
         ImageCommand::Verify { name } => verify(&store, name.as_deref()),
@@ -180,7 +180,7 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
         ImageCommand::Tag { name, version, label } => {
             let tagged =
                 store.write().and_then(|writer| writer.tag(name, *version, label)).map_err(failure)?;
-            println!("{}", tagged.current);
+            outln!("{}", tagged.current);
             Ok(())
         }
         ImageCommand::Push { name } => with_remote(args, |remote, runtime| {
@@ -193,7 +193,7 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
             let mut progress = Progress::new("pull");
             let pulled = remote.pull(&store, name, &mut progress);
             progress.done();
-            pulled.map(|record| println!("{}", record.current))
+            pulled.map(|record| outln!("{}", record.current))
         }),
         ImageCommand::Sources { command: Some(SourcesCommand::Retry), .. } => retry(args),
         ImageCommand::Sources { all, json, command: None } => {
@@ -263,7 +263,6 @@ fn list(catalogue: &Catalogue) -> String {
     text
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn retry(args: &ImageArgs) -> Result<(), Failure> {
     let answer = ask(&config_of(&args.site)?, Method::POST, "/sources/retry")?;
     let answer = answer.ok_or_else(|| {
@@ -272,8 +271,8 @@ fn retry(args: &ImageArgs) -> Result<(), Failure> {
         )
     })?;
     match answer.trim() {
-        "0" => println!("no source is refused"),
-        count => println!("{count} refused sources: netbootd tries them again now"),
+        "0" => outln!("no source is refused"),
+        count => outln!("{count} refused sources: netbootd tries them again now"),
     }
     Ok(())
 }
@@ -328,7 +327,6 @@ fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Manifest) -> St
     text
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn verify(store: &Store, name: Option<&str>) -> Result<(), Failure> {
     let mut progress = Progress::new("verify");
     let scrubbed = match name {
@@ -337,12 +335,12 @@ fn verify(store: &Store, name: Option<&str>) -> Result<(), Failure> {
     };
     progress.done();
     let Scrubbed { blobs, bytes, bad, missing } = scrubbed.map_err(failure)?;
-    println!("{blobs} blobs with {} read", HumanBytes(bytes));
+    outln!("{blobs} blobs with {} read", HumanBytes(bytes));
     for digest in &bad {
-        println!("damaged and withdrawn: {digest}");
+        outln!("damaged and withdrawn: {digest}");
     }
     for digest in missing.iter().filter(|digest| !bad.contains(digest)) {
-        println!("missing: {digest}");
+        outln!("missing: {digest}");
     }
     if bad.is_empty() && missing.is_empty() {
         return Ok(());
@@ -371,27 +369,19 @@ fn export(store: &Store, name: &str, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn collect(store: &Store) -> Result<(), Failure> {
     let collected = store.write().and_then(imagestore::Writer::collect).map_err(failure)?;
-    println!(
-        "{} blobs with {} removed, {} kept",
-        collected.blobs,
-        HumanBytes(collected.bytes),
-        collected.kept
-    );
+    outln!("{} blobs with {} removed, {} kept", collected.blobs, HumanBytes(collected.bytes), collected.kept);
     Ok(())
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string_pretty(value).map_err(|error| Failure::Bug(error.to_string()))?);
+    outln!("{}", serde_json::to_string_pretty(value).map_err(|error| Failure::Bug(error.to_string()))?);
     Ok(())
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn print_text(text: &str) -> Result<(), Failure> {
-    print!("{text}");
+    out!("{text}");
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use pxe_policy::MacAddr;
 use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
+use crate::cli::out::{out, outln};
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
 use crate::ledger::{LedgerStore, LedgerView, Which, now};
@@ -46,7 +47,6 @@ pub struct ClearArgs {
 }
 
 /// Asks the running netbootd, or the file when none runs.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
     match command {
         LedgerCommand::List(args) => show(args, &list(&config_of(&args.site)?)?, rendered)?,
@@ -54,7 +54,7 @@ pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
             let config = config_of(&args.site)?;
             let which = Which { mac: args.mac, deployment: args.deployment.clone() };
             let cleared = clear(&config, &which)?;
-            print!("{}", rendered(&cleared));
+            out!("{}", rendered(&cleared));
             if args.at_site {
                 clear_at_site(&config, &cleared)?;
             }
@@ -69,7 +69,7 @@ pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
             {
                 return Err(Failure::Unusable("the disk does not take it".into()));
             }
-            println!("the brake is released");
+            outln!("the brake is released");
         }
     }
     Ok(())
@@ -97,7 +97,6 @@ fn clear(config: &Config, which: &Which) -> Result<Vec<LedgerView>, Failure> {
 }
 
 /// The site's own flags, by the resource ids in the ledger.
-#[allow(clippy::print_stdout)] // the command's output
 fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure> {
     let Some(site) = &config.configmgr else {
         return Err(Failure::NoAnswer("no [configmgr] is configured".into()));
@@ -115,7 +114,7 @@ fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure>
     block_on(async {
         site.clear_last_pxe(&resources).await.map_err(|trouble| Failure::NoAnswer(trouble.to_string()))
     })?;
-    println!("cleared at the site: {} machines", resources.len());
+    outln!("cleared at the site: {} machines", resources.len());
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use imagestore::{BootTree, Mount};
 
 use super::Failure;
 use super::table::table;
+use crate::cli::out::out;
 use crate::config::Share;
 use crate::files::Files;
 use crate::netboot_server::shares::{Scan, scan_share};
@@ -32,13 +33,12 @@ pub struct CheckArgs {
 }
 
 /// Checks and tells. Fails when a folder cannot be offered to anybody.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(NbiCommand::Check(args): &NbiCommand) -> Result<(), Failure> {
     let scan = look_through(args)?;
-    print!("{}", folders(&scan));
+    out!("{}", folders(&scan));
     let disabled = if args.apple { DisabledModels::Ignore } else { DisabledModels::Obey };
     for (architecture, model) in kinds_of_mac(&scan.images) {
-        print!("\n{}", offered_to(&architecture, &model, &scan.images, disabled));
+        out!("\n{}", offered_to(&architecture, &model, &scan.images, disabled));
     }
     let refused = scan.folders.iter().filter(|read| !read.problems.is_empty()).count();
     match (scan.folders.len(), refused) {

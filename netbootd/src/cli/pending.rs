@@ -10,6 +10,7 @@ use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::approvals::{Approvals, PendingView, note};
+use crate::cli::out::outln;
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
 use crate::ledger::now;
@@ -30,7 +31,6 @@ pub enum PendingCommand {
 }
 
 /// Asks the running netbootd, or the file when none runs.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(command: &PendingCommand) -> Result<(), Failure> {
     match command {
         PendingCommand::List(args) => show(args, &list(&config_of(&args.site)?)?, rendered),
@@ -47,7 +47,6 @@ fn list(config: &Config) -> Result<Vec<PendingView>, Failure> {
     }
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn say(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let note = match ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))? {
@@ -59,9 +58,9 @@ fn say(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Fai
             note(args.mac, approved, config.policy.settings.unknown, None)
         }
     };
-    println!("{}: {word}", args.mac);
+    outln!("{}: {word}", args.mac);
     if let Some(note) = note {
-        println!("note: {note}");
+        outln!("note: {note}");
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{DEFAULT_CONFIG, Failure};
+use crate::cli::out::out;
 use answers::Answers;
 use prompt::{Manner, Prompt};
 
@@ -74,7 +75,6 @@ pub struct SetupArgs {
 }
 
 /// Asks, checks and does.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &SetupArgs) -> Result<(), Failure> {
     if !args.print && !args.force {
         may_be_written(&args.config)?;
@@ -89,7 +89,7 @@ pub fn run(args: &SetupArgs) -> Result<(), Failure> {
     drop((input, output));
     let text = render::render(&answers);
     if args.print {
-        print!("{text}");
+        out!("{text}");
         return Ok(());
     }
     install::run(args, &answers, &text)

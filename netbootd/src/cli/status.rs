@@ -10,6 +10,7 @@ use super::colour::{BAD, CURE, GOOD, styled};
 use super::table::table;
 use super::{Failure, SiteArgs};
 use crate::api::views::DeviceView;
+use crate::cli::out::out;
 use crate::config::Config;
 use crate::event::Refusal;
 
@@ -29,7 +30,6 @@ pub struct StatusArgs {
 }
 
 /// Asks the running netbootd and shows what it says.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &StatusArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let one = args.who.as_ref().and_then(|who| who.parse::<pxe_policy::MacAddr>().ok());
@@ -62,7 +62,7 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
             }
         }
     };
-    anstream::print!("{text}");
+    out!("{text}");
     Ok(())
 }
 

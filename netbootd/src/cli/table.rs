@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Failure, SiteArgs};
+use crate::cli::out::{out, outln};
 
 /// A command that lists something.
 #[derive(Debug, Args)]
@@ -16,7 +17,6 @@ pub struct ListArgs {
 }
 
 /// Shows a list as it was asked for.
-#[allow(clippy::print_stdout)] // the command's output
 pub(super) fn show<T: Serialize>(
     args: &ListArgs,
     list: &[T],
@@ -24,9 +24,9 @@ pub(super) fn show<T: Serialize>(
 ) -> Result<(), Failure> {
     if args.json {
         let text = serde_json::to_string_pretty(list).map_err(|error| Failure::Bug(error.to_string()))?;
-        println!("{text}");
+        outln!("{text}");
     } else {
-        print!("{}", rendered(list));
+        out!("{}", rendered(list));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use pxe_policy::MacAddr;
 
 use super::block_on;
 use crate::cli::Failure;
+use crate::cli::out::out;
 use crate::dhcp::Packet;
 use crate::dhcp::destination::SERVER_PORT;
 use crate::dhcp::option::{self, MessageType};
@@ -44,13 +45,12 @@ pub struct BsdpArgs {
 }
 
 /// Asks and tells.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &BsdpArgs) -> Result<(), Failure> {
     block_on(async {
         let asker = Asker::new(args)?;
         let lists: Vec<Heard> = asker.ask(BsdpMessageType::List, &[], usize::MAX).await?;
         for heard in &lists {
-            print!("{}", heard.described());
+            out!("{}", heard.described());
         }
         let best = lists.iter().max_by_key(|heard| heard.number(4)).ok_or_else(|| {
             Failure::NoAnswer(format!("no server has an image for {} ({})", args.model, args.arch))
@@ -67,7 +67,7 @@ pub fn run(args: &BsdpArgs) -> Result<(), Failure> {
         let answers = asker.ask(BsdpMessageType::Select, &chosen, 1).await?;
         let answer =
             answers.first().ok_or_else(|| Failure::NoAnswer(format!("{server} does not confirm {id}")))?;
-        print!("{}", answer.described());
+        out!("{}", answer.described());
         if answer.options.contains(&SubOption::MessageType(BsdpMessageType::Failed)) {
             return Err(Failure::NoAnswer(format!("{server} refuses {id}")));
         }

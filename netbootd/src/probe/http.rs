@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::{block_on, rate};
 use crate::cli::Failure;
+use crate::cli::out::outln;
 
 /// `netbootd probe http`.
 #[derive(Debug, Args)]
@@ -21,15 +22,14 @@ pub struct HttpArgs {
 }
 
 /// Asks as UEFI firmware does: HEAD, then GET on the same connection.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &HttpArgs) -> Result<(), Failure> {
     block_on(async {
         let mut connection = connect(&args.url).await?;
         let head = ask(&mut connection, &args.url, Method::HEAD).await?;
-        println!("HEAD {}: {}", args.url, head.status());
+        outln!("HEAD {}: {}", args.url, head.status());
         for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::ETAG, header::ACCEPT_RANGES] {
             if let Some(value) = head.headers().get(&name) {
-                println!("  {name}: {}", printable(value.as_bytes()));
+                outln!("  {name}: {}", printable(value.as_bytes()));
             }
         }
         let promised = length(&head);
@@ -46,7 +46,7 @@ pub fn run(args: &HttpArgs) -> Result<(), Failure> {
             bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
         }
         let elapsed = started.elapsed();
-        println!("GET {}: {status}, {bytes} bytes in {elapsed:.3?}, {}", args.url, rate(bytes, elapsed));
+        outln!("GET {}: {status}, {bytes} bytes in {elapsed:.3?}, {}", args.url, rate(bytes, elapsed));
         if !status.is_success() {
             return Err(Failure::NoAnswer(format!("{} answers {status}", args.url)));
         }

@@ -11,6 +11,7 @@ use pxe_policy::option250::WdsOptions;
 use pxe_policy::{MacAddr, SystemUuid};
 
 use super::block_on;
+use crate::cli::out::out;
 use crate::cli::{AskAs, Failure, PxeArgs};
 use crate::dhcp::destination::{BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT};
 use crate::dhcp::option::{self, MessageType};
@@ -20,7 +21,6 @@ use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Source};
 
 /// Asks and tells.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &PxeArgs) -> Result<(), Failure> {
     let iface = match args.server {
         Some(server) => super::chosen_iface(args.iface.as_deref(), Some(server))?,
@@ -28,7 +28,7 @@ pub fn run(args: &PxeArgs) -> Result<(), Failure> {
     };
     let answers = block_on(ask(args, &iface))?;
     for answer in &answers {
-        print!("{}", described(answer));
+        out!("{}", described(answer));
     }
     if answers.is_empty() {
         let asked =

@@ -11,6 +11,7 @@ use tftp::{ErrorCode, Packet, RequestOptions, netascii};
 
 use super::{block_on, rate};
 use crate::cli::Failure;
+use crate::cli::out::outln;
 use crate::fetch::{Coming, Fetch, FetchError, Fetched};
 
 /// `netbootd probe tftp`.
@@ -50,20 +51,19 @@ pub enum Mode {
 }
 
 /// Fetches and tells.
-#[allow(clippy::print_stdout)] // the command's output
 pub fn run(args: &TftpArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let fetched = block_on(fetch(args))?;
     let elapsed = started.elapsed();
-    println!("{}: {} bytes in {elapsed:.3?}, {}", args.path, fetched.bytes, rate(fetched.bytes, elapsed));
+    outln!("{}: {} bytes in {elapsed:.3?}, {}", args.path, fetched.bytes, rate(fetched.bytes, elapsed));
     let granted = if fetched.granted.is_empty() {
         "nothing (512-byte blocks, one at a time)"
     } else {
         &fetched.granted
     };
-    println!("granted: {granted}");
+    outln!("granted: {granted}");
     if fetched.repeats > 0 {
-        println!("{} datagrams came twice or out of order", fetched.repeats);
+        outln!("{} datagrams came twice or out of order", fetched.repeats);
     }
     Ok(())
 }

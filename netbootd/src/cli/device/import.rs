@@ -13,6 +13,7 @@ use pxe_policy::{Trouble, TroubleKind};
 use super::super::client::config_of;
 use super::super::{Failure, with_causes};
 use super::ImportArgs;
+use crate::cli::out::{errln, out, outln};
 use crate::directory::active_directory::{ActiveDirectory, Computer};
 use crate::directory::configmgr::ConfigMgr;
 use crate::directory::device_file::Device;
@@ -21,7 +22,6 @@ use crate::platform::give_owner_of;
 use crate::probe::block_on;
 
 /// Runs the command.
-#[allow(clippy::print_stdout)] // the command's output
 pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let Some(directory) = &config.active_directory else {
@@ -45,7 +45,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         Some(file) => add_to(file, &devices),
         None => {
             let merged = merge(b"", Format::Csv, &devices).map_err(Failure::Bug)?;
-            print!("{}", String::from_utf8_lossy(&merged.bytes));
+            out!("{}", String::from_utf8_lossy(&merged.bytes));
             report(&merged)
         }
     }
@@ -62,7 +62,6 @@ fn device_of(computer: &Computer) -> Device {
     }
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn add_to(file: &Path, devices: &[Device]) -> Result<(), Failure> {
     let cannot = |error: &io::Error| {
         let words = format!("{}: {error}", file.display());
@@ -80,16 +79,15 @@ fn add_to(file: &Path, devices: &[Device]) -> Result<(), Failure> {
         old.replace(&merged.bytes).map_err(|error| cannot(&error))?;
     }
     for name in &merged.added {
-        println!("{name} added");
+        outln!("{name} added");
     }
-    println!("{}: {} added, {} there already", file.display(), merged.added.len(), merged.there);
+    outln!("{}: {} added, {} there already", file.display(), merged.added.len(), merged.there);
     report(&merged)
 }
 
-#[allow(clippy::print_stderr)] // the command's output
 fn report(merged: &Merged) -> Result<(), Failure> {
     for (name, why) in &merged.failed {
-        eprintln!("{name} failed: {why}");
+        errln!("{name} failed: {why}");
     }
     match merged.failed.len() {
         0 => Ok(()),
@@ -162,7 +160,6 @@ struct Done {
 }
 
 impl SiteImport {
-    #[allow(clippy::print_stdout, clippy::print_stderr)] // the command's output
     async fn run(&self, computers: &[Computer]) -> Result<(), Failure> {
         if let Some(id) = &self.collection {
             if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -176,27 +173,27 @@ impl SiteImport {
         for (at, computer) in computers.iter().enumerate() {
             match self.import(computer).await {
                 Ok(done) => {
-                    println!("{} {}", computer.name, done.words);
+                    outln!("{} {}", computer.name, done.words);
                     *(if done.is_new { &mut new } else { &mut there }) += 1;
                     unreachable = 0;
                 }
                 Err(why) => {
-                    eprintln!("{} failed: {}", computer.name, with_causes(&*why));
+                    errln!("{} failed: {}", computer.name, with_causes(&*why));
                     failed += 1;
                     unreachable = if is_unreachable(&*why) { unreachable + 1 } else { 0 };
                 }
             }
             if unreachable == GIVES_UP {
                 let rest = computers.len() - at - 1;
-                eprintln!("the site is out of reach: {rest} computers were not tried");
+                errln!("the site is out of reach: {rest} computers were not tried");
                 failed += rest;
                 break;
             }
         }
         let verb = if self.apply { "imported" } else { "to be imported" };
-        println!("{new} {verb}, {there} there already, {failed} failed");
+        outln!("{new} {verb}, {there} there already, {failed} failed");
         if !self.apply {
-            println!("nothing was changed; --apply does it");
+            outln!("nothing was changed; --apply does it");
         }
         match failed {
             0 => Ok(()),

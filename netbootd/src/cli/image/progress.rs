@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use crate::cli::out::errln;
 use imagestore::Observer;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
@@ -27,11 +28,10 @@ impl Progress {
         Progress { what, bar, total: 0, done: 0, started: now, told: now }
     }
 
-    #[allow(clippy::print_stderr)] // this is its output
     pub(super) fn done(&self) {
         match &self.bar {
             Some(bar) => bar.finish_and_clear(),
-            None => eprintln!("{}", self.line()),
+            None => errln!("{}", self.line()),
         }
     }
 
@@ -62,14 +62,13 @@ impl Observer for Progress {
         }
     }
 
-    #[allow(clippy::print_stderr)] // this is its output
     fn bytes(&mut self, count: u64) {
         self.done += count;
         match &self.bar {
             Some(bar) => bar.set_position(self.done),
             None if self.told.elapsed() >= LINE_EVERY => {
                 self.told = Instant::now();
-                eprintln!("{}", self.line());
+                errln!("{}", self.line());
             }
             None => {}
         }

@@ -16,6 +16,7 @@ use super::SetupArgs;
 use super::answers::{Answers, STATE_DIR};
 use super::render::PASSWORD_FILE;
 use super::site::Secret;
+use crate::cli::out::outln;
 use crate::config::{Config, Mode};
 use crate::listen::control::socket_path;
 
@@ -54,9 +55,9 @@ fn perform(steps: Vec<Step<'_>>) -> Result<(), Failure> {
             Ok(words) => (styled(GOOD, "ok    "), words.clone()),
             Err(failure) => (styled(BAD, "FAILED"), failure.to_string()),
         };
-        anstream::println!("[{}/{all}] {mark}  {name}: {}", at + 1, words.trim_end());
+        outln!("[{}/{all}] {mark}  {name}: {}", at + 1, words.trim_end());
         if done.is_err() {
-            anstream::println!("what is marked ok stays; run netbootd setup again once the reason is gone");
+            outln!("what is marked ok stays; run netbootd setup again once the reason is gone");
         }
         done?;
     }

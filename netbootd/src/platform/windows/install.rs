@@ -8,10 +8,10 @@ use super::super::{DEFAULT_CONFIG, Failure};
 use super::SetupArgs;
 use super::answers::Answers;
 use super::site::Secret;
+use crate::cli::out::outln;
 use crate::config::Config;
 
 /// Does it all; the first step that fails is the last.
-#[allow(clippy::print_stdout)] // the command's output
 pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(), Failure> {
     if let Some(Secret::Typed(_)) = answers.site.as_ref().and_then(|site| site.secret.as_ref()) {
         let words = "on Windows the account that the service runs as asks: take --account none --secret none";
@@ -19,7 +19,7 @@ pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(),
     }
     for folder in [&answers.state_dir, &answers.root, &answers.images] {
         fs::create_dir_all(folder).map_err(|error| cannot(folder, &error))?;
-        println!("ok      {} is there", folder.display());
+        outln!("ok      {} is there", folder.display());
     }
     let file = &args.config;
     if let Some(beside) = file.parent() {
@@ -35,13 +35,13 @@ pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(),
     let new = with_suffix(file, ".new");
     let written = fs::write(&new, text).and_then(|()| fs::rename(&new, file));
     written.map_err(|error| cannot(file, &error))?;
-    println!("ok      {} written{kept}", file.display());
+    outln!("ok      {} written{kept}", file.display());
     let with = if file == Path::new(DEFAULT_CONFIG) {
         String::new()
     } else {
         format!(" --config {}", file.display())
     };
-    println!(
+    outln!(
         "next    netbootd service install{with}, then sc start netbootd; docs/windows.md has the firewall's rules"
     );
     Ok(())

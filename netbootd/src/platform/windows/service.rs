@@ -18,6 +18,7 @@ use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use windows_service::{define_windows_service, service_dispatcher};
 
 use super::event_log::{self, EventLog};
+use crate::cli::out::outln;
 use crate::cli::{Failure, ServeArgs};
 use crate::serve;
 use crate::systemd as manager;
@@ -104,7 +105,6 @@ fn serve_until_stopped(_: Vec<OsString>) {
     manager::tell(ServiceState::Stopped, code);
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn install(args: &InstallArgs) -> Result<(), Failure> {
     let executable_path =
         std::env::current_exe().map_err(|error| Failure::Bug(format!("where this program is: {error}")))?;
@@ -129,7 +129,7 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
     let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
     let service =
         manager.create_service(&info, access).map_err(|error| refused("add the service", &error))?;
-    println!("service {NAME} added: it starts with Windows, as LocalSystem");
+    outln!("service {NAME} added: it starts with Windows, as LocalSystem");
     let described = service.set_description("Network-boots PCs by PXE and UEFI HTTP boot, and Macs by BSDP.");
     described.map_err(|error| refused("describe the service", &error))?;
     let again = ServiceAction { action_type: ServiceActionType::Restart, delay: Duration::from_secs(5) };
@@ -142,8 +142,8 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
     let changed = service.update_failure_actions(on_failure);
     changed.map_err(|error| refused("have the service started anew when it ends unasked", &error))?;
     event_log::register().map_err(|error| Failure::Permission(format!("the source of events: {error}")))?;
-    println!("events go to the Application log, source {NAME}");
-    println!("{}", own_folder()?);
+    outln!("events go to the Application log, source {NAME}");
+    outln!("{}", own_folder()?);
     Ok(())
 }
 
@@ -164,7 +164,6 @@ fn own_folder() -> Result<String, Failure> {
     }
 }
 
-#[allow(clippy::print_stdout)] // the command's output
 fn remove() -> Result<(), Failure> {
     let manager = open(ServiceManagerAccess::CONNECT)?;
     let access = ServiceAccess::QUERY_STATUS | ServiceAccess::STOP | ServiceAccess::DELETE;
@@ -174,7 +173,7 @@ fn remove() -> Result<(), Failure> {
         service.stop().map_err(|error| refused("stop the service", &error))?;
     }
     service.delete().map_err(|error| refused("take the service away", &error))?;
-    println!("service {NAME} {}", if running { "stops, and is gone then" } else { "is gone" });
+    outln!("service {NAME} {}", if running { "stops, and is gone then" } else { "is gone" });
     // One that was never registered is gone already.
     let _ = event_log::unregister();
     Ok(())
