@@ -19,7 +19,9 @@ mod catalogue;
 mod copying;
 mod foreign;
 mod gc;
+mod runners;
 mod scrub;
+mod sizes;
 mod writer;
 
 use std::fs::{self, File};
@@ -32,6 +34,7 @@ use thiserror::Error;
 
 pub use catalogue::{Catalogue, ImageRecord, Retired, Version};
 pub use gc::Collected;
+pub use runners::Runner;
 pub use scrub::Scrubbed;
 pub use writer::{Observer, Prepared, Quiet, Step, Writer};
 
@@ -55,6 +58,30 @@ pub struct Limits {
     pub keep_free: u64,
 }
 
+/// What keeps the store from growing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Bound {
+    /// The disk.
+    #[error("that is what the disk has free")]
+    Disk,
+    /// The part of the disk that is kept free.
+    #[error("the disk has {free} bytes free, of which store.keep-free keeps {kept}")]
+    KeepFree {
+        /// Bytes.
+        free: u64,
+        /// Bytes.
+        kept: u64,
+    },
+    /// The quota.
+    #[error("the store holds {used} of the {quota} bytes of store.quota")]
+    Quota {
+        /// Bytes.
+        used: u64,
+        /// Bytes.
+        quota: u64,
+    },
+}
+
 /// Why the store did not do it.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -72,13 +99,18 @@ pub enum StoreError {
     #[error("another process is writing to the store; try again when it is done")]
     Busy,
     /// There is not enough room.
-    #[error("{need} bytes are needed, {have} are free")]
+    #[error("{need} bytes are needed and {have} may be used: {bound}")]
     NoRoom {
         /// Bytes.
         need: u64,
         /// Bytes, the part that is kept free not counted.
         have: u64,
+        /// What is in the way.
+        bound: Bound,
     },
+    /// The observer asked to end.
+    #[error("interrupted")]
+    Cancelled,
     /// The catalogue cannot be read or written.
     #[error("the catalogue cannot be used")]
     Catalogue(#[source] Box<redb::Error>),
@@ -115,7 +147,10 @@ impl StoreError {
             | StoreError::NoRoom { .. }
             | StoreError::Catalogue(_)
             | StoreError::Blob { .. } => true,
-            StoreError::NoImage(_) | StoreError::NoVersion { .. } | StoreError::Name(_) => false,
+            StoreError::NoImage(_)
+            | StoreError::NoVersion { .. }
+            | StoreError::Name(_)
+            | StoreError::Cancelled => false,
         }
     }
 }
@@ -195,8 +230,9 @@ impl Store {
 
     /// Keeps a version from being collected for a while: a machine boots from it. Cheap enough for every boot.
     pub fn lease(&self, version: &Digest) -> Result<(), StoreError> {
-        let path = self.root.join("leases").join(version.to_string());
-        let file = File::create(&path).map_err(io_error("write", &path))?;
+        let path = self.lease_path(version);
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(io_error("write", &path))?;
         file.set_modified(SystemTime::now()).map_err(io_error("write", &path))
     }
 
@@ -216,6 +252,10 @@ impl Store {
             }
         }
         Ok(leased)
+    }
+
+    fn lease_path(&self, version: &Digest) -> PathBuf {
+        self.root.join("leases").join(version.to_string())
     }
 
     pub(crate) fn cached_path(&self, digest: &Digest) -> PathBuf {

@@ -191,12 +191,10 @@ fn subsections(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Every command that does something, with its options.
 fn collect(command: &clap::Command, path: &str, into: &mut BTreeMap<String, Words>) {
-    let mut leaf = true;
     for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
-        leaf = false;
         collect(inner, &format!("{path} {}", inner.get_name()), into);
     }
-    if leaf {
+    if !command.is_subcommand_required_set() {
         // Those that clap adds by itself.
         let added = |action: &ArgAction| matches!(action, ArgAction::Help | ArgAction::Version);
         let own = command.get_arguments().filter(|argument| !added(argument.get_action()));
