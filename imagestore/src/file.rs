@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
-use crate::platform::{FileExt, MetadataExt};
-use crate::{Digest, Digester, Filling, Mapping, Observer};
+use crate::platform::{FileExt, MetadataExt, next_data};
+use crate::store::io_error;
+use crate::{Digest, Digester, Filling, Mapping, Observer, StoreError};
 
 /// A file that is being served. A file that was replaced by renaming stays open as it was; one that is overwritten in place is found out
 /// by [`BootFile::check_unchanged`].
@@ -24,6 +26,7 @@ pub struct BootFile {
     blob: Option<Digest>,
     /// A blob of the store itself, which nobody writes to.
     sealed: bool,
+    image_version: Option<Digest>,
 }
 
 /// What tells one version of a file from another: its place on the disk, its length and its time of modification.
@@ -84,8 +87,16 @@ impl BootFile {
     pub(crate) fn new(file: File, metadata: &Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let version = Some(Version::of(metadata));
-        let bytes = Bytes::There(file);
-        BootFile { bytes, len: metadata.len(), modified, version, etag: None, blob: None, sealed: false }
+        BootFile {
+            bytes: Bytes::There(file),
+            len: metadata.len(),
+            modified,
+            version,
+            etag: None,
+            blob: None,
+            sealed: false,
+            image_version: None,
+        }
     }
 
     /// A blob: its digest is its tag, so the same file on another server is the same to a client.
@@ -124,6 +135,7 @@ impl BootFile {
             etag: Some(etag.to_owned()),
             blob: None,
             sealed: true,
+            image_version: None,
         }
     }
 
@@ -135,6 +147,16 @@ impl BootFile {
     /// Whether somebody may write to it while it is served.
     pub fn may_change(&self) -> bool {
         !self.sealed
+    }
+
+    /// As a file of a version of an image.
+    pub(crate) fn of_version(self, version: Digest) -> Self {
+        BootFile { image_version: Some(version), ..self }
+    }
+
+    /// The version of an image that it is of.
+    pub fn image_version(&self) -> Option<Digest> {
+        self.image_version
     }
 
     /// Whether reading may have to wait for the network.
@@ -203,6 +225,40 @@ impl BootFile {
         Ok(())
     }
 
+    /// Writes all of it to a file that is empty; holes stay holes.
+    pub fn copy_to_file(&self, to: &mut File, observer: &mut dyn Observer) -> Result<(), StoreError> {
+        let name = self.blob.map(|blob| blob.to_string()).unwrap_or_default();
+        self.copy_extents(to, observer).map_err(|source| match observer.is_cancelled() {
+            true => StoreError::Cancelled,
+            false => io_error("copy", Path::new(&name))(source),
+        })
+    }
+
+    fn copy_extents(&self, to: &mut File, observer: &mut dyn Observer) -> io::Result<()> {
+        to.set_len(self.len)?;
+        let mut buf = vec![0; PIECE];
+        let mut at = 0;
+        while at < self.len {
+            let data = match &self.bytes {
+                Bytes::There(file) => next_data(file, at)?.unwrap_or(self.len..self.len),
+                Bytes::Coming(_) => at..self.len,
+            };
+            observer.bytes(data.start.min(self.len) - at);
+            at = data.start.min(self.len);
+            while at < data.end.min(self.len) {
+                if observer.is_cancelled() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                let count = usize::try_from(data.end.min(self.len) - at).unwrap_or(PIECE).min(PIECE);
+                self.read_exact_at(at, &mut buf[..count]).map_err(io::Error::other)?;
+                to.write_all_at(&buf[..count], at)?;
+                observer.bytes(count as u64);
+                at += count as u64;
+            }
+        }
+        Ok(())
+    }
+
     /// The digest of all of it.
     pub(crate) fn digest(&self, observer: &mut dyn Observer) -> io::Result<Digest> {
         let mut sink = Hashing { digester: Digester::default(), observer };
@@ -250,6 +306,9 @@ struct Hashing<'a> {
 
 impl io::Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.observer.is_cancelled() {
+            return Err(io::ErrorKind::Other.into());
+        }
         self.digester.update(bytes);
         self.observer.bytes(bytes.len() as u64);
         Ok(bytes.len())

@@ -149,7 +149,7 @@ impl ImageTree {
             Ok(blob) => {
                 // Nobody waits for a lease; without it only a collection in these minutes could hurt.
                 let _ = self.store.lease(&version);
-                Ok(blob)
+                Ok(blob.of_version(version))
             }
             Err(StoreError::Io { source, .. }) => Err(OpenError::Io(source)),
             Err(_) => Err(OpenError::Withdrawn),

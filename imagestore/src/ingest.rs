@@ -6,7 +6,7 @@ mod disk;
 mod folder;
 mod roles;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::library::LibraryError;
 use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
 use crate::wim::WimError;
 use crate::{BootFile, BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
@@ -87,6 +86,9 @@ pub enum IngestError {
         /// Why.
         source: PathError,
     },
+    /// A name that no text can hold.
+    #[error("the name of {} is not UTF-8; rename it", .0.display())]
+    NotUtf8(PathBuf),
     /// Clients do not tell cases apart.
     #[error("{first:?} and {second:?} differ in case only")]
     SameName {
@@ -124,9 +126,6 @@ pub enum IngestError {
         /// What is wrong with the property list in it.
         what: String,
     },
-    /// The content library cannot be read.
-    #[error(transparent)]
-    Library(#[from] LibraryError),
     /// A disk image that is damaged.
     #[error("{}: {source}", path.display())]
     Disk {
@@ -147,6 +146,7 @@ impl IngestError {
             IngestError::Read { .. } | IngestError::Changed(_) | IngestError::Library(_) => true,
             IngestError::Disk { source, .. } => matches!(source, DiskImageError::Io(_)),
             IngestError::Name { .. }
+            | IngestError::NotUtf8(_)
             | IngestError::SameName { .. }
             | IngestError::Link(_)
             | IngestError::NotAFile(_)
@@ -176,6 +176,10 @@ pub fn import(
     let mut writer = store.write()?;
     observer.step(crate::store::Step::Begun);
     let metadata = fs::metadata(path).map_err(read_error(path))?;
+    // Opening a FIFO would wait for whoever writes to it.
+    if !metadata.is_dir() && !metadata.is_file() {
+        return Err(IngestError::NotAFile(path.to_owned()));
+    }
     let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
     let taken = match extension.as_ref().and_then(|extension| extension.to_str()) {
         _ if metadata.is_dir() => folder::take(&mut writer, path, observer)?,
@@ -195,6 +199,9 @@ fn commit(
 ) -> Result<Imported, IngestError> {
     let Taken { name, kind, mut files, findings } = taken;
     let name = wanted.name.unwrap_or(name);
+    if name.is_empty() && source.file_name().is_some_and(|name| name.to_str().is_none()) {
+        return Err(IngestError::NotUtf8(source.to_owned()));
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let manifest = Manifest { kind, files };
     if let (ImageKind::Nbi, Some(check)) = (kind, wanted.check_info) {
@@ -246,17 +253,13 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), IngestErr
     Ok(())
 }
 
-/// The sizes of what is here already: a file of another size is new for sure.
-fn known_sizes(store: &Store) -> Result<BTreeSet<u64>, StoreError> {
-    Ok(store.blobs()?.into_iter().map(|(_, size)| size).collect())
-}
-
 fn entry(path: String, (digest, size): (Digest, u64)) -> FileEntry {
     FileEntry { path, digest, size }
 }
 
+/// The name that a source suggests; none when clients could not ask for it.
 fn stem(path: &Path) -> String {
-    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned).unwrap_or_default()
 }
 
 fn read_error(path: &Path) -> impl FnOnce(io::Error) -> IngestError {

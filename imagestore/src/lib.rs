@@ -27,7 +27,7 @@ pub use map::Mapping;
 pub use path::{BootPath, PathError};
 pub use pe::{PeHeader, Signature};
 pub use store::{
-    Catalogue, Collected, ImageRecord, Limits, Observer, Prepared, Quiet, Retired, Scrubbed, Step, Store,
-    StoreError, Version, Writer,
+    Bound, Catalogue, Collected, ImageRecord, Limits, Observer, Prepared, Quiet, Retired, Runner, Scrubbed,
+    Step, Store, StoreError, Version, Writer,
 };
 pub use tree::{BootTree, Mount, MountError, OpenError};

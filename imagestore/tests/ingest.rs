@@ -3,14 +3,17 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use imagestore::ingest::{Import, Imported, IngestError, import, roles_of};
 use imagestore::wim::{Archive, Wim};
-use imagestore::{Digest, ImageKind, Limits, Manifest, Quiet, Store};
+use imagestore::{Digest, ImageKind, Limits, Manifest, Observer, Quiet, Store, StoreError};
 
 struct Site {
     folder: tempfile::TempDir,
@@ -136,15 +139,17 @@ fn every_bad_folder_is_named_and_nothing_of_it_is_visible() {
     symlink("nowhere", site.path("dangling/link")).unwrap();
     site.put("names/a:b", b"a");
     fs::create_dir(site.path("empty")).unwrap();
-    site.put("pipe/a", b"a");
-    assert!(Command::new("mkfifo").arg(site.path("pipe/fifo")).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(site.path("fifo.wim")).status().unwrap().success());
+    site.put("bytes/a", b"a");
+    fs::write(site.path("bytes").join(OsStr::from_bytes(b"gr\xf6sse.efi")), b"b").unwrap();
     let table = [
         ("twins", "\"Boot.efi\" and \"boot.EFI\" differ in case only"),
         ("out", "out/link leads out of the folder or to nothing"),
         ("dangling", "dangling/link leads out of the folder or to nothing"),
         ("names", "\"a:b\" cannot be served"),
         ("empty", "empty holds no file"),
-        ("pipe", "pipe/fifo is neither a file nor a folder"),
+        ("fifo.wim", "fifo.wim is neither a file nor a folder"),
+        ("bytes", "sse.efi is not UTF-8; rename it"),
         ("none", "none"),
     ];
     for (name, part) in table {
@@ -152,6 +157,116 @@ fn every_bad_folder_is_named_and_nothing_of_it_is_visible() {
         assert!(error.contains(part), "{name}: {error}");
         assert!(site.is_untouched(), "{name}");
     }
+}
+
+#[test]
+fn a_name_that_is_not_utf8_is_refused_and_no_other_is_made_of_it() {
+    let site = Site::new();
+    for name in [&b"gr\xf6sse.efi"[..], b"gr\xf6sse"] {
+        let path = site.path("x").with_file_name(OsStr::from_bytes(name));
+        if name.ends_with(b".efi") {
+            fs::write(&path, b"a program").unwrap();
+        } else {
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("a"), b"a").unwrap();
+        }
+        let refused = import(&site.store, &path, Import::default(), &mut Quiet).unwrap_err().to_string();
+        assert!(refused.contains("is not UTF-8; rename it"), "{refused}");
+        assert!(site.is_untouched());
+    }
+    let named = Import { name: Some("größe".into()), ..Import::default() };
+    let folder = site.path("x").with_file_name(OsStr::from_bytes(b"gr\xf6sse"));
+    assert_eq!(import(&site.store, &folder, named, &mut Quiet).unwrap().name, "größe");
+}
+
+#[test]
+fn what_has_no_bytes_is_left_out_of_a_folder_with_a_note() {
+    let site = Site::new();
+    site.put("mixed/a", b"a");
+    assert!(Command::new("mkfifo").arg(site.path("mixed/fifo")).status().unwrap().success());
+    let _socket = UnixListener::bind(site.path("mixed/socket")).unwrap();
+    let device = site.path("mixed/null");
+    let made = Command::new("mknod").arg(&device).args(["c", "1", "3"]).status().unwrap();
+    assert!(made.success(), "tests run as root");
+    let imported = site.import("mixed").unwrap();
+    assert_eq!(
+        imported.findings,
+        [
+            "fifo is a FIFO and is left out",
+            "null is a character device and is left out",
+            "socket is a socket and is left out",
+        ]
+    );
+    assert_eq!(site.manifest(&imported).files.len(), 1);
+}
+
+#[test]
+fn a_sparse_file_keeps_its_holes() {
+    let site = Site::new();
+    let path = site.put("disk.img", b"begins");
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(300 << 20).unwrap();
+    file.write_all_at(&noise(1, 100_000), 150 << 20).unwrap();
+    let imported = site.import("disk.img").unwrap();
+    let manifest = site.manifest(&imported);
+    assert_eq!(manifest.files[0].digest, Digest::of(&fs::read(&path).unwrap()));
+    let taken = |file: &fs::File| file.metadata().unwrap().blocks() * 512;
+    let blob = site.store.blob(&manifest.files[0].digest).unwrap();
+    assert_eq!(blob.len(), 300 << 20);
+    assert!(taken(blob.file().unwrap()) < 1 << 20, "the holes are not filled");
+    let mut out = fs::File::options().create_new(true).read(true).write(true).open(site.path("out")).unwrap();
+    blob.copy_to_file(&mut out, &mut Quiet).unwrap();
+    assert!(taken(&out) < 1 << 20);
+    assert_eq!(Digest::of(&fs::read(site.path("out")).unwrap()), manifest.files[0].digest);
+}
+
+#[test]
+fn an_import_that_is_cancelled_leaves_nothing() {
+    struct Impatient(u64);
+    impl Observer for Impatient {
+        fn bytes(&mut self, count: u64) {
+            self.0 += count;
+        }
+        fn is_cancelled(&self) -> bool {
+            self.0 > 1_000_000
+        }
+    }
+    let site = Site::new();
+    site.put("folder/a", &noise(1, 100_000));
+    site.put("folder/b", &noise(2, 20_000_000));
+    windows_pe(&site, &[]);
+    wimlib(&["capture", "pe", "boot.wim", "WinPE", "--image-property", "WINDOWS/ARCH=9"], site.folder.path());
+    for name in ["folder", "folder/b", "boot.wim"] {
+        let cancelled = import(&site.store, &site.path(name), Import::default(), &mut Impatient(0));
+        assert!(matches!(cancelled, Err(IngestError::Store(StoreError::Cancelled))), "{name}: {cancelled:?}");
+        assert!(site.is_untouched(), "{name}");
+    }
+    let taken = site.import("folder").unwrap();
+    let verified = site.store.verify(&taken.record.current, &mut Impatient(0)).unwrap();
+    assert!(verified.cancelled && verified.bad.is_empty());
+    assert!(site.store.scrub(&mut Impatient(0)).unwrap().bad.is_empty(), "nothing is withdrawn unread");
+}
+
+#[test]
+fn an_import_looks_at_no_blob_of_other_images() {
+    let site = Site::new();
+    site.put("one/a", b"bytes of an image");
+    site.import("one").unwrap();
+    // Whoever lists all blobs fails here.
+    let in_the_way = site.store.root().join("blobs/zz");
+    fs::write(&in_the_way, b"").unwrap();
+    site.put("two/a", b"bytes of an image");
+    site.put("two/b", b"others");
+    let limited = Store::open(site.store.root(), Limits { quota: Some(1 << 30), keep_free: 0 }).unwrap();
+    import(&limited, &site.path("two"), Import::default(), &mut Quiet).unwrap();
+    let counted = limited.used().unwrap();
+    fs::remove_file(in_the_way).unwrap();
+    let there: u64 = limited.blobs().unwrap().iter().map(|(_, size)| size).sum();
+    assert_eq!(counted, there);
+    limited.write().unwrap().remove("two", None).unwrap();
+    limited.write().unwrap().collect().unwrap();
+    let there: u64 = limited.blobs().unwrap().iter().map(|(_, size)| size).sum();
+    assert_eq!(limited.used().unwrap(), there);
 }
 
 #[test]

@@ -204,6 +204,8 @@ pub enum Failure {
     Permission(String),
     /// Nothing, or nothing good, came back (1).
     NoAnswer(String),
+    /// Ctrl-C ended it (130).
+    Interrupted(String),
     /// Something that cannot happen (70, EX_SOFTWARE).
     Bug(String),
 }
@@ -215,6 +217,7 @@ impl Failure {
             Failure::Config(_) | Failure::Unusable(_) => 78,
             Failure::Permission(_) => 77,
             Failure::NoAnswer(_) => 1,
+            Failure::Interrupted(_) => INTERRUPTED,
             Failure::Bug(_) => 70,
         }
     }
@@ -224,9 +227,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Config(findings) => write!(f, "{findings}"),
-            Failure::Unusable(text) | Failure::Permission(text) | Failure::NoAnswer(text) => {
-                f.write_str(text)
-            }
+            Failure::Unusable(text)
+            | Failure::Permission(text)
+            | Failure::NoAnswer(text)
+            | Failure::Interrupted(text) => f.write_str(text),
             Failure::Bug(text) => write!(f, "this is a bug in netbootd: {text}"),
         }
     }
@@ -323,3 +327,6 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+/// What shells say of a command that SIGINT ended.
+const INTERRUPTED: u8 = 130;

@@ -67,6 +67,16 @@ pub enum Extent {
 impl Content {
     /// Looks a path up. Reads folders and files: not for a thread that must not block.
     pub fn open(services: &Services, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
+        let content = Content::find(services, raw, caller)?;
+        if let Body::Stored(file) = &content.body
+            && let Some(version) = file.image_version()
+        {
+            services.snapshot.load().files.opened(caller.client, version);
+        }
+        Ok(content)
+    }
+
+    fn find(services: &Services, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
         let snapshot = services.snapshot.load();
         let path = BootPath::parse(raw).map_err(|error| refused(&OpenError::Path(error)))?;
         let spelled = path.to_text();

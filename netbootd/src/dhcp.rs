@@ -27,3 +27,8 @@ pub use answer::{Answer, Reply};
 pub use destination::Destination;
 pub use guard::{Malformed, Packet};
 pub use intake::Arrival;
+
+/// Whether `netbootd probe` sent a packet, and no machine.
+pub(crate) fn is_probe(packet: &Packet) -> bool {
+    packet.first(option::PROBE) == Some(option::PROBE_MARK)
+}

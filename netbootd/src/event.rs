@@ -81,6 +81,9 @@ impl Event {
     /// The machine's step that it is; None for what is no step of a machine.
     pub fn step(&self) -> Option<Step<'_>> {
         Some(match self {
+            // Nothing follows a question of `netbootd probe`, and nothing is wrong when nothing does.
+            Event::Decided(decided) if decided.probe => return None,
+            Event::MacAnswered(answered) if answered.probe => return None,
             Event::Decided(decided) => Step::Decided(decided),
             Event::MacAnswered(answered) => Step::MacAnswered(answered),
             Event::OtherServer(other) => Step::OtherServer(other),

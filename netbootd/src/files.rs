@@ -2,6 +2,7 @@
 
 mod pins;
 mod presence;
+mod running;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use imagestore::{
     BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord, ImageTree, Observer,
     OpenError, Quiet, Scrubbed, Store, StoreError,
 };
+use pxe_policy::MacAddr;
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -22,6 +24,7 @@ use crate::remote::Remote;
 use crate::winpe;
 use pins::Pins;
 use presence::Presence;
+use running::Running;
 
 /// Every file that clients may have.
 #[derive(Debug, Clone)]
@@ -40,6 +43,7 @@ pub struct Images {
     tree: ArcSwap<Tree>,
     readers: Readers,
     pins: Pins,
+    running: Running,
     /// Blobs that could not be read to their end, and wait for a closer look.
     suspects: Mutex<HashSet<Digest>>,
 }
@@ -143,6 +147,13 @@ impl Files {
         }
     }
 
+    /// A client opened a file of a version of an image.
+    pub fn opened(&self, client: IpAddr, version: Digest) {
+        if let Some(images) = &self.images {
+            images.running.opened(client, version);
+        }
+    }
+
     /// A client has fetched a boot file, so it boots again: from now on it reads the versions that are current.
     pub fn boots_again(&self, client: IpAddr) {
         if let Some(images) = &self.images {
@@ -199,6 +210,7 @@ impl Images {
             others: Mutex::default(),
             readers: Readers::default(),
             pins: Pins::default(),
+            running: Running::of(&store),
             suspects: Mutex::default(),
             store,
             cache,
@@ -209,6 +221,7 @@ impl Images {
 
     /// Reads the catalogue again if it has changed. Gives whether it has.
     pub fn refresh(&self) -> bool {
+        self.running.write(&self.store, Instant::now());
         if changed(&self.store) == self.tree.load().stamp {
             return false;
         }
@@ -247,6 +260,20 @@ impl Images {
         let catalogue = self.store.catalogue()?;
         let image = catalogue.images.get(name).ok_or_else(|| StoreError::NoImage(name.to_owned()))?;
         self.store.verify(&image.current, &mut Quiet)
+    }
+
+    /// A client has all of what it asked for: it runs from the version that this was of, if it was of one.
+    pub fn completed(&self, client: IpAddr, mac: Option<MacAddr>) {
+        self.running.completed(client, mac, SystemTime::now());
+    }
+
+    /// Removes for good what operators removed and no machine runs from any more.
+    pub fn collect_unused(&self) -> Result<(), StoreError> {
+        if self.store.has_unused()? {
+            let collected = self.store.write()?.collect()?;
+            info!(blobs = collected.blobs, bytes = collected.bytes, "removed images collected");
+        }
+        Ok(())
     }
 
     /// Notes that a blob could not be read; gives whether that is new.

@@ -147,6 +147,9 @@ impl Remote {
         let mut sent = HashSet::new();
         for file in &manifest.files {
             observer.file(&file.path);
+            if observer.is_cancelled() {
+                return Err(StoreError::Cancelled.into());
+            }
             if sent.insert(file.digest) {
                 self.send(store, &file.digest, file.size, observer).await?;
             } else {
@@ -222,6 +225,10 @@ impl Remote {
             if read.is_err() {
                 upload.abort().await?;
                 return Err(StoreError::Blob { digest: *digest, what: "unreadable" }.into());
+            }
+            if observer.is_cancelled() {
+                upload.abort().await?;
+                return Err(StoreError::Cancelled.into());
             }
             digester.update(&part);
             upload.put_part(PutPayload::from(part)).await?;

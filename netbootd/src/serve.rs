@@ -103,12 +103,12 @@ async fn serve(
     let ifaces = chosen_ifaces(&config)?;
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
     let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| cannot_keep_state(&error))?);
+    let no_state = |error| cannot_keep_state(&StateError::of(&state.path(), error));
     let own: Vec<Ipv4Addr> =
         ifaces.iter().flat_map(|iface| iface.addrs.iter().map(|net| net.addr())).collect();
     let shared = sharing::begin(&config, own.clone(), &state).await?;
     let netboot = if config.netboot.enabled {
-        let opened =
-            NetbootServer::open(own.clone(), Arc::clone(&state)).map_err(|error| unusable(&error))?;
+        let opened = NetbootServer::open(own.clone(), Arc::clone(&state)).map_err(no_state)?;
         Some(match &shared {
             Some(shared) => opened.sharing(shared),
             None => opened,
@@ -121,7 +121,7 @@ async fn serve(
         Some(shared) => Some(Arc::new(AddressServer::shared(&config, shared))),
         None => {
             let opened = AddressServer::open(&config, own, Arc::clone(&state));
-            Some(Arc::new(opened.map_err(|error| unusable(&error))?))
+            Some(Arc::new(opened.map_err(no_state)?))
         }
     };
     let remote = match &config.store.remote {
@@ -136,7 +136,7 @@ async fn serve(
     let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
     let images = Some(Arc::new(images));
     let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?.sharing(shared.as_ref());
-    let services = Services::open(snapshot, Arc::clone(&state)).map_err(|error| unusable(&error))?;
+    let services = Services::open(snapshot, Arc::clone(&state)).map_err(no_state)?;
     if let Err(error) = services.history.migrate(&state) {
         warn!(%error, "steps that an older netbootd kept in the state file stay there");
     }

@@ -78,6 +78,14 @@ pub enum StateError {
         /// The newest version that is known here.
         known: u64,
     },
+    /// The disk fails it. The file is as whole as it was.
+    #[error("{} stays as it is, and is needed: {}", path.display(), disk_words(source))]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// It is damaged, or of another version.
     #[error("cannot use {}; move it away to start without what it remembers", path.display())]
     Database {
@@ -86,6 +94,25 @@ pub enum StateError {
         /// Why.
         source: Box<redb::Error>,
     },
+}
+
+impl StateError {
+    /// Of what the database says of a file.
+    pub fn of(path: &Path, error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(source) => StateError::Disk { path: path.to_owned(), source },
+            error => StateError::Database { path: path.to_owned(), source: Box::new(error) },
+        }
+    }
+}
+
+fn disk_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "its disk is full; make room there and start again".to_owned()
+        }
+        _ => "its disk fails; put that right and start again".to_owned(),
+    }
 }
 
 impl State {
@@ -123,6 +150,11 @@ impl State {
     /// The folder that it is in.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(FILE_NAME)
     }
 
     /// Makes a change; true once it is on the disk. Changes are made in the order of the calls.
@@ -210,7 +242,7 @@ fn open_file(path: &Path) -> Result<Database, StateError> {
     let database =
         Database::builder().set_cache_size(CACHE).create_file(file).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.to_owned() },
-            error => StateError::Database { path: path.to_owned(), source: Box::new(error.into()) },
+            error => StateError::of(path, error.into()),
         })?;
     schema::take_up(&database, path)?;
     Ok(database)

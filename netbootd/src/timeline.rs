@@ -15,7 +15,7 @@ use pxe_policy::{MacAddr, Reason, SystemUuid};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::event::{Event, Recorded, TransferId, TransferStalled, TransferStarted};
+use crate::event::{Event, Recorded, TransferId, TransferOutcome, TransferStalled, TransferStarted};
 use crate::history::Lines;
 use crate::services::Services;
 
@@ -81,6 +81,7 @@ pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>
         match recorded {
             Ok(recorded) => {
                 taken += 1;
+                note_runner(&services, &recorded);
                 services.timelines.take_up(&recorded, &mut lines);
                 if lines.is_full() {
                     services.history.append(std::mem::take(&mut lines));
@@ -96,6 +97,16 @@ pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>
     services.history.append(lines);
     let flushed = tokio::task::spawn_blocking(move || services.history.flush());
     let _ = flushed.await; // it cannot fail
+}
+
+/// Whoever has fetched a file of an image runs from that image.
+fn note_runner(services: &Services, recorded: &Recorded) {
+    if let Event::TransferFinished(finished) = &recorded.event
+        && finished.outcome == TransferOutcome::Completed
+        && let Some(images) = &services.images
+    {
+        images.completed(finished.peer.ip(), finished.mac);
+    }
 }
 
 impl Timelines {
@@ -249,7 +260,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::event::testing::{completed, decided, offer, refused, started, step};
-    use crate::event::{Answered, Proto};
+    use crate::event::{Answered, Decided, Proto};
     use crate::services::Snapshot;
     use crate::state::State;
 
@@ -304,6 +315,19 @@ mod tests {
         assert_eq!(services.history.search("offer", usize::MAX, now).unwrap().len(), BURST * BURSTS);
         let first = services.history.of(mac(0), now).unwrap();
         assert_eq!(first.len(), 1);
+    }
+
+    #[test]
+    fn a_question_of_a_probe_is_no_boot_that_could_have_gone_wrong() {
+        let found = |probe| {
+            let timelines = Timelines::default();
+            let event = decided(mac(1), Proto::Proxy, Answered::Offer, Reason::Rule);
+            timelines.take(&step(1, Event::Decided(Decided { probe, boot_file: Some("b".into()), ..event })));
+            assert_eq!(timelines.of(mac(1)).unwrap().steps.len(), 1, "it is shown");
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+            timelines.diagnose(mac(1), Patience::default(), now).finding.is_some()
+        };
+        assert_eq!((found(false), found(true)), (true, false));
     }
 
     #[test]

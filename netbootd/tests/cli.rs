@@ -4,7 +4,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn netbootd(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_netbootd")).args(arguments).current_dir(folder).output().unwrap()
@@ -104,7 +104,7 @@ fn every_command_ends_quietly_when_nobody_reads_its_output() {
         assert!(!said.contains("panicked"), "{command:?}: {said}");
         let expected: &[i32] = match command[0] {
             "check-config" if command.contains(&"missing.toml") => &[78],
-            "status" | "explain" => &[0, 1],
+            "status" | "explain" | "nbi" => &[0, 1],
             _ => &[0],
         };
         assert!(output.status.code().is_some_and(|code| expected.contains(&code)), "{command:?}: {output:?}");
@@ -122,6 +122,61 @@ fn every_command_ends_quietly_when_nobody_reads_its_output() {
         (output.status.code(), said.as_str()),
         (Some(1), "netbootd: cannot write the output: no storage space\n")
     );
+}
+
+#[test]
+fn an_import_that_is_interrupted_says_so_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // All of it is a hole: it takes no room, and longer to read than a signal to arrive.
+    std::fs::File::create(folder.path().join("disk.img")).unwrap().set_len(1 << 40).unwrap();
+    let mut started = Command::new(env!("CARGO_BIN_EXE_netbootd"));
+    started.args(["image", "import", "disk.img", "--store", "store"]).current_dir(folder.path());
+    let child = started.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let session = folder.path().join("store/incoming").join(child.id().to_string());
+    while !session.join("1").exists() {
+        std::thread::yield_now();
+    }
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted: nothing was taken in, and the store is as it was"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path().join("store/incoming")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(folder.path().join("store/blobs")).unwrap().count(), 0);
+    let listed = netbootd(&["image", "list", "--json", "--store", "store"], folder.path());
+    assert_eq!(listed.stdout, b"{}\n");
+}
+
+#[test]
+fn a_version_is_named_by_its_first_digits() {
+    let folder = tempfile::tempdir().unwrap();
+    let tool = folder.path().join("tool.efi");
+    let image =
+        |words: &[&str]| netbootd(&[&["image"], words, &["--store", "store"]].concat(), folder.path());
+    let import = |bytes: &str| {
+        std::fs::write(&tool, bytes).unwrap();
+        let output = image(&["import", "tool.efi"]);
+        String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned()
+    };
+    let (first, second) = (import("first"), import("second"));
+    let listed = String::from_utf8(image(&["list"]).stdout).unwrap();
+    assert!(listed.contains(&second[..12]), "{listed}");
+    for digits in [&first[..12], &first[..4], &first.to_uppercase()[..20], &first] {
+        image(&["tag", "tool", &second]);
+        let tagged = String::from_utf8(image(&["tag", "tool", digits]).stdout).unwrap();
+        assert_eq!(tagged.trim_end(), first, "{digits}");
+    }
+    for (digits, words) in
+        [("fffffffffff", "has no version fffffffffff"), ("zz", "has no version"), ("", "several versions")]
+    {
+        let refused = image(&["tag", "tool", digits]);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(refused.status.code() == Some(1) && said.contains(words), "{digits}: {said}");
+    }
+    assert!(image(&["remove", "tool", "--version", &second[..8]]).status.success());
+    assert!(image(&["export", "tool", "out"]).status.success());
+    assert_eq!(std::fs::read(folder.path().join("out/tool.efi")).unwrap(), b"first");
 }
 
 #[test]

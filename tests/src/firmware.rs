@@ -1,6 +1,6 @@
 //! Many machines at once, as far as their first question goes.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use crate::Lab;
@@ -23,6 +23,23 @@ pub fn ask(lab: &Lab, host: &str, addresses: impl IntoIterator<Item = [u8; 6]>) 
         }
     });
     asked.join().unwrap_or_else(|_| panic!("the machines are not answered"));
+}
+
+/// PXE firmware with this hardware address, at a host's own address, asks a boot server's port 4011 (PXE 2.1 §2.2.3), and waits for no answer.
+///
+/// # Panics
+/// When it cannot ask.
+pub fn ask_boot_server(lab: &Lab, host: &str, own: Ipv4Addr, server: &str, address: [u8; 6]) {
+    let mut question = discover(address);
+    question[10] = 0;
+    question[12..16].copy_from_slice(&own.octets());
+    question[242] = 3; // a DHCPREQUEST
+    let server = format!("{server}:4011");
+    let asked = lab.inside(host, move || {
+        let sent = UdpSocket::bind("0.0.0.0:68").and_then(|socket| socket.send_to(&question, &server));
+        sent.unwrap_or_else(|error| panic!("{server}: {error}"));
+    });
+    asked.join().unwrap_or_else(|_| panic!("the machine cannot ask"));
 }
 
 fn discover(address: [u8; 6]) -> Vec<u8> {

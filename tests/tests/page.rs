@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use netbootd_tests::browser::Browser;
+use netbootd_tests::firmware;
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program, write_secret};
 use netbootd_tests::{Firmware, Lab, Machine, Netbootd, loaders};
 
@@ -49,7 +50,8 @@ fn the_page_follows_machines_while_they_boot() {
     browser.wait_for(&moved);
     // A machine that is refused has its finding, with the cure, without a reload.
     browser.run("window.mark = 1");
-    probe(&["pxe", SERVER, "--mac", REFUSED, "--timeout", "1"]).wait().unwrap();
+    let refused = [0x52, 0x54, 0, 0x4c, 1, 2];
+    firmware::ask_boot_server(&lab, "client", "10.77.0.50".parse().unwrap(), SERVER, refused);
     browser.wait_for(
         "return document.querySelector('.finding')?.innerText.includes('unknown-machine') === true",
     );

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netbootd_tests::firmware;
 use netbootd_tests::netbootd::{SERVER, program, write_secret};
 use netbootd_tests::{AddressServer, Authority, Lab, Netbootd, Process};
 use serde_json::Value;
@@ -99,6 +100,7 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
         .collect();
     assert_eq!(steps, ["\"pxe\" \"ack\"", "\"tftp\" \"transfer\"", "\"tftp\" \"completed\""]);
     assert_eq!(device["finding"], Value::Null);
+    assert!(device["steps"][0]["asked"].as_str().unwrap().ends_with(" probe"), "{device}");
     assert_eq!(device["steps"][2]["bytes"], 300_000);
     // A file that is not there has a finding once the machine does not go on.
     assert!(!site.probe(&["tftp", SERVER, "winpe\\boot\\x64\\<b>bootmgr.exe"]));
@@ -156,7 +158,7 @@ fn another_servers_boot_file_is_named_when_a_machine_does_not_go_on() {
     let deadline = Instant::now() + Duration::from_secs(30);
     let device = loop {
         // It asks, hears both, and asks nobody for a file.
-        site.probe(&["pxe", "--iface", "eth0", "--mac", MAC, "--timeout", "2"]);
+        firmware::ask(&site.lab, "client", [[0x52, 0x54, 0, 0x4c, 1, 1]]);
         let device = site.get(&format!("/devices/{MAC}"));
         if device.to_string().contains("other-offer") {
             break device;

@@ -336,3 +336,62 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
     let folders = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())).collect()
 }
+
+#[test]
+fn an_image_that_is_removed_names_the_machines_that_run_from_it_and_stays_readable_for_them() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    let store = lab.folder().join("state/images");
+    let tool = lab.folder().join("tool.efi");
+    let import = |bytes: &str| {
+        fs::write(&tool, bytes).unwrap();
+        let imported = image(&store, &["import", &text(&tool)]);
+        String::from_utf8(imported.stdout).unwrap().lines().last().unwrap().to_owned()
+    };
+    let first = import("the first version");
+    let rule = "[[rule]]\nname = \"tool\"\naction.boot = { file = \"tool/tool.efi\" }\n";
+    let netbootd = Netbootd::start(&lab, &root, rule);
+    let mac = "52:54:00:4c:01:01";
+    let probe = |words: &[&str]| lab.run("client", &[&[program().as_str(), "probe"], words].concat());
+    let told = |lab: &Lab| {
+        let asked = lab.run("client", &[&program(), "probe", "pxe", SERVER, "--mac", mac, "--timeout", "1"]);
+        String::from_utf8(asked.stdout).unwrap()
+    };
+    assert!(told(&lab).contains("tool/tool.efi"));
+    assert!(probe(&["tftp", SERVER, "tool/tool.efi"]).status.success());
+    let lease = store.join("leases").join(&first);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !fs::read_to_string(&lease).is_ok_and(|lease| lease.contains(mac)) {
+        assert!(Instant::now() < deadline, "{}", netbootd.log());
+        thread::yield_now();
+    }
+    let second = import("the second version");
+    assert!(image(&store, &["tag", "tool", &first]).status.success());
+    let tagged = String::from_utf8(image(&store, &["tag", "tool", &second[..12]]).stdout).unwrap();
+    let named = format!("1 machine ran from it in the last two hours, {mac} (10.77.0.50): they go on");
+    assert!(tagged.starts_with(&named), "{tagged}");
+
+    let removed = String::from_utf8(image(&store, &["remove", "tool"]).stdout).unwrap();
+    assert!(removed.starts_with(&named), "{removed}");
+    let listed = String::from_utf8(image(&store, &["list"]).stdout).unwrap();
+    assert!(listed.contains("tool is withdrawn: removed; machines that run from it keep it"), "{listed}");
+    // It is handed to nobody any more, and who runs from it reads on; a collection changes nothing of that.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while told(&lab).contains("tool/tool.efi") {
+        assert!(Instant::now() < deadline, "{}", netbootd.log());
+    }
+    assert!(image(&store, &["gc"]).status.success());
+    let url = format!("http://{SERVER}/tool/tool.efi");
+    let read = lab.run("client", &["curl", "-sSf", "-r", "0-8", &url]);
+    assert_eq!(String::from_utf8(read.stdout).unwrap(), "the secon");
+    // Once its leases have run out it is gone for good.
+    for lease in fs::read_dir(store.join("leases")).unwrap() {
+        let old = std::time::SystemTime::now() - Duration::from_secs(3 * 3600);
+        fs::File::options().write(true).open(lease.unwrap().path()).unwrap().set_modified(old).unwrap();
+    }
+    assert!(image(&store, &["gc"]).status.success());
+    assert_eq!(String::from_utf8(image(&store, &["list", "--json"]).stdout).unwrap(), "{}\n");
+    assert!(image(&store, &["verify"]).status.success());
+}

@@ -5,8 +5,11 @@ use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use netbootd_tests::netbootd::program;
 use netbootd_tests::store::{image, source, text};
+use netbootd_tests::{Lab, Netbootd, Process};
 
 /// A filesystem that goes when this goes.
 struct Mounted {
@@ -65,8 +68,8 @@ fn refuses(mounted: &Mounted, words: &[&str]) {
 
 #[test]
 fn a_full_disk_is_told_of_before_anything_is_copied() {
-    refuses(&Mounted::tmpfs("size=12m"), &["bytes are needed", "are free"]);
-    refuses(&Mounted::of_a_file(12, &["mkfs.ext4", "-q"]), &["bytes are needed", "are free"]);
+    refuses(&Mounted::tmpfs("size=12m"), &["bytes are needed", "the disk has free"]);
+    refuses(&Mounted::of_a_file(12, &["mkfs.ext4", "-q"]), &["bytes are needed", "the disk has free"]);
 }
 
 #[test]
@@ -113,4 +116,40 @@ fn a_read_error_half_way_is_told_of_and_leaves_nothing() {
     assert!(said.contains("root.img") && said.contains("Input/output error"), "{said}");
     assert_eq!(fs::read_dir(store.join("incoming")).unwrap().count(), 0);
     assert!(!String::from_utf8(image(&store, &["list", "--json"]).stdout).unwrap().contains("root"));
+}
+
+#[test]
+fn a_daemon_on_a_full_disk_says_so_and_keeps_what_it_remembers() {
+    let disk = Mounted::tmpfs("size=8m");
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    let config = lab.folder().join("full.toml");
+    let state = disk.path().join("state");
+    let text = format!(
+        "[server]\nuser = \"root\"\nstate-dir = {:?}\ninterfaces = [\"lan0\"]\n[boot]\nroot = {:?}\n[dhcp]\nmode = \"off\"\n",
+        text(&state),
+        text(&root)
+    );
+    fs::write(&config, text).unwrap();
+    let serve = |lab: &Lab| {
+        let mut command = lab.command("server", &program());
+        Process::start("netbootd", command.args(["serve", "--config"]).arg(&config))
+    };
+    serve(&lab).wait_for(" ready ", Duration::from_secs(20));
+    let before = fs::read(state.join("state.redb")).unwrap();
+    let mut filler = fs::File::create(disk.path().join("filler")).unwrap();
+    while filler.write_all(&[7; 4096]).is_ok() {}
+    let started = serve(&lab);
+    // It serves, or it says what is in the way; it gives nobody the idea to throw the file away.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !started.printed().contains(" ready ") && !started.printed().contains("disk is full") {
+        assert!(Instant::now() < deadline, "{}", started.printed());
+        std::thread::yield_now();
+    }
+    assert!(!started.printed().contains("move"), "{}", started.printed());
+    drop(started);
+    fs::remove_file(disk.path().join("filler")).unwrap();
+    drop(filler);
+    serve(&lab).wait_for(" ready ", Duration::from_secs(20));
+    assert!(fs::read(state.join("state.redb")).unwrap().len() >= before.len());
 }

@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::{IngestError, Taken, check_names, entry, known_sizes, read_error, stem};
-use crate::platform::{MetadataExt, slashed};
+use super::{IngestError, Taken, check_names, entry, read_error, stem};
+use crate::platform::{MetadataExt, allocated, slashed, special_kind};
 use crate::store::{Observer, Writer};
 use crate::{Digest, ImageKind};
 
@@ -13,6 +13,8 @@ struct Found {
     path: String,
     place: PathBuf,
     size: u64,
+    /// Bytes on the disk: without its holes.
+    allocated: u64,
 }
 
 pub(super) fn take(
@@ -21,24 +23,24 @@ pub(super) fn take(
     observer: &mut dyn Observer,
 ) -> Result<Taken, IngestError> {
     let root = folder.canonicalize().map_err(read_error(folder))?;
-    let mut found = Vec::new();
-    walk(&root, &root, &mut found)?;
+    let (mut found, mut findings) = (Vec::new(), Vec::new());
+    walk(&root, &root, &mut found, &mut findings)?;
     if found.is_empty() {
         return Err(IngestError::Empty(folder.to_owned()));
     }
     check_names(found.iter().map(|found| found.path.as_str()))?;
     let total = found.iter().map(|found| found.size).sum();
     observer.total(total);
-    let known = known_sizes(writer.store())?;
-    let new: u64 = found.iter().map(|found| found.size).filter(|size| !known.contains(size)).sum();
-    writer.reserve(new)?;
+    let known = writer.store().known_sizes(&found.iter().map(|found| found.size).collect())?;
+    let new = found.iter().filter(|found| !known.contains(&found.size));
+    writer.reserve(new.map(|found| found.allocated).sum())?;
     let mut files = Vec::with_capacity(found.len());
     for Found { path, place, .. } in found {
         observer.file(&path);
         files.push(entry(path, take_whole(writer, &place, &known, observer)?));
     }
     let kind = ImageKind::of_paths(files.iter().map(|file| file.path.as_str()));
-    Ok(Taken { name: stem(&root), kind, files, findings: Vec::new() })
+    Ok(Taken { name: stem(&root), kind, files, findings })
 }
 
 pub(super) fn take_file(
@@ -53,11 +55,12 @@ pub(super) fn take_file(
     if metadata.len() == 0 {
         return Err(IngestError::Empty(path.to_owned()));
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path.file_name().unwrap_or_default();
+    let name = name.to_str().ok_or_else(|| IngestError::NotUtf8(path.to_owned()))?.to_owned();
     check_names([name.as_str()].into_iter())?;
     observer.total(metadata.len());
-    let known = known_sizes(writer.store())?;
-    writer.reserve(if known.contains(&metadata.len()) { 0 } else { metadata.len() })?;
+    let known = writer.store().known_sizes(&[metadata.len()].into())?;
+    writer.reserve(if known.is_empty() { allocated(&metadata) } else { 0 })?;
     observer.file(&name);
     let taken = take_whole(writer, path, &known, observer)?;
     let kind = ImageKind::of_paths([name.as_str()].into_iter());
@@ -85,8 +88,14 @@ fn state(file: &File, path: &Path) -> Result<(u64, i64, i64), IngestError> {
     Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-/// Every file below, by name. Links count as what they lead to, as long as that is inside.
-fn walk(root: &Path, folder: &Path, found: &mut Vec<Found>) -> Result<(), IngestError> {
+/// Every file below, by name. Links count as what they lead to, as long as that is inside. What is neither a file nor a folder has no bytes
+/// to serve, and is left out with a note.
+fn walk(
+    root: &Path,
+    folder: &Path,
+    found: &mut Vec<Found>,
+    findings: &mut Vec<String>,
+) -> Result<(), IngestError> {
     let mut entries: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(folder).map_err(read_error(folder))? {
         entries.push(entry.map_err(read_error(folder))?.path());
@@ -95,16 +104,22 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<Found>) -> Result<(), Ingest
     for place in entries {
         let kind = fs::symlink_metadata(&place).map_err(read_error(&place))?.file_type();
         if kind.is_dir() {
-            walk(root, &place, found)?;
+            walk(root, &place, found, findings)?;
             continue;
         }
         let file = if kind.is_symlink() { inside(root, &place)? } else { place.clone() };
         let metadata = fs::metadata(&file).map_err(read_error(&file))?;
-        if !metadata.is_file() {
-            return Err(IngestError::NotAFile(place));
+        if metadata.is_dir() {
+            return Err(IngestError::NotAFile(place)); // a link to a folder could lead round in a circle
         }
-        let path = slashed(place.strip_prefix(root).unwrap_or(&place));
-        found.push(Found { path, place: file, size: metadata.len() });
+        let inside = place.strip_prefix(root).unwrap_or(&place);
+        if !metadata.is_file() {
+            let kind = special_kind(metadata.file_type());
+            findings.push(format!("{} is {kind} and is left out", inside.display()));
+            continue;
+        }
+        let path = slashed(inside).ok_or_else(|| IngestError::NotUtf8(place.clone()))?;
+        found.push(Found { path, place: file, size: metadata.len(), allocated: allocated(&metadata) });
     }
     Ok(())
 }

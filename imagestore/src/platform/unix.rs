@@ -2,15 +2,17 @@
 
 mod folder;
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, FileType, Metadata, Permissions};
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, copy_file_range, fcntl};
 use nix::sys::statvfs::statvfs;
+use nix::unistd::{Whence, lseek};
 
 pub(crate) use folder::Folder;
 pub use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
@@ -83,14 +85,43 @@ pub(crate) fn copy_between(
     }
 }
 
+/// What something is that is neither a file, a folder nor a link.
+pub(crate) fn special_kind(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_fifo() => "a FIFO",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_block_device() => "a block device",
+        kind if kind.is_char_device() => "a character device",
+        _ => "no file",
+    }
+}
+
+/// Bytes that a file takes on the disk, at most its length.
+pub(crate) fn allocated(data: &Metadata) -> u64 {
+    (data.blocks() * 512).min(data.len())
+}
+
+/// The next bytes of a file from a place on that are no hole; None when there are no more.
+pub(crate) fn next_data(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
+    let seek = |from: u64, whence| lseek(file, i64::try_from(from).unwrap_or(i64::MAX), whence);
+    let start = match seek(from, Whence::SeekData) {
+        Err(Errno::ENXIO) => return Ok(None),
+        start => start?,
+    };
+    let start = u64::try_from(start).unwrap_or_default();
+    let end = seek(start, Whence::SeekHole)?;
+    Ok(Some(start..u64::try_from(end).unwrap_or_default()))
+}
+
 /// Room for both sides of a pipe to work at the same time; where the system allows less, they take turns.
 pub(crate) fn widen_pipe(pipe: impl AsFd) {
     let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE));
 }
 
 /// A path below a folder, as images have it.
-pub(crate) fn slashed(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+/// None for one that is not UTF-8.
+pub(crate) fn slashed(path: &Path) -> Option<String> {
+    path.to_str().map(str::to_owned)
 }
 
 /// Whether a file may be mapped for the kernel to send from.

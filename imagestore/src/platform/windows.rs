@@ -2,8 +2,9 @@
 
 mod folder;
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::windows::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -174,8 +175,25 @@ pub(crate) fn copy_between(
 pub(crate) fn widen_pipe<T>(_pipe: T) {}
 
 /// A path below a folder, as images have it.
-pub(crate) fn slashed(path: &Path) -> String {
-    path.to_string_lossy().replace('\\', "/")
+/// None for one that is not Unicode.
+pub(crate) fn slashed(path: &Path) -> Option<String> {
+    Some(path.to_str()?.replace('\\', "/"))
+}
+
+/// What something is that is neither a file, a folder nor a link.
+pub(crate) fn special_kind(_kind: FileType) -> &'static str {
+    "no file"
+}
+
+/// Bytes that a file takes on the disk, at most its length.
+pub(crate) fn allocated(data: &Metadata) -> u64 {
+    data.len()
+}
+
+/// The next bytes of a file from a place on that are no hole; None when there are no more. Holes are not looked for here.
+pub(crate) fn next_data(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
+    let len = file.metadata()?.len();
+    Ok((from < len).then_some(from..len))
 }
 
 /// A mapped file cannot be replaced or cut by anybody here, and there is no segmented sending to feed.

@@ -7,10 +7,13 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
+    TableDefinition, WriteTransaction,
+};
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{StoreError, sizes};
 use crate::{Digest, ImageKind};
 
 /// Name to the record's JSON.
@@ -70,6 +73,14 @@ impl ImageRecord {
         ImageRecord { current, versions: Vec::new(), retired: None }
     }
 
+    /// Why an image is retired that an operator removed while machines ran from it.
+    pub const REMOVED: &'static str = "removed";
+
+    /// Whether an operator removed it, and only the machines that run from it keep it.
+    pub fn is_removed(&self) -> bool {
+        self.retired.as_ref().is_some_and(|retired| retired.why == Self::REMOVED)
+    }
+
     /// The version that is served.
     pub fn current(&self) -> Option<&Version> {
         self.versions.iter().find(|version| version.manifest == self.current)
@@ -79,38 +90,61 @@ impl ImageRecord {
 impl Catalogue {
     /// What the file in this folder says; empty when there is none yet.
     pub(super) fn load(root: &Path) -> Result<Self, StoreError> {
-        let path = root.join(FILE_NAME);
-        if !path.exists() {
-            return Ok(Catalogue::default());
-        }
-        // A writer that was killed leaves a file that must be repaired, which takes a moment and the right to write.
-        let (opened, repaired);
-        let read = match patiently(|| ReadOnlyDatabase::open(&path)) {
-            Ok(database) => {
-                opened = database;
-                opened.begin_read()?
+        let images = read(root, |read| {
+            let mut images = BTreeMap::new();
+            for entry in read.open_table(IMAGES)?.iter()? {
+                let (name, record) = entry?;
+                // A record of a later version of this program is left alone, not lost.
+                if let Ok(record) = serde_json::from_slice(record.value()) {
+                    images.insert(name.value().to_owned(), record);
+                }
             }
-            Err(StoreError::Catalogue(error)) if matches!(*error, redb::Error::RepairAborted) => {
-                repaired = patiently(|| Database::open(&path))?;
-                repaired.begin_read()?
-            }
-            Err(error) => return Err(error),
-        };
-        let mut images = BTreeMap::new();
-        for entry in read.open_table(IMAGES)?.iter()? {
-            let (name, record) = entry?;
-            // A record of a later version of this program is left alone, not lost.
-            if let Ok(record) = serde_json::from_slice(record.value()) {
-                images.insert(name.value().to_owned(), record);
-            }
-        }
-        Ok(Catalogue { images })
+            Ok(images)
+        })?;
+        Ok(Catalogue { images: images.unwrap_or_default() })
     }
 }
 
-/// Adds a version and makes it current. One that is there already only becomes current.
-pub(super) fn add_version(root: &Path, name: &str, version: Version) -> Result<ImageRecord, StoreError> {
-    change(root, name, |record| {
+/// Reads the file; None when there is none yet.
+pub(super) fn read<T>(
+    root: &Path,
+    take: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let path = root.join(FILE_NAME);
+    if !path.exists() {
+        return Ok(None);
+    }
+    // A writer that was killed leaves a file that must be repaired, which takes a moment and the right to write.
+    match patiently(|| ReadOnlyDatabase::open(&path)) {
+        Ok(database) => take(&database.begin_read()?).map(Some),
+        Err(StoreError::Catalogue(error)) if matches!(*error, redb::Error::RepairAborted) => {
+            take(&patiently(|| Database::open(&path))?.begin_read()?).map(Some)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Changes the file in one transaction, and makes it when there is none yet.
+pub(super) fn write<T>(
+    root: &Path,
+    change: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let database = patiently(|| Database::create(root.join(FILE_NAME)))?;
+    let write = database.begin_write()?;
+    drop(write.open_table(IMAGES)?); // readers look for it
+    let changed = change(&write)?;
+    write.commit()?;
+    Ok(changed)
+}
+
+/// Adds a version and makes it current, and counts its new blobs. A version that is there already only becomes current.
+pub(super) fn add_version(
+    root: &Path,
+    name: &str,
+    version: Version,
+    new: &[u64],
+) -> Result<ImageRecord, StoreError> {
+    let add = |record: Option<ImageRecord>| {
         let mut record = record.unwrap_or_else(|| ImageRecord::new(version.manifest));
         record.current = version.manifest;
         record.retired = None;
@@ -123,8 +157,12 @@ pub(super) fn add_version(root: &Path, name: &str, version: Version) -> Result<I
             None => record.versions.push(version),
         }
         Ok(Some(record))
-    })
-    .and_then(|record| record.ok_or_else(|| StoreError::NoImage(name.to_owned())))
+    };
+    let added = write(root, |write| {
+        sizes::add_in(write, new)?;
+        change_in(write, name, add)
+    })?;
+    added.ok_or_else(|| StoreError::NoImage(name.to_owned()))
 }
 
 /// Changes one record in one transaction; None removes it.
@@ -133,23 +171,24 @@ pub(super) fn change(
     name: &str,
     change: impl FnOnce(Option<ImageRecord>) -> Result<Option<ImageRecord>, StoreError>,
 ) -> Result<Option<ImageRecord>, StoreError> {
-    let path = root.join(FILE_NAME);
-    let database = patiently(|| Database::create(&path))?;
-    let write = database.begin_write()?;
-    let changed;
-    {
-        let mut table = write.open_table(IMAGES)?;
-        let known = table.get(name)?.and_then(|record| serde_json::from_slice(record.value()).ok());
-        changed = change(known)?;
-        match &changed {
-            Some(record) => {
-                let json = serde_json::to_vec(record).unwrap_or_default(); // plain structs always have a JSON form
-                table.insert(name, json.as_slice())?;
-            }
-            None => drop(table.remove(name)?),
+    write(root, |write| change_in(write, name, change))
+}
+
+fn change_in(
+    write: &WriteTransaction,
+    name: &str,
+    change: impl FnOnce(Option<ImageRecord>) -> Result<Option<ImageRecord>, StoreError>,
+) -> Result<Option<ImageRecord>, StoreError> {
+    let mut table = write.open_table(IMAGES)?;
+    let known = table.get(name)?.and_then(|record| serde_json::from_slice(record.value()).ok());
+    let changed = change(known)?;
+    match &changed {
+        Some(record) => {
+            let json = serde_json::to_vec(record).unwrap_or_default(); // plain structs always have a JSON form
+            table.insert(name, json.as_slice())?;
         }
+        None => drop(table.remove(name)?),
     }
-    write.commit()?;
     Ok(changed)
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Observer, StoreError, io_error};
 use crate::Digest;
 use crate::digest::Digester;
-use crate::platform::{FileExt, copy_between};
+use crate::platform::{FileExt, allocated, copy_between, next_data};
 
 /// Copies a stream, hashing while it goes.
 pub(super) fn copy(
@@ -28,7 +28,7 @@ pub(super) fn copy(
             return Ok(tally.end());
         }
         to.write_all(&buf[..count]).map_err(io_error("write", temporary))?;
-        tally.take(&buf[..count], Some(to));
+        tally.take(&buf[..count], Some(to))?;
     }
 }
 
@@ -53,11 +53,50 @@ pub(super) fn share(
         // What counts is what is stored, so the copy is read and not the source.
         let end = tally.size + count as u64;
         while tally.size < end {
-            let piece = usize::try_from(end - tally.size).unwrap_or(PIECE).min(PIECE);
+            let piece = piece(end - tally.size);
             copy.read_exact_at(&mut buf[..piece], tally.size).map_err(io_error("read", temporary))?;
-            tally.take(&buf[..piece], Some(copy));
+            tally.take(&buf[..piece], Some(copy))?;
         }
     }
+}
+
+/// Copies a file that has holes, and leaves them holes. None for a file without, and nothing has been copied then.
+pub(super) fn holes_kept(
+    path: &Path,
+    file: &File,
+    temporary: &Path,
+    copy: &mut File,
+    observer: &mut dyn Observer,
+) -> Result<Option<(Digest, u64)>, StoreError> {
+    let metadata = file.metadata().map_err(io_error("read", path))?;
+    let size = metadata.len();
+    // What the filesystem compresses takes less room too, and has no holes.
+    let is_whole =
+        || next_data(file, 0).map(|data| data.is_some_and(|data| data.start == 0 && data.end >= size));
+    if allocated(&metadata) >= size || is_whole().map_err(io_error("read", path))? {
+        return Ok(None);
+    }
+    let mut tally = Tally::new(observer);
+    let (mut buf, zeros) = (vec![0; PIECE], vec![0; PIECE]);
+    copy.set_len(size).map_err(io_error("write", temporary))?;
+    while tally.size < size {
+        let data = next_data(file, tally.size).map_err(io_error("read", path))?.unwrap_or(size..size);
+        let (start, end) = (data.start.min(size), data.end.min(size));
+        while tally.size < start {
+            tally.take(&zeros[..piece(start - tally.size)], None)?;
+        }
+        while tally.size < end {
+            let bytes = &mut buf[..piece(end - tally.size)];
+            file.read_exact_at(bytes, tally.size).map_err(io_error("read", path))?;
+            copy.write_all_at(bytes, tally.size).map_err(io_error("write", temporary))?;
+            tally.take(bytes, Some(copy))?;
+        }
+    }
+    Ok(Some(tally.end()))
+}
+
+fn piece(left: u64) -> usize {
+    usize::try_from(left).unwrap_or(PIECE).min(PIECE)
 }
 
 /// Hashes a file while another process writes it.
@@ -78,7 +117,7 @@ pub(super) fn follow(
         if count < PIECE && !ended {
             thread::sleep(GROWTH); // the other process is the slower one
         }
-        tally.take(&buf[..count], Some(file));
+        tally.take(&buf[..count], Some(file))?;
     }
 }
 
@@ -95,7 +134,7 @@ pub(super) fn digest_of(
         if count == 0 {
             return Ok(tally.end());
         }
-        tally.take(&buf[..count], None);
+        tally.take(&buf[..count], None)?;
     }
 }
 
@@ -113,7 +152,10 @@ impl<'a> Tally<'a> {
         Tally { digester: Digester::default(), size: 0, pending: 0, write_back: None, observer }
     }
 
-    fn take(&mut self, bytes: &[u8], stored_in: Option<&File>) {
+    fn take(&mut self, bytes: &[u8], stored_in: Option<&File>) -> Result<(), StoreError> {
+        if self.observer.is_cancelled() {
+            return Err(StoreError::Cancelled);
+        }
         self.digester.update(bytes);
         self.size += bytes.len() as u64;
         self.observer.bytes(bytes.len() as u64);
@@ -124,6 +166,7 @@ impl<'a> Tally<'a> {
             self.pending = 0;
             self.write_back(file);
         }
+        Ok(())
     }
 
     fn end(self) -> (Digest, u64) {

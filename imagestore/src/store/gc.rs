@@ -1,9 +1,9 @@
 //! Collecting blobs that nothing needs any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use super::{Store, StoreError, Writer, catalogue, foreign, io_error};
+use super::{Catalogue, Store, StoreError, Writer, catalogue, foreign, io_error, sizes};
 use crate::{Digest, ImageRecord, Retired};
 
 /// What was collected.
@@ -33,11 +33,6 @@ impl Store {
         }
         Ok(found)
     }
-
-    /// Bytes of all blobs.
-    pub fn used(&self) -> Result<u64, StoreError> {
-        Ok(self.blobs()?.iter().map(|(_, size)| size).sum())
-    }
 }
 
 impl Writer {
@@ -47,10 +42,14 @@ impl Writer {
     pub fn collect(self) -> Result<Collected, StoreError> {
         let store = self.store();
         let mut reachable = BTreeSet::new();
-        let catalogue = store.catalogue()?;
+        let mut catalogue = store.catalogue()?;
+        let leased = store.leased()?;
+        for name in catalogue.unused(&leased) {
+            catalogue::change(&store.root, &name, |_| Ok(None))?;
+            catalogue.images.remove(&name);
+        }
         let versions = catalogue.images.values().flat_map(|record| &record.versions);
-        let roots: BTreeSet<Digest> =
-            versions.map(|version| version.manifest).chain(store.leased()?).collect();
+        let roots: BTreeSet<Digest> = versions.map(|version| version.manifest).chain(leased).collect();
         for root in roots {
             reachable.insert(root);
             match store.manifest(&root) {
@@ -61,9 +60,14 @@ impl Writer {
             }
         }
         let mut collected = Collected::default();
+        let mut sizes = BTreeMap::new();
         for (digest, size) in store.blobs()? {
-            if reachable.contains(&digest) || store.cached_path(&digest).exists() {
+            let cached = store.cached_path(&digest).exists();
+            if reachable.contains(&digest) || cached {
                 collected.kept += 1;
+                if !cached {
+                    *sizes.entry(size).or_default() += 1;
+                }
                 continue;
             }
             let path = store.blob_path(&digest);
@@ -74,6 +78,7 @@ impl Writer {
         for digest in store.foreign_digests()?.iter().filter(|digest| !reachable.contains(digest)) {
             foreign::forget(store, digest)?;
         }
+        sizes::replace(store.root(), &sizes)?;
         Ok(collected)
     }
 
@@ -133,6 +138,23 @@ impl Writer {
             Ok(Some(record))
         })?;
         changed.ok_or_else(|| StoreError::NoImage(name.to_owned()))
+    }
+}
+
+impl Catalogue {
+    /// The images that an operator removed and that no machine runs from any more.
+    fn unused(&self, leased: &[Digest]) -> Vec<String> {
+        let is_leased =
+            |record: &ImageRecord| record.versions.iter().any(|version| leased.contains(&version.manifest));
+        let unused = self.images.iter().filter(|(_, record)| record.is_removed() && !is_leased(record));
+        unused.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+impl Store {
+    /// Whether a collection would remove an image that an operator removed while machines ran from it.
+    pub fn has_unused(&self) -> Result<bool, StoreError> {
+        Ok(!self.catalogue()?.unused(&self.leased()?).is_empty())
     }
 }
 

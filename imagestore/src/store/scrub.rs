@@ -19,6 +19,8 @@ pub struct Scrubbed {
     pub bad: Vec<Digest>,
     /// Those that images need and that are not there.
     pub missing: Vec<Digest>,
+    /// Whether the observer ended it before everything was read.
+    pub cancelled: bool,
 }
 
 impl Store {
@@ -29,9 +31,10 @@ impl Store {
         let mut scrubbed = Scrubbed::default();
         for (digest, size) in blobs {
             observer.file(&digest.to_string());
+            let Some(whole) = self.is_whole(&digest, observer)? else { return Ok(scrubbed.cancelled()) };
             scrubbed.blobs += 1;
             scrubbed.bytes += size;
-            if !self.is_whole(&digest, observer)? {
+            if !whole {
                 self.withdraw(&digest)?;
                 scrubbed.bad.push(digest);
             }
@@ -39,7 +42,11 @@ impl Store {
         for digest in self.foreign_digests()? {
             observer.file(&digest.to_string());
             scrubbed.blobs += 1;
-            if self.contains(&digest) && !self.is_whole(&digest, observer)? {
+            if !self.contains(&digest) {
+                continue;
+            }
+            let Some(whole) = self.is_whole(&digest, observer)? else { return Ok(scrubbed.cancelled()) };
+            if !whole {
                 self.withdraw(&digest)?;
                 scrubbed.bad.push(digest);
             }
@@ -59,9 +66,11 @@ impl Store {
                 scrubbed.missing.push(file.digest);
                 continue;
             }
+            let whole = self.is_whole(&file.digest, observer)?;
+            let Some(whole) = whole else { return Ok(scrubbed.cancelled()) };
             scrubbed.blobs += 1;
             scrubbed.bytes += file.size;
-            if !self.is_whole(&file.digest, observer)? {
+            if !whole {
                 self.withdraw(&file.digest)?;
                 scrubbed.bad.push(file.digest);
             }
@@ -80,7 +89,7 @@ impl Store {
 
     /// Reads one blob, and moves it away when it is bad. Gives whether it is whole.
     pub fn examine(&self, digest: &Digest, observer: &mut dyn Observer) -> Result<bool, StoreError> {
-        let whole = self.is_whole(digest, observer)?;
+        let whole = self.is_whole(digest, observer)?.ok_or(StoreError::Cancelled)?;
         if !whole {
             self.withdraw(digest)?;
         }
@@ -120,15 +129,23 @@ impl Store {
         Ok(missing)
     }
 
-    /// Whether a blob's bytes have its digest. A read error means that they have not.
-    fn is_whole(&self, digest: &Digest, observer: &mut dyn Observer) -> Result<bool, StoreError> {
+    /// Whether a blob's bytes have its digest; None when the observer ended it before. A read error means that they have not.
+    fn is_whole(&self, digest: &Digest, observer: &mut dyn Observer) -> Result<Option<bool>, StoreError> {
         let path = self.blob_path(digest);
         if !path.exists() {
             let read = self.blob(digest).ok().and_then(|blob| blob.digest(observer).ok());
-            return Ok(read == Some(*digest));
+            return Ok((!observer.is_cancelled()).then_some(read == Some(*digest)));
         }
         let mut file = File::open(&path).map_err(io_error("open", &path))?;
-        let read = digest_of(Path::new(&path), &mut file, observer);
-        Ok(read.is_ok_and(|(found, _)| found == *digest))
+        match digest_of(Path::new(&path), &mut file, observer) {
+            Err(StoreError::Cancelled) => Ok(None),
+            read => Ok(Some(read.is_ok_and(|(found, _)| found == *digest))),
+        }
+    }
+}
+
+impl Scrubbed {
+    fn cancelled(self) -> Self {
+        Scrubbed { cancelled: true, ..self }
     }
 }

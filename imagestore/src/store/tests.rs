@@ -125,10 +125,18 @@ fn a_long_ingest_that_cannot_fit_is_refused_before_it_starts() {
     put(&store, "one", &[("a", &[7; 500])]);
     let mut writer = store.write().unwrap();
     assert!(writer.reserve(100).is_ok());
-    assert!(matches!(writer.reserve(500), Err(StoreError::NoRoom { need: 600, .. })));
+    let refused = writer.reserve(500).unwrap_err();
+    assert!(matches!(refused, StoreError::NoRoom { need: 600, .. }));
+    assert!(refused.to_string().contains("of the 1000 bytes of store.quota"), "{refused}");
     let kept = Store::open(store.root(), Limits { quota: None, keep_free: u64::MAX }).unwrap();
     drop(writer);
-    assert!(matches!(kept.write().unwrap().reserve(1), Err(StoreError::NoRoom { need: 1, have: 0 })));
+    let refused = kept.write().unwrap().reserve(1).unwrap_err();
+    assert!(matches!(refused, StoreError::NoRoom { need: 1, have: 0, .. }));
+    let words = format!("bytes free, of which store.keep-free keeps {}", u64::MAX);
+    assert!(refused.to_string().contains(&words), "{refused}");
+    let full = Store::open(store.root(), Limits::default()).unwrap();
+    let refused = full.write().unwrap().reserve(u64::MAX / 2).unwrap_err();
+    assert!(refused.to_string().ends_with("may be used: that is what the disk has free"), "{refused}");
 }
 
 #[test]

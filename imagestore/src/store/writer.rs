@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{self, ImageRecord, Version};
-use super::{Store, StoreError, copying, io_error};
+use super::{Bound, Store, StoreError, copying, io_error, sizes};
 use crate::platform::{self, Lock};
 use crate::{BootFile, Digest, Manifest};
 
@@ -20,6 +20,10 @@ pub trait Observer {
     fn bytes(&mut self, _count: u64) {}
     /// This has just been done.
     fn step(&mut self, _step: Step) {}
+    /// Whether to end before everything is done. What was done so far is undone, or stays invisible.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// An observer that looks away.
@@ -60,6 +64,8 @@ pub struct Writer {
     staged: HashMap<Digest, Staged>,
     reserved: u64,
     files: u64,
+    /// The sizes of the blobs that are no mere cache from the commit on, and were before.
+    new: Vec<u64>,
 }
 
 /// A file of the store that another process writes.
@@ -102,6 +108,7 @@ impl Writer {
             staged: HashMap::new(),
             reserved: 0,
             files: 0,
+            new: Vec::new(),
         })
     }
 
@@ -110,12 +117,18 @@ impl Writer {
         self.reserved += bytes;
         let root = &self.store.root;
         let free = platform::available_space(root).map_err(io_error("measure", root))?;
-        let mut have = free.saturating_sub(self.store.limits.keep_free);
+        let kept = self.store.limits.keep_free;
+        let mut have = free.saturating_sub(kept);
+        let mut bound = if self.reserved > free { Bound::Disk } else { Bound::KeepFree { free, kept } };
         if let Some(quota) = self.store.limits.quota {
-            have = have.min(quota.saturating_sub(self.store.used()?));
+            let used = self.store.used()?;
+            let left = quota.saturating_sub(used);
+            if left < have {
+                (have, bound) = (left, Bound::Quota { used, quota });
+            }
         }
         if self.reserved > have {
-            return Err(StoreError::NoRoom { need: self.reserved, have });
+            return Err(StoreError::NoRoom { need: self.reserved, have, bound });
         }
         Ok(())
     }
@@ -126,12 +139,16 @@ impl Writer {
     }
 
     /// Whether the bytes with this digest are here already, committed or about to be. What was only cached is kept from then on.
-    pub fn hold(&self, digest: &Digest) -> bool {
+    pub fn hold(&mut self, digest: &Digest) -> bool {
         if self.staged.contains_key(digest) {
             return true;
         }
         // Without its mark the cache does not make room with it; most blobs have none.
-        let _ = fs::remove_file(self.store.cached_path(digest));
+        if fs::remove_file(self.store.cached_path(digest)).is_ok()
+            && let Ok(data) = self.store.blob_path(digest).metadata()
+        {
+            self.new.push(data.len());
+        }
         self.store.contains(digest)
     }
 
@@ -181,6 +198,7 @@ impl Writer {
             fs::remove_file(&temporary).map_err(io_error("remove", &temporary))?;
         } else {
             platform::make_read_only(file).map_err(io_error("write", name))?;
+            self.new.push(size);
             self.staged.insert(digest, Staged { file: temporary });
         }
         observer.step(Step::Written);
@@ -216,13 +234,15 @@ impl Writer {
         known_sizes: &BTreeSet<u64>,
         observer: &mut dyn Observer,
     ) -> Result<(Digest, u64), StoreError> {
-        let size = file.metadata().map_err(io_error("read", path))?.len();
-        if known_sizes.contains(&size) {
+        let metadata = file.metadata().map_err(io_error("read", path))?;
+        if known_sizes.contains(&metadata.len()) {
             let (digest, size) = copying::digest_of(path, file, observer)?;
             if self.hold(&digest) {
                 return Ok((digest, size));
             }
             io::Seek::rewind(file).map_err(io_error("read", path))?;
+            // Bytes of the same size, but others: nobody has reserved room for them.
+            self.reserve(platform::allocated(&metadata))?;
             return self.put_shared(path, file, &mut Quiet); // its bytes have been counted
         }
         self.put_shared(path, file, observer)
@@ -238,8 +258,12 @@ impl Writer {
     ) -> Result<(Digest, u64), StoreError> {
         let temporary = self.next_place();
         let copy = File::options().create(true).truncate(true).read(true).write(true).open(&temporary);
-        let copy = copy.map_err(io_error("write", &temporary))?;
-        match copying::share(path, file, &temporary, &copy, observer) {
+        let mut copy = copy.map_err(io_error("write", &temporary))?;
+        let copied = match copying::holes_kept(path, file, &temporary, &mut copy, observer) {
+            Ok(None) => copying::share(path, file, &temporary, &copy, observer),
+            kept => kept,
+        };
+        match copied {
             Ok(Some(copied)) => self.stage(path, temporary, &copy, copied, observer),
             Ok(None) => self.put(path, file, observer),
             Err(error) => {
@@ -267,14 +291,15 @@ impl Writer {
         if let Some(gone) = manifest.files.iter().find(|file| !self.store.contains(&file.digest)) {
             return Err(StoreError::Blob { digest: gone.digest, what: "missing" });
         }
-        let record = catalogue::add_version(&self.store.root, name, version)?;
+        let record = catalogue::add_version(&self.store.root, name, version, &self.new)?;
         observer.step(Step::Committed);
         Ok(record)
     }
 
     /// Takes blobs in without an image: repairs, and what another store sends.
     pub fn commit_blobs(mut self, observer: &mut dyn Observer) -> Result<(), StoreError> {
-        self.publish(observer)
+        self.publish(observer)?;
+        sizes::add(&self.store.root, &self.new)
     }
 
     /// Sync, rename, sync: in this order nothing has a name in `blobs` whose bytes could be lost.

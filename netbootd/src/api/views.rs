@@ -258,6 +258,7 @@ impl StepView {
                 asked: joined([
                     decided.arch.map(|arch| arch.to_string()),
                     decided.class.map(|class| class.to_string()),
+                    decided.probe.then(|| "probe".to_owned()),
                 ]),
                 by: joined([decided.rule.clone(), decided.deployment.clone(), decided.image.clone()]),
                 what: decided.decision.name(),
@@ -273,6 +274,7 @@ impl StepView {
                 asked: joined([
                     answered.model.clone(),
                     answered.asked.map(|asked| format!("{asked:?}").to_lowercase()),
+                    answered.probe.then(|| "probe".to_owned()),
                 ]),
                 by: answered.image.map(|image| image.to_string()),
                 what: answered.decision.name(),

@@ -1,16 +1,18 @@
 //! `netbootd image`: the image store from the command line.
 
+mod export;
+mod interrupt;
 mod progress;
+mod running;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
-use imagestore::ingest::{Import, import, roles_of};
-use imagestore::{Catalogue, Digest, ImageKind, ImageRecord, Scrubbed, Store, StoreError};
+use imagestore::ingest::{Import, IngestError, import, roles_of};
+use imagestore::{Catalogue, ImageKind, ImageRecord, Observer, Scrubbed, Store, StoreError};
 use indicatif::HumanBytes;
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -23,6 +25,7 @@ use crate::confine::account::act_as_owner_of;
 use crate::netboot_server::shares::check_info;
 use crate::remote::{Remote, RemoteError};
 use crate::watch::{self, Outcomes};
+use interrupt::Interrupt;
 use progress::Progress;
 
 /// `netbootd image`.
@@ -80,16 +83,16 @@ enum ImageCommand {
     Remove {
         /// Its name.
         name: String,
-        /// The version, instead of all of them.
+        /// The version, or the first digits of it, instead of all of them.
         #[arg(long)]
-        version: Option<Digest>,
+        version: Option<String>,
     },
     /// Make a version the one that is served, or give it labels.
     Tag {
         /// The image's name.
         name: String,
-        /// The version; without it, the one that is served.
-        version: Option<Digest>,
+        /// The version, or the first digits of it as `image list` shows them; without it, the one that is served.
+        version: Option<String>,
         /// A word for it: KEY=VALUE; an empty value takes the label away.
         #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
         label: Vec<(String, String)>,
@@ -160,7 +163,10 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
             let imported = import(&store, path, wanted, &mut progress);
             progress.done();
             let imported = imported.map_err(|error| match error {
-                imagestore::ingest::IngestError::Store(StoreError::Busy) => failure(StoreError::Busy),
+                IngestError::Store(StoreError::Busy) => failure(StoreError::Busy),
+                _ if progress.is_cancelled() => {
+                    Interrupt::ended("nothing was taken in, and the store is as it was")
+                }
                 error => Failure::NoAnswer(with_causes(&error)),
             })?;
             for finding in &imported.findings {
@@ -172,17 +178,12 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
             Ok(())
         }
         ImageCommand::Verify { name } => verify(&store, name.as_deref()),
-        ImageCommand::Export { name, folder } => export(&store, name, folder),
-        ImageCommand::Remove { name, version } => {
-            store.write().and_then(|writer| writer.remove(name, *version)).map_err(failure)?;
-            collect(&store)
+        ImageCommand::Export { name, folder } => {
+            let manifest = store.manifest(&record(&store, name)?.current).map_err(failure)?;
+            export::export(&store, &manifest, folder)
         }
-        ImageCommand::Tag { name, version, label } => {
-            let tagged =
-                store.write().and_then(|writer| writer.tag(name, *version, label)).map_err(failure)?;
-            outln!("{}", tagged.current);
-            Ok(())
-        }
+        ImageCommand::Remove { name, version } => running::remove(&store, name, version.as_deref()),
+        ImageCommand::Tag { name, version, label } => running::tag(&store, name, version.as_deref(), label),
         ImageCommand::Push { name } => with_remote(args, |remote, runtime| {
             let mut progress = Progress::new("push");
             let pushed = runtime.block_on(remote.push(&store, name, &mut progress));
@@ -230,7 +231,10 @@ fn with_remote<T>(
         Runtime::new().map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
     let remote = Remote::open(&config, runtime.handle().clone());
     let done = remote.and_then(|remote| action(&remote, &runtime));
-    done.map_err(|error| Failure::NoAnswer(with_causes(&error)))
+    done.map_err(|error| match error {
+        RemoteError::Store(StoreError::Cancelled) => Interrupt::ended("no version was added anywhere"),
+        error => Failure::NoAnswer(with_causes(&error)),
+    })
 }
 
 fn record(store: &Store, name: &str) -> Result<ImageRecord, Failure> {
@@ -334,7 +338,7 @@ fn verify(store: &Store, name: Option<&str>) -> Result<(), Failure> {
         Some(name) => store.verify(&record(store, name)?.current, &mut progress),
     };
     progress.done();
-    let Scrubbed { blobs, bytes, bad, missing } = scrubbed.map_err(failure)?;
+    let Scrubbed { blobs, bytes, bad, missing, cancelled } = scrubbed.map_err(failure)?;
     outln!("{blobs} blobs with {} read", HumanBytes(bytes));
     for digest in &bad {
         outln!("damaged and withdrawn: {digest}");
@@ -342,31 +346,17 @@ fn verify(store: &Store, name: Option<&str>) -> Result<(), Failure> {
     for digest in missing.iter().filter(|digest| !bad.contains(digest)) {
         outln!("missing: {digest}");
     }
+    if cancelled {
+        return Err(Interrupt::ended(
+            "the rest was not read; of what was read, only damaged blobs were changed",
+        ));
+    }
     if bad.is_empty() && missing.is_empty() {
         return Ok(());
     }
     Err(Failure::NoAnswer(
         "take the images that need them in again; until then they are not announced".into(),
     ))
-}
-
-fn export(store: &Store, name: &str, folder: &Path) -> Result<(), Failure> {
-    let manifest = store.manifest(&record(store, name)?.current).map_err(failure)?;
-    let cannot = |path: &Path, error: &dyn std::fmt::Display| {
-        Failure::Unusable(format!("cannot write {}: {error}", path.display()))
-    };
-    for file in &manifest.files {
-        // Every path was checked when it came in, and is once more.
-        imagestore::BootPath::parse(file.path.as_bytes()).map_err(|error| cannot(folder, &error))?;
-        let place = folder.join(&file.path);
-        if let Some(parent) = place.parent() {
-            fs::create_dir_all(parent).map_err(|error| cannot(parent, &error))?;
-        }
-        let blob = store.blob(&file.digest).map_err(failure)?;
-        let mut out = fs::File::create(&place).map_err(|error| cannot(&place, &error))?;
-        blob.copy_to(&mut out).map_err(|error| cannot(&place, &error))?;
-    }
-    Ok(())
 }
 
 fn collect(store: &Store) -> Result<(), Failure> {

@@ -48,6 +48,7 @@ impl Answer {
         event.mac = Some(packet.mac());
         event.relay = packet.relay().map(Into::into);
         event.class = super::intake::class_of(packet);
+        event.probe = super::is_probe(packet);
         Answer { reply: None, event, gives: None }
     }
 }

@@ -46,6 +46,10 @@ pub const RELAY_AGENT: u8 = 82;
 pub const ARCH: u8 = 93;
 /// Client machine identifier (RFC 4578).
 pub const SYSTEM_UUID: u8 = 97;
+/// What `netbootd probe` puts into its packets, of the range for private use (RFC 3942): an operator asks, and no machine boots.
+pub const PROBE: u8 = 224;
+/// Its value.
+pub const PROBE_MARK: &[u8] = b"netbootd probe";
 /// Where ConfigMgr put a machine's variables file.
 pub const VARIABLES_FILE: u8 = 243;
 /// What Windows' boot programs and their server tell each other (WdsBp.h).

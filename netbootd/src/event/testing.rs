@@ -40,6 +40,7 @@ pub(crate) fn decided(mac: MacAddr, proto: Proto, decision: Answered, reason: Re
         evidence: Vec::new(),
         relay: None,
         taken: None,
+        probe: false,
     }
 }
 

@@ -165,6 +165,7 @@ impl<'a> Asker<'a> {
             (option::MAX_MESSAGE_SIZE, 1500_u16.to_be_bytes().to_vec()),
             (option::PARAMETER_LIST, vec![option::VENDOR_CLASS, option::VENDOR_OPTIONS]),
             (option::VENDOR_CLASS, class.emit()),
+            (option::PROBE, option::PROBE_MARK.to_vec()),
         ];
         // Everything above is short, so one option 43 holds it.
         options.extend(

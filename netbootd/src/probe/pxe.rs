@@ -106,6 +106,7 @@ fn question(args: &PxeArgs, mac: MacAddr, xid: u32, client: Option<Ipv4Addr>) ->
         (option::VENDOR_CLASS, format!("{class}:Arch:{:05}:UNDI:003000", args.arch.0).into_bytes()),
         (option::ARCH, args.arch.0.to_be_bytes().to_vec()),
         (94, vec![1, 3, 0]),
+        (option::PROBE, option::PROBE_MARK.to_vec()),
     ];
     if args.class == AskAs::Ipxe {
         options.push((option::USER_CLASS, b"iPXE".to_vec()));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imagestore::Store;
+use imagestore::{Store, StoreError};
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, warn};
 
@@ -24,6 +24,7 @@ pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, task
     }
     tasks.spawn(watch_catalogue(Arc::clone(services)));
     tasks.spawn(scrub::now_and_then(Arc::clone(services)));
+    tasks.spawn(collect_removed(Arc::clone(services)));
     tasks.spawn(watch_devices(Arc::clone(services)));
     tasks.spawn(sweep_relay(Arc::clone(services)));
     let followed = Arc::clone(services);
@@ -167,6 +168,24 @@ async fn watch_catalogue(services: Arc<Services>) {
     }
 }
 
+/// Collects images that were removed while machines ran from them, once those are done.
+async fn collect_removed(services: Arc<Services>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(COLLECT_EVERY) => {}
+            () = services.shutdown.cancelled() => return,
+        }
+        let images = services.images.clone();
+        let collect = move || images.map_or(Ok(()), |images| images.collect_unused());
+        match tokio::task::spawn_blocking(collect).await {
+            // Another writer is at work; the next round tries again.
+            Ok(Ok(()) | Err(StoreError::Busy)) => {}
+            Ok(Err(error)) => warn!("removed images stay for now: {}", with_causes(&error)),
+            Err(error) => error!(%error, "collecting removed images broke"),
+        }
+    }
+}
+
 /// Takes up what is written to the device file.
 async fn watch_devices(services: Arc<Services>) {
     loop {
@@ -209,6 +228,8 @@ const PACKAGES_EVERY: Duration = Duration::from_secs(300);
 const PACKAGES_AGAIN: Duration = Duration::from_secs(30);
 /// How often the files of the responder are looked through.
 const RELAY_EVERY: Duration = Duration::from_secs(60);
+/// How often images are looked for that were removed and that no machine runs from any more.
+const COLLECT_EVERY: Duration = Duration::from_secs(600);
 /// How often the catalogue's time stamp is looked at.
 const CATALOGUE_EVERY: Duration = Duration::from_millis(500);
 /// How often the device file's size and time are looked at.

@@ -46,7 +46,7 @@ impl FaultyDisk {
             let handle = Handle { age: disk.lock().age, disk: disk.clone() };
             Database::builder()
                 .create_with_backend(handle)
-                .map_err(|error| StateError::Database { path: "disk".into(), source: Box::new(error.into()) })
+                .map_err(|error| StateError::of(Path::new("disk"), error.into()))
         };
         State::start(folder, Box::new(open))
     }
@@ -185,6 +185,26 @@ mod tests {
             let ledger = LedgerStore::open(Arc::new(disk.state(folder.path()).unwrap())).unwrap();
             assert_eq!(ledger.with(|ledger| ledger.entries().count()), 2);
         });
+    }
+
+    #[test]
+    fn a_start_on_a_full_disk_advises_to_make_room_and_nothing_else() {
+        let (disk, folder) = (FaultyDisk::default(), tempfile::tempdir().unwrap());
+        drop(LedgerStore::open(Arc::new(disk.state(folder.path()).unwrap())).unwrap());
+        disk.fill(true);
+        let refused = match disk.state(folder.path()) {
+            Err(error) => error,
+            Ok(state) => {
+                let path = state.path();
+                let refused = LedgerStore::open(Arc::new(state)).map(drop).unwrap_err();
+                StateError::of(&path, refused)
+            }
+        };
+        let words = refused.to_string();
+        assert!(words.contains("its disk is full; make room there and start again"), "{words}");
+        assert!(!words.contains("move"), "{words}");
+        disk.fill(false);
+        assert!(disk.state(folder.path()).is_ok(), "what it remembers is there");
     }
 
     /// What happens to the state.

@@ -49,6 +49,8 @@ pub struct Decided {
     pub relay: Option<IpAddr>,
     /// The lease that the machine takes from another server, when the packet says so.
     pub taken: Option<LeaseTaken>,
+    /// Whether `netbootd probe` asked, and no machine.
+    pub probe: bool,
 }
 
 impl Decided {
@@ -75,6 +77,7 @@ impl Decided {
             evidence: Vec::new(),
             relay: None,
             taken: None,
+            probe: false,
         }
     }
 }
@@ -198,6 +201,8 @@ pub struct MacAnswered {
     pub cut: usize,
     /// The images that are not for it, by folder, each with why.
     pub left_out: Vec<(String, LeftOut)>,
+    /// Whether `netbootd probe` asked, and no Mac.
+    pub probe: bool,
 }
 
 /// A lease that a machine takes from another DHCP server: a broadcast REQUEST with options 50 and 54 (RFC 2131 §4.3.2).

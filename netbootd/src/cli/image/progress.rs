@@ -7,6 +7,8 @@ use crate::cli::out::errln;
 use imagestore::Observer;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
+use super::interrupt::Interrupt;
+
 /// Shows bytes, rate and what remains.
 pub(super) struct Progress {
     what: &'static str,
@@ -15,6 +17,7 @@ pub(super) struct Progress {
     done: u64,
     started: Instant,
     told: Instant,
+    interrupt: Interrupt,
 }
 
 impl Progress {
@@ -25,7 +28,7 @@ impl Progress {
             let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style).with_prefix(what)
         });
-        Progress { what, bar, total: 0, done: 0, started: now, told: now }
+        Progress { what, bar, total: 0, done: 0, started: now, told: now, interrupt: Interrupt::listen() }
     }
 
     pub(super) fn done(&self) {
@@ -49,6 +52,10 @@ impl Progress {
 }
 
 impl Observer for Progress {
+    fn is_cancelled(&self) -> bool {
+        self.interrupt.is_set()
+    }
+
     fn total(&mut self, bytes: u64) {
         self.total += bytes;
         if let Some(bar) = &self.bar {
