@@ -99,8 +99,12 @@ pub enum StateError {
 impl StateError {
     /// Of what the database says of a file.
     pub fn of(path: &Path, error: redb::Error) -> Self {
+        // What is no database at all comes as an error of reading, too.
+        let is_damage = |kind| matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
         match error {
-            redb::Error::Io(source) => StateError::Disk { path: path.to_owned(), source },
+            redb::Error::Io(source) if !is_damage(source.kind()) => {
+                StateError::Disk { path: path.to_owned(), source }
+            }
             error => StateError::Database { path: path.to_owned(), source: Box::new(error) },
         }
     }
