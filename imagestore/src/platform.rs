@@ -14,8 +14,8 @@ pub use unix::{
 };
 #[cfg(unix)]
 pub(crate) use unix::{
-    Folder, Lock, allocated, available_space, copy_between, make_read_only, may_be_mapped, next_data,
-    slashed, special_kind, sync_file, sync_filesystem, widen_pipe,
+    Folder, Lock, allocated, available_space, copy_between, make_read_only, may_be_mapped, may_have_holes,
+    next_data, slashed, special_kind, sync_file, sync_filesystem, widen_pipe,
 };
 #[cfg(windows)]
 pub use windows::{
@@ -23,6 +23,6 @@ pub use windows::{
 };
 #[cfg(windows)]
 pub(crate) use windows::{
-    Folder, Lock, allocated, available_space, copy_between, make_read_only, may_be_mapped, next_data,
-    slashed, special_kind, sync_file, sync_filesystem, widen_pipe,
+    Folder, Lock, allocated, available_space, copy_between, make_read_only, may_be_mapped, may_have_holes,
+    next_data, slashed, special_kind, sync_file, sync_filesystem, widen_pipe,
 };

@@ -60,7 +60,7 @@ pub(super) fn take_file(
     check_names([name.as_str()].into_iter())?;
     observer.total(metadata.len());
     let known = writer.store().known_sizes(&[metadata.len()].into())?;
-    writer.reserve(if known.is_empty() { allocated(&metadata) } else { 0 })?;
+    writer.reserve(if known.is_empty() { allocated(path, &metadata) } else { 0 })?;
     observer.file(&name);
     let taken = take_whole(writer, path, &known, observer)?;
     let kind = ImageKind::of_paths([name.as_str()].into_iter());
@@ -119,7 +119,7 @@ fn walk(
             continue;
         }
         let path = slashed(inside).ok_or_else(|| IngestError::NotUtf8(place.clone()))?;
-        found.push(Found { path, place: file, size: metadata.len(), allocated: allocated(&metadata) });
+        found.push(Found { path, size: metadata.len(), allocated: allocated(&file, &metadata), place: file });
     }
     Ok(())
 }

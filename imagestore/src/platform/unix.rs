@@ -97,8 +97,25 @@ pub(crate) fn special_kind(kind: FileType) -> &'static str {
 }
 
 /// Bytes that a file takes on the disk, at most its length.
-pub(crate) fn allocated(data: &Metadata) -> u64 {
-    (data.blocks() * 512).min(data.len())
+pub(crate) fn allocated(path: &Path, data: &Metadata) -> u64 {
+    if !may_have_holes(data) {
+        return data.len();
+    }
+    // Bytes that were written just now may have no blocks yet, so the holes themselves are counted.
+    let Ok(file) = File::open(path) else { return data.len() };
+    let (mut at, mut bytes) = (0, 0);
+    while at < data.len()
+        && let Ok(Some(next)) = next_data(&file, at)
+    {
+        bytes += next.end.min(data.len()).saturating_sub(next.start);
+        at = next.end;
+    }
+    bytes
+}
+
+/// Whether a file may have holes, by what it takes on the disk.
+pub(crate) fn may_have_holes(data: &Metadata) -> bool {
+    data.blocks() * 512 < data.len()
 }
 
 /// The next bytes of a file from a place on that are no hole; None when there are no more.

@@ -186,8 +186,13 @@ pub(crate) fn special_kind(_kind: FileType) -> &'static str {
 }
 
 /// Bytes that a file takes on the disk, at most its length.
-pub(crate) fn allocated(data: &Metadata) -> u64 {
+pub(crate) fn allocated(_path: &Path, data: &Metadata) -> u64 {
     data.len()
+}
+
+/// Whether a file may have holes. They are not looked for here.
+pub(crate) fn may_have_holes(_data: &Metadata) -> bool {
+    false
 }
 
 /// The next bytes of a file from a place on that are no hole; None when there are no more. Holes are not looked for here.

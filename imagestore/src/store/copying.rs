@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Observer, StoreError, io_error};
 use crate::Digest;
 use crate::digest::Digester;
-use crate::platform::{FileExt, allocated, copy_between, next_data};
+use crate::platform::{FileExt, copy_between, may_have_holes, next_data};
 
 /// Copies a stream, hashing while it goes.
 pub(super) fn copy(
@@ -73,7 +73,7 @@ pub(super) fn holes_kept(
     // What the filesystem compresses takes less room too, and has no holes.
     let is_whole =
         || next_data(file, 0).map(|data| data.is_some_and(|data| data.start == 0 && data.end >= size));
-    if allocated(&metadata) >= size || is_whole().map_err(io_error("read", path))? {
+    if !may_have_holes(&metadata) || is_whole().map_err(io_error("read", path))? {
         return Ok(None);
     }
     let mut tally = Tally::new(observer);

@@ -242,7 +242,7 @@ impl Writer {
             }
             io::Seek::rewind(file).map_err(io_error("read", path))?;
             // Bytes of the same size, but others: nobody has reserved room for them.
-            self.reserve(platform::allocated(&metadata))?;
+            self.reserve(platform::allocated(path, &metadata))?;
             return self.put_shared(path, file, &mut Quiet); // its bytes have been counted
         }
         self.put_shared(path, file, observer)

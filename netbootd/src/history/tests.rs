@@ -13,7 +13,7 @@ fn mac(n: u32) -> MacAddr {
     MacAddr([2, 1, a, b, c, d])
 }
 
-fn lines(steps: &[std::sync::Arc<Recorded>]) -> Lines {
+fn lines(steps: &[Arc<Recorded>]) -> Lines {
     let mut lines = Lines::default();
     steps.iter().for_each(|step| lines.push(step));
     lines
