@@ -124,9 +124,9 @@ pub enum WimError {
 }
 
 impl WimError {
-    /// Whether the same image may well be read later: the reader is missing, or the store cannot take the bytes.
+    /// Whether the same image may well be read later: the reader is missing or does not start, or the store cannot take the bytes.
     pub fn is_passing(&self) -> bool {
-        matches!(self, WimError::NoReader(_) | WimError::Taking { .. })
+        matches!(self, WimError::NoReader | WimError::Start { .. } | WimError::Taking { .. })
     }
 }
 

@@ -273,7 +273,7 @@ fn told(packet: &Packet, arrival: &Arrival<'_>, answer: &bsdp::Answer) -> MacAns
         offered: answer.offered.len(),
         cut: answer.cut,
         left_out: answer.left_out.clone(),
-        probe: crate::dhcp::is_probe(packet),
+        probe: dhcp::is_probe(packet),
     }
 }
 
