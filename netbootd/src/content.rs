@@ -265,7 +265,8 @@ impl Content {
         if !kind.is_program() && !matches!(kind, FileKind::Other | FileKind::Kernel) {
             return None;
         }
-        if self.len() < SMALLEST_PROGRAM {
+        // What still comes from another server would hold up the thread that it comes by.
+        if self.len() < SMALLEST_PROGRAM || self.may_wait() {
             return None;
         }
         let mut magic = [0; 2];
