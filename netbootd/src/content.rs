@@ -1,5 +1,7 @@
 //! What a path gives: a stored file, or one that is rendered for the machine that asks.
 
+mod program;
+
 use std::borrow::Cow;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,11 +9,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use imagestore::{BootFile, BootPath, Digest, Mapping, OpenError, PeHeader, ReadError};
-use netbootd_diagnosis::FileKind;
-use pxe_policy::{ArchType, BootRequest, MacAddr};
+use imagestore::{BootFile, BootPath, Digest, Mapping, OpenError, ReadError};
+use pxe_policy::{BootRequest, MacAddr};
 
-use crate::event::{Program, Refusal};
+use crate::event::Refusal;
 use crate::files::Files;
 use crate::ingests;
 use crate::machines::Machine;
@@ -257,36 +258,6 @@ impl Content {
         }
     }
 }
-
-impl Content {
-    /// The header, when the name and the first bytes are those of a program that firmware starts.
-    pub fn program(&self, path: &str) -> Option<Program> {
-        let kind = FileKind::of(path);
-        if !kind.is_program() && !matches!(kind, FileKind::Other | FileKind::Kernel) {
-            return None;
-        }
-        // What still comes from another server would hold up the thread that it comes by.
-        if self.len() < SMALLEST_PROGRAM || self.may_wait() {
-            return None;
-        }
-        let mut magic = [0; 2];
-        self.read_exact_at(0, &mut magic).ok().filter(|()| magic == *b"MZ")?;
-        let length = usize::try_from(self.len()).unwrap_or(usize::MAX).min(PeHeader::LENGTH);
-        let mut head = vec![0; length];
-        self.read_exact_at(0, &mut head).ok()?;
-        let header = PeHeader::of_headers(&head)?;
-        let arch = match header.machine {
-            0x8664 => Some(ArchType::X64_UEFI),
-            0x014c => Some(ArchType::IA32_UEFI),
-            0xaa64 => Some(ArchType::ARM64_UEFI),
-            _ => None,
-        };
-        Some(Program { arch, signed: header.signed })
-    }
-}
-
-/// A smaller file is no program that boots; most of those that clients fetch by the thousand are.
-const SMALLEST_PROGRAM: u64 = 4096;
 
 /// Whether a rule's boot file can be had: stored, or generated for this machine.
 pub fn available(snapshot: &Snapshot, path: &str, request: &BootRequest) -> bool {

@@ -1,0 +1,38 @@
+//! What kind of program a file is, for the diagnosis of the machine that fetches it.
+
+use imagestore::PeHeader;
+use netbootd_diagnosis::FileKind;
+use pxe_policy::ArchType;
+
+use super::Content;
+use crate::event::Program;
+
+impl Content {
+    /// The header, when the name and the first bytes are those of a program that firmware starts.
+    pub fn program(&self, path: &str) -> Option<Program> {
+        let kind = FileKind::of(path);
+        if !kind.is_program() && !matches!(kind, FileKind::Other | FileKind::Kernel) {
+            return None;
+        }
+        // What still comes from another server would hold up the thread that it comes by.
+        if self.len() < SMALLEST_PROGRAM || self.may_wait() {
+            return None;
+        }
+        let mut magic = [0; 2];
+        self.read_exact_at(0, &mut magic).ok().filter(|()| magic == *b"MZ")?;
+        let length = usize::try_from(self.len()).unwrap_or(usize::MAX).min(PeHeader::LENGTH);
+        let mut head = vec![0; length];
+        self.read_exact_at(0, &mut head).ok()?;
+        let header = PeHeader::of_headers(&head)?;
+        let arch = match header.machine {
+            0x8664 => Some(ArchType::X64_UEFI),
+            0x014c => Some(ArchType::IA32_UEFI),
+            0xaa64 => Some(ArchType::ARM64_UEFI),
+            _ => None,
+        };
+        Some(Program { arch, signed: header.signed })
+    }
+}
+
+/// A smaller file is no program that boots; most of those that clients fetch by the thousand are.
+const SMALLEST_PROGRAM: u64 = 4096;
