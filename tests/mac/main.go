@@ -114,6 +114,10 @@ func boot(conn *net.UDPConn, ack *bsdp.Packet, image bsdp.BootImage) {
 	// The library leaves ciaddr empty here.
 	choice, err := bsdp.InformSelectForAck(ack, replyPort, image)
 	check(err, "SELECT")
+	if os.Args[2] == "boot-relayed" {
+		// As Apple's client does: behind a relay nothing else says where the answer goes.
+		choice.ClientIPAddr = ack.ClientIPAddr
+	}
 	chosen := exchange(conn, choice, bsdp.MessageTypeSelect)
 	options := bsdp.GetVendorOptions(chosen.Options)
 	fmt.Printf("machine name %s\n", options.MachineName())

@@ -125,7 +125,7 @@ fn the_site_is_asked_by_kerberos_and_decides_as_its_own_servers_do() {
     // Macs: one that is enrolled and has a deployment, and one that nobody knows.
     let macs = configmgr.replace("[configmgr]\n", "[configmgr]\nmacs = true\n");
     let ask_as_mac = |mac: &str| this.explain(&macs, &["--mac", mac, "--class", "bsdp"]);
-    has(&ask_as_mac("00:15:5d:00:19:01"), &["is offered the images", "as PC0001"]);
+    has(&ask_as_mac("00:15:5d:00:19:01"), &["is offered every image", "as PC0001"]);
     has(&ask_as_mac("a8:20:66:12:34:56"), &["unknown-machine"]);
     this.admin.set(
         "SMS_Collection",
@@ -133,7 +133,7 @@ fn the_site_is_asked_by_kerberos_and_decides_as_its_own_servers_do() {
     );
     has(
         &ask_as_mac("a8:20:66:12:34:56"),
-        &["is offered the images", "treats it as Unknown Mac OS X Systems"],
+        &["is offered every image", "treats it as Unknown Mac OS X Systems"],
     );
 }
 
@@ -238,7 +238,7 @@ fn an_unknown_mac_behind_a_relay_boots_to_its_last_byte_once_the_site_deploys_to
         json!({ "CollectionID": "PS100014", "Name": "Unknown Mac OS X Systems", "MemberCount": 0 });
     this.admin.set("SMS_Collection", vec![collection]);
     let netbootd = start();
-    let output = this.site.lab.run("far", &[&mac::client(), "en0", "boot"]);
+    let output = this.site.lab.run("far", &[&mac::client(), "en0", "boot-relayed"]);
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     has(&text, &["image 81000005 \"Sierra\" default", "machine name NetBoot001"]);
