@@ -42,6 +42,31 @@ pub fn ask_boot_server(lab: &Lab, host: &str, own: Ipv4Addr, server: &str, addre
     asked.join().unwrap_or_else(|_| panic!("the machine cannot ask"));
 }
 
+/// The same by broadcast, or to port 4011 of `server` from the host's own address; whether an answer comes within two seconds.
+///
+/// # Panics
+/// When it cannot ask.
+pub fn is_answered(lab: &Lab, host: &str, own: Ipv4Addr, server: Option<&str>, address: [u8; 6]) -> bool {
+    let mut question = discover(address);
+    let to = match server {
+        None => "10.77.0.255:67".to_owned(),
+        Some(server) => {
+            question[10] = 0;
+            question[12..16].copy_from_slice(&own.octets());
+            question[242] = 3; // a DHCPREQUEST
+            format!("{server}:4011")
+        }
+    };
+    let asked = lab.inside(host, move || {
+        let socket = UdpSocket::bind("0.0.0.0:68").unwrap_or_else(|error| panic!("port 68: {error}"));
+        let set = socket.set_broadcast(true).and_then(|()| socket.set_read_timeout(Some(SHORT_PATIENCE)));
+        set.unwrap_or_else(|error| panic!("no broadcasts: {error}"));
+        socket.send_to(&question, &to).unwrap_or_else(|error| panic!("{to}: {error}"));
+        socket.recv(&mut [0; 2048]).is_ok()
+    });
+    asked.join().unwrap_or_else(|_| panic!("the machine cannot ask"))
+}
+
 fn discover(address: [u8; 6]) -> Vec<u8> {
     let mut bytes = vec![0; 236];
     bytes[..3].copy_from_slice(&[1, 1, 6]);
@@ -54,4 +79,5 @@ fn discover(address: [u8; 6]) -> Vec<u8> {
     bytes
 }
 
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(5);

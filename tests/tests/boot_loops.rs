@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netbootd_tests::firmware;
 use netbootd_tests::mac::{self, Nbi};
 use netbootd_tests::netbootd::{SERVER, program};
 use netbootd_tests::{Lab, Netbootd};
@@ -32,6 +34,17 @@ impl Site {
     fn get(&self, path: &str) -> Value {
         let out = self.lab.run("server", &["curl", "-sS", "-f", &format!("http://127.0.0.1:9167{path}")]);
         serde_json::from_slice(&out.stdout).unwrap()
+    }
+
+    /// Whether firmware is answered: by broadcast, or by a server's port 4011.
+    fn asks(&self, server: Option<&str>) -> bool {
+        firmware::is_answered(
+            &self.lab,
+            "client",
+            Ipv4Addr::new(10, 77, 0, 50),
+            server,
+            [0x52, 0x54, 0, 0x4c, 1, 1],
+        )
     }
 
     fn probe(&self, words: &[&str]) -> bool {
@@ -76,9 +89,9 @@ fn a_pc_that_boots_the_same_three_times_is_a_boot_loop_whichever_ports_are_serve
         let site = Site::new(&format!("{ports}{}", rule("pxelinux.0")), put);
         for boot in 1..=3 {
             if broadcasts {
-                assert!(site.probe(&["pxe", "--iface", "eth0", "--mac", MAC, "--timeout", "1"]));
+                assert!(site.asks(None));
             }
-            assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]));
+            assert!(site.asks(Some(SERVER)));
             // One boot may fetch its program more than once.
             assert!(site.probe(&["tftp", SERVER, "pxelinux.0"]));
             assert!(site.probe(&["tftp", SERVER, "pxelinux.0"]));
@@ -122,9 +135,9 @@ fn a_file_of_smsboot_that_is_not_there_is_named_whichever_ports_are_served() {
         };
         let site = Site::new(&format!("{ports}{}", rule("smsboot\\x64\\wdsnbp.com")), put);
         if broadcasts {
-            assert!(site.probe(&["pxe", "--iface", "eth0", "--mac", MAC, "--timeout", "1"]));
+            assert!(site.asks(None));
         }
-        assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]));
+        assert!(site.asks(Some(SERVER)));
         assert!(site.probe(&["tftp", SERVER, "smsboot\\x64\\wdsnbp.com"]));
         assert!(!site.probe(&["tftp", SERVER, "\\SMSBoot\\x64\\pxeboot.com"]));
         let finding = site.finding(MAC);
@@ -139,8 +152,8 @@ fn a_rule_whose_smsboot_is_empty_says_so_before_anything_is_fetched() {
     for (ports, broadcasts) in WAYS {
         let site = Site::new(&format!("{ports}{}", rule("smsboot\\x64\\wdsnbp.com")), |_| ());
         let answered = match broadcasts {
-            true => site.probe(&["pxe", "--iface", "eth0", "--mac", MAC, "--timeout", "1"]),
-            false => site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]),
+            true => site.asks(None),
+            false => site.asks(Some(SERVER)),
         };
         assert!(!answered, "there is nothing to boot");
         let finding = site.finding(MAC);

@@ -53,6 +53,7 @@ impl Reader {
         }
     }
 
+    #[cfg(unix)] // on Windows the pipe's end says so
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }

@@ -138,6 +138,16 @@ fn steps_of_the_state_file_are_taken_over_once() {
     assert_eq!(history.of(OTHER, now).unwrap().len(), 1);
 }
 
+#[test]
+fn a_search_gives_the_newest_machines_and_no_more_than_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = History::new(folder.path());
+    history.append(lines(&(0..500).map(|n| step(u64::from(n), offer(mac(n)))).collect::<Vec<_>>()));
+    let found = history.search("02:01", 3, SystemTime::now()).unwrap();
+    let macs: Vec<&str> = found.iter().map(|step| step["mac"].as_str().unwrap()).collect();
+    assert_eq!(macs, [499, 498, 497].map(|n| mac(n).to_string()));
+}
+
 #[tokio::test]
 async fn two_read_at_a_time_and_a_third_waits() {
     let folder = tempfile::tempdir().unwrap();

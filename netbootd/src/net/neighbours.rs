@@ -27,6 +27,7 @@ pub struct Neighbours {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// It has a link-layer address, or needs none: a datagram leaves at once.
+    #[cfg_attr(windows, allow(dead_code))] // its kernel is not asked
     Resolved,
     /// A datagram waits until it answers.
     Unresolved,
