@@ -1,3 +1,7 @@
+// Windows images are read by a program that tests of the store put in its place as well.
+#[path = "../../../imagestore/tests/common/mod.rs"]
+mod common;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -296,6 +300,7 @@ fn the_site_says_what_a_package_is_and_a_site_that_is_down_keeps_its_word() {
         fs::create_dir_all(source.join("Windows").join(file).parent().unwrap()).unwrap();
         fs::write(source.join("Windows").join(file), file).unwrap();
     }
+    common::reader();
     let wim = site.folder.path().join("boot.wim");
     let made = Command::new("wimlib-imagex").arg("capture").arg(&source).arg(&wim).output().unwrap();
     assert!(made.status.success());

@@ -29,7 +29,9 @@ pub(super) fn check(
     let mut files: Vec<GeneratedFile> =
         document.file.iter().filter_map(|file| generated(file, document, path, findings)).collect();
     if !is_built_in(path) {
-        files.extend(built_in_files());
+        // `netbootd setup` writes them out, to be changed.
+        let missing: Vec<_> = built_in_files().into_iter().filter(|file| !files.contains(file)).collect();
+        files.extend(missing);
     }
     let tree = BootTree::new(mounts).ok().map(|tree| Files::new(tree, images_of(document)));
     let mut names = HashSet::new();
