@@ -40,6 +40,8 @@ macro_rules! rows {
             $($(#[$doc])* pub const $name: Cause = Cause::Row(&table::$name);)+
             /// Those of the table, in the order of a boot.
             pub const ROWS: &'static [Cause] = &[$(Cause::$name),+];
+            #[cfg(test)]
+            pub(crate) const ROW_NAMES: &'static [&'static str] = &[$(stringify!($name)),+];
         }
     };
 }

@@ -8,7 +8,7 @@ use pxe_policy::{ArchType, Evidence, MacAddr, SystemUuid};
 
 use crate::boot::{Broken, Fetched, Missed};
 use crate::cause::{Cause, Severity};
-use crate::step::OtherServer;
+use crate::step::{LeaseTaken, OtherServer};
 
 /// What is wrong with a boot.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ pub enum Seen {
     /// The machine asked for an address, so often.
     Asked(u32),
     /// The machine took a lease from another server.
-    Took(SystemTime, Option<Ipv4Addr>, Ipv4Addr),
+    Took(SystemTime, LeaseTaken),
     /// No REQUEST was seen.
     TookNothing,
     /// Another server's OFFER or ACK.
@@ -154,10 +154,7 @@ impl fmt::Display for Seen {
             Seen::Offered(at, None) => write!(f, "{} offered a boot", clock(*at)),
             Seen::Named(at, file) => write!(f, "{} told to load {file}", clock(*at)),
             Seen::Asked(times) => write!(f, "asked {times} times"),
-            Seen::Took(at, Some(address), server) => {
-                write!(f, "{} took {address} from {server}", clock(*at))
-            }
-            Seen::Took(at, None, server) => write!(f, "{} took a lease from {server}", clock(*at)),
+            Seen::Took(at, taken) => write!(f, "{} {taken}", clock(*at)),
             Seen::TookNothing => f.write_str("no REQUEST for an address was seen"),
             Seen::Other(at, other) => write!(f, "{} {other}", clock(*at)),
             Seen::Fetched(at, path, bytes) => write!(f, "{} {path} complete, {bytes} bytes", clock(*at)),

@@ -263,7 +263,7 @@ impl StepView {
                 by: joined([decided.rule.clone(), decided.deployment.clone(), decided.image.clone()]),
                 what: decided.decision.name(),
                 reason: Some(decided.reason.as_str()),
-                detail: decided.detail.clone(),
+                detail: decided.detail.clone().or_else(|| decided.taken.map(|taken| taken.to_string())),
                 file: decided.boot_file.clone(),
                 ..StepView::default()
             },

@@ -190,7 +190,7 @@ fn overwritten(case: &Case<'_>, decided: &Decided) -> Option<Finding> {
 fn second_server(case: &Case<'_>, decided: &Decided) -> Option<Finding> {
     let (at, taken) = case.boot.taken?;
     let (usual, machines) = case.fleet.usual_server(&Segment::of(decided), taken.server)?;
-    let seen = [Seen::Took(at, taken.address, taken.server), Seen::UsualServer(usual, machines)];
+    let seen = [Seen::Took(at, taken), Seen::UsualServer(usual, machines)];
     Some(Finding::new(Cause::SecondDhcpServer, specific::SILENCE + 7).by(taken.server).with(seen))
 }
 
@@ -200,7 +200,7 @@ fn others<'a>(case: &Case<'a>, fits: impl Fn(&OtherServer) -> bool + 'a) -> impl
 }
 
 fn took((at, taken): (SystemTime, crate::step::LeaseTaken)) -> Seen {
-    Seen::Took(at, taken.address, taken.server)
+    Seen::Took(at, taken)
 }
 
 /// The ROM of models up to 3 says that it is BIOS firmware (raspberrypi.com, "Network boot your Raspberry Pi").

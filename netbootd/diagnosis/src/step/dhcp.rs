@@ -214,6 +214,15 @@ pub struct LeaseTaken {
     pub server: Ipv4Addr,
 }
 
+impl fmt::Display for LeaseTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => write!(f, "took {address} from {}", self.server),
+            None => write!(f, "took a lease from {}", self.server),
+        }
+    }
+}
+
 /// Another DHCP server's broadcast to a machine that asked here as well: an OFFER or an ACK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherServer {
