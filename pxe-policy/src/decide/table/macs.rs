@@ -16,7 +16,7 @@ pub(super) fn table() -> Vec<Row> {
     let offers = |offer| BootAction { images: Some(offer), ..BootAction::default() };
     let unknown_is = |unknown| Settings { unknown, ..Settings::default() };
     vec![
-        row("a Mac, and nothing is said of it", ("every image", Reason::NoRule)),
+        row("a Mac that no rule or directory names", ("every image", Reason::NoRule)),
         Row {
             rules: menu_rule(Match { arch: vec![ArchType::X64_UEFI], ..Match::default() }),
             ..row("a Mac, and rules for PCs only", ("every image", Reason::NoRule))
