@@ -39,7 +39,7 @@ docs: tools
 
 # Side by side with peers, as ratios; nothing is asserted.
 bench: packages peers
-	@tools/install-packages iptables nginx-light kea-admin kea-dhcp4-server
+	@tools/install-packages iptables kea-admin kea-dhcp4-server
 	cargo build --release -p bench -p netbootd -p netbootd-wim
 	target/release/bench-store
 	target/release/bench-policy
