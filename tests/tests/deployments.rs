@@ -79,7 +79,8 @@ fn a_required_deployment_runs_once_and_then_the_disk() {
     assert!(listed.contains("pc-1") && listed.contains("reimage"), "{listed}");
     assert!(site.run(&["ledger", "clear", "--mac", MAC]).status.success());
     let explained = String::from_utf8(site.run(&["explain", "--mac", MAC]).stdout).unwrap();
-    assert!(explained.contains("boots PS100005/boot/x64/bootmgfw.efi: required"), "{explained}");
+    // As the machine asked last.
+    assert!(explained.contains("boots PS100005/boot/x64/pxeboot.n12: required"), "{explained}");
 }
 
 #[test]

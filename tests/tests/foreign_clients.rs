@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -270,7 +270,7 @@ fn without_rights_the_exit_code_is_77() {
     fs::set_permissions(lab.folder(), fs::Permissions::from_mode(0o755)).unwrap();
     let (own, others) = (lab.folder().join("own"), lab.folder().join("others"));
     fs::create_dir(&own).unwrap();
-    fs::set_permissions(&own, fs::Permissions::from_mode(0o777)).unwrap();
+    chown(&own, Some(65534), None).unwrap();
     fs::create_dir(&others).unwrap();
     let serve = |state: &Path| {
         let mut command: Command = lab.command("server", "setpriv");

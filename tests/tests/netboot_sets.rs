@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use netbootd_tests::mac::Nbi;
 use netbootd_tests::netbootd::{SERVER, program};
@@ -135,7 +136,15 @@ fn an_unreadable_source_keeps_out_itself_only_and_is_tried_again() {
     let store = lab.folder().join("state/images");
     let sources = || String::from_utf8(image(&store, &["sources"]).stdout).unwrap();
     let waits = |line: &str| line.contains("tool.efi") && line.contains("refused, next try at");
-    assert!(sources().lines().any(waits), "{}", sources());
+    // The list is written once for each look, after its lines in the log.
+    let shows = |fits: &dyn Fn(&str) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !sources().lines().any(fits) {
+            assert!(Instant::now() < deadline, "{}", sources());
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    shows(&waits);
 
     // The cure changes nothing that the source shows from outside.
     open_to(&tool, 0o644);
@@ -144,5 +153,5 @@ fn an_unreadable_source_keeps_out_itself_only_and_is_tried_again() {
     let said = String::from_utf8(retry.stdout).unwrap();
     assert_eq!(said, "2 refused sources: netbootd tries them again now\n", "the package file is one, too");
     netbootd.wait_for("New image distributed: tool", Duration::from_secs(20));
-    assert!(sources().contains("image tool"), "{}", sources());
+    shows(&|line| line.contains("image tool"));
 }
