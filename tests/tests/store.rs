@@ -181,12 +181,16 @@ fn what_is_dropped_is_taken_in_once_it_has_stopped_growing() {
     netbootd.wait_for("New image distributed: disk", Duration::from_secs(20));
     netbootd.wait_for("image catalogue read", Duration::from_secs(10));
     netbootd.wait_for("no image taken in source=", Duration::from_secs(10));
-    let curl = lab
-        .command("server", "curl")
-        .args(["-sS", &format!("http://{SERVER}/disk/DISK.bin")])
-        .output()
-        .unwrap();
-    assert_eq!(curl.stdout.len() as u64, length);
+    let fetched = || {
+        let url = format!("http://{SERVER}/disk/DISK.bin");
+        lab.command("server", "curl").args(["-sS", &url]).output().unwrap().stdout.len() as u64
+    };
+    // The catalogue is read again a moment after the import.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while fetched() != length {
+        assert!(Instant::now() < deadline, "{} bytes", fetched());
+        thread::sleep(Duration::from_millis(100));
+    }
     let sources = String::from_utf8(image(&store, &["sources"]).stdout).unwrap();
     assert!(
         sources.contains("bad.wim") && sources.contains("refused") && sources.contains("image disk"),

@@ -135,8 +135,10 @@ fn a_daemon_on_a_full_disk_says_so_and_keeps_what_it_remembers() {
         let mut command = lab.command("server", &program());
         Process::start("netbootd", command.args(["serve", "--config"]).arg(&config))
     };
-    serve(&lab).wait_for(" ready ", Duration::from_secs(20));
-    let before = fs::read(state.join("state.redb")).unwrap();
+    let first = serve(&lab);
+    first.wait_for(" ready ", Duration::from_secs(20));
+    assert!(first.printed().contains(NEW_STATE), "{}", first.printed());
+    drop(first);
     let mut filler = fs::File::create(disk.path().join("filler")).unwrap();
     while filler.write_all(&[7; 4096]).is_ok() {}
     let started = serve(&lab);
@@ -150,6 +152,10 @@ fn a_daemon_on_a_full_disk_says_so_and_keeps_what_it_remembers() {
     drop(started);
     fs::remove_file(disk.path().join("filler")).unwrap();
     drop(filler);
-    serve(&lab).wait_for(" ready ", Duration::from_secs(20));
-    assert!(fs::read(state.join("state.redb")).unwrap().len() >= before.len());
+    let last = serve(&lab);
+    last.wait_for(" ready ", Duration::from_secs(20));
+    assert!(!last.printed().contains(NEW_STATE), "the state file was begun anew: {}", last.printed());
 }
+
+/// What netbootd logs when it makes the tables of a new state file.
+const NEW_STATE: &str = "state tables taken up from=0";
