@@ -35,6 +35,7 @@ pub mod responder;
 pub mod slapd;
 pub mod spoof;
 pub mod store;
+pub mod wait;
 
 pub use admin_service::AdminService;
 pub use certificate::Authority;

@@ -4,13 +4,12 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbootd_tests::firmware;
 use netbootd_tests::mac::{self, Nbi};
 use netbootd_tests::netbootd::{SERVER, program};
-use netbootd_tests::{Lab, Netbootd};
+use netbootd_tests::{Lab, Netbootd, wait};
 use serde_json::Value;
 
 const MAC: &str = "52:54:00:4c:01:01";
@@ -53,15 +52,9 @@ impl Site {
 
     /// What is wrong with a machine, once something is found.
     fn finding(&self, mac: &str) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let device = self.get(&format!("/devices/{mac}"));
-            if !device["finding"].is_null() {
-                return device["finding"].clone();
-            }
-            assert!(Instant::now() < deadline, "nothing was found in {device:#}");
-            thread::sleep(Duration::from_millis(100));
-        }
+        let device = || self.get(&format!("/devices/{mac}"));
+        let finding = || Some(device()["finding"].clone()).filter(|finding| !finding.is_null());
+        wait::for_some(Duration::from_secs(30), finding, || format!("no finding in {:#}", device()))
     }
 
     /// The words of `netbootd status MAC`.

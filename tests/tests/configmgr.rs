@@ -6,8 +6,7 @@ use std::fs;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use netbootd_tests::admin_service::Web;
 use netbootd_tests::admin_service::rows::{fill, member};
@@ -17,7 +16,7 @@ use netbootd_tests::netbootd::program;
 use netbootd_tests::responder::{Says, option};
 use netbootd_tests::store::{announce, distribute_file, image};
 use netbootd_tests::{
-    AdminService, DirectorySite, Domain, Netbootd, Process, Relay, Responder, boot_program,
+    AdminService, DirectorySite, Domain, Netbootd, Process, Relay, Responder, boot_program, wait,
 };
 use serde_json::{Value, json};
 
@@ -362,14 +361,14 @@ fn one_boot_stays_one_when_the_site_notes_its_first_answer_and_the_console_alone
     let (lab, root) = (&this.site.lab, &this.site.root);
     let netbootd = Netbootd::start_with(lab, root, &configuration, &this.kerberos);
     let firmware = |patience: &str| {
-        wait_for_the_next_second();
+        wait::for_the_next_second();
         let (program, mac, uuid) = (program(), mac(1), uuid(1));
         let words =
             [&program, "probe", "pxe", "10.77.0.1", "--mac", &mac, "--uuid", &uuid, "--timeout", patience];
         String::from_utf8(lab.run("client", &words).stdout).unwrap().contains("wdsmgfw.efi")
     };
     let boot_program = || {
-        wait_for_the_next_second();
+        wait::for_the_next_second();
         let reply = lab.inside("client", || {
             let socket = UdpSocket::bind("10.77.0.50:68").unwrap();
             socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -406,14 +405,6 @@ fn one_boot_stays_one_when_the_site_notes_its_first_answer_and_the_console_alone
     this.admin.break_down(true);
     assert!(!firmware("2"));
     this.admin.break_down(false);
-}
-
-fn wait_for_the_next_second() {
-    let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let before = second();
-    while second() == before {
-        thread::sleep(Duration::from_millis(10)); // until the clock moves
-    }
 }
 
 #[test]

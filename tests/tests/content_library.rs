@@ -4,13 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbootd_tests::mac::{self, Nbi, sha256};
 use netbootd_tests::netbootd::SERVER;
 use netbootd_tests::store::{announce, distribute, distribute_file, image, text};
-use netbootd_tests::{Lab, Netbootd, Process};
+use netbootd_tests::{Lab, Netbootd, Process, wait};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -55,24 +54,13 @@ impl Site {
 
     /// Waits until `image sources` shows this.
     fn wait_for_source(&self, part: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.sources(&["--all"]).contains(part) {
-            assert!(
-                Instant::now() < deadline,
-                "no {part:?} in {}\n{}",
-                self.sources(&[]),
-                self.netbootd.log()
-            );
-            thread::sleep(Duration::from_millis(100));
-        }
+        let shown = || self.sources(&["--all"]).contains(part);
+        let why = || format!("no {part:?} in {}\n{}", self.sources(&[]), self.netbootd.log());
+        wait::until(PATIENCE, shown, why);
     }
 
     fn wait(&self, until: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !until() {
-            assert!(Instant::now() < deadline, "{}", self.netbootd.log());
-            thread::sleep(Duration::from_millis(100));
-        }
+        wait::until(PATIENCE, until, || self.netbootd.log());
     }
 
     /// A file by HTTP; None when it cannot be had.

@@ -4,11 +4,10 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use netbootd_tests::netbootd::ADDRESSES;
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, loaders};
+use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, loaders, wait};
 
 /// GRUB says which image it was started from, and ends.
 const GRUB: &str = "\n[[file]]\npath = \"grub/grub.cfg\"\ntemplate = \"echo NETBOOTD-PAYLOAD from-the-network\\nsleep 1\\nhalt\\n\"\n";
@@ -109,12 +108,17 @@ fn starts_with_a_key(firmware: Firmware) {
     let devices = format!("name,mac,image,deployment,purpose\npc-1,{MAC},PS100005,menu,available\n");
     let site = Site::new(&devices, "[policy]\nprompt = \"all\"\n");
     let machine = site.boot(firmware);
-    let deadline = Instant::now() + Duration::from_secs(100);
-    while !site.netbootd.log().contains("proto=tftp") {
-        assert!(Instant::now() < deadline, "{}\n{}", machine.console(), site.netbootd.log());
-        machine.press(&["f8", "down", "ret"]);
-        thread::sleep(Duration::from_millis(500)); // as fast as somebody types
-    }
+    let mut pressed = Instant::now();
+    let fetches = || {
+        // As fast as an operator types.
+        if pressed.elapsed() > Duration::from_millis(500) {
+            machine.press(&["f8", "down", "ret"]);
+            pressed = Instant::now();
+        }
+        site.netbootd.log().contains("proto=tftp")
+    };
+    let why = || format!("{}\n{}", machine.console(), site.netbootd.log());
+    wait::until(Duration::from_secs(100), fetches, why);
     machine.wait_for_payload("from-the-network");
     site.logged(&["ack", "proto=pxe", "reason=available", "deployment=\"menu\""]);
 }

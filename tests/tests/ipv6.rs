@@ -3,11 +3,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbootd_tests::ipv6::{ADDRESSES6, PROXY6, give_address};
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, Process, Relay6, loaders};
+use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, Process, Relay6, loaders, wait};
 
 /// Firmware tries HTTP boot over IPv4 first, for a minute where nobody answers: here it finds at once that nobody listens there.
 const RULES: &str = r#"
@@ -113,16 +112,12 @@ fn proxy_uefi_http_over_ipv6() {
 fn dhclient(lab: &Lab, netbootd: &Netbootd, more: &str) -> String {
     let lease = lab.folder().join("dhclient.leases");
     let _client = start_dhclient(lab, more);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let written = fs::read_to_string(&lease).unwrap_or_default();
-        // A lease is whole with its last brace.
-        if written.contains("iaaddr ") && written.trim_end().ends_with("\n}") {
-            return written;
-        }
-        assert!(Instant::now() < deadline, "no lease:\n{written}\nnetbootd says:\n{}", netbootd.log());
-        thread::sleep(Duration::from_millis(50));
-    }
+    let written = || fs::read_to_string(&lease).unwrap_or_default();
+    // A lease is whole with its last brace.
+    let whole =
+        || Some(written()).filter(|text| text.contains("iaaddr ") && text.trim_end().ends_with("\n}"));
+    let why = || format!("no lease:\n{}\nnetbootd's log:\n{}", written(), netbootd.log());
+    wait::for_some(Duration::from_secs(30), whole, why)
 }
 
 /// It runs in the host `client`, and asks for a URL besides.

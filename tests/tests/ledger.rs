@@ -3,11 +3,10 @@
 
 use std::fs;
 use std::process::Output;
-use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use netbootd_tests::netbootd::program;
-use netbootd_tests::{DhcpClient, Lab, Netbootd};
+use netbootd_tests::{DhcpClient, Lab, Netbootd, wait};
 
 /// Any two boots here are told apart once another second has begun.
 const CONFIGURATION: &str = "[dhcp]\nmode = \"server\"\nconflict-probe = false\n\
@@ -48,20 +47,12 @@ impl Site {
         let read = || netbootd.log().matches("device file read").count();
         let before = read();
         fs::write(self.lab.folder().join("devices.csv"), devices).unwrap();
-        let deadline = SystemTime::now() + Duration::from_secs(10);
-        while read() == before {
-            assert!(SystemTime::now() < deadline, "{}", netbootd.log());
-            thread::sleep(Duration::from_millis(20)); // until it looks
-        }
+        wait::until(Duration::from_secs(10), || read() != before, || netbootd.log());
     }
 
     /// Switches a machine on, once every boot before is over.
     fn boots(&self, machine: DhcpClient) -> bool {
-        let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let before = second();
-        while second() == before {
-            thread::sleep(Duration::from_millis(10)); // until the clock moves
-        }
+        wait::for_the_next_second();
         machine.boots(&self.lab)
     }
 

@@ -5,14 +5,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbootd_tests::mac::Nbi;
 use netbootd_tests::netbootd::{SERVER, program};
 use netbootd_tests::process::run;
 use netbootd_tests::store::{announce, distribute, image, text};
-use netbootd_tests::{Lab, Netbootd};
+use netbootd_tests::{Lab, Netbootd, wait};
 
 /// Property lists that no server should choke on, and what is said of each.
 fn unreadable() -> [(&'static str, Vec<u8>, &'static str); 5] {
@@ -138,11 +137,7 @@ fn an_unreadable_source_keeps_out_itself_only_and_is_tried_again() {
     let waits = |line: &str| line.contains("tool.efi") && line.contains("refused, next try at");
     // The list is written once for each look, after its lines in the log.
     let shows = |fits: &dyn Fn(&str) -> bool| {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !sources().lines().any(fits) {
-            assert!(Instant::now() < deadline, "{}", sources());
-            thread::sleep(Duration::from_millis(50));
-        }
+        wait::until(Duration::from_secs(10), || sources().lines().any(fits), sources);
     };
     shows(&waits);
 

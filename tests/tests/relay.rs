@@ -6,12 +6,13 @@ use std::net::UdpSocket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Output;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
 use netbootd_tests::responder::{BCD, Says, VARIABLES, option};
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, Responder, boot_program, loaders};
+use netbootd_tests::{
+    AddressServer, Firmware, Lab, Machine, Netbootd, Responder, boot_program, loaders, wait,
+};
 
 const MAC: &str = "52:54:00:4c:01:01";
 const GUID: &str = "4c4c4544-0042-3510-8053-5254004c0101";
@@ -148,11 +149,8 @@ fn a_responder_of_no_use_has_a_reason_each_time() {
         site.responder.says(says.clone());
         let before = site.netbootd.log().matches(reason).count();
         assert!(!site.ask().contains("boot file"), "{says:?}");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while site.netbootd.log().matches(reason).count() == before {
-            assert!(Instant::now() < deadline, "{says:?}: {}", site.netbootd.log());
-            thread::sleep(Duration::from_millis(50));
-        }
+        let counted = || site.netbootd.log().matches(reason).count() > before;
+        wait::until(Duration::from_secs(10), counted, || format!("{says:?}: {}", site.netbootd.log()));
     }
     site.logged(&["local-boot", "relay-malformed", "option 252", ".."]);
     // Who asks more often than machines do is not handed on.

@@ -5,12 +5,11 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use netbootd_tests::firmware;
 use netbootd_tests::netbootd::{SERVER, program, write_secret};
-use netbootd_tests::{AddressServer, Authority, Lab, Netbootd, Process};
+use netbootd_tests::{AddressServer, Authority, Lab, Netbootd, Process, wait};
 use serde_json::Value;
 
 const MAC: &str = "52:54:00:4c:01:01";
@@ -62,15 +61,9 @@ impl Site {
 
     /// What is wrong with the machine, once something is found.
     fn finding(&self) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let finding = self.get(&format!("/devices/{MAC}"))["finding"].clone();
-            if !finding.is_null() {
-                return finding;
-            }
-            assert!(Instant::now() < deadline, "nothing was found");
-            thread::sleep(Duration::from_millis(100));
-        }
+        let device = || self.get(&format!("/devices/{MAC}"));
+        let finding = || Some(device()["finding"].clone()).filter(|finding| !finding.is_null());
+        wait::for_some(Duration::from_secs(20), finding, || format!("no finding in {:#}", device()))
     }
 
     fn probe(&self, words: &[&str]) -> bool {
@@ -263,10 +256,8 @@ fn events_arrive_as_they_happen_and_streams_are_bounded() {
     }
     let streams: Vec<Process> = (0..70).map(stream).collect();
     let refused = |stream: &&Process| stream.printed().contains("too many event streams");
-    while streams.iter().filter(refused).count() < 70 - STREAMS_OF_A_PEER {
-        assert!(Instant::now() < deadline, "streams without end");
-        thread::sleep(Duration::from_millis(50));
-    }
+    let bounded = || streams.iter().filter(refused).count() >= 70 - STREAMS_OF_A_PEER;
+    wait::until(Duration::from_secs(60), bounded, || "streams without end".into());
     assert_eq!(site.curl(&["--max-time", "1", "http://127.0.0.1:9167/events"]).1, "503");
     // The boot path goes on meanwhile.
     assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]));

@@ -12,7 +12,7 @@ use netbootd_tests::mac::{self, Nbi, sha256};
 use netbootd_tests::netbootd::{SERVER, program};
 use netbootd_tests::spoof::Spoofer;
 use netbootd_tests::store::{announce, distribute, image, source, text};
-use netbootd_tests::{Lab, Netbootd, Process};
+use netbootd_tests::{Lab, Netbootd, Process, wait};
 
 #[test]
 fn a_mac_boots_from_the_store_and_an_update_leaves_its_transfer_alone() {
@@ -186,11 +186,7 @@ fn what_is_dropped_is_taken_in_once_it_has_stopped_growing() {
         lab.command("server", "curl").args(["-sS", &url]).output().unwrap().stdout.len() as u64
     };
     // The catalogue is read again a moment after the import.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while fetched() != length {
-        assert!(Instant::now() < deadline, "{} bytes", fetched());
-        thread::sleep(Duration::from_millis(100));
-    }
+    wait::until(Duration::from_secs(10), || fetched() == length, || format!("{} bytes", fetched()));
     let sources = String::from_utf8(image(&store, &["sources"]).stdout).unwrap();
     assert!(
         sources.contains("bad.wim") && sources.contains("refused") && sources.contains("image disk"),
@@ -228,16 +224,12 @@ fn a_mac_boots_from_the_content_library_in_place() {
     fs::create_dir_all(&place).unwrap();
     fs::rename(library.join("FileLib").join(&hex[..4]).join(&hex), place.join(&hex)).unwrap();
     let url = format!("http://{SERVER}/Sierra/NetInstall.dmg");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
+    let fetched = || {
         let fetched = lab.command("mac", "curl").args(["-sS", "-f", &url]).output().unwrap();
-        if fetched.status.success() {
-            assert_eq!(fetched.stdout, fs::read(set.join("NetInstall.dmg")).unwrap());
-            break;
-        }
-        assert!(Instant::now() < deadline, "{}", netbootd.log());
-        thread::sleep(Duration::from_millis(200));
-    }
+        fetched.status.success().then_some(fetched.stdout)
+    };
+    let fetched = wait::for_some(Duration::from_secs(30), fetched, || netbootd.log());
+    assert_eq!(fetched, fs::read(set.join("NetInstall.dmg")).unwrap());
 }
 
 #[test]
