@@ -43,54 +43,54 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Ask what this server is to do, check the answers, write the configuration and start the service.
+    /// Configure this server by questions and answers, and start the service.
     Setup(Box<setup::SetupArgs>),
-    /// Serve boots until stopped.
+    /// Run the boot server in the foreground.
     Serve(ServeArgs),
-    /// Check a configuration file and say everything that is wrong with it.
+    /// Check a configuration file and report every error with its line.
     CheckConfig(CheckConfigArgs),
-    /// Take up a changed configuration, without a restart.
+    /// Reload the configuration without a restart.
     Reload(SiteArgs),
-    /// Show the running server and its machines, or one machine's steps and what is wrong with its last boot.
+    /// Show the server and its recently seen machines, or one machine and why it did not boot.
     Status(status::StatusArgs),
-    /// Show each machine's steps as they happen, until it is ended.
+    /// Print boot steps as they happen, until Ctrl-C.
     Watch(watch::WatchArgs),
-    /// What each Mac chose.
+    /// Show or remove the image that each Mac selected.
     #[command(subcommand)]
     Bindings(bindings::BindingsCommand),
-    /// Which machines were given which Required deployment, and the brake on giving more.
+    /// Show or clear Required deployments that machines received, and release the brake.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
-    /// Machines that no directory knows, and what is said of them.
+    /// List, approve or reject unknown machines.
     #[command(subcommand)]
     Pending(pending::PendingCommand),
-    /// Say what a machine would get now, step by step, and why.
+    /// Explain what a machine would boot now, and why.
     Explain(explain::ExplainArgs),
-    /// Forget what the directories said of a machine.
+    /// Drop a machine's cached directory answers.
     Forget(MachineArgs),
-    /// Check the way to each directory, link by link.
+    /// Check this server, its ports and its connections to the directories.
     Doctor(doctor::DoctorArgs),
-    /// Machines.
+    /// Import devices from Active Directory, or publish a device file.
     #[command(subcommand)]
     Device(device::DeviceCommand),
-    /// Print what a shell completes netbootd's words by.
+    /// Print the completion script of a shell.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
-    /// The Windows service.
+    /// Install or remove the Windows service.
     #[cfg(windows)]
     #[command(subcommand)]
     Service(crate::platform::service::ServiceCommand),
-    /// The image store.
+    /// Manage the image store.
     Image(image::ImageArgs),
-    /// Files of the boot folder.
+    /// Put files into the boot folder.
     #[command(subcommand)]
     File(file::FileCommand),
-    /// NetBoot image folders.
+    /// Check NetBoot image folders (.nbi).
     #[command(subcommand)]
     Nbi(nbi::NbiCommand),
-    /// Ask a boot server what a client would ask, and show what comes.
+    /// Test a boot server as a client would.
     #[command(subcommand)]
     Probe(ProbeCommand),
 }
@@ -104,31 +104,31 @@ pub struct ServeArgs {
     /// The boot folder of the built-in default.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub root: Option<PathBuf>,
-    /// Where leases and what Macs chose are kept, instead of where the configuration says.
+    /// The state folder, instead of the configuration's.
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Show each machine's steps, with progress bars on a terminal, instead of log lines.
+    /// Print boot steps, with progress bars on a terminal, instead of log lines.
     #[arg(long)]
     pub progress: bool,
 }
 
-/// Which netbootd is meant.
+/// The daemon to ask.
 #[derive(Debug, Args)]
 pub struct SiteArgs {
-    /// Its configuration file.
+    /// The daemon's configuration file.
     #[arg(long, value_name = "FILE", global = true, help = or_default("Its configuration file"))]
     pub config: Option<PathBuf>,
-    /// Where it keeps its state, instead of where the configuration says.
+    /// The daemon's state folder, instead of the configuration's.
     #[arg(long, value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
 }
 
-/// A machine, and which netbootd is meant.
+/// A machine, and the daemon to ask.
 #[derive(Debug, Args)]
 pub struct MachineArgs {
     /// The machine's hardware address.
     pub mac: MacAddr,
-    /// Whose configuration is read.
+    /// The daemon to ask.
     #[command(flatten)]
     pub site: SiteArgs,
 }
@@ -139,7 +139,7 @@ pub struct CheckConfigArgs {
     /// The configuration file.
     #[arg(default_value = DEFAULT_CONFIG)]
     pub file: PathBuf,
-    /// Print the built-in default instead.
+    /// Print the built-in configuration.
     #[arg(long)]
     pub default: bool,
 }
@@ -147,34 +147,34 @@ pub struct CheckConfigArgs {
 /// `netbootd probe`.
 #[derive(Debug, Subcommand)]
 pub enum ProbeCommand {
-    /// Fetch a file by TFTP and show bytes, rate and what was negotiated.
+    /// Fetch a file by TFTP; show size, rate and negotiated options.
     Tftp(probe::tftp::TftpArgs),
-    /// Fetch a URL and show its head, bytes and rate.
+    /// Fetch a URL; show headers, size and rate.
     Http(probe::http::HttpArgs),
-    /// Send a DISCOVER as a PC would and show every offer.
+    /// Send a DISCOVER like a PC; show every offer.
     Pxe(PxeArgs),
-    /// Ask for the image list as a Mac would, and choose from it.
+    /// Request the image list like a Mac, and select an image.
     Bsdp(probe::bsdp::BsdpArgs),
 }
 
 /// `netbootd probe pxe`.
 #[derive(Debug, Args)]
 pub struct PxeArgs {
-    /// The boot server to ask on port 4011; without it, a DISCOVER is broadcast.
+    /// The boot server to ask on port 4011 [default: broadcast a DISCOVER].
     pub server: Option<Ipv4Addr>,
-    /// The interface to ask on, which has an IPv4 address; needed for a broadcast.
+    /// The interface to send from, with an IPv4 address; required for a broadcast.
     #[arg(long)]
     pub iface: Option<String>,
-    /// The hardware address to ask as [default: the interface's own].
+    /// The client's MAC address [default: the interface's].
     #[arg(long)]
     pub mac: Option<MacAddr>,
-    /// The UUID to ask as.
+    /// The client's UUID.
     #[arg(long)]
     pub uuid: Option<SystemUuid>,
-    /// The architecture to ask as.
+    /// The client's architecture.
     #[arg(long, default_value = "x64-uefi")]
     pub arch: ArchType,
-    /// Who to ask as.
+    /// The client's class.
     #[arg(long, value_enum, default_value_t = AskAs::Pxe)]
     pub class: AskAs,
     /// How long to collect offers, in seconds.
@@ -182,7 +182,7 @@ pub struct PxeArgs {
     pub timeout: u64,
 }
 
-/// Who a probe asks as.
+/// The class of client that a probe sends as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AskAs {
     /// PXE firmware.

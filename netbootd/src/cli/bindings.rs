@@ -21,9 +21,9 @@ use crate::state::State;
 /// `netbootd bindings`.
 #[derive(Debug, Subcommand)]
 pub enum BindingsCommand {
-    /// Show them.
+    /// List the selections.
     List(ListArgs),
-    /// Forget what a Mac chose: at its next start it is offered nothing before it asks.
+    /// Remove a selection: the Mac starts from its disk until it selects again.
     Forget(MachineArgs),
 }
 

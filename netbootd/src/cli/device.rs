@@ -15,9 +15,9 @@ use crate::probe::block_on;
 /// `netbootd device`.
 #[derive(Debug, Subcommand)]
 pub enum DeviceCommand {
-    /// Take over the computers that Active Directory has prestaged.
+    /// Import computers that are prestaged in Active Directory.
     Import(ImportArgs),
-    /// Put a device file into the database that several servers share, in the place of all devices there.
+    /// Replace the devices in the shared database by a device file.
     Publish(PublishArgs),
 }
 
@@ -33,19 +33,19 @@ pub struct PublishArgs {
 /// `netbootd device import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// From the [active-directory] of the configuration.
+    /// Import from the [active-directory] of the configuration.
     #[arg(long, required = true)]
     from_ad: bool,
-    /// Add them to this device file, CSV or TOML, which keeps what is in it; without it a new file is printed.
+    /// Add them to this device file (CSV or TOML) [default: print a new file].
     #[arg(long, value_name = "FILE", conflicts_with = "to_configmgr")]
     to: Option<PathBuf>,
-    /// Import those that it lacks into the site of [configmgr]; only shown, unless --apply is given.
+    /// Import missing computers into the ConfigMgr site; a dry run without --apply.
     #[arg(long)]
     to_configmgr: bool,
-    /// Put them, and those that the site has already, into this collection.
+    /// Add them, and those that the site already has, to this collection.
     #[arg(long, value_name = "ID", requires = "to_configmgr")]
     collection: Option<String>,
-    /// Do it.
+    /// Make the changes.
     #[arg(long, requires = "to_configmgr")]
     apply: bool,
     #[command(flatten)]

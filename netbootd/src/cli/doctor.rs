@@ -31,7 +31,7 @@ use crate::shared::Shared;
 pub struct DoctorArgs {
     #[command(flatten)]
     site: SiteArgs,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -23,33 +23,33 @@ pub struct ExplainArgs {
     /// The machine's hardware address.
     #[arg(long)]
     mac: MacAddr,
-    /// Its GUID [default: as it asked last].
+    /// Its GUID [default: from its last request].
     #[arg(long)]
     uuid: Option<SystemUuid>,
-    /// Its architecture [default: as it asked last, else x64-uefi].
+    /// Its architecture [default: from its last request, else x64-uefi].
     #[arg(long)]
     arch: Option<ArchType>,
-    /// Its class: pxe, http, ipxe, uboot or bsdp [default: as it asked last, else pxe].
+    /// Its class: pxe, http, ipxe, uboot or bsdp [default: from its last request, else pxe].
     #[arg(long)]
     class: Option<Class>,
-    /// The interface that its packets come in by [default: as it asked last, else the first].
+    /// The interface that receives its packets [default: from its last request, else the first].
     #[arg(long)]
     iface: Option<String>,
-    /// The relay that forwards its packets [default: as it asked last, else none].
+    /// The relay that forwards its packets [default: from its last request, else none].
     #[arg(long, value_name = "ADDRESS")]
     relay: Option<IpAddr>,
-    /// Ask the running netbootd, whatever the configuration file says by now.
+    /// Ask the running daemon, even if the configuration file has changed.
     #[arg(long, conflicts_with = "offline")]
     running: bool,
-    /// Decide by the configuration file, whether a netbootd runs or not.
+    /// Use the configuration file, even if a daemon runs.
     #[arg(long)]
     offline: bool,
-    /// Say what Configuration Manager's log says of the machine instead.
+    /// Explain the machine's entries in this smspxe.log instead.
     #[arg(long, value_name = "FILE")]
     smspxe: Option<PathBuf>,
     #[command(flatten)]
     site: SiteArgs,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long, conflicts_with = "smspxe")]
     json: bool,
 }

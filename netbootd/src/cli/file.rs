@@ -16,7 +16,7 @@ use crate::confine::account::act_as_owner_of;
 /// `netbootd file`.
 #[derive(Debug, Subcommand)]
 pub enum FileCommand {
-    /// Put a file into the boot folder in one step; transfers under way go on with the file that was there.
+    /// Replace a file in the boot folder atomically; transfers in progress finish with the old file.
     Put(PutArgs),
 }
 
@@ -25,7 +25,7 @@ pub enum FileCommand {
 pub struct PutArgs {
     /// The file.
     source: PathBuf,
-    /// Its path as clients ask for it: `grub/grub.cfg`. Missing folders are made.
+    /// Its path as clients request it: `grub/grub.cfg`. Missing folders are created.
     path: String,
     #[command(flatten)]
     site: SiteArgs,

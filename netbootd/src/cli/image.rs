@@ -42,9 +42,9 @@ pub struct ImageArgs {
 
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
-    /// Show the images.
+    /// List images.
     List {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -52,79 +52,79 @@ enum ImageCommand {
     Show {
         /// Its name.
         name: String,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Take an image in: a folder, an .nbi folder, a .wim, .iso, .dmg, or any file.
+    /// Import an image: a folder, an .nbi folder, a .wim, .iso, .dmg, or any file.
     Import {
-        /// Where it is.
+        /// The file or folder to import.
         path: PathBuf,
-        /// What to call it, instead of what the source suggests.
+        /// The image's name [default: from the source].
         #[arg(long)]
         name: Option<String>,
-        /// A word for it: KEY=VALUE. The label `at` names further paths that it is served at, with commas; `.` is the root.
+        /// A label: KEY=VALUE. The label `at` lists further paths that serve it, separated by commas; `.` is the root.
         #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
         label: Vec<(String, String)>,
     },
-    /// Read an image's bytes again, or those of the whole store; what is damaged is withdrawn.
+    /// Verify the digests of an image or of the whole store; withdraw damaged images.
     Verify {
-        /// The image; without it, every blob is read.
+        /// The image [default: the whole store].
         name: Option<String>,
     },
-    /// Write an image's files into a folder.
+    /// Export an image's files into a folder.
     Export {
         /// Its name.
         name: String,
-        /// The folder; it is made.
+        /// The folder; it is created.
         folder: PathBuf,
     },
-    /// Remove an image or one version of it, and what nothing else needs.
+    /// Remove an image, or one version of it.
     Remove {
         /// Its name.
         name: String,
-        /// The version, or the first digits of it, instead of all of them.
+        /// The version, or its first digits [default: all versions].
         #[arg(long)]
         version: Option<String>,
     },
-    /// Make a version the one that is served, or give it labels.
+    /// Choose the version that is served, or set labels.
     Tag {
         /// The image's name.
         name: String,
-        /// The version, or the first digits of it as `image list` shows them; without it, the one that is served.
+        /// The version, or its first digits as `image list` prints them [default: the served version].
         version: Option<String>,
-        /// A word for it: KEY=VALUE; an empty value takes the label away.
+        /// A label: KEY=VALUE; an empty value removes it.
         #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
         label: Vec<(String, String)>,
     },
-    /// Send an image to the object storage that is configured, for other servers.
+    /// Upload an image to the configured object storage.
     Push {
         /// Its name.
         name: String,
     },
-    /// Fetch an image from the object storage into this store.
+    /// Download an image from the object storage.
     Pull {
         /// Its name.
         name: String,
     },
-    /// Show what came of the sources that are watched: the drop folder and the content library.
+    /// List the watched sources (drop folder and content library) and their state.
     Sources {
-        /// Also list ordinary packages, which hold nothing to boot.
+        /// Include packages that hold nothing to boot.
         #[arg(long)]
         all: bool,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
         #[command(subcommand)]
         command: Option<SourcesCommand>,
     },
-    /// Remove the blobs that no image and no running boot needs.
+    /// Remove blobs that no image and no running boot uses.
     Gc,
 }
 
 #[derive(Debug, Subcommand)]
 enum SourcesCommand {
-    /// Try every refused source again now.
+    /// Retry refused sources now.
     Retry,
 }
 

@@ -21,11 +21,11 @@ use crate::state::State;
 /// `netbootd ledger`.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// Show it.
+    /// List the Required deployments that machines received.
     List(ListArgs),
-    /// Clear entries, so that the machines may have their Required deployments again.
+    /// Clear entries, so that Required deployments run again.
     Clear(ClearArgs),
-    /// Release the brake: what was given until now no longer counts.
+    /// Release the brake on Required deployments.
     Release(SiteArgs),
 }
 
@@ -33,13 +33,13 @@ pub enum LedgerCommand {
 #[derive(Debug, Args)]
 #[group(id = "which", required = true, multiple = true)]
 pub struct ClearArgs {
-    /// Of the machine with this hardware address.
+    /// Clear the entries of this MAC address.
     #[arg(long, group = "which")]
     mac: Option<MacAddr>,
-    /// Of this deployment.
+    /// Clear the entries of this deployment.
     #[arg(long, group = "which", value_name = "ID")]
     deployment: Option<String>,
-    /// At the site as well (Clear Required PXE Deployments).
+    /// Clear at the site as well (Clear Required PXE Deployments).
     #[arg(long)]
     at_site: bool,
     #[command(flatten)]

@@ -18,7 +18,7 @@ use crate::netboot_server::shares::{Scan, scan_share};
 /// `netbootd nbi`.
 #[derive(Debug, Subcommand)]
 pub enum NbiCommand {
-    /// Say what each kind of Mac would be offered from a folder, and why not.
+    /// Show which Macs a folder can boot, and why not.
     Check(CheckArgs),
 }
 
@@ -27,7 +27,7 @@ pub enum NbiCommand {
 pub struct CheckArgs {
     /// A folder of .nbi folders, or one .nbi folder.
     folder: PathBuf,
-    /// As Apple's server: DisabledSystemIdentifiers is not read, and a general default goes before one for a model.
+    /// Behave like Apple's server: ignore DisabledSystemIdentifiers, and prefer a general default over a model's.
     #[arg(long)]
     apple: bool,
 }

@@ -20,13 +20,13 @@ use crate::state::State;
 /// `netbootd pending`.
 #[derive(Debug, Subcommand)]
 pub enum PendingCommand {
-    /// Show who waits, and who was approved or rejected.
+    /// List waiting, approved and rejected machines.
     List(ListArgs),
-    /// Let a machine boot.
+    /// Approve a machine: it boots.
     Approve(MachineArgs),
-    /// Send a machine to its disk.
+    /// Reject a machine: it starts from its disk.
     Reject(MachineArgs),
-    /// Forget what was said of a machine.
+    /// Remove a machine's approval or rejection.
     Forget(MachineArgs),
 }
 

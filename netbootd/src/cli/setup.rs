@@ -24,52 +24,52 @@ pub struct SetupArgs {
     /// The interfaces to serve, or `all` for each that has an IPv4 address.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     interface: Vec<String>,
-    /// `proxy` beside the DHCP server that the network has, `server` to give addresses too, `off` for Macs alone.
+    /// `proxy` beside an existing DHCP server, `server` to lease addresses too, `off` for Macs only.
     #[arg(long)]
     mode: Option<String>,
-    /// With `--mode server`: the addresses to give, as 10.77.0.100-10.77.0.199.
+    /// With `--mode server`: the pool of addresses, as 10.77.0.100-10.77.0.199.
     #[arg(long, value_name = "RANGE")]
     pool: Option<String>,
-    /// With `--mode server`: the router that machines are told, or `none`.
+    /// With `--mode server`: the default gateway (option 3), or `none`.
     #[arg(long, value_name = "ADDRESS")]
     router: Option<String>,
-    /// The boot folder: boot programs, kernels and what else clients may have.
+    /// The boot folder: boot programs, kernels and other files for clients.
     #[arg(long, value_name = "DIR")]
     root: Option<String>,
-    /// The folder that images are kept in.
+    /// The image store's folder.
     #[arg(long, value_name = "DIR")]
     images: Option<String>,
     /// Configuration Manager's SMS Provider by its full name, or `none`.
     #[arg(long, value_name = "HOST")]
     configmgr: Option<String>,
-    /// Who asks the provider, as netbootd@CORP.EXAMPLE, or `none`.
+    /// The account for the provider, as netbootd@CORP.EXAMPLE, or `none`.
     #[arg(long, value_name = "USER")]
     account: Option<String>,
     /// The account's key tab or a file with its password, or `none`.
     #[arg(long, value_name = "FILE")]
     secret: Option<String>,
-    /// Certificates (PEM) of the authority that signed the provider's own, or `none` when the system knows it.
+    /// CA certificates (PEM) of the provider, or `none` to use the system's.
     #[arg(long, value_name = "FILE")]
     ca: Option<String>,
-    /// Take the default for all that no flag says.
+    /// Use the default for every answer that no option gives.
     #[arg(long)]
     yes: bool,
-    /// Write over a configuration that is there; the old one is kept beside it as `.old`.
+    /// Overwrite an existing configuration; the old one stays as `.old`.
     #[arg(long)]
     force: bool,
-    /// Do not ask the provider whether the answers hold.
+    /// Skip the connection test to the provider.
     #[arg(long)]
     unchecked: bool,
-    /// Leave the service as it is.
+    /// Do not start the service.
     #[arg(long)]
     no_start: bool,
-    /// Print the configuration, and do nothing else.
+    /// Print the configuration without writing it.
     #[arg(long)]
     print: bool,
     /// The configuration file to write.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     config: PathBuf,
-    /// Where leases, the ledger and what Macs chose are kept.
+    /// The state folder.
     #[arg(long, value_name = "DIR", default_value = answers::STATE_DIR)]
     state_dir: PathBuf,
 }

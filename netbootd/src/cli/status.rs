@@ -17,14 +17,14 @@ use crate::event::Refusal;
 /// `netbootd status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// A machine's address for its steps, or a word in the address, GUID or name of several.
+    /// A MAC address for one machine, or part of a MAC address, GUID or name to filter the list.
     who: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
-    /// The machine's steps of the last seven days, instead of its last ones; with a word, each machine that has it in one of them.
+    /// Show the steps of the last seven days; with a word, list machines with a step that contains it.
     #[arg(long, requires = "who")]
     history: bool,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -12,11 +12,11 @@ use super::{Failure, SiteArgs};
 /// `netbootd watch`.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Only steps of machines whose address holds this.
+    /// Show only machines whose MAC address contains this.
     who: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }
