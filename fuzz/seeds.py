@@ -12,13 +12,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = {}
-for crate, name in [
-    ("bsdp", "vectors.json"),
-    ("netbootd", "dhcp-vectors.json"),
-    ("pxe-policy", "option-vectors.json"),
-    ("tftp", "tftp-vectors.json"),
-]:
-    VECTORS[crate] = json.loads((ROOT / crate / "tests/data" / name).read_text())["vectors"]
+for kind, path in {
+    "bsdp": "bsdp/tests/data/vectors.json",
+    "dhcp": "netbootd/dhcp/tests/data/dhcp-vectors.json",
+    "options": "netbootd/dhcp/tests/data/option-vectors.json",
+    "tftp": "tftp/tests/data/tftp-vectors.json",
+}.items():
+    VECTORS[kind] = json.loads((ROOT / path).read_text())["vectors"]
 SITE = json.loads((ROOT / "netbootd/tests/data/adminservice.json").read_text())
 
 
@@ -33,7 +33,7 @@ def counted(*values):
 
 
 def dhcp():
-    for vector in VECTORS["netbootd"]:
+    for vector in VECTORS["dhcp"]:
         data = bytes.fromhex(vector["hex"])
         write("dhcp_packet" if data[0] == 1 else "dhcp_reply", vector["id"], data)
     for vector in VECTORS["bsdp"]:
@@ -41,9 +41,9 @@ def dhcp():
             for number, step in enumerate(vector["steps"]):
                 write("dhcp_packet", f"{vector['id']}-{number}", bytes.fromhex(step["request"]))
     # What ConfigMgr's responder answers, with the options that only its machines get.
-    offer = next(v for v in VECTORS["netbootd"] if v["id"] == "hyperv-gen1-offer")
+    offer = next(v for v in VECTORS["dhcp"] if v["id"] == "hyperv-gen1-offer")
     header = bytes.fromhex(offer["hex"])[:240]
-    options = {v["id"]: bytes.fromhex(v["hex"]) for v in VECTORS["pxe-policy"]}
+    options = {v["id"]: bytes.fromhex(v["hex"]) for v in VECTORS["options"]}
     ack = bytes([53, 1, 5, 54, 4, 10, 77, 0, 9, 60, 9]) + b"PXEClient"
     for name, parts in {
         "responder-variables": [(243, "opt243-no-password"), (252, "opt252-bcd")],
@@ -87,7 +87,7 @@ def dhcp6():
 
 
 def vendor_options():
-    for vector in VECTORS["pxe-policy"]:
+    for vector in VECTORS["options"]:
         target = "option43" if vector["id"].startswith("opt43") else "wds_options"
         write(target, vector["id"], bytes.fromhex(vector["hex"]))
     write("option43", "bypass", bytes.fromhex("060108ff"))

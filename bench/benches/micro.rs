@@ -7,21 +7,21 @@ use std::time::Instant;
 use bench::devices::{mac, services};
 use bsdp::{BootImageId, ImageKind, ListEntry, SubOption, option43};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use netbootd::dhcp::option::MessageType;
-use netbootd::dhcp::reply::ReplyBuilder;
-use netbootd::dhcp::{Arrival, intake};
-use netbootd::net::iface::Iface;
 use netbootd::what_if::request;
-use pxe_policy::option43::PxeOptions;
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::option43::PxeOptions;
+use netbootd_dhcp::v4::option::MessageType;
+use netbootd_dhcp::v4::reply::ReplyBuilder;
+use netbootd_dhcp::v4::{Arrival, intake};
 use pxe_policy::{ArchType, Class};
 use tftp::{Input, Limits, Mode, Packet, RequestOptions, Send, Sender, negotiate};
 
 fn dhcp(criterion: &mut Criterion) {
     let bytes = bench::dora::discover(1, Ipv4Addr::new(10, 77, 0, 50));
     criterion.bench_function("DHCP: parse a DISCOVER", |bench| {
-        bench.iter(|| netbootd::dhcp::Packet::parse(black_box(&bytes)));
+        bench.iter(|| netbootd_dhcp::v4::Packet::parse(black_box(&bytes)));
     });
-    let packet = netbootd::dhcp::Packet::parse(&bytes).expect("firmware sends it");
+    let packet = netbootd_dhcp::v4::Packet::parse(&bytes).expect("firmware sends it");
     let server = Ipv4Addr::new(10, 77, 0, 1);
     let addrs = vec!["10.77.0.1/16".parse().expect("a network")];
     let iface = Iface { name: "lan0".into(), index: 1, mac: None, addrs, addrs6: Vec::new() };

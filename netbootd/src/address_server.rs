@@ -8,13 +8,13 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use netbootd_dhcp::v4::option::{self, MessageType};
+use netbootd_dhcp::v4::server::{self, Terms};
+use netbootd_dhcp::v4::{Answer, Arrival, Packet, intake};
 use pxe_policy::{BootRequest, Class, MacAddr, Reason, SystemUuid, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
-use crate::dhcp::option::{self, MessageType};
-use crate::dhcp::server::{self, Terms};
-use crate::dhcp::{Answer, Arrival, Packet, intake};
 use crate::event::{LeaseTaken, Proto};
 use crate::keep::{Hold, Keep, LeaseKeep, Refused};
 use crate::leases::{Client, Clock, Denied, Lease, LeaseStore, LeaseTable, Offer, Seconds, Want, pool};

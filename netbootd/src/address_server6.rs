@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dhcproto::v6::Status;
 use lru::LruCache;
+use netbootd_dhcp::v6::option::{self, MessageType};
+use netbootd_dhcp::v6::proxy::{self, Own};
+use netbootd_dhcp::v6::server::{self, Question};
+use netbootd_dhcp::v6::{Answer, Arrival, Duid, Packet, intake};
 use pxe_policy::{BootRequest, MacAddr, Reason, Verdict};
 
 use crate::config::{Config, Mode};
-use crate::dhcp6::option::{self, MessageType};
-use crate::dhcp6::proxy::{self, Own};
-use crate::dhcp6::server::{self, Question};
-use crate::dhcp6::{Answer, Arrival, Duid, Packet, intake};
 use crate::leases::{Clock, Seconds};
 use crate::leases6::store::{LeaseStore, own_duid};
 use crate::leases6::{Client, Lease, LeaseTable};

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use netbootd_dhcp::v4::boot_program::request_id;
 use pxe_policy::{Approval, BootRequest, MacAddr, Reason, Seconds, UnknownMachines, Verdict};
 use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
-use crate::dhcp::boot_program::request_id;
 use crate::keep::{Keep, Keeping, Said, saved};
 use crate::shared::Shared;
 use crate::state::State;

@@ -12,15 +12,16 @@ pub mod registry;
 mod schema;
 mod store;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imagestore::Mount;
 use imagestore::platform::is_open_to as open;
-use ipnet::{Ipv4Net, Ipv6Net};
-use pxe_policy::{Bans, MacAddr, Match, Rules, SystemUuid};
+use ipnet::Ipv4Net;
+use netbootd_dhcp::{Subnet, Subnet6};
+use pxe_policy::{Bans, Match, Rules};
 
 pub use database::{Database, OnLoss};
 pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy, Secret};
@@ -29,7 +30,8 @@ pub use limits::Limits;
 pub use schema::{Bind, LogFormat, Mode, Ports};
 pub use store::{Remote, Store};
 
-use crate::dhcp::boot_info::OfferStyle;
+use netbootd_dhcp::v4::boot_info::OfferStyle;
+
 use crate::platform::{self, BUILT_IN_ROOT};
 use crate::winpe;
 
@@ -128,25 +130,6 @@ pub struct Dhcp {
     pub subnets: Vec<Subnet>,
 }
 
-/// A subnet that addresses are given in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subnet {
-    /// Its network.
-    pub subnet: Ipv4Net,
-    /// The addresses that are given to anybody.
-    pub pool: Vec<RangeInclusive<Ipv4Addr>>,
-    /// Option 3.
-    pub router: Option<Ipv4Addr>,
-    /// Option 6.
-    pub dns: Vec<Ipv4Addr>,
-    /// Option 15.
-    pub domain: Option<String>,
-    /// Option 51.
-    pub lease_time: Duration,
-    /// Addresses kept for machines.
-    pub reservations: Vec<Reservation>,
-}
-
 /// DHCPv6.
 #[derive(Debug, Clone)]
 pub struct Dhcp6 {
@@ -156,32 +139,6 @@ pub struct Dhcp6 {
     pub chosen: bool,
     /// The links that addresses are given in.
     pub subnets: Vec<Subnet6>,
-}
-
-/// A link that IPv6 addresses are given in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subnet6 {
-    /// Its prefix.
-    pub subnet: Ipv6Net,
-    /// The addresses that are given.
-    pub pool: RangeInclusive<Ipv6Addr>,
-    /// Option 23.
-    pub dns: Vec<Ipv6Addr>,
-    /// How long an address is given for.
-    pub lease_time: Duration,
-}
-
-/// An address kept for one machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reservation {
-    /// The machine by its hardware address.
-    pub mac: Option<MacAddr>,
-    /// The machine by its UUID.
-    pub uuid: Option<SystemUuid>,
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Option 12.
-    pub name: Option<String>,
 }
 
 /// The port that operators look at.

@@ -22,7 +22,7 @@ pub use reach::Reach;
 
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::net::{iface::Iface, udp};
+use crate::net::{iface, udp};
 use crate::reload::ConfigSource;
 
 /// What is in force.
@@ -58,7 +58,7 @@ pub fn apply(config: &Config, source: &ConfigSource) -> Result<Confined, Failure
         return Ok(Confined { pid: std::process::id(), user, notes, ..Confined::default() });
     }
     // Only root may have buffers beyond the system's limit.
-    udp::open_ahead(SOCKETS_AN_INTERFACE * Iface::all(true).map_or(0, |ifaces| ifaces.len()));
+    udp::open_ahead(SOCKETS_AN_INTERFACE * iface::list(true).map_or(0, |ifaces| ifaces.len()));
     let mut reach = Reach::of(config, source);
     account::hand_over(&reach, chosen.as_ref())?;
     account::become_it(chosen.as_ref())?;

@@ -8,10 +8,10 @@ pub mod store;
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
+use netbootd_dhcp::Subnet6;
+use netbootd_dhcp::v6::Duid;
 use pxe_policy::{MacAddr, Reason};
 
-use crate::config::Subnet6;
-use crate::dhcp6::Duid;
 use crate::leases::Seconds;
 
 /// Who asks: machines change their identifier between ROM, iPXE and WinPE, so the hardware address is the key where it is known.

@@ -1,6 +1,6 @@
 //! The network-boot daemon: sockets, configuration and records around the pure crates.
 //!
-//! A packet comes in at [`listen`], is parsed and answered by [`dhcp`], decided by `pxe_policy` through [`services`], and leaves
+//! A packet comes in at [`listen`], is parsed and answered by [`netbootd_dhcp`], decided by `pxe_policy` through [`services`], and leaves
 //! one [`event`]. Files are looked up by [`content`], addresses come from [`address_server`] and [`leases`].
 
 pub mod address_server;
@@ -15,8 +15,6 @@ pub mod config;
 pub mod confine;
 pub mod console;
 pub mod content;
-pub mod dhcp;
-pub mod dhcp6;
 pub mod directory;
 pub mod event;
 pub mod fetch;

@@ -15,10 +15,10 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use netbootd_dhcp::v4::{Arrival, Packet};
 use pxe_policy::{MacAddr, Reason};
 
 use crate::config::Limits as Settings;
-use crate::dhcp::{Arrival, Packet};
 use bucket::{Buckets, Nanos, Rate, Verdict};
 use budget::Budget;
 use places::Places;

@@ -12,10 +12,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use bsdp::{Allowed, Binding, Bindings, Change, DhcpMessage, ReplyKind, Request, Server, respond};
 use ipnet::Ipv4Net;
+use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, Reply, bsdp as glue};
 use pxe_policy::{BootRequest, Decision, MacAddr, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::dhcp::{self, Arrival, Packet, Reply, bsdp as glue};
 use crate::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
 use crate::keep::{Keep, Refused};
 use crate::services::{Services, Snapshot};

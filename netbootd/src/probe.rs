@@ -8,8 +8,10 @@ pub mod tftp;
 use std::future::Future;
 use std::net::Ipv4Addr;
 
+use netbootd_dhcp::Iface;
+
 use crate::cli::Failure;
-use crate::net::iface::Iface;
+use crate::net::iface;
 
 /// Runs one probe to its end.
 pub(crate) fn block_on<T>(probe: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -57,7 +59,7 @@ fn which_iface() -> Failure {
 }
 
 fn without_address(name: &str) -> Failure {
-    match Iface::exists(name) {
+    match iface::exists(name) {
         true => Failure::Unusable(format!(
             "{name} is down or has no IPv4 address, which a question needs to be answered: bring it up and give it one"
         )),
@@ -66,7 +68,7 @@ fn without_address(name: &str) -> Failure {
 }
 
 fn with_addresses() -> Result<Vec<Iface>, Failure> {
-    let mut all = Iface::all(true)
+    let mut all = iface::list(true)
         .map_err(|error| Failure::Unusable(format!("cannot list the interfaces: {error}")))?;
     all.retain(|iface| !iface.addrs.is_empty());
     Ok(all)

@@ -14,13 +14,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use imagestore::{BootFile, BootPath};
+use netbootd_dhcp::v4::hand_on::{Told, Unusable};
+use netbootd_dhcp::v4::{Arrival, Packet};
 use pxe_policy::Reason;
 use tracing::warn;
 
 use crate::config;
 use crate::content::Refused;
-use crate::dhcp::hand_on::{Told, Unusable};
-use crate::dhcp::{Arrival, Packet};
 use admission::Admission;
 use files::Files;
 

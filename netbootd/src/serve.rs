@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagestore::Store;
+use netbootd_dhcp::Iface;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -33,7 +34,7 @@ use crate::listen::status::StatusListener;
 use crate::listen::tftp::TftpListener;
 use crate::logging;
 use crate::net::frame::FrameSender;
-use crate::net::iface::Iface;
+use crate::net::iface;
 use crate::net::junk::Purpose;
 use crate::net::shared::SharedSocket;
 use crate::netboot_server::NetbootServer;
@@ -340,7 +341,7 @@ async fn bind_status(services: &Arc<Services>, tasks: &mut JoinSet<()>) -> Resul
 fn chosen_ifaces(config: &Config) -> Result<Vec<Iface>, Failure> {
     let unreadable = |error| Failure::Unusable(format!("cannot list the network interfaces: {error}"));
     let wanted = &config.server.interfaces;
-    let found = Iface::all(!wanted.is_empty()).map_err(unreadable)?;
+    let found = iface::list(!wanted.is_empty()).map_err(unreadable)?;
     if wanted.is_empty() {
         if found.is_empty() {
             return Err(Failure::Unusable("no network interface has an address".into()));

@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
+use netbootd_dhcp::v4 as dhcp;
+use netbootd_dhcp::v4::boot_info::BootService;
 use pxe_policy::{
     Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, MacAddr, Purpose, Reason, Screened,
     Site, Stage, Verdict, decide,
@@ -23,8 +25,6 @@ use crate::certificates::Certificates;
 use crate::config::{Config, Mode, Ports};
 use crate::confine::Confined;
 use crate::content::{self, Content};
-use crate::dhcp;
-use crate::dhcp::boot_info::BootService;
 use crate::directory::{Directories, Identity};
 use crate::event::{Answered, Recorder};
 use crate::files::{Files, Images};

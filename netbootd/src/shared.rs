@@ -21,11 +21,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bsdp::Change;
+use netbootd_dhcp::Subnet;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
-use crate::config::{Database, OnLoss, Subnet};
+use crate::config::{Database, OnLoss};
 use crate::directory::device_file::Device;
 use crate::keep::{Keep, Keeping, LeaseKeep, LedgerKeep, Refused, Said};
 pub use copies::{Copies, SharedDevices};

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use minijinja::{Environment, UndefinedBehavior, context};
+use netbootd_dhcp::v4::boot_info;
 use pxe_policy::{BootRequest, Decision, MacAddr};
 
 use crate::config::GeneratedFile;
-use crate::dhcp::boot_info;
 use crate::machines::Machine;
 
 /// Who asks, and through which of this server's addresses.

@@ -6,12 +6,12 @@ use ipnet::Ipv4Net;
 use pxe_policy::{ArchType, BootRequest, Class, Decision, MacAddr, Reason, SystemUuid, Verdict, explain};
 use serde::{Deserialize, Serialize};
 
-use crate::net::iface::Iface;
+use crate::net::iface;
 use crate::services::Services;
 
 /// A request as such a machine would make it on the first interface.
 pub fn request(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Class) -> BootRequest {
-    let all = Iface::all(false).unwrap_or_default();
+    let all = iface::list(false).unwrap_or_default();
     let iface = all.into_iter().find(|iface| !iface.addrs.is_empty());
     let addr = iface.as_ref().and_then(|iface| iface.addrs.first()).map(Ipv4Net::addr);
     BootRequest {
@@ -64,7 +64,7 @@ impl AskedAs {
         }
         asked.uuid = self.uuid.or(asked.uuid);
         if let Some(name) = &self.iface {
-            let iface = Iface::all(true).unwrap_or_default().into_iter().find(|iface| iface.name == *name);
+            let iface = iface::list(true).unwrap_or_default().into_iter().find(|iface| iface.name == *name);
             let addr = iface.as_ref().and_then(|iface| iface.addrs.first()).map(Ipv4Net::addr);
             (asked.iface, asked.relay) = (name.clone(), None);
             asked.segment = addr.map_or(asked.segment, Into::into);

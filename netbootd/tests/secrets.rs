@@ -13,14 +13,14 @@ use std::thread::{self, JoinHandle};
 use hyper::Method;
 use netbootd::api::{self, metrics};
 use netbootd::config::{self, Config};
-use netbootd::dhcp::hand_on::Told;
 use netbootd::directory::Identity;
 use netbootd::page;
 use netbootd::remote::Remote;
 use netbootd::services::{Services, Snapshot};
 use netbootd::state::State;
+use netbootd_dhcp::option243::VariablesFile;
+use netbootd_dhcp::v4::hand_on::Told;
 use pxe_policy::MacAddr;
-use pxe_policy::option243::VariablesFile;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// In every secret of this test, and in nothing else.

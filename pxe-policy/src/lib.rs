@@ -3,9 +3,6 @@
 //! A [`BootRequest`] says what one packet told about a machine, [`Rules`] say what the operator wants, and
 //! [`decide`] joins them into a [`Verdict`]: one [`Decision`], one [`Reason`] and the evidence for it. The
 //! crate is pure: it takes values and returns values, and knows neither sockets nor clocks.
-//!
-//! [`option43`] holds the codec of the PXE vendor options (PXE 2.1 specification, section 2); [`option250`], [`option243`] and [`option252`]
-//! those of the boot programs of Windows and ConfigMgr.
 
 mod arch;
 mod bans;
@@ -18,16 +15,11 @@ mod explain;
 mod image_offer;
 mod ledger;
 mod mac;
-pub mod option243;
-pub mod option250;
-pub mod option252;
-pub mod option43;
 mod range;
 mod reason;
 mod request;
 mod rules;
 mod served_path;
-mod tlv;
 mod uuid;
 
 pub use arch::{ArchType, UnknownArch};

@@ -4,8 +4,8 @@ use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
-use netbootd::dhcp::Packet;
-use netbootd::dhcp::option::MessageType;
+use netbootd_dhcp::v4::Packet;
+use netbootd_dhcp::v4::option::MessageType;
 
 use crate::Lab;
 

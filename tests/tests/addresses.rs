@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 
-use netbootd::dhcp::option::MessageType;
+use netbootd_dhcp::v4::option::MessageType;
 use netbootd_tests::asker::{Asker, PLAIN, PXE, UBOOT};
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
 use netbootd_tests::{AddressServer, Lab, Netbootd, Relay};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bsdp::{BsdpMessageType, SubOption, VendorClass, option43};
 use dhcproto::v4::{Message, Opcode};
-use netbootd::dhcp::Packet;
-use netbootd::dhcp::option::{self, MessageType};
-use netbootd::dhcp::question::request_bytes;
+use netbootd_dhcp::v4::Packet;
+use netbootd_dhcp::v4::option::{self, MessageType};
+use netbootd_dhcp::v4::question::request_bytes;
 use tokio::net::UdpSocket;
 
 use super::relay::Relay;

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dhcproto::v4::{Message, Opcode};
-use netbootd::dhcp::Packet;
-use netbootd::dhcp::option::{self, MessageType};
-use netbootd::dhcp::question::request_bytes;
+use netbootd_dhcp::v4::Packet;
+use netbootd_dhcp::v4::option::{self, MessageType};
+use netbootd_dhcp::v4::question::request_bytes;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;

@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use dhcproto::v4::Opcode;
-use netbootd::config::Subnet;
-use netbootd::dhcp::boot_info::{BootService, LocalBoot, OfferStyle};
-use netbootd::dhcp::boot_program::Prompt;
-use netbootd::dhcp::boot_server::{self, Led};
-use netbootd::dhcp::option::{self, MessageType};
-use netbootd::dhcp::question::request_bytes;
-use netbootd::dhcp::{Answer, Arrival, Packet, hand_on, intake, other_server, proxy, server};
-use netbootd::net::iface::Iface;
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::Subnet;
+use netbootd_dhcp::v4::boot_info::{BootService, LocalBoot, OfferStyle};
+use netbootd_dhcp::v4::boot_program::Prompt;
+use netbootd_dhcp::v4::boot_server::{self, Led};
+use netbootd_dhcp::v4::option::{self, MessageType};
+use netbootd_dhcp::v4::question::request_bytes;
+use netbootd_dhcp::v4::{Answer, Arrival, Packet, hand_on, intake, other_server, proxy, server};
 use pxe_policy::{Boot, Class, Decision, Reason, Verdict, Via};
 
 use crate::macs;

@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use dhcproto::v6::Status;
-use netbootd::config::Subnet6;
-use netbootd::dhcp6::guard::Options;
-use netbootd::dhcp6::option::{self, MessageType};
-use netbootd::dhcp6::proxy::{self, Own};
-use netbootd::dhcp6::server::{self, Question};
-use netbootd::dhcp6::{Answer, Arrival, Duid, Packet, intake};
-use netbootd::net::iface::Iface;
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::Subnet6;
+use netbootd_dhcp::v6::guard::Options;
+use netbootd_dhcp::v6::option::{self, MessageType};
+use netbootd_dhcp::v6::proxy::{self, Own};
+use netbootd_dhcp::v6::server::{self, Question};
+use netbootd_dhcp::v6::{Answer, Arrival, Duid, Packet, intake};
 use pxe_policy::Reason;
 
 use crate::dhcp::verdict;

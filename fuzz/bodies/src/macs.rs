@@ -8,9 +8,9 @@ use bsdp::{
     DisabledModels, ListEntry, NbiInfo, Place, Reply, Request, Server, SubOption, VendorClass, option43,
     respond,
 };
-use netbootd::dhcp::option::{self, MessageType};
-use netbootd::dhcp::question::request_bytes;
-use netbootd::dhcp::{Arrival, Packet, bsdp as in_dhcp};
+use netbootd_dhcp::v4::option::{self, MessageType};
+use netbootd_dhcp::v4::question::request_bytes;
+use netbootd_dhcp::v4::{Arrival, Packet, bsdp as in_dhcp};
 
 use crate::dhcp::{LAN, SERVER};
 use crate::split::counted;

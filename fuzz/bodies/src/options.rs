@@ -1,9 +1,9 @@
 //! The vendor options of PXE, and those of Windows' boot programs.
 
-use pxe_policy::option43::PxeOptions;
-use pxe_policy::option243::VariablesFile;
-use pxe_policy::option250::WdsOptions;
-use pxe_policy::option252;
+use netbootd_dhcp::option43::PxeOptions;
+use netbootd_dhcp::option243::VariablesFile;
+use netbootd_dhcp::option250::WdsOptions;
+use netbootd_dhcp::option252;
 
 /// Any option 43 of PXE.
 pub fn option43(bytes: &[u8]) {

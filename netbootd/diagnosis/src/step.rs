@@ -1,9 +1,8 @@
 //! The steps of a boot, as typed values: what a machine asked, what it was answered, and what it fetched.
 
-mod dhcp;
 mod transfer;
 
-pub use dhcp::{Answered, Decided, LeaseTaken, MacAnswered, OtherServer, Proto};
+pub use netbootd_dhcp::outcome::{Answered, Decided, LeaseTaken, MacAnswered, OtherServer, Proto};
 pub use transfer::{
     FileRefused, Program, Refusal, TransferFinished, TransferId, TransferOutcome, TransferStalled,
     TransferStarted,

@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use netbootd_dhcp::v4::{Arrival, Packet};
 use pxe_policy::MacAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, watch};
 use tracing::debug;
 
-use crate::dhcp::{Arrival, Packet};
 use crate::net::arp;
 
 /// The probes under way. A machine that asks again meanwhile waits for the same one.

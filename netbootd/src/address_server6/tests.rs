@@ -1,8 +1,9 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use netbootd_dhcp::v6::testing::{MAC, REQUEST, SOLICIT, association, firmware, lan, multicast, opt};
+
 use super::*;
-use crate::dhcp6::testing::{MAC, REQUEST, SOLICIT, association, firmware, lan, multicast, opt};
 use crate::event::Answered;
 use crate::services::Snapshot;
 

@@ -17,13 +17,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imagestore::Mount;
+use netbootd_dhcp::v4::boot_info::OfferStyle;
 use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
 use toml::Spanned;
 
 use super::finding::Finding;
 use super::schema::{self, Document};
 use super::{Config, Dhcp, Http, Mode, Ports, Remote, Server, Store, Tftp};
-use crate::dhcp::boot_info::OfferStyle;
 use crate::winpe::{self, bcd::Integers};
 
 /// Checks everything; the result is of use only when no error was added.

@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use netbootd_dhcp::v4::boot_info::LocalBoot;
+use netbootd_dhcp::v4::boot_program;
 use pxe_policy::Settings;
 
 use super::Bind;
-use crate::dhcp::boot_info::LocalBoot;
-use crate::dhcp::boot_program;
 
 /// How decisions are made.
 #[derive(Debug, Clone, PartialEq, Eq)]

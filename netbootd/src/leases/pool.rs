@@ -6,9 +6,9 @@ mod known;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use netbootd_dhcp::{Reservation, Subnet};
 use pxe_policy::{MacAddr, Reason, SystemUuid};
 
-use crate::config::{Reservation, Subnet};
 use addresses::Addresses;
 
 /// Seconds since the Unix epoch: leases outlive the process.

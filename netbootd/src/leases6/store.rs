@@ -3,10 +3,10 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
+use netbootd_dhcp::v6::Duid;
 use redb::{ReadableTable, TableDefinition};
 
 use super::{Client, Lease};
-use crate::dhcp6::Duid;
 use crate::state::State;
 
 /// Client to (address, end in seconds since the epoch).

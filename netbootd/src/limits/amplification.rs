@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use netbootd_dhcp::Subnet;
+use netbootd_dhcp::v4::boot_server::{self, Led};
+use netbootd_dhcp::v4::intake::boot_request;
+use netbootd_dhcp::v4::option::MessageType;
+use netbootd_dhcp::v4::server::Terms;
+use netbootd_dhcp::v4::testing::{BINL, SERVER, boot, broadcast, lan};
+use netbootd_dhcp::v4::{Answer, bsdp, proxy, server};
 use pxe_policy::{Decision, Verdict as Judged, Via};
 
 use super::places::{Full, Place};
 use super::*;
-use crate::config::Subnet;
-use crate::dhcp::boot_server::{self, Led};
-use crate::dhcp::intake::boot_request;
-use crate::dhcp::option::MessageType;
-use crate::dhcp::server::Terms;
-use crate::dhcp::testing::{BINL, SERVER, boot, broadcast, lan};
-use crate::dhcp::{Answer, bsdp, proxy, server};
 
 /// IPv4 and UDP headers.
 const HEADERS: usize = 28;
@@ -106,7 +106,7 @@ fn one_dhcp_packet_gets_one_reply_of_twice_its_size_or_five_times_when_it_asks_f
 
 #[test]
 fn what_port_4011_says_again_over_ipv6_is_three_times_its_question_at_most() {
-    use crate::dhcp6::answer::{BOOT_SERVER_PORT, SERVER_PORT, repeated_after};
+    use netbootd_dhcp::v6::answer::{BOOT_SERVER_PORT, SERVER_PORT, repeated_after};
     for question in 60..1500 {
         for reply in 4..=question {
             let times = 1 + repeated_after(BOOT_SERVER_PORT, question, reply).len();

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::net::iface::Iface;
+use netbootd_dhcp::Iface;
+
+use crate::net::iface;
 
 /// The addresses, as they were when one was last asked for that is not among them.
 #[derive(Debug, Default)]
@@ -28,7 +30,7 @@ impl Served {
             return false;
         }
         // Without the list nobody is served there: the next one who asks has it read again.
-        let ifaces = Iface::all(true).unwrap_or_default();
+        let ifaces = iface::list(true).unwrap_or_default();
         let named = ifaces.iter().filter(|iface| names.contains(&iface.name));
         let addrs: Vec<IpAddr> = named.flat_map(own_addrs).collect();
         let holds = addrs.contains(&local);

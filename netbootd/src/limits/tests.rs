@@ -1,10 +1,10 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use netbootd_dhcp::v4::testing::{captured, lan};
 use proptest::prelude::*;
 
 use super::*;
-use crate::dhcp::testing::{captured, lan};
 
 const RELAY: Way = Way::Relay(Ipv4Addr::new(10, 9, 0, 1));
 const LINK: Way = Way::Link(3);

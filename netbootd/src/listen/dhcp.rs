@@ -4,18 +4,18 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v4::destination::SERVER_PORT;
+use netbootd_dhcp::v4::intake::{boot_request, class_of};
+use netbootd_dhcp::v4::option::{MessageType, REQUESTED_ADDRESS};
+use netbootd_dhcp::v4::{Answer, Arrival, Destination, Packet, Reply, proxy};
 use pxe_policy::Class;
 
 use super::port::{Heard, MAX_PACKET, Port};
 use crate::address_server::AddressServer;
 use crate::config::Mode;
-use crate::dhcp::destination::SERVER_PORT;
-use crate::dhcp::intake::{boot_request, class_of};
-use crate::dhcp::option::{MessageType, REQUESTED_ADDRESS};
-use crate::dhcp::{Answer, Arrival, Destination, Packet, Reply, proxy};
 use crate::event::{Event, Proto};
 use crate::net::frame::FrameSender;
-use crate::net::iface::Iface;
 use crate::net::outbox::Unsent;
 use crate::net::shared::SharedSocket;
 use crate::services::{Services, begin};

@@ -5,16 +5,16 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v6::answer::repeated_after;
+use netbootd_dhcp::v6::{Answer, Arrival, Packet, Reply};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::port::MAX_PACKET;
 use crate::address_server6::AddressServer6;
-use crate::dhcp6::answer::repeated_after;
-use crate::dhcp6::{Answer, Arrival, Packet, Reply};
 use crate::event::{Answered, Event};
 use crate::heartbeat::Pulse;
-use crate::net::iface::Iface;
 use crate::net::junk::Purpose;
 use crate::net::outbox::{Outbox, Unsent};
 use crate::net::udp::{Endpoint, Incoming, Source};

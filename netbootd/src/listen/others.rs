@@ -5,11 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v4::destination::CLIENT_PORT;
+use netbootd_dhcp::v4::other_server;
+
 use super::port::{Heard, MAX_PACKET, Port};
-use crate::dhcp::destination::CLIENT_PORT;
-use crate::dhcp::other_server;
 use crate::event::{Event, OtherServer};
-use crate::net::iface::Iface;
 use crate::services::Services;
 
 /// Listens on one interface.

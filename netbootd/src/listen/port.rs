@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v4::{Arrival, Destination, Reply};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::dhcp::{Arrival, Destination, Reply};
 use crate::heartbeat::Pulse;
-use crate::net::iface::Iface;
 use crate::net::interfaces::Changes;
 use crate::net::junk::Purpose;
 use crate::net::neighbours::Neighbours;

@@ -4,16 +4,16 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v4::boot_server::{self, HandedOn, Led};
+use netbootd_dhcp::v4::destination::BOOT_SERVER_PORT;
+use netbootd_dhcp::v4::hand_on::{self, Unusable};
+use netbootd_dhcp::v4::intake::boot_request;
+use netbootd_dhcp::v4::{Answer, Arrival, Packet};
 use pxe_policy::Reason;
 
 use super::port::{Heard, MAX_PACKET, Port};
-use crate::dhcp::boot_server::{self, HandedOn, Led};
-use crate::dhcp::destination::BOOT_SERVER_PORT;
-use crate::dhcp::hand_on::{self, Unusable};
-use crate::dhcp::intake::boot_request;
-use crate::dhcp::{Answer, Arrival, Packet};
 use crate::event::{Event, Proto};
-use crate::net::iface::Iface;
 use crate::net::shared::SharedSocket;
 use crate::services::Services;
 

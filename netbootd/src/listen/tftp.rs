@@ -17,13 +17,13 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netbootd_dhcp::Iface;
 use tftp::{ErrorCode, Packet, Request};
 use tracing::{debug, warn};
 
 use crate::event::{Event, FileRefused, Proto, Refusal};
 use crate::heartbeat::Pulse;
 use crate::limits::places::Full;
-use crate::net::iface::Iface;
 use crate::net::junk::Purpose;
 use crate::net::outbox::Unsent;
 use crate::net::udp::{Endpoint, Incoming, Received, Source};

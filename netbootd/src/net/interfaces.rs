@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use netbootd_dhcp::Iface;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::iface::Iface;
+use super::iface;
 
 /// The interfaces, looked at now and then.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Interfaces {
     pub async fn follow(&self, shutdown: CancellationToken) {
         let mut trouble = None;
         loop {
-            match Iface::all(true) {
+            match iface::list(true) {
                 Ok(found) => {
                     trouble = None;
                     self.take_up(found);

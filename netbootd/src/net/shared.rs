@@ -139,7 +139,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::super::iface::Iface;
+    use super::super::iface;
     use super::*;
     use crate::heartbeat::Heartbeat;
 
@@ -147,7 +147,7 @@ mod tests {
     async fn an_interfaces_listener_hears_what_comes_in_there() {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let to = socket.local_addr().unwrap();
-        let loopback = Iface::all(true).unwrap().into_iter().find(|iface| iface.name == "lo").unwrap();
+        let loopback = iface::list(true).unwrap().into_iter().find(|iface| iface.name == "lo").unwrap();
         let mut shared = SharedSocket::adopt(socket, Purpose::Tftp).unwrap();
         let (here, elsewhere) = (shared.ear(loopback.index), shared.ear(u32::MAX));
         let shutdown = CancellationToken::new();

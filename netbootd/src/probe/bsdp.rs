@@ -7,16 +7,16 @@ use std::time::Duration;
 use ::bsdp::{BootImageId, BsdpMessageType, SubOption, VendorClass, option43};
 use clap::Args;
 use dhcproto::v4::{Message, Opcode};
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v4::Packet;
+use netbootd_dhcp::v4::destination::SERVER_PORT;
+use netbootd_dhcp::v4::option::{self, MessageType};
+use netbootd_dhcp::v4::question::request_bytes;
 use pxe_policy::MacAddr;
 
 use super::block_on;
 use crate::cli::Failure;
 use crate::cli::out::out;
-use crate::dhcp::Packet;
-use crate::dhcp::destination::SERVER_PORT;
-use crate::dhcp::option::{self, MessageType};
-use crate::dhcp::question::request_bytes;
-use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Source};
 
 /// `netbootd probe bsdp`.

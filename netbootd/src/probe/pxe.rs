@@ -5,19 +5,19 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use dhcproto::v4::{Message, Opcode};
-use pxe_policy::option43::PxeOptions;
-use pxe_policy::option243::VariablesFile;
-use pxe_policy::option250::WdsOptions;
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::option43::PxeOptions;
+use netbootd_dhcp::option243::VariablesFile;
+use netbootd_dhcp::option250::WdsOptions;
+use netbootd_dhcp::v4::destination::{BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT};
+use netbootd_dhcp::v4::option::{self, MessageType};
+use netbootd_dhcp::v4::question::request_bytes;
+use netbootd_dhcp::v4::{Malformed, Packet};
 use pxe_policy::{MacAddr, SystemUuid};
 
 use super::block_on;
 use crate::cli::out::out;
 use crate::cli::{AskAs, Failure, PxeArgs};
-use crate::dhcp::destination::{BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT};
-use crate::dhcp::option::{self, MessageType};
-use crate::dhcp::question::request_bytes;
-use crate::dhcp::{Malformed, Packet};
-use crate::net::iface::Iface;
 use crate::net::udp::{Endpoint, Incoming, Source};
 
 /// Asks and tells.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use imagestore::BootPath;
 use ipnet::Ipv4Net;
+use netbootd_dhcp::v4::hand_on::Told;
 
 use super::files::Kind;
-use crate::dhcp::hand_on::Told;
 
 /// What was asked and told lately.
 #[derive(Debug, Default)]

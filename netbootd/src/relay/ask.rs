@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
+use netbootd_dhcp::v4::Packet;
+use netbootd_dhcp::v4::destination::BOOT_SERVER_PORT;
+use netbootd_dhcp::v4::hand_on::{self, Told, Unusable};
 use pxe_policy::Reason;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
 use crate::config::Relay;
-use crate::dhcp::Packet;
-use crate::dhcp::destination::BOOT_SERVER_PORT;
-use crate::dhcp::hand_on::{self, Told, Unusable};
 
 /// Asks, and asks again, until an answer for this machine comes or time is up.
 pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> Result<Told, Unusable> {

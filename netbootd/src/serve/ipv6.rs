@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -10,9 +12,7 @@ use super::cannot_bind;
 use crate::address_server6::AddressServer6;
 use crate::cli::{Failure, with_causes};
 use crate::config::Mode;
-use crate::dhcp6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
 use crate::listen::dhcp6::Dhcp6Listener;
-use crate::net::iface::Iface;
 use crate::platform::has_no_ipv6;
 use crate::services::Services;
 use crate::state::State;

@@ -3,18 +3,18 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v4::{Answer, Arrival, Destination, Malformed, Packet, Reply};
+use netbootd_dhcp::v6 as dhcp6;
 use pxe_policy::Reason;
 use tracing::debug;
 
 use super::Services;
-use crate::dhcp::{Answer, Arrival, Destination, Malformed, Packet, Reply};
-use crate::dhcp6;
 use crate::event::{Answered, Event, FileRefused, Proto, Refusal};
 use crate::leases6::Client;
 use crate::limits::bucket::Verdict;
 use crate::limits::six::Way6;
 use crate::limits::{self, Limited, Way};
-use crate::net::iface::Iface;
 use crate::net::outbox::Unsent;
 
 /// What counters call replies that did not leave.

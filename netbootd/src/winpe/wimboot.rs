@@ -5,10 +5,10 @@
 
 use std::net::IpAddr;
 
+use netbootd_dhcp::v4::boot_info::url;
 use pxe_policy::{BootRequest, WIMBOOT_SCRIPT};
 
 use super::{SDI, Settings, WIM, bcd, holds_windows_pe};
-use crate::dhcp::boot_info::url;
 use crate::files::Files;
 
 /// Who asks, of which server.

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use netbootd::address_server::AddressServer;
 use netbootd::config::Config;
-use netbootd::dhcp::{Arrival, Packet};
 use netbootd::event::{Event, Proto, TransferFinished, TransferOutcome, TransferStarted};
 use netbootd::leases::Clock;
-use netbootd::net::iface::Iface;
 use netbootd::services::{Services, Snapshot};
 use netbootd::state::State;
 use netbootd::timeline;
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v4::{Arrival, Packet};
 use pxe_policy::MacAddr;
 
 use crate::relayed::{ACK, DISCOVER, OFFER, REQUEST, Reply, mac, question};

@@ -4,13 +4,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use netbootd_dhcp::Iface;
+
 use super::super::Failure;
 use super::SetupArgs;
 use super::networks::{self, ALL, Addresses, NONE};
 use super::prompt::{Prompt, Question};
 use super::site::{self, Site};
 use crate::config::Mode;
-use crate::net::iface::Iface;
+use crate::net::iface;
 use crate::platform::BOOT_ROOT as ROOT;
 pub(super) use crate::platform::STATE_DIR;
 
@@ -49,7 +51,7 @@ impl Default for Answers {
 
 /// Settles every question.
 pub(super) fn gather(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Answers, Failure> {
-    let here = Iface::all(true)
+    let here = iface::list(true)
         .map_err(|error| Failure::Unusable(format!("cannot list the network interfaces: {error}")))?;
     let given = (!args.interface.is_empty()).then(|| args.interface.join(","));
     let question =

@@ -3,9 +3,8 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use netbootd_dhcp::Iface;
 use pxe_policy::AddressRange;
-
-use crate::net::iface::Iface;
 
 /// The addresses that this server gives.
 #[derive(Debug, Clone, PartialEq, Eq)]

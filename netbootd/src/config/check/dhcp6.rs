@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use netbootd_dhcp::Subnet6;
+
 use super::super::finding::Finding;
 use super::super::schema::{self, Document};
-use super::super::{Dhcp6, Mode, Subnet6};
+use super::super::{Dhcp6, Mode};
 
 pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Dhcp6 {
     let written = &document.dhcp6;

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imagestore::platform::is_open_to;
+use netbootd_dhcp::v4::boot_info::LocalBoot;
+use netbootd_dhcp::v4::boot_program;
 use pxe_policy::{Brake, Prompt, Settings, UnknownMachines};
 use toml::Spanned;
 
 use super::super::finding::Finding;
 use super::super::schema::{self, Document};
 use super::super::{Account, ActiveDirectory, Bind, ConfigMgr, Policy, Secret};
-use crate::dhcp::boot_info::LocalBoot;
-use crate::dhcp::boot_program;
 
 /// How decisions are made, and how long answers count.
 pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy {

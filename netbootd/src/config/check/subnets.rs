@@ -6,10 +6,11 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use netbootd_dhcp::{Reservation, Subnet};
 
 use super::super::finding::Finding;
 use super::super::schema;
-use super::super::{Mode, Ports, Reservation, Subnet};
+use super::super::{Mode, Ports};
 
 pub(super) fn check(dhcp: &schema::Dhcp, findings: &mut Vec<Finding>) -> Vec<Subnet> {
     if dhcp.mode == Mode::Server && dhcp.subnet.is_empty() {

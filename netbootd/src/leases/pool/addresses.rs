@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
+use netbootd_dhcp::Subnet;
+
 use super::Seconds;
-use crate::config::Subnet;
 
 /// A subnet with what has become of the addresses in its ranges.
 #[derive(Debug)]

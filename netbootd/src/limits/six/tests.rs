@@ -1,9 +1,10 @@
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
+use netbootd_dhcp::v6::Duid;
+use netbootd_dhcp::v6::testing::{SOLICIT, firmware, lan, multicast};
+
 use super::*;
-use crate::dhcp6::Duid;
-use crate::dhcp6::testing::{SOLICIT, firmware, lan, multicast};
 
 const RELAY: Way6 = Way6::Relay(Ipv6Addr::new(0x2001, 0xdb8, 0, 9, 0, 0, 0, 1));
 const LINK: Way6 = Way6::Link(3);

@@ -13,7 +13,7 @@ pub(super) fn exists(name: &str) -> bool {
     if_nametoindex(name).is_ok()
 }
 
-pub(super) fn all(with_loopback: bool) -> io::Result<Vec<Iface>> {
+pub(super) fn list(with_loopback: bool) -> io::Result<Vec<Iface>> {
     let mut found: Vec<Iface> = Vec::new();
     let mut macs: Vec<(String, MacAddr)> = Vec::new();
     for entry in getifaddrs()? {

@@ -88,10 +88,10 @@ proptest! {
 
     #[test]
     fn what_parsers_take_fits(bytes in nearly()) {
-        if crate::dhcp::Packet::parse(&bytes).is_ok() {
+        if netbootd_dhcp::v4::Packet::parse(&bytes).is_ok() {
             prop_assert!(Purpose::Dhcp.fits(&bytes));
         }
-        if crate::dhcp6::Packet::parse(&bytes).is_ok() {
+        if netbootd_dhcp::v6::Packet::parse(&bytes).is_ok() {
             prop_assert!(Purpose::Dhcp6.fits(&bytes));
         }
     }
@@ -100,7 +100,7 @@ proptest! {
 #[test]
 fn what_clients_send_fits() {
     for name in ["aavmf-arm64-1", "dnsmasq-proxy-bios-11"] {
-        let bytes = crate::dhcp::testing::captured_bytes(name);
+        let bytes = netbootd_dhcp::v4::testing::captured_bytes(name);
         assert_eq!(Purpose::Dhcp.fits(&bytes), bytes[0] == 1, "{name}");
     }
     let options = tftp::RequestOptions::asking(Some(1408), None, None, true);

@@ -14,7 +14,7 @@ pub(super) fn exists(name: &str) -> bool {
     entries.any(|entry| entry.description == name || entry.name == name)
 }
 
-pub(super) fn all(with_loopback: bool) -> io::Result<Vec<Iface>> {
+pub(super) fn list(with_loopback: bool) -> io::Result<Vec<Iface>> {
     let mut found: Vec<Iface> = Vec::new();
     for entry in getifaddrs()? {
         // One without a cable has its addresses all the same.

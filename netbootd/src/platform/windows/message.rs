@@ -19,7 +19,7 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use super::{Incoming, RECEIVE_BUFFER, Received, SEND_BUFFER, Source, Watched};
-use crate::net::iface::Iface;
+use crate::net::iface;
 
 /// The system could not read the bytes that it was to send.
 pub(crate) const EFAULT: i32 = WSAEFAULT;
@@ -53,7 +53,7 @@ pub(super) fn tell_dropped(_socket: &Socket) -> io::Result<()> {
 /// Gives what a socket is bound to that is to hear one interface: an own address of it, for no socket is held to an interface here.
 pub(super) fn hold_to(_socket: &Socket, addr: SocketAddr, device: Option<&str>) -> io::Result<SocketAddr> {
     let Some(device) = device else { return Ok(addr) };
-    let iface = Iface::all(true)?.into_iter().find(|iface| iface.name == device);
+    let iface = iface::list(true)?.into_iter().find(|iface| iface.name == device);
     let iface = iface.ok_or(io::ErrorKind::NotFound)?;
     match addr.ip() {
         IpAddr::V4(any) if any.is_unspecified() => {

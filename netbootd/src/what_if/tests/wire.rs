@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use bsdp::{BootImageId, BsdpMessageType, SubOption, option43};
 use dhcproto::v4::Message;
+use netbootd_dhcp::Iface;
+use netbootd_dhcp::v4::boot_server::{self, Led};
+use netbootd_dhcp::v4::question::request_bytes;
+use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, intake, option, proxy};
+use netbootd_dhcp::v6::testing as six;
+use netbootd_dhcp::v6::{self as dhcp6, option as option6};
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
 use crate::address_server::AddressServer;
 use crate::address_server6::AddressServer6;
 use crate::config::{Config, Mode};
-use crate::dhcp::boot_server::{self, Led};
-use crate::dhcp::question::request_bytes;
-use crate::dhcp::{self, Arrival, Packet, intake, option, proxy};
-use crate::dhcp6::testing as six;
-use crate::dhcp6::{self, option as option6};
 use crate::event::{Decided, Event, Proto};
 use crate::limits;
-use crate::net::iface::Iface;
 use crate::netboot_server::NetbootServer;
 use crate::services::{Services, Snapshot};
 use crate::state::State;

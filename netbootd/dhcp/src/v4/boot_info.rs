@@ -1,0 +1,218 @@
+//! What a boot client needs in a reply: the boot file, its server, and the PXE or HTTP flavour around them.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use pxe_policy::{ArchType, Boot, BootRequest, Class, Via};
+
+use super::boot_program::Prompt;
+use super::reply::ReplyBuilder;
+use super::{Packet, option};
+use crate::option43::{BootServer, DiscoveryControl, MenuEntry, MenuPrompt, PxeOption, PxeOptions};
+
+/// How boot clients are answered; from the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootService {
+    /// How a proxy offers.
+    pub style: OfferStyle,
+    /// The port of the HTTP service, for URLs.
+    pub http_port: u16,
+    /// How machines are sent to their disks.
+    pub local_boot: LocalBoot,
+    /// How Windows' boot programs let somebody choose.
+    pub program_prompt: Prompt,
+}
+
+/// How machines are sent to their disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LocalBoot {
+    /// They hear nothing, and give up after a while.
+    #[default]
+    Silence,
+    /// By a menu whose one line is the disk, and that waits for nobody.
+    Menu,
+}
+
+/// How a proxy offers to PXE firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferStyle {
+    /// As WDS does: no option 43, and the boot file comes from port 4011.
+    Binl,
+    /// With option 43 = `06 01 08 ff` and the file at once; some UEFI firmware ignores such offers.
+    Bypass,
+}
+
+/// The boot file as the client is told: a path for TFTP, a URL for HTTP.
+///
+/// URLs carry an address, never a name: EDK2 ignores a name without a DNS server beside it.
+pub fn boot_file(boot: &Boot, local: Ipv4Addr, service: BootService) -> String {
+    if boot.is_url() || boot.via == Via::Tftp {
+        return boot.file.clone();
+    }
+    url(&boot.file, boot.next_server.unwrap_or(local).into(), service.http_port)
+}
+
+/// The address of a path in the boot tree.
+pub fn url(path: &str, server: IpAddr, http_port: u16) -> String {
+    format!("{}/{}", origin(server, http_port), escaped(path))
+}
+
+/// The address of the HTTP service, without a path.
+pub fn origin(server: IpAddr, http_port: u16) -> String {
+    match http_port {
+        DEFAULT_HTTP_PORT => format!("http://{}", host(server)),
+        port => format!("http://{}:{port}", host(server)),
+    }
+}
+
+/// An address as URLs have it.
+pub fn host(server: IpAddr) -> String {
+    match server {
+        IpAddr::V4(addr) => addr.to_string(),
+        IpAddr::V6(addr) => format!("[{addr}]"),
+    }
+}
+
+/// A path of the boot tree as URLs have it, without its first slash.
+pub fn escaped(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len());
+    for byte in path.trim_start_matches('/').bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// Says what the reply is about: option 60 exactly as the client's kind expects it, option 97 as it was sent, and the
+/// PXE options, if any. They come in this order, behind 53 and 54.
+pub fn put_flavour(
+    reply: ReplyBuilder,
+    packet: &Packet,
+    class: Class,
+    vendor_class: bool,
+    options: Option<&PxeOptions>,
+) -> ReplyBuilder {
+    let mut reply = reply;
+    if vendor_class {
+        let text: &[u8] = if class == Class::Http { b"HTTPClient" } else { b"PXEClient" };
+        reply = reply.option(option::VENDOR_CLASS, text);
+    }
+    if let Some(uuid) = packet.first(option::SYSTEM_UUID) {
+        reply = reply.option(option::SYSTEM_UUID, uuid);
+    }
+    match options.map(PxeOptions::emit) {
+        Some(Ok(bytes)) => reply.option(option::VENDOR_OPTIONS, &bytes),
+        // The options put here are a few bytes long; nothing in them can outgrow its length byte.
+        Some(Err(_)) | None => reply,
+    }
+}
+
+/// Names the boot file and the server that holds it.
+pub fn put_boot_file(
+    reply: ReplyBuilder,
+    packet: &Packet,
+    class: Class,
+    boot: &Boot,
+    told: &str,
+    local: Ipv4Addr,
+) -> ReplyBuilder {
+    let server = boot.next_server.unwrap_or(local);
+    let reply = reply.next_server(server).boot_file(told, class == Class::Http);
+    if packet.asks_for(option::TFTP_SERVER_NAME) && boot.via == Via::Tftp {
+        return reply.option(option::TFTP_SERVER_NAME, server.to_string().as_bytes());
+    }
+    reply
+}
+
+/// The menu of a machine whose user has to choose: its disk when nobody does, the deployment when somebody presses a key (PXE 2.1 §2.2.5;
+/// F8 by that specification).
+pub fn menu(words: &str, local: Ipv4Addr) -> PxeOptions {
+    let entry = |kind, text: &str| MenuEntry { kind, text: text.bytes().take(MAX_MENU_TEXT).collect() };
+    PxeOptions(vec![
+        PxeOption::DiscoveryControl(DiscoveryControl(
+            DiscoveryControl::NO_BROADCAST | DiscoveryControl::NO_MULTICAST | DiscoveryControl::ONLY_LISTED,
+        )),
+        PxeOption::BootServers(vec![BootServer { kind: DEPLOYMENT_ITEM, addresses: vec![local] }]),
+        PxeOption::BootMenu(vec![entry(LOCAL_BOOT_ITEM, "Boot from disk"), entry(DEPLOYMENT_ITEM, words)]),
+        PxeOption::MenuPrompt(MenuPrompt {
+            timeout: PROMPT_SECONDS,
+            text: b"Press F8 to install from the network".to_vec(),
+        }),
+    ])
+}
+
+/// What the ROM of a Raspberry Pi up to model 3 looks for before it fetches bootcode.bin: a menu with this text (raspberrypi/firmware#1265;
+/// dnsmasq's `pxe-service=0,"Raspberry Pi Boot"`). None for other machines.
+pub fn raspberry_pi(request: &BootRequest) -> Option<PxeOptions> {
+    let is_rom = request.class == Class::Pxe && request.arch() == Some(ArchType::X86_BIOS);
+    (is_rom && request.mac.is_raspberry_pi()).then(|| {
+        PxeOptions(vec![
+            PxeOption::DiscoveryControl(DiscoveryControl(
+                DiscoveryControl::NO_BROADCAST | DiscoveryControl::NO_MULTICAST,
+            )),
+            PxeOption::BootMenu(vec![MenuEntry { kind: LOCAL_BOOT_ITEM, text: RASPBERRY_PI.to_vec() }]),
+            PxeOption::MenuPrompt(MenuPrompt { timeout: 0, text: b"PXE".to_vec() }),
+        ])
+    })
+}
+
+/// The menu that sends a machine to its disk at once.
+pub fn to_disk() -> PxeOptions {
+    let disk = MenuEntry { kind: LOCAL_BOOT_ITEM, text: b"Boot from disk".to_vec() };
+    PxeOptions(vec![
+        PxeOption::DiscoveryControl(DiscoveryControl(
+            DiscoveryControl::NO_BROADCAST | DiscoveryControl::NO_MULTICAST | DiscoveryControl::ONLY_LISTED,
+        )),
+        PxeOption::BootMenu(vec![disk]),
+        PxeOption::MenuPrompt(MenuPrompt { timeout: 0, text: b"Boot from disk".to_vec() }),
+    ])
+}
+
+/// The boot item that a request on port 4011 names, to be echoed.
+pub fn chosen_item(packet: &Packet) -> Option<PxeOptions> {
+    let item =
+        packet.all(option::VENDOR_OPTIONS).find_map(|value| PxeOptions::parse(value).ok()?.boot_item())?;
+    Some(PxeOptions(vec![PxeOption::BootItem(item)]))
+}
+
+/// With the spaces that the ROM wants behind it.
+const RASPBERRY_PI: &[u8] = b"Raspberry Pi Boot   ";
+const DEFAULT_HTTP_PORT: u16 = 80;
+/// Boot server type 0: the machine's own disk.
+const LOCAL_BOOT_ITEM: u16 = 0;
+/// A boot server type of our own.
+const DEPLOYMENT_ITEM: u16 = 0x8000;
+/// How long the prompt stands, in seconds.
+const PROMPT_SECONDS: u8 = 10;
+/// What fits a line of a text screen.
+const MAX_MENU_TEXT: usize = 70;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v4::testing::BINL;
+
+    fn boot(file: &str, via: Via, next_server: Option<Ipv4Addr>) -> Boot {
+        Boot { file: file.into(), via, next_server, image: None, prompt: None }
+    }
+
+    #[test]
+    fn a_boot_file_is_a_path_or_a_url_as_its_client_fetches_it() {
+        let local = Ipv4Addr::new(10, 0, 0, 1);
+        let other = Some(Ipv4Addr::new(10, 0, 0, 9));
+        let table = [
+            (boot("/a/b.0", Via::Tftp, None), 80, "/a/b.0"),
+            (boot("a/b c.efi", Via::Http, None), 80, "http://10.0.0.1/a/b%20c.efi"),
+            (boot("//a.efi", Via::Http, None), 8080, "http://10.0.0.1:8080/a.efi"),
+            (boot("a.efi", Via::Http, other), 80, "http://10.0.0.9/a.efi"),
+            (boot("https://boot.example/a.efi", Via::Http, None), 80, "https://boot.example/a.efi"),
+        ];
+        for (boot, http_port, told) in table {
+            let service = BootService { http_port, ..BINL };
+            assert_eq!(boot_file(&boot, local, service), told);
+        }
+    }
+}

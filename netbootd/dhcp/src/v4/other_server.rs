@@ -1,0 +1,82 @@
+//! What other DHCP servers broadcast to clients: who else gives a machine an address or a boot, and with what.
+
+use std::net::Ipv4Addr;
+
+use super::option::{self, MessageType};
+use super::{Arrival, Packet};
+use crate::outcome::OtherServer;
+
+/// Reads what came to a client's port. None for what is neither OFFER nor ACK, or comes from this server itself.
+pub fn read(bytes: &[u8], arrival: &Arrival<'_>) -> Option<OtherServer> {
+    let packet = Packet::parse_reply(bytes).ok()?;
+    let sender = *arrival.from.ip();
+    let server = packet.address(option::SERVER_IDENTIFIER).unwrap_or(sender);
+    let is_own = |addr: Ipv4Addr| arrival.iface.addrs.iter().any(|net| net.addr() == addr);
+    let is_ack = packet.message_type() == MessageType::Ack;
+    if !is_ack && packet.message_type() != MessageType::Offer || is_own(server) || is_own(sender) {
+        return None;
+    }
+    let set = |addr: Ipv4Addr| (!addr.is_unspecified()).then_some(addr);
+    let named = packet.first(option::TFTP_SERVER_NAME).and_then(text);
+    Some(OtherServer {
+        iface: arrival.iface.name.clone(),
+        server,
+        mac: packet.mac(),
+        class: packet.first(option::VENDOR_CLASS).and_then(text),
+        next_server: named.or_else(|| set(packet.header.siaddr()).map(|addr| addr.to_string())),
+        boot_file: packet.first(option::BOOT_FILE).and_then(text).or_else(|| text(packet.file()?)),
+        address: set(packet.header.yiaddr()),
+        is_ack,
+        router: packet.address(option::ROUTER),
+        has_dns: packet.first(option::DNS).is_some_and(|value| value.len() >= 4),
+    })
+}
+
+/// Up to the first zero byte, escaped; None when that is nothing.
+fn text(value: &[u8]) -> Option<String> {
+    let value = value.split(|byte| *byte == 0).next().unwrap_or_default();
+    (!value.is_empty()).then(|| value.escape_ascii().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddrV4;
+
+    use super::*;
+    use crate::v4::testing::{lan, offer};
+
+    const OTHER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 9);
+
+    fn heard(bytes: &[u8], from: Ipv4Addr) -> Option<OtherServer> {
+        let iface = lan();
+        read(bytes, &Arrival::new(&iface, Ipv4Addr::BROADCAST, SocketAddrV4::new(from, 67)))
+    }
+
+    #[test]
+    fn another_servers_boot_options_are_told() {
+        let options: [(u8, &[u8]); 4] = [
+            (option::SERVER_IDENTIFIER, &OTHER.octets()),
+            (option::VENDOR_CLASS, b"PXEClient"),
+            (option::TFTP_SERVER_NAME, b"wds.corp.example\0"),
+            (option::BOOT_FILE, b"boot\\x64\\wdsnbp.com\0"),
+        ];
+        let said = heard(&offer(&options), OTHER).unwrap().to_string();
+        let wanted = "10.77.0.9 offers boot file boot\\\\x64\\\\wdsnbp.com, next server wds.corp.example, class PXEClient";
+        assert!(said.starts_with(wanted), "{said}");
+    }
+
+    #[test]
+    fn addresses_alone_and_what_this_server_says_are_no_rivals() {
+        let plain = offer(&[(option::SERVER_IDENTIFIER, &OTHER.octets())]);
+        assert!(!heard(&plain, OTHER).unwrap().boots(), "an address, and nothing to boot");
+        let boots: [(u8, &[u8]); 1] = [(option::BOOT_FILE, b"a")];
+        let own = lan().addrs[0].addr();
+        assert_eq!(heard(&offer(&boots), own), None);
+        assert!(heard(&offer(&boots), OTHER).is_some(), "the sender stands for a server without option 54");
+        let hostile: [(u8, &[u8]); 1] = [(option::VENDOR_CLASS, b"<b>\x1b[2J\xff")];
+        assert_eq!(heard(&offer(&hostile), OTHER).unwrap().class.unwrap(), "<b>\\x1b[2J\\xff");
+        for bytes in [&b""[..], &[2; 300], &plain[..100]] {
+            assert_eq!(heard(bytes, OTHER), None);
+        }
+    }
+}

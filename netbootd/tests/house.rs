@@ -1,0 +1,114 @@
+//! The crates depend on each other in one direction, and only the named ones on the large libraries.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Every crate of the workspace, lowest floor first. A crate depends on crates of lower floors only.
+const FLOORS: [&[&str]; 6] = [
+    &["bsdp", "pxe-policy", "tftp", "wim-protocol"],
+    &["imagestore", "netbootd-dhcp", "netbootd-wim"],
+    &["netbootd-diagnosis"],
+    &["netbootd"],
+    &["fuzz-bodies", "netbootd-tests"],
+    &["bench"],
+];
+
+/// The crates without clock, sockets, files, log, randomness and threads, and all that they depend on.
+const PURE: [&str; 5] = ["bsdp", "netbootd-dhcp", "netbootd-diagnosis", "pxe-policy", "tftp"];
+const ALLOWED_IN_PURE: [&str; 9] =
+    ["dhcproto", "humantime", "ipnet", "lru", "nom", "plist", "serde", "serde_json", "thiserror"];
+
+/// The large libraries, and the crates that depend on them; tests, benches and fuzz targets aside.
+const OWNERS: [(&str, &[&str]); 5] = [
+    ("ldap3", &["netbootd"]),
+    ("object_store", &["netbootd"]),
+    ("redb", &["imagestore", "netbootd"]),
+    ("tokio", &["netbootd"]),
+    ("tokio-postgres", &["netbootd"]),
+];
+
+#[test]
+fn a_crate_depends_on_lower_floors_only() {
+    let crates = crates();
+    let listed: BTreeSet<&str> = FLOORS.concat().into_iter().collect();
+    let members: BTreeSet<&str> = crates.iter().map(|member| &*member.name).collect();
+    assert_eq!(listed, members, "left: the floors, right: the workspace");
+    for member in &crates {
+        for dependency in member.dependencies(&["normal", "build", "dev"]) {
+            let (Some(below), Some(here)) = (floor(dependency), floor(&member.name)) else { continue };
+            assert!(below < here, "{} depends on {dependency}", member.name);
+        }
+    }
+}
+
+#[test]
+fn the_pure_crates_depend_on_nothing_that_could_make_them_impure() {
+    for member in crates().iter().filter(|member| PURE.contains(&&*member.name)) {
+        for dependency in member.dependencies(&["normal", "build"]) {
+            let pure = PURE.contains(&dependency) || ALLOWED_IN_PURE.contains(&dependency);
+            assert!(pure, "{} depends on {dependency}", member.name);
+        }
+    }
+}
+
+#[test]
+fn only_the_named_crates_depend_on_the_large_libraries() {
+    let daemon = |member: &&Crate| floor(&member.name) <= floor("netbootd");
+    let crates = crates();
+    for (library, owners) in OWNERS {
+        let users = crates.iter().filter(daemon);
+        let users = users.filter(|member| member.dependencies(&["normal", "build"]).contains(&library));
+        let users: Vec<&str> = users.map(|member| &*member.name).collect();
+        assert_eq!(users, owners, "{library}");
+    }
+}
+
+fn floor(name: &str) -> Option<usize> {
+    FLOORS.iter().position(|crates| crates.contains(&name))
+}
+
+/// A crate of the workspace: the dependencies are kind and name.
+struct Crate {
+    name: String,
+    dependencies: Vec<(String, String)>,
+}
+
+impl Crate {
+    fn dependencies(&self, kinds: &[&str]) -> Vec<&str> {
+        let wanted = self.dependencies.iter().filter(|(kind, _)| kinds.contains(&kind.as_str()));
+        wanted.map(|(_, name)| name.as_str()).collect()
+    }
+}
+
+/// What `cargo metadata` says of the workspace, by name.
+fn crates() -> Vec<Crate> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root).args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut crates: Vec<Crate> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| Crate {
+            name: package["name"].as_str().unwrap().to_owned(),
+            dependencies: package["dependencies"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|dependency| {
+                    let kind = dependency["kind"].as_str().unwrap_or("normal");
+                    (kind.to_owned(), dependency["name"].as_str().unwrap().to_owned())
+                })
+                .collect(),
+        })
+        .collect();
+    crates.sort_by(|a, b| a.name.cmp(&b.name));
+    crates
+}
