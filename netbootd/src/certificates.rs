@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use netbootd_net::tls;
 use serde::Serialize;
 use tracing::warn;
 
 use crate::config::Config;
 use crate::directory::address::host_and_port;
-use crate::directory::tls;
 use crate::ledger::now;
 
 /// What was last seen.

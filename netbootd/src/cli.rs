@@ -314,19 +314,5 @@ fn or_default(what: &str) -> String {
     format!("{what} [default: {DEFAULT_CONFIG} if it exists, else built in]")
 }
 
-/// An error with its causes, each told once.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(&format!(": {words}"));
-        }
-        cause = error.source();
-    }
-    text
-}
-
 /// What shells say of a command that SIGINT ended.
 const INTERRUPTED: u8 = 130;

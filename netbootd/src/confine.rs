@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize};
 
 pub use reach::Reach;
 
+use netbootd_net::{iface, udp};
+
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::net::{iface, udp};
 use crate::reload::ConfigSource;
 
 /// What is in force.

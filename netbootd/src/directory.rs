@@ -10,7 +10,6 @@ pub mod configmgr;
 pub mod device_file;
 pub mod kerberos;
 mod memory;
-pub mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -7,11 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use imagestore::{Digest, Observer};
+use netbootd_net::with_causes;
 use redb::TableDefinition;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-use crate::cli::with_causes;
 use crate::files::Images;
 use crate::leases::Seconds;
 use crate::ledger::now;

@@ -12,6 +12,9 @@ use arc_swap::ArcSwap;
 use imagestore::BootTree;
 use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
+use netbootd_net::heartbeat::Heartbeat;
+use netbootd_net::interfaces::Interfaces;
+use netbootd_net::neighbours::Neighbours;
 use pxe_policy::{
     Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, MacAddr, Purpose, Reason, Screened,
     Site, Stage, Verdict, decide,
@@ -28,7 +31,6 @@ use crate::content::{self, Content};
 use crate::directory::{Directories, Identity};
 use crate::event::{Answered, Recorder};
 use crate::files::{Files, Images};
-use crate::heartbeat::Heartbeat;
 use crate::history::History;
 use crate::ingests::Ingests;
 use crate::ledger::{Begun, LedgerStore, now};
@@ -36,8 +38,6 @@ use crate::limits::Limits;
 use crate::limits::descriptors::Need;
 use crate::limits::places::Bounds;
 use crate::machines::Machines;
-use crate::net::interfaces::Interfaces;
-use crate::net::neighbours::Neighbours;
 use crate::netboot_server::NetbootServer;
 use crate::relay::Relay;
 use crate::reload::ConfigSource;
@@ -118,7 +118,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Opens the folders. The error is told in words.
     pub fn new(config: Config, images: Option<Arc<Images>>) -> Result<Self, String> {
-        let tree = BootTree::new(&config.mounts).map_err(|error| crate::cli::with_causes(&error))?;
+        let tree = BootTree::new(&config.mounts).map_err(|error| netbootd_net::with_causes(&error))?;
         let directories = Directories::open(&config)?;
         Ok(Snapshot { files: Files::new(tree, images), directories, config })
     }

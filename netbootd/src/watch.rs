@@ -144,7 +144,7 @@ impl Watcher {
                 (Some(imported.name), Some(imported.findings.join("; ")).filter(|text| !text.is_empty()))
             }
             Ok(None) => (None, Some("nothing in it boots".to_owned())),
-            Err(error) => (None, Some(crate::cli::with_causes(&error))),
+            Err(error) => (None, Some(netbootd_net::with_causes(&error))),
         };
         services.ingests.ended(&key, detail.clone().filter(|_| failed));
         services.recorder.record(Event::ImageTaken(ImageTaken {

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
+use netbootd_net::iface;
 use pxe_policy::{ArchType, BootRequest, Class, Decision, MacAddr, Reason, SystemUuid, Verdict, explain};
 use serde::{Deserialize, Serialize};
 
-use crate::net::iface;
 use crate::services::Services;
 
 /// A request as such a machine would make it on the first interface.

@@ -11,7 +11,7 @@ use serde_json::Value;
 const FLOORS: [&[&str]; 6] = [
     &["bsdp", "pxe-policy", "tftp", "wim-protocol"],
     &["imagestore", "netbootd-dhcp", "netbootd-wim"],
-    &["netbootd-diagnosis"],
+    &["netbootd-diagnosis", "netbootd-net"],
     &["netbootd"],
     &["fuzz-bodies", "netbootd-tests"],
     &["bench"],
@@ -27,7 +27,7 @@ const OWNERS: [(&str, &[&str]); 5] = [
     ("ldap3", &["netbootd"]),
     ("object_store", &["netbootd"]),
     ("redb", &["imagestore", "netbootd"]),
-    ("tokio", &["netbootd"]),
+    ("tokio", &["netbootd", "netbootd-net"]),
     ("tokio-postgres", &["netbootd"]),
 ];
 

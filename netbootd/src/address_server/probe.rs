@@ -7,13 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use netbootd_dhcp::v4::{Arrival, Packet};
+use netbootd_net::arp;
 use pxe_policy::MacAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, watch};
 use tracing::debug;
-
-use crate::net::arp;
 
 /// The probes under way. A machine that asks again meanwhile waits for the same one.
 #[derive(Debug)]

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use imagestore::{Scrubbed, StoreError};
+use netbootd_net::with_causes;
 use serde::Serialize;
 
 use super::{Told, problem, told};
-use crate::cli::with_causes;
 use crate::services::Services;
 
 /// What reading an image came to.

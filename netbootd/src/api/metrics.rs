@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use netbootd_net::junk;
+
 use crate::event::Proto;
-use crate::net::junk;
 use crate::services::{Services, UNSENT};
 
 /// The text format, version 0.0.4.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use imagestore::platform::HAS_MODES;
+use netbootd_net::tls;
 use pxe_policy::{SUGGESTED_BANS, SystemUuid, Trouble, TroubleKind};
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ use crate::config::{Account, Bind, Config};
 use crate::directory::active_directory::ActiveDirectory;
 use crate::directory::address::host_and_port;
 use crate::directory::configmgr::ConfigMgr;
-use crate::directory::{Directories, Source, kerberos, tls};
+use crate::directory::{Directories, Source, kerberos};
 use crate::ledger::now;
 use crate::probe::block_on;
 use crate::serve::sharing;

@@ -14,12 +14,13 @@ use hyper::Method;
 use imagestore::ingest::{Import, IngestError, import, roles_of};
 use imagestore::{Catalogue, ImageKind, ImageRecord, Observer, Scrubbed, Store, StoreError};
 use indicatif::HumanBytes;
+use netbootd_net::with_causes;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::client::{ask, config_of};
 use super::table::table;
-use super::{Failure, SiteArgs, with_causes};
+use super::{Failure, SiteArgs};
 use crate::cli::out::{out, outln};
 use crate::confine::account::act_as_owner_of;
 use crate::netboot_server::shares::check_info;

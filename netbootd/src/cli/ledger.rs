@@ -122,7 +122,7 @@ async fn open(config: &Config) -> Result<LedgerStore, Failure> {
     if let Some(shared) = shared(config).await? {
         return Ok(LedgerStore::shared(&shared));
     }
-    let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
+    let unusable = |error: &dyn std::error::Error| Failure::Unusable(netbootd_net::with_causes(error));
     act_as_owner_of(&config.server.state_dir)?;
     let state = State::open(&config.server.state_dir).map_err(|error| unusable(&error))?;
     LedgerStore::open(Arc::new(state)).map_err(|error| unusable(&error))

@@ -69,7 +69,7 @@ async fn open(config: &Config) -> Result<Approvals, Failure> {
     if let Some(shared) = shared(config).await? {
         return Ok(Approvals::shared(&shared));
     }
-    let unusable = |error: &dyn std::error::Error| Failure::Unusable(super::with_causes(error));
+    let unusable = |error: &dyn std::error::Error| Failure::Unusable(netbootd_net::with_causes(error));
     act_as_owner_of(&config.server.state_dir)?;
     let state = State::open(&config.server.state_dir).map_err(|error| unusable(&error))?;
     Approvals::open(Arc::new(state)).map_err(|error| unusable(&error))

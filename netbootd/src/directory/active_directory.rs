@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions, StdStream};
+use netbootd_net::tls;
 use pxe_policy::{BootAction, MacAddr, Record, Said, SystemUuid, Trouble, TroubleKind};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -15,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use super::address::{host_of, ipv6_of};
-use super::{Identity, kerberos, tls};
+use super::{Identity, kerberos};
 use crate::config::{self, Bind};
 
 /// A directory, with a connection that is kept.

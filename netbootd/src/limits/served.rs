@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use netbootd_dhcp::Iface;
-
-use crate::net::iface;
+use netbootd_net::iface;
 
 /// The addresses, as they were when one was last asked for that is not among them.
 #[derive(Debug, Default)]

@@ -9,15 +9,15 @@ use netbootd_dhcp::v4::destination::SERVER_PORT;
 use netbootd_dhcp::v4::intake::{boot_request, class_of};
 use netbootd_dhcp::v4::option::{MessageType, REQUESTED_ADDRESS};
 use netbootd_dhcp::v4::{Answer, Arrival, Destination, Packet, Reply, proxy};
+use netbootd_net::frame::FrameSender;
+use netbootd_net::outbox::Unsent;
+use netbootd_net::shared::SharedSocket;
 use pxe_policy::Class;
 
 use super::port::{Heard, MAX_PACKET, Port};
 use crate::address_server::AddressServer;
 use crate::config::Mode;
 use crate::event::{Event, Proto};
-use crate::net::frame::FrameSender;
-use crate::net::outbox::Unsent;
-use crate::net::shared::SharedSocket;
 use crate::services::{Services, begin};
 
 /// Listens on one interface's port 67.

@@ -8,16 +8,16 @@ use std::time::Duration;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v6::answer::repeated_after;
 use netbootd_dhcp::v6::{Answer, Arrival, Packet, Reply};
+use netbootd_net::heartbeat::Pulse;
+use netbootd_net::junk::Purpose;
+use netbootd_net::outbox::{Outbox, Unsent};
+use netbootd_net::udp::{Endpoint, Incoming, Source};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::port::MAX_PACKET;
 use crate::address_server6::AddressServer6;
 use crate::event::{Answered, Event};
-use crate::heartbeat::Pulse;
-use crate::net::junk::Purpose;
-use crate::net::outbox::{Outbox, Unsent};
-use crate::net::udp::{Endpoint, Incoming, Source};
 use crate::services::Services;
 
 /// Listens on one port of one interface.

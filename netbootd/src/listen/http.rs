@@ -18,12 +18,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use netbootd_net::heartbeat::Pulse;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
 use crate::event::Proto;
-use crate::heartbeat::Pulse;
 use crate::limits::places::Place;
 use crate::platform;
 use crate::services::Services;

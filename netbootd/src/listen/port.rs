@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Arrival, Destination, Reply};
+use netbootd_net::heartbeat::Pulse;
+use netbootd_net::interfaces::Changes;
+use netbootd_net::junk::Purpose;
+use netbootd_net::neighbours::Neighbours;
+use netbootd_net::outbox::{Outbox, Unsent};
+use netbootd_net::shared::{Ear, SharedSocket};
+use netbootd_net::udp::{Endpoint, Incoming, Source};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
-
-use crate::heartbeat::Pulse;
-use crate::net::interfaces::Changes;
-use crate::net::junk::Purpose;
-use crate::net::neighbours::Neighbours;
-use crate::net::outbox::{Outbox, Unsent};
-use crate::net::shared::{Ear, SharedSocket};
-use crate::net::udp::{Endpoint, Incoming, Source};
 
 /// Where a datagram came from and to.
 #[derive(Debug, Clone, Copy)]

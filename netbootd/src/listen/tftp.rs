@@ -18,15 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netbootd_dhcp::Iface;
+use netbootd_net::heartbeat::Pulse;
+use netbootd_net::junk::Purpose;
+use netbootd_net::outbox::Unsent;
+use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
 use tftp::{ErrorCode, Packet, Request};
 use tracing::{debug, warn};
 
 use crate::event::{Event, FileRefused, Proto, Refusal};
-use crate::heartbeat::Pulse;
 use crate::limits::places::Full;
-use crate::net::junk::Purpose;
-use crate::net::outbox::Unsent;
-use crate::net::udp::{Endpoint, Incoming, Received, Source};
 use crate::services::{Services, UNSENT};
 use eager::Eagerness;
 use lanes::Lanes;

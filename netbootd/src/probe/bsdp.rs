@@ -12,12 +12,12 @@ use netbootd_dhcp::v4::Packet;
 use netbootd_dhcp::v4::destination::SERVER_PORT;
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::question::request_bytes;
+use netbootd_net::udp::{Endpoint, Incoming, Source};
 use pxe_policy::MacAddr;
 
 use super::block_on;
 use crate::cli::Failure;
 use crate::cli::out::out;
-use crate::net::udp::{Endpoint, Incoming, Source};
 
 /// `netbootd probe bsdp`.
 #[derive(Debug, Args)]

@@ -13,12 +13,12 @@ use netbootd_dhcp::v4::destination::{BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT}
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::question::request_bytes;
 use netbootd_dhcp::v4::{Malformed, Packet};
+use netbootd_net::udp::{Endpoint, Incoming, Source};
 use pxe_policy::{MacAddr, SystemUuid};
 
 use super::block_on;
 use crate::cli::out::out;
 use crate::cli::{AskAs, Failure, PxeArgs};
-use crate::net::udp::{Endpoint, Incoming, Source};
 
 /// Asks and tells.
 pub fn run(args: &PxeArgs) -> Result<(), Failure> {

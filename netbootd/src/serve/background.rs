@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagestore::{Store, StoreError};
+use netbootd_net::with_causes;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, warn};
 
 use crate::certificates;
-use crate::cli::with_causes;
 use crate::remote::Remote;
 use crate::scrub;
 use crate::services::Services;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
+use netbootd_net::with_causes;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::cannot_bind;
 use crate::address_server6::AddressServer6;
-use crate::cli::{Failure, with_causes};
+use crate::cli::Failure;
 use crate::config::Mode;
 use crate::listen::dhcp6::Dhcp6Listener;
 use crate::platform::has_no_ipv6;

@@ -4,9 +4,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use netbootd_net::with_causes;
 use tracing::{error, info, warn};
 
-use crate::cli::{Failure, with_causes};
+use crate::cli::Failure;
 use crate::config::{Config, Mode};
 use crate::shared::{Shared, hand_over};
 use crate::state::State;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Answer, Arrival, Destination, Malformed, Packet, Reply};
 use netbootd_dhcp::v6 as dhcp6;
+use netbootd_net::outbox::Unsent;
 use pxe_policy::Reason;
 use tracing::debug;
 
@@ -15,7 +16,6 @@ use crate::leases6::Client;
 use crate::limits::bucket::Verdict;
 use crate::limits::six::Way6;
 use crate::limits::{self, Limited, Way};
-use crate::net::outbox::Unsent;
 
 /// What counters call replies that did not leave.
 pub const UNSENT: &str = "unsent";

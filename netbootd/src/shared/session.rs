@@ -6,6 +6,8 @@ use std::future::poll_fn;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use netbootd_net::tls;
+use netbootd_net::with_causes;
 use pxe_policy::Seconds;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,9 +23,7 @@ use super::copies::Copies;
 use super::decide::{Ask, Ruling};
 use super::fact::{Fact, Notice};
 use super::{schema, sql, write};
-use crate::cli::with_causes;
 use crate::config::Database;
-use crate::directory::tls;
 use crate::keep::Refused;
 
 /// Makes connections.

@@ -14,12 +14,12 @@ use std::sync::Arc;
 use imagestore::ingest::{Import, IngestError, PackageUse, import_content, may_hold};
 use imagestore::library::{ContentId, ContentLibrary, LibraryError, Outline, Packages, Work};
 use imagestore::{Digest, Store};
+use netbootd_net::with_causes;
 use tracing::info;
 
 use super::outcome::{Look, Outcome};
 use super::types::PackageTypes;
 use super::{Watcher, begin, is_path};
-use crate::cli::with_causes;
 use crate::config;
 use crate::services::Services;
 use retire::Retiring;

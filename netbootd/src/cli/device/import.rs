@@ -8,10 +8,11 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use imagestore::platform::sync_folder;
+use netbootd_net::with_causes;
 use pxe_policy::{Trouble, TroubleKind};
 
+use super::super::Failure;
 use super::super::client::config_of;
-use super::super::{Failure, with_causes};
 use super::ImportArgs;
 use crate::cli::out::{errln, out, outln};
 use crate::directory::active_directory::{ActiveDirectory, Computer};

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use hyper::Method;
 use imagestore::Store;
+use netbootd_net::with_causes;
 use pxe_policy::{ArchType, BootRequest, Class};
 
 use super::ExplainArgs;
 use crate::approvals::PendingView;
+use crate::cli::Failure;
 use crate::cli::client::{ask, shared};
-use crate::cli::{Failure, with_causes};
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
 use crate::files::Images;

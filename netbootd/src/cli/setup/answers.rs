@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use netbootd_dhcp::Iface;
+use netbootd_net::iface;
 
 use super::super::Failure;
 use super::SetupArgs;
@@ -12,7 +13,6 @@ use super::networks::{self, ALL, Addresses, NONE};
 use super::prompt::{Prompt, Question};
 use super::site::{self, Site};
 use crate::config::Mode;
-use crate::net::iface;
 use crate::platform::BOOT_ROOT as ROOT;
 pub(super) use crate::platform::STATE_DIR;
 

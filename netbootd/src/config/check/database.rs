@@ -23,7 +23,7 @@ pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Findi
     let url = written.url.get_ref();
     match url.parse::<tokio_postgres::Config>() {
         Err(error) => {
-            let words = crate::cli::with_causes(&error);
+            let words = netbootd_net::with_causes(&error);
             let finding = Finding::error(written.url.span(), format!("this is no database: {words}"));
             findings.push(finding.help("postgresql://user@db.example.org/netbootd"));
         }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use netbootd_net::tls;
 use pxe_policy::{Trouble, TroubleKind};
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::super::{kerberos, tls};
+use super::super::kerberos;
 use super::wire::Page;
 use crate::config::{self, Account};
 
@@ -41,7 +42,7 @@ impl Client {
             .pool_max_idle_per_host(1)
             .user_agent(concat!("netbootd/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| crate::cli::with_causes(&error))?;
+            .map_err(|error| netbootd_net::with_causes(&error))?;
         Ok(Client {
             http,
             base,

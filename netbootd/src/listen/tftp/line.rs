@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::net::udp::{Endpoint, Source};
+use netbootd_net::udp::{Endpoint, Source};
 
 /// The socket that a transfer speaks through, and to whom.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netbootd_net::udp::{Incoming, Received, path_mtu};
 use tftp::{
     ErrorCode, Input, Limits, Mode, Negotiated, Outcome, Packet, RequestOptions, Send, Sender, Step,
     negotiate,
@@ -23,7 +24,6 @@ use crate::content::{Caller, Content, Extent, Refused};
 use crate::event::{Proto, Refusal};
 use crate::limits::budget::Share;
 use crate::limits::places::Full;
-use crate::net::udp::{Incoming, Received, path_mtu};
 use crate::services::Services;
 
 /// One transfer that was accepted but not begun.

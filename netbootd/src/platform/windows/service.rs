@@ -196,7 +196,7 @@ fn refused(what: &str, error: &windows_service::Error) -> Failure {
 }
 
 fn words(error: &windows_service::Error) -> String {
-    crate::cli::with_causes(error)
+    netbootd_net::with_causes(error)
 }
 
 /// What the process was started with; only the service sets it.

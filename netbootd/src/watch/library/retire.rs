@@ -39,7 +39,10 @@ impl Retiring {
             Ok(()) => self.is_due = false,
             Err(StoreError::Busy) => {} // the next look tries again
             Err(error) => {
-                warn!(error = crate::cli::with_causes(&error), "images of removed packages are not retired");
+                warn!(
+                    error = netbootd_net::with_causes(&error),
+                    "images of removed packages are not retired"
+                );
             }
         }
     }

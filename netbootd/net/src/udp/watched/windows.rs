@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 
 /// The socket.
 #[derive(Debug)]
-pub(in crate::net) struct Watched(UdpSocket);
+pub(crate) struct Watched(UdpSocket);
 
 impl Watched {
     /// A socket that never waits.

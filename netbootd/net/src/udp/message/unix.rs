@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::{Incoming, RECEIVE_BUFFER, Received, SEND_BUFFER, Source, Watched};
 
 /// The kernel could not read the bytes that it was to send.
-pub(crate) const EFAULT: i32 = libc::EFAULT;
+pub const EFAULT: i32 = libc::EFAULT;
 
 /// A UDP socket that never waits, by one call.
 pub(super) fn nonblocking(domain: Domain) -> io::Result<Socket> {

@@ -142,7 +142,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::net::udp::Incoming;
+    use crate::udp::Incoming;
 
     #[tokio::test]
     async fn a_reply_leaves_from_the_ports_own_number_and_nothing_is_received_beside_it() {

@@ -19,10 +19,10 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use super::{Incoming, RECEIVE_BUFFER, Received, SEND_BUFFER, Source, Watched};
-use crate::net::iface;
+use crate::iface;
 
 /// The system could not read the bytes that it was to send.
-pub(crate) const EFAULT: i32 = WSAEFAULT;
+pub const EFAULT: i32 = WSAEFAULT;
 
 /// A UDP socket that never waits.
 pub(super) fn nonblocking(domain: Domain) -> io::Result<Socket> {

@@ -13,7 +13,7 @@ use tokio::io::{Interest, Ready};
 
 /// The socket.
 #[derive(Debug)]
-pub(in crate::net) struct Watched(AsyncFd<UdpSocket>);
+pub(crate) struct Watched(AsyncFd<UdpSocket>);
 
 impl Watched {
     /// A socket that never waits.

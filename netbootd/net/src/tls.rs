@@ -138,7 +138,7 @@ pub async fn handshake(host: &str, port: u16, ca: Option<&Path>) -> Result<Certi
 
 /// What a failed connection comes to.
 pub fn trouble(error: &(dyn Error + 'static)) -> Trouble {
-    let words = crate::cli::with_causes(error);
+    let words = crate::with_causes(error);
     let kind = match find::<rustls::Error>(error) {
         Some(rustls::Error::InvalidCertificate(why)) => match why {
             CertificateError::Expired

@@ -6,15 +6,15 @@ use nix::libc;
 use socket2::{SockFilter, SockRef};
 
 use super::{COOKIE, DHCP6_TYPES, Purpose};
-use crate::net::udp::Watched;
+use crate::udp::Watched;
 
 /// From now on what cannot be what the port is for is dropped.
-pub(in crate::net) fn attach(socket: &Watched, purpose: Purpose) -> io::Result<()> {
+pub(crate) fn attach(socket: &Watched, purpose: Purpose) -> io::Result<()> {
     SockRef::from(socket).attach_filter(&program(purpose))
 }
 
 /// From now on all is heard.
-pub(in crate::net) fn detach(socket: &Watched) -> io::Result<()> {
+pub(crate) fn detach(socket: &Watched) -> io::Result<()> {
     SockRef::from(socket).detach_filter()
 }
 

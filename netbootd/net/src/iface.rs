@@ -1,6 +1,7 @@
 //! The host's network interfaces and their addresses.
 
-#[cfg_attr(windows, path = "../platform/windows/listing.rs")]
+#[cfg_attr(unix, path = "iface/unix.rs")]
+#[cfg_attr(windows, path = "iface/windows.rs")]
 mod listing;
 
 use std::io;

@@ -3,9 +3,11 @@
 //! A socket is of one kind, IPv4 or IPv6, as the address says that it is bound to.
 
 mod batch;
-#[cfg_attr(windows, path = "../platform/windows/message.rs")]
+#[cfg_attr(unix, path = "udp/message/unix.rs")]
+#[cfg_attr(windows, path = "udp/message/windows.rs")]
 mod message;
-#[cfg_attr(windows, path = "../platform/windows/watched.rs")]
+#[cfg_attr(unix, path = "udp/watched/unix.rs")]
+#[cfg_attr(windows, path = "udp/watched/windows.rs")]
 mod watched;
 
 use std::hint;
@@ -21,7 +23,8 @@ use tracing::debug;
 
 use super::junk::{self, Flood, Purpose, filter};
 use batch::Batch;
-pub(crate) use message::EFAULT;
+/// The error of a send whose bytes are in a mapping that the disk can no longer give.
+pub use message::EFAULT;
 use message::{
     beside, hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination,
     tell_dropped, transmit, transmit_each, unreachable,

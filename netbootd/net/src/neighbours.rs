@@ -1,10 +1,11 @@
 //! Which next hops answer address resolution (ARP, IPv6 neighbour discovery), so that a reply to one that does not costs nothing.
 //!
 //! The kernel keeps a datagram for a neighbour that does not answer for up to three seconds, and charges it to the socket that sent it.
-//! Anybody can forge a relay's address, or a client's, that nobody has: without a bound, such replies fill the socket. Owned by
-//! [`Services`](crate::services::Services); it has no task.
+//! Anybody can forge a relay's address, or a client's, that nobody has: without a bound, such replies fill the socket. It has no
+//! task.
 
-#[cfg_attr(windows, path = "../platform/windows/neighbours.rs")]
+#[cfg_attr(unix, path = "neighbours/kernel/unix.rs")]
+#[cfg_attr(windows, path = "neighbours/kernel/windows.rs")]
 mod kernel;
 mod table;
 

@@ -4,7 +4,8 @@
 //! them in a second gets a filter for [`DROPPED_FOR`], and hears everything again then: single ones are counted with their reason, and told
 //! of. What the kernel dropped is counted by [`dropped`].
 
-#[cfg_attr(windows, path = "../platform/windows/filter.rs")]
+#[cfg_attr(unix, path = "junk/filter/unix.rs")]
+#[cfg_attr(windows, path = "junk/filter/windows.rs")]
 pub(super) mod filter;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,0 +1,27 @@
+//! The network of the host: interfaces, UDP sockets, raw frames, next hops and TLS roots.
+//!
+//! [`udp`] and [`shared`] receive and send datagrams, [`outbox`] sends replies at once or drops them,
+//! [`neighbours`] knows which next hops answer, [`junk`] filters a port in the kernel during a flood.
+//! [`interfaces`] follows the host's interfaces; [`frame`] and [`arp`] speak Ethernet. [`tls`] trusts the
+//! authorities that directories are verified with. [`heartbeat`] notices a listener that hangs, and
+//! [`with_causes`] prints an error. What Linux and Windows do differently is in siblings, `unix.rs` and
+//! `windows.rs`.
+
+#[cfg_attr(unix, path = "arp/unix.rs")]
+#[cfg_attr(windows, path = "arp/windows.rs")]
+pub mod arp;
+mod causes;
+#[cfg_attr(unix, path = "frame/unix.rs")]
+#[cfg_attr(windows, path = "frame/windows.rs")]
+pub mod frame;
+pub mod heartbeat;
+pub mod iface;
+pub mod interfaces;
+pub mod junk;
+pub mod neighbours;
+pub mod outbox;
+pub mod shared;
+pub mod tls;
+pub mod udp;
+
+pub use causes::with_causes;
