@@ -8,15 +8,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use netbootd_telemetry::event::{
+    Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Recorded, Refusal,
+    TransferFinished, TransferId, TransferOutcome,
+};
 use pxe_policy::MacAddr;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::out::errln;
-use crate::event::{
-    Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Recorded, Refusal,
-    TransferFinished, TransferId, TransferOutcome,
-};
 use crate::services::Services;
 
 /// Shows events until shutdown.

@@ -10,9 +10,9 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use imagestore::{BootFile, BootPath, Digest, Mapping, OpenError, ReadError};
+use netbootd_telemetry::event::Refusal;
 use pxe_policy::{BootRequest, MacAddr};
 
-use crate::event::Refusal;
 use crate::files::Files;
 use crate::ingests;
 use crate::machines::Machine;

@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use netbootd_telemetry::event::Recorded;
+use netbootd_telemetry::view::StepView;
 use pxe_policy::MacAddr;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::api::views::StepView;
-use crate::event::Recorded;
 use crate::state::State;
 use journal::Journal;
 use segments::Segments;

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use imagestore::Observer;
+use netbootd_telemetry::event::Refusal;
 use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::content::Refused;
-use crate::event::Refusal;
 
 /// The table. What was refused is at most what the sources hold.
 #[derive(Debug, Default)]

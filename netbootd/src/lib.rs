@@ -1,7 +1,7 @@
 //! The network-boot daemon: sockets, configuration and records around the pure crates.
 //!
 //! A packet comes in at [`listen`], is parsed and answered by [`netbootd_dhcp`], decided by `pxe_policy` through [`services`], and leaves
-//! one [`event`]. Files are looked up by [`content`], addresses come from [`address_server`] and [`leases`].
+//! one event of [`netbootd_telemetry`]. Files are looked up by [`content`], addresses come from [`address_server`] and [`leases`].
 
 pub mod address_server;
 pub mod address_server6;
@@ -16,7 +16,6 @@ pub mod confine;
 pub mod console;
 pub mod content;
 pub mod directory;
-pub mod event;
 pub mod fetch;
 pub mod files;
 pub mod history;
@@ -41,12 +40,10 @@ pub mod scrub;
 pub mod serve;
 pub mod services;
 pub mod shared;
-pub mod smspxe;
 pub mod state;
 #[cfg_attr(windows, path = "platform/windows/manager.rs")]
 pub mod systemd;
 pub mod template;
-pub mod timeline;
 pub mod watch;
 pub mod what_if;
 pub mod winpe;

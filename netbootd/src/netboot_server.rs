@@ -13,10 +13,10 @@ use arc_swap::ArcSwap;
 use bsdp::{Allowed, Binding, Bindings, Change, DhcpMessage, ReplyKind, Request, Server, respond};
 use ipnet::Ipv4Net;
 use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, Reply, bsdp as glue};
+use netbootd_telemetry::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
 use pxe_policy::{BootRequest, Decision, MacAddr, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
 use crate::keep::{Keep, Refused};
 use crate::services::{Services, Snapshot};
 use crate::shared::Shared;

@@ -6,15 +6,16 @@ use std::time::SystemTime;
 use hyper::StatusCode;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
+use netbootd_telemetry::event::Event;
+use netbootd_telemetry::timeline::Timeline;
+use netbootd_telemetry::view::StepView;
 use pxe_policy::MacAddr;
 use serde::Serialize;
 
 use crate::api::document;
 use crate::api::finding::FindingView;
-use crate::api::views::{self, StepView};
-use crate::event::Event;
+use crate::api::views;
 use crate::services::Services;
-use crate::timeline::Timeline;
 
 /// One part of the page.
 #[derive(Debug)]
@@ -160,9 +161,10 @@ mod tests {
     use std::collections::VecDeque;
     use std::path::Path;
 
+    use netbootd_telemetry::event::testing::{completed, offer, refused, step};
+
     use super::*;
     use crate::config::Config;
-    use crate::event::testing::{completed, offer, refused, step};
     use crate::services::Snapshot;
 
     const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);

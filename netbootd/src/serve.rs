@@ -42,10 +42,9 @@ use crate::netboot_server::NetbootServer;
 use crate::platform::{PRIVILEGED, is_taken};
 use crate::reload::ConfigSource;
 use crate::remote::Remote;
-use crate::services::{Services, Snapshot};
+use crate::services::{self, Services, Snapshot};
 use crate::state::{State, StateError};
 use crate::systemd::{self, Sockets};
-use crate::timeline;
 use signals::Signals;
 
 /// Serves until SIGTERM or SIGINT, and then until the transfers under way are over, for so long as the configuration lets it.
@@ -159,7 +158,7 @@ async fn serve(
         warn!("nothing is to be served on the socket {name} of systemd");
     }
     bind_status(&services, &mut tasks).await?;
-    tasks.spawn(timeline::follow(Arc::clone(&services), services.recorder.watch()));
+    tasks.spawn(services::follow(Arc::clone(&services), services.recorder.watch()));
     let control = ControlListener::bind(Arc::clone(&services));
     tasks.spawn(
         control.map_err(|error| Failure::Unusable(format!("cannot bind the control socket: {error}")))?.run(),

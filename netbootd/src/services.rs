@@ -1,5 +1,6 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
+mod follow;
 mod limited;
 
 use std::future::poll_fn;
@@ -15,6 +16,8 @@ use netbootd_dhcp::v4::boot_info::BootService;
 use netbootd_net::heartbeat::Heartbeat;
 use netbootd_net::interfaces::Interfaces;
 use netbootd_net::neighbours::Neighbours;
+use netbootd_telemetry::event::{Answered, Recorder};
+use netbootd_telemetry::timeline::Timelines;
 use pxe_policy::{
     Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, MacAddr, Purpose, Reason, Screened,
     Site, Stage, Verdict, decide,
@@ -29,7 +32,6 @@ use crate::config::{Config, Mode, Ports};
 use crate::confine::Confined;
 use crate::content::{self, Content};
 use crate::directory::{Directories, Identity};
-use crate::event::{Answered, Recorder};
 use crate::files::{Files, Images};
 use crate::history::History;
 use crate::ingests::Ingests;
@@ -44,7 +46,7 @@ use crate::reload::ConfigSource;
 use crate::scrub::Scrub;
 use crate::shared::Shared;
 use crate::state::State;
-use crate::timeline::Timelines;
+pub use follow::{FLUSH_EVERY, follow};
 pub use limited::UNSENT;
 
 /// What every listener shares.

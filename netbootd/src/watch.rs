@@ -18,9 +18,9 @@ use imagestore::ingest::{Import, Imported, IngestError, PackageUse, import};
 use imagestore::library::Packages;
 use imagestore::platform::MetadataExt;
 use imagestore::{Store, StoreError};
+use netbootd_telemetry::event::{Event, ImageTaken};
 
 use crate::config;
-use crate::event::{Event, ImageTaken};
 use crate::ingests::Watched;
 use crate::netboot_server::shares::check_info;
 use crate::services::Services;

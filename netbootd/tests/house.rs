@@ -8,10 +8,11 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate of the workspace, lowest floor first. A crate depends on crates of lower floors only.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &["bsdp", "pxe-policy", "tftp", "wim-protocol"],
     &["imagestore", "netbootd-dhcp", "netbootd-wim"],
     &["netbootd-diagnosis", "netbootd-net"],
+    &["netbootd-telemetry"],
     &["netbootd"],
     &["fuzz-bodies", "netbootd-tests"],
     &["bench"],
@@ -27,7 +28,7 @@ const OWNERS: [(&str, &[&str]); 5] = [
     ("ldap3", &["netbootd"]),
     ("object_store", &["netbootd"]),
     ("redb", &["imagestore", "netbootd"]),
-    ("tokio", &["netbootd", "netbootd-net"]),
+    ("tokio", &["netbootd", "netbootd-net", "netbootd-telemetry"]),
     ("tokio-postgres", &["netbootd"]),
 ];
 

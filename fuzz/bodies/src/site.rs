@@ -3,7 +3,7 @@
 use netbootd::directory::Identity;
 use netbootd::directory::configmgr::wire::Page;
 use netbootd::directory::configmgr::{Bodies, Tables};
-use netbootd::smspxe::{Reply, escape, read, tell};
+use netbootd_telemetry::smspxe::{Reply, escape, read, tell};
 use pxe_policy::{ArchType, MacAddr, SystemUuid};
 use serde_json::{Value, json};
 

@@ -2,9 +2,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use netbootd_dhcp::v6::testing::{MAC, REQUEST, SOLICIT, association, firmware, lan, multicast, opt};
+use netbootd_telemetry::event::Answered;
 
 use super::*;
-use crate::event::Answered;
 use crate::services::Snapshot;
 
 const CONFIGURATION: &str = "[dhcp6]\nmode = \"server\"\n[[dhcp6.subnet]]\nsubnet = \"2001:db8:1::/64\"\n\

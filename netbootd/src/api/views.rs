@@ -3,15 +3,15 @@
 use std::time::SystemTime;
 
 use netbootd_diagnosis::Diagnosis;
+use netbootd_telemetry::timeline::{Timeline, Transfer};
+use netbootd_telemetry::view::{StepView, rfc3339};
 use pxe_policy::MacAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::api::finding::{ExpectedView, FindingView};
 use crate::certificates::Seen;
-use crate::event::{Event, Proto, Recorded};
 use crate::ingests::Ingest;
 use crate::services::Services;
-use crate::timeline::{Timeline, Transfer};
 
 /// The server as a whole.
 #[derive(Debug, Serialize)]
@@ -75,47 +75,6 @@ pub struct TimelineView {
     /// What should follow the last step.
     expected: Option<ExpectedView>,
     steps: Vec<StepView>,
-}
-
-/// One step.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct StepView {
-    /// When (RFC 3339).
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mac: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uuid: Option<String>,
-    /// The machine's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, or `image`.
-    proto: &'static str,
-    /// What a machine said of itself: `x64-uefi pxe`, `Macmini7,1`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    asked: Option<String>,
-    /// `offer`, `ack`, `transfer`, `completed`, `not-found`…
-    what: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    /// The rule, deployment and image that decided.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    negotiated: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resends: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<f64>,
-    /// Bytes a second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate: Option<f64>,
 }
 
 /// A transfer under way.
@@ -230,140 +189,20 @@ pub fn timeline(services: &Services, mac: MacAddr) -> Option<TimelineView> {
 /// What is being transferred.
 pub fn transfers(services: &Services) -> Vec<TransferView> {
     let view =
-        |(id, Transfer { since, started, bytes }): (crate::event::TransferId, Transfer)| TransferView {
-            id: id.0,
-            mac: started.mac.map(|mac| mac.to_string()),
-            peer: started.peer.to_string(),
-            proto: started.proto.name(),
-            file: started.path.as_ref().into(),
-            bytes,
-            size: started.size,
-            negotiated: started.negotiated,
-            since: rfc3339(since),
+        |(id, Transfer { since, started, bytes }): (netbootd_telemetry::event::TransferId, Transfer)| {
+            TransferView {
+                id: id.0,
+                mac: started.mac.map(|mac| mac.to_string()),
+                peer: started.peer.to_string(),
+                proto: started.proto.name(),
+                file: started.path.as_ref().into(),
+                bytes,
+                size: started.size,
+                negotiated: started.negotiated,
+                since: rfc3339(since),
+            }
         };
     services.timelines.transfers().into_iter().map(view).collect()
-}
-
-impl StepView {
-    /// None for what is no step.
-    pub fn of(recorded: &Recorded) -> Option<Self> {
-        let at = rfc3339(recorded.at);
-        Some(match &recorded.event {
-            Event::Decided(decided) => StepView {
-                at,
-                mac: decided.mac.map(|mac| mac.to_string()),
-                uuid: decided.uuid.map(|uuid| uuid.to_string()),
-                name: decided.machine.clone(),
-                proto: decided.proto.name(),
-                asked: joined([
-                    decided.arch.map(|arch| arch.to_string()),
-                    decided.class.map(|class| class.to_string()),
-                    decided.probe.then(|| "probe".to_owned()),
-                ]),
-                by: joined([decided.rule.clone(), decided.deployment.clone(), decided.image.clone()]),
-                what: decided.decision.name(),
-                reason: Some(decided.reason.as_str()),
-                detail: decided.detail.clone().or_else(|| decided.taken.map(|taken| taken.to_string())),
-                file: decided.boot_file.clone(),
-                ..StepView::default()
-            },
-            Event::MacAnswered(answered) => StepView {
-                at,
-                mac: Some(answered.mac.to_string()),
-                proto: Proto::Bsdp.name(),
-                asked: joined([
-                    answered.model.clone(),
-                    answered.asked.map(|asked| format!("{asked:?}").to_lowercase()),
-                    answered.probe.then(|| "probe".to_owned()),
-                ]),
-                by: answered.image.map(|image| image.to_string()),
-                what: answered.decision.name(),
-                reason: Some(answered.reason.as_str()),
-                detail: answered.detail.clone(),
-                file: answered.boot_file.clone(),
-                ..StepView::default()
-            },
-            Event::OtherServer(other) => StepView {
-                at,
-                mac: Some(other.mac.to_string()),
-                proto: Proto::Dhcp.name(),
-                what: if other.is_ack { "other-ack" } else { "other-offer" },
-                detail: Some(other.to_string()),
-                file: other.boot_file.clone(),
-                ..StepView::default()
-            },
-            Event::TransferStarted(started) => StepView {
-                at,
-                mac: started.mac.map(|mac| mac.to_string()),
-                proto: started.proto.name(),
-                what: "transfer",
-                file: Some(started.path.as_ref().into()),
-                negotiated: Some(started.negotiated.clone()),
-                ..StepView::default()
-            },
-            Event::TransferFinished(finished) => StepView {
-                at,
-                mac: finished.mac.map(|mac| mac.to_string()),
-                proto: finished.proto.name(),
-                what: finished.outcome.name(),
-                detail: finished.detail.clone(),
-                file: Some(finished.path.as_ref().into()),
-                bytes: Some(finished.bytes),
-                resends: Some(finished.resends).filter(|_| finished.proto == Proto::Tftp),
-                seconds: Some(finished.elapsed.as_secs_f64()),
-                rate: Some(finished.rate()),
-                ..StepView::default()
-            },
-            Event::FileRefused(refused) => StepView {
-                at,
-                mac: refused.mac.map(|mac| mac.to_string()),
-                proto: refused.proto.name(),
-                what: refused.refusal.name(),
-                detail: refused.detail.clone(),
-                file: Some(refused.path.clone()),
-                ..StepView::default()
-            },
-            Event::ImageBegun(source) => StepView {
-                at,
-                proto: "image",
-                what: "begun",
-                file: Some(source.clone()),
-                ..StepView::default()
-            },
-            Event::ImageTaken(taken) => StepView {
-                at,
-                proto: "image",
-                what: if taken.image.is_some() { "taken-in" } else { "not-taken-in" },
-                detail: taken.detail.clone(),
-                file: taken.image.clone().or_else(|| Some(taken.source.clone())),
-                ..StepView::default()
-            },
-            Event::ImageFolderRead(_) | Event::TransferProgress { .. } | Event::TransferStalled(_) => {
-                return None;
-            }
-        })
-    }
-
-    /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, or `image`.
-    pub fn proto(&self) -> &'static str {
-        self.proto
-    }
-
-    /// In one line.
-    pub fn words(&self) -> String {
-        let parts = [Some(self.proto), Some(self.what), self.reason, self.file.as_deref()];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
-    }
-}
-
-/// Words that are there, with a space between them.
-fn joined<const N: usize>(words: [Option<String>; N]) -> Option<String> {
-    let words: Vec<String> = words.into_iter().flatten().collect();
-    (!words.is_empty()).then(|| words.join(" "))
-}
-
-fn rfc3339(at: SystemTime) -> String {
-    humantime::format_rfc3339_millis(at).to_string()
 }
 
 /// Machines in one list.

@@ -68,7 +68,7 @@ fn cannot_read(folder: &Path, error: &std::io::Error) -> Failure {
 }
 
 fn folders(scan: &Scan) -> String {
-    let row = |read: &crate::event::ImageFolderRead| {
+    let row = |read: &netbootd_telemetry::event::ImageFolderRead| {
         let (id, name) = read
             .image
             .as_ref()

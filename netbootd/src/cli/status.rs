@@ -2,6 +2,7 @@
 
 use clap::Args;
 use hyper::Method;
+use netbootd_telemetry::event::Refusal;
 use pxe_policy::Reason;
 use serde_json::Value;
 
@@ -12,7 +13,6 @@ use super::{Failure, SiteArgs};
 use crate::api::views::DeviceView;
 use crate::cli::out::out;
 use crate::config::Config;
-use crate::event::Refusal;
 
 /// `netbootd status`.
 #[derive(Debug, Args)]

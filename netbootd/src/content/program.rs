@@ -2,10 +2,10 @@
 
 use imagestore::PeHeader;
 use netbootd_diagnosis::FileKind;
+use netbootd_telemetry::event::Program;
 use pxe_policy::ArchType;
 
 use super::Content;
-use crate::event::Program;
 
 impl Content {
     /// The header, when the name and the first bytes are those of a program that firmware starts.

@@ -1,8 +1,9 @@
 use std::fs;
 use std::time::Duration;
 
+use netbootd_telemetry::event::testing::{completed, offer, step};
+
 use super::*;
-use crate::event::testing::{completed, offer, step};
 
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const OTHER: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);

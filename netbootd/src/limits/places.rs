@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use netbootd_telemetry::event::Refusal;
 use tokio::sync::Notify;
 
 /// Places for sessions of one protocol.
@@ -208,6 +209,17 @@ pub(crate) fn network_of(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(client) => Ipv4Addr::from_bits(client.to_bits() & !0xff).into(),
         IpAddr::V6(client) => Ipv6Addr::from_bits(client.to_bits() >> 64 << 64).into(),
+    }
+}
+
+impl From<Full> for Refusal {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::All => Refusal::Busy,
+            Full::Network => Refusal::SubnetFull,
+            Full::Client => Refusal::ClientFull,
+            Full::Unproved => Refusal::Unproved,
+        }
     }
 }
 

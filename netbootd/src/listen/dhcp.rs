@@ -12,12 +12,12 @@ use netbootd_dhcp::v4::{Answer, Arrival, Destination, Packet, Reply, proxy};
 use netbootd_net::frame::FrameSender;
 use netbootd_net::outbox::Unsent;
 use netbootd_net::shared::SharedSocket;
+use netbootd_telemetry::event::{Event, Proto};
 use pxe_policy::Class;
 
 use super::port::{Heard, MAX_PACKET, Port};
 use crate::address_server::AddressServer;
 use crate::config::Mode;
-use crate::event::{Event, Proto};
 use crate::services::{Services, begin};
 
 /// Listens on one interface's port 67.

@@ -12,12 +12,12 @@ use netbootd_net::heartbeat::Pulse;
 use netbootd_net::junk::Purpose;
 use netbootd_net::outbox::{Outbox, Unsent};
 use netbootd_net::udp::{Endpoint, Incoming, Source};
+use netbootd_telemetry::event::{Answered, Event};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::port::MAX_PACKET;
 use crate::address_server6::AddressServer6;
-use crate::event::{Answered, Event};
 use crate::services::Services;
 
 /// Listens on one port of one interface.

@@ -19,11 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbootd_net::heartbeat::Pulse;
+use netbootd_telemetry::event::Proto;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
-use crate::event::Proto;
 use crate::limits::places::Place;
 use crate::platform;
 use crate::services::Services;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::destination::CLIENT_PORT;
 use netbootd_dhcp::v4::other_server;
+use netbootd_telemetry::event::{Event, OtherServer};
 
 use super::port::{Heard, MAX_PACKET, Port};
-use crate::event::{Event, OtherServer};
 use crate::services::Services;
 
 /// Listens on one interface.

@@ -11,10 +11,10 @@ use netbootd_dhcp::v4::hand_on::{self, Unusable};
 use netbootd_dhcp::v4::intake::boot_request;
 use netbootd_dhcp::v4::{Answer, Arrival, Packet};
 use netbootd_net::shared::SharedSocket;
+use netbootd_telemetry::event::{Event, Proto};
 use pxe_policy::Reason;
 
 use super::port::{Heard, MAX_PACKET, Port};
-use crate::event::{Event, Proto};
 use crate::services::Services;
 
 /// Listens on one interface's port 4011.

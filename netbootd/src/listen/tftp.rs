@@ -22,10 +22,10 @@ use netbootd_net::heartbeat::Pulse;
 use netbootd_net::junk::Purpose;
 use netbootd_net::outbox::Unsent;
 use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
+use netbootd_telemetry::event::{Event, FileRefused, Proto, Refusal};
 use tftp::{ErrorCode, Packet, Request};
 use tracing::{debug, warn};
 
-use crate::event::{Event, FileRefused, Proto, Refusal};
 use crate::limits::places::Full;
 use crate::services::{Services, UNSENT};
 use eager::Eagerness;

@@ -10,9 +10,9 @@ use bsdp::{
     BootImage, BootImageId, BootImageType, BootImages, DefaultRule, NbiInfo, Place, Problem, RootPath,
 };
 use imagestore::{BootFile, ImageKind, NETBOOT_SHARE};
+use netbootd_telemetry::event::ImageFolderRead;
 
 use crate::config::{Netboot, Share};
-use crate::event::ImageFolderRead;
 use crate::files::Files;
 
 /// What the shares hold.

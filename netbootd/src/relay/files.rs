@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use imagestore::platform::{DirBuilderExt, OpenOptionsExt};
 use imagestore::{BootFile, BootPath, Filling};
+use netbootd_telemetry::event::Refusal;
 use tftp::{ErrorCode, Mode, Packet, RequestOptions};
 use tracing::{info, warn};
 
@@ -17,7 +18,6 @@ use super::ask::address_of;
 use super::shelf::Shelf;
 use crate::config::Relay;
 use crate::content::Refused;
-use crate::event::Refusal;
 use crate::fetch::{Coming, Fetch, FetchError};
 
 /// What kind of file a path is of, for the folders that a responder has.

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use imagestore::Filling;
+use netbootd_telemetry::event::Refusal;
 
 use crate::content::Refused;
-use crate::event::Refusal;
 
 /// The files that came through lately, by path.
 #[derive(Debug, Default)]

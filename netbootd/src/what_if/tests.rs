@@ -2,11 +2,11 @@
 
 mod wire;
 
+use netbootd_telemetry::event::{Answered, Decided, Event};
 use proptest::prelude::*;
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
 use super::*;
-use crate::event::{Answered, Decided, Event};
 use crate::ledger::now;
 use wire::{Ask, IMAGES, Kind, Site, id};
 

@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use netbootd::address_server::AddressServer;
 use netbootd::config::Config;
-use netbootd::event::{Event, Proto, TransferFinished, TransferOutcome, TransferStarted};
 use netbootd::leases::Clock;
-use netbootd::services::{Services, Snapshot};
+use netbootd::services::{self, Services, Snapshot};
 use netbootd::state::State;
-use netbootd::timeline;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Arrival, Packet};
+use netbootd_telemetry::event::{Event, Proto, TransferFinished, TransferOutcome, TransferStarted};
 use pxe_policy::MacAddr;
 
 use crate::relayed::{ACK, DISCOVER, OFFER, REQUEST, Reply, mac, question};
@@ -70,7 +69,7 @@ async fn sessions(folder: &Path, count: u32, machines: u32, settled: u32) -> Vec
     let server = AddressServer::open_by(&config, vec![SERVER], Arc::clone(&state), clock).expect("leases");
     let snapshot = Snapshot::new(config, None).expect("the folders are there");
     let services = Arc::new(Services::open(snapshot, state).expect("the state is new"));
-    tokio::spawn(timeline::follow(Arc::clone(&services), services.recorder.watch()));
+    tokio::spawn(services::follow(Arc::clone(&services), services.recorder.watch()));
     let net = format!("{SERVER}/24").parse().expect("an address");
     let iface = Iface { name: "lan0".into(), index: 2, mac: None, addrs: vec![net], addrs6: Vec::new() };
     let mut seen = Vec::new();
@@ -80,7 +79,7 @@ async fn sessions(folder: &Path, count: u32, machines: u32, settled: u32) -> Vec
         let done = session + 1;
         // These sessions come faster than any machines: the disk is given their steps every two seconds, and loses the rest.
         if done <= settled && done.is_multiple_of(settled.div_ceil(FLUSHES)) {
-            tokio::time::sleep(timeline::FLUSH_EVERY).await;
+            tokio::time::sleep(services::FLUSH_EVERY).await;
         }
         let on_the_way = done > settled && done.is_multiple_of(count.div_ceil(LOOKS));
         if done == settled || done == count || on_the_way {

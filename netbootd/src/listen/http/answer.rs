@@ -10,6 +10,9 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use imagestore::{BootPath, PathError};
+use netbootd_telemetry::event::{
+    Event, FileRefused, Program, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted,
+};
 
 use super::body::Reply;
 use super::conditions::{self, Condition};
@@ -17,9 +20,6 @@ use super::exchange::{Answering, Exchange};
 use super::range::{Wanted, wanted};
 use super::record::Record;
 use crate::content::{Caller, Content, Extent, Refused};
-use crate::event::{
-    Event, FileRefused, Program, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted,
-};
 use crate::services::Services;
 
 /// Who is at the other end of a connection.

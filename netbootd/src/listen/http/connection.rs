@@ -16,6 +16,7 @@ use hyper::body::Body;
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use netbootd_telemetry::event::Proto;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
@@ -23,7 +24,6 @@ use tracing::debug;
 use super::answer::{Client, answer};
 use super::stream::Stream;
 use super::waiting::Waiting;
-use crate::event::Proto;
 use crate::limits::places::Place;
 use crate::services::Services;
 

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netbootd_telemetry::event::{
+    Event, FileRefused, Proto, TransferFinished, TransferId, TransferOutcome, TransferStalled,
+    TransferStarted,
+};
 use tftp::{Negotiated, Outcome, Sender};
 
 use super::shown;
 use crate::content::{Content, Refused};
-use crate::event::{
-    Event, FileRefused, Proto, TransferFinished, TransferId, TransferOutcome, TransferStalled,
-    TransferStarted,
-};
 use crate::services::Services;
 
 /// Records one transfer.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netbootd_net::udp::{Incoming, Received, path_mtu};
+use netbootd_telemetry::event::{Proto, Refusal};
 use tftp::{
     ErrorCode, Input, Limits, Mode, Negotiated, Outcome, Packet, RequestOptions, Send, Sender, Step,
     negotiate,
@@ -21,7 +22,6 @@ use super::line::Line;
 use super::record::{self, Record};
 use super::{Admitted, Mail, error_for, shown, text};
 use crate::content::{Caller, Content, Extent, Refused};
-use crate::event::{Proto, Refusal};
 use crate::limits::budget::Share;
 use crate::limits::places::Full;
 use crate::services::Services;

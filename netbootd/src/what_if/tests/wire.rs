@@ -13,12 +13,12 @@ use netbootd_dhcp::v4::question::request_bytes;
 use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, intake, option, proxy};
 use netbootd_dhcp::v6::testing as six;
 use netbootd_dhcp::v6::{self as dhcp6, option as option6};
+use netbootd_telemetry::event::{Decided, Event, Proto};
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
 use crate::address_server::AddressServer;
 use crate::address_server6::AddressServer6;
 use crate::config::{Config, Mode};
-use crate::event::{Decided, Event, Proto};
 use crate::limits;
 use crate::netboot_server::NetbootServer;
 use crate::services::{Services, Snapshot};

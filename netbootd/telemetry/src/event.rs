@@ -5,13 +5,11 @@ mod image;
 mod limit;
 mod log;
 mod recorder;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use netbootd_diagnosis::step::Step;
 use pxe_policy::MacAddr;
-
-use crate::limits::places::Full;
 
 pub use cmtrace::CmTrace;
 pub use image::ImageFolderRead;
@@ -110,17 +108,6 @@ impl Event {
             | Event::ImageFolderRead(_)
             | Event::ImageBegun(_)
             | Event::ImageTaken(_) => None,
-        }
-    }
-}
-
-impl From<Full> for Refusal {
-    fn from(full: Full) -> Self {
-        match full {
-            Full::All => Refusal::Busy,
-            Full::Network => Refusal::SubnetFull,
-            Full::Client => Refusal::ClientFull,
-            Full::Unproved => Refusal::Unproved,
         }
     }
 }

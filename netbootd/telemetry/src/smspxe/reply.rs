@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn answers_read_as_they_were_recorded() {
-        let all: Value = serde_json::from_str(include_str!("../../tests/data/adminservice.json")).unwrap();
+        let all: Value = serde_json::from_str(include_str!("../../../tests/data/adminservice.json")).unwrap();
         let mut read = 0;
         for example in all["xml"].as_array().unwrap() {
             let Some(reply) = Reply::parse(example["text"].as_str().unwrap()) else {

@@ -1,23 +1,18 @@
 //! What happened to each machine lately, step by step, and what is being transferred now.
 //!
-//! Fed with the events that the log is written from, beside the boot path: a server that is busy loses steps here before it makes a machine
-//! wait.
+//! Fed with the events that the log is written from.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use lru::LruCache;
 use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Patience, diagnose};
 use pxe_policy::{MacAddr, Reason, SystemUuid};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 
-use crate::event::{Event, Recorded, TransferId, TransferOutcome, TransferStalled, TransferStarted};
-use crate::history::Lines;
-use crate::services::Services;
+use crate::event::{Event, Recorded, TransferId, TransferStalled, TransferStarted};
 
 /// The machines that were heard of lately. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
 #[derive(Debug, Default)]
@@ -57,68 +52,15 @@ pub struct Transfer {
     pub bytes: u64,
 }
 
-/// Follows every event until shutdown, and hands the steps to the history in batches.
-pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
-    let mut lines = Lines::default();
-    let mut flush = tokio::time::interval(FLUSH_EVERY);
-    let mut taken = 0;
-    loop {
-        // While a building switches on, each event would wake another thread beside the one that serves.
-        if taken > MAX_AT_ONCE && watcher.is_empty() {
-            tokio::time::sleep(REST).await;
-        }
-        let recorded = tokio::select! {
-            recorded = watcher.recv() => recorded,
-            _ = flush.tick() => {
-                taken = 0;
-                if !lines.is_empty() {
-                    services.history.append(std::mem::take(&mut lines));
-                }
-                continue;
-            }
-            () = services.shutdown.cancelled() => break,
-        };
-        match recorded {
-            Ok(recorded) => {
-                taken += 1;
-                note_runner(&services, &recorded);
-                services.timelines.take_up(&recorded, &mut lines);
-                if lines.is_full() {
-                    services.history.append(std::mem::take(&mut lines));
-                }
-            }
-            Err(RecvError::Lagged(lost)) => services.timelines.with(|inner| inner.lost += lost),
-            Err(RecvError::Closed) => break,
-        }
-    }
-    while let Ok(recorded) = watcher.try_recv() {
-        services.timelines.take_up(&recorded, &mut lines);
-    }
-    services.history.append(lines);
-    let flushed = tokio::task::spawn_blocking(move || services.history.flush());
-    let _ = flushed.await; // it cannot fail
-}
-
-/// Whoever has fetched a file of an image runs from that image.
-fn note_runner(services: &Services, recorded: &Recorded) {
-    if let Event::TransferFinished(finished) = &recorded.event
-        && finished.outcome == TransferOutcome::Completed
-        && let Some(images) = &services.images
-    {
-        images.completed(finished.peer.ip(), finished.mac);
-    }
-}
-
 impl Timelines {
     /// Takes up one event; gives whose step it is.
     pub fn take(&self, recorded: &Arc<Recorded>) -> Option<MacAddr> {
         self.with(|inner| inner.take(recorded))
     }
 
-    fn take_up(&self, recorded: &Arc<Recorded>, lines: &mut Lines) {
-        if self.take(recorded).is_some() {
-            lines.push(recorded);
-        }
+    /// Counts events that nobody could take up because the server was busy.
+    pub fn note_lost(&self, events: u64) {
+        self.with(|inner| inner.lost += events);
     }
 
     /// One machine's steps.
@@ -249,20 +191,13 @@ pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zer
 /// A boot has about twenty; a few boots are worth comparing.
 pub const MAX_STEPS: usize = 48;
 const MAX_TRANSFERS: usize = 20_000;
-/// Steps go to the disk this often, or as soon as there are many.
-pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
-/// Events between two flushes that are taken up at once; the others are, together, after each rest.
-const MAX_AT_ONCE: u32 = 500;
-const REST: Duration = Duration::from_millis(10);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::config::Config;
     use crate::event::testing::{completed, decided, offer, refused, started, step};
     use crate::event::{Answered, Decided, Proto};
-    use crate::services::Snapshot;
-    use crate::state::State;
 
     fn mac(n: usize) -> MacAddr {
         let [a, b, c, d] = u32::try_from(n).unwrap().to_be_bytes();
@@ -286,35 +221,6 @@ mod tests {
         assert!(timelines.of(mac(1)).is_none(), "it was not heard of for longest");
         let newest = timelines.newest(2, |_, _| true);
         assert_eq!(newest.iter().map(|(mac, _)| *mac).collect::<Vec<_>>(), [mac(max + 1), mac(max)]);
-    }
-
-    /// 5,000 steps a second come in bursts when a building switches on: two seconds' worth at once, twenty seconds long.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn no_step_of_a_busy_server_is_lost() {
-        const BURST: usize = 10_000;
-        const BURSTS: usize = 10;
-        let folder = tempfile::tempdir().unwrap();
-        let config = Config::built_in(Some(folder.path())).unwrap().0;
-        let state = Arc::new(State::open(folder.path()).unwrap());
-        let services = Services::open(Snapshot::new(config, None).unwrap(), state).unwrap();
-        let services = Arc::new(services);
-        let followed = tokio::spawn(follow(Arc::clone(&services), services.recorder.watch()));
-        for burst in 0..BURSTS {
-            for n in 0..BURST {
-                services.recorder.record(offer(mac(burst * BURST + n)));
-            }
-            let last = mac(burst * BURST + BURST - 1);
-            while services.timelines.of(last).is_none() {
-                tokio::task::yield_now().await;
-            }
-        }
-        services.shutdown.cancel();
-        followed.await.unwrap();
-        assert_eq!((services.timelines.size().1, services.history.lost()), (0, 0));
-        let now = SystemTime::now();
-        assert_eq!(services.history.search("offer", usize::MAX, now).unwrap().len(), BURST * BURSTS);
-        let first = services.history.of(mac(0), now).unwrap();
-        assert_eq!(first.len(), 1);
     }
 
     #[test]

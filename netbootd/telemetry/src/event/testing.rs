@@ -1,4 +1,5 @@
-//! Events for tests of timelines and findings.
+//! Events for tests of timelines, findings and the history.
+#![allow(missing_docs, clippy::unwrap_used)] // fixtures of tests
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -11,14 +12,14 @@ use super::{
     TransferOutcome, TransferStarted,
 };
 
-pub(crate) const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 2070);
+pub const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 2070);
 
 /// Something that happened so many seconds after the beginning.
-pub(crate) fn step(second: u64, event: Event) -> Arc<Recorded> {
+pub fn step(second: u64, event: Event) -> Arc<Recorded> {
     Arc::new(Recorded { at: SystemTime::UNIX_EPOCH + Duration::from_secs(second), event })
 }
 
-pub(crate) fn decided(mac: MacAddr, proto: Proto, decision: Answered, reason: Reason) -> Decided {
+pub fn decided(mac: MacAddr, proto: Proto, decision: Answered, reason: Reason) -> Decided {
     Decided {
         proto,
         iface: "lan0".into(),
@@ -44,11 +45,11 @@ pub(crate) fn decided(mac: MacAddr, proto: Proto, decision: Answered, reason: Re
     }
 }
 
-pub(crate) fn offer(mac: MacAddr) -> Event {
+pub fn offer(mac: MacAddr) -> Event {
     Event::Decided(decided(mac, Proto::Proxy, Answered::Offer, Reason::Rule))
 }
 
-pub(crate) fn started(id: u64, mac: MacAddr, path: &str) -> Event {
+pub fn started(id: u64, mac: MacAddr, path: &str) -> Event {
     Event::TransferStarted(TransferStarted {
         id: TransferId(id),
         proto: Proto::Tftp,
@@ -63,7 +64,7 @@ pub(crate) fn started(id: u64, mac: MacAddr, path: &str) -> Event {
     })
 }
 
-pub(crate) fn finished(id: u64, mac: MacAddr, path: &str) -> TransferFinished {
+pub fn finished(id: u64, mac: MacAddr, path: &str) -> TransferFinished {
     TransferFinished {
         id: TransferId(id),
         proto: Proto::Tftp,
@@ -81,11 +82,11 @@ pub(crate) fn finished(id: u64, mac: MacAddr, path: &str) -> TransferFinished {
     }
 }
 
-pub(crate) fn completed(id: u64, mac: MacAddr, path: &str) -> Event {
+pub fn completed(id: u64, mac: MacAddr, path: &str) -> Event {
     Event::TransferFinished(finished(id, mac, path))
 }
 
-pub(crate) fn refused(mac: MacAddr, path: &str) -> Event {
+pub fn refused(mac: MacAddr, path: &str) -> Event {
     Event::FileRefused(FileRefused {
         proto: Proto::Tftp,
         peer: PEER,

@@ -1,0 +1,123 @@
+//! Feeds the timelines and the history with the events that the log is written from, beside the boot path: a
+//! server that is busy loses steps here before it makes a machine wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use netbootd_telemetry::event::{Event, Recorded, TransferOutcome};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Services;
+use crate::history::Lines;
+
+/// Follows every event until shutdown, and hands the steps to the history in batches.
+pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
+    let mut lines = Lines::default();
+    let mut flush = tokio::time::interval(FLUSH_EVERY);
+    let mut taken = 0;
+    loop {
+        // While a building switches on, each event would wake another thread beside the one that serves.
+        if taken > MAX_AT_ONCE && watcher.is_empty() {
+            tokio::time::sleep(REST).await;
+        }
+        let recorded = tokio::select! {
+            recorded = watcher.recv() => recorded,
+            _ = flush.tick() => {
+                taken = 0;
+                if !lines.is_empty() {
+                    services.history.append(std::mem::take(&mut lines));
+                }
+                continue;
+            }
+            () = services.shutdown.cancelled() => break,
+        };
+        match recorded {
+            Ok(recorded) => {
+                taken += 1;
+                note_runner(&services, &recorded);
+                take_up(&services, &recorded, &mut lines);
+                if lines.is_full() {
+                    services.history.append(std::mem::take(&mut lines));
+                }
+            }
+            Err(RecvError::Lagged(lost)) => services.timelines.note_lost(lost),
+            Err(RecvError::Closed) => break,
+        }
+    }
+    while let Ok(recorded) = watcher.try_recv() {
+        take_up(&services, &recorded, &mut lines);
+    }
+    services.history.append(lines);
+    let flushed = tokio::task::spawn_blocking(move || services.history.flush());
+    let _ = flushed.await; // it cannot fail
+}
+
+fn take_up(services: &Services, recorded: &Arc<Recorded>, lines: &mut Lines) {
+    if services.timelines.take(recorded).is_some() {
+        lines.push(recorded);
+    }
+}
+
+/// Whoever has fetched a file of an image runs from that image.
+fn note_runner(services: &Services, recorded: &Recorded) {
+    if let Event::TransferFinished(finished) = &recorded.event
+        && finished.outcome == TransferOutcome::Completed
+        && let Some(images) = &services.images
+    {
+        images.completed(finished.peer.ip(), finished.mac);
+    }
+}
+
+/// Steps go to the disk this often, or as soon as there are many.
+pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
+/// Events between two flushes that are taken up at once; the others are, together, after each rest.
+const MAX_AT_ONCE: u32 = 500;
+const REST: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use netbootd_telemetry::event::testing::offer;
+    use pxe_policy::MacAddr;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::services::Snapshot;
+    use crate::state::State;
+
+    fn mac(n: usize) -> MacAddr {
+        let [a, b, c, d] = u32::try_from(n).unwrap().to_be_bytes();
+        MacAddr([2, 0, a, b, c, d])
+    }
+
+    /// 5,000 steps a second come in bursts when a building switches on: two seconds' worth at once, twenty seconds long.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_step_of_a_busy_server_is_lost() {
+        const BURST: usize = 10_000;
+        const BURSTS: usize = 10;
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::built_in(Some(folder.path())).unwrap().0;
+        let state = Arc::new(State::open(folder.path()).unwrap());
+        let services = Services::open(Snapshot::new(config, None).unwrap(), state).unwrap();
+        let services = Arc::new(services);
+        let followed = tokio::spawn(follow(Arc::clone(&services), services.recorder.watch()));
+        for burst in 0..BURSTS {
+            for n in 0..BURST {
+                services.recorder.record(offer(mac(burst * BURST + n)));
+            }
+            let last = mac(burst * BURST + BURST - 1);
+            while services.timelines.of(last).is_none() {
+                tokio::task::yield_now().await;
+            }
+        }
+        services.shutdown.cancel();
+        followed.await.unwrap();
+        assert_eq!((services.timelines.size().1, services.history.lost()), (0, 0));
+        let now = SystemTime::now();
+        assert_eq!(services.history.search("offer", usize::MAX, now).unwrap().len(), BURST * BURSTS);
+        let first = services.history.of(mac(0), now).unwrap();
+        assert_eq!(first.len(), 1);
+    }
+}
