@@ -202,11 +202,10 @@ mod tests {
     use pxe_policy::{ArchType, Class, Decision};
 
     use super::*;
-    use crate::what_if::request;
 
     fn waits(approvals: &Approvals, n: u16, now: Seconds) {
         let [a, b] = n.to_be_bytes();
-        let request = request(MacAddr([2, 0, 0, 0, a, b]), None, ArchType::X64_UEFI, Class::Pxe);
+        let request = BootRequest::asking(MacAddr([2, 0, 0, 0, a, b]), None, ArchType::X64_UEFI, Class::Pxe);
         let verdict = Verdict { decision: Decision::Wait, ..Verdict::silence(Reason::Pending) };
         approvals.heard(&request, &verdict, now);
     }

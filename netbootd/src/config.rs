@@ -21,10 +21,11 @@ use imagestore::Mount;
 use imagestore::platform::is_open_to as open;
 use ipnet::Ipv4Net;
 use netbootd_dhcp::{Subnet, Subnet6};
+use netbootd_net::Secret;
 use pxe_policy::{Bans, Match, Rules};
 
 pub use database::{Database, OnLoss};
-pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy, Secret};
+pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy};
 pub use finding::{Finding, Findings, Severity};
 pub use limits::Limits;
 pub use schema::{Bind, LogFormat, Mode, Ports};

@@ -14,7 +14,7 @@ mod memory;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pxe_policy::{Answer, ArchType, BootRequest, Class, MacAddr, Said, SystemUuid, Trouble, TroubleKind};
+use pxe_policy::{Answer, Identity, MacAddr, Said, Trouble, TroubleKind};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -23,19 +23,6 @@ use active_directory::ActiveDirectory;
 use configmgr::ConfigMgr;
 use device_file::DeviceFile;
 use memory::{Memory, Recalled};
-
-/// What a machine is looked up by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// Its hardware address.
-    pub mac: MacAddr,
-    /// Its GUID, unless that is banned.
-    pub uuid: Option<SystemUuid>,
-    /// Its architecture: which unknown computer object stands for it, and which files suit it.
-    pub arch: Option<ArchType>,
-    /// Whether it is a Mac.
-    pub is_mac: bool,
-}
 
 /// Every directory of the configuration, in its order.
 #[derive(Debug, Default)]
@@ -83,18 +70,6 @@ impl Source {
             Source::Shared(devices) => devices.ask(DEVICES, who).said,
             Source::ConfigMgr(site) => site.ask(who).await,
             Source::ActiveDirectory(directory) => directory.ask(who).await,
-        }
-    }
-}
-
-impl Identity {
-    /// Of a request that bans have been taken out of.
-    pub fn of(request: &BootRequest) -> Self {
-        Identity {
-            mac: request.mac,
-            uuid: request.uuid,
-            arch: request.arch(),
-            is_mac: request.class == Class::Bsdp,
         }
     }
 }

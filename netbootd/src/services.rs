@@ -18,6 +18,7 @@ use netbootd_net::interfaces::Interfaces;
 use netbootd_net::neighbours::Neighbours;
 use netbootd_telemetry::event::{Answered, Recorder};
 use netbootd_telemetry::timeline::Timelines;
+use pxe_policy::Identity;
 use pxe_policy::{
     Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, MacAddr, Purpose, Reason, Screened,
     Site, Stage, Verdict, decide,
@@ -31,7 +32,7 @@ use crate::certificates::Certificates;
 use crate::config::{Config, Mode, Ports};
 use crate::confine::Confined;
 use crate::content::{self, Content};
-use crate::directory::{Directories, Identity};
+use crate::directory::Directories;
 use crate::files::{Files, Images};
 use crate::history::History;
 use crate::ingests::Ingests;

@@ -22,12 +22,12 @@ use std::time::Duration;
 
 use bsdp::Change;
 use netbootd_dhcp::Subnet;
+use pxe_policy::Device;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use crate::config::{Database, OnLoss};
-use crate::directory::device_file::Device;
 use crate::keep::{Keep, Keeping, LeaseKeep, LedgerKeep, Refused, Said};
 pub use copies::{Copies, SharedDevices};
 use decide::Ask;

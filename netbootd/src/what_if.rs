@@ -1,6 +1,6 @@
 //! What a machine would get if it asked now: the decision that a packet of it meets.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 use netbootd_net::iface;
@@ -12,20 +12,10 @@ use crate::services::Services;
 /// A request as such a machine would make it on the first interface.
 pub fn request(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Class) -> BootRequest {
     let all = iface::list(false).unwrap_or_default();
-    let iface = all.into_iter().find(|iface| !iface.addrs.is_empty());
-    let addr = iface.as_ref().and_then(|iface| iface.addrs.first()).map(Ipv4Net::addr);
-    BootRequest {
-        mac,
-        uuid,
-        archs: vec![arch],
-        class,
-        relay: None,
-        segment: addr.unwrap_or(Ipv4Addr::LOCALHOST).into(),
-        address: None,
-        boot_program: false,
-        iface: iface.map(|iface| iface.name).unwrap_or_default(),
-        secs: u16::MAX,
-    }
+    let asking = BootRequest::asking(mac, uuid, arch, class);
+    let Some(iface) = all.into_iter().find(|iface| !iface.addrs.is_empty()) else { return asking };
+    let segment = iface.addrs.first().map_or(asking.segment, |net| net.addr().into());
+    BootRequest { iface: iface.name, segment, ..asking }
 }
 
 /// What an operator says of a machine's request; the rest is as the machine asked last, or as a PC would ask.

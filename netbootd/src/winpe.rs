@@ -113,7 +113,6 @@ mod tests {
     use pxe_policy::{Boot, Class, MacAddr, Reason, Verdict, Via};
 
     use super::*;
-    use crate::what_if::request;
 
     #[test]
     fn the_image_is_what_stands_before_its_boot_folder_whatever_its_name() {
@@ -137,7 +136,7 @@ mod tests {
                 Boot { file: file.into(), via: Via::Tftp, next_server: None, image: None, prompt: None };
             let machine = Machine {
                 uuid: None,
-                request: request(MacAddr([2; 6]), None, ArchType::X64_UEFI, Class::Pxe),
+                request: BootRequest::asking(MacAddr([2; 6]), None, ArchType::X64_UEFI, Class::Pxe),
                 verdict: Verdict { decision: Decision::Boot(boot), ..Verdict::silence(Reason::Rule) },
             };
             assert_eq!(image_folder(&machine, |folder| images.contains(&folder)), folder, "{file}");

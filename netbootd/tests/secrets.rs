@@ -13,13 +13,13 @@ use std::thread::{self, JoinHandle};
 use hyper::Method;
 use netbootd::api::{self, metrics};
 use netbootd::config::{self, Config};
-use netbootd::directory::Identity;
 use netbootd::page;
 use netbootd::remote::Remote;
 use netbootd::services::{Services, Snapshot};
 use netbootd::state::State;
 use netbootd_dhcp::option243::VariablesFile;
 use netbootd_dhcp::v4::hand_on::Told;
+use pxe_policy::Identity;
 use pxe_policy::MacAddr;
 use tracing_subscriber::fmt::MakeWriter;
 

@@ -1,7 +1,7 @@
 //! What one packet says about a machine.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use crate::{ArchType, MacAddr, SystemUuid};
@@ -99,5 +99,46 @@ impl BootRequest {
     /// The architecture that counts: the first one with a name, or else the first.
     pub fn arch(&self) -> Option<ArchType> {
         self.archs.iter().copied().find(|arch| arch.name().is_some()).or(self.archs.first().copied())
+    }
+
+    /// A request of a machine on this host's own link that has asked for a long time.
+    pub fn asking(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Class) -> Self {
+        BootRequest {
+            mac,
+            uuid,
+            archs: vec![arch],
+            class,
+            relay: None,
+            segment: Ipv4Addr::LOCALHOST.into(),
+            address: None,
+            boot_program: false,
+            iface: String::new(),
+            secs: u16::MAX,
+        }
+    }
+}
+
+/// What a machine is looked up by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// Its GUID, unless that is banned.
+    pub uuid: Option<SystemUuid>,
+    /// Its architecture: which unknown computer object stands for it, and which files suit it.
+    pub arch: Option<ArchType>,
+    /// Whether it is a Mac.
+    pub is_mac: bool,
+}
+
+impl Identity {
+    /// Of a request that bans have been taken out of.
+    pub fn of(request: &BootRequest) -> Self {
+        Identity {
+            mac: request.mac,
+            uuid: request.uuid,
+            arch: request.arch(),
+            is_mac: request.class == Class::Bsdp,
+        }
     }
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use bench::devices::{mac, services};
 use bench::in_turns;
-use netbootd::directory::Identity;
 use netbootd::services::Services;
 use netbootd::what_if::request;
+use pxe_policy::Identity;
 use pxe_policy::{ArchType, Class};
 
 fn main() {

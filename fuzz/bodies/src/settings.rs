@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use netbootd::config::Config;
-use netbootd::directory::Identity;
-use netbootd::directory::device_file::{Device, Table, from_csv, from_toml};
+use netbootd::directory::device_file::{from_csv, from_toml};
+use pxe_policy::Identity;
 use pxe_policy::{ArchType, MacAddr};
+use pxe_policy::{Device, Table};
 use serde_json::json;
 
 /// Any configuration: one that can be used, or findings that point into it.

@@ -1,9 +1,9 @@
 //! What comes from Configuration Manager: its AdminService's JSON, and the log of its responder.
 
-use netbootd::directory::Identity;
 use netbootd::directory::configmgr::wire::Page;
 use netbootd::directory::configmgr::{Bodies, Tables};
 use netbootd_telemetry::smspxe::{Reply, escape, read, tell};
+use pxe_policy::Identity;
 use pxe_policy::{ArchType, MacAddr, SystemUuid};
 use serde_json::{Value, json};
 

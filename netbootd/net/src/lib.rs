@@ -3,7 +3,8 @@
 //! [`udp`] and [`shared`] receive and send datagrams, [`outbox`] sends replies at once or drops them,
 //! [`neighbours`] knows which next hops answer, [`junk`] filters a port in the kernel during a flood.
 //! [`interfaces`] follows the host's interfaces; [`frame`] and [`arp`] speak Ethernet. [`tls`] trusts the
-//! authorities that directories are verified with. [`heartbeat`] notices a listener that hangs, and
+//! authorities that directories are verified with. [`Secret`] keeps
+//! what proves us to other servers out of logs. [`heartbeat`] notices a listener that hangs, and
 //! [`with_causes`] prints an error. What Linux and Windows do differently is in siblings, `unix.rs` and
 //! `windows.rs`.
 
@@ -20,8 +21,10 @@ pub mod interfaces;
 pub mod junk;
 pub mod neighbours;
 pub mod outbox;
+mod secret;
 pub mod shared;
 pub mod tls;
 pub mod udp;
 
 pub use causes::with_causes;
+pub use secret::Secret;

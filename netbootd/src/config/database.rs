@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use netbootd_net::Secret;
 use serde::Deserialize;
-
-use super::Secret;
 
 /// PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Who may be asked about machines, and how.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use netbootd_dhcp::v4::boot_info::LocalBoot;
 use netbootd_dhcp::v4::boot_program;
+use netbootd_net::Secret;
 use pxe_policy::Settings;
 
 use super::Bind;
@@ -74,44 +74,9 @@ pub struct Account {
     pub keytab: Option<PathBuf>,
 }
 
-/// Text that is shown nowhere: it prints as `***`, and cannot be serialized.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret {
-    text: String,
-    file: Option<PathBuf>,
-}
-
 impl Account {
     /// Whether there is anything to get a ticket with. On Windows there is always the account of the service.
     pub fn uses_kerberos(&self) -> bool {
         cfg!(windows) || self.keytab.is_some() || self.password.is_some()
-    }
-}
-
-impl Secret {
-    /// Keeps a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret { text: text.into(), file: None }
-    }
-
-    /// With the file that it was read from.
-    pub(super) fn read_from(self, file: PathBuf) -> Self {
-        Secret { file: Some(file), ..self }
-    }
-
-    /// The file that it was read from.
-    pub fn file(&self) -> Option<&PathBuf> {
-        self.file.as_ref()
-    }
-
-    /// The text, for whom it is meant.
-    pub fn reveal(&self) -> &str {
-        &self.text
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }

@@ -156,7 +156,7 @@ impl ActiveDirectory {
             Bind::Anonymous => return Ok(()),
             Bind::Simple => {
                 let (user, password) = (account.user.as_deref(), account.password.as_ref());
-                let password = password.map(config::Secret::reveal).unwrap_or_default();
+                let password = password.map(netbootd_net::Secret::reveal).unwrap_or_default();
                 ldap.with_timeout(PATIENCE).simple_bind(user.unwrap_or_default(), password).await
             }
             Bind::Gssapi => {

@@ -8,14 +8,14 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use bsdp::{Binding, Bindings};
 use netbootd_dhcp::Subnet;
+use pxe_policy::Identity;
 use pxe_policy::{Answer, Ledger, LedgerChange, MacAddr, Trouble, TroubleKind};
+use pxe_policy::{Device, Table};
 
 use super::Shared;
 use super::decide::Ask;
 use super::fact::{Fact, Given};
 use crate::approvals::{self, Verdicts};
-use crate::directory::Identity;
-use crate::directory::device_file::{Device, Table};
 use crate::keep::LedgerKeep;
 use crate::leases::{LeaseTable, Seconds};
 use crate::ledger::now;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use bsdp::{Bindings, Change};
+use pxe_policy::Device;
 use pxe_policy::{Claimed, Deployed, Entry, Key, Ledger, LedgerChange, MacAddr, Seconds};
 
 use super::fact::Fact;
 use super::sql::clean;
-use crate::directory::device_file::Device;
 use crate::keep::{Hold, LeaseKeep, LedgerKeep, Refused, Said};
 
 /// What a server asks of the database.

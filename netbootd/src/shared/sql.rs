@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bsdp::Change;
+use pxe_policy::Device;
 use pxe_policy::{Key, LedgerChange, MacAddr, MachineId, Seconds, SystemUuid};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
@@ -10,7 +11,6 @@ use tokio_postgres::{Client, Error, Row};
 use super::decide::{Ask, Rows};
 use super::fact::{Fact, Given};
 use super::session::Turn;
-use crate::directory::device_file::Device;
 use crate::keep::{LeaseKeep, LedgerKeep};
 
 /// Reads the rows that questions are about.

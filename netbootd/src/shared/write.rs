@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pxe_policy::Device;
 use pxe_policy::{MacAddr, Seconds};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
@@ -10,7 +11,6 @@ use super::decide::Ask;
 use super::fact::{Fact, Given, Notice, RowKey};
 use super::session::CHANNEL;
 use super::sql::{clean, signed};
-use crate::directory::device_file::Device;
 
 /// Writes what came of the questions, tells it to every server, and commits.
 pub(super) async fn write(

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use imagestore::platform::sync_folder;
 use netbootd_net::with_causes;
+use pxe_policy::Device;
 use pxe_policy::{Trouble, TroubleKind};
 
 use super::super::Failure;
@@ -17,7 +18,6 @@ use super::ImportArgs;
 use crate::cli::out::{errln, out, outln};
 use crate::directory::active_directory::{ActiveDirectory, Computer};
 use crate::directory::configmgr::ConfigMgr;
-use crate::directory::device_file::Device;
 use crate::directory::device_file::merge::{Format, Merged, merge};
 use crate::platform::give_owner_of;
 use crate::probe::block_on;

@@ -32,7 +32,7 @@ pub(super) enum Secret {
     /// A password in a file.
     PasswordFile(PathBuf),
     /// A password that is yet to be written to a file.
-    Typed(config::Secret),
+    Typed(netbootd_net::Secret),
 }
 
 /// Settles the questions about it together: whoever is asked may correct any of them when the provider does not answer.
@@ -125,7 +125,7 @@ fn secret(text: &str, account: &str, asks: bool) -> Result<Option<Secret>, Strin
                     .and_then(|()| terminal.read_secure_line());
             match typed {
                 Ok(typed) if typed.is_empty() => Err("nothing was typed".into()),
-                Ok(typed) => Ok(Some(Secret::Typed(config::Secret::new(typed)))),
+                Ok(typed) => Ok(Some(Secret::Typed(netbootd_net::Secret::new(typed)))),
                 Err(error) => Err(format!("no password can be typed here: {error}")),
             }
         }
@@ -156,7 +156,7 @@ fn look(site: &Site) -> Result<Vec<doctor::Check>, Failure> {
         Some(Secret::PasswordFile(file)) => {
             let text = std::fs::read_to_string(file)
                 .map_err(|error| Failure::Unusable(format!("{}: {error}", file.display())))?;
-            account.password = Some(config::Secret::new(text.trim_end_matches(['\r', '\n'])));
+            account.password = Some(netbootd_net::Secret::new(text.trim_end_matches(['\r', '\n'])));
         }
         Some(Secret::Typed(password)) => account.password = Some(password.clone()),
     }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use imagestore::platform::is_open_to;
 use netbootd_dhcp::v4::boot_info::LocalBoot;
 use netbootd_dhcp::v4::boot_program;
+use netbootd_net::Secret;
 use pxe_policy::{Brake, Prompt, Settings, UnknownMachines};
 use toml::Spanned;
 
 use super::super::finding::Finding;
 use super::super::schema::{self, Document};
-use super::super::{Account, ActiveDirectory, Bind, ConfigMgr, Policy, Secret};
+use super::super::{Account, ActiveDirectory, Bind, ConfigMgr, Policy};
 
 /// How decisions are made, and how long answers count.
 pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy {

@@ -1,4 +1,4 @@
-use pxe_policy::ArchType;
+use pxe_policy::{ArchType, Purpose};
 
 use super::*;
 
@@ -63,7 +63,7 @@ fn what_is_no_device_file_is_refused() {
         assert!(from_csv(junk).is_err(), "{junk:?}");
     }
     let (table, bad) = from_csv(b"mac\n\"unclosed\n\xff\xff\n").unwrap();
-    assert_eq!((table.devices.len(), bad.len()), (0, 1));
+    assert_eq!((table.len(), bad.len()), (0, 1));
 }
 
 #[test]

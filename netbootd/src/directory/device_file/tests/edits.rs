@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use pxe_policy::{
-    Answer, Approval, BootRequest, Claimed, Class, Decision, Ledger, LedgerChange, Reason, Rules, Seconds,
-    Settings, Site, decide,
+    Answer, Approval, BootRequest, Claimed, Class, Decision, Ledger, LedgerChange, MacAddr, Purpose, Reason,
+    Rules, Seconds, Settings, Site, decide,
 };
 
 use super::*;
