@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use netbootd::config::Config;
 use netbootd::services::{Services, Snapshot};
-use netbootd::state::State;
+use netbootd_state::file::State;
 use pxe_policy::MacAddr;
 
 /// So many devices, each of which boots an image of the boot tree; the files are made in this folder.

@@ -11,16 +11,18 @@ use std::time::Duration;
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::server::{self, Terms};
 use netbootd_dhcp::v4::{Answer, Arrival, Packet, intake};
+use netbootd_state::file::State;
+use netbootd_state::keep::{Hold, Keep, LeaseKeep, Refused};
+use netbootd_state::leases::{
+    Client, Clock, Denied, Lease, LeaseStore, LeaseTable, Offer, Seconds, Want, pool,
+};
+use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{LeaseTaken, Proto};
 use pxe_policy::{BootRequest, Class, MacAddr, Reason, SystemUuid, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
-use crate::keep::{Hold, Keep, LeaseKeep, Refused};
-use crate::leases::{Client, Clock, Denied, Lease, LeaseStore, LeaseTable, Offer, Seconds, Want, pool};
 use crate::services::Services;
-use crate::shared::Shared;
-use crate::state::State;
 use probe::Probes;
 use turns::Turns;
 

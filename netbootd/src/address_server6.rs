@@ -10,14 +10,14 @@ use netbootd_dhcp::v6::option::{self, MessageType};
 use netbootd_dhcp::v6::proxy::{self, Own};
 use netbootd_dhcp::v6::server::{self, Question};
 use netbootd_dhcp::v6::{Answer, Arrival, Duid, Packet, intake};
+use netbootd_state::file::State;
+use netbootd_state::leases::{Clock, Seconds};
+use netbootd_state::leases6::store::{LeaseStore, own_duid};
+use netbootd_state::leases6::{Client, Lease, LeaseTable};
 use pxe_policy::{BootRequest, MacAddr, Reason, Verdict};
 
 use crate::config::{Config, Mode};
-use crate::leases::{Clock, Seconds};
-use crate::leases6::store::{LeaseStore, own_duid};
-use crate::leases6::{Client, Lease, LeaseTable};
 use crate::services::Services;
-use crate::state::State;
 
 /// Who answers DHCPv6.
 #[derive(Debug)]

@@ -14,12 +14,12 @@ use std::time::SystemTime;
 
 use bsdp::Binding;
 use hyper::{Method, StatusCode};
+use netbootd_state::history::History;
+use netbootd_state::ledger::{LedgerView, Which, now};
 use pxe_policy::{BootRequest, MacAddr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::history::History;
-use crate::ledger::{LedgerView, Which, now};
 use crate::reload;
 use crate::services::Services;
 use crate::what_if::{AskedAs, explained, explained_as, request};

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use netbootd_net::tls;
+use netbootd_state::ledger::now;
 use serde::Serialize;
 use tracing::warn;
 
 use crate::config::Config;
 use crate::directory::address::host_and_port;
-use crate::ledger::now;
 
 /// What was last seen.
 #[derive(Debug, Default)]

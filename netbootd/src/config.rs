@@ -3,7 +3,6 @@
 //! `check-config` and the start share this code: what the one reports, the other refuses.
 
 mod check;
-mod database;
 mod directories;
 mod finding;
 mod limits;
@@ -22,9 +21,9 @@ use imagestore::platform::is_open_to as open;
 use ipnet::Ipv4Net;
 use netbootd_dhcp::{Subnet, Subnet6};
 use netbootd_net::Secret;
+use netbootd_state::shared::Database;
 use pxe_policy::{Bans, Match, Rules};
 
-pub use database::{Database, OnLoss};
 pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy};
 pub use finding::{Finding, Findings, Severity};
 pub use limits::Limits;

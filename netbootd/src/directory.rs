@@ -14,11 +14,11 @@ mod memory;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netbootd_state::shared::SharedDevices;
 use pxe_policy::{Answer, Identity, MacAddr, Said, Trouble, TroubleKind};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::shared::SharedDevices;
 use active_directory::ActiveDirectory;
 use configmgr::ConfigMgr;
 use device_file::DeviceFile;

@@ -1,13 +1,11 @@
 //! The network-boot daemon: sockets, configuration and records around the pure crates.
 //!
 //! A packet comes in at [`listen`], is parsed and answered by [`netbootd_dhcp`], decided by `pxe_policy` through [`services`], and leaves
-//! one event of [`netbootd_telemetry`]. Files are looked up by [`content`], addresses come from [`address_server`] and [`leases`].
+//! one event of [`netbootd_telemetry`]. Files are looked up by [`content`], addresses come from [`address_server`]; what must survive is in `netbootd_state`.
 
 pub mod address_server;
 pub mod address_server6;
 pub mod api;
-pub mod approvals;
-pub mod batch;
 pub mod certificates;
 pub mod cli;
 pub mod config;
@@ -18,12 +16,7 @@ pub mod content;
 pub mod directory;
 pub mod fetch;
 pub mod files;
-pub mod history;
 pub mod ingests;
-pub mod keep;
-pub mod leases;
-pub mod leases6;
-pub mod ledger;
 pub mod limits;
 pub mod listen;
 pub mod logging;
@@ -39,8 +32,6 @@ pub mod remote;
 pub mod scrub;
 pub mod serve;
 pub mod services;
-pub mod shared;
-pub mod state;
 #[cfg_attr(windows, path = "platform/windows/manager.rs")]
 pub mod systemd;
 pub mod template;

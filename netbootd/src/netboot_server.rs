@@ -1,6 +1,5 @@
 //! What Macs boot: the images of the shares, what each Mac chose, and the answers by BSDP.
 
-pub mod bindings;
 mod offered;
 pub mod shares;
 
@@ -13,15 +12,15 @@ use arc_swap::ArcSwap;
 use bsdp::{Allowed, Binding, Bindings, Change, DhcpMessage, ReplyKind, Request, Server, respond};
 use ipnet::Ipv4Net;
 use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, Reply, bsdp as glue};
+use netbootd_state::bindings::BindingStore;
+use netbootd_state::file::State;
+use netbootd_state::keep::{Keep, Refused};
+use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
 use pxe_policy::{BootRequest, Decision, MacAddr, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::keep::{Keep, Refused};
 use crate::services::{Services, Snapshot};
-use crate::shared::Shared;
-use crate::state::State;
-use bindings::BindingStore;
 use shares::Scan;
 
 /// Answers Macs.

@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use imagestore::{Digest, Observer};
 use netbootd_net::with_causes;
+use netbootd_state::file::State;
+use netbootd_state::leases::Seconds;
+use netbootd_state::ledger::now;
 use redb::TableDefinition;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
 use crate::files::Images;
-use crate::leases::Seconds;
-use crate::ledger::now;
 use crate::services::Services;
-use crate::state::State;
 
 /// How far reading has come.
 #[derive(Debug)]

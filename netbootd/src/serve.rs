@@ -19,6 +19,7 @@ use netbootd_net::iface;
 use netbootd_net::junk::Purpose;
 use netbootd_net::shared::SharedSocket;
 use netbootd_net::with_causes;
+use netbootd_state::file::{State, StateError};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -43,7 +44,6 @@ use crate::platform::{PRIVILEGED, is_taken};
 use crate::reload::ConfigSource;
 use crate::remote::Remote;
 use crate::services::{self, Services, Snapshot};
-use crate::state::{State, StateError};
 use crate::systemd::{self, Sockets};
 use signals::Signals;
 

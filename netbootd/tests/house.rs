@@ -8,11 +8,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate of the workspace, lowest floor first. A crate depends on crates of lower floors only.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["bsdp", "pxe-policy", "tftp", "wim-protocol"],
     &["imagestore", "netbootd-dhcp", "netbootd-wim"],
     &["netbootd-diagnosis", "netbootd-net"],
     &["netbootd-telemetry"],
+    &["netbootd-state"],
     &["netbootd"],
     &["fuzz-bodies", "netbootd-tests"],
     &["bench"],
@@ -27,9 +28,9 @@ const ALLOWED_IN_PURE: [&str; 9] =
 const OWNERS: [(&str, &[&str]); 5] = [
     ("ldap3", &["netbootd"]),
     ("object_store", &["netbootd"]),
-    ("redb", &["imagestore", "netbootd"]),
-    ("tokio", &["netbootd", "netbootd-net", "netbootd-telemetry"]),
-    ("tokio-postgres", &["netbootd"]),
+    ("redb", &["imagestore", "netbootd", "netbootd-state"]),
+    ("tokio", &["netbootd", "netbootd-net", "netbootd-state", "netbootd-telemetry"]),
+    ("tokio-postgres", &["netbootd-state"]),
 ];
 
 #[test]

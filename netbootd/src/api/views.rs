@@ -152,7 +152,7 @@ pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceVie
 pub fn note_on_approval(services: &Services, mac: MacAddr, said: Option<bool>) -> Option<String> {
     let policy = services.snapshot.load().config.policy.settings.unknown;
     let seen = services.machines.by_mac(mac).is_some() || services.timelines.of(mac).is_some();
-    crate::approvals::note(mac, said, policy, Some(seen))
+    netbootd_state::approvals::note(mac, said, policy, Some(seen))
 }
 
 /// The recently seen machines that something is wrong with.

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use bsdp::Change;
 use clap::Subcommand;
 use hyper::Method;
+use netbootd_state::bindings::BindingStore;
+use netbootd_state::file::State;
+use netbootd_state::keep::Keep;
 use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of, shared};
@@ -13,10 +16,7 @@ use super::{Failure, MachineArgs};
 use crate::api::BindingView;
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
-use crate::keep::Keep;
-use crate::netboot_server::bindings::BindingStore;
 use crate::probe::block_on;
-use crate::state::State;
 
 /// `netbootd bindings`.
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use netbootd_state::shared::Shared;
 
 use super::{Failure, SiteArgs, chosen_config};
 use crate::api::Problem;
@@ -17,7 +18,6 @@ use crate::listen::control::socket_path;
 use crate::platform::{PRIVILEGED, connect_control};
 use crate::reload::ConfigSource;
 use crate::serve::sharing;
-use crate::shared::Shared;
 
 /// The configuration of the netbootd that is meant.
 pub(super) fn config_of(site: &SiteArgs) -> Result<Config, Failure> {

@@ -11,6 +11,8 @@ use std::time::Duration;
 use clap::Args;
 use imagestore::platform::HAS_MODES;
 use netbootd_net::tls;
+use netbootd_state::ledger::now;
+use netbootd_state::shared::Shared;
 use pxe_policy::{SUGGESTED_BANS, SystemUuid, Trouble, TroubleKind};
 use serde::Serialize;
 
@@ -22,10 +24,8 @@ use crate::directory::active_directory::ActiveDirectory;
 use crate::directory::address::host_and_port;
 use crate::directory::configmgr::ConfigMgr;
 use crate::directory::{Directories, Source, kerberos};
-use crate::ledger::now;
 use crate::probe::block_on;
 use crate::serve::sharing;
-use crate::shared::Shared;
 
 /// `netbootd doctor`.
 #[derive(Debug, Args)]

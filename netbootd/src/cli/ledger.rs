@@ -5,6 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
+use netbootd_state::file::State;
+use netbootd_state::ledger::{LedgerStore, LedgerView, Which, now};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pxe_policy::MacAddr;
 
@@ -14,9 +16,7 @@ use super::{Failure, SiteArgs};
 use crate::cli::out::{out, outln};
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
-use crate::ledger::{LedgerStore, LedgerView, Which, now};
 use crate::probe::block_on;
-use crate::state::State;
 
 /// `netbootd ledger`.
 #[derive(Debug, Subcommand)]

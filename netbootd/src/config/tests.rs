@@ -1,5 +1,5 @@
+use netbootd_state::shared::OnLoss;
 use proptest::prelude::*;
-
 use pxe_policy::Class;
 
 use super::*;

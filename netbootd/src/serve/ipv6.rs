@@ -6,6 +6,7 @@ use std::sync::Arc;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
 use netbootd_net::with_causes;
+use netbootd_state::file::State;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -16,7 +17,6 @@ use crate::config::Mode;
 use crate::listen::dhcp6::Dhcp6Listener;
 use crate::platform::has_no_ipv6;
 use crate::services::Services;
-use crate::state::State;
 
 /// DHCPv6 on every interface that has an address beyond its link. A port that nobody asked for is done without when it is taken.
 pub(super) fn bind_dhcp(

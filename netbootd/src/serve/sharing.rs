@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbootd_net::with_causes;
+use netbootd_state::file::State;
+use netbootd_state::shared::{Shared, hand_over};
 use tracing::{error, info, warn};
 
 use crate::cli::Failure;
 use crate::config::{Config, Mode};
-use crate::shared::{Shared, hand_over};
-use crate::state::State;
 
 /// Connects, if the configuration names a database. A database that is away is waited for in the background; one that will never let
 /// this server in is an error. What this host's own file holds is handed over to it.

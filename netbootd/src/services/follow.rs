@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use netbootd_state::history::Lines;
 use netbootd_telemetry::event::{Event, Recorded, TransferOutcome};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Services;
-use crate::history::Lines;
 
 /// Follows every event until shutdown, and hands the steps to the history in batches.
 pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
@@ -79,13 +79,13 @@ const REST: Duration = Duration::from_millis(10);
 mod tests {
     use std::time::SystemTime;
 
+    use netbootd_state::file::State;
     use netbootd_telemetry::event::testing::offer;
     use pxe_policy::MacAddr;
 
     use super::*;
     use crate::config::Config;
     use crate::services::Snapshot;
-    use crate::state::State;
 
     fn mac(n: usize) -> MacAddr {
         let [a, b, c, d] = u32::try_from(n).unwrap().to_be_bytes();

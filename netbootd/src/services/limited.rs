@@ -7,12 +7,12 @@ use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Answer, Arrival, Destination, Malformed, Packet, Reply};
 use netbootd_dhcp::v6 as dhcp6;
 use netbootd_net::outbox::Unsent;
+use netbootd_state::leases6::Client;
 use netbootd_telemetry::event::{Answered, Event, FileRefused, Proto, Refusal};
 use pxe_policy::Reason;
 use tracing::debug;
 
 use super::Services;
-use crate::leases6::Client;
 use crate::limits::bucket::Verdict;
 use crate::limits::six::Way6;
 use crate::limits::{self, Limited, Way};

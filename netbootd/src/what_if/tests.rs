@@ -2,12 +2,12 @@
 
 mod wire;
 
+use netbootd_state::ledger::now;
 use netbootd_telemetry::event::{Answered, Decided, Event};
 use proptest::prelude::*;
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
 use super::*;
-use crate::ledger::now;
 use wire::{Ask, IMAGES, Kind, Site, id};
 
 /// Machines that the device file knows in different ways, one that it does not, and one that is banned.

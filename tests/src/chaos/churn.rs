@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use netbootd::address_server::AddressServer;
 use netbootd::config::Config;
-use netbootd::leases::Clock;
 use netbootd::services::{self, Services, Snapshot};
-use netbootd::state::State;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Arrival, Packet};
+use netbootd_state::file::State;
+use netbootd_state::leases::Clock;
 use netbootd_telemetry::event::{Event, Proto, TransferFinished, TransferOutcome, TransferStarted};
 use pxe_policy::MacAddr;
 

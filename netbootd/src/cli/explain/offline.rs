@@ -5,21 +5,21 @@ use std::sync::Arc;
 use hyper::Method;
 use imagestore::Store;
 use netbootd_net::with_causes;
+use netbootd_state::approvals::PendingView;
+use netbootd_state::file::State;
+use netbootd_state::ledger::now;
 use pxe_policy::{ArchType, BootRequest, Class};
 
 use super::ExplainArgs;
-use crate::approvals::PendingView;
 use crate::cli::Failure;
 use crate::cli::client::{ask, shared};
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
 use crate::files::Images;
-use crate::ledger::now;
 use crate::netboot_server::NetbootServer;
 use crate::probe::block_on;
 use crate::reload::ConfigSource;
 use crate::services::{Services, Snapshot};
-use crate::state::State;
 use crate::what_if::{AskedAs, Explained, explained};
 
 /// What a netbootd would say that reads the configuration now. `running` is what one says that runs: it has the state file, and knows

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use netbootd_state::shared::{Database, UrlProblem};
 use toml::Spanned;
 
-use super::super::Database;
 use super::super::finding::Finding;
 use super::super::schema::Document;
 use super::directories::{file, secret};
@@ -21,23 +21,12 @@ pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Findi
         return None;
     };
     let url = written.url.get_ref();
-    match url.parse::<tokio_postgres::Config>() {
-        Err(error) => {
-            let words = netbootd_net::with_causes(&error);
-            let finding = Finding::error(written.url.span(), format!("this is no database: {words}"));
-            findings.push(finding.help("postgresql://user@db.example.org/netbootd"));
-        }
-        Ok(parsed) => {
-            if parsed.get_password().is_some() {
-                let finding =
-                    Finding::error(written.url.span(), "a password in an address is seen by others");
-                findings.push(finding.help("write it into a file, and name that with password-file"));
-            }
-            if parsed.get_hosts().is_empty() || parsed.get_user().is_none() {
-                let finding = Finding::error(written.url.span(), "a host and a user are needed");
-                findings.push(finding.help("postgresql://user@db.example.org/netbootd"));
-            }
-        }
+    for problem in Database::check_url(url) {
+        let help = match problem {
+            UrlProblem::Password => "write it into a file, and name that with password-file",
+            UrlProblem::Malformed(_) | UrlProblem::Incomplete => "postgresql://user@db.example.org/netbootd",
+        };
+        findings.push(Finding::error(written.url.span(), problem.to_string()).help(help));
     }
     if let Some(ca) = written.ca.as_ref().filter(|_| written.allow_plain) {
         findings.push(Finding::warning(ca.span(), "ca does nothing beside allow-plain = true"));

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
+use netbootd_state::shared::OnLoss;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::super::OnLoss;
 use super::{Lasting, OneOrMany, Size, Text};
 
 /// How log lines look.

@@ -13,6 +13,7 @@ use netbootd_dhcp::v4::question::request_bytes;
 use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, intake, option, proxy};
 use netbootd_dhcp::v6::testing as six;
 use netbootd_dhcp::v6::{self as dhcp6, option as option6};
+use netbootd_state::file::State;
 use netbootd_telemetry::event::{Decided, Event, Proto};
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
@@ -22,7 +23,6 @@ use crate::config::{Config, Mode};
 use crate::limits;
 use crate::netboot_server::NetbootServer;
 use crate::services::{Services, Snapshot};
-use crate::state::State;
 
 pub(super) const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 pub(super) const RELAY: Ipv4Addr = Ipv4Addr::new(10, 79, 0, 1);

@@ -12,6 +12,7 @@ mod fact;
 mod handover;
 mod schema;
 mod session;
+mod settings;
 mod sql;
 mod write;
 
@@ -27,12 +28,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
-use crate::config::{Database, OnLoss};
 use crate::keep::{Keep, Keeping, LeaseKeep, LedgerKeep, Refused, Said};
 pub use copies::{Copies, SharedDevices};
 use decide::Ask;
 pub use handover::hand_over;
 use session::{Outcome, Session, Trouble};
+pub use settings::{Database, OnLoss, UrlProblem};
 
 /// A handle of the database.
 #[derive(Debug)]

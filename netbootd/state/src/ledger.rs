@@ -11,9 +11,9 @@ use pxe_policy::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::file::State;
 use crate::keep::{Keep, LedgerKeep};
 use crate::shared::Shared;
-use crate::state::State;
 
 /// The ledger, in memory and where it survives. Clones share it.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use redb::{ReadableTable, TableDefinition, TableError};
 
 use super::segments::Segments;
-use crate::state::State;
+use crate::file::State;
 
 /// Writes the table's steps to files of their days, and removes the table once they are on the disk. A crash in between repeats it.
 pub(super) fn migrate(state: &State, segments: &Segments) -> io::Result<()> {

@@ -8,9 +8,9 @@ use pxe_policy::{Approval, BootRequest, MacAddr, Reason, Seconds, UnknownMachine
 use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
+use crate::file::State;
 use crate::keep::{Keep, Keeping, Said, saved};
 use crate::shared::Shared;
-use crate::state::State;
 
 /// Hardware address to (approved, seconds since the epoch).
 const APPROVALS: TableDefinition<'_, [u8; 6], (bool, u64)> = TableDefinition::new("approvals");

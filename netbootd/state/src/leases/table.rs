@@ -12,7 +12,7 @@ use redb::{ReadableTable, TableDefinition};
 
 use super::Lease;
 use super::journal::Change;
-use crate::state::State;
+use crate::file::State;
 
 /// Hardware address to (address, end in seconds since the epoch).
 const LEASES: TableDefinition<'_, [u8; 6], (u32, u64)> = TableDefinition::new("leases");

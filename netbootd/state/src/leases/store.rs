@@ -8,8 +8,8 @@ use super::Lease;
 use super::journal::{Change, Journal};
 use super::table::{self, Ahead, TakeOver};
 use crate::batch::Batcher;
+use crate::file::State;
 use crate::keep::{Hold, Keep, Keeping, LeaseKeep, saved};
-use crate::state::State;
 
 /// The leases on the disk.
 #[derive(Debug, Clone)]
@@ -138,8 +138,8 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::file::faulty_disk::FaultyDisk;
     use crate::leases::journal::RECORDS;
-    use crate::state::faulty_disk::FaultyDisk;
 
     fn lease(n: u8) -> Lease {
         Lease {

@@ -149,8 +149,8 @@ mod tests {
     use pxe_policy::{Deployed, MacAddr, MachineId, Purpose, Reason, Settings};
 
     use super::*;
+    use crate::bindings::BindingStore;
     use crate::ledger::{LedgerStore, Which};
-    use crate::netboot_server::bindings::BindingStore;
 
     fn deployed(n: u8) -> Deployed {
         let machine = MachineId { macs: vec![mac(n)], ..MachineId::default() };

@@ -20,7 +20,7 @@ use pxe_policy::MacAddr;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::state::State;
+use crate::file::State;
 use journal::Journal;
 use segments::Segments;
 

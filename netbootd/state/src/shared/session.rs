@@ -19,11 +19,11 @@ use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, SimpleQuer
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::{debug, warn};
 
+use super::Database;
 use super::copies::Copies;
 use super::decide::{Ask, Ruling};
 use super::fact::{Fact, Notice};
 use super::{schema, sql, write};
-use crate::config::Database;
 use crate::keep::Refused;
 
 /// Makes connections.

@@ -8,11 +8,11 @@ use pxe_policy::{Approval, Entry};
 
 use super::Shared;
 use crate::approvals::Approvals;
+use crate::bindings::BindingStore;
+use crate::file::State;
 use crate::keep::{Hold, Keep, LeaseKeep, LedgerKeep, Refused, Said};
 use crate::leases::LeaseStore;
 use crate::ledger::{LedgerStore, now};
-use crate::netboot_server::bindings::BindingStore;
-use crate::state::State;
 
 /// Hands everything over; what the database has already stays as it is there. What was handed over is then forgotten here, so a
 /// later start does not bring back what was cleared meanwhile. Gives how much that was; None when the database is away: the

@@ -383,11 +383,11 @@ fn is_for(reservation: &Reservation, client: Client) -> bool {
 }
 
 /// Firmware takes up to half a minute from the offer to its request.
-pub(crate) const OFFER_HOLD: Seconds = 60;
+pub const OFFER_HOLD: Seconds = 60;
 /// Where fewer than half of the addresses are free. A machine that takes longer gets the address all the same, unless another wants it.
 const SHORT_OFFER_HOLD: Seconds = 15;
 /// How long an address that somebody else uses is left alone.
-pub(crate) const QUARANTINE: Seconds = 3600;
+pub const QUARANTINE: Seconds = 3600;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use netbootd_dhcp::v6::Duid;
 use redb::{ReadableTable, TableDefinition};
 
 use super::{Client, Lease};
-use crate::state::State;
+use crate::file::State;
 
 /// Client to (address, end in seconds since the epoch).
 const LEASES: TableDefinition<'_, &[u8], (u128, u64)> = TableDefinition::new("leases6");

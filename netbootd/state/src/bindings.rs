@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bsdp::{Binding, Bindings, BootImageId, Change};
 use redb::{ReadableTable, TableDefinition};
 
+use crate::file::State;
 use crate::keep::{Keep, Keeping, saved};
-use crate::state::State;
 
 /// Hardware address to (image id, number, model, seconds since the epoch).
 const BINDINGS: TableDefinition<'_, [u8; 6], ([u8; 4], u32, &str, u64)> = TableDefinition::new("bindings");

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use pxe_policy::{Claimed, Entry, Key, Ledger, LedgerChange, MacAddr, Reason, Seconds, Stage, SystemUuid};
 use redb::{ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
+use crate::file::State;
 use crate::keep::{Keep, Keeping, LedgerKeep, Refused, saved};
-use crate::state::State;
 
 /// (machine, deployment, run) to what is known of the machine and its boot.
 const GIVEN: TableDefinition<'_, (&str, &str, &str), Row<'_>> = TableDefinition::new("given");

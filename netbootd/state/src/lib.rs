@@ -1,0 +1,16 @@
+//! What survives a restart: the ledger, leases, bindings of Macs, what operators decided, and the history.
+//!
+//! [`file`] is this host's own file, with one writer that shares its commits ([`batch`]); leases have a
+//! journal of their own beside it. [`shared`] is PostgreSQL, for several servers. [`keep`] is the trait
+//! that both are written through. [`history`] appends every machine's steps to files of JSON lines.
+
+pub mod approvals;
+pub mod batch;
+pub mod bindings;
+pub mod file;
+pub mod history;
+pub mod keep;
+pub mod leases;
+pub mod leases6;
+pub mod ledger;
+pub mod shared;
