@@ -6,11 +6,10 @@ mod images;
 pub mod metrics;
 pub mod views;
 
-use std::fmt;
-use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
+use std::{fmt, io};
 
 use bsdp::Binding;
 use hyper::{Method, StatusCode};

@@ -20,14 +20,15 @@ use imagestore::Mount;
 use imagestore::platform::is_open_to as open;
 use ipnet::Ipv4Net;
 use netbootd_dhcp::{Subnet, Subnet6};
+use netbootd_directory::settings::{ActiveDirectory, ConfigMgr};
 use netbootd_net::Secret;
 use netbootd_state::shared::Database;
 use pxe_policy::{Bans, Match, Rules};
 
-pub use directories::{Account, ActiveDirectory, ConfigMgr, Policy};
+pub use directories::Policy;
 pub use finding::{Finding, Findings, Severity};
 pub use limits::Limits;
-pub use schema::{Bind, LogFormat, Mode, Ports};
+pub use schema::{LogFormat, Mode, Ports};
 pub use store::{Remote, Store};
 
 use netbootd_dhcp::v4::boot_info::OfferStyle;

@@ -6,14 +6,12 @@
 pub mod address_server;
 pub mod address_server6;
 pub mod api;
-pub mod certificates;
 pub mod cli;
 pub mod config;
 #[cfg_attr(windows, path = "platform/windows/confine.rs")]
 pub mod confine;
 pub mod console;
 pub mod content;
-pub mod directory;
 pub mod fetch;
 pub mod files;
 pub mod ingests;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use imagestore::Store;
 use netbootd_dhcp::Iface;
+use netbootd_directory::kerberos;
 use netbootd_net::frame::FrameSender;
 use netbootd_net::iface;
 use netbootd_net::junk::Purpose;
@@ -29,7 +30,6 @@ use crate::cli::{Failure, ServeArgs, chosen_config};
 use crate::config::{Config, Mode, Ports, Severity};
 use crate::confine::{self, Confined};
 use crate::console;
-use crate::directory::kerberos;
 use crate::files::Images;
 use crate::listen::control::ControlListener;
 use crate::listen::dhcp::DhcpListener;

@@ -13,6 +13,8 @@ use arc_swap::ArcSwap;
 use imagestore::BootTree;
 use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
+use netbootd_directory::Directories;
+use netbootd_directory::certificates::Certificates;
 use netbootd_net::heartbeat::Heartbeat;
 use netbootd_net::interfaces::Interfaces;
 use netbootd_net::neighbours::Neighbours;
@@ -23,20 +25,17 @@ use netbootd_state::ledger::{Begun, LedgerStore, now};
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{Answered, Recorder};
 use netbootd_telemetry::timeline::Timelines;
-use pxe_policy::Identity;
 use pxe_policy::{
-    Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, MacAddr, Purpose, Reason, Screened,
-    Site, Stage, Verdict, decide,
+    Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, Identity, MacAddr, Purpose, Reason,
+    Screened, Site, Stage, Verdict, decide,
 };
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::certificates::Certificates;
 use crate::config::{Config, Mode, Ports};
 use crate::confine::Confined;
 use crate::content::{self, Content};
-use crate::directory::Directories;
 use crate::files::{Files, Images};
 use crate::ingests::Ingests;
 use crate::limits::Limits;
@@ -122,7 +121,7 @@ impl Snapshot {
     /// Opens the folders. The error is told in words.
     pub fn new(config: Config, images: Option<Arc<Images>>) -> Result<Self, String> {
         let tree = BootTree::new(&config.mounts).map_err(|error| netbootd_net::with_causes(&error))?;
-        let directories = Directories::open(&config)?;
+        let directories = Directories::open(&config.directories())?;
         Ok(Snapshot { files: Files::new(tree, images), directories, config })
     }
 

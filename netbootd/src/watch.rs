@@ -8,11 +8,10 @@ mod outcome;
 mod types;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{fs, io};
 
 use imagestore::ingest::{Import, Imported, IngestError, PackageUse, import};
 use imagestore::library::Packages;

@@ -8,12 +8,13 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate of the workspace, lowest floor first. A crate depends on crates of lower floors only.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["bsdp", "pxe-policy", "tftp", "wim-protocol"],
     &["imagestore", "netbootd-dhcp", "netbootd-wim"],
     &["netbootd-diagnosis", "netbootd-net"],
     &["netbootd-telemetry"],
     &["netbootd-state"],
+    &["netbootd-directory"],
     &["netbootd"],
     &["fuzz-bodies", "netbootd-tests"],
     &["bench"],
@@ -26,10 +27,10 @@ const ALLOWED_IN_PURE: [&str; 9] =
 
 /// The large libraries, and the crates that depend on them; tests, benches and fuzz targets aside.
 const OWNERS: [(&str, &[&str]); 5] = [
-    ("ldap3", &["netbootd"]),
+    ("ldap3", &["netbootd-directory"]),
     ("object_store", &["netbootd"]),
     ("redb", &["imagestore", "netbootd", "netbootd-state"]),
-    ("tokio", &["netbootd", "netbootd-net", "netbootd-state", "netbootd-telemetry"]),
+    ("tokio", &["netbootd", "netbootd-directory", "netbootd-net", "netbootd-state", "netbootd-telemetry"]),
     ("tokio-postgres", &["netbootd-state"]),
 ];
 

@@ -19,8 +19,7 @@ use netbootd::services::{Services, Snapshot};
 use netbootd_dhcp::option243::VariablesFile;
 use netbootd_dhcp::v4::hand_on::Told;
 use netbootd_state::file::State;
-use pxe_policy::Identity;
-use pxe_policy::MacAddr;
+use pxe_policy::{Identity, MacAddr};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// In every secret of this test, and in nothing else.

@@ -7,8 +7,7 @@ use bench::devices::{mac, services};
 use bench::in_turns;
 use netbootd::services::Services;
 use netbootd::what_if::request;
-use pxe_policy::Identity;
-use pxe_policy::{ArchType, Class};
+use pxe_policy::{ArchType, Class, Identity};
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder can be made");

@@ -5,14 +5,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use dhcproto::v4::Opcode;
-use netbootd_dhcp::Iface;
-use netbootd_dhcp::Subnet;
 use netbootd_dhcp::v4::boot_info::{BootService, LocalBoot, OfferStyle};
 use netbootd_dhcp::v4::boot_program::Prompt;
 use netbootd_dhcp::v4::boot_server::{self, Led};
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::question::request_bytes;
 use netbootd_dhcp::v4::{Answer, Arrival, Packet, hand_on, intake, other_server, proxy, server};
+use netbootd_dhcp::{Iface, Subnet};
 use pxe_policy::{Boot, Class, Decision, Reason, Verdict, Via};
 
 use crate::macs;

@@ -5,13 +5,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use dhcproto::v6::Status;
-use netbootd_dhcp::Iface;
-use netbootd_dhcp::Subnet6;
 use netbootd_dhcp::v6::guard::Options;
 use netbootd_dhcp::v6::option::{self, MessageType};
 use netbootd_dhcp::v6::proxy::{self, Own};
 use netbootd_dhcp::v6::server::{self, Question};
 use netbootd_dhcp::v6::{Answer, Arrival, Duid, Packet, intake};
+use netbootd_dhcp::{Iface, Subnet6};
 use pxe_policy::Reason;
 
 use crate::dhcp::verdict;

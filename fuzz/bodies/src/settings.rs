@@ -3,10 +3,8 @@
 use std::path::Path;
 
 use netbootd::config::Config;
-use netbootd::directory::device_file::{from_csv, from_toml};
-use pxe_policy::Identity;
-use pxe_policy::{ArchType, MacAddr};
-use pxe_policy::{Device, Table};
+use netbootd_directory::device_file::{from_csv, from_toml};
+use pxe_policy::{ArchType, Device, Identity, MacAddr, Table};
 use serde_json::json;
 
 /// Any configuration: one that can be used, or findings that point into it.

@@ -1,10 +1,9 @@
 //! What comes from Configuration Manager: its AdminService's JSON, and the log of its responder.
 
-use netbootd::directory::configmgr::wire::Page;
-use netbootd::directory::configmgr::{Bodies, Tables};
+use netbootd_directory::configmgr::wire::Page;
+use netbootd_directory::configmgr::{Bodies, Tables};
 use netbootd_telemetry::smspxe::{Reply, escape, read, tell};
-use pxe_policy::Identity;
-use pxe_policy::{ArchType, MacAddr, SystemUuid};
+use pxe_policy::{ArchType, Identity, MacAddr, SystemUuid};
 use serde_json::{Value, json};
 
 /// Any answers of a site, a NUL between each two: pages that read, and tables that are joined of them. A list that is not there is empty.

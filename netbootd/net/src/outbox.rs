@@ -4,12 +4,10 @@
 //! next hops that answer, and one for those that the kernel has to look for. So datagrams that wait for an address which nobody has fill
 //! no buffer that another reply needs.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use super::neighbours::{Admitted, Neighbours, Refused};
 use super::udp::{Endpoint, Source};

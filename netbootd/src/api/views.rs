@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use netbootd_diagnosis::Diagnosis;
+use netbootd_directory::certificates::Seen;
 use netbootd_telemetry::timeline::{Timeline, Transfer};
 use netbootd_telemetry::view::{StepView, rfc3339};
 use pxe_policy::MacAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::api::finding::{ExpectedView, FindingView};
-use crate::certificates::Seen;
 use crate::ingests::Ingest;
 use crate::services::Services;
 

@@ -5,11 +5,11 @@ mod import;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use netbootd_directory::device_file;
 
 use super::client::{config_of, shared};
 use super::{Failure, SiteArgs};
 use crate::cli::out::{errln, outln};
-use crate::directory::device_file;
 use crate::probe::block_on;
 
 /// `netbootd device`.

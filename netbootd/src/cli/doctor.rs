@@ -10,6 +10,11 @@ use std::time::Duration;
 
 use clap::Args;
 use imagestore::platform::HAS_MODES;
+use netbootd_directory::active_directory::ActiveDirectory;
+use netbootd_directory::address::host_and_port;
+use netbootd_directory::configmgr::ConfigMgr;
+use netbootd_directory::settings::{Account, Bind};
+use netbootd_directory::{Directories, Source, kerberos};
 use netbootd_net::tls;
 use netbootd_state::ledger::now;
 use netbootd_state::shared::Shared;
@@ -19,11 +24,7 @@ use serde::Serialize;
 use super::client::config_of;
 use super::{DEFAULT_CONFIG, Failure, SiteArgs};
 use crate::cli::out::outln;
-use crate::config::{Account, Bind, Config};
-use crate::directory::active_directory::ActiveDirectory;
-use crate::directory::address::host_and_port;
-use crate::directory::configmgr::ConfigMgr;
-use crate::directory::{Directories, Source, kerberos};
+use crate::config::Config;
 use crate::probe::block_on;
 use crate::serve::sharing;
 
@@ -64,7 +65,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     checks.extend(block_on(async {
         let shared = sharing::connect(&config, Vec::new()).await?;
         let mut checks: Vec<Check> = shared.iter().flat_map(|shared| database(shared)).collect();
-        let mut directories = Directories::open(&config).map_err(Failure::Unusable)?;
+        let mut directories = Directories::open(&config.directories()).map_err(Failure::Unusable)?;
         if let Some(shared) = shared.filter(|_| config.shared_devices) {
             directories = directories.with_shared(shared.devices());
         }

@@ -109,8 +109,8 @@ fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure>
         return Ok(());
     }
     crate::serve::prepare_kerberos(config);
-    let site =
-        crate::directory::configmgr::ConfigMgr::open(site, config.policy.cache).map_err(Failure::Unusable)?;
+    let site = netbootd_directory::configmgr::ConfigMgr::open(site, config.policy.cache)
+        .map_err(Failure::Unusable)?;
     block_on(async {
         site.clear_last_pxe(&resources).await.map_err(|trouble| Failure::NoAnswer(trouble.to_string()))
     })?;

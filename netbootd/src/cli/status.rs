@@ -114,7 +114,7 @@ fn summary(status: &Value) -> String {
     }
     for certificate in status["certificates"].as_array().into_iter().flatten() {
         let state = match (certificate["days"].as_i64(), certificate["trouble"].as_str()) {
-            (Some(days), _) if days < crate::certificates::WARN_DAYS => {
+            (Some(days), _) if days < netbootd_directory::certificates::WARN_DAYS => {
                 styled(BAD, &format!("{days} days left: renew it"))
             }
             (Some(days), _) => styled(GOOD, &format!("{days} days left")),

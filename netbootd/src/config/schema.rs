@@ -20,7 +20,6 @@ use toml::Spanned;
 use crate::platform::{BOOT_ROOT, STATE_DIR};
 
 pub(super) use dhcp6::{Dhcp6, Subnet6};
-pub use directories::Bind;
 pub(super) use directories::{
     ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
 };

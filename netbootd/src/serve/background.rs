@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagestore::{Store, StoreError};
+use netbootd_directory::certificates;
 use netbootd_net::with_causes;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, warn};
 
-use crate::certificates;
 use crate::remote::Remote;
 use crate::scrub;
 use crate::services::Services;
@@ -214,7 +214,7 @@ async fn sweep_relay(services: Arc<Services>) {
 async fn look_at_certificates(services: Arc<Services>) {
     loop {
         let snapshot = services.snapshot.load_full();
-        services.certificates.look(&snapshot.config).await;
+        services.certificates.look(&snapshot.config.directories()).await;
         tokio::select! {
             () = tokio::time::sleep(certificates::EVERY) => {}
             () = services.shutdown.cancelled() => return,

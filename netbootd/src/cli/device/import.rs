@@ -8,17 +8,16 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use imagestore::platform::sync_folder;
+use netbootd_directory::active_directory::{ActiveDirectory, Computer};
+use netbootd_directory::configmgr::ConfigMgr;
+use netbootd_directory::device_file::merge::{Format, Merged, merge};
 use netbootd_net::with_causes;
-use pxe_policy::Device;
-use pxe_policy::{Trouble, TroubleKind};
+use pxe_policy::{Device, Trouble, TroubleKind};
 
 use super::super::Failure;
 use super::super::client::config_of;
 use super::ImportArgs;
 use crate::cli::out::{errln, out, outln};
-use crate::directory::active_directory::{ActiveDirectory, Computer};
-use crate::directory::configmgr::ConfigMgr;
-use crate::directory::device_file::merge::{Format, Merged, merge};
 use crate::platform::give_owner_of;
 use crate::probe::block_on;
 

@@ -1,8 +1,7 @@
 //! What is asked, in order, and what holds of it on this host.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use netbootd_dhcp::Iface;
 use netbootd_net::iface;

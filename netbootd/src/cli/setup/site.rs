@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::Failure;
-use super::super::doctor;
+use netbootd_directory::Directories;
+use netbootd_directory::settings::{self, Account};
+
+use super::super::{Failure, doctor};
 use super::SetupArgs;
 use super::networks::NONE;
 use super::prompt::{Prompt, Question};
-use crate::config::{self, Account, Config};
-use crate::directory::Directories;
+use crate::config::Config;
 use crate::probe::block_on;
 
 /// Configuration Manager's provider.
@@ -160,7 +161,7 @@ fn look(site: &Site) -> Result<Vec<doctor::Check>, Failure> {
         }
         Some(Secret::Typed(password)) => account.password = Some(password.clone()),
     }
-    config.configmgr = Some(config::ConfigMgr {
+    config.configmgr = Some(settings::ConfigMgr {
         url: site.url.clone(),
         ca: site.ca.clone(),
         account,
@@ -170,7 +171,7 @@ fn look(site: &Site) -> Result<Vec<doctor::Check>, Failure> {
         certificates: Vec::new(),
     });
     crate::serve::prepare_kerberos(&config);
-    let directories = Directories::open(&config).map_err(Failure::Unusable)?;
+    let directories = Directories::open(&config.directories()).map_err(Failure::Unusable)?;
     block_on(async { Ok(doctor::check(&config, &directories).await) })
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use imagestore::platform::is_open_to;
 use netbootd_dhcp::v4::boot_info::LocalBoot;
 use netbootd_dhcp::v4::boot_program;
+use netbootd_directory::settings::{Account, ActiveDirectory, Bind, ConfigMgr};
 use netbootd_net::Secret;
 use pxe_policy::{Brake, Prompt, Settings, UnknownMachines};
 use toml::Spanned;
 
+use super::super::Policy;
 use super::super::finding::Finding;
 use super::super::schema::{self, Document};
-use super::super::{Account, ActiveDirectory, Bind, ConfigMgr, Policy};
 
 /// How decisions are made, and how long answers count.
 pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy {
@@ -81,7 +82,7 @@ pub(super) fn devices(document: &Document, config: &Path, findings: &mut Vec<Fin
         }
     };
     let file = beside(config, written.get_ref());
-    match crate::directory::device_file::read(&file) {
+    match netbootd_directory::device_file::read(&file) {
         Ok((_, bad)) => findings.extend(bad.iter().take(MAX_BAD).map(|bad| {
             Finding::warning(written.span(), format!("{}:{}: {}", file.display(), bad.line, bad.what))
         })),
@@ -231,7 +232,7 @@ fn beside(config: &Path, file: &Path) -> PathBuf {
 }
 
 fn host(url: &str) -> &str {
-    crate::directory::address::host_of(url)
+    netbootd_directory::address::host_of(url)
 }
 
 /// iPXE collects offers for 2.5 s at most.

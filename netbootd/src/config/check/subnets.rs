@@ -9,8 +9,7 @@ use ipnet::Ipv4Net;
 use netbootd_dhcp::{Reservation, Subnet};
 
 use super::super::finding::Finding;
-use super::super::schema;
-use super::super::{Mode, Ports};
+use super::super::{Mode, Ports, schema};
 
 pub(super) fn check(dhcp: &schema::Dhcp, findings: &mut Vec<Finding>) -> Vec<Subnet> {
     if dhcp.mode == Mode::Server && dhcp.subnet.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use netbootd_directory::settings::Bind;
 use pxe_policy::MacAddr;
 use serde::Deserialize;
 use toml::Spanned;
@@ -106,16 +107,4 @@ pub(in crate::config) struct ActiveDirectory {
     pub(in crate::config) user: Option<String>,
     pub(in crate::config) password_file: Option<Spanned<PathBuf>>,
     pub(in crate::config) keytab: Option<Spanned<PathBuf>>,
-}
-
-/// How a directory is told who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bind {
-    /// Not at all.
-    Anonymous,
-    /// By name and password.
-    Simple,
-    /// By Kerberos.
-    Gssapi,
 }

@@ -8,9 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use bsdp::{Binding, Bindings};
 use netbootd_dhcp::Subnet;
-use pxe_policy::Identity;
-use pxe_policy::{Answer, Ledger, LedgerChange, MacAddr, Trouble, TroubleKind};
-use pxe_policy::{Device, Table};
+use pxe_policy::{Answer, Device, Identity, Ledger, LedgerChange, MacAddr, Table, Trouble, TroubleKind};
 
 use super::Shared;
 use super::decide::Ask;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use bsdp::{Bindings, Change};
-use pxe_policy::Device;
-use pxe_policy::{Claimed, Deployed, Entry, Key, Ledger, LedgerChange, MacAddr, Seconds};
+use pxe_policy::{Claimed, Deployed, Device, Entry, Key, Ledger, LedgerChange, MacAddr, Seconds};
 
 use super::fact::Fact;
 use super::sql::clean;

@@ -6,8 +6,7 @@ use std::future::poll_fn;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use netbootd_net::tls;
-use netbootd_net::with_causes;
+use netbootd_net::{tls, with_causes};
 use pxe_policy::Seconds;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};

@@ -3,8 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bsdp::Change;
-use pxe_policy::Device;
-use pxe_policy::{Key, LedgerChange, MacAddr, MachineId, Seconds, SystemUuid};
+use pxe_policy::{Device, Key, LedgerChange, MacAddr, MachineId, Seconds, SystemUuid};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 

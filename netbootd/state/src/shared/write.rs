@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pxe_policy::Device;
-use pxe_policy::{MacAddr, Seconds};
+use pxe_policy::{Device, MacAddr, Seconds};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 

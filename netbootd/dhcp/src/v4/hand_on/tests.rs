@@ -1,7 +1,6 @@
 use std::net::SocketAddrV4;
 
-use pxe_policy::Via;
-use pxe_policy::{ArchType, Deployed, Evidence, Purpose};
+use pxe_policy::{ArchType, Deployed, Evidence, Purpose, Via};
 
 use super::*;
 use crate::Iface;

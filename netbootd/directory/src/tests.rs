@@ -1,12 +1,29 @@
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use super::*;
+use pxe_policy::ArchType;
 
-fn directories(text: &str, folder: &Path) -> Directories {
-    let whole = format!("[boot]\nroot = {:?}\n{text}", folder.display().to_string());
-    let (config, _) = Config::parse(&whole, &folder.join("test.toml"), None).unwrap();
-    Directories::open(&config).unwrap()
+use super::*;
+use crate::settings::{Account, ActiveDirectory, Bind};
+
+fn directories(devices: Option<&Path>, server: SocketAddr, deadline: Duration) -> Directories {
+    let active_directory = ActiveDirectory {
+        url: format!("ldap://{server}"),
+        start_tls: false,
+        base: None,
+        bind: Bind::Anonymous,
+        account: Account::default(),
+        ca: None,
+    };
+    let settings = Settings {
+        devices,
+        configmgr: None,
+        active_directory: Some(&active_directory),
+        deadline,
+        cache: Duration::from_secs(60),
+        stale: Duration::from_secs(3600),
+    };
+    Directories::open(&settings).unwrap()
 }
 
 fn who() -> Identity {
@@ -24,11 +41,9 @@ async fn a_directory_that_hangs_keeps_nobody_longer_than_the_deadline() {
     std::fs::write(folder.path().join("devices.csv"), "name,mac\nkiosk,52:54:00:12:34:56\n").unwrap();
     // It accepts, and says nothing ever.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = format!(
-        "[policy]\ndeadline = \"50ms\"\n[devices]\nfile = \"devices.csv\"\n[active-directory]\nurl = \"ldap://{}\"\nbind = \"anonymous\"\n",
-        silent.local_addr().unwrap()
-    );
-    let directories = directories(&config, folder.path());
+    let devices = folder.path().join("devices.csv");
+    let deadline = Duration::from_millis(50);
+    let directories = directories(Some(&devices), silent.local_addr().unwrap(), deadline);
     for _ in 0..3 {
         let answers = directories.ask(&who()).await;
         assert_eq!(answers[0].said.as_ref().unwrap().by_mac[0].name, "kiosk");
@@ -38,11 +53,9 @@ async fn a_directory_that_hangs_keeps_nobody_longer_than_the_deadline() {
 
 #[tokio::test]
 async fn a_directory_that_refuses_is_left_alone_after_some_failures() {
-    let folder = tempfile::tempdir().unwrap();
     // Bound and given back: nobody listens there.
     let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let config = format!("[active-directory]\nurl = \"ldap://{addr}\"\nbind = \"anonymous\"\n");
-    let directories = directories(&config, folder.path());
+    let directories = directories(None, addr, Duration::from_secs(3));
     let mut kinds = Vec::new();
     for n in 0..5 {
         let who = Identity { mac: MacAddr([2, 0, 0, 0, 0, n]), ..who() };

@@ -10,7 +10,7 @@ use libgssapi::name::Name;
 use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_KRB5_PRINCIPAL, OidSet};
 use pxe_policy::{Trouble, TroubleKind};
 
-use crate::config::Account;
+use crate::settings::Account;
 
 /// Tells the library where the keytab is, and to keep tickets in memory.
 ///

@@ -17,12 +17,12 @@ use tokio::sync::Mutex;
 
 use super::address::{host_of, ipv6_of};
 use super::{Identity, kerberos};
-use crate::config::{self, Bind};
+use crate::settings::{self, Bind};
 
 /// A directory, with a connection that is kept.
 #[derive(Debug)]
 pub struct ActiveDirectory {
-    settings: config::ActiveDirectory,
+    settings: settings::ActiveDirectory,
     tls: Arc<ClientConfig>,
     connection: Mutex<Option<Connection>>,
 }
@@ -50,7 +50,7 @@ pub struct Computer {
 
 impl ActiveDirectory {
     /// Of a configuration. Nothing is asked yet.
-    pub fn open(settings: &config::ActiveDirectory) -> Result<Self, String> {
+    pub fn open(settings: &settings::ActiveDirectory) -> Result<Self, String> {
         let tls = match host_of(&settings.url).parse::<Ipv6Addr>() {
             Ok(addr) => tls::client_config_as(ServerName::from(IpAddr::from(addr)), settings.ca.as_deref()),
             Err(_) => tls::client_config(settings.ca.as_deref()),
@@ -60,7 +60,7 @@ impl ActiveDirectory {
     }
 
     /// How it is configured.
-    pub fn settings(&self) -> &config::ActiveDirectory {
+    pub fn settings(&self) -> &settings::ActiveDirectory {
         &self.settings
     }
 

@@ -17,7 +17,7 @@ use pxe_policy::{Identifier, MacAddr, Record, Said, SystemUuid, Trouble, Trouble
 use tokio::sync::{Mutex, OnceCell};
 
 use super::Identity;
-use crate::config;
+use crate::settings;
 use client::Client;
 use wire::{Collection, LastPxe, Membership, NetworkAdapter, Package, System};
 
@@ -25,7 +25,7 @@ use wire::{Collection, LastPxe, Membership, NetworkAdapter, Package, System};
 #[derive(Debug)]
 pub struct ConfigMgr {
     client: Client,
-    settings: config::ConfigMgr,
+    settings: settings::ConfigMgr,
     fresh: Duration,
     tables: Mutex<Option<(Arc<Tables>, Instant)>>,
     /// Whether the site can filter by one address of many.
@@ -34,7 +34,7 @@ pub struct ConfigMgr {
 
 impl ConfigMgr {
     /// Of a configuration; tables are read again when they are older than `fresh`. Nothing is asked yet.
-    pub fn open(settings: &config::ConfigMgr, fresh: Duration) -> Result<Self, String> {
+    pub fn open(settings: &settings::ConfigMgr, fresh: Duration) -> Result<Self, String> {
         Ok(ConfigMgr {
             client: Client::open(settings)?,
             settings: settings.clone(),

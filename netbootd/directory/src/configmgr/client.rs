@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::super::kerberos;
 use super::wire::Page;
-use crate::config::{self, Account};
+use crate::settings::{self, Account};
 
 /// A way to one AdminService.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Client {
 
 impl Client {
     /// Of a configuration. Nothing is sent yet.
-    pub fn open(site: &config::ConfigMgr) -> Result<Self, String> {
+    pub fn open(site: &settings::ConfigMgr) -> Result<Self, String> {
         let base = Url::parse(&site.url).map_err(|error| format!("{}: {error}", site.url))?;
         let host = base.host_str().ok_or_else(|| format!("{}: no host", site.url))?.to_owned();
         let http = reqwest::Client::builder()

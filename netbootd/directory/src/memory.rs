@@ -146,8 +146,8 @@ impl Kept {
     }
 }
 
-/// As many as the machines that are remembered.
-const MAX_MACHINES: usize = crate::machines::MAX_MACHINES.get();
+/// As many as the machines whose addresses are remembered.
+const MAX_MACHINES: usize = 32_768;
 /// So many failures in a row, and the directory is left alone.
 const FAILURES: u32 = 3;
 /// For so long.

@@ -6,10 +6,12 @@
 
 pub mod active_directory;
 pub mod address;
+pub mod certificates;
 pub mod configmgr;
 pub mod device_file;
 pub mod kerberos;
 mod memory;
+pub mod settings;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +20,7 @@ use netbootd_state::shared::SharedDevices;
 use pxe_policy::{Answer, Identity, MacAddr, Said, Trouble, TroubleKind};
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::settings::Settings;
 use active_directory::ActiveDirectory;
 use configmgr::ConfigMgr;
 use device_file::DeviceFile;
@@ -86,29 +88,28 @@ impl Directories {
     }
 
     /// Opens what the configuration names. Nothing is asked yet.
-    pub fn open(config: &Config) -> Result<Self, String> {
-        let policy = &config.policy;
-        let limits = Limits { fresh: policy.cache, stale: policy.stale };
+    pub fn open(settings: &Settings<'_>) -> Result<Self, String> {
+        let limits = Limits { fresh: settings.cache, stale: settings.stale };
         let mut all = Vec::new();
         let mut add = |name, source, limits| {
             all.push(Arc::new(Directory { name, source, memory: Memory::default(), limits }));
         };
-        if let Some(file) = &config.devices {
+        if let Some(file) = settings.devices {
             // It is in memory itself.
             let none = Limits { fresh: Duration::ZERO, stale: Duration::ZERO };
             add(DEVICES, Source::File(DeviceFile::open(file)?), none);
         }
-        if let Some(site) = &config.configmgr {
-            add("configmgr", Source::ConfigMgr(Box::new(ConfigMgr::open(site, policy.cache)?)), limits);
+        if let Some(site) = settings.configmgr {
+            add("configmgr", Source::ConfigMgr(Box::new(ConfigMgr::open(site, settings.cache)?)), limits);
         }
-        if let Some(directory) = &config.active_directory {
+        if let Some(directory) = settings.active_directory {
             add(
                 "active-directory",
                 Source::ActiveDirectory(Box::new(ActiveDirectory::open(directory)?)),
                 limits,
             );
         }
-        Ok(Directories { all, deadline: policy.deadline })
+        Ok(Directories { all, deadline: settings.deadline })
     }
 
     /// The site, if there is one.

@@ -10,8 +10,8 @@ use netbootd_state::ledger::now;
 use serde::Serialize;
 use tracing::warn;
 
-use crate::config::Config;
-use crate::directory::address::host_and_port;
+use crate::address::host_and_port;
+use crate::settings::Settings;
 
 /// What was last seen.
 #[derive(Debug, Default)]
@@ -46,9 +46,9 @@ impl Certificates {
     }
 
     /// Looks at every server once.
-    pub async fn look(&self, config: &Config) {
+    pub async fn look(&self, settings: &Settings<'_>) {
         let mut all = Vec::new();
-        for server in servers(config) {
+        for server in servers(settings) {
             let seen = look_at(server).await;
             if seen.is_due() {
                 let days = seen.days;
@@ -74,9 +74,9 @@ struct Server {
     ca: Option<PathBuf>,
 }
 
-fn servers(config: &Config) -> Vec<Server> {
+fn servers(settings: &Settings<'_>) -> Vec<Server> {
     let mut servers = Vec::new();
-    if let Some(site) = &config.configmgr {
+    if let Some(site) = settings.configmgr {
         let (host, port) = host_and_port(&site.url, 443);
         servers.push(Server { part: "configmgr", host, port, ca: site.ca.clone() });
         for server in &site.certificates {
@@ -84,9 +84,7 @@ fn servers(config: &Config) -> Vec<Server> {
             servers.push(Server { part: "site", host, port, ca: site.ca.clone() });
         }
     }
-    if let Some(directory) =
-        config.active_directory.as_ref().filter(|known| known.url.starts_with("ldaps://"))
-    {
+    if let Some(directory) = settings.active_directory.filter(|known| known.url.starts_with("ldaps://")) {
         let (host, port) = host_and_port(&directory.url, 636);
         servers.push(Server { part: "active-directory", host, port, ca: directory.ca.clone() });
     }

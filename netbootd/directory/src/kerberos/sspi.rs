@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pxe_policy::{Trouble, TroubleKind};
 
-use crate::config::Account;
+use crate::settings::Account;
 
 /// Nothing is to be done: the system holds the tickets.
 ///

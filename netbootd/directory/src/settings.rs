@@ -1,0 +1,90 @@
+//! Where the directories are, and how they are asked.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use netbootd_net::Secret;
+use serde::Deserialize;
+
+/// All of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// The device file.
+    pub devices: Option<&'a Path>,
+    /// The site.
+    pub configmgr: Option<&'a ConfigMgr>,
+    /// The domain.
+    pub active_directory: Option<&'a ActiveDirectory>,
+    /// How long a packet waits for them.
+    pub deadline: Duration,
+    /// How long their answers count.
+    pub cache: Duration,
+    /// How long older answers are used when they cannot be reached.
+    pub stale: Duration,
+}
+
+/// Configuration Manager's AdminService.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigMgr {
+    /// `https://<SMS Provider>/AdminService`.
+    pub url: String,
+    /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
+    pub ca: Option<PathBuf>,
+    /// Who asks.
+    pub account: Account,
+    /// The distribution point whose settings count, by its full name.
+    pub distribution_point: Option<String>,
+    /// Whether unknown computers are served; None leaves that to the distribution point's setting.
+    pub unknown_computers: Option<bool>,
+    /// Whether Macs need a deployment as well.
+    pub macs: bool,
+    /// Other servers of the site whose certificates are looked at: management points, distribution points.
+    pub certificates: Vec<String>,
+}
+
+/// Active Directory, or another LDAP directory with its schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveDirectory {
+    /// `ldaps://host` or `ldap://host`.
+    pub url: String,
+    /// Whether TLS begins after the connection is made.
+    pub start_tls: bool,
+    /// Where computers are looked for; None for all that the server has.
+    pub base: Option<String>,
+    /// How it is told who asks.
+    pub bind: Bind,
+    /// Who asks.
+    pub account: Account,
+    /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
+    pub ca: Option<PathBuf>,
+}
+
+/// Who asks a directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// A name: `user@REALM` for Kerberos.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// Its keys.
+    pub keytab: Option<PathBuf>,
+}
+
+impl Account {
+    /// Whether there is anything to get a ticket with. On Windows there is always the account of the service.
+    pub fn uses_kerberos(&self) -> bool {
+        cfg!(windows) || self.keytab.is_some() || self.password.is_some()
+    }
+}
+
+/// How a directory is told who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bind {
+    /// Not at all.
+    Anonymous,
+    /// By name and password.
+    Simple,
+    /// By Kerberos.
+    Gssapi,
+}
