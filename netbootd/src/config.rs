@@ -9,7 +9,6 @@ mod limits;
 mod read;
 pub mod registry;
 mod schema;
-mod store;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -18,23 +17,22 @@ use std::time::Duration;
 
 use imagestore::Mount;
 use imagestore::platform::is_open_to as open;
-use ipnet::Ipv4Net;
+use netbootd_content::settings::{GeneratedFile, Netboot, Relay, Store};
 use netbootd_dhcp::{Subnet, Subnet6};
 use netbootd_directory::settings::{ActiveDirectory, ConfigMgr};
 use netbootd_net::Secret;
 use netbootd_state::shared::Database;
-use pxe_policy::{Bans, Match, Rules};
+use pxe_policy::{Bans, Rules};
 
 pub use directories::Policy;
 pub use finding::{Finding, Findings, Severity};
 pub use limits::Limits;
 pub use schema::{LogFormat, Mode, Ports};
-pub use store::{Remote, Store};
 
+use netbootd_content::winpe;
 use netbootd_dhcp::v4::boot_info::OfferStyle;
 
 use crate::platform::{self, BUILT_IN_ROOT};
-use crate::winpe;
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -157,19 +155,6 @@ pub struct Status {
     pub tls: Option<(PathBuf, PathBuf)>,
 }
 
-/// The distribution point's own PXE responder, which machines are handed on to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Relay {
-    /// Its name or address.
-    pub responder: String,
-    /// How long a machine's question waits for its answer.
-    pub timeout: Duration,
-    /// Segments whose machines are handed on, besides those of the own interfaces.
-    pub segments: Vec<Ipv4Net>,
-    /// How many bytes of its files are kept here.
-    pub cache_limit: u64,
-}
-
 /// TFTP.
 #[derive(Debug, Clone)]
 pub struct Tftp {
@@ -200,63 +185,6 @@ pub struct Http {
     pub max_connections: usize,
     /// A client that takes nothing of its answer for so long is left.
     pub send_timeout: Duration,
-}
-
-/// Macs, by BSDP.
-#[derive(Debug, Clone)]
-pub struct Netboot {
-    /// Whether they are answered.
-    pub enabled: bool,
-    /// The folders of image folders; empty for every folder in `NetBoot` of the boot root.
-    pub shares: Vec<Share>,
-    /// The boot root's folder of shares.
-    pub default_folder: PathBuf,
-    /// The host name that Macs are told; None for the host's own.
-    pub server_name: Option<String>,
-    /// What goes before `/NetBoot` in TFTP paths.
-    pub tftp_prefix: String,
-    /// The largest TFTP block that a Mac is granted, in bytes.
-    pub max_block_size: u16,
-    /// Which image is the default.
-    pub default_rule: bsdp::DefaultRule,
-    /// What is made of `DisabledSystemIdentifiers`.
-    pub disabled_models: bsdp::DisabledModels,
-    /// The priority of a server that nobody has chosen yet.
-    pub priority: u16,
-    /// Where diskless Macs write, as an `afp:` or `nfs:` URL.
-    pub shadow: Option<String>,
-    /// Whether firmware of 1998 and 1999 is served.
-    pub netboot_1: bool,
-    /// How long a Mac's choice is remembered; None for ever.
-    pub binding_lifetime: Option<Duration>,
-    /// How often the folders are looked through; zero for at the start and at a reload only.
-    pub rescan: Duration,
-}
-
-/// A folder of image folders.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share {
-    /// Its name in paths: `/NetBoot/<name>`.
-    pub name: String,
-    /// The folder.
-    pub folder: PathBuf,
-    /// The folder as the NFS server exports it.
-    pub nfs_export: String,
-}
-
-/// A file that is rendered for the machine that asks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GeneratedFile {
-    /// Its path; one `*` stands for anything.
-    pub path: String,
-    /// The machines it is for.
-    pub matches: Match,
-    /// Its text, before rendering.
-    pub template: String,
-    /// Whether a stored file of that path wins.
-    pub fallback: bool,
-    /// Its type for HTTP.
-    pub content_type: Option<String>,
 }
 
 impl Config {

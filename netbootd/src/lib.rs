@@ -1,7 +1,7 @@
 //! The network-boot daemon: sockets, configuration and records around the pure crates.
 //!
 //! A packet comes in at [`listen`], is parsed and answered by [`netbootd_dhcp`], decided by `pxe_policy` through [`services`], and leaves
-//! one event of [`netbootd_telemetry`]. Files are looked up by [`content`], addresses come from [`address_server`]; what must survive is in `netbootd_state`.
+//! one event of [`netbootd_telemetry`]. Files are looked up by [`netbootd_content`], addresses come from [`address_server`]; what must survive is in `netbootd_state`.
 
 pub mod address_server;
 pub mod address_server6;
@@ -11,28 +11,17 @@ pub mod config;
 #[cfg_attr(windows, path = "platform/windows/confine.rs")]
 pub mod confine;
 pub mod console;
-pub mod content;
-pub mod fetch;
-pub mod files;
-pub mod ingests;
 pub mod limits;
 pub mod listen;
 pub mod logging;
-pub mod machines;
 pub mod netboot_server;
 pub mod page;
 pub mod platform;
 pub mod probe;
-pub mod readers;
-pub mod relay;
 pub mod reload;
-pub mod remote;
 pub mod scrub;
 pub mod serve;
 pub mod services;
 #[cfg_attr(windows, path = "platform/windows/manager.rs")]
 pub mod systemd;
-pub mod template;
-pub mod watch;
 pub mod what_if;
-pub mod winpe;

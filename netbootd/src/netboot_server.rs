@@ -1,7 +1,6 @@
 //! What Macs boot: the images of the shares, what each Mac chose, and the answers by BSDP.
 
 mod offered;
-pub mod shares;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use bsdp::{Allowed, Binding, Bindings, Change, DhcpMessage, ReplyKind, Request, Server, respond};
 use ipnet::Ipv4Net;
+use netbootd_content::shares::{self, Scan};
 use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, Reply, bsdp as glue};
 use netbootd_state::bindings::BindingStore;
 use netbootd_state::file::State;
@@ -21,7 +21,6 @@ use pxe_policy::{BootRequest, Decision, MacAddr, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::services::{Services, Snapshot};
-use shares::Scan;
 
 /// Answers Macs.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use imagestore::{Digest, Observer};
+use netbootd_content::files::Images;
 use netbootd_net::with_causes;
 use netbootd_state::file::State;
 use netbootd_state::leases::Seconds;
@@ -15,7 +16,6 @@ use redb::TableDefinition;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-use crate::files::Images;
 use crate::services::Services;
 
 /// How far reading has come.

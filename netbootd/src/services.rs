@@ -11,6 +11,12 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
+use netbootd_content::files::{Files, Images};
+use netbootd_content::ingests::Ingests;
+use netbootd_content::machines::Machines;
+use netbootd_content::relay::Relay;
+use netbootd_content::watch::Notes;
+use netbootd_content::{Caller, Content, Known, Refused, Served};
 use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
 use netbootd_directory::Directories;
@@ -35,15 +41,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Mode, Ports};
 use crate::confine::Confined;
-use crate::content::{self, Content};
-use crate::files::{Files, Images};
-use crate::ingests::Ingests;
 use crate::limits::Limits;
 use crate::limits::descriptors::Need;
 use crate::limits::places::Bounds;
-use crate::machines::Machines;
 use crate::netboot_server::NetbootServer;
-use crate::relay::Relay;
 use crate::reload::ConfigSource;
 use crate::scrub::Scrub;
 pub use follow::{FLUSH_EVERY, follow};
@@ -131,6 +132,18 @@ impl Snapshot {
             self.directories = self.directories.with_shared(shared.devices());
         }
         self
+    }
+
+    /// What clients are served.
+    pub fn served(&self) -> Served<'_> {
+        Served {
+            files: &self.files,
+            generated: &self.config.files,
+            http_port: self.config.http.port,
+            winpe: self.config.winpe,
+            wimboot: self.config.wimboot.as_deref(),
+            responder: self.config.relay.as_ref(),
+        }
     }
 
     /// How boot clients are answered.
@@ -231,6 +244,22 @@ impl Services {
         begin(work).await;
     }
 
+    /// Looks a path up. Reads folders and files: not for a thread that must not block.
+    pub fn open_content(&self, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
+        let known = Known { machines: &self.machines, ingests: &self.ingests, relay: &self.relay };
+        Content::open(&self.snapshot.load().served(), &known, raw, caller)
+    }
+
+    /// The same on any thread: only what is opened without waiting for a disk or the network.
+    pub fn open_content_at_once(&self, raw: &[u8], caller: Caller) -> Option<Content> {
+        Content::open_at_once(&self.snapshot.load().served(), raw, caller)
+    }
+
+    /// Where it is noted which images are taken in.
+    pub fn notes(&self) -> Notes<'_> {
+        Notes { ingests: &self.ingests, recorder: &self.recorder }
+    }
+
     /// A file could not be read to its end: if it is one of the image store, it is looked at closely beside, and withdrawn when it is
     /// damaged.
     pub fn suspect(&self, content: &Content) {
@@ -288,6 +317,7 @@ impl Services {
     /// The verdict, and the request as bans leave it.
     fn judged(&self, request: &BootRequest, answers: &[Answer]) -> (BootRequest, Verdict) {
         let snapshot = self.snapshot.load();
+        let served = snapshot.served();
         let Screened { request, banned_guid, ignored } = snapshot.config.bans.screen(request);
         let mut verdict = if self.is_off(&request) {
             Verdict::silence(Reason::Disabled)
@@ -302,7 +332,7 @@ impl Services {
                     ledger,
                     approval: self.approvals.of(request.mac),
                     now: now(),
-                    available: &|path| content::available(&snapshot, path, &request),
+                    available: &|path| netbootd_content::available(&served, path, &request),
                     image_folder: &|package| snapshot.files.image_folder(package),
                 };
                 decide(&request, &site)

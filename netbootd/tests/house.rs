@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 9] = [
     &["netbootd-diagnosis", "netbootd-net"],
     &["netbootd-telemetry"],
     &["netbootd-state"],
-    &["netbootd-directory"],
+    &["netbootd-content", "netbootd-directory"],
     &["netbootd"],
     &["fuzz-bodies", "netbootd-tests"],
     &["bench"],
@@ -28,9 +28,19 @@ const ALLOWED_IN_PURE: [&str; 9] =
 /// The large libraries, and the crates that depend on them; tests, benches and fuzz targets aside.
 const OWNERS: [(&str, &[&str]); 5] = [
     ("ldap3", &["netbootd-directory"]),
-    ("object_store", &["netbootd"]),
+    ("object_store", &["netbootd-content"]),
     ("redb", &["imagestore", "netbootd", "netbootd-state"]),
-    ("tokio", &["netbootd", "netbootd-directory", "netbootd-net", "netbootd-state", "netbootd-telemetry"]),
+    (
+        "tokio",
+        &[
+            "netbootd",
+            "netbootd-content",
+            "netbootd-directory",
+            "netbootd-net",
+            "netbootd-state",
+            "netbootd-telemetry",
+        ],
+    ),
     ("tokio-postgres", &["netbootd-state"]),
 ];
 

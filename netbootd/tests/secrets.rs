@@ -12,10 +12,11 @@ use std::thread::{self, JoinHandle};
 
 use hyper::Method;
 use netbootd::api::{self, metrics};
-use netbootd::config::{self, Config};
+use netbootd::config::Config;
 use netbootd::page;
-use netbootd::remote::Remote;
 use netbootd::services::{Services, Snapshot};
+use netbootd_content::remote::Remote;
+use netbootd_content::settings::Remote as Settings;
 use netbootd_dhcp::option243::VariablesFile;
 use netbootd_dhcp::v4::hand_on::Told;
 use netbootd_state::file::State;
@@ -174,7 +175,7 @@ async fn drive(printed: &Printed) -> Vec<u8> {
     heard.join().unwrap()
 }
 
-async fn remote(config: &config::Remote, printed: &Printed) {
+async fn remote(config: &Settings, printed: &Printed) {
     let remote = Remote::open(config, tokio::runtime::Handle::current()).unwrap();
     printed.add(&format!("{remote:?}\n"));
     // It is asked again and again for minutes otherwise; what is logged is logged at the first time.

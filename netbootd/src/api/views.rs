@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use netbootd_content::ingests::Ingest;
 use netbootd_diagnosis::Diagnosis;
 use netbootd_directory::certificates::Seen;
 use netbootd_telemetry::timeline::{Timeline, Transfer};
@@ -10,7 +11,6 @@ use pxe_policy::MacAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::api::finding::{ExpectedView, FindingView};
-use crate::ingests::Ingest;
 use crate::services::Services;
 
 /// The server as a whole.

@@ -7,13 +7,13 @@ use bsdp::nbi::SUFFIX;
 use bsdp::{BootImage, BootImages, DefaultRule, DisabledModels, Mac, cannot_netboot, eligible, wanted};
 use clap::{Args, Subcommand};
 use imagestore::{BootTree, Mount};
+use netbootd_content::files::Files;
+use netbootd_content::settings::Share;
+use netbootd_content::shares::{Scan, scan_share};
 
 use super::Failure;
 use super::table::table;
 use crate::cli::out::out;
-use crate::config::Share;
-use crate::files::Files;
-use crate::netboot_server::shares::{Scan, scan_share};
 
 /// `netbootd nbi`.
 #[derive(Debug, Subcommand)]

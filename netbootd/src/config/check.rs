@@ -17,14 +17,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imagestore::Mount;
+use netbootd_content::settings::{Remote, Store};
+use netbootd_content::winpe::{self, bcd::Integers};
 use netbootd_dhcp::v4::boot_info::OfferStyle;
 use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
 use toml::Spanned;
 
 use super::finding::Finding;
 use super::schema::{self, Document};
-use super::{Config, Dhcp, Http, Mode, Ports, Remote, Server, Store, Tftp};
-use crate::winpe::{self, bcd::Integers};
+use super::{Config, Dhcp, Http, Mode, Ports, Server, Tftp};
 
 /// Checks everything; the result is of use only when no error was added.
 pub(super) fn check(

@@ -4,6 +4,8 @@ use pxe_policy::Class;
 
 use super::*;
 
+mod built_in;
+
 fn findings(text: &str) -> Vec<(Severity, String)> {
     let root = tempfile::tempdir().unwrap();
     let text = format!("boot.root = {:?}\n{text}", root.path().display().to_string());

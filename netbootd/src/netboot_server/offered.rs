@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use bsdp::nbi::SUFFIX;
 use bsdp::{Allowed, BootImage, BootImageId};
+use netbootd_content::shares::Scan;
 use pxe_policy::{Decision, ImageOffer, ImageSelector};
-
-use super::shares::Scan;
 
 /// What a decision lets a Mac have.
 pub(super) fn allowed(decision: &Decision, scan: &Scan) -> Allowed {

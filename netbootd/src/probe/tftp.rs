@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use netbootd_content::fetch::{Coming, Fetch, FetchError, Fetched};
 use tftp::{ErrorCode, Packet, RequestOptions, netascii};
 
 use super::{block_on, rate};
 use crate::cli::Failure;
 use crate::cli::out::outln;
-use crate::fetch::{Coming, Fetch, FetchError, Fetched};
 
 /// `netbootd probe tftp`.
 #[derive(Debug, Args)]

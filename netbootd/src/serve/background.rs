@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagestore::{Store, StoreError};
+use netbootd_content::remote::Remote;
+use netbootd_content::watch::{PackageTypes, Watcher};
 use netbootd_directory::certificates;
 use netbootd_net::with_causes;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, warn};
 
-use crate::remote::Remote;
 use crate::scrub;
 use crate::services::Services;
-use crate::watch::{PackageTypes, Watcher};
 
 /// Looks through the Macs' shares once, and starts everything.
 pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, tasks: &mut JoinSet<()>) {
@@ -67,11 +67,11 @@ async fn watch_sources(services: Arc<Services>) {
     let asking = types.clone().map(|types| tokio::spawn(ask_for_package_types(Arc::clone(&services), types)));
     let _asking = asking.map(|task| AbortOnDrop(task.abort_handle()));
     let mut watcher = Watcher::new(store, &config.store, types);
-    watcher.recall(&services);
+    watcher.recall(&services.notes());
     while !watcher.is_idle() && !config.store.watch.is_zero() {
         let told = Arc::clone(&services);
         let looked = tokio::task::spawn_blocking(move || {
-            watcher.look(&told);
+            watcher.look(&told.notes());
             watcher
         });
         watcher = match looked.await {

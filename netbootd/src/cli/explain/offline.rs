@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::Method;
 use imagestore::Store;
+use netbootd_content::files::Images;
 use netbootd_net::with_causes;
 use netbootd_state::approvals::PendingView;
 use netbootd_state::file::State;
@@ -15,7 +16,6 @@ use crate::cli::Failure;
 use crate::cli::client::{ask, shared};
 use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
-use crate::files::Images;
 use crate::netboot_server::NetbootServer;
 use crate::probe::block_on;
 use crate::reload::ConfigSource;

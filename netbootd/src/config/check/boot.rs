@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imagestore::{BootTree, Limits, Mount, Signature, Store};
+use netbootd_content::files::{Files, Images};
+use netbootd_content::{template, winpe};
 use pxe_policy::{
     Action, AddressRange, ArchType, BootAction, Class, ImageOffer, Match, Rule, Rules, Via, WIMBOOT_SCRIPT,
     is_grub_or_shim, is_ipxe_binary,
@@ -16,9 +18,6 @@ use super::super::finding::Finding;
 use super::super::read;
 use super::super::schema::{self, Classes, Document};
 use super::super::{BUILT_IN, BUILT_IN_NAME, GeneratedFile, Mode};
-use crate::files::{Files, Images};
-use crate::template;
-use crate::winpe;
 
 pub(super) fn check(
     document: &Document,

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use bsdp::{DefaultRule, DisabledModels};
 use imagestore::{BootPath, BootTree, Mount};
+use netbootd_content::settings::{Netboot, Share};
 
 use super::super::finding::Finding;
 use super::super::schema::{self, Document, Mode, Ports};
-use super::super::{Netboot, Share};
 
 /// Adds the shares to the boot tree, below `NetBoot` and once more below the TFTP prefix.
 pub(super) fn check(

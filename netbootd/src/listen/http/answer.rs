@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use imagestore::{BootPath, PathError};
+use netbootd_content::{Caller, Content, Extent, Refused};
 use netbootd_telemetry::event::{
     Event, FileRefused, Program, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted,
 };
@@ -19,7 +20,6 @@ use super::conditions::{self, Condition};
 use super::exchange::{Answering, Exchange};
 use super::range::{Wanted, wanted};
 use super::record::Record;
-use crate::content::{Caller, Content, Extent, Refused};
 use crate::services::Services;
 
 /// Who is at the other end of a connection.
@@ -123,11 +123,11 @@ fn extent_of(headers: &HeaderMap) -> Extent {
 
 async fn open(services: &Arc<Services>, raw: Vec<u8>, caller: Caller) -> Result<Content, Refused> {
     // Handing over to a thread that may block costs more than a small file.
-    if let Some(content) = Content::open_at_once(services, &raw, caller) {
+    if let Some(content) = services.open_content_at_once(&raw, caller) {
         return Ok(content);
     }
     let services = Arc::clone(services);
-    let opened = tokio::task::spawn_blocking(move || Content::open(&services, &raw, caller));
+    let opened = tokio::task::spawn_blocking(move || services.open_content(&raw, caller));
     opened.await.unwrap_or_else(|error| Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }))
 }
 

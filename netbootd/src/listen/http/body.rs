@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use netbootd_content::Content;
 use tokio::task::JoinHandle;
 
 use super::exchange::{Answering, Data, Exchange, Part};
 use super::record::Record;
-use crate::content::Content;
 
 /// The body of an answer; while it is there, the request is being answered.
 pub(super) struct Reply {

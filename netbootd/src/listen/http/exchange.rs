@@ -10,9 +10,9 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, Bytes};
+use netbootd_content::Content;
 
 use super::record::Record;
-use crate::content::Content;
 
 /// The shared state of one connection.
 #[derive(Default)]

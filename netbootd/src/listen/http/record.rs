@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use netbootd_content::Content;
 use netbootd_telemetry::event::{Event, TransferFinished, TransferOutcome};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::content::Content;
 use crate::services::Services;
 
 /// A transfer's record, shared by all who send a part of it. It ends when the last of them lets go, however that comes.

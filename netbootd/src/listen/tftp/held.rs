@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use netbootd_content::{Caller, Content};
+
 use super::window::Window;
-use crate::content::{Caller, Content};
 use crate::services::Services;
 
 /// A file that is open, or can be opened again.
@@ -49,7 +50,7 @@ impl Held {
         proved: bool,
     ) -> Result<(&Arc<Content>, &mut Window), String> {
         if self.open.is_none() {
-            let content = match Content::open_at_once(services, filename, caller) {
+            let content = match services.open_content_at_once(filename, caller) {
                 Some(content) => content,
                 None => open_again(Arc::clone(services), filename.to_vec(), caller).await?,
             };
@@ -80,7 +81,7 @@ impl Held {
 
 /// What the kernel has forgotten meanwhile is read from the disk: another thread waits for it.
 async fn open_again(services: Arc<Services>, filename: Vec<u8>, caller: Caller) -> Result<Content, String> {
-    let opened = tokio::task::spawn_blocking(move || Content::open(&services, &filename, caller));
+    let opened = tokio::task::spawn_blocking(move || services.open_content(&filename, caller));
     let opened = opened.await.map_err(|error| error.to_string())?;
     opened.map_err(|refused| refused.detail)
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netbootd_content::{Content, Refused};
 use netbootd_telemetry::event::{
     Event, FileRefused, Proto, TransferFinished, TransferId, TransferOutcome, TransferStalled,
     TransferStarted,
@@ -11,7 +12,6 @@ use netbootd_telemetry::event::{
 use tftp::{Negotiated, Outcome, Sender};
 
 use super::shown;
-use crate::content::{Content, Refused};
 use crate::services::Services;
 
 /// Records one transfer.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use netbootd_content::{Content, Refused};
 use netbootd_telemetry::event::Refusal;
 use tftp::netascii;
 
-use crate::content::{Content, Refused};
 use crate::limits::budget::{Budget, Share};
 
 /// The whole file in netascii: its size is not known before, and text files are small. All of them together are bounded by `memory`.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netbootd_content::{Caller, Extent, Refused};
 use netbootd_net::udp::{Incoming, Received, path_mtu};
 use netbootd_telemetry::event::{Proto, Refusal};
 use tftp::{
@@ -21,7 +22,6 @@ use super::lanes::Lane;
 use super::line::Line;
 use super::record::{self, Record};
 use super::{Admitted, Mail, error_for, shown, text};
-use crate::content::{Caller, Content, Extent, Refused};
 use crate::limits::budget::Share;
 use crate::limits::places::Full;
 use crate::services::Services;
@@ -309,12 +309,12 @@ impl Transfer {
         let (filename, mode) = (self.filename.clone(), self.mode);
         let caller = self.caller();
         if mode == Mode::Octet
-            && let Some(content) = Content::open_at_once(&services, &filename, caller)
+            && let Some(content) = services.open_content_at_once(&filename, caller)
         {
             return Ok((Held::at_once(content), None));
         }
         let opened = tokio::task::spawn_blocking(move || {
-            let content = Content::open(&services, &filename, caller)?;
+            let content = services.open_content(&filename, caller)?;
             match mode {
                 Mode::Octet => Ok((Held::kept(content), None)),
                 Mode::Netascii => {

@@ -6,11 +6,11 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use imagestore::Mapping;
+use netbootd_content::Content;
 use netbootd_net::udp::{EFAULT, MAX_SEGMENTED_BYTES, MAX_SEGMENTS};
 use tftp::{Packet, Sender};
 
 use super::line::Line;
-use crate::content::Content;
 
 /// How a transfer's windows leave.
 #[derive(Debug)]

@@ -17,12 +17,11 @@ use imagestore::ingest::{Import, Imported, IngestError, PackageUse, import};
 use imagestore::library::Packages;
 use imagestore::platform::MetadataExt;
 use imagestore::{Store, StoreError};
-use netbootd_telemetry::event::{Event, ImageTaken};
+use netbootd_telemetry::event::{Event, ImageTaken, Recorder};
 
-use crate::config;
-use crate::ingests::Watched;
-use crate::netboot_server::shares::check_info;
-use crate::services::Services;
+use crate::ingests::{Ingests, Watched};
+use crate::settings;
+use crate::shares::check_info;
 use library::LibraryWatch;
 use outcome::Look;
 pub use outcome::{Outcome, Outcomes, outcomes};
@@ -44,9 +43,18 @@ pub struct Watcher {
     asked: bool,
 }
 
+/// Where it is noted what is taken in.
+#[derive(Debug, Clone, Copy)]
+pub struct Notes<'a> {
+    /// What is under way, and what was refused.
+    pub ingests: &'a Ingests,
+    /// Where events go.
+    pub recorder: &'a Recorder,
+}
+
 impl Watcher {
     /// Of the sources in a configuration; `types` are what the site says of its packages, if there is a site.
-    pub fn new(store: Store, config: &config::Store, types: Option<Arc<PackageTypes>>) -> Self {
+    pub fn new(store: Store, config: &settings::Store, types: Option<Arc<PackageTypes>>) -> Self {
         Watcher {
             outcomes: outcome::retried_at_start(outcomes(&store)),
             store,
@@ -61,9 +69,9 @@ impl Watcher {
     }
 
     /// Says what could not be taken in before.
-    pub fn recall(&self, services: &Services) {
+    pub fn recall(&self, notes: &Notes<'_>) {
         for (source, outcome) in self.outcomes.iter().filter(|(_, outcome)| outcome.failed) {
-            services.ingests.ended(source, outcome.detail.clone());
+            notes.ingests.ended(source, outcome.detail.clone());
         }
     }
 
@@ -73,21 +81,21 @@ impl Watcher {
     }
 
     /// Looks once, and takes in what is ready. Blocks for as long as that takes.
-    pub fn look(&mut self, services: &Services) {
-        self.asked = services.ingests.take_retries();
+    pub fn look(&mut self, notes: &Notes<'_>) {
+        self.asked = notes.ingests.take_retries();
         if let Some(folder) = self.drop_folder.clone() {
             for path in children(&folder) {
-                self.look_at_dropped(&path, services);
+                self.look_at_dropped(&path, notes);
             }
         }
         if let Some(mut library) = self.library.take() {
-            library.look(self, services);
+            library.look(self, notes);
             self.library = Some(library);
         }
         self.save();
     }
 
-    fn look_at_dropped(&mut self, path: &Path, services: &Services) {
+    fn look_at_dropped(&mut self, path: &Path, notes: &Notes<'_>) {
         let key = path.display().to_string();
         let (look, unreadable) = match look_at(path) {
             Ok(look) => (look, None),
@@ -100,11 +108,11 @@ impl Watcher {
         let taken = match unreadable {
             Some(error) => Err(error),
             None => {
-                let mut watched = begin(services, &key);
+                let mut watched = begin(notes, &key);
                 import(&self.store, path, self.wanted(), &mut watched).map(Some)
             }
         };
-        self.keep(key, look, None, taken, services);
+        self.keep(key, look, None, taken, notes);
     }
 
     /// The same as at the last look.
@@ -129,7 +137,7 @@ impl Watcher {
         look: Look,
         package: Option<PackageUse>,
         taken: Result<Option<Imported>, IngestError>,
-        services: &Services,
+        notes: &Notes<'_>,
     ) {
         let failed = taken.is_err();
         let passing = matches!(&taken, Err(error) if error.is_passing());
@@ -145,8 +153,8 @@ impl Watcher {
             Ok(None) => (None, Some("nothing in it boots".to_owned())),
             Err(error) => (None, Some(netbootd_net::with_causes(&error))),
         };
-        services.ingests.ended(&key, detail.clone().filter(|_| failed));
-        services.recorder.record(Event::ImageTaken(ImageTaken {
+        notes.ingests.ended(&key, detail.clone().filter(|_| failed));
+        notes.recorder.record(Event::ImageTaken(ImageTaken {
             source: key.clone(),
             image: image.clone(),
             detail: detail.clone(),
@@ -166,11 +174,11 @@ impl Watcher {
     }
 
     /// Forgets contents that are not kept; sources that are paths stay.
-    fn forget_contents(&mut self, services: &Services, is_kept: impl Fn(&str, &Outcome) -> bool) {
+    fn forget_contents(&mut self, notes: &Notes<'_>, is_kept: impl Fn(&str, &Outcome) -> bool) {
         self.outcomes.retain(|key, outcome| {
             let is_kept = is_path(key) || is_kept(key, outcome);
             if !is_kept {
-                services.ingests.ended(key, None);
+                notes.ingests.ended(key, None);
                 self.changes += 1;
             }
             is_kept
@@ -187,7 +195,7 @@ impl Watcher {
     }
 
     /// Records the package files that cannot be read, and forgets those that can be read again.
-    fn keep_unreadable(&mut self, folder: &Path, packages: &Packages, services: &Services) {
+    fn keep_unreadable(&mut self, folder: &Path, packages: &Packages, notes: &Notes<'_>) {
         let troubles: BTreeMap<String, String> = packages
             .troubles()
             .map(|(name, why)| (folder.join(name).display().to_string(), format!("cannot read it: {why}")))
@@ -197,12 +205,12 @@ impl Watcher {
         for key in past {
             self.outcomes.remove(&key);
             self.changes += 1;
-            services.ingests.ended(&key, None);
+            notes.ingests.ended(&key, None);
         }
         for (key, why) in troubles {
             let detail = Some(why);
             if self.outcomes.get(&key).is_none_or(|known| known.detail != detail) {
-                services.ingests.ended(&key, detail.clone());
+                notes.ingests.ended(&key, detail.clone());
                 tracing::warn!(file = key, detail, "a package of the content library cannot be read");
                 self.keep_outcome(&key, Outcome { detail, failed: true, ..Outcome::default() });
             }
@@ -231,9 +239,9 @@ fn is_path(key: &str) -> bool {
     key.contains(['/', '\\'])
 }
 
-fn begin<'a>(services: &'a Services, source: &str) -> Watched<'a> {
-    let watched = services.ingests.begin(source);
-    services.recorder.record(Event::ImageBegun(source.to_owned()));
+fn begin<'a>(notes: &Notes<'a>, source: &str) -> Watched<'a> {
+    let watched = notes.ingests.begin(source);
+    notes.recorder.record(Event::ImageBegun(source.to_owned()));
     watched
 }
 

@@ -19,9 +19,8 @@ use tracing::info;
 
 use super::outcome::{Look, Outcome};
 use super::types::PackageTypes;
-use super::{Watcher, begin, is_path};
-use crate::config;
-use crate::services::Services;
+use super::{Notes, Watcher, begin, is_path};
+use crate::settings;
 use retire::Retiring;
 
 /// The library, and where the looks are.
@@ -51,7 +50,7 @@ pub(super) struct LibraryWatch {
 
 impl LibraryWatch {
     /// Of a configuration; None when it names no library.
-    pub(super) fn new(store: &config::Store, types: Option<Arc<PackageTypes>>) -> Option<Self> {
+    pub(super) fn new(store: &settings::Store, types: Option<Arc<PackageTypes>>) -> Option<Self> {
         Some(LibraryWatch {
             root: store.content_library.clone()?,
             drives: store.content_library_drives.clone(),
@@ -71,8 +70,8 @@ impl LibraryWatch {
     }
 
     /// Looks once, and takes in what is ready.
-    pub(super) fn look(&mut self, watcher: &mut Watcher, services: &Services) {
-        match self.look_through(watcher, services) {
+    pub(super) fn look(&mut self, watcher: &mut Watcher, notes: &Notes<'_>) {
+        match self.look_through(watcher, notes) {
             Ok(()) => self.trouble = None,
             Err(error) => {
                 // Logged once, not at every look.
@@ -85,20 +84,20 @@ impl LibraryWatch {
         }
     }
 
-    fn look_through(&mut self, watcher: &mut Watcher, services: &Services) -> Result<(), LibraryError> {
+    fn look_through(&mut self, watcher: &mut Watcher, notes: &Notes<'_>) -> Result<(), LibraryError> {
         let library = ContentLibrary::open(&self.root, &self.drives)?;
         let is_first = self.packages.contents().is_empty();
         let mut changed = self.packages.refresh(&library)?;
         let version = self.types.as_ref().map_or(0, |types| types.version());
         changed |= std::mem::replace(&mut self.types_version, version) != version || is_first;
-        watcher.keep_unreadable(&self.root.join("PkgLib"), &self.packages, services);
+        watcher.keep_unreadable(&self.root.join("PkgLib"), &self.packages, notes);
         if changed {
-            self.begin_round(watcher, services);
+            self.begin_round(watcher, notes);
         }
         let before = watcher.changes;
-        self.find_holes(&library, watcher, services);
+        self.find_holes(&library, watcher, notes);
         for id in self.due(watcher) {
-            let settled = self.look_at(&library, &id, watcher, services);
+            let settled = self.look_at(&library, &id, watcher, notes);
             if settled {
                 self.pending.remove(&id)
             } else {
@@ -118,9 +117,9 @@ impl LibraryWatch {
     }
 
     /// Packages have come, gone or changed, or the site says something else of them.
-    fn begin_round(&mut self, watcher: &mut Watcher, services: &Services) {
+    fn begin_round(&mut self, watcher: &mut Watcher, notes: &Notes<'_>) {
         let contents = self.packages.contents();
-        watcher.forget_contents(services, |key, known| {
+        watcher.forget_contents(notes, |key, known| {
             let id = ContentId::of(key);
             match contents.get(&id.package) {
                 Some(ids) => ids.contains(&id),
@@ -176,7 +175,7 @@ impl LibraryWatch {
         library: &ContentLibrary,
         id: &ContentId,
         watcher: &mut Watcher,
-        services: &Services,
+        notes: &Notes<'_>,
     ) -> bool {
         let Some(package) = self.package_use(&id.package) else { return false };
         let key = id.as_str();
@@ -197,7 +196,7 @@ impl LibraryWatch {
         }
         let Some(outline) = outline else {
             let missing = ["its folder in DataLib is missing".to_owned()];
-            return known.is_none() && self.keep_incomplete(id, &missing, package, watcher, services);
+            return known.is_none() && self.keep_incomplete(id, &missing, package, watcher, notes);
         };
         let is_withdrawn = known.is_some_and(|known| known.withdrawn);
         let is_judged = known.is_some_and(|known| !known.withdrawn && known.package == Some(package));
@@ -212,7 +211,7 @@ impl LibraryWatch {
                 key,
                 Outcome { look, ordinary: true, package: Some(package), ..Outcome::default() },
             );
-            services.ingests.ended(key, None);
+            notes.ingests.ended(key, None);
             return true;
         }
         let content = match unreadable {
@@ -221,12 +220,12 @@ impl LibraryWatch {
         };
         let taken = match content {
             Ok(content) if content.missing.is_empty() => {
-                let mut watched = begin(services, key);
+                let mut watched = begin(notes, key);
                 let wanted = Import { package, ..watcher.wanted() };
                 import_content(&watcher.store, library, &content, wanted, &mut watched)
             }
             Ok(_) if is_withdrawn => return false,
-            Ok(content) => return self.keep_incomplete(id, &content.missing, package, watcher, services),
+            Ok(content) => return self.keep_incomplete(id, &content.missing, package, watcher, notes),
             Err(error) => Err(IngestError::Library(error)),
         };
         if matches!(taken, Ok(None)) {
@@ -234,11 +233,11 @@ impl LibraryWatch {
                 key,
                 Outcome { look, ordinary: true, package: Some(package), ..Outcome::default() },
             );
-            services.ingests.ended(key, None);
+            notes.ingests.ended(key, None);
             return true;
         }
         let is_taken = taken.is_ok();
-        watcher.keep(key.to_owned(), look, Some(package), taken, services);
+        watcher.keep(key.to_owned(), look, Some(package), taken, notes);
         is_taken
     }
 
@@ -249,7 +248,7 @@ impl LibraryWatch {
         missing: &[String],
         package: PackageUse,
         watcher: &mut Watcher,
-        services: &Services,
+        notes: &Notes<'_>,
     ) -> bool {
         let more = missing.len().saturating_sub(1);
         let more = if more == 0 { String::new() } else { format!(", and {more} more") };
@@ -258,7 +257,7 @@ impl LibraryWatch {
         let known = watcher.outcomes.get(id.as_str());
         if known.is_none_or(|known| known.detail.as_ref() != Some(&detail)) {
             info!(content = %id, detail, "content not complete");
-            services.ingests.ended(id.as_str(), Some(detail.clone()));
+            notes.ingests.ended(id.as_str(), Some(detail.clone()));
             // Without a look: the files come to another folder than the one that is looked at.
             let outcome =
                 Outcome { detail: Some(detail), failed: true, package: Some(package), ..Outcome::default() };
@@ -268,7 +267,7 @@ impl LibraryWatch {
     }
 
     /// Looks for files of images that have gone from where they lay. They may be on another drive by now.
-    fn find_holes(&mut self, library: &ContentLibrary, watcher: &mut Watcher, services: &Services) {
+    fn find_holes(&mut self, library: &ContentLibrary, watcher: &mut Watcher, notes: &Notes<'_>) {
         if self.images.is_empty() {
             return;
         }
@@ -296,12 +295,12 @@ impl LibraryWatch {
                 self.pending.insert(id);
                 continue;
             };
-            let mut watched = begin(services, id.as_str());
+            let mut watched = begin(notes, id.as_str());
             let wanted = Import { package: package.unwrap_or_default(), ..watcher.wanted() };
             let taken = import_content(&watcher.store, library, &content, wanted, &mut watched);
             drop(watched);
             if taken.is_ok() {
-                watcher.keep(id.to_string(), look, package, taken, services);
+                watcher.keep(id.to_string(), look, package, taken, notes);
             }
         }
     }

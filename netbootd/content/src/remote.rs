@@ -26,7 +26,7 @@ use percent_encoding::percent_decode_str;
 use thiserror::Error as ThisError;
 use tokio::runtime::Handle;
 
-use crate::config;
+use crate::settings;
 
 /// A bucket with images.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ pub enum RemoteError {
 
 impl Remote {
     /// Of a configuration; keys come from the environment, as with other tools (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`).
-    pub fn open(config: &config::Remote, runtime: Handle) -> Result<Self, RemoteError> {
+    pub fn open(config: &settings::Remote, runtime: Handle) -> Result<Self, RemoteError> {
         // Somebody else may have installed it already; that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let unusable = |error| RemoteError::Unusable(config.url.clone(), Box::new(error));

@@ -1,10 +1,9 @@
 //! What came of each source of images, kept in the store's folder.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
+use std::{fs, io};
 
 use imagestore::Store;
 use imagestore::ingest::PackageUse;

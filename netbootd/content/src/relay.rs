@@ -19,8 +19,7 @@ use netbootd_dhcp::v4::{Arrival, Packet};
 use pxe_policy::Reason;
 use tracing::warn;
 
-use crate::config;
-use crate::content::Refused;
+use crate::{Refused, settings};
 use admission::Admission;
 use files::Files;
 
@@ -45,7 +44,7 @@ impl Relay {
     /// Puts a machine's question to the responder.
     pub async fn ask(
         &self,
-        settings: &config::Relay,
+        settings: &settings::Relay,
         packet: &Packet,
         arrival: &Arrival<'_>,
     ) -> Result<Told, Unusable> {
@@ -70,7 +69,7 @@ impl Relay {
     /// One of the responder's files, for a client that may have it. Waits for the responder.
     pub fn open(
         &self,
-        settings: &config::Relay,
+        settings: &settings::Relay,
         path: &BootPath,
         client: Ipv4Addr,
     ) -> Option<Result<BootFile, Refused>> {
@@ -101,7 +100,7 @@ impl Relay {
 }
 
 /// The segment of a client that may be handed on: the receiving interface's, or one that the configuration names.
-fn segment_of(client: Ipv4Addr, settings: &config::Relay, arrival: &Arrival<'_>) -> Option<ipnet::Ipv4Net> {
+fn segment_of(client: Ipv4Addr, settings: &settings::Relay, arrival: &Arrival<'_>) -> Option<ipnet::Ipv4Net> {
     let holds = |addr: Ipv4Addr| {
         let own = arrival.iface.addrs.iter().find(|net| net.contains(&addr)).copied();
         own.or_else(|| settings.segments.iter().find(|net| net.contains(&addr)).copied())

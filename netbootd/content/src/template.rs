@@ -7,8 +7,8 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use netbootd_dhcp::v4::boot_info;
 use pxe_policy::{BootRequest, Decision, MacAddr};
 
-use crate::config::GeneratedFile;
 use crate::machines::Machine;
+use crate::settings::GeneratedFile;
 
 /// Who asks, and through which of this server's addresses.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use pxe_policy::Reason;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
-use crate::config::Relay;
+use crate::settings::Relay;
 
 /// Asks, and asks again, until an answer for this machine comes or time is up.
 pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> Result<Told, Unusable> {

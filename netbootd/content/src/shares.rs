@@ -12,8 +12,8 @@ use bsdp::{
 use imagestore::{BootFile, ImageKind, NETBOOT_SHARE};
 use netbootd_telemetry::event::ImageFolderRead;
 
-use crate::config::{Netboot, Share};
 use crate::files::Files;
+use crate::settings::{Netboot, Share};
 
 /// What the shares hold.
 #[derive(Debug, Default)]

@@ -15,8 +15,10 @@ use pxe_policy::{BootRequest, MacAddr};
 
 use crate::files::Files;
 use crate::ingests;
-use crate::machines::Machine;
-use crate::services::{Services, Snapshot};
+use crate::ingests::Ingests;
+use crate::machines::{Machine, Machines};
+use crate::relay::Relay;
+use crate::settings::{self, GeneratedFile};
 use crate::template::{self, Asker, Stored};
 use crate::winpe;
 use crate::winpe::wimboot::{self, Around};
@@ -32,6 +34,34 @@ pub struct Content {
 enum Body {
     Stored(BootFile),
     Generated { bytes: Bytes, etag: String },
+}
+
+/// What is served, as it is configured.
+#[derive(Debug, Clone, Copy)]
+pub struct Served<'a> {
+    /// Boot folder and images.
+    pub files: &'a Files,
+    /// What is rendered for the machine that asks.
+    pub generated: &'a [GeneratedFile],
+    /// This server's HTTP port.
+    pub http_port: u16,
+    /// How Windows PE is fetched.
+    pub winpe: winpe::Settings,
+    /// Where wimboot is in the boot tree.
+    pub wimboot: Option<&'a str>,
+    /// The distribution point's own responder.
+    pub responder: Option<&'a settings::Relay>,
+}
+
+/// What is known of those who ask, and of files that are not there yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Which machine has which address.
+    pub machines: &'a Machines,
+    /// What is being taken into the store.
+    pub ingests: &'a Ingests,
+    /// Who was handed on to the responder.
+    pub relay: &'a Relay,
 }
 
 /// Why a client may not have it.
@@ -67,33 +97,32 @@ pub enum Extent {
 
 impl Content {
     /// Looks a path up. Reads folders and files: not for a thread that must not block.
-    pub fn open(services: &Services, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
-        let content = Content::find(services, raw, caller)?;
+    pub fn open(
+        served: &Served<'_>,
+        known: &Known<'_>,
+        raw: &[u8],
+        caller: Caller,
+    ) -> Result<Content, Refused> {
+        let content = Content::find(served, known, raw, caller)?;
         if let Body::Stored(file) = &content.body
             && let Some(version) = file.image_version()
         {
-            services.snapshot.load().files.opened(caller.client, version);
+            served.files.opened(caller.client, version);
         }
         Ok(content)
     }
 
-    fn find(services: &Services, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
-        let snapshot = services.snapshot.load();
+    fn find(served: &Served<'_>, known: &Known<'_>, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
         let path = BootPath::parse(raw).map_err(|error| refused(&OpenError::Path(error)))?;
         let spelled = path.to_text();
-        let mac = mac_in(&spelled).or_else(|| services.machines.mac_of(caller.client));
-        let machine = mac.and_then(|mac| services.machines.by_mac(mac));
+        let mac = mac_in(&spelled).or_else(|| known.machines.mac_of(caller.client));
+        let machine = mac.and_then(|mac| known.machines.by_mac(mac));
         let request = machine.as_ref().map(|machine| machine.request.clone());
-        let files = &snapshot.config.files;
-        let asker = Asker {
-            client: caller.client,
-            mac,
-            machine,
-            server: caller.server,
-            http_port: snapshot.config.http.port,
-        };
+        let files = served.generated;
+        let asker =
+            Asker { client: caller.client, mac, machine, server: caller.server, http_port: served.http_port };
         let render = |file| {
-            let stored: Arc<dyn Stored> = Arc::new(InTemplates(snapshot.files.clone()));
+            let stored: Arc<dyn Stored> = Arc::new(InTemplates(served.files.clone()));
             match template::render(file, &spelled, &asker, stored) {
                 Ok(text) => Ok(Content::generated(text.into_bytes(), file.content_type.clone())),
                 Err(error) => {
@@ -105,21 +134,21 @@ impl Content {
             return render(file);
         }
         let opened = match caller.extent {
-            Extent::Whole | Extent::GuardedPart => snapshot.files.open_raw(raw),
-            Extent::Part => snapshot.files.open_part(raw, caller.client),
+            Extent::Whole | Extent::GuardedPart => served.files.open_raw(raw),
+            Extent::Part => served.files.open_part(raw, caller.client),
         };
         match opened {
             Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(&spelled).into() }),
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),
-                None => of_image(&snapshot, &spelled, asker.machine.as_deref()).or_else(|refused| {
-                    if let Some(file) = of_any_image(&snapshot, &spelled) {
+                None => of_image(served, &spelled, asker.machine.as_deref()).or_else(|refused| {
+                    if let Some(file) = of_any_image(served, &spelled) {
                         return Ok(file);
                     }
-                    of_wimboot(&snapshot, &spelled, caller.server, request.as_ref())
+                    of_wimboot(served, &spelled, caller.server, request.as_ref())
                         .map(Ok)
-                        .or_else(|| of_responder(services, &snapshot, &path, caller.client))
-                        .unwrap_or_else(|| Err(not_there(services, &snapshot, &spelled, refused)))
+                        .or_else(|| of_responder(served, known, &path, caller.client))
+                        .unwrap_or_else(|| Err(not_there(served, known, &spelled, refused)))
                 }),
             },
             Err(error) => Err(refused(&error)),
@@ -127,17 +156,16 @@ impl Content {
     }
 
     /// The same on any thread: only what is opened without waiting for a disk or the network. None for what is not, or not so simply.
-    pub fn open_at_once(services: &Services, raw: &[u8], caller: Caller) -> Option<Content> {
-        let snapshot = services.snapshot.load();
+    pub fn open_at_once(served: &Served<'_>, raw: &[u8], caller: Caller) -> Option<Content> {
         let path = BootPath::parse(raw).ok()?;
         let spelled = path.to_text();
-        let mut generated = snapshot.config.files.iter().filter(|file| !file.fallback);
+        let mut generated = served.generated.iter().filter(|file| !file.fallback);
         if generated.any(|file| template::path_fits(&file.path, &spelled)) {
             return None;
         }
         let file = match caller.extent {
-            Extent::Whole | Extent::GuardedPart => snapshot.files.open_at_once(&path)?,
-            Extent::Part => snapshot.files.open_part_at_once(&path, caller.client)?,
+            Extent::Whole | Extent::GuardedPart => served.files.open_at_once(&path)?,
+            Extent::Part => served.files.open_part_at_once(&path, caller.client)?,
         };
         Some(Content { body: Body::Stored(file), content_type: type_of(&spelled).into() })
     }
@@ -260,44 +288,43 @@ impl Content {
 }
 
 /// Whether a rule's boot file can be had: stored, or generated for this machine.
-pub fn available(snapshot: &Snapshot, path: &str, request: &BootRequest) -> bool {
-    let generated =
-        |fallback| template::find(&snapshot.config.files, path, Some(request), fallback).is_some();
+pub fn available(served: &Served<'_>, path: &str, request: &BootRequest) -> bool {
+    let generated = |fallback| template::find(served.generated, path, Some(request), fallback).is_some();
     generated(false)
         || generated(true)
-        || snapshot.files.has(path)
-        || of_wimboot(snapshot, path, IpAddr::V4(Ipv4Addr::UNSPECIFIED), Some(request)).is_some()
+        || served.files.has(path)
+        || of_wimboot(served, path, IpAddr::V4(Ipv4Addr::UNSPECIFIED), Some(request)).is_some()
 }
 
 /// Which image should have held a file that is not there: one that is coming, that was refused, or that has no such file.
-fn not_there(services: &Services, snapshot: &Snapshot, path: &str, refused: Refused) -> Refused {
+fn not_there(served: &Served<'_>, known: &Known<'_>, path: &str, refused: Refused) -> Refused {
     if refused.refusal != Refusal::NotFound {
         return refused;
     }
     let image = || {
-        let names = snapshot.files.images().into_iter().map(|image| image.name);
+        let names = served.files.images().into_iter().map(|image| image.name);
         let name = ingests::named(path)
             .find_map(|part| names.clone().find(|name| name.eq_ignore_ascii_case(part)))?;
         Some(Refused { refusal: Refusal::NotFound, detail: format!("the image {name} has no such file") })
     };
-    services.ingests.about(path).or_else(image).unwrap_or(refused)
+    known.ingests.about(path).or_else(image).unwrap_or(refused)
 }
 
 /// A boot manager's file, from the image that the machine was told to boot.
-fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Result<Content, Refused> {
+fn of_image(served: &Served<'_>, path: &str, machine: Option<&Machine>) -> Result<Content, Refused> {
     let not_found = || refused(&OpenError::NotFound);
     let machine = machine.ok_or_else(not_found)?;
-    let holds = |folder: &str| winpe::holds_windows_pe(folder, &snapshot.files);
+    let holds = |folder: &str| winpe::holds_windows_pe(folder, served.files);
     let folder = winpe::image_folder(machine, holds).ok_or_else(not_found)?;
     let path = path.trim_start_matches('/');
     let inside = std::iter::once(path.to_owned()).chain(winpe::other_architecture(path));
     let opened = inside
-        .map(|inside| snapshot.files.open_raw(format!("{folder}{inside}").as_bytes()))
+        .map(|inside| served.files.open_raw(format!("{folder}{inside}").as_bytes()))
         .find(|opened| !matches!(opened, Err(OpenError::NotFound)));
     match opened.unwrap_or(Err(OpenError::NotFound)) {
         Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(path).into() }),
         Err(OpenError::NotFound) => {
-            let bytes = winpe::configuration(path, machine, &snapshot.files, snapshot.config.winpe);
+            let bytes = winpe::configuration(path, machine, served.files, served.winpe);
             let bytes = bytes.ok_or_else(not_found)?;
             Ok(Content::generated(bytes, Some("application/octet-stream".to_owned())))
         }
@@ -306,36 +333,35 @@ fn of_image(snapshot: &Snapshot, path: &str, machine: Option<&Machine>) -> Resul
 }
 
 /// A boot program: of its own image for another architecture, or of any image when it is asked for at the root.
-fn of_any_image(snapshot: &Snapshot, path: &str) -> Option<Content> {
-    let other = || snapshot.files.open_raw(winpe::other_architecture(path)?.as_bytes()).ok();
-    let file = other().or_else(|| snapshot.files.boot_program(path))?;
+fn of_any_image(served: &Served<'_>, path: &str) -> Option<Content> {
+    let other = || served.files.open_raw(winpe::other_architecture(path)?.as_bytes()).ok();
+    let file = other().or_else(|| served.files.boot_program(path))?;
     Some(Content { body: Body::Stored(file), content_type: type_of(path).into() })
 }
 
 /// What iPXE needs to load an image's Windows PE.
 fn of_wimboot(
-    snapshot: &Snapshot,
+    served: &Served<'_>,
     path: &str,
     server: IpAddr,
     request: Option<&BootRequest>,
 ) -> Option<Content> {
-    let config = &snapshot.config;
-    let wimboot = config.wimboot.as_deref()?;
-    let around = Around { server, http_port: config.http.port, wimboot, request };
-    let bytes = wimboot::file(path, &snapshot.files, config.winpe, around)?;
+    let wimboot = served.wimboot?;
+    let around = Around { server, http_port: served.http_port, wimboot, request };
+    let bytes = wimboot::file(path, served.files, served.winpe, around)?;
     Some(Content::generated(bytes, Some(type_of(path).to_owned())))
 }
 
 /// A file of the distribution point's own responder, for a machine that was handed on to it.
 fn of_responder(
-    services: &Services,
-    snapshot: &Snapshot,
+    served: &Served<'_>,
+    known: &Known<'_>,
     path: &BootPath,
     client: IpAddr,
 ) -> Option<Result<Content, Refused>> {
     // Machines are handed on over IPv4 only.
     let IpAddr::V4(client) = client else { return None };
-    let opened = services.relay.open(snapshot.config.relay.as_ref()?, path, client)?;
+    let opened = known.relay.open(served.responder?, path, client)?;
     let content_type = type_of(&path.to_string()).into();
     Some(opened.map(|file| Content { body: Body::Stored(file), content_type }))
 }

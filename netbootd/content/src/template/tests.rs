@@ -3,7 +3,6 @@ use std::net::Ipv4Addr;
 use pxe_policy::{ArchType, Class, Match, Reason, Verdict};
 
 use super::*;
-use crate::config::Config;
 
 struct Files(&'static [(&'static str, &'static str)]);
 
@@ -79,32 +78,6 @@ fn what_does_not_exist_or_never_ends_is_an_error() {
         rendered("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}").is_err()
     );
     assert!(check("{% if %}").unwrap_err().starts_with("line 1: "));
-}
-
-#[test]
-fn the_built_in_default_boots_a_kernel_or_says_what_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (config, findings) = Config::built_in(Some(folder.path())).unwrap();
-    assert_eq!((findings.errors(), findings.warnings()), (0, 0), "{findings}");
-    let full = Files(&[("vmlinuz", ""), ("initrd.img", ""), ("cmdline.txt", "quiet")]);
-    let full: Arc<dyn Stored> = Arc::new(full);
-    let expected = [
-        (
-            "boot.ipxe",
-            "kernel http://10.0.0.1:8080/vmlinuz initrd=initrd.img quiet\ninitrd http://10.0.0.1:8080/initrd.img\nboot",
-        ),
-        ("pxelinux.cfg/default", "  KERNEL /vmlinuz\n  INITRD /initrd.img\n  APPEND quiet"),
-        ("grub/grub.cfg", "  linux /vmlinuz quiet\n  initrd /initrd.img\n}"),
-    ];
-    for (path, part) in expected {
-        let file = find(&config.files, path, None, true).unwrap_or_else(|| panic!("{path}"));
-        let text = render(file, path, &asker(), Arc::clone(&full)).unwrap();
-        assert!(text.contains(part), "{path}:\n{text}");
-        let text = render(file, path, &asker(), Arc::new(Files(&[]))).unwrap();
-        assert!(text.contains("there is no vmlinuz") && !text.contains("KERNEL"), "{path}:\n{text}");
-    }
-    let script = find(&config.files, "boot.ipxe", None, true).unwrap();
-    assert!(render(script, "boot.ipxe", &asker(), full).unwrap().starts_with("#!ipxe\n"));
 }
 
 #[test]

@@ -16,9 +16,9 @@ use tracing::{info, warn};
 
 use super::ask::address_of;
 use super::shelf::Shelf;
-use crate::config::Relay;
-use crate::content::Refused;
+use crate::Refused;
 use crate::fetch::{Coming, Fetch, FetchError};
+use crate::settings::Relay;
 
 /// What kind of file a path is of, for the folders that a responder has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,5 @@
 // Windows images are read by a program that tests of the store put in its place as well.
-#[path = "../../../imagestore/tests/common/mod.rs"]
+#[path = "../../../../imagestore/tests/common/mod.rs"]
 mod common;
 
 use std::path::Path;
@@ -8,40 +8,33 @@ use std::process::Command;
 use imagestore::{BootPath, Digest, ImageKind, ImageTree, Limits, OpenError};
 
 use super::*;
-use crate::config::Config;
-use crate::services::Snapshot;
 
 /// A content library and whoever looks at it.
 struct Site {
     folder: tempfile::TempDir,
-    services: Services,
+    ingests: Ingests,
+    recorder: Recorder,
     watcher: Watcher,
     types: Option<Arc<PackageTypes>>,
 }
 
 impl Site {
     fn new() -> Self {
-        Site::with("", false)
+        Site::with(&[], false)
     }
 
-    /// With more of `[store]`, and with a site that says what packages are.
-    fn with(more: &str, has_types: bool) -> Self {
+    /// With packages that the operator wants as images, and with a site that says what packages are.
+    fn with(wanted: &[&str], has_types: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("SCCMContentLib");
         for part in ["PkgLib", "DataLib", "FileLib"] {
             fs::create_dir_all(library.join(part)).unwrap();
         }
-        let text = format!(
-            "[boot]\nroot = {:?}\n[store]\ncontent-library = {:?}\n{more}",
-            folder.path().display().to_string(),
-            library.display().to_string()
-        );
-        let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
+        let settings = settings_of(library, wanted);
         let store = Store::open(&folder.path().join("images"), Limits::default()).unwrap();
         let types = has_types.then(|| Arc::new(PackageTypes::open(&store)));
-        let watcher = Watcher::new(store, &config.store, types.clone());
-        let services = Services::in_memory(Snapshot::new(config, None).unwrap());
-        Site { folder, services, watcher, types }
+        let watcher = Watcher::new(store, &settings, types.clone());
+        Site { folder, ingests: Ingests::default(), recorder: Recorder::new(), watcher, types }
     }
 
     fn library(&self) -> PathBuf {
@@ -82,8 +75,12 @@ impl Site {
     /// Looks until nothing new can come of it.
     fn look(&mut self) {
         for _ in 0..3 {
-            self.watcher.look(&self.services);
+            self.look_once();
         }
+    }
+
+    fn look_once(&mut self) {
+        self.watcher.look(&Notes { ingests: &self.ingests, recorder: &self.recorder });
     }
 
     fn work(&self) -> imagestore::library::Work {
@@ -116,6 +113,21 @@ impl Site {
     }
 }
 
+/// A store that is filled from a library.
+fn settings_of(library: PathBuf, wanted: &[&str]) -> settings::Store {
+    settings::Store {
+        folder: None,
+        limits: Limits::default(),
+        drop_folder: None,
+        content_library: Some(library),
+        content_library_drives: Vec::new(),
+        content_library_images: wanted.iter().map(|name| (*name).to_owned()).collect(),
+        watch: Duration::ZERO,
+        scrub: Duration::ZERO,
+        remote: None,
+    }
+}
+
 /// Bytes that this process has written so far.
 #[cfg(target_os = "linux")]
 fn written() -> u64 {
@@ -137,10 +149,10 @@ fn hundreds_of_ordinary_packages_cost_one_listing_and_one_write() {
     site.put_set("PS200001.1", "Sierra", b"root");
     site.claim("PS200001", &["PS200001.1"]);
     let before = written();
-    site.watcher.look(&site.services);
+    site.look_once();
     let (first, sources) = (site.work(), site.watcher.store.root().join("sources.json"));
     assert_eq!(first.read, 301, "PkgLib's files, and none of DataLib");
-    site.watcher.look(&site.services);
+    site.look_once();
     assert_eq!(site.work().read, 2, "the files of the set");
     let bytes = fs::metadata(&sources).unwrap().len();
     assert!(bytes < 301 * 120, "{bytes}");
@@ -150,7 +162,7 @@ fn hundreds_of_ordinary_packages_cost_one_listing_and_one_write() {
 
     let (before, stamp) = (written(), fs::metadata(&sources).unwrap().modified().unwrap());
     for _ in 0..20 {
-        site.watcher.look(&site.services);
+        site.look_once();
         let work = site.work();
         assert_eq!(work.read, 0);
         assert!(work.looked_at <= 2100, "{work:?}");
@@ -158,16 +170,9 @@ fn hundreds_of_ordinary_packages_cost_one_listing_and_one_write() {
     assert_eq!((written(), fs::metadata(&sources).unwrap().modified().unwrap()), (before, stamp));
 
     // A restart reads PkgLib, and takes the rest from the list.
-    let config = Config::parse(
-        &format!(
-            "[boot]\nroot = \"/\"\n[store]\ncontent-library = {:?}\n",
-            site.library().display().to_string()
-        ),
-        Path::new("test.toml"),
-        None,
-    );
-    site.watcher = Watcher::new(site.watcher.store.clone(), &config.unwrap().0.store, None);
-    site.watcher.look(&site.services);
+    let settings = settings_of(site.library(), &[]);
+    site.watcher = Watcher::new(site.watcher.store.clone(), &settings, None);
+    site.look_once();
     assert_eq!(site.work().read, 301);
     assert!(site.work().looked_at <= 2100, "{:?}", site.work());
     let known = outcomes(&site.watcher.store);
@@ -189,7 +194,7 @@ fn a_change_deep_in_an_ordinary_package_is_found_in_the_end() {
     assert_eq!(site.images(), []);
     site.put("PS100090.1", "Tools.iso", b"an iso");
     for _ in 0..8 {
-        site.watcher.look(&site.services);
+        site.look_once();
     }
     assert_eq!(site.images(), [("PS100090".to_owned(), ImageKind::Raw)]);
     assert_eq!(site.text("PS100090/Tools.iso").unwrap(), "an iso");
@@ -240,7 +245,7 @@ fn a_removed_package_is_retired_at_the_next_look_and_comes_back_when_it_is_distr
     site.look();
     assert_eq!(site.state("PS100005.1"), "image Sierra");
     site.claim("PS100005", &[]);
-    site.watcher.look(&site.services);
+    site.look_once();
     assert_eq!(site.images(), []);
     assert_eq!(site.state("PS100005.1"), "withdrawn: withdrawn: removed by the site");
     assert_eq!(site.text("Sierra/NetInstall.dmg").unwrap(), "root", "for the machines that run from it");
@@ -294,7 +299,7 @@ fn half_removed_content_is_withdrawn_and_not_damaged() {
 
 #[test]
 fn the_site_says_what_a_package_is_and_a_site_that_is_down_keeps_its_word() {
-    let mut site = Site::with("content-library-images = [\"PS100007\"]\n", true);
+    let mut site = Site::with(&["PS100007"], true);
     let source = site.folder.path().join("source");
     for file in ["Boot/EFI/bootmgfw.efi", "System32/winpeshl.exe"] {
         fs::create_dir_all(source.join("Windows").join(file).parent().unwrap()).unwrap();
@@ -354,12 +359,12 @@ fn five_thousand_packages_with_two_hundred_thousand_files() {
     };
     for look in 0..3 {
         let (before, bytes) = (spent(), written());
-        site.watcher.look(&site.services);
+        site.look_once();
         eprintln!("look {look}: {} ms, {} bytes written", (spent() - before) * 10, written() - bytes);
     }
     let (before, bytes) = (spent(), written());
     for _ in 0..100 {
-        site.watcher.look(&site.services);
+        site.look_once();
     }
     eprintln!("a look: {:.1} ms, {} bytes written", (spent() - before) as f64 / 10.0, written() - bytes);
 }

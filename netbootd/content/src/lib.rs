@@ -1,0 +1,23 @@
+//! From a path to bytes: the boot folder, images, object storage, templates, Windows PE, and the files of the
+//! distribution point's own responder.
+//!
+//! [`Content::open`] gives what a client gets for a path. [`files`] holds the boot tree and the images,
+//! [`readers`] and [`files`]' pins keep a client on one version, [`relay`] and [`remote`] fetch what others
+//! have ([`fetch`]), [`template`] and [`winpe`] make files for the machine that asks, which [`machines`]
+//! remembers. [`watch`] and [`ingests`] take images in; [`shares`] reads the folders of Macs' images.
+
+mod content;
+pub mod fetch;
+pub mod files;
+pub mod ingests;
+pub mod machines;
+pub mod readers;
+pub mod relay;
+pub mod remote;
+pub mod settings;
+pub mod shares;
+pub mod template;
+pub mod watch;
+pub mod winpe;
+
+pub use content::{Caller, Content, Extent, Known, Refused, Served, available};
