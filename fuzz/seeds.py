@@ -303,7 +303,7 @@ def windows_images():
 
 
 def settings():
-    write("config", "default", (ROOT / "netbootd/src/config/default.toml").read_bytes())
+    write("config", "default", (ROOT / "netbootd/config/src/default.toml").read_bytes())
     for path in sorted((ROOT / "netbootd/tests/data").glob("*.toml")):
         write("config", path.stem, path.read_bytes())
     for path in sorted((ROOT / "examples").glob("*/*.toml")):

@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use netbootd_config::Config;
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::server::{self, Terms};
 use netbootd_dhcp::v4::{Answer, Arrival, Packet, intake};
@@ -21,7 +22,6 @@ use netbootd_telemetry::event::{LeaseTaken, Proto};
 use pxe_policy::{BootRequest, Class, MacAddr, Reason, SystemUuid, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::Config;
 use crate::services::Services;
 use probe::Probes;
 use turns::Turns;

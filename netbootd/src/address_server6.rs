@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dhcproto::v6::Status;
 use lru::LruCache;
+use netbootd_config::{Config, Mode};
 use netbootd_dhcp::v6::option::{self, MessageType};
 use netbootd_dhcp::v6::proxy::{self, Own};
 use netbootd_dhcp::v6::server::{self, Question};
@@ -16,7 +17,6 @@ use netbootd_state::leases6::store::{LeaseStore, own_duid};
 use netbootd_state::leases6::{Client, Lease, LeaseTable};
 use pxe_policy::{BootRequest, MacAddr, Reason, Verdict};
 
-use crate::config::{Config, Mode};
 use crate::services::Services;
 
 /// Who answers DHCPv6.

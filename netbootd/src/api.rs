@@ -264,8 +264,9 @@ const USUAL: usize = 100;
 mod tests {
     use std::path::Path;
 
+    use netbootd_config::Config;
+
     use super::*;
-    use crate::config::Config;
     use crate::services::Snapshot;
 
     #[tokio::test]

@@ -19,18 +19,16 @@ mod table;
 pub mod watch;
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+pub(crate) use netbootd_config::paths::DEFAULT_CONFIG;
+use netbootd_config::{Config, Findings, Source};
 use pxe_policy::{ArchType, MacAddr, SystemUuid};
 
 use crate::cli::out::{errln, out};
-use crate::config::{Config, Findings};
-pub(crate) use crate::platform::DEFAULT_CONFIG;
-use crate::reload::ConfigSource;
 use crate::{probe, serve};
 
 /// Network-boots a mixed fleet: PCs by PXE and UEFI HTTP boot, Macs by BSDP.
@@ -282,32 +280,8 @@ pub fn run() -> ExitCode {
 }
 
 /// The configuration that `serve` runs on, its findings, and the words that say which it is.
-pub fn chosen_config(source: &ConfigSource) -> Result<(Config, Findings, String), Failure> {
-    let default = Path::new(DEFAULT_CONFIG);
-    let file = source.file.as_deref();
-    let file = file.or_else(|| Some(default).filter(|_| source.root.is_none() && default.exists()));
-    let (result, which) = match file {
-        Some(file) => (Config::load(file), format!("configuration {}", file.display())),
-        None => (Config::built_in(source.root.as_deref()), "the built-in default configuration".to_owned()),
-    };
-    let (mut config, findings) = result.map_err(|findings| Failure::Config(Box::new(findings)))?;
-    if let Some(folder) = &source.state_dir {
-        config.server.state_dir.clone_from(folder);
-    }
-    config.stamp = stamp(file, &config.texts);
-    Ok((config, findings, which))
-}
-
-/// The same for a configuration that was not written to since, as [`Config::stamp`] says.
-fn stamp(file: Option<&Path>, texts: &[PathBuf]) -> String {
-    let Some(file) = file else { return "built in".to_owned() };
-    let place = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let mut hasher = DefaultHasher::new();
-    for path in std::iter::once(&place).chain(texts) {
-        let seen = path.metadata().ok().map(|metadata| (metadata.len(), metadata.modified().ok()));
-        (path, seen).hash(&mut hasher);
-    }
-    format!("{} {:016x}", place.display(), hasher.finish())
+pub fn chosen_config(source: &Source) -> Result<(Config, Findings, String), Failure> {
+    source.load().map_err(|findings| Failure::Config(Box::new(findings)))
 }
 
 fn or_default(what: &str) -> String {

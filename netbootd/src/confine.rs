@@ -20,11 +20,10 @@ use serde::{Deserialize, Serialize};
 
 pub use reach::Reach;
 
+use netbootd_config::{Config, Source};
 use netbootd_net::{iface, udp};
 
 use crate::cli::Failure;
-use crate::config::Config;
-use crate::reload::ConfigSource;
 
 /// What is in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +48,7 @@ pub struct Confined {
 }
 
 /// Gives up what is not needed. Must run while the process has one thread.
-pub fn apply(config: &Config, source: &ConfigSource) -> Result<Confined, Failure> {
+pub fn apply(config: &Config, source: &Source) -> Result<Confined, Failure> {
     // Logs and images are for the own group at most; what is secret is made 0600 besides.
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
     let (chosen, mut notes) = account::choose(config)?;
@@ -94,7 +93,7 @@ pub fn apply(config: &Config, source: &ConfigSource) -> Result<Confined, Failure
 
 impl Confined {
     /// What a new configuration names beyond what may be opened since the start, in words.
-    pub fn beyond(&self, config: &Config, source: &ConfigSource) -> Vec<String> {
+    pub fn beyond(&self, config: &Config, source: &Source) -> Vec<String> {
         let Some(reach) = &self.reach else { return Vec::new() };
         let beyond = |(path, why): (std::path::PathBuf, &'static str)| {
             format!("{} ({why}) was out of reach when netbootd was started; {RESTART}", path.display())
@@ -122,7 +121,7 @@ pub struct Plan {
 }
 
 /// Looks what a start would do, and does none of it.
-pub fn would_be(config: &Config, source: &ConfigSource) -> Result<Plan, Failure> {
+pub fn would_be(config: &Config, source: &Source) -> Result<Plan, Failure> {
     let (chosen, notes) = account::choose(config)?;
     let stays_root = chosen.is_none() && nix::unistd::geteuid().is_root();
     let user = chosen.map_or_else(account::current, |user| format!("{} (uid {})", user.name, user.uid));

@@ -7,7 +7,6 @@ pub mod address_server;
 pub mod address_server6;
 pub mod api;
 pub mod cli;
-pub mod config;
 #[cfg_attr(windows, path = "platform/windows/confine.rs")]
 pub mod confine;
 pub mod console;

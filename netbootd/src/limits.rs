@@ -15,11 +15,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use netbootd_config::Limits as Settings;
+use netbootd_config::Rate;
 use netbootd_dhcp::v4::{Arrival, Packet};
 use pxe_policy::{MacAddr, Reason};
 
-use crate::config::Limits as Settings;
-use bucket::{Buckets, Nanos, Rate, Verdict};
+use bucket::{Buckets, Nanos, Verdict};
 use budget::Budget;
 use places::Places;
 use served::Served;

@@ -8,12 +8,12 @@ use file_rotate::compression::Compression;
 use file_rotate::suffix::AppendCount;
 use file_rotate::{ContentLimit, FileRotate};
 use imagestore::platform::OpenOptionsExt;
+use netbootd_config::{Config, LogFormat, Server};
 use netbootd_telemetry::event::CmTrace;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::cli::Failure;
-use crate::config::{Config, LogFormat, Server};
 use crate::platform::{log_settings, start_journal, take_up_log};
 
 /// The log, for as long as it is kept: what is not written yet is written when it goes.

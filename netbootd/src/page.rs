@@ -161,10 +161,10 @@ mod tests {
     use std::collections::VecDeque;
     use std::path::Path;
 
+    use netbootd_config::Config;
     use netbootd_telemetry::event::testing::{completed, offer, refused, step};
 
     use super::*;
-    use crate::config::Config;
     use crate::services::Snapshot;
 
     const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);

@@ -11,13 +11,11 @@ mod windows;
 
 #[cfg(unix)]
 pub(crate) use unix::{
-    BOOT_ROOT, BUILT_IN_ROOT, ControlSocket, ControlStream, DEFAULT_CONFIG, PRIVILEGED, STATE_DIR,
-    connect_control, give_owner_of, has_no_ipv6, host_name, is_taken, let_rebind, log_settings, registry,
-    start_journal, take_up_log,
+    ControlSocket, ControlStream, PRIVILEGED, connect_control, give_owner_of, has_no_ipv6, host_name,
+    is_taken, let_rebind, log_settings, start_journal, take_up_log,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
-    BOOT_ROOT, BUILT_IN_ROOT, ControlSocket, ControlStream, DEFAULT_CONFIG, PRIVILEGED, STATE_DIR,
-    connect_control, give_owner_of, has_no_ipv6, host_name, is_taken, let_rebind, log_settings, registry,
-    service, start_journal, take_up_log,
+    ControlSocket, ControlStream, PRIVILEGED, connect_control, give_owner_of, has_no_ipv6, host_name,
+    is_taken, let_rebind, log_settings, service, start_journal, take_up_log,
 };

@@ -1,36 +1,13 @@
 //! Taking up a changed configuration without a restart.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use netbootd_config::{Config, Severity};
 use tracing::{error, info, warn};
 
-use crate::cli::{DEFAULT_CONFIG, Failure, chosen_config};
-use crate::config::{Config, Severity};
+use crate::cli::{Failure, chosen_config};
 use crate::services::{Services, Snapshot};
 use crate::systemd;
-
-/// Where the configuration came from.
-#[derive(Debug, Clone, Default)]
-pub struct ConfigSource {
-    /// The file that was named.
-    pub file: Option<PathBuf>,
-    /// The boot folder of the built-in default.
-    pub root: Option<PathBuf>,
-    /// Where state is kept, whatever the configuration says.
-    pub state_dir: Option<PathBuf>,
-}
-
-impl ConfigSource {
-    /// The configuration in words.
-    pub fn words(&self) -> String {
-        match (&self.file, &self.root) {
-            (Some(file), _) => format!("configuration {}", file.display()),
-            (None, None) if Path::new(DEFAULT_CONFIG).exists() => format!("configuration {DEFAULT_CONFIG}"),
-            _ => "built-in default configuration".to_owned(),
-        }
-    }
-}
 
 /// Reads the configuration again and looks through the shares. A bad one leaves the old one in force. Gives the warnings.
 pub async fn run(services: &Arc<Services>) -> Result<Vec<String>, String> {

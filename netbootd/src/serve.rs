@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imagestore::Store;
+use netbootd_config::{Config, Mode, Ports, Severity, Source};
 use netbootd_content::files::Images;
 use netbootd_content::remote::Remote;
 use netbootd_dhcp::Iface;
@@ -29,7 +30,6 @@ use tracing::{info, warn};
 
 use crate::address_server::{self, AddressServer};
 use crate::cli::{Failure, ServeArgs, chosen_config};
-use crate::config::{Config, Mode, Ports, Severity};
 use crate::confine::{self, Confined};
 use crate::console;
 use crate::listen::control::ControlListener;
@@ -42,18 +42,14 @@ use crate::listen::tftp::TftpListener;
 use crate::logging;
 use crate::netboot_server::NetbootServer;
 use crate::platform::{PRIVILEGED, is_taken};
-use crate::reload::ConfigSource;
 use crate::services::{self, Services, Snapshot};
 use crate::systemd::{self, Sockets};
 use signals::Signals;
 
 /// Serves until SIGTERM or SIGINT, and then until the transfers under way are over, for so long as the configuration lets it.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let source = ConfigSource {
-        file: args.config.clone(),
-        root: args.root.clone(),
-        state_dir: args.state_dir.clone(),
-    };
+    let source =
+        Source { file: args.config.clone(), root: args.root.clone(), state_dir: args.state_dir.clone() };
     let sockets = Sockets::take().map_err(Failure::Unusable)?;
     let (config, findings, which) = chosen_config(&source)?;
     // Before anything is opened that is kept, and before another thread runs.
@@ -95,7 +91,7 @@ pub(crate) fn prepare_kerberos(config: &Config) {
 
 async fn serve(
     config: Config,
-    source: ConfigSource,
+    source: Source,
     confined: Confined,
     progress: bool,
     mut sockets: Sockets,

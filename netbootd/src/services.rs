@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use imagestore::BootTree;
+use netbootd_config::{Bounds, Config, Mode, Ports, Source};
 use netbootd_content::files::{Files, Images};
 use netbootd_content::ingests::Ingests;
 use netbootd_content::machines::Machines;
@@ -39,13 +40,10 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Mode, Ports};
 use crate::confine::Confined;
 use crate::limits::Limits;
 use crate::limits::descriptors::Need;
-use crate::limits::places::Bounds;
 use crate::netboot_server::NetbootServer;
-use crate::reload::ConfigSource;
 use crate::scrub::Scrub;
 pub use follow::{FLUSH_EVERY, follow};
 pub use limited::UNSENT;
@@ -78,7 +76,7 @@ pub struct Services {
     /// What operators said of machines that no directory knows.
     pub approvals: Approvals,
     /// Where the configuration came from.
-    pub source: ConfigSource,
+    pub source: Source,
     /// What this process has given up.
     pub confined: Confined,
     /// Where events go.
@@ -176,7 +174,7 @@ impl Services {
             history: History::new(state.folder()),
             scrub: Scrub::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,
-            source: ConfigSource::default(),
+            source: Source::default(),
             confined: Confined::default(),
             recorder: Recorder::new(),
             limits: Limits::new(Instant::now()),

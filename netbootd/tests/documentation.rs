@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use netbootd::cli::Cli;
-use netbootd::config::{Config, Severity};
+use netbootd_config::{Config, Severity};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 #[test]

@@ -8,13 +8,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate of the workspace, lowest floor first. A crate depends on crates of lower floors only.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["bsdp", "pxe-policy", "tftp", "wim-protocol"],
     &["imagestore", "netbootd-dhcp", "netbootd-wim"],
     &["netbootd-diagnosis", "netbootd-net"],
     &["netbootd-telemetry"],
     &["netbootd-state"],
     &["netbootd-content", "netbootd-directory"],
+    &["netbootd-config"],
     &["netbootd"],
     &["fuzz-bodies", "netbootd-tests"],
     &["bench"],

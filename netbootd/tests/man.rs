@@ -8,7 +8,7 @@ use std::process::Command;
 
 use clap::{ArgAction, CommandFactory};
 use netbootd::cli::Cli;
-use netbootd::config::Config;
+use netbootd_config::Config;
 
 type Words = BTreeSet<String>;
 

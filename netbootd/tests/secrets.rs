@@ -12,9 +12,9 @@ use std::thread::{self, JoinHandle};
 
 use hyper::Method;
 use netbootd::api::{self, metrics};
-use netbootd::config::Config;
 use netbootd::page;
 use netbootd::services::{Services, Snapshot};
+use netbootd_config::Config;
 use netbootd_content::remote::Remote;
 use netbootd_content::settings::Remote as Settings;
 use netbootd_dhcp::option243::VariablesFile;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use netbootd::config::Config;
+use netbootd_config::Config;
 use netbootd_directory::device_file::{from_csv, from_toml};
 use pxe_policy::{ArchType, Device, Identity, MacAddr, Table};
 use serde_json::json;

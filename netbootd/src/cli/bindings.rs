@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bsdp::Change;
 use clap::Subcommand;
 use hyper::Method;
+use netbootd_config::Config;
 use netbootd_state::bindings::BindingStore;
 use netbootd_state::file::State;
 use netbootd_state::keep::Keep;
@@ -14,7 +15,6 @@ use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::api::BindingView;
-use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
 use crate::probe::block_on;
 

@@ -2,10 +2,11 @@
 
 use std::io::IsTerminal;
 
+use netbootd_config::paths::BUILT_IN_ROOT;
+use netbootd_config::{BUILT_IN, Config};
+
 use super::{CheckConfigArgs, Failure};
 use crate::cli::out::{err, out, outln};
-use crate::config::{BUILT_IN, Config};
-use crate::platform::BUILT_IN_ROOT;
 
 /// Reports every finding; errors fail, warnings pass.
 pub fn run(args: &CheckConfigArgs) -> Result<(), Failure> {

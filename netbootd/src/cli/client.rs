@@ -8,26 +8,25 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use netbootd_config::{Config, Source};
 use netbootd_state::shared::Shared;
 
 use super::{Failure, SiteArgs, chosen_config};
 use crate::api::Problem;
 use crate::cli::out::outln;
-use crate::config::Config;
 use crate::listen::control::socket_path;
 use crate::platform::{PRIVILEGED, connect_control};
-use crate::reload::ConfigSource;
 use crate::serve::sharing;
 
 /// The configuration of the netbootd that is meant.
 pub(super) fn config_of(site: &SiteArgs) -> Result<Config, Failure> {
-    let source = ConfigSource { file: site.config.clone(), root: None, state_dir: site.state_dir.clone() };
+    let source = Source { file: site.config.clone(), root: None, state_dir: site.state_dir.clone() };
     // Whoever asks a running daemon need not have its boot folder.
     match chosen_config(&source) {
         Ok((config, ..)) => Ok(config),
         Err(failure) => match (&site.config, &site.state_dir) {
             (None, Some(_)) => {
-                let elsewhere = ConfigSource { root: Some("/".into()), ..source };
+                let elsewhere = Source { root: Some("/".into()), ..source };
                 chosen_config(&elsewhere).map(|(config, ..)| config)
             }
             _ => Err(failure),

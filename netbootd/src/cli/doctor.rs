@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use imagestore::platform::HAS_MODES;
+use netbootd_config::Config;
 use netbootd_directory::active_directory::ActiveDirectory;
 use netbootd_directory::address::host_and_port;
 use netbootd_directory::configmgr::ConfigMgr;
@@ -24,7 +25,6 @@ use serde::Serialize;
 use super::client::config_of;
 use super::{DEFAULT_CONFIG, Failure, SiteArgs};
 use crate::cli::out::outln;
-use crate::config::Config;
 use crate::probe::block_on;
 use crate::serve::sharing;
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hyper::Method;
+use netbootd_config::Config;
 use netbootd_telemetry::smspxe;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
@@ -14,7 +15,6 @@ use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 use super::client::{ask, config_of};
 use super::{Failure, MachineArgs, SiteArgs};
 use crate::cli::out::{out, outln};
-use crate::config::Config;
 use crate::what_if::Explained;
 
 /// `netbootd explain`.

@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
+use netbootd_config::Config;
 use netbootd_state::file::State;
 use netbootd_state::ledger::{LedgerStore, LedgerView, Which, now};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -14,7 +15,6 @@ use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
 use crate::cli::out::{out, outln};
-use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
 use crate::probe::block_on;
 

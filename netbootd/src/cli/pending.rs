@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Subcommand;
 use hyper::Method;
+use netbootd_config::Config;
 use netbootd_state::approvals::{Approvals, PendingView, note};
 use netbootd_state::file::State;
 use netbootd_state::ledger::now;
@@ -13,7 +14,6 @@ use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::cli::out::outln;
-use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
 use crate::probe::block_on;
 

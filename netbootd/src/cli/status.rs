@@ -2,6 +2,7 @@
 
 use clap::Args;
 use hyper::Method;
+use netbootd_config::Config;
 use netbootd_telemetry::event::Refusal;
 use pxe_policy::Reason;
 use serde_json::Value;
@@ -12,7 +13,6 @@ use super::table::table;
 use super::{Failure, SiteArgs};
 use crate::api::views::DeviceView;
 use crate::cli::out::out;
-use crate::config::Config;
 
 /// `netbootd status`.
 #[derive(Debug, Args)]

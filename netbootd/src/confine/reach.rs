@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::DEFAULT_CONFIG;
-use crate::config::Config;
-use crate::reload::ConfigSource;
+use netbootd_config::Config;
+use netbootd_config::Source;
+use netbootd_config::paths::DEFAULT_CONFIG;
 
 /// The folders and files that may be opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ struct Place {
 
 impl Reach {
     /// What a configuration names.
-    pub fn of(config: &Config, source: &ConfigSource) -> Self {
+    pub fn of(config: &Config, source: &Source) -> Self {
         let mut reach = Reach { log_file: config.server.log_file.clone(), ..Reach::default() };
         reach.writes(&config.server.state_dir, "state");
         reach.writes(&config.store_folder(), "the image store");

@@ -5,15 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use lru::LruCache;
-
-/// How often something may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// After silence, so much at once.
-    pub at_once: u32,
-    /// Later, so much a second.
-    pub per_second: u32,
-}
+use netbootd_config::Rate;
 
 /// Nanoseconds since the buckets were made.
 pub type Nanos = u64;
@@ -43,27 +35,6 @@ struct Bucket {
     full_at: Nanos,
     /// When a refusal was last told, and 0 for never.
     told_at: Nanos,
-}
-
-impl Rate {
-    /// The same, so many times as much.
-    pub fn times(self, count: u32) -> Rate {
-        Rate {
-            at_once: self.at_once.saturating_mul(count),
-            per_second: self.per_second.saturating_mul(count),
-        }
-    }
-
-    /// The time in which so many come back, rounded up.
-    fn time_of(self, count: u32) -> Nanos {
-        (u64::from(count) * SECOND).div_ceil(u64::from(self.per_second.max(1)))
-    }
-
-    /// What a whole bucket taken one by one takes longer: a nanosecond each, where a second does not part evenly.
-    fn rounding(self) -> Nanos {
-        let even = SECOND.is_multiple_of(u64::from(self.per_second.max(1)));
-        if even { 0 } else { u64::from(self.at_once) }
-    }
 }
 
 impl<K: Hash + Eq> Buckets<K> {
@@ -99,11 +70,11 @@ impl<K: Hash + Eq> Buckets<K> {
 
 impl Bucket {
     fn take(&mut self, rate: Rate, cost: u32, now: Nanos) -> Verdict {
-        let whole = rate.time_of(rate.at_once) + rate.rounding();
+        let whole = time_of(rate, rate.at_once) + rounding(rate);
         // What was taken at a slower rate does not count for longer than at this one.
         let taken = self.full_at.saturating_sub(now).min(whole);
         self.full_at = now.saturating_add(taken);
-        let full_at = self.full_at.saturating_add(rate.time_of(cost));
+        let full_at = self.full_at.saturating_add(time_of(rate, cost));
         if full_at - now <= whole {
             self.full_at = full_at;
             return Verdict::Admitted;
@@ -114,6 +85,17 @@ impl Bucket {
         }
         Verdict::Refused { tell }
     }
+}
+
+/// The time in which so many come back, rounded up.
+fn time_of(rate: Rate, count: u32) -> Nanos {
+    (u64::from(count) * SECOND).div_ceil(u64::from(rate.per_second.max(1)))
+}
+
+/// What a whole bucket taken one by one takes longer: a nanosecond each, where a second does not part evenly.
+fn rounding(rate: Rate) -> Nanos {
+    let even = SECOND.is_multiple_of(u64::from(rate.per_second.max(1)));
+    if even { 0 } else { u64::from(rate.at_once) }
 }
 
 const SECOND: Nanos = 1_000_000_000;

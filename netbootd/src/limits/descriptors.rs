@@ -1,7 +1,7 @@
 //! Open files: what the limits need of them, and how many transfers there may be where the system allows fewer. HTTP and the state keep
 //! theirs, whatever TFTP is asked for.
 
-use super::places::{Bounds, Unproved};
+use netbootd_config::{Bounds, Unproved};
 
 /// What sessions need of the open files that the system allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

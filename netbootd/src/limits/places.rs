@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use netbootd_config::Bounds;
 use netbootd_telemetry::event::Refusal;
 use tokio::sync::Notify;
 
@@ -30,28 +31,6 @@ struct Taken {
 struct Client {
     proved: usize,
     unproved: usize,
-}
-
-/// How many sessions there may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// In all.
-    pub all: usize,
-    /// With clients of one network of 256 addresses.
-    pub network: usize,
-    /// With one client.
-    pub client: usize,
-    /// With clients that have not proved that they are there; None where nobody gets so far who is not.
-    pub unproved: Option<Unproved>,
-}
-
-/// How many sessions there may be with clients that have not proved that they are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unproved {
-    /// With one client.
-    pub client: usize,
-    /// In all. Beyond that the oldest one leaves: who holds the places sees to it.
-    pub all: usize,
 }
 
 /// Which bound there is no place under.
@@ -225,6 +204,7 @@ impl From<Full> for Refusal {
 
 #[cfg(test)]
 mod tests {
+    use netbootd_config::Unproved;
     use proptest::prelude::*;
 
     use super::*;

@@ -6,13 +6,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::Ipv6Addr;
 use std::time::Instant;
 
+use netbootd_config::Limits as Settings;
 use netbootd_dhcp::v6::{Arrival, Packet};
 use netbootd_state::leases6::Client;
 use pxe_policy::Reason;
 
 use super::bucket::{Buckets, Nanos, Verdict};
 use super::{Limited, Limits, MACHINES, RENEWALS, UNNAMED_RELAYS, WAYS, held_to};
-use crate::config::Limits as Settings;
 
 /// What is counted of DHCPv6.
 #[derive(Debug)]

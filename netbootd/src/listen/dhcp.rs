@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use netbootd_config::Mode;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::destination::SERVER_PORT;
 use netbootd_dhcp::v4::intake::{boot_request, class_of};
@@ -17,7 +18,6 @@ use pxe_policy::Class;
 
 use super::port::{Heard, MAX_PACKET, Port};
 use crate::address_server::AddressServer;
-use crate::config::Mode;
 use crate::services::{Services, begin};
 
 /// Listens on one interface's port 67.

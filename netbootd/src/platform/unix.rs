@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use netbootd_config::Server;
 use nix::errno::Errno;
 use socket2::Socket;
 use tokio::net::{UnixListener, UnixStream};
@@ -13,17 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::Failure;
-use crate::config::Server;
-use crate::config::registry::Values;
 
-/// Where the configuration is when nothing else is said.
-pub(crate) const DEFAULT_CONFIG: &str = "/etc/netbootd/netbootd.toml";
-/// Where state is kept when nothing else is said.
-pub(crate) const STATE_DIR: &str = "/var/lib/netbootd";
-/// The boot folder when nothing else is said.
-pub(crate) const BOOT_ROOT: &str = "/srv/netboot";
-/// The boot folder of the built-in default, where it is not the one that its text names.
-pub(crate) const BUILT_IN_ROOT: Option<&str> = None;
 /// How to be one who may.
 pub(crate) const PRIVILEGED: &str = "run as root";
 
@@ -111,9 +102,4 @@ pub(crate) fn start_journal(level: Level) -> Result<(), Failure> {
     let level = tracing_subscriber::filter::LevelFilter::from_level(level);
     tracing_subscriber::registry().with(level).with(journal).init();
     Ok(())
-}
-
-/// There is no registry here.
-pub(crate) fn registry() -> Values {
-    Values::new()
 }

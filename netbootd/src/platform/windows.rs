@@ -7,28 +7,18 @@ pub(crate) mod service;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use netbootd_config::{LogFormat, Server};
 use socket2::Socket;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use windows_registry::{Key, LOCAL_MACHINE, Type};
 use windows_sys::Win32::Networking::WinSock::{WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT};
 
 use crate::cli::Failure;
-use crate::config::registry::{READ, Value, Values};
-use crate::config::{LogFormat, Server};
 
 pub(crate) use pipe::{ControlSocket, ControlStream, connect_control};
 
-/// Where the configuration is when nothing else is said.
-pub(crate) const DEFAULT_CONFIG: &str = r"C:\ProgramData\netbootd\netbootd.toml";
-/// Where state is kept when nothing else is said.
-pub(crate) const STATE_DIR: &str = r"C:\ProgramData\netbootd\state";
-/// The boot folder when nothing else is said.
-pub(crate) const BOOT_ROOT: &str = r"C:\ProgramData\netbootd\boot";
-/// The boot folder of the built-in default, whose text names one of Linux.
-pub(crate) const BUILT_IN_ROOT: Option<&str> = Some(BOOT_ROOT);
 /// How to be one who may.
 pub(crate) const PRIVILEGED: &str = "run as an administrator";
 /// Where a service writes its log when nothing else is said.
@@ -82,23 +72,4 @@ pub(crate) fn take_up_log(log: impl Subscriber + Send + Sync + for<'a> LookupSpa
 pub(crate) fn start_journal(_level: Level) -> Result<(), Failure> {
     let words = "server.log = \"journald\": Windows has no journal of systemd; write text, json or cmtrace";
     Err(Failure::Unusable(words.into()))
-}
-
-/// What the registry says of the distribution point's own responders.
-pub(crate) fn registry() -> Values {
-    let found = READ.iter().filter_map(|(key, name)| {
-        let opened = LOCAL_MACHINE.open(key).ok()?;
-        Some(((*key, *name), value(&opened, name)?))
-    });
-    found.collect()
-}
-
-/// None for a value that is not there; one of a kind that nobody expects is told of as what it is.
-fn value(key: &Key, name: &str) -> Option<Value> {
-    Some(match key.get_type(name).ok()? {
-        Type::U32 | Type::U64 => Value::Number(key.get_u64(name).ok()?),
-        Type::String | Type::ExpandString => Value::Text(key.get_string(name).ok()?),
-        Type::MultiString => Value::Texts(key.get_multi_string(name).ok()?),
-        other => Value::Other(format!("{other:?}")),
-    })
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use netbootd_config::Mode;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
 use netbootd_net::with_causes;
@@ -13,7 +14,6 @@ use tracing::{info, warn};
 use super::cannot_bind;
 use crate::address_server6::AddressServer6;
 use crate::cli::Failure;
-use crate::config::Mode;
 use crate::listen::dhcp6::Dhcp6Listener;
 use crate::platform::has_no_ipv6;
 use crate::services::Services;

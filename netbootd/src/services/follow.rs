@@ -79,12 +79,12 @@ const REST: Duration = Duration::from_millis(10);
 mod tests {
     use std::time::SystemTime;
 
+    use netbootd_config::Config;
     use netbootd_state::file::State;
     use netbootd_telemetry::event::testing::offer;
     use pxe_policy::MacAddr;
 
     use super::*;
-    use crate::config::Config;
     use crate::services::Snapshot;
 
     fn mac(n: usize) -> MacAddr {

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use netbootd::address_server::AddressServer;
-use netbootd::config::Config;
 use netbootd::services::{self, Services, Snapshot};
+use netbootd_config::Config;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Arrival, Packet};
 use netbootd_state::file::State;

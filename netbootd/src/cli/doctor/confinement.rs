@@ -1,14 +1,13 @@
 //! What a running netbootd has given up, as the kernel tells it, and what one that is started now would.
 
 use hyper::Method;
+use netbootd_config::{Config, Source};
 
 use super::super::client::ask;
 use super::super::{Failure, SiteArgs};
 use super::Check;
-use crate::config::Config;
 use crate::confine::seen::Seen;
 use crate::confine::{self, Confined};
-use crate::reload::ConfigSource;
 
 /// Of the one that runs, if one does; of the next start otherwise.
 pub(super) fn checks(config: &Config, site: &SiteArgs) -> Result<Vec<Check>, Failure> {
@@ -63,7 +62,7 @@ fn next_start(config: &Config, site: &SiteArgs) -> Result<Vec<Check>, Failure> {
     if !config.server.confine {
         return Ok(vec![check("confine", "off, as server.confine says".into())]);
     }
-    let source = ConfigSource { file: site.config.clone(), root: None, state_dir: site.state_dir.clone() };
+    let source = Source { file: site.config.clone(), root: None, state_dir: site.state_dir.clone() };
     let plan = confine::would_be(config, &source)?;
     let mut checks = vec![check("user", plan.user), check("landlock", plan.files)];
     checks.extend(plan.paths.into_iter().map(|path| check("path", path)));

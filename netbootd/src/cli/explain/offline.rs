@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::Method;
 use imagestore::Store;
+use netbootd_config::{Config, Source};
 use netbootd_content::files::Images;
 use netbootd_net::with_causes;
 use netbootd_state::approvals::PendingView;
@@ -14,11 +15,9 @@ use pxe_policy::{ArchType, BootRequest, Class};
 use super::ExplainArgs;
 use crate::cli::Failure;
 use crate::cli::client::{ask, shared};
-use crate::config::Config;
 use crate::confine::account::act_as_owner_of;
 use crate::netboot_server::NetbootServer;
 use crate::probe::block_on;
-use crate::reload::ConfigSource;
 use crate::services::{Services, Snapshot};
 use crate::what_if::{AskedAs, Explained, explained};
 
@@ -39,10 +38,10 @@ pub(super) fn explain(
     let images = store.and_then(|store| Images::open(store, None)).map_err(|error| unusable(&error))?;
     let state = state(&config, running.is_some())?;
     let request = request(args, running);
-    let source = ConfigSource {
+    let source = Source {
         file: args.site.config.clone(),
         state_dir: args.site.state_dir.clone(),
-        ..ConfigSource::default()
+        ..Source::default()
     };
     block_on(async {
         let shared = shared(&config).await?;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use netbootd_config::Mode;
+use netbootd_config::paths::BOOT_ROOT as ROOT;
 use netbootd_dhcp::Iface;
 use netbootd_net::iface;
 
@@ -11,9 +13,7 @@ use super::SetupArgs;
 use super::networks::{self, ALL, Addresses, NONE};
 use super::prompt::{Prompt, Question};
 use super::site::{self, Site};
-use crate::config::Mode;
-use crate::platform::BOOT_ROOT as ROOT;
-pub(super) use crate::platform::STATE_DIR;
+pub(super) use netbootd_config::paths::STATE_DIR;
 
 /// All that a configuration is written from.
 #[derive(Debug, Clone, PartialEq, Eq)]

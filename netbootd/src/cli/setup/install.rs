@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use netbootd_config::{Config, Mode};
 use nix::unistd::User;
 
 use super::super::colour::{BAD, GOOD, styled};
@@ -17,7 +18,6 @@ use super::answers::{Answers, STATE_DIR};
 use super::render::PASSWORD_FILE;
 use super::site::Secret;
 use crate::cli::out::outln;
-use crate::config::{Config, Mode};
 use crate::listen::control::socket_path;
 
 type Step<'a> = (String, Box<dyn FnOnce() -> Result<String, Failure> + 'a>);

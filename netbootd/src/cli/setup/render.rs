@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use netbootd_config::{BUILT_IN, Mode};
+
 use super::answers::{Answers, IMAGES, STATE_DIR};
 use super::site::{Secret, Site};
-use crate::config::{BUILT_IN, Mode};
 
 /// The text of the configuration.
 pub(super) fn render(answers: &Answers) -> String {
@@ -136,9 +137,10 @@ const RULES: &str = r#"
 
 #[cfg(test)]
 mod tests {
+    use netbootd_config::Config;
+
     use super::super::networks::Addresses;
     use super::*;
-    use crate::config::Config;
 
     fn parsed(answers: &Answers) -> Config {
         let folder = tempfile::tempdir().unwrap();

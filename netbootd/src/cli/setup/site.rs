@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use netbootd_config::Config;
 use netbootd_directory::Directories;
 use netbootd_directory::settings::{self, Account};
 
@@ -9,7 +10,6 @@ use super::super::{Failure, doctor};
 use super::SetupArgs;
 use super::networks::NONE;
 use super::prompt::{Prompt, Question};
-use crate::config::Config;
 use crate::probe::block_on;
 
 /// Configuration Manager's provider.

@@ -1,13 +1,13 @@
 use std::fs;
 use std::path::Path;
 
+use netbootd_config::Config;
 use netbootd_telemetry::event::{Event, TransferOutcome};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::config::Config;
 use crate::services::Snapshot;
 
 struct Fixture {

@@ -124,7 +124,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::limits::places::{Bounds, Places};
+    use crate::limits::places::Places;
+    use netbootd_config::Bounds;
 
     #[tokio::test]
     async fn the_place_of_who_never_asked_goes_first_and_only_where_the_bound_is_reached() {

@@ -3,12 +3,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use ::tftp::{Mode, RequestOptions, netascii};
+use netbootd_config::Config;
 use netbootd_telemetry::event::Recorded;
 use tempfile::TempDir;
 use tokio::net::UdpSocket;
 
 use super::*;
-use crate::config::Config;
 use crate::services::Snapshot;
 
 mod places;

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use netbootd_config::Bounds;
 use tokio::sync::mpsc;
 
-use crate::limits::places::{Bounds, Full, Place, Places};
+use crate::limits::places::{Full, Place, Places};
 
 /// The transfers under way, by client address and port.
 #[derive(Debug, Default)]
@@ -214,8 +215,9 @@ const INBOX: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use netbootd_config::Unproved;
+
     use super::*;
-    use crate::limits::places::Unproved;
 
     #[test]
     fn who_asks_once_more_takes_nothing_from_the_transfer_that_may_have_been_answered_meanwhile() {

@@ -1,10 +1,9 @@
 //! Least privilege on Windows: what the account may do that the service runs as. Nothing is given up at the start, and that is said.
 
+use netbootd_config::{Config, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Failure;
-use crate::config::Config;
-use crate::reload::ConfigSource;
 
 /// What is in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +25,7 @@ pub struct Confined {
 }
 
 /// Makes the folder for state; nothing is given up.
-pub fn apply(config: &Config, _source: &ConfigSource) -> Result<Confined, Failure> {
+pub fn apply(config: &Config, _source: &Source) -> Result<Confined, Failure> {
     let folder = &config.server.state_dir;
     std::fs::create_dir_all(folder).map_err(|error| {
         let words = format!("cannot make {}: {error}", folder.display());
@@ -51,7 +50,7 @@ pub fn apply(config: &Config, _source: &ConfigSource) -> Result<Confined, Failur
 
 impl Confined {
     /// Nothing is out of reach that was within reach at the start.
-    pub fn beyond(&self, _config: &Config, _source: &ConfigSource) -> Vec<String> {
+    pub fn beyond(&self, _config: &Config, _source: &Source) -> Vec<String> {
         Vec::new()
     }
 

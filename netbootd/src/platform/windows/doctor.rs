@@ -1,8 +1,9 @@
 //! What a running netbootd has given up: nothing, on Windows.
 
+use netbootd_config::Config;
+
 use super::super::{Failure, SiteArgs};
 use super::Check;
-use crate::config::Config;
 use crate::confine::{NOT_HERE, account};
 
 /// What holds the service back, in words.

@@ -4,12 +4,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use netbootd_config::Config;
+
 use super::super::{DEFAULT_CONFIG, Failure};
 use super::SetupArgs;
 use super::answers::Answers;
 use super::site::Secret;
 use crate::cli::out::outln;
-use crate::config::Config;
 
 /// Does it all; the first step that fails is the last.
 pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(), Failure> {

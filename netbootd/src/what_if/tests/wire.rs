@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bsdp::{BootImageId, BsdpMessageType, SubOption, option43};
 use dhcproto::v4::Message;
+use netbootd_config::{Config, Mode};
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::boot_server::{self, Led};
 use netbootd_dhcp::v4::question::request_bytes;
@@ -19,7 +20,6 @@ use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
 use crate::address_server::AddressServer;
 use crate::address_server6::AddressServer6;
-use crate::config::{Config, Mode};
 use crate::limits;
 use crate::netboot_server::NetbootServer;
 use crate::services::{Services, Snapshot};

@@ -2,9 +2,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use hyper::StatusCode;
+use netbootd_config::Config;
 
 use super::*;
-use crate::config::Config;
 use crate::listen::http::answer::record;
 use crate::services::{Services, Snapshot};
 

@@ -5,8 +5,46 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use pxe_policy::BootRequest;
 
-use crate::limits::bucket::Rate;
-use crate::limits::places::{Bounds, Unproved};
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// After silence, so much at once.
+    pub at_once: u32,
+    /// Later, so much a second.
+    pub per_second: u32,
+}
+
+impl Rate {
+    /// The same, so many times as much.
+    pub fn times(self, count: u32) -> Rate {
+        Rate {
+            at_once: self.at_once.saturating_mul(count),
+            per_second: self.per_second.saturating_mul(count),
+        }
+    }
+}
+
+/// How many sessions there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// In all.
+    pub all: usize,
+    /// With clients of one network of 256 addresses.
+    pub network: usize,
+    /// With one client.
+    pub client: usize,
+    /// With clients that have not proved that they are there; None where nobody gets so far who is not.
+    pub unproved: Option<Unproved>,
+}
+
+/// How many sessions there may be with clients that have not proved that they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unproved {
+    /// With one client.
+    pub client: usize,
+    /// In all. Beyond that the oldest one leaves: who holds the places sees to it.
+    pub all: usize,
+}
 
 /// What a stranger may have of this server.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,46 +27,46 @@ pub enum LogFormat {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(in crate::config) struct Relay {
-    pub(in crate::config) responder: Spanned<String>,
-    pub(in crate::config) timeout: Option<Text<Lasting>>,
+pub(crate) struct Relay {
+    pub(crate) responder: Spanned<String>,
+    pub(crate) timeout: Option<Text<Lasting>>,
     #[serde(default)]
-    pub(in crate::config) segments: OneOrMany<Text<Ipv4Net>>,
+    pub(crate) segments: OneOrMany<Text<Ipv4Net>>,
     #[serde(default = "yes")]
-    pub(in crate::config) deployments: bool,
-    pub(in crate::config) cache_limit: Option<Text<Size>>,
+    pub(crate) deployments: bool,
+    pub(crate) cache_limit: Option<Text<Size>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(in crate::config) struct Diagnosis {
-    pub(in crate::config) patience: Option<Spanned<f64>>,
+pub(crate) struct Diagnosis {
+    pub(crate) patience: Option<Spanned<f64>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(in crate::config) struct Status {
+pub(crate) struct Status {
     #[serde(default = "yes")]
-    pub(in crate::config) enabled: bool,
-    pub(in crate::config) listen: Option<Spanned<Text<SocketAddr>>>,
+    pub(crate) enabled: bool,
+    pub(crate) listen: Option<Spanned<Text<SocketAddr>>>,
     #[serde(default)]
-    pub(in crate::config) names: OneOrMany<String>,
-    pub(in crate::config) token_file: Option<Spanned<PathBuf>>,
-    pub(in crate::config) certificate: Option<Spanned<PathBuf>>,
-    pub(in crate::config) key: Option<Spanned<PathBuf>>,
+    pub(crate) names: OneOrMany<String>,
+    pub(crate) token_file: Option<Spanned<PathBuf>>,
+    pub(crate) certificate: Option<Spanned<PathBuf>>,
+    pub(crate) key: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(in crate::config) struct Database {
-    pub(in crate::config) url: Spanned<String>,
-    pub(in crate::config) password_file: Option<Spanned<PathBuf>>,
-    pub(in crate::config) ca: Option<Spanned<PathBuf>>,
+pub(crate) struct Database {
+    pub(crate) url: Spanned<String>,
+    pub(crate) password_file: Option<Spanned<PathBuf>>,
+    pub(crate) ca: Option<Spanned<PathBuf>>,
     #[serde(default)]
-    pub(in crate::config) allow_plain: bool,
-    pub(in crate::config) deadline: Option<Spanned<Text<Lasting>>>,
+    pub(crate) allow_plain: bool,
+    pub(crate) deadline: Option<Spanned<Text<Lasting>>>,
     #[serde(default)]
-    pub(in crate::config) on_loss: OnLoss,
+    pub(crate) on_loss: OnLoss,
 }
 
 fn yes() -> bool {

@@ -1,10 +1,12 @@
+mod built_in;
+
+use std::net::Ipv4Addr;
+
 use netbootd_state::shared::OnLoss;
 use proptest::prelude::*;
 use pxe_policy::Class;
 
 use super::*;
-
-mod built_in;
 
 fn findings(text: &str) -> Vec<(Severity, String)> {
     let root = tempfile::tempdir().unwrap();

@@ -1,16 +1,21 @@
 //! The configuration: one TOML file, or the built-in default.
 //!
-//! `check-config` and the start share this code: what the one reports, the other refuses.
+//! `check-config` and the start share this code: what the one reports, the other refuses. `schema` is the
+//! file as it is written, `check` builds what the crates below are opened with (their `settings`) and
+//! reports every [`Finding`] with its place. [`registry`] gives defaults of a Windows distribution point,
+//! [`paths`] those of the system. [`Source`] says which configuration is in force.
 
 mod check;
 mod directories;
 mod finding;
 mod limits;
+pub mod paths;
 mod read;
 pub mod registry;
 mod schema;
+mod source;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,21 +23,20 @@ use std::time::Duration;
 use imagestore::Mount;
 use imagestore::platform::is_open_to as open;
 use netbootd_content::settings::{GeneratedFile, Netboot, Relay, Store};
+use netbootd_content::winpe;
+use netbootd_dhcp::v4::boot_info::OfferStyle;
 use netbootd_dhcp::{Subnet, Subnet6};
 use netbootd_directory::settings::{ActiveDirectory, ConfigMgr};
 use netbootd_net::Secret;
 use netbootd_state::shared::Database;
 use pxe_policy::{Bans, Rules};
 
+use crate::paths::BUILT_IN_ROOT;
 pub use directories::Policy;
 pub use finding::{Finding, Findings, Severity};
-pub use limits::Limits;
+pub use limits::{Bounds, Limits, Rate, Unproved};
 pub use schema::{LogFormat, Mode, Ports};
-
-use netbootd_content::winpe;
-use netbootd_dhcp::v4::boot_info::OfferStyle;
-
-use crate::platform::{self, BUILT_IN_ROOT};
+pub use source::Source;
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -249,7 +253,7 @@ impl Config {
 
     /// Reads a text; `path` is for the findings, and templates are looked for beside it.
     pub fn parse(text: &str, path: &Path, root: Option<&Path>) -> Result<(Config, Findings), Findings> {
-        Config::parse_beside(text, path, root, &platform::registry())
+        Config::parse_beside(text, path, root, &registry::read())
     }
 
     /// The same beside what the registry says of the distribution point's own responders.
@@ -276,7 +280,7 @@ const OTHERS_WRITE: u32 = 0o002;
 /// What findings call the built-in default.
 const BUILT_IN_NAME: &str = "built-in default";
 /// The text of the built-in default.
-pub const BUILT_IN: &str = include_str!("config/default.toml");
+pub const BUILT_IN: &str = include_str!("default.toml");
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use pxe_policy::{AddressRange, ArchType, ImageSelector, MacAddr, SystemUuid};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::platform::{BOOT_ROOT, STATE_DIR};
+use crate::paths::{BOOT_ROOT, STATE_DIR};
 
 pub(super) use dhcp6::{Dhcp6, Subnet6};
 pub(super) use directories::{

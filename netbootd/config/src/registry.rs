@@ -2,6 +2,11 @@
 //!
 //! The names are Microsoft's. `BannedGuids` is WDS's; the others are those of the ConfigMgr responder and of the content library.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -11,6 +16,11 @@ use toml::Spanned;
 
 use super::finding::Finding;
 use super::schema::{Document, Mode, Ports};
+
+#[cfg(unix)]
+pub(crate) use unix::read;
+#[cfg(windows)]
+pub(crate) use windows::read;
 
 /// A value of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,9 @@
 //! What is wrong with a configuration, shown where it is written.
 
 use std::cmp::Reverse;
-use std::fmt;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 

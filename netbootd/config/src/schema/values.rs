@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 /// A value that is written as text and parses itself.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct Text<T>(pub(in crate::config) T);
+pub(crate) struct Text<T>(pub(crate) T);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -23,7 +23,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
 
 /// One value, or a list of them.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct OneOrMany<T>(pub(in crate::config) Vec<T>);
+pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
 
 impl<T> Default for OneOrMany<T> {
     fn default() -> Self {
@@ -56,7 +56,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 
 /// Client classes by one word: a class itself, or `pc` for every machine but a Mac.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct Classes(pub(in crate::config) Vec<Class>);
+pub(crate) struct Classes(pub(crate) Vec<Class>);
 
 impl FromStr for Classes {
     type Err = String;
@@ -74,7 +74,7 @@ impl FromStr for Classes {
 
 /// Ports in a row: `50000-50999`.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct PortRange(pub(in crate::config) RangeInclusive<u16>);
+pub(crate) struct PortRange(pub(crate) RangeInclusive<u16>);
 
 impl FromStr for PortRange {
     type Err = String;
@@ -92,7 +92,7 @@ impl FromStr for PortRange {
 
 /// How long something lasts: `1h`, `30m`.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct Time(pub(in crate::config) Duration);
+pub(crate) struct Time(pub(crate) Duration);
 
 impl FromStr for Time {
     type Err = String;
@@ -111,7 +111,7 @@ impl FromStr for Time {
 
 /// How long something may take or counts, in any unit: `800ms`, `2m`.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::config) struct Lasting(pub(in crate::config) Duration);
+pub(crate) struct Lasting(pub(crate) Duration);
 
 impl FromStr for Lasting {
     type Err = String;
@@ -125,7 +125,7 @@ impl FromStr for Lasting {
 
 /// How often something is done: `10s`; `0s` for never.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::config) struct Interval(pub(in crate::config) Duration);
+pub(crate) struct Interval(pub(crate) Duration);
 
 impl FromStr for Interval {
     type Err = String;
@@ -143,7 +143,7 @@ impl FromStr for Interval {
 
 /// How often something is done that takes long: `30d`; `0s` for never.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::config) struct Round(pub(in crate::config) Duration);
+pub(crate) struct Round(pub(crate) Duration);
 
 impl FromStr for Round {
     type Err = String;
@@ -161,7 +161,7 @@ impl FromStr for Round {
 
 /// Bytes: `500M`, `1T`; the letters are powers of 1024.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::config) struct Size(pub(in crate::config) u64);
+pub(crate) struct Size(pub(crate) u64);
 
 impl FromStr for Size {
     type Err = String;

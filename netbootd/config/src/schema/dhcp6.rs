@@ -11,26 +11,26 @@ use super::{Mode, OneOrMany, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(in crate::config) struct Dhcp6 {
-    pub(in crate::config) mode: Option<Mode>,
-    pub(in crate::config) subnet: Vec<Subnet6>,
+pub(crate) struct Dhcp6 {
+    pub(crate) mode: Option<Mode>,
+    pub(crate) subnet: Vec<Subnet6>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(in crate::config) struct Subnet6 {
-    pub(in crate::config) subnet: Spanned<Text<Ipv6Net>>,
-    pub(in crate::config) pool: Spanned<Text<Pool6>>,
+pub(crate) struct Subnet6 {
+    pub(crate) subnet: Spanned<Text<Ipv6Net>>,
+    pub(crate) pool: Spanned<Text<Pool6>>,
     #[serde(default)]
-    pub(in crate::config) dns: OneOrMany<Text<Ipv6Addr>>,
-    pub(in crate::config) lease_time: Option<Text<Time>>,
+    pub(crate) dns: OneOrMany<Text<Ipv6Addr>>,
+    pub(crate) lease_time: Option<Text<Time>>,
 }
 
 /// Addresses in a row, or all of a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::config) struct Pool6 {
-    pub(in crate::config) first: Ipv6Addr,
-    pub(in crate::config) last: Ipv6Addr,
+pub(crate) struct Pool6 {
+    pub(crate) first: Ipv6Addr,
+    pub(crate) last: Ipv6Addr,
 }
 
 impl FromStr for Pool6 {

@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::super::Limits;
 use super::super::finding::Finding;
 use super::super::schema::{self, Document};
-use crate::limits::bucket;
+use crate::limits;
 
 pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Limits {
     let (written, usual) = (&document.limits, Limits::default());
@@ -48,7 +48,7 @@ pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Limits 
         }
         bytes
     });
-    let mut rate = |value: &Option<Spanned<schema::Rate>>, usual: bucket::Rate, least: u32| {
+    let mut rate = |value: &Option<Spanned<schema::Rate>>, usual: limits::Rate, least: u32| {
         let Some(value) = value else { return usual };
         let schema::Rate { at_once, per_second } = *value.get_ref();
         if per_second == 0 {
@@ -58,7 +58,7 @@ pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Limits 
             let message = format!("at-once = {at_once} is less than one answer needs, {least}");
             findings.push(Finding::error(value.span(), message).help(LEAVE_OUT));
         }
-        bucket::Rate { at_once, per_second }
+        limits::Rate { at_once, per_second }
     };
     let checked = Limits {
         subnets: written.subnets.0.iter().map(|subnet| subnet.0.trunc()).collect(),
