@@ -19,7 +19,6 @@ use pxe_policy::{BootRequest, MacAddr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::reload;
 use crate::services::Services;
 use crate::what_if::{AskedAs, explained, explained_as, request};
 
@@ -154,7 +153,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
                 Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             }
         }
-        ("POST", ["reload"]) => match reload::run(services).await {
+        ("POST", ["reload"]) => match services.reloads.ask().await {
             Ok(warnings) => told(&warnings),
             Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, error),
         },

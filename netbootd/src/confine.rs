@@ -14,48 +14,29 @@ mod reach;
 pub mod seen;
 mod syscalls;
 
-use nix::sys::prctl;
-use nix::sys::stat::{Mode, umask};
-use serde::{Deserialize, Serialize};
-
-pub use reach::Reach;
-
 use netbootd_config::{Config, Source};
 use netbootd_net::{iface, udp};
+use nix::sys::prctl;
+use nix::sys::stat::{Mode, umask};
 
 use crate::cli::Failure;
+use crate::services::Confined;
+pub use reach::Reach;
 
-/// What is in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confined {
-    /// The process.
-    pub pid: u32,
-    /// Who it runs as.
-    pub user: String,
-    /// Whether the configuration asks for all this.
-    pub wanted: bool,
-    /// What Landlock does.
-    pub files: String,
-    /// Whether it does anything.
-    pub files_are_held: bool,
-    /// How many system calls are refused.
-    pub refused_calls: usize,
-    /// What an operator should know.
-    pub notes: Vec<String>,
-    /// What may be opened; None where nothing holds it to that.
-    #[serde(skip)]
-    pub reach: Option<Reach>,
-}
+/// What may be opened; None where nothing holds the process to that.
+#[derive(Debug, Default)]
+pub struct Held(Option<Reach>);
 
 /// Gives up what is not needed. Must run while the process has one thread.
-pub fn apply(config: &Config, source: &Source) -> Result<Confined, Failure> {
+pub fn apply(config: &Config, source: &Source) -> Result<(Confined, Held), Failure> {
     // Logs and images are for the own group at most; what is secret is made 0600 besides.
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
     let (chosen, mut notes) = account::choose(config)?;
     if !config.server.confine {
         notes.push("server.confine is false: no capability is given up, any file and call is open".into());
         let user = account::current();
-        return Ok(Confined { pid: std::process::id(), user, notes, ..Confined::default() });
+        let confined = Confined { pid: std::process::id(), user, notes, ..Confined::default() };
+        return Ok((confined, Held::default()));
     }
     // Only root may have buffers beyond the system's limit.
     udp::open_ahead(SOCKETS_AN_INTERFACE * iface::list(true).map_or(0, |ifaces| ifaces.len()));
@@ -79,7 +60,7 @@ pub fn apply(config: &Config, source: &Source) -> Result<Confined, Failure> {
     };
     // Last: a change of user sets it anew.
     prctl::set_dumpable(false).map_err(|error| refused("forbid core dumps", error))?;
-    Ok(Confined {
+    let confined = Confined {
         pid: std::process::id(),
         user: account::current(),
         wanted: true,
@@ -87,14 +68,14 @@ pub fn apply(config: &Config, source: &Source) -> Result<Confined, Failure> {
         files_are_held: held,
         refused_calls,
         notes,
-        reach: held.then_some(reach),
-    })
+    };
+    Ok((confined, Held(held.then_some(reach))))
 }
 
-impl Confined {
+impl Held {
     /// What a new configuration names beyond what may be opened since the start, in words.
     pub fn beyond(&self, config: &Config, source: &Source) -> Vec<String> {
-        let Some(reach) = &self.reach else { return Vec::new() };
+        let Some(reach) = &self.0 else { return Vec::new() };
         let beyond = |(path, why): (std::path::PathBuf, &'static str)| {
             format!("{} ({why}) was out of reach when netbootd was started; {RESTART}", path.display())
         };
@@ -103,7 +84,7 @@ impl Confined {
 
     /// What to do about a path that cannot be opened.
     pub fn cure(&self) -> Option<&'static str> {
-        self.reach.as_ref().map(|_| RESTART)
+        self.0.as_ref().map(|_| RESTART)
     }
 }
 

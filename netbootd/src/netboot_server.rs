@@ -37,7 +37,7 @@ impl NetbootServer {
     /// Takes up what Macs chose; `own` are the host's addresses. Images come with the first rescan.
     pub fn open(own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, redb::Error> {
         let (store, bindings) = BindingStore::open(state)?;
-        let host_name = crate::platform::host_name();
+        let host_name = netbootd_net::os::host_name();
         Ok(NetbootServer {
             scan: ArcSwap::from_pointee(Scan::default()),
             bindings: Arc::new(Mutex::new(bindings)),

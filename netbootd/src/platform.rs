@@ -10,12 +10,6 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use unix::{
-    ControlSocket, ControlStream, PRIVILEGED, connect_control, give_owner_of, has_no_ipv6, host_name,
-    is_taken, let_rebind, log_settings, start_journal, take_up_log,
-};
+pub(crate) use unix::{PRIVILEGED, give_owner_of, log_settings, start_journal, take_up_log};
 #[cfg(windows)]
-pub(crate) use windows::{
-    ControlSocket, ControlStream, PRIVILEGED, connect_control, give_owner_of, has_no_ipv6, host_name,
-    is_taken, let_rebind, log_settings, service, start_journal, take_up_log,
-};
+pub(crate) use windows::{PRIVILEGED, give_owner_of, log_settings, service, start_journal, take_up_log};

@@ -6,15 +6,31 @@ use netbootd_config::{Config, Severity};
 use tracing::{error, info, warn};
 
 use crate::cli::{Failure, chosen_config};
-use crate::services::{Services, Snapshot};
+use crate::confine::Held;
+use crate::services::{Reloaded, Services, Snapshot};
 use crate::systemd;
 
+/// Reloads whenever somebody asks for it, until shutdown.
+pub async fn run(services: Arc<Services>, held: Held) {
+    let Some(mut requests) = services.reloads.requests() else { return };
+    let held = Arc::new(held);
+    loop {
+        let request = tokio::select! {
+            request = requests.recv() => request,
+            () = services.shutdown.cancelled() => return,
+        };
+        let Some(answer) = request else { return };
+        let reloaded = reload(&services, &held).await;
+        let _ = answer.send(reloaded); // nobody may be waiting any more
+    }
+}
+
 /// Reads the configuration again and looks through the shares. A bad one leaves the old one in force. Gives the warnings.
-pub async fn run(services: &Arc<Services>) -> Result<Vec<String>, String> {
+async fn reload(services: &Arc<Services>, held: &Arc<Held>) -> Reloaded {
     systemd::reloading();
-    let services = Arc::clone(services);
+    let (services, held) = (Arc::clone(services), Arc::clone(held));
     let done = tokio::task::spawn_blocking(move || {
-        let taken = take_up(&services);
+        let taken = take_up(&services, &held);
         if let Some(netboot) = &services.netboot {
             netboot.rescan(&services);
         }
@@ -35,10 +51,9 @@ pub async fn run(services: &Arc<Services>) -> Result<Vec<String>, String> {
     taken
 }
 
-fn take_up(services: &Services) -> Result<Vec<String>, String> {
-    let (config, findings, _) =
-        chosen_config(&services.source).map_err(|failure| refused(services, &failure))?;
-    let beyond = services.confined.beyond(&config, &services.source);
+fn take_up(services: &Services, held: &Held) -> Reloaded {
+    let (config, findings, _) = chosen_config(&services.source).map_err(|failure| refused(held, &failure))?;
+    let beyond = held.beyond(&config, &services.source);
     if !beyond.is_empty() {
         return Err(beyond.join("; "));
     }
@@ -54,13 +69,13 @@ fn take_up(services: &Services) -> Result<Vec<String>, String> {
 }
 
 /// Why a configuration is not taken up, and what would help when it names what this process has no way to any more.
-fn refused(services: &Services, failure: &Failure) -> String {
+fn refused(held: &Held, failure: &Failure) -> String {
     let words = failure.to_string();
     let denied = match failure {
         Failure::Config(findings) => findings.iter().any(|finding| finding.denied),
         _ => false,
     };
-    match services.confined.cure().filter(|_| denied) {
+    match held.cure().filter(|_| denied) {
         Some(cure) => format!("{words}what was out of reach when netbootd was started stays so; {cure}"),
         None => words,
     }

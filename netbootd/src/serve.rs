@@ -21,6 +21,7 @@ use netbootd_directory::kerberos;
 use netbootd_net::frame::FrameSender;
 use netbootd_net::iface;
 use netbootd_net::junk::Purpose;
+use netbootd_net::os::is_taken;
 use netbootd_net::shared::SharedSocket;
 use netbootd_net::with_causes;
 use netbootd_state::file::{State, StateError};
@@ -30,7 +31,7 @@ use tracing::{info, warn};
 
 use crate::address_server::{self, AddressServer};
 use crate::cli::{Failure, ServeArgs, chosen_config};
-use crate::confine::{self, Confined};
+use crate::confine::{self, Held};
 use crate::console;
 use crate::listen::control::ControlListener;
 use crate::listen::dhcp::DhcpListener;
@@ -41,8 +42,9 @@ use crate::listen::status::StatusListener;
 use crate::listen::tftp::TftpListener;
 use crate::logging;
 use crate::netboot_server::NetbootServer;
-use crate::platform::{PRIVILEGED, is_taken};
-use crate::services::{self, Services, Snapshot};
+use crate::platform::PRIVILEGED;
+use crate::reload;
+use crate::services::{self, Confined, Services, Snapshot};
 use crate::systemd::{self, Sockets};
 use signals::Signals;
 
@@ -53,7 +55,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let sockets = Sockets::take().map_err(Failure::Unusable)?;
     let (config, findings, which) = chosen_config(&source)?;
     // Before anything is opened that is kept, and before another thread runs.
-    let confined = confine::apply(&config, &source)?;
+    let (confined, held) = confine::apply(&config, &source)?;
     prepare_kerberos(&config);
     // It may have a thread.
     let log = logging::start(&config, args.progress)?;
@@ -71,7 +73,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
-    let served = runtime.block_on(serve(config, source, confined, args.progress, sockets, open_files));
+    let served =
+        runtime.block_on(serve(config, source, (confined, held), args.progress, sockets, open_files));
     runtime.shutdown_timeout(GRACE);
     drop(log);
     served
@@ -92,7 +95,7 @@ pub(crate) fn prepare_kerberos(config: &Config) {
 async fn serve(
     config: Config,
     source: Source,
-    confined: Confined,
+    (confined, held): (Confined, Held),
     progress: bool,
     mut sockets: Sockets,
     open_files: Option<u64>,
@@ -155,6 +158,7 @@ async fn serve(
     }
     bind_status(&services, &mut tasks).await?;
     tasks.spawn(services::follow(Arc::clone(&services), services.recorder.watch()));
+    tasks.spawn(reload::run(Arc::clone(&services), held));
     let control = ControlListener::bind(Arc::clone(&services));
     tasks.spawn(
         control.map_err(|error| Failure::Unusable(format!("cannot bind the control socket: {error}")))?.run(),

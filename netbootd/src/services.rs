@@ -1,7 +1,9 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
+mod confined;
 mod follow;
 mod limited;
+mod reloads;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -40,13 +42,14 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::confine::Confined;
 use crate::limits::Limits;
 use crate::limits::descriptors::Need;
 use crate::netboot_server::NetbootServer;
 use crate::scrub::Scrub;
+pub use confined::Confined;
 pub use follow::{FLUSH_EVERY, follow};
 pub use limited::UNSENT;
+pub use reloads::{Reloaded, Reloads};
 
 /// What every listener shares.
 #[derive(Debug)]
@@ -79,6 +82,8 @@ pub struct Services {
     pub source: Source,
     /// What this process has given up.
     pub confined: Confined,
+    /// Where requests to reload the configuration go.
+    pub reloads: Reloads,
     /// Where events go.
     pub recorder: Recorder,
     /// What strangers may have.
@@ -176,6 +181,7 @@ impl Services {
             approvals: Approvals::open(state)?,
             source: Source::default(),
             confined: Confined::default(),
+            reloads: Reloads::default(),
             recorder: Recorder::new(),
             limits: Limits::new(Instant::now()),
             timelines: Timelines::default(),
@@ -190,8 +196,9 @@ impl Services {
     }
 
     /// With a state file that goes at once.
-    #[cfg(test)]
-    pub(crate) fn in_memory(snapshot: Snapshot) -> Self {
+    #[cfg(any(test, feature = "testing"))]
+    #[allow(clippy::unwrap_used, clippy::missing_panics_doc)] // for tests
+    pub fn in_memory(snapshot: Snapshot) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = Arc::new(State::open(folder.path()).unwrap());
         Services::open(snapshot, state).unwrap()

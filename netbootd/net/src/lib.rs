@@ -20,6 +20,7 @@ pub mod iface;
 pub mod interfaces;
 pub mod junk;
 pub mod neighbours;
+pub mod os;
 pub mod outbox;
 mod secret;
 pub mod shared;

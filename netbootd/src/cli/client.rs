@@ -14,8 +14,8 @@ use netbootd_state::shared::Shared;
 use super::{Failure, SiteArgs, chosen_config};
 use crate::api::Problem;
 use crate::cli::out::outln;
-use crate::listen::control::socket_path;
-use crate::platform::{PRIVILEGED, connect_control};
+use crate::listen::control::{connect_control, socket_path};
+use crate::platform::PRIVILEGED;
 use crate::serve::sharing;
 
 /// The configuration of the netbootd that is meant.

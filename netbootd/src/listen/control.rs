@@ -2,6 +2,10 @@
 //!
 //! Cancelled by the services' shutdown token; a request under way is dropped.
 
+#[cfg_attr(unix, path = "control/unix.rs")]
+#[cfg_attr(windows, path = "control/windows.rs")]
+mod socket;
+
 use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,8 +25,8 @@ use tracing::{debug, warn};
 
 use super::events;
 use crate::api;
-use crate::platform::{ControlSocket, ControlStream};
 use crate::services::Services;
+pub use socket::{ControlSocket, ControlStream, connect_control};
 
 /// Listens for operators' requests.
 #[derive(Debug)]

@@ -19,13 +19,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netbootd_net::heartbeat::Pulse;
+use netbootd_net::os;
 use netbootd_telemetry::event::Proto;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
 use crate::limits::places::Place;
-use crate::platform;
 use crate::services::Services;
 pub use answer::decode;
 use waiting::Waiting;
@@ -65,7 +65,7 @@ impl HttpListener {
     pub fn bind_ipv6(&mut self) -> io::Result<()> {
         let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_only_v6(true)?;
-        platform::let_rebind(&socket)?;
+        os::let_rebind(&socket)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port()?)).into())?;
         socket.listen(QUEUE)?;

@@ -20,6 +20,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use netbootd_config::{Bounds, Status};
+use netbootd_net::os::host_name;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,7 +33,6 @@ use super::stall::Impatient;
 use crate::api::{self, metrics};
 use crate::limits::places::Places;
 use crate::page;
-use crate::platform::host_name;
 use crate::services::Services;
 
 /// Listens for operators.

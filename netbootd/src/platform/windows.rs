@@ -1,23 +1,18 @@
 //! Windows.
 
 mod event_log;
-mod pipe;
 pub(crate) mod service;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use netbootd_config::{LogFormat, Server};
-use socket2::Socket;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use windows_sys::Win32::Networking::WinSock::{WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT};
 
 use crate::cli::Failure;
-
-pub(crate) use pipe::{ControlSocket, ControlStream, connect_control};
 
 /// How to be one who may.
 pub(crate) const PRIVILEGED: &str = "run as an administrator";
@@ -26,26 +21,6 @@ const LOG_FILE: &str = r"C:\ProgramData\netbootd\netbootd.log";
 
 /// Gives a file the owner and the mode of another one: on Windows it has what its folder passes on.
 pub(crate) fn give_owner_of(_other: &std::fs::Metadata, _file: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// The host's own name.
-pub(crate) fn host_name() -> Option<String> {
-    std::env::var("COMPUTERNAME").ok()
-}
-
-/// Whether an error says that IPv6 is switched off.
-pub(crate) fn has_no_ipv6(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(WSAEAFNOSUPPORT | WSAEADDRNOTAVAIL | WSAEPROTONOSUPPORT))
-}
-
-/// Whether an error says that another program has the port: Windows' own web server keeps port 80 from others by denying it.
-pub(crate) fn is_taken(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
-}
-
-/// Windows lets ports be bound again at once; the option of that name would let other programs in.
-pub(crate) fn let_rebind(_socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn begin(
 /// Connects, if the configuration names a database.
 pub(crate) async fn connect(config: &Config, own: Vec<Ipv4Addr>) -> Result<Option<Arc<Shared>>, Failure> {
     let Some(database) = &config.database else { return Ok(None) };
-    let host = crate::platform::host_name().unwrap_or_default();
+    let host = netbootd_net::os::host_name().unwrap_or_default();
     let name = own.iter().fold(host, |name, address| format!("{name} {address}"));
     let subnets = if config.dhcp.mode == Mode::Server { config.dhcp.subnets.clone() } else { Vec::new() };
     let unusable = |words: String| Failure::Unusable(format!("the shared database cannot be used: {words}"));

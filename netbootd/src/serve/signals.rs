@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::cli::Failure;
-use crate::reload;
 use crate::services::Services;
 use source::Source;
 
@@ -42,7 +41,7 @@ impl Signals {
                 told = self.0.next() => match told {
                     Told::End => return Ok(()),
                     // What is wrong with the new configuration has been logged.
-                    Told::Reload => drop(reload::run(services).await),
+                    Told::Reload => drop(services.reloads.ask().await),
                 },
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(()) => {}

@@ -1,31 +1,16 @@
 //! Least privilege on Windows: what the account may do that the service runs as. Nothing is given up at the start, and that is said.
 
 use netbootd_config::{Config, Source};
-use serde::{Deserialize, Serialize};
 
 use crate::cli::Failure;
+use crate::services::Confined;
 
-/// What is in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confined {
-    /// The process.
-    pub pid: u32,
-    /// Who it runs as.
-    pub user: String,
-    /// Whether the configuration asks for confinement.
-    pub wanted: bool,
-    /// What holds files back.
-    pub files: String,
-    /// Whether anything does beyond access lists.
-    pub files_are_held: bool,
-    /// How many system calls are refused.
-    pub refused_calls: usize,
-    /// What an operator should know.
-    pub notes: Vec<String>,
-}
+/// What may be opened: access lists alone say that.
+#[derive(Debug, Default)]
+pub struct Held;
 
 /// Makes the folder for state; nothing is given up.
-pub fn apply(config: &Config, _source: &Source) -> Result<Confined, Failure> {
+pub fn apply(config: &Config, _source: &Source) -> Result<(Confined, Held), Failure> {
     let folder = &config.server.state_dir;
     std::fs::create_dir_all(folder).map_err(|error| {
         let words = format!("cannot make {}: {error}", folder.display());
@@ -38,17 +23,18 @@ pub fn apply(config: &Config, _source: &Source) -> Result<Confined, Failure> {
     if let Some(user) = &config.server.user {
         notes.push(format!("server.user = {user:?} does nothing on Windows: give the account to the service (sc config netbootd obj= ...)"));
     }
-    Ok(Confined {
+    let confined = Confined {
         pid: std::process::id(),
         user: account::current(),
         wanted: config.server.confine,
         files: NOT_HERE.into(),
         notes,
         ..Confined::default()
-    })
+    };
+    Ok((confined, Held))
 }
 
-impl Confined {
+impl Held {
     /// Nothing is out of reach that was within reach at the start.
     pub fn beyond(&self, _config: &Config, _source: &Source) -> Vec<String> {
         Vec::new()

@@ -6,14 +6,13 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use netbootd_net::os::is_taken;
 use tokio::sync::Notify;
 use tracing::debug;
 use windows_service::service::{
     ServiceControlAccept, ServiceExitCode, ServiceState, ServiceStatus, ServiceType,
 };
 use windows_service::service_control_handler::ServiceStatusHandle;
-
-use crate::platform::is_taken;
 
 /// The service is to stop.
 pub(crate) static STOP: Notify = Notify::const_new();

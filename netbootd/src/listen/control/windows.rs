@@ -11,7 +11,7 @@ use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeS
 
 /// Where operators' commands reach the daemon.
 #[derive(Debug)]
-pub(crate) struct ControlSocket {
+pub struct ControlSocket {
     name: String,
     /// The next one's.
     waiting: NamedPipeServer,
@@ -19,20 +19,23 @@ pub(crate) struct ControlSocket {
 
 /// Either end.
 #[derive(Debug)]
-pub(crate) enum ControlStream {
+pub enum ControlStream {
+    /// Of the daemon.
     Server(NamedPipeServer),
+    /// Of a command.
     Client(NamedPipeClient),
 }
 
 impl ControlSocket {
     /// Makes the pipe; its name says which state folder the daemon has.
-    pub(crate) fn bind(path: PathBuf) -> io::Result<Self> {
+    pub fn bind(path: PathBuf) -> io::Result<Self> {
         let name = pipe_name(&path);
         let waiting = ServerOptions::new().first_pipe_instance(true).create(&name)?;
         Ok(ControlSocket { name, waiting })
     }
 
-    pub(crate) async fn accept(&mut self) -> io::Result<ControlStream> {
+    /// The next connection.
+    pub async fn accept(&mut self) -> io::Result<ControlStream> {
         self.waiting.connect().await?;
         let next = ServerOptions::new().create(&self.name)?;
         Ok(ControlStream::Server(std::mem::replace(&mut self.waiting, next)))
@@ -40,7 +43,7 @@ impl ControlSocket {
 }
 
 /// Reaches the daemon whose control socket this is.
-pub(crate) async fn connect_control(path: &Path) -> io::Result<ControlStream> {
+pub async fn connect_control(path: &Path) -> io::Result<ControlStream> {
     let name = pipe_name(path);
     let mut tries = 0;
     loop {

@@ -1,0 +1,22 @@
+//! What the process has given up, for those who ask.
+
+use serde::{Deserialize, Serialize};
+
+/// What is in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confined {
+    /// The process.
+    pub pid: u32,
+    /// Who it runs as.
+    pub user: String,
+    /// Whether the configuration asks for all this.
+    pub wanted: bool,
+    /// What holds files back.
+    pub files: String,
+    /// Whether anything does beyond owners, modes and access lists.
+    pub files_are_held: bool,
+    /// How many system calls are refused.
+    pub refused_calls: usize,
+    /// What an operator should know.
+    pub notes: Vec<String>,
+}
