@@ -7,12 +7,12 @@ use std::time::Instant;
 use bench::devices::{mac, services};
 use bsdp::{BootImageId, ImageKind, ListEntry, SubOption, option43};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use netbootd::what_if::request;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::option43::PxeOptions;
 use netbootd_dhcp::v4::option::MessageType;
 use netbootd_dhcp::v4::reply::ReplyBuilder;
 use netbootd_dhcp::v4::{Arrival, intake};
+use netbootd_server::what_if::request;
 use pxe_policy::{ArchType, Class};
 use tftp::{Input, Limits, Mode, Packet, RequestOptions, Send, Sender, negotiate};
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use netbootd::services::{Services, Snapshot};
 use netbootd_config::Config;
+use netbootd_server::services::{Services, Snapshot};
 use netbootd_state::file::State;
 use pxe_policy::MacAddr;
 

@@ -16,11 +16,11 @@ mod syscalls;
 
 use netbootd_config::{Config, Source};
 use netbootd_net::{iface, udp};
+use netbootd_server::services::Confined;
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
 
 use crate::cli::Failure;
-use crate::services::Confined;
 pub use reach::Reach;
 
 /// What may be opened; None where nothing holds the process to that.

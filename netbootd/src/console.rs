@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use netbootd_server::services::Services;
 use netbootd_telemetry::event::{
     Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Recorded, Refusal,
     TransferFinished, TransferId, TransferOutcome,
@@ -17,7 +18,6 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::out::errln;
-use crate::services::Services;
 
 /// Shows events until shutdown.
 pub async fn run(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use netbootd_config::{Config, Severity};
+use netbootd_server::services::{Reloaded, Services, Snapshot};
 use tracing::{error, info, warn};
 
 use crate::cli::{Failure, chosen_config};
 use crate::confine::Held;
-use crate::services::{Reloaded, Services, Snapshot};
 use crate::systemd;
 
 /// Reloads whenever somebody asks for it, until shutdown.

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate of the workspace, lowest floor first. A crate depends on crates of lower floors only.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 12] = [
     &["bsdp", "pxe-policy", "tftp", "wim-protocol"],
     &["imagestore", "netbootd-dhcp", "netbootd-wim"],
     &["netbootd-diagnosis", "netbootd-net"],
@@ -16,6 +16,8 @@ const FLOORS: [&[&str]; 10] = [
     &["netbootd-state"],
     &["netbootd-content", "netbootd-directory"],
     &["netbootd-config"],
+    &["netbootd-server"],
+    &["netbootd-web"],
     &["netbootd"],
     &["fuzz-bodies", "netbootd-tests"],
     &["bench"],
@@ -30,7 +32,7 @@ const ALLOWED_IN_PURE: [&str; 9] =
 const OWNERS: [(&str, &[&str]); 5] = [
     ("ldap3", &["netbootd-directory"]),
     ("object_store", &["netbootd-content"]),
-    ("redb", &["imagestore", "netbootd", "netbootd-state"]),
+    ("redb", &["imagestore", "netbootd-server", "netbootd-state"]),
     (
         "tokio",
         &[
@@ -38,8 +40,10 @@ const OWNERS: [(&str, &[&str]); 5] = [
             "netbootd-content",
             "netbootd-directory",
             "netbootd-net",
+            "netbootd-server",
             "netbootd-state",
             "netbootd-telemetry",
+            "netbootd-web",
         ],
     ),
     ("tokio-postgres", &["netbootd-state"]),

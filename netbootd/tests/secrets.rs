@@ -11,15 +11,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use hyper::Method;
-use netbootd::api::{self, metrics};
-use netbootd::page;
-use netbootd::services::{Services, Snapshot};
 use netbootd_config::Config;
 use netbootd_content::remote::Remote;
 use netbootd_content::settings::Remote as Settings;
 use netbootd_dhcp::option243::VariablesFile;
 use netbootd_dhcp::v4::hand_on::Told;
+use netbootd_server::services::{Services, Snapshot};
 use netbootd_state::file::State;
+use netbootd_web::api::{self, metrics};
+use netbootd_web::page;
 use pxe_policy::{Identity, MacAddr};
 use tracing_subscriber::fmt::MakeWriter;
 

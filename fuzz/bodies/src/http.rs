@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use imagestore::BootPath;
-use netbootd::listen::http::decode;
-use netbootd::listen::http::range::{Wanted, wanted};
 use netbootd_dhcp::v4::boot_info::url;
+use netbootd_server::listen::http::decode;
+use netbootd_server::listen::http::range::{Wanted, wanted};
 
 /// Any path: refused, or one that stays below its root and reads again as itself.
 pub fn boot_path(bytes: &[u8]) {

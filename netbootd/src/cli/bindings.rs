@@ -9,12 +9,12 @@ use netbootd_config::Config;
 use netbootd_state::bindings::BindingStore;
 use netbootd_state::file::State;
 use netbootd_state::keep::Keep;
+use netbootd_web::api::BindingView;
 use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
-use crate::api::BindingView;
 use crate::confine::account::act_as_owner_of;
 use crate::probe::block_on;
 

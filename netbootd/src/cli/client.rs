@@ -10,11 +10,11 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use netbootd_config::{Config, Source};
 use netbootd_state::shared::Shared;
+use netbootd_web::api::Problem;
+use netbootd_web::control::{connect_control, socket_path};
 
 use super::{Failure, SiteArgs, chosen_config};
-use crate::api::Problem;
 use crate::cli::out::outln;
-use crate::listen::control::{connect_control, socket_path};
 use crate::platform::PRIVILEGED;
 use crate::serve::sharing;
 

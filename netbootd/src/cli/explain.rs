@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use hyper::Method;
 use netbootd_config::Config;
+use netbootd_server::what_if::Explained;
 use netbootd_telemetry::smspxe;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
@@ -15,7 +16,6 @@ use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 use super::client::{ask, config_of};
 use super::{Failure, MachineArgs, SiteArgs};
 use crate::cli::out::{out, outln};
-use crate::what_if::Explained;
 
 /// `netbootd explain`.
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ use clap::Args;
 use hyper::Method;
 use netbootd_config::Config;
 use netbootd_telemetry::event::Refusal;
+use netbootd_web::api::views::DeviceView;
 use pxe_policy::Reason;
 use serde_json::Value;
 
@@ -11,7 +12,6 @@ use super::client::{ask, config_of};
 use super::colour::{BAD, CURE, GOOD, styled};
 use super::table::table;
 use super::{Failure, SiteArgs};
-use crate::api::views::DeviceView;
 use crate::cli::out::out;
 
 /// `netbootd status`.

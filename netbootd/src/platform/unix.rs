@@ -1,12 +1,11 @@
 //! Linux.
 
-use std::fs::{Metadata, Permissions};
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::Path;
 
 use netbootd_config::Server;
-use tokio::net::{UnixListener, UnixStream};
 use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;

@@ -8,11 +8,10 @@ use netbootd_content::remote::Remote;
 use netbootd_content::watch::{PackageTypes, Watcher};
 use netbootd_directory::certificates;
 use netbootd_net::with_causes;
+use netbootd_server::scrub;
+use netbootd_server::services::Services;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, warn};
-
-use crate::scrub;
-use crate::services::Services;
 
 /// Looks through the Macs' shares once, and starts everything.
 pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, tasks: &mut JoinSet<()>) {

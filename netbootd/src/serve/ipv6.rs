@@ -8,15 +8,15 @@ use netbootd_dhcp::Iface;
 use netbootd_dhcp::v6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
 use netbootd_net::os::has_no_ipv6;
 use netbootd_net::with_causes;
+use netbootd_server::address_server6::AddressServer6;
+use netbootd_server::listen::dhcp6::Dhcp6Listener;
+use netbootd_server::services::Services;
 use netbootd_state::file::State;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::cannot_bind;
-use crate::address_server6::AddressServer6;
 use crate::cli::Failure;
-use crate::listen::dhcp6::Dhcp6Listener;
-use crate::services::Services;
 
 /// DHCPv6 on every interface that has an address beyond its link. A port that nobody asked for is done without when it is taken.
 pub(super) fn bind_dhcp(

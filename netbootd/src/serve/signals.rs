@@ -5,11 +5,11 @@ mod source;
 
 use std::sync::Arc;
 
+use netbootd_server::services::Services;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::cli::Failure;
-use crate::services::Services;
 use source::Source;
 
 /// What netbootd is told from outside.

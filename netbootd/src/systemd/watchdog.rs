@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use netbootd_server::services::Services;
 use sd_notify::NotifyState;
 use tracing::error;
-
-use crate::services::Services;
 
 /// Asks the listeners several times in what systemd waits, and passes on that all of them have answered. When one is silent, nothing is
 /// passed on, and systemd restarts the daemon.

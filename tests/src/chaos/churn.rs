@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use netbootd::address_server::AddressServer;
-use netbootd::services::{self, Services, Snapshot};
 use netbootd_config::Config;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Arrival, Packet};
+use netbootd_server::address_server::AddressServer;
+use netbootd_server::services::{self, Services, Snapshot};
 use netbootd_state::file::State;
 use netbootd_state::leases::Clock;
 use netbootd_telemetry::event::{Event, Proto, TransferFinished, TransferOutcome, TransferStarted};

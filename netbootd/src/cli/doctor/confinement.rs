@@ -2,13 +2,13 @@
 
 use hyper::Method;
 use netbootd_config::{Config, Source};
+use netbootd_server::services::Confined;
 
 use super::super::client::ask;
 use super::super::{Failure, SiteArgs};
 use super::Check;
 use crate::confine;
 use crate::confine::seen::Seen;
-use crate::services::Confined;
 
 /// Of the one that runs, if one does; of the next start otherwise.
 pub(super) fn checks(config: &Config, site: &SiteArgs) -> Result<Vec<Check>, Failure> {

@@ -7,6 +7,9 @@ use imagestore::Store;
 use netbootd_config::{Config, Source};
 use netbootd_content::files::Images;
 use netbootd_net::with_causes;
+use netbootd_server::netboot_server::NetbootServer;
+use netbootd_server::services::{Services, Snapshot};
+use netbootd_server::what_if::{AskedAs, Explained, explained};
 use netbootd_state::approvals::PendingView;
 use netbootd_state::file::State;
 use netbootd_state::ledger::now;
@@ -16,10 +19,7 @@ use super::ExplainArgs;
 use crate::cli::Failure;
 use crate::cli::client::{ask, shared};
 use crate::confine::account::act_as_owner_of;
-use crate::netboot_server::NetbootServer;
 use crate::probe::block_on;
-use crate::services::{Services, Snapshot};
-use crate::what_if::{AskedAs, Explained, explained};
 
 /// What a netbootd would say that reads the configuration now. `running` is what one says that runs: it has the state file, and knows
 /// what the machine asked last.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use netbootd_config::{Config, Mode};
+use netbootd_web::control::socket_path;
 use nix::unistd::User;
 
 use super::super::colour::{BAD, GOOD, styled};
@@ -18,7 +19,6 @@ use super::answers::{Answers, STATE_DIR};
 use super::render::PASSWORD_FILE;
 use super::site::Secret;
 use crate::cli::out::outln;
-use crate::listen::control::socket_path;
 
 type Step<'a> = (String, Box<dyn FnOnce() -> Result<String, Failure> + 'a>);
 

@@ -1,9 +1,9 @@
 //! Least privilege on Windows: what the account may do that the service runs as. Nothing is given up at the start, and that is said.
 
 use netbootd_config::{Config, Source};
+use netbootd_server::services::Confined;
 
 use crate::cli::Failure;
-use crate::services::Confined;
 
 /// What may be opened: access lists alone say that.
 #[derive(Debug, Default)]

@@ -72,9 +72,8 @@ pub mod watchdog {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use netbootd_server::services::Services;
     use tracing::error;
-
-    use crate::services::Services;
 
     /// Asks the listeners until the services stop.
     pub async fn run(services: Arc<Services>, every: Duration) {

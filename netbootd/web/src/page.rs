@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use hyper::StatusCode;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
+use netbootd_server::services::Services;
 use netbootd_telemetry::event::Event;
 use netbootd_telemetry::timeline::Timeline;
 use netbootd_telemetry::view::StepView;
@@ -15,7 +16,6 @@ use serde::Serialize;
 use crate::api::document;
 use crate::api::finding::FindingView;
 use crate::api::views;
-use crate::services::Services;
 
 /// One part of the page.
 #[derive(Debug)]
@@ -162,10 +162,10 @@ mod tests {
     use std::path::Path;
 
     use netbootd_config::Config;
+    use netbootd_server::services::Snapshot;
     use netbootd_telemetry::event::testing::{completed, offer, refused, step};
 
     use super::*;
-    use crate::services::Snapshot;
 
     const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 

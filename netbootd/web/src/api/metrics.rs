@@ -4,9 +4,8 @@ use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use netbootd_net::junk;
+use netbootd_server::services::{Services, UNSENT};
 use netbootd_telemetry::event::Proto;
-
-use crate::services::{Services, UNSENT};
 
 /// The text format, version 0.0.4.
 pub fn render(services: &Services) -> String {

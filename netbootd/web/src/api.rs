@@ -13,14 +13,13 @@ use std::{fmt, io};
 
 use bsdp::Binding;
 use hyper::{Method, StatusCode};
+use netbootd_server::services::Services;
+use netbootd_server::what_if::{AskedAs, explained, explained_as, request};
 use netbootd_state::history::History;
 use netbootd_state::ledger::{LedgerView, Which, now};
 use pxe_policy::{BootRequest, MacAddr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::services::Services;
-use crate::what_if::{AskedAs, explained, explained_as, request};
 
 /// What an operator is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -264,9 +263,9 @@ mod tests {
     use std::path::Path;
 
     use netbootd_config::Config;
+    use netbootd_server::services::Snapshot;
 
     use super::*;
-    use crate::services::Snapshot;
 
     #[tokio::test]
     async fn every_documented_path_is_there() {

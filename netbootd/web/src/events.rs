@@ -10,10 +10,9 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::Response;
 use hyper::body::Frame;
 use hyper::header::{self, HeaderValue};
+use netbootd_server::services::Services;
 use netbootd_telemetry::view::StepView;
 use tokio::sync::broadcast::error::RecvError;
-
-use crate::services::Services;
 
 /// A stream of steps from now on. It keeps its place until the client leaves.
 pub(super) fn response(

@@ -5,13 +5,13 @@ use std::time::SystemTime;
 use netbootd_content::ingests::Ingest;
 use netbootd_diagnosis::Diagnosis;
 use netbootd_directory::certificates::Seen;
+use netbootd_server::services::Services;
 use netbootd_telemetry::timeline::{Timeline, Transfer};
 use netbootd_telemetry::view::{StepView, rfc3339};
 use pxe_policy::MacAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::api::finding::{ExpectedView, FindingView};
-use crate::services::Services;
 
 /// The server as a whole.
 #[derive(Debug, Serialize)]

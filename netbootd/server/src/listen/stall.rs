@@ -41,14 +41,14 @@ impl Stall {
 
 /// A stream whose writes fail once the other end takes nothing for too long.
 #[derive(Debug)]
-pub(super) struct Impatient<S> {
+pub struct Impatient<S> {
     stream: S,
     stall: Stall,
 }
 
 impl<S> Impatient<S> {
     /// A write that makes no progress for as long as `timeout` fails.
-    pub(super) fn new(stream: S, timeout: Duration) -> Self {
+    pub fn new(stream: S, timeout: Duration) -> Self {
         Impatient { stream, stall: Stall::new(timeout) }
     }
 

@@ -21,6 +21,9 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use netbootd_config::{Bounds, Status};
 use netbootd_net::os::host_name;
+use netbootd_server::limits::places::Places;
+use netbootd_server::listen::stall::Impatient;
+use netbootd_server::services::Services;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,12 +31,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use super::events;
-use super::stall::Impatient;
 use crate::api::{self, metrics};
-use crate::limits::places::Places;
-use crate::page;
-use crate::services::Services;
+use crate::{events, page};
 
 /// Listens for operators.
 pub struct StatusListener {

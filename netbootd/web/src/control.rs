@@ -20,12 +20,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use netbootd_server::services::Services;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use super::events;
-use crate::api;
-use crate::services::Services;
+use crate::{api, events};
 pub use socket::{ControlSocket, ControlStream, connect_control};
 
 /// Listens for operators' requests.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use imagestore::{Scrubbed, StoreError};
 use netbootd_net::with_causes;
+use netbootd_server::services::Services;
 use serde::Serialize;
 
 use super::{Told, problem, told};
-use crate::services::Services;
 
 /// What reading an image came to.
 #[derive(Debug, Serialize)]

@@ -1,0 +1,10 @@
+//! The sockets: one file a port. A listener receives, asks, sends and records; it knows no protocol.
+
+pub mod dhcp;
+pub mod dhcp6;
+pub mod http;
+pub mod others;
+mod port;
+pub mod pxe;
+pub mod stall;
+pub mod tftp;
