@@ -83,8 +83,10 @@ impl Site {
         let (config, _) = Config::parse(&text, &file, None).unwrap_or_else(|found| panic!("{text}\n{found}"));
         let state = || Arc::new(State::in_memory().unwrap());
         let iface = Iface { addrs6: six::lan().addrs6, ..dhcp::testing::lan() };
+        // Leases have a journal beside the state file.
+        let on_disk = || Arc::new(State::open(&folder.path().join("state")).unwrap());
         let addresses = (config.dhcp.mode == Mode::Server)
-            .then(|| AddressServer::open(&config, vec![LOCAL], state()).unwrap());
+            .then(|| AddressServer::open(&config, vec![LOCAL], on_disk()).unwrap());
         let addresses6 = AddressServer6::open(&config, six::MAC, Vec::new(), state()).unwrap();
         let netboot = NetbootServer::open(vec![LOCAL], state()).unwrap();
         let enabled = config.netboot.enabled;
