@@ -1,8 +1,7 @@
 //! What is not the same on every system, behind the same names everywhere.
 //!
-//! `unix.rs` is Linux. `windows.rs` is Windows, and the files of `windows/` stand in for modules that are Linux's alone: `lib.rs`
-//! and others name them by `cfg_attr(windows, path = ...)`. Files are
-//! `imagestore::platform`'s, sockets `netbootd_net`'s.
+//! Modules of which each system has its own are siblings, `unix.rs` and `windows.rs`, where they are used.
+//! Files are `imagestore::platform`'s, sockets `netbootd_net`'s.
 
 #[cfg(unix)]
 mod unix;

@@ -7,8 +7,8 @@ use netbootd_server::services::{Reloaded, Services, Snapshot};
 use tracing::{error, info, warn};
 
 use crate::cli::{Failure, chosen_config};
-use crate::confine::Held;
-use crate::systemd;
+use crate::sandbox::Held;
+use crate::service_manager;
 
 /// Reloads whenever somebody asks for it, until shutdown.
 pub async fn run(services: Arc<Services>, held: Held) {
@@ -27,7 +27,7 @@ pub async fn run(services: Arc<Services>, held: Held) {
 
 /// Reads the configuration again and looks through the shares. A bad one leaves the old one in force. Gives the warnings.
 async fn reload(services: &Arc<Services>, held: &Arc<Held>) -> Reloaded {
-    systemd::reloading();
+    service_manager::reloading();
     let (services, held) = (Arc::clone(services), Arc::clone(held));
     let done = tokio::task::spawn_blocking(move || {
         let taken = take_up(&services, &held);
@@ -41,11 +41,11 @@ async fn reload(services: &Arc<Services>, held: &Arc<Held>) -> Reloaded {
         Ok(warnings) => {
             info!("configuration taken up");
             warnings.iter().for_each(|warning| warn!("{warning}"));
-            systemd::ready("configuration taken up");
+            service_manager::ready("configuration taken up");
         }
         Err(error) => {
             error!("the configuration stays as it was: {error}");
-            systemd::ready(&format!("the configuration stays as it was: {error}"));
+            service_manager::ready(&format!("the configuration stays as it was: {error}"));
         }
     }
     taken

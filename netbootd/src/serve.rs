@@ -2,7 +2,8 @@
 
 mod background;
 mod ipv6;
-#[cfg_attr(windows, path = "platform/windows/limits.rs")]
+#[cfg_attr(unix, path = "serve/limits/unix.rs")]
+#[cfg_attr(windows, path = "serve/limits/windows.rs")]
 mod limits;
 pub(crate) mod sharing;
 mod signals;
@@ -40,10 +41,10 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::cli::{Failure, ServeArgs, chosen_config};
-use crate::confine::{self, Held};
 use crate::platform::PRIVILEGED;
 use crate::reload;
-use crate::systemd::{self, Sockets};
+use crate::sandbox::{self, Held};
+use crate::service_manager::{self, Sockets};
 use crate::{console, logging};
 use signals::Signals;
 
@@ -54,7 +55,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let sockets = Sockets::take().map_err(Failure::Unusable)?;
     let (config, findings, which) = chosen_config(&source)?;
     // Before anything is opened that is kept, and before another thread runs.
-    let (confined, held) = confine::apply(&config, &source)?;
+    let (confined, held) = sandbox::apply(&config, &source)?;
     prepare_kerberos(&config);
     // It may have a thread.
     let log = logging::start(&config, args.progress)?;
@@ -170,15 +171,15 @@ async fn serve(
     let snapshot = services.snapshot.load();
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
     let mode = format!("{:?}", snapshot.config.dhcp.mode).to_lowercase();
-    systemd::ready(&format!("{mode} on {}", names.join(", ")));
+    service_manager::ready(&format!("{mode} on {}", names.join(", ")));
     drop(snapshot);
-    if let Some(within) = systemd::watchdog() {
-        tasks.spawn(systemd::watchdog::run(Arc::clone(&services), within));
+    if let Some(within) = service_manager::watchdog() {
+        tasks.spawn(service_manager::watchdog::run(Arc::clone(&services), within));
     }
 
     let mut signals = Signals::new()?;
     let ended = signals.wait_for_the_end(&services, &mut tasks).await;
-    systemd::stopping();
+    service_manager::stopping();
     ended?;
     signals.wait_for_transfers(&services).await;
     services.shutdown.cancel();

@@ -15,8 +15,8 @@ use pxe_policy::MacAddr;
 use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
-use crate::confine::account::act_as_owner_of;
 use crate::probe::block_on;
+use crate::sandbox::account::act_as_owner_of;
 
 /// `netbootd bindings`.
 #[derive(Debug, Subcommand)]

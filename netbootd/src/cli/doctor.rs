@@ -1,6 +1,7 @@
 //! `netbootd doctor`: what is in force, and each directory checked link by link, each with pass or the fact that fails.
 
-#[cfg_attr(windows, path = "../platform/windows/doctor.rs")]
+#[cfg_attr(unix, path = "doctor/confinement/unix.rs")]
+#[cfg_attr(windows, path = "doctor/confinement/windows.rs")]
 mod confinement;
 mod kernel;
 

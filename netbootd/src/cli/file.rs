@@ -11,7 +11,7 @@ use imagestore::{BootPath, Mount};
 use super::client::config_of;
 use super::{Failure, SiteArgs};
 use crate::cli::out::outln;
-use crate::confine::account::act_as_owner_of;
+use crate::sandbox::account::act_as_owner_of;
 
 /// `netbootd file`.
 #[derive(Debug, Subcommand)]

@@ -25,7 +25,7 @@ use super::client::{ask, config_of};
 use super::table::table;
 use super::{Failure, SiteArgs};
 use crate::cli::out::{out, outln};
-use crate::confine::account::act_as_owner_of;
+use crate::sandbox::account::act_as_owner_of;
 use interrupt::Interrupt;
 use progress::Progress;
 

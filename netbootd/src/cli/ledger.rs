@@ -15,8 +15,8 @@ use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
 use crate::cli::out::{out, outln};
-use crate::confine::account::act_as_owner_of;
 use crate::probe::block_on;
+use crate::sandbox::account::act_as_owner_of;
 
 /// `netbootd ledger`.
 #[derive(Debug, Subcommand)]

@@ -14,8 +14,8 @@ use super::client::{ask, config_of, shared};
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::cli::out::outln;
-use crate::confine::account::act_as_owner_of;
 use crate::probe::block_on;
+use crate::sandbox::account::act_as_owner_of;
 
 /// `netbootd pending`.
 #[derive(Debug, Subcommand)]

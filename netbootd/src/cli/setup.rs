@@ -1,7 +1,8 @@
 //! `netbootd setup`: asks what this server is to do, checks each answer, and does what follows, step by step.
 
 mod answers;
-#[cfg_attr(windows, path = "../platform/windows/install.rs")]
+#[cfg_attr(unix, path = "setup/install/unix.rs")]
+#[cfg_attr(windows, path = "setup/install/windows.rs")]
 mod install;
 mod networks;
 mod prompt;

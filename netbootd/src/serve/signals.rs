@@ -1,6 +1,7 @@
 //! What netbootd does when it is told from outside to end, or to read its configuration again.
 
-#[cfg_attr(windows, path = "../platform/windows/signals.rs")]
+#[cfg_attr(unix, path = "signals/unix.rs")]
+#[cfg_attr(windows, path = "signals/windows.rs")]
 mod source;
 
 use std::sync::Arc;

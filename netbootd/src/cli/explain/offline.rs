@@ -18,8 +18,8 @@ use pxe_policy::{ArchType, BootRequest, Class};
 use super::ExplainArgs;
 use crate::cli::Failure;
 use crate::cli::client::{ask, shared};
-use crate::confine::account::act_as_owner_of;
 use crate::probe::block_on;
+use crate::sandbox::account::act_as_owner_of;
 
 /// What a netbootd would say that reads the configuration now. `running` is what one says that runs: it has the state file, and knows
 /// what the machine asked last.

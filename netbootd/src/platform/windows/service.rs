@@ -21,7 +21,7 @@ use super::event_log::{self, EventLog};
 use crate::cli::out::outln;
 use crate::cli::{Failure, ServeArgs};
 use crate::serve;
-use crate::systemd as manager;
+use crate::service_manager as manager;
 
 /// `netbootd service`.
 #[derive(Debug, Subcommand)]

@@ -7,8 +7,8 @@ use netbootd_server::services::Confined;
 use super::super::client::ask;
 use super::super::{Failure, SiteArgs};
 use super::Check;
-use crate::confine;
-use crate::confine::seen::Seen;
+use crate::sandbox;
+use crate::sandbox::seen::Seen;
 
 /// Of the one that runs, if one does; of the next start otherwise.
 pub(super) fn checks(config: &Config, site: &SiteArgs) -> Result<Vec<Check>, Failure> {
@@ -64,7 +64,7 @@ fn next_start(config: &Config, site: &SiteArgs) -> Result<Vec<Check>, Failure> {
         return Ok(vec![check("confine", "off, as server.confine says".into())]);
     }
     let source = Source { file: site.config.clone(), root: None, state_dir: site.state_dir.clone() };
-    let plan = confine::would_be(config, &source)?;
+    let plan = sandbox::would_be(config, &source)?;
     let mut checks = vec![check("user", plan.user), check("landlock", plan.files)];
     checks.extend(plan.paths.into_iter().map(|path| check("path", path)));
     checks.extend(plan.notes.into_iter().map(|note| check("note", note)));

@@ -4,7 +4,7 @@ use netbootd_config::Config;
 
 use super::super::{Failure, SiteArgs};
 use super::Check;
-use crate::confine::{NOT_HERE, account};
+use crate::sandbox::{NOT_HERE, account};
 
 /// What holds the service back, in words.
 pub(super) fn checks(_config: &Config, _site: &SiteArgs) -> Result<Vec<Check>, Failure> {

@@ -6,7 +6,7 @@ use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown};
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
 
 use super::Told;
-use crate::systemd::{RELOAD, STOP};
+use crate::service_manager::{RELOAD, STOP};
 
 /// What the console tells; the service control manager's words come by `systemd`.
 pub(super) struct Source {
