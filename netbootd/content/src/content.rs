@@ -15,10 +15,8 @@ use pxe_policy::{BootRequest, MacAddr};
 
 use crate::files::Files;
 use crate::ingests;
-use crate::ingests::Ingests;
-use crate::machines::{Machine, Machines};
-use crate::relay::Relay;
-use crate::settings::{self, GeneratedFile};
+use crate::machines::Machine;
+use crate::served::{Known, Served};
 use crate::template::{self, Asker, Stored};
 use crate::winpe;
 use crate::winpe::wimboot::{self, Around};
@@ -34,34 +32,6 @@ pub struct Content {
 enum Body {
     Stored(BootFile),
     Generated { bytes: Bytes, etag: String },
-}
-
-/// What is served, as it is configured.
-#[derive(Debug, Clone, Copy)]
-pub struct Served<'a> {
-    /// Boot folder and images.
-    pub files: &'a Files,
-    /// What is rendered for the machine that asks.
-    pub generated: &'a [GeneratedFile],
-    /// This server's HTTP port.
-    pub http_port: u16,
-    /// How Windows PE is fetched.
-    pub winpe: winpe::Settings,
-    /// Where wimboot is in the boot tree.
-    pub wimboot: Option<&'a str>,
-    /// The distribution point's own responder.
-    pub responder: Option<&'a settings::Relay>,
-}
-
-/// What is known of those who ask, and of files that are not there yet.
-#[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
-    /// Which machine has which address.
-    pub machines: &'a Machines,
-    /// What is being taken into the store.
-    pub ingests: &'a Ingests,
-    /// Who was handed on to the responder.
-    pub relay: &'a Relay,
 }
 
 /// Why a client may not have it.

@@ -14,10 +14,12 @@ pub mod machines;
 pub mod readers;
 pub mod relay;
 pub mod remote;
+mod served;
 pub mod settings;
 pub mod shares;
 pub mod template;
 pub mod watch;
 pub mod winpe;
 
-pub use content::{Caller, Content, Extent, Known, Refused, Served, available};
+pub use content::{Caller, Content, Extent, Refused, available};
+pub use served::{Known, Served};

@@ -1,6 +1,7 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
 mod confined;
+mod contents;
 mod follow;
 mod limited;
 mod reloads;
@@ -18,8 +19,6 @@ use netbootd_content::files::{Files, Images};
 use netbootd_content::ingests::Ingests;
 use netbootd_content::machines::Machines;
 use netbootd_content::relay::Relay;
-use netbootd_content::watch::Notes;
-use netbootd_content::{Caller, Content, Known, Refused, Served};
 use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
 use netbootd_directory::Directories;
@@ -137,18 +136,6 @@ impl Snapshot {
         self
     }
 
-    /// What clients are served.
-    pub fn served(&self) -> Served<'_> {
-        Served {
-            files: &self.files,
-            generated: &self.config.files,
-            http_port: self.config.http.port,
-            winpe: self.config.winpe,
-            wimboot: self.config.wimboot.as_deref(),
-            responder: self.config.relay.as_ref(),
-        }
-    }
-
     /// How boot clients are answered.
     pub fn boot_service(&self) -> BootService {
         BootService {
@@ -247,40 +234,6 @@ impl Services {
             drop(permit);
         };
         begin(work).await;
-    }
-
-    /// Looks a path up. Reads folders and files: not for a thread that must not block.
-    pub fn open_content(&self, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
-        let known = Known { machines: &self.machines, ingests: &self.ingests, relay: &self.relay };
-        Content::open(&self.snapshot.load().served(), &known, raw, caller)
-    }
-
-    /// The same on any thread: only what is opened without waiting for a disk or the network.
-    pub fn open_content_at_once(&self, raw: &[u8], caller: Caller) -> Option<Content> {
-        Content::open_at_once(&self.snapshot.load().served(), raw, caller)
-    }
-
-    /// Where it is noted which images are taken in.
-    pub fn notes(&self) -> Notes<'_> {
-        Notes { ingests: &self.ingests, recorder: &self.recorder }
-    }
-
-    /// A file could not be read to its end: if it is one of the image store, it is looked at closely beside, and withdrawn when it is
-    /// damaged.
-    pub fn suspect(&self, content: &Content) {
-        let (Some(images), Some(blob)) = (self.images.clone(), content.blob()) else { return };
-        if !images.suspect(blob) {
-            return;
-        }
-        let verifying = Arc::clone(&self.verifying);
-        tokio::spawn(async move {
-            let place = verifying.lock_owned().await;
-            let examined = tokio::task::spawn_blocking(move || images.examine(blob)).await;
-            drop(place);
-            if let Err(error) = examined {
-                tracing::error!(%error, "reading a blob anew broke");
-            }
-        });
     }
 
     /// What the directories say of the machine behind a request; nothing when there are none, or when the machine is never served.
