@@ -24,22 +24,6 @@ impl MacAddr {
     pub fn is_raspberry_pi(self) -> bool {
         RASPBERRY_PI.contains(&[self.0[0], self.0[1], self.0[2]])
     }
-
-    /// Lower-case hex with hyphens, as PXELINUX puts it behind `01-` in a file name.
-    pub fn hyphenated(self) -> String {
-        self.joined('-')
-    }
-
-    fn joined(self, separator: char) -> String {
-        let mut text = String::with_capacity(17);
-        for (index, octet) in self.0.iter().enumerate() {
-            if index > 0 {
-                text.push(separator);
-            }
-            text.push_str(&format!("{octet:02x}"));
-        }
-        text
-    }
 }
 
 const RASPBERRY_PI: [[u8; 3]; 6] = [
@@ -53,7 +37,11 @@ const RASPBERRY_PI: [[u8; 3]; 6] = [
 
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.joined(':'))
+        for (index, octet) in self.0.iter().enumerate() {
+            let separator = if index > 0 { ":" } else { "" };
+            write!(f, "{separator}{octet:02x}")?;
+        }
+        Ok(())
     }
 }
 
@@ -93,7 +81,6 @@ mod tests {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
         assert_eq!(expected.to_string(), "52:54:00:12:34:ab");
-        assert_eq!(expected.hyphenated(), "52-54-00-12-34-ab");
     }
 
     #[test]

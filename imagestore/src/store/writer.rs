@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{self, ImageRecord, Version};
-use super::{Bound, Store, StoreError, copying, io_error, sizes};
+use super::{Bound, Store, StoreError, copying, io_error};
 use crate::platform::{self, Lock};
 use crate::{BootFile, Digest, Manifest};
 
@@ -296,10 +296,11 @@ impl Writer {
         Ok(record)
     }
 
-    /// Takes blobs in without an image: repairs, and what another store sends.
-    pub fn commit_blobs(mut self, observer: &mut dyn Observer) -> Result<(), StoreError> {
+    /// Takes blobs in without an image.
+    #[cfg(test)]
+    pub(crate) fn commit_blobs(mut self, observer: &mut dyn Observer) -> Result<(), StoreError> {
         self.publish(observer)?;
-        sizes::add(&self.store.root, &self.new)
+        super::sizes::add(&self.store.root, &self.new)
     }
 
     /// Sync, rename, sync: in this order nothing has a name in `blobs` whose bytes could be lost.

@@ -136,7 +136,8 @@ impl Packet {
     }
 
     /// The codes of all options in the order sent, repeats included.
-    pub fn option_codes(&self) -> impl Iterator<Item = u8> {
+    #[cfg(test)]
+    pub(crate) fn option_codes(&self) -> impl Iterator<Item = u8> {
         self.options.iter().map(|(code, _)| *code)
     }
 
