@@ -6,7 +6,7 @@ use netbootd_config::{Config, Severity};
 use netbootd_server::services::{Reloaded, Services, Snapshot};
 use tracing::{error, info, warn};
 
-use crate::cli::{Failure, chosen_config};
+use crate::failure::{Failure, chosen_config};
 use crate::sandbox::Held;
 use crate::service_manager;
 
