@@ -4,6 +4,7 @@
 //! ever gets all of a damaged file.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
+
+use thiserror::Error;
 
 use crate::platform::{self, FileExt};
 use crate::store::io_error;
@@ -43,7 +46,30 @@ pub struct Filling {
 #[derive(Debug, Default)]
 struct State {
     there: u64,
-    ended: Option<Result<(), String>>,
+    ended: Option<Result<(), FillError>>,
+}
+
+/// Why no more of a blob comes.
+#[derive(Debug, Clone, Error)]
+pub enum FillError {
+    /// The origin ended early.
+    #[error("{there} bytes came of {wanted}")]
+    Short {
+        /// The bytes that came.
+        there: u64,
+        /// Its size.
+        wanted: u64,
+    },
+    /// The origin, or the disk here. Many readers share the error.
+    #[error(transparent)]
+    Failed(Arc<dyn Error + Send + Sync>),
+}
+
+impl FillError {
+    /// Of an error of the origin.
+    pub fn failed(error: impl Error + Send + Sync + 'static) -> Self {
+        FillError::Failed(Arc::new(error))
+    }
 }
 
 impl Cache {
@@ -109,7 +135,7 @@ impl Cache {
         if filled.is_err() {
             let _ = fs::remove_file(&place); // swept at the next start otherwise
         }
-        filling.end(filled.map_err(|error| error.to_string()));
+        filling.end(filled.map_err(FillError::failed));
         // Nothing of this fetch is under way any more once it is off the list.
         self.evict(digest);
         self.filling.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
@@ -231,7 +257,7 @@ impl Filling {
     }
 
     /// All has come, or nothing more will. Only then the last byte is given out.
-    pub fn end(&self, result: Result<(), String>) {
+    pub fn end(&self, result: Result<(), FillError>) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(result);
         self.changed.notify_all();
     }

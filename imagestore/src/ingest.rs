@@ -51,7 +51,10 @@ pub enum PackageUse {
 }
 
 /// Reads an `NBImageInfo.plist`, or says what is wrong with it.
-pub type InfoCheck = fn(list: &BootFile) -> Result<(), String>;
+pub type InfoCheck = fn(list: &BootFile) -> Result<(), InfoProblem>;
+
+/// What is wrong with the property list of a NetBoot set, in the terms of whoever checks it.
+pub type InfoProblem = Box<dyn std::error::Error + Send + Sync>;
 
 /// An image that was taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,12 +122,12 @@ pub enum IngestError {
     #[error("{} holds neither a NetBoot set nor Windows' boot files", .0.display())]
     NothingToBoot(PathBuf),
     /// A NetBoot set whose description says nothing.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {source}", path.display())]
     Info {
         /// What was to be taken in.
         path: PathBuf,
         /// What is wrong with the property list in it.
-        what: String,
+        source: InfoProblem,
     },
     /// A disk image that is damaged.
     #[error("{}: {source}", path.display())]
@@ -228,7 +231,7 @@ fn check_info(
     source: &Path,
 ) -> Result<(), IngestError> {
     for file in manifest.files.iter().filter(|file| file.path.eq_ignore_ascii_case("NBImageInfo.plist")) {
-        let refused = |what| IngestError::Info { path: source.to_owned(), what };
+        let refused = |problem| IngestError::Info { path: source.to_owned(), source: problem };
         check(&writer.blob(&file.digest)?).map_err(refused)?;
     }
     Ok(())

@@ -18,7 +18,7 @@ mod store;
 mod tree;
 pub mod wim;
 
-pub use cache::{Cache, Filling, Origin};
+pub use cache::{Cache, FillError, Filling, Origin};
 pub use digest::{Digest, DigestError, Digester};
 pub use file::{BootFile, ReadError};
 pub use image_tree::{AT, ImageTree, NETBOOT_SHARE, netboot_folder};

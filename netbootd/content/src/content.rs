@@ -12,6 +12,7 @@ use bytes::Bytes;
 use imagestore::{BootFile, BootPath, Digest, Mapping, OpenError, ReadError};
 use netbootd_telemetry::event::Refusal;
 use pxe_policy::{BootRequest, MacAddr};
+use thiserror::Error;
 
 use crate::files::Files;
 use crate::ingests;
@@ -35,7 +36,8 @@ enum Body {
 }
 
 /// Why a client may not have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{detail}")]
 pub struct Refused {
     /// The kind.
     pub refusal: Refusal,

@@ -9,6 +9,7 @@ use bsdp::nbi::{INFO_FILE, MAX_PLIST, SUFFIX};
 use bsdp::{
     BootImage, BootImageId, BootImageType, BootImages, DefaultRule, NbiInfo, Place, Problem, RootPath,
 };
+use imagestore::ingest::InfoProblem;
 use imagestore::{BootFile, ImageKind, NETBOOT_SHARE};
 use netbootd_telemetry::event::ImageFolderRead;
 
@@ -196,8 +197,8 @@ fn read_info(list: &BootFile) -> Result<NbiInfo, Problem> {
 }
 
 /// Says whether an `NBImageInfo.plist` can be read at all, before its set is taken in.
-pub fn check_info(list: &BootFile) -> Result<(), String> {
-    read_info(list).map(drop).map_err(|problem| problem.to_string())
+pub fn check_info(list: &BootFile) -> Result<(), InfoProblem> {
+    Ok(read_info(list).map(drop)?)
 }
 
 /// The first IPv4 address of a host.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::{Environment, UndefinedBehavior, context};
 use netbootd_dhcp::v4::boot_info;
 use pxe_policy::{BootRequest, Decision, MacAddr};
+use thiserror::Error;
 
 use crate::machines::Machine;
 use crate::settings::GeneratedFile;
@@ -33,11 +34,27 @@ pub trait Stored: Send + Sync + 'static {
     fn first_line(&self, path: &str) -> String;
 }
 
-/// Says what is wrong with a template's text.
-pub fn check(text: &str) -> Result<(), String> {
-    Environment::new().template_from_str(text).map(drop).map_err(|error| match error.line() {
-        Some(line) => format!("line {line}: {error}"),
-        None => error.to_string(),
+/// What is wrong with a template's text.
+#[derive(Debug, Error)]
+pub enum TemplateError {
+    /// Something in one line.
+    #[error("line {line}: {source}")]
+    Line {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: minijinja::Error,
+    },
+    /// Something that is in no line.
+    #[error(transparent)]
+    Text(minijinja::Error),
+}
+
+/// Whether a template's text can be read.
+pub fn check(text: &str) -> Result<(), TemplateError> {
+    Environment::new().template_from_str(text).map(drop).map_err(|source| match source.line() {
+        Some(line) => TemplateError::Line { line, source },
+        None => TemplateError::Text(source),
     })
 }
 

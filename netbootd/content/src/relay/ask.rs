@@ -1,12 +1,15 @@
 //! One question on port 4011, and its answer.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use netbootd_dhcp::v4::Packet;
 use netbootd_dhcp::v4::destination::BOOT_SERVER_PORT;
 use netbootd_dhcp::v4::hand_on::{self, Told, Unusable};
+use netbootd_net::with_causes;
 use pxe_policy::Reason;
+use thiserror::Error;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
@@ -16,9 +19,10 @@ use crate::settings::Relay;
 pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> Result<Told, Unusable> {
     let no_answer = |detail: String| Unusable { reason: Reason::RelayNoAnswer, detail };
     let deadline = Instant::now() + settings.timeout;
-    let responder = address_of(&settings.responder).await.map_err(no_answer)?;
+    let responder = address_of(&settings.responder).await;
+    let responder = responder.map_err(|error| no_answer(with_causes(&error)))?;
     let to = SocketAddrV4::new(responder, BOOT_SERVER_PORT);
-    let failed = |error: std::io::Error| no_answer(format!("{to}: {error}"));
+    let failed = |error: io::Error| no_answer(format!("{to}: {error}"));
     let socket = UdpSocket::bind((local, 0)).await.map_err(failed)?;
     let question = hand_on::ask(packet, local);
     let mut buf = [0; MAX_PACKET];
@@ -55,15 +59,24 @@ pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> R
     }
 }
 
+/// Why a name leads nowhere.
+#[derive(Debug, Error)]
+pub(super) enum NoAddress {
+    #[error("{name}")]
+    Lookup { name: String, source: io::Error },
+    #[error("{name} has no IPv4 address")]
+    NoIpv4 { name: String },
+}
+
 /// The address behind a name.
-pub(super) async fn address_of(name: &str) -> Result<Ipv4Addr, String> {
+pub(super) async fn address_of(name: &str) -> Result<Ipv4Addr, NoAddress> {
     let found = tokio::net::lookup_host((name, BOOT_SERVER_PORT)).await;
-    let mut found = found.map_err(|error| format!("{name}: {error}"))?;
+    let mut found = found.map_err(|source| NoAddress::Lookup { name: name.to_owned(), source })?;
     let address = found.find_map(|addr| match addr {
         SocketAddr::V4(addr) => Some(*addr.ip()),
         SocketAddr::V6(_) => None,
     });
-    address.ok_or_else(|| format!("{name} has no IPv4 address"))
+    address.ok_or_else(|| NoAddress::NoIpv4 { name: name.to_owned() })
 }
 
 const FIRST_WAIT: Duration = Duration::from_millis(700);

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use imagestore::platform::{DirBuilderExt, OpenOptionsExt};
-use imagestore::{BootFile, BootPath, Filling};
+use imagestore::{BootFile, BootPath, FillError, Filling};
+use netbootd_net::with_causes;
 use netbootd_telemetry::event::Refusal;
 use tftp::{ErrorCode, Mode, Packet, RequestOptions};
 use tracing::{info, warn};
@@ -111,7 +112,7 @@ impl Files {
                     let fetch = Fetch { server, request, variable_window: None };
                     fetch.run(|coming| incoming.take(coming)).await.map_err(refused)
                 }
-                Err(error) => Err(failed(error)),
+                Err(error) => Err(failed(with_causes(&error))),
             };
             match &fetched {
                 Ok(fetched) => info!(path = asked, bytes = fetched.bytes, responder, "fetched through"),
@@ -163,9 +164,7 @@ impl Incoming {
                     let words = format!("{size} bytes, more than the {} that are taken", self.max_size);
                     return Err(io::Error::other(words));
                 }
-                lock(&self.shelf)
-                    .reserve(&self.name, size, self.all)
-                    .map_err(|refused| io::Error::other(refused.detail))?;
+                lock(&self.shelf).reserve(&self.name, size, self.all).map_err(io::Error::other)?;
                 let filling = Arc::new(Filling::new(self.open()?, size));
                 let _ = self.begun.send(Ok(Arc::clone(&filling))); // whoever asked may have left
                 self.filling = Some(filling);
@@ -190,9 +189,9 @@ impl Incoming {
         match (self.filling, fetched) {
             (Some(filling), Ok(bytes)) if bytes == filling.len() => filling.end(Ok(())),
             (Some(filling), Ok(bytes)) => {
-                filling.end(Err(format!("{bytes} bytes came of {}", filling.len())));
+                filling.end(Err(FillError::Short { there: bytes, wanted: filling.len() }));
             }
-            (Some(filling), Err(refused)) => filling.end(Err(refused.detail)),
+            (Some(filling), Err(refused)) => filling.end(Err(FillError::failed(refused))),
             (None, fetched) => {
                 let refused = fetched.err().unwrap_or_else(|| failed("nothing came".to_owned()));
                 let _ = self.begun.send(Err(refused)); // whoever asked may have left

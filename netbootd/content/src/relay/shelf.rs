@@ -101,6 +101,7 @@ const MAX_FILES: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use imagestore::FillError;
 
     /// A shelf whose hour begins now; files on it hold nothing but have a size.
     struct Site {
@@ -169,7 +170,7 @@ mod tests {
         slot.set(Err(no_room("the responder has none".into()))).unwrap();
         assert!(site.ask("missing", 10, Duration::ZERO).is_ok());
         let cut = site.ask("cut", 10, Duration::ZERO).unwrap();
-        cut.end(Err("the responder fell silent".into()));
+        cut.end(Err(FillError::Short { there: 5, wanted: 10 }));
         assert!(!Arc::ptr_eq(&site.ask("cut", 10, Duration::ZERO).unwrap(), &cut));
     }
 

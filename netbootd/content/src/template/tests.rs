@@ -77,7 +77,9 @@ fn what_does_not_exist_or_never_ends_is_an_error() {
     assert!(
         rendered("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}").is_err()
     );
-    assert!(check("{% if %}").unwrap_err().starts_with("line 1: "));
+    let error = check("{% if %}").unwrap_err();
+    assert!(matches!(error, TemplateError::Line { line: 1, .. }), "{error}");
+    assert!(error.to_string().starts_with("line 1: "), "{error}");
 }
 
 #[test]
