@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use netbootd_config::{Config, Severity};
-use netbootd_server::services::{Reloaded, Services, Snapshot};
+use netbootd_config::{Config, Findings, Severity};
+use netbootd_net::with_causes;
+use netbootd_server::services::{ReloadError, Reloaded, Services, Snapshot};
 use tracing::{error, info, warn};
 
-use crate::failure::{Failure, chosen_config};
 use crate::sandbox::Held;
 use crate::service_manager;
 
@@ -36,7 +36,7 @@ async fn reload(services: &Arc<Services>, held: &Arc<Held>) -> Reloaded {
         }
         taken
     });
-    let taken = done.await.unwrap_or_else(|error| Err(error.to_string()));
+    let taken = done.await.unwrap_or_else(|error| Err(error.into()));
     match &taken {
         Ok(warnings) => {
             info!("configuration taken up");
@@ -44,6 +44,7 @@ async fn reload(services: &Arc<Services>, held: &Arc<Held>) -> Reloaded {
             service_manager::ready("configuration taken up");
         }
         Err(error) => {
+            let error = with_causes(error);
             error!("the configuration stays as it was: {error}");
             service_manager::ready(&format!("the configuration stays as it was: {error}"));
         }
@@ -52,10 +53,10 @@ async fn reload(services: &Arc<Services>, held: &Arc<Held>) -> Reloaded {
 }
 
 fn take_up(services: &Services, held: &Held) -> Reloaded {
-    let (config, findings, _) = chosen_config(&services.source).map_err(|failure| refused(held, &failure))?;
+    let (config, findings, _) = services.source.load().map_err(|findings| refused(held, findings))?;
     let beyond = held.beyond(&config, &services.source);
     if !beyond.is_empty() {
-        return Err(beyond.join("; "));
+        return Err(ReloadError::OutOfReach(beyond));
     }
     let mut warnings: Vec<String> = findings
         .iter()
@@ -69,16 +70,9 @@ fn take_up(services: &Services, held: &Held) -> Reloaded {
 }
 
 /// Why a configuration is not taken up, and what would help when it names what this process has no way to any more.
-fn refused(held: &Held, failure: &Failure) -> String {
-    let words = failure.to_string();
-    let denied = match failure {
-        Failure::Config(findings) => findings.iter().any(|finding| finding.denied),
-        _ => false,
-    };
-    match held.cure().filter(|_| denied) {
-        Some(cure) => format!("{words}what was out of reach when netbootd was started stays so; {cure}"),
-        None => words,
-    }
+fn refused(held: &Held, findings: Findings) -> ReloadError {
+    let denied = findings.iter().any(|finding| finding.denied);
+    ReloadError::Config { findings: Box::new(findings), cure: held.cure().filter(|_| denied) }
 }
 
 /// What is bound or opened once, at the start.

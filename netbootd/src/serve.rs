@@ -10,11 +10,9 @@ mod signals;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
 use imagestore::Store;
 use netbootd_config::{Config, Mode, Ports, Severity, Source};
 use netbootd_content::files::Images;
@@ -42,37 +40,19 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::arguments::or_default;
-use crate::failure::{Failure, chosen_config};
+use crate::cli::{Failure, ServeArgs, chosen_config};
 use crate::platform::PRIVILEGED;
 use crate::reload;
 use crate::sandbox::{self, Held};
-use crate::service_manager::{self, Sockets};
+use crate::service_manager::{self, SocketError, Sockets};
 use crate::{console, logging};
 use signals::Signals;
-
-/// `netbootd serve`.
-#[derive(Debug, Args)]
-pub struct ServeArgs {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE", help = or_default("The configuration file"))]
-    pub config: Option<PathBuf>,
-    /// The boot folder of the built-in default.
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
-    pub root: Option<PathBuf>,
-    /// The state folder, instead of the configuration's.
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
-    /// Print boot steps, with progress bars on a terminal, instead of log lines.
-    #[arg(long)]
-    pub progress: bool,
-}
 
 /// Serves until SIGTERM or SIGINT, and then until the transfers under way are over, for so long as the configuration lets it.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let source =
         Source { file: args.config.clone(), root: args.root.clone(), state_dir: args.state_dir.clone() };
-    let sockets = Sockets::take().map_err(Failure::Unusable)?;
+    let sockets = Sockets::take().map_err(Failure::unusable)?;
     let (config, findings, which) = chosen_config(&source)?;
     // Before anything is opened that is kept, and before another thread runs.
     let (confined, held) = sandbox::apply(&config, &source)?;
@@ -155,7 +135,7 @@ async fn serve(
     let store = Store::open(&config.store_folder(), config.store.limits);
     let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
     let images = Some(Arc::new(images));
-    let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::Unusable)?.sharing(shared.as_ref());
+    let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::unusable)?.sharing(shared.as_ref());
     let services = Services::open(snapshot, Arc::clone(&state)).map_err(no_state)?;
     if let Err(error) = services.history.migrate(&state) {
         warn!(%error, "steps that an older netbootd kept in the state file stay there");
@@ -256,8 +236,8 @@ fn bind_dhcp(
     {
         warn!(%error, "no conflict probes (CAP_NET_RAW)");
     }
-    let shared = |socket: Result<Option<UdpSocket>, String>| -> Result<Option<SharedSocket>, Failure> {
-        let socket = socket.map_err(Failure::Unusable)?;
+    let shared = |socket: Result<Option<UdpSocket>, SocketError>| -> Result<Option<SharedSocket>, Failure> {
+        let socket = socket.map_err(Failure::unusable)?;
         let shared = socket.map(|socket| SharedSocket::adopt(socket, Purpose::Dhcp)).transpose();
         shared.map_err(|error| Failure::Unusable(format!("cannot use a socket of systemd: {error}")))
     };
@@ -309,7 +289,7 @@ async fn bind_files(
     let snapshot = services.snapshot.load_full();
     let (tftp, http) = (&snapshot.config.tftp, &snapshot.config.http);
     let every = snapshot.config.server.interfaces.is_empty();
-    let given = if tftp.enabled { sockets.udp("tftp", tftp.port).map_err(Failure::Unusable)? } else { None };
+    let given = if tftp.enabled { sockets.udp("tftp", tftp.port).map_err(Failure::unusable)? } else { None };
     let handed_over = given.is_some();
     if let Some(socket) = given {
         let listener = TftpListener::adopt(Arc::clone(services), socket, if every { &[] } else { ifaces });
@@ -334,7 +314,7 @@ async fn bind_files(
         }
     }
     if http.enabled {
-        let listener = match sockets.tcp("http", http.port).map_err(Failure::Unusable)? {
+        let listener = match sockets.tcp("http", http.port).map_err(Failure::unusable)? {
             Some(socket) => HttpListener::adopt(Arc::clone(services), socket),
             None => HttpListener::bind(Arc::clone(services), http.port).await,
         };

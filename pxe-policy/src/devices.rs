@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::{
-    Bans, BootAction, BootImage, Deployment, Identity, ImageOffer, InvalidMac, MacAddr, Purpose, Record,
-    Said, SystemUuid, boot_files,
+    Bans, BootAction, BootImage, Deployment, Identity, ImageOffer, InvalidMac, InvalidSelector, InvalidUuid,
+    MacAddr, Purpose, Record, Said, SystemUuid, boot_files,
 };
 
 /// The devices, found by what they have.
@@ -55,9 +56,35 @@ pub struct BadLine {
     /// Its number, from 1.
     pub line: usize,
     /// What is wrong.
-    pub what: String,
+    pub what: DeviceFault,
     /// Whether it makes a device all the same.
     pub kept: bool,
+}
+
+/// What is wrong with a device.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DeviceFault {
+    /// One of its hardware addresses.
+    #[error(transparent)]
+    Mac(#[from] InvalidMac),
+    /// Its GUID.
+    #[error(transparent)]
+    Guid(#[from] InvalidUuid),
+    /// Its images, or the default one of them.
+    #[error(transparent)]
+    Images(#[from] InvalidSelector),
+    /// No machine can be this device.
+    #[error("it has neither a hardware address nor a GUID")]
+    NoIdentifier,
+    /// A purpose of another name.
+    #[error("{0:?} is no purpose: required or available was expected")]
+    Purpose(String),
+    /// A deployment of nothing.
+    #[error("a deployment or a purpose needs the image or the file that it boots")]
+    NothingToBoot,
+    /// It counts runs of a deployment that is not there.
+    #[error("run has no effect without a deployment or a purpose")]
+    RunWithoutDeployment,
 }
 
 impl Table {
@@ -68,7 +95,7 @@ impl Table {
             let fault = match table.add(&device) {
                 Err(what) => Some(BadLine { line: device.line, what, kept: false }),
                 Ok(()) if !device.run.is_empty() && !device.is_deployed() => {
-                    let what = "run has no effect without a deployment or a purpose".into();
+                    let what = DeviceFault::RunWithoutDeployment;
                     Some(BadLine { line: device.line, what, kept: true })
                 }
                 Ok(()) => None,
@@ -93,22 +120,18 @@ impl Table {
         self.devices.is_empty()
     }
 
-    fn add(&mut self, device: &Device) -> Result<(), String> {
-        let macs = device.macs().map_err(|error| error.to_string())?;
+    fn add(&mut self, device: &Device) -> Result<(), DeviceFault> {
+        let macs = device.macs()?;
         let uuid = device.uuid.trim();
-        let uuids = if uuid.is_empty() {
-            Vec::new()
-        } else {
-            Bans::guids_meant(uuid).map_err(|error| error.to_string())?
-        };
+        let uuids = if uuid.is_empty() { Vec::new() } else { Bans::guids_meant(uuid)? };
         if macs.is_empty() && uuids.is_empty() {
-            return Err("it has neither a hardware address nor a GUID".into());
+            return Err(DeviceFault::NoIdentifier);
         }
         if !matches!(device.purpose.to_ascii_lowercase().as_str(), "" | "required" | "available") {
-            return Err(format!("{:?} is no purpose: required or available was expected", device.purpose));
+            return Err(DeviceFault::Purpose(device.purpose.clone()));
         }
         if device.is_deployed() && device.boots().is_none() {
-            return Err("a deployment or a purpose needs the image or the file that it boots".into());
+            return Err(DeviceFault::NothingToBoot);
         }
         device.offer()?;
         let index = self.devices.len();
@@ -178,16 +201,16 @@ impl Device {
     }
 
     /// What a Mac is offered: `images`, else the one that `image` names; None for every image.
-    fn offer(&self) -> Result<Option<ImageOffer>, String> {
+    fn offer(&self) -> Result<Option<ImageOffer>, InvalidSelector> {
         let words = if self.images.trim().is_empty() { &self.image } else { &self.images };
         let default = match self.default_image.trim() {
             "" => None,
-            text => Some(text.parse().map_err(|error| format!("{error}"))?),
+            text => Some(text.parse()?),
         };
         match words.trim() {
             "" => Ok(default.map(|default| ImageOffer { only: None, default: Some(default) })),
             words => {
-                let offer = ImageOffer::of_words(words.split(';')).map_err(|error| error.to_string())?;
+                let offer = ImageOffer::of_words(words.split(';'))?;
                 Ok(Some(ImageOffer { default, ..offer }))
             }
         }

@@ -30,7 +30,7 @@ pub use decide::{
     Approval, Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide,
 };
 pub use deployment::{BootImage, Deployment, ImageArch, NotTaken, Purpose};
-pub use devices::{BadLine, Device, Table};
+pub use devices::{BadLine, Device, DeviceFault, Table};
 pub use directory::{Answer, Identifier, Record, Said, Trouble, TroubleKind};
 pub use evidence::Evidence;
 pub use explain::explain;
@@ -41,7 +41,7 @@ pub use ledger::{
 pub use mac::{InvalidMac, MacAddr};
 pub use range::{AddressRange, InvalidRange};
 pub use reason::Reason;
-pub use request::{BootRequest, Class, Identity, MAX_ARCH_TYPES};
+pub use request::{BootRequest, Class, Identity, MAX_ARCH_TYPES, UnknownClass};
 pub use rules::{Action, BootAction, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary};
 pub use served_path::{ServedPath, ServedPathError};
 pub use uuid::{InvalidUuid, SystemUuid};

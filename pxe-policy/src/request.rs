@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
+use thiserror::Error;
+
 use crate::{ArchType, MacAddr, SystemUuid};
 
 /// How many architecture types of option 93 are kept; no firmware was seen to send more than three.
@@ -46,6 +48,11 @@ impl Class {
     }
 }
 
+/// Text that names no client class.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is not a client class: one of pxe, http, ipxe, uboot, bsdp was expected")]
+pub struct UnknownClass(pub String);
+
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -53,19 +60,17 @@ impl fmt::Display for Class {
 }
 
 impl FromStr for Class {
-    type Err = String;
+    type Err = UnknownClass;
 
     /// Takes the names of [`Class::name`] and the vendor classes themselves, in any case.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownClass> {
         match text.to_ascii_lowercase().as_str() {
             "pxe" | "pxeclient" => Ok(Class::Pxe),
             "http" | "httpclient" => Ok(Class::Http),
             "ipxe" => Ok(Class::Ipxe),
             "uboot" | "u-boot" => Ok(Class::Uboot),
             "bsdp" | "aaplbsdpc" => Ok(Class::Bsdp),
-            _ => Err(format!(
-                "{text:?} is not a client class: one of pxe, http, ipxe, uboot, bsdp was expected"
-            )),
+            _ => Err(UnknownClass(text.to_owned())),
         }
     }
 }

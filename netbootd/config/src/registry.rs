@@ -12,6 +12,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use pxe_policy::Bans;
+use thiserror::Error;
 use toml::Spanned;
 
 use super::finding::Finding;
@@ -89,8 +90,19 @@ enum Setting {
     ContentLibraryDrives(Vec<String>),
 }
 
+/// Why a value is not used.
+#[derive(Debug, Error)]
+enum NoSetting {
+    #[error("{0} is no size of a block")]
+    BlockSize(u64),
+    #[error("{0} is no size of a window")]
+    WindowSize(u64),
+    #[error("{0:?} is of another kind than it should be")]
+    Kind(Value),
+}
+
 /// None for a value that says nothing.
-fn meaning(name: &str, value: &Value, values: &Values) -> Result<Option<Meant>, String> {
+fn meaning(name: &str, value: &Value, values: &Values) -> Result<Option<Meant>, NoSetting> {
     let setting = match (name, value) {
         (BANNED_GUIDS, Value::Texts(texts)) => {
             let texts = texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -100,11 +112,11 @@ fn meaning(name: &str, value: &Value, values: &Values) -> Result<Option<Meant>, 
         (MAC_IGNORE_LIST, Value::Text(file)) => said(file).map(Setting::MacIgnoreList),
         (BLOCK_SIZE, Value::Number(size)) => {
             let fits = u16::try_from(*size).ok().filter(|size| (512..=tftp::MAX_BLOCK_SIZE).contains(size));
-            Some(Setting::BlockSize(fits.ok_or_else(|| format!("{size} is no size of a block"))?))
+            Some(Setting::BlockSize(fits.ok_or(NoSetting::BlockSize(*size))?))
         }
         (WINDOW_SIZE, Value::Number(size)) => {
             let fits = u16::try_from(*size).ok().and_then(NonZeroU16::new);
-            Some(Setting::WindowSize(fits.ok_or_else(|| format!("{size} is no size of a window"))?))
+            Some(Setting::WindowSize(fits.ok_or(NoSetting::WindowSize(*size))?))
         }
         (NOT_ON_DHCP_PORT, Value::Number(on)) => (*on != 0).then_some(Setting::BootServerOnly),
         (LIBRARY, Value::Text(folder)) => said(folder).map(Setting::ContentLibrary),
@@ -112,7 +124,7 @@ fn meaning(name: &str, value: &Value, values: &Values) -> Result<Option<Meant>, 
             let folders = further_libraries(drives, values.get(&(DP, LIBRARY)));
             (!folders.is_empty()).then_some(Setting::ContentLibraryDrives(folders))
         }
-        (_, other) => return Err(format!("{other:?} is of another kind than it should be")),
+        (_, other) => return Err(NoSetting::Kind(other.clone())),
     };
     Ok(setting.map(|setting| Meant { setting, left_out: Vec::new() }))
 }

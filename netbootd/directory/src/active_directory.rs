@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions, StdStream};
-use netbootd_net::tls;
+use netbootd_net::tls::{self, TlsError};
 use pxe_policy::{BootAction, MacAddr, Record, Said, SystemUuid, Trouble, TroubleKind};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -50,7 +50,7 @@ pub struct Computer {
 
 impl ActiveDirectory {
     /// Of a configuration. Nothing is asked yet.
-    pub fn open(settings: &settings::ActiveDirectory) -> Result<Self, String> {
+    pub fn open(settings: &settings::ActiveDirectory) -> Result<Self, TlsError> {
         let tls = match host_of(&settings.url).parse::<Ipv6Addr>() {
             Ok(addr) => tls::client_config_as(ServerName::from(IpAddr::from(addr)), settings.ca.as_deref()),
             Err(_) => tls::client_config(settings.ca.as_deref()),

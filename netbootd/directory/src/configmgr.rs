@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::Identity;
 use crate::settings;
-use client::Client;
+use client::{Client, SiteError};
 use wire::{Collection, LastPxe, Membership, NetworkAdapter, Package, System};
 
 /// A site.
@@ -34,7 +34,7 @@ pub struct ConfigMgr {
 
 impl ConfigMgr {
     /// Of a configuration; tables are read again when they are older than `fresh`. Nothing is asked yet.
-    pub fn open(settings: &settings::ConfigMgr, fresh: Duration) -> Result<Self, String> {
+    pub fn open(settings: &settings::ConfigMgr, fresh: Duration) -> Result<Self, SiteError> {
         Ok(ConfigMgr {
             client: Client::open(settings)?,
             settings: settings.clone(),

@@ -3,13 +3,17 @@
 pub mod merge;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::str::Utf8Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use netbootd_net::with_causes;
 use pxe_policy::{BadLine, Device, Identity, Said, Table};
 use serde::Deserialize;
+use thiserror::Error;
 use tracing::{info, warn};
 
 /// A file of devices.
@@ -20,12 +24,58 @@ pub struct DeviceFile {
     seen: Mutex<Option<Look>>,
 }
 
+/// Why a device file cannot be used.
+#[derive(Debug, Error)]
+pub enum DeviceFileError {
+    /// It cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is larger than any list of devices.
+    #[error("{}: {size} bytes are more than a device file has ({MAX_SIZE})", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+    },
+    /// It holds no list of devices.
+    #[error("{}", .path.display())]
+    NoList {
+        /// The file.
+        path: PathBuf,
+        /// What it holds instead.
+        source: DeviceListError,
+    },
+}
+
+/// Why bytes are no list of devices.
+#[derive(Debug, Error)]
+pub enum DeviceListError {
+    /// TOML is UTF-8.
+    #[error("it is not text in UTF-8")]
+    Text(#[from] Utf8Error),
+    /// No TOML, or no `[[device]]` tables.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    /// No CSV.
+    #[error(transparent)]
+    Csv(#[from] csv::Error),
+    /// CSV of other things.
+    #[error("the first line has neither a column mac nor a column uuid")]
+    NoIdentifiers,
+}
+
 /// Size and time: equal ones mean that nobody has written to it.
 type Look = (u64, Option<SystemTime>);
 
 impl DeviceFile {
     /// Reads it. Bad lines are told of and left out.
-    pub fn open(path: &Path) -> Result<Self, String> {
+    pub fn open(path: &Path) -> Result<Self, DeviceFileError> {
         let seen = look(path);
         let (table, bad) = read(path)?;
         tell(path, &table, &bad);
@@ -45,7 +95,7 @@ impl DeviceFile {
                 tell(&self.path, &table, &bad);
                 self.table.store(table.into());
             }
-            Err(error) => warn!("the devices stay as they were: {error}"),
+            Err(error) => warn!("the devices stay as they were: {}", with_causes(&error)),
         }
     }
 
@@ -70,30 +120,28 @@ fn look(path: &Path) -> Option<Look> {
 }
 
 /// Reads a file; `.toml` has `[[device]]` tables, everything else is CSV with a line of names above.
-pub fn read(path: &Path) -> Result<(Table, Vec<BadLine>), String> {
-    let place = path.display();
-    let size = fs::metadata(path).map_err(|error| format!("{place}: {error}"))?.len();
+pub fn read(path: &Path) -> Result<(Table, Vec<BadLine>), DeviceFileError> {
+    let unread = |source| DeviceFileError::Read { path: path.to_owned(), source };
+    let size = fs::metadata(path).map_err(unread)?.len();
     if size > MAX_SIZE {
-        return Err(format!("{place}: {size} bytes are more than a device file has ({MAX_SIZE})"));
+        return Err(DeviceFileError::TooLarge { path: path.to_owned(), size });
     }
-    let bytes = fs::read(path).map_err(|error| format!("{place}: {error}"))?;
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
-        from_toml(&bytes).map_err(|what| format!("{place}: {what}"))
-    } else {
-        from_csv(&bytes).map_err(|what| format!("{place}: {what}"))
-    }
+    let bytes = fs::read(path).map_err(unread)?;
+    let is_toml = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+    let list = if is_toml { from_toml(&bytes) } else { from_csv(&bytes) };
+    list.map_err(|source| DeviceFileError::NoList { path: path.to_owned(), source })
 }
 
 /// Devices as TOML.
-pub fn from_toml(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), String> {
+pub fn from_toml(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), DeviceListError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
         #[serde(default)]
         device: Vec<toml::Spanned<Device>>,
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(bytes)?;
+    let file: File = toml::from_str(text)?;
     let devices = file.device.into_iter().map(|device| {
         let line = text[..device.span().start].matches('\n').count() + 1;
         Device { line, ..device.into_inner() }
@@ -102,26 +150,20 @@ pub fn from_toml(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), String> {
 }
 
 /// Devices as CSV. A file whose first line has none of the names is refused; other lines are judged one by one.
-pub fn from_csv(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), String> {
+pub fn from_csv(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), DeviceListError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).comment(Some(b'#')).from_reader(bytes);
-    let head = reader.byte_headers().map_err(|error| error.to_string())?.clone();
+    let head = reader.byte_headers()?.clone();
     let names: Vec<String> =
         head.iter().map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase()).collect();
     if !names.iter().any(|name| matches!(name.as_str(), "mac" | "uuid" | "guid")) {
-        return Err("the first line has neither a column mac nor a column uuid".into());
+        return Err(DeviceListError::NoIdentifiers);
     }
-    let (mut devices, mut bad) = (Vec::new(), Vec::new());
+    let mut devices = Vec::new();
     for row in reader.byte_records() {
-        let row = match row {
-            Ok(row) => row,
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                bad.push(BadLine { line: line as usize, what: error.to_string(), kept: false });
-                continue;
-            }
-        };
+        // Any row of bytes is a row: columns may be missing, and an open quotation ends with the file.
+        let row = row?;
         let mut device =
             Device { line: row.position().map_or(0, |at| at.line() as usize), ..Device::default() };
         for (name, value) in names.iter().zip(row.iter()) {
@@ -142,10 +184,7 @@ pub fn from_csv(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), String> {
         }
         devices.push(device);
     }
-    let (table, more) = Table::new(devices);
-    bad.extend(more);
-    bad.sort_by_key(|bad| bad.line);
-    Ok((table, bad))
+    Ok(Table::new(devices))
 }
 
 fn tell(path: &Path, table: &Table, bad: &[BadLine]) {

@@ -16,14 +16,17 @@ pub mod settings;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netbootd_net::tls::TlsError;
 use netbootd_state::shared::SharedDevices;
 use pxe_policy::{Answer, Identity, MacAddr, Said, Trouble, TroubleKind};
+use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::settings::Settings;
 use active_directory::ActiveDirectory;
 use configmgr::ConfigMgr;
-use device_file::DeviceFile;
+use configmgr::client::SiteError;
+use device_file::{DeviceFile, DeviceFileError};
 use memory::{Memory, Recalled};
 
 /// Every directory of the configuration, in its order.
@@ -31,6 +34,20 @@ use memory::{Memory, Recalled};
 pub struct Directories {
     all: Vec<Arc<Directory>>,
     deadline: Duration,
+}
+
+/// Why a directory of the configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The device file.
+    #[error(transparent)]
+    Devices(#[from] DeviceFileError),
+    /// Configuration Manager.
+    #[error(transparent)]
+    ConfigMgr(#[from] SiteError),
+    /// Active Directory's certificate cannot be verified.
+    #[error(transparent)]
+    ActiveDirectory(#[from] TlsError),
 }
 
 /// One directory with what it said lately.
@@ -88,7 +105,7 @@ impl Directories {
     }
 
     /// Opens what the configuration names. Nothing is asked yet.
-    pub fn open(settings: &Settings<'_>) -> Result<Self, String> {
+    pub fn open(settings: &Settings<'_>) -> Result<Self, OpenError> {
         let limits = Limits { fresh: settings.cache, stale: settings.stale };
         let mut all = Vec::new();
         let mut add = |name, source, limits| {

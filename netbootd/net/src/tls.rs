@@ -2,40 +2,79 @@
 
 use std::error::Error;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pxe_policy::{Trouble, TroubleKind};
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
     WantsVerifier,
 };
 use rustls_platform_verifier::{BuilderVerifierExt, Verifier};
+use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+/// Why no server can be verified.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// The PEM file of authorities.
+    #[error("cannot read the certificates in {}", .path.display())]
+    Read {
+        /// Its place.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// A PEM file without a certificate.
+    #[error("{}: no certificate in it", .0.display())]
+    Empty(PathBuf),
+    /// A certificate of the PEM file.
+    #[error("cannot use a certificate in {}", .path.display())]
+    Certificate {
+        /// The file's place.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::Error,
+    },
+    /// The authorities of the PEM file, taken together.
+    #[error("cannot verify with the certificates in {}", .path.display())]
+    Verifier {
+        /// The file's place.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: VerifierBuilderError,
+    },
+    /// The system's authorities.
+    #[error("cannot verify with the certificates of the system")]
+    System(#[source] rustls::Error),
+    /// The library has no version of TLS.
+    #[error("cannot set up TLS")]
+    Protocols(#[source] rustls::Error),
+}
+
 /// Trusts the authorities in a PEM file and no others or, without one, those of the system.
-pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, String> {
+pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let builder = builder()?;
     let Some(ca) = ca else {
-        let builder = builder.with_platform_verifier().map_err(|error| error.to_string())?;
+        let builder = builder.with_platform_verifier().map_err(TlsError::System)?;
         return Ok(builder.with_no_client_auth());
     };
     Ok(builder.with_root_certificates(roots(ca)?).with_no_client_auth())
 }
 
 /// The same for a server whose certificate is for `name`, whatever name the caller connects with.
-pub fn client_config_as(name: ServerName<'static>, ca: Option<&Path>) -> Result<ClientConfig, String> {
+pub fn client_config_as(name: ServerName<'static>, ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let verifier: Arc<dyn ServerCertVerifier> = match ca {
-        None => Arc::new(Verifier::new(provider()).map_err(|error| error.to_string())?),
+        None => Arc::new(Verifier::new(provider()).map_err(TlsError::System)?),
         Some(ca) => WebPkiServerVerifier::builder_with_provider(Arc::new(roots(ca)?), provider())
             .build()
-            .map_err(|error| error.to_string())?,
+            .map_err(|source| TlsError::Verifier { path: ca.to_owned(), source })?,
     };
     let verifier = Arc::new(NamedAs { name, verifier });
     let builder = builder()?.dangerous().with_custom_certificate_verifier(verifier);
@@ -91,20 +130,20 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, String> {
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider());
-    builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())
+    builder.with_safe_default_protocol_versions().map_err(TlsError::Protocols)
 }
 
-fn roots(ca: &Path) -> Result<RootCertStore, String> {
-    let unusable = |error: &dyn std::fmt::Display| format!("{}: {error}", ca.display());
+fn roots(ca: &Path) -> Result<RootCertStore, TlsError> {
+    let unread = |source| TlsError::Read { path: ca.to_owned(), source };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| unusable(&error))? {
-        let certificate = certificate.map_err(|error| unusable(&error))?;
-        roots.add(certificate).map_err(|error| unusable(&error))?;
+    for certificate in CertificateDer::pem_file_iter(ca).map_err(unread)? {
+        let unusable = |source| TlsError::Certificate { path: ca.to_owned(), source };
+        roots.add(certificate.map_err(unread)?).map_err(unusable)?;
     }
     if roots.is_empty() {
-        return Err(unusable(&"no certificate in it"));
+        return Err(TlsError::Empty(ca.to_owned()));
     }
     Ok(roots)
 }
@@ -120,7 +159,8 @@ pub struct Certificate {
 
 /// Connects and lets the server show its certificate, which has to be a good one.
 pub async fn handshake(host: &str, port: u16, ca: Option<&Path>) -> Result<Certificate, Trouble> {
-    let config = client_config(ca).map_err(|words| Trouble::new(TroubleKind::Failed, words))?;
+    let config = client_config(ca);
+    let config = config.map_err(|error| Trouble::new(TroubleKind::Failed, crate::with_causes(&error)))?;
     let name = ServerName::try_from(host.to_owned());
     let name = name.map_err(|error| Trouble::new(TroubleKind::CertificateName, error.to_string()))?;
     let stream = TcpStream::connect((host, port)).await.map_err(|error| trouble(&error))?;

@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use imagestore::BootTree;
+use imagestore::{BootTree, MountError};
 use netbootd_config::{Bounds, Config, Mode, Ports, Source};
 use netbootd_content::files::{Files, Images};
 use netbootd_content::ingests::Ingests;
@@ -21,13 +21,13 @@ use netbootd_content::machines::Machines;
 use netbootd_content::relay::Relay;
 use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
-use netbootd_directory::Directories;
 use netbootd_directory::certificates::Certificates;
+use netbootd_directory::{Directories, OpenError};
 use netbootd_net::heartbeat::Heartbeat;
 use netbootd_net::interfaces::Interfaces;
 use netbootd_net::neighbours::Neighbours;
 use netbootd_state::approvals::Approvals;
-use netbootd_state::file::{DatabaseError, State};
+use netbootd_state::file::State;
 use netbootd_state::history::History;
 use netbootd_state::ledger::{Begun, LedgerStore, now};
 use netbootd_state::shared::Shared;
@@ -37,6 +37,7 @@ use pxe_policy::{
     Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, Identity, MacAddr, Purpose, Reason,
     Screened, Site, Stage, Verdict, decide,
 };
+use thiserror::Error;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,7 +49,7 @@ use crate::scrub::Scrub;
 pub use confined::Confined;
 pub use follow::{FLUSH_EVERY, follow};
 pub use limited::UNSENT;
-pub use reloads::{Reloaded, Reloads};
+pub use reloads::{OutOfReach, ReloadError, Reloaded, Reloads};
 
 /// What every listener shares.
 #[derive(Debug)]
@@ -120,10 +121,21 @@ pub struct Snapshot {
     pub directories: Directories,
 }
 
+/// Why a configuration cannot be put in force.
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    /// A folder of boot files.
+    #[error(transparent)]
+    Tree(#[from] MountError),
+    /// A directory.
+    #[error(transparent)]
+    Directory(#[from] OpenError),
+}
+
 impl Snapshot {
-    /// Opens the folders. The error is told in words.
-    pub fn new(config: Config, images: Option<Arc<Images>>) -> Result<Self, String> {
-        let tree = BootTree::new(&config.mounts).map_err(|error| netbootd_net::with_causes(&error))?;
+    /// Opens the folders and the directories.
+    pub fn new(config: Config, images: Option<Arc<Images>>) -> Result<Self, SnapshotError> {
+        let tree = BootTree::new(&config.mounts)?;
         let directories = Directories::open(&config.directories())?;
         Ok(Snapshot { files: Files::new(tree, images), directories, config })
     }
@@ -149,7 +161,7 @@ impl Snapshot {
 
 impl Services {
     /// With what the state file remembers.
-    pub fn open(snapshot: Snapshot, state: Arc<State>) -> Result<Self, DatabaseError> {
+    pub fn open(snapshot: Snapshot, state: Arc<State>) -> Result<Self, redb::Error> {
         let shutdown = CancellationToken::new();
         Ok(Services {
             relay: Relay::new(&snapshot.config.server.state_dir),

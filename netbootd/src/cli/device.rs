@@ -63,7 +63,7 @@ pub fn run(command: &DeviceCommand) -> Result<(), Failure> {
 /// A file with a line that makes no device is refused as a whole: other servers would not say so.
 fn publish(args: &PublishArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
-    let (table, bad) = device_file::read(&args.file).map_err(Failure::Unusable)?;
+    let (table, bad) = device_file::read(&args.file).map_err(Failure::unusable)?;
     if let Some(first) = bad.iter().find(|bad| !bad.kept) {
         let (file, line) = (args.file.display(), first.line);
         return Err(Failure::Unusable(format!(

@@ -66,7 +66,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     checks.extend(block_on(async {
         let shared = sharing::connect(&config, Vec::new()).await?;
         let mut checks: Vec<Check> = shared.iter().flat_map(|shared| database(shared)).collect();
-        let mut directories = Directories::open(&config.directories()).map_err(Failure::Unusable)?;
+        let mut directories = Directories::open(&config.directories()).map_err(Failure::unusable)?;
         if let Some(shared) = shared.filter(|_| config.shared_devices) {
             directories = directories.with_shared(shared.devices());
         }

@@ -19,6 +19,7 @@ use netbootd_content::shares::check_info;
 use netbootd_content::watch::{self, Outcomes};
 use netbootd_net::with_causes;
 use serde::Serialize;
+use thiserror::Error;
 use tokio::runtime::Runtime;
 
 use super::client::{ask, config_of};
@@ -129,8 +130,13 @@ enum SourcesCommand {
     Retry,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+/// Text without an equals sign.
+#[derive(Debug, Error)]
+#[error("{0:?} is not KEY=VALUE")]
+struct NotKeyValue(String);
+
+fn key_value(text: &str) -> Result<(String, String), NotKeyValue> {
+    let (key, value) = text.split_once('=').ok_or_else(|| NotKeyValue(text.to_owned()))?;
     Ok((key.to_owned(), value.to_owned()))
 }
 

@@ -110,7 +110,7 @@ fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure>
     }
     crate::serve::prepare_kerberos(config);
     let site = netbootd_directory::configmgr::ConfigMgr::open(site, config.policy.cache)
-        .map_err(Failure::Unusable)?;
+        .map_err(Failure::unusable)?;
     block_on(async {
         site.clear_last_pxe(&resources).await.map_err(|trouble| Failure::NoAnswer(trouble.to_string()))
     })?;

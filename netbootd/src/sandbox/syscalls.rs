@@ -9,32 +9,44 @@ use std::collections::BTreeMap;
 
 use nix::libc::{self, c_long};
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, apply_filter_all_threads, sock_filter,
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, apply_filter_all_threads, sock_filter,
 };
+use thiserror::Error;
+
+/// Why nothing is refused.
+#[derive(Debug, Error)]
+pub(super) enum FilterError {
+    /// The filter cannot be made for this processor.
+    #[error(transparent)]
+    Compile(#[from] BackendError),
+    /// The kernel does not take the filter.
+    #[error(transparent)]
+    Apply(#[from] seccompiler::Error),
+}
 
 /// Refuses them from now on; says how many.
-pub(super) fn refuse() -> Result<usize, String> {
-    let rules = rules().map_err(|error| error.to_string())?;
+pub(super) fn refuse() -> Result<usize, FilterError> {
+    let rules = rules()?;
     let count = rules.len() + 1;
     let mut calls = compiled(rules, libc::EPERM)?;
     calls.splice(0..0, other_numbering());
     // Not there, not refused: the C library then uses `clone`, whose flags can be looked at.
     let newer = compiled(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?;
     for program in [newer, calls] {
-        apply_filter_all_threads(&program).map_err(|error| error.to_string())?;
+        apply_filter_all_threads(&program)?;
     }
     Ok(count)
 }
 
-fn compiled(rules: BTreeMap<c_long, Vec<SeccompRule>>, errno: i32) -> Result<BpfProgram, String> {
-    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
+fn compiled(rules: BTreeMap<c_long, Vec<SeccompRule>>, errno: i32) -> Result<BpfProgram, BackendError> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let refused = SeccompAction::Errno(errno.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch);
-    filter.and_then(BpfProgram::try_from).map_err(|error| error.to_string())
+    filter.and_then(BpfProgram::try_from)
 }
 
-fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, seccompiler::BackendError> {
+fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, BackendError> {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
         REFUSED.iter().chain(REFUSED_HERE).map(|call| (*call, Vec::new())).collect();
     let argument = |number, operator, value: i32| {

@@ -16,11 +16,11 @@ mod syscalls;
 
 use netbootd_config::{Config, Source};
 use netbootd_net::{iface, udp};
-use netbootd_server::services::Confined;
+use netbootd_server::services::{Confined, OutOfReach};
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
 
-use crate::failure::Failure;
+use crate::cli::Failure;
 pub use reach::Reach;
 
 /// What may be opened; None where nothing holds the process to that.
@@ -73,13 +73,11 @@ pub fn apply(config: &Config, source: &Source) -> Result<(Confined, Held), Failu
 }
 
 impl Held {
-    /// What a new configuration names beyond what may be opened since the start, in words.
-    pub fn beyond(&self, config: &Config, source: &Source) -> Vec<String> {
+    /// What a new configuration names beyond what may be opened since the start.
+    pub fn beyond(&self, config: &Config, source: &Source) -> Vec<OutOfReach> {
         let Some(reach) = &self.0 else { return Vec::new() };
-        let beyond = |(path, why): (std::path::PathBuf, &'static str)| {
-            format!("{} ({why}) was out of reach when netbootd was started; {RESTART}", path.display())
-        };
-        reach.lacks(&Reach::of(config, source)).into_iter().map(beyond).collect()
+        let lacks = reach.lacks(&Reach::of(config, source)).into_iter();
+        lacks.map(|(path, why)| OutOfReach { path, why, cure: RESTART }).collect()
     }
 
     /// What to do about a path that cannot be opened.

@@ -1,9 +1,9 @@
 //! Least privilege on Windows: what the account may do that the service runs as. Nothing is given up at the start, and that is said.
 
 use netbootd_config::{Config, Source};
-use netbootd_server::services::Confined;
+use netbootd_server::services::{Confined, OutOfReach};
 
-use crate::failure::Failure;
+use crate::cli::Failure;
 
 /// What may be opened: access lists alone say that.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub fn apply(config: &Config, _source: &Source) -> Result<(Confined, Held), Fail
 
 impl Held {
     /// Nothing is out of reach that was within reach at the start.
-    pub fn beyond(&self, _config: &Config, _source: &Source) -> Vec<String> {
+    pub fn beyond(&self, _config: &Config, _source: &Source) -> Vec<OutOfReach> {
         Vec::new()
     }
 
@@ -50,7 +50,7 @@ impl Held {
 pub mod account {
     use std::path::Path;
 
-    use crate::failure::Failure;
+    use crate::cli::Failure;
 
     /// What is made belongs to the folder's access list, whoever makes it.
     pub fn act_as_owner_of(_folder: &Path) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! The database that several servers share: connected to at the start, which does not wait for it for long.
 
+use std::error::Error;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use netbootd_state::file::State;
 use netbootd_state::shared::{Shared, hand_over};
 use tracing::{error, info, warn};
 
-use crate::failure::Failure;
+use crate::cli::Failure;
 
 /// Connects, if the configuration names a database. A database that is away is waited for in the background; one that will never let
 /// this server in is an error. What this host's own file holds is handed over to it.
@@ -50,9 +51,11 @@ pub(crate) async fn connect(config: &Config, own: Vec<Ipv4Addr>) -> Result<Optio
     let host = netbootd_net::os::host_name().unwrap_or_default();
     let name = own.iter().fold(host, |name, address| format!("{name} {address}"));
     let subnets = if config.dhcp.mode == Mode::Server { config.dhcp.subnets.clone() } else { Vec::new() };
-    let unusable = |words: String| Failure::Unusable(format!("the shared database cannot be used: {words}"));
-    let shared = Shared::start(database, subnets, own, &name).map_err(unusable)?;
-    shared.first_answer(PATIENCE).await.map_err(unusable)?;
+    let unusable = |error: &dyn Error| {
+        Failure::Unusable(format!("the shared database cannot be used: {}", with_causes(error)))
+    };
+    let shared = Shared::start(database, subnets, own, &name).map_err(|error| unusable(&error))?;
+    shared.first_answer(PATIENCE).await.map_err(|trouble| unusable(&*trouble))?;
     if let Some(words) = shared.trouble() {
         warn!("starting without the shared database: {words}");
     }

@@ -2,11 +2,13 @@
 //!
 //! Where there is no service, every word goes nowhere.
 
+use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use netbootd_net::os::is_taken;
+use thiserror::Error;
 use tokio::sync::Notify;
 use tracing::debug;
 use windows_service::service::{
@@ -97,27 +99,43 @@ pub mod watchdog {
 #[derive(Debug, Default)]
 pub struct Sockets;
 
+/// Why a port cannot be bound.
+#[derive(Debug, Error)]
+pub enum SocketError {
+    /// Another program has it.
+    #[error(
+        "port {port} is taken by another program (netstat -abno tells which); \
+         stop it, or give this service another port"
+    )]
+    Taken {
+        /// The port.
+        port: u16,
+    },
+    /// Anything else.
+    #[error("cannot bind port {port}")]
+    Bind {
+        /// The port.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
 impl Sockets {
     /// Nothing is handed over here; sockets are bound when they are asked for.
-    pub fn take() -> Result<Self, String> {
+    pub fn take() -> Result<Self, SocketError> {
         Ok(Sockets)
     }
 
     /// A socket on this port of all interfaces.
-    pub fn udp(&mut self, _name: &str, port: u16) -> Result<Option<UdpSocket>, String> {
-        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).map(Some).map_err(|error| {
-            if is_taken(&error) {
-                format!(
-                    "port {port} is taken by another program (netstat -abno tells which); stop it, or give this service another port"
-                )
-            } else {
-                format!("cannot bind port {port}: {error}")
-            }
+    pub fn udp(&mut self, _name: &str, port: u16) -> Result<Option<UdpSocket>, SocketError> {
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).map(Some).map_err(|source| {
+            if is_taken(&source) { SocketError::Taken { port } } else { SocketError::Bind { port, source } }
         })
     }
 
     /// A TCP port is bound by who listens there.
-    pub fn tcp(&mut self, _name: &str, _port: u16) -> Result<Option<TcpListener>, String> {
+    pub fn tcp(&mut self, _name: &str, _port: u16) -> Result<Option<TcpListener>, SocketError> {
         Ok(None)
     }
 

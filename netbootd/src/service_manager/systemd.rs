@@ -10,7 +10,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::debug;
 
-pub use sockets::Sockets;
+pub use sockets::{SocketError, Sockets};
 
 /// Everything is bound and served; with a line for `systemctl status`.
 pub fn ready(status: &str) {

@@ -13,5 +13,4 @@ pub mod keep;
 pub mod leases;
 pub mod leases6;
 pub mod ledger;
-pub mod scrub;
 pub mod shared;

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use bsdp::Change;
 use netbootd_dhcp::Subnet;
+use netbootd_net::with_causes;
 use pxe_policy::Device;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -32,7 +33,8 @@ use crate::keep::{Keep, Keeping, LeaseKeep, LedgerKeep, Refused, Said};
 pub use copies::{Copies, SharedDevices};
 use decide::Ask;
 pub use handover::hand_over;
-use session::{Outcome, Session, Trouble};
+pub use session::{ConnectorError, Trouble};
+use session::{Outcome, Session};
 pub use settings::{Database, OnLoss, UrlProblem};
 
 /// A handle of the database.
@@ -47,16 +49,14 @@ pub struct Shared {
 }
 
 /// Whether the database is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Standing {
     /// It has not been asked yet.
     Unknown,
     /// It is, and the copies are true.
     Here,
-    /// It is not: in words.
-    Away(String),
-    /// It does not let this server in, and will not by waiting: in words.
-    Refused(String),
+    /// It is not.
+    Away(Arc<Trouble>),
 }
 
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Shared {
         subnets: Vec<Subnet>,
         own: Vec<Ipv4Addr>,
         name: &str,
-    ) -> Result<Arc<Self>, String> {
+    ) -> Result<Arc<Self>, ConnectorError> {
         let connector = session::Connector::new(database, name)?;
         let copies = Arc::new(Copies::new(subnets, own, place_of(name)));
         let (queue, inbox) = mpsc::channel(MOST);
@@ -95,11 +95,12 @@ impl Shared {
     }
 
     /// Waits until the database has answered or a while has passed. An error when it will never let this server in.
-    pub async fn first_answer(&self, patience: Duration) -> Result<(), String> {
+    pub async fn first_answer(&self, patience: Duration) -> Result<(), Arc<Trouble>> {
         let mut standing = self.standing.clone();
-        let known = timeout(patience, standing.wait_for(|standing| *standing != Standing::Unknown)).await;
+        let is_known = |standing: &Standing| !matches!(standing, Standing::Unknown);
+        let known = timeout(patience, standing.wait_for(is_known)).await;
         match known.map(|known| known.map(|known| known.clone())) {
-            Ok(Ok(Standing::Refused(words))) => Err(words),
+            Ok(Ok(Standing::Away(trouble))) if trouble.is_final() => Err(trouble),
             _ => Ok(()),
         }
     }
@@ -114,7 +115,7 @@ impl Shared {
         match &*self.standing.borrow() {
             Standing::Here => None,
             Standing::Unknown => Some("it has not answered yet".to_owned()),
-            Standing::Away(words) | Standing::Refused(words) => Some(words.clone()),
+            Standing::Away(trouble) => Some(with_causes(&**trouble)),
         }
     }
 
@@ -163,7 +164,7 @@ macro_rules! keeps {
             }
 
             fn is_away(&self) -> bool {
-                *self.standing.borrow() != Standing::Here
+                !matches!(*self.standing.borrow(), Standing::Here)
             }
         }
     )+};
@@ -223,8 +224,7 @@ impl Driver {
         loop {
             tokio::select! {
                 opened = &mut opening => {
-                    let late = || Err(Trouble::away(format!("no answer within {} s", PATIENCE.as_secs())));
-                    return Some(opened.unwrap_or_else(|_| late()));
+                    return Some(opened.unwrap_or(Err(Trouble::Late(PATIENCE))));
                 }
                 waiting = self.inbox.recv() => refuse(waiting?),
             }
@@ -246,7 +246,7 @@ impl Driver {
                 }
                 notice = session.notices.recv() => {
                     let Some(notice) = notice else {
-                        return Ended::Trouble(Trouble::away("the connection was closed"));
+                        return Ended::Trouble(Trouble::Closed);
                     };
                     if let Err(trouble) = self.within(session.take_up(&self.copies, &notice)).await {
                         return Ended::Trouble(trouble);
@@ -277,8 +277,8 @@ impl Driver {
                         let _ = done.send(ruling);
                     }
                 }
-                Ok(Outcome::NotTaken(words)) if asks.len() == 1 => {
-                    error!("the shared database does not take a change: {words}");
+                Ok(Outcome::NotTaken(error)) if asks.len() == 1 => {
+                    error!("the shared database does not take a change: {}", with_causes(&error));
                     done.for_each(|done| answer(done, Refused::NotSaved));
                 }
                 Ok(Outcome::NotTaken(_)) => {
@@ -297,26 +297,22 @@ impl Driver {
     }
 
     async fn within<T>(&self, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-        let late = || Trouble::away(format!("no answer within {} ms", self.deadline.as_millis()));
-        timeout(self.deadline, work).await.unwrap_or_else(|_| Err(late()))
+        timeout(self.deadline, work).await.unwrap_or(Err(Trouble::Late(self.deadline)))
     }
 
     /// Says once what is wrong.
     fn tell(&self, trouble: Trouble) {
-        let standing = match trouble {
-            Trouble::Away(words) => Standing::Away(words),
-            Trouble::Refused(words) => Standing::Refused(words),
-        };
+        let words = with_causes(&trouble);
         self.standing.send_if_modified(|known| {
-            if *known == standing {
+            if matches!(known, Standing::Away(known) if with_causes(&**known) == words) {
                 return false;
             }
-            match &standing {
-                Standing::Refused(words) => error!("the shared database cannot be used: {words}"),
-                Standing::Away(words) => warn!("the shared database is away: {words}"),
-                Standing::Here | Standing::Unknown => {}
+            if trouble.is_final() {
+                error!("the shared database cannot be used: {words}");
+            } else {
+                warn!("the shared database is away: {words}");
             }
-            *known = standing;
+            *known = Standing::Away(Arc::new(trouble));
             true
         });
     }

@@ -6,20 +6,23 @@ mod images;
 pub mod metrics;
 pub mod views;
 
+use std::io;
+use std::net::AddrParseError;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
-use std::{fmt, io};
 
 use bsdp::Binding;
 use hyper::{Method, StatusCode};
+use netbootd_net::with_causes;
 use netbootd_server::services::Services;
 use netbootd_server::what_if::{AskedAs, explained, explained_as, request};
 use netbootd_state::history::History;
 use netbootd_state::ledger::{LedgerView, Which, now};
-use pxe_policy::{BootRequest, MacAddr};
+use pxe_policy::{BootRequest, InvalidMac, InvalidUuid, MacAddr, UnknownArch, UnknownClass};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use thiserror::Error;
 
 /// What an operator is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,11 +137,11 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
         },
         ("GET", ["explain", mac, uuid, arch, class]) => match asked(mac, uuid, arch, class) {
             Ok(request) => told(&explained(services, &request).await),
-            Err(error) => problem(StatusCode::BAD_REQUEST, error),
+            Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("GET", ["explain", mac]) => match asked_as(mac, query) {
             Ok((mac, asked_as)) => told(&explained_as(services, mac, &asked_as).await),
-            Err(error) => problem(StatusCode::BAD_REQUEST, error),
+            Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("POST", ["rescan"]) => {
             let scanned = Arc::clone(services);
@@ -154,7 +157,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
         }
         ("POST", ["reload"]) => match services.reloads.ask().await {
             Ok(warnings) => told(&warnings),
-            Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, error),
+            Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, with_causes(&error)),
         },
         (name, parts) => match document::methods_of(parts) {
             Some(methods) if !methods.split(", ").any(|known| known == name) => Told {
@@ -177,19 +180,30 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-fn asked(mac: &str, uuid: &str, arch: &str, class: &str) -> Result<BootRequest, String> {
-    let words = |error: &dyn fmt::Display| error.to_string();
-    let uuid = if uuid == "none" { None } else { Some(uuid.parse().map_err(|error| words(&error))?) };
-    let mac = mac.parse().map_err(|error| words(&error))?;
-    let arch = arch.parse().map_err(|error| words(&error))?;
-    Ok(request(mac, uuid, arch, class.parse()?))
+/// What of a question about a machine cannot be read.
+#[derive(Debug, Error)]
+enum InvalidQuery {
+    #[error(transparent)]
+    Mac(#[from] InvalidMac),
+    #[error(transparent)]
+    Uuid(#[from] InvalidUuid),
+    #[error(transparent)]
+    Arch(#[from] UnknownArch),
+    #[error(transparent)]
+    Class(#[from] UnknownClass),
+    #[error("relay: {0}")]
+    Relay(#[from] AddrParseError),
+}
+
+fn asked(mac: &str, uuid: &str, arch: &str, class: &str) -> Result<BootRequest, InvalidQuery> {
+    let uuid = if uuid == "none" { None } else { Some(uuid.parse()?) };
+    Ok(request(mac.parse()?, uuid, arch.parse()?, class.parse()?))
 }
 
 /// The machine, and what the query says of its request.
-fn asked_as(mac: &str, query: Option<&str>) -> Result<(MacAddr, AskedAs), String> {
-    fn value<T: FromStr<Err: fmt::Display>>(query: Option<&str>, name: &str) -> Result<Option<T>, String> {
-        let text = asked_for(query, name);
-        text.map(|text| text.parse().map_err(|error: T::Err| error.to_string())).transpose()
+fn asked_as(mac: &str, query: Option<&str>) -> Result<(MacAddr, AskedAs), InvalidQuery> {
+    fn value<T: FromStr>(query: Option<&str>, name: &str) -> Result<Option<T>, T::Err> {
+        asked_for(query, name).map(|text| text.parse()).transpose()
     }
     let asked_as = AskedAs {
         uuid: value(query, "uuid")?,
@@ -198,7 +212,7 @@ fn asked_as(mac: &str, query: Option<&str>) -> Result<(MacAddr, AskedAs), String
         iface: asked_for(query, "iface"),
         relay: value(query, "relay")?,
     };
-    Ok((mac.parse().map_err(|error: pxe_policy::InvalidMac| error.to_string())?, asked_as))
+    Ok((mac.parse()?, asked_as))
 }
 
 /// Steps of the last days. Reads the disk.

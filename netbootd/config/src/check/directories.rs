@@ -9,7 +9,7 @@ use imagestore::platform::is_open_to;
 use netbootd_dhcp::v4::boot_info::LocalBoot;
 use netbootd_dhcp::v4::boot_program;
 use netbootd_directory::settings::{Account, ActiveDirectory, Bind, ConfigMgr};
-use netbootd_net::Secret;
+use netbootd_net::{Secret, with_causes};
 use pxe_policy::{Brake, Prompt, Settings, UnknownMachines};
 use toml::Spanned;
 
@@ -86,7 +86,7 @@ pub(super) fn devices(document: &Document, config: &Path, findings: &mut Vec<Fin
         Ok((_, bad)) => findings.extend(bad.iter().take(MAX_BAD).map(|bad| {
             Finding::warning(written.span(), format!("{}:{}: {}", file.display(), bad.line, bad.what))
         })),
-        Err(error) => findings.push(Finding::error(written.span(), error)),
+        Err(error) => findings.push(Finding::error(written.span(), with_causes(&error))),
     }
     Some(file)
 }

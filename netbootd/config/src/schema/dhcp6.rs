@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use ipnet::Ipv6Net;
 use serde::Deserialize;
+use thiserror::Error;
 use toml::Spanned;
 
 use super::{Mode, OneOrMany, Text, Time};
@@ -34,21 +35,27 @@ pub(crate) struct Pool6 {
 }
 
 impl FromStr for Pool6 {
-    type Err = String;
+    type Err = InvalidPool6;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidPool6> {
         let pool = match text.split_once('-') {
             Some((first, last)) => first.trim().parse().ok().zip(last.trim().parse().ok()),
             None => text.trim().parse::<Ipv6Net>().ok().map(|net| (net.network(), net.broadcast())),
         };
         match pool {
             Some((first, last)) if first <= last => Ok(Pool6 { first, last }),
-            _ => Err(format!(
-                "{text:?} is no range of IPv6 addresses: 2001:db8::1000-2001:db8::1fff or 2001:db8::1:0/112 was expected"
-            )),
+            _ => Err(InvalidPool6(text.to_owned())),
         }
     }
 }
+
+/// Text that is no range of IPv6 addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{0:?} is no range of IPv6 addresses: \
+     2001:db8::1000-2001:db8::1fff or 2001:db8::1:0/112 was expected"
+)]
+pub(crate) struct InvalidPool6(String);
 
 #[cfg(test)]
 mod tests {

@@ -6,9 +6,11 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use pxe_policy::Class;
+use humantime::DurationError;
+use pxe_policy::{Class, UnknownClass};
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use thiserror::Error as ThisError;
 
 /// A value that is written as text and parses itself.
 #[derive(Debug, Clone)]
@@ -59,35 +61,63 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 pub(crate) struct Classes(pub(crate) Vec<Class>);
 
 impl FromStr for Classes {
-    type Err = String;
+    type Err = UnknownClasses;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownClasses> {
         match text.to_ascii_lowercase().as_str() {
             "pc" => Ok(Classes(Class::PCS.to_vec())),
-            _ => text
-                .parse()
-                .map(|class| Classes(vec![class]))
-                .map_err(|error: String| error + ", or pc for all but Macs"),
+            _ => Ok(Classes(vec![text.parse()?])),
         }
     }
 }
+
+/// Text that names neither a client class nor all of PCs.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+#[error("{0}, or pc for all but Macs")]
+pub(crate) struct UnknownClasses(#[from] UnknownClass);
 
 /// Ports in a row: `50000-50999`.
 #[derive(Debug, Clone)]
 pub(crate) struct PortRange(pub(crate) RangeInclusive<u16>);
 
 impl FromStr for PortRange {
-    type Err = String;
+    type Err = InvalidPortRange;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidPortRange> {
         let ports = text
             .split_once('-')
             .and_then(|(first, last)| Some(first.trim().parse().ok()?..=last.trim().parse().ok()?));
         match ports {
             Some(ports) if !ports.is_empty() && *ports.start() > 0 => Ok(PortRange(ports)),
-            _ => Err(format!("{text:?} is no port range: 50000-50999 was expected")),
+            _ => Err(InvalidPortRange(text.to_owned())),
         }
     }
+}
+
+/// Text that is no range of ports.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+#[error("{0:?} is no port range: 50000-50999 was expected")]
+pub(crate) struct InvalidPortRange(String);
+
+/// Text that is no time, or one out of bounds.
+#[derive(Debug, Clone, PartialEq, ThisError)]
+pub(crate) enum InvalidTime {
+    #[error("{text:?} is no time: {problem}; {expected} was expected")]
+    Syntax { text: String, problem: DurationError, expected: &'static str },
+    #[error("{text:?} is not between {bounds}")]
+    OutOfBounds { text: String, bounds: &'static str },
+}
+
+fn duration(text: &str, expected: &'static str) -> Result<Duration, InvalidTime> {
+    humantime::parse_duration(text).map_err(|problem| InvalidTime::Syntax {
+        text: text.to_owned(),
+        problem,
+        expected,
+    })
+}
+
+fn out_of_bounds(text: &str, bounds: &'static str) -> InvalidTime {
+    InvalidTime::OutOfBounds { text: text.to_owned(), bounds }
 }
 
 /// How long something lasts: `1h`, `30m`.
@@ -95,17 +125,12 @@ impl FromStr for PortRange {
 pub(crate) struct Time(pub(crate) Duration);
 
 impl FromStr for Time {
-    type Err = String;
+    type Err = InvalidTime;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let time = humantime::parse_duration(text)
-            .map_err(|error| format!("{text:?} is no time: {error}; 1h or 30m was expected"))?;
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let time = duration(text, "1h or 30m")?;
         let sane = Duration::from_secs(60)..=Duration::from_secs(365 * 24 * 3600);
-        if sane.contains(&time) {
-            Ok(Time(time))
-        } else {
-            Err(format!("{text:?} is not between 1m and 365d"))
-        }
+        if sane.contains(&time) { Ok(Time(time)) } else { Err(out_of_bounds(text, "1m and 365d")) }
     }
 }
 
@@ -114,12 +139,10 @@ impl FromStr for Time {
 pub(crate) struct Lasting(pub(crate) Duration);
 
 impl FromStr for Lasting {
-    type Err = String;
+    type Err = InvalidTime;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        humantime::parse_duration(text)
-            .map(Lasting)
-            .map_err(|error| format!("{text:?} is no time: {error}; 800ms or 2m was expected"))
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        duration(text, "800ms or 2m").map(Lasting)
     }
 }
 
@@ -128,15 +151,14 @@ impl FromStr for Lasting {
 pub(crate) struct Interval(pub(crate) Duration);
 
 impl FromStr for Interval {
-    type Err = String;
+    type Err = InvalidTime;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let time = humantime::parse_duration(text)
-            .map_err(|error| format!("{text:?} is no time: {error}; 10s or 1m was expected"))?;
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let time = duration(text, "10s or 1m")?;
         match time.as_secs() {
             0 if time.is_zero() => Ok(Interval(time)),
             1..=86_400 => Ok(Interval(time)),
-            _ => Err(format!("{text:?} is not between 1s and 1d; 0s is never")),
+            _ => Err(out_of_bounds(text, "1s and 1d; 0s is never")),
         }
     }
 }
@@ -146,15 +168,14 @@ impl FromStr for Interval {
 pub(crate) struct Round(pub(crate) Duration);
 
 impl FromStr for Round {
-    type Err = String;
+    type Err = InvalidTime;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let time = humantime::parse_duration(text)
-            .map_err(|error| format!("{text:?} is no time: {error}; 30d or 1w was expected"))?;
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let time = duration(text, "30d or 1w")?;
         match time.as_secs() {
             0 if time.is_zero() => Ok(Round(time)),
             86_400..=31_622_400 => Ok(Round(time)),
-            _ => Err(format!("{text:?} is not between 1d and 366d; 0s is never")),
+            _ => Err(out_of_bounds(text, "1d and 366d; 0s is never")),
         }
     }
 }
@@ -164,9 +185,9 @@ impl FromStr for Round {
 pub(crate) struct Size(pub(crate) u64);
 
 impl FromStr for Size {
-    type Err = String;
+    type Err = InvalidSize;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidSize> {
         let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
         let power = match text[digits.len()..].trim() {
             "" => Some(0),
@@ -178,6 +199,11 @@ impl FromStr for Size {
         };
         let bytes =
             digits.parse::<u64>().ok().zip(power).and_then(|(n, power)| n.checked_mul(1024_u64.pow(power)));
-        bytes.map(Size).ok_or_else(|| format!("{text:?} is no size: 500M or 1T was expected"))
+        bytes.map(Size).ok_or_else(|| InvalidSize(text.to_owned()))
     }
 }
+
+/// Text that is no number of bytes.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+#[error("{0:?} is no size: 500M or 1T was expected")]
+pub(crate) struct InvalidSize(String);

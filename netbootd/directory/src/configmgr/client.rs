@@ -1,14 +1,16 @@
 //! HTTPS to the AdminService: Negotiate, pages, limits, and every refusal told apart.
 
 use std::collections::HashSet;
+use std::str::FromStr;
 use std::time::Duration;
 
-use netbootd_net::tls;
+use netbootd_net::tls::{self, TlsError};
 use pxe_policy::{Trouble, TroubleKind};
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -27,11 +29,42 @@ pub struct Client {
     turn: Mutex<Instant>,
 }
 
+/// Why a site cannot be asked.
+#[derive(Debug, Error)]
+pub enum SiteError {
+    /// Its address is none.
+    #[error("{url}")]
+    Url {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        source: <Url as FromStr>::Err,
+    },
+    /// Its address has no host.
+    #[error("{url}: no host")]
+    NoHost {
+        /// The address.
+        url: String,
+    },
+    /// The authority of its certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The client.
+    #[error("cannot set up HTTPS to {url}")]
+    Https {
+        /// The address.
+        url: String,
+        /// Why not.
+        source: reqwest::Error,
+    },
+}
+
 impl Client {
     /// Of a configuration. Nothing is sent yet.
-    pub fn open(site: &settings::ConfigMgr) -> Result<Self, String> {
-        let base = Url::parse(&site.url).map_err(|error| format!("{}: {error}", site.url))?;
-        let host = base.host_str().ok_or_else(|| format!("{}: no host", site.url))?.to_owned();
+    pub fn open(site: &settings::ConfigMgr) -> Result<Self, SiteError> {
+        let invalid = |source| SiteError::Url { url: site.url.clone(), source };
+        let base = site.url.parse::<Url>().map_err(invalid)?;
+        let host = base.host_str().ok_or_else(|| SiteError::NoHost { url: site.url.clone() })?.to_owned();
         let http = reqwest::Client::builder()
             .use_preconfigured_tls(tls::client_config(site.ca.as_deref())?)
             .https_only(true)
@@ -42,7 +75,7 @@ impl Client {
             .pool_max_idle_per_host(1)
             .user_agent(concat!("netbootd/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| netbootd_net::with_causes(&error))?;
+            .map_err(|source| SiteError::Https { url: site.url.clone(), source })?;
         Ok(Client {
             http,
             base,
@@ -89,9 +122,9 @@ impl Client {
                 let detail = format!("{class}: more than {MAX_BYTES} bytes");
                 return Err(Trouble::new(TroubleKind::TooLarge, detail));
             }
-            let mut page = Page::parse(&body).map_err(|what| malformed(class, &what))?;
+            let mut page = Page::parse(&body).map_err(|error| malformed(class, &error.to_string()))?;
             let next = page.next.take();
-            rows.extend(page.rows::<T>().map_err(|what| malformed(class, &what))?);
+            rows.extend(page.rows::<T>().map_err(|error| malformed(class, &error.to_string()))?);
             let Some(next) = next else { return Ok(rows) };
             url = self.next(&next).ok_or_else(|| malformed(class, "its next page is elsewhere"))?;
         }

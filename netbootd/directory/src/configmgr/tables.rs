@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::wire::{
-    Advertisement, BootImagePackage, Collection, DistributionPoint, Page, System, TaskSequence, is_true,
+    Advertisement, BootImagePackage, Collection, DistributionPoint, Page, PageError, System, TaskSequence,
+    is_true,
 };
 use super::{Identity, Screened};
 
@@ -64,7 +65,7 @@ impl Tables {
     }
 
     /// Of the bodies of answers, each the only page of its list.
-    pub fn of_bodies(bodies: &Bodies<'_>) -> Result<Self, String> {
+    pub fn of_bodies(bodies: &Bodies<'_>) -> Result<Self, PageError> {
         let by_collection = join(
             Page::parse(bodies.advertisements)?.rows()?,
             &Page::parse(bodies.sequences)?.rows::<TaskSequence>()?,

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use thiserror::Error;
 
 /// `SMS_R_System` and `SMS_R_UnknownSystem`.
 #[derive(Debug, Clone, Deserialize)]
@@ -203,25 +204,42 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// Why an answer is no page of a list.
+#[derive(Debug, Error)]
+pub enum PageError {
+    /// It is not JSON.
+    #[error(transparent)]
+    Json(serde_json::Error),
+    /// It is JSON, and no object.
+    #[error("no object")]
+    NoObject,
+    /// It is an object without its list.
+    #[error("no list under \"value\"")]
+    NoList,
+    /// A row is not of the class.
+    #[error(transparent)]
+    Row(serde_json::Error),
+}
+
 impl Page {
     /// From the body of an answer; a list of other things than objects is refused later, one by one.
-    pub fn parse(body: &[u8]) -> Result<Self, String> {
-        let json: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let Value::Object(mut top) = lower(json) else { return Err("no object".into()) };
+    pub fn parse(body: &[u8]) -> Result<Self, PageError> {
+        let json: Value = serde_json::from_slice(body).map_err(PageError::Json)?;
+        let Value::Object(mut top) = lower(json) else { return Err(PageError::NoObject) };
         let next = match top.remove("@odata.nextlink") {
             Some(Value::String(next)) => Some(next),
             _ => None,
         };
         match top.remove("value") {
             Some(Value::Array(value)) => Ok(Page { value, next }),
-            _ => Err("no list under \"value\"".into()),
+            _ => Err(PageError::NoList),
         }
     }
 
     /// The rows as values of a class, or what is wrong with the first that is none.
-    pub(super) fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>, String> {
+    pub(super) fn rows<T: DeserializeOwned>(self) -> Result<Vec<T>, PageError> {
         let rows = self.value.into_iter().map(serde_json::from_value);
-        rows.collect::<Result<_, _>>().map_err(|error| error.to_string())
+        rows.collect::<Result<_, _>>().map_err(PageError::Row)
     }
 }
 

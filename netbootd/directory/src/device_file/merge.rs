@@ -1,10 +1,12 @@
 //! Devices that come to a device file, which keeps everything else that is in it: its rows, columns, remarks and the order of them.
 
 use std::collections::HashSet;
+use std::io;
 
 use pxe_policy::Bans;
+use thiserror::Error;
 
-use super::{Device, Table, from_csv, from_toml};
+use super::{Device, DeviceListError, Table, from_csv, from_toml};
 
 /// What a file has become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +18,45 @@ pub struct Merged {
     /// How many were there already.
     pub there: usize,
     /// Names of devices that did not come, each with the reason.
-    pub failed: Vec<(String, String)>,
+    pub failed: Vec<(String, NotAdded)>,
+}
+
+/// Why a device does not come to the file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotAdded {
+    /// The same import has it already.
+    #[error("another computer of the directory has the same GUID or hardware address")]
+    Twin,
+    /// Nothing tells it from others.
+    #[error("its netbootGUID is neither a GUID nor a hardware address")]
+    NoIdentifier,
+    /// The file has its name for another machine.
+    #[error(
+        "a device of this name is there with another GUID or hardware address than {}; \
+         change that row by hand",
+        .identifiers.join(", ")
+    )]
+    NameTaken {
+        /// Its own hardware addresses and GUIDs.
+        identifiers: Vec<String>,
+    },
+}
+
+/// Why no device can come to a file.
+#[derive(Debug, Error)]
+pub enum MergeError {
+    /// It is no list of devices.
+    #[error(transparent)]
+    NoList(#[from] DeviceListError),
+    /// A quotation that stays open.
+    #[error("a row in it is not complete, so that none can be added behind it; run check-config")]
+    Incomplete,
+    /// A row that cannot be written as CSV.
+    #[error("cannot write a row")]
+    Row(#[source] csv::Error),
+    /// The rows could not be written.
+    #[error("cannot write the rows")]
+    Write(#[source] io::Error),
 }
 
 /// The kinds of device files.
@@ -28,8 +68,8 @@ pub enum Format {
     Toml,
 }
 
-/// Adds devices to a file, unless one with the same GUID or hardware address is there. An error is in words, and nothing came.
-pub fn merge(file: &[u8], format: Format, devices: &[Device]) -> Result<Merged, String> {
+/// Adds devices to a file, unless one with the same GUID or hardware address is there. After an error nothing came.
+pub fn merge(file: &[u8], format: Format, devices: &[Device]) -> Result<Merged, MergeError> {
     let read = |bytes: &[u8]| match format {
         Format::Csv => from_csv(bytes),
         Format::Toml => from_toml(bytes),
@@ -42,8 +82,7 @@ pub fn merge(file: &[u8], format: Format, devices: &[Device]) -> Result<Merged, 
     let mut new = Vec::new();
     for device in devices {
         if came.has(device) {
-            let why = "another computer of the directory has the same GUID or hardware address".into();
-            merged.failed.push((device.name.clone(), why));
+            merged.failed.push((device.name.clone(), NotAdded::Twin));
             continue;
         }
         came.add(device);
@@ -67,9 +106,7 @@ pub fn merge(file: &[u8], format: Format, devices: &[Device]) -> Result<Merged, 
     // A quotation mark that is never closed would swallow what comes behind it.
     let (after, _) = read(&merged.bytes)?;
     if after.len() != table.len() + new.len() {
-        return Err(
-            "a row in it is not complete, so that none can be added behind it; run check-config".into()
-        );
+        return Err(MergeError::Incomplete);
     }
     Ok(merged)
 }
@@ -98,17 +135,14 @@ impl Known {
     }
 
     /// Whether it is there.
-    fn look(&self, device: &Device) -> Result<bool, String> {
+    fn look(&self, device: &Device) -> Result<bool, NotAdded> {
         let own = identifiers(device);
         if own.is_empty() {
-            return Err("its netbootGUID is neither a GUID nor a hardware address".into());
+            return Err(NotAdded::NoIdentifier);
         }
         let is_there = self.has(device);
         if !is_there && name_of(device).is_some_and(|name| self.names.contains(&name)) {
-            return Err(format!(
-                "a device of this name is there with another GUID or hardware address than {}; change that row by hand",
-                own.join(", ")
-            ));
+            return Err(NotAdded::NameTaken { identifiers: own });
         }
         Ok(is_there)
     }
@@ -126,8 +160,7 @@ fn identifiers(device: &Device) -> Vec<String> {
 }
 
 /// The file with a row for each device, in its own columns. A column that it lacks comes behind the others.
-fn with_rows(file: &[u8], blank: bool, devices: &[Device]) -> Result<Vec<u8>, String> {
-    let failed = |error: csv::Error| error.to_string();
+fn with_rows(file: &[u8], blank: bool, devices: &[Device]) -> Result<Vec<u8>, MergeError> {
     let start = b"name,mac,uuid,image,file,deployment,purpose,run\n";
     let file = if blank { &start[..] } else { file };
     let mark = if file.starts_with(MARK) { MARK.len() } else { 0 };
@@ -136,7 +169,7 @@ fn with_rows(file: &[u8], blank: bool, devices: &[Device]) -> Result<Vec<u8>, St
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
         .from_reader(&file[mark..]);
-    let names = reader.byte_headers().map_err(failed)?;
+    let names = reader.byte_headers().map_err(DeviceListError::from)?;
     let mut names: Vec<String> =
         names.iter().map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase()).collect();
     let head_ends = mark.saturating_add(usize::try_from(reader.position().byte()).unwrap_or(usize::MAX));
@@ -173,9 +206,9 @@ fn with_rows(file: &[u8], blank: bool, devices: &[Device]) -> Result<Vec<u8>, St
             let name = if name == "guid" { "uuid" } else { name.as_str() };
             COLUMNS.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value(device))
         };
-        writer.write_record(names.iter().map(value)).map_err(failed)?;
+        writer.write_record(names.iter().map(value)).map_err(MergeError::Row)?;
     }
-    writer.into_inner().map_err(|error| error.to_string())
+    writer.into_inner().map_err(|error| MergeError::Write(error.into_error()))
 }
 
 fn with_tables(file: &[u8], devices: &[Device]) -> Vec<u8> {
@@ -265,6 +298,9 @@ mod tests {
         let failed: Vec<&str> = merged.failed.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(merged.added, ["PC03"]);
         assert_eq!(failed, ["pc01", "PC02", "PC03-OLD"]);
+        let why: Vec<&NotAdded> = merged.failed.iter().map(|(_, why)| why).collect();
+        let taken = NotAdded::NameTaken { identifiers: vec![GUID.to_owned()] };
+        assert_eq!(why, [&taken, &NotAdded::NoIdentifier, &NotAdded::Twin]);
         assert_eq!(text(&merged), format!("name,mac\nPC01,{MAC}\nPC03,52:54:00:12:34:57\n"));
     }
 
@@ -273,7 +309,7 @@ mod tests {
         let new = [device("PC01", MAC, "")];
         assert!(merge(b"hello\nworld\n", Format::Csv, &new).is_err());
         let open = merge(b"name,mac\n\"kiosk,52:54:00:12:34:58\n", Format::Csv, &new).unwrap_err();
-        assert!(open.contains("not complete"), "{open}");
+        assert!(matches!(open, MergeError::Incomplete), "{open}");
         assert!(merge(b"[[device]\n", Format::Toml, &new).is_err());
     }
 }

@@ -1,11 +1,59 @@
 //! Operators' requests to reload the configuration, on their way to the one who does it.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use netbootd_config::Findings;
+use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinError;
+
+use super::SnapshotError;
 
 /// The warnings of a configuration that is in force now, or why the old one stays.
-pub type Reloaded = Result<Vec<String>, String>;
+pub type Reloaded = Result<Vec<String>, ReloadError>;
+
+/// Why the configuration stays as it was.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// Nobody reloads yet, or any more.
+    #[error("the configuration is not reloaded: netbootd is starting or stopping")]
+    NotServing,
+    /// The new one has errors.
+    #[error("{findings}{}", hint(.cure))]
+    Config {
+        /// The errors.
+        findings: Box<Findings>,
+        /// What would bring back what this process has given up, if that is the reason.
+        cure: Option<&'static str>,
+    },
+    /// The new one names paths that this process may not open any more.
+    #[error("{}", .0.iter().map(OutOfReach::to_string).collect::<Vec<_>>().join("; "))]
+    OutOfReach(Vec<OutOfReach>),
+    /// Its folders or directories cannot be used.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A bug.
+    #[error(transparent)]
+    Broken(#[from] JoinError),
+}
+
+/// A path that a new configuration names and the sandbox denies.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{} ({why}) was out of reach when netbootd was started; {cure}", .path.display())]
+pub struct OutOfReach {
+    /// The path.
+    pub path: PathBuf,
+    /// What it is used for.
+    pub why: &'static str,
+    /// What brings it into reach.
+    pub cure: &'static str,
+}
+
+fn hint(cure: &Option<&str>) -> String {
+    let cure = cure.map(|cure| format!("what was out of reach when netbootd was started stays so; {cure}"));
+    cure.unwrap_or_default()
+}
 
 /// Where requests go. Nobody takes them before [`Reloads::requests`].
 #[derive(Debug, Default)]
@@ -14,10 +62,10 @@ pub struct Reloads(OnceLock<mpsc::Sender<oneshot::Sender<Reloaded>>>);
 impl Reloads {
     /// Asks for a reload, and waits for what came of it.
     pub async fn ask(&self) -> Reloaded {
-        let gone = || "the configuration is not reloaded: netbootd is starting or stopping".to_owned();
         let (answer, answered) = oneshot::channel();
-        self.0.get().ok_or_else(gone)?.send(answer).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        let requests = self.0.get().ok_or(ReloadError::NotServing)?;
+        requests.send(answer).await.map_err(|_| ReloadError::NotServing)?;
+        answered.await.map_err(|_| ReloadError::NotServing)?
     }
 
     /// The requests, for the one who does it; None when somebody has them already.

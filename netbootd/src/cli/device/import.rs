@@ -28,7 +28,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         return Err(Failure::Unusable("the configuration has no [active-directory]".into()));
     };
     crate::serve::prepare_kerberos(&config);
-    let directory = ActiveDirectory::open(directory).map_err(Failure::Unusable)?;
+    let directory = ActiveDirectory::open(directory).map_err(Failure::unusable)?;
     let computers = block_on(async {
         directory.prestaged().await.map_err(|trouble| Failure::NoAnswer(trouble.to_string()))
     })?;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         let Some(site) = &config.configmgr else {
             return Err(Failure::Unusable("the configuration has no [configmgr]".into()));
         };
-        let site = ConfigMgr::open(site, config.policy.cache).map_err(Failure::Unusable)?;
+        let site = ConfigMgr::open(site, config.policy.cache).map_err(Failure::unusable)?;
         let import = SiteImport { site, collection: args.collection.clone(), apply: args.apply };
         return block_on(import.run(&computers));
     }
@@ -44,7 +44,8 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
     match &args.to {
         Some(file) => add_to(file, &devices),
         None => {
-            let merged = merge(b"", Format::Csv, &devices).map_err(Failure::Bug)?;
+            let merged = merge(b"", Format::Csv, &devices);
+            let merged = merged.map_err(|error| Failure::Bug(with_causes(&error)))?;
             out!("{}", String::from_utf8_lossy(&merged.bytes));
             report(&merged)
         }
@@ -73,8 +74,10 @@ fn add_to(file: &Path, devices: &[Device]) -> Result<(), Failure> {
     let old = Old::read(file).map_err(|error| cannot(&error))?;
     let is_toml = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
     let format = if is_toml { Format::Toml } else { Format::Csv };
-    let merged = merge(&old.bytes, format, devices)
-        .map_err(|what| Failure::Unusable(format!("{}: {what}; nothing was changed", file.display())))?;
+    let merged = merge(&old.bytes, format, devices).map_err(|error| {
+        let what = with_causes(&error);
+        Failure::Unusable(format!("{}: {what}; nothing was changed", file.display()))
+    })?;
     if merged.bytes != old.bytes || old.metadata.is_none() {
         old.replace(&merged.bytes).map_err(|error| cannot(&error))?;
     }

@@ -16,8 +16,8 @@ use netbootd_state::ledger::now;
 use pxe_policy::{ArchType, BootRequest, Class};
 
 use super::ExplainArgs;
+use crate::cli::Failure;
 use crate::cli::client::{ask, shared};
-use crate::failure::Failure;
 use crate::probe::block_on;
 use crate::sandbox::account::act_as_owner_of;
 
@@ -51,7 +51,7 @@ pub(super) fn explain(
             }
             false => None,
         };
-        let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::Unusable)?;
+        let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::unusable)?;
         let services = Services::open(snapshot.sharing(shared.as_ref()), state);
         let mut services = services.map_err(|error| unusable(&error))?.with_netboot(netboot);
         if let Some(shared) = shared {

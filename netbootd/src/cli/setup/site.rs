@@ -171,7 +171,7 @@ fn look(site: &Site) -> Result<Vec<doctor::Check>, Failure> {
         certificates: Vec::new(),
     });
     crate::serve::prepare_kerberos(&config);
-    let directories = Directories::open(&config.directories()).map_err(Failure::Unusable)?;
+    let directories = Directories::open(&config.directories()).map_err(Failure::unusable)?;
     block_on(async { Ok(doctor::check(&config, &directories).await) })
 }
 

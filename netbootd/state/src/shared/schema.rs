@@ -1,5 +1,7 @@
 //! The tables, and how they become what this version expects.
 
+use thiserror::Error;
+
 /// What each version adds to the one before it. What has been released is not changed, only added to.
 pub(super) const MIGRATIONS: &[&str] = &["
 DO $$ BEGIN
@@ -88,12 +90,21 @@ ALTER TABLE netbootd.devices
     ADD COLUMN default_image text NOT NULL DEFAULT '';
 "];
 
-/// What has to be done for a database of some version: the steps that it lacks, or in words why it cannot be used.
-pub(super) fn missing(version: usize) -> Result<&'static [&'static str], String> {
-    let known = MIGRATIONS.len();
-    MIGRATIONS.get(version..).ok_or_else(|| {
-        format!("its tables are of version {version}, from a newer netbootd; this one knows version {known}: upgrade it")
-    })
+/// The tables of a newer netbootd.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "its tables are of version {version}, from a newer netbootd; \
+     this one knows version {known}: upgrade it",
+    known = MIGRATIONS.len()
+)]
+pub struct NewerSchema {
+    /// The version of its tables.
+    pub version: usize,
+}
+
+/// The steps that a database of some version lacks.
+pub(super) fn missing(version: usize) -> Result<&'static [&'static str], NewerSchema> {
+    MIGRATIONS.get(version..).ok_or(NewerSchema { version })
 }
 
 #[cfg(test)]
@@ -104,7 +115,9 @@ mod tests {
     fn an_older_schema_is_brought_up_to_date_and_a_newer_one_refused() {
         assert_eq!(missing(0).unwrap().len(), MIGRATIONS.len());
         assert_eq!(missing(MIGRATIONS.len()).unwrap().len(), 0);
-        let words = missing(MIGRATIONS.len() + 1).unwrap_err();
-        assert!(words.contains("from a newer netbootd"), "{words}");
+        let version = MIGRATIONS.len() + 1;
+        let newer = missing(version).unwrap_err();
+        assert_eq!(newer, NewerSchema { version });
+        assert!(newer.to_string().contains("from a newer netbootd"), "{newer}");
     }
 }

@@ -3,12 +3,12 @@
 //! Cancelling any of it leaves the connection in an unknown state: it is dropped then, and the database undoes what was not committed.
 
 use std::future::poll_fn;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use netbootd_net::{tls, with_causes};
+use netbootd_net::tls::{self, TlsError};
+use netbootd_net::with_causes;
 use pxe_policy::Seconds;
-use rustls::ClientConfig;
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -22,6 +22,7 @@ use super::Database;
 use super::copies::Copies;
 use super::decide::{Ask, Ruling};
 use super::fact::{Fact, Notice};
+use super::schema::NewerSchema;
 use super::{schema, sql, write};
 use crate::keep::Refused;
 
@@ -45,29 +46,59 @@ pub(super) struct Session {
 /// What came of a transaction.
 pub(super) enum Outcome {
     Decided(Vec<Result<(), Refused>>),
-    /// The database is well, but does not take this: in words. Nothing was changed.
-    NotTaken(String),
+    /// The database is well, but rejects the changes. Nothing was changed.
+    NotTaken(tokio_postgres::Error),
+}
+
+/// Why no connection can be made to a database.
+#[derive(Debug, Error)]
+pub enum ConnectorError {
+    /// Its URL.
+    #[error(transparent)]
+    Url(tokio_postgres::Error),
+    /// Its certificate cannot be verified.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Why a connection cannot go on.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// It may help to try again.
-    Away(String),
-    /// Somebody has to change something first.
-    Refused(String),
+#[derive(Debug, Error)]
+pub enum Trouble {
+    /// The database or the way to it failed; it may help to try again.
+    #[error(transparent)]
+    Failed(tokio_postgres::Error),
+    /// It does not let this server in.
+    #[error(transparent)]
+    Denied(tokio_postgres::Error),
+    /// It did not answer in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Late(Duration),
+    /// It ended the connection.
+    #[error("the connection was closed")]
+    Closed,
+    /// It only follows another one.
+    #[error("it is a standby, which cannot be written to")]
+    Standby,
+    /// A notice that no netbootd of this version sends.
+    #[error("somebody who is no netbootd of this version speaks on its channel")]
+    ForeignNotice,
+    /// A newer netbootd has changed its tables.
+    #[error(transparent)]
+    NewerSchema(#[from] NewerSchema),
+    /// Somebody has emptied a table.
+    #[error("netbootd.schema is empty")]
+    NoVersion,
 }
 
 impl Trouble {
-    pub(super) fn away(words: impl Into<String>) -> Self {
-        Trouble::Away(words.into())
+    /// Whether somebody has to change something before it helps to try again.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Trouble::Denied(_) | Trouble::NewerSchema(_) | Trouble::NoVersion)
     }
 }
 
 impl From<tokio_postgres::Error> for Trouble {
     fn from(error: tokio_postgres::Error) -> Self {
-        // The sort of error, then the server's own words.
-        let words = with_causes(&error);
         let hopeless = [
             SqlState::INVALID_PASSWORD,
             SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
@@ -75,15 +106,15 @@ impl From<tokio_postgres::Error> for Trouble {
             SqlState::INSUFFICIENT_PRIVILEGE,
         ];
         match error.code() {
-            Some(code) if hopeless.contains(code) => Trouble::Refused(words),
-            _ => Trouble::Away(words),
+            Some(code) if hopeless.contains(code) => Trouble::Denied(error),
+            _ => Trouble::Failed(error),
         }
     }
 }
 
 impl Connector {
-    pub(super) fn new(database: &Database, name: &str) -> Result<Self, String> {
-        let mut config = database.url.parse::<Config>().map_err(|error| with_causes(&error))?;
+    pub(super) fn new(database: &Database, name: &str) -> Result<Self, ConnectorError> {
+        let mut config = database.url.parse::<Config>().map_err(ConnectorError::Url)?;
         config.connect_timeout(database.deadline).application_name(format!("netbootd on {name}"));
         config.keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(database.deadline);
         if let Some(password) = &database.password {
@@ -96,7 +127,7 @@ impl Connector {
             }
             false => {
                 config.ssl_mode(SslMode::Require);
-                Some(MakeRustlsConnect::new(client_config(database.ca.as_ref())?))
+                Some(MakeRustlsConnect::new(tls::client_config(database.ca.as_deref())?))
             }
         };
         Ok(Connector { config, tls, deadline: database.deadline })
@@ -165,7 +196,7 @@ impl Session {
             )
             .await?;
         if row.get(0) {
-            return Err(Trouble::away("it is a standby, which cannot be written to"));
+            return Err(Trouble::Standby);
         }
         for (at, name) in [(1, "synchronous_commit"), (2, "fsync")] {
             if row.get::<_, &str>(at) == "off" {
@@ -185,8 +216,7 @@ impl Session {
             true => self.client.query_one("SELECT version FROM netbootd.schema", &[]).await?.get::<_, i32>(0),
             false => 0,
         };
-        let missing =
-            schema::missing(usize::try_from(version).unwrap_or(usize::MAX)).map_err(Trouble::Refused)?;
+        let missing = schema::missing(usize::try_from(version).unwrap_or(usize::MAX))?;
         for step in missing {
             self.client.batch_execute(step).await?;
         }
@@ -222,7 +252,7 @@ impl Session {
     /// Takes up what a server has told, this one or another.
     pub(super) async fn take_up(&mut self, copies: &Copies, notice: &str) -> Result<(), Trouble> {
         let Ok(Notice { revision, fact }) = serde_json::from_str(notice) else {
-            return Err(Trouble::away("somebody who is no netbootd of this version speaks on its channel"));
+            return Err(Trouble::ForeignNotice);
         };
         if revision <= self.read_at {
             return Ok(());
@@ -247,7 +277,7 @@ impl Session {
                         && *code != SqlState::READ_ONLY_SQL_TRANSACTION =>
                 {
                     self.client.batch_execute("ROLLBACK").await?;
-                    Ok(Outcome::NotTaken(with_causes(&error)))
+                    Ok(Outcome::NotTaken(error))
                 }
                 _ => Err(error.into()),
             },
@@ -283,10 +313,10 @@ impl Session {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        let row = row.ok_or_else(|| Trouble::Refused("netbootd.schema is empty".to_owned()))?;
+        let row = row.ok_or(Trouble::NoVersion)?;
         let number = |at: usize| row.get(at).and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
         // Another server may have brought the tables up to date meanwhile.
-        schema::missing(usize::try_from(number(0)).unwrap_or(usize::MAX)).map_err(Trouble::Refused)?;
+        schema::missing(usize::try_from(number(0)).unwrap_or(usize::MAX))?;
         let seconds = |at| Seconds::try_from(number(at)).unwrap_or_default();
         Ok(Turn { revision: number(1), released: seconds(2), now: seconds(3) })
     }
@@ -327,10 +357,6 @@ impl From<tokio_postgres::Error> for TurnError {
     fn from(error: tokio_postgres::Error) -> Self {
         TurnError::Database(error)
     }
-}
-
-fn client_config(ca: Option<&PathBuf>) -> Result<ClientConfig, String> {
-    tls::client_config(ca.map(PathBuf::as_path))
 }
 
 fn ahead(now: Seconds) -> i64 {
