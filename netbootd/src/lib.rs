@@ -4,8 +4,10 @@
 //! [`probe`] those that act as a client. [`sandbox`] gives up what the daemon does not need,
 //! [`service_manager`] speaks with systemd or Windows, [`reload`] puts a changed configuration in force.
 
+mod arguments;
 pub mod cli;
 pub mod console;
+pub mod failure;
 pub mod logging;
 pub mod platform;
 pub mod probe;

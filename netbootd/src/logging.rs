@@ -13,7 +13,7 @@ use netbootd_telemetry::event::CmTrace;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 use crate::platform::{log_settings, start_journal, take_up_log};
 
 /// The log, for as long as it is kept: what is not written yet is written when it goes.

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use netbootd_dhcp::Iface;
 use netbootd_net::iface;
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 
 /// Runs one probe to its end.
 pub(crate) fn block_on<T>(probe: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

@@ -10,9 +10,11 @@ mod signals;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use imagestore::Store;
 use netbootd_config::{Config, Mode, Ports, Severity, Source};
 use netbootd_content::files::Images;
@@ -40,13 +42,31 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::cli::{Failure, ServeArgs, chosen_config};
+use crate::arguments::or_default;
+use crate::failure::{Failure, chosen_config};
 use crate::platform::PRIVILEGED;
 use crate::reload;
 use crate::sandbox::{self, Held};
 use crate::service_manager::{self, SocketError, Sockets};
 use crate::{console, logging};
 use signals::Signals;
+
+/// `netbootd serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", help = or_default("The configuration file"))]
+    pub config: Option<PathBuf>,
+    /// The boot folder of the built-in default.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub root: Option<PathBuf>,
+    /// The state folder, instead of the configuration's.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Print boot steps, with progress bars on a terminal, instead of log lines.
+    #[arg(long)]
+    pub progress: bool,
+}
 
 /// Serves until SIGTERM or SIGINT, and then until the transfers under way are over, for so long as the configuration lets it.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {

@@ -32,7 +32,7 @@ const ALLOWED_IN_PURE: [&str; 9] =
 const OWNERS: [(&str, &[&str]); 5] = [
     ("ldap3", &["netbootd-directory"]),
     ("object_store", &["netbootd-content"]),
-    ("redb", &["imagestore", "netbootd-server", "netbootd-state"]),
+    ("redb", &["imagestore", "netbootd-state"]),
     (
         "tokio",
         &[

@@ -12,7 +12,7 @@ use netbootd_config::Config;
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::server::{self, Terms};
 use netbootd_dhcp::v4::{Answer, Arrival, Packet, intake};
-use netbootd_state::file::State;
+use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::keep::{Hold, Keep, LeaseKeep, Refused};
 use netbootd_state::leases::{
     Client, Clock, Denied, Lease, LeaseStore, LeaseTable, Offer, Seconds, Want, pool,
@@ -42,7 +42,7 @@ pub struct AddressServer {
 
 impl AddressServer {
     /// Takes up the remembered leases; `own` are the host's addresses, which are never given.
-    pub fn open(config: &Config, own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, redb::Error> {
+    pub fn open(config: &Config, own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, DatabaseError> {
         AddressServer::open_by(config, own, state, Clock::steady())
     }
 
@@ -52,7 +52,7 @@ impl AddressServer {
         own: Vec<Ipv4Addr>,
         state: Arc<State>,
         clock: Clock,
-    ) -> Result<Self, redb::Error> {
+    ) -> Result<Self, DatabaseError> {
         let (store, remembered) = LeaseStore::open(state)?;
         let table = LeaseTable::new(config.dhcp.subnets.clone(), own, remembered, clock.now());
         Ok(AddressServer {

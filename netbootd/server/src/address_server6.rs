@@ -11,7 +11,7 @@ use netbootd_dhcp::v6::option::{self, MessageType};
 use netbootd_dhcp::v6::proxy::{self, Own};
 use netbootd_dhcp::v6::server::{self, Question};
 use netbootd_dhcp::v6::{Answer, Arrival, Duid, Packet, intake};
-use netbootd_state::file::State;
+use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::leases::{Clock, Seconds};
 use netbootd_state::leases6::store::{LeaseStore, own_duid};
 use netbootd_state::leases6::{Client, Lease, LeaseTable};
@@ -35,7 +35,7 @@ impl AddressServer6 {
         mac: MacAddr,
         own: Vec<Ipv6Addr>,
         state: Arc<State>,
-    ) -> Result<Self, redb::Error> {
+    ) -> Result<Self, DatabaseError> {
         AddressServer6::open_by(config, mac, own, state, Clock::steady())
     }
 
@@ -46,7 +46,7 @@ impl AddressServer6 {
         own: Vec<Ipv6Addr>,
         state: Arc<State>,
         clock: Clock,
-    ) -> Result<Self, redb::Error> {
+    ) -> Result<Self, DatabaseError> {
         let since_2000 = clock.now().saturating_sub(YEAR_2000) as u32;
         let duid = own_duid(&state, Duid::link_layer_time(mac, since_2000))?;
         let leases = if config.dhcp6.mode == Mode::Server {

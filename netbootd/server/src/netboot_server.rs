@@ -13,7 +13,7 @@ use ipnet::Ipv4Net;
 use netbootd_content::shares::{self, Scan};
 use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, Reply, bsdp as glue};
 use netbootd_state::bindings::BindingStore;
-use netbootd_state::file::State;
+use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::keep::{Keep, Refused};
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
@@ -35,7 +35,7 @@ pub struct NetbootServer {
 
 impl NetbootServer {
     /// Takes up what Macs chose; `own` are the host's addresses. Images come with the first rescan.
-    pub fn open(own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, redb::Error> {
+    pub fn open(own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, DatabaseError> {
         let (store, bindings) = BindingStore::open(state)?;
         let host_name = netbootd_net::os::host_name();
         Ok(NetbootServer {

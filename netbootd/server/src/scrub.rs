@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use imagestore::{Digest, Observer};
+use imagestore::Observer;
 use netbootd_content::files::Images;
 use netbootd_net::with_causes;
-use netbootd_state::file::State;
+use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::leases::Seconds;
 use netbootd_state::ledger::now;
-use redb::TableDefinition;
+use netbootd_state::scrub::{Round, ScrubStore};
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
@@ -21,18 +21,7 @@ use crate::services::Services;
 /// How far reading has come.
 #[derive(Debug)]
 pub struct Scrub {
-    state: Arc<State>,
-}
-
-/// One round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Round {
-    /// Since when.
-    begun: Seconds,
-    /// Everything was read.
-    done: bool,
-    /// Blobs are read in their order, up to this one so far.
-    read: Option<Digest>,
+    store: ScrubStore,
 }
 
 /// What a round has found since it was gone on with.
@@ -43,9 +32,6 @@ pub struct Found {
     /// Of them, those that are withdrawn now.
     pub damaged: usize,
 }
-
-/// Begin, whether it is done, and the blob that was read last.
-const ROUND: TableDefinition<'_, (), (u64, bool, &str)> = TableDefinition::new("scrub");
 
 /// Reads what is due, as often as the configuration says, until shutdown.
 pub async fn now_and_then(services: Arc<Services>) {
@@ -64,10 +50,9 @@ pub async fn now_and_then(services: Arc<Services>) {
 }
 
 impl Scrub {
-    /// Opens the table.
-    pub fn open(state: Arc<State>) -> Result<Self, redb::Error> {
-        state.make_table(ROUND)?;
-        Ok(Scrub { state })
+    /// With the round that the state file remembers.
+    pub fn open(state: Arc<State>) -> Result<Self, DatabaseError> {
+        Ok(Scrub { store: ScrubStore::open(state)? })
     }
 
     /// Goes on with the round, or begins one when the last began long enough ago, and reads to its end unless it is to stop. `place` is
@@ -80,8 +65,8 @@ impl Scrub {
         now: Seconds,
         stops: impl Fn() -> bool,
     ) -> Option<Found> {
-        let mut round = match self.round() {
-            Ok(Some(round)) => round.at(now, every),
+        let mut round = match self.store.round() {
+            Ok(Some(round)) => due(round, now, every),
             Ok(None) => {
                 // All of it was read when it came.
                 self.save(Round { begun: now, done: true, read: None }).await;
@@ -137,32 +122,16 @@ impl Scrub {
         Some(found)
     }
 
-    fn round(&self) -> Result<Option<Round>, redb::Error> {
-        let table = self.state.read()?.open_table(ROUND)?;
-        let row = table.get(())?;
-        Ok(row.map(|row| {
-            let (begun, done, read) = row.value();
-            Round { begun, done, read: read.parse().ok() }
-        }))
-    }
-
     /// What is not saved is read once more after a restart.
-    async fn save(&self, Round { begun, done, read }: Round) {
-        let read = read.map(|read| read.to_string()).unwrap_or_default();
-        let write = move |transaction: &redb::WriteTransaction| {
-            transaction.open_table(ROUND)?.insert((), (begun, done, read.as_str()))?;
-            Ok(())
-        };
-        self.state.write(write).await;
+    async fn save(&self, round: Round) {
+        self.store.save(round).await;
     }
 }
 
-impl Round {
-    /// This one, or a new one when it is time. A clock that went back makes it time.
-    fn at(self, now: Seconds, every: Duration) -> Round {
-        let due = now < self.begun || now - self.begun >= every.as_secs();
-        if self.done && due { Round { begun: now, done: false, read: None } } else { self }
-    }
+/// The round to go on with: this one, or a new one when it is time. A clock that went back makes it time.
+fn due(round: Round, now: Seconds, every: Duration) -> Round {
+    let is_due = now < round.begun || now - round.begun >= every.as_secs();
+    if round.done && is_due { Round { begun: now, done: false, read: None } } else { round }
 }
 
 /// Waits after each piece, so that no more than [`RATE`] is read.

@@ -27,7 +27,7 @@ use netbootd_net::heartbeat::Heartbeat;
 use netbootd_net::interfaces::Interfaces;
 use netbootd_net::neighbours::Neighbours;
 use netbootd_state::approvals::Approvals;
-use netbootd_state::file::State;
+use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::history::History;
 use netbootd_state::ledger::{Begun, LedgerStore, now};
 use netbootd_state::shared::Shared;
@@ -161,7 +161,7 @@ impl Snapshot {
 
 impl Services {
     /// With what the state file remembers.
-    pub fn open(snapshot: Snapshot, state: Arc<State>) -> Result<Self, redb::Error> {
+    pub fn open(snapshot: Snapshot, state: Arc<State>) -> Result<Self, DatabaseError> {
         let shutdown = CancellationToken::new();
         Ok(Services {
             relay: Relay::new(&snapshot.config.server.state_dir),

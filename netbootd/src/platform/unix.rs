@@ -10,7 +10,7 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 
 /// How to be one who may.
 pub(crate) const PRIVILEGED: &str = "run as root";

@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 
 /// How to be one who may.
 pub(crate) const PRIVILEGED: &str = "run as an administrator";

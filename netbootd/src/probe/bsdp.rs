@@ -16,8 +16,8 @@ use netbootd_net::udp::{Endpoint, Incoming, Source};
 use pxe_policy::MacAddr;
 
 use super::block_on;
-use crate::cli::Failure;
 use crate::cli::out::out;
+use crate::failure::Failure;
 
 /// `netbootd probe bsdp`.
 #[derive(Debug, Args)]

@@ -11,8 +11,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::{block_on, rate};
-use crate::cli::Failure;
 use crate::cli::out::outln;
+use crate::failure::Failure;
 
 /// `netbootd probe http`.
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
+use clap::{Args, ValueEnum};
 use dhcproto::v4::{Message, Opcode};
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::option43::PxeOptions;
@@ -14,11 +15,47 @@ use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::question::request_bytes;
 use netbootd_dhcp::v4::{Malformed, Packet};
 use netbootd_net::udp::{Endpoint, Incoming, Source};
-use pxe_policy::{MacAddr, SystemUuid};
+use pxe_policy::{ArchType, MacAddr, SystemUuid};
 
 use super::block_on;
 use crate::cli::out::out;
-use crate::cli::{AskAs, Failure, PxeArgs};
+use crate::failure::Failure;
+
+/// `netbootd probe pxe`.
+#[derive(Debug, Args)]
+pub struct PxeArgs {
+    /// The boot server to ask on port 4011 [default: broadcast a DISCOVER].
+    pub server: Option<Ipv4Addr>,
+    /// The interface to send from, with an IPv4 address; required for a broadcast.
+    #[arg(long)]
+    pub iface: Option<String>,
+    /// The client's MAC address [default: the interface's].
+    #[arg(long)]
+    pub mac: Option<MacAddr>,
+    /// The client's UUID.
+    #[arg(long)]
+    pub uuid: Option<SystemUuid>,
+    /// The client's architecture.
+    #[arg(long, default_value = "x64-uefi")]
+    pub arch: ArchType,
+    /// The client's class.
+    #[arg(long, value_enum, default_value_t = AskAs::Pxe)]
+    pub class: AskAs,
+    /// How long to collect offers, in seconds.
+    #[arg(long, default_value_t = 3)]
+    pub timeout: u64,
+}
+
+/// The class of client that a probe sends as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AskAs {
+    /// PXE firmware.
+    Pxe,
+    /// UEFI HTTP boot.
+    Http,
+    /// iPXE.
+    Ipxe,
+}
 
 /// Asks and tells.
 pub fn run(args: &PxeArgs) -> Result<(), Failure> {

@@ -11,8 +11,8 @@ use netbootd_content::fetch::{Coming, Fetch, FetchError, Fetched};
 use tftp::{ErrorCode, Packet, RequestOptions, netascii};
 
 use super::{block_on, rate};
-use crate::cli::Failure;
 use crate::cli::out::outln;
+use crate::failure::Failure;
 
 /// `netbootd probe tftp`.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use nix::unistd::{AccessFlags, Gid, Uid, User, access, geteuid, initgroups, setr
 
 use super::Reach;
 use super::reach::is_of_the_system;
-use crate::cli::Failure;
+use crate::failure::Failure;
 
 /// What is kept, and why nothing else is: ports below 1024, again when an interface comes back; frames to clients that cannot answer ARP
 /// yet, and the echo that finds an address in use.

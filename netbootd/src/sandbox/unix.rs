@@ -20,7 +20,7 @@ use netbootd_server::services::{Confined, OutOfReach};
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 pub use reach::Reach;
 
 /// What may be opened; None where nothing holds the process to that.

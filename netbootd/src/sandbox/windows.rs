@@ -3,7 +3,7 @@
 use netbootd_config::{Config, Source};
 use netbootd_server::services::{Confined, OutOfReach};
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 
 /// What may be opened: access lists alone say that.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Held {
 pub mod account {
     use std::path::Path;
 
-    use crate::cli::Failure;
+    use crate::failure::Failure;
 
     /// What is made belongs to the folder's access list, whoever makes it.
     pub fn act_as_owner_of(_folder: &Path) -> Result<(), Failure> {

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::cannot_bind;
-use crate::cli::Failure;
+use crate::failure::Failure;
 
 /// DHCPv6 on every interface that has an address beyond its link. A port that nobody asked for is done without when it is taken.
 pub(super) fn bind_dhcp(

@@ -11,7 +11,7 @@ use netbootd_state::file::State;
 use netbootd_state::shared::{Shared, hand_over};
 use tracing::{error, info, warn};
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 
 /// Connects, if the configuration names a database. A database that is away is waited for in the background; one that will never let
 /// this server in is an error. What this host's own file holds is handed over to it.

@@ -10,7 +10,7 @@ use netbootd_server::services::Services;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 use source::Source;
 
 /// What netbootd is told from outside.

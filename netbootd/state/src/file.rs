@@ -20,6 +20,9 @@ use thiserror::Error;
 
 use crate::batch::Batcher;
 
+/// An error of the database below.
+pub type DatabaseError = redb::Error;
+
 /// The file, with its thread.
 pub struct State {
     opened: Arc<Opened>,

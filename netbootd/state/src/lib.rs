@@ -13,4 +13,5 @@ pub mod keep;
 pub mod leases;
 pub mod leases6;
 pub mod ledger;
+pub mod scrub;
 pub mod shared;

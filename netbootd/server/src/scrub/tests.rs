@@ -3,7 +3,7 @@ use std::fs;
 use std::path::Path;
 
 use imagestore::ingest::{Import, import};
-use imagestore::{Limits, Quiet, Store};
+use imagestore::{Digest, Limits, Quiet, Store};
 
 use super::*;
 
@@ -91,11 +91,11 @@ async fn a_restart_goes_on_where_the_last_run_was() {
 #[test]
 fn a_clock_that_went_back_does_not_end_reading_for_years() {
     let done = Round { begun: START, done: true, read: None };
-    assert_eq!(done.at(START + DAY, MONTH), done);
+    assert_eq!(due(done, START + DAY, MONTH), done);
     assert_eq!(
-        done.at(START - 1000 * DAY, MONTH),
+        due(done, START - 1000 * DAY, MONTH),
         Round { begun: START - 1000 * DAY, done: false, read: None }
     );
     let half = Round { done: false, ..done };
-    assert_eq!(half.at(START + 400 * DAY, MONTH), half, "a round that takes longer goes on to its end");
+    assert_eq!(due(half, START + 400 * DAY, MONTH), half, "a round that takes longer goes on to its end");
 }

@@ -16,8 +16,8 @@ use netbootd_state::ledger::now;
 use pxe_policy::{ArchType, BootRequest, Class};
 
 use super::ExplainArgs;
-use crate::cli::Failure;
 use crate::cli::client::{ask, shared};
+use crate::failure::Failure;
 use crate::probe::block_on;
 use crate::sandbox::account::act_as_owner_of;
 

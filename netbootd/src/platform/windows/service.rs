@@ -19,8 +19,9 @@ use windows_service::{define_windows_service, service_dispatcher};
 
 use super::event_log::{self, EventLog};
 use crate::cli::out::outln;
-use crate::cli::{Failure, ServeArgs};
+use crate::failure::Failure;
 use crate::serve;
+use crate::serve::ServeArgs;
 use crate::service_manager as manager;
 
 /// `netbootd service`.
