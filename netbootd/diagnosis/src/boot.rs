@@ -91,7 +91,12 @@ pub struct Fetched {
     pub elapsed: Duration,
     /// The header, when it is a PE program.
     pub program: Option<Program>,
+    /// How it came: transfers of one kind alone can be compared.
+    pub way: Way,
 }
+
+/// The protocol of a transfer and what was negotiated, but for the file's size.
+pub type Way = (Proto, Arc<str>);
 
 /// A file that was refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,9 +142,19 @@ pub struct Running {
     pub stalled: Option<TransferStalled>,
 }
 
+impl Running {
+    /// How it comes.
+    pub fn way(&self) -> Way {
+        let words = self.negotiated.split(' ').filter(|word| !word.starts_with("tsize"));
+        (self.proto, words.collect::<Vec<_>>().join(" ").into())
+    }
+}
+
 /// A transfer that did not end well.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Broken {
+    /// When it was asked for.
+    pub since: SystemTime,
     /// When it ended.
     pub at: SystemTime,
     /// How.
@@ -262,10 +277,25 @@ impl Boot {
         self.missed.push(missed);
     }
 
+    pub(crate) fn running(&self, id: TransferId) -> Option<&Running> {
+        self.running.iter().find(|running| running.id == id)
+    }
+
+    /// Whether the client has the file of a transfer by another one since, or is fetching it by a later one: firmware repeats a request
+    /// whose answer was slow, and leaves the first one alone.
+    pub(crate) fn has_newer(&self, transfer: &Running) -> bool {
+        self.fetched.iter().any(|file| file.path == transfer.path && file.at >= transfer.since)
+            || self
+                .running
+                .iter()
+                .any(|other| other.path == transfer.path && other.id.0 > transfer.id.0 && other.bytes.0 > 0)
+    }
+
     pub(crate) fn ended(&mut self, at: SystemTime, finished: &TransferFinished) {
         let place = self.running.iter().position(|running| running.id == finished.id);
         let running = place.map(|place| self.running.remove(place));
         let program = running.as_ref().and_then(|running| running.program);
+        let superseded = running.as_ref().is_some_and(|running| self.has_newer(running));
         match finished.outcome {
             TransferOutcome::Completed => self.add_fetched(Fetched {
                 at,
@@ -274,10 +304,14 @@ impl Boot {
                 bytes: finished.bytes,
                 elapsed: finished.elapsed,
                 program,
+                way: running.as_ref().map_or_else(|| (finished.proto, "".into()), Running::way),
             }),
             TransferOutcome::Probed | TransferOutcome::Stopped => {}
+            _ if superseded => {}
             _ => {
+                let asked = running.as_ref().map(|running| running.since);
                 self.broken = Some(Broken {
+                    since: asked.or_else(|| at.checked_sub(finished.elapsed)).unwrap_or(at),
                     at,
                     finished: finished.clone(),
                     block_size: running.as_ref().and_then(|running| running.block_size),

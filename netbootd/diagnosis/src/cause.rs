@@ -109,6 +109,8 @@ rows! {
     Limited,
     /// The program is for another kind of machine.
     WrongProgram,
+    /// iPXE is told to load iPXE.
+    IpxeLoop,
     /// iPXE was loaded, and the network did not come back after it reset the link.
     PortBlocked,
     /// A signed program is not started.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use pxe_policy::MacAddr;
+use pxe_policy::{Class, MacAddr};
 
 use crate::boot::Boot;
-use crate::expectation::{Expectation, Patience, expected};
+use crate::expectation::{Expectation, IPXE_SETTLES, Patience, expected};
 use crate::finding::{Finding, Seen};
 use crate::fleet::Fleet;
 use crate::machine::Machine;
@@ -46,6 +46,16 @@ impl Case<'_> {
         self.restarted.is_some() || self.silence() >= self.patience.firmware
     }
 
+    /// The same of a machine that has just asked for an address: iPXE waits for a router that advertises IPv6 (13 to 16 s) before
+    /// it uses the one that it has.
+    pub(crate) fn is_silent_after(&self, class: Option<Class>) -> bool {
+        let patience = match class {
+            Some(Class::Ipxe) => self.patience.of(IPXE_SETTLES),
+            _ => self.patience.firmware,
+        };
+        self.restarted.is_some() || self.silence() >= patience
+    }
+
     pub(crate) fn since(&self, at: SystemTime) -> Duration {
         self.restarted.unwrap_or(self.now).duration_since(at).unwrap_or_default()
     }
@@ -80,7 +90,9 @@ fn before(case: &Case<'_>, found: &[Finding]) -> Option<Finding> {
     // A decision that sends the machine to its disk is the end of the matter.
     let decided = case.boot.offer.as_ref().is_some_and(|(_, decided)| !decided.decision.is_reply());
     let explained = found.iter().any(|finding| finding.specific > rules::specific::REPEATED);
-    if !close || further || decided || explained {
+    // U-Boot looks for its own files first, and then asks as UEFI firmware.
+    let same_firmware = previous.class == Some(Class::Uboot) && case.boot.class != Some(Class::Uboot);
+    if !close || further || decided || explained || same_firmware {
         return None;
     }
     let case = Case { boot: previous, restarted: Some(case.boot.started), ..*case };

@@ -143,6 +143,9 @@ fn after_answer(boot: &Boot, patience: Patience) -> Option<Expectation> {
         && *at >= boot.offer.as_ref().map_or(boot.started, |(at, _)| *at)
     {
         return match decided.decision {
+            Answered::Ack if decided.class == Some(Class::Ipxe) && decided.boot_file.is_some() => {
+                Some(Expectation::within("a request for the script", *at, patience.of(IPXE_SETTLES)))
+            }
             Answered::Ack if decided.boot_file.is_some() => soon("a request for the boot file", *at),
             Answered::SendFailed => soon("the machine asks again", *at),
             _ => None,
@@ -155,7 +158,8 @@ fn after_answer(boot: &Boot, patience: Patience) -> Option<Expectation> {
             soon("an address, then an HTTP request for the URL that was offered", boot.last)
         }
         (Answered::Offer, Proto::Proxy, Some(Class::Ipxe)) => {
-            soon("an address, then a request for the script that was offered", boot.last)
+            let what = "an address, then a request for the script that was offered";
+            Some(Expectation::within(what, boot.last, patience.of(IPXE_SETTLES)))
         }
         (Answered::Offer, Proto::Proxy, _) if taken.is_some() => soon("a question to port 4011", boot.last),
         (Answered::Offer, Proto::Proxy, _) => {
@@ -173,3 +177,6 @@ fn after_answer(boot: &Boot, patience: Patience) -> Option<Expectation> {
         _ => None,
     }
 }
+
+/// iPXE uses its address within this time, the wait for a router that advertises IPv6 included.
+pub(crate) const IPXE_SETTLES: Duration = Duration::from_secs(20);

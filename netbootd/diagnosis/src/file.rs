@@ -65,6 +65,17 @@ impl FileKind {
         if extension == "bcd" || name == "bcd" {
             return FileKind::Bcd;
         }
+        // A Raspberry Pi looks for a recovery system before its own.
+        if starts(&["recovery"]) {
+            return FileKind::Other;
+        }
+        // Installers look for updates of themselves.
+        if matches!(name, "updates.img" | "product.img" | "driverupdate")
+            || starts(&["packages.", "translation-", "contents-"])
+            || name.ends_with(".xml.gz")
+        {
+            return FileKind::System;
+        }
         let is_program =
             matches!(extension, "efi" | "com" | "n12" | "0" | "kpxe" | "kkpxe" | "pxe" | "exe" | "signed");
         if is_program {
@@ -75,15 +86,17 @@ impl FileKind {
             "c32" | "e64" | "e32" | "mod" | "lst" | "bss" => FileKind::Module,
             "sdi" => FileKind::Sdi,
             "wim" | "swm" | "esd" => FileKind::Wim,
-            "ttf" | "pf2" | "mo" | "png" | "jpg" | "mui" => FileKind::Decoration,
+            "ttf" | "pf2" | "mo" | "gmo" | "png" | "jpg" | "tga" | "xpm" | "mui" | "msg" => {
+                FileKind::Decoration
+            }
             "squashfs" | "iso" | "dmg" | "sparseimage" | "xml" | "deb" | "rpm" | "seed" | "ks" | "yaml"
             | "yml" | "udeb" | "gpg" | "xz"
                 if !starts(&["initr", "vmlinu"]) =>
             {
                 FileKind::System
             }
-            _ if starts(&["vmlinu", "bzimage", "kernel", "linux", "image"]) => FileKind::Kernel,
-            _ if starts(&["initr", "initramfs", "ramdisk", "rootfs"]) => FileKind::Initrd,
+            _ if is_kernel(name) => FileKind::Kernel,
+            _ if starts(&["ramdisk", "rootfs", "uinitrd"]) || name.contains("initr") => FileKind::Initrd,
             "img" | "cpio" | "gz" | "lz4" | "zst" => FileKind::Initrd,
             _ if matches!(name, "user-data" | "meta-data" | "vendor-data" | "release" | "inrelease") => {
                 FileKind::System
@@ -154,15 +167,34 @@ impl FileKind {
             }
             FileKind::Program => name.starts_with("revocations") || name.starts_with("shim_certificate"),
             _ => {
-                const OPTIONAL: [&str; 8] = [
+                const OPTIONAL: [&str; 25] = [
                     "revocations",
                     "shim_certificate",
                     "boot.stl",
                     "bootmgr.stl",
+                    "bootres",
+                    "winsipolicy",
+                    "sipolicy",
+                    "skusipolicy",
                     "autoexec",
                     "vendor-data",
                     "hiberfil",
                     "robots.txt",
+                    "favicon",
+                    // GRUB's saved variables and themes.
+                    "grubenv",
+                    "theme",
+                    "splash",
+                    "background",
+                    // A Raspberry Pi's own search.
+                    "recovery",
+                    "armstub",
+                    "dt-blob",
+                    "bootsig",
+                    "boot.sig",
+                    "autoboot",
+                    "cmdline",
+                    "pieeprom",
                 ];
                 OPTIONAL.iter().any(|word| name.starts_with(word)) || path.contains("/fonts/")
             }
@@ -170,9 +202,16 @@ impl FileKind {
     }
 }
 
+fn is_kernel(name: &str) -> bool {
+    let starts = ["bzimage", "kernel", "linux", "image", "zimage", "uimage", "fitimage"];
+    // Distributions put their names and versions around it.
+    let holds = ["vmlinu", "-kernel"];
+    starts.iter().any(|word| name.starts_with(word)) || holds.iter().any(|word| name.contains(word))
+}
+
 fn program(name: &str, extension: &str) -> FileKind {
     let starts = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
-    if starts(&["shim"]) && !starts(&["shim_certificate"]) {
+    if name.contains("shim") && !starts(&["shim_certificate"]) {
         FileKind::Shim
     } else if name.contains("grub") {
         FileKind::Grub
@@ -182,6 +221,9 @@ fn program(name: &str, extension: &str) -> FileKind {
         FileKind::Ipxe
     } else if starts(&["wdsnbp", "wdsmgfw"]) {
         FileKind::WdsProgram
+    } else if name == "pxeboot.com" {
+        // It waits for a key, and goes on to the disk without one.
+        FileKind::Program
     } else if starts(&["bootmgfw", "bootmgr", "pxeboot"]) {
         FileKind::BootManager
     } else if name.contains("pxelinux") || starts(&["syslinux"]) {
@@ -226,6 +268,7 @@ mod tests {
     fn a_name_says_what_a_file_is() {
         let table = [
             ("shimx64.efi", FileKind::Shim),
+            ("snponly-shimx64.efi", FileKind::Shim),
             ("grub\\grubx64.efi.signed", FileKind::Grub),
             ("/EFI/debian/grubnetx64.efi", FileKind::Grub),
             ("undionly.kpxe", FileKind::Ipxe),
@@ -251,6 +294,16 @@ mod tests {
             ("live/filesystem.squashfs", FileKind::System),
             ("memtest.efi", FileKind::Program),
             ("segoe_slboot.ttf", FileKind::Decoration),
+            ("fedora-coreos-39.20231101-live-kernel-x86_64", FileKind::Kernel),
+            ("flatcar_production_pxe.vmlinuz", FileKind::Kernel),
+            ("zImage", FileKind::Kernel),
+            ("rhcos-live-initramfs.x86_64.img", FileKind::Initrd),
+            ("uInitrd", FileKind::Initrd),
+            ("images/pxeboot/initrd.img", FileKind::Initrd),
+            ("images/updates.img", FileKind::System),
+            ("dists/bookworm/main/binary-amd64/Packages.gz", FileKind::System),
+            ("recovery7.img", FileKind::Other),
+            ("boot/x64/pxeboot.com", FileKind::Program),
             ("whatever", FileKind::Other),
         ];
         for (path, kind) in table {
@@ -269,6 +322,10 @@ mod tests {
             "\\Boot\\Fonts\\segmono_boot.ttf",
             "autoexec.ipxe",
             "vendor-data",
+            "/grub2/grubenv",
+            "/grub/theme.txt",
+            "recovery.elf",
+            "armstub8.bin",
         ];
         for path in optional {
             assert!(FileKind::of(path).is_optional(path), "{path}");

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use lru::LruCache;
 use pxe_policy::{MacAddr, SystemUuid};
 
+use crate::boot::{Running, Way};
 use crate::machine::Machine;
 use crate::step::{Decided, Proto, Step, TransferOutcome};
 
@@ -19,7 +20,7 @@ pub struct Fleet {
     guids: LruCache<SystemUuid, Vec<(MacAddr, SystemTime)>>,
     files: LruCache<Arc<str>, FileFate>,
     segments: LruCache<Segment, SegmentFacts>,
-    rates: Vec<(MacAddr, f64)>,
+    rates: LruCache<Way, Vec<(MacAddr, f64)>>,
     second_stage: Vec<Duration>,
 }
 
@@ -62,7 +63,7 @@ impl Fleet {
             guids: LruCache::new(MAX_GUIDS),
             files: LruCache::new(MAX_FILES),
             segments: LruCache::new(MAX_SEGMENTS),
-            rates: Vec::new(),
+            rates: LruCache::new(MAX_WAYS),
             second_stage: Vec::new(),
         }
     }
@@ -98,10 +99,13 @@ impl Fleet {
                     && finished.bytes >= LARGE
                     && !finished.partial =>
             {
-                if self.rates.len() >= MAX_RATES {
-                    self.rates.remove(0);
+                let running = machine.boot().and_then(|boot| boot.running(finished.id));
+                let way = running.map_or_else(|| (finished.proto, "".into()), Running::way);
+                let rates = self.rates.get_or_insert_mut(way, Vec::new);
+                if rates.len() >= MAX_RATES {
+                    rates.remove(0);
                 }
-                self.rates.push((mac, finished.rate()));
+                rates.push((mac, finished.rate()));
             }
             _ => {}
         }
@@ -162,10 +166,10 @@ impl Fleet {
         asked.unwrap_or_default().iter().filter(|known| **known != mac).count()
     }
 
-    /// The median rate of other machines' large files, in bytes a second.
-    pub(crate) fn rate(&self, mac: MacAddr) -> Option<f64> {
-        let mut rates: Vec<f64> =
-            self.rates.iter().filter(|(known, _)| *known != mac).map(|(_, rate)| *rate).collect();
+    /// The median rate of other machines' large files that came the same way, in bytes a second.
+    pub(crate) fn rate(&self, mac: MacAddr, way: &Way) -> Option<f64> {
+        let others = self.rates.peek(way)?.iter().filter(|(known, _)| *known != mac);
+        let mut rates: Vec<f64> = others.map(|(_, rate)| *rate).collect();
         if rates.len() < ENOUGH {
             return None;
         }
@@ -216,6 +220,8 @@ pub(crate) const LARGE: u64 = 4_000_000;
 /// Fewer machines than this say nothing of what is usual.
 const ENOUGH: usize = 3;
 const MAX_RATES: usize = 101;
+/// Firmware and boot programs negotiate a few different ones.
+const MAX_WAYS: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
 const MAX_MACHINES: usize = 16;
 const MAX_SERVERS: usize = 8;
 /// Machines that a site has; made-up ones push out those not seen for longest.

@@ -19,7 +19,7 @@ pub mod step;
 #[cfg(test)]
 mod tests;
 
-pub use boot::{Boot, Fetched, Missed, Phase, Running};
+pub use boot::{Boot, Fetched, Missed, Phase, Running, Way};
 pub use cause::{Cause, Severity};
 pub use diagnosis::{Diagnosis, diagnose};
 pub use expectation::{Expectation, Patience};

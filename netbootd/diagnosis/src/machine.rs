@@ -106,16 +106,24 @@ impl Machine {
             }
             return;
         }
-        if matches!(decided.reason, Reason::NotABootRequest | Reason::NotForABootServer)
-            && decided.class.is_none()
-        {
-            // Without a boot class it is the started system, once there was something to start.
+        let plain = matches!(decided.reason, Reason::NotABootRequest | Reason::NotForABootServer)
+            || decided.reason == Reason::Lease && decided.decision.is_reply();
+        if plain && decided.class.is_none() {
+            // Without a boot class it is the started system, once there was something to start, or no boot at all.
             if let Some(boot) = self.boots.back_mut()
                 && boot.went_on_to_a_system()
             {
                 boot.system.get_or_insert(at);
                 boot.last = at;
             }
+            return;
+        }
+        if decided.class == Some(Class::Bsdp) && decided.boot_file.is_none() {
+            // A Mac's address is of any DHCP server; what it boots it asks by BSDP.
+            if self.boots.back().is_none_or(Boot::has_files) || self.is_stale(at) {
+                self.begin(at);
+            }
+            self.current(at).last = at;
             return;
         }
         match decided.proto {
@@ -133,6 +141,10 @@ impl Machine {
         }
         let decided = Arc::new(decided.clone());
         let boot = self.current(at);
+        // A packet that two relays forward, or a network delivers twice, is one question.
+        let twice = boot.offer.as_ref().is_some_and(|(before, offer)| {
+            offer.xid == decided.xid && at.duration_since(*before).is_ok_and(|since| since < AT_ONCE)
+        });
         boot.last = at;
         boot.arch = decided.arch.or(boot.arch);
         if decided.class == Some(Class::Ipxe) && boot.completed > 0 {
@@ -148,7 +160,7 @@ impl Machine {
                 boot.named = Some((at, decided));
             }
             _ => {
-                boot.asked += 1;
+                boot.asked += u32::from(!twice);
                 boot.offer = Some((at, decided));
             }
         }
@@ -157,8 +169,9 @@ impl Machine {
     fn asked_boot_server(&mut self, at: SystemTime, decided: &Decided) {
         // Windows' own boot program asks here too; firmware that starts again has had a file before.
         let continues = self.boots.back().is_none_or(|boot| {
-            let file = boot.last_file();
-            file.is_none() || file.is_some_and(|file| file.kind == FileKind::WdsProgram)
+            // It may have fetched its fonts before it asks.
+            let file = boot.fetched.iter().rev().find(|file| file.kind.rank() > 0);
+            file.is_none_or(|file| file.kind == FileKind::WdsProgram)
         });
         if !continues || self.is_stale(at) {
             self.begin(at);
@@ -300,6 +313,8 @@ impl Summary {
     }
 }
 
+/// No firmware repeats its question this early.
+const AT_ONCE: Duration = Duration::from_millis(200);
 /// Silence after which whatever a machine asks begins another boot.
 const ONE_BOOT: Duration = Duration::from_secs(150);
 /// Boots that are kept whole.

@@ -15,7 +15,7 @@ use crate::finding::Finding;
 type Rule = fn(&Case<'_>) -> Option<Finding>;
 
 /// The rules that look at one boot.
-const OF_BOOT: [Rule; 8] = [
+const OF_BOOT: [Rule; 9] = [
     decision::find,
     mac::find,
     address::find,
@@ -24,6 +24,7 @@ const OF_BOOT: [Rule; 8] = [
     transfer::slow,
     program::find,
     program::blocked_port,
+    program::refused_kernel,
 ];
 /// The rules that compare boots and machines.
 const ACROSS: [Rule; 3] = [repetition::find, repetition::silent_system, identity::find];

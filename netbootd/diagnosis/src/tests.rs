@@ -20,8 +20,10 @@ const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: true });
 const UNSIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: false });
 
+mod healthy;
 mod rows;
 mod site;
+mod stories;
 
 use site::Site;
 
@@ -88,7 +90,7 @@ fn a_router_that_names_itself_as_next_server_is_named() {
     let mut site = Site::new();
     site.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).wait(3.0).offered(Class::Ipxe, "boot.ipxe");
     site.other(None, Some("10.77.0.2"), false).takes_from(ROUTER).other(None, Some("10.77.0.2"), true);
-    site.wait(9.0).finds(Cause::NextServerOverwritten);
+    site.wait(9.0).finds_nothing().wait(12.0).finds(Cause::NextServerOverwritten);
     let mut twin = Site::new();
     twin.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).wait(3.0).offered(Class::Ipxe, "boot.ipxe");
     twin.other(None, Some("10.77.0.2"), true)
@@ -103,8 +105,9 @@ fn a_raspberry_pi_that_repeats_itself_is_known_by_its_address() {
     site.mac = MacAddr([0xb8, 0x27, 0xeb, 1, 2, 3]);
     site.arch = ArchType::X86_BIOS;
     for _ in 0..3 {
-        site.offered(Class::Pxe, "bootcode.bin").wait(4.0);
+        site.offered(Class::Pxe, "bootcode.bin").wait(4.0).finds_nothing();
     }
+    site.offered(Class::Pxe, "bootcode.bin");
     site.finds(Cause::RaspberryPi);
 }
 

@@ -39,13 +39,14 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if decided.decision != Answered::Offer {
         return None;
     }
-    if is_raspberry_pi(case.mac, boot.arch) && boot.asked >= ROM_ASKS {
+    let takes_nothing = boot.taken.is_none_or(|(taken, _)| taken < *at);
+    if is_raspberry_pi(case.mac, boot.arch) && boot.asked >= ROM_ASKS && takes_nothing {
         let seen = [Seen::Offered(*at, decided.boot_file.clone()), Seen::Asked(boot.asked)];
         return Some(
             Finding::new(Cause::RaspberryPi, specific::PROVEN).with(seen).with(boot.taken.map(took)),
         );
     }
-    if !case.is_silent() {
+    if !case.is_silent_after(decided.class) {
         return None;
     }
     after_offer(case, *at, decided)
@@ -120,7 +121,7 @@ fn after_offer(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Fin
 /// The boot file was named: an ACK of port 67, or the answer of port 4011.
 fn after_its_name(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Finding> {
     let file = decided.boot_file.clone()?;
-    if !case.is_silent() {
+    if !case.is_silent_after(decided.class) {
         return None;
     }
     let seen = || [Seen::Named(at, file.clone()), Seen::Silent(case.silence())];
@@ -189,8 +190,13 @@ fn overwritten(case: &Case<'_>, decided: &Decided) -> Option<Finding> {
 /// The lease is from another server than everybody else's.
 fn second_server(case: &Case<'_>, decided: &Decided) -> Option<Finding> {
     let (at, taken) = case.boot.taken?;
-    let (usual, machines) = case.fleet.usual_server(&Segment::of(decided), taken.server)?;
-    let seen = [Seen::Took(at, taken), Seen::UsualServer(usual, machines)];
+    let usual = case.fleet.usual_server(&Segment::of(decided), taken.server);
+    // Where this server gives the addresses, any other one is a second one.
+    if usual.is_none() && decided.proto != Proto::Dhcp {
+        return None;
+    }
+    let usual = usual.map(|(usual, machines)| Seen::UsualServer(usual, machines));
+    let seen = [Seen::Took(at, taken)].into_iter().chain(usual);
     Some(Finding::new(Cause::SecondDhcpServer, specific::SILENCE + 7).by(taken.server).with(seen))
 }
 
@@ -211,6 +217,6 @@ fn is_raspberry_pi(mac: MacAddr, arch: Option<ArchType>) -> bool {
 /// One NAK is normal after a move.
 const NAKS: u32 = 3;
 /// DISCOVERs without an answer that the ROM likes.
-const ROM_ASKS: u32 = 3;
+const ROM_ASKS: u32 = 4;
 /// DISCOVERs of a machine that nobody gives an address.
 const REPEATS: u32 = 3;

@@ -1,5 +1,7 @@
 //! Files that were asked for and not given.
 
+use std::time::Duration;
+
 use super::specific;
 use crate::boot::Missed;
 use crate::cause::Cause;
@@ -37,18 +39,34 @@ fn counts(case: &Case<'_>, missed: &Missed) -> bool {
     if went_on && !is_vital(case, missed) {
         return false;
     }
-    // A packet proves these; the others are proved by silence.
+    // A packet proves these; the others are proved by silence. A program that needs a file looks for no other one for long.
+    let patience =
+        if needs(missed.kind) { case.patience.of(LOOKS_ELSEWHERE) } else { case.patience.firmware };
     proves_itself(case, missed)
         || case.restarted.is_some()
-        || case.since(missed.at.max(boot.last)) >= case.patience.firmware
+        || case.since(missed.at.max(boot.last)) >= patience
 }
 
 /// Without it there is no boot, even where the client goes on to something else.
 fn is_vital(case: &Case<'_>, missed: &Missed) -> bool {
-    let replaced = case.boot.fetched.iter().any(|file| file.kind == missed.kind && file.at > missed.at);
+    let boot = case.boot;
+    let replaced = boot.fetched.iter().any(|file| file.kind == missed.kind && file.at > missed.at)
+        || boot.running.iter().any(|file| file.kind == missed.kind && file.since > missed.at);
+    // A boot program asks for its next file as soon as it has one; a system takes seconds to start, and its files are its own.
+    let before = boot.fetched.iter().rev().find(|file| file.at <= missed.at);
+    let of_system = before.is_some_and(|file| {
+        file.kind.rank() > FileKind::Kernel.rank()
+            && missed.at.duration_since(file.at).is_ok_and(|since| since >= SYSTEM_STARTS)
+    });
     matches!(missed.kind, FileKind::Kernel | FileKind::Initrd | FileKind::Wim)
         && !replaced
-        && case.boot.system.is_none()
+        && !of_system
+        && boot.system.is_none()
+}
+
+/// Whether nothing goes on without a file of this kind, or another one in its place.
+fn needs(kind: FileKind) -> bool {
+    kind.is_program() || matches!(kind, FileKind::Kernel | FileKind::Initrd | FileKind::Wim | FileKind::Bcd)
 }
 
 fn proves_itself(case: &Case<'_>, missed: &Missed) -> bool {
@@ -106,5 +124,8 @@ fn names_nonsense(case: &Case<'_>, missed: &Missed) -> bool {
     shim && missed.kind == FileKind::Other && (escaped || !plain)
 }
 
+/// No system fetches anything earlier than this after its last file of the boot.
+const SYSTEM_STARTS: Duration = Duration::from_millis(1500);
+const LOOKS_ELSEWHERE: Duration = Duration::from_millis(1500);
 /// Names of a search that are shown.
 const SHOWN: usize = 3;

@@ -18,6 +18,9 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if let Some(finding) = wrong(case, &file.path, file.program) {
         return Some(finding.with([Seen::fetched(file)]));
     }
+    if let Some(finding) = refused_by_shim(case, file).or_else(|| loads_itself(case, file)) {
+        return Some(finding);
+    }
     // Whatever it asked for since, it runs.
     if boot.last > file.at || !boot.running.is_empty() {
         return None;
@@ -35,12 +38,69 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
         }
     };
     // Programs that need nothing from the network end in a restart too; firmware that refuses one asks again at once.
-    if file.kind == FileKind::Program && silence > REFUSES_WITHIN {
+    if file.kind == FileKind::Program && (silence > REFUSES_WITHIN || leads_to_the_disk(&file.path)) {
         return None;
     }
     let header = file.program.map(|program| Seen::Header(program.arch, program.signed));
     let seen = [Seen::fetched(file)].into_iter().chain(header).chain([ended]);
     Some(cause_of(case, file).about(&*file.path).with(seen).with(others(case, file)))
+}
+
+/// iPXE asked by its own class, was given the file that it was loaded from, and loaded it.
+fn loads_itself(case: &Case<'_>, file: &Fetched) -> Option<Finding> {
+    let boot = case.boot;
+    let asked = boot.ipxe.filter(|asked| file.kind == FileKind::Ipxe && file.at >= *asked)?;
+    let first = boot.fetched.iter().find(|first| first.path == file.path && first.at <= asked)?;
+    let seen = [Seen::fetched(first), Seen::fetched(file)];
+    Some(Finding::new(Cause::IpxeLoop, specific::PROVEN).about(&*file.path).with(seen))
+}
+
+/// GRUB under shim fetched a kernel that is not signed, and then neither its initial RAM disk nor anything else.
+pub(super) fn refused_kernel(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let kernel = boot.last_file().filter(|file| file.kind == FileKind::Kernel && file.at == boot.last)?;
+    let unsigned = kernel.program.filter(|program| !program.signed)?;
+    let had = |kind| boot.fetched.iter().any(|file| file.kind == kind);
+    let silence = case.since(kernel.at);
+    let waits = boot.running.is_empty() && boot.system.is_none();
+    if !waits || !had(FileKind::Shim) || !had(FileKind::Grub) || silence < case.patience.of(KERNEL) {
+        return None;
+    }
+    let seen = [
+        Seen::fetched(kernel),
+        Seen::Header(unsigned.arch, unsigned.signed),
+        case.restarted.map_or(Seen::Silent(silence), |_| Seen::Restarted(silence)),
+    ];
+    // A kernel may be all that a boot needs.
+    let starts = case.fleet.system_speaks_after(&kernel.path);
+    (!starts).then(|| Finding::new(Cause::ProgramRefused, specific::SILENCE).about(&*kernel.path).with(seen))
+}
+
+/// shim starts MokManager when it does not trust its second stage, and nothing else does (shim's start_image in shim.c).
+fn refused_by_shim(case: &Case<'_>, last: &Fetched) -> Option<Finding> {
+    let boot = case.boot;
+    let programs = || boot.fetched.iter().filter(|file| file.kind.is_program());
+    let (file, asked) = if is_mok_manager(&last.path) {
+        (programs().rev().find(|file| !is_mok_manager(&file.path))?, Seen::fetched(last))
+    } else {
+        let mut missed = boot.missed.iter().rev();
+        let missed = missed.find(|missed| missed.at >= last.at && is_mok_manager(&missed.path))?;
+        (last, Seen::missed(missed))
+    };
+    let after_shim = programs().any(|other| other.kind == FileKind::Shim && other.at <= file.at);
+    if !after_shim || file.kind == FileKind::Shim {
+        return None;
+    }
+    let signed = file.program.is_none_or(|program| program.signed);
+    let cause = if signed { Cause::SignerNotTrusted } else { Cause::ProgramRefused };
+    let header = file.program.map(|program| Seen::Header(program.arch, program.signed));
+    let seen = [Seen::fetched(file)].into_iter().chain(header).chain([asked]);
+    Some(Finding::new(cause, specific::PROVEN).about(&*file.path).with(seen))
+}
+
+fn is_mok_manager(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
+    name.starts_with("mm") && name.ends_with(".efi") || name == "mokmanager.efi"
 }
 
 fn cause_of(case: &Case<'_>, file: &Fetched) -> Finding {
@@ -64,14 +124,24 @@ fn others(case: &Case<'_>, file: &Fetched) -> Option<Seen> {
     (count > 0).then_some(Seen::OthersWentOn(count))
 }
 
+/// ConfigMgr's and WDS' programs for machines that are to go on to their disk, or to wait for a key.
+fn leads_to_the_disk(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
+    name.starts_with("abortpxe") || name == "pxeboot.com"
+}
+
 /// The header of the program and the machine's architecture disagree.
 pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<Program>) -> Option<Finding> {
     let arch = case.boot.arch?;
     let bios = arch.same_family(ArchType::X86_BIOS);
     let bios_only = matches!(extension(path).as_str(), "0" | "kpxe" | "kkpxe" | "pxe" | "com" | "n12");
     let disagree = match program {
-        // Any PE program is UEFI's; kernels that are both are no boot programs.
-        Some(_) if bios => FileKind::of(path) != FileKind::Kernel,
+        // Any PE program is UEFI's; kernels that are both are no boot programs, whatever their names.
+        Some(_) if bios => match FileKind::of(path) {
+            FileKind::Kernel => false,
+            FileKind::Other => !case.boot.fetched.iter().any(|file| file.kind == FileKind::Configuration),
+            _ => true,
+        },
         Some(Program { arch: Some(other), .. }) => !same_processor(other, arch),
         Some(_) => false,
         None => !bios && bios_only,
@@ -125,6 +195,8 @@ pub(super) fn blocked_port(case: &Case<'_>) -> Option<Finding> {
     Some(Finding::new(Cause::PortBlocked, specific::PROGRAM).about(&*file.path).with(seen))
 }
 
+/// GRUB asks for the initial RAM disk at once.
+const KERNEL: Duration = Duration::from_secs(20);
 /// Firmware that starts again within this time did so because of the program.
 const RESTARTS_WITHIN: Duration = Duration::from_secs(180);
 /// Firmware that refuses a program goes on at once.

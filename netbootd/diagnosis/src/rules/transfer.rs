@@ -12,7 +12,8 @@ use crate::rules::program;
 use crate::step::{Proto, TransferOutcome};
 
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
-    let stalled = case.boot.running.iter().rev().find_map(|running| of_stalled(case, running));
+    let under_way = case.boot.running.iter().rev().filter(|running| !case.boot.has_newer(running));
+    let stalled = under_way.into_iter().find_map(|running| of_stalled(case, running));
     stalled.or_else(|| of_broken(case, case.boot.broken.as_ref()?))
 }
 
@@ -61,8 +62,15 @@ fn of_silence(bytes: u64, proved: bool, block_size: Option<u16>) -> Cause {
 
 fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
     let finished = &broken.finished;
-    // Whatever came after it, the machine went on without the file.
-    if case.boot.fetched.iter().any(|file| file.at > broken.at && file.kind.rank() > 0) {
+    // Whatever came after it, the machine went on without the file, or tries again.
+    if case.boot.fetched.iter().any(|file| file.at > broken.at && file.kind.rank() > 0)
+        || case.boot.running.iter().any(|running| running.since > broken.at && running.bytes.0 > 0)
+    {
+        return None;
+    }
+    // Little is sent to a client that acknowledges nothing. If that was lost, it asks again.
+    let unheard = finished.outcome == TransferOutcome::TimedOut && !finished.proved && finished.bytes == 0;
+    if unheard && case.since(broken.since) < case.patience.of(OPENS_WITHIN) {
         return None;
     }
     let words = finished.detail.iter().cloned().map(Seen::Words);
@@ -76,6 +84,8 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
         }
         _ if silent => Cause::TransferBroke,
         TransferOutcome::ReadFailed => Cause::ReadFailed,
+        // GRUB closes a file that it only looks at so (tftp_close in its net/tftp.c).
+        TransferOutcome::Aborted if finished.detail.as_deref() == Some("closed") => return None,
         // Without a byte it was a probe that said so by an error.
         TransferOutcome::Aborted if finished.bytes == 0 && !case.is_silent() => return None,
         TransferOutcome::Aborted => {
@@ -95,7 +105,6 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
 
 /// Much slower than the others, told while it lasts and until the boot is over.
 pub(super) fn slow(case: &Case<'_>) -> Option<Finding> {
-    let usual = case.fleet.rate(case.mac)?;
     let under_way = case.boot.running.iter().filter_map(|running| {
         let took = running
             .bytes
@@ -103,14 +112,17 @@ pub(super) fn slow(case: &Case<'_>) -> Option<Finding> {
             .duration_since(running.since)
             .ok()
             .filter(|took| *took >= case.patience.of(LONG_ENOUGH))?;
-        Some((running.path.to_string(), running.bytes.0, took))
+        Some((&running.path, running.way(), running.bytes.0, took))
     });
     let done = case.boot.fetched.iter().filter(|file| file.bytes >= LARGE);
-    let done = done.map(|file| (file.path.to_string(), file.bytes, file.elapsed));
-    let rate = |(_, bytes, took): &(String, u64, Duration)| *bytes as f64 / took.as_secs_f64().max(0.001);
-    let slow = under_way.chain(done).find(|transfer| rate(transfer) * SLOWER < usual)?;
-    let seen = [Seen::UnderWay(slow.0.clone(), slow.1, slow.2), Seen::Rate(rate(&slow), usual)];
-    Some(Finding::new(Cause::SlowTransfer, specific::SLOW).about(slow.0).with(seen))
+    let done = done.map(|file| (&file.path, file.way.clone(), file.bytes, file.elapsed));
+    let (path, bytes, took, rate, usual) = under_way.chain(done).find_map(|(path, way, bytes, took)| {
+        let usual = case.fleet.rate(case.mac, &way)?;
+        let rate = bytes as f64 / took.as_secs_f64().max(0.001);
+        (rate * SLOWER < usual).then_some((path, bytes, took, rate, usual))
+    })?;
+    let seen = [Seen::UnderWay(path.to_string(), bytes, took), Seen::Rate(rate, usual)];
+    Some(Finding::new(Cause::SlowTransfer, specific::SLOW).about(&**path).with(seen))
 }
 
 /// What fits an Ethernet frame behind the headers of IP, UDP and TFTP.

@@ -1,0 +1,330 @@
+//! One machine that boots well, with its dice.
+
+use bsdp::BsdpMessageType;
+
+use super::super::*;
+use crate::step::MacAnswered;
+
+/// A machine that is switched on.
+pub(super) struct Client<'a> {
+    pub(super) site: &'a mut Site,
+    seed: u64,
+    dice: u64,
+    /// Whether another server gives the addresses.
+    pub(super) proxied: bool,
+    /// What its firmware negotiates.
+    negotiated: &'static str,
+    /// Transfers that it asked for and left alone: they time out later.
+    abandoned: Vec<(SystemTime, TransferId, String)>,
+}
+
+impl<'a> Client<'a> {
+    /// Another machine, some time after the last one.
+    pub(super) fn switch_on(site: &'a mut Site, seed: u64) -> Self {
+        site.on(u8::try_from(seed % 250).unwrap());
+        site.arch = ArchType::X64_UEFI;
+        let mut client = Client {
+            site,
+            seed,
+            dice: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
+            proxied: false,
+            negotiated: "blksize=1468 windowsize=4",
+            abandoned: Vec::new(),
+        };
+        client.proxied = client.happens(0.5);
+        let pause = client.between(1.0, 2000.0);
+        client.site.now += Duration::from_secs_f64(pause);
+        client
+    }
+
+    fn roll(&mut self) -> u64 {
+        // splitmix64
+        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.dice;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn between(&mut self, least: f64, most: f64) -> f64 {
+        least + (most - least) * (self.roll() % 10_000) as f64 / 10_000.0
+    }
+
+    pub(super) fn happens(&mut self, probability: f64) -> bool {
+        self.between(0.0, 1.0) < probability
+    }
+
+    /// Nothing is to be found now.
+    fn look(&mut self) {
+        let found = self.site.diagnosis();
+        assert!(found.finding.is_none(), "seed {}: {found:#?}\n{:#?}", self.seed, self.site.machines.last());
+    }
+
+    /// Time passes, and what was left alone times out meanwhile.
+    pub(super) fn pause(&mut self, least: f64, most: f64) {
+        let until = self.site.now + Duration::from_secs_f64(self.between(least, most));
+        while self.site.now < until {
+            self.site.now += Duration::from_millis(500).min(until.duration_since(self.site.now).unwrap());
+            self.time_out();
+            self.look();
+        }
+    }
+
+    fn time_out(&mut self) {
+        let now = self.site.now;
+        let over = self.abandoned.iter().position(|(at, ..)| *at <= now);
+        if let Some((_, id, path)) = over.map(|place| self.abandoned.remove(place)) {
+            let finished = self.finished(id, &path, TransferOutcome::TimedOut, 0, Duration::from_secs(5));
+            self.site.step(Step::TransferFinished(&TransferFinished { proved: false, ..finished }));
+        }
+    }
+
+    /// A packet, which the network may deliver twice.
+    fn packet(&mut self, step: Step<'_>) {
+        self.site.step(step);
+        self.look();
+        if self.happens(0.1) {
+            self.site.step(step);
+            self.look();
+        }
+    }
+
+    /// DISCOVERs until one is answered, with what another server says; gives the address's server.
+    pub(super) fn discover(&mut self, class: Class, file: Option<&str>) {
+        let times = 1 + self.roll() % 3;
+        for time in 0..times {
+            let proto = if self.proxied { Proto::Proxy } else { Proto::Dhcp };
+            let reason = if file.is_some() { Reason::Rule } else { Reason::NoRule };
+            let decided = self.site.decided(proto, Some(class), Answered::Offer, reason);
+            self.packet(Step::Decided(&Decided { boot_file: file.map(Into::into), ..decided }));
+            if self.proxied && (time > 0 || self.happens(0.8)) {
+                self.foreign(false);
+            }
+            self.pause(0.5, 4.0);
+        }
+    }
+
+    /// Many DHCP servers put their own address into siaddr.
+    fn foreign(&mut self, is_ack: bool) {
+        let next_server = self.happens(0.5).then_some("10.77.0.2");
+        self.site.other(None, next_server, is_ack);
+        self.look();
+    }
+
+    /// It takes its address, from whoever gives it.
+    pub(super) fn request(&mut self, class: Class, file: Option<&str>) {
+        if self.proxied {
+            let decided = self.site.decided(Proto::Proxy, Some(class), Answered::Ignore, Reason::OtherServer);
+            let taken = Some(LeaseTaken { address: Some(Ipv4Addr::new(10, 77, 25, 15)), server: ROUTER });
+            self.packet(Step::Decided(&Decided { taken, ..decided }));
+            if self.happens(0.5) {
+                self.foreign(true);
+            }
+        } else {
+            let reason = if file.is_some() { Reason::Rule } else { Reason::NoRule };
+            let decided = self.site.decided(Proto::Dhcp, Some(class), Answered::Ack, reason);
+            self.packet(Step::Decided(&Decided { boot_file: file.map(Into::into), ..decided }));
+        }
+        self.pause(0.05, 3.0);
+    }
+
+    /// The question to port 4011, perhaps twice.
+    pub(super) fn boot_server(&mut self, file: &str) {
+        let times = 1 + self.roll() % 2;
+        for _ in 0..times {
+            let named = self.site.decided(Proto::Pxe, Some(Class::Pxe), Answered::Ack, Reason::Rule);
+            self.packet(Step::Decided(&Decided { boot_file: Some(file.into()), ..named }));
+            self.pause(0.05, 2.0);
+        }
+    }
+
+    /// Firmware up to its boot file.
+    pub(super) fn firmware(&mut self, file: &str) {
+        self.discover(Class::Pxe, Some(file));
+        self.request(Class::Pxe, Some(file));
+        if self.proxied {
+            self.boot_server(file);
+        }
+    }
+
+    pub(super) fn negotiates(&mut self, words: &'static str) {
+        self.negotiated = words;
+    }
+
+    fn start(&mut self, path: &str, proto: Proto, program: Option<Program>) -> TransferId {
+        self.site.transfers += 1;
+        let id = TransferId(self.site.transfers);
+        let started = TransferStarted {
+            id,
+            proto,
+            peer: PEER,
+            mac: Some(self.site.mac),
+            path: path.into(),
+            size: Some(1_000_000),
+            negotiated: if proto == Proto::Tftp { self.negotiated.into() } else { String::new() },
+            block_size: (proto == Proto::Tftp).then_some(1468),
+            program,
+            partial: false,
+        };
+        self.site.step(Step::TransferStarted(&started));
+        self.look();
+        id
+    }
+
+    fn finished(
+        &self,
+        id: TransferId,
+        path: &str,
+        outcome: TransferOutcome,
+        bytes: u64,
+        elapsed: Duration,
+    ) -> TransferFinished {
+        TransferFinished {
+            id,
+            proto: Proto::Tftp,
+            peer: PEER,
+            mac: Some(self.site.mac),
+            path: path.into(),
+            partial: false,
+            outcome,
+            bytes,
+            blocks: 0,
+            resends: 0,
+            proved: true,
+            elapsed,
+            detail: None,
+        }
+    }
+
+    /// Firmware's way to a file: the size first, perhaps; perhaps a request whose answer it does not wait for.
+    pub(super) fn fetch(&mut self, path: &str, program: Option<Program>) {
+        if self.happens(0.4) {
+            let id = self.start(path, Proto::Tftp, program);
+            let outcome = if self.happens(0.7) { TransferOutcome::Probed } else { TransferOutcome::Aborted };
+            self.site.step(Step::TransferFinished(&self.finished(id, path, outcome, 0, Duration::ZERO)));
+            self.look();
+        }
+        if self.happens(0.2) {
+            let id = self.start(path, Proto::Tftp, program);
+            let stalled = TransferStalled { id, bytes: 0, proved: false, resends: 1 };
+            self.site.step(Step::TransferStalled(&stalled));
+            let until = self.site.now + Duration::from_secs_f64(self.between(0.5, 6.0));
+            self.abandoned.push((until, id, path.to_owned()));
+            self.pause(0.0, 4.0);
+        }
+        self.get(path, Proto::Tftp, program, 200_000);
+    }
+
+    pub(super) fn fetch_http(&mut self, path: &str, program: Option<Program>, bytes: u64) {
+        self.get(path, Proto::Http, program, bytes);
+    }
+
+    pub(super) fn fetch_large(&mut self, path: &str, bytes: u64) {
+        self.get(path, Proto::Tftp, None, bytes);
+    }
+
+    /// To the last byte, at a rate that differs by the machine.
+    fn get(&mut self, path: &str, proto: Proto, program: Option<Program>, bytes: u64) {
+        let usual = if proto == Proto::Http { 60e6 } else { 6e6 };
+        let rate = usual * self.between(0.5, 2.0);
+        let (id, began) = (self.start(path, proto, program), self.site.now);
+        let seconds = bytes as f64 / rate;
+        let parts = (seconds as u64).max(3) + 1;
+        let part = seconds / parts as f64;
+        for done in 1..parts {
+            self.pause(part, part);
+            let bytes = bytes / parts * done;
+            self.site.step(Step::TransferProgress { id, bytes });
+            self.look();
+            if proto == Proto::Tftp && self.happens(0.2) {
+                let resends = 1 + self.roll() % 2;
+                self.site.step(Step::TransferStalled(&TransferStalled { id, bytes, proved: true, resends }));
+                self.look();
+            }
+        }
+        self.pause(part, part);
+        let elapsed = self.site.now.duration_since(began).unwrap();
+        let finished = self.finished(id, path, TransferOutcome::Completed, bytes, elapsed);
+        self.site.step(Step::TransferFinished(&TransferFinished { proto, ..finished }));
+        self.look();
+    }
+
+    /// A file that is not there, as most of the time.
+    pub(super) fn misses(&mut self, paths: &[&str]) {
+        for path in paths {
+            if self.happens(0.8) {
+                self.site.misses(path);
+                self.look();
+                self.pause(0.0, 0.3);
+            }
+        }
+    }
+
+    /// GRUB looks into a file and closes it.
+    pub(super) fn peeks(&mut self, path: &str) {
+        let id = self.start(path, Proto::Tftp, None);
+        let finished = self.finished(id, path, TransferOutcome::Aborted, 4096, Duration::from_millis(20));
+        let detail = Some("closed".to_owned());
+        self.site.step(Step::TransferFinished(&TransferFinished { detail, ..finished }));
+        self.look();
+    }
+
+    /// A Mac's DISCOVER, which a proxy leaves to the DHCP server.
+    pub(super) fn address_of_a_mac(&mut self) {
+        let (proto, decision, reason) = match self.proxied {
+            true => (Proto::Proxy, Answered::Ignore, Reason::Disabled),
+            false => (Proto::Dhcp, Answered::Offer, Reason::Lease),
+        };
+        let decided = self.site.decided(proto, Some(Class::Bsdp), decision, reason);
+        self.packet(Step::Decided(&decided));
+        self.pause(0.5, 12.0);
+    }
+
+    pub(super) fn bsdp(&mut self, asked: Option<BsdpMessageType>, file: Option<&str>) {
+        let answered = MacAnswered {
+            iface: "lan0".into(),
+            peer: PEER,
+            xid: 1,
+            mac: self.site.mac,
+            model: Some("iMac14,2".into()),
+            architecture: Some("i386".into()),
+            asked,
+            decision: Answered::Ack,
+            reason: bsdp::Reason::ALL[0],
+            detail: None,
+            rule: None,
+            machine: None,
+            image: None,
+            boot_file: file.map(Into::into),
+            offered: 2,
+            cut: 0,
+            left_out: Vec::new(),
+            probe: false,
+        };
+        self.packet(Step::MacAnswered(&answered));
+    }
+
+    /// The started system asks for an address, where this server hears it.
+    pub(super) fn system(&mut self) {
+        let (proto, decision, reason) = match self.proxied {
+            true => (Proto::Proxy, Answered::Ignore, Reason::NotABootRequest),
+            false => (Proto::Dhcp, Answered::Offer, Reason::Lease),
+        };
+        let decided = self.site.decided(proto, None, decision, reason);
+        self.packet(Step::Decided(&decided));
+        if !self.proxied {
+            let ack = self.site.decided(proto, None, Answered::Ack, reason);
+            self.packet(Step::Decided(&ack));
+        }
+    }
+
+    /// Twenty minutes later nothing is wrong with it either.
+    pub(super) fn afterwards(&mut self) {
+        self.pause(30.0, 60.0);
+        for _ in 0..120 {
+            self.site.now += Duration::from_secs(10);
+            self.time_out();
+            self.look();
+        }
+    }
+}
