@@ -1,10 +1,13 @@
 //! Failed boots and healthy ones, each as packets against a running netbootd: `tests/boots` has the cases.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use netbootd_tests::boot_case::play;
+use netbootd_tests::boot_case::{play, replay};
 
-fn folder() -> std::path::PathBuf {
+fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("boots")
 }
 
@@ -17,26 +20,31 @@ macro_rules! cases {
         /// A folder that no test plays proves nothing.
         #[test]
         fn every_case_is_played() {
-            let mut there: Vec<String> = std::fs::read_dir(folder())
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-                .collect();
-            there.sort();
-            assert_eq!(there, [$($name),+]);
+            assert_eq!(names(), BTreeSet::from([$($name.to_owned()),+]));
         }
     };
 }
 
 cases! {
     another_server "another-server"
+    bcd_missing "bcd-missing"
+    bios_program_on_uefi "bios-program-on-uefi"
     boot_server_port_closed "boot-server-port-closed"
+    colon_in_a_name "colon-in-a-name"
     efi_program_on_bios "efi-program-on-bios"
     grub_beside_a_dhcp_server "grub-beside-a-dhcp-server"
+    half_a_file "half-a-file"
     healthy_grub "healthy-grub"
     healthy_http "healthy-http"
+    healthy_installers "healthy-installers"
     healthy_linux "healthy-linux"
+    healthy_size_probes "healthy-size-probes"
+    healthy_uboot "healthy-uboot"
+    healthy_windows_pe "healthy-windows-pe"
     initrd_missing "initrd-missing"
+    ipxe_loop "ipxe-loop"
     kernel_missing "kernel-missing"
+    lease_from_elsewhere "lease-from-elsewhere"
     mtu_hole "mtu-hole"
     naks_in_a_row "naks-in-a-row"
     no_address "no-address"
@@ -50,11 +58,67 @@ cases! {
     second_dhcp_server "second-dhcp-server"
     shared_guid "shared-guid"
     shim_boot_entry_name "shim-boot-entry-name"
+    shim_refuses_grub "shim-refuses-grub"
     signer_not_trusted "signer-not-trusted"
     silent_system "silent-system"
     slow_machine "slow-machine"
     spanning_tree "spanning-tree"
+    unsigned_kernel "unsigned-kernel"
     unsigned_program "unsigned-program"
     url_over_tftp "url-over-tftp"
     windows_pe_restarts "windows-pe-restarts"
 }
+
+fn names() -> BTreeSet<String> {
+    let entries = fs::read_dir(folder()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn every_case_that_fails_has_a_healthy_twin() {
+    for name in names().iter().filter(|name| !name.starts_with("healthy-")) {
+        assert!(folder().join(name).join("healthy.txt").exists(), "{name} has none");
+    }
+}
+
+/// What stands between the marks in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn the_documentation_says_how_fast_each_case_is_named() {
+    let mut text = String::from("\n\n| boot | case | cause | seconds |\n| --- | --- | --- | --- |\n");
+    let (mut healthy, mut causes) = (0, BTreeSet::new());
+    for name in names() {
+        let folder = folder().join(&name);
+        let found = replay(&folder);
+        healthy += u32::from(folder.join("healthy.txt").exists()) + u32::from(found.is_empty());
+        let script = fs::read_to_string(folder.join("boot.txt")).unwrap();
+        let story = script.lines().next().unwrap().trim_start_matches("# ").replace('|', "/");
+        for (place, found) in found.iter().enumerate() {
+            let story = if place == 0 { story.as_str() } else { "" };
+            let seconds = found.after.as_secs_f64();
+            text.push_str(&format!("| {story} | `{name}` | `{}` | {seconds:.1} |\n", found.cause));
+            causes.insert(found.cause.clone());
+        }
+    }
+    let matrix = include_str!("boot_matrix.rs").matches("#[test]").count();
+    text.push_str(&format!(
+        "\n{} causes from packets. False alarms: 0 in {healthy} healthy boots of `tests/boots` at any time, \
+         0 in 2000 simulated ones of `netbootd/diagnosis`, 0 at the end of the boots of real firmware \
+         ({matrix} tests of the boot matrix).\n\n",
+        causes.len()
+    ));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/troubleshooting.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (head, rest) = page.split_once(BEGIN).unwrap();
+    let (written, tail) = rest.split_once(END).unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, format!("{head}{BEGIN}{text}{END}{tail}")).unwrap();
+    } else {
+        assert!(
+            written == text,
+            "docs/troubleshooting.md differs from the cases; UPDATE_GOLDEN=1 rewrites it"
+        );
+    }
+}
+
+const BEGIN: &str = "<!-- tests/tests/diagnosis.rs generates the table. -->";
+const END: &str = "<!-- end -->";

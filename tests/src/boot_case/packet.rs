@@ -18,7 +18,7 @@ pub(super) fn text(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }
 
-/// A client's packet. `class`, `arch`, `uuid`, `ipxe`, `relay`, `server` and `address` come from the case.
+/// A client's packet. `class` (of PXE and HTTP boot), `vendor` (option 60 as it stands), `arch`, `uuid`, `ipxe`, `relay`, `server` and `address` come from the case.
 pub(super) fn client(kind: u8, mac: [u8; 6], said: &HashMap<String, String>) -> Vec<u8> {
     let value = |name: &str| said.get(name).map(String::as_str);
     let mut bytes = header(1, mac);
@@ -37,6 +37,10 @@ pub(super) fn client(kind: u8, mac: [u8; 6], said: &HashMap<String, String>) -> 
         put(60, format!("{class}:Arch:{arch:05}:UNDI:003000").as_bytes());
         put(93, &arch.to_be_bytes());
         put(94, &[1, 3, 0]);
+    }
+    if let Some(vendor) = value("vendor") {
+        put(60, vendor.as_bytes());
+        put(93, &value("arch").unwrap_or("0").parse::<u16>().unwrap().to_be_bytes());
     }
     if let Some(uuid) = value("uuid") {
         let digits: Vec<u8> = uuid.replace('-', "").into_bytes();

@@ -3,37 +3,47 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use super::script::How;
+
+const ERROR: u8 = 5;
+const OPTION_ACK: u8 = 6;
 const BLOCK: usize = 1468;
 /// Between two blocks of a slow client.
 const PACE: Duration = Duration::from_millis(8);
 /// Blocks after which a client that gives up does so.
 const GIVES_UP_AFTER: u16 = 2;
 
-/// One request. `get` fetches all, `miss` wants an ERROR, `stall` acknowledges the options and nothing more, `mute` nothing at all,
-/// `abort` ends it with an ERROR after some blocks.
-pub(super) fn tftp(address: Ipv4Addr, how: &str, path: &str) {
+/// One request.
+pub(super) fn tftp(address: Ipv4Addr, how: How, path: &str) {
     let socket = UdpSocket::bind((address, 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     // `\x01` in a case is that byte: some names are no text.
     let name = path.replace("\\x01", "\u{1}").replace("%20", " ");
-    let request =
-        [&[0, 1], name.as_bytes(), b"\0octet\0blksize\0", BLOCK.to_string().as_bytes(), b"\0"].concat();
+    let size = if how == How::Probe { b"tsize\x000\0".as_slice() } else { b"" };
+    let block = BLOCK.to_string();
+    let request = [&[0, 1], name.as_bytes(), b"\0octet\0blksize\0", block.as_bytes(), b"\0", size].concat();
     socket.send_to(&request, "10.77.0.1:69").unwrap();
-    if how == "mute" {
+    if how == How::Mute {
         return keep(socket);
     }
     let (answer, from) = receive(&socket);
     match (how, answer[1]) {
-        ("miss", 5) => {}
-        ("stall", 6) => {
+        (How::Miss, ERROR) => {}
+        (How::Probe, OPTION_ACK) => {
+            send_error(&socket, from, 8, "User aborted the transfer");
+        }
+        (How::Stall, OPTION_ACK) => {
             acknowledge(&socket, from, 0);
             keep(socket);
         }
-        ("get" | "abort" | "slow", 6) => {
+        (How::Get | How::Abort | How::Peek | How::Vanish | How::Slow, OPTION_ACK) => {
             acknowledge(&socket, from, 0);
             fetch(&socket, how);
+            if how == How::Vanish {
+                keep(socket);
+            }
         }
-        (how, code) => panic!("{how} {path}: answered with opcode {code}: {answer:?}"),
+        (how, code) => panic!("{how:?} {path}: answered with opcode {code}: {answer:?}"),
     }
 }
 
@@ -42,7 +52,7 @@ fn keep(socket: UdpSocket) {
     std::mem::forget(socket);
 }
 
-fn fetch(socket: &UdpSocket, how: &str) {
+fn fetch(socket: &UdpSocket, how: How) {
     let mut expected: u16 = 1;
     loop {
         let (data, from) = receive(socket);
@@ -51,12 +61,15 @@ fn fetch(socket: &UdpSocket, how: &str) {
         if block != expected {
             continue;
         }
-        if how == "abort" && block == GIVES_UP_AFTER {
-            let error = [&[0, 5, 0, 0], b"NBP is too big to fit in free base memory\0".as_slice()].concat();
-            socket.send_to(&error, from).unwrap();
-            return;
+        match how {
+            How::Abort if block == GIVES_UP_AFTER => {
+                return send_error(socket, from, 0, "NBP is too big to fit in free base memory");
+            }
+            How::Peek if block == GIVES_UP_AFTER => return send_error(socket, from, 0, "closed"),
+            How::Vanish if block > GIVES_UP_AFTER => return,
+            _ => {}
         }
-        if how == "slow" {
+        if how == How::Slow {
             std::thread::sleep(PACE); // its link's rate
         }
         acknowledge(socket, from, block);
@@ -65,6 +78,10 @@ fn fetch(socket: &UdpSocket, how: &str) {
         }
         expected = expected.wrapping_add(1);
     }
+}
+
+fn send_error(socket: &UdpSocket, to: SocketAddr, code: u8, words: &str) {
+    socket.send_to(&[&[0, ERROR, 0, code], words.as_bytes(), b"\0"].concat(), to).unwrap();
 }
 
 fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {

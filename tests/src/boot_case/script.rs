@@ -1,0 +1,153 @@
+//! What a case says, line by line.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use super::packet;
+
+/// One line of a case.
+#[derive(Debug, Clone)]
+pub(super) enum Line {
+    /// A client, or another DHCP server.
+    Host(String, Host),
+    /// A file in the boot folder.
+    File { path: String, content: Vec<u8> },
+    /// Seconds that pass on the wire.
+    Wait(f64),
+    /// The cause that is found for a host, or none.
+    Expect { host: String, cause: Option<String> },
+    /// A client's DHCP packet.
+    Client { host: String, kind: Kind, options: Options },
+    /// The question to port 4011.
+    BootServer { host: String },
+    /// Another server's broadcast.
+    Other { server: String, is_ack: bool, client: String, options: Options },
+    /// A file by TFTP.
+    Tftp { host: String, how: How, path: String },
+    /// A file by HTTP; `found` says whether it is there.
+    Http { host: String, path: String, found: bool },
+}
+
+/// Options of a packet, by the names that `packet.rs` knows.
+pub(super) type Options = HashMap<String, String>;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Host {
+    pub(super) address: Ipv4Addr,
+    pub(super) mac: [u8; 6],
+}
+
+/// A client's DHCP packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A DISCOVER.
+    Discover,
+    /// A DISCOVER of a system, which does not ask to boot.
+    PlainDiscover,
+    /// A REQUEST with the options of the last DISCOVER.
+    Request,
+    /// A DISCOVER, and a REQUEST for whatever netbootd offers.
+    Lease,
+}
+
+/// How a client fetches a file by TFTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// To the last byte.
+    Get,
+    /// It wants an ERROR.
+    Miss,
+    /// It asks for the size alone and ends with ERROR 8, as UEFI firmware does first.
+    Probe,
+    /// It acknowledges the options and nothing more.
+    Stall,
+    /// It acknowledges nothing.
+    Mute,
+    /// It ends the transfer with an ERROR after some blocks.
+    Abort,
+    /// It ends the transfer as GRUB closes a file, after some blocks.
+    Peek,
+    /// It acknowledges some blocks and nothing more.
+    Vanish,
+    /// It fetches much slower than others, while the case goes on.
+    Slow,
+}
+
+/// Reads a case.
+///
+/// # Panics
+/// When a line cannot be read.
+pub(super) fn parse(text: &str) -> Vec<Line> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty()).map(parse_line).collect()
+}
+
+fn parse_line(line: &str) -> Line {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let text = |word: &str| word.to_owned();
+    match words.as_slice() {
+        ["host", name, address, mac] => {
+            Line::Host(text(name), Host { address: address.parse().unwrap(), mac: packet::mac(mac) })
+        }
+        ["file", path, rest @ ..] => Line::File { path: text(path), content: content(rest) },
+        ["wait", seconds] => Line::Wait(seconds.parse().unwrap()),
+        ["expect", host, "none"] => Line::Expect { host: text(host), cause: None },
+        ["expect", host, cause] => Line::Expect { host: text(host), cause: Some(text(cause)) },
+        [host, "boot-server"] => Line::BootServer { host: text(host) },
+        [host, how @ ("get-http" | "miss-http"), path] => {
+            Line::Http { host: text(host), path: text(path), found: *how == "get-http" }
+        }
+        [server, kind @ ("offer" | "ack"), client, rest @ ..] => Line::Other {
+            server: text(server),
+            is_ack: *kind == "ack",
+            client: text(client),
+            options: named(rest),
+        },
+        [host, word, rest @ ..] => match (dhcp(word), tftp(word), rest) {
+            (Some(kind), ..) => Line::Client { host: text(host), kind, options: named(rest) },
+            (_, Some(how), [path]) => Line::Tftp { host: text(host), how, path: text(path) },
+            _ => panic!("nothing can be done with {line:?}"),
+        },
+        _ => panic!("nothing can be done with {line:?}"),
+    }
+}
+
+fn dhcp(word: &str) -> Option<Kind> {
+    Some(match word {
+        "discover" => Kind::Discover,
+        "plain-discover" => Kind::PlainDiscover,
+        "request" => Kind::Request,
+        "lease" => Kind::Lease,
+        _ => return None,
+    })
+}
+
+fn tftp(word: &str) -> Option<How> {
+    Some(match word {
+        "get" => How::Get,
+        "miss" => How::Miss,
+        "probe" => How::Probe,
+        "stall" => How::Stall,
+        "mute" => How::Mute,
+        "abort" => How::Abort,
+        "peek" => How::Peek,
+        "vanish" => How::Vanish,
+        "slow" => How::Slow,
+        _ => return None,
+    })
+}
+
+/// What stands in a file of the boot folder.
+fn content(words: &[&str]) -> Vec<u8> {
+    match words {
+        ["pe", arch, signed] => packet::pe_program(arch, *signed == "signed"),
+        [bytes] => vec![0x5a; bytes.parse().unwrap()],
+        other => panic!("a file with {other:?}"),
+    }
+}
+
+/// `name=value` words.
+fn named(words: &[&str]) -> Options {
+    let split = words.iter().map(|word| word.split_once('=').unwrap_or((*word, "")));
+    split.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}

@@ -1,0 +1,199 @@
+//! A case as real packets over a private network against a running netbootd.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{setsockopt, sockopt};
+use serde_json::Value;
+
+use super::script::{Host, How, Kind, Line, Options};
+use super::{packet, transfer};
+use crate::netbootd::program;
+use crate::{Lab, Netbootd};
+
+/// Plays a case to its end.
+///
+/// # Panics
+/// When a line cannot be played, or another finding is there than the case expects.
+pub(super) fn play(configuration: &str, script: &[Line]) {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    let mut hosts = HashMap::new();
+    for line in script {
+        match line {
+            Line::Host(name, host) => {
+                lab.add_host(name);
+                lab.plug(name, "eth0", "br0", &format!("{}/24", host.address));
+                hosts.insert(name.clone(), *host);
+            }
+            Line::File { path, content } => {
+                let file = root.join(path);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, content).unwrap();
+            }
+            _ => {}
+        }
+    }
+    let netbootd = Netbootd::start(&lab, &root, configuration);
+    let mut player = Player { lab: &lab, netbootd: &netbootd, hosts, said: HashMap::new() };
+    for line in script {
+        player.play(line);
+    }
+}
+
+struct Player<'a> {
+    lab: &'a Lab,
+    netbootd: &'a Netbootd,
+    hosts: HashMap<String, Host>,
+    /// The options of a client's last DISCOVER: the same firmware asks the next questions.
+    said: HashMap<String, Options>,
+}
+
+impl Player<'_> {
+    fn play(&mut self, line: &Line) {
+        match line {
+            Line::Host(..) | Line::File { .. } => {}
+            Line::Wait(seconds) => thread::sleep(Duration::from_secs_f64(*seconds)), // time on the wire
+            Line::Expect { host, cause } => self.expect(host, cause.as_deref()),
+            Line::Client { host, kind, options } => self.ask(host, *kind, options),
+            Line::BootServer { host } => self.ask_boot_server(host),
+            Line::Other { server, is_ack, client, options } => {
+                self.other(server, *is_ack, client, options);
+            }
+            Line::Tftp { host, how, path } => {
+                let (address, how, name) = (self.host(host).address, *how, path.clone());
+                let done = self.lab.inside(host, move || transfer::tftp(address, how, &name));
+                // The case goes on while a slow client fetches.
+                if how != How::Slow {
+                    done.join().unwrap_or_else(|_| panic!("{line:?}\n{}", self.netbootd.log()));
+                }
+            }
+            Line::Http { host, path, found } => {
+                let url = format!("http://10.77.0.1{path}");
+                let output = self.lab.run(host, &["curl", "-sSf", "-o", "/dev/null", &url]);
+                assert_eq!(output.status.success(), *found, "{line:?}\n{}", self.netbootd.log());
+            }
+        }
+    }
+
+    fn host(&self, name: &str) -> Host {
+        *self.hosts.get(name).unwrap_or_else(|| panic!("there is no host {name}"))
+    }
+
+    fn ask(&mut self, host: &str, kind: Kind, options: &Options) {
+        let mut all = options.clone();
+        match kind {
+            Kind::Request => {
+                all = self.said.get(host).cloned().unwrap_or_default();
+                all.extend(options.clone());
+            }
+            Kind::PlainDiscover => {}
+            Kind::Discover | Kind::Lease => drop(self.said.insert(host.to_owned(), all.clone())),
+        }
+        match kind {
+            Kind::Lease => self.lease(host, &all),
+            Kind::Request => self.send(host, packet::REQUEST, &all),
+            Kind::Discover | Kind::PlainDiscover => self.send(host, packet::DISCOVER, &all),
+        }
+    }
+
+    /// Broadcasts from port 68, or passes on from a relay's port 67.
+    fn send(&self, name: &str, kind: u8, said: &Options) {
+        let host = self.host(name);
+        let bytes = packet::client(kind, host.mac, said);
+        let relay: Option<Ipv4Addr> = said.get("relay").map(|relay| relay.parse().unwrap());
+        let sent = self.lab.inside(name, move || match relay {
+            Some(_) => {
+                let socket = UdpSocket::bind((host.address, 67)).unwrap();
+                socket.send_to(&bytes, "10.77.0.1:67").unwrap();
+            }
+            None => drop(broadcast(68, 67, &bytes)),
+        });
+        sent.join().unwrap();
+        thread::sleep(ON_THE_WIRE);
+    }
+
+    /// Takes the address that netbootd offers, and uses it.
+    fn lease(&mut self, name: &str, said: &Options) {
+        let (host, mut options) = (self.host(name), said.clone());
+        let taken = self.lab.inside(name, move || {
+            let exchange = |kind, options: &Options| {
+                let socket = broadcast(68, 67, &packet::client(kind, host.mac, options));
+                socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                let mut reply = [0; 2048];
+                socket.recv(&mut reply).expect("netbootd answers");
+                Ipv4Addr::new(reply[16], reply[17], reply[18], reply[19])
+            };
+            let offered = exchange(packet::DISCOVER, &options);
+            options.insert("address".into(), offered.to_string());
+            options.insert("server".into(), "10.77.0.1".into());
+            exchange(packet::REQUEST, &options)
+        });
+        let taken = taken.join().unwrap_or_else(|_| panic!("{name}\n{}", self.netbootd.log()));
+        self.lab.ip(name, &format!("addr replace {taken}/24 dev eth0"));
+        self.hosts.insert(name.to_owned(), Host { address: taken, ..host });
+        thread::sleep(ON_THE_WIRE);
+    }
+
+    /// Asks port 4011 and waits for the answer.
+    fn ask_boot_server(&self, name: &str) {
+        let host = self.host(name);
+        let mut said = self.said.get(name).cloned().unwrap_or_default();
+        said.remove("relay"); // it asks by unicast
+        let mut bytes = packet::client(packet::REQUEST, host.mac, &said);
+        bytes[12..16].copy_from_slice(&host.address.octets());
+        let asked = self.lab.inside(name, move || {
+            let socket = UdpSocket::bind((host.address, 4011)).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            socket.send_to(&bytes, "10.77.0.1:4011").unwrap();
+            socket.recv(&mut [0; 2048]).is_ok()
+        });
+        assert!(asked.join().unwrap(), "port 4011 does not answer {name}\n{}", self.netbootd.log());
+    }
+
+    fn other(&self, server: &str, is_ack: bool, client: &str, said: &Options) {
+        let (server_host, client) = (self.host(server), self.host(client));
+        let bytes = packet::server(is_ack, server_host.address, client.mac, client.address, said);
+        self.lab.inside(server, move || drop(broadcast(67, 68, &bytes))).join().unwrap();
+    }
+
+    /// The finding that the running daemon names, at once or within the moment that events take.
+    fn expect(&self, name: &str, cause: Option<&str>) {
+        let mac = packet::text(self.host(name).mac);
+        let deadline = Instant::now() + Duration::from_secs(8);
+        loop {
+            let status = self.status(&mac);
+            if status["finding"]["cause"].as_str() == cause {
+                return;
+            }
+            if Instant::now() > deadline {
+                panic!("{cause:?} is expected, found: {status:#}\n{}", self.netbootd.log());
+            }
+            thread::sleep(Duration::from_millis(100)); // asked again until the deadline
+        }
+    }
+
+    fn status(&self, mac: &str) -> Value {
+        let config = self.lab.folder().join("netbootd.toml").display().to_string();
+        let output = self
+            .lab
+            .command("server", &program())
+            .args(["status", mac, "--json", "--config", &config])
+            .output();
+        serde_json::from_slice(&output.unwrap().stdout).unwrap_or_default()
+    }
+}
+
+/// Firmware takes seconds between two packets; ports are served by different tasks, and the order matters.
+const ON_THE_WIRE: Duration = Duration::from_millis(50);
+
+fn broadcast(from: u16, to: u16, bytes: &[u8]) -> UdpSocket {
+    let socket = UdpSocket::bind(("0.0.0.0", from)).unwrap();
+    setsockopt(&socket, sockopt::BindToDevice, &"eth0".into()).unwrap();
+    socket.set_broadcast(true).unwrap();
+    socket.send_to(bytes, ("255.255.255.255", to)).unwrap();
+    socket
+}
