@@ -101,6 +101,19 @@ impl Lab {
         tap
     }
 
+    /// Runs `ip` at the switch.
+    pub fn ip_at_switch(&self, arguments: &str) {
+        self.ip(SWITCH, arguments);
+    }
+
+    /// Drops what a host would receive for a UDP port, as a firewall on the way does.
+    pub fn block_udp_port(&self, host: &str, iface: &str, port: u16) {
+        // What is the host's own is looked up after this rule, and not before it.
+        self.ip(host, "rule add pref 5 lookup local");
+        self.ip(host, "rule del pref 0");
+        self.ip(host, &format!("rule add pref 1 iif {iface} ipproto udp dport {port} blackhole"));
+    }
+
     /// Runs `ip` in a host.
     pub fn ip(&self, host: &str, arguments: &str) {
         run(Command::new("ip").arg("-n").arg(self.namespace(host)).args(arguments.split(' ')));

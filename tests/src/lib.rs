@@ -16,6 +16,7 @@ pub mod debian;
 pub mod dhcp_client;
 pub mod directory_site;
 pub mod domain;
+pub mod findings;
 pub mod firmware;
 pub mod fleet;
 pub mod foreign;

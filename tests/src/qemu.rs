@@ -28,6 +28,8 @@ pub enum Firmware {
     UefiPxe6,
     /// x64 UEFI that tries PXE with Secure Boot enforced and Microsoft's keys.
     SecureBoot,
+    /// The same with keys of its own, which sign nothing that is in use.
+    SecureBootOwnKeys,
     /// ia32 UEFI that tries PXE.
     Ia32Pxe,
     /// ARM64 UEFI that tries PXE.
@@ -41,6 +43,8 @@ pub enum Firmware {
 pub struct Machine {
     process: Process,
     monitor: PathBuf,
+    port: String,
+    mac: String,
 }
 
 /// Emulation takes seconds for what takes hardware a moment, and CI has two cores for two machines.
@@ -103,15 +107,13 @@ impl Machine {
                 let files = ["OVMF32_CODE_4M.secboot.fd", "OVMF32_VARS_4M.fd"];
                 put_firmware(&mut command, lab, number, OVMF, files);
             }
-            Firmware::SecureBoot => {
+            Firmware::SecureBoot | Firmware::SecureBootOwnKeys => {
                 command.args(GUARDED_FLASH);
-                put_firmware(
-                    &mut command,
-                    lab,
-                    number,
-                    OVMF,
-                    ["OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.ms.fd"],
-                );
+                let variables = match firmware {
+                    Firmware::SecureBoot => "OVMF_VARS_4M.ms.fd",
+                    _ => "OVMF_VARS_4M.snakeoil.fd",
+                };
+                put_firmware(&mut command, lab, number, OVMF, ["OVMF_CODE_4M.secboot.fd", variables]);
             }
             Firmware::Arm64Pxe => {
                 command.args(["-machine", "virt", "-cpu", "cortex-a57"]);
@@ -129,7 +131,8 @@ impl Machine {
             let v4 = !matches!(firmware, Firmware::UefiHttp | Firmware::UefiPxe6);
             command.arg("-fw_cfg").arg(supported("IPv4PXESupport", v4));
         }
-        Machine { process: Process::start("qemu", &mut command), monitor }
+        let mac = format!("52:54:00:4c:01:{number:02x}");
+        Machine { process: Process::start("qemu", &mut command), monitor, port: tap, mac }
     }
 
     /// Presses keys on its keyboard, by QEMU's names, one after the other.
@@ -167,6 +170,16 @@ impl Machine {
     /// With the console's text, when they do not come.
     pub fn wait_for(&self, words: &str) {
         self.process.wait_for(words, PATIENCE);
+    }
+
+    /// Its hardware address.
+    pub fn mac(&self) -> &str {
+        &self.mac
+    }
+
+    /// The switch port that it is plugged into.
+    pub fn port(&self) -> &str {
+        &self.port
     }
 
     /// The console's text so far.

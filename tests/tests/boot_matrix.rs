@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netbootd_tests::loaders::{self, IPXE_EFI, PXELINUX, SIGNED, SYSLINUX_EFI};
 use netbootd_tests::netbootd::ADDRESSES;
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, Relay, payload};
+use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, Relay, findings, payload};
 
 /// Boot files for every kind of machine in these tests; each test puts only its own into the folder.
 const RULES: &str = r#"
@@ -80,6 +80,9 @@ boot
 """
 "##;
 
+/// A silence counts a fifth of the time after which it counts in the field.
+const IMPATIENT: &str = "\n[diagnosis]\npatience = 0.2\n";
+
 struct Site {
     lab: Lab,
     netbootd: Netbootd,
@@ -120,6 +123,7 @@ impl Site {
         let booted =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine.wait_for_payload(word)));
         assert!(booted.is_ok(), "netbootd says:\n{}", self.netbootd.log());
+        findings::none(&self.lab, &self.netbootd);
     }
 
     fn logged(&self, words: &[&str]) {
@@ -225,11 +229,13 @@ fn secure_boot_takes_the_signed_chain() {
 
 #[test]
 fn secure_boot_refuses_an_unsigned_file() {
-    let site = Site::whole("unsigned", |root| loaders::put_grub(root, "grub.efi"), "");
+    let site = Site::whole("unsigned", |root| loaders::put_grub(root, "grub.efi"), IMPATIENT);
     let machine = Machine::start(&site.lab, Firmware::SecureBoot, "br0");
     machine.wait_for("Access Denied");
     site.netbootd.wait_for("completed", Duration::from_secs(5));
     assert!(!machine.console().contains(payload::MARKER));
+    let finding = findings::wait_for(&site.lab, &site.netbootd, machine.mac(), "program-refused");
+    assert!(finding["headline"].to_string().contains("grub.efi"), "{finding}");
     site.logged(&["INFO", "grub.efi carries no signature"]);
 }
 
@@ -322,6 +328,7 @@ fn arm64_uefi_pxe_shim_grub() {
     let (lab, netbootd) = arm64_site("arm64-uefi");
     let machine = Machine::start(&lab, Firmware::Arm64Pxe, "br0");
     machine.wait_for_payload("arm64-uefi");
+    findings::none(&lab, &netbootd);
     netbootd.logged(&["ack", "arch=arm64-uefi", "boot_file=\"shimaa64.efi\""]);
     netbootd.logged(&["completed", "proto=tftp", "grubaa64.efi"]);
 }
@@ -334,6 +341,7 @@ fn arm64_uboot_grub() {
     fs::remove_file(netbootd.root().join("shimaa64.efi")).unwrap();
     let machine = Machine::start(&lab, Firmware::Arm64Uboot, "br0");
     machine.wait_for_payload("arm64-uboot");
+    findings::none(&lab, &netbootd);
     // By itself it is given an address and its server, and looks for its script there; then it asks as UEFI firmware.
     netbootd.logged(&["ack", "class=uboot", "arch=arm64-uboot", "reason=no-rule"]);
     netbootd.logged(&["boot.scr.uimg", "not-found"]);

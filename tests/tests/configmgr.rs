@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -16,7 +16,8 @@ use netbootd_tests::netbootd::program;
 use netbootd_tests::responder::{Says, option};
 use netbootd_tests::store::{announce, distribute_file, image};
 use netbootd_tests::{
-    AdminService, DirectorySite, Domain, Netbootd, Process, Relay, Responder, boot_program, wait,
+    AdminService, DirectorySite, Domain, Netbootd, Process, Relay, Responder, boot_program, findings,
+    firmware, wait,
 };
 use serde_json::{Value, json};
 
@@ -210,6 +211,25 @@ fn what_was_given_is_cleared_here_and_at_the_site() {
     assert!(this.admin.asked().contains(&called), "{:?}", this.admin.asked());
     has(&this.explained_by_it(1), &["boots PS100005", "required"]);
     assert!(netbootd.log().contains("reason=required"));
+}
+
+#[test]
+fn a_boot_image_for_another_architecture_is_the_finding_of_the_machine_that_should_get_it() {
+    let mut this = ConfigMgr::new(30);
+    this.site.lab.add_host("client");
+    this.site.lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    let image = |id: &str, arch: &str| json!({ "PackageID": id, "Name": id, "Architecture": arch });
+    this.admin.set("SMS_BootImagePackage", vec![image("PS100005", "x64"), image("PS100009", "x86")]);
+    let netbootd = Netbootd::start_with(&this.site.lab, &this.site.root, &this.configuration, &this.kerberos);
+    let asks = |last| {
+        let address = [0x00, 0x15, 0x5d, 0x00, 0x19, last];
+        firmware::is_answered(&this.site.lab, "client", Ipv4Addr::new(10, 77, 0, 50), None, address)
+    };
+    // PC0001 gets the image for x64, PC0004 should get the one for x86; both are x64 UEFI.
+    // The site is asked for the first time: that may take longer than firmware waits.
+    assert!((0..5).any(|_| asks(1)) && !asks(4), "{}", netbootd.log());
+    let finding = findings::wait_for(&this.site.lab, &netbootd, &mac(4), "wrong-architecture");
+    assert!(finding["evidence"].to_string().contains("its boot image is x86"), "{finding}");
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use netbootd_tests::ipv6::{ADDRESSES6, PROXY6, give_address};
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, Process, Relay6, loaders, wait};
+use netbootd_tests::{
+    AddressServer, Firmware, Lab, Machine, Netbootd, Process, Relay6, findings, loaders, wait,
+};
 
 /// Firmware tries HTTP boot over IPv4 first, for a minute where nobody answers: here it finds at once that nobody listens there.
 const RULES: &str = r#"
@@ -62,6 +64,7 @@ impl Site {
         let booted =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine.wait_for_payload(word)));
         assert!(booted.is_ok(), "netbootd says:\n{}", self.netbootd.log());
+        findings::none(&self.lab, &self.netbootd);
     }
 
     fn logged(&self, words: &[&str]) {

@@ -1,0 +1,48 @@
+//! What a running netbootd finds for the machines of a laboratory.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::{Lab, Netbootd};
+
+/// No machine has a finding: asked at the end of a boot that went well.
+///
+/// # Panics
+/// When one has, or no machine is known.
+pub fn none(lab: &Lab, netbootd: &Netbootd) {
+    let devices = get(lab, "/devices");
+    let listed = devices.as_array().map(Vec::as_slice).unwrap_or_default();
+    assert!(!listed.is_empty(), "no machine was seen:\n{}", netbootd.log());
+    if let Some(device) = listed.iter().find(|device| !device["finding"].is_null()) {
+        let path = format!("/devices/{}", device["mac"].as_str().unwrap_or_default());
+        panic!("a healthy boot has a finding: {:#}\n{}", get(lab, &path), netbootd.log());
+    }
+}
+
+/// Waits until a machine has this finding; gives it.
+///
+/// # Panics
+/// When it does not get it in time.
+pub fn wait_for(lab: &Lab, netbootd: &Netbootd, mac: &str, cause: &str) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let device = get(lab, &format!("/devices/{mac}"));
+        if device["finding"]["cause"] == cause {
+            return device["finding"].clone();
+        }
+        assert!(Instant::now() < deadline, "no {cause} in {device:#}\n{}", netbootd.log());
+        thread::sleep(Duration::from_millis(200)); // asked again until the deadline
+    }
+}
+
+/// Null for a machine that is not known yet.
+fn get(lab: &Lab, path: &str) -> Value {
+    let output =
+        lab.command("server", "curl").args(["-sS", &format!("http://127.0.0.1:9167{path}")]).output();
+    output.ok().and_then(|output| serde_json::from_slice(&output.stdout).ok()).unwrap_or_default()
+}
+
+/// Firmware is emulated: it takes its time until it asks, and as long again until it gives up.
+const PATIENCE: Duration = Duration::from_secs(120);
