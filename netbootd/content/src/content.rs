@@ -12,11 +12,11 @@ use bytes::Bytes;
 use imagestore::{BootFile, BootPath, Digest, Mapping, OpenError, ReadError};
 use netbootd_telemetry::event::Refusal;
 use pxe_policy::{BootRequest, MacAddr};
-use thiserror::Error;
 
 use crate::files::Files;
 use crate::ingests;
 use crate::machines::Machine;
+use crate::refused::Refused;
 use crate::served::{Known, Served};
 use crate::template::{self, Asker, Stored};
 use crate::winpe;
@@ -33,16 +33,6 @@ pub struct Content {
 enum Body {
     Stored(BootFile),
     Generated { bytes: Bytes, etag: String },
-}
-
-/// Why a client may not have it.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{detail}")]
-pub struct Refused {
-    /// The kind.
-    pub refusal: Refusal,
-    /// The words, for the record; a client is told less.
-    pub detail: String,
 }
 
 /// Who asks for a file.

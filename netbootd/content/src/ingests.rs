@@ -9,7 +9,7 @@ use netbootd_telemetry::event::Refusal;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::Refused;
+use crate::refused::Refused;
 
 /// The table. What was refused is at most what the sources hold.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ pub mod files;
 pub mod ingests;
 pub mod machines;
 pub mod readers;
+mod refused;
 pub mod relay;
 pub mod remote;
 mod served;
@@ -21,5 +22,6 @@ pub mod template;
 pub mod watch;
 pub mod winpe;
 
-pub use content::{Caller, Content, Extent, Refused, available};
+pub use content::{Caller, Content, Extent, available};
+pub use refused::Refused;
 pub use served::{Known, Served};

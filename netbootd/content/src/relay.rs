@@ -19,7 +19,8 @@ use netbootd_dhcp::v4::{Arrival, Packet};
 use pxe_policy::Reason;
 use tracing::warn;
 
-use crate::{Refused, settings};
+use crate::refused::Refused;
+use crate::settings;
 use admission::Admission;
 use files::Files;
 

@@ -205,8 +205,8 @@ impl Services {
 
     /// With the ledger and the approvals of a database that several servers share.
     pub fn sharing(mut self, shared: Arc<Shared>) -> Self {
-        self.ledger = LedgerStore::shared(&shared);
-        self.approvals = Approvals::shared(&shared);
+        self.ledger = shared.ledger();
+        self.approvals = shared.approvals();
         self.shared = Some(shared);
         self
     }

@@ -120,7 +120,7 @@ fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure>
 
 async fn open(config: &Config) -> Result<LedgerStore, Failure> {
     if let Some(shared) = shared(config).await? {
-        return Ok(LedgerStore::shared(&shared));
+        return Ok(shared.ledger());
     }
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(netbootd_net::with_causes(error));
     act_as_owner_of(&config.server.state_dir)?;

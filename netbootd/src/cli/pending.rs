@@ -67,7 +67,7 @@ fn say(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Fai
 
 async fn open(config: &Config) -> Result<Approvals, Failure> {
     if let Some(shared) = shared(config).await? {
-        return Ok(Approvals::shared(&shared));
+        return Ok(shared.approvals());
     }
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(netbootd_net::with_causes(error));
     act_as_owner_of(&config.server.state_dir)?;

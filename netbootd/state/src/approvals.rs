@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::State;
 use crate::keep::{Keep, Keeping, Said, saved};
-use crate::shared::Shared;
 
 /// Hardware address to (approved, seconds since the epoch).
 const APPROVALS: TableDefinition<'_, [u8; 6], (bool, u64)> = TableDefinition::new("approvals");
@@ -72,10 +71,9 @@ impl Approvals {
         Ok(Approvals { said, waiting: Mutex::default(), keeper })
     }
 
-    /// Those of a database that several servers share.
-    pub fn shared(shared: &Arc<Shared>) -> Self {
-        let keeper = Arc::<Shared>::clone(shared);
-        Approvals { said: Arc::clone(&shared.copies().said), waiting: Mutex::default(), keeper }
+    /// Decisions that survive with `keeper`.
+    pub(crate) fn kept_by(keeper: Arc<dyn Keep<Said>>, said: Arc<Mutex<Verdicts>>) -> Self {
+        Approvals { said, waiting: Mutex::default(), keeper }
     }
 
     /// What was said of a machine.

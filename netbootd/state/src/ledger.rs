@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::State;
 use crate::keep::{Keep, LedgerKeep};
-use crate::shared::Shared;
 
 /// The ledger, in memory and where it survives. Clones share it.
 #[derive(Debug, Clone)]
@@ -85,10 +84,9 @@ impl LedgerStore {
         Ok(LedgerStore { ledger, keeper, tentative: Arc::default() })
     }
 
-    /// The one of a database that several servers share.
-    pub fn shared(shared: &Arc<Shared>) -> Self {
-        let ledger = Arc::clone(&shared.copies().ledger);
-        LedgerStore { ledger, keeper: Arc::<Shared>::clone(shared), tentative: Arc::default() }
+    /// A ledger whose changes survive with `keeper`.
+    pub(crate) fn kept_by(keeper: Arc<dyn Keep<LedgerKeep>>, ledger: Arc<RwLock<Ledger>>) -> Self {
+        LedgerStore { ledger, keeper, tentative: Arc::default() }
     }
 
     /// Whether nothing can be given at present.

@@ -29,7 +29,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
+use crate::approvals::Approvals;
 use crate::keep::{Keep, Keeping, LeaseKeep, LedgerKeep, Refused, Said};
+use crate::ledger::LedgerStore;
 pub use copies::{Copies, SharedDevices};
 use decide::Ask;
 pub use handover::hand_over;
@@ -103,6 +105,18 @@ impl Shared {
             Ok(Ok(Standing::Away(trouble))) if trouble.is_final() => Err(trouble),
             _ => Ok(()),
         }
+    }
+
+    /// The ledger of the database.
+    pub fn ledger(self: &Arc<Self>) -> LedgerStore {
+        let keeper = Arc::<Shared>::clone(self);
+        LedgerStore::kept_by(keeper, Arc::clone(&self.copies.ledger))
+    }
+
+    /// Operators' decisions in the database.
+    pub fn approvals(self: &Arc<Self>) -> Approvals {
+        let keeper = Arc::<Shared>::clone(self);
+        Approvals::kept_by(keeper, Arc::clone(&self.copies.said))
     }
 
     /// What is known of it here.

@@ -17,8 +17,8 @@ use tracing::{info, warn};
 
 use super::ask::address_of;
 use super::shelf::Shelf;
-use crate::Refused;
 use crate::fetch::{Coming, Fetch, FetchError};
+use crate::refused::Refused;
 use crate::settings::Relay;
 
 /// What kind of file a path is of, for the folders that a responder has.

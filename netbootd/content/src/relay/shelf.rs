@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use imagestore::Filling;
 use netbootd_telemetry::event::Refusal;
 
-use crate::Refused;
+use crate::refused::Refused;
 
 /// The files that came through lately, by path.
 #[derive(Debug, Default)]
