@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
@@ -19,6 +20,11 @@ struct Asking {
     socket: Option<OwnedFd>,
     sequence: u32,
     answer: Vec<u8>,
+    /// Gateways that had a link-layer address a moment ago: they are the next hop to any number of
+    /// addresses.
+    gateways: Vec<(u32, IpAddr, Instant)>,
+    /// Flags of interfaces, as they were a moment ago.
+    links: Vec<(u32, u32, Instant)>,
 }
 
 /// What the kernel answered.
@@ -52,13 +58,29 @@ impl Asking {
         if !route.unicast {
             return Some(State::Resolved);
         }
+        let is_gateway = route.next_hop != to;
+        if is_gateway && self.resolved_gateway(&route) {
+            return Some(State::Resolved);
+        }
         match self.neighbour(&route)? {
-            Some(state) if state & RESOLVED != 0 => Some(State::Resolved),
+            Some(state) if state & RESOLVED != 0 => {
+                if is_gateway && self.gateways.len() < MAX_RECENT {
+                    self.gateways.push((route.ifindex, route.next_hop, Instant::now()));
+                }
+                Some(State::Resolved)
+            }
             Some(_) => Some(State::Unresolved),
             // Tunnels and the like have no neighbours to resolve.
             None if self.link_flags(route.ifindex)? & WITHOUT_NEIGHBOURS != 0 => Some(State::Resolved),
             None => Some(State::Unresolved),
         }
+    }
+
+    fn resolved_gateway(&mut self, route: &Route) -> bool {
+        self.gateways.retain(|(_, _, looked)| looked.elapsed() < RESOLVED_FOR);
+        self.gateways
+            .iter()
+            .any(|(ifindex, gateway, _)| (*ifindex, *gateway) == (route.ifindex, route.next_hop))
     }
 
     fn route(&mut self, to: IpAddr, ifindex: u32) -> Option<Route> {
@@ -104,6 +126,18 @@ impl Asking {
     }
 
     fn link_flags(&mut self, ifindex: u32) -> Option<u32> {
+        self.links.retain(|(_, _, looked)| looked.elapsed() < RESOLVED_FOR);
+        if let Some((_, flags, _)) = self.links.iter().find(|(index, _, _)| *index == ifindex) {
+            return Some(*flags);
+        }
+        let flags = self.look_at_link(ifindex)?;
+        if self.links.len() < MAX_RECENT {
+            self.links.push((ifindex, flags, Instant::now()));
+        }
+        Some(flags)
+    }
+
+    fn look_at_link(&mut self, ifindex: u32) -> Option<u32> {
         // struct ifinfomsg: family, padding, type, index, flags, change.
         let mut body = vec![0; 4];
         body.extend(ifindex.to_ne_bytes());
@@ -208,6 +242,10 @@ const NDMSG_STATE: usize = 8;
 const IFINFOMSG_FLAGS: usize = 8;
 /// Reachable, stale, delayed, probed, without resolution, permanent (linux/neighbour.h): datagrams leave at once.
 const RESOLVED: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
+/// As long as a hop that answers is not asked for again (`table.rs`).
+const RESOLVED_FOR: Duration = Duration::from_secs(1);
+/// A server has one or two gateways, and few interfaces.
+const MAX_RECENT: usize = 16;
 const WITHOUT_NEIGHBOURS: u32 = (libc::IFF_NOARP | libc::IFF_POINTOPOINT | libc::IFF_LOOPBACK) as u32;
 
 #[cfg(test)]
