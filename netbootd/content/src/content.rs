@@ -1,6 +1,7 @@
 //! What a path gives: a stored file, or one that is rendered for the machine that asks.
 
 mod program;
+mod types;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -21,12 +22,15 @@ use crate::served::{Known, Served};
 use crate::template::{self, Asker, Stored};
 use crate::winpe;
 use crate::winpe::wimboot::{self, Around};
+use types::{PROGRAM, TEXT, UNKNOWN, type_of};
 
 /// A file that a client may have.
 #[derive(Debug)]
 pub struct Content {
     body: Body,
     content_type: Cow<'static, str>,
+    /// Whether every client that asks for all of its path gets this.
+    for_everybody: bool,
 }
 
 #[derive(Debug)]
@@ -95,12 +99,13 @@ impl Content {
         if let Some(file) = template::find(files, &spelled, request.as_ref(), false) {
             return render(file);
         }
+        let for_everybody = caller.extent == Extent::Whole && !is_generated(served, &spelled);
         let opened = match caller.extent {
             Extent::Whole | Extent::GuardedPart => served.files.open_raw(raw),
             Extent::Part => served.files.open_part(raw, caller.client),
         };
         match opened {
-            Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(&spelled).into() }),
+            Ok(file) => Ok(Content { for_everybody, ..Content::stored(file, &spelled) }),
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),
                 None => of_image(served, &spelled, asker.machine.as_deref()).or_else(|refused| {
@@ -121,15 +126,25 @@ impl Content {
     pub fn open_at_once(served: &Served<'_>, raw: &[u8], caller: Caller) -> Option<Content> {
         let path = BootPath::parse(raw).ok()?;
         let spelled = path.to_text();
-        let mut generated = served.generated.iter().filter(|file| !file.fallback);
-        if generated.any(|file| template::path_fits(&file.path, &spelled)) {
+        if is_generated(served, &spelled) {
             return None;
         }
         let file = match caller.extent {
             Extent::Whole | Extent::GuardedPart => served.files.open_at_once(&path)?,
             Extent::Part => served.files.open_part_at_once(&path, caller.client)?,
         };
-        Some(Content { body: Body::Stored(file), content_type: type_of(&spelled).into() })
+        Some(Content { for_everybody: caller.extent == Extent::Whole, ..Content::stored(file, &spelled) })
+    }
+
+    /// Of a stored file, which is this client's.
+    fn stored(file: BootFile, path: &str) -> Self {
+        Content { body: Body::Stored(file), content_type: type_of(path).into(), for_everybody: false }
+    }
+
+    /// Whether every client that asks for all of its path gets this, without waiting for another
+    /// server.
+    pub fn is_for_everybody(&self) -> bool {
+        self.for_everybody && !self.may_wait()
     }
 
     /// Of bytes made here.
@@ -140,7 +155,7 @@ impl Content {
         });
         let etag = format!("\"g-{:x}-{hash:016x}\"", bytes.len());
         let content_type = content_type.map_or(TEXT.into(), Cow::from);
-        Content { body: Body::Generated { bytes: bytes.into(), etag }, content_type }
+        Content { body: Body::Generated { bytes: bytes.into(), etag }, content_type, for_everybody: false }
     }
 
     /// The blob of the image store that it is.
@@ -249,6 +264,12 @@ impl Content {
     }
 }
 
+/// Whether a file may be made for the client that asks for a path, whatever is stored there.
+fn is_generated(served: &Served<'_>, path: &str) -> bool {
+    let mut generated = served.generated.iter().filter(|file| !file.fallback);
+    generated.any(|file| template::path_fits(&file.path, path))
+}
+
 /// Whether a rule's boot file can be had: stored, or generated for this machine.
 pub fn available(served: &Served<'_>, path: &str, request: &BootRequest) -> bool {
     let generated = |fallback| template::find(served.generated, path, Some(request), fallback).is_some();
@@ -284,7 +305,7 @@ fn of_image(served: &Served<'_>, path: &str, machine: Option<&Machine>) -> Resul
         .map(|inside| served.files.open_raw(format!("{folder}{inside}").as_bytes()))
         .find(|opened| !matches!(opened, Err(OpenError::NotFound)));
     match opened.unwrap_or(Err(OpenError::NotFound)) {
-        Ok(file) => Ok(Content { body: Body::Stored(file), content_type: type_of(path).into() }),
+        Ok(file) => Ok(Content::stored(file, path)),
         Err(OpenError::NotFound) => {
             let bytes = winpe::configuration(path, machine, served.files, served.winpe);
             let bytes = bytes.ok_or_else(not_found)?;
@@ -298,7 +319,7 @@ fn of_image(served: &Served<'_>, path: &str, machine: Option<&Machine>) -> Resul
 fn of_any_image(served: &Served<'_>, path: &str) -> Option<Content> {
     let other = || served.files.open_raw(winpe::other_architecture(path)?.as_bytes()).ok();
     let file = other().or_else(|| served.files.boot_program(path))?;
-    Some(Content { body: Body::Stored(file), content_type: type_of(path).into() })
+    Some(Content::stored(file, path))
 }
 
 /// What iPXE needs to load an image's Windows PE.
@@ -324,8 +345,7 @@ fn of_responder(
     // Machines are handed on over IPv4 only.
     let IpAddr::V4(client) = client else { return None };
     let opened = known.relay.open(served.responder?, path, client)?;
-    let content_type = type_of(&path.to_string()).into();
-    Some(opened.map(|file| Content { body: Body::Stored(file), content_type }))
+    Some(opened.map(|file| Content::stored(file, &path.to_string())))
 }
 
 /// PXELINUX puts the hardware address into the name: `pxelinux.cfg/01-52-54-00-12-34-56`.
@@ -344,18 +364,6 @@ fn refused(error: &OpenError) -> Refused {
         }
     };
     Refused { refusal, detail: error.to_string() }
-}
-
-/// UEFI firmware goes by type or extension and refuses what has neither; see EDK2's HttpBootDxe.
-fn type_of(path: &str) -> &'static str {
-    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    match extension.as_deref() {
-        Some("efi") => PROGRAM,
-        Some("iso") => "application/vnd.efi-iso",
-        Some("img") => "application/vnd.efi-img",
-        Some("ipxe" | "cfg" | "txt") => TEXT,
-        _ => UNKNOWN,
-    }
 }
 
 /// The files as templates see them.
@@ -377,8 +385,5 @@ impl Stored for InTemplates {
     }
 }
 
-const PROGRAM: &str = "application/efi";
-const UNKNOWN: &str = "application/octet-stream";
-const TEXT: &str = "text/plain; charset=utf-8";
 /// The kernel's own limit for its arguments is 2 to 4 KiB.
 const MAX_FIRST_LINE: usize = 4096;
