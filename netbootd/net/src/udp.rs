@@ -6,6 +6,7 @@ mod batch;
 #[cfg_attr(unix, path = "udp/message/unix.rs")]
 #[cfg_attr(windows, path = "udp/message/windows.rs")]
 mod message;
+mod mtu;
 #[cfg_attr(unix, path = "udp/watched/unix.rs")]
 #[cfg_attr(windows, path = "udp/watched/windows.rs")]
 mod watched;
@@ -26,9 +27,10 @@ use batch::Batch;
 /// The error of a send whose bytes are in a mapping that the disk can no longer give.
 pub use message::EFAULT;
 use message::{
-    beside, hear_errors, hold_to, make_room, make_room_by_force, mtu_of, receive, tell_destination,
+    beside, hear_errors, hold_to, make_room, make_room_by_force, receive, share_port, tell_destination,
     tell_dropped, transmit, transmit_each, unreachable,
 };
+pub use mtu::path_mtu;
 pub(super) use watched::Watched;
 
 /// A UDP socket with its datagrams' own addresses.
@@ -93,6 +95,22 @@ impl Endpoint {
         let socket = socket_for(addr)?;
         socket.bind(&addr.into())?;
         Ok(Endpoint { batch: Mutex::new(Batch::of(ANSWERS_AT_ONCE)), ..Endpoint::of(socket, Vec::new())? })
+    }
+
+    /// A port that other sockets of this program share ([`Endpoint::share_port`]), for one peer.
+    /// What others send to the port before it is connected comes here as well.
+    pub fn bind_between(addr: SocketAddr, peer: SocketAddr) -> io::Result<Self> {
+        let socket = socket_for(addr)?;
+        share_port(&socket)?;
+        socket.bind(&addr.into())?;
+        socket.connect(&peer.into())?;
+        Ok(Endpoint { batch: Mutex::new(Batch::of(ANSWERS_AT_ONCE)), ..Endpoint::of(socket, Vec::new())? })
+    }
+
+    /// From now on sockets of this program may share the port, each connected to a peer whose
+    /// datagrams then come to it.
+    pub fn share_port(&self) -> io::Result<()> {
+        share_port(&SockRef::from(&self.socket))
     }
 
     /// Takes over a socket that somebody else has bound to IPv4. With interfaces, what arrives by others is left unheard.
@@ -342,19 +360,6 @@ fn prepare(socket: &Socket, v4: bool) -> io::Result<()> {
     }
     tell_destination(socket, v4)
 }
-
-/// The MTU of the route to `peer` in bytes, as the kernel knows it; for IPv6 what every link carries.
-pub fn path_mtu(peer: SocketAddr) -> Option<u16> {
-    let SocketAddr::V4(peer) = peer else { return Some(MIN_MTU_V6) };
-    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect(peer).ok()?;
-    let mtu = mtu_of(&socket)?;
-    // Loopback says 65536.
-    Some(u16::try_from(mtu).unwrap_or(u16::MAX))
-}
-
-/// No link of IPv6 carries less (RFC 8200 §5). The kernel's own knowledge of a path has no safe way here.
-const MIN_MTU_V6: u16 = 1280;
 
 /// The kernel's limit of segments in one call (UDP_MAX_SEGMENTS of older kernels).
 pub const MAX_SEGMENTS: usize = 64;

@@ -1,11 +1,16 @@
-//! Port 69: requests come in here, each accepted one becomes a transfer with a task of its own.
+//! Port 69: requests come in here. Each accepted one becomes a transfer with a task of its own once
+//! its client acknowledges something.
 //!
 //! Refuses new requests once the services stop. Cancelled by their shutdown token; transfers under way then tell their clients.
 
 mod eager;
+mod facts;
+mod handshake;
 mod held;
 mod lanes;
 mod line;
+mod negotiation;
+mod ports;
 mod record;
 mod text;
 mod transfer;
@@ -23,16 +28,17 @@ use netbootd_net::junk::Purpose;
 use netbootd_net::outbox::Unsent;
 use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
 use netbootd_telemetry::event::{Event, FileRefused, Proto, Refusal};
-use tftp::{ErrorCode, Packet, Request};
+use tftp::{ErrorCode, Mode, Packet, Request};
 use tracing::{debug, warn};
 
 use crate::limits::places::Full;
 use crate::services::{Services, UNSENT};
 use eager::Eagerness;
+use handshake::Handshakes;
 use lanes::Lanes;
 use line::Line;
 use transfer::Transfer;
-use transfers::{Admission, Admitted, Mail, Ports, Transfers};
+use transfers::{Admitted, Asked, Begun, Mail, NotAdmitted, Ports, SINGLE_PORT, Transfers};
 
 /// Listens for requests on all interfaces or on one.
 #[derive(Debug)]
@@ -40,6 +46,7 @@ pub struct TftpListener {
     services: Arc<Services>,
     endpoint: Arc<Endpoint>,
     transfers: Arc<Transfers>,
+    handshakes: Arc<Handshakes>,
     lanes: Arc<Lanes>,
     /// What it is bound to; None for a socket that was handed over.
     addr: Option<SocketAddr>,
@@ -74,12 +81,14 @@ impl TftpListener {
     ) -> io::Result<Self> {
         let lanes = Arc::new(Lanes::start()?);
         let endpoint = {
-            let first = lanes.first();
-            let _entered = first.enter();
+            let _entered = lanes.requests().enter();
             Arc::new(socket(&ifaces)?)
         };
         let pulse = services.heartbeat.pulse(name);
-        Ok(TftpListener { services, endpoint, transfers: Arc::default(), lanes, addr, ifaces, pulse })
+        let transfers = Arc::<Transfers>::default();
+        let handshakes =
+            Handshakes::new(Arc::clone(&services), Arc::clone(&transfers), Arc::clone(&lanes)).into();
+        Ok(TftpListener { services, endpoint, transfers, handshakes, lanes, addr, ifaces, pulse })
     }
 
     /// The bound port.
@@ -91,6 +100,7 @@ impl TftpListener {
     pub async fn run(self) {
         let lanes = Arc::clone(&self.lanes);
         let shutdown = self.services.shutdown.clone();
+        lanes.listen(Arc::clone(&self.handshakes).resend());
         lanes.listen(self.listen());
         shutdown.cancelled().await;
         lanes.finish().await;
@@ -113,7 +123,7 @@ impl TftpListener {
             };
             match heard {
                 Ok(Incoming::Datagram(received)) => self.take(&buf[..received.len], received).await,
-                Ok(Incoming::Unreachable(peer)) => self.transfers.tell(peer, Mail::Unreachable),
+                Ok(Incoming::Unreachable(peer)) => self.handshakes.unreachable(peer, SINGLE_PORT),
                 Err(error) => {
                     warn!(proto = %Proto::Tftp, %error, "receiving failed");
                     tokio::time::sleep(PAUSE).await;
@@ -146,8 +156,11 @@ impl TftpListener {
         let parsed = Packet::parse(bytes);
         match &parsed {
             Ok(Packet::ReadRequest(_) | Packet::WriteRequest(_)) | Err(_) => {}
-            Ok(_) if self.transfers.knows(from) && self.services.snapshot.load().config.tftp.single_port => {
-                return self.transfers.tell(from, Mail::Datagram(bytes.to_vec()));
+            Ok(_)
+                if self.services.snapshot.load().config.tftp.single_port
+                    && self.handshakes.hear(self.lanes.next(), SINGLE_PORT, from, bytes) =>
+            {
+                return;
             }
             Ok(Packet::Error { .. }) => return, // never answered
             Ok(_) => {}
@@ -184,36 +197,43 @@ impl TftpListener {
         {
             return self.services.recorder.count(UNSENT, Unsent::from(refused).name());
         }
+        match self.handshakes.answer(bytes, request, received, &self.endpoint) {
+            Some(Ok(())) => {}
+            Some(Err(refused)) => self.not_admitted(received, request.filename, refused).await,
+            None => self.begin(bytes, request, mode, received).await,
+        }
+    }
+
+    /// Begins a transfer that has a socket and a task from its begin.
+    async fn begin(&self, bytes: &[u8], request: &Request<'_>, mode: Mode, received: Received) {
         let snapshot = self.services.snapshot.load();
         let bounds = self.services.transfer_bounds();
         let places = &self.services.limits.transfers;
         let ports = if snapshot.config.tftp.single_port { Ports::One } else { Ports::Own };
-        let admission = self.transfers.admit(Instant::now(), received.from, bytes, ports, places, &bounds);
-        let (number, inbox) = match admission {
-            Admission::Admitted { number, inbox, evicted } => {
-                for _ in 0..evicted {
-                    self.services.recorder.count(Proto::Tftp.name(), EVICTED);
-                }
-                self.lanes.catch_up(|| places.taken()).await;
-                (number, inbox)
-            }
-            Admission::Repeated => {
-                return debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
-            }
-            // Whoever it is asks again; somebody else in whose name it is asked hears nothing more.
-            Admission::Full(Full::Unproved) => {
-                return self.record_refused(received, request.filename, Refusal::Unproved, None);
-            }
-            Admission::Full(full) => {
-                return self.refuse(received, request.filename, full.into(), None).await;
-            }
+        let (now, from) = (Instant::now(), received.from);
+        let asked = Asked { now, from, request: bytes, ports, places, bounds: &bounds };
+        let Begun { number, inbox, evicted } = match self.transfers.admit(asked) {
+            Ok(begun) => begun,
+            Err(refused) => return self.not_admitted(received, request.filename, refused).await,
         };
+        for _ in 0..evicted {
+            self.services.recorder.count(Proto::Tftp.name(), EVICTED);
+        }
+        self.lanes.catch_up(|| self.transfers.with_tasks()).await;
         let lane = self.lanes.next();
-        let line = match ports {
-            Ports::One => Ok(Line::shared(Arc::clone(&self.endpoint), received.to, received.from)),
-            Ports::Own => {
+        let range = snapshot.config.tftp.port_range.as_ref();
+        // The ports of a range are shared.
+        let shared = range
+            .filter(|_| ports == Ports::Own)
+            .and_then(|range| self.handshakes.shared_port(from, Some(range), &bounds));
+        let line = match (ports, &shared) {
+            (Ports::One, _) => Ok(Line::shared(Arc::clone(&self.endpoint), received.to, from)),
+            (Ports::Own, port) => {
                 let _entered = lane.enter();
-                Line::own(received.to, snapshot.config.tftp.port_range.clone(), received.from)
+                match port {
+                    Some(port) => Line::split(received.to, port.number, from),
+                    None => Line::own(received.to, range.cloned(), from),
+                }
             }
         };
         let line = match line {
@@ -229,18 +249,32 @@ impl TftpListener {
             inbox,
             server: received.to,
             filename: request.filename.to_vec(),
-            mode,
-            options: request.options.clone(),
             admitted: Admitted { transfers: Arc::clone(&self.transfers), from: received.from, number },
             lane: lane.clone(),
             eagerness: Eagerness::default(),
             superseded: None,
+            handshakes: Arc::clone(&self.handshakes),
+            port: shared,
         };
         let under_way = self.services.transfers.token();
+        let options = request.options.clone();
         lane.begin(async move {
-            transfer.run().await;
+            transfer.run(mode, options).await;
             drop(under_way);
         });
+    }
+
+    async fn not_admitted(&self, received: Received, filename: &[u8], refused: NotAdmitted) {
+        match refused {
+            NotAdmitted::Repeated => {
+                debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
+            }
+            // Whoever it is asks again; somebody else in whose name it is asked hears nothing more.
+            NotAdmitted::Full(Full::Unproved) => {
+                self.record_refused(received, filename, Refusal::Unproved, None);
+            }
+            NotAdmitted::Full(full) => self.refuse(received, filename, full.into(), None).await,
+        }
     }
 
     async fn refuse(&self, received: Received, filename: &[u8], refusal: Refusal, detail: Option<String>) {

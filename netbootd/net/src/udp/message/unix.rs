@@ -72,6 +72,11 @@ pub(super) fn beside(other: &Watched) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// Lets sockets of the same user bind the port that this one has or gets (`SO_REUSEPORT`).
+pub(super) fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
 /// An address with the discard port. One of IPv6 has to be of the interface's link: ::1 cannot be reached by it.
 fn nobody(v4: bool, device: Option<&[u8]>) -> io::Result<SocketAddr> {
     let scope = match device {

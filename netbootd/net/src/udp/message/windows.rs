@@ -78,6 +78,11 @@ pub(super) fn beside(_other: &Watched) -> io::Result<Socket> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// No two sockets share a port safely here.
+pub(super) fn share_port(_socket: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Asks for large buffers.
 pub(super) fn make_room(socket: &Socket) {
     // Less will do as well.

@@ -25,6 +25,11 @@ impl Held {
         Held { len: content.len(), open: Some((Arc::new(content), Window::of_one())), etag }
     }
 
+    /// A file that was looked at and is not open.
+    pub(super) fn closed(len: u64, etag: String) -> Self {
+        Held { open: None, len, etag: Some(etag) }
+    }
+
     /// One that stays open.
     pub(super) fn kept(content: Content) -> Self {
         let window = Window::new(&content);

@@ -14,11 +14,14 @@ use tokio::runtime::{Builder, EnterGuard, Handle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Threads for transfers. They end with it.
+/// Threads for transfers, and one for requests. They end with it.
 #[derive(Debug)]
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
     next: AtomicUsize,
+    /// Requests have a thread to themselves: a flood of them takes no time of a transfer but what
+    /// the system's scheduler gives it.
+    requests: Lane,
     listener: TaskTracker,
     end: CancellationToken,
 }
@@ -35,13 +38,15 @@ impl Lanes {
     pub(super) fn start() -> io::Result<Self> {
         let end = CancellationToken::new();
         let count = thread::available_parallelism().map_or(1, usize::from);
-        let lanes = (0..count).map(|number| start(number, end.clone())).collect::<io::Result<_>>()?;
-        Ok(Lanes { lanes, next: AtomicUsize::new(0), listener: TaskTracker::new(), end })
+        let lanes = (0..count).map(|number| start(&format!("tftp-{number}"), end.clone()));
+        let lanes = lanes.collect::<io::Result<_>>()?;
+        let requests = start("tftp-requests", end.clone())?;
+        Ok(Lanes { lanes, next: AtomicUsize::new(0), requests, listener: TaskTracker::new(), end })
     }
 
-    /// The first one: requests are heard there.
-    pub(super) fn first(&self) -> &Lane {
-        &self.lanes[0]
+    /// The one that requests are heard on.
+    pub(super) fn requests(&self) -> &Lane {
+        &self.requests
     }
 
     /// Each in turn.
@@ -58,17 +63,13 @@ impl Lanes {
             running > places() + MAX_ENDING
         };
         while behind() {
-            // The first lane is this thread's; another one needs time of its own.
-            tokio::task::yield_now().await;
-            if behind() {
-                tokio::time::sleep(PAUSE).await;
-            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// Hears requests on the first one.
+    /// Hears requests on a thread of its own.
     pub(super) fn listen(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.listener.spawn_on(work, &self.first().handle);
+        self.listener.spawn_on(work, &self.requests.handle);
     }
 
     /// Waits for all that runs on them, not for long.
@@ -103,6 +104,16 @@ impl Lane {
         }
     }
 
+    /// Runs a transfer on the lane.
+    pub(super) fn run(&self, transfer: impl Future<Output = ()> + Send + 'static) {
+        self.transfers.spawn_on(transfer, &self.handle);
+    }
+
+    /// Does something beside the transfers on the lane, which does not wait for its end.
+    pub(super) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(work);
+    }
+
     /// Whether it has one transfer, which nobody else waits for then.
     pub(super) fn has_one(&self) -> bool {
         self.transfers.len() == 1
@@ -115,10 +126,10 @@ impl Drop for Lanes {
     }
 }
 
-fn start(number: usize, end: CancellationToken) -> io::Result<Lane> {
+fn start(name: &str, end: CancellationToken) -> io::Result<Lane> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
-    thread::Builder::new().name(format!("tftp-{number}")).spawn(move || {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
         runtime.block_on(end.cancelled());
         runtime.shutdown_background();
     })?;

@@ -41,6 +41,13 @@ impl Line {
         Err(io::Error::new(io::ErrorKind::AddrInUse, "every port of port-range is in use"))
     }
 
+    /// Binds a port that others share, for this client alone: what it sends comes here from now on,
+    /// and what others send to the port before the socket is connected.
+    pub(super) fn split(local: IpAddr, port: u16, peer: SocketAddr) -> io::Result<Self> {
+        let endpoint = Endpoint::bind_between(own_addr(local, port, peer), peer)?;
+        Ok(Line { socket: Socket::Own(endpoint), peer })
+    }
+
     /// Speaks from the port and the address that the request came to.
     pub(super) fn shared(endpoint: Arc<Endpoint>, local: IpAddr, peer: SocketAddr) -> Self {
         Line { socket: Socket::Shared(endpoint, Source { addr: local, ifindex: 0 }), peer }

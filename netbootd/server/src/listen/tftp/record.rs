@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netbootd_content::{Content, Refused};
+use netbootd_content::Refused;
 use netbootd_telemetry::event::{
-    Event, FileRefused, Proto, TransferFinished, TransferId, TransferOutcome, TransferStalled,
+    Event, FileRefused, Program, Proto, TransferFinished, TransferId, TransferOutcome, TransferStalled,
     TransferStarted,
 };
 use tftp::{Negotiated, Outcome, Sender};
@@ -30,10 +30,10 @@ pub(super) struct Record {
 impl Record {
     /// Of a transfer that begins.
     pub(super) fn new(
-        services: Arc<Services>,
+        services: &Arc<Services>,
         peer: SocketAddr,
         filename: &[u8],
-        (size, content): (u64, Option<&Content>),
+        (size, program): (u64, Option<Program>),
         negotiated: &Negotiated,
     ) -> Self {
         let id = services.recorder.transfer_id();
@@ -44,14 +44,22 @@ impl Record {
             proto: Proto::Tftp,
             peer,
             mac: services.machines.mac_of(peer.ip()),
-            program: content.and_then(|content| content.program(&path)),
+            program,
             path: Arc::clone(&path),
             size: Some(size),
             block_size: Some(negotiated.block_size),
             partial: false,
             negotiated: granted.collect::<Vec<_>>().join(" "),
         };
-        Record { id, peer, path, bytes: 0, told: Instant::now(), begin: Some(begin), services }
+        Record {
+            id,
+            peer,
+            path,
+            bytes: 0,
+            told: Instant::now(),
+            begin: Some(begin),
+            services: Arc::clone(services),
+        }
     }
 
     /// Its client has answered, or it is over: its begin is told.
@@ -92,15 +100,7 @@ impl Record {
             mac: self.services.machines.mac_of(self.peer.ip()),
             path: self.path,
             partial: false,
-            outcome: match outcome {
-                Outcome::Completed { .. } => TransferOutcome::Completed,
-                Outcome::Probed => TransferOutcome::Probed,
-                Outcome::Aborted { .. } => TransferOutcome::Aborted,
-                Outcome::ClientGone => TransferOutcome::ClientGone,
-                Outcome::TimedOut => TransferOutcome::TimedOut,
-                Outcome::ReadFailed => TransferOutcome::ReadFailed,
-                Outcome::Stopped => TransferOutcome::Stopped,
-            },
+            outcome: named(outcome),
             bytes,
             blocks: bytes.div_ceil(u64::from(sender.negotiated().block_size)),
             resends: sender.resends(),
@@ -108,6 +108,19 @@ impl Record {
             elapsed: sender.elapsed(Instant::now()),
             detail,
         }));
+    }
+}
+
+/// How a transfer ended, as events have it.
+pub(super) fn named(outcome: Outcome) -> TransferOutcome {
+    match outcome {
+        Outcome::Completed { .. } => TransferOutcome::Completed,
+        Outcome::Probed => TransferOutcome::Probed,
+        Outcome::Aborted { .. } => TransferOutcome::Aborted,
+        Outcome::ClientGone => TransferOutcome::ClientGone,
+        Outcome::TimedOut => TransferOutcome::TimedOut,
+        Outcome::ReadFailed => TransferOutcome::ReadFailed,
+        Outcome::Stopped => TransferOutcome::Stopped,
     }
 }
 

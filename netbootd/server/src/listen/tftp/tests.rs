@@ -12,6 +12,7 @@ use super::*;
 use crate::services::Snapshot;
 
 mod places;
+mod shared_ports;
 
 struct Fixture {
     folder: TempDir,
@@ -48,6 +49,13 @@ async fn hear(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
 impl Fixture {
     fn file(&self, name: &str, bytes: &[u8]) {
         fs::write(self.folder.path().join(name), bytes).unwrap();
+    }
+
+    /// A file that nobody writes to any more: its transfers wait without a task.
+    fn settled(&self, name: &str, bytes: &[u8]) {
+        self.file(name, bytes);
+        let file = fs::File::options().write(true).open(self.folder.path().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
     }
 
     async fn ask(&self, socket: &UdpSocket, name: &[u8], options: &RequestOptions) {
@@ -159,7 +167,7 @@ async fn an_error_is_never_answered() {
 #[tokio::test]
 async fn asking_for_the_size_and_leaving_is_recorded_as_a_probe() {
     let f = serving("");
-    f.file("nbp.efi", &[7; 100_000]);
+    f.settled("nbp.efi", &[7; 100_000]);
     let watcher = f.services.recorder.watch();
     let socket = client().await;
     f.ask(&socket, b"nbp.efi", &RequestOptions::asking(Some(1468), Some(4), None, true)).await;
@@ -173,7 +181,7 @@ async fn asking_for_the_size_and_leaving_is_recorded_as_a_probe() {
 #[tokio::test]
 async fn a_client_that_is_gone_frees_its_place() {
     let f = serving("");
-    f.file("file", &[7; 100_000]);
+    f.settled("file", &[7; 100_000]);
     let watcher = f.services.recorder.watch();
     let socket = client().await;
     f.ask(&socket, b"file", &RequestOptions::default()).await;
@@ -185,7 +193,7 @@ async fn a_client_that_is_gone_frees_its_place() {
 #[tokio::test]
 async fn a_repeated_request_starts_no_second_transfer() {
     let f = serving("");
-    f.file("file", b"short");
+    f.settled("file", b"short");
     let socket = client().await;
     for _ in 0..3 {
         f.ask(&socket, b"file", &RequestOptions::default()).await;
@@ -201,7 +209,7 @@ async fn a_repeated_request_starts_no_second_transfer() {
 #[tokio::test]
 async fn who_asks_again_from_the_same_port_is_served_while_the_first_transfer_ends() {
     let f = serving("");
-    f.file("file", &[7; 600]);
+    f.settled("file", &[7; 600]);
     let socket = client().await;
     let ack = |block| Packet::Ack { block, next_window: None }.emit().unwrap();
     let mut ports = Vec::new();
@@ -226,8 +234,8 @@ async fn who_asks_again_from_the_same_port_is_served_while_the_first_transfer_en
 #[tokio::test]
 async fn who_goes_on_to_another_file_from_the_same_port_has_fetched_the_first() {
     let f = serving("");
-    f.file("one", &[7; 100]);
-    f.file("another", &[7; 100]);
+    f.settled("one", &[7; 100]);
+    f.settled("another", &[7; 100]);
     // A lane that is busy reads its mail before it asks for its sockets.
     let mut clients = Vec::new();
     for _ in 0..20 {
@@ -265,7 +273,8 @@ async fn a_last_acknowledgement_counts_when_word_of_the_next_request_is_read_fir
     let (mail, inbox) = tokio::sync::mpsc::channel(1);
     mail.try_send(Mail::Superseded).unwrap();
     socket.send_to(b"\0\x04\0\x01", (Ipv4Addr::LOCALHOST, port)).unwrap();
-    let lanes = Lanes::start().unwrap();
+    let lanes = Arc::new(Lanes::start().unwrap());
+    let handshakes = Handshakes::new(Arc::clone(&f.services), Arc::default(), Arc::clone(&lanes));
     // Nothing has asked the runtime for its sockets since.
     let transfer = Transfer {
         services: Arc::clone(&f.services),
@@ -273,21 +282,21 @@ async fn a_last_acknowledgement_counts_when_word_of_the_next_request_is_read_fir
         inbox,
         server: Ipv4Addr::LOCALHOST.into(),
         filename: b"file".to_vec(),
-        mode: Mode::Octet,
-        options: RequestOptions::default(),
         admitted: Admitted { transfers: Arc::default(), from: peer, number: 1 },
         lane: lanes.next().clone(),
         eagerness: Eagerness::default(),
         superseded: None,
+        handshakes: Arc::new(handshakes),
+        port: None,
     };
-    transfer.run().await;
+    transfer.run(Mode::Octet, RequestOptions::default()).await;
     assert_eq!(f.services.recorder.counters().get(&("tftp", "completed")), Some(&1));
 }
 
 #[tokio::test]
 async fn a_stranger_is_told_so_and_the_transfer_goes_on() {
     let f = serving("");
-    f.file("file", &[7; 600]);
+    f.settled("file", &[7; 600]);
     let (socket, stranger) = (client().await, client().await);
     f.ask(&socket, b"file", &RequestOptions::default()).await;
     let (_, from) = hear(&socket).await;
@@ -300,42 +309,6 @@ async fn a_stranger_is_told_so_and_the_transfer_goes_on() {
     assert!(
         matches!(Packet::parse(&hear(&socket).await.0), Ok(Packet::Data { block: 2, payload }) if payload.len() == 88)
     );
-}
-
-#[tokio::test]
-async fn single_port_mode_answers_from_the_port_that_was_asked() {
-    let f = serving("[tftp]\nsingle-port = true");
-    f.file("file", &[7; 5000]);
-    let socket = client().await;
-    f.ask(&socket, b"file", &RequestOptions::default()).await;
-    assert_eq!(hear(&socket).await.1, f.server);
-    assert_eq!(f.fetch(b"\0\x01file\0octet\0", 512).await, [7; 5000]);
-}
-
-#[tokio::test]
-async fn ipv6_is_served_from_a_port_of_its_own_and_from_one_for_all() {
-    for configuration in ["", "[tftp]\nsingle-port = true"] {
-        let f = serving_on(Ipv6Addr::UNSPECIFIED.into(), configuration);
-        f.file("file", &[7; 5000]);
-        let f = Fixture { server: SocketAddr::from((Ipv6Addr::LOCALHOST, f.server.port())), ..f };
-        let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
-        assert_eq!(f.fetch_by(socket, b"\0\x01file\0octet\0", 512).await, [7; 5000], "{configuration}");
-    }
-}
-
-#[tokio::test]
-async fn a_port_range_is_kept_and_when_it_is_full_the_client_is_told() {
-    let free = client().await.local_addr().unwrap().port();
-    let f = serving(&format!("[tftp]\nport-range = \"{free}-{free}\""));
-    f.file("file", &[7; 5000]);
-    let (first, second) = (client().await, client().await);
-    f.ask(&first, b"file", &RequestOptions::default()).await;
-    assert_eq!(hear(&first).await.1.port(), free);
-    f.ask(&second, b"file", &RequestOptions::default()).await;
-    assert!(matches!(
-        Packet::parse(&hear(&second).await.0),
-        Ok(Packet::Error { code: ErrorCode::UNDEFINED, .. })
-    ));
 }
 
 #[tokio::test]

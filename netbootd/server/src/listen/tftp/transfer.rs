@@ -6,27 +6,28 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netbootd_content::{Caller, Extent, Refused};
-use netbootd_net::udp::{Incoming, Received, path_mtu};
+use netbootd_content::{Caller, Content, Extent, Refused};
+use netbootd_net::udp::{Incoming, Received};
 use netbootd_telemetry::event::{Proto, Refusal};
-use tftp::{
-    ErrorCode, Input, Limits, Mode, Negotiated, Outcome, Packet, RequestOptions, Send, Sender, Step,
-    negotiate,
-};
-use tokio::sync::mpsc;
+use tftp::{ErrorCode, Input, Mode, Outcome, Packet, RequestOptions, Send, Sender, Step};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
 
 use super::eager::{Eagerness, LOOK};
+use super::facts::Facts;
+use super::handshake::Handshakes;
 use super::held::Held;
 use super::lanes::Lane;
 use super::line::Line;
+use super::negotiation::negotiated;
+use super::ports::SharedPort;
 use super::record::{self, Record};
 use super::{Admitted, Mail, error_for, shown, text};
 use crate::limits::budget::Share;
 use crate::limits::places::Full;
 use crate::services::Services;
 
-/// One transfer that was accepted but not begun.
+/// One transfer that was accepted.
 #[derive(Debug)]
 pub(super) struct Transfer {
     pub(super) services: Arc<Services>,
@@ -34,13 +35,26 @@ pub(super) struct Transfer {
     pub(super) inbox: mpsc::Receiver<Mail>,
     pub(super) server: IpAddr,
     pub(super) filename: Vec<u8>,
-    pub(super) mode: Mode,
-    pub(super) options: RequestOptions,
     pub(super) admitted: Admitted,
     pub(super) lane: Lane,
     pub(super) eagerness: Eagerness,
     /// Once its client went on to something else: how many datagrams that it sent before may still be taken.
     pub(super) superseded: Option<usize>,
+    pub(super) handshakes: Arc<Handshakes>,
+    /// The port that it shares with others. What others sent to it before its own socket was
+    /// connected came there.
+    pub(super) port: Option<SharedPort>,
+}
+
+/// How a transfer goes on whose client has acknowledged the first answer.
+#[derive(Debug)]
+pub(super) struct Begin {
+    pub(super) sender: Sender,
+    /// What the acknowledgement leads to.
+    pub(super) step: Step,
+    pub(super) record: Record,
+    pub(super) facts: Arc<Facts>,
+    pub(super) in_flight: Share,
 }
 
 /// What woke a transfer.
@@ -72,10 +86,30 @@ enum Left {
 }
 
 impl Transfer {
-    /// Runs it to its end. Dropping the future frees the port without a word to the client.
-    pub(super) async fn run(mut self) {
+    /// Runs it to its end from the first acknowledgement on. Dropping the future frees the port
+    /// without a word to the client.
+    pub(super) async fn go_on(mut self, begin: Begin) {
+        let Begin { sender, step, mut record, facts, in_flight: _in_flight } = begin;
+        record.started();
+        let file = Held::closed(facts.len, facts.etag.clone());
+        let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: true };
+        // Its place is its own by now.
+        let _ = self.drive(running, step, record).await;
+    }
+
+    /// Runs it to its end from the request on.
+    pub(super) async fn run(mut self, mode: Mode, options: RequestOptions) {
         let peer = self.line.peer();
-        let (file, _translated) = match self.open().await {
+        let opened = match self.open_at_once(mode) {
+            Some(content) => Ok((Held::at_once(content), None)),
+            None => {
+                let Ok(turn) = self.turn().await else { return };
+                let opened = self.open(mode).await;
+                drop(turn);
+                opened
+            }
+        };
+        let (file, _translated) = match opened {
             Ok(opened) => opened,
             Err(refused) => {
                 let (code, message) = error_for(refused.refusal);
@@ -85,9 +119,9 @@ impl Transfer {
             }
         };
         let size = file.len();
-        let (negotiated, _in_flight) = self.negotiate(size);
-        let services = Arc::clone(&self.services);
-        let record = Record::new(services, peer, &self.filename, (size, file.content()), &negotiated);
+        let (negotiated, _in_flight) = negotiated(&self.services, &options, peer, size);
+        let program = file.content().and_then(|content| content.program(&shown(&self.filename)));
+        let record = Record::new(&self.services, peer, &self.filename, (size, program), &negotiated);
         let (sender, first) = Sender::new(negotiated, size, Instant::now());
         let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: false };
         match self.drive(running, first, record).await {
@@ -235,6 +269,10 @@ impl Transfer {
                     return Heard::Datagram(received.len);
                 }
                 Ok(Incoming::Datagram(received)) => {
+                    if let Some(port) = &self.port {
+                        self.handshakes.hear_at(port, &self.lane, received.from, &buf[..received.len]);
+                        continue;
+                    }
                     // RFC 1350 §4: a stranger is told so, and the transfer goes on. An error is never answered.
                     let is_error = matches!(Packet::parse(&buf[..received.len]), Ok(Packet::Error { .. }));
                     let stranger = received.from;
@@ -303,18 +341,40 @@ impl Transfer {
         Caller { client: self.line.peer().ip(), server: self.server, extent: Extent::Whole }
     }
 
-    /// The file; with it, the memory that it takes when it is translated.
-    async fn open(&self) -> Result<(Held, Option<Share>), Refused> {
-        let services = Arc::clone(&self.services);
-        let (filename, mode) = (self.filename.clone(), self.mode);
-        let caller = self.caller();
-        if mode == Mode::Octet
-            && let Some(content) = services.open_content_at_once(&filename, caller)
-        {
-            return Ok((Held::at_once(content), None));
+    /// The file, when it can be opened without waiting for a disk.
+    fn open_at_once(&self, mode: Mode) -> Option<Content> {
+        let at_once = || self.services.open_content_at_once(&self.filename, self.caller());
+        (mode == Mode::Octet).then(at_once).flatten()
+    }
+
+    /// Waits until few others look for files of unknown machines: a flood of names that have to be
+    /// looked for takes no more threads. Machines that boot do not wait.
+    async fn turn(&mut self) -> Result<Option<OwnedSemaphorePermit>, Left> {
+        if self.services.machines.mac_of(self.line.peer().ip()).is_some() {
+            return Ok(None);
         }
+        loop {
+            tokio::select! {
+                biased;
+                turn = self.handshakes.turn() => return Ok(turn),
+                mail = self.inbox.recv() => match mail {
+                    Some(Mail::Evicted) | None => return Err(Left::Evicted),
+                    Some(Mail::Superseded) => self.superseded = Some(MAX_LAST),
+                    Some(Mail::Datagram(_) | Mail::Unreachable) => {}
+                },
+            }
+        }
+    }
+
+    /// The file; with it, the memory that it takes when it is translated.
+    async fn open(&self, mode: Mode) -> Result<(Held, Option<Share>), Refused> {
+        let services = Arc::clone(&self.services);
+        let filename = self.filename.clone();
+        let caller = self.caller();
+        let handshakes = Arc::clone(&self.handshakes);
         let opened = tokio::task::spawn_blocking(move || {
             let content = services.open_content(&filename, caller)?;
+            handshakes.remember(&filename, &content);
             match mode {
                 Mode::Octet => Ok((Held::kept(content), None)),
                 Mode::Netascii => {
@@ -326,43 +386,6 @@ impl Transfer {
         let failed = |detail| Refused { refusal: Refusal::Failed, detail };
         opened.await.unwrap_or_else(|error| Err(failed(error.to_string())))
     }
-
-    /// What holds for the transfer. Its windows are smaller while others have much under way; the share goes back with the transfer.
-    fn negotiate(&self, size: u64) -> (Negotiated, Share) {
-        let limits = self.limits();
-        let negotiated = negotiate(&self.options, &limits, size);
-        let all = self.services.snapshot.load().config.limits.bytes_in_flight;
-        let (wanted, least) = (negotiated.in_flight(size), u64::from(negotiated.block_size).min(size));
-        let share = self.services.limits.in_flight.take(wanted, least, all);
-        if share.bytes() == wanted {
-            return (negotiated, share);
-        }
-        let limits = limits.with_windows_of(share.bytes(), negotiated.block_size);
-        (negotiate(&self.options, &limits, size), share)
-    }
-
-    fn limits(&self) -> Limits {
-        let snapshot = self.services.snapshot.load();
-        let tftp = &snapshot.config.tftp;
-        let peer = self.line.peer();
-        let mut limits = tftp.limits;
-        if tftp.clamp_to_mtu
-            && self.options.asks_for_blocks_over(tftp::DEFAULT_BLOCK_SIZE)
-            && let Some(mtu) = path_mtu(peer)
-        {
-            limits.max_block_size =
-                limits.max_block_size.min(mtu.saturating_sub(headers(peer))).max(tftp::MIN_BLOCK_SIZE);
-        }
-        if self.services.is_netbooting_mac(peer.ip()) {
-            limits.max_block_size = limits.max_block_size.min(snapshot.config.netboot.max_block_size);
-        }
-        limits
-    }
-}
-
-/// IP, UDP and TFTP headers: a block this much smaller than the MTU is not fragmented.
-fn headers(peer: SocketAddr) -> u16 {
-    if peer.is_ipv4() { 32 } else { 52 }
 }
 
 /// Clients send acknowledgements and errors, which are short.

@@ -1,26 +1,42 @@
-//! The table of the transfers under way: who is admitted, and how their tasks are reached.
+//! The table of the transfers under way: who is admitted, and how their tasks are reached. One in
+//! which nothing was acknowledged yet has no task: what there is of it waits here ([`Waiting`]).
 
-use std::collections::{BTreeMap, HashMap};
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lru::LruCache;
 use netbootd_config::Bounds;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::limits::places::{Full, Place, Places};
+pub(super) use waiting::{Due, Heard, Over, Promoted, Waiting};
 
 /// The transfers under way, by client address and port.
 #[derive(Debug, Default)]
-pub(super) struct Transfers(Mutex<Table>);
+pub(super) struct Transfers {
+    table: Mutex<Table>,
+    /// Called when one begins to wait for its first acknowledgement.
+    waits: Notify,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     entries: HashMap<SocketAddr, Entry>,
-    /// Transfers whose client has asked anew from the same port, by their numbers: they end by themselves.
-    older: HashMap<u64, Entry>,
+    /// Transfers whose client has asked anew from the same port, by their numbers: they end by
+    /// themselves.
+    older: BTreeMap<(SocketAddr, u64), Entry>,
     /// Those in which nothing was acknowledged yet, by their numbers: the oldest comes first.
     unproved: BTreeMap<u64, SocketAddr>,
+    /// Those of them that have a task.
+    unproved_tasks: BTreeSet<u64>,
+    /// Clients whose transfers on shared ports ended lately, each with its last port: what comes
+    /// late of them is not answered.
+    ended: LruCache<SocketAddr, u16>,
     /// The number of the last one.
     last: u64,
 }
@@ -29,11 +45,21 @@ struct Table {
 struct Entry {
     number: u64,
     since: Instant,
-    request: Vec<u8>,
-    inbox: mpsc::Sender<Mail>,
-    place: Place,
+    request: Box<[u8]>,
+    /// The port of this server that it shares with others; None for one of its own.
+    port: Option<u16>,
+    reach: Reach,
+    /// None once its client went on to something else, which has the place now.
+    place: Option<Place>,
     /// Whether its client has acknowledged something.
     proved: bool,
+}
+
+/// How what comes for a transfer gets to it.
+#[derive(Debug)]
+enum Reach {
+    Task(mpsc::Sender<Mail>),
+    Waiting(Box<Waiting>),
 }
 
 /// A transfer's entry in the table. Dropping it takes the entry out.
@@ -47,9 +73,9 @@ pub(super) struct Admitted {
 /// What reaches a transfer's task from outside its own socket.
 #[derive(Debug)]
 pub(super) enum Mail {
-    /// A datagram of the client, in single-port mode.
+    /// A datagram of the client that came to a shared port.
     Datagram(Vec<u8>),
-    /// The client's port is closed, in single-port mode.
+    /// The client's port is closed: word of that came to a shared port.
     Unreachable,
     /// The client began something else from the same port.
     Superseded,
@@ -57,22 +83,37 @@ pub(super) enum Mail {
     Evicted,
 }
 
-/// Which ports transfers have.
+/// Which ports the transfers of a client have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ports {
-    /// Each its own, as RFC 1350 §4 wants it.
+    /// Each another one, as RFC 1350 §4 wants it.
     Own,
-    /// All the one that requests come to.
+    /// All the same.
     One,
 }
 
-pub(super) enum Admission {
-    /// With how many others had to leave for it.
-    Admitted {
-        number: u64,
-        inbox: mpsc::Receiver<Mail>,
-        evicted: usize,
-    },
+/// A request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) now: Instant,
+    pub(super) from: SocketAddr,
+    pub(super) request: &'a [u8],
+    pub(super) ports: Ports,
+    pub(super) places: &'a Arc<Places>,
+    pub(super) bounds: &'a Bounds,
+}
+
+/// A transfer that has a task from its begin.
+pub(super) struct Begun {
+    pub(super) number: u64,
+    pub(super) inbox: mpsc::Receiver<Mail>,
+    /// How many others had to leave for it.
+    pub(super) evicted: usize,
+}
+
+/// Why a request begins no transfer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotAdmitted {
     Repeated,
     Full(Full),
 }
@@ -91,66 +132,38 @@ impl Drop for Admitted {
 }
 
 impl Transfers {
+    /// Begins a transfer that has a task.
+    ///
     /// A repeated request starts no second transfer; another one from the same port ends the first.
     ///
-    /// A client that goes on to its next file from the same port is faster than the task that takes its last acknowledgement, and one that
-    /// asked once more may have been answered meanwhile. Whether the same request is one or the other cannot be known: with a port for each
-    /// transfer both go on, and the client refuses the one that it does not know (RFC 1350 §4).
-    pub(super) fn admit(
-        &self,
-        now: Instant,
-        from: SocketAddr,
-        request: &[u8],
-        ports: Ports,
-        places: &Arc<Places>,
-        bounds: &Bounds,
-    ) -> Admission {
-        let mut table = self.lock();
-        let table = &mut *table;
-        if let Some(entry) = table.entries.get(&from) {
-            let same = entry.request == request;
-            if same && !entry.proved && now.duration_since(entry.since) < REPEATED_WITHIN {
-                return Admission::Repeated;
-            }
-            if same && ports == Ports::Own {
-                table.older.extend(table.entries.remove(&from).map(|entry| (entry.number, entry)));
-            } else {
-                // A full inbox belongs to a task that is busy ending.
-                let _ = entry.inbox.try_send(Mail::Superseded);
-                // Its place is free for this one.
-                table.take_out(from);
-            }
-        }
-        let place = match places.take(from.ip(), bounds) {
-            Ok(place) => place,
-            Err(full) => return Admission::Full(full),
-        };
-        let mut evicted = 0;
-        while bounds.unproved.is_some_and(|unproved| places.unproved() > unproved.all) && table.evict_oldest()
-        {
-            evicted += 1;
-        }
-        table.last += 1;
-        let number = table.last;
-        if bounds.unproved.is_some() {
-            table.unproved.insert(number, from);
-        }
+    /// A client that goes on to its next file from the same port is faster than the task that takes
+    /// its last acknowledgement, and one that asked once more may have been answered meanwhile.
+    /// Whether the same request is one or the other cannot be known: with a port for each transfer
+    /// both go on, and the client refuses the one that it does not know (RFC 1350 §4).
+    pub(super) fn admit(&self, asked: Asked<'_>) -> Result<Begun, NotAdmitted> {
         let (sender, inbox) = mpsc::channel(INBOX);
-        let request = request.to_vec();
-        let entry = Entry { number, since: now, request, inbox: sender, place, proved: false };
-        table.entries.insert(from, entry);
-        Admission::Admitted { number, inbox, evicted }
+        let port = (asked.ports == Ports::One).then_some(SINGLE_PORT);
+        let (number, evicted) = self.lock().admit(asked, port, Reach::Task(sender))?;
+        Ok(Begun { number, inbox, evicted })
     }
 
-    /// The client has acknowledged something. One that was evicted, or has gone on to another request, has no place any more.
+    /// Begins a transfer that waits for its first acknowledgement on a shared port. Gives how many
+    /// others had to leave for it.
+    pub(super) fn admit_waiting(&self, asked: Asked<'_>, waiting: Waiting) -> Result<usize, NotAdmitted> {
+        let port = Some(waiting.port.number);
+        let (_, evicted) = self.lock().admit(asked, port, Reach::Waiting(Box::new(waiting)))?;
+        self.waits.notify_one();
+        Ok(evicted)
+    }
+
+    /// The client has acknowledged something. One that was evicted, or has gone on to another
+    /// request, has no place any more.
     fn proved(&self, from: SocketAddr, number: u64, bounds: &Bounds) -> Result<(), Full> {
         let mut table = self.lock();
-        let Table { entries, older, unproved, .. } = &mut *table;
-        let entry = entries.get_mut(&from).filter(|entry| entry.number == number);
-        let entry = entry.or_else(|| older.get_mut(&number)).ok_or(Full::Unproved)?;
-        entry.place.prove(bounds)?;
+        let entry = table.numbered(from, number).ok_or(Full::Unproved)?;
+        entry.place.as_mut().ok_or(Full::Unproved)?.prove(bounds)?;
         entry.proved = true;
-        unproved.remove(&number);
+        table.proved(number);
         Ok(())
     }
 
@@ -158,113 +171,195 @@ impl Transfers {
         self.lock().remove(from, number);
     }
 
-    /// Ends them all: each hears that nobody can write to it any more.
+    /// Ends them all: each task hears that nobody can write to it any more.
     pub(super) fn stop(&self) {
-        let mut table = self.lock();
-        table.entries.clear();
-        table.older.clear();
-        table.unproved.clear();
+        *self.lock() = Table::default();
     }
 
     pub(super) fn knows(&self, from: SocketAddr) -> bool {
         self.lock().entries.contains_key(&from)
     }
 
-    pub(super) fn tell(&self, from: SocketAddr, mail: Mail) {
-        if let Some(entry) = self.lock().entries.get(&from) {
-            // What does not fit is lost like any datagram.
-            let _ = entry.inbox.try_send(mail);
-        }
+    /// Whether a client has, or had just now, a transfer by a shared port.
+    pub(super) fn speaks_to(&self, from: SocketAddr, port: u16) -> bool {
+        let mut table = self.lock();
+        table.ended.peek(&from) == Some(&port) || table.at_port(from, port).is_some()
+    }
+
+    /// Gives the memory back that entries took which are gone.
+    pub(super) fn shrink(&self) {
+        self.lock().entries.shrink_to_fit();
+    }
+
+    /// How many have a task.
+    pub(super) fn with_tasks(&self) -> usize {
+        let table = self.lock();
+        let all = table.entries.len() + table.older.len();
+        all - (table.unproved.len() - table.unproved_tasks.len())
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Table {
+            entries: HashMap::new(),
+            older: BTreeMap::new(),
+            unproved: BTreeMap::new(),
+            unproved_tasks: BTreeSet::new(),
+            ended: LruCache::new(MAX_ENDED),
+            last: 0,
+        }
     }
 }
 
 impl Table {
-    fn remove(&mut self, from: SocketAddr, number: u64) -> Option<Entry> {
-        self.unproved.remove(&number);
-        if self.entries.get(&from).is_some_and(|entry| entry.number == number) {
-            return self.entries.remove(&from);
+    fn admit(
+        &mut self,
+        asked: Asked<'_>,
+        port: Option<u16>,
+        reach: Reach,
+    ) -> Result<(u64, usize), NotAdmitted> {
+        let Asked { now, from, request, ports, places, bounds } = asked;
+        if let Some(entry) = self.entries.get(&from) {
+            let same = *entry.request == *request;
+            if same && !entry.proved && now.duration_since(entry.since) < REPEATED_WITHIN {
+                return Err(NotAdmitted::Repeated);
+            }
+            if same && ports == Ports::Own {
+                self.put_aside(from);
+            } else {
+                self.supersede(from, now, ports);
+            }
         }
-        self.older.remove(&number)
+        let place = places.take(from.ip(), bounds).map_err(NotAdmitted::Full)?;
+        let mut evicted = 0;
+        if let Some(unproved) = bounds.unproved {
+            while self.has_too_many(unproved.all, places.unproved(), &reach) {
+                evicted += 1;
+            }
+        }
+        self.last += 1;
+        let number = self.last;
+        if bounds.unproved.is_some() || matches!(reach, Reach::Waiting(_)) {
+            self.unproved.insert(number, from);
+            if matches!(reach, Reach::Task(_)) {
+                self.unproved_tasks.insert(number);
+            }
+        }
+        let request = request.into();
+        let entry = Entry { number, since: now, request, port, reach, place: Some(place), proved: false };
+        self.entries.insert(from, entry);
+        Ok((number, evicted))
     }
 
-    fn take_out(&mut self, from: SocketAddr) {
-        if let Some(entry) = self.entries.remove(&from) {
-            self.unproved.remove(&entry.number);
+    /// Frees the place of the oldest one in which nothing was acknowledged when there are more than
+    /// so many. Those that have a task, and so a socket, are a part of them.
+    fn has_too_many(&mut self, most: usize, places: usize, next: &Reach) -> bool {
+        let tasks = self.unproved_tasks.len() + usize::from(matches!(next, Reach::Task(_)));
+        if tasks > (most - most / TASKS_LESS).max(1) && self.evict(self.unproved_tasks.first().copied()) {
+            return true;
         }
+        let oldest = self.unproved.keys().next().copied();
+        (places > most || self.unproved.len() >= most + SUPERSEDED) && self.evict(oldest)
     }
 
-    /// Frees the place of the oldest transfer in which nothing was acknowledged, if there is one.
-    fn evict_oldest(&mut self) -> bool {
-        let Some((number, from)) = self.unproved.pop_first() else { return false };
-        if let Some(entry) = self.remove(from, number) {
+    fn evict(&mut self, number: Option<u64>) -> bool {
+        let Some((number, from)) = number.and_then(|number| Some((number, *self.unproved.get(&number)?)))
+        else {
+            return false;
+        };
+        if let Some(Entry { reach: Reach::Task(inbox), .. }) = self.remove(from, number) {
             // A full inbox belongs to a task that reads that it is closed behind it.
-            let _ = entry.inbox.try_send(Mail::Evicted);
+            let _ = inbox.try_send(Mail::Evicted);
         }
         true
     }
+
+    /// The client may ask for the same once more, or not know that it was answered.
+    fn put_aside(&mut self, from: SocketAddr) {
+        self.older.extend(self.entries.remove(&from).map(|entry| ((from, entry.number), entry)));
+    }
+
+    /// The client has gone on: the place is free for what it asks now, and what it acknowledged
+    /// before still counts.
+    fn supersede(&mut self, from: SocketAddr, now: Instant, ports: Ports) {
+        let Some(entry) = self.entries.get_mut(&from) else { return };
+        match &mut entry.reach {
+            // A full inbox belongs to a task that is busy ending.
+            Reach::Task(inbox) => drop(inbox.try_send(Mail::Superseded)),
+            // What comes to its port is the next one's.
+            Reach::Waiting(_) if ports == Ports::One => {}
+            Reach::Waiting(waiting) => {
+                waiting.superseded = Some(now);
+                entry.place = None;
+                // One at a time.
+                let former =
+                    self.older_of(from).find(|(_, entry)| entry.is_superseded()).map(|(number, _)| number);
+                if let Some(number) = former {
+                    self.remove(from, number);
+                }
+                return self.put_aside(from);
+            }
+        }
+        if let Some(entry) = self.entries.remove(&from) {
+            self.proved(entry.number);
+        }
+    }
+
+    fn numbered(&mut self, from: SocketAddr, number: u64) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(&from).filter(|entry| entry.number == number);
+        entry.or_else(|| self.older.get_mut(&(from, number)))
+    }
+
+    fn older_of(&self, from: SocketAddr) -> impl Iterator<Item = (u64, &Entry)> {
+        self.older.range((from, 0)..=(from, u64::MAX)).map(|((_, number), entry)| (*number, entry))
+    }
+
+    /// It waits for a first acknowledgement no more.
+    fn proved(&mut self, number: u64) {
+        self.unproved.remove(&number);
+        self.unproved_tasks.remove(&number);
+    }
+
+    fn remove(&mut self, from: SocketAddr, number: u64) -> Option<Entry> {
+        self.proved(number);
+        let entry = if self.entries.get(&from).is_some_and(|entry| entry.number == number) {
+            self.entries.remove(&from)
+        } else {
+            self.older.remove(&(from, number))
+        }?;
+        if let Some(port) = entry.port.filter(|_| entry.proved) {
+            self.ended.put(from, port);
+        }
+        Some(entry)
+    }
 }
 
-/// A request that got lost is repeated after a second or more; one that was doubled on the way comes at once.
+impl Entry {
+    fn is_superseded(&self) -> bool {
+        matches!(&self.reach, Reach::Waiting(waiting) if waiting.superseded.is_some())
+    }
+}
+
+/// How entries name the port that requests come to.
+pub(super) const SINGLE_PORT: u16 = 0;
+/// A request that got lost is repeated after a second or more; one that was doubled on the way
+/// comes at once.
 const REPEATED_WITHIN: Duration = Duration::from_secs(1);
-/// Acknowledgements that a transfer may be behind, in single-port mode.
+/// Datagrams that a task may be behind, of those that come by a shared port.
 const INBOX: usize = 64;
+/// Of the transfers in which nothing was acknowledged, one in four has no task at the least: its
+/// socket is one of those that are shared.
+const TASKS_LESS: usize = 4;
+/// Those whose clients went on to something else hold no place; so many of them may be there
+/// beside.
+const SUPERSEDED: usize = 256;
+/// Some 50 bytes each.
+const MAX_ENDED: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
 #[cfg(test)]
-mod tests {
-    use netbootd_config::Unproved;
-
-    use super::*;
-
-    #[test]
-    fn who_asks_once_more_takes_nothing_from_the_transfer_that_may_have_been_answered_meanwhile() {
-        let (transfers, places, from) = (Transfers::default(), Arc::default(), ([10, 0, 0, 1], 2070).into());
-        let bounds = Bounds { all: 10, network: 10, client: 10, unproved: None };
-        let start = Instant::now();
-        let ask = |after, request: &[u8]| {
-            transfers.admit(start + after, from, request, Ports::Own, &places, &bounds)
-        };
-        let Admission::Admitted { inbox: mut first, .. } = ask(Duration::ZERO, b"file") else { panic!() };
-        assert!(matches!(ask(Duration::from_millis(900), b"file"), Admission::Repeated));
-        let Admission::Admitted { inbox: mut second, .. } = ask(Duration::from_secs(2), b"file") else {
-            panic!()
-        };
-        assert!(matches!(first.try_recv(), Err(mpsc::error::TryRecvError::Empty)));
-        // Whoever wants another file does not want that one any more.
-        assert!(matches!(ask(Duration::from_secs(3), b"other"), Admission::Admitted { .. }));
-        assert!(matches!(second.try_recv(), Ok(Mail::Superseded)));
-    }
-
-    #[test]
-    fn the_oldest_transfer_that_nobody_acknowledges_makes_room_and_those_that_are_acknowledged_stay() {
-        let (transfers, places) = (Arc::new(Transfers::default()), Arc::default());
-        let unproved = Some(Unproved { client: 9, all: 4 });
-        let bounds = Bounds { all: 10, network: 10, client: 10, unproved };
-        let start = Instant::now();
-        let ask = |n: u8| {
-            let from = SocketAddr::from(([10, 0, n, 1], 2070));
-            match transfers.admit(start, from, b"file", Ports::Own, &places, &bounds) {
-                Admission::Admitted { number, inbox, evicted } => {
-                    (Admitted { transfers: Arc::clone(&transfers), from, number }, inbox, evicted)
-                }
-                _ => panic!("{n} is admitted"),
-            }
-        };
-        let mut first: Vec<_> = (0..4).map(ask).collect();
-        first[0].0.proved(&bounds).unwrap();
-        let late: Vec<_> = (4..40).map(ask).collect();
-        // One place came free when the first was acknowledged; from then on each takes another's.
-        assert_eq!(late.iter().map(|(_, _, evicted)| evicted).sum::<usize>(), 35);
-        assert!(matches!(first[0].1.try_recv(), Err(mpsc::error::TryRecvError::Empty)));
-        for (_, inbox, _) in &mut first[1..] {
-            assert!(matches!(inbox.try_recv(), Ok(Mail::Evicted)));
-        }
-        assert_eq!(first[1].0.proved(&bounds), Err(Full::Unproved));
-        assert_eq!((places.taken(), places.unproved()), (5, 4));
-        drop((first, late));
-        assert_eq!(places.taken(), 0);
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@ use super::*;
 #[tokio::test]
 async fn too_many_transfers_are_refused() {
     let f = serving("[tftp]\nmax-transfers = 1");
-    f.file("file", &[7; 5000]);
+    f.settled("file", &[7; 5000]);
     let first = f.proved().await;
     f.refuses(Refusal::Busy).await;
     assert_eq!(f.counted("busy"), Some(1));
@@ -11,11 +11,19 @@ async fn too_many_transfers_are_refused() {
 }
 
 #[tokio::test]
-async fn requests_that_nobody_acknowledges_take_nothing_from_those_who_do_and_hold_no_files() {
+async fn requests_that_nobody_acknowledges_take_nothing_from_those_who_do_and_hold_no_sockets_and_files() {
     let f = serving("[limits]\nunproved-transfers = 8\n[tftp]\nmax-transfers = 4");
-    f.file("file", &[7; 5000]);
+    f.settled("file", &[7; 5000]);
     let first = f.proved().await;
-    let mut silent = Vec::new();
+    let sockets = || {
+        let files = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        files
+            .filter(|file| {
+                fs::read_link(file.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+            })
+            .count()
+    };
+    let (before, mut silent) = (sockets(), Vec::new());
     for host in 1..=100 {
         let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 1, host), 0)).await.unwrap();
         f.ask(&socket, b"file", &RequestOptions::default()).await;
@@ -25,6 +33,8 @@ async fn requests_that_nobody_acknowledges_take_nothing_from_those_who_do_and_ho
     let transfers = &f.services.limits.transfers;
     assert_eq!((transfers.taken(), transfers.unproved()), (9, 8));
     assert_eq!(f.counted("evicted"), Some(92));
+    let more = sockets() - before - silent.len();
+    assert!(more <= 16, "they share {more} sockets");
     let place = f.folder.path().join("file");
     let open = || {
         let files = fs::read_dir("/proc/self/fd").unwrap().flatten();
@@ -97,7 +107,7 @@ const REQUEST: &[u8] = b"\0\x01file\0octet\0";
 #[tokio::test]
 async fn one_client_and_one_network_have_their_places_and_a_reload_changes_them() {
     let f = serving("[limits]\ntransfers-per-client = 1");
-    f.file("file", &[7; 5000]);
+    f.settled("file", &[7; 5000]);
     let first = f.proved().await;
     f.refuses(Refusal::ClientFull).await;
     assert_eq!(f.counted("client-full"), Some(1));
@@ -112,7 +122,7 @@ async fn one_client_and_one_network_have_their_places_and_a_reload_changes_them(
 #[tokio::test]
 async fn who_acknowledges_nothing_begins_no_more_and_hears_nothing() {
     let f = serving("[limits]\nunproved-per-client = 2");
-    f.file("file", &[7; 5000]);
+    f.settled("file", &[7; 5000]);
     let (first, second, third) = (client().await, client().await, client().await);
     for socket in [&first, &second] {
         f.ask(socket, b"file", &RequestOptions::default()).await;
@@ -169,7 +179,7 @@ async fn who_asks_too_often_or_from_elsewhere_is_left_alone() {
 #[tokio::test]
 async fn windows_shrink_when_much_is_under_way() {
     let f = serving("[limits]\nbytes-in-flight = \"1M\"\n[tftp]\nclamp-to-mtu = false");
-    f.file("file", &vec![7; 4 << 20]);
+    f.settled("file", &vec![7; 4 << 20]);
     let asked = RequestOptions::asking(Some(32_768), Some(24), None, false);
     let mut granted = Vec::new();
     let mut sockets = Vec::new();

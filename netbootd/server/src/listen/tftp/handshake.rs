@@ -1,0 +1,372 @@
+//! What happens between a read request and its client's first acknowledgement.
+//!
+//! Anybody can write another's address into a request. So until something is acknowledged there is
+//! no more of a transfer than an entry in the table: it is answered from a port that it shares with
+//! others ([`ports`](super::ports)), with what was read of its file before
+//! ([`facts`](super::facts)). The first acknowledgement gives it a socket, a file and a task.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use netbootd_config::Bounds;
+use netbootd_content::{Caller, Content, Extent, Refused};
+use netbootd_net::outbox::Unsent;
+use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
+use netbootd_telemetry::event::{Proto, Refusal};
+use tftp::{ErrorCode, Mode, Outcome, Packet, Request, Sender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::eager::Eagerness;
+use super::facts::{Facts, FactsCache};
+use super::lanes::{Lane, Lanes};
+use super::line::Line;
+use super::ports::{SharedPort, SharedPorts, how_many};
+use super::record::{self, Record};
+use super::transfer::{Begin, Transfer};
+use super::transfers::{
+    Admitted, Asked, Due, Heard, NotAdmitted, Over, Ports, Promoted, SINGLE_PORT, Transfers, Waiting,
+};
+use super::{EVICTED, error_for, negotiation};
+use crate::limits::places::Full;
+use crate::services::{Services, UNSENT};
+
+/// Answers requests, and waits for the first acknowledgements.
+#[derive(Debug)]
+pub(super) struct Handshakes {
+    services: Arc<Services>,
+    transfers: Arc<Transfers>,
+    lanes: Arc<Lanes>,
+    facts: FactsCache,
+    /// Held by those that look for a file of an unknown machine.
+    lookups: Arc<Semaphore>,
+    v4: SharedPorts,
+    v6: SharedPorts,
+}
+
+impl Handshakes {
+    pub(super) fn new(services: Arc<Services>, transfers: Arc<Transfers>, lanes: Arc<Lanes>) -> Self {
+        let (v4, v6) = (SharedPorts::v4(), SharedPorts::v6());
+        let lookups = Arc::new(Semaphore::new(MAX_LOOKUPS));
+        Handshakes { services, transfers, lanes, facts: FactsCache::default(), lookups, v4, v6 }
+    }
+
+    /// Waits for a place among those that look for a file.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.lookups).acquire_owned().await.ok()
+    }
+
+    /// Answers a request. None for one that needs a task from its begin: of a file that is made for
+    /// its client, translated, or still to be read from a disk or another server.
+    pub(super) fn answer(
+        self: &Arc<Self>,
+        bytes: &[u8],
+        request: &Request<'_>,
+        received: Received,
+        listener: &Arc<Endpoint>,
+    ) -> Option<Result<(), NotAdmitted>> {
+        if request.mode != Some(Mode::Octet) {
+            return None;
+        }
+        let (now, from) = (Instant::now(), received.from);
+        let facts = self.facts_of(request.filename, received, now)?;
+        let snapshot = self.services.snapshot.load();
+        let bounds = self.services.transfer_bounds();
+        let (port, ports) = match snapshot.config.tftp.single_port {
+            true => (SharedPort { endpoint: Arc::clone(listener), number: SINGLE_PORT }, Ports::One),
+            false => self.free_port(from, snapshot.config.tftp.port_range.as_ref(), &bounds)?,
+        };
+        let (negotiated, in_flight) =
+            negotiation::negotiated(&self.services, &request.options, from, facts.len);
+        let (sender, _) = Sender::new(negotiated, facts.len, now);
+        let (server, record, superseded) = (received.to, None, None);
+        let waiting =
+            Waiting { port: port.clone(), server, sender, facts, in_flight, record, superseded, strays: 0 };
+        let answer = waiting.first_answer();
+        let places = &self.services.limits.transfers;
+        let asked = Asked { now, from, request: bytes, ports, places, bounds: &bounds };
+        let evicted = match self.transfers.admit_waiting(asked, waiting) {
+            Ok(evicted) => evicted,
+            Err(refused) => return Some(Err(refused)),
+        };
+        for _ in 0..evicted {
+            self.services.recorder.count(Proto::Tftp.name(), EVICTED);
+        }
+        self.send(&port, &answer, from, Source { addr: server, ifindex: 0 });
+        Some(Ok(()))
+    }
+
+    /// Sends again what was not acknowledged, until the services stop.
+    pub(super) async fn resend(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = self.transfers.one_waits() => {}
+                () = self.services.shutdown.cancelled() => return,
+            }
+            while self.transfers.some_wait() {
+                tokio::time::sleep(RESEND_EVERY).await;
+                self.tick(Instant::now());
+            }
+            self.transfers.shrink();
+        }
+    }
+
+    /// Takes a datagram that came to a shared port. False for one that is of no transfer.
+    pub(super) fn hear(self: &Arc<Self>, lane: &Lane, number: u16, from: SocketAddr, bytes: &[u8]) -> bool {
+        let Ok(packet @ (Packet::Ack { .. } | Packet::Error { .. })) = Packet::parse(bytes) else {
+            return self.transfers.knows(from);
+        };
+        let bounds = || self.services.transfer_bounds();
+        match self.transfers.hear(Instant::now(), (from, number), (&packet, bytes), bounds) {
+            Heard::Taken => {}
+            Heard::Promoted(promoted) => self.promote(lane, from, *promoted),
+            Heard::Over(over) => self.over(*over),
+            Heard::Full(waiting, request, full) => self.full(&waiting, from, &request, full),
+            Heard::Unknown => return false,
+        }
+        true
+    }
+
+    /// The same of one that came to a shared port that requests do not come to. Somebody who has no
+    /// transfer there, and had none lately, is told (RFC 1350 §4), unless it may be a client whose
+    /// transfer had to leave.
+    pub(super) fn hear_at(self: &Arc<Self>, port: &SharedPort, lane: &Lane, from: SocketAddr, bytes: &[u8]) {
+        if self.hear(lane, port.number, from, bytes)
+            || !matches!(Packet::parse(bytes), Ok(Packet::Ack { .. }))
+            || self.is_crowded()
+            || self.services.leaves_client_alone(Proto::Tftp, from).is_some()
+        {
+            return;
+        }
+        let message = b"this port serves another transfer";
+        let error = Packet::Error { code: ErrorCode::UNKNOWN_TRANSFER, message };
+        self.send(port, &error.emit().unwrap_or_default(), from, Source::BOUND);
+    }
+
+    /// A file was opened that every client gets: while there are many requests, the next ones need
+    /// not open it.
+    pub(super) fn remember(&self, filename: &[u8], content: &Content) {
+        if content.is_for_everybody() && self.is_crowded() {
+            self.facts.read(filename, content, Instant::now());
+        }
+    }
+
+    /// Word came to a shared port that a client's port is closed.
+    pub(super) fn unreachable(&self, from: SocketAddr, number: u16) {
+        if let Some(over) = self.transfers.unreachable(from, number) {
+            self.over(*over);
+        }
+    }
+
+    /// Whether so many transfers wait that most are in the names of others, or a building switches
+    /// on: files that were looked at a moment ago are not looked at again, and those of unknown
+    /// machines are counted without an event.
+    fn is_crowded(&self) -> bool {
+        self.services.limits.transfers.unproved() >= CROWD
+    }
+
+    fn facts_of(&self, filename: &[u8], received: Received, now: Instant) -> Option<Arc<Facts>> {
+        if self.is_crowded()
+            && let Some(facts) = self.facts.recent(filename, now)
+        {
+            return Some(facts);
+        }
+        let caller = Caller { client: received.from.ip(), server: received.to, extent: Extent::Whole };
+        let content = self.services.open_content_at_once(filename, caller)?;
+        self.facts.read(filename, &content, now)
+    }
+
+    /// A shared port that no other transfer of the client has, if one is easily found.
+    fn free_port(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        range: Option<&RangeInclusive<u16>>,
+        bounds: &Bounds,
+    ) -> Option<(SharedPort, Ports)> {
+        for _ in 0..CHOICES {
+            let port = self.shared_port(peer, range, bounds)?;
+            if !self.transfers.speaks_to(peer, port.number) {
+                return Some((port, Ports::Own));
+            }
+        }
+        Some((self.shared_port(peer, range, bounds)?, Ports::One))
+    }
+
+    /// One of the shared ports. None where there are none, as on Windows.
+    pub(super) fn shared_port(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        range: Option<&RangeInclusive<u16>>,
+        bounds: &Bounds,
+    ) -> Option<SharedPort> {
+        if cfg!(windows) {
+            return None; // no two sockets share a port safely there
+        }
+        let most = how_many(bounds.unproved.map_or(bounds.all, |unproved| unproved.all));
+        let ports = if peer.is_ipv4() { &self.v4 } else { &self.v6 };
+        let lane = self.lanes.next();
+        let bind = |addr| {
+            let _entered = lane.enter();
+            Endpoint::bind_one(addr)
+        };
+        ports.choose(range, most, bind, |port, ending| {
+            lane.beside(listen(Arc::clone(self), lane.clone(), port, ending));
+        })
+    }
+
+    /// What finds no room is counted, and lost like any datagram: the client asks again.
+    fn send(&self, port: &SharedPort, bytes: &[u8], to: SocketAddr, source: Source) {
+        for _ in 0..ATTEMPTS {
+            match port.endpoint.try_send(bytes, to, source) {
+                Ok(()) => return,
+                // Word of another datagram, which did not arrive.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) => {
+                    debug!(proto = %Proto::Tftp, peer = %to, %error, "sending failed");
+                    return self.services.recorder.count(UNSENT, Unsent::from(error).name());
+                }
+            }
+        }
+    }
+
+    fn tick(&self, now: Instant) {
+        let crowded = self.is_crowded();
+        let due = self.transfers.due(now, |waiting, from, request| {
+            if self.is_worth_an_event(waiting, from, crowded) {
+                let record = waiting.record.take();
+                let mut record = record.unwrap_or_else(|| self.record(waiting, from, filename_of(request)));
+                record.stalled(&waiting.sender);
+                waiting.record = Some(record);
+            }
+        });
+        for due in due {
+            match due {
+                Due::Resend { port, from, server, packet } => {
+                    self.send(&port, &packet, from, Source { addr: server, ifindex: 0 });
+                }
+                Due::Over(over) => self.over(*over),
+            }
+        }
+    }
+
+    fn promote(self: &Arc<Self>, lane: &Lane, from: SocketAddr, promoted: Promoted) {
+        let Promoted { number, request, mut waiting, inbox, step } = promoted;
+        let filename = filename_of(&request);
+        let record = waiting.record.take().unwrap_or_else(|| self.record(&waiting, from, filename));
+        let Waiting { port, server, sender, facts, in_flight, .. } = waiting;
+        let shared = || Line::shared(Arc::clone(&port.endpoint), server, from);
+        let line = match port.number {
+            SINGLE_PORT => shared(),
+            // Where it cannot have a socket, the shared one does as well.
+            number => {
+                let _entered = lane.enter();
+                Line::split(server, number, from).unwrap_or_else(|error| {
+                    debug!(proto = %Proto::Tftp, peer = %from, %error, "no socket for a transfer");
+                    shared()
+                })
+            }
+        };
+        let transfer = Transfer {
+            services: Arc::clone(&self.services),
+            line,
+            inbox,
+            server,
+            filename: filename.to_vec(),
+            admitted: Admitted { transfers: Arc::clone(&self.transfers), from, number },
+            lane: lane.clone(),
+            eagerness: Eagerness::default(),
+            superseded: None,
+            handshakes: Arc::clone(self),
+            port: Some(port),
+        };
+        let begin = Begin { sender, step, record, facts, in_flight };
+        let under_way = self.services.transfers.token();
+        lane.run(async move {
+            transfer.go_on(begin).await;
+            drop(under_way);
+        });
+    }
+
+    /// A transfer ended before it had a task.
+    fn over(&self, over: Over) {
+        let Over { from, request, mut waiting, outcome } = over;
+        let crowded = self.is_crowded();
+        let proved = waiting.sender.is_proved();
+        if proved && matches!(outcome, Outcome::Completed { .. }) {
+            self.services.snapshot.load().files.boots_again(from.ip());
+        }
+        if !proved && !self.is_worth_an_event(&waiting, from, crowded) {
+            return self.services.recorder.count(Proto::Tftp.name(), record::named(outcome).name());
+        }
+        let record = waiting.record.take();
+        let record = record.unwrap_or_else(|| self.record(&waiting, from, filename_of(&request)));
+        record.finished(outcome, waiting.facts.len, &waiting.sender, None);
+    }
+
+    fn full(&self, waiting: &Waiting, from: SocketAddr, request: &[u8], full: Full) {
+        let refusal = Refusal::from(full);
+        let (code, message) = error_for(refusal);
+        let error = Packet::Error { code, message: message.as_bytes() };
+        let source = Source { addr: waiting.server, ifindex: 0 };
+        self.send(&waiting.port, &error.emit().unwrap_or_default(), from, source);
+        let detail = "its places were taken while it began".to_owned();
+        record::refused(&self.services, from, filename_of(request), Refused { refusal, detail });
+    }
+
+    /// Machines that boot have one; so does anybody as long as few wait.
+    fn is_worth_an_event(&self, waiting: &Waiting, from: SocketAddr, crowded: bool) -> bool {
+        waiting.record.is_some() || !crowded || self.services.machines.mac_of(from.ip()).is_some()
+    }
+
+    fn record(&self, waiting: &Waiting, from: SocketAddr, filename: &[u8]) -> Record {
+        let file = (waiting.facts.len, waiting.facts.program);
+        Record::new(&self.services, from, filename, file, waiting.sender.negotiated())
+    }
+}
+
+/// Hears what comes to a shared port.
+async fn listen(handshakes: Arc<Handshakes>, lane: Lane, port: SharedPort, ending: CancellationToken) {
+    let mut buf = [0; MAX_INBOUND];
+    let shutdown = handshakes.services.shutdown.clone();
+    loop {
+        let heard = tokio::select! {
+            heard = port.endpoint.recv(&mut buf) => heard,
+            () = ending.cancelled() => return,
+            () = shutdown.cancelled() => return,
+        };
+        match heard {
+            Ok(Incoming::Datagram(received)) => {
+                handshakes.hear_at(&port, &lane, received.from, &buf[..received.len]);
+            }
+            Ok(Incoming::Unreachable(peer)) => handshakes.unreachable(peer, port.number),
+            // Resending mends what one failed reception means.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// What a request asks for.
+fn filename_of(request: &[u8]) -> &[u8] {
+    match Packet::parse(request) {
+        Ok(Packet::ReadRequest(request)) => request.filename,
+        Ok(_) | Err(_) => b"",
+    }
+}
+
+/// How exactly a lost answer is sent again; clients wait a quarter of a second at the least.
+const RESEND_EVERY: Duration = Duration::from_millis(50);
+/// Transfers that wait for a first acknowledgement at a time, of a site that boots one machine
+/// after the other.
+const CROWD: usize = 64;
+/// Clients send acknowledgements and errors, which are short.
+const MAX_INBOUND: usize = 128;
+/// Files of unknown machines that are looked for at a time, each by a thread.
+const MAX_LOOKUPS: usize = 32;
+/// How often another port is looked for; all of a short range may be in use.
+const CHOICES: usize = 8;
+/// Each attempt to send takes one report of another datagram from the socket.
+const ATTEMPTS: usize = 3;
