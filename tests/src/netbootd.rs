@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::process::Process;
@@ -60,6 +61,22 @@ impl Netbootd {
     /// # Panics
     /// When it does not become ready.
     pub fn start_with(lab: &Lab, root: &Path, configuration: &str, environment: &[(&str, PathBuf)]) -> Self {
+        let mut command = lab.command("server", &program());
+        command.envs(environment.iter().cloned());
+        Self::begin(lab, root, configuration, &mut command)
+    }
+
+    /// The same, with so many open files.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn start_with_files(lab: &Lab, root: &Path, configuration: &str, files: u32) -> Self {
+        let mut command = lab.command("server", "prlimit");
+        command.args([format!("--nofile={files}:{files}"), program()]);
+        Self::begin(lab, root, configuration, &mut command)
+    }
+
+    fn begin(lab: &Lab, root: &Path, configuration: &str, command: &mut Command) -> Self {
         let (file, state) = (lab.folder().join("netbootd.toml"), lab.folder().join("state"));
         // Whether the host has a user for netbootd is no matter of most tests, and their folders are root's.
         let head = format!(
@@ -68,15 +85,8 @@ impl Netbootd {
             root.display().to_string()
         );
         fs::write(&file, head + configuration).expect("the folder can be written");
-        let mut command = lab.command("server", &program());
-        let process = Process::start(
-            "netbootd",
-            command
-                .args(["serve", "--config"])
-                .arg(&file)
-                .envs(object_storage::KEYS)
-                .envs(environment.iter().cloned()),
-        );
+        command.args(["serve", "--config"]).arg(&file).envs(object_storage::KEYS);
+        let process = Process::start("netbootd", command);
         process.wait_for(" ready ", Duration::from_secs(20));
         Netbootd { process, root: root.to_owned() }
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::spoof::Spoofer;
 use netbootd_tests::{Lab, Netbootd};
 
 const RULE: &str = "[[rule]]\nname = \"menu\"\naction.boot = { file = \"menu.efi\" }\n";
@@ -207,4 +208,24 @@ fn lists_keep_out_whom_they_do_not_name() {
     counted(&lab, &refused("not-allowed", "tftp"), 1);
     reading.set_nonblocking(true).unwrap();
     assert!(reading.recv(&mut [0; 600]).is_err(), "it hears nothing");
+}
+
+#[test]
+fn few_open_files_are_warned_of_and_forged_requests_take_none_of_them() {
+    let (lab, root) = lab();
+    lab.ip("server", "route add 10.99.0.0/16 via 10.77.0.66");
+    let netbootd = Netbootd::start_with_files(&lab, &root, RULE, 1024);
+    netbootd.logged(&["1024 files may be open", "raise LimitNOFILE"]);
+    let forge = || {
+        let spoofer = Spoofer::new();
+        for n in 0..3000_u16 {
+            let [high, low] = n.to_be_bytes();
+            spoofer.send(([10, 99, high, low], 2070).into(), ([10, 77, 0, 1], 69).into(), READ);
+        }
+    };
+    lab.inside("hostile", forge).join().unwrap();
+    // 64 of 1024 files' transfers may wait for a first acknowledgement.
+    counted(&lab, &refused("evicted", "tftp"), 2000);
+    assert!(boots(&lab, "client"));
+    assert!(!netbootd.log().contains("os error 24"), "{}", netbootd.log());
 }
