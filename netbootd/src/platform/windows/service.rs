@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use netbootd_config::paths::{BOOT_ROOT, DEFAULT_CONFIG, STATE_DIR};
 use tracing::Level;
 use windows_service::service::{
     ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceErrorControl, ServiceExitCode,
@@ -150,9 +151,9 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
 
 /// The folder of configuration, state and log: for the system and administrators, and nobody else.
 fn own_folder() -> Result<String, Failure> {
-    let folder = Path::new(super::DEFAULT_CONFIG).parent().unwrap_or(Path::new(r"C:\"));
+    let folder = Path::new(DEFAULT_CONFIG).parent().unwrap_or(Path::new(r"C:\"));
     let shown = folder.display();
-    for below in [folder, Path::new(super::BOOT_ROOT), Path::new(super::STATE_DIR)] {
+    for below in [folder, Path::new(BOOT_ROOT), Path::new(STATE_DIR)] {
         std::fs::create_dir_all(below)
             .map_err(|error| Failure::Permission(format!("{}: {error}", below.display())))?;
     }
