@@ -345,5 +345,14 @@ def site():
     write("smspxe", "lookup-utf16", lookup.encode("utf-16"))
 
 
-for part in (dhcp, dhcp6, vendor_options, macs, tftp, paths, images, windows_images, settings, site):
+def reports():
+    write("report", "ipxe-failed", "by=ipxe&state=failed&step=kernel&file=http%3A%2F%2F10.0.0.1%2Fvmlinuz&error=2d0c618e")
+    write("report", "ipxe-started", "by=ipxe&state=started&link=up&chip=e1000&manufacturer=Dell+Inc.&product=OptiPlex%207010&serial=4711&version=1.21.1&switch=sw1&port=Gi1%2F0%2F1&vlan=5")
+    write("report", "text", "state=note&text=%1b%5B31m%E2%80%AE%00%zz&step=${boot}+%26%26+`x`")
+    write("syslog", "rfc5424", "<165>1 2026-11-28T22:14:15.003Z pc evntslog 8710 ID47 [a@1 x=\"]\\\"\"][b] \ufeffAn event")
+    write("syslog", "rfc3164", "<30>Nov 28 04:01:02 pc dhclient[812]: No DHCPOFFERS received.")
+    write("syslog", "bare", "<14>ipxe: Could not start download")
+
+
+for part in (dhcp, dhcp6, vendor_options, macs, tftp, paths, images, windows_images, settings, site, reports):
     part()

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use netbootd_server::services::Services;
 use netbootd_telemetry::event::{
-    Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Recorded, Refusal,
+    Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Recorded, Refusal, Said,
     TransferFinished, TransferId, TransferOutcome,
 };
 use pxe_policy::MacAddr;
@@ -102,6 +102,11 @@ impl Console {
             Event::FileRefused(refused) => {
                 if let Some(line) = refused_line(refused) {
                     self.say(&line);
+                }
+            }
+            Event::Reported(reported) => {
+                if let (Some(mac), Said::Report(report)) = (reported.mac, &reported.said) {
+                    self.say(&format!("{mac} {} reports {}: {report}", report.by, report.state.name()));
                 }
             }
         }

@@ -7,6 +7,7 @@ mod ipv6;
 mod limits;
 pub(crate) mod sharing;
 mod signals;
+mod syslog;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -35,6 +36,7 @@ use netbootd_server::listen::pxe::PxeListener;
 use netbootd_server::listen::tftp::TftpListener;
 use netbootd_server::netboot_server::NetbootServer;
 use netbootd_server::services::{self, Confined, Services, Snapshot};
+use netbootd_server::{findings, webhook};
 use netbootd_state::file::{State, StateError};
 use netbootd_web::control::ControlListener;
 use netbootd_web::status::StatusListener;
@@ -173,11 +175,14 @@ async fn serve(
     bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut sockets, &mut tasks)?;
     ipv6::bind_dhcp(&services, &ifaces, &state, &mut tasks)?;
     bind_files(&services, &ifaces, &mut sockets, &mut tasks).await?;
+    syslog::bind(&services, &ifaces, &mut tasks)?;
     for name in sockets.left() {
         warn!("nothing is to be served on the socket {name} of systemd");
     }
     bind_status(&services, &mut tasks).await?;
     tasks.spawn(services::follow(Arc::clone(&services), services.recorder.watch()));
+    tasks.spawn(findings::follow(Arc::clone(&services)));
+    tasks.spawn(webhook::run(Arc::clone(&services)));
     tasks.spawn(reload::run(Arc::clone(&services), held));
     let control = ControlListener::bind(Arc::clone(&services));
     tasks.spawn(

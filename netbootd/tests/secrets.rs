@@ -72,7 +72,7 @@ fn directory() -> (SocketAddr, JoinHandle<Vec<u8>>) {
 }
 
 fn configuration(folder: &Path, directory: SocketAddr, storage: SocketAddr) -> Config {
-    for name in ["ad-password", "cm-password", "token"] {
+    for name in ["ad-password", "cm-password", "hook-secret", "token"] {
         std::fs::write(folder.join(name), format!("{CANARY}-of-{name}\n")).unwrap();
         std::fs::set_permissions(folder.join(name), Permissions::from_mode(0o644)).unwrap();
     }
@@ -93,6 +93,9 @@ url = "ldap://{directory}"
 bind = "simple"
 user = "reader"
 password-file = "ad-password"
+[[webhook]]
+url = "http://127.0.0.1:9/hook"
+secret-file = "hook-secret"
 [store.remote]
 url = "s3://images/all"
 endpoint = "http://{storage}"
@@ -102,7 +105,7 @@ allow-http = true
     );
     let (config, findings) = Config::parse(&text, &folder.join("test.toml"), None).unwrap();
     let open = findings.iter().filter(|finding| finding.message.contains("everybody on this host may read"));
-    assert_eq!(open.count(), 3, "files that are left open are told of");
+    assert_eq!(open.count(), 4, "files that are left open are told of");
     assert!(!findings.to_string().contains(CANARY));
     config
 }

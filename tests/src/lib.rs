@@ -20,6 +20,7 @@ pub mod findings;
 pub mod firmware;
 pub mod fleet;
 pub mod foreign;
+pub mod hook;
 pub mod ipv6;
 pub mod lab;
 pub mod loaders;

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::process::Process;
-use crate::{Lab, object_storage};
+use crate::{Lab, object_storage, wait};
 
 /// A running netbootd at 10.77.0.1 on `br0`.
 #[derive(Debug)]
@@ -94,6 +96,29 @@ impl Netbootd {
     /// The boot folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What `netbootd status` says of a machine, or of all with a word; null when it says nothing.
+    ///
+    /// # Panics
+    /// When the command cannot be started.
+    pub fn status(&self, lab: &Lab, who: &str) -> Value {
+        let config = lab.folder().join("netbootd.toml").display().to_string();
+        let mut command = lab.command("server", &program());
+        let output = command.args(["status", who, "--json", "--config", &config]).output();
+        let output = output.unwrap_or_else(|error| panic!("netbootd status: {error}"));
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    /// The same once it fits: what a machine does is known a moment later.
+    ///
+    /// # Panics
+    /// When it does not fit within ten seconds.
+    pub fn status_when(&self, lab: &Lab, who: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let ask = || Some(self.status(lab, who)).filter(&fits);
+        wait::for_some(Duration::from_secs(10), ask, || {
+            format!("{:#}\n{}", self.status(lab, who), self.log())
+        })
     }
 
     /// Its log so far.

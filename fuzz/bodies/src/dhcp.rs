@@ -142,6 +142,7 @@ fn service(packet: &Packet) -> BootService {
         http_port: if xid & 0x400 == 0 { 80 } else { 8080 },
         local_boot: if xid & 0x800 == 0 { LocalBoot::Silence } else { LocalBoot::Menu },
         program_prompt: if xid & 0x1000 == 0 { Prompt::OptIn } else { Prompt::OptOut },
+        log_server: xid & 0x2000 != 0,
     }
 }
 

@@ -11,6 +11,7 @@ mod http;
 mod images;
 mod macs;
 mod options;
+mod reports;
 mod settings;
 mod site;
 mod split;
@@ -24,6 +25,7 @@ pub use http::{boot_path, http_request};
 pub use images::{library_ini, program_header, wim_listing};
 pub use macs::{bsdp, nbi_info};
 pub use options::{option43, wds_options};
+pub use reports::{report, syslog};
 pub use settings::{config, device_file};
 pub use site::{admin_service, smspxe};
 pub use tftp::{tftp_packet, tftp_receiver, tftp_sender};
@@ -62,6 +64,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "device_file", body: device_file, mutations: MANY },
     Target { name: "admin_service", body: admin_service, mutations: MANY },
     Target { name: "smspxe", body: smspxe, mutations: MANY },
+    Target { name: "report", body: report, mutations: MANY },
+    Target { name: "syslog", body: syslog, mutations: MANY },
     // It opens a file, and has it read by a library that allocates much.
     Target { name: "wim_image", body: wim_image, mutations: FEW },
     // It opens the folders that are named.

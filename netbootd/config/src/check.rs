@@ -9,6 +9,7 @@ mod limits;
 mod netboot;
 mod policy;
 mod relay;
+mod reports;
 mod status;
 mod subnets;
 
@@ -73,6 +74,8 @@ pub(super) fn check(
         wimboot: document.winpe.wimboot.clone(),
         relay: relay::check(&document, findings),
         diagnosis: diagnosis::check(&document, findings),
+        reports: reports::check(&document),
+        webhooks: reports::webhooks(&document, path, findings),
         status: status::check(&document, path, findings),
         mounts,
         bans: policy::check(&document.policy, path, findings),
@@ -99,8 +102,9 @@ fn texts(document: &Document, config: &Path) -> Vec<PathBuf> {
     let site = document.configmgr.as_ref().and_then(|site| site.password_file.as_ref());
     let directory = document.active_directory.as_ref().and_then(|one| one.password_file.as_ref());
     let token = document.status.as_ref().and_then(|status| status.token_file.as_ref());
+    let webhooks = document.webhook.iter().filter_map(|webhook| webhook.secret_file.as_ref());
     let others = [document.policy.mac_ignore_list.as_ref(), site, directory, token];
-    let named = templates.chain(others.into_iter().flatten());
+    let named = templates.chain(others.into_iter().flatten()).chain(webhooks);
     named.map(|file| config.parent().unwrap_or(Path::new("")).join(file.get_ref())).collect()
 }
 

@@ -12,6 +12,7 @@ mod limits;
 pub mod paths;
 mod read;
 pub mod registry;
+mod reports;
 mod schema;
 mod source;
 
@@ -35,6 +36,7 @@ use crate::paths::BUILT_IN_ROOT;
 pub use directories::Policy;
 pub use finding::{Finding, Findings, Severity};
 pub use limits::{Bounds, Limits, Rate, Unproved};
+pub use reports::{Reports, Webhook};
 pub use schema::{LogFormat, Mode, Ports};
 pub use source::Source;
 
@@ -65,6 +67,10 @@ pub struct Config {
     pub relay: Option<Relay>,
     /// How long silences may last before they count.
     pub diagnosis: netbootd_diagnosis::Patience,
+    /// What machines may report.
+    pub reports: Reports,
+    /// Where findings are sent.
+    pub webhooks: Vec<Webhook>,
     /// The status port; None when there is none.
     pub status: Option<Status>,
     /// The folders of the boot tree.
@@ -202,12 +208,14 @@ impl Config {
         let of_accounts = accounts.into_iter().flatten().flat_map(|account| {
             account.keytab.iter().chain(account.password.iter().filter_map(Secret::file))
         });
+        let of_webhooks = self.webhooks.iter().filter_map(|webhook| webhook.secret.as_ref()?.file());
         let of_status = status.into_iter().flat_map(|status| {
             let key = status.tls.iter().map(|(_, key)| key);
             status.token.iter().filter_map(Secret::file).chain(key)
         });
         let mut words: Vec<String> = of_accounts
             .chain(of_status)
+            .chain(of_webhooks)
             .filter(|path| open(path, OTHERS_READ))
             .map(|path| format!("everybody on this host may read {}", path.display()))
             .collect();

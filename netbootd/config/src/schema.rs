@@ -25,7 +25,7 @@ pub(super) use directories::{
 };
 pub(super) use limits::{Limits, Rate};
 pub use operators::LogFormat;
-pub(super) use operators::{Database, Diagnosis, Relay, Status};
+pub(super) use operators::{AtLeast, Database, Diagnosis, Relay, Reports, Status, Webhook};
 pub(super) use values::{Classes, Interval, Lasting, OneOrMany, PortRange, Round, Size, Text, Time};
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +48,8 @@ pub(super) struct Document {
     pub(super) winpe: WinPe,
     pub(super) relay: Option<Relay>,
     pub(super) diagnosis: Diagnosis,
+    pub(super) reports: Reports,
+    pub(super) webhook: Vec<Webhook>,
     pub(super) status: Option<Status>,
     pub(super) database: Option<Database>,
     pub(super) image: BTreeMap<Spanned<String>, Image>,

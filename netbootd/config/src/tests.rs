@@ -373,3 +373,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_webhook_has_a_url_and_a_secret_that_is_not_guessed() {
+    let found = |text: &str| {
+        let (Ok((_, findings)) | Err(findings)) =
+            Config::parse(text, Path::new("x.toml"), Some(Path::new("/")));
+        findings.iter().map(|finding| finding.message.clone()).collect::<Vec<_>>()
+    };
+    let unsigned = "[[webhook]]\nurl = \"https://monitor.example/hook\"\nseverity = \"error\"\n";
+    assert_eq!(found(unsigned), ["without a secret the receiver cannot tell who sends"]);
+    assert!(found("[[webhook]]\nurl = \"ftp://monitor.example/\"\n")[0].contains("is no http or https URL"));
+    assert!(found("[[webhook]]\nurl = \"http://a:b@monitor.example/\"\n")[0].contains("takes no password"));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("short"), "short\n").unwrap();
+    let text = format!("{unsigned}secret-file = \"short\"\n");
+    let (Ok((_, findings)) | Err(findings)) =
+        Config::parse(&text, &folder.path().join("x.toml"), Some(folder.path()));
+    assert!(findings.to_string().contains("a secret of fewer than 16 characters is guessed"), "{findings}");
+    let many = "[[webhook]]\nurl = \"http://m.example/\"\n".repeat(17);
+    assert!(found(&many).iter().any(|message| message == "there may be 16 webhooks"));
+    let config = parsed("[reports]\nenabled = false\n");
+    assert_eq!((config.reports.enabled, config.reports.syslog), (false, false));
+}

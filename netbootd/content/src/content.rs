@@ -14,6 +14,7 @@ use imagestore::{BootFile, BootPath, Digest, Mapping, OpenError, ReadError};
 use netbootd_telemetry::event::Refusal;
 use pxe_policy::{BootRequest, MacAddr};
 
+use crate::boot_script::Reporting;
 use crate::files::Files;
 use crate::ingests;
 use crate::machines::Machine;
@@ -85,8 +86,12 @@ impl Content {
         let machine = mac.and_then(|mac| known.machines.by_mac(mac));
         let request = machine.as_ref().map(|machine| machine.request.clone());
         let files = served.generated;
-        let asker =
-            Asker { client: caller.client, mac, machine, server: caller.server, http_port: served.http_port };
+        let reporting = match served.reports {
+            true => Reporting::to(caller.server, served.http_port, known.boot_number(mac)),
+            false => Reporting::off(),
+        };
+        let (client, server, http_port) = (caller.client, caller.server, served.http_port);
+        let asker = Asker { client, mac, machine, server, http_port, reporting };
         let render = |file| {
             let stored: Arc<dyn Stored> = Arc::new(InTemplates(served.files.clone()));
             match template::render(file, &spelled, &asker, stored) {
@@ -112,7 +117,7 @@ impl Content {
                     if let Some(file) = of_any_image(served, &spelled) {
                         return Ok(file);
                     }
-                    of_wimboot(served, &spelled, caller.server, request.as_ref())
+                    of_wimboot(served, &spelled, caller.server, request.as_ref(), &asker.reporting)
                         .map(Ok)
                         .or_else(|| of_responder(served, known, &path, caller.client))
                         .unwrap_or_else(|| Err(not_there(served, known, &spelled, refused)))
@@ -273,10 +278,11 @@ fn is_generated(served: &Served<'_>, path: &str) -> bool {
 /// Whether a rule's boot file can be had: stored, or generated for this machine.
 pub fn available(served: &Served<'_>, path: &str, request: &BootRequest) -> bool {
     let generated = |fallback| template::find(served.generated, path, Some(request), fallback).is_some();
+    let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     generated(false)
         || generated(true)
         || served.files.has(path)
-        || of_wimboot(served, path, IpAddr::V4(Ipv4Addr::UNSPECIFIED), Some(request)).is_some()
+        || of_wimboot(served, path, nobody, Some(request), &Reporting::off()).is_some()
 }
 
 /// Which image should have held a file that is not there: one that is coming, that was refused, or that has no such file.
@@ -328,9 +334,10 @@ fn of_wimboot(
     path: &str,
     server: IpAddr,
     request: Option<&BootRequest>,
+    reporting: &Reporting,
 ) -> Option<Content> {
     let wimboot = served.wimboot?;
-    let around = Around { server, http_port: served.http_port, wimboot, request };
+    let around = Around { server, http_port: served.http_port, wimboot, request, reporting };
     let bytes = wimboot::file(path, served.files, served.winpe, around)?;
     Some(Content::generated(bytes, Some(type_of(path).to_owned())))
 }

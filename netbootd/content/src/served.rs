@@ -1,5 +1,8 @@
 //! What a path is looked up in.
 
+use netbootd_telemetry::timeline::Timelines;
+use pxe_policy::MacAddr;
+
 use crate::files::Files;
 use crate::ingests::Ingests;
 use crate::machines::Machines;
@@ -16,6 +19,8 @@ pub struct Served<'a> {
     pub generated: &'a [GeneratedFile],
     /// This server's HTTP port.
     pub http_port: u16,
+    /// Whether scripts report how they fare.
+    pub reports: bool,
     /// How Windows PE is fetched.
     pub winpe: winpe::Settings,
     /// Where wimboot is in the boot tree.
@@ -33,4 +38,13 @@ pub struct Known<'a> {
     pub ingests: &'a Ingests,
     /// Who was handed on to the responder.
     pub relay: &'a Relay,
+    /// What happened to each machine.
+    pub timelines: &'a Timelines,
+}
+
+impl Known<'_> {
+    /// The number of a machine's boot, which its screen shows; 0 when it is not known.
+    pub(crate) fn boot_number(&self, mac: Option<MacAddr>) -> u32 {
+        mac.map_or(0, |mac| self.timelines.boot_number(mac))
+    }
 }

@@ -8,6 +8,7 @@ use netbootd_dhcp::v4::boot_info;
 use pxe_policy::{BootRequest, Decision, MacAddr};
 use thiserror::Error;
 
+use crate::boot_script::Reporting;
 use crate::machines::Machine;
 use crate::settings::GeneratedFile;
 
@@ -24,6 +25,8 @@ pub struct Asker {
     pub server: IpAddr,
     /// This server's HTTP port.
     pub http_port: u16,
+    /// How its scripts report.
+    pub reporting: Reporting,
 }
 
 /// What a template may ask about the boot tree.
@@ -122,6 +125,14 @@ pub fn render(
         http_url => boot_info::origin(asker.server, asker.http_port),
         rule => text(verdict.and_then(|verdict| verdict.rule.clone())),
         image => text(image),
+        report_url => asker.reporting.url(),
+        boot_number => asker.reporting.boot(),
+        kernel_report => asker.reporting.kernel_argument(),
+        ipxe => context! {
+            started => asker.reporting.ipxe_started(),
+            failed => asker.reporting.ipxe_failed(),
+        },
+        grub => context! { failed => asker.reporting.grub_failed() },
         path,
     })?;
     // The first line break belongs to the quotes of the configuration file.

@@ -1,6 +1,8 @@
-//! One boot of one machine, built step by step: what was asked and answered, which files it has, and how far it came.
+//! One boot of one machine, built step by step: what was asked and answered, which files it has,
+//! and how far it came.
 //!
-//! Everything in it is bounded: a client that asks for a million names leaves the first ones, the last ones, and a count.
+//! Everything in it is bounded: a client that asks for a million names leaves the first ones, the
+//! last ones, and a count.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use pxe_policy::{ArchType, Class};
 
 use crate::file::FileKind;
+use crate::report::{Facts, Report};
 use crate::step::{
     Decided, LeaseTaken, MacAnswered, OtherServer, Program, Proto, Refusal, TransferFinished, TransferId,
     TransferOutcome, TransferStalled,
@@ -74,6 +77,12 @@ pub struct Boot {
     pub ipxe: Option<SystemTime>,
     /// When the started system first asked for an address.
     pub system: Option<SystemTime>,
+    /// What the machine says of itself.
+    pub facts: Facts,
+    /// The last step that it reports as failed, and when.
+    pub failed: Option<(SystemTime, Arc<Report>)>,
+    /// The last error that it sent by syslog, and when.
+    pub complaint: Option<(SystemTime, String)>,
 }
 
 /// A file that a machine has.
@@ -189,6 +198,9 @@ impl Boot {
             broken: None,
             ipxe: None,
             system: None,
+            facts: Facts::default(),
+            failed: None,
+            complaint: None,
         }
     }
 
@@ -235,7 +247,8 @@ impl Boot {
         self.fetched.last()
     }
 
-    /// Whether it has a kernel, a Windows PE image, or is further: what is missed then is the system's.
+    /// Whether it has a kernel, a Windows PE image, or is further: what is missed then is the
+    /// system's.
     pub fn is_through(&self) -> bool {
         self.phase() >= Phase::Kernel
     }

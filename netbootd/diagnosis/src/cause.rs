@@ -33,6 +33,17 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// The word for the API, metrics and the documentation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Notice => "notice",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
 macro_rules! rows {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
         #[allow(non_upper_case_globals)] // they read as variants do
@@ -107,6 +118,20 @@ rows! {
     TooBusy,
     /// More than one client may have.
     Limited,
+    /// A script asks for a file that its server does not have.
+    ScriptFileMissing,
+    /// A script's server cannot be reached.
+    ScriptServerAway,
+    /// The name of a script's server is not resolved.
+    ScriptNameUnknown,
+    /// A script's file is not started.
+    ScriptFileRefused,
+    /// The machine's memory does not suffice for a script's files.
+    ScriptNoMemory,
+    /// A step of a script failed otherwise.
+    ScriptFailed,
+    /// The installer or the system reports that it failed.
+    SystemFailed,
     /// The program is for another kind of machine.
     WrongProgram,
     /// iPXE is told to load iPXE.

@@ -77,9 +77,16 @@ pub fn diagnose(
     }
     found.sort_by_key(|finding| std::cmp::Reverse(finding.specific));
     let mut found = found.into_iter();
-    let finding = found.next();
+    let finding = found.next().map(|finding| with_own_words(finding, boot));
     let also = found.find(|other| finding.as_ref().is_some_and(|first| first.cause != other.cause));
     Diagnosis { finding, also, expected: expected(boot, fleet, patience) }
+}
+
+/// What the machine says of itself belongs to every finding of its boot.
+fn with_own_words(finding: Finding, boot: &Boot) -> Finding {
+    let complaint = boot.complaint.clone().map(|(at, words)| Seen::Complained(at, words));
+    let facts = (!boot.facts.is_empty()).then(|| Seen::Facts(Box::new(boot.facts.clone())));
+    finding.with(complaint.into_iter().chain(facts))
 }
 
 /// What ended the boot before, as long as this one did not come further.

@@ -8,6 +8,7 @@ use pxe_policy::{ArchType, Evidence, MacAddr, SystemUuid};
 
 use crate::boot::{Broken, Fetched, Missed};
 use crate::cause::{Cause, Severity};
+use crate::report::{Facts, Report};
 use crate::step::{LeaseTaken, OtherServer};
 
 /// What is wrong with a boot.
@@ -80,6 +81,12 @@ pub enum Seen {
     LeftOut(String, String),
     /// What the decision was made from.
     Decision(Evidence),
+    /// The machine's own report.
+    Reported(SystemTime, Box<Report>),
+    /// What the machine says of itself.
+    Facts(Box<Facts>),
+    /// An error that the machine sent by syslog.
+    Complained(SystemTime, String),
     /// It happened in the boot before.
     Before(SystemTime),
 }
@@ -201,6 +208,11 @@ impl fmt::Display for Seen {
             }
             Seen::LeftOut(folder, why) => write!(f, "{folder}: {why}"),
             Seen::Decision(evidence) => evidence.fmt(f),
+            Seen::Reported(at, report) => {
+                write!(f, "{} {} reports: {report}", clock(*at), report.by)
+            }
+            Seen::Facts(facts) => facts.fmt(f),
+            Seen::Complained(at, words) => write!(f, "{} syslog: {words}", clock(*at)),
             Seen::Before(at) => write!(f, "in the boot that began at {}", clock(*at)),
         }
     }

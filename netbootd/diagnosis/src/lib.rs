@@ -13,9 +13,12 @@ mod expectation;
 mod file;
 mod finding;
 mod fleet;
+pub mod ipxe;
 mod machine;
+pub mod report;
 mod rules;
 pub mod step;
+pub mod syslog;
 #[cfg(test)]
 mod tests;
 

@@ -8,7 +8,11 @@ use pxe_policy::{Class, Reason, SystemUuid};
 
 use crate::boot::{Boot, Fetched, MAX_RUNNING, Missed, Phase, Running, kind_of};
 use crate::file::FileKind;
-use crate::step::{Answered, Decided, FileRefused, MacAnswered, Proto, Step, TransferId, TransferStarted};
+use crate::report::{Report, State};
+use crate::step::{
+    Answered, Decided, FileRefused, MacAnswered, Proto, Said, Step, TransferId, TransferStarted,
+};
+use crate::syslog::Message;
 
 /// One machine, with its present boot, the one before, and a line about each that came earlier.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +89,10 @@ impl Machine {
                 boot.last = at;
             }
             Step::FileRefused(refused) => self.refused(at, refused),
+            Step::Reported(reported) => match &reported.said {
+                Said::Report(report) => self.reported(at, report),
+                Said::Syslog(message) => self.complained(at, message),
+            },
         }
     }
 
@@ -231,6 +239,30 @@ impl Machine {
             detail: refused.detail.clone(),
             proto: refused.proto,
         });
+    }
+
+    fn reported(&mut self, at: SystemTime, report: &Report) {
+        let boot = self.current(at);
+        boot.facts.update(&report.facts);
+        match report.state {
+            State::Started => boot.failed = None,
+            State::Failed => boot.failed = Some((at, Arc::new(report.clone()))),
+            State::Up => {
+                boot.failed = None;
+                boot.system.get_or_insert(at);
+            }
+            // Words alone are no sign that it goes on.
+            State::Note => return,
+        }
+        boot.last = at;
+    }
+
+    fn complained(&mut self, at: SystemTime, message: &Message) {
+        if let Some(boot) = self.boots.back_mut().filter(|_| message.is_error()) {
+            let program =
+                message.program.as_deref().map(|program| format!("{program}: ")).unwrap_or_default();
+            boot.complaint = Some((at, format!("{program}{}", message.text)));
+        }
     }
 
     /// Whether a DISCOVER of this class is the beginning of another boot.

@@ -7,6 +7,7 @@ mod identity;
 mod mac;
 mod program;
 mod repetition;
+mod report;
 mod transfer;
 
 use crate::diagnosis::Case;
@@ -20,6 +21,7 @@ const OF_BOOT: [Rule; 9] = [
     mac::find,
     address::find,
     files::find,
+    report::find,
     transfer::find,
     transfer::slow,
     program::find,
@@ -41,6 +43,7 @@ pub(crate) fn of_boot(case: &Case<'_>) -> Vec<Finding> {
 
 /// How special a finding is: a packet that proves it goes before a silence that suggests it.
 pub(crate) mod specific {
+    pub(crate) const REPORTED: u8 = 95;
     pub(crate) const PROVEN: u8 = 90;
     pub(crate) const REFUSED: u8 = 80;
     pub(crate) const PROGRAM: u8 = 70;

@@ -1,8 +1,10 @@
 //! The steps of a boot, as typed values: what a machine asked, what it was answered, and what it fetched.
 
+mod report;
 mod transfer;
 
 pub use netbootd_dhcp::outcome::{Answered, Decided, LeaseTaken, MacAnswered, OtherServer, Proto};
+pub use report::{Reported, Said};
 pub use transfer::{
     FileRefused, Program, Refusal, TransferFinished, TransferId, TransferOutcome, TransferStalled,
     TransferStarted,
@@ -32,4 +34,6 @@ pub enum Step<'a> {
     TransferFinished(&'a TransferFinished),
     /// A file was asked for and not given.
     FileRefused(&'a FileRefused),
+    /// The client says something of itself.
+    Reported(&'a Reported),
 }

@@ -21,6 +21,7 @@ const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), s
 const UNSIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: false });
 
 mod healthy;
+mod reports;
 mod rows;
 mod site;
 mod stories;

@@ -19,6 +19,7 @@ use netbootd_config::Limits as Settings;
 use netbootd_config::Rate;
 use netbootd_dhcp::v4::{Arrival, Packet};
 use pxe_policy::{MacAddr, Reason};
+use tokio::sync::Semaphore;
 
 use bucket::{Buckets, Nanos, Verdict};
 use budget::Budget;
@@ -40,6 +41,11 @@ pub struct Limits {
     http_requests: Buckets<IpAddr>,
     junk: Buckets<u32>,
     unsent: Buckets<u32>,
+    reports: Buckets<MacAddr>,
+    syslog: Buckets<MacAddr>,
+    syslog_of_all: Buckets<()>,
+    /// Places for bodies of reports that are being read.
+    pub report_bodies: Semaphore,
     /// The own addresses that clients are served on.
     pub served: Served,
     /// TFTP transfers.
@@ -91,12 +97,29 @@ impl Limits {
             http_requests: Buckets::new(ADDRESSES),
             junk: Buckets::new(WAYS),
             unsent: Buckets::new(WAYS),
+            reports: Buckets::new(REPORTERS),
+            syslog: Buckets::new(REPORTERS),
+            syslog_of_all: Buckets::new(NonZeroUsize::MIN),
+            report_bodies: Semaphore::new(REPORT_BODIES),
             served: Served::default(),
             transfers: Arc::default(),
             connections: Arc::default(),
             in_flight: Arc::default(),
             translated: Arc::default(),
             open_files: OnceLock::new(),
+        }
+    }
+
+    /// Whether a machine's report is taken.
+    pub fn report(&self, mac: MacAddr, now: Instant) -> Verdict {
+        self.reports.take(mac, REPORTS, 1, self.nanos(now))
+    }
+
+    /// Whether a machine's message of syslog is taken.
+    pub fn syslog(&self, mac: MacAddr, now: Instant) -> Verdict {
+        match self.syslog.take(mac, SYSLOG, 1, self.nanos(now)) {
+            Verdict::Admitted => self.syslog_of_all.take((), SYSLOG_OF_ALL, 1, self.nanos(now)),
+            refused => refused,
         }
     }
 
@@ -247,6 +270,16 @@ const RENEWALS: Rate = Rate { at_once: 8, per_second: 1 };
 const NEVER: Rate = Rate { at_once: 0, per_second: 1 };
 /// Events about bytes that are no packet, or about replies that did not leave, of one interface.
 const JUNK: Rate = Rate { at_once: 20, per_second: 1 };
+/// A script reports its beginning and each failed step; an installer a few of its stages.
+const REPORTS: Rate = Rate { at_once: 30, per_second: 1 };
+/// A kernel that starts is loud for a while.
+const SYSLOG: Rate = Rate { at_once: 60, per_second: 2 };
+/// Of all machines: a building that switches on is not to wait for its log.
+const SYSLOG_OF_ALL: Rate = Rate { at_once: 2000, per_second: 500 };
+/// Machines that report at a time; the bucket of another one is full.
+const REPORTERS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Of 64 KiB each.
+const REPORT_BODIES: usize = 32;
 /// Machines by the way they come: some 6 MB at most, and as much for IPv6.
 const MACHINES: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 const WAYS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");

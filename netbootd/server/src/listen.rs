@@ -7,4 +7,5 @@ pub mod others;
 mod port;
 pub mod pxe;
 pub mod stall;
+pub mod syslog;
 pub mod tftp;

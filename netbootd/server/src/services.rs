@@ -42,6 +42,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::findings::Findings;
 use crate::limits::Limits;
 use crate::limits::descriptors::Need;
 use crate::netboot_server::NetbootServer;
@@ -90,6 +91,8 @@ pub struct Services {
     pub limits: Limits,
     /// What happened to each machine.
     pub timelines: Timelines,
+    /// Which findings are open, and who follows them.
+    pub findings: Findings,
     /// What happened to each machine in the last days, on the disk.
     pub history: History,
     /// How far the image store has been read again.
@@ -155,6 +158,7 @@ impl Snapshot {
             http_port: self.config.http.port,
             local_boot: self.config.policy.local_boot,
             program_prompt: self.config.policy.program_prompt,
+            log_server: self.config.reports.syslog,
         }
     }
 }
@@ -184,6 +188,7 @@ impl Services {
             recorder: Recorder::new(),
             limits: Limits::new(Instant::now()),
             timelines: Timelines::default(),
+            findings: Findings::default(),
             certificates: Certificates::default(),
             heartbeat: Heartbeat::default(),
             started: Instant::now(),

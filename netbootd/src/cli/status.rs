@@ -4,8 +4,9 @@ use clap::Args;
 use hyper::Method;
 use netbootd_config::Config;
 use netbootd_telemetry::event::Refusal;
+use netbootd_telemetry::timeline::MAX_NUMBER;
 use netbootd_web::api::views::DeviceView;
-use pxe_policy::Reason;
+use pxe_policy::{MacAddr, Reason};
 use serde_json::Value;
 
 use super::client::{ask, config_of};
@@ -17,7 +18,8 @@ use crate::cli::out::out;
 /// `netbootd status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// A MAC address for one machine, or part of a MAC address, GUID or name to filter the list.
+    /// A MAC address or the number on a machine's screen for one machine, or part of a MAC address,
+    /// GUID or name to filter the list.
     who: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
@@ -32,7 +34,10 @@ pub struct StatusArgs {
 /// Asks the running netbootd and shows what it says.
 pub fn run(args: &StatusArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
-    let one = args.who.as_ref().and_then(|who| who.parse::<pxe_policy::MacAddr>().ok());
+    let one = match &args.who {
+        Some(who) => who.parse::<MacAddr>().ok().or(with_number(&config, who)?),
+        None => None,
+    };
     let text = match (&one, &args.who) {
         (Some(mac), _) if args.history => {
             let steps = answer(&config, &format!("/devices/{mac}/history"))?;
@@ -64,6 +69,15 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
     };
     out!("{text}");
     Ok(())
+}
+
+/// The machine whose screen shows this number, if that is what it is.
+fn with_number(config: &Config, who: &str) -> Result<Option<MacAddr>, Failure> {
+    let Some(number) = who.parse::<u32>().ok().filter(|number| (1..=MAX_NUMBER).contains(number)) else {
+        return Ok(None);
+    };
+    let found = answer(config, &format!("/devices?boot={number}"))?;
+    Ok(found[0]["mac"].as_str().and_then(|mac| mac.parse().ok()))
 }
 
 fn answer(config: &Config, path: &str) -> Result<Value, Failure> {
@@ -174,7 +188,9 @@ fn listed(devices: &[DeviceView]) -> String {
 
 /// One machine: its steps, what is wrong, and what to do.
 fn rendered(timeline: &Value) -> String {
-    let mut text = format!("{} {}\n", shown(&timeline["mac"]), shown(&timeline["name"]));
+    let boot = timeline["boot"].as_u64().filter(|boot| *boot > 0);
+    let boot = boot.map(|boot| format!("boot {boot} ")).unwrap_or_default();
+    let mut text = format!("{} {boot}{}\n", shown(&timeline["mac"]), shown(&timeline["name"]));
     text.push_str(&steps_of(&timeline["steps"]));
     text.push_str(&diagnosis(timeline));
     text
@@ -216,10 +232,9 @@ fn steps_of(steps: &Value) -> String {
 pub(super) fn step_line(step: &Value) -> String {
     let what = shown(&step["what"]);
     let what = match what.as_str() {
-        "offer" | "ack" | "completed" | "taken-in" => styled(GOOD, &what),
-        "timed-out" | "client-gone" | "read-failed" | "failed" | "busy" | "send-failed" | "not-taken-in" => {
-            styled(BAD, &what)
-        }
+        "offer" | "ack" | "completed" | "taken-in" | "up" => styled(GOOD, &what),
+        "timed-out" | "client-gone" | "read-failed" | "failed" | "busy" | "send-failed" | "not-taken-in"
+        | "error" => styled(BAD, &what),
         _ => what,
     };
     let mut line = format!("  {}  {} {what}", shown(&step["at"]), shown(&step["proto"]));
@@ -231,7 +246,7 @@ pub(super) fn step_line(step: &Value) -> String {
     line
 }
 
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => plain(text),

@@ -1,4 +1,4 @@
-//! `netbootd watch`: each machine's steps as they happen, until it is ended.
+//! `netbootd watch`: each machine's steps, or its findings, as they happen, until it is ended.
 
 use std::io::Write;
 
@@ -6,7 +6,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::client::{config_of, follow};
-use super::status::{nobody_runs, step_line};
+use super::colour::{BAD, GOOD, styled};
+use super::status::{nobody_runs, shown, step_line};
 use super::{Failure, SiteArgs};
 
 /// `netbootd watch`.
@@ -16,6 +17,9 @@ pub struct WatchArgs {
     who: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
+    /// Show findings as they open and end, instead of steps.
+    #[arg(long)]
+    findings: bool,
     /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
@@ -26,7 +30,8 @@ pub fn run(args: &WatchArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let wanted = args.who.as_ref().map(|who| who.to_ascii_lowercase());
     let mut out = anstream::stdout();
-    let followed = follow(&config, "/events", |line| {
+    let path = if args.findings { "/events/findings" } else { "/events" };
+    let followed = follow(&config, path, |line| {
         let Some(json) = line.strip_prefix("data: ") else { return true };
         let Ok(step) = serde_json::from_str::<Value>(json) else { return true };
         let mac = step["mac"].as_str().unwrap_or_default();
@@ -35,10 +40,24 @@ pub fn run(args: &WatchArgs) -> Result<(), Failure> {
         }
         let written = match args.json {
             true => writeln!(out, "{json}"),
-            false if step.is_object() => writeln!(out, "{mac:17}{}", step_line(&step)),
-            false => writeln!(out, "({json} steps not shown)"),
+            false if !step.is_object() => writeln!(out, "({json} not shown)"),
+            false if args.findings => writeln!(out, "{}", finding_line(&step)),
+            false => writeln!(out, "{mac:17}{}", step_line(&step)),
         };
         written.is_ok() // nobody reads any more otherwise
     });
     followed?.ok_or_else(|| nobody_runs(&config))
+}
+
+/// One finding that opens or ends: when, of which machine, and what.
+fn finding_line(change: &Value) -> String {
+    let event = shown(&change["event"]);
+    let event = styled(if event == "opened" { BAD } else { GOOD }, &event);
+    let mut line = format!("{}  {}  {event}  ", shown(&change["at"]), shown(&change["mac"]));
+    if !change["name"].is_null() {
+        line.push_str(&format!("{}  ", shown(&change["name"])));
+    }
+    let words = ["severity", "cause", "headline"].map(|name| shown(&change[name]));
+    line.push_str(&format!("{} {}: {}", words[0], words[1], words[2]));
+    line
 }

@@ -65,6 +65,9 @@ impl Reach {
         if let Some(database) = &config.database {
             reach.named(database.ca.as_deref(), "an authority's certificate");
         }
+        for webhook in &config.webhooks {
+            reach.named(webhook.ca.as_deref(), "an authority's certificate");
+        }
         if let Some((certificate, key)) = config.status.as_ref().and_then(|status| status.tls.as_ref()) {
             reach.named(Some(certificate), "the status port's certificate");
             reach.named(Some(key), "the status port's key");

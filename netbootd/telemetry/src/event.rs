@@ -14,10 +14,10 @@ use pxe_policy::MacAddr;
 pub use cmtrace::CmTrace;
 pub use image::ImageFolderRead;
 pub use netbootd_diagnosis::step::{
-    Answered, Decided, FileRefused, LeaseTaken, MacAnswered, OtherServer, Program, Proto, Refusal,
-    TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    Answered, Decided, FileRefused, LeaseTaken, MacAnswered, OtherServer, Program, Proto, Refusal, Reported,
+    Said, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
-pub use recorder::{Counters, Recorded, Recorder};
+pub use recorder::{Counters, REPORT, Recorded, Recorder, SYSLOG};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,8 @@ pub enum Event {
     TransferFinished(TransferFinished),
     /// A file was asked for and not given.
     FileRefused(FileRefused),
+    /// A client says something of itself, by HTTP or syslog.
+    Reported(Reported),
 }
 
 impl Event {
@@ -90,6 +92,7 @@ impl Event {
             Event::TransferStalled(stalled) => Step::TransferStalled(stalled),
             Event::TransferFinished(finished) => Step::TransferFinished(finished),
             Event::FileRefused(refused) => Step::FileRefused(refused),
+            Event::Reported(reported) => Step::Reported(reported),
             Event::ImageFolderRead(_) | Event::ImageBegun(_) | Event::ImageTaken(_) => return None,
         })
     }
@@ -103,6 +106,7 @@ impl Event {
             Event::TransferStarted(started) => started.mac,
             Event::TransferFinished(finished) => finished.mac,
             Event::FileRefused(refused) => refused.mac,
+            Event::Reported(reported) => reported.mac,
             Event::TransferProgress { .. }
             | Event::TransferStalled(_)
             | Event::ImageFolderRead(_)

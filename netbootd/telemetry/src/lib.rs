@@ -2,10 +2,11 @@
 //! and the diagnosis.
 //!
 //! [`event`] holds the events and their recorder, [`timeline`] each machine's latest steps, [`view`] a step
-//! as people read it. [`smspxe`] reads what another responder wrote about a machine. Nothing here touches
+//! as people read it, [`finding`] a finding. [`smspxe`] reads what another responder wrote about a machine. Nothing here touches
 //! the disk or the network.
 
 pub mod event;
+pub mod finding;
 pub mod smspxe;
 pub mod timeline;
 pub mod view;

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use lru::LruCache;
+use netbootd_diagnosis::step::Step;
 use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Patience, diagnose};
 use pxe_policy::{MacAddr, Reason, SystemUuid};
 
-use crate::event::{Event, Recorded, TransferId, TransferStalled, TransferStarted};
+use crate::event::{Event, Recorded, Reported, TransferId, TransferStalled, TransferStarted};
 
 /// The machines that were heard of lately. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
 #[derive(Debug, Default)]
@@ -26,6 +27,7 @@ struct Inner {
     fleet: Fleet,
     transfers: BTreeMap<TransferId, Transfer>,
     lost: u64,
+    boots: u32,
 }
 
 /// One machine's steps, oldest first. At most [`MAX_STEPS`].
@@ -39,6 +41,9 @@ pub struct Timeline {
     pub steps: VecDeque<Arc<Recorded>>,
     /// Its boots.
     pub machine: Machine,
+    /// The number of its present boot, which its screen shows; from 1 on, and again after
+    /// [`MAX_NUMBER`].
+    pub number: u32,
 }
 
 /// A transfer under way.
@@ -78,6 +83,32 @@ impl Timelines {
         })
     }
 
+    /// What is found once a report counts that was recorded just now, and the number of the boot. The report's way to the timeline is
+    /// longer than the answer's to the machine.
+    pub fn diagnose_after(&self, mac: MacAddr, report: &Reported, patience: Patience) -> (u32, Diagnosis) {
+        let now = SystemTime::now();
+        self.with(|inner| {
+            let timeline = inner.machines.peek(&mac);
+            let mut machine = timeline.map(|timeline| timeline.machine.clone()).unwrap_or_default();
+            machine.observe(now, Step::Reported(report));
+            (
+                timeline.map_or(0, |timeline| timeline.number),
+                diagnose(mac, &machine, &inner.fleet, patience, now),
+            )
+        })
+    }
+
+    /// The number of a machine's present boot; 0 when none is known.
+    pub fn boot_number(&self, mac: MacAddr) -> u32 {
+        self.with(|inner| inner.machines.peek(&mac).map_or(0, |timeline| timeline.number))
+    }
+
+    /// The machine whose present boot has this number.
+    pub fn with_number(&self, number: u32) -> Option<MacAddr> {
+        let is = |(_, timeline): &(&MacAddr, &Timeline)| timeline.number == number;
+        self.with(|inner| inner.machines.iter().find(is).map(|(mac, _)| *mac))
+    }
+
     /// The recently seen machines, newest first, as far as `fits` says.
     pub fn newest(
         &self,
@@ -87,6 +118,28 @@ impl Timelines {
         self.with(|inner| {
             let newest = inner.machines.iter().filter(|(mac, timeline)| fits(**mac, timeline));
             newest.take(limit).map(|(mac, timeline)| (*mac, timeline.clone())).collect()
+        })
+    }
+
+    /// Of the newest machines those with a step since then.
+    pub fn active_since(&self, since: SystemTime, limit: usize) -> Vec<MacAddr> {
+        let active = |(_, timeline): &(&MacAddr, &Timeline)| {
+            timeline.steps.back().is_some_and(|step| step.at >= since)
+        };
+        self.with(|inner| inner.machines.iter().take(limit).filter(active).map(|(mac, _)| *mac).collect())
+    }
+
+    /// A machine's name, the number of its boot, and what is found.
+    pub fn summary(
+        &self,
+        mac: MacAddr,
+        patience: Patience,
+        now: SystemTime,
+    ) -> Option<(Option<String>, u32, Diagnosis)> {
+        self.with(|inner| {
+            let timeline = inner.machines.peek(&mac)?;
+            let diagnosis = diagnose(mac, &timeline.machine, &inner.fleet, patience, now);
+            Some((timeline.name.clone(), timeline.number, diagnosis))
         })
     }
 
@@ -112,6 +165,7 @@ impl Default for Inner {
             fleet: Fleet::new(),
             transfers: BTreeMap::new(),
             lost: 0,
+            boots: 0,
         }
     }
 }
@@ -143,7 +197,12 @@ impl Inner {
         let timeline = self.machines.get_or_insert_mut(mac, Timeline::default);
         if let Some(step) = event.step() {
             self.fleet.observe(mac, recorded.at, step, &timeline.machine);
+            let before = timeline.machine.boot().map(|boot| boot.started);
             timeline.machine.observe(recorded.at, step);
+            if timeline.machine.boot().map(|boot| boot.started) != before {
+                self.boots = self.boots % MAX_NUMBER + 1;
+                timeline.number = self.boots;
+            }
         }
         if let Event::Decided(decided) = event {
             timeline.uuid = decided.uuid.or(timeline.uuid);
@@ -153,7 +212,11 @@ impl Inner {
             return None;
         }
         if timeline.steps.len() >= MAX_STEPS {
-            timeline.steps.pop_front();
+            // What a machine says of itself pushes out none of its other steps.
+            let is_report = |step: &Arc<Recorded>| matches!(step.event, Event::Reported(_));
+            let reports = timeline.steps.iter().filter(|step| is_report(step)).count();
+            let place = timeline.steps.iter().position(is_report).filter(|_| reports > MAX_REPORTS);
+            timeline.steps.remove(place.unwrap_or(0));
         }
         timeline.steps.push_back(Arc::clone(recorded));
         Some(mac)
@@ -190,78 +253,10 @@ impl Transfer {
 pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// A boot has about twenty; a few boots are worth comparing.
 pub const MAX_STEPS: usize = 48;
+/// Reports and messages of syslog among them that make room for others.
+const MAX_REPORTS: usize = 16;
+/// Four digits are quickly read from a screen and typed.
+pub const MAX_NUMBER: u32 = 9999;
 const MAX_TRANSFERS: usize = 20_000;
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::event::testing::{completed, decided, offer, refused, started, step};
-    use crate::event::{Answered, Decided, Proto};
-
-    fn mac(n: usize) -> MacAddr {
-        let [a, b, c, d] = u32::try_from(n).unwrap().to_be_bytes();
-        MacAddr([2, 0, a, b, c, d])
-    }
-
-    #[test]
-    fn a_machines_steps_are_kept_and_the_oldest_leave_first() {
-        let timelines = Timelines::default();
-        for n in 0..MAX_STEPS as u64 + 2 {
-            timelines.take(&step(n, offer(mac(1))));
-        }
-        let timeline = timelines.of(mac(1)).unwrap();
-        assert_eq!(timeline.steps.len(), MAX_STEPS);
-        assert_eq!(timeline.steps[0].at, SystemTime::UNIX_EPOCH + Duration::from_secs(2));
-        let max = MAX_MACHINES.get();
-        for n in 2..=max + 1 {
-            timelines.take(&step(100, offer(mac(n))));
-        }
-        assert_eq!(timelines.size(), (max, 0));
-        assert!(timelines.of(mac(1)).is_none(), "it was not heard of for longest");
-        let newest = timelines.newest(2, |_, _| true);
-        assert_eq!(newest.iter().map(|(mac, _)| *mac).collect::<Vec<_>>(), [mac(max + 1), mac(max)]);
-    }
-
-    #[test]
-    fn a_question_of_a_probe_is_no_boot_that_could_have_gone_wrong() {
-        let found = |probe| {
-            let timelines = Timelines::default();
-            let event = decided(mac(1), Proto::Proxy, Answered::Offer, Reason::Rule);
-            timelines.take(&step(1, Event::Decided(Decided { probe, boot_file: Some("b".into()), ..event })));
-            assert_eq!(timelines.of(mac(1)).unwrap().steps.len(), 1, "it is shown");
-            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
-            timelines.diagnose(mac(1), Patience::default(), now).finding.is_some()
-        };
-        assert_eq!((found(false), found(true)), (true, false));
-    }
-
-    #[test]
-    fn hosts_that_only_want_an_address_of_another_server_are_no_machines() {
-        let timelines = Timelines::default();
-        let plain =
-            |n| Event::Decided(decided(mac(n), Proto::Proxy, Answered::Ignore, Reason::NotABootRequest));
-        assert_eq!(timelines.take(&step(1, plain(1))), None);
-        assert_eq!(timelines.size().0, 0);
-        timelines.take(&step(1, offer(mac(2))));
-        assert_eq!(
-            timelines.take(&step(2, plain(2))),
-            Some(mac(2)),
-            "the system of a machine that booted here"
-        );
-        assert_eq!((timelines.size().0, timelines.of(mac(2)).unwrap().steps.len()), (1, 2));
-    }
-
-    #[test]
-    fn a_transfer_is_under_way_from_its_start_to_its_end() {
-        let timelines = Timelines::default();
-        timelines.take(&step(1, started(7, mac(1), "boot.efi")));
-        timelines.take(&step(2, Event::TransferProgress { id: TransferId(7), bytes: 500 }));
-        let under_way = timelines.transfers();
-        assert_eq!((under_way[0].0, under_way[0].1.bytes), (TransferId(7), 500));
-        timelines.take(&step(3, completed(7, mac(1), "boot.efi")));
-        timelines.take(&step(4, refused(mac(1), "grub.cfg")));
-        assert!(timelines.transfers().is_empty());
-        assert_eq!(timelines.of(mac(1)).unwrap().steps.len(), 3, "progress is no step");
-    }
-}
+mod tests;

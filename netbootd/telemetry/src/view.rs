@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::event::{Event, Proto, Recorded};
+use crate::event::{Event, Proto, REPORT, Recorded, SYSLOG, Said};
 
 /// One step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -18,7 +18,7 @@ pub struct StepView {
     /// The machine's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, or `image`.
+    /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, `report`, `syslog`, or `image`.
     proto: &'static str,
     /// What a machine said of itself: `x64-uefi pxe`, `Macmini7,1`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +126,26 @@ impl StepView {
                 file: Some(refused.path.clone()),
                 ..StepView::default()
             },
+            Event::Reported(reported) => {
+                let step =
+                    StepView { at, mac: reported.mac.map(|mac| mac.to_string()), ..StepView::default() };
+                match &reported.said {
+                    Said::Report(report) => StepView {
+                        proto: REPORT,
+                        asked: Some(report.by.to_string()),
+                        what: report.state.name(),
+                        detail: Some(report.to_string()).filter(|words| !words.is_empty()),
+                        ..step
+                    },
+                    Said::Syslog(message) => StepView {
+                        proto: SYSLOG,
+                        asked: message.program.clone(),
+                        what: if message.is_error() { "error" } else { "message" },
+                        detail: Some(message.text.clone()),
+                        ..step
+                    },
+                }
+            }
             Event::ImageBegun(source) => StepView {
                 at,
                 proto: "image",
@@ -147,7 +167,7 @@ impl StepView {
         })
     }
 
-    /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, or `image`.
+    /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, `report`, `syslog`, or `image`.
     pub fn proto(&self) -> &'static str {
         self.proto
     }

@@ -1,7 +1,6 @@
 //! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers whatever socket they came by.
 
 pub mod document;
-pub mod finding;
 mod images;
 pub mod metrics;
 pub mod views;
@@ -19,6 +18,7 @@ use netbootd_server::services::Services;
 use netbootd_server::what_if::{AskedAs, explained, explained_as, request};
 use netbootd_state::history::History;
 use netbootd_state::ledger::{LedgerView, Which, now};
+use netbootd_telemetry::timeline::MAX_NUMBER;
 use pxe_policy::{BootRequest, InvalidMac, InvalidUuid, MacAddr, UnknownArch, UnknownClass};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -78,15 +78,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
         ("GET", ["healthz" | "readyz"]) => told(&"ok"),
         ("GET", ["status"]) => told(&views::status(services)),
         ("GET", ["confinement"]) => told(&services.confined),
-        ("GET", ["devices"]) => {
-            let search = asked_for(query, "search").unwrap_or_default();
-            match asked_for(query, "limit").map_or(Ok(USUAL), |limit| limit.parse::<usize>()) {
-                Ok(limit @ ..=views::MAX_LISTED) => told(&views::devices(services, &search, limit)),
-                _ => {
-                    problem(StatusCode::BAD_REQUEST, format!("limit is a number up to {}", views::MAX_LISTED))
-                }
-            }
-        }
+        ("GET", ["devices"]) => devices(services, query),
         ("GET", ["devices", mac]) => match mac.parse().map(|mac| views::timeline(services, mac)) {
             Ok(Some(timeline)) => told(&timeline),
             Ok(None) => problem(StatusCode::NOT_FOUND, format!("{mac} was not heard of lately")),
@@ -174,6 +166,23 @@ pub fn asked_for(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value.replace('+', " ")).next()?;
     Some(decoded(&value))
+}
+
+/// The machines with a word, or the one whose screen shows a number.
+fn devices(services: &Services, query: Option<&str>) -> Told {
+    let limit = asked_for(query, "limit").map_or(Ok(USUAL), |limit| limit.parse::<usize>());
+    let Ok(limit @ ..=views::MAX_LISTED) = limit else {
+        return problem(StatusCode::BAD_REQUEST, format!("limit is a number up to {}", views::MAX_LISTED));
+    };
+    let search = match asked_for(query, "boot").map(|boot| boot.parse::<u32>()) {
+        None => asked_for(query, "search").unwrap_or_default(),
+        Some(Ok(number @ 1..=MAX_NUMBER)) => match services.timelines.with_number(number) {
+            Some(mac) => mac.to_string(),
+            None => return told(&Vec::<views::DeviceView>::new()),
+        },
+        Some(_) => return problem(StatusCode::BAD_REQUEST, format!("boot is a number up to {MAX_NUMBER}")),
+    };
+    told(&views::devices(services, &search, limit))
 }
 
 fn decoded(text: &str) -> String {

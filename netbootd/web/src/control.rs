@@ -99,10 +99,11 @@ async fn answer(
     request: &Request<Incoming>,
 ) -> Response<BoxBody<Bytes, Infallible>> {
     let uri = request.uri();
-    if uri.path() == "/events"
+    if events::is_stream(uri.path())
         && let Ok(place) = streams.try_acquire_owned()
+        && let Some(stream) = events::response(services, uri.path(), place)
     {
-        return events::response(services, place);
+        return stream;
     }
     let told = api::answer(services, request.method(), uri.path(), uri.query()).await;
     let mut response = Response::new(Full::new(Bytes::from(told.body)).boxed());

@@ -8,13 +8,13 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use netbootd_server::services::Services;
 use netbootd_telemetry::event::Event;
+use netbootd_telemetry::finding::FindingView;
 use netbootd_telemetry::timeline::Timeline;
 use netbootd_telemetry::view::StepView;
 use pxe_policy::MacAddr;
 use serde::Serialize;
 
 use crate::api::document;
-use crate::api::finding::FindingView;
 use crate::api::views;
 
 /// One part of the page.

@@ -151,12 +151,13 @@ impl StatusListener {
                 response.headers_mut().insert(header::CONTENT_TYPE, kind);
                 response
             }
-            (true, "/events") => match self.streams.take(peer.ip(), &STREAMS) {
-                Ok(place) => events::response(&self.services, place),
-                Err(_) => {
+            (true, path) if events::is_stream(path) => {
+                let place = self.streams.take(peer.ip(), &STREAMS).ok();
+                let stream = place.and_then(|place| events::response(&self.services, path, place));
+                stream.unwrap_or_else(|| {
                     json(StatusCode::SERVICE_UNAVAILABLE, "{\"error\":\"too many event streams\"}".into())
-                }
-            },
+                })
+            }
             (true, path) if let Some(part) = self.part(path, uri.query()) => {
                 let mut response = text(part.body);
                 *response.status_mut() = part.status;

@@ -44,6 +44,39 @@ pub(crate) struct Diagnosis {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Reports {
+    pub(crate) enabled: bool,
+    pub(crate) syslog: bool,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Reports { enabled: true, syslog: false }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Webhook {
+    pub(crate) url: Spanned<String>,
+    #[serde(default)]
+    pub(crate) severity: AtLeast,
+    pub(crate) secret_file: Option<Spanned<PathBuf>>,
+    pub(crate) ca: Option<Spanned<PathBuf>>,
+}
+
+/// The least bad finding that is sent.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AtLeast {
+    Notice,
+    #[default]
+    Warning,
+    Error,
+}
+
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Status {
     #[serde(default = "yes")]

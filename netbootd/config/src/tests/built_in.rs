@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use netbootd_content::boot_script::Reporting;
 use netbootd_content::template::{Asker, Stored, find, render};
 
 use super::*;
@@ -30,16 +31,25 @@ fn the_built_in_default_boots_a_kernel_or_says_what_is_missing() {
         machine: None,
         server: Ipv4Addr::new(10, 0, 0, 1).into(),
         http_port: 8080,
+        reporting: Reporting::to(Ipv4Addr::new(10, 0, 0, 1).into(), 8080, 17),
     };
     let full = Stand(&[("vmlinuz", ""), ("initrd.img", ""), ("cmdline.txt", "quiet")]);
     let full: Arc<dyn Stored> = Arc::new(full);
     let expected = [
         (
             "boot.ipxe",
-            "kernel http://10.0.0.1:8080/vmlinuz initrd=initrd.img quiet\ninitrd http://10.0.0.1:8080/initrd.img\nboot",
+            "set file http://10.0.0.1:8080/vmlinuz\nkernel ${file} initrd=initrd.img netbootd.report=http://10.0.0.1:8080/report quiet || goto failed\n\
+             set step initrd\nset file http://10.0.0.1:8080/initrd.img\ninitrd ${file} || goto failed\nset step boot\nset file http://10.0.0.1:8080/vmlinuz\nboot || goto failed\n:failed",
         ),
-        ("pxelinux.cfg/default", "  KERNEL /vmlinuz\n  INITRD /initrd.img\n  APPEND quiet"),
-        ("grub/grub.cfg", "  linux /vmlinuz quiet\n  initrd /initrd.img\n}"),
+        (
+            "pxelinux.cfg/default",
+            "  KERNEL /vmlinuz\n  INITRD /initrd.img\n  APPEND netbootd.report=http://10.0.0.1:8080/report quiet",
+        ),
+        (
+            "grub/grub.cfg",
+            "  if ! linux /vmlinuz netbootd.report=http://10.0.0.1:8080/report quiet; then failed kernel /vmlinuz; fi\n  \
+             if ! initrd /initrd.img; then failed initrd /initrd.img; fi\n}",
+        ),
     ];
     for (path, part) in expected {
         let file = find(&config.files, path, None, true).unwrap_or_else(|| panic!("{path}"));

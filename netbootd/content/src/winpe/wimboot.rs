@@ -9,6 +9,7 @@ use netbootd_dhcp::v4::boot_info::url;
 use pxe_policy::{BootRequest, WIMBOOT_SCRIPT};
 
 use super::{SDI, Settings, WIM, bcd, holds_windows_pe};
+use crate::boot_script::Reporting;
 use crate::files::Files;
 
 /// Who asks, of which server.
@@ -22,6 +23,8 @@ pub struct Around<'a> {
     pub wimboot: &'a str,
     /// What the machine said of itself.
     pub request: Option<&'a BootRequest>,
+    /// How the script reports.
+    pub reporting: &'a Reporting,
 }
 
 /// The script or the configuration for wimboot, when that is what a path means and its image holds a Windows PE.
@@ -42,12 +45,19 @@ pub fn file(path: &str, files: &Files, settings: Settings, around: Around<'_>) -
 
 fn script(folder: &str, around: Around<'_>) -> String {
     let url = |path: &str| url(path, around.server, around.http_port);
-    let mut text = format!("#!ipxe\nkernel {}\n", url(around.wimboot));
+    let step = |name: &str, command: &str, url: String, after: &str| {
+        format!("set step {name}\nset file {url}\n{command} ${{file}}{after} || goto failed\n")
+    };
+    let mut text = format!("#!ipxe\n{}\n", around.reporting.ipxe_started());
+    text.push_str(&step("kernel", "kernel", url(around.wimboot), ""));
     for (path, name) in [(WIMBOOT_BCD, "BCD"), (SDI, "boot.sdi"), (WIM, "boot.wim")] {
         // Old iPXE knows a file by the words behind its address, new iPXE by --name.
-        text.push_str(&format!("initrd --name {name} {} {name}\n", url(&format!("{folder}{path}"))));
+        let command = format!("initrd --name {name}");
+        text.push_str(&step(name, &command, url(&format!("{folder}{path}")), &format!(" {name}")));
     }
-    text.push_str("boot\n");
+    text.push_str(&format!("set step boot\nset file {}\nboot || goto failed\n", url(around.wimboot)));
+    text.push_str(&around.reporting.ipxe_failed());
+    text.push('\n');
     text
 }
 

@@ -20,6 +20,8 @@ pub struct BootService {
     pub local_boot: LocalBoot,
     /// How Windows' boot programs let somebody choose.
     pub program_prompt: Prompt,
+    /// Whether this server takes messages of syslog.
+    pub log_server: bool,
 }
 
 /// How machines are sent to their disks.
@@ -123,6 +125,20 @@ pub fn put_boot_file(
     let reply = reply.next_server(server).boot_file(told, class == Class::Http);
     if packet.asks_for(option::TFTP_SERVER_NAME) && boot.via == Via::Tftp {
         return reply.option(option::TFTP_SERVER_NAME, server.to_string().as_bytes());
+    }
+    reply
+}
+
+/// Names this server as the log server (option 7), where it is one: to iPXE, and to clients that ask for it.
+pub fn put_log_server(
+    reply: ReplyBuilder,
+    packet: &Packet,
+    is_ipxe: bool,
+    service: BootService,
+    local: Ipv4Addr,
+) -> ReplyBuilder {
+    if service.log_server && (is_ipxe || packet.asks_for(option::LOG_SERVER)) {
+        return reply.option(option::LOG_SERVER, &local.octets());
     }
     reply
 }

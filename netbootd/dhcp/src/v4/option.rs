@@ -8,6 +8,8 @@ pub const SUBNET_MASK: u8 = 1;
 pub const ROUTER: u8 = 3;
 /// Name servers.
 pub const DNS: u8 = 6;
+/// Log servers, for syslog.
+pub const LOG_SERVER: u8 = 7;
 /// Host name.
 pub const HOST_NAME: u8 = 12;
 /// Domain name.

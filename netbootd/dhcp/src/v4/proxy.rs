@@ -79,6 +79,11 @@ fn offer(
         // The client asks the server named here on port 4011, so it must be this one wherever the file is.
         reply.next_server(local)
     };
+    let is_ipxe = request.class == Class::Ipxe;
+    let reply = match is_ipxe {
+        true => boot_info::put_log_server(reply, packet, true, service, local),
+        false => reply,
+    };
     if with_file {
         answer = answer.giving(request, verdict);
     }

@@ -82,6 +82,8 @@ pub fn lease(
         }
     }
     reply = put_terms(reply, terms);
+    let is_ipxe = boot.is_some_and(|(request, _)| request.class == Class::Ipxe);
+    reply = boot_info::put_log_server(reply, packet, is_ipxe, service, local);
     answer.event.address = Some(terms.address.into());
     let answer = answer.with_reply(kind, reply, Destination::of_reply(packet, Some(terms.address)), local);
     match told {

@@ -19,6 +19,7 @@ pub const BINL: BootService = BootService {
     style: OfferStyle::Binl,
     http_port: 80,
     local_boot: LocalBoot::Silence,
+    log_server: false,
     program_prompt: Prompt::OptIn,
 };
 

@@ -154,7 +154,13 @@ fn macs_and_identities_have_their_causes() {
 
 #[test]
 fn no_row_of_the_table_is_without_a_boot() {
-    let tests = [include_str!("../tests.rs"), include_str!("rows.rs"), include_str!("stories.rs")].concat();
+    let tests = [
+        include_str!("../tests.rs"),
+        include_str!("reports.rs"),
+        include_str!("rows.rs"),
+        include_str!("stories.rs"),
+    ]
+    .concat();
     let named = |name: &str| {
         tests.split("Cause::").skip(1).any(|rest| {
             let word = rest.split(|c: char| !c.is_ascii_alphanumeric()).next();

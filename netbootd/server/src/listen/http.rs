@@ -9,6 +9,7 @@ mod connection;
 mod exchange;
 pub mod range;
 mod record;
+mod report;
 mod sendfile;
 mod stream;
 mod waiting;

@@ -14,6 +14,7 @@ impl Snapshot {
             files: &self.files,
             generated: &self.config.files,
             http_port: self.config.http.port,
+            reports: self.config.reports.enabled && self.config.http.enabled,
             winpe: self.config.winpe,
             wimboot: self.config.wimboot.as_deref(),
             responder: self.config.relay.as_ref(),
@@ -24,7 +25,12 @@ impl Snapshot {
 impl Services {
     /// Looks a path up. Reads folders and files: not for a thread that must not block.
     pub fn open_content(&self, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
-        let known = Known { machines: &self.machines, ingests: &self.ingests, relay: &self.relay };
+        let known = Known {
+            machines: &self.machines,
+            ingests: &self.ingests,
+            relay: &self.relay,
+            timelines: &self.timelines,
+        };
         Content::open(&self.snapshot.load().served(), &known, raw, caller)
     }
 

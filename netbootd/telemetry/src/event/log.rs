@@ -2,12 +2,13 @@
 //!
 //! info: offered, finished. debug: ignored, and what a stranger can repeat at will. warn: an operator should act.
 
+use netbootd_diagnosis::report::State;
 use pxe_policy::Reason;
 use tracing::{Level, debug, info, warn};
 
 use super::{
     Answered, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered, OtherServer, Proto,
-    Refusal, TransferFinished, TransferOutcome, TransferStarted,
+    Refusal, Reported, Said, TransferFinished, TransferOutcome, TransferStarted,
 };
 
 /// Says that lines are missing before the next.
@@ -235,6 +236,36 @@ fn level_of_refused(refused: &FileRefused) -> Level {
     }
 }
 
+macro_rules! reported_line {
+    ($level:ident, $reported:expr) => {
+        match &$reported.said {
+            Said::Report(report) => $level!(
+                peer = %$reported.peer,
+                mac = $reported.mac.map(display),
+                state = report.state.name(),
+                by = %report.by,
+                detail = %report,
+                "report"
+            ),
+            Said::Syslog(message) => $level!(
+                peer = %$reported.peer,
+                mac = $reported.mac.map(display),
+                severity = message.severity,
+                program = message.program,
+                detail = message.text,
+                "syslog"
+            ),
+        }
+    };
+}
+
+fn level_of_reported(reported: &Reported) -> Level {
+    match &reported.said {
+        Said::Report(report) if matches!(report.state, State::Failed | State::Up) => Level::INFO,
+        Said::Report(_) | Said::Syslog(_) => Level::DEBUG,
+    }
+}
+
 /// How much an event that a stranger can cause matters to the log; None for the others, which are written whatever comes.
 pub(super) fn level(event: &Event) -> Option<Level> {
     match event {
@@ -243,6 +274,7 @@ pub(super) fn level(event: &Event) -> Option<Level> {
         Event::OtherServer(_) | Event::TransferStarted(_) => Some(Level::DEBUG),
         Event::TransferFinished(finished) => Some(level_of_finished(finished)),
         Event::FileRefused(refused) => Some(level_of_refused(refused)),
+        Event::Reported(reported) => Some(level_of_reported(reported)),
         Event::TransferProgress { .. }
         | Event::TransferStalled(_)
         | Event::ImageFolderRead(_)
@@ -274,6 +306,7 @@ pub(super) fn write(event: &Event) {
         Event::TransferProgress { .. } | Event::TransferStalled(_) => {}
         Event::TransferFinished(finished) => line!(level_of_finished(finished), finished_line, finished),
         Event::FileRefused(refused) => line!(level_of_refused(refused), refused_line, refused),
+        Event::Reported(reported) => line!(level_of_reported(reported), reported_line, reported),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use tracing::level_filters::LevelFilter;
 
 use super::limit::{self, Limit, Who};
-use super::{Event, Proto, TransferId, log};
+use super::{Event, Proto, Said, TransferId, log};
 
 /// One event with the time it was recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,6 +128,10 @@ fn counted_as(event: &Event) -> Option<(&'static str, &'static str)> {
         Event::MacAnswered(answered) => Some((answered.decision.name(), answered.reason.as_str())),
         Event::TransferFinished(finished) => Some((finished.proto.name(), finished.outcome.name())),
         Event::FileRefused(refused) => Some((refused.proto.name(), refused.refusal.name())),
+        Event::Reported(reported) => Some(match &reported.said {
+            Said::Report(report) => (REPORT, report.state.name()),
+            Said::Syslog(_) => (SYSLOG, "message"),
+        }),
         Event::OtherServer(_)
         | Event::TransferStalled(_)
         | Event::ImageFolderRead(_)
@@ -147,6 +151,7 @@ fn about(event: &Event) -> Option<Who> {
         Event::TransferStarted(started) => (started.mac, Some(started.peer.ip())),
         Event::TransferFinished(finished) => (finished.mac, Some(finished.peer.ip())),
         Event::FileRefused(refused) => (refused.mac, Some(refused.peer.ip())),
+        Event::Reported(reported) => (reported.mac, Some(reported.peer.ip())),
         Event::TransferProgress { .. }
         | Event::TransferStalled(_)
         | Event::ImageFolderRead(_)
@@ -156,6 +161,10 @@ fn about(event: &Event) -> Option<Who> {
     mac.map(Who::Machine).or(addr.map(Who::Address))
 }
 
+/// Reports by HTTP are counted under this kind.
+pub const REPORT: &str = "report";
+/// Messages of syslog are counted under this kind.
+pub const SYSLOG: &str = "syslog";
 /// Events kept for a watcher that is slow to fetch them: three seconds of 5,000 a second, in ten megabytes.
 const WATCHER_BACKLOG: usize = 16_384;
 

@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use netbootd_diagnosis::report::Report;
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
 
 use super::{
-    Answered, Decided, Event, FileRefused, Proto, Recorded, Refusal, TransferFinished, TransferId,
-    TransferOutcome, TransferStarted,
+    Answered, Decided, Event, FileRefused, Proto, Recorded, Refusal, Reported, Said, TransferFinished,
+    TransferId, TransferOutcome, TransferStarted,
 };
 
 pub const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 2070);
@@ -94,5 +95,14 @@ pub fn refused(mac: MacAddr, path: &str) -> Event {
         path: path.into(),
         refusal: Refusal::NotFound,
         detail: None,
+    })
+}
+
+/// A report of the machine itself.
+pub fn reported(mac: MacAddr, form: &str) -> Event {
+    Event::Reported(Reported {
+        peer: PEER,
+        mac: Some(mac),
+        said: Said::Report(Box::new(Report::parse(form))),
     })
 }

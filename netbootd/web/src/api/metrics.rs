@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use netbootd_net::junk;
 use netbootd_server::services::{Services, UNSENT};
-use netbootd_telemetry::event::Proto;
+use netbootd_telemetry::event::{Proto, REPORT, SYSLOG};
 
 /// The text format, version 0.0.4.
 pub fn render(services: &Services) -> String {
@@ -29,6 +29,7 @@ pub fn render(services: &Services) -> String {
     text.sample("netbootd_machines", &[], machines as f64);
     text.family("netbootd_lost_steps_total", "counter", "Steps not remembered because the server was busy.");
     text.sample("netbootd_lost_steps_total", &[], lost as f64);
+    findings(&mut text, services);
     limits(&mut text, services);
     text.family("netbootd_directory_up", "gauge", "Whether a directory answers, 0 while it is left alone.");
     for (name, trouble) in services.snapshot.load().directories.health() {
@@ -48,6 +49,23 @@ pub fn render(services: &Services) -> String {
         }
     }
     text.0
+}
+
+/// What went wrong with machines, and whom that was sent to.
+fn findings(text: &mut Metrics, services: &Services) {
+    let findings = &services.findings;
+    text.family("netbootd_findings_total", "counter", "Findings that opened, by cause.");
+    for (cause, count) in findings.opened() {
+        text.sample("netbootd_findings_total", &[("cause", cause)], count as f64);
+    }
+    text.family("netbootd_findings_open", "gauge", "Machines with a finding now, by severity.");
+    for (severity, count) in findings.open() {
+        text.sample("netbootd_findings_open", &[("severity", severity.as_str())], count as f64);
+    }
+    text.family("netbootd_webhook_messages_total", "counter", "Messages to webhooks, by how they ended.");
+    for (outcome, count) in findings.webhooks.counts() {
+        text.sample("netbootd_webhook_messages_total", &[("outcome", outcome)], count as f64);
+    }
 }
 
 /// How near the limits are. What they left alone is among the counters, by its reason.
@@ -97,7 +115,7 @@ fn counters(text: &mut Metrics, services: &Services) {
     let is_transfer = |kind: &str| [Proto::Tftp, Proto::Http].iter().any(|proto| proto.name() == kind);
     text.family("netbootd_decisions_total", "counter", "Packets of machines, by what was answered and why.");
     for ((decision, reason), count) in
-        all.iter().filter(|((kind, _), _)| !is_transfer(kind) && *kind != UNSENT)
+        all.iter().filter(|((kind, _), _)| !is_transfer(kind) && ![UNSENT, REPORT, SYSLOG].contains(kind))
     {
         let labels = [("decision", *decision), ("reason", *reason)];
         text.sample("netbootd_decisions_total", &labels, *count as f64);
@@ -105,6 +123,10 @@ fn counters(text: &mut Metrics, services: &Services) {
     text.family("netbootd_unsent_replies_total", "counter", "Replies that did not leave, by why.");
     for ((_, reason), count) in all.iter().filter(|((kind, _), _)| *kind == UNSENT) {
         text.sample("netbootd_unsent_replies_total", &[("reason", *reason)], *count as f64);
+    }
+    text.family("netbootd_reports_total", "counter", "What machines said of themselves, by way and state.");
+    for ((kind, word), count) in all.iter().filter(|((kind, _), _)| [REPORT, SYSLOG].contains(kind)) {
+        text.sample("netbootd_reports_total", &[("way", *kind), ("state", *word)], *count as f64);
     }
     text.family(
         "netbootd_file_requests_total",

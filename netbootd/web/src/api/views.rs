@@ -6,12 +6,11 @@ use netbootd_content::ingests::Ingest;
 use netbootd_diagnosis::Diagnosis;
 use netbootd_directory::certificates::Seen;
 use netbootd_server::services::Services;
+use netbootd_telemetry::finding::{ExpectedView, FindingView};
 use netbootd_telemetry::timeline::{Timeline, Transfer};
 use netbootd_telemetry::view::{StepView, rfc3339};
 use pxe_policy::MacAddr;
 use serde::{Deserialize, Serialize};
-
-use crate::api::finding::{ExpectedView, FindingView};
 
 /// The server as a whole.
 #[derive(Debug, Serialize)]
@@ -67,6 +66,8 @@ pub struct DeviceView {
 #[derive(Debug, Serialize)]
 pub struct TimelineView {
     mac: String,
+    /// The number of its last boot, as its screen shows it.
+    boot: u32,
     uuid: Option<String>,
     name: Option<String>,
     finding: Option<FindingView>,
@@ -177,6 +178,7 @@ pub fn timeline(services: &Services, mac: MacAddr) -> Option<TimelineView> {
     let diagnosis = diagnosis(services, mac, now);
     Some(TimelineView {
         mac: mac.to_string(),
+        boot: timeline.number,
         uuid: timeline.uuid.map(|uuid| uuid.to_string()),
         name: timeline.name.clone(),
         finding: diagnosis.finding.as_ref().map(FindingView::of),

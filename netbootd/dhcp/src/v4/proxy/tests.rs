@@ -57,6 +57,17 @@ fn silence_names_its_reason() {
 }
 
 #[test]
+fn a_proxy_tells_ipxe_alone_of_the_log_server() {
+    let logs = BootService { log_server: true, ..BINL };
+    for (id, service, told) in
+        [("ipxe-bios-1", logs, true), ("ipxe-bios-1", BINL, false), ("aavmf-arm64-1", logs, false)]
+    {
+        let offer = offered(&captured(id), service, &boot("boot.ipxe", Via::Http));
+        assert_eq!(offer.first(option::LOG_SERVER).is_some(), told, "{id}");
+    }
+}
+
+#[test]
 fn a_raspberry_pis_rom_is_offered_its_menu_and_its_file_at_once() {
     let mut bytes = crate::v4::testing::captured_bytes("ovmf-x64-4");
     bytes[242] = 1;

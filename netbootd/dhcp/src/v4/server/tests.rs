@@ -23,13 +23,16 @@ fn subnet() -> Subnet {
 }
 
 fn offered(id: &str, file: Option<(&str, Via)>, style: OfferStyle) -> (Answer, Packet) {
+    offered_by(BootService { style, ..BINL }, id, file)
+}
+
+fn offered_by(service: BootService, id: &str, file: Option<(&str, Via)>) -> (Answer, Packet) {
     let (iface, packet, subnet) = (lan(), captured(id), subnet());
     let arrival = broadcast(&iface);
     let request = boot_request(&packet, &arrival).ok();
     let verdict = file.map(|(file, via)| boot(file, via));
     let terms =
         Terms { address: ADDRESS, subnet: &subnet, name: Some("pc-1"), lease_time: subnet.lease_time };
-    let service = BootService { style, ..BINL };
     let boot = request.as_ref().zip(verdict.as_ref());
     let answer = lease(&packet, &arrival, MessageType::Offer, terms, service, boot);
     let reply = Packet::parse_reply(&answer.reply.as_ref().unwrap().bytes).unwrap();
@@ -83,6 +86,18 @@ fn ipxe_gets_its_lease_at_its_hardware_address() {
     let to = SocketAddrV4::new(ADDRESS, 68);
     let mac = captured("ipxe-bios-1").mac();
     assert_eq!(answer.reply.unwrap().to, Destination::Direct { mac, to });
+}
+
+#[test]
+fn ipxe_and_those_that_ask_for_it_learn_the_log_server_where_this_server_is_one() {
+    let script = Some(("boot.ipxe", Via::Http));
+    let logs = BootService { log_server: true, ..BINL };
+    let log_server =
+        |service, id, file| offered_by(service, id, file).1.first(option::LOG_SERVER).map(<[u8]>::to_vec);
+    assert_eq!(log_server(logs, "ipxe-bios-1", script), Some(SERVER.octets().to_vec()));
+    assert_eq!(log_server(BINL, "ipxe-bios-1", script), None);
+    assert!(!captured("aavmf-arm64-1").asks_for(option::LOG_SERVER));
+    assert_eq!(log_server(logs, "aavmf-arm64-1", Some(("a.efi", Via::Tftp))), None);
 }
 
 #[test]

@@ -20,12 +20,13 @@ use super::conditions::{self, Condition};
 use super::exchange::{Answering, Exchange};
 use super::range::{Wanted, wanted};
 use super::record::Record;
+use super::report;
 use crate::services::Services;
 
 /// Who is at the other end of a connection.
 pub(super) struct Client {
-    services: Arc<Services>,
-    peer: SocketAddr,
+    pub(super) services: Arc<Services>,
+    pub(super) peer: SocketAddr,
     local: SocketAddr,
     /// What the parts of its connection share.
     pub(super) exchange: Arc<Exchange>,
@@ -56,7 +57,7 @@ impl Client {
 }
 
 /// Answers one request.
-pub(super) async fn answer(client: &Client, request: &Request<Incoming>) -> Response<Reply> {
+pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> Response<Reply> {
     if client.services.stopping.is_cancelled() {
         let refused = Refused { refusal: Refusal::Stopping, detail: "netbootd ends".into() };
         let mut response = refuse(&client.services, request.uri().path(), refused, client.peer);
@@ -68,6 +69,9 @@ pub(super) async fn answer(client: &Client, request: &Request<Incoming>) -> Resp
     }
     if !names_one_host(request) {
         return plain(StatusCode::BAD_REQUEST, "a request names its host once");
+    }
+    if let Some(response) = report::answer(client, request).await {
+        return response;
     }
     let head_only = match *request.method() {
         Method::GET => false,
@@ -266,7 +270,7 @@ fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) 
     response
 }
 
-fn plain(status: StatusCode, words: &'static str) -> Response<Reply> {
+pub(super) fn plain(status: StatusCode, words: &'static str) -> Response<Reply> {
     let mut response = Response::new(Reply::words(words));
     *response.status_mut() = status;
     response

@@ -49,6 +49,11 @@ impl Reply {
         Reply::of(Source::Held(Bytes::from_static(words.as_bytes()), None))
     }
 
+    /// A text.
+    pub(super) fn text(text: String) -> Self {
+        Reply::of(Source::Held(Bytes::from(text), None))
+    }
+
     /// Bytes of a file from `first` up to but without `end`.
     pub(super) fn file(
         content: Arc<Content>,

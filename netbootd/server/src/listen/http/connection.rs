@@ -12,7 +12,8 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::Body;
+use hyper::Request;
+use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -127,10 +128,10 @@ async fn answer_until_silent(
     stay: bool,
 ) -> hyper::Result<Option<(TcpStream, Bytes)>> {
     let asked = Arc::clone(client);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (client, answering) = (Arc::clone(&asked), asked.begins());
         async move {
-            let mut response = answer(&client, &request).await;
+            let mut response = answer(&client, &mut request).await;
             if !request.body().is_end_stream() {
                 // Nobody reads what was sent along.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

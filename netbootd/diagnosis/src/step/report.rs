@@ -1,0 +1,29 @@
+//! What a client says of itself, by HTTP or syslog.
+
+use std::net::SocketAddr;
+
+use pxe_policy::MacAddr;
+
+use crate::report::Report;
+use crate::syslog::Message;
+
+/// A client's own words. They are laid to the machine that uses the sender's address, and to no
+/// other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reported {
+    /// The sender.
+    pub peer: SocketAddr,
+    /// The machine that uses the sender's address; None for a sender that is no machine.
+    pub mac: Option<MacAddr>,
+    /// The words.
+    pub said: Said,
+}
+
+/// A client's own words.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// A report, by HTTP.
+    Report(Box<Report>),
+    /// A message of syslog.
+    Syslog(Message),
+}
