@@ -16,7 +16,7 @@ use crate::finding::Finding;
 type Rule = fn(&Case<'_>) -> Option<Finding>;
 
 /// The rules that look at one boot.
-const OF_BOOT: [Rule; 9] = [
+const OF_BOOT: [Rule; 10] = [
     decision::find,
     mac::find,
     address::find,
