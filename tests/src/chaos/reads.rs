@@ -234,10 +234,10 @@ const BOOT_FILE: &str = "PS100005/boot/x64/bootmgfw.efi";
 const ADDRESSES: &str = "[dhcp]\nmode = \"server\"\nconflict-probe = false\n[[dhcp.subnet]]\nsubnet = \"10.78.0.0/16\"\n\
                          pool = \"10.78.1.0-10.78.250.0\"\n";
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Kilobytes that the flood may take, and that may stay: tables of senders and of next hops, which
-/// have a bound.
+/// Kilobytes that may be taken, and that may stay: some 10 MB of tables of senders and of next hops,
+/// which have a bound, and what is known of the machines that booted meanwhile.
 const MOST_MEMORY: u64 = 24 << 10;
-const MEMORY_KEPT: u64 = 16 << 10;
+const MEMORY_KEPT: u64 = 24 << 10;
 /// Ports that unproved transfers share, of IPv4, and what boots take meanwhile.
 const MOST_SOCKETS: usize = 600;
 /// How many machines are switched on a second, and how many before the flood.
