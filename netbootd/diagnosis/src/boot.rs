@@ -143,6 +143,8 @@ pub struct Running {
     pub negotiated: String,
     /// TFTP's block size.
     pub block_size: Option<u16>,
+    /// The file's size in bytes, when known.
+    pub size: Option<u64>,
     /// The header, when it is a PE program.
     pub program: Option<Program>,
     /// Bytes that the client has, and since when.
@@ -156,6 +158,23 @@ impl Running {
     pub fn way(&self) -> Way {
         let words = self.negotiated.split(' ').filter(|word| !word.starts_with("tsize"));
         (self.proto, words.collect::<Vec<_>>().join(" ").into())
+    }
+
+    /// How long the bytes took; not the wait for the last acknowledgement, where none came.
+    pub(crate) fn took(&self, finished: &TransferFinished) -> Duration {
+        let (bytes, at) = self.bytes;
+        match at.duration_since(self.since) {
+            Ok(took) if self.lacks_its_last_acknowledgement(bytes) => took.min(finished.elapsed),
+            _ => finished.elapsed,
+        }
+    }
+
+    /// Whether nothing but the last window is not acknowledged: GRUB starts what it has without another word.
+    pub(crate) fn lacks_its_last_acknowledgement(&self, bytes: u64) -> bool {
+        let window = self.negotiated.split(' ').find_map(|word| word.strip_prefix("windowsize="));
+        let window: u64 = window.and_then(|window| window.parse().ok()).unwrap_or(1);
+        let most = self.block_size.map_or(0, u64::from) * window;
+        bytes > 0 && self.size.is_some_and(|size| size.saturating_sub(bytes) <= most)
     }
 }
 
@@ -315,7 +334,7 @@ impl Boot {
                 path: Arc::clone(&finished.path),
                 kind: kind_of(&finished.path, program),
                 bytes: finished.bytes,
-                elapsed: finished.elapsed,
+                elapsed: running.as_ref().map_or(finished.elapsed, |running| running.took(finished)),
                 program,
                 way: running.as_ref().map_or_else(|| (finished.proto, "".into()), Running::way),
             }),

@@ -179,4 +179,4 @@ fn after_answer(boot: &Boot, patience: Patience) -> Option<Expectation> {
 }
 
 /// iPXE uses its address within this time, the wait for a router that advertises IPv6 included.
-pub(crate) const IPXE_SETTLES: Duration = Duration::from_secs(20);
+pub(crate) const IPXE_SETTLES: Duration = Duration::from_secs(25);

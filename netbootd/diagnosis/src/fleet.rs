@@ -101,11 +101,12 @@ impl Fleet {
             {
                 let running = machine.boot().and_then(|boot| boot.running(finished.id));
                 let way = running.map_or_else(|| (finished.proto, "".into()), Running::way);
+                let took = running.map_or(finished.elapsed, |running| running.took(finished));
                 let rates = self.rates.get_or_insert_mut(way, Vec::new);
                 if rates.len() >= MAX_RATES {
                     rates.remove(0);
                 }
-                rates.push((mac, finished.rate()));
+                rates.push((mac, finished.bytes as f64 / took.as_secs_f64().max(0.001)));
             }
             _ => {}
         }

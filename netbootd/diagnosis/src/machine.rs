@@ -79,6 +79,9 @@ impl Machine {
             }
             Step::TransferStalled(stalled) => {
                 if let Some(running) = self.running(stalled.id) {
+                    if stalled.bytes > running.bytes.0 {
+                        running.bytes = (stalled.bytes, at);
+                    }
                     running.stalled = Some(*stalled);
                 }
             }
@@ -222,6 +225,7 @@ impl Machine {
             peer: started.peer,
             negotiated: started.negotiated.clone(),
             block_size: started.block_size,
+            size: started.size,
             program: started.program,
             bytes: (0, at),
             stalled: None,

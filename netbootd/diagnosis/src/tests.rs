@@ -91,7 +91,7 @@ fn a_router_that_names_itself_as_next_server_is_named() {
     let mut site = Site::new();
     site.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).wait(3.0).offered(Class::Ipxe, "boot.ipxe");
     site.other(None, Some("10.77.0.2"), false).takes_from(ROUTER).other(None, Some("10.77.0.2"), true);
-    site.wait(9.0).finds_nothing().wait(12.0).finds(Cause::NextServerOverwritten);
+    site.wait(9.0).finds_nothing().wait(17.0).finds(Cause::NextServerOverwritten);
     let mut twin = Site::new();
     twin.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).wait(3.0).offered(Class::Ipxe, "boot.ipxe");
     twin.other(None, Some("10.77.0.2"), true)

@@ -15,8 +15,11 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let named = boot.named.as_ref().map(|(at, decided)| (*at, decided));
     let (at, decided) = offer.into_iter().chain(named).max_by_key(|(at, _)| *at)?;
     // A lease without a boot file is an address and nothing more: what counts is why there is no boot file.
+    // Some clients, U-Boot for one, then look for files of their own.
+    let asks = boot.missed.iter().any(|missed| missed.at >= at)
+        || boot.running.iter().any(|running| running.since >= at);
     if is_lease_alone(decided) && boot.fetched.iter().all(|file| file.at < at) {
-        return case.is_silent().then(|| of_decision(decided)).flatten();
+        return (case.is_silent() && !asks).then(|| of_decision(decided)).flatten();
     }
     let is_over = decided.decision.is_reply()
         || decided.decision == Answered::Nak

@@ -23,6 +23,9 @@ fn of_stalled(case: &Case<'_>, running: &Running) -> Option<Finding> {
     let Some(stalled) = running.stalled.filter(|stalled| stalled.resends >= RESENDS && settled) else {
         return never_acknowledged(case, running);
     };
+    if running.lacks_its_last_acknowledgement(stalled.bytes) {
+        return None;
+    }
     let cause = of_silence(stalled.bytes, stalled.proved, running.block_size);
     let seen = [
         Seen::Negotiated(running.negotiated.clone()),

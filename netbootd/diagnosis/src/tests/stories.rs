@@ -59,7 +59,7 @@ fn an_ordinary_host_that_is_given_an_address_is_no_boot() {
 fn ipxe_may_wait_for_a_router_before_it_asks_for_its_script() {
     let mut site = Site::new();
     site.offered(Class::Ipxe, "http://10.77.0.1/boot.ipxe").takes_from(ROUTER).wait(16.0).finds_nothing();
-    site.wait(5.0).finds(Cause::NoFileRequest);
+    site.wait(10.0).finds(Cause::NoFileRequest);
 }
 
 #[test]

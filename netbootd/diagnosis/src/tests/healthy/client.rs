@@ -151,7 +151,7 @@ impl<'a> Client<'a> {
         self.negotiated = words;
     }
 
-    fn start(&mut self, path: &str, proto: Proto, program: Option<Program>) -> TransferId {
+    fn start(&mut self, path: &str, proto: Proto, program: Option<Program>, size: u64) -> TransferId {
         self.site.transfers += 1;
         let id = TransferId(self.site.transfers);
         let started = TransferStarted {
@@ -160,7 +160,7 @@ impl<'a> Client<'a> {
             peer: PEER,
             mac: Some(self.site.mac),
             path: path.into(),
-            size: Some(1_000_000),
+            size: Some(size),
             negotiated: if proto == Proto::Tftp { self.negotiated.into() } else { String::new() },
             block_size: (proto == Proto::Tftp).then_some(1468),
             program,
@@ -199,13 +199,13 @@ impl<'a> Client<'a> {
     /// Firmware's way to a file: the size first, perhaps; perhaps a request whose answer it does not wait for.
     pub(super) fn fetch(&mut self, path: &str, program: Option<Program>) {
         if self.happens(0.4) {
-            let id = self.start(path, Proto::Tftp, program);
+            let id = self.start(path, Proto::Tftp, program, 200_000);
             let outcome = if self.happens(0.7) { TransferOutcome::Probed } else { TransferOutcome::Aborted };
             self.site.step(Step::TransferFinished(&self.finished(id, path, outcome, 0, Duration::ZERO)));
             self.look();
         }
         if self.happens(0.2) {
-            let id = self.start(path, Proto::Tftp, program);
+            let id = self.start(path, Proto::Tftp, program, 200_000);
             let stalled = TransferStalled { id, bytes: 0, proved: false, resends: 1 };
             self.site.step(Step::TransferStalled(&stalled));
             let until = self.site.now + Duration::from_secs_f64(self.between(0.5, 6.0));
@@ -227,7 +227,7 @@ impl<'a> Client<'a> {
     fn get(&mut self, path: &str, proto: Proto, program: Option<Program>, bytes: u64) {
         let usual = if proto == Proto::Http { 60e6 } else { 6e6 };
         let rate = usual * self.between(0.5, 2.0);
-        let (id, began) = (self.start(path, proto, program), self.site.now);
+        let (id, began) = (self.start(path, proto, program, bytes), self.site.now);
         let seconds = bytes as f64 / rate;
         let parts = (seconds as u64).max(3) + 1;
         let part = seconds / parts as f64;
@@ -243,6 +243,12 @@ impl<'a> Client<'a> {
             }
         }
         self.pause(part, part);
+        if proto == Proto::Tftp && self.happens(0.1) {
+            // It starts what it has, and does not acknowledge the last block.
+            let stalled = TransferStalled { id, bytes: bytes - 400, proved: true, resends: 7 };
+            self.site.step(Step::TransferStalled(&stalled));
+            self.pause(3.0, 8.0);
+        }
         let elapsed = self.site.now.duration_since(began).unwrap();
         let finished = self.finished(id, path, TransferOutcome::Completed, bytes, elapsed);
         self.site.step(Step::TransferFinished(&TransferFinished { proto, ..finished }));
@@ -262,7 +268,7 @@ impl<'a> Client<'a> {
 
     /// GRUB looks into a file and closes it.
     pub(super) fn peeks(&mut self, path: &str) {
-        let id = self.start(path, Proto::Tftp, None);
+        let id = self.start(path, Proto::Tftp, None, 200_000);
         let finished = self.finished(id, path, TransferOutcome::Aborted, 4096, Duration::from_millis(20));
         let detail = Some("closed".to_owned());
         self.site.step(Step::TransferFinished(&TransferFinished { detail, ..finished }));
