@@ -4,7 +4,8 @@
 //! [`Content::open`] gives what a client gets for a path. [`files`] holds the boot tree and the images,
 //! [`readers`] and [`files`]' pins keep a client on one version, [`relay`] and [`remote`] fetch what others
 //! have ([`fetch`]), [`template`] and [`winpe`] make files for the machine that asks, which [`machines`]
-//! remembers; [`boot_script`] has the lines by which scripts report. [`watch`] and [`ingests`] take images in; [`shares`] reads the folders of Macs' images.
+//! remembers; [`boot_script`] has the lines by which scripts report. [`watch`] and [`ingests`] take
+//! images in; [`shares`] reads the folders of Macs' images.
 
 pub mod boot_script;
 mod content;

@@ -2,8 +2,8 @@
 //! and the diagnosis.
 //!
 //! [`event`] holds the events and their recorder, [`timeline`] each machine's latest steps, [`view`] a step
-//! as people read it, [`finding`] a finding. [`smspxe`] reads what another responder wrote about a machine. Nothing here touches
-//! the disk or the network.
+//! as people read it, [`finding`] a finding. [`smspxe`] reads what another responder wrote about a
+//! machine. Nothing here touches the disk or the network.
 
 pub mod event;
 pub mod finding;

@@ -83,8 +83,8 @@ impl Timelines {
         })
     }
 
-    /// What is found once a report counts that was recorded just now, and the number of the boot. The report's way to the timeline is
-    /// longer than the answer's to the machine.
+    /// What is found once a report counts that was recorded just now, and the number of the boot.
+    /// The report's way to the timeline is longer than the answer's to the machine.
     pub fn diagnose_after(&self, mac: MacAddr, report: &Reported, patience: Patience) -> (u32, Diagnosis) {
         let now = SystemTime::now();
         self.with(|inner| {

@@ -1,4 +1,5 @@
-//! Each step and each finding as it happens, as server-sent events (WHATWG HTML §9.2); for the status port and the control socket alike.
+//! Each step and each finding as it happens, as server-sent events (WHATWG HTML §9.2); for the
+//! status port and the control socket alike.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use netbootd_telemetry::view::StepView;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-/// The stream behind a path, from now on; None for another path. It keeps its place until the client leaves.
+/// The stream behind a path, from now on; None for another path. It keeps its place until the
+/// client leaves.
 pub(super) fn response(
     services: &Services,
     path: &str,

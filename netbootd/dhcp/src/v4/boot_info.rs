@@ -129,7 +129,8 @@ pub fn put_boot_file(
     reply
 }
 
-/// Names this server as the log server (option 7), where it is one: to iPXE, and to clients that ask for it.
+/// Names this server as the log server (option 7), where it is one: to iPXE, and to clients that
+/// ask for it.
 pub fn put_log_server(
     reply: ReplyBuilder,
     packet: &Packet,
