@@ -1,4 +1,5 @@
-//! What following a boot costs beside the boot itself: the same boot over loopback with its steps diagnosed and without, and the steps alone.
+//! What following a boot costs beside the boot itself: the same boot over loopback with its steps
+//! diagnosed and without, and the steps alone.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};

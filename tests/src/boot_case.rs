@@ -1,23 +1,26 @@
-//! Boots of `tests/boots`: played as real packets over a private network against a running netbootd, and replayed as steps of the
-//! diagnosis alone.
+//! Boots of `tests/boots`: played as real packets over a private network against a running
+//! netbootd, and replayed as steps of the diagnosis alone.
 //!
-//! A case is a folder with `config.toml`, which goes behind `[server]` and `[boot]`, and `boot.txt`, a line a packet:
+//! A case is a folder with `config.toml`, which goes behind `[server]` and `[boot]`, and
+//! `boot.txt`, a line a packet:
 //!
 //! ```text
-//! host pc 10.77.0.50 52:54:00:4c:01:01          a client; `dhcp` is another DHCP server
-//! file shimx64.efi pe x64 signed                a file in the boot folder; `file vmlinuz 20000` has so many bytes
-//! pc discover class=PXEClient arch=7 uuid=...   a broadcast; `relay=10.77.0.3` lets it come through a relay
+//! host pc 10.77.0.50 52:54:00:4c:01:01     a client; `dhcp` is another DHCP server
+//! file shimx64.efi pe x64 signed           a file in the boot folder
+//! file vmlinuz 20000                       one of so many bytes
+//! pc discover class=PXEClient arch=7       a broadcast; `relay=10.77.0.3` names a relay
 //! pc request server=10.77.0.2 address=10.77.0.50
-//! pc lease class=PXEClient arch=7               a DISCOVER, and a REQUEST for the address that netbootd offers
-//! pc boot-server                                the question to port 4011
-//! dhcp offer pc file=... siaddr=... dns=...     another server's broadcast; also `dhcp ack pc`
-//! pc get shimx64.efi                            by TFTP, to the last byte; also the other words of `script::How`
-//! pc get-http /boot.efi                         by HTTP; also `miss-http`
-//! wait 2.0                                      seconds that pass on the wire
-//! expect pc port-blocked                        what `netbootd status` finds, or `none`
+//! pc lease class=PXEClient arch=7          a DISCOVER, and a REQUEST for what netbootd offers
+//! pc boot-server                           the question to port 4011
+//! dhcp offer pc file=... siaddr=... dns=.. another server's broadcast; also `dhcp ack pc`
+//! pc get shimx64.efi                       by TFTP; also the other words of `script::How`
+//! pc get-http /boot.efi                    by HTTP; also `miss-http`
+//! wait 2.0                                 seconds that pass on the wire
+//! expect pc port-blocked                   what `netbootd status` finds, or `none`
 //! ```
 //!
-//! `healthy.txt` beside it is the same boot with nothing wrong. Nothing may be found in it, whenever one looks.
+//! `healthy.txt` beside it is the same boot with nothing wrong. Nothing may be found in it,
+//! whenever one looks.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 mod packet;
@@ -53,10 +56,12 @@ pub fn play(folder: &Path) {
     });
 }
 
-/// Replays a case and its healthy twin without packets; gives what was found, in the order in which the case expects it.
+/// Replays a case and its healthy twin without packets; gives what was found, in the order in which
+/// the case expects it.
 ///
 /// # Panics
-/// When a line cannot be played, something else is found than the case expects, or anything in its twin.
+/// When a line cannot be played, something else is found than the case expects, or anything in its
+/// twin.
 pub fn replay(folder: &Path) -> Vec<Found> {
     let case = Case::read(folder);
     if let Some(healthy) = &case.healthy {

@@ -136,7 +136,8 @@ fn a_second_dhcp_server_with_an_old_boot_file_is_named() {
     let dhcp = |lab: &mut Lab| AddressServer::start_with_boot_file(lab, "old/boot.efi");
     let put = |root: &Path| loaders::put(root, SYSLINUX_EFI);
     let mut site = Site::proxy(dhcp, put, &everybody_gets("syslinux.efi"));
-    // The boot file of the DHCP server lies on a host that is not there; port 4011 of this one cannot be asked.
+    // The boot file of the DHCP server lies on a host that is not there; port 4011 of this one
+    // cannot be asked.
     site.lab.block_udp_port("server", "lan0", 4011);
     site.switch_on(Firmware::UefiPxe);
     let finding = site.finds("another-server");

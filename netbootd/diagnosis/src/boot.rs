@@ -169,7 +169,8 @@ impl Running {
         }
     }
 
-    /// Whether nothing but the last window is not acknowledged: GRUB starts what it has without another word.
+    /// Whether nothing but the last window is not acknowledged: GRUB starts what it has without
+    /// another word.
     pub(crate) fn lacks_its_last_acknowledgement(&self, bytes: u64) -> bool {
         let window = self.negotiated.split(' ').find_map(|word| word.strip_prefix("windowsize="));
         let window: u64 = window.and_then(|window| window.parse().ok()).unwrap_or(1);
@@ -313,7 +314,8 @@ impl Boot {
         self.running.iter().find(|running| running.id == id)
     }
 
-    /// Whether the client has the file of a transfer by another one since, or is fetching it by a later one: firmware repeats a request
+    /// Whether the client has the file of a transfer by another one since, or is fetching it by a
+    /// later one: firmware repeats a request
     /// whose answer was slow, and leaves the first one alone.
     pub(crate) fn has_newer(&self, transfer: &Running) -> bool {
         self.fetched.iter().any(|file| file.path == transfer.path && file.at >= transfer.since)

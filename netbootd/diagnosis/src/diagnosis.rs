@@ -46,7 +46,8 @@ impl Case<'_> {
         self.restarted.is_some() || self.silence() >= self.patience.firmware
     }
 
-    /// The same of a machine that has just asked for an address: iPXE waits for a router that advertises IPv6 (13 to 16 s) before
+    /// The same of a machine that has just asked for an address: iPXE waits for a router that
+    /// advertises IPv6 (13 to 16 s) before
     /// it uses the one that it has.
     pub(crate) fn is_silent_after(&self, class: Option<Class>) -> bool {
         let patience = match class {

@@ -120,7 +120,8 @@ impl Machine {
         let plain = matches!(decided.reason, Reason::NotABootRequest | Reason::NotForABootServer)
             || decided.reason == Reason::Lease && decided.decision.is_reply();
         if plain && decided.class.is_none() {
-            // Without a boot class it is the started system, once there was something to start, or no boot at all.
+            // Without a boot class it is the started system, once there was something to start, or
+            // no boot at all.
             if let Some(boot) = self.boots.back_mut()
                 && boot.went_on_to_a_system()
             {

@@ -18,7 +18,8 @@ pub(super) fn text(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }
 
-/// A client's packet. `class` (of PXE and HTTP boot), `vendor` (option 60 as it stands), `arch`, `uuid`, `ipxe`, `relay`, `server` and `address` come from the case.
+/// A client's packet. `class` (of PXE and HTTP boot), `vendor` (option 60 as it stands), `arch`,
+/// `uuid`, `ipxe`, `relay`, `server` and `address` come from the case.
 pub(super) fn client(kind: u8, mac: [u8; 6], said: &HashMap<String, String>) -> Vec<u8> {
     let value = |name: &str| said.get(name).map(String::as_str);
     let mut bytes = header(1, mac);

@@ -1,6 +1,8 @@
-//! A case without packets and without waiting: the same lines as steps for the diagnosis, in the time that they take in the field.
+//! A case without packets and without waiting: the same lines as steps for the diagnosis, in the
+//! time that they take in the field.
 //!
-//! `wait` lasts as long as the configuration's patience is short, so that every deadline is the one that operators have.
+//! `wait` lasts as long as the configuration's patience is short, so that every deadline is the one
+//! that operators have.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -30,7 +32,8 @@ pub struct Found {
 /// Plays a case; gives what was found for the machines in the order in which it expects causes.
 ///
 /// # Panics
-/// When something else is found than it expects. Of a healthy one (`quiet`) when anything is found at any time.
+/// When something else is found than it expects. Of a healthy one (`quiet`) when anything is found
+/// at any time.
 pub(super) fn play(configuration: &str, script: &[Line], quiet: bool) -> Vec<Found> {
     let mut replay = Replay::new(configuration, quiet);
     for line in script {

@@ -187,7 +187,8 @@ impl Player<'_> {
     }
 }
 
-/// Firmware takes seconds between two packets; ports are served by different tasks, and the order matters.
+/// Firmware takes seconds between two packets; ports are served by different tasks, and the order
+/// matters.
 const ON_THE_WIRE: Duration = Duration::from_millis(50);
 
 fn broadcast(from: u16, to: u16, bytes: &[u8]) -> UdpSocket {

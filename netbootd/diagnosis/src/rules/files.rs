@@ -39,7 +39,8 @@ fn counts(case: &Case<'_>, missed: &Missed) -> bool {
     if went_on && !is_vital(case, missed) {
         return false;
     }
-    // A packet proves these; the others are proved by silence. A program that needs a file looks for no other one for long.
+    // A packet proves these; the others are proved by silence. A program that needs a file looks
+    // for no other one for long.
     let patience =
         if needs(missed.kind) { case.patience.of(LOOKS_ELSEWHERE) } else { case.patience.firmware };
     proves_itself(case, missed)
@@ -52,7 +53,8 @@ fn is_vital(case: &Case<'_>, missed: &Missed) -> bool {
     let boot = case.boot;
     let replaced = boot.fetched.iter().any(|file| file.kind == missed.kind && file.at > missed.at)
         || boot.running.iter().any(|file| file.kind == missed.kind && file.since > missed.at);
-    // A boot program asks for its next file as soon as it has one; a system takes seconds to start, and its files are its own.
+    // A boot program asks for its next file as soon as it has one; a system takes seconds to start,
+    // and its files are its own.
     let before = boot.fetched.iter().rev().find(|file| file.at <= missed.at);
     let of_system = before.is_some_and(|file| {
         file.kind.rank() > FileKind::Kernel.rank()

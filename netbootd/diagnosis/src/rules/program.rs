@@ -55,7 +55,8 @@ fn loads_itself(case: &Case<'_>, file: &Fetched) -> Option<Finding> {
     Some(Finding::new(Cause::IpxeLoop, specific::PROVEN).about(&*file.path).with(seen))
 }
 
-/// GRUB under shim fetched a kernel that is not signed, and then neither its initial RAM disk nor anything else.
+/// GRUB under shim fetched a kernel that is not signed, and then neither its initial RAM disk nor
+/// anything else.
 pub(super) fn refused_kernel(case: &Case<'_>) -> Option<Finding> {
     let boot = case.boot;
     let kernel = boot.last_file().filter(|file| file.kind == FileKind::Kernel && file.at == boot.last)?;
@@ -76,7 +77,8 @@ pub(super) fn refused_kernel(case: &Case<'_>) -> Option<Finding> {
     (!starts).then(|| Finding::new(Cause::ProgramRefused, specific::SILENCE).about(&*kernel.path).with(seen))
 }
 
-/// shim starts MokManager when it does not trust its second stage, and nothing else does (shim's start_image in shim.c).
+/// shim starts MokManager when it does not trust its second stage, and nothing else does (shim's
+/// start_image in shim.c).
 fn refused_by_shim(case: &Case<'_>, last: &Fetched) -> Option<Finding> {
     let boot = case.boot;
     let programs = || boot.fetched.iter().filter(|file| file.kind.is_program());
@@ -124,7 +126,8 @@ fn others(case: &Case<'_>, file: &Fetched) -> Option<Seen> {
     (count > 0).then_some(Seen::OthersWentOn(count))
 }
 
-/// ConfigMgr's and WDS' programs for machines that are to go on to their disk, or to wait for a key.
+/// ConfigMgr's and WDS' programs for machines that are to go on to their disk, or to wait for a
+/// key.
 fn leads_to_the_disk(path: &str) -> bool {
     let name = path.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
     name.starts_with("abortpxe") || name == "pxeboot.com"
@@ -136,7 +139,8 @@ pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<Program>) -> Op
     let bios = arch.same_family(ArchType::X86_BIOS);
     let bios_only = matches!(extension(path).as_str(), "0" | "kpxe" | "kkpxe" | "pxe" | "com" | "n12");
     let disagree = match program {
-        // Any PE program is UEFI's; kernels that are both are no boot programs, whatever their names.
+        // Any PE program is UEFI's; kernels that are both are no boot programs, whatever their
+        // names.
         Some(_) if bios => match FileKind::of(path) {
             FileKind::Kernel => false,
             FileKind::Other => !case.boot.fetched.iter().any(|file| file.kind == FileKind::Configuration),

@@ -1,6 +1,8 @@
-//! Healthy boots of every kind of client, with what real ones do in between: nothing may be found in any of them, whenever one looks.
+//! Healthy boots of every kind of client, with what real ones do in between: nothing may be found
+//! in any of them, whenever one looks.
 //!
-//! Seeded: times, retransmissions, duplicates, abandoned requests, searches in vain, and what other servers of the segment say.
+//! Seeded: times, retransmissions, duplicates, abandoned requests, searches in vain, and what other
+//! servers of the segment say.
 
 mod client;
 mod kinds;

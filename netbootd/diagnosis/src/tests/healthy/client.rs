@@ -196,7 +196,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Firmware's way to a file: the size first, perhaps; perhaps a request whose answer it does not wait for.
+    /// Firmware's way to a file: the size first, perhaps; perhaps a request whose answer it does
+    /// not wait for.
     pub(super) fn fetch(&mut self, path: &str, program: Option<Program>) {
         if self.happens(0.4) {
             let id = self.start(path, Proto::Tftp, program, 200_000);

@@ -1,4 +1,5 @@
-//! What each kind of client asks for, as real ones were seen to, with the optional files of boot programs and installers.
+//! What each kind of client asks for, as real ones were seen to, with the optional files of boot
+//! programs and installers.
 
 use bsdp::BsdpMessageType;
 use pxe_policy::{ArchType, Class, MacAddr};
