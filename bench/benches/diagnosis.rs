@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use netbootd_diagnosis::step::{
-    Answered, Decided, FileRefused, LeaseTaken, Proto, Refusal, Step, TransferFinished, TransferId,
-    TransferOutcome, TransferStarted,
+    Answered, Decided, FileRefused, LeaseTaken, Negotiated, Proto, Refusal, Step, TransferFinished,
+    TransferId, TransferOutcome, TransferStarted,
 };
 use netbootd_diagnosis::{Fleet, Machine, Patience, diagnose};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
@@ -102,7 +102,7 @@ fn file(path: &str) -> (TransferStarted, TransferFinished) {
         mac: None,
         path: path.into(),
         size: Some(SIZE),
-        negotiated: "blksize=1468 windowsize=4".into(),
+        negotiated: Negotiated::Options(vec![("blksize", 1468), ("windowsize", 4)]),
         block_size: Some(1468),
         program: None,
         partial: false,

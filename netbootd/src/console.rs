@@ -171,7 +171,7 @@ fn shown_id(id: Option<bsdp::BootImageId>) -> String {
 fn image_folder_line(read: &ImageFolderRead) -> String {
     match &read.image {
         Some((id, name)) => format!("image {id} {name:?} in {}/{}", read.share, read.folder),
-        None => format!("no image in {}/{}: {}", read.share, read.folder, read.problems.join("; ")),
+        None => format!("no image in {}/{}: {}", read.share, read.folder, read.problems_text()),
     }
 }
 

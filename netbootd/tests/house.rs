@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -27,6 +28,9 @@ const FLOORS: [&[&str]; 12] = [
 const PURE: [&str; 5] = ["bsdp", "netbootd-dhcp", "netbootd-diagnosis", "pxe-policy", "tftp"];
 const ALLOWED_IN_PURE: [&str; 9] =
     ["dhcproto", "humantime", "ipnet", "lru", "nom", "plist", "serde", "serde_json", "thiserror"];
+
+/// The folders of what is shipped.
+const SHIPPED: [&str; 5] = ["netbootd", "bsdp", "imagestore", "pxe-policy", "tftp"];
 
 /// The large libraries, and the crates that depend on them; tests, benches and fuzz targets aside.
 const OWNERS: [(&str, &[&str]); 5] = [
@@ -82,6 +86,62 @@ fn only_the_named_crates_depend_on_the_large_libraries() {
         let users = users.filter(|member| member.dependencies(&["normal", "build"]).contains(&library));
         let users: Vec<&str> = users.map(|member| &*member.name).collect();
         assert_eq!(users, owners, "{library}");
+    }
+}
+
+#[test]
+fn no_function_returns_a_sentence_as_its_error() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let mut files = Vec::new();
+    SHIPPED.iter().for_each(|folder| sources(&root.join(folder), &mut files));
+    assert!(files.len() > 300, "only {} files were looked at", files.len());
+    let mut found = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let results = shipped.split("Result<").skip(1).filter(|rest| error_of(rest) == Some("String"));
+        found.extend(results.map(|_| file.strip_prefix(&root).unwrap().display().to_string()));
+    }
+    assert_eq!(found, [""; 0], "an enum with the data and the cause in its fields says more");
+    for (rest, error) in [
+        ("(), String> {", Some("String")),
+        ("Vec<(String, String)>, String>,", Some("String")),
+        ("(String, String), Error>", Some("Error")),
+        ("fn(&str) -> u8, String>", Some("String")),
+        ("String>;", None),
+    ] {
+        assert_eq!(error_of(rest), error, "{rest}");
+    }
+}
+
+/// The second parameter of a type whose text follows `Result<`.
+fn error_of(rest: &str) -> Option<&str> {
+    let (mut depth, mut comma, mut before) = (0_usize, None, ' ');
+    for (at, c) in rest.char_indices() {
+        match c {
+            '<' | '(' | '[' => depth += 1,
+            '>' if before == '-' => {}
+            '>' if depth == 0 => return Some(rest[comma? + 1..at].trim()),
+            '>' | ')' | ']' => depth = depth.checked_sub(1)?,
+            ',' if depth == 0 => comma = Some(at),
+            ';' | '{' if depth == 0 => return None,
+            _ => {}
+        }
+        before = c;
+    }
+    None
+}
+
+/// What is shipped, without its tests.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_test = ["tests", "tests.rs", "target"].iter().any(|name| path.ends_with(name));
+        if path.is_dir() && !is_test {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
+            found.push(path);
+        }
     }
 }
 

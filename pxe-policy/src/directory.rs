@@ -90,6 +90,8 @@ pub enum TroubleKind {
     CertificateExpired,
     /// It takes no NTLM, and Kerberos did not work out.
     KerberosNeeded,
+    /// Its clock and this server's differ too much for Kerberos.
+    ClockSkew,
     /// It offers NTLM and no Kerberos (and ConfigMgr refuses NTLM from 2509 on).
     NtlmOnly,
     /// It does not accept who asks.
@@ -113,7 +115,7 @@ impl Trouble {
 
 impl TroubleKind {
     /// Every kind, for documentation and tests.
-    pub const ALL: [TroubleKind; 13] = [
+    pub const ALL: [TroubleKind; 14] = [
         TroubleKind::Timeout,
         TroubleKind::Unreachable,
         TroubleKind::Resting,
@@ -121,6 +123,7 @@ impl TroubleKind {
         TroubleKind::CertificateName,
         TroubleKind::CertificateExpired,
         TroubleKind::KerberosNeeded,
+        TroubleKind::ClockSkew,
         TroubleKind::NtlmOnly,
         TroubleKind::Unauthorized,
         TroubleKind::Forbidden,
@@ -139,6 +142,7 @@ impl TroubleKind {
             TroubleKind::CertificateName => "certificate-name",
             TroubleKind::CertificateExpired => "certificate-expired",
             TroubleKind::KerberosNeeded => "kerberos-needed",
+            TroubleKind::ClockSkew => "clock-skew",
             TroubleKind::NtlmOnly => "ntlm-only",
             TroubleKind::Unauthorized => "unauthorized",
             TroubleKind::Forbidden => "forbidden",
@@ -161,6 +165,9 @@ impl TroubleKind {
             TroubleKind::CertificateExpired => "renew the certificate, and check both clocks",
             TroubleKind::KerberosNeeded => {
                 "use the full name, not an address; check the SPN, the keytab and the clocks"
+            }
+            TroubleKind::ClockSkew => {
+                "set the time on this server by the domain's time service; Kerberos accepts five minutes"
             }
             TroubleKind::NtlmOnly => {
                 "let the web server offer Negotiate: netbootd speaks no NTLM, and the AdminService refuses it from 2509 on"

@@ -26,6 +26,8 @@ pub enum Evidence {
         /// The entry that means it, and how it is read.
         by: String,
     },
+    /// The machine's GUID is a placeholder of firmware, which many machines have.
+    PlaceholderGuid,
     /// The rule fits, but hands iPXE to a client that runs iPXE already.
     IpxeAgain {
         /// The rule's name.
@@ -177,6 +179,9 @@ impl fmt::Display for Evidence {
                 f,
                 "GUID {guid} is banned ({by}): the hardware address alone decides (GuidCount=0); the lookup inside Windows PE does not know this ban"
             ),
+            Evidence::PlaceholderGuid => {
+                f.write_str("many machines have this GUID: consider policy.banned-guids")
+            }
             Evidence::IpxeAgain { rule } => {
                 write!(f, "rule {rule} fits, but would hand iPXE to a client that runs iPXE")
             }

@@ -214,7 +214,7 @@ fn told(share: &str, folder: &str, image: Option<&BootImage>, problems: &[Proble
         share: share.to_owned(),
         folder: folder.to_owned(),
         image: image.map(|image| (image.id, image.name.clone())),
-        problems: problems.iter().map(ToString::to_string).collect(),
+        problems: problems.to_vec(),
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Decided {
     pub decision: Answered,
     /// Why.
     pub reason: Reason,
-    /// More about the reason: what was wrong with the packet, which files are missing.
+    /// What failed: the packet's parsing, the sending of the reply, the relay.
     pub detail: Option<String>,
     /// The rule that decided.
     pub rule: Option<String>,
@@ -54,6 +54,14 @@ pub struct Decided {
 }
 
 impl Decided {
+    /// What failed or, when nothing did, the evidence: the text for the log, the page and the terminal.
+    pub fn explanation(&self) -> Option<String> {
+        self.detail.clone().or_else(|| {
+            let seen: Vec<String> = self.evidence.iter().map(ToString::to_string).collect();
+            (!seen.is_empty()).then(|| seen.join("; "))
+        })
+    }
+
     /// Silence, of which nothing more is known yet.
     pub fn ignored(proto: Proto, iface: &str, peer: SocketAddr, reason: Reason) -> Self {
         Decided {

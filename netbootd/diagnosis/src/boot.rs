@@ -13,8 +13,8 @@ use pxe_policy::{ArchType, Class};
 use crate::file::FileKind;
 use crate::report::{Facts, Report};
 use crate::step::{
-    Decided, LeaseTaken, MacAnswered, OtherServer, Program, Proto, Refusal, TransferFinished, TransferId,
-    TransferOutcome, TransferStalled,
+    Decided, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program, Proto, Refusal, TransferFinished,
+    TransferId, TransferOutcome, TransferStalled,
 };
 
 /// How far a boot came.
@@ -105,7 +105,7 @@ pub struct Fetched {
 }
 
 /// The protocol of a transfer and what was negotiated, but for the file's size.
-pub type Way = (Proto, Arc<str>);
+pub type Way = (Proto, Negotiated);
 
 /// A file that was refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,8 +139,8 @@ pub struct Running {
     pub proto: Proto,
     /// The client.
     pub peer: SocketAddr,
-    /// What was negotiated, in words.
-    pub negotiated: String,
+    /// What server and client agreed on.
+    pub negotiated: Negotiated,
     /// TFTP's block size.
     pub block_size: Option<u16>,
     /// The file's size in bytes, when known.
@@ -156,8 +156,7 @@ pub struct Running {
 impl Running {
     /// How it comes.
     pub fn way(&self) -> Way {
-        let words = self.negotiated.split(' ').filter(|word| !word.starts_with("tsize"));
-        (self.proto, words.collect::<Vec<_>>().join(" ").into())
+        (self.proto, self.negotiated.without("tsize"))
     }
 
     /// How long the bytes took; not the wait for the last acknowledgement, where none came.
@@ -172,8 +171,7 @@ impl Running {
     /// Whether nothing but the last window is not acknowledged: GRUB starts what it has without
     /// another word.
     pub(crate) fn lacks_its_last_acknowledgement(&self, bytes: u64) -> bool {
-        let window = self.negotiated.split(' ').find_map(|word| word.strip_prefix("windowsize="));
-        let window: u64 = window.and_then(|window| window.parse().ok()).unwrap_or(1);
+        let window = self.negotiated.option("windowsize").unwrap_or(1);
         let most = self.block_size.map_or(0, u64::from) * window;
         bytes > 0 && self.size.is_some_and(|size| size.saturating_sub(bytes) <= most)
     }
@@ -190,8 +188,8 @@ pub struct Broken {
     pub finished: TransferFinished,
     /// TFTP's block size.
     pub block_size: Option<u16>,
-    /// What was negotiated, in words.
-    pub negotiated: String,
+    /// What server and client agreed on.
+    pub negotiated: Negotiated,
     /// The header, when it is a PE program.
     pub program: Option<Program>,
 }
@@ -338,7 +336,7 @@ impl Boot {
                 bytes: finished.bytes,
                 elapsed: running.as_ref().map_or(finished.elapsed, |running| running.took(finished)),
                 program,
-                way: running.as_ref().map_or_else(|| (finished.proto, "".into()), Running::way),
+                way: running.as_ref().map_or_else(|| (finished.proto, Negotiated::default()), Running::way),
             }),
             TransferOutcome::Probed | TransferOutcome::Stopped => {}
             _ if superseded => {}

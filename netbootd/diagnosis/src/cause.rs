@@ -158,8 +158,6 @@ rows! {
     CannotNetboot,
     /// No image suits the Mac.
     NoImageForMac,
-    /// Kerberos refuses because of the time.
-    ClockOff,
     /// The record that a failed deployment left behind.
     LeftoverUnknown,
     /// GUID and hardware address belong to different records.

@@ -9,7 +9,7 @@ use pxe_policy::{ArchType, Evidence, MacAddr, SystemUuid};
 use crate::boot::{Broken, Fetched, Missed};
 use crate::cause::{Cause, Severity};
 use crate::report::{Facts, Report};
-use crate::step::{LeaseTaken, OtherServer};
+use crate::step::{LeaseTaken, Negotiated, OtherServer};
 
 /// What is wrong with a boot.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,7 @@ pub enum Seen {
     /// The client's own words, or the system's.
     Words(String),
     /// What a transfer negotiated.
-    Negotiated(String),
+    Negotiated(Negotiated),
     /// A transfer is under way.
     UnderWay(String, u64, Duration),
     /// The same block was sent again.
@@ -172,7 +172,8 @@ impl fmt::Display for Seen {
             Seen::Ended(at, path, word, bytes) => {
                 write!(f, "{} {path}: {word} after {bytes} bytes", clock(*at))
             }
-            Seen::Words(words) | Seen::Negotiated(words) => f.write_str(words),
+            Seen::Words(words) => f.write_str(words),
+            Seen::Negotiated(negotiated) => negotiated.fmt(f),
             Seen::UnderWay(path, bytes, since) => {
                 write!(f, "{path}: {bytes} bytes in {}", span(*since))
             }

@@ -12,7 +12,7 @@ use pxe_policy::{MacAddr, SystemUuid};
 
 use crate::boot::{Running, Way};
 use crate::machine::Machine;
-use crate::step::{Decided, Proto, Step, TransferOutcome};
+use crate::step::{Decided, Negotiated, Proto, Step, TransferOutcome};
 
 /// The fleet.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Fleet {
                     && !finished.partial =>
             {
                 let running = machine.boot().and_then(|boot| boot.running(finished.id));
-                let way = running.map_or_else(|| (finished.proto, "".into()), Running::way);
+                let way = running.map_or_else(|| (finished.proto, Negotiated::default()), Running::way);
                 let took = running.map_or(finished.elapsed, |running| running.took(finished));
                 let rates = self.rates.get_or_insert_mut(way, Vec::new);
                 if rates.len() >= MAX_RATES {

@@ -346,9 +346,6 @@ fn decisions_and_directories_are_causes_with_their_own_words() {
         let evidence = vec![Evidence::NoAnswer { directory: "configmgr".into(), trouble }];
         Site::new().silenced(Reason::DirectoryDown, evidence).finds(Cause::Directory(kind));
     }
-    let trouble = Trouble::new(TroubleKind::KerberosNeeded, "Clock skew too great");
-    let evidence = vec![Evidence::NoAnswer { directory: "configmgr".into(), trouble }];
-    Site::new().silenced(Reason::DirectoryDown, evidence).finds(Cause::ClockOff);
     let conflict = Evidence::Conflict { by_guid: "PC01".into(), by_mac: "PC02".into() };
     Site::new().silenced(Reason::NoDeployment, vec![conflict]).finds(Cause::DuplicateIdentity);
 }

@@ -292,7 +292,7 @@ fn failed(error: &LdapError) -> Trouble {
             return Trouble::new(TroubleKind::Timeout, format!("no answer within {} s", PATIENCE.as_secs()));
         }
         if let LdapError::GssapiOperationError(words) = error {
-            return Trouble::new(TroubleKind::KerberosNeeded, words.clone());
+            return Trouble::new(kerberos::kind_of_words(words), words.clone());
         }
         return tls::trouble(error);
     };
@@ -322,6 +322,8 @@ const PAGE: i32 = 500;
 
 #[cfg(test)]
 mod tests {
+    use netbootd_net::with_causes;
+
     use super::*;
 
     #[test]
@@ -359,6 +361,18 @@ mod tests {
         assert_eq!((computer.name.as_str(), computer.identifiers()), ("PC01", (Some(mac), None)));
         let uuid: SystemUuid = "E8A3EFAC-201F-4E69-953E-B2DAA1E8B1B6".parse().unwrap();
         assert_eq!(entry(true, &uuid.wire()).identifiers(), (None, Some(uuid)));
+    }
+
+    #[test]
+    fn an_error_names_the_file_of_authorities_and_what_is_wrong_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        let missing = tls::client_config(Some(&ca)).unwrap_err();
+        assert!(matches!(&missing, TlsError::Read { path, .. } if *path == ca), "{missing}");
+        assert!(with_causes(&missing).contains("No such file"), "{}", with_causes(&missing));
+        std::fs::write(&ca, "no certificate").unwrap();
+        let empty = tls::client_config(Some(&ca)).unwrap_err();
+        assert!(matches!(&empty, TlsError::Empty(path) if *path == ca), "{empty}");
     }
 
     #[tokio::test]

@@ -5,11 +5,17 @@ mod mit;
 #[cfg(windows)]
 mod sspi;
 
+use std::error::Error;
+
 use cross_krb5::{ClientCtx, InitiateFlags};
 use pxe_policy::{Trouble, TroubleKind};
 
 #[cfg(unix)]
+use mit::is_clock_skew;
+#[cfg(unix)]
 pub use mit::{log_in, prepare};
+#[cfg(windows)]
+use sspi::is_clock_skew;
 #[cfg(windows)]
 pub use sspi::{log_in, prepare};
 
@@ -19,7 +25,16 @@ pub fn token(service: &str) -> Result<Vec<u8>, Trouble> {
     match made {
         Ok((_, token)) => Ok(token.to_vec()),
         Err(error) => {
-            Err(Trouble::new(TroubleKind::KerberosNeeded, format!("no ticket for {service}: {error:#}")))
+            Err(Trouble::new(kind_of(error.root_cause()), format!("no ticket for {service}: {error:#}")))
         }
     }
+}
+
+/// The kind of a failure that another library hands on in the words of the Kerberos library alone.
+pub(crate) fn kind_of_words(words: &str) -> TroubleKind {
+    if words.contains("Clock skew") { TroubleKind::ClockSkew } else { TroubleKind::KerberosNeeded }
+}
+
+fn kind_of(error: &(dyn Error + 'static)) -> TroubleKind {
+    if is_clock_skew(error) { TroubleKind::ClockSkew } else { TroubleKind::KerberosNeeded }
 }

@@ -94,12 +94,12 @@ impl Source {
 }
 
 impl Directories {
-    /// Each directory with why it is left alone, if it is.
-    pub fn health(&self) -> Vec<(&'static str, Option<String>)> {
+    /// Each directory with why it is not asked, if it is not.
+    pub fn health(&self) -> Vec<(&'static str, Option<Trouble>)> {
         let now = Instant::now();
         let trouble = |directory: &Directory| match &directory.source {
             Source::Shared(devices) => devices.trouble(),
-            _ => directory.memory.rests(now),
+            _ => directory.memory.rests(now).map(|rest| rest.trouble()),
         };
         self.all.iter().map(|directory| (directory.name, trouble(directory))).collect()
     }
@@ -208,10 +208,7 @@ impl Directory {
         }
         match self.memory.recall(who, now, self.limits.fresh) {
             Recalled::Fresh(said, age) => Asked::Answered(Box::new(self.answer(Ok(*said), age))),
-            Recalled::Resting(detail) => {
-                let trouble = Trouble::new(TroubleKind::Resting, detail);
-                Asked::Answered(Box::new(self.old_or(who, now, trouble)))
-            }
+            Recalled::Resting(rest) => Asked::Answered(Box::new(self.old_or(who, now, rest.trouble()))),
             Recalled::Pending(receiver, asked) => Asked::Waiting(receiver, asked),
             Recalled::Ask(sender, receiver) => {
                 let (directory, who) = (Arc::clone(self), who.clone());

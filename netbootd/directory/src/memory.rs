@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pxe_policy::{MacAddr, Said, Trouble};
+use pxe_policy::{MacAddr, Said, Trouble, TroubleKind};
 use tokio::sync::watch;
 
 use super::Identity;
@@ -19,7 +19,24 @@ pub(super) struct Memory {
 struct Kept {
     machines: HashMap<Identity, Entry>,
     failures: u32,
-    rests_until: Option<(Instant, String)>,
+    rests_until: Option<(Instant, Rest)>,
+}
+
+/// Why a directory is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// How often it failed in a row.
+    failures: u32,
+    /// The last failure.
+    last: Trouble,
+}
+
+impl Rest {
+    /// The trouble that a question meets meanwhile.
+    pub(super) fn trouble(&self) -> Trouble {
+        let detail = format!("it failed {} times, last: {}", self.failures, self.last);
+        Trouble::new(TroubleKind::Resting, detail)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +53,7 @@ pub(super) enum Recalled {
     /// This, of that age.
     Fresh(Box<Said>, Duration),
     /// Nothing, and the directory is being left alone, for this reason.
-    Resting(String),
+    Resting(Rest),
     /// Nothing yet: somebody is asking, since then.
     Pending(Pending, Instant),
     /// Nothing: ask, and send what comes.
@@ -84,7 +101,7 @@ impl Memory {
                 Err(trouble) => {
                     kept.failures += 1;
                     if kept.failures >= FAILURES {
-                        let why = format!("it failed {} times, last: {trouble}", kept.failures);
+                        let why = Rest { failures: kept.failures, last: trouble.clone() };
                         kept.rests_until = Some((now + REST, why));
                     }
                 }
@@ -109,7 +126,7 @@ impl Memory {
     }
 
     /// Why the directory is being left alone, if it is.
-    pub(super) fn rests(&self, now: Instant) -> Option<String> {
+    pub(super) fn rests(&self, now: Instant) -> Option<Rest> {
         self.with(|kept| {
             let (until, why) = kept.rests_until.as_ref()?;
             (now < *until).then(|| why.clone())
@@ -201,9 +218,7 @@ mod tests {
             assert!(matches!(memory.recall(&who(n), now, MINUTE), Recalled::Ask(..)));
             memory.keep(&who(n), &failed(), now, now);
         }
-        assert!(
-            matches!(memory.recall(&who(4), now, MINUTE), Recalled::Resting(why) if why.contains("nobody listens"))
-        );
+        assert!(matches!(memory.recall(&who(4), now, MINUTE), Recalled::Resting(rest) if rest.failures == 3));
         let later = now + REST;
         assert!(matches!(memory.recall(&who(4), later, MINUTE), Recalled::Ask(..)));
         assert!(matches!(memory.recall(&who(5), later, MINUTE), Recalled::Resting(_)));

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use netbootd_config::{Config, Source};
+use netbootd_net::with_causes;
 use netbootd_state::shared::Shared;
 use netbootd_web::api::Problem;
 use netbootd_web::control::{connect_control, socket_path};
@@ -39,7 +40,10 @@ pub(super) async fn shared(config: &Config) -> Result<Option<Arc<Shared>>, Failu
     let Some(shared) = sharing::connect(config, Vec::new()).await? else { return Ok(None) };
     match shared.trouble() {
         None => Ok(Some(shared)),
-        Some(words) => Err(Failure::NoAnswer(format!("the shared database is away: {words}"))),
+        Some(trouble) => {
+            let why = with_causes(&*trouble);
+            Err(Failure::NoAnswer(format!("the shared database is away: {why}")))
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use netbootd_directory::address::host_and_port;
 use netbootd_directory::configmgr::ConfigMgr;
 use netbootd_directory::settings::{Account, Bind};
 use netbootd_directory::{Directories, Source, kerberos};
-use netbootd_net::tls;
+use netbootd_net::{tls, with_causes};
 use netbootd_state::ledger::now;
 use netbootd_state::shared::Shared;
 use pxe_policy::{SUGGESTED_BANS, SystemUuid, Trouble, TroubleKind};
@@ -100,7 +100,7 @@ pub(super) fn shown(checks: &[Check]) -> Vec<String> {
 
 fn database(shared: &Shared) -> Vec<Check> {
     let mut part = Part { name: "database", checks: Vec::new() };
-    let trouble = shared.trouble().map(|words| Trouble::new(TroubleKind::Unreachable, words));
+    let trouble = shared.trouble().map(|why| Trouble::new(TroubleKind::Unreachable, with_causes(&*why)));
     part.link("connect", trouble.map_or(Ok("here, with tables of this version".to_owned()), Err));
     part.checks
 }
@@ -113,8 +113,7 @@ pub(super) async fn check(config: &Config, directories: &Directories) -> Vec<Che
         // The first link that breaks ends the chain: those behind it hang on it.
         let _ = match source {
             Source::Shared(devices) => {
-                let trouble = devices.trouble().map(|words| Trouble::new(TroubleKind::Unreachable, words));
-                let known = trouble.map_or(Ok(format!("{} devices", devices.len())), Err);
+                let known = devices.trouble().map_or(Ok(format!("{} devices", devices.len())), Err);
                 part.link("read", known).map(drop)
             }
             Source::File(file) => part.link("read", Ok(format!("{} devices", file.len()))).map(drop),

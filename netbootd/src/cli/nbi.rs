@@ -73,7 +73,7 @@ fn folders(scan: &Scan) -> String {
             .image
             .as_ref()
             .map_or((String::new(), String::new()), |(id, name)| (id.to_string(), name.clone()));
-        let verdict = if read.problems.is_empty() { "fine".to_owned() } else { read.problems.join("; ") };
+        let verdict = if read.problems.is_empty() { "fine".to_owned() } else { read.problems_text() };
         vec![read.folder.clone(), id, name, verdict]
     };
     table(&["FOLDER", "ID", "NAME", "VERDICT"], &scan.folders.iter().map(row).collect::<Vec<_>>())

@@ -56,8 +56,8 @@ pub(crate) async fn connect(config: &Config, own: Vec<Ipv4Addr>) -> Result<Optio
     };
     let shared = Shared::start(database, subnets, own, &name).map_err(|error| unusable(&error))?;
     shared.first_answer(PATIENCE).await.map_err(|trouble| unusable(&*trouble))?;
-    if let Some(words) = shared.trouble() {
-        warn!("starting without the shared database: {words}");
+    if let Some(trouble) = shared.trouble() {
+        warn!("starting without the shared database: {}", with_causes(&*trouble));
     }
     Ok(Some(shared))
 }

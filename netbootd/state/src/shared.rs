@@ -44,21 +44,11 @@ pub use settings::{Database, OnLoss, UrlProblem};
 pub struct Shared {
     copies: Arc<Copies>,
     queue: mpsc::Sender<Waiting>,
-    standing: watch::Receiver<Standing>,
+    /// Why the database is away; None while it is here, and the copies are true.
+    trouble: watch::Receiver<Option<Arc<Trouble>>>,
     on_loss: OnLoss,
     /// Whether what this host gave before is in the database.
     handed_over: AtomicBool,
-}
-
-/// Whether the database is there.
-#[derive(Debug, Clone)]
-enum Standing {
-    /// It has not been asked yet.
-    Unknown,
-    /// It is, and the copies are true.
-    Here,
-    /// It is not.
-    Away(Arc<Trouble>),
 }
 
 #[derive(Debug)]
@@ -78,19 +68,19 @@ impl Shared {
         let connector = session::Connector::new(database, name)?;
         let copies = Arc::new(Copies::new(subnets, own, place_of(name)));
         let (queue, inbox) = mpsc::channel(MOST);
-        let (tell, standing) = watch::channel(Standing::Unknown);
+        let (tell, trouble) = watch::channel(Some(Arc::new(Trouble::Unanswered)));
         let driver = Driver {
             copies: Arc::clone(&copies),
             connector,
             inbox,
-            standing: tell,
+            trouble: tell,
             deadline: database.deadline,
         };
         tokio::spawn(driver.run());
         Ok(Arc::new(Shared {
             copies,
             queue,
-            standing,
+            trouble,
             on_loss: database.on_loss,
             handed_over: AtomicBool::new(false),
         }))
@@ -98,11 +88,13 @@ impl Shared {
 
     /// Waits until the database has answered or a while has passed. An error when it will never let this server in.
     pub async fn first_answer(&self, patience: Duration) -> Result<(), Arc<Trouble>> {
-        let mut standing = self.standing.clone();
-        let is_known = |standing: &Standing| !matches!(standing, Standing::Unknown);
-        let known = timeout(patience, standing.wait_for(is_known)).await;
-        match known.map(|known| known.map(|known| known.clone())) {
-            Ok(Ok(Standing::Away(trouble))) if trouble.is_final() => Err(trouble),
+        let mut trouble = self.trouble.clone();
+        let has_answered = |trouble: &Option<Arc<Trouble>>| {
+            !trouble.as_ref().is_some_and(|trouble| matches!(**trouble, Trouble::Unanswered))
+        };
+        let answered = timeout(patience, trouble.wait_for(has_answered)).await;
+        match answered.map(|answered| answered.map(|trouble| trouble.clone())) {
+            Ok(Ok(Some(trouble))) if trouble.is_final() => Err(trouble),
             _ => Ok(()),
         }
     }
@@ -125,12 +117,8 @@ impl Shared {
     }
 
     /// Why it is away, if it is.
-    pub fn trouble(&self) -> Option<String> {
-        match &*self.standing.borrow() {
-            Standing::Here => None,
-            Standing::Unknown => Some("it has not answered yet".to_owned()),
-            Standing::Away(trouble) => Some(with_causes(&**trouble)),
-        }
+    pub fn trouble(&self) -> Option<Arc<Trouble>> {
+        self.trouble.borrow().clone()
     }
 
     /// Whether a lease that runs is confirmed for the rest of its time while the database is away.
@@ -178,7 +166,7 @@ macro_rules! keeps {
             }
 
             fn is_away(&self) -> bool {
-                !matches!(*self.standing.borrow(), Standing::Here)
+                self.trouble.borrow().is_some()
             }
         }
     )+};
@@ -191,7 +179,7 @@ struct Driver {
     copies: Arc<Copies>,
     connector: session::Connector,
     inbox: mpsc::Receiver<Waiting>,
-    standing: watch::Sender<Standing>,
+    trouble: watch::Sender<Option<Arc<Trouble>>>,
     deadline: Duration,
 }
 
@@ -210,7 +198,7 @@ impl Driver {
                 Some(Err(trouble)) => trouble,
                 Some(Ok(session)) => {
                     info!("the shared database is here");
-                    self.standing.send_replace(Standing::Here);
+                    self.trouble.send_replace(None);
                     match self.work(session).await {
                         Ended::Unused => return,
                         Ended::Trouble(trouble) => trouble,
@@ -317,8 +305,8 @@ impl Driver {
     /// Says once what is wrong.
     fn tell(&self, trouble: Trouble) {
         let words = with_causes(&trouble);
-        self.standing.send_if_modified(|known| {
-            if matches!(known, Standing::Away(known) if with_causes(&**known) == words) {
+        self.trouble.send_if_modified(|known| {
+            if known.as_ref().is_some_and(|known| with_causes(&**known) == words) {
                 return false;
             }
             if trouble.is_final() {
@@ -326,7 +314,7 @@ impl Driver {
             } else {
                 warn!("the shared database is away: {words}");
             }
-            *known = Standing::Away(Arc::new(trouble));
+            *known = Some(Arc::new(trouble));
             true
         });
     }

@@ -14,8 +14,8 @@ use pxe_policy::MacAddr;
 pub use cmtrace::CmTrace;
 pub use image::ImageFolderRead;
 pub use netbootd_diagnosis::step::{
-    Answered, Decided, FileRefused, LeaseTaken, MacAnswered, OtherServer, Program, Proto, Refusal, Reported,
-    Said, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    Answered, Decided, FileRefused, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program, Proto,
+    Refusal, Reported, Said, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
 pub use recorder::{Counters, REPORT, Recorded, Recorder, SYSLOG};
 

@@ -66,7 +66,7 @@ impl StepView {
                 by: joined([decided.rule.clone(), decided.deployment.clone(), decided.image.clone()]),
                 what: decided.decision.name(),
                 reason: Some(decided.reason.as_str()),
-                detail: decided.detail.clone().or_else(|| decided.taken.map(|taken| taken.to_string())),
+                detail: decided.explanation().or_else(|| decided.taken.map(|taken| taken.to_string())),
                 file: decided.boot_file.clone(),
                 ..StepView::default()
             },
@@ -101,7 +101,7 @@ impl StepView {
                 proto: started.proto.name(),
                 what: "transfer",
                 file: Some(started.path.as_ref().into()),
-                negotiated: Some(started.negotiated.clone()),
+                negotiated: Some(started.negotiated.to_string()),
                 ..StepView::default()
             },
             Event::TransferFinished(finished) => StepView {

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use imagestore::PeHeader;
 use netbootd_diagnosis::step::{
-    Answered, Decided, FileRefused, LeaseTaken, OtherServer, Program, Proto, Refusal, Step, TransferFinished,
-    TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    Answered, Decided, FileRefused, LeaseTaken, Negotiated, OtherServer, Program, Proto, Refusal, Step,
+    TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
 use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Patience, diagnose};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
@@ -230,7 +230,7 @@ impl Replay {
             mac,
             path: Arc::clone(&path),
             size: Some(size),
-            negotiated: "blksize=1468".into(),
+            negotiated: Negotiated::Options(vec![("blksize", 1468)]),
             block_size: (proto == Proto::Tftp).then_some(1468),
             program: content.and_then(|content| program(content)),
             partial: false,

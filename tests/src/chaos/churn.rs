@@ -15,7 +15,9 @@ use netbootd_server::address_server::AddressServer;
 use netbootd_server::services::{self, Services, Snapshot};
 use netbootd_state::file::State;
 use netbootd_state::leases::Clock;
-use netbootd_telemetry::event::{Event, Proto, TransferFinished, TransferOutcome, TransferStarted};
+use netbootd_telemetry::event::{
+    Event, Negotiated, Proto, TransferFinished, TransferOutcome, TransferStarted,
+};
 use pxe_policy::MacAddr;
 
 use crate::relayed::{ACK, DISCOVER, OFFER, REQUEST, Reply, mac, question};
@@ -115,7 +117,7 @@ async fn one(services: &Services, server: &AddressServer, iface: &Iface, n: u32)
         mac,
         path: Arc::clone(&path),
         size: Some(14),
-        negotiated: String::new(),
+        negotiated: Negotiated::default(),
         block_size: Some(1468),
         program: None,
         partial: false,

@@ -64,7 +64,7 @@ fn every_bad_folder_is_reported_and_the_others_are_offered() {
         .folders
         .iter()
         .filter(|read| read.image.is_none())
-        .map(|read| (read.folder.as_str(), read.problems.join("; ")))
+        .map(|read| (read.folder.as_str(), read.problems_text()))
         .collect();
     let wanted = [
         ("B.nbi", "taken by A.nbi"),

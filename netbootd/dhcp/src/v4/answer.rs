@@ -70,20 +70,19 @@ impl<R> Answer<R> {
         self.event.machine = verdict.machine.as_ref().map(|known| known.name.clone());
         self.event.deployment = verdict.deployment.as_ref().map(|deployed| deployed.id.clone());
         let is_banned = |evidence: &&Evidence| matches!(evidence, Evidence::GuidBanned { .. });
-        let mut seen = Vec::new();
+        let mut placeholder = None;
         if verdict.evidence.iter().any(|evidence| is_banned(&evidence)) {
             // As operators know it: an empty GUID, and the hardware address alone.
             self.event.uuid = None;
         } else if request.uuid.is_some_and(SystemUuid::is_placeholder) {
-            seen.push("many machines have this GUID: consider policy.banned-guids".to_owned());
+            placeholder = Some(Evidence::PlaceholderGuid);
         }
         let boots = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay | Decision::Refer(_));
         let is_told = |evidence: &&Evidence| {
             is_banned(evidence) || verdict.reason != Reason::Rule && (!boots || evidence.is_odd())
         };
-        self.event.evidence = verdict.evidence.iter().filter(is_told).cloned().collect();
-        seen.extend(self.event.evidence.iter().map(ToString::to_string));
-        self.event.detail = self.event.detail.or_else(|| (!seen.is_empty()).then(|| seen.join("; ")));
+        let worth_telling = verdict.evidence.iter().filter(is_told).cloned();
+        self.event.evidence = placeholder.into_iter().chain(worth_telling).collect();
         self
     }
 

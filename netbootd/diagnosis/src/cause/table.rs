@@ -300,11 +300,6 @@ table! {
         cure "see in the evidence why each image is not for this Mac: enable it, or add the model to it"
         codes []
         handbook "Images name the models and architectures that they are for."
-    ClockOff "clock-off" Error
-        "This server's clock and the domain's differ too much for Kerberos."
-        cure "set the time on this server by the domain's time service"
-        codes ["PXE-E53"]
-        handbook "Kerberos accepts five minutes."
     LeftoverUnknown "leftover-unknown" Error
         "A record named Unknown, left by a failed deployment, stands for this machine."
         cure "delete the record named Unknown in the console"

@@ -1,6 +1,6 @@
 //! The decision itself: nothing was offered, and why.
 
-use pxe_policy::{Evidence, Reason, Trouble, TroubleKind};
+use pxe_policy::{Evidence, Reason, TroubleKind};
 
 use super::files::is_in_smsboot;
 use super::specific;
@@ -50,7 +50,7 @@ fn of_decision(decided: &Decided) -> Option<Finding> {
     let special = if decided.reason == Reason::NoBootFile && is_of_smsboot(decided) {
         Some(Cause::SmsBootMissing)
     } else if let Some(kind) = directory_trouble(decided) {
-        Some(if is_clock(decided) { Cause::ClockOff } else { Cause::Directory(kind) })
+        Some(Cause::Directory(kind))
     } else if has(|evidence| matches!(evidence, Evidence::LeftoverUnknown { .. })) {
         Some(Cause::LeftoverUnknown)
     } else if !cause.is_loud() {
@@ -88,17 +88,11 @@ fn is_of_smsboot(decided: &Decided) -> bool {
 
 /// What keeps a directory from answering, when that decided.
 fn directory_trouble(decided: &Decided) -> Option<TroubleKind> {
-    (decided.reason == Reason::DirectoryDown).then(|| trouble(decided).map(|trouble| trouble.kind)).flatten()
-}
-
-fn is_clock(decided: &Decided) -> bool {
-    // The text is that of the Kerberos library (KRB5KRB_AP_ERR_SKEW), which has no number here.
-    trouble(decided).is_some_and(|trouble| trouble.detail.contains("Clock skew"))
-}
-
-fn trouble(decided: &Decided) -> Option<&Trouble> {
+    if decided.reason != Reason::DirectoryDown {
+        return None;
+    }
     decided.evidence.iter().find_map(|evidence| match evidence {
-        Evidence::NoAnswer { trouble, .. } => Some(trouble),
+        Evidence::NoAnswer { trouble, .. } => Some(trouble.kind),
         _ => None,
     })
 }

@@ -77,7 +77,8 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
         return None;
     }
     let words = finished.detail.iter().cloned().map(Seen::Words);
-    let negotiated = Some(broken.negotiated.clone()).filter(|words| !words.is_empty()).map(Seen::Negotiated);
+    let negotiated =
+        Some(broken.negotiated.clone()).filter(|granted| !granted.is_empty()).map(Seen::Negotiated);
     let resent = (finished.resends > 0).then_some(Seen::Resent(finished.resends, broken.block_size));
     let seen = [Seen::broken(broken)].into_iter().chain(negotiated).chain(words).chain(resent);
     let silent = matches!(finished.outcome, TransferOutcome::TimedOut | TransferOutcome::ClientGone);

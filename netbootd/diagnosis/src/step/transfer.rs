@@ -1,5 +1,6 @@
 //! Transfers of files, and files that were refused.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,14 +28,70 @@ pub struct TransferStarted {
     pub path: Arc<str>,
     /// Bytes to come, when known.
     pub size: Option<u64>,
-    /// What was negotiated, such as `blksize=1468 windowsize=4`.
-    pub negotiated: String,
+    /// What server and client agreed on.
+    pub negotiated: Negotiated,
     /// TFTP's block size in bytes; None for HTTP.
     pub block_size: Option<u16>,
     /// What kind of program it is, when it is a PE program.
     pub program: Option<Program>,
     /// Whether it is a part of a file only: Macs read their root by thousands of those.
     pub partial: bool,
+}
+
+/// What server and client agreed on for a transfer; shown as `blksize=1468 windowsize=4`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Negotiated {
+    /// The options of TFTP that were granted, by their names.
+    Options(Vec<(&'static str, u64)>),
+    /// The status of HTTP's answer.
+    Status(u16),
+}
+
+impl Default for Negotiated {
+    fn default() -> Self {
+        Negotiated::Options(Vec::new())
+    }
+}
+
+impl Negotiated {
+    /// The value of one of TFTP's options.
+    pub fn option(&self, option: &str) -> Option<u64> {
+        match self {
+            Negotiated::Options(options) => {
+                options.iter().find(|(name, _)| *name == option).map(|(_, value)| *value)
+            }
+            Negotiated::Status(_) => None,
+        }
+    }
+
+    /// The same but for one of TFTP's options.
+    pub fn without(&self, option: &str) -> Self {
+        match self {
+            Negotiated::Options(options) => {
+                let others = options.iter().filter(|(name, _)| *name != option);
+                Negotiated::Options(others.copied().collect())
+            }
+            Negotiated::Status(status) => Negotiated::Status(*status),
+        }
+    }
+
+    /// Whether the client asked for no option that was granted.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Negotiated::Options(options) if options.is_empty())
+    }
+}
+
+impl fmt::Display for Negotiated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Negotiated::Options(options) => {
+                let options: Vec<String> =
+                    options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                f.write_str(&options.join(" "))
+            }
+            Negotiated::Status(status) => write!(f, "status={status}"),
+        }
+    }
 }
 
 /// A transfer that ended.

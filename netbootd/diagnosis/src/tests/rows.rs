@@ -3,7 +3,7 @@
 use bsdp::LeftOut;
 
 use super::*;
-use crate::step::MacAnswered;
+use crate::step::{MacAnswered, Negotiated};
 
 pub(super) fn ended(outcome: TransferOutcome, proto: Proto, bytes: u64) -> TransferFinished {
     TransferFinished {
@@ -84,7 +84,7 @@ fn transfers_that_end_early_have_their_causes() {
         mac: Some(PC),
         path: "boot.efi".into(),
         size: Some(1_000_000),
-        negotiated: "blksize=8192".into(),
+        negotiated: Negotiated::Options(vec![("blksize", 8192)]),
         block_size: Some(8192),
         program: None,
         partial: false,

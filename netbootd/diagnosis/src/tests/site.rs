@@ -3,6 +3,7 @@
 use pxe_policy::{ArchType, Class, Evidence, Reason};
 
 use super::*;
+use crate::step::Negotiated;
 
 /// A site whose machines do what is told of them.
 pub(super) struct Site {
@@ -117,7 +118,7 @@ impl Site {
             mac: Some(self.mac),
             path: path.into(),
             size: Some(1_000_000),
-            negotiated: "blksize=1468".into(),
+            negotiated: Negotiated::Options(vec![("blksize", 1468)]),
             block_size: Some(1468),
             program,
             partial: false,

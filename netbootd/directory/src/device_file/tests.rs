@@ -58,6 +58,22 @@ fn toml_says_the_same() {
 }
 
 #[test]
+fn an_error_names_the_file_and_its_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("devices.csv");
+    let error = read(&path).unwrap_err();
+    assert!(matches!(&error, DeviceFileError::Read { path: named, .. } if *named == path), "{error}");
+    let words = with_causes(&error);
+    assert!(words.starts_with("cannot read /") && words.contains("No such file"), "{words}");
+    fs::write(&path, "hello\nworld\n").unwrap();
+    let error = read(&path).unwrap_err();
+    assert!(
+        matches!(&error, DeviceFileError::NoList { source: DeviceListError::NoIdentifiers, .. }),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_no_device_file_is_refused() {
     for junk in [&b"\xff\xfe\x00"[..], b"", b"hello\nworld\n", b"{\"a\": 1}"] {
         assert!(from_csv(junk).is_err(), "{junk:?}");

@@ -11,7 +11,7 @@ use netbootd_net::iface;
 use super::super::Failure;
 use super::SetupArgs;
 use super::networks::{self, ALL, Addresses, NONE};
-use super::prompt::{Prompt, Question};
+use super::prompt::{Prompt, Question, Unfit};
 use super::site::{self, Site};
 pub(super) use netbootd_config::paths::STATE_DIR;
 
@@ -89,12 +89,12 @@ pub(super) fn gather(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Answer
     Ok(Answers { interfaces, mode, addresses, root, images, state_dir: args.state_dir.clone(), site })
 }
 
-fn mode(text: &str) -> Result<Mode, String> {
+fn mode(text: &str) -> Result<Mode, Unfit> {
     match text {
         "proxy" => Ok(Mode::Proxy),
         "server" => Ok(Mode::Server),
         "off" => Ok(Mode::Off),
-        _ => Err(format!("{text} is none of proxy, server and off")),
+        _ => Err(format!("{text} is none of proxy, server and off").into()),
     }
 }
 
@@ -116,17 +116,17 @@ fn addresses(
 }
 
 /// A folder that is there or can be made.
-fn folder(text: &str) -> Result<PathBuf, String> {
+fn folder(text: &str) -> Result<PathBuf, Unfit> {
     let path = PathBuf::from(text);
     if !path.is_absolute() {
-        return Err(format!("{text} is no whole path, such as {ROOT}"));
+        return Err(format!("{text} is no whole path, such as {ROOT}").into());
     }
     for part in path.ancestors() {
         match fs::metadata(part) {
             Ok(found) if found.is_dir() => break,
-            Ok(_) => return Err(format!("{} is a file, and no folder", part.display())),
+            Ok(_) => return Err(format!("{} is a file, and no folder", part.display()).into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("{}: {error}", part.display())),
+            Err(error) => return Err(format!("{}: {error}", part.display()).into()),
         }
     }
     Ok(path)
@@ -145,8 +145,8 @@ mod tests {
         let path = |name: &str| here.path().join(name).display().to_string();
         assert_eq!(folder(&path("new/deep")), Ok(here.path().join("new/deep")));
         fs::write(here.path().join("file"), "").unwrap();
-        assert!(folder(&path("file")).unwrap_err().ends_with("file is a file, and no folder"));
+        assert!(folder(&path("file")).unwrap_err().to_string().ends_with("file is a file, and no folder"));
         assert!(folder(&path("file/below")).is_err());
-        assert_eq!(folder("images").unwrap_err(), "images is no whole path, such as /srv/netboot");
+        assert_eq!(folder("images").unwrap_err(), "images is no whole path, such as /srv/netboot".into());
     }
 }

@@ -4,7 +4,9 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use netbootd_dhcp::Iface;
-use pxe_policy::AddressRange;
+use pxe_policy::{AddressRange, InvalidRange};
+
+use super::prompt::Unfit;
 
 /// The addresses that this server gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub(super) struct Addresses {
 }
 
 /// `all`, or names of interfaces that are up and have an address; empty for all.
-pub(super) fn chosen(text: &str, here: &[Iface]) -> Result<Vec<String>, String> {
+pub(super) fn chosen(text: &str, here: &[Iface]) -> Result<Vec<String>, Unfit> {
     // What setup asks about stands on IPv4; an interface of IPv6 alone is named in the configuration.
     let others = |iface: &&Iface| iface.name != LOOPBACK && !iface.addrs.is_empty();
     if text == ALL {
@@ -32,13 +34,15 @@ pub(super) fn chosen(text: &str, here: &[Iface]) -> Result<Vec<String>, String> 
         if !here.iter().any(|iface| iface.name == name && !iface.addrs.is_empty()) {
             let known: Vec<String> = here.iter().filter(others).map(shown).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(format!("{name} is not there, not up, or has no IPv4 address; there are: {known}"));
+            return Err(
+                format!("{name} is not there, not up, or has no IPv4 address; there are: {known}").into()
+            );
         }
         if !names.iter().any(|other| other == name) {
             names.push(name.to_owned());
         }
     }
-    if names.is_empty() { Err(format!("name interfaces, or say {ALL}")) } else { Ok(names) }
+    if names.is_empty() { Err(format!("name interfaces, or say {ALL}").into()) } else { Ok(names) }
 }
 
 /// The networks of these interfaces.
@@ -50,15 +54,15 @@ pub(super) fn networks(names: &[String], here: &[Iface]) -> Vec<Ipv4Net> {
 }
 
 /// A range inside one of the networks, without this host's own address in it.
-pub(super) fn pool(text: &str, networks: &[Ipv4Net]) -> Result<(Ipv4Net, AddressRange), String> {
-    let range: AddressRange = text.parse().map_err(|error: pxe_policy::InvalidRange| error.to_string())?;
+pub(super) fn pool(text: &str, networks: &[Ipv4Net]) -> Result<(Ipv4Net, AddressRange), Unfit> {
+    let range: AddressRange = text.parse().map_err(|error: InvalidRange| error.to_string())?;
     let holds = |net: &&Ipv4Net| net.contains(&range.first) && net.contains(&range.last);
     let Some(net) = networks.iter().find(holds) else {
         let known: Vec<String> = networks.iter().map(Ipv4Net::to_string).collect();
-        return Err(format!("{range} does not lie in one network of this host: {}", known.join(", ")));
+        return Err(format!("{range} does not lie in one network of this host: {}", known.join(", ")).into());
     };
     if range.contains(net.addr()) {
-        return Err(format!("{} is this host's own", net.addr()));
+        return Err(format!("{} is this host's own", net.addr()).into());
     }
     Ok((net.trunc(), range))
 }
@@ -75,12 +79,16 @@ pub(super) fn usual_pool(networks: &[Ipv4Net]) -> String {
 }
 
 /// An address of the network, or `none`.
-pub(super) fn router(text: &str, subnet: Ipv4Net) -> Result<Option<Ipv4Addr>, String> {
+pub(super) fn router(text: &str, subnet: Ipv4Net) -> Result<Option<Ipv4Addr>, Unfit> {
     if text == NONE {
         return Ok(None);
     }
     let address: Ipv4Addr = text.parse().map_err(|_| format!("{text} is no IPv4 address, nor {NONE}"))?;
-    if subnet.contains(&address) { Ok(Some(address)) } else { Err(format!("{address} is not in {subnet}")) }
+    if subnet.contains(&address) {
+        Ok(Some(address))
+    } else {
+        Err(format!("{address} is not in {subnet}").into())
+    }
 }
 
 fn shown(iface: &Iface) -> String {
@@ -121,7 +129,7 @@ mod tests {
         assert_eq!(chosen("lan1, lan0,lan1", &here()), Ok(vec!["lan1".into(), "lan0".into()]));
         let wrong = chosen("lan0,eth7", &here()).unwrap_err();
         assert_eq!(
-            wrong,
+            wrong.to_string(),
             "eth7 is not there, not up, or has no IPv4 address; there are: lan0 (10.77.0.1/24), lan1 (10.78.0.200/24)"
         );
         assert!(chosen("all", &here()[..1]).is_err());
@@ -138,8 +146,16 @@ mod tests {
             (net.to_string(), range.to_string()),
             ("10.78.0.0/24".into(), "10.78.0.1-10.78.0.99".into())
         );
-        assert_eq!(pool("10.77.0.1-10.77.0.9", &networks).unwrap_err(), "10.77.0.1 is this host's own");
-        assert!(pool("10.77.0.9-10.78.0.9", &networks).unwrap_err().contains("does not lie in one network"));
+        assert_eq!(
+            pool("10.77.0.1-10.77.0.9", &networks).unwrap_err(),
+            "10.77.0.1 is this host's own".into()
+        );
+        assert!(
+            pool("10.77.0.9-10.78.0.9", &networks)
+                .unwrap_err()
+                .to_string()
+                .contains("does not lie in one network")
+        );
         assert!(pool("", &networks).is_err());
     }
 
@@ -148,6 +164,6 @@ mod tests {
         let net = "10.77.0.0/24".parse().unwrap();
         assert_eq!(router("none", net), Ok(None));
         assert_eq!(router("10.77.0.254", net), Ok(Some(Ipv4Addr::new(10, 77, 0, 254))));
-        assert_eq!(router("10.9.0.1", net).unwrap_err(), "10.9.0.1 is not in 10.77.0.0/24");
+        assert_eq!(router("10.9.0.1", net).unwrap_err(), "10.9.0.1 is not in 10.77.0.0/24".into());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, Write};
 
+use thiserror::Error;
+
 use super::super::Failure;
 use super::super::colour::{BAD, styled};
 
@@ -31,6 +33,23 @@ pub(super) struct Question<'a> {
     pub(super) default: &'a str,
 }
 
+/// Why an answer does not hold, in the words for whoever gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub(super) struct Unfit(String);
+
+impl From<String> for Unfit {
+    fn from(words: String) -> Self {
+        Unfit(words)
+    }
+}
+
+impl From<&str> for Unfit {
+    fn from(words: &str) -> Self {
+        Unfit(words.to_owned())
+    }
+}
+
 impl<'a> Prompt<'a> {
     pub(super) fn new(input: &'a mut dyn BufRead, output: &'a mut dyn Write, manner: Manner) -> Self {
         Prompt { input, output, manner }
@@ -46,7 +65,7 @@ impl<'a> Prompt<'a> {
         &mut self,
         question: &Question<'_>,
         given: Option<&str>,
-        mut check: impl FnMut(&str) -> Result<T, String>,
+        mut check: impl FnMut(&str) -> Result<T, Unfit>,
     ) -> Result<T, Failure> {
         let Question { flag, words, default } = question;
         if let Some(given) = given {
@@ -96,8 +115,8 @@ mod tests {
 
     const QUESTION: Question<'_> = Question { flag: "count", words: "How many", default: "7" };
 
-    fn number(text: &str) -> Result<u8, String> {
-        text.parse().map_err(|_| format!("{text:?} is no number"))
+    fn number(text: &str) -> Result<u8, Unfit> {
+        text.parse().map_err(|_| format!("{text:?} is no number").into())
     }
 
     fn settled(typed: &str, manner: Manner, given: Option<&str>) -> (Result<u8, String>, String) {

@@ -9,7 +9,7 @@ use netbootd_directory::settings::{self, Account};
 use super::super::{Failure, doctor};
 use super::SetupArgs;
 use super::networks::NONE;
-use super::prompt::{Prompt, Question};
+use super::prompt::{Prompt, Question, Unfit};
 use crate::probe::block_on;
 
 /// Configuration Manager's provider.
@@ -92,7 +92,7 @@ fn ask(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Option<Site>, Failur
 }
 
 /// A provider by name, or its whole address.
-fn provider(text: &str) -> Result<Option<String>, String> {
+fn provider(text: &str) -> Result<Option<String>, Unfit> {
     if text == NONE {
         return Ok(None);
     }
@@ -104,19 +104,19 @@ fn provider(text: &str) -> Result<Option<String>, String> {
         reqwest::Url::parse(&url).map_err(|error| format!("{text} is no name of a host: {error}"))?;
     match parsed.scheme() {
         "https" => Ok(Some(url)),
-        other => Err(format!("the provider is asked by https, and not by {other}")),
+        other => Err(format!("the provider is asked by https, and not by {other}").into()),
     }
 }
 
-fn account(text: &str) -> Result<Option<String>, String> {
+fn account(text: &str) -> Result<Option<String>, Unfit> {
     match text.split_once('@') {
         _ if text == NONE => Ok(None),
         Some((user, realm)) if !user.is_empty() && !realm.is_empty() => Ok(Some(text.to_owned())),
-        _ => Err(format!("{text} is no account with its realm, such as netbootd@CORP.EXAMPLE")),
+        _ => Err(format!("{text} is no account with its realm, such as netbootd@CORP.EXAMPLE").into()),
     }
 }
 
-fn secret(text: &str, account: &str, asks: bool) -> Result<Option<Secret>, String> {
+fn secret(text: &str, account: &str, asks: bool) -> Result<Option<Secret>, Unfit> {
     match text {
         NONE => Ok(None),
         TYPE if asks => {
@@ -127,23 +127,23 @@ fn secret(text: &str, account: &str, asks: bool) -> Result<Option<Secret>, Strin
             match typed {
                 Ok(typed) if typed.is_empty() => Err("nothing was typed".into()),
                 Ok(typed) => Ok(Some(Secret::Typed(netbootd_net::Secret::new(typed)))),
-                Err(error) => Err(format!("no password can be typed here: {error}")),
+                Err(error) => Err(format!("no password can be typed here: {error}").into()),
             }
         }
         path => match readable(path)?.first_chunk() {
             // The magic of MIT's and Heimdal's key tabs.
             Some([5, 1 | 2]) => Ok(Some(Secret::KeyTab(path.into()))),
             Some(_) => Ok(Some(Secret::PasswordFile(path.into()))),
-            None => Err(format!("{path} holds neither keys nor a password")),
+            None => Err(format!("{path} holds neither keys nor a password").into()),
         },
     }
 }
 
-fn readable(path: &str) -> Result<Vec<u8>, String> {
+fn readable(path: &str) -> Result<Vec<u8>, Unfit> {
     if !Path::new(path).is_absolute() {
-        return Err(format!("{path} is no whole path"));
+        return Err(format!("{path} is no whole path").into());
     }
-    std::fs::read(path).map_err(|error| format!("{path}: {error}"))
+    std::fs::read(path).map_err(|error| format!("{path}: {error}").into())
 }
 
 /// Looks at the provider as doctor does.
@@ -196,7 +196,7 @@ mod tests {
     fn an_account_has_its_realm() {
         assert_eq!(account("none"), Ok(None));
         assert_eq!(account("netbootd@CORP.EXAMPLE"), Ok(Some("netbootd@CORP.EXAMPLE".into())));
-        assert!(account("CORP\\netbootd").unwrap_err().contains("realm"));
+        assert!(account("CORP\\netbootd").unwrap_err().to_string().contains("realm"));
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
         let password = file("password", b"secret\n");
         assert_eq!(read(&password), Ok(Some(Secret::PasswordFile(password.clone()))));
         assert!(read(&file("empty", b"")).is_err());
-        assert!(read(&folder.path().join("missing")).unwrap_err().contains("missing"));
+        assert!(read(&folder.path().join("missing")).unwrap_err().to_string().contains("missing"));
         assert!(secret("type", "a@B", false).is_err(), "nobody can type");
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use bsdp::{Binding, Bindings};
 use netbootd_dhcp::Subnet;
+use netbootd_net::with_causes;
 use pxe_policy::{Answer, Device, Identity, Ledger, LedgerChange, MacAddr, Table, Trouble, TroubleKind};
 
 use super::Shared;
@@ -166,13 +167,11 @@ impl SharedDevices {
 
     /// What they say of a machine. While the database is away, what they said last counts as an old answer.
     pub fn ask(&self, directory: &str, who: &Identity) -> Answer {
-        let trouble = self.shared.trouble();
+        let trouble = self.trouble();
         let said = match (&*self.shared.copies.devices.load(), &trouble) {
             (Some(table), _) => Ok(table.ask(who)),
-            (None, why) => {
-                let words = why.clone().unwrap_or_else(|| "they have not been read yet".to_owned());
-                Err(Trouble::new(TroubleKind::Unreachable, words))
-            }
+            (None, Some(trouble)) => Err(trouble.clone()),
+            (None, None) => Err(Trouble::new(TroubleKind::Unreachable, "they have not been read yet")),
         };
         Answer { directory: directory.to_owned(), age: 0, stale: trouble.is_some() && said.is_ok(), said }
     }
@@ -188,7 +187,8 @@ impl SharedDevices {
     }
 
     /// Why they cannot be read, if so.
-    pub fn trouble(&self) -> Option<String> {
-        self.shared.trouble()
+    pub fn trouble(&self) -> Option<Trouble> {
+        let trouble = self.shared.trouble()?;
+        Some(Trouble::new(TroubleKind::Unreachable, with_causes(&*trouble)))
     }
 }

@@ -64,6 +64,9 @@ pub enum ConnectorError {
 /// Why a connection cannot go on.
 #[derive(Debug, Error)]
 pub enum Trouble {
+    /// Nothing has come of the first connection yet.
+    #[error("it has not answered yet")]
+    Unanswered,
     /// The database or the way to it failed; it may help to try again.
     #[error(transparent)]
     Failed(tokio_postgres::Error),

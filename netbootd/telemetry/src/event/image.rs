@@ -1,6 +1,6 @@
 //! What is recorded about images.
 
-use bsdp::BootImageId;
+use bsdp::{BootImageId, Problem};
 
 /// One image folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,5 +12,13 @@ pub struct ImageFolderRead {
     /// The image's id and name, when it is one.
     pub image: Option<(BootImageId, String)>,
     /// What is wrong with it.
-    pub problems: Vec<String>,
+    pub problems: Vec<Problem>,
+}
+
+impl ImageFolderRead {
+    /// What is wrong with it, in one line.
+    pub fn problems_text(&self) -> String {
+        let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        problems.join("; ")
+    }
 }

@@ -28,7 +28,7 @@ macro_rules! decided_line {
             arch = $decided.arch.map(display),
             class = $decided.class.map(display),
             reason = %$decided.reason,
-            detail = $decided.detail,
+            detail = $decided.explanation(),
             rule = $decided.rule,
             machine = $decided.machine,
             deployment = $decided.deployment,
@@ -158,7 +158,7 @@ fn write_image_folder(read: &ImageFolderRead) {
         warn!(
             share = read.share,
             folder = read.folder,
-            problems = read.problems.join("; "),
+            problems = read.problems_text(),
             "image folder refused"
         );
     }
@@ -179,7 +179,7 @@ fn write_started(started: &TransferStarted) {
         mac = started.mac.map(display),
         path = &*started.path,
         size = started.size,
-        negotiated = started.negotiated,
+        negotiated = started.negotiated.to_string(),
         "transfer"
     );
 }

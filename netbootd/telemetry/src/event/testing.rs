@@ -9,8 +9,8 @@ use netbootd_diagnosis::report::Report;
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
 
 use super::{
-    Answered, Decided, Event, FileRefused, Proto, Recorded, Refusal, Reported, Said, TransferFinished,
-    TransferId, TransferOutcome, TransferStarted,
+    Answered, Decided, Event, FileRefused, Negotiated, Proto, Recorded, Refusal, Reported, Said,
+    TransferFinished, TransferId, TransferOutcome, TransferStarted,
 };
 
 pub const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 2070);
@@ -58,7 +58,7 @@ pub fn started(id: u64, mac: MacAddr, path: &str) -> Event {
         mac: Some(mac),
         path: path.into(),
         size: Some(1000),
-        negotiated: "blksize=1468 windowsize=4".into(),
+        negotiated: Negotiated::Options(vec![("blksize", 1468), ("windowsize", 4)]),
         block_size: Some(1468),
         program: None,
         partial: false,

@@ -111,7 +111,10 @@ pub fn status(services: &Services) -> StatusView {
         pending: services.approvals.list().len(),
         ingest: services.ingests.under_way(),
         lost_steps,
-        directories: directories.into_iter().map(|(name, trouble)| DirectoryView { name, trouble }).collect(),
+        directories: directories
+            .into_iter()
+            .map(|(name, trouble)| DirectoryView { name, trouble: trouble.map(|trouble| trouble.detail) })
+            .collect(),
         certificates: services.certificates.seen().to_vec(),
         counters: counters
             .into_iter()
@@ -200,7 +203,7 @@ pub fn transfers(services: &Services) -> Vec<TransferView> {
                 file: started.path.as_ref().into(),
                 bytes,
                 size: started.size,
-                negotiated: started.negotiated,
+                negotiated: started.negotiated.to_string(),
                 since: rfc3339(since),
             }
         };

@@ -3,7 +3,7 @@
 use bsdp::BsdpMessageType;
 
 use super::super::*;
-use crate::step::MacAnswered;
+use crate::step::{MacAnswered, Negotiated};
 
 /// A machine that is switched on.
 pub(super) struct Client<'a> {
@@ -13,7 +13,7 @@ pub(super) struct Client<'a> {
     /// Whether another server gives the addresses.
     pub(super) proxied: bool,
     /// What its firmware negotiates.
-    negotiated: &'static str,
+    negotiated: &'static [(&'static str, u64)],
     /// Transfers that it asked for and left alone: they time out later.
     abandoned: Vec<(SystemTime, TransferId, String)>,
 }
@@ -28,7 +28,7 @@ impl<'a> Client<'a> {
             seed,
             dice: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
             proxied: false,
-            negotiated: "blksize=1468 windowsize=4",
+            negotiated: &[("blksize", 1468), ("windowsize", 4)],
             abandoned: Vec::new(),
         };
         client.proxied = client.happens(0.5);
@@ -147,8 +147,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    pub(super) fn negotiates(&mut self, words: &'static str) {
-        self.negotiated = words;
+    pub(super) fn negotiates(&mut self, options: &'static [(&'static str, u64)]) {
+        self.negotiated = options;
     }
 
     fn start(&mut self, path: &str, proto: Proto, program: Option<Program>, size: u64) -> TransferId {
@@ -161,7 +161,10 @@ impl<'a> Client<'a> {
             mac: Some(self.site.mac),
             path: path.into(),
             size: Some(size),
-            negotiated: if proto == Proto::Tftp { self.negotiated.into() } else { String::new() },
+            negotiated: match proto {
+                Proto::Tftp => Negotiated::Options(self.negotiated.to_vec()),
+                _ => Negotiated::default(),
+            },
             block_size: (proto == Proto::Tftp).then_some(1468),
             program,
             partial: false,

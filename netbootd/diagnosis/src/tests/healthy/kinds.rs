@@ -17,7 +17,7 @@ const UNSIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI),
 
 pub(super) fn pxelinux(client: &mut Client<'_>) {
     client.site.arch = ArchType::X86_BIOS;
-    client.negotiates("blksize=1408");
+    client.negotiates(&[("blksize", 1408)]);
     client.firmware("pxelinux.0");
     client.fetch("pxelinux.0", None);
     client.pause(0.1, 6.0);
@@ -75,7 +75,7 @@ pub(super) fn ipxe(client: &mut Client<'_>) {
         client.pause(0.5, 14.0); // its card and link
         client.misses(&["autoexec.ipxe"]);
     }
-    client.negotiates("blksize=1432");
+    client.negotiates(&[("blksize", 1432)]);
     let script = "http://10.77.0.1/boot.ipxe";
     client.discover(Class::Ipxe, Some(script));
     client.request(Class::Ipxe, Some(script));
@@ -104,11 +104,11 @@ pub(super) fn ipxe(client: &mut Client<'_>) {
 pub(super) fn shim_and_grub(client: &mut Client<'_>) {
     client.firmware("shimx64.efi");
     client.fetch("shimx64.efi", SIGNED);
-    client.negotiates("blksize=512 windowsize=4");
+    client.negotiates(&[("blksize", 512), ("windowsize", 4)]);
     client.pause(0.1, 4.0);
     client.misses(&["revocations_sku.efi", "revocations_sbat.efi", "shim_certificate_0.efi"]);
     client.fetch("grubx64.efi", SIGNED);
-    client.negotiates("blksize=1024");
+    client.negotiates(&[("blksize", 1024)]);
     grub(client, false);
 }
 
@@ -233,7 +233,7 @@ pub(super) fn raspberry_pi(client: &mut Client<'_>) {
     client.site.arch = ArchType::X86_BIOS;
     let MacAddr([.., last]) = client.site.mac;
     client.site.mac = MacAddr([0xb8, 0x27, 0xeb, 0, 0, last]);
-    client.negotiates("blksize=1468");
+    client.negotiates(&[("blksize", 1468)]);
     client.discover(Class::Pxe, Some("bootcode.bin"));
     client.request(Class::Pxe, Some("bootcode.bin"));
     client.misses(&["bootsig.bin"]);
@@ -249,7 +249,7 @@ pub(super) fn raspberry_pi(client: &mut Client<'_>) {
 }
 
 pub(super) fn mac(client: &mut Client<'_>) {
-    client.negotiates("blksize=1024");
+    client.negotiates(&[("blksize", 1024)]);
     client.address_of_a_mac();
     client.bsdp(Some(BsdpMessageType::List), None);
     client.pause(0.1, 60.0); // its picker

@@ -12,7 +12,8 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use imagestore::{BootPath, PathError};
 use netbootd_content::{Caller, Content, Extent, Refused};
 use netbootd_telemetry::event::{
-    Event, FileRefused, Program, Proto, Refusal, TransferFinished, TransferOutcome, TransferStarted,
+    Event, FileRefused, Negotiated, Program, Proto, Refusal, TransferFinished, TransferOutcome,
+    TransferStarted,
 };
 
 use super::body::Reply;
@@ -218,7 +219,7 @@ pub(super) fn record(
         mac,
         path: Arc::clone(&path),
         size: Some(total),
-        negotiated: format!("status={}", status.as_u16()),
+        negotiated: Negotiated::Status(status.as_u16()),
         block_size: None,
         program,
         partial,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use netbootd_content::{Caller, Content};
 
-use super::window::Window;
+use super::window::{Unreadable, Window};
 use crate::services::Services;
 
 /// A file that is open, or can be opened again.
@@ -46,26 +46,26 @@ impl Held {
         self.open.as_ref().map(|(content, _)| content.as_ref())
     }
 
-    /// The file, open. The text of an error is a read error's.
+    /// The file, open.
     pub(super) async fn opened(
         &mut self,
         services: &Arc<Services>,
         filename: &[u8],
         caller: Caller,
         proved: bool,
-    ) -> Result<(&Arc<Content>, &mut Window), String> {
+    ) -> Result<(&Arc<Content>, &mut Window), Unreadable> {
         if self.open.is_none() {
             let content = match services.open_content_at_once(filename, caller) {
                 Some(content) => content,
                 None => open_again(Arc::clone(services), filename.to_vec(), caller).await?,
             };
             if Some(content.etag()) != self.etag.as_deref().map(Cow::from) {
-                return Err("the file was replaced before anything of it was acknowledged".into());
+                return Err(Unreadable::Replaced);
             }
             let window = if proved { Window::new(&content) } else { Window::of_one() };
             self.open = Some((Arc::new(content), window));
         }
-        let (content, window) = self.open.as_mut().ok_or("the file is closed")?;
+        let (content, window) = self.open.as_mut().ok_or(Unreadable::Closed)?;
         Ok((content, window))
     }
 
@@ -85,8 +85,11 @@ impl Held {
 }
 
 /// What the kernel has forgotten meanwhile is read from the disk: another thread waits for it.
-async fn open_again(services: Arc<Services>, filename: Vec<u8>, caller: Caller) -> Result<Content, String> {
+async fn open_again(
+    services: Arc<Services>,
+    filename: Vec<u8>,
+    caller: Caller,
+) -> Result<Content, Unreadable> {
     let opened = tokio::task::spawn_blocking(move || services.open_content(&filename, caller));
-    let opened = opened.await.map_err(|error| error.to_string())?;
-    opened.map_err(|refused| refused.detail)
+    Ok(opened.await??)
 }

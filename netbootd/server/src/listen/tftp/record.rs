@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use netbootd_content::Refused;
 use netbootd_telemetry::event::{
-    Event, FileRefused, Program, Proto, TransferFinished, TransferId, TransferOutcome, TransferStalled,
-    TransferStarted,
+    Event, FileRefused, Negotiated as Granted, Program, Proto, TransferFinished, TransferId, TransferOutcome,
+    TransferStalled, TransferStarted,
 };
 use tftp::{Negotiated, Outcome, Sender};
 
@@ -38,7 +38,6 @@ impl Record {
     ) -> Self {
         let id = services.recorder.transfer_id();
         let path: Arc<str> = shown(filename).into();
-        let granted = negotiated.granted.iter().map(|(name, value)| format!("{name}={value}"));
         let begin = TransferStarted {
             id,
             proto: Proto::Tftp,
@@ -49,7 +48,7 @@ impl Record {
             size: Some(size),
             block_size: Some(negotiated.block_size),
             partial: false,
-            negotiated: granted.collect::<Vec<_>>().join(" "),
+            negotiated: Granted::Options(negotiated.granted.clone()),
         };
         Record {
             id,

@@ -22,6 +22,7 @@ use super::line::Line;
 use super::negotiation::negotiated;
 use super::ports::SharedPort;
 use super::record::{self, Record};
+use super::window::Unreadable;
 use super::{Admitted, Mail, error_for, shown, text};
 use crate::limits::budget::Share;
 use crate::limits::places::Full;
@@ -145,7 +146,7 @@ impl Transfer {
         let mut step = first;
         let outcome = loop {
             if let Some(failure) = self.perform(&mut running, step).await {
-                running.detail = Some(failure);
+                running.detail = Some(failure.to_string());
                 running.file.suspect(&self.services);
                 step = running.sender.handle(Instant::now(), Input::ReadFailed);
                 continue;
@@ -307,8 +308,8 @@ impl Transfer {
         found
     }
 
-    /// Does what the machine says. Some text means that the file could not be read.
-    async fn perform(&self, running: &mut Running, step: Step) -> Option<String> {
+    /// Does what the machine says, unless the file cannot be read.
+    async fn perform(&self, running: &mut Running, step: Step) -> Option<Unreadable> {
         let Running { sender, file, proved, .. } = running;
         match step.send? {
             Send::OptionAck => {

@@ -5,10 +5,12 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use imagestore::Mapping;
-use netbootd_content::Content;
+use imagestore::{Mapping, ReadError};
+use netbootd_content::{Content, Refused};
 use netbootd_net::udp::{EFAULT, MAX_SEGMENTED_BYTES, MAX_SEGMENTS};
 use tftp::{Packet, Sender};
+use thiserror::Error;
+use tokio::task::JoinError;
 
 use super::line::Line;
 
@@ -29,7 +31,7 @@ impl Window {
         Window { mapping: None, segmented: false }
     }
 
-    /// Reads blocks and sends them, as many as possible in one system call. The text of an error is a read error's.
+    /// Reads blocks and sends them, as many as possible in one system call.
     pub(super) async fn send(
         &mut self,
         line: &Line,
@@ -37,7 +39,7 @@ impl Window {
         content: &Arc<Content>,
         first: u64,
         count: u16,
-    ) -> Result<(), String> {
+    ) -> Result<(), Unreadable> {
         let segment = usize::from(sender.negotiated().block_size) + HEADER;
         let at_once = (MAX_SEGMENTED_BYTES / segment).clamp(1, MAX_SEGMENTS) as u64;
         let end = first + u64::from(count);
@@ -50,7 +52,7 @@ impl Window {
             // The last block leaves only while the file is the one that was opened: it is read first and checked after that.
             let ends = offset + length as u64 == content.len();
             let sent = if let Some(mapping) = self.mapping.as_ref().filter(|_| !ends) {
-                let bytes = mapping.slice(offset, length).ok_or("the file ends before its blocks do")?;
+                let bytes = mapping.slice(offset, length).ok_or(Unreadable::Short)?;
                 blocks.send(line, &bytes, &mut self.segmented)
             } else if content.may_wait() {
                 let bytes = read_elsewhere(Arc::clone(content), offset, length).await?;
@@ -62,14 +64,14 @@ impl Window {
                     let bytes = &mut buffer[..length];
                     let read = content.read_exact_at(offset, bytes);
                     let read = read.and_then(|()| if ends { content.check_unchanged() } else { Ok(()) });
-                    read.map_err(|error| error.to_string())?;
-                    Ok::<_, String>(blocks.send(line, bytes, &mut self.segmented))
+                    read?;
+                    Ok::<_, Unreadable>(blocks.send(line, bytes, &mut self.segmented))
                 })?
             };
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable().await,
                 Err(error) if error.raw_os_error() == Some(EFAULT) => {
-                    return Err("the file has shrunk, or cannot be read to its end".into());
+                    return Err(Unreadable::Shrunk);
                 }
                 // What could not leave is lost like any other datagram.
                 Ok(()) | Err(_) => next = until,
@@ -77,6 +79,32 @@ impl Window {
         }
         Ok(())
     }
+}
+
+/// Why a transfer's file cannot be read on.
+#[derive(Debug, Error)]
+pub(super) enum Unreadable {
+    /// The disk, or what the file comes from.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It cannot be opened again.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Its mapping is shorter than it was.
+    #[error("the file ends before its blocks do")]
+    Short,
+    /// The kernel finds no page behind its mapping.
+    #[error("the file has shrunk, or cannot be read to its end")]
+    Shrunk,
+    /// Another file has its name now.
+    #[error("the file was replaced before anything of it was acknowledged")]
+    Replaced,
+    /// One that stays open was closed.
+    #[error("the file is closed")]
+    Closed,
+    /// The thread that read it panicked.
+    #[error(transparent)]
+    Broken(#[from] JoinError),
 }
 
 /// Blocks in a row: the first one's number, how many, and bytes in each but the file's last.
@@ -111,12 +139,12 @@ fn span(sender: &Sender, first: u64, end: u64) -> (u64, usize) {
 }
 
 /// What still comes from elsewhere may take a while: another thread waits for it.
-async fn read_elsewhere(content: Arc<Content>, offset: u64, length: usize) -> Result<Vec<u8>, String> {
+async fn read_elsewhere(content: Arc<Content>, offset: u64, length: usize) -> Result<Vec<u8>, Unreadable> {
     let read = tokio::task::spawn_blocking(move || {
         let mut bytes = vec![0; length];
-        content.read_exact_at(offset, &mut bytes).map(|()| bytes).map_err(|error| error.to_string())
+        content.read_exact_at(offset, &mut bytes).map(|()| bytes)
     });
-    read.await.unwrap_or_else(|error| Err(error.to_string()))
+    Ok(read.await??)
 }
 
 /// Sends datagrams, each a header and its payload.
