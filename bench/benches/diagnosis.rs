@@ -106,6 +106,7 @@ fn file(path: &str) -> (TransferStarted, TransferFinished) {
         block_size: Some(1468),
         program: None,
         partial: false,
+        substitute: None,
     };
     let finished = TransferFinished {
         id,

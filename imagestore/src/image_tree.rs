@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::library::ContentId;
+use crate::nearest::nearest;
 use crate::{
     BootFile, BootPath, Cache, Catalogue, Digest, ImageKind, ImageRecord, Manifest, OpenError, Store,
     StoreError, Version,
@@ -92,6 +93,31 @@ impl ImageTree {
         held: Option<Digest>,
     ) -> Result<(BootFile, Digest), OpenError> {
         self.open_from(path, held, false)
+    }
+
+    /// The path there that is most like one that is not, in the image that it names.
+    pub fn nearest(&self, path: &BootPath) -> Option<String> {
+        let components: Vec<&[u8]> = path.components().collect();
+        let first = components.first()?.to_ascii_lowercase();
+        let places = self.by_first.get(&first).into_iter().flatten().map(|at| &self.places[*at]);
+        places.filter(|place| place.is_announced).find_map(|place| {
+            let wanted = strip(&components, &place.prefix)?.join(&b'/');
+            let manifest = self.manifest(place.version).ok()?;
+            let (folder, name) = parts(&wanted);
+            let files = manifest.files.iter().map(|file| file.path.as_bytes());
+            let beside = files.clone().filter(|file| parts(file).0.eq_ignore_ascii_case(folder));
+            let named = nearest(name, beside.map(|file| parts(file).1));
+            let found = match named {
+                Some(named) => files
+                    .clone()
+                    .find(|file| parts(file).1 == named && parts(file).0.eq_ignore_ascii_case(folder))?,
+                // The same name in another folder.
+                None => files.clone().find(|file| parts(file).1.eq_ignore_ascii_case(name))?,
+            };
+            let prefix = place.prefix.iter().map(Vec::as_slice);
+            let whole = prefix.chain([found]).collect::<Vec<_>>().join(&b'/');
+            Some(String::from_utf8_lossy(&whole).into_owned())
+        })
     }
 
     fn open_from(
@@ -193,6 +219,14 @@ impl ImageTree {
         let first = prefix.first().map(|first| first.to_ascii_lowercase()).unwrap_or_default();
         self.by_first.entry(first).or_default().push(self.places.len());
         self.places.push(Place { prefix, version, package: package.map(str::to_owned), is_announced });
+    }
+}
+
+/// A path's folder and name.
+fn parts(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
     }
 }
 

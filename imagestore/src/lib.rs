@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod library;
 mod manifest;
 mod map;
+mod nearest;
 mod path;
 mod pe;
 pub mod platform;

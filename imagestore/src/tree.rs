@@ -8,6 +8,7 @@ use std::thread;
 use thiserror::Error;
 
 use crate::file::TIMESTAMP_STEP;
+use crate::nearest::nearest;
 use crate::platform::Folder;
 use crate::{BootFile, BootPath, PathError};
 
@@ -120,6 +121,26 @@ impl BootTree {
         (!file.was_just_written()).then_some(file)
     }
 
+    /// The path there that is most like one that is not: without folders before it, or with other
+    /// spellings of one folder or name.
+    pub fn nearest(&self, path: &BootPath) -> Option<String> {
+        let components: Vec<&[u8]> = path.components().collect();
+        let shorter = (1..components.len()).filter_map(|from| {
+            let rest = BootPath::parse(&components[from..].join(&b'/')).ok()?;
+            self.open(&rest).is_ok().then(|| rest.to_text())
+        });
+        shorter.chain(self.misspelled(&components)).next()
+    }
+
+    fn misspelled(&self, components: &[&[u8]]) -> Option<String> {
+        self.mounts.iter().find_map(|mounted| {
+            let inside = strip_prefix(components, &mounted.at)?;
+            let found = mounted.nearest(inside)?;
+            let parts = mounted.at.iter().map(Vec::as_slice).chain([found.as_slice()]);
+            Some(String::from_utf8_lossy(&parts.collect::<Vec<_>>().join(&b'/')).into_owned())
+        })
+    }
+
     /// Opens a path as it was sent, and without the rubbish at its end if it is not there as sent.
     pub fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {
         let path = BootPath::parse(raw)?;
@@ -144,6 +165,18 @@ impl Mounted {
             Some(spelled) => self.open_settled(&spelled),
             None => Err(OpenError::NotFound),
         }
+    }
+
+    /// The path below that is most like this one, folder by folder.
+    fn nearest(&self, components: &[&[u8]]) -> Option<Vec<u8>> {
+        let mut above = Vec::new();
+        for wanted in components {
+            let names = self.root.names(&above);
+            let visible = names.iter().map(Vec::as_slice).filter(|name| !name.starts_with(b"."));
+            let name = nearest(wanted, visible)?;
+            above = if above.is_empty() { name.to_vec() } else { [above.as_slice(), name].join(&b'/') };
+        }
+        self.open_settled(&above).is_ok().then_some(above)
     }
 
     /// Opens a file at a time when any later write shows in its time of modification.

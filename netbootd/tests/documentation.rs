@@ -103,7 +103,9 @@ fn every_test_that_stands_for_a_quirk_or_a_deviation_exists() {
         };
         for test in page.code.iter().filter(sentence) {
             checked += 1;
-            if !sources.contains(&format!("fn {test}(")) {
+            // A boot of tests/boots is a line of a macro.
+            let is_case = sources.contains(&format!("\n    {test} \""));
+            if !is_case && !sources.contains(&format!("fn {test}(")) {
                 missing.push(format!("{name}: {test}"));
             }
         }

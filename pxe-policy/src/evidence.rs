@@ -143,6 +143,14 @@ pub enum Evidence {
         /// Why not.
         why: &'static str,
     },
+    /// The switch port blocked after iPXE reset the link: a build of iPXE that keeps it up is
+    /// handed out.
+    LinkKept {
+        /// What is handed out.
+        file: String,
+        /// What the rule names.
+        instead_of: String,
+    },
     /// So many Required deployments were given lately that the next one waits.
     Braked {
         /// How many.
@@ -231,6 +239,10 @@ impl fmt::Display for Evidence {
                 "{deployment} was given at {given}; the site no longer remembers that, so it is given again"
             ),
             Evidence::NotOverIpv6 { why } => f.write_str(why),
+            Evidence::LinkKept { file, instead_of } => write!(
+                f,
+                "the switch port blocked after iPXE reset the link: {file}, which keeps it up, instead of {instead_of}"
+            ),
             Evidence::Braked { given, within } => {
                 write!(
                     f,

@@ -101,6 +101,9 @@ pub enum ParseError {
     /// A request without a file name or without a mode.
     #[error("the request has no {0}")]
     Missing(&'static str),
+    /// A request whose file name has no letter.
+    #[error("the request's file name is empty")]
+    EmptyFileName,
 }
 
 impl<'a> Packet<'a> {
@@ -185,7 +188,7 @@ fn request(rest: &[u8]) -> Result<Request<'_>, ParseError> {
     let (rest, filename) = string(rest).map_err(|_| ParseError::Missing("file name"))?;
     let (rest, mode) = string(rest).map_err(|_| ParseError::Missing("mode"))?;
     if filename.is_empty() {
-        return Err(ParseError::Missing("file name"));
+        return Err(ParseError::EmptyFileName);
     }
     if mode.is_empty() {
         return Err(ParseError::Missing("mode"));

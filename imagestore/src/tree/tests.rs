@@ -236,3 +236,19 @@ fn at_once_only_what_is_spelled_as_there_is_opened() {
         assert_eq!(at_once(not), None, "{not}");
     }
 }
+
+#[test]
+fn a_path_that_is_not_there_has_a_nearest_one() {
+    let f = fixture(&[("ipxe.efi", "a"), ("boot/x64/grubx64.efi", "b"), ("winpe/boot.wim", "c")]);
+    let nearest = |raw: &str| f.tree.nearest(&BootPath::parse(raw.as_bytes()).unwrap());
+    for (raw, expected) in [
+        ("ipxeee.efi", Some("ipxe.efi")),
+        ("/tftpboot/ipxe.efi", Some("ipxe.efi")),
+        ("bot/x64/grubx46.efi", Some("boot/x64/grubx64.efi")),
+        ("\\winpe\\boot.vim", Some("winpe/boot.wim")),
+        ("boot/x64", None),
+        ("something/else", None),
+    ] {
+        assert_eq!(nearest(raw).as_deref(), expected, "{raw}");
+    }
+}

@@ -76,6 +76,7 @@ pub(super) fn check(
         diagnosis: diagnosis::check(&document, findings),
         reports: reports::check(&document),
         webhooks: reports::webhooks(&document, path, findings),
+        keep_link: document.diagnosis.keep_link.unwrap_or(true),
         status: status::check(&document, path, findings),
         mounts,
         bans: policy::check(&document.policy, path, findings),

@@ -71,6 +71,9 @@ pub struct Config {
     pub reports: Reports,
     /// Where findings are sent.
     pub webhooks: Vec<Webhook>,
+    /// Whether a machine whose switch port blocked is handed a build of iPXE that keeps the link
+    /// up.
+    pub keep_link: bool,
     /// The status port; None when there is none.
     pub status: Option<Status>,
     /// The folders of the boot tree.

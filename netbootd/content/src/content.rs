@@ -1,6 +1,8 @@
 //! What a path gives: a stored file, or one that is rendered for the machine that asks.
 
+mod instead;
 mod program;
+mod raspberry_pi;
 mod types;
 
 use std::borrow::Cow;
@@ -11,7 +13,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use imagestore::{BootFile, BootPath, Digest, Mapping, OpenError, ReadError};
-use netbootd_telemetry::event::Refusal;
+use netbootd_telemetry::event::{Refusal, Substitution};
 use pxe_policy::{BootRequest, MacAddr};
 
 use crate::boot_script::Reporting;
@@ -25,6 +27,8 @@ use crate::winpe;
 use crate::winpe::wimboot::{self, Around};
 use types::{PROGRAM, TEXT, UNKNOWN, type_of};
 
+pub use raspberry_pi::Digests;
+
 /// A file that a client may have.
 #[derive(Debug)]
 pub struct Content {
@@ -32,6 +36,8 @@ pub struct Content {
     content_type: Cow<'static, str>,
     /// Whether every client that asks for all of its path gets this.
     for_everybody: bool,
+    /// The path that it has, when it is served for another one.
+    instead: Option<(String, Substitution)>,
 }
 
 #[derive(Debug)]
@@ -70,13 +76,22 @@ impl Content {
         raw: &[u8],
         caller: Caller,
     ) -> Result<Content, Refused> {
-        let content = Content::find(served, known, raw, caller)?;
+        let content = Content::find(served, known, raw, caller)
+            .or_else(|refused| Content::instead(served, known, raw, caller).ok_or(refused))?;
         if let Body::Stored(file) = &content.body
             && let Some(version) = file.image_version()
         {
             served.files.opened(caller.client, version);
         }
         Ok(content)
+    }
+
+    /// Another file that the request may mean, when what it asks for is not there.
+    fn instead(served: &Served<'_>, known: &Known<'_>, raw: &[u8], caller: Caller) -> Option<Content> {
+        instead::candidates(known, raw, caller).into_iter().find_map(|(path, why)| {
+            let content = Content::find(served, known, path.as_bytes(), caller).ok()?;
+            Some(Content { instead: Some((path, why)), for_everybody: false, ..content })
+        })
     }
 
     fn find(served: &Served<'_>, known: &Known<'_>, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
@@ -114,6 +129,9 @@ impl Content {
             Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
                 Some(file) => render(file),
                 None => of_image(served, &spelled, asker.machine.as_deref()).or_else(|refused| {
+                    if let Some(signature) = of_signature(served, known, &spelled) {
+                        return signature;
+                    }
                     if let Some(file) = of_any_image(served, &spelled) {
                         return Ok(file);
                     }
@@ -143,7 +161,8 @@ impl Content {
 
     /// Of a stored file, which is this client's.
     fn stored(file: BootFile, path: &str) -> Self {
-        Content { body: Body::Stored(file), content_type: type_of(path).into(), for_everybody: false }
+        let content_type = type_of(path).into();
+        Content { body: Body::Stored(file), content_type, for_everybody: false, instead: None }
     }
 
     /// Whether every client that asks for all of its path gets this, without waiting for another
@@ -160,7 +179,13 @@ impl Content {
         });
         let etag = format!("\"g-{:x}-{hash:016x}\"", bytes.len());
         let content_type = content_type.map_or(TEXT.into(), Cow::from);
-        Content { body: Body::Generated { bytes: bytes.into(), etag }, content_type, for_everybody: false }
+        let body = Body::Generated { bytes: bytes.into(), etag };
+        Content { body, content_type, for_everybody: false, instead: None }
+    }
+
+    /// The path that is served, and why, when it is another one than was asked for.
+    pub fn served_instead(&self) -> Option<(&str, Substitution)> {
+        self.instead.as_ref().map(|(path, why)| (path.as_str(), *why))
     }
 
     /// The blob of the image store that it is.
@@ -326,6 +351,15 @@ fn of_any_image(served: &Served<'_>, path: &str) -> Option<Content> {
     let other = || served.files.open_raw(winpe::other_architecture(path)?.as_bytes()).ok();
     let file = other().or_else(|| served.files.boot_program(path))?;
     Some(Content::stored(file, path))
+}
+
+/// The digest file of a Raspberry Pi's boot image, when there is the image and no such file.
+fn of_signature(served: &Served<'_>, known: &Known<'_>, path: &str) -> Option<Result<Content, Refused>> {
+    let image = served.files.open_raw(raspberry_pi::image_of_signature(path)?.as_bytes()).ok()?;
+    Some(match known.digests.signature(&image) {
+        Ok(bytes) => Ok(Content::generated(bytes, None)),
+        Err(error) => Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }),
+    })
 }
 
 /// What iPXE needs to load an image's Windows PE.

@@ -1,5 +1,6 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
+mod nearest;
 mod pins;
 mod presence;
 mod running;
@@ -22,6 +23,7 @@ use tracing::{info, warn};
 use crate::readers::Readers;
 use crate::remote::Remote;
 use crate::winpe;
+use nearest::Nearest;
 use pins::Pins;
 use presence::Presence;
 use running::Running;
@@ -32,6 +34,7 @@ pub struct Files {
     tree: Arc<BootTree>,
     images: Option<Arc<Images>>,
     presence: Arc<Presence>,
+    nearest: Arc<Nearest>,
 }
 
 /// The store's images, as the catalogue last said.
@@ -77,7 +80,7 @@ impl Tree {
 impl Files {
     /// Of folders and, when there is a store, its images.
     pub fn new(tree: BootTree, images: Option<Arc<Images>>) -> Self {
-        Files { tree: Arc::new(tree), images, presence: Arc::default() }
+        Files { tree: Arc::new(tree), images, presence: Arc::default(), nearest: Arc::default() }
     }
 
     /// Whether machines may be sent to a path: now, or as was seen a moment ago. Images that their source took back do not count.
@@ -92,6 +95,15 @@ impl Files {
                 || self.boot_program(path).is_some()
         };
         self.presence.or_look(path, Instant::now(), look)
+    }
+
+    /// The path there that is most like one that is not, as was seen a moment ago.
+    pub fn nearest(&self, raw: &str) -> Option<String> {
+        self.nearest.or_look(raw, Instant::now(), || {
+            let path = BootPath::parse(raw.as_bytes()).ok()?;
+            let of_images = || self.images.as_ref()?.tree.load().images.nearest(&path);
+            self.tree.nearest(&path).or_else(of_images)
+        })
     }
 
     /// Opens a path as a client sent it. A file in a folder goes before one of an image.

@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod files;
 pub mod ingests;
 pub mod machines;
+pub mod programs;
 pub mod readers;
 mod refused;
 pub mod relay;
@@ -24,6 +25,6 @@ pub mod template;
 pub mod watch;
 pub mod winpe;
 
-pub use content::{Caller, Content, Extent, available};
+pub use content::{Caller, Content, Digests, Extent, available};
 pub use refused::Refused;
 pub use served::{Known, Served};

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use pxe_policy::{BootRequest, MacAddr, SystemUuid, Verdict};
@@ -44,6 +45,8 @@ struct Table {
 struct Entry {
     machine: Option<Arc<Machine>>,
     v4: Option<IpAddr>,
+    /// When something was last asked for from one of its addresses.
+    active: Option<Instant>,
     /// Firmware has several: one that it boots by, others that it made or asked for on the way. At most [`MAX_V6`], the latest last.
     v6: Vec<IpAddr>,
 }
@@ -71,13 +74,29 @@ impl Machines {
         });
     }
 
-    /// The hardware address behind an IP address.
+    /// The same of an address that a machine only claims: it takes none from another machine that
+    /// fetches files from it.
+    pub fn claims(&self, mac: MacAddr, addr: impl Into<IpAddr>) {
+        let addr = addr.into();
+        let is_taken = self.with(|table| {
+            let owner = table.by_addr.get(&addr).filter(|owner| **owner != mac);
+            let active = owner.and_then(|owner| table.machines.peek(owner)?.active);
+            active.is_some_and(|at| at.elapsed() < FETCHES)
+        });
+        if !is_taken {
+            self.uses(mac, addr);
+        }
+    }
+
+    /// The hardware address behind an IP address that asks for a file.
     pub fn mac_of(&self, addr: impl Into<IpAddr>) -> Option<MacAddr> {
         let addr = addr.into();
         self.with(|table| {
             let mac = table.by_addr.get(&addr).copied()?;
             // Who fetches files is there, however many others are heard of meanwhile.
-            table.machines.promote(&mac);
+            if let Some(entry) = table.machines.get_mut(&mac) {
+                entry.active = Some(Instant::now());
+            }
             Some(mac)
         })
     }
@@ -134,6 +153,8 @@ impl Entry {
     }
 }
 
+/// A machine that asked for a file within this time still has its address.
+const FETCHES: Duration = Duration::from_secs(60);
 /// Of one machine.
 const MAX_V6: usize = 4;
 /// A campus that switches on at once fits, and so do all machines that a flood of made-up hardware addresses may bring at once (twice
@@ -168,6 +189,19 @@ mod tests {
         );
         machines.uses(mac(3), Ipv4Addr::UNSPECIFIED);
         assert_eq!(machines.mac_of(Ipv4Addr::UNSPECIFIED), None);
+    }
+
+    #[test]
+    fn a_claim_takes_no_address_from_a_machine_that_fetches_files() {
+        let machines = Machines::default();
+        let addr = Ipv4Addr::new(10, 0, 0, 1);
+        machines.claims(mac(1), addr);
+        machines.claims(mac(2), addr);
+        assert_eq!(machines.mac_of(addr), Some(mac(2)), "nothing was fetched from it");
+        machines.claims(mac(3), addr);
+        assert_eq!(machines.mac_of(addr), Some(mac(2)));
+        machines.uses(mac(3), addr);
+        assert_eq!(machines.mac_of(addr), Some(mac(3)), "it was given the address, or speaks from it");
     }
 
     #[test]

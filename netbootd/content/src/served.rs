@@ -1,11 +1,14 @@
 //! What a path is looked up in.
 
+use netbootd_net::interfaces::Interfaces;
 use netbootd_telemetry::timeline::Timelines;
 use pxe_policy::MacAddr;
 
+use crate::content::Digests;
 use crate::files::Files;
 use crate::ingests::Ingests;
 use crate::machines::Machines;
+use crate::programs::Programs;
 use crate::relay::Relay;
 use crate::settings::{self, GeneratedFile};
 use crate::winpe;
@@ -40,6 +43,12 @@ pub struct Known<'a> {
     pub relay: &'a Relay,
     /// What happened to each machine.
     pub timelines: &'a Timelines,
+    /// Which boot program each address runs.
+    pub programs: &'a Programs,
+    /// Digests of boot images for Raspberry Pis.
+    pub digests: &'a Digests,
+    /// This host's interfaces.
+    pub interfaces: &'a Interfaces,
 }
 
 impl Known<'_> {

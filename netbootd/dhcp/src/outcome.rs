@@ -49,6 +49,9 @@ pub struct Decided {
     pub relay: Option<IpAddr>,
     /// The lease that the machine takes from another server, when the packet says so.
     pub taken: Option<LeaseTaken>,
+    /// The server that holds the boot file, when it is not this one: its part of the boot is not
+    /// visible here.
+    pub elsewhere: Option<IpAddr>,
     /// Whether `netbootd probe` asked, and no machine.
     pub probe: bool,
 }
@@ -85,6 +88,7 @@ impl Decided {
             evidence: Vec::new(),
             relay: None,
             taken: None,
+            elsewhere: None,
             probe: false,
         }
     }

@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pxe_policy::{ArchType, Class};
+use pxe_policy::{ArchType, Class, SystemUuid};
 
 use crate::file::FileKind;
 use crate::report::{Facts, Report};
 use crate::step::{
-    Decided, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program, Proto, Refusal, TransferFinished,
-    TransferId, TransferOutcome, TransferStalled,
+    Decided, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program, Proto, Refusal, Substitute,
+    TransferFinished, TransferId, TransferOutcome, TransferStalled,
 };
 
 /// How far a boot came.
@@ -45,6 +45,8 @@ pub struct Boot {
     pub started: SystemTime,
     /// Its last step.
     pub last: SystemTime,
+    /// Option 97, as it last said it.
+    pub uuid: Option<SystemUuid>,
     /// Option 93, as it last said it.
     pub arch: Option<ArchType>,
     /// The class of its firmware.
@@ -73,6 +75,10 @@ pub struct Boot {
     pub running: Vec<Running>,
     /// The last transfer that did not end well, while the file is not there yet.
     pub broken: Option<Broken>,
+    /// The last request for a file's size alone.
+    pub probed: Option<SystemTime>,
+    /// The last request that another file was served for.
+    pub substituted: Option<Substituted>,
     /// When iPXE first spoke for itself after a boot program.
     pub ipxe: Option<SystemTime>,
     /// When the started system first asked for an address.
@@ -122,6 +128,17 @@ pub struct Missed {
     pub detail: Option<String>,
     /// The protocol.
     pub proto: Proto,
+}
+
+/// A request that was answered with another file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Substituted {
+    /// When.
+    pub at: SystemTime,
+    /// The path that was served.
+    pub served: Arc<str>,
+    /// What was asked for, and why it was not served.
+    pub substitute: Substitute,
 }
 
 /// A transfer under way.
@@ -200,6 +217,7 @@ impl Boot {
         Boot {
             started: at,
             last: at,
+            uuid: None,
             arch: None,
             class: None,
             asked: 0,
@@ -214,6 +232,8 @@ impl Boot {
             completed: 0,
             running: Vec::new(),
             broken: None,
+            probed: None,
+            substituted: None,
             ipxe: None,
             system: None,
             facts: Facts::default(),
@@ -338,7 +358,8 @@ impl Boot {
                 program,
                 way: running.as_ref().map_or_else(|| (finished.proto, Negotiated::default()), Running::way),
             }),
-            TransferOutcome::Probed | TransferOutcome::Stopped => {}
+            TransferOutcome::Probed => self.probed = Some(at),
+            TransferOutcome::Stopped => {}
             _ if superseded => {}
             _ => {
                 let asked = running.as_ref().map(|running| running.since);
@@ -358,7 +379,7 @@ impl Boot {
 /// A name without a telling ending may be a program's all the same.
 pub(crate) fn kind_of(path: &str, program: Option<Program>) -> FileKind {
     match FileKind::of(path) {
-        FileKind::Other if program.is_some() => FileKind::Program,
+        FileKind::Other if program.is_some_and(|program| program.is_pe) => FileKind::Program,
         kind => kind,
     }
 }

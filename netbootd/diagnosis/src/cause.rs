@@ -106,6 +106,14 @@ rows! {
     UrlOverTftp,
     /// shim takes the name of a boot entry for its second stage's.
     ShimSecondStage,
+    /// Another DHCP server names a file that is not here.
+    ForeignBootFile,
+    /// A request without a name.
+    NoFileName,
+    /// The file has no bytes.
+    EmptyFile,
+    /// What the started system needs is not there.
+    RootMissing,
     /// Its image is being taken into the store.
     ImageComing,
     /// Its image was refused.
@@ -136,6 +144,12 @@ rows! {
     WrongProgram,
     /// iPXE is told to load iPXE.
     IpxeLoop,
+    /// Firmware was handed something else than a program.
+    NotAProgram,
+    /// The client says that it has too little memory.
+    OutOfMemory,
+    /// The client does not count blocks beyond 16 bits.
+    BlockRollover,
     /// iPXE was loaded, and the network did not come back after it reset the link.
     PortBlocked,
     /// A signed program is not started.
@@ -146,6 +160,8 @@ rows! {
     GrubNoServer,
     /// A program was fetched and nothing came after it.
     ProgramStalled,
+    /// Nothing follows a file that other boots go on from.
+    StoppedAfter,
     /// Windows PE restarts after the task sequence environment found no management point.
     NoManagementPoint,
     /// Windows PE restarts by itself.
@@ -166,6 +182,8 @@ rows! {
     BannedGuid,
     /// Several machines have its GUID.
     SharedGuid,
+    /// Several machines have its hardware address.
+    SharedAdapter,
 }
 
 impl Cause {

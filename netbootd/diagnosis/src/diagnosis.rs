@@ -2,14 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use pxe_policy::{Class, MacAddr};
+use pxe_policy::{Class, MacAddr, SystemUuid};
 
 use crate::boot::Boot;
 use crate::expectation::{Expectation, IPXE_SETTLES, Patience, expected};
 use crate::finding::{Finding, Seen};
 use crate::fleet::Fleet;
-use crate::machine::Machine;
+use crate::machine::{Machine, Past};
 use crate::rules;
+use crate::step::Step;
 
 /// What is known of a machine's boot.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -62,6 +63,56 @@ impl Case<'_> {
     }
 }
 
+/// Adds one step to a machine and to the fleet. Gives the finding that the step ends: the machine
+/// went on.
+pub fn observe(
+    mac: MacAddr,
+    at: SystemTime,
+    step: Step<'_>,
+    machine: &mut Machine,
+    fleet: &mut Fleet,
+    patience: Patience,
+) -> Option<Past> {
+    // Progress comes ten times a second, and ends nothing that its end does not end as well.
+    let counts = !matches!(step, Step::TransferProgress { .. } | Step::TransferStalled(_));
+    let before = counts.then(|| diagnose(mac, machine, fleet, patience, at).finding).flatten();
+    let boot = machine.boot().map_or(at, |boot| boot.started);
+    fleet.observe(mac, at, step, machine);
+    machine.observe(at, step);
+    let finding = before?;
+    let goes_on = all_of(mac, machine, fleet, patience, at).iter().any(|left| left.cause == finding.cause);
+    if goes_on {
+        return None;
+    }
+    let before_boot = finding.seen.iter().find_map(|seen| match seen {
+        Seen::Before(started) => Some(*started),
+        _ => None,
+    });
+    let past = Past { boot: before_boot.unwrap_or(boot), ended: at, finding };
+    machine.add_past(past.clone());
+    Some(past)
+}
+
+/// Whether the last boot of a machine that fetched files shows that its switch port blocks after
+/// iPXE resets the link.
+pub fn port_blocks(
+    mac: MacAddr,
+    machine: &Machine,
+    fleet: &Fleet,
+    patience: Patience,
+    now: SystemTime,
+) -> bool {
+    let mut later: Option<SystemTime> = None;
+    for boot in machine.newest_first() {
+        if boot.has_files() {
+            let case = Case { mac, machine, boot, restarted: later, fleet, patience, now };
+            return rules::port_blocked(&case);
+        }
+        later = Some(boot.started);
+    }
+    false
+}
+
 /// Looks at one machine beside the fleet.
 pub fn diagnose(
     mac: MacAddr,
@@ -71,13 +122,7 @@ pub fn diagnose(
     now: SystemTime,
 ) -> Diagnosis {
     let Some(boot) = machine.boot() else { return Diagnosis::default() };
-    let case = Case { mac, machine, boot, restarted: None, fleet, patience, now };
-    let mut found = rules::find(&case);
-    if let Some(before) = before(&case, &found) {
-        found.push(before);
-    }
-    found.sort_by_key(|finding| std::cmp::Reverse(finding.specific));
-    let mut found = found.into_iter();
+    let mut found = all_of(mac, machine, fleet, patience, now).into_iter();
     let finding = found.next().map(|finding| with_own_words(finding, boot));
     let also = found.find(|other| finding.as_ref().is_some_and(|first| first.cause != other.cause));
     Diagnosis { finding, also, expected: expected(boot, fleet, patience) }
@@ -90,6 +135,22 @@ fn with_own_words(finding: Finding, boot: &Boot) -> Finding {
     finding.with(complaint.into_iter().chain(facts))
 }
 
+/// Every finding that fits, the most specific one first.
+fn all_of(
+    mac: MacAddr,
+    machine: &Machine,
+    fleet: &Fleet,
+    patience: Patience,
+    now: SystemTime,
+) -> Vec<Finding> {
+    let Some(boot) = machine.boot() else { return Vec::new() };
+    let case = Case { mac, machine, boot, restarted: None, fleet, patience, now };
+    let mut found = rules::find(&case);
+    found.extend(before(&case, &found));
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.specific));
+    found
+}
+
 /// What ended the boot before, as long as this one did not come further.
 fn before(case: &Case<'_>, found: &[Finding]) -> Option<Finding> {
     let previous = case.machine.previous()?;
@@ -100,7 +161,9 @@ fn before(case: &Case<'_>, found: &[Finding]) -> Option<Finding> {
     let explained = found.iter().any(|finding| finding.specific > rules::specific::REPEATED);
     // U-Boot looks for its own files first, and then asks as UEFI firmware.
     let same_firmware = previous.class == Some(Class::Uboot) && case.boot.class != Some(Class::Uboot);
-    if !close || further || decided || explained || same_firmware {
+    // One network adapter may boot two machines.
+    let another = previous.uuid.zip(case.boot.uuid).is_some_and(|(one, other)| !same_machine(one, other));
+    if !close || further || decided || explained || same_firmware || another {
         return None;
     }
     let case = Case { boot: previous, restarted: Some(case.boot.started), ..*case };
@@ -109,6 +172,11 @@ fn before(case: &Case<'_>, found: &[Finding]) -> Option<Finding> {
     let mut finding = ended.into_iter().next()?;
     finding.seen.push(Seen::Before(previous.started));
     Some(finding)
+}
+
+/// Whether two GUIDs are one, as far as byte orders tell.
+fn same_machine(one: SystemUuid, other: SystemUuid) -> bool {
+    one == other || one == SystemUuid::from_network_order(other.wire())
 }
 
 /// A boot that begins within this time after the last step of another one follows from it.

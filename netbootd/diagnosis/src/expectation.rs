@@ -75,6 +75,9 @@ pub(crate) fn expected(boot: &Boot, fleet: &Fleet, patience: Patience) -> Option
     if boot.system.is_some() {
         return None;
     }
+    if let Some(what) = elsewhere(boot) {
+        return Some(Expectation::whenever(what, boot.last));
+    }
     if let Some(running) = boot.running.last() {
         return Some(Expectation::whenever("the rest of the file", running.since));
     }
@@ -91,6 +94,9 @@ pub(crate) fn expected(boot: &Boot, fleet: &Fleet, patience: Patience) -> Option
     }
     if let Some(file) = boot.last_file().filter(|file| file.at == boot.last) {
         return after_file(boot, file.kind, fleet, patience);
+    }
+    if boot.probed.is_some_and(|at| at == boot.last) {
+        return Some(Expectation::whenever("a request for the file whose size was asked", boot.last));
     }
     after_answer(boot, patience)
 }
@@ -126,6 +132,15 @@ fn after_file(
         }
         _ => None,
     }
+}
+
+/// What another server holds is fetched there.
+fn elsewhere(boot: &Boot) -> Option<&'static str> {
+    let answers = boot.offer.iter().chain(&boot.named);
+    let (at, last) = answers.max_by_key(|(at, _)| *at)?;
+    let is_last = *at == boot.last || boot.taken.is_some_and(|(taken, _)| taken == boot.last);
+    (is_last && last.elsewhere.is_some())
+        .then_some("the machine fetches its boot file from the server that the rule names")
 }
 
 fn after_answer(boot: &Boot, patience: Patience) -> Option<Expectation> {

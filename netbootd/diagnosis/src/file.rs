@@ -86,6 +86,11 @@ impl FileKind {
             "c32" | "e64" | "e32" | "mod" | "lst" | "bss" => FileKind::Module,
             "sdi" => FileKind::Sdi,
             "wim" | "swm" | "esd" => FileKind::Wim,
+            // Anaconda's own images: the first two are looked for in every boot and are rarely
+            // there.
+            "img" if matches!(name, "updates.img" | "product.img" | "install.img" | "squashfs.img") => {
+                FileKind::System
+            }
             "ttf" | "pf2" | "mo" | "gmo" | "png" | "jpg" | "tga" | "xpm" | "mui" | "msg" => {
                 FileKind::Decoration
             }
@@ -103,6 +108,14 @@ impl FileKind {
             }
             _ => FileKind::Other,
         }
+    }
+
+    /// Whether a started system cannot run without it.
+    pub(crate) fn is_root_file_system(path: &str) -> bool {
+        let path = path.to_ascii_lowercase();
+        let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let by_end = [".squashfs", ".sfs", ".erofs", ".iso"].iter().any(|end| name.ends_with(end));
+        by_end || matches!(name, "install.img" | "squashfs.img")
     }
 
     /// Whether firmware or another boot program starts it.

@@ -20,8 +20,12 @@ pub struct Finding {
     pub file: Option<String>,
     /// The server that the headline names.
     pub server: Option<Ipv4Addr>,
+    /// What the headline says behind its sentence: the client's own words, the nearest name.
+    pub more: Option<String>,
     /// What was seen, in order.
     pub seen: Vec<Seen>,
+    /// Whether this server got round it: the machine boots all the same.
+    pub is_mended: bool,
     /// How much it rests on this very boot: of two causes that fit, the more specific one goes first.
     pub(crate) specific: u8,
 }
@@ -31,7 +35,7 @@ pub struct Finding {
 pub enum Seen {
     /// The machine was offered a boot.
     Offered(SystemTime, Option<String>),
-    /// The machine was told its boot file.
+    /// The machine received the name of its boot file.
     Named(SystemTime, String),
     /// The machine asked for an address, so often.
     Asked(u32),
@@ -65,6 +69,13 @@ pub enum Seen {
     Restarted(Duration),
     /// A boot was repeated: how often, and within which time.
     Repeated(usize, Duration),
+    /// Another file was served instead.
+    Served(SystemTime, String),
+    /// What other machines asked for next, how many there are, and whether this machine did so
+    /// before.
+    WentOnWith(String, usize, bool),
+    /// The GUIDs that come with one hardware address.
+    Guids(Vec<SystemUuid>),
     /// Other machines went on from the same file.
     OthersWentOn(usize),
     /// Machines with the same GUID.
@@ -94,7 +105,8 @@ pub enum Seen {
 impl Finding {
     /// With nothing seen yet. `specific` orders causes that fit at the same time.
     pub(crate) fn new(cause: Cause, specific: u8) -> Self {
-        Finding { cause, file: None, server: None, seen: Vec::new(), specific }
+        let (file, server, more) = (None, None, None);
+        Finding { cause, file, server, more, seen: Vec::new(), is_mended: false, specific }
     }
 
     pub(crate) fn about(mut self, file: impl Into<String>) -> Self {
@@ -107,6 +119,18 @@ impl Finding {
         self
     }
 
+    /// Words behind the headline's sentence.
+    pub fn saying(mut self, more: impl Into<String>) -> Self {
+        self.more = Some(more.into());
+        self
+    }
+
+    /// The server got round it.
+    pub(crate) fn mended(mut self) -> Self {
+        self.is_mended = true;
+        self
+    }
+
     pub(crate) fn with(mut self, seen: impl IntoIterator<Item = Seen>) -> Self {
         self.seen.extend(seen);
         self
@@ -116,7 +140,11 @@ impl Finding {
     pub fn headline(&self) -> String {
         let server = self.server.map_or_else(|| "Another server".to_owned(), |server| server.to_string());
         let file = self.file.as_deref().unwrap_or("the file");
-        let text = self.cause.template().replace("{server}", &server).replace("{file}", file);
+        let mut text = self.cause.template().replace("{server}", &server).replace("{file}", file);
+        if let Some(more) = &self.more {
+            text.truncate(text.trim_end_matches('.').len());
+            text.push_str(&format!("; {}.", more.trim_end_matches('.')));
+        }
         let mut letters = text.chars();
         // A file's name is not spelled with a capital, whatever stands first.
         match letters.next() {
@@ -135,7 +163,7 @@ impl Finding {
 
     /// How bad it is.
     pub fn severity(&self) -> Severity {
-        self.cause.severity()
+        if self.is_mended { Severity::Notice } else { self.cause.severity() }
     }
 }
 
@@ -159,7 +187,7 @@ impl fmt::Display for Seen {
         match self {
             Seen::Offered(at, Some(file)) => write!(f, "{} offered {file}", clock(*at)),
             Seen::Offered(at, None) => write!(f, "{} offered a boot", clock(*at)),
-            Seen::Named(at, file) => write!(f, "{} told to load {file}", clock(*at)),
+            Seen::Named(at, file) => write!(f, "{} answered with the boot file {file}", clock(*at)),
             Seen::Asked(times) => write!(f, "asked {times} times"),
             Seen::Took(at, taken) => write!(f, "{} {taken}", clock(*at)),
             Seen::TookNothing => f.write_str("no REQUEST for an address was seen"),
@@ -192,6 +220,14 @@ impl fmt::Display for Seen {
             Seen::Silent(time) => write!(f, "silent for {}", span(*time)),
             Seen::Restarted(time) => write!(f, "the firmware started again {} later", span(*time)),
             Seen::Repeated(times, within) => write!(f, "{times} boots within {}", span(*within)),
+            Seen::Served(at, path) => write!(f, "{} {path} is served instead", clock(*at)),
+            Seen::WentOnWith(next, 0, _) => write!(f, "an earlier boot of this machine went on with {next}"),
+            Seen::WentOnWith(next, 1, _) => write!(f, "another machine went on with {next}"),
+            Seen::WentOnWith(next, count, _) => write!(f, "{count} other machines went on with {next}"),
+            Seen::Guids(uuids) => {
+                let uuids: Vec<String> = uuids.iter().map(ToString::to_string).collect();
+                write!(f, "this hardware address was seen with the GUIDs {}", uuids.join(", "))
+            }
             Seen::OthersWentOn(1) => f.write_str("another machine went on from the same file"),
             Seen::OthersWentOn(count) => write!(f, "{count} other machines went on from the same file"),
             Seen::SameGuid(uuid, macs) => {

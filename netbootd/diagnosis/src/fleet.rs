@@ -35,7 +35,20 @@ pub(crate) enum Segment {
 #[derive(Debug, Default)]
 struct FileFate {
     went_on: Vec<MacAddr>,
+    /// What the last of them asked for next.
+    next: Option<Arc<str>>,
     system_spoke: Vec<MacAddr>,
+}
+
+/// What follows a file.
+#[derive(Debug, Clone)]
+pub(crate) struct Next {
+    /// The path that was asked for last.
+    pub(crate) path: Arc<str>,
+    /// How many other machines went on.
+    pub(crate) others: usize,
+    /// Whether this machine did before.
+    pub(crate) before: bool,
 }
 
 /// What is usual in a segment.
@@ -72,6 +85,17 @@ impl Fleet {
     pub fn observe(&mut self, mac: MacAddr, at: SystemTime, step: Step<'_>, machine: &Machine) {
         self.learn_fate(mac, at, step, machine);
         match step {
+            Step::TransferFinished(finished)
+                if finished.outcome == TransferOutcome::Completed && finished.proved =>
+            {
+                self.learn_server(mac, machine);
+                if finished.bytes >= LARGE && !finished.partial {
+                    let running = machine.boot().and_then(|boot| boot.running(finished.id));
+                    let way = running.map_or_else(|| (finished.proto, Negotiated::default()), Running::way);
+                    let took = running.map_or(finished.elapsed, |running| running.took(finished));
+                    self.learn_rate(mac, way, finished.bytes as f64 / took.as_secs_f64().max(0.001));
+                }
+            }
             Step::Decided(decided) => {
                 if let Some(uuid) = decided.uuid {
                     let macs = self.guids.get_or_insert_mut(uuid, Vec::new);
@@ -80,10 +104,6 @@ impl Fleet {
                     if macs.len() > MAX_MACHINES {
                         macs.remove(0);
                     }
-                }
-                let segment = self.segments.get_or_insert_mut(Segment::of(decided), SegmentFacts::default);
-                if let Some(taken) = decided.taken {
-                    segment.took(mac, taken.server);
                 }
                 if decided.proto == Proto::Pxe {
                     // Its question comes by unicast: the segment is that of its DISCOVER.
@@ -94,22 +114,28 @@ impl Fleet {
                     add(&mut segment.asked_boot_server, mac);
                 }
             }
-            Step::TransferFinished(finished)
-                if finished.outcome == TransferOutcome::Completed
-                    && finished.bytes >= LARGE
-                    && !finished.partial =>
-            {
-                let running = machine.boot().and_then(|boot| boot.running(finished.id));
-                let way = running.map_or_else(|| (finished.proto, Negotiated::default()), Running::way);
-                let took = running.map_or(finished.elapsed, |running| running.took(finished));
-                let rates = self.rates.get_or_insert_mut(way, Vec::new);
-                if rates.len() >= MAX_RATES {
-                    rates.remove(0);
-                }
-                rates.push((mac, finished.bytes as f64 / took.as_secs_f64().max(0.001)));
-            }
             _ => {}
         }
+    }
+
+    /// A lease counts once its machine fetched a file with it: packets alone could name any server
+    /// in any machine's name.
+    fn learn_server(&mut self, mac: MacAddr, machine: &Machine) {
+        let Some(boot) = machine.boot() else { return };
+        if let (Some((_, taken)), Some((_, offer))) = (boot.taken, &boot.offer) {
+            let segment = self.segments.get_or_insert_mut(Segment::of(offer), SegmentFacts::default);
+            segment.took(mac, taken.server);
+        }
+    }
+
+    /// Each machine has one rate a way, its last.
+    fn learn_rate(&mut self, mac: MacAddr, way: Way, rate: f64) {
+        let rates = self.rates.get_or_insert_mut(way, Vec::new);
+        rates.retain(|(known, _)| *known != mac);
+        if rates.len() >= MAX_RATES {
+            rates.remove(0);
+        }
+        rates.push((mac, rate));
     }
 
     /// A machine that asks for anything after a whole program went on from it.
@@ -120,10 +146,16 @@ impl Fleet {
             || matches!(step, Step::Decided(decided) if decided.class == Some(pxe_policy::Class::Ipxe));
         let speaks =
             matches!(step, Step::Decided(decided) if decided.class.is_none() && decided.taken.is_none());
-        if asks && file.kind.is_program() {
+        if asks {
             let fate = self.files.get_or_insert_mut(Arc::clone(&file.path), FileFate::default);
             add(&mut fate.went_on, mac);
-            if let Ok(took) = at.duration_since(file.at)
+            if let Step::TransferStarted(started) = step
+                && started.path != file.path
+            {
+                fate.next = Some(Arc::clone(&started.path));
+            }
+            if file.kind.is_program()
+                && let Ok(took) = at.duration_since(file.at)
                 && boot.last == file.at
                 && took < Duration::from_secs(120)
             {
@@ -139,6 +171,13 @@ impl Fleet {
         }
     }
 
+    /// How much it remembers of each kind.
+    #[cfg(test)]
+    pub(crate) fn sizes(&self) -> [usize; 5] {
+        let Fleet { guids, files, segments, rates, second_stage } = self;
+        [guids.len(), files.len(), segments.len(), rates.len(), second_stage.len()]
+    }
+
     /// The machines that were seen with a GUID in the last day, the given one among them.
     pub(crate) fn with_guid(&self, uuid: SystemUuid) -> Vec<MacAddr> {
         self.guids.peek(&uuid).map(|macs| macs.iter().map(|(mac, _)| *mac).collect()).unwrap_or_default()
@@ -147,6 +186,31 @@ impl Fleet {
     /// How many other machines asked for something after this program.
     pub(crate) fn went_on_from(&self, path: &str, mac: MacAddr) -> usize {
         self.files.peek(path).map_or(0, |fate| fate.went_on.iter().filter(|known| **known != mac).count())
+    }
+
+    /// What machines ask for after this file.
+    pub(crate) fn next_after(&self, path: &str, mac: MacAddr) -> Option<Next> {
+        let fate = self.files.peek(path)?;
+        Some(Next {
+            path: Arc::clone(fate.next.as_ref()?),
+            others: fate.went_on.iter().filter(|known| **known != mac).count(),
+            before: fate.went_on.contains(&mac),
+        })
+    }
+
+    /// Another network card of a machine that spoke since: the same GUID, and no GUID that many
+    /// machines have.
+    pub(crate) fn other_card(
+        &self,
+        uuids: &[SystemUuid],
+        mac: MacAddr,
+        since: SystemTime,
+    ) -> Option<MacAddr> {
+        let own = uuids.iter().filter(|uuid| !uuid.is_placeholder());
+        let mut cards = own.filter_map(|uuid| self.guids.peek(uuid)).filter(|macs| macs.len() <= MAX_CARDS);
+        cards.find_map(|macs| {
+            macs.iter().find(|(known, seen)| *known != mac && *seen > since).map(|(known, _)| *known)
+        })
     }
 
     /// Whether systems that start from this file ask for an address where this server hears it.
@@ -225,6 +289,8 @@ const MAX_RATES: usize = 101;
 const MAX_WAYS: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
 const MAX_MACHINES: usize = 16;
 const MAX_SERVERS: usize = 8;
+/// Network cards that one machine may have.
+const MAX_CARDS: usize = 4;
 /// Machines that a site has; made-up ones push out those not seen for longest.
 const MAX_GUIDS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(512).expect("not zero");

@@ -17,16 +17,17 @@ pub mod ipxe;
 mod machine;
 pub mod report;
 mod rules;
+pub mod shim;
 pub mod step;
 pub mod syslog;
 #[cfg(test)]
 mod tests;
 
-pub use boot::{Boot, Fetched, Missed, Phase, Running, Way};
+pub use boot::{Boot, Fetched, Missed, Phase, Running, Substituted, Way};
 pub use cause::{Cause, Severity};
-pub use diagnosis::{Diagnosis, diagnose};
+pub use diagnosis::{Diagnosis, diagnose, observe, port_blocks};
 pub use expectation::{Expectation, Patience};
 pub use file::FileKind;
 pub use finding::{Finding, Seen};
 pub use fleet::Fleet;
-pub use machine::Machine;
+pub use machine::{Machine, Past};

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use pxe_policy::{Class, Reason, SystemUuid};
 
-use crate::boot::{Boot, Fetched, MAX_RUNNING, Missed, Phase, Running, kind_of};
+use crate::boot::{Boot, Fetched, MAX_RUNNING, Missed, Phase, Running, Substituted, kind_of};
 use crate::file::FileKind;
+use crate::finding::Finding;
 use crate::report::{Report, State};
 use crate::step::{
     Answered, Decided, FileRefused, MacAnswered, Proto, Said, Step, TransferId, TransferStarted,
@@ -20,6 +21,18 @@ pub struct Machine {
     boots: VecDeque<Boot>,
     summaries: VecDeque<Summary>,
     uuids: Vec<SystemUuid>,
+    past: VecDeque<Past>,
+}
+
+/// A finding that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// When the boot began that had it.
+    pub boot: SystemTime,
+    /// When the machine went on.
+    pub ended: SystemTime,
+    /// The finding as it was last.
+    pub finding: Finding,
 }
 
 /// What is kept of an earlier boot.
@@ -46,6 +59,33 @@ impl Machine {
     /// The GUIDs that it was seen with, at most [`MAX_UUIDS`].
     pub fn uuids(&self) -> &[SystemUuid] {
         &self.uuids
+    }
+
+    /// The findings that are over, oldest first, at most [`MAX_PAST`].
+    pub fn past(&self) -> impl Iterator<Item = &Past> {
+        self.past.iter()
+    }
+
+    /// Its boots that are kept whole, the present one first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Boot> {
+        self.boots.iter().rev()
+    }
+
+    /// Keeps a finding that is over. The same one of the same boot that came again is one.
+    pub(crate) fn add_past(&mut self, past: Past) {
+        let same = |known: &Past| {
+            known.boot == past.boot
+                && known.finding.cause == past.finding.cause
+                && known.finding.file == past.finding.file
+        };
+        if let Some(known) = self.past.iter_mut().find(|known| same(known)) {
+            *known = past;
+            return;
+        }
+        if self.past.len() >= MAX_PAST {
+            self.past.pop_front();
+        }
+        self.past.push_back(past);
     }
 
     /// Boots that fetched something, from the present one back, as long as no more than `within` lies between two.
@@ -112,7 +152,8 @@ impl Machine {
             // The machine takes its lease from another server: evidence, and no step of its own here.
             let boot = self.current(at);
             boot.taken = Some((at, taken));
-            if boot.ipxe.is_none() && !boot.has_files() {
+            let follows_offer = boot.offer.as_ref().is_some_and(|(offered, _)| *offered == boot.last);
+            if follows_offer || boot.ipxe.is_none() && !boot.has_files() {
                 boot.last = at;
             }
             return;
@@ -158,6 +199,7 @@ impl Machine {
             offer.xid == decided.xid && at.duration_since(*before).is_ok_and(|since| since < AT_ONCE)
         });
         boot.last = at;
+        boot.uuid = decided.uuid.or(boot.uuid);
         boot.arch = decided.arch.or(boot.arch);
         if decided.class == Some(Class::Ipxe) && boot.completed > 0 {
             boot.ipxe.get_or_insert(at);
@@ -191,6 +233,7 @@ impl Machine {
         let decided = Arc::new(decided.clone());
         let boot = self.current(at);
         boot.last = at;
+        boot.uuid = decided.uuid.or(boot.uuid);
         boot.arch = decided.arch.or(boot.arch);
         boot.class = boot.class.or(decided.class);
         boot.named = Some((at, decided));
@@ -214,6 +257,10 @@ impl Machine {
         }
         let boot = self.current(at);
         boot.last = at;
+        if let Some(substitute) = &started.substitute {
+            let served = Arc::clone(&started.path);
+            boot.substituted = Some(Substituted { at, served, substitute: substitute.clone() });
+        }
         if boot.running.len() >= MAX_RUNNING {
             boot.running.remove(0);
         }
@@ -359,3 +406,5 @@ const MAX_BOOTS: usize = 2;
 /// Boots of which a line is kept.
 const MAX_SUMMARIES: usize = 8;
 const MAX_UUIDS: usize = 4;
+/// Findings that are over and kept.
+const MAX_PAST: usize = 16;

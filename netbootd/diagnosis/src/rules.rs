@@ -3,6 +3,7 @@
 mod address;
 mod decision;
 mod files;
+mod firmware;
 mod identity;
 mod mac;
 mod program;
@@ -13,23 +14,30 @@ mod transfer;
 use crate::diagnosis::Case;
 use crate::finding::Finding;
 
+pub(crate) use program::port_blocked;
+
 type Rule = fn(&Case<'_>) -> Option<Finding>;
 
 /// The rules that look at one boot.
-const OF_BOOT: [Rule; 10] = [
+const OF_BOOT: [Rule; 14] = [
     decision::find,
     mac::find,
     address::find,
     files::find,
+    files::substituted,
+    files::root,
     report::find,
     transfer::find,
+    transfer::empty,
     transfer::slow,
     program::find,
     program::blocked_port,
     program::refused_kernel,
+    firmware::not_a_program,
 ];
 /// The rules that compare boots and machines.
-const ACROSS: [Rule; 3] = [repetition::find, repetition::silent_system, identity::find];
+const ACROSS: [Rule; 5] =
+    [repetition::find, repetition::silent_system, repetition::stopped, identity::guid, identity::adapter];
 
 /// Whatever fits, in no order.
 pub(crate) fn find(case: &Case<'_>) -> Vec<Finding> {
@@ -51,4 +59,5 @@ pub(crate) mod specific {
     pub(crate) const REPEATED: u8 = 50;
     pub(crate) const SLOW: u8 = 40;
     pub(crate) const IDENTITY: u8 = 30;
+    pub(crate) const MENDED: u8 = 20;
 }

@@ -6,8 +6,8 @@ mod transfer;
 pub use netbootd_dhcp::outcome::{Answered, Decided, LeaseTaken, MacAnswered, OtherServer, Proto};
 pub use report::{Reported, Said};
 pub use transfer::{
-    FileRefused, Negotiated, Program, Refusal, TransferFinished, TransferId, TransferOutcome,
-    TransferStalled, TransferStarted,
+    FileRefused, Negotiated, Program, Refusal, Substitute, Substitution, TransferFinished, TransferId,
+    TransferOutcome, TransferStalled, TransferStarted,
 };
 
 /// One step of one machine.

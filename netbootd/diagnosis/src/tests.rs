@@ -9,17 +9,20 @@ use std::time::{Duration, SystemTime};
 use pxe_policy::{ArchType, Class, Evidence, MacAddr, Reason, Trouble, TroubleKind};
 
 use crate::step::{
-    Answered, Decided, FileRefused, LeaseTaken, OtherServer, Program, Proto, Refusal, Step, TransferFinished,
-    TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    Answered, Decided, FileRefused, LeaseTaken, OtherServer, Program, Proto, Refusal, Step, Substitute,
+    Substitution, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
-use crate::{Cause, Diagnosis, Fleet, Machine, Patience, diagnose};
+use crate::{Cause, Diagnosis, Fleet, Machine, Patience, diagnose, observe, port_blocks};
 
 const PC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 2070);
 const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
-const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: true });
-const UNSIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: false });
+const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: true, is_pe: true });
+const UNSIGNED: Option<Program> =
+    Some(Program { arch: Some(ArchType::X64_UEFI), signed: false, is_pe: true });
 
+mod field;
+mod forged;
 mod healthy;
 mod reports;
 mod rows;
@@ -78,7 +81,10 @@ fn an_efi_program_on_bios_is_the_wrong_program() {
     site.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).finds(Cause::WrongProgram);
     let mut site = Site::new();
     site.firmware("bootia32.efi");
-    site.fetches("bootia32.efi", Some(Program { arch: Some(ArchType::IA32_UEFI), signed: true }));
+    site.fetches(
+        "bootia32.efi",
+        Some(Program { arch: Some(ArchType::IA32_UEFI), signed: true, is_pe: true }),
+    );
     site.finds(Cause::WrongProgram);
     // HTTP boot numbers the same processor otherwise.
     let mut twin = Site::new();
@@ -324,7 +330,8 @@ fn another_server_with_a_boot_file_is_a_rival_and_a_second_server_gives_other_ad
     assert!(site.diagnosis().finding.unwrap().headline().starts_with("10.77.0.2 also offered"));
     let mut site = Site::new();
     for n in 2..=4 {
-        site.on(n).offered(Class::Pxe, "boot.efi").takes_from(Ipv4Addr::new(10, 77, 0, 9));
+        let usual = Ipv4Addr::new(10, 77, 0, 9);
+        site.on(n).offered(Class::Pxe, "boot.efi").takes_from(usual).fetches("boot.efi", SIGNED);
     }
     site.on(1).offered(Class::Pxe, "boot.efi").takes_from(ROUTER).wait(9.0).finds(Cause::SecondDhcpServer);
 }
@@ -368,7 +375,7 @@ fn two_boots_under_one_address_and_a_hundred_thousand_machines_stay_bounded() {
         let name = format!("file-{n}");
         site.misses(&name).fetches(&name, None);
     }
-    let boot = site.machines[0].1.boot().unwrap();
+    let boot = site.machines[&PC].boot().unwrap();
     assert!(boot.fetched.len() <= 32 && boot.missed.len() <= 16 && boot.running.len() <= 8);
     assert_eq!(boot.completed, 5000);
     site.diagnosis();

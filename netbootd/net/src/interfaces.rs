@@ -1,7 +1,9 @@
 //! The host's interfaces as they are now: links go and come back, and addresses change, while netbootd serves.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use netbootd_dhcp::Iface;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,21 @@ impl Interfaces {
         let mut seen = self.seen.subscribe();
         seen.mark_changed();
         Changes { seen }
+    }
+
+    /// Whether an address is one of this host's.
+    pub fn owns(&self, addr: IpAddr) -> bool {
+        self.seen.borrow().iter().any(|iface| match addr {
+            IpAddr::V4(addr) => iface.owns(addr),
+            IpAddr::V6(addr) => iface.owns6(addr),
+        })
+    }
+
+    /// Whether a datagram to this address goes to every host of a segment.
+    pub fn is_broadcast(&self, addr: IpAddr) -> bool {
+        let IpAddr::V4(addr) = addr else { return false };
+        let of = |net: &Ipv4Net| net.prefix_len() < 31 && net.broadcast() == addr;
+        addr.is_broadcast() || self.seen.borrow().iter().any(|iface| iface.addrs.iter().any(of))
     }
 
     /// Looks at them until shutdown.

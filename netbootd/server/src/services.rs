@@ -3,6 +3,7 @@
 mod confined;
 mod contents;
 mod follow;
+mod keep_link;
 mod limited;
 mod reloads;
 
@@ -15,9 +16,11 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use imagestore::{BootTree, MountError};
 use netbootd_config::{Bounds, Config, Mode, Ports, Source};
+use netbootd_content::Digests;
 use netbootd_content::files::{Files, Images};
 use netbootd_content::ingests::Ingests;
 use netbootd_content::machines::Machines;
+use netbootd_content::programs::Programs;
 use netbootd_content::relay::Relay;
 use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
@@ -32,6 +35,7 @@ use netbootd_state::history::History;
 use netbootd_state::ledger::{Begun, LedgerStore, now};
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{Answered, Recorder};
+use netbootd_telemetry::strangers::Strangers;
 use netbootd_telemetry::timeline::Timelines;
 use pxe_policy::{
     Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, Identity, MacAddr, Purpose, Reason,
@@ -89,6 +93,12 @@ pub struct Services {
     pub recorder: Recorder,
     /// What strangers may have.
     pub limits: Limits,
+    /// Senders of what no boot client sends.
+    pub strangers: Strangers,
+    /// Which boot program each address runs.
+    pub programs: Programs,
+    /// Digests of boot images for Raspberry Pis.
+    pub digests: Digests,
     /// What happened to each machine.
     pub timelines: Timelines,
     /// Which findings are open, and who follows them.
@@ -187,6 +197,9 @@ impl Services {
             reloads: Reloads::default(),
             recorder: Recorder::new(),
             limits: Limits::new(Instant::now()),
+            strangers: Strangers::default(),
+            programs: Programs::default(),
+            digests: Digests::default(),
             timelines: Timelines::default(),
             findings: Findings::default(),
             certificates: Certificates::default(),
@@ -320,6 +333,7 @@ impl Services {
             // It could have been given by another server a moment ago.
             (verdict.decision, verdict.reason) = (Decision::LocalBoot, Reason::SharedStateAway);
         }
+        self.keep_link(&snapshot, &request, &mut verdict);
         verdict.evidence.splice(0..0, banned_guid.map(|(guid, by)| Evidence::GuidBanned { guid, by }));
         (request, verdict)
     }
@@ -344,6 +358,7 @@ impl Services {
 
     /// Writes down what an answer gives away, before it leaves. An answer that must not leave becomes silence, with its reason.
     pub async fn commit<R>(&self, mut answer: dhcp::Answer<R>) -> dhcp::Answer<R> {
+        answer.event.elsewhere = answer.event.elsewhere.filter(|addr| !self.interfaces.owns(*addr));
         let Some((deployed, mac)) = answer.gives.take() else { return answer };
         let settings = self.snapshot.load().config.policy.settings.clone();
         if let Err(reason) = self.ledger.give(&deployed, mac, &settings, now()).await {

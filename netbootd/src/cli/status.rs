@@ -4,6 +4,7 @@ use clap::Args;
 use hyper::Method;
 use netbootd_config::Config;
 use netbootd_telemetry::event::Refusal;
+use netbootd_telemetry::strangers::{CONDUCT, Conduct};
 use netbootd_telemetry::timeline::MAX_NUMBER;
 use netbootd_web::api::views::DeviceView;
 use pxe_policy::{MacAddr, Reason};
@@ -119,6 +120,9 @@ fn summary(status: &Value) -> String {
         word("pending"),
     );
     text.push_str(&left_alone(status));
+    for sender in status["strangers"].as_array().into_iter().flatten() {
+        text.push_str(&stranger(sender));
+    }
     for directory in status["directories"].as_array().into_iter().flatten() {
         let state = match directory["trouble"].as_str() {
             Some(trouble) => styled(BAD, &plain(trouble)),
@@ -137,6 +141,16 @@ fn summary(status: &Value) -> String {
         text.push_str(&format!("certificate of {}: {state}\n", shown(&certificate["server"])));
     }
     text
+}
+
+/// A sender of what no boot client sends.
+fn stranger(sender: &Value) -> String {
+    let conduct = CONDUCT.into_iter().find(|conduct| serde_json::json!(conduct) == sender["conduct"]);
+    let words = conduct.map_or("sends what no boot client sends", Conduct::words);
+    let address = styled(BAD, &shown(&sender["address"]));
+    let (count, since) = (shown(&sender["count"]), shown(&sender["since"]));
+    let example = sender["example"].as_str().map(|name| format!(", last for {}", plain(name)));
+    format!("{address} {words}: {count} times since {since}{}\n", example.unwrap_or_default())
 }
 
 /// What was left alone because of a limit, if anything was.
@@ -202,6 +216,10 @@ fn diagnosis(timeline: &Value) -> String {
     let (finding, also, expected) = (&timeline["finding"], &timeline["also"], &timeline["expected"]);
     if finding.is_null() {
         text.push_str(if expected["overdue"] == true { "No cause found." } else { "No finding." });
+        if let Some(last) = timeline["last"]["what"].as_str() {
+            let ago = timeline["last"]["ago"].as_f64().unwrap_or_default();
+            text.push_str(&format!(" Last: {}, {ago:.0} s ago.", plain(last)));
+        }
     } else {
         let cause = styled(BAD, &shown(&finding["cause"]));
         text.push_str(&format!("{cause}: {}\n", shown(&finding["headline"])));
@@ -221,6 +239,11 @@ fn diagnosis(timeline: &Value) -> String {
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
+    for past in timeline["past"].as_array().into_iter().flatten() {
+        let (cause, headline) = (shown(&past["cause"]), shown(&past["headline"]));
+        let (boot, ended) = (shown(&past["boot"]), shown(&past["ended"]));
+        text.push_str(&format!("Over since {ended} (boot of {boot}): {cause}: {headline}\n"));
+    }
     text
 }
 

@@ -43,8 +43,14 @@ pub struct Lines {
 impl Lines {
     /// Adds a step; one that belongs to no machine has no line.
     pub fn push(&mut self, recorded: &Recorded) {
-        let json = StepView::of(recorded).and_then(|step| serde_json::to_string(&step).ok());
-        if let Some(json) = json {
+        if let Some(step) = StepView::of(recorded) {
+            self.push_step(&step);
+        }
+    }
+
+    /// Adds a line.
+    pub fn push_step(&mut self, step: &StepView) {
+        if let Ok(json) = serde_json::to_string(step) {
             self.text.push_str(&json);
             self.text.push('\n');
             self.count += 1;

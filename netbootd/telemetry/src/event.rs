@@ -15,7 +15,8 @@ pub use cmtrace::CmTrace;
 pub use image::ImageFolderRead;
 pub use netbootd_diagnosis::step::{
     Answered, Decided, FileRefused, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program, Proto,
-    Refusal, Reported, Said, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    Refusal, Reported, Said, Substitute, Substitution, TransferFinished, TransferId, TransferOutcome,
+    TransferStalled, TransferStarted,
 };
 pub use recorder::{Counters, REPORT, Recorded, Recorder, SYSLOG};
 

@@ -2,8 +2,10 @@
 
 use std::time::SystemTime;
 
-use netbootd_diagnosis::{Expectation, Finding, Severity};
+use netbootd_diagnosis::{Expectation, Finding, Past, Severity};
 use serde::Serialize;
+
+use crate::view::rfc3339;
 
 /// What is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +33,28 @@ pub struct ExpectedView {
     waited: f64,
     /// Whether it should have come.
     overdue: bool,
+}
+
+/// A finding that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PastView {
+    /// When the boot began that had it (RFC 3339).
+    boot: String,
+    /// When the machine went on (RFC 3339).
+    ended: String,
+    #[serde(flatten)]
+    finding: FindingView,
+}
+
+impl PastView {
+    /// The words of a finding that is over.
+    pub fn of(past: &Past) -> Self {
+        PastView {
+            boot: rfc3339(past.boot),
+            ended: rfc3339(past.ended),
+            finding: FindingView::of(&past.finding),
+        }
+    }
 }
 
 impl FindingView {

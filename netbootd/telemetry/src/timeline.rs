@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use lru::LruCache;
 use netbootd_diagnosis::step::Step;
-use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Patience, diagnose};
+use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Past, Patience, diagnose, observe};
 use pxe_policy::{MacAddr, Reason, SystemUuid};
 
 use crate::event::{Event, Recorded, Reported, TransferId, TransferStalled, TransferStarted};
@@ -58,9 +58,18 @@ pub struct Transfer {
 }
 
 impl Timelines {
-    /// Takes up one event; gives whose step it is.
+    /// Adds one event; gives whose step it is.
     pub fn take(&self, recorded: &Arc<Recorded>) -> Option<MacAddr> {
-        self.with(|inner| inner.take(recorded))
+        self.take_ending(recorded, Patience::default()).0
+    }
+
+    /// Adds one event; gives whose step it is, and the finding that it ends.
+    pub fn take_ending(
+        &self,
+        recorded: &Arc<Recorded>,
+        patience: Patience,
+    ) -> (Option<MacAddr>, Option<Past>) {
+        self.with(|inner| inner.take(recorded, patience))
     }
 
     /// Counts events that nobody could take up because the server was busy.
@@ -71,6 +80,17 @@ impl Timelines {
     /// One machine's steps.
     pub fn of(&self, mac: MacAddr) -> Option<Timeline> {
         self.with(|inner| inner.machines.peek(&mac).cloned())
+    }
+
+    /// Whether the switch port of a machine blocks after iPXE resets the link, as its last boot
+    /// shows.
+    pub fn port_blocks(&self, mac: MacAddr, patience: Patience, now: SystemTime) -> bool {
+        self.with(|inner| {
+            let timeline = inner.machines.peek(&mac);
+            timeline.is_some_and(|timeline| {
+                netbootd_diagnosis::port_blocks(mac, &timeline.machine, &inner.fleet, patience, now)
+            })
+        })
     }
 
     /// What is wrong with a machine's boot, and what should come next.
@@ -171,7 +191,8 @@ impl Default for Inner {
 }
 
 impl Inner {
-    fn take(&mut self, recorded: &Arc<Recorded>) -> Option<MacAddr> {
+    /// Gives whose step it is, and the finding that it ends.
+    fn take(&mut self, recorded: &Arc<Recorded>, patience: Patience) -> (Option<MacAddr>, Option<Past>) {
         let event = &recorded.event;
         let mac = self.machine_of(event);
         match event {
@@ -189,27 +210,26 @@ impl Inner {
             }
             _ => {}
         }
-        let mac = mac?;
+        let Some(mac) = mac else { return (None, None) };
         // Hosts that only take an address from another server are no machines of this one, unless they booted here before.
         if is_plain_host(&recorded.event) && !self.machines.contains(&mac) {
-            return None;
+            return (None, None);
         }
         let timeline = self.machines.get_or_insert_mut(mac, Timeline::default);
-        if let Some(step) = event.step() {
-            self.fleet.observe(mac, recorded.at, step, &timeline.machine);
-            let before = timeline.machine.boot().map(|boot| boot.started);
-            timeline.machine.observe(recorded.at, step);
-            if timeline.machine.boot().map(|boot| boot.started) != before {
-                self.boots = self.boots % MAX_NUMBER + 1;
-                timeline.number = self.boots;
-            }
+        let began = timeline.machine.boot().map(|boot| boot.started);
+        let past = event.step().and_then(|step| {
+            observe(mac, recorded.at, step, &mut timeline.machine, &mut self.fleet, patience)
+        });
+        if timeline.machine.boot().map(|boot| boot.started) != began {
+            self.boots = self.boots % MAX_NUMBER + 1;
+            timeline.number = self.boots;
         }
         if let Event::Decided(decided) = event {
             timeline.uuid = decided.uuid.or(timeline.uuid);
             timeline.name = decided.machine.clone().or(timeline.name.take());
         }
         if matches!(event, Event::TransferProgress { .. } | Event::TransferStalled(_)) {
-            return None;
+            return (None, past);
         }
         if timeline.steps.len() >= MAX_STEPS {
             // What a machine says of itself pushes out none of its other steps.
@@ -219,7 +239,7 @@ impl Inner {
             timeline.steps.remove(place.unwrap_or(0));
         }
         timeline.steps.push_back(Arc::clone(recorded));
-        Some(mac)
+        (Some(mac), past)
     }
 
     /// Whose step an event is.

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use netbootd_diagnosis::Past;
+use pxe_policy::MacAddr;
 use serde::Serialize;
 
 use crate::event::{Event, Proto, REPORT, Recorded, SYSLOG, Said};
@@ -101,6 +103,8 @@ impl StepView {
                 proto: started.proto.name(),
                 what: "transfer",
                 file: Some(started.path.as_ref().into()),
+                reason: started.substitute.as_ref().map(|substitute| substitute.why.name()),
+                detail: started.substitute.as_ref().map(ToString::to_string),
                 negotiated: Some(started.negotiated.to_string()),
                 ..StepView::default()
             },
@@ -165,6 +169,19 @@ impl StepView {
                 return None;
             }
         })
+    }
+
+    /// A finding that is over, as a step of its machine.
+    pub fn of_past(mac: MacAddr, past: &Past) -> Self {
+        StepView {
+            at: rfc3339(past.ended),
+            mac: Some(mac.to_string()),
+            proto: "diagnosis",
+            what: "finding-over",
+            reason: Some(past.finding.cause.as_str()),
+            detail: Some(past.finding.headline()),
+            ..StepView::default()
+        }
     }
 
     /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, `report`, `syslog`, or `image`.

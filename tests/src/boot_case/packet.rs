@@ -18,6 +18,13 @@ pub(super) fn text(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }
 
+/// The boot file in an answer's header.
+pub(super) fn file(answer: &[u8]) -> String {
+    let field = &answer[108..236];
+    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    String::from_utf8_lossy(&field[..end]).into_owned()
+}
+
 /// A client's packet. `class` (of PXE and HTTP boot), `vendor` (option 60 as it stands), `arch`,
 /// `uuid`, `ipxe`, `relay`, `server` and `address` come from the case.
 pub(super) fn client(kind: u8, mac: [u8; 6], said: &HashMap<String, String>) -> Vec<u8> {

@@ -103,6 +103,7 @@ impl Replay {
             }
             Line::Other { server, is_ack, client, options } => self.other(server, *is_ack, client, options),
             Line::Tftp { host, how, path } => self.fetch(host, Proto::Tftp, *how, path),
+            Line::Wire { .. } => {}
             Line::Http { host, path, found } => {
                 self.fetch(host, Proto::Http, if *found { How::Get } else { How::Miss }, path);
             }
@@ -234,12 +235,13 @@ impl Replay {
             block_size: (proto == Proto::Tftp).then_some(1468),
             program: content.and_then(|content| program(content)),
             partial: false,
+            substitute: None,
         };
         self.step(host, Step::TransferStarted(&started));
         let (outcome, bytes) = match how {
             How::Probe => (TransferOutcome::Probed, 0),
             How::Abort | How::Peek => (TransferOutcome::Aborted, 1468),
-            How::Stall | How::Vanish | How::Mute | How::Slow => {
+            How::Stall | How::Vanish | How::Mute | How::Slow | How::Wrap => {
                 self.open.push(Open { host: host.into(), id, how, since: self.now });
                 return;
             }
@@ -292,7 +294,7 @@ impl Replay {
                 let lasts = self.now.duration_since(*since).unwrap_or_default();
                 match how {
                     // A sender repeats a block after 0.25 s, then half as often each time.
-                    How::Stall | How::Vanish => {
+                    How::Stall | How::Vanish | How::Wrap => {
                         let bytes = if how == How::Stall { 0 } else { 2936 };
                         let resends = u64::from((lasts.as_millis() / 250).checked_ilog2().unwrap_or(0));
                         let stalled = TransferStalled { id, bytes, proved: true, resends };
@@ -354,7 +356,7 @@ fn program(content: &[u8]) -> Option<Program> {
         0xaa64 => Some(ArchType::ARM64_UEFI),
         _ => None,
     };
-    Some(Program { arch, signed: header.signed })
+    Some(Program { arch, signed: header.signed, is_pe: true })
 }
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);

@@ -26,6 +26,25 @@ pub(super) enum Line {
     Tftp { host: String, how: How, path: String },
     /// A file by HTTP; `found` says whether it is there.
     Http { host: String, path: String, found: bool },
+    /// What only a running netbootd shows.
+    Wire { host: String, what: Wire, word: String },
+}
+
+/// What only a running netbootd shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wire {
+    /// The question to port 4011, whose answer has to name this boot file.
+    BootFile,
+    /// What the headline of the finding says.
+    Words,
+    /// A finding that is over.
+    Past,
+    /// The sender that `netbootd status` names.
+    Stranger,
+    /// Twenty read requests to the whole segment.
+    Shout,
+    /// So many DISCOVERs of machines that do not exist.
+    Flood,
 }
 
 /// Options of a packet, by the names that `packet.rs` knows.
@@ -69,6 +88,8 @@ pub(super) enum How {
     Peek,
     /// It acknowledges some blocks and nothing more.
     Vanish,
+    /// It is silent once block numbers start again.
+    Wrap,
     /// It fetches much slower than others, while the case goes on.
     Slow,
 }
@@ -91,6 +112,12 @@ fn parse_line(line: &str) -> Line {
         }
         ["file", path, rest @ ..] => Line::File { path: text(path), content: content(rest) },
         ["wait", seconds] => Line::Wait(seconds.parse().unwrap()),
+        ["expect-words", host, words @ ..] => wire(host, Wire::Words, &words.join(" ")),
+        ["expect-past", host, cause] => wire(host, Wire::Past, cause),
+        ["expect-stranger", host] => wire(host, Wire::Stranger, ""),
+        [host, "shout", path] => wire(host, Wire::Shout, path),
+        [host, "flood", count] => wire(host, Wire::Flood, count),
+        [host, "boot-server", file] => wire(host, Wire::BootFile, file),
         ["expect", host, "none"] => Line::Expect { host: text(host), cause: None },
         ["expect", host, cause] => Line::Expect { host: text(host), cause: Some(text(cause)) },
         [host, "boot-server"] => Line::BootServer { host: text(host) },
@@ -110,6 +137,10 @@ fn parse_line(line: &str) -> Line {
         },
         _ => panic!("nothing can be done with {line:?}"),
     }
+}
+
+fn wire(host: &str, what: Wire, word: &str) -> Line {
+    Line::Wire { host: host.to_owned(), what, word: word.to_owned() }
 }
 
 fn dhcp(word: &str) -> Option<Kind> {
@@ -132,6 +163,7 @@ fn tftp(word: &str) -> Option<How> {
         "abort" => How::Abort,
         "peek" => How::Peek,
         "vanish" => How::Vanish,
+        "wrap" => How::Wrap,
         "slow" => How::Slow,
         _ => return None,
     })

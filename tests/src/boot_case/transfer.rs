@@ -17,11 +17,17 @@ const GIVES_UP_AFTER: u16 = 2;
 pub(super) fn tftp(address: Ipv4Addr, how: How, path: &str) {
     let socket = UdpSocket::bind((address, 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    // `\x01` in a case is that byte: some names are no text.
-    let name = path.replace("\\x01", "\u{1}").replace("%20", " ");
-    let size = if how == How::Probe { b"tsize\x000\0".as_slice() } else { b"" };
+    // `\x01` in a case is that byte: some names are no text. `-` is an empty name.
+    let name = if path == "-" { String::new() } else { path.replace("\\x01", "\u{1}").replace("%20", " ") };
     let block = BLOCK.to_string();
-    let request = [&[0, 1], name.as_bytes(), b"\0octet\0blksize\0", block.as_bytes(), b"\0", size].concat();
+    let options: &[(&str, &str)] = match how {
+        How::Probe => &[("blksize", &block), ("tsize", "0")],
+        // Small blocks, so that a small file has many.
+        How::Wrap => &[("blksize", "8"), ("windowsize", "64")],
+        _ => &[("blksize", &block)],
+    };
+    let options: String = options.iter().map(|(option, value)| format!("{option}\0{value}\0")).collect();
+    let request = [&[0, 1], name.as_bytes(), b"\0octet\0", options.as_bytes()].concat();
     socket.send_to(&request, "10.77.0.1:69").unwrap();
     if how == How::Mute {
         return keep(socket);
@@ -31,6 +37,11 @@ pub(super) fn tftp(address: Ipv4Addr, how: How, path: &str) {
         (How::Miss, ERROR) => {}
         (How::Probe, OPTION_ACK) => {
             send_error(&socket, from, 8, "User aborted the transfer");
+        }
+        (How::Wrap, OPTION_ACK) => {
+            acknowledge(&socket, from, 0);
+            fetch_to_the_wrap(&socket);
+            keep(socket);
         }
         (How::Stall, OPTION_ACK) => {
             acknowledge(&socket, from, 0);
@@ -82,6 +93,22 @@ fn fetch(socket: &UdpSocket, how: How) {
 
 fn send_error(socket: &UdpSocket, to: SocketAddr, code: u8, words: &str) {
     socket.send_to(&[&[0, ERROR, 0, code], words.as_bytes(), b"\0"].concat(), to).unwrap();
+}
+
+/// Takes window after window, and nothing any more once block numbers start again.
+fn fetch_to_the_wrap(socket: &UdpSocket) {
+    let mut last: u16 = 0;
+    while last < u16::MAX {
+        let (data, from) = receive(socket);
+        let block = u16::from_be_bytes([data[2], data[3]]);
+        if block == last + 1 {
+            last = block;
+        }
+        // The last block of a window, or one that is out of turn.
+        if last.is_multiple_of(64) || block != last || last == u16::MAX {
+            acknowledge(socket, from, last);
+        }
+    }
 }
 
 fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 
-use super::script::{Host, How, Kind, Line, Options};
+use super::script::{Host, How, Kind, Line, Options, Wire};
 use super::{packet, transfer};
 use crate::netbootd::program;
 use crate::{Lab, Netbootd};
@@ -59,7 +59,8 @@ impl Player<'_> {
             Line::Wait(seconds) => thread::sleep(Duration::from_secs_f64(*seconds)), // time on the wire
             Line::Expect { host, cause } => self.expect(host, cause.as_deref()),
             Line::Client { host, kind, options } => self.ask(host, *kind, options),
-            Line::BootServer { host } => self.ask_boot_server(host),
+            Line::BootServer { host } => drop(self.ask_boot_server(host)),
+            Line::Wire { host, what, word } => self.only_here(host, *what, word),
             Line::Other { server, is_ack, client, options } => {
                 self.other(server, *is_ack, client, options);
             }
@@ -139,7 +140,7 @@ impl Player<'_> {
     }
 
     /// Asks port 4011 and waits for the answer.
-    fn ask_boot_server(&self, name: &str) {
+    fn ask_boot_server(&self, name: &str) -> String {
         let host = self.host(name);
         let mut said = self.said.get(name).cloned().unwrap_or_default();
         said.remove("relay"); // it asks by unicast
@@ -149,9 +150,74 @@ impl Player<'_> {
             let socket = UdpSocket::bind((host.address, 4011)).unwrap();
             socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             socket.send_to(&bytes, "10.77.0.1:4011").unwrap();
-            socket.recv(&mut [0; 2048]).is_ok()
+            let mut answer = [0; 2048];
+            socket.recv(&mut answer).ok().map(|_| packet::file(&answer))
         });
-        assert!(asked.join().unwrap(), "port 4011 does not answer {name}\n{}", self.netbootd.log());
+        let file = asked.join().unwrap();
+        file.unwrap_or_else(|| panic!("port 4011 does not answer {name}\n{}", self.netbootd.log()))
+    }
+
+    fn only_here(&self, name: &str, what: Wire, word: &str) {
+        let mac = packet::text(self.host(name).mac);
+        match what {
+            Wire::BootFile => assert_eq!(self.ask_boot_server(name), word, "{}", self.netbootd.log()),
+            Wire::Words => {
+                let status = self.status(&mac);
+                let headline = status["finding"]["headline"].as_str().unwrap_or_default();
+                assert!(headline.contains(word), "{word:?} is expected: {status:#}");
+            }
+            Wire::Past => {
+                let status = self.status(&mac);
+                let mut past = status["past"].as_array().into_iter().flatten();
+                let over = past.any(|past| past["cause"] == word && past["ended"].is_string());
+                assert!(over, "{word} is expected to be over: {status:#}");
+            }
+            Wire::Stranger => self.expect_stranger(name),
+            Wire::Shout => self.shout(name, word),
+            Wire::Flood => self.flood(name, word.parse().unwrap()),
+        }
+    }
+
+    fn shout(&self, name: &str, path: &str) {
+        let request = [&[0, 1], path.as_bytes(), b"\0octet\0"].concat();
+        let sent = self.lab.inside(name, move || {
+            for n in 0..20 {
+                let to = if n % 2 == 0 { "255.255.255.255" } else { "10.77.0.255" };
+                broadcaster(2000 + n).send_to(&request, (to, 69)).unwrap();
+            }
+        });
+        sent.join().unwrap();
+    }
+
+    fn flood(&self, name: &str, count: u32) {
+        let said = Options::from([("class".into(), "PXEClient".into()), ("arch".into(), "7".into())]);
+        let sent = self.lab.inside(name, move || {
+            let socket = broadcaster(68);
+            for n in 0..count {
+                let [a, b, c, d] = n.to_be_bytes();
+                let bytes = packet::client(packet::DISCOVER, [2, 0x66, a, b, c, d], &said);
+                // What the queue has no room for is lost, as on any wire.
+                let _ = socket.send_to(&bytes, ("255.255.255.255", 67));
+            }
+        });
+        sent.join().unwrap();
+    }
+
+    /// The sender that `netbootd status` names, and no other one.
+    fn expect_stranger(&self, name: &str) {
+        let address = self.host(name).address.to_string();
+        let deadline = Instant::now() + Duration::from_secs(8);
+        loop {
+            let status = self.asked(&[]);
+            let named = status["status"]["strangers"].as_array().cloned().unwrap_or_default();
+            if let [stranger] = named.as_slice()
+                && stranger["address"] == *address
+            {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{status:#}\n{}", self.netbootd.log());
+            thread::sleep(Duration::from_millis(100)); // asked again until the deadline
+        }
     }
 
     fn other(&self, server: &str, is_ack: bool, client: &str, said: &Options) {
@@ -177,11 +243,18 @@ impl Player<'_> {
     }
 
     fn status(&self, mac: &str) -> Value {
+        self.asked(&[mac])
+    }
+
+    /// What `netbootd status` says.
+    fn asked(&self, about: &[&str]) -> Value {
         let config = self.lab.folder().join("netbootd.toml").display().to_string();
         let output = self
             .lab
             .command("server", &program())
-            .args(["status", mac, "--json", "--config", &config])
+            .arg("status")
+            .args(about)
+            .args(["--json", "--config", &config])
             .output();
         serde_json::from_slice(&output.unwrap().stdout).unwrap_or_default()
     }
@@ -192,9 +265,14 @@ impl Player<'_> {
 const ON_THE_WIRE: Duration = Duration::from_millis(50);
 
 fn broadcast(from: u16, to: u16, bytes: &[u8]) -> UdpSocket {
+    let socket = broadcaster(from);
+    socket.send_to(bytes, ("255.255.255.255", to)).unwrap();
+    socket
+}
+
+fn broadcaster(from: u16) -> UdpSocket {
     let socket = UdpSocket::bind(("0.0.0.0", from)).unwrap();
     setsockopt(&socket, sockopt::BindToDevice, &"eth0".into()).unwrap();
     socket.set_broadcast(true).unwrap();
-    socket.send_to(bytes, ("255.255.255.255", to)).unwrap();
     socket
 }

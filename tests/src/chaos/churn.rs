@@ -121,6 +121,7 @@ async fn one(services: &Services, server: &AddressServer, iface: &Iface, n: u32)
         block_size: Some(1468),
         program: None,
         partial: false,
+        substitute: None,
     }));
     services.recorder.record(Event::TransferFinished(TransferFinished {
         id,

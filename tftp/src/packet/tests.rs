@@ -74,7 +74,7 @@ fn what_is_no_packet_says_why() {
         (b"\0\x03\0", ParseError::Truncated { have: 3 }),
         (b"\0\x07", ParseError::Opcode(7)),
         (b"\0\x01", ParseError::Missing("file name")),
-        (b"\0\x01\0octet\0", ParseError::Missing("file name")),
+        (b"\0\x01\0octet\0", ParseError::EmptyFileName),
         (b"\0\x01file\0", ParseError::Missing("mode")),
     ];
     for (bytes, error) in table {

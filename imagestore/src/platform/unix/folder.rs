@@ -40,13 +40,23 @@ impl Folder {
 
     /// The names in a folder below that differ from this one in case only; none when it cannot be listed.
     pub(crate) fn names_like(&self, folder: &[u8], wanted: &[u8]) -> Vec<Vec<u8>> {
+        self.names_that(folder, |name| name.eq_ignore_ascii_case(wanted))
+    }
+
+    /// The names in a folder below, as many as are looked at; none when it cannot be listed.
+    pub(crate) fn names(&self, folder: &[u8]) -> Vec<Vec<u8>> {
+        let mut left = MAX_NAMES;
+        self.names_that(folder, |_| left.checked_sub(1).inspect(|less| left = *less).is_some())
+    }
+
+    fn names_that(&self, folder: &[u8], mut fits: impl FnMut(&[u8]) -> bool) -> Vec<Vec<u8>> {
         let folder: &[u8] = if folder.is_empty() { b"." } else { folder };
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let Ok(mut dir) = self.beneath(folder, flags, ResolveFlag::empty()).and_then(Dir::from_fd) else {
             return Vec::new();
         };
         let names = dir.iter().filter_map(Result::ok).map(|entry| entry.file_name().to_bytes().to_vec());
-        names.filter(|name| name.eq_ignore_ascii_case(wanted)).collect()
+        names.filter(|name| fits(name)).collect()
     }
 
     fn open_file(&self, path: &[u8], further: ResolveFlag) -> Result<File, OpenError> {
@@ -71,6 +81,8 @@ impl Folder {
     }
 }
 
+/// Names of one folder that are compared with a misspelled one.
+const MAX_NAMES: usize = 16_384;
 /// Fails with EAGAIN where the kernel would have to ask a disk or a server (openat2(2)); nix has no name for it.
 fn cached() -> ResolveFlag {
     ResolveFlag::from_bits_retain(libc::RESOLVE_CACHED)

@@ -38,11 +38,23 @@ impl Folder {
 
     /// The names in a folder below that differ from this one in case only; none when it cannot be listed.
     pub(crate) fn names_like(&self, folder: &[u8], wanted: &[u8]) -> Vec<Vec<u8>> {
+        let mut names = self.all_names(folder);
+        names.retain(|name| name.eq_ignore_ascii_case(wanted));
+        names
+    }
+
+    /// The names in a folder below, as many as are looked at; none when it cannot be listed.
+    pub(crate) fn names(&self, folder: &[u8]) -> Vec<Vec<u8>> {
+        let mut names = self.all_names(folder);
+        names.truncate(MAX_NAMES);
+        names
+    }
+
+    fn all_names(&self, folder: &[u8]) -> Vec<Vec<u8>> {
         let folder = if folder.is_empty() { Ok(self.0.clone()) } else { self.inside(folder) };
         let entries = folder.ok().and_then(|folder| fs::read_dir(folder).ok());
         let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let names = names.filter_map(|name| Some(name.to_str()?.as_bytes().to_vec()));
-        names.filter(|name| name.eq_ignore_ascii_case(wanted)).collect()
+        names.filter_map(|name| Some(name.to_str()?.as_bytes().to_vec())).collect()
     }
 
     /// The real path of what a name leads to. Links that stay below are followed.
@@ -67,3 +79,6 @@ fn refused(error: io::Error) -> OpenError {
         _ => OpenError::Io(error),
     }
 }
+
+/// Names of one folder that are looked at.
+const MAX_NAMES: usize = 16_384;

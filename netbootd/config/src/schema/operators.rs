@@ -41,6 +41,7 @@ pub(crate) struct Relay {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct Diagnosis {
     pub(crate) patience: Option<Spanned<f64>>,
+    pub(crate) keep_link: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,11 +15,15 @@ impl Content {
             return None;
         }
         // What still comes from another server would hold up the thread that it comes by.
-        if self.len() < SMALLEST_PROGRAM || self.may_wait() {
+        let is_named_so = kind.is_program() && path.to_ascii_lowercase().ends_with(".efi");
+        if self.len() < SMALLEST_PROGRAM && !is_named_so || self.len() < 2 || self.may_wait() {
             return None;
         }
         let mut magic = [0; 2];
-        self.read_exact_at(0, &mut magic).ok().filter(|()| magic == *b"MZ")?;
+        self.read_exact_at(0, &mut magic).ok()?;
+        if magic != *b"MZ" {
+            return is_named_so.then_some(Program { arch: None, signed: false, is_pe: false });
+        }
         let length = usize::try_from(self.len()).unwrap_or(usize::MAX).min(PeHeader::LENGTH);
         let mut head = vec![0; length];
         self.read_exact_at(0, &mut head).ok()?;
@@ -30,7 +34,7 @@ impl Content {
             0xaa64 => Some(ArchType::ARM64_UEFI),
             _ => None,
         };
-        Some(Program { arch, signed: header.signed })
+        Some(Program { arch, signed: header.signed, is_pe: true })
     }
 }
 

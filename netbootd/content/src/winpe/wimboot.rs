@@ -62,3 +62,20 @@ fn script(folder: &str, around: Around<'_>) -> String {
 }
 
 const WIMBOOT_BCD: &str = "wimboot.bcd";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A router that puts its own address into siaddr leads relative names elsewhere.
+    #[test]
+    fn the_script_for_wimboot_names_this_server() {
+        let server = IpAddr::from([10, 77, 0, 1]);
+        let reporting = Reporting::to(server, 8080, 17);
+        let (http_port, wimboot, reporting) = (8080, "wimboot", &reporting);
+        let around = Around { server, http_port, wimboot, request: None, reporting };
+        let text = script("images/winpe/", around);
+        let mut files = text.lines().filter(|line| line.starts_with("kernel") || line.starts_with("initrd"));
+        assert!(files.all(|line| line.contains(" http://10.77.0.1:8080/")), "{text}");
+    }
+}

@@ -1,8 +1,8 @@
 //! What a packet led to: a reply or silence, and the event that tells of it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use pxe_policy::{BootRequest, Decision, Deployed, Evidence, MacAddr, Reason, SystemUuid, Verdict};
+use pxe_policy::{Boot, BootRequest, Decision, Deployed, Evidence, MacAddr, Reason, SystemUuid, Verdict};
 
 use super::option::MessageType;
 use super::reply::ReplyBuilder;
@@ -62,7 +62,10 @@ impl<R> Answer<R> {
         self.event.reason = verdict.reason;
         self.event.rule = verdict.rule.clone();
         match &verdict.decision {
-            Decision::Boot(boot) => self.event.image = boot.image.clone(),
+            Decision::Boot(boot) => {
+                self.event.image = boot.image.clone();
+                self.event.elsewhere = elsewhere(boot);
+            }
             Decision::LocalBoot => self.event.decision = Answered::LocalBoot,
             Decision::Wait => self.event.decision = Answered::Wait,
             Decision::Relay | Decision::Refer(_) | Decision::Images(_) | Decision::Ignore => {}
@@ -79,7 +82,8 @@ impl<R> Answer<R> {
         }
         let boots = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay | Decision::Refer(_));
         let is_told = |evidence: &&Evidence| {
-            is_banned(evidence) || verdict.reason != Reason::Rule && (!boots || evidence.is_odd())
+            let kept = matches!(evidence, Evidence::LinkKept { .. });
+            is_banned(evidence) || kept || verdict.reason != Reason::Rule && (!boots || evidence.is_odd())
         };
         let worth_telling = verdict.evidence.iter().filter(is_told).cloned();
         self.event.evidence = placeholder.into_iter().chain(worth_telling).collect();
@@ -105,6 +109,17 @@ impl<R> Answer<R> {
         }
         self
     }
+}
+
+/// The server that holds a boot file, where the rule names another one by its address.
+fn elsewhere(boot: &Boot) -> Option<IpAddr> {
+    if !boot.is_url() {
+        return boot.next_server.map(IpAddr::from);
+    }
+    let authority = boot.file.split_once("://")?.1.split('/').next()?;
+    let host = authority.rsplit_once(':').filter(|(host, _)| !host.ends_with(':'));
+    let host = host.map_or(authority, |(host, _)| host);
+    host.trim_matches(['[', ']']).parse().ok()
 }
 
 impl Answer {

@@ -106,7 +106,7 @@ table! {
         codes ["PXE-E11", "PXE-E32"]
         handbook "iPXE and GRUB take the server for relative names from the DHCP lease. Home routers and some DHCP servers fill in their own address."
     NoFileRequest "no-file-request" Error
-        "The machine was told to load {file} and never asked for it."
+        "The machine received the name of its boot file, {file}, and never asked for it."
         cure "let UDP port 69 through to this server, and check that no option 66 or 67 of the DHCP server sends the machine elsewhere"
         codes ["PXE-E11", "PXE-E32", "PXE-E18"]
         handbook "The name was delivered. The request for it did not arrive."
@@ -170,6 +170,26 @@ table! {
         cure "update shim, or put grubx64.efi beside shim: this server then answers such a name with it"
         codes ["Failed to open", "Not Found"]
         handbook "Some firmware passes the description of its boot entry as load options, and shim 15.8 and 16 read it as a file name."
+    ForeignBootFile "foreign-boot-file" Error
+        "The DHCP server {server} names the boot file {file}, which is not there."
+        cure "correct option 67 in {server}, or put the file in the boot folder"
+        codes ["PXE-T01", "PXE-E3B", "PXE-E23"]
+        handbook "The name comes from another server's options 66 and 67, not from a rule of this server."
+    NoFileName "no-file-name" Error
+        "The machine asks for a file without a name: its DHCP server names a TFTP server and no boot file."
+        cure "set option 67 (boot file name) in the DHCP server beside option 66, or remove option 66 and let this server answer"
+        codes ["PXE-E53", "PXE-E3B", "PXE-T01"]
+        handbook "A read request with an empty name. This server names a boot file in each of its answers."
+    EmptyFile "empty-file" Error
+        "{file} is empty."
+        cure "copy the file again and check for a full disk; `netbootd file put` replaces a file as a whole"
+        codes ["NBP filesize is 0 Bytes", "PXE-E99"]
+        handbook "The file has 0 bytes: an interrupted download, a full disk, or a copy that is still running."
+    RootMissing "root-file-system-missing" Error
+        "The system runs, and its root file system {file} is not there."
+        cure "put the file where the kernel's arguments name it, or correct them (fetch=, url=, root=live:, inst.stage2=)"
+        codes ["Unable to find a medium containing a live file system"]
+        handbook "Kernel and initial RAM disk are complete. The system that they start fetches its root file system by itself."
     ImageComing "image-coming" Error
         "The image that holds {file} is still being imported."
         cure "wait until `netbootd status` shows no import, and start the machine again"
@@ -196,7 +216,7 @@ table! {
         codes ["PXE-E36"]
         handbook "The limit for all clients together is reached."
     Limited "limited" Error
-        "The client asks for more than the limits allow."
+        "{file} was refused: the machine asks for more than the limits allow."
         cure "see what else asks from its address, then docs/limits.md for the number to raise"
         codes ["PXE-E36"]
         handbook "A limit for one client or one network is reached."
@@ -245,6 +265,21 @@ table! {
         cure "give iPXE a script: a rule that matches class \"ipxe\" before the rule for firmware, or in another DHCP server an exception for user class iPXE (option 77)"
         codes ["iPXE initialising devices"]
         handbook "Firmware loads iPXE, which asks for its boot file as firmware did. An answer that does not depend on the class loads it again, without an end."
+    NotAProgram "not-a-program" Error
+        "Firmware fetched {file}, which is no program that it can start."
+        cure "name a program for firmware (shimx64.efi, ipxe.efi) and a script for iPXE alone (a rule with class \"ipxe\"); a .efi file without a program's header is a damaged download"
+        codes ["PXE-E79", "Unsupported", "Load Error"]
+        handbook "Firmware starts what its boot file names, whatever it is. A script, a disk image or a saved error page is fetched whole and goes no further."
+    OutOfMemory "out-of-memory" Error
+        "The machine has too little memory for {file}."
+        cure "give the machine more memory, or use a smaller file; for a large initial RAM disk or WIM image twice its size is needed"
+        codes ["PXE-E05", "Out of resources", "NBP is too big"]
+        handbook "The client ended the transfer and said why."
+    BlockRollover "block-rollover" Error
+        "The machine stops in {file} where TFTP's block numbers start again."
+        cure "serve the file by HTTP, or raise the block size that the client asks for (tftp.max-block-size): 65535 blocks have to be enough"
+        codes ["PXE-E35", "PXE-E18", "0xc0000001"]
+        handbook "Block numbers have 16 bits. Some clients take block 65535 (or 32767) for the last one: 32 MB at 512 bytes, 92 MB at 1468."
     PortBlocked "port-blocked" Error
         "The network did not come back after {file} started: the switch port blocks while spanning tree settles."
         cure "set the switch port to edge (PortFast), or boot snponly.efi or undionly.kpxe, which keep the link up"
@@ -270,6 +305,11 @@ table! {
         cure "look at the machine's screen; try the program on another machine of the model, and another build of it"
         codes []
         handbook "The program should have asked for its next file. Neither its architecture nor its signature explains why it did not."
+    StoppedAfter "stopped-after" Error
+        "The machine has {file} and asks for nothing more, where other boots go on."
+        cure "look at the machine's screen: a kernel that Secure Boot refuses, too little memory, or a menu that waits; compare with a machine that goes on"
+        codes ["bad shim signature", "Security Violation", "out of memory", "0xc0000001"]
+        handbook "What follows a file is learned from other machines, and from earlier boots of the same one."
     NoManagementPoint "no-management-point" Error
         "Windows PE has everything including its variables file, and restarts: the task sequence environment finds no management point."
         cure "add a management point to the boundary group of the machine's subnet (required since version 2509), and check the network driver in the boot image; smsts.log in X:\\Windows\\Temp says which"
@@ -320,4 +360,9 @@ table! {
         cure "ban the GUID (policy.banned-guids), so that the hardware address alone decides"
         codes []
         handbook "Boards without a serial number have a GUID of their manufacturer, such as 03000200-0400-0500-0006-000700080009 or all FF."
+    SharedAdapter "shared-adapter" Notice
+        "Several machines boot by one network adapter: its hardware address comes with several GUIDs."
+        cure "give such machines records with their GUIDs, and add the adapter to the site's list of duplicate identifiers"
+        codes []
+        handbook "A USB adapter or a dock that is moved from machine to machine. Records by hardware address alone mean whichever machine has it."
 }

@@ -56,6 +56,7 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
 fn is_last(case: &Case<'_>, at: SystemTime) -> bool {
     let boot = case.boot;
     boot.running.is_empty()
+        && boot.probed.is_none_or(|probed| probed < at)
         && boot.broken.as_ref().is_none_or(|broken| broken.at < at)
         && boot.fetched.iter().all(|file| file.at < at)
         && boot.missed.iter().all(|missed| missed.at < at)
@@ -63,6 +64,9 @@ fn is_last(case: &Case<'_>, at: SystemTime) -> bool {
 
 fn after_offer(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Finding> {
     let boot = case.boot;
+    if decided.elsewhere.is_some() {
+        return None; // the rest of its boot is not to be seen here
+    }
     let offered = Seen::Offered(at, decided.boot_file.clone());
     let taken = boot.taken.filter(|(taken, _)| *taken >= boot.started);
     if let Some(finding) = overwritten(case, decided) {
@@ -121,7 +125,7 @@ fn after_offer(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Fin
 /// The boot file was named: an ACK of port 67, or the answer of port 4011.
 fn after_its_name(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Finding> {
     let file = decided.boot_file.clone()?;
-    if !case.is_silent_after(decided.class) {
+    if !case.is_silent_after(decided.class) || decided.elsewhere.is_some() {
         return None;
     }
     let seen = || [Seen::Named(at, file.clone()), Seen::Silent(case.silence())];
@@ -168,7 +172,12 @@ fn rival(case: &Case<'_>, decided: &Decided) -> Option<Finding> {
     if ours.is_some() && first.boot_file.as_deref() == ours {
         return None;
     }
-    Some(Finding::new(Cause::AnotherServer, specific::SILENCE + 5).by(first.server).with(others(case, boots)))
+    let finding = Finding::new(Cause::AnotherServer, specific::SILENCE + 5).by(first.server);
+    let finding = match first.boot_file {
+        Some(_) => finding,
+        None => finding.saying("it answers as a boot server (option 60) and names no boot file"),
+    };
+    Some(finding.with(others(case, boots)))
 }
 
 /// A relative name is looked for at the address that the lease names.

@@ -29,7 +29,11 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     }
     if decided.decision == Answered::SendFailed {
         let words = decided.detail.iter().cloned().map(Seen::Words);
-        return Some(Finding::new(Cause::SendFailed, specific::PROVEN).with(words));
+        let finding = Finding::new(Cause::SendFailed, specific::PROVEN).with(words);
+        return Some(match &decided.detail {
+            Some(why) => finding.saying(why.as_str()),
+            None => finding,
+        });
     }
     of_decision(decided)
 }

@@ -1,14 +1,15 @@
 //! Files that were asked for and not given.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::specific;
-use crate::boot::Missed;
+use crate::boot::{Missed, Substituted};
 use crate::cause::Cause;
 use crate::diagnosis::Case;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
-use crate::step::{Proto, Refusal};
+use crate::shim;
+use crate::step::{OtherServer, Proto, Refusal, Substitution};
 
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let boot = case.boot;
@@ -75,14 +76,91 @@ fn proves_itself(case: &Case<'_>, missed: &Missed) -> bool {
     is_url(&missed.path) || names_nonsense(case, missed)
 }
 
+/// A request that this server answered with another file: told until the machine asks for something
+/// else.
+pub(super) fn substituted(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let Substituted { at, served, substitute } = boot.substituted.as_ref()?;
+    let cause = match substitute.why {
+        Substitution::BootEntryName => Cause::ShimSecondStage,
+        Substitution::OwnUrl => Cause::UrlOverTftp,
+        Substitution::SharedFolder => return None,
+    };
+    let other = |path: &str, since: SystemTime| since > *at && path != &**served;
+    let went_on = boot.fetched.iter().any(|file| other(&file.path, file.at))
+        || boot.running.iter().any(|running| other(&running.path, running.since))
+        || boot.missed.iter().any(|missed| missed.at > *at)
+        || boot.system.is_some_and(|system| system > *at)
+        || boot.offer.as_ref().is_some_and(|(offered, _)| offered > at);
+    if went_on {
+        return None;
+    }
+    let finding = Finding::new(cause, specific::MENDED).about(substitute.asked.as_str()).mended();
+    let finding = match (cause == Cause::UrlOverTftp).then(|| rival(case)).flatten() {
+        Some((at, other)) => finding.by(other.server).with([Seen::Other(*at, other.clone())]),
+        None => finding,
+    };
+    Some(finding.with([Seen::Served(*at, served.to_string())]))
+}
+
+/// The started system misses its root file system, and fetched nothing since.
+pub(super) fn root(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let missed =
+        boot.missed.iter().rev().find(|missed| {
+            missed.refusal == Refusal::NotFound && FileKind::is_root_file_system(&missed.path)
+        })?;
+    let later = |since: SystemTime| since > missed.at;
+    let went_on = boot.fetched.iter().any(|file| later(file.at) && file.kind == FileKind::System)
+        || boot.running.iter().any(|running| later(running.since));
+    let has_kernel = boot.fetched.iter().any(|file| file.kind == FileKind::Kernel);
+    let silent = case.restarted.is_some() || case.since(boot.last) >= case.patience.firmware;
+    if went_on || !has_kernel || !silent {
+        return None;
+    }
+    let before = boot.fetched.iter().rev().find(|file| file.at <= missed.at).map(Seen::fetched);
+    let finding = Finding::new(Cause::RootMissing, specific::REFUSED).about(missed.path.as_str());
+    Some(finding.with(before).with([Seen::missed(missed)]))
+}
+
+/// Another server that named a boot file.
+fn rival<'a>(case: &Case<'a>) -> Option<&'a (SystemTime, OtherServer)> {
+    case.boot.others.iter().find(|(_, other)| other.boot_file.is_some())
+}
+
+/// The other server that named this very file, where this one names another.
+fn named_elsewhere<'a>(case: &Case<'a>, path: &str) -> Option<&'a (SystemTime, OtherServer)> {
+    let plain = |path: &str| path.replace('\\', "/").trim_start_matches('/').to_ascii_lowercase();
+    let path = plain(path);
+    let same = |file: &Option<String>| file.as_deref().is_some_and(|file| plain(file) == path);
+    let ours = case.boot.offer.iter().chain(&case.boot.named);
+    if ours.into_iter().any(|(_, decided)| same(&decided.boot_file)) {
+        return None;
+    }
+    case.boot.others.iter().find(|(_, other)| same(&other.boot_file))
+}
+
 fn of_name(case: &Case<'_>, missed: &Missed) -> Option<Finding> {
     if missed.proto == Proto::Tftp && is_url(&missed.path) {
-        let rival = case.boot.others.iter().find(|(_, other)| other.boot_file.is_some());
-        let mut finding = Finding::new(Cause::UrlOverTftp, specific::PROVEN).about(missed.path.as_str());
-        if let Some((at, other)) = rival {
-            finding = finding.by(other.server).with([Seen::Other(*at, other.clone())]);
+        let finding = Finding::new(Cause::UrlOverTftp, specific::PROVEN).about(missed.path.as_str());
+        return Some(match rival(case) {
+            Some((at, other)) => {
+                let from = format!("the URL comes from the DHCP server {}", other.server);
+                finding.by(other.server).saying(from).with([Seen::Other(*at, other.clone())])
+            }
+            None => finding,
+        });
+    }
+    if missed.refusal == Refusal::NotFound {
+        if missed.path.trim_matches(['/', '\\', ' ']).is_empty() {
+            let seen = rival(case).or(case.boot.others.first());
+            let seen = seen.map(|(at, other)| Seen::Other(*at, other.clone()));
+            return Some(Finding::new(Cause::NoFileName, specific::REFUSED + 5).with(seen));
         }
-        return Some(finding);
+        if let Some((at, other)) = named_elsewhere(case, &missed.path) {
+            let finding = Finding::new(Cause::ForeignBootFile, specific::REFUSED + 5).by(other.server);
+            return Some(finding.about(missed.path.as_str()).with([Seen::Other(*at, other.clone())]));
+        }
     }
     names_nonsense(case, missed)
         .then(|| Finding::new(Cause::ShimSecondStage, specific::PROVEN).about(missed.path.as_str()))
@@ -114,16 +192,13 @@ pub(super) fn is_in_smsboot(path: &str) -> bool {
 
 fn is_url(path: &str) -> bool {
     let path = path.trim_start_matches(['/', '\\']).to_ascii_lowercase();
-    path.starts_with("http:") || path.starts_with("https:")
+    ["http:", "https:", "tftp:"].iter().any(|scheme| path.starts_with(scheme))
 }
 
 /// A name that no boot tree has, asked for by a machine whose last program is shim (shim#649).
 fn names_nonsense(case: &Case<'_>, missed: &Missed) -> bool {
-    let shim = case.boot.program().is_some_and(|program| program.kind == FileKind::Shim);
-    let name = missed.path.rsplit(['/', '\\']).next().unwrap_or_default();
-    let escaped = missed.path.contains("\\x") || missed.path.contains("\\u{");
-    let plain = name.contains('.') && !name.contains(['?', '*', '<', '>', '|']);
-    shim && missed.kind == FileKind::Other && (escaped || !plain)
+    let last = case.boot.program().filter(|program| shim::may_be_shim(&program.path));
+    last.is_some_and(|program| shim::is_recorded_boot_entry_name(&program.path, &missed.path))
 }
 
 /// No system fetches anything earlier than this after its last file of the boot.

@@ -25,6 +25,10 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if boot.last > file.at || !boot.running.is_empty() {
         return None;
     }
+    // The machine may have gone on by another of its network cards.
+    if case.fleet.other_card(case.machine.uuids(), case.mac, file.at).is_some() {
+        return None;
+    }
     let silence = case.since(file.at);
     let ended = match case.restarted {
         Some(_) if silence < RESTARTS_WITHIN => Seen::Restarted(silence),
@@ -41,7 +45,7 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if file.kind == FileKind::Program && (silence > REFUSES_WITHIN || leads_to_the_disk(&file.path)) {
         return None;
     }
-    let header = file.program.map(|program| Seen::Header(program.arch, program.signed));
+    let header = header(file.program);
     let seen = [Seen::fetched(file)].into_iter().chain(header).chain([ended]);
     Some(cause_of(case, file).about(&*file.path).with(seen).with(others(case, file)))
 }
@@ -109,9 +113,18 @@ fn cause_of(case: &Case<'_>, file: &Fetched) -> Finding {
     let uefi = case.boot.arch.is_some_and(|arch| !arch.same_family(ArchType::X86_BIOS));
     let proxied = case.boot.taken.is_some()
         || case.boot.offer.as_ref().is_some_and(|(_, offer)| offer.proto == Proto::Proxy);
+    let waited = case.restarted.is_none() || case.since(file.at) >= case.patience.of(IPXE);
+    // shim verifies GRUB itself, and refuses one without a signature whatever the firmware would
+    // do.
+    let after_shim = case.boot.fetched.iter().any(|earlier| earlier.kind == FileKind::Shim);
+    let others = case.fleet.went_on_from(&file.path, case.mac);
     let cause = match (file.kind, file.program) {
-        (FileKind::Ipxe, _) if case.restarted.is_none() => Cause::PortBlocked,
-        (FileKind::Grub, _) if proxied && case.restarted.is_none() => Cause::GrubNoServer,
+        (FileKind::Ipxe, _) if resets_link(&file.path) && waited => Cause::PortBlocked,
+        (FileKind::Grub, Some(Program { signed: false, is_pe: true, .. })) if uefi && after_shim => {
+            Cause::ProgramRefused
+        }
+        (FileKind::Grub, _) if proxied && others == 0 && case.restarted.is_none() => Cause::GrubNoServer,
+        (_, Some(Program { is_pe: false, .. })) => Cause::ProgramStalled,
         (_, Some(Program { signed: true, .. })) if uefi => Cause::SignerNotTrusted,
         (_, Some(Program { signed: false, .. })) if uefi => Cause::ProgramRefused,
         _ => Cause::ProgramStalled,
@@ -139,6 +152,7 @@ pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<Program>) -> Op
     let bios = arch.same_family(ArchType::X86_BIOS);
     let bios_only = matches!(extension(path).as_str(), "0" | "kpxe" | "kkpxe" | "pxe" | "com" | "n12");
     let disagree = match program {
+        Some(Program { is_pe: false, .. }) => false,
         // Any PE program is UEFI's; kernels that are both are no boot programs, whatever their
         // names.
         Some(_) if bios => match FileKind::of(path) {
@@ -153,7 +167,7 @@ pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<Program>) -> Op
     if !disagree || case.boot.went_on() {
         return None;
     }
-    let header = program.map(|program| Seen::Header(program.arch, program.signed));
+    let header = header(program);
     Some(
         Finding::new(Cause::WrongProgram, specific::PROVEN)
             .about(path)
@@ -184,21 +198,47 @@ fn extension(path: &str) -> String {
         .map_or_else(String::new, |(_, end)| end.to_ascii_lowercase())
 }
 
+fn header(program: Option<Program>) -> Option<Seen> {
+    let program = program.filter(|program| program.is_pe)?;
+    Some(Seen::Header(program.arch, program.signed))
+}
+
+/// Whether a build of iPXE drives the network card by itself: the others leave it to the firmware,
+/// and the link up.
+fn resets_link(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
+    !name.contains("snp") && !name.contains("undionly")
+}
+
 /// iPXE speaks, but only after the time that spanning tree takes: the port does block.
 pub(super) fn blocked_port(case: &Case<'_>) -> Option<Finding> {
     let boot = case.boot;
-    let ipxe = boot.ipxe?;
-    let file = boot.fetched.iter().rev().find(|file| file.kind == FileKind::Ipxe && file.at <= ipxe)?;
-    let waited = ipxe.duration_since(file.at).ok()?;
-    let (_, time) = file.kind.leads_to()?;
-    let over = boot.fetched.iter().any(|later| later.at > ipxe) || boot.class == Some(Class::Ipxe);
-    if over || waited < case.patience.of(time) {
+    let (file, waited) = late_ipxe(case)?;
+    if boot.fetched.iter().any(|later| Some(later.at) > boot.ipxe) {
         return None;
     }
     let seen = [Seen::fetched(file), Seen::Silent(waited)];
     Some(Finding::new(Cause::PortBlocked, specific::PROGRAM).about(&*file.path).with(seen))
 }
 
+/// The iPXE that spoke too late, and how late, whether or not its boot went on.
+fn late_ipxe<'a>(case: &Case<'a>) -> Option<(&'a Fetched, Duration)> {
+    let boot = case.boot;
+    let ipxe = boot.ipxe.filter(|_| boot.class != Some(Class::Ipxe))?;
+    let file = boot.fetched.iter().rev().find(|file| file.kind == FileKind::Ipxe && file.at <= ipxe)?;
+    let waited = ipxe.duration_since(file.at).ok()?;
+    let other_card = case.fleet.other_card(case.machine.uuids(), case.mac, file.at);
+    let late = resets_link(&file.path) && waited >= case.patience.of(IPXE) && other_card.is_none();
+    late.then_some((file, waited))
+}
+
+/// Whether this boot shows that the switch port blocks after iPXE resets the link.
+pub(crate) fn port_blocked(case: &Case<'_>) -> bool {
+    late_ipxe(case).is_some() || find(case).is_some_and(|finding| finding.cause == Cause::PortBlocked)
+}
+
+/// iPXE finds its network card and asks for an address within this time.
+const IPXE: Duration = Duration::from_secs(20);
 /// GRUB asks for the initial RAM disk at once.
 const KERNEL: Duration = Duration::from_secs(20);
 /// Firmware that starts again within this time did so because of the program.

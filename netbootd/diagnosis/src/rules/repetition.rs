@@ -53,6 +53,40 @@ pub(super) fn silent_system(case: &Case<'_>) -> Option<Finding> {
     Some(Finding::new(Cause::SystemSilent, specific::SLOW).about(&*file.path).with(seen))
 }
 
+/// Nothing follows a file that other boots, or earlier ones of the same machine, went on from at
+/// once.
+pub(super) fn stopped(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let file = boot.last_file().filter(|file| file.at == boot.last && boot.running.is_empty())?;
+    let next = case.fleet.next_after(&file.path, case.mac)?;
+    let next_kind = FileKind::of(&next.path);
+    // Boot programs fetch these one after the other; what a menu or a system does next is its own
+    // affair.
+    let at_once = match file.kind {
+        FileKind::Kernel => {
+            // iPXE may fetch them in either order.
+            let has_one = boot.fetched.iter().any(|file| file.kind == FileKind::Initrd);
+            next_kind == FileKind::Initrd && !has_one
+        }
+        _ => boot.mac.is_some(),
+    };
+    let silent = case.restarted.is_some() || case.since(file.at) >= case.patience.of(AT_ONCE);
+    if !at_once || !silent || (next.others == 0 && !next.before) || boot.system.is_some() {
+        return None;
+    }
+    let seen = [
+        Seen::fetched(file),
+        Seen::WentOnWith(next.path.to_string(), next.others, next.before),
+        Seen::Silent(case.silence()),
+    ];
+    let header = file.program.filter(|program| program.is_pe);
+    let header = header.map(|program| Seen::Header(program.arch, program.signed));
+    let finding = Finding::new(Cause::StoppedAfter, specific::PROGRAM - 5).about(&*file.path);
+    Some(finding.with(seen).with(header))
+}
+
+/// A boot program asks for the next of its files within this time.
+const AT_ONCE: Duration = Duration::from_secs(30);
 const LOOP_WITHIN: Duration = Duration::from_secs(15 * 60);
 const LOOP_TIMES: usize = 3;
 /// The variables file is one machine's and one boot's: a second one says that the first boot came to nothing.

@@ -1,11 +1,13 @@
 //! Transfers that stall, break, or are slow.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::specific;
 use crate::boot::{Broken, Running};
 use crate::cause::Cause;
 use crate::diagnosis::Case;
+use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
 use crate::fleet::LARGE;
 use crate::rules::program;
@@ -59,8 +61,31 @@ fn of_silence(bytes: u64, proved: bool, block_size: Option<u16>) -> Cause {
         (0, Some(size)) if proved && size > SMALL => Cause::MtuTooSmall,
         (0, Some(size)) if size > FRAME => Cause::BlocksTooLarge,
         (0, _) => Cause::TftpOpenTimeout,
+        (bytes, Some(size)) if is_rollover(bytes, size) => Cause::BlockRollover,
         _ => Cause::TftpReadTimeout,
     }
+}
+
+/// Whether a transfer stopped where a counter of 16 bits, or of 15, starts again.
+fn is_rollover(bytes: u64, block_size: u16) -> bool {
+    let blocks = bytes / u64::from(block_size.max(1));
+    matches!(blocks, 0x7ffe..=0x8001 | 0xfffe..=0x1_0001)
+}
+
+/// A file that holds nothing, where a program, a kernel or an image is needed.
+pub(super) fn empty(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let needed = |kind: FileKind| {
+        kind.is_program()
+            || matches!(kind, FileKind::Bcd | FileKind::Sdi)
+            || kind.rank() == 5
+            || kind.rank() == 6
+    };
+    let fetched = boot.last_file().filter(|file| file.bytes == 0 && needed(file.kind));
+    let probed = boot.running.iter().rev().find(|running| running.size == Some(0) && needed(running.kind));
+    let path =
+        fetched.map(|file| Arc::clone(&file.path)).or(probed.map(|running| Arc::clone(&running.path)))?;
+    Some(Finding::new(Cause::EmptyFile, specific::PROVEN + 1).about(&*path).with(fetched.map(Seen::fetched)))
 }
 
 fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
@@ -94,17 +119,29 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
         TransferOutcome::Aborted if finished.bytes == 0 && !case.is_silent() => return None,
         TransferOutcome::Aborted => {
             let wrong = program::wrong(case, &finished.path, broken.program);
-            return Some(
-                wrong
-                    .unwrap_or_else(|| {
-                        Finding::new(Cause::ClientGaveUp, specific::REFUSED).about(&*finished.path)
-                    })
-                    .with(seen),
-            );
+            return Some(wrong.unwrap_or_else(|| gave_up(broken)).with(seen));
         }
         _ => return None,
     };
     Some(Finding::new(cause, specific::REFUSED).about(&*finished.path).with(seen))
+}
+
+/// The client ended it, and may have said why.
+fn gave_up(broken: &Broken) -> Finding {
+    let finished = &broken.finished;
+    let words = finished.detail.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let cause = if MEMORY_WORDS.iter().any(|word| words.contains(word)) {
+        Cause::OutOfMemory
+    } else if broken.block_size.is_some_and(|size| is_rollover(finished.bytes, size)) {
+        Cause::BlockRollover
+    } else {
+        Cause::ClientGaveUp
+    };
+    let finding = Finding::new(cause, specific::REFUSED).about(&*finished.path);
+    match finished.detail.as_deref().filter(|words| !words.trim().is_empty()) {
+        Some(words) => finding.saying(format!("it says \"{words}\"")),
+        None => finding,
+    }
 }
 
 /// Much slower than the others, told while it lasts and until the boot is over.
@@ -129,6 +166,9 @@ pub(super) fn slow(case: &Case<'_>) -> Option<Finding> {
     Some(Finding::new(Cause::SlowTransfer, specific::SLOW).about(&**path).with(seen))
 }
 
+/// What clients write in the ERROR that ends a transfer for want of memory.
+const MEMORY_WORDS: [&str; 6] =
+    ["memory", "too big", "too large", "buffer too small", "out of resources", "no space"];
 /// What fits an Ethernet frame behind the headers of IP, UDP and TFTP.
 const FRAME: u16 = 1468;
 /// What passes every link that IPv4 allows (RFC 791: 576 bytes).

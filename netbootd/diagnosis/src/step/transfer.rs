@@ -36,6 +36,45 @@ pub struct TransferStarted {
     pub program: Option<Program>,
     /// Whether it is a part of a file only: Macs read their root by thousands of those.
     pub partial: bool,
+    /// What the client asked for, when another file is served for it.
+    pub substitute: Option<Substitute>,
+}
+
+/// A request that is answered with another file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substitute {
+    /// The path as asked for, escaped and cut short.
+    pub asked: String,
+    /// Why another file is served.
+    pub why: Substitution,
+}
+
+/// Why a file is served under another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Substitution {
+    /// shim asks for the description of a boot entry instead of its second stage.
+    BootEntryName,
+    /// The name is a URL of this server.
+    OwnUrl,
+    /// A Raspberry Pi asks in a folder of its own, and the shared folder has the file.
+    SharedFolder,
+}
+
+impl Substitution {
+    /// The word for the log and the timeline: the cause's, where it is one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Substitution::BootEntryName => "shim-second-stage",
+            Substitution::OwnUrl => "url-over-tftp",
+            Substitution::SharedFolder => "shared-folder",
+        }
+    }
+}
+
+impl fmt::Display for Substitute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "served for {}", self.asked)
+    }
 }
 
 /// What server and client agreed on for a transfer; shown as `blksize=1468 windowsize=4`.
@@ -269,4 +308,6 @@ pub struct Program {
     pub arch: Option<ArchType>,
     /// Whether it carries a signature; by whom is not known.
     pub signed: bool,
+    /// False for a file that has a program's name and is none, such as a saved error page.
+    pub is_pe: bool,
 }

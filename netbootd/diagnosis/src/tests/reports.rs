@@ -93,13 +93,13 @@ fn a_call_home_marks_the_machine_as_up_and_a_failure_of_the_installer_is_told() 
     site.reports("state=failed&text=partman:+no+disk+found").finds(Cause::SystemFailed);
     assert!(site.evidence().iter().any(|seen| seen.contains("the system reports: partman: no disk found")));
     site.wait(60.0).reports("state=up").finds_nothing();
-    let machine = &site.machines[0].1;
+    let machine = &site.machines[&site.mac];
     assert_eq!(machine.boot().unwrap().phase(), crate::Phase::System);
     assert_eq!(site.diagnosis().expected, None);
     // Words alone are neither a failure nor a sign that it goes on.
     let mut twin = Site::new();
     twin.script().fetches("vmlinuz", None).reports("state=note&text=partitioning").finds_nothing();
-    assert_eq!(twin.machines[0].1.boot().unwrap().phase(), crate::Phase::Kernel);
+    assert_eq!(twin.machines[&twin.mac].boot().unwrap().phase(), crate::Phase::Kernel);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn an_error_by_syslog_is_evidence_and_no_finding_of_its_own() {
     // A machine that no boot is known of stays without one.
     let mut other = Site::new();
     other.logs("<27>x: y");
-    assert!(other.machines[0].1.boot().is_none());
+    assert!(other.machines[&other.mac].boot().is_none());
 }
 
 #[test]
@@ -123,5 +123,5 @@ fn a_report_changes_nothing_for_another_machine() {
     site.on(1).script().reports("by=ipxe&state=failed&step=kernel&file=/vmlinuz&error=2d0c618e");
     site.finds(Cause::ScriptFileMissing);
     site.on(2).finds_nothing();
-    assert_eq!(site.machines[0].1.boot().unwrap().failed, None);
+    assert_eq!(site.machines[&site.mac].boot().unwrap().failed, None);
 }

@@ -88,6 +88,7 @@ fn transfers_that_end_early_have_their_causes() {
         block_size: Some(8192),
         program: None,
         partial: false,
+        substitute: None,
     };
     site.firmware("boot.efi").step(Step::TransferStarted(&started));
     site.step(Step::TransferFinished(&ended(TransferOutcome::TimedOut, Proto::Tftp, 0)))
@@ -159,6 +160,7 @@ fn no_row_of_the_table_is_without_a_boot() {
         include_str!("reports.rs"),
         include_str!("rows.rs"),
         include_str!("stories.rs"),
+        include_str!("field.rs"),
     ]
     .concat();
     let named = |name: &str| {

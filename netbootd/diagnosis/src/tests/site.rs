@@ -1,5 +1,7 @@
 //! Machines that do step by step what a test says.
 
+use std::collections::HashMap;
+
 use pxe_policy::{ArchType, Class, Evidence, Reason};
 
 use super::*;
@@ -9,7 +11,7 @@ use crate::step::Negotiated;
 pub(super) struct Site {
     pub(super) now: SystemTime,
     pub(super) fleet: Fleet,
-    pub(super) machines: Vec<(MacAddr, Machine)>,
+    pub(super) machines: HashMap<MacAddr, Machine>,
     pub(super) mac: MacAddr,
     pub(super) arch: ArchType,
     pub(super) transfers: u64,
@@ -20,7 +22,7 @@ impl Site {
         Site {
             now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000),
             fleet: Fleet::new(),
-            machines: Vec::new(),
+            machines: HashMap::new(),
             mac: PC,
             arch: ArchType::X64_UEFI,
             transfers: 0,
@@ -39,14 +41,8 @@ impl Site {
 
     pub(super) fn step(&mut self, step: Step<'_>) -> &mut Self {
         self.now += Duration::from_millis(10);
-        let place = self.machines.iter().position(|(mac, _)| *mac == self.mac);
-        let place = place.unwrap_or_else(|| {
-            self.machines.push((self.mac, Machine::default()));
-            self.machines.len() - 1
-        });
-        let machine = &mut self.machines[place].1;
-        self.fleet.observe(self.mac, self.now, step, machine);
-        machine.observe(self.now, step);
+        let machine = self.machines.entry(self.mac).or_default();
+        observe(self.mac, self.now, step, machine, &mut self.fleet, Patience::default());
         self
     }
 
@@ -122,6 +118,7 @@ impl Site {
             block_size: Some(1468),
             program,
             partial: false,
+            substitute: None,
         };
         self.step(Step::TransferStarted(&started))
     }
@@ -177,9 +174,38 @@ impl Site {
         self.step(Step::Decided(&decided))
     }
 
+    pub(super) fn serves_for(&mut self, asked: &str, path: &str, why: Substitution) -> &mut Self {
+        self.transfers += 1;
+        let started = TransferStarted {
+            id: TransferId(self.transfers),
+            proto: Proto::Tftp,
+            peer: PEER,
+            mac: Some(self.mac),
+            path: path.into(),
+            size: Some(1_000_000),
+            negotiated: Negotiated::Options(vec![("blksize", 1468)]),
+            block_size: Some(1468),
+            program: SIGNED,
+            partial: false,
+            substitute: Some(Substitute { asked: asked.into(), why }),
+        };
+        self.step(Step::TransferStarted(&started));
+        self.ends(path, TransferOutcome::Completed, 1_000_000, true)
+    }
+
+    pub(super) fn with_guid(&mut self, class: Class, guid: &str) -> &mut Self {
+        let decided = self.decided(Proto::Proxy, Some(class), Answered::Offer, Reason::Rule);
+        let (uuid, boot_file) = (guid.parse().ok(), Some("boot.efi".into()));
+        self.step(Step::Decided(&Decided { uuid, boot_file, ..decided }))
+    }
+
+    /// The causes of the findings that are over.
+    pub(super) fn past(&self) -> Vec<&'static str> {
+        self.machines[&self.mac].past().map(|past| past.finding.cause.as_str()).collect()
+    }
+
     pub(super) fn diagnosis(&self) -> Diagnosis {
-        let machine = &self.machines.iter().find(|(mac, _)| *mac == self.mac).unwrap().1;
-        diagnose(self.mac, machine, &self.fleet, Patience::default(), self.now)
+        diagnose(self.mac, &self.machines[&self.mac], &self.fleet, Patience::default(), self.now)
     }
 
     #[track_caller]

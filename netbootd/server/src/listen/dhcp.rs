@@ -181,7 +181,7 @@ impl DhcpListener {
     fn notes_address(&self, packet: &Packet, addr: Ipv4Addr) {
         let machines = &self.services.machines;
         if class_of(packet).is_some() || machines.by_mac(packet.mac()).is_some() {
-            machines.uses(packet.mac(), addr);
+            machines.claims(packet.mac(), addr);
         }
     }
 

@@ -20,7 +20,7 @@ mod window;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use netbootd_dhcp::Iface;
 use netbootd_net::heartbeat::Pulse;
@@ -28,7 +28,8 @@ use netbootd_net::junk::Purpose;
 use netbootd_net::outbox::Unsent;
 use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
 use netbootd_telemetry::event::{Event, FileRefused, Proto, Refusal};
-use tftp::{ErrorCode, Mode, Packet, Request};
+use netbootd_telemetry::strangers::Conduct;
+use tftp::{ErrorCode, Mode, Packet, ParseError, Request};
 use tracing::{debug, warn};
 
 use crate::limits::places::Full;
@@ -149,11 +150,13 @@ impl TftpListener {
 
     async fn take(&self, bytes: &[u8], received: Received) {
         let from = received.from;
-        let broadcast = matches!(received.to, IpAddr::V4(to) if to.is_broadcast());
-        if broadcast || received.to.is_multicast() {
+        let parsed = Packet::parse(bytes);
+        if received.to.is_multicast() || self.services.interfaces.is_broadcast(received.to) {
+            if let Ok(Packet::ReadRequest(request) | Packet::WriteRequest(request)) = &parsed {
+                self.note(received, Conduct::BroadcastRequest, Some(&shown(request.filename)));
+            }
             return; // RFC 1123 §4.2.3.4
         }
-        let parsed = Packet::parse(bytes);
         match &parsed {
             Ok(Packet::ReadRequest(_) | Packet::WriteRequest(_)) | Err(_) => {}
             Ok(_)
@@ -166,8 +169,10 @@ impl TftpListener {
             Ok(_) => {}
         }
         // From here on everything is answered.
-        if self.services.leaves_client_alone(Proto::Tftp, from).is_some() {
-            return;
+        match self.services.leaves_client_alone(Proto::Tftp, from) {
+            Some(Refusal::TooOften) => return self.note(received, Conduct::TooOften, None),
+            Some(_) => return,
+            None => {}
         }
         match parsed {
             Ok(Packet::ReadRequest(request)) => self.accept(bytes, &request, received).await,
@@ -177,10 +182,19 @@ impl TftpListener {
             Ok(_) => {
                 self.send_error(received, ErrorCode::UNKNOWN_TRANSFER, "no transfer has this port").await;
             }
+            // Firmware whose DHCP server names no boot file.
+            Err(error @ ParseError::EmptyFileName) => {
+                self.refuse(received, b"", Refusal::NotFound, Some(error.to_string())).await;
+            }
             Err(error) => {
+                self.note(received, Conduct::Malformed, None);
                 self.refuse(received, b"", Refusal::Malformed, Some(error.to_string())).await;
             }
         }
+    }
+
+    fn note(&self, received: Received, conduct: Conduct, example: Option<&str>) {
+        self.services.strangers.note(received.from.ip(), conduct, example, SystemTime::now());
     }
 
     async fn accept(&self, bytes: &[u8], request: &Request<'_>, received: Received) {

@@ -30,6 +30,9 @@ impl Services {
             ingests: &self.ingests,
             relay: &self.relay,
             timelines: &self.timelines,
+            programs: &self.programs,
+            digests: &self.digests,
+            interfaces: &self.interfaces,
         };
         Content::open(&self.snapshot.load().served(), &known, raw, caller)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use netbootd_state::history::Lines;
 use netbootd_telemetry::event::{Event, Recorded, TransferOutcome};
+use netbootd_telemetry::view::StepView;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -54,8 +55,13 @@ pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>
 }
 
 fn take_up(services: &Services, recorded: &Arc<Recorded>, lines: &mut Lines) {
-    if services.timelines.take(recorded).is_some() {
+    let patience = services.snapshot.load().config.diagnosis;
+    let (mac, past) = services.timelines.take_ending(recorded, patience);
+    if mac.is_some() {
         lines.push(recorded);
+    }
+    if let (Some(mac), Some(past)) = (mac.or(recorded.event.mac()), past) {
+        lines.push_step(&StepView::of_past(mac, &past));
     }
 }
 

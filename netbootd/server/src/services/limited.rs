@@ -1,7 +1,7 @@
 //! What is left alone because of a limit: counted each time, told now and then.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Answer, Arrival, Destination, Malformed, Packet, Reply};
@@ -9,6 +9,7 @@ use netbootd_dhcp::v6 as dhcp6;
 use netbootd_net::outbox::Unsent;
 use netbootd_state::leases6::Client;
 use netbootd_telemetry::event::{Answered, Event, FileRefused, Proto, Refusal};
+use netbootd_telemetry::strangers::Conduct;
 use pxe_policy::Reason;
 use tracing::debug;
 
@@ -130,6 +131,8 @@ impl Services {
 
     /// Counts bytes that are no DHCP packet; the first ones, and then one a second, become events.
     pub fn malformed(&self, error: Malformed, arrival: &Arrival<'_>, proto: Proto) {
+        let from = (*arrival.from.ip()).into();
+        self.strangers.note(from, Conduct::Malformed, None, SystemTime::now());
         if self.limits.tells_of_junk(arrival.iface.index, Instant::now()) {
             self.recorder.record(Event::Decided(Answer::malformed(error, arrival, proto).event));
         } else {

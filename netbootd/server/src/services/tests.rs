@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use netbootd_content::{Caller, Extent};
 use pxe_policy::{ArchType, Deployment, MachineId, Record, Said, Settings};
 
 use super::*;
@@ -95,4 +96,31 @@ async fn what_has_to_wait_goes_on_beside_and_the_rest_is_done_at_once() {
     is_begun.try_recv().unwrap();
     go.send(()).unwrap();
     is_done.await.unwrap();
+}
+
+#[test]
+fn a_raspberry_pis_boot_image_has_its_digest_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("net")).unwrap();
+    std::fs::write(folder.path().join("net/boot.img"), b"an image").unwrap();
+    let text = format!("[boot]\nroot = {:?}\n", folder.path().display().to_string());
+    let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
+    let services = Services::in_memory(Snapshot::new(config, None).unwrap());
+    let address = IpAddr::from([10, 77, 0, 50]);
+    let caller = Caller { client: address, server: address, extent: Extent::Whole };
+    let text = |path: &str| {
+        let content = services.open_content(path.as_bytes(), caller).ok()?;
+        let mut bytes = vec![0; usize::try_from(content.len()).unwrap()];
+        content.read_exact_at(0, &mut bytes).unwrap();
+        Some(String::from_utf8(bytes).unwrap())
+    };
+    let signature = text("net/boot.sig").unwrap();
+    let (digest, time) = signature.split_once('\n').unwrap();
+    assert_eq!(digest, imagestore::Digest::of(b"an image").to_string());
+    let seconds: u64 = time.strip_prefix("ts: ").unwrap().trim_end().parse().unwrap();
+    assert!(seconds > 0 && signature.ends_with('\n'));
+    assert_eq!(text("boot.sig"), None, "there is no image beside it");
+    // One that an operator signed is served as it is.
+    std::fs::write(folder.path().join("net/boot.sig"), b"signed").unwrap();
+    assert_eq!(text("net/boot.sig").as_deref(), Some("signed"));
 }

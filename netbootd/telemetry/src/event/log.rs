@@ -8,7 +8,7 @@ use tracing::{Level, debug, info, warn};
 
 use super::{
     Answered, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered, OtherServer, Proto,
-    Refusal, Reported, Said, TransferFinished, TransferOutcome, TransferStarted,
+    Refusal, Reported, Said, Substitute, Substitution, TransferFinished, TransferOutcome, TransferStarted,
 };
 
 /// Says that lines are missing before the next.
@@ -172,7 +172,29 @@ fn write_taken(taken: &ImageTaken) {
     }
 }
 
+/// What is served for another name is worth knowing; a Raspberry Pi's folders are its way.
+fn level_of_started(started: &TransferStarted) -> Level {
+    let odd = |substitute: &Substitute| substitute.why != Substitution::SharedFolder;
+    if started.substitute.as_ref().is_some_and(odd) { Level::INFO } else { Level::DEBUG }
+}
+
+fn write_instead(started: &TransferStarted) {
+    let Some(substitute) = &started.substitute else { return };
+    info!(
+        proto = %started.proto,
+        peer = %started.peer,
+        mac = started.mac.map(display),
+        path = &*started.path,
+        asked = substitute.asked,
+        reason = substitute.why.name(),
+        "served instead"
+    );
+}
+
 fn write_started(started: &TransferStarted) {
+    if level_of_started(started) == Level::INFO {
+        return write_instead(started);
+    }
     debug!(
         proto = %started.proto,
         peer = %started.peer,
@@ -271,7 +293,8 @@ pub(super) fn level(event: &Event) -> Option<Level> {
     match event {
         Event::Decided(decided) => Some(level_of_decision(decided)),
         Event::MacAnswered(answered) => Some(level_of_mac(answered)),
-        Event::OtherServer(_) | Event::TransferStarted(_) => Some(Level::DEBUG),
+        Event::OtherServer(_) => Some(Level::DEBUG),
+        Event::TransferStarted(started) => Some(level_of_started(started)),
         Event::TransferFinished(finished) => Some(level_of_finished(finished)),
         Event::FileRefused(refused) => Some(level_of_refused(refused)),
         Event::Reported(reported) => Some(level_of_reported(reported)),

@@ -42,6 +42,7 @@ pub fn decided(mac: MacAddr, proto: Proto, decision: Answered, reason: Reason) -
         evidence: Vec::new(),
         relay: None,
         taken: None,
+        elsewhere: None,
         probe: false,
     }
 }
@@ -62,6 +63,7 @@ pub fn started(id: u64, mac: MacAddr, path: &str) -> Event {
         block_size: Some(1468),
         program: None,
         partial: false,
+        substitute: None,
     })
 }
 

@@ -2,11 +2,13 @@
 
 use std::time::SystemTime;
 
+use netbootd_content::files::Files;
 use netbootd_content::ingests::Ingest;
-use netbootd_diagnosis::Diagnosis;
+use netbootd_diagnosis::{Cause, Diagnosis, Finding};
 use netbootd_directory::certificates::Seen;
 use netbootd_server::services::Services;
-use netbootd_telemetry::finding::{ExpectedView, FindingView};
+use netbootd_telemetry::finding::{ExpectedView, FindingView, PastView};
+use netbootd_telemetry::strangers::StrangerView;
 use netbootd_telemetry::timeline::{Timeline, Transfer};
 use netbootd_telemetry::view::{StepView, rfc3339};
 use pxe_policy::MacAddr;
@@ -26,6 +28,8 @@ pub struct StatusView {
     lost_steps: u64,
     directories: Vec<DirectoryView>,
     certificates: Vec<Seen>,
+    /// Senders of what no boot client sends.
+    strangers: Vec<StrangerView>,
     counters: Vec<CounterView>,
 }
 
@@ -73,9 +77,22 @@ pub struct TimelineView {
     finding: Option<FindingView>,
     /// Another cause that fits as well.
     also: Option<FindingView>,
+    /// The last thing that happened.
+    last: Option<LastView>,
     /// What should follow the last step.
     expected: Option<ExpectedView>,
+    /// Findings that are over, oldest first.
+    past: Vec<PastView>,
     steps: Vec<StepView>,
+}
+
+/// The last thing that happened.
+#[derive(Debug, Serialize)]
+pub struct LastView {
+    /// In a few words.
+    what: String,
+    /// How many seconds ago.
+    ago: f64,
 }
 
 /// A transfer under way.
@@ -116,6 +133,7 @@ pub fn status(services: &Services) -> StatusView {
             .map(|(name, trouble)| DirectoryView { name, trouble: trouble.map(|trouble| trouble.detail) })
             .collect(),
         certificates: services.certificates.seen().to_vec(),
+        strangers: services.strangers.seen(SystemTime::now()),
         counters: counters
             .into_iter()
             .map(|((kind, word), count)| CounterView { kind, word, count })
@@ -171,7 +189,27 @@ pub fn findings(services: &Services) -> Vec<(MacAddr, FindingView)> {
 }
 
 fn diagnosis(services: &Services, mac: MacAddr, now: SystemTime) -> Diagnosis {
-    services.timelines.diagnose(mac, services.snapshot.load().config.diagnosis, now)
+    let snapshot = services.snapshot.load();
+    let found = services.timelines.diagnose(mac, snapshot.config.diagnosis, now);
+    Diagnosis {
+        finding: found.finding.map(|finding| with_nearest(&snapshot.files, finding)),
+        also: found.also.map(|finding| with_nearest(&snapshot.files, finding)),
+        expected: found.expected,
+    }
+}
+
+/// A finding about a file that is not there, with the nearest name that is. Reads folders, at most
+/// once in a while for each name.
+fn with_nearest(files: &Files, finding: Finding) -> Finding {
+    let missing =
+        [Cause::FileNotFound, Cause::ForeignBootFile, Cause::SmsBootMissing].contains(&finding.cause);
+    // What is not text is not misspelled.
+    let named = finding.file.as_deref().filter(|file| missing && !file.contains("\\x"));
+    let nearest = named.and_then(|file| files.nearest(&file.replace("\\\\", "/")));
+    match nearest {
+        Some(nearest) => finding.saying(format!("the nearest name is {nearest}")),
+        None => finding,
+    }
 }
 
 /// One machine with its steps.
@@ -186,7 +224,12 @@ pub fn timeline(services: &Services, mac: MacAddr) -> Option<TimelineView> {
         name: timeline.name.clone(),
         finding: diagnosis.finding.as_ref().map(FindingView::of),
         also: diagnosis.also.as_ref().map(FindingView::of),
+        last: timeline.steps.back().and_then(|step| {
+            let ago = now.duration_since(step.at).unwrap_or_default().as_secs_f64();
+            Some(LastView { what: StepView::of(step)?.words(), ago })
+        }),
         expected: diagnosis.expected.map(|expected| ExpectedView::of(&expected, now)),
+        past: timeline.machine.past().map(PastView::of).collect(),
         steps: timeline.steps.iter().filter_map(|step| StepView::of(step)).collect(),
     })
 }

@@ -57,7 +57,7 @@ impl<'a> Client<'a> {
     /// Nothing is to be found now.
     fn look(&mut self) {
         let found = self.site.diagnosis();
-        assert!(found.finding.is_none(), "seed {}: {found:#?}\n{:#?}", self.seed, self.site.machines.last());
+        assert!(found.finding.is_none(), "seed {}: {found:#?}\n{:#?}", self.seed, self.site.machines);
     }
 
     /// Time passes, and what was left alone times out meanwhile.
@@ -168,6 +168,7 @@ impl<'a> Client<'a> {
             block_size: (proto == Proto::Tftp).then_some(1468),
             program,
             partial: false,
+            substitute: None,
         };
         self.site.step(Step::TransferStarted(&started));
         self.look();

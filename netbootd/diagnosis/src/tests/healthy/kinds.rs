@@ -12,8 +12,9 @@ type Kind = fn(&mut Client<'_>);
 pub(super) const ALL: [Kind; 9] =
     [pxelinux, uefi_pxe, uefi_http, ipxe, shim_and_grub, windows_pe, uboot, raspberry_pi, mac];
 
-const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: true });
-const UNSIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: false });
+const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: true, is_pe: true });
+const UNSIGNED: Option<Program> =
+    Some(Program { arch: Some(ArchType::X64_UEFI), signed: false, is_pe: true });
 
 pub(super) fn pxelinux(client: &mut Client<'_>) {
     client.site.arch = ArchType::X86_BIOS;
@@ -224,7 +225,10 @@ pub(super) fn uboot(client: &mut Client<'_>) {
         client.discover(Class::Pxe, Some("grubaa64.efi"));
         client.request(Class::Pxe, Some("grubaa64.efi"));
         client.misses(&["dtb/qemu.dtb"]);
-        client.fetch("grubaa64.efi", Some(Program { arch: Some(ArchType::ARM64_UEFI), signed: true }));
+        client.fetch(
+            "grubaa64.efi",
+            Some(Program { arch: Some(ArchType::ARM64_UEFI), signed: true, is_pe: true }),
+        );
         grub(client, false);
     }
 }

@@ -12,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use imagestore::{BootPath, PathError};
 use netbootd_content::{Caller, Content, Extent, Refused};
 use netbootd_telemetry::event::{
-    Event, FileRefused, Negotiated, Program, Proto, Refusal, TransferFinished, TransferOutcome,
+    Event, FileRefused, Negotiated, Program, Proto, Refusal, Substitute, TransferFinished, TransferOutcome,
     TransferStarted,
 };
 
@@ -178,8 +178,12 @@ fn respond(
     let body = if head_only {
         Reply::empty()
     } else {
-        let program = if status == StatusCode::OK { content.program(asked) } else { None };
-        let record = record(&client.services, asked, client.peer, end - first, status, program);
+        let path = content.served_instead().map(|(path, _)| path.to_owned());
+        let substitute = content.served_instead().map(|(_, why)| Substitute { asked: shown(asked), why });
+        let path = path.as_deref().unwrap_or(asked);
+        let program = if status == StatusCode::OK { content.program(path) } else { None };
+        let about = (program, substitute);
+        let record = record(&client.services, path, client.peer, end - first, status, about);
         Reply::file(Arc::new(content), first, end, record, &client.exchange)
     };
     let mut response = Response::new(body);
@@ -206,7 +210,7 @@ pub(super) fn record(
     peer: SocketAddr,
     total: u64,
     status: StatusCode,
-    program: Option<Program>,
+    (program, substitute): (Option<Program>, Option<Substitute>),
 ) -> Record {
     let id = services.recorder.transfer_id();
     let mac = services.machines.mac_of(peer.ip());
@@ -223,6 +227,7 @@ pub(super) fn record(
         block_size: None,
         program,
         partial,
+        substitute,
     }));
     let finished = TransferFinished {
         id,
@@ -239,7 +244,7 @@ pub(super) fn record(
         elapsed: Duration::ZERO,
         detail: None,
     };
-    Record::new(Arc::clone(services), finished, total)
+    Record::new(Arc::clone(services), finished, total, program.and_then(|program| program.arch))
 }
 
 fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) -> Response<Reply> {

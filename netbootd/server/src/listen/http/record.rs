@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use netbootd_content::Content;
 use netbootd_telemetry::event::{Event, TransferFinished, TransferOutcome};
+use pxe_policy::ArchType;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::services::Services;
@@ -16,6 +17,8 @@ pub(super) struct Record(Arc<Mutex<Transfer>>);
 struct Transfer {
     services: Arc<Services>,
     finished: TransferFinished,
+    /// What the header of the program says.
+    arch: Option<ArchType>,
     started: Instant,
     told: Instant,
     total: u64,
@@ -26,11 +29,16 @@ struct Transfer {
 
 impl Record {
     /// Of a transfer of `total` bytes that begins now; `finished` says whose it is.
-    pub(super) fn new(services: Arc<Services>, finished: TransferFinished, total: u64) -> Self {
+    pub(super) fn new(
+        services: Arc<Services>,
+        finished: TransferFinished,
+        total: u64,
+        arch: Option<ArchType>,
+    ) -> Self {
         let now = Instant::now();
         let _under_way = services.transfers.token();
         let transfer =
-            Transfer { services, finished, started: now, told: now, total, failure: None, _under_way };
+            Transfer { services, finished, arch, started: now, told: now, total, failure: None, _under_way };
         Record(Arc::new(Mutex::new(transfer)))
     }
 
@@ -71,6 +79,10 @@ impl Drop for Transfer {
         } else {
             TransferOutcome::ClientGone
         };
+        if self.finished.outcome == TransferOutcome::Completed && !self.finished.partial {
+            let (client, path) = (self.finished.peer.ip(), &self.finished.path);
+            self.services.programs.fetched(client, path, self.arch, Instant::now());
+        }
         self.services.recorder.record(Event::TransferFinished(self.finished.clone()));
     }
 }

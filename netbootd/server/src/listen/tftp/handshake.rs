@@ -324,7 +324,7 @@ impl Handshakes {
 
     fn record(&self, waiting: &Waiting, from: SocketAddr, filename: &[u8]) -> Record {
         let file = (waiting.facts.len, waiting.facts.program);
-        Record::new(&self.services, from, filename, file, waiting.sender.negotiated())
+        Record::new(&self.services, from, filename, file, waiting.sender.negotiated(), None)
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use netbootd_content::Refused;
 use netbootd_telemetry::event::{
-    Event, FileRefused, Negotiated as Granted, Program, Proto, TransferFinished, TransferId, TransferOutcome,
-    TransferStalled, TransferStarted,
+    Event, FileRefused, Negotiated as Granted, Program, Proto, Substitute, Substitution, TransferFinished,
+    TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
+use pxe_policy::ArchType;
 use tftp::{Negotiated, Outcome, Sender};
 
 use super::shown;
@@ -25,6 +26,7 @@ pub(super) struct Record {
     told: Instant,
     /// Its begin, as long as that was not told: nobody may have asked.
     begin: Option<TransferStarted>,
+    arch: Option<ArchType>,
 }
 
 impl Record {
@@ -35,9 +37,11 @@ impl Record {
         filename: &[u8],
         (size, program): (u64, Option<Program>),
         negotiated: &Negotiated,
+        instead: Option<(&str, Substitution)>,
     ) -> Self {
         let id = services.recorder.transfer_id();
-        let path: Arc<str> = shown(filename).into();
+        let path: Arc<str> = instead.map_or_else(|| shown(filename), |(path, _)| path.to_owned()).into();
+        let substitute = instead.map(|(_, why)| Substitute { asked: shown(filename), why });
         let begin = TransferStarted {
             id,
             proto: Proto::Tftp,
@@ -48,8 +52,10 @@ impl Record {
             size: Some(size),
             block_size: Some(negotiated.block_size),
             partial: false,
+            substitute,
             negotiated: Granted::Options(negotiated.granted.clone()),
         };
+        let arch = begin.program.and_then(|program| program.arch);
         Record {
             id,
             peer,
@@ -57,6 +63,7 @@ impl Record {
             bytes: 0,
             told: Instant::now(),
             begin: Some(begin),
+            arch,
             services: Arc::clone(services),
         }
     }
@@ -91,7 +98,11 @@ impl Record {
     /// It is over.
     pub(super) fn finished(mut self, outcome: Outcome, size: u64, sender: &Sender, detail: Option<String>) {
         self.started();
-        let bytes = if matches!(outcome, Outcome::Completed { .. }) { size } else { self.bytes };
+        let completed = matches!(outcome, Outcome::Completed { .. });
+        if completed && sender.is_proved() {
+            self.services.programs.fetched(self.peer.ip(), &self.path, self.arch, Instant::now());
+        }
+        let bytes = if completed { size } else { self.bytes };
         self.services.recorder.record(Event::TransferFinished(TransferFinished {
             id: self.id,
             proto: Proto::Tftp,

@@ -55,7 +55,7 @@ impl Fixture {
     fn settled(&self, name: &str, bytes: &[u8]) {
         self.file(name, bytes);
         let file = fs::File::options().write(true).open(self.folder.path().join(name)).unwrap();
-        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
     }
 
     async fn ask(&self, socket: &UdpSocket, name: &[u8], options: &RequestOptions) {

@@ -121,8 +121,11 @@ impl Transfer {
         };
         let size = file.len();
         let (negotiated, _in_flight) = negotiated(&self.services, &options, peer, size);
-        let program = file.content().and_then(|content| content.program(&shown(&self.filename)));
-        let record = Record::new(&self.services, peer, &self.filename, (size, program), &negotiated);
+        let instead = file.content().and_then(Content::served_instead);
+        let name = instead.map_or_else(|| shown(&self.filename), |(path, _)| path.to_owned());
+        let program = file.content().and_then(|content| content.program(&name));
+        let about = (size, program);
+        let record = Record::new(&self.services, peer, &self.filename, about, &negotiated, instead);
         let (sender, first) = Sender::new(negotiated, size, Instant::now());
         let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: false };
         match self.drive(running, first, record).await {

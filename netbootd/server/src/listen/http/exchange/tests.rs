@@ -13,7 +13,7 @@ fn part(left: usize) -> (Part, Arc<Services>) {
     let (config, _) = Config::parse("", Path::new("test.toml"), Some(folder.path())).unwrap();
     let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let record = record(&services, "file", peer, left as u64, StatusCode::OK, None);
+    let record = record(&services, "file", peer, left as u64, StatusCode::OK, (None, None));
     let content = Arc::new(Content::generated(vec![1; left], None));
     (Part { content, at: 0, left, after: 0, record }, services)
 }

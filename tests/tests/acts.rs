@@ -1,0 +1,54 @@
+//! What netbootd does about a boot that would fail, what it says of senders and of boots that are over, and failures from the field, as
+//! packets against a running netbootd: `tests/acts` has the cases.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use netbootd_tests::boot_case::play;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("acts")
+}
+
+macro_rules! cases {
+    ($($test:ident $name:literal)+) => {
+        $(#[test]
+        fn $test() {
+            play(&folder().join($name));
+        })+
+        /// A folder that no test plays proves nothing.
+        #[test]
+        fn every_case_is_played() {
+            let entries = std::fs::read_dir(folder()).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            assert_eq!(names.collect::<BTreeSet<_>>(), BTreeSet::from([$($name.to_owned()),+]));
+        }
+    };
+}
+
+cases! {
+    block_rollover "block-rollover"
+    boot_file_elsewhere "boot-file-elsewhere"
+    broadcast_requests "broadcast-requests"
+    empty_file "empty-file"
+    flood_of_machines "flood-of-machines"
+    foreign_boot_file "foreign-boot-file"
+    forged_in_anothers_name "forged-in-anothers-name"
+    healthy_installer "healthy-installer"
+    kernel_refused "kernel-refused"
+    misspelled_name "misspelled-name"
+    no_file_name "no-file-name"
+    other_network_card "other-network-card"
+    out_of_memory "out-of-memory"
+    raspberry_pi_folders "raspberry-pi-folders"
+    root_file_system_missing "root-file-system-missing"
+    saved_error_page "saved-error-page"
+    script_for_firmware "script-for-firmware"
+    shared_adapter "shared-adapter"
+    shim_boot_entry_name_served "shim-boot-entry-name-served"
+    spanning_tree_key_off "spanning-tree-key-off"
+    spanning_tree_snponly "spanning-tree-snponly"
+    unsigned_grub "unsigned-grub"
+    url_over_tftp_own "url-over-tftp-own"
+}
