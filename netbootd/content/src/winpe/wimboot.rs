@@ -75,7 +75,7 @@ mod tests {
         let (http_port, wimboot, reporting) = (8080, "wimboot", &reporting);
         let around = Around { server, http_port, wimboot, request: None, reporting };
         let text = script("images/winpe/", around);
-        let mut files = text.lines().filter(|line| line.starts_with("kernel") || line.starts_with("initrd"));
-        assert!(files.all(|line| line.contains(" http://10.77.0.1:8080/")), "{text}");
+        let mut files = text.lines().filter_map(|line| line.strip_prefix("set file "));
+        assert!(files.all(|file| file.starts_with("http://10.77.0.1:8080/")), "{text}");
     }
 }
