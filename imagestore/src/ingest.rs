@@ -53,7 +53,7 @@ pub enum PackageUse {
 /// Reads an `NBImageInfo.plist`, or says what is wrong with it.
 pub type InfoCheck = fn(list: &BootFile) -> Result<(), InfoProblem>;
 
-/// What is wrong with the property list of a NetBoot set, in the terms of whoever checks it.
+/// The fault that an [`InfoCheck`] found in the property list of a NetBoot set.
 pub type InfoProblem = Box<dyn std::error::Error + Send + Sync>;
 
 /// An image that was taken in.

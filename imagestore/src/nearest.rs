@@ -1,4 +1,4 @@
-//! The name that is most like one that is not there, for whoever misspelled it.
+//! The existing name that is most similar to a missing one, to suggest after a misspelling.
 
 /// The name that is most like `wanted`, letters compared without case; None when none is like it.
 pub(crate) fn nearest<'a>(wanted: &[u8], names: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {

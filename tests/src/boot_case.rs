@@ -38,6 +38,33 @@ use script::Line;
 
 pub use replay::Found;
 
+/// One test for each case in a folder of this package, and one that every case has its test.
+#[macro_export]
+macro_rules! boot_cases {
+    ($folder:literal: $($test:ident $name:literal)+) => {
+        fn folder() -> ::std::path::PathBuf {
+            ::std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join($folder)
+        }
+
+        /// The names of the cases.
+        fn names() -> ::std::collections::BTreeSet<String> {
+            let entries = ::std::fs::read_dir(folder()).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        }
+
+        $(#[test]
+        fn $test() {
+            $crate::boot_case::play(&folder().join($name));
+        })+
+
+        /// A folder that no test plays proves nothing.
+        #[test]
+        fn every_case_is_played() {
+            assert_eq!(names(), ::std::collections::BTreeSet::from([$($name.to_owned()),+]));
+        }
+    };
+}
+
 /// Plays a case and its healthy twin as packets, each against a netbootd of its own, side by side.
 ///
 /// # Panics

@@ -2,32 +2,8 @@
 //! packets against a running netbootd: `tests/acts` has the cases.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-use netbootd_tests::boot_case::play;
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("acts")
-}
-
-macro_rules! cases {
-    ($($test:ident $name:literal)+) => {
-        $(#[test]
-        fn $test() {
-            play(&folder().join($name));
-        })+
-        /// A folder that no test plays proves nothing.
-        #[test]
-        fn every_case_is_played() {
-            let entries = std::fs::read_dir(folder()).unwrap();
-            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-            assert_eq!(names.collect::<BTreeSet<_>>(), BTreeSet::from([$($name.to_owned()),+]));
-        }
-    };
-}
-
-cases! {
+netbootd_tests::boot_cases! {
+    "acts":
     block_rollover "block-rollover"
     boot_file_elsewhere "boot-file-elsewhere"
     broadcast_requests "broadcast-requests"

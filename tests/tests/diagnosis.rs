@@ -3,29 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use netbootd_tests::boot_case::{play, replay};
+use netbootd_tests::boot_case::replay;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("boots")
-}
-
-macro_rules! cases {
-    ($($test:ident $name:literal)+) => {
-        $(#[test]
-        fn $test() {
-            play(&folder().join($name));
-        })+
-        /// A folder that no test plays proves nothing.
-        #[test]
-        fn every_case_is_played() {
-            assert_eq!(names(), BTreeSet::from([$($name.to_owned()),+]));
-        }
-    };
-}
-
-cases! {
+netbootd_tests::boot_cases! {
+    "boots":
     another_server "another-server"
     bcd_missing "bcd-missing"
     bios_program_on_uefi "bios-program-on-uefi"
@@ -67,11 +50,6 @@ cases! {
     unsigned_program "unsigned-program"
     url_over_tftp "url-over-tftp"
     windows_pe_restarts "windows-pe-restarts"
-}
-
-fn names() -> BTreeSet<String> {
-    let entries = fs::read_dir(folder()).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod instead;
 mod program;
 mod raspberry_pi;
+mod sources;
+mod templates;
 mod types;
 
 use std::borrow::Cow;
@@ -17,14 +19,12 @@ use netbootd_telemetry::event::{Refusal, Substitution};
 use pxe_policy::{BootRequest, MacAddr};
 
 use crate::boot_script::Reporting;
-use crate::files::Files;
 use crate::ingests;
-use crate::machines::Machine;
 use crate::refused::Refused;
 use crate::served::{Known, Served};
 use crate::template::{self, Asker, Stored};
-use crate::winpe;
-use crate::winpe::wimboot::{self, Around};
+use sources::{of_any_image, of_image, of_responder, of_signature, of_wimboot};
+use templates::InTemplates;
 use types::{PROGRAM, TEXT, UNKNOWN, type_of};
 
 pub use raspberry_pi::Digests;
@@ -324,71 +324,6 @@ fn not_there(served: &Served<'_>, known: &Known<'_>, path: &str, refused: Refuse
     known.ingests.about(path).or_else(image).unwrap_or(refused)
 }
 
-/// A boot manager's file, from the image that the machine was told to boot.
-fn of_image(served: &Served<'_>, path: &str, machine: Option<&Machine>) -> Result<Content, Refused> {
-    let not_found = || refused(&OpenError::NotFound);
-    let machine = machine.ok_or_else(not_found)?;
-    let holds = |folder: &str| winpe::holds_windows_pe(folder, served.files);
-    let folder = winpe::image_folder(machine, holds).ok_or_else(not_found)?;
-    let path = path.trim_start_matches('/');
-    let inside = std::iter::once(path.to_owned()).chain(winpe::other_architecture(path));
-    let opened = inside
-        .map(|inside| served.files.open_raw(format!("{folder}{inside}").as_bytes()))
-        .find(|opened| !matches!(opened, Err(OpenError::NotFound)));
-    match opened.unwrap_or(Err(OpenError::NotFound)) {
-        Ok(file) => Ok(Content::stored(file, path)),
-        Err(OpenError::NotFound) => {
-            let bytes = winpe::configuration(path, machine, served.files, served.winpe);
-            let bytes = bytes.ok_or_else(not_found)?;
-            Ok(Content::generated(bytes, Some("application/octet-stream".to_owned())))
-        }
-        Err(error) => Err(refused(&error)),
-    }
-}
-
-/// A boot program: of its own image for another architecture, or of any image when it is asked for at the root.
-fn of_any_image(served: &Served<'_>, path: &str) -> Option<Content> {
-    let other = || served.files.open_raw(winpe::other_architecture(path)?.as_bytes()).ok();
-    let file = other().or_else(|| served.files.boot_program(path))?;
-    Some(Content::stored(file, path))
-}
-
-/// The digest file of a Raspberry Pi's boot image, when there is the image and no such file.
-fn of_signature(served: &Served<'_>, known: &Known<'_>, path: &str) -> Option<Result<Content, Refused>> {
-    let image = served.files.open_raw(raspberry_pi::image_of_signature(path)?.as_bytes()).ok()?;
-    Some(match known.digests.signature(&image) {
-        Ok(bytes) => Ok(Content::generated(bytes, None)),
-        Err(error) => Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }),
-    })
-}
-
-/// What iPXE needs to load an image's Windows PE.
-fn of_wimboot(
-    served: &Served<'_>,
-    path: &str,
-    server: IpAddr,
-    request: Option<&BootRequest>,
-    reporting: &Reporting,
-) -> Option<Content> {
-    let wimboot = served.wimboot?;
-    let around = Around { server, http_port: served.http_port, wimboot, request, reporting };
-    let bytes = wimboot::file(path, served.files, served.winpe, around)?;
-    Some(Content::generated(bytes, Some(type_of(path).to_owned())))
-}
-
-/// A file of the distribution point's own responder, for a machine that was handed on to it.
-fn of_responder(
-    served: &Served<'_>,
-    known: &Known<'_>,
-    path: &BootPath,
-    client: IpAddr,
-) -> Option<Result<Content, Refused>> {
-    // Machines are handed on over IPv4 only.
-    let IpAddr::V4(client) = client else { return None };
-    let opened = known.relay.open(served.responder?, path, client)?;
-    Some(opened.map(|file| Content::stored(file, &path.to_string())))
-}
-
 /// PXELINUX puts the hardware address into the name: `pxelinux.cfg/01-52-54-00-12-34-56`.
 fn mac_in(path: &str) -> Option<MacAddr> {
     let name = path.rsplit('/').next()?;
@@ -406,25 +341,3 @@ fn refused(error: &OpenError) -> Refused {
     };
     Refused { refusal, detail: error.to_string() }
 }
-
-/// The files as templates see them.
-struct InTemplates(Files);
-
-impl Stored for InTemplates {
-    fn exists(&self, path: &str) -> bool {
-        self.0.open_raw(path.as_bytes()).is_ok()
-    }
-
-    fn first_line(&self, path: &str) -> String {
-        let Ok(file) = self.0.open_raw(path.as_bytes()) else { return String::new() };
-        let length = usize::try_from(file.len()).unwrap_or(usize::MAX).min(MAX_FIRST_LINE);
-        let mut bytes = vec![0; length];
-        if file.read_exact_at(0, &mut bytes).is_err() {
-            return String::new();
-        }
-        String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()
-    }
-}
-
-/// The kernel's own limit for its arguments is 2 to 4 KiB.
-const MAX_FIRST_LINE: usize = 4096;

@@ -9,6 +9,6 @@ use thiserror::Error;
 pub struct Refused {
     /// The kind.
     pub refusal: Refusal,
-    /// The words, for the record; a client is told less.
+    /// Details for the log; the client receives less.
     pub detail: String,
 }

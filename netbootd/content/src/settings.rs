@@ -68,7 +68,7 @@ pub struct Netboot {
     pub shares: Vec<Share>,
     /// The boot root's folder of shares.
     pub default_folder: PathBuf,
-    /// The host name that Macs are told; None for the host's own.
+    /// The host name in the root paths of Macs; None for the host's own.
     pub server_name: Option<String>,
     /// What goes before `/NetBoot` in TFTP paths.
     pub tftp_prefix: String,

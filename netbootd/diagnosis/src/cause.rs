@@ -142,7 +142,7 @@ rows! {
     SystemFailed,
     /// The program is for another kind of machine.
     WrongProgram,
-    /// iPXE is told to load iPXE.
+    /// iPXE loads iPXE again.
     IpxeLoop,
     /// Firmware was handed something else than a program.
     NotAProgram,

@@ -13,7 +13,7 @@ pub(crate) fn read() -> Values {
     found.collect()
 }
 
-/// None for a value that is not there; one of a kind that nobody expects is told of as what it is.
+/// None for a missing value; a value of an unexpected type is returned with its type.
 fn value(key: &Key, name: &str) -> Option<Value> {
     Some(match key.get_type(name).ok()? {
         Type::U32 | Type::U64 => Value::Number(key.get_u64(name).ok()?),

@@ -261,7 +261,7 @@ table! {
         codes ["PXE-E74", "PXE-E79", "NBP is too big", "Unsupported"]
         handbook "The program's header and the machine's option 93 disagree: an EFI program for BIOS firmware, a BIOS program for UEFI, or another processor."
     IpxeLoop "ipxe-loop" Error
-        "iPXE is told to load {file}, which is iPXE again, and does so."
+        "iPXE loads {file}, which is iPXE again."
         cure "give iPXE a script: a rule that matches class \"ipxe\" before the rule for firmware, or in another DHCP server an exception for user class iPXE (option 77)"
         codes ["iPXE initialising devices"]
         handbook "Firmware loads iPXE, which asks for its boot file as firmware did. An answer that does not depend on the class loads it again, without an end."

@@ -22,28 +22,12 @@ pub fn step(second: u64, event: Event) -> Arc<Recorded> {
 
 pub fn decided(mac: MacAddr, proto: Proto, decision: Answered, reason: Reason) -> Decided {
     Decided {
-        proto,
-        iface: "lan0".into(),
-        peer: PEER,
         xid: Some(1),
         mac: Some(mac),
-        uuid: None,
         arch: Some(ArchType::X64_UEFI),
         class: Some(Class::Pxe),
         decision,
-        reason,
-        detail: None,
-        rule: None,
-        machine: None,
-        deployment: None,
-        image: None,
-        boot_file: None,
-        address: None,
-        evidence: Vec::new(),
-        relay: None,
-        taken: None,
-        elsewhere: None,
-        probe: false,
+        ..Decided::ignored(proto, "lan0", PEER, reason)
     }
 }
 

@@ -1,0 +1,89 @@
+//! Where a file comes from that the boot tree does not hold at the requested path.
+
+use std::net::IpAddr;
+
+use imagestore::{BootPath, OpenError};
+use netbootd_telemetry::event::Refusal;
+use pxe_policy::BootRequest;
+
+use super::types::type_of;
+use super::{Content, raspberry_pi, refused};
+use crate::boot_script::Reporting;
+use crate::machines::Machine;
+use crate::refused::Refused;
+use crate::served::{Known, Served};
+use crate::winpe;
+use crate::winpe::wimboot::{self, Around};
+
+/// A boot manager's file, from the image that the machine boots.
+pub(super) fn of_image(
+    served: &Served<'_>,
+    path: &str,
+    machine: Option<&Machine>,
+) -> Result<Content, Refused> {
+    let not_found = || refused(&OpenError::NotFound);
+    let machine = machine.ok_or_else(not_found)?;
+    let holds = |folder: &str| winpe::holds_windows_pe(folder, served.files);
+    let folder = winpe::image_folder(machine, holds).ok_or_else(not_found)?;
+    let path = path.trim_start_matches('/');
+    let inside = std::iter::once(path.to_owned()).chain(winpe::other_architecture(path));
+    let opened = inside
+        .map(|inside| served.files.open_raw(format!("{folder}{inside}").as_bytes()))
+        .find(|opened| !matches!(opened, Err(OpenError::NotFound)));
+    match opened.unwrap_or(Err(OpenError::NotFound)) {
+        Ok(file) => Ok(Content::stored(file, path)),
+        Err(OpenError::NotFound) => {
+            let bytes = winpe::configuration(path, machine, served.files, served.winpe);
+            let bytes = bytes.ok_or_else(not_found)?;
+            Ok(Content::generated(bytes, Some("application/octet-stream".to_owned())))
+        }
+        Err(error) => Err(refused(&error)),
+    }
+}
+
+/// A boot program: of its own image for another architecture, or of any image when it is asked for at the root.
+pub(super) fn of_any_image(served: &Served<'_>, path: &str) -> Option<Content> {
+    let other = || served.files.open_raw(winpe::other_architecture(path)?.as_bytes()).ok();
+    let file = other().or_else(|| served.files.boot_program(path))?;
+    Some(Content::stored(file, path))
+}
+
+/// The digest file of a Raspberry Pi's boot image, when there is the image and no such file.
+pub(super) fn of_signature(
+    served: &Served<'_>,
+    known: &Known<'_>,
+    path: &str,
+) -> Option<Result<Content, Refused>> {
+    let image = served.files.open_raw(raspberry_pi::image_of_signature(path)?.as_bytes()).ok()?;
+    Some(match known.digests.signature(&image) {
+        Ok(bytes) => Ok(Content::generated(bytes, None)),
+        Err(error) => Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }),
+    })
+}
+
+/// What iPXE needs to load an image's Windows PE.
+pub(super) fn of_wimboot(
+    served: &Served<'_>,
+    path: &str,
+    server: IpAddr,
+    request: Option<&BootRequest>,
+    reporting: &Reporting,
+) -> Option<Content> {
+    let wimboot = served.wimboot?;
+    let around = Around { server, http_port: served.http_port, wimboot, request, reporting };
+    let bytes = wimboot::file(path, served.files, served.winpe, around)?;
+    Some(Content::generated(bytes, Some(type_of(path).to_owned())))
+}
+
+/// A file of the distribution point's own responder, for a machine that was forwarded to it.
+pub(super) fn of_responder(
+    served: &Served<'_>,
+    known: &Known<'_>,
+    path: &BootPath,
+    client: IpAddr,
+) -> Option<Result<Content, Refused>> {
+    // Only IPv4 machines are forwarded.
+    let IpAddr::V4(client) = client else { return None };
+    let opened = known.relay.open(served.responder?, path, client)?;
+    Some(opened.map(|file| Content::stored(file, &path.to_string())))
+}
