@@ -12,7 +12,7 @@ use netbootd_dhcp::option43::PxeOptions;
 use netbootd_dhcp::v4::option::MessageType;
 use netbootd_dhcp::v4::reply::ReplyBuilder;
 use netbootd_dhcp::v4::{Arrival, intake};
-use netbootd_server::what_if::request;
+use netbootd_server::explain::request;
 use pxe_policy::{ArchType, Class};
 use tftp::{Input, Limits, Mode, Packet, RequestOptions, Send, Sender, negotiate};
 

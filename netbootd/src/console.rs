@@ -10,8 +10,8 @@ use std::sync::Arc;
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use netbootd_server::services::Services;
 use netbootd_telemetry::event::{
-    Answered, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Recorded, Refusal, Said,
-    TransferFinished, TransferId, TransferOutcome,
+    Answered, ClientMessage, Decided, Event, FileRefused, ImageFolderRead, MacAnswered, Proto, Recorded,
+    Refusal, TransferFinished, TransferId, TransferOutcome,
 };
 use pxe_policy::MacAddr;
 use tokio::sync::broadcast::Receiver;
@@ -105,7 +105,7 @@ impl Console {
                 }
             }
             Event::Reported(reported) => {
-                if let (Some(mac), Said::Report(report)) = (reported.mac, &reported.said) {
+                if let (Some(mac), ClientMessage::Report(report)) = (reported.mac, &reported.said) {
                     self.say(&format!("{mac} {} reports {}: {report}", report.by, report.state.name()));
                 }
             }

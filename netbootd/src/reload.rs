@@ -81,7 +81,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         [
             ("server.interfaces", format!("{:?}", config.server.interfaces)),
             ("server.state-dir", format!("{:?}", config.server.state_dir)),
-            ("server.user", format!("{:?} {}", config.server.user, config.server.confine)),
+            ("server.user", format!("{:?} {}", config.server.user, config.server.sandbox)),
             (
                 "server.log",
                 format!("{:?} {:?} {:?}", config.server.log, config.server.log_level, config.server.log_file),

@@ -22,20 +22,20 @@ use netbootd_content::files::Images;
 use netbootd_content::remote::Remote;
 use netbootd_dhcp::Iface;
 use netbootd_directory::kerberos;
+use netbootd_net::flood_filter::Purpose;
 use netbootd_net::frame::FrameSender;
 use netbootd_net::iface;
-use netbootd_net::junk::Purpose;
 use netbootd_net::os::is_taken;
 use netbootd_net::shared::SharedSocket;
 use netbootd_net::with_causes;
-use netbootd_server::address_server::{self, AddressServer};
+use netbootd_server::bsdp_server::BsdpServer;
+use netbootd_server::dhcp_server::{self, DhcpServer};
 use netbootd_server::listen::dhcp::DhcpListener;
 use netbootd_server::listen::http::HttpListener;
-use netbootd_server::listen::others::OthersListener;
 use netbootd_server::listen::pxe::PxeListener;
+use netbootd_server::listen::rogue_offers::RogueOfferListener;
 use netbootd_server::listen::tftp::TftpListener;
-use netbootd_server::netboot_server::NetbootServer;
-use netbootd_server::services::{self, Confined, Services, Snapshot};
+use netbootd_server::services::{self, Sandboxed, Services, Snapshot};
 use netbootd_server::{findings, webhook};
 use netbootd_state::file::{State, StateError};
 use netbootd_web::control::ControlListener;
@@ -77,7 +77,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let sockets = Sockets::take().map_err(Failure::unusable)?;
     let (config, findings, which) = chosen_config(&source)?;
     // Before anything is opened that is kept, and before another thread runs.
-    let (confined, held) = sandbox::apply(&config, &source)?;
+    let (sandboxed, held) = sandbox::apply(&config, &source)?;
     prepare_kerberos(&config);
     // It may have a thread.
     let log = logging::start(&config, args.progress)?;
@@ -88,15 +88,20 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             Severity::Warning | Severity::Error => warn!("{}", finding.message),
         }
     }
-    confined.notes.iter().for_each(|note| warn!("{note}"));
-    info!(user = confined.user, files = confined.files, refused_calls = confined.refused_calls, "confined");
+    sandboxed.notes.iter().for_each(|note| warn!("{note}"));
+    info!(
+        user = sandboxed.user,
+        files = sandboxed.files,
+        refused_calls = sandboxed.refused_calls,
+        "sandboxed"
+    );
     let open_files = limits::open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
     let served =
-        runtime.block_on(serve(config, source, (confined, held), args.progress, sockets, open_files));
+        runtime.block_on(serve(config, source, (sandboxed, held), args.progress, sockets, open_files));
     runtime.shutdown_timeout(GRACE);
     drop(log);
     served
@@ -117,7 +122,7 @@ pub(crate) fn prepare_kerberos(config: &Config) {
 async fn serve(
     config: Config,
     source: Source,
-    (confined, held): (Confined, Held),
+    (sandboxed, held): (Sandboxed, Held),
     progress: bool,
     mut sockets: Sockets,
     open_files: Option<u64>,
@@ -130,7 +135,7 @@ async fn serve(
         ifaces.iter().flat_map(|iface| iface.addrs.iter().map(|net| net.addr())).collect();
     let shared = sharing::begin(&config, own.clone(), &state).await?;
     let netboot = if config.netboot.enabled {
-        let opened = NetbootServer::open(own.clone(), Arc::clone(&state)).map_err(no_state)?;
+        let opened = BsdpServer::open(own.clone(), Arc::clone(&state)).map_err(no_state)?;
         Some(match &shared {
             Some(shared) => opened.sharing(shared),
             None => opened,
@@ -138,11 +143,11 @@ async fn serve(
     } else {
         None
     };
-    let address_server = match &shared {
+    let dhcp_server = match &shared {
         _ if config.dhcp.mode != Mode::Server => None,
-        Some(shared) => Some(Arc::new(AddressServer::shared(&config, shared))),
+        Some(shared) => Some(Arc::new(DhcpServer::shared(&config, shared))),
         None => {
-            let opened = AddressServer::open(&config, own, Arc::clone(&state));
+            let opened = DhcpServer::open(&config, own, Arc::clone(&state));
             Some(Arc::new(opened.map_err(no_state)?))
         }
     };
@@ -166,13 +171,13 @@ async fn serve(
     if let Some(shared) = shared {
         services = services.sharing(shared);
     }
-    (services.source, services.images, services.confined) = (source, images, confined);
+    (services.source, services.images, services.sandboxed) = (source, images, sandboxed);
     if let Some(files) = open_files {
         keep_within(&services, files);
     }
     let services = Arc::new(services);
     let mut tasks = JoinSet::new();
-    bind_dhcp(&services, &ifaces, address_server.as_ref(), &mut sockets, &mut tasks)?;
+    bind_dhcp(&services, &ifaces, dhcp_server.as_ref(), &mut sockets, &mut tasks)?;
     ipv6::bind_dhcp(&services, &ifaces, &state, &mut tasks)?;
     bind_files(&services, &ifaces, &mut sockets, &mut tasks).await?;
     syslog::bind(&services, &ifaces, &mut tasks)?;
@@ -235,7 +240,7 @@ fn keep_within(services: &Services, files: u64) {
 fn bind_dhcp(
     services: &Arc<Services>,
     ifaces: &[Iface],
-    address_server: Option<&Arc<AddressServer>>,
+    dhcp_server: Option<&Arc<DhcpServer>>,
     sockets: &mut Sockets,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), Failure> {
@@ -257,7 +262,7 @@ fn bind_dhcp(
     };
     if dhcp.mode == Mode::Server
         && dhcp.conflict_probe
-        && let Err(error) = address_server::can_probe()
+        && let Err(error) = dhcp_server::can_probe()
     {
         warn!(%error, "no conflict probes (CAP_NET_RAW)");
     }
@@ -275,7 +280,7 @@ fn bind_dhcp(
                 Arc::clone(services),
                 iface.clone(),
                 frames.clone(),
-                address_server.cloned(),
+                dhcp_server.cloned(),
                 on_67.as_mut(),
             );
             let listener = listener.map_err(|error| cannot_bind(&error, 67, Some(iface)))?;
@@ -284,7 +289,7 @@ fn bind_dhcp(
         if dhcp.mode == Mode::Off {
             continue;
         }
-        match OthersListener::bind(Arc::clone(services), iface.clone()) {
+        match RogueOfferListener::bind(Arc::clone(services), iface.clone()) {
             Ok(listener) => drop(tasks.spawn(listener.run())),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 info!(iface = iface.name, %error, "offers of other servers are not seen");

@@ -15,7 +15,7 @@ use netbootd_config::Config;
 use netbootd_content::remote::Remote;
 use netbootd_content::settings::Remote as Settings;
 use netbootd_dhcp::option243::VariablesFile;
-use netbootd_dhcp::v4::hand_on::Told;
+use netbootd_dhcp::v4::forward::Told;
 use netbootd_server::services::{Services, Snapshot};
 use netbootd_state::file::State;
 use netbootd_web::api::{self, metrics};

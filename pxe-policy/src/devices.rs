@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    Bans, BootAction, BootImage, Deployment, Identity, ImageOffer, InvalidMac, InvalidSelector, InvalidUuid,
-    MacAddr, Purpose, Record, Said, SystemUuid, boot_files,
+    Bans, BootAction, BootImage, Deployment, DirectoryAnswer, Identity, ImageOffer, InvalidMac,
+    InvalidSelector, InvalidUuid, MacAddr, Purpose, Record, SystemUuid, boot_files,
 };
 
 /// The devices, found by what they have.
@@ -152,15 +152,15 @@ impl Table {
     }
 
     /// What it says of a machine.
-    pub fn ask(&self, who: &Identity) -> Said {
+    pub fn ask(&self, who: &Identity) -> DirectoryAnswer {
         let records = |found: Option<&Vec<usize>>| {
             let found = found.into_iter().flatten();
             found.map(|index| self.devices[*index].record(who, self.macs[*index].clone())).collect()
         };
-        Said {
+        DirectoryAnswer {
             by_mac: records(self.by_mac.get(&who.mac)),
             by_uuid: records(who.uuid.and_then(|uuid| self.by_uuid.get(&uuid))),
-            ..Said::default()
+            ..DirectoryAnswer::default()
         }
     }
 }

@@ -14,12 +14,12 @@ pub struct Answer {
     /// Whether it is older than answers may be, and is used because the directory is out of reach.
     pub stale: bool,
     /// What it said.
-    pub said: Result<Said, Trouble>,
+    pub said: Result<DirectoryAnswer, Trouble>,
 }
 
 /// What a directory that answered knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct DirectoryAnswer {
     /// The records that the GUID finds.
     pub by_uuid: Vec<Record>,
     /// The records that the hardware address finds.

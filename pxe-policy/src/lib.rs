@@ -31,7 +31,7 @@ pub use decide::{
 };
 pub use deployment::{BootImage, Deployment, ImageArch, NotTaken, Purpose};
 pub use devices::{BadLine, Device, DeviceFault, Table};
-pub use directory::{Answer, Identifier, Record, Said, Trouble, TroubleKind};
+pub use directory::{Answer, DirectoryAnswer, Identifier, Record, Trouble, TroubleKind};
 pub use evidence::Evidence;
 pub use explain::explain;
 pub use image_offer::{ImageOffer, ImageSelector, InvalidSelector};

@@ -7,7 +7,7 @@ use crate::process::Process;
 
 /// dnsmasq as the network's DHCP server and IPv6 router. It gives addresses and says nothing about booting.
 #[derive(Debug)]
-pub struct AddressServer {
+pub struct DhcpServer {
     _process: Process,
 }
 
@@ -17,7 +17,7 @@ pub struct Relay {
     _process: Process,
 }
 
-impl AddressServer {
+impl DhcpServer {
     /// At 10.77.0.2 on `br0`, with addresses from 10.77.0.100 on.
     pub fn start(lab: &mut Lab) -> Self {
         let range = "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h";
@@ -57,7 +57,7 @@ impl AddressServer {
         command.arg(format!("--dhcp-leasefile={}", leases.display())).args(more);
         let process = Process::start("dnsmasq", &mut command);
         process.wait_for("router advertisement on", Duration::from_secs(10));
-        AddressServer { _process: process }
+        DhcpServer { _process: process }
     }
 }
 

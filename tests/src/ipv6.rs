@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::process::{Process, run};
-use crate::{AddressServer, Lab};
+use crate::{DhcpServer, Lab};
 
 /// netbootd's own address.
 pub const SERVER6: &str = "fd77::1";
@@ -37,7 +37,7 @@ pub fn give_address(lab: &Lab) {
     lab.ip("server", &format!("addr add {SERVER6}/64 dev lan0 nodad"));
 }
 
-impl AddressServer {
+impl DhcpServer {
     /// dnsmasq with addresses of IPv4 and IPv6 (fd77::100 on) for `br0`. It says nothing about booting.
     pub fn start_with_ipv6(lab: &mut Lab) -> Self {
         let v4 = "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h";

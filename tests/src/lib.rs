@@ -45,7 +45,7 @@ pub use debian::Debian;
 pub use dhcp_client::DhcpClient;
 pub use directory_site::DirectorySite;
 pub use domain::Domain;
-pub use foreign::{AddressServer, Relay};
+pub use foreign::{DhcpServer, Relay};
 pub use ipv6::Relay6;
 pub use lab::Lab;
 pub use netbootd::Netbootd;

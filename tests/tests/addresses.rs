@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use netbootd_dhcp::v4::option::MessageType;
 use netbootd_tests::asker::{Asker, PLAIN, PXE, UBOOT};
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
-use netbootd_tests::{AddressServer, Lab, Netbootd, Relay};
+use netbootd_tests::{DhcpServer, Lab, Netbootd, Relay};
 
 const BROADCAST: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 255);
 const FIRST: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 100);
@@ -134,7 +134,7 @@ fn a_machine_that_asks_twice_is_offered_once_and_nothing_after_its_lease() {
 #[test]
 fn another_servers_offer_to_a_machine_that_is_new_here_is_kept() {
     let (mut lab, root) = lab();
-    let _rival = AddressServer::start_with_boot_file(&mut lab, "old/pxelinux.0");
+    let _rival = DhcpServer::start_with_boot_file(&mut lab, "old/pxelinux.0");
     let netbootd = Netbootd::start(&lab, &root, ADDRESSES);
     let asker = Asker::on(&lab, "client", BROADCAST);
     // The other server answers at once, netbootd after the probe of a fresh address.
@@ -145,7 +145,7 @@ fn another_servers_offer_to_a_machine_that_is_new_here_is_kept() {
 #[test]
 fn hosts_that_only_want_an_address_of_another_server_are_not_listed() {
     let (mut lab, root) = lab();
-    let _foreign = AddressServer::start(&mut lab);
+    let _foreign = DhcpServer::start(&mut lab);
     let rule = "[[rule]]\nname = \"all\"\naction.boot = { file = \"http://10.77.0.1/board.efi\" }\n";
     let netbootd = Netbootd::start(&lab, &root, rule);
     let asker = Asker::on(&lab, "client", BROADCAST);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netbootd_tests::loaders::{self, IPXE_EFI, PXELINUX, SIGNED, SYSLINUX_EFI};
 use netbootd_tests::netbootd::ADDRESSES;
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, Relay, findings, payload};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, Relay, findings, payload};
 
 /// Boot files for every kind of machine in these tests; each test puts only its own into the folder.
 const RULES: &str = r#"
@@ -86,7 +86,7 @@ const IMPATIENT: &str = "\n[diagnosis]\npatience = 0.2\n";
 struct Site {
     lab: Lab,
     netbootd: Netbootd,
-    _others: (Option<AddressServer>, Option<Relay>),
+    _others: (Option<DhcpServer>, Option<Relay>),
 }
 
 impl Site {
@@ -94,7 +94,7 @@ impl Site {
     fn whole(word: &str, put: impl FnOnce(&Path), configuration: &str) -> Self {
         let mut lab = Lab::new();
         let root = prepare(&mut lab, word, put);
-        let router = AddressServer::start_router(&mut lab);
+        let router = DhcpServer::start_router(&mut lab);
         let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{RULES}{FILES}{configuration}"));
         Site { lab, netbootd, _others: (Some(router), None) }
     }
@@ -103,7 +103,7 @@ impl Site {
     fn proxy(word: &str, put: impl FnOnce(&Path), configuration: &str) -> Self {
         let mut lab = Lab::new();
         let root = prepare(&mut lab, word, put);
-        let foreign = AddressServer::start(&mut lab);
+        let foreign = DhcpServer::start(&mut lab);
         let netbootd = Netbootd::start(&lab, &root, &format!("{RULES}{FILES}{configuration}"));
         Site { lab, netbootd, _others: (Some(foreign), None) }
     }
@@ -172,7 +172,7 @@ fn the_isolated_example_boots_a_bios_machine_whose_card_boots_by_ipxe() {
     let rules = example.replace("[boot]\nroot = \"/srv/netboot\"\n", "").replace("ip=dhcp", &arguments);
     let mut lab = Lab::new();
     let root = prepare(&mut lab, "isolated", |root| loaders::put(root, PXELINUX));
-    let router = AddressServer::start_router(&mut lab);
+    let router = DhcpServer::start_router(&mut lab);
     let netbootd = Netbootd::start(&lab, &root, &format!("[dhcp]{rules}"));
     let site = Site { lab, netbootd, _others: (Some(router), None) };
     site.boots("isolated", Firmware::Bios { card: "virtio-net-pci" }, "br0");

@@ -7,7 +7,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use netbootd_tests::netbootd::ADDRESSES;
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, loaders, wait};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, loaders, wait};
 
 /// GRUB says which image it was started from, and ends.
 const GRUB: &str = "\n[[file]]\npath = \"grub/grub.cfg\"\ntemplate = \"echo NETBOOTD-PAYLOAD from-the-network\\nsleep 1\\nhalt\\n\"\n";
@@ -19,7 +19,7 @@ struct Site {
     lab: Lab,
     netbootd: Netbootd,
     disk: PathBuf,
-    _router: AddressServer,
+    _router: DhcpServer,
 }
 
 impl Site {
@@ -36,7 +36,7 @@ impl Site {
         loaders::put_bios_program(&disk, "from-the-disk");
         fs::OpenOptions::new().write(true).open(&disk).unwrap().set_len(1 << 20).unwrap();
         // iPXE waits for a router.
-        let router = AddressServer::start_router(&mut lab);
+        let router = DhcpServer::start_router(&mut lab);
         fs::write(lab.folder().join("devices.csv"), devices).unwrap();
         let configuration = format!("{ADDRESSES}{GRUB}[devices]\nfile = \"devices.csv\"\n{configuration}");
         let netbootd = Netbootd::start(&lab, &root, &configuration);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netbootd_tests::loaders::{self, IPXE_EFI, PXELINUX, SIGNED, SYSLINUX_EFI};
 use netbootd_tests::netbootd::ADDRESSES;
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, findings, payload};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, payload};
 use serde_json::Value;
 
 const BIOS: Firmware = Firmware::Bios { card: "virtio-net-pci" };
@@ -39,7 +39,7 @@ struct Site {
     lab: Lab,
     netbootd: Netbootd,
     machine: Option<Machine>,
-    _dhcp: AddressServer,
+    _dhcp: DhcpServer,
 }
 
 impl Site {
@@ -50,13 +50,13 @@ impl Site {
         loaders::put_payload(&root, &payload::arguments("none"));
         put(&root);
         // iPXE waits for a router.
-        let dhcp = AddressServer::start_router(&mut lab);
+        let dhcp = DhcpServer::start_router(&mut lab);
         let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rules}{CONFIGURATION}{IMPATIENT}"));
         Site { lab, netbootd, machine: None, _dhcp: dhcp }
     }
 
     /// Another server gives the addresses.
-    fn proxy(dhcp: fn(&mut Lab) -> AddressServer, put: impl FnOnce(&Path), rules: &str) -> Self {
+    fn proxy(dhcp: fn(&mut Lab) -> DhcpServer, put: impl FnOnce(&Path), rules: &str) -> Self {
         let mut lab = Lab::new();
         let root = Netbootd::prepare(&mut lab);
         loaders::put_payload(&root, &payload::arguments("none"));
@@ -123,7 +123,7 @@ fn a_switch_port_with_a_small_mtu_is_told_from_a_closed_port() {
 #[ignore = "nightly: firmware asks the closed port for half a minute"]
 fn uefi_whose_boot_server_port_is_closed_never_asked_it() {
     let put = |root: &Path| loaders::put(root, SYSLINUX_EFI);
-    let mut site = Site::proxy(AddressServer::start, put, &everybody_gets("syslinux.efi"));
+    let mut site = Site::proxy(DhcpServer::start, put, &everybody_gets("syslinux.efi"));
     site.lab.block_udp_port("server", "lan0", 4011);
     site.switch_on(Firmware::UefiPxe);
     let finding = site.finds("no-boot-server-request");
@@ -133,7 +133,7 @@ fn uefi_whose_boot_server_port_is_closed_never_asked_it() {
 #[test]
 #[ignore = "nightly: firmware asks the other server for half a minute"]
 fn a_second_dhcp_server_with_an_old_boot_file_is_named() {
-    let dhcp = |lab: &mut Lab| AddressServer::start_with_boot_file(lab, "old/boot.efi");
+    let dhcp = |lab: &mut Lab| DhcpServer::start_with_boot_file(lab, "old/boot.efi");
     let put = |root: &Path| loaders::put(root, SYSLINUX_EFI);
     let mut site = Site::proxy(dhcp, put, &everybody_gets("syslinux.efi"));
     // The boot file of the DHCP server lies on a host that is not there; port 4011 of this one

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
-use netbootd_tests::{AddressServer, Lab, Netbootd, Process};
+use netbootd_tests::{DhcpServer, Lab, Netbootd, Process};
 use sha2::{Digest, Sha256};
 
 /// A server and one client host on a segment.
@@ -183,7 +183,7 @@ fn beside_a_dhcp_server_on_its_own_host_only_port_4011_is_served() {
 #[test]
 fn a_probe_shows_every_offer_and_a_silent_network_is_said_so() {
     let (mut lab, netbootd) = site(RULE);
-    let _foreign = AddressServer::start(&mut lab);
+    let _foreign = DhcpServer::start(&mut lab);
     let asked = [
         program(),
         "probe".into(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netbootd_tests::ipv6::{ADDRESSES6, PROXY6, give_address};
 use netbootd_tests::{
-    AddressServer, Firmware, Lab, Machine, Netbootd, Process, Relay6, findings, loaders, wait,
+    DhcpServer, Firmware, Lab, Machine, Netbootd, Process, Relay6, findings, loaders, wait,
 };
 
 /// Firmware tries HTTP boot over IPv4 first, for a minute where nobody answers: here it finds at once that nobody listens there.
@@ -31,22 +31,22 @@ action.boot = { file = "pxe.efi" }
 struct Site {
     lab: Lab,
     netbootd: Netbootd,
-    _foreign: AddressServer,
+    _foreign: DhcpServer,
 }
 
 impl Site {
     /// netbootd gives the addresses of IPv6, another server those of IPv4.
     fn whole(put: impl FnOnce(&Path)) -> Self {
-        Site::beside(AddressServer::start, ADDRESSES6, put)
+        Site::beside(DhcpServer::start, ADDRESSES6, put)
     }
 
     /// Another server gives all addresses.
     fn proxy(put: impl FnOnce(&Path)) -> Self {
-        Site::beside(AddressServer::start_with_ipv6, PROXY6, put)
+        Site::beside(DhcpServer::start_with_ipv6, PROXY6, put)
     }
 
     fn beside(
-        foreign: impl FnOnce(&mut Lab) -> AddressServer,
+        foreign: impl FnOnce(&mut Lab) -> DhcpServer,
         configuration: &str,
         put: impl FnOnce(&Path),
     ) -> Self {

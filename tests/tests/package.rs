@@ -15,7 +15,7 @@ use netbootd_tests::debian::{Debian, package};
 use netbootd_tests::fleet::{Fleet, Told, mac};
 use netbootd_tests::netbootd::{SERVER, program};
 use netbootd_tests::payload::{Payload, arguments, payload};
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, loaders, process};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, loaders, process};
 
 const UNIT: &str = "netbootd.service";
 const SOCKETS: [&str; 4] =
@@ -140,7 +140,7 @@ fn it_starts_under_its_unit_and_serves_as_its_own_user() {
 fn the_readme_leads_from_the_package_to_a_machine_that_boots() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
     let (mut lab, debian) = lab();
-    let _addresses = AddressServer::start(&mut lab);
+    let _addresses = DhcpServer::start(&mut lab);
     fs::rename(package(&debian.tree().join("root"), "0.1.0-1"), debian.tree().join("netbootd.deb")).unwrap();
     let says =
         |words: &str| assert!(readme.contains(&format!("\n    {words}")), "{words:?} is not in the README");

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
 use netbootd_tests::responder::{BCD, Says, VARIABLES, option};
-use netbootd_tests::{
-    AddressServer, Firmware, Lab, Machine, Netbootd, Responder, boot_program, loaders, wait,
-};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, Responder, boot_program, loaders, wait};
 
 const MAC: &str = "52:54:00:4c:01:01";
 const GUID: &str = "4c4c4544-0042-3510-8053-5254004c0101";
@@ -235,7 +233,7 @@ fn boots(firmware: Firmware, file: &'static str, put: impl Fn(&Path)) {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
     let responder = Responder::start(&mut lab);
-    let _router = AddressServer::start_router(&mut lab); // iPXE waits for one
+    let _router = DhcpServer::start_router(&mut lab); // iPXE waits for one
     let folder = responder.root().join("smsboot/x64");
     fs::create_dir_all(&folder).unwrap();
     put(&folder);
@@ -266,7 +264,7 @@ fn firmware_is_handed_on_beside_another_dhcp_server() {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
     let responder = Responder::start(&mut lab);
-    let _other = AddressServer::start(&mut lab);
+    let _other = DhcpServer::start(&mut lab);
     let folder = responder.root().join("smsboot/x64");
     fs::create_dir_all(&folder).unwrap();
     loaders::put_grub(&folder, "wdsmgfw.efi");

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::process::Output;
 
 use netbootd_tests::netbootd::{ADDRESSES, SERVER};
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, firmware, loaders};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, firmware, loaders};
 use serde_json::Value;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x4c, 1, 0x50];
@@ -140,7 +140,7 @@ fn messages_of_syslog_lie_on_the_timeline_of_the_machine_that_sends_them() {
 fn ipxe_reports_the_step_that_fails_with_its_error_code() {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
-    let _router = AddressServer::start_router(&mut lab); // iPXE waits for one
+    let _router = DhcpServer::start_router(&mut lab); // iPXE waits for one
     fs::write(root.join("vmlinuz"), vec![0x5a; 2_000_000]).unwrap();
     let rule = "[[rule]]\nname = \"script\"\nmatch = { class = \"ipxe\" }\naction.boot = { file = \"boot.ipxe\", via = \"http\" }\n";
     let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}"));
@@ -168,7 +168,7 @@ fn the_finding_stands_on_the_machines_own_screen() {
         [[rule]]\nname = \"uefi\"\nmatch = { class = \"pxe\" }\naction.boot = { file = \"ipxe.efi\" }\n";
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
-    let _router = AddressServer::start_router(&mut lab);
+    let _router = DhcpServer::start_router(&mut lab);
     loaders::put(&root, loaders::IPXE_EFI);
     let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{script}"));
     let machine = Machine::start_as(&lab, Firmware::UefiPxe, "br0", 0x62, None);

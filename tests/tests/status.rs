@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use netbootd_tests::firmware;
 use netbootd_tests::netbootd::{SERVER, program, write_secret};
-use netbootd_tests::{AddressServer, Authority, Lab, Netbootd, Process, wait};
+use netbootd_tests::{Authority, DhcpServer, Lab, Netbootd, Process, wait};
 use serde_json::Value;
 
 const MAC: &str = "52:54:00:4c:01:01";
@@ -147,7 +147,7 @@ fn another_servers_boot_file_is_named_when_a_machine_does_not_go_on() {
     // Who asks from this very host still can.
     let probe = site.lab.run("server", &[&program(), "probe", "pxe", "--iface", "lan0", "--timeout", "1"]);
     assert!(!String::from_utf8_lossy(&probe.stderr).contains("in use"), "{probe:?}");
-    let _other = AddressServer::start_with_boot_file(&mut site.lab, "boot/x64/wdsnbp.com");
+    let _other = DhcpServer::start_with_boot_file(&mut site.lab, "boot/x64/wdsnbp.com");
     let deadline = Instant::now() + Duration::from_secs(30);
     let device = loop {
         // It asks, hears both, and asks nobody for a file.

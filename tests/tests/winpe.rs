@@ -11,7 +11,7 @@ use std::time::Duration;
 use netbootd_tests::boot_program::request as boot_programs_request;
 use netbootd_tests::netbootd::{ADDRESSES, SERVER};
 use netbootd_tests::store::{image, text};
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, loaders};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, loaders};
 
 const MAC: &str = "52:54:00:4c:01:01";
 
@@ -165,7 +165,7 @@ fn a_boot_program_is_referred_to_another_server() {
 fn ipxe_fetches_windows_pe_by_http() {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
-    let _router = AddressServer::start_router(&mut lab); // iPXE waits for one
+    let _router = DhcpServer::start_router(&mut lab); // iPXE waits for one
     for (file, size) in [("sources/boot.wim", 20_000_000), ("boot/boot.sdi", 3_170_304)] {
         let path = root.join("winpe").join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

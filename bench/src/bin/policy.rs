@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bench::devices::{mac, services};
 use bench::in_turns;
+use netbootd_server::explain::request;
 use netbootd_server::services::Services;
-use netbootd_server::what_if::request;
 use pxe_policy::{ArchType, Class, Identity};
 
 fn main() {

@@ -10,7 +10,7 @@ use netbootd_dhcp::v4::boot_program::Prompt;
 use netbootd_dhcp::v4::boot_server::{self, Led};
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::question::request_bytes;
-use netbootd_dhcp::v4::{Answer, Arrival, Packet, hand_on, intake, other_server, proxy, server};
+use netbootd_dhcp::v4::{Answer, Arrival, Packet, forward, intake, other_server, proxy, server};
 use netbootd_dhcp::{Iface, Subnet};
 use pxe_policy::{Boot, Class, Decision, Reason, Verdict, Via};
 
@@ -45,7 +45,7 @@ fn boot_server(packet: &Packet, arrival: &Arrival<'_>) {
     match boot_server::answer(packet, arrival, service(packet), None, |_| verdict(packet.header.xid())) {
         Led::Answered(answer) => check(packet, &answer),
         Led::HandedOn(_) => {
-            let asked = hand_on::ask(packet, arrival.local);
+            let asked = forward::ask(packet, arrival.local);
             let asked = Packet::parse(&asked).expect("our own question reads");
             assert_eq!((asked.header.xid(), asked.mac()), (packet.header.xid(), packet.mac()));
         }
@@ -83,15 +83,15 @@ pub fn dhcp_reply(bytes: &[u8]) {
     let relayed = |_: &_| Verdict { decision: Decision::Relay, ..Verdict::silence(Reason::Rule) };
     let led = boot_server::answer(&packet, &arrival, service(&packet), None, relayed);
     let Led::HandedOn(asked) = led else { panic!("a question of a boot program is handed on") };
-    match hand_on::read(&packet, bytes) {
-        Err(why) => check(&packet, &hand_on::refused(*asked, &packet, &arrival, why)),
+    match forward::read(&packet, bytes) {
+        Err(why) => check(&packet, &forward::refused(*asked, &packet, &arrival, why)),
         Ok(told) => {
-            let answer = hand_on::answer(*asked, &packet, &arrival, &told);
+            let answer = forward::answer(*asked, &packet, &arrival, &told);
             check(&packet, &answer);
             let Some(reply) = answer.reply.filter(|_| told.file.is_some() || told.wds.is_some()) else {
                 return;
             };
-            assert_eq!(hand_on::read(&packet, &reply.bytes), Ok(told), "the machine reads what was said");
+            assert_eq!(forward::read(&packet, &reply.bytes), Ok(told), "the machine reads what was said");
         }
     }
 }

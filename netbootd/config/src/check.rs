@@ -47,7 +47,7 @@ pub(super) fn check(
             state_dir: document.server.state_dir.clone(),
             stop_timeout: document.server.stop_timeout.as_ref().map_or(STOP_TIMEOUT, |time| time.0.0),
             user: document.server.user.clone(),
-            confine: document.server.confine,
+            sandbox: document.server.sandbox,
             log: document.server.log,
             log_file: document.server.log_file.as_ref().map(|file| file.get_ref().clone()),
             log_level: document.server.log_level.0,

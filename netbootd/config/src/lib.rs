@@ -114,7 +114,7 @@ pub struct Server {
     /// Who it becomes when root starts it; None for `netbootd`, where there is such a user.
     pub user: Option<String>,
     /// Whether it gives up what it does not need.
-    pub confine: bool,
+    pub sandbox: bool,
     /// How log lines look.
     pub log: LogFormat,
     /// Where they go; None for the standard error.

@@ -64,7 +64,8 @@ pub(super) struct Server {
     pub(super) state_dir: PathBuf,
     pub(super) stop_timeout: Option<Text<Lasting>>,
     pub(super) user: Option<String>,
-    pub(super) confine: bool,
+    #[serde(alias = "confine")]
+    pub(super) sandbox: bool,
     pub(super) log: LogFormat,
     pub(super) log_file: Option<Spanned<PathBuf>>,
     pub(super) log_level: Text<tracing::Level>,
@@ -335,7 +336,7 @@ impl Default for Server {
             state_dir: PathBuf::from(STATE_DIR),
             stop_timeout: None,
             user: None,
-            confine: true,
+            sandbox: true,
             log: LogFormat::Text,
             log_file: None,
             log_level: Text(tracing::Level::INFO),

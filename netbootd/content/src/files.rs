@@ -1,8 +1,8 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
+mod existence_cache;
 mod nearest;
 mod pins;
-mod presence;
 mod running;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -23,9 +23,9 @@ use tracing::{info, warn};
 use crate::readers::Readers;
 use crate::remote::Remote;
 use crate::winpe;
+use existence_cache::ExistenceCache;
 use nearest::Nearest;
 use pins::Pins;
-use presence::Presence;
 use running::Running;
 
 /// Every file that clients may have.
@@ -33,7 +33,7 @@ use running::Running;
 pub struct Files {
     tree: Arc<BootTree>,
     images: Option<Arc<Images>>,
-    presence: Arc<Presence>,
+    existence_cache: Arc<ExistenceCache>,
     nearest: Arc<Nearest>,
 }
 
@@ -80,7 +80,7 @@ impl Tree {
 impl Files {
     /// Of folders and, when there is a store, its images.
     pub fn new(tree: BootTree, images: Option<Arc<Images>>) -> Self {
-        Files { tree: Arc::new(tree), images, presence: Arc::default(), nearest: Arc::default() }
+        Files { tree: Arc::new(tree), images, existence_cache: Arc::default(), nearest: Arc::default() }
     }
 
     /// Whether machines may be sent to a path: now, or as was seen a moment ago. Images that their source took back do not count.
@@ -94,7 +94,7 @@ impl Files {
                 || winpe::other_architecture(path).is_some_and(|other| announced(&other))
                 || self.boot_program(path).is_some()
         };
-        self.presence.or_look(path, Instant::now(), look)
+        self.existence_cache.or_look(path, Instant::now(), look)
     }
 
     /// The path there that is most like one that is not, as was seen a moment ago.

@@ -1,12 +1,12 @@
 //! The distribution point's own responder behind this server: machines are handed on to it, and its files come through here.
 //!
 //! [`admission`] says who may be handed on, [`ask`] puts one machine's question and waits for the answer, [`files`] fetches what the
-//! answer names, [`shelf`] says how long that stays. A machine's own files go to its own segment only: whoever can read them can read the site's secrets.
+//! answer names, [`cache`] says how long that stays. A machine's own files go to its own segment only: whoever can read them can read the site's secrets.
 
 mod admission;
 mod ask;
+mod cache;
 mod files;
-mod shelf;
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use imagestore::{BootFile, BootPath};
-use netbootd_dhcp::v4::hand_on::{Told, Unusable};
+use netbootd_dhcp::v4::forward::{Told, Unusable};
 use netbootd_dhcp::v4::{Arrival, Packet};
 use pxe_policy::Reason;
 use tracing::warn;

@@ -1,7 +1,7 @@
 //! DHCP as netbootd speaks it: bytes in, bytes and a destination out.
 //!
 //! [`guard`] makes a [`Packet`] of hostile bytes, [`intake`] a `BootRequest` of a packet. [`proxy`], [`boot_server`] and
-//! [`server`] answer on ports 67 and 4011, [`hand_on`] passes a question to another responder and its answer back, [`bsdp`] carries what Macs
+//! [`server`] answer on ports 67 and 4011, [`forward`] passes a question to another responder and its answer back, [`bsdp`] carries what Macs
 //! ask and are told, [`other_server`] reads what other servers broadcast; [`boot_info`] fills in what a boot client needs; [`reply`] writes the
 //! bytes, [`destination`] says where they go, and [`answer`] joins them with the event. None of it touches a socket.
 
@@ -11,8 +11,8 @@ pub mod boot_program;
 pub mod boot_server;
 pub mod bsdp;
 pub mod destination;
+pub mod forward;
 pub mod guard;
-pub mod hand_on;
 pub mod intake;
 pub mod option;
 pub mod other_server;

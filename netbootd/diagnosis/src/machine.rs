@@ -11,7 +11,7 @@ use crate::file::FileKind;
 use crate::finding::Finding;
 use crate::report::{Report, State};
 use crate::step::{
-    Answered, Decided, FileRefused, MacAnswered, Proto, Said, Step, TransferId, TransferStarted,
+    Answered, ClientMessage, Decided, FileRefused, MacAnswered, Proto, Step, TransferId, TransferStarted,
 };
 use crate::syslog::Message;
 
@@ -133,8 +133,8 @@ impl Machine {
             }
             Step::FileRefused(refused) => self.refused(at, refused),
             Step::Reported(reported) => match &reported.said {
-                Said::Report(report) => self.reported(at, report),
-                Said::Syslog(message) => self.complained(at, message),
+                ClientMessage::Report(report) => self.reported(at, report),
+                ClientMessage::Syslog(message) => self.complained(at, message),
             },
         }
     }

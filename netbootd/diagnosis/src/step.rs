@@ -4,7 +4,7 @@ mod report;
 mod transfer;
 
 pub use netbootd_dhcp::outcome::{Answered, Decided, LeaseTaken, MacAnswered, OtherServer, Proto};
-pub use report::{Reported, Said};
+pub use report::{ClientMessage, Reported};
 pub use transfer::{
     FileRefused, Negotiated, Program, Refusal, Substitute, Substitution, TransferFinished, TransferId,
     TransferOutcome, TransferStalled, TransferStarted,

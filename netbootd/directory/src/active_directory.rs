@@ -8,7 +8,7 @@ use std::time::Duration;
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions, StdStream};
 use netbootd_net::tls::{self, TlsError};
-use pxe_policy::{BootAction, MacAddr, Record, Said, SystemUuid, Trouble, TroubleKind};
+use pxe_policy::{BootAction, DirectoryAnswer, MacAddr, Record, SystemUuid, Trouble, TroubleKind};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -65,10 +65,10 @@ impl ActiveDirectory {
     }
 
     /// What it says of a machine.
-    pub async fn ask(&self, who: &Identity) -> Result<Said, Trouble> {
+    pub async fn ask(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
         let by_mac = mac_form(who.mac);
         let filter = filter(who);
-        let mut said = Said::default();
+        let mut said = DirectoryAnswer::default();
         for computer in self.search(&filter).await? {
             let found_by_mac = computer.netboot_guid == by_mac;
             let record = computer.into_record().await;

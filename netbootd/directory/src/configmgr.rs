@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pxe_policy::{Identifier, MacAddr, Record, Said, SystemUuid, Trouble, TroubleKind};
+use pxe_policy::{DirectoryAnswer, Identifier, MacAddr, Record, SystemUuid, Trouble, TroubleKind};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::Identity;
@@ -55,11 +55,11 @@ impl ConfigMgr {
     }
 
     /// What the site says of a machine.
-    pub async fn ask(&self, who: &Identity) -> Result<Said, Trouble> {
+    pub async fn ask(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
         let tables = self.tables().await?;
         let (uuid, mac, left_out) = tables.screen(who);
         let (by_uuid, by_mac) = tokio::try_join!(self.by_uuid(uuid), self.by_mac(mac))?;
-        let mut said = Said { decides: true, left_out, ..Said::default() };
+        let mut said = DirectoryAnswer { decides: true, left_out, ..DirectoryAnswer::default() };
         for system in by_uuid {
             said.by_uuid.push(self.record(&tables, system).await?);
         }

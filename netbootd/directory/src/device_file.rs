@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use netbootd_net::with_causes;
-use pxe_policy::{BadLine, Device, Identity, Said, Table};
+use pxe_policy::{BadLine, Device, DirectoryAnswer, Identity, Table};
 use serde::Deserialize;
 use thiserror::Error;
 use tracing::{info, warn};
@@ -100,7 +100,7 @@ impl DeviceFile {
     }
 
     /// What it says of a machine.
-    pub fn ask(&self, who: &Identity) -> Said {
+    pub fn ask(&self, who: &Identity) -> DirectoryAnswer {
         self.table.load().ask(who)
     }
 

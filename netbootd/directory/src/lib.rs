@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use netbootd_net::tls::TlsError;
 use netbootd_state::shared::SharedDevices;
-use pxe_policy::{Answer, Identity, MacAddr, Said, Trouble, TroubleKind};
+use pxe_policy::{Answer, DirectoryAnswer, Identity, MacAddr, Trouble, TroubleKind};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -83,7 +83,7 @@ pub enum Source {
 }
 
 impl Source {
-    async fn ask(&self, who: &Identity) -> Result<Said, Trouble> {
+    async fn ask(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
         match self {
             Source::File(file) => Ok(file.ask(who)),
             Source::Shared(devices) => devices.ask(DEVICES, who).said,
@@ -188,7 +188,7 @@ impl Directories {
 enum Asked {
     Answered(Box<Answer>),
     /// Since then.
-    Waiting(watch::Receiver<Option<Result<Said, Trouble>>>, Instant),
+    Waiting(watch::Receiver<Option<Result<DirectoryAnswer, Trouble>>>, Instant),
 }
 
 impl Directory {
@@ -200,7 +200,7 @@ impl Directory {
             && who.is_mac
             && !site.is_asked_about_macs()
         {
-            let skipped = Said { skipped: true, ..Said::default() };
+            let skipped = DirectoryAnswer { skipped: true, ..DirectoryAnswer::default() };
             return Asked::Answered(Box::new(self.answer(Ok(skipped), Duration::ZERO)));
         }
         if let Source::Shared(devices) = &self.source {
@@ -262,7 +262,7 @@ impl Directory {
         }
     }
 
-    fn answer(&self, said: Result<Said, Trouble>, age: Duration) -> Answer {
+    fn answer(&self, said: Result<DirectoryAnswer, Trouble>, age: Duration) -> Answer {
         Answer { directory: self.name.to_owned(), age: age.as_secs(), stale: false, said }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pxe_policy::{MacAddr, Said, Trouble, TroubleKind};
+use pxe_policy::{DirectoryAnswer, MacAddr, Trouble, TroubleKind};
 use tokio::sync::watch;
 
 use super::Identity;
@@ -42,22 +42,22 @@ impl Rest {
 #[derive(Debug, Default)]
 struct Entry {
     /// With the time of the question.
-    said: Option<(Said, Instant)>,
+    said: Option<(DirectoryAnswer, Instant)>,
     pending: Option<(Pending, Instant)>,
 }
 
-type Pending = watch::Receiver<Option<Result<Said, Trouble>>>;
+type Pending = watch::Receiver<Option<Result<DirectoryAnswer, Trouble>>>;
 
 /// What is known of a machine.
 pub(super) enum Recalled {
     /// This, of that age.
-    Fresh(Box<Said>, Duration),
+    Fresh(Box<DirectoryAnswer>, Duration),
     /// Nothing, and the directory is being left alone, for this reason.
     Resting(Rest),
     /// Nothing yet: somebody is asking, since then.
     Pending(Pending, Instant),
     /// Nothing: ask, and send what comes.
-    Ask(watch::Sender<Option<Result<Said, Trouble>>>, Pending),
+    Ask(watch::Sender<Option<Result<DirectoryAnswer, Trouble>>>, Pending),
 }
 
 impl Memory {
@@ -94,7 +94,13 @@ impl Memory {
     /// Keeps what was said to a question of some time. Failures leave the last good answer where it is.
     ///
     /// An answer is as old as its question: it may have been read before something changed that happened while it was on its way.
-    pub(super) fn keep(&self, who: &Identity, said: &Result<Said, Trouble>, asked: Instant, now: Instant) {
+    pub(super) fn keep(
+        &self,
+        who: &Identity,
+        said: &Result<DirectoryAnswer, Trouble>,
+        asked: Instant,
+        now: Instant,
+    ) {
         self.with(|kept| {
             match said {
                 Ok(_) => (kept.failures, kept.rests_until) = (0, None),
@@ -117,7 +123,12 @@ impl Memory {
     }
 
     /// An answer that is no older than `limit`.
-    pub(super) fn old(&self, who: &Identity, now: Instant, limit: Duration) -> Option<(Said, Duration)> {
+    pub(super) fn old(
+        &self,
+        who: &Identity,
+        now: Instant,
+        limit: Duration,
+    ) -> Option<(DirectoryAnswer, Duration)> {
         self.with(|kept| {
             let (said, at) = kept.machines.get(who)?.said.as_ref()?;
             let age = now.saturating_duration_since(*at);
@@ -180,7 +191,7 @@ mod tests {
         Identity { mac: MacAddr([2, 0, 0, 0, 0, n]), uuid: None, arch: None, is_mac: false }
     }
 
-    fn failed() -> Result<Said, Trouble> {
+    fn failed() -> Result<DirectoryAnswer, Trouble> {
         Err(Trouble::new(TroubleKind::Unreachable, "nobody listens"))
     }
 
@@ -200,7 +211,7 @@ mod tests {
         assert!(matches!(first, Recalled::Ask(..)));
         assert!(matches!(memory.recall(&who(1), now, MINUTE), Recalled::Pending(_, asked) if asked == now));
         // It was on its way for a second.
-        memory.keep(&who(1), &Ok(Said::default()), now, now + Duration::from_secs(1));
+        memory.keep(&who(1), &Ok(DirectoryAnswer::default()), now, now + Duration::from_secs(1));
         assert!(matches!(memory.recall(&who(1), now + MINUTE, MINUTE), Recalled::Fresh(_, MINUTE)));
         let later = now + MINUTE * 2;
         assert!(matches!(memory.recall(&who(1), later, MINUTE), Recalled::Ask(..)));
@@ -222,7 +233,7 @@ mod tests {
         let later = now + REST;
         assert!(matches!(memory.recall(&who(4), later, MINUTE), Recalled::Ask(..)));
         assert!(matches!(memory.recall(&who(5), later, MINUTE), Recalled::Resting(_)));
-        memory.keep(&who(4), &Ok(Said::default()), later, later);
+        memory.keep(&who(4), &Ok(DirectoryAnswer::default()), later, later);
         assert!(matches!(memory.recall(&who(5), later, MINUTE), Recalled::Ask(..)));
     }
 
@@ -234,7 +245,7 @@ mod tests {
             let who = Identity { mac: MacAddr([2, 0, a, b, c, d]), uuid: None, arch: None, is_mac: false };
             let at = now + Duration::from_millis(n as u64);
             assert!(matches!(memory.recall(&who, at, MINUTE), Recalled::Ask(..)));
-            memory.keep(&who, &Ok(Said::default()), at, at);
+            memory.keep(&who, &Ok(DirectoryAnswer::default()), at, at);
         }
         assert!(memory.with(|kept| kept.machines.len()) <= MAX_MACHINES);
     }

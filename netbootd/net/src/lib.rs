@@ -12,13 +12,13 @@
 #[cfg_attr(windows, path = "arp/windows.rs")]
 pub mod arp;
 mod causes;
+pub mod flood_filter;
 #[cfg_attr(unix, path = "frame/unix.rs")]
 #[cfg_attr(windows, path = "frame/windows.rs")]
 pub mod frame;
 pub mod heartbeat;
 pub mod iface;
 pub mod interfaces;
-pub mod junk;
 pub mod neighbours;
 pub mod os;
 pub mod outbox;

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::junk::Purpose;
+use super::flood_filter::Purpose;
 use super::udp::{Endpoint, Incoming, Received};
 use crate::heartbeat::Pulse;
 
@@ -21,7 +21,7 @@ use crate::heartbeat::Pulse;
 #[derive(Debug)]
 pub struct SharedSocket {
     endpoint: Arc<Endpoint>,
-    ears: Arc<Ears>,
+    iface_sockets: Arc<Ears>,
 }
 
 /// The listeners of a socket, by their interface's index.
@@ -29,7 +29,7 @@ type Ears = std::sync::Mutex<HashMap<u32, mpsc::Sender<Heard>>>;
 
 /// What a listener hears by: a socket of its own, or its interface's part of a shared one.
 #[derive(Debug)]
-pub struct Ear {
+pub struct IfaceSocket {
     endpoint: Arc<Endpoint>,
     part: Option<Part>,
 }
@@ -38,7 +38,7 @@ pub struct Ear {
 #[derive(Debug)]
 struct Part {
     inbox: Mutex<mpsc::Receiver<Heard>>,
-    ears: Arc<Ears>,
+    iface_sockets: Arc<Ears>,
 }
 
 #[derive(Debug)]
@@ -51,15 +51,15 @@ impl SharedSocket {
     /// Takes over a socket that is bound to a port of all interfaces.
     pub fn adopt(socket: UdpSocket, purpose: Purpose) -> io::Result<Self> {
         let endpoint = Endpoint::adopt(socket, Vec::new())?.only_for(purpose);
-        Ok(SharedSocket { endpoint: Arc::new(endpoint), ears: Arc::default() })
+        Ok(SharedSocket { endpoint: Arc::new(endpoint), iface_sockets: Arc::default() })
     }
 
     /// One interface's part.
-    pub fn ear(&mut self, ifindex: u32) -> Ear {
+    pub fn iface_socket(&mut self, ifindex: u32) -> IfaceSocket {
         let (sender, inbox) = mpsc::channel(INBOX);
-        lock(&self.ears).insert(ifindex, sender);
-        let part = Part { inbox: Mutex::new(inbox), ears: Arc::clone(&self.ears) };
-        Ear { endpoint: Arc::clone(&self.endpoint), part: Some(part) }
+        lock(&self.iface_sockets).insert(ifindex, sender);
+        let part = Part { inbox: Mutex::new(inbox), iface_sockets: Arc::clone(&self.iface_sockets) };
+        IfaceSocket { endpoint: Arc::clone(&self.endpoint), part: Some(part) }
     }
 
     /// Hands datagrams on until shutdown. Those of interfaces that nobody listens on are dropped.
@@ -69,14 +69,14 @@ impl SharedSocket {
             let heard = tokio::select! {
                 heard = pulse.during(self.endpoint.recv(&mut buf)) => heard,
                 // Who still listens hears that nothing comes any more.
-                () = shutdown.cancelled() => return lock(&self.ears).clear(),
+                () = shutdown.cancelled() => return lock(&self.iface_sockets).clear(),
             };
             match heard {
                 Ok(Incoming::Datagram(received)) => {
-                    let ears = lock(&self.ears);
-                    let Some(ear) = ears.get(&received.ifindex) else { continue };
+                    let iface_sockets = lock(&self.iface_sockets);
+                    let Some(iface_socket) = iface_sockets.get(&received.ifindex) else { continue };
                     // What does not fit is lost like any datagram.
-                    let _ = ear.try_send(Heard { received, bytes: buf[..received.len].to_vec() });
+                    let _ = iface_socket.try_send(Heard { received, bytes: buf[..received.len].to_vec() });
                 }
                 Ok(Incoming::Unreachable(peer)) => debug!(%peer, "unreachable"),
                 Err(error) => {
@@ -88,10 +88,10 @@ impl SharedSocket {
     }
 }
 
-impl Ear {
+impl IfaceSocket {
     /// A socket of its own.
     pub fn own(endpoint: Endpoint) -> Self {
-        Ear { endpoint: Arc::new(endpoint), part: None }
+        IfaceSocket { endpoint: Arc::new(endpoint), part: None }
     }
 
     /// Whether its socket is its own, bound to the interface.
@@ -107,9 +107,9 @@ impl Ear {
     /// The interface has another index by now. False says that a socket of its own stays with the former link.
     pub fn moved(&self, from: u32, to: u32) -> bool {
         let Some(part) = &self.part else { return false };
-        let mut ears = lock(&part.ears);
-        if let Some(sender) = ears.remove(&from) {
-            ears.insert(to, sender);
+        let mut iface_sockets = lock(&part.iface_sockets);
+        if let Some(sender) = iface_sockets.remove(&from) {
+            iface_sockets.insert(to, sender);
         }
         true
     }
@@ -125,8 +125,8 @@ impl Ear {
     }
 }
 
-fn lock(ears: &Ears) -> MutexGuard<'_, HashMap<u32, mpsc::Sender<Heard>>> {
-    ears.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(iface_sockets: &Ears) -> MutexGuard<'_, HashMap<u32, mpsc::Sender<Heard>>> {
+    iface_sockets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Datagrams that an interface's listener may be behind: a building that switches on.
@@ -149,7 +149,7 @@ mod tests {
         let to = socket.local_addr().unwrap();
         let loopback = iface::list(true).unwrap().into_iter().find(|iface| iface.name == "lo").unwrap();
         let mut shared = SharedSocket::adopt(socket, Purpose::Tftp).unwrap();
-        let (here, elsewhere) = (shared.ear(loopback.index), shared.ear(u32::MAX));
+        let (here, elsewhere) = (shared.iface_socket(loopback.index), shared.iface_socket(u32::MAX));
         let shutdown = CancellationToken::new();
         let pulse = Heartbeat::default().pulse("socket");
         let running = tokio::spawn(shared.run(pulse, shutdown.clone()));

@@ -22,7 +22,7 @@ use socket2::{Domain, SockRef, Socket};
 use tokio::io::{Interest, Ready};
 use tracing::debug;
 
-use super::junk::{self, Flood, Purpose, filter};
+use super::flood_filter::{self, Flood, Purpose, filter};
 use batch::Batch;
 /// The error of a send whose bytes are in a mapping that the disk can no longer give.
 pub use message::EFAULT;
@@ -226,7 +226,7 @@ impl Endpoint {
 
     fn look_at(&self, bytes: &[u8], dropped: u32) {
         let before = self.dropped.swap(dropped, Ordering::Relaxed);
-        junk::count_dropped(dropped.wrapping_sub(before));
+        flood_filter::count_dropped(dropped.wrapping_sub(before));
         if let Some(purpose) = self.purpose
             && !purpose.fits(bytes)
             && self.flood().junk(Instant::now())

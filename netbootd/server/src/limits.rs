@@ -6,8 +6,8 @@
 pub mod bucket;
 pub mod budget;
 pub mod descriptors;
-pub mod places;
 pub mod served;
+pub mod session_limits;
 pub mod six;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,17 +23,17 @@ use tokio::sync::Semaphore;
 
 use bucket::{Buckets, Nanos, Verdict};
 use budget::Budget;
-use places::Places;
 use served::Served;
+use session_limits::SessionLimits;
 use six::Six;
 
 /// What is counted.
 #[derive(Debug)]
 pub struct Limits {
     start: Instant,
-    machines: Buckets<(MacAddr, Way)>,
-    ways: Buckets<Way>,
-    new_machines: Buckets<Way>,
+    machines: Buckets<(MacAddr, Ingress)>,
+    ways: Buckets<Ingress>,
+    new_machines: Buckets<Ingress>,
     holders: Buckets<MacAddr>,
     six: Six,
     told: Buckets<IpAddr>,
@@ -49,9 +49,9 @@ pub struct Limits {
     /// The own addresses that clients are served on.
     pub served: Served,
     /// TFTP transfers.
-    pub transfers: Arc<Places>,
+    pub transfers: Arc<SessionLimits>,
     /// HTTP connections.
-    pub connections: Arc<Places>,
+    pub connections: Arc<SessionLimits>,
     /// Bytes of TFTP windows that may be under way.
     pub in_flight: Arc<Budget>,
     /// Bytes of files that were translated to netascii.
@@ -62,7 +62,7 @@ pub struct Limits {
 
 /// Which way a DHCP packet came. Machines that come the same way share a bucket; whoever floods one way is nothing to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum Ingress {
     /// Through a relay with this address.
     Relay(Ipv4Addr),
     /// Through any relay that the configuration does not name: everybody can claim to be one.
@@ -129,7 +129,7 @@ impl Limits {
         &self,
         settings: &Settings,
         mac: MacAddr,
-        way: Way,
+        way: Ingress,
         holds_lease: impl Fn() -> bool,
         now: Instant,
     ) -> Result<(), Limited> {
@@ -144,7 +144,7 @@ impl Limits {
         &self,
         settings: &Settings,
         mac: MacAddr,
-        way: Way,
+        way: Ingress,
         holds_lease: impl Fn() -> bool,
         now: Instant,
     ) -> Result<(), Limited> {
@@ -162,11 +162,11 @@ impl Limits {
         held_to(self.ways.take(way, settings.way_packets, 1, now), Reason::SourceTooOften)
     }
 
-    fn new_machine(&self, settings: &Settings, way: Way, now: Nanos) -> Result<(), Limited> {
+    fn new_machine(&self, settings: &Settings, way: Ingress, now: Nanos) -> Result<(), Limited> {
         let (rate, reason) = (settings.new_machines, Reason::TooManyNewMachines);
         held_to(self.new_machines.take(way, rate, 1, now), reason)?;
-        if matches!(way, Way::Relay(_)) && settings.relays.is_empty() {
-            held_to(self.new_machines.take(Way::AnyRelay, rate.times(UNNAMED_RELAYS), 1, now), reason)?;
+        if matches!(way, Ingress::Relay(_)) && settings.relays.is_empty() {
+            held_to(self.new_machines.take(Ingress::AnyRelay, rate.times(UNNAMED_RELAYS), 1, now), reason)?;
         }
         Ok(())
     }
@@ -188,7 +188,7 @@ impl Limits {
     }
 
     /// A packet that the lists do not allow.
-    pub fn not_allowed(&self, way: Way, now: Instant) -> Limited {
+    pub fn not_allowed(&self, way: Ingress, now: Instant) -> Limited {
         let tell = self.ways.take(way, NEVER, 1, self.nanos(now)) == Verdict::Refused { tell: true };
         Limited { reason: Reason::NotAllowed, tell }
     }
@@ -225,16 +225,16 @@ impl Limits {
     }
 }
 
-impl Way {
+impl Ingress {
     /// Which way a packet came.
     pub fn of(packet: &Packet, arrival: &Arrival<'_>) -> Self {
         let (iface, from) = (arrival.iface, *arrival.from.ip());
         match packet.relay() {
-            Some(relay) => Way::Relay(relay),
+            Some(relay) => Ingress::Relay(relay),
             None if from.is_unspecified() || iface.addrs.iter().any(|net| net.contains(&from)) => {
-                Way::Link(iface.index)
+                Ingress::Link(iface.index)
             }
-            None => Way::Routed(iface.index),
+            None => Ingress::Routed(iface.index),
         }
     }
 }

@@ -3,9 +3,9 @@
 pub mod dhcp;
 pub mod dhcp6;
 pub mod http;
-pub mod others;
 mod port;
 pub mod pxe;
+pub mod rogue_offers;
 pub mod stall;
 pub mod syslog;
 pub mod tftp;

@@ -1,11 +1,11 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
-mod confined;
 mod contents;
 mod follow;
 mod keep_link;
 mod limited;
 mod reloads;
+mod sandboxed;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -46,15 +46,15 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bsdp_server::BsdpServer;
 use crate::findings::Findings;
 use crate::limits::Limits;
 use crate::limits::descriptors::Need;
-use crate::netboot_server::NetbootServer;
 use crate::scrub::Scrub;
-pub use confined::Confined;
 pub use follow::{FLUSH_EVERY, follow};
 pub use limited::UNSENT;
 pub use reloads::{OutOfReach, ReloadError, Reloaded, Reloads};
+pub use sandboxed::Sandboxed;
 
 /// What every listener shares.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub struct Services {
     /// The machines seen lately.
     pub machines: Machines,
     /// Who answers Macs, when they are answered.
-    pub netboot: Option<Arc<NetbootServer>>,
+    pub netboot: Option<Arc<BsdpServer>>,
     /// The images of the store.
     pub images: Option<Arc<Images>>,
     /// Held by whoever verifies an image.
@@ -86,7 +86,7 @@ pub struct Services {
     /// Where the configuration came from.
     pub source: Source,
     /// What this process has given up.
-    pub confined: Confined,
+    pub sandboxed: Sandboxed,
     /// Where requests to reload the configuration go.
     pub reloads: Reloads,
     /// Where events go.
@@ -193,7 +193,7 @@ impl Services {
             scrub: Scrub::open(Arc::clone(&state))?,
             approvals: Approvals::open(state)?,
             source: Source::default(),
-            confined: Confined::default(),
+            sandboxed: Sandboxed::default(),
             reloads: Reloads::default(),
             recorder: Recorder::new(),
             limits: Limits::new(Instant::now()),
@@ -230,7 +230,7 @@ impl Services {
     }
 
     /// Answers Macs as well.
-    pub fn with_netboot(mut self, netboot: Option<NetbootServer>) -> Self {
+    pub fn with_netboot(mut self, netboot: Option<BsdpServer>) -> Self {
         self.netboot = netboot.map(Arc::new);
         self
     }

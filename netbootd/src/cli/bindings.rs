@@ -7,8 +7,8 @@ use clap::Subcommand;
 use hyper::Method;
 use netbootd_config::Config;
 use netbootd_state::bindings::BindingStore;
+use netbootd_state::durable::Durable;
 use netbootd_state::file::State;
-use netbootd_state::keep::Keep;
 use netbootd_web::api::BindingView;
 use pxe_policy::MacAddr;
 

@@ -1,9 +1,9 @@
 //! `netbootd doctor`: what is in force, and each directory checked link by link, each with pass or the fact that fails.
 
-#[cfg_attr(unix, path = "doctor/confinement/unix.rs")]
-#[cfg_attr(windows, path = "doctor/confinement/windows.rs")]
-mod confinement;
 mod kernel;
+#[cfg_attr(unix, path = "doctor/sandbox/unix.rs")]
+#[cfg_attr(windows, path = "doctor/sandbox/windows.rs")]
+mod sandbox;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     crate::serve::prepare_kerberos(&config);
     let mut checks = suggestions(&config);
     checks.push(reader(imagestore::wim::find_reader()));
-    checks.extend(confinement::checks(&config, &args.site)?);
+    checks.extend(sandbox::checks(&config, &args.site)?);
     checks.extend(kernel::checks());
     checks.extend(secrets(&config, &args.site));
     checks.extend(block_on(async {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use hyper::Method;
 use netbootd_config::Config;
-use netbootd_server::what_if::Explained;
+use netbootd_server::explain::Explained;
 use netbootd_telemetry::smspxe;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};

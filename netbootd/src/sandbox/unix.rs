@@ -16,7 +16,7 @@ mod syscalls;
 
 use netbootd_config::{Config, Source};
 use netbootd_net::{iface, udp};
-use netbootd_server::services::{Confined, OutOfReach};
+use netbootd_server::services::{OutOfReach, Sandboxed};
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
 
@@ -28,15 +28,15 @@ pub use reach::Reach;
 pub struct Held(Option<Reach>);
 
 /// Gives up what is not needed. Must run while the process has one thread.
-pub fn apply(config: &Config, source: &Source) -> Result<(Confined, Held), Failure> {
+pub fn apply(config: &Config, source: &Source) -> Result<(Sandboxed, Held), Failure> {
     // Logs and images are for the own group at most; what is secret is made 0600 besides.
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
     let (chosen, mut notes) = account::choose(config)?;
-    if !config.server.confine {
-        notes.push("server.confine is false: no capability is given up, any file and call is open".into());
+    if !config.server.sandbox {
+        notes.push("server.sandbox is false: no capability is given up, any file and call is open".into());
         let user = account::current();
-        let confined = Confined { pid: std::process::id(), user, notes, ..Confined::default() };
-        return Ok((confined, Held::default()));
+        let sandboxed = Sandboxed { pid: std::process::id(), user, notes, ..Sandboxed::default() };
+        return Ok((sandboxed, Held::default()));
     }
     // Only root may have buffers beyond the system's limit.
     udp::open_ahead(SOCKETS_AN_INTERFACE * iface::list(true).map_or(0, |ifaces| ifaces.len()));
@@ -60,7 +60,7 @@ pub fn apply(config: &Config, source: &Source) -> Result<(Confined, Held), Failu
     };
     // Last: a change of user sets it anew.
     prctl::set_dumpable(false).map_err(|error| refused("forbid core dumps", error))?;
-    let confined = Confined {
+    let sandboxed = Sandboxed {
         pid: std::process::id(),
         user: account::current(),
         wanted: true,
@@ -69,7 +69,7 @@ pub fn apply(config: &Config, source: &Source) -> Result<(Confined, Held), Failu
         refused_calls,
         notes,
     };
-    Ok((confined, Held(held.then_some(reach))))
+    Ok((sandboxed, Held(held.then_some(reach))))
 }
 
 impl Held {

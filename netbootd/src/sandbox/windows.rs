@@ -1,7 +1,7 @@
 //! Least privilege on Windows: what the account may do that the service runs as. Nothing is given up at the start, and that is said.
 
 use netbootd_config::{Config, Source};
-use netbootd_server::services::{Confined, OutOfReach};
+use netbootd_server::services::{OutOfReach, Sandboxed};
 
 use crate::failure::Failure;
 
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 pub struct Held;
 
 /// Makes the folder for state; nothing is given up.
-pub fn apply(config: &Config, _source: &Source) -> Result<(Confined, Held), Failure> {
+pub fn apply(config: &Config, _source: &Source) -> Result<(Sandboxed, Held), Failure> {
     let folder = &config.server.state_dir;
     std::fs::create_dir_all(folder).map_err(|error| {
         let words = format!("cannot make {}: {error}", folder.display());
@@ -23,15 +23,15 @@ pub fn apply(config: &Config, _source: &Source) -> Result<(Confined, Held), Fail
     if let Some(user) = &config.server.user {
         notes.push(format!("server.user = {user:?} does nothing on Windows: give the account to the service (sc config netbootd obj= ...)"));
     }
-    let confined = Confined {
+    let sandboxed = Sandboxed {
         pid: std::process::id(),
         user: account::current(),
-        wanted: config.server.confine,
+        wanted: config.server.sandbox,
         files: NOT_HERE.into(),
         notes,
-        ..Confined::default()
+        ..Sandboxed::default()
     };
-    Ok((confined, Held))
+    Ok((sandboxed, Held))
 }
 
 impl Held {

@@ -8,7 +8,7 @@ use netbootd_dhcp::Iface;
 use netbootd_dhcp::v6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
 use netbootd_net::os::has_no_ipv6;
 use netbootd_net::with_causes;
-use netbootd_server::address_server6::AddressServer6;
+use netbootd_server::dhcp6_server::Dhcp6Server;
 use netbootd_server::listen::dhcp6::Dhcp6Listener;
 use netbootd_server::services::Services;
 use netbootd_state::file::State;
@@ -39,7 +39,7 @@ pub(super) fn bind_dhcp(
         return Ok(());
     };
     let own = served().flat_map(|iface| iface.addrs6.iter().map(|net| net.addr())).collect();
-    let server = AddressServer6::open(&snapshot.config, mac, own, Arc::clone(state))
+    let server = Dhcp6Server::open(&snapshot.config, mac, own, Arc::clone(state))
         .map_err(|error| Failure::Unusable(with_causes(&error)))?;
     let server = Arc::new(server);
     for iface in served() {

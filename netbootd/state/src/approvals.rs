@@ -8,8 +8,8 @@ use pxe_policy::{Approval, BootRequest, MacAddr, Reason, Seconds, UnknownMachine
 use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
+use crate::durable::{Commit, Durable, OperatorDecision, saved};
 use crate::file::State;
-use crate::keep::{Keep, Keeping, Said, saved};
 
 /// Hardware address to (approved, seconds since the epoch).
 const APPROVALS: TableDefinition<'_, [u8; 6], (bool, u64)> = TableDefinition::new("approvals");
@@ -19,7 +19,7 @@ const APPROVALS: TableDefinition<'_, [u8; 6], (bool, u64)> = TableDefinition::ne
 pub struct Approvals {
     said: Arc<Mutex<Verdicts>>,
     waiting: Mutex<BTreeMap<MacAddr, Waiting>>,
-    keeper: Arc<dyn Keep<Said>>,
+    keeper: Arc<dyn Durable<OperatorDecision>>,
 }
 
 /// What was said of each machine, and when.
@@ -72,7 +72,7 @@ impl Approvals {
     }
 
     /// Decisions that survive with `keeper`.
-    pub(crate) fn kept_by(keeper: Arc<dyn Keep<Said>>, said: Arc<Mutex<Verdicts>>) -> Self {
+    pub(crate) fn kept_by(keeper: Arc<dyn Durable<OperatorDecision>>, said: Arc<Mutex<Verdicts>>) -> Self {
         Approvals { said, waiting: Mutex::default(), keeper }
     }
 
@@ -125,7 +125,7 @@ impl Approvals {
 
     /// Approves or rejects a machine, or with None forgets what was said; true once that survives.
     pub async fn say(&self, mac: MacAddr, approved: Option<bool>, now: Seconds) -> bool {
-        let kept = self.keeper.keep(Said { mac, approved, at: now }).await.is_ok();
+        let kept = self.keeper.keep(OperatorDecision { mac, approved, at: now }).await.is_ok();
         if kept {
             locked(&self.waiting).remove(&mac);
         }
@@ -133,10 +133,10 @@ impl Approvals {
     }
 }
 
-impl Keep<Said> for OnDisk {
-    fn keep(&self, said: Said) -> Keeping<'_> {
+impl Durable<OperatorDecision> for OnDisk {
+    fn keep(&self, said: OperatorDecision) -> Commit<'_> {
         Box::pin(async move {
-            let Said { mac, approved, at } = said;
+            let OperatorDecision { mac, approved, at } = said;
             let written = self.state.write(move |transaction| {
                 let mut table = transaction.open_table(APPROVALS)?;
                 match approved {
@@ -177,7 +177,7 @@ pub fn note(mac: MacAddr, said: Option<bool>, policy: UnknownMachines, seen: Opt
 }
 
 /// Takes up what was said.
-pub(crate) fn take_up(verdicts: &mut Verdicts, Said { mac, approved, at }: Said) {
+pub(crate) fn take_up(verdicts: &mut Verdicts, OperatorDecision { mac, approved, at }: OperatorDecision) {
     match approved {
         Some(approved) => verdicts.insert(mac, (of(approved), at)),
         None => verdicts.remove(&mac),

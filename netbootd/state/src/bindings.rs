@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bsdp::{Binding, Bindings, BootImageId, Change};
 use redb::{ReadableTable, TableDefinition};
 
+use crate::durable::{Commit, Durable, saved};
 use crate::file::State;
-use crate::keep::{Keep, Keeping, saved};
 
 /// Hardware address to (image id, number, model, seconds since the epoch).
 const BINDINGS: TableDefinition<'_, [u8; 6], ([u8; 4], u32, &str, u64)> = TableDefinition::new("bindings");
@@ -55,8 +55,8 @@ impl BindingStore {
     }
 }
 
-impl Keep<Change> for BindingStore {
-    fn keep(&self, change: Change) -> Keeping<'_> {
+impl Durable<Change> for BindingStore {
+    fn keep(&self, change: Change) -> Commit<'_> {
         Box::pin(async move { saved(self.save(change).await) })
     }
 

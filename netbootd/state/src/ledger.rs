@@ -11,14 +11,14 @@ use pxe_policy::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::durable::{Durable, LedgerKeep};
 use crate::file::State;
-use crate::keep::{Keep, LedgerKeep};
 
 /// The ledger, in memory and where it survives. Clones share it.
 #[derive(Debug, Clone)]
 pub struct LedgerStore {
     ledger: Arc<RwLock<Ledger>>,
-    keeper: Arc<dyn Keep<LedgerKeep>>,
+    keeper: Arc<dyn Durable<LedgerKeep>>,
     /// Entries of deployments that another server has been asked for and has not answered yet.
     tentative: Arc<Mutex<HashSet<Key>>>,
 }
@@ -85,7 +85,7 @@ impl LedgerStore {
     }
 
     /// A ledger whose changes survive with `keeper`.
-    pub(crate) fn kept_by(keeper: Arc<dyn Keep<LedgerKeep>>, ledger: Arc<RwLock<Ledger>>) -> Self {
+    pub(crate) fn kept_by(keeper: Arc<dyn Durable<LedgerKeep>>, ledger: Arc<RwLock<Ledger>>) -> Self {
         LedgerStore { ledger, keeper, tentative: Arc::default() }
     }
 

@@ -7,9 +7,9 @@
 pub mod approvals;
 pub mod batch;
 pub mod bindings;
+pub mod durable;
 pub mod file;
 pub mod history;
-pub mod keep;
 pub mod leases;
 pub mod leases6;
 pub mod ledger;

@@ -30,7 +30,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use crate::approvals::Approvals;
-use crate::keep::{Keep, Keeping, LeaseKeep, LedgerKeep, Refused, Said};
+use crate::durable::{Commit, Durable, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 use crate::ledger::LedgerStore;
 pub use copies::{Copies, SharedDevices};
 use decide::Ask;
@@ -156,8 +156,8 @@ impl Shared {
 
 macro_rules! keeps {
     ($($kind:ty => $ask:path),+) => {$(
-        impl Keep<$kind> for Shared {
-            fn keep(&self, change: $kind) -> Keeping<'_> {
+        impl Durable<$kind> for Shared {
+            fn keep(&self, change: $kind) -> Commit<'_> {
                 Box::pin(self.ask($ask(change)))
             }
 
@@ -172,7 +172,7 @@ macro_rules! keeps {
     )+};
 }
 
-keeps!(LedgerKeep => Ask::Ledger, LeaseKeep => Ask::Lease, Change => Ask::Binding, Said => Ask::Said);
+keeps!(LedgerKeep => Ask::Ledger, LeaseKeep => Ask::Lease, Change => Ask::Binding, OperatorDecision => Ask::OperatorDecision);
 
 /// Owned by the task.
 struct Driver {

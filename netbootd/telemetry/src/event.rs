@@ -14,8 +14,8 @@ use pxe_policy::MacAddr;
 pub use cmtrace::CmTrace;
 pub use image::ImageFolderRead;
 pub use netbootd_diagnosis::step::{
-    Answered, Decided, FileRefused, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program, Proto,
-    Refusal, Reported, Said, Substitute, Substitution, TransferFinished, TransferId, TransferOutcome,
+    Answered, ClientMessage, Decided, FileRefused, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program,
+    Proto, Refusal, Reported, Substitute, Substitution, TransferFinished, TransferId, TransferOutcome,
     TransferStalled, TransferStarted,
 };
 pub use recorder::{Counters, REPORT, Recorded, Recorder, SYSLOG};

@@ -14,8 +14,8 @@ use std::time::SystemTime;
 use bsdp::Binding;
 use hyper::{Method, StatusCode};
 use netbootd_net::with_causes;
+use netbootd_server::explain::{AskedAs, explained, explained_as, request};
 use netbootd_server::services::Services;
-use netbootd_server::what_if::{AskedAs, explained, explained_as, request};
 use netbootd_state::history::History;
 use netbootd_state::ledger::{LedgerView, Which, now};
 use netbootd_telemetry::timeline::MAX_NUMBER;
@@ -77,7 +77,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
     match (method.as_str(), parts.as_slice()) {
         ("GET", ["healthz" | "readyz"]) => told(&"ok"),
         ("GET", ["status"]) => told(&views::status(services)),
-        ("GET", ["confinement"]) => told(&services.confined),
+        ("GET", ["sandbox" | "confinement"]) => told(&services.sandboxed),
         ("GET", ["devices"]) => devices(services, query),
         ("GET", ["devices", mac]) => match mac.parse().map(|mac| views::timeline(services, mac)) {
             Ok(Some(timeline)) => told(&timeline),

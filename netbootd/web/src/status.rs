@@ -21,7 +21,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use netbootd_config::{Bounds, Status};
 use netbootd_net::os::host_name;
-use netbootd_server::limits::places::Places;
+use netbootd_server::limits::session_limits::SessionLimits;
 use netbootd_server::listen::stall::Impatient;
 use netbootd_server::services::Services;
 use rustls::pki_types::pem::PemObject;
@@ -41,7 +41,7 @@ pub struct StatusListener {
     tls: Option<TlsAcceptor>,
     settings: Status,
     host_name: Option<String>,
-    streams: Arc<Places>,
+    streams: Arc<SessionLimits>,
 }
 
 impl StatusListener {
@@ -65,7 +65,7 @@ impl StatusListener {
     /// Serves until shutdown.
     pub async fn run(self) {
         let shared = Arc::new(self);
-        let places = Arc::<Places>::default();
+        let places = Arc::<SessionLimits>::default();
         loop {
             let next = async {
                 places.room(|| CONNECTIONS.all).await;

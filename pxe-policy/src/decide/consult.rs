@@ -5,9 +5,9 @@ use super::rule::boot_of;
 use super::{Boot, Decision, Deployed, Known, Prompt, Site, State, UnknownMachines, Verdict, is_url};
 use crate::deployment::{Around, choose};
 use crate::{
-    Answer, Approval, ArchType, BootRequest, Class, Deployment, Evidence, Identifier, MachineId, NotTaken,
-    Purpose, Ran, Reason, Record, Said, SiteMemory, Stage, Via, WIMBOOT_SCRIPT, boot_files, is_boot_program,
-    is_ipxe_binary, is_shared,
+    Answer, Approval, ArchType, BootRequest, Class, Deployment, DirectoryAnswer, Evidence, Identifier,
+    MachineId, NotTaken, Purpose, Ran, Reason, Record, SiteMemory, Stage, Via, WIMBOOT_SCRIPT, boot_files,
+    is_boot_program, is_ipxe_binary, is_shared,
 };
 
 /// What the directories come to; None when the rules have to decide.
@@ -47,7 +47,7 @@ fn read(
     request: &BootRequest,
     site: &Site<'_>,
     answer: &Answer,
-    said: &Said,
+    said: &DirectoryAnswer,
     state: &mut State,
 ) -> Option<Verdict> {
     let directory = &answer.directory;
@@ -130,7 +130,12 @@ fn read(
 }
 
 /// What tells the machine from others: identifiers that several machines have in common do not.
-fn machine_id(request: &BootRequest, said: &Said, record: &Record, numbered: Option<String>) -> MachineId {
+fn machine_id(
+    request: &BootRequest,
+    said: &DirectoryAnswer,
+    record: &Record,
+    numbered: Option<String>,
+) -> MachineId {
     let counts = |identifier| !said.left_out.contains(&identifier);
     let guid = request.uuid.filter(|guid| counts(Identifier::Guid(*guid)) && !is_shared(*guid));
     let mut macs = record.macs.clone();

@@ -25,7 +25,7 @@ pub(super) fn of_deployments(record: &Record, state: &mut State) -> Verdict {
 /// What a Mac gets that neither a directory nor a rule decides about. The images' own lists say which Macs they are for, so it is
 /// offered those, unless a site that is asked about Macs does not know it.
 pub(super) fn undecided(site: &Site<'_>) -> Verdict {
-    let refused = |said: &crate::Said| said.decides && !said.skipped;
+    let refused = |said: &crate::DirectoryAnswer| said.decides && !said.skipped;
     if site.answers.iter().any(|answer| answer.said.as_ref().is_ok_and(refused)) {
         return Verdict::silence(Reason::UnknownMachine);
     }

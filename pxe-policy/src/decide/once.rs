@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    ArchType, BootImage, Claimed, Deployment, LedgerChange, MacAddr, Record, Said, Trouble, TroubleKind,
+    ArchType, BootImage, Claimed, Deployment, DirectoryAnswer, LedgerChange, MacAddr, Record, Trouble,
+    TroubleKind,
 };
 
 const PC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -167,7 +168,7 @@ impl World {
             ..Deployment::default()
         };
         let record = Record { key: RECORD.into(), deployments: vec![deployment], ..Record::default() };
-        let said = Said { by_uuid: vec![record], decides: true, ..Said::default() };
+        let said = DirectoryAnswer { by_uuid: vec![record], decides: true, ..DirectoryAnswer::default() };
         Answer { directory: "configmgr".into(), age: self.now - asked, stale, said: Ok(said) }
     }
 

@@ -9,8 +9,8 @@ mod rows;
 
 use super::*;
 use crate::{
-    ArchType, BootAction, BootImage, Deployment, Identifier, ImageArch, ImageOffer, Key, LedgerChange,
-    MacAddr, Match, Record, Rule, Said, SystemUuid, Trouble, TroubleKind, explain,
+    ArchType, BootAction, BootImage, Deployment, DirectoryAnswer, Identifier, ImageArch, ImageOffer, Key,
+    LedgerChange, MacAddr, Match, Record, Rule, SystemUuid, Trouble, TroubleKind, explain,
 };
 
 const NOW: Seconds = 1_760_000_000;
@@ -93,7 +93,7 @@ fn record(key: &str, name: &str, deployments: Vec<Deployment>) -> Record {
     Record { key: key.into(), name: name.into(), deployments, ..Record::default() }
 }
 
-fn answer(said: Said) -> Answer {
+fn answer(said: DirectoryAnswer) -> Answer {
     Answer { directory: "configmgr".into(), age: 0, stale: false, said: Ok(said) }
 }
 
@@ -103,12 +103,17 @@ fn trouble(directory: &str, kind: TroubleKind, detail: &str) -> Answer {
 
 fn known(deployments: Vec<Deployment>) -> Answer {
     let record = record("16777219", "PC0001", deployments);
-    answer(Said { by_uuid: vec![record.clone()], by_mac: vec![record], decides: true, ..Said::default() })
+    answer(DirectoryAnswer {
+        by_uuid: vec![record.clone()],
+        by_mac: vec![record],
+        decides: true,
+        ..DirectoryAnswer::default()
+    })
 }
 
 fn unknown(object: Option<Vec<Deployment>>) -> Answer {
     let unknown = object.map(|deployments| record("2046820353", "x64 Unknown Computer", deployments));
-    answer(Said { unknown, decides: true, ..Said::default() })
+    answer(DirectoryAnswer { unknown, decides: true, ..DirectoryAnswer::default() })
 }
 
 fn deployment(id: &str, purpose: Purpose) -> Deployment {
@@ -156,7 +161,7 @@ fn bare_rule(action: Action) -> Rules {
 
 /// The site, which is not asked about Macs.
 fn skipped() -> Answer {
-    answer(Said { skipped: true, ..Said::default() })
+    answer(DirectoryAnswer { skipped: true, ..DirectoryAnswer::default() })
 }
 
 fn refer_rule() -> Rules {

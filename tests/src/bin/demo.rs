@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use netbootd_tests::loaders::{self, IPXE_EFI, SYSLINUX_EFI};
 use netbootd_tests::mac::{self, Nbi};
-use netbootd_tests::{AddressServer, Firmware, Lab, Machine, Netbootd, netbootd, payload};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, netbootd, payload};
 
 fn main() -> ExitCode {
     if !nix::unistd::geteuid().is_root() {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     println!(
         "network: a DHCP server at 10.77.0.2, netbootd at 10.77.0.1, everything in namespaces of its own"
     );
-    let _dhcp = AddressServer::start(&mut lab);
+    let _dhcp = DhcpServer::start(&mut lab);
 
     // Its steps and bars go straight to this terminal.
     let mut command = lab.command("server", &netbootd::program());

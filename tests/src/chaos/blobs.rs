@@ -30,7 +30,7 @@ pub fn damaged_blobs(count: u32) -> String {
 /// When somebody gets the file whole, or is not told.
 pub fn unreadable_blobs(count: u32) -> String {
     // The disks are none that the configuration names, and are there before netbootd is: later mounts may not be seen by it.
-    let site = Site::new(None, 0, "confine = false\n");
+    let site = Site::new(None, 0, "sandbox = false\n");
     let disks: Vec<Disk> = (0..count).map(|_| Disk::new(64)).collect();
     let (mut good, mut failing) = (disks.iter(), disks.iter());
     ruin(count, site, |site, step| match step {

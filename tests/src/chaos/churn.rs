@@ -11,7 +11,7 @@ use std::time::Duration;
 use netbootd_config::Config;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Arrival, Packet};
-use netbootd_server::address_server::AddressServer;
+use netbootd_server::dhcp_server::DhcpServer;
 use netbootd_server::services::{self, Services, Snapshot};
 use netbootd_state::file::State;
 use netbootd_state::leases::Clock;
@@ -68,7 +68,7 @@ async fn sessions(folder: &Path, count: u32, machines: u32, settled: u32) -> Vec
     let now = Arc::new(AtomicU64::new(1_000_000));
     let read = Arc::clone(&now);
     let clock = Clock::new(move || read.load(Ordering::Relaxed));
-    let server = AddressServer::open_by(&config, vec![SERVER], Arc::clone(&state), clock).expect("leases");
+    let server = DhcpServer::open_by(&config, vec![SERVER], Arc::clone(&state), clock).expect("leases");
     let snapshot = Snapshot::new(config, None).expect("the folders are there");
     let services = Arc::new(Services::open(snapshot, state).expect("the state is new"));
     tokio::spawn(services::follow(Arc::clone(&services), services.recorder.watch()));
@@ -92,7 +92,7 @@ async fn sessions(folder: &Path, count: u32, machines: u32, settled: u32) -> Vec
     seen
 }
 
-async fn one(services: &Services, server: &AddressServer, iface: &Iface, n: u32) {
+async fn one(services: &Services, server: &DhcpServer, iface: &Iface, n: u32) {
     let ask = async |bytes: Vec<u8>| {
         let packet = Packet::parse(&bytes).expect("a packet as firmware sends it");
         let arrival = Arrival::new(iface, SERVER, SocketAddrV4::new(RELAY, 67));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use imagestore::BootPath;
 use ipnet::Ipv4Net;
-use netbootd_dhcp::v4::hand_on::Told;
+use netbootd_dhcp::v4::forward::Told;
 
 use super::files::Kind;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use netbootd_dhcp::v4::Packet;
 use netbootd_dhcp::v4::destination::BOOT_SERVER_PORT;
-use netbootd_dhcp::v4::hand_on::{self, Told, Unusable};
+use netbootd_dhcp::v4::forward::{self, Told, Unusable};
 use netbootd_net::with_causes;
 use pxe_policy::Reason;
 use thiserror::Error;
@@ -24,7 +24,7 @@ pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> R
     let to = SocketAddrV4::new(responder, BOOT_SERVER_PORT);
     let failed = |error: io::Error| no_answer(format!("{to}: {error}"));
     let socket = UdpSocket::bind((local, 0)).await.map_err(failed)?;
-    let question = hand_on::ask(packet, local);
+    let question = forward::ask(packet, local);
     let mut buf = [0; MAX_PACKET];
     let mut unusable = no_answer(format!("{to} did not answer within {:?}", settings.timeout));
     let mut wait = FIRST_WAIT;
@@ -47,7 +47,7 @@ pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> R
             if from.ip() != IpAddr::V4(responder) {
                 continue; // nobody asked it
             }
-            match hand_on::read(packet, &buf[..len]) {
+            match forward::read(packet, &buf[..len]) {
                 // One for another machine says nothing of this one's.
                 Err(other) if other.reason == Reason::RelayOtherMachine => unusable = other,
                 read => return read,

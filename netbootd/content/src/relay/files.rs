@@ -16,7 +16,7 @@ use tftp::{ErrorCode, Mode, Packet, RequestOptions};
 use tracing::{info, warn};
 
 use super::ask::address_of;
-use super::shelf::Shelf;
+use super::cache::Cache;
 use crate::fetch::{Coming, Fetch, FetchError};
 use crate::refused::Refused;
 use crate::settings::Relay;
@@ -54,7 +54,7 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Files {
     folder: PathBuf,
-    shelf: Arc<Mutex<Shelf>>,
+    cache: Arc<Mutex<Cache>>,
     number: AtomicU64,
 }
 
@@ -64,21 +64,21 @@ impl Files {
         for left in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let _ = fs::remove_file(left.path()); // it only takes room
         }
-        Files { folder, shelf: Arc::default(), number: AtomicU64::new(0) }
+        Files { folder, cache: Arc::default(), number: AtomicU64::new(0) }
     }
 
     /// Opens a file: one that came lately or is coming, or one that begins to come now. Many who ask at once share one fetch. Must run
     /// where blocking is allowed.
     pub(super) fn open(&self, settings: &Relay, path: &BootPath, kind: Kind) -> Result<BootFile, Refused> {
         let name = path.to_string().to_ascii_lowercase();
-        let (slot, tag) = lock(&self.shelf).slot(&name, Instant::now())?;
+        let (slot, tag) = lock(&self.cache).slot(&name, Instant::now())?;
         let begun = slot.get_or_init(|| self.fetch(settings, path, name, kind)).clone()?;
         Ok(BootFile::coming(begun, &tag))
     }
 
     /// Lets go of what is not wanted any more.
     pub(super) fn sweep(&self, now: Instant) {
-        lock(&self.shelf).sweep(now);
+        lock(&self.cache).sweep(now);
     }
 
     /// Begins to fetch a file; gives it once its size is known.
@@ -100,7 +100,7 @@ impl Files {
             name,
             max_size: kind.max_size(settings),
             all: settings.cache_limit,
-            shelf: Arc::clone(&self.shelf),
+            cache: Arc::clone(&self.cache),
             begun,
             filling: None,
         };
@@ -140,8 +140,8 @@ fn failed(detail: String) -> Refused {
     Refused { refusal: Refusal::Failed, detail }
 }
 
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file that comes in.
@@ -150,7 +150,7 @@ struct Incoming {
     name: String,
     max_size: u64,
     all: u64,
-    shelf: Arc<Mutex<Shelf>>,
+    cache: Arc<Mutex<Cache>>,
     begun: mpsc::SyncSender<Result<Arc<Filling>, Refused>>,
     filling: Option<Arc<Filling>>,
 }
@@ -164,7 +164,7 @@ impl Incoming {
                     let words = format!("{size} bytes, more than the {} that are taken", self.max_size);
                     return Err(io::Error::other(words));
                 }
-                lock(&self.shelf).reserve(&self.name, size, self.all).map_err(io::Error::other)?;
+                lock(&self.cache).reserve(&self.name, size, self.all).map_err(io::Error::other)?;
                 let filling = Arc::new(Filling::new(self.open()?, size));
                 let _ = self.begun.send(Ok(Arc::clone(&filling))); // whoever asked may have left
                 self.filling = Some(filling);

@@ -49,7 +49,7 @@ pub fn boot_request(
 pub fn reply(packet: &Packet, arrival: &Arrival<'_>, answer: &::bsdp::Reply) -> Result<Reply, Reason> {
     let kind = if answer.kind == ReplyKind::Offer { MessageType::Offer } else { MessageType::Ack };
     let mut builder = ReplyBuilder::new(packet, kind, arrival.local)
-        .netboot_server(answer.next_server, &answer.server_name)
+        .bsdp_server(answer.next_server, &answer.server_name)
         .limit(MAX_REPLY)
         .option(option::VENDOR_CLASS, VendorClass::OF_SERVERS);
     if !answer.boot_file.is_empty() {

@@ -41,7 +41,7 @@ pub fn answer(
     let answer = silence(verdict.reason).explained(&request, &verdict);
     match &verdict.decision {
         Decision::Boot(_) => offer(answer, packet, arrival, service, &request, &verdict),
-        Decision::Relay => hand_on(answer, packet, arrival, &request),
+        Decision::Relay => forward(answer, packet, arrival, &request),
         Decision::LocalBoot if to_disk_by_menu(service, &request) => to_disk(answer, packet, arrival),
         Decision::LocalBoot
         | Decision::Wait
@@ -92,7 +92,7 @@ fn offer(
 }
 
 /// An offer without a boot file: the client asks this server on port 4011, and that question is handed on.
-fn hand_on(answer: Answer, packet: &Packet, arrival: &Arrival<'_>, request: &BootRequest) -> Answer {
+fn forward(answer: Answer, packet: &Packet, arrival: &Arrival<'_>, request: &BootRequest) -> Answer {
     let reply = ReplyBuilder::new(packet, MessageType::Offer, arrival.local).without_client_addr();
     let reply = boot_info::put_flavour(reply, packet, request.class, true, None).next_server(arrival.local);
     answer.with_reply(MessageType::Offer, reply, Destination::of_reply(packet, None), arrival.local)

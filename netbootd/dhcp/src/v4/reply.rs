@@ -65,7 +65,7 @@ impl ReplyBuilder {
     }
 
     /// Names the server of the next step in `siaddr`, and this one in `sname`, cut to what fits.
-    pub fn netboot_server(mut self, addr: Ipv4Addr, name: &str) -> Self {
+    pub fn bsdp_server(mut self, addr: Ipv4Addr, name: &str) -> Self {
         self.message.set_siaddr(addr).set_sname(&name.as_bytes()[..name.len().min(SERVER_NAME_FIELD - 1)]);
         self
     }

@@ -16,12 +16,12 @@ pub struct Reported {
     /// The machine that uses the sender's address; None for a sender that is no machine.
     pub mac: Option<MacAddr>,
     /// The words.
-    pub said: Said,
+    pub message: ClientMessage,
 }
 
 /// A client's own words.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Said {
+pub enum ClientMessage {
     /// A report, by HTTP.
     Report(Box<Report>),
     /// A message of syslog.

@@ -3,18 +3,18 @@
 use super::*;
 use crate::Seen;
 use crate::report::Report;
-use crate::step::{Reported, Said};
+use crate::step::{ClientMessage, Reported};
 use crate::syslog::Message;
 
 impl Site {
     fn reports(&mut self, form: &str) -> &mut Self {
-        let said = Said::Report(Box::new(Report::parse(form)));
+        let said = ClientMessage::Report(Box::new(Report::parse(form)));
         let reported = Reported { peer: PEER, mac: Some(self.mac), said };
         self.step(Step::Reported(&reported))
     }
 
     fn logs(&mut self, datagram: &str) -> &mut Self {
-        let said = Said::Syslog(Message::parse(datagram.as_bytes()).unwrap());
+        let said = ClientMessage::Syslog(Message::parse(datagram.as_bytes()).unwrap());
         let reported = Reported { peer: PEER, mac: Some(self.mac), said };
         self.step(Step::Reported(&reported))
     }

@@ -44,7 +44,7 @@ fn devices_are_found_by_either_identifier() {
     for uuid in ["ACEFA3E8-1F20-694E-953E-B2DAA1E8B1B7", "E8A3EFAC-201F-4E69-953E-B2DAA1E8B1B7"] {
         assert_eq!(table.ask(&who("02:00:00:00:00:01", Some(uuid))).by_uuid.len(), 1, "{uuid}");
     }
-    assert_eq!(table.ask(&who("02:00:00:00:00:01", None)), Said::default());
+    assert_eq!(table.ask(&who("02:00:00:00:00:01", None)), DirectoryAnswer::default());
 }
 
 #[test]

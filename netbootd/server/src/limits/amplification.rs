@@ -13,7 +13,7 @@ use netbootd_dhcp::v4::testing::{BINL, SERVER, boot, broadcast, lan};
 use netbootd_dhcp::v4::{Answer, bsdp, proxy, server};
 use pxe_policy::{Decision, Verdict as Judged, Via};
 
-use super::places::{Full, Place};
+use super::session_limits::{Full, Place};
 use super::*;
 
 /// IPv4 and UDP headers.

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const RELAY: Way = Way::Relay(Ipv4Addr::new(10, 9, 0, 1));
-const LINK: Way = Way::Link(3);
+const RELAY: Ingress = Ingress::Relay(Ipv4Addr::new(10, 9, 0, 1));
+const LINK: Ingress = Ingress::Link(3);
 
 fn mac(n: u32) -> MacAddr {
     let [a, b, c, d] = n.to_be_bytes();
@@ -30,7 +30,7 @@ impl Fixture {
         Fixture { limits: Limits::new(start), settings: Settings::default(), start }
     }
 
-    fn ask(&self, n: u32, way: Way, at: Duration) -> Result<(), Reason> {
+    fn ask(&self, n: u32, way: Ingress, at: Duration) -> Result<(), Reason> {
         let asked = self.limits.dhcp(&self.settings, mac(n), way, no_lease, self.start + at);
         asked.map_err(|limited| limited.reason)
     }
@@ -136,7 +136,7 @@ fn whoever_holds_a_lease_renews_it_however_much_else_came_that_way_or_in_its_nam
 #[test]
 fn made_up_relays_share_what_unnamed_relays_may_bring() {
     let mut f = Fixture::new();
-    let relay = |n: u32| Way::Relay(Ipv4Addr::from(0x0b00_0000 + n));
+    let relay = |n: u32| Ingress::Relay(Ipv4Addr::from(0x0b00_0000 + n));
     let admitted =
         |f: &Fixture| (0..200_000).filter(|n| f.ask(*n, relay(*n), Duration::ZERO).is_ok()).count();
     let most = f.settings.new_machines.times(UNNAMED_RELAYS).at_once as usize;
@@ -144,7 +144,7 @@ fn made_up_relays_share_what_unnamed_relays_may_bring() {
     assert!(most < MACHINES.get(), "they cannot push out every machine that is known");
     assert_eq!(f.ask(1, LINK, Duration::ZERO), Ok(()), "the own link is another way");
     f = Fixture::new();
-    let Way::Relay(named) = RELAY else { unreachable!() };
+    let Ingress::Relay(named) = RELAY else { unreachable!() };
     f.settings.relays = vec![named];
     assert_eq!((0..10_000).filter(|n| f.ask(*n, RELAY, Duration::ZERO).is_ok()).count(), 10_000);
 }
@@ -190,9 +190,9 @@ fn lists_name_relays_and_networks() {
     for (settings, packet, arrival, allowed) in table {
         assert_eq!(allows(&settings, packet, &arrival), allowed, "{settings:?} {:?}", packet.relay());
     }
-    assert_eq!(Way::of(&relayed, &nobody), RELAY);
-    assert_eq!(Way::of(&direct, &from(10, 78, 0, 9)), LINK);
-    assert_eq!(Way::of(&direct, &from(192, 0, 2, 9)), Way::Routed(3));
+    assert_eq!(Ingress::of(&relayed, &nobody), RELAY);
+    assert_eq!(Ingress::of(&direct, &from(10, 78, 0, 9)), LINK);
+    assert_eq!(Ingress::of(&direct, &from(192, 0, 2, 9)), Ingress::Routed(3));
 }
 
 proptest! {
@@ -209,7 +209,7 @@ proptest! {
                 let n = first.wrapping_add(n);
                 let address = Ipv4Addr::from(n);
                 match kind {
-                    0 => drop(f.limits.dhcp(&f.settings, mac(n), Way::Relay(address), no_lease, at)),
+                    0 => drop(f.limits.dhcp(&f.settings, mac(n), Ingress::Relay(address), no_lease, at)),
                     1 => drop(f.limits.dhcp(&f.settings, mac(n), LINK, || true, at)),
                     2 => drop(f.limits.reply(&f.settings, address.into(), 8164, at)),
                     3 => drop(f.limits.read_request(&f.settings, address.into(), at)),

@@ -17,7 +17,7 @@ use netbootd_telemetry::event::{Event, Proto};
 use pxe_policy::Class;
 
 use super::port::{Heard, MAX_PACKET, Port};
-use crate::address_server::AddressServer;
+use crate::dhcp_server::DhcpServer;
 use crate::services::{Services, begin};
 
 /// Listens on one interface's port 67.
@@ -26,7 +26,7 @@ pub struct DhcpListener {
     services: Arc<Services>,
     port: Port,
     frames: Option<Arc<FrameSender>>,
-    address_server: Option<Arc<AddressServer>>,
+    dhcp_server: Option<Arc<DhcpServer>>,
 }
 
 impl DhcpListener {
@@ -36,12 +36,12 @@ impl DhcpListener {
         services: Arc<Services>,
         iface: Iface,
         frames: Option<Arc<FrameSender>>,
-        address_server: Option<Arc<AddressServer>>,
+        dhcp_server: Option<Arc<DhcpServer>>,
         shared: Option<&mut SharedSocket>,
     ) -> io::Result<Self> {
         let pulse = services.heartbeat.pulse(format!("dhcp on {}", iface.name));
         let port = Port::open(iface, SERVER_PORT, shared, pulse)?;
-        Ok(DhcpListener { services, port, frames, address_server })
+        Ok(DhcpListener { services, port, frames, dhcp_server })
     }
 
     /// Serves until the services stop.
@@ -74,29 +74,28 @@ impl DhcpListener {
 
     /// The same on another port; what is under way goes on with the former one.
     fn on(&self, port: Port) -> Self {
-        let (frames, address_server) = (self.frames.clone(), self.address_server.clone());
-        DhcpListener { services: Arc::clone(&self.services), port, frames, address_server }
+        let (frames, dhcp_server) = (self.frames.clone(), self.dhcp_server.clone());
+        DhcpListener { services: Arc::clone(&self.services), port, frames, dhcp_server }
     }
 
     fn looks_at(&self, packet: &Packet, to: Ipv4Addr, from: SocketAddrV4) -> bool {
-        let holds_lease =
-            || self.address_server.as_ref().is_some_and(|server| server.holds_lease(packet.mac()));
+        let holds_lease = || self.dhcp_server.as_ref().is_some_and(|server| server.holds_lease(packet.mac()));
         self.services.looks_at(packet, &self.port.arrival(to, from), self.proto(), holds_lease)
     }
 
     fn proto(&self) -> Proto {
-        if self.address_server.is_some() { Proto::Dhcp } else { Proto::Proxy }
+        if self.dhcp_server.is_some() { Proto::Dhcp } else { Proto::Proxy }
     }
 
     async fn dispatch(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
         if class_of(&packet) == Some(Class::Bsdp) && self.services.netboot.is_some() {
             self.dispatch_mac(&packet, to, from);
             let wants_address = packet.message_type() != MessageType::Inform;
-            if self.address_server.is_none() || !wants_address {
+            if self.dhcp_server.is_none() || !wants_address {
                 return;
             }
         }
-        let Some(address_server) = self.address_server.clone() else {
+        let Some(dhcp_server) = self.dhcp_server.clone() else {
             if self.services.snapshot.load().directories.is_empty() {
                 let arrival = self.port.arrival(to, from);
                 let answer = self.as_proxy(&packet, &arrival, &[]);
@@ -105,13 +104,13 @@ impl DhcpListener {
             return self.dispatch_to_directories(packet, to, from).await;
         };
         // A lease waits for the disk and maybe for a conflict probe; other machines do not wait for it.
-        let Some(permit) = address_server.admit() else {
+        let Some(permit) = dhcp_server.admit() else {
             return self.services.too_many_wait(&self.port.iface.name);
         };
         let listener = Arc::clone(self);
         let work = async move {
             let arrival = listener.port.arrival(to, from);
-            if let Some(answer) = address_server.answer(&listener.services, &packet, &arrival).await {
+            if let Some(answer) = dhcp_server.answer(&listener.services, &packet, &arrival).await {
                 listener.perform(answer).await;
             }
             drop(permit);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v6::answer::repeated_after;
 use netbootd_dhcp::v6::{Answer, Arrival, Packet, Reply};
+use netbootd_net::flood_filter::Purpose;
 use netbootd_net::heartbeat::Pulse;
-use netbootd_net::junk::Purpose;
 use netbootd_net::outbox::{Outbox, Unsent};
 use netbootd_net::udp::{Endpoint, Incoming, Source};
 use netbootd_telemetry::event::{Answered, Event};
@@ -17,14 +17,14 @@ use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::port::MAX_PACKET;
-use crate::address_server6::AddressServer6;
+use crate::dhcp6_server::Dhcp6Server;
 use crate::services::Services;
 
 /// Listens on one port of one interface.
 #[derive(Debug)]
 pub struct Dhcp6Listener {
     services: Arc<Services>,
-    server: Arc<AddressServer6>,
+    server: Arc<Dhcp6Server>,
     iface: Iface,
     port: u16,
     endpoint: Arc<Endpoint>,
@@ -38,7 +38,7 @@ impl Dhcp6Listener {
     /// Binds the port on this interface and joins the groups of servers and relays.
     pub fn bind(
         services: Arc<Services>,
-        server: Arc<AddressServer6>,
+        server: Arc<Dhcp6Server>,
         iface: Iface,
         port: u16,
     ) -> io::Result<Self> {

@@ -26,7 +26,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
-use crate::limits::places::Place;
+use crate::limits::session_limits::Place;
 use crate::services::Services;
 pub use answer::decode;
 use waiting::Waiting;

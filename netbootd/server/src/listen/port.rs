@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Arrival, Destination, Reply};
+use netbootd_net::flood_filter::Purpose;
 use netbootd_net::heartbeat::Pulse;
 use netbootd_net::interfaces::Changes;
-use netbootd_net::junk::Purpose;
 use netbootd_net::neighbours::Neighbours;
 use netbootd_net::outbox::{Outbox, Unsent};
-use netbootd_net::shared::{Ear, SharedSocket};
+use netbootd_net::shared::{IfaceSocket, SharedSocket};
 use netbootd_net::udp::{Endpoint, Incoming, Source};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -33,7 +33,7 @@ pub(super) struct Datagram {
 pub(super) struct Port {
     /// The interface.
     pub(super) iface: Iface,
-    socket: Arc<Ear>,
+    socket: Arc<IfaceSocket>,
     outbox: Arc<Outbox>,
     number: u16,
     broadcasts: bool,
@@ -59,7 +59,7 @@ impl Port {
         pulse: Pulse,
     ) -> io::Result<Self> {
         let socket = match shared {
-            Some(shared) => shared.ear(iface.index),
+            Some(shared) => shared.iface_socket(iface.index),
             None => own(&iface, number, false)?,
         };
         Ok(Port {
@@ -155,13 +155,13 @@ impl Port {
 }
 
 /// A socket of the interface's own.
-fn own(iface: &Iface, number: u16, broadcasts: bool) -> io::Result<Ear> {
+fn own(iface: &Iface, number: u16, broadcasts: bool) -> io::Result<IfaceSocket> {
     let at = |addr: Ipv4Addr| SocketAddr::from((addr, number));
     let endpoint = match broadcasts {
         true => Endpoint::bind_shared(at(Ipv4Addr::BROADCAST), Some(&iface.name))?,
         false => Endpoint::bind(at(Ipv4Addr::UNSPECIFIED), Some(&iface.name))?.only_for(Purpose::Dhcp),
     };
-    Ok(Ear::own(endpoint))
+    Ok(IfaceSocket::own(endpoint))
 }
 
 /// Larger DHCP packets than an Ethernet frame holds come from nobody who boots.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::boot_server::{self, HandedOn, Led};
 use netbootd_dhcp::v4::destination::BOOT_SERVER_PORT;
-use netbootd_dhcp::v4::hand_on::{self, Unusable};
+use netbootd_dhcp::v4::forward::{self, Unusable};
 use netbootd_dhcp::v4::intake::boot_request;
 use netbootd_dhcp::v4::{Answer, Arrival, Packet};
 use netbootd_net::shared::SharedSocket;
@@ -113,11 +113,11 @@ impl PxeListener {
         });
         match led {
             Led::Answered(answer) => *answer,
-            Led::HandedOn(asked) => self.hand_on(packet, arrival, *asked).await,
+            Led::HandedOn(asked) => self.forward(packet, arrival, *asked).await,
         }
     }
 
-    async fn hand_on(&self, packet: &Packet, arrival: &Arrival<'_>, asked: HandedOn) -> Answer {
+    async fn forward(&self, packet: &Packet, arrival: &Arrival<'_>, asked: HandedOn) -> Answer {
         let services = &self.services;
         let snapshot = services.snapshot.load_full();
         let begun = match &asked.verdict.deployment {
@@ -128,7 +128,7 @@ impl PxeListener {
             Ok(begun) => begun,
             Err(reason) => {
                 let detail = "the ledger does not take it".into();
-                return hand_on::refused(asked, packet, arrival, Unusable { reason, detail });
+                return forward::refused(asked, packet, arrival, Unusable { reason, detail });
             }
         };
         let told = match &snapshot.config.relay {
@@ -137,8 +137,8 @@ impl PxeListener {
             None => Err(Unusable { reason: Reason::RelayNoAnswer, detail: "no responder is named".into() }),
         };
         let mut answer = match told {
-            Ok(told) => hand_on::answer(asked, packet, arrival, &told),
-            Err(why) => hand_on::refused(asked, packet, arrival, why),
+            Ok(told) => forward::answer(asked, packet, arrival, &told),
+            Err(why) => forward::refused(asked, packet, arrival, why),
         };
         if let Some(begun) = begun {
             services.ledger.settle(begun, answer.gives.take().is_some()).await;

@@ -12,7 +12,7 @@ use netbootd_dhcp::Iface;
 use netbootd_diagnosis::syslog::Message;
 use netbootd_net::heartbeat::Pulse;
 use netbootd_net::udp::{Endpoint, Incoming};
-use netbootd_telemetry::event::{Event, Reported, SYSLOG, Said};
+use netbootd_telemetry::event::{ClientMessage, Event, Reported, SYSLOG};
 use tracing::warn;
 
 use crate::limits::bucket::Verdict;
@@ -67,7 +67,7 @@ impl SyslogListener {
         }
         match Message::parse(datagram) {
             Some(message) => {
-                let said = Said::Syslog(message);
+                let said = ClientMessage::Syslog(message);
                 services.recorder.record(Event::Reported(Reported { peer, mac: Some(mac), said }));
             }
             None => services.recorder.count(SYSLOG, "malformed"),

@@ -3,19 +3,19 @@
 //!
 //! Refuses new requests once the services stop. Cancelled by their shutdown token; transfers under way then tell their clients.
 
-mod eager;
+mod busy_poll;
 mod facts;
 mod handshake;
 mod held;
-mod lanes;
-mod line;
 mod negotiation;
 mod ports;
 mod record;
 mod text;
 mod transfer;
+mod transfer_socket;
 mod transfers;
 mod window;
+mod workers;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use netbootd_dhcp::Iface;
+use netbootd_net::flood_filter::Purpose;
 use netbootd_net::heartbeat::Pulse;
-use netbootd_net::junk::Purpose;
 use netbootd_net::outbox::Unsent;
 use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
 use netbootd_telemetry::event::{Event, FileRefused, Proto, Refusal};
@@ -32,14 +32,14 @@ use netbootd_telemetry::strangers::Conduct;
 use tftp::{ErrorCode, Mode, Packet, ParseError, Request};
 use tracing::{debug, warn};
 
-use crate::limits::places::Full;
+use crate::limits::session_limits::Full;
 use crate::services::{Services, UNSENT};
-use eager::Eagerness;
+use busy_poll::BusyPoll;
 use handshake::Handshakes;
-use lanes::Lanes;
-use line::Line;
 use transfer::Transfer;
+use transfer_socket::TransferSocket;
 use transfers::{Admitted, Asked, Begun, Mail, NotAdmitted, Ports, SINGLE_PORT, Transfers};
+use workers::Workers;
 
 /// Listens for requests on all interfaces or on one.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub struct TftpListener {
     endpoint: Arc<Endpoint>,
     transfers: Arc<Transfers>,
     handshakes: Arc<Handshakes>,
-    lanes: Arc<Lanes>,
+    workers: Arc<Workers>,
     /// What it is bound to; None for a socket that was handed over.
     addr: Option<SocketAddr>,
     /// The interfaces that it hears; none stands for all.
@@ -80,16 +80,16 @@ impl TftpListener {
         ifaces: Vec<Iface>,
         socket: impl FnOnce(&[Iface]) -> io::Result<Endpoint>,
     ) -> io::Result<Self> {
-        let lanes = Arc::new(Lanes::start()?);
+        let workers = Arc::new(Workers::start()?);
         let endpoint = {
-            let _entered = lanes.requests().enter();
+            let _entered = workers.requests().enter();
             Arc::new(socket(&ifaces)?)
         };
         let pulse = services.heartbeat.pulse(name);
         let transfers = Arc::<Transfers>::default();
         let handshakes =
-            Handshakes::new(Arc::clone(&services), Arc::clone(&transfers), Arc::clone(&lanes)).into();
-        Ok(TftpListener { services, endpoint, transfers, handshakes, lanes, addr, ifaces, pulse })
+            Handshakes::new(Arc::clone(&services), Arc::clone(&transfers), Arc::clone(&workers)).into();
+        Ok(TftpListener { services, endpoint, transfers, handshakes, workers, addr, ifaces, pulse })
     }
 
     /// The bound port.
@@ -99,12 +99,12 @@ impl TftpListener {
 
     /// Serves until shutdown, and until the clients of transfers under way were told.
     pub async fn run(self) {
-        let lanes = Arc::clone(&self.lanes);
+        let workers = Arc::clone(&self.workers);
         let shutdown = self.services.shutdown.clone();
-        lanes.listen(Arc::clone(&self.handshakes).resend());
-        lanes.listen(self.listen());
+        workers.listen(Arc::clone(&self.handshakes).resend());
+        workers.listen(self.listen());
         shutdown.cancelled().await;
-        lanes.finish().await;
+        workers.finish().await;
     }
 
     async fn listen(mut self) {
@@ -161,7 +161,7 @@ impl TftpListener {
             Ok(Packet::ReadRequest(_) | Packet::WriteRequest(_)) | Err(_) => {}
             Ok(_)
                 if self.services.snapshot.load().config.tftp.single_port
-                    && self.handshakes.hear(self.lanes.next(), SINGLE_PORT, from, bytes) =>
+                    && self.handshakes.hear(self.workers.next(), SINGLE_PORT, from, bytes) =>
             {
                 return;
             }
@@ -233,20 +233,20 @@ impl TftpListener {
         for _ in 0..evicted {
             self.services.recorder.count(Proto::Tftp.name(), EVICTED);
         }
-        self.lanes.catch_up(|| self.transfers.with_tasks()).await;
-        let lane = self.lanes.next();
+        self.workers.catch_up(|| self.transfers.with_tasks()).await;
+        let worker = self.workers.next();
         let range = snapshot.config.tftp.port_range.as_ref();
         // The ports of a range are shared.
         let shared = range
             .filter(|_| ports == Ports::Own)
             .and_then(|range| self.handshakes.shared_port(from, Some(range), &bounds));
         let line = match (ports, &shared) {
-            (Ports::One, _) => Ok(Line::shared(Arc::clone(&self.endpoint), received.to, from)),
+            (Ports::One, _) => Ok(TransferSocket::shared(Arc::clone(&self.endpoint), received.to, from)),
             (Ports::Own, port) => {
-                let _entered = lane.enter();
+                let _entered = worker.enter();
                 match port {
-                    Some(port) => Line::split(received.to, port.number, from),
-                    None => Line::own(received.to, range.cloned(), from),
+                    Some(port) => TransferSocket::split(received.to, port.number, from),
+                    None => TransferSocket::own(received.to, range.cloned(), from),
                 }
             }
         };
@@ -264,15 +264,15 @@ impl TftpListener {
             server: received.to,
             filename: request.filename.to_vec(),
             admitted: Admitted { transfers: Arc::clone(&self.transfers), from: received.from, number },
-            lane: lane.clone(),
-            eagerness: Eagerness::default(),
+            worker: worker.clone(),
+            busy_poll: BusyPoll::default(),
             superseded: None,
             handshakes: Arc::clone(&self.handshakes),
             port: shared,
         };
         let under_way = self.services.transfers.token();
         let options = request.options.clone();
-        lane.begin(async move {
+        worker.begin(async move {
             transfer.run(mode, options).await;
             drop(under_way);
         });

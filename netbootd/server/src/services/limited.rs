@@ -16,7 +16,7 @@ use tracing::debug;
 use super::Services;
 use crate::limits::bucket::Verdict;
 use crate::limits::six::Way6;
-use crate::limits::{self, Limited, Way};
+use crate::limits::{self, Ingress, Limited};
 
 /// What counters call replies that did not leave.
 pub const UNSENT: &str = "unsent";
@@ -32,7 +32,7 @@ impl Services {
     ) -> bool {
         let snapshot = self.snapshot.load();
         let settings = &snapshot.config.limits;
-        let (way, now) = (Way::of(packet, arrival), Instant::now());
+        let (way, now) = (Ingress::of(packet, arrival), Instant::now());
         let admitted = if limits::allows(settings, packet, arrival) {
             self.limits.dhcp(settings, packet.mac(), way, holds_lease, now)
         } else {

@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use netbootd_content::{Caller, Extent};
-use pxe_policy::{ArchType, Deployment, MachineId, Record, Said, Settings};
+use pxe_policy::{ArchType, Deployment, DirectoryAnswer, MachineId, Record, Settings};
 
 use super::*;
 
@@ -57,7 +57,7 @@ async fn a_question_of_an_operator_shows_that_the_site_remembers_and_ends_no_boo
         ..Deployment::default()
     };
     let record = Record { key: "16777219".into(), deployments: vec![deployment], ..Record::default() };
-    let said = Said { by_mac: vec![record], decides: true, ..Said::default() };
+    let said = DirectoryAnswer { by_mac: vec![record], decides: true, ..DirectoryAnswer::default() };
     let answer = Answer { directory: "configmgr".into(), age: 0, stale: false, said: Ok(said) };
     services.judge(&request, &[answer]);
     let entry = || services.ledger.with(|ledger| ledger.entries().next().cloned().unwrap());

@@ -7,9 +7,9 @@ use imagestore::Store;
 use netbootd_config::{Config, Source};
 use netbootd_content::files::Images;
 use netbootd_net::with_causes;
-use netbootd_server::netboot_server::NetbootServer;
+use netbootd_server::bsdp_server::BsdpServer;
+use netbootd_server::explain::{AskedAs, Explained, explained};
 use netbootd_server::services::{Services, Snapshot};
-use netbootd_server::what_if::{AskedAs, Explained, explained};
 use netbootd_state::approvals::PendingView;
 use netbootd_state::file::State;
 use netbootd_state::ledger::now;
@@ -46,9 +46,7 @@ pub(super) fn explain(
     block_on(async {
         let shared = shared(&config).await?;
         let netboot = match config.netboot.enabled {
-            true => {
-                Some(NetbootServer::open(Vec::new(), Arc::clone(&state)).map_err(|error| unusable(&error))?)
-            }
+            true => Some(BsdpServer::open(Vec::new(), Arc::clone(&state)).map_err(|error| unusable(&error))?),
             false => None,
         };
         let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::unusable)?;

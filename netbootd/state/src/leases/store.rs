@@ -8,8 +8,8 @@ use super::Lease;
 use super::journal::{Change, Journal};
 use super::table::{self, Ahead, TakeOver};
 use crate::batch::Batcher;
+use crate::durable::{Commit, Durable, Hold, LeaseKeep, saved};
 use crate::file::State;
-use crate::keep::{Hold, Keep, Keeping, LeaseKeep, saved};
 
 /// The leases on the disk.
 #[derive(Debug, Clone)]
@@ -55,9 +55,9 @@ impl LeaseStore {
     }
 }
 
-impl Keep<LeaseKeep> for LeaseStore {
+impl Durable<LeaseKeep> for LeaseStore {
     /// Offers are kept in memory only: after a restart the client asks again.
-    fn keep(&self, change: LeaseKeep) -> Keeping<'_> {
+    fn keep(&self, change: LeaseKeep) -> Commit<'_> {
         Box::pin(async move {
             match change {
                 LeaseKeep::Lease(Hold { mac, address, until, .. }) => {

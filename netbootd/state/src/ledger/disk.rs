@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use pxe_policy::{Claimed, Entry, Key, Ledger, LedgerChange, MacAddr, Reason, Seconds, Stage, SystemUuid};
 use redb::{ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
+use crate::durable::{Commit, Durable, LedgerKeep, Refused, saved};
 use crate::file::State;
-use crate::keep::{Keep, Keeping, LedgerKeep, Refused, saved};
 
 /// (machine, deployment, run) to what is known of the machine and its boot.
 const GIVEN: TableDefinition<'_, (&str, &str, &str), Row<'_>> = TableDefinition::new("given");
@@ -96,8 +96,8 @@ impl OnDisk {
     }
 }
 
-impl Keep<LedgerKeep> for OnDisk {
-    fn keep(&self, change: LedgerKeep) -> Keeping<'_> {
+impl Durable<LedgerKeep> for OnDisk {
+    fn keep(&self, change: LedgerKeep) -> Commit<'_> {
         Box::pin(async move {
             match change {
                 LedgerKeep::Give { claim, mac, now, same_boot, brake } => {

@@ -15,7 +15,7 @@ use super::Shared;
 use super::decide::Ask;
 use super::fact::{Fact, Given};
 use crate::approvals::{self, Verdicts};
-use crate::keep::LedgerKeep;
+use crate::durable::LedgerKeep;
 use crate::leases::{LeaseTable, Seconds};
 use crate::ledger::now;
 

@@ -8,7 +8,7 @@ use pxe_policy::{Claimed, Deployed, Device, Entry, Key, Ledger, LedgerChange, Ma
 
 use super::fact::Fact;
 use super::sql::clean;
-use crate::keep::{Hold, LeaseKeep, LedgerKeep, Refused, Said};
+use crate::durable::{Hold, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 
 /// What a server asks of the database.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub(super) enum Ask {
     Ledger(LedgerKeep),
     Lease(LeaseKeep),
     Binding(Change),
-    Said(Said),
+    OperatorDecision(OperatorDecision),
     Devices(Vec<Device>),
 }
 
@@ -77,8 +77,8 @@ impl Rows {
                 }
             }
             Ask::Binding(Change::Unbind(mac)) => Ruling::made(vec![Fact::Unbound { mac: *mac }]),
-            Ask::Said(Said { mac, approved, at }) => {
-                Ruling::made(vec![Fact::Said { mac: mac.octets(), approved: *approved, at: *at }])
+            Ask::OperatorDecision(OperatorDecision { mac, approved, at }) => {
+                Ruling::made(vec![Fact::OperatorDecision { mac: mac.octets(), approved: *approved, at: *at }])
             }
             Ask::Devices(_) => Ruling::made(vec![Fact::Devices]),
         };

@@ -6,7 +6,7 @@ use bsdp::{Binding, BootImageId, Change};
 use pxe_policy::{Entry, Key, LedgerChange, MacAddr, Seconds, Stage};
 use serde::{Deserialize, Serialize};
 
-use crate::keep::Said;
+use crate::durable::OperatorDecision;
 
 /// One row as it is now. Times are the database's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub(super) enum Fact {
     Unbound {
         mac: [u8; 6],
     },
-    Said {
+    OperatorDecision {
         mac: [u8; 6],
         approved: Option<bool>,
         at: Seconds,
@@ -134,7 +134,7 @@ impl Fact {
             Fact::Released { .. } => RowKey::Brake,
             Fact::Held { address, .. } | Fact::Free { address } => RowKey::Address(*address),
             Fact::Bound { mac, .. } | Fact::Unbound { mac } => RowKey::Binding(*mac),
-            Fact::Said { mac, .. } => RowKey::Approval(*mac),
+            Fact::OperatorDecision { mac, .. } => RowKey::Approval(*mac),
             Fact::Devices => RowKey::Devices,
             Fact::Everything => RowKey::Everything,
         }
@@ -173,9 +173,11 @@ impl Fact {
     }
 
     /// As something that an operator said.
-    pub(super) fn of_approvals(&self) -> Option<Said> {
+    pub(super) fn of_approvals(&self) -> Option<OperatorDecision> {
         match *self {
-            Fact::Said { mac, approved, at } => Some(Said { mac: MacAddr(mac), approved, at }),
+            Fact::OperatorDecision { mac, approved, at } => {
+                Some(OperatorDecision { mac: MacAddr(mac), approved, at })
+            }
             _ => None,
         }
     }
@@ -184,7 +186,7 @@ impl Fact {
     pub(super) fn here(mut self, ahead: i64) -> Self {
         match &mut self {
             Fact::Given(given) => given.move_times(-ahead),
-            Fact::Released { at } | Fact::Bound { at, .. } | Fact::Said { at, .. } => {
+            Fact::Released { at } | Fact::Bound { at, .. } | Fact::OperatorDecision { at, .. } => {
                 *at = at.saturating_add_signed(-ahead);
             }
             Fact::Held { until, .. } => *until = until.saturating_add_signed(-ahead),

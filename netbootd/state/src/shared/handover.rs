@@ -9,8 +9,8 @@ use pxe_policy::{Approval, Entry};
 use super::Shared;
 use crate::approvals::Approvals;
 use crate::bindings::BindingStore;
+use crate::durable::{Durable, Hold, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 use crate::file::State;
-use crate::keep::{Hold, Keep, LeaseKeep, LedgerKeep, Refused, Said};
 use crate::leases::LeaseStore;
 use crate::ledger::{LedgerStore, now};
 
@@ -40,7 +40,9 @@ pub async fn hand_over(
     for (mac, (approval, at)) in approvals.said() {
         count += 1;
         let approved = Some(approval == Approval::Approved);
-        if !kept(shared.keep(Said { mac, approved, at }).await) || !approvals.say(mac, None, at).await {
+        if !kept(shared.keep(OperatorDecision { mac, approved, at }).await)
+            || !approvals.say(mac, None, at).await
+        {
             return Ok(None);
         }
     }

@@ -24,7 +24,7 @@ use super::decide::{Ask, Ruling};
 use super::fact::{Fact, Notice};
 use super::schema::NewerSchema;
 use super::{schema, sql, write};
-use crate::keep::Refused;
+use crate::durable::Refused;
 
 /// Makes connections.
 pub(super) struct Connector {

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Error, Row};
 use super::decide::{Ask, Rows};
 use super::fact::{Fact, Given};
 use super::session::Turn;
-use crate::keep::{LeaseKeep, LedgerKeep};
+use crate::durable::{LeaseKeep, LedgerKeep};
 
 /// Reads the rows that questions are about.
 pub(super) async fn read(client: &Client, asks: &[Ask], turn: &Turn) -> Result<Rows, Error> {
@@ -151,7 +151,7 @@ impl About {
                 Ask::Lease(LeaseKeep::InUse { by, address, .. }) => about.address(*address, *by),
                 Ask::Lease(LeaseKeep::Released(_)) => {}
                 Ask::Binding(Change::Bind(binding)) => about.numbers.push(binding.number.into()),
-                Ask::Binding(Change::Unbind(_)) | Ask::Said(_) | Ask::Devices(_) => {}
+                Ask::Binding(Change::Unbind(_)) | Ask::OperatorDecision(_) | Ask::Devices(_) => {}
             }
         }
         about
@@ -216,7 +216,11 @@ fn binding(row: &Row) -> Option<Fact> {
 }
 
 fn approval(row: &Row) -> Option<Fact> {
-    Some(Fact::Said { mac: mac(row.get(0))?, approved: Some(row.get(1)), at: seconds(row.get(2)) })
+    Some(Fact::OperatorDecision {
+        mac: mac(row.get(0))?,
+        approved: Some(row.get(1)),
+        at: seconds(row.get(2)),
+    })
 }
 
 fn mac(text: &str) -> Option<[u8; 6]> {

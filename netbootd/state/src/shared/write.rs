@@ -192,7 +192,7 @@ async fn write_bindings(client: &Client, facts: &[&Fact]) -> Result<(), Error> {
 
 async fn write_approvals(client: &Client, facts: &[&Fact]) -> Result<(), Error> {
     for fact in facts {
-        let Fact::Said { mac, approved, at } = fact else { continue };
+        let Fact::OperatorDecision { mac, approved, at } = fact else { continue };
         let (mac, at) = (MacAddr(*mac).to_string(), signed(*at));
         match approved {
             Some(approved) => {

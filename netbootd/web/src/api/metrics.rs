@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use netbootd_net::junk;
+use netbootd_net::flood_filter;
 use netbootd_server::services::{Services, UNSENT};
 use netbootd_telemetry::event::{Proto, REPORT, SYSLOG};
 
@@ -107,7 +107,7 @@ fn limits(text: &mut Metrics, services: &Services) {
         "counter",
         "Datagrams that the kernel dropped: junk during floods, and what was too much to queue.",
     );
-    text.sample("netbootd_dropped_datagrams_total", &[], junk::dropped() as f64);
+    text.sample("netbootd_dropped_datagrams_total", &[], flood_filter::dropped() as f64);
 }
 
 fn counters(text: &mut Metrics, services: &Services) {

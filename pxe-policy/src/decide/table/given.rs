@@ -88,6 +88,6 @@ pub(super) fn table() -> Vec<Row> {
 fn device(deployment: Deployment) -> Answer {
     let deployment = Deployment { collection: "the device file".into(), ..deployment };
     let record = record("line 7", "kiosk-7", vec![deployment]);
-    let said = Said { by_mac: vec![record], ..Said::default() };
+    let said = DirectoryAnswer { by_mac: vec![record], ..DirectoryAnswer::default() };
     Answer { directory: "devices".into(), ..answer(said) }
 }

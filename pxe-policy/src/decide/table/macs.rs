@@ -8,9 +8,9 @@ pub(super) fn table() -> Vec<Row> {
     let row = |what, wants| Row { request: mac(), answers: Vec::new(), ..row(what, wants) };
     let device = |boot: BootAction| Answer {
         directory: "devices".into(),
-        ..answer(Said {
+        ..answer(DirectoryAnswer {
             by_mac: vec![Record { boot: Some(boot), ..record("lab-7", "lab-7", vec![]) }],
-            ..Said::default()
+            ..DirectoryAnswer::default()
         })
     };
     let offers = |offer| BootAction { images: Some(offer), ..BootAction::default() };

@@ -130,11 +130,11 @@ pub(super) fn table() -> Vec<Row> {
             ..row("the boot image is not on this server", ("disk", Reason::BootImageMissing))
         },
         Row {
-            answers: vec![answer(Said {
+            answers: vec![answer(DirectoryAnswer {
                 by_uuid: vec![record("16777219", "PC0001", vec![required("PS120083")])],
                 by_mac: vec![record("16777402", "PC0099", vec![])],
                 decides: true,
-                ..Said::default()
+                ..DirectoryAnswer::default()
             })],
             ..row(
                 "GUID and address find different records: the GUID counts, and it is told",
@@ -143,36 +143,36 @@ pub(super) fn table() -> Vec<Row> {
         },
         Row {
             request: BootRequest { uuid: None, ..pc() },
-            answers: vec![answer(Said {
+            answers: vec![answer(DirectoryAnswer {
                 by_mac: vec![record("16777219", "PC0001", vec![available("PS120084")])],
                 decides: true,
-                ..Said::default()
+                ..DirectoryAnswer::default()
             })],
             ..row("banned or missing GUID: the address alone", (UEFI, Reason::Available))
         },
         Row {
-            answers: vec![answer(Said {
+            answers: vec![answer(DirectoryAnswer {
                 by_mac: vec![record("16777219", "PC0001", vec![available("PS120084")])],
                 left_out: pc().uuid.map(Identifier::Guid).into_iter().collect(),
                 decides: true,
-                ..Said::default()
+                ..DirectoryAnswer::default()
             })],
             ..row("the site lists the GUID as a duplicate", (UEFI, Reason::Available))
         },
         Row {
-            answers: vec![answer(Said {
+            answers: vec![answer(DirectoryAnswer {
                 by_mac: vec![old("PC-OLD", "2019-01-01"), old("PC-NEW", "2025-01-01")],
                 decides: true,
-                ..Said::default()
+                ..DirectoryAnswer::default()
             })],
             ..row("two records for one address, Required", ("disk", Reason::AmbiguousRecord))
         },
         Row {
-            answers: vec![answer(Said {
+            answers: vec![answer(DirectoryAnswer {
                 by_uuid: vec![Record { retired: true, ..record("1", "PC-GONE", vec![required("PS120083")]) }],
                 by_mac: vec![record("2", "PC0001", vec![available("PS120084")])],
                 decides: true,
-                ..Said::default()
+                ..DirectoryAnswer::default()
             })],
             ..row("obsolete records take no part", (UEFI, Reason::Available))
         },
@@ -243,17 +243,17 @@ pub(super) fn table() -> Vec<Row> {
             )
         },
         Row {
-            answers: vec![answer(Said {
+            answers: vec![answer(DirectoryAnswer {
                 by_mac: vec![record("16777555", "Unknown", vec![])],
                 decides: true,
-                ..Said::default()
+                ..DirectoryAnswer::default()
             })],
             ..row("a leftover record called Unknown", ("disk", Reason::NoDeployment))
         },
         Row {
             answers: vec![Answer {
                 directory: "devices".into(),
-                ..answer(Said {
+                ..answer(DirectoryAnswer {
                     by_mac: vec![Record {
                         boot: Some(BootAction {
                             file: vec!["linux/grubx64.efi".into()],
@@ -261,7 +261,7 @@ pub(super) fn table() -> Vec<Row> {
                         }),
                         ..record("line 3", "kiosk-7", vec![])
                     }],
-                    ..Said::default()
+                    ..DirectoryAnswer::default()
                 })
             }],
             images: &["linux"],
@@ -270,7 +270,10 @@ pub(super) fn table() -> Vec<Row> {
         Row {
             answers: vec![Answer {
                 directory: "ad".into(),
-                ..answer(Said { by_uuid: vec![record("CN=PC0001", "PC0001", vec![])], ..Said::default() })
+                ..answer(DirectoryAnswer {
+                    by_uuid: vec![record("CN=PC0001", "PC0001", vec![])],
+                    ..DirectoryAnswer::default()
+                })
             }],
             rules: menu_rule(Match { known: Some(true), ..Match::default() }),
             ..row("prestaged, and a rule for known machines", ("menu.efi", Reason::Rule))

@@ -25,7 +25,7 @@ use tracing::debug;
 use super::answer::{Client, answer};
 use super::stream::Stream;
 use super::waiting::Waiting;
-use crate::limits::places::Place;
+use crate::limits::session_limits::Place;
 use crate::services::Services;
 
 /// Serves a client until it leaves, sends no request in time, loses its place, or the services stop; then an answer goes on to its end, or

@@ -13,7 +13,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use netbootd_content::boot_script::{REPORT_PATH, screen};
 use netbootd_diagnosis::report::{Report, Reporter, State};
-use netbootd_telemetry::event::{Event, REPORT, Reported, Said};
+use netbootd_telemetry::event::{ClientMessage, Event, REPORT, Reported};
 use pxe_policy::MacAddr;
 
 use super::answer::{Client, plain};
@@ -56,7 +56,8 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
 fn taken(client: &Client, mac: MacAddr, report: Report) -> Response<Reply> {
     let services = &client.services;
     let (by, state) = (report.by, report.state);
-    let reported = Reported { peer: client.peer, mac: Some(mac), said: Said::Report(Box::new(report)) };
+    let reported =
+        Reported { peer: client.peer, mac: Some(mac), message: ClientMessage::Report(Box::new(report)) };
     let patience = services.snapshot.load().config.diagnosis;
     let lines = match state {
         State::Failed => {

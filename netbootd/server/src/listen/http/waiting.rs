@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use crate::limits::places::{Full, Place, network_of};
+use crate::limits::session_limits::{Full, Place, network_of};
 
 /// The connections that wait. There are never more of them than places.
 #[derive(Debug, Default)]
@@ -124,13 +124,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::limits::places::Places;
+    use crate::limits::session_limits::SessionLimits;
     use netbootd_config::Bounds;
 
     #[tokio::test]
     async fn the_place_of_who_never_asked_goes_first_and_only_where_the_bound_is_reached() {
         let bounds = Bounds { all: 9, network: 9, client: 9, unproved: None };
-        let (places, waiting) = (Arc::new(Places::default()), Arc::new(Waiting::default()));
+        let (places, waiting) = (Arc::new(SessionLimits::default()), Arc::new(Waiting::default()));
         let address = |network: u8, host: u8| IpAddr::V4(Ipv4Addr::new(10, 0, network, host));
         let begin = Instant::now();
         let park = |network, host, has_asked, second| {

@@ -21,18 +21,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::eager::Eagerness;
+use super::busy_poll::BusyPoll;
 use super::facts::{Facts, FactsCache};
-use super::lanes::{Lane, Lanes};
-use super::line::Line;
 use super::ports::{SharedPort, SharedPorts, how_many};
 use super::record::{self, Record};
 use super::transfer::{Begin, Transfer};
+use super::transfer_socket::TransferSocket;
 use super::transfers::{
     Admitted, Asked, Due, Heard, NotAdmitted, Over, Ports, Promoted, SINGLE_PORT, Transfers, Waiting,
 };
+use super::workers::{Worker, Workers};
 use super::{EVICTED, error_for, negotiation};
-use crate::limits::places::Full;
+use crate::limits::session_limits::Full;
 use crate::services::{Services, UNSENT};
 
 /// Answers requests, and waits for the first acknowledgements.
@@ -40,7 +40,7 @@ use crate::services::{Services, UNSENT};
 pub(super) struct Handshakes {
     services: Arc<Services>,
     transfers: Arc<Transfers>,
-    lanes: Arc<Lanes>,
+    workers: Arc<Workers>,
     facts: FactsCache,
     /// Held by those that look for a file of an unknown machine.
     lookups: Arc<Semaphore>,
@@ -49,10 +49,10 @@ pub(super) struct Handshakes {
 }
 
 impl Handshakes {
-    pub(super) fn new(services: Arc<Services>, transfers: Arc<Transfers>, lanes: Arc<Lanes>) -> Self {
+    pub(super) fn new(services: Arc<Services>, transfers: Arc<Transfers>, workers: Arc<Workers>) -> Self {
         let (v4, v6) = (SharedPorts::v4(), SharedPorts::v6());
         let lookups = Arc::new(Semaphore::new(MAX_LOOKUPS));
-        Handshakes { services, transfers, lanes, facts: FactsCache::default(), lookups, v4, v6 }
+        Handshakes { services, transfers, workers, facts: FactsCache::default(), lookups, v4, v6 }
     }
 
     /// Waits for a place among those that look for a file.
@@ -116,14 +116,20 @@ impl Handshakes {
     }
 
     /// Takes a datagram that came to a shared port. False for one that is of no transfer.
-    pub(super) fn hear(self: &Arc<Self>, lane: &Lane, number: u16, from: SocketAddr, bytes: &[u8]) -> bool {
+    pub(super) fn hear(
+        self: &Arc<Self>,
+        worker: &Worker,
+        number: u16,
+        from: SocketAddr,
+        bytes: &[u8],
+    ) -> bool {
         let Ok(packet @ (Packet::Ack { .. } | Packet::Error { .. })) = Packet::parse(bytes) else {
             return self.transfers.knows(from);
         };
         let bounds = || self.services.transfer_bounds();
         match self.transfers.hear(Instant::now(), (from, number), (&packet, bytes), bounds) {
             Heard::Taken => {}
-            Heard::Promoted(promoted) => self.promote(lane, from, *promoted),
+            Heard::Promoted(promoted) => self.promote(worker, from, *promoted),
             Heard::Over(over) => self.over(*over),
             Heard::Full(waiting, request, full) => self.full(&waiting, from, &request, full),
             Heard::Unknown => return false,
@@ -134,8 +140,14 @@ impl Handshakes {
     /// The same of one that came to a shared port that requests do not come to. Somebody who has no
     /// transfer there, and had none lately, is told (RFC 1350 §4), unless it may be a client whose
     /// transfer had to leave.
-    pub(super) fn hear_at(self: &Arc<Self>, port: &SharedPort, lane: &Lane, from: SocketAddr, bytes: &[u8]) {
-        if self.hear(lane, port.number, from, bytes)
+    pub(super) fn hear_at(
+        self: &Arc<Self>,
+        port: &SharedPort,
+        worker: &Worker,
+        from: SocketAddr,
+        bytes: &[u8],
+    ) {
+        if self.hear(worker, port.number, from, bytes)
             || !matches!(Packet::parse(bytes), Ok(Packet::Ack { .. }))
             || self.is_crowded()
             || self.services.leaves_client_alone(Proto::Tftp, from).is_some()
@@ -208,13 +220,13 @@ impl Handshakes {
         }
         let most = how_many(bounds.unproved.map_or(bounds.all, |unproved| unproved.all));
         let ports = if peer.is_ipv4() { &self.v4 } else { &self.v6 };
-        let lane = self.lanes.next();
+        let worker = self.workers.next();
         let bind = |addr| {
-            let _entered = lane.enter();
+            let _entered = worker.enter();
             Endpoint::bind_one(addr)
         };
         ports.choose(range, most, bind, |port, ending| {
-            lane.beside(listen(Arc::clone(self), lane.clone(), port, ending));
+            worker.beside(listen(Arc::clone(self), worker.clone(), port, ending));
         })
     }
 
@@ -253,18 +265,18 @@ impl Handshakes {
         }
     }
 
-    fn promote(self: &Arc<Self>, lane: &Lane, from: SocketAddr, promoted: Promoted) {
+    fn promote(self: &Arc<Self>, worker: &Worker, from: SocketAddr, promoted: Promoted) {
         let Promoted { number, request, mut waiting, inbox, step } = promoted;
         let filename = filename_of(&request);
         let record = waiting.record.take().unwrap_or_else(|| self.record(&waiting, from, filename));
         let Waiting { port, server, sender, facts, in_flight, .. } = waiting;
-        let shared = || Line::shared(Arc::clone(&port.endpoint), server, from);
+        let shared = || TransferSocket::shared(Arc::clone(&port.endpoint), server, from);
         let line = match port.number {
             SINGLE_PORT => shared(),
             // Where it cannot have a socket, the shared one does as well.
             number => {
-                let _entered = lane.enter();
-                Line::split(server, number, from).unwrap_or_else(|error| {
+                let _entered = worker.enter();
+                TransferSocket::split(server, number, from).unwrap_or_else(|error| {
                     debug!(proto = %Proto::Tftp, peer = %from, %error, "no socket for a transfer");
                     shared()
                 })
@@ -277,15 +289,15 @@ impl Handshakes {
             server,
             filename: filename.to_vec(),
             admitted: Admitted { transfers: Arc::clone(&self.transfers), from, number },
-            lane: lane.clone(),
-            eagerness: Eagerness::default(),
+            worker: worker.clone(),
+            busy_poll: BusyPoll::default(),
             superseded: None,
             handshakes: Arc::clone(self),
             port: Some(port),
         };
         let begin = Begin { sender, step, record, facts, in_flight };
         let under_way = self.services.transfers.token();
-        lane.run(async move {
+        worker.run(async move {
             transfer.go_on(begin).await;
             drop(under_way);
         });
@@ -329,7 +341,7 @@ impl Handshakes {
 }
 
 /// Hears what comes to a shared port.
-async fn listen(handshakes: Arc<Handshakes>, lane: Lane, port: SharedPort, ending: CancellationToken) {
+async fn listen(handshakes: Arc<Handshakes>, worker: Worker, port: SharedPort, ending: CancellationToken) {
     let mut buf = [0; MAX_INBOUND];
     let shutdown = handshakes.services.shutdown.clone();
     loop {
@@ -340,7 +352,7 @@ async fn listen(handshakes: Arc<Handshakes>, lane: Lane, port: SharedPort, endin
         };
         match heard {
             Ok(Incoming::Datagram(received)) => {
-                handshakes.hear_at(&port, &lane, received.from, &buf[..received.len]);
+                handshakes.hear_at(&port, &worker, received.from, &buf[..received.len]);
             }
             Ok(Incoming::Unreachable(peer)) => handshakes.unreachable(peer, port.number),
             // Resending mends what one failed reception means.

@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use super::*;
 use crate::services::Snapshot;
 
-mod places;
+mod session_limits;
 mod shared_ports;
 
 struct Fixture {
@@ -236,7 +236,7 @@ async fn who_goes_on_to_another_file_from_the_same_port_has_fetched_the_first() 
     let f = serving("");
     f.settled("one", &[7; 100]);
     f.settled("another", &[7; 100]);
-    // A lane that is busy reads its mail before it asks for its sockets.
+    // A worker that is busy reads its mail before it asks for its sockets.
     let mut clients = Vec::new();
     for _ in 0..20 {
         clients.push(client().await);
@@ -268,13 +268,13 @@ async fn a_last_acknowledgement_counts_when_word_of_the_next_request_is_read_fir
     f.file("file", &[7; 100]);
     let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let peer = socket.local_addr().unwrap();
-    let line = Line::own(Ipv4Addr::LOCALHOST.into(), None, peer).unwrap();
+    let line = TransferSocket::own(Ipv4Addr::LOCALHOST.into(), None, peer).unwrap();
     let port = line.own_socket().unwrap().port().unwrap();
     let (mail, inbox) = tokio::sync::mpsc::channel(1);
     mail.try_send(Mail::Superseded).unwrap();
     socket.send_to(b"\0\x04\0\x01", (Ipv4Addr::LOCALHOST, port)).unwrap();
-    let lanes = Arc::new(Lanes::start().unwrap());
-    let handshakes = Handshakes::new(Arc::clone(&f.services), Arc::default(), Arc::clone(&lanes));
+    let workers = Arc::new(Workers::start().unwrap());
+    let handshakes = Handshakes::new(Arc::clone(&f.services), Arc::default(), Arc::clone(&workers));
     // Nothing has asked the runtime for its sockets since.
     let transfer = Transfer {
         services: Arc::clone(&f.services),
@@ -283,8 +283,8 @@ async fn a_last_acknowledgement_counts_when_word_of_the_next_request_is_read_fir
         server: Ipv4Addr::LOCALHOST.into(),
         filename: b"file".to_vec(),
         admitted: Admitted { transfers: Arc::default(), from: peer, number: 1 },
-        lane: lanes.next().clone(),
-        eagerness: Eagerness::default(),
+        worker: workers.next().clone(),
+        busy_poll: BusyPoll::default(),
         superseded: None,
         handshakes: Arc::new(handshakes),
         port: None,

@@ -13,32 +13,32 @@ use tftp::{ErrorCode, Input, Mode, Outcome, Packet, RequestOptions, Send, Sender
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
 
-use super::eager::{Eagerness, LOOK};
+use super::busy_poll::{BusyPoll, LOOK};
 use super::facts::Facts;
 use super::handshake::Handshakes;
 use super::held::Held;
-use super::lanes::Lane;
-use super::line::Line;
 use super::negotiation::negotiated;
 use super::ports::SharedPort;
 use super::record::{self, Record};
+use super::transfer_socket::TransferSocket;
 use super::window::Unreadable;
+use super::workers::Worker;
 use super::{Admitted, Mail, error_for, shown, text};
 use crate::limits::budget::Share;
-use crate::limits::places::Full;
+use crate::limits::session_limits::Full;
 use crate::services::Services;
 
 /// One transfer that was accepted.
 #[derive(Debug)]
 pub(super) struct Transfer {
     pub(super) services: Arc<Services>,
-    pub(super) line: Line,
+    pub(super) line: TransferSocket,
     pub(super) inbox: mpsc::Receiver<Mail>,
     pub(super) server: IpAddr,
     pub(super) filename: Vec<u8>,
     pub(super) admitted: Admitted,
-    pub(super) lane: Lane,
-    pub(super) eagerness: Eagerness,
+    pub(super) worker: Worker,
+    pub(super) busy_poll: BusyPoll,
     /// Once its client went on to something else: how many datagrams that it sent before may still be taken.
     pub(super) superseded: Option<usize>,
     pub(super) handshakes: Arc<Handshakes>,
@@ -274,7 +274,7 @@ impl Transfer {
                 }
                 Ok(Incoming::Datagram(received)) => {
                     if let Some(port) = &self.port {
-                        self.handshakes.hear_at(port, &self.lane, received.from, &buf[..received.len]);
+                        self.handshakes.hear_at(port, &self.worker, received.from, &buf[..received.len]);
                         continue;
                     }
                     // RFC 1350 §4: a stranger is told so, and the transfer goes on. An error is never answered.
@@ -301,13 +301,13 @@ impl Transfer {
             return socket.look(buf, Duration::ZERO).filter(|received| received.from == self.line.peer());
         }
         let mail = !self.inbox.is_empty() || self.inbox.is_closed();
-        if mail || !self.lane.has_one() || !self.eagerness.looks() {
+        if mail || !self.worker.has_one() || !self.busy_poll.looks() {
             return None;
         }
         // Whoever always finds something would never let anything else run.
         tokio::task::consume_budget().await;
         let found = socket.look(buf, LOOK);
-        self.eagerness.looked(found.is_some_and(|received| received.from == self.line.peer()));
+        self.busy_poll.looked(found.is_some_and(|received| received.from == self.line.peer()));
         found
     }
 

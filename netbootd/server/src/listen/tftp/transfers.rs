@@ -13,7 +13,7 @@ use lru::LruCache;
 use netbootd_config::Bounds;
 use tokio::sync::{Notify, mpsc};
 
-use crate::limits::places::{Full, Place, Places};
+use crate::limits::session_limits::{Full, Place, SessionLimits};
 pub(super) use waiting::{Due, Heard, Over, Promoted, Waiting};
 
 /// The transfers under way, by client address and port.
@@ -99,7 +99,7 @@ pub(super) struct Asked<'a> {
     pub(super) from: SocketAddr,
     pub(super) request: &'a [u8],
     pub(super) ports: Ports,
-    pub(super) places: &'a Arc<Places>,
+    pub(super) places: &'a Arc<SessionLimits>,
     pub(super) bounds: &'a Bounds,
 }
 

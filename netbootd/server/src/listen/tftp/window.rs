@@ -12,7 +12,7 @@ use tftp::{Packet, Sender};
 use thiserror::Error;
 use tokio::task::JoinError;
 
-use super::line::Line;
+use super::transfer_socket::TransferSocket;
 
 /// How a transfer's windows leave.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Window {
     /// Reads blocks and sends them, as many as possible in one system call.
     pub(super) async fn send(
         &mut self,
-        line: &Line,
+        line: &TransferSocket,
         sender: &Sender,
         content: &Arc<Content>,
         first: u64,
@@ -117,7 +117,7 @@ struct Blocks {
 
 impl Blocks {
     /// Puts a header before each block's bytes. The bytes themselves are for the kernel only.
-    fn send(self, line: &Line, bytes: &[u8], segmented: &mut bool) -> io::Result<()> {
+    fn send(self, line: &TransferSocket, bytes: &[u8], segmented: &mut bool) -> io::Result<()> {
         let headers: Vec<_> =
             (self.first..).take(self.count).map(|block| Packet::data_header(block as u16)).collect();
         let mut rest = bytes;
@@ -148,7 +148,7 @@ async fn read_elsewhere(content: Arc<Content>, offset: u64, length: usize) -> Re
 }
 
 /// Sends datagrams, each a header and its payload.
-fn transmit(line: &Line, parts: &[IoSlice<'_>], segmented: &mut bool) -> io::Result<()> {
+fn transmit(line: &TransferSocket, parts: &[IoSlice<'_>], segmented: &mut bool) -> io::Result<()> {
     let size = parts.iter().take(2).map(|part| part.len()).sum::<usize>();
     if let Some(size) = u16::try_from(size).ok().filter(|_| *segmented && parts.len() > 2) {
         match line.try_send(parts, Some(size)) {

@@ -10,7 +10,7 @@ use crate::listen::tftp::ports::SharedPort;
 
 struct Fixture {
     transfers: Arc<Transfers>,
-    places: Arc<Places>,
+    places: Arc<SessionLimits>,
     bounds: Bounds,
     start: Instant,
     endpoint: Arc<Endpoint>,

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{Entry, INBOX, Mail, Reach, Table, Transfers};
 use crate::limits::budget::Share;
-use crate::limits::places::Full;
+use crate::limits::session_limits::Full;
 use crate::listen::tftp::facts::Facts;
 use crate::listen::tftp::ports::SharedPort;
 use crate::listen::tftp::record::Record;

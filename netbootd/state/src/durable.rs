@@ -12,9 +12,9 @@ use std::time::Duration;
 use pxe_policy::{Brake, Deployed, Entry, LedgerChange, MacAddr, Reason, Seconds};
 
 /// Writes changes of one kind down.
-pub trait Keep<C>: fmt::Debug + Send + Sync {
+pub trait Durable<C>: fmt::Debug + Send + Sync {
     /// Writes a change down, unless it may no longer be made. Ok once it survives.
-    fn keep(&self, change: C) -> Keeping<'_>;
+    fn keep(&self, change: C) -> Commit<'_>;
 
     /// Whether other servers write there as well.
     fn is_shared(&self) -> bool;
@@ -24,7 +24,7 @@ pub trait Keep<C>: fmt::Debug + Send + Sync {
 }
 
 /// A change on its way.
-pub type Keeping<'a> = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send + 'a>>;
+pub type Commit<'a> = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send + 'a>>;
 
 /// Why a change was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub struct Hold {
 
 /// What an operator said of a machine; None for what is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Said {
+pub struct OperatorDecision {
     /// The machine.
     pub mac: MacAddr,
     /// Whether it is approved.

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 /// What looking has come to so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Eagerness {
+pub(super) struct BusyPoll {
     /// Looks in vain in a row.
     missed: u32,
     /// Answers that are slept for before the next look.
     rest: u32,
 }
 
-impl Eagerness {
+impl BusyPoll {
     /// Whether to look this time.
     pub(super) fn looks(&mut self) -> bool {
         let looks = self.rest == 0;
@@ -40,11 +40,11 @@ mod tests {
     use super::*;
 
     /// Looks among so many answers of a client of which each look finds this.
-    fn looks(eagerness: &mut Eagerness, answers: u32, found: bool) -> u32 {
+    fn looks(busy_poll: &mut BusyPoll, answers: u32, found: bool) -> u32 {
         let mut looks = 0;
         for _ in 0..answers {
-            if eagerness.looks() {
-                eagerness.looked(found);
+            if busy_poll.looks() {
+                busy_poll.looked(found);
                 looks += 1;
             }
         }
@@ -53,15 +53,15 @@ mod tests {
 
     #[test]
     fn a_fast_client_is_always_looked_for_and_a_slow_one_hardly_ever() {
-        assert_eq!(looks(&mut Eagerness::default(), 1000, true), 1000);
+        assert_eq!(looks(&mut BusyPoll::default(), 1000, true), 1000);
         // 2 + 4 + … + 1024 answers for the first ten, then one in 1024.
-        assert_eq!(looks(&mut Eagerness::default(), 2046 + 10 * 1024, false), 20);
+        assert_eq!(looks(&mut BusyPoll::default(), 2046 + 10 * 1024, false), 20);
     }
 
     #[test]
     fn a_client_that_becomes_fast_is_looked_for_again() {
-        let mut eagerness = Eagerness::default();
-        looks(&mut eagerness, 5000, false);
-        assert!(looks(&mut eagerness, 2000, true) > 900);
+        let mut busy_poll = BusyPoll::default();
+        looks(&mut busy_poll, 5000, false);
+        assert!(looks(&mut busy_poll, 2000, true) > 900);
     }
 }

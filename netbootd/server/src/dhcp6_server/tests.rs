@@ -19,7 +19,7 @@ async fn leases_of_ipv6_end_by_the_servers_own_clock_also_after_a_restart_under_
         let clock = Arc::clone(&now);
         let clock = Clock::new(move || clock.load(Ordering::Relaxed));
         let state = Arc::new(State::open(folder.path()).unwrap());
-        (AddressServer6::open_by(&config(), MAC, Vec::new(), state, clock).unwrap(), now)
+        (Dhcp6Server::open_by(&config(), MAC, Vec::new(), state, clock).unwrap(), now)
     };
     let services = Services::in_memory(Snapshot::new(config(), None).unwrap());
     let (iface, start) = (lan(), 2_000_000_000);

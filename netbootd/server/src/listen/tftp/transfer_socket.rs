@@ -9,7 +9,7 @@ use netbootd_net::udp::{Endpoint, Source};
 
 /// The socket that a transfer speaks through, and to whom.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct TransferSocket {
     socket: Socket,
     peer: SocketAddr,
 }
@@ -22,7 +22,7 @@ enum Socket {
     Shared(Arc<Endpoint>, Source),
 }
 
-impl Line {
+impl TransferSocket {
     /// Binds a port on the address that the request was sent to: any, or a free one of a range.
     pub(super) fn own(
         local: IpAddr,
@@ -30,7 +30,7 @@ impl Line {
         peer: SocketAddr,
     ) -> io::Result<Self> {
         let bind = |port| Endpoint::bind_one(own_addr(local, port, peer));
-        let line = |endpoint| Line { socket: Socket::Own(endpoint), peer };
+        let line = |endpoint| TransferSocket { socket: Socket::Own(endpoint), peer };
         let Some(ports) = ports else { return bind(0).map(line) };
         for port in ports {
             match bind(port) {
@@ -45,12 +45,12 @@ impl Line {
     /// and what others send to the port before the socket is connected.
     pub(super) fn split(local: IpAddr, port: u16, peer: SocketAddr) -> io::Result<Self> {
         let endpoint = Endpoint::bind_between(own_addr(local, port, peer), peer)?;
-        Ok(Line { socket: Socket::Own(endpoint), peer })
+        Ok(TransferSocket { socket: Socket::Own(endpoint), peer })
     }
 
     /// Speaks from the port and the address that the request came to.
     pub(super) fn shared(endpoint: Arc<Endpoint>, local: IpAddr, peer: SocketAddr) -> Self {
-        Line { socket: Socket::Shared(endpoint, Source { addr: local, ifindex: 0 }), peer }
+        TransferSocket { socket: Socket::Shared(endpoint, Source { addr: local, ifindex: 0 }), peer }
     }
 
     /// Whose transfer it is.

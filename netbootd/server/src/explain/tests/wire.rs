@@ -18,10 +18,10 @@ use netbootd_state::file::State;
 use netbootd_telemetry::event::{Decided, Event, Proto};
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
-use crate::address_server::AddressServer;
-use crate::address_server6::AddressServer6;
+use crate::bsdp_server::BsdpServer;
+use crate::dhcp_server::DhcpServer;
+use crate::dhcp6_server::Dhcp6Server;
 use crate::limits;
-use crate::netboot_server::NetbootServer;
 use crate::services::{Services, Snapshot};
 
 pub(super) const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
@@ -31,8 +31,8 @@ const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 50);
 /// A server with a configuration, and the packets' way in.
 pub(super) struct Site {
     pub(super) services: Arc<Services>,
-    addresses: Option<AddressServer>,
-    addresses6: AddressServer6,
+    addresses: Option<DhcpServer>,
+    addresses6: Dhcp6Server,
     iface: Iface,
     _folder: tempfile::TempDir,
 }
@@ -86,9 +86,9 @@ impl Site {
         // Leases have a journal beside the state file.
         let on_disk = || Arc::new(State::open(&folder.path().join("state")).unwrap());
         let addresses = (config.dhcp.mode == Mode::Server)
-            .then(|| AddressServer::open(&config, vec![LOCAL], on_disk()).unwrap());
-        let addresses6 = AddressServer6::open(&config, six::MAC, Vec::new(), state()).unwrap();
-        let netboot = NetbootServer::open(vec![LOCAL], state()).unwrap();
+            .then(|| DhcpServer::open(&config, vec![LOCAL], on_disk()).unwrap());
+        let addresses6 = Dhcp6Server::open(&config, six::MAC, Vec::new(), state()).unwrap();
+        let netboot = BsdpServer::open(vec![LOCAL], state()).unwrap();
         let enabled = config.netboot.enabled;
         let services = Services::open(Snapshot::new(config, None).unwrap(), state()).unwrap();
         let services = Arc::new(services.with_netboot(enabled.then_some(netboot)));

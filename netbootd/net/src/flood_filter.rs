@@ -1,11 +1,12 @@
-//! Junk that the kernel drops unread while a flood of it goes on: datagrams that can be nothing of what the port is for.
+//! Lets the kernel drop datagrams that cannot be meant for a port, unread, while a flood of them
+//! lasts.
 //!
 //! To read a datagram and leave it alone costs many times what the kernel needs to drop it. A socket that hears more than [`BEARABLE`] of
 //! them in a second gets a filter for [`DROPPED_FOR`], and hears everything again then: single ones are counted with their reason, and told
 //! of. What the kernel dropped is counted by [`dropped`].
 
-#[cfg_attr(unix, path = "junk/filter/unix.rs")]
-#[cfg_attr(windows, path = "junk/filter/windows.rs")]
+#[cfg_attr(unix, path = "flood_filter/filter/unix.rs")]
+#[cfg_attr(windows, path = "flood_filter/filter/windows.rs")]
 pub(super) mod filter;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +42,8 @@ pub(super) fn count_dropped(more: u32) {
 }
 
 impl Flood {
-    /// Junk was heard. True says that from now on the kernel shall drop it.
+    /// Counts a datagram that is not meant for this port. True means that the kernel shall drop
+    /// such datagrams from now on.
     pub(super) fn junk(&mut self, now: Instant) -> bool {
         let (since, count) = self.second.get_or_insert((now, 0));
         if now.duration_since(*since) >= SECOND {
@@ -56,7 +58,7 @@ impl Flood {
         true
     }
 
-    /// Until when the kernel drops junk, if it does.
+    /// Until when the kernel drops them, if it does.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }

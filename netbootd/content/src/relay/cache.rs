@@ -11,7 +11,7 @@ use crate::refused::Refused;
 
 /// The files that came through lately, by path.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct Cache {
     kept: HashMap<String, Kept>,
     number: u64,
 }
@@ -28,7 +28,7 @@ struct Kept {
     used: Instant,
 }
 
-impl Shelf {
+impl Cache {
     /// The place of a file, new when it is not here, and its entity tag.
     pub(super) fn slot(&mut self, path: &str, now: Instant) -> Result<(Slot, String), Refused> {
         self.sweep(now);
@@ -103,39 +103,39 @@ mod tests {
     use super::*;
     use imagestore::FillError;
 
-    /// A shelf whose hour begins now; files on it hold nothing but have a size.
+    /// An empty cache whose hour begins now. Files in it have a size but hold no bytes.
     struct Site {
-        shelf: Shelf,
+        cache: Cache,
         start: Instant,
     }
 
     impl Site {
         fn new() -> Self {
-            Site { shelf: Shelf::default(), start: Instant::now() }
+            Site { cache: Cache::default(), start: Instant::now() }
         }
 
         /// Somebody asks for a file that is here or comes whole at once.
         fn ask(&mut self, path: &str, size: u64, at: Duration) -> Result<Arc<Filling>, Refused> {
-            let (slot, _) = self.shelf.slot(path, self.start + at).unwrap();
+            let (slot, _) = self.cache.slot(path, self.start + at).unwrap();
             let came = slot.get_or_init(|| {
-                self.shelf.reserve(path, size, 100)?;
+                self.cache.reserve(path, size, 100)?;
                 Ok(Arc::new(Filling::new(tempfile::tempfile().unwrap(), size)))
             });
             came.clone()
         }
 
         fn holds(&mut self, path: &str) -> bool {
-            self.shelf.kept.contains_key(path)
+            self.cache.kept.contains_key(path)
         }
     }
 
     #[test]
     fn who_asks_for_one_file_shares_one_place() {
         let mut site = Site::new();
-        let (first, tag) = site.shelf.slot("a", site.start).unwrap();
-        let (second, same) = site.shelf.slot("a", site.start).unwrap();
+        let (first, tag) = site.cache.slot("a", site.start).unwrap();
+        let (second, same) = site.cache.slot("a", site.start).unwrap();
         assert!(Arc::ptr_eq(&first, &second) && tag == same);
-        let (other, another) = site.shelf.slot("b", site.start).unwrap();
+        let (other, another) = site.cache.slot("b", site.start).unwrap();
         assert!(!Arc::ptr_eq(&first, &other) && tag != another);
     }
 
@@ -144,12 +144,12 @@ mod tests {
         let mut site = Site::new();
         drop(site.ask("idle", 10, Duration::ZERO).unwrap());
         let reading = site.ask("read", 10, Duration::ZERO).unwrap();
-        site.shelf.sweep(site.start + IDLE);
+        site.cache.sweep(site.start + IDLE);
         assert!(site.holds("idle") && site.holds("read"));
-        site.shelf.sweep(site.start + IDLE + Duration::from_secs(1));
+        site.cache.sweep(site.start + IDLE + Duration::from_secs(1));
         assert!(!site.holds("idle") && site.holds("read"));
         drop(reading);
-        site.shelf.sweep(site.start + IDLE + Duration::from_secs(1));
+        site.cache.sweep(site.start + IDLE + Duration::from_secs(1));
         assert!(!site.holds("read"));
     }
 
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn what_did_not_come_is_asked_for_anew() {
         let mut site = Site::new();
-        let (slot, _) = site.shelf.slot("missing", site.start).unwrap();
+        let (slot, _) = site.cache.slot("missing", site.start).unwrap();
         slot.set(Err(no_room("the responder has none".into()))).unwrap();
         assert!(site.ask("missing", 10, Duration::ZERO).is_ok());
         let cut = site.ask("cut", 10, Duration::ZERO).unwrap();
@@ -195,10 +195,10 @@ mod tests {
     fn the_number_of_files_is_bounded() {
         let mut site = Site::new();
         for n in 0..MAX_FILES {
-            site.shelf.slot(&n.to_string(), site.start).unwrap();
+            site.cache.slot(&n.to_string(), site.start).unwrap();
         }
-        assert!(site.shelf.slot("one more", site.start).is_err());
-        assert!(site.shelf.slot("0", site.start).is_ok());
-        assert!(site.shelf.slot("one more", site.start + LIFETIME).is_ok());
+        assert!(site.cache.slot("one more", site.start).is_err());
+        assert!(site.cache.slot("0", site.start).is_ok());
+        assert!(site.cache.slot("one more", site.start + LIFETIME).is_ok());
     }
 }

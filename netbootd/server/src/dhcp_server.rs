@@ -12,8 +12,8 @@ use netbootd_config::Config;
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::server::{self, Terms};
 use netbootd_dhcp::v4::{Answer, Arrival, Packet, intake};
+use netbootd_state::durable::{Durable, Hold, LeaseKeep, Refused};
 use netbootd_state::file::{DatabaseError, State};
-use netbootd_state::keep::{Hold, Keep, LeaseKeep, Refused};
 use netbootd_state::leases::{
     Client, Clock, Denied, Lease, LeaseStore, LeaseTable, Offer, Seconds, Want, pool,
 };
@@ -28,9 +28,9 @@ use turns::Turns;
 
 /// The full DHCP service.
 #[derive(Debug)]
-pub struct AddressServer {
+pub struct DhcpServer {
     table: Arc<Mutex<LeaseTable>>,
-    store: Arc<dyn Keep<LeaseKeep>>,
+    store: Arc<dyn Durable<LeaseKeep>>,
     gate: Arc<Semaphore>,
     /// None when the configuration wants no probes.
     probes: Option<Probes>,
@@ -40,10 +40,10 @@ pub struct AddressServer {
     clock: Clock,
 }
 
-impl AddressServer {
+impl DhcpServer {
     /// Takes up the remembered leases; `own` are the host's addresses, which are never given.
     pub fn open(config: &Config, own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, DatabaseError> {
-        AddressServer::open_by(config, own, state, Clock::steady())
+        DhcpServer::open_by(config, own, state, Clock::steady())
     }
 
     /// The same with another clock.
@@ -55,7 +55,7 @@ impl AddressServer {
     ) -> Result<Self, DatabaseError> {
         let (store, remembered) = LeaseStore::open(state)?;
         let table = LeaseTable::new(config.dhcp.subnets.clone(), own, remembered, clock.now());
-        Ok(AddressServer {
+        Ok(DhcpServer {
             table: Arc::new(Mutex::new(table)),
             store: Arc::new(store),
             gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
@@ -68,7 +68,7 @@ impl AddressServer {
 
     /// With the leases of a database that several servers share.
     pub fn shared(config: &Config, shared: &Arc<Shared>) -> Self {
-        AddressServer {
+        DhcpServer {
             table: Arc::clone(&shared.copies().leases),
             store: Arc::<Shared>::clone(shared),
             gate: Arc::new(Semaphore::new(MAX_REQUESTS)),

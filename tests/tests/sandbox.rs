@@ -193,11 +193,11 @@ fn without_a_user_of_its_own_root_goes_on_without_roots_rights() {
     assert_eq!(said_of_threads(pid, "Seccomp"), only("2"));
     assert!(!site.probe(&["tftp", SERVER, "shadow"]));
     drop(site);
-    let site = Site::start("confine = false\n", "");
+    let site = Site::start("sandbox = false\n", "");
     site.boots();
     assert_eq!(said_of_threads(site.netbootd.id(), "Seccomp"), only("0"));
     let doctor = text(&site.netbootd(&["doctor"]));
-    assert!(doctor.contains("FAIL") && doctor.contains("set server.confine = true"), "{doctor}");
+    assert!(doctor.contains("FAIL") && doctor.contains("set server.sandbox = true"), "{doctor}");
 }
 
 #[test]

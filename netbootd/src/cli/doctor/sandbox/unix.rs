@@ -2,7 +2,7 @@
 
 use hyper::Method;
 use netbootd_config::{Config, Source};
-use netbootd_server::services::Confined;
+use netbootd_server::services::Sandboxed;
 
 use super::super::client::ask;
 use super::super::{Failure, SiteArgs};
@@ -13,14 +13,14 @@ use crate::sandbox::seen::Seen;
 /// Of the one that runs, if one does; of the next start otherwise.
 pub(super) fn checks(config: &Config, site: &SiteArgs) -> Result<Vec<Check>, Failure> {
     // An older netbootd does not know the question.
-    let told = ask(config, Method::GET, "/confinement").ok().flatten();
-    match told.and_then(|text| serde_json::from_str::<Confined>(&text).ok()) {
-        Some(confined) => Ok(running(&confined)),
+    let told = ask(config, Method::GET, "/sandbox").ok().flatten();
+    match told.and_then(|text| serde_json::from_str::<Sandboxed>(&text).ok()) {
+        Some(sandboxed) => Ok(running(&sandboxed)),
         None => next_start(config, site),
     }
 }
 
-fn running(confined: &Confined) -> Vec<Check> {
+fn running(sandboxed: &Sandboxed) -> Vec<Check> {
     let check = |link, passed: bool, seen: String, cure: &'static str| Check {
         part: "running".into(),
         link,
@@ -29,39 +29,39 @@ fn running(confined: &Confined) -> Vec<Check> {
         cure: (!passed).then_some(cure),
     };
     let on = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-    let cure = if confined.wanted { "see the log of its start" } else { "set server.confine = true" };
+    let cure = if sandboxed.wanted { "see the log of its start" } else { "set server.sandbox = true" };
     let mut checks = Vec::new();
-    match Seen::of(confined.pid) {
+    match Seen::of(sandboxed.pid) {
         Ok(seen) => {
             // Who stays root has been told so, and loses root's rights all the same.
-            checks.push(check("user", true, confined.user.clone(), cure));
+            checks.push(check("user", true, sandboxed.user.clone(), cure));
             let names = seen.capability_names();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
             checks.push(check("capabilities", !seen.has_more(), names, cure));
             checks.push(check("no-new-privs", seen.no_new_privs, on(seen.no_new_privs), cure));
-            let filter = format!("{}, {} calls refused", on(seen.filtered), confined.refused_calls);
+            let filter = format!("{}, {} calls refused", on(seen.filtered), sandboxed.refused_calls);
             checks.push(check("seccomp", seen.filtered, filter, cure));
         }
         Err(error) => {
             checks.push(check(
                 "process",
                 false,
-                format!("{}: {error}", confined.pid),
+                format!("{}: {error}", sandboxed.pid),
                 "run doctor on its host",
             ));
         }
     }
-    let files = if confined.files.is_empty() { "off".to_owned() } else { confined.files.clone() };
-    checks.push(check("landlock", confined.files_are_held, files, "a kernel from 5.19 on with Landlock"));
-    checks.extend(confined.notes.iter().map(|note| check("note", true, note.clone(), cure)));
+    let files = if sandboxed.files.is_empty() { "off".to_owned() } else { sandboxed.files.clone() };
+    checks.push(check("landlock", sandboxed.files_are_held, files, "a kernel from 5.19 on with Landlock"));
+    checks.extend(sandboxed.notes.iter().map(|note| check("note", true, note.clone(), cure)));
     checks
 }
 
 fn next_start(config: &Config, site: &SiteArgs) -> Result<Vec<Check>, Failure> {
     let check =
         |link, seen: String| Check { part: "next start".into(), link, passed: true, seen, cure: None };
-    if !config.server.confine {
-        return Ok(vec![check("confine", "off, as server.confine says".into())]);
+    if !config.server.sandbox {
+        return Ok(vec![check("confine", "off, as server.sandbox says".into())]);
     }
     let source = Source { file: site.config.clone(), root: None, state_dir: site.state_dir.clone() };
     let plan = sandbox::would_be(config, &source)?;

@@ -9,17 +9,17 @@ use lru::LruCache;
 
 /// Paths, whether each was there, and when that was seen. At most [`MAX_PATHS`]; the one not asked for longest leaves first.
 #[derive(Debug)]
-pub(super) struct Presence {
+pub(super) struct ExistenceCache {
     seen: Mutex<LruCache<String, (bool, Instant)>>,
 }
 
-impl Default for Presence {
+impl Default for ExistenceCache {
     fn default() -> Self {
-        Presence { seen: Mutex::new(LruCache::new(MAX_PATHS)) }
+        ExistenceCache { seen: Mutex::new(LruCache::new(MAX_PATHS)) }
     }
 }
 
-impl Presence {
+impl ExistenceCache {
     /// Whether a path is there: as was seen a moment ago, or else as `look` says.
     pub(super) fn or_look(&self, path: &str, now: Instant, look: impl FnOnce() -> bool) -> bool {
         let fresh = |at: Instant| now.saturating_duration_since(at) < MOMENT;
@@ -48,24 +48,24 @@ mod tests {
 
     #[test]
     fn what_was_seen_counts_for_a_moment() {
-        let (presence, begin) = (Presence::default(), Instant::now());
+        let (existence_cache, begin) = (ExistenceCache::default(), Instant::now());
         let not_asked = || -> bool { panic!("the disk is asked") };
-        assert!(presence.or_look("a.efi", begin, || true));
-        assert!(presence.or_look("a.efi", begin + MOMENT / 2, not_asked));
-        assert!(!presence.or_look("b.efi", begin + MOMENT / 2, || false));
-        assert!(!presence.or_look("b.efi", begin + MOMENT, not_asked));
+        assert!(existence_cache.or_look("a.efi", begin, || true));
+        assert!(existence_cache.or_look("a.efi", begin + MOMENT / 2, not_asked));
+        assert!(!existence_cache.or_look("b.efi", begin + MOMENT / 2, || false));
+        assert!(!existence_cache.or_look("b.efi", begin + MOMENT, not_asked));
         // Asking does not make the moment longer.
-        assert!(!presence.or_look("a.efi", begin + MOMENT, || false));
-        assert!(presence.or_look("b.efi", begin + MOMENT * 2, || true));
+        assert!(!existence_cache.or_look("a.efi", begin + MOMENT, || false));
+        assert!(existence_cache.or_look("b.efi", begin + MOMENT * 2, || true));
     }
 
     #[test]
     fn paths_are_bounded() {
-        let (presence, begin) = (Presence::default(), Instant::now());
+        let (existence_cache, begin) = (ExistenceCache::default(), Instant::now());
         for n in 0..=MAX_PATHS.get() {
-            assert!(presence.or_look(&n.to_string(), begin, || true));
+            assert!(existence_cache.or_look(&n.to_string(), begin, || true));
         }
-        assert_eq!(presence.with(|seen| seen.len()), MAX_PATHS.get());
-        assert!(!presence.or_look("0", begin, || false), "the one not asked for longest has left");
+        assert_eq!(existence_cache.with(|seen| seen.len()), MAX_PATHS.get());
+        assert!(!existence_cache.or_look("0", begin, || false), "the one not asked for longest has left");
     }
 }

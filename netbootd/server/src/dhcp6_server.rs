@@ -21,14 +21,14 @@ use crate::services::Services;
 
 /// Who answers DHCPv6.
 #[derive(Debug)]
-pub struct AddressServer6 {
+pub struct Dhcp6Server {
     duid: Duid,
     heard: Mutex<LruCache<Duid, MacAddr>>,
     leases: Option<(Mutex<LeaseTable>, LeaseStore)>,
     clock: Clock,
 }
 
-impl AddressServer6 {
+impl Dhcp6Server {
     /// With the identifier that the state file keeps; made of `mac` the first time. `own` are the host's addresses.
     pub fn open(
         config: &Config,
@@ -36,7 +36,7 @@ impl AddressServer6 {
         own: Vec<Ipv6Addr>,
         state: Arc<State>,
     ) -> Result<Self, DatabaseError> {
-        AddressServer6::open_by(config, mac, own, state, Clock::steady())
+        Dhcp6Server::open_by(config, mac, own, state, Clock::steady())
     }
 
     /// The same with another clock.
@@ -56,7 +56,7 @@ impl AddressServer6 {
         } else {
             None
         };
-        Ok(AddressServer6 { duid, heard: Mutex::new(LruCache::new(MAX_HEARD)), leases, clock })
+        Ok(Dhcp6Server { duid, heard: Mutex::new(LruCache::new(MAX_HEARD)), leases, clock })
     }
 
     /// Whom leases of a message's sender are under. Nothing is remembered.

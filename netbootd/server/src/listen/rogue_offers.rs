@@ -15,7 +15,7 @@ use crate::services::Services;
 
 /// Listens on one interface.
 #[derive(Debug)]
-pub struct OthersListener {
+pub struct RogueOfferListener {
     services: Arc<Services>,
     port: Port,
     early: Early,
@@ -26,12 +26,12 @@ pub struct OthersListener {
 #[derive(Debug, Default)]
 struct Early(VecDeque<(Instant, OtherServer)>);
 
-impl OthersListener {
+impl RogueOfferListener {
     /// Bound to the broadcast address: this machine's own DHCP client keeps what is sent to it.
     pub fn bind(services: Arc<Services>, iface: Iface) -> io::Result<Self> {
         let pulse = services.heartbeat.pulse(format!("other offers on {}", iface.name));
         let port = Port::bind_broadcast(iface, CLIENT_PORT, pulse)?;
-        Ok(OthersListener { services, port, early: Early::default() })
+        Ok(RogueOfferListener { services, port, early: Early::default() })
     }
 
     /// Listens until shutdown.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confined {
+pub struct Sandboxed {
     /// The process.
     pub pid: u32,
     /// Who it runs as.

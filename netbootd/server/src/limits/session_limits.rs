@@ -10,9 +10,9 @@ use netbootd_config::Bounds;
 use netbootd_telemetry::event::Refusal;
 use tokio::sync::Notify;
 
-/// Places for sessions of one protocol.
+/// How many sessions of one protocol may run: in all, and for one network and client.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct SessionLimits {
     taken: Mutex<Taken>,
     freed: Notify,
 }
@@ -49,12 +49,12 @@ pub enum Full {
 /// One session's place. Dropping it frees it.
 #[derive(Debug)]
 pub struct Place {
-    places: Arc<Places>,
+    places: Arc<SessionLimits>,
     client: IpAddr,
     proved: bool,
 }
 
-impl Places {
+impl SessionLimits {
     /// A place for a session with a client.
     pub fn take(self: &Arc<Self>, client: IpAddr, bounds: &Bounds) -> Result<Place, Full> {
         self.with(|taken| {
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn each_bound_holds_and_names_itself() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(SessionLimits::default());
         let take = |network, host| places.take(client(network, host), &BOUNDS);
         let proved = |network, host| {
             let mut place = take(network, host).unwrap();
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn who_proves_nothing_takes_no_place_of_those_who_do() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(SessionLimits::default());
         let unproved: Vec<Place> =
             (0..50).map(|host| places.take(client(0, host), &BOUNDS).unwrap()).collect();
         let mut proved: Vec<Place> =
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn where_everybody_is_proved_nobody_counts_as_unproved() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(SessionLimits::default());
         let bounds = Bounds { unproved: None, ..BOUNDS };
         let held: Vec<Place> = (0..3).map(|_| places.take(client(0, 1), &bounds).unwrap()).collect();
         assert_eq!(places.taken(), held.len());
@@ -281,7 +281,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_for_room_goes_on_when_a_place_is_free() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(SessionLimits::default());
         let held = places.take(client(0, 1), &BOUNDS).unwrap();
         let waiting = tokio::spawn({
             let places = Arc::clone(&places);
@@ -298,7 +298,7 @@ mod tests {
         fn any_sequence_stays_within_the_bounds_and_leaves_nothing_behind(
             operations in proptest::collection::vec((0u8..3, 0u8..3, 0u8..4, any::<proptest::sample::Index>()), 1..300)
         ) {
-            let places = Arc::new(Places::default());
+            let places = Arc::new(SessionLimits::default());
             let mut held: Vec<Place> = Vec::new();
             for (what, network, host, which) in operations {
                 let at = which.index(held.len().max(1));

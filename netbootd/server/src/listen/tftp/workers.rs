@@ -1,6 +1,6 @@
 //! The threads that transfers run on: one for each processor, each with its own readiness and timers.
 //!
-//! A transfer stays on the lane that it began on. On a runtime that shares its tasks between threads, every acknowledgement wakes a
+//! A transfer stays on the worker that it began on. On a runtime that shares its tasks between threads, every acknowledgement wakes a
 //! second thread to look for work, which costs more than the block that is sent.
 
 use std::future::Future;
@@ -16,50 +16,50 @@ use tokio_util::task::TaskTracker;
 
 /// Threads for transfers, and one for requests. They end with it.
 #[derive(Debug)]
-pub(super) struct Lanes {
-    lanes: Vec<Lane>,
+pub(super) struct Workers {
+    workers: Vec<Worker>,
     next: AtomicUsize,
     /// Requests have a thread to themselves: a flood of them takes no time of a transfer but what
     /// the system's scheduler gives it.
-    requests: Lane,
+    requests: Worker,
     listener: TaskTracker,
     end: CancellationToken,
 }
 
 /// One of them, with the transfers on it.
 #[derive(Debug, Clone)]
-pub(super) struct Lane {
+pub(super) struct Worker {
     handle: Handle,
     transfers: TaskTracker,
 }
 
-impl Lanes {
+impl Workers {
     /// Starts the threads.
     pub(super) fn start() -> io::Result<Self> {
         let end = CancellationToken::new();
         let count = thread::available_parallelism().map_or(1, usize::from);
-        let lanes = (0..count).map(|number| start(&format!("tftp-{number}"), end.clone()));
-        let lanes = lanes.collect::<io::Result<_>>()?;
+        let workers = (0..count).map(|number| start(&format!("tftp-{number}"), end.clone()));
+        let workers = workers.collect::<io::Result<_>>()?;
         let requests = start("tftp-requests", end.clone())?;
-        Ok(Lanes { lanes, next: AtomicUsize::new(0), requests, listener: TaskTracker::new(), end })
+        Ok(Workers { workers, next: AtomicUsize::new(0), requests, listener: TaskTracker::new(), end })
     }
 
     /// The one that requests are heard on.
-    pub(super) fn requests(&self) -> &Lane {
+    pub(super) fn requests(&self) -> &Worker {
         &self.requests
     }
 
     /// Each in turn.
-    pub(super) fn next(&self) -> &Lane {
+    pub(super) fn next(&self) -> &Worker {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        &self.lanes[turn % self.lanes.len()]
+        &self.workers[turn % self.workers.len()]
     }
 
-    /// Waits until no more transfers run than hold places, but for a few. Those that were evicted hold a socket until their lane has ended
+    /// Waits until no more transfers run than hold places, but for a few. Those that were evicted hold a socket until their worker has ended
     /// them; a flood must not begin new ones faster than that.
     pub(super) async fn catch_up(&self, places: impl Fn() -> usize) {
         let behind = || {
-            let running: usize = self.lanes.iter().map(|lane| lane.transfers.len()).sum();
+            let running: usize = self.workers.iter().map(|worker| worker.transfers.len()).sum();
             running > places() + MAX_ENDING
         };
         while behind() {
@@ -77,9 +77,9 @@ impl Lanes {
         let over = async {
             self.listener.close();
             self.listener.wait().await;
-            for lane in &self.lanes {
-                lane.transfers.close();
-                lane.transfers.wait().await;
+            for worker in &self.workers {
+                worker.transfers.close();
+                worker.transfers.wait().await;
             }
         };
         // What is not over by then ends with its thread.
@@ -87,29 +87,29 @@ impl Lanes {
     }
 }
 
-impl Lane {
-    /// Sockets that are made while this is held belong to the lane.
+impl Worker {
+    /// Sockets that are made while this is held belong to the worker.
     pub(super) fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
 
-    /// Begins a transfer on this thread, as far as it goes without waiting, and runs the rest on the lane. So requests are taken no faster
+    /// Begins a transfer on this thread, as far as it goes without waiting, and runs the rest on the worker. So requests are taken no faster
     /// than they are answered: under a flood they wait in the socket, where the newest are lost, and not here until all are too old.
     pub(super) fn begin(&self, transfer: impl Future<Output = ()> + Send + 'static) {
         let mut transfer = Box::pin(self.transfers.track_future(transfer));
         let _entered = self.handle.enter();
-        // What it waits for, it looks at once more on the lane.
+        // What it waits for, it looks at once more on the worker.
         if transfer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             self.handle.spawn(transfer);
         }
     }
 
-    /// Runs a transfer on the lane.
+    /// Runs a transfer on the worker.
     pub(super) fn run(&self, transfer: impl Future<Output = ()> + Send + 'static) {
         self.transfers.spawn_on(transfer, &self.handle);
     }
 
-    /// Does something beside the transfers on the lane, which does not wait for its end.
+    /// Does something beside the transfers on the worker, which does not wait for its end.
     pub(super) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(work);
     }
@@ -120,20 +120,20 @@ impl Lane {
     }
 }
 
-impl Drop for Lanes {
+impl Drop for Workers {
     fn drop(&mut self) {
         self.end.cancel();
     }
 }
 
-fn start(name: &str, end: CancellationToken) -> io::Result<Lane> {
+fn start(name: &str, end: CancellationToken) -> io::Result<Worker> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     thread::Builder::new().name(name.to_owned()).spawn(move || {
         runtime.block_on(end.cancelled());
         runtime.shutdown_background();
     })?;
-    Ok(Lane { handle, transfers: TaskTracker::new() })
+    Ok(Worker { handle, transfers: TaskTracker::new() })
 }
 
 /// Transfers without a place that may be about to end.

@@ -13,8 +13,8 @@ use ipnet::Ipv4Net;
 use netbootd_content::shares::{self, Scan};
 use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, Reply, bsdp as glue};
 use netbootd_state::bindings::BindingStore;
+use netbootd_state::durable::{Durable, Refused};
 use netbootd_state::file::{DatabaseError, State};
-use netbootd_state::keep::{Keep, Refused};
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
 use pxe_policy::{BootRequest, Decision, MacAddr, Verdict};
@@ -24,21 +24,21 @@ use crate::services::{Services, Snapshot};
 
 /// Answers Macs.
 #[derive(Debug)]
-pub struct NetbootServer {
+pub struct BsdpServer {
     scan: ArcSwap<Scan>,
     bindings: Arc<Mutex<Bindings>>,
-    store: Arc<dyn Keep<Change>>,
+    store: Arc<dyn Durable<Change>>,
     own: Vec<Ipv4Addr>,
     host_name: String,
     gate: Arc<Semaphore>,
 }
 
-impl NetbootServer {
+impl BsdpServer {
     /// Takes up what Macs chose; `own` are the host's addresses. Images come with the first rescan.
     pub fn open(own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, DatabaseError> {
         let (store, bindings) = BindingStore::open(state)?;
         let host_name = netbootd_net::os::host_name();
-        Ok(NetbootServer {
+        Ok(BsdpServer {
             scan: ArcSwap::from_pointee(Scan::default()),
             bindings: Arc::new(Mutex::new(bindings)),
             store: Arc::new(store),

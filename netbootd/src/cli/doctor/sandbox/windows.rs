@@ -8,7 +8,6 @@ use crate::sandbox::{NOT_HERE, account};
 
 /// What holds the service back, in words.
 pub(super) fn checks(_config: &Config, _site: &SiteArgs) -> Result<Vec<Check>, Failure> {
-    let check =
-        |link, seen: String| Check { part: "confinement".into(), link, passed: true, seen, cure: None };
+    let check = |link, seen: String| Check { part: "sandbox".into(), link, passed: true, seen, cure: None };
     Ok(vec![check("account", account::current()), check("files", NOT_HERE.into())])
 }
