@@ -9,10 +9,11 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use parking_lot::{Condvar, Mutex};
 use thiserror::Error;
 
 use crate::platform::{self, FileExt};
@@ -88,7 +89,7 @@ impl Cache {
             self.touch(digest);
             return Ok(blob);
         }
-        let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut filling = self.filling.lock();
         if let Some(coming) = filling.get(digest) {
             return Ok(BootFile::of_filling(Arc::clone(coming), digest));
         }
@@ -138,7 +139,7 @@ impl Cache {
         filling.end(filled.map_err(FillError::failed));
         // Nothing of this fetch is under way any more once it is off the list.
         self.evict(digest);
-        self.filling.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
+        self.filling.lock().remove(digest);
     }
 
     fn take_in(&self, digest: &Digest, filling: &Filling, place: &PathBuf) -> io::Result<()> {
@@ -218,13 +219,13 @@ impl Filling {
 
     /// Whether it ended before all had come.
     pub fn has_failed(&self) -> bool {
-        matches!(self.state.lock().unwrap_or_else(PoisonError::into_inner).ended, Some(Err(_)))
+        matches!(self.state.lock().ended, Some(Err(_)))
     }
 
     /// Fills `buf` from `offset` once the bytes are there.
     pub(crate) fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let wanted = offset.saturating_add(buf.len() as u64);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         loop {
             match &state.ended {
                 Some(Err(error)) => return Err(io::Error::other(error.clone())),
@@ -234,9 +235,8 @@ impl Filling {
                 None => {}
             }
             let before = state.there;
-            let waited = self.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
-            state = waited.0;
-            if waited.1.timed_out() && state.there == before && state.ended.is_none() {
+            let timed_out = self.changed.wait_for(&mut state, PATIENCE).timed_out();
+            if timed_out && state.there == before && state.ended.is_none() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
@@ -246,19 +246,19 @@ impl Filling {
 
     /// The next bytes have come. More than it should have is an error.
     pub fn put(&self, bytes: &[u8]) -> io::Result<()> {
-        let there = self.state.lock().unwrap_or_else(PoisonError::into_inner).there;
+        let there = self.state.lock().there;
         if there + bytes.len() as u64 > self.len {
             return Err(io::Error::other("the origin sends more than it should"));
         }
         self.file.write_all_at(bytes, there)?;
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).there += bytes.len() as u64;
+        self.state.lock().there += bytes.len() as u64;
         self.changed.notify_all();
         Ok(())
     }
 
     /// All has come, or nothing more will. Only then the last byte is given out.
     pub fn end(&self, result: Result<(), FillError>) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).ended = Some(result);
+        self.state.lock().ended = Some(result);
         self.changed.notify_all();
     }
 }

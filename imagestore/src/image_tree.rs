@@ -1,7 +1,9 @@
 //! The images of a store as clients see them: each below its own name, and wherever else its label `at` says.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::library::ContentId;
 use crate::nearest::nearest;
@@ -183,7 +185,7 @@ impl ImageTree {
     }
 
     fn manifest(&self, version: Digest) -> Result<Arc<Manifest>, StoreError> {
-        let mut manifests = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut manifests = self.manifests.lock();
         if let Some(manifest) = manifests.get(&version) {
             return Ok(Arc::clone(manifest));
         }

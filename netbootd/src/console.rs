@@ -105,7 +105,7 @@ impl Console {
                 }
             }
             Event::Reported(reported) => {
-                if let (Some(mac), ClientMessage::Report(report)) = (reported.mac, &reported.said) {
+                if let (Some(mac), ClientMessage::Report(report)) = (reported.mac, &reported.message) {
                     self.say(&format!("{mac} {} reports {}: {report}", report.by, report.state.name()));
                 }
             }

@@ -8,10 +8,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -91,7 +92,7 @@ impl AdminService {
 
     /// Puts rows into a class, instead of those it has.
     pub fn set(&self, class: &str, rows: Vec<Value>) {
-        self.site.classes.lock().unwrap_or_else(PoisonError::into_inner).insert(class.to_owned(), rows);
+        self.site.classes.lock().insert(class.to_owned(), rows);
     }
 
     /// Makes every answer a failure, or ends that.
@@ -101,7 +102,7 @@ impl AdminService {
 
     /// Makes the import of a machine with this name fail.
     pub fn refuse_import(&self, name: &str) {
-        *self.site.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+        *self.site.refused.lock() = Some(name.to_owned());
     }
 
     /// Makes it a site that cannot filter by one value of many, or ends that.
@@ -116,7 +117,7 @@ impl AdminService {
 
     /// What was asked so far: method, path and query, and the body.
     pub fn asked(&self) -> Vec<String> {
-        self.site.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.site.asked.lock().clone()
     }
 }
 
@@ -145,7 +146,7 @@ impl Site {
             let mut words = line.split_whitespace();
             let (method, target) = (words.next()?, words.next()?);
             let asked = format!("{method} {} {body}", decoded(target));
-            self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked.trim_end().to_owned());
+            self.asked.lock().push(asked.trim_end().to_owned());
             let (status, body) = self.answer(method, &decoded(target), &body);
             let body = body.to_string();
             let head = format!(
@@ -178,7 +179,7 @@ impl Site {
         if method == "POST" {
             return ("200 OK", json!({ "@odata.context": format!("$metadata#{class}"), "ReturnValue": 0 }));
         }
-        let classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        let classes = self.classes.lock();
         let rows = classes.get(class).cloned().unwrap_or_default();
         let of = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)).unwrap_or_default();
         let filter = of("$filter=");
@@ -204,17 +205,17 @@ impl Site {
     fn import(&self, machine: &Value) -> (&'static str, Value) {
         let text = |name: &str| machine[name].as_str();
         let name = text("NetbiosName").unwrap_or_default();
-        if self.refused.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(name) {
+        if self.refused.lock().as_deref() == Some(name) {
             return ("500 Internal Server Error", json!({ "error": { "message": "refused" } }));
         }
         let macs: Vec<&str> = text("MACAddress").into_iter().collect();
-        let id = 16_778_000 + self.asked.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+        let id = 16_778_000 + self.asked.lock().len() as u64;
         self.add("SMS_R_System", rows::system(id, name, text("SMBIOSGUID"), &macs, "2025-01-01T00:00:00Z"));
         ("200 OK", json!({ "ReturnValue": 0, "ResourceID": id, "MachineExists": false }))
     }
 
     fn add(&self, class: &str, row: Value) {
-        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut classes = self.classes.lock();
         classes.entry(class.to_owned()).or_default().push(row);
     }
 }

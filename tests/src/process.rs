@@ -3,12 +3,14 @@
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use parking_lot::{Condvar, Mutex};
 
 /// A running program with everything it has printed. Dropping it ends it.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl Process {
                 let why = if text.1 == 0 { "ended" } else { "is still silent" };
                 panic!("{} {why}, none of {words:?} was printed:\n{}", self.name, text.0);
             }
-            text = self.printed.more.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.printed.more.wait_for(&mut text, left);
         }
     }
 
@@ -87,7 +89,7 @@ impl Process {
         while !text.0.lines().any(|line| words.iter().all(|word| line.contains(word))) {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero() && text.1 > 0, "no line has {words:?}:\n{}", text.0);
-            text = self.printed.more.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.printed.more.wait_for(&mut text, left);
         }
     }
 
@@ -101,7 +103,7 @@ impl Process {
         while text.0.matches(word).count() < count {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero() && text.1 > 0, "not {count} times {word:?}:\n{}", text.0);
-            text = self.printed.more.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.printed.more.wait_for(&mut text, left);
         }
     }
 
@@ -115,7 +117,7 @@ impl Process {
         while text.1 > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "{} does not end:\n{}", self.name, text.0);
-            text = self.printed.more.wait_timeout(text, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.printed.more.wait_for(&mut text, left);
         }
         drop(text);
         self.child.wait().unwrap_or_else(|error| panic!("{}: {error}", self.name))
@@ -149,8 +151,8 @@ impl Drop for Process {
 }
 
 impl Printed {
-    fn lock(&self) -> std::sync::MutexGuard<'_, (String, usize)> {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, (String, usize)> {
+        self.text.lock()
     }
 
     fn read(&self, mut stream: Box<dyn Read + Send>) {

@@ -4,8 +4,10 @@
 use std::fs;
 use std::net::UdpSocket;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
+
+use parking_lot::Mutex;
 
 use crate::Lab;
 use crate::process::Process;
@@ -69,8 +71,8 @@ impl Responder {
                 let mut buf = [0; 2048];
                 while let Ok((len, from)) = socket.recv_from(&mut buf) {
                     let question = buf[..len].to_vec();
-                    questions.lock().unwrap_or_else(PoisonError::into_inner).push(question.clone());
-                    let said = answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    questions.lock().push(question.clone());
+                    let said = answers.lock().clone();
                     if let Some(answer) = answer(&question, &said) {
                         let _ = socket.send_to(&answer, from); // lost like any other
                     }
@@ -88,12 +90,12 @@ impl Responder {
 
     /// Changes what it says.
     pub fn says(&self, says: Says) {
-        *self.says.lock().unwrap_or_else(PoisonError::into_inner) = says;
+        *self.says.lock() = says;
     }
 
     /// The questions so far.
     pub fn asked(&self) -> Vec<Vec<u8>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.asked.lock().clone()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dhcproto::v4::{Message, Opcode};
@@ -11,6 +11,7 @@ use netbootd_dhcp::v4::Packet;
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::question::request_bytes;
 use nix::sys::socket::{setsockopt, sockopt};
+use parking_lot::Mutex;
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 
@@ -44,7 +45,7 @@ impl Relay {
         let mut buf = vec![0; 2048];
         while let Ok((length, _)) = self.socket.recv_from(&mut buf).await {
             let Ok(packet) = Packet::parse_reply(&buf[..length]) else { continue };
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.waiting.lock();
             if let Some(machine) = waiting.remove(&packet.header.xid()) {
                 let _ = machine.send(packet);
             }
@@ -91,7 +92,7 @@ impl Relay {
             let options = own.iter().chain(chosen).chain(more);
             let question = request_bytes(&header, options.map(|(code, value)| (*code, value.as_slice())));
             let (sender, answer) = oneshot::channel();
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(xid, sender);
+            self.waiting.lock().insert(xid, sender);
             self.socket.send_to(&question, self.server).await.map_err(super::words)?;
             if let Ok(Ok(packet)) = tokio::time::timeout(wait, answer).await {
                 return Ok(packet);

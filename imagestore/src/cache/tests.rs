@@ -16,7 +16,7 @@ impl Origin for Stepwise {
     fn fetch(&self, _: &Digest, to: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         for piece in &self.pieces {
-            self.go.lock().unwrap().recv().map_err(io::Error::other)?;
+            self.go.lock().recv().map_err(io::Error::other)?;
             to(piece)?;
         }
         Ok(())
@@ -39,7 +39,7 @@ fn read(file: &BootFile, offset: u64, count: usize) -> Result<Vec<u8>, String> {
 }
 
 fn settled(cache: &Cache) {
-    while !cache.filling.lock().unwrap().is_empty() {
+    while !cache.filling.lock().is_empty() {
         thread::yield_now();
     }
 }
@@ -89,7 +89,7 @@ fn what_was_not_used_for_longest_leaves_when_room_is_needed() {
     struct Any(Mutex<HashMap<Digest, Vec<u8>>>);
     impl Origin for Any {
         fn fetch(&self, digest: &Digest, to: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-            to(&self.0.lock().unwrap()[digest])
+            to(&self.0.lock()[digest])
         }
     }
     let blobs: Vec<Vec<u8>> = (0..4_u8).map(|n| vec![n; 100]).collect();

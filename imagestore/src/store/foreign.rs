@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::copying::digest_of;
@@ -40,7 +40,7 @@ pub(super) struct KeptOpen(Mutex<HashMap<Digest, (BootFile, Instant)>>);
 
 impl KeptOpen {
     fn keep(&self, digest: Digest, file: &BootFile, now: Instant) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         if let Some((_, last)) = kept.get_mut(&digest) {
             *last = now;
             return;
@@ -57,7 +57,7 @@ impl KeptOpen {
     }
 
     fn get(&self, digest: &Digest) -> Option<BootFile> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.0.lock();
         let (file, _) = kept.get(digest)?;
         // Overwritten where it lay, it is not what the digest names any more.
         file.check_unchanged().ok()?;

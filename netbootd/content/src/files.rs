@@ -7,7 +7,7 @@ mod running;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -16,6 +16,7 @@ use imagestore::{
     BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord, ImageTree, Observer,
     OpenError, Quiet, Scrubbed, Store, StoreError,
 };
+use parking_lot::Mutex;
 use pxe_policy::MacAddr;
 use serde::Serialize;
 use tracing::{info, warn};
@@ -251,7 +252,7 @@ impl Images {
 
     /// Takes up what object storage has. Gives whether that has changed.
     pub fn others(&self, records: BTreeMap<String, ImageRecord>) -> bool {
-        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut others = self.others.lock();
         if *others == records {
             return false;
         }
@@ -290,7 +291,7 @@ impl Images {
 
     /// Notes that a blob could not be read; gives whether that is new.
     pub fn suspect(&self, blob: Digest) -> bool {
-        self.suspects.lock().unwrap_or_else(PoisonError::into_inner).insert(blob)
+        self.suspects.lock().insert(blob)
     }
 
     /// Reads a blob anew, and withdraws it when it is damaged: the next who asks gets it from elsewhere, or is told no.
@@ -301,7 +302,7 @@ impl Images {
             Ok(Some(false)) => warn!(%blob, "a damaged blob is withdrawn"),
             Err(error) => warn!(%blob, %error, "a damaged blob cannot be withdrawn"),
         }
-        self.suspects.lock().unwrap_or_else(PoisonError::into_inner).remove(&blob);
+        self.suspects.lock().remove(&blob);
     }
 
     /// The digests of all blobs that are here, in their order.
@@ -323,7 +324,7 @@ impl Images {
     fn read(&self) -> Result<usize, StoreError> {
         let stamp = changed(&self.store);
         let mut catalogue = self.store.catalogue()?;
-        for (name, record) in self.others.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for (name, record) in self.others.lock().iter() {
             catalogue.images.entry(name.clone()).or_insert_with(|| record.clone());
         }
         let images = ImageTree::with_cache(self.store.clone(), self.cache.clone(), &catalogue);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use imagestore::Observer;
 use netbootd_telemetry::event::Refusal;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -106,7 +106,7 @@ impl Ingests {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Inner) -> T) -> T {
-        action(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.inner.lock())
     }
 }
 

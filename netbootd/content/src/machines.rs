@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
+use parking_lot::Mutex;
 use pxe_policy::{BootRequest, MacAddr, SystemUuid, Verdict};
 
 /// What is known of one machine.
@@ -112,7 +113,7 @@ impl Machines {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Table) -> T) -> T {
-        action(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.table.lock())
     }
 }
 
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!(machines.mac_of(addr(2)), Some(mac(2)));
         machines.uses(mac(max + 1), addr(max + 1));
         assert_eq!(machines.mac_of(addr(2)), Some(mac(2)), "who fetches files stays");
-        let table = machines.table.lock().unwrap();
+        let table = machines.table.lock();
         assert_eq!((table.machines.len(), table.by_addr.len()), (max, max));
     }
 }

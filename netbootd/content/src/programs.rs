@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use netbootd_diagnosis::FileKind;
+use parking_lot::Mutex;
 use pxe_policy::ArchType;
 
 /// The last program of each address. At most [`MAX_ADDRESSES`]; the one not heard from longest
@@ -38,13 +39,13 @@ impl Programs {
     pub fn fetched(&self, client: IpAddr, path: &Arc<str>, arch: Option<ArchType>, now: Instant) {
         if FileKind::of(path).is_program() {
             let program = LastProgram { path: Arc::clone(path), arch, at: now };
-            self.last.lock().unwrap_or_else(PoisonError::into_inner).put(client, program);
+            self.last.lock().put(client, program);
         }
     }
 
     /// The program that an address runs, as long as that was a moment ago.
     pub fn running(&self, client: IpAddr, now: Instant) -> Option<LastProgram> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).peek(&client).cloned();
+        let last = self.last.lock().peek(&client).cloned();
         last.filter(|program| now.saturating_duration_since(program.at) < A_MOMENT)
     }
 }
@@ -73,6 +74,6 @@ mod tests {
         for n in 2..10_000 {
             programs.fetched(client(n), &"ipxe.efi".into(), None, now);
         }
-        assert_eq!(programs.last.lock().unwrap().len(), MAX_ADDRESSES.get());
+        assert_eq!(programs.last.lock().len(), MAX_ADDRESSES.get());
     }
 }

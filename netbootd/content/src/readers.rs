@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use imagestore::Digest;
 use lru::LruCache;
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// Which version each client reads by ranges. At most [`MAX_CLIENTS`] clients with [`MAX_PATHS`] paths each; the client that was silent for
 /// longest leaves first, and of one client the path that it read longest ago. No operation looks at more than one client's paths.
@@ -57,7 +58,7 @@ impl Readers {
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<IpAddr, VecDeque<Read>>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+        self.clients.lock()
     }
 }
 

@@ -10,12 +10,12 @@ mod files;
 
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use imagestore::{BootFile, BootPath};
 use netbootd_dhcp::v4::forward::{Told, Unusable};
 use netbootd_dhcp::v4::{Arrival, Packet};
+use parking_lot::Mutex;
 use pxe_policy::Reason;
 use tracing::warn;
 
@@ -85,11 +85,11 @@ impl Relay {
     }
 
     fn with_admission<T>(&self, action: impl FnOnce(&mut Admission) -> T) -> T {
-        action(&mut self.admission.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.admission.lock())
     }
 
     fn warn_of_secret(&self, responder: &str) {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warned = self.warned.lock();
         if warned.is_none_or(|at| at.elapsed() > WARN_EVERY) {
             *warned = Some(Instant::now());
             warn!(

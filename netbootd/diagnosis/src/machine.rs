@@ -132,7 +132,7 @@ impl Machine {
                 boot.last = at;
             }
             Step::FileRefused(refused) => self.refused(at, refused),
-            Step::Reported(reported) => match &reported.said {
+            Step::Reported(reported) => match &reported.message {
                 ClientMessage::Report(report) => self.reported(at, report),
                 ClientMessage::Syslog(message) => self.complained(at, message),
             },

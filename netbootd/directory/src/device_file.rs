@@ -6,11 +6,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::Utf8Error;
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use netbootd_net::with_causes;
+use parking_lot::Mutex;
 use pxe_policy::{BadLine, Device, DirectoryAnswer, Identity, Table};
 use serde::Deserialize;
 use thiserror::Error;
@@ -85,7 +85,7 @@ impl DeviceFile {
     /// Reads it again if somebody has written to it. A file that cannot be read leaves the old devices.
     pub fn refresh(&self) {
         let now = look(&self.path);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         if *seen == now {
             return;
         }

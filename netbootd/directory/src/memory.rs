@@ -1,9 +1,9 @@
 //! What a directory said lately, and whether it is worth asking.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use pxe_policy::{DirectoryAnswer, MacAddr, Trouble, TroubleKind};
 use tokio::sync::watch;
 
@@ -154,7 +154,7 @@ impl Memory {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Kept) -> T) -> T {
-        action(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.kept.lock())
     }
 }
 

@@ -4,9 +4,10 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// All that are asked.
@@ -29,13 +30,13 @@ impl Heartbeat {
     pub fn pulse(&self, name: impl Into<String>) -> Pulse {
         let asked =
             Arc::new(Asked { name: name.into(), question: Notify::new(), answered: AtomicBool::new(true) });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&asked));
+        self.0.lock().push(Arc::clone(&asked));
         Pulse(asked)
     }
 
     /// Asks everybody; gives the names of those that have not answered the question before.
     pub fn ask(&self) -> Vec<String> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.0.lock();
         let mut silent = Vec::new();
         for asked in all.iter() {
             if !asked.answered.swap(false, Ordering::Relaxed) {

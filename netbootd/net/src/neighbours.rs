@@ -10,10 +10,10 @@ mod kernel;
 mod table;
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use kernel::Kernel;
+use parking_lot::Mutex;
 pub use table::{Admitted, Refused};
 use table::{Hop, Table};
 
@@ -39,12 +39,12 @@ enum State {
 impl Neighbours {
     /// Whether a datagram to this address may be sent now. `ifindex` is the interface that the socket is bound to; 0 lets the route decide.
     pub fn admit(&self, to: IpAddr, ifindex: u32, now: Instant) -> Result<Admitted, Refused> {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.lock();
         table.admit(Hop { to, ifindex }, now, |hop| self.kernel.state(hop.to, hop.ifindex))
     }
 
     /// How many next hops are waited for.
     pub fn unresolved(&self) -> usize {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).trials()
+        self.table.lock().trials()
     }
 }

@@ -5,9 +5,11 @@
 //! no buffer that another reply needs.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
+
+use parking_lot::Mutex;
 
 use super::neighbours::{Admitted, Neighbours, Refused};
 use super::udp::{Endpoint, Source};
@@ -66,7 +68,7 @@ impl Outbox {
 }
 
 fn open(beside: &Mutex<Beside>, endpoint: &Endpoint, now: Instant) -> Option<Arc<Endpoint>> {
-    let mut beside = beside.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut beside = beside.lock();
     let again = match &*beside {
         Beside::Open(opened) => return Some(Arc::clone(opened)),
         Beside::Unopened => true,
@@ -159,7 +161,7 @@ mod tests {
             let Incoming::Datagram(got) = server.recv(&mut buf).await.unwrap() else { panic!() };
             assert_eq!(&buf[..got.len], b"question");
         }
-        assert!(matches!(&*outbox.known.lock().unwrap(), Beside::Open(_)), "it has a socket of its own");
+        assert!(matches!(&*outbox.known.lock(), Beside::Open(_)), "it has a socket of its own");
         let taken = Endpoint::bind((Ipv4Addr::UNSPECIFIED, port).into(), None).unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AddrInUse, "no other program shares the port");
     }

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::UdpSocket;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::MutexGuard;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -25,7 +26,7 @@ pub struct SharedSocket {
 }
 
 /// The listeners of a socket, by their interface's index.
-type Ears = std::sync::Mutex<HashMap<u32, mpsc::Sender<Heard>>>;
+type Ears = parking_lot::Mutex<HashMap<u32, mpsc::Sender<Heard>>>;
 
 /// What a listener hears by: a socket of its own, or its interface's part of a shared one.
 #[derive(Debug)]
@@ -126,7 +127,7 @@ impl IfaceSocket {
 }
 
 fn lock(iface_sockets: &Ears) -> MutexGuard<'_, HashMap<u32, mpsc::Sender<Heard>>> {
-    iface_sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    iface_sockets.lock()
 }
 
 /// Datagrams that an interface's listener may be behind: a building that switches on.

@@ -15,9 +15,9 @@ use std::hint;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use socket2::{Domain, SockRef, Socket};
 use tokio::io::{Interest, Ready};
 use tracing::debug;
@@ -142,11 +142,11 @@ impl Endpoint {
 
     /// From now on what arrives by other interfaces is left unheard.
     pub fn hear_only(&self, interfaces: Vec<u32>) {
-        *self.heard.write().unwrap_or_else(PoisonError::into_inner) = interfaces;
+        *self.heard.write() = interfaces;
     }
 
     fn hears(&self, ifindex: u32) -> bool {
-        let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
+        let heard = self.heard.read();
         heard.is_empty() || heard.contains(&ifindex)
     }
 
@@ -247,11 +247,11 @@ impl Endpoint {
     }
 
     fn batch(&self) -> MutexGuard<'_, Batch> {
-        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
+        self.batch.lock()
     }
 
     fn flood(&self) -> MutexGuard<'_, Flood> {
-        self.flood.lock().unwrap_or_else(PoisonError::into_inner)
+        self.flood.lock()
     }
 
     /// A socket that sends from the same port and by the same interface, and receives nothing.
@@ -335,13 +335,13 @@ pub fn open_ahead(count: usize) {
             make_room_by_force(&socket).then_some((any.is_ipv4(), socket))
         };
         let opened = std::iter::repeat_with(open).take(count).map_while(|socket| socket);
-        AHEAD.lock().unwrap_or_else(PoisonError::into_inner).extend(opened);
+        AHEAD.lock().extend(opened);
     }
 }
 
 /// A socket with room for a building that switches on: it asks a thousand times in one instant. Less than asked for will do as well.
 fn roomy(addr: SocketAddr) -> io::Result<Socket> {
-    let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ahead = AHEAD.lock();
     if let Some(at) = ahead.iter().position(|(is_ipv4, _)| *is_ipv4 == addr.is_ipv4()) {
         return Ok(ahead.swap_remove(at).1);
     }

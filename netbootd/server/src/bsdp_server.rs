@@ -4,7 +4,7 @@ mod offered;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -17,6 +17,7 @@ use netbootd_state::durable::{Durable, Refused};
 use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
+use parking_lot::Mutex;
 use pxe_policy::{BootRequest, Decision, MacAddr, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -224,7 +225,7 @@ impl BsdpServer {
     }
 
     fn with_bindings<T>(&self, action: impl FnOnce(&mut Bindings) -> T) -> T {
-        action(&mut self.bindings.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.bindings.lock())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use dhcproto::v6::Status;
 use lru::LruCache;
@@ -15,6 +15,7 @@ use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::leases::{Clock, Seconds};
 use netbootd_state::leases6::store::{LeaseStore, own_duid};
 use netbootd_state::leases6::{Client, Lease, LeaseTable};
+use parking_lot::Mutex;
 use pxe_policy::{BootRequest, MacAddr, Reason, Verdict};
 
 use crate::services::Services;
@@ -62,7 +63,7 @@ impl Dhcp6Server {
     /// Whom leases of a message's sender are under. Nothing is remembered.
     pub fn client_of(&self, packet: &Packet, from: Ipv6Addr) -> Client {
         let duid = intake::client_id(packet).unwrap_or(Duid(Vec::new()));
-        let heard = || self.heard.lock().unwrap_or_else(PoisonError::into_inner).peek(&duid).copied();
+        let heard = || self.heard.lock().peek(&duid).copied();
         let mac = intake::mac_seen(packet, from).or_else(heard).or_else(|| duid.mac());
         Client::new(mac, &duid)
     }
@@ -101,7 +102,7 @@ impl Dhcp6Server {
     fn mac_of(&self, packet: &Packet, from: Ipv6Addr) -> Option<MacAddr> {
         let seen = intake::mac_seen(packet, from);
         let Some(duid) = intake::client_id(packet) else { return seen };
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard.lock();
         if let Some(mac) = seen {
             heard.put(duid, mac);
             return seen;
@@ -265,7 +266,7 @@ impl Dhcp6Server {
 }
 
 fn with<T>(table: &Mutex<LeaseTable>, action: impl FnOnce(&mut LeaseTable) -> T) -> T {
-    action(&mut table.lock().unwrap_or_else(PoisonError::into_inner))
+    action(&mut table.lock())
 }
 
 /// In seconds since 1970: identifiers count from then (RFC 8415 §11.2).

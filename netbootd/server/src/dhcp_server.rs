@@ -5,7 +5,7 @@ mod turns;
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use netbootd_config::Config;
@@ -19,6 +19,7 @@ use netbootd_state::leases::{
 };
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{LeaseTaken, Proto};
+use parking_lot::Mutex;
 use pxe_policy::{BootRequest, Class, MacAddr, Reason, SystemUuid, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -335,7 +336,7 @@ impl DhcpServer {
     }
 
     fn with_table<T>(&self, action: impl FnOnce(&mut LeaseTable) -> T) -> T {
-        action(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.table.lock())
     }
 }
 

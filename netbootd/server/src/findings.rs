@@ -5,12 +5,13 @@
 //! transfers never wait for it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use netbootd_diagnosis::Severity;
 use netbootd_telemetry::finding::FindingView;
 use netbootd_telemetry::view::rfc3339;
+use parking_lot::Mutex;
 use pxe_policy::MacAddr;
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -149,7 +150,7 @@ impl Findings {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Inner) -> T) -> T {
-        action(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.inner.lock())
     }
 }
 

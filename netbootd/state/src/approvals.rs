@@ -1,9 +1,10 @@
 //! Machines that no directory knows, and what operators said of them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use netbootd_dhcp::v4::boot_program::request_id;
+use parking_lot::{Mutex, MutexGuard};
 use pxe_policy::{Approval, BootRequest, MacAddr, Reason, Seconds, UnknownMachines, Verdict};
 use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -185,7 +186,7 @@ pub(crate) fn take_up(verdicts: &mut Verdicts, OperatorDecision { mac, approved,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 fn of(approved: bool) -> Approval {

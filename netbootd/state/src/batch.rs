@@ -2,10 +2,10 @@
 //! wait for a thousand of them. Dropping the handle writes what waits and ends the thread.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 /// The thread's handle. `T` is one change.
@@ -47,7 +47,7 @@ impl<T: Send + 'static> Batcher<T> {
     /// Makes a change; true once it is on the disk.
     pub async fn save(&self, change: T) -> bool {
         let (done, saved) = oneshot::channel();
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let queue = self.queue.lock().clone();
         let Some(queue) = queue else { return false };
         queue.send(Waiting { change, done }).await.is_ok() && saved.await.unwrap_or(false)
     }
@@ -55,8 +55,8 @@ impl<T: Send + 'static> Batcher<T> {
 
 impl<T> Drop for Batcher<T> {
     fn drop(&mut self) {
-        drop(self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(thread) = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+        drop(self.queue.get_mut().take());
+        if let Some(thread) = self.thread.get_mut().take() {
             let _ = thread.join(); // a panic there has been told already
         }
     }

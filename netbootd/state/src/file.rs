@@ -11,9 +11,10 @@ mod schema;
 use std::fs::{self, DirBuilder, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use imagestore::platform::{DirBuilderExt, OpenOptionsExt, is_open_to, set_mode};
+use parking_lot::RwLock;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 use thiserror::Error;
@@ -203,15 +204,15 @@ impl std::fmt::Debug for State {
 impl Opened {
     /// Uses the database, which is opened before if it had an error.
     fn with<T>(&self, action: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, redb::Error> {
-        let mut read = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let mut read = self.database.read();
         if read.is_none() {
             drop(read);
-            let mut write = self.database.write().unwrap_or_else(PoisonError::into_inner);
+            let mut write = self.database.write();
             if write.is_none() {
                 *write = Some((self.open)().map_err(|error| redb::Error::Io(io::Error::other(error)))?);
             }
             drop(write);
-            read = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            read = self.database.read();
         }
         match &*read {
             Some(database) => action(database),
@@ -229,7 +230,7 @@ impl Opened {
             Ok(transaction.commit()?)
         });
         if written.is_err() {
-            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.database.write() = None;
         }
         written
     }

@@ -3,9 +3,10 @@
 pub(crate) mod disk;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use pxe_policy::{
     Claimed, Deployed, Entry, Key, Ledger, LedgerChange, MacAddr, Purpose, Ran, Reason, Seconds, Settings,
 };
@@ -96,7 +97,7 @@ impl LedgerStore {
 
     /// Looks into it; others may look at the same time.
     pub fn with<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
-        look(&self.ledger.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.ledger.read())
     }
 
     /// Writes down that a machine is given a Required deployment. An error is the reason why it must not be.
@@ -177,7 +178,7 @@ impl LedgerStore {
     }
 
     fn tentative(&self) -> MutexGuard<'_, HashSet<Key>> {
-        self.tentative.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tentative.lock()
     }
 }
 

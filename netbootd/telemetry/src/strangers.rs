@@ -3,10 +3,10 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use lru::LruCache;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tracing::warn;
 
@@ -69,7 +69,7 @@ impl Strangers {
         if from.is_unspecified() {
             return;
         }
-        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut senders = self.senders.lock();
         let sender = senders.get_or_insert_mut(from, || Sender::new(now));
         if since(sender.last, now) > FORGOTTEN {
             *sender = Sender::new(now);
@@ -93,7 +93,7 @@ impl Strangers {
 
     /// The senders that are no accident, the most frequent first.
     pub fn seen(&self, now: SystemTime) -> Vec<StrangerView> {
-        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let senders = self.senders.lock();
         let mut seen: Vec<StrangerView> = senders
             .iter()
             .filter(|(_, sender)| since(sender.last, now) <= FORGOTTEN)
@@ -181,7 +181,7 @@ mod tests {
         for n in 0..100_000 {
             strangers.note(from(n), Conduct::Malformed, None, now);
         }
-        assert!(strangers.senders.lock().unwrap().len() <= MAX_SENDERS.get());
+        assert!(strangers.senders.lock().len() <= MAX_SENDERS.get());
         assert!(strangers.seen(now).len() <= 1);
         strangers.note(Ipv4Addr::UNSPECIFIED.into(), Conduct::Malformed, None, now);
     }

@@ -5,12 +5,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use lru::LruCache;
 use netbootd_diagnosis::step::Step;
 use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Past, Patience, diagnose, observe};
+use parking_lot::Mutex;
 use pxe_policy::{MacAddr, Reason, SystemUuid};
 
 use crate::event::{Event, Recorded, Reported, TransferId, TransferStalled, TransferStarted};
@@ -174,7 +175,7 @@ impl Timelines {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Inner) -> T) -> T {
-        action(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.inner.lock())
     }
 }
 

@@ -6,7 +6,7 @@ use netbootd_diagnosis::Past;
 use pxe_policy::MacAddr;
 use serde::Serialize;
 
-use crate::event::{Event, Proto, REPORT, Recorded, SYSLOG, Said};
+use crate::event::{ClientMessage, Event, Proto, REPORT, Recorded, SYSLOG};
 
 /// One step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -133,15 +133,15 @@ impl StepView {
             Event::Reported(reported) => {
                 let step =
                     StepView { at, mac: reported.mac.map(|mac| mac.to_string()), ..StepView::default() };
-                match &reported.said {
-                    Said::Report(report) => StepView {
+                match &reported.message {
+                    ClientMessage::Report(report) => StepView {
                         proto: REPORT,
                         asked: Some(report.by.to_string()),
                         what: report.state.name(),
                         detail: Some(report.to_string()).filter(|words| !words.is_empty()),
                         ..step
                     },
-                    Said::Syslog(message) => StepView {
+                    ClientMessage::Syslog(message) => StepView {
                         proto: SYSLOG,
                         asked: message.program.clone(),
                         what: if message.is_error() { "error" } else { "message" },

@@ -7,11 +7,11 @@
 //! (`boot.sig`).
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use imagestore::{BootFile, Digest, Digester, ReadError};
 use lru::LruCache;
+use parking_lot::Mutex;
 use pxe_policy::MacAddr;
 
 /// Digests of images, by their entity tags: an image is read once. At most [`MAX_DIGESTS`].
@@ -28,7 +28,7 @@ impl Digests {
     /// The digest file of an image, as `rpi-eeprom-digest` writes it without a key. Reads the
     /// image: one at a time.
     pub(super) fn signature(&self, image: &BootFile) -> Result<Vec<u8>, ReadError> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         let etag = image.etag().into_owned();
         let digest = match known.get(&etag) {
             Some(digest) => *digest,

@@ -2,10 +2,11 @@
 //! disk need not be asked anew for each.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
+
+use parking_lot::Mutex;
 
 /// Paths, whether each was there, and when that was seen. At most [`MAX_PATHS`]; the one not asked for longest leaves first.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl ExistenceCache {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut LruCache<String, (bool, Instant)>) -> T) -> T {
-        work(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.seen.lock())
     }
 }
 

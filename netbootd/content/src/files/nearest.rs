@@ -2,10 +2,11 @@
 //! machines reads no folder for each.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
+
+use parking_lot::Mutex;
 
 /// Paths, the nearest one of each, and when that was seen. At most [`MAX_PATHS`]; the one not asked
 /// for longest leaves first.
@@ -28,7 +29,7 @@ impl Nearest {
         now: Instant,
         look: impl FnOnce() -> Option<String>,
     ) -> Option<String> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         let known = seen.get(path).filter(|(_, at)| now.saturating_duration_since(*at) < MOMENT);
         if let Some((nearest, _)) = known {
             return nearest.clone();
@@ -56,6 +57,6 @@ mod tests {
         for n in 0..1000 {
             nearest.or_look(&n.to_string(), begin, || None);
         }
-        assert_eq!(nearest.seen.lock().unwrap().len(), MAX_PATHS.get());
+        assert_eq!(nearest.seen.lock().len(), MAX_PATHS.get());
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use imagestore::{BootFile, OpenError};
 use lru::LruCache;
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// Which version of which file each client reads, and those versions, open. What was not used for longest leaves first.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ impl Pins {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imagestore::{Digest, Runner, Store};
 use lru::LruCache;
+use parking_lot::Mutex;
 use pxe_policy::MacAddr;
 
 /// The table.
@@ -94,7 +94,7 @@ impl Running {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Inner) -> T) -> T {
-        action(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.inner.lock())
     }
 }
 

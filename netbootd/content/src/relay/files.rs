@@ -5,13 +5,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use imagestore::platform::{DirBuilderExt, OpenOptionsExt};
 use imagestore::{BootFile, BootPath, FillError, Filling};
 use netbootd_net::with_causes;
 use netbootd_telemetry::event::Refusal;
+use parking_lot::{Mutex, MutexGuard};
 use tftp::{ErrorCode, Mode, Packet, RequestOptions};
 use tracing::{info, warn};
 
@@ -141,7 +142,7 @@ fn failed(detail: String) -> Refused {
 }
 
 fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
-    cache.lock().unwrap_or_else(PoisonError::into_inner)
+    cache.lock()
 }
 
 /// A file that comes in.

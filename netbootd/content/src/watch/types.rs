@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use imagestore::Store;
 use imagestore::ingest::PackageUse;
+
+use parking_lot::Mutex;
 
 /// The types of a site's packages, by package id; `SMS_Package.PackageType` and its kin.
 pub type Types = BTreeMap<String, u32>;
@@ -37,7 +38,7 @@ impl PackageTypes {
 
     /// Takes what the site says now; None when it cannot be asked.
     pub fn set(&self, types: Option<Types>) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said.lock();
         if !said.is_asked {
             said.is_asked = true;
             said.version += 1;
@@ -55,7 +56,7 @@ impl PackageTypes {
 
     /// How a package is used; None until the site has answered, or was seen not to.
     pub(super) fn package_use(&self, package: &str) -> Option<PackageUse> {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = self.said.lock();
         match &said.types {
             None if !said.is_asked => None,
             Some(types) if types.get(package) == Some(&BOOT_IMAGE) => Some(PackageUse::BootImage),
@@ -65,7 +66,7 @@ impl PackageTypes {
 
     /// Another number after each change.
     pub(super) fn version(&self) -> u64 {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).version
+        self.said.lock().version
     }
 }
 

@@ -9,13 +9,13 @@ use crate::syslog::Message;
 impl Site {
     fn reports(&mut self, form: &str) -> &mut Self {
         let said = ClientMessage::Report(Box::new(Report::parse(form)));
-        let reported = Reported { peer: PEER, mac: Some(self.mac), said };
+        let reported = Reported { peer: PEER, mac: Some(self.mac), message: said };
         self.step(Step::Reported(&reported))
     }
 
     fn logs(&mut self, datagram: &str) -> &mut Self {
         let said = ClientMessage::Syslog(Message::parse(datagram.as_bytes()).unwrap());
-        let reported = Reported { peer: PEER, mac: Some(self.mac), said };
+        let reported = Reported { peer: PEER, mac: Some(self.mac), message: said };
         self.step(Step::Reported(&reported))
     }
 

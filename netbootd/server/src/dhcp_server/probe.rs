@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use netbootd_dhcp::v4::{Arrival, Packet};
 use netbootd_net::arp;
+use parking_lot::Mutex;
 use pxe_policy::MacAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
@@ -59,7 +59,7 @@ impl Probes {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut HashMap<Ipv4Addr, watch::Receiver<bool>>) -> T) -> T {
-        action(&mut self.under_way.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.under_way.lock())
     }
 }
 

@@ -5,9 +5,9 @@
 
 use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 
 use lru::LruCache;
+use parking_lot::Mutex;
 use pxe_policy::MacAddr;
 
 /// The latest packet of each machine, by the way it came: a relay may pass on what comes directly as well, and each is answered. At most
@@ -29,7 +29,7 @@ type Asker = (MacAddr, Option<Ipv4Addr>);
 impl Turns {
     /// A new packet: those before it are overtaken.
     pub(super) fn begin(&self, mac: MacAddr, relay: Option<Ipv4Addr>) -> Turn {
-        let (mut latest, asker) = (self.latest.lock().unwrap_or_else(PoisonError::into_inner), (mac, relay));
+        let (mut latest, asker) = (self.latest.lock(), (mac, relay));
         let number = latest.get(&asker).map_or(0, |number| number.wrapping_add(1));
         latest.put(asker, number);
         Turn { asker, number }
@@ -37,7 +37,7 @@ impl Turns {
 
     /// Whether the machine has sent another packet since.
     pub(super) fn is_overtaken(&self, turn: Turn) -> bool {
-        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = self.latest.lock();
         latest.peek(&turn.asker).is_some_and(|number| *number != turn.number)
     }
 }

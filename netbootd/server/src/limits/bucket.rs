@@ -2,10 +2,11 @@
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 
 use lru::LruCache;
 use netbootd_config::Rate;
+
+use parking_lot::Mutex;
 
 /// Nanoseconds since the buckets were made.
 pub type Nanos = u64;
@@ -64,7 +65,7 @@ impl<K: Hash + Eq> Buckets<K> {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut LruCache<K, Bucket>) -> T) -> T {
-        action(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.table.lock())
     }
 }
 

@@ -1,11 +1,12 @@
 //! The own addresses of the interfaces that are served, as far as a port listens on all of them.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use netbootd_dhcp::Iface;
 use netbootd_net::iface;
+
+use parking_lot::Mutex;
 
 /// The addresses, as they were when one was last asked for that is not among them.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ impl Served {
     /// Whether an own address is one of an interface with one of these names. Addresses may change: one that is not known is looked for
     /// anew, once in a while.
     pub fn holds(&self, local: IpAddr, names: &[String], now: Instant) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if known.as_ref().is_some_and(|known| known.addrs.contains(&local)) {
             return true;
         }

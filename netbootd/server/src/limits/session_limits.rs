@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use netbootd_config::Bounds;
 use netbootd_telemetry::event::Refusal;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// How many sessions of one protocol may run: in all, and for one network and client.
@@ -97,7 +98,7 @@ impl SessionLimits {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Taken) -> T) -> T {
-        action(&mut self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+        action(&mut self.taken.lock())
     }
 }
 
@@ -249,7 +250,7 @@ mod tests {
         held.remove(3);
         held.push(proved(0, 3));
         drop(held);
-        let taken = places.taken.lock().unwrap();
+        let taken = places.taken.lock();
         assert_eq!((taken.proved, taken.unproved, taken.clients.len(), taken.networks.len()), (0, 0, 0, 0));
     }
 
@@ -308,7 +309,7 @@ mod tests {
                     _ if !held.is_empty() => drop(held[at].prove(&BOUNDS)),
                     _ => {}
                 }
-                let taken = places.taken.lock().unwrap();
+                let taken = places.taken.lock();
                 prop_assert_eq!(taken.proved + taken.unproved, held.len());
                 prop_assert_eq!(taken.proved, held.iter().filter(|place| place.proved).count());
                 prop_assert!(taken.proved <= BOUNDS.all && taken.clients.len() <= held.len());
@@ -319,7 +320,7 @@ mod tests {
                 prop_assert!(networks && taken.clients.values().all(within));
             }
             drop(held);
-            let taken = places.taken.lock().unwrap();
+            let taken = places.taken.lock();
             let sessions = taken.proved + taken.unproved;
             prop_assert!(sessions == 0 && taken.clients.is_empty() && taken.networks.is_empty());
         }

@@ -68,7 +68,7 @@ impl SyslogListener {
         match Message::parse(datagram) {
             Some(message) => {
                 let said = ClientMessage::Syslog(message);
-                services.recorder.record(Event::Reported(Reported { peer, mac: Some(mac), said }));
+                services.recorder.record(Event::Reported(Reported { peer, mac: Some(mac), message: said }));
             }
             None => services.recorder.count(SYSLOG, "malformed"),
         }

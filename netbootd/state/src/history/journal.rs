@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
 
 use super::segments::Segments;
 use super::{Lines, day, oldest_day};
@@ -58,14 +60,14 @@ impl Journal {
     }
 
     fn sender(&self) -> Option<SyncSender<Work>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.queue.lock().clone()
     }
 }
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        drop(self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(thread) = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+        drop(self.queue.get_mut().take());
+        if let Some(thread) = self.thread.get_mut().take() {
             let _ = thread.join(); // a panic there has been reported already
         }
     }

@@ -1,8 +1,9 @@
 //! The ledger on this host's disk: what is in memory is all there is.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use pxe_policy::{Claimed, Entry, Key, Ledger, LedgerChange, MacAddr, Reason, Seconds, Stage, SystemUuid};
 use redb::{ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
@@ -48,7 +49,7 @@ impl OnDisk {
 
     async fn give(&self, claim: impl FnOnce(&Ledger) -> Result<Claimed, Reason>) -> Result<(), Refused> {
         let (entry, undone) = {
-            let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
+            let mut ledger = self.ledger.write();
             // Others may have been given theirs since the decision.
             match claim(&ledger).map_err(Refused::No)? {
                 Claimed::Made(entry) => {
@@ -69,14 +70,14 @@ impl OnDisk {
             return Ok(());
         }
         if let Some(undone) = undone {
-            self.ledger.write().unwrap_or_else(PoisonError::into_inner).apply(undone);
+            self.ledger.write().apply(undone);
         }
         self.unsaved().remove(&key);
         Err(Refused::NotSaved)
     }
 
     fn unsaved(&self) -> MutexGuard<'_, HashSet<Key>> {
-        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unsaved.lock()
     }
 
     /// On the disk first, then in memory: what is cleared may be given again.
@@ -84,7 +85,7 @@ impl OnDisk {
         if !self.save(changes.clone()).await {
             return false;
         }
-        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
+        let mut ledger = self.ledger.write();
         changes.into_iter().for_each(|change| ledger.apply(change));
         true
     }

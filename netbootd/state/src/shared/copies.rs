@@ -1,14 +1,15 @@
 //! What this server knows of the shared state: read whole at each connection, then kept up by what the servers tell one another.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use bsdp::{Binding, Bindings};
 use netbootd_dhcp::Subnet;
 use netbootd_net::with_causes;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use pxe_policy::{Answer, Device, Identity, Ledger, LedgerChange, MacAddr, Table, Trouble, TroubleKind};
 
 use super::Shared;
@@ -98,7 +99,7 @@ impl Copies {
     pub(super) fn take_up(&self, fact: &Fact) {
         let fact = fact.clone().here(self.ahead.load(Ordering::Relaxed));
         if let Some(change) = fact.of_ledger() {
-            self.ledger.write().unwrap_or_else(PoisonError::into_inner).apply(change);
+            self.ledger.write().apply(change);
         } else if let Some(change) = fact.of_bindings() {
             locked(&self.bindings).apply(change);
         } else if let Some(said) = fact.of_approvals() {
@@ -126,7 +127,7 @@ impl Copies {
                 put(&mut leases, &fact);
             }
         }
-        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = ledger;
+        *self.ledger.write() = ledger;
         *locked(&self.bindings) = bindings;
         *locked(&self.said) = said;
         *locked(&self.leases) = leases;
@@ -151,7 +152,7 @@ fn put(leases: &mut LeaseTable, fact: &Fact) {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 /// The devices as a directory.

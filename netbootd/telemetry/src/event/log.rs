@@ -7,8 +7,9 @@ use pxe_policy::Reason;
 use tracing::{Level, debug, info, warn};
 
 use super::{
-    Answered, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered, OtherServer, Proto,
-    Refusal, Reported, Said, Substitute, Substitution, TransferFinished, TransferOutcome, TransferStarted,
+    Answered, ClientMessage, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered,
+    OtherServer, Proto, Refusal, Reported, Substitute, Substitution, TransferFinished, TransferOutcome,
+    TransferStarted,
 };
 
 /// Says that lines are missing before the next.
@@ -260,8 +261,8 @@ fn level_of_refused(refused: &FileRefused) -> Level {
 
 macro_rules! reported_line {
     ($level:ident, $reported:expr) => {
-        match &$reported.said {
-            Said::Report(report) => $level!(
+        match &$reported.message {
+            ClientMessage::Report(report) => $level!(
                 peer = %$reported.peer,
                 mac = $reported.mac.map(display),
                 state = report.state.name(),
@@ -269,7 +270,7 @@ macro_rules! reported_line {
                 detail = %report,
                 "report"
             ),
-            Said::Syslog(message) => $level!(
+            ClientMessage::Syslog(message) => $level!(
                 peer = %$reported.peer,
                 mac = $reported.mac.map(display),
                 severity = message.severity,
@@ -282,9 +283,9 @@ macro_rules! reported_line {
 }
 
 fn level_of_reported(reported: &Reported) -> Level {
-    match &reported.said {
-        Said::Report(report) if matches!(report.state, State::Failed | State::Up) => Level::INFO,
-        Said::Report(_) | Said::Syslog(_) => Level::DEBUG,
+    match &reported.message {
+        ClientMessage::Report(report) if matches!(report.state, State::Failed | State::Up) => Level::INFO,
+        ClientMessage::Report(_) | ClientMessage::Syslog(_) => Level::DEBUG,
     }
 }
 

@@ -1,15 +1,16 @@
 //! Where every event goes: the log, the counters, and whoever watches.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tracing::level_filters::LevelFilter;
 
 use super::limit::{self, Limit, Who};
-use super::{Event, Proto, Said, TransferId, log};
+use super::{ClientMessage, Event, Proto, TransferId, log};
 
 /// One event with the time it was recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +78,7 @@ impl Recorder {
 
     /// Counts something that was told before, of the same sender: a flood is no stream of events.
     pub fn count(&self, kind: &'static str, word: &'static str) {
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner).entry((kind, word)).or_default() += 1;
+        *self.counters.lock().entry((kind, word)).or_default() += 1;
     }
 
     fn log(&self, event: &Event) {
@@ -88,7 +89,7 @@ impl Recorder {
         }
         let (kind, word) = counted_as(event).unwrap_or(("transfer", ""));
         let Some(line) = about(event).map(|who| (who, kind, word)) else { return log::write(event) };
-        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut limit = self.limit.lock();
         let verdict = limit.admit(line, Instant::now());
         drop(limit);
         match verdict {
@@ -112,7 +113,7 @@ impl Recorder {
 
     /// A copy of the counters.
     pub fn counters(&self) -> Counters {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counters.lock().clone()
     }
 }
 
@@ -128,9 +129,9 @@ fn counted_as(event: &Event) -> Option<(&'static str, &'static str)> {
         Event::MacAnswered(answered) => Some((answered.decision.name(), answered.reason.as_str())),
         Event::TransferFinished(finished) => Some((finished.proto.name(), finished.outcome.name())),
         Event::FileRefused(refused) => Some((refused.proto.name(), refused.refusal.name())),
-        Event::Reported(reported) => Some(match &reported.said {
-            Said::Report(report) => (REPORT, report.state.name()),
-            Said::Syslog(_) => (SYSLOG, "message"),
+        Event::Reported(reported) => Some(match &reported.message {
+            ClientMessage::Report(report) => (REPORT, report.state.name()),
+            ClientMessage::Syslog(_) => (SYSLOG, "message"),
         }),
         Event::OtherServer(_)
         | Event::TransferStalled(_)

@@ -9,7 +9,7 @@ use netbootd_diagnosis::report::Report;
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
 
 use super::{
-    Answered, Decided, Event, FileRefused, Negotiated, Proto, Recorded, Refusal, Reported, Said,
+    Answered, ClientMessage, Decided, Event, FileRefused, Negotiated, Proto, Recorded, Refusal, Reported,
     TransferFinished, TransferId, TransferOutcome, TransferStarted,
 };
 
@@ -89,6 +89,6 @@ pub fn reported(mac: MacAddr, form: &str) -> Event {
     Event::Reported(Reported {
         peer: PEER,
         mac: Some(mac),
-        said: Said::Report(Box::new(Report::parse(form))),
+        message: ClientMessage::Report(Box::new(Report::parse(form))),
     })
 }

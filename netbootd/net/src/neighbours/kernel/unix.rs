@@ -3,11 +3,12 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
+
+use parking_lot::Mutex;
 
 use super::State;
 
@@ -46,7 +47,7 @@ struct Route {
 impl Kernel {
     /// What the kernel knows of the next hop to an address.
     pub(super) fn state(&self, to: IpAddr, ifindex: u32) -> State {
-        let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asking = self.0.lock();
         asking.state(to, ifindex).unwrap_or(State::Unknown)
     }
 }

@@ -1,10 +1,11 @@
 //! The record of one transfer: what of it has left, and how it ended.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netbootd_content::Content;
 use netbootd_telemetry::event::{Event, TransferFinished, TransferOutcome};
+use parking_lot::{Mutex, MutexGuard};
 use pxe_policy::ArchType;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -62,7 +63,7 @@ impl Record {
     }
 
     fn lock(&self) -> MutexGuard<'_, Transfer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -2,12 +2,14 @@
 //! have sent opens none while there are many.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use netbootd_content::Content;
 use netbootd_telemetry::event::Program;
+
+use parking_lot::Mutex;
 
 use super::shown;
 
@@ -41,7 +43,7 @@ impl Default for FactsCache {
 impl FactsCache {
     /// Facts that were read a moment ago.
     pub(super) fn recent(&self, filename: &[u8], now: Instant) -> Option<Arc<Facts>> {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.0.lock();
         let (facts, read) = files.get(filename)?;
         (now.saturating_duration_since(*read) < MOMENT).then(|| Arc::clone(facts))
     }
@@ -59,7 +61,7 @@ impl FactsCache {
             program: content.program(&shown(filename)),
         });
         content.check_unchanged().ok()?;
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.0.lock();
         files.put(filename.into(), (Arc::clone(&facts), now));
         Some(facts)
     }
@@ -87,7 +89,7 @@ mod tests {
             let short = Content::generated(vec![7; 3], None);
             assert_eq!(&*cache.read(&n.to_be_bytes(), &short, begin).unwrap().first, [7; 3]);
         }
-        assert_eq!(cache.0.lock().unwrap().len(), MAX_FILES.get());
+        assert_eq!(cache.0.lock().len(), MAX_FILES.get());
         assert!(cache.recent(b"file", begin).is_none());
     }
 }

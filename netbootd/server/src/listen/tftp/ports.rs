@@ -9,9 +9,10 @@ use std::hash::BuildHasher;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use netbootd_net::udp::Endpoint;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// The ports of one kind of address.
@@ -64,7 +65,7 @@ impl SharedPorts {
         bind: impl FnOnce(SocketAddr) -> io::Result<Endpoint>,
         begin: impl FnOnce(SharedPort, CancellationToken),
     ) -> Option<SharedPort> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if open.range.as_ref() != range {
             open.ending.cancel();
             *open = Open { range: range.cloned(), ..Open::default() };
