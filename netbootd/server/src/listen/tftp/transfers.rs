@@ -297,10 +297,9 @@ impl Table {
             Reach::Waiting(waiting) => {
                 waiting.superseded = Some(now);
                 entry.place = None;
-                // One at a time.
-                let former =
-                    self.older_of(from).find(|(_, entry)| entry.is_superseded()).map(|(number, _)| number);
-                if let Some(number) = former {
+                let mut former = self.older_of(from).filter(|(_, entry)| entry.is_superseded());
+                let (oldest, more) = (former.next(), former.count());
+                if let Some((number, _)) = oldest.filter(|_| more + 1 >= SUPERSEDED_OF_ONE) {
                     self.remove(from, number);
                 }
                 return self.put_aside(from);
@@ -359,6 +358,9 @@ const TASKS_LESS: usize = 4;
 /// Those whose clients went on to something else hold no place; so many of them may be there
 /// beside.
 const SUPERSEDED: usize = 256;
+/// Of one client port. Its acknowledgements can lie in shared ports while its next requests are
+/// read.
+const SUPERSEDED_OF_ONE: usize = 8;
 /// Some 50 bytes each.
 const MAX_ENDED: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
