@@ -9,6 +9,10 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use unix::{PRIVILEGED, give_owner_of, log_settings, start_journal, take_up_log};
+pub(crate) use unix::{
+    PRIVILEGED, give_owner_of, log_settings, release_free_memory, start_journal, take_up_log,
+};
 #[cfg(windows)]
-pub(crate) use windows::{PRIVILEGED, give_owner_of, log_settings, service, start_journal, take_up_log};
+pub(crate) use windows::{
+    PRIVILEGED, give_owner_of, log_settings, release_free_memory, service, start_journal, take_up_log,
+};

@@ -30,7 +30,8 @@ fn boots(lab: &Lab) -> bool {
     let probe = |words: &[&str]| {
         lab.run("client", &[&[program().as_str(), "probe"], words].concat()).status.success()
     };
-    probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]) && probe(&["tftp", SERVER, "menu.efi"])
+    probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"])
+        && probe(&["tftp", "--as-machine", SERVER, "menu.efi"])
 }
 
 /// Every operation with every kind of value, right and wrong; what comes back is what the document says.

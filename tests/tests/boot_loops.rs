@@ -86,9 +86,9 @@ fn a_pc_that_boots_the_same_three_times_is_a_boot_loop_whichever_ports_are_serve
             }
             assert!(site.asks(Some(SERVER)));
             // One boot may fetch its program more than once.
-            assert!(site.probe(&["tftp", SERVER, "pxelinux.0"]));
-            assert!(site.probe(&["tftp", SERVER, "pxelinux.0"]));
-            assert!(site.probe(&["tftp", SERVER, "vmlinuz"]));
+            assert!(site.probe(&["tftp", "--as-machine", SERVER, "pxelinux.0"]));
+            assert!(site.probe(&["tftp", "--as-machine", SERVER, "pxelinux.0"]));
+            assert!(site.probe(&["tftp", "--as-machine", SERVER, "vmlinuz"]));
             let finding = site.get(&format!("/devices/{MAC}"))["finding"].clone();
             assert!(boot == 3 || finding.is_null(), "after {boot} boots: {finding}");
         }
@@ -131,8 +131,8 @@ fn a_file_of_smsboot_that_is_not_there_is_named_whichever_ports_are_served() {
             assert!(site.asks(None));
         }
         assert!(site.asks(Some(SERVER)));
-        assert!(site.probe(&["tftp", SERVER, "smsboot\\x64\\wdsnbp.com"]));
-        assert!(!site.probe(&["tftp", SERVER, "\\SMSBoot\\x64\\pxeboot.com"]));
+        assert!(site.probe(&["tftp", "--as-machine", SERVER, "smsboot\\x64\\wdsnbp.com"]));
+        assert!(!site.probe(&["tftp", "--as-machine", SERVER, "\\SMSBoot\\x64\\pxeboot.com"]));
         let finding = site.finding(MAC);
         assert_eq!(finding["cause"], "smsboot-missing", "{ports}: {finding}");
         assert!(finding["evidence"].to_string().contains("pxeboot.com"), "{finding}");

@@ -80,7 +80,7 @@ fn the_site_decides_and_its_responder_serves_the_machines_that_it_deploys_to() {
         let out = site.lab.folder().join("got");
         let _ = fs::remove_file(&out); // of the file before
         let to = out.display().to_string();
-        site.lab.run("client", &[&program, "probe", "tftp", SERVER, path, "--output", &to]);
+        site.lab.run("client", &[&program, "probe", "tftp", "--as-machine", SERVER, path, "--output", &to]);
         fs::read(&out).unwrap_or_default()
     };
 

@@ -31,7 +31,7 @@ fn boots(lab: &Lab, host: &str) -> bool {
     let probe =
         |words: &[&str]| lab.run(host, &[&[program().as_str(), "probe"], words].concat()).status.success();
     probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "2"])
-        && probe(&["tftp", SERVER, "menu.efi"])
+        && probe(&["tftp", "--as-machine", SERVER, "menu.efi"])
         && lab
             .run(host, &["curl", "-sSf", "-o", "got", &format!("http://{SERVER}/menu.efi")])
             .status

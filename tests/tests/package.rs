@@ -45,7 +45,7 @@ fn install(debian: &Debian, version: &str) -> String {
 
 /// The client fetches a file by TFTP and by HTTP.
 fn serves(lab: &Lab, debian: &Debian) {
-    let tftp = lab.run("client", &[&program(), "probe", "tftp", SERVER, "menu.efi"]);
+    let tftp = lab.run("client", &[&program(), "probe", "tftp", "--as-machine", SERVER, "menu.efi"]);
     assert!(tftp.status.success(), "{}", debian.journal());
     let http = lab.run("client", &["curl", "-fsS", &format!("http://{SERVER}/menu.efi")]);
     assert_eq!(http.stdout, b"a boot program", "{}", debian.journal());

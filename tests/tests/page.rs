@@ -39,7 +39,8 @@ fn the_page_follows_machines_while_they_boot() {
         command.spawn().unwrap()
     };
     assert!(probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]).wait().unwrap().success());
-    let mut slow = probe(&["tftp", SERVER, "boot.img", "--block-size", "64", "--window-size", "1"]);
+    let mut slow =
+        probe(&["tftp", "--as-machine", SERVER, "boot.img", "--block-size", "64", "--window-size", "1"]);
     let bar = "const bar = document.querySelector('progress'); return bar ? String(bar.value || '') : ''";
     let first = browser.wait_for(bar);
     browser.keep_picture("booting");
@@ -71,7 +72,7 @@ fn the_page_follows_machines_while_they_boot() {
     browser.keep_picture("machine");
     // What comes from the wire is text on the page, whatever it says.
     let hostile = "<img src=x onerror=window.mark=2>\u{1b}[2J.efi";
-    probe(&["tftp", SERVER, hostile]).wait().unwrap();
+    probe(&["tftp", "--as-machine", SERVER, hostile]).wait().unwrap();
     browser.open(&format!("{PAGE}machines/{REFUSED}"));
     browser.run("window.mark = 1");
     browser.wait_for("return document.body.innerText.includes('<img src=x')");

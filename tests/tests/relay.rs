@@ -59,7 +59,9 @@ impl Site {
         let out = self.lab.folder().join("got");
         let _ = fs::remove_file(&out); // of the time before
         let (program, to) = (program(), out.display().to_string());
-        let got = self.lab.run("client", &[&program, "probe", "tftp", SERVER, path, "--output", &to]);
+        let got = self
+            .lab
+            .run("client", &[&program, "probe", "tftp", "--as-machine", SERVER, path, "--output", &to]);
         (got, fs::read(&out).unwrap_or_default())
     }
 

@@ -54,8 +54,8 @@ impl Site {
     fn boots(&self) {
         assert!(self.probe(&["pxe", "--iface", "eth0", "--mac", "52:54:00:4c:01:01", "--timeout", "2"]));
         assert!(self.probe(&["pxe", SERVER, "--mac", "52:54:00:4c:01:01", "--timeout", "2"]));
-        assert!(self.probe(&["tftp", SERVER, "menu.efi"]));
-        assert!(self.probe(&["http", &format!("http://{SERVER}/menu.efi")]));
+        assert!(self.probe(&["tftp", "--as-machine", SERVER, "menu.efi"]));
+        assert!(self.probe(&["http", "--as-machine", &format!("http://{SERVER}/menu.efi")]));
     }
 
     fn curl(&self, path: &str) -> String {
@@ -132,10 +132,10 @@ fn every_thread_of_the_daemon_has_two_capabilities_and_machines_boot() {
 fn nothing_outside_the_boot_tree_is_served_and_a_reload_cannot_widen_it() {
     let site = Site::start(&format!("user = \"{USER}\"\n"), "");
     for path in ["shadow", "link", "..\\outside", "/../../etc/passwd", "SHADOW"] {
-        assert!(!site.probe(&["tftp", SERVER, path]), "{path}");
+        assert!(!site.probe(&["tftp", "--as-machine", SERVER, path]), "{path}");
     }
     for path in ["shadow", "link", "..%2foutside", "%2e%2e/%2e%2e/etc/passwd"] {
-        assert!(!site.probe(&["http", &format!("http://{SERVER}/{path}")]), "{path}");
+        assert!(!site.probe(&["http", "--as-machine", &format!("http://{SERVER}/{path}")]), "{path}");
     }
     // A folder that its mode opens to all, and that was not named when netbootd was started.
     let elsewhere = tempfile::tempdir().unwrap();
@@ -170,7 +170,7 @@ fn images_that_come_by_command_and_by_folder_belong_to_the_daemons_user_and_are_
     while !(site.curl("/images").contains("boot") && site.curl("/images").contains("tool")) {
         assert!(Instant::now() < deadline, "{}\n{}", site.curl("/images"), site.netbootd.printed());
     }
-    assert!(site.probe(&["tftp", SERVER, "tool/tool.efi"]));
+    assert!(site.probe(&["tftp", "--as-machine", SERVER, "tool/tool.efi"]));
     let mut folders = vec![site.lab.folder().join("state")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -191,7 +191,7 @@ fn without_a_user_of_its_own_root_goes_on_without_roots_rights() {
     let pid = site.netbootd.id();
     assert_eq!(said_of_threads(pid, "CapEff"), only(KEPT));
     assert_eq!(said_of_threads(pid, "Seccomp"), only("2"));
-    assert!(!site.probe(&["tftp", SERVER, "shadow"]));
+    assert!(!site.probe(&["tftp", "--as-machine", SERVER, "shadow"]));
     drop(site);
     let site = Site::start("sandbox = false\n", "");
     site.boots();

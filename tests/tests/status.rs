@@ -83,7 +83,7 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
     assert_eq!(site.get("/devices"), Value::Array(Vec::new()));
     assert!(site.netbootd(&["status"]).contains("no machine was heard of"));
     assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]));
-    assert!(site.probe(&["tftp", SERVER, "menu.efi"]));
+    assert!(site.probe(&["tftp", "--as-machine", SERVER, "menu.efi"]));
     let device = site.get(&format!("/devices/{MAC}"));
     let steps: Vec<String> = device["steps"]
         .as_array()
@@ -95,8 +95,13 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
     assert_eq!(device["finding"], Value::Null);
     assert!(device["steps"][0]["asked"].as_str().unwrap().ends_with(" probe"), "{device}");
     assert_eq!(device["steps"][2]["bytes"], 300_000);
+    // A test by the administrator from the machine's address is not the machine's boot.
+    assert!(!site.probe(&["tftp", SERVER, "no-such-file"]));
+    assert!(!site.probe(&["http", &format!("http://{SERVER}/no-such-file")]));
+    assert!(site.probe(&["tftp", SERVER, "menu.efi"]));
+    assert_eq!(site.get(&format!("/devices/{MAC}"))["steps"].as_array().unwrap().len(), 3);
     // A file that is not there has a finding once the machine does not go on.
-    assert!(!site.probe(&["tftp", SERVER, "winpe\\boot\\x64\\<b>bootmgr.exe"]));
+    assert!(!site.probe(&["tftp", "--as-machine", SERVER, "winpe\\boot\\x64\\<b>bootmgr.exe"]));
     let finding = site.finding();
     assert_eq!(finding["cause"], "file-not-found");
     assert!(finding["headline"].as_str().unwrap().contains("bootmgr.exe"), "{finding}");
@@ -126,6 +131,7 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
     assert_eq!(site.get("/devices"), Value::Array(Vec::new()));
     let history = site.netbootd(&["status", MAC, "--history"]);
     assert!(history.contains("pxe ack") && history.contains("bootmgr.exe"), "{history}");
+    assert!(!history.contains("no-such-file"), "{history}");
     for word in ["4c:01:01", "MENU.efi", "not-found"] {
         let found = site.netbootd(&["status", word, "--history"]);
         assert!(found.starts_with(MAC) && found.lines().count() == 1, "{word}: {found}");
@@ -169,7 +175,7 @@ fn another_servers_boot_file_is_named_when_a_machine_does_not_go_on() {
 fn metrics_are_what_prometheus_wants() {
     let site = Site::new("");
     assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]));
-    assert!(site.probe(&["tftp", SERVER, "menu.efi"]));
+    assert!(site.probe(&["tftp", "--as-machine", SERVER, "menu.efi"]));
     let (text, status) = site.curl(&["http://127.0.0.1:9167/metrics"]);
     assert_eq!(status, "200");
     for sample in [
@@ -261,7 +267,7 @@ fn events_arrive_as_they_happen_and_streams_are_bounded() {
     assert_eq!(site.curl(&["--max-time", "1", "http://127.0.0.1:9167/events"]).1, "503");
     // The boot path goes on meanwhile.
     assert!(site.probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]));
-    assert!(site.probe(&["tftp", SERVER, "menu.efi"]));
+    assert!(site.probe(&["tftp", "--as-machine", SERVER, "menu.efi"]));
     watch.wait_for("tftp completed", Duration::from_secs(10));
     assert!(watch.printed().contains("52:54:00:4c:01:01  20") && watch.printed().contains("pxe ack"));
     let served: Vec<&Process> = streams.iter().filter(|stream| !refused(stream)).collect();

@@ -356,7 +356,7 @@ fn an_image_that_is_removed_names_the_machines_that_run_from_it_and_stays_readab
         String::from_utf8(asked.stdout).unwrap()
     };
     assert!(told(&lab).contains("tool/tool.efi"));
-    assert!(probe(&["tftp", SERVER, "tool/tool.efi"]).status.success());
+    assert!(probe(&["tftp", "--as-machine", SERVER, "tool/tool.efi"]).status.success());
     let lease = store.join("leases").join(&first);
     let deadline = Instant::now() + Duration::from_secs(20);
     while !fs::read_to_string(&lease).is_ok_and(|lease| lease.contains(mac)) {

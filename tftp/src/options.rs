@@ -9,6 +9,7 @@ use crate::packet::put_string;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestOptions {
     asked: Vec<(Kind, u64)>,
+    probe: bool,
 }
 
 /// What a server allows.
@@ -93,7 +94,19 @@ impl RequestOptions {
             window_size.map(|size| (Kind::WindowSize, u64::from(size))),
             timeout.map(|seconds| (Kind::Timeout, u64::from(seconds))),
         ];
-        RequestOptions { asked: asked.into_iter().flatten().collect() }
+        RequestOptions { asked: asked.into_iter().flatten().collect(), probe: false }
+    }
+
+    /// Adds the mark of an administrator's test request.
+    pub fn with_probe_mark(mut self) -> Self {
+        self.probe = true;
+        self
+    }
+
+    /// Whether the request is an administrator's test, not a machine's boot. Servers ignore options
+    /// that they do not know (RFC 2347), so the mark changes no answer.
+    pub fn is_probe(&self) -> bool {
+        self.probe
     }
 
     /// Adds Microsoft's variable window.
@@ -116,6 +129,7 @@ impl RequestOptions {
     pub(crate) fn read<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut options = RequestOptions::default();
         for (name, value) in pairs {
+            options.probe |= name.eq_ignore_ascii_case(PROBE_MARK);
             let known = Kind::ALL.into_iter().find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()));
             let (Some(kind), Some(number)) = (known, number(value)) else { continue };
             if options.value(kind).is_none() {
@@ -129,6 +143,10 @@ impl RequestOptions {
         for (kind, value) in &self.asked {
             put_string(bytes, kind.name().as_bytes());
             put_string(bytes, value.to_string().as_bytes());
+        }
+        if self.probe {
+            put_string(bytes, PROBE_MARK);
+            put_string(bytes, b"1");
         }
     }
 
@@ -220,6 +238,8 @@ pub(crate) fn number(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
+/// The option of test requests, of our own.
+const PROBE_MARK: &[u8] = b"x-netbootd-probe";
 /// What Microsoft's boot manager sends, and what grants it (Wireshark's TFTP dissector).
 const MSFT_WINDOW_ASKED: u64 = 31416;
 const MSFT_WINDOW_GRANTED: u64 = 27182;

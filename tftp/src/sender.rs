@@ -7,7 +7,7 @@ use crate::rto::RetransmissionTimer;
 use crate::{ErrorCode, Negotiated, Packet};
 
 /// Sends one file. It holds no bytes of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sender {
     negotiated: Negotiated,
     size: u64,

@@ -88,8 +88,10 @@ impl Site {
         self.hear_of(0..200);
         for _ in 0..MACHINES {
             let mut fetch = self.lab.command("client", &program());
-            let fetched =
-                fetch.args(["probe", "tftp", SERVER, "boot.img"]).output().expect("the probe starts");
+            let fetched = fetch
+                .args(["probe", "tftp", "--as-machine", SERVER, "boot.img"])
+                .output()
+                .expect("the probe starts");
             assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
         }
     }

@@ -43,6 +43,11 @@ impl Neighbours {
         table.admit(Hop { to, ifindex }, now, |hop| self.kernel.state(hop.to, hop.ifindex))
     }
 
+    /// Forgets next hops that nothing was sent to for a while. Returns how many.
+    pub fn forget_idle(&self, now: Instant) -> usize {
+        self.table.lock().forget_idle(now)
+    }
+
     /// How many next hops are waited for.
     pub fn unresolved(&self) -> usize {
         self.table.lock().trials()

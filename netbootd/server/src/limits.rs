@@ -110,6 +110,16 @@ impl Limits {
         }
     }
 
+    /// Forgets addresses and machines that have not used up anything for a while. Machines that are
+    /// known by the way they came stay. Returns how many were forgotten.
+    pub fn sweep(&self, now: Instant) -> usize {
+        let now = self.nanos(now);
+        let addresses = [&self.told, &self.read_requests, &self.http_requests];
+        let reporters = [&self.reports, &self.syslog];
+        addresses.iter().map(|table| table.sweep(now)).sum::<usize>()
+            + reporters.iter().map(|table| table.sweep(now)).sum::<usize>()
+    }
+
     /// Whether a machine's report is taken.
     pub fn report(&self, mac: MacAddr, now: Instant) -> Verdict {
         self.reports.take(mac, REPORTS, 1, self.nanos(now))

@@ -1,5 +1,7 @@
 //! Linux.
 
+mod memory;
+
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -11,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::failure::Failure;
+pub(crate) use memory::release_free_memory;
 
 /// How to be one who may.
 pub(crate) const PRIVILEGED: &str = "run as root";

@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 use hyper::header;
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
+use netbootd_server::listen::http::PROBE_AGENT;
 use tokio::net::TcpStream;
 
 use super::{block_on, rate};
@@ -17,15 +18,18 @@ use crate::failure::Failure;
 /// `netbootd probe http`.
 #[derive(Debug, Args)]
 pub struct HttpArgs {
-    /// The URL, as the client is told it.
+    /// The URL as the client gets it
     pub url: Uri,
+    /// Ask as firmware does, so that the requests count for the machine at this address
+    #[arg(long)]
+    pub as_machine: bool,
 }
 
 /// Asks as UEFI firmware does: HEAD, then GET on the same connection.
 pub fn run(args: &HttpArgs) -> Result<(), Failure> {
     block_on(async {
         let mut connection = connect(&args.url).await?;
-        let head = ask(&mut connection, &args.url, Method::HEAD).await?;
+        let head = ask(&mut connection, args, Method::HEAD).await?;
         outln!("HEAD {}: {}", args.url, head.status());
         for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::ETAG, header::ACCEPT_RANGES] {
             if let Some(value) = head.headers().get(&name) {
@@ -35,7 +39,7 @@ pub fn run(args: &HttpArgs) -> Result<(), Failure> {
         let promised = length(&head);
         drop(head);
         let started = Instant::now();
-        let got = ask(&mut connection, &args.url, Method::GET).await?;
+        let got = ask(&mut connection, args, Method::GET).await?;
         let status = got.status();
         let mut body = got.into_body();
         let mut bytes = 0;
@@ -91,9 +95,11 @@ async fn connect(url: &Uri) -> Result<Connection, Failure> {
 
 async fn ask(
     connection: &mut Connection,
-    url: &Uri,
+    args: &HttpArgs,
     method: Method,
 ) -> Result<Response<hyper::body::Incoming>, Failure> {
+    let url = &args.url;
+    let agent = if args.as_machine { "UefiHttpBoot/1.0" } else { PROBE_AGENT };
     let broken = |error: &dyn std::fmt::Display| Failure::NoAnswer(format!("no answer from {url}: {error}"));
     connection.ready().await.map_err(|error| broken(&error))?;
     let request = Request::builder()
@@ -101,7 +107,7 @@ async fn ask(
         .uri(url.path_and_query().map_or("/", |path| path.as_str()))
         .header(header::HOST, url.authority().map_or("", |authority| authority.as_str()))
         .header(header::ACCEPT, "*/*")
-        .header(header::USER_AGENT, "UefiHttpBoot/1.0")
+        .header(header::USER_AGENT, agent)
         .body(Empty::new())
         .map_err(|error| Failure::Unusable(format!("{url} cannot be asked for: {error}")))?;
     connection.send_request(request).await.map_err(|error| broken(&error))

@@ -36,6 +36,9 @@ pub struct TftpArgs {
     /// How the file is sent.
     #[arg(long, value_enum, default_value_t = Mode::Octet)]
     pub mode: Mode,
+    /// Ask as a machine does, so that the request counts for the machine at this address
+    #[arg(long)]
+    pub as_machine: bool,
     /// Where to put the file; without it the bytes are only counted.
     #[arg(long, short)]
     pub output: Option<PathBuf>,
@@ -99,6 +102,9 @@ fn request(args: &TftpArgs) -> Result<Vec<u8>, Failure> {
         RequestOptions::asking(wish(args.block_size), wish(args.window_size), None, args.mode == Mode::Octet);
     if args.variable_window {
         options = options.with_variable_window();
+    }
+    if !args.as_machine {
+        options = options.with_probe_mark();
     }
     Packet::read_request(args.path.as_bytes(), mode, &options)
         .ok_or_else(|| Failure::Unusable(format!("{} is too long for a TFTP request", args.path)))

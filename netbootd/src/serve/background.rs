@@ -1,7 +1,7 @@
 //! What goes on beside the listeners: taking up what changes on the disk and elsewhere.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imagestore::{Store, StoreError};
 use netbootd_content::remote::Remote;
@@ -12,6 +12,8 @@ use netbootd_server::scrub;
 use netbootd_server::services::Services;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, warn};
+
+use crate::platform::release_free_memory;
 
 /// Looks through the Macs' shares once, and starts everything.
 pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, tasks: &mut JoinSet<()>) {
@@ -26,6 +28,7 @@ pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, task
     tasks.spawn(collect_removed(Arc::clone(services)));
     tasks.spawn(watch_devices(Arc::clone(services)));
     tasks.spawn(sweep_relay(Arc::clone(services)));
+    tasks.spawn(forget_idle(Arc::clone(services)));
     let followed = Arc::clone(services);
     tasks.spawn(async move { followed.interfaces.follow(followed.shutdown.clone()).await });
     tasks.spawn(look_at_certificates(Arc::clone(services)));
@@ -210,6 +213,23 @@ async fn sweep_relay(services: Arc<Services>) {
     }
 }
 
+/// Forgets peers that sent nothing for a while, and returns the memory of a flood to the system.
+async fn forget_idle(services: Arc<Services>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(FORGET_EVERY) => {}
+            () = services.shutdown.cancelled() => return,
+        }
+        let now = Instant::now();
+        let forgotten = services.limits.sweep(now)
+            + services.neighbours.forget_idle(now)
+            + services.recorder.forget_idle(now);
+        if forgotten >= WORTH_RELEASING {
+            let _ = tokio::task::spawn_blocking(release_free_memory).await; // it cannot fail
+        }
+    }
+}
+
 async fn look_at_certificates(services: Arc<Services>) {
     loop {
         let snapshot = services.snapshot.load_full();
@@ -225,6 +245,10 @@ async fn look_at_certificates(services: Arc<Services>) {
 const PACKAGES_EVERY: Duration = Duration::from_secs(300);
 /// The same while it does not answer.
 const PACKAGES_AGAIN: Duration = Duration::from_secs(30);
+/// How often idle peers are looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(30);
+/// Peers; a building that boots has fewer.
+const WORTH_RELEASING: usize = 4096;
 /// How often the files of the responder are looked through.
 const RELAY_EVERY: Duration = Duration::from_secs(60);
 /// How often images are looked for that were removed and that no machine runs from any more.

@@ -7,21 +7,28 @@ use std::time::Duration;
 
 use pxe_policy::MacAddr;
 
-/// Says that there are none.
-pub fn open() -> io::Result<()> {
+/// Sends no probes here.
+#[derive(Debug, Default)]
+pub struct Prober {}
+
+/// Says that there are no probes.
+pub fn can_probe() -> io::Result<()> {
     Err(unsupported())
 }
 
-/// Says so.
-#[allow(clippy::unused_async)] // the signature of other platforms
-pub async fn probe(
-    _ifindex: u32,
-    _own: MacAddr,
-    _address: Ipv4Addr,
-    _counts: impl Fn(MacAddr) -> bool,
-    _patience: Duration,
-) -> io::Result<bool> {
-    Err(unsupported())
+impl Prober {
+    /// Says so.
+    #[allow(clippy::unused_async)] // the signature of other platforms
+    pub async fn probe(
+        &self,
+        _ifindex: u32,
+        _own: MacAddr,
+        _address: Ipv4Addr,
+        _counts: impl Fn(MacAddr) -> bool,
+        _patience: Duration,
+    ) -> io::Result<bool> {
+        Err(unsupported())
+    }
 }
 
 fn unsupported() -> io::Error {

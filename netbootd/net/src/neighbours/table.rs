@@ -57,6 +57,13 @@ enum Seen {
     },
 }
 
+impl Seen {
+    fn is_idle(self, now: Instant) -> bool {
+        let (Seen::Resolved { looked } | Seen::Silent { looked, .. }) = self;
+        now.duration_since(looked) >= SILENT_FOR
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Trial {
     since: Instant,
@@ -93,6 +100,19 @@ impl Table {
             State::Unresolved => self.unresolved(hop, now, look),
             State::Unknown => Ok(Admitted::Known),
         }
+    }
+
+    /// Forgets the hops whose state is no longer used without asking the kernel.
+    pub(super) fn forget_idle(&mut self, now: Instant) -> usize {
+        let before = self.hops.len() + self.trials.len();
+        while self.hops.peek_lru().is_some_and(|(_, seen)| seen.is_idle(now)) {
+            self.hops.pop_lru();
+        }
+        self.trials.retain(|_, trial| now.duration_since(trial.since) < SILENT_FOR);
+        if before > 0 && self.hops.is_empty() {
+            self.hops = LruCache::new(MAX_HOPS);
+        }
+        before - self.hops.len() - self.trials.len()
     }
 
     /// How many hops are waited for.

@@ -19,6 +19,7 @@ use tracing::debug;
 pub(super) struct Probes {
     under_way: Mutex<HashMap<Ipv4Addr, watch::Receiver<bool>>>,
     places: Semaphore,
+    arp: arp::Prober,
 }
 
 impl Probes {
@@ -46,12 +47,31 @@ impl Probes {
         let (result, others) = watch::channel(false);
         self.with(|under_way| under_way.insert(address, others));
         let entry = Entry { probes: self, address };
-        let used = ask(address, packet, arrival).await;
+        let used = self.ask(address, packet, arrival).await;
         drop(entry);
         if used {
             result.send_replace(true);
         }
         used
+    }
+
+    async fn ask(&self, address: Ipv4Addr, packet: &Packet, arrival: &Arrival<'_>) -> bool {
+        let (iface, asker) = (arrival.iface, packet.mac());
+        let on_link = packet.relay().is_none() || iface.addrs.iter().any(|net| net.contains(&address));
+        if let Some(own) = iface.mac.filter(|_| on_link) {
+            let is_other = |holder: MacAddr| holder != asker && holder != own;
+            match self.arp.probe(iface.index, own, address, is_other, PATIENCE).await {
+                Ok(used) => return used,
+                Err(error) => debug!(%error, %address, "no ARP probe"),
+            }
+        }
+        match echo(address, arrival.local).await {
+            Ok(used) => used,
+            Err(error) => {
+                debug!(%error, %address, "no ICMP echo");
+                false
+            }
+        }
     }
 
     fn of(&self, address: Ipv4Addr) -> Option<watch::Receiver<bool>> {
@@ -65,7 +85,11 @@ impl Probes {
 
 impl Default for Probes {
     fn default() -> Self {
-        Probes { under_way: Mutex::default(), places: Semaphore::new(MAX_PROBES) }
+        Probes {
+            under_way: Mutex::default(),
+            places: Semaphore::new(MAX_PROBES),
+            arp: arp::Prober::default(),
+        }
     }
 }
 
@@ -83,29 +107,10 @@ impl Drop for Entry<'_> {
 
 /// Whether probes are possible here.
 pub(super) fn can_probe() -> io::Result<()> {
-    let on_link = arp::open().map(drop);
+    let on_link = arp::can_probe();
     // Where the platform has no ARP for programs, the echo does for the own link too.
     on_link.or_else(|error| if error.kind() == io::ErrorKind::Unsupported { Ok(()) } else { Err(error) })?;
     open().map(drop)
-}
-
-async fn ask(address: Ipv4Addr, packet: &Packet, arrival: &Arrival<'_>) -> bool {
-    let (iface, asker) = (arrival.iface, packet.mac());
-    let on_link = packet.relay().is_none() || iface.addrs.iter().any(|net| net.contains(&address));
-    if let Some(own) = iface.mac.filter(|_| on_link) {
-        let is_other = |holder: MacAddr| holder != asker && holder != own;
-        match arp::probe(iface.index, own, address, is_other, PATIENCE).await {
-            Ok(used) => return used,
-            Err(error) => debug!(%error, %address, "no ARP probe"),
-        }
-    }
-    match echo(address, arrival.local).await {
-        Ok(used) => used,
-        Err(error) => {
-            debug!(%error, %address, "no ICMP echo");
-            false
-        }
-    }
 }
 
 /// Whether the address answers an echo request.
@@ -140,7 +145,7 @@ fn echo_request(id: [u8; 2]) -> [u8; 8] {
 
 /// A host answers within milliseconds; firmware collects offers for seconds.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Each has a socket. Beyond that an address is offered without a probe: some 3,000 new machines a second.
+/// Beyond that an address is offered without a probe: some 3,000 new machines a second.
 const MAX_PROBES: usize = 1024;
 
 #[cfg(test)]

@@ -64,12 +64,32 @@ impl<K: Hash + Eq> Buckets<K> {
         self.len() == 0
     }
 
+    /// Forgets the buckets that are full again, and gives the memory of an empty table back.
+    /// Returns how many were forgotten.
+    pub fn sweep(&self, now: Nanos) -> usize {
+        self.with(|table| {
+            let before = table.len();
+            while table.peek_lru().is_some_and(|(_, bucket)| bucket.is_forgettable(now)) {
+                table.pop_lru();
+            }
+            if before > 0 && table.is_empty() {
+                *table = LruCache::new(table.cap());
+            }
+            before - table.len()
+        })
+    }
+
     fn with<T>(&self, action: impl FnOnce(&mut LruCache<K, Bucket>) -> T) -> T {
         action(&mut self.table.lock())
     }
 }
 
 impl Bucket {
+    /// A full bucket is the same as none, once its last refusal may be logged again.
+    fn is_forgettable(&self, now: Nanos) -> bool {
+        self.full_at <= now && (self.told_at == 0 || now.saturating_sub(self.told_at) >= TOLD_EVERY)
+    }
+
     fn take(&mut self, rate: Rate, cost: u32, now: Nanos) -> Verdict {
         let whole = time_of(rate, rate.at_once) + rounding(rate);
         // What was taken at a slower rate does not count for longer than at this one.
@@ -179,6 +199,18 @@ mod tests {
         assert!(buckets.is_empty());
         assert_eq!(buckets.take(1, RATE, 1, 0), Verdict::Admitted);
         assert_eq!(buckets.take_known(&1, RATE, 0), Some(Verdict::Admitted));
+    }
+
+    #[test]
+    fn a_sweep_forgets_full_buckets_and_no_others() {
+        let buckets = Buckets::new(most(10));
+        assert_eq!(admitted(&buckets, 1, 1, 0), 1);
+        assert_eq!(admitted(&buckets, 2, 9, 0), 5);
+        assert_eq!(buckets.sweep(SECOND), 1, "one token is back, five are not");
+        assert_eq!(admitted(&buckets, 2, 9, SECOND), 2);
+        assert_eq!(buckets.sweep(10 * SECOND), 0, "its refusal would be logged again too early");
+        assert_eq!(buckets.sweep(61 * SECOND), 1);
+        assert!(buckets.is_empty());
     }
 
     proptest! {

@@ -24,7 +24,7 @@ impl Need {
             return self.transfers;
         }
         let rest = files.saturating_sub(RESERVED);
-        let share = (rest / 2).max(rest.saturating_sub(self.of_http()));
+        let share = rest - self.of_http().min(rest / HTTP_PART);
         let most = |files: u64| usize::try_from(files).unwrap_or(usize::MAX).max(1);
         let unproved = self
             .transfers
@@ -46,8 +46,11 @@ impl Need {
 
 /// The state, the store, listeners, directories, the status port.
 const RESERVED: u64 = 512;
-/// Of the files that TFTP may have, one in four may wait for a first acknowledgement.
-const UNPROVED_PART: u64 = 4;
+/// Of the files, one in four is HTTP's.
+const HTTP_PART: u64 = 4;
+/// Of the files that TFTP may have, one in eight may wait for a first acknowledgement. Most that
+/// wait share a socket.
+const UNPROVED_PART: u64 = 8;
 
 #[cfg(test)]
 mod tests {
@@ -66,7 +69,7 @@ mod tests {
         assert_eq!(need.files(), 512 + 2 * 16_384 + 4096 + 2 * 16_384);
         assert_eq!(need.transfers_within(need.files()), need.transfers);
         let few = need.transfers_within(4096);
-        assert_eq!((few.all, few.unproved.map(|unproved| unproved.all)), (672, Some(448)));
+        assert_eq!((few.all, few.unproved.map(|unproved| unproved.all)), (1176, Some(336)));
     }
 
     proptest! {
@@ -78,7 +81,7 @@ mod tests {
             let most = bounds.unproved.map(|unproved| unproved.all).unwrap();
             let taken = 2 * bounds.all as u64 + most as u64;
             prop_assert!(bounds.all >= 1 && most >= 1 && bounds.all <= all && most <= unproved);
-            prop_assert!(taken + RESERVED + (2 * connections as u64).min((files - RESERVED) / 2) <= files);
+            prop_assert!(taken + RESERVED + (2 * connections as u64).min((files - RESERVED) / 4) <= files);
         }
     }
 }

@@ -28,7 +28,7 @@ use tracing::warn;
 
 use crate::limits::session_limits::Place;
 use crate::services::Services;
-pub use answer::decode;
+pub use answer::{PROBE_AGENT, decode};
 use waiting::Waiting;
 
 /// Listens for connections.

@@ -32,6 +32,7 @@ use netbootd_telemetry::strangers::Conduct;
 use tftp::{ErrorCode, Mode, Packet, ParseError, Request};
 use tracing::{debug, warn};
 
+use super::requester::Requester;
 use crate::limits::session_limits::Full;
 use crate::services::{Services, UNSENT};
 use busy_poll::BusyPoll;
@@ -263,6 +264,7 @@ impl TftpListener {
             inbox,
             server: received.to,
             filename: request.filename.to_vec(),
+            requester: Requester { peer: from, probe: request.options.is_probe() },
             admitted: Admitted { transfers: Arc::clone(&self.transfers), from: received.from, number },
             worker: worker.clone(),
             busy_poll: BusyPoll::default(),
@@ -286,6 +288,10 @@ impl TftpListener {
             // Whoever it is asks again; somebody else in whose name it is asked hears nothing more.
             NotAdmitted::Full(Full::Unproved) => {
                 self.record_refused(received, filename, Refusal::Unproved, None);
+            }
+            // An error would end the boot; a client that gets no answer asks again.
+            NotAdmitted::Full(Full::All) => {
+                self.record_refused(received, filename, Refusal::Busy, None);
             }
             NotAdmitted::Full(full) => self.refuse(received, filename, full.into(), None).await,
         }
@@ -367,6 +373,8 @@ const MAX_DATAGRAM: usize = 2048;
 const MAX_SHOWN: usize = 128;
 /// The outcome of transfers that nobody had acknowledged when newer ones needed their places.
 const EVICTED: &str = "evicted";
+/// First acknowledgements that came while the server had no place for another transfer.
+const DEFERRED: &str = "deferred";
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]

@@ -50,6 +50,18 @@ impl Limit {
         Limit { said: LruCache::new(REMEMBERED), places: AT_ONCE, at: now, left_out: 0 }
     }
 
+    /// Forgets the lines whose window is over. Returns how many.
+    pub(super) fn sweep(&mut self, now: Instant) -> usize {
+        let before = self.said.len();
+        while self.said.peek_lru().is_some_and(|(_, said)| now.duration_since(said.since) >= WINDOW) {
+            self.said.pop_lru();
+        }
+        if before > 0 && self.said.is_empty() {
+            self.said = LruCache::new(REMEMBERED);
+        }
+        before - self.said.len()
+    }
+
     /// Counts a line, and says whether it is written.
     pub(super) fn admit(&mut self, line: Line, now: Instant) -> Verdict {
         let back = now.duration_since(self.at).as_secs_f64() * PER_SECOND;

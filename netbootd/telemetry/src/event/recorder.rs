@@ -100,6 +100,12 @@ impl Recorder {
         log::write(event);
     }
 
+    /// Forgets which lines were written about peers of which nothing was heard for a minute.
+    /// Returns how many.
+    pub fn forget_idle(&self, now: Instant) -> usize {
+        self.limit.lock().sweep(now)
+    }
+
     /// Every event from now on. A watcher that falls behind loses the oldest ones and is told how many.
     pub fn watch(&self) -> broadcast::Receiver<Arc<Recorded>> {
         self.watchers.subscribe()

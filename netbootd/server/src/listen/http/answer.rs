@@ -16,6 +16,7 @@ use netbootd_telemetry::event::{
     TransferStarted,
 };
 
+use super::super::requester::Requester;
 use super::body::Reply;
 use super::conditions::{self, Condition};
 use super::exchange::{Answering, Exchange};
@@ -51,6 +52,13 @@ impl Client {
         self.services.snapshot.load().config.http.send_timeout
     }
 
+    /// The sender of one of its requests.
+    fn requester(&self, request: &Request<Incoming>) -> Requester {
+        let agent = request.headers().get(header::USER_AGENT);
+        let probe = agent.is_some_and(|agent| agent.as_bytes().starts_with(PROBE_AGENT.as_bytes()));
+        Requester { peer: self.peer, probe }
+    }
+
     /// How many requests there were.
     pub(super) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
@@ -61,7 +69,7 @@ impl Client {
 pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> Response<Reply> {
     if client.services.stopping.is_cancelled() {
         let refused = Refused { refusal: Refusal::Stopping, detail: "netbootd ends".into() };
-        let mut response = refuse(&client.services, request.uri().path(), refused, client.peer);
+        let mut response = refuse(&client.services, request.uri().path(), refused, client.requester(request));
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return response;
     }
@@ -87,7 +95,7 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
     let found = match decode(asked) {
         Some(raw) if BootPath::parse(&raw) == Err(PathError::TooLong) => {
             let refused = Refused { refusal: Refusal::AccessDenied, detail: PathError::TooLong.to_string() };
-            let mut response = refuse(&client.services, asked, refused, client.peer);
+            let mut response = refuse(&client.services, asked, refused, client.requester(request));
             *response.status_mut() = StatusCode::URI_TOO_LONG;
             return response;
         }
@@ -102,8 +110,8 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
         None => Err(Refused { refusal: Refusal::Malformed, detail: "a % without two hex digits".into() }),
     };
     match found {
-        Ok(content) => respond(client, request.headers(), asked, content, head_only),
-        Err(refused) => refuse(&client.services, asked, refused, client.peer),
+        Ok(content) => respond(client, request, asked, content, head_only),
+        Err(refused) => refuse(&client.services, asked, refused, client.requester(request)),
     }
 }
 
@@ -138,11 +146,12 @@ async fn open(services: &Arc<Services>, raw: Vec<u8>, caller: Caller) -> Result<
 
 fn respond(
     client: &Client,
-    headers: &HeaderMap,
+    request: &Request<Incoming>,
     asked: &str,
     content: Content,
     head_only: bool,
 ) -> Response<Reply> {
+    let headers = request.headers();
     let etag = content.etag().into_owned();
     let modified = content.modified().map(httpdate::fmt_http_date);
     match conditions::check(headers, &etag, content.modified()) {
@@ -183,7 +192,7 @@ fn respond(
         let path = path.as_deref().unwrap_or(asked);
         let program = if status == StatusCode::OK { content.program(path) } else { None };
         let about = (program, substitute);
-        let record = record(&client.services, path, client.peer, end - first, status, about);
+        let record = record(&client.services, path, client.requester(request), end - first, status, about);
         Reply::file(Arc::new(content), first, end, record, &client.exchange)
     };
     let mut response = Response::new(body);
@@ -207,13 +216,13 @@ fn respond(
 pub(super) fn record(
     services: &Arc<Services>,
     asked: &str,
-    peer: SocketAddr,
+    requester: Requester,
     total: u64,
     status: StatusCode,
     (program, substitute): (Option<Program>, Option<Substitute>),
 ) -> Record {
     let id = services.recorder.transfer_id();
-    let mac = services.machines.mac_of(peer.ip());
+    let (peer, mac) = (requester.peer, requester.machine(services));
     let path: Arc<str> = shown(asked).into();
     let partial = status == StatusCode::PARTIAL_CONTENT;
     services.recorder.record(Event::TransferStarted(TransferStarted {
@@ -247,7 +256,7 @@ pub(super) fn record(
     Record::new(Arc::clone(services), finished, total, program.and_then(|program| program.arch))
 }
 
-fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) -> Response<Reply> {
+fn refuse(services: &Services, asked: &str, refused: Refused, requester: Requester) -> Response<Reply> {
     let response = match refused.refusal {
         Refusal::NotFound | Refusal::ImageComing | Refusal::ImageRefused => {
             plain(StatusCode::NOT_FOUND, "no such file")
@@ -267,8 +276,8 @@ fn refuse(services: &Services, asked: &str, refused: Refused, peer: SocketAddr) 
     };
     services.recorder.record(Event::FileRefused(FileRefused {
         proto: Proto::Http,
-        peer,
-        mac: services.machines.mac_of(peer.ip()),
+        peer: requester.peer,
+        mac: requester.machine(services),
         path: shown(asked),
         refusal: refused.refusal,
         detail: Some(refused.detail),
@@ -294,6 +303,9 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: impl Into<Cow<'static, 
         headers.insert(name, value);
     }
 }
+
+/// The user agent of `netbootd probe`.
+pub const PROBE_AGENT: &str = "netbootd-probe";
 
 /// Percent-decoding (RFC 3986 §2.1); None when a % has no two hex digits behind it.
 pub fn decode(path: &str) -> Option<Vec<u8>> {

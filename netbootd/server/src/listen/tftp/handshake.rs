@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::super::requester::Requester;
 use super::busy_poll::BusyPoll;
 use super::facts::{Facts, FactsCache};
 use super::ports::{SharedPort, SharedPorts, how_many};
@@ -31,7 +32,7 @@ use super::transfers::{
     Admitted, Asked, Due, Heard, NotAdmitted, Over, Ports, Promoted, SINGLE_PORT, Transfers, Waiting,
 };
 use super::workers::{Worker, Workers};
-use super::{EVICTED, error_for, negotiation};
+use super::{DEFERRED, EVICTED, error_for, negotiation};
 use crate::limits::session_limits::Full;
 use crate::services::{Services, UNSENT};
 
@@ -131,6 +132,7 @@ impl Handshakes {
             Heard::Taken => {}
             Heard::Promoted(promoted) => self.promote(worker, from, *promoted),
             Heard::Over(over) => self.over(*over),
+            Heard::Deferred => self.services.recorder.count(Proto::Tftp.name(), DEFERRED),
             Heard::Full(waiting, request, full) => self.full(&waiting, from, &request, full),
             Heard::Unknown => return false,
         }
@@ -250,7 +252,7 @@ impl Handshakes {
         let due = self.transfers.due(now, |waiting, from, request| {
             if self.is_worth_an_event(waiting, from, crowded) {
                 let record = waiting.record.take();
-                let mut record = record.unwrap_or_else(|| self.record(waiting, from, filename_of(request)));
+                let mut record = record.unwrap_or_else(|| self.record(waiting, from, request));
                 record.stalled(&waiting.sender);
                 waiting.record = Some(record);
             }
@@ -267,8 +269,8 @@ impl Handshakes {
 
     fn promote(self: &Arc<Self>, worker: &Worker, from: SocketAddr, promoted: Promoted) {
         let Promoted { number, request, mut waiting, inbox, step } = promoted;
-        let filename = filename_of(&request);
-        let record = waiting.record.take().unwrap_or_else(|| self.record(&waiting, from, filename));
+        let record = waiting.record.take().unwrap_or_else(|| self.record(&waiting, from, &request));
+        let (filename, requester) = read(&request, from);
         let Waiting { port, server, sender, facts, in_flight, .. } = waiting;
         let shared = || TransferSocket::shared(Arc::clone(&port.endpoint), server, from);
         let line = match port.number {
@@ -288,6 +290,7 @@ impl Handshakes {
             inbox,
             server,
             filename: filename.to_vec(),
+            requester,
             admitted: Admitted { transfers: Arc::clone(&self.transfers), from, number },
             worker: worker.clone(),
             busy_poll: BusyPoll::default(),
@@ -315,7 +318,7 @@ impl Handshakes {
             return self.services.recorder.count(Proto::Tftp.name(), record::named(outcome).name());
         }
         let record = waiting.record.take();
-        let record = record.unwrap_or_else(|| self.record(&waiting, from, filename_of(&request)));
+        let record = record.unwrap_or_else(|| self.record(&waiting, from, &request));
         record.finished(outcome, waiting.facts.len, &waiting.sender, None);
     }
 
@@ -326,7 +329,8 @@ impl Handshakes {
         let source = Source { addr: waiting.server, ifindex: 0 };
         self.send(&waiting.port, &error.emit().unwrap_or_default(), from, source);
         let detail = "its places were taken while it began".to_owned();
-        record::refused(&self.services, from, filename_of(request), Refused { refusal, detail });
+        let (filename, requester) = read(request, from);
+        record::refused(&self.services, requester, filename, Refused { refusal, detail });
     }
 
     /// Machines that boot have one; so does anybody as long as few wait.
@@ -334,9 +338,10 @@ impl Handshakes {
         waiting.record.is_some() || !crowded || self.services.machines.mac_of(from.ip()).is_some()
     }
 
-    fn record(&self, waiting: &Waiting, from: SocketAddr, filename: &[u8]) -> Record {
+    fn record(&self, waiting: &Waiting, from: SocketAddr, request: &[u8]) -> Record {
         let file = (waiting.facts.len, waiting.facts.program);
-        Record::new(&self.services, from, filename, file, waiting.sender.negotiated(), None)
+        let (filename, requester) = read(request, from);
+        Record::new(&self.services, requester, filename, file, waiting.sender.negotiated(), None)
     }
 }
 
@@ -361,11 +366,13 @@ async fn listen(handshakes: Arc<Handshakes>, worker: Worker, port: SharedPort, e
     }
 }
 
-/// What a request asks for.
-fn filename_of(request: &[u8]) -> &[u8] {
+/// The file that a request names, and its sender.
+fn read(request: &[u8], peer: SocketAddr) -> (&[u8], Requester) {
     match Packet::parse(request) {
-        Ok(Packet::ReadRequest(request)) => request.filename,
-        Ok(_) | Err(_) => b"",
+        Ok(Packet::ReadRequest(request)) => {
+            (request.filename, Requester { peer, probe: request.options.is_probe() })
+        }
+        Ok(_) | Err(_) => (b"", Requester { peer, probe: false }),
     }
 }
 

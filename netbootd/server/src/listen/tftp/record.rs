@@ -1,6 +1,5 @@
 //! What a transfer tells of itself: its begin, how far it is, its end, or why there was none.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use netbootd_telemetry::event::{
 use pxe_policy::ArchType;
 use tftp::{Negotiated, Outcome, Sender};
 
+use super::super::requester::Requester;
 use super::shown;
 use crate::services::Services;
 
@@ -20,7 +20,7 @@ use crate::services::Services;
 pub(super) struct Record {
     services: Arc<Services>,
     id: TransferId,
-    peer: SocketAddr,
+    requester: Requester,
     path: Arc<str>,
     bytes: u64,
     told: Instant,
@@ -33,7 +33,7 @@ impl Record {
     /// Of a transfer that begins.
     pub(super) fn new(
         services: &Arc<Services>,
-        peer: SocketAddr,
+        requester: Requester,
         filename: &[u8],
         (size, program): (u64, Option<Program>),
         negotiated: &Negotiated,
@@ -45,8 +45,8 @@ impl Record {
         let begin = TransferStarted {
             id,
             proto: Proto::Tftp,
-            peer,
-            mac: services.machines.mac_of(peer.ip()),
+            peer: requester.peer,
+            mac: requester.machine(services),
             program,
             path: Arc::clone(&path),
             size: Some(size),
@@ -58,7 +58,7 @@ impl Record {
         let arch = begin.program.and_then(|program| program.arch);
         Record {
             id,
-            peer,
+            requester,
             path,
             bytes: 0,
             told: Instant::now(),
@@ -99,15 +99,15 @@ impl Record {
     pub(super) fn finished(mut self, outcome: Outcome, size: u64, sender: &Sender, detail: Option<String>) {
         self.started();
         let completed = matches!(outcome, Outcome::Completed { .. });
-        if completed && sender.is_proved() {
-            self.services.programs.fetched(self.peer.ip(), &self.path, self.arch, Instant::now());
+        if completed && sender.is_proved() && !self.requester.probe {
+            self.services.programs.fetched(self.requester.peer.ip(), &self.path, self.arch, Instant::now());
         }
         let bytes = if completed { size } else { self.bytes };
         self.services.recorder.record(Event::TransferFinished(TransferFinished {
             id: self.id,
             proto: Proto::Tftp,
-            peer: self.peer,
-            mac: self.services.machines.mac_of(self.peer.ip()),
+            peer: self.requester.peer,
+            mac: self.requester.machine(&self.services),
             path: self.path,
             partial: false,
             outcome: named(outcome),
@@ -134,12 +134,12 @@ pub(super) fn named(outcome: Outcome) -> TransferOutcome {
     }
 }
 
-/// There is none.
-pub(super) fn refused(services: &Services, peer: SocketAddr, filename: &[u8], refused: Refused) {
+/// Records that a request was refused.
+pub(super) fn refused(services: &Services, requester: Requester, filename: &[u8], refused: Refused) {
     services.recorder.record(Event::FileRefused(FileRefused {
         proto: Proto::Tftp,
-        peer,
-        mac: services.machines.mac_of(peer.ip()),
+        peer: requester.peer,
+        mac: requester.machine(services),
         path: shown(filename),
         refusal: refused.refusal,
         detail: Some(refused.detail),

@@ -13,6 +13,7 @@ use tftp::{ErrorCode, Input, Mode, Outcome, Packet, RequestOptions, Send, Sender
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
 
+use super::super::requester::Requester;
 use super::busy_poll::{BusyPoll, LOOK};
 use super::facts::Facts;
 use super::handshake::Handshakes;
@@ -23,7 +24,7 @@ use super::record::{self, Record};
 use super::transfer_socket::TransferSocket;
 use super::window::Unreadable;
 use super::workers::Worker;
-use super::{Admitted, Mail, error_for, shown, text};
+use super::{Admitted, DEFERRED, Mail, error_for, shown, text};
 use crate::limits::budget::Share;
 use crate::limits::session_limits::Full;
 use crate::services::Services;
@@ -36,6 +37,7 @@ pub(super) struct Transfer {
     pub(super) inbox: mpsc::Receiver<Mail>,
     pub(super) server: IpAddr,
     pub(super) filename: Vec<u8>,
+    pub(super) requester: Requester,
     pub(super) admitted: Admitted,
     pub(super) worker: Worker,
     pub(super) busy_poll: BusyPoll,
@@ -116,7 +118,7 @@ impl Transfer {
                 let (code, message) = error_for(refused.refusal);
                 // The client asks again if this is lost.
                 self.send_error(code, message, peer).await;
-                return record::refused(&self.services, peer, &self.filename, refused);
+                return record::refused(&self.services, self.requester, &self.filename, refused);
             }
         };
         let size = file.len();
@@ -125,7 +127,7 @@ impl Transfer {
         let name = instead.map_or_else(|| shown(&self.filename), |(path, _)| path.to_owned());
         let program = file.content().and_then(|content| content.program(&name));
         let about = (size, program);
-        let record = Record::new(&self.services, peer, &self.filename, about, &negotiated, instead);
+        let record = Record::new(&self.services, self.requester, &self.filename, about, &negotiated, instead);
         let (sender, first) = Sender::new(negotiated, size, Instant::now());
         let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: false };
         match self.drive(running, first, record).await {
@@ -137,7 +139,7 @@ impl Transfer {
                 let (code, message) = error_for(refusal);
                 self.send_error(code, message, peer).await;
                 let detail = "its places were taken while it began".to_owned();
-                record::refused(&self.services, peer, &self.filename, Refused { refusal, detail });
+                record::refused(&self.services, self.requester, &self.filename, Refused { refusal, detail });
             }
         }
     }
@@ -179,6 +181,7 @@ impl Transfer {
             let Running { sender, inbound, detail, proved, .. } = &mut *running;
             let heard = self.hear(sender, inbound, timer.as_mut()).await;
             let now = Instant::now();
+            let unacknowledged = (!*proved).then(|| sender.clone());
             let bytes: &[u8] = match &heard {
                 Heard::Datagram(len) => &inbound[..*len],
                 Heard::Mailed(bytes) => bytes,
@@ -202,6 +205,13 @@ impl Transfer {
                 match self.admitted.proved(&self.services.transfer_bounds()) {
                     // Its client has gone on to another request, whose place it is now: what it sent before still counts.
                     Err(Full::Unproved) if !self.is_evicted() => {}
+                    // It waits for a place: what was sent is sent again, and acknowledged again.
+                    Err(Full::All) => {
+                        self.services.recorder.count(Proto::Tftp.name(), DEFERRED);
+                        *proved = false;
+                        *sender = unacknowledged.unwrap_or_else(|| sender.clone());
+                        continue;
+                    }
                     proved => proved.map_err(Left::Full)?,
                 }
                 record.started();

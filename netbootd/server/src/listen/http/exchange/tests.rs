@@ -6,6 +6,7 @@ use netbootd_config::Config;
 
 use super::*;
 use crate::listen::http::answer::record;
+use crate::listen::requester::Requester;
 use crate::services::{Services, Snapshot};
 
 fn part(left: usize) -> (Part, Arc<Services>) {
@@ -13,7 +14,14 @@ fn part(left: usize) -> (Part, Arc<Services>) {
     let (config, _) = Config::parse("", Path::new("test.toml"), Some(folder.path())).unwrap();
     let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let record = record(&services, "file", peer, left as u64, StatusCode::OK, (None, None));
+    let record = record(
+        &services,
+        "file",
+        Requester { peer, probe: false },
+        left as u64,
+        StatusCode::OK,
+        (None, None),
+    );
     let content = Arc::new(Content::generated(vec![1; left], None));
     (Part { content, at: 0, left, after: 0, record }, services)
 }

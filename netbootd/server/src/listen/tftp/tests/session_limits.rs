@@ -1,13 +1,35 @@
 use super::*;
 
 #[tokio::test]
-async fn too_many_transfers_are_refused() {
+async fn a_client_of_a_full_server_gets_no_answer_and_boots_once_a_place_is_free() {
     let f = serving("[tftp]\nmax-transfers = 1");
     f.settled("file", &[7; 5000]);
-    let first = f.proved().await;
-    f.refuses(Refusal::Busy).await;
-    assert_eq!(f.counted("busy"), Some(1));
-    drop(first);
+    // It has its first answer before another client takes the only place.
+    let waits = client().await;
+    f.ask(&waits, b"file", &RequestOptions::default()).await;
+    let (_, port) = hear(&waits).await;
+    let (first, its_port) = f.proved().await;
+    let late = client().await;
+    f.ask(&late, b"file", &RequestOptions::default()).await;
+    let acknowledge = Packet::Ack { block: 1, next_window: None }.emit().unwrap();
+    waits.send_to(&acknowledge, port).await.unwrap();
+    let both = async {
+        while (f.counted("busy"), f.counted("deferred")) != (Some(1), Some(1)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    let abort = Packet::Error { code: ErrorCode::UNDEFINED, message: b"enough" };
+    first.send_to(&abort.emit().unwrap(), its_port).await.unwrap();
+    // The first block comes again, is acknowledged again, and the second one follows.
+    loop {
+        let (bytes, from) = hear(&waits).await;
+        match Packet::parse(&bytes).unwrap() {
+            Packet::Data { block: 1, .. } => drop(waits.send_to(&acknowledge, from).await.unwrap()),
+            Packet::Data { block: 2, .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -75,13 +97,13 @@ async fn a_file_that_is_replaced_before_its_first_acknowledgement_is_not_mixed()
 
 impl Fixture {
     /// Begins a transfer and acknowledges its first block.
-    async fn proved(&self) -> UdpSocket {
+    async fn proved(&self) -> (UdpSocket, SocketAddr) {
         let socket = client().await;
         self.ask(&socket, b"file", &RequestOptions::default()).await;
         let (_, from) = hear(&socket).await;
         socket.send_to(b"\0\x04\0\x01", from).await.unwrap();
         assert!(matches!(Packet::parse(&hear(&socket).await.0), Ok(Packet::Data { block: 2, .. })));
-        socket
+        (socket, from)
     }
 
     /// The client is told, and then it is counted.

@@ -43,6 +43,8 @@ pub(in crate::listen::tftp) enum Heard {
     Over(Box<Over>),
     /// The same, as all places of clients that have acknowledged something are taken.
     Full(Box<Waiting>, Box<[u8]>, Full),
+    /// All places of the server are taken: the transfer waits until one is free.
+    Deferred,
     /// Nobody who speaks to this port sent it.
     Unknown,
 }
@@ -117,6 +119,7 @@ impl Transfers {
                 return Heard::Taken;
             }
         };
+        let unacknowledged = waiting.sender.clone();
         let step = waiting.sender.handle(now, Input::Packet(packet));
         let superseded = waiting.superseded.is_some();
         if !waiting.sender.is_proved() && step.finish.is_none() {
@@ -128,6 +131,11 @@ impl Transfers {
             return table.over(from, number, outcome).map_or(Heard::Taken, Heard::Over);
         }
         let place = entry.place.as_mut().map_or(Err(Full::Unproved), |place| place.prove(&bounds()));
+        if place == Err(Full::All) {
+            // The first answer is sent again, and the client acknowledges it again.
+            waiting.sender = unacknowledged;
+            return Heard::Deferred;
+        }
         if let Err(full) = place {
             let removed = table.remove(from, number).and_then(Entry::into_waiting);
             return removed.map_or(Heard::Taken, |(request, waiting)| Heard::Full(waiting, request, full));
