@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use crate::library::ContentId;
 use crate::nearest::nearest;
 use crate::{
-    BootFile, BootPath, Cache, Catalogue, Digest, ImageKind, ImageRecord, Manifest, OpenError, Store,
-    StoreError, Version,
+    BootEntry, BootFile, BootPath, Cache, Catalogue, Digest, ImageKind, ImageRecord, Manifest, OpenError,
+    Store, StoreError, Version,
 };
 
 /// The images of a catalogue as one tree. It stays as it is: another catalogue is another tree.
@@ -22,6 +22,8 @@ pub struct ImageTree {
     by_first: HashMap<Vec<u8>, Vec<usize>>,
     manifests: Mutex<HashMap<Digest, Arc<Manifest>>>,
     images: Vec<(String, ImageKind)>,
+    /// The current version of each announced image.
+    versions: HashMap<String, Digest>,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl ImageTree {
             by_first: HashMap::new(),
             manifests: Mutex::default(),
             images: Vec::new(),
+            versions: HashMap::new(),
         };
         // Names go before packages, and what is announced before what is not.
         let is_retired = |record: &ImageRecord| record.retired.is_some();
@@ -58,6 +61,7 @@ impl ImageTree {
                 let Some(version) = record.current() else { continue };
                 if announced {
                     tree.images.push((name.clone(), version.kind));
+                    tree.versions.insert(name.clone(), version.manifest);
                 }
                 tree.add_image(name, version, announced);
             }
@@ -75,6 +79,12 @@ impl ImageTree {
     /// The names and kinds of all images that are announced.
     pub fn images(&self) -> &[(String, ImageKind)] {
         &self.images
+    }
+
+    /// How a boot loader starts the image of a name; None for images that it does not start.
+    pub fn boot_entry(&self, name: &str) -> Option<BootEntry> {
+        let version = self.versions.get(name)?;
+        self.manifest(*version).ok()?.boot.clone()
     }
 
     /// Opens a client's path; a machine that boots keeps the image's version from being collected.
@@ -282,7 +292,7 @@ mod tests {
             let (digest, size) = writer.put(Path::new(path), &mut bytes.as_bytes(), &mut Quiet).unwrap();
             FileEntry { path: (*path).into(), digest, size }
         };
-        let manifest = Manifest { kind, files: files.iter().map(take).collect() };
+        let manifest = Manifest { kind, files: files.iter().map(take).collect(), boot: None };
         let labels = at.map(|at| BTreeMap::from([(AT.to_owned(), at.to_owned())])).unwrap_or_default();
         let version = Version {
             manifest: manifest.digest(),

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
 use crate::wim::WimError;
-use crate::{BootFile, BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
+use crate::{BootEntry, BootFile, BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
 
 pub use content::{import_content, may_hold};
 pub use disk::{DiskImage, DiskImageError};
@@ -206,7 +206,8 @@ fn commit(
         return Err(IngestError::NotUtf8(source.to_owned()));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let manifest = Manifest { kind, files };
+    let mut manifest = Manifest { kind, files, boot: None };
+    manifest.boot = BootEntry::of_manifest(&manifest);
     if let (ImageKind::Nbi, Some(check)) = (kind, wanted.check_info) {
         check_info(&writer, &manifest, check, source)?;
     }

@@ -23,7 +23,7 @@ pub use cache::{Cache, FillError, Filling, Origin};
 pub use digest::{Digest, DigestError, Digester};
 pub use file::{BootFile, ReadError};
 pub use image_tree::{AT, ImageTree, NETBOOT_SHARE, netboot_folder};
-pub use manifest::{FileEntry, ImageKind, Manifest};
+pub use manifest::{BootEntry, FileEntry, ImageKind, Manifest};
 pub use map::Mapping;
 pub use path::{BootPath, PathError};
 pub use pe::{PeHeader, Signature};

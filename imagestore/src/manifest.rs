@@ -15,6 +15,25 @@ pub struct Manifest {
     pub kind: ImageKind,
     /// Its files, by path in byte order.
     pub files: Vec<FileEntry>,
+    /// How a boot loader starts it; None for what starts by a program of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootEntry>,
+}
+
+/// How a boot loader starts an image: iPXE, GRUB and PXELINUX load the kernel and its RAM disks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootEntry {
+    /// The kernel's path in the image.
+    pub kernel: String,
+    /// Paths of the initial RAM disks in the image, in the order in which they are loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub initrds: Vec<String>,
+    /// The kernel's arguments. `{image-url}` stands for the image's URL on this server without a
+    /// slash at its end, `{http-url}` for this server's, `{server}` for its address, and `{mac}` for
+    /// the machine's hardware address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cmdline: String,
 }
 
 /// One file of an image.
@@ -80,6 +99,23 @@ impl fmt::Display for ImageKind {
     }
 }
 
+impl BootEntry {
+    /// Of an image whose files are a kernel and its RAM disks; None for every other kind.
+    pub fn of_manifest(manifest: &Manifest) -> Option<Self> {
+        if manifest.kind != ImageKind::Linux {
+            return None;
+        }
+        let paths = || manifest.files.iter().map(|file| file.path.as_str());
+        let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+        let kernel = paths().find(|path| name(path).starts_with("vmlinuz"))?;
+        let folder = kernel.rfind('/').map_or("", |slash| &kernel[..=slash]);
+        let beside = |path: &&str| path.strip_prefix(folder).is_some_and(|rest| !rest.contains('/'));
+        let is_initrd = |path: &&str| ["initrd", "initramfs"].iter().any(|stem| name(path).starts_with(stem));
+        let initrds = paths().filter(beside).filter(is_initrd).map(str::to_owned).collect();
+        Some(BootEntry { kernel: kernel.to_owned(), initrds, cmdline: String::new() })
+    }
+}
+
 impl Manifest {
     /// The JSON whose digest names this version.
     pub fn to_json(&self) -> Vec<u8> {
@@ -107,5 +143,33 @@ impl Manifest {
     pub fn size(&self) -> u64 {
         let sizes: HashMap<Digest, u64> = self.files.iter().map(|file| (file.digest, file.size)).collect();
         sizes.values().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(kind: ImageKind, paths: &[&str]) -> Manifest {
+        let file = |path: &&str| FileEntry { path: (*path).into(), digest: Digest::of(b""), size: 0 };
+        Manifest { kind, files: paths.iter().map(file).collect(), boot: None }
+    }
+
+    #[test]
+    fn a_kernel_starts_with_the_ram_disks_beside_it() {
+        let files = ["boot/initramfs.img", "boot/initrd.gz", "boot/vmlinuz-6.1", "initrd.img", "readme"];
+        let entry = BootEntry::of_manifest(&manifest(ImageKind::Linux, &files)).unwrap();
+        assert_eq!((entry.kernel.as_str(), entry.initrds.len()), ("boot/vmlinuz-6.1", 2));
+        assert_eq!(BootEntry::of_manifest(&manifest(ImageKind::Raw, &files)), None);
+        assert_eq!(BootEntry::of_manifest(&manifest(ImageKind::Linux, &["readme"])), None);
+    }
+
+    #[test]
+    fn a_manifest_without_an_entry_keeps_its_version() {
+        let mut manifest = manifest(ImageKind::Linux, &["vmlinuz"]);
+        let json = String::from_utf8(manifest.to_json()).unwrap();
+        assert!(!json.contains("boot"), "{json}");
+        manifest.boot = BootEntry::of_manifest(&manifest);
+        assert_eq!(Manifest::from_json(&manifest.to_json()).unwrap(), manifest);
     }
 }

@@ -176,8 +176,8 @@ fn catalogue() {
         let mut writer = store.write().expect("nobody else writes");
         let (digest, size) =
             writer.put(Path::new("a"), &mut format!("{n}").as_bytes(), &mut Quiet).expect("there is room");
-        let manifest =
-            Manifest { kind: ImageKind::Raw, files: vec![FileEntry { path: "a".into(), digest, size }] };
+        let files = vec![FileEntry { path: "a".into(), digest, size }];
+        let manifest = Manifest { kind: ImageKind::Raw, files, boot: None };
         let version = Version {
             manifest: manifest.digest(),
             kind: manifest.kind,

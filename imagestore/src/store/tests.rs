@@ -24,7 +24,7 @@ fn put(store: &Store, name: &str, files: &[(&str, &[u8])]) -> Manifest {
             FileEntry { path: (*path).into(), digest, size }
         })
         .collect();
-    let manifest = Manifest { kind: ImageKind::Raw, files };
+    let manifest = Manifest { kind: ImageKind::Raw, files, boot: None };
     writer.commit(name, &manifest, version(&manifest), &mut Quiet).unwrap();
     manifest
 }
@@ -143,7 +143,7 @@ fn a_long_ingest_that_cannot_fit_is_refused_before_it_starts() {
 fn a_name_is_one_component() {
     let (_folder, store) = store(Limits::default());
     for name in ["", "..", "a/b", "a\\b", "a\0b", "nul"] {
-        let manifest = Manifest { kind: ImageKind::Raw, files: Vec::new() };
+        let manifest = Manifest { kind: ImageKind::Raw, files: Vec::new(), boot: None };
         let refused = store.write().unwrap().commit(name, &manifest, version(&manifest), &mut Quiet);
         assert!(matches!(refused, Err(StoreError::Name(_))), "{name:?}");
     }
