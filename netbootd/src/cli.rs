@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod bindings;
+pub mod boot;
 pub mod check_config;
 mod client;
 mod colour;
@@ -67,7 +68,9 @@ enum Command {
     Forget(MachineArgs),
     /// Check this server, its ports and its connections to the directories.
     Doctor(doctor::DoctorArgs),
-    /// Import devices from Active Directory, or publish a device file.
+    /// Let one machine boot something else: once, until a time, or from now on.
+    Boot(boot::BootArgs),
+    /// Register, list and import devices, or publish a device file.
     #[command(subcommand)]
     Device(device::DeviceCommand),
     /// Print the completion script of a shell.
@@ -137,6 +140,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Forget(args) => explain::forget(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Boot(args) => boot::run(&args),
         Command::Device(command) => device::run(&command),
         #[cfg(windows)]
         Command::Service(command) => crate::platform::service::run(&command),

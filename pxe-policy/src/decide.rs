@@ -1,6 +1,8 @@
 //! The decision itself: one link of the chain after the other, until one decides.
 
+mod assigned;
 mod consult;
+mod loaders;
 mod mac;
 mod rule;
 
@@ -8,8 +10,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::{
-    Action, Answer, BootRequest, Brake, Class, Entry, Evidence, ImageOffer, Ledger, MachineId, Purpose,
-    Reason, Rules, Seconds, SiteMemory, Stage, Via,
+    Action, Answer, Assignment, BootRequest, Brake, Class, Entry, Evidence, ImageOffer, KernelBoot, Ledger,
+    LoaderConfig, MachineId, Purpose, Reason, Rules, Seconds, SiteMemory, Stage, Via,
 };
 
 /// What a machine gets, why, and what was looked at on the way.
@@ -63,6 +65,8 @@ pub struct Boot {
     pub image: Option<String>,
     /// What somebody at the machine has to choose first, in words.
     pub prompt: Option<String>,
+    /// What the configuration that the boot file fetches makes it do, when it is made for the machine.
+    pub config: Option<LoaderConfig>,
 }
 
 /// A machine that a directory knows.
@@ -155,6 +159,7 @@ pub enum Prompt {
 }
 
 /// Everything that a decision looks at besides the request.
+#[derive(Clone, Copy)]
 pub struct Site<'a> {
     /// The rules.
     pub rules: &'a Rules,
@@ -166,12 +171,18 @@ pub struct Site<'a> {
     pub ledger: &'a Ledger,
     /// What operators said of machines that no directory knows.
     pub approval: Approval,
+    /// What operators assigned to the machine.
+    pub assigned: Option<&'a Assignment>,
+    /// Whether machines that no rule decides about are shown the boot menu.
+    pub menu: bool,
     /// Now.
     pub now: Seconds,
     /// Whether a path is in the boot tree; URLs are not asked for.
     pub available: &'a dyn Fn(&str) -> bool,
     /// The folder in the boot tree where a boot image package would be.
     pub image_folder: &'a dyn Fn(&str) -> String,
+    /// The kernel in a folder of the boot tree that is an image, when boot loaders start it.
+    pub kernel_of: &'a dyn Fn(&str) -> Option<KernelBoot>,
 }
 
 impl Default for Settings {
@@ -190,7 +201,26 @@ impl Default for Settings {
     }
 }
 
-/// Decides what a machine gets. A rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is
+impl<'a> Site<'a> {
+    /// By these rules alone.
+    pub fn new(rules: &'a Rules, settings: &'a Settings, ledger: &'a Ledger) -> Self {
+        Site {
+            rules,
+            settings,
+            answers: &[],
+            ledger,
+            approval: Approval::default(),
+            assigned: None,
+            menu: false,
+            now: 0,
+            available: &|_| true,
+            image_folder: &str::to_owned,
+            kernel_of: &|_| None,
+        }
+    }
+}
+
+/// Decides what a machine gets. What operators assigned to it goes before directories and rules. A rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is
 /// passed over and leaves evidence. Directories are asked where a rule says so, and before all rules when none does.
 ///
 /// Every client is decided about here, whatever it speaks, and the verdict is what it gets: what a protocol cannot carry is taken out.
@@ -201,10 +231,19 @@ pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
 
 fn walk_chain(request: &BootRequest, site: &Site<'_>) -> Verdict {
     let mut state = State { learned: ended(request, site), ..State::default() };
+    if let Some(device) = site.assigned.filter(|device| device.is_device()) {
+        let (directory, key, name) = (DEVICES.to_owned(), device.mac.to_string(), device.label());
+        state.known = Some(Known { directory, key, name });
+    }
     // Boot programs and HTTP boot do not count seconds.
     let counts = matches!(request.class, Class::Pxe | Class::Bsdp);
     if counts && request.secs < site.settings.response_delay {
         return state.into_verdict(Verdict::silence(Reason::ResponseDelay));
+    }
+    if let Some(verdict) = assigned::decide(request, site, &mut state) {
+        let hidden = decided_without(request, site, verdict.reason);
+        state.evidence.push(Evidence::Hides { what: hidden.in_short() });
+        return state.into_verdict(verdict);
     }
     let placed = site.rules.0.iter().any(|rule| rule.action == Action::Directories);
     if !placed && let Some(verdict) = consult::consult(request, site, &mut state) {
@@ -226,6 +265,11 @@ fn walk_chain(request: &BootRequest, site: &Site<'_>) -> Verdict {
     if request.class == Class::Bsdp {
         return state.into_verdict(mac::undecided(site));
     }
+    if site.menu
+        && let Some(boot) = loaders::by_loader(request, Some(whole_menu()), None, false, site)
+    {
+        return state.into_verdict(Verdict::of(Decision::Boot(boot), Reason::Menu));
+    }
     let reason = match (&state.known, state.passed_over) {
         (_, true) => Reason::NoBootFile,
         (Some(_), false) => Reason::NoDeployment,
@@ -233,6 +277,18 @@ fn walk_chain(request: &BootRequest, site: &Site<'_>) -> Verdict {
         (None, false) => Reason::UnknownMachine,
     };
     state.into_verdict(Verdict::silence(reason))
+}
+
+/// What the machine would get if the operator had not assigned what decides.
+fn decided_without(request: &BootRequest, site: &Site<'_>, reason: Reason) -> Verdict {
+    let lasting = site.assigned.filter(|_| reason == Reason::BootNext);
+    let lasting = lasting.map(|device| Assignment { next: None, ..device.clone() });
+    let verdict = walk_chain(request, &Site { assigned: lasting.as_ref(), ..*site });
+    if request.segment.is_ipv6() { over_ipv6(verdict) } else { verdict }
+}
+
+fn whole_menu() -> LoaderConfig {
+    LoaderConfig::Menu(ImageOffer::default())
 }
 
 /// Whatever is decided: when the firmware asks, an earlier boot of the machine is over.
@@ -294,6 +350,7 @@ fn abort_at_once(request: &BootRequest, site: &Site<'_>, verdict: Verdict) -> Ve
                 next_server: None,
                 image: None,
                 prompt: None,
+                config: None,
             }),
             ..verdict
         },
@@ -316,6 +373,26 @@ impl Verdict {
             deployment: None,
             evidence: Vec::new(),
             learned: Vec::new(),
+        }
+    }
+}
+
+impl Verdict {
+    /// The reason and what the machine gets, in a few words.
+    fn in_short(&self) -> String {
+        let gets = match &self.decision {
+            Decision::Boot(boot) => match boot.image.as_ref().filter(|_| boot.config.is_some()) {
+                Some(image) => format!("{image} by {}", boot.file),
+                None => boot.file.clone(),
+            },
+            Decision::LocalBoot => "its own disk".to_owned(),
+            Decision::Images(offer) => offer.to_string(),
+            Decision::Refer(server) => format!("the server {server}"),
+            other => other.name().to_owned(),
+        };
+        match &self.rule {
+            Some(rule) => format!("{gets} (rule {rule})"),
+            None => format!("{gets} ({})", self.reason),
         }
     }
 }
@@ -346,6 +423,11 @@ impl Decision {
     }
 }
 
+/// What registered devices are called where directories have their names.
+const DEVICES: &str = "device list";
+
+#[cfg(test)]
+mod boot_next;
 #[cfg(test)]
 mod once;
 #[cfg(test)]

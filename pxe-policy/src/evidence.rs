@@ -151,6 +151,44 @@ pub enum Evidence {
         /// What the rule names.
         instead_of: String,
     },
+    /// An operator wants the machine to boot this next.
+    BootNext {
+        /// What, in words.
+        target: String,
+        /// Whether for one boot only.
+        once: bool,
+    },
+    /// What an operator wanted the machine to boot once, it has booted.
+    BootNextUsed {
+        /// What, in words.
+        target: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// The machine did not ask in time for what an operator wanted it to boot.
+    BootNextExpired {
+        /// What, in words.
+        target: String,
+    },
+    /// An operator assigned this to the machine.
+    Assigned {
+        /// The device, in words.
+        device: String,
+        /// What, in words.
+        target: String,
+    },
+    /// What an operator assigned cannot be booted by this machine.
+    TargetMissing {
+        /// What, in words.
+        target: String,
+        /// What was looked for.
+        files: Vec<String>,
+    },
+    /// What the machine would get otherwise.
+    Hides {
+        /// In a few words.
+        what: String,
+    },
     /// So many Required deployments were given lately that the next one waits.
     Braked {
         /// How many.
@@ -172,6 +210,8 @@ impl Evidence {
                 | Evidence::Several { .. }
                 | Evidence::LeftoverUnknown { .. }
                 | Evidence::ClearedAtSite { .. }
+                | Evidence::TargetMissing { .. }
+                | Evidence::Hides { .. }
         )
     }
 }
@@ -243,6 +283,25 @@ impl fmt::Display for Evidence {
                 f,
                 "the switch port blocked after iPXE reset the link: {file}, which keeps it up, instead of {instead_of}"
             ),
+            Evidence::BootNext { target, once: true } => {
+                write!(f, "an operator wants it to boot {target} next, once")
+            }
+            Evidence::BootNext { target, once: false } => {
+                write!(f, "an operator wants it to boot {target} for now")
+            }
+            Evidence::BootNextUsed { target, at } => {
+                write!(f, "it booted {target} at {at}, as an operator wanted it to once")
+            }
+            Evidence::BootNextExpired { target } => {
+                write!(f, "an operator wanted it to boot {target}; the time for that is over")
+            }
+            Evidence::Assigned { device, target } => write!(f, "{target} is assigned to {device}"),
+            Evidence::TargetMissing { target, files } => write!(
+                f,
+                "{target} is assigned, but nothing of it is here that this machine can boot: {}",
+                files.join(", ")
+            ),
+            Evidence::Hides { what } => write!(f, "without that it would get {what}"),
             Evidence::Braked { given, within } => {
                 write!(
                     f,

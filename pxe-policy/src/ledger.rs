@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 pub use machine::MachineId;
 use machine::Sign;
 
-use crate::{BootRequest, Class, Deployed, MacAddr, Reason, SystemUuid};
+use crate::{Assignment, BootNext, BootRequest, Class, Deployed, MacAddr, Reason, SystemUuid};
 
 /// What was handed out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -178,7 +178,9 @@ impl Ledger {
     ) -> Result<Claimed, Reason> {
         match self.ran(claim, now, same_boot) {
             Ran::Before { .. } => Err(Reason::AlreadyRun),
-            Ran::Never | Ran::Cleared { .. } if brake.is_some_and(|brake| self.is_braked(brake, now)) => {
+            Ran::Never | Ran::Cleared { .. }
+                if !claim.is_boot_next() && brake.is_some_and(|brake| self.is_braked(brake, now)) =>
+            {
                 Err(Reason::Brake)
             }
             Ran::ThisBoot | Ran::Never | Ran::Cleared { .. } => {
@@ -218,13 +220,22 @@ impl Ledger {
     /// How many were given within the brake's time, since it was last released.
     pub fn lately(&self, brake: Brake, now: Seconds) -> usize {
         let within = brake.within.as_secs();
-        let lately = |entry: &&Entry| now.abs_diff(entry.at) <= within && entry.at > self.released;
+        let lately = |entry: &&Entry| {
+            // An operator chose that machine.
+            let is_chosen = entry.key.deployment == Deployed::BOOT_NEXT;
+            !is_chosen && now.abs_diff(entry.at) <= within && entry.at > self.released
+        };
         self.entries.values().filter(lately).count()
     }
 
     /// Whether one more has to wait for an operator.
     pub fn is_braked(&self, brake: Brake, now: Seconds) -> bool {
         self.lately(brake, now) >= brake.boots
+    }
+
+    /// When a machine was given its next boot, if it was.
+    pub fn given_at(&self, device: &Assignment, next: &BootNext) -> Option<Seconds> {
+        self.of(&next.claim(device, Stage::Firmware)).map(|entry| entry.at).next()
     }
 
     /// Everything, by machine.

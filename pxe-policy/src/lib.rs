@@ -5,6 +5,7 @@
 //! crate is pure: it takes values and returns values, and knows neither sockets nor clocks.
 
 mod arch;
+mod assignment;
 mod bans;
 mod boot_files;
 mod decide;
@@ -15,6 +16,7 @@ mod evidence;
 mod explain;
 mod image_offer;
 mod ledger;
+mod loader;
 mod mac;
 mod range;
 mod reason;
@@ -24,6 +26,9 @@ mod served_path;
 mod uuid;
 
 pub use arch::{ArchType, UnknownArch};
+pub use assignment::{
+    Assignment, AssignmentChange, Assignments, BootNext, InvalidAssignment, InvalidMoment, Target, moment,
+};
 pub use bans::{Bans, SUGGESTED_BANS, Screened, is_shared};
 pub use boot_files::{WIMBOOT_SCRIPT, boot_files, is_boot_program};
 pub use decide::{
@@ -38,7 +43,8 @@ pub use image_offer::{ImageOffer, ImageSelector, InvalidSelector};
 pub use ledger::{
     Brake, Claimed, Entry, Key, Ledger, LedgerChange, MachineId, Ran, Seconds, SiteMemory, Stage, Timestamp,
 };
-pub use mac::{InvalidMac, MacAddr};
+pub use loader::{KernelBoot, LOADER_SCRIPT, LoaderConfig, is_loader};
+pub use mac::{InvalidMac, InvalidMacPattern, MacAddr, MacPattern};
 pub use range::{AddressRange, InvalidRange};
 pub use reason::Reason;
 pub use request::{BootRequest, Class, Identity, MAX_ARCH_TYPES, UnknownClass};

@@ -26,6 +26,67 @@ impl MacAddr {
     }
 }
 
+/// Hardware addresses: one, or all that begin with some bytes (`52:54:00:*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MacPattern {
+    mac: MacAddr,
+    /// How many bytes of it count.
+    bytes: usize,
+}
+
+/// Text that is neither an Ethernet address nor the beginning of one.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{0:?} is neither a MAC address nor the beginning of one: 52:54:00:12:34:56 or 52:54:00:* was expected"
+)]
+pub struct InvalidMacPattern(pub String);
+
+impl MacPattern {
+    /// Whether an address is one of these.
+    pub fn fits(&self, mac: MacAddr) -> bool {
+        mac.0[..self.bytes] == self.mac.0[..self.bytes]
+    }
+}
+
+impl From<MacAddr> for MacPattern {
+    fn from(mac: MacAddr) -> Self {
+        MacPattern { mac, bytes: 6 }
+    }
+}
+
+impl FromStr for MacPattern {
+    type Err = InvalidMacPattern;
+
+    /// Takes an address in any form, and one to five bytes with `:*` behind them.
+    fn from_str(text: &str) -> Result<Self, InvalidMacPattern> {
+        if let Ok(mac) = text.parse::<MacAddr>() {
+            return Ok(mac.into());
+        }
+        let invalid = || InvalidMacPattern(text.chars().take(40).collect());
+        let begin = text.strip_suffix('*').ok_or_else(invalid)?;
+        let groups: Vec<&str> = begin.trim_end_matches([':', '-']).split([':', '-']).collect();
+        let is_byte = |group: &&str| group.len() == 2 && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if groups.len() > 5 || !groups.iter().all(is_byte) {
+            return Err(invalid());
+        }
+        let mut octets = [0; 6];
+        for (octet, group) in octets.iter_mut().zip(&groups) {
+            *octet = u8::from_str_radix(group, 16).map_err(|_| invalid())?;
+        }
+        Ok(MacPattern { mac: MacAddr(octets), bytes: groups.len() })
+    }
+}
+
+impl fmt::Display for MacPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.mac.to_string();
+        match self.bytes {
+            6 => f.write_str(&text),
+            bytes => write!(f, "{}*", &text[..bytes * 3]),
+        }
+    }
+}
+
 const RASPBERRY_PI: [[u8; 3]; 6] = [
     [0xb8, 0x27, 0xeb],
     [0xdc, 0xa6, 0x32],
@@ -73,6 +134,34 @@ impl FromStr for MacAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_is_an_address_or_its_first_bytes() {
+        let mac: MacAddr = "52:54:00:12:34:56".parse().unwrap();
+        let table = [
+            ("52:54:00:12:34:56", Some(true)),
+            ("525400123456", Some(true)),
+            ("52:54:00:*", Some(true)),
+            ("52-54-00-*", Some(true)),
+            ("52:54:00", None),
+            ("52:54:00:12:34:*", Some(true)),
+            ("52:*", Some(true)),
+            ("52:54:01:*", Some(false)),
+            ("52:54:00:12:34:57", Some(false)),
+            ("*", None),
+            ("", None),
+            ("52:5*", None),
+            ("52:54:*:12", None),
+            ("52:54:00:12:34:56:*", None),
+        ];
+        for (text, fits) in table {
+            let pattern = text.parse::<MacPattern>();
+            assert_eq!(pattern.as_ref().ok().map(|pattern| pattern.fits(mac)), fits, "{text}");
+            if let Ok(pattern) = pattern {
+                assert_eq!(pattern.to_string().parse(), Ok(pattern), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn every_usual_spelling_is_one_address() {

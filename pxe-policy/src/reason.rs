@@ -9,6 +9,12 @@ use std::fmt;
 pub enum Reason {
     /// A rule of the configuration matched.
     Rule,
+    /// What an operator wants the machine to boot next.
+    BootNext,
+    /// What an operator assigned to the machine.
+    Assigned,
+    /// No rule names a boot file, so the machine is shown the boot menu.
+    Menu,
     /// No rule matched.
     NoRule,
     /// Rules matched, but none of their boot files exists.
@@ -115,8 +121,11 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for documentation and tests.
-    pub const ALL: [Reason; 52] = [
+    pub const ALL: [Reason; 55] = [
         Reason::Rule,
+        Reason::BootNext,
+        Reason::Assigned,
+        Reason::Menu,
         Reason::NoRule,
         Reason::NoBootFile,
         Reason::Malformed,
@@ -174,6 +183,9 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::Rule => "rule",
+            Reason::BootNext => "boot-next",
+            Reason::Assigned => "assigned",
+            Reason::Menu => "menu",
             Reason::NoRule => "no-rule",
             Reason::NoBootFile => "no-boot-file",
             Reason::Malformed => "malformed",
@@ -322,6 +334,9 @@ impl Reason {
             Reason::Pending => Some("`netbootd pending approve MAC`, or reject"),
             Reason::Rejected => Some("`netbootd pending approve MAC`"),
             Reason::Rule
+            | Reason::BootNext
+            | Reason::Assigned
+            | Reason::Menu
             | Reason::Lease
             | Reason::Declined
             | Reason::Released

@@ -98,6 +98,8 @@ pub struct BootRequest {
     pub iface: String,
     /// Seconds since the client began, as it says (OVMF always says 0).
     pub secs: u16,
+    /// The tags that operators gave the machine. No packet says them.
+    pub tags: Vec<String>,
 }
 
 impl BootRequest {
@@ -119,7 +121,13 @@ impl BootRequest {
             boot_program: false,
             iface: String::new(),
             secs: u16::MAX,
+            tags: Vec::new(),
         }
+    }
+
+    /// Whether operators gave the machine this tag, in any case of its letters.
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.tags.iter().any(|own| own.eq_ignore_ascii_case(tag))
     }
 }
 

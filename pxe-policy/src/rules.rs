@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use crate::{AddressRange, ArchType, BootRequest, Class, ImageOffer, MacAddr, SystemUuid};
+use crate::{AddressRange, ArchType, BootRequest, Class, ImageOffer, KernelBoot, MacPattern, SystemUuid};
 
 /// The rules in the operator's order; the first that matches and can be carried out wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,8 +25,10 @@ pub struct Rule {
 /// any one of its items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Match {
-    /// Hardware addresses.
-    pub mac: Vec<MacAddr>,
+    /// Hardware addresses, or their first bytes.
+    pub mac: Vec<MacPattern>,
+    /// Words that operators gave the machine.
+    pub tags: Vec<String>,
     /// SMBIOS UUIDs.
     pub uuid: Vec<SystemUuid>,
     /// Architectures; x64 UEFI matches 7, 9, 16 and 17 alike, and so on by family.
@@ -47,6 +49,7 @@ pub struct Match {
 
 /// What a machine gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // there are few rules, and most hand out a file
 pub enum Action {
     /// A boot file, or for a Mac its images.
     Boot(BootAction),
@@ -65,6 +68,12 @@ pub enum Action {
 pub struct BootAction {
     /// Paths in the boot tree, or whole URLs; the first that exists is taken. Empty for Macs alone.
     pub file: Vec<String>,
+    /// Other paths for machines of these architectures.
+    pub file_by_arch: Vec<(ArchType, Vec<String>)>,
+    /// A kernel, which a boot loader starts; `file` is then the boot loader.
+    pub kernel: Option<KernelBoot>,
+    /// The images of a boot menu, which a boot loader shows; `file` is then the boot loader.
+    pub menu: Option<ImageOffer>,
     /// How the file is fetched; None chooses by the client ([`Via::for_client`]).
     pub via: Option<Via>,
     /// The server that holds the file, when it is not this one.
@@ -75,6 +84,25 @@ pub struct BootAction {
     pub refer: Option<Ipv4Addr>,
     /// What a Mac is offered; None for every image.
     pub images: Option<ImageOffer>,
+}
+
+impl BootAction {
+    /// The files for the machine behind a request.
+    pub fn files(&self, request: &BootRequest) -> &[String] {
+        let arch = request.arch();
+        let own = |(wanted, _): &&(ArchType, Vec<String>)| arch.is_some_and(|arch| wanted.same_family(arch));
+        self.file_by_arch.iter().find(own).map_or(&self.file, |(_, files)| files)
+    }
+
+    /// Every file that it names.
+    pub fn all_files(&self) -> impl Iterator<Item = &String> {
+        self.file.iter().chain(self.file_by_arch.iter().flat_map(|(_, files)| files))
+    }
+
+    /// Whether it is for Macs alone.
+    pub fn is_for_macs(&self) -> bool {
+        self.all_files().next().is_none() && self.kernel.is_none() && self.menu.is_none()
+    }
 }
 
 /// How a client fetches its boot file.
@@ -101,7 +129,8 @@ impl Match {
     /// Whether the request fits, whoever knows the machine.
     pub fn fits(&self, request: &BootRequest) -> bool {
         let any = |empty: bool, hit: bool| empty || hit;
-        any(self.mac.is_empty(), self.mac.contains(&request.mac))
+        any(self.mac.is_empty(), self.mac.iter().any(|pattern| pattern.fits(request.mac)))
+            && any(self.tags.is_empty(), self.tags.iter().any(|tag| request.has_tag(tag)))
             && any(self.uuid.is_empty(), request.uuid.is_some_and(|uuid| self.uuid.contains(&uuid)))
             && any(
                 self.arch.is_empty(),
@@ -137,6 +166,6 @@ pub fn is_grub_or_shim(path: &str) -> bool {
     ["grub", "shim"].iter().any(|stem| name.starts_with(stem)) || name == "core.0"
 }
 
-fn file_name(path: &str) -> String {
+pub(crate) fn file_name(path: &str) -> String {
     path.rsplit(['/', '\\']).next().unwrap_or(path).to_ascii_lowercase()
 }

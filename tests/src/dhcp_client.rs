@@ -19,6 +19,7 @@ pub struct DhcpClient {
 
 /// The host that the machines are behind, once [`DhcpClient::plug`] has made it.
 const HOST: &str = "relay";
+const PATIENCE: Duration = Duration::from_secs(10);
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 50);
 
 impl DhcpClient {
@@ -50,13 +51,26 @@ impl DhcpClient {
     pub fn boots(self, lab: &Lab) -> bool {
         let asking = lab.inside(HOST, move || {
             let socket = UdpSocket::bind((RELAY, 67)).unwrap_or_else(|error| panic!("port 67: {error}"));
-            let patience = Some(Duration::from_secs(10));
-            socket.set_read_timeout(patience).unwrap_or_else(|error| panic!("{error}"));
+            socket.set_read_timeout(Some(PATIENCE)).unwrap_or_else(|error| panic!("{error}"));
             let offer = self.ask(&socket, DISCOVER, OFFER, &[]);
             let wants = [&[50, 4][..], &offer.address.octets(), &[54, 4], &offer.identifier].concat();
             self.ask(&socket, REQUEST, ACK, &wants).boots
         });
         asking.join().unwrap_or_else(|_| panic!("{self:?} has no lease"))
+    }
+
+    /// Asks for an offer alone, as firmware does that then takes another one; whether it names a boot
+    /// file.
+    ///
+    /// # Panics
+    /// When the server offers nothing.
+    pub fn is_offered(self, lab: &Lab) -> bool {
+        let asking = lab.inside(HOST, move || {
+            let socket = UdpSocket::bind((RELAY, 67)).unwrap_or_else(|error| panic!("port 67: {error}"));
+            socket.set_read_timeout(Some(PATIENCE)).unwrap_or_else(|error| panic!("{error}"));
+            self.ask(&socket, DISCOVER, OFFER, &[]).boots
+        });
+        asking.join().unwrap_or_else(|_| panic!("{self:?} has no offer"))
     }
 
     fn ask(self, socket: &UdpSocket, kind: u8, wanted: u8, more: &[u8]) -> Reply {

@@ -117,6 +117,7 @@ pub(crate) fn verdict(xid: u32) -> Verdict {
             next_server: (xid & 0x100 != 0).then_some(OTHER),
             image: None,
             prompt: prompt.map(str::to_owned),
+            config: None,
         })
     };
     let decision = match xid % 11 {

@@ -6,6 +6,7 @@ mod dhcp6;
 mod diagnosis;
 mod directories;
 mod limits;
+mod menu;
 mod netboot;
 mod policy;
 mod relay;
@@ -90,6 +91,7 @@ pub(super) fn check(
         database: database::check(&document, path, findings),
         configmgr: directories::configmgr(&document, path, findings),
         active_directory: directories::active_directory(&document, path, findings),
+        menu: menu::check(&document, path, &rules, findings),
         rules,
         files,
         texts: texts(&document, path),
@@ -105,7 +107,8 @@ fn texts(document: &Document, config: &Path) -> Vec<PathBuf> {
     let token = document.status.as_ref().and_then(|status| status.token_file.as_ref());
     let webhooks = document.webhook.iter().filter_map(|webhook| webhook.secret_file.as_ref());
     let others = [document.policy.mac_ignore_list.as_ref(), site, directory, token];
-    let named = templates.chain(others.into_iter().flatten()).chain(webhooks);
+    let menu = document.menu.password_file.as_ref();
+    let named = templates.chain(others.into_iter().flatten()).chain(webhooks).chain(menu);
     named.map(|file| config.parent().unwrap_or(Path::new("")).join(file.get_ref())).collect()
 }
 

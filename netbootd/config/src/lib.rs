@@ -92,6 +92,8 @@ pub struct Config {
     pub configmgr: Option<ConfigMgr>,
     /// Active Directory.
     pub active_directory: Option<ActiveDirectory>,
+    /// The boot menu.
+    pub menu: netbootd_content::menu::Settings,
     /// The rules, in order.
     pub rules: Rules,
     /// The generated files, in order.
@@ -212,6 +214,7 @@ impl Config {
             account.keytab.iter().chain(account.password.iter().filter_map(Secret::file))
         });
         let of_webhooks = self.webhooks.iter().filter_map(|webhook| webhook.secret.as_ref()?.file());
+        let of_menu = self.menu.password.iter().filter_map(|password| password.secret().file());
         let of_status = status.into_iter().flat_map(|status| {
             let key = status.tls.iter().map(|(_, key)| key);
             status.token.iter().filter_map(Secret::file).chain(key)
@@ -219,6 +222,7 @@ impl Config {
         let mut words: Vec<String> = of_accounts
             .chain(of_status)
             .chain(of_webhooks)
+            .chain(of_menu)
             .filter(|path| open(path, OTHERS_READ))
             .map(|path| format!("everybody on this host may read {}", path.display()))
             .collect();

@@ -3,6 +3,7 @@
 mod dhcp6;
 mod directories;
 mod limits;
+mod menu;
 mod operators;
 mod values;
 
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
-use pxe_policy::{AddressRange, ArchType, ImageSelector, MacAddr, SystemUuid};
+use pxe_policy::{AddressRange, ArchType, ImageSelector, MacAddr, MacPattern, SystemUuid};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -24,6 +25,7 @@ pub(super) use directories::{
     ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
 };
 pub(super) use limits::{Limits, Rate};
+pub(super) use menu::{BootFiles, Menu};
 pub use operators::LogFormat;
 pub(super) use operators::{AtLeast, Database, Diagnosis, Relay, Reports, Status, Webhook};
 pub(super) use values::{Classes, Interval, Lasting, OneOrMany, PortRange, Round, Size, Text, Time};
@@ -53,6 +55,7 @@ pub(super) struct Document {
     pub(super) status: Option<Status>,
     pub(super) database: Option<Database>,
     pub(super) image: BTreeMap<Spanned<String>, Image>,
+    pub(super) menu: Menu,
     pub(super) rule: Vec<Rule>,
     pub(super) file: Vec<File>,
 }
@@ -267,7 +270,8 @@ pub(super) struct Rule {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct Match {
-    pub(super) mac: OneOrMany<Text<MacAddr>>,
+    pub(super) mac: OneOrMany<Text<MacPattern>>,
+    pub(super) tags: OneOrMany<String>,
     pub(super) uuid: OneOrMany<Text<SystemUuid>>,
     pub(super) arch: OneOrMany<Text<ArchType>>,
     pub(super) class: OneOrMany<Text<Classes>>,
@@ -280,6 +284,7 @@ pub(super) struct Match {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant)] // there are few rules, and most hand out a file
 pub(super) enum Action {
     Boot(BootAction),
     LocalBoot,
@@ -292,7 +297,12 @@ pub(super) enum Action {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct BootAction {
     #[serde(default = "no_file")]
-    pub(super) file: Spanned<OneOrMany<String>>,
+    pub(super) file: Spanned<BootFiles>,
+    pub(super) kernel: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) initrd: OneOrMany<String>,
+    pub(super) cmdline: Option<Spanned<String>>,
+    pub(super) menu: Option<Spanned<OneOrMany<String>>>,
     pub(super) via: Option<Via>,
     pub(super) next_server: Option<Text<Ipv4Addr>>,
     pub(super) image: Option<String>,
@@ -321,8 +331,8 @@ pub(super) struct File {
     pub(super) content_type: Option<String>,
 }
 
-fn no_file() -> Spanned<OneOrMany<String>> {
-    Spanned::new(0..0, OneOrMany::default())
+fn no_file() -> Spanned<BootFiles> {
+    Spanned::new(0..0, BootFiles::default())
 }
 
 fn no_pool() -> Spanned<OneOrMany<Text<AddressRange>>> {

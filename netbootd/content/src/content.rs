@@ -20,10 +20,11 @@ use pxe_policy::{BootRequest, MacAddr};
 
 use crate::boot_script::Reporting;
 use crate::ingests;
+use crate::menu;
 use crate::refused::Refused;
 use crate::served::{Known, Served};
 use crate::template::{self, Asker, Stored};
-use sources::{of_any_image, of_image, of_responder, of_signature, of_wimboot};
+use sources::{loader_config, of_any_image, of_image, of_responder, of_signature, of_wimboot};
 use templates::InTemplates;
 use types::{PROGRAM, TEXT, UNKNOWN, type_of};
 
@@ -98,17 +99,12 @@ impl Content {
         let path = BootPath::parse(raw).map_err(|error| refused(&OpenError::Path(error)))?;
         let spelled = path.to_text();
         let mac = mac_in(&spelled).or_else(|| known.machines.mac_of(caller.client));
-        let machine = mac.and_then(|mac| known.machines.by_mac(mac));
-        let request = machine.as_ref().map(|machine| machine.request.clone());
+        let asker = asker(served, known, mac, caller);
+        let request = asker.machine.as_ref().map(|machine| machine.request.clone());
         let files = served.generated;
-        let reporting = match served.reports {
-            true => Reporting::to(caller.server, served.http_port, known.boot_number(mac)),
-            false => Reporting::off(),
-        };
-        let (client, server, http_port) = (caller.client, caller.server, served.http_port);
-        let asker = Asker { client, mac, machine, server, http_port, reporting };
         let render = |file| {
-            let stored: Arc<dyn Stored> = Arc::new(InTemplates(served.files.clone()));
+            let (files, menu) = (served.files.clone(), served.menu.clone());
+            let stored: Arc<dyn Stored> = Arc::new(InTemplates { files, menu, asker: asker.clone() });
             match template::render(file, &spelled, &asker, stored) {
                 Ok(text) => Ok(Content::generated(text.into_bytes(), file.content_type.clone())),
                 Err(error) => {
@@ -116,6 +112,9 @@ impl Content {
                 }
             }
         };
+        if let Some(config) = loader_config(served, &spelled, &asker) {
+            return Ok(config);
+        }
         if let Some(file) = template::find(files, &spelled, request.as_ref(), false) {
             return render(file);
         }
@@ -143,6 +142,13 @@ impl Content {
             },
             Err(error) => Err(refused(&error)),
         }
+    }
+
+    /// The script of an image in the boot menu, for somebody who knows the password.
+    pub fn of_menu(served: &Served<'_>, known: &Known<'_>, image: &str, caller: Caller) -> Option<Content> {
+        let mac = known.machines.mac_of(caller.client);
+        let text = served.menu.image_script(served.files, image, &asker(served, known, mac, caller), true)?;
+        Some(Content::generated(text.into_bytes(), None))
     }
 
     /// The same on any thread: only what is opened without waiting for a disk or the network. None for what is not, or not so simply.
@@ -294,8 +300,21 @@ impl Content {
     }
 }
 
+fn asker(served: &Served<'_>, known: &Known<'_>, mac: Option<MacAddr>, caller: Caller) -> Asker {
+    let reporting = match served.reports {
+        true => Reporting::to(caller.server, served.http_port, known.boot_number(mac)),
+        false => Reporting::off(),
+    };
+    let machine = mac.and_then(|mac| known.machines.by_mac(mac));
+    let (client, server, http_port) = (caller.client, caller.server, served.http_port);
+    Asker { client, mac, machine, server, http_port, reporting }
+}
+
 /// Whether a file may be made for the client that asks for a path, whatever is stored there.
 fn is_generated(served: &Served<'_>, path: &str) -> bool {
+    if menu::loader_of(path).is_some() {
+        return true;
+    }
     let mut generated = served.generated.iter().filter(|file| !file.fallback);
     generated.any(|file| template::path_fits(&file.path, path))
 }

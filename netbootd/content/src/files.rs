@@ -13,11 +13,11 @@ use std::time::{Instant, SystemTime};
 use arc_swap::ArcSwap;
 use imagestore::library::ContentId;
 use imagestore::{
-    BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord, ImageTree, Observer,
-    OpenError, Quiet, Scrubbed, Store, StoreError,
+    BootEntry, BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord, ImageTree,
+    Observer, OpenError, Quiet, Scrubbed, Store, StoreError,
 };
 use parking_lot::Mutex;
-use pxe_policy::MacAddr;
+use pxe_policy::{KernelBoot, MacAddr};
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -187,6 +187,21 @@ impl Files {
         let tree = images.tree.load();
         let known = tree.images.images().iter();
         known.map(|(name, kind)| ImageView { name: name.clone(), kind: kind.to_string() }).collect()
+    }
+
+    /// The kernel of an image of the store that boot loaders start. The label `cmdline` replaces its
+    /// arguments.
+    pub fn kernel_of(&self, name: &str) -> Option<KernelBoot> {
+        let tree = self.images.as_ref()?.tree.load();
+        let BootEntry { kernel, initrds, cmdline } = tree.images.boot_entry(name)?;
+        let inside = |path: String| format!("{name}/{path}");
+        let label = tree.labels.get(name).and_then(|labels| labels.get(CMDLINE));
+        Some(KernelBoot {
+            kernel: inside(kernel),
+            initrds: initrds.into_iter().map(inside).collect(),
+            cmdline: label.cloned().unwrap_or(cmdline),
+            folder: name.to_owned(),
+        })
     }
 
     /// The labels of an image of the store.
@@ -386,3 +401,6 @@ fn changed(store: &Store) -> Stamp {
     ["catalogue.redb", "quarantine", "foreign"]
         .map(|name| store.root().join(name).metadata().and_then(|metadata| metadata.modified()).ok())
 }
+
+/// The label of an image with the arguments of its kernel.
+const CMDLINE: &str = "cmdline";

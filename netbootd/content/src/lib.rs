@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod files;
 pub mod ingests;
 pub mod machines;
+pub mod menu;
 pub mod programs;
 pub mod readers;
 mod refused;

@@ -28,6 +28,8 @@ pub struct Served<'a> {
     pub winpe: winpe::Settings,
     /// Where wimboot is in the boot tree.
     pub wimboot: Option<&'a str>,
+    /// The boot menu.
+    pub menu: &'a crate::menu::Settings,
     /// The distribution point's own responder.
     pub responder: Option<&'a settings::Relay>,
 }

@@ -35,6 +35,8 @@ pub trait Stored: Send + Sync + 'static {
     fn exists(&self, path: &str) -> bool;
     /// The first line of a small file; empty when there is none.
     fn first_line(&self, path: &str) -> String;
+    /// The boot menu for a boot loader, `ipxe`, `grub` or `pxelinux`; empty when no image is in it.
+    fn menu(&self, loader: &str) -> String;
 }
 
 /// What is wrong with a template's text.
@@ -101,6 +103,8 @@ pub fn render(
     environment.set_fuel(Some(FUEL));
     let looked_up = Arc::clone(&stored);
     environment.add_function("exists", move |path: &str| looked_up.exists(path));
+    let of_menu = Arc::clone(&stored);
+    environment.add_function("menu", move |loader: &str| of_menu.menu(loader));
     environment.add_function("text", move |path: &str| stored.first_line(path));
 
     let request = asker.machine.as_ref().map(|machine| &machine.request);

@@ -132,8 +132,14 @@ mod tests {
             ("http://10.0.0.1/winpe/boot/x64/bootmgfw.efi", &[], None),
         ];
         for (file, images, folder) in table {
-            let boot =
-                Boot { file: file.into(), via: Via::Tftp, next_server: None, image: None, prompt: None };
+            let boot = Boot {
+                file: file.into(),
+                via: Via::Tftp,
+                next_server: None,
+                image: None,
+                prompt: None,
+                config: None,
+            };
             let machine = Machine {
                 uuid: None,
                 request: BootRequest::asking(MacAddr([2; 6]), None, ArchType::X64_UEFI, Class::Pxe),

@@ -18,7 +18,7 @@ use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
 use parking_lot::Mutex;
-use pxe_policy::{BootRequest, Decision, MacAddr, Verdict};
+use pxe_policy::{BootRequest, Decision, ImageSelector, MacAddr, Reason, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::services::{Services, Snapshot};
@@ -94,7 +94,13 @@ impl BsdpServer {
             .as_ref()
             .map_or(Allowed::Silence, |(_, verdict)| offered::allowed(&verdict.decision, &scan));
         let asked = Asked { server: self.server(&snapshot, arrival), request, scan, allowed };
-        let (reply, answered) = self.respond(asked, packet, arrival).await;
+        let (mut reply, mut answered) = self.respond(asked, packet, arrival).await;
+        if let Some((_, verdict)) = &judged
+            && let Err(reason) = give(services, verdict, &answered).await
+        {
+            (reply, answered.decision) = (None, Answered::Ignore);
+            answered.detail = Some(reason.to_string());
+        }
         match judged {
             Some((request, verdict)) if !matches!(verdict.decision, Decision::Images(_)) => {
                 let silence = dhcp::Answer::silence(packet, arrival, Proto::Bsdp, verdict.reason);
@@ -185,6 +191,14 @@ impl BsdpServer {
         images.iter().map(|image| format!("{} {}", image.id, image.name)).collect()
     }
 
+    /// Whether there is an image of this name, folder or id for Macs.
+    pub fn has_image(&self, name: &str) -> bool {
+        let scan = self.scan.load();
+        let selector = name.parse::<ImageSelector>();
+        selector
+            .is_ok_and(|selector| scan.images.iter().any(|image| offered::selects(&selector, image, &scan)))
+    }
+
     /// Whether a Mac has chosen an image here.
     pub fn is_bound(&self, mac: MacAddr) -> bool {
         self.with_bindings(|bindings| bindings.of(mac.octets()).is_some())
@@ -227,6 +241,19 @@ impl BsdpServer {
     fn with_bindings<T>(&self, action: impl FnOnce(&mut Bindings) -> T) -> T {
         action(&mut self.bindings.lock())
     }
+}
+
+/// Writes down that a Mac was given its next boot, before the reply leaves: with the image that it
+/// chose, or when it is to start from its disk.
+async fn give(services: &Services, verdict: &Verdict, answered: &MacAnswered) -> Result<(), Reason> {
+    let Some(deployed) = verdict.deployment.as_ref().filter(|deployed| deployed.is_boot_next()) else {
+        return Ok(());
+    };
+    let boots = answered.boot_file.is_some() && answered.decision != Answered::Ignore;
+    if boots || verdict.decision == Decision::LocalBoot {
+        services.give(deployed, answered.mac).await?;
+    }
+    Ok(())
 }
 
 /// One packet, and what its answer is made of.

@@ -4,9 +4,11 @@
 //! [`services`], and leaves one event of `netbootd_telemetry`. [`dhcp_server`] and [`dhcp6_server`]
 //! lease addresses, [`bsdp_server`] answers Macs, [`limits`] bounds what a stranger may have,
 //! [`findings`] follows what is wrong with machines, for metrics and for [`webhook`];
-//! [`scrub`] reads the image store again, [`explain`] decides without a packet.
+//! [`scrub`] reads the image store again, [`explain`] decides without a packet,
+//! [`devices`] changes what operators assigned to machines.
 
 pub mod bsdp_server;
+pub mod devices;
 pub mod dhcp6_server;
 pub mod dhcp_server;
 pub mod explain;

@@ -30,6 +30,7 @@ use netbootd_net::heartbeat::Heartbeat;
 use netbootd_net::interfaces::Interfaces;
 use netbootd_net::neighbours::Neighbours;
 use netbootd_state::approvals::Approvals;
+use netbootd_state::assignments::AssignmentStore;
 use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::history::History;
 use netbootd_state::ledger::{Begun, LedgerStore, now};
@@ -83,6 +84,8 @@ pub struct Services {
     pub relay: Relay,
     /// What operators said of machines that no directory knows.
     pub approvals: Approvals,
+    /// Devices that operators registered, and what each of them boots.
+    pub assignments: AssignmentStore,
     /// Where the configuration came from.
     pub source: Source,
     /// What this process has given up.
@@ -191,7 +194,8 @@ impl Services {
             shared: None,
             history: History::new(state.folder()),
             scrub: Scrub::open(Arc::clone(&state))?,
-            approvals: Approvals::open(state)?,
+            approvals: Approvals::open(Arc::clone(&state))?,
+            assignments: AssignmentStore::open(state)?,
             source: Source::default(),
             sandboxed: Sandboxed::default(),
             reloads: Reloads::default(),
@@ -225,6 +229,7 @@ impl Services {
     pub fn sharing(mut self, shared: Arc<Shared>) -> Self {
         self.ledger = shared.ledger();
         self.approvals = shared.approvals();
+        self.assignments = shared.assignments();
         self.shared = Some(shared);
         self
     }
@@ -306,7 +311,9 @@ impl Services {
     fn judged(&self, request: &BootRequest, answers: &[Answer]) -> (BootRequest, Verdict) {
         let snapshot = self.snapshot.load();
         let served = snapshot.served();
-        let Screened { request, banned_guid, ignored } = snapshot.config.bans.screen(request);
+        let Screened { mut request, banned_guid, ignored } = snapshot.config.bans.screen(request);
+        let assigned = self.assignments.of(&request);
+        request.tags = assigned.as_ref().map(|device| device.tags.clone()).unwrap_or_default();
         let mut verdict = if self.is_off(&request) {
             Verdict::silence(Reason::Disabled)
         } else if ignored {
@@ -319,9 +326,12 @@ impl Services {
                     answers,
                     ledger,
                     approval: self.approvals.of(request.mac),
+                    assigned: assigned.as_ref(),
+                    menu: snapshot.config.menu.enabled && !snapshot.files.images().is_empty(),
                     now: now(),
                     available: &|path| netbootd_content::available(&served, path, &request),
                     image_folder: &|package| snapshot.files.image_folder(package),
+                    kernel_of: &|folder| snapshot.files.kernel_of(folder),
                 };
                 decide(&request, &site)
             })
@@ -356,12 +366,18 @@ impl Services {
         self.ledger.begin(deployed, mac, &settings, now()).await
     }
 
+    /// Writes down that a machine is given a deployment, or its next boot. An error is the reason why
+    /// it must not be.
+    pub async fn give(&self, deployed: &Deployed, mac: MacAddr) -> Result<(), Reason> {
+        let settings = self.snapshot.load().config.policy.settings.clone();
+        self.ledger.give(deployed, mac, &settings, now()).await
+    }
+
     /// Writes down what an answer gives away, before it leaves. An answer that must not leave becomes silence, with its reason.
     pub async fn commit<R>(&self, mut answer: dhcp::Answer<R>) -> dhcp::Answer<R> {
         answer.event.elsewhere = answer.event.elsewhere.filter(|addr| !self.interfaces.owns(*addr));
         let Some((deployed, mac)) = answer.gives.take() else { return answer };
-        let settings = self.snapshot.load().config.policy.settings.clone();
-        if let Err(reason) = self.ledger.give(&deployed, mac, &settings, now()).await {
+        if let Err(reason) = self.give(&deployed, mac).await {
             answer.reply = None;
             answer.event.decision = Answered::LocalBoot;
             answer.event.reason = reason;

@@ -1,24 +1,73 @@
-//! `netbootd device`: device files, and computers that Active Directory has prestaged.
+//! `netbootd device`: registered devices, device files, and computers that Active Directory has
+//! prestaged.
 
 mod import;
+mod list;
+pub(super) mod store;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use netbootd_directory::device_file;
 
+use pxe_policy::MacAddr;
+
 use super::client::{config_of, shared};
-use super::{Failure, SiteArgs};
+use super::table::ListArgs;
+use super::{Failure, MachineArgs, SiteArgs};
 use crate::cli::out::{errln, outln};
 use crate::probe::block_on;
 
 /// `netbootd device`.
 #[derive(Debug, Subcommand)]
 pub enum DeviceCommand {
-    /// Import computers that are prestaged in Active Directory.
+    /// Register a device.
+    Add(DeviceArgs),
+    /// Change a registered device.
+    Set(DeviceArgs),
+    /// List registered devices.
+    List(ListArgs),
+    /// Remove a registered device.
+    Remove(MachineArgs),
+    /// Write registered devices to a CSV file, or print them.
+    Export(ExportArgs),
+    /// Import registered devices from a CSV file, or computers that are prestaged in Active Directory.
     Import(ImportArgs),
     /// Replace the devices in the shared database by a device file.
     Publish(PublishArgs),
+}
+
+/// `netbootd device add` and `set`.
+#[derive(Debug, Args)]
+pub struct DeviceArgs {
+    /// The device's MAC address.
+    mac: MacAddr,
+    /// Its name.
+    #[arg(long)]
+    name: Option<String>,
+    /// Its tags, separated by commas, in place of all that it has.
+    #[arg(long, value_name = "LIST")]
+    tags: Option<String>,
+    /// A note.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Its GUID; "" removes it.
+    #[arg(long)]
+    guid: Option<String>,
+    /// What it boots from now on: an image, a file or `disk`; "" leaves it to directories and rules.
+    #[arg(long, value_name = "IMAGE|FILE|disk")]
+    boot: Option<String>,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+/// `netbootd device export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The CSV file [default: print].
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    site: SiteArgs,
 }
 
 /// `netbootd device publish`.
@@ -33,14 +82,17 @@ pub struct PublishArgs {
 /// `netbootd device import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
+    /// A CSV file with a column `mac`, as `device export` writes it.
+    #[arg(required_unless_present = "from_ad")]
+    file: Option<PathBuf>,
     /// Import from the [active-directory] of the configuration.
-    #[arg(long, required = true)]
+    #[arg(long, conflicts_with = "file")]
     from_ad: bool,
     /// Add them to this device file (CSV or TOML) [default: print a new file].
-    #[arg(long, value_name = "FILE", conflicts_with = "to_configmgr")]
+    #[arg(long, value_name = "FILE", conflicts_with = "to_configmgr", requires = "from_ad")]
     to: Option<PathBuf>,
     /// Import missing computers into the ConfigMgr site; a dry run without --apply.
-    #[arg(long)]
+    #[arg(long, requires = "from_ad")]
     to_configmgr: bool,
     /// Add them, and those that the site already has, to this collection.
     #[arg(long, value_name = "ID", requires = "to_configmgr")]
@@ -55,7 +107,15 @@ pub struct ImportArgs {
 /// Runs the command.
 pub fn run(command: &DeviceCommand) -> Result<(), Failure> {
     match command {
-        DeviceCommand::Import(args) => import::run(args),
+        DeviceCommand::Add(args) => list::put(args, true),
+        DeviceCommand::Set(args) => list::put(args, false),
+        DeviceCommand::List(args) => list::list(args),
+        DeviceCommand::Remove(args) => list::remove(args),
+        DeviceCommand::Export(args) => list::export(args),
+        DeviceCommand::Import(args) => match &args.file {
+            Some(file) => list::import(file, &args.site),
+            None => import::run(args),
+        },
         DeviceCommand::Publish(args) => publish(args),
     }
 }

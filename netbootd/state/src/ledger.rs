@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use pxe_policy::{
-    Claimed, Deployed, Entry, Key, Ledger, LedgerChange, MacAddr, Purpose, Ran, Reason, Seconds, Settings,
+    BootNext, Claimed, Deployed, Entry, Key, Ledger, LedgerChange, MacAddr, Purpose, Ran, Reason, Seconds,
+    Settings,
 };
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +158,8 @@ impl LedgerStore {
     /// Clears what matches; gives what was cleared, or None when the disk does not take it.
     pub async fn clear(&self, which: &Which) -> Option<Vec<LedgerView>> {
         let matches = |entry: &Entry| {
-            which.mac.is_none_or(|mac| entry.mac == mac)
+            entry.key.deployment != Deployed::BOOT_NEXT
+                && which.mac.is_none_or(|mac| entry.mac == mac)
                 && which.deployment.as_ref().is_none_or(|deployment| *deployment == entry.key.deployment)
         };
         let (changes, cleared) = self.with(|ledger| {
@@ -166,6 +168,15 @@ impl LedgerStore {
             (ledger.clearing(matches), cleared)
         });
         self.change(changes).await.then_some(cleared)
+    }
+
+    /// Forgets that a machine was given a next boot, which is wanted no more.
+    pub async fn forget_boot_next(&self, next: &BootNext) {
+        let record = next.record();
+        let changes = self.with(|ledger| ledger.clearing(|entry| entry.record.as_deref() == Some(&record)));
+        if !changes.is_empty() {
+            self.change(changes).await;
+        }
     }
 
     /// Releases the brake; true once that is on the disk.

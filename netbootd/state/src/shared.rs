@@ -24,12 +24,13 @@ use std::time::Duration;
 use bsdp::Change;
 use netbootd_dhcp::Subnet;
 use netbootd_net::with_causes;
-use pxe_policy::Device;
+use pxe_policy::{AssignmentChange, Device};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use crate::approvals::Approvals;
+use crate::assignments::AssignmentStore;
 use crate::durable::{Commit, Durable, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 use crate::ledger::LedgerStore;
 pub use copies::{Copies, SharedDevices};
@@ -111,6 +112,12 @@ impl Shared {
         Approvals::kept_by(keeper, Arc::clone(&self.copies.said))
     }
 
+    /// Devices in the database.
+    pub fn assignments(self: &Arc<Self>) -> AssignmentStore {
+        let keeper = Arc::<Shared>::clone(self);
+        AssignmentStore::kept_by(keeper, Arc::clone(&self.copies.assignments))
+    }
+
     /// What is known of it here.
     pub fn copies(&self) -> &Copies {
         &self.copies
@@ -172,7 +179,8 @@ macro_rules! keeps {
     )+};
 }
 
-keeps!(LedgerKeep => Ask::Ledger, LeaseKeep => Ask::Lease, Change => Ask::Binding, OperatorDecision => Ask::OperatorDecision);
+keeps!(LedgerKeep => Ask::Ledger, LeaseKeep => Ask::Lease, Change => Ask::Binding, OperatorDecision => Ask::OperatorDecision,
+    AssignmentChange => Ask::Assignment);
 
 /// Owned by the task.
 struct Driver {

@@ -1,5 +1,6 @@
 //! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers whatever socket they came by.
 
+mod devices;
 pub mod document;
 mod images;
 pub mod metrics;
@@ -74,11 +75,16 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
     let decoded: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
     let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let method = if method == Method::HEAD { &Method::GET } else { method };
+    if let ["api", rest @ ..] = parts.as_slice()
+        && let Some(told) = devices::answer(services, method, rest, query).await
+    {
+        return told;
+    }
     match (method.as_str(), parts.as_slice()) {
         ("GET", ["healthz" | "readyz"]) => told(&"ok"),
         ("GET", ["status"]) => told(&views::status(services)),
         ("GET", ["sandbox" | "confinement"]) => told(&services.sandboxed),
-        ("GET", ["devices"]) => devices(services, query),
+        ("GET", ["devices"]) => recently_seen(services, query),
         ("GET", ["devices", mac]) => match mac.parse().map(|mac| views::timeline(services, mac)) {
             Ok(Some(timeline)) => told(&timeline),
             Ok(None) => problem(StatusCode::NOT_FOUND, format!("{mac} was not heard of lately")),
@@ -169,7 +175,7 @@ pub fn asked_for(query: Option<&str>, name: &str) -> Option<String> {
 }
 
 /// The machines with a word, or the one whose screen shows a number.
-fn devices(services: &Services, query: Option<&str>) -> Told {
+fn recently_seen(services: &Services, query: Option<&str>) -> Told {
     let limit = asked_for(query, "limit").map_or(Ok(USUAL), |limit| limit.parse::<usize>());
     let Ok(limit @ ..=views::MAX_LISTED) = limit else {
         return problem(StatusCode::BAD_REQUEST, format!("limit is a number up to {}", views::MAX_LISTED));

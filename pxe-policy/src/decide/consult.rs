@@ -241,7 +241,7 @@ fn of_deployments(
     let prompt = (asks && !is_boot_program(&file)).then(|| deployment.label());
     let image = deployment.boot_image.as_ref().map(|image| image.id.clone());
     let via = Via::for_client(request.class, &file);
-    let boot = Boot { file, via, next_server: None, image, prompt };
+    let boot = Boot { file, via, next_server: None, image, prompt, config: None };
     Verdict { deployment: Some(deployed), ..Verdict::of(Decision::Boot(boot), reason) }
 }
 

@@ -131,6 +131,7 @@ impl World {
             boot_program: false,
             iface: "lan0".into(),
             secs: 0,
+            tags: Vec::new(),
         };
         let settings = Settings { relay: self.relay, ..Settings::default() };
         let site = Site {
@@ -138,10 +139,13 @@ impl World {
             settings: &settings,
             answers: &[answer],
             ledger: &self.ledger,
+            assigned: None,
+            menu: false,
             approval: Approval::default(),
             now: self.now,
             available: &|_| true,
             image_folder: &str::to_owned,
+            kernel_of: &|_| None,
         };
         let verdict = decide(&request, &site);
         let gives = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay);

@@ -1,8 +1,11 @@
 //! Carrying out what the operator's rules, and records that name a boot file, say.
 
+use super::loaders::by_loader;
 use super::mac::images_of;
 use super::{Boot, Decision, Site, State, Verdict, is_url};
-use crate::{Action, BootAction, BootRequest, Class, Evidence, Reason, Rule, Via, is_ipxe_binary};
+use crate::{
+    Action, BootAction, BootRequest, Class, Evidence, LoaderConfig, Reason, Rule, Via, is_ipxe_binary,
+};
 
 /// What a rule that fits comes to; None when it has to be passed over.
 pub(super) fn carry_out(
@@ -17,7 +20,7 @@ pub(super) fn carry_out(
             state.evidence.push(Evidence::RelayForMac { rule: rule.name.clone() });
             return None;
         }
-        Action::Boot(boot) if boot.file.is_empty() => {
+        Action::Boot(boot) if boot.is_for_macs() => {
             state.evidence.push(Evidence::ForMacs { rule: rule.name.clone() });
             return None;
         }
@@ -37,7 +40,7 @@ pub(super) fn carry_out(
                 state.passed_over = true;
                 state.evidence.push(match ipxe_again {
                     true => Evidence::IpxeAgain { rule },
-                    false => Evidence::FilesMissing { rule, files: boot.file.clone() },
+                    false => Evidence::FilesMissing { rule, files: boot.files(request).to_vec() },
                 });
                 return None;
             }
@@ -49,9 +52,12 @@ pub(super) fn carry_out(
 
 /// The first file that can be had; else whether one was left out because it is iPXE itself.
 pub(super) fn boot_of(request: &BootRequest, boot: &BootAction, site: &Site<'_>) -> Result<Boot, bool> {
+    if let Some(config) = config_of(boot) {
+        return by_own_loader(request, boot, config, site).ok_or(false);
+    }
     let runs_ipxe = request.class == Class::Ipxe;
     let mut offers_ipxe_again = false;
-    for file in &boot.file {
+    for file in boot.files(request) {
         if runs_ipxe && is_ipxe_binary(file) {
             offers_ipxe_again = true;
         } else if is_url(file) || boot.next_server.is_some() || (site.available)(file) {
@@ -62,8 +68,38 @@ pub(super) fn boot_of(request: &BootRequest, boot: &BootAction, site: &Site<'_>)
                 next_server: boot.next_server,
                 image: boot.image.clone(),
                 prompt: None,
+                config: None,
             });
         }
     }
     Err(offers_ipxe_again)
+}
+
+/// What the action makes a boot loader do.
+fn config_of(boot: &BootAction) -> Option<LoaderConfig> {
+    let kernel = boot.kernel.clone().map(LoaderConfig::Kernel);
+    kernel.or_else(|| boot.menu.clone().map(LoaderConfig::Menu))
+}
+
+/// The boot loader that the action names or, when it names none, the one for such machines.
+fn by_own_loader(
+    request: &BootRequest,
+    boot: &BootAction,
+    config: LoaderConfig,
+    site: &Site<'_>,
+) -> Option<Boot> {
+    let is_there = |file: &&String| is_url(file) || boot.next_server.is_some() || (site.available)(file);
+    let own = boot.files(request).iter().find(is_there).filter(|_| request.class != Class::Ipxe);
+    let Some(file) = own else {
+        return by_loader(request, Some(config), boot.image.clone(), false, site);
+    };
+    let via = boot.via.unwrap_or_else(|| Via::for_client(request.class, file));
+    Some(Boot {
+        file: file.clone(),
+        via,
+        next_server: boot.next_server,
+        image: boot.image.clone(),
+        prompt: None,
+        config: Some(config),
+    })
 }

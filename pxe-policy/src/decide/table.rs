@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+mod assigned;
 mod given;
 mod macs;
 mod rows;
@@ -26,6 +27,8 @@ struct Row {
     given: Vec<Given>,
     images: &'static [&'static str],
     approval: Approval,
+    assigned: Option<Assignment>,
+    menu: bool,
     wants: (&'static str, Reason),
 }
 
@@ -53,7 +56,8 @@ fn given_to(number: u8, at: Seconds) -> Given {
 
 /// Every row.
 fn table() -> Vec<Row> {
-    rows::table().into_iter().chain(given::table()).chain(macs::table()).collect()
+    let rows = rows::table().into_iter().chain(given::table()).chain(macs::table());
+    rows.chain(assigned::table()).collect()
 }
 
 fn row(what: &'static str, wants: (&'static str, Reason)) -> Row {
@@ -66,6 +70,8 @@ fn row(what: &'static str, wants: (&'static str, Reason)) -> Row {
         given: Vec::new(),
         images: &["PS100005", "PS100006"],
         approval: Approval::Pending,
+        assigned: None,
+        menu: false,
         wants,
     }
 }
@@ -82,6 +88,7 @@ fn pc() -> BootRequest {
         boot_program: false,
         iface: "lan0".into(),
         secs: 0,
+        tags: Vec::new(),
     }
 }
 
@@ -181,7 +188,7 @@ fn verdict_of(row: &Row) -> Verdict {
         let Given { mac, guid, record, deployment, at, noted } = given;
         let machine = guid.map_or_else(|| mac.to_string(), |guid| guid.to_string());
         ledger.apply(LedgerChange::Give(Entry {
-            key: Key { machine, deployment: deployment.into(), run: String::new() },
+            key: Key { machine, deployment: deployment.into(), run: run_of(record) },
             guid,
             mac,
             record: record.map(str::to_owned),
@@ -198,12 +205,23 @@ fn verdict_of(row: &Row) -> Verdict {
         settings: &row.settings,
         answers: &row.answers,
         ledger: &ledger,
+        assigned: row.assigned.as_ref(),
+        menu: row.menu,
         approval: row.approval,
         now: NOW,
-        available: &|path| path == "menu.efi" || path.split('/').next().is_some_and(here),
+        available: &|path| {
+            ["menu.efi", "ipxe.efi"].contains(&path) || path.split('/').next().is_some_and(here)
+        },
         image_folder: &str::to_owned,
+        kernel_of: &|_| None,
     };
     decide(&row.request, &site)
+}
+
+/// What an operator wanted to be booted once has its number as its run.
+fn run_of(record: Option<&str>) -> String {
+    let number = record.and_then(|record| record.strip_prefix("boot-next/"));
+    number.unwrap_or_default().to_owned()
 }
 
 #[test]

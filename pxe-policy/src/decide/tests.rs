@@ -13,6 +13,7 @@ fn request(class: Class, arch: ArchType) -> BootRequest {
         boot_program: false,
         iface: "lan0".into(),
         secs: 0,
+        tags: Vec::new(),
     }
 }
 
@@ -23,10 +24,13 @@ fn decided(request: &BootRequest, rules: &Rules, available: &dyn Fn(&str) -> boo
         settings: &Settings::default(),
         answers: &[],
         ledger: &Ledger::default(),
+        assigned: None,
+        menu: false,
         approval: Approval::default(),
         now: 0,
         available,
         image_folder: &str::to_owned,
+        kernel_of: &|_| None,
     };
     decide(request, &site)
 }
@@ -66,8 +70,8 @@ fn every_kind_of_match_can_tell_machines_apart() {
         ..hit.clone()
     };
     let table: [(&str, Match, bool, bool); 9] = [
-        ("mac", Match { mac: vec![hit.mac], ..Match::default() }, true, true),
-        ("other mac", Match { mac: vec![MacAddr([1; 6])], ..Match::default() }, false, false),
+        ("mac", Match { mac: vec![hit.mac.into()], ..Match::default() }, true, true),
+        ("other mac", Match { mac: vec![MacAddr([1; 6]).into()], ..Match::default() }, false, false),
         ("uuid", Match { uuid: vec![hit.uuid.unwrap()], ..Match::default() }, true, true),
         ("class", Match { class: vec![Class::Http, Class::Pxe], ..Match::default() }, true, true),
         ("other class", Match { class: vec![Class::Ipxe], ..Match::default() }, false, false),

@@ -9,8 +9,8 @@ use imagestore::{BootTree, Limits, Mount, Signature, Store};
 use netbootd_content::files::{Files, Images};
 use netbootd_content::{template, winpe};
 use pxe_policy::{
-    Action, AddressRange, ArchType, BootAction, Class, ImageOffer, Match, Rule, Rules, Via, WIMBOOT_SCRIPT,
-    is_grub_or_shim, is_ipxe_binary,
+    Action, AddressRange, ArchType, BootAction, Class, ImageOffer, KernelBoot, Match, Rule, Rules, Via,
+    WIMBOOT_SCRIPT, is_grub_or_shim, is_ipxe_binary,
 };
 use toml::Spanned;
 
@@ -43,7 +43,7 @@ pub(super) fn check(
         let rule = rule(written, document, findings);
         if let (Action::Boot(boot), schema::Action::Boot(action)) = (&rule.action, written.action.get_ref()) {
             let span = action.file.span();
-            if boot.file.is_empty() && boot.images.is_none() {
+            if boot.is_for_macs() && boot.images.is_none() {
                 let message = format!("the rule {:?} has no boot file", rule.name);
                 let finding = Finding::error(written.action.span(), message);
                 findings.push(
@@ -101,7 +101,10 @@ fn rule(written: &schema::Rule, document: &Document, findings: &mut Vec<Finding>
         schema::Action::Relay => Action::Relay,
         schema::Action::Directories => Action::Directories,
         schema::Action::Boot(boot) => Action::Boot(BootAction {
-            file: boot.file.get_ref().0.clone(),
+            file: boot.file.get_ref().any.clone(),
+            file_by_arch: boot.file.get_ref().by_arch.clone(),
+            kernel: kernel(boot, findings),
+            menu: boot.menu.as_ref().and_then(|written| menu_of_rule(written, boot, findings)),
             via: boot.via.map(|via| match via {
                 schema::Via::Tftp => Via::Tftp,
                 schema::Via::Http => Via::Http,
@@ -119,10 +122,43 @@ fn rule(written: &schema::Rule, document: &Document, findings: &mut Vec<Finding>
     }
 }
 
+/// The kernel that a rule names. Names of RAM disks and arguments have no effect without one.
+fn kernel(boot: &schema::BootAction, findings: &mut Vec<Finding>) -> Option<KernelBoot> {
+    let Some(kernel) = &boot.kernel else {
+        if let Some(cmdline) = &boot.cmdline {
+            findings.push(Finding::error(cmdline.span(), "cmdline has no effect without kernel"));
+        }
+        return None;
+    };
+    let path = |path: &String| path.trim_start_matches('/').to_owned();
+    Some(KernelBoot {
+        kernel: path(kernel.get_ref()),
+        initrds: boot.initrd.0.iter().map(path).collect(),
+        cmdline: boot.cmdline.as_ref().map(|cmdline| cmdline.get_ref().clone()).unwrap_or_default(),
+        folder: String::new(),
+    })
+}
+
+fn menu_of_rule(
+    written: &Spanned<schema::OneOrMany<String>>,
+    boot: &schema::BootAction,
+    findings: &mut Vec<Finding>,
+) -> Option<ImageOffer> {
+    let default = boot.default_image.as_ref().map(|default| default.0.clone());
+    match ImageOffer::of_words(written.get_ref().0.iter().map(String::as_str)) {
+        Ok(offer) => Some(ImageOffer { default, ..offer }),
+        Err(error) => {
+            findings.push(Finding::error(written.span(), error.to_string()));
+            None
+        }
+    }
+}
+
 /// What a rule offers Macs; None when it names no image.
 fn images(boot: &schema::BootAction, findings: &mut Vec<Finding>) -> Option<ImageOffer> {
     let default = boot.default_image.as_ref().map(|default| default.0.clone());
     let Some(written) = &boot.images else {
+        let default = default.filter(|_| boot.menu.is_none());
         return default.map(|default| ImageOffer { only: None, default: Some(default) });
     };
     match ImageOffer::of_words(written.get_ref().0.iter().map(String::as_str)) {
@@ -158,6 +194,7 @@ fn matches(written: &schema::Match, document: &Document, findings: &mut Vec<Find
     }
     Match {
         mac: values(&written.mac),
+        tags: written.tags.0.clone(),
         uuid: values(&written.uuid),
         arch: values(&written.arch),
         class: values(&written.class).into_iter().flat_map(|classes: Classes| classes.0).collect(),
@@ -265,9 +302,16 @@ fn warn_of_missing_files(
             || tree.has(file)
             || files.iter().any(|generated| template::path_fits(&generated.path, file))
     };
-    if !boot.file.is_empty() && !boot.file.iter().any(there) {
-        let message = format!("neither in the boot folder nor in an image: {}", boot.file.join(", "));
-        findings.push(Finding::warning(span, message).help("until it is there, this rule is passed over"));
+    let lists = std::iter::once(&boot.file).chain(boot.file_by_arch.iter().map(|(_, files)| files));
+    for files in lists.filter(|files| !files.is_empty() && !files.iter().any(there)) {
+        let message = format!("neither in the boot folder nor in an image: {}", files.join(", "));
+        let finding = Finding::warning(span.clone(), message);
+        findings.push(finding.help("until it is there, this rule is passed over"));
+    }
+    let kernel = boot.kernel.iter().flat_map(|kernel| std::iter::once(&kernel.kernel).chain(&kernel.initrds));
+    for file in kernel.filter(|file| !there(file)) {
+        let message = format!("neither in the boot folder nor in an image: {file}");
+        findings.push(Finding::warning(span.clone(), message).help("a boot loader will look for it in vain"));
     }
 }
 
@@ -279,7 +323,7 @@ fn warn_of_grub_behind_a_proxy(
     findings: &mut Vec<Finding>,
 ) {
     let for_firmware = rule.matches.class.is_empty() || rule.matches.class.contains(&Class::Pxe);
-    let Some(file) = boot.file.iter().find(|file| is_grub_or_shim(file)) else { return };
+    let Some(file) = boot.all_files().find(|file| is_grub_or_shim(file)) else { return };
     if super::is_proxy(&document.dhcp) && for_firmware {
         let message = format!(
             "{file} cannot finish in proxy mode: GRUB does not know a proxy and looks for its files on the DHCP server"
@@ -299,7 +343,7 @@ fn note_unsigned_programs(
     findings: &mut Vec<Finding>,
 ) {
     let Some(tree) = tree else { return };
-    for file in &boot.file {
+    for file in boot.all_files() {
         let stored = tree.open_raw(file.as_bytes()).ok();
         if let Some(program) = stored.filter(|stored| stored.signature() == Signature::Missing) {
             let message = format!(
@@ -346,7 +390,9 @@ fn warn_of_ipxe_roms_left_out(document: &Document, rules: &[Rule], findings: &mu
 
 fn warn_of_ipxe_without_script(document: &Document, rules: &[Rule], findings: &mut Vec<Finding>) {
     let hands_out = |rule: &Rule, test: fn(&str) -> bool| match &rule.action {
-        Action::Boot(boot) => boot.file.iter().any(|file| test(file)),
+        Action::Boot(boot) => {
+            boot.kernel.is_some() || boot.menu.is_some() || boot.all_files().any(|file| test(file))
+        }
         Action::LocalBoot | Action::Ignore | Action::Relay | Action::Directories => false,
     };
     let for_ipxe = |rule: &Rule| rule.matches.class.is_empty() || rule.matches.class.contains(&Class::Ipxe);

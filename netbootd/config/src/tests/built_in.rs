@@ -18,6 +18,10 @@ impl Stored for Stand {
     fn first_line(&self, path: &str) -> String {
         self.0.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned()).unwrap_or_default()
     }
+
+    fn menu(&self, _loader: &str) -> String {
+        String::new()
+    }
 }
 
 #[test]

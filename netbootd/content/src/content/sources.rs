@@ -4,14 +4,16 @@ use std::net::IpAddr;
 
 use imagestore::{BootPath, OpenError};
 use netbootd_telemetry::event::Refusal;
-use pxe_policy::BootRequest;
+use pxe_policy::{BootRequest, Decision, LoaderConfig};
 
 use super::types::type_of;
 use super::{Content, raspberry_pi, refused};
 use crate::boot_script::Reporting;
 use crate::machines::Machine;
+use crate::menu;
 use crate::refused::Refused;
 use crate::served::{Known, Served};
+use crate::template::Asker;
 use crate::winpe;
 use crate::winpe::wimboot::{self, Around};
 
@@ -47,6 +49,34 @@ pub(super) fn of_any_image(served: &Served<'_>, path: &str) -> Option<Content> {
     let file = other().or_else(|| served.files.boot_program(path))?;
     Some(Content::stored(file, path))
 }
+
+/// A boot loader's configuration, where it does what was decided for the machine: start a kernel, or
+/// show the menu. Also the script of one image, which the menu of iPXE leads to.
+pub(super) fn loader_config(served: &Served<'_>, path: &str, asker: &Asker) -> Option<Content> {
+    let text = |text: String| Content::generated(text.into_bytes(), None);
+    let path = path.trim_start_matches('/');
+    if let Some(image) = path.strip_prefix(IMAGE_SCRIPTS).and_then(|rest| rest.strip_suffix(".ipxe")) {
+        return served.menu.image_script(served.files, image, asker, false).map(text);
+    }
+    let loader = menu::loader_of(path)?;
+    let config = match &asker.machine.as_ref()?.verdict.decision {
+        Decision::Boot(boot) => boot.config.as_ref().map(|config| (config, &boot.image)),
+        _ => None,
+    };
+    match config {
+        Some((LoaderConfig::Kernel(kernel), image)) => {
+            let title = image.as_deref().unwrap_or(&kernel.kernel);
+            Some(text(menu::kernel::config(kernel, title, loader, asker)))
+        }
+        Some((LoaderConfig::Menu(offer), _)) => {
+            served.menu.text(served.files, offer, loader, asker).map(text)
+        }
+        None => None,
+    }
+}
+
+/// Where the menu of iPXE looks for its images' scripts.
+const IMAGE_SCRIPTS: &str = "netbootd/image/";
 
 /// The digest file of a Raspberry Pi's boot image, when there is the image and no such file.
 pub(super) fn of_signature(

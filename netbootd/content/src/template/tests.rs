@@ -14,6 +14,10 @@ impl Stored for Files {
     fn first_line(&self, path: &str) -> String {
         self.0.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned()).unwrap_or_default()
     }
+
+    fn menu(&self, _loader: &str) -> String {
+        String::new()
+    }
 }
 
 fn asker() -> Asker {
@@ -28,6 +32,7 @@ fn asker() -> Asker {
         address: None,
         boot_program: false,
         secs: 0,
+        tags: Vec::new(),
     };
     let verdict = Verdict {
         decision: Decision::LocalBoot,
@@ -104,7 +109,7 @@ fn a_file_for_certain_machines_is_not_given_to_unknown_ones() {
     let asker = asker();
     let request = &asker.machine.as_ref().unwrap().request;
     let mut special = file("grub.cfg", "special");
-    special.matches.mac = vec![request.mac];
+    special.matches.mac = vec![request.mac.into()];
     let files = [special, file("grub.cfg", "general")];
     let found = |request| find(&files, "grub.cfg", request, false).map(|file| file.template.as_str());
     assert_eq!(found(Some(request)), Some("special"));

@@ -66,7 +66,13 @@ impl<R> Answer<R> {
                 self.event.image = boot.image.clone();
                 self.event.elsewhere = elsewhere(boot);
             }
-            Decision::LocalBoot => self.event.decision = Answered::LocalBoot,
+            Decision::LocalBoot => {
+                self.event.decision = Answered::LocalBoot;
+                // Its disk is given by silence as well.
+                if verdict.deployment.as_ref().is_some_and(Deployed::is_boot_next) {
+                    self = self.giving(request, verdict);
+                }
+            }
             Decision::Wait => self.event.decision = Answered::Wait,
             Decision::Relay | Decision::Refer(_) | Decision::Images(_) | Decision::Ignore => {}
         }

@@ -213,7 +213,7 @@ mod tests {
     use crate::v4::testing::BINL;
 
     fn boot(file: &str, via: Via, next_server: Option<Ipv4Addr>) -> Boot {
-        Boot { file: file.into(), via, next_server, image: None, prompt: None }
+        Boot { file: file.into(), via, next_server, image: None, prompt: None, config: None }
     }
 
     #[test]

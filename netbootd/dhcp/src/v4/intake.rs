@@ -64,6 +64,7 @@ pub fn boot_request(packet: &Packet, arrival: &Arrival<'_>) -> Result<BootReques
         boot_program: packet.first(option::WDS).is_some(),
         iface: arrival.iface.name.clone(),
         secs: packet.header.secs(),
+        tags: Vec::new(),
     };
     if request.archs.is_empty() && !matches!(class, Class::Bsdp | Class::Uboot) {
         return Err(Reason::NoArchitecture);

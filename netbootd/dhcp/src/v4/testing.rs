@@ -81,7 +81,7 @@ pub fn broadcast(iface: &Iface) -> Arrival<'_> {
 
 /// A verdict to boot `file`.
 pub fn boot(file: &str, via: Via) -> Verdict {
-    let boot = Boot { file: file.into(), via, next_server: None, image: None, prompt: None };
+    let boot = Boot { file: file.into(), via, next_server: None, image: None, prompt: None, config: None };
     Verdict {
         decision: Decision::Boot(boot),
         reason: Reason::Rule,

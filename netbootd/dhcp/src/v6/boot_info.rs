@@ -57,6 +57,7 @@ mod tests {
             next_server,
             image: None,
             prompt: None,
+            config: None,
         };
         let local = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
         let other = Some(Ipv4Addr::new(10, 0, 0, 9));

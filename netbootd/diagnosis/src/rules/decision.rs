@@ -42,7 +42,14 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
 fn is_lease_alone(decided: &Decided) -> bool {
     let boots = matches!(
         decided.reason,
-        Reason::Lease | Reason::Rule | Reason::Record | Reason::Required | Reason::Available
+        Reason::Lease
+            | Reason::Rule
+            | Reason::BootNext
+            | Reason::Assigned
+            | Reason::Menu
+            | Reason::Record
+            | Reason::Required
+            | Reason::Available
     );
     let given = matches!(decided.proto, Proto::Dhcp | Proto::Dhcp6) && decided.decision.is_reply();
     given && decided.boot_file.is_none() && !boots

@@ -28,7 +28,7 @@ fn of_offer(offer: &ImageOffer, scan: &Scan) -> Allowed {
     }
 }
 
-fn selects(selector: &ImageSelector, image: &BootImage, scan: &Scan) -> bool {
+pub(super) fn selects(selector: &ImageSelector, image: &BootImage, scan: &Scan) -> bool {
     let none = BTreeMap::new();
     let folder = image.folder.strip_suffix(SUFFIX).unwrap_or(&image.folder);
     let labels = scan.labels.get(&image.id).unwrap_or(&none);

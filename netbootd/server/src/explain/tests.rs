@@ -2,12 +2,14 @@
 
 mod wire;
 
+use netbootd_state::assignments::DeviceUpdate;
 use netbootd_state::ledger::now;
 use netbootd_telemetry::event::{Answered, Decided, Event};
 use proptest::prelude::*;
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
 use super::*;
+use crate::devices;
 use wire::{Ask, IMAGES, Kind, Site, id};
 
 /// Machines that the device file knows in different ways, one that it does not, and one that is banned.
@@ -25,8 +27,10 @@ const fn mac(n: u8) -> MacAddr {
     MacAddr([0x52, 0x54, 0, 0, 0, n])
 }
 
-const MATCHES: [&str; 17] = [
+const MATCHES: [&str; 19] = [
     "",
+    "mac = \"52:54:*\"",
+    "tags = \"lab\"",
     "class = \"bsdp\"",
     "class = [\"pxe\", \"bsdp\"]",
     "class = \"http\"",
@@ -44,7 +48,10 @@ const MATCHES: [&str; 17] = [
     "known = true",
     "boundary = \"10.77.0.40-10.77.0.60\"",
 ];
-const ACTIONS: [&str; 12] = [
+const ACTIONS: [&str; 15] = [
+    ".boot = { kernel = \"a.efi\", cmdline = \"quiet\" }",
+    ".boot = { menu = \"all\" }",
+    ".boot = { file = { bios = \"missing.0\", x64-uefi = \"a.efi\" } }",
     "= \"ignore\"",
     "= \"local-boot\"",
     "= \"directories\"",
@@ -122,6 +129,7 @@ proptest! {
     fn explain_says_what_the_packet_meets(
         configuration in configurations(),
         approved in proptest::collection::vec((0..MACS.len(), any::<bool>()), 0..3),
+        assigned in proptest::collection::vec((0..MACS.len(), 0..TARGETS.len(), 0_u8..3), 0..4),
         asks in proptest::collection::vec(asks(), 1..12),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -130,11 +138,36 @@ proptest! {
             for (machine, approved) in approved {
                 site.services.approvals.say(MACS[machine], Some(approved), now()).await;
             }
+            for (machine, target, how) in assigned {
+                assign(&site, MACS[machine], TARGETS[target], how).await;
+            }
             for ask in &asks {
                 agrees(&site, ask).await;
             }
         });
     }
+}
+
+/// What operators let machines boot.
+const TARGETS: [&str; 7] =
+    ["disk", "a.efi", "gone.efi", "boot.ipxe", "image:win", "image:Mojave", "image:gone"];
+
+/// Once, for a while, or from now on.
+async fn assign(site: &Site, mac: MacAddr, target: &str, how: u8) {
+    let target = devices::target(&site.services, target);
+    let changed = match how {
+        0 => devices::boot_next(&site.services, mac, target, devices::lasts(true, None)).await,
+        1 => {
+            let lasts = devices::lasts(false, Some(now() + 3600));
+            devices::boot_next(&site.services, mac, target, lasts).await
+        }
+        _ => {
+            let tags = Some(vec!["lab".to_owned()]);
+            let update = DeviceUpdate { boot: Some(Some(target)), tags, ..DeviceUpdate::default() };
+            devices::update(&site.services, mac, update).await
+        }
+    };
+    assert!(changed.unwrap().device.is_some());
 }
 
 async fn agrees(site: &Site, ask: &Ask) {
@@ -281,6 +314,23 @@ async fn a_banned_mac_gets_silence_and_one_that_waits_gets_its_images_once_it_is
     assert!(refused.replied, "a choice is refused aloud, so that it goes on to its disk");
     site.services.approvals.say(mac(6), Some(true), now()).await;
     assert_eq!(site.take(&ask(mac(6), Kind::List)).await.listed.len(), IMAGES.len());
+}
+
+#[tokio::test]
+async fn a_mac_boots_what_an_operator_wants_once_and_then_chooses_again() {
+    let site = Site::new("[policy]\nsame-boot = \"0s\"\n", DEVICES);
+    let ask = |kind| Ask { mac: mac(6), kind, relayed: false, secs: 0, uuid: None };
+    assign(&site, mac(6), "image:Mojave", 0).await;
+    // The list alone uses nothing up.
+    for _ in 0..2 {
+        assert_eq!(site.take(&ask(Kind::List)).await.listed, [id(2)]);
+    }
+    let Event::MacAnswered(refused) = site.take(&ask(Kind::Select(1, true))).await.event else { panic!() };
+    assert_eq!(refused.decision, Answered::Failed);
+    let used = || devices::view(&site.services, mac(6)).unwrap().next.unwrap().used;
+    assert_eq!(used(), None);
+    assert!(site.take(&ask(Kind::Select(2, true))).await.replied);
+    assert!(used().is_some());
 }
 
 #[tokio::test]

@@ -99,7 +99,13 @@ impl DhcpListener {
             if self.services.snapshot.load().directories.is_empty() {
                 let arrival = self.port.arrival(to, from);
                 let answer = self.as_proxy(&packet, &arrival, &[]);
-                return self.perform(answer).await;
+                if answer.gives.is_none() {
+                    return self.perform(answer).await;
+                }
+                // What it gives is written to the disk first; other machines do not wait for that.
+                let listener = Arc::clone(self);
+                let work = async move { listener.perform(answer).await };
+                return self.services.beside(&self.port.iface.name, work).await;
             }
             return self.dispatch_to_directories(packet, to, from).await;
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use netbootd_content::watch::Notes;
 use netbootd_content::{Caller, Content, Known, Refused, Served};
+use netbootd_telemetry::event::Refusal;
 
 use super::{Services, Snapshot};
 
@@ -16,6 +17,7 @@ impl Snapshot {
             http_port: self.config.http.port,
             reports: self.config.reports.enabled && self.config.http.enabled,
             winpe: self.config.winpe,
+            menu: &self.config.menu,
             wimboot: self.config.wimboot.as_deref(),
             responder: self.config.relay.as_ref(),
         }
@@ -23,9 +25,20 @@ impl Snapshot {
 }
 
 impl Services {
+    /// The script of an image in the boot menu, for somebody who knows the password.
+    pub fn open_protected(&self, image: &str, caller: Caller) -> Result<Content, Refused> {
+        let content = Content::of_menu(&self.snapshot.load().served(), &self.known(), image, caller);
+        let refused = || Refused { refusal: Refusal::NotFound, detail: "no such image in the menu".into() };
+        content.ok_or_else(refused)
+    }
+
     /// Looks a path up. Reads folders and files: not for a thread that must not block.
     pub fn open_content(&self, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
-        let known = Known {
+        Content::open(&self.snapshot.load().served(), &self.known(), raw, caller)
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known {
             machines: &self.machines,
             ingests: &self.ingests,
             relay: &self.relay,
@@ -33,8 +46,7 @@ impl Services {
             programs: &self.programs,
             digests: &self.digests,
             interfaces: &self.interfaces,
-        };
-        Content::open(&self.snapshot.load().served(), &known, raw, caller)
+        }
     }
 
     /// The same on any thread: only what is opened without waiting for a disk or the network.

@@ -53,6 +53,7 @@ mod tests {
             next_server: None,
             image: None,
             prompt: None,
+            config: None,
         };
         let table = [
             ("ipxe.efi", ArchType::X64_UEFI, Some("snponly.efi")),

@@ -10,7 +10,9 @@ use bsdp::{Binding, Bindings};
 use netbootd_dhcp::Subnet;
 use netbootd_net::with_causes;
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use pxe_policy::{Answer, Device, Identity, Ledger, LedgerChange, MacAddr, Table, Trouble, TroubleKind};
+use pxe_policy::{
+    Answer, Assignments, Device, Identity, Ledger, LedgerChange, MacAddr, Table, Trouble, TroubleKind,
+};
 
 use super::Shared;
 use super::decide::Ask;
@@ -31,6 +33,8 @@ pub struct Copies {
     pub bindings: Arc<Mutex<Bindings>>,
     /// What operators said of machines.
     pub said: Arc<Mutex<Verdicts>>,
+    /// What operators assigned to machines.
+    pub assignments: Arc<RwLock<Assignments>>,
     /// The devices, once they have been read.
     devices: ArcSwapOption<Table>,
     /// So many seconds the database's clock is ahead of this host's.
@@ -51,6 +55,7 @@ impl Copies {
             leases: Arc::new(Mutex::new(leases)),
             bindings: Arc::default(),
             said: Arc::default(),
+            assignments: Arc::default(),
             devices: ArcSwapOption::empty(),
             ahead: AtomicI64::new(0),
             subnets,
@@ -104,6 +109,8 @@ impl Copies {
             locked(&self.bindings).apply(change);
         } else if let Some(said) = fact.of_approvals() {
             approvals::take_up(&mut locked(&self.said), said);
+        } else if let Some(change) = fact.of_assignments() {
+            self.assignments.write().apply(change);
         } else {
             put(&mut locked(&self.leases), &fact);
         }
@@ -113,6 +120,7 @@ impl Copies {
     pub(super) fn replace(&self, facts: &[Fact]) {
         let ahead = self.ahead.load(Ordering::Relaxed);
         let (mut ledger, mut bindings, mut said) = (Ledger::default(), Bindings::default(), Verdicts::new());
+        let mut assignments = Assignments::default();
         let mut leases =
             LeaseTable::new(self.subnets.clone(), self.own.clone(), [], self.now()).starting_at(self.place);
         for fact in facts {
@@ -123,6 +131,8 @@ impl Copies {
                 bindings.apply(change);
             } else if let Some(one) = fact.of_approvals() {
                 approvals::take_up(&mut said, one);
+            } else if let Some(change) = fact.of_assignments() {
+                assignments.apply(change);
             } else {
                 put(&mut leases, &fact);
             }
@@ -130,6 +140,7 @@ impl Copies {
         *self.ledger.write() = ledger;
         *locked(&self.bindings) = bindings;
         *locked(&self.said) = said;
+        *self.assignments.write() = assignments;
         *locked(&self.leases) = leases;
     }
 

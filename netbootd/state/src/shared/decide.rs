@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use bsdp::{Bindings, Change};
-use pxe_policy::{Claimed, Deployed, Device, Entry, Key, Ledger, LedgerChange, MacAddr, Seconds};
+use pxe_policy::{
+    AssignmentChange, Claimed, Deployed, Device, Entry, Key, Ledger, LedgerChange, MacAddr, Seconds,
+};
 
 use super::fact::Fact;
 use super::sql::clean;
+use crate::assignments::json;
 use crate::durable::{Hold, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 
 /// What a server asks of the database.
@@ -17,6 +20,7 @@ pub(super) enum Ask {
     Lease(LeaseKeep),
     Binding(Change),
     OperatorDecision(OperatorDecision),
+    Assignment(AssignmentChange),
     Devices(Vec<Device>),
 }
 
@@ -79,6 +83,10 @@ impl Rows {
             Ask::Binding(Change::Unbind(mac)) => Ruling::made(vec![Fact::Unbound { mac: *mac }]),
             Ask::OperatorDecision(OperatorDecision { mac, approved, at }) => {
                 Ruling::made(vec![Fact::OperatorDecision { mac: mac.octets(), approved: *approved, at: *at }])
+            }
+            Ask::Assignment(change) => {
+                let device = json(change).map(|text| clean(&text));
+                Ruling::made(vec![Fact::Assigned { mac: change.mac().octets(), device }])
             }
             Ask::Devices(_) => Ruling::made(vec![Fact::Devices]),
         };

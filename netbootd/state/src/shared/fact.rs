@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bsdp::{Binding, BootImageId, Change};
-use pxe_policy::{Entry, Key, LedgerChange, MacAddr, Seconds, Stage};
+use pxe_policy::{AssignmentChange, Entry, Key, LedgerChange, MacAddr, Seconds, Stage};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::OperatorDecision;
@@ -44,6 +44,11 @@ pub(super) enum Fact {
         mac: [u8; 6],
         approved: Option<bool>,
         at: Seconds,
+    },
+    /// A device as JSON; None for one that is removed.
+    Assigned {
+        mac: [u8; 6],
+        device: Option<String>,
     },
     /// The devices are others.
     Devices,
@@ -120,6 +125,7 @@ pub(super) enum RowKey {
     Address(Ipv4Addr),
     Binding([u8; 6]),
     Approval([u8; 6]),
+    Assigned([u8; 6]),
     Devices,
     Everything,
 }
@@ -135,6 +141,7 @@ impl Fact {
             Fact::Held { address, .. } | Fact::Free { address } => RowKey::Address(*address),
             Fact::Bound { mac, .. } | Fact::Unbound { mac } => RowKey::Binding(*mac),
             Fact::OperatorDecision { mac, .. } => RowKey::Approval(*mac),
+            Fact::Assigned { mac, .. } => RowKey::Assigned(*mac),
             Fact::Devices => RowKey::Devices,
             Fact::Everything => RowKey::Everything,
         }
@@ -177,6 +184,18 @@ impl Fact {
         match *self {
             Fact::OperatorDecision { mac, approved, at } => {
                 Some(OperatorDecision { mac: MacAddr(mac), approved, at })
+            }
+            _ => None,
+        }
+    }
+
+    /// As a change of what operators assigned.
+    pub(super) fn of_assignments(&self) -> Option<AssignmentChange> {
+        match self {
+            Fact::Assigned { mac, device: None } => Some(AssignmentChange::Remove(MacAddr(*mac))),
+            Fact::Assigned { device: Some(text), .. } => {
+                let device = serde_json::from_str(text).ok()?;
+                Some(AssignmentChange::Put(Box::new(device)))
             }
             _ => None,
         }

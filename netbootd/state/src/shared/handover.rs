@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bsdp::Change;
-use pxe_policy::{Approval, Entry};
+use pxe_policy::{Approval, Assignment, AssignmentChange, Entry};
 
 use super::Shared;
 use crate::approvals::Approvals;
+use crate::assignments::AssignmentStore;
 use crate::bindings::BindingStore;
 use crate::durable::{Durable, Hold, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 use crate::file::State;
@@ -43,6 +44,17 @@ pub async fn hand_over(
         if !kept(shared.keep(OperatorDecision { mac, approved, at }).await)
             || !approvals.say(mac, None, at).await
         {
+            return Ok(None);
+        }
+    }
+    let assignments = AssignmentStore::open(Arc::clone(state))?;
+    let devices: Vec<Assignment> = assignments.with(|known| known.iter().cloned().collect());
+    for device in devices {
+        count += 1;
+        let mac = device.mac;
+        let is_known = shared.copies().assignments.read().get(mac).is_some();
+        let taken = is_known || kept(shared.keep(AssignmentChange::Put(Box::new(device))).await);
+        if !taken || assignments.remove(mac).await != Ok(true) {
             return Ok(None);
         }
     }

@@ -88,6 +88,12 @@ ALTER TABLE netbootd.devices ADD COLUMN run text NOT NULL DEFAULT '';
 ALTER TABLE netbootd.devices
     ADD COLUMN images text NOT NULL DEFAULT '',
     ADD COLUMN default_image text NOT NULL DEFAULT '';
+", "
+CREATE TABLE netbootd.assignments (
+    mac macaddr PRIMARY KEY,
+    device text NOT NULL
+);
+COMMENT ON TABLE netbootd.assignments IS 'devices that operators registered, and what each boots, as JSON';
 "];
 
 /// The tables of a newer netbootd.

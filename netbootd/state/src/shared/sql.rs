@@ -76,6 +76,8 @@ pub(super) async fn everything(client: &Client) -> Result<Vec<Fact>, Error> {
     facts.extend(bindings.await?.iter().filter_map(binding));
     let said = client.query("SELECT mac::text, approved, at FROM netbootd.approvals", &[]);
     facts.extend(said.await?.iter().filter_map(approval));
+    let assigned = client.query("SELECT mac::text, device FROM netbootd.assignments", &[]);
+    facts.extend(assigned.await?.iter().filter_map(assignment));
     Ok(facts)
 }
 
@@ -151,7 +153,8 @@ impl About {
                 Ask::Lease(LeaseKeep::InUse { by, address, .. }) => about.address(*address, *by),
                 Ask::Lease(LeaseKeep::Released(_)) => {}
                 Ask::Binding(Change::Bind(binding)) => about.numbers.push(binding.number.into()),
-                Ask::Binding(Change::Unbind(_)) | Ask::OperatorDecision(_) | Ask::Devices(_) => {}
+                Ask::Binding(Change::Unbind(_)) | Ask::OperatorDecision(_) => {}
+                Ask::Assignment(_) | Ask::Devices(_) => {}
             }
         }
         about
@@ -221,6 +224,10 @@ fn approval(row: &Row) -> Option<Fact> {
         approved: Some(row.get(1)),
         at: seconds(row.get(2)),
     })
+}
+
+fn assignment(row: &Row) -> Option<Fact> {
+    Some(Fact::Assigned { mac: mac(row.get(0))?, device: Some(row.get(1)) })
 }
 
 fn mac(text: &str) -> Option<[u8; 6]> {

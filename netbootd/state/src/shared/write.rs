@@ -24,6 +24,7 @@ pub(super) async fn write(
     write_leases(client, &last).await?;
     write_bindings(client, &last).await?;
     write_approvals(client, &last).await?;
+    write_assignments(client, &last).await?;
     let devices = asks.iter().rev().find_map(|ask| match ask {
         Ask::Devices(devices) => Some(devices),
         _ => None,
@@ -205,6 +206,25 @@ async fn write_approvals(client: &Client, facts: &[&Fact]) -> Result<(), Error> 
             }
             None => {
                 let sql = "DELETE FROM netbootd.approvals WHERE mac = $1::text::macaddr";
+                client.query_typed(sql, &[(&mac, Type::TEXT)]).await?
+            }
+        };
+    }
+    Ok(())
+}
+
+async fn write_assignments(client: &Client, facts: &[&Fact]) -> Result<(), Error> {
+    for fact in facts {
+        let Fact::Assigned { mac, device } = fact else { continue };
+        let mac = MacAddr(*mac).to_string();
+        match device {
+            Some(device) => {
+                let sql = "INSERT INTO netbootd.assignments (mac, device) VALUES ($1::text::macaddr, $2)
+                           ON CONFLICT (mac) DO UPDATE SET device = excluded.device";
+                client.query_typed(sql, &[(&mac, Type::TEXT), (device, Type::TEXT)]).await?
+            }
+            None => {
+                let sql = "DELETE FROM netbootd.assignments WHERE mac = $1::text::macaddr";
                 client.query_typed(sql, &[(&mac, Type::TEXT)]).await?
             }
         };

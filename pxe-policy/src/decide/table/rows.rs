@@ -290,7 +290,7 @@ pub(super) fn table() -> Vec<Row> {
             rules: Rules(vec![
                 Rule {
                     name: "kiosk".into(),
-                    matches: Match { mac: vec![pc().mac], ..Match::default() },
+                    matches: Match { mac: vec![pc().mac.into()], ..Match::default() },
                     action: Action::LocalBoot,
                 },
                 Rule { name: "site".into(), matches: Match::default(), action: Action::Directories },

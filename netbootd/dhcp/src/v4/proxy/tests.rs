@@ -105,6 +105,7 @@ fn a_binl_offer_names_this_server_even_when_the_file_is_elsewhere() {
         next_server: Some(Ipv4Addr::new(10, 0, 0, 9)),
         image: None,
         prompt: None,
+        config: None,
     };
     let verdict = Verdict { decision: Decision::Boot(elsewhere), ..boot("x.0", Via::Tftp) };
     assert_eq!(offered(&as_discover("ovmf-x64-4"), BINL, &verdict).header.siaddr(), SERVER);

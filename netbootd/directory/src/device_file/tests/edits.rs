@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use pxe_policy::{
-    Answer, Approval, BootRequest, Claimed, Class, Decision, Ledger, LedgerChange, MacAddr, Purpose, Reason,
-    Rules, Seconds, Settings, Site, decide,
+    Answer, BootRequest, Claimed, Class, Decision, Ledger, LedgerChange, MacAddr, Purpose, Reason, Rules,
+    Seconds, Settings, Site, decide,
 };
 
 use super::*;
@@ -101,19 +101,13 @@ fn got(file: &[u8], number: u8, ledger: &mut Ledger, now: Seconds, gives: bool) 
         boot_program: false,
         iface: "lan0".into(),
         secs: 0,
+        tags: Vec::new(),
     };
     let said = Ok(table.ask(&Identity::of(&request)));
     let settings = Settings { same_boot: Duration::from_secs(SAME_BOOT), ..Settings::default() };
-    let site = Site {
-        rules: &Rules::default(),
-        settings: &settings,
-        answers: &[Answer { directory: "devices".into(), age: 0, stale: false, said }],
-        ledger,
-        approval: Approval::default(),
-        now,
-        available: &|_| true,
-        image_folder: &str::to_owned,
-    };
+    let (rules, answers) =
+        (Rules::default(), &[Answer { directory: "devices".into(), age: 0, stale: false, said }]);
+    let site = Site { answers, now, ..Site::new(&rules, &settings, ledger) };
     let verdict = decide(&request, &site);
     let claim = verdict.deployment.filter(|deployed| gives && deployed.purpose == Purpose::Required);
     if let Some(claim) = claim

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use headers::authorization::Basic;
+use headers::{Authorization, HeaderMapExt};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use imagestore::{BootPath, PathError};
+use netbootd_content::menu::PROTECTED;
 use netbootd_content::{Caller, Content, Extent, Refused};
 use netbootd_telemetry::event::{
     Event, FileRefused, Negotiated, Program, Proto, Refusal, Substitute, TransferFinished, TransferOutcome,
@@ -102,10 +105,17 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
         Some(raw) => {
             let extent = extent_of(request.headers());
             let caller = Caller { client: client.peer.ip(), server: client.local.ip(), extent };
-            if extent == Extent::Whole && !head_only {
-                client.services.snapshot.load().files.reads_whole(&raw, caller.client);
+            if let Some(image) = protected_image(&raw) {
+                if !knows_password(client, request.headers()) {
+                    return password_wanted();
+                }
+                client.services.open_protected(&image, caller)
+            } else {
+                if extent == Extent::Whole && !head_only {
+                    client.services.snapshot.load().files.reads_whole(&raw, caller.client);
+                }
+                open(&client.services, raw, caller).await
             }
-            open(&client.services, raw, caller).await
         }
         None => Err(Refused { refusal: Refusal::Malformed, detail: "a % without two hex digits".into() }),
     };
@@ -113,6 +123,26 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
         Ok(content) => respond(client, request, asked, content, head_only),
         Err(refused) => refuse(&client.services, asked, refused, client.requester(request)),
     }
+}
+
+/// The image whose script wants the boot menu's password.
+fn protected_image(raw: &[u8]) -> Option<String> {
+    let path = std::str::from_utf8(raw).ok()?.trim_start_matches('/');
+    path.strip_prefix(PROTECTED)?.strip_suffix(".ipxe").map(str::to_owned)
+}
+
+fn knows_password(client: &Client, headers: &HeaderMap) -> bool {
+    let snapshot = client.services.snapshot.load();
+    let sent = headers.typed_get::<Authorization<Basic>>();
+    let password = snapshot.config.menu.password.as_ref();
+    password.zip(sent).is_some_and(|(password, sent)| password.is(sent.password()))
+}
+
+fn password_wanted() -> Response<Reply> {
+    let mut response = plain(StatusCode::UNAUTHORIZED, "the boot menu's password is wanted");
+    let basic = HeaderValue::from_static("Basic realm=\"boot menu\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
+    response
 }
 
 /// RFC 9112 §3.2: exactly one Host, which HTTP/1.0 may leave out.
