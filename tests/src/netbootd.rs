@@ -93,6 +93,11 @@ impl Netbootd {
         Netbootd { process, root: root.to_owned() }
     }
 
+    /// The daemon's process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The boot folder.
     pub fn root(&self) -> &Path {
         &self.root

@@ -115,6 +115,24 @@ fn an_address_in_use_behind_a_relay_is_not_given_away() {
 }
 
 #[test]
+fn a_room_that_switches_on_is_probed_for_by_one_socket() {
+    let (lab, root) = lab();
+    let netbootd = Netbootd::start(&lab, &root, ADDRESSES);
+    let sockets = || fs::read_dir(format!("/proc/{}/fd", netbootd.id())).unwrap().count();
+    let asker = Asker::on(&lab, "client", BROADCAST);
+    let (before, room) = (sockets(), 1..=50);
+    room.clone().for_each(|n| asker.discover(n, PLAIN));
+    let first = asker.next();
+    // The others' probes run while the first one ends.
+    assert!(sockets() < before + 10, "{} sockets for 50 probes", sockets() - before);
+    let mut offered: Vec<Ipv4Addr> = room.skip(1).map(|_| asker.next().header.yiaddr()).collect();
+    offered.push(first.header.yiaddr());
+    offered.sort_unstable();
+    offered.dedup();
+    assert_eq!(offered.len(), 50, "{offered:?}");
+}
+
+#[test]
 fn a_machine_that_asks_twice_is_offered_once_and_nothing_after_its_lease() {
     let (lab, root) = lab();
     let _netbootd = Netbootd::start(&lab, &root, ADDRESSES);

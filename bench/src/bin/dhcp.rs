@@ -195,7 +195,7 @@ impl Kind {
             Kind::Netbootd => {
                 let text = format!(
                     "[server]\nuser = \"root\"\nstate-dir = {:?}\nlog-file = {:?}\ninterfaces = [\"eth0\"]\n\
-                     [boot]\nroot = {folder:?}\n[dhcp]\nmode = \"server\"\n\
+                     [boot]\nroot = {folder:?}\n[dhcp]\nmode = \"server\"\nconflict-probe = false\n\
                      [[dhcp.subnet]]\nsubnet = \"{NETWORK}\"\npool = \"{POOL}\"\n\
                      [[rule]]\nname = \"all\"\naction.boot.file = \"boot.efi\"\n{}",
                     folder.join("state"),

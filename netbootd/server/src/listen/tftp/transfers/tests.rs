@@ -125,14 +125,14 @@ async fn those_that_wait_are_bounded_and_hold_nothing_once_they_left() {
 }
 
 #[tokio::test]
-async fn clients_that_go_on_and_on_to_other_files_leave_no_more_than_the_last_one_behind() {
+async fn clients_that_go_on_and_on_to_other_files_leave_a_few_requests_behind() {
     let f = fixture(50);
     for n in 0..1000_u16 {
         let request = format!("file {n}");
         f.wait(Duration::ZERO, n % 10, 1, request.as_bytes()).unwrap();
     }
-    // Of each client what it asked last, and what it asked before, without a place.
-    assert_eq!(f.counts(), (20, 20, 10));
+    // Of each client what it asked last, and the eight requests before, without a place.
+    assert_eq!(f.counts(), (90, 90, 10));
     f.transfers.due(f.start + Duration::from_secs(2), |_, _, _| {});
     f.transfers.due(f.start + Duration::from_secs(2), |_, _, _| {});
     assert_eq!(f.counts().2, 10);
