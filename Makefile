@@ -1,6 +1,7 @@
 # make demo   installs what is missing, builds, and boots real clients in a private network
 # make test   installs what is missing, and runs everything that CI runs
 # make bench  measures beside peers
+# make pictures  makes the pictures of the operator's page in docs/pictures
 # make chaos  breaks it on purpose: kills, power losses, full disks, damaged blobs, links, clocks, floods
 # make fuzz   looks for inputs that break a parser, a minute a target
 # make package  builds the Debian package
@@ -20,6 +21,11 @@ help:
 demo: packages
 	cargo build --quiet -p netbootd
 	cargo run --quiet -p netbootd-tests --bin demo
+
+# A classroom in a private network, looked at with a browser.
+pictures: packages
+	cargo build -p netbootd -p netbootd-tests --bin netbootd --bin pictures
+	target/debug/pictures
 
 test: packages tools lint docs windows-check
 	cargo nextest run --workspace

@@ -19,6 +19,7 @@ use netbootd_dhcp::v4::forward::Told;
 use netbootd_server::services::{Services, Snapshot};
 use netbootd_state::file::State;
 use netbootd_web::api::{self, metrics};
+use netbootd_web::console::{Asked, Console};
 use netbootd_web::page;
 use pxe_policy::{Identity, MacAddr};
 use tracing_subscriber::fmt::MakeWriter;
@@ -163,14 +164,21 @@ async fn drive(printed: &Printed) -> Vec<u8> {
     }
     printed.add(&format!("{services:?}\n"));
     printed.add(&metrics::render(&services));
+    let console = Console::new(Arc::clone(&services), String::new());
+    console.look();
+    printed.add(&format!("{console:?}\n"));
     let document: serde_json::Value = serde_json::from_str(api::document::TEXT).unwrap();
     for path in document["paths"].as_object().unwrap().keys() {
         let path = path.replace("{mac}", "52:54:00:00:00:01").replace("{guid}", "none");
         let path = path.replace("{arch}", "x64-uefi").replace("{class}", "pxe");
         printed.add(&api::answer(&services, &Method::GET, &path, None).await.body);
-        printed.add(&page::part(&services, &path, "").map(|part| part.body).unwrap_or_default());
+        let asked = Asked { path: &path, ..Asked::default() };
+        printed.add(&page::part(&console, &asked).await.map(|part| part.body).unwrap_or_default());
     }
-    printed.add(&page::part(&services, "/", "").unwrap().body);
+    for path in ["/", "/server", "/images"] {
+        let asked = Asked { path, ..Asked::default() };
+        printed.add(&page::part(&console, &asked).await.unwrap().body);
+    }
     let variables = [[1, 4].as_slice(), b"\\x.v", &[2, 10], CANARY.as_bytes()].concat();
     let variables = VariablesFile::parse(&variables).unwrap();
     assert!(variables.has_secret());

@@ -36,6 +36,8 @@ use std::thread;
 
 use script::Line;
 
+use crate::{Lab, Netbootd};
+
 pub use replay::Found;
 
 /// One test for each case in a folder of this package, and one that every case has its test.
@@ -96,6 +98,30 @@ pub fn replay(folder: &Path) -> Vec<Found> {
     }
     let quiet = case.boot.iter().all(|line| !matches!(line, Line::Expect { cause: Some(_), .. }));
     replay::play(&case.configuration, &case.boot, quiet)
+}
+
+/// A script that is played in a laboratory of the caller's.
+#[derive(Debug)]
+pub struct Script(Vec<Line>);
+
+impl Script {
+    /// Adds its hosts to the laboratory and its files to the boot folder.
+    ///
+    /// # Panics
+    /// When a line cannot be read, or a file cannot be written.
+    pub fn set_up(lab: &mut Lab, root: &Path, text: &str) -> Self {
+        let lines = script::parse(text);
+        wire::set_up(lab, root, &lines);
+        Script(lines)
+    }
+
+    /// Plays it against a running netbootd.
+    ///
+    /// # Panics
+    /// When a line cannot be played, or another finding is there than a line expects.
+    pub fn play(&self, lab: &Lab, netbootd: &Netbootd) {
+        wire::play_in(lab, netbootd, &self.0);
+    }
 }
 
 struct Case {

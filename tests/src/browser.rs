@@ -1,7 +1,7 @@
 //! Chromium without a screen, driven by the WebDriver protocol.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -39,7 +39,10 @@ impl<'a> Browser<'a> {
             format!("--user-data-dir={}", profile.display()),
         ];
         let options = json!({ "args": arguments, "binary": "/usr/bin/chromium" });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
+        let logs = json!({ "browser": "ALL" });
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": options, "goog:loggingPrefs": logs,
+        } } });
         let mut browser = Browser { lab, host, session: String::new(), _driver: driver };
         let answer = browser.call("POST", "/session", &wanted);
         answer["sessionId"]
@@ -64,7 +67,19 @@ impl<'a> Browser<'a> {
     /// # Panics
     /// When it never does.
     pub fn wait_for(&self, script: &str) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        self.wait(script, Duration::from_secs(30))
+    }
+
+    /// The same for what a page does after a pause of half a minute.
+    ///
+    /// # Panics
+    /// When it never does.
+    pub fn wait_for_long(&self, script: &str) -> Value {
+        self.wait(script, Duration::from_secs(75))
+    }
+
+    fn wait(&self, script: &str, patience: Duration) -> Value {
+        let deadline = Instant::now() + patience;
         loop {
             let value = self.run(script);
             if value.as_bool() == Some(true) || value.as_str().is_some_and(|text| !text.is_empty()) {
@@ -80,10 +95,85 @@ impl<'a> Browser<'a> {
     /// # Panics
     /// When it finds nothing.
     pub fn type_into(&self, selector: &str, text: &str) {
+        let element = self.element(selector);
+        self.ask("POST", &format!("element/{element}/value"), &json!({ "text": text }));
+    }
+
+    fn element(&self, selector: &str) -> String {
         let found = self.ask("POST", "element", &json!({ "using": "css selector", "value": selector }));
         let element = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
-        let element = element.unwrap_or_else(|| panic!("no {selector}: {found}"));
-        self.ask("POST", &format!("element/{element}/value"), &json!({ "text": text }));
+        element.unwrap_or_else(|| panic!("no {selector}: {found}")).to_owned()
+    }
+
+    /// Shows the page as wide as this, in light or dark colours.
+    pub fn look_as(&self, width: u32, height: u32, is_dark: bool) {
+        let phone = width < 600;
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone });
+        self.tell("Emulation.setDeviceMetricsOverride", &metrics);
+        let scheme = if is_dark { "dark" } else { "light" };
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.tell("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
+    /// Lets pages run their scripts, or not.
+    pub fn with_scripts(&self, run: bool) {
+        self.tell("Emulation.setScriptExecutionDisabled", &json!({ "value": !run }));
+    }
+
+    /// Presses a key wherever the focus is.
+    pub fn press(&self, key: &str) {
+        let actions = json!([{ "type": "key", "id": "keys", "actions": [
+            { "type": "keyDown", "value": key }, { "type": "keyUp", "value": key },
+        ] }]);
+        self.ask("POST", "actions", &json!({ "actions": actions }));
+    }
+
+    /// Clicks what a selector finds, as a mouse does.
+    ///
+    /// # Panics
+    /// When it finds nothing.
+    pub fn click(&self, selector: &str) {
+        let element = self.element(selector);
+        self.ask("POST", &format!("element/{element}/click"), &json!({}));
+    }
+
+    /// The value of a cookie, also of one that scripts do not see.
+    pub fn cookie(&self, name: &str) -> String {
+        let cookie = self.ask("GET", &format!("cookie/{name}"), &Value::Null);
+        cookie["value"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What the browser complained of since the last call: what a policy refused, and errors of scripts.
+    pub fn refused(&self) -> Vec<String> {
+        let log = self.ask("POST", "se/log", &json!({ "type": "browser" }));
+        let lines = log.as_array().into_iter().flatten().filter_map(|line| line["message"].as_str());
+        // A page that is not there is one of those that are looked at.
+        lines.filter(|line| !line.contains("404 (Not Found)")).map(str::to_owned).collect()
+    }
+
+    /// The HTML of the page, which is to be had without scripts as well.
+    pub fn source(&self) -> String {
+        self.ask("GET", "source", &Value::Null).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What breaks the rules of accessibility (axe-core, WCAG 2.2 level AA), a line each.
+    ///
+    /// # Panics
+    /// When axe-core cannot be read or does not run.
+    pub fn unreadable(&self) -> Vec<String> {
+        let axe = tool_file("axe.min.js");
+        let axe = fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{}: {error}", axe.display()));
+        self.run(&format!("{axe}; return true"));
+        let found = self.ask("POST", "execute/async", &json!({ "script": AXE, "args": [] }));
+        let found = found.as_array().unwrap_or_else(|| panic!("axe: {found}"));
+        found.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    fn tell(&self, command: &str, parameters: &Value) {
+        self.ask("POST", "goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
     }
 
     /// Keeps a picture of the page among the build's output.
@@ -91,12 +181,20 @@ impl<'a> Browser<'a> {
     /// # Panics
     /// When it cannot be written.
     pub fn keep_picture(&self, name: &str) {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/pictures");
+        self.save_picture(&folder.join(format!("{name}.png")));
+    }
+
+    /// Writes a picture of the page into a file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn save_picture(&self, file: &Path) {
         let picture = self.ask("GET", "screenshot", &Value::Null);
         let bytes = base64::engine::general_purpose::STANDARD.decode(picture.as_str().unwrap_or_default());
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/pictures");
-        let written = fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(folder.join(format!("{name}.png")), bytes.unwrap_or_default()));
-        written.unwrap_or_else(|error| panic!("no picture {name}: {error}"));
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(file, bytes.unwrap_or_default()));
+        written.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -108,7 +206,11 @@ impl<'a> Browser<'a> {
         let mut command = self.lab.command(self.host, "curl");
         command.args(["-sS", "--max-time", "60", "-X", method]);
         if !body.is_null() {
-            command.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
+            // A script may be longer than a command's words may be.
+            let file = self.lab.folder().join("webdriver.json");
+            fs::write(&file, body.to_string()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            command.args(["-H", "Content-Type: application/json", "--data-binary"]);
+            command.arg(format!("@{}", file.display()));
         }
         let answer = command.arg(url).output().unwrap_or_else(|error| panic!("curl: {error}"));
         let answer: Value = serde_json::from_slice(&answer.stdout).unwrap_or_default();
@@ -130,4 +232,14 @@ impl Drop for Browser<'_> {
     }
 }
 
+/// A file that `tools/install-tools` has put into the folder of tools.
+fn tool_file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/tools").join(name)
+}
+
+/// Runs what `axe.min.js` has defined.
+const AXE: &str = "const done = arguments[arguments.length - 1];
+axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+  .then((found) => done(found.violations.flatMap((rule) => rule.nodes.map((node) =>
+    `${rule.id}: ${node.target} ${node.failureSummary}`))), (error) => done([String(error)]));";
 const DRIVER: &str = "http://127.0.0.1:9515";

@@ -11,6 +11,7 @@ pub mod boot_program;
 pub mod browser;
 pub mod certificate;
 pub mod chaos;
+pub mod classroom;
 pub mod cluster;
 pub mod debian;
 pub mod dhcp_client;

@@ -1,101 +1,240 @@
-//! The status page in a real browser, while machines boot.
+//! The operator's page in a real browser, while machines boot. One browser serves all checks of a test.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netbootd_tests::browser::Browser;
+use netbootd_tests::classroom::{Classroom, FAILED, LOADED, PAGE, TOKEN, WAITS};
 use netbootd_tests::firmware;
-use netbootd_tests::netbootd::{ADDRESSES, SERVER, program, write_secret};
+use netbootd_tests::netbootd::{ADDRESSES, program, write_secret};
 use netbootd_tests::{Firmware, Lab, Machine, Netbootd, loaders};
 
-const PAGE: &str = "http://127.0.0.1:9167/";
-const MAC: &str = "52:54:00:4c:01:01";
-const REFUSED: &str = "52:54:00:4c:01:02";
+/// Every page, and what has to stand on it.
+fn pages() -> Vec<(&'static str, String, &'static str)> {
+    vec![
+        ("now", String::new(), "Waiting for you"),
+        ("machines", "machines".to_owned(), "lab-01"),
+        ("machine", format!("machines/{LOADED}"), "∿ silence"),
+        ("failed", format!("machines/{FAILED}"), "menu.ipxe"),
+        ("findings", "findings".to_owned(), "desk-3"),
+        ("cause", "findings/file-not-found".to_owned(), "What to do"),
+        ("images", "images".to_owned(), "The store is empty"),
+        ("explain", format!("explain?mac={LOADED}"), "Step by step"),
+        ("server", "server".to_owned(), "x64-uefi"),
+        ("audit", "server/audit".to_owned(), "Nothing was changed"),
+        ("approve", format!("machines/{WAITS}/approve"), "The number on its screen"),
+        ("boot", format!("machines/{LOADED}/boot"), "For how long"),
+        ("assign", format!("machines/{LOADED}/assign"), "Tags"),
+        ("sign-in", "sign-in".to_owned(), "Token"),
+        ("missing", "nothing".to_owned(), "Not here"),
+    ]
+}
 
 #[test]
-fn the_page_follows_machines_while_they_boot() {
+fn every_page_is_whole_readable_and_on_a_phone() {
+    look_at_every_page(&[(1400, 900, false), (390, 844, true)]);
+}
+
+#[test]
+#[ignore = "takes twice as long as the short form: nightly"]
+fn every_page_is_readable_in_both_colours_at_both_widths() {
+    look_at_every_page(&[(1400, 900, false), (1400, 900, true), (390, 844, false), (390, 844, true)]);
+}
+
+fn look_at_every_page(looks: &[(u32, u32, bool)]) {
+    let classroom = Classroom::new();
+    let netbootd = classroom.serve();
+    let browser = Browser::start(&classroom.lab, "server", 1400, 900);
+    browser.open(PAGE);
+    browser.wait_for("return document.body.innerText.includes('No machine has asked yet')");
+    browser.keep_picture("empty");
+    classroom.boot(&netbootd);
+    // What is wrong shows by itself.
+    browser.wait_for("return document.querySelector('#wrong').innerText.includes('menu.ipxe')");
+    let mut wrong = Vec::new();
+    for (name, path, words) in pages() {
+        browser.look_as(1400, 900, false);
+        browser.open(&format!("{PAGE}{path}"));
+        browser.wait_for(&format!("return document.body.innerText.includes('{words}')"));
+        for (width, height, is_dark) in looks.iter().copied() {
+            browser.look_as(width, height, is_dark);
+            let look = format!("{name}-{}{}", width, if is_dark { "-dark" } else { "" });
+            wrong.extend(browser.unreadable().into_iter().map(|found| format!("{look}: {found}")));
+            let sideways = "return document.documentElement.scrollWidth > innerWidth";
+            if browser.run(sideways) == true {
+                wrong.push(format!("{look}: wider than the screen"));
+            }
+            browser.keep_picture(&look);
+        }
+        // Nothing comes from elsewhere, nothing is large, and nothing was refused by the policy.
+        let foreign = "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('http://127.0.0.1:9167/')).length";
+        assert_eq!(browser.run(foreign), 0, "{name}");
+        let weight = "return [...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')].filter(r => !r.name.includes('/live')).reduce((sum, r) => sum + r.decodedBodySize, 0)";
+        let weight = browser.run(weight).as_u64().unwrap();
+        assert!(weight < 130_000, "{name}: {weight} bytes");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(browser.refused(), Vec::<String>::new());
+    // Without scripts every page says the same.
+    browser.with_scripts(false);
+    for (name, path, words) in pages() {
+        browser.open(&format!("{PAGE}{path}"));
+        assert!(browser.source().contains(words), "{name} without scripts: {}", browser.source());
+    }
+}
+
+#[test]
+fn a_dead_netbootd_is_noticed_and_a_new_one_is_the_truth() {
+    let classroom = Classroom::new();
+    let netbootd = classroom.serve();
+    let browser = Browser::start(&classroom.lab, "server", 1400, 900);
+    classroom.boot(&netbootd);
+    browser.open(&format!("{PAGE}machines"));
+    browser.wait_for("return document.querySelectorAll('tbody tr').length === 10");
+    // Filters stand in the address; the focus, what is ticked and the place on the page survive what comes.
+    browser.type_into(".filters input[type=search]", "lab\u{e007}");
+    browser.wait_for(
+        "return document.querySelectorAll('tbody tr').length === 3 && location.search === '?q=lab'",
+    );
+    browser.run("window.mark = 1; document.querySelector('tbody tr a').focus()");
+    let machine = |n: u8| [0x52, 0x54, 0, 0x4c, 1, n];
+    for _ in 0..5 {
+        firmware::ask(&classroom.lab, "lab1", (1..4).map(machine));
+    }
+    browser.wait_for("return [...document.querySelectorAll('tbody tr')].every(row => row.innerText.includes('now') || row.innerText.includes(' s ago'))");
+    assert_eq!(
+        browser.run(
+            "return [window.mark, document.activeElement.innerText.slice(0, 4), location.search].join()"
+        ),
+        "1,lab-,?q=lab"
+    );
+    // It dies, and the page says so; then another one answers, which knows of no machine.
+    browser.open(PAGE);
+    browser.wait_for("return document.querySelector('#pill').innerText.includes('Live')");
+    let died = Instant::now();
+    drop(netbootd);
+    browser.wait_for("return document.querySelector('#banner').innerText.includes('does not answer since')");
+    assert!(died.elapsed() < Duration::from_secs(22));
+    browser.keep_picture("dead");
+    assert_eq!(
+        browser.run("return [...document.querySelectorAll('main button')].every(button => button.disabled)"),
+        true
+    );
+    let _netbootd = classroom.serve();
+    browser.wait_for_long("return document.querySelector('#banner').hidden && document.body.innerText.includes('No machine has asked yet')");
+}
+
+#[test]
+fn an_operator_signs_in_approves_and_takes_it_back() {
+    let classroom = Classroom::new();
+    let netbootd = classroom.serve();
+    let browser = Browser::start(&classroom.lab, "server", 1400, 900);
+    classroom.boot(&netbootd);
+    browser.open(PAGE);
+    browser.wait_for("return !!document.querySelector('#waiting a.main')");
+    browser.click("#waiting a.main");
+    browser.wait_for("return document.body.innerText.includes('Sign in first')");
+    browser.click("main a.button");
+    browser.type_into("input[type=password]", "a wrong token, as long as others\u{e007}");
+    browser.wait_for("return document.body.innerText.includes('not a token of this server')");
+    browser.type_into("input[type=password]", &format!("{TOKEN}\u{e007}"));
+    // Back on the page that it began at.
+    browser.wait_for(
+        "return !!document.querySelector('button.main') && document.body.innerText.includes('by rule')",
+    );
+    browser.keep_picture("approve-signed-in");
+    browser.click("button.main");
+    browser.wait_for("return document.querySelector('[role=status]').innerText.includes('is approved')");
+    browser.wait_for("return document.querySelector('#waiting').innerText.includes('Approved')");
+    browser.keep_picture("approved");
+    browser.run("[...document.querySelectorAll('#waiting button')].find(button => button.innerText === 'Undo').click()");
+    browser.wait_for("return document.querySelector('[role=status]').innerText.includes('waits again')");
+    // What another site sends is refused, with the session's cookie or not; so is a form without its token.
+    let cookie = browser.cookie("netbootd");
+    let post = |more: &[&str]| {
+        let url = format!("{PAGE}machines/{WAITS}/approve");
+        let cookie = format!("Cookie: netbootd={cookie}");
+        let words = [
+            &["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", &cookie, "-d", "token=x", &url],
+            more,
+        ]
+        .concat();
+        String::from_utf8(classroom.lab.run("server", &words).stdout).unwrap()
+    };
+    assert_eq!(post(&[]), "403", "no browser says that it comes from here");
+    assert_eq!(post(&["-H", "Origin: http://evil.example"]), "403");
+    assert_eq!(post(&["-H", "Origin: http://127.0.0.1:9167", "-H", "Sec-Fetch-Site: cross-site"]), "403");
+    assert_eq!(
+        post(&["-H", "Origin: http://127.0.0.1:9167", "-H", "Sec-Fetch-Site: same-origin"]),
+        "403",
+        "another token"
+    );
+    // One machine boots otherwise once, and another one gets a name.
+    browser.open(&format!("{PAGE}machines/{LOADED}/boot"));
+    browser.click("input[value=disk]");
+    browser.click("button.main");
+    browser.wait_for("return document.querySelector('[role=status]').innerText.includes('boots that next')");
+    browser.open(&format!("{PAGE}machines/{WAITS}/assign"));
+    browser.type_into("input[name=name]", "desk-9\u{e007}");
+    browser.wait_for("return document.querySelector('[role=status]').innerText.includes('is registered')");
+    // Who did what is written down.
+    browser.open(&format!("{PAGE}server/audit"));
+    browser.wait_for("return document.querySelectorAll('tbody tr').length === 4 && document.body.innerText.includes('undecided → approved')");
+    browser.keep_picture("audit");
+    browser.open(PAGE);
+    // A visitor sees no form that works.
+    browser.run("document.querySelector('form[action=\"/sign-out\"] button').click()");
+    browser.wait_for("return document.body.innerText.includes('Sign in') && [...document.querySelectorAll('main button')].every(button => button.disabled)");
+}
+
+#[test]
+fn names_from_the_wire_are_text() {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
     lab.add_host("client");
     lab.plug("client", "eth0", "br0", "10.77.0.50/24");
-    fs::write(root.join("boot.img"), vec![0x5a; 60_000_000]).unwrap();
-    fs::write(root.join("menu.efi"), vec![0x5a; 3000]).unwrap();
-    fs::write(lab.folder().join("devices.csv"), format!("name,mac,image\nworkshop-7,{MAC},none\n")).unwrap();
-    let rules = format!(
-        "[policy]\nunknown-machines = \"refuse\"\n[devices]\nfile = \"devices.csv\"\n\
-         [[rule]]\nname = \"menu\"\nmatch = {{ mac = \"{MAC}\" }}\naction.boot = {{ file = \"menu.efi\" }}\n[[rule]]\nname = \"site\"\naction = \"directories\"\n"
-    );
-    let _netbootd = Netbootd::start(&lab, &root, &rules);
-    let browser = Browser::start(&lab, "server", 1200, 900);
-    browser.open(PAGE);
-    browser.wait_for("return document.body.innerText.includes('Switch a machine on')");
-    browser.keep_picture("empty");
-    // A machine boots and its file comes slowly: the bar moves by itself.
+    let netbootd =
+        Netbootd::start(&lab, &root, "[[rule]]\nname = \"menu\"\naction.boot = { file = \"menu.efi\" }\n");
+    let browser = Browser::start(&lab, "server", 1400, 900);
     let probe = |words: &[&str]| {
         let mut command = lab.command("client", &program());
         command.arg("probe").args(words).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().unwrap()
+        command.status().unwrap()
     };
-    assert!(probe(&["pxe", SERVER, "--mac", MAC, "--timeout", "1"]).wait().unwrap().success());
-    let mut slow =
-        probe(&["tftp", "--as-machine", SERVER, "boot.img", "--block-size", "64", "--window-size", "1"]);
-    let bar = "const bar = document.querySelector('progress'); return bar ? String(bar.value || '') : ''";
-    let first = browser.wait_for(bar);
-    browser.keep_picture("booting");
-    let moved = format!(
-        "const bar = document.querySelector('progress'); return !!bar && bar.value > {}",
-        first.as_str().unwrap()
+    fs::write(root.join("menu.efi"), "x").unwrap();
+    firmware::ask(&lab, "client", [[0x52, 0x54, 0, 0x4c, 1, 2]]);
+    firmware::ask_boot_server(
+        &lab,
+        "client",
+        "10.77.0.50".parse().unwrap(),
+        "10.77.0.1",
+        [0x52, 0x54, 0, 0x4c, 1, 2],
     );
-    browser.wait_for(&moved);
-    // A machine that is refused has its finding, with the cure, without a reload.
-    browser.run("window.mark = 1");
-    let refused = [0x52, 0x54, 0, 0x4c, 1, 2];
-    firmware::ask_boot_server(&lab, "client", "10.77.0.50".parse().unwrap(), SERVER, refused);
-    browser.wait_for(
-        "return document.querySelector('.finding')?.innerText.includes('unknown-machine') === true",
-    );
-    assert_eq!(browser.run("return window.mark"), 1, "the page was not loaded anew");
-    slow.kill().unwrap();
-    slow.wait().unwrap();
-    browser.keep_picture("finding");
-    // Search, then one machine's own page with its strip.
-    browser.type_into("input[type=search]", "4c:01:02\u{e007}");
-    browser.wait_for(
-        "return document.querySelectorAll('tbody tr').length === 1 && location.search.includes('4c')",
-    );
-    browser.type_into("input[type=search]", "\u{e009}a\u{e000}nobody\u{e007}");
-    browser.wait_for("return document.body.innerText.includes('No machine heard of lately')");
-    browser.open(&format!("{PAGE}machines/{MAC}"));
-    browser.wait_for("return document.querySelectorAll('.strip span').length > 0");
-    browser.keep_picture("machine");
-    // What comes from the wire is text on the page, whatever it says.
-    let hostile = "<img src=x onerror=window.mark=2>\u{1b}[2J.efi";
-    probe(&["tftp", "--as-machine", SERVER, hostile]).wait().unwrap();
-    browser.open(&format!("{PAGE}machines/{REFUSED}"));
-    browser.run("window.mark = 1");
-    browser.wait_for("return document.body.innerText.includes('<img src=x')");
-    assert_eq!(browser.run("return [window.mark, document.images.length].join()"), "1,0");
-    // Nothing comes from elsewhere, nothing is refused, and a narrow screen needs no sideways scrolling.
-    let foreign = "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('http://127.0.0.1:9167/')).length";
-    assert_eq!(browser.run(foreign), 0);
-    drop(browser);
-    let phone = Browser::start(&lab, "server", 500, 800);
-    phone.open(PAGE);
-    phone.wait_for("return document.body.innerText.includes('Machines')");
-    assert_eq!(phone.run("return document.documentElement.scrollWidth <= window.innerWidth"), true);
-    phone.keep_picture("phone");
+    probe(&[
+        "tftp",
+        "--as-machine",
+        "10.77.0.1",
+        "<img src=x onerror=window.mark=2>\u{1b}[2J<!--/part-->.efi",
+    ]);
+    for path in ["machines/52:54:00:4c:01:02", "findings", ""] {
+        browser.open(&format!("{PAGE}{path}"));
+        browser.run("window.mark = 1");
+        browser.wait_for("return document.body.innerText.includes('<img src=x')");
+        assert_eq!(browser.run("return [window.mark, document.images.length].join()"), "1,0", "{path}");
+    }
+    assert!(!netbootd.log().contains("panicked"));
 }
 
 #[test]
-fn an_operator_approves_and_verifies_on_the_page() {
+fn an_image_is_imported_and_a_real_machine_boots_once_it_is_approved() {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
     loaders::put_grub(&root, "grub.efi");
     let grub = "echo NETBOOTD-PAYLOAD approved\\nsleep 1\\nhalt\\n";
     fs::write(lab.folder().join("devices.csv"), "name,mac,image\nother,52:54:00:4c:01:99,none\n").unwrap();
-    write_secret(&lab.folder().join("token"), "0123456789abcdef0123456789abcdef\n");
+    write_secret(&lab.folder().join("token"), &format!("{TOKEN}\n"));
     fs::create_dir(lab.folder().join("drop")).unwrap();
     let config = format!(
         "{ADDRESSES}[policy]\nunknown-machines = \"approve\"\n[devices]\nfile = \"devices.csv\"\n[status]\ntoken-file = \"token\"\n\
@@ -106,29 +245,27 @@ fn an_operator_approves_and_verifies_on_the_page() {
     );
     let netbootd = Netbootd::start(&lab, &root, &config);
     let browser = Browser::start(&lab, "server", 1200, 900);
-    browser.open(PAGE);
-    // An image is taken in while somebody looks; zeros need no room on the way.
+    browser.open(&format!("{PAGE}sign-in?to=/images"));
+    browser.type_into("input[type=password]", &format!("{TOKEN}\u{e007}"));
+    // Zeros need no room on the way.
     fs::File::create(lab.folder().join("drop/rescue.img")).unwrap().set_len(2 << 30).unwrap();
     browser.wait_for("return !!document.querySelector('#ingest progress')");
     browser.keep_picture("ingest");
     // A real machine gets no boot until somebody says so.
     let machine = Machine::start_as(&lab, Firmware::UefiPxe, "br0", 1, None);
-    let approve = "document.querySelector('[data-act$=\"/approve\"]')";
-    browser.wait_for(&format!("return !!{approve}"));
+    browser.open(PAGE);
+    browser.wait_for("return !!document.querySelector('#waiting a.main')");
     drop(machine);
-    browser.run(&format!("{approve}.click()"));
-    browser.type_into("dialog input", "a wrong token, as long as others\u{e007}");
-    browser.wait_for("return document.querySelector('#said').innerText.includes('missing or wrong')");
-    browser.run(&format!("{approve}.click()"));
-    browser.type_into("dialog input", "0123456789abcdef0123456789abcdef\u{e007}");
-    browser.wait_for("return document.querySelector('#said').innerText.includes('approve: done')");
-    // The row follows without a reload.
-    browser.wait_for("return document.querySelector('[id^=pending-] span').innerText === 'approved'");
-    browser.keep_picture("approved");
-    Machine::start_as(&lab, Firmware::UefiPxe, "br0", 1, None).wait_for_payload("approved");
+    browser.click("#waiting a.main");
+    browser.click("button.main");
+    browser.wait_for("return document.querySelector('[role=status]').innerText.includes('is approved')");
+    let machine = Machine::start_as(&lab, Firmware::UefiPxe, "br0", 1, None);
+    browser.wait_for("return document.querySelector('#booting').innerText.includes('strangers') || document.querySelector('#booting').innerText.includes('grub')");
+    machine.wait_for_payload("approved");
     netbootd.wait_for("New image distributed: rescue", Duration::from_secs(60));
-    // The token is known now.
-    browser.wait_for("return !!document.querySelector('[data-act=\"/images/rescue/verify\"]')");
-    browser.run("document.querySelector('[data-act=\"/images/rescue/verify\"]').click()");
-    browser.wait_for("return document.querySelector('#said').innerText.includes('1 blobs are whole')");
+    browser.open(&format!("{PAGE}images"));
+    browser.wait_for("return document.body.innerText.includes('rescue')");
+    browser.click("#images form button");
+    browser
+        .wait_for("return document.querySelector('[role=status]').innerText.includes('1 blobs are whole')");
 }

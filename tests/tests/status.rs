@@ -23,8 +23,14 @@ struct Site {
 
 impl Site {
     fn new(configuration: &str) -> Self {
+        Site::prepared(configuration, |_| {})
+    }
+
+    /// With more files beside the configuration.
+    fn prepared(configuration: &str, prepare: impl FnOnce(&Path)) -> Self {
         let mut lab = Lab::new();
         let root = Netbootd::prepare(&mut lab);
+        prepare(&lab.folder());
         lab.add_host("client");
         lab.plug("client", "eth0", "br0", "10.77.0.50/24");
         fs::write(lab.folder().join("devices.csv"), "name,mac,image\nother,52:54:00:4c:01:02,winpe\n")
@@ -300,4 +306,45 @@ fn it_speaks_tls_with_a_certificate_of_its_own() {
     };
     assert!(String::from_utf8_lossy(&get(&["--cacert", &ca]).stdout).contains("\"version\""));
     assert!(!get(&[]).status.success(), "nobody else vouches for it");
+}
+
+#[test]
+fn each_role_may_do_its_part_and_the_api_has_a_folder_of_its_own() {
+    let operator = |name: &str, role: &str| {
+        format!("[[status.operator]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken-file = \"{name}\"\n")
+    };
+    let configuration = format!(
+        "[policy]\nunknown-machines = \"approve\"\n[devices]\nfile = \"devices.csv\"\n[status]\ntoken-file = \"token\"\n{}{}",
+        operator("anna", "operator"),
+        operator("eve", "viewer")
+    );
+    let (anna, eve) = ("aaaaaaaaaaaaaaaaaaaaaaaa", "eeeeeeeeeeeeeeeeeeeeeeee");
+    let site = Site::prepared(&configuration, |folder| {
+        write_secret(&folder.join("anna"), &format!("{anna}\n"));
+        write_secret(&folder.join("eve"), &format!("{eve}\n"));
+    });
+    let post = |token: &str, path: &str| {
+        let bearer = format!("Authorization: Bearer {token}");
+        site.curl(&["-X", "POST", "-H", &bearer, &format!("http://127.0.0.1:9167{path}")])
+    };
+    let approve = format!("/api/pending/{MAC}/approve");
+    let (words, status) = post(eve, &approve);
+    assert_eq!((status.as_str(), words.contains("eve needs the role operator")), ("403", true), "{words}");
+    assert_eq!(post(anna, &approve).1, "200");
+    assert_eq!(post(anna, "/api/reload").1, "403");
+    assert_eq!(post(TOKEN, "/api/reload").1, "200");
+    assert_eq!(post("nobody's token, long enough", &approve).1, "401");
+    // With the folder and, for a release, without it; browsers get a page where both have one.
+    for path in ["/api/status", "/status", "/api/openapi.json", "/api/images", "/images"] {
+        site.get(path);
+    }
+    let (page, _) = site.curl(&["-H", "Accept: text/html", "http://127.0.0.1:9167/images"]);
+    assert!(page.contains("<h1>Images</h1>"), "{page}");
+    // All of it is in the audit, with what a change changed.
+    let (audit, _) = site.curl(&["http://127.0.0.1:9167/server/audit.csv"]);
+    let first = format!("anna,127.0.0.1,POST /pending/{MAC}/approve,200,undecided,approved");
+    assert!(audit.contains(&first) && audit.contains("admin,127.0.0.1,POST /reload,200"), "{audit}");
+    site.netbootd(&["pending", "reject", MAC]);
+    let (audit, _) = site.curl(&["http://127.0.0.1:9167/server/audit.csv?q=command"]);
+    assert!(audit.contains("command line,,") && audit.contains("approved,rejected"), "{audit}");
 }

@@ -106,9 +106,11 @@ fn texts(document: &Document, config: &Path) -> Vec<PathBuf> {
     let directory = document.active_directory.as_ref().and_then(|one| one.password_file.as_ref());
     let token = document.status.as_ref().and_then(|status| status.token_file.as_ref());
     let webhooks = document.webhook.iter().filter_map(|webhook| webhook.secret_file.as_ref());
+    let operators = document.status.iter().flat_map(|status| &status.operator);
+    let operators = operators.map(|operator| &operator.token_file);
     let others = [document.policy.mac_ignore_list.as_ref(), site, directory, token];
     let menu = document.menu.password_file.as_ref();
-    let named = templates.chain(others.into_iter().flatten()).chain(webhooks).chain(menu);
+    let named = templates.chain(others.into_iter().flatten()).chain(webhooks).chain(menu).chain(operators);
     named.map(|file| config.parent().unwrap_or(Path::new("")).join(file.get_ref())).collect()
 }
 

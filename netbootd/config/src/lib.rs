@@ -168,6 +168,42 @@ pub struct Status {
     pub token: Option<Secret>,
     /// A certificate chain and its key (PEM), for HTTPS.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Operators with tokens of their own, beside the one token, which is an administrator's.
+    pub operators: Vec<Operator>,
+}
+
+/// An operator with a token.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// The name in the log.
+    pub name: String,
+    /// What the operator may do.
+    pub role: Role,
+    /// What the operator signs in with, or a script sends.
+    pub token: Secret,
+}
+
+/// What an operator may do; each may what the ones before may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Approves, assigns, verifies.
+    Operator,
+    /// Reloads, clears, removes.
+    Admin,
+}
+
+impl Role {
+    /// The word in the configuration and on the page.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Admin => "admin",
+        }
+    }
 }
 
 /// TFTP.
@@ -217,7 +253,8 @@ impl Config {
         let of_menu = self.menu.password.iter().filter_map(|password| password.secret().file());
         let of_status = status.into_iter().flat_map(|status| {
             let key = status.tls.iter().map(|(_, key)| key);
-            status.token.iter().filter_map(Secret::file).chain(key)
+            let operators = status.operators.iter().map(|operator| &operator.token);
+            status.token.iter().chain(operators).filter_map(Secret::file).chain(key)
         });
         let mut words: Vec<String> = of_accounts
             .chain(of_status)

@@ -28,11 +28,11 @@ pub struct FindingView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExpectedView {
     /// What, with the usual time where it is known.
-    what: String,
+    pub what: String,
     /// Since how many seconds it is awaited.
-    waited: f64,
+    pub waited: f64,
     /// Whether it should have come.
-    overdue: bool,
+    pub overdue: bool,
 }
 
 /// A finding that is over.

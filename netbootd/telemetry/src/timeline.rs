@@ -29,6 +29,7 @@ struct Inner {
     transfers: BTreeMap<TransferId, Transfer>,
     lost: u64,
     boots: u32,
+    changes: u64,
 }
 
 /// One machine's steps, oldest first. At most [`MAX_STEPS`].
@@ -45,6 +46,8 @@ pub struct Timeline {
     /// The number of its present boot, which its screen shows; from 1 on, and again after
     /// [`MAX_NUMBER`].
     pub number: u32,
+    /// The number of its last change among those of all machines.
+    changed: u64,
 }
 
 /// A transfer under way.
@@ -164,6 +167,40 @@ impl Timelines {
         })
     }
 
+    /// The machines that changed after the change with this number, the newest first, and the number
+    /// of the last change.
+    pub fn changed_since(&self, number: u64) -> (u64, Vec<MacAddr>) {
+        self.with(|inner| {
+            // Each change moves its machine to the front.
+            let changed = inner.machines.iter().take_while(|(_, timeline)| timeline.changed > number);
+            (inner.changes, changed.map(|(mac, _)| *mac).collect())
+        })
+    }
+
+    /// Shows some machines, each with its diagnosis; None for one that is forgotten.
+    pub fn look_at(
+        &self,
+        macs: &[MacAddr],
+        patience: Patience,
+        now: SystemTime,
+        mut look: impl FnMut(MacAddr, Option<(&Timeline, Diagnosis)>),
+    ) {
+        self.with(|inner| {
+            for mac in macs {
+                let timeline = inner.machines.peek(mac);
+                let seen = timeline.map(|timeline| {
+                    (timeline, diagnose(*mac, &timeline.machine, &inner.fleet, patience, now))
+                });
+                look(*mac, seen);
+            }
+        });
+    }
+
+    /// Bytes that clients have of the transfers under way.
+    pub fn bytes_under_way(&self) -> u64 {
+        self.with(|inner| inner.transfers.values().map(|transfer| transfer.bytes).sum())
+    }
+
     /// How many machines are kept, and how many steps were lost because the server was busy.
     pub fn size(&self) -> (usize, u64) {
         self.with(|inner| (inner.machines.len(), inner.lost))
@@ -187,6 +224,7 @@ impl Default for Inner {
             transfers: BTreeMap::new(),
             lost: 0,
             boots: 0,
+            changes: 0,
         }
     }
 }
@@ -216,7 +254,9 @@ impl Inner {
         if is_plain_host(&recorded.event) && !self.machines.contains(&mac) {
             return (None, None);
         }
+        self.changes += 1;
         let timeline = self.machines.get_or_insert_mut(mac, Timeline::default);
+        timeline.changed = self.changes;
         let began = timeline.machine.boot().map(|boot| boot.started);
         let past = event.step().and_then(|step| {
             observe(mac, recorded.at, step, &mut timeline.machine, &mut self.fleet, patience)

@@ -80,7 +80,9 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
     {
         return told;
     }
-    match (method.as_str(), parts.as_slice()) {
+    // The same under /api and, for one release more, without it.
+    let parts = if let ["api", rest @ ..] = parts.as_slice() { rest } else { parts.as_slice() };
+    match (method.as_str(), parts) {
         ("GET", ["healthz" | "readyz"]) => told(&"ok"),
         ("GET", ["status"]) => told(&views::status(services)),
         ("GET", ["sandbox" | "confinement"]) => told(&services.sandboxed),
@@ -197,7 +199,7 @@ fn decoded(text: &str) -> String {
 
 /// What of a question about a machine cannot be read.
 #[derive(Debug, Error)]
-enum InvalidQuery {
+pub(crate) enum InvalidQuery {
     #[error(transparent)]
     Mac(#[from] InvalidMac),
     #[error(transparent)]
@@ -216,7 +218,7 @@ fn asked(mac: &str, uuid: &str, arch: &str, class: &str) -> Result<BootRequest, 
 }
 
 /// The machine, and what the query says of its request.
-fn asked_as(mac: &str, query: Option<&str>) -> Result<(MacAddr, AskedAs), InvalidQuery> {
+pub(crate) fn asked_as(mac: &str, query: Option<&str>) -> Result<(MacAddr, AskedAs), InvalidQuery> {
     fn value<T: FromStr>(query: Option<&str>, name: &str) -> Result<Option<T>, T::Err> {
         asked_for(query, name).map(|text| text.parse()).transpose()
     }

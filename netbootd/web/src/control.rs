@@ -18,12 +18,13 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use netbootd_server::services::Services;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
+use crate::audit::Change;
 use crate::{api, events};
 pub use socket::{ControlSocket, ControlStream, connect_control};
 
@@ -105,7 +106,13 @@ async fn answer(
     {
         return stream;
     }
-    let told = api::answer(services, request.method(), uri.path(), uri.query()).await;
+    let method = request.method();
+    let changes = !matches!(*method, Method::GET | Method::HEAD);
+    let change = changes.then(|| Change::begin(services, "command line", "", (method.as_str(), uri.path())));
+    let told = api::answer(services, method, uri.path(), uri.query()).await;
+    if let Some(change) = change {
+        change.done(services, told.status.as_u16()).await;
+    }
     let mut response = Response::new(Full::new(Bytes::from(told.body)).boxed());
     *response.status_mut() = told.status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

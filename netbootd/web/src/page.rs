@@ -1,23 +1,40 @@
-//! The status page: rendered here, followed by a little script of its own, without anything from elsewhere.
+//! The operator's page: rendered here as whole HTML for every address; a script adds life to it.
+//!
+//! Each module below is a page. What they show of machines comes from the board.
 
-use std::sync::OnceLock;
+mod approve;
+mod assets;
+mod audit;
+mod explain;
+mod findings;
+mod images;
+mod machine;
+pub(crate) mod machines;
+mod now;
+mod query;
+mod rows;
+mod server;
+pub(crate) mod sign_in;
+pub(crate) mod templates;
+pub(crate) mod vendors;
+mod waterfall;
+mod words;
+
 use std::time::SystemTime;
 
 use hyper::StatusCode;
-use minijinja::value::Serde;
-use minijinja::{Environment, Value, context};
-use netbootd_server::services::Services;
-use netbootd_telemetry::event::Event;
-use netbootd_telemetry::finding::FindingView;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
 use netbootd_telemetry::timeline::Timeline;
-use netbootd_telemetry::view::StepView;
-use pxe_policy::MacAddr;
+use netbootd_telemetry::view::rfc3339;
 use serde::Serialize;
 
-use crate::api::document;
-use crate::api::views;
+use crate::console::{Asked, Console};
+use crate::sessions::Role;
+pub(crate) use assets::asset;
+pub(crate) use query::{decoded, encoded, value};
 
-/// One part of the page.
+/// One page, or a part of one.
 #[derive(Debug)]
 pub struct Part {
     /// The status.
@@ -28,190 +45,170 @@ pub struct Part {
     pub body: String,
 }
 
-/// A finding with every machine that has it.
+/// What surrounds every page.
 #[derive(Debug, Serialize)]
-struct Grouped {
-    #[serde(flatten)]
-    finding: FindingView,
-    machines: Vec<String>,
+struct Frame {
+    title: String,
+    assets: assets::Assets,
+    instance: String,
+    live: bool,
+    tabs: [Tab; 5],
+    tab: &'static str,
+    findings: usize,
+    rate: String,
+    operator: Option<String>,
+    can_sign_in: bool,
+    token_field: Value,
+    path: String,
+    said: Option<String>,
+    stamp: String,
+    now: String,
+    version: &'static str,
+    host: String,
+    refuses: Refuses,
 }
 
-/// A step on the strip: where it begins and how long it takes, in percent of the boot.
-#[derive(Debug, PartialEq, Serialize)]
-struct Bar {
-    proto: &'static str,
-    left: f64,
-    width: f64,
-    lane: f64,
-    words: String,
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Tab {
+    path: &'static str,
+    word: &'static str,
 }
 
-/// The part behind a path; None when the page has none there.
-pub fn part(services: &Services, path: &str, search: &str) -> Option<Part> {
-    let fixed =
-        |content_type, body: &str| Part { status: StatusCode::OK, content_type, body: body.to_owned() };
-    match path {
-        "/" => Some(index(services, search)),
-        "/style.css" => Some(fixed("text/css; charset=utf-8", include_str!("page/style.css"))),
-        "/live.js" => Some(fixed("text/javascript; charset=utf-8", include_str!("page/live.js"))),
-        "/openapi.json" => Some(fixed("application/json", document::TEXT)),
-        _ => machine(services, path.strip_prefix("/machines/")?),
+/// Why an operator may not do something; None for what it may.
+#[derive(Debug, Serialize)]
+struct Refuses {
+    operator: Option<String>,
+    admin: Option<String>,
+}
+
+/// The page behind an address; None when there is none.
+pub async fn part(console: &Console, asked: &Asked<'_>) -> Option<Part> {
+    let parts: Vec<String> = asked.path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        [] => Some(now::page(console, asked)),
+        ["machines"] => Some(machines::page(console, asked)),
+        ["machines.csv"] => Some(machines::csv(console, asked)),
+        ["machines", mac] => machine::page(console, asked, mac).await,
+        ["machines", mac, "approve"] => approve::page(console, asked, mac).await,
+        ["machines", mac, "boot"] => approve::boot(console, asked, mac).await,
+        ["machines", mac, "assign"] => approve::assign(console, asked, mac),
+        ["boots", id] => machine::boot(console, asked, id).await,
+        ["m", number] => machine::by_number(console, asked, number).await,
+        ["findings"] => Some(findings::page(console, asked)),
+        ["findings", cause] => findings::cause(console, asked, cause),
+        ["images"] => Some(images::page(console, asked)),
+        ["explain"] => Some(explain::page(console, asked).await),
+        ["server"] => Some(server::page(console, asked)),
+        ["server", "audit"] => Some(audit::page(console, asked).await),
+        ["server", "audit.csv"] => Some(audit::csv(console, asked).await),
+        ["sign-in"] => Some(sign_in::page(console, asked, None)),
+        _ => None,
     }
 }
 
-fn index(services: &Services, search: &str) -> Part {
-    let devices = views::devices(services, search, LISTED);
-    let mut findings: Vec<Grouped> = Vec::new();
-    for (mac, finding) in views::findings(services) {
-        match findings.iter_mut().find(|known| known.finding.cause == finding.cause) {
-            Some(known) => known.machines.push(mac.to_string()),
-            None => findings.push(Grouped { finding, machines: vec![mac.to_string()] }),
-        }
-    }
-    rendered(
-        "index.html",
-        context! {
-            search,
-            devices => Value::from(Serde(devices)),
-            findings => Value::from(Serde(findings)),
-            status => Value::from(Serde(views::status(services))),
-            transfers => Value::from(Serde(views::transfers(services))),
-            pending => Value::from(Serde(services.approvals.list())),
-            images => Value::from(Serde(services.snapshot.load().files.images())),
+/// Renders a page in its frame.
+fn framed(
+    console: &Console,
+    asked: &Asked<'_>,
+    template: &str,
+    title: &str,
+    tab: &'static str,
+    values: Value,
+) -> Part {
+    let groups = console.board.groups();
+    let bad = groups.iter().any(|group| group.severity == netbootd_diagnosis::Severity::Error);
+    let operator = asked.operator.as_ref();
+    let many = if groups.is_empty() { String::new() } else { format!("({}) ", groups.len()) };
+    let token = operator.map(|operator| words::escape(&operator.form_token));
+    let frame = Frame {
+        title: format!("{many}{title} · netbootd"),
+        assets: assets::of_page(bad),
+        instance: console.instance.clone(),
+        live: is_live(asked.path),
+        tabs: TABS,
+        tab,
+        findings: groups.len(),
+        rate: words::rate(console.board.rate()),
+        operator: operator.map(|operator| operator.name.clone()),
+        can_sign_in: console.can_sign_in(),
+        token_field: Value::from_safe_string(
+            token
+                .map(|token| format!("<input type=\"hidden\" name=\"token\" value=\"{token}\">"))
+                .unwrap_or_default(),
+        ),
+        path: match asked.query {
+            Some(query) => format!("{}?{query}", asked.path),
+            None => asked.path.to_owned(),
         },
+        said: asked.said.clone(),
+        stamp: console.board.version().to_string(),
+        now: rfc3339(SystemTime::now()),
+        version: env!("CARGO_PKG_VERSION"),
+        host: console.host.clone(),
+        refuses: Refuses {
+            operator: console.refusal(operator, Role::Operator),
+            admin: console.refusal(operator, Role::Admin),
+        },
+    };
+    templates::rendered(template, context! { frame => Value::from(Serde(frame)), ..values })
+}
+
+/// A page that says what went wrong, where, and what to do about it.
+pub(crate) fn problem(
+    console: &Console,
+    asked: &Asked<'_>,
+    status: StatusCode,
+    (title, cause, cure): (&str, &str, &str),
+) -> Part {
+    let values = context! { title, cause, cure };
+    Part { status, ..framed(console, asked, "error.html", title, "", values) }
+}
+
+/// The page for an address that there is not.
+pub(crate) fn missing(console: &Console, asked: &Asked<'_>) -> Part {
+    let cause = format!("There is no page {}.", asked.path.escape_debug());
+    let cure = "Begin at the first page, or look for the machine by its address or name.";
+    problem(console, asked, StatusCode::NOT_FOUND, ("Not here", &cause, cure))
+}
+
+/// Whether a page follows what happens.
+pub(crate) fn is_live(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    matches!(
+        parts.as_slice(),
+        [] | ["machines" | "findings" | "images" | "server"] | ["machines" | "findings", _]
     )
 }
 
-fn machine(services: &Services, mac: &str) -> Option<Part> {
-    let mac: MacAddr = mac.parse().ok()?;
-    let view = views::timeline(services, mac)?;
-    let (bars, seconds) = strip(&services.timelines.of(mac)?);
-    Some(rendered(
-        "machine.html",
-        context! { machine => Value::from(Serde(view)), bars => Value::from(Serde(bars)), seconds },
-    ))
+/// Whether a page changes though nothing happens.
+pub(crate) fn follows_time(path: &str) -> bool {
+    path.starts_with("/machines/") || matches!(path, "/images" | "/server" | "/")
 }
 
-fn rendered(name: &str, values: Value) -> Part {
-    static TEMPLATES: OnceLock<Environment<'static>> = OnceLock::new();
-    let templates = TEMPLATES.get_or_init(|| {
-        let mut templates = Environment::new();
-        // What the tests render cannot fail to parse here.
-        let _ = templates.add_template("frame.html", include_str!("page/frame.html"));
-        let _ = templates.add_template("index.html", include_str!("page/index.html"));
-        let _ = templates.add_template("machine.html", include_str!("page/machine.html"));
-        templates
-    });
-    let values = context! { version => env!("CARGO_PKG_VERSION"), ..values };
-    match templates.get_template(name).and_then(|template| template.render(values)) {
-        Ok(body) => Part { status: StatusCode::OK, content_type: "text/html; charset=utf-8", body },
-        Err(error) => Part {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            content_type: "text/plain; charset=utf-8",
-            body: format!("the page cannot be rendered: {error:#}"),
-        },
-    }
+/// The pauses of a machine's last boot, each with what ended it, in seconds.
+pub(crate) fn pauses(timeline: &Timeline) -> Vec<(&'static str, f64)> {
+    let kept = waterfall::boots(machine::steps_in_memory(timeline));
+    kept.last().map(|boot| waterfall::pauses(&boot.steps)).unwrap_or_default()
 }
 
-/// The last boot on a strip: from the first step after a pause to the last.
-fn strip(timeline: &Timeline) -> (Vec<Bar>, u64) {
-    let began = |at: SystemTime, event: &Event| match event {
-        Event::TransferFinished(finished) => at.checked_sub(finished.elapsed).unwrap_or(at),
-        _ => at,
-    };
-    let mut first = 0;
-    let steps: Vec<_> = timeline.steps.iter().collect();
-    for (n, pair) in steps.windows(2).enumerate() {
-        let begins = began(pair[1].at, &pair[1].event);
-        if begins.duration_since(pair[0].at).is_ok_and(|pause| pause.as_secs() > PAUSE) {
-            first = n + 1;
-        }
-    }
-    let steps = &steps[first..];
-    let (Some(start), Some(end)) =
-        (steps.iter().map(|step| began(step.at, &step.event)).min(), steps.last().map(|step| step.at))
-    else {
-        return (Vec::new(), 0);
-    };
-    let whole = end.duration_since(start).unwrap_or_default().as_secs_f64().max(0.1);
-    let percent = |at: SystemTime| at.duration_since(start).unwrap_or_default().as_secs_f64() / whole * 100.0;
-    let bars = steps.iter().filter(|step| !matches!(step.event, Event::TransferStarted(_)));
-    let bars = bars.filter_map(|step| {
-        let view = StepView::of(step)?;
-        let left = percent(began(step.at, &step.event));
-        let width = (percent(step.at) - left).max(0.3);
-        let lane = match view.proto() {
-            "tftp" => 3.2,
-            "http" => 4.8,
-            "pxe" => 1.7,
-            _ => 0.2,
-        };
-        let round = |value: f64| (value * 100.0).round() / 100.0;
-        Some(Bar { proto: view.proto(), left: round(left), width: round(width), lane, words: view.words() })
-    });
-    (bars.collect(), whole.ceil() as u64)
+/// Bytes a second in words.
+pub(crate) fn rate(rate: f64) -> String {
+    words::rate(rate)
 }
 
-const LISTED: usize = 200;
-/// Seconds of silence between two boots.
-const PAUSE: u64 = 120;
+fn serialized(value: impl Serialize) -> Value {
+    Value::from(Serde(value))
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const TABS: [Tab; 5] = [
+    Tab { path: "/", word: "Now" },
+    Tab { path: "/machines", word: "Machines" },
+    Tab { path: "/findings", word: "Findings" },
+    Tab { path: "/images", word: "Images" },
+    Tab { path: "/server", word: "Server" },
+];
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::path::Path;
-
-    use netbootd_config::Config;
-    use netbootd_server::services::Snapshot;
-    use netbootd_telemetry::event::testing::{completed, offer, refused, step};
-
-    use super::*;
-
-    const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-
-    fn services() -> Services {
-        let folder = tempfile::tempdir().unwrap();
-        let text = format!("[boot]\nroot = {:?}\n", folder.path().display().to_string());
-        let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
-        Services::in_memory(Snapshot::new(config, None).unwrap())
-    }
-
-    #[test]
-    fn what_machines_say_is_shown_and_never_run() {
-        let services = services();
-        let empty = part(&services, "/", "<script>").unwrap();
-        assert_eq!(empty.status, StatusCode::OK);
-        assert!(empty.body.contains("Switch a machine on") && empty.body.contains("&lt;script&gt;"));
-        services.timelines.take(&step(1, offer(MAC)));
-        services.timelines.take(&step(3, refused(MAC, "<img src=x onerror=alert(1)>\u{1b}[2J")));
-        let index = part(&services, "/", "").unwrap().body;
-        assert!(index.contains("file-not-found") && index.contains("02:00:00:00:00:01"), "{index}");
-        let machine = part(&services, "/machines/02:00:00:00:00:01", "").unwrap().body;
-        assert!(machine.contains("&lt;img src&#x3d;x") || machine.contains("&lt;img src=x"), "{machine}");
-        for page in [index, machine] {
-            assert!(!page.contains("<img"), "{page}");
-        }
-        assert!(part(&services, "/machines/<b>", "").is_none());
-        assert!(part(&services, "/nothing", "").is_none());
-    }
-
-    #[test]
-    fn a_thousand_machines_stay_a_small_page() {
-        let services = services();
-        for n in 0..1000_u32 {
-            let [_, a, b, c] = n.to_be_bytes();
-            services.timelines.take(&step(1, refused(MacAddr([2, 0, 0, a, b, c]), "winpe/boot/BCD")));
-        }
-        let page = part(&services, "/", "").unwrap().body;
-        assert!(page.len() < 200_000, "{} bytes", page.len());
-    }
-
-    #[test]
-    fn the_strip_shows_the_last_boot_alone() {
-        let steps =
-            VecDeque::from([step(0, offer(MAC)), step(1000, offer(MAC)), step(1010, completed(1, MAC, "a"))]);
-        let (bars, seconds) = strip(&Timeline { steps, ..Timeline::default() });
-        assert_eq!(seconds, 10);
-        assert_eq!((bars[0].left, bars[1].left, bars[1].width), (0.0, 90.0, 10.0));
-    }
-}
+mod tests;

@@ -31,8 +31,10 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use crate::api::{self, metrics};
-use crate::{events, page};
+use crate::api::{self, document, metrics};
+use crate::audit::Change;
+use crate::console::Console;
+use crate::{actions, events, site};
 
 /// Listens for operators.
 pub struct StatusListener {
@@ -42,6 +44,7 @@ pub struct StatusListener {
     settings: Status,
     host_name: Option<String>,
     streams: Arc<SessionLimits>,
+    console: Arc<Console>,
 }
 
 impl StatusListener {
@@ -52,19 +55,24 @@ impl StatusListener {
             None => None,
         };
         let listener = TcpListener::bind(settings.listen).await?;
+        let host_name = host_name();
+        let console = Console::new(Arc::clone(&services), host_name.clone().unwrap_or_default());
         Ok(StatusListener {
             services,
             listener,
             tls,
             settings,
-            host_name: host_name(),
+            host_name,
             streams: Arc::default(),
+            console: Arc::new(console),
         })
     }
 
     /// Serves until shutdown.
     pub async fn run(self) {
         let shared = Arc::new(self);
+        let console = Arc::clone(&shared.console);
+        tokio::spawn(async move { console.follow().await });
         let places = Arc::<SessionLimits>::default();
         loop {
             let next = async {
@@ -116,7 +124,7 @@ impl StatusListener {
     async fn serve_http(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
         let service = service_fn(move |request: Request<Incoming>| {
             let shared = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(shared.answer(&request, peer).await) }
+            async move { Ok::<_, Infallible>(shared.answer(request, peer).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -129,45 +137,54 @@ impl StatusListener {
 
     async fn answer(
         &self,
-        request: &Request<Incoming>,
+        request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Response<BoxBody<Bytes, Infallible>> {
-        let (method, uri) = (request.method(), request.uri());
-        if let Err((status, words)) = self.check_host(request) {
+        if let Err((status, words)) = self.check_host(&request) {
             return json(status, format!("{{\"error\":\"{words}\"}}"));
         }
-        let reads = matches!(*method, Method::GET | Method::HEAD);
-        if !reads && !self.is_allowed(request) {
-            let words = match self.settings.token {
-                Some(_) => "the token is missing or wrong",
-                None => "no token is configured: status.token-file",
-            };
-            return json(StatusCode::UNAUTHORIZED, format!("{{\"error\":\"{words}\"}}"));
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let reads = matches!(method, Method::GET | Method::HEAD);
+        let bearer = request.headers().contains_key(header::AUTHORIZATION);
+        if method == Method::POST && !bearer && actions::is_form(uri.path()) {
+            return site::act(&self.console, request, peer.ip(), self.tls.is_some()).await;
         }
-        match (reads, uri.path()) {
+        let mut who = None;
+        if !reads {
+            match self.check_token(&request) {
+                Ok(name) => who = Some(name),
+                Err((status, words)) => return json(status, format!("{{\"error\":\"{words}\"}}")),
+            }
+        }
+        if reads {
+            let stream = || self.streams.take(peer.ip(), &STREAMS).ok();
+            if let Some(response) = site::read(&self.console, &request, stream).await {
+                return response;
+            }
+        }
+        // The same under /api and, for one release more, without it.
+        let path = uri.path().strip_prefix("/api").filter(|path| path.starts_with('/')).unwrap_or(uri.path());
+        match (reads, path) {
             (true, "/metrics") => {
                 let mut response = text(metrics::render(&self.services));
                 let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 response.headers_mut().insert(header::CONTENT_TYPE, kind);
                 response
             }
+            (true, "/openapi.json") => json(StatusCode::OK, document::TEXT.to_owned()),
             (true, path) if events::is_stream(path) => {
                 let place = self.streams.take(peer.ip(), &STREAMS).ok();
                 let stream = place.and_then(|place| events::response(&self.services, path, place));
-                stream.unwrap_or_else(|| {
-                    json(StatusCode::SERVICE_UNAVAILABLE, "{\"error\":\"too many event streams\"}".into())
-                })
-            }
-            (true, path) if let Some(part) = self.part(path, uri.query()) => {
-                let mut response = text(part.body);
-                *response.status_mut() = part.status;
-                let headers = response.headers_mut();
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(part.content_type));
-                headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-                response
+                stream.unwrap_or_else(too_many_streams)
             }
             _ => {
-                let told = api::answer(&self.services, method, uri.path(), uri.query()).await;
+                let from = peer.ip().to_string();
+                let change =
+                    who.map(|who| Change::begin(&self.services, &who, &from, (method.as_str(), path)));
+                let told = api::answer(&self.services, &method, uri.path(), uri.query()).await;
+                if let Some(change) = change {
+                    change.done(&self.services, told.status.as_u16()).await;
+                }
                 let mut response = json(told.status, told.body);
                 if let Some(methods) = told.allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
                     response.headers_mut().insert(header::ALLOW, methods);
@@ -175,11 +192,6 @@ impl StatusListener {
                 response
             }
         }
-    }
-
-    fn part(&self, path: &str, query: Option<&str>) -> Option<page::Part> {
-        let search = api::asked_for(query, "search").unwrap_or_default();
-        page::part(&self.services, path, &search)
     }
 
     /// Whether the request is for this server. A page from elsewhere that a browser was led here by (DNS rebinding) names another host;
@@ -206,32 +218,43 @@ impl StatusListener {
         if is_own { Ok(()) } else { Err((StatusCode::MISDIRECTED_REQUEST, refused)) }
     }
 
-    /// Whether the request carries the token. Compared as a whole, whatever its first bytes are.
-    fn is_allowed(&self, request: &Request<Incoming>) -> bool {
-        let Some(token) = &self.settings.token else { return false };
+    /// The operator whose token the request carries, when the operator may do what it asks for.
+    fn check_token(&self, request: &Request<Incoming>) -> Result<String, (StatusCode, String)> {
+        if !self.console.can_sign_in() {
+            return Err((StatusCode::UNAUTHORIZED, "no token is configured: status.token-file".to_owned()));
+        }
         let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         // RFC 9110 §11.1: the scheme in any case.
         let (scheme, sent) = sent.and_then(|value| value.split_once(' ')).unwrap_or_default();
         let sent = if scheme.eq_ignore_ascii_case("bearer") { sent.trim_start_matches(' ') } else { "" };
-        let wanted = token.reveal();
-        let differs = sent.bytes().zip(wanted.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
-        sent.len() == wanted.len() && differs == 0
+        let Some((name, role)) = self.console.operator_of(sent) else {
+            return Err((StatusCode::UNAUTHORIZED, "the token is missing or wrong".to_owned()));
+        };
+        let needed = actions::role_of(request.method(), request.uri().path());
+        match role >= needed {
+            true => Ok(name),
+            false => Err((StatusCode::FORBIDDEN, format!("{name} needs the role {}", needed.word()))),
+        }
     }
 }
 
-fn json(status: StatusCode, body: String) -> Response<BoxBody<Bytes, Infallible>> {
+pub(crate) fn json(status: StatusCode, body: String) -> Response<BoxBody<Bytes, Infallible>> {
     let mut response = text(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-fn text(body: String) -> Response<BoxBody<Bytes, Infallible>> {
+pub(crate) fn text(body: String) -> Response<BoxBody<Bytes, Infallible>> {
     let mut response = Response::new(Full::new(Bytes::from(body)).boxed());
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+pub(crate) fn too_many_streams() -> Response<BoxBody<Bytes, Infallible>> {
+    json(StatusCode::SERVICE_UNAVAILABLE, "{\"error\":\"too many event streams\"}".into())
 }
 
 fn acceptor(certificate: &Path, key: &Path) -> io::Result<TlsAcceptor> {
@@ -250,8 +273,6 @@ fn acceptor(certificate: &Path, key: &Path) -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// The page runs its own script alone; its bars are placed by their style.
-const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 /// Connections at a time. Behind a reverse proxy everybody is one peer.
 const CONNECTIONS: Bounds = Bounds { all: 256, network: 128, client: 64, unproved: None };
 /// Event streams at a time.

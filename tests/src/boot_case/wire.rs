@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,13 +22,18 @@ use crate::{Lab, Netbootd};
 pub(super) fn play(configuration: &str, script: &[Line]) {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
-    let mut hosts = HashMap::new();
+    set_up(&mut lab, &root, script);
+    let netbootd = Netbootd::start(&lab, &root, configuration);
+    play_in(&lab, &netbootd, script);
+}
+
+/// Adds the hosts and the files of a script.
+pub(super) fn set_up(lab: &mut Lab, root: &Path, script: &[Line]) {
     for line in script {
         match line {
             Line::Host(name, host) => {
                 lab.add_host(name);
                 lab.plug(name, "eth0", "br0", &format!("{}/24", host.address));
-                hosts.insert(name.clone(), *host);
             }
             Line::File { path, content } => {
                 let file = root.join(path);
@@ -37,8 +43,15 @@ pub(super) fn play(configuration: &str, script: &[Line]) {
             _ => {}
         }
     }
-    let netbootd = Netbootd::start(&lab, &root, configuration);
-    let mut player = Player { lab: &lab, netbootd: &netbootd, hosts, said: HashMap::new() };
+}
+
+/// Plays a script whose hosts and files are there.
+pub(super) fn play_in(lab: &Lab, netbootd: &Netbootd, script: &[Line]) {
+    let hosts = script.iter().filter_map(|line| match line {
+        Line::Host(name, host) => Some((name.clone(), *host)),
+        _ => None,
+    });
+    let mut player = Player { lab, netbootd, hosts: hosts.collect(), said: HashMap::new() };
     for line in script {
         player.play(line);
     }
@@ -74,7 +87,9 @@ impl Player<'_> {
             }
             Line::Http { host, path, found } => {
                 let url = format!("http://10.77.0.1{path}");
-                let output = self.lab.run(host, &["curl", "-sSf", "-o", "/dev/null", &url]);
+                let own = self.host(host).address.to_string();
+                let output =
+                    self.lab.run(host, &["curl", "-sSf", "--interface", &own, "-o", "/dev/null", &url]);
                 assert_eq!(output.status.success(), *found, "{line:?}\n{}", self.netbootd.log());
             }
         }

@@ -8,6 +8,7 @@ use netbootd_state::shared::OnLoss;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::super::Role;
 use super::{Lasting, OneOrMany, Size, Text};
 
 /// How log lines look.
@@ -88,6 +89,17 @@ pub(crate) struct Status {
     pub(crate) token_file: Option<Spanned<PathBuf>>,
     pub(crate) certificate: Option<Spanned<PathBuf>>,
     pub(crate) key: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(crate) operator: Vec<Operator>,
+}
+
+/// Somebody who signs in on the page, or a script.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Operator {
+    pub(crate) name: Spanned<String>,
+    pub(crate) role: Role,
+    pub(crate) token_file: Spanned<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -23,6 +23,13 @@ pub(super) fn methods_of(parts: &[&str]) -> Option<String> {
     routes.max_by_key(|(route, _)| literal(route)).map(|(_, methods)| methods.join(", "))
 }
 
+/// Whether a path of the API begins with this part.
+pub(crate) fn has_first(part: &str) -> bool {
+    let document: Value = serde_json::from_str(TEXT).unwrap_or_default(); // a test reads it
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.into_iter().any(|(path, _)| path.trim_start_matches('/').split('/').next() == Some(part))
+}
+
 fn read() -> Vec<Route> {
     let document: Value = serde_json::from_str(TEXT).unwrap_or_default(); // a test reads it
     let paths = document["paths"].as_object().into_iter().flatten();

@@ -86,6 +86,28 @@ pub struct TimelineView {
     steps: Vec<StepView>,
 }
 
+impl TimelineView {
+    /// What should follow, and whether it is overdue.
+    pub(crate) fn expected(&self) -> Option<(String, bool)> {
+        self.expected.as_ref().map(|expected| (expected.what.clone(), expected.overdue))
+    }
+
+    /// What is wrong.
+    pub(crate) fn finding(&self) -> Option<&FindingView> {
+        self.finding.as_ref()
+    }
+
+    /// Another cause that fits as well.
+    pub(crate) fn also(&self) -> Option<&FindingView> {
+        self.also.as_ref()
+    }
+
+    /// Findings that are over.
+    pub(crate) fn past(&self) -> &[PastView] {
+        &self.past
+    }
+}
+
 /// The last thing that happened.
 #[derive(Debug, Serialize)]
 pub struct LastView {
@@ -209,6 +231,22 @@ fn with_nearest(files: &Files, finding: Finding) -> Finding {
     match nearest {
         Some(nearest) => finding.saying(format!("the nearest name is {nearest}")),
         None => finding,
+    }
+}
+
+/// The headline of findings about one file, with the nearest name that is there.
+pub(crate) fn headline_with_nearest(
+    services: &Services,
+    headline: &str,
+    cause: Cause,
+    file: Option<String>,
+) -> String {
+    let missing = [Cause::FileNotFound, Cause::ForeignBootFile, Cause::SmsBootMissing].contains(&cause);
+    let named = file.filter(|file| missing && !file.contains("\\x"));
+    let nearest = named.and_then(|file| services.snapshot.load().files.nearest(&file.replace("\\\\", "/")));
+    match nearest {
+        Some(nearest) => format!("{}; the nearest name is {nearest}", headline.trim_end_matches('.')),
+        None => headline.to_owned(),
     }
 }
 

@@ -1,0 +1,113 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use netbootd_config::Config;
+use netbootd_server::services::{Services, Snapshot};
+use netbootd_telemetry::event::testing::{completed, offer, refused, started};
+use netbootd_telemetry::event::{Event, Recorded};
+use pxe_policy::MacAddr;
+
+use super::*;
+
+const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+
+fn console() -> Console {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("[boot]\nroot = {:?}\n", folder.path().display().to_string());
+    let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
+    Console::new(Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap())), "boot".to_owned())
+}
+
+fn take(console: &Console, event: Event) {
+    console.services.timelines.take(&Arc::new(Recorded { at: SystemTime::now(), event }));
+}
+
+async fn get(console: &Console, address: &str) -> Option<Part> {
+    let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
+    part(console, &Asked { path, query, ..Asked::default() }).await
+}
+
+#[tokio::test]
+async fn every_page_is_whole_for_nobody_and_for_a_machine() {
+    let console = console();
+    let pages = [
+        "/",
+        "/machines",
+        "/findings",
+        "/images",
+        "/server",
+        "/explain",
+        "/sign-in",
+        "/findings/no-address",
+        "/findings/unknown-machine",
+        "/findings/clock-off",
+    ];
+    for with_machine in [false, true] {
+        for address in pages {
+            let page = get(&console, address).await.unwrap();
+            assert_eq!(page.status, StatusCode::OK, "{address}: {}", page.body);
+            assert!(page.body.contains("</html>") && !page.body.contains("style="), "{address}");
+        }
+        if !with_machine {
+            take(&console, offer(MAC));
+            take(&console, started(1, MAC, "ipxe.efi"));
+            take(&console, completed(1, MAC, "ipxe.efi"));
+            take(&console, refused(MAC, "boot.ipxe"));
+            console.look();
+        }
+    }
+    for address in [
+        "/machines/02:00:00:00:00:01",
+        "/machines/02:00:00:00:00:01/approve",
+        "/machines/02:00:00:00:00:01/boot",
+        "/machines/02:00:00:00:00:01/assign",
+        "/server/audit",
+        "/explain?mac=02:00:00:00:00:01",
+    ] {
+        let page = get(&console, address).await.unwrap();
+        assert_eq!(page.status, StatusCode::OK, "{address}: {}", page.body);
+    }
+    assert!(get(&console, "/").await.unwrap().body.len() < 40_000);
+    for nothing in ["/nothing", "/machines/<b>", "/findings/nothing", "/boots/x", "/m/0"] {
+        assert!(get(&console, nothing).await.is_none(), "{nothing}");
+    }
+}
+
+#[tokio::test]
+async fn what_machines_say_is_shown_and_never_run() {
+    let console = console();
+    take(&console, offer(MAC));
+    take(&console, refused(MAC, "<img src=x onerror=alert(1)>\u{1b}[2J<!--/part-->`x`"));
+    console.look();
+    for address in [
+        "/",
+        "/machines",
+        "/machines?q=<script>alert(1)</script>",
+        "/findings",
+        "/machines/02:00:00:00:00:01",
+        "/explain?mac=<script>",
+    ] {
+        let page = get(&console, address).await.unwrap().body;
+        assert!(!page.contains("<img") && !page.contains("<script>"), "{address}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_ten_thousand_is_fifty_rows_of_each_page() {
+    let console = console();
+    for n in 0..10_000_u32 {
+        let [_, a, b, c] = n.to_be_bytes();
+        take(&console, refused(MacAddr([0xd4, 0xae, 0x52, a, b, c]), "winpe/boot/BCD"));
+    }
+    console.look();
+    let page = get(&console, "/machines?vendor=Dell").await.unwrap().body;
+    assert_eq!(page.matches("<tr id=").count(), 50);
+    assert!(page.len() < 100_000 && page.contains("1 to 50 of 10\u{202f}000"), "{} bytes", page.len());
+    let next =
+        page.split("rel=\"next\" href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let second = get(&console, &next.replace("&#x2f;", "/")).await.unwrap().body;
+    assert!(second.contains("51 to 100 of 10\u{202f}000"), "{next}");
+    assert!(get(&console, "/machines.csv").await.unwrap().body.lines().count() == 10_001);
+    let none = get(&console, "/machines?q=nobody").await.unwrap().body;
+    assert!(none.contains("No recently seen machine fits"));
+}
