@@ -110,6 +110,7 @@ impl<'a> Browser<'a> {
         let phone = width < 600;
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone });
         self.tell("Emulation.setDeviceMetricsOverride", &metrics);
+        self.tell("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
         let scheme = if is_dark { "dark" } else { "light" };
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },

@@ -1,5 +1,5 @@
-//! A classroom for the operator's page: machines that boot, that fail alike, that wait for a word, and
-//! one whose file comes slowly.
+//! A classroom for the operator's page: machines that boot, that fail alike, that wait for a word,
+//! and one whose file comes slowly.
 
 use std::fs;
 use std::path::PathBuf;

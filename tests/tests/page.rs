@@ -1,4 +1,5 @@
-//! The operator's page in a real browser, while machines boot. One browser serves all checks of a test.
+//! The operator's page in a real browser, while machines boot. One browser serves all checks of a
+//! test.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -93,7 +94,8 @@ fn a_dead_netbootd_is_noticed_and_a_new_one_is_the_truth() {
     classroom.boot(&netbootd);
     browser.open(&format!("{PAGE}machines"));
     browser.wait_for("return document.querySelectorAll('tbody tr').length === 10");
-    // Filters stand in the address; the focus, what is ticked and the place on the page survive what comes.
+    // Filters stand in the address; the focus, what is ticked and the place on the page survive
+    // what comes.
     browser.type_into(".filters input[type=search]", "lab\u{e007}");
     browser.wait_for(
         "return document.querySelectorAll('tbody tr').length === 3 && location.search === '?q=lab'",
@@ -151,7 +153,8 @@ fn an_operator_signs_in_approves_and_takes_it_back() {
     browser.keep_picture("approved");
     browser.run("[...document.querySelectorAll('#waiting button')].find(button => button.innerText === 'Undo').click()");
     browser.wait_for("return document.querySelector('[role=status]').innerText.includes('waits again')");
-    // What another site sends is refused, with the session's cookie or not; so is a form without its token.
+    // What another site sends is refused, with the session's cookie or not; so is a form without
+    // its token.
     let cookie = browser.cookie("netbootd");
     let post = |more: &[&str]| {
         let url = format!("{PAGE}machines/{WAITS}/approve");

@@ -5,7 +5,7 @@ const body = document.body;
 const pill = document.getElementById("pill");
 const banner = document.getElementById("banner");
 const STALE = 10, GONE = 20;
-let stream = null, wait = 1, heard = performance.now(), heardAt = new Date(), ahead = 0, fresh = true, timer = 0;
+let stream = null, wait = 1, heard = performance.now(), heardAt = new Date(), ahead = 0, fresh = true, timer = 0, paused = false;
 
 function nodes(html) {
   const box = document.createElement("template");
@@ -51,6 +51,7 @@ function alive(beat) {
   show();
 }
 function show() {
+  if (paused) return;
   const old = age();
   const state = old >= STALE ? "warn" : "ok";
   pill.className = `pill ${state}`;
@@ -101,7 +102,19 @@ if (body.dataset.live) {
   pill.hidden = true;
 }
 addEventListener("online", () => { wait = 1; if (stream) connect(); });
-document.addEventListener("visibilitychange", () => { if (stream && !document.hidden && age() > STALE) { wait = 1; connect(); } });
+// Browsers open few connections to a server: a tab that nobody sees gives its own back.
+document.addEventListener("visibilitychange", () => {
+  if (!stream) return;
+  paused = document.hidden;
+  if (paused) {
+    clearTimeout(timer);
+    stream.close();
+  } else {
+    heard = performance.now();
+    wait = 1;
+    connect();
+  }
+});
 
 // Times: how long ago in the text, local time and UTC behind it.
 function words(seconds) {

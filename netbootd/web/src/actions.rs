@@ -1,4 +1,5 @@
-//! What an operator does on a page: forms of a session, with its token in them, from this very site.
+//! What an operator does on a page: forms of a session, with its token in them, from this very
+//! site.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,9 +37,12 @@ pub(crate) struct Form<'a> {
     pub(crate) is_tls: bool,
 }
 
-/// Whether a path is one that forms are sent to.
-pub(crate) fn is_form(path: &str) -> bool {
-    matches!(path, "/sign-in" | "/sign-out") || target(path).is_some()
+/// Whether a request is a form of a page. Scripts show a token and send no form.
+pub(crate) fn is_form(path: &str, headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.starts_with("application/x-www-form-urlencoded")
+        && !headers.contains_key(header::AUTHORIZATION)
+        && (matches!(path, "/sign-in" | "/sign-out") || target(path).is_some())
 }
 
 /// The request of the API that a form stands for, and the role that it needs.
@@ -63,8 +67,8 @@ fn target(path: &str) -> Option<(Method, String, Role)> {
     }
 }
 
-/// The role that a request of the API needs: what takes something away, or changes the server, is an
-/// administrator's.
+/// The role that a request of the API needs: what takes something away, or changes the server, is
+/// an administrator's.
 pub(crate) fn role_of(method: &Method, path: &str) -> Role {
     let path = path.strip_prefix("/api").unwrap_or(path);
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
@@ -180,7 +184,8 @@ fn sign_in(console: &Arc<Console>, form: &Form<'_>, value: &impl Fn(&str) -> Str
     Done::Go(to, Some(cookie))
 }
 
-/// Whether a browser sent it from a page of this server. Browsers say so in one header or the other.
+/// Whether a browser sent it from a page of this server. Browsers say so in one header or the
+/// other.
 fn is_from_here(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site"))
@@ -192,7 +197,8 @@ fn is_from_here(headers: &HeaderMap) -> bool {
     let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, rest)| rest);
     match (origin.and_then(|origin| origin.parse::<Authority>().ok()), host) {
         (Some(origin), Some(host)) => origin == host,
-        // Some browsers send no Origin with a form of the same site, and all of them say what site it is.
+        // Some browsers send no Origin with a form of the same site, and all of them say what site
+        // it is.
         (None, _) => headers.get(header::ORIGIN).is_none() && headers.contains_key("sec-fetch-site"),
         _ => false,
     }

@@ -81,7 +81,8 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
         return told;
     }
     // The same under /api and, for one release more, without it.
-    let parts = if let ["api", rest @ ..] = parts.as_slice() { rest } else { parts.as_slice() };
+    let whole = parts.as_slice();
+    let parts = if let ["api", rest @ ..] = whole { rest } else { whole };
     match (method.as_str(), parts) {
         ("GET", ["healthz" | "readyz"]) => told(&"ok"),
         ("GET", ["status"]) => told(&views::status(services)),
@@ -159,7 +160,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
             Ok(warnings) => told(&warnings),
             Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, with_causes(&error)),
         },
-        (name, parts) => match document::methods_of(parts) {
+        (name, parts) => match document::methods_of(whole).or_else(|| document::methods_of(parts)) {
             Some(methods) if !methods.split(", ").any(|known| known == name) => Told {
                 allow: Some(methods),
                 ..problem(StatusCode::METHOD_NOT_ALLOWED, format!("{method} does nothing here"))

@@ -1,7 +1,7 @@
 //! Who changed what, when and from where: a line of JSON a change, in the state folder.
 //!
-//! The page, scripts and the command line append to the same file, each line with one write. Lines are
-//! kept for ninety days, and two files of at most [`LARGEST`] bytes.
+//! The page, scripts and the command line append to the same file, each line with one write. Lines
+//! are kept for ninety days, and two files of at most [`LARGEST`] bytes.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -1,7 +1,9 @@
-//! The board: one summary a machine, counts, and what is wrong, kept up to date beside the boot path.
+//! The board: one summary a machine, counts, and what is wrong, kept up to date beside the boot
+//! path.
 //!
-//! A task looks at the machines that changed twice a second, and at silent ones when a silence may have
-//! become a finding. Pages read what it made; no page costs more because there are more machines.
+//! A task looks at the machines that changed twice a second, and at silent ones when a silence may
+//! have become a finding. Pages read what it made; no page costs more because there are more
+//! machines.
 
 mod groups;
 mod row;

@@ -1,4 +1,5 @@
-//! A page that follows what happens: one stream a page, with a beat, and with the parts that changed.
+//! A page that follows what happens: one stream a page, with a beat, and with the parts that
+//! changed.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -50,7 +51,8 @@ struct Viewer<P> {
     _place: P,
 }
 
-/// The stream of a page; it keeps its place until the viewer leaves. None for a page that stands still.
+/// The stream of a page; it keeps its place until the viewer leaves. None for a page that stands
+/// still.
 pub(crate) fn response(
     console: &Arc<Console>,
     view: &str,
@@ -198,7 +200,11 @@ impl<P: Send + 'static> Viewer<P> {
             }
         }
         let json = serde_json::to_string(&changed).ok()?;
-        (!changed.is_empty()).then(|| format!("event: parts\ndata: {json}\n\n"))
+        if changed.is_empty() {
+            return None;
+        }
+        self.beat = Instant::now();
+        Some(format!("event: beat\ndata: {}\n\nevent: parts\ndata: {json}\n\n", self.state()))
     }
 
     fn asked(&self) -> Asked<'_> {

@@ -1,5 +1,5 @@
-//! Operators who are signed in. A session is known by the digest of its cookie; the cookie itself is
-//! nowhere but in the browser.
+//! Operators who are signed in. A session is known by the digest of its cookie; the cookie itself
+//! is nowhere but in the browser.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;

@@ -20,8 +20,8 @@ use crate::status::{json, text, too_many_streams};
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
-/// The page, asset or stream behind a request; None for what belongs to the API. `place` gives a place
-/// for a stream.
+/// The page, asset or stream behind a request; None for what belongs to the API. `place` gives a
+/// place for a stream.
 pub(crate) async fn read<P: Send + Sync + 'static>(
     console: &Arc<Console>,
     request: &Request<Incoming>,

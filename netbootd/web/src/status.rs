@@ -145,8 +145,7 @@ impl StatusListener {
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let reads = matches!(method, Method::GET | Method::HEAD);
-        let bearer = request.headers().contains_key(header::AUTHORIZATION);
-        if method == Method::POST && !bearer && actions::is_form(uri.path()) {
+        if method == Method::POST && actions::is_form(uri.path(), request.headers()) {
             return site::act(&self.console, request, peer.ip(), self.tls.is_some()).await;
         }
         let mut who = None;

@@ -110,6 +110,8 @@ pub(crate) struct Row {
     pub(crate) seen: SystemTime,
     pub(crate) transfer: Option<Transfer>,
     pub(crate) found: Option<Found>,
+    /// Whether an operator's word decides about it.
+    pub(crate) is_asked: bool,
     /// What the operator said, while the machine has not asked since.
     pub(crate) approval: Option<Approval>,
     /// Everything that a search looks into, in small letters.
@@ -161,7 +163,10 @@ impl Row {
                 since: same.map_or(now, |found| found.since),
             }
         });
-        let waits = found.as_ref().is_some_and(|found| found.cause == Cause::Decision(Reason::Pending));
+        // It asks again and again while it waits, and not each of its packets is a finding.
+        let waits = found.as_ref().is_some_and(|found| found.cause == Cause::Decision(Reason::Pending))
+            || boot.is_some_and(|boot| !boot.has_files())
+                && decided.is_some_and(|decided| decided.reason == Reason::Pending);
         let approval = Some(services.approvals.of(mac)).filter(|said| waits && *said != Approval::Pending);
         let event = timeline.steps.iter().rev();
         let address = event.clone().find_map(|step| address_in(&step.event));
@@ -196,12 +201,17 @@ impl Row {
                     .cloned()
             }),
             rule: decided.and_then(|decided| decided.rule.clone()),
-            state: state(boot, found.as_ref(), approval, (last.at, now)),
+            state: match (waits, approval) {
+                (true, Some(Approval::Rejected)) => State::LeftAlone,
+                (true, _) => State::Waiting,
+                _ => state(boot, found.as_ref(), (last.at, now)),
+            },
             phase: boot.map_or(Phase::Address, Boot::phase),
             started: boot.map_or(last.at, |boot| boot.started),
             seen: last.at,
             transfer,
             found,
+            is_asked: waits,
             approval,
             haystack: String::new(),
         };
@@ -228,6 +238,7 @@ impl Row {
             seen: SystemTime::UNIX_EPOCH,
             transfer: None,
             found: None,
+            is_asked: false,
             approval: None,
             haystack: String::new(),
         }
@@ -276,17 +287,9 @@ fn address_in(event: &Event) -> Option<String> {
     }
 }
 
-fn state(
-    boot: Option<&Boot>,
-    found: Option<&Found>,
-    approval: Option<Approval>,
-    (last, now): (SystemTime, SystemTime),
-) -> State {
-    let waits = |cause: Cause| {
-        matches!(cause, Cause::Decision(Reason::Pending | Reason::Brake)) || cause == Cause::ImageComing
-    };
+fn state(boot: Option<&Boot>, found: Option<&Found>, (last, now): (SystemTime, SystemTime)) -> State {
+    let waits = |cause: Cause| cause == Cause::Decision(Reason::Brake) || cause == Cause::ImageComing;
     match found {
-        Some(_) if approval == Some(Approval::Rejected) => return State::LeftAlone,
         Some(found) if waits(found.cause) => return State::Waiting,
         Some(found) if found.severity == Severity::Error => return State::Failed,
         Some(found) if found.severity == Severity::Warning => return State::Attention,

@@ -1,4 +1,5 @@
-//! The pages that an operator decides about a machine on: approve it, boot it otherwise, register it.
+//! The pages that an operator decides about a machine on: approve it, boot it otherwise, register
+//! it.
 
 use minijinja::context;
 use netbootd_server::explain::{AskedAs, explained_as};

@@ -1,4 +1,5 @@
-//! Styles, scripts and icons. Their addresses carry a digest of their text, so that browsers keep them for good.
+//! Styles, scripts and icons. Their addresses carry a digest of their text, so that browsers keep
+//! them for good.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,5 @@
-//! What is wrong: groups of machines with the same cause, and a page of the handbook for each cause.
+//! What is wrong: groups of machines with the same cause, and a page of the handbook for each
+//! cause.
 
 use std::time::SystemTime;
 

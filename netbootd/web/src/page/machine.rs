@@ -9,7 +9,7 @@ use netbootd_diagnosis::Severity;
 use netbootd_telemetry::finding::FindingView;
 use netbootd_telemetry::timeline::Timeline;
 use netbootd_telemetry::view::StepView;
-use pxe_policy::MacAddr;
+use pxe_policy::{Approval, MacAddr};
 use serde::Serialize;
 
 use super::rows::{RowView, arch_words};
@@ -141,6 +141,7 @@ async fn shown(console: &Console, asked: &Asked<'_>, chosen: &Chosen) -> Part {
         past => view.as_ref().map(|view| serialized(view.past())),
         boots => serialized(boot_lines(mac, &kept, present.key())),
         all_boots => (!chosen.history).then(|| format!("/machines/{mac}?boots=all")),
+        rejected => console.services.approvals.of(mac) == Approval::Rejected,
         gets => gets(console, mac, row),
         facts => serialized(facts(mac, row, timeline.as_ref())),
     };

@@ -93,7 +93,7 @@ impl RowView {
                 .replace(".0 s", " s"),
             screen: (row.number > 0).then(|| words::number(row.number.into())),
             waits_for: waits_for(cause, approved),
-            decide: cause == Some(Cause::Decision(Reason::Pending)),
+            decide: row.is_asked && row.approval != Some(Approval::Rejected),
             approved,
             note: approved.then_some("Approved. It boots as soon as it asks again."),
             mac,

@@ -66,8 +66,8 @@ fn environment() -> &'static Environment<'static> {
     })
 }
 
-/// The parts of a page that change by themselves, by the ids of their elements. The marks around them
-/// cannot come from values, which are escaped.
+/// The parts of a page that change by themselves, by the ids of their elements. The marks around
+/// them cannot come from values, which are escaped.
 pub(crate) fn parts(html: &str) -> Vec<(&str, &str)> {
     let mut parts = Vec::new();
     let mut rest = html;

@@ -1,7 +1,8 @@
-//! The steps of a boot as a table with bars: what was asked and answered, what came and how fast, and
-//! where nothing came though something was expected.
+//! The steps of a boot as a table with bars: what was asked and answered, what came and how fast,
+//! and where nothing came though something was expected.
 //!
-//! Pure: built of steps as the history keeps them, so that a boot of last week looks like the present one.
+//! Pure: built of steps as the history keeps them, so that a boot of last week looks like the
+//! present one.
 
 mod boots;
 mod exchange;
