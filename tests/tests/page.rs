@@ -24,6 +24,7 @@ fn pages() -> Vec<(&'static str, String, &'static str)> {
         ("images", "images".to_owned(), "The store is empty"),
         ("explain", format!("explain?mac={LOADED}"), "Step by step"),
         ("server", "server".to_owned(), "x64-uefi"),
+        ("reload", "server/reload".to_owned(), "Sign in first"),
         ("audit", "server/audit".to_owned(), "Nothing was changed"),
         ("approve", format!("machines/{WAITS}/approve"), "The number on its screen"),
         ("boot", format!("machines/{LOADED}/boot"), "For how long"),
@@ -182,9 +183,18 @@ fn an_operator_signs_in_approves_and_takes_it_back() {
     browser.open(&format!("{PAGE}machines/{WAITS}/assign"));
     browser.type_into("input[name=name]", "desk-9\u{e007}");
     browser.wait_for("return document.querySelector('[role=status]').innerText.includes('is registered')");
+    // Before a changed file is in force, the page says which machines it moves.
+    let file = classroom.lab.folder().join("netbootd.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("file = \"boot.ipxe\"", "file = \"menu-old.ipxe\"")).unwrap();
+    browser.open(&format!("{PAGE}server/reload"));
+    browser.wait_for("return document.body.innerText.includes('would get something else') && document.body.innerText.includes('menu-old.ipxe')");
+    browser.keep_picture("reload");
+    browser.click("main button.main");
+    browser.wait_for("return document.querySelector('[role=status]').innerText.includes('was reloaded')");
     // Who did what is written down.
     browser.open(&format!("{PAGE}server/audit"));
-    browser.wait_for("return document.querySelectorAll('tbody tr').length === 4 && document.body.innerText.includes('undecided → approved')");
+    browser.wait_for("return document.querySelectorAll('tbody tr').length === 5 && document.body.innerText.includes('undecided → approved')");
     browser.keep_picture("audit");
     browser.open(PAGE);
     // A visitor sees no form that works.

@@ -129,7 +129,7 @@ pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<
     }
     let to = back(form.headers);
     // Back from the page that asked to the one that shows.
-    let asks = ["/approve", "/boot", "/assign"].into_iter().find_map(|end| to.strip_suffix(end));
+    let asks = ["/approve", "/boot", "/assign", "/reload"].into_iter().find_map(|end| to.strip_suffix(end));
     let to = match asks {
         Some(_) if to.ends_with("/approve") => "/".to_owned(),
         Some(machine) => machine.to_owned(),

@@ -113,7 +113,7 @@ impl Console {
         let rule = snapshot.config.rules.0.iter().find(|rule| rule.matches.fits(&request));
         match rule.map(|rule| (&rule.name, &rule.action)) {
             Some((name, Action::Boot(boot))) => {
-                let file = boot.file.first().map_or("its images", String::as_str);
+                let file = boot.files(&request).first().map_or("its images", String::as_str);
                 format!("`{file}`, by rule `{name}`")
             }
             Some((name, Action::LocalBoot)) => format!("its own disk, by rule `{name}`"),

@@ -12,6 +12,7 @@ mod machine;
 pub(crate) mod machines;
 mod now;
 mod query;
+mod reload;
 mod rows;
 mod server;
 pub(crate) mod sign_in;
@@ -100,6 +101,7 @@ pub async fn part(console: &Console, asked: &Asked<'_>) -> Option<Part> {
         ["images"] => Some(images::page(console, asked)),
         ["explain"] => Some(explain::page(console, asked).await),
         ["server"] => Some(server::page(console, asked)),
+        ["server", "reload"] => Some(reload::page(console, asked).await),
         ["server", "audit"] => Some(audit::page(console, asked).await),
         ["server", "audit.csv"] => Some(audit::csv(console, asked).await),
         ["sign-in"] => Some(sign_in::page(console, asked, None)),

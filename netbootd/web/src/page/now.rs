@@ -133,7 +133,7 @@ fn boot_files(console: &Console) -> Vec<String> {
     let mut files: Vec<String> = Vec::new();
     for rule in &snapshot.config.rules.0 {
         if let pxe_policy::Action::Boot(boot) = &rule.action {
-            files.extend(boot.file.iter().cloned());
+            files.extend(boot.all_files().cloned());
         }
     }
     files.retain(|file| !file.contains("://") && !file.contains('{'));

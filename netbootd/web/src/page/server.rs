@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use minijinja::context;
 use netbootd_net::iface;
-use pxe_policy::{Action, Match, Rule};
+use pxe_policy::{Action, BootRequest, Match, Rule};
 use serde::Serialize;
 
 use super::{Part, framed, serialized, words};
@@ -46,7 +46,7 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
             number: n + 1,
             name: rule.name.clone(),
             matches: matches(&rule.matches),
-            gives: gives(rule),
+            gives: gives(rule, None),
             machines: console.board.rows(|row| row.rule.as_ref() == Some(&rule.name)).len(),
         })
         .collect();
@@ -177,21 +177,27 @@ fn matches(matches: &Match) -> String {
     if parts.is_empty() { "every machine".to_owned() } else { parts.join("; ") }
 }
 
-fn gives(rule: &Rule) -> String {
-    match &rule.action {
-        Action::Boot(boot) => {
-            let file = boot.file.join(", ");
-            match &boot.image {
-                Some(image) => format!("{image}: {file}"),
-                None if file.is_empty() => "images for Macs".to_owned(),
-                None => file,
-            }
-        }
-        Action::LocalBoot => "its own disk".to_owned(),
-        Action::Ignore => "nothing".to_owned(),
-        Action::Relay => "the distribution point's answer".to_owned(),
-        Action::Directories => "what the directories say".to_owned(),
-        #[allow(unreachable_patterns)] // more actions may come
-        _ => "see the configuration".to_owned(),
+/// What a rule gives, to every machine or to the one behind a request.
+pub(super) fn gives(rule: &Rule, request: Option<&BootRequest>) -> String {
+    let boot = match &rule.action {
+        Action::Boot(boot) => boot,
+        Action::LocalBoot => return "its own disk".to_owned(),
+        Action::Ignore => return "nothing".to_owned(),
+        Action::Relay => return "the distribution point's answer".to_owned(),
+        Action::Directories => return "what the directories say".to_owned(),
+    };
+    let files: Vec<String> = match request {
+        Some(request) => boot.files(request).to_vec(),
+        None => boot.all_files().cloned().collect(),
+    };
+    let kernel = boot.kernel.as_ref().map(|kernel| format!("kernel {}", kernel.kernel));
+    let menu = boot.menu.as_ref().map(|_| "the boot menu".to_owned());
+    let files = (!files.is_empty()).then(|| files.join(", "));
+    let parts: Vec<String> = [kernel, menu, files].into_iter().flatten().collect();
+    match (&boot.image, parts.is_empty()) {
+        (Some(image), false) => format!("{image}: {}", parts.join(", ")),
+        (Some(image), true) => image.clone(),
+        (None, false) => parts.join(", "),
+        (None, true) => "images for Macs".to_owned(),
     }
 }

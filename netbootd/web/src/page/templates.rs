@@ -30,6 +30,7 @@ templates!(
     "machine.html",
     "machines.html",
     "now.html",
+    "reload.html",
     "server.html",
     "sign_in.html",
     "waterfall.html",
