@@ -26,7 +26,7 @@ pub async fn run(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) 
     loop {
         let recorded = tokio::select! {
             recorded = watcher.recv() => recorded,
-            () = services.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         };
         match recorded {
             Ok(recorded) => console.show(&recorded.event),

@@ -4,35 +4,36 @@ use std::sync::Arc;
 
 use netbootd_config::{Config, Findings, Severity};
 use netbootd_net::with_causes;
-use netbootd_server::services::{ReloadError, Reloaded, Services, Snapshot};
+use netbootd_server::daemon::{Daemon, ReloadError, Reloaded};
+use netbootd_server::services::Snapshot;
 use tracing::{error, info, warn};
 
 use crate::sandbox::Held;
 use crate::service_manager;
 
 /// Reloads whenever somebody asks for it, until shutdown.
-pub async fn run(services: Arc<Services>, held: Held) {
-    let Some(mut requests) = services.reloads.requests() else { return };
+pub async fn run(daemon: Arc<Daemon>, held: Held) {
+    let Some(mut requests) = daemon.reloads.requests() else { return };
     let held = Arc::new(held);
     loop {
         let request = tokio::select! {
             request = requests.recv() => request,
-            () = services.shutdown.cancelled() => return,
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
         };
         let Some(answer) = request else { return };
-        let reloaded = reload(&services, &held).await;
+        let reloaded = reload(&daemon, &held).await;
         let _ = answer.send(reloaded); // nobody may be waiting any more
     }
 }
 
 /// Reads the configuration again and looks through the shares. A bad one leaves the old one in force. Gives the warnings.
-async fn reload(services: &Arc<Services>, held: &Arc<Held>) -> Reloaded {
+async fn reload(daemon: &Arc<Daemon>, held: &Arc<Held>) -> Reloaded {
     service_manager::reloading();
-    let (services, held) = (Arc::clone(services), Arc::clone(held));
+    let (daemon, held) = (Arc::clone(daemon), Arc::clone(held));
     let done = tokio::task::spawn_blocking(move || {
-        let taken = take_up(&services, &held);
-        if let Some(netboot) = &services.netboot {
-            netboot.rescan(&services);
+        let taken = take_up(&daemon, &held);
+        if let Some(netboot) = &daemon.services.netboot {
+            netboot.rescan(&daemon.services);
         }
         taken
     });
@@ -52,9 +53,9 @@ async fn reload(services: &Arc<Services>, held: &Arc<Held>) -> Reloaded {
     taken
 }
 
-fn take_up(services: &Services, held: &Held) -> Reloaded {
-    let (config, findings, _) = services.source.load().map_err(|findings| refused(held, findings))?;
-    let beyond = held.beyond(&config, &services.source);
+fn take_up(daemon: &Daemon, held: &Held) -> Reloaded {
+    let (config, findings, _) = daemon.source.load().map_err(|findings| refused(held, findings))?;
+    let beyond = held.beyond(&config, &daemon.source);
     if !beyond.is_empty() {
         return Err(ReloadError::OutOfReach(beyond));
     }
@@ -63,9 +64,9 @@ fn take_up(services: &Services, held: &Held) -> Reloaded {
         .filter(|finding| finding.severity != Severity::Note)
         .map(|finding| finding.message.clone())
         .collect();
-    warnings.extend(needs_restart(&services.snapshot.load().config, &config));
-    let snapshot = Snapshot::new(config, services.images.clone())?.sharing(services.shared.as_ref());
-    services.snapshot.store(Arc::new(snapshot));
+    warnings.extend(needs_restart(&daemon.services.snapshot.load().config, &config));
+    let snapshot = Snapshot::new(config, daemon.images.clone())?.sharing(daemon.shared.as_ref());
+    daemon.services.snapshot.store(Arc::new(snapshot));
     Ok(warnings)
 }
 

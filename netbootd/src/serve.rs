@@ -29,13 +29,14 @@ use netbootd_net::os::is_taken;
 use netbootd_net::shared::SharedSocket;
 use netbootd_net::with_causes;
 use netbootd_server::bsdp_server::BsdpServer;
+use netbootd_server::daemon::{self, Daemon, Sandboxed};
 use netbootd_server::dhcp_server::{self, DhcpServer};
 use netbootd_server::listen::dhcp::DhcpListener;
 use netbootd_server::listen::http::HttpListener;
 use netbootd_server::listen::pxe::PxeListener;
 use netbootd_server::listen::rogue_offers::RogueOfferListener;
 use netbootd_server::listen::tftp::TftpListener;
-use netbootd_server::services::{self, Sandboxed, Services, Snapshot};
+use netbootd_server::services::{Services, Snapshot};
 use netbootd_server::{findings, webhook};
 use netbootd_state::file::{State, StateError};
 use netbootd_web::control::ControlListener;
@@ -161,21 +162,22 @@ async fn serve(
     let bucket = remote.as_ref().map(|(remote, _)| remote.clone());
     let store = Store::open(&config.store_folder(), config.store.limits);
     let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
-    let images = Some(Arc::new(images));
-    let snapshot = Snapshot::new(config, images.clone()).map_err(Failure::unusable)?.sharing(shared.as_ref());
+    let snapshot =
+        Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::unusable)?.sharing(shared.as_ref());
     let services = Services::open(snapshot, Arc::clone(&state)).map_err(no_state)?;
-    if let Err(error) = services.history.migrate(&state) {
-        warn!(%error, "steps that an older netbootd kept in the state file stay there");
-    }
     let mut services = services.with_netboot(netboot);
-    if let Some(shared) = shared {
+    if let Some(shared) = &shared {
         services = services.sharing(shared);
     }
-    (services.source, services.images, services.sandboxed) = (source, images, sandboxed);
     if let Some(files) = open_files {
         keep_within(&services, files);
     }
-    let services = Arc::new(services);
+    let opened = Daemon::open(services, Arc::clone(&state)).map_err(no_state)?;
+    let daemon = Arc::new(Daemon { source, sandboxed, shared, ..opened });
+    if let Err(error) = daemon.history.migrate(&state) {
+        warn!(%error, "steps that an older netbootd kept in the state file stay there");
+    }
+    let services = Arc::clone(&daemon.services);
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, dhcp_server.as_ref(), &mut sockets, &mut tasks)?;
     ipv6::bind_dhcp(&services, &ifaces, &state, &mut tasks)?;
@@ -184,19 +186,19 @@ async fn serve(
     for name in sockets.left() {
         warn!("nothing is to be served on the socket {name} of systemd");
     }
-    bind_status(&services, &mut tasks).await?;
-    tasks.spawn(services::follow(Arc::clone(&services), services.recorder.watch()));
-    tasks.spawn(findings::follow(Arc::clone(&services)));
-    tasks.spawn(webhook::run(Arc::clone(&services)));
-    tasks.spawn(reload::run(Arc::clone(&services), held));
-    let control = ControlListener::bind(Arc::clone(&services));
+    bind_status(&daemon, &mut tasks).await?;
+    tasks.spawn(daemon::follow(Arc::clone(&daemon), services.recorder.watch()));
+    tasks.spawn(findings::follow(Arc::clone(&daemon)));
+    tasks.spawn(webhook::run(Arc::clone(&daemon)));
+    tasks.spawn(reload::run(Arc::clone(&daemon), held));
+    let control = ControlListener::bind(Arc::clone(&daemon));
     tasks.spawn(
         control.map_err(|error| Failure::Unusable(format!("cannot bind the control socket: {error}")))?.run(),
     );
     if progress {
         tasks.spawn(console::run(Arc::clone(&services), services.recorder.watch()));
     }
-    background::start(&services, bucket, &mut tasks).await;
+    background::start(&daemon, bucket, &mut tasks).await;
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
     info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
@@ -208,11 +210,11 @@ async fn serve(
     }
 
     let mut signals = Signals::new()?;
-    let ended = signals.wait_for_the_end(&services, &mut tasks).await;
+    let ended = signals.wait_for_the_end(&daemon.reloads, &mut tasks).await;
     service_manager::stopping();
     ended?;
     signals.wait_for_transfers(&services).await;
-    services.shutdown.cancel();
+    services.lifecycle.shutdown.cancel();
     // Transfers under way tell their clients.
     let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
     for ((kind, word), count) in services.recorder.counters() {
@@ -304,7 +306,9 @@ fn bind_dhcp(
     }
     for (name, shared) in [("dhcp socket", on_67), ("pxe socket", on_4011)] {
         if let Some(shared) = shared {
-            tasks.spawn(shared.run(services.heartbeat.pulse(name), services.shutdown.clone()));
+            tasks.spawn(
+                shared.run(services.network.heartbeat.pulse(name), services.lifecycle.shutdown.clone()),
+            );
         }
     }
     Ok(())
@@ -356,11 +360,11 @@ async fn bind_files(
 }
 
 /// The port that nobody asked for is done without when it is taken.
-async fn bind_status(services: &Arc<Services>, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
-    let Some(settings) = services.snapshot.load().config.status.clone() else { return Ok(()) };
+async fn bind_status(daemon: &Arc<Daemon>, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+    let Some(settings) = daemon.services.snapshot.load().config.status.clone() else { return Ok(()) };
     let listen = settings.listen;
     let chosen = settings.chosen;
-    match StatusListener::bind(Arc::clone(services), settings).await {
+    match StatusListener::bind(Arc::clone(daemon), settings).await {
         Ok(listener) => drop(tasks.spawn(listener.run())),
         Err(error) if chosen => return Err(Failure::Unusable(format!("cannot listen on {listen}: {error}"))),
         Err(error) => warn!(%listen, %error, "no status port"),

@@ -16,6 +16,7 @@ use netbootd_content::remote::Remote;
 use netbootd_content::settings::Remote as Settings;
 use netbootd_dhcp::option243::VariablesFile;
 use netbootd_dhcp::v4::forward::Told;
+use netbootd_server::daemon::Daemon;
 use netbootd_server::services::{Services, Snapshot};
 use netbootd_state::file::State;
 use netbootd_web::api::{self, metrics};
@@ -152,7 +153,9 @@ async fn drive(printed: &Printed) -> Vec<u8> {
 
     let state = Arc::new(State::open(&folder.path().join("state")).unwrap());
     let snapshot = Snapshot::new(config, None).unwrap();
-    let services = Arc::new(Services::open(snapshot, state).unwrap());
+    let services = Services::open(snapshot, Arc::clone(&state)).unwrap();
+    let daemon = Arc::new(Daemon::open(services, state).unwrap());
+    let services = &daemon.services;
     let who = Identity { mac: MacAddr([0x52, 0x54, 0, 0, 0, 1]), uuid: None, arch: None, is_mac: false };
     for (name, source) in services.snapshot.load().directories.sources() {
         printed.add(&format!("{name} {source:?}\n"));
@@ -162,16 +165,16 @@ async fn drive(printed: &Printed) -> Vec<u8> {
         let answers = services.snapshot.load_full().directories.ask(&who).await;
         printed.add(&format!("{answers:?}\n"));
     }
-    printed.add(&format!("{services:?}\n"));
-    printed.add(&metrics::render(&services));
-    let console = Console::new(Arc::clone(&services), String::new());
+    printed.add(&format!("{daemon:?}\n"));
+    printed.add(&metrics::render(&daemon));
+    let console = Console::new(Arc::clone(&daemon), String::new());
     console.look();
     printed.add(&format!("{console:?}\n"));
     let document: serde_json::Value = serde_json::from_str(api::document::TEXT).unwrap();
     for path in document["paths"].as_object().unwrap().keys() {
         let path = path.replace("{mac}", "52:54:00:00:00:01").replace("{guid}", "none");
         let path = path.replace("{arch}", "x64-uefi").replace("{class}", "pxe");
-        printed.add(&api::answer(&services, &Method::GET, &path, None).await.body);
+        printed.add(&api::answer(&daemon, &Method::GET, &path, None).await.body);
         let asked = Asked { path: &path, ..Asked::default() };
         printed.add(&page::part(&console, &asked).await.map(|part| part.body).unwrap_or_default());
     }

@@ -50,6 +50,8 @@ pub struct Images {
     running: Running,
     /// Blobs that could not be read to their end, and wait for a closer look.
     suspects: Mutex<HashSet<Digest>>,
+    /// Held while blobs are read again, one reader at a time.
+    pub verification: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// An image of the store.
@@ -181,6 +183,11 @@ impl Files {
         known.unwrap_or_else(|| package.to_owned())
     }
 
+    /// The image store, when there is one.
+    pub fn store(&self) -> Option<&Arc<Images>> {
+        self.images.as_ref()
+    }
+
     /// The store's images, by name, with their kinds.
     pub fn images(&self) -> Vec<ImageView> {
         let Some(images) = &self.images else { return Vec::new() };
@@ -240,6 +247,7 @@ impl Images {
             pins: Pins::default(),
             running: Running::of(&store),
             suspects: Mutex::default(),
+            verification: Arc::default(),
             store,
             cache,
         };

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
+use netbootd_config::Source;
 use netbootd_net::iface;
 use pxe_policy::{ArchType, BootRequest, Class, Decision, MacAddr, Reason, SystemUuid, Verdict, explain};
 use serde::{Deserialize, Serialize};
@@ -111,15 +112,20 @@ pub struct Explained {
     pub text: String,
 }
 
-/// What a machine would get now. Nothing is given or remembered.
-pub async fn explained_as(services: &Services, mac: MacAddr, asked_as: &AskedAs) -> Explained {
+/// What a machine would get now. Nothing is given or remembered. `source` is the configuration's.
+pub async fn explained_as(
+    services: &Services,
+    source: &Source,
+    mac: MacAddr,
+    asked_as: &AskedAs,
+) -> Explained {
     let last = services.machines.by_mac(mac).map(|machine| machine.asked());
     let request = asked_as.request(mac, last.as_ref());
-    Explained { remembered: last.is_some(), ..explained(services, &request).await }
+    Explained { remembered: last.is_some(), ..explained(services, source, &request).await }
 }
 
 /// What a request would get now. Nothing is given or remembered.
-pub async fn explained(services: &Services, request: &BootRequest) -> Explained {
+pub async fn explained(services: &Services, source: &Source, request: &BootRequest) -> Explained {
     let allowed = services.snapshot.load().config.limits.allows_request(request);
     let verdict = match allowed {
         false => Verdict::silence(Reason::NotAllowed),
@@ -147,7 +153,7 @@ pub async fn explained(services: &Services, request: &BootRequest) -> Explained 
         relay: request.relay.map(|relay| relay.to_string()),
         remembered: false,
         by: "running".to_owned(),
-        configuration: services.source.words(),
+        configuration: source.words(),
         stamp: services.snapshot.load().config.stamp.clone(),
         decision: verdict.decision.name().to_owned(),
         boot_file,

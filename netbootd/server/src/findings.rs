@@ -16,6 +16,7 @@ use pxe_policy::MacAddr;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
+use crate::daemon::Daemon;
 use crate::services::Services;
 use crate::webhook::Outcomes;
 
@@ -82,13 +83,14 @@ pub struct Seen {
 }
 
 /// Looks at the machines every second until shutdown.
-pub async fn follow(services: Arc<Services>) {
+pub async fn follow(daemon: Arc<Daemon>) {
+    let services = &daemon.services;
     loop {
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
-            () = services.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
-        services.findings.look(&services, SystemTime::now());
+        daemon.findings.look(services, SystemTime::now());
     }
 }
 

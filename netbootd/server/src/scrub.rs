@@ -13,10 +13,9 @@ use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::leases::Seconds;
 use netbootd_state::ledger::now;
 use netbootd_state::scrub::{Round, ScrubStore};
-use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-use crate::services::Services;
+use crate::daemon::Daemon;
 
 /// How far reading has come.
 #[derive(Debug)]
@@ -34,17 +33,18 @@ pub struct Found {
 }
 
 /// Reads what is due, as often as the configuration says, until shutdown.
-pub async fn now_and_then(services: Arc<Services>) {
-    let Some(images) = services.images.clone() else { return };
+pub async fn now_and_then(daemon: Arc<Daemon>) {
+    let Some(images) = daemon.images.clone() else { return };
+    let services = &daemon.services;
     loop {
         let every = services.snapshot.load().config.store.scrub;
         if !every.is_zero() {
-            let stops = || services.shutdown.is_cancelled();
-            services.scrub.go_on(&images, &services.verifying, every, now(), stops).await;
+            let stops = || services.lifecycle.shutdown.is_cancelled();
+            daemon.scrub.go_on(&images, every, now(), stops).await;
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = services.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
     }
 }
@@ -55,12 +55,11 @@ impl Scrub {
         Ok(Scrub { store: ScrubStore::open(state)? })
     }
 
-    /// Goes on with the round, or begins one when the last began long enough ago, and reads to its end unless it is to stop. `place` is
-    /// held while a blob is read. Gives what was found; None when nothing was due.
+    /// Goes on with the round, or begins one when the last began long enough ago, and reads to its end unless it is to stop.
+    /// Gives what was found; None when nothing was due.
     pub async fn go_on(
         &self,
         images: &Arc<Images>,
-        place: &Arc<Mutex<()>>,
         every: Duration,
         now: Seconds,
         stops: impl Fn() -> bool,
@@ -96,7 +95,7 @@ impl Scrub {
                 self.save(round).await;
                 return Some(found);
             }
-            let held = Arc::clone(place).lock_owned().await;
+            let held = Arc::clone(&images.verification).lock_owned().await;
             let images = Arc::clone(images);
             let read = tokio::task::spawn_blocking(move || images.scrub(&blob, &mut Slowly::default())).await;
             drop(held);

@@ -1,11 +1,8 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
 mod contents;
-mod follow;
 mod keep_link;
 mod limited;
-mod reloads;
-mod sandboxed;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -15,16 +12,11 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use imagestore::{BootTree, MountError};
-use netbootd_config::{Bounds, Config, Mode, Ports, Source};
-use netbootd_content::Digests;
+use netbootd_config::{Bounds, Config, Mode, Ports};
 use netbootd_content::files::{Files, Images};
-use netbootd_content::ingests::Ingests;
 use netbootd_content::machines::Machines;
-use netbootd_content::programs::Programs;
-use netbootd_content::relay::Relay;
 use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
-use netbootd_directory::certificates::Certificates;
 use netbootd_directory::{Directories, OpenError};
 use netbootd_net::heartbeat::Heartbeat;
 use netbootd_net::interfaces::Interfaces;
@@ -32,7 +24,6 @@ use netbootd_net::neighbours::Neighbours;
 use netbootd_state::approvals::Approvals;
 use netbootd_state::assignments::AssignmentStore;
 use netbootd_state::file::{DatabaseError, State};
-use netbootd_state::history::History;
 use netbootd_state::ledger::{Begun, LedgerStore, now};
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{Answered, Recorder};
@@ -43,87 +34,76 @@ use pxe_policy::{
     Screened, Site, Stage, Verdict, decide,
 };
 use thiserror::Error;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bsdp_server::BsdpServer;
-use crate::findings::Findings;
 use crate::limits::Limits;
 use crate::limits::descriptors::Need;
-use crate::scrub::Scrub;
-pub use follow::{FLUSH_EVERY, follow};
+pub use contents::Contents;
 pub use limited::UNSENT;
-pub use reloads::{OutOfReach, ReloadError, Reloaded, Reloads};
-pub use sandboxed::Sandboxed;
 
-/// What every listener shares.
+/// What every listener shares: all that a boot needs.
 #[derive(Debug)]
 pub struct Services {
     /// The configuration in force.
     pub snapshot: ArcSwap<Snapshot>,
-    /// The machines seen lately.
+    /// The recently seen machines.
     pub machines: Machines,
-    /// Who answers Macs, when they are answered.
+    /// The server of Macs, when they are served.
     pub netboot: Option<Arc<BsdpServer>>,
-    /// The images of the store.
-    pub images: Option<Arc<Images>>,
-    /// Held by whoever verifies an image.
-    pub verifying: Arc<Mutex<()>>,
-    /// What is being taken into the store.
-    pub ingests: Ingests,
-    /// The host's interfaces.
-    pub interfaces: Interfaces,
-    /// Which next hops answer.
-    pub neighbours: Neighbours,
-    /// Which Required deployments were given.
+    /// The deployments that were given.
     pub ledger: LedgerStore,
-    /// The database that several servers share.
-    pub shared: Option<Arc<Shared>>,
-    /// The distribution point's own responder.
-    pub relay: Relay,
-    /// What operators said of machines that no directory knows.
+    /// Operators' decisions about machines that no directory knows.
     pub approvals: Approvals,
     /// Devices that operators registered, and what each of them boots.
     pub assignments: AssignmentStore,
-    /// Where the configuration came from.
-    pub source: Source,
-    /// What this process has given up.
-    pub sandboxed: Sandboxed,
-    /// Where requests to reload the configuration go.
-    pub reloads: Reloads,
-    /// Where events go.
-    pub recorder: Recorder,
-    /// What strangers may have.
+    /// The files of clients, beside the boot tree and the images.
+    pub content: Contents,
+    /// The host's network.
+    pub network: Network,
+    /// Bounds on what a stranger may have.
     pub limits: Limits,
     /// Senders of what no boot client sends.
     pub strangers: Strangers,
-    /// Which boot program each address runs.
-    pub programs: Programs,
-    /// Digests of boot images for Raspberry Pis.
-    pub digests: Digests,
-    /// What happened to each machine.
+    /// Receives each event.
+    pub recorder: Recorder,
+    /// Each machine's recent steps.
     pub timelines: Timelines,
-    /// Which findings are open, and who follows them.
-    pub findings: Findings,
-    /// What happened to each machine in the last days, on the disk.
-    pub history: History,
-    /// How far the image store has been read again.
-    pub scrub: Scrub,
-    /// The certificates that netbootd depends on.
-    pub certificates: Certificates,
-    /// Which listeners live.
+    /// How the services end.
+    pub lifecycle: Lifecycle,
+    /// Places for packets that wait for a directory or the disk.
+    gate: Arc<Semaphore>,
+}
+
+/// The host's network, as it is now.
+#[derive(Debug, Default)]
+pub struct Network {
+    /// The interfaces.
+    pub interfaces: Interfaces,
+    /// The next hops, and whether they answer.
+    pub neighbours: Neighbours,
+    /// The listeners that are alive.
     pub heartbeat: Heartbeat,
-    /// When it was started.
-    pub started: Instant,
-    /// Nothing new begins from then on; transfers go on.
+}
+
+/// The end of the services, in two steps.
+#[derive(Debug)]
+pub struct Lifecycle {
+    /// Nothing new begins after it; transfers go on.
     pub stopping: CancellationToken,
-    /// The transfers under way hold its tokens.
+    /// Each transfer under way holds one of its tokens.
     pub transfers: TaskTracker,
     /// Ends every listener and transfer.
     pub shutdown: CancellationToken,
-    /// Places for packets that wait for a directory or the disk.
-    gate: Arc<Semaphore>,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        let shutdown = CancellationToken::new();
+        Lifecycle { stopping: shutdown.child_token(), transfers: TaskTracker::new(), shutdown }
+    }
 }
 
 /// A configuration with its boot tree and its directories opened.
@@ -179,39 +159,20 @@ impl Snapshot {
 impl Services {
     /// With what the state file remembers.
     pub fn open(snapshot: Snapshot, state: Arc<State>) -> Result<Self, DatabaseError> {
-        let shutdown = CancellationToken::new();
         Ok(Services {
-            relay: Relay::new(&snapshot.config.server.state_dir),
+            content: Contents::new(&snapshot.config.server.state_dir),
             snapshot: ArcSwap::from_pointee(snapshot),
             machines: Machines::default(),
             netboot: None,
-            images: None,
-            verifying: Arc::default(),
-            ingests: Ingests::default(),
-            interfaces: Interfaces::default(),
-            neighbours: Neighbours::default(),
             ledger: LedgerStore::open(Arc::clone(&state))?,
-            shared: None,
-            history: History::new(state.folder()),
-            scrub: Scrub::open(Arc::clone(&state))?,
             approvals: Approvals::open(Arc::clone(&state))?,
             assignments: AssignmentStore::open(state)?,
-            source: Source::default(),
-            sandboxed: Sandboxed::default(),
-            reloads: Reloads::default(),
-            recorder: Recorder::new(),
+            network: Network::default(),
             limits: Limits::new(Instant::now()),
             strangers: Strangers::default(),
-            programs: Programs::default(),
-            digests: Digests::default(),
+            recorder: Recorder::new(),
             timelines: Timelines::default(),
-            findings: Findings::default(),
-            certificates: Certificates::default(),
-            heartbeat: Heartbeat::default(),
-            started: Instant::now(),
-            stopping: shutdown.child_token(),
-            transfers: TaskTracker::new(),
-            shutdown,
+            lifecycle: Lifecycle::default(),
             gate: Arc::new(Semaphore::new(MAX_WAITING)),
         })
     }
@@ -226,11 +187,10 @@ impl Services {
     }
 
     /// With the ledger and the approvals of a database that several servers share.
-    pub fn sharing(mut self, shared: Arc<Shared>) -> Self {
+    pub fn sharing(mut self, shared: &Arc<Shared>) -> Self {
         self.ledger = shared.ledger();
         self.approvals = shared.approvals();
         self.assignments = shared.assignments();
-        self.shared = Some(shared);
         self
     }
 
@@ -375,7 +335,7 @@ impl Services {
 
     /// Writes down what an answer gives away, before it leaves. An answer that must not leave becomes silence, with its reason.
     pub async fn commit<R>(&self, mut answer: dhcp::Answer<R>) -> dhcp::Answer<R> {
-        answer.event.elsewhere = answer.event.elsewhere.filter(|addr| !self.interfaces.owns(*addr));
+        answer.event.elsewhere = answer.event.elsewhere.filter(|addr| !self.network.interfaces.owns(*addr));
         let Some((deployed, mac)) = answer.gives.take() else { return answer };
         if let Err(reason) = self.give(&deployed, mac).await {
             answer.reply = None;

@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
+use crate::daemon::Daemon;
 use crate::findings::Change;
-use crate::services::Services;
 use delivery::{Delivery, Unusable};
 
 /// How many messages ended in each way, of all webhooks.
@@ -37,23 +37,23 @@ struct Worker {
 }
 
 /// Hands each change to the webhooks of the configuration in force, until shutdown.
-pub async fn run(services: Arc<Services>) {
-    let mut changes = services.findings.watch();
+pub async fn run(daemon: Arc<Daemon>) {
+    let mut changes = daemon.findings.watch();
     let mut workers: Vec<Worker> = Vec::new();
     loop {
         let change = tokio::select! {
             change = changes.recv() => change,
-            () = services.shutdown.cancelled() => return,
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
         };
         let change = match change {
             Ok(change) => change,
             Err(RecvError::Lagged(lost)) => {
-                services.findings.webhooks.count_dropped(lost);
+                daemon.findings.webhooks.count_dropped(lost);
                 continue;
             }
             Err(RecvError::Closed) => return,
         };
-        let wanted = &services.snapshot.load_full().config.webhooks;
+        let wanted = &daemon.services.snapshot.load_full().config.webhooks;
         workers.retain(|worker| wanted.contains(&worker.settings));
         for webhook in wanted {
             if change.finding.severity < webhook.severity {
@@ -62,7 +62,7 @@ pub async fn run(services: Arc<Services>) {
             let known = workers.iter().position(|worker| worker.settings == *webhook);
             let place = match known {
                 Some(place) => place,
-                None => match Worker::start(webhook, &services) {
+                None => match Worker::start(webhook, &daemon) {
                     Ok(worker) => {
                         workers.push(worker);
                         workers.len() - 1
@@ -74,17 +74,17 @@ pub async fn run(services: Arc<Services>) {
                 },
             };
             if workers[place].queue.try_send(Arc::clone(&change)).is_err() {
-                services.findings.webhooks.count_dropped(1);
+                daemon.findings.webhooks.count_dropped(1);
             }
         }
     }
 }
 
 impl Worker {
-    fn start(webhook: &Webhook, services: &Arc<Services>) -> Result<Self, Unusable> {
+    fn start(webhook: &Webhook, daemon: &Arc<Daemon>) -> Result<Self, Unusable> {
         let delivery = Delivery::open(webhook)?;
         let (queue, messages) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(deliver(delivery, messages, Arc::clone(services)));
+        let task = tokio::spawn(deliver(delivery, messages, Arc::clone(daemon)));
         Ok(Worker { settings: webhook.clone(), queue, task: task.abort_handle() })
     }
 }
@@ -95,17 +95,17 @@ impl Drop for Worker {
     }
 }
 
-async fn deliver(delivery: Delivery, mut messages: mpsc::Receiver<Arc<Change>>, services: Arc<Services>) {
-    let outcomes = &services.findings.webhooks;
+async fn deliver(delivery: Delivery, mut messages: mpsc::Receiver<Arc<Change>>, daemon: Arc<Daemon>) {
+    let outcomes = &daemon.findings.webhooks;
     loop {
         let next = tokio::select! {
             next = messages.recv() => next,
-            () = services.shutdown.cancelled() => return,
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
         };
         let Some(change) = next else { return };
         tokio::select! {
             delivered = delivery.deliver(&change) => outcomes.count(delivered),
-            () = services.shutdown.cancelled() => return,
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
         }
     }
 }

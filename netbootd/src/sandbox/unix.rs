@@ -16,7 +16,7 @@ mod syscalls;
 
 use netbootd_config::{Config, Source};
 use netbootd_net::{iface, udp};
-use netbootd_server::services::{OutOfReach, Sandboxed};
+use netbootd_server::daemon::{OutOfReach, Sandboxed};
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
 

@@ -1,7 +1,7 @@
 //! Least privilege on Windows: what the account may do that the service runs as. Nothing is given up at the start, and that is said.
 
 use netbootd_config::{Config, Source};
-use netbootd_server::services::{OutOfReach, Sandboxed};
+use netbootd_server::daemon::{OutOfReach, Sandboxed};
 
 use crate::failure::Failure;
 

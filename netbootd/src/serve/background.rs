@@ -8,6 +8,7 @@ use netbootd_content::remote::Remote;
 use netbootd_content::watch::{PackageTypes, Watcher};
 use netbootd_directory::certificates;
 use netbootd_net::with_causes;
+use netbootd_server::daemon::Daemon;
 use netbootd_server::scrub;
 use netbootd_server::services::Services;
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,22 +17,23 @@ use tracing::{error, warn};
 use crate::platform::release_free_memory;
 
 /// Looks through the Macs' shares once, and starts everything.
-pub(super) async fn start(services: &Arc<Services>, shared: Option<Remote>, tasks: &mut JoinSet<()>) {
+pub(super) async fn start(daemon: &Arc<Daemon>, shared: Option<Remote>, tasks: &mut JoinSet<()>) {
+    let services = &daemon.services;
     rescan(services).await;
     tasks.spawn(rescan_now_and_then(Arc::clone(services)));
     tasks.spawn(watch_sources(Arc::clone(services)));
     if let Some(remote) = shared {
-        tasks.spawn(watch_remote(Arc::clone(services), remote));
+        tasks.spawn(watch_remote(Arc::clone(daemon), remote));
     }
-    tasks.spawn(watch_catalogue(Arc::clone(services)));
-    tasks.spawn(scrub::now_and_then(Arc::clone(services)));
-    tasks.spawn(collect_removed(Arc::clone(services)));
+    tasks.spawn(watch_catalogue(Arc::clone(daemon)));
+    tasks.spawn(scrub::now_and_then(Arc::clone(daemon)));
+    tasks.spawn(collect_removed(Arc::clone(daemon)));
     tasks.spawn(watch_devices(Arc::clone(services)));
     tasks.spawn(sweep_relay(Arc::clone(services)));
     tasks.spawn(forget_idle(Arc::clone(services)));
     let followed = Arc::clone(services);
-    tasks.spawn(async move { followed.interfaces.follow(followed.shutdown.clone()).await });
-    tasks.spawn(look_at_certificates(Arc::clone(services)));
+    tasks.spawn(async move { followed.network.interfaces.follow(followed.lifecycle.shutdown.clone()).await });
+    tasks.spawn(look_at_certificates(Arc::clone(daemon)));
 }
 
 /// Looks through the Macs' shares on a thread that may block.
@@ -55,7 +57,7 @@ async fn rescan_now_and_then(services: Arc<Services>) {
         }
         tokio::select! {
             () = tokio::time::sleep(every) => rescan(&services).await,
-            () = services.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
     }
 }
@@ -82,8 +84,8 @@ async fn watch_sources(services: Arc<Services>) {
         };
         tokio::select! {
             () = tokio::time::sleep(config.store.watch) => {}
-            () = services.ingests.retry_asked() => {}
-            () = services.shutdown.cancelled() => return,
+            () = services.content.ingests.retry_asked() => {}
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
     }
 }
@@ -108,7 +110,7 @@ async fn ask_for_package_types(services: Arc<Services>, types: Arc<PackageTypes>
         drop(snapshot);
         tokio::select! {
             () = tokio::time::sleep(every) => {}
-            () = services.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
     }
 }
@@ -123,7 +125,7 @@ impl Drop for AbortOnDrop {
 }
 
 /// Takes up what other servers push to the object storage. When it cannot be reached, what is here goes on being served.
-async fn watch_remote(services: Arc<Services>, remote: Remote) {
+async fn watch_remote(daemon: Arc<Daemon>, remote: Remote) {
     if let Err(error) = remote.check().await {
         warn!("{}", with_causes(&error));
     }
@@ -132,11 +134,11 @@ async fn watch_remote(services: Arc<Services>, remote: Remote) {
         match remote.images().await {
             Ok(records) => {
                 trouble = None;
-                let images = services.images.clone();
+                let images = daemon.images.clone();
                 let changed =
                     tokio::task::spawn_blocking(move || images.is_some_and(|images| images.others(records)));
                 if changed.await.unwrap_or(false) {
-                    rescan(&services).await;
+                    rescan(&daemon.services).await;
                 }
             }
             Err(error) => {
@@ -147,37 +149,37 @@ async fn watch_remote(services: Arc<Services>, remote: Remote) {
                 }
             }
         }
-        let every = services.snapshot.load().config.store.watch.max(Duration::from_secs(1));
+        let every = daemon.services.snapshot.load().config.store.watch.max(Duration::from_secs(1));
         tokio::select! {
             () = tokio::time::sleep(every) => {}
-            () = services.shutdown.cancelled() => return,
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
         }
     }
 }
 
 /// Takes up what `netbootd image` commands do to the store.
-async fn watch_catalogue(services: Arc<Services>) {
+async fn watch_catalogue(daemon: Arc<Daemon>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(CATALOGUE_EVERY) => {}
-            () = services.shutdown.cancelled() => return,
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
         }
-        let images = services.images.clone();
+        let images = daemon.images.clone();
         let refreshed = tokio::task::spawn_blocking(move || images.is_some_and(|images| images.refresh()));
         if refreshed.await.unwrap_or(false) {
-            rescan(&services).await;
+            rescan(&daemon.services).await;
         }
     }
 }
 
 /// Collects images that were removed while machines ran from them, once those are done.
-async fn collect_removed(services: Arc<Services>) {
+async fn collect_removed(daemon: Arc<Daemon>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(COLLECT_EVERY) => {}
-            () = services.shutdown.cancelled() => return,
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
         }
-        let images = services.images.clone();
+        let images = daemon.images.clone();
         let collect = move || images.map_or(Ok(()), |images| images.collect_unused());
         match tokio::task::spawn_blocking(collect).await {
             // Another writer is at work; the next round tries again.
@@ -193,7 +195,7 @@ async fn watch_devices(services: Arc<Services>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(DEVICES_EVERY) => {}
-            () = services.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
         let snapshot = services.snapshot.load_full();
         let refreshed = tokio::task::spawn_blocking(move || snapshot.directories.refresh());
@@ -207,8 +209,8 @@ async fn watch_devices(services: Arc<Services>) {
 async fn sweep_relay(services: Arc<Services>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(RELAY_EVERY) => services.relay.sweep(),
-            () = services.shutdown.cancelled() => return,
+            () = tokio::time::sleep(RELAY_EVERY) => services.content.relay.sweep(),
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
     }
 }
@@ -218,11 +220,11 @@ async fn forget_idle(services: Arc<Services>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(FORGET_EVERY) => {}
-            () = services.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
         let now = Instant::now();
         let forgotten = services.limits.sweep(now)
-            + services.neighbours.forget_idle(now)
+            + services.network.neighbours.forget_idle(now)
             + services.recorder.forget_idle(now);
         if forgotten >= WORTH_RELEASING {
             let _ = tokio::task::spawn_blocking(release_free_memory).await; // it cannot fail
@@ -230,13 +232,13 @@ async fn forget_idle(services: Arc<Services>) {
     }
 }
 
-async fn look_at_certificates(services: Arc<Services>) {
+async fn look_at_certificates(daemon: Arc<Daemon>) {
     loop {
-        let snapshot = services.snapshot.load_full();
-        services.certificates.look(&snapshot.config.directories()).await;
+        let snapshot = daemon.services.snapshot.load_full();
+        daemon.certificates.look(&snapshot.config.directories()).await;
         tokio::select! {
             () = tokio::time::sleep(certificates::EVERY) => {}
-            () = services.shutdown.cancelled() => return,
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
         }
     }
 }

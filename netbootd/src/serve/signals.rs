@@ -6,6 +6,7 @@ mod source;
 
 use std::sync::Arc;
 
+use netbootd_server::daemon::Reloads;
 use netbootd_server::services::Services;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -34,7 +35,7 @@ impl Signals {
 
     pub(super) async fn wait_for_the_end(
         &mut self,
-        services: &Arc<Services>,
+        reloads: &Reloads,
         tasks: &mut JoinSet<()>,
     ) -> Result<(), Failure> {
         loop {
@@ -42,7 +43,7 @@ impl Signals {
                 told = self.0.next() => match told {
                     Told::End => return Ok(()),
                     // What is wrong with the new configuration has been logged.
-                    Told::Reload => drop(services.reloads.ask().await),
+                    Told::Reload => drop(reloads.ask().await),
                 },
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(()) => {}
@@ -57,19 +58,19 @@ impl Signals {
 
     /// Nothing new begins; what is under way may end, within a limit or until a second signal.
     pub(super) async fn wait_for_transfers(&mut self, services: &Services) {
-        services.stopping.cancel();
-        services.transfers.close();
+        services.lifecycle.stopping.cancel();
+        services.lifecycle.transfers.close();
         let limit = services.snapshot.load().config.server.stop_timeout;
-        let under_way = services.transfers.len();
+        let under_way = services.lifecycle.transfers.len();
         if under_way > 0 {
             info!(transfers = under_way, limit = %humantime::format_duration(limit), "stopping once transfers end");
         }
         let cut = tokio::select! {
-            () = services.transfers.wait() => return,
+            () = services.lifecycle.transfers.wait() => return,
             () = tokio::time::sleep(limit) => "the limit",
             () = self.end() => "a second signal",
         };
-        warn!(transfers = services.transfers.len(), by = cut, "transfers are cut short");
+        warn!(transfers = services.lifecycle.transfers.len(), by = cut, "transfers are cut short");
     }
 
     /// Waits until it is told to end; there is nothing left to reload.

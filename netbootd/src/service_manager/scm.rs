@@ -81,14 +81,14 @@ pub mod watchdog {
     pub async fn run(services: Arc<Services>, every: Duration) {
         let mut was_silent = Vec::new();
         loop {
-            let silent = services.heartbeat.ask();
+            let silent = services.network.heartbeat.ask();
             if !silent.is_empty() && silent != was_silent {
                 error!(listeners = silent.join(", "), "does not move any more");
             }
             was_silent = silent;
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
-                () = services.shutdown.cancelled() => return,
+                () = services.lifecycle.shutdown.cancelled() => return,
             }
         }
     }

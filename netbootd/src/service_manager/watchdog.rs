@@ -12,7 +12,7 @@ use tracing::error;
 pub async fn run(services: Arc<Services>, within: Duration) {
     let mut was_silent = Vec::new();
     loop {
-        let silent = services.heartbeat.ask();
+        let silent = services.network.heartbeat.ask();
         if silent.is_empty() {
             super::say(&[NotifyState::Watchdog]);
         } else if silent != was_silent {
@@ -21,7 +21,7 @@ pub async fn run(services: Arc<Services>, within: Duration) {
         was_silent = silent;
         tokio::select! {
             () = tokio::time::sleep(within / QUESTIONS) => {}
-            () = services.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
     }
 }

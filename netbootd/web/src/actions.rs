@@ -120,7 +120,7 @@ pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<
     let from = form.from.to_string();
     let change = Change::begin(&console.services, &operator.name, &from, (method.as_str(), &target));
     let query = fields(form.path, &value);
-    let told = api::answer(&console.services, &method, &target, query.as_deref()).await;
+    let told = api::answer(&console.daemon, &method, &target, query.as_deref()).await;
     change.done(&console.services, told.status.as_u16()).await;
     let words = words(form.path, &told.body, told.status);
     cookie.inspect(|cookie| console.sessions.say(cookie, words));

@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use bsdp::Binding;
 use hyper::{Method, StatusCode};
 use netbootd_net::with_causes;
+use netbootd_server::daemon::Daemon;
 use netbootd_server::explain::{AskedAs, explained, explained_as, request};
 use netbootd_server::services::Services;
 use netbootd_state::history::History;
@@ -71,7 +72,8 @@ pub struct Problem {
 }
 
 /// Answers one request.
-pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query: Option<&str>) -> Told {
+pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Option<&str>) -> Told {
+    let services = &daemon.services;
     let decoded: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
     let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let method = if method == Method::HEAD { &Method::GET } else { method };
@@ -85,8 +87,8 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
     let parts = if let ["api", rest @ ..] = whole { rest } else { whole };
     match (method.as_str(), parts) {
         ("GET", ["healthz" | "readyz"]) => told(&"ok"),
-        ("GET", ["status"]) => told(&views::status(services)),
-        ("GET", ["sandbox" | "confinement"]) => told(&services.sandboxed),
+        ("GET", ["status"]) => told(&views::status(daemon)),
+        ("GET", ["sandbox" | "confinement"]) => told(&daemon.sandboxed),
         ("GET", ["devices"]) => recently_seen(services, query),
         ("GET", ["devices", mac]) => match mac.parse().map(|mac| views::timeline(services, mac)) {
             Ok(Some(timeline)) => told(&timeline),
@@ -94,17 +96,17 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("GET", ["devices", mac, "history"]) => match mac.parse::<MacAddr>() {
-            Ok(mac) => history(services, move |history, now| history.of(mac, now)).await,
+            Ok(mac) => history(daemon, move |history, now| history.of(mac, now)).await,
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("GET", ["history"]) => {
             let search = asked_for(query, "search").unwrap_or_default();
-            history(services, move |history, now| history.search(&search, views::MAX_LISTED, now)).await
+            history(daemon, move |history, now| history.search(&search, views::MAX_LISTED, now)).await
         }
         ("GET", ["transfers"]) => told(&views::transfers(services)),
         ("GET", ["images"]) => told(&services.snapshot.load().files.images()),
-        ("POST", ["images", name, "verify"]) => images::verify(services, name).await,
-        ("POST", ["sources", "retry"]) => told(&services.ingests.retry()),
+        ("POST", ["images", name, "verify"]) => images::verify(daemon, name).await,
+        ("POST", ["sources", "retry"]) => told(&services.content.ingests.retry()),
         ("GET", ["bindings"]) => {
             let bindings = services.netboot.as_ref().map(|netboot| netboot.bindings()).unwrap_or_default();
             told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
@@ -137,11 +139,11 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
             Err(error) => problem(StatusCode::BAD_REQUEST, format!("{error}")),
         },
         ("GET", ["explain", mac, uuid, arch, class]) => match asked(mac, uuid, arch, class) {
-            Ok(request) => told(&explained(services, &request).await),
+            Ok(request) => told(&explained(services, &daemon.source, &request).await),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("GET", ["explain", mac]) => match asked_as(mac, query) {
-            Ok((mac, asked_as)) => told(&explained_as(services, mac, &asked_as).await),
+            Ok((mac, asked_as)) => told(&explained_as(services, &daemon.source, mac, &asked_as).await),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("POST", ["rescan"]) => {
@@ -156,7 +158,7 @@ pub async fn answer(services: &Arc<Services>, method: &Method, path: &str, query
                 Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             }
         }
-        ("POST", ["reload"]) => match services.reloads.ask().await {
+        ("POST", ["reload"]) => match daemon.reloads.ask().await {
             Ok(warnings) => told(&warnings),
             Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, with_causes(&error)),
         },
@@ -235,11 +237,11 @@ pub(crate) fn asked_as(mac: &str, query: Option<&str>) -> Result<(MacAddr, Asked
 
 /// Steps of the last days. Reads the disk.
 async fn history(
-    services: &Arc<Services>,
+    daemon: &Arc<Daemon>,
     read: impl FnOnce(&History, SystemTime) -> io::Result<Vec<Value>> + Send + 'static,
 ) -> Told {
-    let asked = Arc::clone(services);
-    let turn = services.history.turn().await;
+    let asked = Arc::clone(daemon);
+    let turn = daemon.history.turn().await;
     let read = tokio::task::spawn_blocking(move || {
         // Held until it is done, though whoever asked may have left.
         let _turn = turn;
@@ -304,7 +306,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let text = format!("[boot]\nroot = {:?}\n", folder.path().display().to_string());
         let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
-        let services = Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap()));
+        let daemon = Arc::new(Daemon::in_memory(Snapshot::new(config, None).unwrap()));
         let document: Value = serde_json::from_str(document::TEXT).unwrap();
         let paths = document["paths"].as_object().unwrap();
         let elsewhere = ["/events", "/events/findings", "/metrics"];
@@ -317,7 +319,7 @@ mod tests {
             let filled = filled.replace("{deployment}", "any");
             for (method, described) in methods.as_object().unwrap() {
                 let method: Method = method.to_uppercase().parse().unwrap();
-                let told = answer(&services, &method, &filled, None).await;
+                let told = answer(&daemon, &method, &filled, None).await;
                 assert!(!told.body.contains("there is no"), "{method} {path}: {}", told.body);
                 let status = told.status.as_u16().to_string();
                 assert!(

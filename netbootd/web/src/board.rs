@@ -62,7 +62,7 @@ impl Board {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
-                () = services.shutdown.cancelled() => return,
+                () = services.lifecycle.shutdown.cancelled() => return,
             }
             self.look(services, SystemTime::now());
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use netbootd_server::daemon::Daemon;
 use netbootd_server::explain::{AskedAs, Explained};
 use netbootd_server::services::Services;
 use pxe_policy::{Action, MacAddr};
@@ -14,6 +15,7 @@ use crate::sessions::{Operator, Role, Sessions, same};
 /// The page's own state beside the services.
 #[derive(Debug)]
 pub struct Console {
+    pub(crate) daemon: Arc<Daemon>,
     pub(crate) services: Arc<Services>,
     pub(crate) board: Board,
     pub(crate) sessions: Sessions,
@@ -40,11 +42,12 @@ pub struct Asked<'a> {
 
 impl Console {
     /// With an empty board.
-    pub fn new(services: Arc<Services>, host: String) -> Self {
+    pub fn new(daemon: Arc<Daemon>, host: String) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let instance = format!("{:x}-{:x}", since.as_nanos(), std::process::id());
         Console {
-            services,
+            services: Arc::clone(&daemon.services),
+            daemon,
             board: Board::default(),
             sessions: Sessions::default(),
             instance,

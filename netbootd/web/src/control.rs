@@ -20,7 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use netbootd_server::services::Services;
+use netbootd_server::daemon::Daemon;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
@@ -31,7 +31,7 @@ pub use socket::{ControlSocket, ControlStream, connect_control};
 /// Listens for operators' requests.
 #[derive(Debug)]
 pub struct ControlListener {
-    services: Arc<Services>,
+    daemon: Arc<Daemon>,
     socket: ControlSocket,
 }
 
@@ -42,9 +42,9 @@ pub fn socket_path(state_dir: &Path) -> PathBuf {
 
 impl ControlListener {
     /// Binds the socket. Whoever holds the state file may replace what a former run left behind.
-    pub fn bind(services: Arc<Services>) -> io::Result<Self> {
-        let path = socket_path(&services.snapshot.load().config.server.state_dir);
-        Ok(ControlListener { services, socket: ControlSocket::bind(path)? })
+    pub fn bind(daemon: Arc<Daemon>) -> io::Result<Self> {
+        let path = socket_path(&daemon.services.snapshot.load().config.server.state_dir);
+        Ok(ControlListener { daemon, socket: ControlSocket::bind(path)? })
     }
 
     /// Serves until shutdown.
@@ -56,12 +56,11 @@ impl ControlListener {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
-                () = self.services.shutdown.cancelled() => return,
+                () = self.daemon.services.lifecycle.shutdown.cancelled() => return,
             };
             match accepted {
                 Ok(stream) => {
-                    let connection =
-                        serve_connection(Arc::clone(&self.services), Arc::clone(&streams), stream);
+                    let connection = serve_connection(Arc::clone(&self.daemon), Arc::clone(&streams), stream);
                     tokio::spawn(async move {
                         connection.await;
                         drop(place);
@@ -76,11 +75,11 @@ impl ControlListener {
     }
 }
 
-async fn serve_connection(services: Arc<Services>, streams: Arc<Semaphore>, stream: ControlStream) {
-    let (asked, places) = (Arc::clone(&services), Arc::clone(&streams));
+async fn serve_connection(daemon: Arc<Daemon>, streams: Arc<Semaphore>, stream: ControlStream) {
+    let (asked, places) = (Arc::clone(&daemon), Arc::clone(&streams));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (services, places) = (Arc::clone(&asked), Arc::clone(&places));
-        async move { Ok::<_, Infallible>(answer(&services, places, &request).await) }
+        let (daemon, places) = (Arc::clone(&asked), Arc::clone(&places));
+        async move { Ok::<_, Infallible>(answer(&daemon, places, &request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -90,28 +89,28 @@ async fn serve_connection(services: Arc<Services>, streams: Arc<Semaphore>, stre
         ended = connection => if let Err(error) = ended {
             debug!(%error, "control connection ended");
         },
-        () = services.shutdown.cancelled() => {}
+        () = daemon.services.lifecycle.shutdown.cancelled() => {}
     }
 }
 
 async fn answer(
-    services: &Arc<Services>,
+    daemon: &Arc<Daemon>,
     streams: Arc<Semaphore>,
     request: &Request<Incoming>,
 ) -> Response<BoxBody<Bytes, Infallible>> {
     let uri = request.uri();
     if events::is_stream(uri.path())
         && let Ok(place) = streams.try_acquire_owned()
-        && let Some(stream) = events::response(services, uri.path(), place)
+        && let Some(stream) = events::response(daemon, uri.path(), place)
     {
         return stream;
     }
     let method = request.method();
     let changes = !matches!(*method, Method::GET | Method::HEAD);
-    let change = changes.then(|| Change::begin(services, "command line", "", (method.as_str(), uri.path())));
-    let told = api::answer(services, method, uri.path(), uri.query()).await;
+    let change = changes.then(|| Change::begin(&daemon.services, "command line", "", (method.as_str(), uri.path())));
+    let told = api::answer(daemon, method, uri.path(), uri.query()).await;
     if let Some(change) = change {
-        change.done(services, told.status.as_u16()).await;
+        change.done(&daemon.services, told.status.as_u16()).await;
     }
     let mut response = Response::new(Full::new(Bytes::from(told.body)).boxed());
     *response.status_mut() = told.status;

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::Response;
 use hyper::body::Frame;
 use hyper::header::{self, HeaderValue};
-use netbootd_server::services::Services;
+use netbootd_server::daemon::Daemon;
 use netbootd_telemetry::view::StepView;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -20,16 +20,16 @@ use tokio::sync::broadcast::error::RecvError;
 /// The stream behind a path, from now on; None for another path. It keeps its place until the
 /// client leaves.
 pub(super) fn response(
-    services: &Services,
+    daemon: &Daemon,
     path: &str,
     place: impl Send + Sync + 'static,
 ) -> Option<Response<BoxBody<Bytes, Infallible>>> {
     match path {
-        STEPS => Some(stream_of(services.recorder.watch(), place, |recorded| {
+        STEPS => Some(stream_of(daemon.services.recorder.watch(), place, |recorded| {
             let json = serde_json::to_string(&StepView::of(recorded)?).ok()?;
             Some(format!("event: step\ndata: {json}\n\n"))
         })),
-        FINDINGS => Some(stream_of(services.findings.watch(), place, |change| {
+        FINDINGS => Some(stream_of(daemon.findings.watch(), place, |change| {
             let json = serde_json::to_string(change).ok()?;
             Some(format!("event: finding\ndata: {json}\n\n"))
         })),

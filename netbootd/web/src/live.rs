@@ -117,7 +117,7 @@ impl<P: Send + 'static> Viewer<P> {
             return Some(self.hello().await);
         }
         loop {
-            let shutdown = self.console.services.shutdown.clone();
+            let shutdown = self.console.services.lifecycle.shutdown.clone();
             let by_itself = page::follows_time(&self.path).then_some(self.looked + TICK);
             let due = async {
                 match by_itself {

@@ -21,9 +21,9 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use netbootd_config::{Bounds, Status};
 use netbootd_net::os::host_name;
+use netbootd_server::daemon::Daemon;
 use netbootd_server::limits::session_limits::SessionLimits;
 use netbootd_server::listen::stall::Impatient;
-use netbootd_server::services::Services;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -38,7 +38,7 @@ use crate::{actions, events, site};
 
 /// Listens for operators.
 pub struct StatusListener {
-    services: Arc<Services>,
+    daemon: Arc<Daemon>,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     settings: Status,
@@ -49,16 +49,16 @@ pub struct StatusListener {
 
 impl StatusListener {
     /// Binds the port, and reads the certificate if there is one.
-    pub async fn bind(services: Arc<Services>, settings: Status) -> io::Result<Self> {
+    pub async fn bind(daemon: Arc<Daemon>, settings: Status) -> io::Result<Self> {
         let tls = match &settings.tls {
             Some((certificate, key)) => Some(acceptor(certificate, key)?),
             None => None,
         };
         let listener = TcpListener::bind(settings.listen).await?;
         let host_name = host_name();
-        let console = Console::new(Arc::clone(&services), host_name.clone().unwrap_or_default());
+        let console = Console::new(Arc::clone(&daemon), host_name.clone().unwrap_or_default());
         Ok(StatusListener {
-            services,
+            daemon,
             listener,
             tls,
             settings,
@@ -81,7 +81,7 @@ impl StatusListener {
             };
             let accepted = tokio::select! {
                 accepted = next => accepted,
-                () = shared.services.shutdown.cancelled() => return,
+                () = shared.daemon.services.lifecycle.shutdown.cancelled() => return,
             };
             match accepted {
                 Ok((stream, peer)) => {
@@ -92,7 +92,7 @@ impl StatusListener {
                     };
                     let shared = Arc::clone(&shared);
                     tokio::spawn(async move {
-                        let shutdown = shared.services.shutdown.clone();
+                        let shutdown = shared.daemon.services.lifecycle.shutdown.clone();
                         tokio::select! {
                             () = shared.serve(stream, peer) => {}
                             () = shutdown.cancelled() => {}
@@ -165,7 +165,7 @@ impl StatusListener {
         let path = uri.path().strip_prefix("/api").filter(|path| path.starts_with('/')).unwrap_or(uri.path());
         match (reads, path) {
             (true, "/metrics") => {
-                let mut response = text(metrics::render(&self.services));
+                let mut response = text(metrics::render(&self.daemon));
                 let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 response.headers_mut().insert(header::CONTENT_TYPE, kind);
                 response
@@ -173,16 +173,16 @@ impl StatusListener {
             (true, "/openapi.json") => json(StatusCode::OK, document::TEXT.to_owned()),
             (true, path) if events::is_stream(path) => {
                 let place = self.streams.take(peer.ip(), &STREAMS).ok();
-                let stream = place.and_then(|place| events::response(&self.services, path, place));
+                let stream = place.and_then(|place| events::response(&self.daemon, path, place));
                 stream.unwrap_or_else(too_many_streams)
             }
             _ => {
                 let from = peer.ip().to_string();
                 let change =
-                    who.map(|who| Change::begin(&self.services, &who, &from, (method.as_str(), path)));
-                let told = api::answer(&self.services, &method, uri.path(), uri.query()).await;
+                    who.map(|who| Change::begin(&self.daemon.services, &who, &from, (method.as_str(), path)));
+                let told = api::answer(&self.daemon, &method, uri.path(), uri.query()).await;
                 if let Some(change) = change {
-                    change.done(&self.services, told.status.as_u16()).await;
+                    change.done(&self.daemon.services, told.status.as_u16()).await;
                 }
                 let mut response = json(told.status, told.body);
                 if let Some(methods) = told.allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {

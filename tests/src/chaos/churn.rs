@@ -11,8 +11,9 @@ use std::time::Duration;
 use netbootd_config::Config;
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Arrival, Packet};
+use netbootd_server::daemon::{self, Daemon};
 use netbootd_server::dhcp_server::DhcpServer;
-use netbootd_server::services::{self, Services, Snapshot};
+use netbootd_server::services::{Services, Snapshot};
 use netbootd_state::file::State;
 use netbootd_state::leases::Clock;
 use netbootd_telemetry::event::{
@@ -70,18 +71,20 @@ async fn sessions(folder: &Path, count: u32, machines: u32, settled: u32) -> Vec
     let clock = Clock::new(move || read.load(Ordering::Relaxed));
     let server = DhcpServer::open_by(&config, vec![SERVER], Arc::clone(&state), clock).expect("leases");
     let snapshot = Snapshot::new(config, None).expect("the folders are there");
-    let services = Arc::new(Services::open(snapshot, state).expect("the state is new"));
-    tokio::spawn(services::follow(Arc::clone(&services), services.recorder.watch()));
+    let services = Services::open(snapshot, Arc::clone(&state)).expect("the state is new");
+    let daemon = Arc::new(Daemon::open(services, state).expect("the state is new"));
+    let services = &daemon.services;
+    tokio::spawn(daemon::follow(Arc::clone(&daemon), services.recorder.watch()));
     let net = format!("{SERVER}/24").parse().expect("an address");
     let iface = Iface { name: "lan0".into(), index: 2, mac: None, addrs: vec![net], addrs6: Vec::new() };
     let mut seen = Vec::new();
     for session in 0..count {
         now.store(1_000_000 + u64::from(session) * THREE_DAYS / u64::from(count), Ordering::Relaxed);
-        one(&services, &server, &iface, session % machines).await;
+        one(services, &server, &iface, session % machines).await;
         let done = session + 1;
         // These sessions come faster than any machines: the disk is given their steps every two seconds, and loses the rest.
         if done <= settled && done.is_multiple_of(settled.div_ceil(FLUSHES)) {
-            tokio::time::sleep(services::FLUSH_EVERY).await;
+            tokio::time::sleep(daemon::FLUSH_EVERY).await;
         }
         let on_the_way = done > settled && done.is_multiple_of(count.div_ceil(LOOKS));
         if done == settled || done == count || on_the_way {

@@ -174,7 +174,7 @@ async fn agrees(site: &Site, ask: &Ask) {
     let bound = site.services.netboot.as_ref().unwrap().is_bound(ask.mac);
     let outcome = site.take(ask).await;
     // As the machine asked last: nothing is said of it.
-    let explained = explained_as(&site.services, ask.mac, &AskedAs::default()).await;
+    let explained = explained_as(&site.services, &Source::default(), ask.mac, &AskedAs::default()).await;
     let context = || format!("{ask:?}\nwire: {:?}\nexplained: {explained:#?}", outcome.event);
     match ask.kind {
         Kind::Pc(..) | Kind::BootServer(..) | Kind::Six(_) => {
@@ -189,7 +189,7 @@ async fn agrees(site: &Site, ask: &Ask) {
                 // As an operator says that it asks.
                 let (uuid, iface, relay) = (ask.uuid, Some("lan0".to_owned()), ask.relay());
                 let asked_as = AskedAs { uuid, arch: Some(arch), class: Some(class), iface, relay };
-                let said = explained_as(&site.services, ask.mac, &asked_as).await;
+                let said = explained_as(&site.services, &Source::default(), ask.mac, &asked_as).await;
                 let words = |one: &Explained| (one.decision.clone(), one.reason.clone(), one.rule.clone());
                 if off {
                     assert_eq!((said.decision.as_str(), said.reason.as_str()), ("ignore", "disabled"));
@@ -351,7 +351,7 @@ async fn a_machine_of_a_network_that_is_not_named_is_explained_as_its_packets_me
         let ask = Ask { mac: mac(1), kind: Kind::List, relayed, secs: 0, uuid: None };
         assert_eq!(site.lets_in(&ask), !relayed);
         site.take(&ask).await;
-        let explained = explained_as(&site.services, mac(1), &AskedAs::default()).await;
+        let explained = explained_as(&site.services, &Source::default(), mac(1), &AskedAs::default()).await;
         assert_eq!(explained.reason, reason);
     }
 }

@@ -39,7 +39,7 @@ impl DhcpListener {
         dhcp_server: Option<Arc<DhcpServer>>,
         shared: Option<&mut SharedSocket>,
     ) -> io::Result<Self> {
-        let pulse = services.heartbeat.pulse(format!("dhcp on {}", iface.name));
+        let pulse = services.network.heartbeat.pulse(format!("dhcp on {}", iface.name));
         let port = Port::open(iface, SERVER_PORT, shared, pulse)?;
         Ok(DhcpListener { services, port, frames, dhcp_server })
     }
@@ -48,17 +48,20 @@ impl DhcpListener {
     pub async fn run(self) {
         let mut listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
-        let mut changes = listener.services.interfaces.changes();
+        let mut changes = listener.services.network.interfaces.changes();
         loop {
-            let received =
-                match listener.port.receive(&mut buf, &listener.services.stopping, &mut changes).await {
-                    Heard::Datagram(received) => received,
-                    Heard::Moved(port) => {
-                        listener = Arc::new(listener.on(port));
-                        continue;
-                    }
-                    Heard::Stopped => return,
-                };
+            let received = match listener
+                .port
+                .receive(&mut buf, &listener.services.lifecycle.stopping, &mut changes)
+                .await
+            {
+                Heard::Datagram(received) => received,
+                Heard::Moved(port) => {
+                    listener = Arc::new(listener.on(port));
+                    continue;
+                }
+                Heard::Stopped => return,
+            };
             match Packet::parse(&buf[..received.len]) {
                 Err(error) => {
                     let arrival = listener.port.arrival(received.to, received.from);
@@ -204,6 +207,6 @@ impl DhcpListener {
             let from = SocketAddrV4::new(reply.from, SERVER_PORT);
             return Ok(frames.send(self.port.iface.index, mac, from, to, &reply.bytes)?);
         }
-        self.port.send(reply, &self.services.neighbours)
+        self.port.send(reply, &self.services.network.neighbours)
     }
 }

@@ -43,7 +43,7 @@ impl Dhcp6Listener {
         port: u16,
     ) -> io::Result<Self> {
         let endpoint = open(&iface, port)?;
-        let pulse = services.heartbeat.pulse(format!("port {port} of IPv6 on {}", iface.name));
+        let pulse = services.network.heartbeat.pulse(format!("port {port} of IPv6 on {}", iface.name));
         let (pulse, repeats) = (Arc::new(pulse), Arc::new(Semaphore::new(MAX_REPEATS)));
         let outbox = Arc::default();
         Ok(Dhcp6Listener { services, server, iface, port, endpoint, outbox, pulse, repeats })
@@ -72,7 +72,7 @@ impl Dhcp6Listener {
     pub async fn run(self) {
         let mut listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
-        let mut changes = listener.services.interfaces.changes();
+        let mut changes = listener.services.network.interfaces.changes();
         loop {
             let heard = tokio::select! {
                 heard = listener.pulse.during(listener.endpoint.recv(&mut buf)) => heard,
@@ -86,7 +86,7 @@ impl Dhcp6Listener {
                         Err(error)
                     }
                 },
-                () = listener.services.stopping.cancelled() => return,
+                () = listener.services.lifecycle.stopping.cancelled() => return,
             };
             match heard {
                 Ok(Incoming::Datagram(received)) => {
@@ -159,7 +159,7 @@ impl Dhcp6Listener {
             for pause in pauses {
                 tokio::select! {
                     () = tokio::time::sleep(*pause) => {}
-                    () = listener.services.stopping.cancelled() => break,
+                    () = listener.services.lifecycle.stopping.cancelled() => break,
                 }
                 let allowed = listener.services.may_send((*reply.to.ip()).into(), reply.bytes.len());
                 if allowed.is_err() || listener.send(&reply).is_err() {
@@ -178,7 +178,7 @@ impl Dhcp6Listener {
         // A relay may be behind another interface than the one its message came in on.
         let ifindex = if reply.to.ip().is_unicast_link_local() { self.iface.index } else { 0 };
         let message = (reply.bytes.as_slice(), reply.to.into(), Source { addr, ifindex });
-        self.outbox.send(&self.endpoint, &self.services.neighbours, message, self.iface.index)
+        self.outbox.send(&self.endpoint, &self.services.network.neighbours, message, self.iface.index)
     }
 }
 

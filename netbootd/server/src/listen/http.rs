@@ -45,14 +45,14 @@ impl HttpListener {
     /// Binds the port on all IPv4 addresses of the host.
     pub async fn bind(services: Arc<Services>, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
-        let pulse = services.heartbeat.pulse("http");
+        let pulse = services.network.heartbeat.pulse("http");
         Ok(HttpListener { services, listener, ipv6: None, pulse, waiting: Arc::default() })
     }
 
     /// Takes over a bound socket.
     pub fn adopt(services: Arc<Services>, listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let pulse = services.heartbeat.pulse("http");
+        let pulse = services.network.heartbeat.pulse("http");
         Ok(HttpListener {
             services,
             listener: TcpListener::from_std(listener)?,
@@ -70,7 +70,7 @@ impl HttpListener {
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port()?)).into())?;
         socket.listen(QUEUE)?;
-        let pulse = self.services.heartbeat.pulse("http over IPv6");
+        let pulse = self.services.network.heartbeat.pulse("http over IPv6");
         self.ipv6 = Some((TcpListener::from_std(socket.into())?, pulse));
         Ok(())
     }
@@ -104,7 +104,7 @@ impl HttpListener {
             };
             let accepted = tokio::select! {
                 accepted = pulse.during(next) => accepted,
-                () = self.services.stopping.cancelled() => return,
+                () = self.services.lifecycle.stopping.cancelled() => return,
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,

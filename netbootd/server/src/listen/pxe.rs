@@ -31,7 +31,7 @@ impl PxeListener {
         iface: Iface,
         shared: Option<&mut SharedSocket>,
     ) -> io::Result<Self> {
-        let pulse = services.heartbeat.pulse(format!("pxe on {}", iface.name));
+        let pulse = services.network.heartbeat.pulse(format!("pxe on {}", iface.name));
         Ok(PxeListener { services, port: Port::open(iface, BOOT_SERVER_PORT, shared, pulse)? })
     }
 
@@ -39,18 +39,21 @@ impl PxeListener {
     pub async fn run(self) {
         let mut listener = Arc::new(self);
         let mut buf = [0; MAX_PACKET];
-        let mut changes = listener.services.interfaces.changes();
+        let mut changes = listener.services.network.interfaces.changes();
         loop {
-            let received =
-                match listener.port.receive(&mut buf, &listener.services.stopping, &mut changes).await {
-                    Heard::Datagram(received) => received,
-                    Heard::Moved(port) => {
-                        let services = Arc::clone(&listener.services);
-                        listener = Arc::new(PxeListener { services, port });
-                        continue;
-                    }
-                    Heard::Stopped => return,
-                };
+            let received = match listener
+                .port
+                .receive(&mut buf, &listener.services.lifecycle.stopping, &mut changes)
+                .await
+            {
+                Heard::Datagram(received) => received,
+                Heard::Moved(port) => {
+                    let services = Arc::clone(&listener.services);
+                    listener = Arc::new(PxeListener { services, port });
+                    continue;
+                }
+                Heard::Stopped => return,
+            };
             let (to, from) = (received.to, received.from);
             let parsed = Packet::parse(&buf[..received.len]);
             if let Ok(packet) = &parsed
@@ -92,7 +95,7 @@ impl PxeListener {
     async fn perform(&self, answer: Answer) {
         let Some(answer) = self.services.bounded(answer) else { return };
         let Answer { reply, event, .. } = self.services.commit(answer).await;
-        match reply.map_or(Ok(()), |reply| self.port.send(&reply, &self.services.neighbours)) {
+        match reply.map_or(Ok(()), |reply| self.port.send(&reply, &self.services.network.neighbours)) {
             Ok(()) => self.services.recorder.record(Event::Decided(event)),
             Err(unsent) => self.services.unsent(Event::Decided(event), &unsent, self.port.iface.index),
         }
@@ -132,7 +135,7 @@ impl PxeListener {
             }
         };
         let told = match &snapshot.config.relay {
-            Some(settings) => services.relay.ask(settings, packet, arrival).await,
+            Some(settings) => services.content.relay.ask(settings, packet, arrival).await,
             // A rule that hands on without a responder is refused with the configuration.
             None => Err(Unusable { reason: Reason::RelayNoAnswer, detail: "no responder is named".into() }),
         };

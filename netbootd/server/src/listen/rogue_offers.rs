@@ -29,7 +29,7 @@ struct Early(VecDeque<(Instant, OtherServer)>);
 impl RogueOfferListener {
     /// Bound to the broadcast address: this machine's own DHCP client keeps what is sent to it.
     pub fn bind(services: Arc<Services>, iface: Iface) -> io::Result<Self> {
-        let pulse = services.heartbeat.pulse(format!("other offers on {}", iface.name));
+        let pulse = services.network.heartbeat.pulse(format!("other offers on {}", iface.name));
         let port = Port::bind_broadcast(iface, CLIENT_PORT, pulse)?;
         Ok(RogueOfferListener { services, port, early: Early::default() })
     }
@@ -37,10 +37,10 @@ impl RogueOfferListener {
     /// Listens until shutdown.
     pub async fn run(mut self) {
         let mut buf = [0; MAX_PACKET];
-        let mut changes = self.services.interfaces.changes();
+        let mut changes = self.services.network.interfaces.changes();
         loop {
             let received = tokio::select! {
-                received = self.port.receive(&mut buf, &self.services.stopping, &mut changes) => received,
+                received = self.port.receive(&mut buf, &self.services.lifecycle.stopping, &mut changes) => received,
                 () = tokio::time::sleep(LOOK_AGAIN), if !self.early.0.is_empty() => {
                     self.record_early();
                     continue;

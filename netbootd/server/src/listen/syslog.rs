@@ -35,7 +35,7 @@ impl SyslogListener {
         let device = iface.map(|iface| iface.name.as_str());
         let endpoint = Endpoint::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)), device)?;
         let name = device.map_or_else(|| "syslog".to_owned(), |device| format!("syslog on {device}"));
-        Ok(SyslogListener { endpoint, pulse: services.heartbeat.pulse(name), services })
+        Ok(SyslogListener { endpoint, pulse: services.network.heartbeat.pulse(name), services })
     }
 
     /// Takes messages until shutdown.
@@ -44,7 +44,7 @@ impl SyslogListener {
         loop {
             let heard = tokio::select! {
                 heard = self.pulse.during(self.endpoint.recv(&mut buf)) => heard,
-                () = self.services.shutdown.cancelled() => return,
+                () = self.services.lifecycle.shutdown.cancelled() => return,
             };
             match heard {
                 Ok(Incoming::Datagram(received)) => self.take(&buf[..received.len], received.from),

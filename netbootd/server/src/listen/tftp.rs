@@ -86,7 +86,7 @@ impl TftpListener {
             let _entered = workers.requests().enter();
             Arc::new(socket(&ifaces)?)
         };
-        let pulse = services.heartbeat.pulse(name);
+        let pulse = services.network.heartbeat.pulse(name);
         let transfers = Arc::<Transfers>::default();
         let handshakes =
             Handshakes::new(Arc::clone(&services), Arc::clone(&transfers), Arc::clone(&workers)).into();
@@ -101,7 +101,7 @@ impl TftpListener {
     /// Serves until shutdown, and until the clients of transfers under way were told.
     pub async fn run(self) {
         let workers = Arc::clone(&self.workers);
-        let shutdown = self.services.shutdown.clone();
+        let shutdown = self.services.lifecycle.shutdown.clone();
         workers.listen(Arc::clone(&self.handshakes).resend());
         workers.listen(self.listen());
         shutdown.cancelled().await;
@@ -110,7 +110,7 @@ impl TftpListener {
 
     async fn listen(mut self) {
         let mut buf = vec![0; MAX_DATAGRAM];
-        let mut changes = self.services.interfaces.changes();
+        let mut changes = self.services.network.interfaces.changes();
         loop {
             let heard = tokio::select! {
                 heard = self.pulse.during(self.endpoint.recv(&mut buf)) => heard,
@@ -121,7 +121,7 @@ impl TftpListener {
                         Err(error)
                     }
                 },
-                () = self.services.shutdown.cancelled() => return self.transfers.stop(),
+                () = self.services.lifecycle.shutdown.cancelled() => return self.transfers.stop(),
             };
             match heard {
                 Ok(Incoming::Datagram(received)) => self.take(&buf[..received.len], received).await,
@@ -152,7 +152,7 @@ impl TftpListener {
     async fn take(&self, bytes: &[u8], received: Received) {
         let from = received.from;
         let parsed = Packet::parse(bytes);
-        if received.to.is_multicast() || self.services.interfaces.is_broadcast(received.to) {
+        if received.to.is_multicast() || self.services.network.interfaces.is_broadcast(received.to) {
             if let Ok(Packet::ReadRequest(request) | Packet::WriteRequest(request)) = &parsed {
                 self.note(received, Conduct::BroadcastRequest, Some(&shown(request.filename)));
             }
@@ -204,11 +204,11 @@ impl TftpListener {
             return self.refuse(received, request.filename, Refusal::Malformed, detail).await;
         };
         // A client whose transfer goes on may ask once more.
-        if self.services.stopping.is_cancelled() && !self.transfers.knows(received.from) {
+        if self.services.lifecycle.stopping.is_cancelled() && !self.transfers.knows(received.from) {
             return self.refuse(received, request.filename, Refusal::Stopping, None).await;
         }
         if let Err(refused) =
-            self.services.neighbours.admit(received.from.ip(), link_of(received.from), Instant::now())
+            self.services.network.neighbours.admit(received.from.ip(), link_of(received.from), Instant::now())
         {
             return self.services.recorder.count(UNSENT, Unsent::from(refused).name());
         }
@@ -272,7 +272,7 @@ impl TftpListener {
             handshakes: Arc::clone(&self.handshakes),
             port: shared,
         };
-        let under_way = self.services.transfers.token();
+        let under_way = self.services.lifecycle.transfers.token();
         let options = request.options.clone();
         worker.begin(async move {
             transfer.run(mode, options).await;

@@ -41,9 +41,9 @@ fn damage(store: &Store, blob: &Digest) {
 async fn everything_is_read_again_once_a_month_and_what_the_disk_has_damaged_is_withdrawn() {
     let folder = tempfile::tempdir().unwrap();
     let (store, images) = images(folder.path());
-    let (scrub, place) = (scrub(folder.path()), Arc::default());
+    let scrub = scrub(folder.path());
     let blobs = store.digests().unwrap();
-    let at = async |now| scrub.go_on(&images, &place, MONTH, now, || false).await;
+    let at = async |now| scrub.go_on(&images, MONTH, now, || false).await;
     assert_eq!(at(START).await, None, "it was read when it came");
     damage(&store, &blobs[2]);
     let mut rounds = Vec::new();
@@ -66,21 +66,20 @@ async fn everything_is_read_again_once_a_month_and_what_the_disk_has_damaged_is_
 async fn a_restart_goes_on_where_the_last_run_was() {
     let folder = tempfile::tempdir().unwrap();
     let (store, images) = images(folder.path());
-    let place = Arc::default();
-    scrub(folder.path()).go_on(&images, &place, MONTH, START, || false).await;
+    scrub(folder.path()).go_on(&images, MONTH, START, || false).await;
     let due = START + 31 * DAY;
     let left = Cell::new(2);
     let stops = || left.replace(left.get() - 1) == 0;
-    let found = scrub(folder.path()).go_on(&images, &place, MONTH, due, stops).await;
+    let found = scrub(folder.path()).go_on(&images, MONTH, due, stops).await;
     assert_eq!(found, Some(Found { read: 2, damaged: 0 }));
     let blobs = store.digests().unwrap();
     // The first one was read in this round already, the last one was not.
     damage(&store, &blobs[0]);
     damage(&store, &blobs[5]);
-    let found = scrub(folder.path()).go_on(&images, &place, MONTH, due + DAY, || false).await;
+    let found = scrub(folder.path()).go_on(&images, MONTH, due + DAY, || false).await;
     assert_eq!(found, Some(Found { read: 4, damaged: 1 }));
     assert!(store.contains(&blobs[0]) && !store.contains(&blobs[5]));
-    let found = scrub(folder.path()).go_on(&images, &place, MONTH, due + 30 * DAY, || false).await;
+    let found = scrub(folder.path()).go_on(&images, MONTH, due + 30 * DAY, || false).await;
     assert_eq!(
         found,
         Some(Found { read: 5, damaged: 1 }),

@@ -1,12 +1,40 @@
 //! The files that clients get, from what the services hold.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use netbootd_content::ingests::Ingests;
+use netbootd_content::programs::Programs;
+use netbootd_content::relay::Relay;
 use netbootd_content::watch::Notes;
-use netbootd_content::{Caller, Content, Known, Refused, Served};
+use netbootd_content::{Caller, Content, Digests, Known, Refused, Served};
 use netbootd_telemetry::event::Refusal;
 
 use super::{Services, Snapshot};
+
+/// What the files of clients need beside the boot tree and the images.
+#[derive(Debug)]
+pub struct Contents {
+    /// The images that are being imported.
+    pub ingests: Ingests,
+    /// The distribution point's own responder.
+    pub relay: Relay,
+    /// The boot program of each address.
+    pub programs: Programs,
+    /// Digests of boot images for Raspberry Pis.
+    pub digests: Digests,
+}
+
+impl Contents {
+    pub(super) fn new(state_dir: &Path) -> Self {
+        Contents {
+            ingests: Ingests::default(),
+            relay: Relay::new(state_dir),
+            programs: Programs::default(),
+            digests: Digests::default(),
+        }
+    }
+}
 
 impl Snapshot {
     /// What clients are served.
@@ -40,12 +68,12 @@ impl Services {
     fn known(&self) -> Known<'_> {
         Known {
             machines: &self.machines,
-            ingests: &self.ingests,
-            relay: &self.relay,
+            ingests: &self.content.ingests,
+            relay: &self.content.relay,
             timelines: &self.timelines,
-            programs: &self.programs,
-            digests: &self.digests,
-            interfaces: &self.interfaces,
+            programs: &self.content.programs,
+            digests: &self.content.digests,
+            interfaces: &self.network.interfaces,
         }
     }
 
@@ -56,21 +84,21 @@ impl Services {
 
     /// Where it is noted which images are taken in.
     pub fn notes(&self) -> Notes<'_> {
-        Notes { ingests: &self.ingests, recorder: &self.recorder }
+        Notes { ingests: &self.content.ingests, recorder: &self.recorder }
     }
 
     /// A file could not be read to its end: if it is one of the image store, it is looked at closely beside, and withdrawn when it is
     /// damaged.
     pub fn suspect(&self, content: &Content) {
-        let (Some(images), Some(blob)) = (self.images.clone(), content.blob()) else { return };
+        let snapshot = self.snapshot.load();
+        let (Some(images), Some(blob)) = (snapshot.files.store().cloned(), content.blob()) else { return };
         if !images.suspect(blob) {
             return;
         }
-        let verifying = Arc::clone(&self.verifying);
         tokio::spawn(async move {
-            let place = verifying.lock_owned().await;
+            let turn = Arc::clone(&images.verification).lock_owned().await;
             let examined = tokio::task::spawn_blocking(move || images.examine(blob)).await;
-            drop(place);
+            drop(turn);
             if let Err(error) = examined {
                 tracing::error!(%error, "reading a blob anew broke");
             }

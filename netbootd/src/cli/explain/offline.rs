@@ -52,19 +52,22 @@ pub(super) fn explain(
         let snapshot = Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::unusable)?;
         let services = Services::open(snapshot.sharing(shared.as_ref()), state);
         let mut services = services.map_err(|error| unusable(&error))?.with_netboot(netboot);
-        if let Some(shared) = shared {
+        if let Some(shared) = &shared {
             services = services.sharing(shared);
         } else {
             for (mac, approved) in approvals {
                 services.approvals.say(mac, Some(approved), now()).await;
             }
         }
-        services.source = source;
         if let Some(netboot) = &services.netboot {
             netboot.rescan(&services);
         }
         let remembered = running.is_some_and(|running| running.remembered);
-        Ok(Explained { by: "offline".to_owned(), remembered, ..explained(&services, &request).await })
+        Ok(Explained {
+            by: "offline".to_owned(),
+            remembered,
+            ..explained(&services, &source, &request).await
+        })
     })
 }
 

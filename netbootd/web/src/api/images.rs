@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use imagestore::{Scrubbed, StoreError};
 use netbootd_net::with_causes;
-use netbootd_server::services::Services;
+use netbootd_server::daemon::Daemon;
 use serde::Serialize;
 
 use super::{Told, problem, told};
@@ -22,12 +22,12 @@ struct Verified {
 }
 
 /// Reads an image anew, and withdraws what is damaged. One at a time: it reads the disk as fast as that goes.
-pub(super) async fn verify(services: &Arc<Services>, name: &str) -> Told {
+pub(super) async fn verify(daemon: &Daemon, name: &str) -> Told {
     let name = name.to_owned();
-    let Some(images) = services.images.clone() else {
+    let Some(images) = daemon.images.clone() else {
         return problem(StatusCode::NOT_FOUND, "no image store is open".to_owned());
     };
-    let Ok(place) = Arc::clone(&services.verifying).try_lock_owned() else {
+    let Ok(place) = Arc::clone(&images.verification).try_lock_owned() else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "another image is being verified".to_owned());
     };
     let read = tokio::task::spawn_blocking(move || {

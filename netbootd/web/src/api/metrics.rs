@@ -4,15 +4,18 @@ use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use netbootd_net::flood_filter;
+use netbootd_server::daemon::Daemon;
+use netbootd_server::findings::Findings;
 use netbootd_server::services::{Services, UNSENT};
 use netbootd_telemetry::event::{Proto, REPORT, SYSLOG};
 
 /// The text format, version 0.0.4.
-pub fn render(services: &Services) -> String {
+pub fn render(daemon: &Daemon) -> String {
+    let services = &daemon.services;
     let mut text = Metrics::default();
     text.family("netbootd_build_info", "gauge", "The running version.");
     text.sample("netbootd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-    let since = SystemTime::now() - services.started.elapsed();
+    let since = SystemTime::now() - daemon.started.elapsed();
     let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     text.family("netbootd_start_time_seconds", "gauge", "When it was started, since 1970.");
     text.sample("netbootd_start_time_seconds", &[], since);
@@ -22,21 +25,21 @@ pub fn render(services: &Services) -> String {
         text.sample("netbootd_transfer_bytes_total", &[("proto", proto.name())], bytes as f64);
     }
     let (machines, lost) = services.timelines.size();
-    let lost = lost + services.history.lost();
+    let lost = lost + daemon.history.lost();
     text.family("netbootd_transfers", "gauge", "Transfers under way.");
     text.sample("netbootd_transfers", &[], services.timelines.transfers().len() as f64);
     text.family("netbootd_machines", "gauge", "Machines whose steps are remembered.");
     text.sample("netbootd_machines", &[], machines as f64);
     text.family("netbootd_lost_steps_total", "counter", "Steps not remembered because the server was busy.");
     text.sample("netbootd_lost_steps_total", &[], lost as f64);
-    findings(&mut text, services);
+    findings(&mut text, &daemon.findings);
     limits(&mut text, services);
     text.family("netbootd_directory_up", "gauge", "Whether a directory answers, 0 while it is left alone.");
     for (name, trouble) in services.snapshot.load().directories.health() {
         text.sample("netbootd_directory_up", &[("directory", name)], f64::from(u8::from(trouble.is_none())));
     }
     text.family("netbootd_certificate_valid", "gauge", "Whether a server showed a good certificate.");
-    let seen = services.certificates.seen();
+    let seen = daemon.certificates.seen();
     for seen in seen.iter() {
         let labels = [("part", seen.part.as_str()), ("server", seen.server.as_str())];
         text.sample("netbootd_certificate_valid", &labels, f64::from(u8::from(seen.days.is_some())));
@@ -52,8 +55,7 @@ pub fn render(services: &Services) -> String {
 }
 
 /// What went wrong with machines, and whom that was sent to.
-fn findings(text: &mut Metrics, services: &Services) {
-    let findings = &services.findings;
+fn findings(text: &mut Metrics, findings: &Findings) {
     text.family("netbootd_findings_total", "counter", "Findings that opened, by cause.");
     for (cause, count) in findings.opened() {
         text.sample("netbootd_findings_total", &[("cause", cause)], count as f64);
@@ -101,7 +103,7 @@ fn limits(text: &mut Metrics, services: &Services) {
         text.sample("netbootd_limit_entries", &[("table", table)], entries as f64);
     }
     text.family("netbootd_unresolved_neighbours", "gauge", "Next hops that replies wait for, ARP and IPv6.");
-    text.sample("netbootd_unresolved_neighbours", &[], services.neighbours.unresolved() as f64);
+    text.sample("netbootd_unresolved_neighbours", &[], services.network.neighbours.unresolved() as f64);
     text.family(
         "netbootd_dropped_datagrams_total",
         "counter",

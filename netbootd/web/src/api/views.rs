@@ -6,6 +6,7 @@ use netbootd_content::files::Files;
 use netbootd_content::ingests::Ingest;
 use netbootd_diagnosis::{Cause, Diagnosis, Finding};
 use netbootd_directory::certificates::Seen;
+use netbootd_server::daemon::Daemon;
 use netbootd_server::services::Services;
 use netbootd_telemetry::finding::{ExpectedView, FindingView, PastView};
 use netbootd_telemetry::strangers::StrangerView;
@@ -132,29 +133,30 @@ pub struct TransferView {
 }
 
 /// The server as a whole.
-pub fn status(services: &Services) -> StatusView {
+pub fn status(daemon: &Daemon) -> StatusView {
+    let services = &daemon.services;
     let snapshot = services.snapshot.load();
     let (machines, lost) = services.timelines.size();
-    let lost_steps = lost + services.history.lost();
+    let lost_steps = lost + daemon.history.lost();
     let directories = snapshot.directories.health();
     let counters = services.recorder.counters();
     let transfers = services.timelines.transfers();
     let under_way: u64 = transfers.iter().map(|(_, transfer)| transfer.bytes).sum();
     StatusView {
         version: env!("CARGO_PKG_VERSION"),
-        uptime_seconds: services.started.elapsed().as_secs(),
+        uptime_seconds: daemon.started.elapsed().as_secs(),
         mode: format!("{:?}", snapshot.config.dhcp.mode).to_lowercase(),
         machines,
         transfers: transfers.len(),
         bytes: under_way + services.recorder.bytes().iter().map(|(_, bytes)| bytes).sum::<u64>(),
         pending: services.approvals.list().len(),
-        ingest: services.ingests.under_way(),
+        ingest: services.content.ingests.under_way(),
         lost_steps,
         directories: directories
             .into_iter()
             .map(|(name, trouble)| DirectoryView { name, trouble: trouble.map(|trouble| trouble.detail) })
             .collect(),
-        certificates: services.certificates.seen().to_vec(),
+        certificates: daemon.certificates.seen().to_vec(),
         strangers: services.strangers.seen(SystemTime::now()),
         counters: counters
             .into_iter()

@@ -16,7 +16,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>, mac: &str) -> Opt
     let row = console.board.row(mac);
     let pending =
         console.services.approvals.list().into_iter().find(|machine| machine.mac == mac.to_string());
-    let explained = explained_as(&console.services, mac, &AskedAs::default()).await;
+    let explained = explained_as(&console.services, &console.daemon.source, mac, &AskedAs::default()).await;
     let values = context! {
         row => serialized(row.as_deref().map_or_else(|| RowView::forgotten(mac), |row| RowView::of(row, now))),
         number => pending.map(|machine| words::number(machine.id.into())),
@@ -31,7 +31,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>, mac: &str) -> Opt
 pub(super) async fn boot(console: &Console, asked: &Asked<'_>, mac: &str) -> Option<Part> {
     let mac: MacAddr = mac.parse().ok()?;
     let (row, images) = (view(console, mac), images(console));
-    let explained = explained_as(&console.services, mac, &AskedAs::default()).await;
+    let explained = explained_as(&console.services, &console.daemon.source, mac, &AskedAs::default()).await;
     let title = format!("Boot {} next", row.title);
     let values = context! {
         row => serialized(row),

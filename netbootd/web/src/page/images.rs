@@ -52,7 +52,7 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
             kind: image.kind,
         })
         .collect();
-    let coming = services.ingests.under_way().map(|ingest| Coming {
+    let coming = services.content.ingests.under_way().map(|ingest| Coming {
         percent: (ingest.total > 0).then(|| (ingest.bytes * 100 / ingest.total).min(100)),
         words: format!("{} of {}", words::bytes(ingest.bytes), words::bytes(ingest.total)),
         source: ingest.source,
@@ -61,7 +61,7 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
     let values = context! {
         images => serialized(images),
         coming => coming.map(serialized),
-        store => services.images.is_some(),
+        store => console.daemon.images.is_some(),
         drop_folder => snapshot.config.store.drop_folder.as_ref().map(|folder| folder.display().to_string()),
     };
     framed(console, asked, "images.html", "Images", "/images", values)

@@ -157,11 +157,11 @@ pub(super) fn steps_in_memory(timeline: &Timeline) -> Vec<Step> {
 
 /// The steps of the kept days. Reads the disk, few at a time.
 async fn history(console: &Console, mac: MacAddr) -> Option<Vec<Step>> {
-    let services = Arc::clone(&console.services);
-    let turn = services.history.turn().await;
+    let daemon = Arc::clone(&console.daemon);
+    let turn = daemon.history.turn().await;
     let read = tokio::task::spawn_blocking(move || {
         let _turn = turn; // held though whoever asked may have left
-        services.history.of(mac, SystemTime::now())
+        daemon.history.of(mac, SystemTime::now())
     });
     let steps = read.await.ok()?.ok()?;
     Some(steps.into_iter().filter_map(|json| serde_json::from_value(json).ok()).collect())

@@ -58,7 +58,7 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
         certificates => serialized(certificates(console)),
         strangers => serialized(strangers(console)),
         sandbox => serialized(sandbox(console)),
-        lost => services.timelines.size().1 + services.history.lost(),
+        lost => services.timelines.size().1 + console.daemon.history.lost(),
     };
     framed(console, asked, "server.html", "Server", "/server", values)
 }
@@ -67,14 +67,14 @@ fn facts(console: &Console) -> Vec<Fact> {
     let services = &console.services;
     let snapshot = services.snapshot.load();
     let config = &snapshot.config;
-    let up = services.started.elapsed();
+    let up = console.daemon.started.elapsed();
     let fact = |word, value: String| Fact { word, value };
     let on = |enabled: bool, port: u16| if enabled { format!("on port {port}") } else { "off".to_owned() };
     let bytes: u64 = services.recorder.bytes().iter().map(|(_, bytes)| bytes).sum();
     vec![
         fact("Version", env!("CARGO_PKG_VERSION").to_owned()),
         fact("Up for", words::span(up.as_secs().max(1) as f64)),
-        fact("Configuration", services.source.words().trim_start_matches("configuration ").to_owned()),
+        fact("Configuration", console.daemon.source.words().trim_start_matches("configuration ").to_owned()),
         fact("DHCP", format!("{:?}", config.dhcp.mode).to_lowercase()),
         fact("TFTP", on(config.tftp.enabled, config.tftp.port)),
         fact("HTTP", on(config.http.enabled, config.http.port)),
@@ -105,7 +105,7 @@ fn directories(console: &Console) -> Vec<Line> {
 }
 
 fn certificates(console: &Console) -> Vec<Line> {
-    let seen = console.services.certificates.seen();
+    let seen = console.daemon.certificates.seen();
     seen.iter()
         .map(|seen| match (seen.days, &seen.trouble) {
             (Some(days), _) => Line {
@@ -139,7 +139,7 @@ fn strangers(console: &Console) -> Vec<Line> {
 }
 
 fn sandbox(console: &Console) -> Vec<Line> {
-    let given = &console.services.sandboxed;
+    let given = &console.daemon.sandboxed;
     let tint = if given.files_are_held { "ok" } else { "warn" };
     let mut lines = vec![
         Line { tint: "ok", name: "User".to_owned(), words: given.user.clone() },

@@ -2,7 +2,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use netbootd_config::Config;
-use netbootd_server::services::{Services, Snapshot};
+use netbootd_server::daemon::Daemon;
+use netbootd_server::services::Snapshot;
 use netbootd_telemetry::event::testing::{completed, offer, refused, started};
 use netbootd_telemetry::event::{Event, Recorded};
 use pxe_policy::MacAddr;
@@ -15,7 +16,7 @@ fn console() -> Console {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("[boot]\nroot = {:?}\n", folder.path().display().to_string());
     let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
-    Console::new(Arc::new(Services::in_memory(Snapshot::new(config, None).unwrap())), "boot".to_owned())
+    Console::new(Arc::new(Daemon::in_memory(Snapshot::new(config, None).unwrap())), "boot".to_owned())
 }
 
 fn take(console: &Console, event: Event) {

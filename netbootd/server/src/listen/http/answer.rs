@@ -70,7 +70,7 @@ impl Client {
 
 /// Answers one request.
 pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> Response<Reply> {
-    if client.services.stopping.is_cancelled() {
+    if client.services.lifecycle.stopping.is_cancelled() {
         let refused = Refused { refusal: Refusal::Stopping, detail: "netbootd ends".into() };
         let mut response = refuse(&client.services, request.uri().path(), refused, client.requester(request));
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

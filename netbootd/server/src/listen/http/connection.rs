@@ -41,7 +41,7 @@ pub(super) async fn serve(
     // Heads and small files leave at once.
     let _ = tcp.set_nodelay(true);
     let (mut stopping, mut stopped) =
-        (pin!(services.stopping.cancelled()), pin!(services.shutdown.cancelled()));
+        (pin!(services.lifecycle.stopping.cancelled()), pin!(services.lifecycle.shutdown.cancelled()));
     let client = Arc::new(Client::new(Arc::clone(&services), peer, local));
     let mut ahead = Bytes::new();
     let mut silent_since = Instant::now();

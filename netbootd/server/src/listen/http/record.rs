@@ -37,7 +37,7 @@ impl Record {
         arch: Option<ArchType>,
     ) -> Self {
         let now = Instant::now();
-        let _under_way = services.transfers.token();
+        let _under_way = services.lifecycle.transfers.token();
         let transfer =
             Transfer { services, finished, arch, started: now, told: now, total, failure: None, _under_way };
         Record(Arc::new(Mutex::new(transfer)))
@@ -75,14 +75,14 @@ impl Drop for Transfer {
             TransferOutcome::ReadFailed
         } else if self.finished.bytes == self.total {
             TransferOutcome::Completed
-        } else if self.services.shutdown.is_cancelled() {
+        } else if self.services.lifecycle.shutdown.is_cancelled() {
             TransferOutcome::Stopped
         } else {
             TransferOutcome::ClientGone
         };
         if self.finished.outcome == TransferOutcome::Completed && !self.finished.partial {
             let (client, path) = (self.finished.peer.ip(), &self.finished.path);
-            self.services.programs.fetched(client, path, self.arch, Instant::now());
+            self.services.content.programs.fetched(client, path, self.arch, Instant::now());
         }
         self.services.recorder.record(Event::TransferFinished(self.finished.clone()));
     }

@@ -106,7 +106,7 @@ impl Handshakes {
         loop {
             tokio::select! {
                 () = self.transfers.one_waits() => {}
-                () = self.services.shutdown.cancelled() => return,
+                () = self.services.lifecycle.shutdown.cancelled() => return,
             }
             while self.transfers.some_wait() {
                 tokio::time::sleep(RESEND_EVERY).await;
@@ -299,7 +299,7 @@ impl Handshakes {
             port: Some(port),
         };
         let begin = Begin { sender, step, record, facts, in_flight };
-        let under_way = self.services.transfers.token();
+        let under_way = self.services.lifecycle.transfers.token();
         worker.run(async move {
             transfer.go_on(begin).await;
             drop(under_way);
@@ -348,7 +348,7 @@ impl Handshakes {
 /// Hears what comes to a shared port.
 async fn listen(handshakes: Arc<Handshakes>, worker: Worker, port: SharedPort, ending: CancellationToken) {
     let mut buf = [0; MAX_INBOUND];
-    let shutdown = handshakes.services.shutdown.clone();
+    let shutdown = handshakes.services.lifecycle.shutdown.clone();
     loop {
         let heard = tokio::select! {
             heard = port.endpoint.recv(&mut buf) => heard,

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 use netbootd_config::{Config, Source};
-use netbootd_server::services::Sandboxed;
+use netbootd_server::daemon::Sandboxed;
 
 use super::super::client::ask;
 use super::super::{Failure, SiteArgs};

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinError;
 
-use super::SnapshotError;
+use crate::services::SnapshotError;
 
 /// The warnings of a configuration that is in force now, or why the old one stays.
 pub type Reloaded = Result<Vec<String>, ReloadError>;

@@ -10,10 +10,10 @@ use netbootd_telemetry::view::StepView;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Services;
+use super::Daemon;
 
 /// Follows every event until shutdown, and hands the steps to the history in batches.
-pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
+pub async fn follow(daemon: Arc<Daemon>, mut watcher: Receiver<Arc<Recorded>>) {
     let mut lines = Lines::default();
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut taken = 0;
@@ -27,36 +27,36 @@ pub async fn follow(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>
             _ = flush.tick() => {
                 taken = 0;
                 if !lines.is_empty() {
-                    services.history.append(std::mem::take(&mut lines));
+                    daemon.history.append(std::mem::take(&mut lines));
                 }
                 continue;
             }
-            () = services.shutdown.cancelled() => break,
+            () = daemon.services.lifecycle.shutdown.cancelled() => break,
         };
         match recorded {
             Ok(recorded) => {
                 taken += 1;
-                note_runner(&services, &recorded);
-                take_up(&services, &recorded, &mut lines);
+                note_runner(&daemon, &recorded);
+                take_up(&daemon, &recorded, &mut lines);
                 if lines.is_full() {
-                    services.history.append(std::mem::take(&mut lines));
+                    daemon.history.append(std::mem::take(&mut lines));
                 }
             }
-            Err(RecvError::Lagged(lost)) => services.timelines.note_lost(lost),
+            Err(RecvError::Lagged(lost)) => daemon.services.timelines.note_lost(lost),
             Err(RecvError::Closed) => break,
         }
     }
     while let Ok(recorded) = watcher.try_recv() {
-        take_up(&services, &recorded, &mut lines);
+        take_up(&daemon, &recorded, &mut lines);
     }
-    services.history.append(lines);
-    let flushed = tokio::task::spawn_blocking(move || services.history.flush());
+    daemon.history.append(lines);
+    let flushed = tokio::task::spawn_blocking(move || daemon.history.flush());
     let _ = flushed.await; // it cannot fail
 }
 
-fn take_up(services: &Services, recorded: &Arc<Recorded>, lines: &mut Lines) {
-    let patience = services.snapshot.load().config.diagnosis;
-    let (mac, past) = services.timelines.take_ending(recorded, patience);
+fn take_up(daemon: &Daemon, recorded: &Arc<Recorded>, lines: &mut Lines) {
+    let patience = daemon.services.snapshot.load().config.diagnosis;
+    let (mac, past) = daemon.services.timelines.take_ending(recorded, patience);
     if mac.is_some() {
         lines.push(recorded);
     }
@@ -66,10 +66,10 @@ fn take_up(services: &Services, recorded: &Arc<Recorded>, lines: &mut Lines) {
 }
 
 /// Whoever has fetched a file of an image runs from that image.
-fn note_runner(services: &Services, recorded: &Recorded) {
+fn note_runner(daemon: &Daemon, recorded: &Recorded) {
     if let Event::TransferFinished(finished) = &recorded.event
         && finished.outcome == TransferOutcome::Completed
-        && let Some(images) = &services.images
+        && let Some(images) = &daemon.images
     {
         images.completed(finished.peer.ip(), finished.mac);
     }
@@ -91,7 +91,7 @@ mod tests {
     use pxe_policy::MacAddr;
 
     use super::*;
-    use crate::services::Snapshot;
+    use crate::services::{Services, Snapshot};
 
     fn mac(n: usize) -> MacAddr {
         let [a, b, c, d] = u32::try_from(n).unwrap().to_be_bytes();
@@ -106,24 +106,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = Config::built_in(Some(folder.path())).unwrap().0;
         let state = Arc::new(State::open(folder.path()).unwrap());
-        let services = Services::open(Snapshot::new(config, None).unwrap(), state).unwrap();
-        let services = Arc::new(services);
-        let followed = tokio::spawn(follow(Arc::clone(&services), services.recorder.watch()));
+        let snapshot = Snapshot::new(config, None).unwrap();
+        let services = Services::open(snapshot, Arc::clone(&state)).unwrap();
+        let daemon = Arc::new(Daemon::open(services, state).unwrap());
+        let followed = tokio::spawn(follow(Arc::clone(&daemon), daemon.services.recorder.watch()));
         for burst in 0..BURSTS {
             for n in 0..BURST {
-                services.recorder.record(offer(mac(burst * BURST + n)));
+                daemon.services.recorder.record(offer(mac(burst * BURST + n)));
             }
             let last = mac(burst * BURST + BURST - 1);
-            while services.timelines.of(last).is_none() {
+            while daemon.services.timelines.of(last).is_none() {
                 tokio::task::yield_now().await;
             }
         }
-        services.shutdown.cancel();
+        daemon.services.lifecycle.shutdown.cancel();
         followed.await.unwrap();
-        assert_eq!((services.timelines.size().1, services.history.lost()), (0, 0));
+        assert_eq!((daemon.services.timelines.size().1, daemon.history.lost()), (0, 0));
         let now = SystemTime::now();
-        assert_eq!(services.history.search("offer", usize::MAX, now).unwrap().len(), BURST * BURSTS);
-        let first = services.history.of(mac(0), now).unwrap();
+        assert_eq!(daemon.history.search("offer", usize::MAX, now).unwrap().len(), BURST * BURSTS);
+        let first = daemon.history.of(mac(0), now).unwrap();
         assert_eq!(first.len(), 1);
     }
 }
