@@ -1,8 +1,9 @@
-//! The rows of the table, in the order of a boot.
+//! The causes that rules find, in the order of a boot. A new diagnosis is one row here and one rule in
+//! [`crate::rules`]; a test proves that each row has a boot that ends in it.
 
 use std::hash::{Hash, Hasher};
 
-use super::Severity;
+use super::{Cause, Severity};
 
 /// One cause.
 #[derive(Debug)]
@@ -29,27 +30,34 @@ impl Hash for Row {
     }
 }
 
-macro_rules! table {
+macro_rules! causes {
     ($($ident:ident $name:literal $severity:ident
         $headline:literal
         cure $cure:literal
         codes [$($code:literal),*]
         handbook $handbook:literal)+) => {
-        $(
-            #[allow(non_upper_case_globals)]
-            pub(super) static $ident: Row = Row {
-                name: $name,
-                severity: Severity::$severity,
-                headline: $headline,
-                cure: $cure,
-                codes: &[$($code),*],
-                handbook: $handbook,
-            };
-        )+
+        #[allow(non_upper_case_globals)] // they read as variants do
+        impl Cause {
+            $(
+                #[doc = $headline]
+                pub const $ident: Cause = Cause::Row(&Row {
+                    name: $name,
+                    severity: Severity::$severity,
+                    headline: $headline,
+                    cure: $cure,
+                    codes: &[$($code),*],
+                    handbook: $handbook,
+                });
+            )+
+            /// The rows of the table, in the order of a boot.
+            pub const ROWS: &'static [Cause] = &[$(Cause::$ident),+];
+            #[cfg(test)]
+            pub(crate) const ROW_NAMES: &'static [&'static str] = &[$(stringify!($ident)),+];
+        }
     };
 }
 
-table! {
+causes! {
     AnotherServer "another-server" Error
         "{server} also offered the machine something to boot, and the machine did not go on here."
         cure "turn off the boot options (60, 66, 67) of that server, or set them to this server"
