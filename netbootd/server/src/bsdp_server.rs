@@ -8,17 +8,16 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use bsdp::{Allowed, Binding, Bindings, Change, DhcpMessage, ReplyKind, Request, Server, respond};
+use bsdp::{Allowed, Bindings, Change, DhcpMessage, ReplyKind, Request, Server, respond};
 use ipnet::Ipv4Net;
 use netbootd_content::shares::{self, Scan};
 use netbootd_dhcp::v4::{self as dhcp, Arrival, Packet, Reply, bsdp as glue};
-use netbootd_state::bindings::BindingStore;
-use netbootd_state::durable::{Durable, Refused};
+use netbootd_state::bindings::MacBindings;
+use netbootd_state::durable::Refused;
 use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
-use parking_lot::Mutex;
-use pxe_policy::{BootRequest, Decision, ImageSelector, MacAddr, Reason, Verdict};
+use pxe_policy::{BootRequest, Decision, ImageSelector, Reason, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::services::{Services, Snapshot};
@@ -27,8 +26,7 @@ use crate::services::{Services, Snapshot};
 #[derive(Debug)]
 pub struct BsdpServer {
     scan: ArcSwap<Scan>,
-    bindings: Arc<Mutex<Bindings>>,
-    store: Arc<dyn Durable<Change>>,
+    bindings: MacBindings,
     own: Vec<Ipv4Addr>,
     host_name: String,
     gate: Arc<Semaphore>,
@@ -37,12 +35,10 @@ pub struct BsdpServer {
 impl BsdpServer {
     /// Takes up what Macs chose; `own` are the host's addresses. Images come with the first rescan.
     pub fn open(own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, DatabaseError> {
-        let (store, bindings) = BindingStore::open(state)?;
         let host_name = netbootd_net::os::host_name();
         Ok(BsdpServer {
             scan: ArcSwap::from_pointee(Scan::default()),
-            bindings: Arc::new(Mutex::new(bindings)),
-            store: Arc::new(store),
+            bindings: MacBindings::open(state)?,
             own,
             host_name: host_name.unwrap_or_default(),
             gate: Arc::new(Semaphore::new(MAX_REQUESTS)),
@@ -51,8 +47,7 @@ impl BsdpServer {
 
     /// What Macs chose is in a database that several servers share.
     pub fn sharing(mut self, shared: &Arc<Shared>) -> Self {
-        self.bindings = Arc::clone(&shared.copies().bindings);
-        self.store = Arc::<Shared>::clone(shared);
+        self.bindings = MacBindings::shared(shared);
         self
     }
 
@@ -145,8 +140,8 @@ impl BsdpServer {
         let mut answer = self.choose(&asked);
         let mut tries = 0;
         while let Some(change) = answer.change.clone() {
-            let known = self.with_bindings(|bindings| changes_nothing(bindings, &change));
-            match self.store.keep(change).await {
+            let known = self.bindings.with(|bindings| changes_nothing(bindings, &change));
+            match self.bindings.keep(change).await {
                 Ok(()) => break,
                 // Others were faster, or have this number.
                 Err(Refused::Changed) if tries < MAX_TRIES => {
@@ -170,15 +165,13 @@ impl BsdpServer {
         (reply, event)
     }
 
-    /// The answer as things are here. A choice that is on this host's disk soon counts at once; one that the database decides, once it has.
+    /// The answer as things are here.
     fn choose(&self, asked: &Asked) -> bsdp::Answer {
         let Asked { server, request, scan, allowed } = asked;
-        self.with_bindings(|bindings| {
+        self.bindings.with_change(|bindings| {
             let answer = respond(server, request, &scan.images, allowed, bindings, now());
-            if let Some(change) = answer.change.clone().filter(|_| !self.store.is_shared()) {
-                bindings.apply(change);
-            }
-            answer
+            let change = answer.change.clone();
+            (answer, change)
         })
     }
 
@@ -199,27 +192,9 @@ impl BsdpServer {
             .is_ok_and(|selector| scan.images.iter().any(|image| offered::selects(&selector, image, &scan)))
     }
 
-    /// Whether a Mac has chosen an image here.
-    pub fn is_bound(&self, mac: MacAddr) -> bool {
-        self.with_bindings(|bindings| bindings.of(mac.octets()).is_some())
-    }
-
-    /// What every Mac chose.
-    pub fn bindings(&self) -> Vec<Binding> {
-        self.with_bindings(|bindings| bindings.iter().cloned().collect())
-    }
-
-    /// Forgets what a Mac chose; None when it has not, else whether the disk has forgotten it too.
-    pub async fn forget(&self, mac: MacAddr) -> Option<bool> {
-        let change = Change::Unbind(mac.octets());
-        let known = self.with_bindings(|bindings| {
-            let known = bindings.of(mac.octets()).is_some();
-            if !self.store.is_shared() {
-                bindings.apply(change.clone());
-            }
-            known
-        });
-        if known { Some(self.store.keep(change).await.is_ok()) } else { None }
+    /// The choices of Macs.
+    pub fn bindings(&self) -> &MacBindings {
+        &self.bindings
     }
 
     fn server(&self, snapshot: &Snapshot, arrival: &Arrival<'_>) -> Server {
@@ -236,10 +211,6 @@ impl BsdpServer {
             netboot_1: netboot.netboot_1,
             binding_lifetime: netboot.binding_lifetime.map(|lifetime| lifetime.as_secs()),
         }
-    }
-
-    fn with_bindings<T>(&self, action: impl FnOnce(&mut Bindings) -> T) -> T {
-        action(&mut self.bindings.lock())
     }
 }
 

@@ -1,4 +1,5 @@
-//! DHCPv6 with what it has to remember: the server's identifier, who was heard of lately, and in server mode the leases.
+//! DHCPv6 with its state: the server's identifier, the recently seen clients, and in server mode the
+//! leases.
 
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
@@ -12,9 +13,11 @@ use netbootd_dhcp::v6::proxy::{self, Own};
 use netbootd_dhcp::v6::server::{self, Question};
 use netbootd_dhcp::v6::{Answer, Arrival, Duid, Packet, intake};
 use netbootd_state::file::{DatabaseError, State};
+use netbootd_state::lease_server::LeaseServer;
 use netbootd_state::leases::{Clock, Seconds};
-use netbootd_state::leases6::store::{LeaseStore, own_duid};
-use netbootd_state::leases6::{Client, Lease, LeaseTable};
+use netbootd_state::leases6::store::own_duid;
+use netbootd_state::leases6::{Client, LeaseTable, Want};
+use netbootd_state::pool::{Ask, Denied};
 use parking_lot::Mutex;
 use pxe_policy::{BootRequest, MacAddr, Reason, Verdict};
 
@@ -25,8 +28,7 @@ use crate::services::Services;
 pub struct Dhcp6Server {
     duid: Duid,
     heard: Mutex<LruCache<Duid, MacAddr>>,
-    leases: Option<(Mutex<LeaseTable>, LeaseStore)>,
-    clock: Clock,
+    leases: Option<LeaseServer<LeaseTable>>,
 }
 
 impl Dhcp6Server {
@@ -51,13 +53,11 @@ impl Dhcp6Server {
         let since_2000 = clock.now().saturating_sub(YEAR_2000) as u32;
         let duid = own_duid(&state, Duid::link_layer_time(mac, since_2000))?;
         let leases = if config.dhcp6.mode == Mode::Server {
-            let (store, remembered) = LeaseStore::open(state)?;
-            let table = LeaseTable::new(config.dhcp6.subnets.clone(), own, remembered, clock.now());
-            Some((Mutex::new(table), store))
+            Some(LeaseServer::<LeaseTable>::open(config.dhcp6.subnets.clone(), own, state, clock)?)
         } else {
             None
         };
-        Ok(Dhcp6Server { duid, heard: Mutex::new(LruCache::new(MAX_HEARD)), leases, clock })
+        Ok(Dhcp6Server { duid, heard: Mutex::new(LruCache::new(MAX_HEARD)), leases })
     }
 
     /// Whom leases of a message's sender are under. Nothing is remembered.
@@ -70,8 +70,7 @@ impl Dhcp6Server {
 
     /// Whether a client holds a lease that runs.
     pub fn holds_lease(&self, client: &Client) -> bool {
-        let Some((table, _)) = &self.leases else { return false };
-        with(table, |table| table.holds_lease(client, self.clock.now()))
+        self.leases.as_ref().is_some_and(|leases| leases.holds_lease(client))
     }
 
     /// Answers one message.
@@ -85,10 +84,10 @@ impl Dhcp6Server {
             return question.silence(Reason::Disabled);
         }
         let link = arrival.link(packet);
-        if let Some((table, store)) = &self.leases
-            && with(table, |table| table.subnet_of(link).is_some())
+        if let Some(leases) = &self.leases
+            && leases.subnet_of(link).is_some()
         {
-            return self.as_server(services, question, own, table, store).await;
+            return Lessor { services, question, own, leases }.answer().await;
         }
         let answers = match intake::boot_request(packet, arrival, mac) {
             Ok(request) => services.consult(&request).await,
@@ -97,8 +96,8 @@ impl Dhcp6Server {
         proxy::answer(packet, arrival, mac, own, |request| services.decide(request, &answers))
     }
 
-    /// The hardware address behind a message, now or when its sender was heard first: on port 4011 it speaks from an address that does not
-    /// tell.
+    /// The hardware address behind a message, now or when its sender was seen first: on port 4011 it
+    /// speaks from an address that does not show it.
     fn mac_of(&self, packet: &Packet, from: Ipv6Addr) -> Option<MacAddr> {
         let seen = intake::mac_seen(packet, from);
         let Some(duid) = intake::client_id(packet) else { return seen };
@@ -127,15 +126,19 @@ impl Dhcp6Server {
             asked.for_each(|addr| services.machines.uses(mac, addr));
         }
     }
+}
 
-    async fn as_server(
-        &self,
-        services: &Services,
-        question: Question<'_>,
-        own: Own<'_>,
-        table: &Mutex<LeaseTable>,
-        store: &LeaseStore,
-    ) -> Answer {
+/// The full service, and the message that it answers.
+struct Lessor<'a> {
+    services: &'a Services,
+    question: Question<'a>,
+    own: Own<'a>,
+    leases: &'a LeaseServer<LeaseTable>,
+}
+
+impl Lessor<'_> {
+    async fn answer(&self) -> Answer {
+        let Lessor { question, own, leases, .. } = *self;
         let Question { packet, arrival, mac } = question;
         let duid = intake::client_id(packet).unwrap_or(Duid(Vec::new()));
         let (client, link) = (Client::new(mac, &duid), arrival.link(packet));
@@ -145,7 +148,7 @@ impl Dhcp6Server {
             MessageType::Request | MessageType::Renew | MessageType::Release | MessageType::Decline
         );
         if asked.is_some_and(|asked| asked != own.duid.0) || (needs_own && asked.is_none()) {
-            with(table, |table| table.withdraw(&client, self.clock.now()));
+            leases.withdraw(&client);
             return question.silence(Reason::OtherServer);
         }
         let wanted = || packet.associations().flat_map(|association| association.addresses).next();
@@ -153,120 +156,99 @@ impl Dhcp6Server {
             MessageType::Solicit | MessageType::Request if packet.associations().next().is_none() => {
                 question.silence(Reason::NotForABootServer)
             }
-            MessageType::Solicit => match with(table, |table| table.offer(&client, link, self.clock.now())) {
-                Ok(address) => {
-                    self.tell(services, question, own, table, (MessageType::Advertise, address)).await
-                }
-                Err(reason) => question.silence(reason),
-            },
-            MessageType::Request => match with(table, |table| table.take(&client, link, self.clock.now())) {
-                Ok(lease) => self.give(services, question, own, table, store, lease).await,
-                Err(reason) => question.silence(reason),
-            },
-            MessageType::Renew | MessageType::Rebind => {
-                let lease = wanted()
-                    .and_then(|address| with(table, |table| table.renew(&client, address, self.clock.now())));
-                match lease {
-                    Some(lease) => self.give(services, question, own, table, store, lease).await,
-                    None if packet.kind == MessageType::Renew => server::no_binding(question, own),
-                    // Another server may know it.
-                    None => question.silence(Reason::WrongAddress),
+            MessageType::Solicit => {
+                let ask = Ask { client: &client, wish: None, segment: link };
+                match leases.offer(ask, |_| false, async { false }).await {
+                    Ok(granted) => self.reply(MessageType::Advertise, granted.address).await,
+                    Err(reason) => question.silence(reason),
                 }
             }
-            MessageType::Confirm => {
-                let subnet = with(table, |table| table.subnet_of(link).cloned());
-                let mut has = packet.associations().flat_map(|association| association.addresses).peekable();
-                if has.peek().is_none() {
-                    return question.silence(Reason::WrongAddress);
-                }
-                let fits = subnet.is_some_and(|subnet| has.all(|address| subnet.subnet.contains(&address)));
-                let status = if fits { Status::Success } else { Status::NotOnLink };
-                server::status(question, own, status, if fits { Reason::Lease } else { Reason::WrongAddress })
-            }
+            MessageType::Request => self.lease(&client, Want::Offered, link).await,
+            MessageType::Renew | MessageType::Rebind => match wanted() {
+                Some(address) => self.lease(&client, Want::Renewing(address), link).await,
+                None => self.no_binding(),
+            },
+            MessageType::Confirm => self.confirm(),
             MessageType::Release => {
-                let freed =
-                    wanted().is_some_and(|address| with(table, |table| table.release(&client, address)));
-                self.freed(question, own, store, client, freed.then_some(Reason::Released)).await
+                let freed = match wanted() {
+                    Some(address) => leases.release(client, address).await,
+                    None => false,
+                };
+                self.freed(freed, Reason::Released)
             }
             MessageType::Decline => {
-                let freed = wanted().is_some_and(|address| {
-                    with(table, |table| table.decline(&client, address, self.clock.now()))
-                });
-                self.freed(question, own, store, client, freed.then_some(Reason::Declined)).await
+                let freed = match wanted() {
+                    Some(address) => leases.decline(client, address).await,
+                    None => false,
+                };
+                self.freed(freed, Reason::Declined)
             }
             MessageType::InformationRequest => {
-                let boot = self.decide(services, question).await;
-                let subnet = with(table, |table| table.subnet_of(link).cloned());
+                let boot = self.decide().await;
                 let boot = boot.as_ref().map(|(request, verdict)| (request, verdict));
-                server::information(question, subnet.as_ref(), own, boot)
+                server::information(question, leases.subnet_of(link).as_ref(), own, boot)
             }
             _ => question.silence(Reason::NotForABootServer),
         }
     }
 
-    async fn give(
-        &self,
-        services: &Services,
-        question: Question<'_>,
-        own: Own<'_>,
-        table: &Mutex<LeaseTable>,
-        store: &LeaseStore,
-        lease: Lease,
-    ) -> Answer {
-        let address = lease.address;
-        if !store.put(lease).await {
-            return question.silence(Reason::LeaseNotSaved);
+    async fn lease(&self, client: &Client, want: Want, link: Ipv6Addr) -> Answer {
+        match self.leases.request(client, want, link).await {
+            Ok(granted) => self.reply(MessageType::Reply, granted.address).await,
+            Err(Denied::Silence(reason)) => self.question.silence(reason),
+            Err(Denied::Nak(_)) => self.no_binding(),
         }
-        self.tell(services, question, own, table, (MessageType::Reply, address)).await
     }
 
-    async fn tell(
-        &self,
-        services: &Services,
-        question: Question<'_>,
-        own: Own<'_>,
-        table: &Mutex<LeaseTable>,
-        (kind, address): (MessageType, Ipv6Addr),
-    ) -> Answer {
+    /// An address that is not the client's: for a REBIND another server may know it.
+    fn no_binding(&self) -> Answer {
+        match self.question.packet.kind {
+            MessageType::Rebind => self.question.silence(Reason::WrongAddress),
+            _ => server::no_binding(self.question, self.own),
+        }
+    }
+
+    /// Whether the client's addresses fit the link that it is on.
+    fn confirm(&self) -> Answer {
+        let Lessor { question, own, leases, .. } = *self;
+        let subnet = leases.subnet_of(question.arrival.link(question.packet));
+        let mut has = question.packet.associations().flat_map(|association| association.addresses).peekable();
+        if has.peek().is_none() {
+            return question.silence(Reason::WrongAddress);
+        }
+        let fits = subnet.is_some_and(|subnet| has.all(|address| subnet.subnet.contains(&address)));
+        let status = if fits { Status::Success } else { Status::NotOnLink };
+        server::status(question, own, status, if fits { Reason::Lease } else { Reason::WrongAddress })
+    }
+
+    async fn reply(&self, kind: MessageType, address: Ipv6Addr) -> Answer {
+        let Lessor { question, own, leases, services } = *self;
         if let Some(mac) = question.mac {
             services.machines.uses(mac, address);
         }
-        let boot = self.decide(services, question).await;
+        let boot = self.decide().await;
         let boot = boot.as_ref().map(|(request, verdict)| (request, verdict));
-        let Some(subnet) = with(table, |table| table.subnet_of(address).cloned()) else {
+        let Some(subnet) = leases.subnet_of(address) else {
             return question.silence(Reason::NoSubnet);
         };
         server::lease(question, kind, address, &subnet, own, boot)
     }
 
-    async fn freed(
-        &self,
-        question: Question<'_>,
-        own: Own<'_>,
-        store: &LeaseStore,
-        client: Client,
-        freed: Option<Reason>,
-    ) -> Answer {
+    fn freed(&self, freed: bool, reason: Reason) -> Answer {
         match freed {
-            Some(reason) => {
-                store.remove(client).await;
-                server::status(question, own, Status::Success, reason)
-            }
-            None => server::no_binding(question, own),
+            true => server::status(self.question, self.own, Status::Success, reason),
+            false => server::no_binding(self.question, self.own),
         }
     }
 
     /// What a boot client gets; None for others.
-    async fn decide(&self, services: &Services, question: Question<'_>) -> Option<(BootRequest, Verdict)> {
-        let request = intake::boot_request(question.packet, question.arrival, question.mac).ok()?;
-        let answers = services.consult(&request).await;
-        let verdict = services.decide(&request, &answers);
+    async fn decide(&self) -> Option<(BootRequest, Verdict)> {
+        let Question { packet, arrival, mac } = self.question;
+        let request = intake::boot_request(packet, arrival, mac).ok()?;
+        let answers = self.services.consult(&request).await;
+        let verdict = self.services.decide(&request, &answers);
         Some((request, verdict))
     }
-}
-
-fn with<T>(table: &Mutex<LeaseTable>, action: impl FnOnce(&mut LeaseTable) -> T) -> T {
-    action(&mut table.lock())
 }
 
 /// In seconds since 1970: identifiers count from then (RFC 8415 §11.2).

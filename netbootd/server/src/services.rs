@@ -216,7 +216,7 @@ impl Services {
     /// Whether a client's address belongs to a Mac that has chosen an image here.
     pub fn is_netbooting_mac(&self, client: IpAddr) -> bool {
         let Some(netboot) = &self.netboot else { return false };
-        self.machines.mac_of(client).is_some_and(|mac| netboot.is_bound(mac))
+        self.machines.mac_of(client).is_some_and(|mac| netboot.bindings().is_bound(mac))
     }
 
     /// Work that may wait for a directory or the disk, unless too much of it does already. Other machines' packets do not wait for it.

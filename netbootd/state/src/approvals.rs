@@ -152,10 +152,6 @@ impl Durable<OperatorDecision> for OnDisk {
         })
     }
 
-    fn is_shared(&self) -> bool {
-        false
-    }
-
     fn is_away(&self) -> bool {
         false
     }

@@ -16,9 +16,6 @@ pub trait Durable<C>: fmt::Debug + Send + Sync {
     /// Writes a change down, unless it may no longer be made. Ok once it survives.
     fn keep(&self, change: C) -> Commit<'_>;
 
-    /// Whether other servers write there as well.
-    fn is_shared(&self) -> bool;
-
     /// Whether nothing can be written at present.
     fn is_away(&self) -> bool;
 }
@@ -63,33 +60,33 @@ pub enum LedgerKeep {
 
 /// A change of who has which address. Times are this host's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaseKeep {
+pub enum LeaseKeep<K = MacAddr, A = Ipv4Addr> {
     /// An address is offered.
-    Offer(Hold),
+    Offer(Hold<K, A>),
     /// An address is leased.
-    Lease(Hold),
+    Lease(Hold<K, A>),
     /// Somebody who holds no lease uses the address: the machine itself has told so, or a probe.
     InUse {
-        /// The machine that has declined it.
-        by: Option<MacAddr>,
+        /// The client that declined it.
+        by: Option<K>,
         /// The address.
-        address: Ipv4Addr,
+        address: A,
         /// How long it is left alone.
         lasts: Seconds,
     },
-    /// The machine gave its address back.
-    Released(MacAddr),
+    /// The client gave its address back.
+    Released(K),
 }
 
-/// An address for a machine.
+/// An address for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hold {
-    /// The machine.
-    pub mac: MacAddr,
+pub struct Hold<K = MacAddr, A = Ipv4Addr> {
+    /// The client.
+    pub client: K,
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: A,
     /// The address that it was known to have, when that is another one.
-    pub former: Option<Ipv4Addr>,
+    pub former: Option<A>,
     /// How long it is held.
     pub lasts: Seconds,
     /// When that ends.

@@ -7,5 +7,7 @@ pub mod store;
 mod table;
 
 pub use clock::Clock;
-pub use pool::{Client, Denied, Lease, LeaseTable, Offer, Seconds, Want};
+pub use crate::pool::Denied;
+pub use pool::{Client, Lease, LeaseTable, Offer, Want};
+pub use pxe_policy::Seconds;
 pub use store::LeaseStore;

@@ -1,8 +1,11 @@
-//! The addresses that the full DHCPv6 service gives. Pure: time comes in as an argument; [`store`] remembers them.
+//! The addresses that the full DHCPv6 service gives. Pure: time comes in as an argument; [`store`]
+//! remembers them.
 //!
-//! Where a client's search for a free address begins is made of its identity, so that it finds the same one again even where nothing was
-//! remembered, and no list of a pool's addresses is kept: pools of IPv6 have more than any memory holds.
+//! A client's search for a free address begins at a place made of its identity, so that it finds the
+//! same one again even where nothing was remembered. No list of a pool's addresses is kept: pools of
+//! IPv6 have more than any memory holds.
 
+mod served;
 pub mod store;
 
 use std::collections::HashMap;
@@ -10,9 +13,10 @@ use std::net::Ipv6Addr;
 
 use netbootd_dhcp::Subnet6;
 use netbootd_dhcp::v6::Duid;
-use pxe_policy::{MacAddr, Reason};
+use pxe_policy::{MacAddr, Reason, Seconds};
 
-use crate::leases::Seconds;
+use crate::pool::{OFFER_HOLD, QUARANTINE};
+pub use served::Want;
 
 /// Who asks: machines change their identifier between ROM, iPXE and WinPE, so the hardware address is the key where it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,9 +130,17 @@ impl LeaseTable {
     pub fn decline(&mut self, client: &Client, address: Ipv6Addr, now: Seconds) -> bool {
         let was_its_own = self.free(client, address);
         if was_its_own {
-            self.held.insert(address, Held { client: None, until: now + QUARANTINE, given: false });
+            self.quarantine(address, now);
         }
         was_its_own
+    }
+
+    /// Leaves an address alone that somebody uses without a lease.
+    pub fn quarantine(&mut self, address: Ipv6Addr, now: Seconds) {
+        if let Some(client) = self.held.get(&address).and_then(|held| held.client.clone()) {
+            self.free(&client, address);
+        }
+        self.held.insert(address, Held { client: None, until: now + QUARANTINE, given: false });
     }
 
     fn extend(&mut self, client: &Client, address: Ipv6Addr, now: Seconds) -> Lease {
@@ -186,10 +198,6 @@ fn spread(client: &Client) -> u128 {
     hash.into()
 }
 
-/// In seconds: a client asks for what it was offered within a few.
-const OFFER_HOLD: Seconds = 60;
-/// In seconds, for an address that somebody uses unasked.
-const QUARANTINE: Seconds = 3600;
 /// A campus fits; made-up clients fill no more memory than this.
 pub const MAX_LEASES: usize = 65_536;
 

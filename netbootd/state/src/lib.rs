@@ -2,8 +2,8 @@
 //! assigned, and the history.
 //!
 //! [`file`] is this host's own file, with one writer that shares its commits ([`batch`]); leases have a
-//! journal of their own beside it. [`shared`] is PostgreSQL, for several servers. [`keep`] is the trait
-//! that both are written through. [`history`] appends every machine's steps to files of JSON lines.
+//! journal of their own beside it. [`shared`] is PostgreSQL, for several servers. [`durable`] is the
+//! trait that both are written through. [`lease_server`] leases the addresses of any [`pool`]. [`history`] appends every machine's steps to files of JSON lines.
 
 pub mod approvals;
 pub mod assignments;
@@ -12,8 +12,10 @@ pub mod bindings;
 pub mod durable;
 pub mod file;
 pub mod history;
+pub mod lease_server;
 pub mod leases;
 pub mod leases6;
 pub mod ledger;
+pub mod pool;
 pub mod scrub;
 pub mod shared;

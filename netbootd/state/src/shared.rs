@@ -168,10 +168,6 @@ macro_rules! keeps {
                 Box::pin(self.ask($ask(change)))
             }
 
-            fn is_shared(&self) -> bool {
-                true
-            }
-
             fn is_away(&self) -> bool {
                 self.trouble.borrow().is_some()
             }

@@ -108,7 +108,7 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
         ("POST", ["images", name, "verify"]) => images::verify(daemon, name).await,
         ("POST", ["sources", "retry"]) => told(&services.content.ingests.retry()),
         ("GET", ["bindings"]) => {
-            let bindings = services.netboot.as_ref().map(|netboot| netboot.bindings()).unwrap_or_default();
+            let bindings = services.netboot.as_ref().map(|netboot| netboot.bindings().list()).unwrap_or_default();
             told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
         }
         ("DELETE", ["bindings", mac]) => forget(services, mac).await,
@@ -273,7 +273,7 @@ async fn forget(services: &Services, mac: &str) -> Told {
     let Some(netboot) = &services.netboot else {
         return problem(StatusCode::NOT_FOUND, "Macs are not served".to_owned());
     };
-    match netboot.forget(mac).await {
+    match netboot.bindings().forget(mac).await {
         Some(true) => told(&()),
         Some(false) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk has not forgotten it".to_owned()),
         None => problem(StatusCode::NOT_FOUND, format!("{mac} has chosen no image here")),

@@ -171,7 +171,7 @@ async fn assign(site: &Site, mac: MacAddr, target: &str, how: u8) {
 }
 
 async fn agrees(site: &Site, ask: &Ask) {
-    let bound = site.services.netboot.as_ref().unwrap().is_bound(ask.mac);
+    let bound = site.services.netboot.as_ref().unwrap().bindings().is_bound(ask.mac);
     let outcome = site.take(ask).await;
     // As the machine asked last: nothing is said of it.
     let explained = explained_as(&site.services, &Source::default(), ask.mac, &AskedAs::default()).await;

@@ -2,17 +2,19 @@
 
 mod addresses;
 mod known;
+mod served;
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use netbootd_dhcp::{Reservation, Subnet};
-use pxe_policy::{MacAddr, Reason, SystemUuid};
+use pxe_policy::{MacAddr, Reason, Seconds, SystemUuid};
 
+use crate::pool::{Denied, OFFER_HOLD, QUARANTINE};
 use addresses::Addresses;
 
-/// Seconds since the Unix epoch: leases outlive the process.
-pub type Seconds = u64;
+/// An IPv4 address that may be offered.
+pub type Offer = crate::pool::Offer<Ipv4Addr>;
 
 /// Who asks. Machines change option 61 between ROM, iPXE and WinPE, so the hardware address is the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,15 +23,6 @@ pub struct Client {
     pub mac: MacAddr,
     /// Option 97, for reservations.
     pub uuid: Option<SystemUuid>,
-}
-
-/// An address that may be offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offer {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// Whether this client never had it: somebody else may be using it unasked.
-    pub fresh: bool,
 }
 
 /// An address that a client has.
@@ -52,15 +45,6 @@ pub enum Want {
     InitReboot(Ipv4Addr),
     /// More time for the address it uses.
     Renewing(Ipv4Addr),
-}
-
-/// How a request is denied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
-    /// With a DHCPNAK.
-    Nak(Reason),
-    /// With silence: another server may know better.
-    Silence(Reason),
 }
 
 /// All subnets and the leases in them.
@@ -382,12 +366,8 @@ fn is_for(reservation: &Reservation, client: Client) -> bool {
     reservation.mac == Some(client.mac) || (uuid.is_some() && reservation.uuid == uuid)
 }
 
-/// Firmware takes up to half a minute from the offer to its request.
-pub const OFFER_HOLD: Seconds = 60;
 /// Where fewer than half of the addresses are free. A machine that takes longer gets the address all the same, unless another wants it.
 const SHORT_OFFER_HOLD: Seconds = 15;
-/// How long an address that somebody else uses is left alone.
-pub const QUARANTINE: Seconds = 3600;
 
 #[cfg(test)]
 mod tests;

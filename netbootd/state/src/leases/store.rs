@@ -60,7 +60,7 @@ impl Durable<LeaseKeep> for LeaseStore {
     fn keep(&self, change: LeaseKeep) -> Commit<'_> {
         Box::pin(async move {
             match change {
-                LeaseKeep::Lease(Hold { mac, address, until, .. }) => {
+                LeaseKeep::Lease(Hold { client: mac, address, until, .. }) => {
                     saved(self.put(Lease { mac, address, until }).await)
                 }
                 LeaseKeep::InUse { by: Some(mac), .. } | LeaseKeep::Released(mac) => {
@@ -69,10 +69,6 @@ impl Durable<LeaseKeep> for LeaseStore {
                 LeaseKeep::Offer(_) | LeaseKeep::InUse { by: None, .. } => Ok(()),
             }
         })
-    }
-
-    fn is_shared(&self) -> bool {
-        false
     }
 
     fn is_away(&self) -> bool {

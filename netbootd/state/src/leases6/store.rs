@@ -7,6 +7,7 @@ use netbootd_dhcp::v6::Duid;
 use redb::{ReadableTable, TableDefinition};
 
 use super::{Client, Lease};
+use crate::durable::{Commit, Durable, Hold, LeaseKeep, saved};
 use crate::file::State;
 
 /// Client to (address, end in seconds since the epoch).
@@ -55,6 +56,27 @@ impl LeaseStore {
                 Ok(())
             })
             .await
+    }
+}
+
+impl Durable<LeaseKeep<Client, Ipv6Addr>> for LeaseStore {
+    /// Offers are kept in memory only: after a restart the client asks again.
+    fn keep(&self, change: LeaseKeep<Client, Ipv6Addr>) -> Commit<'_> {
+        Box::pin(async move {
+            match change {
+                LeaseKeep::Lease(Hold { client, address, until, .. }) => {
+                    saved(self.put(Lease { client, address, until }).await)
+                }
+                LeaseKeep::InUse { by: Some(client), .. } | LeaseKeep::Released(client) => {
+                    saved(self.remove(client).await)
+                }
+                LeaseKeep::Offer(_) | LeaseKeep::InUse { by: None, .. } => Ok(()),
+            }
+        })
+    }
+
+    fn is_away(&self) -> bool {
+        false
     }
 }
 

@@ -112,10 +112,6 @@ impl Durable<LedgerKeep> for OnDisk {
         })
     }
 
-    fn is_shared(&self) -> bool {
-        false
-    }
-
     fn is_away(&self) -> bool {
         false
     }

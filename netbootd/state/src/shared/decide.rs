@@ -167,8 +167,8 @@ impl Leases {
     }
 
     fn hold(&self, hold: Hold, leased: bool, now: Seconds) -> Ruling {
-        let Hold { mac, address, former, lasts, .. } = hold;
-        let octets = mac.octets();
+        let Hold { client, address, former, lasts, .. } = hold;
+        let octets = client.octets();
         let row = self.by_address.get(&address);
         if row.is_some_and(|row| row.mac != Some(octets) && row.until > now) {
             return self.teach(address, Some(octets));

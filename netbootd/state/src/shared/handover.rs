@@ -73,7 +73,7 @@ pub async fn hand_over(
             let (mac, address, until): (_, Ipv4Addr, _) = (lease.mac, lease.address, lease.until);
             count += 1;
             let lasts = until.saturating_sub(now());
-            let hold = Hold { mac, address, former: None, lasts, until };
+            let hold = Hold { client: mac, address, former: None, lasts, until };
             let taken = lasts == 0 || kept(shared.keep(LeaseKeep::Lease(hold)).await);
             if !taken || !store.remove(mac).await {
                 return Ok(None);

@@ -148,7 +148,7 @@ impl About {
                     });
                 }
                 Ask::Lease(LeaseKeep::Offer(hold) | LeaseKeep::Lease(hold)) => {
-                    about.address(hold.address, Some(hold.mac));
+                    about.address(hold.address, Some(hold.client));
                 }
                 Ask::Lease(LeaseKeep::InUse { by, address, .. }) => about.address(*address, *by),
                 Ask::Lease(LeaseKeep::Released(_)) => {}

@@ -16,7 +16,7 @@ fn addr(n: u8) -> Ipv4Addr {
 }
 
 fn hold(n: u8, address: u8, lasts: Seconds) -> Hold {
-    Hold { mac: mac(n), address: addr(address), former: None, lasts, until: 0 }
+    Hold { client: mac(n), address: addr(address), former: None, lasts, until: 0 }
 }
 
 fn offer(n: u8, address: u8) -> Ask {
