@@ -111,12 +111,11 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
 /// Before any thread runs: the Kerberos library reads its settings from the environment.
 #[allow(unsafe_code)] // see there
 pub(crate) fn prepare_kerberos(config: &Config) {
-    let site = config.configmgr.as_ref().and_then(|site| site.account.keytab.as_deref());
-    let directory =
-        config.active_directory.as_ref().and_then(|directory| directory.account.keytab.as_deref());
-    if config.configmgr.is_some() || config.active_directory.is_some() {
+    let directories = config.directories();
+    if directories.accounts().next().is_some() {
+        let keytab = directories.accounts().find_map(|account| account.keytab.as_deref());
         // SAFETY: called at the start of a command, which has one thread then.
-        unsafe { kerberos::prepare(site.or(directory)) };
+        unsafe { kerberos::prepare(keytab) };
     }
 }
 

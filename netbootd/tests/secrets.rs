@@ -157,7 +157,7 @@ async fn drive(printed: &Printed) -> Vec<u8> {
     let daemon = Arc::new(Daemon::open(services, state).unwrap());
     let services = &daemon.services;
     let who = Identity { mac: MacAddr([0x52, 0x54, 0, 0, 0, 1]), uuid: None, arch: None, is_mac: false };
-    for (name, source) in services.snapshot.load().directories.sources() {
+    for (name, source) in services.snapshot.load().directories.iter() {
         printed.add(&format!("{name} {source:?}\n"));
     }
     // More than once, so that it is left alone and that is told too.

@@ -29,10 +29,16 @@ pub struct Policy {
 impl Config {
     /// What the directories are opened with.
     pub fn directories(&self) -> directory::Settings<'_> {
+        fn boxed<'a>(one: impl directory::Configured + 'a) -> Box<dyn directory::Configured + 'a> {
+            Box::new(one)
+        }
+        let all = [
+            self.devices.as_deref().map(|file| boxed(directory::Devices(file))),
+            self.configmgr.as_ref().map(boxed),
+            self.active_directory.as_ref().map(boxed),
+        ];
         directory::Settings {
-            devices: self.devices.as_deref(),
-            configmgr: self.configmgr.as_ref(),
-            active_directory: self.active_directory.as_ref(),
+            all: all.into_iter().flatten().collect(),
             deadline: self.policy.deadline,
             cache: self.policy.cache,
             stale: self.policy.stale,

@@ -1,5 +1,7 @@
 //! Active Directory's prestaged computers: `netbootGUID` by GUID and by hardware address, in one question.
 
+mod seam;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -8,15 +10,15 @@ use std::time::Duration;
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions, StdStream};
 use netbootd_net::tls::{self, TlsError};
-use pxe_policy::{BootAction, DirectoryAnswer, MacAddr, Record, SystemUuid, Trouble, TroubleKind};
+use pxe_policy::{BootAction, DirectoryAnswer, Identity, MacAddr, Record, SystemUuid, Trouble, TroubleKind};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use super::address::{host_of, ipv6_of};
-use super::{Identity, kerberos};
+use crate::address::{host_of, ipv6_of};
+use crate::kerberos;
 use crate::settings::{self, Bind};
 
 /// A directory, with a connection that is kept.
@@ -59,13 +61,8 @@ impl ActiveDirectory {
         Ok(ActiveDirectory { settings: settings.clone(), tls, connection: Mutex::new(None) })
     }
 
-    /// How it is configured.
-    pub fn settings(&self) -> &settings::ActiveDirectory {
-        &self.settings
-    }
-
     /// What it says of a machine.
-    pub async fn ask(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
+    async fn lookup(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
         let by_mac = mac_form(who.mac);
         let filter = filter(who);
         let mut said = DirectoryAnswer::default();

@@ -1,6 +1,5 @@
 //! How long the certificates are good that netbootd depends on: looked at now and then, told in the log, the status and the metrics.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +9,7 @@ use netbootd_state::ledger::now;
 use serde::Serialize;
 use tracing::warn;
 
-use crate::address::host_and_port;
-use crate::settings::Settings;
+use crate::settings::Endpoint;
 
 /// What was last seen.
 #[derive(Debug, Default)]
@@ -46,9 +44,9 @@ impl Certificates {
     }
 
     /// Looks at every server once.
-    pub async fn look(&self, settings: &Settings<'_>) {
+    pub async fn look(&self, servers: Vec<Endpoint>) {
         let mut all = Vec::new();
-        for server in servers(settings) {
+        for server in servers {
             let seen = look_at(server).await;
             if seen.is_due() {
                 let days = seen.days;
@@ -66,33 +64,8 @@ impl Certificates {
     }
 }
 
-/// A server whose certificate counts.
-struct Server {
-    part: &'static str,
-    host: String,
-    port: u16,
-    ca: Option<PathBuf>,
-}
-
-fn servers(settings: &Settings<'_>) -> Vec<Server> {
-    let mut servers = Vec::new();
-    if let Some(site) = settings.configmgr {
-        let (host, port) = host_and_port(&site.url, 443);
-        servers.push(Server { part: "configmgr", host, port, ca: site.ca.clone() });
-        for server in &site.certificates {
-            let (host, port) = host_and_port(server, 443);
-            servers.push(Server { part: "site", host, port, ca: site.ca.clone() });
-        }
-    }
-    if let Some(directory) = settings.active_directory.filter(|known| known.url.starts_with("ldaps://")) {
-        let (host, port) = host_and_port(&directory.url, 636);
-        servers.push(Server { part: "active-directory", host, port, ca: directory.ca.clone() });
-    }
-    servers
-}
-
-async fn look_at(server: Server) -> Seen {
-    let Server { part, host, port, ca } = server;
+async fn look_at(server: Endpoint) -> Seen {
+    let Endpoint { part, host, port, ca } = server;
     let shown = tokio::time::timeout(PATIENCE, tls::handshake(&host, port, ca.as_deref())).await;
     let (days, trouble) = match shown {
         Ok(Ok(shown)) => (Some(days_left(shown.until)), None),

@@ -10,14 +10,19 @@ pub mod wire;
 pub use tables::{Bodies, Tables};
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pxe_policy::{DirectoryAnswer, Identifier, MacAddr, Record, SystemUuid, Trouble, TroubleKind};
+use pxe_policy::{
+    Answer, DirectoryAnswer, Identifier, Identity, MacAddr, Record, SystemUuid, Trouble, TroubleKind,
+};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::Identity;
-use crate::settings;
+use crate::address::host_and_port;
+use crate::directory::{Asking, Directory, PackageTypes, in_memory};
+use crate::links::Links;
+use crate::settings::{self, Account, Configured, Endpoint, OpenError};
 use client::{Client, SiteError};
 use wire::{Collection, LastPxe, Membership, NetworkAdapter, Package, System};
 
@@ -30,6 +35,71 @@ pub struct ConfigMgr {
     tables: Mutex<Option<(Arc<Tables>, Instant)>>,
     /// Whether the site can filter by one address of many.
     any_filter: OnceCell<bool>,
+}
+
+impl Configured for settings::ConfigMgr {
+    fn name(&self) -> &'static str {
+        "configmgr"
+    }
+
+    fn open(&self, fresh: Duration) -> Result<Box<dyn Directory>, OpenError> {
+        Ok(Box::new(ConfigMgr::open(self, fresh).map_err(OpenError::new)?))
+    }
+
+    fn files(&self) -> Vec<(&Path, &'static str)> {
+        let ca = self.ca.as_deref().map(|file| (file, "an authority's certificate"));
+        ca.into_iter().chain(self.account.files()).collect()
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let endpoint = |part, address: &str| {
+            let (host, port) = host_and_port(address, 443);
+            Endpoint { part, host, port, ca: self.ca.clone() }
+        };
+        let others = self.certificates.iter().map(|server| endpoint("site", server));
+        std::iter::once(endpoint("configmgr", &self.url)).chain(others).collect()
+    }
+
+    fn account(&self) -> Option<&Account> {
+        Some(&self.account)
+    }
+}
+
+impl Directory for ConfigMgr {
+    fn ask<'a>(&'a self, who: &'a Identity) -> Asking<'a, Result<DirectoryAnswer, Trouble>> {
+        Box::pin(self.lookup(who))
+    }
+
+    fn at_once(&self, name: &str, who: &Identity) -> Option<Answer> {
+        let skipped = DirectoryAnswer { skipped: true, ..DirectoryAnswer::default() };
+        (who.is_mac && !self.settings.macs).then(|| in_memory(name, skipped))
+    }
+
+    fn links<'a>(&'a self, links: &'a mut Links) -> Asking<'a, Option<()>> {
+        Box::pin(async move {
+            let (url, settings) = (self.client.url(), &self.settings);
+            let host = url.host_str().unwrap_or_default();
+            let port = url.port_or_known_default().unwrap_or(443);
+            links.reach(host, port).await?;
+            links.certificate(host, port, settings.ca.as_deref()).await?;
+            if settings.account.uses_kerberos() {
+                links.ticket(settings.account.clone(), self.client.service().to_owned()).await?;
+            }
+            let sites = self.client.list::<serde_json::Value>("SMS_Site", "", &["SiteCode", "Version"]).await;
+            let shown = |sites: Vec<serde_json::Value>| match sites.first() {
+                Some(site) => Ok(format!("site {} version {}", site["sitecode"], site["version"])),
+                None => Err(Trouble::new(TroubleKind::Forbidden, "the account sees no site")),
+            };
+            links.note("authentication", sites.and_then(shown))?;
+            let tables = self.tables().await;
+            let shown = |tables: Arc<Tables>| format!("{} task sequence deployments", tables.deployments());
+            links.note("query", tables.map(shown))
+        })
+    }
+
+    fn package_types(&self) -> Option<Asking<'_, PackageTypes>> {
+        Some(Box::pin(ConfigMgr::package_types(self)))
+    }
 }
 
 impl ConfigMgr {
@@ -49,13 +119,8 @@ impl ConfigMgr {
         &self.client
     }
 
-    /// Whether the site is asked about Macs.
-    pub fn is_asked_about_macs(&self) -> bool {
-        self.settings.macs
-    }
-
     /// What the site says of a machine.
-    pub async fn ask(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
+    async fn lookup(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
         let tables = self.tables().await?;
         let (uuid, mac, left_out) = tables.screen(who);
         let (by_uuid, by_mac) = tokio::try_join!(self.by_uuid(uuid), self.by_mac(mac))?;

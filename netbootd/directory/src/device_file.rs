@@ -6,15 +6,19 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::Utf8Error;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use netbootd_net::with_causes;
 use parking_lot::Mutex;
-use pxe_policy::{BadLine, Device, DirectoryAnswer, Identity, Table};
+use pxe_policy::{Answer, BadLine, Device, DirectoryAnswer, Identity, Table, Trouble};
 use serde::Deserialize;
 use thiserror::Error;
 use tracing::{info, warn};
+
+use crate::directory::{Asking, Directory, in_memory};
+use crate::links::Links;
+use crate::settings::{Configured, Devices, OpenError};
 
 /// A file of devices.
 #[derive(Debug)]
@@ -115,6 +119,42 @@ impl DeviceFile {
     }
 }
 
+impl Configured for Devices<'_> {
+    fn name(&self) -> &'static str {
+        DEVICES
+    }
+
+    fn open(&self, _fresh: Duration) -> Result<Box<dyn Directory>, OpenError> {
+        Ok(Box::new(DeviceFile::open(self.0).map_err(OpenError::new)?))
+    }
+
+    fn keeps_answers(&self) -> bool {
+        false
+    }
+
+    fn files(&self) -> Vec<(&Path, &'static str)> {
+        vec![(self.0, "the device file")]
+    }
+}
+
+impl Directory for DeviceFile {
+    fn ask<'a>(&'a self, who: &'a Identity) -> Asking<'a, Result<DirectoryAnswer, Trouble>> {
+        Box::pin(async move { Ok(DeviceFile::ask(self, who)) })
+    }
+
+    fn at_once(&self, name: &str, who: &Identity) -> Option<Answer> {
+        Some(in_memory(name, DeviceFile::ask(self, who)))
+    }
+
+    fn refresh(&self) {
+        DeviceFile::refresh(self);
+    }
+
+    fn links<'a>(&'a self, links: &'a mut Links) -> Asking<'a, Option<()>> {
+        Box::pin(async move { links.note("read", Ok(format!("{} devices", self.len()))) })
+    }
+}
+
 fn look(path: &Path) -> Option<Look> {
     fs::metadata(path).ok().map(|metadata| (metadata.len(), metadata.modified().ok()))
 }
@@ -197,6 +237,8 @@ fn tell(path: &Path, table: &Table, bad: &[BadLine]) {
     }
 }
 
+/// The name of the devices in evidence, wherever they come from: the ledger knows machines by it.
+pub const DEVICES: &str = "devices";
 /// A campus of a million machines fits.
 const MAX_SIZE: u64 = 256 << 20;
 /// A file that is no such list is told of by its first lines.

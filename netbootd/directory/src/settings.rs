@@ -1,27 +1,127 @@
 //! Where the directories are, and how they are asked.
 
+use std::error::Error;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use netbootd_net::Secret;
 use serde::Deserialize;
+use thiserror::Error;
 
-/// All of them.
-#[derive(Debug, Clone, Copy)]
+use crate::directory::Directory;
+
+/// The directories of a configuration.
+#[derive(Debug)]
 pub struct Settings<'a> {
-    /// The device file.
-    pub devices: Option<&'a Path>,
-    /// The site.
-    pub configmgr: Option<&'a ConfigMgr>,
-    /// The domain.
-    pub active_directory: Option<&'a ActiveDirectory>,
-    /// How long a packet waits for them.
+    /// Each, in the order that they are asked in.
+    pub all: Vec<Box<dyn Configured + 'a>>,
+    /// A packet waits for them no longer.
     pub deadline: Duration,
-    /// How long their answers count.
+    /// Their answers count as they are for this long.
     pub cache: Duration,
-    /// How long older answers are used when they cannot be reached.
+    /// Older answers count for this long when they cannot be reached.
     pub stale: Duration,
 }
+
+impl Settings<'_> {
+    /// The servers whose certificates count.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.all.iter().flat_map(|one| one.endpoints()).collect()
+    }
+
+    /// The files that the directories read, and what for.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, &'static str)> {
+        self.all.iter().flat_map(|one| one.files())
+    }
+
+    /// The accounts that they are asked with.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.all.iter().filter_map(|one| one.account())
+    }
+}
+
+impl<T: Configured + ?Sized> Configured for &T {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn open(&self, fresh: Duration) -> Result<Box<dyn Directory>, OpenError> {
+        (**self).open(fresh)
+    }
+
+    fn keeps_answers(&self) -> bool {
+        (**self).keeps_answers()
+    }
+
+    fn files(&self) -> Vec<(&Path, &'static str)> {
+        (**self).files()
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        (**self).endpoints()
+    }
+
+    fn account(&self) -> Option<&Account> {
+        (**self).account()
+    }
+}
+
+/// A directory as the configuration names it, before it is opened.
+pub trait Configured: fmt::Debug {
+    /// Its name in evidence: the ledger knows machines by it.
+    fn name(&self) -> &'static str;
+
+    /// Opens it; nothing is asked yet. What it keeps in memory is `fresh` for this long.
+    fn open(&self, fresh: Duration) -> Result<Box<dyn Directory>, OpenError>;
+
+    /// Whether answers are kept; not for one that is in memory itself.
+    fn keeps_answers(&self) -> bool {
+        true
+    }
+
+    /// The files that it reads, and what for: the sandbox lets them be read.
+    fn files(&self) -> Vec<(&Path, &'static str)>;
+
+    /// The servers whose certificates count.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        Vec::new()
+    }
+
+    /// The account that it is asked with.
+    fn account(&self) -> Option<&Account> {
+        None
+    }
+}
+
+/// Why a directory of the configuration cannot be opened.
+#[derive(Debug, Error)]
+#[error(transparent)]
+pub struct OpenError(Box<dyn Error + Send + Sync>);
+
+impl OpenError {
+    /// With the directory's own error.
+    pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
+        OpenError(Box::new(error))
+    }
+}
+
+/// A server whose certificate counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What it is for: the directory's name, or `site`.
+    pub part: &'static str,
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
+    pub ca: Option<PathBuf>,
+}
+
+/// The device file.
+#[derive(Debug, Clone, Copy)]
+pub struct Devices<'a>(pub &'a Path);
 
 /// Configuration Manager's AdminService.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +171,13 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether there is anything to get a ticket with. On Windows there is always the account of the service.
+    /// The file of its keys, and what it is for.
+    pub(crate) fn files(&self) -> Option<(&Path, &'static str)> {
+        self.keytab.as_deref().map(|file| (file, "a keytab"))
+    }
+
+    /// Whether there is anything to get a ticket with. On Windows there is always the account of the
+    /// service.
     pub fn uses_kerberos(&self) -> bool {
         cfg!(windows) || self.keytab.is_some() || self.password.is_some()
     }

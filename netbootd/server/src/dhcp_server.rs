@@ -156,12 +156,7 @@ impl DhcpServer {
 
     /// Whether somebody answers under an address that is about to be offered. One that goes on without
     /// the database is in use by its own client.
-    async fn is_in_use(
-        &self,
-        granted: Granted<Ipv4Addr>,
-        packet: &Packet,
-        arrival: &Arrival<'_>,
-    ) -> bool {
+    async fn is_in_use(&self, granted: Granted<Ipv4Addr>, packet: &Packet, arrival: &Arrival<'_>) -> bool {
         let Granted { address, fresh, left } = granted;
         match &self.probes {
             Some(probes) if left.is_none() => probes.is_in_use(address, fresh, packet, arrival).await,

@@ -17,6 +17,7 @@ use netbootd_content::files::{Files, Images};
 use netbootd_content::machines::Machines;
 use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
+use netbootd_directory::device_file::DEVICES;
 use netbootd_directory::{Directories, OpenError};
 use netbootd_net::heartbeat::Heartbeat;
 use netbootd_net::interfaces::Interfaces;
@@ -139,7 +140,7 @@ impl Snapshot {
     /// With the devices of the database, if the configuration says so.
     pub fn sharing(mut self, shared: Option<&Arc<Shared>>) -> Self {
         if let Some(shared) = shared.filter(|_| self.config.shared_devices) {
-            self.directories = self.directories.with_shared(shared.devices());
+            self.directories = self.directories.with_first(DEVICES, Box::new(shared.devices()));
         }
         self
     }

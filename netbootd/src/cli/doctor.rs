@@ -5,20 +5,15 @@ mod kernel;
 #[cfg_attr(windows, path = "doctor/sandbox/windows.rs")]
 mod sandbox;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use imagestore::platform::HAS_MODES;
 use netbootd_config::Config;
-use netbootd_directory::active_directory::ActiveDirectory;
-use netbootd_directory::address::host_and_port;
-use netbootd_directory::configmgr::ConfigMgr;
-use netbootd_directory::settings::{Account, Bind};
-use netbootd_directory::{Directories, Source, kerberos};
-use netbootd_net::{tls, with_causes};
-use netbootd_state::ledger::now;
+use netbootd_directory::Directories;
+use netbootd_directory::device_file::DEVICES;
+use netbootd_directory::links::{Link, Links};
+use netbootd_net::with_causes;
 use netbootd_state::shared::Shared;
 use pxe_policy::{SUGGESTED_BANS, SystemUuid, Trouble, TroubleKind};
 use serde::Serialize;
@@ -68,9 +63,9 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
         let mut checks: Vec<Check> = shared.iter().flat_map(|shared| database(shared)).collect();
         let mut directories = Directories::open(&config.directories()).map_err(Failure::unusable)?;
         if let Some(shared) = shared.filter(|_| config.shared_devices) {
-            directories = directories.with_shared(shared.devices());
+            directories = directories.with_first(DEVICES, Box::new(shared.devices()));
         }
-        checks.extend(check(&config, &directories).await);
+        checks.extend(check(&directories).await);
         Ok(checks)
     })?);
     if args.json {
@@ -99,144 +94,29 @@ pub(super) fn shown(checks: &[Check]) -> Vec<String> {
 }
 
 fn database(shared: &Shared) -> Vec<Check> {
-    let mut part = Part { name: "database", checks: Vec::new() };
     let trouble = shared.trouble().map(|why| Trouble::new(TroubleKind::Unreachable, with_causes(&*why)));
-    part.link("connect", trouble.map_or(Ok("here, with tables of this version".to_owned()), Err));
-    part.checks
+    let mut links = Links::default();
+    links.note("connect", trouble.map_or(Ok("here, with tables of this version".to_owned()), Err));
+    links.seen.into_iter().map(|link| Check::of("database", link)).collect()
 }
 
-/// Checks every directory of the configuration.
-pub(super) async fn check(config: &Config, directories: &Directories) -> Vec<Check> {
+/// Checks every directory, link by link.
+pub(super) async fn check(directories: &Directories) -> Vec<Check> {
     let mut checks = Vec::new();
-    for (name, source) in directories.sources() {
-        let mut part = Part { name, checks: Vec::new() };
-        // The first link that breaks ends the chain: those behind it hang on it.
-        let _ = match source {
-            Source::Shared(devices) => {
-                let known = devices.trouble().map_or(Ok(format!("{} devices", devices.len())), Err);
-                part.link("read", known).map(drop)
-            }
-            Source::File(file) => part.link("read", Ok(format!("{} devices", file.len()))).map(drop),
-            Source::ConfigMgr(site) => configmgr(&mut part, site, config).await,
-            Source::ActiveDirectory(directory) => active_directory(&mut part, directory).await,
-        };
-        checks.append(&mut part.checks);
+    for (name, directory) in directories.iter() {
+        let mut links = Links::default();
+        directory.links(&mut links).await;
+        checks.extend(links.seen.into_iter().map(|link| Check::of(name, link)));
     }
     checks
 }
 
-async fn configmgr(part: &mut Part, site: &ConfigMgr, config: &Config) -> Option<()> {
-    let url = site.client().url();
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or(443);
-    reach(part, host, port).await?;
-    let ca = config.configmgr.as_ref().and_then(|site| site.ca.as_deref());
-    certificate(part, host, port, ca).await?;
-    let account = config.configmgr.as_ref().map(|site| site.account.clone()).unwrap_or_default();
-    if account.uses_kerberos() {
-        ticket(part, account, site.client().service().to_owned()).await?;
-    }
-    let sites = site.client().list::<serde_json::Value>("SMS_Site", "", &["SiteCode", "Version"]).await;
-    let told = |sites: Vec<serde_json::Value>| match sites.first() {
-        Some(site) => Ok(format!("site {} version {}", site["sitecode"], site["version"])),
-        None => Err(Trouble::new(TroubleKind::Forbidden, "the account sees no site")),
-    };
-    part.link("authentication", sites.and_then(told))?;
-    let tables = site.tables().await;
-    part.link("query", tables.map(|tables| format!("{} task sequence deployments", tables.deployments())))
-        .map(drop)
-}
-
-async fn active_directory(part: &mut Part, directory: &ActiveDirectory) -> Option<()> {
-    let settings = directory.settings();
-    let secure = settings.url.starts_with("ldaps://");
-    let (host, port) = host_and_port(&settings.url, if secure { 636 } else { 389 });
-    let host = host.as_str();
-    reach(part, host, port).await?;
-    if secure {
-        certificate(part, host, port, settings.ca.as_deref()).await?;
-    }
-    if settings.bind == Bind::Gssapi {
-        ticket(part, settings.account.clone(), format!("ldap/{host}")).await?;
-    }
-    part.link("bind", directory.naming_context().await)?;
-    let found = directory.prestaged().await;
-    part.link("query", found.map(|found| format!("{} prestaged computers", found.len()))).map(drop)
-}
-
-/// A ticket for a service. The Kerberos library waits for the network by itself.
-async fn ticket(part: &mut Part, account: Account, service: String) -> Option<()> {
-    let asked = service.clone();
-    let made = tokio::task::spawn_blocking(move || {
-        kerberos::log_in(&account)?;
-        kerberos::token(&asked)
-    });
-    let made = made.await.unwrap_or_else(|error| Err(Trouble::new(TroubleKind::Failed, error.to_string())));
-    part.link("ticket", made.map(|token| format!("for {service}, {} bytes", token.len()))).map(drop)
-}
-
-/// A certificate that is good, and for long enough.
-async fn certificate(part: &mut Part, host: &str, port: u16, ca: Option<&Path>) -> Option<()> {
-    let shown = match tokio::time::timeout(PATIENCE, tls::handshake(host, port, ca)).await {
-        Ok(shown) => shown,
-        Err(_) => Err(Trouble::new(TroubleKind::Timeout, "no TLS handshake in time")),
-    };
-    let shown = match shown {
-        Ok(shown) => shown,
-        Err(trouble) => return part.link("tls", Err(trouble)).map(drop),
-    };
-    let days = (shown.until - i64::try_from(now()).unwrap_or(i64::MAX)) / 86_400;
-    part.link("tls", Ok(format!("{} is good for {days} days", shown.subject)))?;
-    if days < WARN_DAYS
-        && let Some(check) = part.checks.last_mut()
-    {
-        check.cure = Some("renew the certificate soon");
-    }
-    Some(())
-}
-
-async fn reach(part: &mut Part, host: &str, port: u16) -> Option<()> {
-    let looked_up = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
-    let addresses: Result<Vec<SocketAddr>, Trouble> = match looked_up {
-        Ok(Ok(found)) => Ok(found.collect()),
-        Ok(Err(error)) => Err(Trouble::new(TroubleKind::Unreachable, format!("{host}: {error}"))),
-        Err(_) => Err(Trouble::new(TroubleKind::Timeout, format!("{host}: no answer of the name service"))),
-    };
-    let addresses = match addresses {
-        Ok(addresses) => addresses,
-        Err(trouble) => return part.link("name", Err(trouble)).map(drop),
-    };
-    let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-    part.link("name", Ok(format!("{host} is {}", shown.join(", "))))?;
-    let connected = tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(&addresses[..])).await;
-    let connected = match connected {
-        Ok(Ok(_)) => Ok(format!("port {port} answers")),
-        Ok(Err(error)) => Err(Trouble::new(TroubleKind::Unreachable, format!("port {port}: {error}"))),
-        Err(_) => Err(Trouble::new(TroubleKind::Timeout, format!("port {port} does not answer"))),
-    };
-    part.link("connection", connected).map(drop)
-}
-
-/// The checks of one directory.
-struct Part {
-    name: &'static str,
-    checks: Vec<Check>,
-}
-
-impl Part {
-    /// Notes a link; None when it is broken.
-    fn link(&mut self, link: &'static str, seen: Result<String, Trouble>) -> Option<String> {
-        let check = |passed, seen, cure| Check { part: self.name.to_owned(), link, passed, seen, cure };
-        match seen {
-            Ok(seen) => {
-                self.checks.push(check(true, seen.clone(), None));
-                Some(seen)
-            }
-            Err(trouble) => {
-                self.checks.push(check(false, trouble.to_string(), Some(trouble.kind.cure())));
-                None
-            }
-        }
+impl Check {
+    fn of(part: &str, link: Link) -> Self {
+        let Link { name, seen, cure } = link;
+        let passed = seen.is_ok();
+        let seen = seen.unwrap_or_else(|trouble| trouble.to_string());
+        Check { part: part.to_owned(), link: name, passed, seen, cure }
     }
 }
 
@@ -276,7 +156,3 @@ fn suggestions(config: &Config) -> Vec<Check> {
     };
     vec![Check { part: "policy".into(), link: "banned-guids", passed: true, seen, cure: None }]
 }
-
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Certificates are spoken of this many days ahead.
-const WARN_DAYS: i64 = 30;

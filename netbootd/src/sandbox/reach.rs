@@ -47,17 +47,11 @@ impl Reach {
             reach.reads(folder, "a source of images");
         }
         reach.named(source.file.as_deref().or(Some(Path::new(DEFAULT_CONFIG))), "the configuration");
-        reach.named(config.devices.as_deref(), "the device file");
         for file in &config.texts {
             reach.named(Some(file), "a template, a list or a secret");
         }
-        if let Some(site) = &config.configmgr {
-            reach.named(site.ca.as_deref(), "an authority's certificate");
-            reach.named(site.account.keytab.as_deref(), "a keytab");
-        }
-        if let Some(directory) = &config.active_directory {
-            reach.named(directory.ca.as_deref(), "an authority's certificate");
-            reach.named(directory.account.keytab.as_deref(), "a keytab");
+        for (file, why) in config.directories().files() {
+            reach.named(Some(file), why);
         }
         if let Some(remote) = &config.store.remote {
             reach.named(remote.ca.as_deref(), "an authority's certificate");

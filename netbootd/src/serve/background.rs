@@ -95,8 +95,7 @@ async fn ask_for_package_types(services: Arc<Services>, types: Arc<PackageTypes>
     let mut trouble = None;
     loop {
         let snapshot = services.snapshot.load_full();
-        let Some(site) = snapshot.directories.site() else { return };
-        let said = site.package_types().await;
+        let Some(said) = snapshot.directories.package_types().await else { return };
         let words = said.as_ref().err().map(ToString::to_string);
         if let Some(words) = words.as_ref().filter(|words| trouble.as_ref() != Some(*words)) {
             warn!(
@@ -235,7 +234,7 @@ async fn forget_idle(services: Arc<Services>) {
 async fn look_at_certificates(daemon: Arc<Daemon>) {
     loop {
         let snapshot = daemon.services.snapshot.load_full();
-        daemon.certificates.look(&snapshot.config.directories()).await;
+        daemon.certificates.look(snapshot.config.directories().endpoints()).await;
         tokio::select! {
             () = tokio::time::sleep(certificates::EVERY) => {}
             () = daemon.services.lifecycle.shutdown.cancelled() => return,

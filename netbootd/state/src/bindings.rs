@@ -68,9 +68,7 @@ impl MacBindings {
     /// Forgets a Mac's choice; None when there is none, else whether that is durable.
     pub async fn forget(&self, mac: MacAddr) -> Option<bool> {
         let change = Change::Unbind(mac.octets());
-        let known = self.with_change(|bindings| {
-            (bindings.of(mac.octets()).is_some(), Some(change.clone()))
-        });
+        let known = self.with_change(|bindings| (bindings.of(mac.octets()).is_some(), Some(change.clone())));
         if known { Some(self.keep(change).await.is_ok()) } else { None }
     }
 }

@@ -6,8 +6,8 @@ pub mod pool;
 pub mod store;
 mod table;
 
-pub use clock::Clock;
 pub use crate::pool::Denied;
+pub use clock::Clock;
 pub use pool::{Client, Lease, LeaseTable, Offer, Want};
 pub use pxe_policy::Seconds;
 pub use store::LeaseStore;

@@ -108,7 +108,8 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
         ("POST", ["images", name, "verify"]) => images::verify(daemon, name).await,
         ("POST", ["sources", "retry"]) => told(&services.content.ingests.retry()),
         ("GET", ["bindings"]) => {
-            let bindings = services.netboot.as_ref().map(|netboot| netboot.bindings().list()).unwrap_or_default();
+            let bindings =
+                services.netboot.as_ref().map(|netboot| netboot.bindings().list()).unwrap_or_default();
             told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
         }
         ("DELETE", ["bindings", mac]) => forget(services, mac).await,

@@ -14,8 +14,8 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::super::kerberos;
 use super::wire::Page;
+use crate::kerberos;
 use crate::settings::{self, Account};
 
 /// A way to one AdminService.

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use pxe_policy::{
-    ArchType, BootImage, Deployment, Identifier, ImageArch, MacAddr, Purpose, Record, SystemUuid, Trouble,
+    ArchType, BootImage, Deployment, Identifier, Identity, ImageArch, MacAddr, Purpose, Record, SystemUuid,
+    Trouble,
 };
 use serde_json::Value;
 
+use super::Screened;
 use super::client::Client;
 use super::wire::{
     Advertisement, BootImagePackage, Collection, DistributionPoint, Page, PageError, System, TaskSequence,
     is_true,
 };
-use super::{Identity, Screened};
 
 /// The site's tables.
 #[derive(Debug, Default)]

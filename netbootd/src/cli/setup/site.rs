@@ -172,7 +172,7 @@ fn look(site: &Site) -> Result<Vec<doctor::Check>, Failure> {
     });
     crate::serve::prepare_kerberos(&config);
     let directories = Directories::open(&config.directories()).map_err(Failure::unusable)?;
-    block_on(async { Ok(doctor::check(&config, &directories).await) })
+    block_on(async { Ok(doctor::check(&directories).await) })
 }
 
 /// What asks for a password to be typed.

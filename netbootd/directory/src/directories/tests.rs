@@ -4,7 +4,7 @@ use std::path::Path;
 use pxe_policy::ArchType;
 
 use super::*;
-use crate::settings::{Account, ActiveDirectory, Bind};
+use crate::settings::{Account, ActiveDirectory, Bind, Devices};
 
 fn directories(devices: Option<&Path>, server: SocketAddr, deadline: Duration) -> Directories {
     let active_directory = ActiveDirectory {
@@ -15,14 +15,11 @@ fn directories(devices: Option<&Path>, server: SocketAddr, deadline: Duration) -
         account: Account::default(),
         ca: None,
     };
-    let settings = Settings {
-        devices,
-        configmgr: None,
-        active_directory: Some(&active_directory),
-        deadline,
-        cache: Duration::from_secs(60),
-        stale: Duration::from_secs(3600),
-    };
+    let mut all: Vec<Box<dyn Configured>> = Vec::new();
+    all.extend(devices.map(|file| Box::new(Devices(file)) as Box<dyn Configured>));
+    all.push(Box::new(&active_directory));
+    let settings =
+        Settings { all, deadline, cache: Duration::from_secs(60), stale: Duration::from_secs(3600) };
     Directories::open(&settings).unwrap()
 }
 

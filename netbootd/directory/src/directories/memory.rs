@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use pxe_policy::{DirectoryAnswer, MacAddr, Trouble, TroubleKind};
+use pxe_policy::{DirectoryAnswer, Identity, MacAddr, Trouble, TroubleKind};
 use tokio::sync::watch;
-
-use super::Identity;
 
 /// Answers of one directory by machine. At most [`MAX_MACHINES`]; the oldest leave first.
 #[derive(Debug, Default)]

@@ -1,0 +1,48 @@
+//! The seam: a directory, as those that ask it see it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+
+use pxe_policy::{Answer, DirectoryAnswer, Identity, Trouble};
+
+use crate::links::Links;
+
+/// A directory that knows machines.
+pub trait Directory: fmt::Debug + Send + Sync {
+    /// What it knows of a machine.
+    fn ask<'a>(&'a self, who: &'a Identity) -> Asking<'a, Result<DirectoryAnswer, Trouble>>;
+
+    /// The answer that needs no question: of one that is in memory, or about a machine that this
+    /// directory is not asked about. `name` is its name in evidence.
+    fn at_once(&self, _name: &str, _who: &Identity) -> Option<Answer> {
+        None
+    }
+
+    /// Reads its files again if they changed. May block.
+    fn refresh(&self) {}
+
+    /// Why it cannot be asked, where it knows that by itself.
+    fn trouble(&self) -> Option<Trouble> {
+        None
+    }
+
+    /// Checks the way to it, link by link, up to the first that is broken.
+    fn links<'a>(&'a self, links: &'a mut Links) -> Asking<'a, Option<()>>;
+
+    /// The types of its packages by id; None for a directory that has none.
+    fn package_types(&self) -> Option<Asking<'_, PackageTypes>> {
+        None
+    }
+}
+
+/// A question under way.
+pub type Asking<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The types of packages by package id, as Configuration Manager numbers them.
+pub type PackageTypes = Result<BTreeMap<String, u32>, Trouble>;
+
+/// The answer of a directory that is in memory.
+pub(crate) fn in_memory(name: &str, said: DirectoryAnswer) -> Answer {
+    Answer { directory: name.to_owned(), age: 0, stale: false, said: Ok(said) }
+}

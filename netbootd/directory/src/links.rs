@@ -1,0 +1,98 @@
+//! The way to a directory, link by link: name, connection, TLS, ticket, authentication, query.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use netbootd_net::tls;
+use pxe_policy::{Trouble, TroubleKind};
+
+use crate::certificates::{WARN_DAYS, days_left};
+use crate::kerberos;
+use crate::settings::Account;
+
+/// The links that were checked, in their order.
+#[derive(Debug, Default)]
+pub struct Links {
+    /// Each with what was seen.
+    pub seen: Vec<Link>,
+}
+
+/// One link.
+#[derive(Debug)]
+pub struct Link {
+    /// Its name.
+    pub name: &'static str,
+    /// What was seen, or why it is broken.
+    pub seen: Result<String, Trouble>,
+    /// What to do about it.
+    pub cure: Option<&'static str>,
+}
+
+impl Links {
+    /// Notes a link; None when it is broken: those behind it hang on it.
+    pub fn note(&mut self, name: &'static str, seen: Result<String, Trouble>) -> Option<()> {
+        let cure = seen.as_ref().err().map(|trouble| trouble.kind.cure());
+        let holds = seen.is_ok();
+        self.seen.push(Link { name, seen, cure });
+        holds.then_some(())
+    }
+
+    /// A ticket for a service. The Kerberos library waits for the network by itself.
+    pub(crate) async fn ticket(&mut self, account: Account, service: String) -> Option<()> {
+        let asked = service.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            kerberos::log_in(&account)?;
+            kerberos::token(&asked)
+        });
+        let made =
+            made.await.unwrap_or_else(|error| Err(Trouble::new(TroubleKind::Failed, error.to_string())));
+        self.note("ticket", made.map(|token| format!("for {service}, {} bytes", token.len())))
+    }
+
+    /// A certificate that is good, and for long enough.
+    pub(crate) async fn certificate(&mut self, host: &str, port: u16, ca: Option<&Path>) -> Option<()> {
+        let shown = match tokio::time::timeout(PATIENCE, tls::handshake(host, port, ca)).await {
+            Ok(shown) => shown,
+            Err(_) => Err(Trouble::new(TroubleKind::Timeout, "no TLS handshake in time")),
+        };
+        let shown = match shown {
+            Ok(shown) => shown,
+            Err(trouble) => return self.note("tls", Err(trouble)),
+        };
+        let days = days_left(shown.until);
+        self.note("tls", Ok(format!("{} is good for {days} days", shown.subject)))?;
+        if days < WARN_DAYS
+            && let Some(link) = self.seen.last_mut()
+        {
+            link.cure = Some("renew the certificate soon");
+        }
+        Some(())
+    }
+
+    pub(crate) async fn reach(&mut self, host: &str, port: u16) -> Option<()> {
+        let looked_up = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
+        let addresses: Result<Vec<SocketAddr>, Trouble> = match looked_up {
+            Ok(Ok(found)) => Ok(found.collect()),
+            Ok(Err(error)) => Err(Trouble::new(TroubleKind::Unreachable, format!("{host}: {error}"))),
+            Err(_) => {
+                Err(Trouble::new(TroubleKind::Timeout, format!("{host}: no answer of the name service")))
+            }
+        };
+        let addresses = match addresses {
+            Ok(addresses) => addresses,
+            Err(trouble) => return self.note("name", Err(trouble)),
+        };
+        let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+        self.note("name", Ok(format!("{host} is {}", shown.join(", "))))?;
+        let connected = tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(&addresses[..])).await;
+        let connected = match connected {
+            Ok(Ok(_)) => Ok(format!("port {port} answers")),
+            Ok(Err(error)) => Err(Trouble::new(TroubleKind::Unreachable, format!("port {port}: {error}"))),
+            Err(_) => Err(Trouble::new(TroubleKind::Timeout, format!("port {port} does not answer"))),
+        };
+        self.note("connection", connected)
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);
