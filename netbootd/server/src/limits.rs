@@ -1,41 +1,48 @@
-//! What a stranger may have of this server: how often it may ask, how many sessions it may hold, how much it may have sent somewhere.
+//! What a stranger may have of this server: how often it may ask, how many sessions it may hold, how
+//! much it may have sent somewhere.
 //!
-//! The numbers come with each question, out of the configuration in force, so that a changed one counts at once. Every table here is
-//! bounded, whatever addresses the packets claim to come from. docs/limits.md says what each number is for.
+//! The numbers come with each question, out of the configuration in force, so that a changed one
+//! counts at once. Every table here is bounded, whatever addresses the packets claim to come from.
+//! docs/limits.md says what each number is for.
 
+pub mod admission;
 pub mod bucket;
 pub mod budget;
 pub mod descriptors;
+pub mod ingress;
 pub mod served;
 pub mod session_limits;
-pub mod six;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use netbootd_config::Limits as Settings;
 use netbootd_config::Rate;
-use netbootd_dhcp::v4::{Arrival, Packet};
+use netbootd_state::leases6::Client;
 use pxe_policy::{MacAddr, Reason};
 use tokio::sync::Semaphore;
 
+use admission::{Admission, NEVER, Rates, WAYS, held_to};
 use bucket::{Buckets, Nanos, Verdict};
 use budget::Budget;
 use served::Served;
 use session_limits::SessionLimits;
-use six::Six;
+
+pub use admission::Limited;
+pub use ingress::{Ingress, allows};
 
 /// What is counted.
 #[derive(Debug)]
 pub struct Limits {
     start: Instant,
-    machines: Buckets<(MacAddr, Ingress)>,
-    ways: Buckets<Ingress>,
-    new_machines: Buckets<Ingress>,
-    holders: Buckets<MacAddr>,
-    six: Six,
+    dhcp: Admission<MacAddr, Ipv4Addr>,
+    dhcp6: Admission<u64, Ipv6Addr>,
+    /// Identifiers of DHCPv6 have up to 128 bytes. Nobody can make up two with one hash: its key is
+    /// another in each run.
+    hash: RandomState,
     told: Buckets<IpAddr>,
     read_requests: Buckets<IpAddr>,
     http_requests: Buckets<IpAddr>,
@@ -60,38 +67,14 @@ pub struct Limits {
     pub open_files: OnceLock<u64>,
 }
 
-/// Which way a DHCP packet came. Machines that come the same way share a bucket; whoever floods one way is nothing to the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ingress {
-    /// Through a relay with this address.
-    Relay(Ipv4Addr),
-    /// Through any relay that the configuration does not name: everybody can claim to be one.
-    AnyRelay,
-    /// From the link of the interface with this index.
-    Link(u32),
-    /// By unicast from elsewhere, to the interface with this index.
-    Routed(u32),
-}
-
-/// Something is left alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limited {
-    /// Why.
-    pub reason: Reason,
-    /// Whether that is worth a line; it is counted in any case.
-    pub tell: bool,
-}
-
 impl Limits {
     /// Nothing is counted yet.
     pub fn new(start: Instant) -> Self {
         Limits {
             start,
-            machines: Buckets::new(MACHINES),
-            ways: Buckets::new(WAYS),
-            new_machines: Buckets::new(WAYS),
-            holders: Buckets::new(MACHINES),
-            six: Six::new(),
+            dhcp: Admission::new(),
+            dhcp6: Admission::new(),
+            hash: RandomState::new(),
             told: Buckets::new(ADDRESSES),
             read_requests: Buckets::new(ADDRESSES),
             http_requests: Buckets::new(ADDRESSES),
@@ -133,52 +116,33 @@ impl Limits {
         }
     }
 
-    /// Whether a machine's DHCP packet is looked at. A machine that came this way before is known, and is not held back by those that did
-    /// not; neither is one that holds a lease, which renews it however much else comes that way.
+    /// Whether a machine's DHCP packet is looked at. A machine that came this way before is known, and
+    /// is not held back by those that did not; neither is one that holds a lease, which renews it
+    /// however much else comes that way.
     pub fn dhcp(
         &self,
         settings: &Settings,
         mac: MacAddr,
-        way: Ingress,
+        way: Ingress<Ipv4Addr>,
         holds_lease: impl Fn() -> bool,
         now: Instant,
     ) -> Result<(), Limited> {
-        self.asks(settings, mac, way, &holds_lease, now).or_else(|limited| {
-            let renews =
-                holds_lease() && self.holders.take(mac, RENEWALS, 1, self.nanos(now)) == Verdict::Admitted;
-            if renews { Ok(()) } else { Err(limited) }
-        })
+        let rates = Rates::of(settings, !settings.relays.is_empty());
+        self.dhcp.admit(mac, way, rates, holds_lease, self.nanos(now))
     }
 
-    fn asks(
+    /// The same for DHCPv6, which carries no hardware address: a machine is known by the key of its
+    /// leases.
+    pub fn dhcp6(
         &self,
         settings: &Settings,
-        mac: MacAddr,
-        way: Ingress,
+        client: &Client,
+        way: Ingress<Ipv6Addr>,
         holds_lease: impl Fn() -> bool,
         now: Instant,
     ) -> Result<(), Limited> {
-        let (key, now) = ((mac, way), self.nanos(now));
-        let known = match self.machines.take_known(&key, settings.machine_packets, now) {
-            Some(verdict) => verdict,
-            None => {
-                if !holds_lease() {
-                    self.new_machine(settings, way, now)?;
-                }
-                self.machines.take(key, settings.machine_packets, 1, now)
-            }
-        };
-        held_to(known, Reason::MachineTooOften)?;
-        held_to(self.ways.take(way, settings.way_packets, 1, now), Reason::SourceTooOften)
-    }
-
-    fn new_machine(&self, settings: &Settings, way: Ingress, now: Nanos) -> Result<(), Limited> {
-        let (rate, reason) = (settings.new_machines, Reason::TooManyNewMachines);
-        held_to(self.new_machines.take(way, rate, 1, now), reason)?;
-        if matches!(way, Ingress::Relay(_)) && settings.relays.is_empty() {
-            held_to(self.new_machines.take(Ingress::AnyRelay, rate.times(UNNAMED_RELAYS), 1, now), reason)?;
-        }
-        Ok(())
+        let (machine, rates) = (self.hash.hash_one(&client.0), Rates::of(settings, false));
+        self.dhcp6.admit(machine, way, rates, holds_lease, self.nanos(now))
     }
 
     /// Whether a DHCP reply of so many bytes may go to an address that a packet only claims to come from.
@@ -198,9 +162,8 @@ impl Limits {
     }
 
     /// A packet that the lists do not allow.
-    pub fn not_allowed(&self, way: Ingress, now: Instant) -> Limited {
-        let tell = self.ways.take(way, NEVER, 1, self.nanos(now)) == Verdict::Refused { tell: true };
-        Limited { reason: Reason::NotAllowed, tell }
+    pub fn not_allowed(&self, way: Ingress<Ipv4Addr>, now: Instant) -> Limited {
+        self.dhcp.not_allowed(way, self.nanos(now))
     }
 
     /// A client of files that the lists do not allow.
@@ -221,9 +184,9 @@ impl Limits {
     /// How many entries each table has, by what it is about.
     pub fn remembered(&self) -> [(&'static str, usize); 6] {
         [
-            ("machines", self.machines.len()),
-            ("ways", self.ways.len().max(self.new_machines.len()).max(self.six.ways())),
-            ("dhcpv6-machines", self.six.machines()),
+            ("machines", self.dhcp.machines()),
+            ("ways", self.dhcp.ways().max(self.dhcp6.ways())),
+            ("dhcpv6-machines", self.dhcp6.machines()),
             ("addresses-told", self.told.len()),
             ("tftp-clients", self.read_requests.len()),
             ("http-clients", self.http_requests.len()),
@@ -235,49 +198,6 @@ impl Limits {
     }
 }
 
-impl Ingress {
-    /// Which way a packet came.
-    pub fn of(packet: &Packet, arrival: &Arrival<'_>) -> Self {
-        let (iface, from) = (arrival.iface, *arrival.from.ip());
-        match packet.relay() {
-            Some(relay) => Ingress::Relay(relay),
-            None if from.is_unspecified() || iface.addrs.iter().any(|net| net.contains(&from)) => {
-                Ingress::Link(iface.index)
-            }
-            None => Ingress::Routed(iface.index),
-        }
-    }
-}
-
-/// Whether the configuration lets a packet's sender be answered, by its relay or by the network it is in.
-pub fn allows(settings: &Settings, packet: &Packet, arrival: &Arrival<'_>) -> bool {
-    match packet.relay() {
-        Some(relay) => {
-            (settings.relays.is_empty() || settings.relays.contains(&relay))
-                && settings.allows_client(relay.into())
-        }
-        // A machine that has no address yet is in one of the interface's own networks.
-        None if arrival.from.ip().is_unspecified() => {
-            arrival.iface.addrs.iter().any(|net| settings.allows_client(net.addr().into()))
-        }
-        None => settings.allows_client((*arrival.from.ip()).into()),
-    }
-}
-
-fn held_to(verdict: Verdict, reason: Reason) -> Result<(), Limited> {
-    match verdict {
-        Verdict::Admitted => Ok(()),
-        Verdict::Refused { tell } => Err(Limited { reason, tell }),
-    }
-}
-
-/// All relays that are not named share as much as so many that are. With twice what one brings at once, they cannot push out every
-/// machine that is known.
-const UNNAMED_RELAYS: u32 = 2;
-/// A lease is renewed by one packet, and by a few when none is answered.
-const RENEWALS: Rate = Rate { at_once: 8, per_second: 1 };
-/// Only to know whether it was told lately.
-const NEVER: Rate = Rate { at_once: 0, per_second: 1 };
 /// Events about bytes that are no packet, or about replies that did not leave, of one interface.
 const JUNK: Rate = Rate { at_once: 20, per_second: 1 };
 /// A script reports its beginning and each failed step; an installer a few of its stages.
@@ -290,9 +210,6 @@ const SYSLOG_OF_ALL: Rate = Rate { at_once: 2000, per_second: 500 };
 const REPORTERS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Of 64 KiB each.
 const REPORT_BODIES: usize = 32;
-/// Machines by the way they come: some 6 MB at most, and as much for IPv6.
-const MACHINES: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
-const WAYS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Addresses that ask for files, or are told something: about 1.5 MB a table at most.
 const ADDRESSES: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 

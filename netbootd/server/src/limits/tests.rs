@@ -1,13 +1,16 @@
+mod six;
+
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use netbootd_dhcp::v4::testing::{captured, lan};
 use proptest::prelude::*;
 
+use super::admission::{MACHINES, RENEWALS, UNNAMED_RELAYS};
 use super::*;
 
-const RELAY: Ingress = Ingress::Relay(Ipv4Addr::new(10, 9, 0, 1));
-const LINK: Ingress = Ingress::Link(3);
+const RELAY: Ingress<Ipv4Addr> = Ingress::Relay(Ipv4Addr::new(10, 9, 0, 1));
+const LINK: Ingress<Ipv4Addr> = Ingress::Link(3);
 
 fn mac(n: u32) -> MacAddr {
     let [a, b, c, d] = n.to_be_bytes();
@@ -30,7 +33,7 @@ impl Fixture {
         Fixture { limits: Limits::new(start), settings: Settings::default(), start }
     }
 
-    fn ask(&self, n: u32, way: Ingress, at: Duration) -> Result<(), Reason> {
+    fn ask(&self, n: u32, way: Ingress<Ipv4Addr>, at: Duration) -> Result<(), Reason> {
         let asked = self.limits.dhcp(&self.settings, mac(n), way, no_lease, self.start + at);
         asked.map_err(|limited| limited.reason)
     }
@@ -190,9 +193,9 @@ fn lists_name_relays_and_networks() {
     for (settings, packet, arrival, allowed) in table {
         assert_eq!(allows(&settings, packet, &arrival), allowed, "{settings:?} {:?}", packet.relay());
     }
-    assert_eq!(Ingress::of(&relayed, &nobody), RELAY);
-    assert_eq!(Ingress::of(&direct, &from(10, 78, 0, 9)), LINK);
-    assert_eq!(Ingress::of(&direct, &from(192, 0, 2, 9)), Ingress::Routed(3));
+    assert_eq!(Ingress::<Ipv4Addr>::of(&relayed, &nobody), RELAY);
+    assert_eq!(Ingress::<Ipv4Addr>::of(&direct, &from(10, 78, 0, 9)), LINK);
+    assert_eq!(Ingress::<Ipv4Addr>::of(&direct, &from(192, 0, 2, 9)), Ingress::Routed(3));
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! What is left alone because of a limit: counted each time, told now and then.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Instant, SystemTime};
 
 use netbootd_dhcp::Iface;
@@ -15,7 +15,6 @@ use tracing::debug;
 
 use super::Services;
 use crate::limits::bucket::Verdict;
-use crate::limits::six::Way6;
 use crate::limits::{self, Ingress, Limited};
 
 /// What counters call replies that did not leave.
@@ -32,7 +31,7 @@ impl Services {
     ) -> bool {
         let snapshot = self.snapshot.load();
         let settings = &snapshot.config.limits;
-        let (way, now) = (Ingress::of(packet, arrival), Instant::now());
+        let (way, now) = (Ingress::<Ipv4Addr>::of(packet, arrival), Instant::now());
         let admitted = if limits::allows(settings, packet, arrival) {
             self.limits.dhcp(settings, packet.mac(), way, holds_lease, now)
         } else {
@@ -66,7 +65,7 @@ impl Services {
     ) -> bool {
         let snapshot = self.snapshot.load();
         let settings = &snapshot.config.limits;
-        let way = Way6::of(packet, arrival);
+        let way = Ingress::<Ipv6Addr>::of(packet, arrival);
         let admitted = self.limits.dhcp6(settings, client, way, holds_lease, Instant::now());
         if let Err(limited) = &admitted {
             self.recorder.count(Answered::Ignore.name(), limited.reason.as_str());

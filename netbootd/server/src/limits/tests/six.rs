@@ -1,13 +1,14 @@
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
-use netbootd_dhcp::v6::Duid;
+use netbootd_dhcp::v6::{Arrival, Duid};
 use netbootd_dhcp::v6::testing::{SOLICIT, firmware, lan, multicast};
 
-use super::*;
+use super::super::admission::{MACHINES, RENEWALS, UNNAMED_RELAYS};
+use super::super::*;
 
-const RELAY: Way6 = Way6::Relay(Ipv6Addr::new(0x2001, 0xdb8, 0, 9, 0, 0, 0, 1));
-const LINK: Way6 = Way6::Link(3);
+const RELAY: Ingress<Ipv6Addr> = Ingress::Relay(Ipv6Addr::new(0x2001, 0xdb8, 0, 9, 0, 0, 0, 1));
+const LINK: Ingress<Ipv6Addr> = Ingress::Link(3);
 
 struct Fixture {
     limits: Limits,
@@ -21,14 +22,14 @@ impl Fixture {
         Fixture { limits: Limits::new(start), settings: Settings::default(), start }
     }
 
-    fn ask(&self, n: u32, way: Way6, seconds: u64) -> Result<(), Reason> {
+    fn ask(&self, n: u32, way: Ingress<Ipv6Addr>, seconds: u64) -> Result<(), Reason> {
         let client = Client::new(None, &Duid(n.to_be_bytes().to_vec()));
         let at = self.start + Duration::from_secs(seconds);
         let asked = self.limits.dhcp6(&self.settings, &client, way, || false, at);
         asked.map_err(|limited| limited.reason)
     }
 
-    fn admitted(&self, first: u32, count: u32, way: impl Fn(u32) -> Way6, seconds: u64) -> usize {
+    fn admitted(&self, first: u32, count: u32, way: impl Fn(u32) -> Ingress<Ipv6Addr>, seconds: u64) -> usize {
         (first..first + count).filter(|n| self.ask(*n, way(*n), seconds).is_ok()).count()
     }
 }
@@ -68,7 +69,7 @@ fn made_up_machines_of_ipv6_are_held_back_and_known_ones_are_not() {
 #[test]
 fn made_up_relays_of_ipv6_share_what_relays_may_bring() {
     let f = Fixture::new();
-    let relay = |n: u32| Way6::Relay(Ipv6Addr::from(u128::from(n) + (0x2001_0db8 << 96)));
+    let relay = |n: u32| Ingress::Relay(Ipv6Addr::from(u128::from(n) + (0x2001_0db8 << 96)));
     let most = f.settings.new_machines.times(UNNAMED_RELAYS).at_once as usize;
     assert_eq!(f.admitted(0, 100_000, relay, 0), most);
     assert_eq!(f.ask(1, LINK, 0), Ok(()), "the own link is another way");
@@ -82,12 +83,12 @@ fn addresses_of_the_link_are_one_way_whatever_they_are() {
     let (iface, packet) = (lan(), firmware(SOLICIT, 7, &[]));
     let way = |from: &str| {
         let from = SocketAddrV6::new(from.parse().unwrap(), 546, 0, 3);
-        Way6::of(&packet, &Arrival { from, ..multicast(&iface) })
+        Ingress::<Ipv6Addr>::of(&packet, &Arrival { from, ..multicast(&iface) })
     };
-    assert_eq!(way("fe80::1"), Way6::Link(3));
-    assert_eq!(way("fe80::2"), Way6::Link(3));
-    assert_eq!(way("2001:db8:1::77"), Way6::Link(3));
-    assert_eq!(way("2001:db8:9::77"), Way6::Routed(3));
+    assert_eq!(way("fe80::1"), Ingress::Link(3));
+    assert_eq!(way("fe80::2"), Ingress::Link(3));
+    assert_eq!(way("2001:db8:1::77"), Ingress::Link(3));
+    assert_eq!(way("2001:db8:9::77"), Ingress::Routed(3));
 }
 
 #[test]
