@@ -1,7 +1,7 @@
 //! Port 67, one socket an interface. Ends once the services stop; a reply under way is then dropped.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use netbootd_config::Mode;
@@ -9,29 +9,33 @@ use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::destination::SERVER_PORT;
 use netbootd_dhcp::v4::intake::{boot_request, class_of};
 use netbootd_dhcp::v4::option::{MessageType, REQUESTED_ADDRESS};
-use netbootd_dhcp::v4::{Answer, Arrival, Destination, Packet, Reply, proxy};
+use netbootd_dhcp::v4::{Answer, Arrival, Packet, proxy};
 use netbootd_net::frame::FrameSender;
-use netbootd_net::outbox::Unsent;
 use netbootd_net::shared::SharedSocket;
-use netbootd_telemetry::event::{Event, Proto};
+use netbootd_telemetry::event::Proto;
 use pxe_policy::Class;
 
-use super::port::{Heard, MAX_PACKET, Port};
+use super::port::{Datagram, Handler, Port};
+use crate::bsdp_server::BsdpServer;
 use crate::dhcp_server::DhcpServer;
 use crate::services::{Services, begin};
 
 /// Listens on one interface's port 67.
 #[derive(Debug)]
 pub struct DhcpListener {
-    services: Arc<Services>,
     port: Port,
-    frames: Option<Arc<FrameSender>>,
+    service: Arc<DhcpService>,
+}
+
+/// The service behind the port: the full one with a DHCP server, else the proxy.
+#[derive(Debug)]
+struct DhcpService {
+    services: Arc<Services>,
     dhcp_server: Option<Arc<DhcpServer>>,
 }
 
 impl DhcpListener {
-    /// Binds the port on this interface, or shares the socket that is there. With an address server the full DHCP service runs, else the
-    /// proxy.
+    /// Binds the port on this interface, or shares the socket that is there.
     pub fn bind(
         services: Arc<Services>,
         iface: Iface,
@@ -40,87 +44,82 @@ impl DhcpListener {
         shared: Option<&mut SharedSocket>,
     ) -> io::Result<Self> {
         let pulse = services.network.heartbeat.pulse(format!("dhcp on {}", iface.name));
-        let port = Port::open(iface, SERVER_PORT, shared, pulse)?;
-        Ok(DhcpListener { services, port, frames, dhcp_server })
+        let port = Port::open(iface, SERVER_PORT, shared, pulse)?.with_frames(frames);
+        Ok(DhcpListener { port, service: Arc::new(DhcpService { services, dhcp_server }) })
     }
 
     /// Serves until the services stop.
     pub async fn run(self) {
-        let mut listener = Arc::new(self);
-        let mut buf = [0; MAX_PACKET];
-        let mut changes = listener.services.network.interfaces.changes();
-        loop {
-            let received = match listener
-                .port
-                .receive(&mut buf, &listener.services.lifecycle.stopping, &mut changes)
-                .await
-            {
-                Heard::Datagram(received) => received,
-                Heard::Moved(port) => {
-                    listener = Arc::new(listener.on(port));
-                    continue;
-                }
-                Heard::Stopped => return,
-            };
-            match Packet::parse(&buf[..received.len]) {
-                Err(error) => {
-                    let arrival = listener.port.arrival(received.to, received.from);
-                    listener.services.malformed(error, &arrival, listener.proto());
-                }
-                Ok(packet) if listener.looks_at(&packet, received.to, received.from) => {
-                    listener.dispatch(packet, received.to, received.from).await;
-                }
-                Ok(_) => {}
-            }
+        let services = Arc::clone(&self.service.services);
+        self.port.serve(&services, self.service).await;
+    }
+}
+
+impl Handler for DhcpService {
+    async fn handle(self: &Arc<Self>, port: &Arc<Port>, datagram: Datagram<'_>) {
+        // An IPv4 socket receives nothing else.
+        let (SocketAddr::V4(from), IpAddr::V4(to)) = (datagram.from, datagram.to) else { return };
+        let arrival = port.arrival(to, from);
+        let packet = match Packet::parse(datagram.bytes) {
+            Ok(packet) => packet,
+            Err(error) => return self.services.malformed(error, &arrival, self.proto()),
+        };
+        let holds_lease = || self.dhcp_server.as_ref().is_some_and(|server| server.holds_lease(packet.mac()));
+        if self.services.looks_at(&packet, &arrival, self.proto(), holds_lease) {
+            self.dispatch(port, packet, to, from).await;
         }
     }
+}
 
-    /// The same on another port; what is under way goes on with the former one.
-    fn on(&self, port: Port) -> Self {
-        let (frames, dhcp_server) = (self.frames.clone(), self.dhcp_server.clone());
-        DhcpListener { services: Arc::clone(&self.services), port, frames, dhcp_server }
-    }
-
-    fn looks_at(&self, packet: &Packet, to: Ipv4Addr, from: SocketAddrV4) -> bool {
-        let holds_lease = || self.dhcp_server.as_ref().is_some_and(|server| server.holds_lease(packet.mac()));
-        self.services.looks_at(packet, &self.port.arrival(to, from), self.proto(), holds_lease)
-    }
-
+impl DhcpService {
     fn proto(&self) -> Proto {
         if self.dhcp_server.is_some() { Proto::Dhcp } else { Proto::Proxy }
     }
 
-    async fn dispatch(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
-        if class_of(&packet) == Some(Class::Bsdp) && self.services.netboot.is_some() {
-            self.dispatch_mac(&packet, to, from);
+    async fn dispatch(self: &Arc<Self>, port: &Arc<Port>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
+        if class_of(&packet) == Some(Class::Bsdp)
+            && let Some(netboot) = &self.services.netboot
+        {
+            self.answer_mac(netboot, port, &packet, to, from);
             let wants_address = packet.message_type() != MessageType::Inform;
             if self.dhcp_server.is_none() || !wants_address {
                 return;
             }
         }
-        let Some(dhcp_server) = self.dhcp_server.clone() else {
-            if self.services.snapshot.load().directories.is_empty() {
-                let arrival = self.port.arrival(to, from);
-                let answer = self.as_proxy(&packet, &arrival, &[]);
+        match &self.dhcp_server {
+            Some(server) => self.answer_as_server(server, port, packet, to, from).await,
+            None if self.services.snapshot.load().directories.is_empty() => {
+                let answer = self.as_proxy(&packet, &port.arrival(to, from), &[]);
                 if answer.gives.is_none() {
-                    return self.perform(answer).await;
+                    port.deliver(&self.services, answer).await;
+                    return;
                 }
                 // What it gives is written to the disk first; other machines do not wait for that.
-                let listener = Arc::clone(self);
-                let work = async move { listener.perform(answer).await };
-                return self.services.beside(&self.port.iface.name, work).await;
+                let (services, answering) = (Arc::clone(&self.services), Arc::clone(port));
+                let work = async move { drop(answering.deliver(&services, answer).await) };
+                self.services.beside(&port.iface.name, work).await;
             }
-            return self.dispatch_to_directories(packet, to, from).await;
+            None => self.answer_with_directories(port, packet, to, from).await,
+        }
+    }
+
+    /// A lease waits for the disk and maybe for a conflict probe; other machines do not wait for it.
+    async fn answer_as_server(
+        self: &Arc<Self>,
+        server: &Arc<DhcpServer>,
+        port: &Arc<Port>,
+        packet: Packet,
+        to: Ipv4Addr,
+        from: SocketAddrV4,
+    ) {
+        let Some(permit) = server.admit() else {
+            return self.services.too_many_wait(&port.iface.name);
         };
-        // A lease waits for the disk and maybe for a conflict probe; other machines do not wait for it.
-        let Some(permit) = dhcp_server.admit() else {
-            return self.services.too_many_wait(&self.port.iface.name);
-        };
-        let listener = Arc::clone(self);
+        let (services, server, port) = (Arc::clone(&self.services), Arc::clone(server), Arc::clone(port));
         let work = async move {
-            let arrival = listener.port.arrival(to, from);
-            if let Some(answer) = dhcp_server.answer(&listener.services, &packet, &arrival).await {
-                listener.perform(answer).await;
+            let arrival = port.arrival(to, from);
+            if let Some(answer) = server.answer(&services, &packet, &arrival).await {
+                port.deliver(&services, answer).await;
             }
             drop(permit);
         };
@@ -128,45 +127,55 @@ impl DhcpListener {
     }
 
     /// Directories and the ledger take their time; other machines do not wait for them.
-    async fn dispatch_to_directories(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
-        let listener = Arc::clone(self);
+    async fn answer_with_directories(
+        self: &Arc<Self>,
+        port: &Arc<Port>,
+        packet: Packet,
+        to: Ipv4Addr,
+        from: SocketAddrV4,
+    ) {
+        let (service, answering) = (Arc::clone(self), Arc::clone(port));
         let work = async move {
-            let arrival = listener.port.arrival(to, from);
+            let arrival = answering.arrival(to, from);
             let answers = match boot_request(&packet, &arrival) {
                 Ok(request) if packet.message_type() == MessageType::Discover => {
-                    listener.services.consult(&request).await
+                    service.services.consult(&request).await
                 }
                 _ => Vec::new(),
             };
-            let answer = listener.as_proxy(&packet, &arrival, &answers);
-            listener.perform(answer).await;
+            let answer = service.as_proxy(&packet, &arrival, &answers);
+            answering.deliver(&service.services, answer).await;
         };
-        self.services.beside(&self.port.iface.name, work).await;
+        self.services.beside(&port.iface.name, work).await;
     }
 
     /// A Mac's choice waits for the disk; other machines do not wait for it.
-    fn dispatch_mac(self: &Arc<Self>, packet: &Packet, to: Ipv4Addr, from: SocketAddrV4) {
-        let Some(netboot) = self.services.netboot.clone() else { return };
+    fn answer_mac(
+        &self,
+        netboot: &Arc<BsdpServer>,
+        port: &Arc<Port>,
+        packet: &Packet,
+        to: Ipv4Addr,
+        from: SocketAddrV4,
+    ) {
         let Some(permit) = netboot.admit() else {
-            return self.services.too_many_wait(&self.port.iface.name);
+            return self.services.too_many_wait(&port.iface.name);
         };
         let addr = packet.header.ciaddr();
         let addr = if addr.is_unspecified() && packet.relay().is_none() { *from.ip() } else { addr };
         self.services.machines.uses(packet.mac(), addr);
-        let (listener, packet) = (Arc::clone(self), packet.clone());
+        let (services, port) = (Arc::clone(&self.services), Arc::clone(port));
+        let (netboot, packet) = (Arc::clone(netboot), packet.clone());
         tokio::spawn(async move {
-            let arrival = listener.port.arrival(to, from);
-            let (reply, event) = netboot.answer(&listener.services, &packet, &arrival).await;
-            if let Some(Reply { to: Destination::Unicast(to), bytes, .. }) = &reply
-                && let Err(limited) = listener.services.may_send((*to.ip()).into(), bytes.len())
+            let arrival = port.arrival(to, from);
+            let (reply, event) = netboot.answer(&services, &packet, &arrival).await;
+            if let Some(reply) = &reply
+                && let Err(limited) = port.may_leave(&services, reply)
             {
-                let silence = || Answer::silence(&packet, &arrival, Proto::Bsdp, limited.reason);
-                return listener.services.leave_alone(limited, silence);
+                let silence = || Answer::silence(&packet, &arrival, Proto::Bsdp, limited.reason).event;
+                return services.leave_alone(limited, silence);
             }
-            match reply.map_or(Ok(()), |reply| listener.send(&reply)) {
-                Ok(()) => listener.services.recorder.record(event),
-                Err(unsent) => listener.services.unsent(event, &unsent, listener.port.iface.index),
-            }
+            port.send(&services, reply, event);
             drop(permit);
         });
     }
@@ -178,35 +187,19 @@ impl DhcpListener {
         }
         // The address that a client asks its own DHCP server for is the one its files will be fetched from.
         if let Some(addr) = packet.address(REQUESTED_ADDRESS) {
-            self.notes_address(packet, addr);
+            self.note_address(packet, addr);
         }
         proxy::answer(packet, arrival, snapshot.boot_service(), |request| {
             self.services.decide(request, answers)
         })
     }
 
-    /// Hosts that do not ask to boot are remembered only when they did before: an office has more of them than there are places.
-    fn notes_address(&self, packet: &Packet, addr: Ipv4Addr) {
+    /// Hosts that do not ask to boot are remembered only when they did before: an office has more of
+    /// them than there are places.
+    fn note_address(&self, packet: &Packet, addr: Ipv4Addr) {
         let machines = &self.services.machines;
         if class_of(packet).is_some() || machines.by_mac(packet.mac()).is_some() {
             machines.claims(packet.mac(), addr);
         }
-    }
-
-    async fn perform(&self, answer: Answer) {
-        let Some(answer) = self.services.bounded(answer) else { return };
-        let Answer { reply, event, .. } = self.services.commit(answer).await;
-        match reply.map_or(Ok(()), |reply| self.send(&reply)) {
-            Ok(()) => self.services.recorder.record(Event::Decided(event)),
-            Err(unsent) => self.services.unsent(Event::Decided(event), &unsent, self.port.iface.index),
-        }
-    }
-
-    fn send(&self, reply: &Reply) -> Result<(), Unsent> {
-        if let (Destination::Direct { mac, to }, Some(frames)) = (reply.to, &self.frames) {
-            let from = SocketAddrV4::new(reply.from, SERVER_PORT);
-            return Ok(frames.send(self.port.iface.index, mac, from, to, &reply.bytes)?);
-        }
-        self.port.send(reply, &self.services.network.neighbours)
     }
 }

@@ -1,7 +1,7 @@
 //! Port 4011, one socket an interface. Ends once the services stop.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use netbootd_dhcp::Iface;
@@ -11,17 +11,23 @@ use netbootd_dhcp::v4::forward::{self, Unusable};
 use netbootd_dhcp::v4::intake::boot_request;
 use netbootd_dhcp::v4::{Answer, Arrival, Packet};
 use netbootd_net::shared::SharedSocket;
-use netbootd_telemetry::event::{Event, Proto};
+use netbootd_telemetry::event::Proto;
 use pxe_policy::Reason;
 
-use super::port::{Heard, MAX_PACKET, Port};
+use super::port::{Datagram, Handler, Port};
 use crate::services::Services;
 
 /// Listens on one interface's port 4011.
 #[derive(Debug)]
 pub struct PxeListener {
-    services: Arc<Services>,
     port: Port,
+    service: Arc<PxeService>,
+}
+
+/// The boot server behind the port.
+#[derive(Debug)]
+struct PxeService {
+    services: Arc<Services>,
 }
 
 impl PxeListener {
@@ -32,73 +38,48 @@ impl PxeListener {
         shared: Option<&mut SharedSocket>,
     ) -> io::Result<Self> {
         let pulse = services.network.heartbeat.pulse(format!("pxe on {}", iface.name));
-        Ok(PxeListener { services, port: Port::open(iface, BOOT_SERVER_PORT, shared, pulse)? })
+        let port = Port::open(iface, BOOT_SERVER_PORT, shared, pulse)?;
+        Ok(PxeListener { port, service: Arc::new(PxeService { services }) })
     }
 
     /// Serves until the services stop.
     pub async fn run(self) {
-        let mut listener = Arc::new(self);
-        let mut buf = [0; MAX_PACKET];
-        let mut changes = listener.services.network.interfaces.changes();
-        loop {
-            let received = match listener
-                .port
-                .receive(&mut buf, &listener.services.lifecycle.stopping, &mut changes)
-                .await
-            {
-                Heard::Datagram(received) => received,
-                Heard::Moved(port) => {
-                    let services = Arc::clone(&listener.services);
-                    listener = Arc::new(PxeListener { services, port });
-                    continue;
-                }
-                Heard::Stopped => return,
-            };
-            let (to, from) = (received.to, received.from);
-            let parsed = Packet::parse(&buf[..received.len]);
-            if let Ok(packet) = &parsed
-                && !listener.services.looks_at(packet, &listener.port.arrival(to, from), Proto::Pxe, || false)
-            {
-                continue;
-            }
-            match parsed {
-                Err(error) => {
-                    let arrival = listener.port.arrival(to, from);
-                    listener.services.malformed(error, &arrival, Proto::Pxe);
-                }
-                Ok(packet) if listener.answers_at_once() => {
-                    let arrival = listener.port.arrival(to, from);
-                    let answer = listener.answer(&packet, &arrival).await;
-                    listener.perform(answer).await;
-                }
-                Ok(packet) => listener.answer_beside(packet, to, from).await,
-            }
-        }
+        let services = Arc::clone(&self.service.services);
+        self.port.serve(&services, self.service).await;
     }
+}
 
+impl Handler for PxeService {
+    async fn handle(self: &Arc<Self>, port: &Arc<Port>, datagram: Datagram<'_>) {
+        // An IPv4 socket receives nothing else.
+        let (SocketAddr::V4(from), IpAddr::V4(to)) = (datagram.from, datagram.to) else { return };
+        let arrival = port.arrival(to, from);
+        let packet = match Packet::parse(datagram.bytes) {
+            Ok(packet) => packet,
+            Err(error) => return self.services.malformed(error, &arrival, Proto::Pxe),
+        };
+        if !self.services.looks_at(&packet, &arrival, Proto::Pxe, || false) {
+            return;
+        }
+        if self.answers_at_once() {
+            let answer = self.answer(&packet, &arrival).await;
+            port.deliver(&self.services, answer).await;
+            return;
+        }
+        // Directories, the ledger and another responder take their time; other machines do not wait.
+        let (service, answering) = (Arc::clone(self), Arc::clone(port));
+        let work = async move {
+            let answer = service.answer(&packet, &answering.arrival(to, from)).await;
+            answering.deliver(&service.services, answer).await;
+        };
+        self.services.beside(&port.iface.name, work).await;
+    }
+}
+
+impl PxeService {
     fn answers_at_once(&self) -> bool {
         let snapshot = self.services.snapshot.load();
         snapshot.directories.is_empty() && snapshot.config.relay.is_none()
-    }
-
-    /// Directories, the ledger and another responder take their time; other machines do not wait for them.
-    async fn answer_beside(self: &Arc<Self>, packet: Packet, to: Ipv4Addr, from: SocketAddrV4) {
-        let listener = Arc::clone(self);
-        let work = async move {
-            let arrival = listener.port.arrival(to, from);
-            let answer = listener.answer(&packet, &arrival).await;
-            listener.perform(answer).await;
-        };
-        self.services.beside(&self.port.iface.name, work).await;
-    }
-
-    async fn perform(&self, answer: Answer) {
-        let Some(answer) = self.services.bounded(answer) else { return };
-        let Answer { reply, event, .. } = self.services.commit(answer).await;
-        match reply.map_or(Ok(()), |reply| self.port.send(&reply, &self.services.network.neighbours)) {
-            Ok(()) => self.services.recorder.record(Event::Decided(event)),
-            Err(unsent) => self.services.unsent(Event::Decided(event), &unsent, self.port.iface.index),
-        }
     }
 
     async fn answer(&self, packet: &Packet, arrival: &Arrival<'_>) -> Answer {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,20 +10,26 @@ use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::destination::CLIENT_PORT;
 use netbootd_dhcp::v4::other_server;
 use netbootd_telemetry::event::{Event, OtherServer};
+use parking_lot::Mutex;
 
-use super::port::{Heard, MAX_PACKET, Port};
+use super::port::{Datagram, Handler, Port};
 use crate::services::Services;
 
 /// Listens on one interface.
 #[derive(Debug)]
 pub struct RogueOfferListener {
-    services: Arc<Services>,
     port: Port,
-    early: Early,
+    watch: Arc<RogueOffers>,
 }
 
-/// Offers to machines that are new here, oldest first: this server answers them only once a probe or a directory has ended, and other
-/// servers may be faster.
+#[derive(Debug)]
+struct RogueOffers {
+    services: Arc<Services>,
+    early: Mutex<Early>,
+}
+
+/// Offers to machines that are new here, oldest first: this server answers them only once a probe or a
+/// directory has ended, and other servers may be faster.
 #[derive(Debug, Default)]
 struct Early(VecDeque<(Instant, OtherServer)>);
 
@@ -31,45 +38,44 @@ impl RogueOfferListener {
     pub fn bind(services: Arc<Services>, iface: Iface) -> io::Result<Self> {
         let pulse = services.network.heartbeat.pulse(format!("other offers on {}", iface.name));
         let port = Port::bind_broadcast(iface, CLIENT_PORT, pulse)?;
-        Ok(RogueOfferListener { services, port, early: Early::default() })
+        Ok(RogueOfferListener { port, watch: Arc::new(RogueOffers { services, early: Mutex::default() }) })
     }
 
-    /// Listens until shutdown.
-    pub async fn run(mut self) {
-        let mut buf = [0; MAX_PACKET];
-        let mut changes = self.services.network.interfaces.changes();
-        loop {
-            let received = tokio::select! {
-                received = self.port.receive(&mut buf, &self.services.lifecycle.stopping, &mut changes) => received,
-                () = tokio::time::sleep(LOOK_AGAIN), if !self.early.0.is_empty() => {
-                    self.record_early();
-                    continue;
-                }
-            };
-            let received = match received {
-                Heard::Datagram(received) => received,
-                Heard::Moved(port) => {
-                    self.port = port;
-                    continue;
-                }
-                Heard::Stopped => return,
-            };
-            self.record_early();
-            let arrival = self.port.arrival(received.to, received.from);
-            let Some(other) = other_server::read(&buf[..received.len], &arrival) else { continue };
-            match self.has_asked(&other) {
-                true => self.services.recorder.record(Event::OtherServer(other)),
-                false => self.early.put(other, Instant::now()),
-            }
+    /// Listens until the services stop.
+    pub async fn run(self) {
+        let services = Arc::clone(&self.watch.services);
+        self.port.serve(&services, self.watch).await;
+    }
+}
+
+impl Handler for RogueOffers {
+    async fn handle(self: &Arc<Self>, port: &Arc<Port>, datagram: Datagram<'_>) {
+        // An IPv4 socket receives nothing else.
+        let (SocketAddr::V4(from), IpAddr::V4(to)) = (datagram.from, datagram.to) else { return };
+        self.record_early();
+        let Some(other) = other_server::read(datagram.bytes, &port.arrival(to, from)) else { return };
+        match self.has_asked(&other) {
+            true => self.services.recorder.record(Event::OtherServer(other)),
+            false => self.early.lock().put(other, Instant::now()),
         }
     }
 
-    /// Records the offers whose machines are known by now. Of machines that never ask here nobody wants to know.
-    fn record_early(&mut self) {
-        let services = &self.services;
-        let known = self.early.take(Instant::now(), |offer| services.machines.by_mac(offer.mac).is_some());
+    async fn between(&self) {
+        if self.early.lock().0.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        self.record_early();
+    }
+}
+
+impl RogueOffers {
+    /// Records the offers whose machines are known by now. Those of machines that never ask here are
+    /// dropped.
+    fn record_early(&self) {
+        let known = self.early.lock().take(Instant::now(), |offer| self.has_asked(offer));
         for offer in known {
-            services.recorder.record(Event::OtherServer(offer));
+            self.services.recorder.record(Event::OtherServer(offer));
         }
     }
 

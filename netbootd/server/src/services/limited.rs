@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Instant, SystemTime};
 
 use netbootd_dhcp::Iface;
-use netbootd_dhcp::v4::{Answer, Arrival, Destination, Malformed, Packet, Reply};
+use netbootd_dhcp::v4::{Answer, Arrival, Malformed, Packet};
 use netbootd_dhcp::v6 as dhcp6;
 use netbootd_net::outbox::Unsent;
 use netbootd_state::leases6::Client;
-use netbootd_telemetry::event::{Answered, Event, FileRefused, Proto, Refusal};
+use netbootd_telemetry::event::{Answered, Decided, Event, FileRefused, Proto, Refusal};
 use netbootd_telemetry::strangers::Conduct;
 use pxe_policy::Reason;
 use tracing::debug;
@@ -38,7 +38,7 @@ impl Services {
             Err(self.limits.not_allowed(way, now))
         };
         let Err(limited) = admitted else { return true };
-        self.leave_alone(limited, || Answer::silence(packet, arrival, proto, limited.reason));
+        self.leave_alone(limited, || Answer::silence(packet, arrival, proto, limited.reason).event);
         false
     }
 
@@ -82,29 +82,15 @@ impl Services {
         }
     }
 
-    /// An answer as it may leave: a reply to an address that a packet only claims to come from is silence where that was sent enough.
-    pub fn bounded(&self, mut answer: Answer) -> Option<Answer> {
-        let Some(Reply { to: Destination::Unicast(to), bytes, .. }) = &answer.reply else {
-            return Some(answer);
-        };
-        let Err(limited) = self.may_send((*to.ip()).into(), bytes.len()) else { return Some(answer) };
-        answer.reply = None;
-        answer.gives = None;
-        answer.event.decision = Answered::Ignore;
-        answer.event.reason = limited.reason;
-        self.leave_alone(limited, || answer);
-        None
-    }
-
     /// Whether so many bytes may go to such an address.
     pub fn may_send(&self, to: IpAddr, bytes: usize) -> Result<(), Limited> {
         self.limits.reply(&self.snapshot.load().config.limits, to, bytes, Instant::now())
     }
 
     /// Counts a packet that a limit leaves alone; what is worth a line becomes an event.
-    pub fn leave_alone(&self, limited: Limited, silence: impl FnOnce() -> Answer) {
+    pub fn leave_alone(&self, limited: Limited, silence: impl FnOnce() -> Decided) {
         if limited.tell {
-            self.recorder.record(Event::Decided(silence().event));
+            self.recorder.record(Event::Decided(silence()));
         } else {
             self.recorder.count(Answered::Ignore.name(), limited.reason.as_str());
         }
