@@ -63,7 +63,7 @@ impl Console {
                     self.say(&line);
                 }
             }
-            Event::ImageBegun(source) => self.say(&format!("{source} is being taken in")),
+            Event::ImageBegun(begun) => self.say(&format!("{} is being taken in", begun.0)),
             Event::ImageTaken(taken) => match &taken.image {
                 Some(name) => self.say(&format!("New image distributed: {name}")),
                 None => {

@@ -17,7 +17,7 @@ use imagestore::ingest::{Import, Imported, IngestError, PackageUse, import};
 use imagestore::library::Packages;
 use imagestore::platform::MetadataExt;
 use imagestore::{Store, StoreError};
-use netbootd_telemetry::event::{Event, ImageTaken, Recorder};
+use netbootd_telemetry::event::{Event, ImageBegun, ImageTaken, Recorder};
 
 use crate::ingests::{Ingests, Watched};
 use crate::settings;
@@ -241,7 +241,7 @@ fn is_path(key: &str) -> bool {
 
 fn begin<'a>(notes: &Notes<'a>, source: &str) -> Watched<'a> {
     let watched = notes.ingests.begin(source);
-    notes.recorder.record(Event::ImageBegun(source.to_owned()));
+    notes.recorder.record(Event::ImageBegun(ImageBegun(source.to_owned())));
     watched
 }
 

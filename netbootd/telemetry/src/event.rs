@@ -1,6 +1,7 @@
 //! What the daemon did, one value an event: the same values feed the log, the counters and the console.
 
 mod cmtrace;
+mod facts;
 mod image;
 mod limit;
 mod log;
@@ -12,13 +13,15 @@ use netbootd_diagnosis::step::Step;
 use pxe_policy::MacAddr;
 
 pub use cmtrace::CmTrace;
-pub use image::ImageFolderRead;
+use facts::{Facts, Silent};
+pub use image::{ImageBegun, ImageFolderRead, ImageTaken};
+pub use log::{REPORT, SYSLOG};
 pub use netbootd_diagnosis::step::{
     Answered, ClientMessage, Decided, FileRefused, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program,
     Proto, Refusal, Reported, Substitute, Substitution, TransferFinished, TransferId, TransferOutcome,
     TransferStalled, TransferStarted,
 };
-pub use recorder::{Counters, REPORT, Recorded, Recorder, SYSLOG};
+pub use recorder::{Counters, Recorded, Recorder};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +35,7 @@ pub enum Event {
     /// A Mac's image folder was read for the first time, or otherwise than before.
     ImageFolderRead(ImageFolderRead),
     /// A source of images begins to be taken in: a path, or a content id.
-    ImageBegun(String),
+    ImageBegun(ImageBegun),
     /// A source of images was dealt with.
     ImageTaken(ImageTaken),
     /// A transfer was accepted.
@@ -67,17 +70,6 @@ impl Event {
     }
 }
 
-/// A source of images that was dealt with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageTaken {
-    /// Where it is: a path, or a content id.
-    pub source: String,
-    /// The image's name, when it was taken in.
-    pub image: Option<String>,
-    /// Why it was not, or what is to know about it.
-    pub detail: Option<String>,
-}
-
 impl Event {
     /// The machine's step that it is; None for what is no step of a machine.
     pub fn step(&self) -> Option<Step<'_>> {
@@ -98,21 +90,30 @@ impl Event {
         })
     }
 
-    /// The machine that it is about; None for what is about none, or about a transfer whose start named the machine.
+    /// The machine that it is about; None for none, or for a part of a transfer whose start named it.
     pub fn mac(&self) -> Option<MacAddr> {
+        self.facts().mac()
+    }
+
+    /// The kind and the word that it is counted under.
+    pub fn counter(&self) -> Option<(&'static str, &'static str)> {
+        self.facts().counter()
+    }
+
+    /// The kind of it that knows the rest.
+    fn facts(&self) -> &dyn Facts {
         match self {
-            Event::Decided(decided) => decided.mac,
-            Event::MacAnswered(answered) => Some(answered.mac),
-            Event::OtherServer(other) => Some(other.mac),
-            Event::TransferStarted(started) => started.mac,
-            Event::TransferFinished(finished) => finished.mac,
-            Event::FileRefused(refused) => refused.mac,
-            Event::Reported(reported) => reported.mac,
-            Event::TransferProgress { .. }
-            | Event::TransferStalled(_)
-            | Event::ImageFolderRead(_)
-            | Event::ImageBegun(_)
-            | Event::ImageTaken(_) => None,
+            Event::Decided(decided) => decided,
+            Event::MacAnswered(answered) => answered,
+            Event::OtherServer(other) => other,
+            Event::ImageFolderRead(read) => read,
+            Event::ImageBegun(begun) => begun,
+            Event::ImageTaken(taken) => taken,
+            Event::TransferStarted(started) => started,
+            Event::TransferProgress { .. } | Event::TransferStalled(_) => &Silent,
+            Event::TransferFinished(finished) => finished,
+            Event::FileRefused(refused) => refused,
+            Event::Reported(reported) => reported,
         }
     }
 }

@@ -6,7 +6,7 @@ use netbootd_diagnosis::Past;
 use pxe_policy::MacAddr;
 use serde::Serialize;
 
-use crate::event::{ClientMessage, Event, Proto, REPORT, Recorded, SYSLOG};
+use crate::event::{ClientMessage, Event, ImageBegun, Proto, REPORT, Recorded, SYSLOG};
 
 /// One step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -150,7 +150,7 @@ impl StepView {
                     },
                 }
             }
-            Event::ImageBegun(source) => StepView {
+            Event::ImageBegun(ImageBegun(source)) => StepView {
                 at,
                 proto: "image",
                 what: "begun",

@@ -64,11 +64,7 @@ pub(super) struct Datagram<'a> {
 /// leave by the former one.
 pub(super) trait Handler: Send + Sync + 'static {
     /// Handles a datagram. The port receives nothing else meanwhile: what waits becomes a task.
-    fn handle(
-        self: &Arc<Self>,
-        port: &Arc<Port>,
-        datagram: Datagram<'_>,
-    ) -> impl Future<Output = ()> + Send;
+    fn handle(self: &Arc<Self>, port: &Arc<Port>, datagram: Datagram<'_>) -> impl Future<Output = ()> + Send;
 
     /// Work between two datagrams, once it is due.
     fn between(&self) -> impl Future<Output = ()> + Send {

@@ -22,3 +22,18 @@ impl ImageFolderRead {
         problems.join("; ")
     }
 }
+
+/// A source of images that begins to be imported: a path, or a content id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageBegun(pub String);
+
+/// A source of images that was dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageTaken {
+    /// Where it is: a path, or a content id.
+    pub source: String,
+    /// The image's name, when it was taken in.
+    pub image: Option<String>,
+    /// Why it was not, or what is to know about it.
+    pub detail: Option<String>,
+}

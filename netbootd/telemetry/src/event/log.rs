@@ -2,20 +2,33 @@
 //!
 //! info: offered, finished. debug: ignored, and what a stranger can repeat at will. warn: an operator should act.
 
+use std::net::IpAddr;
+
 use netbootd_diagnosis::report::State;
-use pxe_policy::Reason;
+use netbootd_diagnosis::step::{Answered, ClientMessage, Decided, MacAnswered, OtherServer, Proto, Reported};
+use pxe_policy::{MacAddr, Reason};
 use tracing::{Level, debug, info, warn};
 
-use super::{
-    Answered, ClientMessage, Decided, Event, FileRefused, ImageFolderRead, ImageTaken, MacAnswered,
-    OtherServer, Proto, Refusal, Reported, Substitute, Substitution, TransferFinished, TransferOutcome,
-    TransferStarted,
-};
+use super::facts::Facts;
+use super::image::{ImageBegun, ImageFolderRead, ImageTaken};
 
 /// Says that lines are missing before the next.
 pub(super) fn lines_left_out(lines: u64) {
     warn!(lines, "left out: the same again and again, or more than is written in a second");
 }
+
+/// A line at the event's own level.
+macro_rules! line {
+    ($event:expr, $line:ident) => {
+        match $event.level() {
+            Some(Level::WARN) => $line!(warn, $event),
+            Some(Level::INFO) => $line!(info, $event),
+            _ => $line!(debug, $event),
+        }
+    };
+}
+
+mod files;
 
 macro_rules! decided_line {
     ($level:ident, $decided:expr) => {
@@ -42,14 +55,197 @@ macro_rules! decided_line {
     };
 }
 
-fn level_of_decision(decided: &Decided) -> Level {
-    match decided.decision {
-        Answered::Offer | Answered::Ack | Answered::Nak | Answered::Failed => Level::INFO,
-        // Somebody waits for a machine that a directory knows, or that a directory's silence keeps from booting.
-        Answered::LocalBoot | Answered::Ignore if tells_of_directories(decided.reason) => Level::INFO,
-        Answered::Ignore if tells_of_a_flood(decided.reason) => Level::WARN,
-        Answered::Ignore | Answered::LocalBoot => Level::DEBUG,
-        Answered::SendFailed | Answered::Wait => Level::WARN,
+macro_rules! mac_line {
+    ($level:ident, $answered:expr) => {
+        $level!(
+            proto = %Proto::Bsdp,
+            iface = $answered.iface,
+            peer = %$answered.peer,
+            xid = %format!("{:08x}", $answered.xid),
+            mac = %$answered.mac,
+            model = $answered.model,
+            arch = $answered.architecture,
+            asked = $answered.asked.map(debug),
+            reason = %$answered.reason,
+            detail = $answered.detail,
+            rule = $answered.rule,
+            machine = $answered.machine,
+            image = $answered.image.map(display),
+            boot_file = $answered.boot_file,
+            offered = Some($answered.offered).filter(|count| *count > 0),
+            cut = Some($answered.cut).filter(|count| *count > 0),
+            left_out = left_out(&$answered.left_out),
+            "{}",
+            $answered.decision.name()
+        )
+    };
+}
+
+macro_rules! reported_line {
+    ($level:ident, $reported:expr) => {
+        match &$reported.message {
+            ClientMessage::Report(report) => $level!(
+                peer = %$reported.peer,
+                mac = $reported.mac.map(display),
+                state = report.state.name(),
+                by = %report.by,
+                detail = %report,
+                "report"
+            ),
+            ClientMessage::Syslog(message) => $level!(
+                peer = %$reported.peer,
+                mac = $reported.mac.map(display),
+                severity = message.severity,
+                program = message.program,
+                detail = message.text,
+                "syslog"
+            ),
+        }
+    };
+}
+
+impl Facts for Decided {
+    fn mac(&self) -> Option<MacAddr> {
+        self.mac
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        Some(self.peer.ip())
+    }
+
+    fn counter(&self) -> Option<(&'static str, &'static str)> {
+        Some((self.decision.name(), self.reason.as_str()))
+    }
+
+    fn level(&self) -> Option<Level> {
+        Some(match self.decision {
+            Answered::Offer | Answered::Ack | Answered::Nak | Answered::Failed => Level::INFO,
+            // Somebody waits for a machine that a directory knows, or that a directory's silence keeps from booting.
+            Answered::LocalBoot | Answered::Ignore if tells_of_directories(self.reason) => Level::INFO,
+            Answered::Ignore if tells_of_a_flood(self.reason) => Level::WARN,
+            Answered::Ignore | Answered::LocalBoot => Level::DEBUG,
+            Answered::SendFailed | Answered::Wait => Level::WARN,
+        })
+    }
+
+    fn write(&self) {
+        line!(self, decided_line);
+    }
+}
+
+impl Facts for MacAnswered {
+    fn mac(&self) -> Option<MacAddr> {
+        Some(self.mac)
+    }
+
+    fn counter(&self) -> Option<(&'static str, &'static str)> {
+        Some((self.decision.name(), self.reason.as_str()))
+    }
+
+    fn level(&self) -> Option<Level> {
+        Some(match (self.decision, self.reason) {
+            (Answered::SendFailed, _) => Level::WARN,
+            // Its user sees nothing and would look for the fault here.
+            (Answered::Ignore, bsdp::Reason::CannotNetboot | bsdp::Reason::NoImage) => Level::INFO,
+            (Answered::Ignore, _) => Level::DEBUG,
+            _ if self.cut > 0 => Level::WARN,
+            _ => Level::INFO,
+        })
+    }
+
+    fn write(&self) {
+        line!(self, mac_line);
+    }
+}
+
+impl Facts for OtherServer {
+    fn mac(&self) -> Option<MacAddr> {
+        Some(self.mac)
+    }
+
+    fn level(&self) -> Option<Level> {
+        Some(Level::DEBUG)
+    }
+
+    fn write(&self) {
+        debug!(
+            iface = self.iface,
+            mac = %self.mac,
+            server = %self.server,
+            class = self.class,
+            next_server = self.next_server,
+            boot_file = self.boot_file,
+            address = self.address.map(display),
+            router = self.router.map(display),
+            "another server {}",
+            if self.is_ack { "acknowledges" } else { "offers" }
+        );
+    }
+}
+
+impl Facts for ImageFolderRead {
+    fn write(&self) {
+        let image = self.image.as_ref();
+        if self.problems.is_empty() {
+            info!(
+                share = self.share,
+                folder = self.folder,
+                image = image.map(|(id, _)| display(id)),
+                name = image.map(|(_, name)| name),
+                "image folder"
+            );
+        } else {
+            warn!(
+                share = self.share,
+                folder = self.folder,
+                problems = self.problems_text(),
+                "image folder refused"
+            );
+        }
+    }
+}
+
+impl Facts for ImageBegun {
+    fn write(&self) {
+        debug!(source = self.0, "image begun");
+    }
+}
+
+impl Facts for ImageTaken {
+    fn write(&self) {
+        match &self.image {
+            // The words that runbooks for Macs' images look for.
+            Some(name) => info!(source = self.source, detail = self.detail, "New image distributed: {name}"),
+            None => warn!(source = self.source, detail = self.detail, "no image taken in"),
+        }
+    }
+}
+
+impl Facts for Reported {
+    fn mac(&self) -> Option<MacAddr> {
+        self.mac
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        Some(self.peer.ip())
+    }
+
+    fn counter(&self) -> Option<(&'static str, &'static str)> {
+        Some(match &self.message {
+            ClientMessage::Report(report) => (REPORT, report.state.name()),
+            ClientMessage::Syslog(_) => (SYSLOG, "message"),
+        })
+    }
+
+    fn level(&self) -> Option<Level> {
+        Some(match &self.message {
+            ClientMessage::Report(report) if matches!(report.state, State::Failed | State::Up) => Level::INFO,
+            ClientMessage::Report(_) | ClientMessage::Syslog(_) => Level::DEBUG,
+        })
+    }
+
+    fn write(&self) {
+        line!(self, reported_line);
     }
 }
 
@@ -81,43 +277,6 @@ fn tells_of_directories(reason: Reason) -> bool {
     )
 }
 
-macro_rules! mac_line {
-    ($level:ident, $answered:expr) => {
-        $level!(
-            proto = %Proto::Bsdp,
-            iface = $answered.iface,
-            peer = %$answered.peer,
-            xid = %format!("{:08x}", $answered.xid),
-            mac = %$answered.mac,
-            model = $answered.model,
-            arch = $answered.architecture,
-            asked = $answered.asked.map(debug),
-            reason = %$answered.reason,
-            detail = $answered.detail,
-            rule = $answered.rule,
-            machine = $answered.machine,
-            image = $answered.image.map(display),
-            boot_file = $answered.boot_file,
-            offered = Some($answered.offered).filter(|count| *count > 0),
-            cut = Some($answered.cut).filter(|count| *count > 0),
-            left_out = left_out(&$answered.left_out),
-            "{}",
-            $answered.decision.name()
-        )
-    };
-}
-
-fn level_of_mac(answered: &MacAnswered) -> Level {
-    match (answered.decision, answered.reason) {
-        (Answered::SendFailed, _) => Level::WARN,
-        // Its user sees nothing and would look for the fault here.
-        (Answered::Ignore, bsdp::Reason::CannotNetboot | bsdp::Reason::NoImage) => Level::INFO,
-        (Answered::Ignore, _) => Level::DEBUG,
-        _ if answered.cut > 0 => Level::WARN,
-        _ => Level::INFO,
-    }
-}
-
 /// The first few of the images that are not for a Mac.
 fn left_out(images: &[(String, bsdp::LeftOut)]) -> Option<String> {
     if images.is_empty() {
@@ -130,209 +289,9 @@ fn left_out(images: &[(String, bsdp::LeftOut)]) -> Option<String> {
     Some(first.join(", ") + &rest)
 }
 
-fn write_other(offer: &OtherServer) {
-    debug!(
-        iface = offer.iface,
-        mac = %offer.mac,
-        server = %offer.server,
-        class = offer.class,
-        next_server = offer.next_server,
-        boot_file = offer.boot_file,
-        address = offer.address.map(display),
-        router = offer.router.map(display),
-        "another server {}",
-        if offer.is_ack { "acknowledges" } else { "offers" }
-    );
-}
-
-fn write_image_folder(read: &ImageFolderRead) {
-    let image = read.image.as_ref();
-    if read.problems.is_empty() {
-        info!(
-            share = read.share,
-            folder = read.folder,
-            image = image.map(|(id, _)| display(id)),
-            name = image.map(|(_, name)| name),
-            "image folder"
-        );
-    } else {
-        warn!(
-            share = read.share,
-            folder = read.folder,
-            problems = read.problems_text(),
-            "image folder refused"
-        );
-    }
-}
-
-fn write_taken(taken: &ImageTaken) {
-    match &taken.image {
-        // The words that runbooks for Macs' images look for.
-        Some(name) => info!(source = taken.source, detail = taken.detail, "New image distributed: {name}"),
-        None => warn!(source = taken.source, detail = taken.detail, "no image taken in"),
-    }
-}
-
-/// What is served for another name is worth knowing; a Raspberry Pi's folders are its way.
-fn level_of_started(started: &TransferStarted) -> Level {
-    let odd = |substitute: &Substitute| substitute.why != Substitution::SharedFolder;
-    if started.substitute.as_ref().is_some_and(odd) { Level::INFO } else { Level::DEBUG }
-}
-
-fn write_instead(started: &TransferStarted) {
-    let Some(substitute) = &started.substitute else { return };
-    info!(
-        proto = %started.proto,
-        peer = %started.peer,
-        mac = started.mac.map(display),
-        path = &*started.path,
-        asked = substitute.asked,
-        reason = substitute.why.name(),
-        "served instead"
-    );
-}
-
-fn write_started(started: &TransferStarted) {
-    if level_of_started(started) == Level::INFO {
-        return write_instead(started);
-    }
-    debug!(
-        proto = %started.proto,
-        peer = %started.peer,
-        mac = started.mac.map(display),
-        path = &*started.path,
-        size = started.size,
-        negotiated = started.negotiated.to_string(),
-        "transfer"
-    );
-}
-
-macro_rules! finished_line {
-    ($level:ident, $finished:expr) => {
-        $level!(
-            proto = %$finished.proto,
-            peer = %$finished.peer,
-            mac = $finished.mac.map(display),
-            path = &*$finished.path,
-            bytes = $finished.bytes,
-            blocks = $finished.blocks,
-            resends = $finished.resends,
-            elapsed_ms = debug($finished.elapsed.as_millis()),
-            detail = $finished.detail,
-            "{}",
-            $finished.outcome.name()
-        )
-    };
-}
-
-fn level_of_finished(finished: &TransferFinished) -> Level {
-    match finished.outcome {
-        TransferOutcome::Completed if !finished.partial => Level::INFO,
-        TransferOutcome::ReadFailed => Level::WARN,
-        TransferOutcome::Completed
-        | TransferOutcome::Probed
-        | TransferOutcome::Aborted
-        | TransferOutcome::ClientGone
-        | TransferOutcome::TimedOut
-        | TransferOutcome::Stopped => Level::DEBUG,
-    }
-}
-
-macro_rules! refused_line {
-    ($level:ident, $refused:expr) => {
-        $level!(
-            proto = %$refused.proto,
-            peer = %$refused.peer,
-            mac = $refused.mac.map(display),
-            path = $refused.path,
-            detail = $refused.detail,
-            "{}",
-            $refused.refusal.name()
-        )
-    };
-}
-
-fn level_of_refused(refused: &FileRefused) -> Level {
-    match refused.refusal {
-        Refusal::Failed | Refusal::Busy | Refusal::ImageRefused => Level::WARN,
-        _ => Level::DEBUG,
-    }
-}
-
-macro_rules! reported_line {
-    ($level:ident, $reported:expr) => {
-        match &$reported.message {
-            ClientMessage::Report(report) => $level!(
-                peer = %$reported.peer,
-                mac = $reported.mac.map(display),
-                state = report.state.name(),
-                by = %report.by,
-                detail = %report,
-                "report"
-            ),
-            ClientMessage::Syslog(message) => $level!(
-                peer = %$reported.peer,
-                mac = $reported.mac.map(display),
-                severity = message.severity,
-                program = message.program,
-                detail = message.text,
-                "syslog"
-            ),
-        }
-    };
-}
-
-fn level_of_reported(reported: &Reported) -> Level {
-    match &reported.message {
-        ClientMessage::Report(report) if matches!(report.state, State::Failed | State::Up) => Level::INFO,
-        ClientMessage::Report(_) | ClientMessage::Syslog(_) => Level::DEBUG,
-    }
-}
-
-/// How much an event that a stranger can cause matters to the log; None for the others, which are written whatever comes.
-pub(super) fn level(event: &Event) -> Option<Level> {
-    match event {
-        Event::Decided(decided) => Some(level_of_decision(decided)),
-        Event::MacAnswered(answered) => Some(level_of_mac(answered)),
-        Event::OtherServer(_) => Some(Level::DEBUG),
-        Event::TransferStarted(started) => Some(level_of_started(started)),
-        Event::TransferFinished(finished) => Some(level_of_finished(finished)),
-        Event::FileRefused(refused) => Some(level_of_refused(refused)),
-        Event::Reported(reported) => Some(level_of_reported(reported)),
-        Event::TransferProgress { .. }
-        | Event::TransferStalled(_)
-        | Event::ImageFolderRead(_)
-        | Event::ImageBegun(_)
-        | Event::ImageTaken(_) => None,
-    }
-}
-
-macro_rules! line {
-    ($level:expr, $line:ident, $value:expr) => {
-        match $level {
-            Level::WARN => $line!(warn, $value),
-            Level::INFO => $line!(info, $value),
-            _ => $line!(debug, $value),
-        }
-    };
-}
-
-/// Writes the line of one event.
-pub(super) fn write(event: &Event) {
-    match event {
-        Event::Decided(decided) => line!(level_of_decision(decided), decided_line, decided),
-        Event::MacAnswered(answered) => line!(level_of_mac(answered), mac_line, answered),
-        Event::OtherServer(offer) => write_other(offer),
-        Event::ImageFolderRead(read) => write_image_folder(read),
-        Event::ImageBegun(source) => debug!(source, "image begun"),
-        Event::ImageTaken(taken) => write_taken(taken),
-        Event::TransferStarted(started) => write_started(started),
-        Event::TransferProgress { .. } | Event::TransferStalled(_) => {}
-        Event::TransferFinished(finished) => line!(level_of_finished(finished), finished_line, finished),
-        Event::FileRefused(refused) => line!(level_of_refused(refused), refused_line, refused),
-        Event::Reported(reported) => line!(level_of_reported(reported), reported_line, reported),
-    }
-}
-
+/// Reports by HTTP are counted under this kind.
+pub const REPORT: &str = "report";
+/// Messages of syslog are counted under this kind.
+pub const SYSLOG: &str = "syslog";
 /// Images that one line names.
 const MAX_LEFT_OUT: usize = 8;

@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use tracing::level_filters::LevelFilter;
 
 use super::limit::{self, Limit, Who};
-use super::{ClientMessage, Event, Proto, TransferId, log};
+use super::{Event, Proto, TransferId, log};
 
 /// One event with the time it was recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +56,7 @@ impl Recorder {
     /// Logs, counts and passes on one event.
     pub fn record(&self, event: Event) {
         self.log(&event);
-        if let Some((kind, word)) = counted_as(&event) {
+        if let Some((kind, word)) = event.counter() {
             self.count(kind, word);
         }
         if let Event::TransferFinished(finished) = &event {
@@ -71,7 +71,7 @@ impl Recorder {
 
     /// Counts an event that is not worth a line.
     pub fn count_event(&self, event: &Event) {
-        if let Some((kind, word)) = counted_as(event) {
+        if let Some((kind, word)) = event.counter() {
             self.count(kind, word);
         }
     }
@@ -82,13 +82,15 @@ impl Recorder {
     }
 
     fn log(&self, event: &Event) {
-        let Some(level) = log::level(event) else { return log::write(event) };
+        let facts = event.facts();
+        let Some(level) = facts.level() else { return facts.write() };
         // What is not written anyway takes nobody's place.
         if level > LevelFilter::current() {
             return;
         }
-        let (kind, word) = counted_as(event).unwrap_or(("transfer", ""));
-        let Some(line) = about(event).map(|who| (who, kind, word)) else { return log::write(event) };
+        let (kind, word) = facts.counter().unwrap_or(("transfer", ""));
+        let who = facts.mac().map(Who::Machine).or(facts.peer().map(Who::Address));
+        let Some(line) = who.map(|who| (who, kind, word)) else { return facts.write() };
         let mut limit = self.limit.lock();
         let verdict = limit.admit(line, Instant::now());
         drop(limit);
@@ -97,7 +99,7 @@ impl Recorder {
             limit::Verdict::WriteAfter(lines) => log::lines_left_out(lines),
             limit::Verdict::Write => {}
         }
-        log::write(event);
+        facts.write();
     }
 
     /// Forgets which lines were written about peers of which nothing was heard for a minute.
@@ -129,49 +131,6 @@ impl Default for Recorder {
     }
 }
 
-fn counted_as(event: &Event) -> Option<(&'static str, &'static str)> {
-    match event {
-        Event::Decided(decided) => Some((decided.decision.name(), decided.reason.as_str())),
-        Event::MacAnswered(answered) => Some((answered.decision.name(), answered.reason.as_str())),
-        Event::TransferFinished(finished) => Some((finished.proto.name(), finished.outcome.name())),
-        Event::FileRefused(refused) => Some((refused.proto.name(), refused.refusal.name())),
-        Event::Reported(reported) => Some(match &reported.message {
-            ClientMessage::Report(report) => (REPORT, report.state.name()),
-            ClientMessage::Syslog(_) => (SYSLOG, "message"),
-        }),
-        Event::OtherServer(_)
-        | Event::TransferStalled(_)
-        | Event::ImageFolderRead(_)
-        | Event::ImageBegun(_)
-        | Event::ImageTaken(_)
-        | Event::TransferStarted(_)
-        | Event::TransferProgress { .. } => None,
-    }
-}
-
-/// Whom an event is about, when a stranger can cause it.
-fn about(event: &Event) -> Option<Who> {
-    let (mac, addr) = match event {
-        Event::Decided(decided) => (decided.mac, Some(decided.peer.ip())),
-        Event::MacAnswered(answered) => (Some(answered.mac), None),
-        Event::OtherServer(offer) => (Some(offer.mac), None),
-        Event::TransferStarted(started) => (started.mac, Some(started.peer.ip())),
-        Event::TransferFinished(finished) => (finished.mac, Some(finished.peer.ip())),
-        Event::FileRefused(refused) => (refused.mac, Some(refused.peer.ip())),
-        Event::Reported(reported) => (reported.mac, Some(reported.peer.ip())),
-        Event::TransferProgress { .. }
-        | Event::TransferStalled(_)
-        | Event::ImageFolderRead(_)
-        | Event::ImageBegun(_)
-        | Event::ImageTaken(_) => (None, None),
-    };
-    mac.map(Who::Machine).or(addr.map(Who::Address))
-}
-
-/// Reports by HTTP are counted under this kind.
-pub const REPORT: &str = "report";
-/// Messages of syslog are counted under this kind.
-pub const SYSLOG: &str = "syslog";
 /// Events kept for a watcher that is slow to fetch them: three seconds of 5,000 a second, in ten megabytes.
 const WATCHER_BACKLOG: usize = 16_384;
 

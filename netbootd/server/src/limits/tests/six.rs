@@ -1,8 +1,8 @@
 use std::net::SocketAddrV6;
 use std::time::Duration;
 
-use netbootd_dhcp::v6::{Arrival, Duid};
 use netbootd_dhcp::v6::testing::{SOLICIT, firmware, lan, multicast};
+use netbootd_dhcp::v6::{Arrival, Duid};
 
 use super::super::admission::{MACHINES, RENEWALS, UNNAMED_RELAYS};
 use super::super::*;
@@ -29,7 +29,13 @@ impl Fixture {
         asked.map_err(|limited| limited.reason)
     }
 
-    fn admitted(&self, first: u32, count: u32, way: impl Fn(u32) -> Ingress<Ipv6Addr>, seconds: u64) -> usize {
+    fn admitted(
+        &self,
+        first: u32,
+        count: u32,
+        way: impl Fn(u32) -> Ingress<Ipv6Addr>,
+        seconds: u64,
+    ) -> usize {
         (first..first + count).filter(|n| self.ask(*n, way(*n), seconds).is_ok()).count()
     }
 }
