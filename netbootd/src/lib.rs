@@ -12,10 +12,6 @@ pub mod logging;
 pub mod platform;
 pub mod probe;
 pub mod reload;
-#[cfg_attr(unix, path = "sandbox/unix.rs")]
-#[cfg_attr(windows, path = "sandbox/windows.rs")]
 pub mod sandbox;
 pub mod serve;
-#[cfg_attr(unix, path = "service_manager/systemd.rs")]
-#[cfg_attr(windows, path = "service_manager/scm.rs")]
 pub mod service_manager;

@@ -2,8 +2,6 @@
 
 mod background;
 mod ipv6;
-#[cfg_attr(unix, path = "serve/limits/unix.rs")]
-#[cfg_attr(windows, path = "serve/limits/windows.rs")]
 mod limits;
 pub(crate) mod sharing;
 mod signals;
@@ -204,8 +202,8 @@ async fn serve(
     let mode = format!("{:?}", snapshot.config.dhcp.mode).to_lowercase();
     service_manager::ready(&format!("{mode} on {}", names.join(", ")));
     drop(snapshot);
-    if let Some(within) = service_manager::watchdog() {
-        tasks.spawn(service_manager::watchdog::run(Arc::clone(&services), within));
+    if let Some(every) = service_manager::sign_of_life_every() {
+        tasks.spawn(service_manager::watchdog::run(Arc::clone(&services), every));
     }
 
     let mut signals = Signals::new()?;

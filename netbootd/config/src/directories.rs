@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use netbootd_dhcp::v4::boot_info::LocalBoot;
 use netbootd_dhcp::v4::boot_program;
-use netbootd_directory::settings as directory;
+use netbootd_directory::settings::Devices;
+use netbootd_directory::{Configured, Settings as DirectorySettings};
 use pxe_policy::Settings;
 
 use super::Config;
@@ -28,16 +29,16 @@ pub struct Policy {
 
 impl Config {
     /// What the directories are opened with.
-    pub fn directories(&self) -> directory::Settings<'_> {
-        fn boxed<'a>(one: impl directory::Configured + 'a) -> Box<dyn directory::Configured + 'a> {
+    pub fn directories(&self) -> DirectorySettings<'_> {
+        fn boxed<'a>(one: impl Configured + 'a) -> Box<dyn Configured + 'a> {
             Box::new(one)
         }
         let all = [
-            self.devices.as_deref().map(|file| boxed(directory::Devices(file))),
+            self.devices.as_deref().map(|file| boxed(Devices(file))),
             self.configmgr.as_ref().map(boxed),
             self.active_directory.as_ref().map(boxed),
         ];
-        directory::Settings {
+        DirectorySettings {
             all: all.into_iter().flatten().collect(),
             deadline: self.policy.deadline,
             cache: self.policy.cache,

@@ -20,9 +20,10 @@ use pxe_policy::{
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::address::host_and_port;
+use crate::configured::{Configured, OpenError};
 use crate::directory::{Asking, Directory, PackageTypes, in_memory};
 use crate::links::Links;
-use crate::settings::{self, Account, Configured, Endpoint, OpenError};
+use crate::settings::{self, Account, Endpoint};
 use client::{Client, SiteError};
 use wire::{Collection, LastPxe, Membership, NetworkAdapter, Package, System};
 

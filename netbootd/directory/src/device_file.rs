@@ -16,9 +16,10 @@ use serde::Deserialize;
 use thiserror::Error;
 use tracing::{info, warn};
 
+use crate::configured::{Configured, OpenError};
 use crate::directory::{Asking, Directory, in_memory};
 use crate::links::Links;
-use crate::settings::{Configured, Devices, OpenError};
+use crate::settings::Devices;
 
 /// A file of devices.
 #[derive(Debug)]

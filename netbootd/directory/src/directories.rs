@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use pxe_policy::{Answer, DirectoryAnswer, Identity, MacAddr, Trouble, TroubleKind};
 use tokio::sync::watch;
 
+use crate::configured::{Configured, OpenError, Settings};
 use crate::directory::{Directory, PackageTypes};
-use crate::settings::{Configured, OpenError, Settings};
 use memory::{Memory, Recalled};
 
 /// Every directory of the configuration, in its order.

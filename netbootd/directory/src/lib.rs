@@ -8,6 +8,7 @@ pub mod active_directory;
 pub mod address;
 pub mod certificates;
 pub mod configmgr;
+mod configured;
 pub mod device_file;
 mod directories;
 mod directory;
@@ -16,6 +17,6 @@ pub mod links;
 pub mod settings;
 mod shared_devices;
 
+pub use configured::{Configured, OpenError, Settings};
 pub use directories::Directories;
 pub use directory::{Asking, Directory, PackageTypes};
-pub use settings::{Configured, OpenError};

@@ -1,12 +1,12 @@
-//! Least privilege: what netbootd gives up before it hears the first packet.
+//! Started as root, netbootd becomes its own user and keeps two capabilities: [`account::KEPT`]. From
+//! then on nothing it starts can gain rights (`no_new_privs`), it leaves no core and cannot be traced
+//! by its own user, it reaches the folders that its configuration names and no others (Landlock), and
+//! the system calls that no boot server makes are refused (seccomp).
 //!
-//! Started as root it becomes its own user and keeps two capabilities: [`account::KEPT`]. From then on nothing it starts can gain rights
-//! (`no_new_privs`), it leaves no core and cannot be traced by its own user, it reaches the folders that its configuration names and
-//! no others (Landlock), and the system calls that no boot server makes are refused (seccomp).
-//!
-//! Each of these belongs to one thread and to those that it starts. So all of it is done on the main thread, before the runtime makes
-//! others. Sockets are bound later: the two capabilities are what that takes, and an interface that comes back needs them again.
-//! What the kernel does not know is left out, and said.
+//! Each of these belongs to one thread and to those that it starts. So all of it is done on the main
+//! thread, before the runtime makes others. Sockets are bound later: the two capabilities are what
+//! that takes, and an interface that comes back needs them again. What the kernel does not know is
+//! left out, and said.
 
 pub mod account;
 mod files;
@@ -16,27 +16,21 @@ mod syscalls;
 
 use netbootd_config::{Config, Source};
 use netbootd_net::{iface, udp};
-use netbootd_server::daemon::{OutOfReach, Sandboxed};
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
 
+use super::GivenUp;
 use crate::failure::Failure;
 pub use reach::Reach;
 
-/// What may be opened; None where nothing holds the process to that.
-#[derive(Debug, Default)]
-pub struct Held(Option<Reach>);
-
 /// Gives up what is not needed. Must run while the process has one thread.
-pub fn apply(config: &Config, source: &Source) -> Result<(Sandboxed, Held), Failure> {
+pub(super) fn give_up(config: &Config, source: &Source) -> Result<GivenUp, Failure> {
     // Logs and images are for the own group at most; what is secret is made 0600 besides.
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
     let (chosen, mut notes) = account::choose(config)?;
     if !config.server.sandbox {
         notes.push("server.sandbox is false: no capability is given up, any file and call is open".into());
-        let user = account::current();
-        let sandboxed = Sandboxed { pid: std::process::id(), user, notes, ..Sandboxed::default() };
-        return Ok((sandboxed, Held::default()));
+        return Ok(GivenUp { notes, ..GivenUp::default() });
     }
     // Only root may have buffers beyond the system's limit.
     udp::open_ahead(SOCKETS_AN_INTERFACE * iface::list(true).map_or(0, |ifaces| ifaces.len()));
@@ -60,30 +54,7 @@ pub fn apply(config: &Config, source: &Source) -> Result<(Sandboxed, Held), Fail
     };
     // Last: a change of user sets it anew.
     prctl::set_dumpable(false).map_err(|error| refused("forbid core dumps", error))?;
-    let sandboxed = Sandboxed {
-        pid: std::process::id(),
-        user: account::current(),
-        wanted: true,
-        files,
-        files_are_held: held,
-        refused_calls,
-        notes,
-    };
-    Ok((sandboxed, Held(held.then_some(reach))))
-}
-
-impl Held {
-    /// What a new configuration names beyond what may be opened since the start.
-    pub fn beyond(&self, config: &Config, source: &Source) -> Vec<OutOfReach> {
-        let Some(reach) = &self.0 else { return Vec::new() };
-        let lacks = reach.lacks(&Reach::of(config, source)).into_iter();
-        lacks.map(|(path, why)| OutOfReach { path, why, cure: RESTART }).collect()
-    }
-
-    /// What to do about a path that cannot be opened.
-    pub fn cure(&self) -> Option<&'static str> {
-        self.0.as_ref().map(|_| RESTART)
-    }
+    Ok(GivenUp { files, reach: held.then_some(reach), refused_calls, notes })
 }
 
 /// What would be in force after a start.
@@ -117,6 +88,5 @@ pub fn would_be(config: &Config, source: &Source) -> Result<Plan, Failure> {
     Ok(Plan { user, files, paths, notes })
 }
 
-const RESTART: &str = "restart netbootd to use it";
 /// DHCP, the boot server, other servers' offers, and TFTP.
 const SOCKETS_AN_INTERFACE: usize = 4;

@@ -1,16 +1,18 @@
-//! Least privilege on Windows: what the account may do that the service runs as. Nothing is given up at the start, and that is said.
+//! What the account may do that the service runs as. Nothing is given up at the start, and that is said.
+
+use std::path::PathBuf;
 
 use netbootd_config::{Config, Source};
-use netbootd_server::daemon::{OutOfReach, Sandboxed};
 
+use super::GivenUp;
 use crate::failure::Failure;
 
-/// What may be opened: access lists alone say that.
-#[derive(Debug, Default)]
-pub struct Held;
+/// What may be opened: access lists alone say that, so there is none.
+#[derive(Debug)]
+pub enum Reach {}
 
 /// Makes the folder for state; nothing is given up.
-pub fn apply(config: &Config, _source: &Source) -> Result<(Sandboxed, Held), Failure> {
+pub(super) fn give_up(config: &Config, _source: &Source) -> Result<GivenUp, Failure> {
     let folder = &config.server.state_dir;
     std::fs::create_dir_all(folder).map_err(|error| {
         let words = format!("cannot make {}: {error}", folder.display());
@@ -21,28 +23,17 @@ pub fn apply(config: &Config, _source: &Source) -> Result<(Sandboxed, Held), Fai
     })?;
     let mut notes = Vec::new();
     if let Some(user) = &config.server.user {
-        notes.push(format!("server.user = {user:?} does nothing on Windows: give the account to the service (sc config netbootd obj= ...)"));
+        notes.push(format!(
+            "server.user = {user:?} does nothing on Windows: give the account to the service \
+             (sc config netbootd obj= ...)"
+        ));
     }
-    let sandboxed = Sandboxed {
-        pid: std::process::id(),
-        user: account::current(),
-        wanted: config.server.sandbox,
-        files: NOT_HERE.into(),
-        notes,
-        ..Sandboxed::default()
-    };
-    Ok((sandboxed, Held))
+    Ok(GivenUp { files: NOT_HERE.into(), notes, ..GivenUp::default() })
 }
 
-impl Held {
-    /// Nothing is out of reach that was within reach at the start.
-    pub fn beyond(&self, _config: &Config, _source: &Source) -> Vec<OutOfReach> {
-        Vec::new()
-    }
-
-    /// A restart opens nothing more.
-    pub fn cure(&self) -> Option<&'static str> {
-        None
+impl Reach {
+    pub(super) fn beyond(&self, _config: &Config, _source: &Source) -> Vec<(PathBuf, &'static str)> {
+        match *self {}
     }
 }
 

@@ -1,8 +1,9 @@
-//! What netbootd does when it is told from outside to end, or to read its configuration again.
+//! Signals of the system: to end, or to reload the configuration.
 
-#[cfg_attr(unix, path = "signals/unix.rs")]
-#[cfg_attr(windows, path = "signals/windows.rs")]
-mod source;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::sync::Arc;
 
@@ -12,17 +13,20 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::failure::Failure;
-use source::Source;
+#[cfg(unix)]
+use unix::Source;
+#[cfg(windows)]
+use windows::Source;
 
-/// What netbootd is told from outside.
-enum Told {
+/// A request of the system.
+enum Request {
     /// To end.
     End,
-    /// To read its configuration again.
+    /// To reload the configuration.
     Reload,
 }
 
-/// Where netbootd hears from outside that it is to end, or to read its configuration again.
+/// The requests of the system.
 pub(super) struct Signals(Source);
 
 impl Signals {
@@ -40,10 +44,10 @@ impl Signals {
     ) -> Result<(), Failure> {
         loop {
             tokio::select! {
-                told = self.0.next() => match told {
-                    Told::End => return Ok(()),
+                request = self.0.next() => match request {
+                    Request::End => return Ok(()),
                     // What is wrong with the new configuration has been logged.
-                    Told::Reload => drop(reloads.ask().await),
+                    Request::Reload => drop(reloads.ask().await),
                 },
                 Some(ended) = tasks.join_next() => match ended {
                     Ok(()) => {}
@@ -73,8 +77,8 @@ impl Signals {
         warn!(transfers = services.lifecycle.transfers.len(), by = cut, "transfers are cut short");
     }
 
-    /// Waits until it is told to end; there is nothing left to reload.
+    /// Waits for a request to end; there is nothing left to reload.
     async fn end(&mut self) {
-        while let Told::Reload = self.0.next().await {}
+        while let Request::Reload = self.0.next().await {}
     }
 }

@@ -1,6 +1,4 @@
-//! What netbootd and the service control manager say to each other: starting, running, stopping. Stands in for systemd.
-//!
-//! Where there is no service, every word goes nowhere.
+//! Messages to Windows' service control manager: starting, running, stopping.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -41,10 +39,13 @@ pub fn stopping() {
     tell(ServiceState::StopPending, ServiceExitCode::NO_ERROR);
 }
 
-/// How often it is looked whether every listener lives.
-pub fn watchdog() -> Option<Duration> {
+/// The pause between two looks at the listeners.
+pub fn sign_of_life_every() -> Option<Duration> {
     Some(LOOK_EVERY)
 }
+
+/// The manager has no use for signs of life: what hangs is said in the log.
+pub fn alive() {}
 
 pub(crate) fn tell(state: ServiceState, exit_code: ServiceExitCode) {
     let Some(handle) = STATUS.get() else { return };
@@ -66,31 +67,6 @@ pub(crate) fn tell(state: ServiceState, exit_code: ServiceExitCode) {
     };
     if let Err(error) = handle.set_service_status(status) {
         debug!(%error, "the service control manager could not be told");
-    }
-}
-
-/// Signs of life. The manager has no use for them: what hangs is said in the log.
-pub mod watchdog {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use netbootd_server::services::Services;
-    use tracing::error;
-
-    /// Asks the listeners until the services stop.
-    pub async fn run(services: Arc<Services>, every: Duration) {
-        let mut was_silent = Vec::new();
-        loop {
-            let silent = services.network.heartbeat.ask();
-            if !silent.is_empty() && silent != was_silent {
-                error!(listeners = silent.join(", "), "does not move any more");
-            }
-            was_silent = silent;
-            tokio::select! {
-                () = tokio::time::sleep(every) => {}
-                () = services.lifecycle.shutdown.cancelled() => return,
-            }
-        }
     }
 }
 

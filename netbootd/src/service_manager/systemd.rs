@@ -1,9 +1,6 @@
-//! What netbootd and systemd say to each other: ready, reloading, stopping, alive; and the sockets that systemd hands over.
-//!
-//! Where no systemd listens, every word goes nowhere, and there are no sockets.
+//! Messages to systemd (sd_notify(3)), and the sockets that it hands over.
 
 mod sockets;
-pub mod watchdog;
 
 use std::time::Duration;
 
@@ -32,9 +29,15 @@ pub fn stopping() {
     say(&[NotifyState::Stopping]);
 }
 
-/// How long systemd waits for a sign of life, when it does.
-pub fn watchdog() -> Option<Duration> {
-    sd_notify::watchdog_enabled().filter(|within| !within.is_zero())
+/// The pause between two signs of life, when systemd waits for them: a question is answered before the
+/// next one, or the sign is missing once.
+pub fn sign_of_life_every() -> Option<Duration> {
+    sd_notify::watchdog_enabled().filter(|within| !within.is_zero()).map(|within| within / QUESTIONS)
+}
+
+/// Every listener is alive.
+pub fn alive() {
+    say(&[NotifyState::Watchdog]);
 }
 
 fn say(states: &[NotifyState<'_>]) {
@@ -42,3 +45,6 @@ fn say(states: &[NotifyState<'_>]) {
         debug!(%error, "systemd could not be told");
     }
 }
+
+/// Questions to the listeners within the time that systemd waits.
+const QUESTIONS: u32 = 4;

@@ -7,9 +7,10 @@ use pxe_policy::{DirectoryAnswer, Identity, Trouble};
 
 use super::ActiveDirectory;
 use crate::address::host_and_port;
+use crate::configured::{Configured, OpenError};
 use crate::directory::{Asking, Directory};
 use crate::links::Links;
-use crate::settings::{self, Account, Bind, Configured, Endpoint, OpenError};
+use crate::settings::{self, Account, Bind, Endpoint};
 
 impl Configured for settings::ActiveDirectory {
     fn name(&self) -> &'static str {

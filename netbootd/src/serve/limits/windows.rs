@@ -1,6 +1,6 @@
-//! What the system lets this process have: Windows knows no limit of open files.
+//! Windows knows no limit of open files.
 
 /// Nothing is to be raised.
-pub(super) fn open_files() -> Option<u64> {
+pub(in crate::serve) fn open_files() -> Option<u64> {
     None
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Told;
+use super::Request;
 
 /// The signals that mean something.
 pub(super) struct Source {
@@ -22,12 +22,12 @@ impl Source {
         })
     }
 
-    /// The next that is told.
-    pub(super) async fn next(&mut self) -> Told {
+    /// The next request.
+    pub(super) async fn next(&mut self) -> Request {
         tokio::select! {
-            _ = self.terminated.recv() => Told::End,
-            _ = self.interrupted.recv() => Told::End,
-            _ = self.hung_up.recv() => Told::Reload,
+            _ = self.terminated.recv() => Request::End,
+            _ = self.interrupted.recv() => Request::End,
+            _ = self.hung_up.recv() => Request::Reload,
         }
     }
 }

@@ -1,14 +1,15 @@
-//! The service control manager and the console: both end netbootd, the first also has it read its configuration again.
+//! The service control manager and the console: both end netbootd, the first also reloads its
+//! configuration.
 
 use std::io;
 
 use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown};
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
 
-use super::Told;
+use super::Request;
 use crate::service_manager::{RELOAD, STOP};
 
-/// What the console tells; the service control manager's words come by `systemd`.
+/// The events of the console.
 pub(super) struct Source {
     interrupted: CtrlC,
     broken: CtrlBreak,
@@ -26,15 +27,15 @@ impl Source {
         })
     }
 
-    /// The next that is told.
-    pub(super) async fn next(&mut self) -> Told {
+    /// The next request.
+    pub(super) async fn next(&mut self) -> Request {
         tokio::select! {
-            () = STOP.notified() => Told::End,
-            () = RELOAD.notified() => Told::Reload,
-            _ = self.interrupted.recv() => Told::End,
-            _ = self.broken.recv() => Told::End,
-            _ = self.closed.recv() => Told::End,
-            _ = self.shut_down.recv() => Told::End,
+            () = STOP.notified() => Request::End,
+            () = RELOAD.notified() => Request::Reload,
+            _ = self.interrupted.recv() => Request::End,
+            _ = self.broken.recv() => Request::End,
+            _ = self.closed.recv() => Request::End,
+            _ = self.shut_down.recv() => Request::End,
         }
     }
 }

@@ -106,6 +106,15 @@ impl Reach {
         reach
     }
 
+    /// What a new configuration names beyond what may be opened since the start.
+    pub(in crate::sandbox) fn beyond(
+        &self,
+        config: &Config,
+        source: &Source,
+    ) -> Vec<(PathBuf, &'static str)> {
+        self.lacks(&Reach::of(config, source))
+    }
+
     /// What another reach has beyond this one: paths, and what they are for.
     pub(super) fn lacks(&self, wanted: &Reach) -> Vec<(PathBuf, &'static str)> {
         let covers = |places: &[&[Place]], wanted: &Path| {

@@ -1,0 +1,11 @@
+//! What the system lets this process have.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub(super) use unix::open_files;
+#[cfg(windows)]
+pub(super) use windows::open_files;
