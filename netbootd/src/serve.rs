@@ -185,8 +185,8 @@ async fn serve(
     }
     bind_status(&daemon, &mut tasks).await?;
     tasks.spawn(daemon::follow(Arc::clone(&daemon), services.recorder.watch()));
-    tasks.spawn(findings::follow(Arc::clone(&daemon)));
-    tasks.spawn(webhook::run(Arc::clone(&daemon)));
+    tasks.spawn(findings::follow(Arc::clone(&services), Arc::clone(&daemon.findings)));
+    tasks.spawn(webhook::run(Arc::clone(&services), Arc::clone(&daemon.findings)));
     tasks.spawn(reload::run(Arc::clone(&daemon), held));
     let control = ControlListener::bind(Arc::clone(&daemon));
     tasks.spawn(

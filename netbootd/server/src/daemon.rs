@@ -42,9 +42,9 @@ pub struct Daemon {
     /// Each machine's steps of the last days, on the disk.
     pub history: History,
     /// The findings that are open, and their watchers.
-    pub findings: Findings,
+    pub findings: Arc<Findings>,
     /// How far the image store has been read again.
-    pub scrub: Scrub,
+    pub scrub: Arc<Scrub>,
     /// The certificates that netbootd depends on.
     pub certificates: Certificates,
 }
@@ -61,8 +61,8 @@ impl Daemon {
             reloads: Reloads::default(),
             shared: None,
             history: History::new(state.folder()),
-            findings: Findings::default(),
-            scrub: Scrub::open(state)?,
+            findings: Arc::default(),
+            scrub: Arc::new(Scrub::open(state)?),
             certificates: Certificates::default(),
         })
     }

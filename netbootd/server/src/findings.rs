@@ -16,9 +16,8 @@ use pxe_policy::MacAddr;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::daemon::Daemon;
 use crate::services::Services;
-use crate::webhook::Outcomes;
+use crate::webhook::outcomes::Outcomes;
 
 /// The open findings, and how many there were.
 #[derive(Debug)]
@@ -83,14 +82,13 @@ pub struct Seen {
 }
 
 /// Looks at the machines every second until shutdown.
-pub async fn follow(daemon: Arc<Daemon>) {
-    let services = &daemon.services;
+pub async fn follow(services: Arc<Services>, findings: Arc<Findings>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = services.lifecycle.shutdown.cancelled() => return,
         }
-        daemon.findings.look(services, SystemTime::now());
+        findings.look(&services, SystemTime::now());
     }
 }
 

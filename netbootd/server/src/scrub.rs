@@ -15,7 +15,7 @@ use netbootd_state::ledger::now;
 use netbootd_state::scrub::{Round, ScrubStore};
 use tracing::{error, info, warn};
 
-use crate::daemon::Daemon;
+use crate::services::Services;
 
 /// How far reading has come.
 #[derive(Debug)]
@@ -33,14 +33,12 @@ pub struct Found {
 }
 
 /// Reads what is due, as often as the configuration says, until shutdown.
-pub async fn now_and_then(daemon: Arc<Daemon>) {
-    let Some(images) = daemon.images.clone() else { return };
-    let services = &daemon.services;
+pub async fn now_and_then(services: Arc<Services>, scrub: Arc<Scrub>, images: Arc<Images>) {
     loop {
         let every = services.snapshot.load().config.store.scrub;
         if !every.is_zero() {
             let stops = || services.lifecycle.shutdown.is_cancelled();
-            daemon.scrub.go_on(&images, every, now(), stops).await;
+            scrub.go_on(&images, every, now(), stops).await;
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}

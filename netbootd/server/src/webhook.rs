@@ -5,10 +5,10 @@
 //! token; what is still queued then is dropped.
 
 mod delivery;
+pub mod outcomes;
 mod signature;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use netbootd_config::Webhook;
 use netbootd_net::with_causes;
@@ -17,17 +17,9 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use crate::daemon::Daemon;
-use crate::findings::Change;
+use crate::findings::{Change, Findings};
+use crate::services::Services;
 use delivery::{Delivery, Unusable};
-
-/// How many messages ended in each way, of all webhooks.
-#[derive(Debug, Default)]
-pub struct Outcomes {
-    delivered: AtomicU64,
-    failed: AtomicU64,
-    dropped: AtomicU64,
-}
 
 /// One webhook's queue, and its task.
 struct Worker {
@@ -37,23 +29,23 @@ struct Worker {
 }
 
 /// Hands each change to the webhooks of the configuration in force, until shutdown.
-pub async fn run(daemon: Arc<Daemon>) {
-    let mut changes = daemon.findings.watch();
+pub async fn run(services: Arc<Services>, findings: Arc<Findings>) {
+    let mut changes = findings.watch();
     let mut workers: Vec<Worker> = Vec::new();
     loop {
         let change = tokio::select! {
             change = changes.recv() => change,
-            () = daemon.services.lifecycle.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         };
         let change = match change {
             Ok(change) => change,
             Err(RecvError::Lagged(lost)) => {
-                daemon.findings.webhooks.count_dropped(lost);
+                findings.webhooks.count_dropped(lost);
                 continue;
             }
             Err(RecvError::Closed) => return,
         };
-        let wanted = &daemon.services.snapshot.load_full().config.webhooks;
+        let wanted = &services.snapshot.load_full().config.webhooks;
         workers.retain(|worker| wanted.contains(&worker.settings));
         for webhook in wanted {
             if change.finding.severity < webhook.severity {
@@ -62,7 +54,7 @@ pub async fn run(daemon: Arc<Daemon>) {
             let known = workers.iter().position(|worker| worker.settings == *webhook);
             let place = match known {
                 Some(place) => place,
-                None => match Worker::start(webhook, &daemon) {
+                None => match Worker::start(webhook, &services, &findings) {
                     Ok(worker) => {
                         workers.push(worker);
                         workers.len() - 1
@@ -74,17 +66,21 @@ pub async fn run(daemon: Arc<Daemon>) {
                 },
             };
             if workers[place].queue.try_send(Arc::clone(&change)).is_err() {
-                daemon.findings.webhooks.count_dropped(1);
+                findings.webhooks.count_dropped(1);
             }
         }
     }
 }
 
 impl Worker {
-    fn start(webhook: &Webhook, daemon: &Arc<Daemon>) -> Result<Self, Unusable> {
+    fn start(
+        webhook: &Webhook,
+        services: &Arc<Services>,
+        findings: &Arc<Findings>,
+    ) -> Result<Self, Unusable> {
         let delivery = Delivery::open(webhook)?;
         let (queue, messages) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(deliver(delivery, messages, Arc::clone(daemon)));
+        let task = tokio::spawn(deliver(delivery, messages, Arc::clone(services), Arc::clone(findings)));
         Ok(Worker { settings: webhook.clone(), queue, task: task.abort_handle() })
     }
 }
@@ -95,36 +91,23 @@ impl Drop for Worker {
     }
 }
 
-async fn deliver(delivery: Delivery, mut messages: mpsc::Receiver<Arc<Change>>, daemon: Arc<Daemon>) {
-    let outcomes = &daemon.findings.webhooks;
+async fn deliver(
+    delivery: Delivery,
+    mut messages: mpsc::Receiver<Arc<Change>>,
+    services: Arc<Services>,
+    findings: Arc<Findings>,
+) {
+    let outcomes = &findings.webhooks;
     loop {
         let next = tokio::select! {
             next = messages.recv() => next,
-            () = daemon.services.lifecycle.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         };
         let Some(change) = next else { return };
         tokio::select! {
             delivered = delivery.deliver(&change) => outcomes.count(delivered),
-            () = daemon.services.lifecycle.shutdown.cancelled() => return,
+            () = services.lifecycle.shutdown.cancelled() => return,
         }
-    }
-}
-
-impl Outcomes {
-    /// How many messages were delivered, given up after the last try, and dropped because the queue
-    /// was full.
-    pub fn counts(&self) -> [(&'static str, u64); 3] {
-        [("delivered", &self.delivered), ("failed", &self.failed), ("dropped", &self.dropped)]
-            .map(|(word, count)| (word, count.load(Ordering::Relaxed)))
-    }
-
-    fn count(&self, delivered: bool) {
-        let counter = if delivered { &self.delivered } else { &self.failed };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn count_dropped(&self, count: u64) {
-        self.dropped.fetch_add(count, Ordering::Relaxed);
     }
 }
 

@@ -26,7 +26,9 @@ pub(super) async fn start(daemon: &Arc<Daemon>, shared: Option<Remote>, tasks: &
         tasks.spawn(watch_remote(Arc::clone(daemon), remote));
     }
     tasks.spawn(watch_catalogue(Arc::clone(daemon)));
-    tasks.spawn(scrub::now_and_then(Arc::clone(daemon)));
+    if let Some(images) = daemon.images.clone() {
+        tasks.spawn(scrub::now_and_then(Arc::clone(services), Arc::clone(&daemon.scrub), images));
+    }
     tasks.spawn(collect_removed(Arc::clone(daemon)));
     tasks.spawn(watch_devices(Arc::clone(services)));
     tasks.spawn(sweep_relay(Arc::clone(services)));

@@ -8,12 +8,14 @@
 
 mod copies;
 mod decide;
+mod devices;
 mod fact;
 mod handover;
 mod schema;
 mod session;
 mod settings;
 mod sql;
+mod values;
 mod write;
 
 use std::net::Ipv4Addr;
@@ -33,8 +35,9 @@ use crate::approvals::Approvals;
 use crate::assignments::AssignmentStore;
 use crate::durable::{Commit, Durable, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 use crate::ledger::LedgerStore;
-pub use copies::{Copies, SharedDevices};
+pub use copies::Copies;
 use decide::Ask;
+pub use devices::SharedDevices;
 pub use handover::hand_over;
 pub use session::{ConnectorError, Trouble};
 use session::{Outcome, Session};

@@ -10,6 +10,7 @@ mod held;
 mod negotiation;
 mod ports;
 mod record;
+mod refusals;
 mod text;
 mod transfer;
 mod transfer_socket;
@@ -37,6 +38,7 @@ use crate::limits::session_limits::Full;
 use crate::services::{Services, UNSENT};
 use busy_poll::BusyPoll;
 use handshake::Handshakes;
+use refusals::{EVICTED, error_for, shown};
 use transfer::Transfer;
 use transfer_socket::TransferSocket;
 use transfers::{Admitted, Asked, Begun, Mail, NotAdmitted, Ports, SINGLE_PORT, Transfers};
@@ -331,31 +333,6 @@ fn indices(ifaces: &[Iface]) -> Vec<u32> {
     ifaces.iter().map(|iface| iface.index).collect()
 }
 
-/// The error that a client gets for a refusal.
-fn error_for(refusal: Refusal) -> (ErrorCode, &'static str) {
-    match refusal {
-        Refusal::NotFound | Refusal::ImageComing | Refusal::ImageRefused => {
-            (ErrorCode::FILE_NOT_FOUND, "file not found")
-        }
-        Refusal::AccessDenied => (ErrorCode::ACCESS_VIOLATION, "access violation"),
-        Refusal::WriteRefused => (ErrorCode::ACCESS_VIOLATION, "this server is read-only"),
-        Refusal::Malformed => (ErrorCode::ILLEGAL_OPERATION, "illegal TFTP operation"),
-        Refusal::Busy
-        | Refusal::ClientFull
-        | Refusal::SubnetFull
-        | Refusal::Unproved
-        | Refusal::TooOften
-        | Refusal::NotAllowed => (ErrorCode::UNDEFINED, "too many transfers"),
-        Refusal::Failed => (ErrorCode::UNDEFINED, "the file cannot be read"),
-        Refusal::Stopping => (ErrorCode::UNDEFINED, "this server is stopping"),
-    }
-}
-
-/// A client's name for a file, escaped and cut short.
-fn shown(filename: &[u8]) -> String {
-    filename[..filename.len().min(MAX_SHOWN)].escape_ascii().to_string()
-}
-
 /// The link of a link-local address; others have a route.
 fn link_of(peer: SocketAddr) -> u32 {
     match peer {
@@ -370,11 +347,6 @@ fn source_of(received: Received) -> Source {
 
 /// Requests have 512 bytes, a stray DATA may fill a frame.
 const MAX_DATAGRAM: usize = 2048;
-const MAX_SHOWN: usize = 128;
-/// The outcome of transfers that nobody had acknowledged when newer ones needed their places.
-const EVICTED: &str = "evicted";
-/// First acknowledgements that came while the server had no place for another transfer.
-const DEFERRED: &str = "deferred";
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]

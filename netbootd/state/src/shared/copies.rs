@@ -8,13 +8,9 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use bsdp::{Binding, Bindings};
 use netbootd_dhcp::Subnet;
-use netbootd_net::with_causes;
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use pxe_policy::{
-    Answer, Assignments, Device, Identity, Ledger, LedgerChange, MacAddr, Table, Trouble, TroubleKind,
-};
+use pxe_policy::{Assignments, Device, Ledger, LedgerChange, MacAddr, Table};
 
-use super::Shared;
 use super::decide::Ask;
 use super::fact::{Fact, Given};
 use crate::approvals::{self, Verdicts};
@@ -36,7 +32,7 @@ pub struct Copies {
     /// What operators assigned to machines.
     pub assignments: Arc<RwLock<Assignments>>,
     /// The devices, once they have been read.
-    devices: ArcSwapOption<Table>,
+    pub(super) devices: ArcSwapOption<Table>,
     /// So many seconds the database's clock is ahead of this host's.
     ahead: AtomicI64,
     subnets: Vec<Subnet>,
@@ -164,43 +160,4 @@ fn put(leases: &mut LeaseTable, fact: &Fact) {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
-}
-
-/// The devices as a directory.
-#[derive(Debug, Clone)]
-pub struct SharedDevices {
-    shared: Arc<Shared>,
-}
-
-impl SharedDevices {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        SharedDevices { shared }
-    }
-
-    /// What they say of a machine. While the database is away, what they said last counts as an old answer.
-    pub fn ask(&self, directory: &str, who: &Identity) -> Answer {
-        let trouble = self.trouble();
-        let said = match (&*self.shared.copies.devices.load(), &trouble) {
-            (Some(table), _) => Ok(table.ask(who)),
-            (None, Some(trouble)) => Err(trouble.clone()),
-            (None, None) => Err(Trouble::new(TroubleKind::Unreachable, "they have not been read yet")),
-        };
-        Answer { directory: directory.to_owned(), age: 0, stale: trouble.is_some() && said.is_ok(), said }
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.shared.copies.devices.load().as_ref().map_or(0, |table| table.len())
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Why they cannot be read, if so.
-    pub fn trouble(&self) -> Option<Trouble> {
-        let trouble = self.shared.trouble()?;
-        Some(Trouble::new(TroubleKind::Unreachable, with_causes(&*trouble)))
-    }
 }

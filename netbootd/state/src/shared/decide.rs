@@ -9,7 +9,7 @@ use pxe_policy::{
 };
 
 use super::fact::Fact;
-use super::sql::clean;
+use super::values::clean;
 use crate::assignments::json;
 use crate::durable::{Hold, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 

@@ -113,6 +113,9 @@ pub(super) fn missing(version: usize) -> Result<&'static [&'static str], NewerSc
     MIGRATIONS.get(version..).ok_or(NewerSchema { version })
 }
 
+/// What servers tell one another on.
+pub(super) const CHANNEL: &str = "netbootd";
+
 #[cfg(test)]
 mod tests {
     use super::*;

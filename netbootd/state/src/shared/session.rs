@@ -18,11 +18,12 @@ use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, SimpleQuer
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::{debug, warn};
 
-use super::Database;
 use super::copies::Copies;
 use super::decide::{Ask, Ruling};
 use super::fact::{Fact, Notice};
-use super::schema::NewerSchema;
+use super::schema::{CHANNEL, NewerSchema};
+use super::settings::Database;
+use super::sql::Turn;
 use super::{schema, sql, write};
 use crate::durable::Refused;
 
@@ -336,15 +337,6 @@ impl Drop for Session {
     }
 }
 
-/// A server's turn.
-pub(super) struct Turn {
-    pub(super) revision: i64,
-    /// When the brake was last released.
-    pub(super) released: Seconds,
-    /// The database's time.
-    pub(super) now: Seconds,
-}
-
 enum TurnError {
     Of(Trouble),
     Database(tokio_postgres::Error),
@@ -366,8 +358,6 @@ fn ahead(now: Seconds) -> i64 {
     now.cast_signed().saturating_sub(crate::ledger::now().cast_signed())
 }
 
-/// What servers tell one another on.
-pub(super) const CHANNEL: &str = "netbootd";
 const TURN: Duration = Duration::from_secs(2);
 /// More seconds than a host that asks a time server is off.
 const CLOCKS_DIFFER: i64 = 5;

@@ -9,8 +9,17 @@ use tokio_postgres::{Client, Error, Row};
 
 use super::decide::{Ask, Rows};
 use super::fact::{Fact, Given};
-use super::session::Turn;
+use super::values::{clean, signed};
 use crate::durable::{LeaseKeep, LedgerKeep};
+
+/// A server's turn.
+pub(super) struct Turn {
+    pub(super) revision: i64,
+    /// When the brake was last released.
+    pub(super) released: Seconds,
+    /// The database's time.
+    pub(super) now: Seconds,
+}
 
 /// Reads the rows that questions are about.
 pub(super) async fn read(client: &Client, asks: &[Ask], turn: &Turn) -> Result<Rows, Error> {
@@ -238,14 +247,5 @@ fn seconds(number: i64) -> Seconds {
     Seconds::try_from(number).unwrap_or_default()
 }
 
-pub(super) fn signed(seconds: Seconds) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX)
-}
-
 /// The columns of an entry.
 const GIVEN: &str = "machine, deployment, run, guid, mac::text, record, name, at, stage, stage_at, noted";
-
-/// PostgreSQL's text holds every character but this one.
-pub(super) fn clean(text: &str) -> String {
-    text.replace('\0', "")
-}

@@ -8,8 +8,8 @@ use tokio_postgres::{Client, Error};
 
 use super::decide::Ask;
 use super::fact::{Fact, Given, Notice, RowKey};
-use super::session::CHANNEL;
-use super::sql::{clean, signed};
+use super::schema::CHANNEL;
+use super::values::{clean, signed};
 
 /// Writes what came of the questions, tells it to every server, and commits.
 pub(super) async fn write(

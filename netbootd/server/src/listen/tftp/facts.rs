@@ -11,7 +11,7 @@ use netbootd_telemetry::event::Program;
 
 use parking_lot::Mutex;
 
-use super::shown;
+use super::refusals::shown;
 
 /// A file as it was when its facts were read.
 #[derive(Debug)]

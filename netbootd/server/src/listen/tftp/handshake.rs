@@ -24,15 +24,16 @@ use tracing::debug;
 use super::super::requester::Requester;
 use super::busy_poll::BusyPoll;
 use super::facts::{Facts, FactsCache};
+use super::negotiation;
 use super::ports::{SharedPort, SharedPorts, how_many};
 use super::record::{self, Record};
+use super::refusals::{DEFERRED, EVICTED, error_for};
 use super::transfer::{Begin, Transfer};
 use super::transfer_socket::TransferSocket;
 use super::transfers::{
     Admitted, Asked, Due, Heard, NotAdmitted, Over, Ports, Promoted, SINGLE_PORT, Transfers, Waiting,
 };
 use super::workers::{Worker, Workers};
-use super::{DEFERRED, EVICTED, error_for, negotiation};
 use crate::limits::session_limits::Full;
 use crate::services::{Services, UNSENT};
 

@@ -12,7 +12,7 @@ use pxe_policy::ArchType;
 use tftp::{Negotiated, Outcome, Sender};
 
 use super::super::requester::Requester;
-use super::shown;
+use super::refusals::shown;
 use crate::services::Services;
 
 /// Records one transfer.
