@@ -9,9 +9,10 @@ mod mac;
 mod program;
 mod repetition;
 mod report;
+pub(crate) mod specific;
 mod transfer;
 
-use crate::diagnosis::Case;
+use crate::case::Case;
 use crate::finding::Finding;
 
 pub(crate) use program::port_blocked;
@@ -47,17 +48,4 @@ pub(crate) fn find(case: &Case<'_>) -> Vec<Finding> {
 /// The same of one boot alone.
 pub(crate) fn of_boot(case: &Case<'_>) -> Vec<Finding> {
     OF_BOOT.iter().filter_map(|rule| rule(case)).collect()
-}
-
-/// How special a finding is: a packet that proves it goes before a silence that suggests it.
-pub(crate) mod specific {
-    pub(crate) const REPORTED: u8 = 95;
-    pub(crate) const PROVEN: u8 = 90;
-    pub(crate) const REFUSED: u8 = 80;
-    pub(crate) const PROGRAM: u8 = 70;
-    pub(crate) const SILENCE: u8 = 60;
-    pub(crate) const REPEATED: u8 = 50;
-    pub(crate) const SLOW: u8 = 40;
-    pub(crate) const IDENTITY: u8 = 30;
-    pub(crate) const MENDED: u8 = 20;
 }

@@ -6,7 +6,7 @@ use pxe_policy::{ArchType, Class, MacAddr};
 
 use super::specific;
 use crate::cause::Cause;
-use crate::diagnosis::Case;
+use crate::case::Case;
 use crate::finding::{Finding, Seen};
 use crate::fleet::Segment;
 use crate::step::{Answered, Decided, OtherServer, Proto};

@@ -5,7 +5,7 @@ use pxe_policy::{Evidence, Reason, TroubleKind};
 use super::files::is_in_smsboot;
 use super::specific;
 use crate::cause::Cause;
-use crate::diagnosis::Case;
+use crate::case::Case;
 use crate::finding::{Finding, Seen};
 use crate::step::{Answered, Decided, Proto};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::specific;
 use crate::boot::{Missed, Substituted};
 use crate::cause::Cause;
-use crate::diagnosis::Case;
+use crate::case::Case;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
 use crate::shim;

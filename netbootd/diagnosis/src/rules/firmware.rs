@@ -4,7 +4,7 @@ use pxe_policy::{ArchType, Class};
 
 use super::specific;
 use crate::cause::Cause;
-use crate::diagnosis::Case;
+use crate::case::Case;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
 

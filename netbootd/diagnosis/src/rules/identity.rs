@@ -4,7 +4,7 @@ use pxe_policy::SystemUuid;
 
 use super::specific;
 use crate::cause::Cause;
-use crate::diagnosis::Case;
+use crate::case::Case;
 use crate::finding::{Finding, Seen};
 
 pub(super) fn guid(case: &Case<'_>) -> Option<Finding> {

@@ -7,7 +7,7 @@ use pxe_policy::{ArchType, Class};
 use super::specific;
 use crate::boot::Fetched;
 use crate::cause::Cause;
-use crate::diagnosis::Case;
+use crate::case::Case;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
 use crate::step::{Program, Proto};

@@ -2,7 +2,7 @@
 
 use super::specific;
 use crate::cause::Cause;
-use crate::diagnosis::Case;
+use crate::case::Case;
 use crate::finding::{Finding, Seen};
 use crate::ipxe::ErrorKind;
 use crate::report::{Report, Reporter};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::specific;
 use crate::boot::{Broken, Running};
 use crate::cause::Cause;
-use crate::diagnosis::Case;
+use crate::case::Case;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
 use crate::fleet::LARGE;
