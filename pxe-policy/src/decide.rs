@@ -10,8 +10,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::{
-    Action, Answer, Assignment, BootRequest, Brake, Class, Entry, Evidence, ImageOffer, KernelBoot, Ledger,
-    LoaderConfig, MachineId, Purpose, Reason, Rules, Seconds, SiteMemory, Stage, Via,
+    Action, Answer, Assignment, BootRequest, Brake, Class, Deployed, Entry, Evidence, ImageOffer, KernelBoot,
+    Ledger, LoaderConfig, MachineId, Purpose, Reason, Rules, Seconds, SiteMemory, Stage, Via,
 };
 
 /// What a machine gets, why, and what was looked at on the way.
@@ -78,25 +78,6 @@ pub struct Known {
     pub key: String,
     /// The machine's name.
     pub name: String,
-}
-
-/// The deployment that a machine gets.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Deployed {
-    /// Its id.
-    pub id: String,
-    /// The run of it; empty when none is named.
-    pub run: String,
-    /// Whether it runs without being asked for.
-    pub purpose: Purpose,
-    /// The machine, as the ledger knows it.
-    pub machine: MachineId,
-    /// The machine's name, for people.
-    pub name: String,
-    /// How far the boot has come that it asks in.
-    pub stage: Stage,
-    /// What the site says of it, when it is the site's own.
-    pub site: Option<SiteMemory>,
 }
 
 /// How the operator wants decisions to be made.

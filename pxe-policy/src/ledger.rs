@@ -3,16 +3,18 @@
 //! An entry belongs to a machine ([`MachineId`]) and a deployment, never to the place of a record in its directory. A pure value: the
 //! caller keeps it on the disk, and writes a change down before the reply that it stands for leaves.
 
+mod deployed;
 mod machine;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
+pub use deployed::Deployed;
 pub use machine::MachineId;
 use machine::Sign;
 
-use crate::{Assignment, BootNext, BootRequest, Class, Deployed, MacAddr, Reason, SystemUuid};
+use crate::{Assignment, BootNext, BootRequest, Class, MacAddr, Reason, SystemUuid};
 
 /// What was handed out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

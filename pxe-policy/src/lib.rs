@@ -18,6 +18,7 @@ mod image_offer;
 mod ledger;
 mod loader;
 mod mac;
+mod not_taken;
 mod range;
 mod reason;
 mod request;
@@ -31,20 +32,20 @@ pub use assignment::{
 };
 pub use bans::{Bans, SUGGESTED_BANS, Screened, is_shared};
 pub use boot_files::{WIMBOOT_SCRIPT, boot_files, is_boot_program};
-pub use decide::{
-    Approval, Boot, Decision, Deployed, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide,
-};
-pub use deployment::{BootImage, Deployment, ImageArch, NotTaken, Purpose};
+pub use decide::{Approval, Boot, Decision, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide};
+pub use deployment::{BootImage, Deployment, ImageArch, Purpose};
 pub use devices::{BadLine, Device, DeviceFault, Table};
 pub use directory::{Answer, DirectoryAnswer, Identifier, Record, Trouble, TroubleKind};
 pub use evidence::Evidence;
 pub use explain::explain;
 pub use image_offer::{ImageOffer, ImageSelector, InvalidSelector};
 pub use ledger::{
-    Brake, Claimed, Entry, Key, Ledger, LedgerChange, MachineId, Ran, Seconds, SiteMemory, Stage, Timestamp,
+    Brake, Claimed, Deployed, Entry, Key, Ledger, LedgerChange, MachineId, Ran, Seconds, SiteMemory, Stage,
+    Timestamp,
 };
 pub use loader::{KernelBoot, LOADER_SCRIPT, LoaderConfig, is_loader};
 pub use mac::{InvalidMac, InvalidMacPattern, MacAddr, MacPattern};
+pub use not_taken::NotTaken;
 pub use range::{AddressRange, InvalidRange};
 pub use reason::Reason;
 pub use request::{BootRequest, Class, Identity, MAX_ARCH_TYPES, UnknownClass};

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use pxe_policy::{ArchType, Class, MacAddr};
 
 use super::specific;
-use crate::cause::Cause;
 use crate::case::Case;
+use crate::cause::Cause;
 use crate::finding::{Finding, Seen};
 use crate::fleet::Segment;
 use crate::step::{Answered, Decided, OtherServer, Proto};

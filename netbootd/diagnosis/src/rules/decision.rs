@@ -4,8 +4,8 @@ use pxe_policy::{Evidence, Reason, TroubleKind};
 
 use super::files::is_in_smsboot;
 use super::specific;
-use crate::cause::Cause;
 use crate::case::Case;
+use crate::cause::Cause;
 use crate::finding::{Finding, Seen};
 use crate::step::{Answered, Decided, Proto};
 

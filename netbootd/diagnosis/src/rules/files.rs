@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use super::specific;
 use crate::boot::{Missed, Substituted};
-use crate::cause::Cause;
 use crate::case::Case;
+use crate::cause::Cause;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
 use crate::shim;

@@ -3,8 +3,8 @@
 use pxe_policy::{ArchType, Class};
 
 use super::specific;
-use crate::cause::Cause;
 use crate::case::Case;
+use crate::cause::Cause;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
 

@@ -3,8 +3,8 @@
 use pxe_policy::SystemUuid;
 
 use super::specific;
-use crate::cause::Cause;
 use crate::case::Case;
+use crate::cause::Cause;
 use crate::finding::{Finding, Seen};
 
 pub(super) fn guid(case: &Case<'_>) -> Option<Finding> {

@@ -1,8 +1,8 @@
 //! Macs: those that cannot boot, and those that nothing suits.
 
 use super::specific;
-use crate::cause::Cause;
 use crate::case::Case;
+use crate::cause::Cause;
 use crate::finding::{Finding, Seen};
 use crate::step::Answered;
 

@@ -6,8 +6,8 @@ use pxe_policy::{ArchType, Class};
 
 use super::specific;
 use crate::boot::Fetched;
-use crate::cause::Cause;
 use crate::case::Case;
+use crate::cause::Cause;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
 use crate::step::{Program, Proto};

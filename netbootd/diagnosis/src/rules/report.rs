@@ -1,8 +1,8 @@
 //! Steps that the machine itself reports as failed.
 
 use super::specific;
-use crate::cause::Cause;
 use crate::case::Case;
+use crate::cause::Cause;
 use crate::finding::{Finding, Seen};
 use crate::ipxe::ErrorKind;
 use crate::report::{Report, Reporter};

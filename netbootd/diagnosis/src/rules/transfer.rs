@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::specific;
 use crate::boot::{Broken, Running};
-use crate::cause::Cause;
 use crate::case::Case;
+use crate::cause::Cause;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
 use crate::fleet::LARGE;

@@ -1,0 +1,23 @@
+//! A deployment that a machine gets.
+
+use super::{MachineId, SiteMemory, Stage};
+use crate::Purpose;
+
+/// The deployment that a machine gets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployed {
+    /// Its id.
+    pub id: String,
+    /// The run of it; empty when none is named.
+    pub run: String,
+    /// Whether it runs without being asked for.
+    pub purpose: Purpose,
+    /// The machine, as the ledger knows it.
+    pub machine: MachineId,
+    /// The machine's name, for people.
+    pub name: String,
+    /// How far the boot has come that it asks in.
+    pub stage: Stage,
+    /// What the site says of it, when it is the site's own.
+    pub site: Option<SiteMemory>,
+}
