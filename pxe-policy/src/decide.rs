@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::{
     Action, Answer, Assignment, BootRequest, Brake, Class, Deployed, Entry, Evidence, ImageOffer, KernelBoot,
-    Ledger, LoaderConfig, MachineId, Purpose, Reason, Rules, Seconds, SiteMemory, Stage, Via,
+    Ledger, LoaderConfig, MachineId, Reason, Rules, Seconds, Stage, Via,
 };
 
 /// What a machine gets, why, and what was looked at on the way.

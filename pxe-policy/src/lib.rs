@@ -14,6 +14,7 @@ mod devices;
 mod directory;
 mod evidence;
 mod explain;
+mod image_arch;
 mod image_offer;
 mod ledger;
 mod loader;
@@ -33,11 +34,12 @@ pub use assignment::{
 pub use bans::{Bans, SUGGESTED_BANS, Screened, is_shared};
 pub use boot_files::{WIMBOOT_SCRIPT, boot_files, is_boot_program};
 pub use decide::{Approval, Boot, Decision, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide};
-pub use deployment::{BootImage, Deployment, ImageArch, Purpose};
+pub use deployment::{BootImage, Deployment, Purpose};
 pub use devices::{BadLine, Device, DeviceFault, Table};
 pub use directory::{Answer, DirectoryAnswer, Identifier, Record, Trouble, TroubleKind};
 pub use evidence::Evidence;
 pub use explain::explain;
+pub use image_arch::ImageArch;
 pub use image_offer::{ImageOffer, ImageSelector, InvalidSelector};
 pub use ledger::{
     Brake, Claimed, Deployed, Entry, Key, Ledger, LedgerChange, MachineId, Ran, Seconds, SiteMemory, Stage,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ArchType;
+use crate::ImageArch;
 
 /// Why a deployment was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The diagnosis of one machine: every rule is asked, the most specific cause goes first.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pxe_policy::{Class, MacAddr, SystemUuid};
 

@@ -54,12 +54,12 @@ impl Directories {
     /// Opens what the configuration names. Nothing is asked yet.
     pub fn open(settings: &Settings<'_>) -> Result<Self, OpenError> {
         let limits = Limits { fresh: settings.cache, stale: settings.stale };
-        let open = |one: &Box<dyn Configured + '_>| {
+        let open = |one: &dyn Configured| {
             let directory = one.open(settings.cache)?;
             let limits = if one.keeps_answers() { limits } else { Limits::default() };
             Ok(Arc::new(Entry { name: one.name(), directory, memory: Memory::default(), limits }))
         };
-        let all = settings.all.iter().map(open).collect::<Result<_, OpenError>>()?;
+        let all = settings.all.iter().map(|one| open(&**one)).collect::<Result<_, OpenError>>()?;
         Ok(Directories { all, deadline: settings.deadline })
     }
 

@@ -235,8 +235,8 @@ async fn forget_idle(services: Arc<Services>) {
 
 async fn look_at_certificates(daemon: Arc<Daemon>) {
     loop {
-        let snapshot = daemon.services.snapshot.load_full();
-        daemon.certificates.look(snapshot.config.directories().endpoints()).await;
+        let endpoints = daemon.services.snapshot.load().config.directories().endpoints();
+        daemon.certificates.look(endpoints).await;
         tokio::select! {
             () = tokio::time::sleep(certificates::EVERY) => {}
             () = daemon.services.lifecycle.shutdown.cancelled() => return,

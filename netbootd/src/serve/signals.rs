@@ -5,8 +5,6 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-use std::sync::Arc;
-
 use netbootd_server::daemon::Reloads;
 use netbootd_server::services::Services;
 use tokio::task::JoinSet;

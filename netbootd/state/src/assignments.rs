@@ -268,10 +268,6 @@ impl Durable<AssignmentChange> for OnDisk {
         })
     }
 
-    fn is_shared(&self) -> bool {
-        false
-    }
-
     fn is_away(&self) -> bool {
         false
     }

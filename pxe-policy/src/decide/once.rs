@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Purpose;
 use crate::{
     ArchType, BootImage, Claimed, Deployment, DirectoryAnswer, LedgerChange, MacAddr, Record, Trouble,
     TroubleKind,

@@ -9,6 +9,7 @@ mod macs;
 mod rows;
 
 use super::*;
+use crate::Purpose;
 use crate::{
     ArchType, BootAction, BootImage, Deployment, DirectoryAnswer, Identifier, ImageArch, ImageOffer, Key,
     LedgerChange, MacAddr, Match, Record, Rule, SystemUuid, Trouble, TroubleKind, explain,

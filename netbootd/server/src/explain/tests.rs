@@ -361,7 +361,7 @@ async fn an_operator_overrides_what_the_machine_asked_last() {
     let site = Site::new("", DEVICES);
     let asked = |as_: AskedAs| {
         let services = std::sync::Arc::clone(&site.services);
-        async move { explained_as(&services, mac(1), &as_).await }
+        async move { explained_as(&services, &Source::default(), mac(1), &as_).await }
     };
     let never = asked(AskedAs::default()).await;
     assert_eq!((never.class.as_str(), never.remembered), ("pxe", false));

@@ -10,7 +10,7 @@ use netbootd_dhcp::v4::intake::boot_request;
 use netbootd_dhcp::v4::option::MessageType;
 use netbootd_dhcp::v4::server::Terms;
 use netbootd_dhcp::v4::testing::{BINL, SERVER, boot, broadcast, lan};
-use netbootd_dhcp::v4::{Answer, bsdp, proxy, server};
+use netbootd_dhcp::v4::{Answer, Arrival, Packet, bsdp, proxy, server};
 use pxe_policy::{Decision, Verdict as Judged, Via};
 
 use super::session_limits::{Full, Place};

@@ -3,6 +3,7 @@ mod six;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
+use netbootd_dhcp::v4::Arrival;
 use netbootd_dhcp::v4::testing::{captured, lan};
 use proptest::prelude::*;
 

@@ -41,7 +41,7 @@ use handshake::Handshakes;
 use refusals::{EVICTED, error_for, shown};
 use transfer::Transfer;
 use transfer_socket::TransferSocket;
-use transfers::{Admitted, Asked, Begun, Mail, NotAdmitted, Ports, SINGLE_PORT, Transfers};
+use transfers::{Admitted, Asked, Begun, NotAdmitted, Ports, SINGLE_PORT, Transfers};
 use workers::Workers;
 
 /// Listens for requests on all interfaces or on one.

@@ -1,8 +1,6 @@
 //! Delivering one message: tries with back-off and jitter until the receiver takes it, refuses it
 //! for good, or the last try failed.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use netbootd_config::Webhook;
@@ -72,7 +70,7 @@ impl Delivery {
                 warn!(url = self.webhook.url, error = why, tries, "a message to the webhook is given up");
                 return false;
             }
-            let pause = pause(tries, RandomState::new().build_hasher().finish());
+            let pause = pause(tries, fastrand::f64());
             debug!(url = self.webhook.url, error = why, ?pause, "a message to the webhook waits");
             tokio::time::sleep(pause).await;
         }
@@ -113,10 +111,9 @@ fn is_passing(status: StatusCode) -> bool {
 }
 
 /// One second, doubled with each try up to five minutes; of that, between a half and all of it.
-fn pause(tries: u32, random: u64) -> Duration {
+fn pause(tries: u32, random: f64) -> Duration {
     let whole = FIRST_PAUSE.saturating_mul(1 << (tries - 1).min(16)).min(LONGEST_PAUSE);
-    let part = 0.5 + (random % 1000) as f64 / 2000.0;
-    whole.mul_f64(part)
+    whole.mul_f64(0.5 + random / 2.0)
 }
 
 const TIMESTAMP: &str = "X-Netbootd-Timestamp";
@@ -133,10 +130,11 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_bound_and_are_spread() {
-        let longest: Vec<u64> = (1..=12).map(|tries| pause(tries, 999).as_secs_f64().ceil() as u64).collect();
+        let longest: Vec<u64> =
+            (1..=12).map(|tries| pause(tries, 0.999).as_secs_f64().ceil() as u64).collect();
         assert_eq!(longest, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-        assert_eq!(pause(3, 0), Duration::from_secs(2));
-        assert!(pause(u32::MAX, 999) <= LONGEST_PAUSE);
+        assert_eq!(pause(3, 0.0), Duration::from_secs(2));
+        assert!(pause(u32::MAX, 0.999) <= LONGEST_PAUSE);
         assert!(is_passing(StatusCode::SERVICE_UNAVAILABLE) && !is_passing(StatusCode::UNAUTHORIZED));
     }
 }

@@ -100,7 +100,12 @@ impl Record {
         self.started();
         let completed = matches!(outcome, Outcome::Completed { .. });
         if completed && sender.is_proved() && !self.requester.probe {
-            self.services.content.programs.fetched(self.requester.peer.ip(), &self.path, self.arch, Instant::now());
+            self.services.content.programs.fetched(
+                self.requester.peer.ip(),
+                &self.path,
+                self.arch,
+                Instant::now(),
+            );
         }
         let bytes = if completed { size } else { self.bytes };
         self.services.recorder.record(Event::TransferFinished(TransferFinished {

@@ -8,6 +8,7 @@ use netbootd_telemetry::event::Recorded;
 use tempfile::TempDir;
 use tokio::net::UdpSocket;
 
+use super::transfers::Mail;
 use super::*;
 use crate::services::Snapshot;
 
