@@ -107,7 +107,8 @@ async fn answer(
     }
     let method = request.method();
     let changes = !matches!(*method, Method::GET | Method::HEAD);
-    let change = changes.then(|| Change::begin(&daemon.services, "command line", "", (method.as_str(), uri.path())));
+    let change =
+        changes.then(|| Change::begin(&daemon.services, "command line", "", (method.as_str(), uri.path())));
     let told = api::answer(daemon, method, uri.path(), uri.query()).await;
     if let Some(change) = change {
         change.done(&daemon.services, told.status.as_u16()).await;

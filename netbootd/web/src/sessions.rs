@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 pub(crate) use netbootd_config::Role;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 /// Somebody who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +101,7 @@ impl Sessions {
 
 /// Whether two secrets are the same, in a time that does not depend on where they differ.
 pub(crate) fn same(one: &str, other: &str) -> bool {
-    let differs = one.bytes().zip(other.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
-    one.len() == other.len() && differs == 0
+    one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
 fn digest(cookie: &str) -> [u8; 32] {

@@ -17,7 +17,10 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>) -> Part {
         let filled: Vec<String> =
             filled.map(|(name, value)| format!("{name}={}", query::encoded(&value))).collect();
         match asked_as(text.trim(), Some(&filled.join("&"))) {
-            Ok((mac, as_asked)) => explained = Some(explained_as(&console.services, &console.daemon.source, mac, &as_asked).await),
+            Ok((mac, as_asked)) => {
+                let source = &console.daemon.source;
+                explained = Some(explained_as(&console.services, source, mac, &as_asked).await);
+            }
             Err(error) => wrong = Some(error.to_string()),
         }
     }

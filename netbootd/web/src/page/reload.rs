@@ -47,7 +47,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>) -> Part {
         let values = context! { reason };
         return framed(console, asked, "reload.html", "Reload", "/server", values);
     }
-    let source = console.services.source.clone();
+    let source = console.daemon.source.clone();
     let loaded = tokio::task::spawn_blocking(move || source.load()).await;
     let (draft, findings) = match loaded {
         Ok(Ok((draft, findings, _))) => (Some(draft), Some(findings)),
