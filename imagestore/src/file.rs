@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,6 +19,8 @@ use crate::{Digest, Digester, Filling, Mapping, Observer, StoreError};
 #[derive(Debug)]
 pub struct BootFile {
     bytes: Bytes,
+    /// Where it begins in the open file.
+    start: u64,
     len: u64,
     modified: SystemTime,
     version: Option<Version>,
@@ -27,6 +30,8 @@ pub struct BootFile {
     /// A blob of the store itself, which nobody writes to.
     sealed: bool,
     image_version: Option<Digest>,
+    /// Whether it is a part of a blob.
+    is_part: bool,
 }
 
 /// What tells one version of a file from another: its place on the disk, its length and its time of modification.
@@ -89,6 +94,7 @@ impl BootFile {
         let version = Some(Version::of(metadata));
         BootFile {
             bytes: Bytes::There(file),
+            start: 0,
             len: metadata.len(),
             modified,
             version,
@@ -96,6 +102,7 @@ impl BootFile {
             blob: None,
             sealed: false,
             image_version: None,
+            is_part: false,
         }
     }
 
@@ -103,6 +110,14 @@ impl BootFile {
     pub(crate) fn of_blob(file: File, metadata: &Metadata, digest: &Digest) -> Self {
         let (etag, blob) = (Some(format!("\"{digest}\"")), Some(*digest));
         BootFile { etag, blob, sealed: true, ..BootFile::new(file, metadata) }
+    }
+
+    /// A part of a blob, such as a file inside an ISO; None when it is not within the blob.
+    pub(crate) fn part(self, at: u64, len: u64) -> Option<Self> {
+        at.checked_add(len).filter(|end| *end <= self.len)?;
+        let etag = self.blob.map(|blob| format!("\"{blob}-{at:x}-{len:x}\""));
+        let etag = etag.or_else(|| Some(format!("\"{}-{at:x}-{len:x}\"", self.etag().trim_matches('"'))));
+        Some(BootFile { start: self.start + at, len, etag, is_part: true, ..self })
     }
 
     /// A blob that lies where others may write to it.
@@ -129,6 +144,7 @@ impl BootFile {
         let len = filling.len();
         BootFile {
             bytes: Bytes::Coming(filling),
+            start: 0,
             len,
             modified: SystemTime::UNIX_EPOCH,
             version: None,
@@ -136,11 +152,17 @@ impl BootFile {
             blob: None,
             sealed: true,
             image_version: None,
+            is_part: false,
         }
     }
 
-    /// The blob of the store that it is, when all of it is there.
+    /// The blob of the store that it is, when all of it is there; None for a part of one.
     pub fn blob(&self) -> Option<Digest> {
+        self.blob.filter(|_| !self.is_part)
+    }
+
+    /// The blob of the store that its bytes are in, when all of it is there.
+    pub fn holding_blob(&self) -> Option<Digest> {
         self.blob
     }
 
@@ -164,10 +186,10 @@ impl BootFile {
         matches!(self.bytes, Bytes::Coming(_))
     }
 
-    /// The open file, when all of it is there.
-    pub fn file(&self) -> Option<&File> {
+    /// The open file, when all of it is there, and where this one begins in it.
+    pub fn file(&self) -> Option<(&File, u64)> {
         match &self.bytes {
-            Bytes::There(file) => Some(file),
+            Bytes::There(file) => Some((file, self.start)),
             Bytes::Coming(_) => None,
         }
     }
@@ -240,7 +262,7 @@ impl BootFile {
         let mut at = 0;
         while at < self.len {
             let data = match &self.bytes {
-                Bytes::There(file) => next_data(file, at)?.unwrap_or(self.len..self.len),
+                Bytes::There(file) => self.next_data(file, at)?,
                 Bytes::Coming(_) => at..self.len,
             };
             observer.bytes(data.start.min(self.len) - at);
@@ -259,6 +281,13 @@ impl BootFile {
         Ok(())
     }
 
+    /// The next stretch of it that is no hole, from `at` on.
+    fn next_data(&self, file: &File, at: u64) -> io::Result<Range<u64>> {
+        let end = self.start + self.len;
+        let data = next_data(file, self.start + at)?.unwrap_or(end..end);
+        Ok(data.start.min(end) - self.start..data.end.min(end) - self.start)
+    }
+
     /// The digest of all of it.
     pub(crate) fn digest(&self, observer: &mut dyn Observer) -> io::Result<Digest> {
         let mut sink = Hashing { digester: Digester::default(), observer };
@@ -272,14 +301,14 @@ impl BootFile {
             Bytes::There(file) => file,
             Bytes::Coming(filling) => {
                 return filling
-                    .read_exact_at(offset, buf)
+                    .read_exact_at(self.start + offset, buf)
                     .map_err(|source| ReadError::Io { at: offset, source });
             }
         };
         let mut done = 0;
         while done < buf.len() {
             let at = offset + done as u64;
-            match file.read_at(&mut buf[done..], at) {
+            match file.read_at(&mut buf[done..], self.start + at) {
                 Ok(0) => return Err(ReadError::Shrunk { at, len: self.len }),
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -292,7 +321,7 @@ impl BootFile {
     /// Its bytes for the kernel to send from; None where there is no file to map, or one so small that reading it is cheaper.
     pub fn map(&self) -> Option<Mapping> {
         match &self.bytes {
-            Bytes::There(file) if self.len >= WORTH_MAPPING => Mapping::of(file, self.len),
+            Bytes::There(file) if self.len >= WORTH_MAPPING => Mapping::of(file, self.start, self.len),
             Bytes::There(_) | Bytes::Coming(_) => None,
         }
     }

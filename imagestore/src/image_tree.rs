@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use crate::library::ContentId;
 use crate::nearest::nearest;
 use crate::{
-    BootEntry, BootFile, BootPath, Cache, Catalogue, Digest, ImageKind, ImageRecord, Manifest, OpenError,
-    Store, StoreError, Version,
+    About, BootEntry, BootFile, BootPath, Cache, Catalogue, Digest, ImageKind, ImageRecord, Manifest,
+    OpenError, Store, StoreError, Version,
 };
 
 /// The images of a catalogue as one tree. It stays as it is: another catalogue is another tree.
@@ -24,6 +24,7 @@ pub struct ImageTree {
     images: Vec<(String, ImageKind)>,
     /// The current version of each announced image.
     versions: HashMap<String, Digest>,
+    about: HashMap<String, About>,
 }
 
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl ImageTree {
             manifests: Mutex::default(),
             images: Vec::new(),
             versions: HashMap::new(),
+            about: HashMap::new(),
         };
         // Names go before packages, and what is announced before what is not.
         let is_retired = |record: &ImageRecord| record.retired.is_some();
@@ -62,6 +64,8 @@ impl ImageTree {
                 if announced {
                     tree.images.push((name.clone(), version.kind));
                     tree.versions.insert(name.clone(), version.manifest);
+                    let about = version.about.as_deref().cloned();
+                    tree.about.extend(about.map(|about| (name.to_ascii_lowercase(), about)));
                 }
                 tree.add_image(name, version, announced);
             }
@@ -85,6 +89,11 @@ impl ImageTree {
     pub fn boot_entry(&self, name: &str) -> Option<BootEntry> {
         let version = self.versions.get(name)?;
         self.manifest(*version).ok()?.boot.clone()
+    }
+
+    /// What an announced image is, as far as its import found out.
+    pub fn about(&self, name: &str) -> Option<&About> {
+        self.about.get(&name.to_ascii_lowercase())
     }
 
     /// Opens a client's path; a machine that boots keeps the image's version from being collected.
@@ -171,13 +180,14 @@ impl ImageTree {
     fn file_of(&self, version: Digest, inside: &BootPath) -> Option<Result<BootFile, OpenError>> {
         let manifest = self.manifest(version).ok()?;
         let file = manifest.find(inside)?;
+        let size = manifest.blob_size(file);
         let open = || match &self.cache {
-            Some(cache) => cache.open(&file.digest, file.size),
+            Some(cache) => cache.open(&file.digest, size),
             None => self.store.blob(&file.digest),
         };
         let opened = match open() {
             // What has another length is damaged, without a look at its bytes. It may be elsewhere too.
-            Ok(blob) if blob.len() != file.size => {
+            Ok(blob) if blob.len() != size => {
                 drop(blob);
                 self.store.withdraw(&file.digest).and_then(|()| open())
             }
@@ -187,7 +197,11 @@ impl ImageTree {
             Ok(blob) => {
                 // Nobody waits for a lease; without it only a collection in these minutes could hurt.
                 let _ = self.store.lease(&version);
-                Ok(blob.of_version(version))
+                let blob = blob.of_version(version);
+                match file.at {
+                    Some(at) => blob.part(at, file.size).ok_or(OpenError::Withdrawn),
+                    None => Ok(blob),
+                }
             }
             Err(StoreError::Io { source, .. }) => Err(OpenError::Io(source)),
             Err(_) => Err(OpenError::Withdrawn),
@@ -290,7 +304,7 @@ mod tests {
         let take = |path: &&str| {
             let bytes = format!("{name} {path}");
             let (digest, size) = writer.put(Path::new(path), &mut bytes.as_bytes(), &mut Quiet).unwrap();
-            FileEntry { path: (*path).into(), digest, size }
+            FileEntry::whole(*path, digest, size)
         };
         let manifest = Manifest { kind, files: files.iter().map(take).collect(), boot: None };
         let labels = at.map(|at| BTreeMap::from([(AT.to_owned(), at.to_owned())])).unwrap_or_default();
@@ -302,6 +316,7 @@ mod tests {
             labels,
             source: String::new(),
             at: 0,
+            about: None,
         };
         writer.commit(name, &manifest, version, &mut Quiet).unwrap();
         manifest.digest()

@@ -4,6 +4,7 @@ mod container;
 mod content;
 mod disk;
 mod folder;
+mod medium;
 mod roles;
 
 use std::collections::BTreeMap;
@@ -14,9 +15,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::media::MediumError;
 use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
 use crate::wim::WimError;
-use crate::{BootEntry, BootFile, BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
+use crate::{About, BootEntry, BootFile, BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
 
 pub use content::{import_content, may_hold};
 pub use disk::{DiskImage, DiskImageError};
@@ -129,6 +131,22 @@ pub enum IngestError {
         /// What is wrong with the property list in it.
         source: InfoProblem,
     },
+    /// An optical medium that cannot be read.
+    #[error("{}: {source}", path.display())]
+    Medium {
+        /// The ISO.
+        path: PathBuf,
+        /// What is wrong.
+        source: MediumError,
+    },
+    /// An optical medium that no PC boots from the network.
+    #[error("nothing boots {}: {what}; to serve it as a file, copy it into the boot folder", path.display())]
+    NothingBoots {
+        /// The ISO.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
     /// A disk image that is damaged.
     #[error("{}: {source}", path.display())]
     Disk {
@@ -148,6 +166,7 @@ impl IngestError {
             IngestError::Wim(error) => error.is_passing(),
             IngestError::Read { .. } | IngestError::Changed(_) | IngestError::Library(_) => true,
             IngestError::Disk { source, .. } => matches!(source, DiskImageError::Io(_)),
+            IngestError::Medium { source, .. } => matches!(source, MediumError::Io(_)),
             IngestError::Name { .. }
             | IngestError::NotUtf8(_)
             | IngestError::SameName { .. }
@@ -155,6 +174,7 @@ impl IngestError {
             | IngestError::NotAFile(_)
             | IngestError::Empty(_)
             | IngestError::NothingToBoot(_)
+            | IngestError::NothingBoots { .. }
             | IngestError::Info { .. } => false,
         }
     }
@@ -166,6 +186,14 @@ struct Taken {
     kind: ImageKind,
     files: Vec<FileEntry>,
     findings: Vec<String>,
+    found: Recognition,
+}
+
+/// What a source was recognised as.
+#[derive(Debug, Clone, Default)]
+struct Recognition {
+    about: Option<About>,
+    boot: Option<BootEntry>,
 }
 
 /// Takes in what lies at a path: a folder, an `.nbi` folder, a `.wim` with a NetBoot set or with Windows PE inside, an `.iso`, a `.dmg`, or
@@ -187,7 +215,8 @@ pub fn import(
     let taken = match extension.as_ref().and_then(|extension| extension.to_str()) {
         _ if metadata.is_dir() => folder::take(&mut writer, path, observer)?,
         Some("wim" | "esd" | "swm") => container::take(&mut writer, path, observer)?,
-        Some("dmg" | "iso") => disk::take(&mut writer, path, observer)?,
+        Some("iso") => medium::take(&mut writer, path, observer)?,
+        Some("dmg") => disk::take(&mut writer, path, observer)?,
         _ => folder::take_file(&mut writer, path, observer)?,
     };
     commit(writer, taken, import, path, observer)
@@ -200,14 +229,14 @@ fn commit(
     source: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Imported, IngestError> {
-    let Taken { name, kind, mut files, findings } = taken;
+    let Taken { name, kind, mut files, findings, found } = taken;
     let name = wanted.name.unwrap_or(name);
     if name.is_empty() && source.file_name().is_some_and(|name| name.to_str().is_none()) {
         return Err(IngestError::NotUtf8(source.to_owned()));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut manifest = Manifest { kind, files, boot: None };
-    manifest.boot = BootEntry::of_manifest(&manifest);
+    let mut manifest = Manifest { kind, files, boot: found.boot };
+    manifest.boot = manifest.boot.take().or_else(|| BootEntry::of_manifest(&manifest));
     if let (ImageKind::Nbi, Some(check)) = (kind, wanted.check_info) {
         check_info(&writer, &manifest, check, source)?;
     }
@@ -219,6 +248,7 @@ fn commit(
         labels: wanted.labels,
         source: source.display().to_string(),
         at: wanted.at,
+        about: found.about.map(Box::new),
     };
     let record = writer.commit(&name, &manifest, version, observer)?;
     Ok(Imported { name, record, findings })
@@ -258,7 +288,7 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), IngestErr
 }
 
 fn entry(path: String, (digest, size): (Digest, u64)) -> FileEntry {
-    FileEntry { path, digest, size }
+    FileEntry::whole(path, digest, size)
 }
 
 /// The name that a source suggests; none when clients could not ask for it.

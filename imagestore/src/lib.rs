@@ -3,6 +3,7 @@
 //! A client's path becomes a [`BootPath`], which a [`BootTree`] opens: case-insensitively, with `\` for `/`, and never outside
 //! its folders. The [`Store`] keeps images as blobs by digest. Blocking file I/O happens here; the caller chooses the thread.
 
+mod about;
 mod cache;
 mod digest;
 mod file;
@@ -11,14 +12,17 @@ pub mod ingest;
 pub mod library;
 mod manifest;
 mod map;
+pub mod media;
 mod nearest;
 mod path;
 mod pe;
 pub mod platform;
+mod recognise;
 mod store;
 mod tree;
 pub mod wim;
 
+pub use about::{About, AnswerForm, Rendered, Unattended, Way};
 pub use cache::{Cache, FillError, Filling, Origin};
 pub use digest::{Digest, DigestError, Digester};
 pub use file::{BootFile, ReadError};

@@ -198,7 +198,7 @@ impl ContentLibrary {
                 Some((digest, _)) if self.locate(&digest).is_none() => {
                     content.missing.push(format!("{file_path}: no drive has {digest}"));
                 }
-                Some((digest, size)) => content.files.push(FileEntry { path: file_path, digest, size }),
+                Some((digest, size)) => content.files.push(FileEntry::whole(file_path, digest, size)),
             }
         }
         Ok(())

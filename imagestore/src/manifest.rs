@@ -1,6 +1,6 @@
 //! What an image is: a kind, and files by path and digest. Immutable; another content is another manifest.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -42,10 +42,20 @@ pub struct BootEntry {
 pub struct FileEntry {
     /// Its path in the image, with `/`.
     pub path: String,
-    /// Its bytes.
+    /// Its bytes, or the blob that they are part of.
     pub digest: Digest,
     /// How many, in bytes.
     pub size: u64,
+    /// Where they begin in the blob, when they are a part of it: a file inside an ISO.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+}
+
+impl FileEntry {
+    /// A file that is a blob of its own.
+    pub fn whole(path: impl Into<String>, digest: Digest, size: u64) -> Self {
+        FileEntry { path: path.into(), digest, size, at: None }
+    }
 }
 
 /// What an image boots.
@@ -135,14 +145,28 @@ impl Manifest {
     /// The file that a client's path means: spelled exactly so, or else the first that differs in case only.
     pub fn find(&self, path: &BootPath) -> Option<&FileEntry> {
         let wanted = path.as_bytes();
-        let exact = self.files.iter().find(|file| file.path.as_bytes() == wanted);
-        exact.or_else(|| self.files.iter().find(|file| file.path.as_bytes().eq_ignore_ascii_case(wanted)))
+        let exact = self.files.binary_search_by(|file| file.path.as_bytes().cmp(wanted));
+        // Manifests of earlier versions may be in another order.
+        let exact = exact.ok().or_else(|| self.files.iter().position(|file| file.path.as_bytes() == wanted));
+        exact
+            .map(|at| &self.files[at])
+            .or_else(|| self.files.iter().find(|file| file.path.as_bytes().eq_ignore_ascii_case(wanted)))
     }
 
-    /// Its size in bytes. A file with two names counts once.
+    /// Its size in bytes. A file with two names counts once, and a file inside another not at all.
     pub fn size(&self) -> u64 {
-        let sizes: HashMap<Digest, u64> = self.files.iter().map(|file| (file.digest, file.size)).collect();
-        sizes.values().sum()
+        self.blobs().values().sum()
+    }
+
+    /// The blobs that it needs, with their sizes in bytes.
+    pub fn blobs(&self) -> BTreeMap<Digest, u64> {
+        self.files.iter().filter(|file| file.at.is_none()).map(|file| (file.digest, file.size)).collect()
+    }
+
+    /// The size of the blob that holds a file.
+    pub fn blob_size(&self, file: &FileEntry) -> u64 {
+        let whole = || self.files.iter().find(|other| other.at.is_none() && other.digest == file.digest);
+        file.at.and_then(|_| whole()).map_or(file.size, |whole| whole.size)
     }
 }
 
@@ -151,7 +175,7 @@ mod tests {
     use super::*;
 
     fn manifest(kind: ImageKind, paths: &[&str]) -> Manifest {
-        let file = |path: &&str| FileEntry { path: (*path).into(), digest: Digest::of(b""), size: 0 };
+        let file = |path: &&str| FileEntry::whole(*path, Digest::of(b""), 0);
         Manifest { kind, files: paths.iter().map(file).collect(), boot: None }
     }
 

@@ -17,14 +17,14 @@ use crate::platform;
 pub struct Mapping(Mmap);
 
 impl Mapping {
-    /// Maps the first `len` bytes; None where the system cannot.
-    pub(crate) fn of(file: &File, len: u64) -> Option<Self> {
+    /// Maps `len` bytes from `start` on; None where the system cannot.
+    pub(crate) fn of(file: &File, start: u64, len: u64) -> Option<Self> {
         if !platform::may_be_mapped() {
             return None;
         }
         let len = usize::try_from(len).ok().filter(|len| *len > 0)?;
         // SAFETY: the bytes are only ever handed to the kernel, see above: no code here relies on what they are.
-        let map = unsafe { MmapOptions::new().len(len).map(file) }.ok()?;
+        let map = unsafe { MmapOptions::new().offset(start).len(len).map(file) }.ok()?;
         Some(Mapping(map))
     }
 
@@ -45,7 +45,7 @@ mod tests {
     fn the_kernel_writes_what_is_mapped_and_says_when_it_is_gone() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[7; 10_000]).unwrap();
-        let map = Mapping::of(&file, 10_000).unwrap();
+        let map = Mapping::of(&file, 0, 10_000).unwrap();
         assert!(map.slice(9_000, 1_001).is_none() && map.slice(u64::MAX, 1).is_none());
 
         let (mut reader, mut writer) = std::io::pipe().unwrap();
@@ -62,6 +62,6 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_not_mapped() {
-        assert!(Mapping::of(&tempfile::tempfile().unwrap(), 0).is_none());
+        assert!(Mapping::of(&tempfile::tempfile().unwrap(), 0, 0).is_none());
     }
 }

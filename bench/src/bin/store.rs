@@ -176,8 +176,8 @@ fn catalogue() {
         let mut writer = store.write().expect("nobody else writes");
         let (digest, size) =
             writer.put(Path::new("a"), &mut format!("{n}").as_bytes(), &mut Quiet).expect("there is room");
-        let files = vec![FileEntry { path: "a".into(), digest, size }];
-        let manifest = Manifest { kind: ImageKind::Raw, files, boot: None };
+        let manifest =
+            Manifest { kind: ImageKind::Raw, files: vec![FileEntry::whole("a", digest, size)], boot: None };
         let version = Version {
             manifest: manifest.digest(),
             kind: manifest.kind,
@@ -186,6 +186,7 @@ fn catalogue() {
             labels: BTreeMap::new(),
             source: "bench".into(),
             at: 0,
+            about: None,
         };
         writer.commit(&format!("image-{n}"), &manifest, version, &mut Quiet).expect("there is room");
     }

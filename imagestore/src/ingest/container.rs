@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::folder::take_file;
 use super::roles::{FONTS, ROLES};
-use super::{IngestError, Taken, check_names, read_error, stem};
+use super::{IngestError, Recognition, Taken, check_names, read_error, stem};
 use crate::store::{Observer, Prepared, StoreError, Writer};
 use crate::wim::{Archive, ArchiveEntry, Wim, WimError, WimImage, Writing};
 use crate::{Digest, FileEntry, ImageKind};
@@ -138,7 +138,13 @@ impl Inside {
         let entries: Vec<&ArchiveEntry> = self.disk_images().collect();
         let place = |entry: &ArchiveEntry| entry.path.trim_start_matches('/').to_owned();
         let files = read(writer, &self.wim, entries, place, observer)?;
-        Ok(Taken { name: stem(path), kind: ImageKind::Raw, files, findings: Vec::new() })
+        Ok(Taken {
+            name: stem(path),
+            kind: ImageKind::Raw,
+            files,
+            findings: Vec::new(),
+            found: Recognition::default(),
+        })
     }
 
     /// The set's files, not the Windows image: nothing turns the one into the other.
@@ -171,7 +177,7 @@ impl Inside {
             ("", _) => stem(path),
             (name, _) => name.to_owned(),
         };
-        Ok(Taken { name, kind: ImageKind::Nbi, files, findings })
+        Ok(Taken { name, kind: ImageKind::Nbi, files, findings, found: Recognition::default() })
     }
 
     /// The image as it is (`whole`), and beside it what a PC fetches before it.
@@ -218,7 +224,7 @@ impl Inside {
         };
         let mut files = read(writer, wim, places, place, observer)?;
         files.push(FileEntry { path: "sources/boot.wim".into(), ..whole });
-        Ok(Taken { name: stem(path), kind: ImageKind::WinPe, files, findings })
+        Ok(Taken { name: stem(path), kind: ImageKind::WinPe, files, findings, found: Recognition::default() })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::container::{Inside, Kind, Proof};
-use super::{Import, Imported, IngestError, PackageUse, Taken, check_names, commit};
+use super::{Import, Imported, IngestError, PackageUse, Recognition, Taken, check_names, commit};
 use crate::library::{Content, ContentId, ContentLibrary, source_of};
 use crate::store::{Observer, Store, Writer};
 use crate::{Catalogue, FileEntry, ImageKind};
@@ -101,7 +101,7 @@ impl From<'_> {
             "" => self.content.id.clone(),
             name => name.to_owned(),
         };
-        Ok(Taken { name, kind: ImageKind::Nbi, files, findings: Vec::new() })
+        Ok(Taken { name, kind: ImageKind::Nbi, files, findings: Vec::new(), found: Recognition::default() })
     }
 
     /// The first Windows image that has something to boot; else the files that the package offers.
@@ -156,7 +156,13 @@ impl From<'_> {
         }
         files.extend(self.adopt_all(writer, as_they_are, observer)?);
         check_names(files.iter().map(|file| file.path.as_str()))?;
-        Ok(Some(Taken { name: self.id.package.clone(), kind: ImageKind::Raw, files, findings }))
+        Ok(Some(Taken {
+            name: self.id.package.clone(),
+            kind: ImageKind::Raw,
+            files,
+            findings,
+            found: Recognition::default(),
+        }))
     }
 
     fn adopt_all(
@@ -224,6 +230,7 @@ mod tests {
             labels: Default::default(),
             source: source.into(),
             at: 0,
+            about: None,
         };
         ImageRecord { versions: vec![version.clone()], ..ImageRecord::new(version.manifest) }
     }

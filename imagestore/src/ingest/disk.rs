@@ -18,13 +18,8 @@ pub enum DiskImage {
     Udif,
     /// A volume or a partitioned disk without a trailer, as Macs write to.
     RawDisk,
-    /// Boot media in ISO 9660, with what its El Torito catalogue boots.
-    Iso {
-        /// Whether BIOS PCs boot it.
-        bios: bool,
-        /// Whether UEFI PCs boot it.
-        uefi: bool,
-    },
+    /// An optical medium (ISO 9660).
+    Iso,
 }
 
 /// What is wrong with a disk image.
@@ -56,7 +51,7 @@ impl DiskImage {
             return udif(&trailer, at);
         }
         if read::<5>(file, ISO_VOLUME + 1)?.is_some_and(|id| id == *b"CD001") {
-            return iso(file, len);
+            return Ok(DiskImage::Iso);
         }
         let hfs = read::<2>(file, 1024)?.is_some_and(|signature| matches!(&signature, b"H+" | b"HX" | b"BD"));
         let apfs = read::<4>(file, 32)?.is_some_and(|signature| signature == *b"NXSB");
@@ -70,15 +65,7 @@ impl DiskImage {
         match self {
             DiskImage::Udif => "an Apple disk image (UDIF)".into(),
             DiskImage::RawDisk => "a raw disk or volume".into(),
-            DiskImage::Iso { bios, uefi } => {
-                let boots = match (bios, uefi) {
-                    (true, true) => "BIOS and UEFI PCs boot it",
-                    (true, false) => "BIOS PCs boot it",
-                    (false, true) => "UEFI PCs boot it",
-                    (false, false) => "nothing boots it",
-                };
-                format!("ISO 9660 boot media: {boots}")
-            }
+            DiskImage::Iso => "an optical medium (ISO 9660)".into(),
         }
     }
 }
@@ -115,33 +102,6 @@ fn udif(trailer: &[u8; 512], before: u64) -> Result<DiskImage, DiskImageError> {
     }
 }
 
-/// ECMA-119 §8.4.8 gives the volume's size; the El Torito boot catalogue is where sector 17 says.
-fn iso(file: &File, len: u64) -> Result<DiskImage, DiskImageError> {
-    let blocks = read::<4>(file, ISO_VOLUME + 80)?.map_or(0, u32::from_le_bytes);
-    let need = u64::from(blocks) * SECTOR;
-    if need > len {
-        return Err(DiskImageError::Truncated { need, have: len });
-    }
-    let record =
-        read::<75>(file, ISO_VOLUME + SECTOR)?.filter(|record| record[7..30] == *b"EL TORITO SPECIFICATION");
-    let Some(record) = record else { return Ok(DiskImage::Iso { bios: false, uefi: false }) };
-    let sector = u32::from_le_bytes([record[71], record[72], record[73], record[74]]);
-    let catalogue = read::<2048>(file, u64::from(sector) * SECTOR)?.unwrap_or([0; 2048]);
-    let mut entries = catalogue.chunks_exact(32);
-    // The validation entry names the platform of the default entry behind it; later sections name their own.
-    let mut platform = entries.next().map_or(0xff, |validation| validation[1]);
-    let (mut bios, mut uefi) = (false, false);
-    for entry in entries {
-        match entry[0] {
-            0x88 if platform == 0 => bios = true,
-            0x88 if platform == UEFI => uefi = true,
-            0x90 | 0x91 => platform = entry[1],
-            _ => {}
-        }
-    }
-    Ok(DiskImage::Iso { bios, uefi })
-}
-
 /// Bytes at a place; None when the file ends before.
 fn read<const N: usize>(file: &File, at: u64) -> io::Result<Option<[u8; N]>> {
     let mut bytes = [0; N];
@@ -155,4 +115,3 @@ fn read<const N: usize>(file: &File, at: u64) -> io::Result<Option<[u8; N]>> {
 const KOLY: u64 = 512;
 const SECTOR: u64 = 2048;
 const ISO_VOLUME: u64 = 16 * SECTOR;
-const UEFI: u8 = 0xef;

@@ -1,12 +1,14 @@
 //! A folder, or one file.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{IngestError, Taken, check_names, entry, read_error, stem};
+use super::{IngestError, Recognition, Taken, check_names, entry, read_error, stem};
 use crate::platform::{MetadataExt, allocated, slashed, special_kind};
+use crate::recognise::{Contents, Recognised, recognise};
 use crate::store::{Observer, Writer};
-use crate::{Digest, ImageKind};
+use crate::{Digest, FileEntry, ImageKind, Way};
 
 /// A file to take in: its path in the image, and where it is.
 struct Found {
@@ -39,8 +41,51 @@ pub(super) fn take(
         observer.file(&path);
         files.push(entry(path, take_whole(writer, &place, &known, observer)?));
     }
-    let kind = ImageKind::of_paths(files.iter().map(|file| file.path.as_str()));
-    Ok(Taken { name: stem(&root), kind, files, findings })
+    let (found, note) = recognition(&files, |path| root.join(path));
+    findings.extend(note);
+    let kind = kind_of(&files, &found);
+    Ok(Taken { name: stem(&root), kind, files, findings, found })
+}
+
+/// What the files of a folder are, and what the operator should know of it.
+fn recognition(files: &[FileEntry], place: impl Fn(&str) -> PathBuf) -> (Recognition, Option<String>) {
+    let folder = Listed { files, place: &place };
+    let found = recognise(&folder, None);
+    let found = found.filter(|found| found.boot.is_some() || found.about.efi.is_some());
+    let Some(Recognised { mut about, boot, note, .. }) = found else { return Default::default() };
+    let ways = [(Way::Kernel, boot.is_some()), (Way::Uefi, about.efi.is_some())];
+    about.ways = ways.into_iter().filter(|(_, is)| *is).map(|(way, _)| way).collect();
+    (Recognition { about: Some(about), boot }, note)
+}
+
+fn kind_of(files: &[FileEntry], found: &Recognition) -> ImageKind {
+    match ImageKind::of_paths(files.iter().map(|file| file.path.as_str())) {
+        ImageKind::Raw if found.boot.is_some() => ImageKind::Linux,
+        kind => kind,
+    }
+}
+
+/// Files of a folder, or one file, as recognisers look at them.
+struct Listed<'a> {
+    files: &'a [FileEntry],
+    place: &'a dyn Fn(&str) -> PathBuf,
+}
+
+impl Contents for Listed<'_> {
+    fn paths(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.files.iter().map(|file| file.path.as_str()))
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        let file = File::open((self.place)(&self.find(path)?)).ok()?;
+        let mut bytes = Vec::new();
+        file.take(MAX_TEXT).read_to_end(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn label(&self) -> &str {
+        ""
+    }
 }
 
 pub(super) fn take_file(
@@ -63,8 +108,10 @@ pub(super) fn take_file(
     writer.reserve(if known.is_empty() { allocated(path, &metadata) } else { 0 })?;
     observer.file(&name);
     let taken = take_whole(writer, path, &known, observer)?;
-    let kind = ImageKind::of_paths([name.as_str()].into_iter());
-    Ok(Taken { name: stem(path), kind, files: vec![entry(name, taken)], findings: Vec::new() })
+    let files = vec![entry(name, taken)];
+    let (found, note) = recognition(&files, |_| path.to_owned());
+    let kind = kind_of(&files, &found);
+    Ok(Taken { name: stem(path), kind, files, findings: note.into_iter().collect(), found })
 }
 
 /// Takes in a file that nobody may write to meanwhile.
@@ -83,13 +130,13 @@ fn take_whole(
     Ok(taken)
 }
 
-fn state(file: &File, path: &Path) -> Result<(u64, i64, i64), IngestError> {
+pub(super) fn state(file: &File, path: &Path) -> Result<(u64, i64, i64), IngestError> {
     let metadata = file.metadata().map_err(read_error(path))?;
     Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-/// Every file below, by name. Links count as what they lead to, as long as that is inside. What is neither a file nor a folder has no bytes
-/// to serve, and is left out with a note.
+/// Every file below, by name. Links to files count as what they lead to, as long as that is inside. Links to folders are left out with a
+/// note, and so is what has no bytes to serve.
 fn walk(
     root: &Path,
     folder: &Path,
@@ -109,10 +156,12 @@ fn walk(
         }
         let file = if kind.is_symlink() { inside(root, &place)? } else { place.clone() };
         let metadata = fs::metadata(&file).map_err(read_error(&file))?;
-        if metadata.is_dir() {
-            return Err(IngestError::NotAFile(place)); // a link to a folder could lead round in a circle
-        }
         let inside = place.strip_prefix(root).unwrap_or(&place);
+        if metadata.is_dir() {
+            // It could lead round in a circle.
+            findings.push(format!("{} is a link to a folder and is left out", inside.display()));
+            continue;
+        }
         if !metadata.is_file() {
             let kind = special_kind(metadata.file_type());
             findings.push(format!("{} is {kind} and is left out", inside.display()));
@@ -128,3 +177,6 @@ fn inside(root: &Path, link: &Path) -> Result<PathBuf, IngestError> {
     let target = link.canonicalize().map_err(|_| IngestError::Link(link.to_owned()))?;
     if target.starts_with(root) { Ok(target) } else { Err(IngestError::Link(link.to_owned())) }
 }
+
+/// Bytes of a text that a recogniser looks at.
+const MAX_TEXT: u64 = 64 << 10;

@@ -14,7 +14,7 @@ use redb::{
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, sizes};
-use crate::{Digest, ImageKind};
+use crate::{About, Digest, ImageKind};
 
 /// Name to the record's JSON.
 const IMAGES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("images");
@@ -65,6 +65,9 @@ pub struct Version {
     pub source: String,
     /// When it was taken in, in seconds since 1970.
     pub at: u64,
+    /// What it is and how PCs boot it, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Box<About>>,
 }
 
 impl ImageRecord {
@@ -153,6 +156,7 @@ pub(super) fn add_version(
             Some(known) => {
                 known.labels.extend(version.labels);
                 known.source = version.source;
+                known.about = version.about;
             }
             None => record.versions.push(version),
         }

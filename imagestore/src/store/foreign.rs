@@ -68,7 +68,7 @@ impl KeptOpen {
 impl Store {
     /// Keeps a file open that a machine runs from, if it is one that somebody else may remove.
     pub fn keep_open(&self, file: &BootFile) {
-        let Some(digest) = file.blob().filter(|_| file.file().is_some()) else { return };
+        let Some(digest) = file.holding_blob().filter(|_| file.file().is_some()) else { return };
         if !self.blob_path(&digest).exists() {
             self.kept_open.keep(digest, file, Instant::now());
         }

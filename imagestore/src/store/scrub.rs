@@ -60,7 +60,7 @@ impl Store {
         let manifest = self.manifest(version)?;
         observer.total(manifest.size());
         let mut scrubbed = Scrubbed::default();
-        for file in &manifest.files {
+        for file in manifest.files.iter().filter(|file| file.at.is_none()) {
             observer.file(&file.path);
             if !self.contains(&file.digest) {
                 scrubbed.missing.push(file.digest);

@@ -12,6 +12,7 @@ fn version(manifest: &Manifest) -> Version {
         labels: BTreeMap::new(),
         source: "test".into(),
         at: 0,
+        about: None,
     }
 }
 
@@ -21,7 +22,7 @@ fn put(store: &Store, name: &str, files: &[(&str, &[u8])]) -> Manifest {
         .iter()
         .map(|(path, bytes)| {
             let (digest, size) = writer.put(Path::new(path), &mut &**bytes, &mut Quiet).unwrap();
-            FileEntry { path: (*path).into(), digest, size }
+            FileEntry::whole(*path, digest, size)
         })
         .collect();
     let manifest = Manifest { kind: ImageKind::Raw, files, boot: None };

@@ -162,6 +162,14 @@ impl Writer {
         Ok(BootFile::of_blob(file, &metadata, digest))
     }
 
+    /// Where bytes lie that were taken in, committed or about to be.
+    pub(crate) fn place_of(&self, digest: &Digest) -> PathBuf {
+        match self.staged.get(digest) {
+            Some(staged) => staged.file.clone(),
+            None => self.store.blob_path(digest),
+        }
+    }
+
     /// Takes bytes in, hashing while they are copied. `name` is what an error calls them.
     pub fn put(
         &mut self,

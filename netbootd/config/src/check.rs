@@ -13,6 +13,7 @@ mod relay;
 mod reports;
 mod status;
 mod subnets;
+mod unattended;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -94,6 +95,7 @@ pub(super) fn check(
         menu: menu::check(&document, path, &rules, findings),
         rules,
         files,
+        unattended: unattended::check(&document, path, findings).into(),
         texts: texts(&document, path),
         stamp: String::new(),
     }
@@ -110,7 +112,9 @@ fn texts(document: &Document, config: &Path) -> Vec<PathBuf> {
     let operators = operators.map(|operator| &operator.token_file);
     let others = [document.policy.mac_ignore_list.as_ref(), site, directory, token];
     let menu = document.menu.password_file.as_ref();
-    let named = templates.chain(others.into_iter().flatten()).chain(webhooks).chain(menu).chain(operators);
+    let answers = unattended::files(document).map(|(_, file)| file);
+    let named = templates.chain(answers).chain(others.into_iter().flatten()).chain(webhooks);
+    let named = named.chain(menu).chain(operators);
     named.map(|file| config.parent().unwrap_or(Path::new("")).join(file.get_ref())).collect()
 }
 

@@ -19,11 +19,13 @@ mod source;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use imagestore::Mount;
 use imagestore::platform::is_open_to as open;
 use netbootd_content::settings::{GeneratedFile, Netboot, Relay, Store};
+use netbootd_content::unattended::AnswerFile;
 use netbootd_content::winpe;
 use netbootd_dhcp::v4::boot_info::OfferStyle;
 use netbootd_dhcp::{Subnet, Subnet6};
@@ -98,6 +100,8 @@ pub struct Config {
     pub rules: Rules,
     /// The generated files, in order.
     pub files: Vec<GeneratedFile>,
+    /// The answer files of installers.
+    pub unattended: Arc<[AnswerFile]>,
     /// Files whose text is part of it, and which a reload reads again: templates, lists, secrets.
     pub texts: Vec<PathBuf>,
     /// Tells this text of it from another: its file, and the time and size of all its texts as they were read.

@@ -58,6 +58,7 @@ pub(super) struct Document {
     pub(super) menu: Menu,
     pub(super) rule: Vec<Rule>,
     pub(super) file: Vec<File>,
+    pub(super) unattended: BTreeMap<Spanned<String>, Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -306,6 +307,7 @@ pub(super) struct BootAction {
     pub(super) via: Option<Via>,
     pub(super) next_server: Option<Text<Ipv4Addr>>,
     pub(super) image: Option<String>,
+    pub(super) unattended: Option<Spanned<PathBuf>>,
     pub(super) refer: Option<Text<Ipv4Addr>>,
     pub(super) images: Option<Spanned<OneOrMany<String>>>,
     pub(super) default_image: Option<Text<ImageSelector>>,

@@ -6,6 +6,7 @@ mod raspberry_pi;
 mod sources;
 mod templates;
 mod types;
+mod unattended;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -24,6 +25,7 @@ use crate::menu;
 use crate::refused::Refused;
 use crate::served::{Known, Served};
 use crate::template::{self, Asker, Stored};
+use crate::unattended::Answers;
 use sources::{loader_config, of_any_image, of_image, of_responder, of_signature, of_wimboot};
 use templates::InTemplates;
 use types::{PROGRAM, TEXT, UNKNOWN, type_of};
@@ -118,6 +120,9 @@ impl Content {
         if let Some(file) = template::find(files, &spelled, request.as_ref(), false) {
             return render(file);
         }
+        if let Some(content) = unattended::content(served, known, &spelled, &asker) {
+            return content;
+        }
         let for_everybody = caller.extent == Extent::Whole && !is_generated(served, &spelled);
         let opened = match caller.extent {
             Extent::Whole | Extent::GuardedPart => served.files.open_raw(raw),
@@ -194,10 +199,10 @@ impl Content {
         self.instead.as_ref().map(|(path, why)| (path.as_str(), *why))
     }
 
-    /// The blob of the image store that it is.
+    /// The blob of the image store that its bytes are in.
     pub fn blob(&self) -> Option<Digest> {
         match &self.body {
-            Body::Stored(file) => file.blob(),
+            Body::Stored(file) => file.holding_blob(),
             Body::Generated { .. } => None,
         }
     }
@@ -261,8 +266,9 @@ impl Content {
         }
     }
 
-    /// The file that holds all of it; None for what was made here, and for what still comes in.
-    pub fn file(&self) -> Option<&File> {
+    /// The file that holds all of it, and where it begins there; None for what was made here, and
+    /// for what still comes in.
+    pub fn file(&self) -> Option<(&File, u64)> {
         match &self.body {
             Body::Stored(file) => file.file(),
             Body::Generated { .. } => None,
@@ -307,7 +313,8 @@ fn asker(served: &Served<'_>, known: &Known<'_>, mac: Option<MacAddr>, caller: C
     };
     let machine = mac.and_then(|mac| known.machines.by_mac(mac));
     let (client, server, http_port) = (caller.client, caller.server, served.http_port);
-    Asker { client, mac, machine, server, http_port, reporting }
+    let answers = Some(Answers { files: served.files.clone(), list: Arc::clone(served.unattended) });
+    Asker { client, mac, machine, server, http_port, reporting, answers }
 }
 
 /// Whether a file may be made for the client that asks for a path, whatever is stored there.

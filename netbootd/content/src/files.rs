@@ -13,8 +13,8 @@ use std::time::{Instant, SystemTime};
 use arc_swap::ArcSwap;
 use imagestore::library::ContentId;
 use imagestore::{
-    BootEntry, BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord, ImageTree,
-    Observer, OpenError, Quiet, Scrubbed, Store, StoreError,
+    About, BootEntry, BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord,
+    ImageTree, Observer, OpenError, Quiet, Scrubbed, Store, StoreError,
 };
 use parking_lot::Mutex;
 use pxe_policy::{KernelBoot, MacAddr};
@@ -209,6 +209,20 @@ impl Files {
             cmdline: label.cloned().unwrap_or(cmdline),
             folder: name.to_owned(),
         })
+    }
+
+    /// What an image of the store is, as far as its import found out.
+    pub fn about(&self, image: &str) -> Option<About> {
+        self.images.as_ref()?.tree.load().images.about(image).cloned()
+    }
+
+    /// The text of an image's file that is rendered for the machine that asks, with the image's name.
+    pub fn rendered(&self, path: &str) -> Option<(String, String)> {
+        let (image, inside) = path.trim_start_matches('/').split_once('/')?;
+        let tree = self.images.as_ref()?.tree.load();
+        let files = &tree.images.about(image)?.rendered;
+        let file = files.iter().find(|file| file.path.eq_ignore_ascii_case(inside))?;
+        Some((image.to_owned(), file.template.clone()))
     }
 
     /// The labels of an image of the store.

@@ -4,7 +4,8 @@
 //! [`Content::open`] gives what a client gets for a path. [`files`] holds the boot tree and the images,
 //! [`readers`] and [`files`]' pins keep a client on one version, [`relay`] and [`remote`] fetch what others
 //! have ([`fetch`]), [`template`] and [`winpe`] make files for the machine that asks, which [`machines`]
-//! remembers; [`boot_script`] has the lines by which scripts report. [`watch`] and [`ingests`] take
+//! remembers; [`boot_script`] has the lines by which scripts report, [`unattended`] the answer files of
+//! installers. [`watch`] and [`ingests`] take
 //! images in; [`shares`] reads the folders of Macs' images.
 
 pub mod boot_script;
@@ -23,6 +24,7 @@ mod served;
 pub mod settings;
 pub mod shares;
 pub mod template;
+pub mod unattended;
 pub mod watch;
 pub mod winpe;
 

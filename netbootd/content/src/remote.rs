@@ -145,7 +145,7 @@ impl Remote {
         let manifest = store.manifest(&version.manifest)?;
         observer.total(manifest.size());
         let mut sent = HashSet::new();
-        for file in &manifest.files {
+        for file in manifest.files.iter().filter(|file| file.at.is_none()) {
             observer.file(&file.path);
             if observer.is_cancelled() {
                 return Err(StoreError::Cancelled.into());
@@ -181,9 +181,10 @@ impl Remote {
         let manifest = Manifest::from_json(&bytes).map_err(|_| damaged())?;
         observer.total(manifest.size());
         let mut writer = store.write()?;
-        let new = manifest.files.iter().filter(|file| !writer.hold(&file.digest)).map(|file| file.size).sum();
+        let new =
+            manifest.blobs().iter().filter(|(digest, _)| !writer.hold(digest)).map(|(_, size)| size).sum();
         writer.reserve(new)?;
-        for file in &manifest.files {
+        for file in manifest.files.iter().filter(|file| file.at.is_none()) {
             observer.file(&file.path);
             if writer.hold(&file.digest) {
                 observer.bytes(file.size);

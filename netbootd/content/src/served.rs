@@ -1,5 +1,7 @@
 //! What a path is looked up in.
 
+use std::sync::Arc;
+
 use netbootd_net::interfaces::Interfaces;
 use netbootd_telemetry::timeline::Timelines;
 use pxe_policy::MacAddr;
@@ -11,6 +13,7 @@ use crate::machines::Machines;
 use crate::programs::Programs;
 use crate::relay::Relay;
 use crate::settings::{self, GeneratedFile};
+use crate::unattended::AnswerFile;
 use crate::winpe;
 
 /// What is served, as it is configured.
@@ -20,6 +23,8 @@ pub struct Served<'a> {
     pub files: &'a Files,
     /// What is rendered for the machine that asks.
     pub generated: &'a [GeneratedFile],
+    /// The answer files of installers.
+    pub unattended: &'a Arc<[AnswerFile]>,
     /// This server's HTTP port.
     pub http_port: u16,
     /// Whether scripts report how they fare.

@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::boot_script::Reporting;
 use crate::machines::Machine;
 use crate::settings::GeneratedFile;
+use crate::unattended::Answers;
 
 /// Who asks, and through which of this server's addresses.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Asker {
     pub http_port: u16,
     /// How its scripts report.
     pub reporting: Reporting,
+    /// The answer files of installers; None where none are looked for.
+    pub answers: Option<Answers>,
 }
 
 /// What a template may ask about the boot tree.

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use imagestore::ingest::{Import, IngestError, import, roles_of};
-use imagestore::{Catalogue, ImageKind, ImageRecord, Observer, Scrubbed, Store, StoreError};
+use imagestore::{About, Catalogue, ImageKind, ImageRecord, Observer, Scrubbed, Store, StoreError};
 use indicatif::HumanBytes;
 use netbootd_content::remote::{Remote, RemoteError};
 use netbootd_content::shares::check_info;
@@ -314,6 +314,9 @@ fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Manifest) -> St
         ]
     };
     let rows: Vec<_> = record.versions.iter().map(row).collect();
+    if let Some(about) = record.current().and_then(|version| version.about.as_deref()) {
+        text.push_str(&described(about, manifest));
+    }
     text.push_str(&table(&["VERSION", "", "TAKEN IN", "LABELS", "FROM"], &rows));
     let files: Vec<_> = manifest
         .files
@@ -336,6 +339,25 @@ fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Manifest) -> St
         text.push_str(&format!("\n{}", table(&["ROLE", "", "FOR"], &rows)));
     }
     text
+}
+
+/// What an image is, and how PCs boot it.
+fn described(about: &About, manifest: &imagestore::Manifest) -> String {
+    let mut lines = vec![("is", about.title())];
+    if about.editions.len() > 1 {
+        lines.push(("editions", about.editions.join(", ")));
+    }
+    lines.push(("boots by", about.ways.iter().map(|way| way.as_str()).collect::<Vec<_>>().join(", ")));
+    if let Some(boot) = &manifest.boot {
+        lines.push(("kernel", boot.kernel.clone()));
+        lines.push(("initrds", boot.initrds.join(" ")));
+        lines.push(("arguments", boot.cmdline.clone()));
+    }
+    if let Some(unattended) = &about.unattended {
+        lines.push(("answer file", unattended.form.file_name().to_owned()));
+    }
+    let lines = lines.into_iter().filter(|(_, text)| !text.is_empty());
+    lines.map(|(what, text)| format!("{what:<12}{text}\n")).chain(["\n".to_owned()]).collect()
 }
 
 fn verify(store: &Store, name: Option<&str>) -> Result<(), Failure> {

@@ -36,6 +36,7 @@ fn the_built_in_default_boots_a_kernel_or_says_what_is_missing() {
         server: Ipv4Addr::new(10, 0, 0, 1).into(),
         http_port: 8080,
         reporting: Reporting::to(Ipv4Addr::new(10, 0, 0, 1).into(), 8080, 17),
+        answers: None,
     };
     let full = Stand(&[("vmlinuz", ""), ("initrd.img", ""), ("cmdline.txt", "quiet")]);
     let full: Arc<dyn Stored> = Arc::new(full);

@@ -6,6 +6,7 @@ use pxe_policy::KernelBoot;
 use super::words::one_line;
 use super::{Loader, words};
 use crate::template::Asker;
+use crate::unattended::UNATTENDED;
 
 /// The whole configuration of a boot loader that starts a kernel at once.
 pub(crate) fn config(kernel: &KernelBoot, title: &str, loader: Loader, asker: &Asker) -> String {
@@ -85,8 +86,13 @@ pub(super) fn arguments(kernel: &KernelBoot, asker: &Asker) -> String {
     let base = origin(asker.server, asker.http_port);
     let image = url(&kernel.folder, asker.server, asker.http_port);
     let mac = asker.mac.map(|mac| mac.to_string()).unwrap_or_default();
-    let words = kernel
-        .cmdline
+    let answers = asker.answers.as_ref().map(|answers| answers.of_kernel(&kernel.folder, asker));
+    let answers = answers.unwrap_or_default();
+    let words = match kernel.cmdline.contains(UNATTENDED) {
+        true => kernel.cmdline.replace(UNATTENDED, &answers),
+        false => format!("{} {answers}", kernel.cmdline),
+    };
+    let words = words
         .replace("{image-url}", image.trim_end_matches('/'))
         .replace("{http-url}", &base)
         .replace("{server}", &host(asker.server))

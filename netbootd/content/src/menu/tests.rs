@@ -11,6 +11,7 @@ fn asker() -> Asker {
         server: IpAddr::from([10, 77, 0, 1]),
         http_port: 8080,
         reporting: Reporting::off(),
+        answers: None,
     }
 }
 

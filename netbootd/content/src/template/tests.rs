@@ -50,6 +50,7 @@ fn asker() -> Asker {
         server: Ipv4Addr::new(10, 0, 0, 1).into(),
         http_port: 8080,
         reporting: Reporting::to(Ipv4Addr::new(10, 0, 0, 1).into(), 8080, 17),
+        answers: None,
     }
 }
 

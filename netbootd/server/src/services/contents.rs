@@ -42,6 +42,7 @@ impl Snapshot {
         Served {
             files: &self.files,
             generated: &self.config.files,
+            unattended: &self.config.unattended,
             http_port: self.config.http.port,
             reports: self.config.reports.enabled && self.config.http.enabled,
             winpe: self.config.winpe,

@@ -1,4 +1,4 @@
-//! `netbootd image export`: an image's files in a folder.
+//! `netbootd image export`: an image's files in a folder. The files inside an ISO come with the ISO.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn write(
         Failure::Unusable(format!("cannot write {}: {error}", path.display()))
     };
     make_folder(folder, made).map_err(|error| cannot(folder, &error))?;
-    for file in &manifest.files {
+    for file in manifest.files.iter().filter(|file| file.at.is_none()) {
         // Every path was checked when it came in, and is once more.
         BootPath::parse(file.path.as_bytes()).map_err(|error| cannot(folder, &error))?;
         let place = folder.join(&file.path);

@@ -51,7 +51,7 @@ impl Stream {
         let Some(part) = self.exchange.next() else {
             return Poll::Ready(Err(io::Error::other("no file is to be sent")));
         };
-        let Some(file) = part.content.file() else {
+        let Some((file, start)) = part.content.file() else {
             return Poll::Ready(Err(io::Error::other("the file is not here")));
         };
         let tcp = self.tcp.inner();
@@ -64,7 +64,7 @@ impl Stream {
             let count = usize::try_from(left - tail).unwrap_or(usize::MAX).min(count);
             let unchanged = if count as u64 == left { part.content.check_unchanged() } else { Ok(()) };
             match unchanged {
-                Ok(()) => try_send(tcp, cx, count, || send_file(tcp, file, part.at, count)),
+                Ok(()) => try_send(tcp, cx, count, || send_file(tcp, file, start + part.at, count)),
                 Err(changed) => Poll::Ready(Err(io::Error::other(changed))),
             }
         };

@@ -1,0 +1,136 @@
+//! What an image is, and how PCs boot it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How an installer is given its answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unattended {
+    /// The form of the answer file.
+    pub form: AnswerForm,
+    /// The kernel's arguments that name it. `{unattended-url}` stands for the URL of the machine's
+    /// answer files, with a slash behind it.
+    pub arguments: String,
+}
+
+/// The form of an answer file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerForm {
+    /// Debian's installer.
+    Preseed,
+    /// Ubuntu's installer, by cloud-init.
+    Autoinstall,
+    /// Anaconda (Fedora, RHEL and its relatives) and ESXi.
+    Kickstart,
+    /// YaST (openSUSE, SLE).
+    Autoyast,
+    /// A script that Arch's live system runs.
+    Script,
+    /// Windows Setup.
+    Unattend,
+}
+
+impl AnswerForm {
+    /// The file's name in its URL.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            AnswerForm::Preseed => "preseed.cfg",
+            AnswerForm::Autoinstall => "user-data",
+            AnswerForm::Kickstart => "kickstart.cfg",
+            AnswerForm::Autoyast => "autoyast.xml",
+            AnswerForm::Script => "script.sh",
+            AnswerForm::Unattend => "unattend.xml",
+        }
+    }
+}
+
+/// What an image is, and the ways in which PCs boot it, as its import found them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The product: `Debian`, `Ubuntu Server`.
+    pub product: String,
+    /// Its version; empty when the medium names none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Its architecture, as the product spells it; empty when the medium names none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub arch: String,
+    /// What else the medium says of itself: Windows' editions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub editions: Vec<String>,
+    /// The ways in which PCs boot it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Way>,
+    /// How its installer is given its answers; None if it takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unattended: Option<Unattended>,
+    /// The program in it that UEFI firmware starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efi: Option<String>,
+    /// The whole ISO, as a path in the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iso: Option<String>,
+    /// Files that are rendered for the machine that asks, in the place of the image's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rendered: Vec<Rendered>,
+}
+
+/// A file of an image that is rendered for the machine that asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rendered {
+    /// Its path in the image.
+    pub path: String,
+    /// Its text, with the placeholders of [`BootEntry::cmdline`](crate::BootEntry).
+    pub template: String,
+}
+
+/// A way in which PCs boot an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Its kernel, by iPXE, GRUB or PXELINUX.
+    Kernel,
+    /// Its Windows PE, by wimboot or by Windows' own boot managers.
+    Wimboot,
+    /// A program that UEFI firmware starts.
+    Uefi,
+    /// The whole ISO as a RAM disk, by UEFI HTTP boot.
+    UefiHttpRamdisk,
+    /// The whole ISO by `sanboot` of iPXE on BIOS PCs.
+    IpxeSanboot,
+}
+
+impl About {
+    /// `Debian 12.7.0 (amd64)`.
+    pub fn title(&self) -> String {
+        let mut title = self.product.clone();
+        if !self.version.is_empty() {
+            title = format!("{title} {}", self.version);
+        }
+        if !self.arch.is_empty() {
+            title = format!("{title} ({})", self.arch);
+        }
+        title
+    }
+}
+
+impl Way {
+    /// The word for tables and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Way::Kernel => "kernel",
+            Way::Wimboot => "wimboot",
+            Way::Uefi => "uefi",
+            Way::UefiHttpRamdisk => "uefi-http-ramdisk",
+            Way::IpxeSanboot => "ipxe-sanboot",
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,616 @@
+//! ISOs: what is on them, how PCs boot them, and what is wrong with bad ones.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use imagestore::ingest::{Import, Imported, IngestError, import};
+use imagestore::{
+    About, BootPath, Digest, ImageKind, ImageTree, Limits, Manifest, Quiet, Store, StoreError, Way,
+};
+
+struct Site {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store"), Limits::default()).unwrap();
+        Site { folder, store }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn run(&self, program: &str, words: &[&str]) {
+        let output = Command::new(program).args(words).current_dir(self.folder.path()).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// An ISO of the folder `disc`, with a boot image for each kind of PC that is named.
+    fn iso(&self, name: &str, label: &str, boots: &[&str]) {
+        let mut words = vec!["-as", "mkisofs", "-quiet", "-R", "-J", "-joliet-long", "-V", label, "-o", name];
+        for (n, kind) in boots.iter().enumerate() {
+            if n > 0 {
+                words.push("-eltorito-alt-boot");
+            }
+            let (option, file) =
+                if *kind == "bios" { ("-b", "boot/bios.img") } else { ("-e", "boot/efi.img") };
+            self.put(&format!("disc/{file}"), &[0x5a; 2048]);
+            words.extend([option, file, "-no-emul-boot"]);
+        }
+        words.push("disc");
+        self.run("xorriso", &words);
+    }
+
+    fn import(&self, name: &str) -> Result<Imported, IngestError> {
+        import(&self.store, &self.path(name), Import::default(), &mut Quiet)
+    }
+
+    fn manifest(&self, imported: &Imported) -> Manifest {
+        self.store.manifest(&imported.record.current).unwrap()
+    }
+
+    fn fetched(&self, path: &str) -> Vec<u8> {
+        let tree = ImageTree::new(self.store.clone(), &self.store.catalogue().unwrap());
+        let file = tree.open(&BootPath::parse(path.as_bytes()).unwrap()).unwrap();
+        let mut bytes = vec![0; file.len() as usize];
+        file.read_exact_at(0, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// Nothing half-visible: no image, no leftover.
+    fn is_untouched(&self) -> bool {
+        self.store.catalogue().unwrap().images.is_empty()
+            && self.store.blobs().unwrap().is_empty()
+            && fs::read_dir(self.store.root().join("incoming")).unwrap().count() == 0
+    }
+}
+
+fn about(imported: &Imported) -> About {
+    *imported.record.current().unwrap().about.clone().unwrap()
+}
+
+/// The few files by which a distribution is known, each with its text.
+type Files = &'static [(&'static str, &'static str)];
+
+/// A distribution: label, files, boot images; what it is called; kernel, RAM disks and arguments; ways.
+type Row =
+    (&'static str, Files, &'static [&'static str], &'static str, Option<[&'static str; 3]>, &'static [Way]);
+
+const ROWS: &[Row] = &[
+    (
+        "Debian 12.7.0 amd64 n",
+        &[
+            (
+                ".disk/info",
+                "Debian GNU/Linux 12.7.0 \"Bookworm\" - Official amd64 NETINST with firmware 20240831-10:38",
+            ),
+            ("install.amd/vmlinuz", "k"),
+            ("install.amd/initrd.gz", "i"),
+        ],
+        &["bios", "uefi"],
+        "Debian 12.7.0 (amd64)",
+        None,
+        &[Way::UefiHttpRamdisk],
+    ),
+    (
+        "d-live 12.7.0 gn amd64",
+        &[
+            (".disk/info", "Official Debian GNU/Linux Live 12.7.0 gnome 2024-08-31T10:29"),
+            ("live/vmlinuz-6.1.0-25-amd64", "k"),
+            ("live/initrd.img-6.1.0-25-amd64", "i"),
+            ("live/filesystem.squashfs", "s"),
+        ],
+        &["bios", "uefi"],
+        "Debian Live 12.7.0",
+        Some([
+            "live/vmlinuz-6.1.0-25-amd64",
+            "live/initrd.img-6.1.0-25-amd64",
+            "boot=live components quiet fetch={image-url}/live/filesystem.squashfs",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "Ubuntu-Server 24.04.1 LTS amd64",
+        &[
+            (".disk/info", "Ubuntu-Server 24.04.1 LTS \"Noble Numbat\" - Release amd64 (20240827)"),
+            ("casper/vmlinuz", "k"),
+            ("casper/initrd", "i"),
+        ],
+        &["bios", "uefi"],
+        "Ubuntu Server 24.04.1 (amd64)",
+        Some(["casper/vmlinuz", "casper/initrd", "ip=dhcp iso-url={image-url}/a%20disc.iso"]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "Ubuntu 22.04.4 LTS amd64",
+        &[
+            (".disk/info", "Ubuntu 22.04.4 LTS \"Jammy Jellyfish\" - Release amd64 (20240220)"),
+            ("casper/vmlinuz", "k"),
+            ("casper/initrd", "i"),
+        ],
+        &["uefi"],
+        "Ubuntu 22.04.4 (amd64)",
+        Some([
+            "casper/vmlinuz",
+            "casper/initrd",
+            "boot=casper ip=dhcp url={image-url}/a%20disc.iso cloud-config-url=/dev/null",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "Fedora-S-dvd-x86_64-40",
+        &[
+            (
+                ".treeinfo",
+                "[general]\nfamily = Fedora\nversion = 40\narch = x86_64\nvariant = Server\n[images-x86_64]\nkernel = images/pxeboot/vmlinuz\ninitrd = images/pxeboot/initrd.img\n",
+            ),
+            ("images/pxeboot/vmlinuz", "k"),
+            ("images/pxeboot/initrd.img", "i"),
+            ("images/install.img", "s"),
+            ("repodata/repomd.xml", "<repomd/>"),
+        ],
+        &["bios", "uefi"],
+        "Fedora Server 40 (x86_64)",
+        Some([
+            "images/pxeboot/vmlinuz",
+            "images/pxeboot/initrd.img",
+            "inst.stage2={image-url} inst.repo={image-url} ip=dhcp",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "Rocky-9-4-x86_64-boot",
+        &[
+            (
+                ".treeinfo",
+                "[general]\nfamily = Rocky Linux\nname = Rocky Linux 9.4\nversion = 9.4\narch = x86_64\n[images-x86_64]\nkernel = images/pxeboot/vmlinuz\ninitrd = images/pxeboot/initrd.img\n",
+            ),
+            ("images/pxeboot/vmlinuz", "k"),
+            ("images/pxeboot/initrd.img", "i"),
+        ],
+        &["bios"],
+        "Rocky Linux 9.4 (x86_64)",
+        Some(["images/pxeboot/vmlinuz", "images/pxeboot/initrd.img", "inst.stage2={image-url} ip=dhcp"]),
+        &[Way::Kernel],
+    ),
+    (
+        "Fedora-WS-Live-40-1-14",
+        &[
+            (".discinfo", "1713126372.3\n40\nx86_64\n"),
+            ("images/pxeboot/vmlinuz", "k"),
+            ("images/pxeboot/initrd.img", "i"),
+            ("LiveOS/squashfs.img", "s"),
+        ],
+        &["bios", "uefi"],
+        "Fedora Live 40 (x86_64)",
+        Some([
+            "images/pxeboot/vmlinuz",
+            "images/pxeboot/initrd.img",
+            "root=live:{image-url}/LiveOS/squashfs.img rd.live.image rd.neednet=1 ip=dhcp",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "openSUSE-Leap-15.6-DVD-x86_64",
+        &[
+            (
+                "media.1/media",
+                "openSUSE - openSUSE-Leap-15.6-x86_64-Build710.3-Media\nopenSUSE-Leap-15.6-x86_64-Build710.3\n1\n",
+            ),
+            ("media.1/products", "/ openSUSE-Leap 15.6-1\n"),
+            ("boot/x86_64/loader/linux", "k"),
+            ("boot/x86_64/loader/initrd", "i"),
+        ],
+        &["bios", "uefi"],
+        "openSUSE Leap 15.6 (x86_64)",
+        Some(["boot/x86_64/loader/linux", "boot/x86_64/loader/initrd", "install={image-url}"]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "ARCH_202409",
+        &[
+            ("arch/version", "2024.09.01\n"),
+            ("arch/boot/x86_64/vmlinuz-linux", "k"),
+            ("arch/boot/x86_64/initramfs-linux.img", "i"),
+            ("arch/x86_64/airootfs.sfs", "s"),
+        ],
+        &["bios", "uefi"],
+        "Arch Linux 2024.09.01 (x86_64)",
+        Some([
+            "arch/boot/x86_64/vmlinuz-linux",
+            "arch/boot/x86_64/initramfs-linux.img",
+            "archisobasedir=arch archiso_http_srv={image-url}/ ip=dhcp",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "RESCUE1102",
+        &[
+            ("sysresccd/VERSION", "11.02\n"),
+            ("sysresccd/boot/x86_64/vmlinuz", "k"),
+            ("sysresccd/boot/x86_64/sysresccd.img", "i"),
+            ("sysresccd/x86_64/airootfs.sfs", "s"),
+        ],
+        &["bios", "uefi"],
+        "SystemRescue 11.02 (x86_64)",
+        Some([
+            "sysresccd/boot/x86_64/vmlinuz",
+            "sysresccd/boot/x86_64/sysresccd.img",
+            "archisobasedir=sysresccd archiso_http_srv={image-url}/ ip=dhcp checksum",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "PVE",
+        &[
+            (".cd-info", "PRODUCT='pve'\nPRODUCTLONG='Proxmox VE'\nRELEASE='8.2'\nISORELEASE='1'\n"),
+            ("boot/linux26", "k"),
+            ("boot/initrd.img", "i"),
+        ],
+        &["bios", "uefi"],
+        "Proxmox VE 8.2-1 (x86_64)",
+        Some([
+            "boot/linux26",
+            "boot/initrd.img netbootd/iso.cpio",
+            "ro ramdisk_size=16777216 rw quiet splash=silent",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "ESXI-8.0-20513097-STANDARD",
+        &[
+            (
+                "boot.cfg",
+                "title=Loading ESXi installer\nprefix=\nkernel=/b.b00\nmodules=/jumpstrt.gz --- /useropts.gz\nbuild=8.0.0-1.0.20513097\n",
+            ),
+            ("efi/boot/bootx64.efi", "MZ"),
+            ("b.b00", "k"),
+        ],
+        &["bios", "uefi"],
+        "VMware ESXi 8.0.0 (x86_64)",
+        Some(["efi/boot/bootx64.efi", "", "-c {image-url}/boot.cfg"]),
+        &[Way::Kernel, Way::Uefi, Way::UefiHttpRamdisk],
+    ),
+    (
+        "3.1.3-16-amd64",
+        &[
+            ("Clonezilla-Live-Version", "clonezilla-live-3.1.3-16-amd64\n"),
+            ("live/vmlinuz", "k"),
+            ("live/initrd.img", "i"),
+            ("live/filesystem.squashfs", "s"),
+        ],
+        &["bios", "uefi"],
+        "Clonezilla 3.1.3-16 (amd64)",
+        Some([
+            "live/vmlinuz",
+            "live/initrd.img",
+            "boot=live union=overlay username=user hostname=clonezilla config components quiet noswap edd=on nomodeset \
+             net.ifnames=0 ocs_live_run=\"ocs-live-general\" ocs_live_extra_param=\"\" ocs_live_batch=\"no\" noprompt \
+             fetch={image-url}/live/filesystem.squashfs",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "GParted-live",
+        &[
+            ("GParted-Live-Version", "gparted-live-1.6.0-10-amd64\n"),
+            ("live/vmlinuz", "k"),
+            ("live/initrd.img", "i"),
+            ("live/filesystem.squashfs", "s"),
+        ],
+        &["bios", "uefi"],
+        "GParted Live 1.6.0-10 (amd64)",
+        Some([
+            "live/vmlinuz",
+            "live/initrd.img",
+            "boot=live union=overlay username=user config components quiet noswap net.ifnames=0 noprompt \
+             fetch={image-url}/live/filesystem.squashfs",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "alpine-std 3.20.3 x86_64",
+        &[
+            (".alpine-release", "alpine-standard-3.20.3 240906\n"),
+            ("boot/vmlinuz-lts", "k"),
+            ("boot/initramfs-lts", "i"),
+            ("boot/modloop-lts", "m"),
+        ],
+        &["bios", "uefi"],
+        "Alpine Linux 3.20.3",
+        Some([
+            "boot/vmlinuz-lts",
+            "boot/initramfs-lts",
+            "modules=loop,squashfs ip=dhcp alpine_repo={image-url}/apks modloop={image-url}/boot/modloop-lts",
+        ]),
+        &[Way::Kernel, Way::UefiHttpRamdisk],
+    ),
+    (
+        "UNKNOWN",
+        &[("something", "else")],
+        &["bios", "uefi"],
+        "",
+        None,
+        &[Way::UefiHttpRamdisk, Way::IpxeSanboot],
+    ),
+];
+
+#[test]
+fn distributions_are_recognised_with_their_kernels_and_arguments() {
+    for (label, files, boots, title, boot, ways) in ROWS {
+        let site = Site::new();
+        for (path, text) in *files {
+            site.put(&format!("disc/{path}"), text.as_bytes());
+        }
+        site.iso("a disc.iso", label, boots);
+        let imported = site.import("a disc.iso").unwrap();
+        let about = about(&imported);
+        assert_eq!((about.title().as_str(), about.ways.as_slice()), (*title, *ways), "{label}");
+        assert_eq!(about.iso.as_deref(), Some("a disc.iso"));
+        let manifest = site.manifest(&imported);
+        let found = manifest
+            .boot
+            .as_ref()
+            .map(|boot| [boot.kernel.clone(), boot.initrds.join(" "), boot.cmdline.clone()]);
+        assert_eq!(found.as_ref().map(|found| found.each_ref().map(String::as_str)), *boot, "{label}");
+        // Everything that it names, and the whole ISO, is served with its own bytes.
+        for (path, text) in *files {
+            assert_eq!(site.fetched(&format!("a disc/{path}")), text.as_bytes(), "{label}: {path}");
+        }
+        assert_eq!(site.fetched("a disc/a disc.iso"), fs::read(site.path("a disc.iso")).unwrap());
+    }
+}
+
+#[test]
+fn files_on_a_medium_are_stretches_of_its_one_blob() {
+    let site = Site::new();
+    site.put("disc/live/filesystem.squashfs", &vec![7; 300_000]);
+    site.put("disc/live/vmlinuz", b"kernel");
+    site.put("disc/live/initrd.img", b"initrd");
+    site.put("disc/live/empty", b"");
+    symlink("live", site.path("disc/stable")).unwrap();
+    symlink(".", site.path("disc/debian")).unwrap();
+    symlink("live/vmlinuz", site.path("disc/kernel")).unwrap();
+    symlink("../../etc/passwd", site.path("disc/out")).unwrap();
+    site.iso("live.iso", "LIVE", &["bios"]);
+    let imported = site.import("live.iso").unwrap();
+    assert!(imported.findings.contains(&"out is a link to nothing on the medium and is left out".to_owned()));
+    // The ISO and the manifest.
+    assert_eq!(site.store.blobs().unwrap().len(), 2);
+    assert_eq!(site.fetched("live/live/filesystem.squashfs"), vec![7; 300_000]);
+    assert_eq!(site.fetched("live/stable/vmlinuz"), b"kernel");
+    assert_eq!(site.fetched("live/kernel"), b"kernel");
+    assert_eq!(site.fetched("live/live/empty"), b"");
+    assert!(site.manifest(&imported).files.iter().all(|file| !file.path.starts_with("debian/")));
+    let tree = ImageTree::new(site.store.clone(), &site.store.catalogue().unwrap());
+    let open = |path: &str| tree.open(&BootPath::parse(path.as_bytes()).unwrap()).unwrap();
+    let (kernel, initrd) = (open("live/live/vmlinuz"), open("live/live/initrd.img"));
+    assert_ne!(kernel.etag(), initrd.etag());
+    assert_eq!((kernel.blob(), kernel.holding_blob().is_some()), (None, true));
+    let verified = site.store.verify(&imported.record.current, &mut Quiet).unwrap();
+    assert_eq!((verified.blobs, verified.bad.len()), (1, 0), "the ISO is read once");
+}
+
+#[test]
+fn what_nothing_boots_is_refused_with_the_reason() {
+    let site = Site::new();
+    site.put("disc/drivers/net.inf", b"text");
+    site.iso("drivers.iso", "DRIVERS", &[]);
+    let error = site.import("drivers.iso").unwrap_err().to_string();
+    assert!(error.starts_with("nothing boots "), "{error}");
+    assert!(
+        error.contains("no kernel that netbootd knows is on it, and it has no boot image (El Torito)"),
+        "{error}"
+    );
+    assert!(site.is_untouched());
+    site.put(
+        "disc/.disk/info",
+        b"Debian GNU/Linux 12.7.0 \"Bookworm\" - Official amd64 NETINST 20240831-10:38",
+    );
+    site.put("disc/install.amd/vmlinuz", b"k");
+    site.iso("debian.iso", "DEBIAN", &[]);
+    let error = site.import("debian.iso").unwrap_err().to_string();
+    assert!(error.contains("it is Debian 12.7.0 (amd64), which boots from a drive only"), "{error}");
+    assert!(site.is_untouched());
+}
+
+/// Windows' media have a note in ISO 9660 and everything else in UDF.
+#[test]
+fn windows_setup_is_read_from_udf_with_the_names_of_both_images() {
+    common::reader();
+    let site = Site::new();
+    for file in
+        ["PXE/pxeboot.n12", "PXE/pxeboot.com", "PXE/bootmgr.exe", "EFI/bootmgfw.efi", "DVD/EFI/boot.sdi"]
+    {
+        site.put(&format!("pe/Windows/Boot/{file}"), file.as_bytes());
+    }
+    site.put("pe/Windows/System32/winpeshl.exe", b"MZ");
+    site.put("home/Windows/explorer.exe", b"MZ home");
+    site.put("pro/Windows/explorer.exe", b"MZ pro");
+    let version = |image: &str, words: &[&str]| {
+        let numbers = ["MAJOR=10", "MINOR=0", "BUILD=22631", "SPBUILD=2861"]
+            .map(|part| format!("WINDOWS/VERSION/{part}"));
+        let mut all = vec!["info", image];
+        all.extend(words);
+        for number in &numbers {
+            all.extend(["--image-property", number]);
+        }
+        all.extend(["--image-property", "WINDOWS/ARCH=9"]);
+        site.run("wimlib-imagex", &all);
+    };
+    fs::create_dir_all(site.path("disc/sources")).unwrap();
+    site.run(
+        "wimlib-imagex",
+        &["capture", "pe", "disc/sources/boot.wim", "Microsoft Windows Setup (x64)", "--boot"],
+    );
+    version("disc/sources/boot.wim", &["1"]);
+    site.run("wimlib-imagex", &["capture", "home", "disc/sources/install.wim", "Windows 11 Home"]);
+    site.run("wimlib-imagex", &["append", "pro", "disc/sources/install.wim", "Windows 11 Pro"]);
+    for image in ["1", "2"] {
+        version("disc/sources/install.wim", &[image]);
+    }
+    site.put("disc/setup.exe", b"MZ setup");
+    site.put("disc/README.TXT", b"This disc contains a \"UDF\" file system");
+    site.put("disc/boot/etfsboot.com", &[0x5a; 2048]);
+    site.put("disc/efi.img", &[0x5a; 2048]);
+    let words = ["-quiet", "-udf", "-hide", "setup.exe", "-hide", "sources", "-V", "CCCOMA_X64FRE_EN-US_DV9"];
+    let boots =
+        ["-b", "boot/etfsboot.com", "-no-emul-boot", "-eltorito-alt-boot", "-e", "efi.img", "-no-emul-boot"];
+    site.run("genisoimage", &[&words[..], &boots, &["-o", "Win11.iso", "disc"]].concat());
+
+    let imported = site.import("Win11.iso").unwrap();
+    let about = about(&imported);
+    assert_eq!(about.title(), "Windows 11 10.0.22631.2861 (x64)");
+    assert_eq!(about.editions, ["Windows 11 Home", "Windows 11 Pro"]);
+    assert_eq!(about.ways, [Way::Wimboot, Way::UefiHttpRamdisk]);
+    assert_eq!(imported.record.current().unwrap().kind, ImageKind::WinPe);
+    for (path, bytes) in [
+        ("setup.exe", &b"MZ setup"[..]),
+        ("boot/x64/pxeboot.n12", b"PXE/pxeboot.n12"),
+        ("boot/x64/bootmgfw.efi", b"EFI/bootmgfw.efi"),
+        ("boot/boot.sdi", b"DVD/EFI/boot.sdi"),
+    ] {
+        assert_eq!(site.fetched(&format!("Win11/{path}")), bytes, "{path}");
+    }
+    for path in ["sources/boot.wim", "sources/install.wim"] {
+        assert_eq!(
+            site.fetched(&format!("Win11/{path}")),
+            fs::read(site.path(&format!("disc/{path}"))).unwrap()
+        );
+    }
+    // 7-Zip reads the same names.
+    let listed = Command::new("7zz").args(["l", "-slt"]).arg(site.path("Win11.iso")).output().unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).replace('\\', "/");
+    assert!(listed.contains("Path = sources/install.wim"), "{listed}");
+}
+
+/// An ISO with a folder `aa` that holds a file `bb`, by Rock Ridge.
+fn patched(site: &Site, name: &str, patch: impl FnOnce(&mut Vec<u8>)) {
+    site.put("disc/aa/bb", b"text");
+    site.put("disc/live/filesystem.squashfs", b"s");
+    site.put("disc/live/vmlinuz", b"k");
+    site.put("disc/live/initrd.img", b"i");
+    site.run("xorriso", &["-as", "mkisofs", "-quiet", "-R", "-o", name, "disc"]);
+    let mut bytes = fs::read(site.path(name)).unwrap();
+    patch(&mut bytes);
+    fs::write(site.path(name), bytes).unwrap();
+}
+
+/// Puts another name of the same length into every name of Rock Ridge.
+fn rename(bytes: &mut [u8], from: &[u8], to: &[u8]) {
+    let field = [&[b'N', b'M', 5 + from.len() as u8, 1, 0], from].concat();
+    let places: Vec<usize> = bytes
+        .windows(field.len())
+        .enumerate()
+        .filter(|(_, window)| *window == field)
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at + 5..at + field.len()].copy_from_slice(to);
+    }
+}
+
+#[test]
+fn bad_media_are_named_and_nothing_of_them_is_visible() {
+    let site = Site::new();
+    let whole = || fs::read(site.path("cut.iso")).unwrap();
+    patched(&site, "cut.iso", |_| {});
+    let bytes = whole();
+    fs::write(site.path("cut.iso"), &bytes[..bytes.len() / 2]).unwrap();
+    patched(&site, "up.iso", |bytes| rename(bytes, b"bb", b".."));
+    patched(&site, "control.iso", |bytes| rename(bytes, b"bb", b"\x1b["));
+    patched(&site, "slash.iso", |bytes| rename(bytes, b"bb", b"b/"));
+    // The folder `aa` lies where the root does.
+    patched(&site, "loop.iso", |bytes| {
+        let root = 16 * 2048 + 156;
+        let extent: Vec<u8> = bytes[root + 2..root + 18].to_vec();
+        let name = bytes.windows(7).position(|window| window == [b'N', b'M', 7, 1, 0, b'a', b'a']).unwrap();
+        let record =
+            (0..name).rev().find(|at| bytes[at + 32] == 2 && bytes[at + 33..].starts_with(b"AA")).unwrap();
+        bytes[record + 2..record + 18].copy_from_slice(&extent);
+    });
+    fs::write(site.path("text.iso"), "hello").unwrap();
+    fs::write(site.path("empty.iso"), "").unwrap();
+    let table = [
+        ("cut.iso", "it is cut short: the volume needs"),
+        ("up.iso", "it is damaged or hostile: \"aa/..\" is no name for a file"),
+        ("control.iso", "\"aa/\\u{1b}[\" is no name for a file"),
+        ("slash.iso", "is no name for a file"),
+        ("loop.iso", "the folder \"aa\" contains itself"),
+        ("text.iso", "no disk image"),
+        ("empty.iso", "holds no file"),
+    ];
+    for (name, part) in table {
+        let error = site.import(name).unwrap_err().to_string();
+        assert!(error.contains(part), "{name}: {error}");
+        assert!(site.is_untouched(), "{name}");
+    }
+}
+
+#[test]
+fn a_large_iso_is_refused_before_a_byte_is_copied_when_there_is_no_room() {
+    let site = Site::new();
+    patched(&site, "large.iso", |_| {});
+    let before = fs::metadata(site.path("large.iso")).unwrap().len();
+    let file = fs::File::options().write(true).open(site.path("large.iso")).unwrap();
+    file.set_len(20 << 30).unwrap();
+    // What is not a hole needs room.
+    let small = Store::open(site.store.root(), Limits { quota: Some(before / 2), keep_free: 0 }).unwrap();
+    let refused = import(&small, &site.path("large.iso"), Import::default(), &mut Quiet);
+    assert!(matches!(refused, Err(IngestError::Store(StoreError::NoRoom { .. }))), "{refused:?}");
+    assert!(site.is_untouched());
+}
+
+/// The folder that Debian's package has, which holds a link to a folder.
+#[test]
+fn debians_installer_for_the_network_is_recognised_in_its_folder() {
+    let site = Site::new();
+    site.put("netboot/version.info", b"Debian version:  12 (bookworm)\nInstaller build: 20230607+deb12u15\n");
+    site.put("netboot/debian-installer/amd64/linux", b"k");
+    site.put("netboot/debian-installer/amd64/initrd.gz", b"i");
+    site.put("netboot/debian-installer/amd64/pxelinux.cfg/default", b"");
+    symlink("debian-installer/amd64/pxelinux.cfg", site.path("netboot/pxelinux.cfg")).unwrap();
+    let imported = site.import("netboot").unwrap();
+    assert_eq!(imported.findings, ["pxelinux.cfg is a link to a folder and is left out"]);
+    assert_eq!(about(&imported).title(), "Debian installer 12 (amd64)");
+    let manifest = site.manifest(&imported);
+    let boot = manifest.boot.as_ref().unwrap();
+    assert_eq!((boot.kernel.as_str(), manifest.kind), ("debian-installer/amd64/linux", ImageKind::Linux));
+    assert_eq!(boot.initrds, ["debian-installer/amd64/initrd.gz"]);
+    let digests: BTreeMap<&str, Digest> =
+        manifest.files.iter().map(|file| (file.path.as_str(), file.digest)).collect();
+    assert_eq!(digests["debian-installer/amd64/linux"], Digest::of(b"k"));
+}
+
+/// A real ISO: Debian's package.
+#[test]
+fn memtest_is_a_program_for_firmware_and_a_disc_for_bios() {
+    let Ok(bytes) = fs::read("/usr/lib/memtest86+/memtest86+x64.iso") else {
+        panic!("the package memtest86+ is not installed: tools/install-packages");
+    };
+    let site = Site::new();
+    site.put("memtest86+x64.iso", &bytes);
+    let imported = site.import("memtest86+x64.iso").unwrap();
+    let about = about(&imported);
+    assert!(about.title().starts_with("memtest86+ 6."), "{}", about.title());
+    assert_eq!(about.efi.as_deref(), Some("EFI/BOOT/bootx64.efi"));
+    assert_eq!(about.ways, [Way::Kernel, Way::Uefi, Way::UefiHttpRamdisk, Way::IpxeSanboot]);
+    assert!(site.fetched("memtest86+x64/EFI/BOOT/bootx64.efi").starts_with(b"MZ"));
+}

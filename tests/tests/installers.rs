@@ -1,0 +1,131 @@
+//! Installers and whole ISOs: from the import to what runs on the machine.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use netbootd_tests::netbootd::ADDRESSES;
+use netbootd_tests::store::image;
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, loaders, payload};
+
+/// What the package debian-installer-12-netboot-amd64 has.
+const DEBIAN: &str = "/usr/lib/debian-installer/images/12/amd64/text";
+/// The installer's first steps, on two shared processors without KVM.
+const PATIENCE: Duration = Duration::from_secs(400);
+
+/// The store of the daemon that [`Netbootd`] starts.
+fn store(lab: &Lab) -> PathBuf {
+    lab.folder().join("state/images")
+}
+
+fn imported(lab: &Lab, path: &str, name: &str) {
+    assert!(image(&store(lab), &["import", path, "--name", name]).status.success(), "{path}");
+}
+
+/// One rule for every PC, by the image's name, and a preseed that says which machine it was made for.
+fn debian_says_for_whom_its_preseed_is(firmware: Firmware, number: u8, put: impl FnOnce(&Path)) {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    put(&root);
+    let _router = DhcpServer::start_router(&mut lab); // iPXE waits for one
+    imported(&lab, DEBIAN, "debian-12");
+    let quiet = "cmdline=console=ttyS0 {unattended} --- quiet";
+    assert!(image(&store(&lab), &["tag", "debian-12", "--label", quiet]).status.success());
+    let preseed = "d-i netcfg/get_hostname string pc-{{ mac_hyphens }}\n\
+         d-i preseed/early_command string wget -q -O /dev/null \"{{ report_url }}?state=note&text=preseed-of-$(hostname)-for-{{ mac_hyphens }}-by-{{ rule }}\"\n";
+    fs::write(lab.folder().join("preseed.cfg"), preseed).unwrap();
+    let rule = "[[rule]]\nname = \"install\"\nmatch = { class = \"pc\" }\naction.boot = { image = \"debian-12\" }\n\
+                [unattended]\ndebian-12 = \"preseed.cfg\"\n";
+    let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}"));
+    let machine = Machine::start_as(&lab, firmware, "br0", number, None);
+    let reported = format!("for-52-54-00-4c-01-{number:02x}-by-install");
+    let waited =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| netbootd.wait_for(&reported, PATIENCE)));
+    assert!(waited.is_ok(), "{}\n{}", machine.console(), netbootd.log());
+    findings::none(&lab, &netbootd);
+}
+
+#[test]
+fn debians_installer_runs_the_preseed_of_its_machine_by_bios() {
+    debian_says_for_whom_its_preseed_is(Firmware::Bios { card: "virtio-net-pci" }, 0x71, |_| {});
+}
+
+#[test]
+#[ignore = "the same by UEFI PXE: make nightly"]
+fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_pxe() {
+    debian_says_for_whom_its_preseed_is(Firmware::UefiPxe, 0x72, |root| {
+        loaders::put(root, loaders::IPXE_EFI)
+    });
+}
+
+#[test]
+#[ignore = "the same by UEFI HTTP boot: make nightly"]
+fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_http_boot() {
+    debian_says_for_whom_its_preseed_is(Firmware::UefiHttp, 0x73, |root| {
+        loaders::put(root, loaders::IPXE_EFI)
+    });
+}
+
+#[test]
+#[ignore = "the same by GRUB: make nightly"]
+fn debians_installer_runs_the_preseed_of_its_machine_by_grub() {
+    debian_says_for_whom_its_preseed_is(Firmware::UefiPxe, 0x74, |root| {
+        loaders::put_grub(root, "bootx64.efi")
+    });
+}
+
+/// A real ISO of Debian's package, by its name in a rule.
+#[test]
+#[ignore = "memtest86+ takes its time without KVM: make nightly"]
+fn memtest_runs_from_its_iso_by_uefi() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    loaders::put(&root, loaders::IPXE_EFI);
+    let _router = DhcpServer::start_router(&mut lab);
+    imported(&lab, "/usr/lib/memtest86+/memtest86+x64.iso", "memtest");
+    assert!(
+        image(&store(&lab), &["tag", "memtest", "--label", "cmdline=console=ttyS0,115200"]).status.success()
+    );
+    let rule =
+        "[[rule]]\nname = \"test\"\nmatch = { class = \"pc\" }\naction.boot = { image = \"memtest\" }\n";
+    let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}"));
+    let machine = Machine::start(&lab, Firmware::UefiPxe, "br0");
+    machine.wait_for("Memtest86+");
+    findings::none(&lab, &netbootd);
+}
+
+/// Firmware fetches the ISO whole and starts what is on it.
+#[test]
+fn an_iso_boots_as_a_ram_disk_by_uefi_http_boot() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    let folder = lab.folder();
+    let run = |program: &str, words: &[&str]| {
+        let output = Command::new(program).args(words).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    loaders::put_grub_that_speaks(&folder, "speaks.efi", "ram-disk");
+    fs::create_dir(folder.join("disc")).unwrap();
+    run("mformat", &["-C", "-f", "2880", "-i", "disc/efi.img", "::"]);
+    run("mmd", &["-i", "disc/efi.img", "::/EFI", "::/EFI/BOOT"]);
+    run("mcopy", &["-i", "disc/efi.img", "speaks.efi", "::/EFI/BOOT/BOOTX64.EFI"]);
+    run(
+        "xorriso",
+        &["-as", "mkisofs", "-quiet", "-R", "-e", "efi.img", "-no-emul-boot", "-o", "speaks.iso", "disc"],
+    );
+    imported(&lab, folder.join("speaks.iso").to_str().unwrap(), "speaks");
+    let rule = "[[rule]]\nname = \"whole\"\nmatch = { class = \"http\" }\naction.boot = { file = \"speaks/speaks.iso\" }\n";
+    let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}"));
+    let machine = Machine::start(&lab, Firmware::UefiHttp, "br0");
+    machine.wait_for_payload("ram-disk");
+    findings::none(&lab, &netbootd);
+}
+
+/// A live system whose kernel fetches its root from the ISO by HTTP: the arguments come from the import.
+#[test]
+#[ignore = "waits for the system that fetches it"]
+fn a_live_iso_fetches_its_root_by_http() {
+    let _ = payload::payload();
+}
