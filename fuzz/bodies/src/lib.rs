@@ -10,6 +10,7 @@ mod dhcp6;
 mod http;
 mod images;
 mod macs;
+mod medium;
 mod options;
 mod reports;
 mod settings;
@@ -24,6 +25,7 @@ pub use dhcp6::dhcp6_packet;
 pub use http::{boot_path, http_request};
 pub use images::{library_ini, program_header, wim_listing};
 pub use macs::{bsdp, nbi_info};
+pub use medium::medium;
 pub use options::{option43, wds_options};
 pub use reports::{report, syslog};
 pub use settings::{config, device_file};
@@ -66,6 +68,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "smspxe", body: smspxe, mutations: MANY },
     Target { name: "report", body: report, mutations: MANY },
     Target { name: "syslog", body: syslog, mutations: MANY },
+    // It writes a file.
+    Target { name: "medium", body: medium, mutations: FEW },
     // It opens a file, and has it read by a library that allocates much.
     Target { name: "wim_image", body: wim_image, mutations: FEW },
     // It opens the folders that are named.
