@@ -354,5 +354,25 @@ def reports():
     write("syslog", "bare", "<14>ipxe: Could not start download")
 
 
-for part in (dhcp, dhcp6, vendor_options, macs, tftp, paths, images, windows_images, settings, site, reports):
+def media():
+    with tempfile.TemporaryDirectory() as folder:
+        disc = Path(folder) / "disc"
+        (disc / "live/below").mkdir(parents=True)
+        for path in ("live/vmlinuz", "live/below/a long name that goes on.txt", "boot.img"):
+            (disc / path).write_bytes(b"bytes")
+        (disc / "link").symlink_to("live/vmlinuz")
+        boot = ["-b", "boot.img", "-no-emul-boot"]
+        for name, command in {
+            "rock-ridge": ["xorriso", "-as", "mkisofs", "-quiet", "-R"],
+            "joliet": ["xorriso", "-as", "mkisofs", "-quiet", "-J"],
+            "udf": ["genisoimage", "-quiet", "-udf", "-hide", "live"],
+        }.items():
+            subprocess.run([*command, *boot, "-o", "a.iso", "disc"], cwd=folder, check=True, capture_output=True)
+            data = (Path(folder) / "a.iso").read_bytes()[: 1024 * 2048]
+            sectors = [data[at : at + 2048] for at in range(0, len(data), 2048)]
+            used = [struct.pack("<H", n) + sector for n, sector in enumerate(sectors) if any(sector)]
+            write("medium", name, b"".join(used))
+
+
+for part in (dhcp, dhcp6, vendor_options, macs, tftp, paths, images, windows_images, settings, site, reports, media):
     part()

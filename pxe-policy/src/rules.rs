@@ -78,7 +78,7 @@ pub struct BootAction {
     pub via: Option<Via>,
     /// The server that holds the file, when it is not this one.
     pub next_server: Option<Ipv4Addr>,
-    /// A word for people: the image this file belongs to.
+    /// The image this file belongs to; without a file the image that the machine boots.
     pub image: Option<String>,
     /// The server that a boot program of Windows is sent on to, once it runs and asks.
     pub refer: Option<Ipv4Addr>,
@@ -99,9 +99,16 @@ impl BootAction {
         self.file.iter().chain(self.file_by_arch.iter().flat_map(|(_, files)| files))
     }
 
+    /// Whether it names an image alone, and leaves it to the image how each machine boots it.
+    pub fn is_image(&self) -> bool {
+        let names_more = self.all_files().next().is_some() || self.kernel.is_some() || self.menu.is_some();
+        self.image.is_some() && self.images.is_none() && !names_more
+    }
+
     /// Whether it is for Macs alone.
     pub fn is_for_macs(&self) -> bool {
-        self.all_files().next().is_none() && self.kernel.is_none() && self.menu.is_none()
+        let names_more = self.all_files().next().is_some() || self.kernel.is_some() || self.menu.is_some();
+        !names_more && !self.is_image()
     }
 }
 

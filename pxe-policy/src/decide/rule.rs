@@ -1,5 +1,6 @@
 //! Carrying out what the operator's rules, and records that name a boot file, say.
 
+use super::assigned::of_image;
 use super::loaders::by_loader;
 use super::mac::images_of;
 use super::{Boot, Decision, Site, State, Verdict, is_url};
@@ -33,6 +34,16 @@ pub(super) fn carry_out(
             Decision::Refer(*server)
         }
         Action::Ignore | Action::Directories => Decision::Ignore,
+        Action::Boot(boot) if boot.is_image() => {
+            match of_image(request, boot.image.as_deref().unwrap_or_default(), site) {
+                Ok(boot) => Decision::Boot(boot),
+                Err(files) => {
+                    state.passed_over = true;
+                    state.evidence.push(Evidence::FilesMissing { rule: rule.name.clone(), files });
+                    return None;
+                }
+            }
+        }
         Action::Boot(boot) => match boot_of(request, boot, site) {
             Ok(boot) => Decision::Boot(boot),
             Err(ipxe_again) => {

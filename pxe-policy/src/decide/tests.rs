@@ -1,5 +1,5 @@
 use super::*;
-use crate::{ArchType, BootAction, MacAddr, Match, Rule, SystemUuid};
+use crate::{ArchType, BootAction, LOADER_SCRIPT, MacAddr, Match, Rule, SystemUuid};
 
 fn request(class: Class, arch: ArchType) -> BootRequest {
     BootRequest {
@@ -174,4 +174,31 @@ fn a_boundary_holds_the_clients_address_or_its_segment() {
     );
     let own = Match { boundary: vec!["10.77.0.0/24".parse().unwrap()], ..Match::default() };
     assert!(own.fits(&asking));
+}
+
+#[test]
+fn a_rule_with_an_image_alone_leads_each_machine_to_its_kernel() {
+    let boot = BootAction { image: Some("debian-12".into()), ..BootAction::default() };
+    assert!(boot.is_image() && !boot.is_for_macs());
+    let rule = Rule { name: "install".into(), matches: Match::default(), action: Action::Boot(boot) };
+    let (rules, settings, ledger) = (Rules(vec![rule]), Settings::default(), Ledger::default());
+    let kernel =
+        KernelBoot { kernel: "debian-12/linux".into(), folder: "debian-12".into(), ..KernelBoot::default() };
+    let kernel_of = |image: &str| (image == "debian-12").then(|| kernel.clone());
+    let available = |path: &str| matches!(path, "undionly.kpxe" | "ipxe.efi");
+    let site = Site { kernel_of: &kernel_of, available: &available, ..Site::new(&rules, &settings, &ledger) };
+    let asks = |arch, class| BootRequest::asking(MacAddr([2; 6]), None, arch, class);
+    for (arch, class, file) in [
+        (ArchType::X86_BIOS, Class::Ipxe, LOADER_SCRIPT),
+        (ArchType::X86_BIOS, Class::Pxe, "undionly.kpxe"),
+        (ArchType::X64_UEFI, Class::Pxe, "ipxe.efi"),
+        (ArchType::X64_UEFI, Class::Http, "ipxe.efi"),
+    ] {
+        let Decision::Boot(boot) = decide(&asks(arch, class), &site).decision else {
+            panic!("{arch} {class}")
+        };
+        assert_eq!((boot.file.as_str(), boot.config), (file, Some(LoaderConfig::Kernel(kernel.clone()))));
+    }
+    let verdict = decide(&asks(ArchType::ARM64_UEFI, Class::Pxe), &site);
+    assert!(!matches!(verdict.decision, Decision::Boot(_)), "no boot loader for it is here");
 }

@@ -302,6 +302,14 @@ fn warn_of_missing_files(
             || tree.has(file)
             || files.iter().any(|generated| template::path_fits(&generated.path, file))
     };
+    if let Some(image) = boot.image.as_ref().filter(|_| boot.is_image())
+        && !tree.images().iter().any(|known| known.name.eq_ignore_ascii_case(image))
+    {
+        let finding = Finding::warning(span.clone(), format!("the image store has no image {image:?}"));
+        findings.push(
+            finding.help("import it (netbootd image import); until it is there, this rule is passed over"),
+        );
+    }
     let lists = std::iter::once(&boot.file).chain(boot.file_by_arch.iter().map(|(_, files)| files));
     for files in lists.filter(|files| !files.is_empty() && !files.iter().any(there)) {
         let message = format!("neither in the boot folder nor in an image: {}", files.join(", "));
