@@ -56,7 +56,7 @@ fn debians_installer_runs_the_preseed_of_its_machine_by_bios() {
 #[ignore = "the same by UEFI PXE: make nightly"]
 fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_pxe() {
     debian_says_for_whom_its_preseed_is(Firmware::UefiPxe, 0x72, |root| {
-        loaders::put(root, loaders::IPXE_EFI)
+        loaders::put(root, loaders::IPXE_EFI);
     });
 }
 
@@ -64,7 +64,7 @@ fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_pxe() {
 #[ignore = "the same by UEFI HTTP boot: make nightly"]
 fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_http_boot() {
     debian_says_for_whom_its_preseed_is(Firmware::UefiHttp, 0x73, |root| {
-        loaders::put(root, loaders::IPXE_EFI)
+        loaders::put(root, loaders::IPXE_EFI);
     });
 }
 
@@ -72,7 +72,7 @@ fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_http_boot() {
 #[ignore = "the same by GRUB: make nightly"]
 fn debians_installer_runs_the_preseed_of_its_machine_by_grub() {
     debian_says_for_whom_its_preseed_is(Firmware::UefiPxe, 0x74, |root| {
-        loaders::put_grub(root, "bootx64.efi")
+        loaders::put_grub(root, "bootx64.efi");
     });
 }
 
