@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use netbootd_tests::netbootd::ADDRESSES;
 use netbootd_tests::store::image;
-use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, loaders, payload};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, loaders};
 
 /// What the package debian-installer-12-netboot-amd64 has.
 const DEBIAN: &str = "/usr/lib/debian-installer/images/12/amd64/text";
@@ -24,38 +24,52 @@ fn imported(lab: &Lab, path: &str, name: &str) {
     assert!(image(&store(lab), &["import", path, "--name", name]).status.success(), "{path}");
 }
 
-/// One rule for every PC, by the image's name, and a preseed that says which machine it was made for.
-fn debian_says_for_whom_its_preseed_is(firmware: Firmware, number: u8, put: impl FnOnce(&Path)) {
+/// The indented block of the tutorial that begins so, without its indent.
+fn of_tutorial(begins: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tutorial-debian.md");
+    let page = fs::read_to_string(page).unwrap();
+    let indented = |line: &str| line.is_empty() || line.starts_with("    ");
+    let mut lines = page.lines().map(str::to_owned).collect::<Vec<_>>().into_iter();
+    let first = lines.find(|line| line.trim_start().starts_with(begins) && indented(line));
+    let block = first.into_iter().chain(lines.take_while(|line| indented(line)));
+    let text: String = block.map(|line| line.strip_prefix("    ").unwrap_or("").to_owned() + "\n").collect();
+    assert!(text.len() > begins.len(), "the tutorial has no {begins:?}");
+    text
+}
+
+/// The tutorial's import, configuration and preseed: Debian's installer runs the preseed that was
+/// rendered for its machine.
+fn debian_runs_its_preseed(firmware: Firmware, number: u8, put: impl FnOnce(&Path)) {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
     put(&root);
     let _router = DhcpServer::start_router(&mut lab); // iPXE waits for one
-    imported(&lab, DEBIAN, "debian-12");
-    let quiet = "cmdline=console=ttyS0 {unattended} --- quiet";
-    assert!(image(&store(&lab), &["tag", "debian-12", "--label", quiet]).status.success());
-    let preseed = "d-i netcfg/get_hostname string pc-{{ mac_hyphens }}\n\
-         d-i preseed/early_command string wget -q -O /dev/null \"{{ report_url }}?state=note&text=preseed-of-$(hostname)-for-{{ mac_hyphens }}-by-{{ rule }}\"\n";
-    fs::write(lab.folder().join("preseed.cfg"), preseed).unwrap();
-    let rule = "[[rule]]\nname = \"install\"\nmatch = { class = \"pc\" }\naction.boot = { image = \"debian-12\" }\n\
-                [unattended]\ndebian-12 = \"preseed.cfg\"\n";
-    let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}"));
+    let import = of_tutorial("netbootd image import /usr/lib/debian-installer");
+    let words: Vec<&str> = import.lines().next().unwrap().split_whitespace().skip(2).collect();
+    assert_eq!(words[1], DEBIAN);
+    assert!(image(&store(&lab), &words).status.success());
+    let console = "cmdline=console=ttyS0 {unattended} --- quiet";
+    assert!(image(&store(&lab), &["tag", "debian-12", "--label", console]).status.success());
+    fs::write(lab.folder().join("preseed.cfg"), of_tutorial("d-i debian-installer/locale")).unwrap();
+    let configuration = of_tutorial("[[rule]]");
+    let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{configuration}"));
     let machine = Machine::start_as(&lab, firmware, "br0", number, None);
-    let reported = format!("for-52-54-00-4c-01-{number:02x}-by-install");
-    let waited =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| netbootd.wait_for(&reported, PATIENCE)));
+    let reported = format!("installing-52-54-00-4c-01-{number:02x}");
+    let waits = std::panic::AssertUnwindSafe(|| netbootd.wait_for(&reported, PATIENCE));
+    let waited = std::panic::catch_unwind(waits);
     assert!(waited.is_ok(), "{}\n{}", machine.console(), netbootd.log());
     findings::none(&lab, &netbootd);
 }
 
 #[test]
 fn debians_installer_runs_the_preseed_of_its_machine_by_bios() {
-    debian_says_for_whom_its_preseed_is(Firmware::Bios { card: "virtio-net-pci" }, 0x71, |_| {});
+    debian_runs_its_preseed(Firmware::Bios { card: "virtio-net-pci" }, 0x71, |_| {});
 }
 
 #[test]
 #[ignore = "the same by UEFI PXE: make nightly"]
 fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_pxe() {
-    debian_says_for_whom_its_preseed_is(Firmware::UefiPxe, 0x72, |root| {
+    debian_runs_its_preseed(Firmware::UefiPxe, 0x72, |root| {
         loaders::put(root, loaders::IPXE_EFI);
     });
 }
@@ -63,7 +77,7 @@ fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_pxe() {
 #[test]
 #[ignore = "the same by UEFI HTTP boot: make nightly"]
 fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_http_boot() {
-    debian_says_for_whom_its_preseed_is(Firmware::UefiHttp, 0x73, |root| {
+    debian_runs_its_preseed(Firmware::UefiHttp, 0x73, |root| {
         loaders::put(root, loaders::IPXE_EFI);
     });
 }
@@ -71,7 +85,7 @@ fn debians_installer_runs_the_preseed_of_its_machine_by_uefi_http_boot() {
 #[test]
 #[ignore = "the same by GRUB: make nightly"]
 fn debians_installer_runs_the_preseed_of_its_machine_by_grub() {
-    debian_says_for_whom_its_preseed_is(Firmware::UefiPxe, 0x74, |root| {
+    debian_runs_its_preseed(Firmware::UefiPxe, 0x74, |root| {
         loaders::put_grub(root, "bootx64.efi");
     });
 }
@@ -121,11 +135,4 @@ fn an_iso_boots_as_a_ram_disk_by_uefi_http_boot() {
     let machine = Machine::start(&lab, Firmware::UefiHttp, "br0");
     machine.wait_for_payload("ram-disk");
     findings::none(&lab, &netbootd);
-}
-
-/// A live system whose kernel fetches its root from the ISO by HTTP: the arguments come from the import.
-#[test]
-#[ignore = "waits for the system that fetches it"]
-fn a_live_iso_fetches_its_root_by_http() {
-    let _ = payload::payload();
 }
