@@ -131,7 +131,8 @@ impl Record {
         let name_end = 33 + usize::from(record[32]);
         let name = record.get(33..name_end)?.to_vec();
         // A name of even length has a byte of padding behind it.
-        let system_use = record.get(name_end + usize::from(name.len() % 2 == 0)..).unwrap_or_default();
+        let system_use =
+            record.get(name_end + usize::from(name.len().is_multiple_of(2))..).unwrap_or_default();
         let at = (u64::from(le32(record, 2)) + u64::from(record[1])) * SECTOR;
         let len = u64::from(le32(record, 10));
         Some((Record { at, len, flags: record[25], name, system_use: system_use.to_vec() }, length))

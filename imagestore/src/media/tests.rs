@@ -8,7 +8,7 @@ use super::*;
 fn medium(records: &[(&[u8], u8, u32, u32)]) -> Vec<u8> {
     let mut disc = vec![0; 24 * SECTOR as usize];
     let record = |name: &[u8], flags: u8, at: u32, len: u32| {
-        let mut record = vec![0; 33 + name.len() + usize::from(name.len() % 2 == 0)];
+        let mut record = vec![0; 33 + name.len() + usize::from(name.len().is_multiple_of(2))];
         record[0] = record.len() as u8;
         record[2..6].copy_from_slice(&at.to_le_bytes());
         record[10..14].copy_from_slice(&len.to_le_bytes());
