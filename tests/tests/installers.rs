@@ -62,6 +62,7 @@ fn debian_runs_its_preseed(firmware: Firmware, number: u8, put: impl FnOnce(&Pat
 }
 
 #[test]
+#[ignore = "the installer takes minutes without KVM: make nightly"]
 fn debians_installer_runs_the_preseed_of_its_machine_by_bios() {
     debian_runs_its_preseed(Firmware::Bios { card: "virtio-net-pci" }, 0x71, |_| {});
 }

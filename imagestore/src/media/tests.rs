@@ -63,7 +63,7 @@ fn bad_media_are_refused_with_what_is_wrong() {
         ("cut short: the volume needs 49152 bytes, there are 45056", medium(&[])[..22 * 2048].to_vec()),
         ("cut short: \"readme\" needs", medium(&[(b"README;1", 0, 23, 1 << 30)])),
         ("the folder \"a\" contains itself", medium(&[(b"A", 2, 18, 2048)])),
-        ("\"..\" is no name for a file", medium(&[(b"..", 0, 20, 1)])),
+        ("damaged or hostile: \".\" is no name for a file", medium(&[(b"..", 0, 20, 1)])),
         ("\"a\\u{7}b\" is no name for a file", medium(&[(b"a\x07b", 0, 20, 1)])),
     ];
     for (part, bytes) in table {
