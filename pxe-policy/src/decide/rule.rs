@@ -99,8 +99,9 @@ fn by_own_loader(
     config: LoaderConfig,
     site: &Site<'_>,
 ) -> Option<Boot> {
+    let is_for = |file: &&String| request.class != Class::Ipxe || !is_ipxe_binary(file);
     let is_there = |file: &&String| is_url(file) || boot.next_server.is_some() || (site.available)(file);
-    let own = boot.files(request).iter().find(is_there).filter(|_| request.class != Class::Ipxe);
+    let own = boot.files(request).iter().filter(is_for).find(is_there);
     let Some(file) = own else {
         return by_loader(request, Some(config), boot.image.clone(), false, site);
     };

@@ -41,9 +41,9 @@ pub(super) fn ipxe(kernel: &KernelBoot, asker: &Asker) -> String {
         at(&kernel.kernel)
     ));
     for (name, path) in names.iter().zip(&kernel.initrds) {
-        // Old iPXE knows a file by the words behind its address, new iPXE by --name.
+        // Words behind the address would make it a file inside the RAM disk.
         text.push_str(&format!(
-            "set step initrd\nset file {}\ninitrd --name {name} ${{file}} {name} || goto failed\n",
+            "set step initrd\nset file {}\ninitrd --name {name} ${{file}} || goto failed\n",
             at(path)
         ));
     }
@@ -57,10 +57,11 @@ pub(super) fn ipxe(kernel: &KernelBoot, asker: &Asker) -> String {
 pub(super) fn grub(kernel: &KernelBoot, asker: &Asker) -> String {
     let at = |path: &str| grub_path(path);
     let arguments = quoted(&arguments(kernel, asker));
-    let mut text = format!("  if ! linux {} {arguments}; then failed kernel; fi\n", at(&kernel.kernel));
+    let mut text = format!("  if ! linux {0} {arguments}; then failed kernel {0}; fi\n", at(&kernel.kernel));
     if !kernel.initrds.is_empty() {
         let initrds: Vec<String> = kernel.initrds.iter().map(|path| at(path)).collect();
-        text.push_str(&format!("  if ! initrd {}; then failed initrd; fi\n", initrds.join(" ")));
+        let (all, first) = (initrds.join(" "), &initrds[0]);
+        text.push_str(&format!("  if ! initrd {all}; then failed initrd {first}; fi\n"));
     }
     text
 }

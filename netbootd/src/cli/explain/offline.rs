@@ -11,6 +11,7 @@ use netbootd_server::bsdp_server::BsdpServer;
 use netbootd_server::explain::{AskedAs, Explained, explained};
 use netbootd_server::services::{Services, Snapshot};
 use netbootd_state::approvals::PendingView;
+use netbootd_state::assignments::{DeviceUpdate, DeviceView, Lasts};
 use netbootd_state::file::State;
 use netbootd_state::ledger::now;
 use pxe_policy::{ArchType, BootRequest, Class};
@@ -30,9 +31,9 @@ pub(super) fn explain(
 ) -> Result<Explained, Failure> {
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
     crate::serve::prepare_kerberos(&config);
-    let approvals = match running {
-        Some(_) => approvals_of_running(&config)?,
-        None => Vec::new(),
+    let (approvals, devices) = match running {
+        Some(_) => (approvals_of_running(&config)?, devices_of_running(&config)?),
+        None => (Vec::new(), Vec::new()),
     };
     let store = Store::open(&config.store_folder(), config.store.limits);
     let images = store.and_then(|store| Images::open(store, None)).map_err(|error| unusable(&error))?;
@@ -57,6 +58,9 @@ pub(super) fn explain(
         } else {
             for (mac, approved) in approvals {
                 services.approvals.say(mac, Some(approved), now()).await;
+            }
+            for device in devices {
+                take_over(&services, device).await;
             }
         }
         if let Some(netboot) = &services.netboot {
@@ -110,4 +114,28 @@ fn approvals_of_running(config: &Config) -> Result<Vec<(pxe_policy::MacAddr, boo
         serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string()))?;
     let said = all.iter().filter(|view| view.state != "pending");
     Ok(said.filter_map(|view| Some((view.mac.parse().ok()?, view.state == "approved"))).collect())
+}
+
+/// Registered devices, as the running netbootd knows them.
+fn devices_of_running(config: &Config) -> Result<Vec<DeviceView>, Failure> {
+    let Some(answer) = ask(config, Method::GET, "/api/devices")? else { return Ok(Vec::new()) };
+    serde_json::from_str(&answer).map_err(|error| Failure::NoAnswer(error.to_string()))
+}
+
+/// A device, without a next boot that is used up.
+async fn take_over(services: &Services, device: DeviceView) {
+    let Ok(mac) = device.mac.parse() else { return };
+    let update = DeviceUpdate {
+        guid: Some(device.guid.and_then(|guid| guid.parse().ok())),
+        name: Some(device.name),
+        tags: Some(device.tags),
+        note: Some(device.note),
+        boot: Some(device.boot),
+    };
+    // What the running netbootd keeps can be kept here.
+    let _ = services.assignments.update(mac, update).await;
+    if let Some(next) = device.next.filter(|next| next.used.is_none() && !next.expired) {
+        let lasts = Lasts { once: next.once, until: next.until };
+        let _ = services.assignments.boot_next(mac, next.target, lasts, now()).await;
+    }
 }
