@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use netbootd_tests::netbootd::ADDRESSES;
+use netbootd_tests::netbootd::{ADDRESSES, SERVER};
 use netbootd_tests::store::image;
-use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, loaders};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, firmware, loaders};
 
 /// What the package debian-installer-12-netboot-amd64 has.
 const DEBIAN: &str = "/usr/lib/debian-installer/images/12/amd64/text";
@@ -89,6 +90,39 @@ fn debians_installer_runs_the_preseed_of_its_machine_by_grub() {
     debian_runs_its_preseed(Firmware::UefiPxe, 0x74, |root| {
         loaders::put_grub(root, "bootx64.efi");
     });
+}
+
+/// The words by which the machine's kernel finds its answers, and what is there.
+#[test]
+fn the_answer_file_that_a_machines_kernel_names_is_made_for_it() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    loaders::put(&root, loaders::IPXE_EFI);
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    imported(&lab, DEBIAN, "debian-12");
+    fs::write(lab.folder().join("preseed.cfg"), of_tutorial("d-i debian-installer/locale")).unwrap();
+    let netbootd = Netbootd::start(&lab, &root, &of_tutorial("[[rule]]"));
+    let client = Ipv4Addr::new(10, 77, 0, 50);
+    firmware::ask_boot_server(&lab, "client", client, SERVER, [0x52, 0x54, 0, 0x4c, 1, 0x75]);
+    netbootd.status_when(&lab, "52:54:00:4c:01:75", |status| status["steps"].is_array());
+    let get = |path: &str| {
+        let url = format!("http://{SERVER}/{path}");
+        let output = lab.run("client", &["curl", "-sS", "--max-time", "20", &url]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let script = get("netbootd/boot.ipxe");
+    let answers = "unattended/image/debian-12/52-54-00-4c-01-75/preseed.cfg";
+    let arguments = format!("auto=true priority=critical preseed/url=http://{SERVER}/{answers} --- quiet");
+    assert!(script.contains(&arguments), "{script}");
+    assert!(script.contains("/debian-12/debian-installer/amd64/linux"), "{script}");
+    let preseed = get(answers);
+    assert!(preseed.contains("string pc-52-54-00-4c-01-75\n"), "{preseed}");
+    assert!(
+        preseed.contains(&format!("\"http://{SERVER}/report?state=note&text=installing-52-54-00-4c-01-75\"")),
+        "{preseed}"
+    );
+    assert!(get("unattended/image/other/52-54-00-4c-01-75/preseed.cfg").len() < 100);
 }
 
 /// A real ISO of Debian's package, by its name in a rule.
