@@ -31,6 +31,63 @@ fn the_page_of_the_configuration_names_every_word_that_a_key_takes_and_no_other(
     assert!(schema.words().count() > 10);
 }
 
+/// Each key with a value of each kind: whatever is wrong is said in an operator's words.
+#[test]
+fn no_finding_speaks_of_the_programs_types() {
+    let schema = Schema::read();
+    assert!(schema.places.len() > 100, "{}", schema.places.len());
+    let values = [
+        "\"text\"",
+        "\"\"",
+        "-1",
+        "5",
+        "99999999999999999999",
+        "1.5",
+        "true",
+        "[]",
+        "[1]",
+        "[\"a\"]",
+        "{}",
+        "{ a = 1 }",
+        "{ a = {}, b = {} }",
+        "1979-05-27",
+        "[{}]",
+        "[[]]",
+    ];
+    let words = [
+        "variant",
+        "struct",
+        "newtype",
+        "sequence",
+        "enum",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "usize",
+        "i64",
+        "invalid type",
+        "invalid value",
+        "invalid length",
+        "field",
+        "element",
+        "overflow",
+        "borrowed",
+        "map,",
+    ];
+    for (place, value) in schema.places.iter().flat_map(|place| values.map(|value| (place, value))) {
+        let text = place.replace(HERE, value);
+        let findings = match Config::parse(&text, Path::new("schema.toml"), Some(Path::new("/"))) {
+            Ok((_, findings)) | Err(findings) => findings,
+        };
+        for finding in findings.iter() {
+            let said = format!("{} / {}", finding.message, finding.help.as_deref().unwrap_or_default());
+            let found = words.into_iter().find(|word| said.contains(word));
+            assert_eq!(found, None, "{text}\n{said}");
+        }
+    }
+}
+
 #[test]
 fn the_page_of_the_program_describes_every_command_and_option_and_no_other() {
     let text = fs::read_to_string(page("netbootd.8")).unwrap();
@@ -63,6 +120,8 @@ fn the_pages_have_no_faults_of_form() {
 /// The configuration's schema, as its reader tells it: it names what it knows when it meets what it does not.
 struct Schema {
     tables: BTreeMap<String, BTreeMap<String, Words>>,
+    /// A text for each key, with [`HERE`] in the place of its value.
+    places: Vec<String>,
 }
 
 /// How a table is written below its key.
@@ -75,7 +134,7 @@ enum Shape {
 
 impl Schema {
     fn read() -> Self {
-        let mut schema = Schema { tables: BTreeMap::new() };
+        let mut schema = Schema { tables: BTreeMap::new(), places: Vec::new() };
         for key in known_in(&format!("{STRANGER} = 1")).expect("the root takes no unknown key") {
             if !schema.descend(&key, &key, &|inner| inner) {
                 // A table whose keys are names.
@@ -93,6 +152,7 @@ impl Schema {
             let name = if matches!(shape, Shape::Named) { format!("{name}.NAME") } else { name.to_owned() };
             let mut entries = BTreeMap::new();
             for key in keys {
+                self.places.push(around(format!("{key} = {HERE}")));
                 let below = format!("{name}.{key}");
                 let words = known_in(&around(format!("{key} = \"{STRANGER}\""))).unwrap_or_default();
                 for word in &words {
@@ -138,13 +198,14 @@ fn known_in(text: &str) -> Option<Words> {
     let findings = match Config::parse(text, Path::new("schema.toml"), Some(Path::new("/"))) {
         Ok((_, findings)) | Err(findings) => findings,
     };
-    let unknown = ["field", "variant"].map(|what| format!("unknown {what} `{STRANGER}`"));
+    let unknown = ["key", "value"].map(|what| format!("unknown {what} `{STRANGER}`"));
     let finding =
         findings.iter().find(|finding| unknown.iter().any(|start| finding.message.starts_with(start)))?;
     let help = finding.help.as_deref().unwrap_or_default();
     Some(help.split('`').skip(1).step_by(2).map(str::to_owned).collect())
 }
 
+const HERE: &str = "@HERE@";
 const STRANGER: &str = "no-such-word";
 
 /// Each key with its text.
@@ -198,7 +259,8 @@ fn collect(command: &clap::Command, path: &str, into: &mut BTreeMap<String, Word
         // Those that clap adds by itself.
         let added = |action: &ArgAction| matches!(action, ArgAction::Help | ArgAction::Version);
         let own = command.get_arguments().filter(|argument| !added(argument.get_action()));
-        let options = own.filter_map(|argument| argument.get_long()).map(str::to_owned);
+        let shown = own.filter(|argument| !argument.is_hide_set());
+        let options = shown.filter_map(|argument| argument.get_long()).map(str::to_owned);
         into.insert(path.trim_start().to_owned(), options.collect());
     }
 }

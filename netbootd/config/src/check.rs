@@ -23,6 +23,7 @@ use imagestore::Mount;
 use netbootd_content::settings::{Remote, Store};
 use netbootd_content::winpe::{self, bcd::Integers};
 use netbootd_dhcp::v4::boot_info::OfferStyle;
+use netbootd_net::iface;
 use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
 use toml::Spanned;
 
@@ -45,7 +46,7 @@ pub(super) fn check(
     let subnets = subnets::check(&document.dhcp, findings);
     Config {
         server: Server {
-            interfaces: document.server.interfaces.clone(),
+            interfaces: interfaces(&document.server.interfaces, findings),
             state_dir: document.server.state_dir.clone(),
             stop_timeout: document.server.stop_timeout.as_ref().map_or(STOP_TIMEOUT, |time| time.0.0),
             user: document.server.user.clone(),
@@ -99,6 +100,23 @@ pub(super) fn check(
         texts: texts(&document, path),
         stamp: String::new(),
     }
+}
+
+fn interfaces(written: &[Spanned<String>], findings: &mut Vec<Finding>) -> Vec<String> {
+    for name in written {
+        warn_of_unknown_interface(name.get_ref(), name.span(), findings);
+    }
+    written.iter().map(|name| name.get_ref().clone()).collect()
+}
+
+fn warn_of_unknown_interface(name: &str, span: Range<usize>, findings: &mut Vec<Finding>) {
+    if iface::exists(name) {
+        return;
+    }
+    let known: Vec<String> = iface::list(false).unwrap_or_default().into_iter().map(|one| one.name).collect();
+    let known = if known.is_empty() { "none has an address".to_owned() } else { known.join(", ") };
+    let finding = Finding::warning(span, format!("this host has no interface {name:?}"));
+    findings.push(finding.help(format!("interfaces with an address here: {known}")));
 }
 
 /// The files that are read for a configuration.

@@ -20,6 +20,8 @@ pub struct Finding {
     pub span: Range<usize>,
     /// Whether the system denied access to what is named.
     pub denied: bool,
+    /// Whether it is about something that is not written.
+    pub missing: bool,
 }
 
 /// Whether the daemon starts all the same.
@@ -44,22 +46,60 @@ pub struct Findings {
 impl Finding {
     /// An error.
     pub fn error(span: Range<usize>, message: impl Into<String>) -> Self {
-        Finding { severity: Severity::Error, message: message.into(), help: None, span, denied: false }
+        Finding {
+            severity: Severity::Error,
+            message: message.into(),
+            help: None,
+            span,
+            denied: false,
+            missing: false,
+        }
     }
 
     /// A warning.
     pub fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
-        Finding { severity: Severity::Warning, message: message.into(), help: None, span, denied: false }
+        Finding {
+            severity: Severity::Warning,
+            message: message.into(),
+            help: None,
+            span,
+            denied: false,
+            missing: false,
+        }
     }
 
     /// Something worth knowing.
     pub fn note(span: Range<usize>, message: impl Into<String>) -> Self {
-        Finding { severity: Severity::Note, message: message.into(), help: None, span, denied: false }
+        Finding {
+            severity: Severity::Note,
+            message: message.into(),
+            help: None,
+            span,
+            denied: false,
+            missing: false,
+        }
     }
 
     /// Notes that the system denied it, if it did.
     pub(super) fn because(mut self, error: &io::Error) -> Self {
         self.denied |= error.kind() == io::ErrorKind::PermissionDenied;
+        self
+    }
+
+    /// Whether it is sure although parts of the text could not be read: an error about a value that
+    /// is written, without a mistake inside. Anything else may follow from what is left out.
+    pub(super) fn stands_beside(&self, mistakes: &[Finding]) -> bool {
+        let holds =
+            |mistake: &Finding| self.span.start <= mistake.span.start && mistake.span.end <= self.span.end;
+        self.severity == Severity::Error
+            && !self.missing
+            && !self.span.is_empty()
+            && !mistakes.iter().any(holds)
+    }
+
+    /// Notes that it is about something that is not written.
+    pub(super) fn missing(mut self) -> Self {
+        self.missing = true;
         self
     }
 
@@ -129,7 +169,7 @@ impl Findings {
         }
         let (errors, warnings) = (self.errors(), self.warnings());
         if errors + warnings > 0 {
-            out.push_str(&format!("{path}: {errors} errors, {warnings} warnings\n"));
+            out.push_str(&format!("{path}: {}, {}\n", count(errors, "error"), count(warnings, "warning")));
         }
         out
     }
@@ -139,6 +179,10 @@ impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))
     }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// A file that is no configuration at all need not be shown line by line.

@@ -15,6 +15,7 @@ pub mod registry;
 mod reports;
 mod schema;
 mod source;
+mod words;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -275,6 +276,27 @@ impl Config {
         words
     }
 
+    /// The files that the configuration names: templates, lists, secrets, certificates, devices.
+    pub fn named_files(&self) -> Vec<PathBuf> {
+        let accounts = [
+            self.configmgr.as_ref().map(|site| &site.account),
+            self.active_directory.as_ref().map(|directory| &directory.account),
+        ];
+        let keytabs = accounts.into_iter().flatten().filter_map(|account| account.keytab.clone());
+        let authorities = [
+            self.configmgr.as_ref().and_then(|site| site.ca.clone()),
+            self.active_directory.as_ref().and_then(|directory| directory.ca.clone()),
+            self.store.remote.as_ref().and_then(|remote| remote.ca.clone()),
+            self.devices.clone(),
+        ];
+        let tls = self.status.iter().filter_map(|status| status.tls.clone());
+        let mut files = self.texts.clone();
+        files.extend(keytabs);
+        files.extend(authorities.into_iter().flatten());
+        files.extend(tls.flat_map(|(certificate, key)| [certificate, key]));
+        files
+    }
+
     /// Where the image store is.
     pub fn store_folder(&self) -> PathBuf {
         self.store.folder.clone().unwrap_or_else(|| self.server.state_dir.join("images"))
@@ -319,14 +341,18 @@ impl Config {
         root: Option<&Path>,
         values: &registry::Values,
     ) -> Result<(Config, Findings), Findings> {
-        let (mut document, mut found) =
-            read::read(text).map_err(|syntax| Findings::new(path, text, syntax))?;
-        let sound = found.is_empty();
+        let (mut document, mistakes) =
+            read::read(text).map_err(|mistakes| Findings::new(path, text, mistakes))?;
+        let sound = mistakes.is_empty();
+        let mut found = Vec::new();
         if sound {
             registry::fill(&mut document, text, values, &mut found);
         }
         let config = check::check(document, path, root, &mut found);
-        let findings = Findings::new(path, text, found);
+        if !sound {
+            found.retain(|finding| finding.stands_beside(&mistakes));
+        }
+        let findings = Findings::new(path, text, [mistakes, found].concat());
         if sound && findings.errors() == 0 { Ok((config, findings)) } else { Err(findings) }
     }
 }

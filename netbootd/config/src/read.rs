@@ -11,9 +11,10 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
 use super::finding::Finding;
 use super::schema::Document;
+use super::words::{Mistake, translate};
 
-/// Reads as much as can be read. An error is the syntax of the text: what the parser could not read may be missing then, and only its own
-/// errors are sure.
+/// Reads as much as can be read. After an error of syntax, or a mistake that no entry holds, only the
+/// mistakes themselves are sure, and there is no document.
 pub(super) fn read(text: &str) -> Result<(Document, Vec<Finding>), Vec<Finding>> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -34,21 +35,21 @@ pub(super) fn read(text: &str) -> Result<(Document, Vec<Finding>), Vec<Finding>>
         };
         let follow_up = mutilated.iter().any(missing);
         if !follow_up {
-            findings.push(finding(error.message(), span.clone()));
+            findings.push(finding(error.message(), text, span.clone()));
         }
         if !drop_entry(table.get_mut(), whole.clone(), &span, &mut mutilated) {
             break;
         }
     }
-    Ok((Document::default(), findings))
+    Err(findings)
 }
 
-/// serde's words: the first sentence says what was found, the list behind the comma what would be right.
-fn finding(message: &str, span: Range<usize>) -> Finding {
-    let message = message.trim_end();
-    match message.split_once(", expected ") {
-        Some((found, expected)) => Finding::error(span, found).help(format!("expected {expected}")),
-        None => Finding::error(span, message),
+fn finding(message: &str, text: &str, span: Range<usize>) -> Finding {
+    let Mistake { found, right } = translate(message, text.get(span.clone()).unwrap_or_default());
+    let finding = Finding::error(span, found);
+    match right {
+        Some(right) => finding.help(right),
+        None => finding,
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) struct Document {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct Server {
-    pub(super) interfaces: Vec<String>,
+    pub(super) interfaces: Vec<Spanned<String>>,
     pub(super) state_dir: PathBuf,
     pub(super) stop_timeout: Option<Text<Lasting>>,
     pub(super) user: Option<String>,
@@ -278,7 +278,7 @@ pub(super) struct Match {
     pub(super) class: OneOrMany<Text<Classes>>,
     pub(super) subnet: OneOrMany<Text<IpNet>>,
     pub(super) relay: OneOrMany<Text<IpAddr>>,
-    pub(super) iface: OneOrMany<String>,
+    pub(super) iface: Option<Spanned<OneOrMany<String>>>,
     pub(super) boundary: Option<Spanned<OneOrMany<String>>>,
     pub(super) known: Option<bool>,
 }

@@ -238,7 +238,7 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
             "Macs ask on port 67",
         ),
         ("[image.a]\nfolder = \"/nonexistent\"".into(), Error, "cannot open the folder /nonexistent"),
-        ("[[file]]\npath = \"a\"\ntemplate = \"{% if %}\"".into(), Error, "does not read"),
+        ("[[file]]\npath = \"a\"\ntemplate = \"{% if %}\"".into(), Error, "cannot be read"),
         ("[[file]]\npath = \"a\"".into(), Error, "no text"),
         (
             "[[rule]]\nname = \"r\"\naction.boot = { file = \"none.efi\" }".into(),
@@ -266,6 +266,28 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
                 .into(),
             Warning,
             "leaves out BIOS machines whose network card boots by iPXE",
+        ),
+        ("[server]\ninterfaces = [\"lo\", \"eth7\"]".into(), Warning, "this host has no interface \"eth7\""),
+        (
+            "[[rule]]\nname = \"r\"\nmatch = { iface = \"eth7\" }\naction = \"ignore\"".into(),
+            Warning,
+            "this host has no interface \"eth7\"",
+        ),
+        (
+            "[[rule]]\nname = \"r\"\naction.boot = { file = \"http://10.0.0.1/boot.ipxe\" }".into(),
+            Warning,
+            "hands http://10.0.0.1/boot.ipxe to BIOS firmware, which starts boot programs only",
+        ),
+        (
+            "[[rule]]\nname = \"r\"\nmatch = { arch = \"x86-bios\" }\naction.boot = { file = \"ipxe.efi\" }".into(),
+            Warning,
+            "hands ipxe.efi to BIOS firmware, which cannot start it",
+        ),
+        (
+            "[[rule]]\nname = \"r\"\nmatch = { arch = \"x64-uefi\" }\naction.boot = { file = \"pxelinux.0\" }"
+                .into(),
+            Warning,
+            "hands pxelinux.0 to x64 UEFI firmware, which cannot start it",
         ),
         (
             "[dhcp6]\nmode = \"server\"\n[[dhcp6.subnet]]\nsubnet = \"2001:db8::/64\"\npool = \"2001:db8::1:0/112\"\n\
@@ -356,6 +378,51 @@ fn an_error_behind_more_warnings_than_are_shown_is_an_error() {
     assert!(
         found.iter().any(|(severity, message)| *severity == Severity::Error && message.contains("twice"))
     );
+}
+
+#[test]
+fn one_mistake_is_one_error() {
+    // The boot folder of the default is not here either, which is no mistake of these texts.
+    for (text, message, help) in [
+        ("[server]\nlog = \"jsn\"\n", "unknown value `jsn`", "did you mean `json`?"),
+        ("[boot]\nroot = 5\n", "found a number or a date", "write a text in quotes"),
+        ("boot = 5\n", "found a number or a date", "write a table: { ... }"),
+        ("[http]\nport = 70000\n", "70000 is out of range", "write a whole number from 0 to 65535"),
+        ("[http]\nport = \"80\"\n", "found text in quotes", "write a whole number from 0 to 65535"),
+        (
+            "[dhcp]\nmode = \"srver\"\n[[dhcp.subnet]]\nsubnet = \"10.0.0.0/24\"\n",
+            "unknown value",
+            "`server`",
+        ),
+        ("[[rule]]\nname = \"r\"\naction = \"boot\"\n", "`boot` says too little", "boot = { ... }"),
+        ("[[rule]]\naction = \"ignore\"\n", "the key `name` is missing", ""),
+        (
+            "[[rule]]\nname = \"r\"\nmatch = { class = \"ipx\" }\naction.boot = { file = \"boot.ipxe\" }\n",
+            "\"ipx\"",
+            "",
+        ),
+        (
+            "[[rule]]\nname = \"r\"\naction.boot = { file = 5 }\n",
+            "found a number or a date",
+            "a list of texts",
+        ),
+    ] {
+        let Err(findings) = Config::parse(text, Path::new("test.toml"), None) else { panic!("{text}") };
+        let found: Vec<&Finding> = findings.iter().collect();
+        let [finding] = found.as_slice() else { panic!("{text}: {findings}") };
+        assert!(finding.message.contains(message), "{text}: {findings}");
+        assert!(finding.help.as_deref().unwrap_or_default().contains(help), "{text}: {findings}");
+        assert!(!finding.span.is_empty(), "{text}: {findings}");
+    }
+}
+
+#[test]
+fn a_rule_for_other_firmware_before_it_makes_a_rule_fine() {
+    let first = "[[rule]]\nname = \"pxe\"\nmatch = { class = \"pxe\" }\naction = \"ignore\"\n";
+    let second = "[[rule]]\nname = \"rest\"\naction.boot = { file = \"http://10.0.0.1/boot.ipxe\" }\n";
+    let warned = |text: &str| findings(text).iter().any(|(_, message)| message.contains("firmware"));
+    assert!(!warned(&format!("{first}{second}")));
+    assert!(warned(&format!("{second}{first}")));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Rules, generated files, and whether the one's boot files are among the other's.
 
+mod firmware;
+
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
@@ -45,7 +47,7 @@ pub(super) fn check(
             let span = action.file.span();
             if boot.is_for_macs() && boot.images.is_none() {
                 let message = format!("the rule {:?} has no boot file", rule.name);
-                let finding = Finding::error(written.action.span(), message);
+                let finding = Finding::error(written.action.span(), message).missing();
                 findings.push(
                     finding.help("name a path in the boot folder, or a URL; for Macs, images = \"all\""),
                 );
@@ -53,6 +55,7 @@ pub(super) fn check(
             warn_of_images_for_pcs(&rule, boot, action, findings);
             warn_of_missing_files(boot, span.clone(), tree.as_ref(), &files, path, findings);
             warn_of_grub_behind_a_proxy(&rule, boot, span.clone(), document, findings);
+            firmware::warn(&rule, boot, &span, &rules, findings);
             note_unsigned_programs(boot, span, tree.as_ref(), findings);
         }
         rules.push(rule);
@@ -200,10 +203,19 @@ fn matches(written: &schema::Match, document: &Document, findings: &mut Vec<Find
         class: values(&written.class).into_iter().flat_map(|classes: Classes| classes.0).collect(),
         subnet: values(&written.subnet),
         relay: values(&written.relay),
-        iface: written.iface.0.clone(),
+        iface: ifaces(written.iface.as_ref(), findings),
         boundary: boundary(written.boundary.as_ref(), document, findings),
         known: written.known,
     }
+}
+
+fn ifaces(written: Option<&Spanned<schema::OneOrMany<String>>>, findings: &mut Vec<Finding>) -> Vec<String> {
+    let Some(written) = written else { return Vec::new() };
+    let names = &written.get_ref().0;
+    for name in names {
+        super::warn_of_unknown_interface(name, written.span(), findings);
+    }
+    names.clone()
 }
 
 /// The ranges of the boundaries that are named, and the ranges that are written.
@@ -248,7 +260,7 @@ fn generated(
     if let Err(error) = template::check(&generated.template) {
         findings.push(Finding::error(
             span,
-            format!("the template of {:?} does not read: {error}", generated.path),
+            format!("the template of {:?} cannot be read: {error}", generated.path),
         ));
     }
     Some(generated)
@@ -273,7 +285,7 @@ fn template_text(
             }
         }
         (None, None) => {
-            let finding = Finding::error(file.path.span(), "the file has no text");
+            let finding = Finding::error(file.path.span(), "the file has no text").missing();
             findings.push(finding.help("add template = \"\"\"...\"\"\" or template-file = \"...\""));
             None
         }

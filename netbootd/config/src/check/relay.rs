@@ -23,7 +23,7 @@ pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Option<
     }
     if document.dhcp.mode == Mode::Off {
         let finding =
-            Finding::warning(written.responder.span(), "no machine is handed on while dhcp.mode is \"off\"");
+            Finding::warning(written.responder.span(), "no machine is forwarded while dhcp.mode is \"off\"");
         findings.push(finding);
     }
     Some(Relay {

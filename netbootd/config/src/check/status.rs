@@ -36,7 +36,7 @@ pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Findi
         (None, None) => None,
         _ => {
             let span = written.certificate.as_ref().or(written.key.as_ref()).map_or(0..0, Spanned::span);
-            findings.push(Finding::error(span, "a certificate and its key belong together"));
+            findings.push(Finding::error(span, "a certificate and its key belong together").missing());
             None
         }
     };
