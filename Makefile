@@ -4,7 +4,8 @@
 # make pictures  makes the pictures of the operator's page in docs/pictures
 # make chaos  breaks it on purpose: kills, power losses, full disks, damaged blobs, links, clocks, floods
 # make fuzz   looks for inputs that break a parser, a minute a target
-# make package  builds the Debian package
+# make package  builds the Debian package, target/debian/netbootd.deb
+# make release  builds what is published, into target/release-artifacts
 # make windows  builds the Windows service and tries it under Wine
 # All need root: they make network namespaces and install Debian packages.
 
@@ -70,9 +71,17 @@ chaos: packages
 fuzz: packages
 	@tools/fuzz $(or $(SECONDS_EACH),60)
 
-package: packages tools
+# Installs only what building needs.
+package:
+	@tools/install-packages --build
+	@tools/install-tools $(TOOLS) cargo-deb
 	cargo build --release -p netbootd -p netbootd-wim
 	cargo-deb -p netbootd --no-build -o target/debian/netbootd.deb
+
+release:
+	@tools/install-packages --build
+	@tools/install-tools $(TOOLS) cargo-deb
+	tools/release
 
 # Debian's compiler, in a folder of its own; what it shows and what not is in docs/windows.md.
 windows:
@@ -90,4 +99,4 @@ peers: packages
 tools: packages
 	@tools/install-tools $(TOOLS)
 
-.PHONY: help demo test lint docs bench nightly chaos fuzz package windows windows-check packages peers tools
+.PHONY: help demo test lint docs bench nightly chaos fuzz package release windows windows-check packages peers tools
