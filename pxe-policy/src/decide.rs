@@ -310,7 +310,7 @@ fn over_ipv6(mut verdict: Verdict) -> Verdict {
             (Decision::Ignore, Reason::NoBootFile, "next-server is an address of IPv4")
         }
         Decision::Relay | Decision::Refer(_) => {
-            (Decision::LocalBoot, Reason::RelayElsewhere, "nobody is handed on over IPv6")
+            (Decision::LocalBoot, Reason::RelayElsewhere, "nothing is forwarded over IPv6")
         }
         _ => return verdict,
     };

@@ -21,7 +21,7 @@ pub fn explain(request: &BootRequest, verdict: &Verdict) -> String {
         }
         Decision::LocalBoot => "goes on to its own disk".to_owned(),
         Decision::Images(offer) => format!("is offered {offer}, as far as the image is for it"),
-        Decision::Relay => "is handed on to the distribution point's own responder".to_owned(),
+        Decision::Relay => "is forwarded to the distribution point's own responder".to_owned(),
         Decision::Refer(server) => format!("is sent on to the server {server}"),
         Decision::Wait => "waits for an operator".to_owned(),
         Decision::Ignore => "gets no answer from here".to_owned(),

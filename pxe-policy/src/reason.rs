@@ -305,7 +305,7 @@ impl Reason {
             }
             Reason::RelayOtherMachine => Some("see who answers in the responder's place"),
             Reason::RelayNothing => {
-                Some("see what the responder says of the machine: `netbootd explain --smspxe FILE --mac MAC`")
+                Some("see what the responder says of the machine: `netbootd explain MAC --smspxe FILE`")
             }
             Reason::RelayMalformed => Some("see who answers in the responder's place"),
             Reason::RelayElsewhere => Some("put its segment into relay.segments, if it should be"),

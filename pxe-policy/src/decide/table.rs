@@ -1,4 +1,4 @@
-//! The decision table: the specification, and the source of its part of `docs/policy.md`.
+//! The decision table: the specification, and the source of its part of `docs/decisions.md`.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -258,7 +258,7 @@ fn every_reason_of_the_directories_has_a_row() {
     }
 }
 
-/// What stands behind the mark in `docs/policy.md`; `UPDATE_GOLDEN=1` writes it anew.
+/// What stands behind the mark in `docs/decisions.md`; `UPDATE_GOLDEN=1` writes it anew.
 #[test]
 fn the_documentation_shows_the_table() {
     let mut text = String::from("| case | gets | reason |\n| --- | --- | --- |\n");
@@ -271,7 +271,7 @@ fn the_documentation_shows_the_table() {
         let indented: Vec<String> = words.lines().map(|line| format!("    {line}")).collect();
         write!(text, "\n**{}**\n\n{}\n", row.what, indented.join("\n")).unwrap();
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policy.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/decisions.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let (head, generated) = page.split_once(MARK).unwrap();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -279,7 +279,7 @@ fn the_documentation_shows_the_table() {
     } else {
         assert!(
             generated == text,
-            "docs/policy.md is not what the table says; UPDATE_GOLDEN=1 writes it anew"
+            "docs/decisions.md is not what the table says; UPDATE_GOLDEN=1 writes it anew"
         );
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn table() -> Vec<Row> {
         Row {
             rules: bare_rule(Action::Relay),
             ..row(
-                "a Mac, and the rest is handed on: the responder serves no Macs",
+                "a Mac, and the rest is forwarded: the responder serves no Macs",
                 ("every image", Reason::NoRule),
             )
         },

@@ -137,7 +137,7 @@ pub(super) fn table() -> Vec<Row> {
                 ..DirectoryAnswer::default()
             })],
             ..row(
-                "GUID and address find different records: the GUID counts, and it is told",
+                "GUID and address find different records: the GUID counts, and the log shows it",
                 (UEFI, Reason::Required),
             )
         },
@@ -345,13 +345,13 @@ pub(super) fn table() -> Vec<Row> {
             answers: vec![known(vec![required("PS120083")])],
             settings: Settings { relay: true, ..Settings::default() },
             given: vec![given(NOW - DAY)],
-            ..row("Required has run: not handed on again", ("disk", Reason::AlreadyRun))
+            ..row("Required has run: not forwarded again", ("disk", Reason::AlreadyRun))
         },
         Row {
             request: BootRequest { class: Class::Http, archs: vec![ArchType::X64_UEFI_HTTP], ..pc() },
             answers: vec![known(vec![required("PS120083")])],
             settings: Settings { relay: true, ..Settings::default() },
-            ..row("UEFI HTTP boot cannot be handed on", ("disk", Reason::PxeOnly))
+            ..row("UEFI HTTP boot cannot be forwarded", ("disk", Reason::PxeOnly))
         },
         Row {
             answers: Vec::new(),
@@ -360,7 +360,7 @@ pub(super) fn table() -> Vec<Row> {
                 matches: Match::default(),
                 action: Action::Relay,
             }]),
-            ..row("a rule hands on", ("responder", Reason::Rule))
+            ..row("a rule forwards", ("responder", Reason::Rule))
         },
         Row {
             answers: Vec::new(),
@@ -388,7 +388,7 @@ pub(super) fn table() -> Vec<Row> {
             request: over_ipv6(pc()),
             answers: Vec::new(),
             rules: bare_rule(Action::Relay),
-            ..row("a rule hands on, over IPv6", ("disk", Reason::RelayElsewhere))
+            ..row("a rule forwards, over IPv6", ("disk", Reason::RelayElsewhere))
         },
         Row {
             request: over_ipv6(pc()),
