@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod backup;
 pub mod bindings;
 pub mod boot;
 pub mod check_config;
@@ -9,7 +10,9 @@ pub mod device;
 pub mod doctor;
 pub mod explain;
 pub mod file;
+mod human;
 pub mod image;
+pub mod import_config;
 pub mod ledger;
 pub mod nbi;
 pub(crate) mod out;
@@ -62,6 +65,10 @@ enum Command {
     /// List, approve or reject unknown machines.
     #[command(subcommand)]
     Pending(pending::PendingCommand),
+    /// Back up configuration, state and catalogue into one file.
+    Backup(backup::BackupArgs),
+    /// Restore a backup; netbootd must be stopped.
+    Restore(backup::RestoreArgs),
     /// Explain what a machine would boot now, and why.
     Explain(explain::ExplainArgs),
     /// Drop a machine's cached directory answers.
@@ -82,6 +89,9 @@ enum Command {
     #[cfg(windows)]
     #[command(subcommand)]
     Service(crate::platform::service::ServiceCommand),
+    /// Translate the configuration of another boot server; print it.
+    #[command(subcommand)]
+    ImportConfig(import_config::ImportConfigCommand),
     /// Manage the image store.
     Image(image::ImageArgs),
     /// Put files into the boot folder.
@@ -101,6 +111,9 @@ pub struct CheckConfigArgs {
     /// The configuration file.
     #[arg(default_value = DEFAULT_CONFIG)]
     pub file: PathBuf,
+    /// The configuration file, as other commands name it.
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub config: Option<PathBuf>,
     /// Print the built-in configuration.
     #[arg(long)]
     pub default: bool,
@@ -137,6 +150,8 @@ pub fn run() -> ExitCode {
         Command::Bindings(command) => bindings::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Pending(command) => pending::run(&command),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Forget(args) => explain::forget(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -144,6 +159,7 @@ pub fn run() -> ExitCode {
         Command::Device(command) => device::run(&command),
         #[cfg(windows)]
         Command::Service(command) => crate::platform::service::run(&command),
+        Command::ImportConfig(command) => import_config::run(&command),
         Command::Image(args) => image::run(&args),
         Command::File(command) => file::run(&command),
         Command::Nbi(command) => nbi::run(&command),

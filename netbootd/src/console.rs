@@ -22,7 +22,7 @@ use crate::cli::out::errln;
 /// Shows events until shutdown.
 pub async fn run(services: Arc<Services>, mut watcher: Receiver<Arc<Recorded>>) {
     let mut console = Console::new();
-    console.say("ready: switch a machine on and let it boot from the network");
+    console.say("ready: start a machine from the network");
     loop {
         let recorded = tokio::select! {
             recorded = watcher.recv() => recorded,
@@ -63,7 +63,7 @@ impl Console {
                     self.say(&line);
                 }
             }
-            Event::ImageBegun(begun) => self.say(&format!("{} is being taken in", begun.0)),
+            Event::ImageBegun(begun) => self.say(&format!("importing {}", begun.0)),
             Event::ImageTaken(taken) => match &taken.image {
                 Some(name) => self.say(&format!("New image distributed: {name}")),
                 None => {

@@ -10,9 +10,10 @@ mod windows;
 
 #[cfg(unix)]
 pub(crate) use unix::{
-    PRIVILEGED, give_owner_of, log_settings, release_free_memory, start_journal, take_up_log,
+    PRIVILEGED, START_IT, give_owner_of, log_settings, release_free_memory, start_journal, take_up_log,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
-    PRIVILEGED, give_owner_of, log_settings, release_free_memory, service, start_journal, take_up_log,
+    PRIVILEGED, START_IT, give_owner_of, log_settings, release_free_memory, service, start_journal,
+    take_up_log,
 };

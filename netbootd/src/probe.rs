@@ -3,6 +3,7 @@
 pub mod bsdp;
 pub mod http;
 pub mod pxe;
+pub(crate) mod rivals;
 pub mod tftp;
 
 use std::future::Future;

@@ -40,9 +40,9 @@ async fn reload(daemon: &Arc<Daemon>, held: &Arc<Held>) -> Reloaded {
     let taken = done.await.unwrap_or_else(|error| Err(error.into()));
     match &taken {
         Ok(warnings) => {
-            info!("configuration taken up");
+            info!("configuration reloaded");
             warnings.iter().for_each(|warning| warn!("{warning}"));
-            service_manager::ready("configuration taken up");
+            service_manager::ready("configuration reloaded");
         }
         Err(error) => {
             let error = with_causes(error);

@@ -3,6 +3,7 @@
 mod background;
 mod ipv6;
 mod limits;
+mod served;
 pub(crate) mod sharing;
 mod signals;
 mod syslog;
@@ -44,12 +45,14 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::arguments::or_default;
+use crate::cli::backup::refuse_interrupted;
 use crate::failure::{Failure, chosen_config};
 use crate::platform::PRIVILEGED;
 use crate::reload;
 use crate::sandbox::{self, Held};
 use crate::service_manager::{self, SocketError, Sockets};
 use crate::{console, logging};
+use served::Served;
 use signals::Signals;
 
 /// `netbootd serve`.
@@ -75,6 +78,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         Source { file: args.config.clone(), root: args.root.clone(), state_dir: args.state_dir.clone() };
     let sockets = Sockets::take().map_err(Failure::unusable)?;
     let (config, findings, which) = chosen_config(&source)?;
+    refuse_interrupted(&config.server.state_dir)?;
     // Before anything is opened that is kept, and before another thread runs.
     let (sandboxed, held) = sandbox::apply(&config, &source)?;
     prepare_kerberos(&config);
@@ -198,8 +202,18 @@ async fn serve(
     background::start(&daemon, bucket, &mut tasks).await;
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
-    info!(mode = ?snapshot.config.dhcp.mode, ifaces = names.join(","), "ready");
     let mode = format!("{:?}", snapshot.config.dhcp.mode).to_lowercase();
+    let served = Served::of(&snapshot.config);
+    info!(
+        mode,
+        ifaces = names.join(","),
+        dhcp = served.dhcp,
+        tftp = served.tftp,
+        http = served.http,
+        root = served.root,
+        page = served.page,
+        "ready"
+    );
     service_manager::ready(&format!("{mode} on {}", names.join(", ")));
     drop(snapshot);
     if let Some(every) = service_manager::sign_of_life_every() {

@@ -85,6 +85,78 @@ fn every_configuration_in_the_documentation_reads() {
     assert!(checked > 20, "{checked} configurations");
 }
 
+/// The words of docs, help and messages are those of the trade.
+#[test]
+fn documentation_help_and_messages_avoid_phrases_of_a_private_dialect() {
+    let mut texts: Vec<(String, String)> = Vec::new();
+    let folders = [root(), root().join("docs"), root().join("docs/man")];
+    for path in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
+        let path = path.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if [".md", ".8", ".5"].iter().any(|end| name.ends_with(end)) && name != "CHANGELOG.md" {
+            texts.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+    help(&mut Cli::command(), &mut texts);
+    for folder in ["bsdp", "tftp", "pxe-policy", "imagestore", "netbootd"] {
+        messages(&root().join(folder), &mut texts);
+    }
+    assert!(texts.len() > 200, "{} texts", texts.len());
+    let mut found = Vec::new();
+    for (name, text) in &texts {
+        for line in text.lines().map(str::to_lowercase) {
+            let phrase = DIALECT.iter().find(|phrase| line.contains(*phrase));
+            found.extend(phrase.map(|phrase| format!("{name}: {phrase:?}: {}", line.trim())));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Phrases that nobody in the trade uses for a reload, a recently seen machine, a relay, a limit.
+const DIALECT: [&str; 17] = [
+    "heard of",
+    "taken up",
+    "take up ",
+    "takes up ",
+    "is told",
+    "are told",
+    "was told",
+    "no netbootd runs",
+    "who has it",
+    "from who goes on",
+    "left out: the same",
+    "in its way",
+    "whoever",
+    "handed on",
+    "hands on",
+    "left alone because",
+    "being taken in",
+];
+
+fn help(command: &mut clap::Command, texts: &mut Vec<(String, String)>) {
+    texts.push((format!("help of {}", command.get_name()), command.render_long_help().to_string()));
+    command.get_subcommands_mut().for_each(|inner| help(inner, texts));
+}
+
+/// The texts in quotes of what is shipped, without its tests.
+fn messages(folder: &Path, texts: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !["tests", "target", "benches"].contains(&name.as_str()) {
+                messages(&path, texts);
+            }
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            let text = fs::read_to_string(&path).unwrap();
+            let shipped = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let code = shipped.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let quoted = code.flat_map(|line| line.split('"').skip(1).step_by(2));
+            texts.push((path.display().to_string(), quoted.collect::<Vec<_>>().join("\n")));
+        }
+    }
+}
+
 #[test]
 fn every_test_that_stands_for_a_quirk_or_a_deviation_exists() {
     let mut sources = String::new();

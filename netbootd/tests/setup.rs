@@ -57,12 +57,14 @@ fn flags_make_folders_and_a_configuration_that_is_never_overwritten_unasked() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (root, images) = (path("boot").display().to_string(), path("data/images").display().to_string());
-    let words = ["--yes", "--interface", "lo", "--root", &root, "--images", &images];
+    let words = ["--yes", "--interface", "lo", "--root", &root, "--images", &images, "--programs", "no"];
     let output = setup(folder.path(), &words);
     let shown = told(&output);
     assert_eq!(output.status.code(), Some(0), "{shown}");
-    for (at, step) in ["state folder", "boot folder", "image folder", "configuration"].iter().enumerate() {
-        assert!(shown.contains(&format!("[{}/4] ok      {step}: ", at + 1)), "{shown}");
+    for (at, step) in
+        ["state folder", "boot folder", "image folder", "page token", "configuration"].iter().enumerate()
+    {
+        assert!(shown.contains(&format!("[{}/5] ok      {step}: ", at + 1)), "{shown}");
     }
     assert!(path("state").is_dir() && path("boot").is_dir() && path("data/images").is_dir());
     let config = path("etc/netbootd.toml");
@@ -74,7 +76,7 @@ fn flags_make_folders_and_a_configuration_that_is_never_overwritten_unasked() {
     let again = setup(folder.path(), &[&words[..], &["--mode", "off"]].concat());
     assert_eq!(again.status.code(), Some(78));
     assert!(
-        told(&again).contains("is there already") && told(&again).contains("--force"),
+        told(&again).contains("was changed since installation") && told(&again).contains("--force"),
         "{}",
         told(&again)
     );
@@ -93,14 +95,14 @@ fn a_wrong_flag_is_told_and_nothing_is_written() {
     fs::write(&file, "").unwrap();
     let file = file.display().to_string();
     let cases: [(&[&str], &str); 8] = [
-        (&["--interface", "eth7x"], "--interface eth7x: eth7x is not there"),
-        (&["--mode", "sideways"], "--mode sideways: sideways is none of proxy, server and off"),
-        (&["--mode", "server", "--pool", "192.0.2.1-192.0.2.9"], "does not lie in one network of this host"),
-        (&["--pool", "127.0.0.2-127.0.0.9"], "--pool goes with --mode server alone"),
-        (&["--root", "boot"], "--root boot: boot is no whole path"),
-        (&["--root", &file], "is a file, and no folder"),
-        (&["--account", "a@B"], "--account goes with --configmgr alone"),
-        (&["--configmgr", "http://cm01"], "by https, and not by http"),
+        (&["--interface", "eth7x"], "--interface eth7x: no interface eth7x is up with an IPv4 address"),
+        (&["--mode", "sideways"], "--mode sideways: sideways is not proxy, server or off"),
+        (&["--mode", "server", "--pool", "192.0.2.1-192.0.2.9"], "is not inside one network of this host"),
+        (&["--pool", "127.0.0.2-127.0.0.9"], "--pool needs --mode server"),
+        (&["--root", "boot"], "--root boot: boot is not an absolute path"),
+        (&["--root", &file], "is a file, not a folder"),
+        (&["--account", "a@B"], "--account needs --configmgr"),
+        (&["--configmgr", "http://cm01"], "https, not http"),
     ];
     for (words, expected) in cases {
         let lo: &[&str] =
@@ -118,22 +120,23 @@ fn without_a_terminal_it_says_which_flags_are_missing() {
     let output = setup(folder.path(), &["--mode", "proxy", "--root", "/srv/netboot"]);
     assert_eq!(output.status.code(), Some(78));
     let shown = told(&output);
-    assert!(shown.contains("say --interface, --images, --configmgr, and give --yes"), "{shown}");
+    assert!(shown.contains("give --interface, --images, --configmgr, and add --yes"), "{shown}");
 }
 
 #[test]
-fn who_answers_wrongly_is_asked_again() {
+fn a_wrong_answer_is_explained_and_asked_again() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("boot").display().to_string();
-    let answers =
-        format!("eth7x\nlo\nsideways\nserver\n10.0.0.1\n127.0.0.9-127.0.0.20\n\nboot\n{root}\n\nnone\n");
+    let answers = format!(
+        "eth7x\nlo\nsideways\nserver\n10.0.0.1\n127.0.0.9-127.0.0.20\n\n10.0.0.300\n127.0.0.53\n5s\n8h\nboot\n{root}\n\nno\nnone\n"
+    );
     let (code, shown) = typed(folder.path(), &[], &answers);
     assert_eq!(code, Some(0), "{shown}");
     for wrong in [
-        "eth7x is not there",
-        "sideways is none of",
-        "10.0.0.1-10.0.0.1 does not lie",
-        "boot is no whole path",
+        "no interface eth7x is up",
+        "sideways is not proxy",
+        "10.0.0.1-10.0.0.1 is not inside",
+        "boot is not an absolute path",
     ] {
         assert!(shown.contains(wrong), "{wrong}: {shown}");
     }
@@ -141,7 +144,9 @@ fn who_answers_wrongly_is_asked_again() {
     assert!(is_fine(&config));
     let written = fs::read_to_string(config).unwrap();
     assert!(
-        written.contains("mode = \"server\"") && written.contains("pool = \"127.0.0.9-127.0.0.20\""),
+        written.contains("mode = \"server\"")
+            && written.contains("pool = \"127.0.0.9-127.0.0.20\"")
+            && written.contains("dns = [\"127.0.0.53\"]\nlease-time = \"8h\""),
         "{written}"
     );
 }
@@ -153,7 +158,8 @@ fn a_provider_that_does_not_answer_is_told_link_by_link() {
     // A port that was free a moment ago.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let provider = format!("https://localhost:{closed}/AdminService");
-    let words = ["--interface", "lo", "--mode", "proxy", "--root", &root, "--images", &root];
+    let words =
+        ["--interface", "lo", "--mode", "proxy", "--root", &root, "--images", &root, "--programs", "no"];
     let by_flags = setup(folder.path(), &[&words[..], &["--yes", "--configmgr", &provider]].concat());
     let shown = told(&by_flags);
     assert_eq!(by_flags.status.code(), Some(78), "{shown}");
@@ -178,10 +184,10 @@ fn a_provider_that_does_not_answer_is_told_link_by_link() {
 }
 
 #[test]
-fn who_leaves_in_the_middle_has_changed_nothing() {
+fn leaving_in_the_middle_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (code, shown) = typed(folder.path(), &[], "lo\n");
     assert_eq!(code, Some(78), "{shown}");
-    assert!(shown.contains("the answers ended at the question for --mode; nothing was changed"), "{shown}");
+    assert!(shown.contains("no answer to the question for --mode; nothing was changed"), "{shown}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

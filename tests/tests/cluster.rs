@@ -96,7 +96,7 @@ fn what_an_operator_says_at_one_server_all_know() {
     drop(servers);
     // Without a server the commands ask the database.
     site.says(2, &["ledger", "list"], "reimage");
-    site.says(2, &["doctor"], "here, with tables of this version");
+    site.says(2, &["doctor"], "connected, tables of this version");
     site.says(2, &["explain", "--mac", &mac(0)], "reimage");
 }
 

@@ -205,7 +205,7 @@ fn what_was_given_is_cleared_here_and_at_the_site() {
     let cleared = this.asked_of_it(&["ledger", "clear", "--mac", &mac(1), "--at-site"]);
     assert!(cleared.status.success(), "{}", String::from_utf8_lossy(&cleared.stderr));
     let text = String::from_utf8([cleared.stdout, cleared.stderr].concat()).unwrap();
-    has(&text, &["PS120083", "cleared at the site: 1 machines"]);
+    has(&text, &["PS120083", "cleared at the site: 1 machine"]);
     let method = "/AdminService/wmi/SMS_Collection.ClearLastNBSAdvForMachines";
     let called = format!("POST {method} {{\"ResourceIDs\":[16777201]}}");
     assert!(this.admin.asked().contains(&called), "{:?}", this.admin.asked());

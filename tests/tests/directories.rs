@@ -93,7 +93,7 @@ fn a_directory_at_an_address_of_ipv6_is_asked_and_its_certificate_is_for_that_ad
     for configuration in [slapd_config("ldaps://[fd77::8]", ""), start_tls] {
         has(&site.explain(&configuration, &machine, &[]), &["knows it by its GUID as PC01"]);
         let doctor = site.run(&configuration, &["doctor"], &[]);
-        has(&String::from_utf8(doctor.stdout).unwrap(), &["fd77::8", "1 prestaged computers"]);
+        has(&String::from_utf8(doctor.stdout).unwrap(), &["fd77::8", "1 prestaged computer"]);
     }
     let other = site.explain(&slapd_config("ldaps://[fd77::9]", ""), &machine, &[]);
     has(&other, &["directory-down", "certificate-name"]);

@@ -164,10 +164,7 @@ fn a_flood_from_one_source_does_not_stop_another() {
     let config = lab.folder().join("netbootd.toml").display().to_string();
     let status = lab.run("server", &[&program(), "status", "--config", &config]);
     let told = String::from_utf8(status.stdout).unwrap();
-    assert!(
-        told.contains("left alone because of limits: ") && told.contains("too-many-new-machines"),
-        "{told}"
-    );
+    assert!(told.contains("dropped by limits: ") && told.contains("too-many-new-machines"), "{told}");
 }
 
 fn discover(number: [u8; 4], relay: [u8; 4]) -> Vec<u8> {

@@ -51,7 +51,7 @@ fn a_machine_that_repeats_itself_fills_no_log() {
     let log = netbootd.log();
     let offers = log.lines().filter(|line| line.contains("offer") && line.contains(MAC)).count();
     assert_eq!(offers, 30, "{log}");
-    assert!(log.contains("left out") && log.contains("lines=170"), "{log}");
+    assert!(log.contains("suppressed by the rate limit") && log.contains("lines=170"), "{log}");
     let counted = lab.run("server", &["curl", "-sS", "http://127.0.0.1:9167/metrics"]);
     let counted = String::from_utf8(counted.stdout).unwrap();
     let all = "netbootd_decisions_total{decision=\"offer\",reason=\"rule\"} 300";

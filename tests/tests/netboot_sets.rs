@@ -131,7 +131,7 @@ fn an_unreadable_source_keeps_out_itself_only_and_is_tried_again() {
     );
     let netbootd = Netbootd::start(&lab, &root, &config);
     netbootd.wait_for("New image distributed: Sierra", Duration::from_secs(20));
-    netbootd.logged(&["no image taken in", "tool.efi", "ermission denied"]);
+    netbootd.logged(&["no image imported", "tool.efi", "ermission denied"]);
     let store = lab.folder().join("state/images");
     let sources = || String::from_utf8(image(&store, &["sources"]).stdout).unwrap();
     let waits = |line: &str| line.contains("tool.efi") && line.contains("refused, next try at");

@@ -108,7 +108,7 @@ fn it_starts_under_its_unit_and_serves_as_its_own_user() {
 
     // Setup finds what the package came with, and may replace it.
     let told = debian.done(&["netbootd", "setup", "--yes", "--interface", "lan0"]);
-    assert!(told.contains("[6/6] ok      service: netbootd.service is enabled and runs"), "{told}");
+    assert!(told.contains("[7/7] ok      service: netbootd.service is enabled and running"), "{told}");
     let config = fs::read_to_string(debian.tree().join(&CONFIG[1..])).unwrap();
     assert!(config.contains("\ninterfaces = [\"lan0\"]\n"), "{config}");
     serves(&lab, &debian);
@@ -117,13 +117,13 @@ fn it_starts_under_its_unit_and_serves_as_its_own_user() {
 
     // A reload waits until it is in force, and fails when it cannot be.
     debian.done(&["systemctl", "reload", UNIT]);
-    assert_eq!(debian.property(UNIT, "StatusText"), "configuration taken up");
+    assert_eq!(debian.property(UNIT, "StatusText"), "configuration reloaded");
     let broken = config.replace("/srv/netboot", "/srv/elsewhere") + "\nbroken\n";
     fs::write(debian.tree().join(&CONFIG[1..]), &broken).unwrap();
     assert!(!debian.run(&["systemctl", "reload", UNIT]).status.success());
     assert_eq!(debian.property(UNIT, "ActiveState"), "active");
     // What was in force goes on, and who looks is told.
-    assert_eq!(debian.property(UNIT, "StatusText"), "configuration taken up");
+    assert_eq!(debian.property(UNIT, "StatusText"), "configuration reloaded");
     let line = format!("{CONFIG}:{}:", broken.lines().count());
     debian.wait_until("the line is told", |debian| debian.journal().contains(&line));
     serves(&lab, &debian);
@@ -150,13 +150,14 @@ fn the_readme_leads_from_the_package_to_a_machine_that_boots() {
     };
     says("apt install ./netbootd.deb");
     debian.done(&["apt", "install", "--yes", "./netbootd.deb"]);
-    says("netbootd setup");
-    debian.done(&["netbootd", "setup", "--yes", "--interface", "lan0"]);
     says("apt install ipxe");
     let programs = debian.tree().join("usr/lib/ipxe");
     fs::create_dir_all(&programs).unwrap();
     loaders::put(&programs, BOOT_PROGRAMS);
-    does("cp /usr/lib/ipxe/undionly.kpxe /usr/lib/ipxe/ipxe.efi /srv/netboot/");
+    says("netbootd setup");
+    let told = debian.done(&["netbootd", "setup", "--yes", "--interface", "lan0"]);
+    assert!(told.contains("10.77.0.2 on lan0 leases addresses"), "{told}");
+    assert!(told.contains("x64-uefi machines start ipxe.efi"), "{told}");
     let Payload { kernel, initrd } = payload();
     fs::copy(kernel, debian.tree().join("vmlinuz")).unwrap();
     fs::copy(initrd, debian.tree().join("initrd.img")).unwrap();
@@ -268,7 +269,8 @@ fn an_upgrade_takes_up_the_state_of_an_older_version_and_refuses_that_of_a_newer
     written.commit().unwrap();
     drop(change);
     install(&debian, "0.2.0-1");
-    debian.wait_until("the tables are taken up", |debian| debian.journal().contains("state tables taken up"));
+    debian
+        .wait_until("the tables are converted", |debian| debian.journal().contains("state tables converted"));
     assert!(debian.done(&["netbootd", "ledger", "list"]).contains("reimage"));
     let second = boots(&lab, |told| told.boot_file.is_empty());
     assert_eq!(second.address, first.address);

@@ -180,7 +180,7 @@ fn what_is_dropped_is_taken_in_once_it_has_stopped_growing() {
     drop(file);
     netbootd.wait_for("New image distributed: disk", Duration::from_secs(20));
     netbootd.wait_for("image catalogue read", Duration::from_secs(10));
-    netbootd.wait_for("no image taken in source=", Duration::from_secs(10));
+    netbootd.wait_for("no image imported source=", Duration::from_secs(10));
     let fetched = || {
         let url = format!("http://{SERVER}/disk/DISK.bin");
         lab.command("server", "curl").args(["-sS", &url]).output().unwrap().stdout.len() as u64

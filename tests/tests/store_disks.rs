@@ -158,4 +158,4 @@ fn a_daemon_on_a_full_disk_says_so_and_keeps_what_it_remembers() {
 }
 
 /// What netbootd logs when it makes the tables of a new state file.
-const NEW_STATE: &str = "state tables taken up from=0";
+const NEW_STATE: &str = "state tables converted from=0";

@@ -46,7 +46,7 @@ pub(crate) fn make_read_only(file: &File) -> io::Result<()> {
 }
 
 /// Bytes that this user may still write.
-pub(crate) fn available_space(folder: &Path) -> io::Result<u64> {
+pub fn available_space(folder: &Path) -> io::Result<u64> {
     let disk = statvfs(folder)?;
     Ok(disk.blocks_available() as u64 * disk.fragment_size() as u64)
 }

@@ -139,7 +139,7 @@ pub(crate) fn make_read_only(_file: &File) -> io::Result<()> {
 }
 
 /// Bytes that this user may still write.
-pub(crate) fn available_space(folder: &Path) -> io::Result<u64> {
+pub fn available_space(folder: &Path) -> io::Result<u64> {
     fs4::available_space(folder)
 }
 

@@ -92,7 +92,7 @@ impl Ingests {
         self.with(|inner| {
             if let Some(ingest) = inner.under_way.as_ref().filter(|ingest| is_of(&ingest.source)) {
                 let detail = format!(
-                    "{} is being taken in: {} of {} bytes",
+                    "{} is being imported: {} of {} bytes",
                     ingest.source, ingest.bytes, ingest.total
                 );
                 return Some(Refused { refusal: Refusal::ImageComing, detail });
@@ -100,7 +100,7 @@ impl Ingests {
             let (source, why) = inner.refused.iter().find(|(source, _)| is_of(source))?;
             Some(Refused {
                 refusal: Refusal::ImageRefused,
-                detail: format!("{source} was not taken in: {why}"),
+                detail: format!("{source} was not imported: {why}"),
             })
         })
     }
@@ -162,7 +162,7 @@ mod tests {
         watched.bytes(40);
         let told = ingests.about("WinPE/boot/BCD").unwrap();
         assert_eq!(told.refusal, Refusal::ImageComing);
-        assert!(told.detail.ends_with("winpe.wim is being taken in: 40 of 100 bytes"), "{}", told.detail);
+        assert!(told.detail.ends_with("winpe.wim is being imported: 40 of 100 bytes"), "{}", told.detail);
         assert_eq!(ingests.under_way().map(|ingest| (ingest.bytes, ingest.total)), Some((40, 100)));
         assert_eq!(ingests.about("boot/winpe/BCD"), None);
         drop(watched);
@@ -171,7 +171,7 @@ mod tests {
         ingests.ended("/srv/drop/Sierra.nbi", Some("the list does not read".into()));
         let told = ingests.about("NetBoot/Images/sierra.nbi/i386/booter").unwrap();
         assert_eq!(told.refusal, Refusal::ImageRefused);
-        assert_eq!(told.detail, "/srv/drop/Sierra.nbi was not taken in: the list does not read");
+        assert_eq!(told.detail, "/srv/drop/Sierra.nbi was not imported: the list does not read");
         ingests.ended("/srv/drop/Sierra.nbi", None);
         assert_eq!(ingests.about("Sierra/booter"), None);
     }

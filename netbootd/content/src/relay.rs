@@ -94,7 +94,7 @@ impl Relay {
             *warned = Some(Instant::now());
             warn!(
                 responder,
-                "the distribution point has no password for PXE: whoever asks it can read the media certificate"
+                "the distribution point has no password for PXE: any client can read the media certificate"
             );
         }
     }

@@ -232,7 +232,7 @@ impl Endpoint {
             && self.flood().junk(Instant::now())
             && let Err(error) = filter::attach(&self.socket, purpose)
         {
-            debug!(%error, "junk cannot be dropped unread");
+            debug!(%error, "cannot drop invalid datagrams in the kernel");
         }
     }
 
@@ -242,7 +242,7 @@ impl Endpoint {
             && flood.is_over(Instant::now())
             && let Err(error) = filter::detach(&self.socket)
         {
-            debug!(%error, "junk goes on being dropped unread");
+            debug!(%error, "cannot stop dropping datagrams in the kernel");
         }
     }
 

@@ -48,6 +48,8 @@ pub use limited::UNSENT;
 /// What every listener shares: all that a boot needs.
 #[derive(Debug)]
 pub struct Services {
+    /// The state file.
+    pub state: Arc<State>,
     /// The configuration in force.
     pub snapshot: ArcSwap<Snapshot>,
     /// The recently seen machines.
@@ -167,7 +169,8 @@ impl Services {
             netboot: None,
             ledger: LedgerStore::open(Arc::clone(&state))?,
             approvals: Approvals::open(Arc::clone(&state))?,
-            assignments: AssignmentStore::open(state)?,
+            assignments: AssignmentStore::open(Arc::clone(&state))?,
+            state,
             network: Network::default(),
             limits: Limits::new(Instant::now()),
             strangers: Strangers::default(),

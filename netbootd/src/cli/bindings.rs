@@ -13,6 +13,7 @@ use netbootd_web::api::BindingView;
 use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of, shared};
+use super::human::when_unix;
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::probe::block_on;
@@ -30,7 +31,9 @@ pub enum BindingsCommand {
 /// Asks the running netbootd, or the file when none runs.
 pub fn run(command: &BindingsCommand) -> Result<(), Failure> {
     match command {
-        BindingsCommand::List(args) => show(args, &list(&config_of(&args.site)?)?, rendered),
+        BindingsCommand::List(args) => {
+            show(args, &list(&config_of(&args.site)?)?, "no Mac has selected an image", rendered)
+        }
         BindingsCommand::Forget(args) => forget(&config_of(&args.site)?, args.mac),
     }
 }
@@ -58,23 +61,27 @@ fn forget(config: &Config, mac: MacAddr) -> Result<(), Failure> {
         return block_on(async {
             let Some(shared) = shared(config).await? else { return Ok(()) };
             if !shared.copies().bindings().iter().any(|binding| binding.mac == mac.octets()) {
-                return Err(Failure::NoAnswer(format!("{mac} has chosen no image here")));
+                return Err(Failure::NoAnswer(format!("{mac} has selected no image")));
             }
             let kept = shared.keep(Change::Unbind(mac.octets())).await;
-            kept.map_err(|_| Failure::Unusable("the database has not forgotten it".into()))
+            kept.map_err(|_| Failure::Unusable("cannot write to the shared database".into()))
         });
     }
     let (store, bindings) = BindingStore::open(state(config)?).map_err(|error| unusable(&error))?;
     if bindings.of(mac.octets()).is_none() {
-        return Err(Failure::NoAnswer(format!("{mac} has chosen no image here")));
+        return Err(Failure::NoAnswer(format!("{mac} has selected no image")));
     }
     let saved = block_on(async { Ok(store.save(Change::Unbind(mac.octets())).await) })?;
-    if saved { Ok(()) } else { Err(Failure::Unusable("the disk has not forgotten it".into())) }
+    if saved { Ok(()) } else { Err(cannot_write(config)) }
 }
 
 fn state(config: &Config) -> Result<Arc<State>, Failure> {
     act_as_owner_of(&config.server.state_dir)?;
     State::open(&config.server.state_dir).map(Arc::new).map_err(|error| unusable(&error))
+}
+
+fn cannot_write(config: &Config) -> Failure {
+    Failure::Unusable(format!("cannot write the state in {}", config.server.state_dir.display()))
 }
 
 fn unusable(error: &dyn std::error::Error) -> Failure {
@@ -83,14 +90,13 @@ fn unusable(error: &dyn std::error::Error) -> Failure {
 
 fn rendered(bindings: &[BindingView]) -> String {
     let row = |binding: &BindingView| {
-        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(binding.at);
         vec![
             binding.mac.clone(),
             binding.model.clone(),
             binding.image.clone(),
             format!("NetBoot{:03}", binding.number),
-            humantime::format_rfc3339_seconds(at).to_string(),
+            when_unix(binding.at),
         ]
     };
-    table(&["MAC", "MODEL", "IMAGE", "NAME", "CHOSEN"], &bindings.iter().map(row).collect::<Vec<_>>())
+    table(&["MAC", "MODEL", "IMAGE", "NAME", "SELECTED"], &bindings.iter().map(row).collect::<Vec<_>>())
 }

@@ -15,16 +15,17 @@ pub fn run(args: &CheckConfigArgs) -> Result<(), Failure> {
         out!("{}", text.as_deref().unwrap_or(BUILT_IN));
         return Ok(());
     }
+    let file = args.config.as_ref().unwrap_or(&args.file);
     let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    match Config::load(&args.file) {
+    match Config::load(file) {
         Ok((_, warnings)) => {
             err!("{}", warnings.render(coloured));
-            outln!("{}: fine", args.file.display());
+            outln!("{}: no errors", file.display());
             Ok(())
         }
         Err(findings) => {
             err!("{}", findings.render(coloured));
-            Err(Failure::Unusable(format!("{} cannot be used", args.file.display())))
+            Err(Failure::Unusable(format!("{} has errors; netbootd does not start with it", file.display())))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Asking a running netbootd by its control socket.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,25 +15,38 @@ use netbootd_state::shared::Shared;
 use netbootd_web::api::Problem;
 use netbootd_web::control::{connect_control, socket_path};
 
-use super::{Failure, SiteArgs, chosen_config};
+use super::{DEFAULT_CONFIG, Failure, SiteArgs, chosen_config};
 use crate::cli::out::outln;
-use crate::platform::PRIVILEGED;
+use crate::platform::{PRIVILEGED, START_IT};
 use crate::serve::sharing;
 
-/// The configuration of the netbootd that is meant.
+/// The daemon's configuration. To ask a running daemon, or to read its state, the boot folder of
+/// the built-in default need not exist.
 pub(super) fn config_of(site: &SiteArgs) -> Result<Config, Failure> {
-    let source = Source { file: site.config.clone(), root: None, state_dir: site.state_dir.clone() };
-    // Whoever asks a running daemon need not have its boot folder.
+    let source = source_of(site);
     match chosen_config(&source) {
         Ok((config, ..)) => Ok(config),
-        Err(failure) => match (&site.config, &site.state_dir) {
-            (None, Some(_)) => {
-                let elsewhere = Source { root: Some("/".into()), ..source };
-                chosen_config(&elsewhere).map(|(config, ..)| config)
-            }
-            _ => Err(failure),
-        },
+        Err(_) if site.config.is_none() && !Path::new(DEFAULT_CONFIG).exists() => {
+            let elsewhere = Source { root: Some("/".into()), ..source };
+            chosen_config(&elsewhere).map(|(config, ..)| config)
+        }
+        Err(failure) => Err(failure),
     }
+}
+
+/// The daemon's configuration, with its boot folder.
+pub(super) fn config_with_boot_folder(site: &SiteArgs) -> Result<Config, Failure> {
+    chosen_config(&source_of(site)).map(|(config, ..)| config)
+}
+
+fn source_of(site: &SiteArgs) -> Source {
+    Source { file: site.config.clone(), root: None, state_dir: site.state_dir.clone() }
+}
+
+/// No daemon listens on the control socket.
+pub(super) fn not_running(config: &Config) -> Failure {
+    let folder = config.server.state_dir.display();
+    Failure::NoAnswer(format!("netbootd is not running ({START_IT}; no control socket in {folder})"))
 }
 
 /// The database of a configuration that names one, connected to; it serves for as long as the runtime runs.
@@ -42,7 +56,7 @@ pub(super) async fn shared(config: &Config) -> Result<Option<Arc<Shared>>, Failu
         None => Ok(Some(shared)),
         Some(trouble) => {
             let why = with_causes(&*trouble);
-            Err(Failure::NoAnswer(format!("the shared database is away: {why}")))
+            Err(Failure::NoAnswer(format!("cannot reach the shared database: {why}")))
         }
     }
 }
@@ -96,7 +110,9 @@ async fn send(config: &Config, method: Method, path: &str) -> Result<Option<Resp
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let socket = socket.display();
-            return Err(Failure::Permission(format!("no permission for {socket}: {PRIVILEGED}")));
+            return Err(Failure::Permission(format!(
+                "cannot open {socket}: permission denied; {PRIVILEGED}"
+            )));
         }
         Err(error) => return Err(Failure::NoAnswer(format!("cannot reach {}: {error}", socket.display()))),
     };
@@ -116,12 +132,12 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
 
 /// `netbootd reload`.
 pub(super) fn reload(site: &SiteArgs) -> Result<(), Failure> {
-    let answer = ask(&config_of(site)?, Method::POST, "/reload")?;
-    let answer = answer.ok_or_else(|| Failure::NoAnswer("no netbootd runs here".into()))?;
+    let config = config_of(site)?;
+    let answer = ask(&config, Method::POST, "/reload")?.ok_or_else(|| not_running(&config))?;
     for warning in serde_json::from_str::<Vec<String>>(&answer).unwrap_or_default() {
         outln!("warning: {warning}");
     }
-    outln!("configuration taken up");
+    outln!("configuration reloaded");
     Ok(())
 }
 

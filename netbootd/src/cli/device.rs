@@ -13,6 +13,7 @@ use netbootd_directory::device_file;
 use pxe_policy::MacAddr;
 
 use super::client::{config_of, shared};
+use super::human::count;
 use super::table::ListArgs;
 use super::{Failure, MachineArgs, SiteArgs};
 use crate::cli::out::{errln, outln};
@@ -127,24 +128,24 @@ fn publish(args: &PublishArgs) -> Result<(), Failure> {
     if let Some(first) = bad.iter().find(|bad| !bad.kept) {
         let (file, line) = (args.file.display(), first.line);
         return Err(Failure::Unusable(format!(
-            "{file}:{line}: {} ({} such lines; nothing was published)",
+            "{file}:{line}: {}; {} in all, nothing was published",
             first.what,
-            bad.iter().filter(|bad| !bad.kept).count()
+            count(bad.iter().filter(|bad| !bad.kept).count(), "such line")
         )));
     }
     for bad in &bad {
         errln!("{}:{}: {}", args.file.display(), bad.line, bad.what);
     }
     let devices = table.into_devices();
-    let count = devices.len();
+    let devices_published = devices.len() as u64;
     block_on(async {
         let shared = shared(&config).await?;
         let shared = shared.ok_or_else(|| Failure::Unusable("the configuration has no [database]".into()))?;
         shared
             .publish(devices)
             .await
-            .map_err(|_| Failure::NoAnswer("the database has not taken them; nothing was changed".into()))
+            .map_err(|_| Failure::NoAnswer("cannot write to the shared database; nothing was changed".into()))
     })?;
-    outln!("published: {count} devices");
+    outln!("published {}", count(devices_published, "device"));
     Ok(())
 }

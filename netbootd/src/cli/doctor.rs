@@ -1,5 +1,6 @@
-//! `netbootd doctor`: what is in force, and each directory checked link by link, each with pass or the fact that fails.
+//! `netbootd doctor`: checks of this host and of the connection to each directory, step by step.
 
+mod host;
 mod kernel;
 #[cfg_attr(unix, path = "doctor/sandbox/unix.rs")]
 #[cfg_attr(windows, path = "doctor/sandbox/windows.rs")]
@@ -19,6 +20,7 @@ use pxe_policy::{SUGGESTED_BANS, SystemUuid, Trouble, TroubleKind};
 use serde::Serialize;
 
 use super::client::config_of;
+use super::human::count;
 use super::{DEFAULT_CONFIG, Failure, SiteArgs};
 use crate::cli::out::outln;
 use crate::probe::block_on;
@@ -34,18 +36,18 @@ pub struct DoctorArgs {
     json: bool,
 }
 
-/// One thing that was checked.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// The directory, or another part.
     pub part: String,
     /// The link.
     pub link: &'static str,
-    /// Whether it holds.
+    /// Whether it passed.
     pub passed: bool,
-    /// What was seen.
+    /// The observed state.
     pub seen: String,
-    /// What to do about it.
+    /// The fix.
     pub cure: Option<&'static str>,
 }
 
@@ -56,6 +58,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let mut checks = suggestions(&config);
     checks.push(reader(imagestore::wim::find_reader()));
     checks.extend(sandbox::checks(&config, &args.site)?);
+    checks.extend(host::checks(&config));
     checks.extend(kernel::checks());
     checks.extend(secrets(&config, &args.site));
     checks.extend(block_on(async {
@@ -76,7 +79,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     }
     match checks.iter().filter(|check| !check.passed).count() {
         0 => Ok(()),
-        failed => Err(Failure::NoAnswer(format!("{failed} of {} checks failed", checks.len()))),
+        failed => Err(Failure::NoAnswer(format!("{failed} of {} failed", count(checks.len(), "check")))),
     }
 }
 
@@ -96,7 +99,7 @@ pub(super) fn shown(checks: &[Check]) -> Vec<String> {
 fn database(shared: &Shared) -> Vec<Check> {
     let trouble = shared.trouble().map(|why| Trouble::new(TroubleKind::Unreachable, with_causes(&*why)));
     let mut links = Links::default();
-    links.note("connect", trouble.map_or(Ok("here, with tables of this version".to_owned()), Err));
+    links.note("connect", trouble.map_or(Ok("connected, tables of this version".to_owned()), Err));
     links.seen.into_iter().map(|link| Check::of("database", link)).collect()
 }
 
@@ -125,11 +128,11 @@ fn secrets(config: &Config, site: &SiteArgs) -> Vec<Check> {
     let file = site.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
     let open = config.open_to_others(file);
     let seen = match open.as_slice() {
-        [] if !HAS_MODES => "access lists are not looked at; docs/windows.md says how to set them".to_owned(),
-        [] => "nobody else may read the files with secrets or change the configuration".to_owned(),
+        [] if !HAS_MODES => "not checked on Windows; docs/windows.md describes the access lists".to_owned(),
+        [] => "only netbootd and root can read secrets and change the configuration".to_owned(),
         open => open.join("; "),
     };
-    let cure = (!open.is_empty()).then_some("chmod o= FILE, and give it to the group of netbootd's user");
+    let cure = (!open.is_empty()).then_some("chmod o= FILE, and chgrp netbootd FILE");
     vec![Check { part: "secrets".into(), link: "modes", passed: open.is_empty(), seen, cure }]
 }
 
@@ -139,20 +142,22 @@ fn reader(found: Option<PathBuf>) -> Check {
         Some(path) => (format!("{} reads Windows images", path.display()), None),
         None => {
             let seen =
-                "netbootd-wim is neither beside netbootd nor in the PATH: no Windows image is taken in";
+                "netbootd-wim is neither beside netbootd nor in the PATH: Windows images cannot be imported";
             (seen.to_owned(), Some("reinstall netbootd's package"))
         }
     };
     Check { part: "images".into(), link: "wim-reader", passed: found.is_some(), seen, cure }
 }
 
-/// GUIDs that should be banned: told, and never done unasked.
+/// GUIDs that should be banned. netbootd bans none by itself.
 fn suggestions(config: &Config) -> Vec<Check> {
     let known = SUGGESTED_BANS.iter().filter_map(|(text, _)| text.parse::<SystemUuid>().ok());
     let open = known.filter(|uuid| !config.bans.guids.contains_key(uuid)).count();
     let seen = match open {
-        0 => "every GUID that is known to be shared is banned".to_owned(),
-        open => format!("{open} GUIDs that many machines share are not banned; docs/policy.md lists them"),
+        0 => "all GUIDs known to be shared are banned".to_owned(),
+        open => {
+            format!("{} that many machines share not banned; docs/policy.md lists them", count(open, "GUID"))
+        }
     };
     vec![Check { part: "policy".into(), link: "banned-guids", passed: true, seen, cure: None }]
 }

@@ -1,4 +1,4 @@
-//! `netbootd explain`: the decision that would be taken now, step by step. `netbootd forget`: asks the directories anew.
+//! `netbootd explain`: the decision for a machine, step by step. `netbootd forget`: drops cached answers.
 
 mod offline;
 
@@ -13,16 +13,20 @@ use netbootd_telemetry::smspxe;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pxe_policy::{ArchType, Class, MacAddr, SystemUuid};
 
-use super::client::{ask, config_of};
+use super::client::{ask, config_of, not_running};
+use super::human::count;
 use super::{Failure, MachineArgs, SiteArgs};
 use crate::cli::out::{out, outln};
 
 /// `netbootd explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The machine's hardware address.
-    #[arg(long)]
-    mac: MacAddr,
+    /// The machine's MAC address.
+    #[arg(value_name = "MAC", required_unless_present = "mac_option")]
+    mac: Option<MacAddr>,
+    /// The same, as older versions took it.
+    #[arg(long = "mac", value_name = "MAC", conflicts_with = "mac", hide = true)]
+    mac_option: Option<MacAddr>,
     /// Its GUID [default: from its last request].
     #[arg(long)]
     uuid: Option<SystemUuid>,
@@ -54,17 +58,26 @@ pub struct ExplainArgs {
     json: bool,
 }
 
-/// Says what the running netbootd would answer, which knows what the machine asked last and what the directories said; or what one that
-/// reads the configuration file now would answer. The first line says which of the two.
+impl ExplainArgs {
+    /// The machine. clap requires one of the two forms.
+    fn mac(&self) -> MacAddr {
+        self.mac.or(self.mac_option).unwrap_or(MacAddr([0; 6]))
+    }
+}
+
+/// Prints the decision of the running daemon, which remembers the machine's last request and the
+/// directories' answers, or a decision by the configuration file alone. The first line names which.
 pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     if let Some(file) = &args.smspxe {
-        return from_log(file, args.mac);
+        return from_log(file, args.mac());
     }
     let config = config_of(&args.site)?;
     let running = from_running(&config, args)?;
     let (explained, note) = match running {
         None if args.running => {
-            return Err(Failure::NoAnswer("netbootd is not running: leave out --running".into()));
+            return Err(Failure::NoAnswer(
+                "netbootd is not running; leave out --running to use the configuration file".into(),
+            ));
         }
         None => (offline::explain(config, args, None)?, ""),
         Some(running) if running.stamp == config.stamp => match args.offline {
@@ -82,13 +95,13 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
         outln!("{}", json.map_err(|error| Failure::Bug(error.to_string()))?);
         return Ok(());
     }
-    let by = if explained.by == "running" { "the running netbootd answers" } else { "decided offline" };
-    outln!("{by}, by its {}{note}", explained.configuration);
+    let by = if explained.by == "running" { "by the running daemon" } else { "offline" };
+    outln!("decided {by} with {}{note}", explained.configuration);
     out!("{}", explained.text);
     Ok(())
 }
 
-/// What the running netbootd says; None when none runs.
+/// The running daemon's decision; None when none runs.
 fn from_running(config: &Config, args: &ExplainArgs) -> Result<Option<Explained>, Failure> {
     let given = [
         ("uuid", args.uuid.map(|uuid| uuid.to_string())),
@@ -101,7 +114,7 @@ fn from_running(config: &Config, args: &ExplainArgs) -> Result<Option<Explained>
         let value = value?;
         Some(format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)))
     });
-    let path = format!("/explain/{}?{}", args.mac, query.collect::<Vec<_>>().join("&"));
+    let path = format!("/explain/{}?{}", args.mac(), query.collect::<Vec<_>>().join("&"));
     let Some(answer) = ask(config, Method::GET, &path)? else { return Ok(None) };
     serde_json::from_str(&answer).map(Some).map_err(|error| Failure::NoAnswer(error.to_string()))
 }
@@ -110,31 +123,37 @@ fn from_log(file: &Path, mac: MacAddr) -> Result<(), Failure> {
     let unusable = |error: &dyn std::fmt::Display| Failure::Unusable(format!("{}: {error}", file.display()));
     let size = std::fs::metadata(file).map_err(|error| unusable(&error))?.len();
     if size > MAX_LOG {
-        return Err(unusable(&format!("{size} bytes are more than such a log has ({MAX_LOG})")));
+        return Err(unusable(&format!("{size} bytes are more than the limit for a log ({MAX_LOG})")));
     }
     let entries = smspxe::read(&std::fs::read(file).map_err(|error| unusable(&error))?);
     let story = smspxe::tell(&entries, mac);
     out!("{story}");
     if story.steps.is_empty() {
         return Err(Failure::NoAnswer(format!(
-            "{} says nothing of {mac} in {} entries",
+            "{} has no entry about {mac} among {}",
             file.display(),
-            entries.len()
+            count(entries.len(), "entry")
         )));
     }
     Ok(())
 }
 
-/// Forgets what the directories said of a machine.
+/// Drops the directories' cached answers for a machine.
 pub fn forget(args: &MachineArgs) -> Result<(), Failure> {
-    let answer = ask(&config_of(&args.site)?, Method::DELETE, &format!("/answers/{}", args.mac))?;
-    let answer = answer.ok_or_else(|| Failure::NoAnswer("no netbootd runs here".into()))?;
-    outln!("{answer} answers forgotten; the directories are asked anew");
+    let config = config_of(&args.site)?;
+    let answer = ask(&config, Method::DELETE, &format!("/answers/{}", args.mac))?;
+    let answer = answer.ok_or_else(|| not_running(&config))?;
+    let dropped: u64 = answer.trim().parse().unwrap_or_default();
+    outln!(
+        "{}: {} dropped; the next request asks the directories again",
+        args.mac,
+        count(dropped, "cached answer")
+    );
     Ok(())
 }
 
-/// Behind the configuration that was asked.
-const OTHER_FILE: &str = " as it was read; the file says something else by now (--offline decides by it)";
-const OTHER_RUNNING: &str = "; the running netbootd has read something else (--running asks it)";
+/// Behind the configuration that decided.
+const OTHER_FILE: &str = " as it was loaded; the file has changed since (--offline uses it)";
+const OTHER_RUNNING: &str = "; the running daemon has loaded another one (--running asks it)";
 /// Logs are rolled over at some megabytes; this is far more.
 const MAX_LOG: u64 = 1 << 30;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use imagestore::platform::{OpenOptionsExt, sync_folder};
 use imagestore::{BootPath, Mount};
+use indicatif::HumanBytes;
 
-use super::client::config_of;
+use super::client::config_with_boot_folder;
 use super::{Failure, SiteArgs};
 use crate::cli::out::outln;
 use crate::sandbox::account::act_as_owner_of;
@@ -33,7 +34,7 @@ pub struct PutArgs {
 
 /// Puts a file and says where it is.
 pub fn run(FileCommand::Put(args): &FileCommand) -> Result<(), Failure> {
-    let config = config_of(&args.site)?;
+    let config = config_with_boot_folder(&args.site)?;
     let path = BootPath::parse(args.path.as_bytes())
         .map_err(|error| Failure::Unusable(format!("{:?}: {error}", args.path)))?;
     let (root, place) = place_of(&config.mounts, &path)
@@ -46,7 +47,7 @@ pub fn run(FileCommand::Put(args): &FileCommand) -> Result<(), Failure> {
     }
     act_as_owner_of(&root)?;
     let bytes = put(&mut source, &root, &place)?;
-    outln!("{}: {bytes} bytes", place.display());
+    outln!("{}: {} written", place.display(), HumanBytes(bytes));
     Ok(())
 }
 
@@ -69,7 +70,7 @@ fn put(source: &mut File, root: &Path, place: &Path) -> Result<u64, Failure> {
     let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else {
         return Err(Failure::Bug(format!("{} is no file", place.display())));
     };
-    fs::create_dir_all(folder).map_err(|error| failure("make", folder, &error))?;
+    fs::create_dir_all(folder).map_err(|error| failure("create", folder, &error))?;
     // Clients follow no link that leads out of the boot folder, and so does this.
     let real = |path: &Path| path.canonicalize().map_err(|error| failure("read", path, &error));
     if !real(folder)?.starts_with(real(root)?) {

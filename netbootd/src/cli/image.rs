@@ -7,7 +7,7 @@ mod running;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -22,7 +22,8 @@ use serde::Serialize;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
-use super::client::{ask, config_of};
+use super::client::{ask, config_of, not_running};
+use super::human::{count, when_unix};
 use super::table::table;
 use super::{Failure, SiteArgs};
 use crate::cli::out::{out, outln};
@@ -140,7 +141,7 @@ fn key_value(text: &str) -> Result<(String, String), NotKeyValue> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Runs one command on the store. A running netbootd takes up what changes within a second.
+/// Runs one command on the store. A running netbootd sees changes within a second.
 pub fn run(args: &ImageArgs) -> Result<(), Failure> {
     let store = open(args)?;
     match &args.command {
@@ -172,7 +173,7 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
             let imported = imported.map_err(|error| match error {
                 IngestError::Store(StoreError::Busy) => failure(StoreError::Busy),
                 _ if progress.is_cancelled() => {
-                    Interrupt::ended("nothing was taken in, and the store is as it was")
+                    Interrupt::ended("nothing was imported; the store is unchanged")
                 }
                 error => Failure::NoAnswer(with_causes(&error)),
             })?;
@@ -232,8 +233,7 @@ fn with_remote<T>(
     action: impl FnOnce(&Remote, &Runtime) -> Result<T, RemoteError>,
 ) -> Result<T, Failure> {
     let config = config_of(&args.site)?.store.remote;
-    let config =
-        config.ok_or_else(|| Failure::Unusable("the configuration names no [store.remote]".into()))?;
+    let config = config.ok_or_else(|| Failure::Unusable("the configuration has no [store.remote]".into()))?;
     let runtime =
         Runtime::new().map_err(|error| Failure::Bug(format!("cannot start the runtime: {error}")))?;
     let remote = Remote::open(&config, runtime.handle().clone());
@@ -260,30 +260,26 @@ fn list(catalogue: &Catalogue) -> String {
             record.versions.len().to_string(),
             cell(|version| version.files.to_string()),
             cell(|version| HumanBytes(version.size).to_string()),
-            cell(|version| time(version.at)),
+            cell(|version| when_unix(version.at)),
         ]
     };
-    let heading = ["NAME", "KIND", "VERSION", "VERSIONS", "FILES", "SIZE", "TAKEN IN"];
+    let heading = ["NAME", "KIND", "VERSION", "VERSIONS", "FILES", "SIZE", "IMPORTED"];
     let (retired, served): (Vec<_>, Vec<_>) =
         catalogue.images.iter().partition(|(_, record)| record.retired.is_some());
     let mut text = table(&heading, &served.into_iter().map(row).collect::<Vec<_>>());
     for (name, record) in retired {
         let why = record.retired.as_ref().map(|retired| retired.why.as_str()).unwrap_or_default();
-        text.push_str(&format!("{name} is withdrawn: {why}; machines that run from it keep it\n"));
+        text.push_str(&format!("{name} is withdrawn: {why}; machines that run from it can still read it\n"));
     }
     text
 }
 
 fn retry(args: &ImageArgs) -> Result<(), Failure> {
-    let answer = ask(&config_of(&args.site)?, Method::POST, "/sources/retry")?;
-    let answer = answer.ok_or_else(|| {
-        Failure::NoAnswer(
-            "netbootd is not running; when it starts it tries what failed for a passing reason".into(),
-        )
-    })?;
-    match answer.trim() {
-        "0" => outln!("no source is refused"),
-        count => outln!("{count} refused sources: netbootd tries them again now"),
+    let config = config_of(&args.site)?;
+    let answer = ask(&config, Method::POST, "/sources/retry")?.ok_or_else(|| not_running(&config))?;
+    match answer.trim().parse::<u64>().unwrap_or_default() {
+        0 => outln!("no source was refused"),
+        refused => outln!("retrying {}", count(refused, "refused source")),
     }
     Ok(())
 }
@@ -294,7 +290,8 @@ fn sources(outcomes: &Outcomes, ordinary: usize) -> String {
     };
     let mut text = table(&["SOURCE", "STATE", "DETAIL"], &outcomes.iter().map(row).collect::<Vec<_>>());
     if ordinary > 0 {
-        text.push_str(&format!("\n{ordinary} ordinary packages hold nothing to boot; --all lists them\n"));
+        let packages = count(ordinary, "package");
+        text.push_str(&format!("\n{packages} without boot files not shown; --all lists them\n"));
     }
     text
 }
@@ -308,7 +305,7 @@ fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Manifest) -> St
         vec![
             version.manifest.to_string(),
             mark.into(),
-            time(version.at),
+            when_unix(version.at),
             labels.join(" "),
             version.source.clone(),
         ]
@@ -317,7 +314,7 @@ fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Manifest) -> St
     if let Some(about) = record.current().and_then(|version| version.about.as_deref()) {
         text.push_str(&described(about, manifest));
     }
-    text.push_str(&table(&["VERSION", "", "TAKEN IN", "LABELS", "FROM"], &rows));
+    text.push_str(&table(&["VERSION", "", "IMPORTED", "LABELS", "FROM"], &rows));
     let files: Vec<_> = manifest
         .files
         .iter()
@@ -368,7 +365,7 @@ fn verify(store: &Store, name: Option<&str>) -> Result<(), Failure> {
     };
     progress.done();
     let Scrubbed { blobs, bytes, bad, missing, cancelled } = scrubbed.map_err(failure)?;
-    outln!("{blobs} blobs with {} read", HumanBytes(bytes));
+    outln!("{} verified, {}", count(blobs, "blob"), HumanBytes(bytes));
     for digest in &bad {
         outln!("damaged and withdrawn: {digest}");
     }
@@ -376,21 +373,22 @@ fn verify(store: &Store, name: Option<&str>) -> Result<(), Failure> {
         outln!("missing: {digest}");
     }
     if cancelled {
-        return Err(Interrupt::ended(
-            "the rest was not read; of what was read, only damaged blobs were changed",
-        ));
+        return Err(Interrupt::ended("the remaining blobs were not read; only damaged blobs were changed"));
     }
     if bad.is_empty() && missing.is_empty() {
         return Ok(());
     }
-    Err(Failure::NoAnswer(
-        "take the images that need them in again; until then they are not announced".into(),
-    ))
+    Err(Failure::NoAnswer("import the affected images again; until then clients are not offered them".into()))
 }
 
 fn collect(store: &Store) -> Result<(), Failure> {
     let collected = store.write().and_then(imagestore::Writer::collect).map_err(failure)?;
-    outln!("{} blobs with {} removed, {} kept", collected.blobs, HumanBytes(collected.bytes), collected.kept);
+    outln!(
+        "removed {}, {}; kept {}",
+        count(collected.blobs, "blob"),
+        HumanBytes(collected.bytes),
+        count(collected.kept, "blob")
+    );
     Ok(())
 }
 
@@ -412,10 +410,6 @@ fn failure(error: StoreError) -> Failure {
         | StoreError::Blob { .. } => Failure::NoAnswer(error.to_string()),
         error => Failure::Unusable(with_causes(&error)),
     }
-}
-
-fn time(at: u64) -> String {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(at)).to_string()
 }
 
 fn now() -> u64 {

@@ -1,7 +1,6 @@
-//! `netbootd ledger`: which machines were given which Required deployment, and the brake.
+//! `netbootd ledger`: the Required deployments that machines received, and the brake.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -12,6 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pxe_policy::MacAddr;
 
 use super::client::{ask, config_of, shared};
+use super::human::{count, when_unix};
 use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
 use crate::cli::out::{out, outln};
@@ -33,9 +33,12 @@ pub enum LedgerCommand {
 #[derive(Debug, Args)]
 #[group(id = "which", required = true, multiple = true)]
 pub struct ClearArgs {
-    /// Clear the entries of this MAC address.
-    #[arg(long, group = "which")]
+    /// Clear the entries of this machine.
+    #[arg(group = "which", value_name = "MAC")]
     mac: Option<MacAddr>,
+    /// The same, as older versions took it.
+    #[arg(long = "mac", group = "which", value_name = "MAC", conflicts_with = "mac", hide = true)]
+    mac_option: Option<MacAddr>,
     /// Clear the entries of this deployment.
     #[arg(long, group = "which", value_name = "ID")]
     deployment: Option<String>,
@@ -49,17 +52,19 @@ pub struct ClearArgs {
 /// Asks the running netbootd, or the file when none runs.
 pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
     match command {
-        LedgerCommand::List(args) => show(args, &list(&config_of(&args.site)?)?, rendered)?,
+        LedgerCommand::List(args) => {
+            show(args, &list(&config_of(&args.site)?)?, "the ledger is empty", rendered)?;
+        }
         LedgerCommand::Clear(args) => {
             let config = config_of(&args.site)?;
-            let which = Which { mac: args.mac, deployment: args.deployment.clone() };
+            let which = Which { mac: args.mac.or(args.mac_option), deployment: args.deployment.clone() };
             let cleared = clear(&config, &which)?;
             out!("{}", rendered(&cleared));
             if args.at_site {
                 clear_at_site(&config, &cleared)?;
             }
             if cleared.is_empty() {
-                return Err(Failure::NoAnswer("nothing of that is in the ledger".into()));
+                return Err(Failure::NoAnswer("the ledger has no such entry".into()));
             }
         }
         LedgerCommand::Release(site) => {
@@ -67,9 +72,9 @@ pub fn run(command: &LedgerCommand) -> Result<(), Failure> {
             if ask(&config, Method::POST, "/ledger/release")?.is_none()
                 && !block_on(async { Ok(open(&config).await?.release(now()).await) })?
             {
-                return Err(Failure::Unusable("the disk does not take it".into()));
+                return Err(cannot_write(&config));
             }
-            outln!("the brake is released");
+            outln!("brake released");
         }
     }
     Ok(())
@@ -93,13 +98,17 @@ fn clear(config: &Config, which: &Which) -> Result<Vec<LedgerView>, Failure> {
         return parsed(&answer);
     }
     let cleared = block_on(async { Ok(open(config).await?.clear(which).await) })?;
-    cleared.ok_or_else(|| Failure::Unusable("the disk does not take it".into()))
+    cleared.ok_or_else(|| cannot_write(config))
+}
+
+fn cannot_write(config: &Config) -> Failure {
+    Failure::Unusable(format!("cannot write the state in {}", config.server.state_dir.display()))
 }
 
 /// The site's own flags, by the resource ids in the ledger.
 fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure> {
     let Some(site) = &config.configmgr else {
-        return Err(Failure::NoAnswer("no [configmgr] is configured".into()));
+        return Err(Failure::NoAnswer("--at-site needs [configmgr] in the configuration".into()));
     };
     let resources: Vec<u64> = cleared
         .iter()
@@ -114,7 +123,7 @@ fn clear_at_site(config: &Config, cleared: &[LedgerView]) -> Result<(), Failure>
     block_on(async {
         site.clear_last_pxe(&resources).await.map_err(|trouble| Failure::NoAnswer(trouble.to_string()))
     })?;
-    outln!("cleared at the site: {} machines", resources.len());
+    outln!("cleared at the site: {}", count(resources.len(), "machine"));
     Ok(())
 }
 
@@ -134,14 +143,13 @@ fn parsed(answer: &str) -> Result<Vec<LedgerView>, Failure> {
 
 fn rendered(entries: &[LedgerView]) -> String {
     let row = |entry: &LedgerView| {
-        let at = UNIX_EPOCH + Duration::from_secs(entry.at);
         vec![
             entry.name.clone(),
             entry.mac.clone(),
             entry.guid.clone().unwrap_or_default(),
             entry.deployment.clone(),
             entry.run.clone().unwrap_or_default(),
-            humantime::format_rfc3339_seconds(at).to_string(),
+            when_unix(entry.at),
             entry.record.clone().unwrap_or_default(),
         ]
     };

@@ -1,7 +1,6 @@
-//! `netbootd pending`: machines that no directory knows, and what is said of them.
+//! `netbootd pending`: unknown machines, and whether the operator approved them.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Subcommand;
 use hyper::Method;
@@ -11,6 +10,7 @@ use netbootd_state::file::State;
 use netbootd_state::ledger::now;
 
 use super::client::{ask, config_of, shared};
+use super::human::when_unix;
 use super::table::{ListArgs, show, table};
 use super::{Failure, MachineArgs};
 use crate::cli::out::outln;
@@ -33,10 +33,12 @@ pub enum PendingCommand {
 /// Asks the running netbootd, or the file when none runs.
 pub fn run(command: &PendingCommand) -> Result<(), Failure> {
     match command {
-        PendingCommand::List(args) => show(args, &list(&config_of(&args.site)?)?, rendered),
-        PendingCommand::Approve(args) => say(args, "approve", Some(true)),
-        PendingCommand::Reject(args) => say(args, "reject", Some(false)),
-        PendingCommand::Forget(args) => say(args, "forget", None),
+        PendingCommand::List(args) => {
+            show(args, &list(&config_of(&args.site)?)?, "no machine waits for approval", rendered)
+        }
+        PendingCommand::Approve(args) => settle(args, "approve", Some(true)),
+        PendingCommand::Reject(args) => settle(args, "reject", Some(false)),
+        PendingCommand::Forget(args) => settle(args, "forget", None),
     }
 }
 
@@ -47,22 +49,31 @@ fn list(config: &Config) -> Result<Vec<PendingView>, Failure> {
     }
 }
 
-fn say(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Failure> {
+fn settle(args: &MachineArgs, word: &str, approved: Option<bool>) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let note = match ask(&config, Method::POST, &format!("/pending/{}/{word}", args.mac))? {
         Some(answer) => serde_json::from_str::<Option<String>>(&answer).ok().flatten(),
         None => {
             if !block_on(async { Ok(open(&config).await?.say(args.mac, approved, now()).await) })? {
-                return Err(Failure::Unusable("the disk does not take it".into()));
+                let folder = config.server.state_dir.display();
+                return Err(Failure::Unusable(format!("cannot write the state in {folder}")));
             }
             note(args.mac, approved, config.policy.settings.unknown, None)
         }
     };
-    outln!("{}: {word}", args.mac);
+    outln!("{}: {}", args.mac, done(word));
     if let Some(note) = note {
         outln!("note: {note}");
     }
     Ok(())
+}
+
+fn done(word: &str) -> &str {
+    match word {
+        "approve" => "approved",
+        "reject" => "rejected",
+        _ => "approval or rejection removed",
+    }
 }
 
 async fn open(config: &Config) -> Result<Approvals, Failure> {
@@ -77,14 +88,13 @@ async fn open(config: &Config) -> Result<Approvals, Failure> {
 
 fn rendered(list: &[PendingView]) -> String {
     let row = |one: &PendingView| {
-        let at = UNIX_EPOCH + Duration::from_secs(one.at);
         vec![
             one.mac.clone(),
             one.id.to_string(),
             one.state.clone(),
             one.arch.clone().unwrap_or_default(),
             one.uuid.clone().unwrap_or_default(),
-            humantime::format_rfc3339_seconds(at).to_string(),
+            when_unix(one.at),
         ]
     };
     table(&["MAC", "ID", "STATE", "ARCH", "GUID", "SINCE"], &list.iter().map(row).collect::<Vec<_>>())

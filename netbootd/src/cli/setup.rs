@@ -1,10 +1,11 @@
-//! `netbootd setup`: asks what this server is to do, checks each answer, and does what follows, step by step.
+//! `netbootd setup`: questions, checks of each answer, and the steps that follow from them.
 
 mod answers;
 #[cfg_attr(unix, path = "setup/install/unix.rs")]
 #[cfg_attr(windows, path = "setup/install/windows.rs")]
 mod install;
 mod networks;
+mod programs;
 mod prompt;
 mod render;
 mod site;
@@ -34,6 +35,15 @@ pub struct SetupArgs {
     /// With `--mode server`: the default gateway (option 3), or `none`.
     #[arg(long, value_name = "ADDRESS")]
     router: Option<String>,
+    /// With `--mode server`: DNS servers (option 6), comma-separated, or `none`.
+    #[arg(long, value_name = "ADDRESSES")]
+    dns: Option<String>,
+    /// With `--mode server`: the lease time, as 12h.
+    #[arg(long, value_name = "TIME")]
+    lease_time: Option<String>,
+    /// Copy boot programs of Debian's packages into the boot folder: `yes` or `no`.
+    #[arg(long, value_name = "YES")]
+    programs: Option<String>,
     /// The boot folder: boot programs, kernels and other files for clients.
     #[arg(long, value_name = "DIR")]
     root: Option<String>,
@@ -55,7 +65,8 @@ pub struct SetupArgs {
     /// Use the default for every answer that no option gives.
     #[arg(long)]
     yes: bool,
-    /// Overwrite an existing configuration; the old one stays as `.old`.
+    /// Overwrite an existing configuration, which stays as `.old`; allow `--mode server` beside
+    /// another DHCP server.
     #[arg(long)]
     force: bool,
     /// Skip the connection test to the provider.
@@ -75,7 +86,7 @@ pub struct SetupArgs {
     state_dir: PathBuf,
 }
 
-/// Asks, checks and does.
+/// Asks, checks the answers and carries them out.
 pub fn run(args: &SetupArgs) -> Result<(), Failure> {
     if !args.print && !args.force {
         may_be_written(&args.config)?;
@@ -96,7 +107,7 @@ pub fn run(args: &SetupArgs) -> Result<(), Failure> {
     install::run(args, &answers, &text)
 }
 
-/// What an operator has written is not lost. What a package has put there, and nobody has touched, is no loss.
+/// Keeps what an operator wrote. The unchanged file of the package may be replaced.
 fn may_be_written(config: &Path) -> Result<(), Failure> {
     match std::fs::read_to_string(config) {
         Ok(text) if text == render::render(&Answers::default()) => Ok(()),
@@ -105,7 +116,7 @@ fn may_be_written(config: &Path) -> Result<(), Failure> {
             Err(Failure::Permission(format!("{}: {error}; run as root", config.display())))
         }
         _ => Err(Failure::Unusable(format!(
-            "{} is there already, and is not what netbootd came with; --force writes it anew and keeps the old one as {}.old",
+            "{} exists and was changed since installation; --force replaces it and keeps the old one as {}.old",
             config.display(),
             config.display()
         ))),
@@ -121,8 +132,8 @@ fn nobody_to_ask(args: &SetupArgs) -> Failure {
         ("--configmgr", args.configmgr.is_some()),
     ];
     let open: Vec<&str> = said.iter().filter(|(_, said)| !said).map(|(flag, _)| *flag).collect();
-    let open = if open.is_empty() { String::new() } else { format!("say {}, and ", open.join(", ")) };
+    let open = if open.is_empty() { String::new() } else { format!("give {}, and ", open.join(", ")) };
     Failure::Unusable(format!(
-        "there is no terminal to ask on: {open}give --yes, which takes the default for all that no flag says"
+        "no terminal to ask on: {open}add --yes to use the defaults for all other answers"
     ))
 }

@@ -1,5 +1,7 @@
 //! `netbootd status`: the running server, its machines, and what is wrong with one of them.
 
+use std::time::Duration;
+
 use clap::Args;
 use hyper::Method;
 use netbootd_config::Config;
@@ -10,17 +12,20 @@ use netbootd_web::api::views::DeviceView;
 use pxe_policy::{MacAddr, Reason};
 use serde_json::Value;
 
-use super::client::{ask, config_of};
+use super::client::{ask, config_of, not_running};
 use super::colour::{BAD, CURE, GOOD, styled};
-use super::table::table;
+use super::human::{count, date_and_time, duration, when_text};
+use super::table::styled_table;
 use super::{Failure, SiteArgs};
 use crate::cli::out::out;
+use indicatif::HumanBytes;
 
 /// `netbootd status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// A MAC address or the number on a machine's screen for one machine, or part of a MAC address,
     /// GUID or name to filter the list.
+    #[arg(value_name = "MACHINE")]
     who: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
@@ -50,7 +55,9 @@ pub fn run(args: &StatusArgs) -> Result<(), Failure> {
         }
         (None, Some(word)) if args.history => {
             let steps = answer(&config, &format!("/history?search={}", encoded(word)))?;
-            let line = |step: &Value| format!("{}{}\n", shown(&step["mac"]), step_line(step));
+            let line = |step: &Value| {
+                format!("{}  {}  {}\n", shown(&step["mac"]), when_text(&shown(&step["at"])), step_words(step))
+            };
             match args.json {
                 true => pretty(&steps)?,
                 false => steps.as_array().into_iter().flatten().map(line).collect(),
@@ -82,15 +89,8 @@ fn with_number(config: &Config, who: &str) -> Result<Option<MacAddr>, Failure> {
 }
 
 fn answer(config: &Config, path: &str) -> Result<Value, Failure> {
-    let text = ask(config, Method::GET, path)?.ok_or_else(|| nobody_runs(config))?;
+    let text = ask(config, Method::GET, path)?.ok_or_else(|| not_running(config))?;
     serde_json::from_str(&text).map_err(|error| Failure::NoAnswer(error.to_string()))
-}
-
-pub(super) fn nobody_runs(config: &Config) -> Failure {
-    Failure::NoAnswer(format!(
-        "no netbootd runs that keeps its state in {}",
-        config.server.state_dir.display()
-    ))
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
@@ -108,18 +108,18 @@ fn encoded(text: &str) -> String {
 
 fn summary(status: &Value) -> String {
     let word = |name: &str| status[name].as_str().map_or_else(|| status[name].to_string(), str::to_owned);
+    let number = |name: &str, noun| count(status[name].as_u64().unwrap_or_default(), noun);
+    let up = Duration::from_secs(status["uptime_seconds"].as_u64().unwrap_or_default());
     let mut text = format!(
-        "netbootd {}, up {}, mode {}: {} machines, {} transfers under way, {} waiting for an operator\n",
+        "netbootd {}, up {}, DHCP mode {}: {}, {} in progress, {} waiting for approval\n",
         word("version"),
-        humantime::format_duration(std::time::Duration::from_secs(
-            status["uptime_seconds"].as_u64().unwrap_or(0)
-        )),
+        duration(up),
         word("mode"),
-        word("machines"),
-        word("transfers"),
+        number("machines", "machine"),
+        number("transfers", "transfer"),
         word("pending"),
     );
-    text.push_str(&left_alone(status));
+    text.push_str(&dropped_by_limits(status));
     for sender in status["strangers"].as_array().into_iter().flatten() {
         text.push_str(&stranger(sender));
     }
@@ -133,10 +133,11 @@ fn summary(status: &Value) -> String {
     for certificate in status["certificates"].as_array().into_iter().flatten() {
         let state = match (certificate["days"].as_i64(), certificate["trouble"].as_str()) {
             (Some(days), _) if days < netbootd_directory::certificates::WARN_DAYS => {
-                styled(BAD, &format!("{days} days left: renew it"))
+                let words = if days == 1 { "1 day left".to_owned() } else { format!("{days} days left") };
+                styled(BAD, &format!("{words}: renew it"))
             }
             (Some(days), _) => styled(GOOD, &format!("{days} days left")),
-            (None, trouble) => styled(BAD, &plain(trouble.unwrap_or("no good one"))),
+            (None, trouble) => styled(BAD, &plain(trouble.unwrap_or("not valid"))),
         };
         text.push_str(&format!("certificate of {}: {state}\n", shown(&certificate["server"])));
     }
@@ -148,13 +149,14 @@ fn stranger(sender: &Value) -> String {
     let conduct = CONDUCT.into_iter().find(|conduct| serde_json::json!(conduct) == sender["conduct"]);
     let words = conduct.map_or("sends what no boot client sends", Conduct::words);
     let address = styled(BAD, &shown(&sender["address"]));
-    let (count, since) = (shown(&sender["count"]), shown(&sender["since"]));
+    let times = count(sender["count"].as_u64().unwrap_or_default(), "time");
+    let first = when_text(&shown(&sender["since"]));
     let example = sender["example"].as_str().map(|name| format!(", last for {}", plain(name)));
-    format!("{address} {words}: {count} times since {since}{}\n", example.unwrap_or_default())
+    format!("{address} {words}: {times}, first {first}{}\n", example.unwrap_or_default())
 }
 
-/// What was left alone because of a limit, if anything was.
-fn left_alone(status: &Value) -> String {
+/// Requests that a limit dropped, if there are any.
+fn dropped_by_limits(status: &Value) -> String {
     let reasons = Reason::LIMITS.map(Reason::as_str);
     let refusals = Refusal::LIMITS.map(Refusal::name);
     let is_limit = |counter: &&Value| {
@@ -163,20 +165,20 @@ fn left_alone(status: &Value) -> String {
         if file { refusals.contains(&words("word")) } else { reasons.contains(&words("word")) }
     };
     let counters = status["counters"].as_array().into_iter().flatten().filter(is_limit);
-    let told: Vec<String> = counters
+    let dropped: Vec<String> = counters
         .map(|counter| {
             format!("{} {}: {}", shown(&counter["kind"]), shown(&counter["word"]), counter["count"])
         })
         .collect();
-    match told.is_empty() {
+    match dropped.is_empty() {
         true => String::new(),
-        false => format!("left alone because of limits: {}\n", styled(BAD, &told.join(", "))),
+        false => format!("dropped by limits: {}\n", styled(BAD, &dropped.join(", "))),
     }
 }
 
 fn listed(devices: &[DeviceView]) -> String {
     if devices.is_empty() {
-        return "no machine was heard of: switch one on, or ask by `netbootd probe pxe`\n".to_owned();
+        return "no machine seen yet: start one from the network, or try `netbootd probe pxe`\n".to_owned();
     }
     let rows: Vec<Vec<String>> = devices
         .iter()
@@ -185,26 +187,22 @@ fn listed(devices: &[DeviceView]) -> String {
             vec![
                 device.mac.clone(),
                 or_none(&device.name),
-                device.last_seen.clone(),
+                when_text(&device.last_seen),
                 device.last_step.clone(),
                 or_none(&device.finding),
             ]
         })
         .collect();
-    let text = table(&["machine", "name", "last heard of", "last step", "finding"], &rows);
-    let (heading, lines) = text.split_once('\n').unwrap_or_default();
-    let lines = lines.lines().zip(devices).map(|(line, device)| match device.finding {
-        Some(_) => styled(BAD, line),
-        None => line.to_owned(),
-    });
-    [heading.to_owned()].into_iter().chain(lines).map(|line| line + "\n").collect()
+    let heading = ["MACHINE", "NAME", "LAST SEEN", "LAST STEP", "FINDING"];
+    styled_table(&heading, &rows, |row| devices.get(row)?.finding.as_ref().map(|_| BAD))
 }
 
 /// One machine: its steps, what is wrong, and what to do.
 fn rendered(timeline: &Value) -> String {
     let boot = timeline["boot"].as_u64().filter(|boot| *boot > 0);
     let boot = boot.map(|boot| format!("boot {boot} ")).unwrap_or_default();
-    let mut text = format!("{} {boot}{}\n", shown(&timeline["mac"]), shown(&timeline["name"]));
+    let title = format!("{} {boot}{}", shown(&timeline["mac"]), shown(&timeline["name"]));
+    let mut text = title.trim_end().to_owned() + "\n";
     text.push_str(&steps_of(&timeline["steps"]));
     text.push_str(&diagnosis(timeline));
     text
@@ -218,7 +216,7 @@ fn diagnosis(timeline: &Value) -> String {
         text.push_str(if expected["overdue"] == true { "No cause found." } else { "No finding." });
         if let Some(last) = timeline["last"]["what"].as_str() {
             let ago = timeline["last"]["ago"].as_f64().unwrap_or_default();
-            text.push_str(&format!(" Last: {}, {ago:.0} s ago.", plain(last)));
+            text.push_str(&format!(" Last: {}, {} ago.", plain(last), seconds(ago)));
         }
     } else {
         let cause = styled(BAD, &shown(&finding["cause"]));
@@ -235,38 +233,71 @@ fn diagnosis(timeline: &Value) -> String {
     if let Some(what) = expected["what"].as_str() {
         let waited = expected["waited"].as_f64().unwrap_or_default();
         let separator = if finding.is_null() { " " } else { "" };
-        text.push_str(&format!("{separator}Expected next: {}, awaited for {waited:.0} s.", plain(what)));
+        let waited = seconds(waited);
+        text.push_str(&format!("{separator}Expected next: {}; waited {waited} so far.", plain(what)));
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
     for past in timeline["past"].as_array().into_iter().flatten() {
         let (cause, headline) = (shown(&past["cause"]), shown(&past["headline"]));
-        let (boot, ended) = (shown(&past["boot"]), shown(&past["ended"]));
-        text.push_str(&format!("Over since {ended} (boot of {boot}): {cause}: {headline}\n"));
+        let [boot, ended] = ["boot", "ended"].map(|name| when_text(&shown(&past[name])));
+        text.push_str(&format!("Ended {ended} (boot {boot}): {cause}: {headline}\n"));
     }
     text
 }
 
+/// One step a line, below a line for each day.
 fn steps_of(steps: &Value) -> String {
-    steps.as_array().into_iter().flatten().map(|step| step_line(step) + "\n").collect()
+    let (mut text, mut day) = (String::new(), String::new());
+    for step in steps.as_array().into_iter().flatten() {
+        let at = shown(&step["at"]);
+        let (date, time) = date_and_time(&at).unwrap_or((String::new(), at));
+        if date != day {
+            text.push_str(&format!("{date}\n"));
+            day = date;
+        }
+        text.push_str(&format!("  {time}  {}\n", step_words(step)));
+    }
+    text
 }
 
-/// One step: when, what, and everything that is known of it.
-pub(super) fn step_line(step: &Value) -> String {
+/// A step in one line: protocol, file or request, result, and what explains it.
+pub(super) fn step_words(step: &Value) -> String {
+    let word = |name: &str| Some(shown(&step[name])).filter(|word| !word.is_empty());
     let what = shown(&step["what"]);
-    let what = match what.as_str() {
+    let result = match what.as_str() {
         "offer" | "ack" | "completed" | "taken-in" | "up" => styled(GOOD, &what),
         "timed-out" | "client-gone" | "read-failed" | "failed" | "busy" | "send-failed" | "not-taken-in"
         | "error" => styled(BAD, &what),
         _ => what,
     };
-    let mut line = format!("  {}  {} {what}", shown(&step["at"]), shown(&step["proto"]));
-    for name in ["asked", "reason", "by", "file", "negotiated", "bytes", "resends", "seconds", "detail"] {
-        if !step[name].is_null() {
-            line.push_str(&format!("  {name}={}", shown(&step[name])));
-        }
+    let mut line = format!("{} {result}", shown(&step["proto"]));
+    if let Some(file) = word("file") {
+        line.push_str(&format!(" {file}"));
+    }
+    if let Some(bytes) = step["bytes"].as_u64() {
+        let elapsed = Duration::from_secs_f64(step["seconds"].as_f64().unwrap_or_default().clamp(0.0, 1e9));
+        let rate = HumanBytes(step["rate"].as_f64().unwrap_or_default() as u64);
+        line.push_str(&format!(": {} in {}, {rate}/s", HumanBytes(bytes), duration(elapsed)));
+    }
+    let resends = step["resends"].as_u64().filter(|resends| *resends > 0);
+    let facts = [
+        word("asked").map(|asked| format!("asked as {asked}")),
+        word("reason"),
+        word("by").map(|by| format!("by {by}")),
+        word("negotiated"),
+        resends.map(|resends| count(resends, "block") + " sent again"),
+        word("detail"),
+    ];
+    let facts: Vec<String> = facts.into_iter().flatten().collect();
+    if !facts.is_empty() {
+        line.push_str(&format!(" ({})", facts.join("; ")));
     }
     line
+}
+
+fn seconds(seconds: f64) -> String {
+    duration(Duration::from_secs_f64(seconds.clamp(0.0, 1e9)))
 }
 
 pub(super) fn shown(value: &Value) -> String {

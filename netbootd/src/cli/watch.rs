@@ -1,13 +1,14 @@
-//! `netbootd watch`: each machine's steps, or its findings, as they happen, until it is ended.
+//! `netbootd watch`: boot steps or findings as they happen, until Ctrl-C.
 
 use std::io::Write;
 
 use clap::Args;
 use serde_json::Value;
 
-use super::client::{config_of, follow};
+use super::client::{config_of, follow, not_running};
 use super::colour::{BAD, GOOD, styled};
-use super::status::{nobody_runs, shown, step_line};
+use super::human::date_and_time;
+use super::status::{shown, step_words};
 use super::{Failure, SiteArgs};
 
 /// `netbootd watch`.
@@ -25,7 +26,7 @@ pub struct WatchArgs {
     json: bool,
 }
 
-/// Shows what comes.
+/// Prints events until Ctrl-C.
 pub fn run(args: &WatchArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let wanted = args.who.as_ref().map(|who| who.to_ascii_lowercase());
@@ -40,20 +41,26 @@ pub fn run(args: &WatchArgs) -> Result<(), Failure> {
         }
         let written = match args.json {
             true => writeln!(out, "{json}"),
-            false if !step.is_object() => writeln!(out, "({json} not shown)"),
+            false if !step.is_object() => writeln!(out, "({json} steps not shown)"),
             false if args.findings => writeln!(out, "{}", finding_line(&step)),
-            false => writeln!(out, "{mac:17}{}", step_line(&step)),
+            false => writeln!(out, "{}  {mac:17}  {}", time_of(&step), step_words(&step)),
         };
-        written.is_ok() // nobody reads any more otherwise
+        written.is_ok() // the pipe is closed otherwise
     });
-    followed?.ok_or_else(|| nobody_runs(&config))
+    followed?.ok_or_else(|| not_running(&config))
+}
+
+/// The local time of day.
+fn time_of(step: &Value) -> String {
+    let at = shown(&step["at"]);
+    date_and_time(&at).map_or(at, |(_, time)| time)
 }
 
 /// One finding that opens or ends: when, of which machine, and what.
 fn finding_line(change: &Value) -> String {
     let event = shown(&change["event"]);
     let event = styled(if event == "opened" { BAD } else { GOOD }, &event);
-    let mut line = format!("{}  {}  {event}  ", shown(&change["at"]), shown(&change["mac"]));
+    let mut line = format!("{}  {}  {event}  ", time_of(change), shown(&change["mac"]));
     if !change["name"].is_null() {
         line.push_str(&format!("{}  ", shown(&change["name"])));
     }

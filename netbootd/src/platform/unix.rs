@@ -17,6 +17,8 @@ pub(crate) use memory::release_free_memory;
 
 /// How to be one who may.
 pub(crate) const PRIVILEGED: &str = "run as root";
+/// How the service is started.
+pub(crate) const START_IT: &str = "start it with `systemctl start netbootd`";
 
 /// Gives a file the owner and the mode of another one.
 pub(crate) fn give_owner_of(other: &Metadata, file: &Path) -> io::Result<()> {

@@ -16,6 +16,8 @@ use crate::failure::Failure;
 
 /// How to be one who may.
 pub(crate) const PRIVILEGED: &str = "run as an administrator";
+/// How the service is started.
+pub(crate) const START_IT: &str = "start it with `sc start netbootd`";
 /// Where a service writes its log when nothing else is said.
 const LOG_FILE: &str = r"C:\ProgramData\netbootd\netbootd.log";
 

@@ -46,6 +46,20 @@ pub struct PxeArgs {
     pub timeout: u64,
 }
 
+impl Default for PxeArgs {
+    fn default() -> Self {
+        PxeArgs {
+            server: None,
+            iface: None,
+            mac: None,
+            uuid: None,
+            arch: ArchType::X64_UEFI,
+            class: AskAs::Pxe,
+            timeout: 3,
+        }
+    }
+}
+
 /// The class of client that a probe sends as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AskAs {
@@ -57,7 +71,7 @@ pub enum AskAs {
     Ipxe,
 }
 
-/// Asks and tells.
+/// Sends the request and prints every answer.
 pub fn run(args: &PxeArgs) -> Result<(), Failure> {
     let iface = match args.server {
         Some(server) => super::chosen_iface(args.iface.as_deref(), Some(server))?,
@@ -75,14 +89,22 @@ pub fn run(args: &PxeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One answer and who sent it.
-struct Heard {
-    from: SocketAddr,
+/// One answer, its sender, and the time it took.
+pub(super) struct Heard {
+    pub(super) from: SocketAddr,
     after: Duration,
-    packet: Result<Packet, Malformed>,
+    pub(super) packet: Result<Packet, Malformed>,
 }
 
-async fn ask(args: &PxeArgs, iface: &Iface) -> Result<Vec<Heard>, Failure> {
+/// The boot file of an answer, from its header or option 67.
+pub(super) fn boot_file(packet: &Packet) -> Option<String> {
+    let text =
+        |bytes: &[u8]| bytes.split(|byte| *byte == 0).next().unwrap_or_default().escape_ascii().to_string();
+    let file = packet.file().map(text).filter(|file| !file.is_empty());
+    file.or_else(|| packet.first(option::BOOT_FILE).map(text)).filter(|file| !file.is_empty())
+}
+
+pub(super) async fn ask(args: &PxeArgs, iface: &Iface) -> Result<Vec<Heard>, Failure> {
     let mac = args.mac.or(iface.mac).unwrap_or(MacAddr([2, 0, 0, 0, 0, 1]));
     let local = iface.addr_towards(args.server.unwrap_or(Ipv4Addr::BROADCAST));
     let (to, from_port) = match args.server {

@@ -186,6 +186,30 @@ impl State {
         self.opened.with(|database| Ok(database.begin_read()?))
     }
 
+    /// Copies the state and the journal of leases into `folder`, which is replaced, as they are
+    /// between two changes. Changes wait meanwhile.
+    pub fn copy_to(&self, folder: &Path) -> Result<(), StateError> {
+        let fail = |source| StateError::Disk { path: folder.to_owned(), source };
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
+            _ => {}
+        }
+        make_private(folder)?;
+        let mut copied = Ok(());
+        let written = self.write_now(|_| {
+            // While the transaction is open nobody else changes the file, and the journal only grows.
+            copied = [FILE_NAME, JOURNAL].into_iter().try_for_each(|name| {
+                match fs::copy(self.folder.join(name), folder.join(name)) {
+                    Err(error) if name == JOURNAL && error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    copied => copied.map(drop),
+                }
+            });
+            Ok(())
+        });
+        written.map_err(|error| StateError::of(&self.path(), error))?;
+        copied.map_err(fail)
+    }
+
     /// Makes a table, unless it is there already.
     pub fn make_table<K: redb::Key, V: redb::Value>(
         &self,
@@ -283,6 +307,10 @@ fn open_in_memory() -> Result<Database, StateError> {
     Ok(database)
 }
 
+/// The folder in the state folder that backups are copied to.
+pub const COPY_FOLDER: &str = "backup.part";
+/// The journal of leases.
+const JOURNAL: &str = "leases.journal";
 const FILE_NAME: &str = "state.redb";
 /// What a start makes before the file, and what a disk of its own holds.
 const OURS: [&str; 2] = ["images", "lost+found"];

@@ -74,7 +74,7 @@ pub(crate) fn role_of(method: &Method, path: &str) -> Role {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     match first {
         _ if method == Method::DELETE => Role::Admin,
-        "reload" | "rescan" | "ledger" | "sources" => Role::Admin,
+        "backup" | "reload" | "rescan" | "ledger" | "sources" => Role::Admin,
         _ => Role::Operator,
     }
 }

@@ -18,6 +18,7 @@ use netbootd_net::with_causes;
 use netbootd_server::daemon::Daemon;
 use netbootd_server::explain::{AskedAs, explained, explained_as, request};
 use netbootd_server::services::Services;
+use netbootd_state::file::COPY_FOLDER;
 use netbootd_state::history::History;
 use netbootd_state::ledger::{LedgerView, Which, now};
 use netbootd_telemetry::timeline::MAX_NUMBER;
@@ -71,6 +72,17 @@ pub struct Problem {
     pub error: String,
 }
 
+/// Copies the state for `netbootd backup`, which packs the copy.
+async fn backup(services: &Arc<Services>) -> Told {
+    let state = Arc::clone(&services.state);
+    let copied = tokio::task::spawn_blocking(move || state.copy_to(&state.folder().join(COPY_FOLDER)));
+    match copied.await {
+        Ok(Ok(())) => told(&()),
+        Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, with_causes(&error)),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
 /// Answers one request.
 pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Option<&str>) -> Told {
     let services = &daemon.services;
@@ -92,7 +104,7 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
         ("GET", ["devices"]) => recently_seen(services, query),
         ("GET", ["devices", mac]) => match mac.parse().map(|mac| views::timeline(services, mac)) {
             Ok(Some(timeline)) => told(&timeline),
-            Ok(None) => problem(StatusCode::NOT_FOUND, format!("{mac} was not heard of lately")),
+            Ok(None) => problem(StatusCode::NOT_FOUND, format!("{mac} was not seen recently")),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("GET", ["devices", mac, "history"]) => match mac.parse::<MacAddr>() {
@@ -120,9 +132,7 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
                 let note = views::note_on_approval(services, mac, said);
                 match services.approvals.say(mac, said, now()).await {
                     true => told(&note),
-                    false => {
-                        problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk does not take it".to_owned())
-                    }
+                    false => problem(StatusCode::INTERNAL_SERVER_ERROR, "cannot write the state".to_owned()),
                 }
             }
             Err(error) => problem(StatusCode::BAD_REQUEST, format!("{error}")),
@@ -132,7 +142,7 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
         }
         ("POST", ["ledger", "release"]) => match services.ledger.release(now()).await {
             true => told(&()),
-            false => problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk does not take it".to_owned()),
+            false => problem(StatusCode::INTERNAL_SERVER_ERROR, "cannot write the state".to_owned()),
         },
         ("DELETE", ["ledger", mac, deployment]) => clear(services, mac, deployment).await,
         ("DELETE", ["answers", mac]) => match mac.parse() {
@@ -147,6 +157,7 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
             Ok((mac, asked_as)) => told(&explained_as(services, &daemon.source, mac, &asked_as).await),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
+        ("POST", ["backup"]) => backup(services).await,
         ("POST", ["rescan"]) => {
             let scanned = Arc::clone(services);
             let scanned = tokio::task::spawn_blocking(move || {
@@ -263,7 +274,7 @@ async fn clear(services: &Services, mac: &str, deployment: &str) -> Told {
     };
     match services.ledger.clear(&Which { mac, deployment: some(deployment) }).await {
         Some(cleared) => told(&cleared),
-        None => problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk does not take it".to_owned()),
+        None => problem(StatusCode::INTERNAL_SERVER_ERROR, "cannot write the state".to_owned()),
     }
 }
 

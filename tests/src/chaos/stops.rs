@@ -39,7 +39,7 @@ pub fn reloads(count: u32) -> String {
         site.configure(&format!("stop-timeout = \"{number}s\"\n"));
         site.signal(Signal::SIGHUP);
         let taken_up = usize::try_from(number).unwrap_or(usize::MAX);
-        site.process().wait_for_count("configuration taken up", taken_up, PATIENCE);
+        site.process().wait_for_count("configuration reloaded", taken_up, PATIENCE);
         by_tftp.go_on();
         by_http.go_on();
     }

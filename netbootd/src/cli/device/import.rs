@@ -142,7 +142,7 @@ impl Old {
             give_owner_of(old, new)?;
             let now = fs::metadata(&self.place)?;
             if (now.len(), now.modified()?) != (old.len(), old.modified()?) {
-                return Err(io::Error::other("somebody has written to it meanwhile; run the command again"));
+                return Err(io::Error::other("it was changed in the meantime; run the command again"));
             }
         }
         file.sync_all()

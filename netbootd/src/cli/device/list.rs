@@ -106,7 +106,7 @@ fn change(devices: &Devices, mac: MacAddr, values: &[(&str, &str)]) -> Result<Ch
 
 /// `netbootd device list`.
 pub(super) fn list(args: &ListArgs) -> Result<(), Failure> {
-    show(args, &Devices::of(&args.site)?.list()?, rendered)
+    show(args, &Devices::of(&args.site)?.list()?, "no device is registered", rendered)
 }
 
 /// `netbootd device remove`.

@@ -93,7 +93,7 @@ fn request(args: &ExplainArgs, running: Option<&Explained>) -> BootRequest {
             relay: args.relay,
         },
     };
-    asked_as.request(args.mac, None)
+    asked_as.request(args.mac(), None)
 }
 
 /// The state file; an empty one in memory while another netbootd has it open.

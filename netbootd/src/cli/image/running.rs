@@ -27,11 +27,7 @@ pub(super) fn remove(store: &Store, name: &str, version: Option<&str>) -> Result
     if is_read {
         outln!(
             "{}",
-            running(
-                store,
-                &versions,
-                "they go on reading it; its bytes go once nobody has read it for two hours"
-            )
+            running(store, &versions, "they keep access; it is deleted once it was not read for two hours")
         );
     }
     collect(store)
@@ -49,7 +45,7 @@ pub(super) fn tag(
     let tagged = store.write().and_then(|writer| writer.tag(name, version, labels)).map_err(failure)?;
     let leased = store.leased().map_err(failure)?;
     if tagged.current != before.current && leased.contains(&before.current) {
-        outln!("{}", running(store, &[before.current], "they go on with the version that was served before"));
+        outln!("{}", running(store, &[before.current], "they continue with the previous version"));
     }
     outln!("{}", tagged.current);
     Ok(())

@@ -1,4 +1,4 @@
-//! Interfaces and addresses, as somebody says them and as they hold on this host.
+//! Interfaces and addresses, as they are typed and as they are on this host.
 
 use std::net::Ipv4Addr;
 
@@ -8,20 +8,24 @@ use pxe_policy::{AddressRange, InvalidRange};
 
 use super::prompt::Unfit;
 
-/// The addresses that this server gives.
+/// The addresses that this server leases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Addresses {
-    /// The network they lie in.
+    /// Their network.
     pub(super) subnet: Ipv4Net,
     /// The first and the last.
     pub(super) pool: AddressRange,
-    /// Which way out machines are told.
+    /// The default gateway (option 3).
     pub(super) router: Option<Ipv4Addr>,
+    /// DNS servers (option 6).
+    pub(super) dns: Vec<Ipv4Addr>,
+    /// The lease time, as written.
+    pub(super) lease_time: String,
 }
 
 /// `all`, or names of interfaces that are up and have an address; empty for all.
 pub(super) fn chosen(text: &str, here: &[Iface]) -> Result<Vec<String>, Unfit> {
-    // What setup asks about stands on IPv4; an interface of IPv6 alone is named in the configuration.
+    // setup configures IPv4; an interface with IPv6 only is named in the configuration.
     let others = |iface: &&Iface| iface.name != LOOPBACK && !iface.addrs.is_empty();
     if text == ALL {
         return match here.iter().find(others) {
@@ -34,9 +38,7 @@ pub(super) fn chosen(text: &str, here: &[Iface]) -> Result<Vec<String>, Unfit> {
         if !here.iter().any(|iface| iface.name == name && !iface.addrs.is_empty()) {
             let known: Vec<String> = here.iter().filter(others).map(shown).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(
-                format!("{name} is not there, not up, or has no IPv4 address; there are: {known}").into()
-            );
+            return Err(format!("no interface {name} is up with an IPv4 address; these are: {known}").into());
         }
         if !names.iter().any(|other| other == name) {
             names.push(name.to_owned());
@@ -59,10 +61,10 @@ pub(super) fn pool(text: &str, networks: &[Ipv4Net]) -> Result<(Ipv4Net, Address
     let holds = |net: &&Ipv4Net| net.contains(&range.first) && net.contains(&range.last);
     let Some(net) = networks.iter().find(holds) else {
         let known: Vec<String> = networks.iter().map(Ipv4Net::to_string).collect();
-        return Err(format!("{range} does not lie in one network of this host: {}", known.join(", ")).into());
+        return Err(format!("{range} is not inside one network of this host: {}", known.join(", ")).into());
     };
     if range.contains(net.addr()) {
-        return Err(format!("{} is this host's own", net.addr()).into());
+        return Err(format!("{} is this host's own address", net.addr()).into());
     }
     Ok((net.trunc(), range))
 }
@@ -83,11 +85,42 @@ pub(super) fn router(text: &str, subnet: Ipv4Net) -> Result<Option<Ipv4Addr>, Un
     if text == NONE {
         return Ok(None);
     }
-    let address: Ipv4Addr = text.parse().map_err(|_| format!("{text} is no IPv4 address, nor {NONE}"))?;
+    let address: Ipv4Addr = text.parse().map_err(|_| format!("{text} is not an IPv4 address or {NONE}"))?;
     if subnet.contains(&address) {
         Ok(Some(address))
     } else {
         Err(format!("{address} is not in {subnet}").into())
+    }
+}
+
+/// DNS servers, or `none`.
+pub(super) fn dns(text: &str) -> Result<Vec<Ipv4Addr>, Unfit> {
+    if text == NONE {
+        return Ok(Vec::new());
+    }
+    let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+    let parsed =
+        words.map(|word| word.parse().map_err(|_| format!("{word} is not an IPv4 address or {NONE}").into()));
+    parsed.collect()
+}
+
+/// The DNS servers of this host that other hosts can reach, or `none`.
+pub(super) fn usual_dns() -> String {
+    let text = std::fs::read_to_string(RESOLVER).unwrap_or_default();
+    let named = text.lines().filter_map(|line| line.strip_prefix("nameserver ")?.trim().parse().ok());
+    let others: Vec<String> = named
+        .filter(|address: &Ipv4Addr| !address.is_loopback())
+        .map(|address| address.to_string())
+        .collect();
+    if others.is_empty() { NONE.to_owned() } else { others.join(",") }
+}
+
+/// A lease time that the configuration takes.
+pub(super) fn lease_time(text: &str) -> Result<String, Unfit> {
+    let time = humantime::parse_duration(text).map_err(|_| format!("{text} is not a time, such as 12h"))?;
+    match time.as_secs() {
+        60..=31_536_000 => Ok(text.to_owned()),
+        _ => Err(format!("{text} is not between 1m and 365d").into()),
     }
 }
 
@@ -100,7 +133,8 @@ fn shown(iface: &Iface) -> String {
 pub(super) const ALL: &str = "all";
 /// What stands for nothing.
 pub(super) const NONE: &str = "none";
-const LOOPBACK: &str = "lo";
+pub(super) const LOOPBACK: &str = "lo";
+const RESOLVER: &str = "/etc/resolv.conf";
 /// Below eight addresses there is nothing to share out.
 const SMALLEST_PREFIX: u8 = 29;
 
@@ -130,7 +164,7 @@ mod tests {
         let wrong = chosen("lan0,eth7", &here()).unwrap_err();
         assert_eq!(
             wrong.to_string(),
-            "eth7 is not there, not up, or has no IPv4 address; there are: lan0 (10.77.0.1/24), lan1 (10.78.0.200/24)"
+            "no interface eth7 is up with an IPv4 address; these are: lan0 (10.77.0.1/24), lan1 (10.78.0.200/24)"
         );
         assert!(chosen("all", &here()[..1]).is_err());
         assert!(chosen(" , ", &here()).is_err());
@@ -148,15 +182,25 @@ mod tests {
         );
         assert_eq!(
             pool("10.77.0.1-10.77.0.9", &networks).unwrap_err(),
-            "10.77.0.1 is this host's own".into()
+            "10.77.0.1 is this host's own address".into()
         );
         assert!(
             pool("10.77.0.9-10.78.0.9", &networks)
                 .unwrap_err()
                 .to_string()
-                .contains("does not lie in one network")
+                .contains("is not inside one network")
         );
         assert!(pool("", &networks).is_err());
+    }
+
+    #[test]
+    fn dns_servers_and_a_lease_time_are_checked() {
+        assert_eq!(dns("none"), Ok(vec![]));
+        assert_eq!(dns("10.7.0.3, 10.7.0.4").unwrap().len(), 2);
+        assert_eq!(dns("dns.example").unwrap_err(), "dns.example is not an IPv4 address or none".into());
+        assert_eq!(lease_time("90m"), Ok("90m".into()));
+        assert_eq!(lease_time("5s").unwrap_err(), "5s is not between 1m and 365d".into());
+        assert!(lease_time("soon").is_err() && dns(&usual_dns()).is_ok());
     }
 
     #[test]

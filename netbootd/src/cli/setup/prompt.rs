@@ -1,4 +1,4 @@
-//! One question after the other: answered by its flag, by its default, or by somebody who is asked until the answer holds.
+//! Questions: answered by an option, by the default, or on the terminal until the answer is valid.
 
 use std::io::{BufRead, Write};
 
@@ -14,26 +14,26 @@ pub(super) struct Prompt<'a> {
     manner: Manner,
 }
 
-/// What is done about a question that no flag answers.
+/// How a question without an option is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
-    /// Somebody is asked.
+    /// On the terminal.
     Ask,
-    /// Its default counts.
+    /// By its default.
     Defaults,
 }
 
-/// Something to know.
+/// One question.
 pub(super) struct Question<'a> {
-    /// The flag that answers it, without its dashes.
+    /// The option that answers it, without its dashes.
     pub(super) flag: &'static str,
-    /// The words it is asked with.
+    /// The text on the terminal.
     pub(super) words: &'a str,
-    /// What counts when nothing is said.
+    /// The answer of an empty line.
     pub(super) default: &'a str,
 }
 
-/// Why an answer does not hold, in the words for whoever gave it.
+/// Why an answer is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub(super) struct Unfit(String);
@@ -55,12 +55,12 @@ impl<'a> Prompt<'a> {
         Prompt { input, output, manner }
     }
 
-    /// Whether somebody can be asked.
+    /// Whether questions go to the terminal.
     pub(super) fn asks(&self) -> bool {
         self.manner == Manner::Ask
     }
 
-    /// An answer that holds. A flag that does not is a failure; who is asked is told what is wrong, and asked again.
+    /// A valid answer. An invalid option is a failure; on the terminal the question is repeated.
     pub(super) fn settle<T>(
         &mut self,
         question: &Question<'_>,
@@ -74,7 +74,9 @@ impl<'a> Prompt<'a> {
         }
         if self.manner == Manner::Defaults {
             return check(default).map_err(|wrong| {
-                Failure::Unusable(format!("--{flag} is needed: its default, {default}, will not do: {wrong}"))
+                Failure::Unusable(format!(
+                    "--{flag} is required: the default {default} does not work: {wrong}"
+                ))
             });
         }
         loop {
@@ -82,7 +84,7 @@ impl<'a> Prompt<'a> {
             let answer = if line.is_empty() { default } else { line.as_str() };
             match check(answer) {
                 Ok(held) => return Ok(held),
-                Err(wrong) => self.say(&format!("  {} {wrong}", styled(BAD, "no:")))?,
+                Err(wrong) => self.say(&format!("  {} {wrong}", styled(BAD, "not possible:")))?,
             }
         }
     }
@@ -97,16 +99,16 @@ impl<'a> Prompt<'a> {
         shown.map_err(|error| broken(&error))?;
         let mut line = String::new();
         match self.input.read_line(&mut line).map_err(|error| broken(&error))? {
-            0 => Err(Failure::Unusable(format!(
-                "the answers ended at the question for --{flag}; nothing was changed"
-            ))),
+            0 => {
+                Err(Failure::Unusable(format!("no answer to the question for --{flag}; nothing was changed")))
+            }
             _ => Ok(line.trim().to_owned()),
         }
     }
 }
 
 fn broken(error: &std::io::Error) -> Failure {
-    Failure::Unusable(format!("the terminal cannot be asked: {error}"))
+    Failure::Unusable(format!("cannot read from the terminal: {error}"))
 }
 
 #[cfg(test)]
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_wrongly_is_told_and_asked_again() {
+    fn a_wrong_answer_is_explained_and_asked_again() {
         let (settled, shown) = settled("many\n\n", Manner::Ask, None);
         assert_eq!(settled, Ok(7));
         assert_eq!(shown.matches("How many [7]: ").count(), 2);
@@ -135,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_flag_is_a_failure_that_names_it() {
+    fn a_wrong_option_is_a_failure_that_names_it() {
         assert_eq!(settled("", Manner::Ask, Some("3")), (Ok(3), String::new()));
         assert_eq!(settled("", Manner::Ask, Some("x")).0, Err("--count x: \"x\" is no number".into()));
     }
 
     #[test]
-    fn who_says_no_more_is_told_at_which_question() {
-        let words = "the answers ended at the question for --count; nothing was changed";
+    fn a_closed_terminal_names_the_open_question() {
+        let words = "no answer to the question for --count; nothing was changed";
         assert_eq!(settled("", Manner::Ask, None).0, Err(words.into()));
         assert_eq!(settled("", Manner::Defaults, None).0, Ok(7));
     }

@@ -51,11 +51,12 @@ pub(super) fn gather(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Option
         let words = format!("{}: {}", broken.link, broken.seen);
         if !prompt.asks() || args.configmgr.is_some() {
             return Err(Failure::Unusable(format!(
-                "the provider {} cannot be used: {words}; --unchecked takes it all the same",
+                "the provider {} cannot be used: {words}; --unchecked skips this test",
                 site.url
             )));
         }
-        prompt.say("  Correct the answers, or say none and add [configmgr] to the configuration later.")?;
+        prompt
+            .say("  Correct the answers, or answer none and add [configmgr] to the configuration later.")?;
     }
 }
 
@@ -65,7 +66,7 @@ fn ask(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Option<Site>, Failur
     let Some(url) = prompt.settle(&question, args.configmgr.as_deref(), provider)? else {
         for (flag, given) in [("--account", &args.account), ("--secret", &args.secret), ("--ca", &args.ca)] {
             if given.as_deref().is_some_and(|given| given != NONE) {
-                return Err(Failure::Unusable(format!("{flag} goes with --configmgr alone")));
+                return Err(Failure::Unusable(format!("{flag} needs --configmgr")));
             }
         }
         return Ok(None);
@@ -76,13 +77,13 @@ fn ask(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Option<Site>, Failur
     let secret = match &account {
         None => None,
         Some(account) => {
-            let words = "Its key tab or a file with its password, or type to type the password, or none";
+            let words = "Its key tab or a file with its password, type to type the password, or none";
             let question = Question { flag: "secret", words, default: NONE };
             let asks = prompt.asks();
             prompt.settle(&question, args.secret.as_deref(), |text| secret(text, account, asks))?
         }
     };
-    let words = "Certificates (PEM) of the authority that signed the provider's own, or none";
+    let words = "CA certificates (PEM) of the provider, or none";
     let question = Question { flag: "ca", words, default: NONE };
     let ca = prompt.settle(&question, args.ca.as_deref(), |text| match text {
         NONE => Ok(None),
@@ -100,11 +101,10 @@ fn provider(text: &str) -> Result<Option<String>, Unfit> {
         Some(_) => text.to_owned(),
         None => format!("https://{text}/AdminService"),
     };
-    let parsed =
-        reqwest::Url::parse(&url).map_err(|error| format!("{text} is no name of a host: {error}"))?;
+    let parsed = reqwest::Url::parse(&url).map_err(|error| format!("{text} is not a host name: {error}"))?;
     match parsed.scheme() {
         "https" => Ok(Some(url)),
-        other => Err(format!("the provider is asked by https, and not by {other}").into()),
+        other => Err(format!("the provider needs https, not {other}").into()),
     }
 }
 
@@ -112,7 +112,7 @@ fn account(text: &str) -> Result<Option<String>, Unfit> {
     match text.split_once('@') {
         _ if text == NONE => Ok(None),
         Some((user, realm)) if !user.is_empty() && !realm.is_empty() => Ok(Some(text.to_owned())),
-        _ => Err(format!("{text} is no account with its realm, such as netbootd@CORP.EXAMPLE").into()),
+        _ => Err(format!("{text} has no realm; write it as netbootd@CORP.EXAMPLE").into()),
     }
 }
 
@@ -127,21 +127,21 @@ fn secret(text: &str, account: &str, asks: bool) -> Result<Option<Secret>, Unfit
             match typed {
                 Ok(typed) if typed.is_empty() => Err("nothing was typed".into()),
                 Ok(typed) => Ok(Some(Secret::Typed(netbootd_net::Secret::new(typed)))),
-                Err(error) => Err(format!("no password can be typed here: {error}").into()),
+                Err(error) => Err(format!("cannot read a password here: {error}").into()),
             }
         }
         path => match readable(path)?.first_chunk() {
             // The magic of MIT's and Heimdal's key tabs.
             Some([5, 1 | 2]) => Ok(Some(Secret::KeyTab(path.into()))),
             Some(_) => Ok(Some(Secret::PasswordFile(path.into()))),
-            None => Err(format!("{path} holds neither keys nor a password").into()),
+            None => Err(format!("{path} is empty").into()),
         },
     }
 }
 
 fn readable(path: &str) -> Result<Vec<u8>, Unfit> {
     if !Path::new(path).is_absolute() {
-        return Err(format!("{path} is no whole path").into());
+        return Err(format!("{path} is not an absolute path").into());
     }
     std::fs::read(path).map_err(|error| format!("{path}: {error}").into())
 }

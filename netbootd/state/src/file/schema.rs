@@ -16,7 +16,7 @@ pub(super) fn take_up(database: &Database, path: &Path) -> Result<(), StateError
     }
     if found < VERSION {
         migrate(database, found).map_err(unusable)?;
-        info!(from = found, to = VERSION, "state tables taken up");
+        info!(from = found, to = VERSION, "state tables converted");
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::image::{ImageBegun, ImageFolderRead, ImageTaken};
 
 /// Says that lines are missing before the next.
 pub(super) fn lines_left_out(lines: u64) {
-    warn!(lines, "left out: the same again and again, or more than is written in a second");
+    warn!(lines, "suppressed by the rate limit");
 }
 
 /// A line at the event's own level.
@@ -216,7 +216,7 @@ impl Facts for ImageTaken {
         match &self.image {
             // The words that runbooks for Macs' images look for.
             Some(name) => info!(source = self.source, detail = self.detail, "New image distributed: {name}"),
-            None => warn!(source = self.source, detail = self.detail, "no image taken in"),
+            None => warn!(source = self.source, detail = self.detail, "no image imported"),
         }
     }
 }

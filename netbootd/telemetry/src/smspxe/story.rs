@@ -163,7 +163,7 @@ fn line(entry: &Entry) -> Option<Step> {
         ),
         ("found optional advertisement", "an Available deployment was offered", None),
         ("found mandatory advertisement", "a Required deployment was given", None),
-        ("no boot action", "it was told to go on to its disk", None),
+        ("no boot action", "it was sent to its disk", None),
         ("not serviced", "it got no answer", None),
         ("device has been accepted", "it was accepted", None),
         (
@@ -287,7 +287,7 @@ mod tests {
                 "the site knows it",
                 "nothing is deployed to it",
                 "nothing is deployed to it",
-                "it was told to go on to its disk",
+                "it was sent to its disk",
                 "it got no answer",
             ]
         );

@@ -34,7 +34,7 @@ pub fn render(daemon: &Daemon) -> String {
     text.sample("netbootd_lost_steps_total", &[], lost as f64);
     findings(&mut text, &daemon.findings);
     limits(&mut text, services);
-    text.family("netbootd_directory_up", "gauge", "Whether a directory answers, 0 while it is left alone.");
+    text.family("netbootd_directory_up", "gauge", "Whether a directory answers, 0 while it fails.");
     for (name, trouble) in services.snapshot.load().directories.health() {
         text.sample("netbootd_directory_up", &[("directory", name)], f64::from(u8::from(trouble.is_none())));
     }
@@ -107,7 +107,7 @@ fn limits(text: &mut Metrics, services: &Services) {
     text.family(
         "netbootd_dropped_datagrams_total",
         "counter",
-        "Datagrams that the kernel dropped: junk during floods, and what was too much to queue.",
+        "Datagrams that the kernel dropped: invalid ones during floods, and full queues.",
     );
     text.sample("netbootd_dropped_datagrams_total", &[], flood_filter::dropped() as f64);
 }

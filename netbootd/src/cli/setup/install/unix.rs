@@ -1,7 +1,7 @@
-//! What follows from the answers: folders, files and the service, one step after the other, each with its result.
+//! The steps that follow from the answers: folders, files and the service, each with its result.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
 use std::os::unix::net::UnixStream;
@@ -16,13 +16,14 @@ use super::super::colour::{BAD, GOOD, styled};
 use super::super::{DEFAULT_CONFIG, Failure};
 use super::SetupArgs;
 use super::answers::{Answers, STATE_DIR};
-use super::render::PASSWORD_FILE;
+use super::programs;
+use super::render::{PASSWORD_FILE, TOKEN_FILE};
 use super::site::Secret;
 use crate::cli::out::outln;
 
 type Step<'a> = (String, Box<dyn FnOnce() -> Result<String, Failure> + 'a>);
 
-/// Does it all; the first step that fails is the last.
+/// Runs every step; a step that fails is the last.
 pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(), Failure> {
     let owner = owner();
     let mut steps: Vec<Step<'_>> = vec![
@@ -39,12 +40,67 @@ pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(),
         };
         steps.push(("password".into(), Box::new(write)));
     }
+    if answers.token {
+        let file = beside.join(TOKEN_FILE);
+        steps.push(("page token".into(), Box::new(move || token(beside, &file, owner))));
+    }
     steps.push(("configuration".into(), Box::new(|| write_config(args, text, owner))));
+    if !answers.programs.is_empty() {
+        steps.push(("boot programs".into(), Box::new(|| programs(answers))));
+    }
     if !args.no_start {
         steps.push(("ports".into(), Box::new(|| ports(answers))));
         steps.push(("service".into(), Box::new(|| service(args, answers))));
     }
-    perform(steps)
+    perform(steps)?;
+    checklist(args, answers);
+    Ok(())
+}
+
+/// What remains to be done.
+fn checklist(args: &SetupArgs, answers: &Answers) {
+    outln!("\nNext:");
+    let root = answers.root.display();
+    if answers.mode != Mode::Off {
+        for found in programs::by_architecture(&answers.root) {
+            let (arch, packages) = (found.arch, found.packages);
+            match found.names.is_empty() {
+                true => outln!("  - {arch} machines have no boot program in {root} (Debian: {packages})"),
+                false => outln!("  - {arch} machines start {}", found.names.join(", ")),
+            }
+        }
+    }
+    outln!("  - put a kernel (vmlinuz) and an initrd (initrd.img) into {root}, or import an image:");
+    outln!("    netbootd image import FILE");
+    if answers.token {
+        let token = args.config.with_file_name(TOKEN_FILE);
+        outln!(
+            "  - open http://127.0.0.1:9167/ on this host; the token for changes is in {}",
+            token.display()
+        );
+    }
+    outln!("  - start a machine from the network; `netbootd watch` shows each step");
+}
+
+/// Creates the status page's token, unless there is one.
+fn token(beside: &Path, file: &Path, owner: Option<(u32, u32)>) -> Result<String, Failure> {
+    if file.exists() {
+        return Ok(format!("{} exists", file.display()));
+    }
+    folder(beside, 0o750, None)?;
+    let mut bytes = [0; 24];
+    let read = File::open(RANDOM).and_then(|mut source| source.read_exact(&mut bytes));
+    read.map_err(|error| cannot(Path::new(RANDOM), &error))?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    replace(file, &(text + "\n"), owner.map(|(_, group)| (0, group)))?;
+    Ok(format!("{} written", file.display()))
+}
+
+fn programs(answers: &Answers) -> Result<String, Failure> {
+    programs::copy(&answers.programs).map_err(|error| cannot(&answers.root, &error))?;
+    let names = answers.programs.iter().filter_map(|(_, target)| target.file_name());
+    let names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    Ok(format!("{} copied to {}", names.join(", "), answers.root.display()))
 }
 
 fn perform(steps: Vec<Step<'_>>) -> Result<(), Failure> {
@@ -57,7 +113,7 @@ fn perform(steps: Vec<Step<'_>>) -> Result<(), Failure> {
         };
         outln!("[{}/{all}] {mark}  {name}: {}", at + 1, words.trim_end());
         if done.is_err() {
-            outln!("what is marked ok stays; run netbootd setup again once the reason is gone");
+            outln!("steps marked ok are kept; correct the cause and run netbootd setup again");
         }
         done?;
     }
@@ -81,11 +137,11 @@ fn owner() -> Option<(u32, u32)> {
 
 fn folder(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> Result<&'static str, Failure> {
     if path.is_dir() {
-        return Ok("is there");
+        return Ok("exists");
     }
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
     made.and_then(|()| own(path, owner)).map_err(|error| cannot(path, &error))?;
-    Ok("made")
+    Ok("created")
 }
 
 fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
@@ -100,9 +156,9 @@ fn write_config(args: &SetupArgs, text: &str, owner: Option<(u32, u32)>) -> Resu
         folder(beside, 0o750, None)?;
     }
     let mut kept = String::new();
-    // Somebody may have written it since the questions began; even by force nothing is lost.
+    // It may have changed since the questions began; --force loses nothing either.
     match fs::read_to_string(file) {
-        Ok(old) if old == text => return Ok(format!("{} is so already", file.display())),
+        Ok(old) if old == text => return Ok(format!("{} is unchanged", file.display())),
         Ok(_) if args.force => {
             let old = with_suffix(file, ".old");
             fs::rename(file, &old).map_err(|error| cannot(&old, &error))?;
@@ -115,6 +171,7 @@ fn write_config(args: &SetupArgs, text: &str, owner: Option<(u32, u32)>) -> Resu
     replace(file, text, owner.map(|(_, group)| (0, group)))?;
     let warned = match warnings.iter().count() {
         0 => String::new(),
+        1 => ", with 1 warning (netbootd check-config)".to_owned(),
         some => format!(", with {some} warnings (netbootd check-config)"),
     };
     Ok(format!("{} written{kept}{warned}", file.display()))
@@ -155,7 +212,7 @@ fn cannot(path: &Path, error: &io::Error) -> Failure {
 /// Whether the ports are free, unless a netbootd has them.
 fn ports(answers: &Answers) -> Result<String, Failure> {
     if UnixStream::connect(socket_path(&answers.state_dir)).is_ok() {
-        return Ok("a netbootd runs here and has them".into());
+        return Ok("in use by the running netbootd".into());
     }
     let dhcp: &[u16] = if answers.mode == Mode::Off { &[67] } else { &[67, 4011] };
     let udp = dhcp
@@ -169,13 +226,11 @@ fn ports(answers: &Answers) -> Result<String, Failure> {
             Ok(()) => free.push(port.to_string()),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 return Err(Failure::Unusable(format!(
-                    "port {port} is taken by another program (ss -lntup tells which); stop it, or see booting.md for hosts with a DHCP server"
+                    "port {port} is in use by another program (`ss -lntup` names it); stop it, or see docs/booting.md for hosts with a DHCP server"
                 )));
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                return Err(Failure::Permission(format!(
-                    "port {port} cannot be tried: {error}; run as root"
-                )));
+                return Err(Failure::Permission(format!("cannot bind port {port}: {error}; run as root")));
             }
             Err(error) => return Err(Failure::Unusable(format!("port {port}: {error}"))),
         }
@@ -186,10 +241,10 @@ fn ports(answers: &Answers) -> Result<String, Failure> {
 fn service(args: &SetupArgs, answers: &Answers) -> Result<String, Failure> {
     let by_hand = format!("netbootd serve --config {}", args.config.display());
     if args.config != Path::new(DEFAULT_CONFIG) {
-        return Ok(format!("it reads {DEFAULT_CONFIG}, so it was left as it is; start with: {by_hand}"));
+        return Ok(format!("not started: the unit reads {DEFAULT_CONFIG}; start with: {by_hand}"));
     }
     if !sd_notify::booted().unwrap_or(false) {
-        return Ok(format!("systemd does not run here, so nothing was started; start with: {by_hand}"));
+        return Ok(format!("not started: systemd is not running; start with: {by_hand}"));
     }
     let outside =
         [&answers.images, &answers.state_dir].into_iter().filter(|path| !path.starts_with(STATE_DIR));
@@ -202,7 +257,7 @@ fn service(args: &SetupArgs, answers: &Answers) -> Result<String, Failure> {
     }
     systemctl(&["enable", UNIT])?;
     systemctl(&["restart", UNIT])?;
-    Ok(format!("{UNIT} is enabled and runs"))
+    Ok(format!("{UNIT} is enabled and running"))
 }
 
 fn systemctl(words: &[&str]) -> Result<(), Failure> {
@@ -211,9 +266,10 @@ fn systemctl(words: &[&str]) -> Result<(), Failure> {
     if output.status.success() {
         return Ok(());
     }
-    let told = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::Unusable(format!("systemctl {}: {}", words.join(" "), told.trim())))
+    let message = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::Unusable(format!("systemctl {}: {}", words.join(" "), message.trim())))
 }
 
+const RANDOM: &str = "/dev/urandom";
 const UNIT: &str = "netbootd.service";
 const UNIT_FOLDER: &str = "/etc/systemd/system/netbootd.service.d";

@@ -1,4 +1,4 @@
-//! What follows from the answers of `netbootd setup`: folders and the configuration. The service is added by `netbootd service install`.
+//! The steps of `netbootd setup`: folders and the configuration. `netbootd service install` adds the service.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,19 +9,21 @@ use netbootd_config::Config;
 use super::super::{DEFAULT_CONFIG, Failure};
 use super::SetupArgs;
 use super::answers::Answers;
+use super::programs;
 use super::site::Secret;
 use crate::cli::out::outln;
 
-/// Does it all; the first step that fails is the last.
+/// Runs every step; a step that fails is the last.
 pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(), Failure> {
     if let Some(Secret::Typed(_)) = answers.site.as_ref().and_then(|site| site.secret.as_ref()) {
-        let words = "on Windows the account that the service runs as asks: take --account none --secret none";
+        let words = "on Windows the service's own account is used: give --account none --secret none";
         return Err(Failure::Unusable(words.into()));
     }
     for folder in [&answers.state_dir, &answers.root, &answers.images] {
         fs::create_dir_all(folder).map_err(|error| cannot(folder, &error))?;
-        outln!("ok      {} is there", folder.display());
+        outln!("ok      {} exists", folder.display());
     }
+    programs::copy(&answers.programs).map_err(|error| cannot(&answers.root, &error))?;
     let file = &args.config;
     if let Some(beside) = file.parent() {
         fs::create_dir_all(beside).map_err(|error| cannot(beside, &error))?;
@@ -43,7 +45,7 @@ pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(),
         format!(" --config {}", file.display())
     };
     outln!(
-        "next    netbootd service install{with}, then sc start netbootd; docs/windows.md has the firewall's rules"
+        "next    netbootd service install{with}, then sc start netbootd; docs/windows.md lists the firewall rules"
     );
     Ok(())
 }
