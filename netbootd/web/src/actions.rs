@@ -118,8 +118,9 @@ pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<
         return refused(StatusCode::FORBIDDEN, &reason, "Ask an operator who may.");
     }
     let from = form.from.to_string();
-    let change = Change::begin(&console.services, &operator.name, &from, (method.as_str(), &target));
     let query = fields(form.path, &value);
+    let whole = query.as_ref().map_or_else(|| target.clone(), |query| format!("{target}?{query}"));
+    let change = Change::begin(&console.services, &operator.name, &from, (method.as_str(), &whole));
     let told = api::answer(&console.daemon, &method, &target, query.as_deref()).await;
     change.done(&console.services, told.status.as_u16()).await;
     let words = words(form.path, &told.body, told.status);

@@ -49,7 +49,7 @@ pub(crate) struct Change {
 impl Change {
     /// Notes how things stand before a change.
     pub(crate) fn begin(services: &Services, who: &str, from: &str, (method, path): (&str, &str)) -> Self {
-        let mac = path.split('/').find_map(|part| part.parse().ok());
+        let mac = path.split(['/', '?']).find_map(|part| part.parse().ok());
         let what = format!("{method} {path}");
         let before = mac.map(|mac| decided(services, mac));
         Change { who: who.to_owned(), from: from.to_owned(), what, mac, before }

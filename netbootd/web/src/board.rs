@@ -168,6 +168,11 @@ impl Board {
         self.inner.lock().rows.values().filter(|row| fits(row)).cloned().collect()
     }
 
+    /// Shows every machine.
+    pub(crate) fn each(&self, look: impl FnMut(&Arc<Row>)) {
+        self.inner.lock().rows.values().for_each(look);
+    }
+
     /// How many machines there are.
     pub(crate) fn machines(&self) -> usize {
         self.inner.lock().rows.len()

@@ -1,15 +1,17 @@
 //! What the operator's page stands on: the board, the sessions, and who looks at which page.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use netbootd_server::daemon::Daemon;
 use netbootd_server::explain::{AskedAs, Explained};
 use netbootd_server::services::Services;
+use parking_lot::Mutex;
 use pxe_policy::{Action, MacAddr};
 
 use crate::board::Board;
 use crate::live::Rendered;
+use crate::page::machines::Values;
 use crate::sessions::{Operator, Role, Sessions, same};
 
 /// The page's own state beside the services.
@@ -23,6 +25,8 @@ pub struct Console {
     pub(crate) instance: String,
     pub(crate) host: String,
     pub(crate) rendered: Rendered,
+    /// The values of the filters, and when they were counted.
+    pub(crate) values: Mutex<Option<(Instant, Arc<Values>)>>,
 }
 
 /// A page that somebody asks for.
@@ -53,6 +57,7 @@ impl Console {
             instance,
             host,
             rendered: Rendered::default(),
+            values: Mutex::default(),
         }
     }
 

@@ -178,8 +178,10 @@ impl StatusListener {
             }
             _ => {
                 let from = peer.ip().to_string();
-                let change =
-                    who.map(|who| Change::begin(&self.daemon.services, &who, &from, (method.as_str(), path)));
+                let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+                let whole = format!("{path}{query}");
+                let change = who
+                    .map(|who| Change::begin(&self.daemon.services, &who, &from, (method.as_str(), &whole)));
                 let told = api::answer(&self.daemon, &method, uri.path(), uri.query()).await;
                 if let Some(change) = change {
                     change.done(&self.daemon.services, told.status.as_u16()).await;

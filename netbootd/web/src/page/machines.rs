@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use hyper::StatusCode;
 use minijinja::context;
@@ -139,29 +139,46 @@ fn chips(query: &Query, found: &Page) -> Vec<Chip> {
     std::iter::once(all).chain(states.filter(|chip| chip.count > 0 || chip.chosen)).collect()
 }
 
-fn choices(console: &Console, query: &Query) -> Vec<Choice> {
-    type Of = fn(&Row) -> Option<&String>;
-    let fields: [(&str, &str, &Option<String>, Of); 4] = [
-        ("image", "Image", &query.image, |row| row.gets.as_ref()),
-        ("net", "Network", &query.net, |row| row.network.as_ref()),
-        ("vendor", "Vendor", &query.vendor, |row| row.vendor.as_ref()),
-        ("arch", "Firmware", &query.arch, |row| row.arch.as_ref()),
-    ];
-    let mut counts: [BTreeMap<String, usize>; 4] = Default::default();
-    for row in console.board.rows(|_| true) {
-        for (n, (_, _, _, of)) in fields.iter().enumerate() {
-            if let Some(value) = of(&row) {
-                let known = counts[n].len();
-                match counts[n].get_mut(value) {
-                    Some(count) => *count += 1,
-                    None if known < MOST_VALUES => drop(counts[n].insert(value.clone(), 1)),
-                    None => {}
-                }
+/// How many machines have each value of each filter.
+pub(crate) type Values = [BTreeMap<String, usize>; 4];
+
+/// The values of the filters. They need not be of this very moment, and all machines are counted for
+/// them.
+fn values(console: &Console) -> Arc<Values> {
+    let mut known = console.values.lock();
+    if let Some((at, values)) = &*known
+        && at.elapsed() < COUNTED_EVERY
+    {
+        return Arc::clone(values);
+    }
+    let mut counts = Values::default();
+    console.board.each(|row| {
+        let fields = [&row.gets, &row.network, &row.vendor, &row.arch];
+        for (n, value) in fields.into_iter().enumerate() {
+            let Some(value) = value else { continue };
+            let known = counts[n].len();
+            match counts[n].get_mut(value) {
+                Some(count) => *count += 1,
+                None if known < MOST_VALUES => drop(counts[n].insert(value.clone(), 1)),
+                None => {}
             }
         }
-    }
+    });
+    let values = Arc::new(counts);
+    *known = Some((Instant::now(), Arc::clone(&values)));
+    values
+}
+
+fn choices(console: &Console, query: &Query) -> Vec<Choice> {
+    let fields = [
+        ("image", "Image", &query.image),
+        ("net", "Network", &query.net),
+        ("vendor", "Vendor", &query.vendor),
+        ("arch", "Firmware", &query.arch),
+    ];
+    let mut counts = (*values(console)).clone();
     let mut choices: Vec<Choice> = Vec::new();
-    for (n, (name, word, wanted, _)) in fields.into_iter().enumerate() {
+    for (n, (name, word, wanted)) in fields.into_iter().enumerate() {
         if let Some(wanted) = wanted {
             counts[n].entry(wanted.clone()).or_default();
         }
@@ -264,6 +281,8 @@ pub(super) fn link_of_cause(cause: &str, filter: Option<(&str, &str)>) -> String
     format!("/machines?cause={}{more}", query::encoded(cause))
 }
 
+/// Values of filters are counted anew this often at most.
+const COUNTED_EVERY: Duration = Duration::from_secs(2);
 /// Rows on a page.
 const ROWS: usize = 50;
 /// Different values of a filter that are counted, and that are offered.

@@ -68,9 +68,11 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
 
 fn hour(console: &Console, now: SystemTime) -> Vec<Count> {
     let mut counts = [0; State::ALL.len()];
-    for row in console.board.rows(|row| now.duration_since(row.seen).unwrap_or_default() <= HOUR) {
-        counts[row.state.place()] += 1;
-    }
+    console.board.each(|row| {
+        if now.duration_since(row.seen).unwrap_or_default() <= HOUR {
+            counts[row.state.place()] += 1;
+        }
+    });
     let all = counts.iter().sum();
     let first = Count { word: "machines".to_owned(), count: all, link: "/machines?since=1h".to_owned() };
     let states = State::ALL.iter().zip(counts).filter(|(_, count)| *count > 0).map(|(state, count)| Count {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use pxe_policy::MacAddr;
 use serde::Serialize;
 
 use crate::board::{Row, State};
@@ -118,18 +119,27 @@ impl Query {
         humantime::parse_duration(self.since.as_deref()?).ok()
     }
 
-    /// Puts rows into the order of the list and gives one page of it, and whether more follow.
+    /// Puts rows into the order of the list and gives one page of it: how many stand before it, and
+    /// whether more follow. Only the page itself is sorted.
     pub(super) fn page(&self, rows: &mut Vec<Arc<Row>>, most: usize) -> (usize, bool) {
         let order = self.order();
-        rows.sort_by_cached_key(|row| (order.key(row), row.mac));
-        let begin = match self.after.as_deref().and_then(|mac| mac.parse().ok()) {
-            // The machine may have moved meanwhile: the page goes on where it stands now.
-            Some(mac) => rows.iter().position(|row| row.mac == mac).map_or(0, |place| place + 1),
-            None => 0,
-        };
-        rows.drain(..begin);
-        let more = rows.len() > most;
-        rows.truncate(most);
+        let total = rows.len();
+        let after: Option<MacAddr> = self.after.as_deref().and_then(|mac| mac.parse().ok());
+        // The machine may have moved meanwhile: the page goes on where it stands now.
+        let after = after.and_then(|mac| rows.iter().find(|row| row.mac == mac));
+        let after = after.map(|row| (order.key(row), row.mac));
+        let keyed = rows.drain(..).map(|row| (order.key(&row), row.mac, row));
+        let mut keyed: Vec<_> = keyed
+            .filter(|(key, mac, _)| after.as_ref().is_none_or(|(known, last)| (key, mac) > (known, last)))
+            .collect();
+        let begin = total - keyed.len();
+        let more = keyed.len() > most;
+        if more {
+            keyed.select_nth_unstable_by(most, |one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+            keyed.truncate(most);
+        }
+        keyed.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+        rows.extend(keyed.into_iter().map(|(_, _, row)| row));
         (begin, more)
     }
 

@@ -1,6 +1,7 @@
 //! The server itself: interfaces, what it serves, rules in order, directories, certificates, other
 //! servers, and what the process has given up.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use minijinja::context;
@@ -37,6 +38,15 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
     let services = &console.services;
     let snapshot = services.snapshot.load();
     let config = &snapshot.config;
+    let mut users: HashMap<String, usize> = HashMap::new();
+    console.board.each(|row| {
+        if let Some(rule) = &row.rule {
+            match users.get_mut(rule) {
+                Some(count) => *count += 1,
+                None => drop(users.insert(rule.clone(), 1)),
+            }
+        }
+    });
     let rules: Vec<RuleLine> = config
         .rules
         .0
@@ -47,7 +57,7 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
             name: rule.name.clone(),
             matches: matches(&rule.matches),
             gives: gives(rule, None),
-            machines: console.board.rows(|row| row.rule.as_ref() == Some(&rule.name)).len(),
+            machines: users.get(&rule.name).copied().unwrap_or_default(),
         })
         .collect();
     let values = context! {
