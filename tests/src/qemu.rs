@@ -71,12 +71,27 @@ impl Machine {
     /// # Panics
     /// When QEMU or the firmware is not installed.
     pub fn start_as(lab: &Lab, firmware: Firmware, bridge: &str, number: u8, disk: Option<&Path>) -> Self {
+        Self::start_sized(lab, firmware, bridge, number, disk, "512")
+    }
+
+    /// The same with so many megabytes of memory.
+    ///
+    /// # Panics
+    /// When QEMU or the firmware is not installed.
+    pub fn start_sized(
+        lab: &Lab,
+        firmware: Firmware,
+        bridge: &str,
+        number: u8,
+        disk: Option<&Path>,
+        megabytes: &str,
+    ) -> Self {
         let tap = lab.add_tap(bridge);
         let monitor = lab.folder().join(format!("{tap}.monitor"));
         let arm64 = matches!(firmware, Firmware::Arm64Pxe | Firmware::Arm64Uboot);
         let emulator = if arm64 { "qemu-system-aarch64" } else { "qemu-system-x86_64" };
         let mut command = lab.command_at_switch(emulator);
-        command.args(["-accel", "tcg", "-m", "512", "-display", "none", "-serial", "stdio"]);
+        command.args(["-accel", "tcg", "-m", megabytes, "-display", "none", "-serial", "stdio"]);
         command.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
         command
             .args(["-no-reboot", "-nodefaults", "-uuid"])

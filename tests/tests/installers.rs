@@ -11,6 +11,17 @@ use netbootd_tests::netbootd::{ADDRESSES, SERVER};
 use netbootd_tests::store::image;
 use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, firmware, loaders};
 
+/// Addresses with a name server and a router: the installer asks for what a lease does not give.
+const WITH_NAMES: &str = r#"
+[dhcp]
+mode = "server"
+
+[[dhcp.subnet]]
+subnet = "10.77.0.0/24"
+pool = "10.77.0.100-10.77.0.199"
+router = "10.77.0.254"
+dns = "10.77.0.1"
+"#;
 /// What the package debian-installer-12-netboot-amd64 has.
 const DEBIAN: &str = "/usr/lib/debian-installer/images/12/amd64/text";
 /// The installer's first steps, on two shared processors without KVM.
@@ -53,8 +64,9 @@ fn debian_runs_its_preseed(firmware: Firmware, number: u8, put: impl FnOnce(&Pat
     assert!(image(&store(&lab), &["tag", "debian-12", "--label", console]).status.success());
     fs::write(lab.folder().join("preseed.cfg"), of_tutorial("d-i debian-installer/locale")).unwrap();
     let configuration = of_tutorial("[[rule]]");
-    let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{configuration}"));
-    let machine = Machine::start_as(&lab, firmware, "br0", number, None);
+    let netbootd = Netbootd::start(&lab, &root, &format!("{WITH_NAMES}{configuration}"));
+    // With less the installer asks whether to go on in its low memory mode.
+    let machine = Machine::start_sized(&lab, firmware, "br0", number, None, "1024");
     let reported = format!("installing-52-54-00-4c-01-{number:02x}");
     let waits = std::panic::AssertUnwindSafe(|| netbootd.wait_for(&reported, PATIENCE));
     let waited = std::panic::catch_unwind(waits);
