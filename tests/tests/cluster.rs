@@ -104,7 +104,7 @@ fn what_an_operator_says_at_one_server_all_know() {
 fn tables_of_a_newer_version_and_a_wrong_password_are_refused_with_words() {
     let site = Site::new();
     site.publish(1);
-    assert_eq!(site.database.sql(&site.lab, "SELECT version FROM netbootd.schema"), "3");
+    assert_eq!(site.database.sql(&site.lab, "SELECT version FROM netbootd.schema"), "4");
     site.database.sql(&site.lab, "UPDATE netbootd.schema SET version = 99");
     let refused = site.run(1, &["serve"]);
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
