@@ -120,8 +120,16 @@ fn configurations() -> Vec<(String, String)> {
     for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
         let name = page.file_name().unwrap().to_string_lossy().into_owned();
         for block in blocks(&fs::read_to_string(&page).unwrap()) {
-            let needs_more =
-                ["directories", "[configmgr]", "[devices]", "[relay]", "images = ", "preseed", "answer"];
+            let needs_more = [
+                "directories",
+                "[configmgr]",
+                "[devices]",
+                "[relay]",
+                "images = ",
+                "preseed",
+                "answer",
+                "\"ubuntu\"",
+            ];
             if block.contains("[[rule]]") && !needs_more.iter().any(|word| block.contains(word)) {
                 found.push((name.clone(), block));
             }

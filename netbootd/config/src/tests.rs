@@ -404,7 +404,7 @@ fn one_mistake_is_one_error() {
         (
             "[[rule]]\nname = \"r\"\naction.boot = { file = 5 }\n",
             "found a number or a date",
-            "a list of texts",
+            "a list of paths",
         ),
     ] {
         let Err(findings) = Config::parse(text, Path::new("test.toml"), None) else { panic!("{text}") };

@@ -177,7 +177,8 @@ mod tests {
     #[test]
     fn what_a_boot_server_never_calls_is_refused_and_it_goes_on() {
         if std::env::var_os(ALONE).is_none() {
-            let name = "sandbox::syscalls::tests::what_a_boot_server_never_calls_is_refused_and_it_goes_on";
+            let name =
+                "sandbox::unix::syscalls::tests::what_a_boot_server_never_calls_is_refused_and_it_goes_on";
             let mut again = Command::new(std::env::current_exe().unwrap());
             again.args([name, "--exact"]).env(ALONE, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
             let output = again.output().unwrap();

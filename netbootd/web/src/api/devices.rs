@@ -54,6 +54,7 @@ impl Denied {
             Denied::Device(NotChanged::NotSaved) => StatusCode::INTERNAL_SERVER_ERROR,
             Denied::Device(NotChanged::Away) => StatusCode::SERVICE_UNAVAILABLE,
             Denied::Device(NotChanged::TooMany) => StatusCode::INSUFFICIENT_STORAGE,
+            Denied::Exclusive => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         }
     }
