@@ -107,6 +107,8 @@ fn file(path: &str) -> (TransferStarted, TransferFinished) {
         program: None,
         partial: false,
         substitute: None,
+        proved: true,
+        fixed_address: false,
     };
     let finished = TransferFinished {
         id,

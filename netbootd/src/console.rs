@@ -104,6 +104,7 @@ impl Console {
                     self.say(&line);
                 }
             }
+            Event::Disproved(_) => {}
             Event::Reported(reported) => {
                 if let (Some(mac), ClientMessage::Report(report)) = (reported.mac, &reported.message) {
                     self.say(&format!("{mac} {} reports {}: {report}", report.by, report.state.name()));

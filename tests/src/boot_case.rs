@@ -7,14 +7,17 @@
 //! ```text
 //! host pc 10.77.0.50 52:54:00:4c:01:01     a client; `dhcp` is another DHCP server
 //! file shimx64.efi pe x64 signed           a file in the boot folder
-//! file vmlinuz 20000                       one of so many bytes
+//! file vmlinuz 20000                       one of so many bytes; `text ...` holds these words
 //! pc discover class=PXEClient arch=7       a broadcast; `relay=10.77.0.3` names a relay
 //! pc request server=10.77.0.2 address=10.77.0.50
 //! pc lease class=PXEClient arch=7          a DISCOVER, and a REQUEST for what netbootd offers
 //! pc boot-server                           the question to port 4011
-//! dhcp offer pc file=... siaddr=... dns=.. another server's broadcast; also `dhcp ack pc`
+//! pc decline                               a DECLINE of the address that it has
+//! dhcp offer pc file=... siaddr=... dns=.. another server's broadcast; also `ack` and `nak`
 //! pc get shimx64.efi                       by TFTP; also the other words of `script::How`
-//! pc get-http /boot.efi                    by HTTP; also `miss-http`
+//! pc get-http /boot.efi                    by HTTP; also `miss-http` and `stall-http`
+//! pc report state=up                       the machine's own report
+//! evil forge pc initrd                     a read request in the name of `pc`
 //! wait 2.0                                 seconds that pass on the wire
 //! expect pc port-blocked                   what `netbootd status` finds, or `none`
 //! ```

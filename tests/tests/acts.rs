@@ -7,14 +7,19 @@ netbootd_tests::boot_cases! {
     block_rollover "block-rollover"
     boot_file_elsewhere "boot-file-elsewhere"
     broadcast_requests "broadcast-requests"
+    digest_of_boot_image "digest-of-boot-image"
     empty_file "empty-file"
+    exhausted_pool "exhausted-pool"
     flood_of_machines "flood-of-machines"
     foreign_boot_file "foreign-boot-file"
     forged_in_anothers_name "forged-in-anothers-name"
+    forged_read_requests "forged-read-requests"
     healthy_installer "healthy-installer"
+    healthy_other_case "healthy-other-case"
     kernel_refused "kernel-refused"
     misspelled_name "misspelled-name"
     no_file_name "no-file-name"
+    nothing_found "nothing-found"
     other_network_card "other-network-card"
     out_of_memory "out-of-memory"
     raspberry_pi_folders "raspberry-pi-folders"
@@ -27,4 +32,12 @@ netbootd_tests::boot_cases! {
     spanning_tree_snponly "spanning-tree-snponly"
     unsigned_grub "unsigned-grub"
     url_over_tftp_own "url-over-tftp-own"
+
+}
+
+#[test]
+fn every_case_has_a_healthy_twin() {
+    for name in names().iter().filter(|name| !name.starts_with("healthy-")) {
+        assert!(folder().join(name).join("healthy.txt").exists(), "{name} has none");
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netbootd_tests::mac::{self, Nbi, sha256};
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
-use netbootd_tests::{Lab, Netbootd, Process, Relay};
+use netbootd_tests::{Lab, Netbootd, Process, Relay, findings, wait};
 
 const OFF: &str = "[dhcp]\nmode = \"off\"\n";
 
@@ -126,7 +126,7 @@ fn a_mac_behind_a_relay_is_answered_at_its_own_address() {
     let output = lab.run("far", &[&mac::client(), "en0", "list"]);
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("image 81000005 \"Sierra\" default\n"));
-    assert!(netbootd.log().contains("reason=list"));
+    netbootd.wait_for("reason=list", Duration::from_secs(5));
 }
 
 #[test]
@@ -356,4 +356,30 @@ fn loop_until_captured(lab: &Lab, capture: &str) -> String {
         }
     }
     shown
+}
+
+#[test]
+fn a_macs_healthy_boot_has_no_finding_and_an_image_that_is_gone_is_named() {
+    let (lab, root) = site();
+    let folder = small("Sierra", 5).put(&share(&root));
+    small("Diagnostics", 3).put(&share(&root));
+    let status = "[status]\nlisten = \"127.0.0.1:9167\"\n[diagnosis]\npatience = 0.2\n";
+    let netbootd = Netbootd::start(&lab, &root, &format!("{OFF}{status}"));
+    as_mac(&lab, &["list"]);
+    findings::none(&lab, &netbootd);
+    let text = as_mac(&lab, &["boot", "81000005"]);
+    assert!(text.contains("root 300000 bytes"), "{text}");
+    findings::none(&lab, &netbootd);
+    as_mac(&lab, &["discover"]);
+    findings::none(&lab, &netbootd);
+    fs::remove_dir_all(folder).unwrap();
+    wait::until(Duration::from_secs(20), || !as_mac(&lab, &["list"]).contains("Sierra"), || netbootd.log());
+    let bindings = lab.folder().join("netbootd.toml").display().to_string();
+    let listed = lab.run("server", &[&program(), "bindings", "list", "--config", &bindings]);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let mac = listed.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let asking = Process::start("mac", lab.command("mac", &mac::client()).args(["en0", "discover"]));
+    let finding = findings::wait_for(&lab, &netbootd, &mac, "mac-image-gone");
+    assert_eq!(finding["headline"], "The Mac asks for an image that is gone.");
+    drop(asking);
 }

@@ -177,3 +177,68 @@ fn the_finding_stands_on_the_machines_own_screen() {
     let shown = netbootd.status_when(&lab, "1", |status| cause(status) == Some("script-server-away"));
     assert!(shown["finding"]["evidence"].to_string().contains("refuses the connection"), "{shown:#}");
 }
+
+/// GRUB on UEFI with its module http, and a configuration that reports as the built-in one does.
+#[test]
+fn grub_reports_the_step_that_fails_and_shows_the_finding() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    loaders::put_payload(&root, "quiet");
+    loaders::put_grub(&root, "grub.efi");
+    let rule = "[[rule]]\nname = \"uefi\"\naction.boot = { file = \"grub.efi\", via = \"tftp\" }\n\
+        [[file]]\npath = \"grub/grub.cfg\"\ntemplate = \"\"\"\n{{ grub.failed }}\nset timeout=0\n\
+        menuentry gone {\n  if ! linux /vmlinuz; then failed kernel /vmlinuz; fi\n  \
+        if ! initrd /gone.img; then failed initrd /gone.img; fi\n}\n\"\"\"\n";
+    let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}"));
+    let machine = Machine::start_as(&lab, Firmware::UefiPxe, "br0", 0x63, None);
+    machine.wait_for("on the server: netbootd status 1");
+    let shown = netbootd.status_when(&lab, "1", |status| cause(status) == Some("file-not-found"));
+    assert!(shown["finding"]["headline"].as_str().unwrap().contains("gone.img"), "{shown:#}");
+    let evidence = shown["finding"]["evidence"].to_string();
+    assert!(evidence.contains("GRUB reports: initrd /gone.img"), "{evidence}\n{}", netbootd.log());
+    drop(machine);
+}
+
+/// The lines that the handbook gives for preseed and kickstart, run by their interpreters: busybox,
+/// which Debian's installer is made of, and the shell with curl.
+#[test]
+fn the_lines_of_the_handbook_report_from_installers() {
+    let (lab, netbootd) = site("");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/troubleshooting.md");
+    let page = fs::read_to_string(page).unwrap();
+    let line = |words: &[&str]| {
+        let line = page.lines().find(|line| words.iter().all(|word| line.contains(word)));
+        line.unwrap().trim().replace("10.0.0.1", SERVER)
+    };
+    let cmdline = lab.folder().join("cmdline");
+    fs::write(&cmdline, format!("quiet netbootd.report=http://{SERVER}/report priority=high\n")).unwrap();
+    let log = lab.folder().join("anaconda.log");
+    fs::write(&log, "INF: starting\nERR: no usable disk was found\n").unwrap();
+
+    // Its applets alone, as in the installer, and the kernel's arguments of the booted machine.
+    let applets = lab.folder().join("applets");
+    fs::create_dir(&applets).unwrap();
+    let install = format!(
+        "mount --bind {} /proc/cmdline && busybox --install -s {applets} && PATH={applets} exec busybox sh -c \"$1\"",
+        cmdline.display(),
+        applets = applets.display()
+    );
+    let in_installer = |line: &str| {
+        let output = lab.run("client", &["unshare", "-m", "sh", "-c", &install, "sh", line]);
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let in_shell = |line: &str| {
+        let line = line.replace("/tmp/anaconda.log", &log.display().to_string());
+        assert!(lab.run("client", &["sh", "-c", &line]).status.success(), "{line}");
+    };
+    in_shell(&line(&["tail -n 50 /tmp/anaconda.log", "state=failed"]));
+    let shown = netbootd.status_when(&lab, MAC_TEXT, |status| cause(status) == Some("system-failed"));
+    assert!(shown["finding"]["evidence"].to_string().contains("no usable disk was found"), "{shown:#}");
+    in_shell(&line(&["curl -s -d state=up"]));
+    netbootd.status_when(&lab, MAC_TEXT, |status| cause(status).is_none());
+    in_shell(&line(&["tail -n 50 /tmp/anaconda.log", "state=failed"]));
+    netbootd.status_when(&lab, MAC_TEXT, |status| cause(status) == Some("system-failed"));
+    in_installer(&line(&["wget -qO- --post-data=state=up"]));
+    let shown = netbootd.status_when(&lab, MAC_TEXT, |status| cause(status).is_none());
+    assert_eq!(shown["steps"].as_array().unwrap().last().unwrap()["what"], "up");
+}

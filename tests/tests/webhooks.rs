@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
 
+use netbootd_tests::certificate::Authority;
 use netbootd_tests::hook::{Hook, Received};
 use netbootd_tests::netbootd::{SERVER, program, write_secret};
 use netbootd_tests::{Lab, Netbootd, Process, firmware};
@@ -91,4 +92,44 @@ fn a_webhook_is_signed_and_retried_and_one_that_hangs_holds_up_nothing() {
     ] {
         assert!(metrics.contains(sample), "{metrics}");
     }
+}
+
+#[test]
+fn a_webhook_by_https_reaches_a_receiver_with_a_good_certificate_alone() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    for (host, address) in [("client", "10.77.0.50/24"), ("monitor", "10.77.0.60/24")] {
+        lab.add_host(host);
+        lab.plug(host, "eth0", "br0", address);
+    }
+    fs::write(root.join("boot.efi"), "MZ").unwrap();
+    write_secret(&lab.folder().join("hook.secret"), SECRET);
+    let authority = Authority::new(&lab.folder());
+    let good = authority.sign("good", "IP:10.77.0.60", 5);
+    let other = authority.sign("other", "DNS:hooks.example", 5);
+    let old = authority.sign("old", "IP:10.77.0.60", -2);
+    let good = Hook::listen_tls(&lab, "monitor", 8443, &good);
+    let other = Hook::listen_tls(&lab, "monitor", 8444, &other);
+    let old = Hook::listen_tls(&lab, "monitor", 8445, &old);
+    let hook = |port: u16| {
+        format!(
+            "[[webhook]]\nurl = \"https://10.77.0.60:{port}/hook\"\nca = \"ca.pem\"\n\
+             secret-file = \"hook.secret\"\n"
+        )
+    };
+    let rule = "[[rule]]\nname = \"all\"\naction.boot = { file = \"boot.efi\" }\n";
+    let config = format!("{}{}{}{rule}", hook(8443), hook(8444), hook(8445));
+    let netbootd = Netbootd::start(&lab, &root, &config);
+    netbootd.logged(&["ready"]);
+    firmware::ask_boot_server(&lab, "client", CLIENT, SERVER, MAC);
+    netbootd.status_when(&lab, MAC_TEXT, |status| status["steps"].is_array());
+
+    report(&lab, "by=ipxe&state=failed&step=kernel&file=http://10.9.9.9/vmlinuz&error=4c0a6035");
+    let received = good.next(PATIENCE).expect("it comes");
+    assert!(is_signed(&lab, &received));
+    assert_eq!(received.json()["cause"], "script-server-away");
+    // Each is tried, and nothing of the message leaves.
+    netbootd.logged(&["a message to the webhook waits", "8444", "certificate"]);
+    netbootd.logged(&["a message to the webhook waits", "8445", "certificate"]);
+    assert!(other.next(Duration::ZERO).is_none() && old.next(Duration::ZERO).is_none());
 }

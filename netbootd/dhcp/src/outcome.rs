@@ -235,7 +235,29 @@ impl fmt::Display for LeaseTaken {
     }
 }
 
-/// Another DHCP server's broadcast to a machine that asked here as well: an OFFER or an ACK.
+/// What another DHCP server says to a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OtherReply {
+    /// DHCPOFFER.
+    Offer,
+    /// DHCPACK.
+    Ack,
+    /// DHCPNAK.
+    Nak,
+}
+
+impl OtherReply {
+    /// The verb for the log and the evidence.
+    pub fn verb(self) -> &'static str {
+        match self {
+            OtherReply::Offer => "offers",
+            OtherReply::Ack => "acknowledges",
+            OtherReply::Nak => "refuses with a NAK",
+        }
+    }
+}
+
+/// Another DHCP server's broadcast to a machine that asked here as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherServer {
     /// The interface that it was received on.
@@ -244,8 +266,8 @@ pub struct OtherServer {
     pub server: Ipv4Addr,
     /// The machine.
     pub mac: MacAddr,
-    /// Whether it is an ACK.
-    pub is_ack: bool,
+    /// The type of the message.
+    pub reply: OtherReply,
     /// Option 60, escaped.
     pub class: Option<String>,
     /// Option 66, or the header's `siaddr`.
@@ -269,7 +291,7 @@ impl OtherServer {
 
 impl fmt::Display for OtherServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.server, if self.is_ack { "acknowledges" } else { "offers" })?;
+        write!(f, "{} {}", self.server, self.reply.verb())?;
         let address = self.address.map(|address| address.to_string());
         let router = self.router.map(|router| router.to_string());
         let parts = [

@@ -4,18 +4,24 @@
 //! Everything in it is bounded: a client that asks for a million names leaves the first ones, the
 //! last ones, and a count.
 
-use std::net::SocketAddr;
+mod files;
+
+use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use pxe_policy::{ArchType, Class, SystemUuid};
 
 use crate::file::FileKind;
+use crate::fleet::Segment;
 use crate::report::{Facts, Report};
 use crate::step::{
-    Decided, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program, Proto, Refusal, Substitute,
-    TransferFinished, TransferId, TransferOutcome, TransferStalled,
+    Decided, LeaseTaken, MacAnswered, Negotiated, OtherReply, OtherServer, Program, Proto, TransferFinished,
+    TransferId, TransferOutcome,
 };
+
+pub(crate) use files::Broken;
+pub use files::{Fetched, Missed, Running, Substituted, Way};
 
 /// How far a boot came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +69,15 @@ pub struct Boot {
     pub taken: Option<(SystemTime, LeaseTaken)>,
     /// NAKs since its last lease.
     pub naks: u32,
+    /// NAKs of other servers, and the last of them.
+    pub other_naks: Option<(SystemTime, Ipv4Addr, u32)>,
+    /// Addresses that it declined, because another host answers ARP for them.
+    pub declined: u32,
+    /// Where its firmware asks, at most [`MAX_SEGMENTS`]: routers that stand in for each other may
+    /// forward the same packet.
+    pub(crate) segments: Vec<Segment>,
+    /// The segment that its boot program asks from, where its firmware did not.
+    pub(crate) moved: Option<(SystemTime, Segment)>,
     /// What other servers told it, at most [`MAX_OTHERS`].
     pub others: Vec<(SystemTime, OtherServer)>,
     /// The files that it has, at most [`MAX_FETCHED`]; the first ones and the last ones.
@@ -73,6 +88,9 @@ pub struct Boot {
     pub completed: u32,
     /// The transfers under way, at most [`MAX_RUNNING`].
     pub running: Vec<Running>,
+    /// Requests that nobody acknowledged, of a machine whose other ones were: somebody else may
+    /// have asked in its name. At most [`MAX_RUNNING`].
+    pub(crate) unproved: Vec<Running>,
     /// The last transfer that did not end well, while the file is not there yet.
     pub broken: Option<Broken>,
     /// The last request for a file's size alone.
@@ -83,132 +101,14 @@ pub struct Boot {
     pub ipxe: Option<SystemTime>,
     /// When the started system first asked for an address.
     pub system: Option<SystemTime>,
+    /// Whether one of its configurations gives the system a fixed address.
+    pub fixed_address: bool,
     /// What the machine says of itself.
     pub facts: Facts,
     /// The last step that it reports as failed, and when.
     pub failed: Option<(SystemTime, Arc<Report>)>,
     /// The last error that it sent by syslog, and when.
     pub complaint: Option<(SystemTime, String)>,
-}
-
-/// A file that a machine has.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fetched {
-    /// When it was complete.
-    pub at: SystemTime,
-    /// Its path, escaped.
-    pub path: Arc<str>,
-    /// What it is.
-    pub kind: FileKind,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// How long it took.
-    pub elapsed: Duration,
-    /// The header, when it is a PE program.
-    pub program: Option<Program>,
-    /// How it came: transfers of one kind alone can be compared.
-    pub way: Way,
-}
-
-/// The protocol of a transfer and what was negotiated, but for the file's size.
-pub type Way = (Proto, Negotiated);
-
-/// A file that was refused.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Missed {
-    /// When.
-    pub at: SystemTime,
-    /// The path as asked for, escaped.
-    pub path: String,
-    /// What it would be.
-    pub kind: FileKind,
-    /// Why.
-    pub refusal: Refusal,
-    /// More about it.
-    pub detail: Option<String>,
-    /// The protocol.
-    pub proto: Proto,
-}
-
-/// A request that was answered with another file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Substituted {
-    /// When.
-    pub at: SystemTime,
-    /// The path that was served.
-    pub served: Arc<str>,
-    /// What was asked for, and why it was not served.
-    pub substitute: Substitute,
-}
-
-/// A transfer under way.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Running {
-    /// Since when.
-    pub since: SystemTime,
-    /// The transfer.
-    pub id: TransferId,
-    /// The file.
-    pub path: Arc<str>,
-    /// What it is.
-    pub kind: FileKind,
-    /// TFTP or HTTP.
-    pub proto: Proto,
-    /// The client.
-    pub peer: SocketAddr,
-    /// What server and client agreed on.
-    pub negotiated: Negotiated,
-    /// TFTP's block size.
-    pub block_size: Option<u16>,
-    /// The file's size in bytes, when known.
-    pub size: Option<u64>,
-    /// The header, when it is a PE program.
-    pub program: Option<Program>,
-    /// Bytes that the client has, and since when.
-    pub bytes: (u64, SystemTime),
-    /// Set while the client does not acknowledge.
-    pub stalled: Option<TransferStalled>,
-}
-
-impl Running {
-    /// How it comes.
-    pub fn way(&self) -> Way {
-        (self.proto, self.negotiated.without("tsize"))
-    }
-
-    /// How long the bytes took; not the wait for the last acknowledgement, where none came.
-    pub(crate) fn took(&self, finished: &TransferFinished) -> Duration {
-        let (bytes, at) = self.bytes;
-        match at.duration_since(self.since) {
-            Ok(took) if self.lacks_its_last_acknowledgement(bytes) => took.min(finished.elapsed),
-            _ => finished.elapsed,
-        }
-    }
-
-    /// Whether nothing but the last window is not acknowledged: GRUB starts what it has without
-    /// another word.
-    pub(crate) fn lacks_its_last_acknowledgement(&self, bytes: u64) -> bool {
-        let window = self.negotiated.option("windowsize").unwrap_or(1);
-        let most = self.block_size.map_or(0, u64::from) * window;
-        bytes > 0 && self.size.is_some_and(|size| size.saturating_sub(bytes) <= most)
-    }
-}
-
-/// A transfer that did not end well.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Broken {
-    /// When it was asked for.
-    pub since: SystemTime,
-    /// When it ended.
-    pub at: SystemTime,
-    /// How.
-    pub finished: TransferFinished,
-    /// TFTP's block size.
-    pub block_size: Option<u16>,
-    /// What server and client agreed on.
-    pub negotiated: Negotiated,
-    /// The header, when it is a PE program.
-    pub program: Option<Program>,
 }
 
 impl Boot {
@@ -226,16 +126,22 @@ impl Boot {
             mac: None,
             taken: None,
             naks: 0,
+            other_naks: None,
+            declined: 0,
+            segments: Vec::new(),
+            moved: None,
             others: Vec::new(),
             fetched: Vec::new(),
             missed: Vec::new(),
             completed: 0,
             running: Vec::new(),
+            unproved: Vec::new(),
             broken: None,
             probed: None,
             substituted: None,
             ipxe: None,
             system: None,
+            fixed_address: false,
             facts: Facts::default(),
             failed: None,
             complaint: None,
@@ -296,9 +202,18 @@ impl Boot {
         self.offer.as_ref().and_then(|(_, decided)| decided.relay)
     }
 
+    /// Whether a file came by TFTP: the ports are open then.
+    pub fn has_tftp(&self) -> bool {
+        self.fetched.iter().any(|file| file.way.0 == Proto::Tftp)
+    }
+
     pub(crate) fn add_other(&mut self, at: SystemTime, other: &OtherServer) {
+        if other.reply == OtherReply::Nak {
+            let before = self.other_naks.map_or(0, |(_, _, times)| times);
+            self.other_naks = Some((at, other.server, before.saturating_add(1)));
+        }
         let known = |(_, known): &&mut (SystemTime, OtherServer)| {
-            known.server == other.server && known.is_ack == other.is_ack && known.boots() == other.boots()
+            known.server == other.server && known.reply == other.reply && known.boots() == other.boots()
         };
         if let Some(known) = self.others.iter_mut().find(known) {
             *known = (at, other.clone());
@@ -326,6 +241,15 @@ impl Boot {
             self.missed.remove(place.unwrap_or(0));
         }
         self.missed.push(missed);
+    }
+
+    /// Forgets the last request for a file that was refused: the machine did not send it.
+    pub(crate) fn take_back(&mut self, path: &str) {
+        let Some(place) = self.missed.iter().rposition(|missed| missed.path == path) else { return };
+        let missed = self.missed.remove(place);
+        if self.last == missed.at {
+            self.last = missed.before;
+        }
     }
 
     pub(crate) fn running(&self, id: TransferId) -> Option<&Running> {
@@ -356,6 +280,7 @@ impl Boot {
                 bytes: finished.bytes,
                 elapsed: running.as_ref().map_or(finished.elapsed, |running| running.took(finished)),
                 program,
+                blocks: (finished.blocks, finished.resends),
                 way: running.as_ref().map_or_else(|| (finished.proto, Negotiated::default()), Running::way),
             }),
             TransferOutcome::Probed => self.probed = Some(at),
@@ -386,6 +311,8 @@ pub(crate) fn kind_of(path: &str, program: Option<Program>) -> FileKind {
 
 /// Servers that one boot is compared with.
 const MAX_OTHERS: usize = 6;
+/// Two routers that stand in for each other, twice.
+pub(crate) const MAX_SEGMENTS: usize = 4;
 /// A boot with drivers and modules has more; the first and the last ones tell what it is.
 const MAX_FETCHED: usize = 32;
 /// Files at the beginning that stay.

@@ -118,6 +118,12 @@ impl FileKind {
         by_end || matches!(name, "install.img" | "squashfs.img")
     }
 
+    /// Whether it is the module that GRUB loads first where it is not built in: without it GRUB
+    /// stops at its rescue prompt.
+    pub(crate) fn is_grubs_first_module(path: &str) -> bool {
+        path.rsplit(['/', '\\']).next().is_some_and(|name| name.eq_ignore_ascii_case("normal.mod"))
+    }
+
     /// Whether firmware or another boot program starts it.
     pub fn is_program(self) -> bool {
         matches!(
@@ -170,7 +176,10 @@ impl FileKind {
         let name = path.rsplit('/').next().unwrap_or_default();
         match self {
             FileKind::Decoration | FileKind::System => true,
-            FileKind::Module => matches!(name.rsplit_once('.'), Some((_, "lst" | "mod"))),
+            FileKind::Module => {
+                matches!(name.rsplit_once('.'), Some((_, "lst" | "mod")))
+                    && !FileKind::is_grubs_first_module(&path)
+            }
             // A search from the most special name to the most general one.
             FileKind::Configuration => {
                 path.contains("pxelinux.cfg/") && name != "default"
@@ -343,9 +352,16 @@ mod tests {
         for path in optional {
             assert!(FileKind::of(path).is_optional(path), "{path}");
         }
-        for path in
-            ["initrd.img", "pxelinux.cfg/default", "grubx64.efi", "Boot/BCD", "grub/grub.cfg", "ldlinux.c32"]
-        {
+        let needed = [
+            "initrd.img",
+            "pxelinux.cfg/default",
+            "grubx64.efi",
+            "Boot/BCD",
+            "grub/grub.cfg",
+            "ldlinux.c32",
+            "/grub/x86_64-efi/normal.mod",
+        ];
+        for path in needed {
             assert!(!FileKind::of(path).is_optional(path), "{path}");
         }
     }

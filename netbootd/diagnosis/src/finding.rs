@@ -43,6 +43,19 @@ pub enum Seen {
     Took(SystemTime, LeaseTaken),
     /// No REQUEST was seen.
     TookNothing,
+    /// NAKs of another server, and the last one's time.
+    Naks(SystemTime, Ipv4Addr, u32),
+    /// Addresses that the machine declined.
+    Declined(u32),
+    /// The machine asks from another segment than before.
+    Moved(SystemTime, String, String),
+    /// An address that no machine is known by asked for a file.
+    AskedFrom(SystemTime, IpAddr, String),
+    /// Blocks of a file, and how many of them were sent again.
+    Loss(u64, u64),
+    /// How long each window takes until it is acknowledged, its bytes, and the time for the rest of
+    /// the file.
+    RoundTrip(Duration, u64, Duration),
     /// Another server's OFFER or ACK.
     Other(SystemTime, OtherServer),
     /// The machine has a file.
@@ -69,6 +82,8 @@ pub enum Seen {
     Restarted(Duration),
     /// A boot was repeated: how often, and within which time.
     Repeated(usize, Duration),
+    /// A file was fetched so often within a time.
+    Loads(usize, Duration),
     /// Another file was served instead.
     Served(SystemTime, String),
     /// What other machines asked for next, how many there are, and whether this machine did so
@@ -191,6 +206,23 @@ impl fmt::Display for Seen {
             Seen::Asked(times) => write!(f, "asked {times} times"),
             Seen::Took(at, taken) => write!(f, "{} {taken}", clock(*at)),
             Seen::TookNothing => f.write_str("no REQUEST for an address was seen"),
+            Seen::Naks(at, server, times) => {
+                write!(f, "{} {server} refused with a NAK, {times} times in this boot", clock(*at))
+            }
+            Seen::Declined(times) => write!(f, "the machine declined {times} addresses"),
+            Seen::Moved(at, from, to) => {
+                write!(f, "{} its packets come {to}, those of its firmware came {from}", clock(*at))
+            }
+            Seen::AskedFrom(at, from, path) => write!(f, "{} {from} asked for {path}", clock(*at)),
+            Seen::Loss(blocks, resent) => write!(f, "{resent} of {blocks} blocks were sent again"),
+            Seen::RoundTrip(each, bytes, rest) => {
+                write!(
+                    f,
+                    "every {bytes} bytes take {} ms until they are acknowledged; the rest takes {}",
+                    each.as_millis(),
+                    span(*rest)
+                )
+            }
             Seen::Other(at, other) => write!(f, "{} {other}", clock(*at)),
             Seen::Fetched(at, path, bytes) => write!(f, "{} {path} complete, {bytes} bytes", clock(*at)),
             Seen::Missed(at, path, word, None) => write!(f, "{} {path}: {word}", clock(*at)),
@@ -220,6 +252,7 @@ impl fmt::Display for Seen {
             Seen::Silent(time) => write!(f, "silent for {}", span(*time)),
             Seen::Restarted(time) => write!(f, "the firmware started again {} later", span(*time)),
             Seen::Repeated(times, within) => write!(f, "{times} boots within {}", span(*within)),
+            Seen::Loads(times, within) => write!(f, "fetched {times} times within {}", span(*within)),
             Seen::Served(at, path) => write!(f, "{} {path} is served instead", clock(*at)),
             Seen::WentOnWith(next, 0, _) => write!(f, "an earlier boot of this machine went on with {next}"),
             Seen::WentOnWith(next, 1, _) => write!(f, "another machine went on with {next}"),

@@ -2,6 +2,8 @@
 //!
 //! Bounded, whatever the packets claim.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -17,11 +19,22 @@ use crate::step::{Decided, Negotiated, Proto, Step, TransferOutcome};
 /// The fleet.
 #[derive(Debug)]
 pub struct Fleet {
-    guids: LruCache<SystemUuid, Vec<(MacAddr, SystemTime)>>,
+    guids: LruCache<SystemUuid, Vec<Holder>>,
     files: LruCache<Arc<str>, FileFate>,
     segments: LruCache<Segment, SegmentFacts>,
     rates: LruCache<Way, Vec<(MacAddr, f64)>>,
     second_stage: Vec<Duration>,
+    /// Requests for files from addresses that no machine is known by, the last [`MAX_UNKNOWN`].
+    unknown: VecDeque<(SystemTime, IpAddr, Arc<str>)>,
+}
+
+/// A hardware address that a GUID came with.
+#[derive(Debug, Clone, Copy)]
+struct Holder {
+    mac: MacAddr,
+    seen: SystemTime,
+    /// Whether it fetched a file: of the network cards of one machine, one does.
+    boots: bool,
 }
 
 /// Machines that share a broadcast domain, as far as a server can see: those of an interface, or behind a relay.
@@ -38,6 +51,8 @@ struct FileFate {
     /// What the last of them asked for next.
     next: Option<Arc<str>>,
     system_spoke: Vec<MacAddr>,
+    /// Machines whose systems asked for no address, and were not started again for long.
+    system_silent: Vec<MacAddr>,
 }
 
 /// What follows a file.
@@ -69,6 +84,15 @@ impl Segment {
     }
 }
 
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Segment::Iface(name) => write!(f, "by the interface {name}"),
+            Segment::Relay(relay) => write!(f, "through the relay {relay}"),
+        }
+    }
+}
+
 impl Fleet {
     /// Nothing is known yet.
     pub fn new() -> Self {
@@ -78,7 +102,16 @@ impl Fleet {
             segments: LruCache::new(MAX_SEGMENTS),
             rates: LruCache::new(MAX_WAYS),
             second_stage: Vec::new(),
+            unknown: VecDeque::new(),
         }
+    }
+
+    /// Notes a request for a file from an address that no machine is known by.
+    pub fn note_unknown(&mut self, at: SystemTime, from: IpAddr, path: &str) {
+        if self.unknown.len() >= MAX_UNKNOWN {
+            self.unknown.pop_front();
+        }
+        self.unknown.push_back((at, from, path.into()));
     }
 
     /// Learns from one step of a machine, before [`Machine::observe`] does.
@@ -89,6 +122,7 @@ impl Fleet {
                 if finished.outcome == TransferOutcome::Completed && finished.proved =>
             {
                 self.learn_server(mac, machine);
+                self.learn_boots(mac, machine);
                 if finished.bytes >= LARGE && !finished.partial {
                     let running = machine.boot().and_then(|boot| boot.running(finished.id));
                     let way = running.map_or_else(|| (finished.proto, Negotiated::default()), Running::way);
@@ -98,13 +132,9 @@ impl Fleet {
             }
             Step::Decided(decided) => {
                 if let Some(uuid) = decided.uuid {
-                    let macs = self.guids.get_or_insert_mut(uuid, Vec::new);
-                    macs.retain(|(known, seen)| *known != mac && lately(*seen, at));
-                    macs.push((mac, at));
-                    if macs.len() > MAX_MACHINES {
-                        macs.remove(0);
-                    }
+                    self.learn_guid(uuid, mac, at);
                 }
+                self.learn_silence(mac, at, decided, machine);
                 if decided.proto == Proto::Pxe {
                     // Its question comes by unicast: the segment is that of its DISCOVER.
                     let asked = machine.boot().and_then(|boot| boot.offer.as_ref());
@@ -115,6 +145,34 @@ impl Fleet {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn learn_guid(&mut self, uuid: SystemUuid, mac: MacAddr, at: SystemTime) {
+        let holders = self.guids.get_or_insert_mut(uuid, Vec::new);
+        let boots = holders.iter().any(|holder| holder.mac == mac && holder.boots);
+        holders.retain(|holder| holder.mac != mac && lately(holder.seen, at));
+        holders.push(Holder { mac, seen: at, boots });
+        if holders.len() > MAX_MACHINES {
+            holders.remove(0);
+        }
+    }
+
+    fn learn_boots(&mut self, mac: MacAddr, machine: &Machine) {
+        let uuid = machine.boot().and_then(|boot| boot.uuid);
+        let holders = uuid.and_then(|uuid| self.guids.get_mut(&uuid)).into_iter().flatten();
+        holders.filter(|holder| holder.mac == mac).for_each(|holder| holder.boots = true);
+    }
+
+    /// A system with a fixed address says nothing here, and is healthy: its machine starts again
+    /// much later.
+    fn learn_silence(&mut self, mac: MacAddr, at: SystemTime, decided: &Decided, machine: &Machine) {
+        let Some(boot) = machine.boot().filter(|boot| boot.system.is_none()) else { return };
+        let Some(file) = boot.last_file().filter(|file| file.at == boot.last) else { return };
+        let ran = at.duration_since(boot.last).is_ok_and(|time| time >= RAN);
+        if decided.class.is_some() && file.kind.rank() >= 5 && ran {
+            let fate = self.files.get_or_insert_mut(Arc::clone(&file.path), FileFate::default);
+            add(&mut fate.system_silent, mac);
         }
     }
 
@@ -173,14 +231,35 @@ impl Fleet {
 
     /// How much it remembers of each kind.
     #[cfg(test)]
-    pub(crate) fn sizes(&self) -> [usize; 5] {
-        let Fleet { guids, files, segments, rates, second_stage } = self;
-        [guids.len(), files.len(), segments.len(), rates.len(), second_stage.len()]
+    pub(crate) fn sizes(&self) -> [usize; 6] {
+        let Fleet { guids, files, segments, rates, second_stage, unknown } = self;
+        [guids.len(), files.len(), segments.len(), rates.len(), second_stage.len(), unknown.len()]
     }
 
-    /// The machines that were seen with a GUID in the last day, the given one among them.
-    pub(crate) fn with_guid(&self, uuid: SystemUuid) -> Vec<MacAddr> {
-        self.guids.peek(&uuid).map(|macs| macs.iter().map(|(mac, _)| *mac).collect()).unwrap_or_default()
+    /// The hardware addresses that were seen with a GUID in the last day, the given one among
+    /// them, and how many of them fetched files.
+    pub(crate) fn with_guid(&self, uuid: SystemUuid) -> (Vec<MacAddr>, usize) {
+        let holders = self.guids.peek(&uuid).map(Vec::as_slice).unwrap_or_default();
+        let boots = holders.iter().filter(|holder| holder.boots).count();
+        (holders.iter().map(|holder| holder.mac).collect(), boots)
+    }
+
+    /// An address that no machine is known by, which asked for a boot file right after it was
+    /// named.
+    pub(crate) fn asked_in_vain(&self, file: &str, named: SystemTime) -> Option<(SystemTime, IpAddr)> {
+        let plain = |path: &str| path.replace('\\', "/").trim_start_matches('/').to_ascii_lowercase();
+        let file = match file.split_once("://") {
+            Some((_, rest)) => plain(rest.split_once('/').map_or("", |(_, path)| path)),
+            None => plain(file),
+        };
+        let soon = |at: SystemTime| at.duration_since(named).is_ok_and(|after| after <= ASKS_WITHIN);
+        let mut unknown = self.unknown.iter().rev();
+        unknown.find(|(at, _, path)| soon(*at) && plain(path) == file).map(|(at, from, _)| (*at, *from))
+    }
+
+    /// Whether a machine's system asked for no address after this file before, and ran.
+    pub(crate) fn runs_silently(&self, path: &str, mac: MacAddr) -> bool {
+        self.files.peek(path).is_some_and(|fate| fate.system_silent.contains(&mac))
     }
 
     /// How many other machines asked for something after this program.
@@ -209,7 +288,7 @@ impl Fleet {
         let own = uuids.iter().filter(|uuid| !uuid.is_placeholder());
         let mut cards = own.filter_map(|uuid| self.guids.peek(uuid)).filter(|macs| macs.len() <= MAX_CARDS);
         cards.find_map(|macs| {
-            macs.iter().find(|(known, seen)| *known != mac && *seen > since).map(|(known, _)| *known)
+            macs.iter().find(|holder| holder.mac != mac && holder.seen > since).map(|holder| holder.mac)
         })
     }
 
@@ -279,6 +358,11 @@ fn lately(seen: SystemTime, now: SystemTime) -> bool {
     now.duration_since(seen).is_ok_and(|ago| ago < A_DAY)
 }
 
+/// A system that runs for so long did start.
+const RAN: Duration = Duration::from_secs(30 * 60);
+/// Firmware asks for its boot file within this time.
+const ASKS_WITHIN: Duration = Duration::from_secs(30);
+const MAX_UNKNOWN: usize = 64;
 const A_DAY: Duration = Duration::from_secs(86_400);
 /// Transfers that say something of the rate, in bytes.
 pub(crate) const LARGE: u64 = 4_000_000;

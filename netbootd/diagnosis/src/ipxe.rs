@@ -30,6 +30,9 @@ pub enum ErrorKind {
     Denied,
     /// The file is nothing that iPXE, or the firmware, starts.
     NotExecutable,
+    /// The TLS connection fails: the client does not accept the server's certificate, or its
+    /// algorithms.
+    Certificate,
     /// The machine's memory does not suffice.
     Memory,
     /// Somebody pressed a key.
@@ -50,6 +53,8 @@ impl ScriptError {
     /// What it is about.
     pub fn kind(self) -> ErrorKind {
         match (self.number(), self.which()) {
+            (ENOMEM | ENOBUFS, _) => ErrorKind::Memory,
+            _ if self.is_tls() => ErrorKind::Certificate,
             (ENOENT, _) => ErrorKind::NotFound,
             (ECONNABORTED | ECONNREFUSED | ECONNRESET | EHOSTUNREACH | ETIMEDOUT, _) => {
                 ErrorKind::Unreachable
@@ -59,7 +64,7 @@ impl ScriptError {
             (EADDRNOTAVAIL | ENETDOWN | ENETUNREACH | ENODEV | ENOTCONN, _) => ErrorKind::Network,
             (EACCES | EPERM, _) => ErrorKind::Denied,
             (ENOEXEC | EPLATFORM, _) => ErrorKind::NotExecutable,
-            (ENOMEM | ENOBUFS | ENOSPC, _) => ErrorKind::Memory,
+            (ENOSPC, _) => ErrorKind::Memory,
             (ECANCELED, _) => ErrorKind::Cancelled,
             _ => ErrorKind::Other,
         }
@@ -68,6 +73,13 @@ impl ScriptError {
     /// In words.
     pub fn words(self) -> &'static str {
         match (self.number(), self.which()) {
+            (EACCES, EXPIRED) if self.is_x509() => {
+                "the server's certificate has expired, or the machine's clock is wrong"
+            }
+            (EACCES, UNTRUSTED) if self.is_x509() => "the authority of the certificate is not trusted",
+            (EACCES, WRONG_NAME) if self.is_x509() => "the server's certificate is for another name",
+            (EACCES, _) if self.is_tls() => "the server's certificate is not accepted",
+            (EPERM | EINVAL | ENOTSUP | EPROTO, _) if self.is_tls() => "the TLS connection is refused",
             (ENOENT, 1) if self.is_http() => "the server has no such file (HTTP 404)",
             (ENOENT, _) => "the server has no such file",
             (ECONNREFUSED, _) => "the server refuses the connection",
@@ -113,6 +125,15 @@ impl ScriptError {
         self.0 & SOURCE == HTTP
     }
 
+    fn is_x509(self) -> bool {
+        self.0 & SOURCE == X509
+    }
+
+    /// Whether it comes from TLS, or from checking a certificate for it.
+    fn is_tls(self) -> bool {
+        matches!(self.0 & SOURCE, X509 | TLS | VALIDATOR | OCSP)
+    }
+
     fn is_dns(self) -> bool {
         self.0 & SOURCE == DNS
     }
@@ -127,6 +148,14 @@ impl fmt::Display for ScriptError {
 const SOURCE: u32 = 0x00ff_e000;
 const HTTP: u32 = 0x000c_6000;
 const DNS: u32 = 0x0011_6000;
+const X509: u32 = 0x0016_e000;
+const TLS: u32 = 0x000d_e000;
+const VALIDATOR: u32 = 0x002e_e000;
+const OCSP: u32 = 0x002f_e000;
+/// EACCES of iPXE's src/crypto/x509.c.
+const EXPIRED: u32 = 4;
+const UNTRUSTED: u32 = 6;
+const WRONG_NAME: u32 = 10;
 const HTTP_4XX: u32 = 4;
 const HTTP_5XX: u32 = 5;
 const EACCES: u32 = 0x02;
@@ -172,6 +201,14 @@ mod tests {
             ("3e11618e", ErrorKind::Name, "the name does not exist in DNS"),
             ("3e11628e", ErrorKind::Name, "the machine has no DNS server"),
             ("040ee119", ErrorKind::Network, "no address was had by any method"),
+            (
+                "0216e48f",
+                ErrorKind::Certificate,
+                "the server's certificate has expired, or the machine's clock is wrong",
+            ),
+            ("0216e63c", ErrorKind::Certificate, "the authority of the certificate is not trusted"),
+            ("0216ea3c", ErrorKind::Certificate, "the server's certificate is for another name"),
+            ("410de13c", ErrorKind::Certificate, "the TLS connection is refused"),
             ("2e008081", ErrorKind::NotExecutable, "the file is no image that this iPXE starts"),
             ("7f04828e", ErrorKind::NotExecutable, "the firmware refuses it"),
             ("31006006", ErrorKind::Memory, "there is too little memory"),

@@ -11,6 +11,7 @@
 mod boot;
 mod case;
 mod cause;
+mod configuration;
 mod diagnosis;
 mod expectation;
 mod file;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use boot::{Boot, Fetched, Missed, Phase, Running, Substituted, Way};
 pub use cause::{Cause, Severity};
+pub use configuration::fixes_address;
 pub use diagnosis::{Diagnosis, diagnose, observe, port_blocks};
 pub use expectation::{Expectation, Patience};
 pub use file::FileKind;

@@ -1,18 +1,18 @@
 //! One machine: its boots, told apart by what its firmware does when it starts.
 
+mod dhcp;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pxe_policy::{Class, Reason, SystemUuid};
+use pxe_policy::SystemUuid;
 
 use crate::boot::{Boot, Fetched, MAX_RUNNING, Missed, Phase, Running, Substituted, kind_of};
 use crate::file::FileKind;
 use crate::finding::Finding;
 use crate::report::{Report, State};
-use crate::step::{
-    Answered, ClientMessage, Decided, FileRefused, MacAnswered, Proto, Step, TransferId, TransferStarted,
-};
+use crate::step::{ClientMessage, FileRefused, Proto, Step, TransferId, TransferStarted};
 use crate::syslog::Message;
 
 /// One machine, with its present boot, the one before, and a line about each that came earlier.
@@ -112,13 +112,18 @@ impl Machine {
             }
             Step::TransferStarted(started) => self.started(at, started),
             Step::TransferProgress { id, bytes } => {
+                self.prove(id);
                 if let Some(running) = self.running(id) {
                     running.bytes = (bytes, at);
                     running.stalled = None;
                 }
             }
             Step::TransferStalled(stalled) => {
+                if stalled.proved {
+                    self.prove(stalled.id);
+                }
                 if let Some(running) = self.running(stalled.id) {
+                    running.resends = stalled.resends;
                     if stalled.bytes > running.bytes.0 {
                         running.bytes = (stalled.bytes, at);
                     }
@@ -127,11 +132,21 @@ impl Machine {
             }
             Step::TransferFinished(finished) if finished.partial => {}
             Step::TransferFinished(finished) => {
+                if finished.proved {
+                    self.prove(finished.id);
+                } else if self.leave_unproved(finished.id) {
+                    return;
+                }
                 let boot = self.boot_of(at, finished.id);
                 boot.ended(at, finished);
                 boot.last = at;
             }
             Step::FileRefused(refused) => self.refused(at, refused),
+            Step::Disproved(disproved) => {
+                if let Some(boot) = self.boots.back_mut() {
+                    boot.take_back(&disproved.path);
+                }
+            }
             Step::Reported(reported) => match &reported.message {
                 ClientMessage::Report(report) => self.reported(at, report),
                 ClientMessage::Syslog(message) => self.complained(at, message),
@@ -139,132 +154,26 @@ impl Machine {
         }
     }
 
-    fn decided(&mut self, at: SystemTime, decided: &Decided) {
-        if let Some(uuid) = decided.uuid
-            && !self.uuids.contains(&uuid)
-        {
-            if self.uuids.len() >= MAX_UUIDS {
-                self.uuids.remove(0);
-            }
-            self.uuids.push(uuid);
-        }
-        if let Some(taken) = decided.taken {
-            // The machine takes its lease from another server: evidence, and no step of its own here.
-            let boot = self.current(at);
-            boot.taken = Some((at, taken));
-            let follows_offer = boot.offer.as_ref().is_some_and(|(offered, _)| *offered == boot.last);
-            if follows_offer || boot.ipxe.is_none() && !boot.has_files() {
-                boot.last = at;
-            }
-            return;
-        }
-        let plain = matches!(decided.reason, Reason::NotABootRequest | Reason::NotForABootServer)
-            || decided.reason == Reason::Lease && decided.decision.is_reply();
-        if plain && decided.class.is_none() {
-            // Without a boot class it is the started system, once there was something to start, or
-            // no boot at all.
-            if let Some(boot) = self.boots.back_mut()
-                && boot.went_on_to_a_system()
-            {
-                boot.system.get_or_insert(at);
-                boot.last = at;
-            }
-            return;
-        }
-        if decided.class == Some(Class::Bsdp) && decided.boot_file.is_none() {
-            // A Mac's address is of any DHCP server; what it boots it asks by BSDP.
-            if self.boots.back().is_none_or(Boot::has_files) || self.is_stale(at) {
-                self.begin(at);
-            }
-            self.current(at).last = at;
-            return;
-        }
-        match decided.proto {
-            Proto::Pxe => self.asked_boot_server(at, decided),
-            Proto::Proxy | Proto::Dhcp | Proto::Dhcp6 => self.asked_port_67(at, decided),
-            Proto::Bsdp | Proto::Tftp | Proto::Http => {}
-        }
-    }
-
-    fn asked_port_67(&mut self, at: SystemTime, decided: &Decided) {
-        let names = decided.decision == Answered::Ack;
-        let refused = matches!(decided.decision, Answered::Nak);
-        if !names && !refused && self.begins(at, decided.class) {
-            self.begin(at);
-        }
-        let decided = Arc::new(decided.clone());
-        let boot = self.current(at);
-        // A packet that two relays forward, or a network delivers twice, is one question.
-        let twice = boot.offer.as_ref().is_some_and(|(before, offer)| {
-            offer.xid == decided.xid && at.duration_since(*before).is_ok_and(|since| since < AT_ONCE)
-        });
-        boot.last = at;
-        boot.uuid = decided.uuid.or(boot.uuid);
-        boot.arch = decided.arch.or(boot.arch);
-        if decided.class == Some(Class::Ipxe) && boot.completed > 0 {
-            boot.ipxe.get_or_insert(at);
-        }
-        if boot.class.is_none() {
-            boot.class = decided.class;
-        }
-        match decided.decision {
-            Answered::Nak => boot.naks += 1,
-            Answered::Ack => {
-                boot.naks = 0;
-                boot.named = Some((at, decided));
-            }
-            _ => {
-                boot.asked += u32::from(!twice);
-                boot.offer = Some((at, decided));
-            }
-        }
-    }
-
-    fn asked_boot_server(&mut self, at: SystemTime, decided: &Decided) {
-        // Windows' own boot program asks here too; firmware that starts again has had a file before.
-        let continues = self.boots.back().is_none_or(|boot| {
-            // It may have fetched its fonts before it asks.
-            let file = boot.fetched.iter().rev().find(|file| file.kind.rank() > 0);
-            file.is_none_or(|file| file.kind == FileKind::WdsProgram)
-        });
-        if !continues || self.is_stale(at) {
-            self.begin(at);
-        }
-        let decided = Arc::new(decided.clone());
-        let boot = self.current(at);
-        boot.last = at;
-        boot.uuid = decided.uuid.or(boot.uuid);
-        boot.arch = decided.arch.or(boot.arch);
-        boot.class = boot.class.or(decided.class);
-        boot.named = Some((at, decided));
-    }
-
-    fn mac_answered(&mut self, at: SystemTime, answered: &MacAnswered) {
-        let starts = answered.asked.is_none() || answered.asked == Some(bsdp::BsdpMessageType::List);
-        if starts && self.boots.back().is_some_and(Boot::has_files) || self.is_stale(at) {
-            self.begin(at);
-        }
-        let boot = self.current(at);
-        boot.last = at;
-        boot.class = Some(Class::Bsdp);
-        boot.asked += 1;
-        boot.mac = Some((at, Arc::new(answered.clone())));
-    }
-
     fn started(&mut self, at: SystemTime, started: &TransferStarted) {
         if started.partial {
             return;
         }
         let boot = self.current(at);
-        boot.last = at;
-        if let Some(substitute) = &started.substitute {
+        // A read request may come from anybody who writes the machine's address into it.
+        let counts = started.proved || started.proto != Proto::Tftp || !boot.has_tftp();
+        if counts {
+            boot.last = at;
+        }
+        boot.fixed_address |= started.fixed_address && counts;
+        if let Some(substitute) = started.substitute.as_ref().filter(|_| counts) {
             let served = Arc::clone(&started.path);
             boot.substituted = Some(Substituted { at, served, substitute: substitute.clone() });
         }
-        if boot.running.len() >= MAX_RUNNING {
-            boot.running.remove(0);
+        let transfers = if counts { &mut boot.running } else { &mut boot.unproved };
+        if transfers.len() >= MAX_RUNNING {
+            transfers.remove(0);
         }
-        boot.running.push(Running {
+        transfers.push(Running {
             since: at,
             id: started.id,
             path: Arc::clone(&started.path),
@@ -277,14 +186,21 @@ impl Machine {
             program: started.program,
             bytes: (0, at),
             stalled: None,
+            resends: 0,
+            proved: started.proved,
         });
     }
 
     fn refused(&mut self, at: SystemTime, refused: &FileRefused) {
+        let is_over = |boot: &Boot| at.duration_since(boot.last).is_ok_and(|ago| ago > A_MENU);
+        if refused.proto == Proto::Tftp && self.boots.back().is_some_and(is_over) {
+            return; // somebody asks in its name, or its system does
+        }
         let boot = self.current(at);
-        boot.last = at;
+        let before = std::mem::replace(&mut boot.last, at);
         boot.add_missed(Missed {
             at,
+            before,
             path: refused.path.clone(),
             kind: FileKind::of(&refused.path),
             refusal: refused.refusal,
@@ -317,26 +233,6 @@ impl Machine {
         }
     }
 
-    /// Whether a DISCOVER of this class is the beginning of another boot.
-    fn begins(&self, at: SystemTime, class: Option<Class>) -> bool {
-        let Some(boot) = self.boots.back() else { return true };
-        if self.is_stale(at) {
-            return true;
-        }
-        if !boot.has_files() {
-            return false;
-        }
-        if class != Some(Class::Ipxe) {
-            return true;
-        }
-        // iPXE asks by itself after it was loaded; an iPXE in the card's ROM asks first.
-        let loaded = boot.program().is_some();
-        match boot.ipxe {
-            None => !loaded,
-            Some(since) => boot.fetched.iter().any(|file| file.at > since && file.kind.rank() >= 3),
-        }
-    }
-
     fn is_stale(&self, at: SystemTime) -> bool {
         self.boots.back().is_some_and(|boot| {
             boot.running.is_empty() && at.duration_since(boot.last).is_ok_and(|ago| ago > ONE_BOOT)
@@ -363,6 +259,32 @@ impl Machine {
         &mut self.boots[last]
     }
 
+    /// The client of a transfer has answered: it is the machine's own.
+    fn prove(&mut self, id: TransferId) {
+        for boot in self.boots.iter_mut().rev() {
+            if let Some(place) = boot.unproved.iter().position(|running| running.id == id) {
+                let running = boot.unproved.remove(place);
+                boot.last = boot.last.max(running.since);
+                if boot.running.len() >= MAX_RUNNING {
+                    boot.running.remove(0);
+                }
+                boot.running.push(running);
+            }
+            if let Some(running) = boot.running.iter_mut().find(|running| running.id == id) {
+                running.proved = true;
+                return;
+            }
+        }
+    }
+
+    /// Forgets a transfer that nobody acknowledged, if it is one.
+    fn leave_unproved(&mut self, id: TransferId) -> bool {
+        self.boots.iter_mut().any(|boot| {
+            let place = boot.unproved.iter().position(|running| running.id == id);
+            place.map(|place| boot.unproved.remove(place)).is_some()
+        })
+    }
+
     fn running(&mut self, id: TransferId) -> Option<&mut Running> {
         let running = self.boots.iter_mut().flat_map(|boot| &mut boot.running);
         running.rev().find(|running| running.id == id)
@@ -378,13 +300,6 @@ impl Machine {
     }
 }
 
-impl Boot {
-    /// Whether a system could be running: a boot program alone asks for addresses too.
-    fn went_on_to_a_system(&self) -> bool {
-        self.fetched.iter().any(|file| file.kind.rank() >= 5 || file.kind == FileKind::Program)
-    }
-}
-
 impl Summary {
     fn of(boot: &Boot) -> Self {
         Summary {
@@ -397,10 +312,10 @@ impl Summary {
     }
 }
 
-/// No firmware repeats its question this early.
-const AT_ONCE: Duration = Duration::from_millis(200);
 /// Silence after which whatever a machine asks begins another boot.
 const ONE_BOOT: Duration = Duration::from_secs(150);
+/// No menu waits longer for its first choice.
+const A_MENU: Duration = Duration::from_secs(10 * 60);
 /// Boots that are kept whole.
 const MAX_BOOTS: usize = 2;
 /// Boots of which a line is kept.

@@ -20,7 +20,7 @@ pub(crate) use program::port_blocked;
 type Rule = fn(&Case<'_>) -> Option<Finding>;
 
 /// The rules that look at one boot.
-const OF_BOOT: [Rule; 14] = [
+const OF_BOOT: [Rule; 19] = [
     decision::find,
     mac::find,
     address::find,
@@ -31,10 +31,15 @@ const OF_BOOT: [Rule; 14] = [
     transfer::find,
     transfer::empty,
     transfer::slow,
+    transfer::lossy,
+    transfer::round_trips,
+    transfer::stands_still,
     program::find,
+    program::wrong_kernel,
     program::blocked_port,
     program::refused_kernel,
     firmware::not_a_program,
+    repetition::script_loop,
 ];
 /// The rules that compare boots and machines.
 const ACROSS: [Rule; 5] =

@@ -3,11 +3,13 @@
 mod report;
 mod transfer;
 
-pub use netbootd_dhcp::outcome::{Answered, Decided, LeaseTaken, MacAnswered, OtherServer, Proto};
+pub use netbootd_dhcp::outcome::{
+    Answered, Decided, LeaseTaken, MacAnswered, OtherReply, OtherServer, Proto,
+};
 pub use report::{ClientMessage, Reported};
 pub use transfer::{
-    FileRefused, Negotiated, Program, Refusal, Substitute, Substitution, TransferFinished, TransferId,
-    TransferOutcome, TransferStalled, TransferStarted,
+    Disproved, FileRefused, Negotiated, Program, Refusal, Substitute, Substitution, TransferFinished,
+    TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
 
 /// One step of one machine.
@@ -34,6 +36,8 @@ pub enum Step<'a> {
     TransferFinished(&'a TransferFinished),
     /// A file was asked for and not given.
     FileRefused(&'a FileRefused),
+    /// The machine did not ask for a file that was refused: somebody else did, in its name.
+    Disproved(&'a Disproved),
     /// The client says something of itself.
     Reported(&'a Reported),
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, SystemTime};
 use pxe_policy::{ArchType, Class, Evidence, MacAddr, Reason, Trouble, TroubleKind};
 
 use crate::step::{
-    Answered, Decided, FileRefused, LeaseTaken, OtherServer, Program, Proto, Refusal, Step, Substitute,
-    Substitution, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    Answered, Decided, FileRefused, LeaseTaken, OtherReply, OtherServer, Program, Proto, Refusal, Step,
+    Substitute, Substitution, TransferFinished, TransferId, TransferOutcome, TransferStalled,
+    TransferStarted,
 };
 use crate::{Cause, Diagnosis, Fleet, Machine, Patience, diagnose, observe, port_blocks};
 
@@ -21,13 +22,16 @@ const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), s
 const UNSIGNED: Option<Program> =
     Some(Program { arch: Some(ArchType::X64_UEFI), signed: false, is_pe: true });
 
+mod documentation;
 mod field;
 mod forged;
 mod healthy;
+mod network;
 mod reports;
 mod rows;
 mod site;
 mod stories;
+mod transfers;
 
 use site::Site;
 
@@ -221,6 +225,7 @@ fn four_machines_with_one_guid_share_it() {
         site.on(n);
         let decided = site.decided(Proto::Proxy, Some(Class::Pxe), Answered::Offer, Reason::Rule);
         site.step(Step::Decided(&Decided { uuid: Some(guid), boot_file: Some("b".into()), ..decided }));
+        site.takes_from(ROUTER).named("b").fetches("b", SIGNED);
         if n == 2 {
             site.finds_nothing();
         }
@@ -379,47 +384,4 @@ fn two_boots_under_one_address_and_a_hundred_thousand_machines_stay_bounded() {
     assert!(boot.fetched.len() <= 32 && boot.missed.len() <= 16 && boot.running.len() <= 8);
     assert_eq!(boot.completed, 5000);
     site.diagnosis();
-}
-
-/// What stands behind the mark in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
-#[test]
-fn the_documentation_has_every_cause() {
-    let mut text = String::from(
-        "| cause | severity | what happened | what to do | on the screen |\n| --- | --- | --- | --- | --- |\n",
-    );
-    let decisions = Reason::ALL.into_iter().map(Cause::Decision).filter(|cause| cause.is_loud());
-    let directories = TroubleKind::ALL.into_iter().map(Cause::Directory);
-    let rows = Cause::ROWS.iter().copied();
-    for cause in rows.clone().chain(directories).chain(decisions) {
-        let severity = format!("{:?}", cause.severity()).to_lowercase();
-        let cure = cause.cure().replace("{server}", "the other server");
-        let (name, headline, codes) = (cause.as_str(), cause.headline(), cause.codes().join(", "));
-        text.push_str(&format!("| `{name}` | {severity} | {headline} | {cure} | {codes} |\n"));
-    }
-    text.push_str("\n## How each shows\n");
-    for cause in rows {
-        text.push_str(&format!("\n### `{}`\n\n{}\n", cause.as_str(), cause.handbook()));
-    }
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/troubleshooting.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let (head, generated) = page.split_once(MARK).unwrap();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, format!("{head}{MARK}{text}")).unwrap();
-    } else {
-        assert!(
-            generated == text,
-            "docs/troubleshooting.md differs from the table; UPDATE_GOLDEN=1 rewrites it"
-        );
-    }
-}
-
-const MARK: &str = "<!-- The tests of netbootd-diagnosis generate what follows. -->\n\n";
-
-#[test]
-fn every_cause_of_the_table_has_its_words() {
-    let mut names = std::collections::HashSet::new();
-    for cause in Cause::ROWS {
-        assert!(names.insert(cause.as_str()), "{} is there twice", cause.as_str());
-        assert!(cause.headline().ends_with('.') && !cause.handbook().is_empty() && !cause.cure().is_empty());
-    }
 }

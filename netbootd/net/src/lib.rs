@@ -12,6 +12,9 @@
 #[cfg_attr(windows, path = "arp/windows.rs")]
 pub mod arp;
 mod causes;
+#[cfg_attr(unix, path = "dhcp_senders/unix.rs")]
+#[cfg_attr(windows, path = "dhcp_senders/windows.rs")]
+pub mod dhcp_senders;
 pub mod flood_filter;
 #[cfg_attr(unix, path = "frame/unix.rs")]
 #[cfg_attr(windows, path = "frame/windows.rs")]

@@ -69,7 +69,7 @@ pub struct Services {
     /// Bounds on what a stranger may have.
     pub limits: Limits,
     /// Senders of what no boot client sends.
-    pub strangers: Strangers,
+    pub strangers: Arc<Strangers>,
     /// Receives each event.
     pub recorder: Recorder,
     /// Each machine's recent steps.
@@ -173,7 +173,7 @@ impl Services {
             state,
             network: Network::default(),
             limits: Limits::new(Instant::now()),
-            strangers: Strangers::default(),
+            strangers: Arc::default(),
             recorder: Recorder::new(),
             timelines: Timelines::default(),
             lifecycle: Lifecycle::default(),

@@ -17,9 +17,9 @@ use facts::{Facts, Silent};
 pub use image::{ImageBegun, ImageFolderRead, ImageTaken};
 pub use log::{REPORT, SYSLOG};
 pub use netbootd_diagnosis::step::{
-    Answered, ClientMessage, Decided, FileRefused, LeaseTaken, MacAnswered, Negotiated, OtherServer, Program,
-    Proto, Refusal, Reported, Substitute, Substitution, TransferFinished, TransferId, TransferOutcome,
-    TransferStalled, TransferStarted,
+    Answered, ClientMessage, Decided, Disproved, FileRefused, LeaseTaken, MacAnswered, Negotiated,
+    OtherReply, OtherServer, Program, Proto, Refusal, Reported, Substitute, Substitution, TransferFinished,
+    TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
 pub use recorder::{Counters, Recorded, Recorder};
 
@@ -53,6 +53,8 @@ pub enum Event {
     TransferFinished(TransferFinished),
     /// A file was asked for and not given.
     FileRefused(FileRefused),
+    /// A refused request was not of the machine in whose name it came.
+    Disproved(Disproved),
     /// A client says something of itself, by HTTP or syslog.
     Reported(Reported),
 }
@@ -85,6 +87,7 @@ impl Event {
             Event::TransferStalled(stalled) => Step::TransferStalled(stalled),
             Event::TransferFinished(finished) => Step::TransferFinished(finished),
             Event::FileRefused(refused) => Step::FileRefused(refused),
+            Event::Disproved(disproved) => Step::Disproved(disproved),
             Event::Reported(reported) => Step::Reported(reported),
             Event::ImageFolderRead(_) | Event::ImageBegun(_) | Event::ImageTaken(_) => return None,
         })
@@ -113,6 +116,7 @@ impl Event {
             Event::TransferProgress { .. } | Event::TransferStalled(_) => &Silent,
             Event::TransferFinished(finished) => finished,
             Event::FileRefused(refused) => refused,
+            Event::Disproved(disproved) => disproved,
             Event::Reported(reported) => reported,
         }
     }

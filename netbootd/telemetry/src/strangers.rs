@@ -1,12 +1,14 @@
 //! Senders of what no boot client sends here: read requests to everybody, rubbish, and floods.
 //! Named by their address.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use lru::LruCache;
 use parking_lot::Mutex;
+use pxe_policy::MacAddr;
 use serde::Serialize;
 use tracing::warn;
 
@@ -14,7 +16,16 @@ use tracing::warn;
 /// addresses push each other out.
 #[derive(Debug)]
 pub struct Strangers {
-    senders: Mutex<LruCache<IpAddr, Sender>>,
+    senders: Mutex<LruCache<Origin, Sender>>,
+}
+
+/// Where a sender is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Origin {
+    /// Its address.
+    Addr(IpAddr),
+    /// Its hardware address: it has no other, or made one up.
+    Hardware(MacAddr),
 }
 
 /// What a sender does.
@@ -27,13 +38,15 @@ pub enum Conduct {
     Malformed,
     /// It asks more often than the limits allow.
     TooOften,
+    /// It asks for addresses in the names of more machines than the limits allow.
+    DhcpFlood,
 }
 
 /// One sender, as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StrangerView {
-    /// Its address.
-    pub address: IpAddr,
+    /// Its address, or its hardware address.
+    pub address: Origin,
     /// What it does most.
     pub conduct: Conduct,
     /// How often.
@@ -66,9 +79,20 @@ impl Strangers {
     /// Counts what a sender did. The log names it once it is no accident, and then at most every
     /// ten minutes.
     pub fn note(&self, from: IpAddr, conduct: Conduct, example: Option<&str>, now: SystemTime) {
-        if from.is_unspecified() {
-            return;
+        if !from.is_unspecified() {
+            self.note_many(Origin::Addr(from), conduct, 1, example, now);
         }
+    }
+
+    /// The same of several packets at once.
+    pub fn note_many(
+        &self,
+        from: Origin,
+        conduct: Conduct,
+        times: u64,
+        example: Option<&str>,
+        now: SystemTime,
+    ) {
         let mut senders = self.senders.lock();
         let sender = senders.get_or_insert_mut(from, || Sender::new(now));
         if since(sender.last, now) > FORGOTTEN {
@@ -76,7 +100,7 @@ impl Strangers {
         }
         sender.last = now;
         let count = &mut sender.counts[conduct as usize];
-        *count += 1;
+        *count += times;
         let count = *count;
         // A flood does not copy a name for each of its packets.
         if sender.example.is_none() || count.is_power_of_two() {
@@ -111,7 +135,7 @@ impl Sender {
         Sender { counts: [0; CONDUCTS], since: now, last: now, warned: None, example: None }
     }
 
-    fn view(&self, address: IpAddr) -> Option<StrangerView> {
+    fn view(&self, address: Origin) -> Option<StrangerView> {
         let most = CONDUCT.into_iter().max_by_key(|conduct| self.counts[*conduct as usize])?;
         let count = self.counts[most as usize];
         let rfc3339 = |at| humantime::format_rfc3339_seconds(at).to_string();
@@ -126,6 +150,21 @@ impl Sender {
     }
 }
 
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Addr(addr) => addr.fmt(f),
+            Origin::Hardware(mac) => mac.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl Conduct {
     /// What it does, in words that follow the sender's address.
     pub fn words(self) -> &'static str {
@@ -133,6 +172,7 @@ impl Conduct {
             Conduct::BroadcastRequest => "asks the whole segment for files by broadcast",
             Conduct::Malformed => "sends packets that cannot be parsed",
             Conduct::TooOften => "asks more often than the limits allow",
+            Conduct::DhcpFlood => "asks for addresses in the names of too many machines",
         }
     }
 }
@@ -142,8 +182,9 @@ fn since(earlier: SystemTime, now: SystemTime) -> Duration {
 }
 
 /// All of them.
-pub const CONDUCT: [Conduct; CONDUCTS] = [Conduct::BroadcastRequest, Conduct::Malformed, Conduct::TooOften];
-const CONDUCTS: usize = 3;
+pub const CONDUCT: [Conduct; CONDUCTS] =
+    [Conduct::BroadcastRequest, Conduct::Malformed, Conduct::TooOften, Conduct::DhcpFlood];
+const CONDUCTS: usize = 4;
 const MAX_SENDERS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 const MAX_SHOWN: usize = 16;
 /// A client that is restarted may send a few.
@@ -170,13 +211,16 @@ mod tests {
         strangers.note(from(1), Conduct::BroadcastRequest, Some("y.cfg"), now);
         strangers.note(from(1), Conduct::Malformed, None, now);
         let seen = strangers.seen(now);
-        assert_eq!((seen.len(), seen[0].address, seen[0].count), (1, from(1), NO_ACCIDENT));
+        assert_eq!((seen.len(), seen[0].address, seen[0].count), (1, Origin::Addr(from(1)), NO_ACCIDENT));
         assert_eq!(
             (seen[0].conduct, seen[0].since.as_str()),
             (Conduct::BroadcastRequest, "1970-01-01T00:00:00Z")
         );
         assert!(seen[0].example.is_some());
         assert!(strangers.seen(now + FORGOTTEN + Duration::from_secs(1)).is_empty());
+        let flooder = Origin::Hardware(MacAddr([2, 0, 0, 0, 0, 9]));
+        strangers.note_many(flooder, Conduct::DhcpFlood, 64, None, now);
+        assert_eq!(strangers.seen(now)[0].address.to_string(), "02:00:00:00:00:09");
         // Made-up addresses fill no memory, and none of them is shown.
         for n in 0..100_000 {
             strangers.note(from(n), Conduct::Malformed, None, now);

@@ -10,11 +10,11 @@ use std::time::SystemTime;
 
 use lru::LruCache;
 use netbootd_diagnosis::step::Step;
-use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Past, Patience, diagnose, observe};
+use netbootd_diagnosis::{Boot, Diagnosis, Fleet, Machine, Past, Patience, diagnose, observe};
 use parking_lot::Mutex;
 use pxe_policy::{MacAddr, Reason, SystemUuid};
 
-use crate::event::{Event, Recorded, Reported, TransferId, TransferStalled, TransferStarted};
+use crate::event::{Disproved, Event, Recorded, Reported, TransferId, TransferStalled, TransferStarted};
 
 /// The machines that were heard of lately. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
 #[derive(Debug, Default)]
@@ -249,7 +249,10 @@ impl Inner {
             }
             _ => {}
         }
-        let Some(mac) = mac else { return (None, None) };
+        let Some(mac) = mac else {
+            self.note_unknown(recorded);
+            return (None, None);
+        };
         // Hosts that only take an address from another server are no machines of this one, unless they booted here before.
         if is_plain_host(&recorded.event) && !self.machines.contains(&mac) {
             return (None, None);
@@ -269,7 +272,13 @@ impl Inner {
             timeline.uuid = decided.uuid.or(timeline.uuid);
             timeline.name = decided.machine.clone().or(timeline.name.take());
         }
-        if matches!(event, Event::TransferProgress { .. } | Event::TransferStalled(_)) {
+        if let Event::Disproved(disproved) = event {
+            timeline.take_back(disproved);
+        }
+        let is_unproved = is_unproved(event) && timeline.machine.boot().is_some_and(Boot::has_tftp);
+        let is_silent =
+            matches!(event, Event::TransferProgress { .. } | Event::TransferStalled(_) | Event::Disproved(_));
+        if is_silent || is_unproved {
             return (None, past);
         }
         if timeline.steps.len() >= MAX_STEPS {
@@ -281,6 +290,19 @@ impl Inner {
         }
         timeline.steps.push_back(Arc::clone(recorded));
         (Some(mac), past)
+    }
+
+    /// A machine behind an address translation asks from an address that no machine has.
+    fn note_unknown(&mut self, recorded: &Recorded) {
+        match &recorded.event {
+            Event::TransferStarted(started) if !started.partial && !started.peer.ip().is_loopback() => {
+                self.fleet.note_unknown(recorded.at, started.peer.ip(), &started.path);
+            }
+            Event::FileRefused(refused) => {
+                self.fleet.note_unknown(recorded.at, refused.peer.ip(), &refused.path);
+            }
+            _ => {}
+        }
     }
 
     /// Whose step an event is.
@@ -298,9 +320,31 @@ impl Inner {
     }
 }
 
+/// Whether somebody else may have begun a transfer: nothing in it was acknowledged.
+fn is_unproved(event: &Event) -> bool {
+    match event {
+        Event::TransferStarted(started) => !started.proved,
+        Event::TransferFinished(finished) => !finished.proved,
+        _ => false,
+    }
+}
+
 /// Whether a packet is of a DHCP client that does not ask to boot, and nothing was given to it.
 fn is_plain_host(event: &Event) -> bool {
     matches!(event, Event::Decided(decided) if decided.reason == Reason::NotABootRequest)
+}
+
+impl Timeline {
+    /// Forgets a refused request that the machine did not send.
+    fn take_back(&mut self, disproved: &Disproved) {
+        let of_it = |step: &Arc<Recorded>| {
+            matches!(&step.event, Event::FileRefused(refused)
+                if refused.peer == disproved.peer && refused.path == disproved.path)
+        };
+        if let Some(place) = self.steps.iter().rposition(of_it) {
+            self.steps.remove(place);
+        }
+    }
 }
 
 impl Transfer {

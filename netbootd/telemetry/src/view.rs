@@ -6,7 +6,7 @@ use netbootd_diagnosis::Past;
 use pxe_policy::MacAddr;
 use serde::Serialize;
 
-use crate::event::{ClientMessage, Event, ImageBegun, Proto, REPORT, Recorded, SYSLOG};
+use crate::event::{ClientMessage, Event, ImageBegun, OtherReply, Proto, REPORT, Recorded, SYSLOG};
 
 /// One step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -92,7 +92,11 @@ impl StepView {
                 at,
                 mac: Some(other.mac.to_string()),
                 proto: Proto::Dhcp.name(),
-                what: if other.is_ack { "other-ack" } else { "other-offer" },
+                what: match other.reply {
+                    OtherReply::Offer => "other-offer",
+                    OtherReply::Ack => "other-ack",
+                    OtherReply::Nak => "other-nak",
+                },
                 detail: Some(other.to_string()),
                 file: other.boot_file.clone(),
                 ..StepView::default()
@@ -128,6 +132,14 @@ impl StepView {
                 what: refused.refusal.name(),
                 detail: refused.detail.clone(),
                 file: Some(refused.path.clone()),
+                ..StepView::default()
+            },
+            Event::Disproved(disproved) => StepView {
+                at,
+                mac: disproved.mac.map(|mac| mac.to_string()),
+                proto: Proto::Tftp.name(),
+                what: "disproved",
+                file: Some(disproved.path.clone()),
                 ..StepView::default()
             },
             Event::Reported(reported) => {

@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use netbootd_diagnosis::step::OtherReply;
+
 pub(super) const DISCOVER: u8 = 1;
 pub(super) const REQUEST: u8 = 3;
+pub(super) const DECLINE: u8 = 4;
 const OFFER: u8 = 2;
 const ACK: u8 = 5;
+const NAK: u8 = 6;
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
 
 pub(super) fn mac(text: &str) -> [u8; 6] {
@@ -68,9 +72,9 @@ pub(super) fn client(kind: u8, mac: [u8; 6], said: &HashMap<String, String>) -> 
     bytes
 }
 
-/// Another server's OFFER or ACK. `file`, `class`, `siaddr`, `router` and `dns` come from the case.
+/// Another server's OFFER, ACK or NAK. `file`, `class`, `siaddr`, `router` and `dns` come from the case.
 pub(super) fn server(
-    is_ack: bool,
+    reply: OtherReply,
     server: Ipv4Addr,
     mac: [u8; 6],
     address: Ipv4Addr,
@@ -87,7 +91,12 @@ pub(super) fn server(
         bytes.extend([code, u8::try_from(value.len()).unwrap()]);
         bytes.extend(value);
     };
-    put(53, &[if is_ack { ACK } else { OFFER }]);
+    let kind = match reply {
+        OtherReply::Offer => OFFER,
+        OtherReply::Ack => ACK,
+        OtherReply::Nak => NAK,
+    };
+    put(53, &[kind]);
     put(54, &server.octets());
     put(1, &[255, 255, 255, 0]);
     put(51, &3600_u32.to_be_bytes());

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use imagestore::PeHeader;
+use netbootd_diagnosis::report::Report;
 use netbootd_diagnosis::step::{
-    Answered, Decided, FileRefused, LeaseTaken, Negotiated, OtherServer, Program, Proto, Refusal, Step,
-    TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    Answered, ClientMessage, Decided, FileRefused, LeaseTaken, Negotiated, OtherReply, OtherServer, Program,
+    Proto, Refusal, Reported, Step, TransferFinished, TransferId, TransferOutcome, TransferStalled,
+    TransferStarted,
 };
-use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Patience, diagnose};
+use netbootd_diagnosis::{Diagnosis, FileKind, Fleet, Machine, Patience, diagnose, fixes_address};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
 
 use super::policy::Policy;
@@ -68,6 +70,7 @@ struct Open {
     id: TransferId,
     how: How,
     since: SystemTime,
+    is_tftp: bool,
 }
 
 impl Replay {
@@ -101,12 +104,16 @@ impl Replay {
                 let named = self.decided(host, Proto::Pxe, Answered::Ack, &self.options(host));
                 self.step(host, Step::Decided(&named));
             }
-            Line::Other { server, is_ack, client, options } => self.other(server, *is_ack, client, options),
+            Line::Other { server, reply, client, options } => self.other(server, *reply, client, options),
+            Line::Report { host, form } => {
+                let message = ClientMessage::Report(Box::new(Report::parse(form)));
+                let peer = SocketAddr::new(IpAddr::V4(self.host(host).address), 40000);
+                let mac = Some(MacAddr(self.host(host).mac));
+                self.step(host, Step::Reported(&Reported { peer, mac, message }));
+            }
             Line::Tftp { host, how, path } => self.fetch(host, Proto::Tftp, *how, path),
             Line::Wire { .. } => {}
-            Line::Http { host, path, found } => {
-                self.fetch(host, Proto::Http, if *found { How::Get } else { How::Miss }, path);
-            }
+            Line::Http { host, path, how } => self.fetch(host, Proto::Http, *how, path),
         }
     }
 
@@ -123,12 +130,16 @@ impl Replay {
         if kind == Kind::Request {
             all = self.options(host);
             all.extend(options.clone());
-        } else if kind != Kind::PlainDiscover {
+        } else if !matches!(kind, Kind::PlainDiscover | Kind::Decline) {
             self.said.insert(host.to_owned(), all.clone());
         }
         let address = |name: &str| all.get(name).map(|text| text.parse::<Ipv4Addr>().unwrap());
         match kind {
             Kind::Discover | Kind::PlainDiscover => self.discover(host, &all),
+            Kind::Decline => {
+                let declined = self.decided(host, Proto::Dhcp, Answered::Ignore, &all);
+                self.step(host, Step::Decided(&Decided { reason: Reason::Declined, ..declined }));
+            }
             Kind::Lease => {
                 self.discover(host, &all);
                 let ack = self.decided(host, Proto::Dhcp, Answered::Ack, &all);
@@ -192,7 +203,7 @@ impl Replay {
         }
     }
 
-    fn other(&mut self, server: &str, is_ack: bool, client: &str, options: &Options) {
+    fn other(&mut self, server: &str, reply: OtherReply, client: &str, options: &Options) {
         let (server, mac) = (self.host(server).address, self.host(client));
         let value = |name: &str| options.get(name).cloned();
         let address = |name: &str| value(name).map(|text| text.parse().unwrap());
@@ -200,7 +211,7 @@ impl Replay {
             iface: "lan0".into(),
             server,
             mac: MacAddr(mac.mac),
-            is_ack,
+            reply,
             class: value("class"),
             next_server: value("siaddr"),
             boot_file: value("file"),
@@ -214,6 +225,10 @@ impl Replay {
     fn fetch(&mut self, host: &str, proto: Proto, how: How, path: &str) {
         let address = self.host(host);
         let (mac, peer) = (Some(MacAddr(address.mac)), SocketAddr::new(IpAddr::V4(address.address), 2070));
+        // Nobody knows the address of a host that asked for none here.
+        if self.machines[host].1.boot().is_none() {
+            return self.fleet.note_unknown(self.now, peer.ip(), path);
+        }
         if how == How::Miss {
             let refusal = if path.contains("://") { Refusal::AccessDenied } else { Refusal::NotFound };
             let refused = FileRefused { proto, peer, mac, path: path.into(), refusal, detail: None };
@@ -236,13 +251,17 @@ impl Replay {
             program: content.and_then(|content| program(content)),
             partial: false,
             substitute: None,
+            proved: how != How::Mute,
+            fixed_address: FileKind::of(&path) == FileKind::Configuration
+                && content.is_some_and(|content| fixes_address(content)),
         };
         self.step(host, Step::TransferStarted(&started));
         let (outcome, bytes) = match how {
             How::Probe => (TransferOutcome::Probed, 0),
             How::Abort | How::Peek => (TransferOutcome::Aborted, 1468),
             How::Stall | How::Vanish | How::Mute | How::Slow | How::Wrap => {
-                self.open.push(Open { host: host.into(), id, how, since: self.now });
+                let is_tftp = proto == Proto::Tftp;
+                self.open.push(Open { host: host.into(), id, how, since: self.now, is_tftp });
                 return;
             }
             _ => (TransferOutcome::Completed, size),
@@ -257,8 +276,8 @@ impl Replay {
             partial: false,
             outcome,
             bytes,
-            blocks: 0,
-            resends: 0,
+            blocks: size / 1468,
+            resends: if how == How::Lossy { size / 14_680 } else { 0 },
             proved: true,
             elapsed,
             detail: match how {
@@ -289,12 +308,12 @@ impl Replay {
         while self.now < until {
             self.now += A_MOMENT;
             for place in 0..self.open.len() {
-                let Open { host, id, how, since } = &self.open[place];
-                let (host, id, how) = (host.clone(), *id, *how);
+                let Open { host, id, how, since, is_tftp } = &self.open[place];
+                let (host, id, how, is_tftp) = (host.clone(), *id, *how, *is_tftp);
                 let lasts = self.now.duration_since(*since).unwrap_or_default();
                 match how {
                     // A sender repeats a block after 0.25 s, then half as often each time.
-                    How::Stall | How::Vanish | How::Wrap => {
+                    How::Stall | How::Vanish | How::Wrap if is_tftp => {
                         let bytes = if how == How::Stall { 0 } else { 2936 };
                         let resends = u64::from((lasts.as_millis() / 250).checked_ilog2().unwrap_or(0));
                         let stalled = TransferStalled { id, bytes, proved: true, resends };

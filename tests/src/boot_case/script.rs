@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use netbootd_diagnosis::step::OtherReply;
+
 use super::packet;
 
 /// One line of a case.
@@ -21,11 +23,13 @@ pub(super) enum Line {
     /// The question to port 4011.
     BootServer { host: String },
     /// Another server's broadcast.
-    Other { server: String, is_ack: bool, client: String, options: Options },
+    Other { server: String, reply: OtherReply, client: String, options: Options },
+    /// The machine's own report over HTTP: a form.
+    Report { host: String, form: String },
     /// A file by TFTP.
     Tftp { host: String, how: How, path: String },
-    /// A file by HTTP; `found` says whether it is there.
-    Http { host: String, path: String, found: bool },
+    /// A file by HTTP: to its last byte, in vain, or so that it stands still.
+    Http { host: String, path: String, how: How },
     /// What only a running netbootd shows.
     Wire { host: String, what: Wire, word: String },
 }
@@ -45,6 +49,14 @@ pub(super) enum Wire {
     Shout,
     /// So many DISCOVERs of machines that do not exist.
     Flood,
+    /// A read request in the name of another host.
+    Forge,
+    /// A word that none of the machine's steps has.
+    NoStep,
+    /// What a file over HTTP holds.
+    Body,
+    /// What `netbootd status` says that is missing, where no cause is found.
+    Silence,
 }
 
 /// Options of a packet, by the names that `packet.rs` knows.
@@ -67,6 +79,8 @@ pub(super) enum Kind {
     Request,
     /// A DISCOVER, and a REQUEST for whatever netbootd offers.
     Lease,
+    /// A DECLINE of the address that it has.
+    Decline,
 }
 
 /// How a client fetches a file by TFTP.
@@ -92,6 +106,10 @@ pub(super) enum How {
     Wrap,
     /// It fetches much slower than others, while the case goes on.
     Slow,
+    /// To the last byte, without options: 512 bytes at a time (RFC 1350).
+    Plain,
+    /// To the last byte, and every tenth block is lost once.
+    Lossy,
 }
 
 /// Reads a case.
@@ -114,6 +132,11 @@ fn parse_line(line: &str) -> Line {
         ["wait", seconds] => Line::Wait(seconds.parse().unwrap()),
         ["expect-words", host, words @ ..] => wire(host, Wire::Words, &words.join(" ")),
         ["expect-past", host, cause] => wire(host, Wire::Past, cause),
+        ["expect-no-step", host, word] => wire(host, Wire::NoStep, word),
+        ["expect-body", host, path, word] => wire(host, Wire::Body, &format!("{path} {word}")),
+        [host, "report", form] => Line::Report { host: text(host), form: text(form) },
+        [host, "forge", whose, path] => wire(host, Wire::Forge, &format!("{whose} {path}")),
+        ["expect-silence", host, words @ ..] => wire(host, Wire::Silence, &words.join(" ")),
         ["expect-stranger", host] => wire(host, Wire::Stranger, ""),
         [host, "shout", path] => wire(host, Wire::Shout, path),
         [host, "flood", count] => wire(host, Wire::Flood, count),
@@ -121,12 +144,21 @@ fn parse_line(line: &str) -> Line {
         ["expect", host, "none"] => Line::Expect { host: text(host), cause: None },
         ["expect", host, cause] => Line::Expect { host: text(host), cause: Some(text(cause)) },
         [host, "boot-server"] => Line::BootServer { host: text(host) },
-        [host, how @ ("get-http" | "miss-http"), path] => {
-            Line::Http { host: text(host), path: text(path), found: *how == "get-http" }
+        [host, how @ ("get-http" | "miss-http" | "stall-http"), path] => {
+            let how = match *how {
+                "get-http" => How::Get,
+                "miss-http" => How::Miss,
+                _ => How::Stall,
+            };
+            Line::Http { host: text(host), path: text(path), how }
         }
-        [server, kind @ ("offer" | "ack"), client, rest @ ..] => Line::Other {
+        [server, kind @ ("offer" | "ack" | "nak"), client, rest @ ..] => Line::Other {
             server: text(server),
-            is_ack: *kind == "ack",
+            reply: match *kind {
+                "offer" => OtherReply::Offer,
+                "ack" => OtherReply::Ack,
+                _ => OtherReply::Nak,
+            },
             client: text(client),
             options: named(rest),
         },
@@ -149,6 +181,7 @@ fn dhcp(word: &str) -> Option<Kind> {
         "plain-discover" => Kind::PlainDiscover,
         "request" => Kind::Request,
         "lease" => Kind::Lease,
+        "decline" => Kind::Decline,
         _ => return None,
     })
 }
@@ -165,6 +198,8 @@ fn tftp(word: &str) -> Option<How> {
         "vanish" => How::Vanish,
         "wrap" => How::Wrap,
         "slow" => How::Slow,
+        "plain" => How::Plain,
+        "lossy" => How::Lossy,
         _ => return None,
     })
 }
@@ -173,6 +208,7 @@ fn tftp(word: &str) -> Option<How> {
 fn content(words: &[&str]) -> Vec<u8> {
     match words {
         ["pe", arch, signed] => packet::pe_program(arch, *signed == "signed"),
+        ["text", words @ ..] => words.join(" ").into_bytes(),
         [bytes] => vec![0x5a; bytes.parse().unwrap()],
         other => panic!("a file with {other:?}"),
     }

@@ -1,13 +1,18 @@
 //! TFTP as clients speak it, well and badly (RFC 1350, RFC 2348).
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
+
+use socket2::{Domain, Type};
 
 use super::script::How;
 
+const DATA: u8 = 3;
 const ERROR: u8 = 5;
 const OPTION_ACK: u8 = 6;
 const BLOCK: usize = 1468;
+const PLAIN_BLOCK: usize = 512;
 /// Between two blocks of a slow client.
 const PACE: Duration = Duration::from_millis(8);
 /// Blocks after which a client that gives up does so.
@@ -24,6 +29,7 @@ pub(super) fn tftp(address: Ipv4Addr, how: How, path: &str) {
         How::Probe => &[("blksize", &block), ("tsize", "0")],
         // Small blocks, so that a small file has many.
         How::Wrap => &[("blksize", "8"), ("windowsize", "64")],
+        How::Plain => &[],
         _ => &[("blksize", &block)],
     };
     let options: String = options.iter().map(|(option, value)| format!("{option}\0{value}\0")).collect();
@@ -47,7 +53,8 @@ pub(super) fn tftp(address: Ipv4Addr, how: How, path: &str) {
             acknowledge(&socket, from, 0);
             keep(socket);
         }
-        (How::Get | How::Abort | How::Peek | How::Vanish | How::Slow, OPTION_ACK) => {
+        (How::Plain, DATA) => fetch_plain(&socket, (answer, from)),
+        (How::Get | How::Abort | How::Peek | How::Vanish | How::Slow | How::Lossy, OPTION_ACK) => {
             acknowledge(&socket, from, 0);
             fetch(&socket, how);
             if how == How::Vanish {
@@ -58,13 +65,36 @@ pub(super) fn tftp(address: Ipv4Addr, how: How, path: &str) {
     }
 }
 
+/// Asks for a file and reads nothing of it.
+pub(super) fn stall_http(address: Ipv4Addr, request: &str) {
+    let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+    socket.connect(&SocketAddr::from(([10, 77, 0, 1], 80)).into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(request.as_bytes()).unwrap();
+    std::mem::forget(stream);
+}
+
 /// A closed port would be answered with ICMP, which ends the transfer: a client that is silent keeps it.
 fn keep(socket: UdpSocket) {
     std::mem::forget(socket);
 }
 
+/// Blocks of 512 bytes, from the first one on.
+fn fetch_plain(socket: &UdpSocket, first: (Vec<u8>, SocketAddr)) {
+    let (mut data, from) = first;
+    loop {
+        acknowledge(socket, from, u16::from_be_bytes([data[2], data[3]]));
+        if data.len() < PLAIN_BLOCK + 4 {
+            return;
+        }
+        (data, _) = receive(socket);
+    }
+}
+
 fn fetch(socket: &UdpSocket, how: How) {
     let mut expected: u16 = 1;
+    let mut lost: u16 = 0;
     loop {
         let (data, from) = receive(socket);
         assert_eq!(data[1], 3, "no block: {data:?}");
@@ -73,6 +103,10 @@ fn fetch(socket: &UdpSocket, how: How) {
             continue;
         }
         match how {
+            How::Lossy if block.is_multiple_of(10) && lost < block => {
+                lost = block;
+                continue;
+            }
             How::Abort if block == GIVES_UP_AFTER => {
                 return send_error(socket, from, 0, "NBP is too big to fit in free base memory");
             }

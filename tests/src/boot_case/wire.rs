@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netbootd_diagnosis::step::OtherReply;
 use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 
 use super::script::{Host, How, Kind, Line, Options, Wire};
 use super::{packet, transfer};
 use crate::netbootd::program;
+use crate::spoof::Spoofer;
 use crate::{Lab, Netbootd};
 
 /// Plays a case to its end.
@@ -74,8 +76,12 @@ impl Player<'_> {
             Line::Client { host, kind, options } => self.ask(host, *kind, options),
             Line::BootServer { host } => drop(self.ask_boot_server(host)),
             Line::Wire { host, what, word } => self.only_here(host, *what, word),
-            Line::Other { server, is_ack, client, options } => {
-                self.other(server, *is_ack, client, options);
+            Line::Other { server, reply, client, options } => {
+                self.other(server, *reply, client, options);
+            }
+            Line::Report { host, form } => {
+                let url = format!("http://10.77.0.1/report?{form}");
+                assert!(self.lab.run(host, &["curl", "-sSf", &url]).status.success(), "{line:?}");
             }
             Line::Tftp { host, how, path } => {
                 let (address, how, name) = (self.host(host).address, *how, path.clone());
@@ -85,12 +91,17 @@ impl Player<'_> {
                     done.join().unwrap_or_else(|_| panic!("{line:?}\n{}", self.netbootd.log()));
                 }
             }
-            Line::Http { host, path, found } => {
+            Line::Http { host, path, how: How::Stall } => {
+                let (address, request) = (self.host(host).address, format!("GET {path} HTTP/1.0\r\n\r\n"));
+                let stalled = self.lab.inside(host, move || transfer::stall_http(address, &request));
+                stalled.join().unwrap_or_else(|_| panic!("{line:?}\n{}", self.netbootd.log()));
+            }
+            Line::Http { host, path, how } => {
                 let url = format!("http://10.77.0.1{path}");
                 let own = self.host(host).address.to_string();
                 let output =
                     self.lab.run(host, &["curl", "-sSf", "--interface", &own, "-o", "/dev/null", &url]);
-                assert_eq!(output.status.success(), *found, "{line:?}\n{}", self.netbootd.log());
+                assert_eq!(output.status.success(), *how == How::Get, "{line:?}\n{}", self.netbootd.log());
             }
         }
     }
@@ -106,12 +117,18 @@ impl Player<'_> {
                 all = self.said.get(host).cloned().unwrap_or_default();
                 all.extend(options.clone());
             }
-            Kind::PlainDiscover => {}
+            Kind::PlainDiscover | Kind::Decline => {}
             Kind::Discover | Kind::Lease => drop(self.said.insert(host.to_owned(), all.clone())),
         }
         match kind {
             Kind::Lease => self.lease(host, &all),
             Kind::Request => self.send(host, packet::REQUEST, &all),
+            Kind::Decline => {
+                let address = self.host(host).address.to_string();
+                let more = [("address", address.as_str()), ("server", "10.77.0.1")];
+                all.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+                self.send(host, packet::DECLINE, &all);
+            }
             Kind::Discover | Kind::PlainDiscover => self.send(host, packet::DISCOVER, &all),
         }
     }
@@ -187,9 +204,22 @@ impl Player<'_> {
                 let over = past.any(|past| past["cause"] == word && past["ended"].is_string());
                 assert!(over, "{word} is expected to be over: {status:#}");
             }
-            Wire::Stranger => self.expect_stranger(name),
+            Wire::Stranger => self.expect_stranger(&self.host(name).address.to_string()),
             Wire::Shout => self.shout(name, word),
             Wire::Flood => self.flood(name, word.parse().unwrap()),
+            Wire::Forge => self.forge(name, word),
+            Wire::NoStep => {
+                let steps = self.status(&mac)["steps"].to_string();
+                assert!(!steps.contains(word), "{word:?} is a step: {steps}");
+            }
+            Wire::Body => {
+                let (path, word) = word.split_once(' ').unwrap();
+                let url = format!("http://10.77.0.1{path}");
+                let body = self.lab.run(name, &["curl", "-sSf", &url]).stdout;
+                let body = String::from_utf8_lossy(&body);
+                assert!(body.contains(word), "{word:?} is expected: {body}");
+            }
+            Wire::Silence => self.expect_silence(&mac, word),
         }
     }
 
@@ -202,6 +232,31 @@ impl Player<'_> {
             }
         });
         sent.join().unwrap();
+    }
+
+    /// A read request from another host's address; what answers it goes there.
+    fn forge(&self, name: &str, word: &str) {
+        let (whose, path) = word.split_once(' ').unwrap();
+        let from = SocketAddr::from((self.host(whose).address, 2999));
+        let request = [&[0, 1], path.as_bytes(), b"\0octet\0"].concat();
+        let to = SocketAddr::from(([10, 77, 0, 1], 69));
+        self.lab.inside(name, move || Spoofer::new().send(from, to, &request)).join().unwrap();
+    }
+
+    /// What `netbootd status` prints where a step is overdue and no cause fits.
+    fn expect_silence(&self, mac: &str, word: &str) {
+        let config = self.lab.folder().join("netbootd.toml").display().to_string();
+        let deadline = Instant::now() + Duration::from_secs(8);
+        loop {
+            let mut command = self.lab.command("server", &program());
+            let output = command.args(["status", mac, "--config", &config]).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            if text.contains("No cause found.") && text.contains(word) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{word:?} is expected:\n{text}");
+            thread::sleep(Duration::from_millis(100)); // asked again until the deadline
+        }
     }
 
     fn flood(&self, name: &str, count: u32) {
@@ -219,14 +274,13 @@ impl Player<'_> {
     }
 
     /// The sender that `netbootd status` names, and no other one.
-    fn expect_stranger(&self, name: &str) {
-        let address = self.host(name).address.to_string();
+    fn expect_stranger(&self, address: &str) {
         let deadline = Instant::now() + Duration::from_secs(8);
         loop {
             let status = self.asked(&[]);
             let named = status["status"]["strangers"].as_array().cloned().unwrap_or_default();
             if let [stranger] = named.as_slice()
-                && stranger["address"] == *address
+                && stranger["address"] == address
             {
                 return;
             }
@@ -235,9 +289,9 @@ impl Player<'_> {
         }
     }
 
-    fn other(&self, server: &str, is_ack: bool, client: &str, said: &Options) {
+    fn other(&self, server: &str, reply: OtherReply, client: &str, said: &Options) {
         let (server_host, client) = (self.host(server), self.host(client));
-        let bytes = packet::server(is_ack, server_host.address, client.mac, client.address, said);
+        let bytes = packet::server(reply, server_host.address, client.mac, client.address, said);
         self.lab.inside(server, move || drop(broadcast(67, 68, &bytes))).join().unwrap();
     }
 

@@ -125,6 +125,8 @@ async fn one(services: &Services, server: &DhcpServer, iface: &Iface, n: u32) {
         program: None,
         partial: false,
         substitute: None,
+        proved: true,
+        fixed_address: false,
     }));
     services.recorder.record(Event::TransferFinished(TransferFinished {
         id,

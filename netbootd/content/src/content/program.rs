@@ -38,5 +38,19 @@ impl Content {
     }
 }
 
+impl Content {
+    /// Whether it is a configuration that gives its system a fixed address.
+    pub fn fixes_address(&self, path: &str) -> bool {
+        let is_text = FileKind::of(path) == FileKind::Configuration && self.len() <= LARGEST_TEXT;
+        if !is_text || self.may_wait() {
+            return false;
+        }
+        let mut text = vec![0; usize::try_from(self.len()).unwrap_or_default()];
+        self.read_exact_at(0, &mut text).is_ok() && netbootd_diagnosis::fixes_address(&text)
+    }
+}
+
+/// A configuration that people write is not larger, in bytes.
+const LARGEST_TEXT: u64 = 64 << 10;
 /// A smaller file is no program that boots; most of those that clients fetch by the thousand are.
 const SMALLEST_PROGRAM: u64 = 4096;

@@ -4,16 +4,22 @@ use std::net::Ipv4Addr;
 
 use super::option::{self, MessageType};
 use super::{Arrival, Packet};
-use crate::outcome::OtherServer;
+use crate::outcome::{OtherReply, OtherServer};
 
-/// Reads what came to a client's port. None for what is neither OFFER nor ACK, or comes from this server itself.
+/// Reads what came to a client's port. None for what is neither OFFER, ACK nor NAK, or comes from
+/// this server itself.
 pub fn read(bytes: &[u8], arrival: &Arrival<'_>) -> Option<OtherServer> {
     let packet = Packet::parse_reply(bytes).ok()?;
     let sender = *arrival.from.ip();
     let server = packet.address(option::SERVER_IDENTIFIER).unwrap_or(sender);
     let is_own = |addr: Ipv4Addr| arrival.iface.addrs.iter().any(|net| net.addr() == addr);
-    let is_ack = packet.message_type() == MessageType::Ack;
-    if !is_ack && packet.message_type() != MessageType::Offer || is_own(server) || is_own(sender) {
+    let reply = match packet.message_type() {
+        MessageType::Offer => OtherReply::Offer,
+        MessageType::Ack => OtherReply::Ack,
+        MessageType::Nak => OtherReply::Nak,
+        _ => return None,
+    };
+    if is_own(server) || is_own(sender) {
         return None;
     }
     let set = |addr: Ipv4Addr| (!addr.is_unspecified()).then_some(addr);
@@ -26,7 +32,7 @@ pub fn read(bytes: &[u8], arrival: &Arrival<'_>) -> Option<OtherServer> {
         next_server: named.or_else(|| set(packet.header.siaddr()).map(|addr| addr.to_string())),
         boot_file: packet.first(option::BOOT_FILE).and_then(text).or_else(|| text(packet.file()?)),
         address: set(packet.header.yiaddr()),
-        is_ack,
+        reply,
         router: packet.address(option::ROUTER),
         has_dns: packet.first(option::DNS).is_some_and(|value| value.len() >= 4),
     })

@@ -9,7 +9,7 @@ use crate::case::Case;
 use crate::cause::Cause;
 use crate::finding::{Finding, Seen};
 use crate::fleet::Segment;
-use crate::step::{Answered, Decided, OtherServer, Proto};
+use crate::step::{Answered, Decided, OtherReply, OtherServer, Proto};
 
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let boot = case.boot;
@@ -17,6 +17,9 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
         let seen =
             [Seen::Asked(boot.naks)].into_iter().chain(boot.taken.map(took)).chain(others(case, |_| true));
         return Some(Finding::new(Cause::RepeatedNak, specific::PROVEN).with(seen));
+    }
+    if let Some(finding) = refused_elsewhere(case) {
+        return Some(finding);
     }
     // A file was asked for since: then the address is not what fails, unless a boot program asks for one of its own.
     let asked = boot
@@ -28,6 +31,12 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
         .max()?;
     if !is_last(case, asked) {
         return None;
+    }
+    if boot.declined >= DECLINES {
+        let offered = boot.named.iter().chain(&boot.offer).find_map(|(_, decided)| decided.address);
+        let offered = offered.map(|address| Seen::Words(format!("{address} was the last one")));
+        let seen = [Seen::Declined(boot.declined)].into_iter().chain(offered);
+        return Some(Finding::new(Cause::AddressConflict, specific::PROVEN).with(seen));
     }
     if let Some((at, decided)) = &boot.named
         && decided.decision == Answered::Ack
@@ -49,7 +58,32 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if !case.is_silent_after(decided.class) {
         return None;
     }
+    // Firmware goes on by another of the machine's network cards.
+    if case.fleet.other_card(case.machine.uuids(), case.mac, *at).is_some() {
+        return None;
+    }
     after_offer(case, *at, decided)
+}
+
+/// Another server answers the machine's REQUESTs with NAK, and it fetched nothing since.
+fn refused_elsewhere(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let (at, server, times) = boot.other_naks.filter(|(at, ..)| is_last(case, *at))?;
+    let own = boot.taken.filter(|(_, taken)| taken.server == server);
+    let (cause, needed) = match own {
+        Some(_) => (Cause::RepeatedNak, NAKS),
+        None => (Cause::OtherServerNak, OTHER_NAKS),
+    };
+    let seen = [Seen::Naks(at, server, times)].into_iter().chain(boot.taken.map(took));
+    (times >= needed).then(|| Finding::new(cause, specific::PROVEN).by(server).with(seen))
+}
+
+/// The machine's boot program asks from another network than its firmware did.
+fn moved(case: &Case<'_>) -> Option<Finding> {
+    let (at, to) = case.boot.moved.as_ref()?;
+    let from = case.boot.segments.first()?;
+    let seen = [Seen::Moved(*at, from.to_string(), to.to_string())];
+    Some(Finding::new(Cause::NetworkChanged, specific::SILENCE + 8).with(seen))
 }
 
 /// Whether nothing but DHCP came after this moment.
@@ -69,6 +103,9 @@ fn after_offer(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Fin
     }
     let offered = Seen::Offered(at, decided.boot_file.clone());
     let taken = boot.taken.filter(|(taken, _)| *taken >= boot.started);
+    if let Some(finding) = moved(case) {
+        return Some(finding.with([offered]).with(taken.map(took)));
+    }
     if let Some(finding) = overwritten(case, decided) {
         return Some(finding.with([offered]));
     }
@@ -112,6 +149,11 @@ fn after_offer(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Fin
                 ]);
             Some(Finding::new(Cause::NoBootServerRequest, specific::SILENCE).with(seen))
         }
+        (Proto::Dhcp, _) if decided.relay.is_some() && taken.is_none() && boot.asked >= REPEATS => {
+            let seen = [offered, Seen::Asked(boot.asked), Seen::TookNothing];
+            let relay = decided.relay.map(Seen::Relay);
+            Some(Finding::new(Cause::RelayAnswersLost, specific::SILENCE).with(seen).with(relay))
+        }
         (Proto::Dhcp | Proto::Dhcp6, _) => {
             let seen = [offered, Seen::Asked(boot.asked)].into_iter().chain(taken.map(took));
             Some(
@@ -129,6 +171,14 @@ fn after_its_name(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<
         return None;
     }
     let seen = || [Seen::Named(at, file.clone()), Seen::Silent(case.silence())];
+    if let Some((asked, from)) = case.fleet.asked_in_vain(&file, at) {
+        let seen = seen().into_iter().chain([Seen::AskedFrom(asked, from, file.clone())]);
+        let finding = Finding::new(Cause::AddressTranslated, specific::SILENCE + 4);
+        return Some(finding.about(file.clone()).with(seen));
+    }
+    if let Some(finding) = moved(case) {
+        return Some(finding.with(seen()));
+    }
     if let Some(finding) = overwritten(case, decided) {
         return Some(finding.with(seen()));
     }
@@ -149,10 +199,12 @@ fn after_its_name(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<
 fn no_http(case: &Case<'_>, decided: &Decided) -> Finding {
     let url = decided.boot_file.clone().unwrap_or_else(|| "a URL".into());
     let named = host_is_a_name(&url);
-    let acks = case.boot.others.iter().filter(|(_, other)| other.is_ack);
+    let acks = case.boot.others.iter().filter(|(_, other)| other.reply == OtherReply::Ack);
     let knows_dns = acks.clone().count() > 0 && acks.clone().all(|(_, other)| other.has_dns);
     let cause = if named && !knows_dns { Cause::NameNotResolved } else { Cause::NoHttpRequest };
-    Finding::new(cause, specific::SILENCE).about(url).with(others(case, |other| other.is_ack))
+    Finding::new(cause, specific::SILENCE)
+        .about(url)
+        .with(others(case, |other| other.reply == OtherReply::Ack))
 }
 
 /// Whether a URL has a host name where an address could stand.
@@ -225,6 +277,10 @@ fn is_raspberry_pi(mac: MacAddr, arch: Option<ArchType>) -> bool {
 
 /// One NAK is normal after a move.
 const NAKS: u32 = 3;
+/// One may be of a lease from elsewhere that the machine still had.
+const OTHER_NAKS: u32 = 2;
+/// One address may be in use.
+const DECLINES: u32 = 2;
 /// DISCOVERs without an answer that the ROM likes.
 const ROM_ASKS: u32 = 4;
 /// DISCOVERs of a machine that nobody gives an address.

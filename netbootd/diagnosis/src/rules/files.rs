@@ -16,12 +16,25 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if boot.is_through() && !boot.missed.iter().any(|missed| is_vital(case, missed)) {
         return None;
     }
-    let missed = boot.missed.iter().rev().find(|missed| counts(case, missed))?;
+    let last = boot.missed.iter().rev().find(|missed| counts(case, missed))?;
+    let missed = first_of_search(case, last);
     let finding = of_name(case, missed).or_else(|| of_refusal(missed))?;
-    let searched = boot.missed.len() > 1 && missed.kind == FileKind::Configuration;
-    let search = boot.missed.iter().rev().skip(1).take(if searched { SHOWN } else { 0 }).map(Seen::missed);
+    let searched = boot.missed.len() > 1 && missed.kind == FileKind::Configuration || missed.at < last.at;
+    let others = boot.missed.iter().rev().filter(|other| other.at != missed.at && other.at <= last.at);
+    let search = others.take(if searched { SHOWN } else { 0 }).map(Seen::missed);
     let before = boot.fetched.iter().rev().find(|file| file.at <= missed.at).map(Seen::fetched);
     Some(finding.with(before).with(search).with([Seen::missed(missed)]))
+}
+
+/// PXELINUX looks for a library in one folder after the other: the first one is where its loader is.
+fn first_of_search<'a>(case: &Case<'a>, last: &'a Missed) -> &'a Missed {
+    fn name(missed: &Missed) -> &str {
+        missed.path.rsplit(['/', '\\']).next().unwrap_or_default()
+    }
+    let of_search = |missed: &&Missed| {
+        missed.kind == FileKind::Module && missed.refusal == last.refusal && name(missed) == name(last)
+    };
+    case.boot.missed.iter().find(of_search).unwrap_or(last)
 }
 
 /// Whether nothing better came after it, and nothing is to be expected any more.
@@ -42,8 +55,11 @@ fn counts(case: &Case<'_>, missed: &Missed) -> bool {
     }
     // A packet proves these; the others are proved by silence. A program that needs a file looks
     // for no other one for long.
-    let patience =
-        if needs(missed.kind) { case.patience.of(LOOKS_ELSEWHERE) } else { case.patience.firmware };
+    let patience = match (needs(missed), is_another_initrd(case, missed)) {
+        (_, true) => case.patience.of(EXTRA),
+        (true, false) => case.patience.of(LOOKS_ELSEWHERE),
+        (false, false) => case.patience.firmware,
+    };
     proves_itself(case, missed)
         || case.restarted.is_some()
         || case.since(missed.at.max(boot.last)) >= patience
@@ -52,8 +68,16 @@ fn counts(case: &Case<'_>, missed: &Missed) -> bool {
 /// Without it there is no boot, even where the client goes on to something else.
 fn is_vital(case: &Case<'_>, missed: &Missed) -> bool {
     let boot = case.boot;
-    let replaced = boot.fetched.iter().any(|file| file.kind == missed.kind && file.at > missed.at)
-        || boot.running.iter().any(|file| file.kind == missed.kind && file.since > missed.at);
+    let kernel = boot.fetched.iter().rev().find(|file| file.kind == FileKind::Kernel && file.at <= missed.at);
+    // Another entry of a menu: its own program or kernel, which may need no RAM disk.
+    let another = |path: &str, kind: FileKind, bytes: u64| match kind {
+        FileKind::Kernel => kernel.is_none_or(|kernel| *kernel.path != *path),
+        FileKind::Other => bytes >= PROGRAM,
+        kind => kind.is_program() || kind == missed.kind,
+    };
+    let replaced =
+        boot.fetched.iter().any(|file| file.at > missed.at && another(&file.path, file.kind, file.bytes))
+            || boot.running.iter().any(|file| file.kind == missed.kind && file.since > missed.at);
     // A boot program asks for its next file as soon as it has one; a system takes seconds to start,
     // and its files are its own.
     let before = boot.fetched.iter().rev().find(|file| file.at <= missed.at);
@@ -67,9 +91,22 @@ fn is_vital(case: &Case<'_>, missed: &Missed) -> bool {
         && boot.system.is_none()
 }
 
-/// Whether nothing goes on without a file of this kind, or another one in its place.
-fn needs(kind: FileKind) -> bool {
-    kind.is_program() || matches!(kind, FileKind::Kernel | FileKind::Initrd | FileKind::Wim | FileKind::Bcd)
+/// Whether nothing goes on without such a file, or another one in its place.
+fn needs(missed: &Missed) -> bool {
+    let kind = missed.kind;
+    let by_kind = matches!(kind, FileKind::Kernel | FileKind::Initrd | FileKind::Wim | FileKind::Bcd);
+    kind.is_program() || by_kind || FileKind::is_grubs_first_module(&missed.path)
+}
+
+/// A script may go on without a second RAM disk, such as one of firmware files.
+fn is_another_initrd(case: &Case<'_>, missed: &Missed) -> bool {
+    let fetched = &case.boot.fetched;
+    let kernel = fetched.iter().rev().find(|file| file.kind == FileKind::Kernel && file.at <= missed.at);
+    let since = kernel.map_or(case.boot.started, |kernel| kernel.at);
+    missed.kind == FileKind::Initrd
+        && fetched
+            .iter()
+            .any(|file| file.kind == FileKind::Initrd && file.at >= since && file.at <= missed.at)
 }
 
 fn proves_itself(case: &Case<'_>, missed: &Missed) -> bool {
@@ -152,6 +189,10 @@ fn of_name(case: &Case<'_>, missed: &Missed) -> Option<Finding> {
         });
     }
     if missed.refusal == Refusal::NotFound {
+        if FileKind::is_grubs_first_module(&missed.path) {
+            let folder = missed.path.rsplit_once(['/', '\\']).map_or("its folder", |(folder, _)| folder);
+            return Some(Finding::new(Cause::GrubModulesMissing, specific::PROVEN).about(folder));
+        }
         if missed.path.trim_matches(['/', '\\', ' ']).is_empty() {
             let seen = rival(case).or(case.boot.others.first());
             let seen = seen.map(|(at, other)| Seen::Other(*at, other.clone()));
@@ -204,5 +245,9 @@ fn names_nonsense(case: &Case<'_>, missed: &Missed) -> bool {
 /// No system fetches anything earlier than this after its last file of the boot.
 const SYSTEM_STARTS: Duration = Duration::from_millis(1500);
 const LOOKS_ELSEWHERE: Duration = Duration::from_millis(1500);
+/// A boot without its second RAM disk goes on, or it has stopped by then.
+const EXTRA: Duration = Duration::from_secs(30);
+/// A file without a telling name that is a program of its own, such as a memory test, in bytes.
+const PROGRAM: u64 = 100_000;
 /// Names of a search that are shown.
 const SHOWN: usize = 3;

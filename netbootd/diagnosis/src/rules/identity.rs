@@ -9,8 +9,8 @@ use crate::finding::{Finding, Seen};
 
 pub(super) fn guid(case: &Case<'_>) -> Option<Finding> {
     case.machine.uuids().iter().rev().find_map(|uuid| {
-        let macs = case.fleet.with_guid(*uuid);
-        let enough = macs.len() >= SHARED || uuid.is_placeholder() && macs.len() > 1;
+        let (macs, boots) = case.fleet.with_guid(*uuid);
+        let enough = boots >= SHARED || macs.len() > CARDS || uuid.is_placeholder() && macs.len() > 1;
         enough
             .then(|| Finding::new(Cause::SharedGuid, specific::IDENTITY).with([Seen::SameGuid(*uuid, macs)]))
     })
@@ -30,5 +30,7 @@ pub(super) fn adapter(case: &Case<'_>) -> Option<Finding> {
     several.then(|| Finding::new(Cause::SharedAdapter, specific::IDENTITY - 5).with([Seen::Guids(uuids)]))
 }
 
-/// One machine may have two network cards, or a dock.
+/// One machine may fetch files by two network cards, or by a dock.
 const SHARED: usize = 3;
+/// Firmware of servers asks by each of their network cards, one after the other.
+const CARDS: usize = 4;

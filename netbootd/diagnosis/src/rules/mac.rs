@@ -15,7 +15,19 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
         bsdp::Reason::CannotNetboot => {
             Some(Finding::new(Cause::CannotNetboot, specific::PROVEN).with(words()))
         }
-        bsdp::Reason::NoImage | bsdp::Reason::BoundImageGone => {
+        bsdp::Reason::UnknownImage | bsdp::Reason::BoundImageGone => {
+            let image = answered.image.map(|id| Seen::Words(format!("it asks for image {id}")));
+            Some(Finding::new(Cause::MacImageGone, specific::PROVEN).with(image).with(words()))
+        }
+        bsdp::Reason::ImageNotForThisMac | bsdp::Reason::ImageNotAllowed => {
+            let why = match answered.reason {
+                bsdp::Reason::ImageNotAllowed => "its rule names other images",
+                _ => "it is for other models or architectures",
+            };
+            let finding = Finding::new(Cause::MacImageRefused, specific::PROVEN).saying(why);
+            Some(finding.with(words()).with(left_out()))
+        }
+        bsdp::Reason::NoImage => {
             Some(Finding::new(Cause::NoImageForMac, specific::REFUSED).with(words()).with(left_out()))
         }
         _ if answered.decision == Answered::SendFailed => {

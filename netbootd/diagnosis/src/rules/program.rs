@@ -176,6 +176,23 @@ pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<Program>) -> Op
     )
 }
 
+/// A kernel of another processor: boot programs fetch it, and what goes with it, before they see
+/// that.
+pub(super) fn wrong_kernel(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let arch = boot.arch?;
+    let kernel = boot.fetched.iter().rev().find(|file| file.kind == FileKind::Kernel)?;
+    let program = kernel.program.filter(|program| program.is_pe)?;
+    // Firmware of 32 bits starts kernels of 64, and the other way round.
+    let x86 = |arch: ArchType| matches!(processor(arch), 0 | 6 | 7);
+    let other = program.arch.filter(|other| !(same_processor(*other, arch) || x86(*other) && x86(arch)))?;
+    if boot.system.is_some() {
+        return None;
+    }
+    let seen = [Seen::fetched(kernel), Seen::Machine(arch), Seen::Header(Some(other), program.signed)];
+    Some(Finding::new(Cause::WrongProgram, specific::PROVEN).about(&*kernel.path).with(seen))
+}
+
 fn same_processor(program: ArchType, machine: ArchType) -> bool {
     program.same_family(machine) || processor(program) == processor(machine)
 }

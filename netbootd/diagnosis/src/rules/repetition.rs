@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::specific;
-use crate::boot::Phase;
+use crate::boot::{Fetched, Phase};
 use crate::case::Case;
 use crate::cause::Cause;
 use crate::file::FileKind;
@@ -46,11 +46,28 @@ pub(super) fn silent_system(case: &Case<'_>) -> Option<Finding> {
     if boot.system.is_some() || case.since(file.at) < case.patience.of(SYSTEM) {
         return None;
     }
-    if !case.fleet.system_speaks_after(&file.path) {
+    // A system with a fixed address asks nobody for one.
+    let is_fixed = boot.fixed_address || case.fleet.runs_silently(&file.path, case.mac);
+    if is_fixed || !case.fleet.system_speaks_after(&file.path) {
         return None;
     }
     let seen = [Seen::fetched(file), Seen::Silent(case.silence())];
-    Some(Finding::new(Cause::SystemSilent, specific::SLOW).about(&*file.path).with(seen))
+    let cause = if file.kind == FileKind::Wim { Cause::WinPeSilent } else { Cause::SystemSilent };
+    Some(Finding::new(cause, specific::SLOW).about(&*file.path).with(seen))
+}
+
+/// A script that chains itself, or two that chain each other.
+pub(super) fn script_loop(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let last = boot.last_file().filter(|file| file.kind == FileKind::Configuration)?;
+    let recent = |file: &&Fetched| last.at.duration_since(file.at).is_ok_and(|ago| ago <= SCRIPTS_WITHIN);
+    let recent: Vec<_> = boot.fetched.iter().filter(recent).collect();
+    let times = recent.iter().filter(|file| file.path == last.path).count();
+    if times < SCRIPT_TIMES || recent.iter().any(|file| file.kind.rank() > last.kind.rank()) {
+        return None;
+    }
+    let seen = [Seen::Loads(times, SCRIPTS_WITHIN), Seen::fetched(last)];
+    Some(Finding::new(Cause::ScriptLoop, specific::PROVEN).about(&*last.path).with(seen))
 }
 
 /// Nothing follows a file that other boots, or earlier ones of the same machine, went on from at
@@ -87,6 +104,9 @@ pub(super) fn stopped(case: &Case<'_>) -> Option<Finding> {
 
 /// A boot program asks for the next of its files within this time.
 const AT_ONCE: Duration = Duration::from_secs(30);
+/// No one walks through menus as fast as that.
+const SCRIPT_TIMES: usize = 10;
+const SCRIPTS_WITHIN: Duration = Duration::from_secs(30);
 const LOOP_WITHIN: Duration = Duration::from_secs(15 * 60);
 const LOOP_TIMES: usize = 3;
 /// The variables file is one machine's and one boot's: a second one says that the first boot came to nothing.

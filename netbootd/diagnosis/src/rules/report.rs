@@ -39,6 +39,7 @@ fn cause_of(report: &Report) -> Cause {
         Some(ErrorKind::Unreachable | ErrorKind::Network) => Cause::ScriptServerAway,
         Some(ErrorKind::Name) => Cause::ScriptNameUnknown,
         Some(ErrorKind::Denied | ErrorKind::NotExecutable) => Cause::ScriptFileRefused,
+        Some(ErrorKind::Certificate) => Cause::ScriptCertificate,
         Some(ErrorKind::Memory) => Cause::ScriptNoMemory,
         Some(ErrorKind::Cancelled | ErrorKind::Other) | None => Cause::ScriptFailed,
     }

@@ -166,6 +166,64 @@ pub(super) fn slow(case: &Case<'_>) -> Option<Finding> {
     Some(Finding::new(Cause::SlowTransfer, specific::SLOW).about(&**path).with(seen))
 }
 
+/// Many blocks had to be sent again, though the file came in the end, or comes.
+pub(super) fn lossy(case: &Case<'_>) -> Option<Finding> {
+    let under_way = case.boot.running.iter().filter_map(|running| {
+        let size = running.block_size.filter(|_| running.bytes.0 > 0)?;
+        Some((&running.path, running.bytes.0 / u64::from(size.max(1)), running.resends))
+    });
+    let done = case.boot.fetched.iter().map(|file| (&file.path, file.blocks.0, file.blocks.1));
+    let is_lossy = |(_, blocks, resent): &(_, u64, u64)| *resent >= LOST && resent * LOST_SHARE >= *blocks;
+    let (path, blocks, resent) = under_way.chain(done).find(is_lossy)?;
+    let seen = [Seen::Loss(blocks, resent)];
+    Some(Finding::new(Cause::PacketLoss, specific::SLOW + 2).about(&**path).with(seen))
+}
+
+/// A file comes without loss, and so slowly that it takes hours: the way is long, and few bytes are
+/// under way at a time.
+pub(super) fn round_trips(case: &Case<'_>) -> Option<Finding> {
+    case.boot.running.iter().find_map(|running| {
+        let (bytes, at) = running.bytes;
+        let window = running.negotiated.option("windowsize").unwrap_or(1).max(1);
+        let at_a_time = u64::from(running.block_size?) * window;
+        let took = at.duration_since(running.since).ok()?;
+        let left = running.size?.checked_sub(bytes)?;
+        if took < case.patience.of(LONG_ENOUGH) || bytes < at_a_time || running.resends >= LOST {
+            return None;
+        }
+        let windows = bytes as f64 / at_a_time as f64;
+        let each = took.div_f64(windows);
+        let rest = took.mul_f64(left as f64 / bytes as f64);
+        if each < FAR || rest < case.patience.of(TOO_LONG) {
+            return None;
+        }
+        let seen = [
+            Seen::Negotiated(running.negotiated.clone()),
+            Seen::UnderWay(running.path.to_string(), bytes, took),
+            Seen::RoundTrip(each, at_a_time, rest),
+        ];
+        Some(Finding::new(Cause::SlowRoundTrips, specific::SLOW - 1).about(&*running.path).with(seen))
+    })
+}
+
+/// An HTTP transfer of a file that its client needs at once stands still.
+pub(super) fn stands_still(case: &Case<'_>) -> Option<Finding> {
+    let needed = |kind: FileKind| {
+        kind.is_program() || matches!(kind, FileKind::Kernel | FileKind::Initrd | FileKind::Wim)
+    };
+    let running = case.boot.running.iter().rev().find(|running| {
+        running.proto == Proto::Http && needed(running.kind) && !case.boot.has_newer(running)
+    })?;
+    let (bytes, at) = running.bytes;
+    let still = case.since(at);
+    if still < case.patience.of(STANDS_STILL) || running.size.is_some_and(|size| bytes >= size) {
+        return None;
+    }
+    let seen =
+        [Seen::UnderWay(running.path.to_string(), bytes, case.since(running.since)), Seen::Silent(still)];
+    Some(Finding::new(Cause::HttpStalled, specific::SILENCE).about(&*running.path).with(seen))
+}
+
 /// What clients write in the ERROR that ends a transfer for want of memory.
 const MEMORY_WORDS: [&str; 6] =
     ["memory", "too big", "too large", "buffer too small", "out of resources", "no space"];
@@ -177,6 +235,15 @@ const SMALL: u16 = 512;
 const RESENDS: u64 = 3;
 /// A client acknowledges its options or the first block within this time.
 const OPENS_WITHIN: Duration = Duration::from_secs(8);
+/// Blocks that were sent again, and the part of all of them, that are no chance.
+const LOST: u64 = 20;
+const LOST_SHARE: u64 = 20;
+/// No window within a building takes so long.
+const FAR: Duration = Duration::from_millis(5);
+/// Nobody waits so long for the rest of a file.
+const TOO_LONG: Duration = Duration::from_secs(8 * 60);
+/// A client that takes nothing for so long has stopped.
+const STANDS_STILL: Duration = Duration::from_secs(15);
 const SETTLED: Duration = Duration::from_secs(2);
 /// A transfer under way has a rate after this time.
 const LONG_ENOUGH: Duration = Duration::from_secs(10);

@@ -38,6 +38,11 @@ pub struct TransferStarted {
     pub partial: bool,
     /// What the client asked for, when another file is served for it.
     pub substitute: Option<Substitute>,
+    /// Whether the client has acknowledged anything. HTTP's clients have: they opened a
+    /// connection. Until then anybody may have asked in its name.
+    pub proved: bool,
+    /// Whether it is a configuration that gives the system a fixed address.
+    pub fixed_address: bool,
 }
 
 /// A request that is answered with another file.
@@ -221,6 +226,18 @@ pub struct FileRefused {
     pub refusal: Refusal,
     /// More about it: the rule that the path breaks, the system's error.
     pub detail: Option<String>,
+}
+
+/// Word that the port is closed which a refused request came from (ICMP): a client would still
+/// listen there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disproved {
+    /// The address and port in the request.
+    pub peer: SocketAddr,
+    /// The machine that uses the address.
+    pub mac: Option<MacAddr>,
+    /// The path as asked for, escaped and cut short.
+    pub path: String,
 }
 
 /// Why a file was not given.

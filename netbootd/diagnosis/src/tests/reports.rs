@@ -38,6 +38,8 @@ fn a_failed_step_of_a_script_is_named_by_its_error_code() {
         ("0e0a6039", Cause::ScriptServerAway),
         ("38086193", Cause::ScriptServerAway),
         ("3e11618e", Cause::ScriptNameUnknown),
+        ("0216e48f", Cause::ScriptCertificate),
+        ("410de13c", Cause::ScriptCertificate),
         ("2e008081", Cause::ScriptFileRefused),
         ("7f04828e", Cause::ScriptFileRefused),
         ("31006006", Cause::ScriptNoMemory),

@@ -27,7 +27,7 @@ fn refused(refusal: Refusal, path: &str) -> FileRefused {
     FileRefused { proto: Proto::Tftp, peer: PEER, mac: Some(PC), path: path.into(), refusal, detail: None }
 }
 
-fn mac_answered(reason: bsdp::Reason, left_out: Vec<(String, LeftOut)>) -> MacAnswered {
+pub(super) fn mac_answered(reason: bsdp::Reason, left_out: Vec<(String, LeftOut)>) -> MacAnswered {
     MacAnswered {
         iface: "lan0".into(),
         peer: PEER,
@@ -89,6 +89,8 @@ fn transfers_that_end_early_have_their_causes() {
         program: None,
         partial: false,
         substitute: None,
+        proved: true,
+        fixed_address: false,
     };
     site.firmware("boot.efi").step(Step::TransferStarted(&started));
     site.step(Step::TransferFinished(&ended(TransferOutcome::TimedOut, Proto::Tftp, 0)))
@@ -161,6 +163,8 @@ fn no_row_of_the_table_is_without_a_boot() {
         include_str!("rows.rs"),
         include_str!("stories.rs"),
         include_str!("field.rs"),
+        include_str!("network.rs"),
+        include_str!("transfers.rs"),
     ]
     .concat();
     let named = |name: &str| {

@@ -94,7 +94,7 @@ impl Site {
             iface: "lan0".into(),
             server: ROUTER,
             mac: self.mac,
-            is_ack,
+            reply: if is_ack { OtherReply::Ack } else { OtherReply::Offer },
             class: None,
             next_server: next_server.map(Into::into),
             boot_file: boot_file.map(Into::into),
@@ -105,9 +105,10 @@ impl Site {
         self.step(Step::OtherServer(&other))
     }
 
-    pub(super) fn starts(&mut self, path: &str, program: Option<Program>) -> &mut Self {
+    /// A transfer by TFTP that its client has acknowledged.
+    fn started(&mut self, path: &str) -> TransferStarted {
         self.transfers += 1;
-        let started = TransferStarted {
+        TransferStarted {
             id: TransferId(self.transfers),
             proto: Proto::Tftp,
             peer: PEER,
@@ -116,11 +117,41 @@ impl Site {
             size: Some(1_000_000),
             negotiated: Negotiated::Options(vec![("blksize", 1468)]),
             block_size: Some(1468),
-            program,
+            program: None,
             partial: false,
             substitute: None,
-        };
+            proved: true,
+            fixed_address: false,
+        }
+    }
+
+    pub(super) fn starts(&mut self, path: &str, program: Option<Program>) -> &mut Self {
+        let started = TransferStarted { program, ..self.started(path) };
         self.step(Step::TransferStarted(&started))
+    }
+
+    pub(super) fn starts_with(&mut self, path: &str, proved: bool) -> &mut Self {
+        let started = TransferStarted { proved, ..self.started(path) };
+        self.step(Step::TransferStarted(&started))
+    }
+
+    pub(super) fn starts_sized(&mut self, path: &str, size: u64) -> &mut Self {
+        let started = TransferStarted { size: Some(size), ..self.started(path) };
+        self.step(Step::TransferStarted(&started))
+    }
+
+    pub(super) fn starts_http(&mut self, path: &str, size: u64) -> &mut Self {
+        let negotiated = Negotiated::Status(200);
+        let (proto, size, block_size) = (Proto::Http, Some(size), None);
+        let started = TransferStarted { proto, size, block_size, negotiated, ..self.started(path) };
+        self.step(Step::TransferStarted(&started))
+    }
+
+    /// A whole configuration, which may give the system a fixed address.
+    pub(super) fn starts_configuration(&mut self, path: &str, fixed_address: bool) -> &mut Self {
+        let started = TransferStarted { fixed_address, ..self.started(path) };
+        self.step(Step::TransferStarted(&started));
+        self.ends(path, TransferOutcome::Completed, 100, true)
     }
 
     pub(super) fn ends(
@@ -175,20 +206,8 @@ impl Site {
     }
 
     pub(super) fn serves_for(&mut self, asked: &str, path: &str, why: Substitution) -> &mut Self {
-        self.transfers += 1;
-        let started = TransferStarted {
-            id: TransferId(self.transfers),
-            proto: Proto::Tftp,
-            peer: PEER,
-            mac: Some(self.mac),
-            path: path.into(),
-            size: Some(1_000_000),
-            negotiated: Negotiated::Options(vec![("blksize", 1468)]),
-            block_size: Some(1468),
-            program: SIGNED,
-            partial: false,
-            substitute: Some(Substitute { asked: asked.into(), why }),
-        };
+        let substitute = Some(Substitute { asked: asked.into(), why });
+        let started = TransferStarted { program: SIGNED, substitute, ..self.started(path) };
         self.step(Step::TransferStarted(&started));
         self.ends(path, TransferOutcome::Completed, 1_000_000, true)
     }

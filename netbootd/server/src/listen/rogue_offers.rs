@@ -116,6 +116,7 @@ const MAX_EARLY: usize = 256;
 mod tests {
     use std::net::Ipv4Addr;
 
+    use netbootd_dhcp::outcome::OtherReply;
     use pxe_policy::MacAddr;
 
     use super::*;
@@ -129,7 +130,7 @@ mod tests {
             next_server: None,
             boot_file: Some("pxelinux.0".into()),
             address: None,
-            is_ack: false,
+            reply: OtherReply::Offer,
             router: None,
             has_dns: false,
         }

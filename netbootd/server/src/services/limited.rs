@@ -1,22 +1,27 @@
 //! What is left alone because of a limit: counted each time, told now and then.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::{Answer, Arrival, Malformed, Packet};
 use netbootd_dhcp::v6 as dhcp6;
+use netbootd_net::dhcp_senders;
 use netbootd_net::outbox::Unsent;
 use netbootd_state::leases6::Client;
 use netbootd_telemetry::event::{Answered, Decided, Event, FileRefused, Proto, Refusal};
-use netbootd_telemetry::strangers::Conduct;
+use netbootd_telemetry::strangers::{Conduct, Origin};
 use pxe_policy::Reason;
+use tokio::runtime::Handle;
 use tracing::debug;
 
 use super::Services;
 use crate::limits::bucket::Verdict;
 use crate::limits::{self, Ingress, Limited};
 
+/// A flood shows its sender within this time.
+const LOOKS_FOR: Duration = Duration::from_millis(500);
 /// What counters call replies that did not leave.
 pub const UNSENT: &str = "unsent";
 
@@ -38,8 +43,34 @@ impl Services {
             Err(self.limits.not_allowed(way, now))
         };
         let Err(limited) = admitted else { return true };
+        self.name_flooder(limited, arrival);
         self.leave_alone(limited, || Answer::silence(packet, arrival, proto, limited.reason).event);
         false
+    }
+
+    /// Names the sender of too many packets: by its address, or where it has none yet, by the
+    /// hardware address that sends most of what comes by the interface now.
+    fn name_flooder(&self, limited: Limited, arrival: &Arrival<'_>) {
+        if !matches!(limited.reason, Reason::SourceTooOften | Reason::TooManyNewMachines) {
+            return;
+        }
+        let from = *arrival.from.ip();
+        if !from.is_unspecified() {
+            return self.strangers.note(from.into(), Conduct::DhcpFlood, None, SystemTime::now());
+        }
+        // Told once a minute of each interface: frames are looked at no more often.
+        let (true, Ok(runtime)) = (limited.tell, Handle::try_current()) else { return };
+        let (strangers, ifindex) = (Arc::clone(&self.strangers), arrival.iface.index);
+        runtime.spawn(async move {
+            match dhcp_senders::busiest(ifindex, LOOKS_FOR).await {
+                Ok(Some((mac, frames))) => {
+                    let origin = Origin::Hardware(mac);
+                    strangers.note_many(origin, Conduct::DhcpFlood, frames, None, SystemTime::now());
+                }
+                Ok(None) => {}
+                Err(error) => debug!(ifindex, %error, "the sender of a flood is not known"),
+            }
+        });
     }
 
     /// Whether the configuration lets a DHCPv6 sender be answered. One that it does not is only counted.

@@ -178,7 +178,7 @@ impl Facts for OtherServer {
             address = self.address.map(display),
             router = self.router.map(display),
             "another server {}",
-            if self.is_ack { "acknowledges" } else { "offers" }
+            self.reply.verb()
         );
     }
 }

@@ -48,6 +48,8 @@ pub fn started(id: u64, mac: MacAddr, path: &str) -> Event {
         program: None,
         partial: false,
         substitute: None,
+        proved: true,
+        fixed_address: false,
     })
 }
 

@@ -169,6 +169,8 @@ impl<'a> Client<'a> {
             program,
             partial: false,
             substitute: None,
+            proved: true,
+            fixed_address: false,
         };
         self.site.step(Step::TransferStarted(&started));
         self.look();

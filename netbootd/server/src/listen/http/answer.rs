@@ -221,7 +221,7 @@ fn respond(
         let substitute = content.served_instead().map(|(_, why)| Substitute { asked: shown(asked), why });
         let path = path.as_deref().unwrap_or(asked);
         let program = if status == StatusCode::OK { content.program(path) } else { None };
-        let about = (program, substitute);
+        let about = (program, substitute, content.fixes_address(path));
         let record = record(&client.services, path, client.requester(request), end - first, status, about);
         Reply::file(Arc::new(content), first, end, record, &client.exchange)
     };
@@ -249,7 +249,7 @@ pub(super) fn record(
     requester: Requester,
     total: u64,
     status: StatusCode,
-    (program, substitute): (Option<Program>, Option<Substitute>),
+    (program, substitute, fixed_address): (Option<Program>, Option<Substitute>, bool),
 ) -> Record {
     let id = services.recorder.transfer_id();
     let (peer, mac) = (requester.peer, requester.machine(services));
@@ -267,6 +267,8 @@ pub(super) fn record(
         program,
         partial,
         substitute,
+        proved: true, // TCP's handshake
+        fixed_address,
     }));
     let finished = TransferFinished {
         id,

@@ -24,6 +24,8 @@ pub(super) struct Facts {
     pub(super) first: Box<[u8]>,
     /// What its header says, when it is a program.
     pub(super) program: Option<Program>,
+    /// Whether it is a configuration that gives the system a fixed address.
+    pub(super) fixed_address: bool,
 }
 
 /// Facts by the name that clients ask for. At most [`MAX_FILES`]; the one not asked for longest
@@ -59,6 +61,7 @@ impl FactsCache {
             etag: content.etag().into_owned(),
             first: first.into(),
             program: content.program(&shown(filename)),
+            fixed_address: content.fixes_address(&shown(filename)),
         });
         content.check_unchanged().ok()?;
         let mut files = self.0.lock();

@@ -26,7 +26,7 @@ use super::busy_poll::BusyPoll;
 use super::facts::{Facts, FactsCache};
 use super::negotiation;
 use super::ports::{SharedPort, SharedPorts, how_many};
-use super::record::{self, Record};
+use super::record::{self, Header, Record};
 use super::refusals::{DEFERRED, EVICTED, error_for};
 use super::transfer::{Begin, Transfer};
 use super::transfer_socket::TransferSocket;
@@ -315,7 +315,9 @@ impl Handshakes {
         if proved && matches!(outcome, Outcome::Completed { .. }) {
             self.services.snapshot.load().files.boots_again(from.ip());
         }
-        if !proved && !self.is_worth_an_event(&waiting, from, crowded) {
+        // Where the port is closed that it came from, somebody else asked.
+        let is_forged = !proved && matches!(outcome, Outcome::ClientGone);
+        if is_forged || !proved && !self.is_worth_an_event(&waiting, from, crowded) {
             return self.services.recorder.count(Proto::Tftp.name(), record::named(outcome).name());
         }
         let record = waiting.record.take();
@@ -340,9 +342,10 @@ impl Handshakes {
     }
 
     fn record(&self, waiting: &Waiting, from: SocketAddr, request: &[u8]) -> Record {
-        let file = (waiting.facts.len, waiting.facts.program);
+        let Facts { len: size, program, fixed_address, .. } = *waiting.facts;
         let (filename, requester) = read(request, from);
-        Record::new(&self.services, requester, filename, file, waiting.sender.negotiated(), None)
+        let header = Header { size, program, fixed_address };
+        Record::new(&self.services, requester, filename, header, waiting.sender.negotiated(), None)
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use netbootd_content::Refused;
 use netbootd_telemetry::event::{
-    Event, FileRefused, Negotiated as Granted, Program, Proto, Substitute, Substitution, TransferFinished,
-    TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    Disproved, Event, FileRefused, Negotiated as Granted, Program, Proto, Substitute, Substitution,
+    TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
 use pxe_policy::ArchType;
 use tftp::{Negotiated, Outcome, Sender};
@@ -14,6 +14,17 @@ use tftp::{Negotiated, Outcome, Sender};
 use super::super::requester::Requester;
 use super::refusals::shown;
 use crate::services::Services;
+
+/// What is known of a file before it is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    /// Its length in bytes.
+    pub(super) size: u64,
+    /// What its header says, when it is a program.
+    pub(super) program: Option<Program>,
+    /// Whether it is a configuration that gives the system a fixed address.
+    pub(super) fixed_address: bool,
+}
 
 /// Records one transfer.
 #[derive(Debug)]
@@ -35,7 +46,7 @@ impl Record {
         services: &Arc<Services>,
         requester: Requester,
         filename: &[u8],
-        (size, program): (u64, Option<Program>),
+        Header { size, program, fixed_address }: Header,
         negotiated: &Negotiated,
         instead: Option<(&str, Substitution)>,
     ) -> Self {
@@ -53,6 +64,8 @@ impl Record {
             block_size: Some(negotiated.block_size),
             partial: false,
             substitute,
+            proved: false,
+            fixed_address,
             negotiated: Granted::Options(negotiated.granted.clone()),
         };
         let arch = begin.program.and_then(|program| program.arch);
@@ -68,10 +81,10 @@ impl Record {
         }
     }
 
-    /// Its client has answered, or it is over: its begin is told.
-    pub(super) fn started(&mut self) {
+    /// Its client has answered (`proved`), or it is over: its begin is told.
+    pub(super) fn started(&mut self, proved: bool) {
         if let Some(begin) = self.begin.take() {
-            self.services.recorder.record(Event::TransferStarted(begin));
+            self.services.recorder.record(Event::TransferStarted(TransferStarted { proved, ..begin }));
         }
     }
 
@@ -86,7 +99,7 @@ impl Record {
 
     /// The client does not acknowledge what was sent again.
     pub(super) fn stalled(&mut self, sender: &Sender) {
-        self.started();
+        self.started(sender.is_proved());
         self.services.recorder.record(Event::TransferStalled(TransferStalled {
             id: self.id,
             bytes: sender.acknowledged_bytes(),
@@ -97,7 +110,7 @@ impl Record {
 
     /// It is over.
     pub(super) fn finished(mut self, outcome: Outcome, size: u64, sender: &Sender, detail: Option<String>) {
-        self.started();
+        self.started(sender.is_proved());
         let completed = matches!(outcome, Outcome::Completed { .. });
         if completed && sender.is_proved() && !self.requester.probe {
             self.services.content.programs.fetched(
@@ -137,6 +150,15 @@ pub(super) fn named(outcome: Outcome) -> TransferOutcome {
         Outcome::ReadFailed => TransferOutcome::ReadFailed,
         Outcome::Stopped => TransferOutcome::Stopped,
     }
+}
+
+/// Records word that the port is closed which a refused request came from.
+pub(super) fn disproved(services: &Services, requester: Requester, filename: &[u8]) {
+    services.recorder.record(Event::Disproved(Disproved {
+        peer: requester.peer,
+        mac: requester.machine(services),
+        path: shown(filename),
+    }));
 }
 
 /// Records that a request was refused.

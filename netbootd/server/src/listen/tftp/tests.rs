@@ -186,7 +186,9 @@ async fn a_client_that_is_gone_frees_its_place() {
     let watcher = f.services.recorder.watch();
     let socket = client().await;
     f.ask(&socket, b"file", &RequestOptions::default()).await;
-    drop(socket); // its port is closed when the first block comes
+    let (_, from) = hear(&socket).await;
+    socket.send_to(&Packet::Ack { block: 1, next_window: None }.emit().unwrap(), from).await.unwrap();
+    drop(socket); // its port is closed when the second block comes
     let Event::TransferFinished(end) = f.until(finished, watcher).await else { panic!() };
     assert_eq!(end.outcome.name(), "client-gone");
 }

@@ -20,7 +20,7 @@ use super::handshake::Handshakes;
 use super::held::Held;
 use super::negotiation::negotiated;
 use super::ports::SharedPort;
-use super::record::{self, Record};
+use super::record::{self, Header, Record};
 use super::refusals::{DEFERRED, error_for, shown};
 use super::text;
 use super::transfer_socket::TransferSocket;
@@ -95,7 +95,7 @@ impl Transfer {
     /// without a word to the client.
     pub(super) async fn go_on(mut self, begin: Begin) {
         let Begin { sender, step, mut record, facts, in_flight: _in_flight } = begin;
-        record.started();
+        record.started(true);
         let file = Held::closed(facts.len, facts.etag.clone());
         let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: true };
         // Its place is its own by now.
@@ -120,7 +120,8 @@ impl Transfer {
                 let (code, message) = error_for(refused.refusal);
                 // The client asks again if this is lost.
                 self.send_error(code, message, peer).await;
-                return record::refused(&self.services, self.requester, &self.filename, refused);
+                record::refused(&self.services, self.requester, &self.filename, refused);
+                return self.listen_for_word(peer).await;
             }
         };
         let size = file.len();
@@ -128,7 +129,8 @@ impl Transfer {
         let instead = file.content().and_then(Content::served_instead);
         let name = instead.map_or_else(|| shown(&self.filename), |(path, _)| path.to_owned());
         let program = file.content().and_then(|content| content.program(&name));
-        let about = (size, program);
+        let fixed_address = file.content().is_some_and(|content| content.fixes_address(&name));
+        let about = Header { size, program, fixed_address };
         let record = Record::new(&self.services, self.requester, &self.filename, about, &negotiated, instead);
         let (sender, first) = Sender::new(negotiated, size, Instant::now());
         let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: false };
@@ -216,7 +218,7 @@ impl Transfer {
                     }
                     proved => proved.map_err(Left::Full)?,
                 }
-                record.started();
+                record.started(true);
             }
             if matches!(heard, Heard::Tick) && step.finish.is_none() && step != Step::default() {
                 record.stalled(sender);
@@ -348,6 +350,28 @@ impl Transfer {
         None
     }
 
+    /// A client still listens where it asked from. Whose port is closed there did not ask.
+    async fn listen_for_word(self, peer: SocketAddr) {
+        let Transfer { services, line, filename, admitted, requester, .. } = self;
+        drop(admitted); // it may ask for the next file meanwhile
+        let Some(socket) = line.own_socket() else { return };
+        let mut buf = [0; MAX_INBOUND];
+        let word = async {
+            loop {
+                match socket.recv(&mut buf).await {
+                    Ok(Incoming::Unreachable(from)) if from == peer => return,
+                    Ok(_) => {}
+                    Err(_) => pending().await,
+                }
+            }
+        };
+        tokio::select! {
+            () = word => record::disproved(&services, requester, &filename),
+            () = tokio::time::sleep(WORD_COMES_WITHIN) => {}
+            () = services.lifecycle.shutdown.cancelled() => {}
+        }
+    }
+
     async fn send_error(&self, code: ErrorCode, message: &str, to: SocketAddr) {
         let error = Packet::Error { code, message: message.as_bytes() };
         self.line.send_to(&error.emit().unwrap_or_default(), to).await;
@@ -406,5 +430,7 @@ impl Transfer {
 
 /// Clients send acknowledgements and errors, which are short.
 const MAX_INBOUND: usize = 128;
+/// A host says at once that a port is closed.
+const WORD_COMES_WITHIN: Duration = Duration::from_millis(250);
 /// Of a client that has gone on: its last acknowledgement, and what was doubled on the way.
 const MAX_LAST: usize = 16;

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use netbootd_diagnosis::step::{
-    FileRefused, Refusal, Substitute, Substitution, TransferFinished, TransferOutcome, TransferStarted,
+    Disproved, FileRefused, Proto, Refusal, Substitute, Substitution, TransferFinished, TransferOutcome,
+    TransferStarted,
 };
 use pxe_policy::MacAddr;
 use tracing::{Level, debug, info, warn};
@@ -138,5 +139,33 @@ impl Facts for FileRefused {
 
     fn write(&self) {
         line!(self, refused_line);
+    }
+}
+
+impl Facts for Disproved {
+    fn mac(&self) -> Option<MacAddr> {
+        self.mac
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        Some(self.peer.ip())
+    }
+
+    fn counter(&self) -> Option<(&'static str, &'static str)> {
+        Some((Proto::Tftp.name(), "disproved"))
+    }
+
+    fn level(&self) -> Option<Level> {
+        Some(Level::DEBUG)
+    }
+
+    fn write(&self) {
+        debug!(
+            proto = %Proto::Tftp,
+            peer = %self.peer,
+            mac = self.mac.map(display),
+            path = self.path,
+            "another host sent this request in the name of the address"
+        );
     }
 }

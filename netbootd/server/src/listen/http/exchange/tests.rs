@@ -20,7 +20,7 @@ fn part(left: usize) -> (Part, Arc<Services>) {
         Requester { peer, probe: false },
         left as u64,
         StatusCode::OK,
-        (None, None),
+        (None, None, false),
     );
     let content = Arc::new(Content::generated(vec![1; left], None));
     (Part { content, at: 0, left, after: 0, record }, services)

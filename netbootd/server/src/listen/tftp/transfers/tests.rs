@@ -43,7 +43,13 @@ impl Fixture {
     /// A transfer of two blocks that waits on a shared port.
     fn waiting(&self, number: u16) -> Waiting {
         let negotiated = negotiate(&RequestOptions::default(), &Limits::default(), 600);
-        let facts = Facts { len: 600, etag: String::new(), first: [7; 512].into(), program: None };
+        let facts = Facts {
+            len: 600,
+            etag: String::new(),
+            first: [7; 512].into(),
+            program: None,
+            fixed_address: false,
+        };
         Waiting {
             port: SharedPort { endpoint: Arc::clone(&self.endpoint), number },
             server: [127, 0, 0, 1].into(),

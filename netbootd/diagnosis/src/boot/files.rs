@@ -1,0 +1,138 @@
+//! The files of a boot: those that it has, those under way, and those that it did not get.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::file::FileKind;
+use crate::step::{
+    Negotiated, Program, Proto, Refusal, Substitute, TransferFinished, TransferId, TransferStalled,
+};
+
+/// A file that a machine has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fetched {
+    /// When it was complete.
+    pub at: SystemTime,
+    /// Its path, escaped.
+    pub path: Arc<str>,
+    /// What it is.
+    pub kind: FileKind,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The header, when it is a PE program.
+    pub program: Option<Program>,
+    /// How it came: transfers of one kind alone can be compared.
+    pub way: Way,
+    /// TFTP blocks, and how many were sent again.
+    pub blocks: (u64, u64),
+}
+
+/// The protocol of a transfer and what was negotiated, but for the file's size.
+pub type Way = (Proto, Negotiated);
+
+/// A file that was refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Missed {
+    /// When.
+    pub at: SystemTime,
+    /// The boot's step before.
+    pub(crate) before: SystemTime,
+    /// The path as asked for, escaped.
+    pub path: String,
+    /// What it would be.
+    pub kind: FileKind,
+    /// Why.
+    pub refusal: Refusal,
+    /// More about it.
+    pub detail: Option<String>,
+    /// The protocol.
+    pub proto: Proto,
+}
+
+/// A request that was answered with another file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Substituted {
+    /// When.
+    pub at: SystemTime,
+    /// The path that was served.
+    pub served: Arc<str>,
+    /// What was asked for, and why it was not served.
+    pub substitute: Substitute,
+}
+
+/// A transfer under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    /// Since when.
+    pub since: SystemTime,
+    /// The transfer.
+    pub id: TransferId,
+    /// The file.
+    pub path: Arc<str>,
+    /// What it is.
+    pub kind: FileKind,
+    /// TFTP or HTTP.
+    pub proto: Proto,
+    /// The client.
+    pub peer: SocketAddr,
+    /// What server and client agreed on.
+    pub negotiated: Negotiated,
+    /// TFTP's block size.
+    pub block_size: Option<u16>,
+    /// The file's size in bytes, when known.
+    pub size: Option<u64>,
+    /// The header, when it is a PE program.
+    pub program: Option<Program>,
+    /// Bytes that the client has, and since when.
+    pub bytes: (u64, SystemTime),
+    /// Set while the client does not acknowledge.
+    pub stalled: Option<TransferStalled>,
+    /// TFTP blocks that were sent again.
+    pub resends: u64,
+    /// Whether the client has acknowledged anything.
+    pub proved: bool,
+}
+
+impl Running {
+    /// How it comes.
+    pub fn way(&self) -> Way {
+        (self.proto, self.negotiated.without("tsize"))
+    }
+
+    /// How long the bytes took; not the wait for the last acknowledgement, where none came.
+    pub(crate) fn took(&self, finished: &TransferFinished) -> Duration {
+        let (bytes, at) = self.bytes;
+        match at.duration_since(self.since) {
+            Ok(took) if self.lacks_its_last_acknowledgement(bytes) => took.min(finished.elapsed),
+            _ => finished.elapsed,
+        }
+    }
+
+    /// Whether nothing but the last window is not acknowledged: GRUB starts what it has without
+    /// another word.
+    pub(crate) fn lacks_its_last_acknowledgement(&self, bytes: u64) -> bool {
+        let window = self.negotiated.option("windowsize").unwrap_or(1);
+        let most = self.block_size.map_or(0, u64::from) * window;
+        bytes > 0 && self.size.is_some_and(|size| size.saturating_sub(bytes) <= most)
+    }
+}
+
+/// A transfer that did not end well.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broken {
+    /// When it was asked for.
+    pub since: SystemTime,
+    /// When it ended.
+    pub at: SystemTime,
+    /// How.
+    pub finished: TransferFinished,
+    /// TFTP's block size.
+    pub block_size: Option<u16>,
+    /// What server and client agreed on.
+    pub negotiated: Negotiated,
+    /// The header, when it is a PE program.
+    pub program: Option<Program>,
+}

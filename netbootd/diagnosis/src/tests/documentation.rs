@@ -1,0 +1,46 @@
+//! What the documentation says of the causes, and that each has its words.
+
+use super::*;
+
+/// What stands behind the mark in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn the_documentation_has_every_cause() {
+    let mut text = String::from(
+        "| cause | severity | what happened | what to do | on the screen |\n| --- | --- | --- | --- | --- |\n",
+    );
+    let decisions = Reason::ALL.into_iter().map(Cause::Decision).filter(|cause| cause.is_loud());
+    let directories = TroubleKind::ALL.into_iter().map(Cause::Directory);
+    let rows = Cause::ROWS.iter().copied();
+    for cause in rows.clone().chain(directories).chain(decisions) {
+        let severity = format!("{:?}", cause.severity()).to_lowercase();
+        let cure = cause.cure().replace("{server}", "the other server");
+        let (name, headline, codes) = (cause.as_str(), cause.headline(), cause.codes().join(", "));
+        text.push_str(&format!("| `{name}` | {severity} | {headline} | {cure} | {codes} |\n"));
+    }
+    text.push_str("\n## How each shows\n");
+    for cause in rows {
+        text.push_str(&format!("\n### `{}`\n\n{}\n", cause.as_str(), cause.handbook()));
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/troubleshooting.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (head, generated) = page.split_once(MARK).unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, format!("{head}{MARK}{text}")).unwrap();
+    } else {
+        assert!(
+            generated == text,
+            "docs/troubleshooting.md differs from the table; UPDATE_GOLDEN=1 rewrites it"
+        );
+    }
+}
+
+const MARK: &str = "<!-- The tests of netbootd-diagnosis generate what follows. -->\n\n";
+
+#[test]
+fn every_cause_of_the_table_has_its_words() {
+    let mut names = std::collections::HashSet::new();
+    for cause in Cause::ROWS {
+        assert!(names.insert(cause.as_str()), "{} is there twice", cause.as_str());
+        assert!(cause.headline().ends_with('.') && !cause.handbook().is_empty() && !cause.cure().is_empty());
+    }
+}
