@@ -44,6 +44,8 @@ fn the_openapi_document_is_kept_to() {
         "server",
         &[
             &tool("schemathesis"),
+            "--config-file",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/schemathesis.toml"),
             "run",
             "http://127.0.0.1:9167/openapi.json",
             "--header",

@@ -68,7 +68,7 @@ fn one(services: &Services, mac: &str) -> Result<Told, Denied> {
 async fn remove(services: &Services, mac: &str) -> Result<Told, Denied> {
     let mac: MacAddr = mac.parse()?;
     Ok(match devices::remove(services, mac).await? {
-        true => told(&()),
+        true => told(&serde_json::json!({ "removed": mac.to_string() })),
         false => not_there(mac),
     })
 }
