@@ -10,6 +10,7 @@ netbootd_tests::boot_cases! {
     digest_of_boot_image "digest-of-boot-image"
     empty_file "empty-file"
     exhausted_pool "exhausted-pool"
+    flood_is_named "flood-is-named"
     flood_of_machines "flood-of-machines"
     foreign_boot_file "foreign-boot-file"
     forged_in_anothers_name "forged-in-anothers-name"
