@@ -5,6 +5,7 @@ mod answers;
 #[cfg_attr(windows, path = "setup/install/windows.rs")]
 mod install;
 mod networks;
+#[cfg_attr(windows, allow(dead_code))] // its list of packages is of Debian
 mod programs;
 mod prompt;
 mod render;
