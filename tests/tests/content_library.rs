@@ -175,7 +175,7 @@ fn disk_images_and_full_windows_are_files_and_software_is_counted() {
     site.lab.run("mac", &["tftp", "-m", "octet", SERVER, "-c", "get", windows, "fetched"]);
     assert_eq!(fs::read(site.lab.folder().join("fetched")).unwrap(), fs::read(&install).unwrap());
     let shown = site.sources(&[]);
-    assert!(shown.contains("2 ordinary packages hold nothing to boot; --all lists them"), "{shown}");
+    assert!(shown.contains("2 packages without boot files not shown; --all lists them"), "{shown}");
     assert!(!shown.contains("PS100024"), "{shown}");
     assert!(site.sources(&["--all"]).contains("PS100024.1"));
     let log = site.netbootd.log();

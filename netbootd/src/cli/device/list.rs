@@ -113,7 +113,7 @@ pub(super) fn list(args: &ListArgs) -> Result<(), Failure> {
 pub(super) fn remove(args: &MachineArgs) -> Result<(), Failure> {
     let devices = Devices::of(&args.site)?;
     let mac = args.mac;
-    if devices.ask::<()>(Method::DELETE, &format!("/api/devices/{mac}"))?.is_none() {
+    if devices.ask::<serde_json::Value>(Method::DELETE, &format!("/api/devices/{mac}"))?.is_none() {
         devices.offline(async |store, _| store.remove(mac).await.map(drop), mac)?;
     }
     outln!("{mac}: removed");
