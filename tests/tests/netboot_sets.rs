@@ -146,7 +146,7 @@ fn an_unreadable_source_keeps_out_itself_only_and_is_tried_again() {
     let config = text(&lab.folder().join("netbootd.toml"));
     let retry = lab.run("server", &[&program(), "image", "sources", "retry", "--config", &config]);
     let said = String::from_utf8(retry.stdout).unwrap();
-    assert_eq!(said, "2 refused sources: netbootd tries them again now\n", "the package file is one, too");
+    assert_eq!(said, "retrying 2 refused sources\n", "the package file is one, too");
     netbootd.wait_for("New image distributed: tool", Duration::from_secs(20));
     shows(&|line| line.contains("image tool"));
 }
