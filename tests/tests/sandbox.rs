@@ -36,7 +36,7 @@ impl Site {
         symlink(lab.folder().join("outside"), root.join("link")).unwrap();
         configure(&lab, &root, server, more);
         let config = lab.folder().join("netbootd.toml");
-        let mut command = lab.command("server", &program());
+        let mut command = lab.command("server", &reachable_program(&lab));
         let netbootd = Process::start("netbootd", command.args(["serve", "--config"]).arg(config));
         netbootd.wait_for(" ready ", Duration::from_secs(20));
         Site { lab, netbootd }
@@ -62,6 +62,17 @@ impl Site {
         let out = self.lab.run("server", &["curl", "-sS", &format!("http://127.0.0.1:9167{path}")]);
         String::from_utf8(out.stdout).unwrap()
     }
+}
+
+/// netbootd and its reader of Windows images where its own user can start them: a checkout may lie in
+/// a folder that is root's alone.
+fn reachable_program(lab: &Lab) -> String {
+    let folder = lab.folder().join("bin");
+    fs::create_dir(&folder).unwrap();
+    for name in ["netbootd", "netbootd-wim"] {
+        fs::copy(Path::new(&program()).with_file_name(name), folder.join(name)).unwrap();
+    }
+    folder.join("netbootd").display().to_string()
 }
 
 fn configure(lab: &Lab, root: &Path, server: &str, more: &str) {
