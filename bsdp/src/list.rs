@@ -29,7 +29,7 @@ pub struct ListEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the {have} bytes of the image list are no whole entries")]
 pub struct ListError {
-    /// Bytes.
+    /// The bytes that are there.
     pub have: usize,
 }
 

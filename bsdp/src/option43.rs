@@ -75,7 +75,7 @@ pub enum Option43Error {
     TooLong {
         /// The code.
         code: u8,
-        /// Bytes.
+        /// The bytes that are there.
         have: usize,
     },
 }

@@ -73,7 +73,7 @@ pub struct Server {
 pub struct Answer {
     /// The reply; None is silence.
     pub reply: Option<Reply>,
-    /// Why.
+    /// The reason, as the log names it.
     pub reason: Reason,
     /// What to remember, before the reply leaves.
     pub change: Option<Change>,

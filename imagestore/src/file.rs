@@ -83,7 +83,7 @@ pub enum ReadError {
     Io {
         /// Where, in bytes.
         at: u64,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
 }

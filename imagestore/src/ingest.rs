@@ -80,7 +80,7 @@ pub enum IngestError {
     Read {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// A name that no client could ask for.
@@ -88,7 +88,7 @@ pub enum IngestError {
     Name {
         /// The name.
         name: String,
-        /// Why.
+        /// The cause.
         source: PathError,
     },
     /// A name that no text can hold.
@@ -144,7 +144,7 @@ pub enum IngestError {
     NothingBoots {
         /// The ISO.
         path: PathBuf,
-        /// Why.
+        /// The reason, as a sentence.
         what: String,
     },
     /// A disk image that is damaged.

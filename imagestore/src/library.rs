@@ -77,7 +77,7 @@ pub enum LibraryError {
     Io {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
 }

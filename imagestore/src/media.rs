@@ -62,9 +62,9 @@ pub enum MediumError {
     Truncated {
         /// The part that is not there.
         what: String,
-        /// Bytes.
+        /// The bytes that are needed.
         need: u64,
-        /// Bytes.
+        /// The bytes that are there.
         have: u64,
     },
     /// A folder is inside itself.

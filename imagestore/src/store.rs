@@ -67,17 +67,17 @@ pub enum Bound {
     /// The part of the disk that is kept free.
     #[error("the disk has {free} bytes free, of which store.keep-free keeps {kept}")]
     KeepFree {
-        /// Bytes.
+        /// The free bytes.
         free: u64,
-        /// Bytes.
+        /// The bytes that `keep-free` reserves.
         kept: u64,
     },
     /// The quota.
     #[error("the store holds {used} of the {quota} bytes of store.quota")]
     Quota {
-        /// Bytes.
+        /// The bytes in use.
         used: u64,
-        /// Bytes.
+        /// The bytes that the quota allows.
         quota: u64,
     },
 }
@@ -92,7 +92,7 @@ pub enum StoreError {
         action: &'static str,
         /// On which file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// Another process writes.
@@ -101,7 +101,7 @@ pub enum StoreError {
     /// There is not enough room.
     #[error("{need} bytes are needed and {have} may be used: {bound}")]
     NoRoom {
-        /// Bytes.
+        /// The bytes that are needed.
         need: u64,
         /// Bytes, the part that is kept free not counted.
         have: u64,
@@ -128,7 +128,7 @@ pub enum StoreError {
     /// A blob is missing or damaged.
     #[error("the blob {digest} is {what}")]
     Blob {
-        /// Which one.
+        /// The digest of the blob.
         digest: Digest,
         /// What is wrong with it.
         what: &'static str,

@@ -40,7 +40,7 @@ struct Mounted {
 pub struct MountError {
     /// The folder.
     pub folder: PathBuf,
-    /// Why.
+    /// The system's error.
     pub source: io::Error,
 }
 

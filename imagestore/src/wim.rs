@@ -74,7 +74,7 @@ pub enum WimError {
     Start {
         /// The reader.
         program: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The reader refuses the image, or answers what cannot be.
@@ -82,7 +82,7 @@ pub enum WimError {
     Refused {
         /// The image.
         path: PathBuf,
-        /// Why.
+        /// The reader's message.
         message: String,
     },
     /// The image holds less than its own table says.
@@ -92,9 +92,9 @@ pub enum WimError {
         path: PathBuf,
         /// The file in it.
         entry: String,
-        /// Bytes.
+        /// The bytes that are there.
         have: u64,
-        /// Bytes.
+        /// The bytes that are needed.
         need: u64,
     },
     /// A name that cannot be kept as it is.
@@ -118,7 +118,7 @@ pub enum WimError {
     Taking {
         /// The file.
         entry: String,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -19,7 +19,7 @@ use crate::{
 pub struct Verdict {
     /// What it gets.
     pub decision: Decision,
-    /// Why.
+    /// The reason, as the log names it.
     pub reason: Reason,
     /// The rule that decided, by name.
     pub rule: Option<String>,

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -32,8 +33,8 @@ fn is_signed(lab: &Lab, received: &Received) -> bool {
     received.signature.strip_prefix("sha256=") == made.trim().rsplit_once("= ").map(|(_, digits)| digits)
 }
 
-#[test]
-fn a_webhook_is_signed_and_retried_and_one_that_hangs_holds_up_nothing() {
+/// A machine, a receiver of messages, a boot file and the receiver's secret.
+fn lab() -> (Lab, PathBuf) {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
     for (host, address) in [("client", "10.77.0.50/24"), ("monitor", "10.77.0.60/24")] {
@@ -42,6 +43,12 @@ fn a_webhook_is_signed_and_retried_and_one_that_hangs_holds_up_nothing() {
     }
     fs::write(root.join("boot.efi"), "MZ").unwrap();
     write_secret(&lab.folder().join("hook.secret"), SECRET);
+    (lab, root)
+}
+
+#[test]
+fn a_webhook_is_signed_and_retried_and_one_that_hangs_holds_up_nothing() {
+    let (lab, root) = lab();
     Hook::hang(&lab, "monitor", 8001);
     let hook = Hook::listen(&lab, "monitor", 8000, &[500, 503]);
     let errors = Hook::listen(&lab, "monitor", 8002, &[]);
@@ -96,14 +103,7 @@ fn a_webhook_is_signed_and_retried_and_one_that_hangs_holds_up_nothing() {
 
 #[test]
 fn a_webhook_by_https_reaches_a_receiver_with_a_good_certificate_alone() {
-    let mut lab = Lab::new();
-    let root = Netbootd::prepare(&mut lab);
-    for (host, address) in [("client", "10.77.0.50/24"), ("monitor", "10.77.0.60/24")] {
-        lab.add_host(host);
-        lab.plug(host, "eth0", "br0", address);
-    }
-    fs::write(root.join("boot.efi"), "MZ").unwrap();
-    write_secret(&lab.folder().join("hook.secret"), SECRET);
+    let (lab, root) = lab();
     let authority = Authority::new(&lab.folder());
     let good = authority.sign("good", "IP:10.77.0.60", 5);
     let other = authority.sign("other", "DNS:hooks.example", 5);

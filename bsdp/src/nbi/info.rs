@@ -24,7 +24,7 @@ pub enum PlistError {
     /// It is larger than such a list ever is.
     #[error("{have} bytes are more than {MAX_PLIST}")]
     TooLarge {
-        /// Bytes.
+        /// The bytes that are there.
         have: usize,
     },
     /// Neither XML nor binary, or damaged.

@@ -61,7 +61,7 @@ pub enum Problem {
     PathTooLong {
         /// The path.
         path: String,
-        /// Bytes.
+        /// The bytes that are there.
         have: usize,
     },
     /// Another folder has the same image id.

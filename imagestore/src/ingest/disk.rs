@@ -34,9 +34,9 @@ pub enum DiskImageError {
     /// The trailer speaks of bytes that are not there.
     #[error("it is cut short: the trailer speaks of {need} bytes, there are {have}")]
     Truncated {
-        /// Bytes.
+        /// The bytes that are needed.
         need: u64,
-        /// Bytes.
+        /// The bytes that are there.
         have: u64,
     },
 }

@@ -43,7 +43,7 @@ pub struct ImageRecord {
 pub struct Retired {
     /// When, in seconds since 1970.
     pub at: u64,
-    /// Why.
+    /// The reason, as a sentence.
     pub why: String,
 }
 

@@ -16,7 +16,7 @@ pub enum Frame {
     File {
         /// Which of the request's paths; the path itself, when the whole image was asked for.
         path: Option<Units>,
-        /// Bytes.
+        /// The size in bytes.
         size: u64,
     },
     /// Everything asked for was sent, and was as its checksums say.
@@ -73,7 +73,7 @@ pub struct Entry {
 pub struct Stream {
     /// Its name.
     pub name: Units,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 

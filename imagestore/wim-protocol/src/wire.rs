@@ -40,7 +40,7 @@ pub enum ProtocolError {
     /// More bytes than belong to it.
     #[error("{extra} bytes too many")]
     Trailing {
-        /// Bytes.
+        /// The number of bytes.
         extra: usize,
     },
     /// The pipe fails.

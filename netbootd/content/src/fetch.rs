@@ -31,7 +31,7 @@ pub enum Coming<'a> {
 /// What came.
 #[derive(Debug)]
 pub struct Fetched {
-    /// Bytes.
+    /// The number of bytes.
     pub bytes: u64,
     /// What the server granted: `blksize=1468 windowsize=16`.
     pub granted: String,
@@ -50,7 +50,7 @@ pub enum FetchError {
     Unreachable {
         /// The server.
         server: SocketAddr,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
     /// The server ended it.

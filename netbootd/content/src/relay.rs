@@ -1,7 +1,10 @@
-//! The distribution point's own responder behind this server: machines are handed on to it, and its files come through here.
+//! The distribution point's own responder behind this server: netbootd forwards requests to it and
+//! serves its files.
 //!
-//! [`admission`] says who may be handed on, [`ask`] puts one machine's question and waits for the answer, [`files`] fetches what the
-//! answer names, [`cache`] says how long that stays. A machine's own files go to its own segment only: whoever can read them can read the site's secrets.
+//! [`admission`] decides which machines are forwarded, [`ask`] forwards one request and waits for the
+//! answer, [`files`] fetches the files that the answer names, and [`cache`] keeps them for a while.
+//! Files made for one machine are served to its own segment only, because they hold secrets of the
+//! site.
 
 mod admission;
 mod ask;

@@ -35,7 +35,7 @@ pub enum Option243Error {
     TooLong {
         /// The tag.
         tag: u8,
-        /// Bytes.
+        /// The bytes that are there.
         have: usize,
     },
 }

@@ -57,7 +57,7 @@ pub enum Option250Error {
     TooLong {
         /// The tag.
         tag: u8,
-        /// Bytes.
+        /// The bytes that are there.
         have: usize,
     },
 }

@@ -119,7 +119,7 @@ pub enum Option43Error {
     TooLong {
         /// The tag.
         tag: u8,
-        /// Bytes.
+        /// The bytes that are there.
         have: usize,
     },
 }

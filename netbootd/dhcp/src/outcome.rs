@@ -27,7 +27,7 @@ pub struct Decided {
     pub class: Option<Class>,
     /// What left: the message type of the answer, or why nothing did.
     pub decision: Answered,
-    /// Why.
+    /// The reason, as the log names it.
     pub reason: Reason,
     /// What failed: the packet's parsing, the sending of the reply, the relay.
     pub detail: Option<String>,
@@ -195,7 +195,7 @@ pub struct MacAnswered {
     pub asked: Option<BsdpMessageType>,
     /// What left.
     pub decision: Answered,
-    /// Why.
+    /// The reason, as the log names it.
     pub reason: bsdp::Reason,
     /// More about the reason.
     pub detail: Option<String>,

@@ -49,7 +49,7 @@ pub enum StateError {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// Everybody on this host may look into its folder, which holds other things.
@@ -87,7 +87,7 @@ pub enum StateError {
     Disk {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// It is damaged, or of another version.
@@ -95,7 +95,7 @@ pub enum StateError {
     Database {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: Box<redb::Error>,
     },
 }

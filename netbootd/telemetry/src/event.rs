@@ -42,7 +42,7 @@ pub enum Event {
     TransferStarted(TransferStarted),
     /// A transfer went on. At most ten a second for each transfer.
     TransferProgress {
-        /// Which one.
+        /// The number of the transfer.
         id: TransferId,
         /// Bytes that the client has.
         bytes: u64,

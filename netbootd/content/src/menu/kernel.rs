@@ -1,4 +1,4 @@
-//! A kernel with its RAM disks, as each boot loader is told to start it.
+//! The lines by which each boot loader starts a kernel with its RAM disks.
 
 use netbootd_dhcp::v4::boot_info::{host, origin, url};
 use pxe_policy::KernelBoot;

@@ -125,7 +125,7 @@ const ORDER: [[usize; 3]; 10] = [
     [18, 28, 8],
     [9, 19, 29],
 ];
-/// What `grub-mkpasswd-pbkdf2` does unless it is told otherwise.
+/// The default of `grub-mkpasswd-pbkdf2`.
 const ROUNDS: u32 = 10_000;
 
 #[cfg(test)]

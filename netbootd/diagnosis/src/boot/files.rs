@@ -44,7 +44,7 @@ pub struct Missed {
     pub path: String,
     /// What it would be.
     pub kind: FileKind,
-    /// Why.
+    /// The reason of the refusal.
     pub refusal: Refusal,
     /// More about it.
     pub detail: Option<String>,

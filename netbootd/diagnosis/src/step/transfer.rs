@@ -16,7 +16,7 @@ pub struct TransferId(pub u64);
 /// A transfer that was accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransferStarted {
-    /// Which one.
+    /// The number of the transfer.
     pub id: TransferId,
     /// TFTP or HTTP.
     pub proto: Proto,
@@ -141,7 +141,7 @@ impl fmt::Display for Negotiated {
 /// A transfer that ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransferFinished {
-    /// Which one.
+    /// The number of the transfer.
     pub id: TransferId,
     /// TFTP or HTTP.
     pub proto: Proto,

@@ -32,7 +32,7 @@ pub(super) struct Rates {
 /// Something is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
-    /// Why.
+    /// The reason, as the log names it.
     pub reason: Reason,
     /// Whether that is worth a line; it is counted in any case.
     pub tell: bool,

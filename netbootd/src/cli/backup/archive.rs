@@ -33,7 +33,7 @@ pub(super) struct Manifest {
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Packed {
-    /// Bytes.
+    /// The size in bytes.
     pub(super) size: u64,
     /// The digest of its bytes.
     pub(super) sha256: String,
