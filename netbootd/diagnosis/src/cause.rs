@@ -4,12 +4,13 @@
 //! The same table feeds the terminal, the page, the API and docs/troubleshooting.md.
 
 mod decision;
+mod row;
 mod table;
 
 use pxe_policy::{Reason, TroubleKind};
 use serde::Serialize;
 
-use table::Row;
+use row::Row;
 
 /// Why a machine does not boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

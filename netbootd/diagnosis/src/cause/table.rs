@@ -1,61 +1,8 @@
 //! The causes that rules find, in the order of a boot. A new diagnosis is one row here and one rule in
 //! [`crate::rules`]; a test proves that each row has a boot that ends in it.
 
-use std::hash::{Hash, Hasher};
-
+use super::row::{Row, causes};
 use super::{Cause, Severity};
-
-/// One cause.
-#[derive(Debug)]
-pub struct Row {
-    pub(super) name: &'static str,
-    pub(super) severity: Severity,
-    pub(super) headline: &'static str,
-    pub(super) cure: &'static str,
-    pub(super) codes: &'static [&'static str],
-    pub(super) handbook: &'static str,
-}
-
-impl PartialEq for Row {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Row {}
-
-impl Hash for Row {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-    }
-}
-
-macro_rules! causes {
-    ($($ident:ident $name:literal $severity:ident
-        $headline:literal
-        cure $cure:literal
-        codes [$($code:literal),*]
-        handbook $handbook:literal)+) => {
-        #[allow(non_upper_case_globals)] // they read as variants do
-        impl Cause {
-            $(
-                #[doc = $headline]
-                pub const $ident: Cause = Cause::Row(&Row {
-                    name: $name,
-                    severity: Severity::$severity,
-                    headline: $headline,
-                    cure: $cure,
-                    codes: &[$($code),*],
-                    handbook: $handbook,
-                });
-            )+
-            /// The rows of the table, in the order of a boot.
-            pub const ROWS: &'static [Cause] = &[$(Cause::$ident),+];
-            #[cfg(test)]
-            pub(crate) const ROW_NAMES: &'static [&'static str] = &[$(stringify!($ident)),+];
-        }
-    };
-}
 
 causes! {
     AnotherServer "another-server" Error

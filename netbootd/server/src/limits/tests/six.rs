@@ -6,66 +6,56 @@ use netbootd_dhcp::v6::{Arrival, Duid};
 
 use super::super::admission::{MACHINES, RENEWALS, UNNAMED_RELAYS};
 use super::super::*;
+use super::Fixture;
 
 const RELAY: Ingress<Ipv6Addr> = Ingress::Relay(Ipv6Addr::new(0x2001, 0xdb8, 0, 9, 0, 0, 0, 1));
 const LINK: Ingress<Ipv6Addr> = Ingress::Link(3);
 
-struct Fixture {
-    limits: Limits,
-    settings: Settings,
-    start: Instant,
-}
-
 impl Fixture {
-    fn new() -> Self {
-        let start = Instant::now();
-        Fixture { limits: Limits::new(start), settings: Settings::default(), start }
-    }
-
-    fn ask(&self, n: u32, way: Ingress<Ipv6Addr>, seconds: u64) -> Result<(), Reason> {
+    fn ask6(&self, n: u32, way: Ingress<Ipv6Addr>, seconds: u64) -> Result<(), Reason> {
         let client = Client::new(None, &Duid(n.to_be_bytes().to_vec()));
         let at = self.start + Duration::from_secs(seconds);
         let asked = self.limits.dhcp6(&self.settings, &client, way, || false, at);
         asked.map_err(|limited| limited.reason)
     }
 
-    fn admitted(
+    fn admitted6(
         &self,
         first: u32,
         count: u32,
         way: impl Fn(u32) -> Ingress<Ipv6Addr>,
         seconds: u64,
     ) -> usize {
-        (first..first + count).filter(|n| self.ask(*n, way(*n), seconds).is_ok()).count()
+        (first..first + count).filter(|n| self.ask6(*n, way(*n), seconds).is_ok()).count()
     }
 }
 
 #[test]
 fn one_machine_and_one_way_of_ipv6_have_their_rates() {
     let f = Fixture::new();
-    let admitted = (0..5000).filter(|_| f.ask(1, LINK, 0).is_ok()).count();
+    let admitted = (0..5000).filter(|_| f.ask6(1, LINK, 0).is_ok()).count();
     assert_eq!(admitted, f.settings.machine_packets.at_once as usize);
-    assert_eq!(f.ask(1, LINK, 0), Err(Reason::MachineTooOften));
-    assert_eq!(f.ask(2, LINK, 0), Ok(()), "another machine of the same link");
-    assert_eq!(f.ask(1, RELAY, 0), Ok(()), "the same identifier elsewhere may be another");
+    assert_eq!(f.ask6(1, LINK, 0), Err(Reason::MachineTooOften));
+    assert_eq!(f.ask6(2, LINK, 0), Ok(()), "another machine of the same link");
+    assert_eq!(f.ask6(1, RELAY, 0), Ok(()), "the same identifier elsewhere may be another");
     let f = Fixture::new();
-    let admitted = (0..80_000).filter(|n| f.ask(n % 10_000, LINK, 0).is_ok()).count();
+    let admitted = (0..80_000).filter(|n| f.ask6(n % 10_000, LINK, 0).is_ok()).count();
     assert_eq!(admitted, f.settings.way_packets.at_once as usize);
-    assert_eq!(f.ask(1, LINK, 0), Err(Reason::SourceTooOften));
+    assert_eq!(f.ask6(1, LINK, 0), Err(Reason::SourceTooOften));
 }
 
 #[test]
 fn made_up_machines_of_ipv6_are_held_back_and_known_ones_are_not() {
     let f = Fixture::new();
-    assert_eq!(f.admitted(0, 1000, |_| RELAY, 0), 1000);
+    assert_eq!(f.admitted6(0, 1000, |_| RELAY, 0), 1000);
     let rest = f.settings.new_machines.at_once as usize - 1000;
-    assert_eq!(f.admitted(1_000_000, 200_000, |_| RELAY, 0), rest);
-    assert_eq!(f.ask(5_000_000, RELAY, 0), Err(Reason::TooManyNewMachines));
+    assert_eq!(f.admitted6(1_000_000, 200_000, |_| RELAY, 0), rest);
+    assert_eq!(f.ask6(5_000_000, RELAY, 0), Err(Reason::TooManyNewMachines));
     assert!(
-        f.admitted(2_000_000, 200_000, |_| RELAY, 10) <= 10 * f.settings.new_machines.per_second as usize
+        f.admitted6(2_000_000, 200_000, |_| RELAY, 10) <= 10 * f.settings.new_machines.per_second as usize
     );
-    assert_eq!(f.admitted(0, 1000, |_| RELAY, 10), 1000, "known before the flood");
-    assert_eq!(f.ask(7_000_000, LINK, 10), Ok(()), "another way");
+    assert_eq!(f.admitted6(0, 1000, |_| RELAY, 10), 1000, "known before the flood");
+    assert_eq!(f.ask6(7_000_000, LINK, 10), Ok(()), "another way");
     let client = Client::new(None, &Duid(vec![7; 100]));
     let asked = |holds: bool| f.limits.dhcp6(&f.settings, &client, RELAY, || holds, f.start);
     assert!(asked(false).is_err());
@@ -77,8 +67,8 @@ fn made_up_relays_of_ipv6_share_what_relays_may_bring() {
     let f = Fixture::new();
     let relay = |n: u32| Ingress::Relay(Ipv6Addr::from(u128::from(n) + (0x2001_0db8 << 96)));
     let most = f.settings.new_machines.times(UNNAMED_RELAYS).at_once as usize;
-    assert_eq!(f.admitted(0, 100_000, relay, 0), most);
-    assert_eq!(f.ask(1, LINK, 0), Ok(()), "the own link is another way");
+    assert_eq!(f.admitted6(0, 100_000, relay, 0), most);
+    assert_eq!(f.ask6(1, LINK, 0), Ok(()), "the own link is another way");
     for (table, entries) in f.limits.remembered() {
         assert!(entries <= MACHINES.get(), "{table} {entries}");
     }
@@ -107,9 +97,9 @@ fn a_lease_of_ipv6_is_renewed_however_much_else_comes_that_way() {
     };
     // Known machines use up what comes that way.
     for n in 0..80_000 {
-        let _ = f.ask(n % 10_000, LINK, 0);
+        let _ = f.ask6(n % 10_000, LINK, 0);
     }
-    assert_eq!(f.ask(1, LINK, 0), Err(Reason::SourceTooOften));
+    assert_eq!(f.ask6(1, LINK, 0), Err(Reason::SourceTooOften));
     assert_eq!(renews(0), Ok(()));
     let admitted = (0..100).filter(|_| renews(0).is_ok()).count();
     assert!(
