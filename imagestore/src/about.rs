@@ -57,7 +57,7 @@ pub struct About {
     /// Its architecture, as the product spells it; empty when the medium names none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arch: String,
-    /// What else the medium says of itself: Windows' editions.
+    /// Further facts from the medium, such as the editions of Windows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editions: Vec<String>,
     /// The ways in which PCs boot it.

@@ -1,7 +1,7 @@
 //! Optical media as files hold them: the names and places of their files, and what PCs boot of them.
 //!
 //! ISO 9660 with Rock Ridge or Joliet names, and UDF as Windows' media have it. Nothing is unpacked:
-//! a file of a medium is a stretch of the medium's own bytes. What a medium says of itself is
+//! a file of a medium is a stretch of the medium's own bytes. The description of a medium is
 //! checked against its length, and bounded ([`MAX_FILES`], [`MAX_FOLDER_BYTES`]).
 
 mod el_torito;

@@ -2,7 +2,8 @@
 
 use super::is_version;
 
-/// What a line says such as `Debian GNU/Linux 12.7.0 "Bookworm" - Official amd64 NETINST 20240831-10:38`.
+/// The name, version and architecture in a line such as
+/// `Debian GNU/Linux 12.7.0 "Bookworm" - Official amd64 NETINST 20240831-10:38`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct DiskInfo {
     pub(super) product: String,

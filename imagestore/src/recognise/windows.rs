@@ -29,7 +29,7 @@ pub(super) fn windows(contents: &dyn Contents, _: Option<&str>) -> Option<Recogn
 /// Where Setup has what it installs.
 pub(crate) const INSTALLS: [&str; 3] = ["sources/install.wim", "sources/install.esd", "sources/install.swm"];
 
-/// What a WIM says of itself.
+/// The facts in a WIM's XML.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WimHeader {
     /// The names of its images.

@@ -1,4 +1,4 @@
-//! What a configuration of a boot program says of the system that it starts.
+//! Reads from a boot program's configuration which system it starts.
 
 /// Whether a configuration gives the system a fixed address: such a system asks no DHCP server.
 /// Kernel arguments of Linux (`ip=10.0.0.5::10.0.0.1:...`), of installers, and of their answer

@@ -86,7 +86,7 @@ impl Directories {
         self.all.iter().map(|entry| (entry.name, &*entry.directory))
     }
 
-    /// What every directory says of a machine, in their order. Takes no longer than the deadline.
+    /// Every directory's answer for a machine, in their order. Takes no longer than the deadline.
     pub async fn ask(&self, who: &Identity) -> Vec<Answer> {
         let asked: Vec<_> = self.all.iter().map(|entry| entry.begin(who, Instant::now())).collect();
         let until = tokio::time::Instant::now() + self.deadline;

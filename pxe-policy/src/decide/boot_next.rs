@@ -112,7 +112,7 @@ impl World {
         Ok(())
     }
 
-    /// What the machine is told; it is written down as the daemon does before the reply leaves.
+    /// The machine's answer, noted as the daemon notes it before the reply leaves.
     fn ask(&mut self, class: Class, guid: bool) -> Verdict {
         let verdict = self.verdict(class, guid);
         for entry in &verdict.learned {

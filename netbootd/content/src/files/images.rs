@@ -89,7 +89,8 @@ impl Images {
         self.suspects.lock().insert(blob)
     }
 
-    /// Reads a blob anew, and withdraws it when it is damaged: the next who asks gets it from elsewhere, or is told no.
+    /// Reads a blob again and withdraws it when it is damaged: the next request gets it from the
+    /// object storage, or is refused.
     pub fn examine(&self, blob: Digest) {
         match self.store.contains(&blob).then(|| self.store.examine(&blob, &mut Quiet)).transpose() {
             Ok(None) => {} // it has gone already

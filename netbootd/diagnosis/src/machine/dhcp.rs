@@ -1,4 +1,4 @@
-//! DHCP, DHCPv6 and BSDP packets of a machine: where a boot begins, and what it is told.
+//! DHCP, DHCPv6 and BSDP packets of a machine: the begin of a boot, and the server's answers.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

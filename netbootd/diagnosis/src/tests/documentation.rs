@@ -1,4 +1,4 @@
-//! What the documentation says of the causes, and that each has its words.
+//! The causes in the documentation are those of the table, and each has all its texts.
 
 use super::*;
 

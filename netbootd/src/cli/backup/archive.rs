@@ -9,7 +9,7 @@ use imagestore::Digester;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What a backup says of itself.
+/// The description of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     /// The version of this form.

@@ -49,7 +49,7 @@ struct Pool {
     lease: Option<String>,
 }
 
-/// What a tag says of a machine.
+/// The condition that a tag stands for.
 #[derive(Clone, Default)]
 struct Meaning {
     class: Option<Class>,

@@ -81,7 +81,7 @@ impl Record {
         }
     }
 
-    /// Its client has answered (`proved`), or it is over: its begin is told.
+    /// Records the begin: the client has answered (`proved`), or the transfer is over.
     pub(super) fn started(&mut self, proved: bool) {
         if let Some(begin) = self.begin.take() {
             self.services.recorder.record(Event::TransferStarted(TransferStarted { proved, ..begin }));

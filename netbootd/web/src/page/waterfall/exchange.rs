@@ -1,5 +1,5 @@
 //! Exchanges: question and answer are one, the question for a file's size belongs to the file, and
-//! files that clients look for in vain are told once.
+//! a missing file that a client asks for again has one row.
 
 use netbootd_diagnosis::FileKind;
 
@@ -248,7 +248,7 @@ fn finish(one: &mut Exchange, step: &Step, outcome: &str, at: f64) {
     one.sub = words.into_iter().flatten().collect::<Vec<_>>().join(" · ");
 }
 
-/// DHCP, the boot server, and what a machine says of itself.
+/// DHCP, the boot server, and a machine's own reports.
 fn words_of(step: &Step, at: f64, group: Group) -> Exchange {
     let (asked, answered, kind) = match step.what.as_str() {
         "offer" => ("discover", "offer", Kind::Offered),
