@@ -16,6 +16,11 @@ SHELL := /bin/bash
 TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(HOME)/.cargo/bin:$(PATH)
 
+# A clean clone is built once: files for the next build would only fill the disk.
+ifdef CI
+export CARGO_INCREMENTAL := 0
+endif
+
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
