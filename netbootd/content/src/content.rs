@@ -98,7 +98,7 @@ impl Content {
     }
 
     fn find(served: &Served<'_>, known: &Known<'_>, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
-        let path = BootPath::parse(raw).map_err(|error| refused(&OpenError::Path(error)))?;
+        let path = BootPath::parse(raw).map_err(OpenError::Path)?;
         let spelled = path.to_text();
         let mac = mac_in(&spelled).or_else(|| known.machines.mac_of(caller.client));
         let asker = asker(served, known, mac, caller);
@@ -109,9 +109,7 @@ impl Content {
             let stored: Arc<dyn Stored> = Arc::new(InTemplates { files, menu, asker: asker.clone() });
             match template::render(file, &spelled, &asker, stored) {
                 Ok(text) => Ok(Content::generated(text.into_bytes(), file.content_type.clone())),
-                Err(error) => {
-                    Err(Refused { refusal: Refusal::Failed, detail: format!("the template fails: {error}") })
-                }
+                Err(error) => Err(Refused::Template(Arc::new(error))),
             }
         };
         if let Some(config) = loader_config(served, &spelled, &asker) {
@@ -145,7 +143,7 @@ impl Content {
                         .unwrap_or_else(|| Err(not_there(served, known, &spelled, refused)))
                 }),
             },
-            Err(error) => Err(refused(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -338,14 +336,14 @@ pub fn available(served: &Served<'_>, path: &str, request: &BootRequest) -> bool
 
 /// Which image should have held a file that is not there: one that is coming, that was refused, or that has no such file.
 fn not_there(served: &Served<'_>, known: &Known<'_>, path: &str, refused: Refused) -> Refused {
-    if refused.refusal != Refusal::NotFound {
+    if refused.refusal() != Refusal::NotFound {
         return refused;
     }
     let image = || {
         let names = served.files.images().into_iter().map(|image| image.name);
         let name = ingests::named(path)
             .find_map(|part| names.clone().find(|name| name.eq_ignore_ascii_case(part)))?;
-        Some(Refused { refusal: Refusal::NotFound, detail: format!("the image {name} has no such file") })
+        Some(Refused::NotInImage(name))
     };
     known.ingests.about(path).or_else(image).unwrap_or(refused)
 }
@@ -354,16 +352,4 @@ fn not_there(served: &Served<'_>, known: &Known<'_>, path: &str, refused: Refuse
 fn mac_in(path: &str) -> Option<MacAddr> {
     let name = path.rsplit('/').next()?;
     name.strip_prefix("01-").filter(|mac| mac.len() == 17)?.parse().ok()
-}
-
-fn refused(error: &OpenError) -> Refused {
-    let refusal = match error {
-        OpenError::NotFound | OpenError::NotAFile | OpenError::Removed => Refusal::NotFound,
-        OpenError::Path(imagestore::PathError::Empty) => Refusal::NotFound,
-        OpenError::Path(_) | OpenError::OutsideTree | OpenError::Permission => Refusal::AccessDenied,
-        OpenError::Io(_) | OpenError::Withdrawn | OpenError::BeingWritten | OpenError::Replaced => {
-            Refusal::Failed
-        }
-    };
-    Refused { refusal, detail: error.to_string() }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use imagestore::Observer;
-use netbootd_telemetry::event::Refusal;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -91,17 +90,11 @@ impl Ingests {
         };
         self.with(|inner| {
             if let Some(ingest) = inner.under_way.as_ref().filter(|ingest| is_of(&ingest.source)) {
-                let detail = format!(
-                    "{} is being imported: {} of {} bytes",
-                    ingest.source, ingest.bytes, ingest.total
-                );
-                return Some(Refused { refusal: Refusal::ImageComing, detail });
+                let Ingest { source, bytes, total, .. } = ingest.clone();
+                return Some(Refused::Importing { origin: source, bytes, total });
             }
             let (source, why) = inner.refused.iter().find(|(source, _)| is_of(source))?;
-            Some(Refused {
-                refusal: Refusal::ImageRefused,
-                detail: format!("{source} was not imported: {why}"),
-            })
+            Some(Refused::NotImported { origin: source.clone(), why: why.clone() })
         })
     }
 
@@ -152,6 +145,8 @@ impl Drop for Watched<'_> {
 
 #[cfg(test)]
 mod tests {
+    use netbootd_telemetry::event::Refusal;
+
     use super::*;
 
     #[test]
@@ -161,18 +156,18 @@ mod tests {
         watched.total(100);
         watched.bytes(40);
         let told = ingests.about("WinPE/boot/BCD").unwrap();
-        assert_eq!(told.refusal, Refusal::ImageComing);
-        assert!(told.detail.ends_with("winpe.wim is being imported: 40 of 100 bytes"), "{}", told.detail);
+        assert_eq!(told.refusal(), Refusal::ImageComing);
+        assert!(told.to_string().ends_with("winpe.wim is being imported: 40 of 100 bytes"), "{told}");
         assert_eq!(ingests.under_way().map(|ingest| (ingest.bytes, ingest.total)), Some((40, 100)));
-        assert_eq!(ingests.about("boot/winpe/BCD"), None);
+        assert!(ingests.about("boot/winpe/BCD").is_none());
         drop(watched);
         assert_eq!(ingests.under_way(), None);
-        assert_eq!(ingests.about("winpe/boot/BCD"), None);
+        assert!(ingests.about("winpe/boot/BCD").is_none());
         ingests.ended("/srv/drop/Sierra.nbi", Some("the list does not read".into()));
         let told = ingests.about("NetBoot/Images/sierra.nbi/i386/booter").unwrap();
-        assert_eq!(told.refusal, Refusal::ImageRefused);
-        assert_eq!(told.detail, "/srv/drop/Sierra.nbi was not imported: the list does not read");
+        assert_eq!(told.refusal(), Refusal::ImageRefused);
+        assert_eq!(told.to_string(), "/srv/drop/Sierra.nbi was not imported: the list does not read");
         ingests.ended("/srv/drop/Sierra.nbi", None);
-        assert_eq!(ingests.about("Sierra/booter"), None);
+        assert!(ingests.about("Sierra/booter").is_none());
     }
 }

@@ -9,6 +9,7 @@
 mod admission;
 mod ask;
 mod cache;
+mod error;
 mod files;
 
 use std::net::Ipv4Addr;
@@ -19,12 +20,11 @@ use imagestore::{BootFile, BootPath};
 use netbootd_dhcp::v4::forward::{Told, Unusable};
 use netbootd_dhcp::v4::{Arrival, Packet};
 use parking_lot::Mutex;
-use pxe_policy::Reason;
 use tracing::warn;
 
-use crate::refused::Refused;
 use crate::settings;
 use admission::Admission;
+pub use error::{NoAddress, ResponderError};
 use files::Files;
 
 /// What is known of the responder, and of what it said.
@@ -54,13 +54,9 @@ impl Relay {
     ) -> Result<Told, Unusable> {
         let client = Some(packet.header.ciaddr()).filter(|addr| !addr.is_unspecified());
         let client = client.unwrap_or(*arrival.from.ip());
-        let segment = segment_of(client, settings, arrival).ok_or_else(|| Unusable {
-            reason: Reason::RelayElsewhere,
-            detail: format!("{client} is in no segment of {}", arrival.iface.name),
-        })?;
+        let segment = segment_of(client, settings, arrival).ok_or_else(|| Unusable::Elsewhere { client, iface: arrival.iface.name.clone() })?;
         if !self.with_admission(|admission| admission.admits(client, Instant::now())) {
-            let detail = format!("{client} has asked {} times", admission::AT_ONCE);
-            return Err(Unusable { reason: Reason::RelayTooOften, detail });
+            return Err(Unusable::TooOften { client, times: admission::AT_ONCE });
         }
         let told = ask::ask(settings, packet, arrival.local).await?;
         if told.has_secret() {
@@ -76,7 +72,7 @@ impl Relay {
         settings: &settings::Relay,
         path: &BootPath,
         client: Ipv4Addr,
-    ) -> Option<Result<BootFile, Refused>> {
+    ) -> Option<Result<BootFile, ResponderError>> {
         let kind = files::Kind::of(path)?;
         let may = self.with_admission(|admission| admission.may_fetch(client, path, kind, Instant::now()));
         may.then(|| self.files.open(settings, path, kind))

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use bsdp::{BootImageId, BsdpMessageType, LeftOut};
 use pxe_policy::{ArchType, Class, Evidence, MacAddr, Reason, SystemUuid};
 
+use crate::SharedError;
+
 /// One DHCP decision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
@@ -30,7 +32,7 @@ pub struct Decided {
     /// The reason, as the log names it.
     pub reason: Reason,
     /// What failed: the packet's parsing, the sending of the reply, the relay.
-    pub detail: Option<String>,
+    pub detail: Option<SharedError>,
     /// The rule that decided.
     pub rule: Option<String>,
     /// The machine's name, when a directory knows it.
@@ -59,7 +61,7 @@ pub struct Decided {
 impl Decided {
     /// What failed or, when nothing did, the evidence: the text for the log, the page and the terminal.
     pub fn explanation(&self) -> Option<String> {
-        self.detail.clone().or_else(|| {
+        self.detail.as_ref().map(ToString::to_string).or_else(|| {
             let seen: Vec<String> = self.evidence.iter().map(ToString::to_string).collect();
             (!seen.is_empty()).then(|| seen.join("; "))
         })
@@ -197,8 +199,8 @@ pub struct MacAnswered {
     pub decision: Answered,
     /// The reason, as the log names it.
     pub reason: bsdp::Reason,
-    /// More about the reason.
-    pub detail: Option<String>,
+    /// What failed: the building or the sending of the reply, the ledger.
+    pub detail: Option<SharedError>,
     /// The rule that decided.
     pub rule: Option<String>,
     /// The Mac's name, when a directory knows it.

@@ -9,7 +9,7 @@ use pxe_policy::{ArchType, Evidence, MacAddr, SystemUuid};
 use crate::boot::{Broken, Fetched, Missed};
 use crate::cause::{Cause, Severity};
 use crate::report::{Facts, Report};
-use crate::step::{LeaseTaken, Negotiated, OtherServer};
+use crate::step::{LeaseTaken, Negotiated, OtherServer, SharedError, TransferDetail};
 
 /// What is wrong with a boot.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,11 +61,15 @@ pub enum Seen {
     /// The machine has a file.
     Fetched(SystemTime, String, u64),
     /// A file was refused.
-    Missed(SystemTime, String, &'static str, Option<String>),
+    Missed(SystemTime, String, &'static str, Option<SharedError>),
     /// A transfer ended early.
     Ended(SystemTime, String, &'static str, u64),
-    /// The client's own words, or the system's.
+    /// The client's own words, or facts that have no kind of their own.
     Words(String),
+    /// What failed on this server.
+    Error(SharedError),
+    /// More about the end of a transfer.
+    EndOf(TransferDetail),
     /// What a transfer negotiated.
     Negotiated(Negotiated),
     /// A transfer is under way.
@@ -233,6 +237,8 @@ impl fmt::Display for Seen {
                 write!(f, "{} {path}: {word} after {bytes} bytes", clock(*at))
             }
             Seen::Words(words) => f.write_str(words),
+            Seen::Error(error) => error.fmt(f),
+            Seen::EndOf(detail) => detail.fmt(f),
             Seen::Negotiated(negotiated) => negotiated.fmt(f),
             Seen::UnderWay(path, bytes, since) => {
                 write!(f, "{path}: {bytes} bytes in {}", span(*since))

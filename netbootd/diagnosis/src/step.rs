@@ -3,13 +3,14 @@
 mod report;
 mod transfer;
 
+pub use netbootd_dhcp::SharedError;
 pub use netbootd_dhcp::outcome::{
     Answered, Decided, LeaseTaken, MacAnswered, OtherReply, OtherServer, Proto,
 };
 pub use report::{ClientMessage, Reported};
 pub use transfer::{
-    Disproved, FileRefused, Negotiated, Program, Refusal, Substitute, Substitution, TransferFinished,
-    TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    Disproved, FileRefused, Negotiated, Program, Refusal, Substitute, Substitution, TransferDetail,
+    TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
 
 /// One step of one machine.

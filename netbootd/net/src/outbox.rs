@@ -110,6 +110,8 @@ impl fmt::Display for Unsent {
     }
 }
 
+impl std::error::Error for Unsent {}
+
 impl From<Refused> for Unsent {
     fn from(refused: Refused) -> Self {
         match refused {

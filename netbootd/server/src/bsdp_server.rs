@@ -16,7 +16,7 @@ use netbootd_state::bindings::MacBindings;
 use netbootd_state::durable::Refused;
 use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::shared::Shared;
-use netbootd_telemetry::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto};
+use netbootd_telemetry::event::{Answered, Event, ImageFolderRead, MacAnswered, Proto, SharedError};
 use pxe_policy::{BootRequest, Decision, ImageSelector, Reason, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -94,7 +94,7 @@ impl BsdpServer {
             && let Err(reason) = give(services, verdict, &answered).await
         {
             (reply, answered.decision) = (None, Answered::Ignore);
-            answered.detail = Some(reason.to_string());
+            answered.detail = Some(SharedError::new(reason));
         }
         match judged {
             Some((request, verdict)) if !matches!(verdict.decision, Decision::Images(_)) => {
@@ -159,7 +159,7 @@ impl BsdpServer {
         let reply = answer.reply.map(|reply| glue::reply(packet, arrival, &reply)).transpose();
         let reply = reply.unwrap_or_else(|reason| {
             event.decision = Answered::Ignore;
-            event.detail = Some(reason.to_string());
+            event.detail = Some(SharedError::new(reason));
             None
         });
         (reply, event)

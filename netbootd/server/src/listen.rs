@@ -5,6 +5,7 @@ pub mod dhcp6;
 pub mod http;
 mod port;
 pub mod pxe;
+mod request_error;
 mod requester;
 pub mod rogue_offers;
 pub mod stall;

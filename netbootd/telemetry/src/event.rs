@@ -18,8 +18,8 @@ pub use image::{ImageBegun, ImageFolderRead, ImageTaken};
 pub use log::{REPORT, SYSLOG};
 pub use netbootd_diagnosis::step::{
     Answered, ClientMessage, Decided, Disproved, FileRefused, LeaseTaken, MacAnswered, Negotiated,
-    OtherReply, OtherServer, Program, Proto, Refusal, Reported, Substitute, Substitution, TransferFinished,
-    TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    OtherReply, OtherServer, Program, Proto, Refusal, Reported, SharedError, Substitute, Substitution,
+    TransferDetail, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
 pub use recorder::{Counters, Recorded, Recorder};
 
@@ -61,14 +61,14 @@ pub enum Event {
 
 impl Event {
     /// Notes that the answer could not be sent.
-    pub fn send_failed(&mut self, error: &impl std::fmt::Display) {
+    pub fn send_failed(&mut self, error: SharedError) {
         let (decision, detail) = match self {
             Event::Decided(decided) => (&mut decided.decision, &mut decided.detail),
             Event::MacAnswered(answered) => (&mut answered.decision, &mut answered.detail),
             _ => return,
         };
         *decision = Answered::SendFailed;
-        *detail = Some(error.to_string());
+        *detail = Some(error);
     }
 }
 

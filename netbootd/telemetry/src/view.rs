@@ -84,7 +84,7 @@ impl StepView {
                 by: answered.image.map(|image| image.to_string()),
                 what: answered.decision.name(),
                 reason: Some(answered.reason.as_str()),
-                detail: answered.detail.clone(),
+                detail: answered.detail.as_ref().map(ToString::to_string),
                 file: answered.boot_file.clone(),
                 ..StepView::default()
             },
@@ -117,7 +117,7 @@ impl StepView {
                 mac: finished.mac.map(|mac| mac.to_string()),
                 proto: finished.proto.name(),
                 what: finished.outcome.name(),
-                detail: finished.detail.clone(),
+                detail: finished.detail.as_ref().map(ToString::to_string),
                 file: Some(finished.path.as_ref().into()),
                 bytes: Some(finished.bytes),
                 resends: Some(finished.resends).filter(|_| finished.proto == Proto::Tftp),
@@ -130,7 +130,7 @@ impl StepView {
                 mac: refused.mac.map(|mac| mac.to_string()),
                 proto: refused.proto.name(),
                 what: refused.refusal.name(),
-                detail: refused.detail.clone(),
+                detail: refused.detail.as_ref().map(ToString::to_string),
                 file: Some(refused.path.clone()),
                 ..StepView::default()
             },

@@ -13,8 +13,8 @@ use imagestore::PeHeader;
 use netbootd_diagnosis::report::Report;
 use netbootd_diagnosis::step::{
     Answered, ClientMessage, Decided, FileRefused, LeaseTaken, Negotiated, OtherReply, OtherServer, Program,
-    Proto, Refusal, Reported, Step, TransferFinished, TransferId, TransferOutcome, TransferStalled,
-    TransferStarted,
+    Proto, Refusal, Reported, Step, TransferDetail, TransferFinished, TransferId, TransferOutcome,
+    TransferStalled, TransferStarted,
 };
 use netbootd_diagnosis::{Diagnosis, FileKind, Fleet, Machine, Patience, diagnose, fixes_address};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
@@ -281,10 +281,11 @@ impl Replay {
             proved: true,
             elapsed,
             detail: match how {
-                How::Abort => Some("NBP is too big to fit in free base memory".to_owned()),
-                How::Peek => Some("closed".to_owned()),
+                How::Abort => Some("NBP is too big to fit in free base memory"),
+                How::Peek => Some("closed"),
                 _ => None,
-            },
+            }
+            .map(|message| TransferDetail::ClientMessage(message.to_owned())),
         };
         self.step(host, Step::TransferFinished(&finished));
     }

@@ -3,11 +3,10 @@
 use std::net::IpAddr;
 
 use imagestore::{BootPath, OpenError};
-use netbootd_telemetry::event::Refusal;
 use pxe_policy::{BootRequest, Decision, LoaderConfig};
 
 use super::types::type_of;
-use super::{Content, raspberry_pi, refused};
+use super::{Content, raspberry_pi};
 use crate::boot_script::Reporting;
 use crate::machines::Machine;
 use crate::menu;
@@ -23,7 +22,7 @@ pub(super) fn of_image(
     path: &str,
     machine: Option<&Machine>,
 ) -> Result<Content, Refused> {
-    let not_found = || refused(&OpenError::NotFound);
+    let not_found = || Refused::from(OpenError::NotFound);
     let machine = machine.ok_or_else(not_found)?;
     let holds = |folder: &str| winpe::holds_windows_pe(folder, served.files);
     let folder = winpe::image_folder(machine, holds).ok_or_else(not_found)?;
@@ -39,7 +38,7 @@ pub(super) fn of_image(
             let bytes = bytes.ok_or_else(not_found)?;
             Ok(Content::generated(bytes, Some("application/octet-stream".to_owned())))
         }
-        Err(error) => Err(refused(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -87,7 +86,7 @@ pub(super) fn of_signature(
     let image = served.files.open_raw(raspberry_pi::image_of_signature(path)?.as_bytes()).ok()?;
     Some(match known.digests.signature(&image) {
         Ok(bytes) => Ok(Content::generated(bytes, None)),
-        Err(error) => Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }),
+        Err(error) => Err(error.into()),
     })
 }
 
@@ -115,5 +114,5 @@ pub(super) fn of_responder(
     // Only IPv4 machines are forwarded.
     let IpAddr::V4(client) = client else { return None };
     let opened = known.relay.open(served.responder?, path, client)?;
-    Some(opened.map(|file| Content::stored(file, &path.to_string())))
+    Some(opened.map(|file| Content::stored(file, &path.to_string())).map_err(Refused::from))
 }

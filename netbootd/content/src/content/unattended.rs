@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use netbootd_dhcp::v4::boot_info;
-use netbootd_telemetry::event::Refusal;
 
 use super::templates::InTemplates;
 use super::{Content, types};
@@ -42,8 +41,6 @@ fn answer_file(
     let stored: Arc<dyn Stored> = Arc::new(InTemplates { files, menu, asker: asker.clone() });
     match template::render(&file, path, asker, stored) {
         Ok(text) => Ok(Content::generated(text.into_bytes(), file.content_type)),
-        Err(error) => {
-            Err(Refused { refusal: Refusal::Failed, detail: format!("the answer file fails: {error}") })
-        }
+        Err(error) => Err(Refused::AnswerFile(Arc::new(error))),
     }
 }

@@ -1,32 +1,30 @@
 //! One question on port 4011, and its answer.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
+use netbootd_dhcp::SharedError;
 use netbootd_dhcp::v4::Packet;
 use netbootd_dhcp::v4::destination::BOOT_SERVER_PORT;
 use netbootd_dhcp::v4::forward::{self, Told, Unusable};
-use netbootd_net::with_causes;
 use pxe_policy::Reason;
-use thiserror::Error;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
+use super::error::NoAddress;
 use crate::settings::Relay;
 
 /// Asks, and asks again, until an answer for this machine comes or time is up.
 pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> Result<Told, Unusable> {
-    let no_answer = |detail: String| Unusable { reason: Reason::RelayNoAnswer, detail };
     let deadline = Instant::now() + settings.timeout;
     let responder = address_of(&settings.responder).await;
-    let responder = responder.map_err(|error| no_answer(with_causes(&error)))?;
+    let responder = responder.map_err(|error| Unusable::NoAddress(SharedError::new(error)))?;
     let to = SocketAddrV4::new(responder, BOOT_SERVER_PORT);
-    let failed = |error: io::Error| no_answer(format!("{to}: {error}"));
+    let failed = |error| Unusable::Unreachable { to, error: SharedError::new(error) };
     let socket = UdpSocket::bind((local, 0)).await.map_err(failed)?;
     let question = forward::ask(packet, local);
     let mut buf = [0; MAX_PACKET];
-    let mut unusable = no_answer(format!("{to} did not answer within {:?}", settings.timeout));
+    let mut unusable = Unusable::NoAnswer { to, within: settings.timeout };
     let mut wait = FIRST_WAIT;
     loop {
         socket.send_to(&question, to).await.map_err(failed)?;
@@ -49,7 +47,7 @@ pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> R
             }
             match forward::read(packet, &buf[..len]) {
                 // One for another machine says nothing of this one's.
-                Err(other) if other.reason == Reason::RelayOtherMachine => unusable = other,
+                Err(other) if other.reason() == Reason::RelayOtherMachine => unusable = other,
                 read => return read,
             }
         }
@@ -59,19 +57,10 @@ pub(super) async fn ask(settings: &Relay, packet: &Packet, local: Ipv4Addr) -> R
     }
 }
 
-/// Why a name leads nowhere.
-#[derive(Debug, Error)]
-pub(super) enum NoAddress {
-    #[error("{name}")]
-    Lookup { name: String, source: io::Error },
-    #[error("{name} has no IPv4 address")]
-    NoIpv4 { name: String },
-}
-
 /// The address behind a name.
 pub(super) async fn address_of(name: &str) -> Result<Ipv4Addr, NoAddress> {
     let found = tokio::net::lookup_host((name, BOOT_SERVER_PORT)).await;
-    let mut found = found.map_err(|source| NoAddress::Lookup { name: name.to_owned(), source })?;
+    let mut found = found.map_err(|error| NoAddress::Lookup { name: name.to_owned(), error })?;
     let address = found.find_map(|addr| match addr {
         SocketAddr::V4(addr) => Some(*addr.ip()),
         SocketAddr::V6(_) => None,

@@ -5,9 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use imagestore::Filling;
-use netbootd_telemetry::event::Refusal;
 
-use crate::refused::Refused;
+use super::error::ResponderError;
 
 /// The files that came through lately, by path.
 #[derive(Debug, Default)]
@@ -17,7 +16,7 @@ pub(super) struct Cache {
 }
 
 /// A file that is here or coming, or why it did not come. Empty until it has begun: who asks meanwhile waits for the one that fetches.
-pub(super) type Slot = Arc<OnceLock<Result<Arc<Filling>, Refused>>>;
+pub(super) type Slot = Arc<OnceLock<Result<Arc<Filling>, ResponderError>>>;
 
 #[derive(Debug)]
 struct Kept {
@@ -30,10 +29,10 @@ struct Kept {
 
 impl Cache {
     /// The place of a file, new when it is not here, and its entity tag.
-    pub(super) fn slot(&mut self, path: &str, now: Instant) -> Result<(Slot, String), Refused> {
+    pub(super) fn slot(&mut self, path: &str, now: Instant) -> Result<(Slot, String), ResponderError> {
         self.sweep(now);
         if self.kept.len() >= MAX_FILES && !self.kept.contains_key(path) {
-            return Err(no_room(format!("{MAX_FILES} files have come through lately")));
+            return Err(ResponderError::TooManyFiles(MAX_FILES));
         }
         let kept = self.kept.entry(path.to_owned()).or_insert_with(|| {
             self.number += 1;
@@ -45,7 +44,7 @@ impl Cache {
     }
 
     /// Takes the room that a file needs. What was used longest ago leaves for it, as long as nobody reads it.
-    pub(super) fn reserve(&mut self, path: &str, size: u64, limit: u64) -> Result<(), Refused> {
+    pub(super) fn reserve(&mut self, path: &str, size: u64, limit: u64) -> Result<(), ResponderError> {
         loop {
             let total: u64 = self.kept.values().map(|kept| kept.size).sum();
             if total.saturating_add(size) <= limit {
@@ -53,9 +52,7 @@ impl Cache {
             }
             let idle = self.kept.iter().filter(|(_, kept)| kept.size > 0 && !kept.is_in_use());
             let oldest = idle.min_by_key(|(_, kept)| kept.used).map(|(path, _)| path.clone());
-            let oldest = oldest.ok_or_else(|| {
-                no_room(format!("no room for {size} bytes: {total} of {limit} are coming in or being read"))
-            })?;
+            let oldest = oldest.ok_or(ResponderError::NoRoom { size, taken: total, limit })?;
             self.kept.remove(&oldest);
         }
         if let Some(kept) = self.kept.get_mut(path) {
@@ -76,7 +73,7 @@ impl Cache {
 impl Kept {
     /// Somebody waits for it, reads it, or brings it in.
     fn is_in_use(&self) -> bool {
-        let read = |file: &Result<Arc<Filling>, Refused>| {
+        let read = |file: &Result<Arc<Filling>, ResponderError>| {
             file.as_ref().is_ok_and(|filling| Arc::strong_count(filling) > 1)
         };
         Arc::strong_count(&self.slot) > 1 || self.slot.get().is_some_and(read)
@@ -85,10 +82,6 @@ impl Kept {
     fn has_failed(&self) -> bool {
         self.slot.get().is_some_and(|file| file.as_ref().map_or(true, |filling| filling.has_failed()))
     }
-}
-
-fn no_room(detail: String) -> Refused {
-    Refused { refusal: Refusal::Busy, detail }
 }
 
 /// Nobody has read it for this long.
@@ -115,7 +108,7 @@ mod tests {
         }
 
         /// Somebody asks for a file that is here or comes whole at once.
-        fn ask(&mut self, path: &str, size: u64, at: Duration) -> Result<Arc<Filling>, Refused> {
+        fn ask(&mut self, path: &str, size: u64, at: Duration) -> Result<Arc<Filling>, ResponderError> {
             let (slot, _) = self.cache.slot(path, self.start + at).unwrap();
             let came = slot.get_or_init(|| {
                 self.cache.reserve(path, size, 100)?;
@@ -167,7 +160,7 @@ mod tests {
     fn what_did_not_come_is_asked_for_anew() {
         let mut site = Site::new();
         let (slot, _) = site.cache.slot("missing", site.start).unwrap();
-        slot.set(Err(no_room("the responder has none".into()))).unwrap();
+        slot.set(Err(ResponderError::Nothing)).unwrap();
         assert!(site.ask("missing", 10, Duration::ZERO).is_ok());
         let cut = site.ask("cut", 10, Duration::ZERO).unwrap();
         cut.end(Err(FillError::Short { there: 5, wanted: 10 }));
@@ -184,7 +177,7 @@ mod tests {
         let reading = site.ask("new", 40, second * 3).unwrap();
         assert!(site.holds("oldest") && !site.holds("older"), "used since");
         let refused = site.ask("large", 70, second * 4).unwrap_err();
-        assert_eq!(refused.detail, "no room for 70 bytes: 40 of 100 are coming in or being read");
+        assert_eq!(refused.to_string(), "no room for 70 bytes: 40 of 100 are coming in or being read");
         assert!(!site.holds("oldest") && site.holds("new"));
         drop(reading);
         assert!(site.ask("large", 70, second * 5).is_ok());

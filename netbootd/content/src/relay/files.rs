@@ -10,16 +10,14 @@ use std::time::{Duration, Instant};
 
 use imagestore::platform::{DirBuilderExt, OpenOptionsExt};
 use imagestore::{BootFile, BootPath, FillError, Filling};
-use netbootd_net::with_causes;
-use netbootd_telemetry::event::Refusal;
 use parking_lot::{Mutex, MutexGuard};
-use tftp::{ErrorCode, Mode, Packet, RequestOptions};
+use tftp::{Mode, Packet, RequestOptions};
 use tracing::{info, warn};
 
 use super::ask::address_of;
 use super::cache::Cache;
-use crate::fetch::{Coming, Fetch, FetchError};
-use crate::refused::Refused;
+use super::error::ResponderError;
+use crate::fetch::{Coming, Fetch};
 use crate::settings::Relay;
 
 /// What kind of file a path is of, for the folders that a responder has.
@@ -70,7 +68,7 @@ impl Files {
 
     /// Opens a file: one that came lately or is coming, or one that begins to come now. Many who ask at once share one fetch. Must run
     /// where blocking is allowed.
-    pub(super) fn open(&self, settings: &Relay, path: &BootPath, kind: Kind) -> Result<BootFile, Refused> {
+    pub(super) fn open(&self, settings: &Relay, path: &BootPath, kind: Kind) -> Result<BootFile, ResponderError> {
         let name = path.to_string().to_ascii_lowercase();
         let (slot, tag) = lock(&self.cache).slot(&name, Instant::now())?;
         let begun = slot.get_or_init(|| self.fetch(settings, path, name, kind)).clone()?;
@@ -89,12 +87,12 @@ impl Files {
         path: &BootPath,
         name: String,
         kind: Kind,
-    ) -> Result<Arc<Filling>, Refused> {
+    ) -> Result<Arc<Filling>, ResponderError> {
         // As Windows' own servers spell paths.
         let asked = format!("\\{}", path.to_string().trim_start_matches('/').replace('/', "\\"));
         let options = RequestOptions::asking(Some(BLOCK_SIZE), Some(WINDOW), None, true);
         let request = Packet::read_request(asked.as_bytes(), Mode::Octet, &options)
-            .ok_or_else(|| failed(format!("{asked} is too long for a TFTP request")))?;
+            .ok_or_else(|| ResponderError::PathTooLong(asked.clone()))?;
         let (begun, beginning) = mpsc::sync_channel(1);
         let mut incoming = Incoming {
             place: self.folder.join(self.number.fetch_add(1, Ordering::Relaxed).to_string()),
@@ -111,34 +109,21 @@ impl Files {
                 Ok(addr) => {
                     let server = SocketAddr::from((addr, TFTP_PORT));
                     let fetch = Fetch { server, request, variable_window: None };
-                    fetch.run(|coming| incoming.take(coming)).await.map_err(refused)
+                    fetch.run(|coming| incoming.take(coming)).await.map_err(ResponderError::from)
                 }
-                Err(error) => Err(failed(with_causes(&error))),
+                Err(error) => Err(error.into()),
             };
             match &fetched {
                 Ok(fetched) => info!(path = asked, bytes = fetched.bytes, responder, "fetched through"),
-                Err(Refused { detail, .. }) => {
-                    warn!(path = asked, error = detail, responder, "not fetched through");
+                Err(error) => {
+                    warn!(path = asked, error = error.to_string(), responder, "not fetched through");
                 }
             }
             incoming.end(fetched.map(|fetched| fetched.bytes));
         });
         let begun = beginning.recv_timeout(PATIENCE);
-        begun.unwrap_or_else(|_| Err(failed(format!("{} did not begin to send", settings.responder))))
+        begun.unwrap_or_else(|_| Err(ResponderError::Silent(settings.responder.clone())))
     }
-}
-
-/// A file that the responder lacks is one that this server lacks too: clients look for optional files.
-fn refused(error: FetchError) -> Refused {
-    let refusal = match error {
-        FetchError::Refused { code: ErrorCode::FILE_NOT_FOUND, .. } => Refusal::NotFound,
-        _ => Refusal::Failed,
-    };
-    Refused { refusal, detail: error.to_string() }
-}
-
-fn failed(detail: String) -> Refused {
-    Refused { refusal: Refusal::Failed, detail }
 }
 
 fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
@@ -152,7 +137,7 @@ struct Incoming {
     max_size: u64,
     all: u64,
     cache: Arc<Mutex<Cache>>,
-    begun: mpsc::SyncSender<Result<Arc<Filling>, Refused>>,
+    begun: mpsc::SyncSender<Result<Arc<Filling>, ResponderError>>,
     filling: Option<Arc<Filling>>,
 }
 
@@ -186,7 +171,7 @@ impl Incoming {
         Ok(file)
     }
 
-    fn end(self, fetched: Result<u64, Refused>) {
+    fn end(self, fetched: Result<u64, ResponderError>) {
         match (self.filling, fetched) {
             (Some(filling), Ok(bytes)) if bytes == filling.len() => filling.end(Ok(())),
             (Some(filling), Ok(bytes)) => {
@@ -194,7 +179,7 @@ impl Incoming {
             }
             (Some(filling), Err(refused)) => filling.end(Err(FillError::failed(refused))),
             (None, fetched) => {
-                let refused = fetched.err().unwrap_or_else(|| failed("nothing came".to_owned()));
+                let refused = fetched.err().unwrap_or(ResponderError::Nothing);
                 let _ = self.begun.send(Err(refused)); // whoever asked may have left
             }
         }

@@ -7,6 +7,7 @@ use pxe_policy::{Boot, BootRequest, Decision, Deployed, Evidence, MacAddr, Reaso
 use super::option::MessageType;
 use super::reply::ReplyBuilder;
 use super::{Arrival, Destination, Malformed, Packet};
+use crate::SharedError;
 use crate::outcome::{Answered, Decided, LeaseTaken, Proto};
 
 /// What a DHCP packet led to.
@@ -36,7 +37,7 @@ impl Answer {
     pub fn malformed(error: Malformed, arrival: &Arrival<'_>, proto: Proto) -> Self {
         let peer = SocketAddr::V4(arrival.from);
         let mut event = Decided::ignored(proto, &arrival.iface.name, peer, Reason::Malformed);
-        event.detail = Some(error.to_string());
+        event.detail = Some(SharedError::new(error));
         Answer { reply: None, event, gives: None }
     }
 

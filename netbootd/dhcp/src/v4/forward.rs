@@ -3,6 +3,8 @@
 //! Only ConfigMgr's responder makes the variables file that a task sequence starts from (options 243 and 252). Its answer is read, held to
 //! what an answer may say, and written anew with this server as the sender: the machine fetches everything from here.
 
+mod unusable;
+
 use std::net::Ipv4Addr;
 
 use pxe_policy::{Decision, Reason, ServedPath, Verdict};
@@ -14,7 +16,9 @@ use super::{Answer, Arrival, Destination, Packet, boot_info, boot_program, quest
 use crate::option243::VariablesFile;
 use crate::option250::{WdsOptions, WdsTag};
 use crate::option252;
+use crate::SharedError;
 use crate::outcome::Answered;
+pub use unusable::Unusable;
 
 /// What the responder said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,15 +31,6 @@ pub struct Told {
     pub bcd: Option<ServedPath>,
     /// Option 250.
     pub wds: Option<WdsOptions>,
-}
-
-/// Why an answer is of no use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
-    /// The reason.
-    pub reason: Reason,
-    /// What was seen.
-    pub detail: String,
 }
 
 /// The machine's packet as it goes to the responder: its own identity and questions, and this server's address to answer to.
@@ -51,35 +46,30 @@ pub fn ask(packet: &Packet, local: Ipv4Addr) -> Vec<u8> {
 
 /// Reads what came back to a question.
 pub fn read(asked: &Packet, bytes: &[u8]) -> Result<Told, Unusable> {
-    let unusable = |reason, detail: String| Unusable { reason, detail };
-    let malformed = |detail: String| unusable(Reason::RelayMalformed, detail);
-    let reply = Packet::parse_reply(bytes).map_err(|error| malformed(error.to_string()))?;
+    let reply = Packet::parse_reply(bytes).map_err(Unusable::NoPacket)?;
     if reply.header.xid() != asked.header.xid() {
-        return Err(unusable(Reason::RelayOtherMachine, format!("an answer to {:08x}", reply.header.xid())));
+        return Err(Unusable::OtherTransaction(reply.header.xid()));
     }
     if reply.mac() != asked.mac() {
-        return Err(unusable(Reason::RelayOtherMachine, format!("an answer for {}", reply.mac())));
+        return Err(Unusable::OtherMachine(reply.mac()));
     }
     if !matches!(reply.message_type(), MessageType::Offer | MessageType::Ack) {
-        return Err(unusable(Reason::RelayNothing, format!("{:?}", reply.message_type())));
+        return Err(Unusable::OtherType(reply.message_type()));
     }
-    let path = |what: &str, value: &[u8]| {
-        ServedPath::new(value).map_err(|error| malformed(format!("{what}: {error}")))
-    };
     let named = reply.file().filter(|file| !file.is_empty()).or_else(|| reply.first(option::BOOT_FILE));
-    let file = named.filter(|file| !file.is_empty() && file[0] != 0).map(|file| path("boot file", file));
+    let file = named.filter(|file| !file.is_empty() && file[0] != 0).map(ServedPath::new).transpose();
     let variables = reply.first(option::VARIABLES_FILE).map(VariablesFile::parse).transpose();
-    let variables = variables.map_err(|error| malformed(error.to_string()))?;
+    let variables = variables.map_err(Unusable::Option243)?;
     if let Some(Err(error)) = variables.as_ref().and_then(VariablesFile::path) {
-        return Err(malformed(format!("option 243: {error}")));
+        return Err(Unusable::VariablesPath(error));
     }
     let bcd = reply.first(option::BCD_PATH).map(option252::parse).transpose();
     let wds = reply.first(option::WDS).map(WdsOptions::parse).transpose();
     Ok(Told {
-        file: file.transpose()?,
+        file: file.map_err(Unusable::BootFilePath)?,
         variables,
-        bcd: bcd.map_err(|error| malformed(format!("option 252: {error}")))?,
-        wds: wds.map_err(|error| malformed(format!("option 250: {error}")))?,
+        bcd: bcd.map_err(Unusable::Option252)?,
+        wds: wds.map_err(Unusable::Option250)?,
     })
 }
 
@@ -114,8 +104,7 @@ impl Told {
 pub fn answer(asked: HandedOn, packet: &Packet, arrival: &Arrival<'_>, told: &Told) -> Answer {
     let HandedOn { mut answer, kind, request, verdict } = asked;
     if told.file.is_none() && told.wds.is_none() {
-        let nothing = Unusable { reason: Reason::RelayNothing, detail: "no boot file".into() };
-        return refused(HandedOn { answer, kind, request, verdict }, packet, arrival, nothing);
+        return refused(HandedOn { answer, kind, request, verdict }, packet, arrival, Unusable::NoBootFile);
     }
     // The responder may note with the first answer that the machine was given it, so the boot begins there: the program that asks once more
     // asks in the same one. Nothing has begun while an operator has to approve.
@@ -154,9 +143,9 @@ pub fn answer(asked: HandedOn, packet: &Packet, arrival: &Arrival<'_>, told: &To
 pub fn refused(asked: HandedOn, packet: &Packet, arrival: &Arrival<'_>, why: Unusable) -> Answer {
     let HandedOn { mut answer, kind, request, verdict } = asked;
     answer.event.decision = Answered::LocalBoot;
-    answer.event.reason = why.reason;
-    answer.event.detail = Some(why.detail);
-    let verdict = Verdict { decision: Decision::LocalBoot, reason: why.reason, ..verdict };
+    answer.event.reason = why.reason();
+    let verdict = Verdict { decision: Decision::LocalBoot, reason: why.reason(), ..verdict };
+    answer.event.detail = Some(SharedError::new(why));
     tell(answer, packet, arrival, kind, &request, &verdict)
 }
 

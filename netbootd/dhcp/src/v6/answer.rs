@@ -11,7 +11,7 @@ use super::option::MessageType;
 use super::reply::ReplyBuilder;
 use super::{Arrival, Packet};
 use crate::outcome::{Answered, Decided, Proto};
-use crate::v4;
+use crate::{SharedError, v4};
 
 /// What a DHCPv6 message led to.
 pub type Answer = v4::Answer<Reply>;
@@ -37,7 +37,7 @@ pub const BOOT_SERVER_PORT: u16 = 4011;
 /// Silence about bytes that are no message.
 pub fn malformed(error: Malformed, arrival: &Arrival<'_>) -> Answer {
     let mut event = ignored(arrival, Reason::Malformed);
-    event.detail = Some(error.to_string());
+    event.detail = Some(SharedError::new(error));
     Answer { reply: None, event, gives: None }
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::file::FileKind;
 use crate::step::{
-    Negotiated, Program, Proto, Refusal, Substitute, TransferFinished, TransferId, TransferStalled,
+    Negotiated, Program, Proto, Refusal, SharedError, Substitute, TransferFinished, TransferId,
+    TransferStalled,
 };
 
 /// A file that a machine has.
@@ -46,8 +47,8 @@ pub struct Missed {
     pub kind: FileKind,
     /// The reason of the refusal.
     pub refusal: Refusal,
-    /// More about it.
-    pub detail: Option<String>,
+    /// More about it: the rule that the path breaks, the system's error.
+    pub detail: Option<SharedError>,
     /// The protocol.
     pub proto: Proto,
 }

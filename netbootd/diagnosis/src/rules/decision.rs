@@ -28,10 +28,10 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     if decided.decision == Answered::SendFailed {
-        let words = decided.detail.iter().cloned().map(Seen::Words);
-        let finding = Finding::new(Cause::SendFailed, specific::PROVEN).with(words);
+        let error = decided.detail.clone().map(Seen::Error);
+        let finding = Finding::new(Cause::SendFailed, specific::PROVEN).with(error);
         return Some(match &decided.detail {
-            Some(why) => finding.saying(why.as_str()),
+            Some(why) => finding.saying(why.to_string()),
             None => finding,
         });
     }
@@ -76,7 +76,7 @@ fn of_decision(decided: &Decided) -> Option<Finding> {
         None
     };
     let seen: Vec<Seen> = match decided.evidence.is_empty() {
-        true => decided.detail.iter().cloned().map(Seen::Words).collect(),
+        true => decided.detail.iter().cloned().map(Seen::Error).collect(),
         false => decided.evidence.iter().cloned().map(Seen::Decision).collect(),
     };
     match special {

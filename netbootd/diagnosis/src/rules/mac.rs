@@ -8,7 +8,10 @@ use crate::step::Answered;
 
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let (at, answered) = case.boot.mac.as_ref()?;
-    let words = || answered.model.iter().chain(&answered.detail).cloned().map(Seen::Words);
+    let words = || {
+        let model = answered.model.clone().map(Seen::Words);
+        model.into_iter().chain(answered.detail.clone().map(Seen::Error))
+    };
     let left_out =
         || answered.left_out.iter().map(|(folder, why)| Seen::LeftOut(folder.clone(), why.to_string()));
     match answered.reason {

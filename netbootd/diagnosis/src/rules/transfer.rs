@@ -101,7 +101,7 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
     if unheard && case.since(broken.since) < case.patience.of(OPENS_WITHIN) {
         return None;
     }
-    let words = finished.detail.iter().cloned().map(Seen::Words);
+    let words = finished.detail.iter().cloned().map(Seen::EndOf);
     let negotiated =
         Some(broken.negotiated.clone()).filter(|granted| !granted.is_empty()).map(Seen::Negotiated);
     let resent = (finished.resends > 0).then_some(Seen::Resent(finished.resends, broken.block_size));
@@ -114,7 +114,7 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
         _ if silent => Cause::TransferBroke,
         TransferOutcome::ReadFailed => Cause::ReadFailed,
         // GRUB closes a file that it only looks at so (tftp_close in its net/tftp.c).
-        TransferOutcome::Aborted if finished.detail.as_deref() == Some("closed") => return None,
+        TransferOutcome::Aborted if finished.client_message() == Some("closed") => return None,
         // Without a byte it was a probe that said so by an error.
         TransferOutcome::Aborted if finished.bytes == 0 && !case.is_silent() => return None,
         TransferOutcome::Aborted => {
@@ -129,7 +129,7 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
 /// The client ended it, and may have said why.
 fn gave_up(broken: &Broken) -> Finding {
     let finished = &broken.finished;
-    let words = finished.detail.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let words = finished.client_message().unwrap_or_default().to_ascii_lowercase();
     let cause = if MEMORY_WORDS.iter().any(|word| words.contains(word)) {
         Cause::OutOfMemory
     } else if broken.block_size.is_some_and(|size| is_rollover(finished.bytes, size)) {
@@ -138,7 +138,7 @@ fn gave_up(broken: &Broken) -> Finding {
         Cause::ClientGaveUp
     };
     let finding = Finding::new(cause, specific::REFUSED).about(&*finished.path);
-    match finished.detail.as_deref().filter(|words| !words.trim().is_empty()) {
+    match finished.client_message() {
         Some(words) => finding.saying(format!("it says \"{words}\"")),
         None => finding,
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pxe_policy::{ArchType, MacAddr};
 
-use super::Proto;
+use super::{Proto, SharedError};
 
 /// Tells the transfers of one run of the daemon apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -165,15 +165,41 @@ pub struct TransferFinished {
     pub proved: bool,
     /// From the request to the end.
     pub elapsed: Duration,
-    /// More about the outcome: the client's error text, escaped; the read error.
-    pub detail: Option<String>,
+    /// More about the outcome.
+    pub detail: Option<TransferDetail>,
 }
 
 impl TransferFinished {
+    /// The message by which the client ended it; None when it is empty.
+    pub fn client_message(&self) -> Option<&str> {
+        match &self.detail {
+            Some(TransferDetail::ClientMessage(message)) if !message.trim().is_empty() => Some(message),
+            _ => None,
+        }
+    }
+
     /// Bytes a second, over the whole of it.
     pub fn rate(&self) -> f64 {
         // What was over within the clock's grain has no rate to speak of.
         self.bytes as f64 / self.elapsed.as_secs_f64().max(0.001)
+    }
+}
+
+/// More about the end of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransferDetail {
+    /// The message of the client's ERROR packet, escaped and cut short.
+    ClientMessage(String),
+    /// Why the file could not be read on.
+    Unreadable(SharedError),
+}
+
+impl fmt::Display for TransferDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TransferDetail::ClientMessage(message) => f.write_str(message),
+            TransferDetail::Unreadable(error) => error.fmt(f),
+        }
     }
 }
 
@@ -225,7 +251,7 @@ pub struct FileRefused {
     /// Why not.
     pub refusal: Refusal,
     /// More about it: the rule that the path breaks, the system's error.
-    pub detail: Option<String>,
+    pub detail: Option<SharedError>,
 }
 
 /// Word that the port is closed which a refused request came from (ICMP): a client would still

@@ -2,6 +2,7 @@
 //! beside it.
 
 use super::*;
+use crate::step::TransferDetail;
 
 const LINUX: [(&str, Option<Program>); 3] = [("boot.ipxe", None), ("vmlinuz", SIGNED), ("initrd.img", None)];
 
@@ -187,7 +188,7 @@ fn a_client_that_says_why_it_gave_up_is_quoted() {
         resends: 0,
         proved: true,
         elapsed: Duration::from_secs(1),
-        detail: Some("Out of memory".into()),
+        detail: Some(TransferDetail::ClientMessage("Out of memory".into())),
     };
     site.step(Step::TransferFinished(&ended)).finds(Cause::OutOfMemory);
     let headline = site.diagnosis().finding.unwrap().headline();

@@ -3,7 +3,7 @@
 use bsdp::LeftOut;
 
 use super::*;
-use crate::step::{MacAnswered, Negotiated};
+use crate::step::{MacAnswered, Negotiated, TransferDetail};
 
 pub(super) fn ended(outcome: TransferOutcome, proto: Proto, bytes: u64) -> TransferFinished {
     TransferFinished {
@@ -19,7 +19,7 @@ pub(super) fn ended(outcome: TransferOutcome, proto: Proto, bytes: u64) -> Trans
         resends: 0,
         proved: true,
         elapsed: Duration::from_secs(1),
-        detail: Some("its own words".into()),
+        detail: Some(TransferDetail::ClientMessage("its own words".into())),
     }
 }
 

@@ -236,7 +236,7 @@ impl Port {
                 reply
             }
             Err(unsent) => {
-                services.unsent(event, &unsent, self.iface.index);
+                services.unsent(event, unsent, self.iface.index);
                 None
             }
         }

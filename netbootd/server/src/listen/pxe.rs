@@ -12,7 +12,6 @@ use netbootd_dhcp::v4::intake::boot_request;
 use netbootd_dhcp::v4::{Answer, Arrival, Packet};
 use netbootd_net::shared::SharedSocket;
 use netbootd_telemetry::event::Proto;
-use pxe_policy::Reason;
 
 use super::port::{Datagram, Handler, Port};
 use crate::services::Services;
@@ -110,15 +109,12 @@ impl PxeService {
         };
         let begun = match begun {
             Ok(begun) => begun,
-            Err(reason) => {
-                let detail = "the ledger does not take it".into();
-                return forward::refused(asked, packet, arrival, Unusable { reason, detail });
-            }
+            Err(reason) => return forward::refused(asked, packet, arrival, Unusable::NotRecorded(reason)),
         };
         let told = match &snapshot.config.relay {
             Some(settings) => services.content.relay.ask(settings, packet, arrival).await,
             // A rule that hands on without a responder is refused with the configuration.
-            None => Err(Unusable { reason: Reason::RelayNoAnswer, detail: "no responder is named".into() }),
+            None => Err(Unusable::NoResponder),
         };
         let mut answer = match told {
             Ok(told) => forward::answer(asked, packet, arrival, &told),

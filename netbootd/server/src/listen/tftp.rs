@@ -28,11 +28,12 @@ use netbootd_net::flood_filter::Purpose;
 use netbootd_net::heartbeat::Pulse;
 use netbootd_net::outbox::Unsent;
 use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
-use netbootd_telemetry::event::{Event, FileRefused, Proto, Refusal};
+use netbootd_telemetry::event::{Event, FileRefused, Proto, Refusal, SharedError};
 use netbootd_telemetry::strangers::Conduct;
 use tftp::{ErrorCode, Mode, Packet, ParseError, Request};
 use tracing::{debug, warn};
 
+use super::request_error::RequestError;
 use super::requester::Requester;
 use crate::limits::session_limits::Full;
 use crate::services::{Services, UNSENT};
@@ -187,11 +188,11 @@ impl TftpListener {
             }
             // Firmware whose DHCP server names no boot file.
             Err(error @ ParseError::EmptyFileName) => {
-                self.refuse(received, b"", Refusal::NotFound, Some(error.to_string())).await;
+                self.refuse(received, b"", Refusal::NotFound, Some(SharedError::new(error))).await;
             }
             Err(error) => {
                 self.note(received, Conduct::Malformed, None);
-                self.refuse(received, b"", Refusal::Malformed, Some(error.to_string())).await;
+                self.refuse(received, b"", Refusal::Malformed, Some(SharedError::new(error))).await;
             }
         }
     }
@@ -202,8 +203,8 @@ impl TftpListener {
 
     async fn accept(&self, bytes: &[u8], request: &Request<'_>, received: Received) {
         let Some(mode) = request.mode else {
-            let detail = Some("the mode is neither octet nor netascii".to_owned());
-            return self.refuse(received, request.filename, Refusal::Malformed, detail).await;
+            let error = RequestError::Mode;
+            return self.refuse(received, request.filename, error.refusal(), Some(error.shared())).await;
         };
         // A client whose transfer goes on may ask once more.
         if self.services.lifecycle.stopping.is_cancelled() && !self.transfers.knows(received.from) {
@@ -257,7 +258,8 @@ impl TftpListener {
             Ok(line) => line,
             Err(error) => {
                 self.transfers.remove(received.from, number);
-                return self.refuse(received, request.filename, Refusal::Busy, Some(error.to_string())).await;
+                let error = Some(SharedError::new(error));
+                return self.refuse(received, request.filename, Refusal::Busy, error).await;
             }
         };
         let transfer = Transfer {
@@ -299,13 +301,13 @@ impl TftpListener {
         }
     }
 
-    async fn refuse(&self, received: Received, filename: &[u8], refusal: Refusal, detail: Option<String>) {
+    async fn refuse(&self, received: Received, filename: &[u8], refusal: Refusal, detail: Option<SharedError>) {
         let (code, message) = error_for(refusal);
         self.send_error(received, code, message).await;
         self.record_refused(received, filename, refusal, detail);
     }
 
-    fn record_refused(&self, received: Received, filename: &[u8], refusal: Refusal, detail: Option<String>) {
+    fn record_refused(&self, received: Received, filename: &[u8], refusal: Refusal, detail: Option<SharedError>) {
         self.services.recorder.record(Event::FileRefused(FileRefused {
             proto: Proto::Tftp,
             peer: received.from,

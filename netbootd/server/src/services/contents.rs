@@ -8,7 +8,6 @@ use netbootd_content::programs::Programs;
 use netbootd_content::relay::Relay;
 use netbootd_content::watch::Notes;
 use netbootd_content::{Caller, Content, Digests, Known, Refused, Served};
-use netbootd_telemetry::event::Refusal;
 
 use super::{Services, Snapshot};
 
@@ -57,8 +56,7 @@ impl Services {
     /// The script of an image in the boot menu, for somebody who knows the password.
     pub fn open_protected(&self, image: &str, caller: Caller) -> Result<Content, Refused> {
         let content = Content::of_menu(&self.snapshot.load().served(), &self.known(), image, caller);
-        let refused = || Refused { refusal: Refusal::NotFound, detail: "no such image in the menu".into() };
-        content.ok_or_else(refused)
+        content.ok_or(Refused::NotInMenu)
     }
 
     /// Looks a path up. Reads folders and files: not for a thread that must not block.

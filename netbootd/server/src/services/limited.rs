@@ -10,7 +10,7 @@ use netbootd_dhcp::v6 as dhcp6;
 use netbootd_net::dhcp_senders;
 use netbootd_net::outbox::Unsent;
 use netbootd_state::leases6::Client;
-use netbootd_telemetry::event::{Answered, Decided, Event, FileRefused, Proto, Refusal};
+use netbootd_telemetry::event::{Answered, Decided, Event, FileRefused, Proto, Refusal, SharedError};
 use netbootd_telemetry::strangers::{Conduct, Origin};
 use pxe_policy::Reason;
 use tokio::runtime::Handle;
@@ -129,9 +129,9 @@ impl Services {
 
     /// Records what was decided on a packet whose reply did not leave. Each is counted; the first ones of an interface, and then one a
     /// second, become events: anybody can ask in the name of an address that nobody has.
-    pub fn unsent(&self, mut event: Event, unsent: &Unsent, iface: u32) {
-        event.send_failed(unsent);
+    pub fn unsent(&self, mut event: Event, unsent: Unsent, iface: u32) {
         self.recorder.count(UNSENT, unsent.name());
+        event.send_failed(SharedError::new(unsent));
         if self.limits.tells_of_unsent(iface, Instant::now()) {
             self.recorder.record(event);
         } else {

@@ -67,7 +67,7 @@ macro_rules! mac_line {
             arch = $answered.architecture,
             asked = $answered.asked.map(debug),
             reason = %$answered.reason,
-            detail = $answered.detail,
+            detail = $answered.detail.as_ref().map(ToString::to_string),
             rule = $answered.rule,
             machine = $answered.machine,
             image = $answered.image.map(display),

@@ -1,4 +1,5 @@
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
 use pxe_policy::{ArchType, Deployed, Evidence, Purpose, Via};
 
@@ -118,7 +119,7 @@ fn an_answer_that_nobody_should_follow_is_refused() {
         (b"no packet".to_vec(), Reason::RelayMalformed),
     ];
     for (bytes, reason) in table {
-        assert_eq!(read(&packet, &bytes).unwrap_err().reason, reason);
+        assert_eq!(read(&packet, &bytes).unwrap_err().reason(), reason);
     }
 }
 
@@ -150,9 +151,12 @@ fn nothing_to_boot_sends_the_machine_to_its_disk_and_says_so() {
 #[test]
 fn a_responder_of_no_use_is_told_of_on_the_screen() {
     let (packet, iface) = (asked(), lan());
-    let why = Unusable { reason: Reason::RelayNoAnswer, detail: "10.77.0.6:4011 did not answer".into() };
+    let to = SocketAddrV4::new(Ipv4Addr::new(10, 77, 0, 6), 4011);
+    let why = Unusable::NoAnswer { to, within: Duration::from_secs(3) };
     let answer = refused(handed_on(&packet, &iface), &packet, &arrival(&iface), why);
     assert_eq!((answer.event.decision, answer.event.reason), (Answered::LocalBoot, Reason::RelayNoAnswer));
+    let explanation = answer.event.explanation();
+    assert_eq!(explanation.as_deref(), Some("10.77.0.6:4011 did not answer within 3s"));
     let sent = Packet::parse_reply(&answer.reply.unwrap().bytes).unwrap();
     let options = WdsOptions::parse(sent.first(option::WDS).unwrap()).unwrap();
     assert_eq!(options.first(WdsTag::NEXT_ACTION), Some(&[5][..]));

@@ -3,7 +3,7 @@
 use bsdp::BsdpMessageType;
 
 use super::super::*;
-use crate::step::{MacAnswered, Negotiated};
+use crate::step::{MacAnswered, Negotiated, TransferDetail};
 
 /// A machine that is switched on.
 pub(super) struct Client<'a> {
@@ -277,7 +277,7 @@ impl<'a> Client<'a> {
     pub(super) fn peeks(&mut self, path: &str) {
         let id = self.start(path, Proto::Tftp, None, 200_000);
         let finished = self.finished(id, path, TransferOutcome::Aborted, 4096, Duration::from_millis(20));
-        let detail = Some("closed".to_owned());
+        let detail = Some(TransferDetail::ClientMessage("closed".to_owned()));
         self.site.step(Step::TransferFinished(&TransferFinished { detail, ..finished }));
         self.look();
     }

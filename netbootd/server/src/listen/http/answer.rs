@@ -11,7 +11,7 @@ use headers::{Authorization, HeaderMapExt};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
-use imagestore::{BootPath, PathError};
+use imagestore::{BootPath, OpenError, PathError};
 use netbootd_content::menu::PROTECTED;
 use netbootd_content::{Caller, Content, Extent, Refused};
 use netbootd_telemetry::event::{
@@ -19,6 +19,7 @@ use netbootd_telemetry::event::{
     TransferStarted,
 };
 
+use super::super::request_error::RequestError;
 use super::super::requester::Requester;
 use super::body::Reply;
 use super::conditions::{self, Condition};
@@ -71,8 +72,8 @@ impl Client {
 /// Answers one request.
 pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> Response<Reply> {
     if client.services.lifecycle.stopping.is_cancelled() {
-        let refused = Refused { refusal: Refusal::Stopping, detail: "netbootd ends".into() };
-        let mut response = refuse(&client.services, request.uri().path(), refused, client.requester(request));
+        let (asked, requester) = (request.uri().path(), client.requester(request));
+        let mut response = refuse(&client.services, asked, RequestError::Stopping, requester);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return response;
     }
@@ -97,8 +98,8 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
     let asked = request.uri().path();
     let found = match decode(asked) {
         Some(raw) if BootPath::parse(&raw) == Err(PathError::TooLong) => {
-            let refused = Refused { refusal: Refusal::AccessDenied, detail: PathError::TooLong.to_string() };
-            let mut response = refuse(&client.services, asked, refused, client.requester(request));
+            let error = Refused::from(OpenError::Path(PathError::TooLong)).into();
+            let mut response = refuse(&client.services, asked, error, client.requester(request));
             *response.status_mut() = StatusCode::URI_TOO_LONG;
             return response;
         }
@@ -109,7 +110,7 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
                 if !knows_password(client, request.headers()) {
                     return password_wanted();
                 }
-                client.services.open_protected(&image, caller)
+                client.services.open_protected(&image, caller).map_err(RequestError::from)
             } else {
                 if extent == Extent::Whole && !head_only {
                     client.services.snapshot.load().files.reads_whole(&raw, caller.client);
@@ -117,11 +118,11 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
                 open(&client.services, raw, caller).await
             }
         }
-        None => Err(Refused { refusal: Refusal::Malformed, detail: "a % without two hex digits".into() }),
+        None => Err(RequestError::PercentEncoding),
     };
     match found {
         Ok(content) => respond(client, request, asked, content, head_only),
-        Err(refused) => refuse(&client.services, asked, refused, client.requester(request)),
+        Err(error) => refuse(&client.services, asked, error, client.requester(request)),
     }
 }
 
@@ -164,14 +165,14 @@ fn extent_of(headers: &HeaderMap) -> Extent {
     }
 }
 
-async fn open(services: &Arc<Services>, raw: Vec<u8>, caller: Caller) -> Result<Content, Refused> {
+async fn open(services: &Arc<Services>, raw: Vec<u8>, caller: Caller) -> Result<Content, RequestError> {
     // Handing over to a thread that may block costs more than a small file.
     if let Some(content) = services.open_content_at_once(&raw, caller) {
         return Ok(content);
     }
     let services = Arc::clone(services);
     let opened = tokio::task::spawn_blocking(move || services.open_content(&raw, caller));
-    opened.await.unwrap_or_else(|error| Err(Refused { refusal: Refusal::Failed, detail: error.to_string() }))
+    Ok(opened.await??)
 }
 
 fn respond(
@@ -288,8 +289,14 @@ pub(super) fn record(
     Record::new(Arc::clone(services), finished, total, program.and_then(|program| program.arch))
 }
 
-fn refuse(services: &Services, asked: &str, refused: Refused, requester: Requester) -> Response<Reply> {
-    let response = match refused.refusal {
+fn refuse(
+    services: &Services,
+    asked: &str,
+    error: RequestError,
+    requester: Requester,
+) -> Response<Reply> {
+    let refusal = error.refusal();
+    let response = match refusal {
         Refusal::NotFound | Refusal::ImageComing | Refusal::ImageRefused => {
             plain(StatusCode::NOT_FOUND, "no such file")
         }
@@ -311,8 +318,8 @@ fn refuse(services: &Services, asked: &str, refused: Refused, requester: Request
         peer: requester.peer,
         mac: requester.machine(services),
         path: shown(asked),
-        refusal: refused.refusal,
-        detail: Some(refused.detail),
+        refusal,
+        detail: Some(error.shared()),
     }));
     response
 }

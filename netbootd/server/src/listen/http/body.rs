@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use netbootd_content::Content;
+use netbootd_telemetry::event::SharedError;
 use tokio::task::JoinHandle;
 
 use super::exchange::{Answering, Data, Exchange, Part};
@@ -169,9 +170,10 @@ impl Stretch {
             }
             Err(error) => {
                 // The length is promised already; only closing the connection tells the client.
-                self.record.failed(error.to_string(), &self.content);
+                let error = SharedError::new(error);
+                self.record.failed(error.clone(), &self.content);
                 self.next = self.end;
-                Poll::Ready(Some(Err(error)))
+                Poll::Ready(Some(Err(io::Error::other(error))))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netbootd_content::Content;
-use netbootd_telemetry::event::{Event, TransferFinished, TransferOutcome};
+use netbootd_telemetry::event::{Event, SharedError, TransferDetail, TransferFinished, TransferOutcome};
 use parking_lot::{Mutex, MutexGuard};
 use pxe_policy::ArchType;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -23,7 +23,7 @@ struct Transfer {
     started: Instant,
     told: Instant,
     total: u64,
-    failure: Option<String>,
+    failure: Option<SharedError>,
     /// Who ends netbootd waits for it.
     _under_way: TaskTrackerToken,
 }
@@ -56,7 +56,7 @@ impl Record {
     }
 
     /// The file cannot be read.
-    pub(super) fn failed(&self, why: String, content: &Content) {
+    pub(super) fn failed(&self, why: SharedError, content: &Content) {
         let mut transfer = self.lock();
         transfer.failure = Some(why);
         transfer.services.suspect(content);
@@ -70,7 +70,7 @@ impl Record {
 impl Drop for Transfer {
     fn drop(&mut self) {
         self.finished.elapsed = self.started.elapsed();
-        self.finished.detail = self.failure.take();
+        self.finished.detail = self.failure.take().map(TransferDetail::Unreadable);
         self.finished.outcome = if self.finished.detail.is_some() {
             TransferOutcome::ReadFailed
         } else if self.finished.bytes == self.total {

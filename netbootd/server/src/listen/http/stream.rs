@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use netbootd_telemetry::event::SharedError;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -90,7 +91,8 @@ impl Stream {
         match part.content.read_exact_at(part.at, &mut [0]).and_then(|()| part.content.check_unchanged()) {
             Ok(()) => error,
             Err(unread) => {
-                part.record.failed(unread.to_string(), &part.content);
+                let unread = SharedError::new(unread);
+                part.record.failed(unread.clone(), &part.content);
                 io::Error::other(unread)
             }
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netbootd_config::Bounds;
-use netbootd_content::{Caller, Content, Extent, Refused};
+use netbootd_content::{Caller, Content, Extent};
 use netbootd_net::outbox::Unsent;
 use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
 use netbootd_telemetry::event::{Proto, Refusal};
@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::super::request_error::RequestError;
 use super::super::requester::Requester;
 use super::busy_poll::BusyPoll;
 use super::facts::{Facts, FactsCache};
@@ -326,14 +327,12 @@ impl Handshakes {
     }
 
     fn full(&self, waiting: &Waiting, from: SocketAddr, request: &[u8], full: Full) {
-        let refusal = Refusal::from(full);
-        let (code, message) = error_for(refusal);
+        let (code, message) = error_for(Refusal::from(full));
         let error = Packet::Error { code, message: message.as_bytes() };
         let source = Source { addr: waiting.server, ifindex: 0 };
         self.send(&waiting.port, &error.emit().unwrap_or_default(), from, source);
-        let detail = "its places were taken while it began".to_owned();
         let (filename, requester) = read(request, from);
-        record::refused(&self.services, requester, filename, Refused { refusal, detail });
+        record::refused(&self.services, requester, filename, RequestError::PlacesTaken(full));
     }
 
     /// Machines that boot have one; so does anybody as long as few wait.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netbootd_content::Refused;
 use netbootd_telemetry::event::{
     Disproved, Event, FileRefused, Negotiated as Granted, Program, Proto, Substitute, Substitution,
-    TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    TransferDetail, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
 use pxe_policy::ArchType;
 use tftp::{Negotiated, Outcome, Sender};
 
+use super::super::request_error::RequestError;
 use super::super::requester::Requester;
 use super::refusals::shown;
 use crate::services::Services;
@@ -109,7 +109,13 @@ impl Record {
     }
 
     /// It is over.
-    pub(super) fn finished(mut self, outcome: Outcome, size: u64, sender: &Sender, detail: Option<String>) {
+    pub(super) fn finished(
+        mut self,
+        outcome: Outcome,
+        size: u64,
+        sender: &Sender,
+        detail: Option<TransferDetail>,
+    ) {
         self.started(sender.is_proved());
         let completed = matches!(outcome, Outcome::Completed { .. });
         if completed && sender.is_proved() && !self.requester.probe {
@@ -162,14 +168,14 @@ pub(super) fn disproved(services: &Services, requester: Requester, filename: &[u
 }
 
 /// Records that a request was refused.
-pub(super) fn refused(services: &Services, requester: Requester, filename: &[u8], refused: Refused) {
+pub(super) fn refused(services: &Services, requester: Requester, filename: &[u8], error: RequestError) {
     services.recorder.record(Event::FileRefused(FileRefused {
         proto: Proto::Tftp,
         peer: requester.peer,
         mac: requester.machine(services),
         path: shown(filename),
-        refusal: refused.refusal,
-        detail: Some(refused.detail),
+        refusal: error.refusal(),
+        detail: Some(error.shared()),
     }));
 }
 

@@ -330,7 +330,7 @@ async fn a_file_that_shrinks_ends_its_transfer_with_an_error() {
     assert!(matches!(Packet::parse(&hear(&socket).await.0), Ok(Packet::Error { .. })));
     let Event::TransferFinished(end) = f.until(finished, watcher).await else { panic!() };
     assert_eq!(end.outcome.name(), "read-failed");
-    assert!(end.detail.unwrap().contains("shrunk"));
+    assert!(end.detail.unwrap().to_string().contains("shrunk"));
 }
 
 /// Fetches a file in lockstep and does something after the first block; gives the file, or the words of the error.
@@ -389,6 +389,6 @@ async fn a_file_that_is_overwritten_in_place_is_never_completed_and_one_that_is_
         let failed = |event: &Event| matches!(event, Event::TransferFinished(end) if end.detail.is_some());
         let Event::TransferFinished(end) = f.until(failed, watcher).await else { panic!() };
         assert_eq!(end.outcome.name(), "read-failed");
-        assert!(end.detail.unwrap().contains("changed in place"));
+        assert!(end.detail.unwrap().to_string().contains("changed in place"));
     }
 }

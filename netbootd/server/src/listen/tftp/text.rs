@@ -2,38 +2,29 @@
 
 use std::sync::Arc;
 
-use netbootd_content::{Content, Refused};
-use netbootd_telemetry::event::Refusal;
+use netbootd_content::Content;
 use tftp::netascii;
 
+use super::super::request_error::RequestError;
 use crate::limits::budget::{Budget, Share};
 
 /// The whole file in netascii: its size is not known before, and text files are small. All of them together are bounded by `memory`.
 pub(super) fn translated(
     content: &Content,
     memory: &Arc<Budget>,
-) -> Result<(Content, Option<Share>), Refused> {
+) -> Result<(Content, Option<Share>), RequestError> {
     if content.len() > MAX_NETASCII {
-        return Err(refused(format!(
-            "a file of {} bytes is too large for netascii, ask for octet",
-            content.len()
-        )));
+        return Err(RequestError::TooLargeForNetascii(content.len()));
     }
     // Each byte may become two, beside the one that was read.
     let needed = content.len() * 3;
     let share = memory.take(needed, 0, MAX_TRANSLATED);
     if share.bytes() < needed {
-        let detail = "other files that are translated fill the memory for it".into();
-        return Err(Refused { refusal: Refusal::Busy, detail });
+        return Err(RequestError::TranslationFull);
     }
     let mut bytes = vec![0; usize::try_from(content.len()).unwrap_or_default()];
-    let read = content.read_exact_at(0, &mut bytes).and_then(|()| content.check_unchanged());
-    read.map_err(|error| refused(error.to_string()))?;
+    content.read_exact_at(0, &mut bytes).and_then(|()| content.check_unchanged())?;
     Ok((Content::generated(netascii::encode(&bytes), None), Some(share)))
-}
-
-fn refused(detail: String) -> Refused {
-    Refused { refusal: Refusal::Failed, detail }
 }
 
 /// Larger files are no text.

@@ -8,13 +8,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netbootd_content::{Caller, Content, Extent, Refused};
+use netbootd_content::{Caller, Content, Extent};
 use netbootd_net::udp::{Incoming, Received};
-use netbootd_telemetry::event::{Proto, Refusal};
+use netbootd_telemetry::event::{Proto, Refusal, SharedError, TransferDetail};
 use tftp::{ErrorCode, Input, Mode, Outcome, Packet, RequestOptions, Send, Sender, Step};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
 
+use super::super::request_error::RequestError;
 use super::super::requester::Requester;
 use super::busy_poll::{BusyPoll, LOOK};
 use super::facts::Facts;
@@ -79,7 +80,7 @@ struct Running {
     sender: Sender,
     file: Held,
     inbound: [u8; MAX_INBOUND],
-    detail: Option<String>,
+    detail: Option<TransferDetail>,
     /// Whether it was told that the client is there.
     proved: bool,
 }
@@ -118,11 +119,11 @@ impl Transfer {
         };
         let (file, _translated) = match opened {
             Ok(opened) => opened,
-            Err(refused) => {
-                let (code, message) = error_for(refused.refusal);
+            Err(error) => {
+                let (code, message) = error_for(error.refusal());
                 // The client asks again if this is lost.
                 self.send_error(code, message, peer).await;
-                record::refused(&self.services, self.requester, &self.filename, refused);
+                record::refused(&self.services, self.requester, &self.filename, error);
                 return self.listen_for_word(peer).await;
             }
         };
@@ -141,11 +142,10 @@ impl Transfer {
             // Somebody else may have asked in the client's name: no word to it. Evicted ones are counted where they are.
             Err(Left::Evicted | Left::Full(Full::Unproved)) => {}
             Err(Left::Full(full)) => {
-                let refusal = Refusal::from(full);
-                let (code, message) = error_for(refusal);
+                let (code, message) = error_for(Refusal::from(full));
                 self.send_error(code, message, peer).await;
-                let detail = "its places were taken while it began".to_owned();
-                record::refused(&self.services, self.requester, &self.filename, Refused { refusal, detail });
+                let error = RequestError::PlacesTaken(full);
+                record::refused(&self.services, self.requester, &self.filename, error);
             }
         }
     }
@@ -157,7 +157,7 @@ impl Transfer {
         let mut step = first;
         let outcome = loop {
             if let Some(failure) = self.perform(&mut running, step).await {
-                running.detail = Some(failure.to_string());
+                running.detail = Some(TransferDetail::Unreadable(SharedError::new(failure)));
                 running.file.suspect(&self.services);
                 step = running.sender.handle(Instant::now(), Input::ReadFailed);
                 continue;
@@ -200,7 +200,7 @@ impl Transfer {
                 (Heard::Tick, _) => sender.handle(now, Input::Tick),
                 (_, Ok(packet)) => {
                     if let Packet::Error { message, .. } = &packet {
-                        *detail = Some(shown(message));
+                        *detail = Some(TransferDetail::ClientMessage(shown(message)));
                     }
                     sender.handle(now, Input::Packet(&packet))
                 }
@@ -315,7 +315,7 @@ impl Transfer {
     }
 
     /// The file; with it, the memory that it takes when it is translated.
-    async fn open(&self, mode: Mode) -> Result<(Held, Option<Share>), Refused> {
+    async fn open(&self, mode: Mode) -> Result<(Held, Option<Share>), RequestError> {
         let services = Arc::clone(&self.services);
         let filename = self.filename.clone();
         let caller = self.caller();
@@ -331,8 +331,7 @@ impl Transfer {
                 }
             }
         });
-        let failed = |detail| Refused { refusal: Refusal::Failed, detail };
-        opened.await.unwrap_or_else(|error| Err(failed(error.to_string())))
+        opened.await?
     }
 }
 

@@ -22,7 +22,7 @@ macro_rules! finished_line {
             blocks = $finished.blocks,
             resends = $finished.resends,
             elapsed_ms = debug($finished.elapsed.as_millis()),
-            detail = $finished.detail,
+            detail = $finished.detail.as_ref().map(ToString::to_string),
             "{}",
             $finished.outcome.name()
         )
@@ -36,7 +36,7 @@ macro_rules! refused_line {
             peer = %$refused.peer,
             mac = $refused.mac.map(display),
             path = $refused.path,
-            detail = $refused.detail,
+            detail = $refused.detail.as_ref().map(ToString::to_string),
             "{}",
             $refused.refusal.name()
         )
