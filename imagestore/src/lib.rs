@@ -29,7 +29,7 @@ pub use file::{BootFile, ReadError};
 pub use image_tree::{AT, ImageTree, NETBOOT_SHARE, netboot_folder};
 pub use manifest::{BootEntry, FileEntry, ImageKind, Manifest};
 pub use map::Mapping;
-pub use path::{BootPath, PathError};
+pub use path::{BootPath, PathError, RequestedPath};
 pub use pe::{PeHeader, Signature};
 pub use store::{
     Bound, Catalogue, Collected, ImageRecord, Limits, Observer, Prepared, Quiet, Retired, Runner, Scrubbed,

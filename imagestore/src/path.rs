@@ -11,6 +11,13 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BootPath(Vec<u8>);
 
+/// A path as a client sent it, parsed once for all that look it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedPath {
+    sent: BootPath,
+    cleaned: Option<BootPath>,
+}
+
 /// Why bytes are no path in the boot tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PathError {
@@ -59,9 +66,9 @@ impl BootPath {
         }
     }
 
-    /// The same without rubbish at its end: some ROMs run past the file name into the next option (`name\xff`). None when
-    /// there is none. To be tried only when the path as sent is not there.
-    pub fn without_trailing_rubbish(raw: &[u8]) -> Option<Self> {
+    /// The same without rubbish at its end: some ROMs run past the file name into the next option
+    /// (`name\xff`). None when there is none.
+    fn without_trailing_rubbish(raw: &[u8]) -> Option<Self> {
         let raw = raw.split(|byte| *byte == 0).next().unwrap_or(raw);
         let rubbish = |byte: &u8| *byte >= 0x80 || *byte < 0x20;
         let kept = raw.len() - raw.iter().rev().take_while(|byte| rubbish(byte)).count();
@@ -84,6 +91,25 @@ impl BootPath {
     /// Its components.
     pub fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|byte| *byte == b'/')
+    }
+}
+
+impl RequestedPath {
+    /// Reads a requested path up to its first NUL.
+    pub fn parse(raw: &[u8]) -> Result<Self, PathError> {
+        let sent = BootPath::parse(raw)?;
+        Ok(RequestedPath { sent, cleaned: BootPath::without_trailing_rubbish(raw) })
+    }
+
+    /// The path as it was sent.
+    pub fn as_sent(&self) -> &BootPath {
+        &self.sent
+    }
+
+    /// The path without the rubbish at its end, when it has some: to be tried only when the path as
+    /// sent is not there.
+    pub fn cleaned(&self) -> Option<&BootPath> {
+        self.cleaned.as_ref()
     }
 }
 

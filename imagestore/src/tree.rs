@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::file::TIMESTAMP_STEP;
 use crate::nearest::nearest;
 use crate::platform::Folder;
-use crate::{BootFile, BootPath, PathError};
+use crate::{BootFile, BootPath, PathError, RequestedPath};
 
 /// Folders under one root.
 #[derive(Debug)]
@@ -142,12 +142,16 @@ impl BootTree {
     }
 
     /// Opens a path as it was sent, and without the rubbish at its end if it is not there as sent.
-    pub fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {
-        let path = BootPath::parse(raw)?;
-        match (self.open(&path), BootPath::without_trailing_rubbish(raw)) {
-            (Err(OpenError::NotFound), Some(cleaned)) => self.open(&cleaned),
+    pub fn open_requested(&self, path: &RequestedPath) -> Result<BootFile, OpenError> {
+        match (self.open(path.as_sent()), path.cleaned()) {
+            (Err(OpenError::NotFound), Some(cleaned)) => self.open(cleaned),
             (result, _) => result,
         }
+    }
+
+    /// Opens a path of bytes that nobody has parsed yet.
+    pub fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {
+        self.open_requested(&RequestedPath::parse(raw)?)
     }
 }
 

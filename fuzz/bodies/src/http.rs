@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use imagestore::BootPath;
+use imagestore::{BootPath, RequestedPath};
 use netbootd_dhcp::v4::boot_info::url;
 use netbootd_server::listen::http::decode;
 use netbootd_server::listen::http::range::{Wanted, wanted};
@@ -13,8 +13,8 @@ pub fn boot_path(bytes: &[u8]) {
         assert!(path.components().all(|part| !part.is_empty() && part != b".." && part != b"."));
         assert_eq!(BootPath::parse(path.as_bytes()), Ok(path));
     }
-    if let Some(path) = BootPath::without_trailing_rubbish(bytes) {
-        assert!(path.as_bytes().len() < bytes.len());
+    if let Ok(path) = RequestedPath::parse(bytes) {
+        assert!(path.cleaned().is_none_or(|cleaned| cleaned.as_bytes().len() < bytes.len()));
     }
 }
 

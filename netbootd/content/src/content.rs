@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use imagestore::{BootFile, BootPath, Digest, Mapping, OpenError, ReadError};
+use imagestore::{BootFile, Digest, Mapping, OpenError, ReadError};
 use netbootd_telemetry::event::{Refusal, Substitution};
 use pxe_policy::{BootRequest, MacAddr};
 
@@ -23,6 +23,7 @@ use crate::boot_script::Reporting;
 use crate::ingests;
 use crate::menu;
 use crate::refused::Refused;
+use crate::requested::Requested;
 use crate::served::{Known, Served};
 use crate::template::{self, Asker, Stored};
 use crate::unattended::Answers;
@@ -76,11 +77,11 @@ impl Content {
     pub fn open(
         served: &Served<'_>,
         known: &Known<'_>,
-        raw: &[u8],
+        asked: &Requested,
         caller: Caller,
     ) -> Result<Content, Refused> {
-        let content = Content::find(served, known, raw, caller)
-            .or_else(|refused| Content::instead(served, known, raw, caller).ok_or(refused))?;
+        let content = Content::find(served, known, asked, caller)
+            .or_else(|refused| Content::instead(served, known, asked.raw(), caller).ok_or(refused))?;
         if let Body::Stored(file) = &content.body
             && let Some(version) = file.image_version()
         {
@@ -92,55 +93,59 @@ impl Content {
     /// Another file that the request may mean, when what it asks for is not there.
     fn instead(served: &Served<'_>, known: &Known<'_>, raw: &[u8], caller: Caller) -> Option<Content> {
         instead::candidates(known, raw, caller).into_iter().find_map(|(path, why)| {
-            let content = Content::find(served, known, path.as_bytes(), caller).ok()?;
+            let content = Content::find(served, known, &Requested::new(path.as_bytes()), caller).ok()?;
             Some(Content { instead: Some((path, why)), for_everybody: false, ..content })
         })
     }
 
-    fn find(served: &Served<'_>, known: &Known<'_>, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
-        let path = BootPath::parse(raw).map_err(OpenError::Path)?;
-        let spelled = path.to_text();
-        let mac = mac_in(&spelled).or_else(|| known.machines.mac_of(caller.client));
+    fn find(
+        served: &Served<'_>,
+        known: &Known<'_>,
+        asked: &Requested,
+        caller: Caller,
+    ) -> Result<Content, Refused> {
+        let (path, spelled) = asked.spelled()?;
+        let mac = mac_in(spelled).or_else(|| known.machines.mac_of(caller.client));
         let asker = asker(served, known, mac, caller);
         let request = asker.machine.as_ref().map(|machine| machine.request.clone());
         let files = served.generated;
         let render = |file| {
             let (files, menu) = (served.files.clone(), served.menu.clone());
             let stored: Arc<dyn Stored> = Arc::new(InTemplates { files, menu, asker: asker.clone() });
-            match template::render(file, &spelled, &asker, stored) {
+            match template::render(file, spelled, &asker, stored) {
                 Ok(text) => Ok(Content::generated(text.into_bytes(), file.content_type.clone())),
                 Err(error) => Err(Refused::Template(Arc::new(error))),
             }
         };
-        if let Some(config) = loader_config(served, &spelled, &asker) {
+        if let Some(config) = loader_config(served, spelled, &asker) {
             return Ok(config);
         }
-        if let Some(file) = template::find(files, &spelled, request.as_ref(), false) {
+        if let Some(file) = template::find(files, spelled, request.as_ref(), false) {
             return render(file);
         }
-        if let Some(content) = unattended::content(served, known, &spelled, &asker) {
+        if let Some(content) = unattended::content(served, known, spelled, &asker) {
             return content;
         }
-        let for_everybody = caller.extent == Extent::Whole && !is_generated(served, &spelled);
+        let for_everybody = caller.extent == Extent::Whole && !is_generated(served, spelled);
         let opened = match caller.extent {
-            Extent::Whole | Extent::GuardedPart => served.files.open_raw(raw),
-            Extent::Part => served.files.open_part(raw, caller.client),
+            Extent::Whole | Extent::GuardedPart => served.files.open(path),
+            Extent::Part => served.files.open_part(path, caller.client),
         };
         match opened {
-            Ok(file) => Ok(Content { for_everybody, ..Content::stored(file, &spelled) }),
-            Err(OpenError::NotFound) => match template::find(files, &spelled, request.as_ref(), true) {
+            Ok(file) => Ok(Content { for_everybody, ..Content::stored(file, spelled) }),
+            Err(OpenError::NotFound) => match template::find(files, spelled, request.as_ref(), true) {
                 Some(file) => render(file),
-                None => of_image(served, &spelled, asker.machine.as_deref()).or_else(|refused| {
-                    if let Some(signature) = of_signature(served, known, &spelled) {
+                None => of_image(served, spelled, asker.machine.as_deref()).or_else(|refused| {
+                    if let Some(signature) = of_signature(served, known, spelled) {
                         return signature;
                     }
-                    if let Some(file) = of_any_image(served, &spelled) {
+                    if let Some(file) = of_any_image(served, spelled) {
                         return Ok(file);
                     }
-                    of_wimboot(served, &spelled, caller.server, request.as_ref(), &asker.reporting)
+                    of_wimboot(served, spelled, caller.server, request.as_ref(), &asker.reporting)
                         .map(Ok)
-                        .or_else(|| of_responder(served, known, &path, caller.client))
-                        .unwrap_or_else(|| Err(not_there(served, known, &spelled, refused)))
+                        .or_else(|| of_responder(served, known, path.as_sent(), caller.client))
+                        .unwrap_or_else(|| Err(not_there(served, known, spelled, refused)))
                 }),
             },
             Err(error) => Err(error.into()),
@@ -155,17 +160,16 @@ impl Content {
     }
 
     /// The same on any thread: only what is opened without waiting for a disk or the network. None for what is not, or not so simply.
-    pub fn open_at_once(served: &Served<'_>, raw: &[u8], caller: Caller) -> Option<Content> {
-        let path = BootPath::parse(raw).ok()?;
-        let spelled = path.to_text();
-        if is_generated(served, &spelled) {
+    pub fn open_at_once(served: &Served<'_>, asked: &Requested, caller: Caller) -> Option<Content> {
+        let (path, spelled) = asked.spelled().ok()?;
+        if is_generated(served, spelled) {
             return None;
         }
         let file = match caller.extent {
-            Extent::Whole | Extent::GuardedPart => served.files.open_at_once(&path)?,
-            Extent::Part => served.files.open_part_at_once(&path, caller.client)?,
+            Extent::Whole | Extent::GuardedPart => served.files.open_at_once(path.as_sent())?,
+            Extent::Part => served.files.open_part_at_once(path.as_sent(), caller.client)?,
         };
-        Some(Content { for_everybody: caller.extent == Extent::Whole, ..Content::stored(file, &spelled) })
+        Some(Content { for_everybody: caller.extent == Extent::Whole, ..Content::stored(file, spelled) })
     }
 
     /// Of a stored file, which is this client's.

@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use imagestore::library::ContentId;
 use imagestore::{
     About, BootEntry, BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord,
-    ImageTree, Observer, OpenError, Quiet, Scrubbed, Store, StoreError,
+    ImageTree, Observer, OpenError, Quiet, RequestedPath, Scrubbed, Store, StoreError,
 };
 use parking_lot::Mutex;
 use pxe_policy::{KernelBoot, MacAddr};
@@ -89,9 +89,12 @@ impl Files {
 
     /// Whether machines may be sent to a path: now, or as was seen a moment ago. Images that their source took back do not count.
     pub fn has(&self, path: &str) -> bool {
-        let announced = |path: &str| match (self.tree.open_raw(path.as_bytes()), &self.images) {
-            (Err(OpenError::NotFound), Some(images)) => images.announces(path.as_bytes()),
-            (result, _) => result.is_ok(),
+        let announced = |path: &str| {
+            let Ok(path) = RequestedPath::parse(path.as_bytes()) else { return false };
+            match (self.tree.open_requested(&path), &self.images) {
+                (Err(OpenError::NotFound), Some(images)) => images.announces(&path),
+                (result, _) => result.is_ok(),
+            }
         };
         let look = || {
             announced(path)
@@ -111,23 +114,29 @@ impl Files {
     }
 
     /// Opens a path as a client sent it. A file in a folder goes before one of an image.
-    pub fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {
-        match (self.tree.open_raw(raw), &self.images) {
-            (Err(OpenError::NotFound), Some(images)) => images.open_raw(raw),
+    pub fn open(&self, path: &RequestedPath) -> Result<BootFile, OpenError> {
+        match (self.tree.open_requested(path), &self.images) {
+            (Err(OpenError::NotFound), Some(images)) => images.open(path),
             (result, _) => result,
         }
     }
 
-    /// The same for a part of a file: of the version that this client reads already.
-    pub fn open_part(&self, raw: &[u8], client: IpAddr) -> Result<BootFile, OpenError> {
-        let Some(images) = &self.images else { return self.tree.open_raw(raw) };
-        let current = match self.tree.open_raw(raw) {
+    /// Opens a path that no request names: of a template, an image or the configuration.
+    pub fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {
+        self.open(&RequestedPath::parse(raw)?)
+    }
+
+    /// Opens a part of a file: of the version that this client reads already.
+    pub fn open_part(&self, path: &RequestedPath, client: IpAddr) -> Result<BootFile, OpenError> {
+        let Some(images) = &self.images else { return self.tree.open_requested(path) };
+        let current = match self.tree.open_requested(path) {
             Ok(file) => Some(file),
             Err(OpenError::NotFound) => None,
             Err(error) => return Err(error),
         };
-        let pinned = images.pins.choose(client, &BootPath::parse(raw)?.to_string(), current, Instant::now());
-        pinned.unwrap_or_else(|| images.open_part(raw, client))
+        let name = path.as_sent().to_string();
+        let pinned = images.pins.choose(client, &name, current, Instant::now());
+        pinned.unwrap_or_else(|| images.open_part(path.as_sent(), &name, client))
     }
 
     /// A file for every machine that an image of Windows PE holds, by the path that WDS serves it at: `boot/x86/wdsnbp.com`. Of several
@@ -157,8 +166,8 @@ impl Files {
     }
 
     /// A client fetches all of a file.
-    pub fn reads_whole(&self, raw: &[u8], client: IpAddr) {
-        if let (Some(images), Ok(path)) = (&self.images, BootPath::parse(raw)) {
+    pub fn reads_whole(&self, path: &BootPath, client: IpAddr) {
+        if let Some(images) = &self.images {
             images.pins.reads_whole(client, &path.to_string());
         }
     }

@@ -20,6 +20,7 @@ pub mod readers;
 mod refused;
 pub mod relay;
 pub mod remote;
+mod requested;
 mod served;
 pub mod settings;
 pub mod shares;
@@ -30,4 +31,5 @@ pub mod winpe;
 
 pub use content::{Caller, Content, Digests, Extent, available};
 pub use refused::Refused;
+pub use requested::Requested;
 pub use served::{Known, Served};

@@ -132,27 +132,31 @@ impl Images {
         Ok(catalogue.images.len())
     }
 
-    pub(super) fn announces(&self, raw: &[u8]) -> bool {
+    pub(super) fn announces(&self, path: &RequestedPath) -> bool {
         let tree = self.tree.load();
         let opens = |path: &BootPath| tree.images.open_announced(path).is_ok();
-        BootPath::parse(raw).is_ok_and(|path| opens(&path))
-            || BootPath::without_trailing_rubbish(raw).is_some_and(|path| opens(&path))
+        opens(path.as_sent()) || path.cleaned().is_some_and(opens)
     }
 
-    pub(super) fn open_part(&self, raw: &[u8], client: IpAddr) -> Result<BootFile, OpenError> {
-        let (path, now) = (BootPath::parse(raw)?, Instant::now());
-        let name = path.to_string();
-        let held = self.readers.version(client, &name, now);
-        let (file, version) = self.tree.load().images.open_version(&path, held)?;
-        self.readers.reads(client, &name, version, now);
+    /// Opens a part of the file at `path`, whose name is `name` for readers.
+    pub(super) fn open_part(
+        &self,
+        path: &BootPath,
+        name: &str,
+        client: IpAddr,
+    ) -> Result<BootFile, OpenError> {
+        let now = Instant::now();
+        let held = self.readers.version(client, name, now);
+        let (file, version) = self.tree.load().images.open_version(path, held)?;
+        self.readers.reads(client, name, version, now);
         self.store.keep_open(&file);
         Ok(file)
     }
 
-    pub(super) fn open_raw(&self, raw: &[u8]) -> Result<BootFile, OpenError> {
+    pub(super) fn open(&self, path: &RequestedPath) -> Result<BootFile, OpenError> {
         let tree = self.tree.load();
-        match (tree.images.open(&BootPath::parse(raw)?), BootPath::without_trailing_rubbish(raw)) {
-            (Err(OpenError::NotFound), Some(cleaned)) => tree.images.open(&cleaned),
+        match (tree.images.open(path.as_sent()), path.cleaned()) {
+            (Err(OpenError::NotFound), Some(cleaned)) => tree.images.open(cleaned),
             (result, _) => result,
         }
     }

@@ -23,6 +23,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use netbootd_content::Requested;
 use netbootd_dhcp::Iface;
 use netbootd_net::flood_filter::Purpose;
 use netbootd_net::heartbeat::Pulse;
@@ -215,15 +216,22 @@ impl TftpListener {
         {
             return self.services.recorder.count(UNSENT, Unsent::from(refused).name());
         }
-        match self.handshakes.answer(bytes, request, received, &self.endpoint) {
+        let path = Arc::new(Requested::new(request.filename));
+        match self.handshakes.answer(bytes, (request, &path), received, &self.endpoint) {
             Some(Ok(())) => {}
             Some(Err(refused)) => self.not_admitted(received, request.filename, refused).await,
-            None => self.begin(bytes, request, mode, received).await,
+            None => self.begin(bytes, (request, path), mode, received).await,
         }
     }
 
     /// Begins a transfer that has a socket and a task from its begin.
-    async fn begin(&self, bytes: &[u8], request: &Request<'_>, mode: Mode, received: Received) {
+    async fn begin(
+        &self,
+        bytes: &[u8],
+        (request, path): (&Request<'_>, Arc<Requested>),
+        mode: Mode,
+        received: Received,
+    ) {
         let snapshot = self.services.snapshot.load();
         let bounds = self.services.transfer_bounds();
         let places = &self.services.limits.transfers;
@@ -267,7 +275,7 @@ impl TftpListener {
             line,
             inbox,
             server: received.to,
-            filename: request.filename.to_vec(),
+            path,
             requester: Requester { peer: from, probe: request.options.is_probe() },
             admitted: Admitted { transfers: Arc::clone(&self.transfers), from: received.from, number },
             worker: worker.clone(),

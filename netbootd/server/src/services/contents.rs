@@ -7,7 +7,7 @@ use netbootd_content::ingests::Ingests;
 use netbootd_content::programs::Programs;
 use netbootd_content::relay::Relay;
 use netbootd_content::watch::Notes;
-use netbootd_content::{Caller, Content, Digests, Known, Refused, Served};
+use netbootd_content::{Caller, Content, Digests, Known, Refused, Requested, Served};
 
 use super::{Services, Snapshot};
 
@@ -60,8 +60,8 @@ impl Services {
     }
 
     /// Looks a path up. Reads folders and files: not for a thread that must not block.
-    pub fn open_content(&self, raw: &[u8], caller: Caller) -> Result<Content, Refused> {
-        Content::open(&self.snapshot.load().served(), &self.known(), raw, caller)
+    pub fn open_content(&self, asked: &Requested, caller: Caller) -> Result<Content, Refused> {
+        Content::open(&self.snapshot.load().served(), &self.known(), asked, caller)
     }
 
     fn known(&self) -> Known<'_> {
@@ -77,8 +77,8 @@ impl Services {
     }
 
     /// The same on any thread: only what is opened without waiting for a disk or the network.
-    pub fn open_content_at_once(&self, raw: &[u8], caller: Caller) -> Option<Content> {
-        Content::open_at_once(&self.snapshot.load().served(), raw, caller)
+    pub fn open_content_at_once(&self, asked: &Requested, caller: Caller) -> Option<Content> {
+        Content::open_at_once(&self.snapshot.load().served(), asked, caller)
     }
 
     /// Where it is noted which images are taken in.

@@ -1,7 +1,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use netbootd_content::{Caller, Extent};
+use netbootd_content::{Caller, Extent, Requested};
 use pxe_policy::{ArchType, Deployment, DirectoryAnswer, MachineId, Record, Settings};
 
 use super::*;
@@ -110,7 +110,7 @@ fn a_raspberry_pis_boot_image_has_its_digest_beside_it() {
     let address = IpAddr::from([10, 77, 0, 50]);
     let caller = Caller { client: address, server: address, extent: Extent::Whole };
     let text = |path: &str| {
-        let content = services.open_content(path.as_bytes(), caller).ok()?;
+        let content = services.open_content(&Requested::new(path.as_bytes()), caller).ok()?;
         let mut bytes = vec![0; usize::try_from(content.len()).unwrap()];
         content.read_exact_at(0, &mut bytes).unwrap();
         Some(String::from_utf8(bytes).unwrap())

@@ -11,9 +11,9 @@ use headers::{Authorization, HeaderMapExt};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
-use imagestore::{BootPath, OpenError, PathError};
+use imagestore::{OpenError, PathError};
 use netbootd_content::menu::PROTECTED;
-use netbootd_content::{Caller, Content, Extent, Refused};
+use netbootd_content::{Caller, Content, Extent, Refused, Requested};
 use netbootd_telemetry::event::{
     Event, FileRefused, Negotiated, Program, Proto, Refusal, Substitute, TransferFinished, TransferOutcome,
     TransferStarted,
@@ -96,29 +96,27 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
         }
     };
     let asked = request.uri().path();
-    let found = match decode(asked) {
-        Some(raw) if BootPath::parse(&raw) == Err(PathError::TooLong) => {
-            let error = Refused::from(OpenError::Path(PathError::TooLong)).into();
-            let mut response = refuse(&client.services, asked, error, client.requester(request));
-            *response.status_mut() = StatusCode::URI_TOO_LONG;
-            return response;
+    let Some(path) = decode(asked).map(Requested::new) else {
+        return refuse(&client.services, asked, RequestError::PercentEncoding, client.requester(request));
+    };
+    if path.path() == Err(PathError::TooLong) {
+        let error = Refused::from(OpenError::Path(PathError::TooLong)).into();
+        let mut response = refuse(&client.services, asked, error, client.requester(request));
+        *response.status_mut() = StatusCode::URI_TOO_LONG;
+        return response;
+    }
+    let extent = extent_of(request.headers());
+    let caller = Caller { client: client.peer.ip(), server: client.local.ip(), extent };
+    let found = if let Some(image) = protected_image(path.raw()) {
+        if !knows_password(client, request.headers()) {
+            return password_wanted();
         }
-        Some(raw) => {
-            let extent = extent_of(request.headers());
-            let caller = Caller { client: client.peer.ip(), server: client.local.ip(), extent };
-            if let Some(image) = protected_image(&raw) {
-                if !knows_password(client, request.headers()) {
-                    return password_wanted();
-                }
-                client.services.open_protected(&image, caller).map_err(RequestError::from)
-            } else {
-                if extent == Extent::Whole && !head_only {
-                    client.services.snapshot.load().files.reads_whole(&raw, caller.client);
-                }
-                open(&client.services, raw, caller).await
-            }
+        client.services.open_protected(&image, caller).map_err(RequestError::from)
+    } else {
+        if let (Extent::Whole, false, Ok(path)) = (extent, head_only, path.path()) {
+            client.services.snapshot.load().files.reads_whole(path, caller.client);
         }
-        None => Err(RequestError::PercentEncoding),
+        open(&client.services, path, caller).await
     };
     match found {
         Ok(content) => respond(client, request, asked, content, head_only),
@@ -165,13 +163,13 @@ fn extent_of(headers: &HeaderMap) -> Extent {
     }
 }
 
-async fn open(services: &Arc<Services>, raw: Vec<u8>, caller: Caller) -> Result<Content, RequestError> {
+async fn open(services: &Arc<Services>, path: Requested, caller: Caller) -> Result<Content, RequestError> {
     // Handing over to a thread that may block costs more than a small file.
-    if let Some(content) = services.open_content_at_once(&raw, caller) {
+    if let Some(content) = services.open_content_at_once(&path, caller) {
         return Ok(content);
     }
     let services = Arc::clone(services);
-    let opened = tokio::task::spawn_blocking(move || services.open_content(&raw, caller));
+    let opened = tokio::task::spawn_blocking(move || services.open_content(&path, caller));
     Ok(opened.await??)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
-use netbootd_content::Content;
+use netbootd_content::{Content, Requested};
 use netbootd_telemetry::event::Program;
 
 use parking_lot::Mutex;
@@ -16,6 +16,8 @@ use super::refusals::shown;
 /// A file as it was when its facts were read.
 #[derive(Debug)]
 pub(super) struct Facts {
+    /// The path that its clients ask for.
+    pub(super) path: Arc<Requested>,
     /// Its length in bytes.
     pub(super) len: u64,
     /// Its entity tag: the file that is opened at the first acknowledgement has to be this one.
@@ -52,25 +54,32 @@ impl FactsCache {
 
     /// Reads the facts of a file that is the same for every client. None when it cannot be read, or
     /// changes meanwhile.
-    pub(super) fn read(&self, filename: &[u8], content: &Content, now: Instant) -> Option<Arc<Facts>> {
+    pub(super) fn read(
+        &self,
+        path: &Arc<Requested>,
+        content: &Content,
+        now: Instant,
+    ) -> Option<Arc<Facts>> {
         let length = content.len().min(tftp::DEFAULT_BLOCK_SIZE.into());
         let mut first = vec![0; usize::try_from(length).ok()?];
         content.read_exact_at(0, &mut first).ok()?;
+        let name = shown(path.raw());
         let facts = Arc::new(Facts {
+            path: Arc::clone(path),
             len: content.len(),
             etag: content.etag().into_owned(),
             first: first.into(),
-            program: content.program(&shown(filename)),
-            fixed_address: content.fixes_address(&shown(filename)),
+            program: content.program(&name),
+            fixed_address: content.fixes_address(&name),
         });
         content.check_unchanged().ok()?;
         let mut files = self.0.lock();
-        files.put(filename.into(), (Arc::clone(&facts), now));
+        files.put(path.raw().into(), (Arc::clone(&facts), now));
         Some(facts)
     }
 }
 
-/// As long as a boot file that was seen counts as there (`files/presence.rs`).
+/// As long as a boot file that was seen counts as there (`files/existence_cache.rs`).
 const MOMENT: Duration = Duration::from_millis(250);
 /// Some 700 bytes each.
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
@@ -81,16 +90,17 @@ mod tests {
 
     #[test]
     fn facts_count_for_a_moment_and_are_bounded() {
+        let path = |raw: &[u8]| Arc::new(Requested::new(raw));
         let (cache, begin) = (FactsCache::default(), Instant::now());
         let content = Content::generated(vec![7; 5000], None);
-        let facts = cache.read(b"file", &content, begin).unwrap();
+        let facts = cache.read(&path(b"file"), &content, begin).unwrap();
         assert_eq!((facts.len, &*facts.first), (5000, &[7; 512][..]));
         assert_eq!(facts.etag, content.etag());
         assert!(cache.recent(b"file", begin + MOMENT / 2).is_some());
         assert!(cache.recent(b"file", begin + MOMENT).is_none());
         for n in 0..1000_u16 {
             let short = Content::generated(vec![7; 3], None);
-            assert_eq!(&*cache.read(&n.to_be_bytes(), &short, begin).unwrap().first, [7; 3]);
+            assert_eq!(&*cache.read(&path(&n.to_be_bytes()), &short, begin).unwrap().first, [7; 3]);
         }
         assert_eq!(cache.0.lock().len(), MAX_FILES.get());
         assert!(cache.recent(b"file", begin).is_none());

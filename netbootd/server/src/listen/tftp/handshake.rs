@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netbootd_config::Bounds;
-use netbootd_content::{Caller, Content, Extent};
+use netbootd_content::{Caller, Content, Extent, Requested};
 use netbootd_net::outbox::Unsent;
 use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
 use netbootd_telemetry::event::{Proto, Refusal};
@@ -68,7 +68,7 @@ impl Handshakes {
     pub(super) fn answer(
         self: &Arc<Self>,
         bytes: &[u8],
-        request: &Request<'_>,
+        (request, path): (&Request<'_>, &Arc<Requested>),
         received: Received,
         listener: &Arc<Endpoint>,
     ) -> Option<Result<(), NotAdmitted>> {
@@ -76,7 +76,7 @@ impl Handshakes {
             return None;
         }
         let (now, from) = (Instant::now(), received.from);
-        let facts = self.facts_of(request.filename, received, now)?;
+        let facts = self.facts_of(path, received, now)?;
         let snapshot = self.services.snapshot.load();
         let bounds = self.services.transfer_bounds();
         let (port, ports) = match snapshot.config.tftp.single_port {
@@ -165,9 +165,9 @@ impl Handshakes {
 
     /// A file was opened that every client gets: while there are many requests, the next ones need
     /// not open it.
-    pub(super) fn remember(&self, filename: &[u8], content: &Content) {
+    pub(super) fn remember(&self, path: &Arc<Requested>, content: &Content) {
         if content.is_for_everybody() && self.is_crowded() {
-            self.facts.read(filename, content, Instant::now());
+            self.facts.read(path, content, Instant::now());
         }
     }
 
@@ -185,15 +185,15 @@ impl Handshakes {
         self.services.limits.transfers.unproved() >= CROWD
     }
 
-    fn facts_of(&self, filename: &[u8], received: Received, now: Instant) -> Option<Arc<Facts>> {
+    fn facts_of(&self, path: &Arc<Requested>, received: Received, now: Instant) -> Option<Arc<Facts>> {
         if self.is_crowded()
-            && let Some(facts) = self.facts.recent(filename, now)
+            && let Some(facts) = self.facts.recent(path.raw(), now)
         {
             return Some(facts);
         }
         let caller = Caller { client: received.from.ip(), server: received.to, extent: Extent::Whole };
-        let content = self.services.open_content_at_once(filename, caller)?;
-        self.facts.read(filename, &content, now)
+        let content = self.services.open_content_at_once(path, caller)?;
+        self.facts.read(path, &content, now)
     }
 
     /// A shared port that no other transfer of the client has, if one is easily found.
@@ -272,7 +272,7 @@ impl Handshakes {
     fn promote(self: &Arc<Self>, worker: &Worker, from: SocketAddr, promoted: Promoted) {
         let Promoted { number, request, mut waiting, inbox, step } = promoted;
         let record = waiting.record.take().unwrap_or_else(|| self.record(&waiting, from, &request));
-        let (filename, requester) = read(&request, from);
+        let requester = requester(&request, from);
         let Waiting { port, server, sender, facts, in_flight, .. } = waiting;
         let shared = || TransferSocket::shared(Arc::clone(&port.endpoint), server, from);
         let line = match port.number {
@@ -291,7 +291,7 @@ impl Handshakes {
             line,
             inbox,
             server,
-            filename: filename.to_vec(),
+            path: Arc::clone(&facts.path),
             requester,
             admitted: Admitted { transfers: Arc::clone(&self.transfers), from, number },
             worker: worker.clone(),
@@ -331,8 +331,8 @@ impl Handshakes {
         let error = Packet::Error { code, message: message.as_bytes() };
         let source = Source { addr: waiting.server, ifindex: 0 };
         self.send(&waiting.port, &error.emit().unwrap_or_default(), from, source);
-        let (filename, requester) = read(request, from);
-        record::refused(&self.services, requester, filename, RequestError::PlacesTaken(full));
+        let (path, requester) = (&waiting.facts.path, requester(request, from));
+        record::refused(&self.services, requester, path.raw(), RequestError::PlacesTaken(full));
     }
 
     /// Machines that boot have one; so does anybody as long as few wait.
@@ -341,10 +341,10 @@ impl Handshakes {
     }
 
     fn record(&self, waiting: &Waiting, from: SocketAddr, request: &[u8]) -> Record {
-        let Facts { len: size, program, fixed_address, .. } = *waiting.facts;
-        let (filename, requester) = read(request, from);
+        let Facts { ref path, len: size, program, fixed_address, .. } = *waiting.facts;
+        let requester = requester(request, from);
         let header = Header { size, program, fixed_address };
-        Record::new(&self.services, requester, filename, header, waiting.sender.negotiated(), None)
+        Record::new(&self.services, requester, path.raw(), header, waiting.sender.negotiated(), None)
     }
 }
 
@@ -369,14 +369,10 @@ async fn listen(handshakes: Arc<Handshakes>, worker: Worker, port: SharedPort, e
     }
 }
 
-/// The file that a request names, and its sender.
-fn read(request: &[u8], peer: SocketAddr) -> (&[u8], Requester) {
-    match Packet::parse(request) {
-        Ok(Packet::ReadRequest(request)) => {
-            (request.filename, Requester { peer, probe: request.options.is_probe() })
-        }
-        Ok(_) | Err(_) => (b"", Requester { peer, probe: false }),
-    }
+/// The sender of a request.
+fn requester(request: &[u8], peer: SocketAddr) -> Requester {
+    let probe = matches!(Packet::parse(request), Ok(Packet::ReadRequest(request)) if request.options.is_probe());
+    Requester { peer, probe }
 }
 
 /// How exactly a lost answer is sent again; clients wait a quarter of a second at the least.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use netbootd_content::{Caller, Content};
+use netbootd_content::{Caller, Content, Requested};
 
 use super::window::{Unreadable, Window};
 use crate::services::Services;
@@ -50,14 +50,14 @@ impl Held {
     pub(super) async fn opened(
         &mut self,
         services: &Arc<Services>,
-        filename: &[u8],
+        path: &Arc<Requested>,
         caller: Caller,
         proved: bool,
     ) -> Result<(&Arc<Content>, &mut Window), Unreadable> {
         if self.open.is_none() {
-            let content = match services.open_content_at_once(filename, caller) {
+            let content = match services.open_content_at_once(path, caller) {
                 Some(content) => content,
-                None => open_again(Arc::clone(services), filename.to_vec(), caller).await?,
+                None => open_again(Arc::clone(services), Arc::clone(path), caller).await?,
             };
             if Some(content.etag()) != self.etag.as_deref().map(Cow::from) {
                 return Err(Unreadable::Replaced);
@@ -87,9 +87,9 @@ impl Held {
 /// What the kernel has forgotten meanwhile is read from the disk: another thread waits for it.
 async fn open_again(
     services: Arc<Services>,
-    filename: Vec<u8>,
+    path: Arc<Requested>,
     caller: Caller,
 ) -> Result<Content, Unreadable> {
-    let opened = tokio::task::spawn_blocking(move || services.open_content(&filename, caller));
+    let opened = tokio::task::spawn_blocking(move || services.open_content(&path, caller));
     Ok(opened.await??)
 }

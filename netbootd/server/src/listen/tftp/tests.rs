@@ -284,7 +284,7 @@ async fn a_last_acknowledgement_counts_when_word_of_the_next_request_is_read_fir
         line,
         inbox,
         server: Ipv4Addr::LOCALHOST.into(),
-        filename: b"file".to_vec(),
+        path: Arc::new(Requested::new(*b"file")),
         requester: Requester { peer, probe: false },
         admitted: Admitted { transfers: Arc::default(), from: peer, number: 1 },
         worker: workers.next().clone(),

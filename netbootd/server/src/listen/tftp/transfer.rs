@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netbootd_content::{Caller, Content, Extent};
+use netbootd_content::{Caller, Content, Extent, Requested};
 use netbootd_net::udp::{Incoming, Received};
 use netbootd_telemetry::event::{Proto, Refusal, SharedError, TransferDetail};
 use tftp::{ErrorCode, Input, Mode, Outcome, Packet, RequestOptions, Send, Sender, Step};
@@ -41,7 +41,7 @@ pub(super) struct Transfer {
     pub(super) line: TransferSocket,
     pub(super) inbox: mpsc::Receiver<Mail>,
     pub(super) server: IpAddr,
-    pub(super) filename: Vec<u8>,
+    pub(super) path: Arc<Requested>,
     pub(super) requester: Requester,
     pub(super) admitted: Admitted,
     pub(super) worker: Worker,
@@ -123,18 +123,18 @@ impl Transfer {
                 let (code, message) = error_for(error.refusal());
                 // The client asks again if this is lost.
                 self.send_error(code, message, peer).await;
-                record::refused(&self.services, self.requester, &self.filename, error);
+                record::refused(&self.services, self.requester, self.path.raw(), error);
                 return self.listen_for_word(peer).await;
             }
         };
         let size = file.len();
         let (negotiated, _in_flight) = negotiated(&self.services, &options, peer, size);
         let instead = file.content().and_then(Content::served_instead);
-        let name = instead.map_or_else(|| shown(&self.filename), |(path, _)| path.to_owned());
+        let name = instead.map_or_else(|| shown(self.path.raw()), |(path, _)| path.to_owned());
         let program = file.content().and_then(|content| content.program(&name));
         let fixed_address = file.content().is_some_and(|content| content.fixes_address(&name));
         let about = Header { size, program, fixed_address };
-        let record = Record::new(&self.services, self.requester, &self.filename, about, &negotiated, instead);
+        let record = Record::new(&self.services, self.requester, self.path.raw(), about, &negotiated, instead);
         let (sender, first) = Sender::new(negotiated, size, Instant::now());
         let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: false };
         match self.drive(running, first, record).await {
@@ -145,7 +145,7 @@ impl Transfer {
                 let (code, message) = error_for(Refusal::from(full));
                 self.send_error(code, message, peer).await;
                 let error = RequestError::PlacesTaken(full);
-                record::refused(&self.services, self.requester, &self.filename, error);
+                record::refused(&self.services, self.requester, self.path.raw(), error);
             }
         }
     }
@@ -241,7 +241,7 @@ impl Transfer {
                 self.line.send(&sender.negotiated().option_ack().unwrap_or_default()).await;
             }
             Send::Blocks { first, count } => {
-                let opened = file.opened(&self.services, &self.filename, self.caller(), *proved).await;
+                let opened = file.opened(&self.services, &self.path, self.caller(), *proved).await;
                 let sent = match opened {
                     Ok((content, window)) => window.send(&self.line, sender, content, first, count).await,
                     Err(failure) => Err(failure),
@@ -260,7 +260,7 @@ impl Transfer {
 
     /// A client still listens where it asked from. Whose port is closed there did not ask.
     async fn listen_for_word(self, peer: SocketAddr) {
-        let Transfer { services, line, filename, admitted, requester, .. } = self;
+        let Transfer { services, line, path, admitted, requester, .. } = self;
         drop(admitted); // it may ask for the next file meanwhile
         let Some(socket) = line.own_socket() else { return };
         let mut buf = [0; MAX_INBOUND];
@@ -274,7 +274,7 @@ impl Transfer {
             }
         };
         tokio::select! {
-            () = word => record::disproved(&services, requester, &filename),
+            () = word => record::disproved(&services, requester, path.raw()),
             () = tokio::time::sleep(WORD_COMES_WITHIN) => {}
             () = services.lifecycle.shutdown.cancelled() => {}
         }
@@ -291,7 +291,7 @@ impl Transfer {
 
     /// The file, when it can be opened without waiting for a disk.
     fn open_at_once(&self, mode: Mode) -> Option<Content> {
-        let at_once = || self.services.open_content_at_once(&self.filename, self.caller());
+        let at_once = || self.services.open_content_at_once(&self.path, self.caller());
         (mode == Mode::Octet).then(at_once).flatten()
     }
 
@@ -317,12 +317,12 @@ impl Transfer {
     /// The file; with it, the memory that it takes when it is translated.
     async fn open(&self, mode: Mode) -> Result<(Held, Option<Share>), RequestError> {
         let services = Arc::clone(&self.services);
-        let filename = self.filename.clone();
+        let path = Arc::clone(&self.path);
         let caller = self.caller();
         let handshakes = Arc::clone(&self.handshakes);
         let opened = tokio::task::spawn_blocking(move || {
-            let content = services.open_content(&filename, caller)?;
-            handshakes.remember(&filename, &content);
+            let content = services.open_content(&path, caller)?;
+            handshakes.remember(&path, &content);
             match mode {
                 Mode::Octet => Ok((Held::kept(content), None)),
                 Mode::Netascii => {

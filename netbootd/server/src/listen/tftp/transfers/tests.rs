@@ -44,6 +44,7 @@ impl Fixture {
     fn waiting(&self, number: u16) -> Waiting {
         let negotiated = negotiate(&RequestOptions::default(), &Limits::default(), 600);
         let facts = Facts {
+            path: Arc::new(Requested::new(*b"file")),
             len: 600,
             etag: String::new(),
             first: [7; 512].into(),
