@@ -7,10 +7,10 @@ mod body;
 mod conditions;
 mod connection;
 mod exchange;
+mod handover;
 pub mod range;
 mod record;
 mod report;
-mod sendfile;
 mod stream;
 mod waiting;
 

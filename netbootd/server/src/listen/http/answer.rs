@@ -24,6 +24,7 @@ use super::super::requester::Requester;
 use super::body::Reply;
 use super::conditions::{self, Condition};
 use super::exchange::{Answering, Exchange};
+use super::handover::Handover;
 use super::range::{Wanted, wanted};
 use super::record::Record;
 use super::report;
@@ -34,15 +35,18 @@ pub(super) struct Client {
     pub(super) services: Arc<Services>,
     pub(super) peer: SocketAddr,
     local: SocketAddr,
-    /// What the parts of its connection share.
+    /// How far its last request has come.
     pub(super) exchange: Arc<Exchange>,
+    /// The files that its connection has to send.
+    pub(super) files: Arc<Handover>,
     answers: AtomicU64,
 }
 
 impl Client {
     /// A client that has asked for nothing yet.
     pub(super) fn new(services: Arc<Services>, peer: SocketAddr, local: SocketAddr) -> Self {
-        Client { services, peer, local, exchange: Arc::default(), answers: AtomicU64::new(0) }
+        let (exchange, files) = (Arc::default(), Arc::default());
+        Client { services, peer, local, exchange, files, answers: AtomicU64::new(0) }
     }
 
     /// Counts a request.
@@ -222,7 +226,7 @@ fn respond(
         let program = if status == StatusCode::OK { content.program(path) } else { None };
         let about = (program, substitute, content.fixes_address(path));
         let record = record(&client.services, path, client.requester(request), end - first, status, about);
-        Reply::file(Arc::new(content), first, end, record, &client.exchange)
+        Reply::file(Arc::new(content), first, end, record, &client.files)
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;

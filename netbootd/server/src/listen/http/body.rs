@@ -11,7 +11,8 @@ use netbootd_content::Content;
 use netbootd_telemetry::event::SharedError;
 use tokio::task::JoinHandle;
 
-use super::exchange::{Answering, Data, Exchange, Part};
+use super::exchange::Answering;
+use super::handover::{Data, Handover, Part};
 use super::record::Record;
 
 /// The body of an answer; while it is there, the request is being answered.
@@ -26,7 +27,7 @@ enum Source {
     /// All at hand.
     Held(Bytes, Option<Record>),
     /// The kernel sends them.
-    InFile(Stretch, Arc<Exchange>),
+    InFile(Stretch, Arc<Handover>),
     /// They may have to come from elsewhere first: read piece by piece, one piece ahead of the client.
     Coming(Stretch, Option<JoinHandle<io::Result<Bytes>>>),
 }
@@ -61,7 +62,7 @@ impl Reply {
         first: u64,
         end: u64,
         record: Record,
-        exchange: &Arc<Exchange>,
+        files: &Arc<Handover>,
     ) -> Self {
         if let Some(bytes) = held(&content, first, end) {
             return Reply::of(Source::Held(bytes, Some(record)));
@@ -69,7 +70,7 @@ impl Reply {
         let here = content.file().is_some();
         let stretch = Stretch { content, next: first, end, record };
         Reply::of(if here {
-            Source::InFile(stretch, Arc::clone(exchange))
+            Source::InFile(stretch, Arc::clone(files))
         } else {
             Source::Coming(stretch, None)
         })
@@ -109,7 +110,7 @@ impl Body for Reply {
             Source::Empty => None,
             Source::Held(bytes, _) if bytes.is_empty() => None,
             Source::Held(bytes, record) => Some(Ok(Data::Held(std::mem::take(bytes), record.take()))),
-            Source::InFile(stretch, exchange) => stretch.take().map(|part| Ok(exchange.queue(part))),
+            Source::InFile(stretch, files) => stretch.take().map(|part| Ok(files.queue(part))),
             Source::Coming(stretch, reading) => ready!(stretch.poll_read(reading, cx)),
         };
         Poll::Ready(data.map(|data| data.map(Frame::data)))

@@ -139,7 +139,8 @@ async fn answer_until_silent(
             Ok::<_, Infallible>(response.map(|reply| reply.answering(answering)))
         }
     });
-    let stream = Stream::new(tcp, Arc::clone(&client.exchange), ahead, client.send_timeout());
+    let (exchange, files) = (Arc::clone(&client.exchange), Arc::clone(&client.files));
+    let stream = Stream::new(tcp, exchange, files, ahead, client.send_timeout());
     let connection = http1::Builder::new()
         // A head that does not come is waited for by the caller.
         .header_read_timeout(None)

@@ -1,6 +1,7 @@
 use tftp::{Limits, Packet, RequestOptions, Sender, negotiate};
 
 use netbootd_config::Unproved;
+use netbootd_content::Requested;
 use netbootd_net::udp::Endpoint;
 
 use super::*;

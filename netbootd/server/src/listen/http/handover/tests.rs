@@ -28,46 +28,30 @@ fn part(left: usize) -> (Part, Arc<Services>) {
 
 #[test]
 fn what_was_sent_is_taken_off_and_recorded() {
-    let exchange = Arc::new(Exchange::default());
+    let files = Arc::new(Handover::default());
     let (part, services) = part(3 << 20);
-    let mut data = exchange.queue(part);
+    let mut data = files.queue(part);
     let mut slices = [IoSlice::new(&[]); 4];
     assert_eq!(data.chunks_vectored(&mut slices), 1);
     assert!(stands_in(&slices[0]) && slices[0].len() == 1 << 20);
     for count in [1 << 20, 5, (2 << 20) - 5] {
-        exchange.sent(count);
+        files.sent(count);
         data.advance(count);
-        exchange.check().unwrap();
+        files.check().unwrap();
     }
     assert_eq!(data.remaining(), 0);
-    assert!(exchange.next().is_none());
+    assert!(files.next().is_none());
     assert_eq!(services.recorder.counters().get(&("http", "completed")), Some(&1));
 }
 
 #[test]
 fn bytes_that_only_stand_for_others_break_the_connection_when_they_are_taken() {
-    let exchange = Arc::new(Exchange::default());
-    let mut data = exchange.queue(part(100).0);
-    exchange.sent(10);
+    let files = Arc::new(Handover::default());
+    let mut data = files.queue(part(100).0);
+    files.sent(10);
     data.advance(10);
-    exchange.check().unwrap();
+    files.check().unwrap();
     let copied = data.copy_to_bytes(20);
     assert_eq!(copied.len(), 20);
-    assert!(exchange.check().is_err());
-}
-
-#[test]
-fn a_connection_is_silent_once_the_answer_has_left_and_the_reader_waits() {
-    let exchange = Arc::new(Exchange::default());
-    exchange.starved(true);
-    assert!(exchange.is_silent());
-    let answering = exchange.answers();
-    exchange.flushed();
-    assert!(!exchange.is_silent(), "a body that waits for its file has not ended");
-    drop(answering);
-    assert!(!exchange.is_silent(), "the answer is still in hyper's buffers");
-    exchange.flushed();
-    assert!(exchange.is_silent());
-    exchange.starved(false);
-    assert!(!exchange.is_silent(), "more has come");
+    assert!(files.check().is_err());
 }
