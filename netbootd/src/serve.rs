@@ -3,43 +3,32 @@
 mod background;
 mod ipv6;
 mod limits;
+mod ports;
 mod served;
 pub(crate) mod sharing;
 mod signals;
 mod syslog;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use imagestore::Store;
-use netbootd_config::{Config, Mode, Ports, Severity, Source};
+use netbootd_config::{Config, Mode, Severity, Source};
 use netbootd_content::files::Images;
 use netbootd_content::remote::Remote;
-use netbootd_dhcp::Iface;
 use netbootd_directory::kerberos;
-use netbootd_net::flood_filter::Purpose;
-use netbootd_net::frame::FrameSender;
-use netbootd_net::iface;
-use netbootd_net::os::is_taken;
-use netbootd_net::shared::SharedSocket;
 use netbootd_net::with_causes;
 use netbootd_server::bsdp_server::BsdpServer;
 use netbootd_server::daemon::{self, Daemon, Sandboxed};
-use netbootd_server::dhcp_server::{self, DhcpServer};
-use netbootd_server::listen::dhcp::DhcpListener;
-use netbootd_server::listen::http::HttpListener;
-use netbootd_server::listen::pxe::PxeListener;
-use netbootd_server::listen::rogue_offers::RogueOfferListener;
-use netbootd_server::listen::tftp::TftpListener;
+use netbootd_server::dhcp_server::DhcpServer;
 use netbootd_server::services::{Services, Snapshot};
 use netbootd_server::{findings, webhook};
 use netbootd_state::file::{State, StateError};
 use netbootd_web::control::ControlListener;
-use netbootd_web::status::StatusListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -50,8 +39,9 @@ use crate::failure::{Failure, chosen_config};
 use crate::platform::PRIVILEGED;
 use crate::reload;
 use crate::sandbox::{self, Held};
-use crate::service_manager::{self, SocketError, Sockets};
+use crate::service_manager::{self, Sockets};
 use crate::{console, logging};
+use ports::{bind_dhcp, bind_files, bind_status, chosen_ifaces};
 use served::Served;
 use signals::Signals;
 
@@ -250,164 +240,6 @@ fn keep_within(services: &Services, files: u64) {
     }
 }
 
-fn bind_dhcp(
-    services: &Arc<Services>,
-    ifaces: &[Iface],
-    dhcp_server: Option<&Arc<DhcpServer>>,
-    sockets: &mut Sockets,
-    tasks: &mut JoinSet<()>,
-) -> Result<(), Failure> {
-    let snapshot = services.snapshot.load();
-    let dhcp = &snapshot.config.dhcp;
-    if dhcp.mode == Mode::Off && services.netboot.is_none() {
-        return Ok(());
-    }
-    let frames = match FrameSender::open() {
-        Ok(frames) => Some(Arc::new(frames)),
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            info!(%error, "clients without an address are answered by broadcast");
-            None
-        }
-        Err(error) => {
-            warn!(%error, "no raw frames (CAP_NET_RAW): clients without an address are answered by broadcast");
-            None
-        }
-    };
-    if dhcp.mode == Mode::Server
-        && dhcp.conflict_probe
-        && let Err(error) = dhcp_server::can_probe()
-    {
-        warn!(%error, "no conflict probes (CAP_NET_RAW)");
-    }
-    let shared = |socket: Result<Option<UdpSocket>, SocketError>| -> Result<Option<SharedSocket>, Failure> {
-        let socket = socket.map_err(Failure::unusable)?;
-        let shared = socket.map(|socket| SharedSocket::adopt(socket, Purpose::Dhcp)).transpose();
-        shared.map_err(|error| Failure::Unusable(format!("cannot use a socket of systemd: {error}")))
-    };
-    let both = dhcp.ports == Ports::Both;
-    let mut on_67 = if both { shared(sockets.udp("dhcp", 67))? } else { None };
-    let mut on_4011 = if dhcp.mode == Mode::Off { None } else { shared(sockets.udp("pxe", 4011))? };
-    for iface in ifaces.iter().filter(|iface| !iface.addrs.is_empty()) {
-        if both {
-            let listener = DhcpListener::bind(
-                Arc::clone(services),
-                iface.clone(),
-                frames.clone(),
-                dhcp_server.cloned(),
-                on_67.as_mut(),
-            );
-            let listener = listener.map_err(|error| cannot_bind(&error, 67, Some(iface)))?;
-            tasks.spawn(listener.run());
-        }
-        if dhcp.mode == Mode::Off {
-            continue;
-        }
-        match RogueOfferListener::bind(Arc::clone(services), iface.clone()) {
-            Ok(listener) => drop(tasks.spawn(listener.run())),
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                info!(iface = iface.name, %error, "offers of other servers are not seen");
-            }
-            Err(error) => {
-                info!(iface = iface.name, %error, "port 68 is taken: offers of other servers are not seen");
-            }
-        }
-        let listener = PxeListener::bind(Arc::clone(services), iface.clone(), on_4011.as_mut());
-        let listener = listener.map_err(|error| cannot_bind(&error, 4011, Some(iface)))?;
-        tasks.spawn(listener.run());
-    }
-    for (name, shared) in [("dhcp socket", on_67), ("pxe socket", on_4011)] {
-        if let Some(shared) = shared {
-            tasks.spawn(
-                shared.run(services.network.heartbeat.pulse(name), services.lifecycle.shutdown.clone()),
-            );
-        }
-    }
-    Ok(())
-}
-
-async fn bind_files(
-    services: &Arc<Services>,
-    ifaces: &[Iface],
-    sockets: &mut Sockets,
-    tasks: &mut JoinSet<()>,
-) -> Result<(), Failure> {
-    let snapshot = services.snapshot.load_full();
-    let (tftp, http) = (&snapshot.config.tftp, &snapshot.config.http);
-    let every = snapshot.config.server.interfaces.is_empty();
-    let given = if tftp.enabled { sockets.udp("tftp", tftp.port).map_err(Failure::unusable)? } else { None };
-    let handed_over = given.is_some();
-    if let Some(socket) = given {
-        let listener = TftpListener::adopt(Arc::clone(services), socket, if every { &[] } else { ifaces });
-        tasks.spawn(listener.map_err(|error| cannot_bind(&error, tftp.port, None))?.run());
-    }
-    if tftp.enabled {
-        let on: Vec<Option<&Iface>> = match every {
-            true => vec![None],
-            false => ifaces.iter().map(Some).collect(),
-        };
-        for iface in on {
-            let bind = |addr| TftpListener::bind(Arc::clone(services), iface, addr, tftp.port);
-            if !handed_over {
-                let listener = bind(Ipv4Addr::UNSPECIFIED.into());
-                tasks.spawn(listener.map_err(|error| cannot_bind(&error, tftp.port, iface))?.run());
-            }
-            let listener = ipv6::unless_missing(bind(Ipv6Addr::UNSPECIFIED.into()));
-            let listener = listener.map_err(|error| cannot_bind(&error, tftp.port, iface))?;
-            if let Some(listener) = listener {
-                tasks.spawn(listener.run());
-            }
-        }
-    }
-    if http.enabled {
-        let listener = match sockets.tcp("http", http.port).map_err(Failure::unusable)? {
-            Some(socket) => HttpListener::adopt(Arc::clone(services), socket),
-            None => HttpListener::bind(Arc::clone(services), http.port).await,
-        };
-        let mut listener = listener.map_err(|error| cannot_bind(&error, http.port, None))?;
-        ipv6::unless_missing(listener.bind_ipv6()).map_err(|error| cannot_bind(&error, http.port, None))?;
-        tasks.spawn(listener.run());
-    }
-    Ok(())
-}
-
-/// The port that nobody asked for is done without when it is taken.
-async fn bind_status(daemon: &Arc<Daemon>, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
-    let Some(settings) = daemon.services.snapshot.load().config.status.clone() else { return Ok(()) };
-    let listen = settings.listen;
-    let chosen = settings.chosen;
-    match StatusListener::bind(Arc::clone(daemon), settings).await {
-        Ok(listener) => drop(tasks.spawn(listener.run())),
-        Err(error) if chosen => return Err(Failure::Unusable(format!("cannot listen on {listen}: {error}"))),
-        Err(error) => warn!(%listen, %error, "no status port"),
-    }
-    Ok(())
-}
-
-fn chosen_ifaces(config: &Config) -> Result<Vec<Iface>, Failure> {
-    let unreadable = |error| Failure::Unusable(format!("cannot list the network interfaces: {error}"));
-    let wanted = &config.server.interfaces;
-    let found = iface::list(!wanted.is_empty()).map_err(unreadable)?;
-    if wanted.is_empty() {
-        if found.is_empty() {
-            return Err(Failure::Unusable("no network interface has an address".into()));
-        }
-        return Ok(found);
-    }
-    let mut chosen = Vec::with_capacity(wanted.len());
-    for name in wanted {
-        let Some(iface) = found.iter().find(|iface| iface.name == *name) else {
-            let known: Vec<&str> = found.iter().map(|iface| iface.name.as_str()).collect();
-            let message = format!(
-                "interface {name} is not there, not up, or has no address; there are: {}",
-                known.join(", ")
-            );
-            return Err(Failure::Unusable(message));
-        };
-        chosen.push(iface.clone());
-    }
-    Ok(chosen)
-}
-
 fn cannot_keep_state(error: &StateError) -> Failure {
     match error {
         StateError::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
@@ -417,19 +249,6 @@ fn cannot_keep_state(error: &StateError) -> Failure {
             ))
         }
         error => Failure::Unusable(with_causes(error)),
-    }
-}
-
-fn cannot_bind(error: &io::Error, port: u16, iface: Option<&Iface>) -> Failure {
-    let on = iface.map_or_else(|| Ipv4Addr::UNSPECIFIED.to_string(), |iface| iface.name.clone());
-    match error.kind() {
-        _ if is_taken(error) => Failure::Unusable(format!(
-            "port {port} on {on} is taken by another program; stop it, or give this service another port"
-        )),
-        io::ErrorKind::PermissionDenied => Failure::Permission(format!(
-            "no permission for port {port} on {on}: run as root, or with CAP_NET_BIND_SERVICE and CAP_NET_RAW"
-        )),
-        _ => Failure::Unusable(format!("cannot bind port {port} on {on}: {error}")),
     }
 }
 

@@ -159,16 +159,6 @@ impl BootNext {
     }
 }
 
-impl Deployed {
-    /// The id in the ledger of what an operator wanted a machine to boot once.
-    pub const BOOT_NEXT: &'static str = "boot-next";
-
-    /// Whether it is what an operator wanted the machine to boot once.
-    pub fn is_boot_next(&self) -> bool {
-        self.id == Self::BOOT_NEXT
-    }
-}
-
 impl Assignments {
     /// Makes a change.
     pub fn apply(&mut self, change: AssignmentChange) {

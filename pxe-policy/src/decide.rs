@@ -1,143 +1,21 @@
 //! The decision itself: one link of the chain after the other, until one decides.
 
 mod assigned;
+mod choice;
 mod consult;
 mod loaders;
 mod mac;
 mod rule;
-
-use std::net::Ipv4Addr;
-use std::time::Duration;
+mod settings;
+mod verdict;
 
 use crate::{
-    Action, Answer, Assignment, BootRequest, Brake, Class, Deployed, Entry, Evidence, ImageOffer, KernelBoot,
-    Ledger, LoaderConfig, MachineId, Reason, Rules, Seconds, Stage, Via,
+    Action, Answer, Assignment, BootRequest, Class, Entry, Evidence, ImageOffer, KernelBoot, Ledger,
+    LoaderConfig, MachineId, Reason, Rules, Seconds, Stage, Via,
 };
-
-/// What a machine gets, why, and what was looked at on the way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// What it gets.
-    pub decision: Decision,
-    /// The reason, as the log names it.
-    pub reason: Reason,
-    /// The rule that decided, by name.
-    pub rule: Option<String>,
-    /// Who the machine is, when a directory knows it.
-    pub machine: Option<Known>,
-    /// The deployment that it gets.
-    pub deployment: Option<Deployed>,
-    /// What was looked at, in order.
-    pub evidence: Vec<Evidence>,
-    /// Entries of the ledger of which the request tells more than they hold.
-    pub learned: Vec<Entry>,
-}
-
-/// What a machine gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// A boot file.
-    Boot(Boot),
-    /// Nothing from here: it goes on to its disk.
-    LocalBoot,
-    /// Nothing until an operator says so.
-    Wait,
-    /// What the distribution point's own responder says, by way of this server.
-    Relay,
-    /// Another server, which a boot program of Windows goes on to by itself.
-    Refer(Ipv4Addr),
-    /// These images, as far as their own lists name it: a Mac chooses among them by itself.
-    Images(ImageOffer),
-    /// Silence.
-    Ignore,
-}
-
-/// A boot file to hand out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Boot {
-    /// A path in the boot tree, or a whole URL.
-    pub file: String,
-    /// How the client fetches it.
-    pub via: Via,
-    /// The server that holds it, when it is not this one.
-    pub next_server: Option<Ipv4Addr>,
-    /// The image it belongs to.
-    pub image: Option<String>,
-    /// What somebody at the machine has to choose first, in words.
-    pub prompt: Option<String>,
-    /// What the configuration that the boot file fetches makes it do, when it is made for the machine.
-    pub config: Option<LoaderConfig>,
-}
-
-/// A machine that a directory knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// The directory.
-    pub directory: String,
-    /// The record's key.
-    pub key: String,
-    /// The machine's name.
-    pub name: String,
-}
-
-/// How the operator wants decisions to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Requests of clients that have waited for less are left to other servers, in seconds.
-    pub response_delay: u16,
-    /// Hidden deployments that are given all the same, by id.
-    pub hidden_deployments: Vec<String>,
-    /// What happens to a machine that no directory knows: the rules decide, or it is refused.
-    pub unknown: UnknownMachines,
-    /// For how long a Required deployment that was given counts as the same boot.
-    pub same_boot: Duration,
-    /// How many Required deployments are given at most.
-    pub brake: Option<Brake>,
-    /// Whether somebody must press a key for what is Available.
-    pub prompt: Prompt,
-    /// Whether firmware is given the program first that asks the server once more (wdsnbp.com, wdsmgfw.efi), where the image has it.
-    pub boot_program: bool,
-    /// Whether Configuration Manager's deployments are left to the distribution point's own responder, which alone makes variables files.
-    pub relay: bool,
-    /// Files that send a BIOS PC on to its disk at once; without one that is there, silence does it.
-    pub abort_files: Vec<String>,
-}
-
-/// What happens to machines that no directory knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UnknownMachines {
-    /// The rules behind the directories decide.
-    #[default]
-    Rules,
-    /// They get nothing.
-    Refuse,
-    /// They wait until an operator approves; then the rules decide.
-    Approve,
-}
-
-/// What an operator said of a machine that no directory knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Approval {
-    /// Nothing yet.
-    #[default]
-    Pending,
-    /// It may boot.
-    Approved,
-    /// It may not.
-    Rejected,
-}
-
-/// Whether somebody must press a key for what is Available.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Prompt {
-    /// BIOS firmware is given a menu that wants a key; UEFI firmware, whose menus are often broken, starts at once.
-    #[default]
-    Bios,
-    /// BIOS and UEFI firmware are given the menu.
-    All,
-    /// Nobody has to.
-    None,
-}
+pub use settings::{Approval, Prompt, Settings, UnknownMachines};
+use verdict::is_url;
+pub use verdict::{Boot, Decision, Known, Verdict};
 
 /// Everything that a decision looks at besides the request.
 #[derive(Clone, Copy)]
@@ -166,22 +44,6 @@ pub struct Site<'a> {
     pub kernel_of: &'a dyn Fn(&str) -> Option<KernelBoot>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            response_delay: 0,
-            hidden_deployments: Vec::new(),
-            unknown: UnknownMachines::default(),
-            same_boot: Duration::from_secs(120),
-            brake: None,
-            prompt: Prompt::default(),
-            boot_program: false,
-            relay: false,
-            abort_files: Vec::new(),
-        }
-    }
-}
-
 impl<'a> Site<'a> {
     /// By these rules alone.
     pub fn new(rules: &'a Rules, settings: &'a Settings, ledger: &'a Ledger) -> Self {
@@ -201,8 +63,10 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Decides what a machine gets. What operators assigned to it goes before directories and rules. A rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is
-/// passed over and leaves evidence. Directories are asked where a rule says so, and before all rules when none does.
+/// Decides what a machine gets. What operators assigned to it goes before directories and rules. A
+/// rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is
+/// passed over and leaves evidence. Directories are asked where a rule says so, and before all rules
+/// when none does.
 ///
 /// Every client is decided about here, whatever it speaks, and the verdict is what it gets: what a protocol cannot carry is taken out.
 pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
@@ -336,71 +200,6 @@ fn abort_at_once(request: &BootRequest, site: &Site<'_>, verdict: Verdict) -> Ve
             ..verdict
         },
         _ => verdict,
-    }
-}
-
-impl Verdict {
-    /// Silence, without a look at any rule.
-    pub fn silence(reason: Reason) -> Self {
-        Verdict::of(Decision::Ignore, reason)
-    }
-
-    fn of(decision: Decision, reason: Reason) -> Self {
-        Verdict {
-            decision,
-            reason,
-            rule: None,
-            machine: None,
-            deployment: None,
-            evidence: Vec::new(),
-            learned: Vec::new(),
-        }
-    }
-}
-
-impl Verdict {
-    /// The reason and what the machine gets, in a few words.
-    fn in_short(&self) -> String {
-        let gets = match &self.decision {
-            Decision::Boot(boot) => match boot.image.as_ref().filter(|_| boot.config.is_some()) {
-                Some(image) => format!("{image} by {}", boot.file),
-                None => boot.file.clone(),
-            },
-            Decision::LocalBoot => "its own disk".to_owned(),
-            Decision::Images(offer) => offer.to_string(),
-            Decision::Refer(server) => format!("the server {server}"),
-            other => other.name().to_owned(),
-        };
-        match &self.rule {
-            Some(rule) => format!("{gets} (rule {rule})"),
-            None => format!("{gets} ({})", self.reason),
-        }
-    }
-}
-
-impl Boot {
-    /// Whether `file` is a whole URL rather than a path in the boot tree.
-    pub fn is_url(&self) -> bool {
-        is_url(&self.file)
-    }
-}
-
-fn is_url(file: &str) -> bool {
-    file.contains("://")
-}
-
-impl Decision {
-    /// The word for the log.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Decision::Boot(_) => "boot",
-            Decision::LocalBoot => "local-boot",
-            Decision::Wait => "wait",
-            Decision::Relay => "relay",
-            Decision::Refer(_) => "refer",
-            Decision::Images(_) => "images",
-            Decision::Ignore => "ignore",
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use netbootd_state::file::State;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use super::cannot_bind;
+use super::ports::cannot_bind;
 use crate::failure::Failure;
 
 /// DHCPv6 on every interface that has an address beyond its link. A port that nobody asked for is done without when it is taken.

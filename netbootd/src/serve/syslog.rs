@@ -7,7 +7,7 @@ use netbootd_server::listen::syslog::{PORT, SyslogListener};
 use netbootd_server::services::Services;
 use tokio::task::JoinSet;
 
-use super::cannot_bind;
+use super::ports::cannot_bind;
 use crate::cli::Failure;
 
 /// Binds it on each interface that is served.

@@ -8,6 +8,7 @@
 mod groups;
 mod row;
 mod usual;
+mod values;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 pub(crate) use groups::Group;
 pub(crate) use row::{Row, State};
+pub(crate) use values::FilterValues;
 
 /// What operators see of all machines.
 #[derive(Debug)]

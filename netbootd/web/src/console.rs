@@ -1,17 +1,15 @@
 //! What the operator's page stands on: the board, the sessions, and who looks at which page.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use netbootd_server::daemon::Daemon;
 use netbootd_server::explain::{AskedAs, Explained};
 use netbootd_server::services::Services;
-use parking_lot::Mutex;
 use pxe_policy::{Action, MacAddr};
 
-use crate::board::Board;
-use crate::live::Rendered;
-use crate::page::machines::Values;
+use crate::board::{Board, FilterValues};
+use crate::rendered::Rendered;
 use crate::sessions::{Operator, Role, Sessions, same};
 
 /// The page's own state beside the services.
@@ -25,8 +23,8 @@ pub struct Console {
     pub(crate) instance: String,
     pub(crate) host: String,
     pub(crate) rendered: Rendered,
-    /// The values of the filters, and when they were counted.
-    pub(crate) values: Mutex<Option<(Instant, Arc<Values>)>>,
+    /// The values of the filters.
+    pub(crate) values: FilterValues,
 }
 
 /// A page that somebody asks for.
@@ -57,7 +55,7 @@ impl Console {
             instance,
             host,
             rendered: Rendered::default(),
-            values: Mutex::default(),
+            values: FilterValues::default(),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod control;
 mod events;
 mod live;
 pub mod page;
+mod rendered;
 mod sessions;
 mod site;
 pub mod status;

@@ -15,7 +15,6 @@ use hyper::Response;
 use hyper::body::Frame;
 use hyper::header::{self, HeaderValue};
 use netbootd_telemetry::view::rfc3339;
-use parking_lot::Mutex;
 use pxe_policy::MacAddr;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -23,16 +22,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::console::{Asked, Console};
 use crate::page::{self, templates};
+use crate::rendered::PACE;
 use crate::sessions::Operator;
-
-/// Pages as they were rendered last: several who look at the same page cost as much as one.
-#[derive(Debug, Default)]
-pub(crate) struct Rendered {
-    pages: Mutex<HashMap<u64, Known>>,
-}
-
-/// The number of the board's last change, when it was rendered, and the page.
-type Known = (u64, Instant, Arc<str>);
 
 /// Somebody who looks at a page.
 struct Viewer<P> {
@@ -223,7 +214,7 @@ impl<P: Send + 'static> Viewer<P> {
         let token = self.operator.as_ref().map(|operator| &operator.form_token);
         (&self.path, &self.query, token, &self.pinned).hash(&mut key);
         let key = key.finish();
-        if let Some((known, html)) = self.console.rendered.of(key) {
+        if let Some((known, html)) = self.console.rendered.recent(key) {
             if known != version {
                 // What changed since then comes at the next look.
                 self.version.mark_changed();
@@ -240,24 +231,6 @@ impl<P: Send + 'static> Viewer<P> {
     }
 }
 
-impl Rendered {
-    fn of(&self, key: u64) -> Option<(u64, Arc<str>)> {
-        let pages = self.pages.lock();
-        let (version, at, html) = pages.get(&key)?;
-        (at.elapsed() < PACE).then(|| (*version, Arc::clone(html)))
-    }
-
-    fn put(&self, key: u64, version: u64, html: &Arc<str>) {
-        let mut pages = self.pages.lock();
-        if pages.len() >= MOST_RENDERED {
-            pages.retain(|_, (_, at, _)| at.elapsed() < PACE);
-        }
-        if pages.len() < MOST_RENDERED {
-            pages.insert(key, (version, Instant::now(), Arc::clone(html)));
-        }
-    }
-}
-
 fn hash(part: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     templates::without_ages(part).hash(&mut hasher);
@@ -268,9 +241,5 @@ fn hash(part: &str) -> u64 {
 const WAITING: usize = 4;
 /// A viewer learns this often that netbootd answers.
 const BEAT: Duration = Duration::from_secs(5);
-/// Changed parts go out no more often than this.
-const PACE: Duration = Duration::from_millis(500);
 /// A page with a clock on it is looked at this often.
 const TICK: Duration = Duration::from_secs(1);
-/// Pages that are kept for others.
-const MOST_RENDERED: usize = 64;

@@ -1,11 +1,11 @@
 //! The link of the chain that asks the directories.
 
+use super::choice::{Around, choose};
 use super::mac;
 use super::rule::boot_of;
-use super::{Boot, Decision, Deployed, Known, Prompt, Site, State, UnknownMachines, Verdict, is_url};
-use crate::deployment::{Around, choose};
+use super::{Boot, Decision, Known, Prompt, Site, State, UnknownMachines, Verdict, is_url};
 use crate::{
-    Answer, Approval, ArchType, BootRequest, Class, Deployment, DirectoryAnswer, Evidence, Identifier,
+    Answer, Approval, ArchType, BootRequest, Class, Deployed, Deployment, DirectoryAnswer, Evidence, Identifier,
     MachineId, NotTaken, Purpose, Ran, Reason, Record, SiteMemory, Stage, Via, WIMBOOT_SCRIPT, boot_files,
     is_boot_program, is_ipxe_binary, is_shared,
 };

@@ -1,6 +1,7 @@
 //! A deployment that a machine gets.
 
-use super::{MachineId, SiteMemory, Stage};
+use super::entry::{SiteMemory, Stage};
+use super::machine::MachineId;
 use crate::Purpose;
 
 /// The deployment that a machine gets.
@@ -20,4 +21,14 @@ pub struct Deployed {
     pub stage: Stage,
     /// What the site says of it, when it is the site's own.
     pub site: Option<SiteMemory>,
+}
+
+impl Deployed {
+    /// The id in the ledger of what an operator wanted a machine to boot once.
+    pub const BOOT_NEXT: &'static str = "boot-next";
+
+    /// Whether it is what an operator wanted the machine to boot once.
+    pub fn is_boot_next(&self) -> bool {
+        self.id == Self::BOOT_NEXT
+    }
 }

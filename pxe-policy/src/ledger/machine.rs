@@ -1,6 +1,6 @@
 //! Which entries of the ledger are of one machine.
 
-use super::Entry;
+use super::entry::Entry;
 use crate::{BootRequest, MacAddr, SystemUuid, is_shared};
 
 /// A machine, by what tells it from others.

@@ -1,8 +1,7 @@
 //! The list of machines: filtered, counted and cut into pages here, fifty a page.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use hyper::StatusCode;
 use minijinja::context;
@@ -139,36 +138,6 @@ fn chips(query: &Query, found: &Page) -> Vec<Chip> {
     std::iter::once(all).chain(states.filter(|chip| chip.count > 0 || chip.chosen)).collect()
 }
 
-/// How many machines have each value of each filter.
-pub(crate) type Values = [BTreeMap<String, usize>; 4];
-
-/// The values of the filters. They need not be of this very moment, and all machines are counted for
-/// them.
-fn values(console: &Console) -> Arc<Values> {
-    let mut known = console.values.lock();
-    if let Some((at, values)) = &*known
-        && at.elapsed() < COUNTED_EVERY
-    {
-        return Arc::clone(values);
-    }
-    let mut counts = Values::default();
-    console.board.each(|row| {
-        let fields = [&row.gets, &row.network, &row.vendor, &row.arch];
-        for (n, value) in fields.into_iter().enumerate() {
-            let Some(value) = value else { continue };
-            let known = counts[n].len();
-            match counts[n].get_mut(value) {
-                Some(count) => *count += 1,
-                None if known < MOST_VALUES => drop(counts[n].insert(value.clone(), 1)),
-                None => {}
-            }
-        }
-    });
-    let values = Arc::new(counts);
-    *known = Some((Instant::now(), Arc::clone(&values)));
-    values
-}
-
 fn choices(console: &Console, query: &Query) -> Vec<Choice> {
     let fields = [
         ("image", "Image", &query.image),
@@ -176,7 +145,7 @@ fn choices(console: &Console, query: &Query) -> Vec<Choice> {
         ("vendor", "Vendor", &query.vendor),
         ("arch", "Firmware", &query.arch),
     ];
-    let mut counts = (*values(console)).clone();
+    let mut counts = (*console.values.current(&console.board)).clone();
     let mut choices: Vec<Choice> = Vec::new();
     for (n, (name, word, wanted)) in fields.into_iter().enumerate() {
         if let Some(wanted) = wanted {
@@ -281,10 +250,7 @@ pub(super) fn link_of_cause(cause: &str, filter: Option<(&str, &str)>) -> String
     format!("/machines?cause={}{more}", query::encoded(cause))
 }
 
-/// Values of filters are counted anew this often at most.
-const COUNTED_EVERY: Duration = Duration::from_secs(2);
 /// Rows on a page.
 const ROWS: usize = 50;
-/// Different values of a filter that are counted, and that are offered.
-const MOST_VALUES: usize = 2000;
+/// Different values of a filter that are offered.
 const SHOWN_VALUES: usize = 50;

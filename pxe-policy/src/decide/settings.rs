@@ -1,0 +1,80 @@
+//! How the operator wants decisions to be made.
+
+use std::time::Duration;
+
+use crate::Brake;
+
+/// How the operator wants decisions to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Requests of clients that have waited for less are left to other servers, in seconds.
+    pub response_delay: u16,
+    /// Hidden deployments that are given all the same, by id.
+    pub hidden_deployments: Vec<String>,
+    /// What happens to a machine that no directory knows: the rules decide, or it is refused.
+    pub unknown: UnknownMachines,
+    /// For how long a Required deployment that was given counts as the same boot.
+    pub same_boot: Duration,
+    /// How many Required deployments are given at most.
+    pub brake: Option<Brake>,
+    /// Whether somebody must press a key for what is Available.
+    pub prompt: Prompt,
+    /// Whether firmware is given the program first that asks the server once more (wdsnbp.com, wdsmgfw.efi), where the image has it.
+    pub boot_program: bool,
+    /// Whether Configuration Manager's deployments are left to the distribution point's own responder, which alone makes variables files.
+    pub relay: bool,
+    /// Files that send a BIOS PC on to its disk at once; without one that is there, silence does it.
+    pub abort_files: Vec<String>,
+}
+
+/// What happens to machines that no directory knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownMachines {
+    /// The rules behind the directories decide.
+    #[default]
+    Rules,
+    /// They get nothing.
+    Refuse,
+    /// They wait until an operator approves; then the rules decide.
+    Approve,
+}
+
+/// What an operator said of a machine that no directory knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Approval {
+    /// Nothing yet.
+    #[default]
+    Pending,
+    /// It may boot.
+    Approved,
+    /// It may not.
+    Rejected,
+}
+
+/// Whether somebody must press a key for what is Available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prompt {
+    /// BIOS firmware is given a menu that wants a key; UEFI firmware, whose menus are often broken, starts at once.
+    #[default]
+    Bios,
+    /// BIOS and UEFI firmware are given the menu.
+    All,
+    /// Nobody has to.
+    None,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            response_delay: 0,
+            hidden_deployments: Vec::new(),
+            unknown: UnknownMachines::default(),
+            same_boot: Duration::from_secs(120),
+            brake: None,
+            prompt: Prompt::default(),
+            boot_program: false,
+            relay: false,
+            abort_files: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a machine gets, and why.
+
+use std::net::Ipv4Addr;
+
+use crate::{Deployed, Entry, Evidence, ImageOffer, LoaderConfig, Reason, Via};
+
+/// What a machine gets, why, and what was looked at on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it gets.
+    pub decision: Decision,
+    /// The reason, as the log names it.
+    pub reason: Reason,
+    /// The rule that decided, by name.
+    pub rule: Option<String>,
+    /// Who the machine is, when a directory knows it.
+    pub machine: Option<Known>,
+    /// The deployment that it gets.
+    pub deployment: Option<Deployed>,
+    /// What was looked at, in order.
+    pub evidence: Vec<Evidence>,
+    /// Entries of the ledger of which the request tells more than they hold.
+    pub learned: Vec<Entry>,
+}
+
+/// What a machine gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// A boot file.
+    Boot(Boot),
+    /// Nothing from here: it goes on to its disk.
+    LocalBoot,
+    /// Nothing until an operator says so.
+    Wait,
+    /// What the distribution point's own responder says, by way of this server.
+    Relay,
+    /// Another server, which a boot program of Windows goes on to by itself.
+    Refer(Ipv4Addr),
+    /// These images, as far as their own lists name it: a Mac chooses among them by itself.
+    Images(ImageOffer),
+    /// Silence.
+    Ignore,
+}
+
+/// A boot file to hand out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boot {
+    /// A path in the boot tree, or a whole URL.
+    pub file: String,
+    /// How the client fetches it.
+    pub via: Via,
+    /// The server that holds it, when it is not this one.
+    pub next_server: Option<Ipv4Addr>,
+    /// The image it belongs to.
+    pub image: Option<String>,
+    /// What somebody at the machine has to choose first, in words.
+    pub prompt: Option<String>,
+    /// What the configuration that the boot file fetches makes it do, when it is made for the machine.
+    pub config: Option<LoaderConfig>,
+}
+
+/// A machine that a directory knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The directory.
+    pub directory: String,
+    /// The record's key.
+    pub key: String,
+    /// The machine's name.
+    pub name: String,
+}
+
+impl Verdict {
+    /// Silence, without a look at any rule.
+    pub fn silence(reason: Reason) -> Self {
+        Verdict::of(Decision::Ignore, reason)
+    }
+
+    pub(super) fn of(decision: Decision, reason: Reason) -> Self {
+        Verdict {
+            decision,
+            reason,
+            rule: None,
+            machine: None,
+            deployment: None,
+            evidence: Vec::new(),
+            learned: Vec::new(),
+        }
+    }
+
+    /// The reason and what the machine gets, in a few words.
+    pub(super) fn in_short(&self) -> String {
+        let gets = match &self.decision {
+            Decision::Boot(boot) => match boot.image.as_ref().filter(|_| boot.config.is_some()) {
+                Some(image) => format!("{image} by {}", boot.file),
+                None => boot.file.clone(),
+            },
+            Decision::LocalBoot => "its own disk".to_owned(),
+            Decision::Images(offer) => offer.to_string(),
+            Decision::Refer(server) => format!("the server {server}"),
+            other => other.name().to_owned(),
+        };
+        match &self.rule {
+            Some(rule) => format!("{gets} (rule {rule})"),
+            None => format!("{gets} ({})", self.reason),
+        }
+    }
+}
+
+impl Boot {
+    /// Whether `file` is a whole URL rather than a path in the boot tree.
+    pub fn is_url(&self) -> bool {
+        is_url(&self.file)
+    }
+}
+
+pub(super) fn is_url(file: &str) -> bool {
+    file.contains("://")
+}
+
+impl Decision {
+    /// The word for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Decision::Boot(_) => "boot",
+            Decision::LocalBoot => "local-boot",
+            Decision::Wait => "wait",
+            Decision::Relay => "relay",
+            Decision::Refer(_) => "refer",
+            Decision::Images(_) => "images",
+            Decision::Ignore => "ignore",
+        }
+    }
+}
