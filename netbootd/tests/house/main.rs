@@ -1,7 +1,9 @@
 //! The crates depend on each other in one direction, and only the named ones on the large libraries.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
-use std::collections::BTreeSet;
+mod circles;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -90,6 +92,44 @@ fn only_the_named_crates_depend_on_the_large_libraries() {
 }
 
 #[test]
+fn no_more_than_three_files_of_a_crate_use_each_other() {
+    let mut files = 0;
+    for member in crates() {
+        let Some(src) = &member.src else { continue };
+        for circle in circles::of_crate(src) {
+            assert!(circle.len() <= 3, "{}: {}", member.name, circle.join(", "));
+            files += circle.len();
+        }
+    }
+    assert!(files > 0, "some files do use each other");
+}
+
+#[test]
+fn a_circle_of_files_is_found_through_what_other_files_export() {
+    let texts = |files: &[(&str, &str)]| -> BTreeMap<Vec<String>, String> {
+        let module = |name: &str| name.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        files.iter().map(|(name, text)| (module(name), (*text).to_owned())).collect()
+    };
+    let circle = texts(&[
+        ("", "mod a;\nmod b;\npub use a::{Left, inner::{Deep as Other}};\n"),
+        ("a", "mod inner;\nuse crate::{\n    b::Right,\n    Missing,\n};\n"),
+        ("a/inner", "use super::Left; // its parent\nuse std::fmt;\n"),
+        ("b", "pub(crate) use c::Far;\n\nmod c;\n"),
+        ("b/c", "use crate::Left;\n"),
+        ("d", "use crate::b::Far;\n#[cfg(test)]\nmod tests {\n    use crate::a::Left;\n}\n"),
+    ]);
+    assert_eq!(circles::of_texts(&circle), [[""; 0]; 0], "a uses b, and c alone uses a");
+    let back = texts(&[
+        ("", "pub use a::Left;\n"),
+        ("a", "use crate::b::Far;\n"),
+        ("b", "pub(crate) use c::Far;\n"),
+        ("b/c", "use crate::{Left, d};\n"),
+        ("d", "use super::a::Left;\n"),
+    ]);
+    assert_eq!(circles::of_texts(&back), [["a", "b/c", "d"]]);
+}
+
+#[test]
 fn no_function_returns_a_sentence_as_its_error() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
     let mut files = Vec::new();
@@ -152,6 +192,8 @@ fn floor(name: &str) -> Option<usize> {
 /// A crate of the workspace: the dependencies are kind and name.
 struct Crate {
     name: String,
+    /// The folder of its library or, without one, of its program.
+    src: Option<PathBuf>,
     dependencies: Vec<(String, String)>,
 }
 
@@ -176,6 +218,7 @@ fn crates() -> Vec<Crate> {
         .iter()
         .map(|package| Crate {
             name: package["name"].as_str().unwrap().to_owned(),
+            src: src_of(package),
             dependencies: package["dependencies"]
                 .as_array()
                 .unwrap()
@@ -189,4 +232,11 @@ fn crates() -> Vec<Crate> {
         .collect();
     crates.sort_by(|a, b| a.name.cmp(&b.name));
     crates
+}
+
+fn src_of(package: &Value) -> Option<PathBuf> {
+    let roots = package["targets"].as_array()?.iter().filter_map(|target| target["src_path"].as_str());
+    let mut roots = roots.map(Path::new);
+    let root = roots.find(|root| root.ends_with("src/lib.rs") || root.ends_with("src/main.rs"))?;
+    Some(root.parent()?.to_owned())
 }
