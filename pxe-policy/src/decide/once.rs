@@ -1,6 +1,7 @@
 //! Whatever happens between two boots, a Required deployment is given once until somebody clears it.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 

@@ -1,9 +1,11 @@
 //! The decision table: the specification, and the source of its part of `docs/decisions.md`.
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 mod assigned;
+mod clients;
 mod given;
 mod macs;
 mod rows;
@@ -57,7 +59,7 @@ fn given_to(number: u8, at: Seconds) -> Given {
 
 /// Every row.
 fn table() -> Vec<Row> {
-    let rows = rows::table().into_iter().chain(given::table()).chain(macs::table());
+    let rows = rows::table().into_iter().chain(clients::table()).chain(given::table()).chain(macs::table());
     rows.chain(assigned::table()).collect()
 }
 

@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use super::*;
 use crate::{ArchType, BootAction, LOADER_SCRIPT, MacAddr, Match, Rule, SystemUuid};
 

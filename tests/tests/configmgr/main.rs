@@ -1,31 +1,30 @@
-//! Configuration Manager's site and the domain it is in: Samba, and a stand-in for the AdminService behind a web server that wants
-//! Kerberos.
+//! Configuration Manager's site and the domain it is in: Samba, and a stand-in for the AdminService
+//! behind a web server that wants Kerberos.
 #![allow(clippy::unwrap_used)] // helpers of tests
+
+mod content_library;
+mod domain;
+mod refusals;
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use netbootd_tests::admin_service::Web;
-use netbootd_tests::admin_service::rows::{fill, member};
-use netbootd_tests::directory_site::{BY_GUID, BY_MAC, FOR_KNOWN, GUID, MAC, has};
+use netbootd_tests::admin_service::rows::fill;
+use netbootd_tests::directory_site::{BY_GUID, BY_MAC, has};
 use netbootd_tests::mac::{self, Nbi, sha256};
 use netbootd_tests::netbootd::program;
 use netbootd_tests::responder::{Says, option};
-use netbootd_tests::store::{announce, distribute_file, image};
 use netbootd_tests::{
     AdminService, DirectorySite, Domain, Netbootd, Process, Relay, Responder, boot_program, findings,
     firmware, wait,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 const HEAD: &str = "[policy]\ndeadline = \"20s\"\n[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n";
-
-/// A web server of the kind that was set up for NTLM.
-const NTLM_ONLY: &str =
-    "Require all granted\nRedirect 401 /AdminService\nHeader always set WWW-Authenticate NTLM";
 
 /// The site, its domain, and a server with an account there.
 struct ConfigMgr {
@@ -271,104 +270,6 @@ fn an_unknown_mac_behind_a_relay_boots_to_its_last_byte_once_the_site_deploys_to
 }
 
 #[test]
-fn every_refusal_of_the_site_has_a_name_of_its_own() {
-    let this = ConfigMgr::new(30);
-    let configmgr = &this.configuration;
-    // Five megabytes of collections are read, and change nothing.
-    let many = (0..20_000).map(|n| member(16_777_203, &format!("PS1{n:05}-{}", "x".repeat(200))));
-    let usual = [member(16_777_201, "PS100014"), member(2_046_820_353, "SMS000US")];
-    this.admin.set("SMS_FullCollectionMembership", many.chain(usual).collect());
-    this.admin.page_by(20_000);
-    has(&this.ask(configmgr, 3, 3), &["no-deployment"]);
-    has(&this.ask(configmgr, 1, 1), &["required"]);
-    this.admin.page_by(2);
-    // Password instead of keytab.
-    let password = format!("{HEAD}user = \"netbootd@NB.TEST\"\npassword-file = \"domain-password\"\n");
-    has(&this.ask(&password, 1, 1), &["required"]);
-    let doctor = this.site.run(&password, &["doctor"], &this.kerberos);
-    assert!(doctor.status.success());
-    has(
-        &String::from_utf8(doctor.stdout).unwrap(),
-        &["for HTTP/cm01.nb.test", "version \"5.00.9132.1000\"", "4 task sequence deployments"],
-    );
-
-    // Every refusal has a name of its own.
-    has(&this.ask(HEAD, 1, 1), &["directory-down", "kerberos-needed", "neither a keytab nor a password"]);
-    let short = configmgr.replace("cm01.nb.test", "cm01");
-    has(&this.ask(&short, 1, 1), &["directory-down", "kerberos-needed"]);
-    let another_name = configmgr.replace("cm01.nb.test", "sccm.nb.test");
-    has(&this.ask(&another_name, 1, 1), &["directory-down", "kerberos-needed", "HTTP/sccm.nb.test"]);
-    let doctor = this.site.run(&another_name, &["doctor"], &this.kerberos);
-    assert_eq!(doctor.status.code(), Some(1));
-    has(&String::from_utf8(doctor.stdout).unwrap(), &["FAIL  configmgr", "certificate-name"]);
-    let unknown_authority = configmgr.replace("ca = \"ca.pem\"\n", "");
-    has(&this.ask(&unknown_authority, 1, 1), &["certificate-untrusted"]);
-    this.admin.break_down(true);
-    has(&this.ask(configmgr, 1, 1), &["directory-down", "503"]);
-    this.admin.break_down(false);
-    this.admin.set("SMS_AdvertisementInfo", vec![json!({ "AdvertisementID": 7, "PackageType": 4 })]);
-    has(&this.ask(configmgr, 1, 1), &["directory-down", "malformed", "SMS_AdvertisementInfo"]);
-}
-
-#[test]
-fn the_domain_itself_is_asked_by_kerberos_and_by_password_over_tls() {
-    let this = ConfigMgr::new(30);
-    let directory =
-        "[policy]\ndeadline = \"20s\"\n[active-directory]\nbase = \"DC=nb,DC=test\"\nca = \"ca.pem\"\n";
-    let gssapi =
-        format!("{directory}url = \"ldap://dc1.nb.test\"\nbind = \"gssapi\"\n{}{FOR_KNOWN}", this.keytab);
-    let text = this.explain(&gssapi, &["--mac", MAC, "--uuid", GUID]);
-    has(&text, &["MacCount=1 GuidCount=1", "by its GUID as PC01", "known.efi"]);
-    let simple = format!(
-        "{directory}url = \"ldaps://dc1.nb.test\"\nbind = \"simple\"\nuser = \"netbootd@nb.test\"\npassword-file = \"domain-password\"\n{FOR_KNOWN}"
-    );
-    let text = this.explain(&simple, &["--mac", MAC]);
-    has(&text, &["by its hardware address as PC02", "known.efi"]);
-    let clear = simple.replace("ldaps://", "ldap://");
-    has(&this.explain(&clear, &["--mac", MAC]), &["directory-down", "unauthorized", "strongAuthRequired"]);
-    imports_what_the_site_lacks(&this, &simple);
-}
-
-/// A computer that fails does not stop the others, and what is there already is neither imported nor put into the collection again.
-fn imports_what_the_site_lacks(this: &ConfigMgr, directory: &str) {
-    let url = "[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n";
-    let configuration = format!("{directory}{url}{}", this.keytab);
-    let import = |more: &[&str]| {
-        let words = ["device", "import", "--from-ad", "--to-configmgr", "--collection", "PS100014"];
-        let output = this.site.run(&configuration, &[&words, more].concat(), &this.kerberos);
-        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        (output.status.success(), text)
-    };
-    let written = || {
-        let asked = this.admin.asked();
-        let of = |method: &str| asked.iter().filter(|asked| asked.contains(method)).count();
-        (of("SMS_Site.ImportMachineEntry"), of("AddMembershipRule"))
-    };
-    this.admin.set("SMS_Collection", Vec::new());
-    let (good, text) = import(&["--apply"]);
-    assert!(!good);
-    has(&text, &["the site has no collection PS100014"]);
-    this.admin.set("SMS_Collection", vec![json!({ "CollectionID": "PS100014", "Name": "OSD" })]);
-    let (good, text) = import(&[]);
-    assert!(good);
-    has(&text, &["PC01 would be imported", "2 to be imported", "nothing was changed"]);
-    assert_eq!(written(), (0, 0));
-    this.admin.refuse_import("PC01");
-    let (good, text) = import(&["--apply"]);
-    assert!(!good);
-    has(&text, &["PC01 failed: ", "PC02 imported by 52:54:00:12:34:56, put into PS100014", "1 failed"]);
-    this.admin.refuse_import("");
-    let (good, text) = import(&["--apply"]);
-    assert!(good);
-    has(&text, &["PC01 imported by 4c4c4544-", "PC02 is there already as PC02", ", in PS100014 already"]);
-    assert_eq!(written(), (3, 2));
-    let (good, text) = import(&["--apply"]);
-    assert!(good);
-    has(&text, &["0 imported, 2 there already, 0 failed"]);
-    assert_eq!(written(), (3, 2));
-}
-
-#[test]
 fn one_boot_stays_one_when_the_site_notes_its_first_answer_and_the_console_alone_gives_another_one() {
     let mut this = ConfigMgr::new(30);
     let responder = Responder::start(&mut this.site.lab);
@@ -424,100 +325,5 @@ fn one_boot_stays_one_when_the_site_notes_its_first_answer_and_the_console_alone
     this.admin.set("SMS_LastPXEAdvertisement", Vec::new());
     this.admin.break_down(true);
     assert!(!firmware("2"));
-    this.admin.break_down(false);
-}
-
-#[test]
-fn certificates_and_rights_of_the_site_are_told_apart() {
-    let mut this = ConfigMgr::new(-2);
-    let text = this.explain(&this.configuration, &["--mac", MAC]);
-    has(&text, &["directory-down", "certificate-expired"]);
-    let other = this.site.authority.sign("cm01", "DNS:other.nb.test", 30);
-    this.admin.restart(&this.site.lab, &this.domain, Web::with(&other));
-    let text = this.explain(&this.configuration, &["--mac", MAC]);
-    has(&text, &["directory-down", "certificate-name"]);
-    let good = this.site.authority.sign("cm01", "DNS:cm01.nb.test", 30);
-    let good = Web::with(&good);
-    let refusals = [
-        (Web { admits: "Require user somebody@NB.TEST", ..good }, ["403", "forbidden", "no role"]),
-        // It has the key of another account than the one that its name is registered for.
-        (
-            Web { keytab: "administrator.keytab", ..good },
-            ["401", "unauthorized", "does not accept the ticket for HTTP/cm01.nb.test"],
-        ),
-        (Web { admits: NTLM_ONLY, ..good }, ["401", "ntlm-only", "offers NTLM and no Kerberos"]),
-    ];
-    for (web, words) in refusals {
-        this.admin.restart(&this.site.lab, &this.domain, web);
-        let text = this.explain(&this.configuration, &["--mac", MAC]);
-        has(&text, &["directory-down"]);
-        has(&text, &words);
-        let doctor = this.site.run(&this.configuration, &["doctor"], &this.kerberos);
-        assert_eq!(doctor.status.code(), Some(1));
-        has(&String::from_utf8(doctor.stdout).unwrap(), &["FAIL  configmgr", words[1]]);
-    }
-}
-
-/// A Windows PE in a Windows image.
-fn windows_pe(folder: &Path) -> PathBuf {
-    for file in ["Boot/EFI/bootmgfw.efi", "System32/winpeshl.exe"] {
-        let place = folder.join("pe/Windows").join(file);
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::write(place, file).unwrap();
-    }
-    let wim = folder.join("boot.wim");
-    let made =
-        Command::new("wimlib-imagex").arg("capture").arg(folder.join("pe")).arg(&wim).output().unwrap();
-    assert!(made.status.success());
-    wim
-}
-
-#[test]
-fn the_site_says_which_packages_of_the_content_library_are_images() {
-    let this = ConfigMgr::new(20);
-    let folder = this.site.lab.folder();
-    let (library, wim) = (folder.join("SCCMContentLib"), windows_pe(&folder));
-    for package in ["PS100050", "PS100051", "PS100052"] {
-        distribute_file(&library, &format!("{package}.1"), &wim);
-        announce(&library, &format!("{package}.1"));
-    }
-    let package = |id: &str, kind: u32| json!({ "PackageID": id, "Name": id, "PackageType": kind });
-    this.admin.set("SMS_BootImagePackage", vec![package("PS100050", 258)]);
-    this.admin.set("SMS_ImagePackage", vec![package("PS100051", 257)]);
-    let store = format!(
-        "[store]\nwatch = \"1s\"\ncontent-library = {:?}\ncontent-library-images = [\"PS100052\"]\n",
-        library.display().to_string()
-    );
-    let configuration = format!("{}{store}", this.configuration);
-    let start = || Netbootd::start_with(&this.site.lab, &this.site.root, &configuration, &this.kerberos);
-    let list = || {
-        let listed: Value =
-            serde_json::from_slice(&image(&folder.join("state/images"), &["list", "--json"]).stdout).unwrap();
-        let kind = |record: &Value| {
-            let current = &record["current"];
-            let versions = record["versions"].as_array().unwrap();
-            versions.iter().find(|version| version["manifest"] == *current).unwrap()["kind"].clone()
-        };
-        let served = listed.as_object().unwrap().iter().filter(|(_, record)| record["retired"].is_null());
-        served.map(|(name, record)| format!("{name} {}", kind(record))).collect::<Vec<_>>()
-    };
-    let netbootd = start();
-    netbootd.wait_for("images=3", Duration::from_secs(40));
-    let mut listed = list();
-    listed.sort();
-    assert!(listed.len() == 3 && listed[0] == "PS100051 \"raw\"", "{listed:?}");
-    assert!(listed[1..].iter().all(|image| image.ends_with("\"winpe\"")), "{listed:?}");
-
-    // The site is down, over a restart too: what it said last counts.
-    this.admin.break_down(true);
-    drop(netbootd);
-    let netbootd = start();
-    netbootd.wait_for("the site does not give the types of its packages", Duration::from_secs(20));
-    distribute_file(&library, "PS100050.2", &wim);
-    announce(&library, "PS100050.2");
-    netbootd.logged(&["New image distributed", "source=\"PS100050.2\""]);
-    let mut still = list();
-    still.sort();
-    assert_eq!(still, listed);
     this.admin.break_down(false);
 }
