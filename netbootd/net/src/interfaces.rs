@@ -1,4 +1,9 @@
-//! The host's interfaces as they are now: links go and come back, and addresses change, while netbootd serves.
+//! The host's interfaces as they are now: links go and come back, and addresses change, while
+//! netbootd serves.
+
+#[cfg_attr(unix, path = "interfaces/unix.rs")]
+#[cfg_attr(windows, path = "interfaces/windows.rs")]
+mod kernel;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::iface;
+use kernel::Notices;
 
-/// The interfaces, looked at now and then.
+/// The interfaces, listed anew when the kernel reports a change.
 #[derive(Debug)]
 pub struct Interfaces {
     seen: watch::Sender<Vec<Iface>>,
@@ -52,9 +58,10 @@ impl Interfaces {
         addr.is_broadcast() || self.seen.borrow().iter().any(|iface| iface.addrs.iter().any(of))
     }
 
-    /// Looks at them until shutdown.
+    /// Follows their changes until the shutdown.
     pub async fn follow(&self, shutdown: CancellationToken) {
         let mut trouble = None;
+        let mut notices = Notices::open().ok();
         loop {
             match iface::list(true) {
                 Ok(found) => {
@@ -70,7 +77,7 @@ impl Interfaces {
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = next_look(&mut notices) => {}
                 () = shutdown.cancelled() => return,
             }
         }
@@ -119,7 +126,26 @@ impl Changes {
     }
 }
 
+/// Waits until the interfaces have to be listed again. A socket that fails is done without.
+async fn next_look(notices: &mut Option<Notices>) {
+    let Some(kernel) = notices else { return tokio::time::sleep(LOOK_EVERY).await };
+    tokio::select! {
+        noticed = kernel.next() => {
+            if noticed.is_err() {
+                *notices = None;
+            }
+            tokio::time::sleep(SETTLE).await;
+        }
+        () = tokio::time::sleep(LOOK_AT_LEAST_EVERY) => {}
+    }
+}
+
+/// Without notices of the kernel, the interfaces are listed this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// With them, a lost notice is made up for after this time.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
+/// One change brings several notices: the interfaces are listed once for them.
+const SETTLE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {

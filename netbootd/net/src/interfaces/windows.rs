@@ -1,0 +1,20 @@
+//! Notices about links and addresses: none yet, so the interfaces are listed each second.
+
+use std::future::pending;
+use std::io;
+
+/// What Windows reports by a callback of another thread (NotifyIpInterfaceChange).
+#[derive(Debug)]
+pub(super) struct Notices;
+
+impl Notices {
+    /// Reports that there are none.
+    pub(super) fn open() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Never returns.
+    pub(super) async fn next(&self) -> io::Result<()> {
+        pending().await
+    }
+}
