@@ -12,9 +12,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use distributions::ROWS;
 use imagestore::ingest::{Import, Imported, IngestError, import};
 use imagestore::{About, BootPath, Digest, ImageKind, ImageTree, Limits, Quiet, Store, StoreError, Way};
-use distributions::ROWS;
 use site::Site;
 
 impl Site {

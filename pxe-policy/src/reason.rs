@@ -179,7 +179,8 @@ impl Reason {
         Reason::SharedStateAway,
     ];
 
-    /// The text, in kebab-case.
+    /// The text, in kebab-case. A table, not strum's derive: the words are an interface (logs,
+    /// metrics, documentation), which the renaming of a variant must not change.
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::Rule => "rule",

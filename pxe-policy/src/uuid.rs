@@ -7,7 +7,9 @@ use thiserror::Error;
 
 /// A machine's SMBIOS UUID, as option 97 carries it (RFC 4578 §2.3): the first three fields little-endian.
 ///
-/// The text form, which wmic, dmidecode, ConfigMgr and smspxe.log print, has those three fields byte-swapped.
+/// The text form, which wmic, dmidecode, ConfigMgr and smspxe.log print, has those three fields
+/// byte-swapped. By hand: of the uuid crate only hyphens would be used, since both byte orders, the
+/// comparison in either one and the placeholders are this type's own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SystemUuid([u8; 16]);
 

@@ -54,7 +54,8 @@ impl Relay {
     ) -> Result<Told, Unusable> {
         let client = Some(packet.header.ciaddr()).filter(|addr| !addr.is_unspecified());
         let client = client.unwrap_or(*arrival.from.ip());
-        let segment = segment_of(client, settings, arrival).ok_or_else(|| Unusable::Elsewhere { client, iface: arrival.iface.name.clone() })?;
+        let segment = segment_of(client, settings, arrival)
+            .ok_or_else(|| Unusable::Elsewhere { client, iface: arrival.iface.name.clone() })?;
         if !self.with_admission(|admission| admission.admits(client, Instant::now())) {
             return Err(Unusable::TooOften { client, times: admission::AT_ONCE });
         }

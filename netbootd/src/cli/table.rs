@@ -1,4 +1,5 @@
-//! Lists: as tables that fit the terminal, or as JSON.
+//! Lists: as tables that fit the terminal, or as JSON. By hand: one layout, with text from outside
+//! escaped, is shorter than comfy-table's settings for it.
 
 use anstyle::Style;
 use clap::Args;

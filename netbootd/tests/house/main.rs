@@ -107,7 +107,8 @@ fn no_more_than_three_files_of_a_crate_use_each_other() {
 #[test]
 fn a_circle_of_files_is_found_through_what_other_files_export() {
     let texts = |files: &[(&str, &str)]| -> BTreeMap<Vec<String>, String> {
-        let module = |name: &str| name.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        let module =
+            |name: &str| name.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
         files.iter().map(|(name, text)| (module(name), (*text).to_owned())).collect()
     };
     let circle = texts(&[

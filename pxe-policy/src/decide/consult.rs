@@ -5,9 +5,9 @@ use super::mac;
 use super::rule::boot_of;
 use super::{Boot, Decision, Known, Prompt, Site, State, UnknownMachines, Verdict, is_url};
 use crate::{
-    Answer, Approval, ArchType, BootRequest, Class, Deployed, Deployment, DirectoryAnswer, Evidence, Identifier,
-    MachineId, NotTaken, Purpose, Ran, Reason, Record, SiteMemory, Stage, Via, WIMBOOT_SCRIPT, boot_files,
-    is_boot_program, is_ipxe_binary, is_shared,
+    Answer, Approval, ArchType, BootRequest, Class, Deployed, Deployment, DirectoryAnswer, Evidence,
+    Identifier, MachineId, NotTaken, Purpose, Ran, Reason, Record, SiteMemory, Stage, Via, WIMBOOT_SCRIPT,
+    boot_files, is_boot_program, is_ipxe_binary, is_shared,
 };
 
 /// What the directories come to; None when the rules have to decide.

@@ -68,7 +68,12 @@ impl Files {
 
     /// Opens a file: one that came lately or is coming, or one that begins to come now. Many who ask at once share one fetch. Must run
     /// where blocking is allowed.
-    pub(super) fn open(&self, settings: &Relay, path: &BootPath, kind: Kind) -> Result<BootFile, ResponderError> {
+    pub(super) fn open(
+        &self,
+        settings: &Relay,
+        path: &BootPath,
+        kind: Kind,
+    ) -> Result<BootFile, ResponderError> {
         let name = path.to_string().to_ascii_lowercase();
         let (slot, tag) = lock(&self.cache).slot(&name, Instant::now())?;
         let begun = slot.get_or_init(|| self.fetch(settings, path, name, kind)).clone()?;

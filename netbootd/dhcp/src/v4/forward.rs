@@ -13,10 +13,10 @@ use super::boot_server::{HandedOn, tell};
 use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
 use super::{Answer, Arrival, Destination, Packet, boot_info, boot_program, question};
+use crate::SharedError;
 use crate::option243::VariablesFile;
 use crate::option250::{WdsOptions, WdsTag};
 use crate::option252;
-use crate::SharedError;
 use crate::outcome::Answered;
 pub use unusable::Unusable;
 

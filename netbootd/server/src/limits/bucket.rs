@@ -1,4 +1,5 @@
 //! Token buckets, one for each key, in a table that stays bounded. Pure: time comes in as an argument.
+//! By hand: crates of rate limiters keep a bucket for every key that was ever seen.
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;

@@ -309,13 +309,25 @@ impl TftpListener {
         }
     }
 
-    async fn refuse(&self, received: Received, filename: &[u8], refusal: Refusal, detail: Option<SharedError>) {
+    async fn refuse(
+        &self,
+        received: Received,
+        filename: &[u8],
+        refusal: Refusal,
+        detail: Option<SharedError>,
+    ) {
         let (code, message) = error_for(refusal);
         self.send_error(received, code, message).await;
         self.record_refused(received, filename, refusal, detail);
     }
 
-    fn record_refused(&self, received: Received, filename: &[u8], refusal: Refusal, detail: Option<SharedError>) {
+    fn record_refused(
+        &self,
+        received: Received,
+        filename: &[u8],
+        refusal: Refusal,
+        detail: Option<SharedError>,
+    ) {
         self.services.recorder.record(Event::FileRefused(FileRefused {
             proto: Proto::Tftp,
             peer: received.from,

@@ -1,4 +1,5 @@
-//! Questions: answered by an option, by the default, or on the terminal until the answer is valid.
+//! Questions: answered by an option, by the default, or on the terminal until the answer is valid. By
+//! hand: dialoguer needs a terminal, and setup also runs over a pipe.
 
 use std::io::{BufRead, Write};
 

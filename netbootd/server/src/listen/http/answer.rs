@@ -291,12 +291,7 @@ pub(super) fn record(
     Record::new(Arc::clone(services), finished, total, program.and_then(|program| program.arch))
 }
 
-fn refuse(
-    services: &Services,
-    asked: &str,
-    error: RequestError,
-    requester: Requester,
-) -> Response<Reply> {
+fn refuse(services: &Services, asked: &str, error: RequestError, requester: Requester) -> Response<Reply> {
     let refusal = error.refusal();
     let response = match refusal {
         Refusal::NotFound | Refusal::ImageComing | Refusal::ImageRefused => {
@@ -348,7 +343,8 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: impl Into<Cow<'static, 
 /// The user agent of `netbootd probe`.
 pub const PROBE_AGENT: &str = "netbootd-probe";
 
-/// Percent-decoding (RFC 3986 §2.1); None when a % has no two hex digits behind it.
+/// Percent-decoding (RFC 3986 §2.1); None when a % has no two hex digits behind it. By hand: the crate
+/// percent-encoding keeps such a % as it is, and so would open another file than was asked for.
 pub fn decode(path: &str) -> Option<Vec<u8>> {
     let mut raw = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();

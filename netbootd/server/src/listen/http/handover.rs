@@ -87,12 +87,7 @@ impl Handover {
     }
 
     /// Sends a stretch of the file that is next on the list, at most `count` bytes.
-    fn poll_send_file(
-        &self,
-        tcp: &TcpStream,
-        cx: &mut Context<'_>,
-        count: usize,
-    ) -> Poll<io::Result<usize>> {
+    fn poll_send_file(&self, tcp: &TcpStream, cx: &mut Context<'_>, count: usize) -> Poll<io::Result<usize>> {
         if self.turn_is_over() {
             cx.waker().wake_by_ref();
             return Poll::Pending;

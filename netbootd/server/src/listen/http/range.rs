@@ -1,4 +1,4 @@
-//! Byte ranges (RFC 9110 §14).
+//! Byte ranges (RFC 9110 §14). By hand: crates for them reject what a server has to ignore.
 
 /// What a Range header asks of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,12 +54,7 @@ impl FactsCache {
 
     /// Reads the facts of a file that is the same for every client. None when it cannot be read, or
     /// changes meanwhile.
-    pub(super) fn read(
-        &self,
-        path: &Arc<Requested>,
-        content: &Content,
-        now: Instant,
-    ) -> Option<Arc<Facts>> {
+    pub(super) fn read(&self, path: &Arc<Requested>, content: &Content, now: Instant) -> Option<Arc<Facts>> {
         let length = content.len().min(tftp::DEFAULT_BLOCK_SIZE.into());
         let mut first = vec![0; usize::try_from(length).ok()?];
         content.read_exact_at(0, &mut first).ok()?;

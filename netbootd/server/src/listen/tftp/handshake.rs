@@ -371,7 +371,8 @@ async fn listen(handshakes: Arc<Handshakes>, worker: Worker, port: SharedPort, e
 
 /// The sender of a request.
 fn requester(request: &[u8], peer: SocketAddr) -> Requester {
-    let probe = matches!(Packet::parse(request), Ok(Packet::ReadRequest(request)) if request.options.is_probe());
+    let probe =
+        matches!(Packet::parse(request), Ok(Packet::ReadRequest(request)) if request.options.is_probe());
     Requester { peer, probe }
 }
 

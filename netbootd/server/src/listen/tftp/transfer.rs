@@ -134,7 +134,8 @@ impl Transfer {
         let program = file.content().and_then(|content| content.program(&name));
         let fixed_address = file.content().is_some_and(|content| content.fixes_address(&name));
         let about = Header { size, program, fixed_address };
-        let record = Record::new(&self.services, self.requester, self.path.raw(), about, &negotiated, instead);
+        let record =
+            Record::new(&self.services, self.requester, self.path.raw(), about, &negotiated, instead);
         let (sender, first) = Sender::new(negotiated, size, Instant::now());
         let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: false };
         match self.drive(running, first, record).await {
