@@ -105,7 +105,7 @@ impl Run {
             }
             while let Ok(len) = self.socket.recv(&mut buf) {
                 match Reply::parse(&buf[..len]) {
-                    Some(reply) => self.take(&reply, &mut done),
+                    Some(reply) => self.receive(&reply, &mut done),
                     None => done.faults.push("something that is no answer".into()),
                 }
             }
@@ -115,7 +115,7 @@ impl Run {
         done
     }
 
-    fn take(&mut self, reply: &Reply, done: &mut Exchanges) {
+    fn receive(&mut self, reply: &Reply, done: &mut Exchanges) {
         let n = reply.xid;
         let Some(machine) = self.under_way.get_mut(&n) else {
             return done.faults.push(format!("machine {n} asked nothing"));

@@ -62,7 +62,7 @@ impl Client {
     }
 
     /// Takes the answer to [`Client::ask`] and compares it.
-    pub fn take(&mut self, expected: &Expected, range: Option<Range<u64>>) -> Result<u64, String> {
+    pub fn read_answer(&mut self, expected: &Expected, range: Option<Range<u64>>) -> Result<u64, String> {
         let status = if range.is_some() { "206" } else { "200" };
         let range = range.unwrap_or(0..expected.len);
         let promised = self.head(status)?;

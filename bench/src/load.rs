@@ -115,7 +115,7 @@ impl Load {
     }
 
     async fn client(&self, seed: u64, server: SocketAddr, content: &[u8]) -> Outcome {
-        let mut chance = Chance::of(seed);
+        let mut chance = Chance::new(seed);
         let mut outcome = Outcome::default();
         for _ in 0..self.each {
             let started = Instant::now();
@@ -302,7 +302,7 @@ pub struct Chance(u64);
 
 impl Chance {
     /// Another one for each client.
-    pub fn of(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 

@@ -63,9 +63,9 @@ impl Row {
         format!(
             "| {} | {} | {} {} | {ratio:.2} | {wanted} | {verdict} |\n",
             self.name,
-            own.told(),
+            own.cell(),
             peer.name,
-            peer.told()
+            peer.cell()
         )
     }
 
@@ -79,7 +79,7 @@ impl Row {
 
 impl Rounds {
     /// Without any yet.
-    pub fn of(name: &'static str) -> Self {
+    pub fn new(name: &'static str) -> Self {
         Rounds { name, figures: Vec::new() }
     }
 
@@ -95,7 +95,7 @@ impl Rounds {
         self.figures.iter().filter(|figure| !figure.whole).count()
     }
 
-    fn told(&self) -> String {
+    fn cell(&self) -> String {
         let lost = match self.lost() {
             0 => String::new(),
             lost => format!(" ({lost} of {} rounds not whole)", self.figures.len()),

@@ -37,7 +37,7 @@ pub enum Change {
 
 impl Bindings {
     /// What a Mac chose.
-    pub fn of(&self, mac: [u8; 6]) -> Option<&Binding> {
+    pub fn get(&self, mac: [u8; 6]) -> Option<&Binding> {
         self.by_mac.get(&mac)
     }
 

@@ -201,7 +201,7 @@ impl Case<'_> {
     fn select(&self, answer: &mut Answer) -> Result<(), Reason> {
         let chosen_server = self.asked.server.ok_or(Reason::NoServerIdentifier)?;
         if chosen_server != self.server.addr && !self.server.own.contains(&chosen_server) {
-            answer.change = self.bindings.of(self.request.mac).map(|binding| Change::Unbind(binding.mac));
+            answer.change = self.bindings.get(self.request.mac).map(|binding| Change::Unbind(binding.mac));
             return Err(Reason::OtherServer);
         }
         if *self.allowed == Allowed::Silence {
@@ -220,7 +220,7 @@ impl Case<'_> {
         });
         match eligible {
             Ok(image) => {
-                let number = self.bindings.of(self.request.mac).map(|binding| binding.number);
+                let number = self.bindings.get(self.request.mac).map(|binding| binding.number);
                 let number = number.unwrap_or_else(|| self.bindings.free_number());
                 answer.change = Some(Change::Bind(Binding {
                     mac: self.request.mac,
@@ -317,7 +317,7 @@ impl Case<'_> {
                 .binding_lifetime
                 .is_none_or(|lifetime| self.now.saturating_sub(binding.at) <= lifetime)
         };
-        self.bindings.of(self.request.mac).filter(fresh)
+        self.bindings.get(self.request.mac).filter(fresh)
     }
 
     /// A server that many Macs have chosen is less willing.

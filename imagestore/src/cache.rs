@@ -88,7 +88,7 @@ impl Cache {
             Ok(())
         });
         fetched.map_err(io_error("fetch", &PathBuf::from(digest.to_string())))?;
-        if Digest::of(&bytes) != *digest {
+        if Digest::compute(&bytes) != *digest {
             return Err(StoreError::Blob { digest: *digest, what: "not what the origin sends" });
         }
         Ok(bytes)

@@ -34,7 +34,7 @@ impl Digester {
 
 impl Digest {
     /// Of bytes in memory.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn compute(bytes: &[u8]) -> Self {
         let mut digester = Digester::default();
         digester.update(bytes);
         digester.finish()
@@ -83,8 +83,8 @@ mod tests {
     #[test]
     fn a_digest_is_what_sha256sum_prints() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(Digest::of(b"").to_string(), empty);
-        assert_eq!(empty.to_uppercase().parse(), Ok(Digest::of(b"")));
+        assert_eq!(Digest::compute(b"").to_string(), empty);
+        assert_eq!(empty.to_uppercase().parse(), Ok(Digest::compute(b"")));
         for text in ["", "e3", &"g".repeat(64), &"é".repeat(32)] {
             assert_eq!(text.parse::<Digest>(), Err(DigestError(text.into())));
         }

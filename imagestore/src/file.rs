@@ -44,7 +44,7 @@ struct Version {
 }
 
 impl Version {
-    fn of(metadata: &Metadata) -> Self {
+    fn new(metadata: &Metadata) -> Self {
         Version {
             dev: metadata.dev(),
             ino: metadata.ino(),
@@ -91,7 +91,7 @@ pub enum ReadError {
 impl BootFile {
     pub(crate) fn new(file: File, metadata: &Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let version = Some(Version::of(metadata));
+        let version = Some(Version::new(metadata));
         BootFile {
             bytes: Bytes::There(file),
             start: 0,
@@ -226,7 +226,7 @@ impl BootFile {
     pub fn check_unchanged(&self) -> Result<(), ReadError> {
         let (Bytes::There(file), Some(opened)) = (&self.bytes, self.version) else { return Ok(()) };
         let metadata = file.metadata().map_err(|source| ReadError::Io { at: 0, source })?;
-        if Version::of(&metadata) == opened { Ok(()) } else { Err(ReadError::Changed) }
+        if Version::new(&metadata) == opened { Ok(()) } else { Err(ReadError::Changed) }
     }
 
     /// Whether it was written so recently that another write would not show in its time of modification.
@@ -321,7 +321,7 @@ impl BootFile {
     /// Its bytes for the kernel to send from; None where there is no file to map, or one so small that reading it is cheaper.
     pub fn map(&self) -> Option<Mapping> {
         match &self.bytes {
-            Bytes::There(file) if self.len >= WORTH_MAPPING => Mapping::of(file, self.start, self.len),
+            Bytes::There(file) if self.len >= WORTH_MAPPING => Mapping::new(file, self.start, self.len),
             Bytes::There(_) | Bytes::Coming(_) => None,
         }
     }

@@ -213,10 +213,10 @@ pub fn import(
     }
     let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
     let taken = match extension.as_ref().and_then(|extension| extension.to_str()) {
-        _ if metadata.is_dir() => folder::take(&mut writer, path, observer)?,
-        Some("wim" | "esd" | "swm") => container::take(&mut writer, path, observer)?,
-        Some("iso") => medium::take(&mut writer, path, observer)?,
-        Some("dmg") => disk::take(&mut writer, path, observer)?,
+        _ if metadata.is_dir() => folder::import(&mut writer, path, observer)?,
+        Some("wim" | "esd" | "swm") => container::import(&mut writer, path, observer)?,
+        Some("iso") => medium::import(&mut writer, path, observer)?,
+        Some("dmg") => disk::import(&mut writer, path, observer)?,
         _ => folder::take_file(&mut writer, path, observer)?,
     };
     commit(writer, taken, import, path, observer)

@@ -139,7 +139,7 @@ impl Manifest {
 
     /// Its version.
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.to_json())
+        Digest::compute(&self.to_json())
     }
 
     /// The file that a client's path means: spelled exactly so, or else the first that differs in case only.
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn manifest(kind: ImageKind, paths: &[&str]) -> Manifest {
-        let file = |path: &&str| FileEntry::whole(*path, Digest::of(b""), 0);
+        let file = |path: &&str| FileEntry::whole(*path, Digest::compute(b""), 0);
         Manifest { kind, files: paths.iter().map(file).collect(), boot: None }
     }
 

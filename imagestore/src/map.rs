@@ -18,7 +18,7 @@ pub struct Mapping(Mmap);
 
 impl Mapping {
     /// Maps `len` bytes from `start` on; None where the system cannot.
-    pub(crate) fn of(file: &File, start: u64, len: u64) -> Option<Self> {
+    pub(crate) fn new(file: &File, start: u64, len: u64) -> Option<Self> {
         if !platform::may_be_mapped() {
             return None;
         }
@@ -45,7 +45,7 @@ mod tests {
     fn the_kernel_writes_what_is_mapped_and_says_when_it_is_gone() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[7; 10_000]).unwrap();
-        let map = Mapping::of(&file, 0, 10_000).unwrap();
+        let map = Mapping::new(&file, 0, 10_000).unwrap();
         assert!(map.slice(9_000, 1_001).is_none() && map.slice(u64::MAX, 1).is_none());
 
         let (mut reader, mut writer) = std::io::pipe().unwrap();
@@ -62,6 +62,6 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_not_mapped() {
-        assert!(Mapping::of(&tempfile::tempfile().unwrap(), 0, 0).is_none());
+        assert!(Mapping::new(&tempfile::tempfile().unwrap(), 0, 0).is_none());
     }
 }

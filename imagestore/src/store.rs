@@ -117,7 +117,7 @@ impl Store {
             io::ErrorKind::NotFound => StoreError::Blob { digest: *version, what: "missing" },
             _ => io_error("read", &path)(error),
         })?;
-        if Digest::of(&bytes) != *version {
+        if Digest::compute(&bytes) != *version {
             return Err(damaged());
         }
         Manifest::from_json(&bytes).map_err(|_| damaged())

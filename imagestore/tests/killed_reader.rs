@@ -84,7 +84,7 @@ fn kill_in(rounds: u32) -> u32 {
             Ok(imported) => {
                 let manifest = store.manifest(&imported.record.current).unwrap();
                 let dmg = manifest.files.iter().find(|file| file.path == "NetInstall.dmg").unwrap();
-                assert_eq!((manifest.files.len(), dmg.digest), (42, Digest::of(&large)));
+                assert_eq!((manifest.files.len(), dmg.digest), (42, Digest::compute(&large)));
             }
             Err(error) => {
                 hit += 1;

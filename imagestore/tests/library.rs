@@ -54,7 +54,7 @@ impl Site {
 
     /// Puts a file into a content; gives where its bytes are.
     fn file(&self, drive: &str, id: &str, path: &str, bytes: &[u8]) -> PathBuf {
-        let hex = Digest::of(bytes).to_string().to_uppercase();
+        let hex = Digest::compute(bytes).to_string().to_uppercase();
         let ini = self.root().join("DataLib").join(id).join(format!("{path}.INI"));
         fs::create_dir_all(ini.parent().unwrap()).unwrap();
         fs::write(ini, format!("[File]\r\nHash={hex}\r\nSize={}\r\nAttributes=20\r\n", bytes.len())).unwrap();
@@ -64,7 +64,7 @@ impl Site {
         place
     }
 
-    fn take(
+    fn import(
         &self,
         id: &str,
     ) -> Result<Option<imagestore::ingest::Imported>, imagestore::ingest::IngestError> {
@@ -130,7 +130,7 @@ fn a_netboot_set_is_served_where_it_lies() {
     site.file("D", "PS100005.9", "Sierra.nbi/i386/booter", b"booter");
     let root = site.file("E", "PS100005.9", "Sierra.nbi/NetInstall.dmg", b"a root image");
     assert_eq!(site.library().ids().unwrap(), ["PS100005.9"]);
-    let imported = site.take("PS100005.9").unwrap().unwrap();
+    let imported = site.import("PS100005.9").unwrap().unwrap();
     assert_eq!((imported.name.as_str(), imported.record.current().unwrap().kind), ("Sierra", ImageKind::Nbi));
     assert_eq!(site.text(&imported, "NetInstall.dmg"), "a root image");
     assert_eq!(site.store.blobs().unwrap().len(), 1, "the manifest and no copy");
@@ -138,12 +138,12 @@ fn a_netboot_set_is_served_where_it_lies() {
     assert!(whole.bad.is_empty() && whole.missing.is_empty());
 
     // The file goes: nothing serves it, and it is found again where it comes back.
-    let digest = Digest::of(b"a root image");
+    let digest = Digest::compute(b"a root image");
     fs::remove_file(&root).unwrap();
     assert!(site.store.blob(&digest).is_err());
     assert_eq!(site.store.scrub(&mut Quiet).unwrap().missing, [digest]);
     site.file("D", "PS100005.9", "Sierra.nbi/NetInstall.dmg", b"a root image");
-    let again = site.take("PS100005.9").unwrap().unwrap();
+    let again = site.import("PS100005.9").unwrap().unwrap();
     assert_eq!(
         (again.record.current, site.text(&again, "NetInstall.dmg").as_str()),
         (imported.record.current, "a root image")
@@ -161,17 +161,17 @@ fn a_missing_file_and_a_wrong_hash_are_named() {
     site.file("D", "PS100006.1", "A.nbi/NBImageInfo.plist", b"<plist/>");
     let gone = site.file("D", "PS100006.1", "A.nbi/gone.dmg", b"gone");
     fs::remove_file(gone).unwrap();
-    let imported = site.take("PS100006.1").unwrap().unwrap();
-    assert_eq!(imported.findings, [format!("A.nbi/gone.dmg: no drive has {}", Digest::of(b"gone"))]);
+    let imported = site.import("PS100006.1").unwrap().unwrap();
+    assert_eq!(imported.findings, [format!("A.nbi/gone.dmg: no drive has {}", Digest::compute(b"gone"))]);
 
     site.package("PS100007.1", false);
     site.file("D", "PS100007.1", "B.nbi/NBImageInfo.plist", b"<plist>b</plist>");
     let wrong = site.file("D", "PS100007.1", "B.nbi/root.dmg", b"right");
     fs::write(wrong, b"wrong").unwrap();
-    let error = site.take("PS100007.1").unwrap_err().to_string();
+    let error = site.import("PS100007.1").unwrap_err().to_string();
     assert_eq!(
         error,
-        format!("the blob {} is not what the file in the content library holds", Digest::of(b"right"))
+        format!("the blob {} is not what the file in the content library holds", Digest::compute(b"right"))
     );
     assert!(!site.store.catalogue().unwrap().images.contains_key("B"));
 }
@@ -193,12 +193,12 @@ fn a_set_inside_a_windows_image_is_unpacked_and_a_package_of_documents_is_nothin
     let wim = fs::read(site.folder.path().join("mac.wim")).unwrap();
     site.package("PS100008.3", false);
     site.file("E", "PS100008.3", "mac.wim", &wim);
-    let imported = site.take("PS100008.3").unwrap().unwrap();
+    let imported = site.import("PS100008.3").unwrap().unwrap();
     assert_eq!(imported.name, "Mojave");
     assert_eq!(site.text(&imported, "i386/booter"), "booter");
     site.package("PS100009.1", false);
     site.file("D", "PS100009.1", "readme.txt", b"hello");
-    assert!(site.take("PS100009.1").unwrap().is_none());
+    assert!(site.import("PS100009.1").unwrap().is_none());
     assert!(ContentLibrary::open(Path::new("/nonexistent"), &[]).is_err());
 }
 
@@ -250,14 +250,14 @@ fn two_packages_with_sets_of_one_name_are_two_images() {
         site.file("D", id, "NetBoot.nbi/NBImageInfo.plist", b"<plist/>");
         site.file("D", id, "NetBoot.nbi/i386/booter", bytes.as_bytes());
     }
-    let names = ["PS100005.1", "PS100006.3"].map(|id| site.take(id).unwrap().unwrap().name);
+    let names = ["PS100005.1", "PS100006.3"].map(|id| site.import(id).unwrap().unwrap().name);
     assert_eq!(names, ["NetBoot", "NetBoot.PS100006"]);
     assert_eq!(site.fetched("NetBoot/Images/NetBoot.nbi/i386/booter").unwrap(), b"first");
     assert_eq!(site.fetched("NetBoot/Images/NetBoot.PS100006.nbi/i386/booter").unwrap(), b"second");
     // The next version of the second is the second's.
     site.file("D", "PS100006.10", "NetBoot.nbi/NBImageInfo.plist", b"<plist/>");
     site.file("D", "PS100006.10", "NetBoot.nbi/i386/booter", b"third");
-    assert_eq!(site.take("PS100006.10").unwrap().unwrap().name, "NetBoot.PS100006");
+    assert_eq!(site.import("PS100006.10").unwrap().unwrap().name, "NetBoot.PS100006");
     assert_eq!(site.fetched("NetBoot/i386/booter").unwrap(), b"first");
 }
 
@@ -272,7 +272,7 @@ fn a_full_windows_is_a_file_of_its_package_and_not_windows_pe() {
     site.wim("PS100021.1", "install.wim", &files(b"server"), &["WINDOWS/INSTALLATIONTYPE=Server Core"]);
     site.wim("PS100022.1", "install.wim", &files(b"says nothing"), &[]);
     for id in ["PS100020", "PS100021", "PS100022"] {
-        let taken = site.take(&format!("{id}.1")).unwrap().unwrap();
+        let taken = site.import(&format!("{id}.1")).unwrap().unwrap();
         let kind = taken.record.current().unwrap().kind;
         assert_eq!((taken.name.as_str(), kind), (id, ImageKind::Raw));
         assert!(taken.findings[0].contains("is not Windows PE: install.wim is served as it is"));
@@ -295,7 +295,7 @@ fn windows_pe_is_known_by_its_own_words_and_is_served_as_distribution_points_spe
     site.wim("PS100006.1", "boot.wim", &marked, &[]);
     site.wim("PS100007.1", "boot.wim", &marked, &["WINDOWS/ARCH=0"]);
     let names = ["PS100005.9", "PS100006.1", "PS100007.1"].map(|id| {
-        let taken = site.take(id).unwrap().unwrap();
+        let taken = site.import(id).unwrap().unwrap();
         assert_eq!(taken.record.current().unwrap().kind, ImageKind::WinPe, "{id}");
         taken.name
     });
@@ -324,7 +324,7 @@ fn disk_images_of_a_package_are_served_under_its_id_where_they_lie() {
     let place = site.file("E", "PS100030.2", "media/Tools.iso", b"an iso");
     site.file("D", "PS100030.2", "Mac.dmg", b"a disk image");
     site.file("D", "PS100030.2", "readme.txt", b"hello");
-    let taken = site.take("PS100030.2").unwrap().unwrap();
+    let taken = site.import("PS100030.2").unwrap().unwrap();
     assert_eq!(taken.name, "PS100030");
     assert_eq!(site.fetched("PS100030/media/Tools.iso").unwrap(), b"an iso");
     assert_eq!(site.fetched("PS100030/Mac.dmg").unwrap(), b"a disk image");
@@ -345,8 +345,8 @@ fn a_file_that_a_machine_runs_from_is_readable_after_the_site_removed_it() {
     site.package("PS100005.1", false);
     site.file("D", "PS100005.1", "Sierra.nbi/NBImageInfo.plist", b"<plist/>");
     let root = site.file("D", "PS100005.1", "Sierra.nbi/NetInstall.dmg", b"a root image");
-    site.take("PS100005.1").unwrap().unwrap();
-    let (digest, tree) = (Digest::of(b"a root image"), site.tree());
+    site.import("PS100005.1").unwrap().unwrap();
+    let (digest, tree) = (Digest::compute(b"a root image"), site.tree());
     let path = BootPath::parse(b"Sierra/NetInstall.dmg").unwrap();
     site.store.keep_open(&tree.open(&path).unwrap());
     let writer = fs::File::options().write(true).open(&root).unwrap();
@@ -369,7 +369,7 @@ fn an_image_that_its_source_took_back_is_announced_to_nobody_and_stays_readable(
     let site = Site::new();
     site.package("PS100005.1", false);
     site.file("D", "PS100005.1", "Sierra.nbi/NBImageInfo.plist", b"<plist/>");
-    let taken = site.take("PS100005.1").unwrap().unwrap();
+    let taken = site.import("PS100005.1").unwrap().unwrap();
     let retire = || site.store.write().unwrap().retire(&["Sierra".into()], 7, "removed by the site").unwrap();
     assert_eq!((retire(), retire()), (1, 0));
     let path = BootPath::parse(b"Sierra/NBImageInfo.plist").unwrap();
@@ -381,6 +381,6 @@ fn an_image_that_its_source_took_back_is_announced_to_nobody_and_stays_readable(
     fs::remove_file(&bytes).unwrap();
     assert_eq!(site.store.scrub(&mut Quiet).unwrap().missing, [], "it is gone on purpose");
     site.file("D", "PS100005.1", "Sierra.nbi/NBImageInfo.plist", b"<plist/>");
-    assert_eq!(site.take("PS100005.1").unwrap().unwrap().record, taken.record, "distributed again");
+    assert_eq!(site.import("PS100005.1").unwrap().unwrap().record, taken.record, "distributed again");
     assert!(site.tree().open_announced(&path).is_ok());
 }

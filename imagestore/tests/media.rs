@@ -293,7 +293,7 @@ fn debians_installer_for_the_network_is_recognised_in_its_folder() {
     assert_eq!(boot.initrds, ["debian-installer/amd64/initrd.gz"]);
     let digests: BTreeMap<&str, Digest> =
         manifest.files.iter().map(|file| (file.path.as_str(), file.digest)).collect();
-    assert_eq!(digests["debian-installer/amd64/linux"], Digest::of(b"k"));
+    assert_eq!(digests["debian-installer/amd64/linux"], Digest::compute(b"k"));
 }
 
 /// A real ISO: Debian's package.

@@ -66,7 +66,7 @@ pub struct ServeArgs {
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let source =
         Source { file: args.config.clone(), root: args.root.clone(), state_dir: args.state_dir.clone() };
-    let sockets = Sockets::take().map_err(Failure::unusable)?;
+    let sockets = Sockets::inherit().map_err(Failure::unusable)?;
     let (config, findings, which) = chosen_config(&source)?;
     refuse_interrupted(&config.server.state_dir)?;
     // Before anything is opened that is kept, and before another thread runs.
@@ -122,7 +122,7 @@ async fn serve(
     let ifaces = chosen_ifaces(&config)?;
     let unusable = |error: &dyn std::error::Error| Failure::Unusable(with_causes(error));
     let state = Arc::new(State::open(&config.server.state_dir).map_err(|error| cannot_keep_state(&error))?);
-    let no_state = |error| cannot_keep_state(&StateError::of(&state.path(), error));
+    let no_state = |error| cannot_keep_state(&StateError::new(&state.path(), error));
     let own: Vec<Ipv4Addr> =
         ifaces.iter().flat_map(|iface| iface.addrs.iter().map(|net| net.addr())).collect();
     let shared = sharing::begin(&config, own.clone(), &state).await?;
@@ -193,7 +193,7 @@ async fn serve(
     let names: Vec<&str> = ifaces.iter().map(|iface| iface.name.as_str()).collect();
     let snapshot = services.snapshot.load();
     let mode = format!("{:?}", snapshot.config.dhcp.mode).to_lowercase();
-    let served = Served::of(&snapshot.config);
+    let served = Served::from_config(&snapshot.config);
     info!(
         mode,
         ifaces = names.join(","),

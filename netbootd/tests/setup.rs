@@ -43,7 +43,7 @@ fn typed(folder: &Path, words: &[&str], answers: &str) -> (Option<i32>, String) 
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn told(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -59,7 +59,7 @@ fn flags_make_folders_and_a_configuration_that_is_never_overwritten_unasked() {
     let (root, images) = (path("boot").display().to_string(), path("data/images").display().to_string());
     let words = ["--yes", "--interface", "lo", "--root", &root, "--images", &images, "--programs", "no"];
     let output = setup(folder.path(), &words);
-    let shown = told(&output);
+    let shown = output_text(&output);
     assert_eq!(output.status.code(), Some(0), "{shown}");
     for (at, step) in
         ["state folder", "boot folder", "image folder", "page token", "configuration"].iter().enumerate()
@@ -76,14 +76,15 @@ fn flags_make_folders_and_a_configuration_that_is_never_overwritten_unasked() {
     let again = setup(folder.path(), &[&words[..], &["--mode", "off"]].concat());
     assert_eq!(again.status.code(), Some(78));
     assert!(
-        told(&again).contains("was changed since installation") && told(&again).contains("--force"),
+        output_text(&again).contains("was changed since installation")
+            && output_text(&again).contains("--force"),
         "{}",
-        told(&again)
+        output_text(&again)
     );
     assert_eq!(fs::read_to_string(&config).unwrap(), written);
 
     let forced = setup(folder.path(), &[&words[..], &["--mode", "off", "--force"]].concat());
-    assert_eq!(forced.status.code(), Some(0), "{}", told(&forced));
+    assert_eq!(forced.status.code(), Some(0), "{}", output_text(&forced));
     assert!(fs::read_to_string(&config).unwrap().contains("mode = \"off\""));
     assert_eq!(fs::read_to_string(path("etc/netbootd.toml.old")).unwrap(), written);
 }
@@ -108,8 +109,8 @@ fn a_wrong_flag_is_told_and_nothing_is_written() {
         let lo: &[&str] =
             if words[0] == "--interface" { &["--yes"] } else { &["--yes", "--interface", "lo"] };
         let output = setup(folder.path(), &[lo, words].concat());
-        assert_eq!(output.status.code(), Some(78), "{words:?}: {}", told(&output));
-        assert!(told(&output).contains(expected), "{words:?}: {}", told(&output));
+        assert_eq!(output.status.code(), Some(78), "{words:?}: {}", output_text(&output));
+        assert!(output_text(&output).contains(expected), "{words:?}: {}", output_text(&output));
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the file that was there");
 }
@@ -119,7 +120,7 @@ fn without_a_terminal_it_says_which_flags_are_missing() {
     let folder = tempfile::tempdir().unwrap();
     let output = setup(folder.path(), &["--mode", "proxy", "--root", "/srv/netboot"]);
     assert_eq!(output.status.code(), Some(78));
-    let shown = told(&output);
+    let shown = output_text(&output);
     assert!(shown.contains("give --interface, --images, --configmgr, and add --yes"), "{shown}");
 }
 
@@ -161,7 +162,7 @@ fn a_provider_that_does_not_answer_is_told_link_by_link() {
     let words =
         ["--interface", "lo", "--mode", "proxy", "--root", &root, "--images", &root, "--programs", "no"];
     let by_flags = setup(folder.path(), &[&words[..], &["--yes", "--configmgr", &provider]].concat());
-    let shown = told(&by_flags);
+    let shown = output_text(&by_flags);
     assert_eq!(by_flags.status.code(), Some(78), "{shown}");
     assert!(
         shown.contains("pass  configmgr         name")
@@ -179,7 +180,7 @@ fn a_provider_that_does_not_answer_is_told_link_by_link() {
 
     let all_the_same = ["--yes", "--force", "--unchecked", "--configmgr", &provider];
     let unchecked = setup(folder.path(), &[&words[..], &all_the_same].concat());
-    assert_eq!(unchecked.status.code(), Some(0), "{}", told(&unchecked));
+    assert_eq!(unchecked.status.code(), Some(0), "{}", output_text(&unchecked));
     assert!(fs::read_to_string(&config).unwrap().contains(&format!("\n[configmgr]\nurl = \"{provider}\"")));
 }
 

@@ -172,7 +172,7 @@ impl Assignments {
     }
 
     /// The device that asks: the one with its GUID, else the one with its hardware address.
-    pub fn of(&self, request: &BootRequest) -> Option<&Assignment> {
+    pub fn find(&self, request: &BootRequest) -> Option<&Assignment> {
         let guid = request.uuid.filter(|guid| !is_shared(*guid));
         let macs = guid.and_then(|guid| self.by_guid.get(&guid.in_either_order()));
         let own = macs.filter(|macs| macs.contains(&request.mac)).map(|_| request.mac);

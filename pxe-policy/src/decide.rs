@@ -113,7 +113,7 @@ fn walk_chain(request: &BootRequest, site: &Site<'_>) -> Verdict {
     if site.menu
         && let Some(boot) = loaders::by_loader(request, Some(whole_menu()), None, false, site)
     {
-        return state.into_verdict(Verdict::of(Decision::Boot(boot), Reason::Menu));
+        return state.into_verdict(Verdict::new(Decision::Boot(boot), Reason::Menu));
     }
     let reason = match (&state.known, state.passed_over) {
         (_, true) => Reason::NoBootFile,
@@ -138,10 +138,10 @@ fn whole_menu() -> LoaderConfig {
 
 /// Whatever is decided: when the firmware asks, an earlier boot of the machine is over.
 fn ended(request: &BootRequest, site: &Site<'_>) -> Vec<Entry> {
-    if Stage::of(request) != Stage::Firmware {
+    if Stage::from_request(request) != Stage::Firmware {
         return Vec::new();
     }
-    site.ledger.ended(&MachineId::of(request), site.now, site.settings.same_boot)
+    site.ledger.ended(&MachineId::from_request(request), site.now, site.settings.same_boot)
 }
 
 /// What has been found out on the way.

@@ -77,7 +77,7 @@ impl Ledger {
     /// belongs to one boot.
     pub fn ran(&self, claim: &Deployed, now: Seconds, same_boot: Duration) -> Ran {
         let mut ran = Ran::Never;
-        for entry in self.of(claim) {
+        for entry in self.matching(claim) {
             ran = match (ran, entry.ran(claim, now, same_boot)) {
                 (Ran::ThisBoot, _) | (_, Ran::ThisBoot) => Ran::ThisBoot,
                 (before @ Ran::Before { .. }, _) => before,
@@ -105,12 +105,12 @@ impl Ledger {
             }
             Ran::ThisBoot | Ran::Never | Ran::Cleared { .. } => {
                 let same = |entry: &&Entry| entry.ran(claim, now, same_boot) == Ran::ThisBoot;
-                if let Some(entry) = self.of(claim).find(same) {
+                if let Some(entry) = self.matching(claim).find(same) {
                     let further = entry.at_stage(claim, now);
                     return Ok(further.map_or_else(|| Claimed::There(entry.clone()), Claimed::Made));
                 }
                 // What was cleared is given anew under the key that it had.
-                let former = self.of(claim).max_by_key(|entry| entry.at);
+                let former = self.matching(claim).max_by_key(|entry| entry.at);
                 Ok(Claimed::Made(Entry::new(claim, mac, now, former)))
             }
         }
@@ -118,7 +118,7 @@ impl Ledger {
 
     /// What a question tells of the entries that it is about: a GUID that was not known, or that the site remembers them.
     pub fn learn(&self, claim: &Deployed, now: Seconds) -> Vec<Entry> {
-        self.of(claim).filter_map(|entry| entry.learn(claim, now)).collect()
+        self.matching(claim).filter_map(|entry| entry.learn(claim, now)).collect()
     }
 
     /// The entries whose boot is over because the machine's firmware asks anew.
@@ -155,7 +155,7 @@ impl Ledger {
 
     /// When a machine was given its next boot, if it was.
     pub fn given_at(&self, device: &Assignment, next: &BootNext) -> Option<Seconds> {
-        self.of(&next.claim(device, Stage::Firmware)).map(|entry| entry.at).next()
+        self.matching(&next.claim(device, Stage::Firmware)).map(|entry| entry.at).next()
     }
 
     /// Everything, by machine.
@@ -175,7 +175,7 @@ impl Ledger {
     }
 
     /// The entries of a machine and a deployment. A claim that names no run asks for nothing new, so any run counts.
-    fn of(&self, claim: &Deployed) -> impl Iterator<Item = &Entry> {
+    fn matching(&self, claim: &Deployed) -> impl Iterator<Item = &Entry> {
         let fits = |entry: &&Entry| {
             entry.key.deployment == claim.id && (claim.run.is_empty() || entry.key.run == claim.run)
         };

@@ -146,7 +146,7 @@ pub struct Identity {
 
 impl Identity {
     /// Of a request that bans have been taken out of.
-    pub fn of(request: &BootRequest) -> Self {
+    pub fn from_request(request: &BootRequest) -> Self {
         Identity {
             mac: request.mac,
             uuid: request.uuid,

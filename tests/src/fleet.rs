@@ -67,7 +67,7 @@ impl Fleet {
                 Ok(length) => {
                     let Some(reply) = Reply::parse(&buf[..length]) else { continue };
                     if let Some(machine) = machines.get_mut(&reply.machine)
-                        && let Some(one) = self.take(&socket, machine, reply)
+                        && let Some(one) = self.receive(&socket, machine, reply)
                         && told.send(one).is_err()
                     {
                         return;
@@ -88,7 +88,7 @@ impl Fleet {
         self.send(socket, &packet(number, machine.xid, DISCOVER, self.relay, &[]));
     }
 
-    fn take(&self, socket: &UdpSocket, machine: &mut Machine, reply: Reply) -> Option<Told> {
+    fn receive(&self, socket: &UdpSocket, machine: &mut Machine, reply: Reply) -> Option<Told> {
         if reply.xid != machine.xid {
             return None; // of a boot before
         }

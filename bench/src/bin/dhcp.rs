@@ -46,7 +46,7 @@ fn main() {
             figures.cpu.push(cpu.as_secs_f64() * 1e6 / exchanges.times.len().max(1) as f64);
         }
     }
-    print(&told(&servers, &figures));
+    print(&report(&servers, &figures));
 }
 
 /// A short look: every machine gets an address, and no two the same.
@@ -89,7 +89,7 @@ struct Figures {
 /// Which peers a row is about.
 type Fits = fn(Kind) -> bool;
 
-fn told(servers: &[Server], figures: &[Figures]) -> String {
+fn report(servers: &[Server], figures: &[Figures]) -> String {
     let mut text = String::from(
         "| server | a lease before its ACK | exchanges/s | p99 at half of that, ms | CPU µs an exchange | lost there |\n\
          | --- | --- | --- | --- | --- | --- |\n",

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         }
         let mut told: Vec<Vec<Rounds>> = rows
             .iter()
-            .map(|_| servers.iter().map(|server| Rounds::of(server.kind.name())).collect())
+            .map(|_| servers.iter().map(|server| Rounds::new(server.kind.name())).collect())
             .collect();
         // Memory that was taken once is not taken a second time.
         for _ in 0..if matches!(work, Work::Idle { .. }) { 1 } else { rounds } {
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
                     all_whole = false;
                 }
                 for ((_, measure), told) in rows.iter().zip(&mut told) {
-                    let figure = Figure { value: measure.of(&spent), whole: spent.failed.is_none() };
+                    let figure = Figure { value: measure.figure(&spent), whole: spent.failed.is_none() };
                     told[n].figures.push(figure);
                 }
             }
@@ -107,7 +107,7 @@ enum Measure {
 }
 
 impl Measure {
-    fn of(self, spent: &Spent) -> f64 {
+    fn figure(self, spent: &Spent) -> f64 {
         let (elapsed, cpu) = (spent.elapsed.as_secs_f64().max(1e-9), spent.cpu.as_secs_f64().max(1e-9));
         match self {
             Measure::Rate => spent.bytes as f64 / 1e6 / elapsed,
@@ -190,7 +190,7 @@ impl Work {
                 for _ in 0..connections {
                     let mut client = Client::connect(server, 4096)?;
                     client.ask(NAMES[SMALL], None)?;
-                    client.take(small, None)?;
+                    client.read_answer(small, None)?;
                     open.push(client);
                 }
                 Ok(Fetched { bytes: 0, requests: connections as u64, open })
@@ -200,7 +200,7 @@ impl Work {
                 at_once(clients, move || {
                     let mut client = Client::connect(server, BUFFER)?;
                     client.ask(NAMES[file], None)?;
-                    Ok((client.take(&expected, None)?, 1))
+                    Ok((client.read_answer(&expected, None)?, 1))
                 })
             }
             Work::Small { clients, each } => {
@@ -214,7 +214,7 @@ impl Work {
                     for _ in 0..each {
                         clients.iter_mut().try_for_each(|client| client.ask(NAMES[SMALL], None))?;
                         for client in &mut clients {
-                            bytes += client.take(&expected, None)?;
+                            bytes += client.read_answer(&expected, None)?;
                         }
                     }
                     Ok((bytes, (each * clients.len()) as u64))
@@ -227,7 +227,7 @@ impl Work {
                     let start = n * RANGE % (expected.len - RANGE);
                     let range = start..start + RANGE;
                     client.ask(NAMES[LARGE], Some(range.clone()))?;
-                    bytes += client.take(expected, Some(range))?;
+                    bytes += client.read_answer(expected, Some(range))?;
                 }
                 Ok(Fetched { bytes, requests: count, open: Vec::new() })
             }

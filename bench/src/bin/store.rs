@@ -54,7 +54,7 @@ fn data(place: &Path) -> PathBuf {
     data
 }
 
-fn take(store: &Path, source: &Path) {
+fn import_all(store: &Path, source: &Path) {
     let store = Store::open(store, Limits::default()).expect("the store opens");
     import(&store, source, Import::default(), &mut Quiet).expect("the image is taken in");
 }
@@ -80,7 +80,7 @@ fn folder_ingest(place: &Path) {
     let [ours, cp, sum] = in_turns(
         ROUNDS,
         [
-            &mut || take(&fresh(place, "store"), &data),
+            &mut || import_all(&fresh(place, "store"), &data),
             &mut || {
                 let copy = fresh(place, "copy");
                 run(
@@ -108,7 +108,7 @@ fn wim_unpack(place: &Path) {
         );
         let [ours, wimlib] = in_turns(
             ROUNDS,
-            [&mut || take(&fresh(place, "store"), &wim), &mut || {
+            [&mut || import_all(&fresh(place, "store"), &wim), &mut || {
                 let out = fresh(place, "copy");
                 let extract = format!("wimlib-imagex extract {} 1 --dest-dir={}", text(&wim), text(&out));
                 run("sh", &["-c", &format!("{extract} && sync -f {}", text(place))]);
@@ -124,7 +124,7 @@ fn wim_unpack(place: &Path) {
 
 fn second_ingest(place: &Path) {
     let (store, data) = (fresh(place, "store"), place.join("data/Set.nbi"));
-    take(&store, &data);
+    import_all(&store, &data);
     let opened = Store::open(&store, Limits::default()).expect("the store opens");
     let stamps = |store: &Store| -> BTreeMap<_, _> {
         let blobs = store.blobs().expect("the blobs can be listed");
@@ -134,7 +134,7 @@ fn second_ingest(place: &Path) {
             .collect()
     };
     let before = stamps(&opened);
-    take(&store, &data);
+    import_all(&store, &data);
     let written = stamps(&opened).iter().filter(|(digest, at)| before.get(digest) != Some(at)).count();
     println!("| second ingest of the same folder | — | {written} blobs written | 0 |");
 }
@@ -148,7 +148,7 @@ fn large_wim(place: &Path) {
     fs::write(large.join("NBImageInfo.plist"), "<plist/>").expect("the disk has room");
     let wim = place.join("large.wim");
     run("wimlib-imagex", &["capture", &text(&place.join("large")), &text(&wim), "--compress=XPRESS"]);
-    take(&fresh(place, "store"), &wim);
+    import_all(&fresh(place, "store"), &wim);
     let own = peak("self");
     println!(
         "| peak memory for a WIM of 5 GB | — | {own} MB, the children's {} MB | 200 MB |",

@@ -36,7 +36,7 @@ fn main() {
     let mut single = String::from(spread::HEAD);
     for case in cases(smoke).into_iter().filter(chosen) {
         let content = &contents[case.load.file.as_ref()];
-        let mut told: Vec<Rounds> = servers.iter().map(|server| Rounds::of(server.kind.name())).collect();
+        let mut told: Vec<Rounds> = servers.iter().map(|server| Rounds::new(server.kind.name())).collect();
         let mut spreads = vec![Spread::default(); servers.len()];
         // Losses are the same in every round, and the peers wait for seconds after each.
         for _ in 0..if case.load.loss > 0.0 { 1 } else { rounds } {

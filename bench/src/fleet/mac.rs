@@ -47,7 +47,7 @@ pub(super) async fn boot(site: &Site, relay: &Relay, number: u32) -> Result<(), 
             beside: false,
         };
         let server = SocketAddr::from((site.server, 69));
-        load.fetch(own, server, content, &mut Chance::of(number.into())).await?;
+        load.fetch(own, server, content, &mut Chance::new(number.into())).await?;
     }
     Ok(())
 }

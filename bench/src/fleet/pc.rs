@@ -35,7 +35,7 @@ pub(super) async fn boot(site: &Site, relay: &Relay, number: u32) -> Result<(), 
         beside: false,
     };
     let server = SocketAddr::from((site.server, 69));
-    program.fetch(lease.address, server, &site.program, &mut Chance::of(number.into())).await?;
+    program.fetch(lease.address, server, &site.program, &mut Chance::new(number.into())).await?;
     tokio::time::timeout(PATIENCE, image(site, lease.address))
         .await
         .unwrap_or_else(|_| Err("the image does not come".into()))

@@ -21,7 +21,7 @@ pub fn tftp_transfer(bytes: &[u8]) {
     let asked = RequestOptions::asking(Some(block_size), Some(window), Some(1 + script.next() % 8), true);
     let asked = if variable > 0 { asked.with_variable_window() } else { asked };
     let size = usize::from(script.next_u16() % 700);
-    let is_good = script.0.iter().all(|act| Act::of(*act) == Act::Deliver);
+    let is_good = script.0.iter().all(|act| Act::from_number(*act) == Act::Deliver);
 
     let now = Instant::now();
     let file = &FILE[..size];
@@ -43,7 +43,7 @@ pub fn tftp_transfer(bytes: &[u8]) {
     while world.goes_on() {
         steps += 1;
         assert!(steps < MAX_STEPS, "it ends");
-        world.act(Act::of(script.next()));
+        world.act(Act::from_number(script.next()));
     }
     let whole = world.arrived == file.len();
     let (sent, received) = world.outcomes;
@@ -72,7 +72,7 @@ enum Act {
 }
 
 impl Act {
-    fn of(number: u8) -> Self {
+    fn from_number(number: u8) -> Self {
         match number & 7 {
             1 => Act::Lose,
             2 => Act::Repeat,

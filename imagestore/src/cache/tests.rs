@@ -49,7 +49,7 @@ fn settled(cache: &Cache) {
 #[test]
 fn a_blob_is_served_while_it_comes_and_fetched_once() {
     let (_folder, cache, origin, go) = cache(&[b"first ", b"second"], 1000);
-    let digest = Digest::of(b"first second");
+    let digest = Digest::compute(b"first second");
     let (one, two) = (cache.open(&digest, 12).unwrap(), cache.open(&digest, 12).unwrap());
     go.send(()).unwrap();
     assert_eq!(read(&one, 0, 6).unwrap(), b"first ");
@@ -64,7 +64,7 @@ fn a_blob_is_served_while_it_comes_and_fetched_once() {
 #[test]
 fn nobody_gets_the_last_byte_of_a_damaged_blob() {
     let (_folder, cache, _, go) = cache(&[b"first ", b"sEcond"], 1000);
-    let digest = Digest::of(b"first second");
+    let digest = Digest::compute(b"first second");
     let file = cache.open(&digest, 12).unwrap();
     go.send(()).unwrap();
     assert_eq!(read(&file, 0, 6).unwrap(), b"first ");
@@ -78,7 +78,7 @@ fn nobody_gets_the_last_byte_of_a_damaged_blob() {
 #[test]
 fn an_origin_that_sends_too_much_is_cut_off() {
     let (_folder, cache, _, go) = cache(&[b"first second"], 1000);
-    let file = cache.open(&Digest::of(b"first"), 5).unwrap();
+    let file = cache.open(&Digest::compute(b"first"), 5).unwrap();
     go.send(()).unwrap();
     assert!(read(&file, 0, 5).is_err());
 }
@@ -95,7 +95,7 @@ fn what_was_not_used_for_longest_leaves_when_room_is_needed() {
         }
     }
     let blobs: Vec<Vec<u8>> = (0..4_u8).map(|n| vec![n; 100]).collect();
-    let digests: Vec<Digest> = blobs.iter().map(|blob| Digest::of(blob)).collect();
+    let digests: Vec<Digest> = blobs.iter().map(|blob| Digest::compute(blob)).collect();
     let origin = Any(Mutex::new(digests.iter().copied().zip(blobs).collect()));
     let cache = Arc::new(Cache::new(store, Arc::new(origin), 250));
     for (at, digest) in digests.iter().enumerate() {
@@ -114,7 +114,7 @@ fn what_was_not_used_for_longest_leaves_when_room_is_needed() {
 #[test]
 fn what_an_image_here_needs_is_no_longer_the_caches_to_remove() {
     let (_folder, cache, _, go) = cache(&[b"first second"], 1);
-    let digest = Digest::of(b"first second");
+    let digest = Digest::compute(b"first second");
     let file = cache.open(&digest, 12).unwrap();
     go.send(()).unwrap();
     read(&file, 0, 12).unwrap();
@@ -123,6 +123,6 @@ fn what_an_image_here_needs_is_no_longer_the_caches_to_remove() {
     let taken = writer.put(std::path::Path::new("a"), &mut &b"first second"[..], &mut crate::Quiet).unwrap();
     assert_eq!(taken.0, digest);
     writer.commit_blobs(&mut crate::Quiet).unwrap();
-    cache.evict(&Digest::of(b"another"));
+    cache.evict(&Digest::compute(b"another"));
     assert!(cache.store.contains(&digest));
 }

@@ -11,7 +11,7 @@ use crate::store::{Observer, Prepared, StoreError, Writer};
 use crate::wim::{Archive, ArchiveEntry, Wim, WimError, WimImage, Writing};
 use crate::{Digest, FileEntry, ImageKind};
 
-pub(super) fn take(
+pub(super) fn import(
     writer: &mut Writer,
     path: &Path,
     observer: &mut dyn Observer,

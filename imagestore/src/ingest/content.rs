@@ -17,7 +17,7 @@ pub fn import_content(
     observer: &mut dyn Observer,
 ) -> Result<Option<Imported>, IngestError> {
     let mut writer = store.write()?;
-    let from = From { library, content, id: ContentId::of(&content.id), package: wanted.package };
+    let from = From { library, content, id: ContentId::parse(&content.id), package: wanted.package };
     let taken = match netboot_set(content) {
         Some(folder) => Some(from.take_set(&mut writer, &folder, observer)?),
         None => from.take_images(&mut writer, observer)?,
@@ -223,7 +223,7 @@ mod tests {
 
     fn record(source: &str) -> ImageRecord {
         let version = Version {
-            manifest: Digest::of(source.as_bytes()),
+            manifest: Digest::compute(source.as_bytes()),
             kind: ImageKind::Nbi,
             files: 1,
             size: 1,

@@ -43,7 +43,7 @@ pub enum DiskImageError {
 
 impl DiskImage {
     /// Looks at an image of `len` bytes.
-    pub fn of(file: &File, len: u64) -> Result<Self, DiskImageError> {
+    pub fn read(file: &File, len: u64) -> Result<Self, DiskImageError> {
         if let Some(at) = len.checked_sub(KOLY)
             && let Some(trailer) = read::<512>(file, at)?
             && trailer.starts_with(b"koly")
@@ -70,7 +70,7 @@ impl DiskImage {
     }
 }
 
-pub(super) fn take(
+pub(super) fn import(
     writer: &mut Writer,
     path: &Path,
     observer: &mut dyn Observer,
@@ -81,7 +81,7 @@ pub(super) fn take(
         return Err(IngestError::Empty(path.to_owned()));
     }
     let found =
-        DiskImage::of(&file, len).map_err(|source| IngestError::Disk { path: path.to_owned(), source })?;
+        DiskImage::read(&file, len).map_err(|source| IngestError::Disk { path: path.to_owned(), source })?;
     let taken = folder::take_file(writer, path, observer)?;
     Ok(Taken { kind: ImageKind::Raw, findings: vec![found.described()], ..taken })
 }

@@ -19,7 +19,7 @@ struct Found {
     allocated: u64,
 }
 
-pub(super) fn take(
+pub(super) fn import(
     writer: &mut Writer,
     folder: &Path,
     observer: &mut dyn Observer,

@@ -15,7 +15,7 @@ use crate::recognise::{Contents, Recognised, WimHeader, editions, recognise, url
 use crate::store::{Observer, Writer};
 use crate::{About, BootPath, FileEntry, ImageKind, Way};
 
-pub(super) fn take(
+pub(super) fn import(
     writer: &mut Writer,
     path: &Path,
     observer: &mut dyn Observer,
@@ -28,7 +28,7 @@ pub(super) fn take(
     let medium = match Medium::open(&file, before.0) {
         Ok(medium) => medium,
         // Volumes of Macs come under this name, too.
-        Err(MediumError::Unknown) => return disk::take(writer, path, observer),
+        Err(MediumError::Unknown) => return disk::import(writer, path, observer),
         Err(source) => return Err(IngestError::Medium { path: path.to_owned(), source }),
     };
     let iso_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -40,7 +40,7 @@ pub(super) fn take(
     }
     let Recognised { mut about, boot, packed_as, note, .. } = recognised.unwrap_or_default();
     if is_windows {
-        let header = |path| WimHeader::of(&medium, medium.find(path)?);
+        let header = |path| WimHeader::read(&medium, medium.find(path)?);
         editions(&mut about, crate::recognise::INSTALLS.into_iter().find_map(header), header(BOOT_WIM));
     }
     about.ways = ways;
@@ -48,7 +48,7 @@ pub(super) fn take(
     let mut taken = take_file(writer, path, observer)?;
     let whole = taken.files.first().cloned().ok_or_else(|| IngestError::Empty(path.to_owned()))?;
     about.iso = Some(whole.path.clone());
-    taken.findings = vec![said(&about)];
+    taken.findings = vec![finding_of(&about)];
     taken.findings.extend(note);
     taken.findings.extend(medium.left_out().iter().cloned());
     if is_windows {
@@ -96,7 +96,7 @@ fn nothing(recognised: Option<&Recognised>) -> String {
     format!("{what}, and it has no boot image (El Torito) for BIOS or UEFI")
 }
 
-fn said(about: &About) -> String {
+fn finding_of(about: &About) -> String {
     let title = about.title();
     let title = if title.is_empty() { "no distribution that netbootd knows" } else { &title };
     let ways = about.ways.iter().map(|way| way.as_str()).collect::<Vec<_>>().join(", ");
@@ -225,7 +225,7 @@ impl Contents for Medium<'_> {
 }
 
 impl WimHeader {
-    fn of(medium: &Medium<'_>, file: &MediumFile) -> Option<Self> {
+    fn read(medium: &Medium<'_>, file: &MediumFile) -> Option<Self> {
         WimHeader::read(file.size, |from, length| medium.read(file, from, length))
     }
 }

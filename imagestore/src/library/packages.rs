@@ -46,7 +46,7 @@ type Stamp = (u64, i64, i64);
 
 impl ContentId {
     /// Of an id as the library writes it. Any text is one.
-    pub fn of(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let numbered = text.rsplit_once('.').and_then(|(package, version)| {
             let digits = version.bytes().all(|byte| byte.is_ascii_digit());
             Some((package.to_owned(), version.parse().ok().filter(|_| digits)?))
@@ -60,7 +60,7 @@ impl ContentId {
 
     /// Of the source of an image that came from a library.
     pub fn of_source(source: &str) -> Option<Self> {
-        source.strip_prefix(SOURCE)?.strip_prefix(['/', '\\']).map(ContentId::of)
+        source.strip_prefix(SOURCE)?.strip_prefix(['/', '\\']).map(ContentId::parse)
     }
 
     /// The id as the library writes it.
@@ -169,7 +169,7 @@ impl Packages {
 
     fn sort(&mut self) {
         let ids = self.files.values().flat_map(|file| &file.ids);
-        let mut ids: Vec<ContentId> = ids.map(|id| ContentId::of(id)).collect();
+        let mut ids: Vec<ContentId> = ids.map(|id| ContentId::parse(id)).collect();
         ids.sort();
         ids.dedup();
         self.by_package.clear();
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     fn id(text: &str) -> ContentId {
-        ContentId::of(text)
+        ContentId::parse(text)
     }
 
     #[test]

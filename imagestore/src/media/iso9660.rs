@@ -76,7 +76,7 @@ pub(super) fn read(disc: &Disc<'_>, volumes: &Volumes, listing: &mut Listing) ->
         listing.enter(&folder, record.at, usize::try_from(record.len).unwrap_or(usize::MAX))?;
         let mut unfinished: Option<MediumFile> = None;
         for record in records(disc, &folder, &record)?.into_iter().skip(2) {
-            let found = names.of(disc, &record)?;
+            let found = names.name(disc, &record)?;
             let path = join(&folder, &found.name)?;
             if let Some(target) = found.link {
                 links.push((path, target));
@@ -148,7 +148,7 @@ enum Names {
 }
 
 impl Names {
-    fn of(self, disc: &Disc<'_>, record: &Record) -> Result<Found, MediumError> {
+    fn name(self, disc: &Disc<'_>, record: &Record) -> Result<Found, MediumError> {
         let found = match self {
             Names::RockRidge { skip } => rock_ridge::fields(disc, &record.system_use, skip)?,
             Names::Joliet => {

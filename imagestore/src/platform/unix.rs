@@ -25,7 +25,7 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// None when another process has it.
-    pub(crate) fn take(file: File) -> Option<Self> {
+    pub(crate) fn acquire(file: File) -> Option<Self> {
         Flock::lock(file, FlockArg::LockExclusiveNonblock).ok().map(|held| Lock { _held: held })
     }
 }

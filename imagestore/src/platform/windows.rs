@@ -118,7 +118,7 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// None when another process has it.
-    pub(crate) fn take(file: File) -> Option<Self> {
+    pub(crate) fn acquire(file: File) -> Option<Self> {
         file.try_lock().ok().map(|()| Lock { _held: file })
     }
 }

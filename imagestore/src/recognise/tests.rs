@@ -23,7 +23,7 @@ impl Contents for Stand {
     }
 }
 
-fn of(files: &[(&str, &str)]) -> Option<Recognised> {
+fn recognised(files: &[(&str, &str)]) -> Option<Recognised> {
     let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     recognise(&Stand { label: "", files }, Some("a.iso"))
 }
@@ -72,7 +72,7 @@ fn a_line_about_a_disc_names_product_version_and_architecture() {
 fn esxi_is_given_this_servers_url() {
     let config = "bootstate=0\ntitle=Loading ESXi installer\nprefix=\nkernel=/b.b00\nkernelopt=runweasel cdromBoot\n\
                   modules=/jumpstrt.gz --- /useropts.gz\nbuild=8.0.0-1.0.20513097\n";
-    let found = of(&[("BOOT.CFG", config), ("EFI/BOOT/BOOTX64.EFI", ""), ("B.B00", "")]).unwrap();
+    let found = recognised(&[("BOOT.CFG", config), ("EFI/BOOT/BOOTX64.EFI", ""), ("B.B00", "")]).unwrap();
     assert_eq!(
         (found.about.title().as_str(), found.boot.unwrap().kernel.as_str()),
         ("VMware ESXi 8.0.0 (x86_64)", "EFI/BOOT/BOOTX64.EFI")

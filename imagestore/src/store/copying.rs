@@ -28,7 +28,7 @@ pub(super) fn copy(
             return Ok(tally.end());
         }
         to.write_all(&buf[..count]).map_err(io_error("write", temporary))?;
-        tally.take(&buf[..count], Some(to))?;
+        tally.add(&buf[..count], Some(to))?;
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn share(
         while tally.size < end {
             let piece = piece(end - tally.size);
             copy.read_exact_at(&mut buf[..piece], tally.size).map_err(io_error("read", temporary))?;
-            tally.take(&buf[..piece], Some(copy))?;
+            tally.add(&buf[..piece], Some(copy))?;
         }
     }
 }
@@ -83,13 +83,13 @@ pub(super) fn holes_kept(
         let data = next_data(file, tally.size).map_err(io_error("read", path))?.unwrap_or(size..size);
         let (start, end) = (data.start.min(size), data.end.min(size));
         while tally.size < start {
-            tally.take(&zeros[..piece(start - tally.size)], None)?;
+            tally.add(&zeros[..piece(start - tally.size)], None)?;
         }
         while tally.size < end {
             let bytes = &mut buf[..piece(end - tally.size)];
             file.read_exact_at(bytes, tally.size).map_err(io_error("read", path))?;
             copy.write_all_at(bytes, tally.size).map_err(io_error("write", temporary))?;
-            tally.take(bytes, Some(copy))?;
+            tally.add(bytes, Some(copy))?;
         }
     }
     Ok(Some(tally.end()))
@@ -117,7 +117,7 @@ pub(super) fn follow(
         if count < PIECE && !ended {
             thread::sleep(GROWTH); // the other process is the slower one
         }
-        tally.take(&buf[..count], Some(file))?;
+        tally.add(&buf[..count], Some(file))?;
     }
 }
 
@@ -134,7 +134,7 @@ pub(super) fn digest_of(
         if count == 0 {
             return Ok(tally.end());
         }
-        tally.take(&buf[..count], None)?;
+        tally.add(&buf[..count], None)?;
     }
 }
 
@@ -152,7 +152,7 @@ impl<'a> Tally<'a> {
         Tally { digester: Digester::default(), size: 0, pending: 0, write_back: None, observer }
     }
 
-    fn take(&mut self, bytes: &[u8], stored_in: Option<&File>) -> Result<(), StoreError> {
+    fn add(&mut self, bytes: &[u8], stored_in: Option<&File>) -> Result<(), StoreError> {
         if self.observer.is_cancelled() {
             return Err(StoreError::Cancelled);
         }

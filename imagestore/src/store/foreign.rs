@@ -24,7 +24,7 @@ struct Foreign {
 }
 
 impl Foreign {
-    fn of(path: &Path, metadata: &fs::Metadata) -> Self {
+    fn new(path: &Path, metadata: &fs::Metadata) -> Self {
         Foreign {
             path: path.to_owned(),
             size: metadata.len(),
@@ -84,7 +84,7 @@ impl Store {
         let known: Foreign = serde_json::from_slice(&fs::read(self.foreign_path(digest)).ok()?).ok()?;
         let file = File::open(&known.path).ok()?;
         let metadata = file.metadata().ok()?;
-        let same = metadata.is_file() && Foreign::of(&known.path, &metadata) == known;
+        let same = metadata.is_file() && Foreign::new(&known.path, &metadata) == known;
         same.then(|| BootFile::of_blob(file, &metadata, digest).unsealed())
     }
 
@@ -121,7 +121,7 @@ impl Writer {
                 what: "not what the file in the content library holds",
             });
         }
-        let json = serde_json::to_vec(&Foreign::of(path, &metadata)).unwrap_or_default(); // plain struct
+        let json = serde_json::to_vec(&Foreign::new(path, &metadata)).unwrap_or_default(); // plain struct
         let place = self.store().foreign_path(digest);
         let temporary = place.with_extension("new");
         let written = fs::write(&temporary, json).and_then(|()| fs::rename(&temporary, &place));

@@ -47,7 +47,7 @@ impl Writer {
         let path = store.root.join("lock");
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(io_error("open", &path))?;
-        let lock = Lock::take(file).ok_or(StoreError::Busy)?;
+        let lock = Lock::acquire(file).ok_or(StoreError::Busy)?;
         let incoming = store.root.join("incoming");
         for left in fs::read_dir(&incoming).map_err(io_error("list", &incoming))?.flatten() {
             let path = left.path();

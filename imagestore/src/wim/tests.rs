@@ -12,7 +12,7 @@ struct Site {
 
 impl Site {
     /// A reader that takes its request and then does as a shell is told.
-    fn of(script: &str) -> Self {
+    fn new(script: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("image.wim"), "an image").unwrap();
         let program = folder.path().join("reader");
@@ -64,10 +64,10 @@ fn file(size: u64) -> Frame {
 
 #[test]
 fn an_answer_is_taken_when_it_is_what_was_asked_for() {
-    let good = Site::of(&script(&[(file(3), "abc"), (Frame::Done, "")]));
+    let good = Site::new(&script(&[(file(3), "abc"), (Frame::Done, "")]));
     assert_eq!(good.read().unwrap(), b"abc");
-    assert_eq!(Site::of(&script(&[(Frame::Done, "")])).written().unwrap(), b"");
-    assert!(Site::of(&script(&[(Frame::Done, "")])).wim().verify().is_ok());
+    assert_eq!(Site::new(&script(&[(Frame::Done, "")])).written().unwrap(), b"");
+    assert!(Site::new(&script(&[(Frame::Done, "")])).wim().verify().is_ok());
 }
 
 #[test]
@@ -89,21 +89,21 @@ fn no_length_and_no_answer_of_a_reader_is_trusted() {
         ("printf '\\077\\000\\000\\000\\000'".into(), "frame 63 is unknown"),
         ("while :; do printf '\\077aaaaaaaa'; done".into(), "a frame of"),
     ] {
-        let refused = Site::of(&script).read().unwrap_err();
+        let refused = Site::new(&script).read().unwrap_err();
         assert!(refused.contains("image.wim: ") && refused.contains(words), "{script}: {refused}");
     }
     // One that goes on after a wrong answer is ended.
-    let waits = Site::of(&format!("{}; exec sleep 1000", frames(&[(file(5), "abcde")])));
+    let waits = Site::new(&format!("{}; exec sleep 1000", frames(&[(file(5), "abcde")])));
     assert!(waits.read().unwrap_err().contains("an answer to something else"));
     for command in ["exit 1".to_owned(), frames(&[(file(3), "abc")]), frames(&[])] {
-        assert!(Site::of(&command).written().is_err(), "{command}");
-        assert!(Site::of(&command).wim().verify().is_err(), "{command}");
+        assert!(Site::new(&command).written().is_err(), "{command}");
+        assert!(Site::new(&command).wim().verify().is_err(), "{command}");
     }
 }
 
 #[test]
 fn a_reader_that_cannot_be_started_is_named() {
-    let site = Site::of("");
+    let site = Site::new("");
     fs::remove_file(site.folder.path().join("reader")).unwrap();
     let refused = site.read().unwrap_err();
     assert!(refused.contains("cannot start") && refused.contains("/reader"), "{refused}");

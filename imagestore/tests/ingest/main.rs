@@ -46,7 +46,7 @@ fn a_folder_is_taken_in_once() {
     let manifest = site.manifest(&imported);
     let paths: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["boot/initrd.img", "default", "vmlinuz"]);
-    assert_eq!(manifest.files[2].digest, Digest::of(b"kernel"));
+    assert_eq!(manifest.files[2].digest, Digest::compute(b"kernel"));
     let blobs = site.store.blobs().unwrap();
     let written = |store: &Store| {
         let stamps =
@@ -139,7 +139,7 @@ fn a_sparse_file_keeps_its_holes() {
     file.write_all_at(&noise(1, 100_000), 150 << 20).unwrap();
     let imported = site.import("disk.img").unwrap();
     let manifest = site.manifest(&imported);
-    assert_eq!(manifest.files[0].digest, Digest::of(&fs::read(&path).unwrap()));
+    assert_eq!(manifest.files[0].digest, Digest::compute(&fs::read(&path).unwrap()));
     let taken = |file: &fs::File| file.metadata().unwrap().blocks() * 512;
     let blob = site.store.blob(&manifest.files[0].digest).unwrap();
     assert_eq!(blob.len(), 300 << 20);
@@ -147,7 +147,7 @@ fn a_sparse_file_keeps_its_holes() {
     let mut out = fs::File::options().create_new(true).read(true).write(true).open(site.path("out")).unwrap();
     blob.copy_to_file(&mut out, &mut Quiet).unwrap();
     assert!(taken(&out) < 1 << 20);
-    assert_eq!(Digest::of(&fs::read(site.path("out")).unwrap()), manifest.files[0].digest);
+    assert_eq!(Digest::compute(&fs::read(site.path("out")).unwrap()), manifest.files[0].digest);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn disk_images_are_taken_as_they_are_when_they_are_whole() {
     site.put("Mac.dmg", &dmg);
     let imported = site.import("Mac.dmg").unwrap();
     assert_eq!(imported.findings, ["an Apple disk image (UDIF)"]);
-    assert_eq!(site.manifest(&imported).files[0].digest, Digest::of(&dmg));
+    assert_eq!(site.manifest(&imported).files[0].digest, Digest::compute(&dmg));
     site.put("short.dmg", &[&dmg[..50_000], &koly].concat());
     let error = site.import("short.dmg").unwrap_err().to_string();
     assert!(

@@ -109,7 +109,7 @@ fn meaning(name: &str, value: &Value, values: &Values) -> Result<Option<Meant>, 
             let (guids, left_out): (Vec<_>, Vec<_>) = texts.partition(|text| Bans::guids_meant(text).is_ok());
             return Ok(Some(Meant { setting: Setting::BannedGuids(guids), left_out }));
         }
-        (MAC_IGNORE_LIST, Value::Text(file)) => said(file).map(Setting::MacIgnoreList),
+        (MAC_IGNORE_LIST, Value::Text(file)) => not_empty(file).map(Setting::MacIgnoreList),
         (BLOCK_SIZE, Value::Number(size)) => {
             let fits = u16::try_from(*size).ok().filter(|size| (512..=tftp::MAX_BLOCK_SIZE).contains(size));
             Some(Setting::BlockSize(fits.ok_or(NoSetting::BlockSize(*size))?))
@@ -119,7 +119,7 @@ fn meaning(name: &str, value: &Value, values: &Values) -> Result<Option<Meant>, 
             Some(Setting::WindowSize(fits.ok_or(NoSetting::WindowSize(*size))?))
         }
         (NOT_ON_DHCP_PORT, Value::Number(on)) => (*on != 0).then_some(Setting::BootServerOnly),
-        (LIBRARY, Value::Text(folder)) => said(folder).map(Setting::ContentLibrary),
+        (LIBRARY, Value::Text(folder)) => not_empty(folder).map(Setting::ContentLibrary),
         (LIBRARY_DRIVES, Value::Text(drives)) => {
             let folders = further_libraries(drives, values.get(&(DP, LIBRARY)));
             (!folders.is_empty()).then_some(Setting::ContentLibraryDrives(folders))
@@ -129,7 +129,7 @@ fn meaning(name: &str, value: &Value, values: &Values) -> Result<Option<Meant>, 
     Ok(setting.map(|setting| Meant { setting, left_out: Vec::new() }))
 }
 
-fn said(text: &str) -> Option<String> {
+fn not_empty(text: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 

@@ -37,7 +37,7 @@ impl Programs {
     /// An address fetched a file whole, and showed that it is there. Files that are no programs
     /// change nothing.
     pub fn fetched(&self, client: IpAddr, path: &Arc<str>, arch: Option<ArchType>, now: Instant) {
-        if FileKind::of(path).is_program() {
+        if FileKind::from_path(path).is_program() {
             let program = LastProgram { path: Arc::clone(path), arch, at: now };
             self.last.lock().put(client, program);
         }

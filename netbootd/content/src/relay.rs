@@ -63,7 +63,7 @@ impl Relay {
         if told.has_secret() {
             self.warn_of_secret(&settings.responder);
         }
-        self.with_admission(|admission| admission.told(segment, &told, Instant::now()));
+        self.with_admission(|admission| admission.note_files(segment, &told, Instant::now()));
         Ok(told)
     }
 
@@ -74,7 +74,7 @@ impl Relay {
         path: &BootPath,
         client: Ipv4Addr,
     ) -> Option<Result<BootFile, ResponderError>> {
-        let kind = files::Kind::of(path)?;
+        let kind = files::Kind::from_path(path)?;
         let may = self.with_admission(|admission| admission.may_fetch(client, path, kind, Instant::now()));
         may.then(|| self.files.open(settings, path, kind))
     }

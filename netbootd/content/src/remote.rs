@@ -175,7 +175,7 @@ impl Remote {
             .runtime
             .block_on(async { self.objects.get(&self.blob(&version.manifest)).await?.bytes().await })?;
         let damaged = || RemoteError::Damaged(format!("the manifest of {name:?}"));
-        if Digest::of(&bytes) != version.manifest {
+        if Digest::compute(&bytes) != version.manifest {
             return Err(damaged());
         }
         let manifest = Manifest::from_json(&bytes).map_err(|_| damaged())?;

@@ -66,7 +66,7 @@ impl Reading {
             nfs_export: share.nfs_export.clone(),
         };
         let mut refuse = |folder: &str, problems: Vec<Problem>| {
-            self.folders.push(told(&share.name, folder, None, &problems));
+            self.folders.push(read_event(&share.name, folder, None, &problems));
         };
         let found = match image_folders(&share.folder) {
             Ok(found) => found,
@@ -104,10 +104,10 @@ impl Reading {
                     let problem =
                         "its Type is NFS, and files of the store have no names for NFS; Type HTTP works";
                     let problem = Problem::Unreadable(problem.to_owned());
-                    self.folders.push(told(NETBOOT_SHARE, &folder, None, &[problem]));
+                    self.folders.push(read_event(NETBOOT_SHARE, &folder, None, &[problem]));
                 }
                 Ok(image) => self.images.push(image),
-                Err(problems) => self.folders.push(told(NETBOOT_SHARE, &folder, None, &problems)),
+                Err(problems) => self.folders.push(read_event(NETBOOT_SHARE, &folder, None, &problems)),
             }
         }
     }
@@ -117,10 +117,10 @@ impl Reading {
         let share_of = |image: &BootImage| image.place.http.trim_start_matches("/NetBoot/").to_owned();
         let (images, doubles) = BootImages::new(self.images, rule);
         for (image, problem) in doubles {
-            folders.push(told(&share_of(&image), &image.folder, None, &[problem]));
+            folders.push(read_event(&share_of(&image), &image.folder, None, &[problem]));
         }
         for image in images.iter() {
-            folders.push(told(&share_of(image), &image.folder, Some(image), &[]));
+            folders.push(read_event(&share_of(image), &image.folder, Some(image), &[]));
         }
         folders.sort_by(|a, b| (&a.share, &a.folder).cmp(&(&b.share, &b.folder)));
         Scan { images, folders, labels: HashMap::new() }
@@ -209,7 +209,7 @@ fn resolve(host: &str) -> Option<Ipv4Addr> {
     })
 }
 
-fn told(share: &str, folder: &str, image: Option<&BootImage>, problems: &[Problem]) -> ImageFolderRead {
+fn read_event(share: &str, folder: &str, image: Option<&BootImage>, problems: &[Problem]) -> ImageFolderRead {
     ImageFolderRead {
         share: share.to_owned(),
         folder: folder.to_owned(),

@@ -303,7 +303,7 @@ impl Boot {
 
 /// A name without a telling ending may be a program's all the same.
 pub(crate) fn kind_of(path: &str, program: Option<Program>) -> FileKind {
-    match FileKind::of(path) {
+    match FileKind::from_path(path) {
         FileKind::Other if program.is_some_and(|program| program.is_pe) => FileKind::Program,
         kind => kind,
     }

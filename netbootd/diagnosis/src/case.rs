@@ -37,7 +37,7 @@ impl Case<'_> {
     /// advertises IPv6 (13 to 16 s) before it uses the one that it has.
     pub(crate) fn is_silent_after(&self, class: Option<Class>) -> bool {
         let patience = match class {
-            Some(Class::Ipxe) => self.patience.of(IPXE_SETTLES),
+            Some(Class::Ipxe) => self.patience.scale(IPXE_SETTLES),
             _ => self.patience.firmware,
         };
         self.restarted.is_some() || self.silence() >= patience

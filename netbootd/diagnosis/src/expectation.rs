@@ -21,7 +21,7 @@ pub struct Patience {
 
 impl Patience {
     /// The time that something takes which usually takes `time` at most.
-    pub fn of(self, time: Duration) -> Duration {
+    pub fn scale(self, time: Duration) -> Duration {
         time.mul_f64(self.scale)
     }
 }
@@ -109,7 +109,7 @@ fn after_file(
 ) -> Option<Expectation> {
     use crate::file::FileKind;
     if let Some((what, time)) = kind.leads_to() {
-        let expectation = Expectation::within(what, boot.last, patience.of(time));
+        let expectation = Expectation::within(what, boot.last, patience.scale(time));
         return Some(Expectation { usual: fleet.usual_second_stage(), ..expectation });
     }
     match kind {
@@ -159,7 +159,7 @@ fn after_answer(boot: &Boot, patience: Patience) -> Option<Expectation> {
     {
         return match decided.decision {
             Answered::Ack if decided.class == Some(Class::Ipxe) && decided.boot_file.is_some() => {
-                Some(Expectation::within("a request for the script", *at, patience.of(IPXE_SETTLES)))
+                Some(Expectation::within("a request for the script", *at, patience.scale(IPXE_SETTLES)))
             }
             Answered::Ack if decided.boot_file.is_some() => soon("a request for the boot file", *at),
             Answered::SendFailed => soon("the machine asks again", *at),
@@ -174,7 +174,7 @@ fn after_answer(boot: &Boot, patience: Patience) -> Option<Expectation> {
         }
         (Answered::Offer, Proto::Proxy, Some(Class::Ipxe)) => {
             let what = "an address, then a request for the script that was offered";
-            Some(Expectation::within(what, boot.last, patience.of(IPXE_SETTLES)))
+            Some(Expectation::within(what, boot.last, patience.scale(IPXE_SETTLES)))
         }
         (Answered::Offer, Proto::Proxy, _) if taken.is_some() => soon("a question to port 4011", boot.last),
         (Answered::Offer, Proto::Proxy, _) => {

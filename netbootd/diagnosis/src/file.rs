@@ -51,7 +51,7 @@ const LOADER: Duration = Duration::from_secs(15);
 
 impl FileKind {
     /// The kind of a path as a client spells it.
-    pub fn of(path: &str) -> Self {
+    pub fn from_path(path: &str) -> Self {
         let path = path.to_ascii_lowercase().replace('\\', "/");
         let name = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -329,7 +329,7 @@ mod tests {
             ("whatever", FileKind::Other),
         ];
         for (path, kind) in table {
-            assert_eq!(FileKind::of(path), kind, "{path}");
+            assert_eq!(FileKind::from_path(path), kind, "{path}");
         }
     }
 
@@ -350,7 +350,7 @@ mod tests {
             "armstub8.bin",
         ];
         for path in optional {
-            assert!(FileKind::of(path).is_optional(path), "{path}");
+            assert!(FileKind::from_path(path).is_optional(path), "{path}");
         }
         let needed = [
             "initrd.img",
@@ -362,7 +362,7 @@ mod tests {
             "/grub/x86_64-efi/normal.mod",
         ];
         for path in needed {
-            assert!(!FileKind::of(path).is_optional(path), "{path}");
+            assert!(!FileKind::from_path(path).is_optional(path), "{path}");
         }
     }
 }

@@ -76,7 +76,7 @@ struct SegmentFacts {
 }
 
 impl Segment {
-    pub(crate) fn of(decided: &Decided) -> Self {
+    pub(crate) fn from_decided(decided: &Decided) -> Self {
         match decided.relay {
             Some(relay) => Segment::Relay(relay),
             None => Segment::Iface(decided.iface.clone()),
@@ -138,8 +138,9 @@ impl Fleet {
                 if decided.proto == Proto::Pxe {
                     // Its question comes by unicast: the segment is that of its DISCOVER.
                     let asked = machine.boot().and_then(|boot| boot.offer.as_ref());
-                    let place =
-                        asked.map(|(_, offer)| Segment::of(offer)).unwrap_or_else(|| Segment::of(decided));
+                    let place = asked
+                        .map(|(_, offer)| Segment::from_decided(offer))
+                        .unwrap_or_else(|| Segment::from_decided(decided));
                     let segment = self.segments.get_or_insert_mut(place, SegmentFacts::default);
                     add(&mut segment.asked_boot_server, mac);
                 }
@@ -181,7 +182,8 @@ impl Fleet {
     fn learn_server(&mut self, mac: MacAddr, machine: &Machine) {
         let Some(boot) = machine.boot() else { return };
         if let (Some((_, taken)), Some((_, offer))) = (boot.taken, &boot.offer) {
-            let segment = self.segments.get_or_insert_mut(Segment::of(offer), SegmentFacts::default);
+            let segment =
+                self.segments.get_or_insert_mut(Segment::from_decided(offer), SegmentFacts::default);
             segment.took(mac, taken.server);
         }
     }

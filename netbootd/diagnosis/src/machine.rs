@@ -90,7 +90,7 @@ impl Machine {
 
     /// Boots that fetched something, from the present one back, as long as no more than `within` lies between two.
     pub(crate) fn lately(&self, within: Duration) -> Vec<Summary> {
-        let all = self.summaries.iter().cloned().chain(self.boots.iter().map(Summary::of));
+        let all = self.summaries.iter().cloned().chain(self.boots.iter().map(Summary::new));
         let mut all: Vec<Summary> = all.collect();
         all.reverse();
         let Some(newest) = all.first().map(|boot| boot.ended) else { return Vec::new() };
@@ -202,7 +202,7 @@ impl Machine {
             at,
             before,
             path: refused.path.clone(),
-            kind: FileKind::of(&refused.path),
+            kind: FileKind::from_path(&refused.path),
             refusal: refused.refusal,
             detail: refused.detail.clone(),
             proto: refused.proto,
@@ -246,7 +246,7 @@ impl Machine {
             if self.summaries.len() >= MAX_SUMMARIES {
                 self.summaries.pop_front();
             }
-            self.summaries.push_back(Summary::of(&oldest));
+            self.summaries.push_back(Summary::new(&oldest));
         }
         self.boots.push_back(Boot::new(at));
     }
@@ -301,7 +301,7 @@ impl Machine {
 }
 
 impl Summary {
-    fn of(boot: &Boot) -> Self {
+    fn new(boot: &Boot) -> Self {
         Summary {
             started: boot.started,
             ended: boot.last,

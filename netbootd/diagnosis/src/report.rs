@@ -85,8 +85,8 @@ impl Report {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = || plain(&decoded(value), MAX_VALUE);
             match name {
-                "by" => report.by = Reporter::of(value().as_deref()),
-                "state" => report.state = State::of(value().as_deref()),
+                "by" => report.by = Reporter::parse(value().as_deref()),
+                "state" => report.state = State::parse(value().as_deref()),
                 "step" => report.step = value(),
                 "file" => report.file = value(),
                 "error" => report.error = value().as_deref().and_then(ScriptError::parse),
@@ -118,7 +118,7 @@ impl Report {
 }
 
 impl Reporter {
-    fn of(word: Option<&str>) -> Self {
+    fn parse(word: Option<&str>) -> Self {
         match word {
             Some("ipxe") => Reporter::Ipxe,
             Some("grub") => Reporter::Grub,
@@ -148,7 +148,7 @@ impl State {
         }
     }
 
-    fn of(word: Option<&str>) -> Self {
+    fn parse(word: Option<&str>) -> Self {
         [State::Started, State::Failed, State::Up]
             .into_iter()
             .find(|state| Some(state.name()) == word)

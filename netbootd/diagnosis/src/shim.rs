@@ -10,7 +10,7 @@ use crate::file::FileKind;
 
 /// Whether a program is shim, or has the name that shim has on removable media.
 pub fn may_be_shim(path: &str) -> bool {
-    FileKind::of(path) == FileKind::Shim || is_default_name(path)
+    FileKind::from_path(path) == FileKind::Shim || is_default_name(path)
 }
 
 /// The second stage beside shim, by the architecture in shim's name, or else the one that its
@@ -46,7 +46,7 @@ pub fn is_boot_entry_name(shim: &str, asked: &[u8]) -> bool {
     let Some((head, name)) = asked_parts.split_at_checked(folder.len()) else { return false };
     let beside = head.iter().zip(folder).all(|(a, b)| a.eq_ignore_ascii_case(b)) && !name.is_empty();
     let raw = asked.iter().any(|byte| *byte < 0x20 || *byte >= 0x7f);
-    beside && (raw || FileKind::of(shim) == FileKind::Shim && is_no_file_name(&name.join("/")))
+    beside && (raw || FileKind::from_path(shim) == FileKind::Shim && is_no_file_name(&name.join("/")))
 }
 
 /// The same of a name as it is recorded, with escapes for bytes that are no text.
@@ -58,13 +58,13 @@ pub(crate) fn is_recorded_boot_entry_name(shim: &str, recorded: &str) -> bool {
     let raw =
         asked.contains("\\x") || asked.contains("\\t") || asked.contains("\\n") || asked.contains("\\r");
     let name = asked.rsplit('/').next().unwrap_or_default();
-    beside && (raw || FileKind::of(shim) == FileKind::Shim && is_no_file_name(name))
+    beside && (raw || FileKind::from_path(shim) == FileKind::Shim && is_no_file_name(name))
 }
 
 /// Whether no kind of boot file has such a name: files that shim looks for in vain in healthy boots
 /// have one.
 fn is_no_file_name(name: &str) -> bool {
-    let kind = FileKind::of(name);
+    let kind = FileKind::from_path(name);
     !name.is_empty() && kind == FileKind::Other && !kind.is_optional(name)
 }
 

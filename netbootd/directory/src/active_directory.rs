@@ -87,7 +87,7 @@ impl ActiveDirectory {
             .await
             .map_err(|error| failed(&error))?;
         while let Some(entry) = stream.next().await.map_err(|error| failed(&error))? {
-            found.extend(Computer::of(SearchEntry::construct(entry)));
+            found.extend(Computer::from_entry(SearchEntry::construct(entry)));
         }
         stream.finish().await.success().map_err(|error| failed(&error))?;
         Ok(found)
@@ -183,12 +183,12 @@ impl Connection {
         let (entries, _) = searched.and_then(|result| result.success()).map_err(|error| failed(&error))?;
         // What refers to other servers is no computer.
         let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
-        Ok(entries.filter_map(|entry| Computer::of(SearchEntry::construct(entry))).collect())
+        Ok(entries.filter_map(|entry| Computer::from_entry(SearchEntry::construct(entry))).collect())
     }
 }
 
 impl Computer {
-    fn of(entry: SearchEntry) -> Option<Self> {
+    fn from_entry(entry: SearchEntry) -> Option<Self> {
         let SearchEntry { dn, attrs, bin_attrs } = entry;
         // A value whose bytes happen to be UTF-8 stands among the texts.
         let bytes = first(&bin_attrs, "netbootGUID").cloned();
@@ -351,7 +351,7 @@ mod tests {
                     entry.attrs.insert("NetbootGuid".into(), vec![text]);
                 }
             }
-            Computer::of(entry).unwrap()
+            Computer::from_entry(entry).unwrap()
         };
         let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
         let computer = entry(false, &mac_form(mac));

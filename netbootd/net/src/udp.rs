@@ -94,7 +94,7 @@ impl Endpoint {
     pub fn bind_one(addr: SocketAddr) -> io::Result<Self> {
         let socket = socket_for(addr)?;
         socket.bind(&addr.into())?;
-        Ok(Endpoint { batch: Mutex::new(Batch::of(ANSWERS_AT_ONCE)), ..Endpoint::of(socket, Vec::new())? })
+        Ok(Endpoint { batch: Mutex::new(Batch::new(ANSWERS_AT_ONCE)), ..Endpoint::new(socket, Vec::new())? })
     }
 
     /// A port that other sockets of this program share ([`Endpoint::share_port`]), for one peer.
@@ -104,7 +104,7 @@ impl Endpoint {
         share_port(&socket)?;
         socket.bind(&addr.into())?;
         socket.connect(&peer.into())?;
-        Ok(Endpoint { batch: Mutex::new(Batch::of(ANSWERS_AT_ONCE)), ..Endpoint::of(socket, Vec::new())? })
+        Ok(Endpoint { batch: Mutex::new(Batch::new(ANSWERS_AT_ONCE)), ..Endpoint::new(socket, Vec::new())? })
     }
 
     /// From now on sockets of this program may share the port, each connected to a peer whose
@@ -120,17 +120,17 @@ impl Endpoint {
         make_room(&socket);
         socket.set_nonblocking(true)?;
         prepare(&socket, true)?;
-        Endpoint::of(socket, heard)
+        Endpoint::new(socket, heard)
     }
 
-    fn of(socket: Socket, heard: Vec<u32>) -> io::Result<Self> {
+    fn new(socket: Socket, heard: Vec<u32>) -> io::Result<Self> {
         Ok(Endpoint {
-            socket: Watched::of(socket)?,
+            socket: Watched::new(socket)?,
             heard: RwLock::new(heard),
             purpose: None,
             flood: Mutex::default(),
             dropped: AtomicU32::new(0),
-            batch: Mutex::new(Batch::of(AT_ONCE)),
+            batch: Mutex::new(Batch::new(AT_ONCE)),
         })
     }
 
@@ -161,7 +161,7 @@ impl Endpoint {
         prepare(&socket, addr.is_ipv4())?;
         let addr = hold_to(&socket, addr, device)?;
         socket.bind(&addr.into())?;
-        Endpoint::of(socket, Vec::new())
+        Endpoint::new(socket, Vec::new())
     }
 
     /// Hears what is sent to a group, on an interface.
@@ -178,7 +178,7 @@ impl Endpoint {
     /// Waits for a datagram or for word that one of ours did not arrive. An error is never the socket's end.
     pub async fn recv(&self, buf: &mut [u8]) -> io::Result<Incoming> {
         loop {
-            while let Some((received, dropped)) = self.batch().take(buf) {
+            while let Some((received, dropped)) = self.batch().next(buf) {
                 self.look_at(&buf[..received.len], dropped);
                 if self.hears(received.ifindex) {
                     return Ok(Incoming::Datagram(received));
@@ -210,7 +210,7 @@ impl Endpoint {
 
     /// Looks for a datagram for so long, at least once. The thread does nothing else meanwhile.
     pub fn look(&self, buf: &mut [u8], patience: Duration) -> Option<Received> {
-        if let Some((received, _)) = self.batch().take(buf) {
+        if let Some((received, _)) = self.batch().next(buf) {
             return Some(received);
         }
         let started = Instant::now();
@@ -256,7 +256,7 @@ impl Endpoint {
 
     /// A socket that sends from the same port and by the same interface, and receives nothing.
     pub fn beside(&self) -> io::Result<Self> {
-        Endpoint::of(beside(&self.socket)?, Vec::new())
+        Endpoint::new(beside(&self.socket)?, Vec::new())
     }
 
     /// Sends one datagram now; an error of kind `WouldBlock` says that the socket's buffer is full.

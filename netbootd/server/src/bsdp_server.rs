@@ -155,7 +155,7 @@ impl BsdpServer {
                 }
             }
         }
-        let mut event = told(packet, arrival, &answer);
+        let mut event = answered(packet, arrival, &answer);
         let reply = answer.reply.map(|reply| glue::reply(packet, arrival, &reply)).transpose();
         let reply = reply.unwrap_or_else(|reason| {
             event.decision = Answered::Ignore;
@@ -239,13 +239,13 @@ struct Asked {
 fn changes_nothing(bindings: &Bindings, change: &Change) -> bool {
     match change {
         Change::Bind(new) => {
-            bindings.of(new.mac).is_some_and(|known| (known.image, known.number) == (new.image, new.number))
+            bindings.get(new.mac).is_some_and(|known| (known.image, known.number) == (new.image, new.number))
         }
         Change::Unbind(_) => false,
     }
 }
 
-fn told(packet: &Packet, arrival: &Arrival<'_>, answer: &bsdp::Answer) -> MacAnswered {
+fn answered(packet: &Packet, arrival: &Arrival<'_>, answer: &bsdp::Answer) -> MacAnswered {
     let reply = answer.reply.as_ref();
     MacAnswered {
         iface: arrival.iface.name.clone(),

@@ -48,15 +48,15 @@ impl DhcpServer {
         clock: Clock,
     ) -> Result<Self, DatabaseError> {
         let leases = LeaseServer::<LeaseTable>::open(config.dhcp.subnets.clone(), own, state, clock)?;
-        Ok(DhcpServer::of(leases, config))
+        Ok(DhcpServer::new(leases, config))
     }
 
     /// With the leases of a database that several servers share.
     pub fn shared(config: &Config, shared: &Arc<Shared>) -> Self {
-        DhcpServer::of(LeaseServer::shared(shared), config)
+        DhcpServer::new(LeaseServer::shared(shared), config)
     }
 
-    fn of(leases: LeaseServer<LeaseTable>, config: &Config) -> Self {
+    fn new(leases: LeaseServer<LeaseTable>, config: &Config) -> Self {
         DhcpServer {
             leases,
             gate: Arc::new(Semaphore::new(MAX_REQUESTS)),

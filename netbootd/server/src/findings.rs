@@ -114,7 +114,7 @@ impl Findings {
             let seen = services.timelines.summary(mac, patience, now).map(|(name, boot, diagnosis)| Seen {
                 name,
                 boot,
-                finding: diagnosis.finding.as_ref().map(FindingView::of),
+                finding: diagnosis.finding.as_ref().map(FindingView::new),
             });
             self.note(mac, seen, now);
         }

@@ -105,13 +105,13 @@ impl Limits {
 
     /// Whether a machine's report is taken.
     pub fn report(&self, mac: MacAddr, now: Instant) -> Verdict {
-        self.reports.take(mac, REPORTS, 1, self.nanos(now))
+        self.reports.admit(mac, REPORTS, 1, self.nanos(now))
     }
 
     /// Whether a machine's message of syslog is taken.
     pub fn syslog(&self, mac: MacAddr, now: Instant) -> Verdict {
-        match self.syslog.take(mac, SYSLOG, 1, self.nanos(now)) {
-            Verdict::Admitted => self.syslog_of_all.take((), SYSLOG_OF_ALL, 1, self.nanos(now)),
+        match self.syslog.admit(mac, SYSLOG, 1, self.nanos(now)) {
+            Verdict::Admitted => self.syslog_of_all.admit((), SYSLOG_OF_ALL, 1, self.nanos(now)),
             refused => refused,
         }
     }
@@ -127,7 +127,7 @@ impl Limits {
         holds_lease: impl Fn() -> bool,
         now: Instant,
     ) -> Result<(), Limited> {
-        let rates = Rates::of(settings, !settings.relays.is_empty());
+        let rates = Rates::from_settings(settings, !settings.relays.is_empty());
         self.dhcp.admit(mac, way, rates, holds_lease, self.nanos(now))
     }
 
@@ -141,24 +141,24 @@ impl Limits {
         holds_lease: impl Fn() -> bool,
         now: Instant,
     ) -> Result<(), Limited> {
-        let (machine, rates) = (self.hash.hash_one(&client.0), Rates::of(settings, false));
+        let (machine, rates) = (self.hash.hash_one(&client.0), Rates::from_settings(settings, false));
         self.dhcp6.admit(machine, way, rates, holds_lease, self.nanos(now))
     }
 
     /// Whether a DHCP reply of so many bytes may go to an address that a packet only claims to come from.
     pub fn reply(&self, settings: &Settings, to: IpAddr, bytes: usize, now: Instant) -> Result<(), Limited> {
         let cost = u32::try_from(bytes).unwrap_or(u32::MAX);
-        held_to(self.told.take(to, settings.reply_bytes, cost, self.nanos(now)), Reason::AddressTooOften)
+        held_to(self.told.admit(to, settings.reply_bytes, cost, self.nanos(now)), Reason::AddressTooOften)
     }
 
     /// Whether a datagram to the TFTP port is answered.
     pub fn read_request(&self, settings: &Settings, client: IpAddr, now: Instant) -> Verdict {
-        self.read_requests.take(client, settings.read_requests, 1, self.nanos(now))
+        self.read_requests.admit(client, settings.read_requests, 1, self.nanos(now))
     }
 
     /// Whether an HTTP request is answered with what it asks for.
     pub fn http_request(&self, settings: &Settings, client: IpAddr, now: Instant) -> Verdict {
-        self.http_requests.take(client, settings.http_requests, 1, self.nanos(now))
+        self.http_requests.admit(client, settings.http_requests, 1, self.nanos(now))
     }
 
     /// A packet that the lists do not allow.
@@ -168,17 +168,17 @@ impl Limits {
 
     /// A client of files that the lists do not allow.
     pub fn client_not_allowed(&self, client: IpAddr, now: Instant) -> Verdict {
-        self.read_requests.take(client, NEVER, 1, self.nanos(now))
+        self.read_requests.admit(client, NEVER, 1, self.nanos(now))
     }
 
     /// Whether bytes that are no packet are worth an event of their own.
     pub fn tells_of_junk(&self, iface: u32, now: Instant) -> bool {
-        self.junk.take(iface, JUNK, 1, self.nanos(now)) == Verdict::Admitted
+        self.junk.admit(iface, JUNK, 1, self.nanos(now)) == Verdict::Admitted
     }
 
     /// Whether a reply that did not leave is worth an event of its own.
     pub fn tells_of_unsent(&self, iface: u32, now: Instant) -> bool {
-        self.unsent.take(iface, JUNK, 1, self.nanos(now)) == Verdict::Admitted
+        self.unsent.admit(iface, JUNK, 1, self.nanos(now)) == Verdict::Admitted
     }
 
     /// How many entries each table has, by what it is about.

@@ -242,7 +242,7 @@ impl Services {
             return Vec::new();
         }
         let Screened { request, ignored, .. } = snapshot.config.bans.screen(request);
-        if ignored { Vec::new() } else { snapshot.directories.ask(&Identity::of(&request)).await }
+        if ignored { Vec::new() } else { snapshot.directories.ask(&Identity::from_request(&request)).await }
     }
 
     /// What a machine would get. Nothing is given, and no boot begins or ends; only that the site remembers something is kept.
@@ -276,7 +276,7 @@ impl Services {
         let snapshot = self.snapshot.load();
         let served = snapshot.served();
         let Screened { mut request, banned_guid, ignored } = snapshot.config.bans.screen(request);
-        let assigned = self.assignments.of(&request);
+        let assigned = self.assignments.find(&request);
         request.tags = assigned.as_ref().map(|device| device.tags.clone()).unwrap_or_default();
         let mut verdict = if self.is_off(&request) {
             Verdict::silence(Reason::Disabled)
@@ -289,7 +289,7 @@ impl Services {
                     settings: &snapshot.config.policy.settings,
                     answers,
                     ledger,
-                    approval: self.approvals.of(request.mac),
+                    approval: self.approvals.get(request.mac),
                     assigned: assigned.as_ref(),
                     menu: snapshot.config.menu.enabled && !snapshot.files.images().is_empty(),
                     now: now(),

@@ -68,7 +68,7 @@ fn forget(config: &Config, mac: MacAddr) -> Result<(), Failure> {
         });
     }
     let (store, bindings) = BindingStore::open(state(config)?).map_err(|error| unusable(&error))?;
-    if bindings.of(mac.octets()).is_none() {
+    if bindings.get(mac.octets()).is_none() {
         return Err(Failure::NoAnswer(format!("{mac} has selected no image")));
     }
     let saved = block_on(async { Ok(store.save(Change::Unbind(mac.octets())).await) })?;

@@ -39,7 +39,7 @@ pub struct BootArgs {
 
 /// Runs the command.
 pub fn run(args: &BootArgs) -> Result<(), Failure> {
-    let devices = Devices::of(&args.site)?;
+    let devices = Devices::open(&args.site)?;
     let path = format!("/api/machines/{}/boot", args.mac);
     let Some(target) = &args.target else {
         let changed = match devices.ask::<Changed>(Method::DELETE, &path)? {
@@ -69,14 +69,14 @@ pub fn run(args: &BootArgs) -> Result<(), Failure> {
         )?,
     };
     if let Some(device) = &changed.device {
-        outln!("{}", said(device, args.always));
+        outln!("{}", summary(device, args.always));
     }
     warn(&changed);
     Ok(())
 }
 
 /// What the machine boots, in words.
-fn said(device: &DeviceView, always: bool) -> String {
+fn summary(device: &DeviceView, always: bool) -> String {
     let mac = &device.mac;
     match (&device.next, &device.boot) {
         (Some(next), _) if !always => {

@@ -100,7 +100,7 @@ fn database(shared: &Shared) -> Vec<Check> {
     let trouble = shared.trouble().map(|why| Trouble::new(TroubleKind::Unreachable, with_causes(&*why)));
     let mut links = Links::default();
     links.note("connect", trouble.map_or(Ok("connected, tables of this version".to_owned()), Err));
-    links.seen.into_iter().map(|link| Check::of("database", link)).collect()
+    links.seen.into_iter().map(|link| Check::new("database", link)).collect()
 }
 
 /// Checks every directory, link by link.
@@ -109,13 +109,13 @@ pub(super) async fn check(directories: &Directories) -> Vec<Check> {
     for (name, directory) in directories.iter() {
         let mut links = Links::default();
         directory.links(&mut links).await;
-        checks.extend(links.seen.into_iter().map(|link| Check::of(name, link)));
+        checks.extend(links.seen.into_iter().map(|link| Check::new(name, link)));
     }
     checks
 }
 
 impl Check {
-    fn of(part: &str, link: Link) -> Self {
+    fn new(part: &str, link: Link) -> Self {
         let Link { name, seen, cure } = link;
         let passed = seen.is_ok();
         let seen = seen.unwrap_or_else(|trouble| trouble.to_string());

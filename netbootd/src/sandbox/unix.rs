@@ -34,7 +34,7 @@ pub(super) fn give_up(config: &Config, source: &Source) -> Result<GivenUp, Failu
     }
     // Only root may have buffers beyond the system's limit.
     udp::open_ahead(SOCKETS_AN_INTERFACE * iface::list(true).map_or(0, |ifaces| ifaces.len()));
-    let mut reach = Reach::of(config, source);
+    let mut reach = Reach::from_config(config, source);
     account::hand_over(&reach, chosen.as_ref())?;
     account::become_it(chosen.as_ref())?;
     reach.add_system(nix::unistd::geteuid().is_root());
@@ -75,8 +75,8 @@ pub fn would_be(config: &Config, source: &Source) -> Result<Plan, Failure> {
     let (chosen, notes) = account::choose(config)?;
     let stays_root = chosen.is_none() && nix::unistd::geteuid().is_root();
     let user = chosen.map_or_else(account::current, |user| format!("{} (uid {})", user.name, user.uid));
-    let mut reach = Reach::of(config, source);
-    let paths = reach.told();
+    let mut reach = Reach::from_config(config, source);
+    let paths = reach.lines();
     reach.add_system(stays_root);
     // On a thread of its own: it ends with it.
     let tried = std::thread::spawn(move || {

@@ -12,7 +12,7 @@ pub(super) struct Served {
 }
 
 impl Served {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) fn from_config(config: &Config) -> Self {
         let dhcp = match (config.dhcp.mode, config.dhcp.ports) {
             (Mode::Off, _) => config.netboot.enabled.then_some("67"),
             (_, Ports::BootServerOnly) => Some("4011"),

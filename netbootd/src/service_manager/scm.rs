@@ -99,7 +99,7 @@ pub enum SocketError {
 
 impl Sockets {
     /// Nothing is handed over here; sockets are bound when they are asked for.
-    pub fn take() -> Result<Self, SocketError> {
+    pub fn inherit() -> Result<Self, SocketError> {
         Ok(Sockets)
     }
 

@@ -65,7 +65,7 @@ impl Approvals {
         for entry in state.read()?.open_table(APPROVALS)?.iter()? {
             let (mac, value) = entry?;
             let (approved, at) = value.value();
-            said.insert(MacAddr(mac.value()), (of(approved), at));
+            said.insert(MacAddr(mac.value()), (approval(approved), at));
         }
         let said = Arc::new(Mutex::new(said));
         let keeper = Arc::new(OnDisk { said: Arc::clone(&said), state });
@@ -78,12 +78,12 @@ impl Approvals {
     }
 
     /// What was said of a machine.
-    pub fn of(&self, mac: MacAddr) -> Approval {
+    pub fn get(&self, mac: MacAddr) -> Approval {
         locked(&self.said).get(&mac).map_or(Approval::Pending, |(approval, _)| *approval)
     }
 
     /// What was said of every machine.
-    pub fn said(&self) -> Verdicts {
+    pub fn verdicts(&self) -> Verdicts {
         locked(&self.said).clone()
     }
 
@@ -111,7 +111,7 @@ impl Approvals {
             state: state.to_owned(),
             at,
         };
-        let said = self.said();
+        let said = self.verdicts();
         let waiting = locked(&self.waiting);
         // Another server's operator may have said something meanwhile.
         let waiting = waiting
@@ -176,7 +176,7 @@ pub fn note(mac: MacAddr, said: Option<bool>, policy: UnknownMachines, seen: Opt
 /// Takes up what was said.
 pub(crate) fn take_up(verdicts: &mut Verdicts, OperatorDecision { mac, approved, at }: OperatorDecision) {
     match approved {
-        Some(approved) => verdicts.insert(mac, (of(approved), at)),
+        Some(approved) => verdicts.insert(mac, (approval(approved), at)),
         None => verdicts.remove(&mac),
     };
 }
@@ -185,7 +185,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }
 
-fn of(approved: bool) -> Approval {
+fn approval(approved: bool) -> Approval {
     if approved { Approval::Approved } else { Approval::Rejected }
 }
 
@@ -220,8 +220,8 @@ mod tests {
         assert_eq!(approvals.list().len(), MAX_WAITING);
         drop(approvals);
         let approvals = open();
-        assert_eq!((approvals.of(one), approvals.of(two)), (Approval::Approved, Approval::Rejected));
+        assert_eq!((approvals.get(one), approvals.get(two)), (Approval::Approved, Approval::Rejected));
         assert!(approvals.say(two, None, 9).await);
-        assert_eq!((approvals.of(two), approvals.list().len()), (Approval::Pending, 1));
+        assert_eq!((approvals.get(two), approvals.list().len()), (Approval::Pending, 1));
     }
 }

@@ -145,8 +145,8 @@ impl AssignmentStore {
     }
 
     /// The device that asks.
-    pub fn of(&self, request: &BootRequest) -> Option<Assignment> {
-        self.known.read().of(request).cloned()
+    pub fn find(&self, request: &BootRequest) -> Option<Assignment> {
+        self.known.read().find(request).cloned()
     }
 
     /// Looks into the devices.

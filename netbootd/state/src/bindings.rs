@@ -57,7 +57,7 @@ impl MacBindings {
 
     /// Whether a Mac has chosen an image.
     pub fn is_bound(&self, mac: MacAddr) -> bool {
-        self.with(|bindings| bindings.of(mac.octets()).is_some())
+        self.with(|bindings| bindings.get(mac.octets()).is_some())
     }
 
     /// Every choice.
@@ -68,7 +68,7 @@ impl MacBindings {
     /// Forgets a Mac's choice; None when there is none, else whether that is durable.
     pub async fn forget(&self, mac: MacAddr) -> Option<bool> {
         let change = Change::Unbind(mac.octets());
-        let known = self.with_change(|bindings| (bindings.of(mac.octets()).is_some(), Some(change.clone())));
+        let known = self.with_change(|bindings| (bindings.get(mac.octets()).is_some(), Some(change.clone())));
         if known { Some(self.keep(change).await.is_ok()) } else { None }
     }
 }

@@ -102,7 +102,7 @@ pub enum StateError {
 
 impl StateError {
     /// Of what the database says of a file.
-    pub fn of(path: &Path, error: redb::Error) -> Self {
+    pub fn new(path: &Path, error: redb::Error) -> Self {
         // What is no database at all comes as an error of reading, too.
         let is_damage = |kind| matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
         match error {
@@ -206,7 +206,7 @@ impl State {
             });
             Ok(())
         });
-        written.map_err(|error| StateError::of(&self.path(), error))?;
+        written.map_err(|error| StateError::new(&self.path(), error))?;
         copied.map_err(fail)
     }
 
@@ -274,7 +274,7 @@ fn open_file(path: &Path) -> Result<Database, StateError> {
     let database =
         Database::builder().set_cache_size(CACHE).create_file(file).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.to_owned() },
-            error => StateError::of(path, error.into()),
+            error => StateError::new(path, error.into()),
         })?;
     schema::take_up(&database, path)?;
     Ok(database)

@@ -43,7 +43,7 @@ pub struct Lines {
 impl Lines {
     /// Adds a step; one that belongs to no machine has no line.
     pub fn push(&mut self, recorded: &Recorded) {
-        if let Some(step) = StepView::of(recorded) {
+        if let Some(step) = StepView::from_recorded(recorded) {
             self.push_step(&step);
         }
     }
@@ -129,7 +129,7 @@ impl History {
     }
 
     /// A machine's steps of the last days, oldest first; of more than [`MOST_LISTED`] the newest.
-    pub fn of(&self, mac: MacAddr, now: SystemTime) -> io::Result<Vec<Value>> {
+    pub fn steps(&self, mac: MacAddr, now: SystemTime) -> io::Result<Vec<Value>> {
         let wanted = format!("\"mac\":\"{mac}\"");
         let mut steps = Vec::new();
         self.newest_first(now, |line| {

@@ -97,7 +97,7 @@ impl LeaseTable {
     }
 
     /// The address that was offered to a client, or another when its link is another: its own from now on.
-    pub fn take(&mut self, client: &Client, link: Ipv6Addr, now: Seconds) -> Result<Lease, Reason> {
+    pub fn allot(&mut self, client: &Client, link: Ipv6Addr, now: Seconds) -> Result<Lease, Reason> {
         let address = self.offer(client, link, now)?;
         Ok(self.extend(client, address, now))
     }

@@ -48,18 +48,18 @@ pub struct PastView {
 
 impl PastView {
     /// The words of a finding that is over.
-    pub fn of(past: &Past) -> Self {
+    pub fn new(past: &Past) -> Self {
         PastView {
             boot: rfc3339(past.boot),
             ended: rfc3339(past.ended),
-            finding: FindingView::of(&past.finding),
+            finding: FindingView::new(&past.finding),
         }
     }
 }
 
 impl FindingView {
     /// The words of a finding.
-    pub fn of(finding: &Finding) -> Self {
+    pub fn new(finding: &Finding) -> Self {
         FindingView {
             cause: finding.cause.as_str(),
             severity: finding.severity(),
@@ -73,7 +73,7 @@ impl FindingView {
 
 impl ExpectedView {
     /// The words of an expectation at a time.
-    pub fn of(expected: &Expectation, now: SystemTime) -> Self {
+    pub fn new(expected: &Expectation, now: SystemTime) -> Self {
         ExpectedView {
             what: expected.to_string(),
             waited: now.duration_since(expected.since).unwrap_or_default().as_secs_f64(),

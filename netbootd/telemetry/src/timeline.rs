@@ -63,7 +63,7 @@ pub struct Transfer {
 
 impl Timelines {
     /// Adds one event; gives whose step it is.
-    pub fn take(&self, recorded: &Arc<Recorded>) -> Option<MacAddr> {
+    pub fn record(&self, recorded: &Arc<Recorded>) -> Option<MacAddr> {
         self.take_ending(recorded, Patience::default()).0
     }
 
@@ -73,7 +73,7 @@ impl Timelines {
         recorded: &Arc<Recorded>,
         patience: Patience,
     ) -> (Option<MacAddr>, Option<Past>) {
-        self.with(|inner| inner.take(recorded, patience))
+        self.with(|inner| inner.record(recorded, patience))
     }
 
     /// Counts events that nobody could take up because the server was busy.
@@ -82,7 +82,7 @@ impl Timelines {
     }
 
     /// One machine's steps.
-    pub fn of(&self, mac: MacAddr) -> Option<Timeline> {
+    pub fn get(&self, mac: MacAddr) -> Option<Timeline> {
         self.with(|inner| inner.machines.peek(&mac).cloned())
     }
 
@@ -231,7 +231,7 @@ impl Default for Inner {
 
 impl Inner {
     /// Gives whose step it is, and the finding that it ends.
-    fn take(&mut self, recorded: &Arc<Recorded>, patience: Patience) -> (Option<MacAddr>, Option<Past>) {
+    fn record(&mut self, recorded: &Arc<Recorded>, patience: Patience) -> (Option<MacAddr>, Option<Past>) {
         let event = &recorded.event;
         let mac = self.machine_of(event);
         match event {

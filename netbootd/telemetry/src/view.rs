@@ -51,7 +51,7 @@ pub struct StepView {
 
 impl StepView {
     /// None for what is no step.
-    pub fn of(recorded: &Recorded) -> Option<Self> {
+    pub fn from_recorded(recorded: &Recorded) -> Option<Self> {
         let at = rfc3339(recorded.at);
         Some(match &recorded.event {
             Event::Decided(decided) => StepView {

@@ -81,7 +81,7 @@ pub(crate) fn role_of(method: &Method, path: &str) -> Role {
 
 /// Does what a form asks for.
 pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<&str>) -> Done {
-    let operator = cookie.and_then(|cookie| console.sessions.of(cookie, Instant::now()));
+    let operator = cookie.and_then(|cookie| console.sessions.operator(cookie, Instant::now()));
     let asked = Asked { path: form.path, operator: operator.clone(), ..Asked::default() };
     let refused = |status, cause: &str, cure: &str| {
         Done::Shown(page::problem(console, &asked, status, ("Not done", cause, cure)))

@@ -77,7 +77,7 @@ async fn backup(services: &Arc<Services>) -> Told {
     let state = Arc::clone(&services.state);
     let copied = tokio::task::spawn_blocking(move || state.copy_to(&state.folder().join(COPY_FOLDER)));
     match copied.await {
-        Ok(Ok(())) => told(&()),
+        Ok(Ok(())) => json(&()),
         Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, with_causes(&error)),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
@@ -98,63 +98,63 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
     let whole = parts.as_slice();
     let parts = if let ["api", rest @ ..] = whole { rest } else { whole };
     match (method.as_str(), parts) {
-        ("GET", ["healthz" | "readyz"]) => told(&"ok"),
-        ("GET", ["status"]) => told(&views::status(daemon)),
-        ("GET", ["sandbox" | "confinement"]) => told(&daemon.sandboxed),
+        ("GET", ["healthz" | "readyz"]) => json(&"ok"),
+        ("GET", ["status"]) => json(&views::status(daemon)),
+        ("GET", ["sandbox" | "confinement"]) => json(&daemon.sandboxed),
         ("GET", ["devices"]) => recently_seen(services, query),
         ("GET", ["devices", mac]) => match mac.parse().map(|mac| views::timeline(services, mac)) {
-            Ok(Some(timeline)) => told(&timeline),
+            Ok(Some(timeline)) => json(&timeline),
             Ok(None) => problem(StatusCode::NOT_FOUND, format!("{mac} was not seen recently")),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("GET", ["devices", mac, "history"]) => match mac.parse::<MacAddr>() {
-            Ok(mac) => history(daemon, move |history, now| history.of(mac, now)).await,
+            Ok(mac) => history(daemon, move |history, now| history.steps(mac, now)).await,
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("GET", ["history"]) => {
             let search = asked_for(query, "search").unwrap_or_default();
             history(daemon, move |history, now| history.search(&search, views::MAX_LISTED, now)).await
         }
-        ("GET", ["transfers"]) => told(&views::transfers(services)),
-        ("GET", ["images"]) => told(&services.snapshot.load().files.images()),
+        ("GET", ["transfers"]) => json(&views::transfers(services)),
+        ("GET", ["images"]) => json(&services.snapshot.load().files.images()),
         ("POST", ["images", name, "verify"]) => images::verify(daemon, name).await,
-        ("POST", ["sources", "retry"]) => told(&services.content.ingests.retry()),
+        ("POST", ["sources", "retry"]) => json(&services.content.ingests.retry()),
         ("GET", ["bindings"]) => {
             let bindings =
                 services.netboot.as_ref().map(|netboot| netboot.bindings().list()).unwrap_or_default();
-            told(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
+            json(&bindings.iter().map(BindingView::from).collect::<Vec<_>>())
         }
         ("DELETE", ["bindings", mac]) => forget(services, mac).await,
-        ("GET", ["pending"]) => told(&services.approvals.list()),
+        ("GET", ["pending"]) => json(&services.approvals.list()),
         ("POST", ["pending", mac, word @ ("approve" | "reject" | "forget")]) => match mac.parse() {
             Ok(mac) => {
                 let said = (*word != "forget").then_some(*word == "approve");
                 let note = views::note_on_approval(services, mac, said);
                 match services.approvals.say(mac, said, now()).await {
-                    true => told(&note),
+                    true => json(&note),
                     false => problem(StatusCode::INTERNAL_SERVER_ERROR, "cannot write the state".to_owned()),
                 }
             }
             Err(error) => problem(StatusCode::BAD_REQUEST, format!("{error}")),
         },
         ("GET", ["ledger"]) => {
-            told(&services.ledger.with(|ledger| ledger.entries().map(LedgerView::from).collect::<Vec<_>>()))
+            json(&services.ledger.with(|ledger| ledger.entries().map(LedgerView::from).collect::<Vec<_>>()))
         }
         ("POST", ["ledger", "release"]) => match services.ledger.release(now()).await {
-            true => told(&()),
+            true => json(&()),
             false => problem(StatusCode::INTERNAL_SERVER_ERROR, "cannot write the state".to_owned()),
         },
         ("DELETE", ["ledger", mac, deployment]) => clear(services, mac, deployment).await,
         ("DELETE", ["answers", mac]) => match mac.parse() {
-            Ok(mac) => told(&services.snapshot.load().directories.forget(mac)),
+            Ok(mac) => json(&services.snapshot.load().directories.forget(mac)),
             Err(error) => problem(StatusCode::BAD_REQUEST, format!("{error}")),
         },
         ("GET", ["explain", mac, uuid, arch, class]) => match asked(mac, uuid, arch, class) {
-            Ok(request) => told(&explained(services, &daemon.source, &request).await),
+            Ok(request) => json(&explained(services, &daemon.source, &request).await),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("GET", ["explain", mac]) => match asked_as(mac, query) {
-            Ok((mac, asked_as)) => told(&explained_as(services, &daemon.source, mac, &asked_as).await),
+            Ok((mac, asked_as)) => json(&explained_as(services, &daemon.source, mac, &asked_as).await),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
         ("POST", ["backup"]) => backup(services).await,
@@ -166,12 +166,12 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
                 }
             });
             match scanned.await {
-                Ok(()) => told(&()),
+                Ok(()) => json(&()),
                 Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             }
         }
         ("POST", ["reload"]) => match daemon.reloads.ask().await {
-            Ok(warnings) => told(&warnings),
+            Ok(warnings) => json(&warnings),
             Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, with_causes(&error)),
         },
         (name, parts) => match document::methods_of(whole).or_else(|| document::methods_of(parts)) {
@@ -201,11 +201,11 @@ fn recently_seen(services: &Services, query: Option<&str>) -> Told {
         None => asked_for(query, "search").unwrap_or_default(),
         Some(Ok(number @ 1..=MAX_NUMBER)) => match services.timelines.with_number(number) {
             Some(mac) => mac.to_string(),
-            None => return told(&Vec::<views::DeviceView>::new()),
+            None => return json(&Vec::<views::DeviceView>::new()),
         },
         Some(_) => return problem(StatusCode::BAD_REQUEST, format!("boot is a number up to {MAX_NUMBER}")),
     };
-    told(&views::devices(services, &search, limit))
+    json(&views::devices(services, &search, limit))
 }
 
 fn decoded(text: &str) -> String {
@@ -260,7 +260,7 @@ async fn history(
         read(&asked.history, SystemTime::now())
     });
     match read.await {
-        Ok(Ok(steps)) => told(&steps),
+        Ok(Ok(steps)) => json(&steps),
         Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
@@ -273,7 +273,7 @@ async fn clear(services: &Services, mac: &str, deployment: &str) -> Told {
         Err(error) => return problem(StatusCode::BAD_REQUEST, error.to_string()),
     };
     match services.ledger.clear(&Which { mac, deployment: some(deployment) }).await {
-        Some(cleared) => told(&cleared),
+        Some(cleared) => json(&cleared),
         None => problem(StatusCode::INTERNAL_SERVER_ERROR, "cannot write the state".to_owned()),
     }
 }
@@ -286,19 +286,19 @@ async fn forget(services: &Services, mac: &str) -> Told {
         return problem(StatusCode::NOT_FOUND, "Macs are not served".to_owned());
     };
     match netboot.bindings().forget(mac).await {
-        Some(true) => told(&()),
+        Some(true) => json(&()),
         Some(false) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk has not forgotten it".to_owned()),
         None => problem(StatusCode::NOT_FOUND, format!("{mac} has chosen no image here")),
     }
 }
 
-fn told(value: &impl Serialize) -> Told {
+fn json(value: &impl Serialize) -> Told {
     let body = serde_json::to_string(value).unwrap_or_default(); // plain structs always have a JSON form
     Told { status: StatusCode::OK, body, allow: None }
 }
 
 fn problem(status: StatusCode, error: String) -> Told {
-    Told { status, ..told(&Problem { error }) }
+    Told { status, ..json(&Problem { error }) }
 }
 
 /// Machines in one list, unless more or fewer are asked for.

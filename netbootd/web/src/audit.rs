@@ -95,7 +95,7 @@ pub(crate) async fn entries(services: &Arc<Services>, word: &str, most: usize) -
 }
 
 fn decided(services: &Services, mac: MacAddr) -> String {
-    match services.approvals.of(mac) {
+    match services.approvals.get(mac) {
         Approval::Pending => "undecided",
         Approval::Approved => "approved",
         Approval::Rejected => "rejected",

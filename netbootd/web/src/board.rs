@@ -94,7 +94,7 @@ impl Board {
             services.timelines.look_at(some, patience, now, |mac, seen| {
                 let known = before.next().flatten();
                 let row = seen.and_then(|(timeline, diagnosis)| {
-                    Row::of(services, (mac, timeline, &diagnosis), known.as_deref(), now)
+                    Row::new(services, (mac, timeline, &diagnosis), known.as_deref(), now)
                 });
                 rows.push((mac, row));
             });
@@ -139,7 +139,7 @@ impl Board {
     /// Learns how long the pauses of boots are that went through.
     fn learn(&self, services: &Services, through: &[(MacAddr, String)]) {
         for (mac, arch) in through {
-            let Some(timeline) = services.timelines.of(*mac) else { continue };
+            let Some(timeline) = services.timelines.get(*mac) else { continue };
             let pauses = crate::page::pauses(&timeline);
             self.inner.lock().usual.learn(arch, pauses);
         }
@@ -147,7 +147,7 @@ impl Board {
 
     /// How long a pause usually is on such firmware, in seconds.
     pub(crate) fn usual(&self, arch: &str, what: &'static str) -> Option<f64> {
-        self.inner.lock().usual.of(arch, what)
+        self.inner.lock().usual.pause(arch, what)
     }
 
     /// Follows the number of the last change.

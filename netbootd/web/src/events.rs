@@ -26,7 +26,7 @@ pub(super) fn response(
 ) -> Option<Response<BoxBody<Bytes, Infallible>>> {
     match path {
         STEPS => Some(stream_of(daemon.services.recorder.watch(), place, |recorded| {
-            let json = serde_json::to_string(&StepView::of(recorded)?).ok()?;
+            let json = serde_json::to_string(&StepView::from_recorded(recorded)?).ok()?;
             Some(format!("event: step\ndata: {json}\n\n"))
         })),
         FINDINGS => Some(stream_of(daemon.findings.watch(), place, |change| {

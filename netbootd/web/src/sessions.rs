@@ -56,7 +56,7 @@ impl Sessions {
     }
 
     /// The operator of a cookie.
-    pub(crate) fn of(&self, cookie: &str, now: Instant) -> Option<Operator> {
+    pub(crate) fn operator(&self, cookie: &str, now: Instant) -> Option<Operator> {
         let inner = self.inner.lock();
         let session = inner.open.get(&digest(cookie)).filter(|session| session.ends > now)?;
         Some(session.operator.clone())
@@ -132,7 +132,7 @@ mod tests {
     fn a_session_ends_with_its_time_and_when_the_operator_leaves() {
         let (sessions, now) = (Sessions::default(), Instant::now());
         let cookie = sessions.open("anna", Role::Operator, now).unwrap();
-        let operator = sessions.of(&cookie, now).unwrap();
+        let operator = sessions.operator(&cookie, now).unwrap();
         assert_eq!((operator.name.as_str(), operator.role), ("anna", Role::Operator));
         assert_ne!(operator.form_token, cookie);
         sessions.say(&cookie, "done".to_owned());
@@ -140,10 +140,10 @@ mod tests {
             (sessions.take_said(&cookie).as_deref(), sessions.take_said(&cookie)),
             (Some("done"), None)
         );
-        assert!(sessions.of(&cookie, now + LASTS).is_none());
-        assert!(sessions.of("another", now).is_none());
+        assert!(sessions.operator(&cookie, now + LASTS).is_none());
+        assert!(sessions.operator("another", now).is_none());
         sessions.close(&cookie);
-        assert!(sessions.of(&cookie, now).is_none());
+        assert!(sessions.operator(&cookie, now).is_none());
     }
 
     #[test]

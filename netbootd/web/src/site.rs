@@ -37,7 +37,7 @@ pub(crate) async fn read<P: Send + Sync + 'static>(
         return Some(response);
     }
     let cookie = cookie(request.headers());
-    let operator = cookie.and_then(|cookie| console.sessions.of(cookie, Instant::now()));
+    let operator = cookie.and_then(|cookie| console.sessions.operator(cookie, Instant::now()));
     if path == "/live" {
         let view = page::value(query, "view").unwrap_or_default();
         let Some(place) = place() else { return Some(too_many_streams()) };

@@ -86,7 +86,7 @@ impl StatusListener {
             match accepted {
                 Ok((stream, peer)) => {
                     // One peer that holds many connections is closed to others' good.
-                    let Ok(place) = places.take(peer.ip(), &CONNECTIONS) else {
+                    let Ok(place) = places.open(peer.ip(), &CONNECTIONS) else {
                         debug!(%peer, "too many connections to the status port");
                         continue;
                     };
@@ -156,7 +156,7 @@ impl StatusListener {
             }
         }
         if reads {
-            let stream = || self.streams.take(peer.ip(), &STREAMS).ok();
+            let stream = || self.streams.open(peer.ip(), &STREAMS).ok();
             if let Some(response) = site::read(&self.console, &request, stream).await {
                 return response;
             }
@@ -172,7 +172,7 @@ impl StatusListener {
             }
             (true, "/openapi.json") => json(StatusCode::OK, document::TEXT.to_owned()),
             (true, path) if events::is_stream(path) => {
-                let place = self.streams.take(peer.ip(), &STREAMS).ok();
+                let place = self.streams.open(peer.ip(), &STREAMS).ok();
                 let stream = place.and_then(|place| events::response(&self.daemon, path, place));
                 stream.unwrap_or_else(too_many_streams)
             }

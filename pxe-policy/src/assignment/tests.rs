@@ -15,14 +15,16 @@ fn a_device_is_found_by_its_guid_first_and_a_shared_dock_leads_to_nobody_else() 
     let device = Assignment { guid: own.parse().ok(), ..Assignment::new(MAC) };
     known.apply(AssignmentChange::Put(Box::new(device)));
     let dock = MacAddr([2, 0, 0, 0, 0, 9]);
-    assert!(known.of(&request(MAC, Some(own))).is_some() && known.of(&request(dock, Some(own))).is_some());
+    assert!(
+        known.find(&request(MAC, Some(own))).is_some() && known.find(&request(dock, Some(own))).is_some()
+    );
     // Boot programs and Macs send no GUID; firmware swaps its first fields.
-    assert!(known.of(&request(MAC, None)).is_some());
-    assert!(known.of(&request(MAC, Some("44454c4c-5700-1058-804a-c3c04f463732"))).is_some());
-    assert_eq!(known.of(&request(MAC, Some(other))), None);
-    assert_eq!(known.of(&request(dock, None)), None);
+    assert!(known.find(&request(MAC, None)).is_some());
+    assert!(known.find(&request(MAC, Some("44454c4c-5700-1058-804a-c3c04f463732"))).is_some());
+    assert_eq!(known.find(&request(MAC, Some(other))), None);
+    assert_eq!(known.find(&request(dock, None)), None);
     let placeholder = "ffffffff-ffff-ffff-ffff-ffffffffffff";
-    assert!(known.of(&request(MAC, Some(placeholder))).is_some());
+    assert!(known.find(&request(MAC, Some(placeholder))).is_some());
     known.apply(AssignmentChange::Remove(MAC));
     assert_eq!(known, Assignments::default());
 }

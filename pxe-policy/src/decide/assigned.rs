@@ -23,7 +23,7 @@ fn boot_next(
     state: &mut State,
 ) -> Option<Verdict> {
     let target = next.target.to_string();
-    let claim = next.claim(assigned, Stage::of(request));
+    let claim = next.claim(assigned, Stage::from_request(request));
     let ran = match next.once {
         true => site.ledger.ran(&claim, site.now, site.settings.same_boot),
         false => Ran::Never,
@@ -44,7 +44,7 @@ fn boot_next(
     let decision = decision(request, site, &next.target, state)?;
     state.evidence.push(Evidence::BootNext { target, once: next.once });
     let deployment = next.once.then_some(claim);
-    Some(Verdict { deployment, ..Verdict::of(decision, Reason::BootNext) })
+    Some(Verdict { deployment, ..Verdict::new(decision, Reason::BootNext) })
 }
 
 fn lasting(
@@ -55,10 +55,10 @@ fn lasting(
 ) -> Option<Verdict> {
     let target = assigned.boot.as_ref()?;
     let Some(decision) = decision(request, site, target, state) else {
-        return Some(Verdict::of(Decision::LocalBoot, Reason::NoBootFile));
+        return Some(Verdict::new(Decision::LocalBoot, Reason::NoBootFile));
     };
     state.evidence.push(Evidence::Assigned { device: assigned.label(), target: target.to_string() });
-    Some(Verdict::of(decision, Reason::Assigned))
+    Some(Verdict::new(decision, Reason::Assigned))
 }
 
 /// What a target comes to for the machine; None, with evidence, when it cannot boot it.

@@ -136,7 +136,7 @@ impl World {
         let rule = Rule { name: "rest".into(), matches: Match::default(), action: Action::Boot(boot) };
         let (rules, settings) = (Rules(vec![rule]), Settings::default());
         let site = Site {
-            assigned: self.assignments.of(&request),
+            assigned: self.assignments.find(&request),
             now: self.now,
             ..Site::new(&rules, &settings, &self.ledger)
         };
@@ -177,7 +177,7 @@ fn assigned(boot: Option<Target>, next: Option<Target>) -> Assignment {
     Assignment { name: "kiosk-7".into(), boot, next, ..Assignment::new(PC) }
 }
 
-fn told(request: &BootRequest, device: &Assignment, change: impl FnOnce(&mut Site<'_>)) -> Verdict {
+fn verdict_for(request: &BootRequest, device: &Assignment, change: impl FnOnce(&mut Site<'_>)) -> Verdict {
     let boot = BootAction { file: vec!["usual.efi".into()], ..BootAction::default() };
     let rule = Rule { name: "rest".into(), matches: Match::default(), action: Action::Boot(boot) };
     let (rules, settings, ledger) = (Rules(vec![rule]), Settings::default(), Ledger::default());
@@ -193,7 +193,7 @@ fn pc(class: Class) -> BootRequest {
 #[test]
 fn the_winner_names_what_it_hides() {
     let both = assigned(Some(Target::Image("debian".into())), Some(Target::File("memtest.efi".into())));
-    let verdict = told(&pc(Class::Pxe), &both, |_| {});
+    let verdict = verdict_for(&pc(Class::Pxe), &both, |_| {});
     assert!(matches!(&verdict.decision, Decision::Boot(boot) if boot.file == "memtest.efi"));
     let words: Vec<String> = verdict.evidence.iter().map(ToString::to_string).collect();
     let expected = [
@@ -202,7 +202,7 @@ fn the_winner_names_what_it_hides() {
     ];
     assert_eq!(words, expected);
     let lasting = Assignment { next: None, ..both };
-    let verdict = told(&pc(Class::Pxe), &lasting, |_| {});
+    let verdict = verdict_for(&pc(Class::Pxe), &lasting, |_| {});
     let words: Vec<String> = verdict.evidence.iter().map(ToString::to_string).collect();
     let expected = ["image debian is assigned to kiosk-7", "without that it would get usual.efi (rule rest)"];
     assert_eq!(words, expected);
@@ -223,29 +223,29 @@ fn a_kernel_or_a_script_comes_by_a_boot_loader_and_a_mac_gets_the_image_alone() 
     assert!(here("ipxe.efi"));
     let image = assigned(Some(Target::Image("debian".into())), None);
     for (class, file) in [(Class::Pxe, "ipxe.efi"), (Class::Http, "ipxe.efi"), (Class::Ipxe, LOADER_SCRIPT)] {
-        let verdict = told(&pc(class), &image, with);
+        let verdict = verdict_for(&pc(class), &image, with);
         let Decision::Boot(boot) = verdict.decision else { panic!("{class}") };
         assert_eq!((boot.file.as_str(), boot.image.as_deref()), (file, Some("debian")), "{class}");
         assert_eq!(boot.config, Some(LoaderConfig::Kernel(kernel.clone())));
     }
     let script = assigned(None, Some(Target::File("menu.ipxe".into())));
     for (class, file) in [(Class::Pxe, "ipxe.efi"), (Class::Ipxe, "menu.ipxe")] {
-        let verdict = told(&pc(class), &script, with);
+        let verdict = verdict_for(&pc(class), &script, with);
         assert!(matches!(&verdict.decision, Decision::Boot(boot) if boot.file == file), "{verdict:?}");
     }
     let mac = BootRequest { archs: Vec::new(), ..pc(Class::Bsdp) };
-    let Decision::Images(offer) = told(&mac, &image, with).decision else { panic!() };
+    let Decision::Images(offer) = verdict_for(&mac, &image, with).decision else { panic!() };
     assert_eq!(offer.to_string(), "debian, by default debian");
     // A file is nothing to a Mac, which then goes on to what it gets usually.
-    assert!(matches!(told(&mac, &script, with).decision, Decision::Images(_)));
+    assert!(matches!(verdict_for(&mac, &script, with).decision, Decision::Images(_)));
 }
 
 #[test]
 fn what_is_not_here_is_passed_over_once_and_leaves_the_disk_for_what_is_assigned() {
     let nothing = |site: &mut Site<'_>| site.available = &|path| path == "usual.efi";
-    let next = told(&pc(Class::Pxe), &assigned(None, Some(Target::File("gone.efi".into()))), nothing);
+    let next = verdict_for(&pc(Class::Pxe), &assigned(None, Some(Target::File("gone.efi".into()))), nothing);
     assert_eq!((next.reason, next.deployment), (Reason::Rule, None));
     assert!(matches!(&next.evidence[0], Evidence::TargetMissing { .. }), "{:?}", next.evidence);
-    let lasting = told(&pc(Class::Pxe), &assigned(Some(Target::Image("gone".into())), None), nothing);
+    let lasting = verdict_for(&pc(Class::Pxe), &assigned(Some(Target::Image("gone".into())), None), nothing);
     assert_eq!((lasting.decision, lasting.reason), (Decision::LocalBoot, Reason::NoBootFile));
 }

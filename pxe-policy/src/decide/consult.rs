@@ -35,10 +35,10 @@ pub(super) fn consult(request: &BootRequest, site: &Site<'_>, state: &mut State)
     match (site.settings.unknown, site.approval) {
         _ if known => None,
         (UnknownMachines::Rules, _) | (UnknownMachines::Approve, Approval::Approved) => None,
-        (UnknownMachines::Refuse, _) => Some(Verdict::of(Decision::LocalBoot, Reason::UnknownMachine)),
-        (UnknownMachines::Approve, Approval::Pending) => Some(Verdict::of(Decision::Wait, Reason::Pending)),
+        (UnknownMachines::Refuse, _) => Some(Verdict::new(Decision::LocalBoot, Reason::UnknownMachine)),
+        (UnknownMachines::Approve, Approval::Pending) => Some(Verdict::new(Decision::Wait, Reason::Pending)),
         (UnknownMachines::Approve, Approval::Rejected) => {
-            Some(Verdict::of(Decision::LocalBoot, Reason::Rejected))
+            Some(Verdict::new(Decision::LocalBoot, Reason::Rejected))
         }
     }
 }
@@ -106,14 +106,14 @@ fn read(
     let is_mac = request.class == Class::Bsdp;
     if let Some(boot) = &record.boot {
         if is_mac {
-            return Some(Verdict::of(mac::images_of(boot), Reason::Record));
+            return Some(Verdict::new(mac::images_of(boot), Reason::Record));
         }
         return match boot_of(request, boot, site) {
-            Ok(boot) => Some(Verdict::of(Decision::Boot(boot), Reason::Record)),
+            Ok(boot) => Some(Verdict::new(Decision::Boot(boot), Reason::Record)),
             Err(_) => {
                 let rule = format!("of the record {}", record.name);
                 state.evidence.push(Evidence::FilesMissing { rule, files: boot.file.clone() });
-                Some(Verdict::of(Decision::LocalBoot, Reason::NoBootFile))
+                Some(Verdict::new(Decision::LocalBoot, Reason::NoBootFile))
             }
         };
     }
@@ -172,7 +172,7 @@ fn of_deployments(
         purpose: deployment.purpose,
         machine: machine.clone(),
         name: record.name.clone(),
-        stage: Stage::of(request),
+        stage: Stage::from_request(request),
         site: of_site.then(|| SiteMemory { noted: deployment.last_pxe.is_some(), age: answer.age, notes }),
     };
     let ran = |deployment: &Deployment| site.ledger.ran(&deployed(deployment), site.now, settings.same_boot);
@@ -192,7 +192,7 @@ fn of_deployments(
     let why_nothing = most_telling(&looked_at);
     state.evidence.extend(looked_at);
     let Some((deployment, file)) = chosen else {
-        return Verdict::of(Decision::LocalBoot, why_nothing);
+        return Verdict::new(Decision::LocalBoot, why_nothing);
     };
     state.evidence.push(Evidence::Deployed {
         deployment: deployment.label(),
@@ -202,12 +202,12 @@ fn of_deployments(
     if deployment.purpose == Purpose::Required {
         let ran = ran(deployment);
         // A boot that was begun by a fresh answer goes on; nothing begins by an old one.
-        let goes_on = ran == Ran::ThisBoot && Stage::of(request) == Stage::Program;
+        let goes_on = ran == Ran::ThisBoot && Stage::from_request(request) == Stage::Program;
         if answer.stale && !goes_on {
-            return Verdict::of(Decision::LocalBoot, Reason::StaleAnswer);
+            return Verdict::new(Decision::LocalBoot, Reason::StaleAnswer);
         }
         if several {
-            return Verdict::of(Decision::LocalBoot, Reason::AmbiguousRecord);
+            return Verdict::new(Decision::LocalBoot, Reason::AmbiguousRecord);
         }
         if let Ran::Cleared { at } = ran {
             let deployment = deployment.label();
@@ -219,7 +219,7 @@ fn of_deployments(
         {
             let given = site.ledger.lately(brake, site.now);
             state.evidence.push(Evidence::Braked { given, within: brake.within.as_secs() });
-            return Verdict::of(Decision::Wait, Reason::Brake);
+            return Verdict::new(Decision::Wait, Reason::Brake);
         }
     }
     let reason = match deployment.purpose {
@@ -229,20 +229,20 @@ fn of_deployments(
     let deployed = deployed(deployment);
     if relayed {
         return match request.class.speaks_pxe() {
-            false => Verdict::of(Decision::LocalBoot, Reason::PxeOnly),
-            true => Verdict { deployment: Some(deployed), ..Verdict::of(Decision::Relay, reason) },
+            false => Verdict::new(Decision::LocalBoot, Reason::PxeOnly),
+            true => Verdict { deployment: Some(deployed), ..Verdict::new(Decision::Relay, reason) },
         };
     }
     let asks = asks_for_key(request, settings.prompt, deployment.purpose);
     if asks && !request.class.speaks_pxe() {
-        return Verdict::of(Decision::LocalBoot, Reason::NoMenu);
+        return Verdict::new(Decision::LocalBoot, Reason::NoMenu);
     }
     // The boot program asks by itself, once it is told to.
     let prompt = (asks && !is_boot_program(&file)).then(|| deployment.label());
     let image = deployment.boot_image.as_ref().map(|image| image.id.clone());
     let via = Via::for_client(request.class, &file);
     let boot = Boot { file, via, next_server: None, image, prompt, config: None };
-    Verdict { deployment: Some(deployed), ..Verdict::of(Decision::Boot(boot), reason) }
+    Verdict { deployment: Some(deployed), ..Verdict::new(Decision::Boot(boot), reason) }
 }
 
 fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) -> Result<String, Vec<String>> {

@@ -12,14 +12,14 @@ pub(super) fn images_of(boot: &BootAction) -> Decision {
 /// system, after logging in. Nothing is run by itself, so nothing is noted as given.
 pub(super) fn of_deployments(record: &Record, state: &mut State) -> Verdict {
     let Some(deployment) = record.deployments.first() else {
-        return Verdict::of(Decision::LocalBoot, Reason::NoDeployment);
+        return Verdict::new(Decision::LocalBoot, Reason::NoDeployment);
     };
     state.evidence.push(Evidence::Deployed {
         deployment: deployment.label(),
         purpose: deployment.purpose.as_str(),
         collection: deployment.collection.clone(),
     });
-    Verdict::of(images_of(&BootAction::default()), Reason::Available)
+    Verdict::new(images_of(&BootAction::default()), Reason::Available)
 }
 
 /// What a Mac gets that neither a directory nor a rule decides about. The images' own lists say which Macs they are for, so it is
@@ -29,5 +29,5 @@ pub(super) fn undecided(site: &Site<'_>) -> Verdict {
     if site.answers.iter().any(|answer| answer.said.as_ref().is_ok_and(refused)) {
         return Verdict::silence(Reason::UnknownMachine);
     }
-    Verdict::of(images_of(&BootAction::default()), Reason::NoRule)
+    Verdict::new(images_of(&BootAction::default()), Reason::NoRule)
 }

@@ -27,7 +27,7 @@ pub(super) fn carry_out(
         }
         Action::LocalBoot => Decision::LocalBoot,
         Action::Relay if !request.class.speaks_pxe() => {
-            return Some(Verdict::of(Decision::LocalBoot, Reason::PxeOnly));
+            return Some(Verdict::new(Decision::LocalBoot, Reason::PxeOnly));
         }
         Action::Relay => Decision::Relay,
         Action::Boot(BootAction { refer: Some(server), .. }) if request.boot_program => {
@@ -58,7 +58,7 @@ pub(super) fn carry_out(
         },
     };
     state.evidence.push(Evidence::Taken { rule: rule.name.clone() });
-    Some(Verdict { rule: Some(rule.name.clone()), ..Verdict::of(decision, Reason::Rule) })
+    Some(Verdict { rule: Some(rule.name.clone()), ..Verdict::new(decision, Reason::Rule) })
 }
 
 /// The first file that can be had; else whether one was left out because it is iPXE itself.

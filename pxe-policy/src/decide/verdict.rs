@@ -73,10 +73,10 @@ pub struct Known {
 impl Verdict {
     /// Silence, without a look at any rule.
     pub fn silence(reason: Reason) -> Self {
-        Verdict::of(Decision::Ignore, reason)
+        Verdict::new(Decision::Ignore, reason)
     }
 
-    pub(super) fn of(decision: Decision, reason: Reason) -> Self {
+    pub(super) fn new(decision: Decision, reason: Reason) -> Self {
         Verdict {
             decision,
             reason,

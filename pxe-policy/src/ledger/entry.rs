@@ -171,7 +171,7 @@ impl Entry {
 
 impl Stage {
     /// Of the boot that a request is sent in.
-    pub fn of(request: &BootRequest) -> Self {
+    pub fn from_request(request: &BootRequest) -> Self {
         match request.boot_program || request.class == Class::Ipxe {
             true => Stage::Program,
             false => Stage::Firmware,

@@ -28,7 +28,7 @@ pub(super) enum Sign {
 
 impl MachineId {
     /// As a request alone tells it.
-    pub fn of(request: &BootRequest) -> Self {
+    pub fn from_request(request: &BootRequest) -> Self {
         let guid = request.uuid.filter(|guid| !is_shared(*guid));
         MachineId { guid, macs: vec![request.mac], record: None }
     }

@@ -252,7 +252,7 @@ impl Replay {
             partial: false,
             substitute: None,
             proved: how != How::Mute,
-            fixed_address: FileKind::of(&path) == FileKind::Configuration
+            fixed_address: FileKind::from_path(&path) == FileKind::Configuration
                 && content.is_some_and(|content| fixes_address(content)),
         };
         self.step(host, Step::TransferStarted(&started));

@@ -10,7 +10,7 @@ use super::Content;
 impl Content {
     /// The header, when the name and the first bytes are those of a program that firmware starts.
     pub fn program(&self, path: &str) -> Option<Program> {
-        let kind = FileKind::of(path);
+        let kind = FileKind::from_path(path);
         if !kind.is_program() && !matches!(kind, FileKind::Other | FileKind::Kernel) {
             return None;
         }
@@ -41,7 +41,7 @@ impl Content {
 impl Content {
     /// Whether it is a configuration that gives its system a fixed address.
     pub fn fixes_address(&self, path: &str) -> bool {
-        let is_text = FileKind::of(path) == FileKind::Configuration && self.len() <= LARGEST_TEXT;
+        let is_text = FileKind::from_path(path) == FileKind::Configuration && self.len() <= LARGEST_TEXT;
         if !is_text || self.may_wait() {
             return false;
         }

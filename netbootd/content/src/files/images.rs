@@ -17,7 +17,7 @@ impl Images {
             others: Mutex::default(),
             readers: Readers::default(),
             pins: Pins::default(),
-            running: Running::of(&store),
+            running: Running::open(&store),
             suspects: Mutex::default(),
             verification: Arc::default(),
             store,

@@ -34,7 +34,7 @@ struct Run {
 
 impl Running {
     /// With what the store's leases say.
-    pub(super) fn of(store: &Store) -> Self {
+    pub(super) fn open(store: &Store) -> Self {
         let mut runs: HashMap<Digest, HashMap<IpAddr, Run>> = HashMap::new();
         for version in store.leased().unwrap_or_default() {
             let known = store.runners(&version).into_iter().filter_map(|runner| {
@@ -133,9 +133,9 @@ mod tests {
     fn a_machine_that_completed_a_file_is_written_down_and_one_that_only_asked_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Limits::default()).unwrap();
-        let running = Running::of(&store);
+        let running = Running::open(&store);
         let (one, other): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-        let (version, mac) = (Digest::of(b"version"), MacAddr([2, 0, 0, 0, 0, 1]));
+        let (version, mac) = (Digest::compute(b"version"), MacAddr([2, 0, 0, 0, 0, 1]));
         let (now, wall) = (Instant::now(), SystemTime::now());
         running.opened(one, version);
         running.opened(other, version);
@@ -149,7 +149,7 @@ mod tests {
         assert!(store.leased().unwrap().contains(&version));
         // A restart goes on with it, and so does another lease.
         store.lease(&version).unwrap();
-        let running = Running::of(&store);
+        let running = Running::open(&store);
         running.opened(other, version);
         running.completed(other, None, wall);
         running.write(&store, now);

@@ -53,7 +53,7 @@ impl Admission {
     }
 
     /// Remembers what the responder named to a machine of a segment.
-    pub(super) fn told(&mut self, segment: Ipv4Net, told: &Told, now: Instant) {
+    pub(super) fn note_files(&mut self, segment: Ipv4Net, told: &Told, now: Instant) {
         let own_files = told.own_files().filter_map(|path| BootPath::parse(path.as_str().as_bytes()).ok());
         let own_files = own_files.map(|path| path.to_string().to_ascii_lowercase()).collect();
         if self.told.len() >= MAX_TOLD {
@@ -118,7 +118,7 @@ mod tests {
     fn a_machines_own_files_are_for_its_segment_and_a_while() {
         let (mut admission, start) = (Admission::default(), Instant::now());
         let told = Told { bcd: Some(ServedPath::new(b"\\SMSTemp\\1.boot.bcd").unwrap()), ..Told::default() };
-        admission.told("10.77.0.0/24".parse().unwrap(), &told, start);
+        admission.note_files("10.77.0.0/24".parse().unwrap(), &told, start);
         let stranger = Ipv4Addr::new(10, 78, 0, 50);
         let table = [
             ("smstemp/1.BOOT.bcd", Kind::OfAMachine, CLIENT, true),

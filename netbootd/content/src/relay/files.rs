@@ -31,7 +31,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// None for a path that is never fetched through.
-    pub(super) fn of(path: &BootPath) -> Option<Self> {
+    pub(super) fn from_path(path: &BootPath) -> Option<Self> {
         let path = path.to_string().to_ascii_lowercase();
         match path.trim_start_matches('/').split('/').next()? {
             "smstemp" => Some(Kind::OfAMachine),
@@ -114,7 +114,7 @@ impl Files {
                 Ok(addr) => {
                     let server = SocketAddr::from((addr, TFTP_PORT));
                     let fetch = Fetch { server, request, variable_window: None };
-                    fetch.run(|coming| incoming.take(coming)).await.map_err(ResponderError::from)
+                    fetch.run(|coming| incoming.keep(coming)).await.map_err(ResponderError::from)
                 }
                 Err(error) => Err(error.into()),
             };
@@ -147,7 +147,7 @@ struct Incoming {
 }
 
 impl Incoming {
-    fn take(&mut self, coming: Coming<'_>) -> io::Result<()> {
+    fn keep(&mut self, coming: Coming<'_>) -> io::Result<()> {
         match (coming, &self.filling) {
             (Coming::Size(size), _) => {
                 let size = size.ok_or_else(|| io::Error::other("the responder does not tell its size"))?;

@@ -120,7 +120,7 @@ impl LibraryWatch {
     fn begin_round(&mut self, watcher: &mut Watcher, notes: &Notes<'_>) {
         let contents = self.packages.contents();
         watcher.forget_contents(notes, |key, known| {
-            let id = ContentId::of(key);
+            let id = ContentId::parse(key);
             match contents.get(&id.package) {
                 Some(ids) => ids.contains(&id),
                 // It says what became of an image that is still here for the machines that run from it.
@@ -128,7 +128,7 @@ impl LibraryWatch {
             }
         });
         let is_claimed = |id: ContentId| contents.get(&id.package).is_some_and(|ids| ids.contains(&id));
-        watcher.seen.retain(|key, _| is_path(key) || is_claimed(ContentId::of(key)));
+        watcher.seen.retain(|key, _| is_path(key) || is_claimed(ContentId::parse(key)));
         let newest = contents.values().filter_map(|ids| ids.last());
         let unsettled = newest.filter(|id| {
             let known = watcher.outcomes.get(id.as_str());

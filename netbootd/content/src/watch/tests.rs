@@ -52,7 +52,7 @@ impl Site {
 
     /// Puts a file into a content; gives where its bytes are.
     fn put(&self, content: &str, path: &str, bytes: &[u8]) -> PathBuf {
-        let hex = Digest::of(bytes).to_string().to_uppercase();
+        let hex = Digest::compute(bytes).to_string().to_uppercase();
         let ini = self.library().join("DataLib").join(content).join(format!("{path}.INI"));
         let place = self.library().join("FileLib").join(&hex[..4]).join(&hex);
         for path in [&ini, &place] {

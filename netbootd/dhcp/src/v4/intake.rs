@@ -132,7 +132,7 @@ mod tests {
         boot_request(&Packet::parse(&bytes).unwrap(), &broadcast(&lan()))
     }
 
-    fn said(message: &[(u8, &[u8])]) -> Option<(Class, Vec<ArchType>)> {
+    fn read(message: &[(u8, &[u8])]) -> Option<(Class, Vec<ArchType>)> {
         let none = Ipv4Addr::UNSPECIFIED;
         let header = Message::new_with_id(1, none, none, none, none, &[2, 0, 0, 0, 0, 1]);
         let kind: [(u8, &[u8]); 1] = [(option::MESSAGE_TYPE, &[1])];
@@ -146,14 +146,14 @@ mod tests {
         let (class, arch) = (option::VENDOR_CLASS, option::ARCH);
         let armv8: (u8, &[u8]) = (class, b"U-Boot.armv8");
         let arm64 = (Class::Uboot, vec![ArchType::ARM64_UBOOT]);
-        assert_eq!(said(&[(arch, &[0, 22]), armv8]), Some(arm64.clone()));
-        assert_eq!(said(&[armv8]), Some(arm64.clone()), "older builds send no option 93");
-        assert_eq!(said(&[(arch, &[0, 22])]), Some(arm64), "some builds send no class");
+        assert_eq!(read(&[(arch, &[0, 22]), armv8]), Some(arm64.clone()));
+        assert_eq!(read(&[armv8]), Some(arm64.clone()), "older builds send no option 93");
+        assert_eq!(read(&[(arch, &[0, 22])]), Some(arm64), "some builds send no class");
         let arm32 = (Class::Uboot, vec![ArchType::ARM32_UBOOT]);
-        assert_eq!(said(&[(class, b"U-Boot.armv7")]), Some(arm32));
-        assert_eq!(said(&[(arch, &[0, 27]), (class, b"U-Boot")]), Some((Class::Uboot, vec![ArchType(27)])));
-        assert_eq!(said(&[(class, b"MSFT 5.0"), (arch, &[0, 22])]), None);
-        assert_eq!(said(&[]), None);
+        assert_eq!(read(&[(class, b"U-Boot.armv7")]), Some(arm32));
+        assert_eq!(read(&[(arch, &[0, 27]), (class, b"U-Boot")]), Some((Class::Uboot, vec![ArchType(27)])));
+        assert_eq!(read(&[(class, b"MSFT 5.0"), (arch, &[0, 22])]), None);
+        assert_eq!(read(&[]), None);
         let iface = lan();
         let request = boot_request(&captured("cifarm-uboot-riscv"), &broadcast(&iface)).unwrap();
         assert_eq!((request.class, request.archs), (Class::Uboot, Vec::new()));

@@ -51,7 +51,7 @@ pub fn answer(
     let Some(local) = arrival.local(packet) else { return silent(Reason::NoSubnet) };
     let verdict = decide(&request);
     let answer = silent(verdict.reason).explained(&request, &verdict);
-    let (mut answer, told) = match told(answer, &verdict, local, own.http_port) {
+    let (mut answer, told) = match with_boot_url(answer, &verdict, local, own.http_port) {
         (answer, Some(told)) => (answer, told),
         (answer, None) => return answer,
     };
@@ -69,7 +69,7 @@ pub fn answer(
 }
 
 /// The URL that a verdict leads to, noted in the event; None when there is nothing to tell, which the event explains.
-pub(super) fn told(
+pub(super) fn with_boot_url(
     mut answer: Answer,
     verdict: &Verdict,
     local: Ipv6Addr,

@@ -9,7 +9,7 @@ use super::answer::{silence, with_reply};
 use super::boot_info::{put_boot_file, put_vendor_class};
 use super::guard::Association;
 use super::option::{self, MessageType};
-use super::proxy::{Own, told};
+use super::proxy::{Own, with_boot_url};
 use super::reply::{Lifetime, ReplyBuilder};
 use super::{Answer, Arrival, Packet};
 use crate::Subnet6;
@@ -94,7 +94,8 @@ fn around(
     let mut answer = question.silence(Reason::Lease);
     let local = question.arrival.local(question.packet);
     if let (Some((request, verdict)), Some(local)) = (boot, local) {
-        let (explained, url) = told(answer.explained(request, verdict), verdict, local, own.http_port);
+        let (explained, url) =
+            with_boot_url(answer.explained(request, verdict), verdict, local, own.http_port);
         answer = explained;
         if let Some(url) = url {
             reply = put_boot_file(reply, &url);

@@ -87,7 +87,7 @@ impl Machine {
             boot.ipxe.get_or_insert(at);
         }
         if decided.proto != Proto::Dhcp6 {
-            boot.asks_from(at, Segment::of(&decided), is_later);
+            boot.asks_from(at, Segment::from_decided(&decided), is_later);
         }
         if boot.class.is_none() {
             boot.class = decided.class;

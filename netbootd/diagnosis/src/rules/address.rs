@@ -141,7 +141,7 @@ fn after_offer(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Fin
             Some(Finding::new(cause, specific::SILENCE).with(seen).with(relay))
         }
         (Proto::Proxy, _) => {
-            let segment = Segment::of(decided);
+            let segment = Segment::from_decided(decided);
             let seen =
                 [offered].into_iter().chain(taken.map(took)).chain(decided.relay.map(Seen::Relay)).chain([
                     Seen::OthersAsk(case.fleet.asks_boot_server(&segment, case.mac)),
@@ -251,7 +251,7 @@ fn overwritten(case: &Case<'_>, decided: &Decided) -> Option<Finding> {
 /// The lease is from another server than everybody else's.
 fn second_server(case: &Case<'_>, decided: &Decided) -> Option<Finding> {
     let (at, taken) = case.boot.taken?;
-    let usual = case.fleet.usual_server(&Segment::of(decided), taken.server);
+    let usual = case.fleet.usual_server(&Segment::from_decided(decided), taken.server);
     // Where this server gives the addresses, any other one is a second one.
     if usual.is_none() && decided.proto != Proto::Dhcp {
         return None;

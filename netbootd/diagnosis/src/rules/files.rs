@@ -56,8 +56,8 @@ fn counts(case: &Case<'_>, missed: &Missed) -> bool {
     // A packet proves these; the others are proved by silence. A program that needs a file looks
     // for no other one for long.
     let patience = match (needs(missed), is_another_initrd(case, missed)) {
-        (_, true) => case.patience.of(EXTRA),
-        (true, false) => case.patience.of(LOOKS_ELSEWHERE),
+        (_, true) => case.patience.scale(EXTRA),
+        (true, false) => case.patience.scale(LOOKS_ELSEWHERE),
         (false, false) => case.patience.firmware,
     };
     proves_itself(case, missed)

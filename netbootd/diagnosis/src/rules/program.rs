@@ -35,7 +35,7 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
         Some(_) => return None,
         None => {
             let (_, time) = file.kind.leads_to()?;
-            if silence < case.patience.of(time) {
+            if silence < case.patience.scale(time) {
                 return None;
             }
             Seen::Silent(silence)
@@ -68,7 +68,7 @@ pub(super) fn refused_kernel(case: &Case<'_>) -> Option<Finding> {
     let had = |kind| boot.fetched.iter().any(|file| file.kind == kind);
     let silence = case.since(kernel.at);
     let waits = boot.running.is_empty() && boot.system.is_none();
-    if !waits || !had(FileKind::Shim) || !had(FileKind::Grub) || silence < case.patience.of(KERNEL) {
+    if !waits || !had(FileKind::Shim) || !had(FileKind::Grub) || silence < case.patience.scale(KERNEL) {
         return None;
     }
     let seen = [
@@ -113,7 +113,7 @@ fn cause_of(case: &Case<'_>, file: &Fetched) -> Finding {
     let uefi = case.boot.arch.is_some_and(|arch| !arch.same_family(ArchType::X86_BIOS));
     let proxied = case.boot.taken.is_some()
         || case.boot.offer.as_ref().is_some_and(|(_, offer)| offer.proto == Proto::Proxy);
-    let waited = case.restarted.is_none() || case.since(file.at) >= case.patience.of(IPXE);
+    let waited = case.restarted.is_none() || case.since(file.at) >= case.patience.scale(IPXE);
     // shim verifies GRUB itself, and refuses one without a signature whatever the firmware would
     // do.
     let after_shim = case.boot.fetched.iter().any(|earlier| earlier.kind == FileKind::Shim);
@@ -155,7 +155,7 @@ pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<Program>) -> Op
         Some(Program { is_pe: false, .. }) => false,
         // Any PE program is UEFI's; kernels that are both are no boot programs, whatever their
         // names.
-        Some(_) if bios => match FileKind::of(path) {
+        Some(_) if bios => match FileKind::from_path(path) {
             FileKind::Kernel => false,
             FileKind::Other => !case.boot.fetched.iter().any(|file| file.kind == FileKind::Configuration),
             _ => true,
@@ -245,7 +245,7 @@ fn late_ipxe<'a>(case: &Case<'a>) -> Option<(&'a Fetched, Duration)> {
     let file = boot.fetched.iter().rev().find(|file| file.kind == FileKind::Ipxe && file.at <= ipxe)?;
     let waited = ipxe.duration_since(file.at).ok()?;
     let other_card = case.fleet.other_card(case.machine.uuids(), case.mac, file.at);
-    let late = resets_link(&file.path) && waited >= case.patience.of(IPXE) && other_card.is_none();
+    let late = resets_link(&file.path) && waited >= case.patience.scale(IPXE) && other_card.is_none();
     late.then_some((file, waited))
 }
 

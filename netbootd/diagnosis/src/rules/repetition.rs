@@ -43,7 +43,7 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
 pub(super) fn silent_system(case: &Case<'_>) -> Option<Finding> {
     let boot = case.boot;
     let file = boot.last_file().filter(|file| file.kind.rank() >= 5 && file.at == boot.last)?;
-    if boot.system.is_some() || case.since(file.at) < case.patience.of(SYSTEM) {
+    if boot.system.is_some() || case.since(file.at) < case.patience.scale(SYSTEM) {
         return None;
     }
     // A system with a fixed address asks nobody for one.
@@ -76,7 +76,7 @@ pub(super) fn stopped(case: &Case<'_>) -> Option<Finding> {
     let boot = case.boot;
     let file = boot.last_file().filter(|file| file.at == boot.last && boot.running.is_empty())?;
     let next = case.fleet.next_after(&file.path, case.mac)?;
-    let next_kind = FileKind::of(&next.path);
+    let next_kind = FileKind::from_path(&next.path);
     // Boot programs fetch these one after the other; what a menu or a system does next is its own
     // affair.
     let at_once = match file.kind {
@@ -87,7 +87,7 @@ pub(super) fn stopped(case: &Case<'_>) -> Option<Finding> {
         }
         _ => boot.mac.is_some(),
     };
-    let silent = case.restarted.is_some() || case.since(file.at) >= case.patience.of(AT_ONCE);
+    let silent = case.restarted.is_some() || case.since(file.at) >= case.patience.scale(AT_ONCE);
     if !at_once || !silent || (next.others == 0 && !next.before) || boot.system.is_some() {
         return None;
     }

@@ -43,7 +43,7 @@ fn never_acknowledged(case: &Case<'_>, running: &Running) -> Option<Finding> {
     let acknowledged =
         running.stalled.is_some_and(|stalled| stalled.proved) || running.bytes.1 != running.since;
     let silent = running.proto == Proto::Tftp && !acknowledged;
-    if !silent || waited < case.patience.of(OPENS_WITHIN) {
+    if !silent || waited < case.patience.scale(OPENS_WITHIN) {
         return None;
     }
     let seen =
@@ -98,7 +98,7 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
     }
     // Little is sent to a client that acknowledges nothing. If that was lost, it asks again.
     let unheard = finished.outcome == TransferOutcome::TimedOut && !finished.proved && finished.bytes == 0;
-    if unheard && case.since(broken.since) < case.patience.of(OPENS_WITHIN) {
+    if unheard && case.since(broken.since) < case.patience.scale(OPENS_WITHIN) {
         return None;
     }
     let words = finished.detail.iter().cloned().map(Seen::EndOf);
@@ -152,7 +152,7 @@ pub(super) fn slow(case: &Case<'_>) -> Option<Finding> {
             .1
             .duration_since(running.since)
             .ok()
-            .filter(|took| *took >= case.patience.of(LONG_ENOUGH))?;
+            .filter(|took| *took >= case.patience.scale(LONG_ENOUGH))?;
         Some((&running.path, running.way(), running.bytes.0, took))
     });
     let done = case.boot.fetched.iter().filter(|file| file.bytes >= LARGE);
@@ -188,13 +188,13 @@ pub(super) fn round_trips(case: &Case<'_>) -> Option<Finding> {
         let at_a_time = u64::from(running.block_size?) * window;
         let took = at.duration_since(running.since).ok()?;
         let left = running.size?.checked_sub(bytes)?;
-        if took < case.patience.of(LONG_ENOUGH) || bytes < at_a_time || running.resends >= LOST {
+        if took < case.patience.scale(LONG_ENOUGH) || bytes < at_a_time || running.resends >= LOST {
             return None;
         }
         let windows = bytes as f64 / at_a_time as f64;
         let each = took.div_f64(windows);
         let rest = took.mul_f64(left as f64 / bytes as f64);
-        if each < FAR || rest < case.patience.of(TOO_LONG) {
+        if each < FAR || rest < case.patience.scale(TOO_LONG) {
             return None;
         }
         let seen = [
@@ -216,7 +216,7 @@ pub(super) fn stands_still(case: &Case<'_>) -> Option<Finding> {
     })?;
     let (bytes, at) = running.bytes;
     let still = case.since(at);
-    if still < case.patience.of(STANDS_STILL) || running.size.is_some_and(|size| bytes >= size) {
+    if still < case.patience.scale(STANDS_STILL) || running.size.is_some_and(|size| bytes >= size) {
         return None;
     }
     let seen =

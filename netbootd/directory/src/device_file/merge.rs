@@ -76,7 +76,7 @@ pub fn merge(file: &[u8], format: Format, devices: &[Device]) -> Result<Merged, 
     };
     let blank = file.iter().all(u8::is_ascii_whitespace);
     let (table, _) = if blank { (Table::default(), Vec::new()) } else { read(file)? };
-    let mut known = Known::of(&table);
+    let mut known = Known::new(&table);
     let mut came = Known::default();
     let mut merged = Merged { bytes: file.to_vec(), added: Vec::new(), there: 0, failed: Vec::new() };
     let mut new = Vec::new();
@@ -119,7 +119,7 @@ struct Known {
 }
 
 impl Known {
-    fn of(table: &Table) -> Self {
+    fn new(table: &Table) -> Self {
         let mut known = Known::default();
         table.devices().iter().for_each(|device| known.add(device));
         known

@@ -18,7 +18,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn of(slots: usize) -> Self {
+    pub(super) fn new(slots: usize) -> Self {
         Batch { slots, bytes: Vec::new(), size: 0, waiting: VecDeque::new() }
     }
 
@@ -34,7 +34,7 @@ impl Batch {
     }
 
     /// The next one.
-    pub(super) fn take(&mut self, buf: &mut [u8]) -> Option<(Received, u32)> {
+    pub(super) fn next(&mut self, buf: &mut [u8]) -> Option<(Received, u32)> {
         let (slot, mut received, dropped) = self.waiting.pop_front()?;
         received.len = received.len.min(buf.len());
         buf[..received.len].copy_from_slice(&self.bytes[slot * self.size..][..received.len]);

@@ -115,7 +115,7 @@ mod tests {
                 daemon.services.recorder.record(offer(mac(burst * BURST + n)));
             }
             let last = mac(burst * BURST + BURST - 1);
-            while daemon.services.timelines.of(last).is_none() {
+            while daemon.services.timelines.get(last).is_none() {
                 tokio::task::yield_now().await;
             }
         }
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!((daemon.services.timelines.size().1, daemon.history.lost()), (0, 0));
         let now = SystemTime::now();
         assert_eq!(daemon.history.search("offer", usize::MAX, now).unwrap().len(), BURST * BURSTS);
-        let first = daemon.history.of(mac(0), now).unwrap();
+        let first = daemon.history.steps(mac(0), now).unwrap();
         assert_eq!(first.len(), 1);
     }
 }

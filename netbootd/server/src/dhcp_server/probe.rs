@@ -32,7 +32,7 @@ impl Probes {
         packet: &Packet,
         arrival: &Arrival<'_>,
     ) -> bool {
-        if let Some(mut result) = self.of(address) {
+        if let Some(mut result) = self.under_way(address) {
             // It ends without a change when nobody answers.
             let _ = result.changed().await;
             return *result.borrow();
@@ -74,7 +74,7 @@ impl Probes {
         }
     }
 
-    fn of(&self, address: Ipv4Addr) -> Option<watch::Receiver<bool>> {
+    fn under_way(&self, address: Ipv4Addr) -> Option<watch::Receiver<bool>> {
         self.with(|under_way| under_way.get(&address).cloned())
     }
 

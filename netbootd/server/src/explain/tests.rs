@@ -172,7 +172,7 @@ async fn assign(site: &Site, mac: MacAddr, target: &str, how: u8) {
 
 async fn agrees(site: &Site, ask: &Ask) {
     let bound = site.services.netboot.as_ref().unwrap().bindings().is_bound(ask.mac);
-    let outcome = site.take(ask).await;
+    let outcome = site.ask(ask).await;
     // As the machine asked last: nothing is said of it.
     let explained = explained_as(&site.services, &Source::default(), ask.mac, &AskedAs::default()).await;
     let context = || format!("{ask:?}\nwire: {:?}\nexplained: {explained:#?}", outcome.event);
@@ -279,14 +279,14 @@ async fn the_pilot_configuration_leaves_macs_alone_as_it_does_pcs() {
     let site = Site::new(pilot, DEVICES);
     let ask = |mac, kind| Ask { mac, kind, relayed: false, secs: 0, uuid: None };
     for kind in [Kind::List, Kind::Select(1, true), Kind::Discover] {
-        let outcome = site.take(&ask(mac(6), kind)).await;
+        let outcome = site.ask(&ask(mac(6), kind)).await;
         let Event::Decided(decided) = outcome.event else { panic!("{kind:?}") };
         assert!(!outcome.replied, "{kind:?}");
         assert_eq!((decided.reason.as_str(), decided.rule.as_deref()), ("rule", Some("rest")));
     }
-    let listed = site.take(&ask(mac(4), Kind::List)).await.listed;
+    let listed = site.ask(&ask(mac(4), Kind::List)).await.listed;
     assert_eq!(listed, [id(3), id(1)], "the images of its row, the default first");
-    let Event::MacAnswered(refused) = site.take(&ask(mac(4), Kind::Select(2, true))).await.event else {
+    let Event::MacAnswered(refused) = site.ask(&ask(mac(4), Kind::Select(2, true))).await.event else {
         panic!("it is offered images");
     };
     assert_eq!((refused.decision, refused.reason), (Answered::Failed, bsdp::Reason::ImageNotAllowed));
@@ -301,19 +301,19 @@ async fn a_banned_mac_gets_silence_and_one_that_waits_gets_its_images_once_it_is
     let site = Site::new(&policy, DEVICES);
     let ask = |mac, kind| Ask { mac, kind, relayed: false, secs: 0, uuid: None };
     for kind in [Kind::List, Kind::Select(1, true)] {
-        let outcome = site.take(&ask(BANNED, kind)).await;
+        let outcome = site.ask(&ask(BANNED, kind)).await;
         let Event::Decided(decided) = outcome.event else { panic!("{kind:?}") };
         assert_eq!((outcome.replied, decided.reason.as_str()), (false, "mac-ignored"));
     }
-    let waits = site.take(&ask(mac(6), Kind::List)).await;
+    let waits = site.ask(&ask(mac(6), Kind::List)).await;
     let Event::Decided(decided) = waits.event else { panic!("it waits") };
     assert_eq!((waits.replied, decided.decision), (false, Answered::Wait));
     let pending = site.services.approvals.list();
     assert_eq!(pending.iter().map(|one| one.mac.clone()).collect::<Vec<_>>(), [mac(6).to_string()]);
-    let refused = site.take(&ask(mac(6), Kind::Select(1, true))).await;
+    let refused = site.ask(&ask(mac(6), Kind::Select(1, true))).await;
     assert!(refused.replied, "a choice is refused aloud, so that it goes on to its disk");
     site.services.approvals.say(mac(6), Some(true), now()).await;
-    assert_eq!(site.take(&ask(mac(6), Kind::List)).await.listed.len(), IMAGES.len());
+    assert_eq!(site.ask(&ask(mac(6), Kind::List)).await.listed.len(), IMAGES.len());
 }
 
 #[tokio::test]
@@ -323,13 +323,13 @@ async fn a_mac_boots_what_an_operator_wants_once_and_then_chooses_again() {
     assign(&site, mac(6), "image:Mojave", 0).await;
     // The list alone uses nothing up.
     for _ in 0..2 {
-        assert_eq!(site.take(&ask(Kind::List)).await.listed, [id(2)]);
+        assert_eq!(site.ask(&ask(Kind::List)).await.listed, [id(2)]);
     }
-    let Event::MacAnswered(refused) = site.take(&ask(Kind::Select(1, true))).await.event else { panic!() };
+    let Event::MacAnswered(refused) = site.ask(&ask(Kind::Select(1, true))).await.event else { panic!() };
     assert_eq!(refused.decision, Answered::Failed);
     let used = || devices::view(&site.services, mac(6)).unwrap().next.unwrap().used;
     assert_eq!(used(), None);
-    assert!(site.take(&ask(Kind::Select(2, true))).await.replied);
+    assert!(site.ask(&ask(Kind::Select(2, true))).await.replied);
     assert!(used().is_some());
 }
 
@@ -337,11 +337,11 @@ async fn a_mac_boots_what_an_operator_wants_once_and_then_chooses_again() {
 async fn a_mac_that_chose_this_server_waits_for_no_other() {
     let site = Site::new("[policy]\nresponse-delay = 4\n", DEVICES);
     let ask = |kind, secs| Ask { mac: mac(1), kind, relayed: false, secs, uuid: None };
-    assert!(!site.take(&ask(Kind::List, 0)).await.replied);
-    assert!(site.take(&ask(Kind::List, 4)).await.replied);
-    assert!(site.take(&ask(Kind::Select(1, true), 0)).await.replied);
-    assert!(!site.take(&ask(Kind::Discover, 0)).await.replied);
-    assert!(site.take(&ask(Kind::Discover, 5)).await.replied);
+    assert!(!site.ask(&ask(Kind::List, 0)).await.replied);
+    assert!(site.ask(&ask(Kind::List, 4)).await.replied);
+    assert!(site.ask(&ask(Kind::Select(1, true), 0)).await.replied);
+    assert!(!site.ask(&ask(Kind::Discover, 0)).await.replied);
+    assert!(site.ask(&ask(Kind::Discover, 5)).await.replied);
 }
 
 #[tokio::test]
@@ -350,7 +350,7 @@ async fn a_machine_of_a_network_that_is_not_named_is_explained_as_its_packets_me
     for (relayed, reason) in [(false, "no-rule"), (true, "not-allowed")] {
         let ask = Ask { mac: mac(1), kind: Kind::List, relayed, secs: 0, uuid: None };
         assert_eq!(site.lets_in(&ask), !relayed);
-        site.take(&ask).await;
+        site.ask(&ask).await;
         let explained = explained_as(&site.services, &Source::default(), mac(1), &AskedAs::default()).await;
         assert_eq!(explained.reason, reason);
     }
@@ -366,7 +366,7 @@ async fn an_operator_overrides_what_the_machine_asked_last() {
     let never = asked(AskedAs::default()).await;
     assert_eq!((never.class.as_str(), never.remembered), ("pxe", false));
     let relayed = Ask { mac: mac(1), kind: Kind::List, relayed: true, secs: 0, uuid: None };
-    site.take(&relayed).await;
+    site.ask(&relayed).await;
     let last = asked(AskedAs::default()).await;
     let seen = (last.class.as_str(), last.iface.as_str(), last.relay.as_deref(), last.remembered);
     assert_eq!(seen, ("bsdp", "lan0", Some("10.79.0.1"), true));
@@ -375,7 +375,7 @@ async fn an_operator_overrides_what_the_machine_asked_last() {
     assert_eq!(seen, ("http", Some("x64-uefi"), Some("10.79.0.1")));
     let guid: SystemUuid = BANNED_GUID.parse().unwrap();
     let pc = Kind::Pc(Class::Pxe, ArchType::X86_BIOS);
-    site.take(&Ask { kind: pc, relayed: false, uuid: Some(guid), ..relayed }).await;
+    site.ask(&Ask { kind: pc, relayed: false, uuid: Some(guid), ..relayed }).await;
     let last = asked(AskedAs::default()).await;
     assert_eq!((last.arch.as_deref(), last.uuid), (Some("x86-bios"), Some(guid.to_string())));
 }

@@ -39,7 +39,7 @@ pub struct Limited {
 }
 
 impl Rates {
-    pub(super) fn of(settings: &Settings, relays_are_named: bool) -> Self {
+    pub(super) fn from_settings(settings: &Settings, relays_are_named: bool) -> Self {
         Rates {
             machine: settings.machine_packets,
             way: settings.way_packets,
@@ -69,7 +69,7 @@ impl<K: Hash + Eq + Copy, A: Hash + Eq + Copy> Admission<K, A> {
         now: Nanos,
     ) -> Result<(), Limited> {
         self.asks(machine, way, rates, &holds_lease, now).or_else(|limited| {
-            let renews = holds_lease() && self.holders.take(machine, RENEWALS, 1, now) == Verdict::Admitted;
+            let renews = holds_lease() && self.holders.admit(machine, RENEWALS, 1, now) == Verdict::Admitted;
             if renews { Ok(()) } else { Err(limited) }
         })
     }
@@ -89,25 +89,25 @@ impl<K: Hash + Eq + Copy, A: Hash + Eq + Copy> Admission<K, A> {
                 if !holds_lease() {
                     self.new_machine(way, rates, now)?;
                 }
-                self.machines.take(key, rates.machine, 1, now)
+                self.machines.admit(key, rates.machine, 1, now)
             }
         };
         held_to(known, Reason::MachineTooOften)?;
-        held_to(self.ways.take(way, rates.way, 1, now), Reason::SourceTooOften)
+        held_to(self.ways.admit(way, rates.way, 1, now), Reason::SourceTooOften)
     }
 
     fn new_machine(&self, way: Ingress<A>, rates: Rates, now: Nanos) -> Result<(), Limited> {
         let (rate, reason) = (rates.new_machines, Reason::TooManyNewMachines);
-        held_to(self.new_machines.take(way, rate, 1, now), reason)?;
+        held_to(self.new_machines.admit(way, rate, 1, now), reason)?;
         if matches!(way, Ingress::Relay(_)) && !rates.relays_are_named {
-            held_to(self.new_machines.take(Ingress::AnyRelay, rate.times(UNNAMED_RELAYS), 1, now), reason)?;
+            held_to(self.new_machines.admit(Ingress::AnyRelay, rate.times(UNNAMED_RELAYS), 1, now), reason)?;
         }
         Ok(())
     }
 
     /// A packet that the lists do not allow.
     pub(super) fn not_allowed(&self, way: Ingress<A>, now: Nanos) -> Limited {
-        let tell = self.ways.take(way, NEVER, 1, now) == Verdict::Refused { tell: true };
+        let tell = self.ways.admit(way, NEVER, 1, now) == Verdict::Refused { tell: true };
         Limited { reason: Reason::NotAllowed, tell }
     }
 

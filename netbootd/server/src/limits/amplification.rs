@@ -176,7 +176,7 @@ fn first_blocks_that_nobody_acknowledges_are_fifty_six_kilobytes_a_second_at_mos
             left_alone += 1;
             continue;
         }
-        match limits.transfers.take(VICTIM.into(), &settings.transfers(16_384)) {
+        match limits.transfers.open(VICTIM.into(), &settings.transfers(16_384)) {
             Ok(place) => {
                 answered += 1;
                 held.push_back((now + HELD, place));

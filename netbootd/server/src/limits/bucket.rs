@@ -46,13 +46,13 @@ impl<K: Hash + Eq> Buckets<K> {
     }
 
     /// Takes `cost` out of a key's bucket, if that is in it.
-    pub fn take(&self, key: K, rate: Rate, cost: u32, now: Nanos) -> Verdict {
-        self.with(|table| table.get_or_insert_mut(key, Bucket::default).take(rate, cost, now))
+    pub fn admit(&self, key: K, rate: Rate, cost: u32, now: Nanos) -> Verdict {
+        self.with(|table| table.get_or_insert_mut(key, Bucket::default).admit(rate, cost, now))
     }
 
     /// Takes one out of the bucket of a key that is in the table; None when it is not.
     pub fn take_known(&self, key: &K, rate: Rate, now: Nanos) -> Option<Verdict> {
-        self.with(|table| table.get_mut(key).map(|bucket| bucket.take(rate, 1, now)))
+        self.with(|table| table.get_mut(key).map(|bucket| bucket.admit(rate, 1, now)))
     }
 
     /// How many keys are remembered.
@@ -91,7 +91,7 @@ impl Bucket {
         self.full_at <= now && (self.told_at == 0 || now.saturating_sub(self.told_at) >= TOLD_EVERY)
     }
 
-    fn take(&mut self, rate: Rate, cost: u32, now: Nanos) -> Verdict {
+    fn admit(&mut self, rate: Rate, cost: u32, now: Nanos) -> Verdict {
         let whole = time_of(rate, rate.at_once) + rounding(rate);
         // What was taken at a slower rate does not count for longer than at this one.
         let taken = self.full_at.saturating_sub(now).min(whole);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn admitted(buckets: &Buckets<u32>, key: u32, times: u32, now: Nanos) -> usize {
-        (0..times).filter(|_| buckets.take(key, RATE, 1, now) == Verdict::Admitted).count()
+        (0..times).filter(|_| buckets.admit(key, RATE, 1, now) == Verdict::Admitted).count()
     }
 
     #[test]
@@ -160,10 +160,10 @@ mod tests {
     #[test]
     fn a_cost_is_taken_as_a_whole_or_not_at_all() {
         let buckets = Buckets::new(most(10));
-        assert_eq!(buckets.take(1, RATE, 3, 0), Verdict::Admitted);
-        assert!(matches!(buckets.take(1, RATE, 3, 0), Verdict::Refused { .. }));
-        assert_eq!(buckets.take(1, RATE, 2, 0), Verdict::Admitted);
-        assert!(matches!(buckets.take(2, RATE, 6, 0), Verdict::Refused { .. }), "never fits");
+        assert_eq!(buckets.admit(1, RATE, 3, 0), Verdict::Admitted);
+        assert!(matches!(buckets.admit(1, RATE, 3, 0), Verdict::Refused { .. }));
+        assert_eq!(buckets.admit(1, RATE, 2, 0), Verdict::Admitted);
+        assert!(matches!(buckets.admit(2, RATE, 6, 0), Verdict::Refused { .. }), "never fits");
         assert_eq!(admitted(&buckets, 2, 9, 0), 5);
     }
 
@@ -172,13 +172,13 @@ mod tests {
         let buckets = Buckets::new(most(10));
         let told = |now| {
             admitted(&buckets, 1, 1000, now);
-            (0..50).filter(|_| buckets.take(1, RATE, 1, now) == Verdict::Refused { tell: true }).count()
+            (0..50).filter(|_| buckets.admit(1, RATE, 1, now) == Verdict::Refused { tell: true }).count()
         };
-        let first = (0..50).filter(|_| buckets.take(1, RATE, 1, 0) == Verdict::Refused { tell: true });
+        let first = (0..50).filter(|_| buckets.admit(1, RATE, 1, 0) == Verdict::Refused { tell: true });
         assert_eq!(first.count(), 1);
         assert_eq!((told(SECOND), told(59 * SECOND)), (0, 0));
         let again =
-            (0..50).filter(|_| buckets.take(1, RATE, 1, 61 * SECOND) == Verdict::Refused { tell: true });
+            (0..50).filter(|_| buckets.admit(1, RATE, 1, 61 * SECOND) == Verdict::Refused { tell: true });
         assert_eq!(again.count(), 1);
     }
 
@@ -187,10 +187,10 @@ mod tests {
         let buckets = Buckets::new(most(10));
         assert_eq!(admitted(&buckets, 1, 9, 0), 5);
         let more = Rate { at_once: 50, per_second: 2 };
-        assert_eq!((0..100).filter(|_| buckets.take(1, more, 1, 0) == Verdict::Admitted).count(), 45);
+        assert_eq!((0..100).filter(|_| buckets.admit(1, more, 1, 0) == Verdict::Admitted).count(), 45);
         let faster = Rate { at_once: 5, per_second: 1000 };
-        assert!(matches!(buckets.take(1, faster, 1, 0), Verdict::Refused { .. }));
-        assert_eq!(buckets.take(1, faster, 1, SECOND / 1000), Verdict::Admitted);
+        assert!(matches!(buckets.admit(1, faster, 1, 0), Verdict::Refused { .. }));
+        assert_eq!(buckets.admit(1, faster, 1, SECOND / 1000), Verdict::Admitted);
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         let buckets = Buckets::new(most(10));
         assert_eq!(buckets.take_known(&1, RATE, 0), None);
         assert!(buckets.is_empty());
-        assert_eq!(buckets.take(1, RATE, 1, 0), Verdict::Admitted);
+        assert_eq!(buckets.admit(1, RATE, 1, 0), Verdict::Admitted);
         assert_eq!(buckets.take_known(&1, RATE, 0), Some(Verdict::Admitted));
     }
 
@@ -224,10 +224,10 @@ mod tests {
             for (key, cost, pass) in asked {
                 now += pass;
                 // The first key is asked for each time, so that it never leaves the table.
-                if buckets.take(99, RATE, cost, now) == Verdict::Admitted {
+                if buckets.admit(99, RATE, cost, now) == Verdict::Admitted {
                     got += u64::from(cost);
                 }
-                buckets.take(key, RATE, cost, now);
+                buckets.admit(key, RATE, cost, now);
                 prop_assert!(buckets.len() <= 16);
                 prop_assert!(got <= u64::from(RATE.at_once) + now * u64::from(RATE.per_second) / SECOND);
             }

@@ -16,7 +16,7 @@ pub struct Share {
 
 impl Budget {
     /// So many bytes, or what is left of `limit`, but never fewer than `least`.
-    pub fn take(self: &Arc<Self>, wanted: u64, least: u64, limit: u64) -> Share {
+    pub fn reserve(self: &Arc<Self>, wanted: u64, least: u64, limit: u64) -> Share {
         let fitting = |held: u64| wanted.min(limit.saturating_sub(held)).max(least);
         let mut held = self.0.load(Ordering::Relaxed);
         loop {
@@ -54,13 +54,13 @@ mod tests {
     #[test]
     fn who_comes_late_gets_what_is_left_and_at_least_a_little() {
         let budget = Arc::new(Budget::default());
-        let first = budget.take(700, 10, 1000);
-        let second = budget.take(700, 10, 1000);
-        let third = budget.take(700, 10, 1000);
+        let first = budget.reserve(700, 10, 1000);
+        let second = budget.reserve(700, 10, 1000);
+        let third = budget.reserve(700, 10, 1000);
         assert_eq!((first.bytes(), second.bytes(), third.bytes()), (700, 300, 10));
         drop(first);
         assert_eq!(budget.held(), 310);
-        assert_eq!(budget.take(700, 10, 1000).bytes(), 690);
+        assert_eq!(budget.reserve(700, 10, 1000).bytes(), 690);
         drop((second, third));
         assert_eq!(budget.held(), 0);
     }

@@ -21,7 +21,7 @@ pub enum Ingress<A> {
 
 impl Ingress<Ipv4Addr> {
     /// Which way a packet came.
-    pub fn of(packet: &v4::Packet, arrival: &v4::Arrival<'_>) -> Self {
+    pub fn of_packet(packet: &v4::Packet, arrival: &v4::Arrival<'_>) -> Self {
         let (iface, from) = (arrival.iface, *arrival.from.ip());
         match packet.relay() {
             Some(relay) => Ingress::Relay(relay),
@@ -35,7 +35,7 @@ impl Ingress<Ipv4Addr> {
 
 impl Ingress<Ipv6Addr> {
     /// Which way a message came. From the link, whatever address it says.
-    pub fn of(packet: &v6::Packet, arrival: &v6::Arrival<'_>) -> Self {
+    pub fn of_packet(packet: &v6::Packet, arrival: &v6::Arrival<'_>) -> Self {
         let (iface, from) = (arrival.iface, *arrival.from.ip());
         if !packet.relays.is_empty() {
             return Ingress::Relay(from);

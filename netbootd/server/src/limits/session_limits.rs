@@ -57,7 +57,7 @@ pub struct Place {
 
 impl SessionLimits {
     /// A place for a session with a client.
-    pub fn take(self: &Arc<Self>, client: IpAddr, bounds: &Bounds) -> Result<Place, Full> {
+    pub fn open(self: &Arc<Self>, client: IpAddr, bounds: &Bounds) -> Result<Place, Full> {
         self.with(|taken| {
             taken.has_room(client, bounds)?;
             let Some(unproved) = bounds.unproved else {
@@ -232,21 +232,21 @@ mod tests {
     #[test]
     fn each_bound_holds_and_names_itself() {
         let places = Arc::new(SessionLimits::default());
-        let take = |network, host| places.take(client(network, host), &BOUNDS);
+        let open = |network, host| places.open(client(network, host), &BOUNDS);
         let proved = |network, host| {
-            let mut place = take(network, host).unwrap();
+            let mut place = open(network, host).unwrap();
             place.prove(&BOUNDS).unwrap();
             place
         };
-        let mut held = vec![take(0, 1).unwrap(), take(0, 1).unwrap()];
-        assert_eq!(take(0, 1).unwrap_err(), Full::Unproved);
+        let mut held = vec![open(0, 1).unwrap(), open(0, 1).unwrap()];
+        assert_eq!(open(0, 1).unwrap_err(), Full::Unproved);
         held.iter_mut().for_each(|place| place.prove(&BOUNDS).unwrap());
         held.push(proved(0, 1));
-        assert_eq!(take(0, 1).unwrap_err(), Full::Client);
+        assert_eq!(open(0, 1).unwrap_err(), Full::Client);
         held.push(proved(0, 2));
-        assert_eq!(take(0, 3).unwrap_err(), Full::Network);
+        assert_eq!(open(0, 3).unwrap_err(), Full::Network);
         held.extend([proved(1, 1), proved(1, 2)]);
-        assert_eq!(take(2, 1).unwrap_err(), Full::All);
+        assert_eq!(open(2, 1).unwrap_err(), Full::All);
         held.remove(3);
         held.push(proved(0, 3));
         drop(held);
@@ -258,9 +258,9 @@ mod tests {
     fn who_proves_nothing_takes_no_place_of_those_who_do() {
         let places = Arc::new(SessionLimits::default());
         let unproved: Vec<Place> =
-            (0..50).map(|host| places.take(client(0, host), &BOUNDS).unwrap()).collect();
+            (0..50).map(|host| places.open(client(0, host), &BOUNDS).unwrap()).collect();
         let mut proved: Vec<Place> =
-            (0..6).map(|n| places.take(client(n / 3, n), &BOUNDS).unwrap()).collect();
+            (0..6).map(|n| places.open(client(n / 3, n), &BOUNDS).unwrap()).collect();
         proved.iter_mut().for_each(|place| place.prove(&BOUNDS).unwrap());
         assert_eq!((places.taken(), places.unproved()), (56, 50));
         // Who proves itself when all places are taken gets none.
@@ -275,15 +275,15 @@ mod tests {
     fn where_everybody_is_proved_nobody_counts_as_unproved() {
         let places = Arc::new(SessionLimits::default());
         let bounds = Bounds { unproved: None, ..BOUNDS };
-        let held: Vec<Place> = (0..3).map(|_| places.take(client(0, 1), &bounds).unwrap()).collect();
+        let held: Vec<Place> = (0..3).map(|_| places.open(client(0, 1), &bounds).unwrap()).collect();
         assert_eq!(places.taken(), held.len());
-        assert_eq!(places.take(client(0, 1), &bounds).unwrap_err(), Full::Client);
+        assert_eq!(places.open(client(0, 1), &bounds).unwrap_err(), Full::Client);
     }
 
     #[tokio::test]
     async fn who_waits_for_room_goes_on_when_a_place_is_free() {
         let places = Arc::new(SessionLimits::default());
-        let held = places.take(client(0, 1), &BOUNDS).unwrap();
+        let held = places.open(client(0, 1), &BOUNDS).unwrap();
         let waiting = tokio::spawn({
             let places = Arc::clone(&places);
             async move { places.room(|| 1).await }
@@ -304,7 +304,7 @@ mod tests {
             for (what, network, host, which) in operations {
                 let at = which.index(held.len().max(1));
                 match what {
-                    0 => held.extend(places.take(client(network, host), &BOUNDS)),
+                    0 => held.extend(places.open(client(network, host), &BOUNDS)),
                     1 if !held.is_empty() => drop(held.swap_remove(at)),
                     _ if !held.is_empty() => drop(held[at].prove(&BOUNDS)),
                     _ => {}

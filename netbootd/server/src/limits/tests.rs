@@ -75,7 +75,7 @@ fn a_class_room_of_two_hundred_behind_one_address_is_not_limited() {
     let bounds = f.settings.transfers(16_384);
     let places: Vec<_> = (0..200 * 4)
         .map(|n| {
-            let mut place = f.limits.transfers.take(room, &bounds).unwrap();
+            let mut place = f.limits.transfers.open(room, &bounds).unwrap();
             // Each machine begins one that it has not yet answered; the others go on.
             if n % 4 != 0 {
                 place.prove(&bounds).unwrap();
@@ -90,7 +90,7 @@ fn a_class_room_of_two_hundred_behind_one_address_is_not_limited() {
         assert_eq!(f.limits.http_request(&f.settings, room, at), Verdict::Admitted);
     }
     let held: Vec<_> = (0..200 * 6)
-        .map(|_| f.limits.connections.take(room, &f.settings.connections(16_384)).unwrap())
+        .map(|_| f.limits.connections.open(room, &f.settings.connections(16_384)).unwrap())
         .collect();
     assert_eq!(held.len(), 1200);
     // A translated address asks port 4011: a thousand replies of the usual size at once, and each machine once in ten seconds.
@@ -194,9 +194,9 @@ fn lists_name_relays_and_networks() {
     for (settings, packet, arrival, allowed) in table {
         assert_eq!(allows(&settings, packet, &arrival), allowed, "{settings:?} {:?}", packet.relay());
     }
-    assert_eq!(Ingress::<Ipv4Addr>::of(&relayed, &nobody), RELAY);
-    assert_eq!(Ingress::<Ipv4Addr>::of(&direct, &from(10, 78, 0, 9)), LINK);
-    assert_eq!(Ingress::<Ipv4Addr>::of(&direct, &from(192, 0, 2, 9)), Ingress::Routed(3));
+    assert_eq!(Ingress::<Ipv4Addr>::of_packet(&relayed, &nobody), RELAY);
+    assert_eq!(Ingress::<Ipv4Addr>::of_packet(&direct, &from(10, 78, 0, 9)), LINK);
+    assert_eq!(Ingress::<Ipv4Addr>::of_packet(&direct, &from(192, 0, 2, 9)), Ingress::Routed(3));
 }
 
 proptest! {

@@ -133,7 +133,7 @@ impl HttpListener {
         let snapshot = services.snapshot.load();
         let bounds = snapshot.config.limits.connections(snapshot.config.http.max_connections);
         loop {
-            match services.limits.connections.take(peer.ip(), &bounds) {
+            match services.limits.connections.open(peer.ip(), &bounds) {
                 Ok(place) => return Some(place),
                 Err(full) if self.waiting.evict(full, peer.ip()) => {}
                 Err(full) => {

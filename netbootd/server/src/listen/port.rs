@@ -102,22 +102,22 @@ impl Port {
             Some(shared) => shared.iface_socket(iface.index),
             None => Kind::Dhcp.bind(&iface, number)?,
         };
-        Ok(Port::of(iface, number, Kind::Dhcp, socket, pulse))
+        Ok(Port::new(iface, number, Kind::Dhcp, socket, pulse))
     }
 
     /// Binds a port for broadcasts alone, beside a program of this machine that has it.
     pub(super) fn bind_broadcast(iface: Iface, number: u16, pulse: Pulse) -> io::Result<Self> {
         let socket = Kind::Broadcasts.bind(&iface, number)?;
-        Ok(Port::of(iface, number, Kind::Broadcasts, socket, pulse))
+        Ok(Port::new(iface, number, Kind::Broadcasts, socket, pulse))
     }
 
     /// Binds a port of IPv6 and joins the groups of servers and relays.
     pub(super) fn bind6(iface: Iface, number: u16, pulse: Pulse) -> io::Result<Self> {
         let socket = Kind::Dhcp6.bind(&iface, number)?;
-        Ok(Port::of(iface, number, Kind::Dhcp6, socket, pulse))
+        Ok(Port::new(iface, number, Kind::Dhcp6, socket, pulse))
     }
 
-    fn of(iface: Iface, number: u16, kind: Kind, socket: IfaceSocket, pulse: Pulse) -> Self {
+    fn new(iface: Iface, number: u16, kind: Kind, socket: IfaceSocket, pulse: Pulse) -> Self {
         Port {
             iface,
             number,

@@ -73,7 +73,7 @@ impl RogueOffers {
     /// Records the offers whose machines are known by now. Those of machines that never ask here are
     /// dropped.
     fn record_early(&self) {
-        let known = self.early.lock().take(Instant::now(), |offer| self.has_asked(offer));
+        let known = self.early.lock().due(Instant::now(), |offer| self.has_asked(offer));
         for offer in known {
             self.services.recorder.record(Event::OtherServer(offer));
         }
@@ -93,7 +93,7 @@ impl Early {
     }
 
     /// The offers to machines that are known by now, which leave, as the ones do that have waited for too long.
-    fn take(&mut self, now: Instant, is_known: impl Fn(&OtherServer) -> bool) -> Vec<OtherServer> {
+    fn due(&mut self, now: Instant, is_known: impl Fn(&OtherServer) -> bool) -> Vec<OtherServer> {
         let mut known = Vec::new();
         self.0.retain(|(since, offer)| {
             let now_known = is_known(offer);
@@ -141,10 +141,10 @@ mod tests {
         let (start, mut early) = (Instant::now(), Early::default());
         early.put(offer(1), start);
         early.put(offer(2), start);
-        assert_eq!(early.take(start + LOOK_AGAIN, |_| false), []);
-        assert_eq!(early.take(start + LOOK_AGAIN, |offer| offer.mac.0[5] == 2), [offer(2)]);
-        assert_eq!(early.take(start + KEPT, |_| false), []);
-        assert_eq!(early.take(start + KEPT, |_| true), [], "it was forgotten");
+        assert_eq!(early.due(start + LOOK_AGAIN, |_| false), []);
+        assert_eq!(early.due(start + LOOK_AGAIN, |offer| offer.mac.0[5] == 2), [offer(2)]);
+        assert_eq!(early.due(start + KEPT, |_| false), []);
+        assert_eq!(early.due(start + KEPT, |_| true), [], "it was forgotten");
         for n in 0..u32::try_from(MAX_EARLY).unwrap() * 2 {
             early.put(offer(n as u8), start);
         }

@@ -47,7 +47,7 @@ impl SyslogListener {
                 () = self.services.lifecycle.shutdown.cancelled() => return,
             };
             match heard {
-                Ok(Incoming::Datagram(received)) => self.take(&buf[..received.len], received.from),
+                Ok(Incoming::Datagram(received)) => self.receive(&buf[..received.len], received.from),
                 Ok(Incoming::Unreachable(_)) => {}
                 Err(error) => {
                     warn!(%error, "receiving messages of syslog failed");
@@ -57,7 +57,7 @@ impl SyslogListener {
         }
     }
 
-    fn take(&self, datagram: &[u8], peer: SocketAddr) {
+    fn receive(&self, datagram: &[u8], peer: SocketAddr) {
         let services = &self.services;
         let Some(mac) = services.machines.mac_of(peer.ip()) else {
             return services.recorder.count(SYSLOG, "no-machine");

@@ -128,7 +128,7 @@ impl TftpListener {
                 () = self.services.lifecycle.shutdown.cancelled() => return self.transfers.stop(),
             };
             match heard {
-                Ok(Incoming::Datagram(received)) => self.take(&buf[..received.len], received).await,
+                Ok(Incoming::Datagram(received)) => self.receive(&buf[..received.len], received).await,
                 Ok(Incoming::Unreachable(peer)) => self.handshakes.unreachable(peer, SINGLE_PORT),
                 Err(error) => {
                     warn!(proto = %Proto::Tftp, %error, "receiving failed");
@@ -153,7 +153,7 @@ impl TftpListener {
         Ok(())
     }
 
-    async fn take(&self, bytes: &[u8], received: Received) {
+    async fn receive(&self, bytes: &[u8], received: Received) {
         let from = received.from;
         let parsed = Packet::parse(bytes);
         if received.to.is_multicast() || self.services.network.interfaces.is_broadcast(received.to) {

@@ -31,7 +31,7 @@ fn keeps_link(boot: &Boot, arch: Option<ArchType>) -> Option<String> {
     let at = boot.file.rfind('/').map_or(0, |slash| slash + 1);
     let (folder, name) = boot.file.split_at(at);
     let name = name.to_ascii_lowercase();
-    let resets = FileKind::of(&name) == FileKind::Ipxe && name.starts_with("ipxe");
+    let resets = FileKind::from_path(&name) == FileKind::Ipxe && name.starts_with("ipxe");
     let other = match arch.is_some_and(|arch| arch.same_family(ArchType::X86_BIOS)) {
         true => "undionly.kpxe",
         false => "snponly.efi",

@@ -36,7 +36,7 @@ impl Services {
     ) -> bool {
         let snapshot = self.snapshot.load();
         let settings = &snapshot.config.limits;
-        let (way, now) = (Ingress::<Ipv4Addr>::of(packet, arrival), Instant::now());
+        let (way, now) = (Ingress::<Ipv4Addr>::of_packet(packet, arrival), Instant::now());
         let admitted = if limits::allows(settings, packet, arrival) {
             self.limits.dhcp(settings, packet.mac(), way, holds_lease, now)
         } else {
@@ -96,7 +96,7 @@ impl Services {
     ) -> bool {
         let snapshot = self.snapshot.load();
         let settings = &snapshot.config.limits;
-        let way = Ingress::<Ipv6Addr>::of(packet, arrival);
+        let way = Ingress::<Ipv6Addr>::of_packet(packet, arrival);
         let admitted = self.limits.dhcp6(settings, client, way, holds_lease, Instant::now());
         if let Err(limited) = &admitted {
             self.recorder.count(Answered::Ignore.name(), limited.reason.as_str());

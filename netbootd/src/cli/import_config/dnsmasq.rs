@@ -16,7 +16,7 @@ pub(super) fn translate(text: &str, source: &str) -> String {
             continue;
         }
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
-        if !found.take(key.trim(), value.trim()) {
+        if !found.translate(key.trim(), value.trim()) {
             found.left.push(format!("line {}: {line}: {}", at + 1, reason(key.trim())));
         }
     }
@@ -66,7 +66,7 @@ struct Boot {
 
 impl Found {
     /// Notes a line; false when it has no counterpart.
-    fn take(&mut self, key: &str, value: &str) -> bool {
+    fn translate(&mut self, key: &str, value: &str) -> bool {
         let words: Vec<&str> = value.split(',').map(str::trim).collect();
         let first = words.first().map(|word| (*word).to_owned()).filter(|word| !word.is_empty());
         match key {

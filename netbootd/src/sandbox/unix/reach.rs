@@ -28,7 +28,7 @@ struct Place {
 
 impl Reach {
     /// What a configuration names.
-    pub fn of(config: &Config, source: &Source) -> Self {
+    pub fn from_config(config: &Config, source: &Source) -> Self {
         let mut reach = Reach { log_file: config.server.log_file.clone(), ..Reach::default() };
         reach.writes(&config.server.state_dir, "state");
         reach.writes(&config.store_folder(), "the image store");
@@ -90,7 +90,7 @@ impl Reach {
     }
 
     /// Each path and what is done there, for a person. Those of the system are in docs/security.md.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let told = |verb: &'static str, places: &[Place]| -> Vec<String> {
             places.iter().map(|place| format!("{verb} {} ({})", place.path.display(), place.why)).collect()
         };
@@ -112,7 +112,7 @@ impl Reach {
         config: &Config,
         source: &Source,
     ) -> Vec<(PathBuf, &'static str)> {
-        self.lacks(&Reach::of(config, source))
+        self.lacks(&Reach::from_config(config, source))
     }
 
     /// What another reach has beyond this one: paths, and what they are for.

@@ -19,7 +19,7 @@ pub struct Seen {
 
 impl Seen {
     /// Of a process.
-    pub fn of(pid: u32) -> io::Result<Self> {
+    pub fn read(pid: u32) -> io::Result<Self> {
         Ok(Seen::parse(&std::fs::read_to_string(format!("/proc/{pid}/status"))?))
     }
 

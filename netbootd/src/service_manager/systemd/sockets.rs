@@ -54,7 +54,7 @@ pub enum SocketError {
 
 impl Sockets {
     /// Takes over what the environment speaks of, which it says no more afterwards: to be called before there are threads.
-    pub fn take() -> Result<Self, SocketError> {
+    pub fn inherit() -> Result<Self, SocketError> {
         let names: Vec<String> = match sd_notify::listen_fds_with_names() {
             Ok(named) => named.map(|(_, name)| name).collect(),
             Err(error) => return Err(SocketError::Unreadable(error)),

@@ -75,7 +75,7 @@ async fn a_next_boot_that_was_given_stays_used_whatever_is_cleared() {
     let store = AssignmentStore::open(state).unwrap();
     store.boot_next(MAC, file(), once(), NOW).await.unwrap();
     let request = BootRequest::asking(MAC, None, ArchType::X64_UEFI, Class::Pxe);
-    let device = store.of(&request).unwrap();
+    let device = store.find(&request).unwrap();
     let claim = device.next.as_ref().unwrap().claim(&device, Stage::Firmware);
     ledger.give(&claim, MAC, &Settings::default(), NOW).await.unwrap();
     let used = || ledger.with(|ledger| store.view(MAC, ledger, NOW).unwrap().next.unwrap().used);

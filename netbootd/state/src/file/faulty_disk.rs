@@ -47,7 +47,7 @@ impl FaultyDisk {
             let handle = Handle { age: disk.lock().age, disk: disk.clone() };
             Database::builder()
                 .create_with_backend(handle)
-                .map_err(|error| StateError::of(Path::new("disk"), error.into()))
+                .map_err(|error| StateError::new(Path::new("disk"), error.into()))
         };
         State::start(folder, Box::new(open))
     }
@@ -198,7 +198,7 @@ mod tests {
             Ok(state) => {
                 let path = state.path();
                 let refused = LedgerStore::open(Arc::new(state)).map(drop).unwrap_err();
-                StateError::of(&path, refused)
+                StateError::new(&path, refused)
             }
         };
         let words = refused.to_string();
@@ -301,7 +301,7 @@ mod tests {
                         let expected: BTreeMap<u8, Option<Binding>> =
                             (0..20).map(|n| (n, bound.get(&n).map(|image| binding(n, *image)))).collect();
                         for (n, expected) in expected {
-                            prop_assert_eq!(remembered.of(mac(n).octets()), expected.as_ref());
+                            prop_assert_eq!(remembered.get(mac(n).octets()), expected.as_ref());
                         }
                     }
                 }

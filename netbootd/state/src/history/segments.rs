@@ -44,7 +44,7 @@ impl Segments {
             entries => entries?,
         };
         let mut segments: Vec<Segment> =
-            entries.flatten().filter_map(|entry| Segment::of(entry.path())).collect();
+            entries.flatten().filter_map(|entry| Segment::from_path(entry.path())).collect();
         segments.sort();
         Ok(segments)
     }
@@ -85,7 +85,7 @@ impl Segments {
 }
 
 impl Segment {
-    fn of(path: PathBuf) -> Option<Self> {
+    fn from_path(path: PathBuf) -> Option<Self> {
         let (day, number) = path.file_name()?.to_str()?.strip_suffix(".jsonl")?.split_once('-')?;
         Some(Segment { day: day.parse().ok()?, number: number.parse().ok()?, path })
     }

@@ -33,8 +33,8 @@ fn steps_outlive_a_restart() {
     drop(history);
     let history = History::new(folder.path());
     history.append(lines(&[step(3, completed(1, MAC, "boot.efi"))]));
-    assert_eq!(words(&history.of(MAC, now).unwrap()), ["offer", "completed"]);
-    assert_eq!(history.of(OTHER, now).unwrap().len(), 1);
+    assert_eq!(words(&history.steps(MAC, now).unwrap()), ["offer", "completed"]);
+    assert_eq!(history.steps(OTHER, now).unwrap().len(), 1);
     let found = |word: &str| -> Vec<String> {
         let found = history.search(word, 10, now).unwrap();
         found.iter().map(|step| format!("{} {}", step["mac"], step["what"])).collect()
@@ -60,12 +60,12 @@ fn old_days_go_and_are_not_shown_before() {
     };
     put(day(now) - 7, &step(1, offer(MAC)));
     put(day(now) - 6, &step(2, completed(1, MAC, "boot.efi")));
-    assert_eq!(words(&history.of(MAC, now).unwrap()), ["completed"]);
+    assert_eq!(words(&history.steps(MAC, now).unwrap()), ["completed"]);
     assert_eq!(history.segments.all().unwrap().len(), 2);
     history.append(lines(&[step(3, offer(OTHER))]));
     history.flush();
     assert_eq!(history.segments.all().unwrap().len(), 2, "the day before a week is gone, today is there");
-    assert!(history.of(MAC, now + Duration::from_secs(7 * DAY)).unwrap().is_empty());
+    assert!(history.steps(MAC, now + Duration::from_secs(7 * DAY)).unwrap().is_empty());
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn above_its_size_the_oldest_steps_go_and_the_newest_stay() {
     let on_disk: u64 =
         history.segments.all().unwrap().iter().map(|file| fs::metadata(&file.path).unwrap().len()).sum();
     assert!((40_000..70_000).contains(&on_disk), "{on_disk}");
-    assert_eq!(history.of(mac(1999), now).unwrap().len(), 1);
-    assert!(history.of(mac(0), now).unwrap().is_empty());
+    assert_eq!(history.steps(mac(1999), now).unwrap().len(), 1);
+    assert!(history.steps(mac(0), now).unwrap().is_empty());
     assert_eq!(history.lost(), 0);
 }
 
@@ -98,7 +98,7 @@ fn a_line_that_was_cut_short_costs_itself_alone() {
     torn.extend(b"{\"at\":\"1970-01-01T00:00:02Z\",\"mac\":\"02:00:00:00:00:01\",\"na\xc3");
     fs::write(&path, torn).unwrap();
     history.append(lines(&[step(3, completed(1, MAC, "boot.efi"))]));
-    assert_eq!(words(&history.of(MAC, SystemTime::now()).unwrap()), ["offer", "completed"]);
+    assert_eq!(words(&history.steps(MAC, SystemTime::now()).unwrap()), ["offer", "completed"]);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn what_cannot_be_written_is_counted() {
     assert_eq!(history.lost(), 2);
     fs::remove_file(folder.path().join("history")).unwrap();
     history.append(lines(&[step(3, offer(MAC))]));
-    assert_eq!(history.of(MAC, SystemTime::now()).unwrap().len(), 1);
+    assert_eq!(history.steps(MAC, SystemTime::now()).unwrap().len(), 1);
 }
 
 #[test]
@@ -134,9 +134,9 @@ fn steps_of_the_state_file_are_taken_over_once() {
     history.migrate(&state).unwrap();
     history.migrate(&state).unwrap();
     assert_eq!(history.search("02:00", 10, now).unwrap().len(), 1, "every line is of the first machine");
-    assert_eq!(history.of(MAC, now).unwrap().len(), 3);
+    assert_eq!(history.steps(MAC, now).unwrap().len(), 3);
     history.append(lines(&[step(1, offer(OTHER))]));
-    assert_eq!(history.of(OTHER, now).unwrap().len(), 1);
+    assert_eq!(history.steps(OTHER, now).unwrap().len(), 1);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_machine_with_very_many_steps_shows_the_newest() {
     let history = History::new(folder.path());
     let steps: Vec<_> = (0..MOST_LISTED as u64 + 10).map(|n| step(n, offer(MAC))).collect();
     history.append(lines(&steps));
-    let shown = history.of(MAC, SystemTime::now()).unwrap();
+    let shown = history.steps(MAC, SystemTime::now()).unwrap();
     assert_eq!(shown.len(), MOST_LISTED);
     assert!(shown[0]["at"].as_str().unwrap().starts_with("1970-01-01T00:00:10"), "{}", shown[0]);
 }

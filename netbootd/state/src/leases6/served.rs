@@ -87,7 +87,7 @@ impl Pool for LeaseTable {
         now: Seconds,
     ) -> Result<Held<Ipv6Addr>, Denied> {
         let Lease { address, until, .. } = match want {
-            Want::Offered => self.take(client, link, now).map_err(Denied::Silence)?,
+            Want::Offered => self.allot(client, link, now).map_err(Denied::Silence)?,
             Want::Renewing(address) => {
                 self.renew(client, address, now).ok_or(Denied::Nak(Reason::WrongAddress))?
             }

@@ -33,7 +33,7 @@ const WIDE: &str = "2001:db8:1::1000-2001:db8:1:0:ffff::";
 fn a_client_is_given_what_it_was_offered_and_has_it_again_after_a_restart() {
     let mut before = table(WIDE);
     let offered = before.offer(&client(1), LINK, NOW).unwrap();
-    let lease = before.take(&client(1), LINK, NOW).unwrap();
+    let lease = before.allot(&client(1), LINK, NOW).unwrap();
     assert_eq!((lease.address, lease.until), (offered, NOW + 3600));
     assert_eq!(table(WIDE).offer(&client(1), LINK, NOW), Ok(offered), "nothing was remembered");
     let mut after = LeaseTable::new(vec![subnet(WIDE)], vec![], [lease.clone()], NOW);
@@ -45,13 +45,13 @@ fn a_client_is_given_what_it_was_offered_and_has_it_again_after_a_restart() {
 fn no_two_clients_have_one_address_and_a_full_pool_is_full_until_leases_end() {
     let mut table = table("2001:db8:1::1-2001:db8:1::9");
     let mut given: Vec<Ipv6Addr> =
-        (0..8).map(|n| table.take(&client(n), LINK, NOW).unwrap().address).collect();
+        (0..8).map(|n| table.allot(&client(n), LINK, NOW).unwrap().address).collect();
     given.sort_unstable();
     given.dedup();
     assert_eq!(given.len(), 8);
     assert!(!given.contains(&addr("2001:db8:1::1")), "the server's own");
     assert_eq!(table.offer(&client(8), LINK, NOW), Err(Reason::PoolExhausted));
-    let address = table.take(&client(8), LINK, NOW + 3601).unwrap().address;
+    let address = table.allot(&client(8), LINK, NOW + 3601).unwrap().address;
     assert!(given.contains(&address));
     assert_eq!(table.by_client.len(), table.held.len());
 }
@@ -62,7 +62,7 @@ fn an_address_that_was_given_back_or_not_taken_is_free_and_one_in_use_is_not() {
     let only = table.offer(&client(1), LINK, NOW).unwrap();
     assert_eq!(table.offer(&client(2), LINK, NOW), Err(Reason::PoolExhausted));
     table.withdraw(&client(1), NOW);
-    assert_eq!(table.take(&client(2), LINK, NOW).unwrap().address, only);
+    assert_eq!(table.allot(&client(2), LINK, NOW).unwrap().address, only);
     table.withdraw(&client(2), NOW + 3590);
     assert_eq!(
         table.offer(&client(1), LINK, NOW + 3590),
@@ -71,7 +71,7 @@ fn an_address_that_was_given_back_or_not_taken_is_free_and_one_in_use_is_not() {
     );
     assert!(!table.release(&client(1), only));
     assert!(table.release(&client(2), only));
-    table.take(&client(3), LINK, NOW).unwrap();
+    table.allot(&client(3), LINK, NOW).unwrap();
     assert!(table.decline(&client(3), only, NOW));
     assert_eq!(table.offer(&client(3), LINK, NOW), Err(Reason::PoolExhausted));
     assert_eq!(table.offer(&client(3), LINK, NOW + QUARANTINE), Ok(only));
@@ -82,7 +82,7 @@ fn a_lease_counts_until_its_end_and_none_is_longer_than_one_that_is_given_now() 
     let mut table = table(WIDE);
     table.offer(&client(1), LINK, NOW).unwrap();
     assert!(!table.holds_lease(&client(1), NOW), "an offer is no lease");
-    let lease = table.take(&client(1), LINK, NOW).unwrap();
+    let lease = table.allot(&client(1), LINK, NOW).unwrap();
     assert!(table.holds_lease(&client(1), NOW + 3599) && !table.holds_lease(&client(1), NOW + 3600));
     table.offer(&client(1), LINK, NOW + 3599).unwrap();
     assert!(table.holds_lease(&client(1), NOW + 3599), "it asks anew while its lease runs");

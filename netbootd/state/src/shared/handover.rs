@@ -38,7 +38,7 @@ pub async fn hand_over(
     }
     shared.set_handed_over();
     let approvals = Approvals::open(Arc::clone(state))?;
-    for (mac, (approval, at)) in approvals.said() {
+    for (mac, (approval, at)) in approvals.verdicts() {
         count += 1;
         let approved = Some(approval == Approval::Approved);
         if !kept(shared.keep(OperatorDecision { mac, approved, at }).await)

@@ -23,7 +23,7 @@ pub(super) struct Turn {
 
 /// Reads the rows that questions are about.
 pub(super) async fn read(client: &Client, asks: &[Ask], turn: &Turn) -> Result<Rows, Error> {
-    let (mut rows, about) = (Rows::default(), About::of(asks));
+    let (mut rows, about) = (Rows::default(), About::new(asks));
     rows.apply(&Fact::Released { at: turn.released });
     if about.is_of_ledger {
         // What the brake counts, and what was given to these machines.
@@ -135,7 +135,7 @@ struct About {
 }
 
 impl About {
-    fn of(asks: &[Ask]) -> Self {
+    fn new(asks: &[Ask]) -> Self {
         let mut about = About::default();
         for ask in asks {
             match ask {

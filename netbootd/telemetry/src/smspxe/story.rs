@@ -255,7 +255,7 @@ mod tests {
         lines.iter().map(entry).collect::<String>().into_bytes()
     }
 
-    fn told(lines: &[(&str, &str)]) -> Vec<String> {
+    fn steps_of(lines: &[(&str, &str)]) -> Vec<String> {
         let story = tell(&read(&log(lines)), MAC.parse().unwrap());
         story.steps.into_iter().chain(story.troubles).map(|step| step.what).collect()
     }
@@ -265,7 +265,7 @@ mod tests {
     fn a_known_machine_without_a_deployment() {
         let known = "Client lookup reply: <ClientIDReply><Identification Unknown=\"0\" ItemKey=\"16777299\" ServerName=\"\"><Machine><ClientID/><NetbiosName/></Machine></Identification></ClientIDReply>";
         let nothing = "Client boot action reply: <ClientIDReply><Identification Unknown=\"0\" ItemKey=\"16777299\" ServerName=\"\"><Machine/></Identification><PXEBootAction LastPXEAdvertisementID=\"\" OfferID=\"\" PkgID=\"\" packagePath=\"\" BootImageID=\"\" Mandatory=\"\"/></ClientIDReply>";
-        let steps = told(&[
+        let steps = steps_of(&[
             ("1", known),
             (
                 "2",
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_banned_guid_and_two_records_for_one_address() {
-        let steps = told(&[(
+        let steps = steps_of(&[(
             "1",
             "MAC=00:15:5D:00:19:CA SMBIOS GUID= > Device found in the database. MacCount=2 GuidCount=0",
         )]);
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn required_deployments_and_troubles_of_the_server_are_told() {
         let run = "<ClientIDReply><Identification Unknown=\"0\" ItemKey=\"16777219\"/><PXEBootAction LastPXEAdvertisementID=\"PS120083\" LastPXEAdvertisementTime=\"3/02/2025 10:41:07\" OfferID=\"PS120083\" BootImageID=\"PS100005\" Mandatory=\"1\"/></ClientIDReply>";
-        let steps = told(&[
+        let steps = steps_of(&[
             ("1", run),
             ("1", "00:15:5d:00:19:ca, x: found mandatory advertisement PS120083"),
             ("9", "Certificate [AB] issued to 'dp01' has expired."),

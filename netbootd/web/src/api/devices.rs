@@ -8,7 +8,7 @@ use netbootd_state::ledger::now;
 use pxe_policy::{InvalidMac, InvalidMoment, InvalidUuid, MacAddr, Target, moment};
 use thiserror::Error;
 
-use super::{Told, asked_for, problem, told};
+use super::{Told, asked_for, json, problem};
 
 /// Answers a request; None for a path that is another's.
 pub(super) async fn answer(
@@ -18,7 +18,7 @@ pub(super) async fn answer(
     query: Option<&str>,
 ) -> Option<Told> {
     let answered = match (method.as_str(), parts) {
-        ("GET", ["devices"]) => Ok(told(&devices::list(services))),
+        ("GET", ["devices"]) => Ok(json(&devices::list(services))),
         ("GET", ["devices", mac]) => one(services, mac),
         ("PUT", ["devices", mac]) => put(services, mac, query).await,
         ("DELETE", ["devices", mac]) => remove(services, mac).await,
@@ -62,13 +62,13 @@ impl Denied {
 
 fn one(services: &Services, mac: &str) -> Result<Told, Denied> {
     let mac: MacAddr = mac.parse()?;
-    Ok(devices::view(services, mac).map_or_else(|| not_there(mac), |device| told(&device)))
+    Ok(devices::view(services, mac).map_or_else(|| not_there(mac), |device| json(&device)))
 }
 
 async fn remove(services: &Services, mac: &str) -> Result<Told, Denied> {
     let mac: MacAddr = mac.parse()?;
     Ok(match devices::remove(services, mac).await? {
-        true => told(&serde_json::json!({ "removed": mac.to_string() })),
+        true => json(&serde_json::json!({ "removed": mac.to_string() })),
         false => not_there(mac),
     })
 }
@@ -91,7 +91,7 @@ async fn put(services: &Services, mac: &str, query: Option<&str>) -> Result<Told
         note: value("note"),
         boot,
     };
-    Ok(told(&devices::update(services, mac.parse()?, update).await?))
+    Ok(json(&devices::update(services, mac.parse()?, update).await?))
 }
 
 async fn boot(services: &Services, mac: &str, query: Option<&str>) -> Result<Told, Denied> {
@@ -110,13 +110,13 @@ async fn boot(services: &Services, mac: &str, query: Option<&str>) -> Result<Tol
             devices::boot_next(services, mac, target, devices::lasts(once, until)).await?
         }
     };
-    Ok(told(&changed))
+    Ok(json(&changed))
 }
 
 async fn cancel(services: &Services, mac: &str) -> Result<Told, Denied> {
     let mac: MacAddr = mac.parse()?;
     Ok(match devices::cancel(services, mac).await? {
-        Some(changed) => told(&changed),
+        Some(changed) => json(&changed),
         None => problem(StatusCode::NOT_FOUND, format!("{mac} is to boot nothing special next")),
     })
 }

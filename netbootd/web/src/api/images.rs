@@ -8,7 +8,7 @@ use netbootd_net::with_causes;
 use netbootd_server::daemon::Daemon;
 use serde::Serialize;
 
-use super::{Told, problem, told};
+use super::{Told, json, problem};
 
 /// What reading an image came to.
 #[derive(Debug, Serialize)]
@@ -36,7 +36,7 @@ pub(super) async fn verify(daemon: &Daemon, name: &str) -> Told {
         scrubbed
     });
     match read.await {
-        Ok(Ok(scrubbed)) => told(&Verified::of(&scrubbed)),
+        Ok(Ok(scrubbed)) => json(&Verified::new(&scrubbed)),
         Ok(Err(error @ StoreError::NoImage(_))) => problem(StatusCode::NOT_FOUND, error.to_string()),
         Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, with_causes(&error)),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
@@ -44,7 +44,7 @@ pub(super) async fn verify(daemon: &Daemon, name: &str) -> Told {
 }
 
 impl Verified {
-    fn of(scrubbed: &Scrubbed) -> Self {
+    fn new(scrubbed: &Scrubbed) -> Self {
         let digests =
             |digests: &[imagestore::Digest]| digests.iter().map(ToString::to_string).collect::<Vec<_>>();
         let (damaged, missing) = (digests(&scrubbed.bad), digests(&scrubbed.missing));

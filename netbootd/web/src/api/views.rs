@@ -186,7 +186,7 @@ pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceVie
         last_step: timeline
             .steps
             .back()
-            .and_then(|step| StepView::of(step))
+            .and_then(|step| StepView::from_recorded(step))
             .map(|step| step.words())
             .unwrap_or_default(),
         finding: diagnosis(services, mac, now).finding.map(|finding| finding.cause.as_str().to_owned()),
@@ -197,7 +197,7 @@ pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceVie
 /// What an operator who approves or rejects a machine had better know.
 pub fn note_on_approval(services: &Services, mac: MacAddr, said: Option<bool>) -> Option<String> {
     let policy = services.snapshot.load().config.policy.settings.unknown;
-    let seen = services.machines.by_mac(mac).is_some() || services.timelines.of(mac).is_some();
+    let seen = services.machines.by_mac(mac).is_some() || services.timelines.get(mac).is_some();
     netbootd_state::approvals::note(mac, said, policy, Some(seen))
 }
 
@@ -207,7 +207,7 @@ pub fn findings(services: &Services) -> Vec<(MacAddr, FindingView)> {
     let newest = services.timelines.newest(DIAGNOSED, |_, _| true);
     let found = newest.into_iter().filter_map(|(mac, _)| {
         let finding = diagnosis(services, mac, now).finding?;
-        Some((mac, FindingView::of(&finding)))
+        Some((mac, FindingView::new(&finding)))
     });
     found.collect()
 }
@@ -254,7 +254,7 @@ pub(crate) fn headline_with_nearest(
 
 /// One machine with its steps.
 pub fn timeline(services: &Services, mac: MacAddr) -> Option<TimelineView> {
-    let timeline = services.timelines.of(mac)?;
+    let timeline = services.timelines.get(mac)?;
     let now = SystemTime::now();
     let diagnosis = diagnosis(services, mac, now);
     Some(TimelineView {
@@ -262,15 +262,15 @@ pub fn timeline(services: &Services, mac: MacAddr) -> Option<TimelineView> {
         boot: timeline.number,
         uuid: timeline.uuid.map(|uuid| uuid.to_string()),
         name: timeline.name.clone(),
-        finding: diagnosis.finding.as_ref().map(FindingView::of),
-        also: diagnosis.also.as_ref().map(FindingView::of),
+        finding: diagnosis.finding.as_ref().map(FindingView::new),
+        also: diagnosis.also.as_ref().map(FindingView::new),
         last: timeline.steps.back().and_then(|step| {
             let ago = now.duration_since(step.at).unwrap_or_default().as_secs_f64();
-            Some(LastView { what: StepView::of(step)?.words(), ago })
+            Some(LastView { what: StepView::from_recorded(step)?.words(), ago })
         }),
-        expected: diagnosis.expected.map(|expected| ExpectedView::of(&expected, now)),
-        past: timeline.machine.past().map(PastView::of).collect(),
-        steps: timeline.steps.iter().filter_map(|step| StepView::of(step)).collect(),
+        expected: diagnosis.expected.map(|expected| ExpectedView::new(&expected, now)),
+        past: timeline.machine.past().map(PastView::new).collect(),
+        steps: timeline.steps.iter().filter_map(|step| StepView::from_recorded(step)).collect(),
     })
 }
 

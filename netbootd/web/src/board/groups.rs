@@ -57,7 +57,7 @@ impl Factor {
         Factor::Arch,
     ];
 
-    fn of(self, row: &Row) -> Option<&str> {
+    fn value_in(self, row: &Row) -> Option<&str> {
         match self {
             Factor::Server => row.found.as_ref()?.server.as_deref(),
             Factor::File => row.found.as_ref()?.file.as_deref(),
@@ -103,7 +103,7 @@ pub(super) fn grouped<'a>(rows: impl Iterator<Item = &'a Arc<Row>>) -> Vec<Group
     for row in rows {
         total += 1;
         for factor in Factor::ALL {
-            if let Some(value) = factor.of(row) {
+            if let Some(value) = factor.value_in(row) {
                 *all.entry((factor, value)).or_default() += 1;
             }
         }
@@ -176,7 +176,9 @@ fn common(
     let mut best: Option<(f64, Common)> = None;
     for factor in Factor::ALL {
         let mut counts: HashMap<&str, usize> = HashMap::new();
-        for value in rows.iter().filter_map(|row| factor.of(row)).filter(|value| !headline.contains(value)) {
+        for value in
+            rows.iter().filter_map(|row| factor.value_in(row)).filter(|value| !headline.contains(value))
+        {
             *counts.entry(value).or_default() += 1;
         }
         let Some((value, inside)) = counts.into_iter().max_by_key(|(value, count)| (*count, *value)) else {

@@ -142,7 +142,7 @@ pub(crate) struct Found {
 
 impl Row {
     /// What a machine's steps and their diagnosis come to; `before` is its row so far.
-    pub(super) fn of(
+    pub(super) fn new(
         services: &Services,
         (mac, timeline, diagnosis): (MacAddr, &Timeline, &Diagnosis),
         before: Option<&Row>,
@@ -152,7 +152,7 @@ impl Row {
         let boot = timeline.machine.boot();
         let decided = boot.and_then(last_decision);
         let found = diagnosis.finding.as_ref().map(|finding| {
-            let headline = FindingView::of(finding).headline;
+            let headline = FindingView::new(finding).headline;
             let same = before.and_then(|row| row.found.as_ref()).filter(|found| found.cause == finding.cause);
             Found {
                 cause: finding.cause,
@@ -167,7 +167,7 @@ impl Row {
         let waits = found.as_ref().is_some_and(|found| found.cause == Cause::Decision(Reason::Pending))
             || boot.is_some_and(|boot| !boot.has_files())
                 && decided.is_some_and(|decided| decided.reason == Reason::Pending);
-        let approval = Some(services.approvals.of(mac)).filter(|said| waits && *said != Approval::Pending);
+        let approval = Some(services.approvals.get(mac)).filter(|said| waits && *said != Approval::Pending);
         let event = timeline.steps.iter().rev();
         let address = event.clone().find_map(|step| address_in(&step.event));
         let running = boot.and_then(|boot| boot.running.last());

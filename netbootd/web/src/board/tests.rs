@@ -19,21 +19,21 @@ fn mac(n: u32) -> MacAddr {
     MacAddr([2, 0, a, b, c, d])
 }
 
-fn take(services: &Services, at: SystemTime, event: Event) {
-    services.timelines.take(&Arc::new(Recorded { at, event }));
+fn record(services: &Services, at: SystemTime, event: Event) {
+    services.timelines.record(&Arc::new(Recorded { at, event }));
 }
 
 #[test]
 fn a_machine_boots_is_loaded_and_counts_once() {
     let (services, board) = (services(), Board::default());
     let now = SystemTime::now();
-    take(&services, now, offer(mac(1)));
-    take(&services, now, started(1, mac(1), "memtest.efi"));
+    record(&services, now, offer(mac(1)));
+    record(&services, now, started(1, mac(1), "memtest.efi"));
     board.look(&services, now);
     let row = board.row(mac(1)).unwrap();
     assert_eq!((row.state, row.transfer.as_ref().unwrap().file.as_str()), (State::Booting, "memtest.efi"));
     assert_eq!((board.count(State::Booting), board.machines(), board.version()), (1, 1, 1));
-    take(&services, now, completed(1, mac(1), "memtest.efi"));
+    record(&services, now, completed(1, mac(1), "memtest.efi"));
     board.look(&services, now);
     assert_eq!(board.count(State::Booting), 1, "it may go on");
     // Nothing comes any more, and the board looks by itself.
@@ -49,9 +49,9 @@ fn machines_with_the_same_trouble_are_a_group_with_what_they_share() {
     let (services, board) = (services(), Board::default());
     let now = SystemTime::now();
     for n in 0..100 {
-        take(&services, now, offer(mac(n)));
+        record(&services, now, offer(mac(n)));
         if n < 25 {
-            take(&services, now, refused(mac(n), "winpe/boot/BCD"));
+            record(&services, now, refused(mac(n), "winpe/boot/BCD"));
         }
     }
     board.look(&services, now);
@@ -70,7 +70,7 @@ fn made_up_machines_leave_a_bounded_board() {
     let (services, board) = (services(), Board::default());
     let now = SystemTime::now();
     for n in 0..12_000 {
-        take(&services, now + Duration::from_millis(n.into()), offer(mac(n)));
+        record(&services, now + Duration::from_millis(n.into()), offer(mac(n)));
         if n % 1000 == 0 {
             board.look(&services, now);
         }

@@ -25,7 +25,7 @@ impl Usual {
     }
 
     /// The middle one of the last pauses of a kind, once there are enough.
-    pub(super) fn of(&self, arch: &str, what: &'static str) -> Option<f64> {
+    pub(super) fn pause(&self, arch: &str, what: &'static str) -> Option<f64> {
         let known = self.pauses.get(&(arch.to_owned(), what)).filter(|known| known.len() >= ENOUGH)?;
         let mut sorted: Vec<f32> = known.iter().copied().collect();
         sorted.sort_by(f32::total_cmp);
@@ -48,9 +48,9 @@ mod tests {
     fn the_middle_of_the_last_pauses_is_usual_and_strangers_stay_bounded() {
         let mut usual = Usual::default();
         usual.learn("x64-uefi", [("a request", 0.4), ("a request", 90.0)]);
-        assert_eq!(usual.of("x64-uefi", "a request"), None);
+        assert_eq!(usual.pause("x64-uefi", "a request"), None);
         usual.learn("x64-uefi", [("a request", 0.5)]);
-        assert_eq!(usual.of("x64-uefi", "a request"), Some(0.5));
+        assert_eq!(usual.pause("x64-uefi", "a request"), Some(0.5));
         for n in 0..10_000 {
             usual.learn(&n.to_string(), [("a request", 1.0)]);
         }

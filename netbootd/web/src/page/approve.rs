@@ -18,7 +18,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>, mac: &str) -> Opt
         console.services.approvals.list().into_iter().find(|machine| machine.mac == mac.to_string());
     let explained = explained_as(&console.services, &console.daemon.source, mac, &AskedAs::default()).await;
     let values = context! {
-        row => serialized(row.as_deref().map_or_else(|| RowView::forgotten(mac), |row| RowView::of(row, now))),
+        row => serialized(row.as_deref().map_or_else(|| RowView::forgotten(mac), |row| RowView::new(row, now))),
         number => pending.map(|machine| words::number(machine.id.into())),
         would => console.would_get(mac, &explained),
         explained => serialized(explained),
@@ -63,7 +63,7 @@ pub(super) fn assign(console: &Console, asked: &Asked<'_>, mac: &str) -> Option<
 fn view(console: &Console, mac: MacAddr) -> RowView {
     let row = console.board.row(mac);
     row.as_deref()
-        .map_or_else(|| RowView::forgotten(mac), |row| RowView::of(row, std::time::SystemTime::now()))
+        .map_or_else(|| RowView::forgotten(mac), |row| RowView::new(row, std::time::SystemTime::now()))
 }
 
 fn images(console: &Console) -> Vec<String> {

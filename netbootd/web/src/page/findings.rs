@@ -42,7 +42,7 @@ struct Section {
 }
 
 impl GroupView {
-    pub(super) fn of(console: &Console, group: &Group) -> Self {
+    pub(super) fn new(console: &Console, group: &Group) -> Self {
         let total = group.machines.len();
         let filter = group.common.as_ref().filter(|common| common.inside == total);
         let filter = filter.and_then(|common| Some((common.factor.filter()?, common.value.as_str())));
@@ -110,7 +110,11 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
             word,
             id,
             machines: groups.iter().map(|group| group.machines.len()).sum(),
-            groups: groups.into_iter().take(MOST_GROUPS).map(|group| GroupView::of(console, group)).collect(),
+            groups: groups
+                .into_iter()
+                .take(MOST_GROUPS)
+                .map(|group| GroupView::new(console, group))
+                .collect(),
         }
     };
     let sections = [
@@ -143,8 +147,8 @@ pub(super) fn cause(console: &Console, asked: &Asked<'_>, name: &str) -> Option<
         codes => serialized(cause.codes()),
         handbook => cause.handbook(),
         is_decision => !matches!(cause, Cause::Row(_)),
-        groups => serialized(groups.map(|group| GroupView::of(console, group)).collect::<Vec<_>>()),
-        rows => serialized(rows.iter().map(|row| RowView::of(row, now)).collect::<Vec<_>>()),
+        groups => serialized(groups.map(|group| GroupView::new(console, group)).collect::<Vec<_>>()),
+        rows => serialized(rows.iter().map(|row| RowView::new(row, now)).collect::<Vec<_>>()),
         total,
         link => link_of_cause(name, None),
     };

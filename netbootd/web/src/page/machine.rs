@@ -86,7 +86,7 @@ pub(super) async fn by_number(console: &Console, asked: &Asked<'_>, number: &str
 
 async fn shown(console: &Console, asked: &Asked<'_>, chosen: &Chosen) -> Part {
     let mac = chosen.mac;
-    let timeline = console.services.timelines.of(mac);
+    let timeline = console.services.timelines.get(mac);
     let mut kept = timeline.as_ref().map(steps_in_memory).unwrap_or_default();
     if chosen.history {
         match history(console, mac).await {
@@ -130,7 +130,7 @@ async fn shown(console: &Console, asked: &Asked<'_>, chosen: &Chosen) -> Part {
         Finding { tint: tint(finding.severity), finding: FindingView { cure, ..finding.clone() } }
     };
     let values = context! {
-        row => serialized(row.map(|row| RowView::of(row, now)).unwrap_or_else(|| RowView::forgotten(mac))),
+        row => serialized(row.map(|row| RowView::new(row, now)).unwrap_or_else(|| RowView::forgotten(mac))),
         boot => serialized(boot_view(asked, present, &drawn, chosen.key.is_some(), is_last)),
         parts => other_fall.as_ref().map(|other| parting(&drawn, other)),
         fall => serialized(drawn),
@@ -141,7 +141,7 @@ async fn shown(console: &Console, asked: &Asked<'_>, chosen: &Chosen) -> Part {
         past => view.as_ref().map(|view| serialized(view.past())),
         boots => serialized(boot_lines(mac, &kept, present.key())),
         all_boots => (!chosen.history).then(|| format!("/machines/{mac}?boots=all")),
-        rejected => console.services.approvals.of(mac) == Approval::Rejected,
+        rejected => console.services.approvals.get(mac) == Approval::Rejected,
         gets => gets(console, mac, row),
         facts => serialized(facts(mac, row, timeline.as_ref())),
     };
@@ -150,7 +150,7 @@ async fn shown(console: &Console, asked: &Asked<'_>, chosen: &Chosen) -> Part {
 }
 
 pub(super) fn steps_in_memory(timeline: &Timeline) -> Vec<Step> {
-    let views = timeline.steps.iter().filter_map(|step| StepView::of(step));
+    let views = timeline.steps.iter().filter_map(|step| StepView::from_recorded(step));
     let json = views.filter_map(|view| serde_json::to_value(view).ok());
     json.filter_map(|json| serde_json::from_value(json).ok()).collect()
 }
@@ -161,7 +161,7 @@ async fn history(console: &Console, mac: MacAddr) -> Option<Vec<Step>> {
     let turn = daemon.history.turn().await;
     let read = tokio::task::spawn_blocking(move || {
         let _turn = turn; // held though whoever asked may have left
-        daemon.history.of(mac, SystemTime::now())
+        daemon.history.steps(mac, SystemTime::now())
     });
     let steps = read.await.ok()?.ok()?;
     Some(steps.into_iter().filter_map(|json| serde_json::from_value(json).ok()).collect())

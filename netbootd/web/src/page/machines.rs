@@ -88,7 +88,7 @@ fn chosen(console: &Console, query: &Query) -> Page {
 
 fn shown(console: &Console, asked: &Asked<'_>, query: &Query, found: &Page, fresh: usize) -> Part {
     let now = SystemTime::now();
-    let rows: Vec<RowView> = found.rows.iter().map(|row| RowView::of(row, now)).collect();
+    let rows: Vec<RowView> = found.rows.iter().map(|row| RowView::new(row, now)).collect();
     let range = match rows.len() {
         0 => String::new(),
         many => format!(

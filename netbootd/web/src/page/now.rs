@@ -42,7 +42,7 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
         rows.sort_by_key(|row| (key(row), row.mac));
         let total = rows.len();
         rows.truncate(most);
-        Listed { total, rows: rows.iter().map(|row| RowView::of(row, now)).collect() }
+        Listed { total, rows: rows.iter().map(|row| RowView::new(row, now)).collect() }
     };
     // Whoever waits longest stands first, and no row moves while others come.
     let mut waiting = listed(State::Waiting, WAITING, |row| row.started);
@@ -56,7 +56,7 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
     let values = context! {
         waiting => serialized(waiting),
         booting => serialized(booting),
-        groups => serialized(groups.iter().take(CAUSES).map(|group| GroupView::of(console, group)).collect::<Vec<_>>()),
+        groups => serialized(groups.iter().take(CAUSES).map(|group| GroupView::new(console, group)).collect::<Vec<_>>()),
         causes => groups.len(),
         affected => groups.iter().map(|group| group.machines.len()).sum::<usize>(),
         machines => board.machines(),

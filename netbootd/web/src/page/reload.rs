@@ -54,7 +54,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>) -> Part {
         Ok(Err(findings)) => (None, Some(findings)),
         Err(_) => (None, None),
     };
-    let said: Vec<Said> = findings.iter().flat_map(|findings| findings.iter()).map(said).collect();
+    let said: Vec<Said> = findings.iter().flat_map(|findings| findings.iter()).map(shown).collect();
     let moved = draft.as_ref().map(|draft| moved(console, draft)).unwrap_or_default();
     let others: usize = moved.iter().map(|moved| moved.count).sum();
     let values = context! {
@@ -68,7 +68,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>) -> Part {
     framed(console, asked, "reload.html", "Reload", "/server", values)
 }
 
-fn said(finding: &netbootd_config::Finding) -> Said {
+fn shown(finding: &netbootd_config::Finding) -> Said {
     let tint = match finding.severity {
         Severity::Error => "bad",
         Severity::Warning => "warn",

@@ -61,7 +61,7 @@ struct TransferView {
 }
 
 impl RowView {
-    pub(super) fn of(row: &Row, now: SystemTime) -> Self {
+    pub(super) fn new(row: &Row, now: SystemTime) -> Self {
         let mac = row.mac.to_string();
         let title = row.title();
         let cause = row.found.as_ref().map(|found| found.cause);
@@ -106,7 +106,7 @@ impl RowView {
     /// A machine of which the history alone knows.
     pub(super) fn forgotten(mac: MacAddr) -> Self {
         let row = Row::unknown(mac);
-        RowView { screen: None, ..RowView::of(&row, SystemTime::now()) }
+        RowView { screen: None, ..RowView::new(&row, SystemTime::now()) }
     }
 }
 

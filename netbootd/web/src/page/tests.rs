@@ -19,8 +19,8 @@ fn console() -> Console {
     Console::new(Arc::new(Daemon::in_memory(Snapshot::new(config, None).unwrap())), "boot".to_owned())
 }
 
-fn take(console: &Console, event: Event) {
-    console.services.timelines.take(&Arc::new(Recorded { at: SystemTime::now(), event }));
+fn record(console: &Console, event: Event) {
+    console.services.timelines.record(&Arc::new(Recorded { at: SystemTime::now(), event }));
 }
 
 async fn get(console: &Console, address: &str) -> Option<Part> {
@@ -50,10 +50,10 @@ async fn every_page_is_whole_for_nobody_and_for_a_machine() {
             assert!(page.body.contains("</html>") && !page.body.contains("style="), "{address}");
         }
         if !with_machine {
-            take(&console, offer(MAC));
-            take(&console, started(1, MAC, "ipxe.efi"));
-            take(&console, completed(1, MAC, "ipxe.efi"));
-            take(&console, refused(MAC, "boot.ipxe"));
+            record(&console, offer(MAC));
+            record(&console, started(1, MAC, "ipxe.efi"));
+            record(&console, completed(1, MAC, "ipxe.efi"));
+            record(&console, refused(MAC, "boot.ipxe"));
             console.look();
         }
     }
@@ -77,8 +77,8 @@ async fn every_page_is_whole_for_nobody_and_for_a_machine() {
 #[tokio::test]
 async fn what_machines_say_is_shown_and_never_run() {
     let console = console();
-    take(&console, offer(MAC));
-    take(&console, refused(MAC, "<img src=x onerror=alert(1)>\u{1b}[2J<!--/part-->`x`"));
+    record(&console, offer(MAC));
+    record(&console, refused(MAC, "<img src=x onerror=alert(1)>\u{1b}[2J<!--/part-->`x`"));
     console.look();
     for address in [
         "/",
@@ -98,7 +98,7 @@ async fn a_list_of_ten_thousand_is_fifty_rows_of_each_page() {
     let console = console();
     for n in 0..10_000_u32 {
         let [_, a, b, c] = n.to_be_bytes();
-        take(&console, refused(MacAddr([0xd4, 0xae, 0x52, a, b, c]), "winpe/boot/BCD"));
+        record(&console, refused(MacAddr([0xd4, 0xae, 0x52, a, b, c]), "winpe/boot/BCD"));
     }
     console.look();
     let page = get(&console, "/machines?vendor=Dell").await.unwrap().body;

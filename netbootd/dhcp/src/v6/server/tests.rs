@@ -19,7 +19,7 @@ fn subnet() -> Subnet6 {
 }
 
 /// Asks with firmware of this architecture; `answer` is given the question and the verdict.
-fn told(
+fn reply_to(
     kind: u8,
     arch: u8,
     options: &[Vec<u8>],
@@ -42,7 +42,7 @@ fn a_lease_has_an_address_its_times_and_the_boot_file() {
     {
         let asked = if wire == 2 { SOLICIT } else { REQUEST };
         let options = [association(7, None), association(8, None)];
-        let answer = told(asked, 7, &options, |question, own, boot| {
+        let answer = reply_to(asked, 7, &options, |question, own, boot| {
             lease(question, kind, GIVEN.parse().unwrap(), &subnet(), own, Some(boot))
         });
         assert_eq!((answer.event.decision, answer.event.reason), (decision, Reason::Rule));
@@ -64,7 +64,7 @@ fn a_lease_has_an_address_its_times_and_the_boot_file() {
 
 #[test]
 fn http_boot_gets_its_class_back_and_the_url_is_never_last() {
-    let answer = told(REQUEST, 16, &[association(7, None)], |question, own, boot| {
+    let answer = reply_to(REQUEST, 16, &[association(7, None)], |question, own, boot| {
         let subnet = Subnet6 { dns: Vec::new(), ..subnet() };
         lease(question, MessageType::Reply, GIVEN.parse().unwrap(), &subnet, own, Some(boot))
     });
@@ -76,7 +76,7 @@ fn http_boot_gets_its_class_back_and_the_url_is_never_last() {
 
 #[test]
 fn who_asks_for_no_address_gets_the_rest() {
-    let answer = told(INFORMATION_REQUEST, 7, &[], |question, own, boot| {
+    let answer = reply_to(INFORMATION_REQUEST, 7, &[], |question, own, boot| {
         information(question, Some(&subnet()), own, Some(boot))
     });
     let options = options_of(&answer.reply.unwrap().bytes, 7);
@@ -87,7 +87,7 @@ fn who_asks_for_no_address_gets_the_rest() {
 #[test]
 fn a_renewal_that_nobody_knows_is_told_so_for_each_association() {
     let options = [association(7, Some(GIVEN)), association(8, None)];
-    let answer = told(5, 7, &options, |question, own, _| no_binding(question, own));
+    let answer = reply_to(5, 7, &options, |question, own, _| no_binding(question, own));
     let options = options_of(&answer.reply.unwrap().bytes, 7);
     let codes: Vec<&[u8]> = options.all(option::IA_NA).map(|value| &value[12..18]).collect();
     assert_eq!(codes, [[0, 13, 0, 16, 0, 3]; 2]);
@@ -102,7 +102,7 @@ fn a_lease_without_a_boot_file_names_the_reason_over_ipv6_too() {
         (by_rule, Reason::Lease),
     ];
     for (verdict, reason) in table {
-        let answer = told(REQUEST, 7, &[association(7, None)], |question, own, (request, _)| {
+        let answer = reply_to(REQUEST, 7, &[association(7, None)], |question, own, (request, _)| {
             let boot = Some((request, &verdict));
             lease(question, MessageType::Reply, GIVEN.parse().unwrap(), &subnet(), own, boot)
         });

@@ -103,7 +103,7 @@ fn got(file: &[u8], number: u8, ledger: &mut Ledger, now: Seconds, gives: bool) 
         secs: 0,
         tags: Vec::new(),
     };
-    let said = Ok(table.ask(&Identity::of(&request)));
+    let said = Ok(table.ask(&Identity::from_request(&request)));
     let settings = Settings { same_boot: Duration::from_secs(SAME_BOOT), ..Settings::default() };
     let (rules, answers) =
         (Rules::default(), &[Answer { directory: "devices".into(), age: 0, stale: false, said }]);

@@ -17,7 +17,7 @@ pub(crate) struct Watched(AsyncFd<UdpSocket>);
 
 impl Watched {
     /// A socket that never waits.
-    pub(super) fn of(socket: Socket) -> io::Result<Self> {
+    pub(super) fn new(socket: Socket) -> io::Result<Self> {
         watch(socket.into(), HEARING).map(Watched)
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct Watched(UdpSocket);
 
 impl Watched {
     /// A socket that never waits.
-    pub(super) fn of(socket: Socket) -> io::Result<Self> {
+    pub(super) fn new(socket: Socket) -> io::Result<Self> {
         UdpSocket::from_std(socket.into()).map(Watched)
     }
 

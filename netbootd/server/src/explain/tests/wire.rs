@@ -110,7 +110,7 @@ impl Site {
         Arrival::new(&self.iface, Ipv4Addr::BROADCAST, from)
     }
 
-    pub(super) async fn take(&self, ask: &Ask) -> Outcome {
+    pub(super) async fn ask(&self, ask: &Ask) -> Outcome {
         let decided =
             |event: Decided, replied| Outcome { event: Event::Decided(event), listed: Vec::new(), replied };
         if let Kind::Six(arch) = ask.kind {

@@ -79,7 +79,7 @@ fn addresses_of_the_link_are_one_way_whatever_they_are() {
     let (iface, packet) = (lan(), firmware(SOLICIT, 7, &[]));
     let way = |from: &str| {
         let from = SocketAddrV6::new(from.parse().unwrap(), 546, 0, 3);
-        Ingress::<Ipv6Addr>::of(&packet, &Arrival { from, ..multicast(&iface) })
+        Ingress::<Ipv6Addr>::of_packet(&packet, &Arrival { from, ..multicast(&iface) })
     };
     assert_eq!(way("fe80::1"), Ingress::Link(3));
     assert_eq!(way("fe80::2"), Ingress::Link(3));

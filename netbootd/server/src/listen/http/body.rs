@@ -43,17 +43,17 @@ struct Stretch {
 impl Reply {
     /// Nothing.
     pub(super) fn empty() -> Self {
-        Reply::of(Source::Empty)
+        Reply::from_source(Source::Empty)
     }
 
     /// A few words.
     pub(super) fn words(words: &'static str) -> Self {
-        Reply::of(Source::Held(Bytes::from_static(words.as_bytes()), None))
+        Reply::from_source(Source::Held(Bytes::from_static(words.as_bytes()), None))
     }
 
     /// A text.
     pub(super) fn text(text: String) -> Self {
-        Reply::of(Source::Held(Bytes::from(text), None))
+        Reply::from_source(Source::Held(Bytes::from(text), None))
     }
 
     /// Bytes of a file from `first` up to but without `end`.
@@ -65,11 +65,11 @@ impl Reply {
         files: &Arc<Handover>,
     ) -> Self {
         if let Some(bytes) = held(&content, first, end) {
-            return Reply::of(Source::Held(bytes, Some(record)));
+            return Reply::from_source(Source::Held(bytes, Some(record)));
         }
         let here = content.file().is_some();
         let stretch = Stretch { content, next: first, end, record };
-        Reply::of(if here {
+        Reply::from_source(if here {
             Source::InFile(stretch, Arc::clone(files))
         } else {
             Source::Coming(stretch, None)
@@ -82,7 +82,7 @@ impl Reply {
         self
     }
 
-    fn of(source: Source) -> Self {
+    fn from_source(source: Source) -> Self {
         Reply { source, answering: None }
     }
 }
@@ -110,7 +110,7 @@ impl Body for Reply {
             Source::Empty => None,
             Source::Held(bytes, _) if bytes.is_empty() => None,
             Source::Held(bytes, record) => Some(Ok(Data::Held(std::mem::take(bytes), record.take()))),
-            Source::InFile(stretch, files) => stretch.take().map(|part| Ok(files.queue(part))),
+            Source::InFile(stretch, files) => stretch.next_part().map(|part| Ok(files.queue(part))),
             Source::Coming(stretch, reading) => ready!(stretch.poll_read(reading, cx)),
         };
         Poll::Ready(data.map(|data| data.map(Frame::data)))
@@ -136,7 +136,7 @@ impl Reply {
 }
 
 impl Stretch {
-    fn take(&mut self) -> Option<Part> {
+    fn next_part(&mut self) -> Option<Part> {
         let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX).min(FRAME);
         let at = self.next;
         self.next += left as u64;

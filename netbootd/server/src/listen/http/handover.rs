@@ -167,7 +167,7 @@ impl Handover {
         }
     }
 
-    fn take(&self, count: usize) {
+    fn consume(&self, count: usize) {
         let mut state = self.lock();
         match state.owed.checked_sub(count) {
             Some(owed) => state.owed = owed,
@@ -204,7 +204,7 @@ impl Buf for Data {
                 }
             }
             Data::InFile(left, files) => {
-                files.take(count);
+                files.consume(count);
                 *left -= count;
             }
         }

@@ -135,7 +135,7 @@ mod tests {
         let address = |network: u8, host: u8| IpAddr::V4(Ipv4Addr::new(10, 0, network, host));
         let begin = Instant::now();
         let park = |network, host, has_asked, second| {
-            let place = places.take(address(network, host), &bounds).unwrap();
+            let place = places.open(address(network, host), &bounds).unwrap();
             waiting.park(place, has_asked, begin + Duration::from_secs(second))
         };
         let useful = park(1, 1, true, 0);

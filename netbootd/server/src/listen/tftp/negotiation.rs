@@ -21,7 +21,7 @@ pub(super) fn negotiated(
     let negotiated = negotiate(options, &limits, size);
     let all = services.snapshot.load().config.limits.bytes_in_flight;
     let (wanted, least) = (negotiated.in_flight(size), u64::from(negotiated.block_size).min(size));
-    let share = services.limits.in_flight.take(wanted, least, all);
+    let share = services.limits.in_flight.reserve(wanted, least, all);
     if share.bytes() == wanted {
         return (negotiated, share);
     }

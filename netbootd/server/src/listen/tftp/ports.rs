@@ -44,15 +44,15 @@ pub(super) struct SharedPort {
 impl SharedPorts {
     /// Those of IPv4.
     pub(super) fn v4() -> Self {
-        SharedPorts::of(Ipv4Addr::UNSPECIFIED.into())
+        SharedPorts::new(Ipv4Addr::UNSPECIFIED.into())
     }
 
     /// Those of IPv6.
     pub(super) fn v6() -> Self {
-        SharedPorts::of(Ipv6Addr::UNSPECIFIED.into())
+        SharedPorts::new(Ipv6Addr::UNSPECIFIED.into())
     }
 
-    fn of(any: IpAddr) -> Self {
+    fn new(any: IpAddr) -> Self {
         SharedPorts { any, random: RandomState::new(), open: Mutex::default() }
     }
 
@@ -80,7 +80,7 @@ impl SharedPorts {
             return Some(port.clone());
         }
         let number = range.map_or(0, |range| range.start().saturating_add(u16::try_from(at).unwrap_or(0)));
-        let Ok(port) = bind(SocketAddr::new(self.any, number)).and_then(SharedPort::of) else {
+        let Ok(port) = bind(SocketAddr::new(self.any, number)).and_then(SharedPort::new) else {
             // Without open files, or where another program has the port, one that is open does as
             // well.
             let opened: Vec<_> = open.ports.iter().flatten().collect();
@@ -93,7 +93,7 @@ impl SharedPorts {
 }
 
 impl SharedPort {
-    fn of(endpoint: Endpoint) -> io::Result<Self> {
+    fn new(endpoint: Endpoint) -> io::Result<Self> {
         endpoint.share_port()?;
         Ok(SharedPort { number: endpoint.port()?, endpoint: Arc::new(endpoint) })
     }

@@ -18,7 +18,7 @@ pub(super) fn translated(
     }
     // Each byte may become two, beside the one that was read.
     let needed = content.len() * 3;
-    let share = memory.take(needed, 0, MAX_TRANSLATED);
+    let share = memory.reserve(needed, 0, MAX_TRANSLATED);
     if share.bytes() < needed {
         return Err(RequestError::TranslationFull);
     }

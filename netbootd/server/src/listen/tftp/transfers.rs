@@ -236,7 +236,7 @@ impl Table {
                 self.supersede(from, now, ports);
             }
         }
-        let place = places.take(from.ip(), bounds).map_err(NotAdmitted::Full)?;
+        let place = places.open(from.ip(), bounds).map_err(NotAdmitted::Full)?;
         let mut evicted = 0;
         if let Some(unproved) = bounds.unproved {
             while self.has_too_many(unproved.all, places.unproved(), &reach) {

@@ -31,7 +31,7 @@ fn running(sandboxed: &Sandboxed) -> Vec<Check> {
     let on = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     let cure = if sandboxed.wanted { "see the log of its start" } else { "set server.sandbox = true" };
     let mut checks = Vec::new();
-    match Seen::of(sandboxed.pid) {
+    match Seen::read(sandboxed.pid) {
         Ok(seen) => {
             // Who stays root has been told so, and loses root's rights all the same.
             checks.push(check("user", true, sandboxed.user.clone(), cure));

@@ -134,7 +134,7 @@ fn group_of(step: &Step, all: &[Exchange]) -> Group {
         |kind| matches!(kind, FileKind::Kernel | FileKind::Initrd | FileKind::Wim | FileKind::System);
     let asked = step.asked.as_deref().unwrap_or_default();
     let group = if step.is_file() {
-        let kind = FileKind::of(step.file.as_deref().unwrap_or_default());
+        let kind = FileKind::from_path(step.file.as_deref().unwrap_or_default());
         match kind {
             kind if is_system(kind) => Group::System,
             kind if kind.is_program() && !has(FileKind::is_program) => Group::Program,
@@ -158,7 +158,7 @@ fn group_of(step: &Step, all: &[Exchange]) -> Group {
 
 fn file(all: &mut Vec<Exchange>, step: &Step, at: f64, group: Group) {
     let path = step.file.clone().unwrap_or_default();
-    let kind = FileKind::of(&path);
+    let kind = FileKind::from_path(&path);
     let (look, word) = if step.proto == "http" { (Look::Http, "HTTP") } else { (Look::Tftp, "TFTP") };
     let new = |begin: f64| Exchange {
         begin,

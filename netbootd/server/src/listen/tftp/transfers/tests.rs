@@ -57,7 +57,7 @@ impl Fixture {
             server: [127, 0, 0, 1].into(),
             sender: Sender::new(negotiated, 600, self.start).0,
             facts: Arc::new(facts),
-            in_flight: Arc::new(Budget::default()).take(600, 512, 1000),
+            in_flight: Arc::new(Budget::default()).reserve(600, 512, 1000),
             record: None,
             superseded: None,
             strays: 0,
