@@ -62,7 +62,7 @@ pub struct About {
     pub editions: Vec<String>,
     /// The ways in which PCs boot it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ways: Vec<Way>,
+    pub ways: Vec<BootMethod>,
     /// How its installer is given its answers; None if it takes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unattended: Option<Unattended>,
@@ -89,7 +89,7 @@ pub struct Rendered {
 /// A way in which PCs boot an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Way {
+pub enum BootMethod {
     /// Its kernel, by iPXE, GRUB or PXELINUX.
     Kernel,
     /// Its Windows PE, by wimboot or by Windows' own boot managers.
@@ -116,20 +116,20 @@ impl About {
     }
 }
 
-impl Way {
+impl BootMethod {
     /// The word for tables and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
-            Way::Kernel => "kernel",
-            Way::Wimboot => "wimboot",
-            Way::Uefi => "uefi",
-            Way::UefiHttpRamdisk => "uefi-http-ramdisk",
-            Way::IpxeSanboot => "ipxe-sanboot",
+            BootMethod::Kernel => "kernel",
+            BootMethod::Wimboot => "wimboot",
+            BootMethod::Uefi => "uefi",
+            BootMethod::UefiHttpRamdisk => "uefi-http-ramdisk",
+            BootMethod::IpxeSanboot => "ipxe-sanboot",
         }
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for BootMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -22,7 +22,7 @@ mod store;
 mod tree;
 pub mod wim;
 
-pub use about::{About, AnswerForm, Rendered, Unattended, Way};
+pub use about::{About, AnswerForm, BootMethod, Rendered, Unattended};
 pub use cache::{Cache, FillError, Filling, Origin};
 pub use digest::{Digest, DigestError, Digester};
 pub use file::{BootFile, ReadError};

@@ -14,7 +14,9 @@ use std::process::Command;
 
 use distributions::ROWS;
 use imagestore::ingest::{Import, Imported, IngestError, import};
-use imagestore::{About, BootPath, Digest, ImageKind, ImageTree, Limits, Quiet, Store, StoreError, Way};
+use imagestore::{
+    About, BootMethod, BootPath, Digest, ImageKind, ImageTree, Limits, Quiet, Store, StoreError,
+};
 use site::Site;
 
 impl Site {
@@ -179,7 +181,7 @@ fn windows_setup_is_read_from_udf_with_the_names_of_both_images() {
     let about = about(&imported);
     assert_eq!(about.title(), "Windows 11 10.0.22631.2861 (x64)");
     assert_eq!(about.editions, ["Windows 11 Home", "Windows 11 Pro"]);
-    assert_eq!(about.ways, [Way::Wimboot, Way::UefiHttpRamdisk]);
+    assert_eq!(about.ways, [BootMethod::Wimboot, BootMethod::UefiHttpRamdisk]);
     assert_eq!(imported.record.current().unwrap().kind, ImageKind::WinPe);
     for (path, bytes) in [
         ("setup.exe", &b"MZ setup"[..]),
@@ -308,6 +310,9 @@ fn memtest_is_a_program_for_firmware_and_a_disc_for_bios() {
     let about = about(&imported);
     assert!(about.title().starts_with("memtest86+ 6."), "{}", about.title());
     assert_eq!(about.efi.as_deref(), Some("EFI/BOOT/bootx64.efi"));
-    assert_eq!(about.ways, [Way::Kernel, Way::Uefi, Way::UefiHttpRamdisk, Way::IpxeSanboot]);
+    assert_eq!(
+        about.ways,
+        [BootMethod::Kernel, BootMethod::Uefi, BootMethod::UefiHttpRamdisk, BootMethod::IpxeSanboot]
+    );
     assert!(site.fetched("memtest86+x64/EFI/BOOT/bootx64.efi").starts_with(b"MZ"));
 }

@@ -44,7 +44,7 @@ pub fn dhcp_packet(bytes: &[u8]) {
 fn boot_server(packet: &Packet, arrival: &Arrival<'_>) {
     match boot_server::answer(packet, arrival, service(packet), None, |_| verdict(packet.header.xid())) {
         Led::Answered(answer) => check(packet, &answer),
-        Led::HandedOn(_) => {
+        Led::Forwarded(_) => {
             let asked = forward::ask(packet, arrival.local);
             let asked = Packet::parse(&asked).expect("our own question reads");
             assert_eq!((asked.header.xid(), asked.mac()), (packet.header.xid(), packet.mac()));
@@ -82,7 +82,7 @@ pub fn dhcp_reply(bytes: &[u8]) {
     let arrival = Arrival::new(&LAN, SERVER, SocketAddrV4::new(FROM, 4011));
     let relayed = |_: &_| Verdict { decision: Decision::Relay, ..Verdict::silence(Reason::Rule) };
     let led = boot_server::answer(&packet, &arrival, service(&packet), None, relayed);
-    let Led::HandedOn(asked) = led else { panic!("a question of a boot program is handed on") };
+    let Led::Forwarded(asked) = led else { panic!("a question of a boot program is handed on") };
     match forward::read(&packet, bytes) {
         Err(why) => check(&packet, &forward::refused(*asked, &packet, &arrival, why)),
         Ok(told) => {

@@ -8,7 +8,7 @@ use super::{IngestError, Recognition, Taken, check_names, entry, read_error, ste
 use crate::platform::{MetadataExt, allocated, slashed, special_kind};
 use crate::recognise::{Contents, Recognised, recognise};
 use crate::store::{Observer, Writer};
-use crate::{Digest, FileEntry, ImageKind, Way};
+use crate::{BootMethod, Digest, FileEntry, ImageKind};
 
 /// A file to take in: its path in the image, and where it is.
 struct Found {
@@ -53,7 +53,7 @@ fn recognition(files: &[FileEntry], place: impl Fn(&str) -> PathBuf) -> (Recogni
     let found = recognise(&folder, None);
     let found = found.filter(|found| found.boot.is_some() || found.about.efi.is_some());
     let Some(Recognised { mut about, boot, note, .. }) = found else { return Default::default() };
-    let ways = [(Way::Kernel, boot.is_some()), (Way::Uefi, about.efi.is_some())];
+    let ways = [(BootMethod::Kernel, boot.is_some()), (BootMethod::Uefi, about.efi.is_some())];
     about.ways = ways.into_iter().filter(|(_, is)| *is).map(|(way, _)| way).collect();
     (Recognition { about: Some(about), boot }, note)
 }

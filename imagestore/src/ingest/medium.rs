@@ -13,7 +13,7 @@ use super::{IngestError, Recognition, Taken, disk, read_error};
 use crate::media::{Medium, MediumError, MediumFile};
 use crate::recognise::{Contents, Recognised, WimHeader, editions, recognise, url_encoded};
 use crate::store::{Observer, Writer};
-use crate::{About, BootPath, FileEntry, ImageKind, Way};
+use crate::{About, BootMethod, BootPath, FileEntry, ImageKind};
 
 pub(super) fn import(
     writer: &mut Writer,
@@ -40,7 +40,7 @@ pub(super) fn import(
     }
     let Recognised { mut about, boot, packed_as, note, .. } = recognised.unwrap_or_default();
     if is_windows {
-        let header = |path| WimHeader::read(&medium, medium.find(path)?);
+        let header = |path| WimHeader::open(&medium, medium.find(path)?);
         editions(&mut about, crate::recognise::INSTALLS.into_iter().find_map(header), header(BOOT_WIM));
     }
     about.ways = ways;
@@ -71,18 +71,18 @@ pub(super) fn import(
 }
 
 /// The ways in which PCs boot it.
-fn ways(medium: &Medium<'_>, recognised: Option<&Recognised>, is_windows: bool) -> Vec<Way> {
+fn ways(medium: &Medium<'_>, recognised: Option<&Recognised>, is_windows: bool) -> Vec<BootMethod> {
     let boots = medium.boots();
     let has_kernel = recognised.is_some_and(|found| found.boot.is_some());
     let is_program = recognised.is_some_and(|found| found.about.efi.is_some());
     // A system that goes on from the disc by drivers of its own does not find what `sanboot` lent.
     let goes_on = recognised.is_some_and(|found| found.needs_disc || (has_kernel && !is_program));
     let table = [
-        (Way::Kernel, has_kernel),
-        (Way::Wimboot, is_windows),
-        (Way::Uefi, is_program),
-        (Way::UefiHttpRamdisk, boots.uefi),
-        (Way::IpxeSanboot, boots.bios && !goes_on),
+        (BootMethod::Kernel, has_kernel),
+        (BootMethod::Wimboot, is_windows),
+        (BootMethod::Uefi, is_program),
+        (BootMethod::UefiHttpRamdisk, boots.uefi),
+        (BootMethod::IpxeSanboot, boots.bios && !goes_on),
     ];
     table.into_iter().filter(|(_, is)| *is).map(|(way, _)| way).collect()
 }
@@ -225,7 +225,7 @@ impl Contents for Medium<'_> {
 }
 
 impl WimHeader {
-    fn read(medium: &Medium<'_>, file: &MediumFile) -> Option<Self> {
+    fn open(medium: &Medium<'_>, file: &MediumFile) -> Option<Self> {
         WimHeader::read(file.size, |from, length| medium.read(file, from, length))
     }
 }

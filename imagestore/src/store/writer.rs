@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{self, ImageRecord, Version};
-use super::{Bound, Observer, Step, Store, StoreError, copying, io_error};
+use super::{Bound, Observer, Quiet, Step, Store, StoreError, copying, io_error};
 use crate::platform::{self, Lock};
 use crate::{BootFile, Digest, Manifest};
 

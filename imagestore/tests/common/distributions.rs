@@ -1,15 +1,21 @@
 //! The distributions that an import recognises, each by the few files that are needed for it.
 
-use imagestore::Way;
+use imagestore::BootMethod;
 
 /// The few files by which a distribution is known, each with its text.
-pub type Files = &'static [(&'static str, &'static str)];
+pub(crate) type Files = &'static [(&'static str, &'static str)];
 
 /// A distribution: label, files, boot images; what it is called; kernel, RAM disks and arguments; ways.
-pub type Row =
-    (&'static str, Files, &'static [&'static str], &'static str, Option<[&'static str; 3]>, &'static [Way]);
+pub(crate) type Row = (
+    &'static str,
+    Files,
+    &'static [&'static str],
+    &'static str,
+    Option<[&'static str; 3]>,
+    &'static [BootMethod],
+);
 
-pub const ROWS: &[Row] = &[
+pub(crate) const ROWS: &[Row] = &[
     (
         "Debian 12.7.0 amd64 n",
         &[
@@ -23,7 +29,7 @@ pub const ROWS: &[Row] = &[
         &["bios", "uefi"],
         "Debian 12.7.0 (amd64)",
         None,
-        &[Way::UefiHttpRamdisk],
+        &[BootMethod::UefiHttpRamdisk],
     ),
     (
         "d-live 12.7.0 gn amd64",
@@ -40,7 +46,7 @@ pub const ROWS: &[Row] = &[
             "live/initrd.img-6.1.0-25-amd64",
             "boot=live components quiet fetch={image-url}/live/filesystem.squashfs",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "Ubuntu-Server 24.04.1 LTS amd64",
@@ -52,7 +58,7 @@ pub const ROWS: &[Row] = &[
         &["bios", "uefi"],
         "Ubuntu Server 24.04.1 (amd64)",
         Some(["casper/vmlinuz", "casper/initrd", "ip=dhcp iso-url={image-url}/a%20disc.iso"]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "Ubuntu 22.04.4 LTS amd64",
@@ -68,7 +74,7 @@ pub const ROWS: &[Row] = &[
             "casper/initrd",
             "boot=casper ip=dhcp url={image-url}/a%20disc.iso cloud-config-url=/dev/null",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "Fedora-S-dvd-x86_64-40",
@@ -89,7 +95,7 @@ pub const ROWS: &[Row] = &[
             "images/pxeboot/initrd.img",
             "inst.stage2={image-url} inst.repo={image-url} ip=dhcp",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "Rocky-9-4-x86_64-boot",
@@ -104,7 +110,7 @@ pub const ROWS: &[Row] = &[
         &["bios"],
         "Rocky Linux 9.4 (x86_64)",
         Some(["images/pxeboot/vmlinuz", "images/pxeboot/initrd.img", "inst.stage2={image-url} ip=dhcp"]),
-        &[Way::Kernel],
+        &[BootMethod::Kernel],
     ),
     (
         "Fedora-WS-Live-40-1-14",
@@ -121,7 +127,7 @@ pub const ROWS: &[Row] = &[
             "images/pxeboot/initrd.img",
             "root=live:{image-url}/LiveOS/squashfs.img rd.live.image rd.neednet=1 ip=dhcp",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "openSUSE-Leap-15.6-DVD-x86_64",
@@ -137,7 +143,7 @@ pub const ROWS: &[Row] = &[
         &["bios", "uefi"],
         "openSUSE Leap 15.6 (x86_64)",
         Some(["boot/x86_64/loader/linux", "boot/x86_64/loader/initrd", "install={image-url}"]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "ARCH_202409",
@@ -154,7 +160,7 @@ pub const ROWS: &[Row] = &[
             "arch/boot/x86_64/initramfs-linux.img",
             "archisobasedir=arch archiso_http_srv={image-url}/ ip=dhcp",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "RESCUE1102",
@@ -171,7 +177,7 @@ pub const ROWS: &[Row] = &[
             "sysresccd/boot/x86_64/sysresccd.img",
             "archisobasedir=sysresccd archiso_http_srv={image-url}/ ip=dhcp checksum",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "PVE",
@@ -187,7 +193,7 @@ pub const ROWS: &[Row] = &[
             "boot/initrd.img netbootd/iso.cpio",
             "ro ramdisk_size=16777216 rw quiet splash=silent",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "ESXI-8.0-20513097-STANDARD",
@@ -202,7 +208,7 @@ pub const ROWS: &[Row] = &[
         &["bios", "uefi"],
         "VMware ESXi 8.0.0 (x86_64)",
         Some(["efi/boot/bootx64.efi", "", "-c {image-url}/boot.cfg"]),
-        &[Way::Kernel, Way::Uefi, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::Uefi, BootMethod::UefiHttpRamdisk],
     ),
     (
         "3.1.3-16-amd64",
@@ -221,7 +227,7 @@ pub const ROWS: &[Row] = &[
              net.ifnames=0 ocs_live_run=\"ocs-live-general\" ocs_live_extra_param=\"\" ocs_live_batch=\"no\" noprompt \
              fetch={image-url}/live/filesystem.squashfs",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "GParted-live",
@@ -239,7 +245,7 @@ pub const ROWS: &[Row] = &[
             "boot=live union=overlay username=user config components quiet noswap net.ifnames=0 noprompt \
              fetch={image-url}/live/filesystem.squashfs",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "alpine-std 3.20.3 x86_64",
@@ -256,7 +262,7 @@ pub const ROWS: &[Row] = &[
             "boot/initramfs-lts",
             "modules=loop,squashfs ip=dhcp alpine_repo={image-url}/apks modloop={image-url}/boot/modloop-lts",
         ]),
-        &[Way::Kernel, Way::UefiHttpRamdisk],
+        &[BootMethod::Kernel, BootMethod::UefiHttpRamdisk],
     ),
     (
         "UNKNOWN",
@@ -264,6 +270,6 @@ pub const ROWS: &[Row] = &[
         &["bios", "uefi"],
         "",
         None,
-        &[Way::UefiHttpRamdisk, Way::IpxeSanboot],
+        &[BootMethod::UefiHttpRamdisk, BootMethod::IpxeSanboot],
     ),
 ];

@@ -116,7 +116,7 @@ impl Files {
     /// Opens a path as a client sent it. A file in a folder goes before one of an image.
     pub fn open(&self, path: &RequestedPath) -> Result<BootFile, OpenError> {
         match (self.tree.open_requested(path), &self.images) {
-            (Err(OpenError::NotFound), Some(images)) => images.open(path),
+            (Err(OpenError::NotFound), Some(images)) => images.open_path(path),
             (result, _) => result,
         }
     }

@@ -21,7 +21,7 @@ use crate::step::{
 };
 
 pub(crate) use files::Broken;
-pub use files::{Fetched, Missed, Running, Substituted, Way};
+pub use files::{Fetched, Missed, Running, Substituted, Transport};
 
 /// How far a boot came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

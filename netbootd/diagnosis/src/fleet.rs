@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use lru::LruCache;
 use pxe_policy::{MacAddr, SystemUuid};
 
-use crate::boot::{Running, Way};
+use crate::boot::{Running, Transport};
 use crate::machine::Machine;
 use crate::step::{Decided, Negotiated, Proto, Step, TransferOutcome};
 
@@ -22,7 +22,7 @@ pub struct Fleet {
     guids: LruCache<SystemUuid, Vec<Holder>>,
     files: LruCache<Arc<str>, FileFate>,
     segments: LruCache<Segment, SegmentFacts>,
-    rates: LruCache<Way, Vec<(MacAddr, f64)>>,
+    rates: LruCache<Transport, Vec<(MacAddr, f64)>>,
     second_stage: Vec<Duration>,
     /// Requests for files from addresses that no machine is known by, the last [`MAX_UNKNOWN`].
     unknown: VecDeque<(SystemTime, IpAddr, Arc<str>)>,
@@ -189,7 +189,7 @@ impl Fleet {
     }
 
     /// Each machine has one rate a way, its last.
-    fn learn_rate(&mut self, mac: MacAddr, way: Way, rate: f64) {
+    fn learn_rate(&mut self, mac: MacAddr, way: Transport, rate: f64) {
         let rates = self.rates.get_or_insert_mut(way, Vec::new);
         rates.retain(|(known, _)| *known != mac);
         if rates.len() >= MAX_RATES {
@@ -313,7 +313,7 @@ impl Fleet {
     }
 
     /// The median rate of other machines' large files that came the same way, in bytes a second.
-    pub(crate) fn rate(&self, mac: MacAddr, way: &Way) -> Option<f64> {
+    pub(crate) fn rate(&self, mac: MacAddr, way: &Transport) -> Option<f64> {
         let others = self.rates.peek(way)?.iter().filter(|(known, _)| *known != mac);
         let mut rates: Vec<f64> = others.map(|(_, rate)| *rate).collect();
         if rates.len() < ENOUGH {

@@ -27,7 +27,7 @@ pub mod syslog;
 #[cfg(test)]
 mod tests;
 
-pub use boot::{Boot, Fetched, Missed, Phase, Running, Substituted, Way};
+pub use boot::{Boot, Fetched, Missed, Phase, Running, Substituted, Transport};
 pub use cause::{Cause, Severity};
 pub use configuration::fixes_address;
 pub use diagnosis::{Diagnosis, diagnose, observe, port_blocks};

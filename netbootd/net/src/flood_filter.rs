@@ -44,7 +44,7 @@ pub(super) fn count_dropped(more: u32) {
 impl Flood {
     /// Counts a datagram that is not meant for this port. True means that the kernel shall drop
     /// such datagrams from now on.
-    pub(super) fn junk(&mut self, now: Instant) -> bool {
+    pub(super) fn malformed(&mut self, now: Instant) -> bool {
         let (since, count) = self.second.get_or_insert((now, 0));
         if now.duration_since(*since) >= SECOND {
             (*since, *count) = (now, 0);

@@ -1,7 +1,7 @@
 //! The network of the host: interfaces, UDP sockets, raw frames, next hops and TLS roots.
 //!
 //! [`udp`] and [`shared`] receive and send datagrams, [`outbox`] sends replies at once or drops them,
-//! [`neighbours`] knows which next hops answer, [`junk`] filters a port in the kernel during a flood.
+//! [`neighbours`] knows which next hops answer, [`flood_filter`] filters a port in the kernel during a flood.
 //! [`interfaces`] follows the host's interfaces; [`frame`] and [`arp`] speak Ethernet. [`tls`] trusts the
 //! authorities that directories are verified with. [`Secret`] keeps
 //! what proves us to other servers out of logs. [`heartbeat`] notices a listener that hangs, and

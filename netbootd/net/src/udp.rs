@@ -229,7 +229,7 @@ impl Endpoint {
         flood_filter::count_dropped(dropped.wrapping_sub(before));
         if let Some(purpose) = self.purpose
             && !purpose.fits(bytes)
-            && self.flood().junk(Instant::now())
+            && self.flood().malformed(Instant::now())
             && let Err(error) = filter::attach(&self.socket, purpose)
         {
             debug!(%error, "cannot drop invalid datagrams in the kernel");

@@ -46,7 +46,7 @@ pub struct Limits {
     told: Buckets<IpAddr>,
     read_requests: Buckets<IpAddr>,
     http_requests: Buckets<IpAddr>,
-    junk: Buckets<u32>,
+    malformed: Buckets<u32>,
     unsent: Buckets<u32>,
     reports: Buckets<MacAddr>,
     syslog: Buckets<MacAddr>,
@@ -78,7 +78,7 @@ impl Limits {
             told: Buckets::new(ADDRESSES),
             read_requests: Buckets::new(ADDRESSES),
             http_requests: Buckets::new(ADDRESSES),
-            junk: Buckets::new(WAYS),
+            malformed: Buckets::new(WAYS),
             unsent: Buckets::new(WAYS),
             reports: Buckets::new(REPORTERS),
             syslog: Buckets::new(REPORTERS),
@@ -173,12 +173,12 @@ impl Limits {
 
     /// Whether bytes that are no packet are worth an event of their own.
     pub fn tells_of_junk(&self, iface: u32, now: Instant) -> bool {
-        self.junk.admit(iface, JUNK, 1, self.nanos(now)) == Verdict::Admitted
+        self.malformed.admit(iface, MALFORMED, 1, self.nanos(now)) == Verdict::Admitted
     }
 
     /// Whether a reply that did not leave is worth an event of its own.
     pub fn tells_of_unsent(&self, iface: u32, now: Instant) -> bool {
-        self.unsent.admit(iface, JUNK, 1, self.nanos(now)) == Verdict::Admitted
+        self.unsent.admit(iface, MALFORMED, 1, self.nanos(now)) == Verdict::Admitted
     }
 
     /// How many entries each table has, by what it is about.
@@ -199,7 +199,7 @@ impl Limits {
 }
 
 /// Events about bytes that are no packet, or about replies that did not leave, of one interface.
-const JUNK: Rate = Rate { at_once: 20, per_second: 1 };
+const MALFORMED: Rate = Rate { at_once: 20, per_second: 1 };
 /// A script reports its beginning and each failed step; an installer a few of its stages.
 const REPORTS: Rate = Rate { at_once: 30, per_second: 1 };
 /// A kernel that starts is loud for a while.

@@ -39,7 +39,7 @@ pub struct BootArgs {
 
 /// Runs the command.
 pub fn run(args: &BootArgs) -> Result<(), Failure> {
-    let devices = Devices::open(&args.site)?;
+    let devices = Devices::from_site(&args.site)?;
     let path = format!("/api/machines/{}/boot", args.mac);
     let Some(target) = &args.target else {
         let changed = match devices.ask::<Changed>(Method::DELETE, &path)? {

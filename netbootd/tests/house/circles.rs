@@ -9,7 +9,7 @@ use std::path::Path;
 type Module = Vec<String>;
 
 /// The circles of the files in a crate's `src`, tests left out, each as sorted names of modules.
-pub fn of_crate(src: &Path) -> Vec<Vec<String>> {
+pub(crate) fn of_crate(src: &Path) -> Vec<Vec<String>> {
     let mut texts = BTreeMap::new();
     read(src, &mut Vec::new(), &mut texts);
     of_texts(&texts)
@@ -35,7 +35,7 @@ fn read(folder: &Path, at: &mut Module, texts: &mut BTreeMap<Module, String>) {
 }
 
 /// The circles of files whose texts are given.
-pub fn of_texts(texts: &BTreeMap<Module, String>) -> Vec<Vec<String>> {
+pub(crate) fn of_texts(texts: &BTreeMap<Module, String>) -> Vec<Vec<String>> {
     let uses: BTreeMap<&Module, Vec<Use>> =
         texts.iter().map(|(module, text)| (module, uses(module, text, texts))).collect();
     let exports: BTreeMap<(Module, String), Module> = uses

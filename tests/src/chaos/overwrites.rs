@@ -30,7 +30,7 @@ pub fn overwrites(count: u32) -> String {
     site.start();
     let mut seed = Seed::new(23);
     for round in 0..count {
-        for way in [Way::Tftp, Way::Http, Way::Ranges] {
+        for way in [Overwrite::Tftp, Overwrite::Http, Overwrite::Ranges] {
             let at = usize::try_from(seed.next() % EARLY).unwrap_or_default();
             overwritten(&site, way, at, round);
             replaced(&site, way, at, round);
@@ -50,48 +50,56 @@ pub fn overwrites(count: u32) -> String {
 
 /// How a client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Overwrite {
     Tftp,
     Http,
     Ranges,
 }
 
-fn overwritten(site: &Site, way: Way, at: usize, round: u32) {
+fn overwritten(site: &Site, way: Overwrite, at: usize, round: u32) {
     let (old, new) = (2 * round, 2 * round + 1);
     put(&site.lab.folder(), old);
     // Whoever reads all of it by HTTP takes the current version, for its ranges too.
-    assert!(read_quietly(site, Way::Http) == Ended::Whole(version(old)), "{}", site.process().printed());
+    assert!(
+        read_quietly(site, Overwrite::Http) == Ended::Whole(version(old)),
+        "{}",
+        site.process().printed()
+    );
     let place = site.lab.folder().join("root").join(NAME);
     let expected = expected(round, old, new);
     let ended = read(site, way, NAME, at, move || overwrite(&place, round, new));
     assert!(!matches!(ended, Ended::Whole(_)), "{way:?} at {at}: {}", site.process().printed());
     // Once nobody writes, all of the new one comes.
-    for way in [Way::Http, way] {
+    for way in [Overwrite::Http, way] {
         let anew = read_quietly(site, way);
         assert!(anew == Ended::Whole(expected.clone()), "{way:?}: {}", site.process().printed());
     }
 }
 
-fn replaced(site: &Site, way: Way, at: usize, round: u32) {
+fn replaced(site: &Site, way: Overwrite, at: usize, round: u32) {
     let (old, new) = (2 * round, 2 * round + 1);
     put(&site.lab.folder(), old);
-    assert!(read_quietly(site, Way::Http) == Ended::Whole(version(old)), "{}", site.process().printed());
+    assert!(
+        read_quietly(site, Overwrite::Http) == Ended::Whole(version(old)),
+        "{}",
+        site.process().printed()
+    );
     let folder = site.lab.folder();
     let ended = read(site, way, NAME, at, move || put(&folder, new));
     assert!(ended == Ended::Whole(version(old)), "{way:?} at {at}: {}", site.process().printed());
     // A machine that reads by ranges goes on with what it began with.
-    let then = if way == Way::Ranges { old } else { new };
+    let then = if way == Overwrite::Ranges { old } else { new };
     assert!(read_quietly(site, way) == Ended::Whole(version(then)), "{way:?}: {}", site.process().printed());
 }
 
-fn read_quietly(site: &Site, way: Way) -> Ended {
+fn read_quietly(site: &Site, way: Overwrite) -> Ended {
     read(site, way, NAME, usize::MAX, || {})
 }
 
 /// Reads a file, and does something once so much of it has come.
 fn read(
     site: &Site,
-    way: Way,
+    way: Overwrite,
     name: &'static str,
     at: usize,
     change: impl FnOnce() + Send + 'static,
@@ -107,9 +115,9 @@ fn read(
             true
         });
         match way {
-            Way::Tftp => tftp(name, between),
-            Way::Http => http(name, between),
-            Way::Ranges => by_ranges(name, between),
+            Overwrite::Tftp => tftp(name, between),
+            Overwrite::Http => http(name, between),
+            Overwrite::Ranges => by_ranges(name, between),
         }
     });
     reader.join().expect("the client goes on")

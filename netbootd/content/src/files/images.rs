@@ -153,7 +153,7 @@ impl Images {
         Ok(file)
     }
 
-    pub(super) fn open(&self, path: &RequestedPath) -> Result<BootFile, OpenError> {
+    pub(super) fn open_path(&self, path: &RequestedPath) -> Result<BootFile, OpenError> {
         let tree = self.tree.load();
         match (tree.images.open(path.as_sent()), path.cleaned()) {
             (Err(OpenError::NotFound), Some(cleaned)) => tree.images.open(cleaned),

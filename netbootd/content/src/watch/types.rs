@@ -16,11 +16,11 @@ pub type Types = BTreeMap<String, u32>;
 #[derive(Debug)]
 pub struct PackageTypes {
     place: PathBuf,
-    said: Mutex<Said>,
+    known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
-struct Said {
+struct Known {
     types: Option<Types>,
     /// Whether the site was asked since the start.
     is_asked: bool,
@@ -33,32 +33,32 @@ impl PackageTypes {
     pub fn open(store: &Store) -> Self {
         let place = store.root().join("package-types.json");
         let types = fs::read(&place).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        PackageTypes { place, said: Mutex::new(Said { types, ..Said::default() }) }
+        PackageTypes { place, known: Mutex::new(Known { types, ..Known::default() }) }
     }
 
     /// Takes what the site says now; None when it cannot be asked.
     pub fn set(&self, types: Option<Types>) {
-        let mut said = self.said.lock();
-        if !said.is_asked {
-            said.is_asked = true;
-            said.version += 1;
+        let mut known = self.known.lock();
+        if !known.is_asked {
+            known.is_asked = true;
+            known.version += 1;
         }
-        let Some(types) = types.filter(|types| said.types.as_ref() != Some(types)) else { return };
+        let Some(types) = types.filter(|types| known.types.as_ref() != Some(types)) else { return };
         let temporary = self.place.with_extension("new");
         let text = serde_json::to_vec(&types).unwrap_or_default(); // strings and numbers always have a JSON form
         let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &self.place));
         if let Err(error) = written {
             tracing::warn!(%error, "the types of the site's packages are not saved");
         }
-        said.types = Some(types);
-        said.version += 1;
+        known.types = Some(types);
+        known.version += 1;
     }
 
     /// How a package is used; None until the site has answered, or was seen not to.
     pub(super) fn package_use(&self, package: &str) -> Option<PackageUse> {
-        let said = self.said.lock();
-        match &said.types {
-            None if !said.is_asked => None,
+        let known = self.known.lock();
+        match &known.types {
+            None if !known.is_asked => None,
             Some(types) if types.get(package) == Some(&BOOT_IMAGE) => Some(PackageUse::BootImage),
             _ => Some(PackageUse::Files),
         }
@@ -66,7 +66,7 @@ impl PackageTypes {
 
     /// Another number after each change.
     pub(super) fn version(&self) -> u64 {
-        self.said.lock().version
+        self.known.lock().version
     }
 }
 

@@ -18,12 +18,12 @@ pub enum Led {
     /// An answer.
     Answered(Box<Answer>),
     /// A question to the distribution point's own responder, whose answer is passed back.
-    HandedOn(Box<HandedOn>),
+    Forwarded(Box<Forwarded>),
 }
 
 /// A machine whose question goes to the distribution point's own responder.
 #[derive(Debug)]
-pub struct HandedOn {
+pub struct Forwarded {
     /// The answer as far as it is known.
     pub answer: Answer,
     /// Its message type.
@@ -61,7 +61,7 @@ pub fn answer(
     let verdict = decide(&request);
     let mut answer = silence(verdict.reason).explained(&request, &verdict);
     if verdict.decision == Decision::Relay {
-        return Led::HandedOn(Box::new(HandedOn { answer, kind, request, verdict }));
+        return Led::Forwarded(Box::new(Forwarded { answer, kind, request, verdict }));
     }
     let question = boot_program::question(packet);
     let Decision::Boot(boot) = &verdict.decision else {

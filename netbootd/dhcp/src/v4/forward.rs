@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use pxe_policy::{Decision, Reason, ServedPath, Verdict};
 
-use super::boot_server::{HandedOn, tell};
+use super::boot_server::{Forwarded, tell};
 use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
 use super::{Answer, Arrival, Destination, Packet, boot_info, boot_program, question};
@@ -101,10 +101,10 @@ impl Told {
 }
 
 /// What the responder said, as the machine is told it.
-pub fn answer(asked: HandedOn, packet: &Packet, arrival: &Arrival<'_>, told: &Told) -> Answer {
-    let HandedOn { mut answer, kind, request, verdict } = asked;
+pub fn answer(asked: Forwarded, packet: &Packet, arrival: &Arrival<'_>, told: &Told) -> Answer {
+    let Forwarded { mut answer, kind, request, verdict } = asked;
     if told.file.is_none() && told.wds.is_none() {
-        return refused(HandedOn { answer, kind, request, verdict }, packet, arrival, Unusable::NoBootFile);
+        return refused(Forwarded { answer, kind, request, verdict }, packet, arrival, Unusable::NoBootFile);
     }
     // The responder may note with the first answer that the machine was given it, so the boot begins there: the program that asks once more
     // asks in the same one. Nothing has begun while an operator has to approve.
@@ -140,8 +140,8 @@ pub fn answer(asked: HandedOn, packet: &Packet, arrival: &Arrival<'_>, told: &To
 }
 
 /// The responder is of no use: a boot program is told so, firmware goes on to its disk.
-pub fn refused(asked: HandedOn, packet: &Packet, arrival: &Arrival<'_>, why: Unusable) -> Answer {
-    let HandedOn { mut answer, kind, request, verdict } = asked;
+pub fn refused(asked: Forwarded, packet: &Packet, arrival: &Arrival<'_>, why: Unusable) -> Answer {
+    let Forwarded { mut answer, kind, request, verdict } = asked;
     answer.event.decision = Answered::LocalBoot;
     answer.event.reason = why.reason();
     let verdict = Verdict { decision: Decision::LocalBoot, reason: why.reason(), ..verdict };

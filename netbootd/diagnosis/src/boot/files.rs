@@ -26,13 +26,13 @@ pub struct Fetched {
     /// The header, when it is a PE program.
     pub program: Option<Program>,
     /// How it came: transfers of one kind alone can be compared.
-    pub way: Way,
+    pub way: Transport,
     /// TFTP blocks, and how many were sent again.
     pub blocks: (u64, u64),
 }
 
 /// The protocol of a transfer and what was negotiated, but for the file's size.
-pub type Way = (Proto, Negotiated);
+pub type Transport = (Proto, Negotiated);
 
 /// A file that was refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +99,7 @@ pub struct Running {
 
 impl Running {
     /// How it comes.
-    pub fn way(&self) -> Way {
+    pub fn way(&self) -> Transport {
         (self.proto, self.negotiated.without("tsize"))
     }
 

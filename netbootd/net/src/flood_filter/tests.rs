@@ -8,7 +8,7 @@ use super::*;
 #[test]
 fn a_flood_is_dropped_for_a_while_and_single_junk_never() {
     let (start, mut flood) = (Instant::now(), Flood::default());
-    let told = |flood: &mut Flood, count: u32, at| (0..count).filter(|_| flood.junk(at)).count();
+    let told = |flood: &mut Flood, count: u32, at| (0..count).filter(|_| flood.malformed(at)).count();
     for second in 0..10 {
         let at = start + Duration::from_secs(second);
         assert_eq!(told(&mut flood, BEARABLE, at), 0, "as much as that is read for ever");

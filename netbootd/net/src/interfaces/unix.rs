@@ -1,19 +1,19 @@
 //! The kernel's notices about links and addresses (rtnetlink).
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
-use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
 };
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
-/// A socket that receives a notice for each link or address that comes, changes or goes.
+/// A socket that receives a notice for each link or address that comes, changes or goes. The runtime
+/// knows it as one of UDP, of which it asks for readiness alone.
 #[derive(Debug)]
-pub(super) struct Notices(AsyncFd<OwnedFd>);
+pub(super) struct Notices(UdpSocket);
 
 impl Notices {
     /// Opens the socket. Must run inside the runtime.
@@ -21,26 +21,28 @@ impl Notices {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
-        Ok(Notices(AsyncFd::with_interest(socket, Interest::READABLE)?))
+        Ok(Notices(UdpSocket::from_std(socket.into())?))
     }
 
     /// Waits for a notice, and takes those that came with it. What changed is not read: the caller
     /// lists the interfaces again.
     pub(super) async fn next(&self) -> io::Result<()> {
-        let mut ready = self.0.readable().await?;
-        let mut notice = [0; 256];
+        self.0.readable().await?;
         loop {
-            match recv(self.0.as_raw_fd(), &mut notice, MsgFlags::MSG_TRUNC) {
-                Ok(_) | Err(Errno::EINTR) => {}
+            match self.0.try_io(Interest::READABLE, || self.discard()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // More came than the socket holds: something changed all the same.
-                Err(Errno::ENOBUFS) => {}
-                Err(Errno::EAGAIN) => {
-                    ready.clear_ready();
-                    return Ok(());
-                }
-                Err(errno) => return Err(errno.into()),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    fn discard(&self) -> io::Result<()> {
+        recv(self.0.as_raw_fd(), &mut [0; 256], MsgFlags::MSG_TRUNC)?;
+        Ok(())
     }
 }
 

@@ -60,7 +60,7 @@ fn replies(bytes: &[u8], length: usize) -> Vec<usize> {
     let boot = request.as_ref().map(|request| (request, &verdict));
     let on_4011 = match boot_server::answer(&packet, &asked, BINL, None, |_| verdict.clone()) {
         Led::Answered(answer) => *answer,
-        Led::HandedOn(asked) => asked.answer,
+        Led::Forwarded(asked) => asked.answer,
     };
     let answers: [Answer; 6] = [
         proxy::answer(&packet, &heard, BINL, |_| verdict.clone()),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use netbootd_dhcp::Iface;
-use netbootd_dhcp::v4::boot_server::{self, HandedOn, Led};
+use netbootd_dhcp::v4::boot_server::{self, Forwarded, Led};
 use netbootd_dhcp::v4::destination::BOOT_SERVER_PORT;
 use netbootd_dhcp::v4::forward::{self, Unusable};
 use netbootd_dhcp::v4::intake::boot_request;
@@ -96,11 +96,11 @@ impl PxeService {
         });
         match led {
             Led::Answered(answer) => *answer,
-            Led::HandedOn(asked) => self.forward(packet, arrival, *asked).await,
+            Led::Forwarded(asked) => self.forward(packet, arrival, *asked).await,
         }
     }
 
-    async fn forward(&self, packet: &Packet, arrival: &Arrival<'_>, asked: HandedOn) -> Answer {
+    async fn forward(&self, packet: &Packet, arrival: &Arrival<'_>, asked: Forwarded) -> Answer {
         let services = &self.services;
         let snapshot = services.snapshot.load_full();
         let begun = match &asked.verdict.deployment {

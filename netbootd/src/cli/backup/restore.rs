@@ -17,7 +17,7 @@ use crate::cli::out::outln;
 use crate::probe::block_on;
 
 /// Where the files of a backup go on this host.
-struct Places {
+struct Targets {
     config: PathBuf,
     state_dir: PathBuf,
     store: PathBuf,
@@ -39,7 +39,7 @@ pub fn run(args: &RestoreArgs) -> Result<(), Failure> {
         Ok(inside) => state_dir.join(inside),
         Err(_) => manifest.store.clone(),
     };
-    let places = Places {
+    let places = Targets {
         config: chosen(&args.site.config, &manifest.config),
         store: chosen(&args.store, &usual_store),
         state_dir,
@@ -86,7 +86,7 @@ fn refuse_running(state_dir: &Path) -> Result<(), Failure> {
     }
 }
 
-fn exchange(args: &RestoreArgs, manifest: &Manifest, places: &Places) -> Result<(), Failure> {
+fn exchange(args: &RestoreArgs, manifest: &Manifest, places: &Targets) -> Result<(), Failure> {
     let config_folder = places.config.parent().unwrap_or(Path::new("/")).to_owned();
     for folder in [&places.state_dir, &config_folder] {
         if !folder.is_dir() {

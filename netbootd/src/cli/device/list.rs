@@ -49,7 +49,7 @@ enum BadRow {
 
 /// `netbootd device add` and `set`.
 pub(super) fn put(args: &DeviceArgs, is_new: bool) -> Result<(), Failure> {
-    let devices = Devices::open(&args.site)?;
+    let devices = Devices::from_site(&args.site)?;
     let is_there = devices.list()?.iter().any(|device| device.mac == args.mac.to_string());
     match (is_new, is_there) {
         (true, true) => {
@@ -106,12 +106,12 @@ fn change(devices: &Devices, mac: MacAddr, values: &[(&str, &str)]) -> Result<Ch
 
 /// `netbootd device list`.
 pub(super) fn list(args: &ListArgs) -> Result<(), Failure> {
-    show(args, &Devices::open(&args.site)?.list()?, "no device is registered", rendered)
+    show(args, &Devices::from_site(&args.site)?.list()?, "no device is registered", rendered)
 }
 
 /// `netbootd device remove`.
 pub(super) fn remove(args: &MachineArgs) -> Result<(), Failure> {
-    let devices = Devices::open(&args.site)?;
+    let devices = Devices::from_site(&args.site)?;
     let mac = args.mac;
     if devices.ask::<serde_json::Value>(Method::DELETE, &format!("/api/devices/{mac}"))?.is_none() {
         devices.offline(async |store, _| store.remove(mac).await.map(drop), mac)?;
@@ -123,7 +123,7 @@ pub(super) fn remove(args: &MachineArgs) -> Result<(), Failure> {
 /// `netbootd device export`.
 pub(super) fn export(args: &ExportArgs) -> Result<(), Failure> {
     let mut written = csv::Writer::from_writer(Vec::new());
-    for device in Devices::open(&args.site)?.list()? {
+    for device in Devices::from_site(&args.site)?.list()? {
         written.serialize(row(&device)).map_err(|error| unusable(&error))?;
     }
     let bytes = written.into_inner().map_err(|error| unusable(&error))?;
@@ -146,7 +146,7 @@ pub(super) fn import(file: &Path, site: &SiteArgs) -> Result<(), Failure> {
             Failure::Unusable(format!("{}:{line}: {error}; nothing was imported", file.display()))
         })?);
     }
-    let devices = Devices::open(site)?;
+    let devices = Devices::from_site(site)?;
     for (mac, row) in &rows {
         let boot = match (row.image.as_str(), row.file.as_str()) {
             ("", "") => row.boot.clone(),

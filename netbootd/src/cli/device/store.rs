@@ -24,7 +24,7 @@ pub(in crate::cli) struct Devices {
 }
 
 impl Devices {
-    pub(in crate::cli) fn open(site: &SiteArgs) -> Result<Self, Failure> {
+    pub(in crate::cli) fn from_site(site: &SiteArgs) -> Result<Self, Failure> {
         Ok(Devices { config: config_of(site)? })
     }
 

@@ -22,14 +22,14 @@ pub(super) type Line = (Who, &'static str, &'static str);
 /// What was said lately.
 #[derive(Debug)]
 pub(super) struct Limit {
-    said: LruCache<Line, Said>,
+    repeats: LruCache<Line, Repeats>,
     places: f64,
     at: Instant,
     left_out: u64,
 }
 
 #[derive(Debug)]
-struct Said {
+struct Repeats {
     since: Instant,
     times: u32,
 }
@@ -47,34 +47,35 @@ pub(super) enum Verdict {
 
 impl Limit {
     pub(super) fn new(now: Instant) -> Self {
-        Limit { said: LruCache::new(REMEMBERED), places: AT_ONCE, at: now, left_out: 0 }
+        Limit { repeats: LruCache::new(REMEMBERED), places: AT_ONCE, at: now, left_out: 0 }
     }
 
     /// Forgets the lines whose window is over. Returns how many.
     pub(super) fn sweep(&mut self, now: Instant) -> usize {
-        let before = self.said.len();
-        while self.said.peek_lru().is_some_and(|(_, said)| now.duration_since(said.since) >= WINDOW) {
-            self.said.pop_lru();
+        let before = self.repeats.len();
+        while self.repeats.peek_lru().is_some_and(|(_, repeats)| now.duration_since(repeats.since) >= WINDOW)
+        {
+            self.repeats.pop_lru();
         }
-        if before > 0 && self.said.is_empty() {
-            self.said = LruCache::new(REMEMBERED);
+        if before > 0 && self.repeats.is_empty() {
+            self.repeats = LruCache::new(REMEMBERED);
         }
-        before - self.said.len()
+        before - self.repeats.len()
     }
 
     /// Counts a line, and says whether it is written.
     pub(super) fn admit(&mut self, line: Line, now: Instant) -> Verdict {
         let back = now.duration_since(self.at).as_secs_f64() * PER_SECOND;
         (self.places, self.at) = ((self.places + back).min(AT_ONCE), now);
-        let said = self.said.get_or_insert_mut(line, || Said { since: now, times: 0 });
-        if now.duration_since(said.since) >= WINDOW {
-            *said = Said { since: now, times: 0 };
+        let repeats = self.repeats.get_or_insert_mut(line, || Repeats { since: now, times: 0 });
+        if now.duration_since(repeats.since) >= WINDOW {
+            *repeats = Repeats { since: now, times: 0 };
         }
-        if said.times >= TIMES || self.places < 1.0 {
+        if repeats.times >= TIMES || self.places < 1.0 {
             self.left_out += 1;
             return Verdict::LeaveOut;
         }
-        said.times += 1;
+        repeats.times += 1;
         self.places -= 1.0;
         match std::mem::take(&mut self.left_out) {
             0 => Verdict::Write,
@@ -126,6 +127,6 @@ mod tests {
         };
         assert_eq!(written(&mut limit, 0, start), 20_000);
         assert_eq!(written(&mut limit, 50_000, start + Duration::from_secs(1)), 200);
-        assert!(limit.said.len() <= REMEMBERED.get());
+        assert!(limit.repeats.len() <= REMEMBERED.get());
     }
 }

@@ -36,7 +36,7 @@ struct Named {
 }
 
 #[derive(Debug, Serialize)]
-struct Said {
+struct Found {
     tint: &'static str,
     words: String,
 }
@@ -54,7 +54,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>) -> Part {
         Ok(Err(findings)) => (None, Some(findings)),
         Err(_) => (None, None),
     };
-    let said: Vec<Said> = findings.iter().flat_map(|findings| findings.iter()).map(shown).collect();
+    let said: Vec<Found> = findings.iter().flat_map(|findings| findings.iter()).map(shown).collect();
     let moved = draft.as_ref().map(|draft| moved(console, draft)).unwrap_or_default();
     let others: usize = moved.iter().map(|moved| moved.count).sum();
     let values = context! {
@@ -68,14 +68,14 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>) -> Part {
     framed(console, asked, "reload.html", "Reload", "/server", values)
 }
 
-fn shown(finding: &netbootd_config::Finding) -> Said {
+fn shown(finding: &netbootd_config::Finding) -> Found {
     let tint = match finding.severity {
         Severity::Error => "bad",
         Severity::Warning => "warn",
         Severity::Note => "off",
     };
     let help = finding.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
-    Said { tint, words: format!("{}{help}", finding.message) }
+    Found { tint, words: format!("{}{help}", finding.message) }
 }
 
 /// The machines that would get something else, most of them first. Directories are not asked: what

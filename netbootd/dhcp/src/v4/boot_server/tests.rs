@@ -17,7 +17,7 @@ fn asked_from(port: u16, packet: &Packet, known: Option<&BootRequest>) -> Answer
 fn answered(led: Led) -> Answer {
     match led {
         Led::Answered(answer) => *answer,
-        Led::HandedOn(asked) => panic!("{asked:?}"),
+        Led::Forwarded(asked) => panic!("{asked:?}"),
     }
 }
 

@@ -42,9 +42,9 @@ fn verdict() -> Verdict {
     }
 }
 
-fn handed_on(packet: &Packet, iface: &Iface) -> HandedOn {
+fn forwarded(packet: &Packet, iface: &Iface) -> Forwarded {
     match boot_server::answer(packet, &arrival(iface), BINL, None, |_| verdict()) {
-        Led::HandedOn(asked) => *asked,
+        Led::Forwarded(asked) => *asked,
         Led::Answered(answer) => panic!("{answer:?}"),
     }
 }
@@ -75,7 +75,7 @@ fn what_the_responder_names_reaches_the_machine_from_here() {
     assert!(told.has_secret());
     let own: Vec<String> = told.own_files().map(|path| path.as_str().to_owned()).collect();
     assert!(own[0].ends_with("boot.var") && own[1].ends_with("boot.bcd"), "{own:?}");
-    let answer = answer(handed_on(&packet, &iface), &packet, &arrival(&iface), &told);
+    let answer = answer(forwarded(&packet, &iface), &packet, &arrival(&iface), &told);
     let sent = Packet::parse_reply(&answer.reply.as_ref().unwrap().bytes).unwrap();
     assert_eq!(sent.message_type(), MessageType::Ack);
     assert_eq!((sent.header.siaddr(), sent.address(option::SERVER_IDENTIFIER)), (SERVER, Some(SERVER)));
@@ -88,12 +88,12 @@ fn what_the_responder_names_reaches_the_machine_from_here() {
     let gives = |answer: Answer| answer.gives.map(|(deployed, _)| deployed.id);
     assert_eq!(gives(answer).as_deref(), Some("PS120083"), "the responder notes its first answer");
     let told = Told { file: Some(ServedPath::new(b"smsboot\\x64\\pxeboot.com").unwrap()), ..told };
-    let answer = super::answer(handed_on(&packet, &iface), &packet, &arrival(&iface), &told);
+    let answer = super::answer(forwarded(&packet, &iface), &packet, &arrival(&iface), &told);
     assert_eq!(gives(answer).as_deref(), Some("PS120083"));
     let poll = unhex("0201010302000a04020870050400000011ff");
     let bytes = reply(&packet, MessageType::Ack, "smsboot\\x64\\wdsmgfw.efi", &[(option::WDS, &poll)]);
     let told = read(&packet, &bytes).unwrap();
-    let answer = super::answer(handed_on(&packet, &iface), &packet, &arrival(&iface), &told);
+    let answer = super::answer(forwarded(&packet, &iface), &packet, &arrival(&iface), &told);
     assert_eq!(gives(answer), None, "nothing has begun while an operator has to approve");
 }
 
@@ -131,7 +131,7 @@ fn nothing_to_boot_sends_the_machine_to_its_disk_and_says_so() {
     let told = |file: &str, wds: Option<&[u8]>| {
         let options: Vec<(u8, &[u8])> = wds.map(|value| (option::WDS, value)).into_iter().collect();
         let told = read(&packet, &reply(&packet, MessageType::Ack, file, &options)).unwrap();
-        answer(handed_on(&packet, &iface), &packet, &arrival(&iface), &told)
+        answer(forwarded(&packet, &iface), &packet, &arrival(&iface), &told)
     };
     let table = [
         (told("", None), Answered::LocalBoot, Reason::RelayNothing),
@@ -153,7 +153,7 @@ fn a_responder_of_no_use_is_told_of_on_the_screen() {
     let (packet, iface) = (asked(), lan());
     let to = SocketAddrV4::new(Ipv4Addr::new(10, 77, 0, 6), 4011);
     let why = Unusable::NoAnswer { to, within: Duration::from_secs(3) };
-    let answer = refused(handed_on(&packet, &iface), &packet, &arrival(&iface), why);
+    let answer = refused(forwarded(&packet, &iface), &packet, &arrival(&iface), why);
     assert_eq!((answer.event.decision, answer.event.reason), (Answered::LocalBoot, Reason::RelayNoAnswer));
     let explanation = answer.event.explanation();
     assert_eq!(explanation.as_deref(), Some("10.77.0.6:4011 did not answer within 3s"));

@@ -158,7 +158,7 @@ impl Site {
         let decide = |request: &_| services.decide(request, &answers);
         match boot_server::answer(packet, arrival, service, None, decide) {
             Led::Answered(answer) => *answer,
-            Led::HandedOn(asked) => asked.answer,
+            Led::Forwarded(asked) => asked.answer,
         }
     }
 
