@@ -1,4 +1,5 @@
-//! What a server costs the processor, with children that it forked and never waited for: by a control group of its own.
+//! What a server costs the processor, with children that it forked and never waited for: by a
+//! control group of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// Moves the process and its children into a group of its own (cgroups(7)). Where there are none, what its family says is believed.
+    /// Moves the process and its children into a group of its own (cgroups(7)). Where there are
+    /// none, what its family says is believed.
     pub fn open(process: u32) -> Self {
         let group = hierarchy().and_then(|root| {
             let group = root.join(format!("netbootd-bench-{process}"));

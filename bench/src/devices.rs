@@ -9,7 +9,8 @@ use netbootd_server::services::{Services, Snapshot};
 use netbootd_state::file::State;
 use pxe_policy::MacAddr;
 
-/// So many devices, each of which boots an image of the boot tree; the files are made in this folder.
+/// So many devices, each of which boots an image of the boot tree; the files are made in this
+/// folder.
 ///
 /// # Panics
 /// When the folder cannot be written.

@@ -1,4 +1,5 @@
-//! Machines that are switched on behind a relay: DISCOVER, OFFER, REQUEST, ACK, so many a second, over one socket. Every answer is compared.
+//! Machines that are switched on behind a relay: DISCOVER, OFFER, REQUEST, ACK, so many a second,
+//! over one socket. Every answer is compared.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
@@ -28,7 +29,8 @@ pub struct Exchanges {
     pub times: Vec<Duration>,
     /// Machines without an ACK.
     pub lost: usize,
-    /// What servers must not do: an address for two machines, an answer that belongs to no question.
+    /// What servers must not do: an address for two machines, an answer that belongs to no
+    /// question.
     pub faults: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
-//! A fleet of simulated machines in one process, each with an address of its own: PCs that boot by PXE and then HTTP, and Macs that
-//! boot by BSDP. They sit behind a relay, and compare every byte that they are given.
+//! A fleet of simulated machines in one process, each with an address of its own: PCs that boot by
+//! PXE and then HTTP, and Macs that boot by BSDP. They sit behind a relay, and compare every byte
+//! that they are given.
 
 mod mac;
 mod pc;
@@ -20,16 +21,16 @@ pub const RELAY: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
 /// What kind of machine it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// PXE, then HTTP.
+    /// A PC: its program by PXE, the rest by HTTP.
     Pc,
-    /// BSDP and TFTP.
+    /// A Mac: BSDP, then its booter by TFTP.
     Mac,
 }
 
 /// What they boot from, and what they should get.
 #[derive(Debug)]
 pub struct Site {
-    /// The boot server.
+    /// The boot server that all machines ask.
     pub server: Ipv4Addr,
     /// What PCs fetch by TFTP.
     pub program: Vec<u8>,
@@ -54,13 +55,14 @@ impl Site {
 /// How one machine's boot went.
 #[derive(Debug)]
 pub struct Boot {
-    /// What it is.
+    /// Whether it is a PC or a Mac.
     pub kind: Kind,
     /// From its first packet to its last byte, or why it did not come so far.
     pub took: Result<Duration, String>,
 }
 
-/// Switches so many machines on at once, three of ten of them Macs, and waits for all; `each` hears how many are still under way.
+/// Switches so many machines on at once, three of ten of them Macs, and waits for all; `each` hears
+/// how many are still under way.
 pub async fn boot(site: Site, machines: u32, mut each: impl FnMut(usize)) -> io::Result<Vec<Boot>> {
     let site = Arc::new(site);
     let relay = Arc::new(Relay::open(site.server).await?);
@@ -94,7 +96,7 @@ pub const PROGRAM: &str = "storm.efi";
 /// What that would fetch.
 pub const IMAGE: &str = "/storm.wim";
 
-/// Three of ten.
+/// Three machines of ten are Macs.
 fn is_mac(number: u32) -> bool {
     number % 10 < 3
 }

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use netbootd_tests::Lab;
 
-/// Makes the host `s1`, `s2` and so on, with an address of the network 10.77.0.0 that all share. None when the server's program is not
-/// installed; that is said.
+/// Makes the host `s1`, `s2` and so on, with an address of the network 10.77.0.0 that all share.
+/// None when the server's program is not installed; that is said.
 pub fn for_server(
     lab: &mut Lab,
     name: &str,
@@ -26,8 +26,8 @@ pub fn for_server(
     Some((host, address))
 }
 
-/// What a bench asks from a few addresses, a site asks from many: netbootd's limits for one address stand in no comparison's way. They
-/// are looked at all the same.
+/// What a bench asks from a few addresses, a site asks from many: netbootd's limits for one address
+/// stand in no comparison's way. They are looked at all the same.
 pub const LIMITS: &str = "[limits]\n\
     transfers-per-client = 100000\ntransfers-per-subnet = 100000\nunproved-per-client = 100000\n\
     connections-per-client = 100000\nconnections-per-subnet = 100000\n\

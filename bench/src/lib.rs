@@ -15,7 +15,7 @@ pub mod table;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// One contestant's times.
+/// The times of one contestant, over all rounds.
 #[derive(Debug, Clone, Default)]
 pub struct Times(Vec<Duration>);
 
@@ -28,7 +28,8 @@ impl Times {
     }
 }
 
-/// Runs contestants in turns, A B A B, so that whatever else the machine does meets all of them alike.
+/// Runs contestants in turns, A B A B, so that whatever else the machine does meets all of them
+/// alike.
 pub fn in_turns<const N: usize>(rounds: usize, mut contestants: [&mut dyn FnMut(); N]) -> [Times; N] {
     let mut times = std::array::from_fn(|_| Times::default());
     for _ in 0..rounds {

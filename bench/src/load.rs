@@ -59,7 +59,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Megabytes a second.
+    /// The throughput in megabytes a second.
     pub fn rate(&self) -> f64 {
         self.bytes as f64 / 1e6 / self.elapsed.as_secs_f64().max(1e-6)
     }
@@ -141,7 +141,8 @@ impl Load {
         chance: &mut Chance,
     ) -> Result<u64, String> {
         let socket = UdpSocket::bind((own, 0)).await.map_err(words)?;
-        // Whoever asks for large windows has room for them: twice what is usual, as the kernel counts.
+        // Whoever asks for large windows has room for them: twice what is usual, as the kernel
+        // counts.
         setsockopt(&socket, sockopt::RcvBuf, &ROOM).map_err(words)?;
         // A socket is not known to take anything before this.
         socket.writable().await.map_err(words)?;
@@ -181,7 +182,7 @@ impl Load {
     }
 }
 
-/// One transfer.
+/// One transfer of the load's clients.
 struct Client<'a> {
     load: &'a Load,
     socket: UdpSocket,
@@ -320,5 +321,5 @@ impl Chance {
 
 /// Datagrams taken by one call.
 const AT_ONCE: usize = 32;
-/// In bytes.
+/// The receive buffer of a client's socket, in bytes.
 const ROOM: usize = 212_992;

@@ -1,4 +1,5 @@
-//! What a server costs: the processor's time and the memory of its process and of all below it (proc(5)).
+//! What a server costs: the processor's time and the memory of its process and of all below it
+//! (proc(5)).
 
 use std::fs;
 use std::thread;
@@ -7,7 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The processor's time so far, in user and kernel mode. A process that has ended counts once its parent has waited for it.
+/// The processor's time so far, in user and kernel mode. A process that has ended counts once its
+/// parent has waited for it.
 pub fn cpu(process: u32) -> Duration {
     let ticks: u64 =
         family(process).iter().map(|member| stat(*member).iter().skip(11).take(4).sum::<u64>()).sum();

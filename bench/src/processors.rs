@@ -1,10 +1,13 @@
-//! Clients and servers have processors of their own, as in a network, or take turns on the servers' own.
+//! Clients and servers have processors of their own, as in a network, or take turns on the servers'
+//! own.
 //!
-//! Left to themselves a figure is the scheduler's: a server that happens to run where its client does is woken without a word to
-//! another processor, and the same server elsewhere needs three times as long for a block. And a virtual processor that has halted takes some
-//! 40 µs to run again, so a process of the idle class spins on each where that counts, as the kernel's `idle=poll` would; whatever wants to run
-//! goes before it at once. Not where disks count: the hypervisor writes with the same processors, and a flush takes forty times as long
-//! when none of them ever halts.
+//! Left to themselves a figure is the scheduler's: a server that happens to run where its client
+//! does is woken without a word to another processor, and the same server elsewhere needs three
+//! times as long for a block. And a virtual processor that has halted takes some 40 µs to run
+//! again, so a process of the idle class spins on each where that counts, as the kernel's
+//! `idle=poll` would; whatever wants to run goes before it at once. Not where disks count: the
+//! hypervisor writes with the same processors, and a flush takes forty times as long when none of
+//! them ever halts.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -18,7 +21,8 @@ use netbootd_tests::{Lab, Process};
 #[derive(Debug)]
 pub struct Awake(#[allow(dead_code)] Vec<Process>); // held for its end
 
-/// From now on. This process, its threads and what it starts are the clients; servers start with [`server`].
+/// From now on. This process, its threads and what it starts are the clients; servers start with
+/// [`server`].
 pub fn apart() {
     split();
 }
@@ -28,7 +32,7 @@ pub fn apart_and_awake() -> Awake {
     Awake(split().into_iter().map(spin).collect())
 }
 
-/// Gives all processors.
+/// Splits the processors between clients and servers; gives all of them.
 fn split() -> Vec<usize> {
     let none = Pid::from_raw(0);
     let mine = sched_getaffinity(none).unwrap_or_else(|_| CpuSet::new());

@@ -1,4 +1,5 @@
-//! How long single transfers took, in a second table: the middle one, the slow ones, the slowest, and what came again.
+//! How long single transfers took, in a second table: the middle one, the slow ones, the slowest,
+//! and what came again.
 
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Takes a round's.
+    /// Adds the times of one round.
     pub fn add(&mut self, took: &[Duration], again: u64) {
         self.took.extend(took);
         self.took.sort_unstable();
         self.again += again;
     }
 
-    /// The server's line.
+    /// The server's line of the table.
     pub fn line(&self, row: &str, server: &str) -> String {
         let ms = |part| self.at(part).as_secs_f64() * 1e3;
         format!(

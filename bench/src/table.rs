@@ -1,4 +1,5 @@
-//! Rows of a comparison: the medians of netbootd and of the best peer, their ratio, and the ratio that is wanted.
+//! Rows of a comparison: the medians of netbootd and of the best peer, their ratio, and the ratio
+//! that is wanted.
 
 /// One round of one server.
 #[derive(Debug, Clone, Copy)]
@@ -21,9 +22,9 @@ pub struct Row {
 /// A ratio to the best peer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Wanted {
-    /// More is better.
+    /// The figure should be at least this much.
     AtLeast(f64),
-    /// Less is better.
+    /// The figure should be at most this much.
     AtMost(f64),
     /// Less is better, but no ratio is aimed at.
     Nothing,
@@ -32,9 +33,9 @@ pub enum Wanted {
 /// What one server came to in a row, round by round.
 #[derive(Debug, Clone)]
 pub struct Rounds {
-    /// The server's name.
+    /// The server's name in the table.
     pub name: &'static str,
-    /// Its rounds.
+    /// The figures of its rounds, in order.
     pub figures: Vec<Figure>,
 }
 
@@ -78,12 +79,12 @@ impl Row {
 }
 
 impl Rounds {
-    /// Without any yet.
+    /// A column of a server without any figures yet.
     pub fn new(name: &'static str) -> Self {
         Rounds { name, figures: Vec::new() }
     }
 
-    /// The middle round.
+    /// The figure of the middle round.
     pub fn median(&self) -> f64 {
         let mut values: Vec<f64> = self.figures.iter().map(|figure| figure.value).collect();
         values.sort_by(f64::total_cmp);

@@ -1,4 +1,5 @@
-//! The comparisons run: small files, a few seconds, every byte compared. What they measure is not looked at.
+//! The comparisons run: small files, a few seconds, every byte compared. What they measure is not
+//! looked at.
 
 use std::process::Command;
 

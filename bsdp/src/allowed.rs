@@ -11,13 +11,14 @@ pub enum Allowed {
     Images {
         /// Their ids; None for every image.
         only: Option<Vec<BootImageId>>,
-        /// The first of the list, and what a Mac gets that does not choose. Ignored when the image is not for the Mac.
+        /// The first of the list, and what a Mac gets that does not choose. Ignored when the image
+        /// is not for the Mac.
         default: Option<BootImageId>,
     },
 }
 
 impl Allowed {
-    /// Every image.
+    /// The decision lets the Mac have every image.
     pub const ALL: Allowed = Allowed::Images { only: None, default: None };
     /// No image: a list is answered with silence, a choice with FAILED.
     pub const NONE: Allowed = Allowed::Images { only: Some(Vec::new()), default: None };

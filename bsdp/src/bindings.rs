@@ -14,13 +14,13 @@ pub struct Bindings {
 /// What one Mac chose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
-    /// The Mac.
+    /// The Mac's hardware address.
     pub mac: [u8; 6],
-    /// The image.
+    /// The image that it chose.
     pub image: BootImageId,
     /// Its number among the Macs of this server, from 1: `NetBoot007` is the seventh.
     pub number: u32,
-    /// Its model identifier.
+    /// The Mac's model identifier, such as `Macmini7,1`.
     pub model: String,
     /// When it chose, in seconds since 1970.
     pub at: u64,
@@ -29,7 +29,7 @@ pub struct Binding {
 /// A change of the choices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A Mac chose.
+    /// A Mac has chosen an image.
     Bind(Binding),
     /// A Mac's choice is forgotten.
     Unbind([u8; 6]),
@@ -41,7 +41,7 @@ impl Bindings {
         self.by_mac.get(&mac)
     }
 
-    /// Makes a change.
+    /// Applies a change that is on the disk.
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Bind(binding) => {
@@ -70,7 +70,7 @@ impl Bindings {
         self.by_mac.len()
     }
 
-    /// Whether none has.
+    /// Whether no Mac has chosen an image.
     pub fn is_empty(&self) -> bool {
         self.by_mac.is_empty()
     }

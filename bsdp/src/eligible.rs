@@ -5,11 +5,11 @@ use crate::{BootImage, LeftOut};
 /// What about a Mac decides which images are for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mac<'a> {
-    /// `i386` or `ppc`.
+    /// The Mac's architecture: `i386` or `ppc`.
     pub architecture: &'a str,
-    /// Its model identifier.
+    /// The Mac's model identifier, such as `Macmini7,1`.
     pub model: &'a str,
-    /// Its hardware address.
+    /// The Mac's hardware address.
     pub mac: [u8; 6],
 }
 

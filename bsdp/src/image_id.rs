@@ -14,9 +14,10 @@ use std::fmt;
 pub struct BootImageId {
     /// Whether the image installs a system, rather than running one.
     pub install: bool,
-    /// Which system.
+    /// The system that the image boots.
     pub kind: ImageKind,
-    /// Its number on this server; 1 to 4095 belong to one server, higher ones are the same image on several.
+    /// Its number on this server; 1 to 4095 belong to one server, higher ones are the same image on
+    /// several.
     pub index: u16,
     /// Bits 16 to 23, kept as they came.
     pub reserved: u8,
@@ -27,13 +28,13 @@ pub struct BootImageId {
 pub struct ImageKind(u8);
 
 impl ImageKind {
-    /// Mac OS 9.
+    /// The image boots Mac OS 9.
     pub const MAC_OS_9: ImageKind = ImageKind(0);
-    /// Mac OS X.
+    /// The image boots Mac OS X.
     pub const MAC_OS_X: ImageKind = ImageKind(1);
     /// Mac OS X Server.
     pub const MAC_OS_X_SERVER: ImageKind = ImageKind(2);
-    /// Hardware diagnostics.
+    /// The image runs hardware diagnostics.
     pub const DIAGNOSTICS: ImageKind = ImageKind(3);
 
     /// Of a number below 128.
@@ -41,7 +42,7 @@ impl ImageKind {
         (number < 0x80).then_some(ImageKind(number))
     }
 
-    /// The number.
+    /// The number in BSDP's four bytes.
     pub fn number(self) -> u8 {
         self.0
     }

@@ -13,12 +13,14 @@ pub struct BootImages(Vec<BootImage>);
 pub enum DefaultRule {
     /// An `IsDefault` image that lists the Mac's model goes before one for every model.
     ModelFirst,
-    /// As Apple's server: an `IsDefault` image for every model goes before one that lists the model.
+    /// As Apple's server: an `IsDefault` image for every model goes before one that lists the
+    /// model.
     Apple,
 }
 
 impl BootImages {
-    /// Puts images in order; `read` is in reading order, by name. Of two with one id the first stays, and the other is returned.
+    /// Puts images in order; `read` is in reading order, by name. Of two with one id the first
+    /// stays, and the other is returned.
     pub fn new(read: Vec<BootImage>, rule: DefaultRule) -> (Self, Vec<(BootImage, Problem)>) {
         let mut taken: HashMap<BootImageId, String> = HashMap::with_capacity(read.len());
         let mut refused = Vec::new();

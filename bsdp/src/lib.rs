@@ -1,8 +1,9 @@
 //! Apple's Boot Service Discovery Protocol as pure code.
 //!
-//! BSDP rides on DHCP: a Mac's DHCPINFORM with the vendor class `AAPLBSDPC` carries its own options inside option 43. Here is what is
-//! BSDP about it, and no DHCP: the sub-options ([`option43`]), the image folders that are offered ([`nbi`]), and the answer to one
-//! packet as a function ([`respond`]).
+//! BSDP rides on DHCP: a Mac's DHCPINFORM with the vendor class `AAPLBSDPC` carries its own options
+//! inside option 43. Here is what is BSDP about it, and no DHCP: the sub-options ([`option43`]),
+//! the image folders that are offered ([`nbi`]), and the answer to one packet as a function
+//! ([`respond`]).
 
 mod allowed;
 mod bindings;

@@ -19,7 +19,7 @@ use crate::option43::{IMAGE_LIST, MAX_OPTION, SubOption, put};
 /// One line of the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListEntry {
-    /// The image.
+    /// The image's number in the list.
     pub id: BootImageId,
     /// Its name, at most 255 bytes. Macs drop an entry whose name is not UTF-8.
     pub name: Vec<u8>,
@@ -46,7 +46,7 @@ impl ListEntry {
         entries.map(|(_, entries)| entries).map_err(|_| ListError { have: value.len() })
     }
 
-    /// The bytes.
+    /// The value of the sub-option in bytes.
     pub fn emit(&self) -> Vec<u8> {
         let mut bytes = self.id.wire().to_vec();
         bytes.push(self.name.len().min(255) as u8);
@@ -71,8 +71,9 @@ pub(crate) struct Packed {
     pub(crate) entries: usize,
 }
 
-/// Puts `head` and then entries into option 43s, as Apple's server does: an entry that does not fit begins a new option 43 with
-/// a new sub-option 9, until `room` bytes, the options' own codes and lengths included, are used up.
+/// Puts `head` and then entries into option 43s, as Apple's server does: an entry that does not fit
+/// begins a new option 43 with a new sub-option 9, until `room` bytes, the options' own codes and
+/// lengths included, are used up.
 pub(crate) fn pack(head: &[SubOption], entries: &[ListEntry], room: usize) -> Packed {
     let mut value = Vec::new();
     for option in head {
@@ -111,7 +112,8 @@ fn close(value: &mut Vec<u8>, list: &mut Vec<u8>) {
     }
 }
 
-/// What an option 43 holds beside its entry's id, count, and the list's own code and length; Apple's cut too.
+/// What an option 43 holds beside its entry's id, count, and the list's own code and length;
+/// Apple's cut too.
 const MAX_NAME: usize = MAX_OPTION - 2 - 2 - 5;
 
 #[cfg(test)]

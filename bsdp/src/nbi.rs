@@ -1,4 +1,5 @@
-//! A NetBoot image folder (`.nbi`): what its `NBImageInfo.plist` says, checked against the files beside it.
+//! A NetBoot image folder (`.nbi`): what its `NBImageInfo.plist` says, checked against the files
+//! beside it.
 
 mod boot_image;
 mod info;

@@ -1,4 +1,5 @@
-//! BSDP's own options, carried inside option 43 (BSDP 1.0.8, tables 5 to 8; sub-option 12 from Apple's client code).
+//! BSDP's own options, carried inside option 43 (BSDP 1.0.8, tables 5 to 8; sub-option 12 from
+//! Apple's client code).
 //!
 //! ```text
 //! +------+-----+----------------+  ...
@@ -6,7 +7,8 @@
 //! +------+-----+----------------+  ...
 //! ```
 //!
-//! A packet may carry several option 43. Each is a stream of its own, so nothing is split but between sub-options.
+//! A packet may carry several option 43. Each is a stream of its own, so nothing is split but
+//! between sub-options.
 
 use std::net::Ipv4Addr;
 
@@ -17,7 +19,7 @@ use thiserror::Error;
 
 use crate::{BootImageId, BsdpMessageType, ListEntry};
 
-/// One sub-option.
+/// One sub-option of option 43: a code and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubOption {
     /// 1: what the message is.
@@ -52,7 +54,7 @@ pub enum SubOption {
     Other {
         /// The code, neither 0 nor 255.
         code: u8,
-        /// Its value.
+        /// The value as the packet has it.
         value: Vec<u8>,
     },
 }
@@ -63,17 +65,17 @@ pub enum Option43Error {
     /// A length goes beyond the end of its option 43.
     #[error("sub-option {code} claims {need} bytes, {have} are left")]
     Truncated {
-        /// The code.
+        /// The code of the sub-option.
         code: u8,
         /// Bytes claimed; 1 when the length byte itself is missing.
         need: usize,
-        /// Bytes left.
+        /// Bytes that are left of the option.
         have: usize,
     },
     /// On emitting: a value is longer than an option 43 holds.
     #[error("the value of sub-option {code} has {have} bytes, more than 253")]
     TooLong {
-        /// The code.
+        /// The code of the sub-option.
         code: u8,
         /// The bytes that are there.
         have: usize,
@@ -89,7 +91,8 @@ pub fn parse<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<SubOp
     Ok(options)
 }
 
-/// Writes sub-options as the values of as few option 43 as hold them, at most 255 bytes each and no end byte inside.
+/// Writes sub-options as the values of as few option 43 as hold them, at most 255 bytes each and no
+/// end byte inside.
 pub fn emit(options: &[SubOption]) -> Result<Vec<Vec<u8>>, Option43Error> {
     let mut values: Vec<Vec<u8>> = Vec::new();
     for option in options {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The one reason of an answer or a silence. Its text is the log field, the metric label and the heading in the documentation.
+/// The one reason of an answer or a silence. Its text is the log field, the metric label and the
+/// heading in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
@@ -22,7 +23,8 @@ pub enum Reason {
     NotBsdp,
     /// A length inside option 43 lies.
     Malformed,
-    /// A message that no BSDP server answers: a DHCP REQUEST, FAILED from a client, no message type.
+    /// A message that no BSDP server answers: a DHCP REQUEST, FAILED from a client, no message
+    /// type.
     NotARequest,
     /// The version is missing, or neither 0.0, 1.0 nor 1.1.
     WrongVersion,
@@ -109,7 +111,7 @@ impl fmt::Display for Reason {
 /// Why an image is not for a Mac. The first of these that holds, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LeftOut {
-    /// `IsEnabled` is false.
+    /// The image's key `IsEnabled` is false.
     Disabled,
     /// `Architectures` does not list the Mac's.
     Architecture,

@@ -1,4 +1,5 @@
-//! The answer to one packet of a Mac, as a function of the packet, the images and what the Mac chose before.
+//! The answer to one packet of a Mac, as a function of the packet, the images and what the Mac
+//! chose before.
 
 mod asked;
 mod root_path;
@@ -18,19 +19,19 @@ use crate::{
 /// What a packet of a Mac says, apart from DHCP's own fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// DHCPDISCOVER or DHCPINFORM.
+    /// The DHCP message: DISCOVER or INFORM.
     pub message: DhcpMessage,
-    /// The Mac.
+    /// The Mac's hardware address (`chaddr`).
     pub mac: [u8; 6],
-    /// `ciaddr`.
+    /// The Mac's own address (`ciaddr`).
     pub client_addr: Ipv4Addr,
     /// The sender of the datagram.
     pub sender: Ipv4Addr,
-    /// Option 60.
+    /// Option 60: the vendor class, which names the model.
     pub vendor_class: Vec<u8>,
-    /// Every option 43.
+    /// Every option 43 of the packet, in order.
     pub vendor_options: Vec<Vec<u8>>,
-    /// Option 57.
+    /// Option 57: the largest message that the Mac takes, in bytes.
     pub max_message_size: Option<u16>,
 }
 
@@ -41,7 +42,7 @@ pub enum DhcpMessage {
     Discover,
     /// A LIST or SELECT.
     Inform,
-    /// Any other.
+    /// Any other message, which gets no answer.
     Other,
 }
 
@@ -92,17 +93,17 @@ pub struct Answer {
 /// A reply, apart from DHCP's own fields. Options 60, 17 and 43 go in this order behind 53 and 54.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// What it is.
+    /// The type of the reply's DHCP message.
     pub kind: ReplyKind,
     /// Where it goes; None for where a DHCPOFFER goes.
     pub to: Option<SocketAddrV4>,
-    /// `siaddr`.
+    /// The server that has the boot file (`siaddr`).
     pub next_server: Ipv4Addr,
-    /// `sname`.
+    /// The server's name (`sname`), empty for none.
     pub server_name: String,
-    /// `file`.
+    /// The booter's path (`file`), empty for none.
     pub boot_file: String,
-    /// Option 17.
+    /// Option 17: where the Mac finds its root.
     pub root_path: Option<String>,
     /// Option 43, once or several times.
     pub vendor_options: Vec<Vec<u8>>,

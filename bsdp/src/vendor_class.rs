@@ -50,10 +50,11 @@ impl VendorClass {
     }
 }
 
-/// Whether a Mac of this model cannot boot from a network at all: it has a T2 chip or Apple silicon.
+/// Whether a Mac of this model cannot boot from a network at all: it has a T2 chip or Apple
+/// silicon.
 ///
-/// By Apple's model identifiers: Intel Macs with T2 run from iMacPro1,1 (2017) to iMac20,2 (2020), and those with Apple silicon
-/// follow, the later ones as plain `Mac13,1`.
+/// By Apple's model identifiers: Intel Macs with T2 run from iMacPro1,1 (2017) to iMac20,2 (2020),
+/// and those with Apple silicon follow, the later ones as plain `Mac13,1`.
 pub fn cannot_netboot(model: &str) -> bool {
     let family = model.trim_end_matches(|c: char| c.is_ascii_digit() || c == ',');
     let generation = model[family.len()..].split(',').next().and_then(|number| number.parse::<u32>().ok());

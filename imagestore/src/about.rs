@@ -18,17 +18,17 @@ pub struct Unattended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnswerForm {
-    /// Debian's installer.
+    /// A preseed file of Debian's installer.
     Preseed,
     /// Ubuntu's installer, by cloud-init.
     Autoinstall,
     /// Anaconda (Fedora, RHEL and its relatives) and ESXi.
     Kickstart,
-    /// YaST (openSUSE, SLE).
+    /// A profile of YaST (openSUSE, SLE).
     Autoyast,
     /// A script that Arch's live system runs.
     Script,
-    /// Windows Setup.
+    /// An `unattend.xml` of Windows Setup.
     Unattend,
 }
 
@@ -103,7 +103,7 @@ pub enum BootMethod {
 }
 
 impl About {
-    /// `Debian 12.7.0 (amd64)`.
+    /// The name for people: `Debian 12.7.0 (amd64)`.
     pub fn title(&self) -> String {
         let mut title = self.product.clone();
         if !self.version.is_empty() {

@@ -1,7 +1,7 @@
 //! Blobs that come from elsewhere when they are asked for, and stay for as long as there is room.
 //!
-//! A blob is served while it still comes in. Its last byte is held back until the whole has the digest that it should have: no client
-//! ever gets all of a damaged file.
+//! A blob is served while it still comes in. Its last byte is held back until the whole has the
+//! digest that it should have: no client ever gets all of a damaged file.
 
 mod filling;
 
@@ -37,8 +37,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Of an origin, in a store; what came from it takes at most `limit` bytes. A store has one cache at a time: what another left
-    /// half-filled is swept.
+    /// Of an origin, in a store; what came from it takes at most `limit` bytes. A store has one
+    /// cache at a time: what another left half-filled is swept.
     pub fn new(store: Store, origin: Arc<dyn Origin>, limit: u64) -> Self {
         for left in fs::read_dir(store.root().join("filling")).into_iter().flatten().flatten() {
             let _ = fs::remove_file(left.path()); // it only takes room
@@ -46,7 +46,8 @@ impl Cache {
         Cache { store, origin, limit, filling: Mutex::default() }
     }
 
-    /// Opens a blob of `len` bytes: one that is here, or one that begins to come in now. Many who ask at once share one fetch.
+    /// Opens a blob of `len` bytes: one that is here, or one that begins to come in now. Many who
+    /// ask at once share one fetch.
     pub fn open(self: &Arc<Self>, digest: &Digest, len: u64) -> Result<BootFile, StoreError> {
         if let Ok(blob) = self.store.blob(digest) {
             self.touch(digest);
@@ -138,7 +139,8 @@ impl Cache {
         }
     }
 
-    /// Makes room: those not used for longest leave, but not the one that just came. What is open is served to its end.
+    /// Makes room: those not used for longest leave, but not the one that just came. What is open
+    /// is served to its end.
     fn evict(&self, newest: &Digest) {
         let Ok(marks) = fs::read_dir(self.store.root().join("cached")) else { return };
         let mut cached: Vec<(SystemTime, Digest, u64)> = Vec::new();
@@ -155,7 +157,8 @@ impl Cache {
             if total <= self.limit {
                 return;
             }
-            // Whoever removes the mark decides: a writer that holds the blob for an image was there first otherwise.
+            // Whoever removes the mark decides: a writer that holds the blob for an image was there
+            // first otherwise.
             if digest != *newest && fs::remove_file(self.store.cached_path(&digest)).is_ok() {
                 let _ = fs::remove_file(self.store.blob_path(&digest)); // what stays without a mark is collected
                 total = total.saturating_sub(size);

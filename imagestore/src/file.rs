@@ -14,8 +14,8 @@ use crate::platform::{FileExt, MetadataExt, next_data};
 use crate::store::io_error;
 use crate::{Digest, Digester, Filling, Mapping, Observer, StoreError};
 
-/// A file that is being served. A file that was replaced by renaming stays open as it was; one that is overwritten in place is found out
-/// by [`BootFile::check_unchanged`].
+/// A file that is being served. A file that was replaced by renaming stays open as it was; one that
+/// is overwritten in place is found out by [`BootFile::check_unchanged`].
 #[derive(Debug)]
 pub struct BootFile {
     bytes: Bytes,
@@ -34,7 +34,8 @@ pub struct BootFile {
     is_part: bool,
 }
 
-/// What tells one version of a file from another: its place on the disk, its length and its time of modification.
+/// What tells one version of a file from another: its place on the disk, its length and its time of
+/// modification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     dev: u64,
@@ -56,9 +57,9 @@ impl Version {
 
 #[derive(Debug)]
 enum Bytes {
-    /// All there.
+    /// The file is there whole.
     There(File),
-    /// Still coming.
+    /// The file still comes from elsewhere.
     Coming(Arc<Filling>),
 }
 
@@ -81,9 +82,9 @@ pub enum ReadError {
     /// The system says no.
     #[error("cannot read at byte {at}")]
     Io {
-        /// Where, in bytes.
+        /// The place in the file, in bytes.
         at: u64,
-        /// The system's error.
+        /// The system's error that stopped it.
         source: io::Error,
     },
 }
@@ -139,7 +140,8 @@ impl BootFile {
         BootFile::coming(filling, &format!("\"{digest}\""))
     }
 
-    /// A file that still comes in, with its entity tag in quotes. What comes never changes, so any one time will do.
+    /// A file that still comes in, with its entity tag in quotes. What comes never changes, so any
+    /// one time will do.
     pub fn coming(filling: Arc<Filling>, etag: &str) -> Self {
         let len = filling.len();
         BootFile {
@@ -220,16 +222,19 @@ impl BootFile {
         }
     }
 
-    /// Fails when the file was overwritten or cut since it was opened: bytes read before this call are then not all of one version.
+    /// Fails when the file was overwritten or cut since it was opened: bytes read before this call
+    /// are then not all of one version.
     ///
-    /// A writer changes the time of modification before it changes bytes (Linux), so what was read before a call that succeeds is whole.
+    /// A writer changes the time of modification before it changes bytes (Linux), so what was read
+    /// before a call that succeeds is whole.
     pub fn check_unchanged(&self) -> Result<(), ReadError> {
         let (Bytes::There(file), Some(opened)) = (&self.bytes, self.version) else { return Ok(()) };
         let metadata = file.metadata().map_err(|source| ReadError::Io { at: 0, source })?;
         if Version::new(&metadata) == opened { Ok(()) } else { Err(ReadError::Changed) }
     }
 
-    /// Whether it was written so recently that another write would not show in its time of modification.
+    /// Whether it was written so recently that another write would not show in its time of
+    /// modification.
     pub(crate) fn was_just_written(&self) -> bool {
         self.version.is_some() && self.modified.elapsed().is_ok_and(|age| age < TIMESTAMP_STEP)
     }
@@ -295,7 +300,8 @@ impl BootFile {
         Ok(sink.digester.finish())
     }
 
-    /// Fills `buf` from `offset`. A range that ends beyond the length is the caller's mistake and reads as shrunk.
+    /// Fills `buf` from `offset`. A range that ends beyond the length is the caller's mistake and
+    /// reads as shrunk.
     pub fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         let file = match &self.bytes {
             Bytes::There(file) => file,
@@ -318,7 +324,8 @@ impl BootFile {
         Ok(())
     }
 
-    /// Its bytes for the kernel to send from; None where there is no file to map, or one so small that reading it is cheaper.
+    /// Its bytes for the kernel to send from; None where there is no file to map, or one so small
+    /// that reading it is cheaper.
     pub fn map(&self) -> Option<Mapping> {
         match &self.bytes {
             Bytes::There(file) if self.len >= WORTH_MAPPING => Mapping::new(file, self.start, self.len),

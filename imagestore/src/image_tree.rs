@@ -1,4 +1,5 @@
-//! The images of a store as clients see them: each below its own name, and wherever else its label `at` says.
+//! The images of a store as clients see them: each below its own name, and wherever else its label
+//! `at` says.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ pub struct ImageTree {
     store: Store,
     cache: Option<Arc<Cache>>,
     places: Vec<Place>,
-    /// Places by the first component of their path, in lower case; those at the root under the empty one.
+    /// Places by the first component of their path, in lower case; those at the root under the
+    /// empty one.
     by_first: HashMap<Vec<u8>, Vec<usize>>,
     manifests: Mutex<HashMap<Digest, Arc<Manifest>>>,
     images: Vec<(String, ImageKind)>,
@@ -106,8 +108,8 @@ impl ImageTree {
         self.open_from(path, None, true).map(|(file, _)| file)
     }
 
-    /// The same, and the version that the file is of: `held`, for a machine that runs from that one, for as long as it is here and has the
-    /// file; else the current one.
+    /// The same, and the version that the file is of: `held`, for a machine that runs from that
+    /// one, for as long as it is here and has the file; else the current one.
     pub fn open_version(
         &self,
         path: &BootPath,
@@ -186,7 +188,8 @@ impl ImageTree {
             None => self.store.blob(&file.digest),
         };
         let opened = match open() {
-            // What has another length is damaged, without a look at its bytes. It may be elsewhere too.
+            // What has another length is damaged, without a look at its bytes. It may be elsewhere
+            // too.
             Ok(blob) if blob.len() != size => {
                 drop(blob);
                 self.store.withdraw(&file.digest).and_then(|()| open())
@@ -195,7 +198,8 @@ impl ImageTree {
         };
         Some(match opened {
             Ok(blob) => {
-                // Nobody waits for a lease; without it only a collection in these minutes could hurt.
+                // Nobody waits for a lease; without it only a collection in these minutes could
+                // hurt.
                 let _ = self.store.lease(&version);
                 let blob = blob.of_version(version);
                 match file.at {
@@ -256,7 +260,8 @@ fn parts(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// A distribution point spells `boot.wim` of the package PS100005 as `boot.PS100005.wim`, and packages may hold it in either form.
+/// A distribution point spells `boot.wim` of the package PS100005 as `boot.PS100005.wim`, and
+/// packages may hold it in either form.
 fn other_spelling(path: &BootPath, package: &str) -> Option<BootPath> {
     let path = std::str::from_utf8(path.as_bytes()).ok()?;
     let (stem, extension) = path.rsplit_once('.')?;

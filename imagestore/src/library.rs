@@ -19,7 +19,7 @@ pub use packages::{ContentId, Packages, source_of};
 use crate::platform::MetadataExt;
 use crate::{BootTree, Digest, FileEntry, Mount};
 
-/// A content library.
+/// A content library of Configuration Manager.
 #[derive(Debug)]
 pub struct ContentLibrary {
     root: PathBuf,
@@ -33,7 +33,7 @@ pub struct ContentLibrary {
 pub struct Content {
     /// Its id, such as `PS100005.9`.
     pub id: String,
-    /// Its files.
+    /// The files of the content, by path.
     pub files: Vec<FileEntry>,
     /// Files that are listed but cannot be had, each with why.
     pub missing: Vec<String>,
@@ -67,23 +67,24 @@ pub enum LibraryError {
     /// The folder is not one.
     #[error("{} is no content library: it has no {part}", root.display())]
     NoLibrary {
-        /// The folder.
+        /// The folder that should be a library.
         root: PathBuf,
-        /// What is missing.
+        /// The part of a library that is missing.
         part: &'static str,
     },
     /// The system says no.
     #[error("cannot read {}", path.display())]
     Io {
-        /// Which file.
+        /// The file that the error is about.
         path: PathBuf,
-        /// The system's error.
+        /// The system's error that stopped it.
         source: std::io::Error,
     },
 }
 
 impl ContentLibrary {
-    /// Opens the library in a folder; `drives` are the `SCCMContentLib` folders of other drives, which hold files only.
+    /// Opens the library in a folder; `drives` are the `SCCMContentLib` folders of other drives,
+    /// which hold files only.
     pub fn open(root: &Path, drives: &[PathBuf]) -> Result<Self, LibraryError> {
         for part in ["PkgLib", "DataLib", "FileLib"] {
             if !root.join(part).is_dir() {
@@ -113,7 +114,8 @@ impl ContentLibrary {
         Work { read: self.read.load(Ordering::Relaxed), looked_at: self.looked_at.load(Ordering::Relaxed) }
     }
 
-    /// What a content looks like from outside; None when DataLib has no folder of it. No file is read.
+    /// What a content looks like from outside; None when DataLib has no folder of it. No file is
+    /// read.
     pub fn outline(&self, id: &str) -> Result<Option<Outline>, LibraryError> {
         let Some(folder) = self.folder_of(id) else { return Ok(None) };
         let mut outline = Outline::default();

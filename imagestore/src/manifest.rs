@@ -1,4 +1,5 @@
-//! What an image is: a kind, and files by path and digest. Immutable; another content is another manifest.
+//! What an image is: a kind, and files by path and digest. Immutable; another content is another
+//! manifest.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +12,7 @@ use crate::{BootPath, Digest};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// What it boots.
+    /// The kind of machine or loader that it boots.
     pub kind: ImageKind,
     /// Its files, by path in byte order.
     pub files: Vec<FileEntry>,
@@ -30,8 +31,8 @@ pub struct BootEntry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub initrds: Vec<String>,
     /// The kernel's arguments. `{image-url}` stands for the image's URL on this server without a
-    /// slash at its end, `{http-url}` for this server's, `{server}` for its address, and `{mac}` for
-    /// the machine's hardware address.
+    /// slash at its end, `{http-url}` for this server's, `{server}` for its address, and `{mac}`
+    /// for the machine's hardware address.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cmdline: String,
 }
@@ -64,11 +65,11 @@ impl FileEntry {
 pub enum ImageKind {
     /// A Mac, by BSDP.
     Nbi,
-    /// Windows PE.
+    /// Windows PE: a WIM with its boot files.
     WinPe,
-    /// An EFI program.
+    /// An EFI program, which firmware starts.
     Efi,
-    /// A Linux kernel.
+    /// A Linux kernel with its initial RAM disks.
     Linux,
     /// Anything else: boot media, disk images, plain files.
     Raw,
@@ -137,12 +138,13 @@ impl Manifest {
         serde_json::from_slice(bytes)
     }
 
-    /// Its version.
+    /// The version: the digest of the manifest's bytes.
     pub fn digest(&self) -> Digest {
         Digest::compute(&self.to_json())
     }
 
-    /// The file that a client's path means: spelled exactly so, or else the first that differs in case only.
+    /// The file that a client's path means: spelled exactly so, or else the first that differs in
+    /// case only.
     pub fn find(&self, path: &BootPath) -> Option<&FileEntry> {
         let wanted = path.as_bytes();
         let exact = self.files.binary_search_by(|file| file.path.as_bytes().cmp(wanted));

@@ -1,8 +1,9 @@
 //! A file's bytes in the page cache, for the kernel to send from: no copy is made on the way.
 //!
-//! The one module of this crate with unsafe code. A mapping is shared memory: whoever else writes to the file changes it, and reading
-//! behind the end of a file that was cut ends the process. So nothing here gives the bytes to be read by this process. They go into
-//! gathered writes only, where the kernel answers with `EFAULT` instead.
+//! The one module of this crate with unsafe code. A mapping is shared memory: whoever else writes
+//! to the file changes it, and reading behind the end of a file that was cut ends the process. So
+//! nothing here gives the bytes to be read by this process. They go into gathered writes only,
+//! where the kernel answers with `EFAULT` instead.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -12,7 +13,7 @@ use memmap2::{Mmap, MmapOptions};
 
 use crate::platform;
 
-/// A mapped file.
+/// A file that is mapped into memory.
 #[derive(Debug)]
 pub struct Mapping(Mmap);
 
@@ -23,12 +24,14 @@ impl Mapping {
             return None;
         }
         let len = usize::try_from(len).ok().filter(|len| *len > 0)?;
-        // SAFETY: the bytes are only ever handed to the kernel, see above: no code here relies on what they are.
+        // SAFETY: the bytes are only ever handed to the kernel, see above: no code here relies on
+        // what they are.
         let map = unsafe { MmapOptions::new().offset(start).len(len).map(file) }.ok()?;
         Some(Mapping(map))
     }
 
-    /// Bytes for a gathered write, which fails with `EFAULT` if they are not there. Not to be read otherwise. None beyond the length.
+    /// Bytes for a gathered write, which fails with `EFAULT` if they are not there. Not to be read
+    /// otherwise. None beyond the length.
     pub fn slice(&self, offset: u64, len: usize) -> Option<IoSlice<'_>> {
         let start = usize::try_from(offset).ok()?;
         self.0.get(start..start.checked_add(len)?).map(IoSlice::new)

@@ -1,8 +1,9 @@
-//! Optical media as files hold them: the names and places of their files, and what PCs boot of them.
+//! Optical media as files hold them: the names and places of their files, and what PCs boot of
+//! them.
 //!
-//! ISO 9660 with Rock Ridge or Joliet names, and UDF as Windows' media have it. Nothing is unpacked:
-//! a file of a medium is a stretch of the medium's own bytes. The description of a medium is
-//! checked against its length, and bounded ([`MAX_FILES`], [`MAX_FOLDER_BYTES`]).
+//! ISO 9660 with Rock Ridge or Joliet names, and UDF as Windows' media have it. Nothing is
+//! unpacked: a file of a medium is a stretch of the medium's own bytes. The description of a medium
+//! is checked against its length, and bounded ([`MAX_FILES`], [`MAX_FOLDER_BYTES`]).
 
 mod el_torito;
 mod iso9660;
@@ -18,7 +19,7 @@ use thiserror::Error;
 use crate::platform::FileExt;
 pub use el_torito::Boots;
 
-/// An optical medium.
+/// An optical medium: ISO 9660, UDF, or both.
 #[derive(Debug)]
 pub struct Medium<'a> {
     file: &'a File,
@@ -42,9 +43,9 @@ pub struct MediumFile {
 /// A stretch of a medium, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// Where it begins.
+    /// Where the file begins on the medium, in bytes.
     pub at: u64,
-    /// Its length.
+    /// The file's length in bytes.
     pub len: u64,
 }
 
@@ -54,7 +55,7 @@ pub enum MediumError {
     /// The system says no.
     #[error("cannot read it")]
     Io(#[from] io::Error),
-    /// It is neither.
+    /// The medium is neither ISO 9660 nor UDF.
     #[error("it is neither ISO 9660 nor UDF")]
     Unknown,
     /// It ends before its own end.
@@ -78,7 +79,7 @@ pub enum MediumError {
     TooMuch {
         /// What there is too much of.
         what: &'static str,
-        /// The limit.
+        /// The largest number that is read.
         limit: usize,
     },
     /// A structure that contradicts itself.
@@ -92,7 +93,8 @@ impl<'a> Medium<'a> {
         let disc = Disc { file, len };
         let volumes = iso9660::Volumes::read(&disc)?;
         let mut listing = Listing::default();
-        // Media with both hold the files that matter in UDF: Windows' media have a note in ISO 9660.
+        // Media with both hold the files that matter in UDF: Windows' media have a note in ISO
+        // 9660.
         let label = match (udf::read(&disc, &mut listing), &volumes) {
             (Ok(Some(label)), _) => label,
             (Ok(None), volumes) => {

@@ -6,8 +6,9 @@ use thiserror::Error;
 
 /// A path in the boot tree: relative, `/` between its components, none of them empty, `.` or `..`.
 ///
-/// Boot programs of Windows ask for `\boot\x64\wdsnbp.com`, GRUB puts a `/` in front, iPXE does not, and wdsnbp mixes both; all of
-/// them mean the same file. Bytes beyond ASCII are kept as they are.
+/// Boot programs of Windows ask for `\boot\x64\wdsnbp.com`, GRUB puts a `/` in front, iPXE does
+/// not, and wdsnbp mixes both; all of them mean the same file. Bytes beyond ASCII are kept as they
+/// are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BootPath(Vec<u8>);
 
@@ -30,7 +31,7 @@ pub enum PathError {
     /// It leads out of the tree.
     #[error("the path leads out of the boot tree by \"..\"")]
     ParentComponent,
-    /// A control byte.
+    /// The path holds a control byte.
     #[error("the path holds the control byte {0:#04x}")]
     ControlByte(u8),
     /// A name that Windows takes for a device; on Windows also a `:`, which it takes for a stream.
@@ -83,12 +84,12 @@ impl BootPath {
         std::str::from_utf8(&self.0).map_or_else(|_| self.to_string(), str::to_owned)
     }
 
-    /// The path's bytes.
+    /// The path's bytes, with `/` between its components.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Its components.
+    /// The names of folders and file, in order.
     pub fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|byte| *byte == b'/')
     }

@@ -1,7 +1,8 @@
-//! What the header of an EFI program says: its processor, and whether it carries a signature (Microsoft's PE/COFF specification, "COFF
-//! File Header" and "Attribute Certificate Table").
+//! What the header of an EFI program says: its processor, and whether it carries a signature
+//! (Microsoft's PE/COFF specification, "COFF File Header" and "Attribute Certificate Table").
 //!
-//! A machine with Secure Boot fetches an unsigned program whole and then refuses it; nothing on the wire tells why.
+//! A machine with Secure Boot fetches an unsigned program whole and then refuses it; nothing on the
+//! wire tells why.
 
 use std::ops::RangeInclusive;
 
@@ -14,12 +15,13 @@ pub enum Signature {
     Present,
     /// An EFI program without one.
     Missing,
-    /// No EFI program.
+    /// The bytes are no EFI program.
     NotAProgram,
 }
 
 impl BootFile {
-    /// Whether firmware can start it: a PE program for EFI, whatever its name. A file that cannot be read is none.
+    /// Whether firmware can start it: a PE program for EFI, whatever its name. A file that cannot
+    /// be read is none.
     pub fn is_efi_program(&self) -> bool {
         let mut magic = [0; 2];
         // Most files are none, and are not read further.
@@ -36,7 +38,8 @@ impl BootFile {
         self.headers().map_or(Signature::NotAProgram, |head| Signature::of_headers(&head))
     }
 
-    /// The machine type in an EFI program's COFF header: 0x014c is ia32, 0x8664 x64, 0xaa64 ARM64. None for what is no PE program.
+    /// The machine type in an EFI program's COFF header: 0x014c is ia32, 0x8664 x64, 0xaa64 ARM64.
+    /// None for what is no PE program.
     pub fn machine_type(&self) -> Option<u16> {
         let head = self.headers()?;
         short(&head, pe_header(&head)?.checked_add(4)?)
@@ -86,7 +89,8 @@ fn subsystem(head: &[u8]) -> Option<u16> {
     short(head, pe_header(head)?.checked_add(24 + 68)?)
 }
 
-/// The size of the certificate table in bytes, 0 when there is none; None for what is no PE program.
+/// The size of the certificate table in bytes, 0 when there is none; None for what is no PE
+/// program.
 fn certificate_table_size(head: &[u8]) -> Option<u32> {
     let optional = pe_header(head)?.checked_add(24)?;
     let directories = match short(head, optional)? {

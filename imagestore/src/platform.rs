@@ -1,5 +1,6 @@
-//! What the system is asked about files beyond Rust's own library: the same names on every system, with the fast ways of Linux behind
-//! them where it is Linux, and what every system can do where it is not.
+//! What the system is asked about files beyond Rust's own library: the same names on every system,
+//! with the fast ways of Linux behind them where it is Linux, and what every system can do where it
+//! is not.
 
 #[cfg(any(windows, test))]
 mod names;

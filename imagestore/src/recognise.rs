@@ -1,8 +1,8 @@
 //! What a medium or a folder is, by the files on it: a distribution's installer or live system, and
 //! how its kernel finds the rest by HTTP.
 //!
-//! A table of recognisers, the first that fits wins: those that need more files go before those that
-//! fewer are enough for.
+//! A table of recognisers, the first that fits wins: those that need more files go before those
+//! that fewer are enough for.
 
 mod debian;
 mod disk_info;
@@ -49,7 +49,7 @@ pub(crate) trait Contents {
     }
 }
 
-/// What was recognised.
+/// What an import recognised on a medium.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Recognised {
     pub(crate) about: About,

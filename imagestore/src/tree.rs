@@ -24,7 +24,7 @@ pub struct BootTree {
 pub struct Mount {
     /// Its place, such as `winpe`; empty for the root.
     pub at: String,
-    /// The folder.
+    /// The folder on the disk.
     pub folder: PathBuf,
 }
 
@@ -38,9 +38,9 @@ struct Mounted {
 #[derive(Debug, Error)]
 #[error("cannot open the folder {}", folder.display())]
 pub struct MountError {
-    /// The folder.
+    /// The folder that cannot be opened.
     pub folder: PathBuf,
-    /// The system's error.
+    /// The system's error that stopped it.
     pub source: io::Error,
 }
 
@@ -82,7 +82,7 @@ pub enum OpenError {
 }
 
 impl BootTree {
-    /// Opens the folders.
+    /// Opens the folders, the ones mounted deepest first.
     pub fn new(mounts: &[Mount]) -> Result<Self, MountError> {
         let mut opened = Vec::with_capacity(mounts.len());
         for mount in mounts {
@@ -97,7 +97,8 @@ impl BootTree {
 
     /// Opens the file that a client asks for.
     ///
-    /// A name spelled exactly so wins over one that differs in case only; among several of those the first in byte order wins.
+    /// A name spelled exactly so wins over one that differs in case only; among several of those
+    /// the first in byte order wins.
     pub fn open(&self, path: &BootPath) -> Result<BootFile, OpenError> {
         let components: Vec<&[u8]> = path.components().collect();
         for mounted in &self.mounts {
@@ -110,8 +111,9 @@ impl BootTree {
         Err(OpenError::NotFound)
     }
 
-    /// Opens the file that a client asks for when its path is spelled as on disk and the kernel still knows every folder on it: without
-    /// waiting for a disk or a server. None for any other, and for any doubt.
+    /// Opens the file that a client asks for when its path is spelled as on disk and the kernel
+    /// still knows every folder on it: without waiting for a disk or a server. None for any other,
+    /// and for any doubt.
     pub fn open_at_once(&self, path: &BootPath) -> Option<BootFile> {
         let components: Vec<&[u8]> = path.components().collect();
         // A folder mounted deeper goes before this one, even for a name that differs in case.

@@ -1,8 +1,10 @@
-//! Windows images (`.wim`, `.esd`, `.swm`) as archives: what they hold, and the bytes of their files.
+//! Windows images (`.wim`, `.esd`, `.swm`) as archives: what they hold, and the bytes of their
+//! files.
 //!
-//! Read by wimlib, in a process of its own (`netbootd-wim`): a damaged or hostile image ends that process, not this one, and what it
-//! answers is compared with what is expected of it. Every compression, solid and pipable images work; the further parts of a split image
-//! (`name2.swm`) are looked for beside the first.
+//! Read by wimlib, in a process of its own (`netbootd-wim`): a damaged or hostile image ends that
+//! process, not this one, and what it answers is compared with what is expected of it. Every
+//! compression, solid and pipable images work; the further parts of a split image (`name2.swm`) are
+//! looked for beside the first.
 
 pub mod listing;
 mod process;
@@ -72,23 +74,23 @@ pub enum WimError {
     /// The reader is there and does not start.
     #[error("cannot start {}", program.display())]
     Start {
-        /// The reader.
+        /// The reader's program, which was not found or does not run.
         program: PathBuf,
-        /// The system's error.
+        /// The system's error that stopped it.
         source: io::Error,
     },
     /// The reader refuses the image, or answers what cannot be.
     #[error("{}: {message}", path.display())]
     Refused {
-        /// The image.
+        /// The image that was read.
         path: PathBuf,
-        /// The reader's message.
+        /// What the reader reports, in its own words.
         message: String,
     },
     /// The image holds less than its own table says.
     #[error("{}: {entry} ends after {have} of {need} bytes", path.display())]
     Truncated {
-        /// The image.
+        /// The image that was read.
         path: PathBuf,
         /// The file in it.
         entry: String,
@@ -100,7 +102,7 @@ pub enum WimError {
     /// A name that cannot be kept as it is.
     #[error("{}: the name {entry:?} is not Unicode: rename the file before it is captured", path.display())]
     Name {
-        /// The image.
+        /// The image that was read.
         path: PathBuf,
         /// The file in it, as far as it is Unicode.
         entry: String,
@@ -108,7 +110,7 @@ pub enum WimError {
     /// A file whose bytes only the Windows that wrote it can read.
     #[error("{}: {entry} is encrypted (EFS): decrypt it before it is captured", path.display())]
     Encrypted {
-        /// The image.
+        /// The image that was read.
         path: PathBuf,
         /// The file in it.
         entry: String,
@@ -116,15 +118,16 @@ pub enum WimError {
     /// The caller cannot store the bytes.
     #[error("cannot take in {entry}")]
     Taking {
-        /// The file.
+        /// The file inside the image.
         entry: String,
-        /// The system's error.
+        /// The system's error that stopped it.
         source: io::Error,
     },
 }
 
 impl WimError {
-    /// Whether the same image may well be read later: the reader is missing or does not start, or the store cannot take the bytes.
+    /// Whether the same image may well be read later: the reader is missing or does not start, or
+    /// the store cannot take the bytes.
     pub fn is_passing(&self) -> bool {
         matches!(self, WimError::NoReader | WimError::Start { .. } | WimError::Taking { .. })
     }
@@ -149,7 +152,7 @@ impl Wim {
         }
     }
 
-    /// Where it is.
+    /// Where the image lies on the disk.
     pub fn path(&self) -> &Path {
         self.parts.first().map_or(Path::new(""), |part| &part.path)
     }
@@ -309,8 +312,10 @@ fn parts(path: &Path) -> io::Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// Address space of the reader. A solid image is unpacked in pieces of 64 MiB as Windows and wimlib make them; it takes about three of them.
+/// Address space of the reader. A solid image is unpacked in pieces of 64 MiB as Windows and wimlib
+/// make them; it takes about three of them.
 const MEMORY: u64 = 1 << 30;
-/// Processor time of the reader, before a byte is unpacked, and for so many bytes a second: a hundredth of what it does.
+/// Processor time of the reader, before a byte is unpacked, and for so many bytes a second: a
+/// hundredth of what it does.
 const SECONDS: u64 = 120;
 const SLOWEST: u64 = 2 << 20;

@@ -50,7 +50,8 @@ fn readers() -> Vec<i32> {
     .collect()
 }
 
-/// Takes the image in again and again, while another thread kills a reader in each round; gives how many of them it hit.
+/// Takes the image in again and again, while another thread kills a reader in each round; gives how
+/// many of them it hit.
 fn kill_in(rounds: u32) -> u32 {
     common::reader();
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: every command and its arguments.
 
 pub mod backup;
 pub mod bindings;

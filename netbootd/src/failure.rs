@@ -10,7 +10,8 @@ use netbootd_net::with_causes;
 pub enum Failure {
     /// The configuration cannot be used (78, EX_CONFIG).
     Config(Box<Findings>),
-    /// Something that the configuration names cannot be used: an interface, a port that is taken (78).
+    /// Something that the configuration names cannot be used: an interface, a port that is taken
+    /// (78).
     Unusable(String),
     /// The system denies something (77, EX_NOPERM).
     Permission(String),
@@ -28,7 +29,7 @@ impl Failure {
         Failure::Unusable(with_causes(&error))
     }
 
-    /// The exit code.
+    /// The process' exit code (sysexits.h).
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Config(_) | Failure::Unusable(_) => 78,

@@ -1,8 +1,10 @@
-//! The network-boot daemon: its command line, how it starts and ends, the sandbox, and the service manager.
+//! The network-boot daemon: its command line, how it starts and ends, the sandbox, and the service
+//! manager.
 //!
-//! [`serve`] opens what the crates below offer and hands it to their listeners; [`cli`] holds the commands,
-//! [`probe`] those that act as a client. [`sandbox`] gives up what the daemon does not need,
-//! [`service_manager`] speaks with systemd or Windows, [`reload`] puts a changed configuration in force.
+//! [`serve`] opens what the crates below offer and hands it to their listeners; [`cli`] holds the
+//! commands, [`probe`] those that act as a client. [`sandbox`] gives up what the daemon does not
+//! need, [`service_manager`] speaks with systemd or Windows, [`reload`] puts a changed
+//! configuration in force.
 
 mod arguments;
 pub mod cli;

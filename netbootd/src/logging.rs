@@ -1,4 +1,5 @@
-//! Where log lines go and how they look: the standard error, a file that rotates, or the system's own log.
+//! Where log lines go and how they look: the standard error, a file that rotates, or the system's
+//! own log.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -20,7 +21,8 @@ use crate::platform::{log_settings, start_journal, take_up_log};
 #[derive(Debug)]
 pub struct Log(#[expect(dead_code, reason = "it is there to be dropped")] Option<WorkerGuard>);
 
-/// Starts the log. With `progress` the steps are the output, and only what an operator should act on stands between them.
+/// Starts the log. With `progress` the steps are the output, and only what an operator should act
+/// on stands between them.
 pub fn start(config: &Config, progress: bool) -> Result<Log, Failure> {
     let server = &log_settings(&config.server);
     let level = if progress { tracing::Level::WARN } else { server.log_level };
@@ -46,8 +48,9 @@ pub fn start(config: &Config, progress: bool) -> Result<Log, Failure> {
 
 /// A file that is put aside as `.1` when it is full, and that as `.2`.
 ///
-/// It has a thread of its own: a file system that flushes something else may hold a line up for many milliseconds, and no machine waits for
-/// that. No line is lost; only who is [`LINES`] ahead of the disk waits.
+/// It has a thread of its own: a file system that flushes something else may hold a line up for
+/// many milliseconds, and no machine waits for that. No line is lost; only who is [`LINES`] ahead
+/// of the disk waits.
 fn rotating(server: &Server, path: &Path) -> Result<(NonBlocking, WorkerGuard), Failure> {
     // What rotates writes into nowhere when it cannot write: better said at once.
     let mut options = File::options();

@@ -1,4 +1,4 @@
-//! The `netbootd` command.
+//! The `netbootd` command: daemon and tools.
 
 use std::process::ExitCode;
 

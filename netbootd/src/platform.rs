@@ -1,7 +1,7 @@
 //! What is not the same on every system, behind the same names everywhere.
 //!
-//! Modules of which each system has its own are siblings, `unix.rs` and `windows.rs`, where they are used.
-//! Files are `imagestore::platform`'s, sockets `netbootd_net`'s.
+//! Modules of which each system has its own are siblings, `unix.rs` and `windows.rs`, where they
+//! are used. Files are `imagestore::platform`'s, sockets `netbootd_net`'s.
 
 #[cfg(unix)]
 mod unix;

@@ -26,7 +26,8 @@ pub async fn run(daemon: Arc<Daemon>, held: Held) {
     }
 }
 
-/// Reads the configuration again and looks through the shares. A bad one leaves the old one in force. Gives the warnings.
+/// Reads the configuration again and looks through the shares. A bad one leaves the old one in
+/// force. Gives the warnings.
 async fn reload(daemon: &Arc<Daemon>, held: &Arc<Held>) -> Reloaded {
     service_manager::reloading();
     let (daemon, held) = (Arc::clone(daemon), Arc::clone(held));
@@ -70,7 +71,8 @@ fn take_up(daemon: &Daemon, held: &Held) -> Reloaded {
     Ok(warnings)
 }
 
-/// Why a configuration is not taken up, and what would help when it names what this process has no way to any more.
+/// Why a configuration is not taken up, and what would help when it names what this process has no
+/// way to any more.
 fn refused(held: &Held, findings: Findings) -> ReloadError {
     let denied = findings.iter().any(|finding| finding.denied);
     ReloadError::Config { findings: Box::new(findings), cure: held.cure().filter(|_| denied) }

@@ -211,7 +211,8 @@ fn every_example_is_fine() {
     assert!(setups >= 6 && configurations.len() >= setups, "{configurations:#?}");
 }
 
-/// Copies a folder, with the folders and files that its configurations name by whole paths, and gives the configurations.
+/// Copies a folder, with the folders and files that its configurations name by whole paths, and
+/// gives the configurations.
 fn copied(from: &Path, to: &Path) -> Vec<PathBuf> {
     let mut configurations = Vec::new();
     for entry in std::fs::read_dir(from).unwrap() {

@@ -1,4 +1,5 @@
-//! The configurations of README, pages, man page and examples boot the classes of clients that they speak of.
+//! The configurations of README, pages, man page and examples boot the classes of clients that they
+//! speak of.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -45,7 +46,8 @@ fn every_rule_of_the_documentation_boots_a_client_of_its_class() {
             // Rare architectures are not asked for here.
             let Some((_, _, words)) = CLIENTS.iter().find(fits) else { continue };
             checked += 1;
-            // A rule behind another one for the same machines is still a rule that can be carried out.
+            // A rule behind another one for the same machines is still a rule that can be carried
+            // out.
             let explained = explained(&configuration, words);
             assert_eq!(explained["decision"], "boot", "{name}, rule {:?}: {explained:#}", rule.name);
         }

@@ -1,4 +1,5 @@
-//! A figure stands in one place, docs/figures.toml; pages that repeat it are compared, or written anew with `UPDATE_GOLDEN=1`.
+//! A figure stands in one place, docs/figures.toml; pages that repeat it are compared, or written
+//! anew with `UPDATE_GOLDEN=1`.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -19,7 +19,8 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// What a package of the workspace is made of, itself included; what only its tests need is left out.
+/// What a package of the workspace is made of, itself included; what only its tests need is left
+/// out.
 fn made_of<'a>(metadata: &'a Value, package: &str) -> Vec<&'a Value> {
     let list = |value: &'a Value| value.as_array().unwrap().iter();
     let packages: HashMap<&str, &Value> =

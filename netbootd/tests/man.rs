@@ -117,7 +117,8 @@ fn the_pages_have_no_faults_of_form() {
     }
 }
 
-/// The configuration's schema, as its reader tells it: it names what it knows when it meets what it does not.
+/// The configuration's schema, as its reader tells it: it names what it knows when it meets what it
+/// does not.
 struct Schema {
     tables: BTreeMap<String, BTreeMap<String, Words>>,
     /// A text for each key, with [`HERE`] in the place of its value.
@@ -144,7 +145,8 @@ impl Schema {
         schema
     }
 
-    /// Notes the table at `key`, if there is one, with what is below it; `whole` writes what is around its line.
+    /// Notes the table at `key`, if there is one, with what is below it; `whole` writes what is
+    /// around its line.
     fn descend(&mut self, name: &str, key: &str, whole: &dyn Fn(String) -> String) -> bool {
         for shape in [Shape::One, Shape::Many, Shape::Named] {
             let around = |inner: String| whole(shape.write(key, &inner));
@@ -193,7 +195,8 @@ impl Shape {
     }
 }
 
-/// What would be right in the place of the stranger: keys or words. None where neither is asked for.
+/// What would be right in the place of the stranger: keys or words. None where neither is asked
+/// for.
 fn known_in(text: &str) -> Option<Words> {
     let findings = match Config::parse(text, Path::new("schema.toml"), Some(Path::new("/"))) {
         Ok((_, findings)) | Err(findings) => findings,

@@ -1,4 +1,5 @@
-//! Where the compiler's checks are switched off, and that docs/security.md names each place with its reason.
+//! Where the compiler's checks are switched off, and that docs/security.md names each place with
+//! its reason.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::collections::BTreeSet;

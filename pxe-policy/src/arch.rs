@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A processor architecture type by its IANA number (option 93, RFC 4578 §2.1 and the IANA registry).
+/// A processor architecture type by its IANA number (option 93, RFC 4578 §2.1 and the IANA
+/// registry).
 ///
-/// RFC 4578's own table has 7 and 9 swapped; firmware and IANA say 7 is x64 UEFI. Some x64 firmware sends 9, so
-/// [`ArchType::same_family`] takes the two for one.
+/// RFC 4578's own table has 7 and 9 swapped; firmware and IANA say 7 is x64 UEFI. Some x64 firmware
+/// sends 9, so [`ArchType::same_family`] takes the two for one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ArchType(pub u16);
 
@@ -20,15 +21,15 @@ pub struct ArchType(pub u16);
 pub struct UnknownArch(pub String);
 
 impl ArchType {
-    /// x86 BIOS.
+    /// A PC with BIOS firmware.
     pub const X86_BIOS: ArchType = ArchType(0);
-    /// 32-bit x86 UEFI.
+    /// A PC with 32-bit UEFI firmware.
     pub const IA32_UEFI: ArchType = ArchType(6);
-    /// 64-bit x86 UEFI.
+    /// A PC with 64-bit UEFI firmware.
     pub const X64_UEFI: ArchType = ArchType(7);
     /// EFI byte code; some x64 firmware sends it.
     pub const EBC: ArchType = ArchType(9);
-    /// 64-bit ARM UEFI.
+    /// A 64-bit ARM machine with UEFI firmware.
     pub const ARM64_UEFI: ArchType = ArchType(11);
     /// U-Boot on 32-bit ARM.
     pub const ARM32_UBOOT: ArchType = ArchType(21);

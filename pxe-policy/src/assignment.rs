@@ -1,8 +1,8 @@
 //! What operators say of one machine: its name and tags, what it boots from now on, and what it
 //! boots next.
 //!
-//! A pure value: the caller keeps it on the disk. That a machine was given its next boot is an entry
-//! of the [ledger](crate::Ledger), which is written down before the reply leaves.
+//! A pure value: the caller keeps it on the disk. That a machine was given its next boot is an
+//! entry of the [ledger](crate::Ledger), which is written down before the reply leaves.
 
 mod text;
 
@@ -19,7 +19,7 @@ use crate::{BootRequest, Deployed, MacAddr, MachineId, Purpose, Seconds, Stage, 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
-    /// Its hardware address.
+    /// The device's hardware address.
     #[serde(with = "is_mac")]
     pub mac: MacAddr,
     /// Its GUID, when one is known.
@@ -31,7 +31,7 @@ pub struct Assignment {
     /// Words that rules can match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Anything, for people.
+    /// A note for people, which nothing reads.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
     /// What it boots from now on; None leaves it to directories and rules.
@@ -50,7 +50,7 @@ pub enum Target {
     Image(String),
     /// A path in the boot tree, or a whole URL.
     File(String),
-    /// Its own disk.
+    /// The machine's own disk.
     Disk,
 }
 
@@ -58,7 +58,7 @@ pub enum Target {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BootNext {
-    /// What it boots.
+    /// The image, file or disk that it boots.
     pub target: Target,
     /// Whether it is used up by the first boot; otherwise it counts until `until`.
     pub once: bool,
@@ -160,7 +160,7 @@ impl BootNext {
 }
 
 impl Assignments {
-    /// Makes a change.
+    /// Applies a change that is on the disk.
     pub fn apply(&mut self, change: AssignmentChange) {
         self.remove(change.mac());
         if let AssignmentChange::Put(assignment) = change {

@@ -1,4 +1,5 @@
-//! A list of devices: what an operator wrote about each machine, looked up by hardware address and GUID.
+//! A list of devices: what an operator wrote about each machine, looked up by hardware address and
+//! GUID.
 
 use std::collections::HashMap;
 
@@ -24,19 +25,21 @@ pub struct Table {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Device {
-    /// Its name.
+    /// The name of the device.
     pub name: String,
     /// Hardware addresses, with blanks between them.
     pub mac: String,
-    /// Its GUID.
+    /// The device's GUID, as it is written.
     pub uuid: String,
     /// The image that it boots.
     pub image: String,
     /// A boot file, instead of the image's own.
     pub file: String,
-    /// The deployment's id. It is Required unless `purpose` says something else, and then given once.
+    /// The deployment's id. It is Required unless `purpose` says something else, and then given
+    /// once.
     pub deployment: String,
-    /// `required` or `available`. Without a deployment's id, the boot file or the image is the deployment.
+    /// `required` or `available`. Without a deployment's id, the boot file or the image is the
+    /// deployment.
     pub purpose: String,
     /// Any word: another one asks for the deployment once more.
     pub run: String,
@@ -55,7 +58,7 @@ pub struct Device {
 pub struct BadLine {
     /// Its number, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The fault of the line.
     pub what: DeviceFault,
     /// Whether it makes a device all the same.
     pub kept: bool,
@@ -67,7 +70,7 @@ pub enum DeviceFault {
     /// One of its hardware addresses.
     #[error(transparent)]
     Mac(#[from] InvalidMac),
-    /// Its GUID.
+    /// The GUID cannot be parsed.
     #[error(transparent)]
     Guid(#[from] InvalidUuid),
     /// Its images, or the default one of them.
@@ -166,7 +169,7 @@ impl Table {
 }
 
 impl Device {
-    /// Its hardware addresses.
+    /// The hardware addresses of the device, parsed.
     pub fn macs(&self) -> Result<Vec<MacAddr>, InvalidMac> {
         self.mac.split([' ', ';', ',', '|']).filter(|text| !text.is_empty()).map(str::parse).collect()
     }
@@ -186,7 +189,8 @@ impl Device {
         if self.deployment.is_empty() { self.boots().unwrap_or_default() } else { &self.deployment }
     }
 
-    /// The record of a Mac. One that names neither images nor a boot file leaves the rules to decide.
+    /// The record of a Mac. One that names neither images nor a boot file leaves the rules to
+    /// decide.
     fn record_of_mac(&self) -> Record {
         let names = [&self.images, &self.default_image, &self.image, &self.file];
         let boots = names.iter().any(|name| !name.trim().is_empty());

@@ -13,7 +13,7 @@ pub struct Answer {
     pub age: u64,
     /// Whether it is older than answers may be, and is used because the directory is out of reach.
     pub stale: bool,
-    /// What it said.
+    /// The directory's answer, or its trouble.
     pub said: Result<DirectoryAnswer, Trouble>,
 }
 
@@ -24,9 +24,11 @@ pub struct DirectoryAnswer {
     pub by_uuid: Vec<Record>,
     /// The records that the hardware address finds.
     pub by_mac: Vec<Record>,
-    /// What the site does with machines that it does not know, when it does anything: the unknown computer object.
+    /// What the site does with machines that it does not know, when it does anything: the unknown
+    /// computer object.
     pub unknown: Option<Record>,
-    /// Whether the site decides what its machines boot. One that has nothing to offer then goes to its disk.
+    /// Whether the site decides what its machines boot. One that has nothing to offer then goes to
+    /// its disk.
     pub decides: bool,
     /// Whether the directory was not asked, because it is not asked about Macs.
     pub skipped: bool,
@@ -37,18 +39,19 @@ pub struct DirectoryAnswer {
 /// What a machine is looked up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identifier {
-    /// The SMBIOS GUID.
+    /// The GUID that SMBIOS holds.
     Guid(SystemUuid),
-    /// The hardware address.
+    /// The hardware address of the network card.
     Mac(MacAddr),
 }
 
 /// One record of a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    /// What tells it from every other record of its directory: a resource id, a distinguished name, a line.
+    /// What tells it from every other record of its directory: a resource id, a distinguished name,
+    /// a line.
     pub key: String,
-    /// The machine's name.
+    /// The machine's name in the directory.
     pub name: String,
     /// The site it belongs to.
     pub site: Option<String>,
@@ -69,7 +72,7 @@ pub struct Record {
 pub struct Trouble {
     /// What kind of trouble.
     pub kind: TroubleKind,
-    /// What was seen.
+    /// What was seen of the trouble, in words.
     pub detail: String,
 }
 

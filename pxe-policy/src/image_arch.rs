@@ -5,11 +5,11 @@ use crate::ArchType;
 /// The architecture of a boot image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ImageArch {
-    /// 32-bit x86.
+    /// A boot image for 32-bit PCs.
     X86,
-    /// 64-bit x86.
+    /// A boot image for 64-bit PCs.
     X64,
-    /// 64-bit ARM.
+    /// A boot image for 64-bit ARM.
     Arm64,
 }
 
@@ -23,8 +23,8 @@ impl ImageArch {
         }
     }
 
-    /// How well an image suits a machine: 0 exactly, 1 as well, None not at all. x64 PCs with BIOS say that they are x86, so either
-    /// suits them; UEFI takes its own width only.
+    /// How well an image suits a machine: 0 exactly, 1 as well, None not at all. x64 PCs with BIOS
+    /// say that they are x86, so either suits them; UEFI takes its own width only.
     pub fn suits(self, machine: ArchType) -> Option<u8> {
         let bios = machine.same_family(ArchType::X86_BIOS);
         let own = [

@@ -18,11 +18,12 @@ pub struct ImageOffer {
 /// One or more images, by name or by label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageSelector {
-    /// The folder without `.nbi`, the line in the Mac's menu, or the id in eight hex digits, in any case.
+    /// The folder without `.nbi`, the line in the Mac's menu, or the id in eight hex digits, in any
+    /// case.
     Name(String),
     /// A label of the image store, with this value or with any.
     Label {
-        /// Its key.
+        /// The key of the label.
         key: String,
         /// Its value; None for any.
         value: Option<String>,
@@ -35,7 +36,7 @@ pub enum ImageSelector {
 pub struct InvalidSelector(pub String);
 
 impl ImageOffer {
-    /// No image.
+    /// The offer of no image at all.
     pub const NONE: ImageOffer = ImageOffer { only: Some(Vec::new()), default: None };
 
     /// Of what an operator writes: selectors, or `all` or `none` alone.
@@ -55,7 +56,8 @@ impl ImageSelector {
     pub fn selects(&self, names: &[&str], labels: &BTreeMap<String, String>) -> bool {
         match self {
             ImageSelector::Name(wanted) => names.iter().any(|name| {
-                // Unicode has no folding that everybody agrees on; names with other letters are written as they are.
+                // Unicode has no folding that everybody agrees on; names with other letters are
+                // written as they are.
                 name.eq_ignore_ascii_case(wanted)
             }),
             ImageSelector::Label { key, value } => {

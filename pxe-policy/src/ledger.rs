@@ -1,7 +1,8 @@
 //! Which machines were given which Required deployment, and the brake on giving more.
 //!
-//! An entry belongs to a machine ([`MachineId`]) and a deployment, never to the place of a record in its directory. A pure value: the
-//! caller keeps it on the disk, and writes a change down before the reply that it stands for leaves.
+//! An entry belongs to a machine ([`MachineId`]) and a deployment, never to the place of a record
+//! in its directory. A pure value: the caller keeps it on the disk, and writes a change down before
+//! the reply that it stands for leaves.
 
 mod deployed;
 mod entry;
@@ -32,7 +33,8 @@ pub struct Ledger {
 pub enum LedgerChange {
     /// A machine was given something.
     Give(Entry),
-    /// More is known of an entry, which takes that up. It changes nothing when the entry is gone, or was given anew since.
+    /// More is known of an entry, which takes that up. It changes nothing when the entry is gone,
+    /// or was given anew since.
     Amend(Entry),
     /// An entry is gone, and the machine may have it again.
     Clear(Key),
@@ -52,14 +54,14 @@ pub enum Claimed {
 /// How many Required deployments may be given in a while, before an operator looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Brake {
-    /// This many.
+    /// Required deployments that may be given.
     pub boots: usize,
-    /// Within this time.
+    /// The time in which they are counted.
     pub within: Duration,
 }
 
 impl Ledger {
-    /// Makes a change.
+    /// Applies a change that is on the disk.
     pub fn apply(&mut self, change: LedgerChange) {
         match change {
             LedgerChange::Give(entry) => self.put(entry),
@@ -73,8 +75,8 @@ impl Ledger {
         }
     }
 
-    /// Whether a machine was given a deployment. What it is asked within `same_boot`, or by a program that the firmware has started,
-    /// belongs to one boot.
+    /// Whether a machine was given a deployment. What it is asked within `same_boot`, or by a
+    /// program that the firmware has started, belongs to one boot.
     pub fn ran(&self, claim: &Deployed, now: Seconds, same_boot: Duration) -> Ran {
         let mut ran = Ran::Never;
         for entry in self.matching(claim) {
@@ -87,7 +89,8 @@ impl Ledger {
         ran
     }
 
-    /// The entry for a machine that gets its deployment now. An error is the reason why the machine must not get it.
+    /// The entry for a machine that gets its deployment now. An error is the reason why the machine
+    /// must not get it.
     pub fn claim(
         &self,
         claim: &Deployed,
@@ -116,7 +119,8 @@ impl Ledger {
         }
     }
 
-    /// What a question tells of the entries that it is about: a GUID that was not known, or that the site remembers them.
+    /// What a question tells of the entries that it is about: a GUID that was not known, or that
+    /// the site remembers them.
     pub fn learn(&self, claim: &Deployed, now: Seconds) -> Vec<Entry> {
         self.matching(claim).filter_map(|entry| entry.learn(claim, now)).collect()
     }
@@ -158,7 +162,7 @@ impl Ledger {
         self.matching(&next.claim(device, Stage::Firmware)).map(|entry| entry.at).next()
     }
 
-    /// Everything, by machine.
+    /// Every entry of the ledger, by machine.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
@@ -174,7 +178,8 @@ impl Ledger {
         hit.map(|entry| LedgerChange::Clear(entry.key.clone())).collect()
     }
 
-    /// The entries of a machine and a deployment. A claim that names no run asks for nothing new, so any run counts.
+    /// The entries of a machine and a deployment. A claim that names no run asks for nothing new,
+    /// so any run counts.
     fn matching(&self, claim: &Deployed) -> impl Iterator<Item = &Entry> {
         let fits = |entry: &&Entry| {
             entry.key.deployment == claim.id && (claim.run.is_empty() || entry.key.run == claim.run)

@@ -30,7 +30,8 @@ pub enum LoaderConfig {
 /// The script in the boot tree that makes iPXE do what was decided for the machine that asks.
 pub const LOADER_SCRIPT: &str = "netbootd/boot.ipxe";
 
-/// Whether a boot file is, by its usual names, a boot loader that fetches a configuration from here.
+/// Whether a boot file is, by its usual names, a boot loader that fetches a configuration from
+/// here.
 pub fn is_loader(path: &str) -> bool {
     let name = file_name(path);
     let is_syslinux = name.starts_with("syslinux") && name.ends_with(".efi");

@@ -1,4 +1,4 @@
-//! Ethernet addresses.
+//! Hardware addresses of Ethernet, and patterns of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -115,7 +115,8 @@ impl fmt::Debug for MacAddr {
 impl FromStr for MacAddr {
     type Err = InvalidMac;
 
-    /// Takes `52:54:00:12:34:56`, `52-54-00-12-34-56`, `5254.0012.3456` and `525400123456`, in any case.
+    /// Takes `52:54:00:12:34:56`, `52-54-00-12-34-56`, `5254.0012.3456` and `525400123456`, in any
+    /// case.
     fn from_str(text: &str) -> Result<Self, InvalidMac> {
         let invalid = || InvalidMac(text.chars().take(40).collect());
         let groups: Vec<&str> = text.split([':', '-', '.']).collect();

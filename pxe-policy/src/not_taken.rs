@@ -17,7 +17,7 @@ pub enum NotTaken {
     WrongArchitecture(ImageArch),
     /// Its boot image, or the file in it that this machine needs, is not here.
     BootImageMissing {
-        /// The package.
+        /// The package of the boot image.
         image: String,
         /// What was looked for.
         files: Vec<String>,

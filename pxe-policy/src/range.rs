@@ -10,9 +10,9 @@ use thiserror::Error;
 /// A range of IPv4 addresses, both ends in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressRange {
-    /// The lowest.
+    /// The lowest address of the range.
     pub first: Ipv4Addr,
-    /// The highest.
+    /// The highest address of the range.
     pub last: Ipv4Addr,
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The one reason of a decision. Its text is the log field, the metric label, the test's expectation and the
-/// heading in the documentation.
+/// The one reason of a decision. Its text is the log field, the metric label, the test's
+/// expectation and the heading in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
@@ -15,7 +15,7 @@ pub enum Reason {
     Assigned,
     /// No rule names a boot file, so the machine is shown the boot menu.
     Menu,
-    /// No rule matched.
+    /// No rule fits the machine.
     NoRule,
     /// Rules matched, but none of their boot files exists.
     NoBootFile,
@@ -107,7 +107,8 @@ pub enum Reason {
     MachineTooOften,
     /// More is asked through this relay, or from this link, than one may bring.
     SourceTooOften,
-    /// More machines that were never heard of come through this relay, or from this link, than one may bring.
+    /// More machines that were never heard of come through this relay, or from this link, than one
+    /// may bring.
     TooManyNewMachines,
     /// The address that the reply would go to was sent as much as one may be.
     AddressTooOften,
@@ -115,7 +116,8 @@ pub enum Reason {
     TooManyWaiting,
     /// What is left of the pool is kept for machines that are known.
     PoolKept,
-    /// The database that several servers share cannot be reached, and without it the machine could be given what another has.
+    /// The database that several servers share cannot be reached, and without it the machine could
+    /// be given what another has.
     SharedStateAway,
 }
 

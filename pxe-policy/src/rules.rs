@@ -10,36 +10,36 @@ use crate::{AddressRange, ArchType, BootRequest, Class, ImageOffer, KernelBoot, 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules(pub Vec<Rule>);
 
-/// One rule.
+/// One rule of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Its name, for the log.
     pub name: String,
     /// Which machines it is for.
     pub matches: Match,
-    /// What they get.
+    /// What machines that fit get.
     pub action: Action,
 }
 
-/// Which machines a rule is for. An empty list says nothing; the lists that are filled must all hold, each by
-/// any one of its items.
+/// Which machines a rule is for. An empty list says nothing; the lists that are filled must all
+/// hold, each by any one of its items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Match {
     /// Hardware addresses, or their first bytes.
     pub mac: Vec<MacPattern>,
     /// Words that operators gave the machine.
     pub tags: Vec<String>,
-    /// SMBIOS UUIDs.
+    /// GUIDs, of which one has to fit.
     pub uuid: Vec<SystemUuid>,
     /// Architectures; x64 UEFI matches 7, 9, 16 and 17 alike, and so on by family.
     pub arch: Vec<ArchType>,
-    /// Client classes.
+    /// Classes of clients, of which one has to fit.
     pub class: Vec<Class>,
     /// The client's segment: the relay's address, or the receiving interface's own, lies in it.
     pub subnet: Vec<IpNet>,
-    /// Relay addresses.
+    /// Addresses of relays, of which one has to fit.
     pub relay: Vec<IpAddr>,
-    /// Receiving interfaces.
+    /// Receiving interfaces, of which one has to fit.
     pub iface: Vec<String>,
     /// Ranges that hold the client's address or, before it has one, its segment's.
     pub boundary: Vec<AddressRange>,
@@ -55,7 +55,7 @@ pub enum Action {
     Boot(BootAction),
     /// Nothing is offered, so that it goes on to its own disk.
     LocalBoot,
-    /// Silence.
+    /// The machine gets no answer.
     Ignore,
     /// The distribution point's own responder answers the machine, by way of this server.
     Relay,
@@ -122,7 +122,8 @@ pub enum Via {
 }
 
 impl Via {
-    /// The usual way for a client: HTTP boot takes URLs only, iPXE is handed its scripts by HTTP, all else goes by TFTP.
+    /// The usual way for a client: HTTP boot takes URLs only, iPXE is handed its scripts by HTTP,
+    /// all else goes by TFTP.
     pub fn for_client(class: Class, file: &str) -> Via {
         match class {
             Class::Http => Via::Http,
@@ -154,7 +155,8 @@ impl Match {
     }
 }
 
-/// Whether a boot file is iPXE itself, by its usual names. Handing it to a client that runs iPXE loops for ever.
+/// Whether a boot file is iPXE itself, by its usual names. Handing it to a client that runs iPXE
+/// loops for ever.
 pub fn is_ipxe_binary(path: &str) -> bool {
     let name = file_name(path);
     name.ends_with(".kpxe")
@@ -166,8 +168,8 @@ pub fn is_ipxe_binary(path: &str) -> bool {
                 .any(|part| name.contains(part)))
 }
 
-/// Whether a boot file is GRUB or shim, by its usual names. GRUB 2.06 does not know a proxy: beside a foreign DHCP
-/// server it looks for its files on that server.
+/// Whether a boot file is GRUB or shim, by its usual names. GRUB 2.06 does not know a proxy: beside
+/// a foreign DHCP server it looks for its files on that server.
 pub fn is_grub_or_shim(path: &str) -> bool {
     let name = file_name(path);
     ["grub", "shim"].iter().any(|stem| name.starts_with(stem)) || name == "core.0"

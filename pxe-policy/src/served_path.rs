@@ -2,15 +2,15 @@
 
 use thiserror::Error;
 
-/// A path such as `\SMSTemp\2022.11.14.03.34.58.03.{5391141E-…}.boot.bcd`: printable ASCII, with either kind of slash, and never out of the
-/// folders of boot files.
+/// A path such as `\SMSTemp\2022.11.14.03.34.58.03.{5391141E-…}.boot.bcd`: printable ASCII, with
+/// either kind of slash, and never out of the folders of boot files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedPath(String);
 
 /// What is wrong with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ServedPathError {
-    /// Nothing is there.
+    /// The path holds no byte.
     #[error("the path is empty")]
     Empty,
     /// It is no printable ASCII.

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A machine's SMBIOS UUID, as option 97 carries it (RFC 4578 §2.3): the first three fields little-endian.
+/// A machine's SMBIOS UUID, as option 97 carries it (RFC 4578 §2.3): the first three fields
+/// little-endian.
 ///
 /// The text form, which wmic, dmidecode, ConfigMgr and smspxe.log print, has those three fields
 /// byte-swapped. By hand: of the uuid crate only hyphens would be used, since both byte orders, the
@@ -29,7 +30,8 @@ impl SystemUuid {
         SystemUuid(SystemUuid(bytes).swapped())
     }
 
-    /// From the whole value of option 97: a type byte of 0 and 16 bytes. Anything else is no usable UUID.
+    /// From the whole value of option 97: a type byte of 0 and 16 bytes. Anything else is no usable
+    /// UUID.
     pub fn from_option(value: &[u8]) -> Option<Self> {
         match value {
             [0, uuid @ ..] => uuid.try_into().ok().map(SystemUuid),
@@ -47,7 +49,8 @@ impl SystemUuid {
         hyphenate(self.0)
     }
 
-    /// Whether firmware is known to send this value from many machines: it tells nothing about which one.
+    /// Whether firmware is known to send this value from many machines: it tells nothing about
+    /// which one.
     pub fn is_placeholder(self) -> bool {
         /// What AMI firmware sends when no board vendor filled the field, in wire order.
         const AMI: [u8; 16] = [0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8, 0, 9];
@@ -56,7 +59,8 @@ impl SystemUuid {
         (uniform && matches!(first, 0x00 | 0xfe | 0xff)) || self.0 == AMI
     }
 
-    /// The same bytes for a value and for the one with its first three fields swapped, as some firmware sends it.
+    /// The same bytes for a value and for the one with its first three fields swapped, as some
+    /// firmware sends it.
     pub fn in_either_order(self) -> [u8; 16] {
         self.0.min(self.swapped())
     }

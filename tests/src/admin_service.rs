@@ -1,5 +1,6 @@
-//! A stand-in for Configuration Manager's AdminService. The site itself cannot be had: what answers here is a list of rows in the
-//! published shapes. In front of it stands a real web server with TLS that wants Kerberos.
+//! A stand-in for Configuration Manager's AdminService. The site itself cannot be had: what answers
+//! here is a list of rows in the published shapes. In front of it stands a real web server with TLS
+//! that wants Kerberos.
 
 pub mod rows;
 
@@ -30,7 +31,7 @@ pub struct AdminService {
 /// The web server in front of the site.
 #[derive(Debug, Clone, Copy)]
 pub struct Web<'a> {
-    /// Its certificate.
+    /// The certificate of the web server.
     pub certificate: &'a ServerCertificate,
     /// The keytab that it opens tickets with: `http.keytab` has its own key.
     pub keytab: &'a str,

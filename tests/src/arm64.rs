@@ -1,4 +1,5 @@
-//! Debian's packages for ARM64, unpacked and not installed: they are of another architecture than this host.
+//! Debian's packages for ARM64, unpacked and not installed: they are of another architecture than
+//! this host.
 
 use std::fs;
 use std::path::{Path, PathBuf};

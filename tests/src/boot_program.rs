@@ -1,6 +1,7 @@
 //! What Windows' boot programs (wdsnbp.com, wdsmgfw.efi) ask.
 
-/// A Windows boot program's request, with the bytes that the published one has: REQUEST to port 4011, options 93, 97, 53, 60, 55, 250.
+/// A Windows boot program's request, with the bytes that the published one has: REQUEST to port
+/// 4011, options 93, 97, 53, 60, 55, 250.
 pub fn request() -> Vec<u8> {
     let guid = [0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
     request_of([0x52, 0x54, 0, 0x4c, 1, 1], guid)

@@ -14,9 +14,9 @@ pub struct Authority {
 /// A server's certificate and key, as PEM files.
 #[derive(Debug, Clone)]
 pub struct ServerCertificate {
-    /// The certificate.
+    /// The file of the certificate.
     pub certificate: PathBuf,
-    /// Its key.
+    /// The file of the private key.
     pub key: PathBuf,
 }
 
@@ -38,7 +38,8 @@ impl Authority {
         self.folder.join("ca.pem")
     }
 
-    /// Signs a certificate for names such as `DNS:dc1.nb.test,IP:10.77.0.9`, good for some days from now (negative: expired).
+    /// Signs a certificate for names such as `DNS:dc1.nb.test,IP:10.77.0.9`, good for some days
+    /// from now (negative: expired).
     ///
     /// # Panics
     /// When openssl fails.

@@ -1,6 +1,8 @@
-//! Faults on purpose, and what must hold through them. `make chaos` runs all of it, `make test` a short form.
+//! Faults on purpose, and what must hold through them. `make chaos` runs all of it, `make test` a
+//! short form.
 //!
-//! Each check panics with what it saw when a promise is broken, and gives the words for its line otherwise.
+//! Each check panics with what it saw when a promise is broken, and gives the words for its line
+//! otherwise.
 
 mod blobs;
 mod churn;

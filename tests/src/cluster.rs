@@ -1,4 +1,5 @@
-//! Several servers that share a database, and machines that boot at them: what must hold whatever breaks.
+//! Several servers that share a database, and machines that boot at them: what must hold whatever
+//! breaks.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 mod fetching;
@@ -21,17 +22,18 @@ use crate::postgres::DATABASE;
 use crate::{Authority, Lab, Postgres, Process};
 pub use fetching::{Fetched, Fetching, Wanted};
 
-/// Their hosts.
+/// The hosts of the three servers.
 pub const NAMES: [&str; 3] = ["one", "two", "three"];
 /// The relay between them and the machines.
 pub const RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 50);
-/// As the configuration below says, with the second that times are rounded to, and as long as a machine waits for an answer.
+/// As the configuration below says, with the second that times are rounded to, and as long as a
+/// machine waits for an answer.
 pub const SAME_BOOT: Duration = Duration::from_millis(2000 + 1000 + 1500);
 
 /// Three servers, a database behind them, and what they are told to be.
 #[derive(Debug)]
 pub struct Site {
-    /// Their network.
+    /// The private network of the servers.
     pub lab: Lab,
     authority: Authority,
     /// The database behind them.
@@ -40,7 +42,7 @@ pub struct Site {
     pub more: String,
 }
 
-/// A server's address.
+/// The address of one server.
 pub fn address(server: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, 1 + u8::try_from(server).unwrap())
 }
@@ -86,7 +88,7 @@ impl Site {
         file
     }
 
-    /// Starts a server.
+    /// Starts one server of the cluster.
     pub fn start(&self, server: usize) -> Process {
         let mut command = self.lab.command(NAMES[server], &program());
         command.args(["serve", "--config"]).arg(self.config(server)).envs(KEYS);

@@ -1,4 +1,5 @@
-//! A Debian of its own in the network of one of the laboratory's hosts: its own files, users and processes, with systemd as the first.
+//! A Debian of its own in the network of one of the laboratory's hosts: its own files, users and
+//! processes, with systemd as the first.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,7 +99,8 @@ impl Debian {
 impl Drop for Debian {
     fn drop(&mut self) {
         self.process = None;
-        // Processes of a namespace that has ended are gone soon, and only then their control groups can be.
+        // Processes of a namespace that has ended are gone soon, and only then their control groups
+        // can be.
         let deadline = Instant::now() + Duration::from_secs(10);
         while remove_groups(&self.group).is_err() && Instant::now() < deadline {
             thread::yield_now();

@@ -1,4 +1,5 @@
-//! Firmware that asks a full DHCP service for its address and boot file, by way of a relay: DISCOVER, OFFER, REQUEST, ACK.
+//! Firmware that asks a full DHCP service for its address and boot file, by way of a relay:
+//! DISCOVER, OFFER, REQUEST, ACK.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use crate::relayed::{ACK, DISCOVER, OFFER, REQUEST, Reply, question};
 use crate::{Lab, netbootd};
 
-/// A machine.
+/// A machine with a number.
 #[derive(Debug, Clone, Copy)]
 pub struct DhcpClient {
     /// The last octet of its hardware address, [`DhcpClient::mac`].
@@ -28,7 +29,7 @@ impl DhcpClient {
         DhcpClient { adapter: number, guid: Some(number), ipxe: false }
     }
 
-    /// Its hardware address.
+    /// The machine's hardware address.
     pub fn mac(self) -> String {
         format!("02:0b:00:00:00:{:02x}", self.adapter)
     }
@@ -59,8 +60,8 @@ impl DhcpClient {
         asking.join().unwrap_or_else(|_| panic!("{self:?} has no lease"))
     }
 
-    /// Asks for an offer alone, as firmware does that then takes another one; whether it names a boot
-    /// file.
+    /// Asks for an offer alone, as firmware does that then takes another one; whether it names a
+    /// boot file.
     ///
     /// # Panics
     /// When the server offers nothing.

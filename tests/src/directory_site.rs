@@ -1,4 +1,5 @@
-//! A server beside directories: what it is asked on the command line, and the machines that they know.
+//! A server beside directories: what it is asked on the command line, and the machines that they
+//! know.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // shown when a test fails
 
 use std::fs;
@@ -25,11 +26,11 @@ pub const FOR_KNOWN: &str =
 /// A server beside directories, and the authority that their certificates are from.
 #[derive(Debug)]
 pub struct DirectorySite {
-    /// Where they live.
+    /// The private network of the site.
     pub lab: Lab,
     /// Signs the directories' certificates.
     pub authority: Authority,
-    /// The boot folder.
+    /// The boot folder of the server.
     pub root: PathBuf,
 }
 

@@ -16,8 +16,9 @@ pub struct Domain {
 }
 
 impl Domain {
-    /// With these computers (name, `netbootGUID` in base64), an account `netbootd` with the password of [`PASSWORD`], and keytabs for it, for
-    /// the web server `cm01.nb.test`, and for an account that the web server is not.
+    /// With these computers (name, `netbootGUID` in base64), an account `netbootd` with the
+    /// password of [`PASSWORD`], and keytabs for it, for the web server `cm01.nb.test`, and for an
+    /// account that the web server is not.
     ///
     /// # Panics
     /// When Samba does not do it.

@@ -1,4 +1,5 @@
-//! Machines behind a relay that are switched on again and again: DISCOVER, REQUEST, ACK with several servers, over one socket.
+//! Machines behind a relay that are switched on again and again: DISCOVER, REQUEST, ACK with
+//! several servers, over one socket.
 //!
 //! They know nothing of the servers but what these say, and everything that they were told is kept.
 
@@ -15,26 +16,26 @@ use crate::relayed::{self, ACK, DISCOVER, OFFER, REQUEST};
 /// Machines, their relay, and the servers that it passes packets on to.
 #[derive(Debug, Clone)]
 pub struct Fleet {
-    /// So many.
+    /// The number of machines.
     pub machines: u16,
-    /// The relay's address.
+    /// The address of their relay.
     pub relay: Ipv4Addr,
-    /// The servers.
+    /// The servers that they ask.
     pub servers: Vec<Ipv4Addr>,
 }
 
 /// A lease that a machine was told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// The machine.
+    /// The number of the machine.
     pub machine: u16,
-    /// When.
+    /// When the lease was given.
     pub at: Instant,
-    /// By whom.
+    /// The server that gave it.
     pub server: Ipv4Addr,
-    /// Its address.
+    /// The address that was leased.
     pub address: Ipv4Addr,
-    /// For how long.
+    /// How long the lease lasts.
     pub lasts: Duration,
     /// What it boots; empty for its disk.
     pub boot_file: String,
@@ -47,7 +48,8 @@ pub fn mac(machine: u16) -> String {
 }
 
 impl Fleet {
-    /// Boots every machine again as soon as it has an answer, until told to stop; each answer is told of. Runs inside a host.
+    /// Boots every machine again as soon as it has an answer, until told to stop; each answer is
+    /// told of. Runs inside a host.
     ///
     /// # Panics
     /// When the relay cannot speak at all.

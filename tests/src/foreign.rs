@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::Lab;
 use crate::process::Process;
 
-/// dnsmasq as the network's DHCP server and IPv6 router. It gives addresses and says nothing about booting.
+/// dnsmasq as the network's DHCP server and IPv6 router. It gives addresses and says nothing about
+/// booting.
 #[derive(Debug)]
 pub struct DhcpServer {
     _process: Process,

@@ -15,14 +15,14 @@ use serde_json::Value;
 use crate::Lab;
 use crate::certificate::ServerCertificate;
 
-/// One request.
+/// One request that the webhook received.
 #[derive(Debug)]
 pub struct Received {
-    /// `X-Netbootd-Timestamp`.
+    /// The value of `X-Netbootd-Timestamp`.
     pub timestamp: String,
-    /// `X-Netbootd-Signature`.
+    /// The value of `X-Netbootd-Signature`.
     pub signature: String,
-    /// What was answered.
+    /// The status that was answered.
     pub answered: u16,
     /// The body as it came.
     pub body: Vec<u8>,

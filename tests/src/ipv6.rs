@@ -1,11 +1,12 @@
-//! Hosts of a network that speaks IPv6 besides: their addresses are of fd77::/64 on `br0`, and of fd78::/64 behind a relay.
+//! Hosts of a network that speaks IPv6 besides: their addresses are of fd77::/64 on `br0`, and of
+//! fd78::/64 behind a relay.
 
 use std::time::Duration;
 
 use crate::process::{Process, run};
 use crate::{DhcpServer, Lab};
 
-/// netbootd's own address.
+/// netbootd's own address of IPv6.
 pub const SERVER6: &str = "fd77::1";
 
 /// The full DHCPv6 service for both segments.
@@ -38,7 +39,8 @@ pub fn give_address(lab: &Lab) {
 }
 
 impl DhcpServer {
-    /// dnsmasq with addresses of IPv4 and IPv6 (fd77::100 on) for `br0`. It says nothing about booting.
+    /// dnsmasq with addresses of IPv4 and IPv6 (fd77::100 on) for `br0`. It says nothing about
+    /// booting.
     pub fn start_with_ipv6(lab: &mut Lab) -> Self {
         let v4 = "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h";
         let v6 = "--dhcp-range=fd77::100,fd77::1ff,64,1h";
@@ -47,7 +49,8 @@ impl DhcpServer {
 }
 
 impl Relay6 {
-    /// Between `br0` (fd77::254) and a new segment `br1` (fd78::254); requests go to netbootd, which knows the way back.
+    /// Between `br0` (fd77::254) and a new segment `br1` (fd78::254); requests go to netbootd,
+    /// which knows the way back.
     pub fn start(lab: &mut Lab) -> Self {
         lab.add_segment("br1");
         lab.add_host("relay");

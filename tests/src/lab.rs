@@ -21,7 +21,8 @@ pub struct Lab {
 
 /// The namespace that holds every segment's bridge, and the machines plugged into them.
 const SWITCH: &str = "sw";
-/// Bridges pass frames on, and no packet filter looks at them on the way, whatever else this machine has loaded.
+/// Bridges pass frames on, and no packet filter looks at them on the way, whatever else this
+/// machine has loaded.
 const PLAIN_SWITCH: &str =
     r#"for hook in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$hook" ] || echo 0 > "$hook"; done"#;
 /// Where `ip netns exec` looks for a namespace's own files.
@@ -54,7 +55,7 @@ impl Lab {
         self.folder.path().to_owned()
     }
 
-    /// Adds a host.
+    /// Adds a host to the network.
     pub fn add_host(&mut self, host: &str) {
         let name = self.namespace(host);
         run(Command::new("ip").args(["netns", "add", &name]));
@@ -62,13 +63,14 @@ impl Lab {
         self.ip(host, "link set lo up");
     }
 
-    /// Adds a segment.
+    /// Adds a segment with its bridge.
     pub fn add_segment(&self, bridge: &str) {
         self.ip(SWITCH, &format!("link add {bridge} type bridge"));
         self.ip(SWITCH, &format!("link set {bridge} up"));
     }
 
-    /// Gives the hosts of this network names, as `/etc/hosts` does: lines such as `10.77.0.8 dc1.nb.test dc1`.
+    /// Gives the hosts of this network names, as `/etc/hosts` does: lines such as `10.77.0.8
+    /// dc1.nb.test dc1`.
     ///
     /// # Panics
     /// When the file cannot be written.
@@ -149,7 +151,8 @@ impl Lab {
         run(self.command(host, "timeout").args(["60", "bash", "-c", &script]));
     }
 
-    /// A thread inside a host: what it opens, and the threads it starts, are in that host's network. For stand-ins of this package.
+    /// A thread inside a host: what it opens, and the threads it starts, are in that host's
+    /// network. For stand-ins of this package.
     ///
     /// # Panics
     /// When the host's namespace cannot be entered.

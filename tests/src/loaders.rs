@@ -88,7 +88,8 @@ fn put_grub_for(platform: &str, root: &Path, name: &str) {
     fs::copy(image, root.join(name)).expect("the boot folder can be written");
 }
 
-/// Puts a GRUB that only says the marker and a word, and switches the machine off: it asks for no file.
+/// Puts a GRUB that only says the marker and a word, and switches the machine off: it asks for no
+/// file.
 ///
 /// # Panics
 /// When GRUB cannot be built.
@@ -105,7 +106,8 @@ pub fn put_grub_that_speaks(root: &Path, name: &str, word: &str) {
         .args(modules));
 }
 
-/// Puts a program for BIOS, a network boot program or a disk's first sector alike: it says the marker and a word on the serial port.
+/// Puts a program for BIOS, a network boot program or a disk's first sector alike: it says the
+/// marker and a word on the serial port.
 ///
 /// # Panics
 /// When the file cannot be written.

@@ -1,5 +1,5 @@
-//! A Mac, as far as one can be had: the Go program in `mac/`, which speaks BSDP by a library of others, and the image folders it
-//! boots from.
+//! A Mac, as far as one can be had: the Go program in `mac/`, which speaks BSDP by a library of
+//! others, and the image folders it boots from.
 
 use std::fs;
 use std::io::Write;
@@ -36,7 +36,7 @@ pub fn client() -> String {
 /// An image folder with a booter, a kernel cache and a root image.
 #[derive(Debug, Clone)]
 pub struct Nbi<'a> {
-    /// The menu's line.
+    /// The image's line in the Mac's menu.
     pub name: &'a str,
     /// The low half of its id.
     pub index: u16,

@@ -19,7 +19,7 @@ pub struct Netbootd {
     root: PathBuf,
 }
 
-/// netbootd's own address.
+/// netbootd's own address of IPv4.
 pub const SERVER: &str = "10.77.0.1";
 
 /// The full DHCP service for both segments.
@@ -80,7 +80,8 @@ impl Netbootd {
 
     fn begin(lab: &Lab, root: &Path, configuration: &str, command: &mut Command) -> Self {
         let (file, state) = (lab.folder().join("netbootd.toml"), lab.folder().join("state"));
-        // Whether the host has a user for netbootd is no matter of most tests, and their folders are root's.
+        // Whether the host has a user for netbootd is no matter of most tests, and their folders
+        // are root's.
         let head = format!(
             "[server]\nuser = \"root\"\nstate-dir = {:?}\nlog-level = \"debug\"\ninterfaces = [\"lan0\"]\n[boot]\nroot = {:?}\n",
             state.display().to_string(),
@@ -98,7 +99,7 @@ impl Netbootd {
         self.process.id()
     }
 
-    /// The boot folder.
+    /// The boot folder of the server.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -131,7 +132,8 @@ impl Netbootd {
         self.process.printed()
     }
 
-    /// Waits for a line in its log that has all of these words: what is told to a client may be logged a moment later.
+    /// Waits for a line in its log that has all of these words: what is told to a client may be
+    /// logged a moment later.
     ///
     /// # Panics
     /// When none comes.
@@ -155,7 +157,8 @@ pub fn write_secret(path: &Path, secret: &str) {
     written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-/// The built program. Tests of this package do not have cargo's variable for another package's program.
+/// The built program. Tests of this package do not have cargo's variable for another package's
+/// program.
 pub fn program() -> String {
     let built = std::env::current_exe().ok();
     let folder =

@@ -70,8 +70,9 @@ impl ObjectStorage {
     }
 }
 
-/// Passes one connection after the other on to a server, and makes it blind for conditions: the header's name is changed on its way.
-/// Ends with the listener's process. Stands for a server that ignores conditions silently, as one was found to.
+/// Passes one connection after the other on to a server, and makes it blind for conditions: the
+/// header's name is changed on its way. Ends with the listener's process. Stands for a server that
+/// ignores conditions silently, as one was found to.
 ///
 /// # Errors
 /// When the listener fails.

@@ -1,4 +1,5 @@
-//! What every machine boots in the end: Debian's cloud kernel and an initramfs that says so on the serial console.
+//! What every machine boots in the end: Debian's cloud kernel and an initramfs that says so on the
+//! serial console.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,12 +14,12 @@ use crate::process::run;
 /// Printed by the payload, followed by the word from its command line.
 pub const MARKER: &str = "NETBOOTD-PAYLOAD";
 
-/// The payload's files.
+/// The kernel and initramfs that a test boots.
 #[derive(Debug, Clone)]
 pub struct Payload {
-    /// The kernel.
+    /// The file of the kernel.
     pub kernel: PathBuf,
-    /// The initramfs.
+    /// The file of the initramfs.
     pub initrd: PathBuf,
 }
 

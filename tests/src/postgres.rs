@@ -12,7 +12,8 @@ use nix::unistd::{User, chown};
 use crate::process::{Process, run};
 use crate::{Authority, Lab};
 
-/// A server at 10.79.0.10 on the segment `back`, with an empty database and a user who owns it, both called `netbootd`.
+/// A server at 10.79.0.10 on the segment `back`, with an empty database and a user who owns it,
+/// both called `netbootd`.
 #[derive(Debug)]
 pub struct Postgres {
     folder: tempfile::TempDir,
@@ -21,7 +22,7 @@ pub struct Postgres {
     pub password_file: PathBuf,
 }
 
-/// Its address.
+/// The address of the database's host.
 pub const DATABASE: &str = "10.79.0.10";
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 const PASSWORD: &str = "known to the laboratory";
@@ -127,7 +128,8 @@ impl Postgres {
     }
 
     fn command(&self, lab: &Lab, program: &str) -> Command {
-        // What `ip netns exec` mounts, it alone sees. There are hosts whose /dev/null is root's only.
+        // What `ip netns exec` mounts, it alone sees. There are hosts whose /dev/null is root's
+        // only.
         let script =
             "[ -e null ] || mknod -m 666 null c 1 3; mount --bind null /dev/null; exec setpriv \"$@\"";
         let mut command = lab.command("db", "bash");

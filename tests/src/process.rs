@@ -190,7 +190,8 @@ pub fn run(command: &mut Command) -> String {
     text
 }
 
-/// Has a process stand still, with all its threads; what the kernel does for it may go on. It goes on by SIGCONT, and ends by SIGKILL.
+/// Has a process stand still, with all its threads; what the kernel does for it may go on. It goes
+/// on by SIGCONT, and ends by SIGKILL.
 ///
 /// # Panics
 /// When it goes on.

@@ -65,8 +65,9 @@ impl Machine {
         Self::start_as(lab, firmware, bridge, next_number(), None)
     }
 
-    /// Switches on the machine of a number: 52:54:00:4c:01:NN and 4c4c4544-0042-3510-8053-5254004c01NN, as often as wanted. A disk image, or a
-    /// folder that stands for one, is what it boots from when the network gives it nothing.
+    /// Switches on the machine of a number: 52:54:00:4c:01:NN and
+    /// 4c4c4544-0042-3510-8053-5254004c01NN, as often as wanted. A disk image, or a folder that
+    /// stands for one, is what it boots from when the network gives it nothing.
     ///
     /// # Panics
     /// When QEMU or the firmware is not installed.
@@ -187,7 +188,7 @@ impl Machine {
         self.process.wait_for(words, PATIENCE);
     }
 
-    /// Its hardware address.
+    /// The machine's hardware address.
     pub fn mac(&self) -> &str {
         &self.mac
     }

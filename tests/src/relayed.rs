@@ -1,4 +1,5 @@
-//! What machines behind a relay say to a DHCP server, and what it tells them: for stand-ins of a whole building.
+//! What machines behind a relay say to a DHCP server, and what it tells them: for stand-ins of a
+//! whole building.
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +8,7 @@ use std::net::Ipv4Addr;
 pub struct Reply {
     /// The transaction: the machine's number.
     pub xid: u32,
-    /// The message type.
+    /// The type of the DHCP message.
     pub kind: u8,
     /// The address that is given.
     pub address: Ipv4Addr,

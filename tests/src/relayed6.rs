@@ -4,7 +4,8 @@ use std::net::Ipv6Addr;
 
 use crate::relayed::mac;
 
-/// SOLICIT of a machine as x64 UEFI firmware sends it (RFC 8415 §16.2, RFC 5970), in a relay's envelope.
+/// SOLICIT of a machine as x64 UEFI firmware sends it (RFC 8415 §16.2, RFC 5970), in a relay's
+/// envelope.
 pub fn solicit(n: u32, link: Ipv6Addr) -> Vec<u8> {
     let mac = mac(n);
     let [_, number @ ..] = n.to_be_bytes();

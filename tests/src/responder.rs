@@ -1,5 +1,6 @@
-//! A stand-in for a distribution point's PXE responder, at 10.77.0.6 on `br0`. The responder itself cannot be had: what answers on port
-//! 4011 here says what one was recorded to say. Its files are served by a real TFTP server.
+//! A stand-in for a distribution point's PXE responder, at 10.77.0.6 on `br0`. The responder itself
+//! cannot be had: what answers on port 4011 here says what one was recorded to say. Its files are
+//! served by a real TFTP server.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -24,11 +25,12 @@ pub struct Responder {
 /// What it says to every question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Says {
-    /// A boot file, with the variables file and the BCD; without a PXE password, so with the secret.
+    /// A boot file, with the variables file and the BCD; without a PXE password, so with the
+    /// secret.
     Boot(&'static str),
     /// The same with a password: the paths alone.
     WithPassword(&'static str),
-    /// Nothing at all.
+    /// The responder does not answer.
     Silence,
     /// An answer without a boot file.
     Nothing,

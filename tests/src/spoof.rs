@@ -64,7 +64,7 @@ fn ipv4(from: SocketAddrV4, to: SocketAddrV4, payload: usize) -> Vec<u8> {
     header
 }
 
-/// RFC 8200 §3.
+/// Writes a header of IPv6 (RFC 8200 §3).
 fn ipv6(from: SocketAddrV6, to: SocketAddrV6, payload: usize) -> Vec<u8> {
     let mut header = vec![0x60, 0, 0, 0];
     header.extend(length(payload));

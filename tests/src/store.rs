@@ -43,7 +43,8 @@ pub fn source(folder: &Path) -> PathBuf {
     source
 }
 
-/// Puts an `.nbi` folder into a content library as ConfigMgr does: files by digest, and an INI for each path of the content.
+/// Puts an `.nbi` folder into a content library as ConfigMgr does: files by digest, and an INI for
+/// each path of the content.
 ///
 /// # Panics
 /// When it cannot be written.

@@ -33,5 +33,5 @@ pub fn for_the_next_second() {
     until(Duration::from_secs(2), || second() != before, || "the clock stands still".into());
 }
 
-/// Between two questions.
+/// The time between two questions.
 const PAUSE: Duration = Duration::from_millis(20);

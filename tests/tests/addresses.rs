@@ -1,4 +1,5 @@
-//! What machines without an address are told: addresses that nobody uses, boot files, and why there is none.
+//! What machines without an address are told: addresses that nobody uses, boot files, and why there
+//! is none.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -44,7 +45,8 @@ fn uboot_is_given_its_server_and_the_boot_file_of_its_architecture() {
     let configuration = format!("{ADDRESSES}{RULES}");
     let netbootd = Netbootd::start(&lab, &root, &configuration);
     let asker = Asker::on(&lab, "client", BROADCAST);
-    // By its class and option 93, by the class of older builds, and by option 93 of builds without a class.
+    // By its class and option 93, by the class of older builds, and by option 93 of builds without
+    // a class.
     for (n, says) in [(1, UBOOT), (2, &UBOOT[..1]), (3, &UBOOT[1..])] {
         let offer = asker.offer(n, says);
         asker.request(n, &offer, says);
@@ -144,7 +146,8 @@ fn a_machine_that_asks_twice_is_offered_once_and_nothing_after_its_lease() {
     assert_eq!((offer.message_type(), offer.header.yiaddr()), (MessageType::Offer, FIRST));
     asker.request(1, &offer, PXE);
     assert_eq!(asker.answer(1).message_type(), MessageType::Ack);
-    // Another machine's offer waits for a probe that began later: what was still to come for the first one has come by then.
+    // Another machine's offer waits for a probe that began later: what was still to come for the
+    // first one has come by then.
     asker.discover(2, PXE);
     assert_eq!(asker.next().header.xid(), 2);
 }

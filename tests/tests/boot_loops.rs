@@ -1,4 +1,5 @@
-//! Machines that boot the same again and again, and distribution points without SMSBoot: named from real packets.
+//! Machines that boot the same again and again, and distribution points without SMSBoot: named from
+//! real packets.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

@@ -9,7 +9,8 @@ use netbootd_tests::loaders::{self, IPXE_EFI, PXELINUX, SIGNED, SYSLINUX_EFI};
 use netbootd_tests::netbootd::ADDRESSES;
 use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, Relay, findings, payload};
 
-/// Boot files for every kind of machine in these tests; each test puts only its own into the folder.
+/// Boot files for every kind of machine in these tests; each test puts only its own into the
+/// folder.
 const RULES: &str = r#"
 [[rule]]
 name = "pxelinux"
@@ -68,7 +69,8 @@ boot
 """
 "##;
 
-/// Only where the test wants it: BIOS machines here have iPXE as their ROM, and would take the script.
+/// Only where the test wants it: BIOS machines here have iPXE as their ROM, and would take the
+/// script.
 const SCRIPT: &str = r##"
 [[file]]
 path = "boot.ipxe"
@@ -342,7 +344,8 @@ fn arm64_uboot_grub() {
     let machine = Machine::start(&lab, Firmware::Arm64Uboot, "br0");
     machine.wait_for_payload("arm64-uboot");
     findings::none(&lab, &netbootd);
-    // By itself it is given an address and its server, and looks for its script there; then it asks as UEFI firmware.
+    // By itself it is given an address and its server, and looks for its script there; then it asks
+    // as UEFI firmware.
     netbootd.logged(&["ack", "class=uboot", "arch=arm64-uboot", "reason=no-rule"]);
     netbootd.logged(&["boot.scr.uimg", "not-found"]);
     netbootd.logged(&["ack", "class=pxe", "arch=arm64-uefi", "boot_file=\"grubaa64.efi\""]);

@@ -1,4 +1,5 @@
-//! Several servers that share a database and images, while links are cut and servers killed: real PostgreSQL, a real S3 server.
+//! Several servers that share a database and images, while links are cut and servers killed: real
+//! PostgreSQL, a real S3 server.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::fs;
@@ -158,7 +159,8 @@ fn a_database_away_for_longer_than_leases_last_stops_what_is_new_only_and_loses_
     let mut all = fleet.end();
     let before = kept(&site);
 
-    // Nobody waits for an hour here: the leases have aged, and a server that connects anew reads that.
+    // Nobody waits for an hour here: the leases have aged, and a server that connects anew reads
+    // that.
     site.database.sql(&site.lab, "UPDATE netbootd.leases SET until = until - 3565");
     site.database.crash();
     servers[0].wait_for("the shared database is away", Duration::from_secs(20));
@@ -206,7 +208,8 @@ fn kept(site: &Site) -> [String; 4] {
     .map(|query| site.database.sql(&site.lab, query))
 }
 
-/// Boots machines again and again, and fetches images, while links are cut, a server is killed and the database crashes.
+/// Boots machines again and again, and fetches images, while links are cut, a server is killed and
+/// the database crashes.
 fn survives(machines: u16) {
     let began = Instant::now();
     let mut site = Site::new();
@@ -265,7 +268,8 @@ fn survives(machines: u16) {
         "{} boots in {took} s, by server {by:?}; {given} of {ledger} deployments told; images: {fetched:?}",
         all.len()
     );
-    // Written down before it is told: what was told is there, and who was given nothing has an answer that was lost on its way.
+    // Written down before it is told: what was told is there, and who was given nothing has an
+    // answer that was lost on its way.
     assert_eq!(ledger, usize::from(machines), "everybody's is written down, once");
     assert!(given <= ledger);
 }

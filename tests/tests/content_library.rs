@@ -1,4 +1,5 @@
-//! What a distribution point's content library is to machines: images that come, are replaced and go, and files.
+//! What a distribution point's content library is to machines: images that come, are replaced and
+//! go, and files.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -13,7 +14,8 @@ use netbootd_tests::{Lab, Netbootd, Process, wait};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server whose content library is looked at every second, and a Mac that has its address already.
+/// A server whose content library is looked at every second, and a Mac that has its address
+/// already.
 struct Site {
     lab: Lab,
     netbootd: Netbootd,

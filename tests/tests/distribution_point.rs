@@ -1,5 +1,5 @@
-//! `examples/distribution-point` on the wire: the site is asked over TLS with Kerberos, and the distribution point's own responder
-//! answers the machines that it deploys to.
+//! `examples/distribution-point` on the wire: the site is asked over TLS with Kerberos, and the
+//! distribution point's own responder answers the machines that it deploys to.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -84,7 +84,8 @@ fn the_site_decides_and_its_responder_serves_the_machines_that_it_deploys_to() {
         fs::read(&out).unwrap_or_default()
     };
 
-    // A machine with a Required task sequence: the responder's answer, its variables file and its files, by way of netbootd.
+    // A machine with a Required task sequence: the responder's answer, its variables file and its
+    // files, by way of netbootd.
     has(&ask(1), &["wdsmgfw.efi", "server identifier: 10.77.0.1", "next server: 10.77.0.1", VARIABLES]);
     netbootd.logged(&["ack", "reason=required", "machine=\"PC0001\"", "deployment=\"PS120083\""]);
     assert_eq!(responder.asked().len(), 1);
@@ -110,7 +111,8 @@ fn the_site_decides_and_its_responder_serves_the_machines_that_it_deploys_to() {
     assert_eq!(responder.asked().len(), asked);
     admin.break_down(false);
 
-    // Macs by the same site: one that is enrolled, and a stranger by the collection for unknown ones.
+    // Macs by the same site: one that is enrolled, and a stranger by the collection for unknown
+    // ones.
     let config = site.lab.folder().join("netbootd.toml").display().to_string();
     let explained = |mac: &str| {
         let mut command = site.lab.command("server", &program);

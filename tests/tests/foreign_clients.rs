@@ -1,4 +1,5 @@
-//! Clients that this project did not write, against netbootd: TFTP, HTTP and DHCP clients of Debian's packages.
+//! Clients that this project did not write, against netbootd: TFTP, HTTP and DHCP clients of
+//! Debian's packages.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::fs;

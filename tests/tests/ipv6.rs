@@ -10,7 +10,8 @@ use netbootd_tests::{
     DhcpServer, Firmware, Lab, Machine, Netbootd, Process, Relay6, findings, loaders, wait,
 };
 
-/// Firmware tries HTTP boot over IPv4 first, for a minute where nobody answers: here it finds at once that nobody listens there.
+/// Firmware tries HTTP boot over IPv4 first, for a minute where nobody answers: here it finds at
+/// once that nobody listens there.
 const RULES: &str = r#"
 [[rule]]
 name = "nowhere"
@@ -111,7 +112,8 @@ fn proxy_uefi_http_over_ipv6() {
     site.logged(&["completed", "proto=http", "http.efi", "mac=52:54:00:4c:01:"]);
 }
 
-/// ISC's client, to the end of its first exchange: its lease, as it wrote it down. It says that it is bound a moment before it writes.
+/// ISC's client, to the end of its first exchange: its lease, as it wrote it down. It says that it
+/// is bound a moment before it writes.
 fn dhclient(lab: &Lab, netbootd: &Netbootd, more: &str) -> String {
     let lease = lab.folder().join("dhclient.leases");
     let _client = start_dhclient(lab, more);

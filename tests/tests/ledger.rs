@@ -1,4 +1,5 @@
-//! A machine is never installed twice, and never refused for another's sake: a running daemon, its device file, and firmware's packets.
+//! A machine is never installed twice, and never refused for another's sake: a running daemon, its
+//! device file, and firmware's packets.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

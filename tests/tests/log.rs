@@ -1,4 +1,5 @@
-//! Where log lines go: a file that rotates, the journal of systemd, and no further than a stranger may make them.
+//! Where log lines go: a file that rotates, the journal of systemd, and no further than a stranger
+//! may make them.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

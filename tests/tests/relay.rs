@@ -1,4 +1,5 @@
-//! In front of a distribution point's own responder: its answers and its files come by way of netbootd.
+//! In front of a distribution point's own responder: its answers and its files come by way of
+//! netbootd.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

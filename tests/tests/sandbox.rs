@@ -1,4 +1,5 @@
-//! What a running netbootd has given up, as the kernel sees it, and that machines boot all the same.
+//! What a running netbootd has given up, as the kernel sees it, and that machines boot all the
+//! same.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use nix::unistd::User;
 
 /// A user that every system has, and that nothing belongs to.
 const USER: &str = "nobody";
-/// CAP_NET_BIND_SERVICE and CAP_NET_RAW.
+/// The capabilities CAP_NET_BIND_SERVICE and CAP_NET_RAW, as /proc prints them.
 const KEPT: &str = "0000000000002400";
 
 struct Site {
@@ -64,8 +65,8 @@ impl Site {
     }
 }
 
-/// netbootd and its reader of Windows images where its own user can start them: a checkout may lie in
-/// a folder that is root's alone.
+/// netbootd and its reader of Windows images where its own user can start them: a checkout may lie
+/// in a folder that is root's alone.
 fn reachable_program(lab: &Lab) -> String {
     let folder = lab.folder().join("bin");
     fs::create_dir(&folder).unwrap();
@@ -121,7 +122,8 @@ fn every_thread_of_the_daemon_has_two_capabilities_and_machines_boot() {
     }
     assert_eq!(said_of_threads(pid, "NoNewPrivs"), only("1"));
     assert_eq!(said_of_threads(pid, "Seccomp"), only("2"));
-    // The state is the user's, and nobody else may look into it. No core: the kernel gives /proc's files of such a process to root.
+    // The state is the user's, and nobody else may look into it. No core: the kernel gives /proc's
+    // files of such a process to root.
     let state = fs::metadata(site.lab.folder().join("state")).unwrap();
     assert_eq!((state.uid(), state.mode() & 0o777), (user.uid.as_raw(), 0o700));
     assert_eq!(fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid(), 0);

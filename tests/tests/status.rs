@@ -206,7 +206,8 @@ fn metrics_are_what_prometheus_wants() {
     assert!(checked.status.success() && said.is_empty(), "{said}");
 }
 
-/// What Prometheus and Grafana are given names metrics that there are, and rules that Prometheus takes.
+/// What Prometheus and Grafana are given names metrics that there are, and rules that Prometheus
+/// takes.
 #[test]
 fn rules_and_dashboard_use_metrics_that_exist() {
     let site = Site::new("");

@@ -31,7 +31,8 @@ fn a_mac_boots_from_the_store_and_an_update_leaves_its_transfer_alone() {
     assert!(said.contains("root http://10.77.0.1/NetBoot/Images/Sierra.nbi/NetInstall.dmg"), "{said}");
     assert!(said.contains(&sha256(&folder.join("NetInstall.dmg"))), "{said}");
 
-    // A slow client is half-way through the old root when a new one takes its place, and the old one is collected.
+    // A slow client is half-way through the old root when a new one takes its place, and the old
+    // one is collected.
     let old = sha256(&folder.join("NetInstall.dmg"));
     let url = format!("http://{SERVER}/Sierra/NetInstall.dmg");
     let out = lab.folder().join("out");
@@ -272,7 +273,8 @@ fn a_mac_that_runs_from_a_root_goes_on_with_it_when_the_image_is_updated() {
     assert!(image(&store, &["remove", "Sierra", "--version", former]).status.success());
     assert!(image(&store, &["gc"]).status.success());
     assert_eq!(part(2_000_000), old[2_000_000..2_001_000]);
-    // Read requests in its name change nothing: neither one for a boot file, whose blocks nobody acknowledges, nor one for no file.
+    // Read requests in its name change nothing: neither one for a boot file, whose blocks nobody
+    // acknowledges, nor one for no file.
     let booter = "/NetBoot/Images/Sierra.nbi/i386/booter";
     let forge = lab.inside("hostile", move || {
         let (spoofer, server) = (Spoofer::new(), SERVER.parse().unwrap());
@@ -376,7 +378,8 @@ fn an_image_that_is_removed_names_the_machines_that_run_from_it_and_stays_readab
         listed.contains("tool is withdrawn: removed; machines that run from it can still read it"),
         "{listed}"
     );
-    // It is handed to nobody any more, and who runs from it reads on; a collection changes nothing of that.
+    // It is handed to nobody any more, and who runs from it reads on; a collection changes nothing
+    // of that.
     let deadline = Instant::now() + Duration::from_secs(20);
     while told(&lab).contains("tool/tool.efi") {
         assert!(Instant::now() < deadline, "{}", netbootd.log());

@@ -74,7 +74,8 @@ fn a_full_disk_is_told_of_before_anything_is_copied() {
 
 #[test]
 fn a_disk_that_fills_half_way_leaves_nothing() {
-    // Bytes enough for all, and files enough for half of them: what is asked before the start cannot know.
+    // Bytes enough for all, and files enough for half of them: what is asked before the start
+    // cannot know.
     refuses(&Mounted::tmpfs("size=100m,nr_inodes=32"), &["No space left on device"]);
     refuses(&Mounted::of_a_file(100, &["mkfs.ext4", "-q", "-N", "64"]), &["No space left on device"]);
 }

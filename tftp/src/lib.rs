@@ -1,8 +1,9 @@
 //! TFTP as pure code: packets, option negotiation, and one transfer as a machine.
 //!
-//! A server parses a [`Packet`], looks the file up, calls [`negotiate`] and makes a [`Sender`]. It then feeds the machine packets
-//! and time, and does what each [`Step`] says: send an option acknowledgement, send a run of blocks, or finish. The machine
-//! holds no file bytes: [`Sender::offset_of`] says where a block begins, so a whole window can leave in one system call.
+//! A server parses a [`Packet`], looks the file up, calls [`negotiate`] and makes a [`Sender`]. It
+//! then feeds the machine packets and time, and does what each [`Step`] says: send an option
+//! acknowledgement, send a run of blocks, or finish. The machine holds no file bytes:
+//! [`Sender::offset_of`] says where a block begins, so a whole window can leave in one system call.
 //! [`Receiver`] is the other side, for probes and tests.
 //!
 //! ```
@@ -17,8 +18,8 @@
 //! assert_eq!(step.send, Some(Send::Blocks { first: 1, count: 1 }));
 //! ```
 //!
-//! Sources: RFC 1350 (the protocol), 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440 (windowsize), and Microsoft's
-//! variable window as Wireshark's dissector describes it.
+//! Sources: RFC 1350 (the protocol), 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440
+//! (windowsize), and Microsoft's variable window as Wireshark's dissector describes it.
 
 pub mod netascii;
 mod options;

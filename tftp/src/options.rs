@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::packet::put_string;
 
-/// The options of a request that this implementation knows, as numbers. What is no number is left out here, as if it had not been
-/// asked for: the client then falls back to the protocol's default.
+/// The options of a request that this implementation knows, as numbers. What is no number is left
+/// out here, as if it had not been asked for: the client then falls back to the protocol's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestOptions {
     asked: Vec<(Kind, u64)>,
@@ -74,14 +74,16 @@ impl Kind {
 }
 
 impl Default for Limits {
-    /// The largest block, a window of 64 (beyond it throughput flattens and loss costs more), variable windows granted.
+    /// The largest block, a window of 64 (beyond it throughput flattens and loss costs more),
+    /// variable windows granted.
     fn default() -> Self {
         Limits { max_block_size: MAX_BLOCK_SIZE, max_window_size: 64, variable_window: true }
     }
 }
 
 impl RequestOptions {
-    /// What a client asks for: block size in bytes, window in blocks, retransmission time in seconds, and the size of the file.
+    /// What a client asks for: block size in bytes, window in blocks, retransmission time in
+    /// seconds, and the size of the file.
     pub fn asking(
         block_size: Option<u16>,
         window_size: Option<u16>,
@@ -157,7 +159,8 @@ impl RequestOptions {
 
 /// Grants what can be granted of a request for a file of `size` bytes.
 ///
-/// Values are lowered to the limits; a value outside the protocol's range is left out, so that the default holds.
+/// Values are lowered to the limits; a value outside the protocol's range is left out, so that the
+/// default holds.
 pub fn negotiate(asked: &RequestOptions, limits: &Limits, size: u64) -> Negotiated {
     let mut negotiated = Negotiated {
         block_size: DEFAULT_BLOCK_SIZE,
@@ -212,7 +215,8 @@ impl Negotiated {
         (u64::from(window.max(1)) * u64::from(self.block_size)).min(size)
     }
 
-    /// The option acknowledgement; None when the request had no option that could be granted: DATA 1 then comes at once.
+    /// The option acknowledgement; None when the request had no option that could be granted: DATA
+    /// 1 then comes at once.
     pub fn option_ack(&self) -> Option<Vec<u8>> {
         if self.granted.is_empty() {
             return None;

@@ -1,8 +1,10 @@
 //! How much of a window leaves at once.
 //!
-//! A window is one burst, which is what a network with room wants. Where something on the way is too small for it — a switch's
-//! buffer, the receive ring of firmware — the end of every burst is lost, and sending the same burst again stalls for ever. So a
-//! window that lost something is halved into smaller bursts with a pause between them, and windows that came whole double them again.
+//! A window is one burst, which is what a network with room wants. Where something on the way is
+//! too small for it — a switch's buffer, the receive ring of firmware — the end of every burst is
+//! lost, and sending the same burst again stalls for ever. So a window that lost something is
+//! halved into smaller bursts with a pause between them, and windows that came whole double them
+//! again.
 
 use std::time::Duration;
 

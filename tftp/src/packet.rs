@@ -38,9 +38,9 @@ pub enum Packet<'a> {
     },
     /// The end, for a reason. Never answered.
     Error {
-        /// The reason.
+        /// The code of the error.
         code: ErrorCode,
-        /// Words for it.
+        /// The message for people, as bytes.
         message: &'a [u8],
     },
     /// The options that the server grants, in the order of the request.
@@ -61,7 +61,7 @@ pub struct Request<'a> {
 /// How bytes are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// As they are.
+    /// The mode octet: bytes as they are.
     Octet,
     /// With line ends as RFC 764 wants them; see [`crate::netascii`].
     Netascii,
@@ -72,7 +72,7 @@ pub enum Mode {
 pub struct ErrorCode(pub u16);
 
 impl ErrorCode {
-    /// See the message.
+    /// Code 0: the message says what is wrong.
     pub const UNDEFINED: ErrorCode = ErrorCode(0);
     /// There is no such file.
     pub const FILE_NOT_FOUND: ErrorCode = ErrorCode(1);
@@ -92,7 +92,7 @@ pub enum ParseError {
     /// Shorter than the packet's fixed part.
     #[error("{have} bytes are too few for a TFTP packet")]
     Truncated {
-        /// Bytes received.
+        /// Bytes that were received.
         have: usize,
     },
     /// No opcode of TFTP.
@@ -107,7 +107,8 @@ pub enum ParseError {
 }
 
 impl<'a> Packet<'a> {
-    /// Reads one datagram. A last string without its NUL is taken as it is; an option name without a value is left out.
+    /// Reads one datagram. A last string without its NUL is taken as it is; an option name without
+    /// a value is left out.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let truncated = |_: nom::Err<nom::error::Error<&[u8]>>| ParseError::Truncated { have: bytes.len() };
         let (rest, opcode) = be_u16(bytes).map_err(truncated)?;
@@ -132,7 +133,8 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The datagram of a packet that is no request; None for requests, which [`Packet::read_request`] writes.
+    /// The datagram of a packet that is no request; None for requests, which
+    /// [`Packet::read_request`] writes.
     pub fn emit(&self) -> Option<Vec<u8>> {
         let mut bytes = Vec::with_capacity(64);
         match self {

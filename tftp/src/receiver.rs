@@ -6,7 +6,7 @@ use crate::options::number;
 use crate::rto::RetransmissionTimer;
 use crate::{DEFAULT_BLOCK_SIZE, ErrorCode, MIN_BLOCK_SIZE, Packet};
 
-/// Receives one file.
+/// Receives one file as a state machine.
 #[derive(Debug)]
 pub struct Receiver {
     block_size: u16,
@@ -26,24 +26,24 @@ pub struct Receiver {
     repeats: u64,
 }
 
-/// What to do.
+/// What the caller has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct ReceiveStep<'a> {
     /// The file's next bytes.
     pub deliver: Option<&'a [u8]>,
-    /// What to send.
+    /// The packet to send, if any.
     pub send: Option<Reply>,
     /// Set once: the transfer is over.
     pub finish: Option<ReceiverOutcome>,
 }
 
-/// What to send.
+/// The packet that answers the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
     /// The request again, to the server's first port.
     Request,
-    /// An acknowledgement.
+    /// An acknowledgement of one block.
     Ack {
         /// The block, modulo 65536.
         block: u16,
@@ -52,14 +52,14 @@ pub enum Reply {
     },
 }
 
-/// How it ended.
+/// How the reception ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiverOutcome {
-    /// Every byte came.
+    /// Every byte of the file came.
     Completed,
     /// The server ended it.
     Refused {
-        /// Its reason.
+        /// The code of the server's error.
         code: ErrorCode,
     },
     /// The server granted something that makes no sense.
@@ -69,8 +69,8 @@ pub enum ReceiverOutcome {
 }
 
 impl Receiver {
-    /// The request has just been sent. `variable_window` is the window to ask for with every acknowledgement, when the
-    /// request had that option.
+    /// The request has just been sent. `variable_window` is the window to ask for with every
+    /// acknowledgement, when the request had that option.
     pub fn new(variable_window: Option<u8>, now: Instant) -> Self {
         Receiver {
             block_size: DEFAULT_BLOCK_SIZE,
@@ -129,7 +129,7 @@ impl Receiver {
         }
     }
 
-    /// Time went by.
+    /// Takes note that time went by.
     pub fn tick(&mut self, now: Instant) -> ReceiveStep<'static> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return step(None, None);

@@ -72,10 +72,12 @@ impl RetransmissionTimer {
     }
 }
 
-/// RFC 6298 §2.1 has a second, for the whole Internet. Machines boot from their own site, and one answer too many does no harm.
+/// RFC 6298 §2.1 has a second, for the whole Internet. Machines boot from their own site, and one
+/// answer too many does no harm.
 const INITIAL: Duration = Duration::from_millis(250);
-/// TFTP's clients acknowledge at once, so the floor need not wait for delayed acknowledgements as TCP's 200 ms do. Firmware that takes
-/// longer over a block gets a window twice, and the doubling wait keeps that rare.
+/// TFTP's clients acknowledge at once, so the floor need not wait for delayed acknowledgements as
+/// TCP's 200 ms do. Firmware that takes longer over a block gets a window twice, and the doubling
+/// wait keeps that rare.
 const FLOOR: Duration = Duration::from_millis(25);
 /// What firmware has at the least.
 const CLIENT_FLOOR: Duration = Duration::from_secs(1);

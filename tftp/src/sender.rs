@@ -29,7 +29,8 @@ pub struct Sender {
 enum State {
     /// The option acknowledgement is out; ACK 0 is awaited.
     Offered,
-    /// Blocks behind `acked` up to `sent` are out, those up to `end` are still to come in this window.
+    /// Blocks behind `acked` up to `sent` are out, those up to `end` are still to come in this
+    /// window.
     Sending {
         acked: u64,
         sent: u64,
@@ -38,7 +39,7 @@ enum State {
     Ended,
 }
 
-/// What happened.
+/// An input of the sender.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
     /// A packet of this transfer's client.
@@ -53,7 +54,7 @@ pub enum Input<'a> {
     Stop,
 }
 
-/// What to do.
+/// What the caller has to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Step {
@@ -63,23 +64,24 @@ pub struct Step {
     pub finish: Option<Outcome>,
 }
 
-/// What to send.
+/// The packets that the caller has to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Send {
-    /// [`Negotiated::option_ack`].
+    /// The OACK, in bytes from [`Negotiated::option_ack`].
     OptionAck,
-    /// Blocks in a row; their place in the file is [`Sender::offset_of`], their number on the wire is modulo 65536.
+    /// Blocks in a row; their place in the file is [`Sender::offset_of`], their number on the wire
+    /// is modulo 65536.
     Blocks {
         /// The first one, counted from 1 without rollover.
         first: u64,
-        /// How many.
+        /// The number of blocks.
         count: u16,
     },
     /// An error that ends the transfer.
     Error {
-        /// The reason.
+        /// The code of the error.
         code: ErrorCode,
-        /// Words for it.
+        /// The message for people.
         message: &'static str,
     },
 }
@@ -89,14 +91,16 @@ pub enum Send {
 pub enum Outcome {
     /// Every block was acknowledged, or everything but the acknowledgement of the last window came.
     Completed {
-        /// Whether the last acknowledgement came. Some clients start what they fetched without sending it.
+        /// Whether the last acknowledgement came. Some clients start what they fetched without
+        /// sending it.
         last_ack: bool,
     },
-    /// The client asked for the size and went away with the answer: a normal end (firmware does it before each file).
+    /// The client asked for the size and went away with the answer: a normal end (firmware does it
+    /// before each file).
     Probed,
     /// The client gave up.
     Aborted {
-        /// Its reason.
+        /// The code of the client's error.
         code: ErrorCode,
     },
     /// The client's port is closed.
@@ -144,7 +148,8 @@ impl Sender {
         match input {
             Input::Packet(Packet::Ack { block, next_window }) => self.acknowledged(now, *block, *next_window),
             Input::Packet(Packet::Error { code, .. }) => self.end(self.aborted(*code)),
-            // Anything else from the client's port is an old datagram, or nonsense that a later packet will mend.
+            // Anything else from the client's port is an old datagram, or nonsense that a later
+            // packet will mend.
             Input::Packet(_) => Step::default(),
             Input::Tick => self.tick(now),
             Input::Unreachable => self.end(Outcome::ClientGone),
@@ -185,12 +190,13 @@ impl Sender {
         self.resends
     }
 
-    /// What was negotiated.
+    /// The options that server and client agreed on.
     pub fn negotiated(&self) -> &Negotiated {
         &self.negotiated
     }
 
-    /// Whether the client has acknowledged anything: until then, somebody else may have asked in its name.
+    /// Whether the client has acknowledged anything: until then, somebody else may have asked in
+    /// its name.
     pub fn is_proved(&self) -> bool {
         self.heard
     }
@@ -205,7 +211,8 @@ impl Sender {
             State::Offered if block == 0 => (0, 0),
             State::Offered | State::Ended => return Step::default(),
             State::Sending { acked, sent, .. } => {
-                // Only numbers inside the open window mean anything: 16 bits roll over every 65536 blocks.
+                // Only numbers inside the open window mean anything: 16 bits roll over every 65536
+                // blocks.
                 let ahead = u64::from(block.wrapping_sub(acked as u16));
                 match ahead {
                     0 => return self.acknowledged_again(now, acked, sent),
@@ -231,13 +238,15 @@ impl Sender {
         if acked == self.last_block {
             return self.end(Outcome::Completed { last_ack: true });
         }
-        // Short of the window's end, the client misses the block behind this one (RFC 7440 §4): go back to it.
+        // Short of the window's end, the client misses the block behind this one (RFC 7440 §4): go
+        // back to it.
         self.resends += sent.saturating_sub(acked);
         self.send_window(now, acked)
     }
 
-    /// The last acknowledgement once more: in lockstep a duplicate that must not be answered (RFC 1123 §4.2.3.1); with a window, a
-    /// sign that its first block was lost, to be believed once in a round trip.
+    /// The last acknowledgement once more: in lockstep a duplicate that must not be answered (RFC
+    /// 1123 §4.2.3.1); with a window, a sign that its first block was lost, to be believed once in
+    /// a round trip.
     fn acknowledged_again(&mut self, now: Instant, acked: u64, sent: u64) -> Step {
         let round_trip = self.timer.round_trip().unwrap_or(UNKNOWN_ROUND_TRIP).max(SHORTEST_ROUND_TRIP);
         let too_soon = now.saturating_duration_since(self.sent_at) < round_trip;
@@ -297,8 +306,8 @@ impl Sender {
         }
     }
 
-    /// Whether an address that has acknowledged nothing was sent all that it may be sent: it may not be whose request it was. If it is,
-    /// its client asks again.
+    /// Whether an address that has acknowledged nothing was sent all that it may be sent: it may
+    /// not be whose request it was. If it is, its client asks again.
     fn waits_for_proof(&self) -> bool {
         let resends = if self.state == State::Offered { MAX_UNPROVED_OFFERS } else { MAX_UNPROVED_BLOCKS };
         !self.heard && self.tries >= resends
@@ -338,11 +347,14 @@ impl Sender {
     }
 }
 
-/// How often an option acknowledgement, which is about as long as its request, is sent again to an address that has answered nothing.
+/// How often an option acknowledgement, which is about as long as its request, is sent again to an
+/// address that has answered nothing.
 const MAX_UNPROVED_OFFERS: u32 = 2;
-/// The same of the first block, which is longer: 516 bytes, since a larger one is agreed upon first.
+/// The same of the first block, which is longer: 516 bytes, since a larger one is agreed upon
+/// first.
 const MAX_UNPROVED_BLOCKS: u32 = 1;
-/// How long such an address is waited for in all. Firmware that is slow to begin takes a few seconds.
+/// How long such an address is waited for in all. Firmware that is slow to begin takes a few
+/// seconds.
 const MAX_UNPROVED_SILENCE: Duration = Duration::from_secs(10);
 /// A machine that was switched off frees its place after this long.
 const MAX_SILENCE: Duration = Duration::from_secs(30);

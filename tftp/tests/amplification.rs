@@ -1,4 +1,5 @@
-//! What an address gets that somebody else asked in the name of: bytes out for bytes in, at the worst.
+//! What an address gets that somebody else asked in the name of: bytes out for bytes in, at the
+//! worst.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ const HEADERS: usize = 28;
 #[derive(Debug, Default)]
 struct Sent {
     packets: usize,
-    /// Payload of UDP.
+    /// The payload of UDP in bytes.
     bytes: usize,
     offers: usize,
 }
@@ -108,7 +109,8 @@ fn option_acknowledgements_are_amplified_less_than_fourfold() {
             }
         }
     }
-    // All three, on the wire; and one of them beside its request, as payload: only the size grows, up to twenty digits.
+    // All three, on the wire; and one of them beside its request, as payload: only the size grows,
+    // up to twenty digits.
     assert!(worst <= 3.8, "{worst}");
     assert!(worst_one <= 1.62, "{worst_one}");
 }

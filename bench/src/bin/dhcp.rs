@@ -1,8 +1,10 @@
-//! DHCP beside its peers: each server in a host of its own, the same machines behind a relay in another, in turns.
+//! DHCP beside its peers: each server in a host of its own, the same machines behind a relay in
+//! another, in turns.
 //!
-//! A server's rate is the highest, of those asked for by perfdhcp, at which fewer than one exchange in a hundred is lost. How long an exchange
-//! takes, and what it costs, is measured at half the server's own rate by a generator that compares every answer. `--smoke` looks whether all
-//! of that runs; a number is how many rounds there are; `--at=RATE` measures netbootd alone, at one rate.
+//! A server's rate is the highest, of those asked for by perfdhcp, at which fewer than one exchange
+//! in a hundred is lost. How long an exchange takes, and what it costs, is measured at half the
+//! server's own rate by a generator that compares every answer. `--smoke` looks whether all of that
+//! runs; a number is how many rounds there are; `--at=RATE` measures netbootd alone, at one rate.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -73,10 +75,10 @@ fn at(lab: &Lab, server: &Server, rate: u32, rounds: usize) {
     }
 }
 
-/// One server's rounds.
+/// The figures of one server, a value for each round.
 #[derive(Debug, Default)]
 struct Figures {
-    /// Exchanges a second.
+    /// Exchanges a second in each round.
     rates: Vec<f64>,
     /// Milliseconds, at half the rate.
     p99: Vec<f64>,
@@ -218,7 +220,8 @@ impl Kind {
                 vec!["--no-daemon".into(), format!("--conf-file={}", config.display())]
             }
             Kind::Kea => {
-                // As many threads as the machine at hand has; one at a time is its default and slower.
+                // As many threads as the machine at hand has; one at a time is its default and
+                // slower.
                 let text = format!(
                     r#"{{"Dhcp4": {{
                         "interfaces-config": {{"interfaces": ["eth0"], "dhcp-socket-type": "udp"}},
@@ -242,7 +245,8 @@ struct Server {
     address: Ipv4Addr,
     process: Process,
     account: Account,
-    /// Other numbers are other machines: nobody's first exchange is another's second, as long as the pool has addresses.
+    /// Other numbers are other machines: nobody's first exchange is another's second, as long as
+    /// the pool has addresses.
     next: std::cell::Cell<u32>,
 }
 
@@ -262,7 +266,8 @@ impl Server {
         Some(server)
     }
 
-    /// New machines, and what they cost. When there would be more than the pool holds, those that began are switched on once more.
+    /// New machines, and what they cost. When there would be more than the pool holds, those that
+    /// began are switched on once more.
     fn switch_on(&self, lab: &Lab, rate: u32, machines: u32) -> (Exchanges, Duration) {
         let next = self.next.get();
         let first = if next + machines > NEW_MACHINES { 1 } else { next };
@@ -272,7 +277,8 @@ impl Server {
         (exchanges, self.account.cpu().saturating_sub(before))
     }
 
-    /// The highest rate at which less than a hundredth is lost: doubled until more is, then halved between.
+    /// The highest rate at which less than a hundredth is lost: doubled until more is, then halved
+    /// between.
     fn climb(&self, lab: &Lab) -> f64 {
         let (mut reached, mut lost) = (0, FIRST_RATE);
         while lost <= LAST_RATE && self.answers(lab, lost) {
@@ -322,11 +328,11 @@ const MACHINES: &str = "5000";
 /// The pool's 63,232 addresses without those of perfdhcp's machines.
 const NEW_MACHINES: u32 = 58_000;
 const ROUNDS: usize = 3;
-/// Of one measurement.
+/// How long one measurement takes, in seconds.
 const SECONDS: u32 = 3;
 const FIRST_RATE: u32 = 125;
 const LAST_RATE: u32 = 32_000;
 const HALVINGS: u32 = 3;
 const RATIO: f64 = 3.0;
-/// Milliseconds.
+/// The limit of the 99th percentile, in milliseconds.
 const P99: f64 = 5.0;

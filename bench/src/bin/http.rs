@@ -81,7 +81,7 @@ enum Work {
     Ranges { count: u64 },
 }
 
-/// What it took.
+/// What one fetch of all files took.
 #[derive(Debug, Clone, Default)]
 struct Spent {
     bytes: u64,
@@ -96,7 +96,7 @@ struct Spent {
 /// What a row takes from it.
 #[derive(Debug, Clone, Copy)]
 enum Measure {
-    /// Megabytes a second.
+    /// The throughput in megabytes a second.
     Rate,
     /// Seconds of the server's processors for a gigabyte.
     CpuByGigabyte,
@@ -293,7 +293,8 @@ impl Kind {
                  [status]\nenabled = false\n[netboot]\nenabled = false\n{}",
                 host::LIMITS
             ),
-            // As Debian has it, but without its log of each request: netbootd writes a line only where it tells something new.
+            // As Debian has it, but without its log of each request: netbootd writes a line only
+            // where it tells something new.
             Kind::Nginx => format!(
                 "daemon off;\nuser root;\nworker_processes {workers};\npid {folder}/nginx.pid;\nerror_log stderr;\n\
                  events {{ worker_connections 8192; }}\n\

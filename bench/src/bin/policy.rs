@@ -1,4 +1,5 @@
-//! How long a decision takes whose answers are at hand, and whether that depends on how many devices there are.
+//! How long a decision takes whose answers are at hand, and whether that depends on how many
+//! devices there are.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

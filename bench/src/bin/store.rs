@@ -59,7 +59,8 @@ fn import_all(store: &Path, source: &Path) {
     import(&store, source, Import::default(), &mut Quiet).expect("the image is taken in");
 }
 
-/// A place that nothing was at before: removing what a round left is no part of the next one's time.
+/// A place that nothing was at before: removing what a round left is no part of the next one's
+/// time.
 fn fresh(place: &Path, name: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     place.join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)))

@@ -1,5 +1,6 @@
-//! A boot storm: ten thousand simulated machines are switched on at once, from the first DISCOVER to the last byte, against one
-//! netbootd; then the same with one datagram in a hundred lost. `--smoke` switches a hundred on.
+//! A boot storm: ten thousand simulated machines are switched on at once, from the first DISCOVER
+//! to the last byte, against one netbootd; then the same with one datagram in a hundred lost.
+//! `--smoke` switches a hundred on.
 
 use std::fs;
 use std::net::Ipv4Addr;

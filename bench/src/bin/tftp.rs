@@ -1,4 +1,5 @@
-//! TFTP beside its peers: each server in a host of its own, the same clients in another, in turns. Words choose the rows that have them.
+//! TFTP beside its peers: each server in a host of its own, the same clients in another, in turns.
+//! Words choose the rows that have them.
 
 use std::collections::HashMap;
 use std::fs;
@@ -62,7 +63,7 @@ fn main() {
 /// What a row measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measure {
-    /// Megabytes a second.
+    /// The throughput in megabytes a second.
     Rate,
     /// Whole files a second.
     Requests,
@@ -152,7 +153,8 @@ fn cases(smoke: bool) -> Vec<Case> {
 }
 
 impl Case {
-    /// The same, with client and server in turns on one processor: without the time that it takes to wake another.
+    /// The same, with client and server in turns on one processor: without the time that it takes
+    /// to wake another.
     fn in_turns(mut self) -> Self {
         self.row.name.push_str(", in turns on one processor");
         self.load.beside = true;
@@ -301,7 +303,8 @@ fn print(text: &str) {
 const LARGE: &str = "large.bin";
 /// For many clients at once.
 const SHARED: &str = "shared.bin";
-/// Long enough that every transfer loses something, and short enough that a server which waits for seconds each time ends.
+/// Long enough that every transfer loses something, and short enough that a server which waits for
+/// seconds each time ends.
 const LOSSY: &str = "lossy.bin";
 const SMALL: &str = "small.bin";
 const ROUNDS: usize = 5;

@@ -1,4 +1,5 @@
-//! A Mac that holds N: a lease, the list of images, the choice of the default, then booter and kernel cache by TFTP.
+//! A Mac that holds N: a lease, the list of images, the choice of the default, then booter and
+//! kernel cache by TFTP.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

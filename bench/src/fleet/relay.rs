@@ -1,4 +1,5 @@
-//! The relay that carries the machines' DHCP: one socket, and answers find their machine by the transaction's number.
+//! The relay that carries the machines' DHCP: one socket, and answers find their machine by the
+//! transaction's number.
 
 use std::collections::HashMap;
 use std::io;
@@ -35,7 +36,8 @@ pub(super) struct Lease {
 impl Relay {
     pub(super) async fn open(server: Ipv4Addr) -> io::Result<Self> {
         let socket = UdpSocket::bind((RELAY, 67)).await?;
-        // Machines have sockets of their own, and lose nothing because others are answered at the same time.
+        // Machines have sockets of their own, and lose nothing because others are answered at the
+        // same time.
         setsockopt(&socket, sockopt::RcvBufForce, &ROOM)?;
         Ok(Relay { socket, server: SocketAddr::from((server, 67)), waiting: Mutex::default() })
     }

@@ -22,21 +22,21 @@ pub struct BootImage {
     pub root: RootPath,
     /// Architectures with their booters, as paths inside the folder.
     pub booters: Vec<(String, String)>,
-    /// `IsEnabled`.
+    /// The key `IsEnabled`: whether it is offered at all.
     pub enabled: bool,
-    /// `IsDefault`.
+    /// The key `IsDefault`: whether it is the default image.
     pub default: bool,
-    /// `SupportsDiskless`.
+    /// The key `SupportsDiskless`: whether it runs without a disk.
     pub diskless: bool,
-    /// `FilterOnly`.
+    /// The key `FilterOnly`: whether only the lists below apply.
     pub filter_only: bool,
     /// `EnabledSystemIdentifiers`; empty for every model.
     pub enabled_models: Vec<String>,
-    /// `DisabledSystemIdentifiers`.
+    /// The key `DisabledSystemIdentifiers`: models that it is not for.
     pub disabled_models: Vec<String>,
     /// `EnabledMACAddresses`; None for every Mac.
     pub enabled_macs: Option<Vec<[u8; 6]>>,
-    /// `DisabledMACAddresses`.
+    /// The key `DisabledMACAddresses`: Macs that it is not for.
     pub disabled_macs: Vec<[u8; 6]>,
     /// `LoadBalanceServer` by its address: the server that gives the files instead of this one.
     pub load_balance_server: Option<Ipv4Addr>,
@@ -49,16 +49,17 @@ pub struct Place {
     pub tftp: String,
     /// The path by HTTP, such as `/NetBoot/NetBootSP0`.
     pub http: String,
-    /// The parent of the share among the server's NFS exports, such as `/Library/NetBoot/NetBootSP0`.
+    /// The parent of the share among the server's NFS exports, such as
+    /// `/Library/NetBoot/NetBootSP0`.
     pub nfs_export: String,
 }
 
 /// How an image's system gets at its root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BootImageType {
-    /// By NFS.
+    /// The Mac mounts its root by NFS.
     Nfs,
-    /// By HTTP.
+    /// The Mac reads its root by HTTP.
     Http,
     /// It has no root: the booter is all, such as iPXE or GRUB.
     BootFileOnly,
@@ -67,13 +68,13 @@ pub enum BootImageType {
 /// Where an image's root is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RootPath {
-    /// There is none.
+    /// The image has no root file system.
     None,
     /// A file in the image's folder.
     File(String),
     /// On another host, by NFS.
     Nfs {
-        /// Its address.
+        /// The address of the server that holds it.
         host: Ipv4Addr,
         /// The export and the image in it, as sent: `/export:dir/image.dmg`.
         path: String,
@@ -83,7 +84,8 @@ pub enum RootPath {
 }
 
 impl BootImage {
-    /// Checks what a property list says. `exists` tells whether the folder holds a file, `resolve` finds a host's address.
+    /// Checks what a property list says. `exists` tells whether the folder holds a file, `resolve`
+    /// finds a host's address.
     ///
     /// Everything that is wrong is reported, not the first fault only.
     pub fn check(
@@ -191,7 +193,8 @@ fn name(info: &NbiInfo) -> Result<String, Problem> {
     }
 }
 
-/// The booter of each architecture. Images without a list are of the time when there was PowerPC only.
+/// The booter of each architecture. Images without a list are of the time when there was PowerPC
+/// only.
 fn booters(
     info: &NbiInfo,
     exists: &dyn Fn(&str) -> bool,

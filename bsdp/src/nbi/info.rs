@@ -1,4 +1,5 @@
-//! `NBImageInfo.plist` as it is written, XML or binary: the keys that a server knows, loosely typed as tools write them.
+//! `NBImageInfo.plist` as it is written, XML or binary: the keys that a server knows, loosely typed
+//! as tools write them.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -6,7 +7,7 @@ use std::io::Cursor;
 use plist::stream::{OwnedEvent, Reader};
 use thiserror::Error;
 
-/// The property list.
+/// The property list `NBImageInfo.plist` as it is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NbiInfo(BTreeMap<String, Value>);
 
@@ -42,7 +43,8 @@ pub enum PlistError {
 }
 
 impl NbiInfo {
-    /// Reads the bytes of the file. Keys that a server does not know, and values inside other values, are passed over.
+    /// Reads the bytes of the file. Keys that a server does not know, and values inside other
+    /// values, are passed over.
     pub fn parse(bytes: &[u8]) -> Result<Self, PlistError> {
         if bytes.len() > MAX_PLIST {
             return Err(PlistError::TooLarge { have: bytes.len() });
@@ -50,7 +52,8 @@ impl NbiInfo {
         if bytes.windows(ENTITY.len()).any(|piece| piece == ENTITY) {
             return Err(PlistError::Entities);
         }
-        // A binary list may refer to one value from many places, so what it unfolds to has a bound of its own.
+        // A binary list may refer to one value from many places, so what it unfolds to has a bound
+        // of its own.
         let mut events =
             Reader::new(Cursor::new(bytes)).take(MAX_EVENTS + 1).enumerate().map(|(at, event)| {
                 if at == MAX_EVENTS {
@@ -143,7 +146,8 @@ fn value(
     Ok(is_array.then_some(Value::Texts(texts)))
 }
 
-/// The largest property list that is read, in bytes. Real ones have a few thousand, model lists included.
+/// The largest property list that is read, in bytes. Real ones have a few thousand, model lists
+/// included.
 pub const MAX_PLIST: usize = 1 << 20;
 /// In XML these bytes are a declaration and nothing else.
 const ENTITY: &[u8] = b"<!ENTITY";

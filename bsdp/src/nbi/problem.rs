@@ -14,7 +14,7 @@ pub enum Problem {
     /// A key that every image needs is missing or of another type.
     #[error("{key} is missing; {wanted} is needed")]
     Missing {
-        /// The key.
+        /// The key of the property list.
         key: &'static str,
         /// What it should hold.
         wanted: &'static str,
@@ -22,9 +22,9 @@ pub enum Problem {
     /// A path with characters that no path has.
     #[error("{key} {value:?} holds a control character")]
     ControlCharacter {
-        /// The key.
+        /// The key of the property list.
         key: &'static str,
-        /// What it holds.
+        /// The value that the key has.
         value: String,
     },
     /// `Index` is out of range.
@@ -39,7 +39,7 @@ pub enum Problem {
     /// The booter of a listed architecture is not there.
     #[error("the booter {path} is missing: {architecture} is among Architectures")]
     NoBooter {
-        /// The architecture.
+        /// The architecture that the image lists.
         architecture: String,
         /// Where it should be, inside the folder.
         path: String,
@@ -59,7 +59,7 @@ pub enum Problem {
     /// The booter's path does not fit the reply.
     #[error("the booter's path has {have} bytes, more than the 127 of the reply's file field: {path}")]
     PathTooLong {
-        /// The path.
+        /// The path that the key names.
         path: String,
         /// The bytes that are there.
         have: usize,
@@ -67,7 +67,7 @@ pub enum Problem {
     /// Another folder has the same image id.
     #[error("the image id {id} is taken by {other}; give one of them another Index")]
     DuplicateId {
-        /// The id.
+        /// The id that both images have.
         id: BootImageId,
         /// The folder that has it.
         other: String,

@@ -57,7 +57,8 @@ pub(super) fn read(server: &Server, request: &Request, answer: &mut Answer) -> R
     }
     let to = match request.message {
         DhcpMessage::Discover => None,
-        // Apple's server stays silent without ciaddr; a client that has an address sends from it, though.
+        // Apple's server stays silent without ciaddr; a client that has an address sends from it,
+        // though.
         _ => {
             let known = [request.client_addr, request.sender].into_iter().find(|addr| !addr.is_unspecified());
             Some(SocketAddrV4::new(known.ok_or(Reason::NoAddress)?, port))

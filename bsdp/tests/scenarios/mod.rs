@@ -1,4 +1,5 @@
-//! The answers of Apple's own server, replayed: the same images, the same requests in the same order.
+//! The answers of Apple's own server, replayed: the same images, the same requests in the same
+//! order.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

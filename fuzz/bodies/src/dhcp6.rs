@@ -15,7 +15,8 @@ use pxe_policy::Reason;
 
 use crate::dhcp::verdict;
 
-/// Any datagram of a client: a service, chosen by its length, answers it, and the answer reads as what it should say.
+/// Any datagram of a client: a service, chosen by its length, answers it, and the answer reads as
+/// what it should say.
 pub fn dhcp6_packet(bytes: &[u8]) {
     let Ok(packet) = Packet::parse(bytes) else { return };
     let from = SocketAddrV6::new(FROM, 546, 0, 3);
@@ -36,7 +37,8 @@ pub fn dhcp6_packet(bytes: &[u8]) {
     check(&packet, &answer, answers_associations);
 }
 
-/// Every relay gets its own envelope back, and the client what is for it, in one piece on every link.
+/// Every relay gets its own envelope back, and the client what is for it, in one piece on every
+/// link.
 fn check(packet: &Packet, answer: &Answer, answers_associations: bool) {
     let Some(reply) = &answer.reply else { return };
     assert!(reply.bytes.len() <= 1232, "{} bytes", reply.bytes.len());

@@ -18,7 +18,8 @@ pub fn boot_path(bytes: &[u8]) {
     }
 }
 
-/// Two bytes say how long the file is; the path and the Range header follow with a line end between them.
+/// Two bytes say how long the file is; the path and the Range header follow with a line end between
+/// them.
 pub fn http_request(bytes: &[u8]) {
     let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return };
     let Ok(text) = std::str::from_utf8(rest) else { return };

@@ -1,4 +1,5 @@
-//! What is read of images: a reader's listings, programs' headers, and the INI files of a content library.
+//! What is read of images: a reader's listings, programs' headers, and the INI files of a content
+//! library.
 
 use imagestore::library::ini;
 use imagestore::wim::listing;

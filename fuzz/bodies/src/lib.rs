@@ -1,9 +1,11 @@
-//! What each fuzz target does with its bytes. The targets of `fuzz/` are one call each into here, and the test of this package makes the
-//! same calls with every seed and with seeded mutations of them, on the stable compiler.
+//! What each fuzz target does with its bytes. The targets of `fuzz/` are one call each into here,
+//! and the test of this package makes the same calls with every seed and with seeded mutations of
+//! them, on the stable compiler.
 //!
-//! A body never fails for what it is given: it panics when netbootd does, or when what was read, written and read again is another thing.
-//! All of them are free of sockets; [`config`] looks at files, because a configuration names some, and [`wim_image`]
-//! makes one, because wimlib opens paths.
+//! A body never fails for what it is given: it panics when netbootd does, or when what was read,
+//! written and read again is another thing. All of them are free of sockets; [`config`] looks at
+//! files, because a configuration names some, and [`wim_image`] makes one, because wimlib opens
+//! paths.
 
 mod dhcp;
 mod dhcp6;
@@ -34,18 +36,18 @@ pub use tftp::{tftp_packet, tftp_receiver, tftp_sender};
 pub use transfer::tftp_transfer;
 pub use wim_image::wim_image;
 
-/// One target.
+/// One fuzz target: its name and its body.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     /// Its name: of its file in `fuzz_targets`, of its folder in `seeds`.
     pub name: &'static str,
-    /// What it does.
+    /// The function that takes one input.
     pub body: fn(&[u8]),
     /// How many mutations of its seeds the test tries.
     pub mutations: usize,
 }
 
-/// Every target.
+/// Every fuzz target, by name.
 pub const TARGETS: &[Target] = &[
     Target { name: "dhcp_packet", body: dhcp_packet, mutations: MANY },
     Target { name: "dhcp_reply", body: dhcp_reply, mutations: MANY },

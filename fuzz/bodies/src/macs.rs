@@ -15,7 +15,8 @@ use netbootd_dhcp::v4::{Arrival, Packet, bsdp as in_dhcp};
 use crate::dhcp::{LAN, SERVER};
 use crate::split::counted;
 
-/// Any packet of a Mac: the first value is its vendor class, the others are its option 43s, each behind a length byte.
+/// Any packet of a Mac: the first value is its vendor class, the others are its option 43s, each
+/// behind a length byte.
 pub fn bsdp(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };
     let values = counted(rest);

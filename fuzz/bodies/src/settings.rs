@@ -10,7 +10,8 @@ use serde_json::json;
 /// Any configuration: one that can be used, or findings that point into it.
 pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    // Folders and templates that are named are looked at: devices and other processes are nothing to look at by chance.
+    // Folders and templates that are named are looked at: devices and other processes are nothing
+    // to look at by chance.
     if text.contains("/dev") || text.contains("/proc") || text.contains("\\") {
         return;
     }
@@ -26,7 +27,8 @@ pub fn config(bytes: &[u8]) {
     assert!(findings.errors() + findings.warnings() == 0 || shown.contains("/nonexistent/netbootd.toml"));
 }
 
-/// Any device file, CSV or TOML: devices, bad lines, or an error. What is read is the same when it is written as TOML.
+/// Any device file, CSV or TOML: devices, bad lines, or an error. What is read is the same when it
+/// is written as TOML.
 pub fn device_file(bytes: &[u8]) {
     let Ok((table, bad)) = from_csv(bytes).or_else(|_| from_toml(bytes)) else { return };
     assert!(table.ask(&WHO).by_uuid.is_empty(), "it was not asked for");

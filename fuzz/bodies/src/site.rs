@@ -6,7 +6,8 @@ use netbootd_telemetry::smspxe::{Reply, escape, read, tell};
 use pxe_policy::{ArchType, Identity, MacAddr, SystemUuid};
 use serde_json::{Value, json};
 
-/// Any answers of a site, a NUL between each two: pages that read, and tables that are joined of them. A list that is not there is empty.
+/// Any answers of a site, a NUL between each two: pages that read, and tables that are joined of
+/// them. A list that is not there is empty.
 pub fn admin_service(bytes: &[u8]) {
     let bodies: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
     for body in &bodies {
@@ -42,7 +43,8 @@ pub fn admin_service(bytes: &[u8]) {
     assert_eq!(kept + left_out.len(), 2, "an identifier is used or left out");
 }
 
-/// Any log: entries, the management point's answers in them, and a machine's story. Written as such a log they read the same.
+/// Any log: entries, the management point's answers in them, and a machine's story. Written as such
+/// a log they read the same.
 pub fn smspxe(bytes: &[u8]) {
     let entries = read(bytes);
     let mut log = String::new();

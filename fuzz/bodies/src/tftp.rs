@@ -29,7 +29,8 @@ pub fn tftp_packet(bytes: &[u8]) {
     assert_eq!(netascii::decode(&netascii::encode(bytes)), bytes);
 }
 
-/// What is granted is within the limits and no more than was asked for, and reads as it was granted.
+/// What is granted is within the limits and no more than was asked for, and reads as it was
+/// granted.
 fn negotiated(asked: &RequestOptions) {
     let limits = Limits { max_block_size: 1468, max_window_size: 16, variable_window: true };
     let negotiated = negotiate(asked, &limits, 1 << 40);
@@ -42,9 +43,11 @@ fn negotiated(asked: &RequestOptions) {
     assert_eq!(read, told.iter().map(|(name, value)| (*name, value.as_bytes())).collect::<Vec<_>>());
 }
 
-/// A sender and whatever comes from its client: the first value is the request, each other one a datagram, a pause or an event.
+/// A sender and whatever comes from its client: the first value is the request, each other one a
+/// datagram, a pause or an event.
 ///
-/// It sends what is in the file and no more than a window at a time, it ends once, and silence ends it.
+/// It sends what is in the file and no more than a window at a time, it ends once, and silence ends
+/// it.
 pub fn tftp_sender(bytes: &[u8]) {
     let Some((size, rest)) = bytes.split_first_chunk::<2>() else { return };
     // A file without a byte, and files beyond the block numbers of 16 bits.
@@ -103,7 +106,8 @@ impl Watched {
         self.check(step);
     }
 
-    /// Eight windows, for each that is asked for, come and are acknowledged: block numbers of 16 bits are soon used up.
+    /// Eight windows, for each that is asked for, come and are acknowledged: block numbers of 16
+    /// bits are soon used up.
     fn goes_well(&mut self, now: &mut Instant, windows: u8) {
         for _ in 0..u32::from(windows) * 8 {
             *now += Duration::from_millis(1);
@@ -132,7 +136,8 @@ impl Watched {
 
 /// A receiver and whatever comes from its server: each value a datagram or a pause.
 ///
-/// It delivers what came and no more, acknowledges only what it has, ends once, and silence ends it.
+/// It delivers what came and no more, acknowledges only what it has, ends once, and silence ends
+/// it.
 pub fn tftp_receiver(bytes: &[u8]) {
     let mut numbers = Numbers(bytes);
     let window = numbers.next();

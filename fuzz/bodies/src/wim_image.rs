@@ -1,4 +1,5 @@
-//! Windows images, through what `netbootd-wim` does once it has shut itself in: listed, unpacked, and compared with their checksums.
+//! Windows images, through what `netbootd-wim` does once it has shut itself in: listed, unpacked,
+//! and compared with their checksums.
 
 mod build;
 mod memory;
@@ -13,7 +14,8 @@ use nix::unistd::{dup, dup2_stdout};
 use tempfile::NamedTempFile;
 use wim_protocol::{Command, Frame, Limits, MAX_FRAME, Request};
 
-/// Any Windows image: one that is as the bytes are, or one that is built around them, so that its checksums are right.
+/// Any Windows image: one that is as the bytes are, or one that is built around them, so that its
+/// checksums are right.
 pub fn wim_image(bytes: &[u8]) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

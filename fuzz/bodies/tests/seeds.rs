@@ -1,6 +1,7 @@
 //! Every fuzz target on the stable compiler: with its seeds, and with seeded mutations of them.
 //!
-//! A seed is a vector of the crates' own tests, or what once broke something. `tools/fuzz` looks for more with coverage and sanitizers.
+//! A seed is a vector of the crates' own tests, or what once broke something. `tools/fuzz` looks
+//! for more with coverage and sanitizers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -69,7 +70,8 @@ impl Dice {
         }
     }
 
-    /// One of the seeds with a few bytes changed, put in, left out, repeated, or with another one's end.
+    /// One of the seeds with a few bytes changed, put in, left out, repeated, or with another one's
+    /// end.
     fn mutate(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = seeds[self.below(seeds.len())].clone();
         for _ in 0..=self.below(6) {

@@ -34,7 +34,7 @@ pub enum FillError {
     Short {
         /// The bytes that came.
         there: u64,
-        /// Its size.
+        /// The blob's size in bytes.
         wanted: u64,
     },
     /// The origin, or the disk here. Many readers share the error.

@@ -1,4 +1,5 @@
-//! A Windows image: a NetBoot set that was packed into one on its way to a distribution point, or Windows PE itself.
+//! A Windows image: a NetBoot set that was packed into one on its way to a distribution point, or
+//! Windows PE itself.
 
 use std::fs;
 use std::io::{self, Read};
@@ -39,20 +40,20 @@ pub(super) fn import(
 pub(super) enum Kind {
     /// A set of NetBoot files for Macs.
     NetbootSet,
-    /// Windows PE.
     WindowsPe,
     /// Disk images: the system image that a Mac's task sequence applies.
     DiskImages,
     /// A Windows to install, in its own words.
     Windows(String),
-    /// None of these.
+    /// None of the kinds above.
     Other,
 }
 
 /// What it takes for an image to be Windows PE when it names no `INSTALLATIONTYPE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// Boot files, and nothing that only an installed Windows has: somebody said that it is a boot image.
+    /// Boot files, and nothing that only an installed Windows has: somebody said that it is a boot
+    /// image.
     Boots,
     /// A program that only Windows PE has.
     Marked,
@@ -65,7 +66,8 @@ pub(super) struct Inside {
 
 impl Inside {
     pub(super) fn open(path: &Path) -> Result<Self, IngestError> {
-        // The reader's own words for a file that it may not open do not say that the permission is missing.
+        // The reader's own words for a file that it may not open do not say that the permission is
+        // missing.
         let file = fs::File::open(path).map_err(read_error(path))?;
         if file.metadata().map_err(read_error(path))?.len() == 0 {
             return Err(IngestError::Empty(path.to_owned()));
@@ -73,7 +75,7 @@ impl Inside {
         Ok(Inside { wim: Wim::open(path)? })
     }
 
-    /// What it holds.
+    /// What the Windows image holds, as far as `proof` shows.
     pub(super) fn kind(&self, proof: Proof) -> Kind {
         if self.wim.entries().iter().any(|entry| is_nbi_info(&entry.path)) {
             return Kind::NetbootSet;

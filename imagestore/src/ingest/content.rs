@@ -1,4 +1,5 @@
-//! A content of ConfigMgr's content library: files that are served where they lie, and images inside Windows images.
+//! A content of ConfigMgr's content library: files that are served where they lie, and images
+//! inside Windows images.
 
 use std::path::Path;
 
@@ -8,7 +9,8 @@ use crate::library::{Content, ContentId, ContentLibrary, source_of};
 use crate::store::{Observer, Store, Writer};
 use crate::{Catalogue, FileEntry, ImageKind};
 
-/// Takes in what a content has to boot or to offer; None when that is nothing. What lies there as files is served in place.
+/// Takes in what a content has to boot or to offer; None when that is nothing. What lies there as
+/// files is served in place.
 pub fn import_content(
     store: &Store,
     library: &ContentLibrary,

@@ -1,4 +1,5 @@
-//! Disk images, served as they are: the part that says whether they are whole is looked at, and nothing else.
+//! Disk images, served as they are: the part that says whether they are whole is looked at, and
+//! nothing else.
 
 use std::fs::{self, File};
 use std::io;
@@ -60,7 +61,7 @@ impl DiskImage {
         if hfs || apfs || map || gpt { Ok(DiskImage::RawDisk) } else { Err(DiskImageError::Unknown) }
     }
 
-    /// In words.
+    /// The kind in words, for the findings of an import.
     pub fn described(self) -> String {
         match self {
             DiskImage::Udif => "an Apple disk image (UDIF)".into(),
@@ -86,7 +87,8 @@ pub(super) fn import(
     Ok(Taken { kind: ImageKind::Raw, findings: vec![found.described()], ..taken })
 }
 
-/// The trailer says where the data and the property list are (offsets 24, 32, 216 and 224, big-endian).
+/// The trailer says where the data and the property list are (offsets 24, 32, 216 and 224,
+/// big-endian).
 fn udif(trailer: &[u8; 512], before: u64) -> Result<DiskImage, DiskImageError> {
     let number = |at: usize| {
         let mut bytes = [0; 8];

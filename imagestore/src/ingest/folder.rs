@@ -135,8 +135,8 @@ pub(super) fn state(file: &File, path: &Path) -> Result<(u64, i64, i64), IngestE
     Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-/// Every file below, by name. Links to files count as what they lead to, as long as that is inside. Links to folders are left out with a
-/// note, and so is what has no bytes to serve.
+/// Every file below, by name. Links to files count as what they lead to, as long as that is inside.
+/// Links to folders are left out with a note, and so is what has no bytes to serve.
 fn walk(
     root: &Path,
     folder: &Path,

@@ -1,4 +1,5 @@
-//! The parts that boot files play, and where Windows keeps them (images of the ADK and of Configuration Manager).
+//! The parts that boot files play, and where Windows keeps them (images of the ADK and of
+//! Configuration Manager).
 
 /// One part of a Windows boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,7 @@ const fn role(
     Role { name, needed_for, by_architecture, inside, optional }
 }
 
-/// Every role.
+/// Every role with the paths that have it.
 pub(super) const ROLES: &[Role] = &[
     role("wdsnbp.com", "BIOS PCs that the site must approve", true, true, &["/Windows/Boot/PXE/wdsnbp.com"]),
     role("pxeboot.com", "BIOS PCs, after F12", true, false, &["/Windows/Boot/PXE/pxeboot.com"]),

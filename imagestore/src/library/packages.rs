@@ -1,7 +1,8 @@
 //! Which contents the packages of a library have, as PkgLib says; kept from one look to the next.
 //!
-//! ConfigMgr writes a package's INI file anew when the package gets another version, and removes it with the package. So a look costs
-//! one listing of PkgLib, and reads only the files whose size or time has changed.
+//! ConfigMgr writes a package's INI file anew when the package gets another version, and removes it
+//! with the package. So a look costs one listing of PkgLib, and reads only the files whose size or
+//! time has changed.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +23,7 @@ pub struct ContentId {
     text: String,
 }
 
-/// What PkgLib says.
+/// What the folder PkgLib says of each package.
 #[derive(Debug, Default)]
 pub struct Packages {
     files: HashMap<OsString, IniFile>,

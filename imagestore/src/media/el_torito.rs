@@ -5,9 +5,9 @@ use super::{Disc, MediumError, SECTOR, le32};
 /// The kinds of PCs that boot a medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Boots {
-    /// BIOS PCs.
+    /// Whether BIOS PCs boot from it.
     pub bios: bool,
-    /// UEFI PCs.
+    /// Whether UEFI PCs boot from it.
     pub uefi: bool,
 }
 

@@ -3,7 +3,7 @@
 use super::rock_ridge::{self, Found};
 use super::{Disc, Listing, MediumError, MediumFile, SECTOR, join, le32, push_extent};
 
-/// The volume descriptors.
+/// The volume descriptors of an ISO 9660 file system.
 #[derive(Debug)]
 pub(super) struct Volumes {
     label: String,
@@ -20,7 +20,7 @@ struct Record {
     len: u64,
     flags: u8,
     name: Vec<u8>,
-    /// Rock Ridge's fields.
+    /// The fields of Rock Ridge.
     system_use: Vec<u8>,
 }
 
@@ -168,7 +168,7 @@ impl Names {
     }
 }
 
-/// `FILE.;1` is `FILE`.
+/// The name without its version: `FILE` of `FILE.;1`.
 fn without_version(name: &str) -> String {
     let name = name.rsplit_once(';').map_or(name, |(name, _)| name);
     name.strip_suffix('.').unwrap_or(name).to_owned()

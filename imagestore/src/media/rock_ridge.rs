@@ -98,8 +98,8 @@ impl Link {
     }
 }
 
-/// Gives links the bytes of what they lead to. A link to a folder stands for the files in it, as long
-/// as it is not inside that folder; one that leads nowhere, or out of the medium, is left out.
+/// Gives links the bytes of what they lead to. A link to a folder stands for the files in it, as
+/// long as it is not inside that folder; one that leads nowhere, or out of the medium, is left out.
 pub(super) fn follow(
     disc: &Disc<'_>,
     listing: &mut Listing,

@@ -267,7 +267,7 @@ const FIRST_DESCRIPTOR: u64 = 16;
 const MAX_DESCRIPTORS: u64 = 64;
 /// Lists of allocation descriptors: each names more than 100 stretches of a gigabyte.
 const MAX_LISTS: usize = 64;
-/// Identifiers of descriptors.
+/// The identifiers of UDF's descriptors (ECMA-167 3/7.2.1).
 const ANCHOR: u16 = 2;
 const PARTITION: u16 = 5;
 const LOGICAL_VOLUME: u16 = 6;

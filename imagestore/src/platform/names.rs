@@ -1,7 +1,7 @@
 //! Names that Windows takes for something else than a file of that name.
 
-/// Whether a component of a path is the name of a file and nothing else: no other stream of it, no device, no pattern, no name that is
-/// read as another one.
+/// Whether a component of a path is the name of a file and nothing else: no other stream of it, no
+/// device, no pattern, no name that is read as another one.
 pub(crate) fn is_plain(component: &str) -> bool {
     let base = component.split('.').next().unwrap_or_default().trim_end();
     let is_numbered = base.char_indices().nth(3).is_some_and(|(at, number)| {

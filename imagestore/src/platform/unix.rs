@@ -1,4 +1,4 @@
-//! Linux.
+//! What the store asks of the system, for Linux.
 
 mod folder;
 
@@ -67,8 +67,8 @@ pub(crate) fn sync_filesystem(folder: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Copies some bytes from where a file stands to where another does, sharing them where the filesystem can; None where it cannot copy so
-/// at all, which a copy that has begun does not find.
+/// Copies some bytes from where a file stands to where another does, sharing them where the
+/// filesystem can; None where it cannot copy so at all, which a copy that has begun does not find.
 pub(crate) fn copy_between(
     from: &File,
     to: &File,
@@ -130,7 +130,8 @@ pub(crate) fn next_data(file: &File, from: u64) -> io::Result<Option<Range<u64>>
     Ok(Some(start..u64::try_from(end).unwrap_or_default()))
 }
 
-/// Room for both sides of a pipe to work at the same time; where the system allows less, they take turns.
+/// Room for both sides of a pipe to work at the same time; where the system allows less, they take
+/// turns.
 pub(crate) fn widen_pipe(pipe: impl AsFd) {
     let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE));
 }

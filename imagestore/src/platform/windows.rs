@@ -1,4 +1,5 @@
-//! Windows, by what Rust's library and two small crates know of it. Where Linux has a faster way, this is the plain one.
+//! Windows, by what Rust's library and two small crates know of it. Where Linux has a faster way,
+//! this is the plain one.
 
 mod folder;
 
@@ -10,11 +11,12 @@ use std::path::Path;
 
 pub(crate) use folder::Folder;
 
-/// Reading and writing at a place. Windows moves the file's own position as well, so nobody here relies on it.
+/// Reading and writing at a place. Windows moves the file's own position as well, so nobody here
+/// relies on it.
 pub trait FileExt {
-    /// Reads some bytes.
+    /// Reads at most as many bytes as `buf` holds, at an offset.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
-    /// Fills the buffer.
+    /// Fills `buf` from an offset.
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes all of it.
     fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()>;
@@ -88,7 +90,7 @@ impl MetadataExt for Metadata {
 
 /// Modes are not known here: what is made has the access list of the folder that it is made in.
 pub trait OpenOptionsExt {
-    /// Changes nothing.
+    /// Accepts Unix' mode; Windows has none.
     fn mode(&mut self, mode: u32) -> &mut Self;
 }
 
@@ -100,7 +102,7 @@ impl OpenOptionsExt for OpenOptions {
 
 /// The same of folders.
 pub trait DirBuilderExt {
-    /// Changes nothing.
+    /// Accepts Unix' mode; Windows has none.
     fn mode(&mut self, mode: u32) -> &mut Self;
 }
 
@@ -133,7 +135,8 @@ pub fn is_open_to(_path: &Path, _bits: u32) -> bool {
     false
 }
 
-/// A read-only file could not be removed by collection; who may write is what the folder's access list says.
+/// A read-only file could not be removed by collection; who may write is what the folder's access
+/// list says.
 pub(crate) fn make_read_only(_file: &File) -> io::Result<()> {
     Ok(())
 }
@@ -148,8 +151,8 @@ pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.sync_all()
 }
 
-/// Waits until the names in a folder are on the disk, where the filesystem knows how; NTFS keeps a log of names by itself, so that a
-/// crash loses the last ones or none, and never mixes them up.
+/// Waits until the names in a folder are on the disk, where the filesystem knows how; NTFS keeps a
+/// log of names by itself, so that a crash loses the last ones or none, and never mixes them up.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = OpenOptions::new().write(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path);
     let _ = folder.and_then(|folder| folder.sync_all()); // see above
@@ -195,13 +198,15 @@ pub(crate) fn may_have_holes(_data: &Metadata) -> bool {
     false
 }
 
-/// The next bytes of a file from a place on that are no hole; None when there are no more. Holes are not looked for here.
+/// The next bytes of a file from a place on that are no hole; None when there are no more. Holes
+/// are not looked for here.
 pub(crate) fn next_data(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
     let len = file.metadata()?.len();
     Ok((from < len).then_some(from..len))
 }
 
-/// A mapped file cannot be replaced or cut by anybody here, and there is no segmented sending to feed.
+/// A mapped file cannot be replaced or cut by anybody here, and there is no segmented sending to
+/// feed.
 pub(crate) const fn may_be_mapped() -> bool {
     false
 }
@@ -210,6 +215,6 @@ pub(crate) const fn may_be_mapped() -> bool {
 pub const HAS_MODES: bool = false;
 /// To open a folder at all (CreateFileW).
 const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
-/// In a second.
+/// Windows' ticks of 100 ns in a second.
 const TICKS: u64 = 10_000_000;
 const SECONDS_FROM_1601_TO_1970: i64 = 11_644_473_600;

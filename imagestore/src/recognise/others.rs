@@ -11,7 +11,8 @@ pub(super) fn suse(contents: &dyn Contents, _: Option<&str>) -> Option<Recognise
     })?;
     let loader =
         |name: &str| contents.first(&[&format!("boot/{arch}/loader/{name}"), &format!("boot/{arch}/{name}")]);
-    // `/ openSUSE-Leap 15.6-1`, or `openSUSE - openSUSE-Leap-15.6-x86_64-Build710.3-Media` in the second line.
+    // `/ openSUSE-Leap 15.6-1`, or `openSUSE - openSUSE-Leap-15.6-x86_64-Build710.3-Media` in the
+    // second line.
     let products = contents.text("media.1/products").unwrap_or_default();
     let mut words = products.split_whitespace().skip_while(|word| *word == "/");
     let (product, version) = match (words.next(), words.next()) {
@@ -43,7 +44,7 @@ fn of_build(line: &str) -> (String, String) {
     (product, parts.get(at).map(|version| (*version).to_owned()).unwrap_or_default())
 }
 
-/// Arch, by archiso.
+/// Arch Linux, made by archiso.
 pub(super) fn arch(contents: &dyn Contents, _: Option<&str>) -> Option<Recognised> {
     let kernel = contents.beginning("arch/boot/x86_64/", "vmlinuz")?;
     let initrd = contents.beginning("arch/boot/x86_64/", "initramfs")?;
@@ -62,7 +63,7 @@ pub(super) fn arch(contents: &dyn Contents, _: Option<&str>) -> Option<Recognise
     })
 }
 
-/// SystemRescue, by archiso.
+/// SystemRescue, made by archiso.
 pub(super) fn system_rescue(contents: &dyn Contents, _: Option<&str>) -> Option<Recognised> {
     let kernel = contents.beginning("sysresccd/boot/x86_64/", "vmlinuz")?;
     let initrd = contents.find("sysresccd/boot/x86_64/sysresccd.img")?;
@@ -83,7 +84,7 @@ pub(super) fn system_rescue(contents: &dyn Contents, _: Option<&str>) -> Option<
     })
 }
 
-/// Alpine.
+/// Alpine Linux, which fetches its root by itself.
 pub(super) fn alpine(contents: &dyn Contents, _: Option<&str>) -> Option<Recognised> {
     let release = contents.text(".alpine-release")?;
     let kernel = contents.beginning("boot/", "vmlinuz-")?;

@@ -34,9 +34,9 @@ pub(crate) const INSTALLS: [&str; 3] = ["sources/install.wim", "sources/install.
 pub(crate) struct WimHeader {
     /// The names of its images.
     pub(crate) names: Vec<String>,
-    /// `10.0.22631.2861`.
+    /// The version of Windows, such as `10.0.22631.2861`.
     pub(crate) version: String,
-    /// `x64`.
+    /// The architecture, such as `x64`.
     pub(crate) arch: String,
 }
 
@@ -88,8 +88,8 @@ impl WimHeader {
     }
 }
 
-/// Completes what a medium is with what its WIMs say: those of `install` if there is one, else those of
-/// the Windows PE.
+/// Completes what a medium is with what its WIMs say: those of `install` if there is one, else
+/// those of the Windows PE.
 pub(crate) fn editions(about: &mut About, install: Option<WimHeader>, pe: Option<WimHeader>) {
     if let Some(pe) = pe {
         (about.version, about.arch) = (pe.version, pe.arch);

@@ -1,6 +1,7 @@
 //! The catalogue: images by name, their versions, which one is current.
 //!
-//! The file is opened for a moment only, by the writer to commit and by readers to load; whoever reads keeps what it loaded.
+//! The file is opened for a moment only, by the writer to commit and by readers to load; whoever
+//! reads keeps what it loaded.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,18 +23,19 @@ const IMAGES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("images");
 /// The images, as they were when this was loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalogue {
-    /// By name.
+    /// The images by their names.
     pub images: BTreeMap<String, ImageRecord>,
 }
 
-/// One image.
+/// An image with all of its versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRecord {
     /// The version that is served.
     pub current: Digest,
     /// All versions, the oldest first.
     pub versions: Vec<Version>,
-    /// Set when the source took the image back: it is announced to nobody, and served to the machines that run from it.
+    /// Set when the source took the image back: it is announced to nobody, and served to the
+    /// machines that run from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<Retired>,
 }
@@ -50,9 +52,9 @@ pub struct Retired {
 /// One version of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
-    /// Its manifest.
+    /// The digest of the version's manifest.
     pub manifest: Digest,
-    /// What it boots.
+    /// The kind of machine or loader that it boots.
     pub kind: ImageKind,
     /// How many files it has.
     pub files: usize,
@@ -117,7 +119,8 @@ pub(super) fn read<T>(
     if !path.exists() {
         return Ok(None);
     }
-    // A writer that was killed leaves a file that must be repaired, which takes a moment and the right to write.
+    // A writer that was killed leaves a file that must be repaired, which takes a moment and the
+    // right to write.
     match patiently(|| ReadOnlyDatabase::open(&path)) {
         Ok(database) => take(&database.begin_read()?).map(Some),
         Err(StoreError::Catalogue(error)) if matches!(*error, redb::Error::RepairAborted) => {
@@ -140,7 +143,8 @@ pub(super) fn write<T>(
     Ok(changed)
 }
 
-/// Adds a version and makes it current, and counts its new blobs. A version that is there already only becomes current.
+/// Adds a version and makes it current, and counts its new blobs. A version that is there already
+/// only becomes current.
 pub(super) fn add_version(
     root: &Path,
     name: &str,

@@ -32,8 +32,8 @@ pub(super) fn copy(
     }
 }
 
-/// Copies a file by the system's own means, which shares the bytes where the filesystem can (btrfs, XFS). None where it cannot copy so
-/// at all, and nothing has been copied then.
+/// Copies a file by the system's own means, which shares the bytes where the filesystem can (btrfs,
+/// XFS). None where it cannot copy so at all, and nothing has been copied then.
 pub(super) fn share(
     path: &Path,
     file: &File,
@@ -60,7 +60,8 @@ pub(super) fn share(
     }
 }
 
-/// Copies a file that has holes, and leaves them holes. None for a file without, and nothing has been copied then.
+/// Copies a file that has holes, and leaves them holes. None for a file without, and nothing has
+/// been copied then.
 pub(super) fn holes_kept(
     path: &Path,
     file: &File,
@@ -138,7 +139,8 @@ pub(super) fn digest_of(
     }
 }
 
-/// What has been taken so far. Bytes of large files go to the disk while more of them come, so the last sync has little left to do.
+/// What has been taken so far. Bytes of large files go to the disk while more of them come, so the
+/// last sync has little left to do.
 struct Tally<'a> {
     digester: Digester,
     size: u64,

@@ -10,18 +10,18 @@ use crate::Digest;
 /// What keeps the store from growing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Bound {
-    /// The disk.
+    /// The free space of the disk.
     #[error("that is what the disk has free")]
     Disk,
     /// The part of the disk that is kept free.
     #[error("the disk has {free} bytes free, of which store.keep-free keeps {kept}")]
     KeepFree {
-        /// The free bytes.
+        /// The bytes that are free.
         free: u64,
         /// The bytes that `keep-free` reserves.
         kept: u64,
     },
-    /// The quota.
+    /// The quota of the configuration.
     #[error("the store holds {used} of the {quota} bytes of store.quota")]
     Quota {
         /// The bytes in use.
@@ -37,14 +37,14 @@ pub enum StoreError {
     /// The system says no.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that failed, as a verb.
         action: &'static str,
-        /// On which file.
+        /// The file or folder of the action.
         path: PathBuf,
-        /// The system's error.
+        /// The system's error that stopped it.
         source: io::Error,
     },
-    /// Another process writes.
+    /// Another process holds the writer's lock.
     #[error("another process is writing to the store; try again when it is done")]
     Busy,
     /// There is not enough room.
@@ -69,9 +69,9 @@ pub enum StoreError {
     /// There is no such version of it.
     #[error("the image {name:?} has no version {version}")]
     NoVersion {
-        /// The image.
+        /// The image that was asked for.
         name: String,
-        /// The version.
+        /// The version that was asked for.
         version: String,
     },
     /// A blob is missing or damaged.

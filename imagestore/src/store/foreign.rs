@@ -34,7 +34,8 @@ impl Foreign {
     }
 }
 
-/// Files that lie elsewhere and that machines run from, kept open: ConfigMgr may remove a file under a running machine.
+/// Files that lie elsewhere and that machines run from, kept open: ConfigMgr may remove a file
+/// under a running machine.
 #[derive(Debug, Default)]
 pub(super) struct KeptOpen(Mutex<HashMap<Digest, (BootFile, Instant)>>);
 
@@ -79,7 +80,8 @@ impl Store {
         self.kept_open.get(digest)
     }
 
-    /// Opens a blob that lies elsewhere; None when none is known, or when the file is no longer the one that was checked.
+    /// Opens a blob that lies elsewhere; None when none is known, or when the file is no longer the
+    /// one that was checked.
     pub(super) fn foreign_blob(&self, digest: &Digest) -> Option<BootFile> {
         let known: Foreign = serde_json::from_slice(&fs::read(self.foreign_path(digest)).ok()?).ok()?;
         let file = File::open(&known.path).ok()?;
@@ -101,7 +103,8 @@ impl Store {
 }
 
 impl Writer {
-    /// Takes a file as the blob of a digest without copying it. It is read once, now, unless it is known unchanged.
+    /// Takes a file as the blob of a digest without copying it. It is read once, now, unless it is
+    /// known unchanged.
     pub fn adopt(
         &mut self,
         digest: &Digest,

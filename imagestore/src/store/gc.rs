@@ -6,14 +6,14 @@ use std::fs;
 use super::{Catalogue, Store, StoreError, Writer, catalogue, foreign, io_error, sizes};
 use crate::{Digest, ImageRecord, Retired};
 
-/// What was collected.
+/// What a collection removed and kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Blobs that were removed.
     pub blobs: usize,
-    /// Their bytes.
+    /// Bytes of the removed blobs.
     pub bytes: u64,
-    /// Blobs that stay.
+    /// Blobs that an image still needs.
     pub kept: usize,
 }
 
@@ -36,9 +36,11 @@ impl Store {
 }
 
 impl Writer {
-    /// Removes every blob that no image and no lease leads to. A file that is open is served to its end all the same.
+    /// Removes every blob that no image and no lease leads to. A file that is open is served to its
+    /// end all the same.
     ///
-    /// When a manifest cannot be read nothing is removed: its blobs could not be told from the others.
+    /// When a manifest cannot be read nothing is removed: its blobs could not be told from the
+    /// others.
     pub fn collect(self) -> Result<Collected, StoreError> {
         let store = self.store();
         let mut reachable = BTreeSet::new();
@@ -82,7 +84,8 @@ impl Writer {
         Ok(collected)
     }
 
-    /// Removes an image with all its versions, or one version. Its blobs stay until they are collected.
+    /// Removes an image with all its versions, or one version. Its blobs stay until they are
+    /// collected.
     pub fn remove(self, name: &str, version: Option<Digest>) -> Result<(), StoreError> {
         catalogue::change(&self.store().root, name, |record| {
             let mut record = record.ok_or_else(|| StoreError::NoImage(name.to_owned()))?;
@@ -152,7 +155,8 @@ impl Catalogue {
 }
 
 impl Store {
-    /// Whether a collection would remove an image that an operator removed while machines ran from it.
+    /// Whether a collection would remove an image that an operator removed while machines ran from
+    /// it.
     pub fn has_unused(&self) -> Result<bool, StoreError> {
         Ok(!self.catalogue()?.unused(&self.leased()?).is_empty())
     }

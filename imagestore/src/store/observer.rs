@@ -10,7 +10,8 @@ pub trait Observer {
     fn bytes(&mut self, _count: u64) {}
     /// This has just been done.
     fn step(&mut self, _step: Step) {}
-    /// Whether to end before everything is done. What was done so far is undone, or stays invisible.
+    /// Whether to end before everything is done. What was done so far is undone, or stays
+    /// invisible.
     fn is_cancelled(&self) -> bool {
         false
     }
@@ -40,7 +41,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// All of them.
+    /// The steps in their order.
     pub const ALL: [Step; 6] =
         [Step::Begun, Step::Written, Step::Synced, Step::Renamed, Step::FoldersSynced, Step::Committed];
 }

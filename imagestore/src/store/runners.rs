@@ -1,4 +1,5 @@
-//! Which machines run from which version: written into the version's lease by the server, for whoever wants to remove it.
+//! Which machines run from which version: written into the version's lease by the server, for
+//! whoever wants to remove it.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +12,7 @@ use crate::Digest;
 /// A machine that runs from a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runner {
-    /// Its address.
+    /// The address of the client that runs it.
     pub client: String,
     /// Its hardware address, when that is known.
     pub mac: Option<String>,
@@ -20,14 +21,16 @@ pub struct Runner {
 }
 
 impl Store {
-    /// Writes down which machines run from a version, instead of what was written before; that leases the version.
+    /// Writes down which machines run from a version, instead of what was written before; that
+    /// leases the version.
     pub fn note_runners(&self, version: &Digest, runners: &[Runner]) -> Result<(), StoreError> {
         let path = self.lease_path(version);
         let json = serde_json::to_vec(runners).unwrap_or_default(); // plain structs always have a JSON form
         fs::write(&path, json).map_err(io_error("write", &path))
     }
 
-    /// The machines that ran from a version in the last two hours, as far as they were written down.
+    /// The machines that ran from a version in the last two hours, as far as they were written
+    /// down.
     pub fn runners(&self, version: &Digest) -> Vec<Runner> {
         let json = fs::read(self.lease_path(version)).unwrap_or_default();
         let mut runners: Vec<Runner> = serde_json::from_slice(&json).unwrap_or_default(); // a lease may name nobody

@@ -13,7 +13,7 @@ use crate::library::ContentId;
 pub struct Scrubbed {
     /// Blobs that were read.
     pub blobs: usize,
-    /// Their bytes.
+    /// Bytes of the blobs that were read.
     pub bytes: u64,
     /// Those that are not what their names say, or cannot be read. They are in quarantine now.
     pub bad: Vec<Digest>,
@@ -24,7 +24,8 @@ pub struct Scrubbed {
 }
 
 impl Store {
-    /// Reads every blob. Bad ones are moved away, so nothing serves them, and come back with the next ingest of their image.
+    /// Reads every blob. Bad ones are moved away, so nothing serves them, and come back with the
+    /// next ingest of their image.
     pub fn scrub(&self, observer: &mut dyn Observer) -> Result<Scrubbed, StoreError> {
         let blobs = self.blobs()?;
         observer.total(blobs.iter().map(|(_, size)| size).sum());
@@ -78,7 +79,8 @@ impl Store {
         Ok(scrubbed)
     }
 
-    /// The digests of everything that is here, those of files that are served in place too, in their order.
+    /// The digests of everything that is here, those of files that are served in place too, in
+    /// their order.
     pub fn digests(&self) -> Result<Vec<Digest>, StoreError> {
         let mut digests: Vec<Digest> = self.blobs()?.into_iter().map(|(digest, _)| digest).collect();
         digests.extend(self.foreign_digests()?);
@@ -129,7 +131,8 @@ impl Store {
         Ok(missing)
     }
 
-    /// Whether a blob's bytes have its digest; None when the observer ended it before. A read error means that they have not.
+    /// Whether a blob's bytes have its digest; None when the observer ended it before. A read error
+    /// means that they have not.
     fn is_whole(&self, digest: &Digest, observer: &mut dyn Observer) -> Result<Option<bool>, StoreError> {
         let path = self.blob_path(digest);
         if !path.exists() {

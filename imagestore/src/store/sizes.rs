@@ -1,7 +1,9 @@
-//! How many blobs there are of each size, kept in the catalogue: what an import asks, without a look at every blob.
+//! How many blobs there are of each size, kept in the catalogue: what an import asks, without a
+//! look at every blob.
 //!
-//! Blobs that are only cached do not count. A crash between the blobs' names and the catalogue, and a blob that is withdrawn, leave the
-//! numbers a little wrong until the next collection counts anew: a file may be read once more for its digest, and the quota may be off by it.
+//! Blobs that are only cached do not count. A crash between the blobs' names and the catalogue, and
+//! a blob that is withdrawn, leave the numbers a little wrong until the next collection counts
+//! anew: a file may be read once more for its digest, and the quota may be off by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,7 +18,8 @@ use crate::Digest;
 const SIZES: TableDefinition<'_, u64, u64> = TableDefinition::new("sizes");
 
 impl Store {
-    /// Which of these sizes a blob has that is here already: a file of another size is new for sure.
+    /// Which of these sizes a blob has that is here already: a file of another size is new for
+    /// sure.
     pub(crate) fn known_sizes(&self, sizes: &BTreeSet<u64>) -> Result<BTreeSet<u64>, StoreError> {
         let counted = self.counted(|table| {
             let mut known = BTreeSet::new();
@@ -79,7 +82,8 @@ pub(super) fn add(root: &Path, sizes: &[u64]) -> Result<(), StoreError> {
     catalogue::write(root, |write| add_in(write, sizes))
 }
 
-/// Counts further blobs. A store that was never counted stays so until its next import counts all of it.
+/// Counts further blobs. A store that was never counted stays so until its next import counts all
+/// of it.
 pub(super) fn add_in(write: &WriteTransaction, sizes: &[u64]) -> Result<(), StoreError> {
     if !write.list_tables()?.any(|table| table.name() == SIZES.name()) {
         return Ok(());

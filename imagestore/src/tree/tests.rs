@@ -58,7 +58,8 @@ fn a_file_that_is_overwritten_in_place_is_found_out_and_one_that_is_replaced_sta
     fs::write(root.join("a"), "other version").unwrap();
     replaced.check_unchanged().unwrap();
     assert_eq!(text(&replaced), "first version");
-    // Opened right after it was written, at the same tick of the clock: the next write is found all the same.
+    // Opened right after it was written, at the same tick of the clock: the next write is found all
+    // the same.
     let fresh = opened("a");
     fs::write(root.join("a"), "third version").unwrap();
     assert!(matches!(fresh.check_unchanged(), Err(ReadError::Changed)));
@@ -121,7 +122,8 @@ fn links_that_change_while_a_path_is_opened_lead_nowhere_else() {
                 over("way", Path::new("folder"));
             }
         });
-        // Both are seen within some hundred tries; the bound is for a scheduler that lets one thread wait.
+        // Both are seen within some hundred tries; the bound is for a scheduler that lets one
+        // thread wait.
         for _ in 0..1_000_000 {
             for path in ["link", "way/secret", "LINK", "Way/Secret"] {
                 match open(&f.tree, path) {

@@ -9,7 +9,7 @@ use wim_protocol::{Entry, Frame, Image, ProtocolError, Units};
 pub struct WimImage {
     /// Its number, from 1.
     pub index: u32,
-    /// Its name.
+    /// The name of an image inside the WIM.
     pub name: String,
     /// The processor it is for, such as `x86_64`.
     pub architecture: Option<String>,
@@ -19,18 +19,20 @@ pub struct WimImage {
     pub boot: bool,
 }
 
-/// One file.
+/// A file or folder inside a WIM image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ArchiveEntry {
     /// The image that it is in.
     pub image: u32,
-    /// Its path with `/`, and one in front. What is not Unicode in it is U+FFFD here, and in [`ArchiveEntry::exact`] as it is.
+    /// Its path with `/`, and one in front. What is not Unicode in it is U+FFFD here, and in
+    /// [`ArchiveEntry::exact`] as it is.
     pub path: String,
     /// The path in units of UTF-16, where that is not Unicode.
     pub exact: Option<Box<[u16]>>,
     /// Its size in bytes.
     pub size: u64,
-    /// Where its bytes are in the container: the offset of a resource, and the one in what a solid resource unpacks to.
+    /// Where its bytes are in the container: the offset of a resource, and the one in what a solid
+    /// resource unpacks to.
     pub offset: (u64, u64),
     /// Whether it is a link or another reparse point rather than a file.
     pub link: bool,
@@ -49,7 +51,7 @@ pub struct ArchiveEntry {
 /// A named stream of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveStream {
-    /// Its name.
+    /// The name without its folders.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
@@ -65,7 +67,8 @@ impl ArchiveEntry {
     }
 }
 
-/// Reads the answer to a request for a list: images, then entries, within bounds. Folders are left out.
+/// Reads the answer to a request for a list: images, then entries, within bounds. Folders are left
+/// out.
 pub fn read(answer: &mut dyn Read) -> Result<(Vec<WimImage>, Vec<ArchiveEntry>), ProtocolError> {
     let mut answer = answer.take(MAX_LISTING);
     let (mut images, mut entries) = (Vec::new(), Vec::new());
@@ -122,7 +125,8 @@ fn entry(found: Entry) -> ArchiveEntry {
     }
 }
 
-/// The line of a reader's words that says what went wrong; the image is called so, whatever the reader knows it by.
+/// The line of a reader's words that says what went wrong; the image is called so, whatever the
+/// reader knows it by.
 pub fn complaint(words: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(words);
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -142,9 +146,9 @@ pub fn complaint(words: &[u8]) -> Option<String> {
 const MAX_LISTING: u64 = 512 << 20;
 const MAX_COMPLAINT: usize = 300;
 const DESCRIPTOR: &str = "\"/proc/self/fd/";
-/// `PROCESSOR_ARCHITECTURE_` of Windows.
+/// Windows' constants `PROCESSOR_ARCHITECTURE_`, with their names.
 const ARCHITECTURES: [(u32, &str); 5] = [(0, "x86"), (5, "ARM"), (6, "ia64"), (9, "x86_64"), (12, "ARM64")];
-/// `FILE_ATTRIBUTE_` of Windows.
+/// Windows' constant `FILE_ATTRIBUTE_DIRECTORY`: a folder.
 const DIRECTORY: u32 = 0x10;
 const REPARSE: u32 = 0x400;
 const ENCRYPTED: u32 = 0x4000;

@@ -63,7 +63,8 @@ impl Reader {
         self.wait(path)
     }
 
-    /// Why its answer is not what it should be: by its own words, if it has failed, or else by what was wrong.
+    /// Why its answer is not what it should be: by its own words, if it has failed, or else by what
+    /// was wrong.
     pub(super) fn explain(mut self, path: &Path, error: &ProtocolError) -> WimError {
         if !matches!(error, ProtocolError::Truncated { .. }) {
             // It does not do what it should, so it is not waited for.
@@ -101,7 +102,7 @@ impl Drop for Reader {
     }
 }
 
-/// Its answer.
+/// Reads the reader's answer from its pipe.
 impl Read for Reader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.answer.as_mut().map_or(Ok(0), |answer| answer.read(buf))

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Beside this program, as it is built and on Windows; in `libexec`, as packages have it; in the PATH.
+/// Beside this program, as it is built and on Windows; in `libexec`, as packages have it; in the
+/// PATH.
 pub fn find() -> Option<PathBuf> {
     let own = std::env::current_exe().ok();
     let folder = own.as_deref().and_then(Path::parent);
@@ -13,9 +14,9 @@ pub fn find() -> Option<PathBuf> {
     beside.into_iter().chain(packaged).chain(named.map(|folder| folder.join(NAME))).find(|at| at.is_file())
 }
 
-/// The program.
+/// The name of the reader's program.
 #[cfg(unix)]
 pub(super) const NAME: &str = "netbootd-wim";
-/// The program.
+/// The name of the reader's program.
 #[cfg(windows)]
 pub(super) const NAME: &str = "netbootd-wim.exe";

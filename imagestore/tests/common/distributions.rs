@@ -5,7 +5,8 @@ use imagestore::BootMethod;
 /// The few files by which a distribution is known, each with its text.
 pub(crate) type Files = &'static [(&'static str, &'static str)];
 
-/// A distribution: label, files, boot images; what it is called; kernel, RAM disks and arguments; ways.
+/// A distribution: label, files, boot images; what it is called; kernel, RAM disks and arguments;
+/// ways.
 pub(crate) type Row = (
     &'static str,
     Files,

@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-/// Puts the reader of Windows images where a test looks for it, as packages do: tests lie one folder below the programs that are built.
+/// Puts the reader of Windows images where a test looks for it, as packages do: tests lie one
+/// folder below the programs that are built.
 pub(crate) fn reader() {
     let own = std::env::current_exe().unwrap();
     let profile = own.ancestors().nth(2).unwrap();

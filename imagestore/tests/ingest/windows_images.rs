@@ -95,7 +95,8 @@ fn a_netboot_set_comes_out_of_a_windows_image_as_files() {
                 ["NBImageInfo.plist", "NetInstall.dmg", "i386/booter", "i386/x86_64/kernelcache"]
             );
             assert_eq!(manifest.files[1].digest, Digest::compute(&noise(33, 12_000_000)));
-            // The same set as a folder is the same bytes: nothing is stored twice, and both are one version.
+            // The same set as a folder is the same bytes: nothing is stored twice, and both are one
+            // version.
             let blobs = site.store.blobs().unwrap();
             let folder = import(
                 &site.store,
@@ -147,7 +148,8 @@ fn damaged_windows_images_are_refused_and_leave_nothing() {
         let mut bad = good.clone();
         bad[at] ^= 0x40;
         site.put("bad.wim", &bad);
-        // A flipped bit in what is not looked at harms nobody; all else is caught by the image's own checksums.
+        // A flipped bit in what is not looked at harms nobody; all else is caught by the image's
+        // own checksums.
         match site.import("bad.wim") {
             Err(_) => {
                 refused += 1;
@@ -187,7 +189,8 @@ fn an_archive_finds_its_files_in_any_case_and_verifies() {
     wim.verify().unwrap();
 }
 
-/// Puts another name of the same length into the metadata of an uncompressed image, and mends its checksum.
+/// Puts another name of the same length into the metadata of an uncompressed image, and mends its
+/// checksum.
 fn rename_inside(wim: &Path, from: &str, to: &str) {
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let (from, to) = (wide(from), wide(to));

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use crate::MAX_FRAME;
 use crate::wire::{Parser, ProtocolError, Units, length, put_string};
 
-/// One answer.
+/// One frame of the reader's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// An image of the file; all of them come before the first entry.
@@ -26,13 +26,14 @@ pub enum Frame {
 /// One image of a file that may hold several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// From 1.
+    /// The number of the image, from 1.
     pub index: u32,
     /// Whether it is the one to boot.
     pub boot: bool,
-    /// The processor, as Windows numbers it (`PROCESSOR_ARCHITECTURE_AMD64` is 9), or [`Image::UNKNOWN`].
+    /// The processor, as Windows numbers it (`PROCESSOR_ARCHITECTURE_AMD64` is 9), or
+    /// [`Image::UNKNOWN`].
     pub architecture: u32,
-    /// Its name.
+    /// The image's name in the WIM.
     pub name: Units,
     /// Its `INSTALLATIONTYPE`; empty if it has none.
     pub installation: Units,
@@ -48,7 +49,7 @@ impl Image {
 pub struct Entry {
     /// The image that it is in.
     pub image: u32,
-    /// Windows' `FILE_ATTRIBUTE_` bits.
+    /// Windows' `FILE_ATTRIBUTE_` bits of the file.
     pub attributes: u32,
     /// What kind of reparse point it is, when the attributes say that it is one.
     pub reparse_tag: u32,
@@ -64,14 +65,14 @@ pub struct Entry {
     pub sha1: [u8; 20],
     /// With `/`, and one in front.
     pub path: Units,
-    /// Its named streams.
+    /// The named streams of the file.
     pub streams: Vec<Stream>,
 }
 
 /// A named stream of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
-    /// Its name.
+    /// The name of the stream.
     pub name: Units,
     /// The size in bytes.
     pub size: u64,

@@ -3,14 +3,15 @@
 use crate::wire::{Parser, ProtocolError, Units, length, put_string};
 use crate::{MAX_PARTS, MAX_REQUEST};
 
-/// One request.
+/// A request to the reader: one for each run of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The image file and its further parts: paths on Windows, empty strings for the descriptors on Unix.
+    /// The image file and its further parts: paths on Windows, empty strings for the descriptors on
+    /// Unix.
     pub parts: Vec<Units>,
     /// What the process may use.
     pub limits: Limits,
-    /// What to do.
+    /// The command that the reader carries out.
     pub command: Command,
 }
 
@@ -23,7 +24,7 @@ pub struct Limits {
     pub seconds: u32,
 }
 
-/// What to do.
+/// What the reader is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// List the images and every file in them.
@@ -39,7 +40,7 @@ pub enum Command {
     Write {
         /// The image, from 1.
         image: u32,
-        /// Its path.
+        /// The path of the file inside the image.
         path: Units,
         /// Its size: no more is written.
         size: u64,
@@ -49,7 +50,7 @@ pub enum Command {
 }
 
 impl Request {
-    /// As bytes.
+    /// The request as bytes for the pipe.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(self.limits.memory.to_le_bytes());
@@ -73,7 +74,7 @@ impl Request {
         bytes
     }
 
-    /// From bytes.
+    /// The request from the bytes of the pipe.
     pub fn decode(bytes: &[u8]) -> Result<Self, ProtocolError> {
         if bytes.len() > MAX_REQUEST {
             let (length, most) = (bytes.len() as u64, MAX_REQUEST as u64);

@@ -16,23 +16,23 @@ pub enum ProtocolError {
     /// It ends too early.
     #[error("{what} is cut short")]
     Truncated {
-        /// The part.
+        /// The part of the message.
         what: &'static str,
     },
     /// A length or a count above its bound.
     #[error("{what} of {length}, more than {most}")]
     TooLong {
-        /// The part.
+        /// The part of the message.
         what: &'static str,
         /// As it was sent.
         length: u64,
-        /// The bound.
+        /// The largest value that is allowed.
         most: u64,
     },
     /// A kind or a command without a meaning.
     #[error("{what} {value} is unknown")]
     Unknown {
-        /// The part.
+        /// The part of the message.
         what: &'static str,
         /// As it was sent.
         value: u8,
@@ -43,7 +43,7 @@ pub enum ProtocolError {
         /// The number of bytes.
         extra: usize,
     },
-    /// The pipe fails.
+    /// The pipe to the other process fails.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -87,7 +87,8 @@ impl<'a> Parser<'a> {
         self.array(what)
     }
 
-    /// How many items follow, each of `least` bytes at least: never more than the bytes that are there.
+    /// How many items follow, each of `least` bytes at least: never more than the bytes that are
+    /// there.
     pub(crate) fn count(&mut self, what: &'static str, least: usize) -> Result<usize, ProtocolError> {
         let count = self.u32(what)? as usize;
         if count > self.rest.len() / least {
@@ -110,7 +111,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A length as it is sent; what is longer is cut off by no one, because [`crate::MAX_FRAME`] and [`crate::MAX_REQUEST`] refuse it.
+/// A length as it is sent; what is longer is cut off by no one, because [`crate::MAX_FRAME`] and
+/// [`crate::MAX_REQUEST`] refuse it.
 pub(crate) fn length(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

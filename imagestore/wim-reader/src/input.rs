@@ -22,7 +22,7 @@ pub use windows::receive;
 /// What this process is for.
 #[derive(Debug)]
 pub struct Input {
-    /// What to do.
+    /// The request that came on standard input.
     pub request: Request,
     /// The image file and its further parts, as wimlib is to open them.
     pub parts: Vec<Name>,

@@ -1,4 +1,5 @@
-//! Names: UTF-16 with any halves of surrogate pairs in images and in the protocol; WTF-8 in wimlib on Unix, the same UTF-16 on Windows.
+//! Names: UTF-16 with any halves of surrogate pairs in images and in the protocol; WTF-8 in wimlib
+//! on Unix, the same UTF-16 on Windows.
 
 #[cfg(unix)]
 mod wtf8;

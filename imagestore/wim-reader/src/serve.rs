@@ -1,4 +1,4 @@
-//! The commands.
+//! Carries out the commands of a request.
 
 use std::io::Write;
 
@@ -7,7 +7,8 @@ use wim_protocol::{Command, Entry, Frame, Request};
 use crate::names::{Name, from_units};
 use crate::wimlib::{ReadError, Wim};
 
-/// Answers a request. Bytes of files go to the process's descriptor 1, where `frames` goes too unless one file is written to another place.
+/// Answers a request. Bytes of files go to the process's descriptor 1, where `frames` goes too
+/// unless one file is written to another place.
 pub fn answer(request: &Request, parts: &[Name], frames: &mut dyn Write) -> Result<(), ReadError> {
     let wim = Wim::open(parts, request.command == Command::Verify)?;
     match &request.command {
@@ -86,5 +87,6 @@ fn name(units: &[u16]) -> Result<Name, ReadError> {
     from_units(units).ok_or(ReadError::Request("a path with a zero in it"))
 }
 
-/// Folders, reparse points and encrypted files have no bytes of their own that another system could use.
+/// Folders, reparse points and encrypted files have no bytes of their own that another system could
+/// use.
 const NO_FILE: u32 = 0x10 | 0x400 | 0x4000;

@@ -1,7 +1,8 @@
 //! wimlib behind an interface that the rest of this program cannot misuse.
 //!
-//! The one module with unsafe code for the library: every call into it is foreign. A handle is freed once, pointers that a callback is
-//! handed are read before it returns, and strings go in with a zero at their end.
+//! The one module with unsafe code for the library: every call into it is foreign. A handle is
+//! freed once, pointers that a callback is handed are read before it returns, and strings go in
+//! with a zero at their end.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};
@@ -18,7 +19,7 @@ use crate::names::{Name, to_units};
 /// Why an image does not read.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// wimlib says so.
+    /// wimlib reports an error of its own.
     #[error("{0}")]
     Wimlib(String),
     /// The request or the answer.
@@ -39,8 +40,8 @@ pub enum ReadError {
 #[derive(Debug)]
 pub(crate) struct Wim(ptr::NonNull<sys::WIMStruct>);
 
-/// Prepares the library, once and before the sandbox: it looks at the processor and the environment. With `complains` it says on standard
-/// error what is wrong with an image.
+/// Prepares the library, once and before the sandbox: it looks at the processor and the
+/// environment. With `complains` it says on standard error what is wrong with an image.
 pub fn initialize(complains: bool) -> Result<(), ReadError> {
     let flags = sys::WIMLIB_INIT_FLAG_DEFAULT_CASE_SENSITIVE | sys::WIMLIB_INIT_FLAG_DONT_ACQUIRE_PRIVILEGES;
     // SAFETY: it takes numbers, and no other thread runs.
@@ -62,7 +63,8 @@ impl Wim {
             let paths: Vec<*const wimlib_tchar> = others.iter().map(|path| path.as_ptr()).collect();
             // There are at most MAX_PARTS of them.
             let count = u32::try_from(paths.len()).unwrap_or_default();
-            // SAFETY: `count` paths, each with a zero at its end, which live until the call returns.
+            // SAFETY: `count` paths, each with a zero at its end, which live until the call
+            // returns.
             check(unsafe {
                 sys::wimlib_reference_resource_files(
                     wim.0.as_ptr(),
@@ -97,7 +99,8 @@ impl Wim {
 
     fn property(&self, image: u32, name: &'static str) -> Option<Vec<u16>> {
         let name = crate::from_units(&name.encode_utf16().collect::<Vec<_>>())?;
-        // SAFETY: the handle is open, the name ends with a zero; the answer lives as long as the handle does.
+        // SAFETY: the handle is open, the name ends with a zero; the answer lives as long as the
+        // handle does.
         unsafe {
             let text = sys::wimlib_get_image_property(self.0.as_ptr(), image.cast_signed(), name.as_ptr());
             units(text)
@@ -114,7 +117,8 @@ impl Wim {
     ) -> Result<(), ReadError> {
         let mut visit = Visit { image, each, failed: None };
         let flags = if recursive { sys::WIMLIB_ITERATE_DIR_TREE_FLAG_RECURSIVE } else { 0 };
-        // SAFETY: the handle is open, the path ends with a zero, and `visit` outlives the call, which hands it to `on_entry` alone.
+        // SAFETY: the handle is open, the path ends with a zero, and `visit` outlives the call,
+        // which hands it to `on_entry` alone.
         let code = unsafe {
             sys::wimlib_iterate_dir_tree(
                 self.0.as_ptr(),
@@ -131,7 +135,8 @@ impl Wim {
         }
     }
 
-    /// Writes a file's bytes to the process's descriptor 1, and compares them with their checksum at the end.
+    /// Writes a file's bytes to the process's descriptor 1, and compares them with their checksum
+    /// at the end.
     pub(crate) fn extract(&self, image: u32, path: &Name) -> Result<(), ReadError> {
         let target = crate::from_units(&[u16::from(b'.')]).ok_or(ReadError::Request("no target"))?;
         let paths = [path.as_ptr()];
@@ -186,7 +191,8 @@ unsafe extern "C" fn on_entry(entry: *const sys::wimlib_dir_entry, visit: *mut c
 }
 
 /// # Safety
-/// The entry's pointers are null or lead to strings with a zero at their end, and as many named streams follow as it says.
+/// The entry's pointers are null or lead to strings with a zero at their end, and as many named
+/// streams follow as it says.
 unsafe fn of_entry(image: u32, entry: &sys::wimlib_dir_entry) -> Entry {
     // SAFETY: the unnamed stream is always there, the named ones follow it.
     let (unnamed, named) = unsafe {

@@ -1,4 +1,5 @@
-//! The program itself, asked as imagestore asks it, about images that wimlib's own command has made.
+//! The program itself, asked as imagestore asks it, about images that wimlib's own command has
+//! made.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)] // helpers of tests
 
@@ -176,7 +177,8 @@ fn one_file_goes_to_a_descriptor_and_no_byte_more_than_was_asked_for() {
     assert!(written.unwrap() == noise.unwrap());
 }
 
-/// Gives the only file of an uncompressed image a second stream of the same bytes; wimlib captures such streams on NTFS alone.
+/// Gives the only file of an uncompressed image a second stream of the same bytes; wimlib captures
+/// such streams on NTFS alone.
 fn add_stream(image: &Path, name: &str) {
     let mut bytes = fs::read(image).unwrap();
     let number = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());

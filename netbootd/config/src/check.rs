@@ -298,9 +298,11 @@ fn is_proxy(dhcp: &schema::Dhcp) -> bool {
 
 /// What the image store leaves free unless told otherwise: enough for logs and leases.
 const KEEP_FREE: u64 = 1 << 30;
-/// How long transfers may take to end unless told otherwise: less than service managers wait before they kill.
+/// How long transfers may take to end unless told otherwise: less than service managers wait before
+/// they kill.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long an HTTP client may take nothing unless told otherwise: more than a machine needs to write to a slow disk.
+/// How long an HTTP client may take nothing unless told otherwise: more than a machine needs to
+/// write to a slow disk.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// A log file is put aside from so many bytes on.
 const LOG_MAX_SIZE: u64 = 10 << 20;

@@ -12,7 +12,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 pub struct Finding {
     /// Whether the daemon starts all the same.
     pub severity: Severity,
-    /// What was found.
+    /// What was found, in one line.
     pub message: String,
     /// What would be right.
     pub help: Option<String>,
@@ -29,9 +29,9 @@ pub struct Finding {
 pub enum Severity {
     /// It does, and this is only worth knowing.
     Note,
-    /// It does.
+    /// netbootd starts, and something probably does not work.
     Warning,
-    /// It does not.
+    /// netbootd does not start with it.
     Error,
 }
 
@@ -44,7 +44,7 @@ pub struct Findings {
 }
 
 impl Finding {
-    /// An error.
+    /// An error at a place of the file.
     pub fn error(span: Range<usize>, message: impl Into<String>) -> Self {
         Finding {
             severity: Severity::Error,
@@ -56,7 +56,7 @@ impl Finding {
         }
     }
 
-    /// A warning.
+    /// A warning at a place of the file.
     pub fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
         Finding {
             severity: Severity::Warning,
@@ -68,7 +68,7 @@ impl Finding {
         }
     }
 
-    /// Something worth knowing.
+    /// A note at a place of the file.
     pub fn note(span: Range<usize>, message: impl Into<String>) -> Self {
         Finding {
             severity: Severity::Note,

@@ -27,20 +27,21 @@ impl Rate {
 /// How many sessions there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// In all.
+    /// Sessions of all clients together.
     pub all: usize,
     /// With clients of one network of 256 addresses.
     pub network: usize,
-    /// With one client.
+    /// Sessions of one client, by address.
     pub client: usize,
-    /// With clients that have not proved that they are there; None where nobody gets so far who is not.
+    /// With clients that have not proved that they are there; None where nobody gets so far who is
+    /// not.
     pub unproved: Option<Unproved>,
 }
 
 /// How many sessions there may be with clients that have not proved that they are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unproved {
-    /// With one client.
+    /// Sessions of one client, by address.
     pub client: usize,
     /// In all. Beyond that the oldest one leaves: who holds the places sees to it.
     pub all: usize,
@@ -89,7 +90,8 @@ impl Limits {
         self.subnets.is_empty() || self.subnets.iter().any(|subnet| subnet.contains(&client))
     }
 
-    /// Whether packets that make such a request are looked at, by their relay or by the network that the machine is in.
+    /// Whether packets that make such a request are looked at, by their relay or by the network
+    /// that the machine is in.
     pub fn allows_request(&self, request: &BootRequest) -> bool {
         match request.relay {
             Some(IpAddr::V4(relay)) if !self.relays.is_empty() && !self.relays.contains(&relay) => false,
@@ -108,7 +110,8 @@ impl Limits {
         }
     }
 
-    /// How many connections there may be, with so many in all. Nobody gets a connection in another's name.
+    /// How many connections there may be, with so many in all. Nobody gets a connection in
+    /// another's name.
     pub fn connections(&self, all: usize) -> Bounds {
         Bounds {
             all,
@@ -120,7 +123,8 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// A building of 10,000 machines behind one relay stays below, and a class room of 200 behind one address.
+    /// A building of 10,000 machines behind one relay stays below, and a class room of 200 behind
+    /// one address.
     fn default() -> Self {
         Limits {
             subnets: Vec::new(),

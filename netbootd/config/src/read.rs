@@ -1,7 +1,7 @@
 //! From text to the written form, with every mistake found at once.
 //!
-//! serde stops at the first mistake. So the entry that holds it is taken out of the parsed text and reading starts again, until
-//! nothing is wrong or too much is.
+//! serde stops at the first mistake. So the entry that holds it is taken out of the parsed text and
+//! reading starts again, until nothing is wrong or too much is.
 
 use std::ops::Range;
 
@@ -13,8 +13,8 @@ use super::finding::Finding;
 use super::schema::Document;
 use super::words::{Mistake, translate};
 
-/// Reads as much as can be read. After an error of syntax, or a mistake that no entry holds, only the
-/// mistakes themselves are sure, and there is no document.
+/// Reads as much as can be read. After an error of syntax, or a mistake that no entry holds, only
+/// the mistakes themselves are sure, and there is no document.
 pub(super) fn read(text: &str) -> Result<(Document, Vec<Finding>), Vec<Finding>> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -53,7 +53,8 @@ fn finding(message: &str, text: &str, span: Range<usize>) -> Finding {
     }
 }
 
-/// The tables that entries were taken out of, and their keys: a key that is missing because of that is no mistake.
+/// The tables that entries were taken out of, and their keys: a key that is missing because of that
+/// is no mistake.
 type Mutilated = Vec<(Range<usize>, String)>;
 
 /// Takes out the innermost entry that holds the mistake, and remembers the table it was taken from.

@@ -1,6 +1,8 @@
-//! What Windows' registry says of a distribution point's own PXE responders, as defaults: the configuration's own word always counts.
+//! What Windows' registry says of a distribution point's own PXE responders, as defaults: the
+//! configuration's own word always counts.
 //!
-//! The names are Microsoft's. `BannedGuids` is WDS's; the others are those of the ConfigMgr responder and of the content library.
+//! The names are Microsoft's. `BannedGuids` is WDS's; the others are those of the ConfigMgr
+//! responder and of the content library.
 
 #[cfg(unix)]
 mod unix;
@@ -26,11 +28,11 @@ pub(crate) use windows::read;
 /// A value of the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// `REG_DWORD` or `REG_QWORD`.
+    /// A `REG_DWORD` or a `REG_QWORD`.
     Number(u64),
-    /// `REG_SZ` or `REG_EXPAND_SZ`.
+    /// A `REG_SZ` or a `REG_EXPAND_SZ`.
     Text(String),
-    /// `REG_MULTI_SZ`.
+    /// A `REG_MULTI_SZ`: several texts.
     Texts(Vec<String>),
     /// Of a kind that nobody expects here.
     Other(String),
@@ -39,7 +41,8 @@ pub enum Value {
 /// Values by their key below `HKLM` and their name.
 pub type Values = BTreeMap<(&'static str, &'static str), Value>;
 
-/// Takes up what the configuration does not say itself, and notes each value with where it came from.
+/// Takes up what the configuration does not say itself, and notes each value with where it came
+/// from.
 pub(super) fn fill(document: &mut Document, text: &str, values: &Values, findings: &mut Vec<Finding>) {
     if values.is_empty() {
         return;

@@ -96,7 +96,7 @@ pub enum Mode {
     Proxy,
     /// Addresses and boot offers.
     Server,
-    /// Nothing for PCs.
+    /// PCs get no answer.
     Off,
 }
 
@@ -104,7 +104,7 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ports {
-    /// 67 and 4011.
+    /// The usual ports: 67 and 4011.
     Both,
     /// 4011 only, on a host that runs a DHCP server which sends option 60.
     #[serde(rename = "4011-only")]

@@ -38,7 +38,8 @@ fn an_empty_file_means_the_defaults() {
 
 #[test]
 fn errors_of_syntax_come_alone_and_in_order() {
-    // The boot folder of this text is not there either: nobody knows what the text would have named.
+    // The boot folder of this text is not there either: nobody knows what the text would have
+    // named.
     let text =
         "[server]\nstate-dir = /var/lib\n[boot]\nroot = \"/nowhere\"\n[http]\nport = \"eighty\"\n[tftp\n";
     let Err(findings) = Config::parse(text, Path::new("test.toml"), None) else { panic!("it is taken") };

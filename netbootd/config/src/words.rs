@@ -5,7 +5,7 @@
 
 /// A mistake as an operator reads it.
 pub(super) struct Mistake {
-    /// What was found.
+    /// What was found instead, for the message.
     pub(super) found: String,
     /// What would be right, if that is known.
     pub(super) right: Option<String>,

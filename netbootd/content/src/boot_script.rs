@@ -29,7 +29,7 @@ impl Reporting {
         Reporting { url: Some(format!("{}{REPORT_PATH}", origin(server, http_port))), boot }
     }
 
-    /// Without reports.
+    /// For scripts that do not report.
     pub fn off() -> Self {
         Reporting { url: None, boot: 0 }
     }

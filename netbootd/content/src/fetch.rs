@@ -13,22 +13,22 @@ use tokio::net::UdpSocket;
 pub struct Fetch {
     /// The server, with the port that requests go to.
     pub server: SocketAddr,
-    /// The read request.
+    /// The read request as bytes.
     pub request: Vec<u8>,
     /// The window to ask for with every acknowledgement, when the request has that option.
     pub variable_window: Option<u8>,
 }
 
-/// What comes.
+/// What comes from the server: its size, then its bytes.
 #[derive(Debug)]
 pub enum Coming<'a> {
     /// The file's size in bytes, when the server tells it. Comes first, and once.
     Size(Option<u64>),
-    /// Its next bytes.
+    /// The next bytes, in order.
     Bytes(&'a [u8]),
 }
 
-/// What came.
+/// What one fetch brought.
 #[derive(Debug)]
 pub struct Fetched {
     /// The number of bytes.
@@ -48,27 +48,27 @@ pub enum FetchError {
     /// A closed port says so by ICMP.
     #[error("{server} is not reachable: {error}")]
     Unreachable {
-        /// The server.
+        /// The server that was asked.
         server: SocketAddr,
-        /// The system's error.
+        /// The system's error that stopped it.
         error: io::Error,
     },
     /// The server ended it.
     #[error("{server} says error {} {words:?}", code.0)]
     Refused {
-        /// The server.
+        /// The server that was asked.
         server: SocketAddr,
-        /// Its reason.
+        /// The code of its ERROR packet.
         code: ErrorCode,
-        /// Its words, escaped.
+        /// The message of its ERROR packet, escaped.
         words: String,
     },
     /// The server granted something that makes no sense.
     #[error("{server} granted options that make no sense: {granted}")]
     BadOptions {
-        /// The server.
+        /// The server that was asked.
         server: SocketAddr,
-        /// What it granted.
+        /// The options as the server granted them.
         granted: String,
     },
     /// Nothing came at all.
@@ -76,7 +76,7 @@ pub enum FetchError {
         "no answer from {server}: is a TFTP server there, and does a firewall let its answer from another port through?"
     )]
     NoAnswer {
-        /// The server.
+        /// The server that was asked.
         server: SocketAddr,
     },
     /// Nothing came any more.
@@ -84,7 +84,7 @@ pub enum FetchError {
         "{server} fell silent after {bytes} bytes: blocks too large for the path, or a firewall on the data port"
     )]
     Silent {
-        /// The server.
+        /// The server that was asked.
         server: SocketAddr,
         /// Bytes that had come.
         bytes: u64,

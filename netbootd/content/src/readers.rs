@@ -1,5 +1,5 @@
-//! Machines that run from an image: a Mac reads its root by ranges for as long as it is on, so it goes on with the version that it began
-//! with, whatever becomes current meanwhile.
+//! Machines that run from an image: a Mac reads its root by ranges for as long as it is on, so it
+//! goes on with the version that it began with, whatever becomes current meanwhile.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -11,8 +11,9 @@ use lru::LruCache;
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// Which version each client reads by ranges. At most [`MAX_CLIENTS`] clients with [`MAX_PATHS`] paths each; the client that was silent for
-/// longest leaves first, and of one client the path that it read longest ago. No operation looks at more than one client's paths.
+/// Which version each client reads by ranges. At most [`MAX_CLIENTS`] clients with [`MAX_PATHS`]
+/// paths each; the client that was silent for longest leaves first, and of one client the path that
+/// it read longest ago. No operation looks at more than one client's paths.
 #[derive(Debug)]
 pub struct Readers {
     clients: Mutex<LruCache<IpAddr, VecDeque<Read>>>,
@@ -64,7 +65,8 @@ impl Readers {
 
 /// As long as a lease keeps a version in the store.
 const SILENCE: Duration = Duration::from_secs(2 * 3600);
-/// Machines that run from one server at a time: as many as HTTP has connections. Two hundred bytes for each path.
+/// Machines that run from one server at a time: as many as HTTP has connections. Two hundred bytes
+/// for each path.
 const MAX_CLIENTS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 /// A Mac reads one root, and maybe the shadow of another.
 const MAX_PATHS: usize = 4;

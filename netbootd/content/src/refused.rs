@@ -34,7 +34,7 @@ pub enum Refused {
     Importing {
         /// Where the image comes from: a path, or a content id.
         origin: String,
-        /// Bytes read.
+        /// Bytes that are read already.
         bytes: u64,
         /// Bytes to be read, as far as is known.
         total: u64,

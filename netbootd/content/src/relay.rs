@@ -1,10 +1,10 @@
 //! The distribution point's own responder behind this server: netbootd forwards requests to it and
 //! serves its files.
 //!
-//! [`admission`] decides which machines are forwarded, [`ask`] forwards one request and waits for the
-//! answer, [`files`] fetches the files that the answer names, and [`cache`] keeps them for a while.
-//! Files made for one machine are served to its own segment only, because they hold secrets of the
-//! site.
+//! [`admission`] decides which machines are forwarded, [`ask`] forwards one request and waits for
+//! the answer, [`files`] fetches the files that the answer names, and [`cache`] keeps them for a
+//! while. Files made for one machine are served to its own segment only, because they hold secrets
+//! of the site.
 
 mod admission;
 mod ask;
@@ -100,7 +100,8 @@ impl Relay {
     }
 }
 
-/// The segment of a client that may be handed on: the receiving interface's, or one that the configuration names.
+/// The segment of a client that may be handed on: the receiving interface's, or one that the
+/// configuration names.
 fn segment_of(client: Ipv4Addr, settings: &settings::Relay, arrival: &Arrival<'_>) -> Option<ipnet::Ipv4Net> {
     let holds = |addr: Ipv4Addr| {
         let own = arrival.iface.addrs.iter().find(|net| net.contains(&addr)).copied();

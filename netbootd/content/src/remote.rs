@@ -45,7 +45,7 @@ pub enum RemoteError {
     /// The authority's certificates cannot be used.
     #[error("{0}: {1}")]
     Certificate(PathBuf, String),
-    /// It says no.
+    /// The object storage answers with an error.
     #[error("the object storage fails")]
     Failed(#[from] Error),
     /// It takes writes that it should refuse, so two servers could undo each other's.
@@ -68,7 +68,8 @@ pub enum RemoteError {
 }
 
 impl Remote {
-    /// Of a configuration; keys come from the environment, as with other tools (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`).
+    /// Of a configuration; keys come from the environment, as with other tools
+    /// (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`).
     pub fn open(config: &settings::Remote, runtime: Handle) -> Result<Self, RemoteError> {
         // Somebody else may have installed it already; that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -98,7 +99,8 @@ impl Remote {
         Ok(Remote { objects: Arc::new(objects), prefix: Path::from(prefix), runtime })
     }
 
-    /// Whether a second write under one name is refused, as pushing needs it. One server was found to ignore that silently.
+    /// Whether a second write under one name is refused, as pushing needs it. One server was found
+    /// to ignore that silently.
     pub async fn check(&self) -> Result<(), RemoteError> {
         let probe = self.at("probe", &format!("{}-{}", std::process::id(), rand_name()));
         let create = || PutOptions { mode: PutMode::Create, ..PutOptions::default() };
@@ -112,7 +114,7 @@ impl Remote {
         }
     }
 
-    /// All images.
+    /// The images in the bucket, by name.
     pub async fn images(&self) -> Result<BTreeMap<String, ImageRecord>, RemoteError> {
         let folder = self.prefix.clone().join("images");
         let listed: Vec<_> = self.objects.list(Some(&folder)).try_collect().await?;
@@ -161,7 +163,8 @@ impl Remote {
         self.publish(name, version).await
     }
 
-    /// Fetches the current version of an image into the local store, and makes it the current one here.
+    /// Fetches the current version of an image into the local store, and makes it the current one
+    /// here.
     pub fn pull(
         &self,
         store: &Store,

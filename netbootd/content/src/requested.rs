@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use imagestore::{BootPath, OpenError, PathError, RequestedPath};
 
-/// The path that a client asks for. It is parsed once, when it is first needed, and travels from the
-/// listener to the file.
+/// The path that a client asks for. It is parsed once, when it is first needed, and travels from
+/// the listener to the file.
 #[derive(Debug)]
 pub struct Requested {
     raw: Box<[u8]>,

@@ -33,7 +33,7 @@ pub struct Served<'a> {
     pub winpe: winpe::Settings,
     /// Where wimboot is in the boot tree.
     pub wimboot: Option<&'a str>,
-    /// The boot menu.
+    /// The boot menu: images, heading, password.
     pub menu: &'a crate::menu::Settings,
     /// The distribution point's own responder.
     pub responder: Option<&'a settings::Relay>,
@@ -54,7 +54,7 @@ pub struct Known<'a> {
     pub programs: &'a Programs,
     /// Digests of boot images for Raspberry Pis.
     pub digests: &'a Digests,
-    /// This host's interfaces.
+    /// The interfaces and addresses of this host.
     pub interfaces: &'a Interfaces,
 }
 

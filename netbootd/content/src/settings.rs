@@ -1,4 +1,5 @@
-//! Where boot files come from: the image store, object storage, the folders of Macs, the responder, templates.
+//! Where boot files come from: the image store, object storage, the folders of Macs, the responder,
+//! templates.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use pxe_policy::Match;
 
-/// The image store.
+/// The settings of the image store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     /// Its folder; None for `images` in the state folder.
@@ -15,7 +16,7 @@ pub struct Store {
     pub limits: imagestore::Limits,
     /// A folder whose content is taken in by itself.
     pub drop_folder: Option<PathBuf>,
-    /// ConfigMgr's content library.
+    /// The folder of ConfigMgr's content library.
     pub content_library: Option<PathBuf>,
     /// Its folders on other drives.
     pub content_library_drives: Vec<PathBuf>,
@@ -32,11 +33,11 @@ pub struct Store {
 /// Object storage with images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
-    /// `s3://bucket/prefix`.
+    /// The bucket and its prefix: `s3://bucket/prefix`.
     pub url: String,
     /// The server, when it is not Amazon's.
     pub endpoint: Option<String>,
-    /// Its region.
+    /// The region that requests are signed for.
     pub region: Option<String>,
     /// Whether it may be spoken to without TLS.
     pub allow_http: bool,
@@ -59,7 +60,7 @@ pub struct Relay {
     pub cache_limit: u64,
 }
 
-/// Macs, by BSDP.
+/// Macs: BSDP and the shares of their images.
 #[derive(Debug, Clone)]
 pub struct Netboot {
     /// Whether they are answered.
@@ -95,7 +96,7 @@ pub struct Netboot {
 pub struct Share {
     /// Its name in paths: `/NetBoot/<name>`.
     pub name: String,
-    /// The folder.
+    /// The folder on the disk.
     pub folder: PathBuf,
     /// The folder as the NFS server exports it.
     pub nfs_export: String,

@@ -1,4 +1,5 @@
-//! Looking through the shares: which image folders there are, and what is wrong with those that are offered to nobody.
+//! Looking through the shares: which image folders there are, and what is wrong with those that are
+//! offered to nobody.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -90,7 +91,8 @@ impl Reading {
         }
     }
 
-    /// The NetBoot images of the store. They have no NFS export: their files have no names on the disk.
+    /// The NetBoot images of the store. They have no NFS export: their files have no names on the
+    /// disk.
     fn images(&mut self, tftp_prefix: &str, files: &Files) {
         let place = Place {
             tftp: format!("{tftp_prefix}/NetBoot/{NETBOOT_SHARE}"),

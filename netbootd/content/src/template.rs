@@ -16,7 +16,7 @@ use crate::unattended::Answers;
 /// Who asks, and through which of this server's addresses.
 #[derive(Debug, Clone)]
 pub struct Asker {
-    /// The client's address.
+    /// The address that the request comes from.
     pub client: IpAddr,
     /// The machine's hardware address, when known.
     pub mac: Option<MacAddr>,
@@ -66,7 +66,8 @@ pub fn check(text: &str) -> Result<(), TemplateError> {
     })
 }
 
-/// Whether a path is the one of a generated file; one `*` of `pattern` stands for anything, letters compare without case.
+/// Whether a path is the one of a generated file; one `*` of `pattern` stands for anything, letters
+/// compare without case.
 pub fn path_fits(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.to_ascii_lowercase(), path.replace('\\', "/").to_ascii_lowercase());
     let path = path.trim_start_matches('/');
@@ -93,7 +94,8 @@ pub fn find<'a>(
     })
 }
 
-/// Renders a file's text for a client. Nothing that a client wrote gets into it but addresses and numbers.
+/// Renders a file's text for a client. Nothing that a client wrote gets into it but addresses and
+/// numbers.
 pub fn render(
     file: &GeneratedFile,
     path: &str,

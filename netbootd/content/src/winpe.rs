@@ -1,7 +1,8 @@
-//! What Windows' boot managers ask for once they run: their configuration, made for the machine, and the files beside it.
+//! What Windows' boot managers ask for once they run: their configuration, made for the machine,
+//! and the files beside it.
 //!
-//! They know nothing of images and ask for `\Boot\BCD` and `\Boot\Fonts\…`, wherever they came from. What is asked for is looked for in
-//! the image that the machine was told to boot.
+//! They know nothing of images and ask for `\Boot\BCD` and `\Boot\Fonts\…`, wherever they came
+//! from. What is asked for is looked for in the image that the machine was told to boot.
 
 pub mod bcd;
 pub mod wimboot;
@@ -24,14 +25,16 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// A block that fills an Ethernet frame, as the boot managers of old asked for, and windows of 16.
+    /// A block that fills an Ethernet frame, as the boot managers of old asked for, and windows of
+    /// 16.
     fn default() -> Self {
         Settings { block_size: 1456, window_size: 16, integers: Integers::Format }
     }
 }
 
-/// The folder of the image that a machine was told to boot, with a slash behind it: what stands before `boot/` in its boot file. It is empty for
-/// an image at the root of the boot tree. An image may itself be named `boot`, so `holds_image` says which of several folders is one.
+/// The folder of the image that a machine was told to boot, with a slash behind it: what stands
+/// before `boot/` in its boot file. It is empty for an image at the root of the boot tree. An image
+/// may itself be named `boot`, so `holds_image` says which of several folders is one.
 pub fn image_folder(machine: &Machine, holds_image: impl Fn(&str) -> bool) -> Option<&str> {
     let Decision::Boot(boot) = &machine.verdict.decision else { return None };
     if boot.is_url() || boot.next_server.is_some() {
@@ -46,8 +49,9 @@ pub fn image_folder(machine: &Machine, holds_image: impl Fn(&str) -> bool) -> Op
     folders.iter().rev().find(|folder| holds_image(folder)).or(folders.last()).copied()
 }
 
-/// Where a program of one architecture is looked for that an image does not have: BIOS programs run on every PC, whichever Windows PE
-/// they come with, and WDS serves them below both names. None for what is no such program.
+/// Where a program of one architecture is looked for that an image does not have: BIOS programs run
+/// on every PC, whichever Windows PE they come with, and WDS serves them below both names. None for
+/// what is no such program.
 pub fn other_architecture(path: &str) -> Option<String> {
     let path = path.trim_start_matches('/');
     let (folder, name) = path.rsplit_once('/')?;
@@ -62,7 +66,8 @@ pub fn other_architecture(path: &str) -> Option<String> {
     (is_in_boot && is_bios_program).then(|| format!("{above}/{other}/{name}"))
 }
 
-/// Whether a path is one of the boot programs at the root, as WDS serves them: `boot/x86/wdsnbp.com`.
+/// Whether a path is one of the boot programs at the root, as WDS serves them:
+/// `boot/x86/wdsnbp.com`.
 pub fn is_program_at_root(path: &str) -> bool {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let [boot, architecture, name] = parts.as_slice() else { return false };

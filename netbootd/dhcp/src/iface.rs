@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use pxe_policy::MacAddr;
 
-/// One interface that is up and has an address of either kind; one that has a link-local address only does not count.
+/// One interface that is up and has an address of either kind; one that has a link-local address
+/// only does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Iface {
     /// Its name, such as `lan0`.
     pub name: String,
-    /// The kernel's index.
+    /// The number that the kernel knows it by.
     pub index: u32,
     /// Its hardware address, when it has one of six bytes.
     pub mac: Option<MacAddr>,
@@ -36,8 +37,9 @@ impl Iface {
         self.addrs6.iter().any(|net| net.addr() == addr)
     }
 
-    /// The own IPv6 address that a client is told: the one whose network holds `peer`, or else the first that is no link-local one. One
-    /// that somebody gave this host goes before one that the host made of its hardware address, which goes when the card does.
+    /// The own IPv6 address that a client is told: the one whose network holds `peer`, or else the
+    /// first that is no link-local one. One that somebody gave this host goes before one that the
+    /// host made of its hardware address, which goes when the card does.
     pub fn addr6_towards(&self, peer: Ipv6Addr) -> Option<Ipv6Addr> {
         let best = self.global_addrs6().min_by_key(|net| (!net.contains(&peer), is_eui_64(net.addr())));
         best.map(Ipv6Net::addr)

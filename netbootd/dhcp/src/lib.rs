@@ -1,10 +1,10 @@
 //! DHCP as netbootd speaks it: packets become values, and replies become bytes with a destination.
 //!
-//! Pure: no sockets, no clock, no log, no randomness. [`v4`] answers as a proxy, an address server and a
-//! boot server; [`v6`] does it for DHCPv6. [`option43`], [`option243`], [`option250`] and [`option252`]
-//! are the codecs of PXE's vendor options and those of the boot programs of WDS and ConfigMgr.
-//! [`outcome`] holds what is recorded of each packet. [`Iface`], [`Subnet`] and [`Subnet6`] are the
-//! host's interfaces and the networks that the crates above fill in.
+//! Pure: no sockets, no clock, no log, no randomness. [`v4`] answers as a proxy, an address server
+//! and a boot server; [`v6`] does it for DHCPv6. [`option43`], [`option243`], [`option250`] and
+//! [`option252`] are the codecs of PXE's vendor options and those of the boot programs of WDS and
+//! ConfigMgr. [`outcome`] holds what is recorded of each packet. [`Iface`], [`Subnet`] and
+//! [`Subnet6`] are the host's interfaces and the networks that the crates above fill in.
 
 mod iface;
 pub mod option243;

@@ -1,7 +1,9 @@
-//! Where ConfigMgr put a machine's variables file: option 243, tag, length, value, without an end byte.
+//! Where ConfigMgr put a machine's variables file: option 243, tag, length, value, without an end
+//! byte.
 //!
-//! Tag 1 is the path. Tag 2 stands before it where the distribution point has no password for PXE: a secret that opens the file, wrapped in
-//! a way that anybody can unwrap. It is passed on and never read here.
+//! Tag 1 is the path. Tag 2 stands before it where the distribution point has no password for PXE:
+//! a secret that opens the file, wrapped in a way that anybody can unwrap. It is passed on and
+//! never read here.
 
 use std::fmt;
 
@@ -17,23 +19,23 @@ pub struct VariablesFile(pub Vec<(u8, Vec<u8>)>);
 /// What is wrong with an option 243.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Option243Error {
-    /// Nothing is there.
+    /// The option holds no byte.
     #[error("option 243 is empty")]
     Empty,
     /// A length goes beyond the end.
     #[error("option 243: tag {tag} claims {need} bytes, {have} are left")]
     Truncated {
-        /// The tag.
+        /// The tag that is cut.
         tag: u8,
-        /// Bytes claimed.
+        /// Bytes that its length byte claims.
         need: usize,
-        /// Bytes left.
+        /// Bytes that are left of the option.
         have: usize,
     },
     /// On emitting: a value is longer than its length byte can say.
     #[error("option 243: the value of tag {tag} has {have} bytes, more than 255")]
     TooLong {
-        /// The tag.
+        /// The tag whose value is too long.
         tag: u8,
         /// The bytes that are there.
         have: usize,

@@ -1,6 +1,8 @@
-//! The dialogue of Windows' boot programs (wdsnbp.com, wdsmgfw.efi) with their server: option 250, tag, length, value, end byte.
+//! The dialogue of Windows' boot programs (wdsnbp.com, wdsmgfw.efi) with their server: option 250,
+//! tag, length, value, end byte.
 //!
-//! Tags as in the SDK header that Microsoft publishes; values are kept as bytes where nothing here reads them.
+//! Tags as in the SDK header that Microsoft publishes; values are kept as bytes where nothing here
+//! reads them.
 
 use thiserror::Error;
 
@@ -45,17 +47,17 @@ pub enum Option250Error {
     /// A length goes beyond the end.
     #[error("tag {tag} claims {need} bytes, {have} are left")]
     Truncated {
-        /// The tag.
+        /// The tag that is cut.
         tag: u8,
-        /// Bytes claimed.
+        /// Bytes that its length byte claims.
         need: usize,
-        /// Bytes left.
+        /// Bytes that are left of the option.
         have: usize,
     },
     /// On emitting: a value is longer than its length byte can say.
     #[error("the value of tag {tag} has {have} bytes, more than 255")]
     TooLong {
-        /// The tag.
+        /// The tag whose value is too long.
         tag: u8,
         /// The bytes that are there.
         have: usize,

@@ -1,4 +1,5 @@
-//! Where a Windows boot manager finds its configuration (BCD): option 252, a path in ASCII with a NUL behind it.
+//! Where a Windows boot manager finds its configuration (BCD): option 252, a path in ASCII with a
+//! NUL behind it.
 
 use pxe_policy::{ServedPath, ServedPathError};
 

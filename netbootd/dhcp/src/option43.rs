@@ -39,7 +39,7 @@ pub enum PxeOption {
     Other {
         /// The tag, neither 0 nor 255.
         tag: u8,
-        /// Its value.
+        /// The value as the packet has it.
         value: Vec<u8>,
     },
 }
@@ -77,16 +77,16 @@ pub struct MenuEntry {
     pub text: Vec<u8>,
 }
 
-/// Tag 10.
+/// Tag 10: the prompt in front of the boot menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MenuPrompt {
     /// Seconds until the first line is taken: 0 at once, 255 never.
     pub timeout: u8,
-    /// What is shown.
+    /// The text that the firmware shows.
     pub text: Vec<u8>,
 }
 
-/// Tag 71.
+/// Tag 71: the item that was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BootItem {
     /// The boot server type.
@@ -103,21 +103,21 @@ pub enum Option43Error {
     Truncated {
         /// The tag whose value is cut; 0 when the length byte itself is missing.
         tag: u8,
-        /// Bytes claimed.
+        /// Bytes that its length byte claims.
         need: usize,
-        /// Bytes left.
+        /// Bytes that are left of the option.
         have: usize,
     },
     /// A value does not have the shape of its tag.
     #[error("the value of tag {tag} has the wrong shape")]
     Shape {
-        /// The tag.
+        /// The tag with that value.
         tag: u8,
     },
     /// On emitting: a value is longer than its length byte can say.
     #[error("the value of tag {tag} has {have} bytes, more than 255")]
     TooLong {
-        /// The tag.
+        /// The tag whose value is too long.
         tag: u8,
         /// The bytes that are there.
         have: usize,
@@ -138,7 +138,8 @@ impl PxeOptions {
         })
     }
 
-    /// Reads the value of an option 43. Pad bytes are skipped; what follows the end byte is ignored.
+    /// Reads the value of an option 43. Pad bytes are skipped; what follows the end byte is
+    /// ignored.
     pub fn parse(mut rest: &[u8]) -> Result<Self, Option43Error> {
         let mut options = Vec::new();
         while let [tag, after @ ..] = rest {

@@ -8,12 +8,12 @@ use pxe_policy::{ArchType, Class, Evidence, MacAddr, Reason, SystemUuid};
 
 use crate::SharedError;
 
-/// One DHCP decision.
+/// One decision about a DHCP packet, with all that the log shows of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
     /// The service that decided.
     pub proto: Proto,
-    /// The receiving interface.
+    /// The interface that received the packet.
     pub iface: String,
     /// The sender of the packet.
     pub peer: SocketAddr,
@@ -21,11 +21,11 @@ pub struct Decided {
     pub xid: Option<u32>,
     /// The machine, when the header could be read.
     pub mac: Option<MacAddr>,
-    /// Option 97.
+    /// Option 97: the machine's GUID.
     pub uuid: Option<SystemUuid>,
     /// The architecture that counts.
     pub arch: Option<ArchType>,
-    /// Who is speaking.
+    /// The kind of client that speaks.
     pub class: Option<Class>,
     /// What left: the message type of the answer, or why nothing did.
     pub decision: Answered,
@@ -39,7 +39,7 @@ pub struct Decided {
     pub machine: Option<String>,
     /// The deployment that it gets.
     pub deployment: Option<String>,
-    /// The image.
+    /// The image that the machine gets.
     pub image: Option<String>,
     /// The boot file as the client is told.
     pub boot_file: Option<String>,
@@ -59,7 +59,8 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// What failed or, when nothing did, the evidence: the text for the log, the page and the terminal.
+    /// What failed or, when nothing did, the evidence: the text for the log, the page and the
+    /// terminal.
     pub fn explanation(&self) -> Option<String> {
         self.detail.as_ref().map(ToString::to_string).or_else(|| {
             let seen: Vec<String> = self.evidence.iter().map(ToString::to_string).collect();
@@ -103,11 +104,11 @@ pub enum Answered {
     Offer,
     /// DHCPACK, or a REPLY of DHCPv6.
     Ack,
-    /// DHCPNAK.
+    /// DHCPNAK: the address is refused.
     Nak,
-    /// A BSDP refusal.
+    /// The message FAILED of BSDP.
     Failed,
-    /// Nothing, on purpose.
+    /// Nothing left, on purpose.
     Ignore,
     /// Nothing: the machine is meant to go on to its disk.
     LocalBoot,
@@ -151,9 +152,9 @@ pub enum Proto {
     Bsdp,
     /// The boot server on port 4011.
     Pxe,
-    /// TFTP.
+    /// TFTP on port 69, or on `tftp.port`.
     Tftp,
-    /// HTTP.
+    /// HTTP on port 80, or on `http.port`.
     Http,
 }
 
@@ -181,21 +182,21 @@ impl fmt::Display for Proto {
 /// One packet of a Mac.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MacAnswered {
-    /// The receiving interface.
+    /// The interface that received the packet.
     pub iface: String,
     /// The sender of the packet.
     pub peer: SocketAddr,
-    /// The transaction.
+    /// The number of the transaction.
     pub xid: u32,
-    /// The Mac.
+    /// The Mac's hardware address.
     pub mac: MacAddr,
-    /// Its model identifier.
+    /// The Mac's model identifier, such as `Macmini7,1`.
     pub model: Option<String>,
-    /// Its architecture.
+    /// The Mac's architecture: `i386` or `ppc`.
     pub architecture: Option<String>,
     /// What it asked for; None at its start, and when that could not be read.
     pub asked: Option<BsdpMessageType>,
-    /// What left.
+    /// What left as the answer.
     pub decision: Answered,
     /// The reason, as the log names it.
     pub reason: bsdp::Reason,
@@ -219,7 +220,8 @@ pub struct MacAnswered {
     pub probe: bool,
 }
 
-/// A lease that a machine takes from another DHCP server: a broadcast REQUEST with options 50 and 54 (RFC 2131 §4.3.2).
+/// A lease that a machine takes from another DHCP server: a broadcast REQUEST with options 50 and
+/// 54 (RFC 2131 §4.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseTaken {
     /// Option 50: the address; None when the packet has none.
@@ -240,11 +242,11 @@ impl fmt::Display for LeaseTaken {
 /// What another DHCP server says to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OtherReply {
-    /// DHCPOFFER.
+    /// A DHCPOFFER of the other server.
     Offer,
-    /// DHCPACK.
+    /// A DHCPACK of the other server.
     Ack,
-    /// DHCPNAK.
+    /// A DHCPNAK of the other server.
     Nak,
 }
 
@@ -266,11 +268,11 @@ pub struct OtherServer {
     pub iface: String,
     /// The server: option 54, or the sender.
     pub server: Ipv4Addr,
-    /// The machine.
+    /// The machine that the packet is for.
     pub mac: MacAddr,
     /// The type of the message.
     pub reply: OtherReply,
-    /// Option 60, escaped.
+    /// Option 60 of the packet, escaped.
     pub class: Option<String>,
     /// Option 66, or the header's `siaddr`.
     pub next_server: Option<String>,
@@ -285,7 +287,8 @@ pub struct OtherServer {
 }
 
 impl OtherServer {
-    /// Whether it offers something to boot. A `siaddr` alone is none: many servers put their own address there.
+    /// Whether it offers something to boot. A `siaddr` alone is none: many servers put their own
+    /// address there.
     pub fn boots(&self) -> bool {
         self.boot_file.is_some() || self.class.is_some()
     }

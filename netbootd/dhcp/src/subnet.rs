@@ -10,17 +10,17 @@ use pxe_policy::{MacAddr, SystemUuid};
 /// A subnet that addresses are given in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
-    /// Its network.
+    /// The network with its mask.
     pub subnet: Ipv4Net,
     /// The addresses that are given to anybody.
     pub pool: Vec<RangeInclusive<Ipv4Addr>>,
-    /// Option 3.
+    /// Option 3: the router of the network.
     pub router: Option<Ipv4Addr>,
-    /// Option 6.
+    /// Option 6: the name servers.
     pub dns: Vec<Ipv4Addr>,
-    /// Option 15.
+    /// Option 15: the domain's name.
     pub domain: Option<String>,
-    /// Option 51.
+    /// Option 51: how long leases last.
     pub lease_time: Duration,
     /// Addresses kept for machines.
     pub reservations: Vec<Reservation>,
@@ -29,11 +29,11 @@ pub struct Subnet {
 /// A link that IPv6 addresses are given in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet6 {
-    /// Its prefix.
+    /// The prefix of the network.
     pub subnet: Ipv6Net,
     /// The addresses that are given.
     pub pool: RangeInclusive<Ipv6Addr>,
-    /// Option 23.
+    /// Option 23: the name servers.
     pub dns: Vec<Ipv6Addr>,
     /// How long an address is given for.
     pub lease_time: Duration,
@@ -46,8 +46,8 @@ pub struct Reservation {
     pub mac: Option<MacAddr>,
     /// The machine by its UUID.
     pub uuid: Option<SystemUuid>,
-    /// Its address.
+    /// The address that is reserved.
     pub address: Ipv4Addr,
-    /// Option 12.
+    /// Option 12: the host's name.
     pub name: Option<String>,
 }

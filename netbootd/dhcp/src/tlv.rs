@@ -1,4 +1,5 @@
-//! Tag, length, value: one byte, one byte, and as many bytes as the length says. Options 43, 243 and 250 are lists of these.
+//! Tag, length, value: one byte, one byte, and as many bytes as the length says. Options 43, 243
+//! and 250 are lists of these.
 
 use nom::multi::length_data;
 use nom::number::complete::be_u8;
@@ -7,11 +8,8 @@ use nom::{IResult, Parser};
 /// A length that goes beyond the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Truncated {
-    /// The tag.
     pub(crate) tag: u8,
-    /// Bytes claimed.
     pub(crate) need: usize,
-    /// Bytes left.
     pub(crate) have: usize,
 }
 

@@ -97,8 +97,8 @@ impl Cause {
         }
     }
 
-    /// A paragraph of the handbook: how this shows, and what tells it from its neighbours. Empty for
-    /// decisions, which `explain` explains.
+    /// A paragraph of the handbook: how this shows, and what tells it from its neighbours. Empty
+    /// for decisions, which `explain` explains.
     pub fn handbook(self) -> &'static str {
         match self {
             Cause::Row(row) => row.handbook,

@@ -1,4 +1,5 @@
-//! What a file is to a boot, by its name: what loads it, what it loads next, and whether a boot can do without it.
+//! What a file is to a boot, by its name: what loads it, what it loads next, and whether a boot can
+//! do without it.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub enum FileKind {
     WdsProgram,
     /// Windows' boot manager or its loader: bootmgfw.efi, bootmgr.exe, pxeboot.n12.
     BootManager,
-    /// PXELINUX or SYSLINUX.
+    /// PXELINUX or another loader of SYSLINUX.
     Pxelinux,
     /// Another program that firmware starts.
     Program,
@@ -26,13 +27,13 @@ pub enum FileKind {
     Module,
     /// A store of boot configuration data (BCD).
     Bcd,
-    /// boot.sdi.
+    /// Windows' RAM disk image, `boot.sdi`.
     Sdi,
     /// ConfigMgr's variables file of one machine.
     Variables,
-    /// A WIM image.
+    /// A Windows image (WIM).
     Wim,
-    /// A kernel.
+    /// A kernel of Linux or another system.
     Kernel,
     /// An initial RAM disk.
     Initrd,
@@ -40,7 +41,7 @@ pub enum FileKind {
     System,
     /// A font, locale or background.
     Decoration,
-    /// Anything else.
+    /// Anything else, of which nothing is known.
     Other,
 }
 
@@ -138,7 +139,8 @@ impl FileKind {
         )
     }
 
-    /// What a program does once it runs, and how long it may take to; None where nothing has to follow on the network.
+    /// What a program does once it runs, and how long it may take to; None where nothing has to
+    /// follow on the network.
     pub fn leads_to(self) -> Option<(&'static str, Duration)> {
         match self {
             FileKind::Shim => Some(("shim asks for its second stage, grubx64.efi or the like", LOADER)),

@@ -37,7 +37,7 @@ pub enum ErrorKind {
     Memory,
     /// Somebody pressed a key.
     Cancelled,
-    /// Another error.
+    /// An error that has no class of its own.
     Other,
 }
 
@@ -70,7 +70,7 @@ impl ScriptError {
         }
     }
 
-    /// In words.
+    /// The error in words, for the finding.
     pub fn words(self) -> &'static str {
         match (self.number(), self.which()) {
             (EACCES, EXPIRED) if self.is_x509() => {

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::ipxe::ScriptError;
 
-/// One report.
+/// One report of a machine about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     /// The program that reports.
@@ -23,7 +23,7 @@ pub struct Report {
     pub error: Option<ScriptError>,
     /// What the machine says of itself.
     pub facts: Facts,
-    /// Its own words.
+    /// The machine's own words, cut short.
     pub text: Option<String>,
 }
 
@@ -42,9 +42,9 @@ pub enum Reporter {
 /// How a machine is, as it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum State {
-    /// Its script begins.
+    /// The machine's boot script begins.
     Started,
-    /// A step failed.
+    /// A step of the boot failed.
     Failed,
     /// The system is up.
     Up,
@@ -62,7 +62,7 @@ pub struct Facts {
     pub chip: Option<String>,
     /// The maker of the machine (SMBIOS).
     pub manufacturer: Option<String>,
-    /// The model (SMBIOS).
+    /// The model that SMBIOS names.
     pub product: Option<String>,
     /// The serial number (SMBIOS).
     pub serial: Option<String>,

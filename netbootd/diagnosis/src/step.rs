@@ -1,4 +1,5 @@
-//! The steps of a boot, as typed values: what a machine asked, what it was answered, and what it fetched.
+//! The steps of a boot, as typed values: what a machine asked, what it was answered, and what it
+//! fetched.
 
 mod report;
 mod transfer;
@@ -22,18 +23,18 @@ pub enum Step<'a> {
     MacAnswered(&'a MacAnswered),
     /// Another DHCP server spoke to the machine by broadcast.
     OtherServer(&'a OtherServer),
-    /// A transfer began.
+    /// The server began a transfer.
     TransferStarted(&'a TransferStarted),
     /// A transfer went on.
     TransferProgress {
-        /// The transfer.
+        /// The number of the transfer.
         id: TransferId,
         /// Bytes that the client has.
         bytes: u64,
     },
     /// A transfer waits for its client, who does not acknowledge.
     TransferStalled(&'a TransferStalled),
-    /// A transfer ended.
+    /// The transfer is over, for good or ill.
     TransferFinished(&'a TransferFinished),
     /// A file was asked for and not given.
     FileRefused(&'a FileRefused),

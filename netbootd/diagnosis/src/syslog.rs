@@ -3,7 +3,7 @@
 
 use crate::report::plain;
 
-/// One message.
+/// One message of the syslog protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// 0 (emergency) to 7 (debug).
@@ -98,7 +98,7 @@ fn after_timestamp(text: &str) -> Option<&str> {
     if is_time { rest.strip_prefix(' ') } else { None }
 }
 
-/// `TAG[pid]: MSG`
+/// Splits the program's name off: `TAG[pid]: MSG`.
 fn tagged(text: &str) -> Option<(&str, &str)> {
     let (tag, message) = text.split_once(':')?;
     let program = tag.split_once('[').map_or(tag, |(program, _)| program);

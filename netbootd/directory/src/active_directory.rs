@@ -1,4 +1,5 @@
-//! Active Directory's prestaged computers: `netbootGUID` by GUID and by hardware address, in one question.
+//! Active Directory's prestaged computers: `netbootGUID` by GUID and by hardware address, in one
+//! question.
 
 mod seam;
 
@@ -38,13 +39,13 @@ struct Connection {
 /// A computer as the directory has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Computer {
-    /// Its distinguished name.
+    /// The distinguished name of the object.
     pub dn: String,
     /// Its name, without the dollar sign.
     pub name: String,
     /// `netbootGUID` as it is: a GUID in wire order, or ten zero bytes and a hardware address.
     pub netboot_guid: Vec<u8>,
-    /// `netbootMachineFilePath`.
+    /// The attribute `netbootMachineFilePath`: a boot file.
     pub file_path: Option<String>,
     /// When it was made.
     pub created: Option<String>,
@@ -222,8 +223,8 @@ impl Computer {
     }
 }
 
-/// `server\path`, or a path of this server. A server alone says who answers, which is not said here; one that cannot be found leaves the
-/// path to this server.
+/// `server\path`, or a path of this server. A server alone says who answers, which is not said
+/// here; one that cannot be found leaves the path to this server.
 async fn boot_of(path: &str) -> Option<BootAction> {
     let (server, file) = match path.trim_start_matches('\\').split_once('\\') {
         Some((server, file)) if !path.starts_with('\\') || path.starts_with("\\\\") => (Some(server), file),
@@ -249,7 +250,8 @@ async fn address_of(server: &str) -> Option<Ipv4Addr> {
     addresses.next()
 }
 
-/// Both forms in one question; every byte is escaped (RFC 4515), since text forms of GUIDs are not understood everywhere.
+/// Both forms in one question; every byte is escaped (RFC 4515), since text forms of GUIDs are not
+/// understood everywhere.
 fn filter(who: &Identity) -> String {
     let escaped = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
     let by_mac = format!("(netbootGUID={})", escaped(&mac_form(who.mac)));
@@ -311,7 +313,7 @@ fn failed(error: &LdapError) -> Trouble {
 
 const ATTRIBUTES: [&str; 5] =
     ["netbootGUID", "netbootMachineFilePath", "sAMAccountName", "cn", "whenCreated"];
-/// One question.
+/// One question takes at most this long.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// More have one identifier only by mistake, and ten tell of it as well as a thousand.
 const MAX_FOUND: i32 = 10;

@@ -11,8 +11,8 @@ pub fn host_of(url: &str) -> &str {
     rest.split(['/', ':']).next().unwrap_or(rest)
 }
 
-/// Where an address with a literal of IPv6 leads, and the same with a name in its place: the LDAP library takes the brackets for a part
-/// of the certificate's name.
+/// Where an address with a literal of IPv6 leads, and the same with a name in its place: the LDAP
+/// library takes the brackets for a part of the certificate's name.
 pub fn ipv6_of(url: &str) -> Option<(String, SocketAddr)> {
     let addr: Ipv6Addr = host_of(url).parse().ok()?;
     let usual = if url.starts_with("ldaps://") { 636 } else { 389 };
@@ -21,7 +21,8 @@ pub fn ipv6_of(url: &str) -> Option<(String, SocketAddr)> {
     Some((format!("{scheme}://directory.invalid:{port}"), SocketAddr::from((addr, port))))
 }
 
-/// Host and port of an address with or without its scheme: `ldaps://dc1.corp.example`, `cm01:8443/AdminService`, `[2001:db8::1]:636`.
+/// Host and port of an address with or without its scheme: `ldaps://dc1.corp.example`,
+/// `cm01:8443/AdminService`, `[2001:db8::1]:636`.
 pub fn host_and_port(address: &str, usual: u16) -> (String, u16) {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or(rest);

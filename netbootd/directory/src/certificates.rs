@@ -1,4 +1,5 @@
-//! How long the certificates are good that netbootd depends on: looked at now and then, told in the log, the status and the metrics.
+//! How long the certificates are good that netbootd depends on: looked at now and then, told in the
+//! log, the status and the metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +18,16 @@ pub struct Certificates {
     seen: ArcSwap<Vec<Seen>>,
 }
 
-/// One server's certificate.
+/// The certificate that one server showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Seen {
     /// What it is for: `configmgr`, `active-directory`, or a server that the configuration names.
     pub part: String,
-    /// The server.
+    /// The server's name and port.
     pub server: String,
     /// Whole days until it ends; None when no good one was shown.
     pub days: Option<i64>,
-    /// Why none was.
+    /// Why no certificate was seen.
     pub trouble: Option<String>,
 }
 

@@ -1,7 +1,9 @@
-//! Configuration Manager's AdminService: what the site knows of a machine, and what it deploys to it.
+//! Configuration Manager's AdminService: what the site knows of a machine, and what it deploys to
+//! it.
 //!
-//! The site's tables (deployments, task sequences, boot images, unknown computers, duplicates) are read as a whole now and then; a machine
-//! costs two lookups and, for each record found, its collections and what it was last given. Everything is read-only.
+//! The site's tables (deployments, task sequences, boot images, unknown computers, duplicates) are
+//! read as a whole now and then; a machine costs two lookups and, for each record found, its
+//! collections and what it was last given. Everything is read-only.
 
 pub mod client;
 mod tables;
@@ -27,7 +29,7 @@ use crate::settings::{self, Account, Endpoint};
 use client::{Client, SiteError};
 use wire::{Collection, LastPxe, Membership, NetworkAdapter, Package, System};
 
-/// A site.
+/// A site of Configuration Manager, asked through its AdminService.
 #[derive(Debug)]
 pub struct ConfigMgr {
     client: Client,
@@ -104,7 +106,8 @@ impl Directory for ConfigMgr {
 }
 
 impl ConfigMgr {
-    /// Of a configuration; tables are read again when they are older than `fresh`. Nothing is asked yet.
+    /// Of a configuration; tables are read again when they are older than `fresh`. Nothing is asked
+    /// yet.
     pub fn open(settings: &settings::ConfigMgr, fresh: Duration) -> Result<Self, SiteError> {
         Ok(ConfigMgr {
             client: Client::open(settings)?,
@@ -166,7 +169,8 @@ impl ConfigMgr {
         Ok(tables)
     }
 
-    /// The types of the packages that hold boot images and operating systems, by package id. All other packages are software.
+    /// The types of the packages that hold boot images and operating systems, by package id. All
+    /// other packages are software.
     pub async fn package_types(&self) -> Result<BTreeMap<String, u32>, Trouble> {
         let mut types = BTreeMap::new();
         for (class, usual) in Package::CLASSES {
@@ -188,7 +192,8 @@ impl ConfigMgr {
         Ok(types)
     }
 
-    /// Tells the site to forget which Required deployments machines were given, as the console's own command does.
+    /// Tells the site to forget which Required deployments machines were given, as the console's
+    /// own command does.
     pub async fn clear_last_pxe(&self, resources: &[u64]) -> Result<(), Trouble> {
         let body = serde_json::json!({ "ResourceIDs": resources });
         self.client.post("SMS_Collection.ClearLastNBSAdvForMachines", &body).await.map(drop)
@@ -236,7 +241,8 @@ impl ConfigMgr {
         self.client.post(&method, &rule).await.map(drop)
     }
 
-    /// Makes a record of a machine, as the console's import does. Gives its resource id, if the site says that.
+    /// Makes a record of a machine, as the console's import does. Gives its resource id, if the
+    /// site says that.
     pub async fn import_machine(
         &self,
         name: &str,
@@ -290,7 +296,8 @@ impl ConfigMgr {
         self.record_with(tables, system, |_| true).await
     }
 
-    /// All unknown machines share the object; what it was given, one of them was, which its GUID tells.
+    /// All unknown machines share the object; what it was given, one of them was, which its GUID
+    /// tells.
     async fn unknown_record(
         &self,
         tables: &Tables,

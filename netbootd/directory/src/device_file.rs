@@ -35,23 +35,23 @@ pub enum DeviceFileError {
     /// It cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
-        /// Why not.
+        /// The system's error that stopped it.
         source: io::Error,
     },
     /// It is larger than any list of devices.
     #[error("{}: {size} bytes are more than a device file has ({MAX_SIZE})", .path.display())]
     TooLarge {
-        /// The file.
+        /// The file that is too large.
         path: PathBuf,
-        /// Its size.
+        /// The file's size in bytes.
         size: u64,
     },
     /// It holds no list of devices.
     #[error("{}", .path.display())]
     NoList {
-        /// The file.
+        /// The file that cannot be parsed.
         path: PathBuf,
         /// What it holds instead.
         source: DeviceListError,
@@ -61,13 +61,13 @@ pub enum DeviceFileError {
 /// Why bytes are no list of devices.
 #[derive(Debug, Error)]
 pub enum DeviceListError {
-    /// TOML is UTF-8.
+    /// The bytes are no UTF-8, which TOML is.
     #[error("it is not text in UTF-8")]
     Text(#[from] Utf8Error),
     /// No TOML, or no `[[device]]` tables.
     #[error(transparent)]
     Toml(#[from] toml::de::Error),
-    /// No CSV.
+    /// The text is no CSV.
     #[error(transparent)]
     Csv(#[from] csv::Error),
     /// CSV of other things.
@@ -87,7 +87,8 @@ impl DeviceFile {
         Ok(DeviceFile { path: path.to_owned(), table: ArcSwap::from_pointee(table), seen: Mutex::new(seen) })
     }
 
-    /// Reads it again if somebody has written to it. A file that cannot be read leaves the old devices.
+    /// Reads it again if somebody has written to it. A file that cannot be read leaves the old
+    /// devices.
     pub fn refresh(&self) {
         let now = look(&self.path);
         let mut seen = self.seen.lock();
@@ -160,7 +161,8 @@ fn look(path: &Path) -> Option<Look> {
     fs::metadata(path).ok().map(|metadata| (metadata.len(), metadata.modified().ok()))
 }
 
-/// Reads a file; `.toml` has `[[device]]` tables, everything else is CSV with a line of names above.
+/// Reads a file; `.toml` has `[[device]]` tables, everything else is CSV with a line of names
+/// above.
 pub fn read(path: &Path) -> Result<(Table, Vec<BadLine>), DeviceFileError> {
     let unread = |source| DeviceFileError::Read { path: path.to_owned(), source };
     let size = fs::metadata(path).map_err(unread)?.len();
@@ -173,7 +175,7 @@ pub fn read(path: &Path) -> Result<(Table, Vec<BadLine>), DeviceFileError> {
     list.map_err(|source| DeviceFileError::NoList { path: path.to_owned(), source })
 }
 
-/// Devices as TOML.
+/// Reads the devices of a TOML file.
 pub fn from_toml(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), DeviceListError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -190,7 +192,8 @@ pub fn from_toml(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), DeviceListError>
     Ok(Table::new(devices.collect()))
 }
 
-/// Devices as CSV. A file whose first line has none of the names is refused; other lines are judged one by one.
+/// Devices as CSV. A file whose first line has none of the names is refused; other lines are judged
+/// one by one.
 pub fn from_csv(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), DeviceListError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader =
@@ -203,7 +206,8 @@ pub fn from_csv(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), DeviceListError> 
     }
     let mut devices = Vec::new();
     for row in reader.byte_records() {
-        // Any row of bytes is a row: columns may be missing, and an open quotation ends with the file.
+        // Any row of bytes is a row: columns may be missing, and an open quotation ends with the
+        // file.
         let row = row?;
         let mut device =
             Device { line: row.position().map_or(0, |at| at.line() as usize), ..Device::default() };

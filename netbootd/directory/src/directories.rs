@@ -1,8 +1,8 @@
 //! All directories of the configuration, asked at the same time, each until the deadline; an answer
 //! that comes later is kept for the machine's next packet.
 //!
-//! Answers are kept for a while; an older one is used only when the directory cannot be reached, and
-//! is marked as such. A directory that fails is left alone for some time.
+//! Answers are kept for a while; an older one is used only when the directory cannot be reached,
+//! and is marked as such. A directory that fails is left alone for some time.
 
 mod memory;
 
@@ -35,7 +35,7 @@ struct Entry {
 /// How long answers count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Limits {
-    /// As they are.
+    /// Answers up to this age are used as they are.
     fresh: Duration,
     /// When the directory cannot be reached.
     stale: Duration,
@@ -111,7 +111,7 @@ impl Directories {
 /// A question under way, or its answer.
 enum Asked {
     Answered(Box<Answer>),
-    /// Since then.
+    /// The answer that a request waits for since then; others that ask meanwhile share it.
     Waiting(watch::Receiver<Option<Result<DirectoryAnswer, Trouble>>>, Instant),
 }
 

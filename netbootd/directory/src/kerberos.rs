@@ -19,7 +19,8 @@ use sspi::is_clock_skew;
 #[cfg(windows)]
 pub use sspi::{log_in, prepare};
 
-/// A token for a service such as `HTTP/cm01.corp.example`. Waits for the network when there is no ticket yet.
+/// A token for a service such as `HTTP/cm01.corp.example`. Waits for the network when there is no
+/// ticket yet.
 pub fn token(service: &str) -> Result<Vec<u8>, Trouble> {
     let made = ClientCtx::new(InitiateFlags::empty(), None, service, None);
     match made {

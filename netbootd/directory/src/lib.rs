@@ -1,8 +1,8 @@
 //! The directories that know machines: the device file, the devices of the shared database,
 //! Configuration Manager, Active Directory.
 //!
-//! A directory is a module with an implementation of [`Directory`], and of [`Configured`] for its part
-//! of the configuration. [`Directories`] asks all of them at the same time.
+//! A directory is a module with an implementation of [`Directory`], and of [`Configured`] for its
+//! part of the configuration. [`Directories`] asks all of them at the same time.
 
 pub mod active_directory;
 pub mod address;

@@ -18,10 +18,10 @@ pub struct Links {
     pub seen: Vec<Link>,
 }
 
-/// One link.
+/// One connection to a server, opened anew when it breaks.
 #[derive(Debug)]
 pub struct Link {
-    /// Its name.
+    /// The server's name for the log.
     pub name: &'static str,
     /// What was seen, or why it is broken.
     pub seen: Result<String, Trouble>,

@@ -10,26 +10,26 @@ use serde::Deserialize;
 pub struct Endpoint {
     /// What it is for: the directory's name, or `site`.
     pub part: &'static str,
-    /// Its name.
+    /// The name of the host.
     pub host: String,
-    /// Its port.
+    /// The port of the server.
     pub port: u16,
     /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
     pub ca: Option<PathBuf>,
 }
 
-/// The device file.
+/// How the device file is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Devices<'a>(pub &'a Path);
 
-/// Configuration Manager's AdminService.
+/// The settings of Configuration Manager's AdminService.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigMgr {
-    /// `https://<SMS Provider>/AdminService`.
+    /// The URL: `https://<SMS Provider>/AdminService`.
     pub url: String,
     /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
     pub ca: Option<PathBuf>,
-    /// Who asks.
+    /// The account that asks.
     pub account: Account,
     /// The distribution point whose settings count, by its full name.
     pub distribution_point: Option<String>,
@@ -37,14 +37,15 @@ pub struct ConfigMgr {
     pub unknown_computers: Option<bool>,
     /// Whether Macs need a deployment as well.
     pub macs: bool,
-    /// Other servers of the site whose certificates are looked at: management points, distribution points.
+    /// Other servers of the site whose certificates are looked at: management points, distribution
+    /// points.
     pub certificates: Vec<String>,
 }
 
 /// Active Directory, or another LDAP directory with its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveDirectory {
-    /// `ldaps://host` or `ldap://host`.
+    /// The URL: `ldaps://host` or `ldap://host`.
     pub url: String,
     /// Whether TLS begins after the connection is made.
     pub start_tls: bool,
@@ -52,7 +53,7 @@ pub struct ActiveDirectory {
     pub base: Option<String>,
     /// How it is told who asks.
     pub bind: Bind,
-    /// Who asks.
+    /// The account that asks.
     pub account: Account,
     /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
     pub ca: Option<PathBuf>,
@@ -63,9 +64,9 @@ pub struct ActiveDirectory {
 pub struct Account {
     /// A name: `user@REALM` for Kerberos.
     pub user: Option<String>,
-    /// Its password.
+    /// The password of the account.
     pub password: Option<Secret>,
-    /// Its keys.
+    /// The keytab of the account.
     pub keytab: Option<PathBuf>,
 }
 
@@ -75,8 +76,8 @@ impl Account {
         self.keytab.as_deref().map(|file| (file, "a keytab"))
     }
 
-    /// Whether there is anything to get a ticket with. On Windows there is always the account of the
-    /// service.
+    /// Whether there is anything to get a ticket with. On Windows there is always the account of
+    /// the service.
     pub fn uses_kerberos(&self) -> bool {
         cfg!(windows) || self.keytab.is_some() || self.password.is_some()
     }
@@ -86,10 +87,10 @@ impl Account {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bind {
-    /// Not at all.
+    /// Without a name or password.
     Anonymous,
     /// By name and password.
     Simple,
-    /// By Kerberos.
+    /// By a ticket of Kerberos.
     Gssapi,
 }

@@ -1,6 +1,7 @@
 //! The text of an error with its causes.
 
-/// An error and its causes, separated by colons. A cause that the text before it ends with is left out.
+/// An error and its causes, separated by colons. A cause that the text before it ends with is left
+/// out.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,9 +1,10 @@
 //! Lets the kernel drop datagrams that cannot be meant for a port, unread, while a flood of them
 //! lasts.
 //!
-//! To read a datagram and leave it alone costs many times what the kernel needs to drop it. A socket that hears more than [`BEARABLE`] of
-//! them in a second gets a filter for [`DROPPED_FOR`], and hears everything again then: single ones are counted with their reason, and told
-//! of. What the kernel dropped is counted by [`dropped`].
+//! To read a datagram and leave it alone costs many times what the kernel needs to drop it. A
+//! socket that hears more than [`BEARABLE`] of them in a second gets a filter for [`DROPPED_FOR`],
+//! and hears everything again then: single ones are counted with their reason, and told of. What
+//! the kernel dropped is counted by [`dropped`].
 
 #[cfg_attr(unix, path = "flood_filter/filter/unix.rs")]
 #[cfg_attr(windows, path = "flood_filter/filter/windows.rs")]
@@ -19,7 +20,7 @@ pub enum Purpose {
     Dhcp,
     /// The same for IPv6.
     Dhcp6,
-    /// TFTP requests.
+    /// Requests to TFTP's port.
     Tftp,
 }
 
@@ -31,7 +32,8 @@ pub(super) struct Flood {
     until: Option<Instant>,
 }
 
-/// How many datagrams the kernel has dropped of all that came to listeners: junk during floods, and what their sockets had no room for.
+/// How many datagrams the kernel has dropped of all that came to listeners: junk during floods, and
+/// what their sockets had no room for.
 pub fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
@@ -70,7 +72,8 @@ impl Flood {
 }
 
 impl Purpose {
-    /// Whether bytes may be what the port is for, as far as a filter sees. Parsers find more that is wrong.
+    /// Whether bytes may be what the port is for, as far as a filter sees. Parsers find more that
+    /// is wrong.
     pub(super) fn fits(self, bytes: &[u8]) -> bool {
         match self {
             Purpose::Dhcp => {

@@ -1,6 +1,7 @@
 //! Whether the listeners live: each answers, out of its own loop, when it is asked.
 //!
-//! A listener that hangs in one packet, whose task broke, or whose thread has ended does not answer.
+//! A listener that hangs in one packet, whose task broke, or whose thread has ended does not
+//! answer.
 
 use std::future::Future;
 use std::pin::pin;
@@ -49,7 +50,8 @@ impl Heartbeat {
 }
 
 impl Pulse {
-    /// Waits for something, and answers meanwhile. A loop that has always something to do answers as well.
+    /// Waits for something, and answers meanwhile. A loop that has always something to do answers
+    /// as well.
     pub async fn during<T>(&self, wait: impl Future<Output = T>) -> T {
         let mut wait = pin!(wait);
         loop {

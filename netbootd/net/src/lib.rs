@@ -1,12 +1,12 @@
 //! The network of the host: interfaces, UDP sockets, raw frames, next hops and TLS roots.
 //!
-//! [`udp`] and [`shared`] receive and send datagrams, [`outbox`] sends replies at once or drops them,
-//! [`neighbours`] knows which next hops answer, [`flood_filter`] filters a port in the kernel during a flood.
-//! [`interfaces`] follows the host's interfaces; [`frame`] and [`arp`] speak Ethernet. [`tls`] trusts the
-//! authorities that directories are verified with. [`Secret`] keeps
+//! [`udp`] and [`shared`] receive and send datagrams, [`outbox`] sends replies at once or drops
+//! them, [`neighbours`] knows which next hops answer, [`flood_filter`] filters a port in the kernel
+//! during a flood. [`interfaces`] follows the host's interfaces; [`frame`] and [`arp`] speak
+//! Ethernet. [`tls`] trusts the authorities that directories are verified with. [`Secret`] keeps
 //! what proves us to other servers out of logs. [`heartbeat`] notices a listener that hangs, and
-//! [`with_causes`] prints an error. What Linux and Windows do differently is in siblings, `unix.rs` and
-//! `windows.rs`.
+//! [`with_causes`] prints an error. What Linux and Windows do differently is in siblings, `unix.rs`
+//! and `windows.rs`.
 
 #[cfg_attr(unix, path = "arp/unix.rs")]
 #[cfg_attr(windows, path = "arp/windows.rs")]

@@ -1,8 +1,9 @@
-//! Which next hops answer address resolution (ARP, IPv6 neighbour discovery), so that a reply to one that does not costs nothing.
+//! Which next hops answer address resolution (ARP, IPv6 neighbour discovery), so that a reply to
+//! one that does not costs nothing.
 //!
-//! The kernel keeps a datagram for a neighbour that does not answer for up to three seconds, and charges it to the socket that sent it.
-//! Anybody can forge a relay's address, or a client's, that nobody has: without a bound, such replies fill the socket. It has no
-//! task.
+//! The kernel keeps a datagram for a neighbour that does not answer for up to three seconds, and
+//! charges it to the socket that sent it. Anybody can forge a relay's address, or a client's, that
+//! nobody has: without a bound, such replies fill the socket. It has no task.
 
 #[cfg_attr(unix, path = "neighbours/kernel/unix.rs")]
 #[cfg_attr(windows, path = "neighbours/kernel/windows.rs")]
@@ -37,7 +38,8 @@ enum State {
 }
 
 impl Neighbours {
-    /// Whether a datagram to this address may be sent now. `ifindex` is the interface that the socket is bound to; 0 lets the route decide.
+    /// Whether a datagram to this address may be sent now. `ifindex` is the interface that the
+    /// socket is bound to; 0 lets the route decide.
     pub fn admit(&self, to: IpAddr, ifindex: u32, now: Instant) -> Result<Admitted, Refused> {
         let mut table = self.table.lock();
         table.admit(Hop { to, ifindex }, now, |hop| self.kernel.state(hop.to, hop.ifindex))

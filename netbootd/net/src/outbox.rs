@@ -1,8 +1,10 @@
-//! How replies leave a port: at once or not at all, and those to addresses that a packet only claims apart from all others.
+//! How replies leave a port: at once or not at all, and those to addresses that a packet only
+//! claims apart from all others.
 //!
-//! Broadcasts leave by the port's own socket. Unicast replies have two sockets of the same port beside it, which receive nothing: one for
-//! next hops that answer, and one for those that the kernel has to look for. So datagrams that wait for an address which nobody has fill
-//! no buffer that another reply needs.
+//! Broadcasts leave by the port's own socket. Unicast replies have two sockets of the same port
+//! beside it, which receive nothing: one for next hops that answer, and one for those that the
+//! kernel has to look for. So datagrams that wait for an address which nobody has fill no buffer
+//! that another reply needs.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +29,8 @@ enum Beside {
     #[default]
     Unopened,
     Open(Arc<Endpoint>),
-    /// It could not be opened then: an interface has no address yet, or the system has no such sockets.
+    /// It could not be opened then: an interface has no address yet, or the system has no such
+    /// sockets.
     Failed(Instant),
 }
 
@@ -45,8 +48,8 @@ pub enum Unsent {
 }
 
 impl Outbox {
-    /// Sends to an address that a packet claims, by a socket of the same port as `endpoint`. `ifindex` is the interface that this is bound
-    /// to; 0 for none.
+    /// Sends to an address that a packet claims, by a socket of the same port as `endpoint`.
+    /// `ifindex` is the interface that this is bound to; 0 for none.
     pub fn send(
         &self,
         endpoint: &Endpoint,

@@ -1,4 +1,4 @@
-//! Passwords and tokens.
+//! Passwords and tokens, which no log prints.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Keeps a text.
+    /// Keeps a text that nothing prints.
     pub fn new(text: impl Into<String>) -> Self {
         Secret { text: text.into(), file: None }
     }

@@ -1,7 +1,8 @@
-//! One socket that hears for several interfaces, each with a listener of its own: what systemd hands over.
+//! One socket that hears for several interfaces, each with a listener of its own: what systemd
+//! hands over.
 //!
-//! [`SharedSocket::run`] sorts datagrams by the interface they came in on. It is cancelled by the token it is given; what waits then is lost
-//! like any datagram.
+//! [`SharedSocket::run`] sorts datagrams by the interface they came in on. It is cancelled by the
+//! token it is given; what waits then is lost like any datagram.
 
 use std::collections::HashMap;
 use std::io;
@@ -55,7 +56,7 @@ impl SharedSocket {
         Ok(SharedSocket { endpoint: Arc::new(endpoint), iface_sockets: Arc::default() })
     }
 
-    /// One interface's part.
+    /// The part of the socket that one interface's packets come to.
     pub fn iface_socket(&mut self, ifindex: u32) -> IfaceSocket {
         let (sender, inbox) = mpsc::channel(INBOX);
         lock(&self.iface_sockets).insert(ifindex, sender);
@@ -105,7 +106,8 @@ impl IfaceSocket {
         &self.endpoint
     }
 
-    /// The interface has another index by now. False says that a socket of its own stays with the former link.
+    /// The interface has another index by now. False says that a socket of its own stays with the
+    /// former link.
     pub fn moved(&self, from: u32, to: u32) -> bool {
         let Some(part) = &self.part else { return false };
         let mut iface_sockets = lock(&part.iface_sockets);

@@ -26,7 +26,7 @@ pub enum TlsError {
     /// The PEM file of authorities.
     #[error("cannot read the certificates in {}", .path.display())]
     Read {
-        /// Its place.
+        /// The file of the authorities.
         path: PathBuf,
         /// What is wrong with it.
         source: pem::Error,
@@ -37,7 +37,7 @@ pub enum TlsError {
     /// A certificate of the PEM file.
     #[error("cannot use a certificate in {}", .path.display())]
     Certificate {
-        /// The file's place.
+        /// The file of the certificate or key.
         path: PathBuf,
         /// What is wrong with it.
         source: rustls::Error,
@@ -45,12 +45,12 @@ pub enum TlsError {
     /// The authorities of the PEM file, taken together.
     #[error("cannot verify with the certificates in {}", .path.display())]
     Verifier {
-        /// The file's place.
+        /// The file of the certificate or key.
         path: PathBuf,
         /// What is wrong with them.
         source: VerifierBuilderError,
     },
-    /// The system's authorities.
+    /// The system's certificate authorities cannot be used.
     #[error("cannot verify with the certificates of the system")]
     System(#[source] rustls::Error),
     /// The library has no version of TLS.
@@ -148,12 +148,13 @@ fn roots(ca: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// The certificate that a server shows: for whom it is, and until when it is good, in seconds since 1970.
+/// The certificate that a server shows: for whom it is, and until when it is good, in seconds since
+/// 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// Its subject.
+    /// The subject of the certificate.
     pub subject: String,
-    /// Its last second.
+    /// The last second in which it is valid, since 1970.
     pub until: i64,
 }
 

@@ -1,4 +1,5 @@
-//! UDP sockets that know which own address a datagram came to, and speak from a chosen one (`IP_PKTINFO`, `IPV6_PKTINFO`).
+//! UDP sockets that know which own address a datagram came to, and speak from a chosen one
+//! (`IP_PKTINFO`, `IPV6_PKTINFO`).
 //!
 //! A socket is of one kind, IPv4 or IPv6, as the address says that it is bound to.
 
@@ -53,7 +54,7 @@ pub struct Endpoint {
 pub struct Received {
     /// Bytes written to the buffer; a longer datagram is cut.
     pub len: usize,
-    /// The sender.
+    /// The sender's address and port.
     pub from: SocketAddr,
     /// The destination in the datagram's header; may be a broadcast or multicast address.
     pub to: IpAddr,
@@ -64,7 +65,7 @@ pub struct Received {
 /// What a socket heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Incoming {
-    /// A datagram.
+    /// A datagram with its addresses.
     Datagram(Received),
     /// Something that was sent to this address reached a closed port (ICMP port unreachable).
     Unreachable(SocketAddr),
@@ -73,7 +74,7 @@ pub enum Incoming {
 /// Where to speak from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
-    /// An own address.
+    /// The address of this host that it came to.
     pub addr: IpAddr,
     /// The interface to leave by; 0 lets the route decide.
     pub ifindex: u32,
@@ -90,7 +91,8 @@ impl Endpoint {
         Endpoint::bind_socket(roomy(addr)?, addr, device)
     }
 
-    /// A port for one conversation, on an own address. What arrives carries no word of where it came to: that is this address.
+    /// A port for one conversation, on an own address. What arrives carries no word of where it
+    /// came to: that is this address.
     pub fn bind_one(addr: SocketAddr) -> io::Result<Self> {
         let socket = socket_for(addr)?;
         socket.bind(&addr.into())?;
@@ -113,7 +115,8 @@ impl Endpoint {
         share_port(&SockRef::from(&self.socket))
     }
 
-    /// Takes over a socket that somebody else has bound to IPv4. With interfaces, what arrives by others is left unheard.
+    /// Takes over a socket that somebody else has bound to IPv4. With interfaces, what arrives by
+    /// others is left unheard.
     pub fn adopt(socket: std::net::UdpSocket, heard: Vec<u32>) -> io::Result<Self> {
         let socket = Socket::from(socket);
         hear_errors(&socket, true)?;
@@ -169,13 +172,14 @@ impl Endpoint {
         SockRef::from(&self.socket).join_multicast_v6(&group, ifindex)
     }
 
-    /// The bound port.
+    /// The port that the socket is bound to.
     pub fn port(&self) -> io::Result<u16> {
         let addr = SockRef::from(&self.socket).local_addr()?;
         addr.as_socket().map(|addr| addr.port()).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// Waits for a datagram or for word that one of ours did not arrive. An error is never the socket's end.
+    /// Waits for a datagram or for word that one of ours did not arrive. An error is never the
+    /// socket's end.
     pub async fn recv(&self, buf: &mut [u8]) -> io::Result<Incoming> {
         loop {
             while let Some((received, dropped)) = self.batch().next(buf) {
@@ -264,13 +268,14 @@ impl Endpoint {
         self.try_send_parts(&[IoSlice::new(bytes)], None, to, source)
     }
 
-    /// Sends one datagram.
+    /// Sends one datagram, and waits for room when there is none.
     pub async fn send(&self, bytes: &[u8], to: SocketAddr, source: Source) -> io::Result<()> {
         self.send_segments(bytes, None, to, source).await
     }
 
-    /// Sends datagrams of `segment` bytes each, the last one maybe shorter, in one system call (UDP segmentation offload). At
-    /// most [`MAX_SEGMENTS`] and [`MAX_SEGMENTED_BYTES`]. An error of kind `InvalidInput` or `Other` may mean that the path cannot do it.
+    /// Sends datagrams of `segment` bytes each, the last one maybe shorter, in one system call (UDP
+    /// segmentation offload). At most [`MAX_SEGMENTS`] and [`MAX_SEGMENTED_BYTES`]. An error of
+    /// kind `InvalidInput` or `Other` may mean that the path cannot do it.
     pub async fn send_segments(
         &self,
         bytes: &[u8],
@@ -286,7 +291,8 @@ impl Endpoint {
         }
     }
 
-    /// The same without waiting, gathered from several places: an error of kind `WouldBlock` says that the socket's buffer is full.
+    /// The same without waiting, gathered from several places: an error of kind `WouldBlock` says
+    /// that the socket's buffer is full.
     pub fn try_send_parts(
         &self,
         parts: &[IoSlice<'_>],
@@ -297,8 +303,8 @@ impl Endpoint {
         self.socket.try_send(|| transmit(&self.socket, parts, segment, to, source)).map(drop)
     }
 
-    /// Sends datagrams of two parts each, in one system call where there is one for that (sendmmsg), without waiting. Gives how many have
-    /// left, at least one.
+    /// Sends datagrams of two parts each, in one system call where there is one for that
+    /// (sendmmsg), without waiting. Gives how many have left, at least one.
     pub fn try_send_each(
         &self,
         datagrams: &[[IoSlice<'_>; 2]],
@@ -326,8 +332,8 @@ fn socket_for(addr: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Opens sockets for listeners, so many of each kind, while the process may still have buffers beyond the system's limit
-/// (`CAP_NET_ADMIN`). Without that right there is nothing to open ahead.
+/// Opens sockets for listeners, so many of each kind, while the process may still have buffers
+/// beyond the system's limit (`CAP_NET_ADMIN`). Without that right there is nothing to open ahead.
 pub fn open_ahead(count: usize) {
     for any in [SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))] {
         let open = || {
@@ -339,7 +345,8 @@ pub fn open_ahead(count: usize) {
     }
 }
 
-/// A socket with room for a building that switches on: it asks a thousand times in one instant. Less than asked for will do as well.
+/// A socket with room for a building that switches on: it asks a thousand times in one instant.
+/// Less than asked for will do as well.
 fn roomy(addr: SocketAddr) -> io::Result<Socket> {
     let mut ahead = AHEAD.lock();
     if let Some(at) = ahead.iter().position(|(is_ipv4, _)| *is_ipv4 == addr.is_ipv4()) {
@@ -368,12 +375,14 @@ pub const MAX_SEGMENTED_BYTES: usize = 65_000;
 
 /// Datagrams that are received by one call.
 const AT_ONCE: usize = 8;
-/// The same in a conversation: one more than is expected, so that the call itself says that nothing else waits.
+/// The same in a conversation: one more than is expected, so that the call itself says that nothing
+/// else waits.
 const ANSWERS_AT_ONCE: usize = 2;
 
 /// In bytes; the kernel counts some 800 of them for a short datagram.
 const RECEIVE_BUFFER: usize = 8 << 20;
-/// The same for what is sent: a building is answered in one instant, and a reply that finds no room is lost.
+/// The same for what is sent: a building is answered in one instant, and a reply that finds no room
+/// is lost.
 const SEND_BUFFER: usize = 4 << 20;
 
 /// Between one look and the next: some hundred nanoseconds.

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::services::{Services, Snapshot};
 
-/// Answers Macs.
+/// Answers Macs, and remembers what they chose.
 #[derive(Debug)]
 pub struct BsdpServer {
     scan: ArcSwap<Scan>,
@@ -56,7 +56,8 @@ impl BsdpServer {
         Arc::clone(&self.gate).try_acquire_owned().ok()
     }
 
-    /// Looks through the shares. Reads folders: not for a thread that must not block. What changed is recorded.
+    /// Looks through the shares. Reads folders: not for a thread that must not block. What changed
+    /// is recorded.
     pub fn rescan(&self, services: &Services) {
         let snapshot = services.snapshot.load_full();
         let scan = shares::scan(&snapshot.config.netboot, &snapshot.files);
@@ -70,7 +71,8 @@ impl BsdpServer {
         }
     }
 
-    /// Answers one packet as policy decides about the Mac. A choice is on the disk before it is confirmed.
+    /// Answers one packet as policy decides about the Mac. A choice is on the disk before it is
+    /// confirmed.
     pub async fn answer(
         &self,
         services: &Services,
@@ -175,7 +177,8 @@ impl BsdpServer {
         })
     }
 
-    /// The images that a decision lets a Mac have, the default first; each Mac gets those that its own lists name.
+    /// The images that a decision lets a Mac have, the default first; each Mac gets those that its
+    /// own lists name.
     pub fn offered(&self, decision: &Decision) -> Vec<String> {
         let scan = self.scan.load();
         let allowed = offered::allowed(decision, &scan);

@@ -17,12 +17,12 @@ pub struct Changed {
     pub warnings: Vec<String>,
 }
 
-/// Every registered device.
+/// Every registered device with what it boots.
 pub fn list(services: &Services) -> Vec<DeviceView> {
     services.ledger.with(|ledger| services.assignments.list(ledger, now()))
 }
 
-/// One device.
+/// One device with what it boots.
 pub fn view(services: &Services, mac: MacAddr) -> Option<DeviceView> {
     services.ledger.with(|ledger| services.assignments.view(mac, ledger, now()))
 }

@@ -1,8 +1,8 @@
 //! Findings as they open and end: for metrics, webhooks and `netbootd watch --findings`.
 //!
-//! Machines with a step of late are looked at once a second, those with an open finding now and then,
-//! so that silences are found at their deadline. All of it is beside the boot path: packets and
-//! transfers never wait for it.
+//! Machines with a step of late are looked at once a second, those with an open finding now and
+//! then, so that silences are found at their deadline. All of it is beside the boot path: packets
+//! and transfers never wait for it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -45,11 +45,11 @@ struct Open {
 /// A finding that opens or ends.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
-    /// When (RFC 3339).
+    /// When it happened (RFC 3339).
     pub at: String,
-    /// `opened` or `ended`.
+    /// Whether the finding `opened` or `ended`.
     pub event: Happened,
-    /// The machine.
+    /// The machine's hardware address.
     pub mac: String,
     /// Its name, when a directory knows it.
     pub name: Option<String>,
@@ -73,7 +73,7 @@ pub enum Happened {
 /// What is known of a machine at one look.
 #[derive(Debug)]
 pub struct Seen {
-    /// Its name.
+    /// The machine's name, when one is known.
     pub name: Option<String>,
     /// The number of its boot.
     pub boot: u32,

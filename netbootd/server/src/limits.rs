@@ -1,5 +1,5 @@
-//! What a stranger may have of this server: how often it may ask, how many sessions it may hold, how
-//! much it may have sent somewhere.
+//! What a stranger may have of this server: how often it may ask, how many sessions it may hold,
+//! how much it may have sent somewhere.
 //!
 //! The numbers come with each question, out of the configuration in force, so that a changed one
 //! counts at once. Every table here is bounded, whatever addresses the packets claim to come from.
@@ -34,7 +34,7 @@ use session_limits::SessionLimits;
 pub use admission::Limited;
 pub use ingress::{Ingress, allows};
 
-/// What is counted.
+/// The counters of all limits.
 #[derive(Debug)]
 pub struct Limits {
     start: Instant,
@@ -55,9 +55,9 @@ pub struct Limits {
     pub report_bodies: Semaphore,
     /// The own addresses that clients are served on.
     pub served: Served,
-    /// TFTP transfers.
+    /// Places for TFTP transfers.
     pub transfers: Arc<SessionLimits>,
-    /// HTTP connections.
+    /// Places for HTTP connections.
     pub connections: Arc<SessionLimits>,
     /// Bytes of TFTP windows that may be under way.
     pub in_flight: Arc<Budget>,
@@ -116,9 +116,9 @@ impl Limits {
         }
     }
 
-    /// Whether a machine's DHCP packet is looked at. A machine that came this way before is known, and
-    /// is not held back by those that did not; neither is one that holds a lease, which renews it
-    /// however much else comes that way.
+    /// Whether a machine's DHCP packet is looked at. A machine that came this way before is known,
+    /// and is not held back by those that did not; neither is one that holds a lease, which renews
+    /// it however much else comes that way.
     pub fn dhcp(
         &self,
         settings: &Settings,
@@ -145,7 +145,8 @@ impl Limits {
         self.dhcp6.admit(machine, way, rates, holds_lease, self.nanos(now))
     }
 
-    /// Whether a DHCP reply of so many bytes may go to an address that a packet only claims to come from.
+    /// Whether a DHCP reply of so many bytes may go to an address that a packet only claims to come
+    /// from.
     pub fn reply(&self, settings: &Settings, to: IpAddr, bytes: usize, now: Instant) -> Result<(), Limited> {
         let cost = u32::try_from(bytes).unwrap_or(u32::MAX);
         held_to(self.told.admit(to, settings.reply_bytes, cost, self.nanos(now)), Reason::AddressTooOften)

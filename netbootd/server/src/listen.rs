@@ -1,4 +1,5 @@
-//! The sockets: one file a port. A listener receives, asks, sends and records; it knows no protocol.
+//! The sockets: one file a port. A listener receives, asks, sends and records; it knows no
+//! protocol.
 
 pub mod dhcp;
 pub mod dhcp6;

@@ -1,6 +1,8 @@
-//! Reads everything in the image store again, a round every month or so: what the disk has damaged is found before a machine needs it.
+//! Reads everything in the image store again, a round every month or so: what the disk has damaged
+//! is found before a machine needs it.
 //!
-//! One blob at a time and slowly, beside what machines read. How far a round has come is on the disk: a restart goes on there.
+//! One blob at a time and slowly, beside what machines read. How far a round has come is on the
+//! disk: a restart goes on there.
 
 use std::sync::Arc;
 use std::thread;
@@ -53,8 +55,8 @@ impl Scrub {
         Ok(Scrub { store: ScrubStore::open(state)? })
     }
 
-    /// Goes on with the round, or begins one when the last began long enough ago, and reads to its end unless it is to stop.
-    /// Gives what was found; None when nothing was due.
+    /// Goes on with the round, or begins one when the last began long enough ago, and reads to its
+    /// end unless it is to stop. Gives what was found; None when nothing was due.
     pub async fn go_on(
         &self,
         images: &Arc<Images>,
@@ -125,7 +127,8 @@ impl Scrub {
     }
 }
 
-/// The round to go on with: this one, or a new one when it is time. A clock that went back makes it time.
+/// The round to go on with: this one, or a new one when it is time. A clock that went back makes it
+/// time.
 fn due(round: Round, now: Seconds, every: Duration) -> Round {
     let is_due = now < round.begun || now - round.begun >= every.as_secs();
     if round.done && is_due { Round { begun: now, done: false, read: None } } else { round }
@@ -152,7 +155,8 @@ impl Observer for Slowly {
     }
 }
 
-/// Bytes a second: a disk gives machines several times as much meanwhile, and a store of 80 TB is read in a month.
+/// Bytes a second: a disk gives machines several times as much meanwhile, and a store of 80 TB is
+/// read in a month.
 const RATE: f64 = 32.0 * 1024.0 * 1024.0;
 /// How often it is looked at whether a round is due.
 const LOOK: Duration = Duration::from_secs(600);

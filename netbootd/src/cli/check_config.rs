@@ -1,4 +1,4 @@
-//! `netbootd check-config`.
+//! The command `netbootd check-config`.
 
 use std::io::IsTerminal;
 

@@ -49,7 +49,8 @@ pub(super) fn not_running(config: &Config) -> Failure {
     Failure::NoAnswer(format!("netbootd is not running ({START_IT}; no control socket in {folder})"))
 }
 
-/// The database of a configuration that names one, connected to; it serves for as long as the runtime runs.
+/// The database of a configuration that names one, connected to; it serves for as long as the
+/// runtime runs.
 pub(super) async fn shared(config: &Config) -> Result<Option<Arc<Shared>>, Failure> {
     let Some(shared) = sharing::connect(config, Vec::new()).await? else { return Ok(None) };
     match shared.trouble() {
@@ -77,7 +78,8 @@ pub(super) fn ask(config: &Config, method: Method, path: &str) -> Result<Option<
     })
 }
 
-/// Hands over each line of an answer as it comes, until the server ends it or `take` wants no more; None when no netbootd runs there.
+/// Hands over each line of an answer as it comes, until the server ends it or `take` wants no more;
+/// None when no netbootd runs there.
 pub(super) fn follow(
     config: &Config,
     path: &str,
@@ -130,7 +132,7 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
     Failure::NoAnswer(format!("netbootd does not answer: {error}"))
 }
 
-/// `netbootd reload`.
+/// Carries out `netbootd reload`.
 pub(super) fn reload(site: &SiteArgs) -> Result<(), Failure> {
     let config = config_of(site)?;
     let answer = ask(&config, Method::POST, "/reload")?.ok_or_else(|| not_running(&config))?;

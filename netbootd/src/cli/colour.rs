@@ -2,11 +2,11 @@
 
 use anstyle::{AnsiColor, Style};
 
-/// Something is wrong.
+/// The style of what is wrong.
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// What to do about it.
 pub(super) const CURE: Style = AnsiColor::Cyan.on_default();
-/// It is well.
+/// The style of what is well.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 
 /// A text in a style.

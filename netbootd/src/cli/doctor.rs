@@ -36,18 +36,18 @@ pub struct DoctorArgs {
     json: bool,
 }
 
-/// One check.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// The directory, or another part.
     pub part: String,
-    /// The link.
+    /// The link of the chain that was checked.
     pub link: &'static str,
-    /// Whether it passed.
+    /// Whether the check passed.
     pub passed: bool,
-    /// The observed state.
+    /// The state that was observed.
     pub seen: String,
-    /// The fix.
+    /// The fix, when the check failed.
     pub cure: Option<&'static str>,
 }
 

@@ -1,4 +1,5 @@
-//! `netbootd explain`: the decision for a machine, step by step. `netbootd forget`: drops cached answers.
+//! `netbootd explain`: the decision for a machine, step by step. `netbootd forget`: drops cached
+//! answers.
 
 mod offline;
 

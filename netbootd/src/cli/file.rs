@@ -17,7 +17,8 @@ use crate::sandbox::account::act_as_owner_of;
 /// `netbootd file`.
 #[derive(Debug, Subcommand)]
 pub enum FileCommand {
-    /// Replace a file in the boot folder atomically; transfers in progress finish with the old file.
+    /// Replace a file in the boot folder atomically; transfers in progress finish with the old
+    /// file.
     Put(PutArgs),
 }
 
@@ -51,7 +52,8 @@ pub fn run(FileCommand::Put(args): &FileCommand) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The folder of the boot tree that a path is in, and the file in it. The deepest folder wins, as for clients.
+/// The folder of the boot tree that a path is in, and the file in it. The deepest folder wins, as
+/// for clients.
 fn place_of(mounts: &[Mount], path: &BootPath) -> Option<(PathBuf, PathBuf)> {
     let text = std::str::from_utf8(path.as_bytes()).ok()?;
     let parts: Vec<&str> = text.split('/').collect();

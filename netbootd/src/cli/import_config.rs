@@ -24,7 +24,7 @@ pub struct DnsmasqArgs {
     file: PathBuf,
 }
 
-/// Prints the translation.
+/// Prints the translated configuration, and what has no counterpart.
 pub fn run(ImportConfigCommand::Dnsmasq(args): &ImportConfigCommand) -> Result<(), Failure> {
     let text = read(&args.file)?;
     out!("{}", dnsmasq::translate(&text, &args.file.display().to_string()));

@@ -27,7 +27,8 @@ pub enum NbiCommand {
 pub struct CheckArgs {
     /// A folder of .nbi folders, or one .nbi folder.
     folder: PathBuf,
-    /// Behave like Apple's server: ignore DisabledSystemIdentifiers, and prefer a general default over a model's.
+    /// Behave like Apple's server: ignore DisabledSystemIdentifiers, and prefer a general default
+    /// over a model's.
     #[arg(long)]
     apple: bool,
 }
@@ -79,7 +80,8 @@ fn folders(scan: &Scan) -> String {
     table(&["FOLDER", "ID", "NAME", "VERDICT"], &scan.folders.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Every architecture and model that an image names, and for each architecture a model that none names.
+/// Every architecture and model that an image names, and for each architecture a model that none
+/// names.
 fn kinds_of_mac(images: &BootImages) -> BTreeSet<(String, String)> {
     let mut kinds = BTreeSet::new();
     for image in images.iter() {

@@ -1,5 +1,5 @@
-//! What commands print. When nobody reads any more, a command finishes what it does without a word; any other failure to write, such as a
-//! full disk behind `>`, is reported once, at the end.
+//! What commands print. When nobody reads any more, a command finishes what it does without a word;
+//! any other failure to write, such as a full disk behind `>`, is reported once, at the end.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -27,7 +27,8 @@ macro_rules! errln {
 
 pub(crate) use {err, errln, out, outln};
 
-/// Prints to the standard output, unless that has failed before. Colours are left out where it is no terminal.
+/// Prints to the standard output, unless that has failed before. Colours are left out where it is
+/// no terminal.
 pub(crate) fn print(text: fmt::Arguments<'_>) {
     if FAILED.get().is_some() {
         return;
@@ -42,7 +43,8 @@ pub(crate) fn print_error(text: fmt::Arguments<'_>) {
     let _ = anstream::stderr().write_fmt(text);
 }
 
-/// Why the output did not reach its reader, unless the reader has just gone away. To be called at the end.
+/// Why the output did not reach its reader, unless the reader has just gone away. To be called at
+/// the end.
 pub(super) fn failure() -> Option<io::ErrorKind> {
     if let Err(error) = io::stdout().flush() {
         let _ = FAILED.set(error.kind());

@@ -1,4 +1,4 @@
-//! Linux.
+//! What the command asks of the system, for Linux.
 
 mod memory;
 

@@ -1,4 +1,4 @@
-//! Windows.
+//! What the command asks of the system, for Windows.
 
 mod event_log;
 pub(crate) mod service;
@@ -26,7 +26,8 @@ pub(crate) fn give_owner_of(_other: &std::fs::Metadata, _file: &Path) -> io::Res
     Ok(())
 }
 
-/// How the log is written. A service has no standard error: it writes as Configuration Manager's own logs are, unless a file is named.
+/// How the log is written. A service has no standard error: it writes as Configuration Manager's
+/// own logs are, unless a file is named.
 pub(crate) fn log_settings(server: &Server) -> Server {
     let mut server = server.clone();
     if service::is_one() && server.log_file.is_none() {
@@ -42,7 +43,8 @@ pub(crate) fn log_settings(server: &Server) -> Server {
 /// The system's allocator returns memory by itself.
 pub(crate) fn release_free_memory() {}
 
-/// Has all events go to a log, and a service's also to the Event Log, as far as an operator should see them there.
+/// Has all events go to a log, and a service's also to the Event Log, as far as an operator should
+/// see them there.
 pub(crate) fn take_up_log(log: impl Subscriber + Send + Sync + for<'a> LookupSpan<'a>) {
     let events = service::is_one().then(event_log::EventLog::open).flatten();
     log.with(events).init();

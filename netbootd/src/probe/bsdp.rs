@@ -1,4 +1,5 @@
-//! `netbootd probe bsdp`: asks for the image list as Startup Disk does, shows every server's, and chooses from one.
+//! `netbootd probe bsdp`: asks for the image list as Startup Disk does, shows every server's, and
+//! chooses from one.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -36,7 +37,8 @@ pub struct BsdpArgs {
     /// The hardware address to ask as [default: the interface's own].
     #[arg(long)]
     pub mac: Option<MacAddr>,
-    /// Choose an image: its id as the list shows it, or "default". The server remembers that for this hardware address.
+    /// Choose an image: its id as the list shows it, or "default". The server remembers that for
+    /// this hardware address.
     #[arg(long, value_name = "ID")]
     pub select: Option<String>,
     /// How long to collect answers, in seconds.
@@ -44,7 +46,7 @@ pub struct BsdpArgs {
     pub timeout: u64,
 }
 
-/// Asks and tells.
+/// Asks as a Mac, and prints the answers.
 pub fn run(args: &BsdpArgs) -> Result<(), Failure> {
     block_on(async {
         let asker = Asker::new(args)?;
@@ -84,7 +86,7 @@ struct Asker<'a> {
     endpoint: Endpoint,
 }
 
-/// One answer.
+/// One answer with its sender.
 struct Heard {
     from: SocketAddr,
     packet: Packet,

@@ -1,4 +1,4 @@
-//! `netbootd probe http`.
+//! The command `netbootd probe http`.
 
 use std::time::Instant;
 

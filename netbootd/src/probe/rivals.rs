@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// A server that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rival {
-    /// Its address.
+    /// The address of the other server.
     pub(crate) server: IpAddr,
     /// The interface that its answer came in by.
     pub(crate) iface: String,

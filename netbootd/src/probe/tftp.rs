@@ -1,4 +1,4 @@
-//! `netbootd probe tftp`.
+//! The command `netbootd probe tftp`.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -53,7 +53,7 @@ pub enum Mode {
     Netascii,
 }
 
-/// Fetches and tells.
+/// Fetches the file, and prints how it came.
 pub fn run(args: &TftpArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let fetched = block_on(fetch(args))?;

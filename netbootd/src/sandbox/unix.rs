@@ -1,12 +1,12 @@
-//! Started as root, netbootd becomes its own user and keeps two capabilities: [`account::KEPT`]. From
-//! then on nothing it starts can gain rights (`no_new_privs`), it leaves no core and cannot be traced
-//! by its own user, it reaches the folders that its configuration names and no others (Landlock), and
-//! the system calls that no boot server makes are refused (seccomp).
+//! Started as root, netbootd becomes its own user and keeps two capabilities: [`account::KEPT`].
+//! From then on nothing it starts can gain rights (`no_new_privs`), it leaves no core and cannot be
+//! traced by its own user, it reaches the folders that its configuration names and no others
+//! (Landlock), and the system calls that no boot server makes are refused (seccomp).
 //!
-//! Each of these belongs to one thread and to those that it starts. So all of it is done on the main
-//! thread, before the runtime makes others. Sockets are bound later: the two capabilities are what
-//! that takes, and an interface that comes back needs them again. What the kernel does not know is
-//! left out, and said.
+//! Each of these belongs to one thread and to those that it starts. So all of it is done on the
+//! main thread, before the runtime makes others. Sockets are bound later: the two capabilities are
+//! what that takes, and an interface that comes back needs them again. What the kernel does not
+//! know is left out, and said.
 
 pub mod account;
 mod files;

@@ -1,4 +1,5 @@
-//! What the account may do that the service runs as. Nothing is given up at the start, and that is said.
+//! What the account may do that the service runs as. Nothing is given up at the start, and that is
+//! said.
 
 use std::path::PathBuf;
 
@@ -37,7 +38,7 @@ impl Reach {
     }
 }
 
-/// Accounts.
+/// Accounts, which the service manager chooses on Windows.
 pub mod account {
     use std::path::Path;
 

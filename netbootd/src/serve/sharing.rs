@@ -1,4 +1,5 @@
-//! The database that several servers share: connected to at the start, which does not wait for it for long.
+//! The database that several servers share: connected to at the start, which does not wait for it
+//! for long.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -13,8 +14,9 @@ use tracing::{error, info, warn};
 
 use crate::failure::Failure;
 
-/// Connects, if the configuration names a database. A database that is away is waited for in the background; one that will never let
-/// this server in is an error. What this host's own file holds is handed over to it.
+/// Connects, if the configuration names a database. A database that is away is waited for in the
+/// background; one that will never let this server in is an error. What this host's own file holds
+/// is handed over to it.
 pub(super) async fn begin(
     config: &Config,
     own: Vec<Ipv4Addr>,

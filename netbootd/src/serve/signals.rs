@@ -18,7 +18,7 @@ use windows::Source;
 
 /// A request of the system.
 enum Request {
-    /// To end.
+    /// Asks the daemon to end.
     End,
     /// To reload the configuration.
     Reload,

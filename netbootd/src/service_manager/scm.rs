@@ -70,8 +70,8 @@ pub(crate) fn tell(state: ServiceState, exit_code: ServiceExitCode) {
     }
 }
 
-/// Sockets that hear for every interface, each interface with a listener of its own: Windows cannot hold a socket to one interface and
-/// have its broadcasts as well.
+/// Sockets that hear for every interface, each interface with a listener of its own: Windows cannot
+/// hold a socket to one interface and have its broadcasts as well.
 #[derive(Debug, Default)]
 pub struct Sockets;
 
@@ -84,15 +84,15 @@ pub enum SocketError {
          stop it, or give this service another port"
     )]
     Taken {
-        /// The port.
+        /// The port that is taken.
         port: u16,
     },
-    /// Anything else.
+    /// The port cannot be bound for another reason.
     #[error("cannot bind port {port}")]
     Bind {
-        /// The port.
+        /// The port that cannot be bound.
         port: u16,
-        /// Why not.
+        /// The system's error that stopped it.
         source: io::Error,
     },
 }

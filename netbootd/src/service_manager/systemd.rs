@@ -29,8 +29,8 @@ pub fn stopping() {
     say(&[NotifyState::Stopping]);
 }
 
-/// The pause between two signs of life, when systemd waits for them: a question is answered before the
-/// next one, or the sign is missing once.
+/// The pause between two signs of life, when systemd waits for them: a question is answered before
+/// the next one, or the sign is missing once.
 pub fn sign_of_life_every() -> Option<Duration> {
     sd_notify::watchdog_enabled().filter(|within| !within.is_zero()).map(|within| within / QUESTIONS)
 }

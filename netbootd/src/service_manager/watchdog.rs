@@ -6,8 +6,8 @@ use std::time::Duration;
 use netbootd_server::services::Services;
 use tracing::error;
 
-/// Asks the listeners, and tells the manager when all of them have answered. When one is silent, the
-/// manager hears nothing: systemd restarts the daemon.
+/// Asks the listeners, and tells the manager when all of them have answered. When one is silent,
+/// the manager hears nothing: systemd restarts the daemon.
 pub async fn run(services: Arc<Services>, every: Duration) {
     let mut was_silent = Vec::new();
     loop {

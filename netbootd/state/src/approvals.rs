@@ -43,13 +43,13 @@ struct Waiting {
 /// One machine, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingView {
-    /// Its hardware address.
+    /// The machine's hardware address.
     pub mac: String,
     /// The number on its screen.
     pub id: u32,
-    /// Its GUID.
+    /// The machine's GUID, when it sends one.
     pub uuid: Option<String>,
-    /// Its architecture.
+    /// The machine's architecture in words.
     pub arch: Option<String>,
     /// `pending`, `approved` or `rejected`.
     pub state: String,
@@ -157,8 +157,8 @@ impl Durable<OperatorDecision> for OnDisk {
     }
 }
 
-/// Why approving or rejecting a machine may not do what is expected; None when it does, or when nothing is said. `seen` tells whether the
-/// machine asked here lately, when that is known.
+/// Why approving or rejecting a machine may not do what is expected; None when it does, or when
+/// nothing is said. `seen` tells whether the machine asked here lately, when that is known.
 pub fn note(mac: MacAddr, said: Option<bool>, policy: UnknownMachines, seen: Option<bool>) -> Option<String> {
     said?;
     let mut notes = Vec::new();

@@ -54,7 +54,7 @@ pub enum NotChanged {
     /// The disk or the database.
     #[error("the device could not be saved; see the log for the disk of the state folder")]
     NotSaved,
-    /// The database.
+    /// The shared database cannot be reached.
     #[error("the shared database is not reachable; nothing was changed")]
     Away,
 }
@@ -73,11 +73,11 @@ pub struct Lasts {
 pub struct DeviceUpdate {
     /// Its GUID; Some(None) removes it.
     pub guid: Option<Option<SystemUuid>>,
-    /// Its name.
+    /// The new name; None leaves it.
     pub name: Option<String>,
     /// Its tags, in place of all that it has.
     pub tags: Option<Vec<String>>,
-    /// Its note.
+    /// The new note; None leaves it.
     pub note: Option<String>,
     /// What it boots from now on; Some(None) leaves it to directories and rules.
     pub boot: Option<Option<Target>>,
@@ -86,15 +86,15 @@ pub struct DeviceUpdate {
 /// One device, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceView {
-    /// Its hardware address.
+    /// The device's hardware address.
     pub mac: String,
-    /// Its GUID.
+    /// The device's GUID, when one is known.
     pub guid: Option<String>,
-    /// Its name.
+    /// The device's name for people.
     pub name: String,
-    /// Its tags.
+    /// The words that rules match.
     pub tags: Vec<String>,
-    /// Its note.
+    /// The note for people.
     pub note: String,
     /// What it boots from now on.
     pub boot: Option<Target>,
@@ -105,7 +105,7 @@ pub struct DeviceView {
 /// What a device boots next, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextView {
-    /// What it boots.
+    /// What the device boots, once or from now on.
     pub target: Target,
     /// Whether for one boot only.
     pub once: bool,
@@ -159,7 +159,7 @@ impl AssignmentStore {
         self.with(|known| known.iter().map(|device| view(device, ledger, now)).collect())
     }
 
-    /// One device.
+    /// One device as operators see it.
     pub fn view(&self, mac: MacAddr, ledger: &Ledger, now: Seconds) -> Option<DeviceView> {
         self.with(|known| known.get(mac).map(|device| view(device, ledger, now)))
     }
@@ -302,7 +302,7 @@ fn view(device: &Assignment, ledger: &Ledger, now: Seconds) -> DeviceView {
     }
 }
 
-/// About 20 MB.
+/// The number of devices; they take about 20 MB.
 const MAX_DEVICES: usize = 65_536;
 
 #[cfg(test)]

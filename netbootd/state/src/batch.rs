@@ -1,5 +1,6 @@
-//! A thread that writes to the disk for many: whatever waits for it at a time shares one flush, so a building that switches on does not
-//! wait for a thousand of them. Dropping the handle writes what waits and ends the thread.
+//! A thread that writes to the disk for many: whatever waits for it at a time shares one flush, so
+//! a building that switches on does not wait for a thousand of them. Dropping the handle writes
+//! what waits and ends the thread.
 
 use std::io;
 use std::thread::{self, JoinHandle};
@@ -21,8 +22,8 @@ struct Waiting<T> {
 }
 
 impl<T: Send + 'static> Batcher<T> {
-    /// Starts the thread. `save` gets the changes in the order of the calls, at most [`MOST`] at a time, and says whether all of them
-    /// are on the disk.
+    /// Starts the thread. `save` gets the changes in the order of the calls, at most [`MOST`] at a
+    /// time, and says whether all of them are on the disk.
     pub fn start(name: &str, mut save: impl FnMut(Vec<T>) -> bool + Send + 'static) -> io::Result<Self> {
         let (queue, mut inbox) = mpsc::channel(MOST);
         let work = move || {
@@ -36,7 +37,8 @@ impl<T: Send + 'static> Batcher<T> {
                     // Whoever no longer waits has been told nothing, and that is as safe.
                     let _ = done.send(saved);
                 }
-                // What comes meanwhile shares the next flush: on a fast disk each one costs more than what it writes.
+                // What comes meanwhile shares the next flush: on a fast disk each one costs more
+                // than what it writes.
                 thread::sleep(REST.saturating_sub(begun.elapsed()));
             }
         };

@@ -34,13 +34,13 @@ impl MacBindings {
         MacBindings { bindings, journal: Arc::<Shared>::clone(shared), counts_at_once: false }
     }
 
-    /// Reads the choices.
+    /// Reads what Macs have chosen.
     pub fn with<T>(&self, read: impl FnOnce(&Bindings) -> T) -> T {
         read(&self.bindings.lock())
     }
 
-    /// Reads the choices and makes the change that follows. On this host's disk it counts at once; in
-    /// a database, once that has decided.
+    /// Reads the choices and makes the change that follows. On this host's disk it counts at once;
+    /// in a database, once that has decided.
     pub fn with_change<T>(&self, choose: impl FnOnce(&Bindings) -> (T, Option<Change>)) -> T {
         let mut bindings = self.bindings.lock();
         let (value, change) = choose(&bindings);
@@ -60,7 +60,7 @@ impl MacBindings {
         self.with(|bindings| bindings.get(mac.octets()).is_some())
     }
 
-    /// Every choice.
+    /// Every choice of a Mac, by hardware address.
     pub fn list(&self) -> Vec<Binding> {
         self.with(|bindings| bindings.iter().cloned().collect())
     }

@@ -1,7 +1,9 @@
-//! Who writes down what must survive: this host's own file, or a database that several servers share. One trait serves both.
+//! Who writes down what must survive: this host's own file, or a database that several servers
+//! share. One trait serves both.
 //!
-//! Whoever decides does so from what is in memory. With a file, that is all there is: nobody else has it open. With a database it is a
-//! copy, so the database decides anew whether the change may still be made, and says so before anybody is told anything.
+//! Whoever decides does so from what is in memory. With a file, that is all there is: nobody else
+//! has it open. With a database it is a copy, so the database decides anew whether the change may
+//! still be made, and says so before anybody is told anything.
 
 use std::fmt;
 use std::future::Future;
@@ -52,7 +54,7 @@ pub enum LedgerKeep {
         /// The brake, if there is one.
         brake: Option<Brake>,
     },
-    /// What operators do.
+    /// Changes of operators to the ledger.
     Change(Vec<LedgerChange>),
     /// Entries that another ledger held; those that are there already stay.
     TakeOver(Vec<Entry>),
@@ -69,7 +71,7 @@ pub enum LeaseKeep<K = MacAddr, A = Ipv4Addr> {
     InUse {
         /// The client that declined it.
         by: Option<K>,
-        /// The address.
+        /// The address that is in use.
         address: A,
         /// How long it is left alone.
         lasts: Seconds,
@@ -81,22 +83,22 @@ pub enum LeaseKeep<K = MacAddr, A = Ipv4Addr> {
 /// An address for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hold<K = MacAddr, A = Ipv4Addr> {
-    /// The client.
+    /// The client that holds the address.
     pub client: K,
-    /// The address.
+    /// The address that is held.
     pub address: A,
     /// The address that it was known to have, when that is another one.
     pub former: Option<A>,
     /// How long it is held.
     pub lasts: Seconds,
-    /// When that ends.
+    /// When the hold ends.
     pub until: Seconds,
 }
 
 /// What an operator said of a machine; None for what is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperatorDecision {
-    /// The machine.
+    /// The machine that the decision is about.
     pub mac: MacAddr,
     /// Whether it is approved.
     pub approved: Option<bool>,

@@ -1,7 +1,8 @@
 //! The file that remembers what must survive a restart: leases, and what Macs chose.
 //!
-//! One thread writes; whatever waits for the disk at a time shares one commit. Dropping the last handle ends the thread and closes the file.
-//! After an error, such as a full disk, the file is opened anew: what comes then is written as soon as the disk takes it again.
+//! One thread writes; whatever waits for the disk at a time shares one commit. Dropping the last
+//! handle ends the thread and closes the file. After an error, such as a full disk, the file is
+//! opened anew: what comes then is written as soon as the disk takes it again.
 
 #[cfg(test)]
 pub(crate) mod faulty_disk;
@@ -47,9 +48,9 @@ pub enum StateError {
     /// It cannot be opened or made.
     #[error("cannot open {}", path.display())]
     Open {
-        /// The file.
+        /// The state file that the error is about.
         path: PathBuf,
-        /// The system's error.
+        /// The system's error that stopped it.
         source: io::Error,
     },
     /// Everybody on this host may look into its folder, which holds other things.
@@ -59,13 +60,13 @@ pub enum StateError {
         folder.display()
     )]
     OpenToOthers {
-        /// The folder.
+        /// The folder that others may read.
         folder: PathBuf,
     },
     /// Another process has it open.
     #[error("{} is in use by another netbootd", path.display())]
     InUse {
-        /// The file.
+        /// The state file that the error is about.
         path: PathBuf,
     },
     /// A newer netbootd has written it.
@@ -75,7 +76,7 @@ pub enum StateError {
         path.display()
     )]
     Newer {
-        /// The file.
+        /// The state file that the error is about.
         path: PathBuf,
         /// The version of its tables.
         found: u64,
@@ -85,17 +86,17 @@ pub enum StateError {
     /// The disk fails it. The file is as whole as it was.
     #[error("{} stays as it is, and is needed: {}", path.display(), disk_words(source))]
     Disk {
-        /// The file.
+        /// The state file that the error is about.
         path: PathBuf,
-        /// The system's error.
+        /// The system's error that stopped it.
         source: io::Error,
     },
     /// It is damaged, or of another version.
     #[error("cannot use {}; move it away to start without what it remembers", path.display())]
     Database {
-        /// The file.
+        /// The state file that the error is about.
         path: PathBuf,
-        /// The cause.
+        /// The error of the database.
         source: Box<redb::Error>,
     },
 }
@@ -160,7 +161,7 @@ impl State {
         &self.folder
     }
 
-    /// The file.
+    /// Where the state file lies.
     pub fn path(&self) -> PathBuf {
         self.folder.join(FILE_NAME)
     }
@@ -173,7 +174,8 @@ impl State {
         self.writer.save(Box::new(write)).await
     }
 
-    /// Makes a change on this thread, once others have made theirs. When it returns, it is on the disk.
+    /// Makes a change on this thread, once others have made theirs. When it returns, it is on the
+    /// disk.
     pub fn write_now(
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
@@ -197,7 +199,8 @@ impl State {
         make_private(folder)?;
         let mut copied = Ok(());
         let written = self.write_now(|_| {
-            // While the transaction is open nobody else changes the file, and the journal only grows.
+            // While the transaction is open nobody else changes the file, and the journal only
+            // grows.
             copied = [FILE_NAME, JOURNAL].into_iter().try_for_each(|name| {
                 match fs::copy(self.folder.join(name), folder.join(name)) {
                     Err(error) if name == JOURNAL && error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -280,8 +283,9 @@ fn open_file(path: &Path) -> Result<Database, StateError> {
     Ok(database)
 }
 
-/// Names of machines, and what came through from the distribution point: for this user alone, also where the folder was there before or is
-/// a link. A folder that holds other things is left as it is: it may be the system's.
+/// Names of machines, and what came through from the distribution point: for this user alone, also
+/// where the folder was there before or is a link. A folder that holds other things is left as it
+/// is: it may be the system's.
 fn make_private(folder: &Path) -> Result<(), StateError> {
     let cannot_open = |source| StateError::Open { path: folder.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot_open)?;
@@ -316,8 +320,8 @@ const FILE_NAME: &str = "state.redb";
 const OURS: [&str; 2] = ["images", "lost+found"];
 /// The bits of a mode that let the group and everybody in.
 const OTHERS: u32 = 0o077;
-/// In bytes. What is read often is kept elsewhere in memory, and the kernel keeps the file's pages: more would only be filled by the history
-/// of a week, one step at a time.
+/// In bytes. What is read often is kept elsewhere in memory, and the kernel keeps the file's pages:
+/// more would only be filled by the history of a week, one step at a time.
 const CACHE: usize = 1 << 20;
 
 #[cfg(test)]

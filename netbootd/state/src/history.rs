@@ -1,7 +1,9 @@
-//! What happened to each machine in the last days, on the disk: one line of JSON a step, in the order in which the steps came.
+//! What happened to each machine in the last days, on the disk: one line of JSON a step, in the
+//! order in which the steps came.
 //!
-//! Lines are appended by a thread of their own, so neither the boot path nor the state file waits for them, and a step costs its own bytes
-//! and no more. The oldest lines go first: by age, and above a size that the folder may have.
+//! Lines are appended by a thread of their own, so neither the boot path nor the state file waits
+//! for them, and a step costs its own bytes and no more. The oldest lines go first: by age, and
+//! above a size that the folder may have.
 
 mod journal;
 mod segments;
@@ -48,7 +50,7 @@ impl Lines {
         }
     }
 
-    /// Adds a line.
+    /// Adds a step as a line of JSON.
     pub fn push_step(&mut self, step: &StepView) {
         if let Ok(json) = serde_json::to_string(step) {
             self.text.push_str(&json);
@@ -84,7 +86,8 @@ impl History {
         table::migrate(state, &self.segments)
     }
 
-    /// Hands lines to the thread that writes them. Never waits: lines that find no room are lost, and counted.
+    /// Hands lines to the thread that writes them. Never waits: lines that find no room are lost,
+    /// and counted.
     pub fn append(&self, lines: Lines) {
         let count = lines.count;
         let appended = self.journal().is_some_and(|journal| journal.append(lines));
@@ -111,8 +114,9 @@ impl History {
         Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 
-    /// The last step of each machine that has a word in one of its steps of the last days: in its address, GUID or name, in a file, a
-    /// reason. Newest first, `limit` machines at most, and no more than those are held in memory.
+    /// The last step of each machine that has a word in one of its steps of the last days: in its
+    /// address, GUID or name, in a file, a reason. Newest first, `limit` machines at most, and no
+    /// more than those are held in memory.
     pub fn search(&self, word: &str, limit: usize, now: SystemTime) -> io::Result<Vec<Value>> {
         let word = word.to_lowercase();
         let (mut known, mut found) = (HashSet::new(), Vec::new());
@@ -166,7 +170,7 @@ impl History {
     }
 }
 
-/// Days since 1970.
+/// The number of the day since 1970.
 fn day(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400
 }

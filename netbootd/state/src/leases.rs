@@ -1,4 +1,5 @@
-//! The addresses that the full DHCP service gives: who has which, until when, and the files that remember it.
+//! The addresses that the full DHCP service gives: who has which, until when, and the files that
+//! remember it.
 
 mod clock;
 mod journal;

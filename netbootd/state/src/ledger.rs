@@ -33,14 +33,14 @@ pub struct Begun(Key);
 /// One entry, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerView {
-    /// The machine's name.
+    /// The name of the machine, for people.
     pub name: String,
     /// The hardware address it asked with.
     pub mac: String,
     /// The machine's GUID, when it is known.
     #[serde(default)]
     pub guid: Option<String>,
-    /// The deployment.
+    /// The id of the deployment.
     pub deployment: String,
     /// The run of it, when one is named.
     #[serde(default)]
@@ -72,7 +72,7 @@ impl From<&Entry> for LedgerView {
 /// Which entries are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Which {
-    /// Of this machine.
+    /// The hardware address to clear; None for every machine.
     pub mac: Option<MacAddr>,
     /// Of this deployment, whatever its run.
     pub deployment: Option<String>,
@@ -101,7 +101,8 @@ impl LedgerStore {
         look(&self.ledger.read())
     }
 
-    /// Writes down that a machine is given a Required deployment. An error is the reason why it must not be.
+    /// Writes down that a machine is given a Required deployment. An error is the reason why it
+    /// must not be.
     pub async fn give(
         &self,
         deployed: &Deployed,
@@ -122,8 +123,9 @@ impl LedgerStore {
         self.keeper.keep(give).await.map_err(|refused| refused.reason(Reason::LedgerNotSaved))
     }
 
-    /// The same for a deployment that another server is asked for: that server may note it with its first answer, so it is written down
-    /// before the question leaves. [`LedgerStore::settle`] follows; None when there is nothing to settle.
+    /// The same for a deployment that another server is asked for: that server may note it with its
+    /// first answer, so it is written down before the question leaves. [`LedgerStore::settle`]
+    /// follows; None when there is nothing to settle.
     pub async fn begin(
         &self,
         deployed: &Deployed,
@@ -143,7 +145,8 @@ impl LedgerStore {
         Ok(Some(Begun(key)))
     }
 
-    /// Keeps what was begun once the machine is `given` it; otherwise takes it back. Of two questions of one machine, either may be answered.
+    /// Keeps what was begun once the machine is `given` it; otherwise takes it back. Of two
+    /// questions of one machine, either may be answered.
     pub async fn settle(&self, Begun(key): Begun, given: bool) {
         if self.tentative().remove(&key) && !given {
             self.change(vec![LedgerChange::Clear(key)]).await;
@@ -204,7 +207,7 @@ fn key_of(ledger: &Ledger, deployed: &Deployed, mac: MacAddr, now: Seconds) -> O
 /// Longer than the disk or a database takes.
 const A_MOMENT: Duration = Duration::from_secs(60);
 
-/// Seconds since 1970.
+/// The seconds since 1970, by the host's clock.
 pub fn now() -> Seconds {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

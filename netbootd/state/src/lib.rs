@@ -1,9 +1,10 @@
 //! What survives a restart: the ledger, leases, bindings of Macs, what operators decided and
 //! assigned, and the history.
 //!
-//! [`file`] is this host's own file, with one writer that shares its commits ([`batch`]); leases have a
-//! journal of their own beside it. [`shared`] is PostgreSQL, for several servers. [`durable`] is the
-//! trait that both are written through. [`lease_server`] leases the addresses of any [`pool`]. [`history`] appends every machine's steps to files of JSON lines.
+//! [`file`] is this host's own file, with one writer that shares its commits ([`batch`]); leases
+//! have a journal of their own beside it. [`shared`] is PostgreSQL, for several servers.
+//! [`durable`] is the trait that both are written through. [`lease_server`] leases the addresses of
+//! any [`pool`]. [`history`] appends every machine's steps to files of JSON lines.
 
 pub mod approvals;
 pub mod assignments;

@@ -11,7 +11,7 @@ pub trait Pool: fmt::Debug + Send + 'static {
     type Client;
     /// The part of a client that its lease is kept under.
     type Key: Clone + fmt::Debug + Send + Sync + 'static;
-    /// An address.
+    /// The address type: IPv4 or IPv6.
     type Address: Copy + PartialEq + fmt::Debug + Send + Sync + 'static;
     /// A subnet of the configuration.
     type Subnet: Clone;
@@ -36,8 +36,8 @@ pub trait Pool: fmt::Debug + Send + 'static {
     /// A client's lease that runs, if it is one of this segment.
     fn running(&self, key: &Self::Key, segment: Self::Address, now: Seconds) -> Option<Held<Self::Address>>;
 
-    /// Chooses an address and holds it for a while. `is_known` lets the client have what is kept for
-    /// known machines.
+    /// Chooses an address and holds it for a while. `is_known` lets the client have what is kept
+    /// for known machines.
     fn offer(
         &mut self,
         ask: &Ask<'_, Self>,
@@ -82,7 +82,7 @@ pub trait Pool: fmt::Debug + Send + 'static {
 /// A DISCOVER or a SOLICIT.
 #[derive(Debug)]
 pub struct Ask<'a, P: Pool + ?Sized> {
-    /// The client.
+    /// The client that asks.
     pub client: &'a P::Client,
     /// The address that it asks for.
     pub wish: Option<P::Address>,
@@ -93,7 +93,7 @@ pub struct Ask<'a, P: Pool + ?Sized> {
 /// An address that may be offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer<A> {
-    /// The address.
+    /// The address that is offered.
     pub address: A,
     /// Whether this client never had it: somebody else may be using it without a lease.
     pub fresh: bool,
@@ -102,9 +102,9 @@ pub struct Offer<A> {
 /// An address that a client has, until its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held<A> {
-    /// The address.
+    /// The address that is leased.
     pub address: A,
-    /// The end.
+    /// When the lease ends.
     pub until: Seconds,
 }
 

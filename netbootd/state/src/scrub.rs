@@ -11,9 +11,9 @@ use crate::file::{DatabaseError, State};
 /// One round through the image store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Round {
-    /// Since when.
+    /// When the reading began.
     pub begun: Seconds,
-    /// Everything was read.
+    /// Whether every blob was read.
     pub done: bool,
     /// Blobs are read in their order, up to this one so far.
     pub read: Option<Digest>,
@@ -29,7 +29,7 @@ pub struct ScrubStore {
 const ROUND: TableDefinition<'_, (), (u64, bool, &str)> = TableDefinition::new("scrub");
 
 impl ScrubStore {
-    /// Opens the table.
+    /// Opens the table in the state file.
     pub fn open(state: Arc<State>) -> Result<Self, DatabaseError> {
         state.make_table(ROUND)?;
         Ok(ScrubStore { state })

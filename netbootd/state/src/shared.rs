@@ -1,8 +1,10 @@
-//! State that several servers share, in PostgreSQL: the ledger, leases, what Macs chose, what operators said, the devices.
+//! State that several servers share, in PostgreSQL: the ledger, leases, what Macs chose, what
+//! operators said, the devices.
 //!
-//! One task owns one connection. Whatever waits at a time shares one transaction, in which the database decides (`decide`) under a lock that
-//! all servers take in turn; what came of it is told to every server, which keeps a copy to decide by (`copies`). While the
-//! database is away, nothing is written, and everybody who asks is told so at once.
+//! One task owns one connection. Whatever waits at a time shares one transaction, in which the
+//! database decides (`decide`) under a lock that all servers take in turn; what came of it is told
+//! to every server, which keeps a copy to decide by (`copies`). While the database is away, nothing
+//! is written, and everybody who asks is told so at once.
 //!
 //! Dropping the last handle ends the task; what waits then is refused.
 
@@ -62,7 +64,8 @@ struct Waiting {
 }
 
 impl Shared {
-    /// Begins to connect. `own` are the host's addresses, which are never given to machines; `name` tells servers apart.
+    /// Begins to connect. `own` are the host's addresses, which are never given to machines; `name`
+    /// tells servers apart.
     pub fn start(
         database: &Database,
         subnets: Vec<Subnet>,
@@ -90,7 +93,8 @@ impl Shared {
         }))
     }
 
-    /// Waits until the database has answered or a while has passed. An error when it will never let this server in.
+    /// Waits until the database has answered or a while has passed. An error when it will never let
+    /// this server in.
     pub async fn first_answer(&self, patience: Duration) -> Result<(), Arc<Trouble>> {
         let mut trouble = self.trouble.clone();
         let has_answered = |trouble: &Option<Arc<Trouble>>| {
@@ -190,7 +194,7 @@ struct Driver {
     deadline: Duration,
 }
 
-/// Why work ended.
+/// Why the work with the database ended.
 enum Ended {
     /// Nobody holds a handle any more.
     Unused,
@@ -226,7 +230,8 @@ impl Driver {
         }
     }
 
-    /// A session with true copies; whoever asks meanwhile is refused. None when nobody holds a handle any more.
+    /// A session with true copies; whoever asks meanwhile is refused. None when nobody holds a
+    /// handle any more.
     async fn connect(&mut self) -> Option<Result<Session, Trouble>> {
         let opening = timeout(PATIENCE, self.connector.open(&self.copies));
         tokio::pin!(opening);
@@ -270,8 +275,8 @@ impl Driver {
         }
     }
 
-    /// Decides everything that waits in one transaction or, when the database does not take that, each alone: one question that it does
-    /// not take must not stand in the way of the others.
+    /// Decides everything that waits in one transaction or, when the database does not take that,
+    /// each alone: one question that it does not take must not stand in the way of the others.
     async fn transact(&self, session: &mut Session, batch: &mut Vec<Waiting>) -> Result<(), Trouble> {
         let (asks, waiting): (Vec<Ask>, Vec<_>) =
             batch.drain(..).map(|Waiting { ask, done }| (ask, done)).unzip();

@@ -1,4 +1,5 @@
-//! What the daemon did, one value an event: the same values feed the log, the counters and the console.
+//! What the daemon did, one value an event: the same values feed the log, the counters and the
+//! console.
 
 mod cmtrace;
 mod facts;
@@ -49,7 +50,7 @@ pub enum Event {
     },
     /// A transfer waits for its client.
     TransferStalled(TransferStalled),
-    /// A transfer ended.
+    /// A transfer is over, for good or ill.
     TransferFinished(TransferFinished),
     /// A file was asked for and not given.
     FileRefused(FileRefused),
@@ -76,7 +77,8 @@ impl Event {
     /// The machine's step that it is; None for what is no step of a machine.
     pub fn step(&self) -> Option<Step<'_>> {
         Some(match self {
-            // Nothing follows a question of `netbootd probe`, and nothing is wrong when nothing does.
+            // Nothing follows a question of `netbootd probe`, and nothing is wrong when nothing
+            // does.
             Event::Decided(decided) if decided.probe => return None,
             Event::MacAnswered(answered) if answered.probe => return None,
             Event::Decided(decided) => Step::Decided(decided),
@@ -93,7 +95,8 @@ impl Event {
         })
     }
 
-    /// The machine that it is about; None for none, or for a part of a transfer whose start named it.
+    /// The machine that it is about; None for none, or for a part of a transfer whose start named
+    /// it.
     pub fn mac(&self) -> Option<MacAddr> {
         self.facts().mac()
     }

@@ -8,16 +8,16 @@ use serde::Serialize;
 
 use crate::event::{ClientMessage, Event, ImageBegun, OtherReply, Proto, REPORT, Recorded, SYSLOG};
 
-/// One step.
+/// One step of a boot, as JSON and pages show it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct StepView {
-    /// When (RFC 3339).
+    /// When the step happened (RFC 3339).
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     mac: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uuid: Option<String>,
-    /// The machine's name.
+    /// The name of the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, `report`, `syslog`, or `image`.
@@ -44,7 +44,7 @@ pub struct StepView {
     resends: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
-    /// Bytes a second.
+    /// The throughput in bytes a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     rate: Option<f64>,
 }
@@ -201,7 +201,7 @@ impl StepView {
         self.proto
     }
 
-    /// In one line.
+    /// The step in one line of words.
     pub fn words(&self) -> String {
         let parts = [Some(self.proto), Some(self.what), self.reason, self.file.as_deref()];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")

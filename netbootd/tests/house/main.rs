@@ -1,4 +1,5 @@
-//! The crates depend on each other in one direction, and only the named ones on the large libraries.
+//! The crates depend on each other in one direction, and only the named ones on the large
+//! libraries.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 mod circles;
@@ -10,7 +11,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Every crate of the workspace, lowest floor first. A crate depends on crates of lower floors only.
+/// Every crate of the workspace, lowest floor first. A crate depends on crates of lower floors
+/// only.
 const FLOORS: [&[&str]; 12] = [
     &["bsdp", "pxe-policy", "tftp", "wim-protocol"],
     &["imagestore", "netbootd-dhcp", "netbootd-wim"],
@@ -26,7 +28,8 @@ const FLOORS: [&[&str]; 12] = [
     &["bench"],
 ];
 
-/// The crates without clock, sockets, files, log, randomness and threads, and all that they depend on.
+/// The crates without clock, sockets, files, log, randomness and threads, and all that they depend
+/// on.
 const PURE: [&str; 5] = ["bsdp", "netbootd-dhcp", "netbootd-diagnosis", "pxe-policy", "tftp"];
 const ALLOWED_IN_PURE: [&str; 9] =
     ["dhcproto", "humantime", "ipnet", "lru", "nom", "plist", "serde", "serde_json", "thiserror"];

@@ -68,7 +68,7 @@ fn stream_of<T: Send + Sync + 'static>(
     response
 }
 
-/// Each step.
+/// The path of the stream of steps.
 const STEPS: &str = "/events";
 /// Each finding that opens or ends.
 const FINDINGS: &str = "/events/findings";

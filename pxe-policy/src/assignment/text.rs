@@ -14,7 +14,7 @@ pub enum InvalidAssignment {
     /// A text that is too long.
     #[error("the {what} has {length} characters, more than {most}")]
     TooLong {
-        /// Which text.
+        /// The text that is too long.
         what: &'static str,
         /// How long it is.
         length: usize,
@@ -27,10 +27,10 @@ pub enum InvalidAssignment {
     /// A tag that is no word.
     #[error("{0:?} is not a tag: letters, digits and . _ - were expected")]
     Tag(String),
-    /// Too many tags.
+    /// The device has more tags than it may.
     #[error("a device has at most {MAX_TAGS} tags")]
     TooManyTags,
-    /// Nothing to boot.
+    /// The target names nothing to boot.
     #[error("an image or a file needs a name")]
     NoName,
 }

@@ -26,7 +26,7 @@ enum Step {
     Restart,
     /// The daemon is killed between its offer and its ACK: the ledger knows nothing of the boot.
     KilledBeforeAck,
-    /// Time passes.
+    /// Time passes between two requests.
     Wait(Seconds),
 }
 

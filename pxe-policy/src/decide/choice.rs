@@ -12,8 +12,9 @@ pub(super) struct Around<'a> {
     pub(super) files: &'a dyn Fn(&Deployment) -> Result<String, Vec<String>>,
 }
 
-/// The deployment that a machine gets with its boot file, and what was looked at. Required goes before Available, then the image that suits
-/// best, then the highest id, as the site's own servers choose.
+/// The deployment that a machine gets with its boot file, and what was looked at. Required goes
+/// before Available, then the image that suits best, then the highest id, as the site's own servers
+/// choose.
 pub(super) fn choose<'a>(
     deployments: &'a [Deployment],
     around: &Around<'_>,

@@ -4,8 +4,8 @@ use super::{Boot, Site, is_url};
 use crate::loader::usual_loaders;
 use crate::{Action, BootRequest, Class, LOADER_SCRIPT, LoaderConfig, Via, is_ipxe_binary, is_loader};
 
-/// The boot file that leads to a boot loader's configuration: the script for iPXE, a boot loader for
-/// firmware. `for_script` wants iPXE itself. None when no boot loader for the machine is here.
+/// The boot file that leads to a boot loader's configuration: the script for iPXE, a boot loader
+/// for firmware. `for_script` wants iPXE itself. None when no boot loader for the machine is here.
 pub(super) fn by_loader(
     request: &BootRequest,
     config: Option<LoaderConfig>,

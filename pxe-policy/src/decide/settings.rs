@@ -19,11 +19,14 @@ pub struct Settings {
     pub brake: Option<Brake>,
     /// Whether somebody must press a key for what is Available.
     pub prompt: Prompt,
-    /// Whether firmware is given the program first that asks the server once more (wdsnbp.com, wdsmgfw.efi), where the image has it.
+    /// Whether firmware is given the program first that asks the server once more (wdsnbp.com,
+    /// wdsmgfw.efi), where the image has it.
     pub boot_program: bool,
-    /// Whether Configuration Manager's deployments are left to the distribution point's own responder, which alone makes variables files.
+    /// Whether Configuration Manager's deployments are left to the distribution point's own
+    /// responder, which alone makes variables files.
     pub relay: bool,
-    /// Files that send a BIOS PC on to its disk at once; without one that is there, silence does it.
+    /// Files that send a BIOS PC on to its disk at once; without one that is there, silence does
+    /// it.
     pub abort_files: Vec<String>,
 }
 
@@ -33,7 +36,7 @@ pub enum UnknownMachines {
     /// The rules behind the directories decide.
     #[default]
     Rules,
-    /// They get nothing.
+    /// Unknown machines get no boot file.
     Refuse,
     /// They wait until an operator approves; then the rules decide.
     Approve,
@@ -42,24 +45,25 @@ pub enum UnknownMachines {
 /// What an operator said of a machine that no directory knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Approval {
-    /// Nothing yet.
+    /// No operator has decided.
     #[default]
     Pending,
-    /// It may boot.
+    /// An operator lets it boot.
     Approved,
-    /// It may not.
+    /// An operator refuses it.
     Rejected,
 }
 
 /// Whether somebody must press a key for what is Available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Prompt {
-    /// BIOS firmware is given a menu that wants a key; UEFI firmware, whose menus are often broken, starts at once.
+    /// BIOS firmware is given a menu that wants a key; UEFI firmware, whose menus are often broken,
+    /// starts at once.
     #[default]
     Bios,
     /// BIOS and UEFI firmware are given the menu.
     All,
-    /// Nobody has to.
+    /// No key is ever needed.
     None,
 }
 

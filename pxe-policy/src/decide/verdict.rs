@@ -7,7 +7,7 @@ use crate::{Deployed, Entry, Evidence, ImageOffer, LoaderConfig, Reason, Via};
 /// What a machine gets, why, and what was looked at on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// What it gets.
+    /// The decision about the machine.
     pub decision: Decision,
     /// The reason, as the log names it.
     pub reason: Reason,
@@ -26,7 +26,7 @@ pub struct Verdict {
 /// What a machine gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// A boot file.
+    /// The machine gets a boot file.
     Boot(Boot),
     /// Nothing from here: it goes on to its disk.
     LocalBoot,
@@ -38,7 +38,7 @@ pub enum Decision {
     Refer(Ipv4Addr),
     /// These images, as far as their own lists name it: a Mac chooses among them by itself.
     Images(ImageOffer),
-    /// Silence.
+    /// The machine gets no answer.
     Ignore,
 }
 
@@ -55,18 +55,19 @@ pub struct Boot {
     pub image: Option<String>,
     /// What somebody at the machine has to choose first, in words.
     pub prompt: Option<String>,
-    /// What the configuration that the boot file fetches makes it do, when it is made for the machine.
+    /// What the configuration that the boot file fetches makes it do, when it is made for the
+    /// machine.
     pub config: Option<LoaderConfig>,
 }
 
 /// A machine that a directory knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// The directory.
+    /// The directory that knows the machine.
     pub directory: String,
-    /// The record's key.
+    /// The key of the machine's record.
     pub key: String,
-    /// The machine's name.
+    /// The machine's name in the directory.
     pub name: String,
 }
 

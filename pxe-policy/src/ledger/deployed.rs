@@ -7,7 +7,7 @@ use crate::Purpose;
 /// The deployment that a machine gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deployed {
-    /// Its id.
+    /// The id of the deployment.
     pub id: String,
     /// The run of it; empty when none is named.
     pub run: String,

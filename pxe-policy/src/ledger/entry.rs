@@ -12,7 +12,7 @@ use crate::{BootRequest, Class, MacAddr, SystemUuid};
 pub struct Key {
     /// The machine's GUID, or its hardware address when no GUID was known.
     pub machine: String,
-    /// The deployment's id.
+    /// The id of the deployment.
     pub deployment: String,
     /// The run of it; empty when none is named.
     pub run: String,
@@ -60,20 +60,21 @@ pub struct SiteMemory {
     pub noted: bool,
     /// How old the site's answer is, in seconds, counted from the question.
     pub age: Seconds,
-    /// Whether the site notes by itself what is given now: its own responder gives it to a machine with a record.
+    /// Whether the site notes by itself what is given now: its own responder gives it to a machine
+    /// with a record.
     pub notes: bool,
 }
 
 /// Whether a machine was given a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ran {
-    /// Not yet.
+    /// The machine was never given it.
     Never,
     /// In the boot that goes on: a machine asks more than once on its way.
     ThisBoot,
-    /// Before.
+    /// The machine was given it in an earlier boot.
     Before {
-        /// When.
+        /// When the machine was given it.
         at: Timestamp,
         /// The hardware address that it asked with.
         mac: MacAddr,
@@ -108,7 +109,8 @@ impl Entry {
         MachineId { guid: self.guid, macs: vec![self.mac], record: self.record.clone() }
     }
 
-    /// The entry with what another one of the same time knows besides; None when it knows nothing new.
+    /// The entry with what another one of the same time knows besides; None when it knows nothing
+    /// new.
     pub fn with(&self, other: &Entry) -> Option<Entry> {
         let mut entry = self.clone();
         if other.at == self.at {
@@ -132,7 +134,8 @@ impl Entry {
         }
     }
 
-    /// Each stage of a boot has its own time, so that a slow download ends nothing; a new boot begins with the firmware.
+    /// Each stage of a boot has its own time, so that a slow download ends nothing; a new boot
+    /// begins with the firmware.
     pub(super) fn is_this_boot(&self, asks: Stage, now: Seconds, same_boot: Duration) -> bool {
         // A clock that was set back makes no boot of long ago a boot of now.
         let within = |since: Seconds, limit: Duration| now.abs_diff(since) <= limit.as_secs();
@@ -144,8 +147,9 @@ impl Entry {
         }
     }
 
-    /// Whether the site remembered it once, and was asked again after the boot that it was given in. Only the same record can forget: the
-    /// GUID finds it, or else it is the one that the note was seen in.
+    /// Whether the site remembered it once, and was asked again after the boot that it was given
+    /// in. Only the same record can forget: the GUID finds it, or else it is the one that the note
+    /// was seen in.
     fn is_cleared_at_site(&self, claim: &Deployed, now: Seconds, same_boot: Duration) -> bool {
         let (Some(site), Some(noted)) = (claim.site, self.noted) else { return false };
         let asked_at = now.saturating_sub(site.age);

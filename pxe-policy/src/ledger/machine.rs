@@ -5,11 +5,13 @@ use crate::{BootRequest, MacAddr, SystemUuid, is_shared};
 
 /// A machine, by what tells it from others.
 ///
-/// The GUID counts where both sides have one: a hardware address may be a dock's or a dongle's, and a machine may have several. Where one
-/// side has none (the firmware sends none, or it is banned) the hardware address counts.
+/// The GUID counts where both sides have one: a hardware address may be a dock's or a dongle's, and
+/// a machine may have several. Where one side has none (the firmware sends none, or it is banned)
+/// the hardware address counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MachineId {
-    /// Its GUID, unless it is banned, a duplicate, or one that firmware of many machines has in common.
+    /// Its GUID, unless it is banned, a duplicate, or one that firmware of many machines has in
+    /// common.
     pub guid: Option<SystemUuid>,
     /// Its hardware addresses: the one that it asks with, and those that its record lists.
     pub macs: Vec<MacAddr>,
@@ -51,7 +53,8 @@ impl MachineId {
     }
 }
 
-/// Whether both are there and the same. Firmware, its updates and boot programs swap the first three fields.
+/// Whether both are there and the same. Firmware, its updates and boot programs swap the first
+/// three fields.
 pub(super) fn is_same_guid(one: Option<SystemUuid>, other: Option<SystemUuid>) -> bool {
     one.zip(other).is_some_and(|(one, other)| one.in_either_order() == other.in_either_order())
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Seconds since 1970.
+/// A time in seconds since 1970.
 pub type Seconds = u64;
 
 /// A moment, shown as people write it (UTC).

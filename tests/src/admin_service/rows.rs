@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::AdminService;
 
-/// A machine's record.
+/// A machine's record in `SMS_R_System`.
 pub fn system(id: u64, name: &str, guid: Option<&str>, macs: &[&str], created: &str) -> Value {
     json!({
         "@odata.etag": id.to_string(), "__LAZYPROPERTIES": ["__QUALIFIER_SECURITYVERBS"],

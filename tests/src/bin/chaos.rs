@@ -1,5 +1,5 @@
-//! `make chaos`: faults on purpose, one line each: what, how many, outcome. Words on the command line choose checks by name, and
-//! `--times=20` does each so many times.
+//! `make chaos`: faults on purpose, one line each: what, how many, outcome. Words on the command
+//! line choose checks by name, and `--times=20` does each so many times.
 #![allow(clippy::print_stdout)] // its output
 
 use std::time::Instant;

@@ -1,6 +1,6 @@
-//! `make demo`: a private network with a DHCP server that knows nothing of booting, netbootd on its built-in default beside it,
-//! two PCs that boot a Linux payload, one by TFTP, one by HTTP, and a Mac that finds, chooses and reads its image; then a
-//! PC that fails, and what netbootd says of it.
+//! `make demo`: a private network with a DHCP server that knows nothing of booting, netbootd on its
+//! built-in default beside it, two PCs that boot a Linux payload, one by TFTP, one by HTTP, and a
+//! Mac that finds, chooses and reads its image; then a PC that fails, and what netbootd says of it.
 //!
 //! `DEMO_KEEP=1` keeps the network and netbootd running afterwards.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it is a show
@@ -100,7 +100,8 @@ fn boot(lab: &Lab, what: &str, firmware: Firmware) -> bool {
     booted
 }
 
-/// No Mac can be emulated here: its part is played by a BSDP client of others, up to the last byte of its root.
+/// No Mac can be emulated here: its part is played by a BSDP client of others, up to the last byte
+/// of its root.
 fn boot_mac(lab: &mut Lab) -> bool {
     println!("\nswitched on: a Mac with N held (its BSDP by a Go library; no Mac hardware is emulated)");
     lab.add_host("mac");

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 pub(super) struct Policy {
     /// Whether netbootd gives the addresses.
     pub(super) proto: Proto,
-    /// `diagnosis.patience`.
+    /// The configuration's key `diagnosis.patience`.
     pub(super) patience: f64,
     rules: Vec<Rule>,
 }

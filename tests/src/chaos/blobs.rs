@@ -1,5 +1,5 @@
-//! A blob that is damaged while it is read, or that its disk does not read any more: its readers are told, nobody gets it whole, and it is
-//! mended by taking the image in again.
+//! A blob that is damaged while it is read, or that its disk does not read any more: its readers
+//! are told, nobody gets it whole, and it is mended by taking the image in again.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -29,7 +29,8 @@ pub fn damaged_blobs(count: u32) -> String {
 /// # Panics
 /// When somebody gets the file whole, or is not told.
 pub fn unreadable_blobs(count: u32) -> String {
-    // The disks are none that the configuration names, and are there before netbootd is: later mounts may not be seen by it.
+    // The disks are none that the configuration names, and are there before netbootd is: later
+    // mounts may not be seen by it.
     let site = Site::new(None, 0, "sandbox = false\n");
     let disks: Vec<Disk> = (0..count).map(|_| Disk::new(64)).collect();
     let (mut good, mut failing) = (disks.iter(), disks.iter());

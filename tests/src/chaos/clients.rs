@@ -20,7 +20,8 @@ pub(super) enum Ended {
     Broke,
 }
 
-/// Reads a file by TFTP. `between` is called before each acknowledgement, and ends the transfer when it says so.
+/// Reads a file by TFTP. `between` is called before each acknowledgement, and ends the transfer
+/// when it says so.
 pub(super) fn tftp(file: &str, between: impl FnMut(usize) -> bool) -> Ended {
     tftp_of(SERVER, file, between)
 }
@@ -76,7 +77,8 @@ pub(super) fn tftp_of(server: Ipv4Addr, file: &str, mut between: impl FnMut(usiz
     Ended::Broke
 }
 
-/// Reads a file by HTTP. `between` is called with how much has come, and ends the transfer when it says so.
+/// Reads a file by HTTP. `between` is called with how much has come, and ends the transfer when it
+/// says so.
 pub(super) fn http(file: &str, mut between: impl FnMut(usize) -> bool) -> Ended {
     let to = SocketAddr::V4(SocketAddrV4::new(SERVER, 80));
     let Ok(mut stream) = TcpStream::connect_timeout(&to, CONNECT) else { return Ended::Broke };
@@ -110,7 +112,8 @@ pub(super) fn http(file: &str, mut between: impl FnMut(usize) -> bool) -> Ended 
     if length == Some(body.len()) { Ended::Whole(body) } else { Ended::Broke }
 }
 
-/// Reads a file again and again, one way and the other, until it shall stop. Gives how often all of it came.
+/// Reads a file again and again, one way and the other, until it shall stop. Gives how often all of
+/// it came.
 ///
 /// # Panics
 /// When what came whole is not the file.

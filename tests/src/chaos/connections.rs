@@ -1,4 +1,5 @@
-//! Connections to the HTTP port that are of no use: such as ask for nothing, and such as never take their answer.
+//! Connections to the HTTP port that are of no use: such as ask for nothing, and such as never take
+//! their answer.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -12,8 +13,8 @@ use socket2::{Domain, Socket, Type};
 use super::clients::{Ended, http};
 use super::site::{FILE, FLEET, SERVER, Site};
 
-/// A network of 256 addresses opens so many connections and asks for nothing; a machine of the same network fetches a file all the same,
-/// again and again. Gives the words for the line.
+/// A network of 256 addresses opens so many connections and asks for nothing; a machine of the same
+/// network fetches a file all the same, again and again. Gives the words for the line.
 ///
 /// # Panics
 /// When the machine does not get its file.
@@ -31,9 +32,9 @@ pub fn idle_connections(count: u32) -> String {
     format!("{FETCHES} of {FETCHES} fetches beside {} idle connections of the same network", idle.len())
 }
 
-/// So many clients ask for a file and take nothing of it, and one sends its request byte by byte: their connections are cut, and others
-/// are served meanwhile and after. Gives the
-/// words for the line.
+/// So many clients ask for a file and take nothing of it, and one sends its request byte by byte:
+/// their connections are cut, and others are served meanwhile and after. Gives the words for the
+/// line.
 ///
 /// # Panics
 /// When one of them stays, or when another client is not served.

@@ -1,4 +1,5 @@
-//! A directory that accepts and never answers, or answers a byte at a time: who is known elsewhere boots, and nothing piles up.
+//! A directory that accepts and never answers, or answers a byte at a time: who is known elsewhere
+//! boots, and nothing piles up.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,7 +12,8 @@ use super::machines::Machines;
 use super::site::{FLEET, ROUTER, Site};
 use crate::netbootd::write_secret;
 
-/// So many machines ask while the directory hangs one way and then the other. Gives the words for the line.
+/// So many machines ask while the directory hangs one way and then the other. Gives the words for
+/// the line.
 ///
 /// # Panics
 /// When they do not boot, or the memory grows.
@@ -77,7 +79,7 @@ fn hold(mut stream: TcpStream, drip: Option<Duration>) {
     }
 }
 
-/// In kilobytes.
+/// Kilobytes of memory that a process holds.
 fn resident(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,5 @@
-//! The state's disk is full: what cannot be written is told to nobody, and everything goes on once there is room.
+//! The state's disk is full: what cannot be written is told to nobody, and everything goes on once
+//! there is room.
 
 use std::fs::File;
 use std::io::Write;

@@ -1,7 +1,9 @@
-//! Junk as fast as one processor sends it, while machines boot that netbootd has on the other: what that costs them.
+//! Junk as fast as one processor sends it, while machines boot that netbootd has on the other: what
+//! that costs them.
 //!
-//! The flood, the wire and the machines have one processor, with and without a flood, and netbootd has another: that one is the free one.
-//! A second processor of the server would take over what the kernel does for each datagram, as the flood's does here.
+//! The flood, the wire and the machines have one processor, with and without a flood, and netbootd
+//! has another: that one is the free one. A second processor of the server would take over what the
+//! kernel does for each datagram, as the flood's does here.
 
 use std::io::IoSlice;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
@@ -21,13 +23,15 @@ use super::seed::Seed;
 use super::site::{FLEET, RELAY, SERVER, Site};
 use crate::relayed::{DISCOVER, question};
 
-/// A site whose machines are known is switched on in turn, [`A_SECOND`] machines a second, for so many seconds: without a flood, under one
-/// of junk, and under one that is junk by half and well-formed questions of made-up machines behind the same relay by the other half.
-/// Gives the words for the line.
+/// A site whose machines are known is switched on in turn, [`A_SECOND`] machines a second, for so
+/// many seconds: without a flood, under one of junk, and under one that is junk by half and
+/// well-formed questions of made-up machines behind the same relay by the other half. Gives the
+/// words for the line.
 ///
 /// # Panics
-/// When a flood of junk costs a fifth of the boots or more, or when netbootd does not go on serving. What is well-formed has to be read and
-/// looked up before it is left alone: what that costs is told, not judged.
+/// When a flood of junk costs a fifth of the boots or more, or when netbootd does not go on
+/// serving. What is well-formed has to be read and looked up before it is left alone: what that
+/// costs is told, not judged.
 pub fn flood(seconds: u32) -> String {
     let mut scene = Scene::open(Site::new(None, 0, "").limited());
     let lasting = Duration::from_secs(seconds.into());
@@ -56,8 +60,9 @@ pub fn flood(seconds: u32) -> String {
     line
 }
 
-/// How many machines get an address in so many seconds when each is switched on as soon as another has one, alone and under junk: for
-/// comparison, since then the machines themselves take the processor that the flood comes from. Gives the words for the line.
+/// How many machines get an address in so many seconds when each is switched on as soon as another
+/// has one, alone and under junk: for comparison, since then the machines themselves take the
+/// processor that the flood comes from. Gives the words for the line.
 ///
 /// # Panics
 /// When netbootd does not go on serving.
@@ -117,7 +122,8 @@ impl Scene {
         Scene { site, machines }
     }
 
-    /// Does something during a flood; gives its outcome, and how many datagrams a second the flood had.
+    /// Does something during a flood; gives its outcome, and how many datagrams a second the flood
+    /// had.
     fn under<T>(&mut self, kind: Kind, action: impl FnOnce() -> T) -> (T, f64) {
         let ending = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&ending);
@@ -140,7 +146,8 @@ impl Scene {
     }
 }
 
-/// Keeps this thread, and what it starts, on one processor. With a single one there is nothing to keep apart.
+/// Keeps this thread, and what it starts, on one processor. With a single one there is nothing to
+/// keep apart.
 fn run_on(processor: usize) {
     let mut only = CpuSet::new();
     if only.set(processor).is_ok() {

@@ -1,4 +1,5 @@
-//! SIGKILL, or the loss of power, at any instant under load: nothing that was told to anybody is forgotten, no blob is damaged.
+//! SIGKILL, or the loss of power, at any instant under load: nothing that was told to anybody is
+//! forgotten, no blob is damaged.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use super::site::{FILE, FLEET, Site};
 use crate::netbootd;
 use crate::process::stand_still;
 
-/// What happens.
+/// An event of the kill suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blow {
     Kill,
@@ -99,7 +100,8 @@ fn series(blow: Blow, seed: u64, count: u32, counted: &mut Counted) {
                     thread::sleep(Duration::from_millis(2));
                 }
                 if let Some(disk) = &disk {
-                    // A host without power tells nobody anything, and a file system that is told to stop may still say that it has synced.
+                    // A host without power tells nobody anything, and a file system that is told to
+                    // stop may still say that it has synced.
                     site.stand_still();
                     importer.stand_still();
                     disk.lose_power();
@@ -227,7 +229,7 @@ impl Drop for Importer {
 const BATCH: u32 = 50;
 /// Machines that are switched on between two blows, about.
 const MACHINES: u32 = 400;
-/// The longest load.
+/// The longest load between two kills.
 const LOADED: Duration = Duration::from_millis(400);
 /// As long as a start takes.
 const STARTING: Duration = Duration::from_millis(250);

@@ -1,4 +1,5 @@
-//! The server's link goes down, goes away, and comes back; its address changes: who is served goes on being served.
+//! The server's link goes down, goes away, and comes back; its address changes: who is served goes
+//! on being served.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -28,7 +29,8 @@ pub fn links(count: u32) -> String {
             commands.iter().for_each(|command| site.lab.ip("server", command));
             if commands[0] == "link del lan0" {
                 site.lab.plug("server", "lan0", "br0", &format!("{SERVER}/24"));
-                // The new link has another hardware address, which neighbours learn sooner or later.
+                // The new link has another hardware address, which neighbours learn sooner or
+                // later.
                 site.lab.ip(FLEET, "neigh flush all");
             }
             // A link that was down has lost its routes.

@@ -10,7 +10,7 @@ use super::site::{RELAY, SERVER};
 use crate::Lab;
 use crate::relayed::{ACK, DISCOVER, OFFER, REQUEST, Reply, mac, question};
 
-/// The machines' relay.
+/// The relay in front of the machines.
 #[derive(Debug)]
 pub(super) struct Machines {
     socket: UdpSocket,
@@ -36,7 +36,8 @@ impl Machines {
         Machines { socket, server: SERVER }
     }
 
-    /// Switches on one machine after the other from a number on, some at a time, until it shall stop. Gives what was told to them.
+    /// Switches on one machine after the other from a number on, some at a time, until it shall
+    /// stop. Gives what was told to them.
     pub(super) fn switch_on(&self, first: u32, stop: &AtomicBool) -> Vec<Told> {
         let (mut next, mut told) = (first, Vec::new());
         let mut under_way: HashMap<u32, Instant> = HashMap::new();
@@ -71,8 +72,8 @@ impl Machines {
         told
     }
 
-    /// So many machines are switched on in turn, so many a second whatever the server does. Gives how many were, and how many of them had
-    /// their address in time.
+    /// So many machines are switched on in turn, so many a second whatever the server does. Gives
+    /// how many were, and how many of them had their address in time.
     pub(super) fn at_rate(&self, machines: u32, a_second: u32, lasting: Duration) -> (u32, u32) {
         self.forget();
         let (began, mut on, mut served) = (Instant::now(), 0, 0);
@@ -114,7 +115,8 @@ impl Machines {
         Some(Told { n, address: reply.address, boots: reply.boots })
     }
 
-    /// Each machine is switched on again and asks for the address that it was given. Gives those that do not get it.
+    /// Each machine is switched on again and asks for the address that it was given. Gives those
+    /// that do not get it.
     ///
     /// # Panics
     /// When two were given the same.

@@ -32,7 +32,7 @@ pub(super) fn put_images(share: &Path) {
 }
 
 impl Macs {
-    /// In this host.
+    /// Macs that live in this host.
     pub(super) fn new(lab: &Lab, host: &str) -> Self {
         let bind = || UdpSocket::bind((ROUTER, CLIENT_PORT)).expect("a Mac has the clients' port");
         let socket = lab.inside(host, bind).join().expect("the Macs' socket");
@@ -40,7 +40,8 @@ impl Macs {
         Macs { socket }
     }
 
-    /// One Mac after the other chooses, from a number on, until they shall stop. Gives what was confirmed.
+    /// One Mac after the other chooses, from a number on, until they shall stop. Gives what was
+    /// confirmed.
     pub(super) fn choose(&self, first: u32, stop: &AtomicBool) -> Vec<Chosen> {
         let mut chosen = Vec::new();
         for n in (first..).take_while(|_| !stop.load(Ordering::Relaxed)) {
@@ -54,7 +55,8 @@ impl Macs {
         chosen
     }
 
-    /// Whether a Mac hears that its choice holds, before it or all of them are switched off. A failure names no boot file.
+    /// Whether a Mac hears that its choice holds, before it or all of them are switched off. A
+    /// failure names no boot file.
     fn is_confirmed(&self, n: u32, stop: &AtomicBool) -> bool {
         let (asked, mut buf) = (Instant::now(), [0; 2048]);
         let mut last = false;

@@ -1,4 +1,5 @@
-//! Boot files that are changed while clients read them: a client gets all of one version, or is told.
+//! Boot files that are changed while clients read them: a client gets all of one version, or is
+//! told.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,11 +16,13 @@ use super::stops::Between;
 use crate::netbootd::program;
 use crate::store::{image, text};
 
-/// So many times, by TFTP, by HTTP and by HTTP ranges each: a file is overwritten in place in the middle of a transfer, a file is replaced
-/// by `netbootd file put`, and the source of an image is overwritten. Gives the words for the line.
+/// So many times, by TFTP, by HTTP and by HTTP ranges each: a file is overwritten in place in the
+/// middle of a transfer, a file is replaced by `netbootd file put`, and the source of an image is
+/// overwritten. Gives the words for the line.
 ///
 /// # Panics
-/// When a client gets all of a file that was overwritten, or when one does not get all of the version that it began with otherwise.
+/// When a client gets all of a file that was overwritten, or when one does not get all of the
+/// version that it began with otherwise.
 pub fn overwrites(count: u32) -> String {
     let mut site = Site::new(None, 0, "");
     let stock = site.lab.folder().join("stock");
@@ -128,7 +131,8 @@ fn version(number: u32) -> Vec<u8> {
     number.to_be_bytes().repeat(LENGTH / 4)
 }
 
-/// In turns: as `cp` does, cut to nothing and written anew; without the cut; and nothing but the end.
+/// In turns: as `cp` does, cut to nothing and written anew; without the cut; and nothing but the
+/// end.
 fn overwrite(place: &Path, round: u32, number: u32) {
     let file = fs::File::options().write(true).truncate(round.is_multiple_of(3)).open(place);
     let mut file = file.expect("the file can be opened");

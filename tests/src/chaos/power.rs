@@ -1,7 +1,8 @@
 //! The power goes: whatever was not synced is gone.
 //!
-//! The state is on a file system of its own, which is told to stop at once and to forget what it has not written (`EXT4_IOC_SHUTDOWN`,
-//! which file systems have for such tests). Mounted again, it plays back its journal as after a power loss.
+//! The state is on a file system of its own, which is told to stop at once and to forget what it
+//! has not written (`EXT4_IOC_SHUTDOWN`, which file systems have for such tests). Mounted again, it
+//! plays back its journal as after a power loss.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
@@ -48,7 +49,8 @@ impl Disk {
     /// When a program still uses it.
     pub(super) fn restore(&self) {
         run(Command::new("umount").arg(self.path()));
-        // Others' mount namespaces may have it for a moment longer; two mounts of one file would ruin it.
+        // Others' mount namespaces may have it for a moment longer; two mounts of one file would
+        // ruin it.
         let deadline = Instant::now() + PATIENCE;
         while !run(Command::new("losetup").arg("-j").arg(self.file())).is_empty() {
             assert!(Instant::now() < deadline, "the loop device is let go of");
@@ -57,8 +59,8 @@ impl Disk {
         self.mount();
     }
 
-    /// What is behind so many bytes cannot be read any more (`EIO`): the file that the disk is in ends there. Nothing is written from then
-    /// on.
+    /// What is behind so many bytes cannot be read any more (`EIO`): the file that the disk is in
+    /// ends there. Nothing is written from then on.
     ///
     /// # Panics
     /// When a program still writes to it.

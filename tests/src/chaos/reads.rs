@@ -1,4 +1,5 @@
-//! Read requests in the names of a network's addresses: nobody acknowledges them. Machines boot beside them, and memory comes back.
+//! Read requests in the names of a network's addresses: nobody acknowledges them. Machines boot
+//! beside them, and memory comes back.
 
 use std::fmt;
 use std::fs;
@@ -14,8 +15,8 @@ use super::machines::Machines;
 use super::site::{FILE, FLEET, SERVER, Site};
 use crate::spoof::Spoofer;
 
-/// So many forged requests, [`A_SECOND`] a second: half of them in the names of a network behind a router, half in those of the server's own
-/// link. Gives the words for the line.
+/// So many forged requests, [`A_SECOND`] a second: half of them in the names of a network behind a
+/// router, half in those of the server's own link. Gives the words for the line.
 ///
 /// # Panics
 /// When fewer boot than 98 of 100 of those that do without the flood, or when memory grows beyond
@@ -52,7 +53,7 @@ struct Seen {
     flooded: Boots,
     forged: u64,
     a_second: f64,
-    /// Kilobytes.
+    /// Kilobytes that were resident before the load.
     before: u64,
     most: u64,
     after: u64,
@@ -198,7 +199,7 @@ fn forge(count: u32, a_second: f64, forged: &AtomicU64, ending: &AtomicBool) {
     }
 }
 
-/// In kilobytes.
+/// Kilobytes of memory that a process holds.
 fn resident(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -234,8 +235,8 @@ const BOOT_FILE: &str = "PS100005/boot/x64/bootmgfw.efi";
 const ADDRESSES: &str = "[dhcp]\nmode = \"server\"\nconflict-probe = false\n[[dhcp.subnet]]\nsubnet = \"10.78.0.0/16\"\n\
                          pool = \"10.78.1.0-10.78.250.0\"\n";
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Kilobytes that may be taken, and that may stay: some 10 MB of tables of senders and of next hops,
-/// which have a bound, and what is known of the machines that booted meanwhile.
+/// Kilobytes that may be taken, and that may stay: some 10 MB of tables of senders and of next
+/// hops, which have a bound, and what is known of the machines that booted meanwhile.
 const MOST_MEMORY: u64 = 24 << 10;
 const MEMORY_KEPT: u64 = 24 << 10;
 /// Ports that unproved transfers share, of IPv4, and what boots take meanwhile.

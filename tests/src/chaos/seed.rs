@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// xorshift64.
+/// Random numbers by xorshift64.
 #[derive(Debug)]
 pub(super) struct Seed(u64);
 

@@ -1,5 +1,6 @@
-//! Relayed questions in the name of relays that nobody is, on the link: their replies wait for an answer to ARP or to neighbour discovery
-//! that never comes. Machines behind a relay that is there, and machines on the link, are answered as before.
+//! Relayed questions in the name of relays that nobody is, on the link: their replies wait for an
+//! answer to ARP or to neighbour discovery that never comes. Machines behind a relay that is there,
+//! and machines on the link, are answered as before.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use crate::relayed::{DISCOVER, OFFER, Reply, question};
 use crate::relayed6;
 use crate::spoof::Spoofer;
 
-/// For so many seconds [`A_SECOND`] such questions a second, in both modes, by IPv4 and by IPv6. Gives the words for the line.
+/// For so many seconds [`A_SECOND`] such questions a second, in both modes, by IPv4 and by IPv6.
+/// Gives the words for the line.
 ///
 /// # Panics
-/// When a machine is not answered, or when the 95th percentile of any kind is more than twice what it is without the flood.
+/// When a machine is not answered, or when the 95th percentile of any kind is more than twice what
+/// it is without the flood.
 pub fn silent_relays(seconds: u32) -> String {
     let mut lines = Vec::new();
     for mode in [Mode::Proxy, Mode::Server] {
@@ -50,7 +53,7 @@ enum Mode {
     Server,
 }
 
-/// Who asks.
+/// The kind of client that falls silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Machines behind the relay that asked before.

@@ -1,4 +1,5 @@
-//! A netbootd that things happen to: the full DHCP service, Required deployments, files, a store; its clients behind a relay.
+//! A netbootd that things happen to: the full DHCP service, Required deployments, files, a store;
+//! its clients behind a relay.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -26,9 +27,9 @@ pub(super) struct Site {
     process: Option<Process>,
 }
 
-/// netbootd's address.
+/// netbootd's address in the test's network.
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-/// The clients' host.
+/// The host that the clients live in.
 pub(super) const FLEET: &str = "fleet";
 /// The clients' host, as the server has it.
 pub(super) const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 50);
@@ -38,7 +39,8 @@ pub(super) const RELAY: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
 pub(super) const FILE: &str = "big.img";
 
 impl Site {
-    /// With the state in this folder, and every other of so many machines having a Required deployment.
+    /// With the state in this folder, and every other of so many machines having a Required
+    /// deployment.
     ///
     /// # Panics
     /// When the folder cannot be written.

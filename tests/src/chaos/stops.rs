@@ -1,4 +1,5 @@
-//! SIGTERM and SIGHUP while clients read: a reload drops nobody, and who stops lets transfers end, for a while.
+//! SIGTERM and SIGHUP while clients read: a reload drops nobody, and who stops lets transfers end,
+//! for a while.
 
 use std::fs;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,8 +13,8 @@ use super::machines::Machines;
 use super::seed::Seed;
 use super::site::{FILE, FLEET, Site};
 
-/// Stops netbootd under two slow clients, so many times: until they are done, until the limit, until a second signal. Gives the words for
-/// the line.
+/// Stops netbootd under two slow clients, so many times: until they are done, until the limit,
+/// until a second signal. Gives the words for the line.
 ///
 /// # Panics
 /// When a transfer is dropped, or one holds netbootd up.
@@ -119,12 +120,12 @@ impl Slow {
         Slow { go, reader }
     }
 
-    /// A step further.
+    /// Moves the stop one step further.
     fn go_on(&self) {
         let _ = self.go.send(()); // it may be at the end
     }
 
-    /// To the end.
+    /// Runs the stop to its end.
     pub(super) fn end(self) -> Ended {
         drop(self.go);
         self.reader.join().expect("the client goes on")

@@ -88,7 +88,7 @@ impl Wanted {
 }
 
 impl Fetching {
-    /// Ends them.
+    /// Ends the clients, and gives what they fetched.
     pub fn end(mut self) -> Fetched {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().unwrap()

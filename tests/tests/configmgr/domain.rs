@@ -24,7 +24,8 @@ fn the_domain_itself_is_asked_by_kerberos_and_by_password_over_tls() {
     imports_what_the_site_lacks(&this, &simple);
 }
 
-/// A computer that fails does not stop the others, and what is there already is neither imported nor put into the collection again.
+/// A computer that fails does not stop the others, and what is there already is neither imported
+/// nor put into the collection again.
 fn imports_what_the_site_lacks(this: &ConfigMgr, directory: &str) {
     let url = "[configmgr]\nurl = \"https://cm01.nb.test/AdminService\"\nca = \"ca.pem\"\n";
     let configuration = format!("{directory}{url}{}", this.keytab);

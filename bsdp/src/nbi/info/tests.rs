@@ -57,7 +57,8 @@ fn nesting_and_repeats_are_bounded() {
     assert_eq!(NbiInfo::parse(&laughs()), Err(PlistError::Unreasonable));
 }
 
-/// A binary list of a few hundred bytes that unfolds to 2^40 values: each array holds the next one twice.
+/// A binary list of a few hundred bytes that unfolds to 2^40 values: each array holds the next one
+/// twice.
 fn laughs() -> Vec<u8> {
     let mut bytes = b"bplist00".to_vec();
     let mut offsets = Vec::new();

@@ -1,9 +1,11 @@
-//! An image with one set of files, of metadata and one file's bytes that are both the fuzzer's, with the checksum that the metadata needs:
-//! wimlib looks at nothing that its checksum does not fit.
+//! An image with one set of files, of metadata and one file's bytes that are both the fuzzer's,
+//! with the checksum that the metadata needs: wimlib looks at nothing that its checksum does not
+//! fit.
 
 use super::sha1::sha1;
 
-/// `kind` has the compression (2 bits), and whether metadata and file are compressed and the file is in a solid resource.
+/// `kind` has the compression (2 bits), and whether metadata and file are compressed and the file
+/// is in a solid resource.
 pub(super) fn image(kind: u8, bytes: &[u8]) -> Vec<u8> {
     let (sizes, rest) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], bytes));
     let number = |at: usize| u64::from(u16::from_le_bytes([sizes[at], sizes[at + 1]]));
@@ -19,7 +21,8 @@ pub(super) fn image(kind: u8, bytes: &[u8]) -> Vec<u8> {
     // Above 64 KiB there is nothing to be seen that is not below.
     let size = if compressed || solid { number(4) } else { blob.len() as u64 };
     if solid {
-        // Its size when unpacked, the size of a chunk, the compression; the table of chunks is the fuzzer's.
+        // Its size when unpacked, the size of a chunk, the compression; the table of chunks is the
+        // fuzzer's.
         image.extend(size.to_le_bytes());
         image.extend((1_u32 << (15 + sizes[6] % 6)).to_le_bytes());
         image.extend(u32::from(kind & 3).to_le_bytes());

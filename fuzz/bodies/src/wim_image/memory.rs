@@ -1,5 +1,5 @@
-//! What wimlib may allocate for one image, as the limit of the program's address space has it: a folder that holds itself twice unfolds for
-//! as long as there is memory.
+//! What wimlib may allocate for one image, as the limit of the program's address space has it: a
+//! folder that holds itself twice unfolds for as long as there is memory.
 //!
 //! Unsafe code for one reason: the library takes its allocator as C functions.
 #![allow(unsafe_code)]

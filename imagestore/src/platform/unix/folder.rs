@@ -23,7 +23,8 @@ impl Folder {
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = nix::fcntl::open(folder, flags, Mode::empty())?;
-        // A folder that may be entered but not listed would only fail later, and for case-folded names only.
+        // A folder that may be entered but not listed would only fail later, and for case-folded
+        // names only.
         Dir::from_fd(root.try_clone().map_err(|_| Errno::EMFILE)?)?.iter().next().transpose()?;
         Ok(Folder(root))
     }
@@ -38,7 +39,8 @@ impl Folder {
         self.open_file(path, cached())
     }
 
-    /// The names in a folder below that differ from this one in case only; none when it cannot be listed.
+    /// The names in a folder below that differ from this one in case only; none when it cannot be
+    /// listed.
     pub(crate) fn names_like(&self, folder: &[u8], wanted: &[u8]) -> Vec<Vec<u8>> {
         self.names_that(folder, |name| name.eq_ignore_ascii_case(wanted))
     }
@@ -83,7 +85,8 @@ impl Folder {
 
 /// Names of one folder that are compared with a misspelled one.
 const MAX_NAMES: usize = 16_384;
-/// Fails with EAGAIN where the kernel would have to ask a disk or a server (openat2(2)); nix has no name for it.
+/// Fails with EAGAIN where the kernel would have to ask a disk or a server (openat2(2)); nix has no
+/// name for it.
 fn cached() -> ResolveFlag {
     ResolveFlag::from_bits_retain(libc::RESOLVE_CACHED)
 }

@@ -1,8 +1,9 @@
 //! A folder that nothing opened below it leads out of.
 //!
-//! Windows has no way to open below a folder only, so a name is looked at before it is used, and the path that it leads to is looked at
-//! before it is opened. Whoever may put links into the folder while it is served could win a race between the two: that takes the right
-//! to write there, which is the operator's.
+//! Windows has no way to open below a folder only, so a name is looked at before it is used, and
+//! the path that it leads to is looked at before it is opened. Whoever may put links into the
+//! folder while it is served could win a race between the two: that takes the right to write there,
+//! which is the operator's.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -36,7 +37,8 @@ impl Folder {
         Err(OpenError::NotFound)
     }
 
-    /// The names in a folder below that differ from this one in case only; none when it cannot be listed.
+    /// The names in a folder below that differ from this one in case only; none when it cannot be
+    /// listed.
     pub(crate) fn names_like(&self, folder: &[u8], wanted: &[u8]) -> Vec<Vec<u8>> {
         let mut names = self.all_names(folder);
         names.retain(|name| name.eq_ignore_ascii_case(wanted));

@@ -1,6 +1,7 @@
 //! Descriptors come over the socket that is standard input.
 //!
-//! Unsafe code for one reason: nothing in safe Rust takes ownership of a descriptor that the kernel has just made.
+//! Unsafe code for one reason: nothing in safe Rust takes ownership of a descriptor that the kernel
+//! has just made.
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
@@ -52,8 +53,8 @@ fn receive_descriptors() -> Result<Vec<OwnedFd>, ReadError> {
     Ok(descriptors)
 }
 
-/// The path by which wimlib opens a descriptor again. It lies in memory that nothing can write to, because the sandbox allows an open of
-/// exactly these bytes at exactly this place.
+/// The path by which wimlib opens a descriptor again. It lies in memory that nothing can write to,
+/// because the sandbox allows an open of exactly these bytes at exactly this place.
 pub(crate) fn path_of(descriptor: &OwnedFd) -> Result<Name, ReadError> {
     let number = usize::try_from(descriptor.as_raw_fd()).ok();
     let path = number.and_then(|number| PATHS.get(number)).ok_or(ReadError::Request("too many images"))?;

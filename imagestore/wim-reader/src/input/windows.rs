@@ -1,6 +1,7 @@
 //! The request names the images by path.
 //!
-//! Unsafe code for one reason: wimlib writes to standard output through the C library, which would change line ends unless it is told not to.
+//! Unsafe code for one reason: wimlib writes to standard output through the C library, which would
+//! change line ends unless it is told not to.
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
@@ -37,5 +38,5 @@ unsafe extern "C" {
 }
 
 const STDOUT: c_int = 1;
-/// _O_BINARY.
+/// Microsoft's `_O_BINARY`: no translation of line ends.
 const BINARY: c_int = 0x8000;

@@ -1,6 +1,6 @@
 //! WTF-8: UTF-8 that also has surrogates, each as three bytes, unless two of them are a pair.
 
-/// UTF-16 as WTF-8.
+/// Encodes units of UTF-16, unpaired surrogates too, as WTF-8.
 pub(super) fn encode(units: &[u16]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(units.len());
     for unit in char::decode_utf16(units.iter().copied()) {

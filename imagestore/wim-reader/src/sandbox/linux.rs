@@ -1,4 +1,5 @@
-//! Limits, capabilities, Landlock, system calls; in this order, because each takes away what the one before it needs.
+//! Limits, capabilities, Landlock, system calls; in this order, because each takes away what the
+//! one before it needs.
 
 use caps::{CapSet, Capability, CapsHashSet};
 use landlock::{ABI, Access, AccessFs, AccessNet, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr};
@@ -42,8 +43,9 @@ fn limit(input: &Input) -> Result<(), nix::Error> {
     Ok(())
 }
 
-/// One is kept where it is there: `netbootd image import`, started by root, may read files of others, and a descriptor of such a file is
-/// opened again by its path. No other call that is allowed afterwards looks at it.
+/// One is kept where it is there: `netbootd image import`, started by root, may read files of
+/// others, and a descriptor of such a file is opened again by its path. No other call that is
+/// allowed afterwards looks at it.
 fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     let have = caps::read(None, CapSet::Permitted)?;
     let kept: CapsHashSet = have.intersection(&[Capability::CAP_DAC_OVERRIDE].into()).copied().collect();
@@ -65,7 +67,8 @@ fn restrict_files(input: &Input) -> Result<(), landlock::RulesetError> {
     rules.restrict_self().map(drop)
 }
 
-/// For each second of processor time that it may use, so many may go by while it waits for disks and for its answer to be read.
+/// For each second of processor time that it may use, so many may go by while it waits for disks
+/// and for its answer to be read.
 const PATIENCE: u32 = 10;
 /// The newest whose rights are asked for; an older kernel does what it can.
 const NEWEST: ABI = ABI::V5;

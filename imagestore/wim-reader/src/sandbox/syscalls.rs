@@ -1,7 +1,8 @@
 //! The system calls that are allowed. Every other one fails with EPERM.
 //!
-//! One file after the other may be opened, read-only and by a path that lies in the program's own read-only memory; memory that is asked for
-//! can be neither put over that place nor run. So code that a hostile image has taken over opens nothing but that image.
+//! One file after the other may be opened, read-only and by a path that lies in the program's own
+//! read-only memory; memory that is asked for can be neither put over that place nor run. So code
+//! that a hostile image has taken over opens nothing but that image.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,8 @@ use crate::names::Name;
 pub(super) fn allow_only(parts: &[Name]) -> Result<(), seccompiler::Error> {
     let rules = rules(parts)?;
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    // The C library's realpath(3) asks of each part of a path whether it is a link: none of them is.
+    // The C library's realpath(3) asks of each part of a path whether it is a link: none of them
+    // is.
     let links = LINKS.iter().map(|call| (*call, Vec::new())).collect();
     let no_link = SeccompAction::Errno(libc::EINVAL.unsigned_abs());
     for (rules, matched, otherwise) in

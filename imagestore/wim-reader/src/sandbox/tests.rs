@@ -17,7 +17,8 @@ use wim_protocol::{Command, Limits, Request};
 use super::enter;
 use crate::input::{Input, path_of};
 
-/// The sandbox is there for good: this process runs no other test, as nextest has it, or is one started for it.
+/// The sandbox is there for good: this process runs no other test, as nextest has it, or is one
+/// started for it.
 #[test]
 fn only_the_image_can_be_opened_and_nothing_else_can_be_done() {
     let Some(folder) = std::env::var_os(ALONE).map(PathBuf::from) else {

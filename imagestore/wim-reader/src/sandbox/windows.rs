@@ -1,7 +1,8 @@
-//! A job of its own: a limit of memory and of processor time, no further process, and an end with the last handle.
+//! A job of its own: a limit of memory and of processor time, no further process, and an end with
+//! the last handle.
 //!
-//! Windows has no filter of system calls that a program could put on itself. Unsafe code for the three calls of a job, which no maintained
-//! crate has.
+//! Windows has no filter of system calls that a program could put on itself. Unsafe code for the
+//! three calls of a job, which no maintained crate has.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -31,7 +32,8 @@ pub fn enter(input: &Input) -> Result<(), ReadError> {
     set.BasicLimitInformation.PerProcessUserTimeLimit = i64::from(limits.seconds) * TICKS;
     set.ProcessMemoryLimit = usize::try_from(limits.memory).unwrap_or(usize::MAX);
     let length = u32::try_from(size_of::<JOBOBJECT_EXTENDED_LIMIT_INFORMATION>()).unwrap_or_default();
-    // SAFETY: a job without a name or attributes; the struct is as long as is said and lives until the calls return; the process is this one.
+    // SAFETY: a job without a name or attributes; the struct is as long as is said and lives until
+    // the calls return; the process is this one.
     let limited = unsafe {
         let job = CreateJobObjectW(ptr::null(), ptr::null());
         !job.is_null()
@@ -46,5 +48,5 @@ pub fn enter(input: &Input) -> Result<(), ReadError> {
     if limited { Ok(()) } else { Err(ReadError::Sandbox(io::Error::last_os_error().to_string())) }
 }
 
-/// In a second.
+/// Windows' ticks of 100 ns in a second.
 const TICKS: i64 = 10_000_000;

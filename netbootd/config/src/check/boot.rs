@@ -81,7 +81,8 @@ pub(super) fn check(
     (Rules(rules), files)
 }
 
-/// What is generated where nothing else is found: the scripts of the built-in default, which rules of other configurations name as well.
+/// What is generated where nothing else is found: the scripts of the built-in default, which rules
+/// of other configurations name as well.
 fn built_in_files() -> Vec<GeneratedFile> {
     let Ok((built_in, _)) = read::read(BUILT_IN) else { return Vec::new() }; // a test shows that it reads
     let path = Path::new(BUILT_IN_NAME);

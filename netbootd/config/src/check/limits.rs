@@ -93,7 +93,7 @@ fn nothing(span: Range<usize>, message: &str) -> Finding {
 const LEAVE_OUT: &str = "leave it out for the default, or write a large number where there shall be no limit";
 /// DISCOVER, REQUEST and the question on port 4011.
 const BOOT_PACKETS: u32 = 3;
-/// A Mac's list.
+/// The largest reply that a Mac takes, in bytes: its list of images.
 const LARGEST_REPLY: u32 = 8192;
 const SMALLEST_FLIGHT: u64 = 1 << 20;
 const MOST_KEPT: u8 = 90;

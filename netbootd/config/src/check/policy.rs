@@ -1,4 +1,4 @@
-//! Bans.
+//! Checks of `[policy]`: the list of banned GUIDs.
 
 use std::path::Path;
 
@@ -42,7 +42,8 @@ pub(super) fn check(policy: &Policy, config: &Path, findings: &mut Vec<Finding>)
     bans
 }
 
-/// One address a line, as in the file that `MACIgnoreListFile` names; what follows a `#` or `;` is a remark. Gives the bad lines too.
+/// One address a line, as in the file that `MACIgnoreListFile` names; what follows a `#` or `;` is
+/// a remark. Gives the bad lines too.
 fn ignore_list(text: &str) -> (Vec<MacAddr>, Vec<(usize, String)>) {
     let mut macs = Vec::new();
     let mut bad = Vec::new();

@@ -23,7 +23,7 @@ pub(super) fn files(document: &Document) -> impl Iterator<Item = (Subject, &Span
     of_rules.chain(of_images)
 }
 
-/// Reads them.
+/// Reads the answer files, and checks them.
 pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Finding>) -> Vec<AnswerFile> {
     let mut answers = Vec::new();
     for rule in &document.rule {

@@ -1,4 +1,4 @@
-//! Linux.
+//! The default paths on Linux.
 
 /// Where the configuration is when nothing else is said.
 pub const DEFAULT_CONFIG: &str = "/etc/netbootd/netbootd.toml";

@@ -1,4 +1,4 @@
-//! Windows.
+//! The default paths on Windows.
 
 /// Where the configuration is when nothing else is said.
 pub const DEFAULT_CONFIG: &str = r"C:\ProgramData\netbootd\netbootd.toml";

@@ -1,4 +1,4 @@
-//! Linux.
+//! There is no registry on Linux.
 
 use super::Values;
 

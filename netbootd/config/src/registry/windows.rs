@@ -1,4 +1,4 @@
-//! Windows.
+//! The registry's key of netbootd, on Windows.
 
 use windows_registry::{Key, LOCAL_MACHINE, Type};
 

@@ -1,5 +1,5 @@
-//! Which paths were there a moment ago, and which were not: when a building switches on, every machine is told of the same few files, and the
-//! disk need not be asked anew for each.
+//! Which paths were there a moment ago, and which were not: when a building switches on, every
+//! machine is told of the same few files, and the disk need not be asked anew for each.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -8,7 +8,8 @@ use lru::LruCache;
 
 use parking_lot::Mutex;
 
-/// Paths, whether each was there, and when that was seen. At most [`MAX_PATHS`]; the one not asked for longest leaves first.
+/// Paths, whether each was there, and when that was seen. At most [`MAX_PATHS`]; the one not asked
+/// for longest leaves first.
 #[derive(Debug)]
 pub(super) struct ExistenceCache {
     seen: Mutex<LruCache<String, (bool, Instant)>>,
@@ -38,9 +39,11 @@ impl ExistenceCache {
     }
 }
 
-/// Far less than a machine takes from its offer to its first block, in which a file can come or go however often one looks.
+/// Far less than a machine takes from its offer to its first block, in which a file can come or go
+/// however often one looks.
 const MOMENT: Duration = Duration::from_millis(250);
-/// Boot files are a handful for each kind of machine; names made from a machine's own address are one each.
+/// Boot files are a handful for each kind of machine; names made from a machine's own address are
+/// one each.
 const MAX_PATHS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Clients that read a file of a folder by ranges: each goes on with the version that it began with, or is refused.
+//! Clients that read a file of a folder by ranges: each goes on with the version that it began
+//! with, or is refused.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,14 +11,15 @@ use lru::LruCache;
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// Which version of which file each client reads, and those versions, open. What was not used for longest leaves first.
+/// Which version of which file each client reads, and those versions, open. What was not used for
+/// longest leaves first.
 #[derive(Debug)]
 pub(super) struct Pins(Mutex<Table>);
 
 #[derive(Debug)]
 struct Table {
     readers: LruCache<IpAddr, HashMap<String, Pin>>,
-    /// By entity tag.
+    /// The versions that clients read, by entity tag.
     versions: LruCache<String, BootFile>,
 }
 
@@ -35,8 +37,8 @@ impl Default for Pins {
 }
 
 impl Pins {
-    /// The version of a file that a client goes on with; `current` is what the path gives now, None when it gives nothing any more. None
-    /// for a client that reads no such file.
+    /// The version of a file that a client goes on with; `current` is what the path gives now, None
+    /// when it gives nothing any more. None for a client that reads no such file.
     pub(super) fn choose(
         &self,
         client: IpAddr,

@@ -1,5 +1,6 @@
-//! Which machines run from which version of an image. Noted when a transfer is complete, so nobody counts that only claims an address;
-//! written into the store's leases now and then, where `netbootd image remove` looks.
+//! Which machines run from which version of an image. Noted when a transfer is complete, so nobody
+//! counts that only claims an address; written into the store's leases now and then, where
+//! `netbootd image remove` looks.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use pxe_policy::MacAddr;
 
-/// The table.
+/// The clients that run from an image, by address.
 #[derive(Debug)]
 pub(super) struct Running {
     inner: Mutex<Inner>,

@@ -16,7 +16,7 @@ pub struct Password {
 }
 
 impl Password {
-    /// Hashes a password.
+    /// Hashes a password, so that it is in memory no longer than needed.
     pub fn new(secret: Secret) -> Self {
         // The same password has the same configuration, whichever server makes it.
         let salt = Sha512::digest([b"netbootd menu\0", secret.reveal().as_bytes()].concat());
@@ -62,7 +62,8 @@ fn pbkdf2(password: &[u8], salt: &[u8], rounds: u32) -> Vec<u8> {
     block
 }
 
-/// `$5$` of crypt(3), with its usual 5,000 rounds (Drepper, "Unix crypt using SHA-256 and SHA-512").
+/// `$5$` of crypt(3), with its usual 5,000 rounds (Drepper, "Unix crypt using SHA-256 and
+/// SHA-512").
 fn crypt(password: &[u8], salt: &str) -> String {
     let salt_bytes = salt.as_bytes();
     let digest = |parts: &[&[u8]]| -> [u8; 32] { Sha256::digest(parts.concat()).into() };

@@ -1,5 +1,5 @@
-//! The menu as a configuration of PXELINUX: by its module menu.c32 where that is here, else as lines
-//! of text and a prompt.
+//! The menu as a configuration of PXELINUX: by its module menu.c32 where that is here, else as
+//! lines of text and a prompt.
 
 use super::kernel;
 use super::words::{range, shown};

@@ -62,7 +62,8 @@ impl Admission {
         self.told.push_back(Allowed { segment, own_files, at: now });
     }
 
-    /// Whether a client may fetch a file: one of the site's, while a machine of its segment boots; a machine's own, once it was named there.
+    /// Whether a client may fetch a file: one of the site's, while a machine of its segment boots;
+    /// a machine's own, once it was named there.
     pub(super) fn may_fetch(&mut self, client: Ipv4Addr, path: &BootPath, kind: Kind, now: Instant) -> bool {
         while self.told.front().is_some_and(|told| now.duration_since(told.at) > REMEMBERED) {
             self.told.pop_front();

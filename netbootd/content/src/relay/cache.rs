@@ -1,4 +1,5 @@
-//! Which of the responder's files are here, for how long, and in how much room. Knows nothing of the network.
+//! Which of the responder's files are here, for how long, and in how much room. Knows nothing of
+//! the network.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -15,7 +16,8 @@ pub(super) struct Cache {
     number: u64,
 }
 
-/// A file that is here or coming, or why it did not come. Empty until it has begun: who asks meanwhile waits for the one that fetches.
+/// A file that is here or coming, or why it did not come. Empty until it has begun: who asks
+/// meanwhile waits for the one that fetches.
 pub(super) type Slot = Arc<OnceLock<Result<Arc<Filling>, ResponderError>>>;
 
 #[derive(Debug)]
@@ -43,7 +45,8 @@ impl Cache {
         Ok((Arc::clone(&kept.slot), kept.tag.clone()))
     }
 
-    /// Takes the room that a file needs. What was used longest ago leaves for it, as long as nobody reads it.
+    /// Takes the room that a file needs. What was used longest ago leaves for it, as long as nobody
+    /// reads it.
     pub(super) fn reserve(&mut self, path: &str, size: u64, limit: u64) -> Result<(), ResponderError> {
         loop {
             let total: u64 = self.kept.values().map(|kept| kept.size).sum();
@@ -61,7 +64,8 @@ impl Cache {
         Ok(())
     }
 
-    /// Lets go of what did not come, what nobody has read for a while, and what may have changed at the responder.
+    /// Lets go of what did not come, what nobody has read for a while, and what may have changed at
+    /// the responder.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.kept.retain(|_, kept| {
             let idle = now.duration_since(kept.used) > IDLE && !kept.is_in_use();

@@ -31,7 +31,7 @@ pub enum ResponderError {
     /// The responder's name leads nowhere.
     #[error(transparent)]
     Address(Arc<NoAddress>),
-    /// The transfer failed.
+    /// The TFTP transfer failed.
     #[error(transparent)]
     Fetch(Arc<FetchError>),
     /// The responder did not answer in time.
@@ -43,8 +43,8 @@ pub enum ResponderError {
 }
 
 impl ResponderError {
-    /// The kind. A file that the responder lacks is one that this server lacks too: clients look for
-    /// optional files.
+    /// The kind. A file that the responder lacks is one that this server lacks too: clients look
+    /// for optional files.
     pub fn refusal(&self) -> Refusal {
         match self {
             ResponderError::TooManyFiles(_) | ResponderError::NoRoom { .. } => Refusal::Busy,
@@ -78,15 +78,15 @@ pub enum NoAddress {
     /// The resolver refuses or does not answer.
     #[error("{name}: {error}")]
     Lookup {
-        /// The name.
+        /// The name in the configuration.
         name: String,
-        /// The resolver's error.
+        /// The error of the resolver.
         error: io::Error,
     },
     /// It has addresses of IPv6 only; ConfigMgr's responder speaks IPv4.
     #[error("{name} has no IPv4 address")]
     NoIpv4 {
-        /// The name.
+        /// The name in the configuration.
         name: String,
     },
 }

@@ -66,8 +66,8 @@ impl Files {
         Files { folder, cache: Arc::default(), number: AtomicU64::new(0) }
     }
 
-    /// Opens a file: one that came lately or is coming, or one that begins to come now. Many who ask at once share one fetch. Must run
-    /// where blocking is allowed.
+    /// Opens a file: one that came lately or is coming, or one that begins to come now. Many who
+    /// ask at once share one fetch. Must run where blocking is allowed.
     pub(super) fn open(
         &self,
         settings: &Relay,

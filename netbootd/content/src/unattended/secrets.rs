@@ -54,7 +54,8 @@ fn of_cloud_config(line: &str, written: &str) -> Option<&'static str> {
     (!locked && !is_hash(value) && !is_made(value)).then_some(what)
 }
 
-/// `<Password>secret</Password>`, `<PlainText>true</PlainText>`, `<user_password>secret</user_password>`.
+/// Finds `<Password>secret</Password>`, `<PlainText>true</PlainText>` and
+/// `<user_password>secret</user_password>`.
 fn of_xml(line: &str, written: &str) -> Option<&'static str> {
     if line.contains("<plaintext>") {
         // The other form is the same text in base64.

@@ -1,8 +1,9 @@
 //! Looking at ConfigMgr's content library.
 //!
-//! PkgLib is the claim: a look costs one listing of it, and reads what has changed there. DataLib is looked at for packages that are
-//! new, and for those that images came from; the others are gone through slowly, a few thousand files at a look. Most packages of a
-//! distribution point are software: they are counted, and nothing of them is read.
+//! PkgLib is the claim: a look costs one listing of it, and reads what has changed there. DataLib
+//! is looked at for packages that are new, and for those that images came from; the others are gone
+//! through slowly, a few thousand files at a look. Most packages of a distribution point are
+//! software: they are counted, and nothing of them is read.
 
 mod retire;
 
@@ -123,7 +124,8 @@ impl LibraryWatch {
             let id = ContentId::parse(key);
             match contents.get(&id.package) {
                 Some(ids) => ids.contains(&id),
-                // It says what became of an image that is still here for the machines that run from it.
+                // It says what became of an image that is still here for the machines that run from
+                // it.
                 None => known.withdrawn,
             }
         });
@@ -140,7 +142,8 @@ impl LibraryWatch {
         self.images = images(&self.packages, watcher);
     }
 
-    /// What is looked at in DataLib this time: what is pending, what images came from, and a part of the others.
+    /// What is looked at in DataLib this time: what is pending, what images came from, and a part
+    /// of the others.
     fn due(&mut self, watcher: &Watcher) -> Vec<ContentId> {
         let files =
             |id: &ContentId| watcher.outcomes.get(id.as_str()).map_or(0, |known| known.look.files + 1);
@@ -241,7 +244,8 @@ impl LibraryWatch {
         is_taken
     }
 
-    /// A content whose files are not all here: still on its way, or half removed. An older version is served meanwhile.
+    /// A content whose files are not all here: still on its way, or half removed. An older version
+    /// is served meanwhile.
     fn keep_incomplete(
         &self,
         id: &ContentId,
@@ -266,7 +270,8 @@ impl LibraryWatch {
         false
     }
 
-    /// Looks for files of images that have gone from where they lay. They may be on another drive by now.
+    /// Looks for files of images that have gone from where they lay. They may be on another drive
+    /// by now.
     fn find_holes(&mut self, library: &ContentLibrary, watcher: &mut Watcher, notes: &Notes<'_>) {
         if self.images.is_empty() {
             return;

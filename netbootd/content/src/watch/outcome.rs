@@ -30,10 +30,12 @@ pub struct Outcome {
     /// Its image was taken back.
     #[serde(default, skip_serializing_if = "is_false")]
     pub withdrawn: bool,
-    /// How the package was used when it was judged; None for a source that is no package, and in the files of older versions.
+    /// How the package was used when it was judged; None for a source that is no package, and in
+    /// the files of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) package: Option<PackageUse>,
-    /// When it is tried again without a change, in seconds since 1970; None for a reason that does not pass by itself.
+    /// When it is tried again without a change, in seconds since 1970; None for a reason that does
+    /// not pass by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<u64>,
     /// How often it has failed in a row for a reason that passes.
@@ -66,7 +68,8 @@ impl Outcome {
         }
     }
 
-    /// Whether the time for another try has come. A clock that was set back does not put it off for longer than the longest back-off.
+    /// Whether the time for another try has come. A clock that was set back does not put it off for
+    /// longer than the longest back-off.
     pub(super) fn is_due(&self, now: u64) -> bool {
         self.retry_at.is_some_and(|at| at <= now || at > now.saturating_add(LONGEST_BACK_OFF.as_secs()))
     }
@@ -112,7 +115,8 @@ fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
-/// The wait before the second try of a source that failed for a passing reason; it doubles with each further failure.
+/// The wait before the second try of a source that failed for a passing reason; it doubles with
+/// each further failure.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(30);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
 

@@ -23,7 +23,8 @@ impl Site {
         Site::with(&[], false)
     }
 
-    /// With packages that the operator wants as images, and with a site that says what packages are.
+    /// With packages that the operator wants as images, and with a site that says what packages
+    /// are.
     fn with(wanted: &[&str], has_types: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("SCCMContentLib");

@@ -1,4 +1,5 @@
-//! What the site says that its packages are. A site that is down keeps what it said last, over restarts too.
+//! What the site says that its packages are. A site that is down keeps what it said last, over
+//! restarts too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +25,7 @@ struct Known {
     types: Option<Types>,
     /// Whether the site was asked since the start.
     is_asked: bool,
-    /// Counts the changes.
+    /// Goes up with each change.
     version: u64,
 }
 
@@ -70,7 +71,7 @@ impl PackageTypes {
     }
 }
 
-/// `SMS_BootImagePackage`.
+/// The type of a package in `SMS_BootImagePackage`.
 const BOOT_IMAGE: u32 = 258;
 
 #[cfg(test)]

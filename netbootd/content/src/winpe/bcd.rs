@@ -1,6 +1,8 @@
-//! Boot configuration data: a registry hive with a boot manager, a loader and the options of a RAM disk.
+//! Boot configuration data: a registry hive with a boot manager, a loader and the options of a RAM
+//! disk.
 //!
-//! Object and element numbers as Microsoft's BCD reference gives them; the layout of device values as bcdedit writes it.
+//! Object and element numbers as Microsoft's BCD reference gives them; the layout of device values
+//! as bcdedit writes it.
 
 use pxe_policy::SystemUuid;
 use regf::structures::DataType;
@@ -19,12 +21,12 @@ pub struct Bcd {
     pub sdi: String,
     /// Whether the loader for BIOS is wanted.
     pub bios: bool,
-    /// Block and window.
+    /// TFTP's block size and window for Windows' boot manager.
     pub settings: Settings,
 }
 
-/// How the element numbers of the two TFTP integers are read: Microsoft's page prints the class of truth values (36000007), the class of
-/// integers (35000007) is what others write.
+/// How the element numbers of the two TFTP integers are read: Microsoft's page prints the class of
+/// truth values (36000007), the class of integers (35000007) is what others write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Integers {
     /// By the format digit: 35000007 and 35000008.

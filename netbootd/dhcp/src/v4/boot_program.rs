@@ -1,7 +1,8 @@
-//! The dialogue with Windows' boot programs (wdsnbp.com, wdsmgfw.efi) on port 4011: what option 250 asks, and what it is answered.
+//! The dialogue with Windows' boot programs (wdsnbp.com, wdsmgfw.efi) on port 4011: what option 250
+//! asks, and what it is answered.
 //!
-//! The program says who it is, shows what it is told, asks for a key when it is told to, and asks again: for the boot file once all is
-//! said, or every so often while an operator has to approve.
+//! The program says who it is, shows what it is told, asks for a key when it is told to, and asks
+//! again: for the boot file once all is said, or every so often while an operator has to approve.
 
 use pxe_policy::{Decision, MacAddr, Purpose, Verdict};
 
@@ -23,18 +24,20 @@ pub enum Prompt {
     OptIn,
     /// It goes on unless Esc is pressed.
     OptOut,
-    /// It goes on.
+    /// The program goes on by itself.
     None,
 }
 
-/// The question in a packet, if a boot program sent it. Options that do not read count as the first question.
+/// The question in a packet, if a boot program sent it. Options that do not read count as the first
+/// question.
 pub fn question(packet: &Packet) -> Option<Question> {
     let options = WdsOptions::parse(packet.first(option::WDS)?).unwrap_or_default();
     let is_set = |tag| options.first(tag).is_some_and(|value| value == [1]);
     Some(Question { prompt_done: is_set(WdsTag::PROMPT_DONE) })
 }
 
-/// What it is answered, besides the boot file: whether to ask for a key; to wait and ask again; or to give up, and why.
+/// What it is answered, besides the boot file: whether to ask for a key; to wait and ask again; or
+/// to give up, and why.
 pub fn answer(question: Question, verdict: &Verdict, mac: MacAddr, prompt: Prompt) -> WdsOptions {
     let message = |words: &str| (WdsTag::MESSAGE, words.bytes().take(MAX_MESSAGE).collect());
     WdsOptions(match &verdict.decision {
@@ -67,17 +70,18 @@ pub fn answer(question: Question, verdict: &Verdict, mac: MacAddr, prompt: Promp
     })
 }
 
-/// The number that stands on the client's screen: the last three octets of its address, so that an operator finds it.
+/// The number that stands on the client's screen: the last three octets of its address, so that an
+/// operator finds it.
 pub fn request_id(mac: MacAddr) -> u32 {
     let [_, _, _, a, b, c] = mac.octets();
     u32::from_be_bytes([0, a, b, c])
 }
 
-/// Tag 2.
+/// The value of tag 2 that makes the program ask again.
 pub(super) const WAIT: u8 = 1;
 pub(super) const REFERRAL: u8 = 3;
 pub(super) const ABORT: u8 = 5;
-/// Tag 11.
+/// The value of tag 11 that lets the user choose.
 const OPT_IN: u8 = 1;
 const NO_PROMPT: u8 = 2;
 const OPT_OUT: u8 = 3;

@@ -1,4 +1,5 @@
-//! BSDP inside DHCP: what the `bsdp` crate asks for is read from a packet, what it answers is written into a reply.
+//! BSDP inside DHCP: what the `bsdp` crate asks for is read from a packet, what it answers is
+//! written into a reply.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -30,8 +31,8 @@ pub fn request(packet: &Packet, arrival: &Arrival<'_>) -> Request {
     }
 }
 
-/// What policy decides about. A Mac that has chosen this server (`owns` knows its addresses) waits for no other, so it counts as having
-/// waited for long.
+/// What policy decides about. A Mac that has chosen this server (`owns` knows its addresses) waits
+/// for no other, so it counts as having waited for long.
 pub fn boot_request(
     packet: &Packet,
     arrival: &Arrival<'_>,
@@ -64,8 +65,8 @@ pub fn reply(packet: &Packet, arrival: &Arrival<'_>, answer: &::bsdp::Reply) -> 
     Ok(Reply { bytes: builder.finish()?, to: destination(packet, answer.to), from: arrival.local })
 }
 
-/// An answer to INFORM goes straight to the client, past any relay. An offer has no address to go to: the Mac hears it by its
-/// hardware address.
+/// An answer to INFORM goes straight to the client, past any relay. An offer has no address to go
+/// to: the Mac hears it by its hardware address.
 fn destination(packet: &Packet, to: Option<SocketAddrV4>) -> Destination {
     match (to, packet.relay()) {
         (Some(to), _) => Destination::Unicast(to),

@@ -42,7 +42,8 @@ impl Destination {
         }
     }
 
-    /// Of a DHCPNAK: the client's idea of its address is wrong, so it is told by broadcast (RFC 2131 §4.3.2).
+    /// Of a DHCPNAK: the client's idea of its address is wrong, so it is told by broadcast (RFC
+    /// 2131 §4.3.2).
     pub fn of_nak(packet: &Packet) -> Self {
         match packet.relay() {
             Some(relay) => Destination::Relay(SocketAddrV4::new(relay, SERVER_PORT)),
@@ -50,7 +51,8 @@ impl Destination {
         }
     }
 
-    /// Of a reply to a packet on port 4011: back to where it came from. EDK2 asks from 4011, iPXE and wdsmgfw from 68.
+    /// Of a reply to a packet on port 4011: back to where it came from. EDK2 asks from 4011, iPXE
+    /// and wdsmgfw from 68.
     pub fn of_boot_server_reply(packet: &Packet, arrival: &Arrival<'_>) -> Self {
         if let Some(relay) = packet.relay() {
             return Destination::Relay(SocketAddrV4::new(relay, SERVER_PORT));
@@ -67,7 +69,7 @@ impl Destination {
 
 /// Where servers and relays listen.
 pub const SERVER_PORT: u16 = 67;
-/// Where clients listen.
+/// The port that DHCP clients listen on.
 pub const CLIENT_PORT: u16 = 68;
 /// Where boot servers listen (PXE 2.1 §2.2.4).
 pub const BOOT_SERVER_PORT: u16 = 4011;

@@ -1,7 +1,9 @@
-//! Handing a machine's question on to the distribution point's own responder, and what it says back to the machine.
+//! Handing a machine's question on to the distribution point's own responder, and what it says back
+//! to the machine.
 //!
-//! Only ConfigMgr's responder makes the variables file that a task sequence starts from (options 243 and 252). Its answer is read, held to
-//! what an answer may say, and written anew with this server as the sender: the machine fetches everything from here.
+//! Only ConfigMgr's responder makes the variables file that a task sequence starts from (options
+//! 243 and 252). Its answer is read, held to what an answer may say, and written anew with this
+//! server as the sender: the machine fetches everything from here.
 
 mod unusable;
 
@@ -23,17 +25,18 @@ pub use unusable::Unusable;
 /// What the responder said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
-    /// The boot file.
+    /// The boot file, when it names one.
     pub file: Option<ServedPath>,
-    /// Option 243.
+    /// Option 243: the machine's variables file.
     pub variables: Option<VariablesFile>,
-    /// Option 252.
+    /// Option 252: the machine's BCD.
     pub bcd: Option<ServedPath>,
-    /// Option 250.
+    /// Option 250: what the boot program does next.
     pub wds: Option<WdsOptions>,
 }
 
-/// The machine's packet as it goes to the responder: its own identity and questions, and this server's address to answer to.
+/// The machine's packet as it goes to the responder: its own identity and questions, and this
+/// server's address to answer to.
 pub fn ask(packet: &Packet, local: Ipv4Addr) -> Vec<u8> {
     let mut header = packet.header.clone();
     header.set_ciaddr(local).set_giaddr(Ipv4Addr::UNSPECIFIED).set_hops(0);
@@ -89,7 +92,8 @@ impl Told {
         self.wds.as_ref()?.first(WdsTag::NEXT_ACTION)?.first().copied()
     }
 
-    /// Whether nothing in it lets the machine boot: no file, or the program that sends it to its disk.
+    /// Whether nothing in it lets the machine boot: no file, or the program that sends it to its
+    /// disk.
     fn is_nothing(&self) -> bool {
         let goes_on = matches!(self.next_action(), Some(boot_program::WAIT | boot_program::REFERRAL));
         let aborts = self.next_action() == Some(boot_program::ABORT);
@@ -106,8 +110,9 @@ pub fn answer(asked: Forwarded, packet: &Packet, arrival: &Arrival<'_>, told: &T
     if told.file.is_none() && told.wds.is_none() {
         return refused(Forwarded { answer, kind, request, verdict }, packet, arrival, Unusable::NoBootFile);
     }
-    // The responder may note with the first answer that the machine was given it, so the boot begins there: the program that asks once more
-    // asks in the same one. Nothing has begun while an operator has to approve.
+    // The responder may note with the first answer that the machine was given it, so the boot
+    // begins there: the program that asks once more asks in the same one. Nothing has begun while
+    // an operator has to approve.
     if told.file.is_some() && !told.is_nothing() && told.next_action() != Some(boot_program::WAIT) {
         answer = answer.giving(&request, &verdict);
     }

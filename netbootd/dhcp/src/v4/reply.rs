@@ -1,4 +1,4 @@
-//! Writing a reply.
+//! Writes DHCPv4 replies, options and overload included.
 
 use std::net::Ipv4Addr;
 
@@ -9,7 +9,8 @@ use pxe_policy::Reason;
 use super::Packet;
 use super::option::{self, MessageType};
 
-/// A reply in the making. Options keep the order in which they are put; option 82 is echoed last by itself.
+/// A reply in the making. Options keep the order in which they are put; option 82 is echoed last by
+/// itself.
 #[derive(Debug)]
 pub struct ReplyBuilder {
     message: Message,
@@ -19,7 +20,8 @@ pub struct ReplyBuilder {
 }
 
 impl ReplyBuilder {
-    /// A reply to `packet` of this type from the server `local`: header fields copied as RFC 2131 table 3 says, options 53 and 54 set.
+    /// A reply to `packet` of this type from the server `local`: header fields copied as RFC 2131
+    /// table 3 says, options 53 and 54 set.
     pub fn new(packet: &Packet, kind: MessageType, local: Ipv4Addr) -> Self {
         let request = &packet.header;
         let mut message = Message::new_with_id(
@@ -76,8 +78,8 @@ impl ReplyBuilder {
         self
     }
 
-    /// Names the boot file in `file` and, when it does not fit there or `as_option` is set, in option 67 with a NUL behind it: ROMs
-    /// that look for one run into the next option without it.
+    /// Names the boot file in `file` and, when it does not fit there or `as_option` is set, in
+    /// option 67 with a NUL behind it: ROMs that look for one run into the next option without it.
     pub fn boot_file(mut self, file: &str, as_option: bool) -> Self {
         let fits = file.len() < FILE_FIELD;
         if fits {
@@ -95,7 +97,8 @@ impl ReplyBuilder {
         self
     }
 
-    /// The bytes, at least 300 (BOOTP's size, which old relays and ROMs expect), at most what the client takes.
+    /// The bytes, at least 300 (BOOTP's size, which old relays and ROMs expect), at most what the
+    /// client takes.
     pub fn finish(self) -> Result<Vec<u8>, Reason> {
         let mut bytes = Vec::with_capacity(MIN_REPLY);
         self.message.encode(&mut Encoder::new(&mut bytes)).map_err(|_| Reason::AnswerTooLarge)?;

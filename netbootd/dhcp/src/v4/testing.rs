@@ -30,7 +30,7 @@ pub struct Vector {
     pub json: Value,
 }
 
-/// All of them.
+/// The captured packets, each with what is expected of it.
 pub fn vectors() -> Vec<Vector> {
     let file: Value = serde_json::from_str(include_str!("../../tests/data/dhcp-vectors.json")).unwrap();
     let vectors = file["vectors"].as_array().unwrap().iter();

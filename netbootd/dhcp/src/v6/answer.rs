@@ -19,15 +19,15 @@ pub type Answer = v4::Answer<Reply>;
 /// Bytes with their destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The DHCPv6 message.
+    /// The DHCPv6 message as bytes.
     pub bytes: Vec<u8>,
-    /// Where it goes.
+    /// The address and port that it goes to.
     pub to: SocketAddrV6,
     /// The own address that was asked; None lets the route choose.
     pub from: Option<Ipv6Addr>,
 }
 
-/// The clients' port.
+/// The port that DHCPv6 clients listen on.
 pub const CLIENT_PORT: u16 = dhcproto::v6::CLIENT_PORT;
 /// The servers' and relays' port.
 pub const SERVER_PORT: u16 = dhcproto::v6::SERVER_PORT;
@@ -68,9 +68,10 @@ pub fn with_reply(
     answer
 }
 
-/// After which pauses a reply is said again. EDK2 (PxeBcRequestBootService) asks port 4011 once, listens only after it has asked, so that a
-/// fast reply is lost to it, and gives up after 3 s; who has had the first reply takes no harm. What is longer than its question is said
-/// once: somebody else may have asked in the name of who hears it.
+/// After which pauses a reply is said again. EDK2 (PxeBcRequestBootService) asks port 4011 once,
+/// listens only after it has asked, so that a fast reply is lost to it, and gives up after 3 s; who
+/// has had the first reply takes no harm. What is longer than its question is said once: somebody
+/// else may have asked in the name of who hears it.
 pub fn repeated_after(port: u16, question: usize, reply: usize) -> &'static [Duration] {
     if port == BOOT_SERVER_PORT && reply <= question { &REPEATED_AFTER } else { &[] }
 }

@@ -25,13 +25,15 @@ pub fn boot_file_url(boot: &Boot, local: Ipv6Addr, http_port: u16) -> Result<Str
     })
 }
 
-/// Names the boot file. EDK2 reads the URL as a text that a NUL ends: the next option's first byte is one, so this is never the last.
+/// Names the boot file. EDK2 reads the URL as a text that a NUL ends: the next option's first byte
+/// is one, so this is never the last.
 pub fn put_boot_file<'a>(reply: ReplyBuilder<'a>, url: &str) -> ReplyBuilder<'a> {
     reply.option(option::BOOT_FILE_URL, url.as_bytes())
 }
 
-/// Says whose kind of client the answer is for. EDK2's HTTP boot takes no URL without it; its PXE takes it for a promise that port 4011 will
-/// say more, so a server that gives addresses leaves it out there.
+/// Says whose kind of client the answer is for. EDK2's HTTP boot takes no URL without it; its PXE
+/// takes it for a promise that port 4011 will say more, so a server that gives addresses leaves it
+/// out there.
 pub fn put_vendor_class(reply: ReplyBuilder<'_>, class: Class) -> ReplyBuilder<'_> {
     let text: &[u8] = if class == Class::Http { b"HTTPClient" } else { b"PXEClient" };
     let mut value = INTEL.to_be_bytes().to_vec();

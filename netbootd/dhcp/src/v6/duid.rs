@@ -2,12 +2,13 @@
 
 use pxe_policy::{MacAddr, SystemUuid};
 
-/// A DUID's bytes.
+/// A DUID as it is on the wire (RFC 8415 §11).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Duid(pub Vec<u8>);
 
 impl Duid {
-    /// A server's own: made of a hardware address and the seconds since the year 2000, and kept from then on.
+    /// A server's own: made of a hardware address and the seconds since the year 2000, and kept
+    /// from then on.
     pub fn link_layer_time(mac: MacAddr, seconds: u32) -> Self {
         let mut bytes = vec![0, LINK_LAYER_TIME, 0, ETHERNET];
         bytes.extend(seconds.to_be_bytes());
@@ -25,8 +26,8 @@ impl Duid {
         mac.try_into().ok().map(MacAddr)
     }
 
-    /// The SMBIOS UUID inside. EDK2 copies it as it lies in memory, as option 97 of DHCPv4 has it; iPXE writes it in network order, as RFC
-    /// 6355 says.
+    /// The SMBIOS UUID inside. EDK2 copies it as it lies in memory, as option 97 of DHCPv4 has it;
+    /// iPXE writes it in network order, as RFC 6355 says.
     pub fn uuid(&self, network_order: bool) -> Option<SystemUuid> {
         let [0, UUID, uuid @ ..] = self.0.as_slice() else { return None };
         let bytes: [u8; 16] = uuid.try_into().ok()?;

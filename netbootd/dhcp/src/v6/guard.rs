@@ -1,7 +1,8 @@
 //! The guard before the DHCPv6 codec: hostile bytes become a [`Packet`] or a [`Malformed`].
 //!
-//! Options are walked here, every length checked before it is used and relays only so deep. dhcproto gives the message types and reads
-//! fixed structures, once their lengths are known to be sound: it keeps no order of options, and a length of its own it trusts.
+//! Options are walked here, every length checked before it is used and relays only so deep.
+//! dhcproto gives the message types and reads fixed structures, once their lengths are known to be
+//! sound: it keeps no order of options, and a length of its own it trusts.
 
 use std::net::Ipv6Addr;
 
@@ -16,15 +17,15 @@ use super::option::{self, MessageType};
 pub struct Packet {
     /// What kind of message.
     pub kind: MessageType,
-    /// The transaction.
+    /// The transaction's three bytes.
     pub xid: [u8; 3],
-    /// Its options.
+    /// The options of the message.
     pub options: Options,
     /// Who passed it on: the one that we heard first, the one next to the client last.
     pub relays: Vec<Relay>,
 }
 
-/// One relay's envelope.
+/// The envelope that one relay puts around a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relay {
     /// How many relays were before it.
@@ -33,7 +34,7 @@ pub struct Relay {
     pub link: Ipv6Addr,
     /// Whom it heard it from.
     pub peer: Ipv6Addr,
-    /// Its options.
+    /// The options of the envelope.
     pub options: Options,
 }
 
@@ -58,13 +59,13 @@ pub enum Malformed {
     Truncated {
         /// Bytes that a header has.
         need: usize,
-        /// Bytes received.
+        /// Bytes that were received.
         have: usize,
     },
     /// An option that is longer than what is there.
     #[error("option {code} claims {need} bytes, and {have} are left")]
     Option {
-        /// Which.
+        /// The code of the option.
         code: u16,
         /// Its length, as it says.
         need: usize,
@@ -77,7 +78,7 @@ pub enum Malformed {
     /// A relay's envelope with nothing inside.
     #[error("a relay's message carries none (option 9 is missing)")]
     NoRelayedMessage,
-    /// Envelopes in envelopes.
+    /// More envelopes are in each other than RFC 8415 allows.
     #[error("more than {MAX_RELAYS} relays")]
     TooManyRelays,
     /// The client does not say who it is.
@@ -138,7 +139,8 @@ impl Packet {
 }
 
 impl Options {
-    /// Splits options. All of them or none: unlike firmware of old DHCP, nobody is known to send a broken tail.
+    /// Splits options. All of them or none: unlike firmware of old DHCP, nobody is known to send a
+    /// broken tail.
     pub fn parse(mut rest: &[u8]) -> Result<Self, Malformed> {
         let mut options = Vec::new();
         while !rest.is_empty() {
@@ -166,7 +168,8 @@ impl Options {
     }
 }
 
-/// A value that is a row of texts, each behind its length; what comes after a length that lies is left out.
+/// A value that is a row of texts, each behind its length; what comes after a length that lies is
+/// left out.
 pub fn texts(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let [high, low, after @ ..] = rest else { return None };

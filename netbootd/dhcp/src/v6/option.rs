@@ -2,7 +2,7 @@
 
 pub use dhcproto::v6::MessageType;
 
-/// The client's DUID.
+/// Option 1: the client's DUID.
 pub const CLIENT_ID: u16 = 1;
 /// The server's DUID: whom an answer is from, or a request is for.
 pub const SERVER_ID: u16 = 2;
@@ -16,7 +16,7 @@ pub const OPTION_REQUEST: u16 = 6;
 pub const ELAPSED_TIME: u16 = 8;
 /// What a relay carries.
 pub const RELAY_MESSAGE: u16 = 9;
-/// How something went.
+/// Option 13: whether the request succeeded, and why not.
 pub const STATUS_CODE: u16 = 13;
 /// User class; iPXE says so here.
 pub const USER_CLASS: u16 = 15;

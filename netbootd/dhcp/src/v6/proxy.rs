@@ -1,9 +1,10 @@
 //! Boot offers beside a DHCPv6 server that gives the addresses.
 //!
-//! DHCPv6 has no ProxyDHCP, but EDK2 knows one: an ADVERTISE without addresses and with the vendor class `PXEClient` or `HTTPClient` is kept
-//! beside the one that the client takes its address from. HTTP boot then has its URL; PXE asks once more on port 4011: the URL's server, or
-//! everybody on its link when there was no URL. By RFC 8415 §18.2.9 everybody else discards an ADVERTISE without addresses, so nobody takes
-//! it for an address server's.
+//! DHCPv6 has no ProxyDHCP, but EDK2 knows one: an ADVERTISE without addresses and with the vendor
+//! class `PXEClient` or `HTTPClient` is kept beside the one that the client takes its address from.
+//! HTTP boot then has its URL; PXE asks once more on port 4011: the URL's server, or everybody on
+//! its link when there was no URL. By RFC 8415 §18.2.9 everybody else discards an ADVERTISE without
+//! addresses, so nobody takes it for an address server's.
 
 use std::net::Ipv6Addr;
 
@@ -16,16 +17,17 @@ use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
 use super::{Answer, Arrival, Duid, Packet};
 
-/// Who answers.
+/// This server as its replies name it.
 #[derive(Debug, Clone, Copy)]
 pub struct Own<'a> {
-    /// This server's identifier.
+    /// This server's own DUID.
     pub duid: &'a Duid,
     /// The port of the HTTP service, for URLs.
     pub http_port: u16,
 }
 
-/// Answers a message of a machine with this hardware address. Machines that did not ask to boot, and whatever is about addresses, get silence.
+/// Answers a message of a machine with this hardware address. Machines that did not ask to boot,
+/// and whatever is about addresses, get silence.
 pub fn answer(
     packet: &Packet,
     arrival: &Arrival<'_>,
@@ -61,14 +63,16 @@ pub fn answer(
         answer = answer.giving(&request, &verdict);
     }
     let mut reply = ReplyBuilder::new(packet, kind, own.duid);
-    // It has no route at that time but where a router advertises one: on the own link it had better ask everybody.
+    // It has no route at that time but where a router advertises one: on the own link it had better
+    // ask everybody.
     if !comes_back || !packet.relays.is_empty() {
         reply = put_boot_file(reply, &told);
     }
     with_reply(answer, kind, put_vendor_class(reply, request.class), packet, arrival)
 }
 
-/// The URL that a verdict leads to, noted in the event; None when there is nothing to tell, which the event explains.
+/// The URL that a verdict leads to, noted in the event; None when there is nothing to tell, which
+/// the event explains.
 pub(super) fn with_boot_url(
     mut answer: Answer,
     verdict: &Verdict,

@@ -23,7 +23,8 @@ pub struct ReplyBuilder<'a> {
 pub struct Lifetime(pub u32);
 
 impl<'a> ReplyBuilder<'a> {
-    /// An answer of this type by the server `server`: the client's identifier as it was sent, then the server's.
+    /// An answer of this type by the server `server`: the client's identifier as it was sent, then
+    /// the server's.
     pub fn new(packet: &'a Packet, kind: MessageType, server: &Duid) -> Self {
         let reply = ReplyBuilder { packet, kind, options: Vec::new() };
         let reply = match packet.options.first(option::CLIENT_ID) {
@@ -74,7 +75,8 @@ impl<'a> ReplyBuilder<'a> {
         }
     }
 
-    /// The bytes, in as many envelopes as the question came in, at most what passes every link in one piece.
+    /// The bytes, in as many envelopes as the question came in, at most what passes every link in
+    /// one piece.
     pub fn finish(self) -> Result<Vec<u8>, Reason> {
         let mut bytes = vec![u8::from(self.kind)];
         bytes.extend(self.packet.xid);

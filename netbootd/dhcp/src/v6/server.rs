@@ -17,7 +17,7 @@ use crate::Subnet6;
 /// A message, how it came in, and whose it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// The message.
+    /// The message that is answered.
     pub packet: &'a Packet,
     /// How it came in.
     pub arrival: &'a Arrival<'a>,
@@ -26,14 +26,14 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Silence about it.
+    /// Silence about the message, for a reason.
     pub fn silence(&self, reason: Reason) -> Answer {
         silence(self.packet, self.arrival, self.mac, reason)
     }
 }
 
-/// Gives an address to the first association and says of all others that there is none for them. A boot client is told its boot file in the
-/// same answer.
+/// Gives an address to the first association and says of all others that there is none for them. A
+/// boot client is told its boot file in the same answer.
 pub fn lease(
     question: Question<'_>,
     kind: MessageType,
@@ -66,7 +66,8 @@ pub fn information(
     around(question, MessageType::Reply, reply, subnet, own, boot)
 }
 
-/// Says of each association that nobody here has given it anything: the client asks anew (RFC 8415 §18.3.4).
+/// Says of each association that nobody here has given it anything: the client asks anew (RFC 8415
+/// §18.3.4).
 pub fn no_binding(question: Question<'_>, own: Own<'_>) -> Answer {
     let mut reply = ReplyBuilder::new(question.packet, MessageType::Reply, own.duid);
     for Association { id, .. } in question.packet.associations() {
@@ -82,7 +83,8 @@ pub fn status(question: Question<'_>, own: Own<'_>, status: Status, reason: Reas
     with_reply(question.silence(reason), MessageType::Reply, reply, question.packet, question.arrival)
 }
 
-/// Puts the name servers and the boot file. The vendor class is for HTTP boot alone: with it PXE would go on to port 4011.
+/// Puts the name servers and the boot file. The vendor class is for HTTP boot alone: with it PXE
+/// would go on to port 4011.
 fn around(
     question: Question<'_>,
     kind: MessageType,

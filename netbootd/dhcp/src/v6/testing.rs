@@ -16,7 +16,7 @@ pub const SOLICIT: u8 = 1;
 pub const REQUEST: u8 = 3;
 pub const INFORMATION_REQUEST: u8 = 11;
 
-/// An option's bytes.
+/// An option in bytes: code, length, value.
 pub fn opt(code: u16, value: &[u8]) -> Vec<u8> {
     let mut bytes = code.to_be_bytes().to_vec();
     bytes.extend((value.len() as u16).to_be_bytes());
@@ -90,12 +90,12 @@ pub fn multicast(iface: &Iface) -> Arrival<'_> {
     Arrival { iface, to: "ff02::1:2".parse().unwrap(), from, port: 547 }
 }
 
-/// This server's identifier.
+/// The DUID that tests use for this server.
 pub fn own_duid() -> Duid {
     Duid::link_layer_time(MacAddr([2, 0, 0, 0, 0, 1]), 7)
 }
 
-/// This server.
+/// This server, as tests know it.
 pub fn own(duid: &Duid) -> Own<'_> {
     Own { duid, http_port: 80 }
 }

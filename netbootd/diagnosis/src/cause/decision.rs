@@ -25,7 +25,8 @@ pub(super) struct Words {
 
 macro_rules! decisions {
     ($($reason:ident $severity:ident [$($code:literal),*] $headline:literal)+) => {
-        /// Severity, codes and headline of a decision. What somebody decided on purpose is no error.
+        /// Severity, codes and headline of a decision. What somebody decided on purpose is no
+        /// error.
         pub(super) fn of_reason(reason: Reason) -> Words {
             match reason {
                 $(Reason::$reason => Words {

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use super::Severity;
 
-/// One cause.
+/// One cause with its texts.
 #[derive(Debug)]
 pub struct Row {
     pub(super) name: &'static str,

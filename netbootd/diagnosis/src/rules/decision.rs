@@ -14,8 +14,8 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let offer = boot.offer.as_ref().map(|(at, decided)| (*at, decided));
     let named = boot.named.as_ref().map(|(at, decided)| (*at, decided));
     let (at, decided) = offer.into_iter().chain(named).max_by_key(|(at, _)| *at)?;
-    // A lease without a boot file is an address and nothing more: what counts is why there is no boot file.
-    // Some clients, U-Boot for one, then look for files of their own.
+    // A lease without a boot file is an address and nothing more: what counts is why there is no
+    // boot file. Some clients, U-Boot for one, then look for files of their own.
     let asks = boot.missed.iter().any(|missed| missed.at >= at)
         || boot.running.iter().any(|running| running.since >= at);
     if is_lease_alone(decided) && boot.fetched.iter().all(|file| file.at < at) {
@@ -38,7 +38,8 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     of_decision(decided)
 }
 
-/// Whether a boot client was given an address, and no boot file for a reason that keeps it from booting.
+/// Whether a boot client was given an address, and no boot file for a reason that keeps it from
+/// booting.
 fn is_lease_alone(decided: &Decided) -> bool {
     let boots = matches!(
         decided.reason,

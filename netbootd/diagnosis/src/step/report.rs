@@ -11,11 +11,11 @@ use crate::syslog::Message;
 /// other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reported {
-    /// The sender.
+    /// The sender's address and port.
     pub peer: SocketAddr,
     /// The machine that uses the sender's address; None for a sender that is no machine.
     pub mac: Option<MacAddr>,
-    /// The words.
+    /// The report or the syslog message.
     pub message: ClientMessage,
 }
 

@@ -53,7 +53,7 @@ fn a_finding_stays_in_the_history_of_its_boot_with_the_time_when_it_ended() {
     assert!(twin.past().is_empty());
 }
 
-/// rpi-eeprom#720, pybootd#21.
+/// Reports rpi-eeprom#720 and pybootd#21.
 #[test]
 fn a_transfer_that_stops_where_block_numbers_start_again_is_named() {
     for blocks in [32_767, 65_535, 65_536] {
@@ -93,7 +93,7 @@ fn a_client_that_began_a_file_anew_is_healthy() {
     site.step(Step::TransferFinished(&ended)).finds_nothing();
 }
 
-/// ventoy/PXE#59, bitpixie#34.
+/// Reports ventoy/PXE#59 and bitpixie#34.
 #[test]
 fn a_file_without_bytes_is_named() {
     let mut site = Site::new();
@@ -104,7 +104,7 @@ fn a_file_without_bytes_is_named() {
     twin.ends("seed/meta-data", TransferOutcome::Completed, 0, true).finds_nothing();
 }
 
-/// nix-netboot-serve#2, thinstation#566.
+/// Reports nix-netboot-serve#2 and thinstation#566.
 #[test]
 fn firmware_that_is_handed_a_script_an_image_or_a_saved_page_is_named() {
     let page = Some(Program { arch: None, signed: false, is_pe: false });
@@ -120,7 +120,7 @@ fn firmware_that_is_handed_a_script_an_image_or_a_saved_page_is_named() {
     twin.firmware("pxelinux.0").fetches("pxelinux.0", None).finds_nothing();
 }
 
-/// shim#639, shim#44.
+/// Reports shim#639 and shim#44.
 #[test]
 fn a_grub_without_signature_behind_shim_is_refused_and_looks_nowhere() {
     let mut site = Site::new();
@@ -159,7 +159,7 @@ fn a_request_without_a_name_is_named() {
     site.fetches("boot.efi", SIGNED).finds_nothing();
 }
 
-/// netboot.xyz#1513, linux-live#269.
+/// Reports netboot.xyz#1513 and linux-live#269.
 #[test]
 fn a_root_file_system_that_is_not_there_is_named_and_installers_optional_images_are_not() {
     let mut site = Site::new();

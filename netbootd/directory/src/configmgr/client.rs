@@ -35,7 +35,7 @@ pub enum SiteError {
     /// Its address is none.
     #[error("{url}")]
     Url {
-        /// The address.
+        /// The URL that was asked.
         url: String,
         /// What is wrong with it.
         source: <Url as FromStr>::Err,
@@ -43,18 +43,18 @@ pub enum SiteError {
     /// Its address has no host.
     #[error("{url}: no host")]
     NoHost {
-        /// The address.
+        /// The URL that was asked.
         url: String,
     },
     /// The authority of its certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The client.
+    /// The HTTPS client cannot be set up.
     #[error("cannot set up HTTPS to {url}")]
     Https {
-        /// The address.
+        /// The URL that was asked.
         url: String,
-        /// Why not.
+        /// The error of the HTTPS client.
         source: reqwest::Error,
     },
 }
@@ -85,7 +85,7 @@ impl Client {
         })
     }
 
-    /// The address.
+    /// The URL of the AdminService.
     pub fn url(&self) -> &Url {
         &self.base
     }
@@ -95,8 +95,8 @@ impl Client {
         &self.service
     }
 
-    /// Everything of a class that a filter lets through, page after page. A row of another form than was promised fails the whole: half a
-    /// list of deployments would be a wrong one.
+    /// Everything of a class that a filter lets through, page after page. A row of another form
+    /// than was promised fails the whole: half a list of deployments would be a wrong one.
     pub async fn list<T: DeserializeOwned>(
         &self,
         class: &str,
@@ -148,7 +148,8 @@ impl Client {
         Ok(url)
     }
 
-    /// The next page, as long as it is on this server and below the same path: tickets go nowhere else.
+    /// The next page, as long as it is on this server and below the same path: tickets go nowhere
+    /// else.
     fn next(&self, link: &str) -> Option<Url> {
         let url = self.base.join(link).ok()?;
         let same = url.scheme() == self.base.scheme()
@@ -222,7 +223,8 @@ impl Client {
     }
 }
 
-/// Whether a refusal names NTLM, and not the Negotiate that Kerberos comes by (RFC 4559, section 4).
+/// Whether a refusal names NTLM, and not the Negotiate that Kerberos comes by (RFC 4559, section
+/// 4).
 fn offers_ntlm_only(headers: &HeaderMap) -> bool {
     let offers = |scheme: &str| {
         let offered =
@@ -257,9 +259,10 @@ fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// Between the starts of two requests: a site takes 200 from one address, in a time that nobody tells.
+/// Between the starts of two requests: a site takes 200 from one address, in a time that nobody
+/// tells.
 const PACE: Duration = Duration::from_millis(10);
-/// One request.
+/// One request takes at most this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A list in all, in bytes; the deployments of a large site are some 5 MB.
 const MAX_BYTES: usize = 64 << 20;

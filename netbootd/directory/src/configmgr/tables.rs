@@ -15,7 +15,7 @@ use super::wire::{
     is_true,
 };
 
-/// The site's tables.
+/// The tables of the site that are kept in memory.
 #[derive(Debug, Default)]
 pub struct Tables {
     by_collection: HashMap<String, Vec<Deployment>>,
@@ -30,24 +30,24 @@ pub struct Tables {
 /// What a site answers, as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Bodies<'a> {
-    /// `SMS_AdvertisementInfo`.
+    /// The rows of `SMS_AdvertisementInfo`.
     pub advertisements: &'a [u8],
-    /// `SMS_TaskSequencePackage`.
+    /// The rows of `SMS_TaskSequencePackage`.
     pub sequences: &'a [u8],
-    /// `SMS_BootImagePackage`.
+    /// The rows of `SMS_BootImagePackage`.
     pub images: &'a [u8],
-    /// `SMS_R_UnknownSystem`.
+    /// The rows of `SMS_R_UnknownSystem`.
     pub unknown: &'a [u8],
-    /// `SMS_DistributionPointInfo`.
+    /// The rows of `SMS_DistributionPointInfo`.
     pub points: &'a [u8],
-    /// `SMS_CommonSmbiosGuids` or `SMS_CommonMacAddresses`.
+    /// The rows of `SMS_CommonSmbiosGuids` or `SMS_CommonMacAddresses`.
     pub duplicates: &'a [u8],
-    /// `SMS_Collection`.
+    /// The rows of `SMS_Collection`.
     pub collections: &'a [u8],
 }
 
 impl Tables {
-    /// Reads them.
+    /// Reads the tables from the site.
     pub(super) async fn read(client: &Client) -> Result<Self, Trouble> {
         let advertisements: Vec<Advertisement> =
             client.list(Advertisement::CLASS, "PackageType eq 4", Advertisement::FIELDS).await?;
@@ -216,7 +216,8 @@ fn arch(value: Option<&Value>) -> Option<ImageArch> {
     }
 }
 
-/// The collection that stands for Macs which are not enrolled, by the name that Parallels Mac Management gives it.
+/// The collection that stands for Macs which are not enrolled, by the name that Parallels Mac
+/// Management gives it.
 const UNKNOWN_MACS: &str = "Unknown Mac OS X Systems";
 
 /// Every string in a list of objects: the names of these classes' members were not seen.

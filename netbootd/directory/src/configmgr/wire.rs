@@ -1,11 +1,12 @@
-//! The AdminService's JSON: only what is used. Names are lower case here, as the service writes them now in one way and now in another.
+//! The AdminService's JSON: only what is used. Names are lower case here, as the service writes
+//! them now in one way and now in another.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
-/// `SMS_R_System` and `SMS_R_UnknownSystem`.
+/// A row of `SMS_R_System` or `SMS_R_UnknownSystem`.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct System {
     pub(super) resourceid: u64,
@@ -50,7 +51,7 @@ impl System {
     }
 }
 
-/// `SMS_G_System_NETWORK_ADAPTER`.
+/// A row of `SMS_G_System_NETWORK_ADAPTER`.
 #[derive(Debug, Deserialize)]
 pub(super) struct NetworkAdapter {
     pub(super) resourceid: u64,
@@ -60,7 +61,7 @@ impl NetworkAdapter {
     pub(super) const CLASS: &'static str = "SMS_G_System_NETWORK_ADAPTER";
 }
 
-/// `SMS_FullCollectionMembership`.
+/// A row of `SMS_FullCollectionMembership`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Membership {
     pub(super) collectionid: String,
@@ -70,7 +71,7 @@ impl Membership {
     pub(super) const CLASS: &'static str = "SMS_FullCollectionMembership";
 }
 
-/// `SMS_LastPXEAdvertisement`.
+/// A row of `SMS_LastPXEAdvertisement`.
 #[derive(Debug, Deserialize)]
 pub(super) struct LastPxe {
     #[serde(default)]
@@ -118,7 +119,7 @@ impl Advertisement {
     pub(super) const HIDDEN: u64 = 0x2000_0000;
 }
 
-/// `SMS_TaskSequencePackage`.
+/// A row of `SMS_TaskSequencePackage`.
 #[derive(Debug, Deserialize)]
 pub(super) struct TaskSequence {
     pub(super) packageid: String,
@@ -153,7 +154,8 @@ pub(super) struct Package {
 }
 
 impl Package {
-    /// The classes that are asked for, with their type: boot images, operating systems, and their installers.
+    /// The classes that are asked for, with their type: boot images, operating systems, and their
+    /// installers.
     pub(super) const CLASSES: [(&'static str, u32); 3] = [
         ("SMS_BootImagePackage", Package::BOOT_IMAGE),
         ("SMS_ImagePackage", 257),
@@ -180,7 +182,7 @@ impl DistributionPoint {
         &["Name", "ServerName", "SiteCode", "IsPXE", "IsActive", "SupportUnknownMachines", "ResponseDelay"];
 }
 
-/// `SMS_Collection`.
+/// A row of `SMS_Collection`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Collection {
     pub(super) collectionid: String,
@@ -198,7 +200,7 @@ impl Collection {
 /// A page of a list.
 #[derive(Debug)]
 pub struct Page {
-    /// Its rows.
+    /// The rows of one page.
     pub value: Vec<Value>,
     /// Where the next page is.
     pub next: Option<String>,
@@ -222,7 +224,8 @@ pub enum PageError {
 }
 
 impl Page {
-    /// From the body of an answer; a list of other things than objects is refused later, one by one.
+    /// From the body of an answer; a list of other things than objects is refused later, one by
+    /// one.
     pub fn parse(body: &[u8]) -> Result<Self, PageError> {
         let json: Value = serde_json::from_slice(body).map_err(PageError::Json)?;
         let Value::Object(mut top) = lower(json) else { return Err(PageError::NoObject) };

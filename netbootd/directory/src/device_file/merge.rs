@@ -1,4 +1,5 @@
-//! Devices that come to a device file, which keeps everything else that is in it: its rows, columns, remarks and the order of them.
+//! Devices that come to a device file, which keeps everything else that is in it: its rows,
+//! columns, remarks and the order of them.
 
 use std::collections::HashSet;
 use std::io;
@@ -68,7 +69,8 @@ pub enum Format {
     Toml,
 }
 
-/// Adds devices to a file, unless one with the same GUID or hardware address is there. After an error nothing came.
+/// Adds devices to a file, unless one with the same GUID or hardware address is there. After an
+/// error nothing came.
 pub fn merge(file: &[u8], format: Format, devices: &[Device]) -> Result<Merged, MergeError> {
     let read = |bytes: &[u8]| match format {
         Format::Csv => from_csv(bytes),
@@ -159,7 +161,8 @@ fn identifiers(device: &Device) -> Vec<String> {
     macs.chain(guids.into_iter().map(|guid| guid.to_string())).collect()
 }
 
-/// The file with a row for each device, in its own columns. A column that it lacks comes behind the others.
+/// The file with a row for each device, in its own columns. A column that it lacks comes behind the
+/// others.
 fn with_rows(file: &[u8], blank: bool, devices: &[Device]) -> Result<Vec<u8>, MergeError> {
     let start = b"name,mac,uuid,image,file,deployment,purpose,run\n";
     let file = if blank { &start[..] } else { file };

@@ -25,7 +25,7 @@ struct Kept {
 pub(super) struct Rest {
     /// How often it failed in a row.
     failures: u32,
-    /// The last failure.
+    /// The trouble of the last failure.
     last: Trouble,
 }
 
@@ -59,7 +59,8 @@ pub(super) enum Recalled {
 }
 
 impl Memory {
-    /// What to do about a machine. Of those that ask for one machine at a time, the first asks the directory.
+    /// What to do about a machine. Of those that ask for one machine at a time, the first asks the
+    /// directory.
     pub(super) fn recall(&self, who: &Identity, now: Instant, fresh: Duration) -> Recalled {
         self.with(|kept| {
             if let Some(entry) = kept.machines.get(who) {
@@ -89,9 +90,11 @@ impl Memory {
         })
     }
 
-    /// Keeps what was said to a question of some time. Failures leave the last good answer where it is.
+    /// Keeps what was said to a question of some time. Failures leave the last good answer where it
+    /// is.
     ///
-    /// An answer is as old as its question: it may have been read before something changed that happened while it was on its way.
+    /// An answer is as old as its question: it may have been read before something changed that
+    /// happened while it was on its way.
     pub(super) fn keep(
         &self,
         who: &Identity,
@@ -176,7 +179,7 @@ impl Kept {
 const MAX_MACHINES: usize = 32_768;
 /// So many failures in a row, and the directory is left alone.
 const FAILURES: u32 = 3;
-/// For so long.
+/// A directory that failed is left alone for this long.
 const REST: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

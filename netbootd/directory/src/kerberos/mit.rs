@@ -1,7 +1,8 @@
 //! MIT's library: keytab or password.
 //!
-//! The library takes both from the environment of the process. [`prepare`] sets that once, before any thread runs; tickets are kept in
-//! memory and renewed from the keytab by the library, from the password by [`log_in`].
+//! The library takes both from the environment of the process. [`prepare`] sets that once, before
+//! any thread runs; tickets are kept in memory and renewed from the keytab by the library, from the
+//! password by [`log_in`].
 
 use std::error::Error;
 use std::path::Path;
@@ -53,7 +54,8 @@ pub(super) fn is_clock_skew(error: &(dyn Error + 'static)) -> bool {
         .is_some_and(|error| CLOCK_SKEW.contains(&error.minor.cast_signed()))
 }
 
-/// `KRB5KRB_AP_ERR_SKEW` and `KRB5_KDCREP_SKEW` of krb5.h: the server's word, and the library's own.
+/// `KRB5KRB_AP_ERR_SKEW` and `KRB5_KDCREP_SKEW` of krb5.h: the server's word, and the library's
+/// own.
 const CLOCK_SKEW: [i32; 2] = [-1_765_328_347, -1_765_328_236];
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Windows' own provider: it asks as the account that the service runs as (the machine's own, or a group-managed one).
+//! Windows' own provider: it asks as the account that the service runs as (the machine's own, or a
+//! group-managed one).
 
 use std::error::Error;
 use std::path::Path;
@@ -24,8 +25,8 @@ pub fn log_in(account: &Account) -> Result<(), Trouble> {
     Err(Trouble::new(TroubleKind::KerberosNeeded, words))
 }
 
-/// Whether the provider failed because the clocks of this server and of the domain differ: it says so
-/// in its words alone.
+/// Whether the provider failed because the clocks of this server and of the domain differ: it says
+/// so in its words alone.
 pub(super) fn is_clock_skew(_error: &(dyn Error + 'static)) -> bool {
     false
 }

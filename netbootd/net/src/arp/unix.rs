@@ -1,7 +1,7 @@
 //! ARP probes (RFC 5227): whether anybody on the link uses an address.
 //!
-//! The kernel is not asked: its neighbour table may be out of date, and an echo to it goes to whoever had the address before. A host
-//! answers ARP whatever its packet filter drops.
+//! The kernel is not asked: its neighbour table may be out of date, and an echo to it goes to
+//! whoever had the address before. A host answers ARP whatever its packet filter drops.
 
 use std::collections::HashMap;
 use std::io;
@@ -150,7 +150,8 @@ fn holder(packet: &[u8]) -> Option<(Ipv4Addr, MacAddr)> {
     (!address.is_unspecified()).then_some((address, MacAddr(mac)))
 }
 
-/// Of Ethernet and IPv4 (RFC 826): eight bytes, then the sender's and the target's hardware address and address.
+/// Of Ethernet and IPv4 (RFC 826): eight bytes, then the sender's and the target's hardware address
+/// and address.
 const ARP_LENGTH: usize = 28;
 const SENDER: usize = 8;
 const TARGET: usize = 18;

@@ -1,5 +1,5 @@
-//! ARP probes: Windows lets no program send Ethernet frames without a driver of its own, so addresses of the own link are probed by ICMP as
-//! well.
+//! ARP probes: Windows lets no program send Ethernet frames without a driver of its own, so
+//! addresses of the own link are probed by ICMP as well.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -17,7 +17,7 @@ pub fn can_probe() -> io::Result<()> {
 }
 
 impl Prober {
-    /// Says so.
+    /// Reports that ARP is not available on Windows.
     #[allow(clippy::unused_async)] // the signature of other platforms
     pub async fn probe(
         &self,

@@ -1,8 +1,9 @@
 //! Unicast to a client that cannot answer ARP yet.
 //!
-//! A client that leaves the broadcast flag clear wants its reply at the address it is about to get (RFC 2131 §4.1), yet
-//! has no address to answer ARP with: iPXE does this. The datagram is therefore framed here and handed to the
-//! interface as a packet of its own, addressed to the client's hardware address.
+//! A client that leaves the broadcast flag clear wants its reply at the address it is about to get
+//! (RFC 2131 §4.1), yet has no address to answer ARP with: iPXE does this. The datagram is
+//! therefore framed here and handed to the interface as a packet of its own, addressed to the
+//! client's hardware address.
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -25,7 +26,8 @@ impl FrameSender {
         Ok(FrameSender { socket })
     }
 
-    /// Sends `payload` as one UDP datagram in one Ethernet frame to `mac` on the interface `ifindex`.
+    /// Sends `payload` as one UDP datagram in one Ethernet frame to `mac` on the interface
+    /// `ifindex`.
     pub fn send(
         &self,
         ifindex: u32,
@@ -40,7 +42,8 @@ impl FrameSender {
     }
 }
 
-/// The IPv4 packet (RFC 791 §3.1) with the UDP datagram (RFC 768) inside; None when it is too long for one.
+/// The IPv4 packet (RFC 791 §3.1) with the UDP datagram (RFC 768) inside; None when it is too long
+/// for one.
 fn datagram(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Option<Vec<u8>> {
     let udp_length = u16::try_from(payload.len() + UDP_HEADER).ok()?;
     let total_length = udp_length.checked_add(IPV4_HEADER as u16)?;
@@ -90,7 +93,8 @@ fn internet_checksum(parts: &[&[u8]]) -> u16 {
 #[allow(unsafe_code)]
 pub(super) fn link_address(ifindex: u32, mac: MacAddr, protocol: i32) -> io::Result<SockAddr> {
     let mut storage = SockAddrStorage::zeroed();
-    // SAFETY: `sockaddr_ll` is a kernel socket address; all of it fits the zeroed storage, and every bit pattern is valid.
+    // SAFETY: `sockaddr_ll` is a kernel socket address; all of it fits the zeroed storage, and
+    // every bit pattern is valid.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     link.sll_family = libc::AF_PACKET as u16;
     link.sll_protocol = (protocol as u16).to_be();

@@ -1,17 +1,17 @@
-//! Unicast to a client that cannot answer ARP yet: Windows lets no program send Ethernet frames without a driver of its own, so such
-//! clients are answered by broadcast.
+//! Unicast to a client that cannot answer ARP yet: Windows lets no program send Ethernet frames
+//! without a driver of its own, so such clients are answered by broadcast.
 
 use std::io;
 use std::net::SocketAddrV4;
 
 use pxe_policy::MacAddr;
 
-/// There is none.
+/// A raw socket, which Windows does not have.
 #[derive(Debug)]
 pub enum FrameSender {}
 
 impl FrameSender {
-    /// Says so.
+    /// Reports that there are no raw frames.
     pub fn open() -> io::Result<Self> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "Windows sends no raw frames"))
     }

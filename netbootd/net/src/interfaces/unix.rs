@@ -10,8 +10,8 @@ use nix::sys::socket::{
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-/// A socket that receives a notice for each link or address that comes, changes or goes. The runtime
-/// knows it as one of UDP, of which it asks for readiness alone.
+/// A socket that receives a notice for each link or address that comes, changes or goes. The
+/// runtime knows it as one of UDP, of which it asks for readiness alone.
 #[derive(Debug)]
 pub(super) struct Notices(UdpSocket);
 

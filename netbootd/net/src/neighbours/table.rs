@@ -22,7 +22,8 @@ pub(super) struct Hop {
 pub enum Admitted {
     /// The next hop is there: it leaves at once.
     Known,
-    /// It makes the kernel look for the next hop, and waits in the socket's buffer until that answers.
+    /// It makes the kernel look for the next hop, and waits in the socket's buffer until that
+    /// answers.
     Trial,
 }
 
@@ -181,11 +182,13 @@ impl Table {
     }
 }
 
-/// The kernel asks three times, a second apart, before it gives a neighbour up and drops what waits for it.
+/// The kernel asks three times, a second apart, before it gives a neighbour up and drops what waits
+/// for it.
 const TRIAL: Duration = Duration::from_secs(3);
 /// Datagrams that may wait for one hop: the first ones of a machine that boots.
 const MAX_WAITING: u32 = 4;
-/// Hops that may be waited for at a time. The kernel has 1024 neighbours in all by default (gc_thresh3), and needs the rest for others.
+/// Hops that may be waited for at a time. The kernel has 1024 neighbours in all by default
+/// (gc_thresh3), and needs the rest for others.
 const MAX_TRIALS: usize = 256;
 /// How long a hop that did not answer is left alone, unless the kernel hears of it.
 const SILENT_FOR: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Linux.
+//! What netbootd asks of the system's network, for Linux.
 
 use std::io;
 
@@ -10,7 +10,8 @@ pub fn host_name() -> Option<String> {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok())
 }
 
-/// Whether an error says that IPv6 is switched off at boot (no sockets of that kind) or for the interfaces (no address to bind).
+/// Whether an error says that IPv6 is switched off at boot (no sockets of that kind) or for the
+/// interfaces (no address to bind).
 pub fn has_no_ipv6(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(Errno::from_raw);
     matches!(code, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL | Errno::EPROTONOSUPPORT))

@@ -1,4 +1,4 @@
-//! Windows.
+//! What netbootd asks of the system's network, for Windows.
 
 use std::io;
 
@@ -15,7 +15,8 @@ pub fn has_no_ipv6(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(WSAEAFNOSUPPORT | WSAEADDRNOTAVAIL | WSAEPROTONOSUPPORT))
 }
 
-/// Whether an error says that another program has the port: Windows' own web server keeps port 80 from others by denying it.
+/// Whether an error says that another program has the port: Windows' own web server keeps port 80
+/// from others by denying it.
 pub fn is_taken(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }

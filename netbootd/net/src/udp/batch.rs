@@ -22,7 +22,8 @@ impl Batch {
         Batch { slots, bytes: Vec::new(), size: 0, waiting: VecDeque::new() }
     }
 
-    /// Fills the slots. An error of kind `WouldBlock` says that nothing more has come, whatever there is in them.
+    /// Fills the slots. An error of kind `WouldBlock` says that nothing more has come, whatever
+    /// there is in them.
     pub(super) fn fill(&mut self, socket: &Watched, size: usize) -> io::Result<()> {
         if self.size != size {
             (self.bytes, self.size) = (vec![0; size * self.slots], size);
@@ -33,7 +34,7 @@ impl Batch {
         if came == self.slots { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
-    /// The next one.
+    /// The next datagram that was received together with others.
     pub(super) fn next(&mut self, buf: &mut [u8]) -> Option<(Received, u32)> {
         let (slot, mut received, dropped) = self.waiting.pop_front()?;
         received.len = received.len.min(buf.len());

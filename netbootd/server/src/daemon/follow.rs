@@ -1,5 +1,5 @@
-//! Feeds the timelines and the history with the events that the log is written from, beside the boot path: a
-//! server that is busy loses steps here before it makes a machine wait.
+//! Feeds the timelines and the history with the events that the log is written from, beside the
+//! boot path: a server that is busy loses steps here before it makes a machine wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,8 @@ pub async fn follow(daemon: Arc<Daemon>, mut watcher: Receiver<Arc<Recorded>>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut taken = 0;
     loop {
-        // While a building switches on, each event would wake another thread beside the one that serves.
+        // While a building switches on, each event would wake another thread beside the one that
+        // serves.
         if taken > MAX_AT_ONCE && watcher.is_empty() {
             tokio::time::sleep(REST).await;
         }
@@ -98,7 +99,8 @@ mod tests {
         MacAddr([2, 0, a, b, c, d])
     }
 
-    /// 5,000 steps a second come in bursts when a building switches on: two seconds' worth at once, twenty seconds long.
+    /// 5,000 steps a second come in bursts when a building switches on: two seconds' worth at once,
+    /// twenty seconds long.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_step_of_a_busy_server_is_lost() {
         const BURST: usize = 10_000;

@@ -22,7 +22,7 @@ pub enum ReloadError {
     /// The new one has errors.
     #[error("{findings}{}", hint(.cure))]
     Config {
-        /// The errors.
+        /// The errors of the configuration.
         findings: Box<Findings>,
         /// What would bring back what this process has given up, if that is the reason.
         cure: Option<&'static str>,
@@ -33,7 +33,7 @@ pub enum ReloadError {
     /// Its folders or directories cannot be used.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// A bug.
+    /// Loading the configuration panicked.
     #[error(transparent)]
     Broken(#[from] JoinError),
 }
@@ -42,7 +42,7 @@ pub enum ReloadError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{} ({why}) was out of reach when netbootd was started; {cure}", .path.display())]
 pub struct OutOfReach {
-    /// The path.
+    /// The path of the key in the configuration.
     pub path: PathBuf,
     /// What it is used for.
     pub why: &'static str,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What is in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sandboxed {
-    /// The process.
+    /// The process whose sandbox is described.
     pub pid: u32,
     /// Who it runs as.
     pub user: String,

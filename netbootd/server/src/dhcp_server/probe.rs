@@ -1,4 +1,5 @@
-//! Whether somebody uses an address that is about to be offered (RFC 2131 §2.2): an ARP probe on the own link, an ICMP echo behind a relay.
+//! Whether somebody uses an address that is about to be offered (RFC 2131 §2.2): an ARP probe on
+//! the own link, an ICMP echo behind a relay.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,8 +24,8 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    /// Whether the address is in use by anybody but the machine that asks. `fresh` says that the machine did not have the address before.
-    /// No right to probe counts as no answer.
+    /// Whether the address is in use by anybody but the machine that asks. `fresh` says that the
+    /// machine did not have the address before. No right to probe counts as no answer.
     pub(super) async fn is_in_use(
         &self,
         address: Ipv4Addr,

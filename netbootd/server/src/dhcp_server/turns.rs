@@ -1,7 +1,8 @@
 //! Which packet of a machine is its latest.
 //!
-//! A DISCOVER waits for a probe, for directories or for the disk. Meanwhile the machine may ask again, be answered and take its lease; an
-//! offer that comes after that starts nothing and looks like one that nobody took.
+//! A DISCOVER waits for a probe, for directories or for the disk. Meanwhile the machine may ask
+//! again, be answered and take its lease; an offer that comes after that starts nothing and looks
+//! like one that nobody took.
 
 use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
@@ -10,14 +11,15 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use pxe_policy::MacAddr;
 
-/// The latest packet of each machine, by the way it came: a relay may pass on what comes directly as well, and each is answered. At most
-/// [`MAX_ASKING`]; the ones that asked longest ago leave first.
+/// The latest packet of each machine, by the way it came: a relay may pass on what comes directly
+/// as well, and each is answered. At most [`MAX_ASKING`]; the ones that asked longest ago leave
+/// first.
 #[derive(Debug)]
 pub(super) struct Turns {
     latest: Mutex<LruCache<Asker, u64>>,
 }
 
-/// One packet's turn.
+/// The turn of one packet among those of its machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turn {
     asker: Asker,

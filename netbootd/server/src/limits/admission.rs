@@ -1,5 +1,5 @@
-//! How often a machine may ask for an address or a boot, and all machines that come one way; for both
-//! families. `K` knows a machine again, `A` is the address of a relay.
+//! How often a machine may ask for an address or a boot, and all machines that come one way; for
+//! both families. `K` knows a machine again, `A` is the address of a relay.
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;

@@ -1,4 +1,5 @@
-//! What an address gets that somebody else asked in the name of: bytes out for bytes in, at the worst.
+//! What an address gets that somebody else asked in the name of: bytes out for bytes in, at the
+//! worst.
 
 use std::collections::VecDeque;
 use std::net::SocketAddrV4;

@@ -1,5 +1,5 @@
-//! Token buckets, one for each key, in a table that stays bounded. Pure: time comes in as an argument.
-//! By hand: crates of rate limiters keep a bucket for every key that was ever seen.
+//! Token buckets, one for each key, in a table that stays bounded. Pure: time comes in as an
+//! argument. By hand: crates of rate limiters keep a bucket for every key that was ever seen.
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
@@ -17,14 +17,15 @@ pub type Nanos = u64;
 pub enum Verdict {
     /// It may happen, and is counted.
     Admitted,
-    /// It may not.
+    /// The client is over its rate.
     Refused {
         /// Whether that is worth a line: it was not told of this key in the last minute.
         tell: bool,
     },
 }
 
-/// A bucket for each key. At most so many; the ones not asked for longest leave first, and are full when they come back.
+/// A bucket for each key. At most so many; the ones not asked for longest leave first, and are full
+/// when they come back.
 #[derive(Debug)]
 pub struct Buckets<K: Hash + Eq> {
     table: Mutex<LruCache<K, Bucket>>,
@@ -114,7 +115,8 @@ fn time_of(rate: Rate, count: u32) -> Nanos {
     (u64::from(count) * SECOND).div_ceil(u64::from(rate.per_second.max(1)))
 }
 
-/// What a whole bucket taken one by one takes longer: a nanosecond each, where a second does not part evenly.
+/// What a whole bucket taken one by one takes longer: a nanosecond each, where a second does not
+/// part evenly.
 fn rounding(rate: Rate) -> Nanos {
     let even = SECOND.is_multiple_of(u64::from(rate.per_second.max(1)));
     if even { 0 } else { u64::from(rate.at_once) }

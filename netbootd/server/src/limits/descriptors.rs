@@ -1,19 +1,20 @@
-//! Open files: what the limits need of them, and how many transfers there may be where the system allows fewer. HTTP and the state keep
-//! theirs, whatever TFTP is asked for.
+//! Open files: what the limits need of them, and how many transfers there may be where the system
+//! allows fewer. HTTP and the state keep theirs, whatever TFTP is asked for.
 
 use netbootd_config::{Bounds, Unproved};
 
 /// What sessions need of the open files that the system allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
-    /// TFTP transfers: a socket and a file each, or a socket alone as long as nothing was acknowledged.
+    /// TFTP transfers: a socket and a file each, or a socket alone as long as nothing was
+    /// acknowledged.
     pub transfers: Bounds,
     /// HTTP connections: a socket and a file each.
     pub connections: usize,
 }
 
 impl Need {
-    /// In all.
+    /// Files that all limits together need.
     pub fn files(&self) -> u64 {
         RESERVED.saturating_add(self.of_tftp()).saturating_add(self.of_http())
     }

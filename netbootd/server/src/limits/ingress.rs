@@ -45,8 +45,8 @@ impl Ingress<Ipv6Addr> {
     }
 }
 
-/// Whether the configuration lets a packet's sender be answered, by its relay or by the network it is
-/// in.
+/// Whether the configuration lets a packet's sender be answered, by its relay or by the network it
+/// is in.
 pub fn allows(settings: &Settings, packet: &v4::Packet, arrival: &v4::Arrival<'_>) -> bool {
     match packet.relay() {
         Some(relay) => {

@@ -19,8 +19,8 @@ struct Known {
 }
 
 impl Served {
-    /// Whether an own address is one of an interface with one of these names. Addresses may change: one that is not known is looked for
-    /// anew, once in a while.
+    /// Whether an own address is one of an interface with one of these names. Addresses may change:
+    /// one that is not known is looked for anew, once in a while.
     pub fn holds(&self, local: IpAddr, names: &[String], now: Instant) -> bool {
         let mut known = self.0.lock();
         if known.as_ref().is_some_and(|known| known.addrs.contains(&local)) {

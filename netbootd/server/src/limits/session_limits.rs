@@ -1,5 +1,6 @@
-//! Sessions under way: so many in all, for each network of 256 addresses, and for each address. Sessions of clients that have proved nothing
-//! have bounds of their own, so that requests in the names of others take no place that a client needs.
+//! Sessions under way: so many in all, for each network of 256 addresses, and for each address.
+//! Sessions of clients that have proved nothing have bounds of their own, so that requests in the
+//! names of others take no place that a client needs.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -37,11 +38,11 @@ struct Client {
 /// Which bound there is no place under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// In all.
+    /// The bound of all sessions.
     All,
-    /// The client's network.
+    /// The bound of the client's network.
     Network,
-    /// The client.
+    /// The bound of one client.
     Client,
     /// The client, as long as it proves nothing.
     Unproved,
@@ -151,12 +152,13 @@ impl Taken {
 }
 
 impl Place {
-    /// Whose it is.
+    /// The client that holds the place.
     pub fn client(&self) -> IpAddr {
         self.client
     }
 
-    /// The client has answered what only it can have heard. Fails when all places of clients that have are taken by now.
+    /// The client has answered what only it can have heard. Fails when all places of clients that
+    /// have are taken by now.
     pub fn prove(&mut self, bounds: &Bounds) -> Result<(), Full> {
         if self.proved {
             return Ok(());

@@ -43,7 +43,8 @@ impl Fixture {
 #[test]
 fn a_building_of_ten_thousand_machines_behind_one_relay_is_not_limited() {
     let f = Fixture::new();
-    // Every machine is switched on at once, and nobody answers: firmware asks four times within half a minute and begins again, twice.
+    // Every machine is switched on at once, and nobody answers: firmware asks four times within
+    // half a minute and begins again, twice.
     for round in 0..2 {
         for second in [0, 4, 12, 28] {
             for n in 0..10_000 {
@@ -51,7 +52,8 @@ fn a_building_of_ten_thousand_machines_behind_one_relay_is_not_limited() {
             }
         }
     }
-    // Every step of a boot at once, then what waits for an operator asks every ten seconds, for ever.
+    // Every step of a boot at once, then what waits for an operator asks every ten seconds, for
+    // ever.
     let f = Fixture::new();
     for n in 0..60_000 {
         assert_eq!(f.ask(n % 10_000, RELAY, Duration::ZERO), Ok(()));
@@ -93,7 +95,8 @@ fn a_class_room_of_two_hundred_behind_one_address_is_not_limited() {
         .map(|_| f.limits.connections.open(room, &f.settings.connections(16_384)).unwrap())
         .collect();
     assert_eq!(held.len(), 1200);
-    // A translated address asks port 4011: a thousand replies of the usual size at once, and each machine once in ten seconds.
+    // A translated address asks port 4011: a thousand replies of the usual size at once, and each
+    // machine once in ten seconds.
     for n in 0..2000_u64 {
         let at = f.start + Duration::from_millis(50 * n.saturating_sub(1000));
         assert_eq!(f.limits.reply(&f.settings, room, 548, at), Ok(()), "{n}");

@@ -1,4 +1,5 @@
-//! Port 67, one socket an interface. Ends once the services stop; a reply under way is then dropped.
+//! Port 67, one socket an interface. Ends once the services stop; a reply under way is then
+//! dropped.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -103,7 +104,8 @@ impl DhcpService {
         }
     }
 
-    /// A lease waits for the disk and maybe for a conflict probe; other machines do not wait for it.
+    /// A lease waits for the disk and maybe for a conflict probe; other machines do not wait for
+    /// it.
     async fn answer_as_server(
         self: &Arc<Self>,
         server: &Arc<DhcpServer>,
@@ -185,7 +187,8 @@ impl DhcpService {
         if snapshot.config.dhcp.mode == Mode::Off {
             return Answer::silence(packet, arrival, Proto::Proxy, pxe_policy::Reason::Disabled);
         }
-        // The address that a client asks its own DHCP server for is the one its files will be fetched from.
+        // The address that a client asks its own DHCP server for is the one its files will be
+        // fetched from.
         if let Some(addr) = packet.address(REQUESTED_ADDRESS) {
             self.note_address(packet, addr);
         }
@@ -194,8 +197,8 @@ impl DhcpService {
         })
     }
 
-    /// Hosts that do not ask to boot are remembered only when they did before: an office has more of
-    /// them than there are places.
+    /// Hosts that do not ask to boot are remembered only when they did before: an office has more
+    /// of them than there are places.
     fn note_address(&self, packet: &Packet, addr: Ipv4Addr) {
         let machines = &self.services.machines;
         if class_of(packet).is_some() || machines.by_mac(packet.mac()).is_some() {

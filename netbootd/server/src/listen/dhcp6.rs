@@ -66,7 +66,8 @@ impl Handler for Dhcp6Service {
         if !self.services.looks_at6(&client, &packet, &arrival(port, to, from), holds_lease) {
             return;
         }
-        // A lease waits for the disk, a decision for directories; other machines do not wait for it.
+        // A lease waits for the disk, a decision for directories; other machines do not wait for
+        // it.
         let (service, answering, question) = (Arc::clone(self), Arc::clone(port), datagram.bytes.len());
         let work = async move {
             let arrival = arrival(&answering, to, from);

@@ -1,6 +1,7 @@
 //! The boot HTTP port: files of the boot tree, whole or in ranges.
 //!
-//! Ends once the services stop; answers under way go on to their end, or to the shutdown, which closes every connection.
+//! Ends once the services stop; answers under way go on to their end, or to the shutdown, which
+//! closes every connection.
 
 mod answer;
 mod body;
@@ -31,7 +32,7 @@ use crate::services::Services;
 pub use answer::{PROBE_AGENT, decode};
 use waiting::Waiting;
 
-/// Listens for connections.
+/// Listens for connections on IPv4 and IPv6.
 #[derive(Debug)]
 pub struct HttpListener {
     services: Arc<Services>,
@@ -75,7 +76,7 @@ impl HttpListener {
         Ok(())
     }
 
-    /// The bound port.
+    /// The port that the listener is bound to.
     pub fn port(&self) -> io::Result<u16> {
         self.listener.local_addr().map(|addr| addr.port())
     }
@@ -92,7 +93,8 @@ impl HttpListener {
 
     async fn serve(&self, listener: &TcpListener, pulse: &Pulse) {
         loop {
-            // A connection waits in the kernel's queue until there is a place, or one to be had from a client that asks for nothing.
+            // A connection waits in the kernel's queue until there is a place, or one to be had
+            // from a client that asks for nothing.
             let places = &self.services.limits.connections;
             let most = || self.services.snapshot.load().config.http.max_connections;
             let next = async {
@@ -121,7 +123,8 @@ impl HttpListener {
         }
     }
 
-    /// A place for a connection: a free one, or that of the connection which asks for nothing for longest. Without one it is closed.
+    /// A place for a connection: a free one, or that of the connection which asks for nothing for
+    /// longest. Without one it is closed.
     fn place(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Place> {
         let services = &self.services;
         let local = stream.local_addr().ok()?;

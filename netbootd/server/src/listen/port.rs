@@ -1,5 +1,5 @@
-//! A UDP port of one interface: one loop that hands its datagrams to a handler, and one way out for the
-//! answers. Ends once the services stop; an answer under way is then dropped.
+//! A UDP port of one interface: one loop that hands its datagrams to a handler, and one way out for
+//! the answers. Ends once the services stop; an answer under way is then dropped.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
@@ -27,9 +27,9 @@ use crate::services::Services;
 /// A bound port of one interface.
 #[derive(Debug)]
 pub(super) struct Port {
-    /// The interface.
+    /// The interface of the socket.
     pub(super) iface: Iface,
-    /// The port's number.
+    /// The number of the port.
     pub(super) number: u16,
     kind: Kind,
     socket: Arc<IfaceSocket>,
@@ -52,9 +52,9 @@ enum Kind {
 /// A datagram, and how it came in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Datagram<'a> {
-    /// Its bytes.
+    /// The bytes of the datagram.
     pub(super) bytes: &'a [u8],
-    /// The sender.
+    /// The sender's address and port.
     pub(super) from: SocketAddr,
     /// The destination; may be a broadcast address.
     pub(super) to: IpAddr,
@@ -86,12 +86,13 @@ enum Heard {
     Datagram(Received),
     /// The interface is another one by now, and so is its port.
     Moved(Port),
-    /// The services stop.
+    /// The services stop, so the listener ends.
     Stopped,
 }
 
 impl Port {
-    /// Binds a port on one interface, or takes the interface's part of a socket that is there for all.
+    /// Binds a port on one interface, or takes the interface's part of a socket that is there for
+    /// all.
     pub(super) fn open(
         iface: Iface,
         number: u16,
@@ -155,7 +156,8 @@ impl Port {
     }
 
     /// The next datagram, unless the interface changes or the services stop. No error ends it: an
-    /// interface that went away comes back, and until then its socket fails at once, again and again.
+    /// interface that went away comes back, and until then its socket fails at once, again and
+    /// again.
     async fn receive(&self, buf: &mut [u8], stopping: &CancellationToken, changes: &mut Changes) -> Heard {
         let mut told = None;
         loop {
@@ -217,8 +219,8 @@ impl Port {
         self.send(services, reply, Event::Decided(event))
     }
 
-    /// Whether a reply may leave: no more of them go to an address that a packet only claims to come
-    /// from than the limits allow.
+    /// Whether a reply may leave: no more of them go to an address that a packet only claims to
+    /// come from than the limits allow.
     pub(super) fn may_leave(&self, services: &Services, reply: &impl Leaving) -> Result<(), Limited> {
         match reply.claimed() {
             Some(to) => services.may_send(to, reply.length()),
@@ -226,8 +228,8 @@ impl Port {
         }
     }
 
-    /// Sends a reply, now or not at all: nobody waits for a peer's network. Records the event, or that
-    /// its reply did not leave. Gives the reply that left.
+    /// Sends a reply, now or not at all: nobody waits for a peer's network. Records the event, or
+    /// that its reply did not leave. Gives the reply that left.
     pub(super) fn send<R: Leaving>(&self, services: &Services, reply: Option<R>, event: Event) -> Option<R> {
         let sent = reply.as_ref().map_or(Ok(()), |reply| reply.leave_by(self, &services.network.neighbours));
         match sent {
@@ -255,8 +257,8 @@ impl Leaving for v4::Reply {
         self.bytes.len()
     }
 
-    /// By a frame or an ordinary socket. Without frames, a client that has no address yet is reached
-    /// by broadcast.
+    /// By a frame or an ordinary socket. Without frames, a client that has no address yet is
+    /// reached by broadcast.
     fn leave_by(&self, port: &Port, neighbours: &Neighbours) -> Result<(), Unsent> {
         let endpoint = port.socket.endpoint();
         let claimed = |to: SocketAddrV4| {

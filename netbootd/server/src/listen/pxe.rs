@@ -65,7 +65,8 @@ impl Handler for PxeService {
             port.deliver(&self.services, answer).await;
             return;
         }
-        // Directories, the ledger and another responder take their time; other machines do not wait.
+        // Directories, the ledger and another responder take their time; other machines do not
+        // wait.
         let (service, answering) = (Arc::clone(self), Arc::clone(port));
         let work = async move {
             let answer = service.answer(&packet, &answering.arrival(to, from)).await;

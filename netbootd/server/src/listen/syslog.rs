@@ -18,7 +18,7 @@ use tracing::warn;
 use crate::limits::bucket::Verdict;
 use crate::services::Services;
 
-/// The port.
+/// The port of the syslog protocol (RFC 5426).
 pub const PORT: u16 = 514;
 
 /// Listens on one interface, or on all.
@@ -30,7 +30,7 @@ pub struct SyslogListener {
 }
 
 impl SyslogListener {
-    /// Binds the port.
+    /// Binds the port on one interface or on all.
     pub fn bind(services: Arc<Services>, iface: Option<&Iface>) -> io::Result<Self> {
         let device = iface.map(|iface| iface.name.as_str());
         let endpoint = Endpoint::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)), device)?;

@@ -1,7 +1,8 @@
 //! Port 69: requests come in here. Each accepted one becomes a transfer with a task of its own once
 //! its client acknowledges something.
 //!
-//! Refuses new requests once the services stop. Cancelled by their shutdown token; transfers under way then tell their clients.
+//! Refuses new requests once the services stop. Cancelled by their shutdown token; transfers under
+//! way then tell their clients.
 
 mod busy_poll;
 mod facts;
@@ -97,7 +98,7 @@ impl TftpListener {
         Ok(TftpListener { services, endpoint, transfers, handshakes, workers, addr, ifaces, pulse })
     }
 
-    /// The bound port.
+    /// The port that the listener is bound to.
     pub fn port(&self) -> io::Result<u16> {
         self.endpoint.port()
     }
@@ -138,7 +139,8 @@ impl TftpListener {
         }
     }
 
-    /// Listens on the interface as it is now. A socket stays with the link that it was bound to, whatever its addresses are.
+    /// Listens on the interface as it is now. A socket stays with the link that it was bound to,
+    /// whatever its addresses are.
     fn follow(&mut self, at: usize, iface: Iface) -> io::Result<()> {
         if let Some(addr) = self.addr
             && self.ifaces[at].index != iface.index

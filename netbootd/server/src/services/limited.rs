@@ -73,7 +73,8 @@ impl Services {
         });
     }
 
-    /// Whether the configuration lets a DHCPv6 sender be answered. One that it does not is only counted.
+    /// Whether the configuration lets a DHCPv6 sender be answered. One that it does not is only
+    /// counted.
     pub fn allows6(&self, iface: &Iface, from: Ipv6Addr) -> bool {
         let snapshot = self.snapshot.load();
         let settings = &snapshot.config.limits;
@@ -127,8 +128,9 @@ impl Services {
         }
     }
 
-    /// Records what was decided on a packet whose reply did not leave. Each is counted; the first ones of an interface, and then one a
-    /// second, become events: anybody can ask in the name of an address that nobody has.
+    /// Records what was decided on a packet whose reply did not leave. Each is counted; the first
+    /// ones of an interface, and then one a second, become events: anybody can ask in the name of
+    /// an address that nobody has.
     pub fn unsent(&self, mut event: Event, unsent: Unsent, iface: u32) {
         self.recorder.count(UNSENT, unsent.name());
         event.send_failed(SharedError::new(unsent));
@@ -177,7 +179,8 @@ impl Services {
         Some(refusal)
     }
 
-    /// Records that a client is refused whom the lists do not allow, or not on the interface that it came to.
+    /// Records that a client is refused whom the lists do not allow, or not on the interface that
+    /// it came to.
     pub fn disallows(&self, proto: Proto, peer: SocketAddr) {
         match self.limits.client_not_allowed(peer.ip(), Instant::now()) {
             Verdict::Refused { tell: true } => self.refuses(proto, peer, Refusal::NotAllowed),
@@ -185,7 +188,8 @@ impl Services {
         }
     }
 
-    /// Whether clients are served on an own address: on each, or on those of the interfaces that the configuration names.
+    /// Whether clients are served on an own address: on each, or on those of the interfaces that
+    /// the configuration names.
     pub fn serves_on(&self, local: IpAddr) -> bool {
         let snapshot = self.snapshot.load();
         let wanted = &snapshot.config.server.interfaces;

@@ -31,7 +31,7 @@ pub(super) enum Unusable {
 /// How one try ended.
 enum Tried {
     Delivered,
-    /// Worth another try.
+    /// The delivery failed, and is worth another try.
     Failed(String),
     /// The receiver will not take it.
     Refused(StatusCode),

@@ -18,11 +18,11 @@ pub(super) struct Manifest {
     pub(super) netbootd: String,
     /// When it was written (RFC 3339).
     pub(super) created: String,
-    /// The configuration file.
+    /// The configuration file of the server.
     pub(super) config: PathBuf,
-    /// The state folder.
+    /// The state folder of the server.
     pub(super) state_dir: PathBuf,
-    /// The image store.
+    /// The folder of the image store.
     pub(super) store: PathBuf,
     /// Whether the images' files are in it, or only the catalogue.
     pub(super) images: bool,
@@ -30,7 +30,7 @@ pub(super) struct Manifest {
     pub(super) files: BTreeMap<String, Packed>,
 }
 
-/// One file.
+/// One file of the backup, by its list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Packed {
     /// The size in bytes.
@@ -64,7 +64,7 @@ pub(super) enum Refused {
     Manifest(#[from] serde_json::Error),
 }
 
-/// Writes a backup.
+/// Writes the archive and the list of its files.
 pub(super) struct Packer {
     tar: tar::Builder<BufWriter<File>>,
     files: BTreeMap<String, Packed>,

@@ -15,7 +15,7 @@ use super::super::client::ask;
 use super::archive::{FORMAT, Manifest, Packer};
 use super::{Failure, cannot};
 
-/// Adds everything.
+/// Adds configuration, state and images to the archive.
 pub(super) fn all(
     packer: &mut Packer,
     config: &Config,

@@ -28,7 +28,8 @@ struct Move {
 }
 
 impl Staging {
-    /// Continues an interrupted exchange, or removes the files of a restore that did not come so far.
+    /// Continues an interrupted exchange, or removes the files of a restore that did not come so
+    /// far.
     pub(super) fn begin(state_dir: &Path) -> Result<Self, Failure> {
         let list = list_of(state_dir);
         if list.is_file() {

@@ -1,7 +1,8 @@
-//! `netbootd device import`: prestaged computers of Active Directory become devices, or records of Configuration Manager.
+//! `netbootd device import`: prestaged computers of Active Directory become devices, or records of
+//! Configuration Manager.
 //!
-//! What is there already stays as it is, so that the command may run every night. A computer that cannot be imported is reported, and the
-//! others are.
+//! What is there already stays as it is, so that the command may run every night. A computer that
+//! cannot be imported is reported, and the others are.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};
@@ -21,7 +22,7 @@ use crate::cli::out::{errln, out, outln};
 use crate::platform::give_owner_of;
 use crate::probe::block_on;
 
-/// Runs the command.
+/// Carries out `netbootd device import`.
 pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     let Some(directory) = &config.active_directory else {

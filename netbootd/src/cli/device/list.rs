@@ -24,7 +24,7 @@ struct Row {
     #[serde(alias = "uuid")]
     guid: String,
     name: String,
-    /// Separated by blanks.
+    /// The tags, separated by blanks.
     tags: String,
     note: String,
     boot: String,
@@ -104,12 +104,12 @@ fn change(devices: &Devices, mac: MacAddr, values: &[(&str, &str)]) -> Result<Ch
     )
 }
 
-/// `netbootd device list`.
+/// Carries out `netbootd device list`.
 pub(super) fn list(args: &ListArgs) -> Result<(), Failure> {
     show(args, &Devices::from_site(&args.site)?.list()?, "no device is registered", rendered)
 }
 
-/// `netbootd device remove`.
+/// Carries out `netbootd device remove`.
 pub(super) fn remove(args: &MachineArgs) -> Result<(), Failure> {
     let devices = Devices::from_site(&args.site)?;
     let mac = args.mac;
@@ -120,7 +120,7 @@ pub(super) fn remove(args: &MachineArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `netbootd device export`.
+/// Carries out `netbootd device export`.
 pub(super) fn export(args: &ExportArgs) -> Result<(), Failure> {
     let mut written = csv::Writer::from_writer(Vec::new());
     for device in Devices::from_site(&args.site)?.list()? {

@@ -57,7 +57,7 @@ impl Devices {
         })
     }
 
-    /// Every device.
+    /// Every device that is registered.
     pub(in crate::cli) fn list(&self) -> Result<Vec<DeviceView>, Failure> {
         match self.ask(Method::GET, "/api/devices")? {
             Some(list) => Ok(list),

@@ -272,7 +272,7 @@ const KINDS: [(&str, Class, ArchType); 5] = [
 const LEAST_FREE: u64 = 256 << 20;
 /// DHCP servers that check an address before they offer it take a second.
 const PROBE_SECONDS: u64 = 2;
-/// The year 2025.
+/// The begin of 2025, in seconds since 1970.
 const EARLIEST: Duration = Duration::from_secs(1_735_689_600);
 const LOOPBACK: &str = "lo";
 

@@ -1,5 +1,6 @@
-//! The kernel's tables of neighbours. When one is full, machines on the server's own links cannot be answered at all, and the kernel's log is
-//! the only place that names it. Where there is no such table to read, nothing is checked.
+//! The kernel's tables of neighbours. When one is full, machines on the server's own links cannot
+//! be answered at all, and the kernel's log is the only place that names it. Where there is no such
+//! table to read, nothing is checked.
 
 use std::fs;
 
@@ -57,7 +58,8 @@ impl Table {
     }
 }
 
-/// The entries, and how often there was no room for one: columns of hexadecimal numbers under their names, a line for each processor.
+/// The entries, and how often there was no room for one: columns of hexadecimal numbers under their
+/// names, a line for each processor.
 fn counted(text: &str) -> Option<(u64, u64)> {
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next()?.split_whitespace().collect();

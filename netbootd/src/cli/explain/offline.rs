@@ -22,8 +22,8 @@ use crate::failure::Failure;
 use crate::probe::block_on;
 use crate::sandbox::account::act_as_owner_of;
 
-/// What a netbootd would say that reads the configuration now. `running` is what one says that runs: it has the state file, and knows
-/// what the machine asked last.
+/// What a netbootd would say that reads the configuration now. `running` is what one says that
+/// runs: it has the state file, and knows what the machine asked last.
 pub(super) fn explain(
     config: Config,
     args: &ExplainArgs,
@@ -75,7 +75,8 @@ pub(super) fn explain(
     })
 }
 
-/// The machine's request: as the running netbootd knows it, which has taken what the operator says into account, or as it is said.
+/// The machine's request: as the running netbootd knows it, which has taken what the operator says
+/// into account, or as it is said.
 fn request(args: &ExplainArgs, running: Option<&Explained>) -> BootRequest {
     let asked_as = match running {
         Some(running) => AskedAs {

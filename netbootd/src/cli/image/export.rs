@@ -1,4 +1,5 @@
-//! `netbootd image export`: an image's files in a folder. The files inside an ISO come with the ISO.
+//! `netbootd image export`: an image's files in a folder. The files inside an ISO come with the
+//! ISO.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
-//! Ctrl-C, or SIGTERM, during a long command: the command ends at the next piece, undoes what it did, and says so. A second one ends it at
-//! once; what that leaves behind is swept by the next writer.
+//! Ctrl-C, or SIGTERM, during a long command: the command ends at the next piece, undoes what it
+//! did, and says so. A second one ends it at once; what that leaves behind is swept by the next
+//! writer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use std::thread;
 
 use super::super::{Failure, INTERRUPTED};
 
-/// Whether it came.
+/// Whether the operator has interrupted the command.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Interrupt(Arc<AtomicBool>);
 

@@ -22,17 +22,17 @@ pub(super) use netbootd_config::paths::STATE_DIR;
 pub(super) struct Answers {
     /// The interfaces served; empty for all.
     pub(super) interfaces: Vec<String>,
-    /// The DHCP mode.
+    /// The mode of DHCP: proxy, server, or off.
     pub(super) mode: Mode,
     /// The addresses leased, in [`Mode::Server`].
     pub(super) addresses: Option<Addresses>,
-    /// The boot folder.
+    /// The folder with the boot files.
     pub(super) root: PathBuf,
-    /// The image store.
+    /// The folder of the image store.
     pub(super) images: PathBuf,
-    /// The state folder.
+    /// The folder that keeps the state.
     pub(super) state_dir: PathBuf,
-    /// Configuration Manager.
+    /// The site of Configuration Manager, if any.
     pub(super) site: Option<Site>,
     /// Boot programs to copy into the boot folder: from, to.
     pub(super) programs: Vec<(PathBuf, PathBuf)>,
@@ -56,7 +56,7 @@ impl Default for Answers {
     }
 }
 
-/// Settles every question.
+/// Settles every question, by its flag or at the terminal.
 pub(super) fn gather(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Answers, Failure> {
     let here = iface::list(true)
         .map_err(|error| Failure::Unusable(format!("cannot list the network interfaces: {error}")))?;

@@ -11,7 +11,7 @@ use super::prompt::Unfit;
 /// The addresses that this server leases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Addresses {
-    /// Their network.
+    /// The network of the interface.
     pub(super) subnet: Ipv4Net,
     /// The first and the last.
     pub(super) pool: AddressRange,

@@ -23,7 +23,7 @@ struct Kind {
 
 /// What each kind of machine would start with.
 pub(super) struct Found {
-    /// The architecture.
+    /// The architecture that the program is for.
     pub(super) arch: &'static str,
     /// Its boot programs that are in the boot folder, or come there.
     pub(super) names: Vec<&'static str>,

@@ -1,5 +1,5 @@
-//! Questions: answered by an option, by the default, or on the terminal until the answer is valid. By
-//! hand: dialoguer needs a terminal, and setup also runs over a pipe.
+//! Questions: answered by an option, by the default, or on the terminal until the answer is valid.
+//! By hand: dialoguer needs a terminal, and setup also runs over a pipe.
 
 use std::io::{BufRead, Write};
 
@@ -18,13 +18,13 @@ pub(super) struct Prompt<'a> {
 /// How a question without an option is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
-    /// On the terminal.
+    /// Ask the operator at the terminal.
     Ask,
-    /// By its default.
+    /// Take the default of each question.
     Defaults,
 }
 
-/// One question.
+/// A question with its flag and its default.
 pub(super) struct Question<'a> {
     /// The option that answers it, without its dashes.
     pub(super) flag: &'static str,
@@ -90,7 +90,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Shows a line.
+    /// Prints a line for the operator.
     pub(super) fn say(&mut self, line: &str) -> Result<(), Failure> {
         writeln!(self.output, "{line}").map_err(|error| broken(&error))
     }

@@ -1,6 +1,8 @@
-//! The Event Log, as far as an operator should see what happens: starts, stops, warnings and errors. All else is in the log file.
+//! The Event Log, as far as an operator should see what happens: starts, stops, warnings and
+//! errors. All else is in the log file.
 //!
-//! Unsafe because no crate that is kept up writes there; three calls that take nothing but strings and a handle.
+//! Unsafe because no crate that is kept up writes there; three calls that take nothing but strings
+//! and a handle.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -21,7 +23,8 @@ use windows_sys::Win32::System::EventLog::{
 #[derive(Debug)]
 pub(super) struct EventLog(*mut c_void);
 
-// SAFETY: the handle is a number of the system's; its calls may be made from any thread, several at a time.
+// SAFETY: the handle is a number of the system's; its calls may be made from any thread, several at
+// a time.
 unsafe impl Send for EventLog {}
 // SAFETY: see above.
 unsafe impl Sync for EventLog {}
@@ -43,7 +46,8 @@ impl EventLog {
         };
         let words = wide(words);
         let strings = [words.as_ptr()];
-        // SAFETY: the handle is open; one string is announced and one is there, and it lives until the call is over.
+        // SAFETY: the handle is open; one string is announced and one is there, and it lives until
+        // the call is over.
         unsafe {
             ReportEventW(self.0, kind, 0, id, ptr::null_mut(), 1, 0, strings.as_ptr(), ptr::null());
         }
@@ -70,15 +74,15 @@ impl<S: Subscriber> Layer<S> for EventLog {
     }
 }
 
-/// Tells the system where the words of this source's events are: every event is one string. `EventCreate.exe`, which every Windows has,
-/// holds such messages for the numbers 1 to 1000.
+/// Tells the system where the words of this source's events are: every event is one string.
+/// `EventCreate.exe`, which every Windows has, holds such messages for the numbers 1 to 1000.
 pub(super) fn register() -> windows_registry::Result<()> {
     let key = LOCAL_MACHINE.create(format!(r"{SOURCES}\{SOURCE}"))?;
     key.set_expand_string("EventMessageFile", r"%SystemRoot%\System32\EventCreate.exe")?;
     key.set_u32("TypesSupported", 7)
 }
 
-/// Takes that back.
+/// Removes the source from the registry.
 pub(super) fn unregister() -> windows_registry::Result<()> {
     LOCAL_MACHINE.options().read().write().open(SOURCES)?.remove_tree(SOURCE)
 }

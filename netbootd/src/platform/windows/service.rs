@@ -25,10 +25,11 @@ use crate::serve;
 use crate::serve::ServeArgs;
 use crate::service_manager as manager;
 
-/// `netbootd service`.
+/// The commands below `netbootd service`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServiceCommand {
-    /// Add the service, which starts with Windows, and the source of its events; start it with `sc start netbootd`.
+    /// Add the service, which starts with Windows, and the source of its events; start it with `sc
+    /// start netbootd`.
     Install(InstallArgs),
     /// Stop the service and take it away. Configuration, images and state stay.
     Remove,
@@ -37,10 +38,11 @@ pub(crate) enum ServiceCommand {
     Run(ServeArgs),
 }
 
-/// `netbootd service install`.
+/// The arguments of `netbootd service install`.
 #[derive(Debug, Args)]
 pub(crate) struct InstallArgs {
-    /// The configuration file that it reads [default: C:\ProgramData\netbootd\netbootd.toml if it exists, else built in].
+    /// The configuration file that it reads [default: C:\ProgramData\netbootd\netbootd.toml if it
+    /// exists, else built in].
     #[arg(long, value_name = "FILE")]
     config: Option<std::path::PathBuf>,
 }
@@ -204,5 +206,6 @@ fn words(error: &windows_service::Error) -> String {
 /// What the process was started with; only the service sets it.
 static ARGS: OnceLock<ServeArgs> = OnceLock::new();
 const NAME: &str = "netbootd";
-/// LocalSystem and the administrators' group, by number: their names are other words in other languages.
+/// LocalSystem and the administrators' group, by number: their names are other words in other
+/// languages.
 const OWNERS: [&str; 2] = ["*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F"];

@@ -15,8 +15,8 @@ use super::Reach;
 use super::reach::is_of_the_system;
 use crate::failure::Failure;
 
-/// What is kept, and why nothing else is: ports below 1024, again when an interface comes back; frames to clients that cannot answer ARP
-/// yet, and the echo that finds an address in use.
+/// What is kept, and why nothing else is: ports below 1024, again when an interface comes back;
+/// frames to clients that cannot answer ARP yet, and the echo that finds an address in use.
 pub const KEPT: [Capability; 2] = [Capability::CAP_NET_BIND_SERVICE, Capability::CAP_NET_RAW];
 
 /// The user to become, and what an operator should know. None: it stays who it is.
@@ -42,7 +42,8 @@ pub fn choose(config: &Config) -> Result<(Option<User>, Vec<String>), Failure> {
 
 /// Makes the folders that are written to, and gives them to the user with what is in them.
 ///
-/// Only what is root's is given away, and only where the folder itself was: nobody else can have put links there.
+/// Only what is root's is given away, and only where the folder itself was: nobody else can have
+/// put links there.
 pub(super) fn hand_over(reach: &Reach, user: Option<&User>) -> Result<(), Failure> {
     for folder in reach.own_folders() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -99,7 +100,8 @@ pub(super) fn become_it(user: Option<&User>) -> Result<(), Failure> {
     caps::set(None, CapSet::Permitted, &kept).map_err(dropped)
 }
 
-/// Whether the process, as it is now, has what its configuration names: told at the start and not at the first boot.
+/// Whether the process, as it is now, has what its configuration names: told at the start and not
+/// at the first boot.
 pub(super) fn check_access(reach: &Reach) -> Result<(), Failure> {
     let me = current();
     for (folder, why) in reach.written_for() {
@@ -119,8 +121,9 @@ pub(super) fn check_access(reach: &Reach) -> Result<(), Failure> {
     Ok(())
 }
 
-/// For commands of root that write to a store or to state: what they make belongs to the one whose folder it is, so the daemon can go on
-/// with it. Root's way to read and write any file stays, for what is imported and exported.
+/// For commands of root that write to a store or to state: what they make belongs to the one whose
+/// folder it is, so the daemon can go on with it. Root's way to read and write any file stays, for
+/// what is imported and exported.
 pub fn act_as_owner_of(folder: &Path) -> Result<(), Failure> {
     let Some(owner) = fs::metadata(folder).ok().filter(|found| found.uid() != 0) else { return Ok(()) };
     if !geteuid().is_root() {

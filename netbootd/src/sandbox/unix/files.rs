@@ -1,4 +1,5 @@
-//! Landlock: the kernel refuses every path outside what was named, whoever asks for it in this process or in one that it starts.
+//! Landlock: the kernel refuses every path outside what was named, whoever asks for it in this
+//! process or in one that it starts.
 
 use landlock::{
     ABI, Access, AccessFs, LandlockStatus, PathBeneath, PathFd, RestrictionStatus, Ruleset, RulesetAttr,
@@ -7,7 +8,8 @@ use landlock::{
 
 use super::Reach;
 
-/// Holds this thread, and those that it starts, to a reach. Says what is in force, and whether anything is.
+/// Holds this thread, and those that it starts, to a reach. Says what is in force, and whether
+/// anything is.
 pub(super) fn restrict(reach: &Reach) -> (String, bool) {
     match enforce(reach) {
         Ok(status) => words(&status),
@@ -61,7 +63,8 @@ mod tests {
 
     use super::*;
 
-    /// Where the kernel has no Landlock there is nothing to see; the words say so, and a test of the whole daemon reads them.
+    /// Where the kernel has no Landlock there is nothing to see; the words say so, and a test of
+    /// the whole daemon reads them.
     #[test]
     fn nothing_outside_the_named_folders_can_be_opened() {
         let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -1,6 +1,7 @@
 //! Which folders and files are opened, and what for.
 //!
-//! A file is named by its folder, because an editor puts a new file in the place of the old one; in a folder of the whole system by itself.
+//! A file is named by its folder, because an editor puts a new file in the place of the old one; in
+//! a folder of the whole system by itself.
 
 use std::path::{Path, PathBuf};
 
@@ -69,8 +70,9 @@ impl Reach {
         reach
     }
 
-    /// Adds what the system's libraries open. Root owns every file of `/etc`, so as root only those needed are named; another user has
-    /// what is open to all, by names that may be replaced at any time, as `resolv.conf` is.
+    /// Adds what the system's libraries open. Root owns every file of `/etc`, so as root only those
+    /// needed are named; another user has what is open to all, by names that may be replaced at any
+    /// time, as `resolv.conf` is.
     pub(super) fn add_system(&mut self, is_root: bool) {
         let of = |places: &[(&str, &'static str)]| -> Vec<Place> {
             places.iter().map(|(path, why)| Place { path: path.into(), why }).collect()
@@ -97,7 +99,7 @@ impl Reach {
         [told("write", &self.write), told("read", &self.read)].concat()
     }
 
-    /// Named folders alone.
+    /// The reach of these folders alone.
     #[cfg(test)]
     pub(super) fn of_folders(read: &[&Path], write: &[&Path]) -> Self {
         let mut reach = Reach::default();
@@ -190,7 +192,8 @@ fn paths(places: &[Place]) -> Vec<&Path> {
     places.iter().map(|place| place.path.as_path()).collect()
 }
 
-/// Whether a folder holds what is nobody's in particular: never given away, never opened as a whole for a file in it.
+/// Whether a folder holds what is nobody's in particular: never given away, never opened as a whole
+/// for a file in it.
 pub(super) fn is_of_the_system(folder: &Path) -> bool {
     let folder = real(folder);
     folder.components().count() <= 2 || SHARED.iter().any(|shared| folder == Path::new(shared))
@@ -212,7 +215,8 @@ const SHARED: [&str; 8] = [
     "/etc/ssl/private",
     "/usr/share",
 ];
-/// Programs and libraries: the reader of Windows images, name services, certificates of public authorities, time zones.
+/// Programs and libraries: the reader of Windows images, name services, certificates of public
+/// authorities, time zones.
 const RUN: &[(&str, &str)] = &[
     ("/usr", "programs and libraries"),
     ("/bin", "programs"),

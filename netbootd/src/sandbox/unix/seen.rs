@@ -7,7 +7,7 @@ use caps::Capability;
 /// The part that tells what a process may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The effective user.
+    /// The effective user of the process.
     pub uid: Option<u32>,
     /// The capabilities in effect.
     pub capabilities: u64,
@@ -18,7 +18,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Of a process.
+    /// Reads the state of a process from /proc.
     pub fn read(pid: u32) -> io::Result<Self> {
         Ok(Seen::parse(&std::fs::read_to_string(format!("/proc/{pid}/status"))?))
     }

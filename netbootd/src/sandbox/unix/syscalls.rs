@@ -1,9 +1,11 @@
 //! The system calls that are refused.
 //!
-//! A list of what is refused, not of what is allowed: the system's Kerberos and name services are loaded into the process and do as their
-//! version sees fit, and a boot server that ends on a library's update is worse than one that may call `getcpu`. Refused is what would
-//! look into other processes, change the system or its clock, load code into the kernel, make namespaces, or reach the parts of the
-//! kernel that most holes were found in. None of it is called by netbootd, its libraries, or the reader of Windows images that it starts, which has a list of its own.
+//! A list of what is refused, not of what is allowed: the system's Kerberos and name services are
+//! loaded into the process and do as their version sees fit, and a boot server that ends on a
+//! library's update is worse than one that may call `getcpu`. Refused is what would look into other
+//! processes, change the system or its clock, load code into the kernel, make namespaces, or reach
+//! the parts of the kernel that most holes were found in. None of it is called by netbootd, its
+//! libraries, or the reader of Windows images that it starts, which has a list of its own.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +64,8 @@ fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, BackendError> {
     Ok(rules)
 }
 
-/// On x86-64 the same calls can be made by a second set of numbers (x32), which no program here uses.
+/// On x86-64 the same calls can be made by a second set of numbers (x32), which no program here
+/// uses.
 fn other_numbering() -> Vec<sock_filter> {
     if cfg!(not(target_arch = "x86_64")) {
         return Vec::new();
@@ -79,11 +82,11 @@ fn other_numbering() -> Vec<sock_filter> {
 const LOAD: u16 = 0x20;
 /// BPF_JMP | BPF_JGE | BPF_K.
 const IF_AT_LEAST: u16 = 0x35;
-/// BPF_RET | BPF_K.
+/// The instruction BPF_RET with BPF_K.
 const RETURN: u16 = 0x06;
-/// SECCOMP_RET_ERRNO.
+/// The action SECCOMP_RET_ERRNO of a filter.
 const REFUSE: u32 = 0x0005_0000;
-/// __X32_SYSCALL_BIT.
+/// The bit __X32_SYSCALL_BIT of a call's number.
 const X32: u32 = 0x4000_0000;
 
 /// The sockets that netbootd and name services open.
@@ -172,8 +175,8 @@ mod tests {
 
     use super::*;
 
-    /// The filter goes to every thread of the process: this process is one that runs no other test, as nextest has it, or one started
-    /// for it.
+    /// The filter goes to every thread of the process: this process is one that runs no other test,
+    /// as nextest has it, or one started for it.
     #[test]
     fn what_a_boot_server_never_calls_is_refused_and_it_goes_on() {
         if std::env::var_os(ALONE).is_none() {

@@ -22,7 +22,7 @@ impl Source {
         })
     }
 
-    /// The next request.
+    /// Waits for the next request by a signal.
     pub(super) async fn next(&mut self) -> Request {
         tokio::select! {
             _ = self.terminated.recv() => Request::End,

@@ -27,7 +27,7 @@ impl Source {
         })
     }
 
-    /// The next request.
+    /// Waits for the next request of the console.
     pub(super) async fn next(&mut self) -> Request {
         tokio::select! {
             () = STOP.notified() => Request::End,

@@ -1,4 +1,5 @@
-//! The sockets that systemd has opened, by the names that their units give them (`FileDescriptorName=`).
+//! The sockets that systemd has opened, by the names that their units give them
+//! (`FileDescriptorName=`).
 
 use std::collections::HashMap;
 use std::io;
@@ -32,9 +33,9 @@ pub enum SocketError {
     /// One that cannot say where it is bound.
     #[error("the socket {name} of systemd")]
     Unbound {
-        /// Its name.
+        /// The name in the unit's `FileDescriptorName`.
         name: String,
-        /// Why not.
+        /// The system's error that stopped it.
         source: io::Error,
     },
     /// Another port than that of the configuration.
@@ -43,7 +44,7 @@ pub enum SocketError {
          write 0.0.0.0:{port} in its unit"
     )]
     OtherPort {
-        /// Its name.
+        /// The name in the unit's `FileDescriptorName`.
         name: String,
         /// Where it is bound.
         bound: SocketAddr,
@@ -53,7 +54,8 @@ pub enum SocketError {
 }
 
 impl Sockets {
-    /// Takes over what the environment speaks of, which it says no more afterwards: to be called before there are threads.
+    /// Takes over what the environment speaks of, which it says no more afterwards: to be called
+    /// before there are threads.
     pub fn inherit() -> Result<Self, SocketError> {
         let names: Vec<String> = match sd_notify::listen_fds_with_names() {
             Ok(named) => named.map(|(_, name)| name).collect(),

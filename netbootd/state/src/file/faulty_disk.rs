@@ -1,4 +1,5 @@
-//! A disk that fills up, and that forgets what was not synced when the power goes; and what of the state must hold all the same.
+//! A disk that fills up, and that forgets what was not synced when the power goes; and what of the
+//! state must hold all the same.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +16,7 @@ pub(crate) struct FaultyDisk(Arc<Mutex<Disk>>);
 
 #[derive(Debug, Default)]
 struct Disk {
-    /// What reads see.
+    /// The bytes as reads see them.
     seen: Vec<u8>,
     /// What is there after a power loss in any case.
     synced: Vec<u8>,
@@ -57,7 +58,8 @@ impl FaultyDisk {
         self.lock().full = full;
     }
 
-    /// The power goes and comes back. Of what was not synced each sector is there or not, as `chance` says.
+    /// The power goes and comes back. Of what was not synced each sector is there or not, as
+    /// `chance` says.
     pub(crate) fn lose_power(&self, mut chance: impl FnMut() -> bool) {
         let mut disk = self.lock();
         disk.age += 1;
@@ -272,7 +274,8 @@ mod tests {
                         bound.remove(&n);
                     }
                     Happens::PowerLoss { given: n, mut seed } => {
-                        // The answer is not waited for: it may have been written, in part, or not at all.
+                        // The answer is not waited for: it may have been written, in part, or not
+                        // at all.
                         let lost = deployed(n);
                         runtime.block_on(async {
                             tokio::select! {

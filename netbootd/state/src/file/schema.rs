@@ -7,7 +7,8 @@ use tracing::info;
 
 use super::StateError;
 
-/// Makes older tables into the present ones, all in one commit; refuses newer ones and leaves them as they are.
+/// Makes older tables into the present ones, all in one commit; refuses newer ones and leaves them
+/// as they are.
 pub(super) fn take_up(database: &Database, path: &Path) -> Result<(), StateError> {
     let unusable = |error| StateError::new(path, error);
     let found = version(database).map_err(unusable)?;

@@ -1,4 +1,5 @@
-//! The thread that appends lines to the newest file. Dropping the handle writes what waits and ends the thread.
+//! The thread that appends lines to the newest file. Dropping the handle writes what waits and ends
+//! the thread.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,7 +15,7 @@ use parking_lot::Mutex;
 use super::segments::Segments;
 use super::{Lines, day, oldest_day};
 
-/// The thread's handle.
+/// The handle to the journal's thread.
 #[derive(Debug)]
 pub(super) struct Journal {
     queue: Mutex<Option<SyncSender<Work>>>,
@@ -136,7 +137,8 @@ impl Appended {
         Ok(())
     }
 
-    /// Goes on with the newest file of the day if it has room, and makes another one otherwise. Removes what is too old or too much.
+    /// Goes on with the newest file of the day if it has room, and makes another one otherwise.
+    /// Removes what is too old or too much.
     fn next(&self, day: u64, now: SystemTime) -> io::Result<Open> {
         self.segments.prune(oldest_day(now))?;
         let newest = self.segments.since(day)?.into_iter().rfind(|segment| segment.day == day);

@@ -1,4 +1,5 @@
-//! The files of the history: `<day since 1970>-<number>.jsonl`, so their names are in the order of their lines.
+//! The files of the history: `<day since 1970>-<number>.jsonl`, so their names are in the order of
+//! their lines.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use imagestore::platform::{DirBuilderExt, OpenOptionsExt};
 
-/// The folder.
+/// The folder that holds the history's files.
 #[derive(Debug, Clone)]
 pub(super) struct Segments {
     folder: PathBuf,
@@ -16,7 +17,7 @@ pub(super) struct Segments {
     pub(super) most: u64,
 }
 
-/// One file.
+/// One file of the history.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Segment {
     pub(super) day: u64,
@@ -67,7 +68,8 @@ impl Segments {
         File::options().create(true).append(true).mode(0o600).open(path)
     }
 
-    /// Removes the files of days before this one, and the oldest of the others while all of them have too many bytes.
+    /// Removes the files of days before this one, and the oldest of the others while all of them
+    /// have too many bytes.
     pub(super) fn prune(&self, oldest: u64) -> io::Result<()> {
         let segments = self.all()?;
         let length = |segment: &Segment| fs::metadata(&segment.path).map_or(0, |data| data.len());

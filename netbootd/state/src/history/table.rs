@@ -7,7 +7,8 @@ use redb::{ReadableTable, TableDefinition, TableError};
 use super::segments::Segments;
 use crate::file::State;
 
-/// Writes the table's steps to files of their days, and removes the table once they are on the disk. A crash in between repeats it.
+/// Writes the table's steps to files of their days, and removes the table once they are on the
+/// disk. A crash in between repeats it.
 pub(super) fn migrate(state: &State, segments: &Segments) -> io::Result<()> {
     let read = state.read().map_err(io::Error::other)?;
     match read.open_table(STEPS) {

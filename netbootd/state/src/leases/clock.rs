@@ -14,14 +14,15 @@ impl Clock {
         Clock(Box::new(now))
     }
 
-    /// Leases end after a while, not at an hour: when the host's clock is set anew, none ends and none is kept.
+    /// Leases end after a while, not at an hour: when the host's clock is set anew, none ends and
+    /// none is kept.
     pub fn steady() -> Self {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let started = Instant::now();
         Clock::new(move || at + started.elapsed().as_secs())
     }
 
-    /// The time now.
+    /// The time now, which never goes back.
     pub fn now(&self) -> Seconds {
         (self.0)()
     }

@@ -1,9 +1,10 @@
 //! The leases given since the table on the disk was last brought up to date, one behind the other.
 //!
-//! A lease must be on the disk before its client is told, and a building asks for thousands at a time. The file has its full size from the
-//! beginning, so a batch of leases is one write and one flush of data that changes nothing about the file itself. It is read once, at the
-//! start. It has two halves: while the table takes over what is in the one, the other is filled. Each record carries the number of the
-//! filling it belongs to: records of former fillings are not seen.
+//! A lease must be on the disk before its client is told, and a building asks for thousands at a
+//! time. The file has its full size from the beginning, so a batch of leases is one write and one
+//! flush of data that changes nothing about the file itself. It is read once, at the start. It has
+//! two halves: while the table takes over what is in the one, the other is filled. Each record
+//! carries the number of the filling it belongs to: records of former fillings are not seen.
 
 use std::fs::File;
 use std::io;
@@ -24,7 +25,7 @@ pub(super) enum Change {
     Gone(MacAddr),
 }
 
-/// The file.
+/// The journal's file and its position.
 #[derive(Debug)]
 pub(super) struct Journal {
     file: File,
@@ -36,7 +37,7 @@ pub(super) struct Journal {
 }
 
 impl Change {
-    /// Whose lease.
+    /// The machine whose lease the entry is about.
     pub(super) fn mac(&self) -> MacAddr {
         match self {
             Change::Given(lease) => lease.mac,
@@ -46,7 +47,8 @@ impl Change {
 }
 
 impl Journal {
-    /// Opens or makes the file in a folder; gives what it holds of this filling and of the one after it. It has no room until it is turned.
+    /// Opens or makes the file in a folder; gives what it holds of this filling and of the one
+    /// after it. It has no room until it is turned.
     pub(super) fn open(folder: &Path, oldest: u64) -> io::Result<(Self, Vec<Change>)> {
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -79,7 +81,8 @@ impl Journal {
         RECORDS - self.records
     }
 
-    /// Adds records, at most as many as there is room for. When it returns, they are on the disk; after an error none of them counts.
+    /// Adds records, at most as many as there is room for. When it returns, they are on the disk;
+    /// after an error none of them counts.
     pub(super) fn append(&mut self, changes: &[Change]) -> io::Result<()> {
         let bytes: Vec<u8> = changes.iter().flat_map(|change| emit(change, self.filling)).collect();
         self.file.write_all_at(&bytes, ((self.half * RECORDS + self.records) * RECORD) as u64)?;
@@ -94,7 +97,8 @@ impl Journal {
     }
 }
 
-/// Filling 8, end 8, address 4 (0.0.0.0: gone), hardware address 6, zero 2, check 4; numbers in network order.
+/// Filling 8, end 8, address 4 (0.0.0.0: gone), hardware address 6, zero 2, check 4; numbers in
+/// network order.
 fn emit(change: &Change, filling: u64) -> [u8; RECORD] {
     let (mac, address, until) = match *change {
         Change::Given(Lease { mac, address, until }) => (mac, address, until),
@@ -126,8 +130,8 @@ fn parse(record: &[u8; RECORD], filling: u64) -> Option<Change> {
     })
 }
 
-/// FNV-1a: it tells a record that was written half from a whole one; nobody forges them. Another sum,
-/// such as crc32fast's, could not read the journals that exist.
+/// FNV-1a: it tells a record that was written half from a whole one; nobody forges them. Another
+/// sum, such as crc32fast's, could not read the journals that exist.
 fn check(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

@@ -1,4 +1,5 @@
-//! The leases that survive a restart: a table in the state file, and a journal of what it does not hold yet.
+//! The leases that survive a restart: a table in the state file, and a journal of what it does not
+//! hold yet.
 
 use std::sync::Arc;
 
@@ -82,7 +83,8 @@ impl Writer {
         let (journal, changes) = Journal::open(state.folder(), oldest)?;
         let ahead = changes.into_iter().map(|change| (change.mac().octets(), change)).collect();
         let mut writer = Writer { state, journal, ahead, before: None, torn: false };
-        // Even when it holds nothing: behind a record that was not finished there may be some that were, and those never count.
+        // Even when it holds nothing: behind a record that was not finished there may be some that
+        // were, and those never count.
         writer.begin_anew()?;
         Ok(writer)
     }
@@ -237,7 +239,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let open = || LeaseStore::open(Arc::new(State::open(folder.path()).unwrap())).unwrap();
         let (store, _) = open();
-        // The power goes while three are written together, and the first of them never reaches the disk.
+        // The power goes while three are written together, and the first of them never reaches the
+        // disk.
         assert!(store.put(lease(1)).await && store.put(lease(2)).await && store.put(lease(3)).await);
         drop(store);
         let journal = folder.path().join("leases.journal");

@@ -22,7 +22,8 @@ const FILLING: TableDefinition<'_, (), u64> = TableDefinition::new("leases-journ
 /// Machines' last changes that the table does not have.
 pub(super) type Ahead = BTreeMap<[u8; 6], Change>;
 
-/// A filling that the table takes over while the next one is written, on a thread of its own and without haste.
+/// A filling that the table takes over while the next one is written, on a thread of its own and
+/// without haste.
 pub(super) struct TakeOver {
     state: Arc<State>,
     ahead: Arc<Ahead>,
@@ -32,7 +33,8 @@ pub(super) struct TakeOver {
     leisure: Option<Sender<()>>,
 }
 
-/// Makes the tables unless they are there; gives the oldest filling of the journal that they do not have.
+/// Makes the tables unless they are there; gives the oldest filling of the journal that they do not
+/// have.
 pub(super) fn make(state: &State) -> Result<u64, redb::Error> {
     state.make_table(LEASES)?;
     state.make_table(FILLING)?;
@@ -56,7 +58,8 @@ pub(super) fn leases(state: &State) -> Result<Vec<Lease>, redb::Error> {
     Ok(leases)
 }
 
-/// Makes the changes, and says which filling counts next once all are made: until then the journal's are read over them.
+/// Makes the changes, and says which filling counts next once all are made: until then the
+/// journal's are read over them.
 ///
 /// A part at a time, with a rest between: what machines wait for goes between.
 pub(super) fn take_over(

@@ -12,7 +12,7 @@ use crate::file::State;
 
 /// Client to (address, end in seconds since the epoch).
 const LEASES: TableDefinition<'_, &[u8], (u128, u64)> = TableDefinition::new("leases6");
-/// The server's identifier.
+/// The table with this server's DUID.
 const OWN: TableDefinition<'_, (), &[u8]> = TableDefinition::new("dhcp6-duid");
 
 /// The leases on the disk.

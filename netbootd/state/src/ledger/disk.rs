@@ -12,7 +12,8 @@ use crate::file::State;
 
 /// (machine, deployment, run) to what is known of the machine and its boot.
 const GIVEN: TableDefinition<'_, (&str, &str, &str), Row<'_>> = TableDefinition::new("given");
-/// Hardware address, GUID in wire order, record, name, begin of the boot, stage, when that was reached, when the site noted it.
+/// Hardware address, GUID in wire order, record, name, begin of the boot, stage, when that was
+/// reached, when the site noted it.
 type Row<'a> = ([u8; 6], Option<[u8; 16]>, Option<&'a str>, &'a str, u64, u8, u64, Option<u64>);
 /// When the brake was last released.
 const BRAKE: TableDefinition<'_, (), u64> = TableDefinition::new("brake");
@@ -173,8 +174,9 @@ fn entry_of((machine, deployment, run): (&str, &str, &str), row: Row<'_>) -> Ent
     }
 }
 
-/// How tables of version 1 become those of version 2: an entry is no longer of a record, whose key in a device file was its line, but of
-/// the machine that asked, which the entry names by its hardware address.
+/// How tables of version 1 become those of version 2: an entry is no longer of a record, whose key
+/// in a device file was its line, but of the machine that asked, which the entry names by its
+/// hardware address.
 pub(crate) fn migrate(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     const LEDGER: TableDefinition<'_, (&str, &str), ([u8; 6], &str, u64)> = TableDefinition::new("ledger");
     if !transaction.list_tables()?.any(|table| table.name() == LEDGER.name()) {

@@ -1,4 +1,5 @@
-//! What this server knows of the shared state: read whole at each connection, then kept up by what the servers tell one another.
+//! What this server knows of the shared state: read whole at each connection, then kept up by what
+//! the servers tell one another.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -18,14 +19,14 @@ use crate::durable::LedgerKeep;
 use crate::leases::{LeaseTable, Seconds};
 use crate::ledger::now;
 
-/// The copies.
+/// The copies of the database's tables in memory.
 #[derive(Debug)]
 pub struct Copies {
     /// Required deployments that were given.
     pub ledger: Arc<RwLock<Ledger>>,
     /// Who has which address.
     pub leases: Arc<Mutex<LeaseTable>>,
-    /// What Macs chose.
+    /// The images that Macs chose.
     pub bindings: Arc<Mutex<Bindings>>,
     /// What operators said of machines.
     pub said: Arc<Mutex<Verdicts>>,
@@ -38,7 +39,8 @@ pub struct Copies {
     subnets: Vec<Subnet>,
     own: Vec<Ipv4Addr>,
     place: u32,
-    /// The time of the start, and what has passed since: nobody sets that anew, so that a lease is not confirmed for too long.
+    /// The time of the start, and what has passed since: nobody sets that anew, so that a lease is
+    /// not confirmed for too long.
     started: (Seconds, Instant),
 }
 

@@ -1,4 +1,5 @@
-//! What the database answers, decided from the rows that a transaction has read under the lock. Pure.
+//! What the database answers, decided from the rows that a transaction has read under the lock.
+//! Pure.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -138,7 +139,8 @@ impl Rows {
 }
 
 impl Rows {
-    /// An entry with what a server has learned of it, whose clock may have moved a little since it read the entry.
+    /// An entry with what a server has learned of it, whose clock may have moved a little since it
+    /// read the entry.
     fn amended(&self, entry: Entry) -> Option<Entry> {
         let known = self.ledger.get(&entry.key)?;
         let is_same = known.at.abs_diff(entry.at) <= CLOCK_MOVES;
@@ -161,7 +163,8 @@ impl Leases {
                 let until = row.map_or(0, |row| row.until).max(now + lasts);
                 Ruling::made(vec![Fact::Held { address, mac: None, until, leased: false }])
             }
-            // Until its end a server without the database may confirm it: nobody else has it before.
+            // Until its end a server without the database may confirm it: nobody else has it
+            // before.
             LeaseKeep::Released(_) => Ruling::made(Vec::new()),
         }
     }
@@ -180,7 +183,8 @@ impl Leases {
             if row.until > now && former != Some(other) {
                 return self.teach(address, Some(octets));
             }
-            // The former address goes to nobody before its end: a server without the database may confirm it until then.
+            // The former address goes to nobody before its end: a server without the database may
+            // confirm it until then.
             facts.push(match row.leased && row.until > now {
                 true => Fact::Held { address: other, mac: None, until: row.until, leased: false },
                 false => Fact::Free { address: other },
@@ -225,7 +229,7 @@ impl Leases {
     }
 }
 
-/// In seconds.
+/// How far the database's clock may jump, in seconds.
 const CLOCK_MOVES: Seconds = 5;
 
 #[cfg(test)]

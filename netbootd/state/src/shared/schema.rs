@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-/// What each version adds to the one before it. What has been released is not changed, only added to.
+/// What each version adds to the one before it. What has been released is not changed, only added
+/// to.
 pub(super) const MIGRATIONS: &[&str] = &["
 DO $$ BEGIN
     IF to_regnamespace('netbootd') IS NULL THEN CREATE SCHEMA netbootd; END IF;

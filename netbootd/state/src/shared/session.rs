@@ -1,6 +1,7 @@
 //! One connection: how it is opened, what a transaction is, and what others tell on it.
 //!
-//! Cancelling any of it leaves the connection in an unknown state: it is dropped then, and the database undoes what was not committed.
+//! Cancelling any of it leaves the connection in an unknown state: it is dropped then, and the
+//! database undoes what was not committed.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use super::sql::Turn;
 use super::{schema, sql, write};
 use crate::durable::Refused;
 
-/// Makes connections.
+/// Makes connections to the database.
 pub(super) struct Connector {
     config: Config,
     tls: Option<MakeRustlsConnect>,
@@ -54,7 +55,7 @@ pub(super) enum Outcome {
 /// Why no connection can be made to a database.
 #[derive(Debug, Error)]
 pub enum ConnectorError {
-    /// Its URL.
+    /// The URL of the database is wrong.
     #[error(transparent)]
     Url(tokio_postgres::Error),
     /// Its certificate cannot be verified.
@@ -289,7 +290,8 @@ impl Session {
     }
 
     async fn try_to(&mut self, copies: &Copies, asks: &[Ask]) -> Result<Vec<Result<(), Refused>>, TurnError> {
-        // The row is locked until the end: one server after the other, and each sees what those before it did.
+        // The row is locked until the end: one server after the other, and each sees what those
+        // before it did.
         let turn = self
             .turn("BEGIN; UPDATE netbootd.schema SET revision = revision + 1 RETURNING version, revision, released, extract(epoch FROM clock_timestamp())::bigint")
             .await?;

@@ -7,12 +7,12 @@ use netbootd_net::{Secret, with_causes};
 use serde::Deserialize;
 use thiserror::Error;
 
-/// PostgreSQL.
+/// The settings of the PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
-    /// `postgresql://user@host/database`.
+    /// The URL, such as `postgresql://user@host/database`.
     pub url: String,
-    /// The user's password.
+    /// The password of the database's user.
     pub password: Option<Secret>,
     /// Certificates (PEM) of the authority that signed its own, when the system does not know it.
     pub ca: Option<PathBuf>,

@@ -12,12 +12,12 @@ use super::fact::{Fact, Given};
 use super::values::{clean, signed};
 use crate::durable::{LeaseKeep, LedgerKeep};
 
-/// A server's turn.
+/// The state of the shared database when a server's turn begins.
 pub(super) struct Turn {
     pub(super) revision: i64,
     /// When the brake was last released.
     pub(super) released: Seconds,
-    /// The database's time.
+    /// The time by the database's clock.
     pub(super) now: Seconds,
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn everything(client: &Client) -> Result<Vec<Fact>, Error> {
     Ok(facts)
 }
 
-/// Reads the devices.
+/// Reads the devices from the database.
 pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
     let rows = client
         .query(

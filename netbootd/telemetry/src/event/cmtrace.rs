@@ -45,7 +45,7 @@ where
     }
 }
 
-/// `11-14-2022` and `03:53:49.320`.
+/// CMTrace's date and time: `11-14-2022` and `03:53:49.320`.
 fn date_and_time(now: SystemTime) -> (String, String) {
     // 2022-11-14T03:53:49.320Z
     let text = humantime::format_rfc3339_millis(now).to_string();

@@ -1,4 +1,5 @@
-//! What each kind of event knows of itself: its machine, its counter, its level, its line of the log.
+//! What each kind of event knows of itself: its machine, its counter, its level, its line of the
+//! log.
 
 use std::net::IpAddr;
 
@@ -7,7 +8,8 @@ use tracing::Level;
 
 /// The facts of one event.
 pub(super) trait Facts {
-    /// The machine that it is about; None for none, or for a part of a transfer whose start named it.
+    /// The machine that it is about; None for none, or for a part of a transfer whose start named
+    /// it.
     fn mac(&self) -> Option<MacAddr> {
         None
     }
@@ -22,8 +24,8 @@ pub(super) trait Facts {
         None
     }
 
-    /// How much it matters to the log, when a stranger can cause it; None for what is written whatever
-    /// comes.
+    /// How much it matters to the log, when a stranger can cause it; None for what is written
+    /// whatever comes.
     fn level(&self) -> Option<Level> {
         None
     }

@@ -2,12 +2,12 @@
 
 use bsdp::{BootImageId, Problem};
 
-/// One image folder.
+/// One folder of a Mac's image, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFolderRead {
     /// The share it is in.
     pub share: String,
-    /// Its name.
+    /// The folder's name in the share.
     pub folder: String,
     /// The image's id and name, when it is one.
     pub image: Option<(BootImageId, String)>,

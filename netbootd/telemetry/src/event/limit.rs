@@ -1,4 +1,5 @@
-//! How often the log may say the same: what a stranger can repeat at will fills no disk. Counters and timelines miss nothing.
+//! How often the log may say the same: what a stranger can repeat at will fills no disk. Counters
+//! and timelines miss nothing.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -10,7 +11,7 @@ use pxe_policy::MacAddr;
 /// Whom a line is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Who {
-    /// A machine.
+    /// A machine, by its hardware address.
     Machine(MacAddr),
     /// An address, where no machine is known.
     Address(IpAddr),
@@ -37,11 +38,11 @@ struct Repeats {
 /// Whether a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is.
+    /// The line is written.
     Write,
     /// It is, and so many were not since the last that was.
     WriteAfter(u64),
-    /// It is not.
+    /// The line is left out.
     LeaveOut,
 }
 
@@ -84,10 +85,12 @@ impl Limit {
     }
 }
 
-/// The same about the same machine, in one window. A boot that looks for its files asks about twenty times in vain.
+/// The same about the same machine, in one window. A boot that looks for its files asks about
+/// twenty times in vain.
 const TIMES: u32 = 30;
 const WINDOW: Duration = Duration::from_secs(60);
-/// All lines together: a campus that is switched on at once fits, and what goes on and on costs some 40 kB a second.
+/// All lines together: a campus that is switched on at once fits, and what goes on and on costs
+/// some 40 kB a second.
 const AT_ONCE: f64 = 20_000.0;
 const PER_SECOND: f64 = 200.0;
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");

@@ -1,6 +1,7 @@
 //! One log line an event. The message is the decision; facts are fields; absent is absent.
 //!
-//! info: offered, finished. debug: ignored, and what a stranger can repeat at will. warn: an operator should act.
+//! info: offered, finished. debug: ignored, and what a stranger can repeat at will. warn: an
+//! operator should act.
 
 use std::net::IpAddr;
 
@@ -120,7 +121,8 @@ impl Facts for Decided {
     fn level(&self) -> Option<Level> {
         Some(match self.decision {
             Answered::Offer | Answered::Ack | Answered::Nak | Answered::Failed => Level::INFO,
-            // Somebody waits for a machine that a directory knows, or that a directory's silence keeps from booting.
+            // Somebody waits for a machine that a directory knows, or that a directory's silence
+            // keeps from booting.
             Answered::LocalBoot | Answered::Ignore if tells_of_directories(self.reason) => Level::INFO,
             Answered::Ignore if tells_of_a_flood(self.reason) => Level::WARN,
             Answered::Ignore | Answered::LocalBoot => Level::DEBUG,

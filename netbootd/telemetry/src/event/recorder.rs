@@ -15,16 +15,17 @@ use super::{Event, Proto, TransferId, log};
 /// One event with the time it was recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
-    /// When.
+    /// When the event happened.
     pub at: SystemTime,
-    /// What.
+    /// The event with its facts.
     pub event: Event,
 }
 
-/// How often each thing happened since the start, by (kind, word): `("offer", "rule")`, `("tftp", "completed")`.
+/// How often each thing happened since the start, by (kind, word): `("offer", "rule")`, `("tftp",
+/// "completed")`.
 pub type Counters = BTreeMap<(&'static str, &'static str), u64>;
 
-/// Takes every event.
+/// Takes every event, and gives it to log, counters and watchers.
 #[derive(Debug)]
 pub struct Recorder {
     watchers: broadcast::Sender<Arc<Recorded>>,
@@ -108,7 +109,8 @@ impl Recorder {
         self.limit.lock().sweep(now)
     }
 
-    /// Every event from now on. A watcher that falls behind loses the oldest ones and is told how many.
+    /// Every event from now on. A watcher that falls behind loses the oldest ones and is told how
+    /// many.
     pub fn watch(&self) -> broadcast::Receiver<Arc<Recorded>> {
         self.watchers.subscribe()
     }
@@ -131,7 +133,8 @@ impl Default for Recorder {
     }
 }
 
-/// Events kept for a watcher that is slow to fetch them: three seconds of 5,000 a second, in ten megabytes.
+/// Events kept for a watcher that is slow to fetch them: three seconds of 5,000 a second, in ten
+/// megabytes.
 const WATCHER_BACKLOG: usize = 16_384;
 
 #[cfg(test)]

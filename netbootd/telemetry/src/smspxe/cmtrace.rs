@@ -1,4 +1,5 @@
-//! CMTrace's log format: `<![LOG[message]LOG]!><time="03:53:49.320+360" date="11-14-2022" component="SMSPXE" … thread="3580" …>`.
+//! CMTrace's log format: `<![LOG[message]LOG]!><time="03:53:49.320+360" date="11-14-2022"
+//! component="SMSPXE" … thread="3580" …>`.
 
 /// One entry of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,8 +12,9 @@ pub struct Entry {
     pub thread: String,
 }
 
-/// Reads a log, whatever it is written in: UTF-8, UTF-16 with its mark, or a Windows code page, of which ASCII is enough here. Lines of
-/// another form are messages of their own; what is cut off at the end is left out.
+/// Reads a log, whatever it is written in: UTF-8, UTF-16 with its mark, or a Windows code page, of
+/// which ASCII is enough here. Lines of another form are messages of their own; what is cut off at
+/// the end is left out.
 pub fn read(bytes: &[u8]) -> Vec<Entry> {
     let text = decode(bytes);
     let mut entries = Vec::new();

@@ -3,12 +3,12 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-/// A `ClientIDReply`.
+/// A `ClientIDReply` of smspxe.log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reply {
     /// Whether the site does not know the machine.
     pub unknown: Option<bool>,
-    /// The record's key.
+    /// The key of the machine's record.
     pub item_key: Option<u64>,
     /// Whether the GUID is on the site's list of duplicates; older sites do not say.
     pub duplicate_smbios: Option<bool>,
@@ -21,11 +21,11 @@ pub struct Reply {
 /// A `PXEBootAction`. Nothing is what the answer leaves empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BootAction {
-    /// The deployment.
+    /// The id of the deployment that is offered.
     pub offer: Option<String>,
-    /// The task sequence.
+    /// The id of the task sequence.
     pub task_sequence: Option<String>,
-    /// The boot image.
+    /// The id of the boot image.
     pub boot_image: Option<String>,
     /// Whether it is Required.
     pub mandatory: Option<bool>,

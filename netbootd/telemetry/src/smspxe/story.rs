@@ -27,7 +27,8 @@ pub struct Step {
     pub cure: Option<&'static str>,
 }
 
-/// Finds a machine's story. Answers of the management point name no machine: they belong to the next line of their thread that does.
+/// Finds a machine's story. Answers of the management point name no machine: they belong to the
+/// next line of their thread that does.
 pub fn tell(entries: &[Entry], mac: MacAddr) -> Story {
     let mut story = Story::default();
     let mut pending: HashMap<&str, Vec<Step>> = HashMap::new();

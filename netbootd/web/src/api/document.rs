@@ -1,10 +1,11 @@
-//! What the OpenAPI document says there is: it is served as it stands, and tells a wrong method from a wrong path.
+//! What the OpenAPI document says there is: it is served as it stands, and tells a wrong method
+//! from a wrong path.
 
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// The document.
+/// The OpenAPI document that the daemon serves.
 pub const TEXT: &str = include_str!("openapi.json");
 
 /// A path's parts, and its methods in capitals.

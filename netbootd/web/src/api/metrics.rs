@@ -1,6 +1,6 @@
-//! What Prometheus reads: counters of decisions and transfers, and what is true now. Every label has a
-//! bounded set of values. By hand: the values exist already and are read at the question; the registry
-//! of prometheus-client would keep them twice.
+//! What Prometheus reads: counters of decisions and transfers, and what is true now. Every label
+//! has a bounded set of values. By hand: the values exist already and are read at the question; the
+//! registry of prometheus-client would keep them twice.
 
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};

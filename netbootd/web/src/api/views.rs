@@ -34,7 +34,7 @@ pub struct StatusView {
     counters: Vec<CounterView>,
 }
 
-/// One directory.
+/// One directory with its trouble, if any.
 #[derive(Debug, Serialize)]
 pub struct DirectoryView {
     name: &'static str,
@@ -53,11 +53,11 @@ pub struct CounterView {
 /// One machine, in a list.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeviceView {
-    /// Its hardware address.
+    /// The machine's hardware address.
     pub mac: String,
-    /// Its GUID.
+    /// The machine's GUID, when it is known.
     pub uuid: Option<String>,
-    /// Its name.
+    /// The machine's name, when one is known.
     pub name: Option<String>,
     /// When it was last heard of (RFC 3339).
     pub last_seen: String,
@@ -93,7 +93,7 @@ impl TimelineView {
         self.expected.as_ref().map(|expected| (expected.what.clone(), expected.overdue))
     }
 
-    /// What is wrong.
+    /// The finding of the machine's current boot.
     pub(crate) fn finding(&self) -> Option<&FindingView> {
         self.finding.as_ref()
     }
@@ -165,7 +165,8 @@ pub fn status(daemon: &Daemon) -> StatusView {
     }
 }
 
-/// The machines heard of last, newest first; with a word in their address, GUID or name, only those.
+/// The machines heard of last, newest first; with a word in their address, GUID or name, only
+/// those.
 pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceView> {
     let search = search.to_ascii_lowercase();
     let fits = |mac: MacAddr, timeline: &Timeline| {

@@ -17,7 +17,7 @@ pub(crate) struct Group {
     /// The words of every finding where they agree, the cause's otherwise.
     pub(crate) headline: String,
     pub(crate) common: Option<Common>,
-    /// The newest first.
+    /// The machines, the newest finding first.
     pub(crate) machines: Vec<MacAddr>,
     /// Names of the first ones.
     pub(crate) names: Vec<String>,

@@ -35,7 +35,7 @@ impl Usual {
 
 /// Pauses of a kind that are kept.
 const KEPT: usize = 32;
-/// Fewer say nothing.
+/// Fewer pauses say nothing about what is usual.
 const ENOUGH: usize = 3;
 /// Kinds of pauses: firmware says what it is, and may say anything.
 const MOST_KINDS: usize = 512;

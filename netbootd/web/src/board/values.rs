@@ -11,8 +11,8 @@ use super::Board;
 /// How many machines have each value of each filter: image, network, vendor, firmware.
 pub(crate) type Values = [BTreeMap<String, usize>; 4];
 
-/// The values, and when they were counted. They need not be of this very moment, and all machines are
-/// counted for them.
+/// The values, and when they were counted. They need not be of this very moment, and all machines
+/// are counted for them.
 #[derive(Debug, Default)]
 pub(crate) struct FilterValues(Mutex<Option<(Instant, Arc<Values>)>>);
 

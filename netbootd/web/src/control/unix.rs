@@ -14,7 +14,7 @@ pub struct ControlSocket {
     path: PathBuf,
 }
 
-/// Either end.
+/// Either end of the control socket.
 pub type ControlStream = UnixStream;
 
 impl ControlSocket {
@@ -29,7 +29,7 @@ impl ControlSocket {
         Ok(ControlSocket { listener, path })
     }
 
-    /// The next connection.
+    /// Waits for the next connection of a command.
     pub async fn accept(&mut self) -> io::Result<ControlStream> {
         Ok(self.listener.accept().await?.0)
     }

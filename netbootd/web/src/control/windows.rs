@@ -1,4 +1,5 @@
-//! The control socket: a named pipe, which its default access list opens for administrators and the service's own account alone.
+//! The control socket: a named pipe, which its default access list opens for administrators and the
+//! service's own account alone.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,16 +14,16 @@ use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeS
 #[derive(Debug)]
 pub struct ControlSocket {
     name: String,
-    /// The next one's.
+    /// The instance that the next command connects to.
     waiting: NamedPipeServer,
 }
 
-/// Either end.
+/// Either end of the control pipe.
 #[derive(Debug)]
 pub enum ControlStream {
-    /// Of the daemon.
+    /// The end of the daemon.
     Server(NamedPipeServer),
-    /// Of a command.
+    /// The end of a command.
     Client(NamedPipeClient),
 }
 
@@ -34,7 +35,7 @@ impl ControlSocket {
         Ok(ControlSocket { name, waiting })
     }
 
-    /// The next connection.
+    /// Waits for the next connection of a command.
     pub async fn accept(&mut self) -> io::Result<ControlStream> {
         self.waiting.connect().await?;
         let next = ServerOptions::new().create(&self.name)?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::words;
 use crate::board::{Row, State};
 
-/// One machine.
+/// One machine as a row of the list.
 #[derive(Debug, Serialize)]
 pub(super) struct RowView {
     /// The address without colons: a part of the ids of its elements.

@@ -22,7 +22,7 @@ pub(super) struct Next {
     pub(super) overdue: bool,
 }
 
-/// A whole waterfall.
+/// The waterfall of one boot, as the template takes it.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Fall {
     pub(super) groups: Vec<GroupView>,

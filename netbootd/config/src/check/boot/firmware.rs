@@ -41,7 +41,8 @@ pub(super) fn warn(
     }
 }
 
-/// Whether PXE firmware of this kind gets to the rule: it fits, and no earlier rule takes all of it.
+/// Whether PXE firmware of this kind gets to the rule: it fits, and no earlier rule takes all of
+/// it.
 fn reaches(rule: &Rule, arch: ArchType, earlier: &[Rule]) -> bool {
     fits(&rule.matches, arch) && !earlier.iter().any(|rule| takes_all(&rule.matches, arch))
 }

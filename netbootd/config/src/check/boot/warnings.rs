@@ -61,7 +61,8 @@ pub(super) fn warn_of_grub_behind_a_proxy(
     }
 }
 
-/// Secure Boot cannot be seen in DHCP: who hands out an unsigned program learns of it here or not at all.
+/// Secure Boot cannot be seen in DHCP: who hands out an unsigned program learns of it here or not
+/// at all.
 pub(super) fn note_unsigned_programs(
     boot: &BootAction,
     span: Range<usize>,

@@ -1,4 +1,5 @@
-//! Images whose package the site removed or replaced: announced to nobody at once, and served to the machines that run from them.
+//! Images whose package the site removed or replaced: announced to nobody at once, and served to
+//! the machines that run from them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -28,7 +29,8 @@ impl Retiring {
         self.is_due = true;
     }
 
-    /// Retires what the packages no longer claim, and now and then removes what no machine runs from any more.
+    /// Retires what the packages no longer claim, and now and then removes what no machine runs
+    /// from any more.
     pub(super) fn act(&mut self, packages: &Packages, changed: bool, watcher: &mut Watcher) {
         self.is_due |= changed;
         let sweep = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
@@ -117,8 +119,8 @@ fn reason_against(name: &str, id: &ContentId, packages: &Packages, watcher: &Wat
     }
 }
 
-/// Removes retired images, and versions of contents that nothing claims, once no machine has read them for as long as a boot may take.
-/// Gives the images that are removed.
+/// Removes retired images, and versions of contents that nothing claims, once no machine has read
+/// them for as long as a boot may take. Gives the images that are removed.
 fn sweep_out(
     store: &Store,
     packages: &Packages,
@@ -163,7 +165,7 @@ fn id_of(record: &ImageRecord) -> Option<ContentId> {
     ContentId::of_source(&record.current()?.source)
 }
 
-/// Between two sweeps.
+/// The time between two sweeps.
 const SWEEP: Duration = Duration::from_secs(60);
 /// A machine may have been sent to an image just before that was retired.
 const LINGER: Duration = Duration::from_secs(600);

@@ -8,7 +8,8 @@ use crate::Iface;
 use crate::v4::boot_server::{self, Led};
 use crate::v4::testing::{BINL, SERVER, boot, captured, lan, unhex};
 
-/// As a distribution point named them (public log of engrit-illinois/Get-MacsFromSmsPxeLog); the secret's bytes are invented.
+/// As a distribution point named them (public log of engrit-illinois/Get-MacsFromSmsPxeLog); the
+/// secret's bytes are invented.
 const VARIABLES: &str = "024530140000000a000000100000000e66000000000000101112131415161718191a1b1c1d1e1f000000000000000000000000a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b301515c534d5354656d705c323032322e31312e31342e30332e33342e35382e303030312e7b35333931313431452d313038392d344138392d414333332d4441434138443944433537387d2e626f6f742e766172";
 const BCD: &[u8] = b"\\SMSTemp\\2022.11.14.03.34.58.03.{5391141E-1089-4A89-AC33-DACA8D9DC578}.boot.bcd\0";
 

@@ -18,15 +18,15 @@ pub enum Unusable {
     /// The machine is in no segment whose requests are forwarded.
     #[error("{client} is in no segment of {iface}")]
     Elsewhere {
-        /// The machine's address.
+        /// The address that the machine asks from.
         client: Ipv4Addr,
-        /// The receiving interface.
+        /// The interface that received the request.
         iface: String,
     },
     /// The machine asks more often than one address may.
     #[error("{client} has asked {times} times")]
     TooOften {
-        /// The machine's address.
+        /// The address that the machine asks from.
         client: Ipv4Addr,
         /// Requests that one address may have at once.
         times: u32,
@@ -43,15 +43,15 @@ pub enum Unusable {
     /// The request cannot be sent, or its port is closed.
     #[error("{to}: {error}")]
     Unreachable {
-        /// The responder.
+        /// The responder's address and port.
         to: SocketAddrV4,
-        /// The system's error.
+        /// The system's error that stopped it.
         error: SharedError,
     },
     /// The responder is silent.
     #[error("{to} did not answer within {within:?}")]
     NoAnswer {
-        /// The responder.
+        /// The responder's address and port.
         to: SocketAddrV4,
         /// How long this server waited.
         within: Duration,

@@ -1,4 +1,5 @@
-//! What fits a port's purpose, as the kernel is told: a program of classic BPF for a socket, see [`Purpose::fits`].
+//! What fits a port's purpose, as the kernel is told: a program of classic BPF for a socket, see
+//! [`Purpose::fits`].
 
 use std::io;
 

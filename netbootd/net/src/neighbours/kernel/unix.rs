@@ -1,4 +1,5 @@
-//! The kernel's route to an address and its neighbour table, by rtnetlink: one request, one answer, which is there at once.
+//! The kernel's route to an address and its neighbour table, by rtnetlink: one request, one answer,
+//! which is there at once.
 
 use std::io;
 use std::net::IpAddr;
@@ -32,7 +33,7 @@ struct Asking {
 enum Answer {
     /// A message without its header.
     Message(Vec<u8>),
-    /// An error number.
+    /// An error number of netlink.
     Error(i32),
 }
 
@@ -87,7 +88,8 @@ impl Asking {
     fn route(&mut self, to: IpAddr, ifindex: u32) -> Option<Route> {
         let (family, bytes) = parts(to);
         let bits = u8::try_from(bytes.len() * 8).ok()?;
-        // struct rtmsg: family, length of the destination in bits, and ten bytes that a question leaves zero.
+        // struct rtmsg: family, length of the destination in bits, and ten bytes that a question
+        // leaves zero.
         let mut body = vec![family, bits, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         attribute(&mut body, RTA_DST, &bytes);
         if ifindex != 0 {
@@ -241,7 +243,8 @@ const RTMSG: usize = 12;
 const RTMSG_TYPE: usize = 7;
 const NDMSG_STATE: usize = 8;
 const IFINFOMSG_FLAGS: usize = 8;
-/// Reachable, stale, delayed, probed, without resolution, permanent (linux/neighbour.h): datagrams leave at once.
+/// Reachable, stale, delayed, probed, without resolution, permanent (linux/neighbour.h): datagrams
+/// leave at once.
 const RESOLVED: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
 /// As long as a hop that answers is not asked for again (`table.rs`).
 const RESOLVED_FOR: Duration = Duration::from_secs(1);

@@ -1,4 +1,5 @@
-//! Windows keeps one datagram for a neighbour that does not answer, and charges it to no socket: there is nothing to ask.
+//! Windows keeps one datagram for a neighbour that does not answer, and charges it to no socket:
+//! there is nothing to ask.
 
 use std::net::IpAddr;
 

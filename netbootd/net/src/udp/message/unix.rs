@@ -1,4 +1,5 @@
-//! Datagrams and their control messages on the way to the kernel and from it, and what a socket is asked for them.
+//! Datagrams and their control messages on the way to the kernel and from it, and what a socket is
+//! asked for them.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -46,8 +47,8 @@ pub(super) fn hold_to(socket: &Socket, addr: SocketAddr, device: Option<&str>) -
     Ok(addr)
 }
 
-/// A socket that sends from another's port and by its interface. It is connected to an address that nobody sends from, so that the other
-/// one goes on to receive everything.
+/// A socket that sends from another's port and by its interface. It is connected to an address that
+/// nobody sends from, so that the other one goes on to receive everything.
 pub(super) fn beside(other: &Watched) -> io::Result<Socket> {
     let other = SockRef::from(other);
     let local = other.local_addr()?.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
@@ -59,7 +60,8 @@ pub(super) fn beside(other: &Watched) -> io::Result<Socket> {
     if let Some(device) = &device {
         socket.bind_device(Some(device))?;
     }
-    // Both have to agree to share the port, and only while it is bound: no other program may share it.
+    // Both have to agree to share the port, and only while it is bound: no other program may share
+    // it.
     let shared = other.reuse_address()?;
     other.set_reuse_address(true)?;
     socket.set_reuse_address(true)?;
@@ -77,7 +79,8 @@ pub(super) fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
 
-/// An address with the discard port. One of IPv6 has to be of the interface's link: ::1 cannot be reached by it.
+/// An address with the discard port. One of IPv6 has to be of the interface's link: ::1 cannot be
+/// reached by it.
 fn nobody(v4: bool, device: Option<&[u8]>) -> io::Result<SocketAddr> {
     let scope = match device {
         _ if v4 => return Ok((Ipv4Addr::LOCALHOST, DISCARD).into()),
@@ -125,8 +128,8 @@ pub(super) fn receive(socket: &Watched, buf: &mut [u8]) -> io::Result<(Received,
     read(&message)
 }
 
-/// What has come, into slots of `size` bytes, by one call; `take` gets a slot's number with what came into it. Fewer than there are slots:
-/// nothing else waits.
+/// What has come, into slots of `size` bytes, by one call; `take` gets a slot's number with what
+/// came into it. Fewer than there are slots: nothing else waits.
 pub(super) fn receive_many(
     socket: &Watched,
     slots: &mut [u8],
@@ -168,7 +171,8 @@ fn read(message: &RecvMsg<'_, '_, SockaddrStorage>) -> io::Result<(Received, u32
     Ok((Received { len: message.bytes, from, to, ifindex }, dropped))
 }
 
-/// Takes the oldest report from the socket's error queue. Its address is where our datagram was sent.
+/// Takes the oldest report from the socket's error queue. Its address is where our datagram was
+/// sent.
 pub(super) fn unreachable(socket: &Watched) -> io::Result<Incoming> {
     let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
     let mut start = [0; 64];
@@ -215,7 +219,8 @@ pub(super) fn transmit(
     })
 }
 
-/// Sends datagrams of two parts each by one call, and gives how many have left: the first of those that have not could not leave.
+/// Sends datagrams of two parts each by one call, and gives how many have left: the first of those
+/// that have not could not leave.
 pub(super) fn transmit_each(
     socket: &Watched,
     datagrams: &[[IoSlice<'_>; 2]],

@@ -1,8 +1,10 @@
-//! Datagrams and their control messages on the way to Windows and from it, and what a socket is asked for them.
+//! Datagrams and their control messages on the way to Windows and from it, and what a socket is
+//! asked for them.
 //!
-//! Unsafe because Rust's library and its crates know no `WSARecvMsg`, without which a socket that hears for all interfaces cannot tell
-//! by which one a datagram came, nor to which address. Each call is given buffers of this module's own, and what comes back is read as
-//! bytes. One datagram a call: segmented sending is Linux's.
+//! Unsafe because Rust's library and its crates know no `WSARecvMsg`, without which a socket that
+//! hears for all interfaces cannot tell by which one a datagram came, nor to which address. Each
+//! call is given buffers of this module's own, and what comes back is read as bytes. One datagram a
+//! call: segmented sending is Linux's.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice};
@@ -40,7 +42,8 @@ pub(super) fn hear_errors(_socket: &Socket, _v4: bool) -> io::Result<()> {
 pub(super) fn tell_destination(socket: &Socket, v4: bool) -> io::Result<()> {
     let (level, option) = if v4 { (IPPROTO_IP, IP_PKTINFO) } else { (IPPROTO_IPV6, IPV6_PKTINFO) };
     let on = 1u32.to_ne_bytes();
-    // SAFETY: the socket is open, and the option's value is four bytes that live until the call is over.
+    // SAFETY: the socket is open, and the option's value is four bytes that live until the call is
+    // over.
     let result = unsafe { setsockopt(raw(socket), level, option, on.as_ptr(), on.len() as i32) };
     checked(result)
 }
@@ -50,7 +53,8 @@ pub(super) fn tell_dropped(_socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives what a socket is bound to that is to hear one interface: an own address of it, for no socket is held to an interface here.
+/// Gives what a socket is bound to that is to hear one interface: an own address of it, for no
+/// socket is held to an interface here.
 pub(super) fn hold_to(_socket: &Socket, addr: SocketAddr, device: Option<&str>) -> io::Result<SocketAddr> {
     let Some(device) = device else { return Ok(addr) };
     let iface = iface::list(true)?.into_iter().find(|iface| iface.name == device);
@@ -73,7 +77,8 @@ pub(super) fn hold_to(_socket: &Socket, addr: SocketAddr, device: Option<&str>) 
     }
 }
 
-/// Windows gives what comes to a port that two sockets have to either of them: replies leave by the one that there is.
+/// Windows gives what comes to a port that two sockets have to either of them: replies leave by the
+/// one that there is.
 pub(super) fn beside(_other: &Watched) -> io::Result<Socket> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -95,7 +100,8 @@ pub(super) fn make_room_by_force(_socket: &Socket) -> bool {
     false
 }
 
-/// The MTU of a connected socket's route; Ethernet's on a Windows that does not tell (before Windows 10).
+/// The MTU of a connected socket's route; Ethernet's on a Windows that does not tell (before
+/// Windows 10).
 pub(super) fn mtu_of(socket: &std::net::UdpSocket) -> Option<i32> {
     let mut value = [0; 4];
     let mut length = value.len() as i32;
@@ -122,7 +128,8 @@ pub(super) fn receive(socket: &Watched, buf: &mut [u8]) -> io::Result<(Received,
             dwFlags: 0,
         };
         let receive = receiver(raw(socket))?;
-        // SAFETY: the socket is open; every pointer leads to a buffer that is as long as is said, and lives until the call is over.
+        // SAFETY: the socket is open; every pointer leads to a buffer that is as long as is said,
+        // and lives until the call is over.
         let result = unsafe { receive(raw(socket), &raw mut message, &raw mut len, ptr::null_mut(), None) };
         match checked(result) {
             // A longer datagram is cut.
@@ -135,8 +142,8 @@ pub(super) fn receive(socket: &Watched, buf: &mut [u8]) -> io::Result<(Received,
         }
         Ok(message.Control.len)
     };
-    // SAFETY: the call fills in an address and no more than there is room for; `SockAddr` keeps the length of its storage, in which an
-    // address of either kind is whole.
+    // SAFETY: the call fills in an address and no more than there is room for; `SockAddr` keeps the
+    // length of its storage, in which an address of either kind is whole.
     let (told, from) = unsafe { SockAddr::try_init(|storage, length| call(storage.cast(), *length)) }?;
     let from = from.as_socket().ok_or(io::ErrorKind::InvalidData)?;
     let (to, ifindex) = destination(&control.0[..CONTROL.min(told as usize)], from.is_ipv4());
@@ -146,8 +153,8 @@ pub(super) fn receive(socket: &Watched, buf: &mut [u8]) -> io::Result<(Received,
     Ok((Received { len, from, to: to.unwrap_or(unspecified), ifindex }, 0))
 }
 
-/// What has come, into slots of `size` bytes, one call for each; `take` gets a slot's number with what came into it. Fewer than there are
-/// slots: nothing else waits.
+/// What has come, into slots of `size` bytes, one call for each; `take` gets a slot's number with
+/// what came into it. Fewer than there are slots: nothing else waits.
 pub(super) fn receive_many(
     socket: &Watched,
     slots: &mut [u8],
@@ -212,8 +219,9 @@ pub(super) fn transmit(
         dwFlags: 0,
     };
     let mut sent = 0;
-    // SAFETY: the socket is open; every pointer leads to a buffer that is as long as is said, lives until the call is over, and is only
-    // read, although the structure is declared for receiving as well.
+    // SAFETY: the socket is open; every pointer leads to a buffer that is as long as is said, lives
+    // until the call is over, and is only read, although the structure is declared for receiving as
+    // well.
     let result =
         unsafe { WSASendMsg(raw(socket), &raw const message, 0, &raw mut sent, ptr::null_mut(), None) };
     checked(result).map(|()| sent as usize)
@@ -243,7 +251,8 @@ fn receiver(socket: SOCKET) -> io::Result<Receive> {
     }
     let (mut found, mut length): (LPFN_WSARECVMSG, u32) = (None, 0);
     let question = WSAID_WSARECVMSG;
-    // SAFETY: the socket is open; the question is a GUID and the answer a pointer to a function, each as long as is said.
+    // SAFETY: the socket is open; the question is a GUID and the answer a pointer to a function,
+    // each as long as is said.
     let result = unsafe {
         WSAIoctl(
             socket,
@@ -262,7 +271,8 @@ fn receiver(socket: SOCKET) -> io::Result<Receive> {
     Ok(*FOUND.get_or_init(|| found))
 }
 
-/// Where a datagram was sent, and the interface it came by: `IN_PKTINFO` or `IN6_PKTINFO`, an address and an index.
+/// Where a datagram was sent, and the interface it came by: `IN_PKTINFO` or `IN6_PKTINFO`, an
+/// address and an index.
 fn destination(mut control: &[u8], v4: bool) -> (Option<IpAddr>, u32) {
     let (level, kind, length) =
         if v4 { (IPPROTO_IP, IP_PKTINFO, 4) } else { (IPPROTO_IPV6, IPV6_PKTINFO, 16) };

@@ -1,7 +1,8 @@
 //! A socket that the runtime watches for what comes to it, and for nothing else.
 //!
-//! Each datagram that its receiver takes makes room in the sender's buffer, and whoever watches for that is woken for every block, for nothing.
-//! Room is watched for only while somebody waits for it.
+//! Each datagram that its receiver takes makes room in the sender's buffer, and whoever watches for
+//! that is woken for every block, for nothing. Room is watched for only while somebody waits for
+//! it.
 
 use std::io;
 use std::net::UdpSocket;
@@ -11,7 +12,7 @@ use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, Ready};
 
-/// The socket.
+/// A socket whose readiness the runtime watches.
 #[derive(Debug)]
 pub(crate) struct Watched(AsyncFd<UdpSocket>);
 
@@ -50,7 +51,8 @@ impl Watched {
 
 #[allow(unsafe_code)] // tokio's own sockets are watched for everything
 fn watch(socket: UdpSocket, interest: Interest) -> io::Result<AsyncFd<UdpSocket>> {
-    // SAFETY: a socket of Rust's library has one descriptor, the same and open as long as it lives, and it lives in what is made here.
+    // SAFETY: a socket of Rust's library has one descriptor, the same and open as long as it lives,
+    // and it lives in what is made here.
     Ok(unsafe { AsyncFd::register_with_interest(socket, interest) }?)
 }
 

@@ -1,4 +1,5 @@
-//! A socket that the runtime watches for what comes to it; Windows tells of room in its buffer only who asks for that.
+//! A socket that the runtime watches for what comes to it; Windows tells of room in its buffer only
+//! who asks for that.
 
 use std::io;
 use std::os::windows::io::{AsRawSocket, AsSocket, BorrowedSocket, RawSocket};
@@ -7,7 +8,7 @@ use socket2::Socket;
 use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 
-/// The socket.
+/// A socket whose readiness the runtime watches.
 #[derive(Debug)]
 pub(crate) struct Watched(UdpSocket);
 

@@ -24,11 +24,12 @@ pub(super) struct Reply {
 /// Where a body's bytes come from.
 enum Source {
     Empty,
-    /// All at hand.
+    /// All of the bytes, at hand.
     Held(Bytes, Option<Record>),
     /// The kernel sends them.
     InFile(Stretch, Arc<Handover>),
-    /// They may have to come from elsewhere first: read piece by piece, one piece ahead of the client.
+    /// They may have to come from elsewhere first: read piece by piece, one piece ahead of the
+    /// client.
     Coming(Stretch, Option<JoinHandle<io::Result<Bytes>>>),
 }
 
@@ -41,17 +42,17 @@ struct Stretch {
 }
 
 impl Reply {
-    /// Nothing.
+    /// A body without a byte.
     pub(super) fn empty() -> Self {
         Reply::from_source(Source::Empty)
     }
 
-    /// A few words.
+    /// A few words as the body.
     pub(super) fn words(words: &'static str) -> Self {
         Reply::from_source(Source::Held(Bytes::from_static(words.as_bytes()), None))
     }
 
-    /// A text.
+    /// A text as the body.
     pub(super) fn text(text: String) -> Self {
         Reply::from_source(Source::Held(Bytes::from(text), None))
     }
@@ -87,7 +88,8 @@ impl Reply {
     }
 }
 
-/// What was made here, and small files: one system call sends them with the head. A file that cannot be read fails where its bytes are sent.
+/// What was made here, and small files: one system call sends them with the head. A file that
+/// cannot be read fails where its bytes are sent.
 fn held(content: &Content, first: u64, end: u64) -> Option<Bytes> {
     let range = usize::try_from(first).ok()?..usize::try_from(end).ok()?;
     if let Some(bytes) = content.generated_bytes() {
@@ -194,5 +196,6 @@ impl Stretch {
 const SMALL: usize = 16 << 10;
 /// Handed to hyper at a time: any length will do that a 32-bit number holds.
 const FRAME: usize = 1 << 30;
-/// Large enough that the thread's hand-over costs little, small enough for thousands of clients at once.
+/// Large enough that the thread's hand-over costs little, small enough for thousands of clients at
+/// once.
 const PIECE: usize = 256 << 10;

@@ -10,13 +10,14 @@ use hyper::header::HeaderMap;
 pub(super) enum Condition {
     /// The request goes on.
     Holds,
-    /// Status 412.
+    /// The condition fails: status 412.
     Fails,
-    /// Status 304.
+    /// The client has this version: status 304.
     NotModified,
 }
 
-/// Evaluates the conditions in the order of §13.2.2. What cannot be parsed is ignored, but for tags that have to match.
+/// Evaluates the conditions in the order of §13.2.2. What cannot be parsed is ignored, but for tags
+/// that have to match.
 pub(super) fn check(headers: &HeaderMap, etag: &str, modified: Option<SystemTime>) -> Condition {
     let Ok(etag) = etag.parse::<ETag>() else { return Condition::Holds };
     if headers.contains_key(IfMatch::name()) {

@@ -1,7 +1,7 @@
 //! One client's connection: requests one after the other, and silence between them.
 //!
-//! While a client is silent nothing but its socket is kept: hyper, with its buffers, comes with a request and goes with the answer. It
-//! stays a while where one request soon follows another.
+//! While a client is silent nothing but its socket is kept: hyper, with its buffers, comes with a
+//! request and goes with the answer. It stays a while where one request soon follows another.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -28,8 +28,8 @@ use super::waiting::Waiting;
 use crate::limits::session_limits::Place;
 use crate::services::Services;
 
-/// Serves a client until it leaves, sends no request in time, loses its place, or the services stop; then an answer goes on to its end, or
-/// to the shutdown.
+/// Serves a client until it leaves, sends no request in time, loses its place, or the services
+/// stop; then an answer goes on to its end, or to the shutdown.
 pub(super) async fn serve(
     services: Arc<Services>,
     mut tcp: TcpStream,
@@ -119,8 +119,9 @@ impl Patience {
     }
 }
 
-/// Answers what the client asks until nothing is left to be done, and with `stay` until nothing was asked for a while; gives the stream
-/// back with what came and is no request yet, or None when it is closed.
+/// Answers what the client asks until nothing is left to be done, and with `stay` until nothing was
+/// asked for a while; gives the stream back with what came and is no request yet, or None when it
+/// is closed.
 async fn answer_until_silent(
     client: &Arc<Client>,
     tcp: TcpStream,
@@ -144,7 +145,8 @@ async fn answer_until_silent(
     let connection = http1::Builder::new()
         // A head that does not come is waited for by the caller.
         .header_read_timeout(None)
-        // GRUB 2.06 compares header names by case: without Content-Length it waits half a minute for each file's end.
+        // GRUB 2.06 compares header names by case: without Content-Length it waits half a minute
+        // for each file's end.
         .title_case_headers(true)
         .max_buf_size(MAX_HEAD)
         // Bytes that stand for a file's must reach the stream as they are.
@@ -181,7 +183,8 @@ async fn answer_until_silent(
     }
 }
 
-/// The head of a request has to be there after this long, from its first byte or from the connection on.
+/// The head of a request has to be there after this long, from its first byte or from the
+/// connection on.
 const HEAD: Duration = Duration::from_secs(10);
 /// A connection between two requests is closed after this long.
 const IDLE: Duration = Duration::from_secs(60);

@@ -1,10 +1,10 @@
 //! The hand-over of a connection's socket to sendfile.
 //!
 //! Bytes of a file never come into this process. Its body hands hyper a [`Data`] that only stands
-//! for them, and puts the file on the connection's list; what hyper writes comes here, and where its
-//! bytes stand for a file, which their address tells, the kernel sends the file instead. Bytes that
-//! only stand for others cannot leave: code that takes them in another way breaks the connection
-//! before it writes them.
+//! for them, and puts the file on the connection's list; what hyper writes comes here, and where
+//! its bytes stand for a file, which their address tells, the kernel sends the file instead. Bytes
+//! that only stand for others cannot leave: code that takes them in another way breaks the
+//! connection before it writes them.
 
 mod send;
 mod sendfile;
@@ -43,9 +43,9 @@ struct State {
 /// A part of a file that waits to be sent.
 #[derive(Clone)]
 pub(super) struct Part {
-    /// The file.
+    /// The file that the kernel reads from.
     pub(super) content: Arc<Content>,
-    /// The first byte.
+    /// The first byte that is still to be sent.
     pub(super) at: u64,
     /// How many, never 0.
     pub(super) left: usize,
@@ -138,8 +138,8 @@ impl Handover {
         drop(done);
     }
 
-    /// Only the file can tell whether it ends a transfer, or the client does. The length is promised
-    /// already, so closing the connection is all that tells the client.
+    /// Only the file can tell whether it ends a transfer, or the client does. The length is
+    /// promised already, so closing the connection is all that tells the client.
     fn give_up(&self, part: &Part, error: io::Error) -> io::Error {
         self.clear();
         match part.content.read_exact_at(part.at, &mut [0]).and_then(|()| part.content.check_unchanged()) {
@@ -216,9 +216,9 @@ fn stands_in(bytes: &IoSlice<'_>) -> bool {
     STAND_IN.as_ptr_range().contains(&bytes.as_ptr())
 }
 
-/// Never written and never read, so it takes addresses and no memory. As long as the longest stretch
-/// that the kernel is asked to send at a time: on a cold disk that is as long as a thread waits, some
-/// ten milliseconds.
+/// Never written and never read, so it takes addresses and no memory. As long as the longest
+/// stretch that the kernel is asked to send at a time: on a cold disk that is as long as a thread
+/// waits, some ten milliseconds.
 static STAND_IN: LazyLock<Box<[u8]>> = LazyLock::new(|| vec![0; 1 << 20].into_boxed_slice());
 
 /// After so many bytes of files in a row, other connections of the thread have their turn: some

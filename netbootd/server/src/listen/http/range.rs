@@ -3,13 +3,14 @@
 /// What a Range header asks of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// The whole file: no range, or one that may be ignored (other units, several ranges, nonsense).
+    /// The whole file: no range, or one that may be ignored (other units, several ranges,
+    /// nonsense).
     Whole,
     /// Bytes from `first` to `last`, both counted.
     Part {
-        /// The first.
+        /// The first byte, from 0.
         first: u64,
-        /// The last.
+        /// The last byte, itself included.
         last: u64,
     },
     /// Nothing that the file has.
@@ -35,7 +36,8 @@ pub fn wanted(header: Option<&str>, len: u64) -> Wanted {
     }
 }
 
-/// Some(None) for an empty text, Some(Some) for a number, None for anything else. A number beyond 64 bits is as good as the largest.
+/// Some(None) for an empty text, Some(Some) for a number, None for anything else. A number beyond
+/// 64 bits is as good as the largest.
 fn number(text: &str) -> Option<Option<u64>> {
     let text = text.trim();
     match text.is_empty() {

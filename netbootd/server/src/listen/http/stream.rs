@@ -38,7 +38,7 @@ impl Stream {
         Stream { tcp: TokioIo::new(tcp), exchange, files, ahead, stall: Stall::new(send_timeout) }
     }
 
-    /// What hyper used.
+    /// The socket, taken back from hyper.
     pub(super) fn into_tcp(self) -> TcpStream {
         self.tcp.into_inner()
     }
@@ -79,7 +79,8 @@ impl Write for Stream {
         if written.is_ready() {
             this.stall.over();
         } else if this.stall.poll_too_long(cx).is_ready() {
-            // What is queued would be kept, and offered to the client, for a quarter of an hour more.
+            // What is queued would be kept, and offered to the client, for a quarter of an hour
+            // more.
             let _ = SockRef::from(this.tcp.inner()).set_linger(Some(Duration::ZERO));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

@@ -1,5 +1,6 @@
-//! Connections that wait for a request. Each keeps its place here meanwhile, and loses it to another client when there are no more: the one
-//! that never asked for anything goes first, then the one that has been silent for longest.
+//! Connections that wait for a request. Each keeps its place here meanwhile, and loses it to
+//! another client when there are no more: the one that never asked for anything goes first, then
+//! the one that has been silent for longest.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -50,7 +51,8 @@ pub(super) struct Parked {
 }
 
 impl Waiting {
-    /// Keeps the place of a connection which has waited since then; `has_asked` when it was of use before.
+    /// Keeps the place of a connection which has waited since then; `has_asked` when it was of use
+    /// before.
     pub(super) fn park(self: &Arc<Self>, place: Place, has_asked: bool, since: Instant) -> Parked {
         let (sender, evicted) = oneshot::channel();
         let mut table = self.lock();
@@ -65,7 +67,8 @@ impl Waiting {
         Parked { waiting: Arc::clone(self), key, evicted }
     }
 
-    /// Frees the place that a client could take under the bound that is reached; false when every such connection is in use.
+    /// Frees the place that a client could take under the bound that is reached; false when every
+    /// such connection is in use.
     pub(super) fn evict(&self, full: Full, client: IpAddr) -> bool {
         let mut table = self.lock();
         let network = network_of(client);

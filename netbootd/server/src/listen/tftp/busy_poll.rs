@@ -1,8 +1,9 @@
 //! Whether a transfer looks for its client's answer before it sleeps.
 //!
-//! A client that answers within microseconds, such as a virtual machine on the same host, waits longer for a sleeping thread to be woken than
-//! for its block. One that does not is not worth the processor's time: after each look in vain the next one comes twice as many answers later,
-//! as the halt polling of hypervisors backs off.
+//! A client that answers within microseconds, such as a virtual machine on the same host, waits
+//! longer for a sleeping thread to be woken than for its block. One that does not is not worth the
+//! processor's time: after each look in vain the next one comes twice as many answers later, as the
+//! halt polling of hypervisors backs off.
 
 use std::time::Duration;
 
@@ -30,9 +31,11 @@ impl BusyPoll {
     }
 }
 
-/// How long a look takes at most. Being woken takes a tenth to a half of that: who waits longer gains little.
+/// How long a look takes at most. Being woken takes a tenth to a half of that: who waits longer
+/// gains little.
 pub(super) const LOOK: Duration = Duration::from_micros(100);
-/// A client that is slow for long is looked for once in so many answers, as a power of two: less than a thousandth of its time.
+/// A client that is slow for long is looked for once in so many answers, as a power of two: less
+/// than a thousandth of its time.
 const MOST_MISSED: u32 = 10;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! A transfer's file. A file of the boot folder is closed again as long as its client has acknowledged nothing: somebody else may have
-//! asked in its name, and many such requests hold no open files.
+//! A transfer's file. A file of the boot folder is closed again as long as its client has
+//! acknowledged nothing: somebody else may have asked in its name, and many such requests hold no
+//! open files.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ impl Held {
         self.open.as_ref().map(|(content, _)| content.as_ref())
     }
 
-    /// The file, open.
+    /// Opens the file again when it was closed.
     pub(super) async fn opened(
         &mut self,
         services: &Arc<Services>,

@@ -34,7 +34,7 @@ struct Open {
     ending: CancellationToken,
 }
 
-/// One of them.
+/// One port that transfers share.
 #[derive(Debug, Clone)]
 pub(super) struct SharedPort {
     pub(super) endpoint: Arc<Endpoint>,
@@ -42,12 +42,12 @@ pub(super) struct SharedPort {
 }
 
 impl SharedPorts {
-    /// Those of IPv4.
+    /// The shared ports of IPv4.
     pub(super) fn v4() -> Self {
         SharedPorts::new(Ipv4Addr::UNSPECIFIED.into())
     }
 
-    /// Those of IPv6.
+    /// The shared ports of IPv6.
     pub(super) fn v6() -> Self {
         SharedPorts::new(Ipv6Addr::UNSPECIFIED.into())
     }

@@ -1,4 +1,5 @@
-//! The words of refusals: TFTP's error for the client, and the client's name for a file as it is shown.
+//! The words of refusals: TFTP's error for the client, and the client's name for a file as it is
+//! shown.
 
 use netbootd_telemetry::event::Refusal;
 use tftp::ErrorCode;

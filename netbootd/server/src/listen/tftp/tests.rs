@@ -333,7 +333,8 @@ async fn a_file_that_shrinks_ends_its_transfer_with_an_error() {
     assert!(end.detail.unwrap().to_string().contains("shrunk"));
 }
 
-/// Fetches a file in lockstep and does something after the first block; gives the file, or the words of the error.
+/// Fetches a file in lockstep and does something after the first block; gives the file, or the
+/// words of the error.
 async fn fetch_while(f: &Fixture, name: &str, change: impl FnOnce()) -> Result<Vec<u8>, String> {
     let socket = client().await;
     let options = RequestOptions::asking(Some(1000), None, Some(4), false);

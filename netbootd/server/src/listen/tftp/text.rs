@@ -8,7 +8,8 @@ use tftp::netascii;
 use super::super::request_error::RequestError;
 use crate::limits::budget::{Budget, Share};
 
-/// The whole file in netascii: its size is not known before, and text files are small. All of them together are bounded by `memory`.
+/// The whole file in netascii: its size is not known before, and text files are small. All of them
+/// together are bounded by `memory`.
 pub(super) fn translated(
     content: &Content,
     memory: &Arc<Budget>,

@@ -77,13 +77,15 @@ impl TransferSocket {
         let _ = endpoint.send(bytes, to, source).await;
     }
 
-    /// Sends datagrams of `segment` bytes in a row, gathered from these parts, if there is room for them now.
+    /// Sends datagrams of `segment` bytes in a row, gathered from these parts, if there is room for
+    /// them now.
     pub(super) fn try_send(&self, parts: &[IoSlice<'_>], segment: Option<u16>) -> io::Result<()> {
         let (endpoint, source) = self.parts();
         endpoint.try_send_parts(parts, segment, self.peer, source)
     }
 
-    /// Sends datagrams of two parts each, as many as there is room for now; gives how many, at least one.
+    /// Sends datagrams of two parts each, as many as there is room for now; gives how many, at
+    /// least one.
     pub(super) fn try_send_each(&self, datagrams: &[[IoSlice<'_>; 2]]) -> io::Result<usize> {
         let (endpoint, source) = self.parts();
         endpoint.try_send_each(datagrams, self.peer, source)

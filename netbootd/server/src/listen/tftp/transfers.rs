@@ -89,11 +89,11 @@ pub(super) enum Mail {
 pub(super) enum Ports {
     /// Each another one, as RFC 1350 §4 wants it.
     Own,
-    /// All the same.
+    /// All transfers share one port.
     One,
 }
 
-/// A request.
+/// A request for a place among the transfers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) now: Instant,

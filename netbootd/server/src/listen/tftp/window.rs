@@ -1,5 +1,5 @@
-//! A window's blocks on their way from the file to the socket: gathered from the page cache, and as many in one system call as the
-//! kernel takes.
+//! A window's blocks on their way from the file to the socket: gathered from the page cache, and as
+//! many in one system call as the kernel takes.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -49,7 +49,8 @@ impl Window {
             let (offset, length) = span(sender, next, until);
             let size = sender.negotiated().block_size.into();
             let blocks = Blocks { first: next, count: (until - next) as usize, size };
-            // The last block leaves only while the file is the one that was opened: it is read first and checked after that.
+            // The last block leaves only while the file is the one that was opened: it is read
+            // first and checked after that.
             let ends = offset + length as u64 == content.len();
             let sent = if let Some(mapping) = self.mapping.as_ref().filter(|_| !ends) {
                 let bytes = mapping.slice(offset, length).ok_or(Unreadable::Short)?;
@@ -153,7 +154,8 @@ fn transmit(line: &TransferSocket, parts: &[IoSlice<'_>], segmented: &mut bool) 
     if let Some(size) = u16::try_from(size).ok().filter(|_| *segmented && parts.len() > 2) {
         match line.try_send(parts, Some(size)) {
             Err(error) if !is_about_the_socket(&error) => {
-                // No checksum offload on the way out, a tunnel, blocks larger than the MTU: one by one from now on.
+                // No checksum offload on the way out, a tunnel, blocks larger than the MTU: one by
+                // one from now on.
                 *segmented = false;
             }
             other => return other,

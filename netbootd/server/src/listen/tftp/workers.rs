@@ -1,7 +1,9 @@
-//! The threads that transfers run on: one for each processor, each with its own readiness and timers.
+//! The threads that transfers run on: one for each processor, each with its own readiness and
+//! timers.
 //!
-//! A transfer stays on the worker that it began on. On a runtime that shares its tasks between threads, every acknowledgement wakes a
-//! second thread to look for work, which costs more than the block that is sent.
+//! A transfer stays on the worker that it began on. On a runtime that shares its tasks between
+//! threads, every acknowledgement wakes a second thread to look for work, which costs more than the
+//! block that is sent.
 
 use std::future::Future;
 use std::io;
@@ -34,7 +36,7 @@ pub(super) struct Worker {
 }
 
 impl Workers {
-    /// Starts the threads.
+    /// Starts a thread for each processor, and one for requests.
     pub(super) fn start() -> io::Result<Self> {
         let end = CancellationToken::new();
         let count = thread::available_parallelism().map_or(1, usize::from);
@@ -49,14 +51,15 @@ impl Workers {
         &self.requests
     }
 
-    /// Each in turn.
+    /// The worker whose turn it is.
     pub(super) fn next(&self) -> &Worker {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         &self.workers[turn % self.workers.len()]
     }
 
-    /// Waits until no more transfers run than hold places, but for a few. Those that were evicted hold a socket until their worker has ended
-    /// them; a flood must not begin new ones faster than that.
+    /// Waits until no more transfers run than hold places, but for a few. Those that were evicted
+    /// hold a socket until their worker has ended them; a flood must not begin new ones faster than
+    /// that.
     pub(super) async fn catch_up(&self, places: impl Fn() -> usize) {
         let behind = || {
             let running: usize = self.workers.iter().map(|worker| worker.transfers.len()).sum();
@@ -93,8 +96,9 @@ impl Worker {
         self.handle.enter()
     }
 
-    /// Begins a transfer on this thread, as far as it goes without waiting, and runs the rest on the worker. So requests are taken no faster
-    /// than they are answered: under a flood they wait in the socket, where the newest are lost, and not here until all are too old.
+    /// Begins a transfer on this thread, as far as it goes without waiting, and runs the rest on
+    /// the worker. So requests are taken no faster than they are answered: under a flood they wait
+    /// in the socket, where the newest are lost, and not here until all are too old.
     pub(super) fn begin(&self, transfer: impl Future<Output = ()> + Send + 'static) {
         let mut transfer = Box::pin(self.transfers.track_future(transfer));
         let _entered = self.handle.enter();

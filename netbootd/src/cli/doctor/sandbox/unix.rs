@@ -1,4 +1,5 @@
-//! What a running netbootd has given up, as the kernel tells it, and what one that is started now would.
+//! What a running netbootd has given up, as the kernel tells it, and what one that is started now
+//! would.
 
 use hyper::Method;
 use netbootd_config::{Config, Source};

@@ -1,4 +1,5 @@
-//! The steps of `netbootd setup`: folders and the configuration. `netbootd service install` adds the service.
+//! The steps of `netbootd setup`: folders and the configuration. `netbootd service install` adds
+//! the service.
 
 use std::fs;
 use std::io::ErrorKind;

@@ -1,4 +1,5 @@
-//! The addresses of one subnet that are given to anybody: which were never given, which are free again, and how many.
+//! The addresses of one subnet that are given to anybody: which were never given, which are free
+//! again, and how many.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

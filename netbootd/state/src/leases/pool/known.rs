@@ -1,4 +1,5 @@
-//! What is known of addresses by others than this server's own answers: of a database that several servers share.
+//! What is known of addresses by others than this server's own answers: of a database that several
+//! servers share.
 
 use std::net::Ipv4Addr;
 
@@ -7,8 +8,8 @@ use pxe_policy::MacAddr;
 use super::{Holder, Lease, LeaseTable, Seconds};
 
 impl LeaseTable {
-    /// Begins the search for addresses that nobody ever had elsewhere in each pool, so that servers with the same pools seldom choose the same
-    /// one at a time.
+    /// Begins the search for addresses that nobody ever had elsewhere in each pool, so that servers
+    /// with the same pools seldom choose the same one at a time.
     pub fn starting_at(mut self, place: u32) -> Self {
         for pool in &mut self.subnets {
             pool.start_at(place as usize);
@@ -16,7 +17,8 @@ impl LeaseTable {
         self
     }
 
-    /// Takes up what is so: who has an address and until when, as a lease or as an offer. Nobody's address is left alone until then.
+    /// Takes up what is so: who has an address and until when, as a lease or as an offer. Nobody's
+    /// address is left alone until then.
     pub fn take_up(&mut self, address: Ipv4Addr, mac: Option<MacAddr>, until: Seconds, leased: bool) {
         if self.pool_of(address).is_none() {
             mac.map(|mac| self.elsewhere.insert(mac, address));

@@ -293,7 +293,8 @@ fn a_lease_from_before_the_clock_was_set_back_holds_its_address_no_longer_than_a
 
 #[test]
 fn an_address_that_was_given_again_is_remembered_as_the_last_ones() {
-    // On the disk they are by hardware address, and the former lease of machine 9 was never given back.
+    // On the disk they are by hardware address, and the former lease of machine 9 was never given
+    // back.
     let leases = [(1, 9000), (9, 5000)].map(|(n, until)| Lease { mac: mac(n), address: addr(10), until });
     for leases in [leases, [leases[1], leases[0]]] {
         let mut table = LeaseTable::new(vec![subnet(10, 20)], vec![SEGMENT], leases, 6000);

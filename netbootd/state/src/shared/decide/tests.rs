@@ -111,7 +111,8 @@ fn two_servers_that_choose_one_address_are_told_who_has_it() {
         rows.decide(&offer(2, 10), 101),
         Ruling { answer: Err(Refused::Changed), facts: vec![held.clone()] }
     );
-    // Another server offers the same machine another address: it learns of the first offer, and makes that.
+    // Another server offers the same machine another address: it learns of the first offer, and
+    // makes that.
     let refused = rows.decide(&offer(1, 11), 101);
     assert_eq!(
         (refused.answer, refused.facts),
@@ -183,7 +184,8 @@ fn two_macs_do_not_get_one_number() {
 }
 
 proptest! {
-    /// Whatever servers ask: no two machines are told of one address at a time, also by servers that know of it from before only.
+    /// Whatever servers ask: no two machines are told of one address at a time, also by servers
+    /// that know of it from before only.
     #[test]
     fn an_address_has_one_machine_at_a_time(
         asks in prop::collection::vec((0_u8..4, 0_u8..4, 0_u8..5, 0_u64..2000, prop::option::of(0_u8..4)), 0..60)

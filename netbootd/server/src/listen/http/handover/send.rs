@@ -49,9 +49,9 @@ pub(super) fn poll_before_file(
 /// that was opened.
 ///
 /// What the kernel sends by itself it reads when it leaves, and again when it is lost on the way: a
-/// writer changes it under way. So a file's end is copied, as much of it as a socket holds: once all
-/// of that but the last byte has been taken, the client has acknowledged everything before, and a
-/// check tells for all of it.
+/// writer changes it under way. So a file's end is copied, as much of it as a socket holds: once
+/// all of that but the last byte has been taken, the client has acknowledged everything before, and
+/// a check tells for all of it.
 fn poll_copy(tcp: &TcpStream, cx: &mut Context<'_>, part: &Part, count: usize) -> Poll<io::Result<usize>> {
     ready!(tcp.poll_write_ready(cx))?;
     BUFFER.with_borrow_mut(|buffer| {
@@ -68,8 +68,9 @@ fn poll_copy(tcp: &TcpStream, cx: &mut Context<'_>, part: &Part, count: usize) -
     })
 }
 
-/// Sends `count` bytes, or as many as there is room for. A full buffer is left to drain: a server that
-/// fills each gap as it opens sends many small segments, and its client has the work of taking them.
+/// Sends `count` bytes, or as many as there is room for. A full buffer is left to drain: a server
+/// that fills each gap as it opens sends many small segments, and its client has the work of taking
+/// them.
 fn try_send(
     tcp: &TcpStream,
     cx: &mut Context<'_>,
@@ -97,7 +98,8 @@ fn try_send(
     }
 }
 
-/// How many bytes of a file's end are copied: more than a socket holds, with what goes beyond its bound.
+/// How many bytes of a file's end are copied: more than a socket holds, with what goes beyond its
+/// bound.
 fn tail() -> u64 {
     static TAIL: LazyLock<u64> = LazyLock::new(|| {
         let bounds = fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap_or_default();

@@ -23,7 +23,8 @@ mod linux {
     use nix::sys::sendfile::sendfile64;
     use socket2::SockRef;
 
-    /// Sends at most `count` bytes of a file without waiting for the client; 0 when the file has none there.
+    /// Sends at most `count` bytes of a file without waiting for the client; 0 when the file has
+    /// none there.
     pub(in super::super) fn send_file(
         stream: &TcpStream,
         file: &File,
@@ -39,12 +40,14 @@ mod linux {
         }
     }
 
-    /// Whether less than a third of the stream's buffer is free. The kernel tells once it is more, because it was asked (tcp_poll).
+    /// Whether less than a third of the stream's buffer is free. The kernel tells once it is more,
+    /// because it was asked (tcp_poll).
     pub(in super::super) fn is_full(stream: &TcpStream) -> bool {
         poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO) == Ok(0)
     }
 
-    /// Sends bytes that a file's follow at once, without waiting for the client: they leave together.
+    /// Sends bytes that a file's follow at once, without waiting for the client: they leave
+    /// together.
     pub(in super::super) fn send_more(stream: &TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         SockRef::from(stream).send_vectored_with_flags(bufs, libc::MSG_MORE | libc::MSG_NOSIGNAL)
     }
@@ -56,7 +59,7 @@ pub(super) fn is_full(_stream: &TcpStream) -> bool {
     false
 }
 
-/// Reads and writes.
+/// Reads a piece of the file, and sends it.
 pub(super) fn copy(stream: &TcpStream, file: &File, at: u64, count: usize) -> io::Result<usize> {
     let mut piece = vec![0; count.min(PIECE)];
     let read = file.read_at(&mut piece, at)?;

@@ -71,7 +71,7 @@ pub(in crate::listen::tftp) struct Over {
 pub(in crate::listen::tftp) enum Due {
     /// Its first answer is sent once more.
     Resend { port: SharedPort, from: SocketAddr, server: IpAddr, packet: Vec<u8> },
-    /// It is over.
+    /// The transfer ended without a task.
     Over(Box<Over>),
 }
 
@@ -92,7 +92,7 @@ impl Transfers {
         self.waits.notified().await;
     }
 
-    /// Whether one does.
+    /// Whether a transfer waits for its first acknowledgement.
     pub(in crate::listen::tftp) fn some_wait(&self) -> bool {
         let table = self.lock();
         table.unproved.len() > table.unproved_tasks.len()
@@ -249,8 +249,8 @@ impl Entry {
     }
 }
 
-/// How long an acknowledgement counts that a client sent before it went on to something else: it has
-/// come by then, unless this host has no time to read it.
+/// How long an acknowledgement counts that a client sent before it went on to something else: it
+/// has come by then, unless this host has no time to read it.
 const LAST_ACKNOWLEDGEMENT: Duration = Duration::from_millis(250);
 /// One is the last acknowledgement of a former transfer, doubled on the way.
 const MAX_STRAYS: u32 = 1;
