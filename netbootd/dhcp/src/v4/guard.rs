@@ -19,6 +19,8 @@ pub struct Packet {
     pub header: Message,
     mac: MacAddr,
     options: Vec<(u8, Vec<u8>)>,
+    /// Option 52.
+    overload: u8,
 }
 
 /// Why bytes are no DHCP packet that this server can use.
@@ -79,7 +81,16 @@ impl Packet {
         // Nothing is left for dhcproto to find wrong: 240 bytes, hlen 6.
         let header = Message::decode(&mut Decoder::new(header))
             .map_err(|_| Malformed::Truncated { have: bytes.len() })?;
-        let packet = Packet { header, mac, options: walk(rest) };
+        let mut options = walk(rest);
+        let overload = options.iter().find(|(code, _)| *code == option::OVERLOAD);
+        let overload = overload.and_then(|(_, value)| value.first()).copied().unwrap_or_default();
+        // RFC 2131 §4.1: the fields' options follow those of the options field.
+        for (bit, field) in [(OVER_FILE, FILE), (OVER_SNAME, SNAME)] {
+            if overload & bit != 0 {
+                options.extend(walk(bytes.get(field).unwrap_or_default()));
+            }
+        }
+        let packet = Packet { header, mac, options, overload };
         match packet.first(option::MESSAGE_TYPE) {
             Some([_]) => Ok(packet),
             _ => Err(Malformed::NoMessageType),
@@ -99,14 +110,14 @@ impl Packet {
         self.mac
     }
 
-    /// The boot file field, up to its NUL.
+    /// The boot file field, up to its NUL; None where it holds options.
     pub fn file(&self) -> Option<&[u8]> {
-        self.header.fname().map(up_to_nul)
+        self.header.fname().filter(|_| self.overload & OVER_FILE == 0).map(up_to_nul)
     }
 
-    /// The server name field, up to its NUL.
+    /// The server name field, up to its NUL; None where it holds options.
     pub fn server_name(&self) -> Option<&[u8]> {
-        self.header.sname().map(up_to_nul)
+        self.header.sname().filter(|_| self.overload & OVER_SNAME == 0).map(up_to_nul)
     }
 
     /// The value of the first option with this code.
@@ -173,7 +184,12 @@ fn walk(mut rest: &[u8]) -> Vec<(u8, Vec<u8>)> {
 const HEADER: usize = 240;
 const COOKIE_AT: usize = 236;
 const COOKIE: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
+const SNAME: std::ops::Range<usize> = 44..108;
+const FILE: std::ops::Range<usize> = 108..236;
 const ETHERNET: u8 = 1;
+/// Bits of option 52 (RFC 2132 §9.3).
+const OVER_FILE: u8 = 1;
+const OVER_SNAME: u8 = 2;
 
 #[cfg(test)]
 mod tests;

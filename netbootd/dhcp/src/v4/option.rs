@@ -22,6 +22,8 @@ pub const VENDOR_OPTIONS: u8 = 43;
 pub const REQUESTED_ADDRESS: u8 = 50;
 /// Lease time in seconds.
 pub const LEASE_TIME: u8 = 51;
+/// Which fields of the header hold options.
+pub const OVERLOAD: u8 = 52;
 /// Message type.
 pub const MESSAGE_TYPE: u8 = 53;
 /// The server that an answer is from, or that a request is for.

@@ -71,6 +71,20 @@ mod tests {
         assert!(said.starts_with(wanted), "{said}");
     }
 
+    /// RFC 2132 §9.3: the header's fields hold options.
+    #[test]
+    fn options_in_the_headers_fields_are_read_and_no_names() {
+        let mut bytes = offer(&[(option::SERVER_IDENTIFIER, &OTHER.octets()), (option::OVERLOAD, &[3])]);
+        bytes[108..115].copy_from_slice(&[option::BOOT_FILE, 4, b'o', b'l', b'd', 0, option::END]);
+        bytes[44..50].copy_from_slice(&[option::TFTP_SERVER_NAME, 3, b'w', b'd', b's', option::END]);
+        let other = heard(&bytes, OTHER).unwrap();
+        assert_eq!(other.boot_file.as_deref(), Some("old"));
+        assert_eq!(other.next_server.as_deref(), Some("wds"));
+        let mut nothing = offer(&[(option::SERVER_IDENTIFIER, &OTHER.octets()), (option::OVERLOAD, &[1])]);
+        nothing[108..112].copy_from_slice(&[option::ROUTER, 200, 1, 2]);
+        assert!(!heard(&nothing, OTHER).unwrap().boots());
+    }
+
     #[test]
     fn addresses_alone_and_what_this_server_says_are_no_rivals() {
         let plain = offer(&[(option::SERVER_IDENTIFIER, &OTHER.octets())]);
