@@ -9,7 +9,7 @@ pub(super) struct Around<'a> {
     pub(super) arch: Option<ArchType>,
     pub(super) wanted_hidden: &'a [String],
     pub(super) ran: &'a dyn Fn(&Deployment) -> Ran,
-    pub(super) files: &'a dyn Fn(&Deployment) -> Result<String, Vec<String>>,
+    pub(super) files: &'a dyn Fn(&Deployment) -> Result<String, NotTaken>,
 }
 
 /// The deployment that a machine gets with its boot file, and what was looked at. Required goes
@@ -48,8 +48,7 @@ fn examine(deployment: &Deployment, around: &Around<'_>) -> Result<String, NotTa
         return Err(NotTaken::Hidden);
     }
     let image = deployment.boot_image.as_ref();
-    let boots_from =
-        image.map(|image| &image.id).or(deployment.file.as_ref()).ok_or(NotTaken::NoBootImage)?;
+    image.map(|image| &image.id).or(deployment.file.as_ref()).ok_or(NotTaken::NoBootImage)?;
     if let (Some(arch), Some(machine)) = (image.and_then(|image| image.arch), around.arch)
         && arch.suits(machine).is_none()
     {
@@ -69,5 +68,4 @@ fn examine(deployment: &Deployment, around: &Around<'_>) -> Result<String, NotTa
         }
     }
     (around.files)(deployment)
-        .map_err(|files| NotTaken::BootImageMissing { image: boots_from.clone(), files })
 }

@@ -6,8 +6,8 @@ use super::rule::boot_of;
 use super::{Boot, Decision, Known, Prompt, Site, State, UnknownMachines, Verdict, is_url};
 use crate::{
     Answer, Approval, ArchType, BootRequest, Class, Deployed, Deployment, DirectoryAnswer, Evidence,
-    Identifier, MachineId, NotTaken, Purpose, Ran, Reason, Record, SiteMemory, Stage, Via, WIMBOOT_SCRIPT,
-    boot_files, is_boot_program, is_ipxe_binary, is_shared,
+    Identifier, ImageArch, MachineId, NotTaken, Purpose, Ran, Reason, Record, SiteMemory, Stage, Via,
+    WIMBOOT_SCRIPT, boot_files, is_boot_program, is_ipxe_binary, is_shared,
 };
 
 /// What the directories come to; None when the rules have to decide.
@@ -113,7 +113,18 @@ fn read(
             Err(_) => {
                 let rule = format!("of the record {}", record.name);
                 state.evidence.push(Evidence::FilesMissing { rule, files: boot.file.clone() });
-                Some(Verdict::new(Decision::LocalBoot, Reason::NoBootFile))
+                let folder = boot.file.iter().find_map(|file| Some(file.split_once("/boot/")?.0));
+                let other =
+                    folder.and_then(|folder| Some((folder, holds_other(request, site, folder, false)?)));
+                let reason = match other {
+                    Some((image, arch)) => {
+                        let (deployment, why) = (image.to_owned(), NotTaken::WrongArchitecture(arch));
+                        state.evidence.push(Evidence::NotTaken { deployment, why });
+                        Reason::WrongArchitecture
+                    }
+                    None => Reason::NoBootFile,
+                };
+                Some(Verdict::new(Decision::LocalBoot, reason))
             }
         };
     }
@@ -245,13 +256,14 @@ fn of_deployments(
     Verdict { deployment: Some(deployed), ..Verdict::new(Decision::Boot(boot), reason) }
 }
 
-fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) -> Result<String, Vec<String>> {
+fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) -> Result<String, NotTaken> {
+    let missing = |image: &str, files| NotTaken::BootImageMissing { image: image.to_owned(), files };
     if let Some(file) = &deployment.file {
         let loops = request.class == Class::Ipxe && is_ipxe_binary(file);
         let can_be_had = !loops && (is_url(file) || (site.available)(file));
-        return if can_be_had { Ok(file.clone()) } else { Err(vec![file.clone()]) };
+        return if can_be_had { Ok(file.clone()) } else { Err(missing(file, vec![file.clone()])) };
     }
-    let Some(image) = &deployment.boot_image else { return Err(Vec::new()) };
+    let Some(image) = &deployment.boot_image else { return Err(NotTaken::NoBootImage) };
     let folder = (site.image_folder)(&image.id);
     let asks_server = site.settings.boot_program && request.class == Class::Pxe && !request.boot_program;
     let mut inside = request.arch().map(|arch| boot_files(arch, image.arch, asks_server)).unwrap_or_default();
@@ -259,7 +271,29 @@ fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) ->
         inside.insert(0, WIMBOOT_SCRIPT.to_owned());
     }
     let paths: Vec<String> = inside.iter().map(|path| format!("{folder}/{path}")).collect();
-    paths.iter().find(|path| (site.available)(path)).cloned().ok_or(paths)
+    match paths.iter().find(|path| (site.available)(path)) {
+        Some(path) => Ok(path.clone()),
+        None => match holds_other(request, site, &folder, asks_server).filter(|_| image.arch.is_none()) {
+            Some(arch) => Err(NotTaken::WrongArchitecture(arch)),
+            None => Err(missing(&image.id, paths)),
+        },
+    }
+}
+
+/// The architecture that an image holds boot files for, where it holds none for this machine.
+fn holds_other(request: &BootRequest, site: &Site<'_>, folder: &str, asks_server: bool) -> Option<ImageArch> {
+    let machine = request.arch()?;
+    let firmware = [
+        (ImageArch::X86, ArchType::IA32_UEFI),
+        (ImageArch::X64, ArchType::X64_UEFI),
+        (ImageArch::Arm64, ArchType::ARM64_UEFI),
+    ];
+    let holds = |firmware: ArchType| {
+        let files = boot_files(firmware, None, asks_server);
+        files.iter().any(|path| (site.available)(&format!("{folder}/{path}")))
+    };
+    let mut others = firmware.into_iter().filter(|(arch, _)| arch.suits(machine).is_none());
+    others.find(|(_, firmware)| holds(*firmware)).map(|(arch, _)| arch)
 }
 
 /// Whether somebody at the machine has to say so first, in the firmware's own menu.

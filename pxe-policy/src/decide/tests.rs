@@ -1,7 +1,10 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::{ArchType, BootAction, LOADER_SCRIPT, MacAddr, Match, Rule, SystemUuid};
+use crate::{
+    ArchType, BootAction, BootImage, Deployment, DirectoryAnswer, LOADER_SCRIPT, MacAddr, Match, Purpose,
+    Record, Rule, SystemUuid,
+};
 
 fn request(class: Class, arch: ArchType) -> BootRequest {
     BootRequest {
@@ -47,6 +50,38 @@ fn file_of(verdict: &Verdict) -> Option<&str> {
         Decision::Boot(boot) => Some(&boot.file),
         _ => None,
     }
+}
+
+/// A device file names an image, and the image's folders say what it is for.
+#[test]
+fn an_image_with_boot_files_of_another_architecture_alone_is_not_missing() {
+    let boot_image = Some(BootImage { id: "pe".into(), arch: None });
+    let purpose = Purpose::Available;
+    let deployment =
+        Deployment { id: "now".into(), purpose, for_pxe: true, boot_image, ..Deployment::default() };
+    let record = Record { name: "pc-1".into(), deployments: vec![deployment], ..Record::default() };
+    let said = DirectoryAnswer { by_mac: vec![record], decides: true, ..DirectoryAnswer::default() };
+    let answers = [Answer { directory: "devices".into(), age: 0, stale: false, said: Ok(said) }];
+    let reason = |folder: &str| {
+        let site = Site {
+            rules: &Rules::default(),
+            settings: &Settings::default(),
+            answers: &answers,
+            ledger: &Ledger::default(),
+            assigned: None,
+            menu: false,
+            approval: Approval::default(),
+            now: 0,
+            available: &|path| path.starts_with(folder),
+            image_folder: &str::to_owned,
+            kernel_of: &|_| None,
+        };
+        decide(&request(Class::Pxe, ArchType::X64_UEFI), &site).reason
+    };
+    assert_eq!(reason("pe/boot/x86/"), Reason::WrongArchitecture);
+    assert_eq!(reason("pe/EFI/BOOT/BOOTAA64.EFI"), Reason::WrongArchitecture);
+    assert_eq!(reason("pe/boot/x64/"), Reason::Available);
+    assert_eq!(reason("other/"), Reason::BootImageMissing);
 }
 
 #[test]
