@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 use netbootd_config::Source;
+use netbootd_diagnosis::Cause;
 use netbootd_net::iface;
 use pxe_policy::{ArchType, BootRequest, Class, Decision, MacAddr, Reason, SystemUuid, Verdict, explain};
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,9 @@ pub struct Explained {
     pub images: Vec<String>,
     /// The reason's word.
     pub reason: String,
+    /// The reason in a sentence, as a finding has it; None where the machine boots.
+    #[serde(default)]
+    pub headline: Option<String>,
     /// The rule that decides.
     pub rule: Option<String>,
     /// Its name, when a directory knows it.
@@ -139,7 +143,12 @@ pub async fn explained(services: &Services, source: &Source, request: &BootReque
         (Decision::Images(_), Some(netboot)) => netboot.offered(&verdict.decision),
         _ => Vec::new(),
     };
+    let headline = headline(&verdict);
     let mut text = explain(request, &verdict);
+    if let Some(headline) = &headline {
+        let reason = format!(": {}\n", verdict.reason);
+        text = text.replacen(&reason, &format!(": {}: {headline}\n", verdict.reason), 1);
+    }
     if matches!(verdict.decision, Decision::Images(_)) {
         let here = if images.is_empty() { "none".to_owned() } else { images.join(", ") };
         text.push_str(&format!("images of these here: {here}\n"));
@@ -159,6 +168,7 @@ pub async fn explained(services: &Services, source: &Source, request: &BootReque
         boot_file,
         images,
         reason: verdict.reason.to_string(),
+        headline,
         rule: verdict.rule.clone(),
         machine: verdict.machine.as_ref().map(|known| known.name.clone()),
         deployment: verdict.deployment.as_ref().map(|deployed| deployed.id.clone()),
@@ -166,6 +176,16 @@ pub async fn explained(services: &Services, source: &Source, request: &BootReque
         cure: verdict.reason.cure().map(str::to_owned),
         text,
     }
+}
+
+/// What the finding says that such a machine would have.
+fn headline(verdict: &Verdict) -> Option<String> {
+    let cause = Cause::Decision(verdict.reason);
+    let boots = matches!(
+        verdict.decision,
+        Decision::Boot(_) | Decision::Relay | Decision::Refer(_) | Decision::Images(_)
+    );
+    (!boots && cause.is_loud()).then(|| cause.headline())
 }
 
 #[cfg(test)]

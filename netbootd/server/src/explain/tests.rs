@@ -12,6 +12,17 @@ use super::*;
 use crate::devices;
 use wire::{Ask, IMAGES, Kind, Site, id};
 
+/// `explain`, `status`, the API and the page say the same of a decision.
+#[test]
+fn a_reason_has_the_words_of_its_finding() {
+    for reason in Reason::ALL {
+        let cause = Cause::Decision(reason);
+        let wanted = cause.is_loud().then(|| cause.headline());
+        assert_eq!(headline(&Verdict::silence(reason)), wanted, "{reason}");
+        assert_eq!(reason.cure().unwrap_or_default(), cause.cure(), "{reason}");
+    }
+}
+
 /// Machines that the device file knows in different ways, one that it does not, and one that is banned.
 const MACS: [MacAddr; 7] = [mac(1), mac(2), mac(3), mac(4), mac(5), mac(6), BANNED];
 const BANNED: MacAddr = mac(9);
