@@ -312,3 +312,41 @@ pub(super) fn shown(value: &Value) -> String {
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use netbootd_diagnosis::Cause;
+    use netbootd_telemetry::finding::FindingView;
+    use serde_json::json;
+
+    use super::*;
+
+    /// The API gives a finding as it is; the terminal shows the same words of it.
+    #[test]
+    fn every_cause_is_shown_in_the_words_of_the_table() {
+        let reasons = Reason::ALL.into_iter().map(Cause::Decision);
+        let directories = pxe_policy::TroubleKind::ALL.into_iter().map(Cause::Directory);
+        for cause in Cause::ROWS.iter().copied().chain(reasons).chain(directories) {
+            let finding = FindingView {
+                cause: cause.as_str(),
+                severity: cause.severity(),
+                headline: cause.headline(),
+                evidence: vec!["13:05:00Z offered boot.efi".into()],
+                cure: cause.cure().to_owned(),
+                codes: cause.codes(),
+            };
+            let text = rendered(&json!({
+                "mac": "52:54:00:4c:01:01",
+                "steps": [],
+                "finding": finding,
+                "also": finding,
+                "past": [{"cause": finding.cause, "headline": finding.headline}],
+            }));
+            let (name, headline, cure) = (cause.as_str(), cause.headline(), cause.cure());
+            assert!(text.contains(&format!("{name}: {headline}\n")), "{text}");
+            assert!(text.contains("  13:05:00Z offered boot.efi\n"), "{text}");
+            assert!(text.contains(&format!("-> {cure}")), "{text}");
+            assert!(text.contains(&format!("Also possible: {name}: {headline}\n")), "{text}");
+        }
+    }
+}

@@ -112,3 +112,38 @@ async fn a_list_of_ten_thousand_is_fifty_rows_of_each_page() {
     let none = get(&console, "/machines?q=nobody").await.unwrap().body;
     assert!(none.contains("No recently seen machine fits"));
 }
+
+/// Text without marks and character references, and with no marks of code.
+fn words(page: &str) -> String {
+    let mut text = String::new();
+    for (place, part) in page.split('<').enumerate() {
+        text.push_str(if place == 0 { part } else { part.split_once('>').map_or("", |(_, text)| text) });
+    }
+    let references = [
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#39;", "'"),
+        ("&#x2f;", "/"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+    ];
+    let text = references.iter().fold(text, |text, (reference, letter)| text.replace(reference, letter));
+    text.replace('`', "")
+}
+
+#[tokio::test]
+async fn the_page_of_a_cause_has_the_words_of_the_table() {
+    let console = console();
+    for cause in findings::every() {
+        let page = get(&console, &format!("/findings/{}", cause.as_str())).await.unwrap().body;
+        let page = words(&page);
+        let cure = cause.cure().replace("{server}", "the other server");
+        for wanted in [findings::sentence(&cause.headline()), findings::sentence(&cure)] {
+            assert!(page.contains(&wanted.replace('`', "")), "{}: {wanted}\n{page}", cause.as_str());
+        }
+        for code in cause.codes() {
+            assert!(page.contains(code), "{}: {code}", cause.as_str());
+        }
+    }
+}
