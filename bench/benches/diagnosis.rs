@@ -10,7 +10,7 @@ use netbootd_diagnosis::step::{
     Answered, Decided, FileRefused, LeaseTaken, Negotiated, Proto, Refusal, Step, TransferFinished,
     TransferId, TransferOutcome, TransferStarted,
 };
-use netbootd_diagnosis::{Fleet, Machine, Patience, diagnose};
+use netbootd_diagnosis::{Configuration, Fleet, Machine, Patience, diagnose};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
 use tftp::{Input, Limits, Packet, RequestOptions, Send, Sender, negotiate};
 
@@ -26,6 +26,13 @@ fn boots(criterion: &mut Criterion) {
         });
     });
     criterion.bench_function("the steps of one boot, followed", |bench| bench.iter(|| site.follow()));
+    criterion.bench_function("a script of a menu, read", |bench| {
+        let script = format!(
+            "#!ipxe\n{}",
+            "kernel http://10.0.0.1/vmlinuz quiet || goto failed\ninitrd x\n".repeat(10)
+        );
+        bench.iter(|| black_box(Configuration::parse(script.as_bytes())));
+    });
     criterion.bench_function("a look at one machine", |bench| {
         bench.iter(|| {
             let (mac, machine) = &site.machines[0];
@@ -108,7 +115,7 @@ fn file(path: &str) -> (TransferStarted, TransferFinished) {
         partial: false,
         substitute: None,
         proved: true,
-        fixed_address: false,
+        configuration: None,
     };
     let finished = TransferFinished {
         id,

@@ -15,23 +15,28 @@
 //! pc decline                               a DECLINE of the address that it has
 //! dhcp offer pc file=... siaddr=... dns=.. another server's broadcast; also `ack` and `nak`
 //! pc get shimx64.efi                       by TFTP; also the other words of `script::How`
-//! pc get-http /boot.efi                    by HTTP; also `miss-http` and `stall-http`
+//! pc get-http /boot.efi                    by HTTP; also `miss-http`, `head-http`, `stall-http`
 //! pc report state=up                       the machine's own report
 //! evil forge pc initrd                     a read request in the name of `pc`
+//! evil flood-of-frames 100000              DISCOVERs of so many machines, while the case goes on
+//! pc drops 2999                            the host keeps silent about a UDP port (no ICMP)
 //! wait 2.0                                 seconds that pass on the wire
 //! expect pc port-blocked                   what `netbootd status` finds, or `none`
+//! expect-evidence pc line 2 of boot.ipxe   what its evidence says; `script::Wire` has more
 //! ```
 //!
 //! `healthy.txt` beside it is the same boot with nothing wrong. Nothing may be found in it,
 //! whenever one looks.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+mod flood;
 mod packet;
 mod policy;
 mod replay;
 mod script;
 mod transfer;
 mod wire;
+mod words;
 
 use std::fs;
 use std::path::Path;

@@ -12,6 +12,7 @@ netbootd_tests::boot_cases! {
     address_conflict "address-conflict"
     address_translated "address-translated"
     another_server "another-server"
+    arm_machine_gets_x64 "arm-machine-gets-x64"
     bcd_missing "bcd-missing"
     bios_program_on_uefi "bios-program-on-uefi"
     boot_server_port_closed "boot-server-port-closed"
@@ -36,31 +37,42 @@ netbootd_tests::boot_cases! {
     initrd_missing "initrd-missing"
     ipxe_loop "ipxe-loop"
     ipxe_menu_initrd_missing "ipxe-menu-initrd-missing"
+    ipxe_without_driver "ipxe-without-driver"
+    jumbo_blocks "jumbo-blocks"
     kernel_missing "kernel-missing"
     kernel_of_another_processor "kernel-of-another-processor"
+    kernel_without_initrd "kernel-without-initrd"
     lease_from_elsewhere "lease-from-elsewhere"
     library_missing "library-missing"
+    long_boot_file_name "long-boot-file-name"
+    menu_names_missing_kernel "menu-names-missing-kernel"
     mtu_hole "mtu-hole"
     naks_in_a_row "naks-in-a-row"
     network_changed "network-changed"
     no_address "no-address"
     no_dns_for_the_url "no-dns-for-the-url"
     no_management_point "no-management-point"
+    option_overload "option-overload"
     other_server_nak "other-server-nak"
     packet_loss "packet-loss"
     ports_closed "ports-closed"
+    pxelinux_configurations_missing "pxelinux-configurations-missing"
     raspberry_pi_proxy "raspberry-pi-proxy"
     raspberry_pi_server "raspberry-pi-server"
     relay_answers_lost "relay-answers-lost"
     relay_without_4011 "relay-without-4011"
     router_as_next_server "router-as-next-server"
+    script_leads_elsewhere "script-leads-elsewhere"
     script_loop "script-loop"
+    script_names_a_host "script-names-a-host"
+    script_without_first_line "script-without-first-line"
     second_dhcp_server "second-dhcp-server"
     shared_guid "shared-guid"
     shim_boot_entry_name "shim-boot-entry-name"
     shim_refuses_grub "shim-refuses-grub"
     signer_not_trusted "signer-not-trusted"
     silent_system "silent-system"
+    size_asked_only "size-asked-only"
     slow_machine "slow-machine"
     slow_round_trips "slow-round-trips"
     spanning_tree "spanning-tree"
@@ -97,11 +109,16 @@ fn the_documentation_says_how_fast_each_case_is_named() {
         }
     }
     let matrix = include_str!("boot_matrix.rs").matches("#[test]").count();
+    let simulated = include_str!("../../netbootd/diagnosis/src/tests/healthy.rs");
+    assert!(simulated.contains("const BOOTS: u64 = 200;"));
+    let kinds = simulated.matches("boots(kinds::").count();
     text.push_str(&format!(
         "\n{} causes from packets. False alarms: 0 in {healthy} healthy boots of `tests/boots` at any time, \
-         0 in 2000 simulated ones of `netbootd/diagnosis`, 0 at the end of the boots of real firmware \
-         ({matrix} tests of the boot matrix).\n\n",
-        causes.len()
+         0 in {} simulated ones of `netbootd/diagnosis` (200 of each of {kinds} kinds of client, and of a \
+         site that has all of them), 0 at the end of the boots of real firmware ({matrix} tests of the boot \
+         matrix).\n\n",
+        causes.len(),
+        200 * (kinds + 1)
     ));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/troubleshooting.md");
     let page = fs::read_to_string(&path).unwrap();

@@ -5,6 +5,7 @@
 //! last ones, and a count.
 
 mod files;
+mod scripts;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::SystemTime;
 
 use pxe_policy::{ArchType, Class, SystemUuid};
 
+use crate::configuration::Configuration;
 use crate::file::FileKind;
 use crate::fleet::Segment;
 use crate::report::{Facts, Report};
@@ -21,7 +23,7 @@ use crate::step::{
 };
 
 pub(crate) use files::Broken;
-pub use files::{Fetched, Missed, Running, Substituted, Transport};
+pub use files::{Fetched, Missed, Probed, Running, Substituted, Transport};
 
 /// How far a boot came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +69,8 @@ pub struct Boot {
     pub mac: Option<(SystemTime, Arc<MacAnswered>)>,
     /// The lease that it took from another server.
     pub taken: Option<(SystemTime, LeaseTaken)>,
+    /// When it took an IPv6 address from another server.
+    pub(crate) taken6: Option<SystemTime>,
     /// NAKs since its last lease.
     pub naks: u32,
     /// NAKs of other servers, and the last of them.
@@ -91,18 +95,20 @@ pub struct Boot {
     /// Requests that nobody acknowledged, of a machine whose other ones were: somebody else may
     /// have asked in its name. At most [`MAX_RUNNING`].
     pub(crate) unproved: Vec<Running>,
+    /// Its last step that nobody else can send in its name by one forged read request.
+    pub(crate) proved: SystemTime,
     /// The last transfer that did not end well, while the file is not there yet.
     pub broken: Option<Broken>,
     /// The last request for a file's size alone.
-    pub probed: Option<SystemTime>,
+    pub probed: Option<Probed>,
     /// The last request that another file was served for.
     pub substituted: Option<Substituted>,
     /// When iPXE first spoke for itself after a boot program.
     pub ipxe: Option<SystemTime>,
     /// When the started system first asked for an address.
     pub system: Option<SystemTime>,
-    /// Whether one of its configurations gives the system a fixed address.
-    pub fixed_address: bool,
+    /// Its last configurations, by their paths; at most [`MAX_CONFIGURATIONS`].
+    pub(crate) configurations: Vec<(Arc<str>, Arc<Configuration>)>,
     /// What the machine says of itself.
     pub facts: Facts,
     /// The last step that it reports as failed, and when.
@@ -125,6 +131,7 @@ impl Boot {
             named: None,
             mac: None,
             taken: None,
+            taken6: None,
             naks: 0,
             other_naks: None,
             declined: 0,
@@ -136,12 +143,13 @@ impl Boot {
             completed: 0,
             running: Vec::new(),
             unproved: Vec::new(),
+            proved: at,
             broken: None,
             probed: None,
             substituted: None,
             ipxe: None,
             system: None,
-            fixed_address: false,
+            configurations: Vec::new(),
             facts: Facts::default(),
             failed: None,
             complaint: None,
@@ -200,6 +208,11 @@ impl Boot {
     /// Whether its DHCP packets come through a relay.
     pub fn relay(&self) -> Option<std::net::IpAddr> {
         self.offer.as_ref().and_then(|(_, decided)| decided.relay)
+    }
+
+    /// Whether it acknowledged any file: nobody else can in its name.
+    pub fn has_proved_files(&self) -> bool {
+        self.completed > 0
     }
 
     /// Whether a file came by TFTP: the ports are open then.
@@ -283,7 +296,10 @@ impl Boot {
                 blocks: (finished.blocks, finished.resends),
                 way: running.as_ref().map_or_else(|| (finished.proto, Negotiated::default()), Running::way),
             }),
-            TransferOutcome::Probed => self.probed = Some(at),
+            TransferOutcome::Probed => {
+                self.probed =
+                    Some(Probed { at, path: Arc::clone(&finished.path), proto: finished.proto, program });
+            }
             TransferOutcome::Stopped => {}
             _ if superseded => {}
             _ => {

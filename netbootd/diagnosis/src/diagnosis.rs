@@ -39,6 +39,7 @@ pub fn observe(
     let before = counts.then(|| diagnose(mac, machine, fleet, patience, at).finding).flatten();
     let boot = machine.boot().map_or(at, |boot| boot.started);
     fleet.observe(mac, at, step, machine);
+    machine.set_patience(patience);
     machine.observe(at, step);
     let finding = before?;
     let goes_on = all_of(mac, machine, fleet, patience, at).iter().any(|left| left.cause == finding.cause);
@@ -112,9 +113,10 @@ fn all_of(
     found
 }
 
-/// What ended the boot before, as long as this one did not come further.
-fn before(case: &Case<'_>, found: &[Finding]) -> Option<Finding> {
-    let previous = case.machine.previous()?;
+/// What ended the boot before, as long as this one did not come further: the cause that fits best,
+/// and another one.
+fn before(case: &Case<'_>, found: &[Finding]) -> Vec<Finding> {
+    let Some(previous) = case.machine.previous() else { return Vec::new() };
     let close = case.boot.started.duration_since(previous.last).is_ok_and(|gap| gap < SAME_TRY);
     let further = case.boot.phase() > previous.phase() || case.boot.is_through();
     // A decision that sends the machine to its disk is the end of the matter.
@@ -125,14 +127,15 @@ fn before(case: &Case<'_>, found: &[Finding]) -> Option<Finding> {
     // One network adapter may boot two machines.
     let another = previous.uuid.zip(case.boot.uuid).is_some_and(|(one, other)| !same_machine(one, other));
     if !close || further || decided || explained || same_firmware || another {
-        return None;
+        return Vec::new();
     }
     let case = Case { boot: previous, restarted: Some(case.boot.started), ..*case };
     let mut ended = rules::of_boot(&case);
     ended.sort_by_key(|finding| std::cmp::Reverse(finding.specific));
-    let mut finding = ended.into_iter().next()?;
-    finding.seen.push(Seen::Before(previous.started));
-    Some(finding)
+    let best = ended.first().map(|finding| finding.cause);
+    let also = ended.iter().position(|finding| Some(finding.cause) != best);
+    let shown = ended.into_iter().enumerate().filter(|(place, _)| *place == 0 || Some(*place) == also);
+    shown.map(|(_, finding)| finding.with([Seen::Before(previous.started)])).collect()
 }
 
 /// Whether two GUIDs are one, as far as byte orders tell.

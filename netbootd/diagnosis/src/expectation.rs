@@ -1,5 +1,6 @@
 //! What a boot that goes on does next, by when, and how long that usually takes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -36,7 +37,7 @@ impl Default for Patience {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
     /// What.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// Since when it is awaited.
     pub since: SystemTime,
     /// When it is overdue; None for what may take any time.
@@ -46,12 +47,12 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    fn within(what: &'static str, since: SystemTime, time: Duration) -> Self {
-        Expectation { what, since, due: Some(since + time), usual: None }
+    fn within(what: impl Into<Cow<'static, str>>, since: SystemTime, time: Duration) -> Self {
+        Expectation { what: what.into(), since, due: Some(since + time), usual: None }
     }
 
-    fn whenever(what: &'static str, since: SystemTime) -> Self {
-        Expectation { what, since, due: None, usual: None }
+    fn whenever(what: impl Into<Cow<'static, str>>, since: SystemTime) -> Self {
+        Expectation { what: what.into(), since, due: None, usual: None }
     }
 
     /// Whether it should have come.
@@ -62,7 +63,7 @@ impl Expectation {
 
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)?;
+        f.write_str(&self.what)?;
         match self.usual {
             Some(usual) => write!(f, " (usual {})", span(usual)),
             None => Ok(()),
@@ -95,7 +96,7 @@ pub(crate) fn expected(boot: &Boot, fleet: &Fleet, patience: Patience) -> Option
     if let Some(file) = boot.last_file().filter(|file| file.at == boot.last) {
         return after_file(boot, file.kind, fleet, patience);
     }
-    if boot.probed.is_some_and(|at| at == boot.last) {
+    if boot.probed.as_ref().is_some_and(|probed| probed.at == boot.last) {
         return Some(Expectation::whenever("a request for the file whose size was asked", boot.last));
     }
     after_answer(boot, patience)
@@ -118,7 +119,7 @@ fn after_file(
             boot.last,
         )),
         FileKind::Configuration | FileKind::Module => {
-            Some(Expectation::whenever("the program asks for what its configuration names", boot.last))
+            Some(Expectation::whenever(after_configuration(boot), boot.last))
         }
         FileKind::Bcd | FileKind::Sdi => Some(Expectation::whenever(
             "Windows' boot manager asks for fonts, boot.sdi and the WIM image",
@@ -131,6 +132,20 @@ fn after_file(
             Some(Expectation::whenever("the system asks for an address", boot.last))
         }
         _ => None,
+    }
+}
+
+/// What the last configuration loads first, where nobody has to choose.
+fn after_configuration(boot: &Boot) -> Cow<'static, str> {
+    let last = boot.last_file().and_then(|file| Some((&file.path, boot.configuration(&file.path)?)));
+    let first = last.and_then(|(path, configuration)| {
+        Some((path, configuration.loads.first().filter(|_| !configuration.is_menu)?))
+    });
+    match first {
+        Some((path, load)) => {
+            format!("a request for {}, which line {} of {path} names", load.target, load.line).into()
+        }
+        None => "the program asks for what its configuration names".into(),
     }
 }
 

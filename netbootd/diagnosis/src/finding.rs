@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pxe_policy::{ArchType, Evidence, MacAddr, SystemUuid};
 
-use crate::boot::{Broken, Fetched, Missed};
+use crate::boot::{Boot, Broken, Fetched, Missed};
 use crate::cause::{Cause, Severity};
+use crate::configuration::Load;
 use crate::report::{Facts, Report};
 use crate::step::{LeaseTaken, Negotiated, OtherServer, SharedError, TransferDetail};
 
@@ -60,6 +61,10 @@ pub enum Seen {
     Other(SystemTime, OtherServer),
     /// The machine has a file.
     Fetched(SystemTime, String, u64),
+    /// The machine asked for a file's size alone.
+    Sized(SystemTime, String),
+    /// A line of a configuration: its number, the configuration, and its text.
+    Line(usize, String, String),
     /// A file was refused.
     Missed(SystemTime, String, &'static str, Option<SharedError>),
     /// A transfer ended early.
@@ -191,6 +196,16 @@ impl Seen {
         Seen::Fetched(file.at, file.path.to_string(), file.bytes)
     }
 
+    /// The line of the boot's configurations that names a path.
+    pub(crate) fn line_that_names(boot: &Boot, path: &str) -> Option<Self> {
+        let (configuration, load) = boot.line_that_names(path)?;
+        Some(Seen::line(configuration, load))
+    }
+
+    pub(crate) fn line(configuration: &str, load: &Load) -> Self {
+        Seen::Line(load.line, configuration.to_owned(), load.text.clone())
+    }
+
     pub(crate) fn missed(missed: &Missed) -> Self {
         Seen::Missed(missed.at, missed.path.clone(), missed.refusal.name(), missed.detail.clone())
     }
@@ -229,6 +244,8 @@ impl fmt::Display for Seen {
             }
             Seen::Other(at, other) => write!(f, "{} {other}", clock(*at)),
             Seen::Fetched(at, path, bytes) => write!(f, "{} {path} complete, {bytes} bytes", clock(*at)),
+            Seen::Sized(at, path) => write!(f, "{} asked for the size of {path} (HEAD)", clock(*at)),
+            Seen::Line(number, path, text) => write!(f, "line {number} of {path}: {text}"),
             Seen::Missed(at, path, word, None) => write!(f, "{} {path}: {word}", clock(*at)),
             Seen::Missed(at, path, word, Some(detail)) => {
                 write!(f, "{} {path}: {word}, {detail}", clock(*at))

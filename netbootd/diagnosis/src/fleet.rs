@@ -116,6 +116,11 @@ impl Fleet {
 
     /// Learns from one step of a machine, before [`Machine::observe`] does.
     pub fn observe(&mut self, mac: MacAddr, at: SystemTime, step: Step<'_>, machine: &Machine) {
+        if let Step::FileRefused(refused) = step
+            && machine.doubts(at, refused)
+        {
+            return;
+        }
         self.learn_fate(mac, at, step, machine);
         match step {
             Step::TransferFinished(finished)
@@ -267,6 +272,11 @@ impl Fleet {
     /// How many other machines asked for something after this program.
     pub(crate) fn went_on_from(&self, path: &str, mac: MacAddr) -> usize {
         self.files.peek(path).map_or(0, |fate| fate.went_on.iter().filter(|known| **known != mac).count())
+    }
+
+    /// Whether this machine itself asked for something after this program before.
+    pub(crate) fn goes_on_itself(&self, path: &str, mac: MacAddr) -> bool {
+        self.files.peek(path).is_some_and(|fate| fate.went_on.contains(&mac))
     }
 
     /// What machines ask for after this file.

@@ -27,9 +27,9 @@ pub mod syslog;
 #[cfg(test)]
 mod tests;
 
-pub use boot::{Boot, Fetched, Missed, Phase, Running, Substituted, Transport};
+pub use boot::{Boot, Fetched, Missed, Phase, Probed, Running, Substituted, Transport};
 pub use cause::{Cause, Severity};
-pub use configuration::fixes_address;
+pub use configuration::{Configuration, Load, Loaded};
 pub use diagnosis::{Diagnosis, diagnose, observe, port_blocks};
 pub use expectation::{Expectation, Patience};
 pub use file::FileKind;

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use pxe_policy::SystemUuid;
 
 use crate::boot::{Boot, Fetched, MAX_RUNNING, Missed, Phase, Running, Substituted, kind_of};
+use crate::expectation::Patience;
 use crate::file::FileKind;
 use crate::finding::Finding;
 use crate::report::{Report, State};
@@ -22,6 +23,7 @@ pub struct Machine {
     summaries: VecDeque<Summary>,
     uuids: Vec<SystemUuid>,
     past: VecDeque<Past>,
+    patience: Patience,
 }
 
 /// A finding that is over.
@@ -46,6 +48,11 @@ pub(crate) struct Summary {
 }
 
 impl Machine {
+    /// How long silences may last before they count, as it is configured.
+    pub(crate) fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
     /// Its present boot, or the last one.
     pub fn boot(&self) -> Option<&Boot> {
         self.boots.back()
@@ -139,7 +146,10 @@ impl Machine {
                 }
                 let boot = self.boot_of(at, finished.id);
                 boot.ended(at, finished);
-                boot.last = at;
+                match finished.proved {
+                    true => boot.steps(at),
+                    false => boot.last = at,
+                }
             }
             Step::FileRefused(refused) => self.refused(at, refused),
             Step::Disproved(disproved) => {
@@ -161,10 +171,14 @@ impl Machine {
         let boot = self.current(at);
         // A read request may come from anybody who writes the machine's address into it.
         let counts = started.proved || started.proto != Proto::Tftp || !boot.has_tftp();
-        if counts {
+        if started.proved || started.proto != Proto::Tftp {
+            boot.steps(at);
+        } else if counts {
             boot.last = at;
         }
-        boot.fixed_address |= started.fixed_address && counts;
+        if let Some(configuration) = started.configuration.as_ref().filter(|_| counts) {
+            boot.add_configuration(&started.path, configuration);
+        }
         if let Some(substitute) = started.substitute.as_ref().filter(|_| counts) {
             let served = Arc::clone(&started.path);
             boot.substituted = Some(Substituted { at, served, substitute: substitute.clone() });
@@ -184,6 +198,7 @@ impl Machine {
             block_size: started.block_size,
             size: started.size,
             program: started.program,
+            configuration: started.configuration.clone(),
             bytes: (0, at),
             stalled: None,
             resends: 0,
@@ -192,21 +207,32 @@ impl Machine {
     }
 
     fn refused(&mut self, at: SystemTime, refused: &FileRefused) {
-        let is_over = |boot: &Boot| at.duration_since(boot.last).is_ok_and(|ago| ago > A_MENU);
-        if refused.proto == Proto::Tftp && self.boots.back().is_some_and(is_over) {
-            return; // somebody asks in its name, or its system does
+        if self.doubts(at, refused) {
+            return;
         }
         let boot = self.current(at);
-        let before = std::mem::replace(&mut boot.last, at);
-        boot.add_missed(Missed {
+        let missed = Missed {
             at,
-            before,
+            before: boot.last,
             path: refused.path.clone(),
             kind: FileKind::from_path(&refused.path),
             refusal: refused.refusal,
             detail: refused.detail.clone(),
             proto: refused.proto,
-        });
+        };
+        match refused.proto {
+            Proto::Tftp => boot.last = at,
+            _ => boot.steps(at),
+        }
+        boot.add_missed(missed);
+    }
+
+    /// Whether somebody else may have asked in the machine's name, or its system did: a refusal by
+    /// TFTP is acknowledged by no one.
+    pub(crate) fn doubts(&self, at: SystemTime, refused: &FileRefused) -> bool {
+        let Some(boot) = self.boots.back().filter(|_| refused.proto == Proto::Tftp) else { return false };
+        let is_over = at.duration_since(boot.last).is_ok_and(|ago| ago > A_MENU);
+        is_over || boot.rests(at, self.patience) && !boot.may_ask_for(&refused.path)
     }
 
     fn reported(&mut self, at: SystemTime, report: &Report) {
@@ -222,7 +248,7 @@ impl Machine {
             // Words alone are no sign that it goes on.
             State::Note => return,
         }
-        boot.last = at;
+        boot.steps(at);
     }
 
     fn complained(&mut self, at: SystemTime, message: &Message) {
@@ -264,7 +290,10 @@ impl Machine {
         for boot in self.boots.iter_mut().rev() {
             if let Some(place) = boot.unproved.iter().position(|running| running.id == id) {
                 let running = boot.unproved.remove(place);
-                boot.last = boot.last.max(running.since);
+                boot.steps(boot.last.max(running.since));
+                if let Some(configuration) = &running.configuration {
+                    boot.add_configuration(&running.path, configuration);
+                }
                 if boot.running.len() >= MAX_RUNNING {
                     boot.running.remove(0);
                 }

@@ -9,6 +9,7 @@ mod mac;
 mod program;
 mod repetition;
 mod report;
+mod script;
 pub(crate) mod specific;
 mod transfer;
 
@@ -20,7 +21,7 @@ pub(crate) use program::port_blocked;
 type Rule = fn(&Case<'_>) -> Option<Finding>;
 
 /// The rules that look at one boot.
-const OF_BOOT: [Rule; 19] = [
+const OF_BOOT: [Rule; 24] = [
     decision::find,
     mac::find,
     address::find,
@@ -39,6 +40,11 @@ const OF_BOOT: [Rule; 19] = [
     program::blocked_port,
     program::refused_kernel,
     firmware::not_a_program,
+    firmware::size_alone,
+    program::no_driver,
+    script::without_magic,
+    script::without_initrd,
+    script::elsewhere,
     repetition::script_loop,
 ];
 /// The rules that compare boots and machines.

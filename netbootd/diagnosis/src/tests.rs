@@ -4,6 +4,7 @@
 //! `tests/boots`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pxe_policy::{ArchType, Class, Evidence, MacAddr, Reason, Trouble, TroubleKind};
@@ -13,7 +14,7 @@ use crate::step::{
     Substitute, Substitution, TransferFinished, TransferId, TransferOutcome, TransferStalled,
     TransferStarted,
 };
-use crate::{Cause, Diagnosis, Fleet, Machine, Patience, diagnose, observe, port_blocks};
+use crate::{Cause, Configuration, Diagnosis, Fleet, Machine, Patience, diagnose, observe, port_blocks};
 
 const PC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 2070);
@@ -29,6 +30,7 @@ mod healthy;
 mod network;
 mod reports;
 mod rows;
+mod scripts;
 mod site;
 mod stories;
 mod transfers;

@@ -2,13 +2,15 @@
 //!
 //! Fed with the events that the log is written from.
 
+mod machines;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use lru::LruCache;
+use machines::Machines;
 use netbootd_diagnosis::step::Step;
 use netbootd_diagnosis::{Boot, Diagnosis, Fleet, Machine, Past, Patience, diagnose, observe};
 use parking_lot::Mutex;
@@ -16,7 +18,8 @@ use pxe_policy::{MacAddr, Reason, SystemUuid};
 
 use crate::event::{Disproved, Event, Recorded, Reported, TransferId, TransferStalled, TransferStarted};
 
-/// The machines that were heard of lately. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
+/// The machines seen lately. At most [`MAX_MACHINES`]; those not seen for longest leave first, and
+/// before them those that only asked and fetched nothing.
 #[derive(Debug, Default)]
 pub struct Timelines {
     inner: Mutex<Inner>,
@@ -24,7 +27,7 @@ pub struct Timelines {
 
 #[derive(Debug)]
 struct Inner {
-    machines: LruCache<MacAddr, Timeline>,
+    machines: Machines,
     fleet: Fleet,
     transfers: BTreeMap<TransferId, Transfer>,
     lost: u64,
@@ -219,7 +222,7 @@ impl Timelines {
 impl Default for Inner {
     fn default() -> Self {
         Inner {
-            machines: LruCache::new(MAX_MACHINES),
+            machines: Machines::default(),
             fleet: Fleet::new(),
             transfers: BTreeMap::new(),
             lost: 0,
@@ -232,8 +235,21 @@ impl Default for Inner {
 impl Inner {
     /// Gives whose step it is, and the finding that it ends.
     fn record(&mut self, recorded: &Arc<Recorded>, patience: Patience) -> (Option<MacAddr>, Option<Past>) {
+        let mac = self.machine_of(&recorded.event);
+        let recording = self.record_step(recorded, mac, patience);
+        if let (Some(mac), Event::TransferFinished(_)) = (mac, &recorded.event) {
+            self.machines.settle(mac);
+        }
+        recording
+    }
+
+    fn record_step(
+        &mut self,
+        recorded: &Arc<Recorded>,
+        mac: Option<MacAddr>,
+        patience: Patience,
+    ) -> (Option<MacAddr>, Option<Past>) {
         let event = &recorded.event;
-        let mac = self.machine_of(event);
         match event {
             Event::TransferStarted(started) if self.transfers.len() < MAX_TRANSFERS => {
                 let transfer = Transfer { since: recorded.at, started: started.clone(), bytes: 0 };
@@ -258,8 +274,7 @@ impl Inner {
             return (None, None);
         }
         self.changes += 1;
-        let timeline = self.machines.get_or_insert_mut(mac, Timeline::default);
-        timeline.changed = self.changes;
+        let timeline = self.machines.change(mac, self.changes);
         let began = timeline.machine.boot().map(|boot| boot.started);
         let past = event.step().and_then(|step| {
             observe(mac, recorded.at, step, &mut timeline.machine, &mut self.fleet, patience)
@@ -356,6 +371,8 @@ impl Transfer {
 
 /// More machines than a site switches on in a day.
 pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+/// Of those that fetched nothing yet, this many always have a place.
+const MAX_ASKING: usize = 1000;
 /// A boot has about twenty; a few boots are worth comparing.
 pub const MAX_STEPS: usize = 48;
 /// Reports and messages of syslog among them that make room for others.

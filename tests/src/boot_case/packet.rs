@@ -8,6 +8,8 @@ use netbootd_diagnosis::step::OtherReply;
 pub(super) const DISCOVER: u8 = 1;
 pub(super) const REQUEST: u8 = 3;
 pub(super) const DECLINE: u8 = 4;
+pub(super) const SOLICIT6: u8 = 1;
+pub(super) const REQUEST6: u8 = 3;
 const OFFER: u8 = 2;
 const ACK: u8 = 5;
 const NAK: u8 = 6;
@@ -72,7 +74,33 @@ pub(super) fn client(kind: u8, mac: [u8; 6], said: &HashMap<String, String>) -> 
     bytes
 }
 
-/// Another server's OFFER, ACK or NAK. `file`, `class`, `siaddr`, `router` and `dns` come from the case.
+/// A client's packet of DHCPv6 (RFC 8415), as PXE firmware sends it. A REQUEST takes the address of
+/// another server.
+pub(super) fn client6(kind: u8, mac: [u8; 6], arch: u16) -> Vec<u8> {
+    let mut bytes = vec![kind, 0x12, mac[4], mac[5]];
+    let mut put = |code: u16, value: &[u8]| {
+        bytes.extend(code.to_be_bytes());
+        bytes.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
+        bytes.extend(value);
+    };
+    let duid = |mac: [u8; 6]| [&[0, 3, 0, 1], &mac[..]].concat();
+    put(1, &duid(mac));
+    if kind == REQUEST6 {
+        put(2, &duid([2, 0, 0, 0, 0, 2]));
+    }
+    put(3, &[&mac[2..], &[0; 8]].concat());
+    put(6, &[0, 23, 0, 59, 0, 60]);
+    put(8, &[0, 0]);
+    let class = format!("PXEClient:Arch:{arch:05}:UNDI:003000");
+    let length = u16::try_from(class.len()).unwrap().to_be_bytes();
+    put(16, &[&343_u32.to_be_bytes()[..], &length, class.as_bytes()].concat());
+    put(61, &arch.to_be_bytes());
+    put(62, &[1, 3, 0]);
+    bytes
+}
+
+/// Another server's OFFER, ACK or NAK. `file`, `class`, `siaddr`, `router` and `dns` come from the
+/// case; with `overload` the file stands in an option inside the header's field (RFC 2132 §9.3).
 pub(super) fn server(
     reply: OtherReply,
     server: Ipv4Addr,
@@ -105,10 +133,17 @@ pub(super) fn server(
             put(code, &octets(address));
         }
     }
-    for (code, name) in [(60, "class"), (67, "file")] {
-        if let Some(text) = value(name) {
-            put(code, text.as_bytes());
-        }
+    if let Some(class) = value("class") {
+        put(60, class.as_bytes());
+    }
+    if value("overload").is_some() {
+        put(52, &[1]);
+        let file = value("file").unwrap_or_default().as_bytes();
+        let option = [&[67, u8::try_from(file.len()).unwrap()], file, &[255]].concat();
+        let option = if file.is_empty() { vec![0, 0, 255] } else { option };
+        bytes[108..108 + option.len()].copy_from_slice(&option);
+    } else if let Some(file) = value("file") {
+        put(67, file.as_bytes());
     }
     bytes.push(255);
     bytes

@@ -16,7 +16,7 @@ use netbootd_diagnosis::step::{
     Proto, Refusal, Reported, Step, TransferDetail, TransferFinished, TransferId, TransferOutcome,
     TransferStalled, TransferStarted,
 };
-use netbootd_diagnosis::{Diagnosis, FileKind, Fleet, Machine, Patience, diagnose, fixes_address};
+use netbootd_diagnosis::{Configuration, Diagnosis, FileKind, Fleet, Machine, Patience, diagnose};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
 
 use super::policy::Policy;
@@ -183,6 +183,11 @@ impl Replay {
         };
         let arch = class.map(|_| ArchType(value("arch").unwrap_or("7").parse().unwrap()));
         let boot_file = class.zip(arch).and_then(|(class, arch)| self.policy.boot_file(class, arch));
+        // iPXE is given the URL of its script.
+        let boot_file = boot_file.map(|file| match class == Some(Class::Ipxe) && file.ends_with(".ipxe") {
+            true => format!("http://{SERVER}/{file}"),
+            false => file,
+        });
         let reason = match (class, &boot_file) {
             (None, _) => Reason::Lease,
             (Some(_), Some(_)) => Reason::Rule,
@@ -238,6 +243,7 @@ impl Replay {
         let id = TransferId(self.transfers);
         let content = self.files.get(path.trim_start_matches('/'));
         let size = content.map_or(100, |content| content.len() as u64);
+        let block: u16 = if how == How::StallLarge { 8192 } else { 1468 };
         let path: Arc<str> = path.into();
         let started = TransferStarted {
             id,
@@ -246,20 +252,21 @@ impl Replay {
             mac,
             path: Arc::clone(&path),
             size: Some(size),
-            negotiated: Negotiated::Options(vec![("blksize", 1468)]),
-            block_size: (proto == Proto::Tftp).then_some(1468),
+            negotiated: Negotiated::Options(vec![("blksize", block.into())]),
+            block_size: (proto == Proto::Tftp).then_some(block),
             program: content.and_then(|content| program(content)),
             partial: false,
             substitute: None,
             proved: how != How::Mute,
-            fixed_address: FileKind::from_path(&path) == FileKind::Configuration
-                && content.is_some_and(|content| fixes_address(content)),
+            configuration: content
+                .filter(|_| FileKind::from_path(&path) == FileKind::Configuration)
+                .map(|content| Arc::new(Configuration::parse(content))),
         };
         self.step(host, Step::TransferStarted(&started));
         let (outcome, bytes) = match how {
             How::Probe => (TransferOutcome::Probed, 0),
             How::Abort | How::Peek => (TransferOutcome::Aborted, 1468),
-            How::Stall | How::Vanish | How::Mute | How::Slow | How::Wrap => {
+            How::Stall | How::StallLarge | How::Vanish | How::Mute | How::Slow | How::Wrap => {
                 let is_tftp = proto == Proto::Tftp;
                 self.open.push(Open { host: host.into(), id, how, since: self.now, is_tftp });
                 return;
@@ -314,8 +321,9 @@ impl Replay {
                 let lasts = self.now.duration_since(*since).unwrap_or_default();
                 match how {
                     // A sender repeats a block after 0.25 s, then half as often each time.
-                    How::Stall | How::Vanish | How::Wrap if is_tftp => {
-                        let bytes = if how == How::Stall { 0 } else { 2936 };
+                    How::Stall | How::StallLarge | How::Vanish | How::Wrap if is_tftp => {
+                        let stalls = matches!(how, How::Stall | How::StallLarge);
+                        let bytes = if stalls { 0 } else { 2936 };
                         let resends = u64::from((lasts.as_millis() / 250).checked_ilog2().unwrap_or(0));
                         let stalled = TransferStalled { id, bytes, proved: true, resends };
                         self.record(&host, Step::TransferStalled(&stalled));

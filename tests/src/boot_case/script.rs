@@ -57,6 +57,23 @@ pub(super) enum Wire {
     Body,
     /// What `netbootd status` says that is missing, where no cause is found.
     Silence,
+    /// Words of the finding's evidence.
+    Evidence,
+    /// The other cause that fits.
+    Also,
+    /// The sender that `netbootd status` names by its hardware address.
+    StrangerByHardware,
+    /// So many DISCOVERs of machines that do not exist, as frames of a sender without an address,
+    /// while the case goes on.
+    FloodOfFrames,
+    /// Most of what the daemon's memory may have grown by since its start, in MB.
+    Growth,
+    /// A SOLICIT of DHCPv6, with this architecture.
+    Solicit,
+    /// A REQUEST of DHCPv6 to another server, with this architecture.
+    Request6,
+    /// The host drops what comes to a UDP port of its own, without a word.
+    Drops,
 }
 
 /// Options of a packet, by the names that `packet.rs` knows.
@@ -94,6 +111,8 @@ pub(super) enum How {
     Probe,
     /// It acknowledges the options and nothing more.
     Stall,
+    /// The same with blocks that are larger than an Ethernet frame.
+    StallLarge,
     /// It acknowledges nothing.
     Mute,
     /// It ends the transfer with an ERROR after some blocks.
@@ -117,7 +136,8 @@ pub(super) enum How {
 /// # Panics
 /// When a line cannot be read.
 pub(super) fn parse(text: &str) -> Vec<Line> {
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    // A comment begins with a blank behind its mark: `#!ipxe` is none.
+    let lines = text.lines().map(|line| line.split("# ").next().unwrap_or_default().trim());
     lines.filter(|line| !line.is_empty()).map(parse_line).collect()
 }
 
@@ -128,9 +148,17 @@ fn parse_line(line: &str) -> Line {
         ["host", name, address, mac] => {
             Line::Host(text(name), Host { address: address.parse().unwrap(), mac: packet::mac(mac) })
         }
-        ["file", path, rest @ ..] => Line::File { path: text(path), content: content(rest) },
+        ["file", path, rest @ ..] => Line::File { path: text(path), content: content(path, rest) },
         ["wait", seconds] => Line::Wait(seconds.parse().unwrap()),
         ["expect-words", host, words @ ..] => wire(host, Wire::Words, &words.join(" ")),
+        ["expect-evidence", host, words @ ..] => wire(host, Wire::Evidence, &words.join(" ")),
+        ["expect-also", host, cause] => wire(host, Wire::Also, cause),
+        ["expect-growth", host, megabytes] => wire(host, Wire::Growth, megabytes),
+        ["expect-stranger-by-hardware", host] => wire(host, Wire::StrangerByHardware, ""),
+        [host, "flood-of-frames", count] => wire(host, Wire::FloodOfFrames, count),
+        [host, "solicit", arch] => wire(host, Wire::Solicit, arch),
+        [host, "request6", arch] => wire(host, Wire::Request6, arch),
+        [host, "drops", port] => wire(host, Wire::Drops, port),
         ["expect-past", host, cause] => wire(host, Wire::Past, cause),
         ["expect-no-step", host, word] => wire(host, Wire::NoStep, word),
         ["expect-body", host, path, word] => wire(host, Wire::Body, &format!("{path} {word}")),
@@ -144,10 +172,11 @@ fn parse_line(line: &str) -> Line {
         ["expect", host, "none"] => Line::Expect { host: text(host), cause: None },
         ["expect", host, cause] => Line::Expect { host: text(host), cause: Some(text(cause)) },
         [host, "boot-server"] => Line::BootServer { host: text(host) },
-        [host, how @ ("get-http" | "miss-http" | "stall-http"), path] => {
+        [host, how @ ("get-http" | "miss-http" | "head-http" | "stall-http"), path] => {
             let how = match *how {
                 "get-http" => How::Get,
                 "miss-http" => How::Miss,
+                "head-http" => How::Probe,
                 _ => How::Stall,
             };
             Line::Http { host: text(host), path: text(path), how }
@@ -192,6 +221,7 @@ fn tftp(word: &str) -> Option<How> {
         "miss" => How::Miss,
         "probe" => How::Probe,
         "stall" => How::Stall,
+        "stall-large" => How::StallLarge,
         "mute" => How::Mute,
         "abort" => How::Abort,
         "peek" => How::Peek,
@@ -204,11 +234,17 @@ fn tftp(word: &str) -> Option<How> {
     })
 }
 
-/// What stands in a file of the boot folder.
-fn content(words: &[&str]) -> Vec<u8> {
+/// What stands in a file of the boot folder. `\n` in a text is the end of a line.
+fn content(path: &str, words: &[&str]) -> Vec<u8> {
     match words {
         ["pe", arch, signed] => packet::pe_program(arch, *signed == "signed"),
-        ["text", words @ ..] => words.join(" ").into_bytes(),
+        ["text", words @ ..] => words.join(" ").replace("\\n", "\n").into_bytes(),
+        // A script of iPXE that loads nothing.
+        [bytes] if path.ends_with(".ipxe") => {
+            let mut script = b"#!ipxe\n".to_vec();
+            script.resize(bytes.parse::<usize>().unwrap().max(7), b'\n');
+            script
+        }
         [bytes] => vec![0x5a; bytes.parse().unwrap()],
         other => panic!("a file with {other:?}"),
     }

@@ -30,6 +30,7 @@ pub(super) fn tftp(address: Ipv4Addr, how: How, path: &str) {
         // Small blocks, so that a small file has many.
         How::Wrap => &[("blksize", "8"), ("windowsize", "64")],
         How::Plain => &[],
+        How::StallLarge => &[("blksize", "8192")],
         _ => &[("blksize", &block)],
     };
     let options: String = options.iter().map(|(option, value)| format!("{option}\0{value}\0")).collect();
@@ -49,7 +50,7 @@ pub(super) fn tftp(address: Ipv4Addr, how: How, path: &str) {
             fetch_to_the_wrap(&socket);
             keep(socket);
         }
-        (How::Stall, OPTION_ACK) => {
+        (How::Stall | How::StallLarge, OPTION_ACK) => {
             acknowledge(&socket, from, 0);
             keep(socket);
         }
@@ -146,7 +147,7 @@ fn fetch_to_the_wrap(socket: &UdpSocket) {
 }
 
 fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
-    let mut bytes = [0; 2048];
+    let mut bytes = [0; 9000];
     let (length, from) = socket.recv_from(&mut bytes).unwrap();
     (bytes[..length].to_vec(), from)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 
 use super::script::{Host, How, Kind, Line, Options, Wire};
-use super::{packet, transfer};
+use super::{flood, packet, transfer, words};
 use crate::netbootd::program;
 use crate::spoof::Spoofer;
-use crate::{Lab, Netbootd};
+use crate::{Lab, Netbootd, ipv6};
 
 /// Plays a case to its end.
 ///
@@ -25,6 +25,9 @@ pub(super) fn play(configuration: &str, script: &[Line]) {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
     set_up(&mut lab, &root, script);
+    if configuration.contains("[dhcp6]") {
+        ipv6::give_address(&lab);
+    }
     let netbootd = Netbootd::start(&lab, &root, configuration);
     play_in(&lab, &netbootd, script);
 }
@@ -53,7 +56,8 @@ pub(super) fn play_in(lab: &Lab, netbootd: &Netbootd, script: &[Line]) {
         Line::Host(name, host) => Some((name.clone(), *host)),
         _ => None,
     });
-    let mut player = Player { lab, netbootd, hosts: hosts.collect(), said: HashMap::new() };
+    let memory = flood::memory(netbootd);
+    let mut player = Player { lab, netbootd, hosts: hosts.collect(), said: HashMap::new(), memory };
     for line in script {
         player.play(line);
     }
@@ -65,6 +69,8 @@ struct Player<'a> {
     hosts: HashMap<String, Host>,
     /// The options of a client's last DISCOVER: the same firmware asks the next questions.
     said: HashMap<String, Options>,
+    /// The daemon's memory when the case began, in bytes.
+    memory: u64,
 }
 
 impl Player<'_> {
@@ -95,6 +101,12 @@ impl Player<'_> {
                 let (address, request) = (self.host(host).address, format!("GET {path} HTTP/1.0\r\n\r\n"));
                 let stalled = self.lab.inside(host, move || transfer::stall_http(address, &request));
                 stalled.join().unwrap_or_else(|_| panic!("{line:?}\n{}", self.netbootd.log()));
+            }
+            Line::Http { host, path, how: How::Probe } => {
+                let url = format!("http://10.77.0.1{path}");
+                let own = self.host(host).address.to_string();
+                let output = self.lab.run(host, &["curl", "-sSfI", "--interface", &own, &url]);
+                assert!(output.status.success(), "{line:?}\n{}", self.netbootd.log());
             }
             Line::Http { host, path, how } => {
                 let url = format!("http://10.77.0.1{path}");
@@ -144,6 +156,24 @@ impl Player<'_> {
                 socket.send_to(&bytes, "10.77.0.1:67").unwrap();
             }
             None => drop(broadcast(68, 67, &bytes)),
+        });
+        sent.join().unwrap();
+        thread::sleep(ON_THE_WIRE);
+    }
+
+    /// Asks all DHCPv6 servers of the link, from the address that firmware makes of its hardware
+    /// address.
+    fn ask6(&self, name: &str, kind: u8, arch: u16) {
+        let [a, b, c, d, e, f] = self.host(name).mac;
+        let own =
+            format!("fe80::{:x}:{:x}:{:x}:{:x}", pair(a ^ 2, b), pair(c, 0xff), pair(0xfe, d), pair(e, f));
+        self.lab.ip(name, &format!("addr replace {own}/64 dev eth0 nodad"));
+        let bytes = packet::client6(kind, [a, b, c, d, e, f], arch);
+        let sent = self.lab.inside(name, move || {
+            let ifindex = nix::net::if_::if_nametoindex("eth0").unwrap();
+            let all = |address: &str, port| SocketAddrV6::new(address.parse().unwrap(), port, 0, ifindex);
+            let socket = UdpSocket::bind(all(&own, 546)).unwrap();
+            socket.send_to(&bytes, all("ff02::1:2", 547)).unwrap();
         });
         sent.join().unwrap();
         thread::sleep(ON_THE_WIRE);
@@ -220,6 +250,25 @@ impl Player<'_> {
                 assert!(body.contains(word), "{word:?} is expected: {body}");
             }
             Wire::Silence => self.expect_silence(&mac, word),
+            Wire::Evidence => {
+                let status = self.status(&mac);
+                let evidence = status["finding"]["evidence"].to_string();
+                assert!(evidence.contains(word), "{word:?} is expected: {status:#}");
+            }
+            Wire::Also => {
+                let status = self.status(&mac);
+                assert_eq!(status["also"]["cause"], word, "{status:#}");
+            }
+            Wire::StrangerByHardware => self.expect_stranger(&flood::hardware(self.lab, name)),
+            Wire::FloodOfFrames => flood::frames(self.lab, name, word.parse().unwrap()),
+            Wire::Growth => {
+                let grown = flood::memory(self.netbootd).saturating_sub(self.memory);
+                let most = word.parse::<u64>().unwrap();
+                assert!(grown / 1_000_000 <= most, "the memory grew by {grown} bytes");
+            }
+            Wire::Solicit => self.ask6(name, packet::SOLICIT6, word.parse().unwrap()),
+            Wire::Request6 => self.ask6(name, packet::REQUEST6, word.parse().unwrap()),
+            Wire::Drops => self.lab.block_udp_port(name, "eth0", word.parse().unwrap()),
         }
     }
 
@@ -302,7 +351,9 @@ impl Player<'_> {
         loop {
             let status = self.status(&mac);
             if status["finding"]["cause"].as_str() == cause {
-                return;
+                return cause
+                    .into_iter()
+                    .for_each(|_| words::are_the_same(self.lab, &mac, &status["finding"]));
             }
             if Instant::now() > deadline {
                 panic!("{cause:?} is expected, found: {status:#}\n{}", self.netbootd.log());
@@ -327,6 +378,10 @@ impl Player<'_> {
             .output();
         serde_json::from_slice(&output.unwrap().stdout).unwrap_or_default()
     }
+}
+
+fn pair(high: u8, low: u8) -> u16 {
+    u16::from_be_bytes([high, low])
 }
 
 /// Firmware takes seconds between two packets; ports are served by different tasks, and the order

@@ -126,7 +126,7 @@ async fn one(services: &Services, server: &DhcpServer, iface: &Iface, n: u32) {
         partial: false,
         substitute: None,
         proved: true,
-        fixed_address: false,
+        configuration: None,
     }));
     services.recorder.record(Event::TransferFinished(TransferFinished {
         id,

@@ -1,7 +1,9 @@
 //! What kind of program a file is, for the diagnosis of the machine that fetches it.
 
+use std::sync::Arc;
+
 use imagestore::PeHeader;
-use netbootd_diagnosis::FileKind;
+use netbootd_diagnosis::{Configuration, FileKind};
 use netbootd_telemetry::event::Program;
 use pxe_policy::ArchType;
 
@@ -39,14 +41,15 @@ impl Content {
 }
 
 impl Content {
-    /// Whether it is a configuration that gives its system a fixed address.
-    pub fn fixes_address(&self, path: &str) -> bool {
+    /// What it names, when it is a configuration of a boot program.
+    pub fn configuration(&self, path: &str) -> Option<Arc<Configuration>> {
         let is_text = FileKind::from_path(path) == FileKind::Configuration && self.len() <= LARGEST_TEXT;
         if !is_text || self.may_wait() {
-            return false;
+            return None;
         }
         let mut text = vec![0; usize::try_from(self.len()).unwrap_or_default()];
-        self.read_exact_at(0, &mut text).is_ok() && netbootd_diagnosis::fixes_address(&text)
+        self.read_exact_at(0, &mut text).ok()?;
+        Some(Arc::new(Configuration::parse(&text)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::configuration::Configuration;
 use crate::file::FileKind;
 use crate::step::{
     Negotiated, Program, Proto, Refusal, SharedError, Substitute, TransferFinished, TransferId,
@@ -53,6 +54,19 @@ pub struct Missed {
     pub proto: Proto,
 }
 
+/// A request for a file's size alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probed {
+    /// When.
+    pub at: SystemTime,
+    /// The file, escaped.
+    pub path: Arc<str>,
+    /// TFTP's `tsize`, or HTTP's HEAD.
+    pub proto: Proto,
+    /// The header, when it is a PE program.
+    pub program: Option<Program>,
+}
+
 /// A request that was answered with another file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Substituted {
@@ -87,6 +101,8 @@ pub struct Running {
     pub size: Option<u64>,
     /// The header, when it is a PE program.
     pub program: Option<Program>,
+    /// What it names, when it is a configuration.
+    pub configuration: Option<Arc<Configuration>>,
     /// Bytes that the client has, and since when.
     pub bytes: (u64, SystemTime),
     /// Set while the client does not acknowledge.

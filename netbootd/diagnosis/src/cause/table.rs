@@ -25,6 +25,11 @@ causes! {
         cure "check the DHCP server of this segment: its scope, its free addresses, and the relay (ip helper-address) to it"
         codes ["PXE-E51", "PXE-E52", "PXE-E16"]
         handbook "In proxy mode this server gives no addresses. The machine repeats its DISCOVER and never sends a REQUEST, so it has no OFFER with an address, or rejected it. Port 4011 is not the cause as long as no REQUEST was seen."
+    NoAddress6 "no-address-ipv6" Error
+        "This server offered a boot over IPv6, and no DHCPv6 server gave the machine an address."
+        cure "check the DHCPv6 server of this segment and its pool, and that the router's advertisements have the managed flag (M), without which clients ask for no address"
+        codes ["PXE-E51", "PXE-E16"]
+        handbook "Beside another DHCPv6 server this server gives no addresses. The machine repeats its SOLICIT, and no REQUEST to another server was seen."
     OfferNotTaken "offer-not-taken" Error
         "The machine did not take the address that this server offered."
         cure "run `netbootd probe pxe` on the machine's segment to list all offers: another DHCP server may answer first, or DHCP snooping drops this server's offers (trust its switch port)"
@@ -280,6 +285,11 @@ causes! {
         cure "give the machine more memory, or use a smaller file; for a large initial RAM disk or WIM image twice its size is needed"
         codes ["PXE-E05", "Out of resources", "NBP is too big"]
         handbook "The client ended the transfer and said why."
+    SizeAlone "size-asked-only" Error
+        "The firmware asked for the size of {file} and never fetched it."
+        cure "give the file a name that ends in .efi, .iso or .img, by which firmware knows what it is, and check that the machine has memory for all of it at once"
+        codes ["Unsupported", "Out of Resources"]
+        handbook "HTTP boot firmware asks for the size first (HEAD), then reserves memory for the whole file. It ends there without a GET when the memory is missing, or when neither the name nor the content type says what the file is."
     BlockRollover "block-rollover" Error
         "The machine stops in {file} where TFTP's block numbers start again."
         cure "serve the file by HTTP, or raise the block size that the client asks for (tftp.max-block-size): 65535 blocks have to be enough"
@@ -290,6 +300,11 @@ causes! {
         cure "set the switch port to edge (PortFast), or boot snponly.efi or undionly.kpxe, which keep the link up"
         codes ["No configuration methods succeeded", "Network unreachable"]
         handbook "iPXE resets the network card, the link goes down and up, and a port with spanning tree forwards nothing for up to 50 s. A warm restart often works."
+    IpxeWithoutDriver "ipxe-without-driver" Error
+        "{file} may have no driver for the machine's network card."
+        cure "boot snponly.efi (UEFI) or undionly.kpxe (BIOS), which use the firmware's own driver, or an iPXE that is built with the card's driver"
+        codes ["No network devices", "No more network devices"]
+        handbook "ipxe.efi, ipxe.pxe and the like drive the card themselves. Without a driver for it they end without a packet, which looks like a refused program or a blocked port: this cause stands beside those."
     SignerNotTrusted "signer-not-trusted" Error
         "The machine fetched {file} and did not start it: its firmware does not trust the signer, or has revoked the program."
         cure "hand out a program whose signer the machine trusts (2011 or 2023 certificates), or update the machine's Secure Boot keys; check that the program is not revoked (dbx, SBAT)"
@@ -330,6 +345,21 @@ causes! {
         cure "put the disk before the network in the boot order, use a Required deployment, which runs once, or look at what that file does"
         codes []
         handbook "At least three boots within fifteen minutes ended at the same place."
+    ScriptWithoutMagic "not-an-ipxe-script" Error
+        "iPXE fetched {file} and does not take it for a script: its first line is not #!ipxe."
+        cure "write #!ipxe as the first line of the file, without a blank or a byte order mark before it"
+        codes ["Exec format error", "ipxe.org/2e"]
+        handbook "iPXE knows a script by its first six bytes. This server reads the scripts that it serves."
+    KernelWithoutInitrd "kernel-without-initrd" Error
+        "The configuration starts {file} without an initial RAM disk."
+        cure "add the initrd line to the entry of the configuration that the evidence names"
+        codes ["VFS: Unable to mount root fs", "Kernel panic - not syncing"]
+        handbook "The kernel's arguments name a RAM disk that no line loads, or the kernel has neither a RAM disk nor a root file system and the machine starts again. This server reads the configurations that it serves."
+    LeadsElsewhere "script-leads-elsewhere" Warning
+        "The configuration sends the machine to {file} on another server, and the machine starts again."
+        cure "check from the machine's network that this other server has the file and that its name resolves; or serve the file here"
+        codes ["Connection timed out", "Connection refused", "No such file or directory"]
+        handbook "A line of the configuration names a URL on another server, where this one sees nothing. A machine that starts again within three minutes did not get on there."
     ScriptLoop "script-loop" Error
         "The boot script {file} loads itself again and again."
         cure "follow its chain, goto and configfile commands: a failed step leads back to the beginning; end the way of failures with shell, exit or reboot"

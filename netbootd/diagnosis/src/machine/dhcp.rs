@@ -25,7 +25,7 @@ impl Machine {
             // Its boot alone counts; a system that declines an address is another matter.
             if let Some(boot) = self.boots.back_mut().filter(|boot| !boot.is_through()) {
                 boot.declined = boot.declined.saturating_add(1);
-                boot.last = at;
+                boot.steps(at);
             }
             return;
         }
@@ -35,7 +35,15 @@ impl Machine {
             boot.taken = Some((at, taken));
             let follows_offer = boot.offer.as_ref().is_some_and(|(offered, _)| *offered == boot.last);
             if follows_offer || boot.ipxe.is_none() && !boot.has_files() {
-                boot.last = at;
+                boot.steps(at);
+            }
+            return;
+        }
+        if decided.proto == Proto::Dhcp6 && decided.reason == Reason::OtherServer {
+            let boot = self.current(at);
+            boot.taken6 = Some(at);
+            if !boot.has_files() {
+                boot.steps(at);
             }
             return;
         }
@@ -48,7 +56,7 @@ impl Machine {
                 && boot.went_on_to_a_system()
             {
                 boot.system.get_or_insert(at);
-                boot.last = at;
+                boot.steps(at);
             }
             return;
         }
@@ -57,7 +65,7 @@ impl Machine {
             if self.boots.back().is_none_or(Boot::has_files) || self.is_stale(at) {
                 self.begin(at);
             }
-            self.current(at).last = at;
+            self.current(at).steps(at);
             return;
         }
         match decided.proto {
@@ -79,7 +87,7 @@ impl Machine {
         let twice = boot.offer.as_ref().is_some_and(|(before, offer)| {
             offer.xid == decided.xid && at.duration_since(*before).is_ok_and(|since| since < AT_ONCE)
         });
-        boot.last = at;
+        boot.steps(at);
         boot.uuid = decided.uuid.or(boot.uuid);
         boot.arch = decided.arch.or(boot.arch);
         let is_later = decided.class == Some(Class::Ipxe) && boot.completed > 0;
@@ -117,7 +125,7 @@ impl Machine {
         }
         let decided = Arc::new(decided.clone());
         let boot = self.current(at);
-        boot.last = at;
+        boot.steps(at);
         boot.uuid = decided.uuid.or(boot.uuid);
         boot.arch = decided.arch.or(boot.arch);
         boot.class = boot.class.or(decided.class);
@@ -130,7 +138,7 @@ impl Machine {
             self.begin(at);
         }
         let boot = self.current(at);
-        boot.last = at;
+        boot.steps(at);
         boot.class = Some(Class::Bsdp);
         boot.asked += 1;
         boot.mac = Some((at, Arc::new(answered.clone())));

@@ -90,7 +90,7 @@ fn moved(case: &Case<'_>) -> Option<Finding> {
 fn is_last(case: &Case<'_>, at: SystemTime) -> bool {
     let boot = case.boot;
     boot.running.is_empty()
-        && boot.probed.is_none_or(|probed| probed < at)
+        && boot.probed.as_ref().is_none_or(|probed| probed.at < at)
         && boot.broken.as_ref().is_none_or(|broken| broken.at < at)
         && boot.fetched.iter().all(|file| file.at < at)
         && boot.missed.iter().all(|missed| missed.at < at)
@@ -115,7 +115,26 @@ fn after_offer(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Fin
     if let Some(finding) = second_server(case, decided) {
         return Some(finding.with([offered]));
     }
+    let has_address = boot.taken6.is_some_and(|taken| taken >= boot.started);
     match (decided.proto, decided.class) {
+        (Proto::Dhcp6, _) if decided.address.is_none() && !has_address => {
+            let repeats = boot.asked >= REPEATS
+                || case.silence() >= case.patience.firmware * 3
+                || case.restarted.is_some();
+            repeats.then(|| {
+                let seen = [offered, Seen::Asked(boot.asked), Seen::TookNothing];
+                Finding::new(Cause::NoAddress6, specific::SILENCE).with(seen)
+            })
+        }
+        (Proto::Dhcp6, class) if has_address && class != Some(Class::Http) => {
+            let seen = [offered, Seen::Silent(case.silence())];
+            let cause = match class {
+                Some(Class::Ipxe) => Cause::NoFileRequest,
+                _ => Cause::NoBootServerRequest,
+            };
+            let file = decided.boot_file.clone().unwrap_or_default();
+            Some(Finding::new(cause, specific::SILENCE).about(file).with(seen))
+        }
         (_, Some(Class::Http)) => Some(no_http(case, decided).with([offered]).with(taken.map(took))),
         (Proto::Proxy, _) if taken.is_none() && decided.relay.is_none() => {
             // It may still be collecting offers; what it repeats is told at once.

@@ -23,7 +23,8 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let others = boot.missed.iter().rev().filter(|other| other.at != missed.at && other.at <= last.at);
     let search = others.take(if searched { SHOWN } else { 0 }).map(Seen::missed);
     let before = boot.fetched.iter().rev().find(|file| file.at <= missed.at).map(Seen::fetched);
-    Some(finding.with(before).with(search).with([Seen::missed(missed)]))
+    let line = Seen::line_that_names(boot, &missed.path);
+    Some(finding.with(before).with(search).with(line).with([Seen::missed(missed)]))
 }
 
 /// PXELINUX looks for a library in one folder after the other: the first one is where its loader is.
@@ -168,8 +169,11 @@ fn rival<'a>(case: &Case<'a>) -> Option<&'a (SystemTime, OtherServer)> {
 /// The other server that named this very file, where this one names another.
 fn named_elsewhere<'a>(case: &Case<'a>, path: &str) -> Option<&'a (SystemTime, OtherServer)> {
     let plain = |path: &str| path.replace('\\', "/").trim_start_matches('/').to_ascii_lowercase();
-    let path = plain(path);
-    let same = |file: &Option<String>| file.as_deref().is_some_and(|file| plain(file) == path);
+    let (cut, path) = (path.len() >= SHOWN_LENGTH, plain(path));
+    let same = |file: &Option<String>| {
+        let file = file.as_deref().map(plain);
+        file.is_some_and(|file| file == path || cut && file.starts_with(&path))
+    };
     let ours = case.boot.offer.iter().chain(&case.boot.named);
     if ours.into_iter().any(|(_, decided)| same(&decided.boot_file)) {
         return None;
@@ -249,5 +253,7 @@ const LOOKS_ELSEWHERE: Duration = Duration::from_millis(1500);
 const EXTRA: Duration = Duration::from_secs(30);
 /// A file without a telling name that is a program of its own, such as a memory test, in bytes.
 const PROGRAM: u64 = 100_000;
+/// Longer names are cut where they are recorded.
+const SHOWN_LENGTH: usize = 128;
 /// Names of a search that are shown.
 const SHOWN: usize = 3;

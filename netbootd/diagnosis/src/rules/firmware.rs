@@ -7,6 +7,7 @@ use crate::case::Case;
 use crate::cause::Cause;
 use crate::file::FileKind;
 use crate::finding::{Finding, Seen};
+use crate::step::Proto;
 
 /// UEFI firmware fetched its boot file, and it is no program.
 pub(super) fn not_a_program(case: &Case<'_>) -> Option<Finding> {
@@ -29,6 +30,31 @@ pub(super) fn not_a_program(case: &Case<'_>) -> Option<Finding> {
     (no_program && !header).then(|| {
         let seen = [Seen::fetched(file), Seen::Machine(arch)];
         Finding::new(Cause::NotAProgram, specific::PROVEN).about(&*file.path).with(seen)
+    })
+}
+
+/// HTTP boot firmware asked for the size of its boot file (HEAD), and never for the file: EDK2 ends
+/// there when it has no memory for it, or does not know its kind.
+pub(super) fn size_alone(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let probed =
+        boot.probed.as_ref().filter(|probed| probed.proto == Proto::Http && probed.at == boot.last)?;
+    let is_first = boot.class == Some(Class::Http) && boot.completed == 0 && boot.running.is_empty();
+    if !is_first || !is_boot_file(case, &probed.path) || !case.is_silent() {
+        return None;
+    }
+    let silence = case.since(probed.at);
+    let seen = [
+        Seen::Sized(probed.at, probed.path.to_string()),
+        case.restarted.map_or(Seen::Silent(silence), |_| Seen::Restarted(silence)),
+    ];
+    let finding = Finding::new(Cause::SizeAlone, specific::PROGRAM).about(&*probed.path).with(seen);
+    let path = probed.path.to_ascii_lowercase();
+    let is_program = probed.program.is_some_and(|program| program.is_pe);
+    let is_known = is_program || [".efi", ".iso", ".img"].iter().any(|end| path.ends_with(end));
+    Some(match is_known {
+        true => finding,
+        false => finding.saying("firmware does not know what the file is by its name"),
     })
 }
 

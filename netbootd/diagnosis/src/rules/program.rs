@@ -109,6 +109,27 @@ fn is_mok_manager(path: &str) -> bool {
     name.starts_with("mm") && name.ends_with(".efi") || name == "mokmanager.efi"
 }
 
+/// iPXE that drives the card by itself, and does not speak: it may have no driver for the card.
+/// Nothing on the network tells that from a refused program or a blocked port, so it comes after
+/// them.
+pub(super) fn no_driver(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let file = boot.last_file().filter(|file| file.kind == FileKind::Ipxe && file.at == boot.last)?;
+    let silence = case.since(file.at);
+    let stopped = match case.restarted {
+        Some(_) => silence < RESTARTS_WITHIN,
+        None => silence >= case.patience.scale(IPXE),
+    };
+    let runs = boot.ipxe.is_some() || case.fleet.goes_on_itself(&file.path, case.mac);
+    let other_card = case.fleet.other_card(case.machine.uuids(), case.mac, file.at);
+    if !stopped || runs || other_card.is_some() || !boot.running.is_empty() || !resets_link(&file.path) {
+        return None;
+    }
+    let ended = case.restarted.map_or(Seen::Silent(silence), |_| Seen::Restarted(silence));
+    let finding = Finding::new(Cause::IpxeWithoutDriver, specific::SILENCE - 5).about(&*file.path);
+    Some(finding.with([Seen::fetched(file), ended]).with(others(case, file)))
+}
+
 fn cause_of(case: &Case<'_>, file: &Fetched) -> Finding {
     let uefi = case.boot.arch.is_some_and(|arch| !arch.same_family(ArchType::X86_BIOS));
     let proxied = case.boot.taken.is_some()
@@ -190,7 +211,8 @@ pub(super) fn wrong_kernel(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let seen = [Seen::fetched(kernel), Seen::Machine(arch), Seen::Header(Some(other), program.signed)];
-    Some(Finding::new(Cause::WrongProgram, specific::PROVEN).about(&*kernel.path).with(seen))
+    let line = Seen::line_that_names(boot, &kernel.path);
+    Some(Finding::new(Cause::WrongProgram, specific::PROVEN).about(&*kernel.path).with(line).with(seen))
 }
 
 fn same_processor(program: ArchType, machine: ArchType) -> bool {

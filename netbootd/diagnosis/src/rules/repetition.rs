@@ -47,7 +47,7 @@ pub(super) fn silent_system(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     // A system with a fixed address asks nobody for one.
-    let is_fixed = boot.fixed_address || case.fleet.runs_silently(&file.path, case.mac);
+    let is_fixed = boot.has_fixed_address() || case.fleet.runs_silently(&file.path, case.mac);
     if is_fixed || !case.fleet.system_speaks_after(&file.path) {
         return None;
     }

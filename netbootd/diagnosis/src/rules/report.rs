@@ -26,9 +26,11 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     });
     if let Some(missed) = missed {
         let finding = Finding::new(Cause::FileNotFound, specific::REPORTED).about(missed.path.as_str());
-        return Some(finding.with([Seen::missed(missed), reported]));
+        let line = Seen::line_that_names(boot, &missed.path);
+        return Some(finding.with(line).with([Seen::missed(missed), reported]));
     }
-    Some(Finding::new(cause_of(report), specific::REPORTED).about(file).with([reported]))
+    let line = Seen::line_that_names(boot, file);
+    Some(Finding::new(cause_of(report), specific::REPORTED).about(file).with(line).with([reported]))
 }
 
 fn cause_of(report: &Report) -> Cause {

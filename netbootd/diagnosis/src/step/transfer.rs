@@ -8,6 +8,7 @@ use std::time::Duration;
 use pxe_policy::{ArchType, MacAddr};
 
 use super::{Proto, SharedError};
+use crate::configuration::Configuration;
 
 /// Tells the transfers of one run of the daemon apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,8 +42,8 @@ pub struct TransferStarted {
     /// Whether the client has acknowledged anything. HTTP's clients have: they opened a
     /// connection. Until then anybody may have asked in its name.
     pub proved: bool,
-    /// Whether it is a configuration that gives the system a fixed address.
-    pub fixed_address: bool,
+    /// What it names, when it is a configuration of a boot program.
+    pub configuration: Option<Arc<Configuration>>,
 }
 
 /// A request that is answered with another file.

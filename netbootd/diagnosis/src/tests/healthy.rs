@@ -28,6 +28,11 @@ fn pxe_by_bios_and_pxelinux_has_no_finding() {
 }
 
 #[test]
+fn a_bios_that_loads_ipxe_has_no_finding() {
+    boots(kinds::bios_ipxe);
+}
+
+#[test]
 fn pxe_by_uefi_has_no_finding() {
     boots(kinds::uefi_pxe);
 }
@@ -53,6 +58,16 @@ fn windows_pe_has_no_finding() {
 }
 
 #[test]
+fn windows_pe_by_wimboot_has_no_finding() {
+    boots(kinds::wimboot);
+}
+
+#[test]
+fn arm64_firmware_has_no_finding() {
+    boots(kinds::arm64);
+}
+
+#[test]
 fn uboot_has_no_finding() {
     boots(kinds::uboot);
 }
@@ -65,6 +80,26 @@ fn a_raspberry_pi_has_no_finding() {
 #[test]
 fn a_mac_has_no_finding() {
     boots(kinds::mac);
+}
+
+#[test]
+fn pxe_by_uefi_over_ipv6_has_no_finding() {
+    boots(kinds::uefi_pxe_ipv6);
+}
+
+#[test]
+fn uefi_http_boot_over_ipv6_has_no_finding() {
+    boots(kinds::uefi_http_ipv6);
+}
+
+#[test]
+fn ipxe_over_ipv6_has_no_finding() {
+    boots(kinds::ipxe_ipv6);
+}
+
+#[test]
+fn shim_and_grub_over_ipv6_have_no_finding() {
+    boots(kinds::shim_and_grub_ipv6);
 }
 
 /// A site has all of them at once.

@@ -137,6 +137,62 @@ fn requests_that_nobody_acknowledges_are_no_steps_of_a_machine_that_acknowledged
     twin.wait(9.0).finds(Cause::TftpOpenTimeout);
 }
 
+/// A firewall on the machine keeps the word that its port is closed.
+#[test]
+fn a_refused_request_to_a_machine_that_rests_is_no_step_of_it() {
+    let menu = |site: &mut Site| {
+        site.firmware("grubx64.efi").fetches("grubx64.efi", SIGNED);
+        site.reads("grub/grub.cfg", "menuentry a {\nlinux /vmlinuz\ninitrd /initrd.img\n}").wait(20.0);
+    };
+    let mut site = Site::new();
+    menu(&mut site);
+    let last = site.machines[&PC].boot().unwrap().last;
+    for name in ["initrd", "vmlinuz-6.1", "grubx64.efi"] {
+        site.misses(name).wait(9.0).finds_nothing();
+    }
+    assert_eq!(site.machines[&PC].boot().unwrap().last, last);
+    // It is started again meanwhile, and boots.
+    menu(&mut site);
+    site.misses("initrd").wait(2.0).finds_nothing();
+    site.fetches("/vmlinuz", SIGNED).fetches("/initrd.img", None).wait(9.0).finds_nothing();
+    assert!(site.past().is_empty());
+    // What its menu names it may ask for at any time, and what a program needs at once.
+    let mut twin = Site::new();
+    menu(&mut twin);
+    twin.misses("/vmlinuz").wait(9.0).finds(Cause::FileNotFound);
+    let seen = twin.diagnosis().finding.unwrap().seen;
+    assert!(
+        seen.contains(&crate::Seen::Line(2, "grub/grub.cfg".into(), "linux /vmlinuz".into())),
+        "{seen:?}"
+    );
+    let mut twin = Site::new();
+    twin.firmware("grubx64.efi").fetches("grubx64.efi", SIGNED).wait(3.0).misses("grub/grub.cfg");
+    twin.wait(9.0).finds(Cause::FileNotFound);
+}
+
+#[test]
+fn without_an_address_of_ipv6_the_dhcpv6_server_is_the_cause() {
+    let solicits = |site: &mut Site| {
+        let offer = site.decided(Proto::Dhcp6, Some(Class::Pxe), Answered::Offer, Reason::Rule);
+        let boot_file = Some("tftp://[fd77::1]/boot.efi".into());
+        site.step(Step::Decided(&Decided { boot_file, ..offer })).wait(4.0);
+    };
+    let requests = |site: &mut Site| {
+        let request = site.decided(Proto::Dhcp6, Some(Class::Pxe), Answered::Ignore, Reason::OtherServer);
+        site.step(Step::Decided(&request));
+    };
+    let mut site = Site::new();
+    (0..3).for_each(|_| solicits(&mut site));
+    site.wait(5.0).finds(Cause::NoAddress6);
+    requests(&mut site);
+    site.finds_nothing().wait(9.0).finds(Cause::NoBootServerRequest);
+    site.fetches("boot.efi", SIGNED).finds_nothing();
+    let mut twin = Site::new();
+    solicits(&mut twin);
+    requests(&mut twin);
+    twin.wait(3.0).fetches("boot.efi", SIGNED).wait(60.0).finds_nothing();
+}
+
 #[test]
 fn a_refused_request_long_after_a_boot_is_nobodys_boot() {
     let mut site = Site::new();

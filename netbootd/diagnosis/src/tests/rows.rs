@@ -90,7 +90,7 @@ fn transfers_that_end_early_have_their_causes() {
         partial: false,
         substitute: None,
         proved: true,
-        fixed_address: false,
+        configuration: None,
     };
     site.firmware("boot.efi").step(Step::TransferStarted(&started));
     site.step(Step::TransferFinished(&ended(TransferOutcome::TimedOut, Proto::Tftp, 0)))
@@ -161,6 +161,7 @@ fn no_row_of_the_table_is_without_a_boot() {
         include_str!("../tests.rs"),
         include_str!("reports.rs"),
         include_str!("rows.rs"),
+        include_str!("scripts.rs"),
         include_str!("stories.rs"),
         include_str!("field.rs"),
         include_str!("network.rs"),

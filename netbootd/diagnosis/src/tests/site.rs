@@ -121,7 +121,7 @@ impl Site {
             partial: false,
             substitute: None,
             proved: true,
-            fixed_address: false,
+            configuration: None,
         }
     }
 
@@ -147,9 +147,10 @@ impl Site {
         self.step(Step::TransferStarted(&started))
     }
 
-    /// A whole configuration, which may give the system a fixed address.
-    pub(super) fn starts_configuration(&mut self, path: &str, fixed_address: bool) -> &mut Self {
-        let started = TransferStarted { fixed_address, ..self.started(path) };
+    /// A whole configuration with these lines.
+    pub(super) fn reads(&mut self, path: &str, text: &str) -> &mut Self {
+        let configuration = Some(Arc::new(Configuration::parse(text.as_bytes())));
+        let started = TransferStarted { configuration, ..self.started(path) };
         self.step(Step::TransferStarted(&started));
         self.ends(path, TransferOutcome::Completed, 100, true)
     }

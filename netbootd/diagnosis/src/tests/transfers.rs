@@ -155,7 +155,8 @@ fn an_initrd_that_is_missing_is_named_in_menus_too_until_another_entry_is_chosen
 fn windows_pe_without_a_driver_is_told_from_a_system_with_a_fixed_address() {
     let boot = |site: &mut Site, fixed: bool| {
         site.firmware("bootmgfw.efi").fetches("bootmgfw.efi", SIGNED).fetches("Boot/BCD", None);
-        site.starts_configuration("start.cfg", fixed);
+        let address = if fixed { "10.77.0.50" } else { "dhcp" };
+        site.reads("start.cfg", &format!("kernel x ip={address}"));
         site.fetches("boot.sdi", None).fetches("boot.wim", None).wait(5.0);
     };
     let mut site = Site::new();

@@ -49,7 +49,7 @@ pub fn started(id: u64, mac: MacAddr, path: &str) -> Event {
         partial: false,
         substitute: None,
         proved: true,
-        fixed_address: false,
+        configuration: None,
     })
 }
 

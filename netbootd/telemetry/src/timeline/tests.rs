@@ -28,6 +28,37 @@ fn a_machines_steps_are_kept_and_the_oldest_leave_first() {
     assert_eq!(newest.iter().map(|(mac, _)| *mac).collect::<Vec<_>>(), [mac(max + 1), mac(max)]);
 }
 
+/// A flood of made-up hardware addresses.
+#[test]
+fn machines_that_only_ask_push_out_none_that_fetched_a_file() {
+    let timelines = Timelines::default();
+    for n in 1..=3 {
+        timelines.record(&step(1, offer(mac(n))));
+        timelines.record(&step(2, started(n as u64, mac(n), "ipxe.efi")));
+        timelines.record(&step(3, completed(n as u64, mac(n), "ipxe.efi")));
+    }
+    for n in 1..=100_000 {
+        timelines.record(&step(4, offer(mac(1_000_000 + n))));
+        if n == 50_000 {
+            timelines.record(&step(5, refused(mac(2), "initrd.img")));
+        }
+    }
+    assert_eq!(timelines.size().0, MAX_MACHINES.get());
+    assert_eq!((1..=3).map(|n| timelines.get(mac(n)).unwrap().steps.len()).collect::<Vec<_>>(), [3, 4, 3]);
+    let order = timelines.newest(MAX_MACHINES.get(), |_, _| true);
+    assert!(order.windows(2).all(|pair| pair[0].1.changed > pair[1].1.changed), "the newest change first");
+    let (last, changed) = timelines.changed_since(0);
+    assert_eq!((last, changed.len()), (100_010, MAX_MACHINES.get()));
+    // Where all places are of machines that fetched, new ones still have some.
+    for n in 1..=MAX_MACHINES.get() {
+        timelines.record(&step(6, offer(mac(n))));
+        timelines.record(&step(6, completed(n as u64, mac(n), "ipxe.efi")));
+    }
+    timelines.record(&step(7, offer(mac(2_000_001))));
+    timelines.record(&step(7, offer(mac(2_000_002))));
+    assert!(timelines.get(mac(2_000_001)).is_some() && timelines.size().0 <= MAX_MACHINES.get());
+}
+
 #[test]
 fn a_question_of_a_probe_is_no_boot_that_could_have_gone_wrong() {
     let found = |probe| {

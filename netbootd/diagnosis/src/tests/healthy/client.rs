@@ -12,8 +12,12 @@ pub(super) struct Client<'a> {
     dice: u64,
     /// Whether another server gives the addresses.
     pub(super) proxied: bool,
+    /// Whether it asks over IPv6.
+    pub(super) over_ipv6: bool,
     /// What its firmware negotiates.
     negotiated: &'static [(&'static str, u64)],
+    /// What the configuration names that it fetches now.
+    configuration: Option<Arc<Configuration>>,
     /// Transfers that it asked for and left alone: they time out later.
     abandoned: Vec<(SystemTime, TransferId, String)>,
 }
@@ -28,7 +32,9 @@ impl<'a> Client<'a> {
             seed,
             dice: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
             proxied: false,
+            over_ipv6: false,
             negotiated: &[("blksize", 1468), ("windowsize", 4)],
+            configuration: None,
             abandoned: Vec::new(),
         };
         client.proxied = client.happens(0.5);
@@ -93,15 +99,28 @@ impl<'a> Client<'a> {
     pub(super) fn discover(&mut self, class: Class, file: Option<&str>) {
         let times = 1 + self.roll() % 3;
         for time in 0..times {
-            let proto = if self.proxied { Proto::Proxy } else { Proto::Dhcp };
             let reason = if file.is_some() { Reason::Rule } else { Reason::NoRule };
-            let decided = self.site.decided(proto, Some(class), Answered::Offer, reason);
-            self.packet(Step::Decided(&Decided { boot_file: file.map(Into::into), ..decided }));
-            if self.proxied && (time > 0 || self.happens(0.8)) {
+            let decided = self.site.decided(self.proto(), Some(class), Answered::Offer, reason);
+            let (boot_file, address) = (file.map(Into::into), self.address());
+            self.packet(Step::Decided(&Decided { boot_file, address, ..decided }));
+            if self.proxied && !self.over_ipv6 && (time > 0 || self.happens(0.8)) {
                 self.foreign(false);
             }
             self.pause(0.5, 4.0);
         }
+    }
+
+    fn proto(&self) -> Proto {
+        match (self.over_ipv6, self.proxied) {
+            (true, _) => Proto::Dhcp6,
+            (false, true) => Proto::Proxy,
+            (false, false) => Proto::Dhcp,
+        }
+    }
+
+    /// The IPv6 address that this server gives, where it gives them.
+    fn address(&self) -> Option<IpAddr> {
+        (self.over_ipv6 && !self.proxied).then(|| "fd77::1000".parse().unwrap())
     }
 
     /// Many DHCP servers put their own address into siaddr.
@@ -113,7 +132,10 @@ impl<'a> Client<'a> {
 
     /// It takes its address, from whoever gives it.
     pub(super) fn request(&mut self, class: Class, file: Option<&str>) {
-        if self.proxied {
+        if self.proxied && self.over_ipv6 {
+            let decided = self.site.decided(Proto::Dhcp6, Some(class), Answered::Ignore, Reason::OtherServer);
+            self.packet(Step::Decided(&decided));
+        } else if self.proxied {
             let decided = self.site.decided(Proto::Proxy, Some(class), Answered::Ignore, Reason::OtherServer);
             let taken = Some(LeaseTaken { address: Some(Ipv4Addr::new(10, 77, 25, 15)), server: ROUTER });
             self.packet(Step::Decided(&Decided { taken, ..decided }));
@@ -122,8 +144,9 @@ impl<'a> Client<'a> {
             }
         } else {
             let reason = if file.is_some() { Reason::Rule } else { Reason::NoRule };
-            let decided = self.site.decided(Proto::Dhcp, Some(class), Answered::Ack, reason);
-            self.packet(Step::Decided(&Decided { boot_file: file.map(Into::into), ..decided }));
+            let decided = self.site.decided(self.proto(), Some(class), Answered::Ack, reason);
+            let (boot_file, address) = (file.map(Into::into), self.address());
+            self.packet(Step::Decided(&Decided { boot_file, address, ..decided }));
         }
         self.pause(0.05, 3.0);
     }
@@ -132,7 +155,8 @@ impl<'a> Client<'a> {
     pub(super) fn boot_server(&mut self, file: &str) {
         let times = 1 + self.roll() % 2;
         for _ in 0..times {
-            let named = self.site.decided(Proto::Pxe, Some(Class::Pxe), Answered::Ack, Reason::Rule);
+            let proto = if self.over_ipv6 { Proto::Dhcp6 } else { Proto::Pxe };
+            let named = self.site.decided(proto, Some(Class::Pxe), Answered::Ack, Reason::Rule);
             self.packet(Step::Decided(&Decided { boot_file: Some(file.into()), ..named }));
             self.pause(0.05, 2.0);
         }
@@ -170,7 +194,7 @@ impl<'a> Client<'a> {
             partial: false,
             substitute: None,
             proved: true,
-            fixed_address: false,
+            configuration: self.configuration.clone(),
         };
         self.site.step(Step::TransferStarted(&started));
         self.look();
@@ -224,6 +248,22 @@ impl<'a> Client<'a> {
 
     pub(super) fn fetch_http(&mut self, path: &str, program: Option<Program>, bytes: u64) {
         self.get(path, Proto::Http, program, bytes);
+    }
+
+    /// A script with these lines, by HTTP.
+    pub(super) fn reads(&mut self, path: &str, text: &str) {
+        self.configuration = Some(Arc::new(Configuration::parse(text.as_bytes())));
+        self.get(path, Proto::Http, None, 400);
+        self.configuration = None;
+    }
+
+    /// HTTP boot firmware asks for the size first (HEAD), and reserves memory for the file.
+    pub(super) fn asks_for_the_size(&mut self, path: &str, program: Option<Program>) {
+        let id = self.start(path, Proto::Http, program, 2_000_000);
+        let finished = self.finished(id, path, TransferOutcome::Probed, 0, Duration::ZERO);
+        self.site.step(Step::TransferFinished(&TransferFinished { proto: Proto::Http, ..finished }));
+        self.look();
+        self.pause(0.0, 4.0);
     }
 
     pub(super) fn fetch_large(&mut self, path: &str, bytes: u64) {

@@ -9,8 +9,27 @@ use crate::step::Program;
 
 type Kind = fn(&mut Client<'_>);
 
-pub(super) const ALL: [Kind; 9] =
-    [pxelinux, uefi_pxe, uefi_http, ipxe, shim_and_grub, windows_pe, uboot, raspberry_pi, mac];
+pub(super) const ALL: [Kind; 16] = [
+    pxelinux,
+    bios_ipxe,
+    uefi_pxe,
+    uefi_http,
+    ipxe,
+    shim_and_grub,
+    windows_pe,
+    wimboot,
+    arm64,
+    uboot,
+    raspberry_pi,
+    mac,
+    uefi_pxe_ipv6,
+    uefi_http_ipv6,
+    ipxe_ipv6,
+    shim_and_grub_ipv6,
+];
+
+/// A menu of iPXE: what is chosen is not known beforehand.
+const SCRIPT: &str = "#!ipxe\nmenu\nchoose x\nkernel http://10.9.9.9/x initrd=x\nchain ${x}.ipxe";
 
 const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: true, is_pe: true });
 const UNSIGNED: Option<Program> =
@@ -42,6 +61,20 @@ pub(super) fn pxelinux(client: &mut Client<'_>) {
     kernel_and_initrd(client, "linux", "initrd.gz");
 }
 
+/// A PC's BIOS loads iPXE, which leaves the card to the BIOS.
+pub(super) fn bios_ipxe(client: &mut Client<'_>) {
+    client.site.arch = ArchType::X86_BIOS;
+    client.negotiates(&[("blksize", 1456)]);
+    client.firmware("undionly.kpxe");
+    client.fetch("undionly.kpxe", None);
+    client.pause(0.5, 6.0);
+    client.misses(&["autoexec.ipxe"]);
+    script(client);
+    client.fetch_http("/vmlinuz", None, 9_000_000);
+    client.fetch_http("/initrd.gz", None, 40_000_000);
+    installer(client);
+}
+
 pub(super) fn uefi_pxe(client: &mut Client<'_>) {
     let files = [("syslinux.efi", UNSIGNED), ("bootx64.efi", SIGNED), ("memtest.efi", UNSIGNED)];
     let (file, program) = files[client.between(0.0, 3.0) as usize];
@@ -64,6 +97,7 @@ pub(super) fn uefi_http(client: &mut Client<'_>) {
     client.discover(Class::Http, Some(url));
     client.request(Class::Http, Some(url));
     client.pause(0.2, 2.0);
+    client.asks_for_the_size("/grubx64.efi", SIGNED);
     client.fetch_http("/grubx64.efi", SIGNED, 2_000_000);
     grub(client, true);
 }
@@ -71,19 +105,9 @@ pub(super) fn uefi_http(client: &mut Client<'_>) {
 pub(super) fn ipxe(client: &mut Client<'_>) {
     // From the card's ROM, or loaded by firmware.
     if client.happens(0.5) {
-        client.firmware("ipxe.efi");
-        client.fetch("ipxe.efi", UNSIGNED);
-        client.pause(0.5, 14.0); // its card and link
-        client.misses(&["autoexec.ipxe"]);
+        load_ipxe(client);
     }
-    client.negotiates(&[("blksize", 1432)]);
-    let script = "http://10.77.0.1/boot.ipxe";
-    client.discover(Class::Ipxe, Some(script));
-    client.request(Class::Ipxe, Some(script));
-    if client.happens(0.5) {
-        client.pause(11.0, 15.0); // for a router that advertises IPv6
-    }
-    client.fetch_http("/boot.ipxe", None, 400);
+    script(client);
     client.misses(&["/52:54:00:4c:01:01.ipxe"]);
     if client.happens(0.7) {
         client.fetch_http("/menu.ipxe", None, 900);
@@ -93,13 +117,78 @@ pub(super) fn ipxe(client: &mut Client<'_>) {
         client.fetch_http("/initrd.img", None, 60_000_000);
         installer(client);
     } else {
-        client.fetch_http("/wimboot", None, 60_000);
-        client.fetch_http("/Boot/BCD", None, 20_000);
-        client.fetch_http("/boot.sdi", None, 3_000_000);
-        client.fetch_http("/boot.wim", None, 400_000_000);
-        client.pause(15.0, 70.0);
-        client.system();
+        windows_by_wimboot(client);
     }
+}
+
+/// iPXE by firmware, up to its first words.
+fn load_ipxe(client: &mut Client<'_>) {
+    client.firmware("ipxe.efi");
+    client.fetch("ipxe.efi", UNSIGNED);
+    client.pause(0.5, 14.0); // its card and link
+    client.misses(&["autoexec.ipxe"]);
+}
+
+/// iPXE's own address, and its script.
+fn script(client: &mut Client<'_>) {
+    client.negotiates(&[("blksize", 1432)]);
+    let script = "http://10.77.0.1/boot.ipxe";
+    client.discover(Class::Ipxe, Some(script));
+    client.request(Class::Ipxe, Some(script));
+    if client.happens(0.5) {
+        client.pause(11.0, 15.0); // for a router that advertises IPv6
+    }
+    client.reads("/boot.ipxe", SCRIPT);
+}
+
+fn windows_by_wimboot(client: &mut Client<'_>) {
+    client.fetch_http("/wimboot", None, 60_000);
+    client.fetch_http("/Boot/BCD", None, 20_000);
+    client.fetch_http("/boot.sdi", None, 3_000_000);
+    client.fetch_http("/boot.wim", None, 400_000_000);
+    client.pause(15.0, 70.0);
+    client.system();
+}
+
+pub(super) fn wimboot(client: &mut Client<'_>) {
+    load_ipxe(client);
+    script(client);
+    client.misses(&["/Boot/Fonts/segmono_boot.ttf"]);
+    windows_by_wimboot(client);
+}
+
+/// ARM64 UEFI firmware with shim and GRUB.
+pub(super) fn arm64(client: &mut Client<'_>) {
+    const ARM64: Option<Program> =
+        Some(Program { arch: Some(ArchType::ARM64_UEFI), signed: true, is_pe: true });
+    client.site.arch = ArchType::ARM64_UEFI;
+    client.firmware("shimaa64.efi");
+    client.fetch("shimaa64.efi", ARM64);
+    client.pause(0.1, 4.0);
+    client.misses(&["revocations_sku.efi", "revocations_sbat.efi", "shim_certificate_0.efi"]);
+    client.fetch("grubaa64.efi", ARM64);
+    client.negotiates(&[("blksize", 1024)]);
+    grub(client, false);
+}
+
+pub(super) fn uefi_pxe_ipv6(client: &mut Client<'_>) {
+    client.over_ipv6 = true;
+    uefi_pxe(client);
+}
+
+pub(super) fn uefi_http_ipv6(client: &mut Client<'_>) {
+    client.over_ipv6 = true;
+    uefi_http(client);
+}
+
+pub(super) fn ipxe_ipv6(client: &mut Client<'_>) {
+    client.over_ipv6 = true;
+    ipxe(client);
+}
+
+pub(super) fn shim_and_grub_ipv6(client: &mut Client<'_>) {
+    client.over_ipv6 = true;
+    shim_and_grub(client);
 }
 
 pub(super) fn shim_and_grub(client: &mut Client<'_>) {

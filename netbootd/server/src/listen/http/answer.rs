@@ -14,10 +14,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use imagestore::{OpenError, PathError};
 use netbootd_content::menu::PROTECTED;
 use netbootd_content::{Caller, Content, Extent, Refused, Requested};
-use netbootd_telemetry::event::{
-    Event, FileRefused, Negotiated, Program, Proto, Refusal, Substitute, TransferFinished, TransferOutcome,
-    TransferStarted,
-};
+use netbootd_telemetry::event::{Event, FileRefused, Proto, Refusal};
 
 use super::super::request_error::RequestError;
 use super::super::requester::Requester;
@@ -26,7 +23,7 @@ use super::conditions::{self, Condition};
 use super::exchange::{Answering, Exchange};
 use super::handover::Handover;
 use super::range::{Wanted, wanted};
-use super::record::Record;
+use super::record::{About, record, record_size};
 use super::report;
 use crate::services::Services;
 
@@ -217,15 +214,17 @@ fn respond(
         }
     };
     let content_type = content.content_type();
+    let path = content.served_instead().map(|(path, _)| path.to_owned());
+    let path = path.as_deref().unwrap_or(asked);
+    let about = About::of(&content, path, asked, status);
+    let requester = client.requester(request);
     let body = if head_only {
+        if status == StatusCode::OK {
+            record_size(&client.services, path, requester, len, about);
+        }
         Reply::empty()
     } else {
-        let path = content.served_instead().map(|(path, _)| path.to_owned());
-        let substitute = content.served_instead().map(|(_, why)| Substitute { asked: shown(asked), why });
-        let path = path.as_deref().unwrap_or(asked);
-        let program = if status == StatusCode::OK { content.program(path) } else { None };
-        let about = (program, substitute, content.fixes_address(path));
-        let record = record(&client.services, path, client.requester(request), end - first, status, about);
+        let record = record(&client.services, path, requester, end - first, status, about);
         Reply::file(Arc::new(content), first, end, record, &client.files)
     };
     let mut response = Response::new(body);
@@ -243,52 +242,6 @@ fn respond(
         put(out, header::CONTENT_RANGE, format!("bytes {first}-{}/{len}", end - 1));
     }
     response
-}
-
-/// The record of an answer of `total` bytes that begins now.
-pub(super) fn record(
-    services: &Arc<Services>,
-    asked: &str,
-    requester: Requester,
-    total: u64,
-    status: StatusCode,
-    (program, substitute, fixed_address): (Option<Program>, Option<Substitute>, bool),
-) -> Record {
-    let id = services.recorder.transfer_id();
-    let (peer, mac) = (requester.peer, requester.machine(services));
-    let path: Arc<str> = shown(asked).into();
-    let partial = status == StatusCode::PARTIAL_CONTENT;
-    services.recorder.record(Event::TransferStarted(TransferStarted {
-        id,
-        proto: Proto::Http,
-        peer,
-        mac,
-        path: Arc::clone(&path),
-        size: Some(total),
-        negotiated: Negotiated::Status(status.as_u16()),
-        block_size: None,
-        program,
-        partial,
-        substitute,
-        proved: true, // TCP's handshake
-        fixed_address,
-    }));
-    let finished = TransferFinished {
-        id,
-        proto: Proto::Http,
-        peer,
-        mac,
-        path,
-        partial,
-        outcome: TransferOutcome::Completed,
-        bytes: 0,
-        blocks: 0,
-        resends: 0,
-        proved: true, // TCP's handshake
-        elapsed: Duration::ZERO,
-        detail: None,
-    };
-    Record::new(Arc::clone(services), finished, total, program.and_then(|program| program.arch))
 }
 
 fn refuse(services: &Services, asked: &str, error: RequestError, requester: Requester) -> Response<Reply> {
@@ -366,7 +319,8 @@ pub fn decode(path: &str) -> Option<Vec<u8>> {
     (!raw.contains(&0)).then_some(raw)
 }
 
-fn shown(path: &str) -> String {
+/// A path as the log and the page show it.
+pub(super) fn shown(path: &str) -> String {
     path.bytes().take(MAX_SHOWN).flat_map(std::ascii::escape_default).map(char::from).collect()
 }
 

@@ -3,12 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::StatusCode;
 use netbootd_content::Content;
-use netbootd_telemetry::event::{Event, SharedError, TransferDetail, TransferFinished, TransferOutcome};
+use netbootd_diagnosis::Configuration;
+use netbootd_telemetry::event::{
+    Event, Negotiated, Program, Proto, SharedError, Substitute, TransferDetail, TransferFinished,
+    TransferOutcome, TransferStarted,
+};
 use parking_lot::{Mutex, MutexGuard};
 use pxe_policy::ArchType;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::super::requester::Requester;
+use super::answer::shown;
 use crate::services::Services;
 
 /// A transfer's record, shared by all who send a part of it. It ends when the last of them lets go, however that comes.
@@ -30,12 +37,7 @@ struct Transfer {
 
 impl Record {
     /// Of a transfer of `total` bytes that begins now; `finished` says whose it is.
-    pub(super) fn new(
-        services: Arc<Services>,
-        finished: TransferFinished,
-        total: u64,
-        arch: Option<ArchType>,
-    ) -> Self {
+    fn new(services: Arc<Services>, finished: TransferFinished, total: u64, arch: Option<ArchType>) -> Self {
         let now = Instant::now();
         let _under_way = services.lifecycle.transfers.token();
         let transfer =
@@ -85,6 +87,104 @@ impl Drop for Transfer {
             self.services.content.programs.fetched(client, path, self.arch, Instant::now());
         }
         self.services.recorder.record(Event::TransferFinished(self.finished.clone()));
+    }
+}
+
+/// What the diagnosis needs of a file.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    /// Its header, when it is a program.
+    program: Option<Program>,
+    /// What the client asked for, when another file is served.
+    substitute: Option<Substitute>,
+    /// What it names, when it is a configuration.
+    configuration: Option<Arc<Configuration>>,
+}
+
+impl About {
+    /// Of a part nothing is read.
+    pub(super) fn of(content: &Content, path: &str, asked: &str, status: StatusCode) -> Self {
+        let substitute = content.served_instead().map(|(_, why)| Substitute { asked: shown(asked), why });
+        match status {
+            StatusCode::OK => About {
+                program: content.program(path),
+                configuration: content.configuration(path),
+                substitute,
+            },
+            _ => About { substitute, ..About::default() },
+        }
+    }
+}
+
+/// The record of an answer of `total` bytes that begins now.
+pub(super) fn record(
+    services: &Arc<Services>,
+    asked: &str,
+    requester: Requester,
+    total: u64,
+    status: StatusCode,
+    about: About,
+) -> Record {
+    let arch = about.program.and_then(|program| program.arch);
+    let finished = begin(services, asked, requester, total, status, about);
+    Record::new(Arc::clone(services), finished, total, arch)
+}
+
+/// Records that a client asked for a file's size alone (HEAD).
+pub(super) fn record_size(
+    services: &Arc<Services>,
+    asked: &str,
+    requester: Requester,
+    size: u64,
+    about: About,
+) {
+    let finished = begin(services, asked, requester, size, StatusCode::OK, about);
+    let probed = TransferFinished { outcome: TransferOutcome::Probed, ..finished };
+    services.recorder.record(Event::TransferFinished(probed));
+}
+
+/// Records the beginning of an answer; gives what its end needs.
+fn begin(
+    services: &Services,
+    asked: &str,
+    requester: Requester,
+    total: u64,
+    status: StatusCode,
+    About { program, substitute, configuration }: About,
+) -> TransferFinished {
+    let id = services.recorder.transfer_id();
+    let (peer, mac) = (requester.peer, requester.machine(services));
+    let path: Arc<str> = shown(asked).into();
+    let partial = status == StatusCode::PARTIAL_CONTENT;
+    services.recorder.record(Event::TransferStarted(TransferStarted {
+        id,
+        proto: Proto::Http,
+        peer,
+        mac,
+        path: Arc::clone(&path),
+        size: Some(total),
+        negotiated: Negotiated::Status(status.as_u16()),
+        block_size: None,
+        program,
+        partial,
+        substitute,
+        proved: true, // TCP's handshake
+        configuration,
+    }));
+    TransferFinished {
+        id,
+        proto: Proto::Http,
+        peer,
+        mac,
+        path,
+        partial,
+        outcome: TransferOutcome::Completed,
+        bytes: 0,
+        blocks: 0,
+        resends: 0,
+        proved: true, // TCP's handshake
+        elapsed: Duration::ZERO,
+        detail: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use netbootd_content::{Content, Requested};
+use netbootd_diagnosis::Configuration;
 use netbootd_telemetry::event::Program;
 
 use parking_lot::Mutex;
@@ -26,8 +27,8 @@ pub(super) struct Facts {
     pub(super) first: Box<[u8]>,
     /// What its header says, when it is a program.
     pub(super) program: Option<Program>,
-    /// Whether it is a configuration that gives the system a fixed address.
-    pub(super) fixed_address: bool,
+    /// What it names, when it is a configuration.
+    pub(super) configuration: Option<Arc<Configuration>>,
 }
 
 /// Facts by the name that clients ask for. At most [`MAX_FILES`]; the one not asked for longest
@@ -65,7 +66,7 @@ impl FactsCache {
             etag: content.etag().into_owned(),
             first: first.into(),
             program: content.program(&name),
-            fixed_address: content.fixes_address(&name),
+            configuration: content.configuration(&name),
         });
         content.check_unchanged().ok()?;
         let mut files = self.0.lock();

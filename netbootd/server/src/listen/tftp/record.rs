@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netbootd_diagnosis::Configuration;
 use netbootd_telemetry::event::{
     Disproved, Event, FileRefused, Negotiated as Granted, Program, Proto, Substitute, Substitution,
     TransferDetail, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
@@ -16,14 +17,14 @@ use super::refusals::shown;
 use crate::services::Services;
 
 /// What is known of a file before it is sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Header {
     /// Its length in bytes.
     pub(super) size: u64,
     /// What its header says, when it is a program.
     pub(super) program: Option<Program>,
-    /// Whether it is a configuration that gives the system a fixed address.
-    pub(super) fixed_address: bool,
+    /// What it names, when it is a configuration.
+    pub(super) configuration: Option<Arc<Configuration>>,
 }
 
 /// Records one transfer.
@@ -46,7 +47,7 @@ impl Record {
         services: &Arc<Services>,
         requester: Requester,
         filename: &[u8],
-        Header { size, program, fixed_address }: Header,
+        Header { size, program, configuration }: Header,
         negotiated: &Negotiated,
         instead: Option<(&str, Substitution)>,
     ) -> Self {
@@ -65,7 +66,7 @@ impl Record {
             partial: false,
             substitute,
             proved: false,
-            fixed_address,
+            configuration,
             negotiated: Granted::Options(negotiated.granted.clone()),
         };
         let arch = begin.program.and_then(|program| program.arch);

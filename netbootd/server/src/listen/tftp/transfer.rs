@@ -132,8 +132,8 @@ impl Transfer {
         let instead = file.content().and_then(Content::served_instead);
         let name = instead.map_or_else(|| shown(self.path.raw()), |(path, _)| path.to_owned());
         let program = file.content().and_then(|content| content.program(&name));
-        let fixed_address = file.content().is_some_and(|content| content.fixes_address(&name));
-        let about = Header { size, program, fixed_address };
+        let configuration = file.content().and_then(|content| content.configuration(&name));
+        let about = Header { size, program, configuration };
         let record =
             Record::new(&self.services, self.requester, self.path.raw(), about, &negotiated, instead);
         let (sender, first) = Sender::new(negotiated, size, Instant::now());

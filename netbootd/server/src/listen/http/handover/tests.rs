@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use netbootd_config::Config;
 
 use super::*;
-use crate::listen::http::answer::record;
+use crate::listen::http::record::{About, record};
 use crate::listen::requester::Requester;
 use crate::services::{Services, Snapshot};
 
@@ -20,7 +20,7 @@ fn part(left: usize) -> (Part, Arc<Services>) {
         Requester { peer, probe: false },
         left as u64,
         StatusCode::OK,
-        (None, None, false),
+        About::default(),
     );
     let content = Arc::new(Content::generated(vec![1; left], None));
     (Part { content, at: 0, left, after: 0, record }, services)

@@ -50,7 +50,7 @@ impl Fixture {
             etag: String::new(),
             first: [7; 512].into(),
             program: None,
-            fixed_address: false,
+            configuration: None,
         };
         Waiting {
             port: SharedPort { endpoint: Arc::clone(&self.endpoint), number },
