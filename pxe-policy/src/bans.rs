@@ -102,6 +102,7 @@ mod tests {
             boot_program: false,
             iface: "lan0".into(),
             secs: 0,
+            item: None,
             tags: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 mod assigned;
 mod choice;
 mod consult;
+mod firmware;
 mod loaders;
 mod mac;
 mod rule;
@@ -11,7 +12,7 @@ mod verdict;
 
 use crate::{
     Action, Answer, Assignment, BootRequest, Class, Entry, Evidence, ImageOffer, KernelBoot, Ledger,
-    LoaderConfig, MachineId, Reason, Rules, Seconds, Stage, Via,
+    LoaderConfig, MachineId, MenuSource, Reason, Rules, Seconds, Stage, Via,
 };
 pub use settings::{Approval, Prompt, Settings, UnknownMachines};
 use verdict::is_url;
@@ -34,6 +35,8 @@ pub struct Site<'a> {
     pub assigned: Option<&'a Assignment>,
     /// Whether machines that no rule decides about are shown the boot menu.
     pub menu: bool,
+    /// The boot menu's lines in the firmware's own menu, where PXE firmware shows it.
+    pub firmware_menu: Option<MenuSource<'a>>,
     /// Now.
     pub now: Seconds,
     /// Whether a path is in the boot tree; URLs are not asked for.
@@ -55,6 +58,7 @@ impl<'a> Site<'a> {
             approval: Approval::default(),
             assigned: None,
             menu: false,
+            firmware_menu: None,
             now: 0,
             available: &|_| true,
             image_folder: &str::to_owned,
@@ -111,7 +115,13 @@ fn walk_chain(request: &BootRequest, site: &Site<'_>) -> Verdict {
         return state.into_verdict(mac::undecided(site));
     }
     if site.menu
-        && let Some(boot) = loaders::by_loader(request, Some(whole_menu()), None, false, site)
+        && let Some(boot) = firmware::by_menu(
+            request,
+            &ImageOffer::default(),
+            loaders::by_loader(request, Some(whole_menu()), None, false, site),
+            site,
+            &mut state,
+        )
     {
         return state.into_verdict(Verdict::new(Decision::Boot(boot), Reason::Menu));
     }

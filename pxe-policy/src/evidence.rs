@@ -177,6 +177,11 @@ pub enum Evidence {
         /// What, in words.
         target: String,
     },
+    /// Somebody at the machine chose an image in the firmware's menu.
+    ChosenInMenu {
+        /// Its name.
+        image: String,
+    },
     /// What an operator assigned cannot be booted by this machine.
     TargetMissing {
         /// What, in words.
@@ -296,6 +301,9 @@ impl fmt::Display for Evidence {
                 write!(f, "an operator wanted it to boot {target}; the time for that is over")
             }
             Evidence::Assigned { device, target } => write!(f, "{target} is assigned to {device}"),
+            Evidence::ChosenInMenu { image } => {
+                write!(f, "somebody at the machine chose image {image} in the firmware's menu")
+            }
             Evidence::TargetMissing { target, files } => write!(
                 f,
                 "{target} is assigned, but nothing of it is here that this machine can boot: {}",

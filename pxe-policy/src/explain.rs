@@ -16,7 +16,7 @@ pub fn explain(request: &BootRequest, verdict: &Verdict) -> String {
     text.push('\n');
     let gets = match &verdict.decision {
         Decision::Boot(boot) => {
-            let key = boot.prompt.as_ref().map_or("", |_| ", once somebody presses a key");
+            let key = boot.prompt.as_ref().map_or("", |_| ", once somebody presses F8 and chooses it");
             format!("boots {}{key}", boot.file)
         }
         Decision::LocalBoot => "goes on to its own disk".to_owned(),

@@ -14,6 +14,7 @@ mod devices;
 mod directory;
 mod evidence;
 mod explain;
+mod firmware_menu;
 mod image_arch;
 mod image_offer;
 mod ledger;
@@ -39,6 +40,7 @@ pub use devices::{BadLine, Device, DeviceFault, Table};
 pub use directory::{Answer, DirectoryAnswer, Identifier, Record, Trouble, TroubleKind};
 pub use evidence::Evidence;
 pub use explain::explain;
+pub use firmware_menu::{FirmwareMenu, MenuImage, MenuLine, MenuSource, item_of};
 pub use image_arch::ImageArch;
 pub use image_offer::{ImageOffer, ImageSelector, InvalidSelector};
 pub use ledger::{

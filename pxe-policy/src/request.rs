@@ -98,6 +98,8 @@ pub struct BootRequest {
     pub iface: String,
     /// Seconds since the client began, as it says (OVMF always says 0).
     pub secs: u16,
+    /// The item of the firmware's menu that somebody at the machine chose (option 43, tag 71).
+    pub item: Option<u16>,
     /// The tags that operators gave the machine. No packet says them.
     pub tags: Vec<String>,
 }
@@ -121,6 +123,7 @@ impl BootRequest {
             boot_program: false,
             iface: String::new(),
             secs: u16::MAX,
+            item: None,
             tags: Vec::new(),
         }
     }

@@ -67,6 +67,86 @@ pub fn is_answered(lab: &Lab, host: &str, own: Ipv4Addr, server: Option<&str>, a
     asked.join().unwrap_or_else(|_| panic!("the machine cannot ask"))
 }
 
+/// What firmware was answered.
+#[derive(Debug)]
+pub struct PxeAnswer(Vec<u8>);
+
+impl PxeAnswer {
+    /// The first answer to a DHCPDISCOVER by broadcast.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn to_discover(lab: &Lab, host: &str, address: [u8; 6]) -> Self {
+        Self::to(lab, host, "10.77.0.255:67".to_owned(), discover(address))
+    }
+
+    /// The answer of a boot server's port 4011 to the choice of a menu item (PXE 2.1 §2.2.5).
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn to_item(
+        lab: &Lab,
+        host: &str,
+        own: Ipv4Addr,
+        server: &str,
+        address: [u8; 6],
+        item: [u8; 4],
+    ) -> Self {
+        let mut question = discover(address);
+        question[10] = 0;
+        question[12..16].copy_from_slice(&own.octets());
+        question[242] = 3; // a DHCPREQUEST
+        question.pop();
+        question.extend([43, 7, 71, 4]);
+        question.extend(item);
+        question.extend([255, 255]);
+        Self::to(lab, host, format!("{server}:4011"), question)
+    }
+
+    fn to(lab: &Lab, host: &str, server: String, question: Vec<u8>) -> Self {
+        let asked = lab.inside(host, move || {
+            let socket = UdpSocket::bind("0.0.0.0:68").unwrap_or_else(|error| panic!("port 68: {error}"));
+            let set = socket.set_broadcast(true).and_then(|()| socket.set_read_timeout(Some(PATIENCE)));
+            set.unwrap_or_else(|error| panic!("no broadcasts: {error}"));
+            socket.send_to(&question, &server).unwrap_or_else(|error| panic!("{server}: {error}"));
+            let mut bytes = [0; 2048];
+            let length = socket.recv(&mut bytes).unwrap_or_else(|error| panic!("no answer: {error}"));
+            bytes[..length].to_vec()
+        });
+        PxeAnswer(asked.join().unwrap_or_else(|_| panic!("the machine is not answered")))
+    }
+
+    /// The field `file`.
+    pub fn file(&self) -> String {
+        let file = self.0[108..236].split(|byte| *byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(file).into_owned()
+    }
+
+    /// The tags of option 43 with their values.
+    pub fn vendor_options(&self) -> Option<Vec<(u8, Vec<u8>)>> {
+        let (_, value) = tags(&self.0[240..]).into_iter().find(|(code, _)| *code == 43)?;
+        Some(tags(&value))
+    }
+}
+
+/// Codes and values up to the end byte.
+fn tags(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut all = Vec::new();
+    while let [code, rest @ ..] = bytes {
+        match (code, rest) {
+            (255, _) => break,
+            (0, rest) => bytes = rest,
+            (code, [length, rest @ ..]) => {
+                let (value, after) = rest.split_at(usize::from(*length));
+                all.push((*code, value.to_vec()));
+                bytes = after;
+            }
+            (_, []) => break,
+        }
+    }
+    all
+}
+
 fn discover(address: [u8; 6]) -> Vec<u8> {
     let mut bytes = vec![0; 236];
     bytes[..3].copy_from_slice(&[1, 1, 6]);

@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use netbootd_tests::firmware::PxeAnswer;
 use netbootd_tests::loaders::{self, IPXE_EFI, PXELINUX};
-use netbootd_tests::netbootd::{ADDRESSES, program, write_secret};
-use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, payload, store};
+use netbootd_tests::netbootd::{ADDRESSES, SERVER, program, write_secret};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, payload, store, wait};
 
 /// What PXELINUX shows a menu with.
 const MENU_MODULE: &[(&str, &str)] = &[
@@ -110,6 +113,77 @@ fn an_image_boots_once_by_firmware_ipxe_and_script() {
     site.netbootd.logged(&["ack", "class=ipxe", "reason=boot-next", "netbootd/boot.ipxe"]);
     let listed = site.run(&["device", "list"]);
     assert!(listed.contains("image:payload used 2"), "{listed}");
+}
+
+/// Firmware's own menu: F8, the second line, and the kernel starts without another menu.
+#[test]
+fn firmware_shows_the_menu_and_starts_what_is_chosen_there() {
+    let menu = "[menu]\nfirmware = true\ntimeout = \"20s\"\nhidden = [\"another\"]\n";
+    let site = Site::new("menu-firmware", |root| loaders::put(root, IPXE_EFI), menu);
+    let machine = Machine::start(&site.lab, Firmware::UefiPxe, "br0");
+    let mut pressed = Instant::now();
+    let fetches = || {
+        // As fast as an operator types.
+        if pressed.elapsed() > Duration::from_millis(500) {
+            machine.press(&["f8", "down", "ret"]);
+            pressed = Instant::now();
+        }
+        site.netbootd.log().contains("proto=tftp")
+    };
+    let why = || format!("{}\n{}", machine.console(), site.netbootd.log());
+    wait::until(Duration::from_secs(100), fetches, why);
+    machine.wait_for_payload("menu-firmware");
+    site.netbootd.logged(&["ack", "proto=pxe", "chose image payload in the firmware's menu"]);
+    findings::none(&site.lab, &site.netbootd);
+}
+
+/// The menu as packets: what firmware is offered, and what each item is answered with.
+#[test]
+fn the_firmwares_menu_has_the_disk_first_and_each_item_an_answer() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    fs::write(root.join("ipxe.efi"), "a boot loader").unwrap();
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    let images = lab.folder().join("images");
+    for name in ["debian", "winpe"] {
+        let file = match name {
+            "debian" => "vmlinuz",
+            _ => "boot/x64/bootmgfw.efi",
+        };
+        let path = lab.folder().join(name).join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "a program").unwrap();
+        let source = lab.folder().join(name);
+        assert!(store::image(&images, &["import", &store::text(&source)]).status.success());
+    }
+    let folder = images.display().to_string();
+    let netbootd = Netbootd::start(
+        &lab,
+        &root,
+        &format!(
+            "[store]\nfolder = {folder:?}\n[menu]\nfirmware = true\ntitle = \"Lab 7\"\ntimeout = \"7s\"\n"
+        ),
+    );
+    let mac = [0x52, 0x54, 0, 0x4c, 1, 0x61];
+    let offer = PxeAnswer::to_discover(&lab, "client", mac);
+    let menu = offer.vendor_options().expect("a menu in option 43");
+    let tag = |tag: u8| menu.iter().find(|(have, _)| *have == tag).map(|(_, value)| value.clone()).unwrap();
+    assert_eq!(tag(6), [7], "no broadcast, no multicast, listed servers alone");
+    assert!(tag(10).starts_with(b"\x07Lab 7: press F8"), "{:?}", tag(10));
+    let lines = tag(9);
+    assert!(lines.starts_with(b"\0\0\x0eBoot from disk"), "{lines:?}");
+    let servers = tag(8);
+    assert_eq!(servers.len(), 14, "two servers: {servers:?}");
+    let expected = [("ipxe.efi", "debian"), ("winpe/boot/x64/bootmgfw.efi", "winpe")];
+    for (server, (file, image)) in servers.chunks(7).zip(expected) {
+        assert_eq!(server[2..], [1, 10, 77, 0, 1]);
+        let item = [server[0], server[1], 0, 0];
+        let answer = PxeAnswer::to_item(&lab, "client", Ipv4Addr::new(10, 77, 0, 50), SERVER, mac, item);
+        assert_eq!(answer.file(), file, "{image}");
+        assert_eq!(answer.vendor_options(), Some(vec![(71, item.to_vec())]), "the item is echoed");
+        netbootd.logged(&["ack", &format!("chose image {image} in the firmware's menu")]);
+    }
 }
 
 #[test]

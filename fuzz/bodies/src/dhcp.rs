@@ -12,7 +12,7 @@ use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::question::request_bytes;
 use netbootd_dhcp::v4::{Answer, Arrival, Packet, forward, intake, other_server, proxy, server};
 use netbootd_dhcp::{Iface, Subnet};
-use pxe_policy::{Boot, Class, Decision, Reason, Verdict, Via};
+use pxe_policy::{Boot, Class, Decision, FirmwareMenu, Reason, Verdict, Via};
 
 use crate::macs;
 
@@ -116,7 +116,7 @@ pub(crate) fn verdict(xid: u32) -> Verdict {
             via,
             next_server: (xid & 0x100 != 0).then_some(OTHER),
             image: None,
-            prompt: prompt.map(str::to_owned),
+            prompt: prompt.map(|text| FirmwareMenu::of_deployment(text.to_owned())),
             config: None,
         })
     };

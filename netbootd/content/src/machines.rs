@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use parking_lot::Mutex;
-use pxe_policy::{BootRequest, MacAddr, SystemUuid, Verdict};
+use pxe_policy::{BootRequest, Class, MacAddr, SystemUuid, Verdict};
 
 /// What is known of one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,8 @@ struct Table {
 struct Entry {
     machine: Option<Arc<Machine>>,
     v4: Option<IpAddr>,
+    /// The item of the firmware's menu that was chosen, and when.
+    item: Option<(u16, Instant)>,
     /// When something was last asked for from one of its addresses.
     active: Option<Instant>,
     /// Firmware has several: one that it boots by, others that it made or asked for on the way. At most [`MAX_V6`], the latest last.
@@ -56,7 +58,20 @@ impl Machines {
     /// Remembers what a machine asked for and was told; `uuid` is the GUID that it sent, banned or not.
     pub fn decided(&self, request: &BootRequest, uuid: Option<SystemUuid>, verdict: &Verdict) {
         let machine = Machine { request: request.clone(), uuid, verdict: verdict.clone() };
-        self.with(|table| table.touch(request.mac).machine = Some(Arc::new(machine)));
+        self.with(|table| {
+            let entry = table.touch(request.mac);
+            entry.machine = Some(Arc::new(machine));
+            if request.class == Class::Pxe {
+                entry.item = request.item.map(|item| (item, Instant::now()));
+            }
+        });
+    }
+
+    /// The item of the firmware's menu that was chosen at a machine a moment ago, for the boot loader
+    /// that the choice has started.
+    pub fn chosen_item(&self, mac: MacAddr) -> Option<u16> {
+        let (item, at) = self.with(|table| table.machines.peek(&mac)?.item)?;
+        (at.elapsed() < CHOICE).then_some(item)
     }
 
     /// Remembers that a machine uses an address: it asked a server for it, was given it, or speaks from it.
@@ -156,6 +171,8 @@ impl Entry {
 
 /// A machine that asked for a file within this time still has its address.
 const FETCHES: Duration = Duration::from_secs(60);
+/// How long a boot loader takes at most from the choice to its own request.
+const CHOICE: Duration = Duration::from_secs(600);
 /// Of one machine.
 const MAX_V6: usize = 4;
 /// A campus that switches on at once fits, and so do all machines that a flood of made-up hardware addresses may bring at once (twice

@@ -14,7 +14,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use imagestore::ImageKind;
-use pxe_policy::{ArchType, BootRequest, ImageOffer, ImageSelector, KernelBoot, WIMBOOT_SCRIPT, boot_files};
+use pxe_policy::{
+    ArchType, BootRequest, FirmwareMenu, ImageOffer, ImageSelector, KernelBoot, MenuImage, MenuSource,
+    WIMBOOT_SCRIPT, boot_files,
+};
 
 pub use password::Password;
 
@@ -28,6 +31,8 @@ pub struct Settings {
     pub enabled: bool,
     /// Whether templates may show it.
     pub in_templates: bool,
+    /// Whether PXE firmware shows it too, in its own menu.
+    pub in_firmware: bool,
     /// Its heading.
     pub title: String,
     /// After this time the default starts; zero waits for somebody at the machine.
@@ -58,6 +63,7 @@ impl std::default::Default for Settings {
         Settings {
             enabled: false,
             in_templates: true,
+            in_firmware: false,
             title: "Boot menu".to_owned(),
             timeout: Duration::from_secs(10),
             default: Default::Disk,
@@ -103,6 +109,14 @@ pub(crate) struct Entry {
     pub(crate) is_protected: bool,
 }
 
+/// An image of the menu, whichever boot loader shows it.
+struct Shown {
+    image: String,
+    kind: String,
+    title: String,
+    is_protected: bool,
+}
+
 /// How an image starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Starts {
@@ -124,6 +138,57 @@ impl Settings {
         request: Option<&BootRequest>,
     ) -> Menu {
         let mut entries = Vec::new();
+        for shown in self.shown(files, offer) {
+            let Shown { image, kind, title, is_protected } = shown;
+            let Some(starts) = starts(files, &image, &kind, loader, request) else { continue };
+            entries.push(Entry { image, title, starts, is_protected });
+        }
+        let default = entries.iter().position(|entry| self.is_default(offer, &entry.image));
+        Menu {
+            title: self.title.clone(),
+            timeout: self.timeout,
+            default,
+            entries,
+            password: self.password.clone(),
+        }
+    }
+
+    /// The images for the menu that firmware itself shows, in the menu's order. An entry that wants a
+    /// password is not among them: firmware asks for none.
+    pub fn firmware_images(&self, files: &Files, offer: &ImageOffer) -> Vec<MenuImage> {
+        let open = self.shown(files, offer).into_iter().filter(|shown| !shown.is_protected);
+        let image = |shown: Shown| MenuImage {
+            is_default: self.is_default(offer, &shown.image),
+            name: shown.image,
+            title: shown.title,
+        };
+        open.map(image).collect()
+    }
+
+    /// Where the firmware's own menu has its lines from; None when firmware shows none.
+    pub fn firmware_source<'a>(
+        &'a self,
+        images: &'a dyn Fn(&ImageOffer) -> Vec<MenuImage>,
+    ) -> Option<MenuSource<'a>> {
+        let seconds = match self.timeout.as_secs() {
+            0 if self.timeout.is_zero() => FirmwareMenu::WAITS,
+            seconds => u8::try_from(seconds).unwrap_or(LONGEST_IN_FIRMWARE).clamp(1, LONGEST_IN_FIRMWARE),
+        };
+        self.in_firmware.then_some(MenuSource { seconds, title: &self.title, images })
+    }
+
+    /// What starts when nobody chooses.
+    fn is_default(&self, offer: &ImageOffer, image: &str) -> bool {
+        match (&offer.default, &self.default) {
+            (Some(selector), _) => selector.selects(&[image], &BTreeMap::new()),
+            (None, Default::Image(name)) => image == *name,
+            (None, Default::Disk) => false,
+        }
+    }
+
+    /// The images that are selected and not hidden, in the menu's order.
+    fn shown(&self, files: &Files, offer: &ImageOffer) -> Vec<Shown> {
+        let mut all = Vec::new();
         for image in files.images() {
             let labels = files.image_labels(&image.name);
             let selects = |list: &[ImageSelector]| {
@@ -135,30 +200,13 @@ impl Settings {
             if !is_wanted || is_hidden {
                 continue;
             }
-            let Some(starts) = starts(files, &image.name, &image.kind, loader, request) else { continue };
             let title = labels.get(TITLE).cloned().unwrap_or_else(|| image.name.clone());
             let is_protected = self.password.is_some() && selects(&self.protected);
             let order = labels.get(ORDER).and_then(|order| order.parse::<i64>().ok()).unwrap_or_default();
-            entries.push((order, Entry { image: image.name, title, starts, is_protected }));
+            all.push((order, Shown { image: image.name, kind: image.kind, title, is_protected }));
         }
-        entries.sort_by(|(one, a), (other, b)| {
-            let folded = |entry: &Entry| entry.title.to_lowercase();
-            one.cmp(other).then_with(|| folded(a).cmp(&folded(b)))
-        });
-        let entries: Vec<Entry> = entries.into_iter().map(|(_, entry)| entry).collect();
-        let none = BTreeMap::new();
-        let default = entries.iter().position(|entry| match (&offer.default, &self.default) {
-            (Some(selector), _) => selector.selects(&[entry.image.as_str()], &none),
-            (None, Default::Image(name)) => entry.image == *name,
-            (None, Default::Disk) => false,
-        });
-        Menu {
-            title: self.title.clone(),
-            timeout: self.timeout,
-            default,
-            entries,
-            password: self.password.clone(),
-        }
+        all.sort_by_cached_key(|(order, shown)| (*order, shown.title.to_lowercase()));
+        all.into_iter().map(|(_, shown)| shown).collect()
     }
 
     /// The script of iPXE that starts one image of the menu, or first asks for the password; None for
@@ -238,6 +286,8 @@ fn starts(
 pub const PROTECTED: &str = "netbootd/protected/";
 /// Entries on one page of a menu; a text screen has 25 lines.
 pub(crate) const PAGE: usize = 16;
+/// Firmware counts seconds in one byte, of which the last value waits.
+const LONGEST_IN_FIRMWARE: u8 = 254;
 /// What PXELINUX needs to show a menu.
 const MENU_MODULE: &str = "menu.c32";
 /// The label of an image with what the menu shows.

@@ -31,8 +31,8 @@ use netbootd_telemetry::event::{Answered, Recorder};
 use netbootd_telemetry::strangers::Strangers;
 use netbootd_telemetry::timeline::Timelines;
 use pxe_policy::{
-    Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, Identity, MacAddr, Purpose, Reason,
-    Screened, Site, Stage, Verdict, decide,
+    Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, Identity, ImageOffer, MacAddr, Purpose,
+    Reason, Screened, Site, Stage, Verdict, decide,
 };
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -277,12 +277,17 @@ impl Services {
         let served = snapshot.served();
         let Screened { mut request, banned_guid, ignored } = snapshot.config.bans.screen(request);
         let assigned = self.assignments.find(&request);
+        if request.class == Class::Ipxe && request.item.is_none() {
+            request.item = self.machines.chosen_item(request.mac);
+        }
         request.tags = assigned.as_ref().map(|device| device.tags.clone()).unwrap_or_default();
         let mut verdict = if self.is_off(&request) {
             Verdict::silence(Reason::Disabled)
         } else if ignored {
             Verdict::silence(Reason::MacIgnored)
         } else {
+            let menu = &snapshot.config.menu;
+            let menu_images = |offer: &ImageOffer| menu.firmware_images(&snapshot.files, offer);
             self.ledger.with(|ledger| {
                 let site = Site {
                     rules: &snapshot.config.rules,
@@ -291,7 +296,8 @@ impl Services {
                     ledger,
                     approval: self.approvals.get(request.mac),
                     assigned: assigned.as_ref(),
-                    menu: snapshot.config.menu.enabled && !snapshot.files.images().is_empty(),
+                    menu: menu.enabled && !snapshot.files.images().is_empty(),
+                    firmware_menu: menu.firmware_source(&menu_images),
                     now: now(),
                     available: &|path| netbootd_content::available(&served, path, &request),
                     image_folder: &|package| snapshot.files.image_folder(package),

@@ -1,7 +1,7 @@
 //! What operators assigned to the machine: its next boot, and what it boots from now on.
 
 use super::loaders::by_loader;
-use super::rule::boot_of;
+use super::rule::file_of;
 use super::{Boot, Decision, Site, State, Verdict, is_url};
 use crate::{
     Assignment, BootAction, BootNext, BootRequest, Class, Evidence, ImageOffer, ImageSelector, LoaderConfig,
@@ -94,7 +94,7 @@ fn of_file(request: &BootRequest, path: &str, site: &Site<'_>) -> Result<Boot, V
         return by_loader(request, None, None, true, site).filter(|_| is_there).ok_or_else(missing);
     }
     let action = BootAction { file: missing(), ..BootAction::default() };
-    boot_of(request, &action, site).map_err(|_| missing())
+    file_of(request, &action, site).map_err(|_| missing())
 }
 
 /// The file of an image for this machine: Windows PE by wimboot, a kernel by a boot loader, or the

@@ -6,8 +6,8 @@ use super::rule::boot_of;
 use super::{Boot, Decision, Known, Prompt, Site, State, UnknownMachines, Verdict, is_url};
 use crate::{
     Answer, Approval, ArchType, BootRequest, Class, Deployed, Deployment, DirectoryAnswer, Evidence,
-    Identifier, ImageArch, MachineId, NotTaken, Purpose, Ran, Reason, Record, SiteMemory, Stage, Via,
-    WIMBOOT_SCRIPT, boot_files, is_boot_program, is_ipxe_binary, is_shared,
+    FirmwareMenu, Identifier, ImageArch, MachineId, NotTaken, Purpose, Ran, Reason, Record, SiteMemory,
+    Stage, Via, WIMBOOT_SCRIPT, boot_files, is_boot_program, is_ipxe_binary, is_shared,
 };
 
 /// What the directories come to; None when the rules have to decide.
@@ -108,7 +108,7 @@ fn read(
         if is_mac {
             return Some(Verdict::new(mac::images_of(boot), Reason::Record));
         }
-        return match boot_of(request, boot, site) {
+        return match boot_of(request, boot, site, state) {
             Ok(boot) => Some(Verdict::new(Decision::Boot(boot), Reason::Record)),
             Err(_) => {
                 let rule = format!("of the record {}", record.name);
@@ -249,7 +249,7 @@ fn of_deployments(
         return Verdict::new(Decision::LocalBoot, Reason::NoMenu);
     }
     // The boot program asks by itself, once it is told to.
-    let prompt = (asks && !is_boot_program(&file)).then(|| deployment.label());
+    let prompt = (asks && !is_boot_program(&file)).then(|| FirmwareMenu::of_deployment(deployment.label()));
     let image = deployment.boot_image.as_ref().map(|image| image.id.clone());
     let via = Via::for_client(request.class, &file);
     let boot = Boot { file, via, next_server: None, image, prompt, config: None };

@@ -133,6 +133,7 @@ impl World {
             boot_program: false,
             iface: "lan0".into(),
             secs: 0,
+            item: None,
             tags: Vec::new(),
         };
         let settings = Settings { relay: self.relay, ..Settings::default() };
@@ -143,6 +144,7 @@ impl World {
             ledger: &self.ledger,
             assigned: None,
             menu: false,
+            firmware_menu: None,
             approval: Approval::default(),
             now: self.now,
             available: &|_| true,

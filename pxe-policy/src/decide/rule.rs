@@ -1,6 +1,7 @@
 //! Carrying out what the operator's rules, and records that name a boot file, say.
 
 use super::assigned::of_image;
+use super::firmware;
 use super::loaders::by_loader;
 use super::mac::images_of;
 use super::{Boot, Decision, Site, State, Verdict, is_url};
@@ -44,7 +45,7 @@ pub(super) fn carry_out(
                 }
             }
         }
-        Action::Boot(boot) => match boot_of(request, boot, site) {
+        Action::Boot(boot) => match boot_of(request, boot, site, state) {
             Ok(boot) => Decision::Boot(boot),
             Err(ipxe_again) => {
                 let rule = rule.name.clone();
@@ -61,11 +62,26 @@ pub(super) fn carry_out(
     Some(Verdict { rule: Some(rule.name.clone()), ..Verdict::new(decision, Reason::Rule) })
 }
 
-/// The first file that can be had; else whether one was left out because it is iPXE itself.
-pub(super) fn boot_of(request: &BootRequest, boot: &BootAction, site: &Site<'_>) -> Result<Boot, bool> {
-    if let Some(config) = config_of(boot) {
-        return by_own_loader(request, boot, config, site).ok_or(false);
+/// What an action comes to; else whether a file was left out because it is iPXE itself.
+pub(super) fn boot_of(
+    request: &BootRequest,
+    boot: &BootAction,
+    site: &Site<'_>,
+    state: &mut State,
+) -> Result<Boot, bool> {
+    let by_loader = |config| by_own_loader(request, boot, config, site);
+    if let Some(kernel) = &boot.kernel {
+        return by_loader(LoaderConfig::Kernel(kernel.clone())).ok_or(false);
     }
+    if let Some(offer) = &boot.menu {
+        let loader = by_loader(LoaderConfig::Menu(offer.clone()));
+        return firmware::by_menu(request, offer, loader, site, state).ok_or(false);
+    }
+    file_of(request, boot, site)
+}
+
+/// The first file that can be had; else whether one was left out because it is iPXE itself.
+pub(super) fn file_of(request: &BootRequest, boot: &BootAction, site: &Site<'_>) -> Result<Boot, bool> {
     let runs_ipxe = request.class == Class::Ipxe;
     let mut offers_ipxe_again = false;
     for file in boot.files(request) {
@@ -84,12 +100,6 @@ pub(super) fn boot_of(request: &BootRequest, boot: &BootAction, site: &Site<'_>)
         }
     }
     Err(offers_ipxe_again)
-}
-
-/// What the action makes a boot loader do.
-fn config_of(boot: &BootAction) -> Option<LoaderConfig> {
-    let kernel = boot.kernel.clone().map(LoaderConfig::Kernel);
-    kernel.or_else(|| boot.menu.clone().map(LoaderConfig::Menu))
 }
 
 /// The boot loader that the action names or, when it names none, the one for such machines.

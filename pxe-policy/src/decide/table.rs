@@ -75,6 +75,7 @@ fn row(what: &'static str, wants: (&'static str, Reason)) -> Row {
         approval: Approval::Pending,
         assigned: None,
         menu: false,
+        firmware_menu: None,
         wants,
     }
 }
@@ -91,6 +92,7 @@ fn pc() -> BootRequest {
         boot_program: false,
         iface: "lan0".into(),
         secs: 0,
+        item: None,
         tags: Vec::new(),
     }
 }

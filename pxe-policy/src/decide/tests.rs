@@ -2,8 +2,8 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::{
-    ArchType, BootAction, BootImage, Deployment, DirectoryAnswer, LOADER_SCRIPT, MacAddr, Match, Purpose,
-    Record, Rule, SystemUuid,
+    ArchType, BootAction, BootImage, Deployment, DirectoryAnswer, FirmwareMenu, LOADER_SCRIPT, MacAddr,
+    Match, MenuImage, Purpose, Record, Rule, SystemUuid, item_of,
 };
 
 fn request(class: Class, arch: ArchType) -> BootRequest {
@@ -18,6 +18,7 @@ fn request(class: Class, arch: ArchType) -> BootRequest {
         boot_program: false,
         iface: "lan0".into(),
         secs: 0,
+        item: None,
         tags: Vec::new(),
     }
 }
@@ -31,6 +32,7 @@ fn decided(request: &BootRequest, rules: &Rules, available: &dyn Fn(&str) -> boo
         ledger: &Ledger::default(),
         assigned: None,
         menu: false,
+        firmware_menu: None,
         approval: Approval::default(),
         now: 0,
         available,
@@ -238,4 +240,73 @@ fn a_rule_with_an_image_alone_leads_each_machine_to_its_kernel() {
     }
     let verdict = decide(&asks(ArchType::ARM64_UEFI, Class::Pxe), &site);
     assert!(!matches!(verdict.decision, Decision::Boot(_)), "no boot loader for it is here");
+}
+
+/// What a machine gets of a site whose firmware menu has two images.
+fn by_firmware_menu(request: &BootRequest, here: &[&str]) -> Verdict {
+    let image = |name: &str| MenuImage { name: name.into(), title: name.to_uppercase(), is_default: false };
+    let images = |_: &ImageOffer| vec![image("debian"), image("winpe")];
+    let source = MenuSource { seconds: 10, title: "Boot menu", images: &images };
+    let kernel = |folder: &str| {
+        (folder == "debian").then(|| KernelBoot { kernel: "debian/linux".into(), ..KernelBoot::default() })
+    };
+    let (rules, settings, ledger) = (Rules::default(), Settings::default(), Ledger::default());
+    let site = Site {
+        menu: true,
+        firmware_menu: Some(source),
+        available: &|path| here.contains(&path),
+        kernel_of: &kernel,
+        ..Site::new(&rules, &settings, &ledger)
+    };
+    decide(request, &site)
+}
+
+const HERE: [&str; 2] = ["ipxe.efi", "winpe/boot/x64/bootmgfw.efi"];
+
+#[test]
+fn firmware_shows_the_menu_itself_and_what_is_chosen_there_starts_at_once() {
+    let firmware = request(Class::Pxe, ArchType::X64_UEFI);
+    let verdict = by_firmware_menu(&firmware, &HERE);
+    let Decision::Boot(boot) = &verdict.decision else { panic!("{verdict:?}") };
+    let menu = boot.prompt.as_ref().unwrap();
+    let lines: Vec<&str> = menu.lines.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!((boot.file.as_str(), lines), ("ipxe.efi", vec!["Boot from disk", "DEBIAN", "WINPE"]));
+
+    let chosen = |class, item| {
+        let asked = BootRequest { item: Some(item), ..request(class, ArchType::X64_UEFI) };
+        match by_firmware_menu(&asked, &HERE).decision {
+            Decision::Boot(boot) => (boot.file, boot.image, boot.config, boot.prompt),
+            other => panic!("{other:?}"),
+        }
+    };
+    let [debian, winpe] = ["debian", "winpe"].map(item_of);
+    let (file, image, config, prompt) = chosen(Class::Pxe, debian);
+    assert_eq!((file.as_str(), image.as_deref(), prompt), ("ipxe.efi", Some("debian"), None));
+    assert!(matches!(config, Some(LoaderConfig::Kernel(_))));
+    // iPXE, which the choice has started, goes on with it.
+    assert_eq!(chosen(Class::Ipxe, debian).0, LOADER_SCRIPT);
+    assert_eq!(chosen(Class::Pxe, winpe).0, "winpe/boot/x64/bootmgfw.efi");
+    for item in [FirmwareMenu::WHOLE_MENU, 7] {
+        let (file, _, config, prompt) = chosen(Class::Pxe, item);
+        assert_eq!((file.as_str(), prompt), ("ipxe.efi", None));
+        assert!(matches!(config, Some(LoaderConfig::Menu(_))), "{item:#x}");
+    }
+}
+
+#[test]
+fn only_pxe_firmware_over_ipv4_gets_a_menu_of_its_own() {
+    let prompt = |request: &BootRequest| match by_firmware_menu(request, &HERE).decision {
+        Decision::Boot(boot) => boot.prompt,
+        _ => None,
+    };
+    let firmware = request(Class::Pxe, ArchType::X64_UEFI);
+    let program = BootRequest { boot_program: true, ..firmware.clone() };
+    let over_ipv6 = BootRequest { segment: std::net::Ipv6Addr::LOCALHOST.into(), ..firmware };
+    let [http, ipxe] = [Class::Http, Class::Ipxe].map(|class| request(class, ArchType::X64_UEFI));
+    for other in [program, over_ipv6, http, ipxe] {
+        assert_eq!(prompt(&other), None, "{other:?}");
+    }
+    // Without a boot loader and without a default there is nothing to give firmware that shows no menu.
+    let firmware = request(Class::Pxe, ArchType::X64_UEFI);
+    assert!(matches!(by_firmware_menu(&firmware, &HERE[1..]).decision, Decision::Ignore));
 }

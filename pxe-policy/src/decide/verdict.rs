@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{Deployed, Entry, Evidence, ImageOffer, LoaderConfig, Reason, Via};
+use crate::{Deployed, Entry, Evidence, FirmwareMenu, ImageOffer, LoaderConfig, Reason, Via};
 
 /// What a machine gets, why, and what was looked at on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +53,8 @@ pub struct Boot {
     pub next_server: Option<Ipv4Addr>,
     /// The image it belongs to.
     pub image: Option<String>,
-    /// What somebody at the machine has to choose first, in words.
-    pub prompt: Option<String>,
+    /// The firmware's menu, in which somebody at the machine chooses first.
+    pub prompt: Option<FirmwareMenu>,
     /// What the configuration that the boot file fetches makes it do, when it is made for the
     /// machine.
     pub config: Option<LoaderConfig>,

@@ -45,6 +45,7 @@ pub(super) fn check(
     }
     Settings {
         enabled: written.enabled.unwrap_or(default_on),
+        in_firmware: written.firmware,
         in_templates: written.enabled != Some(false),
         title: title.unwrap_or(usual.title),
         timeout,

@@ -14,6 +14,7 @@ use super::{Lasting, OneOrMany, Text};
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct Menu {
     pub(crate) enabled: Option<bool>,
+    pub(crate) firmware: bool,
     pub(crate) title: Option<Spanned<String>>,
     pub(crate) timeout: Option<Spanned<Text<Lasting>>>,
     pub(crate) default: Option<String>,

@@ -32,6 +32,7 @@ fn asker() -> Asker {
         address: None,
         boot_program: false,
         secs: 0,
+        item: None,
         tags: Vec::new(),
     };
     let verdict = Verdict {

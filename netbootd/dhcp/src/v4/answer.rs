@@ -89,7 +89,7 @@ impl<R> Answer<R> {
         }
         let boots = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay | Decision::Refer(_));
         let is_told = |evidence: &&Evidence| {
-            let kept = matches!(evidence, Evidence::LinkKept { .. });
+            let kept = matches!(evidence, Evidence::LinkKept { .. } | Evidence::ChosenInMenu { .. });
             is_banned(evidence) || kept || verdict.reason != Reason::Rule && (!boots || evidence.is_odd())
         };
         let worth_telling = verdict.evidence.iter().filter(is_told).cloned();

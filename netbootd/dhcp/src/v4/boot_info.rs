@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use pxe_policy::{ArchType, Boot, BootRequest, Class, Via};
+use pxe_policy::{ArchType, Boot, BootRequest, Class, FirmwareMenu, MenuLine, Via};
 
 use super::boot_program::Prompt;
+use super::intake::chosen_item;
 use super::reply::ReplyBuilder;
 use super::{Packet, option};
 use crate::option43::{BootServer, DiscoveryControl, MenuEntry, MenuPrompt, PxeOption, PxeOptions};
@@ -144,20 +145,19 @@ pub fn put_log_server(
     reply
 }
 
-/// The menu of a machine whose user has to choose: its disk when nobody does, the deployment when somebody presses a key (PXE 2.1 §2.2.5;
-/// F8 by that specification).
-pub fn menu(words: &str, local: Ipv4Addr) -> PxeOptions {
-    let entry = |kind, text: &str| MenuEntry { kind, text: text.bytes().take(MAX_MENU_TEXT).collect() };
+/// The menu of a machine whose user has to choose (PXE 2.1 §2.2.5; F8 by that specification). Each
+/// line but the disk is asked for on this server's port 4011.
+pub fn menu(menu: &FirmwareMenu, local: Ipv4Addr) -> PxeOptions {
+    let server = |line: &MenuLine| BootServer { kind: line.item, addresses: vec![local] };
+    let entry = |line: &MenuLine| MenuEntry { kind: line.item, text: line.text.clone().into_bytes() };
+    let from_here = menu.lines.iter().filter(|line| line.item != FirmwareMenu::DISK);
     PxeOptions(vec![
         PxeOption::DiscoveryControl(DiscoveryControl(
             DiscoveryControl::NO_BROADCAST | DiscoveryControl::NO_MULTICAST | DiscoveryControl::ONLY_LISTED,
         )),
-        PxeOption::BootServers(vec![BootServer { kind: DEPLOYMENT_ITEM, addresses: vec![local] }]),
-        PxeOption::BootMenu(vec![entry(LOCAL_BOOT_ITEM, "Boot from disk"), entry(DEPLOYMENT_ITEM, words)]),
-        PxeOption::MenuPrompt(MenuPrompt {
-            timeout: PROMPT_SECONDS,
-            text: b"Press F8 to install from the network".to_vec(),
-        }),
+        PxeOption::BootServers(from_here.map(server).collect()),
+        PxeOption::BootMenu(menu.lines.iter().map(entry).collect()),
+        PxeOption::MenuPrompt(MenuPrompt { timeout: menu.seconds, text: menu.prompt.clone().into_bytes() }),
     ])
 }
 
@@ -170,7 +170,7 @@ pub fn raspberry_pi(request: &BootRequest) -> Option<PxeOptions> {
             PxeOption::DiscoveryControl(DiscoveryControl(
                 DiscoveryControl::NO_BROADCAST | DiscoveryControl::NO_MULTICAST,
             )),
-            PxeOption::BootMenu(vec![MenuEntry { kind: LOCAL_BOOT_ITEM, text: RASPBERRY_PI.to_vec() }]),
+            PxeOption::BootMenu(vec![MenuEntry { kind: FirmwareMenu::DISK, text: RASPBERRY_PI.to_vec() }]),
             PxeOption::MenuPrompt(MenuPrompt { timeout: 0, text: b"PXE".to_vec() }),
         ])
     })
@@ -178,7 +178,7 @@ pub fn raspberry_pi(request: &BootRequest) -> Option<PxeOptions> {
 
 /// The menu that sends a machine to its disk at once.
 pub fn to_disk() -> PxeOptions {
-    let disk = MenuEntry { kind: LOCAL_BOOT_ITEM, text: b"Boot from disk".to_vec() };
+    let disk = MenuEntry { kind: FirmwareMenu::DISK, text: b"Boot from disk".to_vec() };
     PxeOptions(vec![
         PxeOption::DiscoveryControl(DiscoveryControl(
             DiscoveryControl::NO_BROADCAST | DiscoveryControl::NO_MULTICAST | DiscoveryControl::ONLY_LISTED,
@@ -189,23 +189,13 @@ pub fn to_disk() -> PxeOptions {
 }
 
 /// The boot item that a request on port 4011 names, to be echoed.
-pub fn chosen_item(packet: &Packet) -> Option<PxeOptions> {
-    let item =
-        packet.all(option::VENDOR_OPTIONS).find_map(|value| PxeOptions::parse(value).ok()?.boot_item())?;
-    Some(PxeOptions(vec![PxeOption::BootItem(item)]))
+pub fn echoed_item(packet: &Packet) -> Option<PxeOptions> {
+    Some(PxeOptions(vec![PxeOption::BootItem(chosen_item(packet)?)]))
 }
 
 /// With the spaces that the ROM wants behind it.
 const RASPBERRY_PI: &[u8] = b"Raspberry Pi Boot   ";
 const DEFAULT_HTTP_PORT: u16 = 80;
-/// Boot server type 0: the machine's own disk.
-const LOCAL_BOOT_ITEM: u16 = 0;
-/// A boot server type of our own.
-const DEPLOYMENT_ITEM: u16 = 0x8000;
-/// How long the prompt stands, in seconds.
-const PROMPT_SECONDS: u8 = 10;
-/// What fits a line of a text screen.
-const MAX_MENU_TEXT: usize = 70;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict, is_boot_program}
 
 use super::boot_info::{self, BootService};
 use super::boot_program::{self, Prompt, Question};
-use super::intake::boot_request;
+use super::intake::{boot_request, chosen_item};
 use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
 use super::{Answer, Arrival, Destination, Packet};
@@ -55,7 +55,9 @@ pub fn answer(
             return answered(silence(Reason::NotForABootServer));
         }
         (Ok(request), _) => request,
-        (Err(Reason::NoArchitecture), Some(known)) => known.clone(),
+        (Err(Reason::NoArchitecture), Some(known)) => {
+            BootRequest { item: chosen_item(packet).map(|item| item.kind), ..known.clone() }
+        }
         (Err(reason), _) => return answered(silence(reason)),
     };
     let verdict = decide(&request);
@@ -73,7 +75,7 @@ pub fn answer(
     }
 
     let told = boot_info::boot_file(boot, arrival.local, service);
-    let item = boot_info::chosen_item(packet);
+    let item = boot_info::echoed_item(packet);
     let reply = ReplyBuilder::new(packet, kind, arrival.local);
     let reply = boot_info::put_flavour(reply, packet, request.class, true, item.as_ref());
     let reply = boot_info::put_boot_file(reply, packet, request.class, boot, &told, arrival.local);

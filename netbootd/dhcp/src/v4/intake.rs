@@ -6,6 +6,7 @@ use pxe_policy::{ArchType, BootRequest, Class, MAX_ARCH_TYPES, Reason, SystemUui
 
 use super::{Packet, option};
 use crate::Iface;
+use crate::option43::{BootItem, PxeOptions};
 use crate::option250::{WdsOptions, WdsTag};
 
 /// How a packet came in.
@@ -64,12 +65,18 @@ pub fn boot_request(packet: &Packet, arrival: &Arrival<'_>) -> Result<BootReques
         boot_program: packet.first(option::WDS).is_some(),
         iface: arrival.iface.name.clone(),
         secs: packet.header.secs(),
+        item: chosen_item(packet).map(|item| item.kind),
         tags: Vec::new(),
     };
     if request.archs.is_empty() && !matches!(class, Class::Bsdp | Class::Uboot) {
         return Err(Reason::NoArchitecture);
     }
     Ok(request)
+}
+
+/// The item of the firmware's menu that a request names.
+pub fn chosen_item(packet: &Packet) -> Option<BootItem> {
+    packet.all(option::VENDOR_OPTIONS).find_map(|value| PxeOptions::parse(value).ok()?.boot_item())
 }
 
 /// Option 93 as a list; an odd last byte is left out. A boot program of Windows that leaves it out has found the architecture by itself and

@@ -66,7 +66,7 @@ fn offer(
     let with_file =
         boot.prompt.is_none() && (raspberry_pi.is_some() || names_file_at_once(request.class, service.style));
     let options = match &boot.prompt {
-        Some(words) => Some(boot_info::menu(words, local)),
+        Some(menu) => Some(boot_info::menu(menu, local)),
         None if raspberry_pi.is_some() => raspberry_pi,
         None => (with_file && request.class == Class::Pxe).then(PxeOptions::boot_at_once),
     };

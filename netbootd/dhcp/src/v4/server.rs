@@ -50,7 +50,7 @@ pub fn lease(
             let file = boot_info::boot_file(boot, local, service);
             let bypass = service.style == OfferStyle::Bypass && request.class == Class::Pxe;
             let options = match &boot.prompt {
-                Some(words) => Some(boot_info::menu(words, local)),
+                Some(menu) => Some(boot_info::menu(menu, local)),
                 None => boot_info::raspberry_pi(request).or_else(|| bypass.then(PxeOptions::boot_at_once)),
             };
             let names_class = options.is_some() || request.class == Class::Http;

@@ -97,6 +97,7 @@ pub fn boot_request(
         boot_program: false,
         iface: arrival.iface.name.clone(),
         secs: waited.map_or(0, |hundredths| u16::from_be_bytes(hundredths) / 100),
+        item: None,
         tags: Vec::new(),
     })
 }

@@ -31,6 +31,7 @@ fn request() -> BootRequest {
         address: None,
         boot_program: false,
         secs: 0,
+        item: None,
         tags: Vec::new(),
     }
 }

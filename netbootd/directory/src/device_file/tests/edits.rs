@@ -101,6 +101,7 @@ fn got(file: &[u8], number: u8, ledger: &mut Ledger, now: Seconds, gives: bool) 
         boot_program: false,
         iface: "lan0".into(),
         secs: 0,
+        item: None,
         tags: Vec::new(),
     };
     let said = Ok(table.ask(&Identity::from_request(&request)));
