@@ -172,8 +172,12 @@ fn ipxe_fetches_windows_pe_by_http() {
         fs::write(path, vec![0x5a; size]).unwrap();
     }
     loaders::put_bios_program(&root.join("wimboot"), "wimboot-runs");
+    let answers =
+        "<unattend><ComputerName>pc-{{ mac_hyphens }}</ComputerName>\n<Password>secret</Password>\n";
+    fs::write(lab.folder().join("unattend.xml"), answers).unwrap();
     let config = format!(
-        "{ADDRESSES}[winpe]\nwimboot = \"wimboot\"\n[[rule]]\nname = \"pe\"\nmatch = {{ class = \"ipxe\" }}\n\
+        "{ADDRESSES}[winpe]\nwimboot = \"wimboot\"\n[unattended]\nwinpe = \"unattend.xml\"\n\
+         [[rule]]\nname = \"pe\"\nmatch = {{ class = \"ipxe\" }}\n\
          action.boot = {{ file = \"winpe/wimboot.ipxe\" }}\n"
     );
     let netbootd = Netbootd::start(&lab, &root, &config);
@@ -192,6 +196,27 @@ fn ipxe_fetches_windows_pe_by_http() {
             |line: &str| line.contains("completed proto=http") && line.contains(&format!("path=\"/{path}\""));
         assert!(log.lines().any(completed), "{path} was not fetched:\n{log}");
     }
+    // The answers are the machine's own, and what starts them is beside.
+    let answers = "unattended/image/winpe/52-54-00-4c-01-01";
+    for name in ["unattend.xml", "netbootd.cmd", "winpeshl.ini"] {
+        let completed = |line: &str| {
+            line.contains("completed proto=http") && line.contains(&format!("path=\"/{answers}/{name}\""))
+        };
+        assert!(log.lines().any(completed), "{name} was not fetched:\n{log}");
+    }
+    let fetch = |name: &str| {
+        let url = format!("http://{SERVER}/{answers}/{name}");
+        String::from_utf8(lab.run("server", &["curl", "-sS", &url]).stdout).unwrap()
+    };
+    assert!(fetch("unattend.xml").contains("<ComputerName>pc-52-54-00-4c-01-01</ComputerName>"));
+    assert!(fetch("winpeshl.ini").contains("cmd.exe, /c %SYSTEMROOT%\\System32\\netbootd.cmd\r\n"));
+    assert!(fetch("netbootd.cmd").contains("\r\nwpeinit\r\n"));
+    let file = lab.folder().join("netbootd.toml").display().to_string();
+    let program = netbootd_tests::netbootd::program();
+    let checked = lab.run("server", &[&program, "check-config", &file]);
+    let words =
+        String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+    assert!(words.contains("unattend.xml:2: a password in clear"), "{words}");
     // The configuration names the files where wimboot shows them.
     let got = lab.folder().join("bcd");
     let url = format!("http://{SERVER}/winpe/wimboot.bcd");

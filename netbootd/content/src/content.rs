@@ -142,7 +142,11 @@ impl Content {
                     if let Some(file) = of_any_image(served, spelled) {
                         return Ok(file);
                     }
-                    of_wimboot(served, spelled, caller.server, request.as_ref(), &asker.reporting)
+                    let image = spelled.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    let answers = asker.answers.as_ref();
+                    let answers = answers.and_then(|answers| answers.folder_url(image, &asker));
+                    let (request, reporting) = (request.as_ref(), &asker.reporting);
+                    of_wimboot(served, spelled, caller.server, request, reporting, answers.as_deref())
                         .map(Ok)
                         .or_else(|| of_responder(served, known, path.as_sent(), caller.client))
                         .unwrap_or_else(|| Err(not_there(served, known, spelled, refused)))
@@ -335,7 +339,7 @@ pub fn available(served: &Served<'_>, path: &str, request: &BootRequest) -> bool
     generated(false)
         || generated(true)
         || served.files.has(path)
-        || of_wimboot(served, path, nobody, Some(request), &Reporting::off()).is_some()
+        || of_wimboot(served, path, nobody, Some(request), &Reporting::off(), None).is_some()
 }
 
 /// Which image should have held a file that is not there: one that is coming, that was refused, or that has no such file.

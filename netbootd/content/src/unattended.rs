@@ -94,6 +94,12 @@ impl Answers {
 
     fn arguments(&self, about: &About, image: &str, asker: &Asker) -> Option<String> {
         let installer = about.unattended.as_ref()?;
+        Some(installer.arguments.replace("{unattended-url}", &self.folder_url(image, asker)?))
+    }
+
+    /// The URL, with a slash at its end, of the folder with the answers of the machine that asks, for
+    /// an image; None when there are none.
+    pub(crate) fn folder_url(&self, image: &str, asker: &Asker) -> Option<String> {
         let verdict = asker.machine.as_ref().map(|machine| &machine.verdict);
         // A rule's answers are for the image that the rule names.
         let names_it = |decision: &Decision| match decision {
@@ -105,8 +111,7 @@ impl Answers {
         let rule = verdict.filter(|verdict| names_it(&verdict.decision));
         let rule = rule.and_then(|verdict| verdict.rule.as_deref());
         let folder = for_machine(&self.list, rule, Some(image))?.folder(asker.mac?);
-        let url = url(&folder, asker.server, asker.http_port);
-        Some(installer.arguments.replace("{unattended-url}", &url))
+        Some(url(&folder, asker.server, asker.http_port))
     }
 }
 
@@ -138,6 +143,8 @@ impl Asked<'_> {
             // cloud-init wants a word that tells one installation from another.
             "meta-data" => "instance-id: netbootd-{{ mac_hyphens }}".to_owned(),
             "vendor-data" => String::new(),
+            WINPESHL => WINPESHL_TEXT.to_owned(),
+            START_SCRIPT => START_SCRIPT_TEXT.to_owned(),
             _ => self.file.template.clone(),
         };
         GeneratedFile {
@@ -162,8 +169,24 @@ const FORMS: [AnswerForm; 6] = [
     AnswerForm::Script,
     AnswerForm::Unattend,
 ];
-/// What cloud-init looks for beside `user-data`.
-const BESIDE: [&str; 2] = ["meta-data", "vendor-data"];
+/// Makes Windows PE run [`START_SCRIPT`] instead of its own first program.
+pub(crate) const WINPESHL: &str = "winpeshl.ini";
+/// Hands the answer file to Windows PE, and to Windows Setup where the image has it.
+pub(crate) const START_SCRIPT: &str = "netbootd.cmd";
+/// What cloud-init looks for beside `user-data`, and what Windows PE needs beside `unattend.xml`.
+const BESIDE: [&str; 4] = ["meta-data", "vendor-data", WINPESHL, START_SCRIPT];
+const WINPESHL_TEXT: &str =
+    "[LaunchApps]\r\n%SYSTEMROOT%\\System32\\cmd.exe, /c %SYSTEMROOT%\\System32\\netbootd.cmd\r\n";
+/// `wpeinit` reads the answer file at the root of the RAM disk by itself.
+const START_SCRIPT_TEXT: &str = "@echo off\r\n\
+    copy /y %SYSTEMROOT%\\System32\\unattend.xml %SYSTEMDRIVE%\\unattend.xml >nul\r\n\
+    wpeinit\r\n\
+    if exist %SYSTEMDRIVE%\\setup.exe (\r\n\
+    \x20 %SYSTEMDRIVE%\\setup.exe /unattend:%SYSTEMDRIVE%\\unattend.xml\r\n\
+    ) else if exist %SYSTEMROOT%\\System32\\startnet.cmd (\r\n\
+    \x20 call %SYSTEMROOT%\\System32\\startnet.cmd\r\n\
+    )\r\n\
+    cmd.exe\r\n";
 
 #[cfg(test)]
 mod tests {
@@ -190,7 +213,9 @@ mod tests {
     fn the_path_that_a_machine_is_given_leads_back_to_its_file() {
         let (files, mac) = (files(), MacAddr([0x52, 0x54, 0, 0x4c, 1, 7]));
         for file in &files {
-            for name in ["preseed.cfg", "user-data", "meta-data", "kickstart.cfg", "unattend.xml"] {
+            for name in
+                ["preseed.cfg", "user-data", "meta-data", "kickstart.cfg", "unattend.xml", "winpeshl.ini"]
+            {
                 let path = format!("{}{name}", file.folder(mac));
                 let asked = asked(&files, &path).unwrap();
                 assert_eq!((asked.file, asked.mac), (file, mac), "{path}");

@@ -75,7 +75,6 @@ fn row(what: &'static str, wants: (&'static str, Reason)) -> Row {
         approval: Approval::Pending,
         assigned: None,
         menu: false,
-        firmware_menu: None,
         wants,
     }
 }
@@ -212,6 +211,7 @@ fn verdict_of(row: &Row) -> Verdict {
         ledger: &ledger,
         assigned: row.assigned.as_ref(),
         menu: row.menu,
+        firmware_menu: None,
         approval: row.approval,
         now: NOW,
         available: &|path| {

@@ -97,9 +97,10 @@ pub(super) fn of_wimboot(
     server: IpAddr,
     request: Option<&BootRequest>,
     reporting: &Reporting,
+    answers: Option<&str>,
 ) -> Option<Content> {
     let wimboot = served.wimboot?;
-    let around = Around { server, http_port: served.http_port, wimboot, request, reporting };
+    let around = Around { server, http_port: served.http_port, wimboot, request, reporting, answers };
     let bytes = wimboot::file(path, served.files, served.winpe, around)?;
     Some(Content::generated(bytes, Some(type_of(path).to_owned())))
 }

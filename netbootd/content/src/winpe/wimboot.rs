@@ -11,6 +11,7 @@ use pxe_policy::{BootRequest, WIMBOOT_SCRIPT};
 use super::{SDI, Settings, WIM, bcd, holds_windows_pe};
 use crate::boot_script::Reporting;
 use crate::files::Files;
+use crate::unattended::{START_SCRIPT, WINPESHL};
 
 /// Who asks, of which server.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,8 @@ pub struct Around<'a> {
     pub request: Option<&'a BootRequest>,
     /// How the script reports.
     pub reporting: &'a Reporting,
+    /// The URL of the folder with the machine's answer file, when there is one.
+    pub answers: Option<&'a str>,
 }
 
 /// The script or the configuration for wimboot, when that is what a path means and its image holds a Windows PE.
@@ -40,20 +43,33 @@ pub fn file(path: &str, files: &Files, settings: Settings, around: Around<'_>) -
         return bcd(folder, "", around.request, settings);
     }
     files.open_raw(around.wimboot.as_bytes()).ok()?;
-    Some(script(folder, around).into_bytes())
+    let has_winpeshl = files.open_raw(format!("{folder}{WINPESHL}").as_bytes()).is_ok();
+    Some(script(folder, around, has_winpeshl).into_bytes())
 }
 
-fn script(folder: &str, around: Around<'_>) -> String {
+/// `has_winpeshl`: the image brings a winpeshl.ini of its own for Windows PE with an answer file.
+fn script(folder: &str, around: Around<'_>, has_winpeshl: bool) -> String {
     let url = |path: &str| url(path, around.server, around.http_port);
     let step = |name: &str, command: &str, url: String, after: &str| {
         format!("set step {name}\nset file {url}\n{command} ${{file}}{after} || goto failed\n")
     };
     let mut text = format!("#!ipxe\n{}\n", around.reporting.ipxe_started());
     text.push_str(&step("kernel", "kernel", url(around.wimboot), ""));
-    for (path, name) in [(WIMBOOT_BCD, "BCD"), (SDI, "boot.sdi"), (WIM, "boot.wim")] {
+    let mut initrd = |name: &str, url: String| {
         // Old iPXE knows a file by the words behind its address, new iPXE by --name.
         let command = format!("initrd --name {name}");
-        text.push_str(&step(name, &command, url(&format!("{folder}{path}")), &format!(" {name}")));
+        text.push_str(&step(name, &command, url, &format!(" {name}")));
+    };
+    // wimboot puts files that it does not know into \Windows\System32 of the RAM disk.
+    if let Some(answers) = around.answers {
+        for name in ["unattend.xml", START_SCRIPT] {
+            initrd(name, format!("{answers}{name}"));
+        }
+        let own = || url(&format!("{folder}{WINPESHL}"));
+        initrd(WINPESHL, if has_winpeshl { own() } else { format!("{answers}{WINPESHL}") });
+    }
+    for (path, name) in [(WIMBOOT_BCD, "BCD"), (SDI, "boot.sdi"), (WIM, "boot.wim")] {
+        initrd(name, url(&format!("{folder}{path}")));
     }
     text.push_str(&format!("set step boot\nset file {}\nboot || goto failed\n", url(around.wimboot)));
     text.push_str(&around.reporting.ipxe_failed());
@@ -73,9 +89,35 @@ mod tests {
         let server = IpAddr::from([10, 77, 0, 1]);
         let reporting = Reporting::to(server, 8080, 17);
         let (http_port, wimboot, reporting) = (8080, "wimboot", &reporting);
-        let around = Around { server, http_port, wimboot, request: None, reporting };
-        let text = script("images/winpe/", around);
+        let around = Around { server, http_port, wimboot, request: None, reporting, answers: None };
+        let text = script("images/winpe/", around, false);
         let mut files = text.lines().filter_map(|line| line.strip_prefix("set file "));
         assert!(files.all(|file| file.starts_with("http://10.77.0.1:8080/")), "{text}");
+        assert!(!text.contains("unattend"), "{text}");
+    }
+
+    #[test]
+    fn an_answer_file_is_put_into_windows_pe_with_what_starts_it() {
+        let reporting = Reporting::off();
+        let answers = Some("http://10.77.0.1/unattended/image/winpe/52-54-00-4c-01-07/");
+        let server = IpAddr::from([10, 77, 0, 1]);
+        let around = Around {
+            server,
+            http_port: 80,
+            wimboot: "wimboot",
+            request: None,
+            reporting: &reporting,
+            answers,
+        };
+        let initrds = |text: &str| -> Vec<String> {
+            let names = text.lines().filter_map(|line| line.strip_prefix("initrd --name "));
+            names.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+        };
+        let text = script("winpe/", around, false);
+        let expected = ["unattend.xml", "netbootd.cmd", "winpeshl.ini", "BCD", "boot.sdi", "boot.wim"];
+        assert_eq!(initrds(&text), expected);
+        assert!(text.contains("/52-54-00-4c-01-07/winpeshl.ini\n"), "{text}");
+        let own = script("winpe/", around, true);
+        assert!(own.contains("set file http://10.77.0.1/winpe/winpeshl.ini\n"), "{own}");
     }
 }
