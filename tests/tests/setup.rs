@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use netbootd_tests::netbootd::{ADDRESSES, program};
-use netbootd_tests::{DhcpServer, Lab, Netbootd};
+use netbootd_tests::{DhcpServer, Lab, Netbootd, Process, firmware};
 
 fn setup(lab: &Lab, name: &str, words: &[&str]) -> Output {
     let path = |part: &str| lab.folder().join(name).join(part).display().to_string();
@@ -46,6 +47,31 @@ fn setup_leases_no_addresses_beside_another_dhcp_server_unless_forced() {
 
     let forced = setup(&lab, "three", &["--mode", "server", "--force"]);
     assert!(forced.status.success(), "{}", text(&forced));
+}
+
+/// Setup looked before the other server was there.
+#[test]
+fn a_dhcp_server_that_appears_after_setup_is_named() {
+    let mut lab = Lab::new();
+    Netbootd::prepare(&mut lab);
+    let words =
+        ["--mode", "server", "--pool", "10.77.0.200-10.77.0.220", "--router", "none", "--dns", "none"];
+    let done = setup(&lab, "site", &words);
+    assert!(done.status.success(), "{}", text(&done));
+    let config = lab.folder().join("site/netbootd.toml").display().to_string();
+    let mut command = lab.command("server", &program());
+    let netbootd = Process::start("netbootd", command.args(["serve", "--config", &config]));
+    netbootd.wait_for(" ready ", Duration::from_secs(20));
+    let status = |lab: &Lab| text(&lab.run("server", &[&program(), "status", "--config", &config]));
+    assert!(!status(&lab).contains("DHCP servers"));
+    let _dnsmasq = DhcpServer::start(&mut lab);
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    firmware::ask(&lab, "client", [[0x52, 0x54, 0, 0x4c, 1, 0x41]]);
+    let named = "leases addresses on this network too: switch one of the two DHCP servers off";
+    netbootd.wait_for_line(&["WARN", "peer=10.77.0.2", named], Duration::from_secs(20));
+    let status = status(&lab);
+    assert!(status.contains("10.77.0.2") && status.contains(named), "{status}");
 }
 
 #[test]

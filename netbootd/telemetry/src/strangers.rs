@@ -40,6 +40,8 @@ pub enum Conduct {
     TooOften,
     /// It asks for addresses in the names of more machines than the limits allow.
     DhcpFlood,
+    /// It leases addresses on a network where this server does.
+    SecondDhcpServer,
 }
 
 /// One sender, as an operator sees it.
@@ -107,7 +109,7 @@ impl Strangers {
             sender.example = example.map(str::to_owned).or(sender.example.take());
         }
         let is_due = sender.warned.is_none_or(|warned| since(warned, now) >= WARN_EVERY);
-        if count >= NO_ACCIDENT && is_due {
+        if count >= conduct.threshold() && is_due {
             sender.warned = Some(now);
             let example = sender.example.clone();
             drop(senders);
@@ -139,7 +141,7 @@ impl Sender {
         let most = CONDUCT.into_iter().max_by_key(|conduct| self.counts[*conduct as usize])?;
         let count = self.counts[most as usize];
         let rfc3339 = |at| humantime::format_rfc3339_seconds(at).to_string();
-        (count >= NO_ACCIDENT).then(|| StrangerView {
+        (count >= most.threshold()).then(|| StrangerView {
             address,
             conduct: most,
             count,
@@ -173,7 +175,15 @@ impl Conduct {
             Conduct::Malformed => "sends packets that cannot be parsed",
             Conduct::TooOften => "asks more often than the limits allow",
             Conduct::DhcpFlood => "asks for addresses in the names of too many machines",
+            Conduct::SecondDhcpServer => {
+                "leases addresses on this network too: switch one of the two DHCP servers off"
+            }
         }
+    }
+
+    /// How often it is no accident.
+    fn threshold(self) -> u64 {
+        if self == Conduct::SecondDhcpServer { 1 } else { NO_ACCIDENT }
     }
 }
 
@@ -182,9 +192,14 @@ fn since(earlier: SystemTime, now: SystemTime) -> Duration {
 }
 
 /// All of them.
-pub const CONDUCT: [Conduct; CONDUCTS] =
-    [Conduct::BroadcastRequest, Conduct::Malformed, Conduct::TooOften, Conduct::DhcpFlood];
-const CONDUCTS: usize = 4;
+pub const CONDUCT: [Conduct; CONDUCTS] = [
+    Conduct::BroadcastRequest,
+    Conduct::Malformed,
+    Conduct::TooOften,
+    Conduct::DhcpFlood,
+    Conduct::SecondDhcpServer,
+];
+const CONDUCTS: usize = 5;
 const MAX_SENDERS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 const MAX_SHOWN: usize = 16;
 /// A client that is restarted may send a few.
@@ -221,12 +236,16 @@ mod tests {
         let flooder = Origin::Hardware(MacAddr([2, 0, 0, 0, 0, 9]));
         strangers.note_many(flooder, Conduct::DhcpFlood, 64, None, now);
         assert_eq!(strangers.seen(now)[0].address.to_string(), "02:00:00:00:00:09");
+        strangers.note(from(7), Conduct::SecondDhcpServer, None, now);
+        let rival =
+            strangers.seen(now).into_iter().find(|sender| sender.conduct == Conduct::SecondDhcpServer);
+        assert_eq!(rival.map(|rival| rival.count), Some(1), "one offer is no accident");
         // Made-up addresses fill no memory, and none of them is shown.
         for n in 0..100_000 {
             strangers.note(from(n), Conduct::Malformed, None, now);
         }
         assert!(strangers.senders.lock().len() <= MAX_SENDERS.get());
-        assert!(strangers.seen(now).len() <= 1);
+        assert!(strangers.seen(now).len() <= 2);
         strangers.note(Ipv4Addr::UNSPECIFIED.into(), Conduct::Malformed, None, now);
     }
 }

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use netbootd_config::Mode;
 use netbootd_dhcp::Iface;
+use netbootd_dhcp::outcome::OtherReply;
 use netbootd_dhcp::v4::destination::CLIENT_PORT;
 use netbootd_dhcp::v4::other_server;
 use netbootd_telemetry::event::{Event, OtherServer};
+use netbootd_telemetry::strangers::Conduct;
 use parking_lot::Mutex;
 
 use super::port::{Datagram, Handler, Port};
@@ -54,6 +57,7 @@ impl Handler for RogueOffers {
         let (SocketAddr::V4(from), IpAddr::V4(to)) = (datagram.from, datagram.to) else { return };
         self.record_early();
         let Some(other) = other_server::read(datagram.bytes, &port.arrival(to, from)) else { return };
+        self.note_rival(&other);
         match self.has_asked(&other) {
             true => self.services.recorder.record(Event::OtherServer(other)),
             false => self.early.lock().put(other, Instant::now()),
@@ -70,6 +74,18 @@ impl Handler for RogueOffers {
 }
 
 impl RogueOffers {
+    /// Names a server that leases addresses where this one does. Servers that share a database are no
+    /// rivals.
+    fn note_rival(&self, other: &OtherServer) {
+        let config = &self.services.snapshot.load().config;
+        let leases = other.reply == OtherReply::Offer && other.address.is_some();
+        if leases && config.dhcp.mode == Mode::Server && config.database.is_none() {
+            let (from, example) = (other.server.into(), other.mac.to_string());
+            let conduct = Conduct::SecondDhcpServer;
+            self.services.strangers.note(from, conduct, Some(&example), SystemTime::now());
+        }
+    }
+
     /// Records the offers whose machines are known by now. Those of machines that never ask here are
     /// dropped.
     fn record_early(&self) {
@@ -116,7 +132,6 @@ const MAX_EARLY: usize = 256;
 mod tests {
     use std::net::Ipv4Addr;
 
-    use netbootd_dhcp::outcome::OtherReply;
     use pxe_policy::MacAddr;
 
     use super::*;
