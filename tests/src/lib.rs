@@ -38,6 +38,7 @@ pub mod responder;
 pub mod slapd;
 pub mod spoof;
 pub mod store;
+pub mod tutorial;
 pub mod wait;
 
 pub use admin_service::AdminService;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use netbootd_tests::mac::sha256;
 use netbootd_tests::netbootd::{ADDRESSES, SERVER};
 use netbootd_tests::store::image;
 use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, firmware, loaders};
@@ -181,5 +182,62 @@ fn an_iso_boots_as_a_ram_disk_by_uefi_http_boot() {
     let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}"));
     let machine = Machine::start(&lab, Firmware::UefiHttp, "br0");
     machine.wait_for_payload("ram-disk");
+    findings::none(&lab, &netbootd);
+}
+
+/// The system of the test's live ISO: it fetches the root that its kernel's arguments name, and says
+/// which bytes came.
+const LIVE_INIT: &str = r#"#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+exec >/dev/ttyS0 2>&1
+for module in virtio_pci virtio_net; do modprobe $module; done
+ip link set eth0 up
+udhcpc -i eth0 -n -q -s /lease
+for word in $(cat /proc/cmdline); do
+  case $word in fetch=*) wget -q -O /root.squashfs "${word#fetch=}";; esac
+done
+echo "NETBOOTD-PAYLOAD live $(sha256sum </root.squashfs | cut -c1-64)"
+poweroff -f
+"#;
+const LEASE: &str = "#!/bin/sh\n[ \"$1\" = bound ] && ip addr add $ip/24 dev $interface\nexit 0\n";
+
+/// A live ISO as live-build makes them: kernel and RAM disk are Debian's installer's, for their
+/// drivers, with another first program.
+#[test]
+#[ignore = "its RAM disk takes a minute without KVM: make nightly"]
+fn a_live_iso_fetches_its_root_by_http() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    let _router = DhcpServer::start_router(&mut lab);
+    let folder = lab.folder();
+    let script = |text: &str, name: &str| {
+        let path = folder.join("overlay").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    script(LIVE_INIT, "init");
+    script(LEASE, "lease");
+    let installer = format!("{DEBIAN}/debian-installer/amd64");
+    let build = format!(
+        "mkdir -p disc/live disc/.disk system && cp {installer}/linux disc/live/vmlinuz &&
+         (cd overlay && find . | cpio --quiet -o -H newc | gzip -1) >overlay.gz &&
+         cat {installer}/initrd.gz overlay.gz >disc/live/initrd.img &&
+         head -c 5000000 /dev/urandom >system/random && mksquashfs system disc/live/filesystem.squashfs -quiet &&
+         echo 'Official Debian GNU/Linux Live 12.7.0 test 2024-08-31T10:29' >disc/.disk/info &&
+         xorriso -as mkisofs -quiet -R -J -V LIVE -o live.iso disc"
+    );
+    let built = Command::new("sh").args(["-ec", &build]).current_dir(&folder).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    imported(&lab, folder.join("live.iso").to_str().unwrap(), "live");
+    let rule = "[[rule]]\nname = \"live\"\nmatch = { class = \"pc\" }\naction.boot = { image = \"live\" }\n";
+    let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}"));
+    let firmware = Firmware::Bios { card: "virtio-net-pci" };
+    let machine = Machine::start_sized(&lab, firmware, "br0", 0x76, None, "1024");
+    let digest = sha256(&folder.join("disc/live/filesystem.squashfs"));
+    machine.wait_for_payload(&format!("live {digest}"));
+    netbootd.logged(&["completed", "proto=http", "path=\"/live/live/filesystem.squashfs\""]);
     findings::none(&lab, &netbootd);
 }

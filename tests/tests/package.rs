@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use netbootd_tests::debian::{Debian, package};
 use netbootd_tests::fleet::{Fleet, Told, mac};
 use netbootd_tests::netbootd::{SERVER, program};
-use netbootd_tests::payload::{Payload, arguments, payload};
 use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, loaders, process};
 
 const UNIT: &str = "netbootd.service";
@@ -24,6 +23,8 @@ const SOCKETS: [&str; 4] =
 const BOOT_PROGRAMS: &[(&str, &str)] =
     &[("/usr/lib/ipxe/undionly.kpxe", "undionly.kpxe"), ("/usr/lib/ipxe/ipxe.efi", "ipxe.efi")];
 const CONFIG: &str = "/etc/netbootd/netbootd.toml";
+/// Of Debian's package debian-installer-12-netboot-amd64.
+const INSTALLER: &str = "/usr/lib/debian-installer";
 
 /// A server with a fresh Debian, and a client beside it.
 fn lab() -> (Lab, Debian) {
@@ -134,10 +135,10 @@ fn it_starts_under_its_unit_and_serves_as_its_own_user() {
     assert!(debian.journal().contains("broken"), "{}", debian.journal());
 }
 
-/// Word by word, but for two things: Debian's packages of boot programs come from this host, as the tree has no network, and the kernel is
-/// one that says that it runs.
+/// Word by word, but for two things: Debian's packages come from this host, as the tree has no network, and the installer's console is
+/// the serial port, where a test can read it.
 #[test]
-fn the_readme_leads_from_the_package_to_a_machine_that_boots() {
+fn the_readme_leads_from_the_package_to_debians_installer() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
     let (mut lab, debian) = lab();
     let _addresses = DhcpServer::start(&mut lab);
@@ -158,18 +159,21 @@ fn the_readme_leads_from_the_package_to_a_machine_that_boots() {
     let told = debian.done(&["netbootd", "setup", "--yes", "--interface", "lan0"]);
     assert!(told.contains("10.77.0.2 on lan0 leases addresses"), "{told}");
     assert!(told.contains("x64-uefi machines start ipxe.efi"), "{told}");
-    let Payload { kernel, initrd } = payload();
-    fs::copy(kernel, debian.tree().join("vmlinuz")).unwrap();
-    fs::copy(initrd, debian.tree().join("initrd.img")).unwrap();
-    does("cp /vmlinuz /initrd.img /srv/netboot/");
+    says("apt install debian-installer-12-netboot-amd64");
+    process::run(Command::new("cp").args(["-a", INSTALLER]).arg(debian.tree().join("usr/lib")));
+    does("netbootd image import /usr/lib/debian-installer/images/12/amd64/text --name debian-12");
     says("netbootd watch");
-    fs::write(debian.tree().join("srv/netboot/cmdline.txt"), arguments("readme")).unwrap();
+    debian.done(&["netbootd", "image", "tag", "debian-12", "--label", "cmdline=console=ttyS0 --- quiet"]);
 
-    let machine = Machine::start(&lab, Firmware::UefiPxe, "br0");
-    let booted = catch_unwind(AssertUnwindSafe(|| machine.wait_for_payload("readme")));
+    let machine = Machine::start_sized(&lab, Firmware::UefiPxe, "br0", 1, None, "1024");
+    let booted = catch_unwind(AssertUnwindSafe(|| {
+        machine.wait_for("Boot from the disk");
+        machine.press(&["down", "ret"]);
+        machine.wait_for("Choose the language");
+    }));
     assert!(booted.is_ok(), "{}\n{}", machine.console(), debian.journal());
     let told = debian.done(&["netbootd", "status", "52:54:00:4c:01:01"]);
-    assert!(told.contains("ipxe.efi") && told.contains("vmlinuz"), "{told}");
+    assert!(told.contains("ipxe.efi") && told.contains("initrd.gz"), "{told}");
 }
 
 #[test]
