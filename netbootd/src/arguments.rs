@@ -10,7 +10,7 @@ use pxe_policy::MacAddr;
 #[derive(Debug, Args)]
 pub struct SiteArgs {
     /// The daemon's configuration file.
-    #[arg(long, value_name = "FILE", global = true, help = or_default("Its configuration file"))]
+    #[arg(long, value_name = "FILE", global = true, help = or_default("The configuration file of the daemon"))]
     pub config: Option<PathBuf>,
     /// The daemon's state folder, instead of the configuration's.
     #[arg(long, value_name = "DIR", global = true)]

@@ -18,7 +18,7 @@ use crate::cli::out::outln;
 pub struct BootArgs {
     /// The machine's MAC address.
     mac: MacAddr,
-    /// What it boots: an image, a file of the boot folder, a URL, or `disk`.
+    /// The boot target: an image, a file of the boot folder, a URL, or `disk`.
     #[arg(required_unless_present = "cancel", value_name = "IMAGE|FILE|disk")]
     target: Option<String>,
     /// For one boot; the default, unless --until is given.

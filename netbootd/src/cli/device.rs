@@ -55,7 +55,7 @@ pub struct DeviceArgs {
     /// Its GUID; "" removes it.
     #[arg(long)]
     guid: Option<String>,
-    /// What it boots from now on: an image, a file or `disk`; "" leaves it to directories and rules.
+    /// The lasting boot target: an image, a file or `disk`; "" leaves it to directories and rules.
     #[arg(long, value_name = "IMAGE|FILE|disk")]
     boot: Option<String>,
     #[command(flatten)]

@@ -57,7 +57,7 @@ pub struct SetupArgs {
     /// The account for the provider, as netbootd@CORP.EXAMPLE, or `none`.
     #[arg(long, value_name = "USER")]
     account: Option<String>,
-    /// The account's key tab or a file with its password, or `none`.
+    /// The account's keytab or a file with its password, or `none`.
     #[arg(long, value_name = "FILE")]
     secret: Option<String>,
     /// CA certificates (PEM) of the provider, or `none` to use the system's.

@@ -15,7 +15,7 @@ use super::{Failure, SiteArgs};
 #[derive(Debug, Args)]
 pub struct WatchArgs {
     /// Show only machines whose MAC address contains this.
-    who: Option<String>,
+    mac: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
     /// Show findings as they open and end, instead of steps.
@@ -29,7 +29,7 @@ pub struct WatchArgs {
 /// Prints events until Ctrl-C.
 pub fn run(args: &WatchArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
-    let wanted = args.who.as_ref().map(|who| who.to_ascii_lowercase());
+    let wanted = args.mac.as_ref().map(|mac| mac.to_ascii_lowercase());
     let mut out = anstream::stdout();
     let path = if args.findings { "/events/findings" } else { "/events" };
     let followed = follow(&config, path, |line| {

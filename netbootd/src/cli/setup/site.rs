@@ -77,7 +77,7 @@ fn ask(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Option<Site>, Failur
     let secret = match &account {
         None => None,
         Some(account) => {
-            let words = "Its key tab or a file with its password, type to type the password, or none";
+            let words = "Its keytab or a file with its password, type to type the password, or none";
             let question = Question { flag: "secret", words, default: NONE };
             let asks = prompt.asks();
             prompt.settle(&question, args.secret.as_deref(), |text| secret(text, account, asks))?
@@ -131,7 +131,7 @@ fn secret(text: &str, account: &str, asks: bool) -> Result<Option<Secret>, Unfit
             }
         }
         path => match readable(path)?.first_chunk() {
-            // The magic of MIT's and Heimdal's key tabs.
+            // The magic of MIT's and Heimdal's keytabs.
             Some([5, 1 | 2]) => Ok(Some(Secret::KeyTab(path.into()))),
             Some(_) => Ok(Some(Secret::PasswordFile(path.into()))),
             None => Err(format!("{path} is empty").into()),

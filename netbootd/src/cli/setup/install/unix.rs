@@ -70,7 +70,7 @@ fn checklist(args: &SetupArgs, answers: &Answers) {
             }
         }
     }
-    outln!("  - put a kernel (vmlinuz) and an initrd (initrd.img) into {root}, or import an image:");
+    outln!("  - import something to boot (an ISO, a folder, a WIM); it appears in the boot menu:");
     outln!("    netbootd image import FILE");
     if answers.token {
         let token = args.config.with_file_name(TOKEN_FILE);
