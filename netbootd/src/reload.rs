@@ -66,6 +66,10 @@ fn take_up(daemon: &Daemon, held: &Held) -> Reloaded {
         .map(|finding| finding.message.clone())
         .collect();
     warnings.extend(needs_restart(&daemon.services.snapshot.load().config, &config));
+    // A rule may name an image that was imported a moment ago.
+    if let Some(images) = &daemon.images {
+        images.refresh();
+    }
     let snapshot = Snapshot::new(config, daemon.images.clone())?.sharing(daemon.shared.as_ref());
     daemon.services.snapshot.store(Arc::new(snapshot));
     Ok(warnings)

@@ -89,17 +89,20 @@ fn every_configuration_in_the_documentation_reads() {
 #[test]
 fn every_setting_in_the_text_has_a_key_and_a_value_that_read() {
     let (mut checked, mut wrong) = (0, Vec::new());
-    for page in pages() {
+    for page in pages().into_iter().filter(|page| !page.path.ends_with("CHANGELOG.md")) {
         for code in &page.code {
             let Some((key, value)) = code.split_once(" = ") else { continue };
             let Some((table, key)) = key.rsplit_once('.') else { continue };
+            if ["match", "action"].contains(&table) {
+                continue; // of a rule
+            }
             checked += 1;
             let text = format!("[{table}]\n{key} = {value}\n");
             let read = Config::parse(&text, Path::new("documentation.toml"), Some(&root()));
             let (Ok((_, findings)) | Err(findings)) = read;
-            // Other keys that one needs are not in the sentence; the reading itself gives one error.
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-            let errors = errors.filter(|finding| !finding.message.contains("needs"));
+            // The subnets of a server are not in the sentence.
+            let errors = errors.filter(|finding| !finding.message.contains("gives addresses, but no"));
             wrong.extend(
                 errors.map(|finding| format!("{}: {code}: {}", page.path.display(), finding.message)),
             );

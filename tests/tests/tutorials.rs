@@ -88,7 +88,7 @@ fn windows_pe_comes_as_its_tutorial_promises() {
     page.run(&debian, "netbootd check-config");
     page.run(&debian, "netbootd reload");
     let explained = page.run(&debian, "netbootd explain");
-    assert!(explained.contains("boots winpe/boot/x64/bootmgfw.efi"), "{explained}");
+    assert!(explained.contains("boots winpe/boot/x64/bootmgfw.efi"), "{explained}\n{shown}");
     page.skip("netbootd watch");
 
     // Firmware, then the boot manager.

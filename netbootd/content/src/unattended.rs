@@ -137,14 +137,21 @@ pub fn asked<'a>(files: &'a [AnswerFile], path: &'a str) -> Option<Asked<'a>> {
 }
 
 impl Asked<'_> {
+    /// The text of a file that is the same for every machine, with the line ends that Windows wants.
+    pub fn fixed(&self) -> Option<&'static str> {
+        match self.name {
+            WINPESHL => Some(WINPESHL_TEXT),
+            START_SCRIPT => Some(START_SCRIPT_TEXT),
+            _ => None,
+        }
+    }
+
     /// The file, before rendering.
     pub fn generated(&self) -> GeneratedFile {
         let template = match self.name {
             // cloud-init wants a word that tells one installation from another.
             "meta-data" => "instance-id: netbootd-{{ mac_hyphens }}".to_owned(),
             "vendor-data" => String::new(),
-            WINPESHL => WINPESHL_TEXT.to_owned(),
-            START_SCRIPT => START_SCRIPT_TEXT.to_owned(),
             _ => self.file.template.clone(),
         };
         GeneratedFile {

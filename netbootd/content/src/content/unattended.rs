@@ -19,6 +19,9 @@ pub(super) fn content(
     asker: &Asker,
 ) -> Option<Result<Content, Refused>> {
     if let Some(asked) = unattended::asked(served.unattended, path) {
+        if let Some(text) = asked.fixed() {
+            return Some(Ok(Content::generated(text.as_bytes().to_vec(), None)));
+        }
         let machine = known.machines.by_mac(asked.mac);
         let asker = Asker { mac: Some(asked.mac), machine, ..asker.clone() };
         return Some(answer_file(served, path, &asker, &asked));
