@@ -72,6 +72,7 @@ fn an_image_with_boot_files_of_another_architecture_alone_is_not_missing() {
             ledger: &Ledger::default(),
             assigned: None,
             menu: false,
+            firmware_menu: None,
             approval: Approval::default(),
             now: 0,
             available: &|path| path.starts_with(folder),
