@@ -37,6 +37,8 @@ pub struct Import {
     pub check_info: Option<InfoCheck>,
     /// How a package of a content library is used.
     pub package: PackageUse,
+    /// Where it came from, if that is not the path that is read.
+    pub source: Option<String>,
 }
 
 /// How a package of a content library is used.
@@ -246,7 +248,7 @@ fn commit(
         files: manifest.files.len(),
         size: manifest.size(),
         labels: wanted.labels,
-        source: source.display().to_string(),
+        source: wanted.source.unwrap_or_else(|| source.display().to_string()),
         at: wanted.at,
         about: found.about.map(Box::new),
     };

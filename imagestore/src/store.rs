@@ -41,7 +41,7 @@ pub use runners::Runner;
 pub use scrub::Scrubbed;
 pub use writer::{Prepared, Writer};
 
-use crate::{BootFile, Digest, Manifest};
+use crate::{BootFile, Digest, Manifest, platform};
 use foreign::KeptOpen;
 
 /// The store in one folder. Many may read; see [`Store::write`].
@@ -59,6 +59,17 @@ pub struct Limits {
     pub quota: Option<u64>,
     /// Bytes that are left free on the disk.
     pub keep_free: u64,
+}
+
+/// How much the store may grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that it may grow by.
+    pub have: u64,
+    /// Bytes that the disk has free.
+    pub free: u64,
+    /// What keeps it from growing further.
+    pub bound: Bound,
 }
 
 impl Store {
@@ -84,6 +95,32 @@ impl Store {
     /// What the catalogue says now. Waits a moment for a writer that commits.
     pub fn catalogue(&self) -> Result<Catalogue, StoreError> {
         Catalogue::load(&self.root)
+    }
+
+    /// Whether so many more bytes have room: on the disk, beside what is kept free, and in the quota.
+    pub fn check_room(&self, need: u64) -> Result<(), StoreError> {
+        let room = self.room()?;
+        let bound = if need > room.free && matches!(room.bound, Bound::KeepFree { .. }) {
+            Bound::Disk
+        } else {
+            room.bound
+        };
+        if need > room.have { Err(StoreError::NoRoom { need, have: room.have, bound }) } else { Ok(()) }
+    }
+
+    /// The bytes that the store may grow by, and what holds it there.
+    pub fn room(&self) -> Result<Room, StoreError> {
+        let free = platform::available_space(&self.root).map_err(io_error("measure", &self.root))?;
+        let kept = self.limits.keep_free;
+        let (mut have, mut bound) = (free.saturating_sub(kept), Bound::KeepFree { free, kept });
+        if let Some(quota) = self.limits.quota {
+            let used = self.used()?;
+            let left = quota.saturating_sub(used);
+            if left < have {
+                (have, bound) = (left, Bound::Quota { used, quota });
+            }
+        }
+        Ok(Room { have, free, bound })
     }
 
     /// Opens a blob. The file stays whole for as long as it is open, whatever is collected meanwhile.

@@ -168,10 +168,13 @@ async fn serve(
     if let Err(error) = daemon.history.migrate(&state) {
         warn!(%error, "steps that an older netbootd kept in the state file stay there");
     }
+    if let Some(server) = &dhcp_server {
+        let _ = daemon.addresses.v4.set(Arc::clone(server)); // once, at the start
+    }
     let services = Arc::clone(&daemon.services);
     let mut tasks = JoinSet::new();
     bind_dhcp(&services, &ifaces, dhcp_server.as_ref(), &mut sockets, &mut tasks)?;
-    ipv6::bind_dhcp(&services, &ifaces, &state, &mut tasks)?;
+    ipv6::bind_dhcp(&daemon, &ifaces, &state, &mut tasks)?;
     bind_files(&services, &ifaces, &mut sockets, &mut tasks).await?;
     syslog::bind(&services, &ifaces, &mut tasks)?;
     for name in sockets.left() {

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{self, ImageRecord, Version};
-use super::{Bound, Observer, Quiet, Step, Store, StoreError, copying, io_error};
+use super::{Observer, Quiet, Step, Store, StoreError, copying, io_error};
 use crate::platform::{self, Lock};
 use crate::{BootFile, Digest, Manifest};
 
@@ -70,22 +70,7 @@ impl Writer {
     /// Says no before a long ingest that cannot end well. `bytes` are what will be new at most.
     pub fn reserve(&mut self, bytes: u64) -> Result<(), StoreError> {
         self.reserved += bytes;
-        let root = &self.store.root;
-        let free = platform::available_space(root).map_err(io_error("measure", root))?;
-        let kept = self.store.limits.keep_free;
-        let mut have = free.saturating_sub(kept);
-        let mut bound = if self.reserved > free { Bound::Disk } else { Bound::KeepFree { free, kept } };
-        if let Some(quota) = self.store.limits.quota {
-            let used = self.store.used()?;
-            let left = quota.saturating_sub(used);
-            if left < have {
-                (have, bound) = (left, Bound::Quota { used, quota });
-            }
-        }
-        if self.reserved > have {
-            return Err(StoreError::NoRoom { need: self.reserved, have, bound });
-        }
-        Ok(())
+        self.store.check_room(self.reserved)
     }
 
     /// The store that is written to.

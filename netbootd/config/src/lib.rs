@@ -17,7 +17,7 @@ mod schema;
 mod source;
 mod words;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -169,6 +169,8 @@ pub struct Status {
     pub chosen: bool,
     /// The names that it is reached by, beside addresses, `localhost` and the host's own name.
     pub names: Vec<String>,
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
+    pub proxies: Vec<IpAddr>,
     /// What those send who may act.
     pub token: Option<Secret>,
     /// A certificate chain and its key (PEM), for HTTPS.

@@ -80,14 +80,24 @@ impl Content {
         asked: &Requested,
         caller: Caller,
     ) -> Result<Content, Refused> {
-        let content = Content::find(served, known, asked, caller)
-            .or_else(|refused| Content::instead(served, known, asked.raw(), caller).ok_or(refused))?;
+        let content = Content::look(served, known, asked, caller)?;
         if let Body::Stored(file) = &content.body
             && let Some(version) = file.image_version()
         {
             served.files.opened(caller.client, version);
         }
         Ok(content)
+    }
+
+    /// The same, without noting that the client uses an image.
+    pub fn look(
+        served: &Served<'_>,
+        known: &Known<'_>,
+        asked: &Requested,
+        caller: Caller,
+    ) -> Result<Content, Refused> {
+        Content::find(served, known, asked, caller)
+            .or_else(|refused| Content::instead(served, known, asked.raw(), caller).ok_or(refused))
     }
 
     /// Another file that the request may mean, when what it asks for is not there.

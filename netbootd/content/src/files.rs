@@ -69,7 +69,7 @@ struct Tree {
     stamp: Stamp,
     images: ImageTree,
     packages: HashMap<String, String>,
-    labels: HashMap<String, BTreeMap<String, String>>,
+    catalogue: Arc<Catalogue>,
 }
 
 type Stamp = [Option<SystemTime>; 3];
@@ -77,7 +77,12 @@ type Stamp = [Option<SystemTime>; 3];
 impl Tree {
     fn default_of(store: &Store) -> Self {
         let images = ImageTree::new(store.clone(), &Catalogue::default());
-        Tree { stamp: Stamp::default(), images, packages: HashMap::new(), labels: HashMap::new() }
+        Tree { stamp: Stamp::default(), images, packages: HashMap::new(), catalogue: Arc::default() }
+    }
+
+    /// The labels of an image's served version.
+    fn labels(&self, image: &str) -> Option<&BTreeMap<String, String>> {
+        Some(&self.catalogue.images.get(image)?.current()?.labels)
     }
 }
 
@@ -206,13 +211,18 @@ impl Files {
         known.map(|(name, kind)| ImageView { name: name.clone(), kind: kind.to_string() }).collect()
     }
 
+    /// Every image with its versions, as the catalogue was read last.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.images.as_ref().map(|images| Arc::clone(&images.tree.load().catalogue)).unwrap_or_default()
+    }
+
     /// The kernel of an image of the store that boot loaders start. The label `cmdline` replaces its
     /// arguments.
     pub fn kernel_of(&self, name: &str) -> Option<KernelBoot> {
         let tree = self.images.as_ref()?.tree.load();
         let BootEntry { kernel, initrds, cmdline } = tree.images.boot_entry(name)?;
         let inside = |path: String| format!("{name}/{path}");
-        let label = tree.labels.get(name).and_then(|labels| labels.get(CMDLINE));
+        let label = tree.labels(name).and_then(|labels| labels.get(CMDLINE));
         Some(KernelBoot {
             kernel: inside(kernel),
             initrds: initrds.into_iter().map(inside).collect(),
@@ -237,7 +247,7 @@ impl Files {
 
     /// The labels of an image of the store.
     pub fn image_labels(&self, name: &str) -> BTreeMap<String, String> {
-        let labels = |images: &Arc<Images>| images.tree.load().labels.get(name).cloned();
+        let labels = |images: &Arc<Images>| images.tree.load().labels(name).cloned();
         self.images.as_ref().and_then(labels).unwrap_or_default()
     }
 

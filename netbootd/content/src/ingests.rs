@@ -62,6 +62,11 @@ impl Ingests {
         self.with(|inner| inner.under_way.clone())
     }
 
+    /// The sources that were refused, with the reasons.
+    pub fn refused(&self) -> BTreeMap<String, String> {
+        self.with(|inner| inner.refused.clone())
+    }
+
     /// Asks for another try of every source that was refused; gives how many there are.
     pub fn retry(&self) -> usize {
         let refused = self.with(|inner| {

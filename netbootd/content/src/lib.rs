@@ -5,11 +5,12 @@
 //! [`readers`] and [`files`]' pins keep a client on one version, [`relay`] and [`remote`] fetch what others
 //! have ([`fetch`]), [`template`] and [`winpe`] make files for the machine that asks, which [`machines`]
 //! remembers; [`boot_script`] has the lines by which scripts report, [`unattended`] the answer files of
-//! installers. [`watch`] and [`ingests`] take
-//! images in; [`shares`] reads the folders of Macs' images.
+//! installers. [`watch`], [`uploads`] and [`ingests`] take
+//! images in, [`curate`] removes and labels them; [`shares`] reads the folders of Macs' images.
 
 pub mod boot_script;
 mod content;
+pub mod curate;
 pub mod fetch;
 pub mod files;
 pub mod ingests;
@@ -26,6 +27,7 @@ pub mod settings;
 pub mod shares;
 pub mod template;
 pub mod unattended;
+pub mod uploads;
 pub mod watch;
 pub mod winpe;
 

@@ -122,6 +122,14 @@ impl Machines {
         self.with(|table| table.machines.peek(&mac).and_then(|entry| entry.machine.clone()))
     }
 
+    /// The IPv4 address that a machine uses, else the IPv6 address that it used last.
+    pub fn addr_of(&self, mac: MacAddr) -> Option<IpAddr> {
+        self.with(|table| {
+            let entry = table.machines.peek(&mac)?;
+            entry.v4.or(entry.v6.last().copied())
+        })
+    }
+
     /// What is known of the machine behind an IP address.
     pub fn by_addr(&self, addr: impl Into<IpAddr>) -> Option<Arc<Machine>> {
         self.mac_of(addr).and_then(|mac| self.by_mac(mac))

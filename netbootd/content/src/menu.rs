@@ -291,11 +291,11 @@ const LONGEST_IN_FIRMWARE: u8 = 254;
 /// What PXELINUX needs to show a menu.
 const MENU_MODULE: &str = "menu.c32";
 /// The label of an image with what the menu shows.
-const TITLE: &str = "title";
+pub const TITLE: &str = "title";
 /// The label of an image with a number that sorts the menu.
-const ORDER: &str = "menu-order";
+pub const ORDER: &str = "menu-order";
 /// The label of an image that says `hidden`.
-const MENU: &str = "menu";
+pub const MENU: &str = "menu";
 
 #[cfg(test)]
 mod tests;

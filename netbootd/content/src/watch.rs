@@ -239,7 +239,7 @@ fn is_path(key: &str) -> bool {
     key.contains(['/', '\\'])
 }
 
-fn begin<'a>(notes: &Notes<'a>, source: &str) -> Watched<'a> {
+pub(crate) fn begin<'a>(notes: &Notes<'a>, source: &str) -> Watched<'a> {
     let watched = notes.ingests.begin(source);
     notes.recorder.record(Event::ImageBegun(ImageBegun(source.to_owned())));
     watched

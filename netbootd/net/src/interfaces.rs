@@ -5,7 +5,7 @@
 #[cfg_attr(windows, path = "interfaces/windows.rs")]
 mod kernel;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -41,6 +41,12 @@ impl Interfaces {
         let mut seen = self.seen.subscribe();
         seen.mark_changed();
         Changes { seen }
+    }
+
+    /// The first address that is not the loopback's.
+    pub fn first_addr(&self) -> Option<Ipv4Addr> {
+        let seen = self.seen.borrow();
+        seen.iter().flat_map(|iface| &iface.addrs).map(Ipv4Net::addr).find(|addr| !addr.is_loopback())
     }
 
     /// Whether an address is one of this host's.

@@ -1,6 +1,8 @@
 //! What operators see and change beside the boot path: where the configuration came from, reloads,
 //! the sandbox, the history, findings, certificates, the check of the image store.
 
+mod addresses;
+mod deployment_day;
 mod follow;
 mod reloads;
 mod sandboxed;
@@ -18,6 +20,8 @@ use netbootd_state::shared::Shared;
 use crate::findings::Findings;
 use crate::scrub::Scrub;
 use crate::services::Services;
+pub use addresses::AddressServers;
+pub use deployment_day::{DeploymentDay, List};
 pub use follow::{FLUSH_EVERY, follow};
 pub use reloads::{OutOfReach, ReloadError, Reloaded, Reloads};
 pub use sandboxed::Sandboxed;
@@ -35,6 +39,10 @@ pub struct Daemon {
     pub sandboxed: Sandboxed,
     /// Requests to reload the configuration.
     pub reloads: Reloads,
+    /// The servers of addresses.
+    pub addresses: AddressServers,
+    /// The machines that are deployed today.
+    pub day: DeploymentDay,
     /// The image store.
     pub images: Option<Arc<Images>>,
     /// The database that several servers share.
@@ -59,6 +67,8 @@ impl Daemon {
             source: Source::default(),
             sandboxed: Sandboxed::default(),
             reloads: Reloads::default(),
+            addresses: AddressServers::default(),
+            day: DeploymentDay::open(state.folder()),
             shared: None,
             history: History::new(state.folder()),
             findings: Arc::default(),

@@ -16,11 +16,12 @@ use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::lease_server::LeaseServer;
 use netbootd_state::leases::{Clock, Seconds};
 use netbootd_state::leases6::store::own_duid;
-use netbootd_state::leases6::{Client, LeaseTable, Want};
+use netbootd_state::leases6::{Client, Lease, LeaseTable, Want};
 use netbootd_state::pool::{Ask, Denied};
 use parking_lot::Mutex;
 use pxe_policy::{BootRequest, MacAddr, Reason, Verdict};
 
+use crate::dhcp_server::LeaseView;
 use crate::services::Services;
 
 /// Who answers DHCPv6.
@@ -71,6 +72,19 @@ impl Dhcp6Server {
     /// Whether a client holds a lease that runs.
     pub fn holds_lease(&self, client: &Client) -> bool {
         self.leases.as_ref().is_some_and(|leases| leases.holds_lease(client))
+    }
+
+    /// The leases that run, in no order.
+    pub fn leases(&self) -> Vec<LeaseView> {
+        let Some(leases) = &self.leases else { return Vec::new() };
+        leases.with_now(|pool, now| {
+            let view = |lease: Lease| LeaseView {
+                address: lease.address.into(),
+                client: name_of(&lease.client),
+                seconds_left: lease.until.saturating_sub(now),
+            };
+            pool.leases(now).map(view).collect()
+        })
     }
 
     /// Answers one message.
@@ -248,6 +262,14 @@ impl Lessor<'_> {
         let answers = self.services.consult(&request).await;
         let verdict = self.services.decide(&request, &answers);
         Some((request, verdict))
+    }
+}
+
+/// A hardware address, or the hex digits of an identifier.
+fn name_of(client: &Client) -> String {
+    match <[u8; 6]>::try_from(client.0.as_slice()) {
+        Ok(mac) => MacAddr(mac).to_string(),
+        Err(_) => client.0.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 

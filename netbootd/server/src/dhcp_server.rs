@@ -4,20 +4,22 @@ mod probe;
 mod turns;
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use netbootd_config::Config;
+use netbootd_dhcp::Subnet;
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::server::{self, Terms};
 use netbootd_dhcp::v4::{Answer, Arrival, Packet, intake};
 use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::lease_server::{Granted, LeaseServer};
-use netbootd_state::leases::{Client, Clock, LeaseTable, Want};
+use netbootd_state::leases::{Client, Clock, Lease, LeaseTable, Want};
 use netbootd_state::pool::{Ask, Denied};
 use netbootd_state::shared::Shared;
 use netbootd_telemetry::event::{LeaseTaken, Proto};
 use pxe_policy::{BootRequest, Class, MacAddr, Reason, SystemUuid, Verdict};
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::services::Services;
@@ -32,6 +34,28 @@ pub struct DhcpServer {
     /// None when the configuration wants no probes.
     probes: Option<Probes>,
     turns: Turns,
+}
+
+/// A lease that runs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct LeaseView {
+    /// The address.
+    pub address: IpAddr,
+    /// The machine's hardware address, or the client's DHCPv6 identifier in hex digits.
+    pub client: String,
+    /// The seconds that are left of it.
+    pub seconds_left: u64,
+}
+
+/// How much of a subnet's pool is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PoolView {
+    /// The network.
+    pub subnet: String,
+    /// The addresses of its pool.
+    pub size: u64,
+    /// The addresses with a lease that runs, reserved ones among them.
+    pub leased: u64,
 }
 
 impl DhcpServer {
@@ -63,6 +87,31 @@ impl DhcpServer {
             probes: config.dhcp.conflict_probe.then(Probes::default),
             turns: Turns::default(),
         }
+    }
+
+    /// The leases that run, in no order.
+    pub fn leases(&self) -> Vec<LeaseView> {
+        self.leases.with_now(|pool, now| {
+            let view = |lease: Lease| LeaseView {
+                address: lease.address.into(),
+                client: lease.mac.to_string(),
+                seconds_left: lease.until.saturating_sub(now),
+            };
+            pool.leases(now).map(view).collect()
+        })
+    }
+
+    /// The pools, and how much of each is given.
+    pub fn pools(&self) -> Vec<PoolView> {
+        self.leases.with_now(|pool, now| {
+            let leased: Vec<Ipv4Addr> = pool.leases(now).map(|lease| lease.address).collect();
+            let view = |(subnet, size): (&Subnet, u64)| PoolView {
+                subnet: subnet.subnet.to_string(),
+                size,
+                leased: leased.iter().filter(|address| subnet.subnet.contains(*address)).count() as u64,
+            };
+            pool.pools().map(view).collect()
+        })
     }
 
     /// A place for one more request, unless too many are under way.

@@ -1,6 +1,9 @@
 //! What a machine would get if it asked now: the decision that a packet of it meets.
 
+pub mod chain;
+
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use netbootd_config::Source;
@@ -10,6 +13,7 @@ use pxe_policy::{ArchType, BootRequest, Class, Decision, MacAddr, Reason, System
 use serde::{Deserialize, Serialize};
 
 use crate::services::Services;
+use chain::Link;
 
 /// A request as such a machine would make it on the first interface.
 pub fn request(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Class) -> BootRequest {
@@ -186,6 +190,52 @@ fn headline(verdict: &Verdict) -> Option<String> {
         Decision::Boot(_) | Decision::Relay | Decision::Refer(_) | Decision::Images(_)
     );
     (!boots && cause.is_loud()).then(|| cause.headline())
+}
+
+/// A request of a boot, and the files that it leads to.
+#[derive(Debug, Serialize)]
+pub struct Stage {
+    /// What the request would get.
+    pub explained: Explained,
+    /// The boot file, and the files that scripts name.
+    pub links: Vec<Link>,
+}
+
+/// The request of the firmware, and the one of iPXE when the firmware gets it: each with the files
+/// that it leads to.
+pub async fn stages(
+    services: &Arc<Services>,
+    source: &Source,
+    mac: MacAddr,
+    asked_as: &AskedAs,
+) -> Vec<Stage> {
+    let first = explained_as(services, source, mac, asked_as).await;
+    let is_firmware = matches!(first.class.as_str(), "pxe" | "http");
+    let then = first.boot_file.as_deref().filter(|file| is_firmware && is_ipxe(file)).is_some();
+    let mut stages = vec![with_links(services, mac, first).await];
+    if then {
+        let asked_as = AskedAs { class: Some(Class::Ipxe), ..asked_as.clone() };
+        let second = explained_as(services, source, mac, &asked_as).await;
+        stages.push(with_links(services, mac, second).await);
+    }
+    stages
+}
+
+async fn with_links(services: &Arc<Services>, mac: MacAddr, explained: Explained) -> Stage {
+    let Some(file) = explained.boot_file.clone() else { return Stage { explained, links: Vec::new() } };
+    let services = Arc::clone(services);
+    let follow = move || {
+        let client = services.machines.addr_of(mac);
+        chain::follow(&services, &file, client)
+    };
+    let links = tokio::task::spawn_blocking(follow).await.unwrap_or_default();
+    Stage { explained, links }
+}
+
+/// Whether a program is iPXE by its name.
+fn is_ipxe(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file).to_ascii_lowercase();
+    ["ipxe", "undionly", "snponly"].iter().any(|word| name.contains(word)) && !name.ends_with(".ipxe")
 }
 
 #[cfg(test)]

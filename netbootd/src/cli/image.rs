@@ -13,7 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use imagestore::ingest::{Import, IngestError, import, roles_of};
-use imagestore::{About, Catalogue, ImageKind, ImageRecord, Observer, Scrubbed, Store, StoreError};
+use imagestore::{
+    About, Catalogue, Collected, ImageKind, ImageRecord, Observer, Scrubbed, Store, StoreError,
+};
 use indicatif::HumanBytes;
 use netbootd_content::remote::{Remote, RemoteError};
 use netbootd_content::shares::check_info;
@@ -246,8 +248,7 @@ fn with_remote<T>(
 }
 
 fn record(store: &Store, name: &str) -> Result<ImageRecord, Failure> {
-    let record = store.catalogue().map_err(failure)?.images.remove(name);
-    record.ok_or_else(|| failure(StoreError::NoImage(name.to_owned())))
+    netbootd_content::curate::record(store, name).map_err(failure)
 }
 
 fn retry(args: &ImageArgs) -> Result<(), Failure> {
@@ -285,14 +286,17 @@ fn verify(store: &Store, name: Option<&str>) -> Result<(), Failure> {
 }
 
 fn collect(store: &Store) -> Result<(), Failure> {
-    let collected = store.write().and_then(imagestore::Writer::collect).map_err(failure)?;
+    show_collected(&store.write().and_then(imagestore::Writer::collect).map_err(failure)?);
+    Ok(())
+}
+
+fn show_collected(collected: &Collected) {
     outln!(
         "removed {}, {}; kept {}",
         count(collected.blobs, "blob"),
         HumanBytes(collected.bytes),
         count(collected.kept, "blob")
     );
-    Ok(())
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {

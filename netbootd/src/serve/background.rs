@@ -1,7 +1,7 @@
 //! What goes on beside the listeners: taking up what changes on the disk and elsewhere.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use imagestore::{Store, StoreError};
 use netbootd_content::remote::Remote;
@@ -173,15 +173,21 @@ async fn watch_catalogue(daemon: Arc<Daemon>) {
     }
 }
 
-/// Collects images that were removed while machines ran from them, once those are done.
+/// Collects images that were removed while machines ran from them, once those are done, and
+/// uploads that nobody continues.
 async fn collect_removed(daemon: Arc<Daemon>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(COLLECT_EVERY) => {}
             () = daemon.services.lifecycle.shutdown.cancelled() => return,
         }
-        let images = daemon.images.clone();
-        let collect = move || images.map_or(Ok(()), |images| images.collect_unused());
+        let (images, services) = (daemon.images.clone(), Arc::clone(&daemon.services));
+        let collect = move || {
+            images.map_or(Ok(()), |images| {
+                services.content.uploads.sweep(images.store(), SystemTime::now());
+                images.collect_unused()
+            })
+        };
         match tokio::task::spawn_blocking(collect).await {
             // Another writer is at work; the next round tries again.
             Ok(Ok(()) | Err(StoreError::Busy)) => {}

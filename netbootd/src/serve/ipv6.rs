@@ -8,9 +8,9 @@ use netbootd_dhcp::Iface;
 use netbootd_dhcp::v6::answer::{BOOT_SERVER_PORT, SERVER_PORT};
 use netbootd_net::os::has_no_ipv6;
 use netbootd_net::with_causes;
+use netbootd_server::daemon::Daemon;
 use netbootd_server::dhcp6_server::Dhcp6Server;
 use netbootd_server::listen::dhcp6::Dhcp6Listener;
-use netbootd_server::services::Services;
 use netbootd_state::file::State;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -20,11 +20,12 @@ use crate::failure::Failure;
 
 /// DHCPv6 on every interface that has an address beyond its link. A port that nobody asked for is done without when it is taken.
 pub(super) fn bind_dhcp(
-    services: &Arc<Services>,
+    daemon: &Daemon,
     ifaces: &[Iface],
     state: &Arc<State>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), Failure> {
+    let services = &daemon.services;
     let snapshot = services.snapshot.load_full();
     let dhcp6 = &snapshot.config.dhcp6;
     if dhcp6.mode == Mode::Off {
@@ -42,6 +43,7 @@ pub(super) fn bind_dhcp(
     let server = Dhcp6Server::open(&snapshot.config, mac, own, Arc::clone(state))
         .map_err(|error| Failure::Unusable(with_causes(&error)))?;
     let server = Arc::new(server);
+    let _ = daemon.addresses.v6.set(Arc::clone(&server)); // once, at the start
     for iface in served() {
         for port in [SERVER_PORT, BOOT_SERVER_PORT] {
             let bind = Dhcp6Listener::bind(Arc::clone(services), Arc::clone(&server), iface.clone(), port);

@@ -102,6 +102,11 @@ impl<P: Pool> LeaseServer<P> {
         self.with(|pool| pool.holds_lease(key, self.clock.now()))
     }
 
+    /// What `look` finds in the pool, with the time on the clock of its leases.
+    pub fn with_now<T>(&self, look: impl FnOnce(&P, Seconds) -> T) -> T {
+        look(&self.pool.lock(), self.clock.now())
+    }
+
     /// Chooses an address for a client and holds it. `owns` are addresses of this host that came
     /// after the start. `is_known` is awaited only when nothing is free but what is kept for known
     /// machines.

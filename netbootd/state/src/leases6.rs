@@ -77,6 +77,14 @@ impl LeaseTable {
         table
     }
 
+    /// The leases that run.
+    pub fn leases(&self, now: Seconds) -> impl Iterator<Item = Lease> {
+        self.held.iter().filter_map(move |(address, held)| {
+            let client = held.client.clone().filter(|_| held.given && held.until > now)?;
+            Some(Lease { client, address: *address, until: held.until })
+        })
+    }
+
     /// The subnet that an address lies in.
     pub fn subnet_of(&self, address: Ipv6Addr) -> Option<&Subnet6> {
         self.subnets.iter().find(|subnet| subnet.subnet.contains(&address))

@@ -18,6 +18,7 @@ pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Findi
             listen: usual,
             chosen: false,
             names: Vec::new(),
+            proxies: Vec::new(),
             token: None,
             tls: None,
             operators: Vec::new(),
@@ -46,7 +47,8 @@ pub(super) fn check(document: &Document, config: &Path, findings: &mut Vec<Findi
         findings.push(finding.help("set status.certificate and status.key, or listen on 127.0.0.1"));
     }
     let names = written.names.0.clone();
-    written.enabled.then_some(Status { listen, chosen: true, names, token, tls, operators })
+    let proxies = written.trusted_proxies.0.iter().map(|proxy| proxy.0).collect();
+    written.enabled.then_some(Status { listen, chosen: true, names, proxies, token, tls, operators })
 }
 
 /// A token, which must not be a short one.

@@ -1,6 +1,6 @@
 //! What stands beside the boot path: the log, another responder, the status port, the shared database.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
@@ -86,6 +86,8 @@ pub(crate) struct Status {
     pub(crate) listen: Option<Spanned<Text<SocketAddr>>>,
     #[serde(default)]
     pub(crate) names: OneOrMany<String>,
+    #[serde(default)]
+    pub(crate) trusted_proxies: OneOrMany<Text<IpAddr>>,
     pub(crate) token_file: Option<Spanned<PathBuf>>,
     pub(crate) certificate: Option<Spanned<PathBuf>>,
     pub(crate) key: Option<Spanned<PathBuf>>,

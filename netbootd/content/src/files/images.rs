@@ -27,6 +27,11 @@ impl Images {
         Ok(images)
     }
 
+    /// The store itself.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Reads the catalogue again if it has changed. Gives whether it has.
     pub fn refresh(&self) -> bool {
         self.running.write(&self.store, Instant::now());
@@ -125,11 +130,10 @@ impl Images {
         }
         let images = ImageTree::with_cache(self.store.clone(), self.cache.clone(), &catalogue);
         let packages = packages(&catalogue);
-        let current =
-            |(name, record): (&String, &ImageRecord)| Some((name.clone(), record.current()?.labels.clone()));
-        let labels = catalogue.images.iter().filter_map(current).collect();
-        self.tree.store(Arc::new(Tree { stamp, images, packages, labels }));
-        Ok(catalogue.images.len())
+        let count = catalogue.images.len();
+        let catalogue = Arc::new(catalogue);
+        self.tree.store(Arc::new(Tree { stamp, images, packages, catalogue }));
+        Ok(count)
     }
 
     pub(super) fn announces(&self, path: &RequestedPath) -> bool {

@@ -371,7 +371,7 @@ async fn a_machine_of_a_network_that_is_not_named_is_explained_as_its_packets_me
 async fn an_operator_overrides_what_the_machine_asked_last() {
     let site = Site::new("", DEVICES);
     let asked = |as_: AskedAs| {
-        let services = std::sync::Arc::clone(&site.services);
+        let services = Arc::clone(&site.services);
         async move { explained_as(&services, &Source::default(), mac(1), &as_).await }
     };
     let never = asked(AskedAs::default()).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use netbootd_content::ingests::Ingests;
 use netbootd_content::programs::Programs;
 use netbootd_content::relay::Relay;
+use netbootd_content::uploads::Uploads;
 use netbootd_content::watch::Notes;
 use netbootd_content::{Caller, Content, Digests, Known, Refused, Requested, Served};
 
@@ -16,6 +17,8 @@ use super::{Services, Snapshot};
 pub struct Contents {
     /// The images that are being imported.
     pub ingests: Ingests,
+    /// The images that operators upload.
+    pub uploads: Uploads,
     /// The distribution point's own responder.
     pub relay: Relay,
     /// The boot program of each address.
@@ -28,6 +31,7 @@ impl Contents {
     pub(super) fn new(state_dir: &Path) -> Self {
         Contents {
             ingests: Ingests::default(),
+            uploads: Uploads::default(),
             relay: Relay::new(state_dir),
             programs: Programs::default(),
             digests: Digests::default(),
@@ -62,6 +66,11 @@ impl Services {
     /// Looks a path up. Reads folders and files: not for a thread that must not block.
     pub fn open_content(&self, asked: &Requested, caller: Caller) -> Result<Content, Refused> {
         Content::open(&self.snapshot.load().served(), &self.known(), asked, caller)
+    }
+
+    /// The same for an operator who asks what a machine would get: nothing is noted of it.
+    pub fn look_at_content(&self, asked: &Requested, caller: Caller) -> Result<Content, Refused> {
+        Content::look(&self.snapshot.load().served(), &self.known(), asked, caller)
     }
 
     fn known(&self) -> Known<'_> {

@@ -277,6 +277,14 @@ impl LeaseTable {
         })
     }
 
+    /// Each subnet with the number of addresses in its pool.
+    pub fn pools(&self) -> impl Iterator<Item = (&Subnet, u64)> {
+        let size = |range: &std::ops::RangeInclusive<Ipv4Addr>| {
+            u64::from(u32::from(*range.end()).saturating_sub(u32::from(*range.start()))) + 1
+        };
+        self.subnets.iter().map(move |pool| (&pool.subnet, pool.subnet.pool.iter().map(size).sum()))
+    }
+
     /// Whether nothing is free in a pool but what is kept for known machines. An exhausted pool keeps nothing.
     fn only_kept_left(&mut self, pool: usize, now: Seconds) -> bool {
         let pool = &mut self.subnets[pool];
