@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use hyper::Method;
 use netbootd_config::Config;
 use netbootd_content::remote::Remote;
@@ -174,7 +175,7 @@ async fn drive(printed: &Printed) -> Vec<u8> {
     for path in document["paths"].as_object().unwrap().keys() {
         let path = path.replace("{mac}", "52:54:00:00:00:01").replace("{guid}", "none");
         let path = path.replace("{arch}", "x64-uefi").replace("{class}", "pxe");
-        printed.add(&api::answer(&daemon, &Method::GET, &path, None).await.body);
+        printed.add(&api::answer(&daemon, &Method::GET, (&path, None), Bytes::new()).await.body);
         let asked = Asked { path: &path, ..Asked::default() };
         printed.add(&page::part(&console, &asked).await.map(|part| part.body).unwrap_or_default());
     }

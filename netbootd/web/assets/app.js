@@ -22,6 +22,7 @@ function put(id, html) {
   const made = nodes(html).firstElementChild;
   if (!there || !made) return false;
   window.Idiomorph.morph(there, made, keep);
+  speeds();
   return true;
 }
 async function whole() {
@@ -87,7 +88,10 @@ function connect() {
     alive(null);
     ages();
   });
-  stream.addEventListener("lost", () => whole());
+  stream.addEventListener("lost", (event) => {
+    document.querySelector(".said").textContent = `The server was busy: ${event.data} steps are not shown.`;
+    whole();
+  });
   stream.addEventListener("error", () => {
     stream.close();
     timer = setTimeout(connect, wait * 1000 * (0.8 + Math.random() * 0.4));
@@ -137,17 +141,115 @@ function ages() {
 ages();
 setInterval(ages, 5000);
 
-// Keys: / and Ctrl K go to the search; the filters act at once.
+// The field in the bar finds pages, commands and machines.
+const field = document.querySelector(".find input");
+const hits = document.getElementById("hits");
+let asks = 0, chosen = -1, pending = null;
+for (const [name, value] of [["role", "combobox"], ["aria-controls", "hits"], ["aria-autocomplete", "list"], ["aria-expanded", "false"]]) field.setAttribute(name, value);
+function choose(place) {
+  const all = [...hits.children];
+  chosen = all.length && place >= 0 ? place % all.length : -1;
+  all.forEach((one, n) => one.setAttribute("aria-selected", String(n === chosen)));
+  if (chosen < 0) field.removeAttribute("aria-activedescendant");
+  else { field.setAttribute("aria-activedescendant", all[chosen].id); all[chosen].scrollIntoView({ block: "nearest" }); }
+}
+function shut() { hits.hidden = true; field.setAttribute("aria-expanded", "false"); choose(-1); }
+async function find() {
+  const turn = ++asks;
+  const answer = await fetch(`/find.json?q=${encodeURIComponent(field.value)}`).catch(() => null);
+  if (!answer?.ok || turn !== asks || document.activeElement !== field) return;
+  const found = await answer.json();
+  hits.replaceChildren(...found.map((one, n) => {
+    const line = document.createElement("li"), under = document.createElement("small");
+    [line.id, line.role, line.dataset.link] = [`hit-${n}`, "option", one.link];
+    under.textContent = one.under;
+    line.append(one.title, " ", under);
+    return line;
+  }));
+  hits.hidden = found.length === 0;
+  field.setAttribute("aria-expanded", String(!hits.hidden));
+  choose(field.value ? 0 : -1);
+}
+function open(line) { location.href = line.dataset.link; shut(); }
+for (const event of ["input", "focus"]) field.addEventListener(event, () => { const turn = (pending = find()).finally(() => { if (pending === turn) pending = null; }); pending = turn; });
+field.addEventListener("blur", () => setTimeout(shut, 150));
+hits.addEventListener("mousedown", (event) => { const line = event.target.closest("li"); if (line) { event.preventDefault(); open(line); } });
+field.addEventListener("keydown", async (event) => {
+  // What was typed counts, though its answer is on the way.
+  if (event.key === "Enter" && pending) {
+    event.preventDefault();
+    await pending;
+    if (chosen >= 0) open(hits.children[chosen]);
+    else field.form.requestSubmit();
+    return;
+  }
+  if (hits.hidden) return;
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    choose(event.key === "ArrowDown" ? chosen + 1 : (chosen > 0 ? chosen : hits.children.length) - 1);
+  } else if (event.key === "Enter" && chosen >= 0) {
+    event.preventDefault();
+    open(hits.children[chosen]);
+  } else if (event.key === "Escape") {
+    shut();
+  }
+});
+
+// Keys: / and Ctrl K go to the field; the filters act at once.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input, select, textarea");
   if ((event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !typing)) {
-    const field = [...document.querySelectorAll("input[type=search]")].find((one) => one.offsetParent);
-    if (field) { event.preventDefault(); field.focus(); field.select(); }
+    const search = field.offsetParent ? field : [...document.querySelectorAll("input[type=search]")].find((one) => one.offsetParent);
+    if (search) { event.preventDefault(); search.focus(); search.select(); }
   }
 });
+
+// Ticks: all of a page, and how many.
+function ticked() {
+  const boxes = [...document.querySelectorAll("[data-ticks] tbody input[type=checkbox]")];
+  const many = boxes.filter((box) => box.checked).length;
+  const words = document.getElementById("ticked");
+  if (words) words.textContent = many ? `With ${many} ${many === 1 ? "machine" : "machines"}` : "With the ticked machines";
+  return boxes;
+}
+for (const all of document.querySelectorAll("[data-all]")) {
+  all.hidden = false;
+  all.addEventListener("change", () => { for (const box of ticked()) box.checked = all.checked; });
+}
 document.addEventListener("change", (event) => {
   if (event.target.form?.dataset.filter !== undefined) event.target.form.requestSubmit();
+  ticked();
 });
+
+// Replay of a boot: the page as it was, moment by moment, in step with the clock or faster.
+let replay = 0;
+async function play(form, speed) {
+  const turn = ++replay, length = Number(form.elements.at.max), shown = form.elements.at;
+  let at = Number(shown.value) >= length ? 0 : Number(shown.value);
+  if (stream) { stream.close(); clearTimeout(timer); stream = null; pill.hidden = true; }
+  const began = performance.now() - (at * 1000) / speed;
+  while (turn === replay) {
+    at = Math.min(length, ((performance.now() - began) / 1000) * speed);
+    const query = new URLSearchParams(new FormData(form));
+    query.set("at", at.toFixed(1));
+    const url = `${form.getAttribute("action")}?${query}`;
+    const answer = await fetch(url, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (!answer?.ok || turn !== replay) return;
+    const text = await answer.text();
+    const page = new DOMParser().parseFromString(trusted ? trusted.createHTML(text) : text, "text/html");
+    put("fall", page.getElementById("fall")?.outerHTML || "");
+    history.replaceState(null, "", url);
+    ages();
+    if (at >= length) return;
+    await new Promise((done) => setTimeout(done, 250));
+  }
+}
+function speeds() { for (const button of document.querySelectorAll("[data-speed]")) button.hidden = false; }
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-speed]");
+  if (button) play(button.form, Number(button.dataset.speed));
+});
+speeds();
 // Empty fields stay out of the URL.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "get") return;

@@ -1,7 +1,6 @@
 //! What an operator does on a page: forms of a session, with its token in them, from this very
 //! site.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,13 +8,20 @@ use bytes::Bytes;
 use hyper::header::{self, HeaderMap};
 use hyper::http::uri::Authority;
 use hyper::{Method, StatusCode};
+use netbootd_content::menu::{MENU, ORDER, TITLE};
+use pxe_policy::{Approval, MacAddr};
 use serde_json::Value;
 
 use crate::api;
 use crate::audit::Change;
 use crate::console::{Asked, Console};
 use crate::page::{self, Part, sign_in};
+use crate::proxied::Client;
 use crate::sessions::{LASTS, Role, same};
+use crate::site::cookie;
+
+/// The header in which a page's script sends the token of its session's forms.
+const FORM_TOKEN: &str = "x-netbootd-form-token";
 
 /// What a form came to.
 #[derive(Debug)]
@@ -32,9 +38,8 @@ pub(crate) struct Form<'a> {
     pub(crate) path: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: Bytes,
-    pub(crate) from: IpAddr,
-    /// Whether the cookie may go over HTTPS alone.
-    pub(crate) is_tls: bool,
+    /// Its sender.
+    pub(crate) client: Client,
 }
 
 /// Whether a request is a form of a page. Scripts show a token and send no form.
@@ -48,23 +53,30 @@ pub(crate) fn is_form(path: &str, headers: &HeaderMap) -> bool {
 /// The request of the API that a form stands for, and the role that it needs.
 fn target(path: &str) -> Option<(Method, String, Role)> {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    match parts.as_slice() {
+    let (method, target, role) = match parts.as_slice() {
+        ["machines", "act"] => (Method::POST, "/api/machines".to_owned(), Role::Operator),
         ["machines", mac, word @ ("approve" | "reject" | "forget")] => {
-            Some((Method::POST, format!("/pending/{mac}/{word}"), Role::Operator))
+            (Method::POST, format!("/pending/{mac}/{word}"), Role::Operator)
         }
-        ["machines", mac, "boot"] => {
-            Some((Method::POST, format!("/api/machines/{mac}/boot"), Role::Operator))
+        ["machines", mac, "boot"] => (Method::POST, format!("/api/machines/{mac}/boot"), Role::Operator),
+        ["machines", mac, "cancel"] => (Method::DELETE, format!("/api/machines/{mac}/boot"), Role::Operator),
+        ["machines", mac, "assign"] => (Method::PUT, format!("/api/devices/{mac}"), Role::Operator),
+        ["images", name, "verify"] => (Method::POST, format!("/images/{name}/verify"), Role::Operator),
+        ["images", name, "tag"] => (Method::POST, format!("/api/images/{name}/tag"), Role::Operator),
+        ["images", name, "remove"] => (Method::DELETE, format!("/api/images/{name}"), Role::Admin),
+        ["uploads", id, "finish"] => (Method::POST, format!("/api/uploads/{id}/finish"), Role::Operator),
+        ["uploads", id, "remove"] => (Method::DELETE, format!("/api/uploads/{id}"), Role::Operator),
+        ["wall"] => (Method::PUT, "/api/deployment-day".to_owned(), Role::Operator),
+        ["server", "reload"] => (Method::POST, "/reload".to_owned(), Role::Admin),
+        ["server", "rescan"] => (Method::POST, "/rescan".to_owned(), Role::Admin),
+        ["server", "release"] => (Method::POST, "/ledger/release".to_owned(), Role::Admin),
+        ["server", "ledger", mac, deployment, "clear"] => {
+            (Method::DELETE, format!("/ledger/{mac}/{deployment}"), Role::Admin)
         }
-        ["machines", mac, "cancel"] => {
-            Some((Method::DELETE, format!("/api/machines/{mac}/boot"), Role::Operator))
-        }
-        ["machines", mac, "assign"] => Some((Method::PUT, format!("/api/devices/{mac}"), Role::Operator)),
-        ["images", name, "verify"] => Some((Method::POST, format!("/images/{name}/verify"), Role::Operator)),
-        ["server", "reload"] => Some((Method::POST, "/reload".to_owned(), Role::Admin)),
-        ["server", "rescan"] => Some((Method::POST, "/rescan".to_owned(), Role::Admin)),
-        ["server", "release"] => Some((Method::POST, "/ledger/release".to_owned(), Role::Admin)),
-        _ => None,
-    }
+        ["server", "bindings", mac, "forget"] => (Method::DELETE, format!("/bindings/{mac}"), Role::Admin),
+        _ => return None,
+    };
+    Some((method, target, role))
 }
 
 /// The role that a request of the API needs: what takes something away, or changes the server, is
@@ -73,6 +85,9 @@ pub(crate) fn role_of(method: &Method, path: &str) -> Role {
     let path = path.strip_prefix("/api").unwrap_or(path);
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     match first {
+        // An operator takes back what an operator did.
+        "uploads" => Role::Operator,
+        "machines" => Role::Operator,
         _ if method == Method::DELETE => Role::Admin,
         "backup" | "reload" | "rescan" | "ledger" | "sources" => Role::Admin,
         _ => Role::Operator,
@@ -81,7 +96,7 @@ pub(crate) fn role_of(method: &Method, path: &str) -> Role {
 
 /// Does what a form asks for.
 pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<&str>) -> Done {
-    let operator = cookie.and_then(|cookie| console.sessions.operator(cookie, Instant::now()));
+    let operator = cookie.and_then(|cookie| console.signed_in(cookie));
     let asked = Asked { path: form.path, operator: operator.clone(), ..Asked::default() };
     let refused = |status, cause: &str, cure: &str| {
         Done::Shown(page::problem(console, &asked, status, ("Not done", cause, cure)))
@@ -95,7 +110,7 @@ pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<
     };
     let value = |name: &str| page::value(Some(text), name).unwrap_or_default();
     if form.path == "/sign-in" {
-        return sign_in(console, form, &value);
+        return sign_in(console, form, &value).await;
     }
     let Some(operator) = operator else {
         return Done::Go(format!("/sign-in?to={}", page::encoded(&back(form.headers))), None);
@@ -106,6 +121,7 @@ pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<
     }
     if form.path == "/sign-out" {
         cookie.inspect(|cookie| console.sessions.close(cookie));
+        console.save_sessions().await;
         return Done::Go(
             "/".to_owned(),
             Some("netbootd=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict".to_owned()),
@@ -117,72 +133,126 @@ pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<
     if let Some(reason) = console.refusal(Some(&operator), role) {
         return refused(StatusCode::FORBIDDEN, &reason, "Ask an operator who may.");
     }
-    let from = form.from.to_string();
-    let query = fields(form.path, &value);
-    let whole = query.as_ref().map_or_else(|| target.clone(), |query| format!("{target}?{query}"));
-    let change = Change::begin(&console.services, &operator.name, &from, (method.as_str(), &whole));
-    let told = api::answer(&console.daemon, &method, &target, query.as_deref()).await;
-    change.done(&console.services, told.status.as_u16()).await;
-    let words = words(form.path, &told.body, told.status);
-    cookie.inspect(|cookie| console.sessions.say(cookie, words));
-    if let Some(mac) = form.path.split('/').nth(2).and_then(|mac| mac.parse().ok()) {
-        console.board.touch(&console.services, mac);
+    if form.path == "/machines/act" && value("confirm") != "yes" {
+        return Done::Shown(page::bulk::confirm(console, &asked, text, &back(form.headers)));
     }
+    let from = form.client.addr.to_string();
+    let query = fields(form.path, text);
+    let whole = query.as_ref().map_or_else(|| target.clone(), |query| format!("{target}?{query}"));
+    let mac = form.path.split('/').nth(2).and_then(|mac| mac.parse::<MacAddr>().ok());
+    let before = mac.map(|mac| console.services.approvals.get(mac));
+    let change = Change::begin(&console.services, &operator.name, &from, (method.as_str(), &whole));
+    let path = (target.as_str(), query.as_deref());
+    let told = api::answer(&console.daemon, &method, path, Bytes::new()).await;
+    change.done(&console.services, told.status.as_u16()).await;
+    let mut words = words(form.path, &told.body, told.status);
+    if form.path.ends_with("/approve") && before == Some(Approval::Approved) {
+        // Another operator was faster.
+        words = words.replace(" is approved.", " was approved already.");
+    }
+    cookie.inspect(|cookie| console.sessions.say(cookie, words));
+    let chosen = page::pairs(Some(text)).filter(|(name, _)| name == "mac");
+    let touched: Vec<MacAddr> = chosen.filter_map(|(_, mac)| mac.parse().ok()).chain(mac).collect();
+    if !touched.is_empty() {
+        console.board.touch(&console.services, &touched);
+    }
+    Done::Go(shows_result(form, text), None)
+}
+
+/// The page that shows what came of a form: the one that it stands on, or the one behind a question.
+fn shows_result(form: &Form<'_>, text: &str) -> String {
     let to = back(form.headers);
-    // Back from the page that asked to the one that shows.
-    let asks = ["/approve", "/boot", "/assign", "/reload"].into_iter().find_map(|end| to.strip_suffix(end));
-    let to = match asks {
-        Some(_) if to.ends_with("/approve") => "/".to_owned(),
-        Some(machine) => machine.to_owned(),
-        None => to,
-    };
-    Done::Go(to, None)
+    let parts: Vec<&str> = form.path.trim_start_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["machines", _, "approve"] if to.ends_with("/approve") => "/".to_owned(),
+        ["machines", mac, "boot" | "assign"] => format!("/machines/{mac}"),
+        ["images", name, "remove"] if page::value(Some(text), "version").is_some() => {
+            format!("/images/{name}")
+        }
+        ["images", _, "remove"] => "/images".to_owned(),
+        ["machines", "act"] => {
+            let to = page::value(Some(text), "to").filter(|to| sign_in::is_own(to));
+            to.unwrap_or_else(|| "/machines".to_owned())
+        }
+        ["server", "reload"] => "/server".to_owned(),
+        ["wall"] => "/wall".to_owned(),
+        _ => to,
+    }
 }
 
 /// What a form says, as the API's query.
-fn fields(path: &str, value: &impl Fn(&str) -> String) -> Option<String> {
+fn fields(path: &str, text: &str) -> Option<String> {
+    let value = |name: &str| page::value(Some(text), name).unwrap_or_default();
     let pair = |name: &str, value: String| format!("{name}={}", page::encoded(&value));
-    if path.ends_with("/assign") {
-        let names = ["name", "boot", "tags", "note"];
-        return Some(names.map(|name| pair(name, value(name))).join("&"));
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["machines", _, "assign"] => {
+            let names = ["name", "boot", "tags", "note"];
+            Some(names.map(|name| pair(name, value(name))).join("&"))
+        }
+        ["machines", "act"] => {
+            let sent = page::pairs(Some(text));
+            let sent = sent.filter(|(name, _)| matches!(name.as_str(), "action" | "mac" | "value"));
+            Some(sent.map(|(name, value)| pair(&name, value)).collect::<Vec<_>>().join("&"))
+        }
+        ["images", _, "tag"] if value("menu").is_empty() => Some(pair("version", value("version"))),
+        ["images", _, "tag"] => {
+            let hidden = if value("hidden").is_empty() { "" } else { "hidden" };
+            let labels = [(TITLE, value("title")), (ORDER, value("order")), (MENU, hidden.to_owned())];
+            let labels = labels.map(|(key, value)| pair("label", format!("{key}={}", value.trim())));
+            Some(labels.join("&"))
+        }
+        ["images", _, "remove"] => Some(pair("version", value("version"))),
+        ["wall"] => Some(pair("machines", value("machines"))),
+        ["machines", _, "boot"] => {
+            let target = match value("kind").as_str() {
+                "image" => pair("image", value("image")),
+                "file" => pair("file", value("file")),
+                _ => "target=disk".to_owned(),
+            };
+            let lasts = match value("lasts").as_str() {
+                "always" => "always=true".to_owned(),
+                "until" => pair("until", value("until")),
+                _ => "once=true".to_owned(),
+            };
+            Some(format!("{target}&{lasts}"))
+        }
+        _ => None,
     }
-    if !path.ends_with("/boot") {
-        return None;
-    }
-    let target = match value("kind").as_str() {
-        "image" => pair("image", value("image")),
-        "file" => pair("file", value("file")),
-        _ => "target=disk".to_owned(),
-    };
-    let lasts = match value("lasts").as_str() {
-        "always" => "always=true".to_owned(),
-        "until" => pair("until", value("until")),
-        _ => "once=true".to_owned(),
-    };
-    Some(format!("{target}&{lasts}"))
 }
 
-fn sign_in(console: &Arc<Console>, form: &Form<'_>, value: &impl Fn(&str) -> String) -> Done {
+async fn sign_in(console: &Arc<Console>, form: &Form<'_>, value: &impl Fn(&str) -> String) -> Done {
     let to = Some(value("to")).filter(|to| sign_in::is_own(to)).unwrap_or_else(|| "/".to_owned());
     let query = format!("to={}", page::encoded(&to));
     let asked = Asked { path: "/sign-in", query: Some(&query), ..Asked::default() };
     let now = Instant::now();
-    if !console.sessions.may_try(form.from, now) {
+    if !console.sessions.may_try(form.client.addr, now) {
         let words = "Five wrong tokens came from your address: wait a minute.";
         return Done::Shown(sign_in::page(console, &asked, Some(words)));
     }
-    let Some((name, role)) = console.operator_of(value("secret").trim()) else {
-        console.sessions.note_wrong(form.from, now);
-        tracing::warn!(from = %form.from, "a wrong token on the sign-in page");
+    let secret = value("secret");
+    let secret = secret.trim();
+    let Some((name, _)) = console.operator_of(secret) else {
+        console.sessions.note_wrong(form.client.addr, now);
+        tracing::warn!(from = %form.client.addr, "a wrong token on the sign-in page");
         return Done::Shown(sign_in::page(console, &asked, Some("That is not a token of this server.")));
     };
-    let Some(cookie) = console.sessions.open(&name, role, now) else {
+    let Some(cookie) = console.sessions.open(&name, secret, now) else {
         return Done::Shown(sign_in::page(console, &asked, Some("The system gives no random numbers.")));
     };
-    let secure = if form.is_tls { "; Secure" } else { "" };
+    console.save_sessions().await;
+    let secure = if form.client.is_tls { "; Secure" } else { "" };
     let seconds = LASTS.as_secs();
     let cookie = format!("netbootd={cookie}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     Done::Go(to, Some(cookie))
+}
+
+/// The operator of a page's own script, which sends the session's cookie and, in a header, what
+/// every form of the session carries.
+pub(crate) fn operator_of_script(console: &Console, headers: &HeaderMap) -> Option<(String, Role)> {
+    let sent = headers.get(FORM_TOKEN).and_then(|value| value.to_str().ok())?;
+    let operator = cookie(headers).and_then(|cookie| console.signed_in(cookie))?;
+    (is_from_here(headers) && same(sent, &operator.form_token)).then_some((operator.name, operator.role))
 }
 
 /// Whether a browser sent it from a page of this server. Browsers say so in one header or the
@@ -216,27 +286,35 @@ fn back(headers: &HeaderMap) -> String {
 /// The result in words.
 fn words(path: &str, body: &str, status: StatusCode) -> String {
     let json: Value = serde_json::from_str(body).unwrap_or_default();
-    let told = json["error"].as_str().or(json["words"].as_str()).or(json.as_str()).map(str::to_owned);
-    let about = path.split('/').nth(2).unwrap_or_default();
-    let about = page::decoded(about);
+    let told = json["error"].as_str().or(json["words"].as_str()).or(json.as_str());
+    let told = told.filter(|words| !words.is_empty()).map(str::to_owned);
+    let about = page::decoded(path.split('/').nth(2).unwrap_or_default());
     let word = path.rsplit('/').next().unwrap_or_default();
     let done = match word {
         "approve" => format!("{about} is approved."),
         "reject" => format!("{about} is rejected."),
-        "forget" => format!("{about} waits again."),
+        "forget" if path.starts_with("/machines/") => format!("{about} waits again."),
+        "forget" => "Its choice is forgotten.".to_owned(),
         "boot" => format!("{about} boots that next."),
         "cancel" => format!("{about} boots what the rules say."),
         "assign" => format!("{about} is registered."),
         "verify" => format!("{about} was read."),
+        "tag" => format!("{about} is changed."),
+        "remove" if path.starts_with("/images/") => format!("{about} is removed."),
+        "remove" => "The upload is removed.".to_owned(),
+        "finish" => "The import begins.".to_owned(),
+        "wall" => "The list is saved.".to_owned(),
+        "clear" => "The deployment may run again.".to_owned(),
         "reload" => "The configuration was reloaded.".to_owned(),
         "release" => "The brake is released.".to_owned(),
+        "act" => String::new(),
         _ => "Done.".to_owned(),
     };
     let warnings = json["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let warnings = warnings.collect::<Vec<_>>().join(" ");
     let told = told.or_else(|| (!warnings.is_empty()).then_some(warnings));
     match (status.is_success(), told) {
-        (true, Some(told)) => format!("{done} {told}"),
+        (true, Some(told)) => format!("{done} {told}").trim_start().to_owned(),
         (true, None) => done,
         (false, told) => format!("{word} {about} failed: {}", told.unwrap_or_else(|| status.to_string())),
     }

@@ -3,7 +3,10 @@
 mod devices;
 pub mod document;
 mod images;
+mod machines;
 pub mod metrics;
+mod server;
+mod uploads;
 pub mod views;
 
 use std::io;
@@ -13,10 +16,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bsdp::Binding;
+use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use netbootd_net::with_causes;
 use netbootd_server::daemon::Daemon;
-use netbootd_server::explain::{AskedAs, explained, explained_as, request};
+use netbootd_server::explain::{AskedAs, explained, explained_as, request, stages};
 use netbootd_server::services::Services;
 use netbootd_state::file::COPY_FOLDER;
 use netbootd_state::history::History;
@@ -26,6 +30,9 @@ use pxe_policy::{BootRequest, InvalidMac, InvalidUuid, MacAddr, UnknownArch, Unk
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
+
+pub(crate) use images::ImageDetails;
+pub(crate) use uploads::LARGEST_PIECE;
 
 /// What an operator is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,16 +90,33 @@ async fn backup(services: &Arc<Services>) -> Told {
     }
 }
 
-/// Answers one request.
-pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Option<&str>) -> Told {
+/// Answers one request. Only pieces of uploads have a body.
+pub async fn answer(
+    daemon: &Arc<Daemon>,
+    method: &Method,
+    (path, query): (&str, Option<&str>),
+    body: Bytes,
+) -> Told {
     let services = &daemon.services;
     let decoded: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
     let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    if let ["api", rest @ ..] = parts.as_slice()
-        && let Some(told) = devices::answer(services, method, rest, query).await
-    {
-        return told;
+    if let ["api", rest @ ..] = parts.as_slice() {
+        if let Some(told) = devices::answer(services, method, rest, query).await {
+            return told;
+        }
+        if let Some(told) = images::answer(daemon, method, rest, query).await {
+            return told;
+        }
+        if let Some(told) = uploads::answer(daemon, method, rest, query, body).await {
+            return told;
+        }
+        if let Some(told) = machines::answer(daemon, method, rest, query).await {
+            return told;
+        }
+        if let Some(told) = server::answer(daemon, method, rest, query).await {
+            return told;
+        }
     }
     // The same under /api and, for one release more, without it.
     let whole = parts.as_slice();
@@ -157,6 +181,10 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
             Ok((mac, asked_as)) => json(&explained_as(services, &daemon.source, mac, &asked_as).await),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
+        ("GET", ["machines", mac, "chain"]) => match asked_as(mac, query) {
+            Ok((mac, asked_as)) => json(&stages(services, &daemon.source, mac, &asked_as).await),
+            Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
+        },
         ("POST", ["backup"]) => backup(services).await,
         ("POST", ["rescan"]) => {
             let scanned = Arc::clone(services);
@@ -182,6 +210,12 @@ pub async fn answer(daemon: &Arc<Daemon>, method: &Method, path: &str, query: Op
             _ => problem(StatusCode::NOT_FOUND, format!("there is no {}", path.escape_debug())),
         },
     }
+}
+
+/// Every value of a name in the query, percent-decoded.
+fn values(query: Option<&str>, name: &str) -> Vec<String> {
+    let pairs = query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(known, _)| *known == name).map(|(_, value)| decoded(&value.replace('+', " "))).collect()
 }
 
 /// A value of the query, percent-decoded.
@@ -313,6 +347,64 @@ mod tests {
 
     use super::*;
 
+    /// The routes of a source: the method and the parts of its path, `{}` for a variable one.
+    fn routes(source: &str) -> Vec<(String, Vec<String>)> {
+        let shipped = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let mut routes = Vec::new();
+        for (place, _) in shipped.match_indices("(\"") {
+            let Some((methods, rest)) = shipped[place + 1..].split_once(", [") else { continue };
+            let methods: Vec<&str> = methods.split('|').map(|word| word.trim().trim_matches('"')).collect();
+            if !methods.iter().all(|word| ["GET", "POST", "PUT", "DELETE"].contains(word)) {
+                continue;
+            }
+            let parts = rest.split(']').next().unwrap_or_default();
+            let mut paths: Vec<Vec<String>> = vec![Vec::new()];
+            for part in parts.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+                let words: Vec<String> = match part.starts_with('"') {
+                    true => part.split('|').map(|word| word.trim().trim_matches('"').to_owned()).collect(),
+                    false => vec!["{}".to_owned()],
+                };
+                let with = |path: &Vec<String>, word: &String| [path.clone(), vec![word.clone()]].concat();
+                paths = paths.iter().flat_map(|path| words.iter().map(|word| with(path, word))).collect();
+            }
+            for method in methods {
+                routes.extend(paths.iter().map(|path| (method.to_owned(), path.clone())));
+            }
+        }
+        routes
+    }
+
+    #[test]
+    fn every_route_is_documented() {
+        let sources = [
+            include_str!("api.rs"),
+            include_str!("api/devices.rs"),
+            include_str!("api/images.rs"),
+            include_str!("api/machines.rs"),
+            include_str!("api/server.rs"),
+            include_str!("api/uploads.rs"),
+        ];
+        let document: Value = serde_json::from_str(document::TEXT).unwrap();
+        let documented = |method: &str, parts: &[String]| {
+            document["paths"].as_object().unwrap().iter().any(|(path, methods)| {
+                let path = path.strip_prefix("/api").unwrap_or(path);
+                let known: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+                let same =
+                    |(one, part): (&&str, &String)| *one == part || one.starts_with('{') && part == "{}";
+                known.len() == parts.len()
+                    && known.iter().zip(parts).all(same)
+                    && methods[method.to_lowercase()].is_object()
+            })
+        };
+        let routes: Vec<_> = sources.iter().flat_map(|source| routes(source)).collect();
+        assert!(routes.len() > 40, "{routes:?}");
+        // The former name of /sandbox.
+        let former = ["confinement".to_owned()];
+        let missing: Vec<_> =
+            routes.iter().filter(|(method, parts)| *parts != former && !documented(method, parts)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
     #[tokio::test]
     async fn every_documented_path_is_there() {
         let folder = tempfile::tempdir().unwrap();
@@ -328,10 +420,10 @@ mod tests {
                 .replace("{word}", "approve")
                 .replace("{name}", "winpe");
             let filled = filled.replace("{guid}", "none").replace("{arch}", "7").replace("{class}", "pxe");
-            let filled = filled.replace("{deployment}", "any");
+            let filled = filled.replace("{deployment}", "any").replace("{id}", &"f".repeat(24));
             for (method, described) in methods.as_object().unwrap() {
                 let method: Method = method.to_uppercase().parse().unwrap();
-                let told = answer(&daemon, &method, &filled, None).await;
+                let told = answer(&daemon, &method, (&filled, None), Bytes::new()).await;
                 assert!(!told.body.contains("there is no"), "{method} {path}: {}", told.body);
                 let status = told.status.as_u16().to_string();
                 assert!(

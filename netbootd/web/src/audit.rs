@@ -50,7 +50,7 @@ impl Change {
     /// Notes how things stand before a change.
     pub(crate) fn begin(services: &Services, who: &str, from: &str, (method, path): (&str, &str)) -> Self {
         let mac = path.split(['/', '?']).find_map(|part| part.parse().ok());
-        let what = format!("{method} {path}");
+        let what = format!("{method} {path}").chars().take(LONGEST).collect();
         let before = mac.map(|mac| decided(services, mac));
         Change { who: who.to_owned(), from: from.to_owned(), what, mac, before }
     }
@@ -122,6 +122,8 @@ fn older(file: &std::path::Path) -> PathBuf {
     file.with_extension("1.jsonl")
 }
 
+/// Letters of one change: a list of machines may be long.
+const LONGEST: usize = 500;
 /// Bytes of one file: about fifty thousand changes.
 const LARGEST: u64 = 8 << 20;
 /// A quarter of a year.

@@ -6,6 +6,7 @@
 //! machines.
 
 mod groups;
+mod hits;
 mod row;
 mod usual;
 mod values;
@@ -21,6 +22,7 @@ use pxe_policy::MacAddr;
 use tokio::sync::watch;
 
 pub(crate) use groups::Group;
+pub(crate) use hits::Hits;
 pub(crate) use row::{Row, State};
 pub(crate) use values::FilterValues;
 
@@ -130,9 +132,9 @@ impl Board {
         }
     }
 
-    /// Looks at a machine anew that an operator said something of.
-    pub(crate) fn touch(&self, services: &Services, mac: MacAddr) {
-        self.inner.lock().touched.push(mac);
+    /// Looks anew at machines that an operator decided about.
+    pub(crate) fn touch(&self, services: &Services, macs: &[MacAddr]) {
+        self.inner.lock().touched.extend(macs);
         self.look(services, SystemTime::now());
     }
 

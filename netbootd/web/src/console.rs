@@ -1,16 +1,18 @@
 //! What the operator's page stands on: the board, the sessions, and who looks at which page.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use netbootd_server::daemon::Daemon;
 use netbootd_server::explain::{AskedAs, Explained};
 use netbootd_server::services::Services;
 use pxe_policy::{Action, MacAddr};
 
-use crate::board::{Board, FilterValues};
+use crate::board::{Board, FilterValues, Hits};
 use crate::rendered::Rendered;
 use crate::sessions::{Operator, Role, Sessions, same};
+use crate::storage::Storage;
 
 /// The page's own state beside the services.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Console {
     pub(crate) instance: String,
     pub(crate) host: String,
     pub(crate) rendered: Rendered,
+    pub(crate) hits: Hits,
+    pub(crate) storage: Storage,
     /// The values of the filters.
     pub(crate) values: FilterValues,
 }
@@ -38,6 +42,8 @@ pub struct Asked<'a> {
     pub operator: Option<Operator>,
     /// The result of what the operator did last.
     pub said: Option<String>,
+    /// The scheme and host that the request names, for links that leave the browser.
+    pub site: Option<&'a str>,
     /// Whether it is rendered for a page that follows what happens.
     pub live: bool,
 }
@@ -46,27 +52,42 @@ impl Console {
     /// With an empty board.
     pub fn new(daemon: Arc<Daemon>, host: String) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let state_dir = daemon.services.snapshot.load().config.server.state_dir.clone();
+        let sessions = Sessions::open_in(&state_dir, Instant::now(), SystemTime::now());
         let instance = format!("{:x}-{:x}", since.as_nanos(), std::process::id());
         Console {
             services: Arc::clone(&daemon.services),
             daemon,
             board: Board::default(),
-            sessions: Sessions::default(),
+            sessions,
             instance,
             host,
             rendered: Rendered::default(),
+            hits: Hits::default(),
+            storage: Storage::default(),
             values: FilterValues::default(),
         }
     }
 
     /// Keeps the board up to date until shutdown.
     pub async fn follow(&self) {
-        self.board.follow(&self.services).await;
+        tokio::join!(self.board.follow(&self.services), self.hits.follow(&self.services));
     }
 
     /// Takes in what happened so far.
     pub fn look(&self) {
         self.board.look(&self.services, SystemTime::now());
+    }
+
+    /// Tells what a page shows now from what it showed before: the number of the board's last change,
+    /// and what else pages show that changes without it.
+    pub(crate) fn stamp(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        for (name, record) in &self.services.snapshot.load().files.catalogue().images {
+            (name, record.current.to_string(), record.retired.is_some()).hash(&mut hasher);
+        }
+        self.daemon.day.list().machines.hash(&mut hasher);
+        format!("{}-{:x}", self.board.version(), hasher.finish())
     }
 
     /// Why an operator may not do what needs a role; None when it may.
@@ -91,17 +112,41 @@ impl Console {
 
     /// The operator whose token this is. All are compared, whichever fits.
     pub(crate) fn operator_of(&self, token: &str) -> Option<(String, Role)> {
+        self.operator(|_, wanted| same(token, wanted))
+    }
+
+    /// The operator of a session's cookie, for as long as the configuration has the token that the
+    /// session was opened with.
+    pub(crate) fn signed_in(&self, cookie: &str) -> Option<Operator> {
+        let signed = self.sessions.find(cookie, Instant::now())?;
+        let (name, role) = self.operator(|name, token| {
+            name == signed.name && same(&self.sessions.of_token(token), &signed.token)
+        })?;
+        Some(Operator { name, role, form_token: signed.form_token })
+    }
+
+    /// The operator with a name and a token that fit.
+    fn operator(&self, fits: impl Fn(&str, &str) -> bool) -> Option<(String, Role)> {
         let snapshot = self.services.snapshot.load();
         let status = snapshot.config.status.as_ref()?;
         let one = status.token.as_ref().map(|wanted| ("admin", Role::Admin, wanted));
         let others = status.operators.iter().map(|one| (one.name.as_str(), one.role, &one.token));
         let mut found = None;
         for (name, role, wanted) in one.into_iter().chain(others) {
-            if same(token, wanted.reveal()) {
+            if fits(name, wanted.reveal()) {
                 found = Some((name.to_owned(), role));
             }
         }
         found
+    }
+
+    /// Writes the sessions into the state folder.
+    pub(crate) async fn save_sessions(self: &Arc<Self>) {
+        let console = Arc::clone(self);
+        let save = move || console.sessions.save(Instant::now(), SystemTime::now());
+        if let Err(error) = tokio::task::spawn_blocking(save).await {
+            tracing::error!(%error, "writing the sessions broke");
+        }
     }
 
     /// What a machine gets once it is approved, in words.

@@ -109,7 +109,7 @@ async fn answer(
     let changes = !matches!(*method, Method::GET | Method::HEAD);
     let change =
         changes.then(|| Change::begin(&daemon.services, "command line", "", (method.as_str(), uri.path())));
-    let told = api::answer(daemon, method, uri.path(), uri.query()).await;
+    let told = api::answer(daemon, method, (uri.path(), uri.query()), Bytes::new()).await;
     if let Some(change) = change {
         change.done(&daemon.services, told.status.as_u16()).await;
     }

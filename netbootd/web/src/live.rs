@@ -144,17 +144,18 @@ impl<P: Send + 'static> Viewer<P> {
     }
 
     async fn hello(&mut self) -> String {
-        let stamp = *self.version.borrow_and_update();
+        let version = *self.version.borrow_and_update();
+        let stamp = self.console.stamp();
         if self.path == "/machines" {
             self.pinned = Some(page::machines::listed(&self.console, &self.asked()));
         }
-        let html = self.rendered(stamp).await;
+        let html = self.rendered(version).await;
         for (id, part) in templates::parts(&html) {
             self.sent.insert(id.to_owned(), hash(part));
         }
         let mut hello = self.state();
         hello["instance"] = json!(self.console.instance);
-        hello["stamp"] = json!(stamp.to_string());
+        hello["stamp"] = json!(stamp);
         format!("event: hello\ndata: {hello}\n\n")
     }
 
@@ -204,6 +205,7 @@ impl<P: Send + 'static> Viewer<P> {
             query: self.query.as_deref(),
             operator: self.operator.clone(),
             said: None,
+            site: None,
             live: true,
         }
     }

@@ -5,12 +5,16 @@
 mod approve;
 mod assets;
 mod audit;
+pub(crate) mod bulk;
 mod explain;
+mod find;
 mod findings;
+mod image;
 mod images;
 mod machine;
 pub(crate) mod machines;
 mod now;
+mod number;
 mod query;
 mod reload;
 mod rows;
@@ -18,6 +22,7 @@ mod server;
 pub(crate) mod sign_in;
 pub(crate) mod templates;
 pub(crate) mod vendors;
+mod wall;
 mod waterfall;
 mod words;
 
@@ -33,7 +38,7 @@ use serde::Serialize;
 use crate::console::{Asked, Console};
 use crate::sessions::Role;
 pub(crate) use assets::asset;
-pub(crate) use query::{decoded, encoded, value};
+pub(crate) use query::{decoded, encoded, pairs, value};
 
 /// One page, or a part of one.
 #[derive(Debug)]
@@ -95,17 +100,36 @@ pub async fn part(console: &Console, asked: &Asked<'_>) -> Option<Part> {
         ["machines", mac, "boot"] => approve::boot(console, asked, mac).await,
         ["machines", mac, "assign"] => approve::assign(console, asked, mac),
         ["boots", id] => machine::boot(console, asked, id).await,
-        ["m", number] => machine::by_number(console, asked, number).await,
+        ["m"] => match number::asked_for(asked) {
+            Some(number) => Some(numbered(console, asked, &number).await),
+            None => Some(number::page(console, asked, None)),
+        },
+        ["m", number] => Some(numbered(console, asked, number).await),
+        ["wall"] => Some(wall::page(console, asked)),
+        ["find.json"] => Some(find::json(console, asked)),
         ["findings"] => Some(findings::page(console, asked)),
         ["findings", cause] => findings::cause(console, asked, cause),
-        ["images"] => Some(images::page(console, asked)),
+        ["images"] => Some(images::page(console, asked).await),
+        ["images", name] => image::page(console, asked, name).await,
+        ["images", name, "remove"] => image::remove(console, asked, name).await,
         ["explain"] => Some(explain::page(console, asked).await),
-        ["server"] => Some(server::page(console, asked)),
+        ["server"] => Some(server::page(console, asked).await),
+        ["server", "leases"] => Some(server::tables::leases(console, asked)),
+        ["server", "ledger"] => Some(server::tables::ledger(console, asked)),
+        ["server", "bindings"] => Some(server::tables::bindings(console, asked)),
         ["server", "reload"] => Some(reload::page(console, asked).await),
         ["server", "audit"] => Some(audit::page(console, asked).await),
         ["server", "audit.csv"] => Some(audit::csv(console, asked).await),
         ["sign-in"] => Some(sign_in::page(console, asked, None)),
         _ => None,
+    }
+}
+
+/// The machine whose screen shows a number, or the question for another number.
+async fn numbered(console: &Console, asked: &Asked<'_>, number: &str) -> Part {
+    match machine::by_number(console, asked, number).await {
+        Some(part) => part,
+        None => number::page(console, asked, Some(number)),
     }
 }
 
@@ -144,7 +168,7 @@ fn framed(
             None => asked.path.to_owned(),
         },
         said: asked.said.clone(),
-        stamp: console.board.version().to_string(),
+        stamp: console.stamp(),
         now: rfc3339(SystemTime::now()),
         version: env!("CARGO_PKG_VERSION"),
         host: console.host.clone(),
@@ -179,13 +203,13 @@ pub(crate) fn is_live(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     matches!(
         parts.as_slice(),
-        [] | ["machines" | "findings" | "images" | "server"] | ["machines" | "findings", _]
+        [] | ["machines" | "findings" | "images" | "server" | "wall"] | ["machines" | "findings", _]
     )
 }
 
 /// Whether a page changes though nothing happens.
 pub(crate) fn follows_time(path: &str) -> bool {
-    path.starts_with("/machines/") || matches!(path, "/images" | "/server" | "/")
+    path.starts_with("/machines/") || matches!(path, "/images" | "/server" | "/wall" | "/")
 }
 
 /// The pauses of a machine's last boot, each with what ended it, in seconds.

@@ -1,16 +1,25 @@
-//! Operators who are signed in. A session is known by the digest of its cookie; the cookie itself
-//! is nowhere but in the browser.
+//! Operators who are signed in.
+//!
+//! A session is known by a keyed digest of its cookie; the cookie itself is nowhere but in the
+//! browser, and what its forms carry is derived from it. The digests are kept in the state folder
+//! with the key, so that a restart of netbootd ends no session.
+
+mod kept;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
+use hmac::{Hmac, KeyInit, Mac};
 pub(crate) use netbootd_config::Role;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// Somebody who is signed in.
+use kept::Kept;
+
+/// An operator who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     /// The name in the audit.
@@ -21,62 +30,109 @@ pub struct Operator {
     pub form_token: String,
 }
 
-/// The sessions, and who tried in vain.
-#[derive(Debug, Default)]
+/// A session, as far as its cookie proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Signed {
+    pub(crate) name: String,
+    /// The digest of the token that it was opened with.
+    pub(crate) token: String,
+    pub(crate) form_token: String,
+}
+
+/// The sessions, and the addresses that tried in vain.
+#[derive(Debug)]
 pub(crate) struct Sessions {
+    key: [u8; 32],
+    kept: Kept,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    open: HashMap<[u8; 32], Session>,
+    open: HashMap<String, Session>,
     wrong: HashMap<IpAddr, VecDeque<Instant>>,
 }
 
 #[derive(Debug)]
 struct Session {
-    operator: Operator,
+    name: String,
+    token: String,
     ends: Instant,
     said: Option<String>,
 }
 
 impl Sessions {
+    /// With those of an earlier run that kept its state in this folder.
+    pub(crate) fn open_in(folder: &Path, now: Instant, clock: SystemTime) -> Self {
+        let kept = Kept::new(folder);
+        let (key, sessions) = kept.read(clock);
+        let session = |one: kept::Remembered| {
+            let ends = now + one.left.min(LASTS);
+            (one.digest, Session { name: one.name, token: one.token, ends, said: None })
+        };
+        let open = sessions.into_iter().take(MOST).map(session).collect();
+        Sessions { key, kept, inner: Mutex::new(Inner { open, wrong: HashMap::new() }) }
+    }
+
     /// Opens a session; gives the cookie's value. None when the system has no random numbers.
-    pub(crate) fn open(&self, name: &str, role: Role, now: Instant) -> Option<String> {
-        let (cookie, form_token) = (random()?, random()?);
-        let operator = Operator { name: name.to_owned(), role, form_token };
+    pub(crate) fn open(&self, name: &str, token: &str, now: Instant) -> Option<String> {
+        let cookie = hex(&kept::random()?);
         let mut inner = self.inner.lock();
         inner.open.retain(|_, session| session.ends > now);
         if inner.open.len() >= MOST {
-            let oldest = inner.open.iter().min_by_key(|(_, session)| session.ends).map(|(key, _)| *key);
+            let oldest =
+                inner.open.iter().min_by_key(|(_, session)| session.ends).map(|(key, _)| key.clone());
             oldest.map(|key| inner.open.remove(&key));
         }
-        inner.open.insert(digest(&cookie), Session { operator, ends: now + LASTS, said: None });
+        let session =
+            Session { name: name.to_owned(), token: self.of_token(token), ends: now + LASTS, said: None };
+        inner.open.insert(self.digest("cookie", &cookie), session);
         Some(cookie)
     }
 
-    /// The operator of a cookie.
-    pub(crate) fn operator(&self, cookie: &str, now: Instant) -> Option<Operator> {
+    /// The session of a cookie.
+    pub(crate) fn find(&self, cookie: &str, now: Instant) -> Option<Signed> {
         let inner = self.inner.lock();
-        let session = inner.open.get(&digest(cookie)).filter(|session| session.ends > now)?;
-        Some(session.operator.clone())
+        let session = inner.open.get(&self.digest("cookie", cookie)).filter(|session| session.ends > now)?;
+        Some(Signed {
+            name: session.name.clone(),
+            token: session.token.clone(),
+            form_token: self.digest("form", cookie),
+        })
+    }
+
+    /// The digest of an operator's token.
+    pub(crate) fn of_token(&self, token: &str) -> String {
+        self.digest("token", token)
     }
 
     /// Keeps the result of an action for the next page.
     pub(crate) fn say(&self, cookie: &str, words: String) {
-        if let Some(session) = self.inner.lock().open.get_mut(&digest(cookie)) {
+        if let Some(session) = self.inner.lock().open.get_mut(&self.digest("cookie", cookie)) {
             session.said = Some(words);
         }
     }
 
     /// The result of the last action, once.
     pub(crate) fn take_said(&self, cookie: &str) -> Option<String> {
-        self.inner.lock().open.get_mut(&digest(cookie))?.said.take()
+        self.inner.lock().open.get_mut(&self.digest("cookie", cookie))?.said.take()
     }
 
     /// Ends a session.
     pub(crate) fn close(&self, cookie: &str) {
-        self.inner.lock().open.remove(&digest(cookie));
+        self.inner.lock().open.remove(&self.digest("cookie", cookie));
+    }
+
+    /// Writes the digests of all sessions into the state folder.
+    pub(crate) fn save(&self, now: Instant, clock: SystemTime) {
+        let remembered = |(digest, session): (&String, &Session)| kept::Remembered {
+            digest: digest.clone(),
+            name: session.name.clone(),
+            token: session.token.clone(),
+            left: session.ends.saturating_duration_since(now),
+        };
+        let open: Vec<kept::Remembered> = self.inner.lock().open.iter().map(remembered).collect();
+        self.kept.write(&open, clock);
     }
 
     /// Whether an address may try a token now.
@@ -97,6 +153,15 @@ impl Sessions {
             tries.push_back(now);
         }
     }
+
+    fn digest(&self, what: &str, text: &str) -> String {
+        // A key of 32 bytes always fits.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return String::new() };
+        mac.update(what.as_bytes());
+        mac.update(&[0]);
+        mac.update(text.as_bytes());
+        hex(&mac.finalize().into_bytes())
+    }
 }
 
 /// Whether two secrets are the same, in a time that does not depend on where they differ.
@@ -104,14 +169,8 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
-fn digest(cookie: &str) -> [u8; 32] {
-    Sha256::digest(cookie.as_bytes()).into()
-}
-
-fn random() -> Option<String> {
-    let mut bytes = [0; 32];
-    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A working day with some hours more.
@@ -123,47 +182,4 @@ const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-
-    #[test]
-    fn a_session_ends_with_its_time_and_when_the_operator_leaves() {
-        let (sessions, now) = (Sessions::default(), Instant::now());
-        let cookie = sessions.open("anna", Role::Operator, now).unwrap();
-        let operator = sessions.operator(&cookie, now).unwrap();
-        assert_eq!((operator.name.as_str(), operator.role), ("anna", Role::Operator));
-        assert_ne!(operator.form_token, cookie);
-        sessions.say(&cookie, "done".to_owned());
-        assert_eq!(
-            (sessions.take_said(&cookie).as_deref(), sessions.take_said(&cookie)),
-            (Some("done"), None)
-        );
-        assert!(sessions.operator(&cookie, now + LASTS).is_none());
-        assert!(sessions.operator("another", now).is_none());
-        sessions.close(&cookie);
-        assert!(sessions.operator(&cookie, now).is_none());
-    }
-
-    #[test]
-    fn five_wrong_tokens_pause_a_minute_and_addresses_are_bounded() {
-        let (sessions, now) = (Sessions::default(), Instant::now());
-        let from = IpAddr::from(Ipv4Addr::LOCALHOST);
-        for _ in 0..5 {
-            assert!(sessions.may_try(from, now));
-            sessions.note_wrong(from, now);
-        }
-        assert!(!sessions.may_try(from, now));
-        assert!(sessions.may_try(IpAddr::from([10, 0, 0, 1]), now));
-        assert!(sessions.may_try(from, now + PAUSE));
-        for n in 0..10_000_u32 {
-            sessions.note_wrong(IpAddr::from(n.to_be_bytes()), now);
-        }
-        assert!(sessions.inner.lock().wrong.len() <= MOST);
-        for _ in 0..1000 {
-            sessions.open("x", Role::Viewer, now).unwrap();
-        }
-        assert!(sessions.inner.lock().open.len() <= MOST);
-    }
-}
+mod tests;

@@ -1,9 +1,7 @@
 //! Pages, their assets, streams and forms, as HTTP.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
@@ -16,6 +14,7 @@ use crate::actions::{self, Done, Form};
 use crate::console::{Asked, Console};
 use crate::live;
 use crate::page::{self, Part};
+use crate::proxied::Client;
 use crate::status::{json, text, too_many_streams};
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
@@ -25,6 +24,7 @@ type Answer = Response<BoxBody<Bytes, Infallible>>;
 pub(crate) async fn read<P: Send + Sync + 'static>(
     console: &Arc<Console>,
     request: &Request<Incoming>,
+    client: Client,
     place: impl FnOnce() -> Option<P>,
 ) -> Option<Answer> {
     let (path, query) = (request.uri().path(), request.uri().query());
@@ -37,7 +37,7 @@ pub(crate) async fn read<P: Send + Sync + 'static>(
         return Some(response);
     }
     let cookie = cookie(request.headers());
-    let operator = cookie.and_then(|cookie| console.sessions.operator(cookie, Instant::now()));
+    let operator = cookie.and_then(|cookie| console.signed_in(cookie));
     if path == "/live" {
         let view = page::value(query, "view").unwrap_or_default();
         let Some(place) = place() else { return Some(too_many_streams()) };
@@ -53,7 +53,10 @@ pub(crate) async fn read<P: Send + Sync + 'static>(
         return None;
     }
     let said = cookie.filter(|_| wants_page).and_then(|cookie| console.sessions.take_said(cookie));
-    let asked = Asked { path, query, operator, said, live: false };
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let scheme = if client.is_tls { "https" } else { "http" };
+    let site = host.map(|host| format!("{scheme}://{host}"));
+    let asked = Asked { path, query, operator, said, site: site.as_deref(), live: false };
     match page::part(console, &asked).await {
         Some(part) => Some(shown(part)),
         // A browser that lost its way, and a script that has not.
@@ -63,17 +66,12 @@ pub(crate) async fn read<P: Send + Sync + 'static>(
 }
 
 /// Does what a form asks for.
-pub(crate) async fn act(
-    console: &Arc<Console>,
-    request: Request<Incoming>,
-    from: IpAddr,
-    is_tls: bool,
-) -> Answer {
+pub(crate) async fn act(console: &Arc<Console>, request: Request<Incoming>, client: Client) -> Answer {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, LARGEST_FORM).collect().await else {
         return json(StatusCode::PAYLOAD_TOO_LARGE, "{\"error\":\"the form is too large\"}".to_owned());
     };
-    let form = Form { path: head.uri.path(), headers: &head.headers, body: body.to_bytes(), from, is_tls };
+    let form = Form { path: head.uri.path(), headers: &head.headers, body: body.to_bytes(), client };
     match actions::act(console, &form, cookie(&head.headers)).await {
         Done::Shown(part) => shown(part),
         Done::Go(to, cookie) => {
@@ -101,7 +99,7 @@ fn shown(part: Part) -> Answer {
 }
 
 /// The value of the session's cookie.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs =
         cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));

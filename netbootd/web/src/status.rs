@@ -1,6 +1,6 @@
 //! The status port: what operators see, over HTTP or HTTPS; apart from the boot port.
 //!
-//! Whoever reaches it may read. Whoever has the token may act. Cancelled by the services' shutdown token.
+//! Reading needs no token, changes do. Cancelled by the services' shutdown token.
 
 use std::convert::Infallible;
 use std::io;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::http::uri::Authority;
@@ -28,12 +28,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use crate::api::{self, document, metrics};
 use crate::audit::Change;
 use crate::console::Console;
+use crate::proxied::Client;
+use crate::sessions::Role;
 use crate::{actions, events, site};
 
 /// Listens for operators.
@@ -44,6 +47,7 @@ pub struct StatusListener {
     settings: Status,
     host_name: Option<String>,
     streams: Arc<SessionLimits>,
+    pieces: Semaphore,
     console: Arc<Console>,
 }
 
@@ -64,6 +68,7 @@ impl StatusListener {
             settings,
             host_name,
             streams: Arc::default(),
+            pieces: Semaphore::new(PIECES),
             console: Arc::new(console),
         })
     }
@@ -86,7 +91,12 @@ impl StatusListener {
             match accepted {
                 Ok((stream, peer)) => {
                     // One peer that holds many connections is closed to others' good.
-                    let Ok(place) = places.open(peer.ip(), &CONNECTIONS) else {
+                    let bounds = if shared.settings.proxies.contains(&peer.ip().to_canonical()) {
+                        &BEHIND_A_PROXY
+                    } else {
+                        &CONNECTIONS
+                    };
+                    let Ok(place) = places.open(peer.ip(), bounds) else {
                         debug!(%peer, "too many connections to the status port");
                         continue;
                     };
@@ -143,10 +153,11 @@ impl StatusListener {
         if let Err((status, words)) = self.check_host(&request) {
             return json(status, format!("{{\"error\":\"{words}\"}}"));
         }
+        let client = Client::new(peer.ip(), self.tls.is_some(), request.headers(), &self.settings.proxies);
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let reads = matches!(method, Method::GET | Method::HEAD);
         if method == Method::POST && actions::is_form(uri.path(), request.headers()) {
-            return site::act(&self.console, request, peer.ip(), self.tls.is_some()).await;
+            return site::act(&self.console, request, client).await;
         }
         let mut who = None;
         if !reads {
@@ -156,8 +167,8 @@ impl StatusListener {
             }
         }
         if reads {
-            let stream = || self.streams.open(peer.ip(), &STREAMS).ok();
-            if let Some(response) = site::read(&self.console, &request, stream).await {
+            let stream = || self.streams.open(client.addr, &STREAMS).ok();
+            if let Some(response) = site::read(&self.console, &request, client, stream).await {
                 return response;
             }
         }
@@ -172,17 +183,24 @@ impl StatusListener {
             }
             (true, "/openapi.json") => json(StatusCode::OK, document::TEXT.to_owned()),
             (true, path) if events::is_stream(path) => {
-                let place = self.streams.open(peer.ip(), &STREAMS).ok();
+                let place = self.streams.open(client.addr, &STREAMS).ok();
                 let stream = place.and_then(|place| events::response(&self.daemon, path, place));
                 stream.unwrap_or_else(too_many_streams)
             }
             _ => {
-                let from = peer.ip().to_string();
+                let from = client.addr.to_string();
+                let is_piece = method == Method::PUT && path.starts_with("/uploads/");
+                let (_place, body) = match self.piece(request, is_piece).await {
+                    Ok(piece) => piece,
+                    Err((status, words)) => return json(status, format!("{{\"error\":\"{words}\"}}")),
+                };
+                // Its begin and its end are in the audit, and not each of its pieces.
+                let who = who.filter(|_| !is_piece);
                 let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
                 let whole = format!("{path}{query}");
                 let change = who
                     .map(|who| Change::begin(&self.daemon.services, &who, &from, (method.as_str(), &whole)));
-                let told = api::answer(&self.daemon, &method, uri.path(), uri.query()).await;
+                let told = api::answer(&self.daemon, &method, (uri.path(), uri.query()), body).await;
                 if let Some(change) = change {
                     change.done(&self.daemon.services, told.status.as_u16()).await;
                 }
@@ -192,6 +210,24 @@ impl StatusListener {
                 }
                 response
             }
+        }
+    }
+
+    /// The piece of an upload that a request carries, with its place among those under way.
+    async fn piece(
+        &self,
+        request: Request<Incoming>,
+        is_piece: bool,
+    ) -> Result<(Option<SemaphorePermit<'_>>, Bytes), (StatusCode, &'static str)> {
+        if !is_piece {
+            return Ok((None, Bytes::new()));
+        }
+        let place = self.pieces.acquire().await.ok();
+        let piece = Limited::new(request.into_body(), api::LARGEST_PIECE).collect();
+        match tokio::time::timeout(PIECE_PATIENCE, piece).await {
+            Ok(Ok(piece)) => Ok((place, piece.to_bytes())),
+            Ok(Err(_)) => Err((StatusCode::PAYLOAD_TOO_LARGE, "a piece has at most 8388608 bytes")),
+            Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the piece did not come within a minute")),
         }
     }
 
@@ -224,6 +260,11 @@ impl StatusListener {
         if !self.console.can_sign_in() {
             return Err((StatusCode::UNAUTHORIZED, "no token is configured: status.token-file".to_owned()));
         }
+        if !request.headers().contains_key(header::AUTHORIZATION)
+            && let Some((name, role)) = actions::operator_of_script(&self.console, request.headers())
+        {
+            return allowed(name, role, request);
+        }
         let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         // RFC 9110 §11.1: the scheme in any case.
         let (scheme, sent) = sent.and_then(|value| value.split_once(' ')).unwrap_or_default();
@@ -231,11 +272,16 @@ impl StatusListener {
         let Some((name, role)) = self.console.operator_of(sent) else {
             return Err((StatusCode::UNAUTHORIZED, "the token is missing or wrong".to_owned()));
         };
-        let needed = actions::role_of(request.method(), request.uri().path());
-        match role >= needed {
-            true => Ok(name),
-            false => Err((StatusCode::FORBIDDEN, format!("{name} needs the role {}", needed.word()))),
-        }
+        allowed(name, role, request)
+    }
+}
+
+/// The operator, when the role is enough for what the request asks for.
+fn allowed(name: String, role: Role, request: &Request<Incoming>) -> Result<String, (StatusCode, String)> {
+    let needed = actions::role_of(request.method(), request.uri().path());
+    match role >= needed {
+        true => Ok(name),
+        false => Err((StatusCode::FORBIDDEN, format!("{name} needs the role {}", needed.word()))),
     }
 }
 
@@ -274,11 +320,16 @@ fn acceptor(certificate: &Path, key: &Path) -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Connections at a time. Behind a reverse proxy everybody is one peer.
+/// Connections at a time.
 const CONNECTIONS: Bounds = Bounds { all: 256, network: 128, client: 64, unproved: None };
+/// Behind a reverse proxy everybody is one peer.
+const BEHIND_A_PROXY: Bounds = Bounds { all: 256, network: 224, client: 224, unproved: None };
 /// Event streams at a time.
 const STREAMS: Bounds = Bounds { all: 64, network: 48, client: 24, unproved: None };
 /// A peer that takes nothing of its answer for so long is left.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pieces of uploads that are in memory at a time.
+const PIECES: usize = 4;
+const PIECE_PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);

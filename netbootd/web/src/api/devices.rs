@@ -137,7 +137,7 @@ fn is_set(query: Option<&str>, name: &'static str) -> Result<bool, Denied> {
     }
 }
 
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 

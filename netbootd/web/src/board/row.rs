@@ -1,5 +1,6 @@
 //! One machine on the board: what an operator sees of it in a list.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
 
 use netbootd_diagnosis::{Boot, Cause, Diagnosis, Phase, Severity};
@@ -110,6 +111,8 @@ pub(crate) struct Row {
     pub(crate) seen: SystemTime,
     pub(crate) transfer: Option<Transfer>,
     pub(crate) found: Option<Found>,
+    /// Other servers that answered it in this boot.
+    pub(crate) rivals: Vec<Rival>,
     /// Whether an operator's word decides about it.
     pub(crate) is_asked: bool,
     /// What the operator said, while the machine has not asked since.
@@ -126,6 +129,14 @@ pub(crate) struct Transfer {
     pub(crate) size: Option<u64>,
     /// Bytes a second.
     pub(crate) rate: f64,
+}
+
+/// Another server, as one machine saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rival {
+    pub(crate) server: Ipv4Addr,
+    pub(crate) gives_address: bool,
+    pub(crate) names_file: bool,
 }
 
 /// What is wrong.
@@ -211,6 +222,7 @@ impl Row {
             seen: last.at,
             transfer,
             found,
+            rivals: boot.map(rivals).unwrap_or_default(),
             is_asked: waits,
             approval,
             haystack: String::new(),
@@ -238,6 +250,7 @@ impl Row {
             seen: SystemTime::UNIX_EPOCH,
             transfer: None,
             found: None,
+            rivals: Vec::new(),
             is_asked: false,
             approval: None,
             haystack: String::new(),
@@ -267,6 +280,21 @@ impl Row {
         let quiet = now.duration_since(self.seen).unwrap_or_default();
         (quiet < LOOKED_AFTER).then(|| now + quiet.mul_f64(0.15).max(Duration::from_secs(1)))
     }
+}
+
+fn rivals(boot: &Boot) -> Vec<Rival> {
+    let mut rivals: Vec<Rival> = Vec::new();
+    for (_, other) in &boot.others {
+        let (gives_address, names_file) = (other.address.is_some(), other.boot_file.is_some());
+        match rivals.iter_mut().find(|known| known.server == other.server) {
+            Some(known) => {
+                known.gives_address |= gives_address;
+                known.names_file |= names_file;
+            }
+            None => rivals.push(Rival { server: other.server, gives_address, names_file }),
+        }
+    }
+    rivals
 }
 
 fn last_decision(boot: &Boot) -> Option<&netbootd_telemetry::event::Decided> {

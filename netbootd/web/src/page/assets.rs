@@ -12,6 +12,7 @@ pub(super) struct Assets {
     style: &'static str,
     script: &'static str,
     morph: &'static str,
+    upload: &'static str,
     icon: &'static str,
 }
 
@@ -29,17 +30,18 @@ pub(crate) fn asset(path: &str) -> Option<(&'static str, &'static str)> {
 
 /// What a page names; the icon tells whether something stops machines.
 pub(super) fn of_page(is_bad: bool) -> Assets {
-    let [style, script, morph, good, bad] = all();
+    let [style, script, morph, upload, good, bad] = all();
     Assets {
         style: &style.path,
         script: &script.path,
         morph: &morph.path,
+        upload: &upload.path,
         icon: if is_bad { &bad.path } else { &good.path },
     }
 }
 
-fn all() -> &'static [Asset; 5] {
-    static ASSETS: OnceLock<[Asset; 5]> = OnceLock::new();
+fn all() -> &'static [Asset; 6] {
+    static ASSETS: OnceLock<[Asset; 6]> = OnceLock::new();
     ASSETS.get_or_init(|| {
         let asset = |name: &str, end: &str, content_type, text: &'static str| {
             let digest = Sha256::digest(text.as_bytes());
@@ -51,6 +53,7 @@ fn all() -> &'static [Asset; 5] {
             asset("app", "css", "text/css; charset=utf-8", include_str!("../../assets/app.css")),
             asset("app", "js", script, include_str!("../../assets/app.js")),
             asset("idiomorph", "js", script, IDIOMORPH),
+            asset("upload", "js", script, include_str!("../../assets/upload.js")),
             asset("good", "svg", "image/svg+xml", include_str!("../../assets/good.svg")),
             asset("bad", "svg", "image/svg+xml", include_str!("../../assets/bad.svg")),
         ]
@@ -73,7 +76,7 @@ mod tests {
 
     #[test]
     fn scripts_stay_small() {
-        let [_, script, morph, ..] = all();
-        assert!(script.text.len() + morph.text.len() <= 40_000);
+        let [_, script, morph, upload, ..] = all();
+        assert!(script.text.len() + morph.text.len() + upload.text.len() <= 40_000);
     }
 }

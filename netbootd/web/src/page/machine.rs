@@ -14,8 +14,9 @@ use serde::Serialize;
 
 use super::rows::{RowView, arch_words};
 use super::waterfall::{BootSteps, Fall, Next, Step, boots, fall, parting};
-use super::{Part, framed, problem, query, serialized, words};
+use super::{Part, framed, number, problem, query, serialized, words};
 use crate::api::views;
+use crate::audit::entries;
 use crate::board::Row;
 use crate::console::{Asked, Console};
 
@@ -28,6 +29,18 @@ struct BootView {
     chosen: bool,
     folded_link: String,
     true_link: String,
+}
+
+/// A boot as it was at a moment.
+#[derive(Debug, Serialize)]
+struct Replay {
+    /// The boot's own page: a link to a moment lasts as long as the boot is kept.
+    link: String,
+    /// Its length in seconds.
+    seconds: String,
+    /// The moment that is shown, in seconds from its begin.
+    at: Option<String>,
+    scale: Option<String>,
 }
 
 /// A boot in the list of boots.
@@ -121,7 +134,12 @@ async fn shown(console: &Console, asked: &Asked<'_>, chosen: &Chosen) -> Part {
     let row = row.as_deref();
     let arch = row.and_then(|row| row.arch.clone()).unwrap_or_default();
     let usual = |what| console.board.usual(&arch, what);
-    let drawn = fall(&present.steps, next.as_ref(), words::seconds(now), is_true, &usual);
+    let moment = moment(asked, present);
+    let drawn = match moment {
+        // The boot as it was then.
+        Some(at) => fall(&present.until(at), None, at, is_true, &usual),
+        None => fall(&present.steps, next.as_ref(), words::seconds(now), is_true, &usual),
+    };
     let other = query::value(asked.query, "with").and_then(|key| key.parse::<u64>().ok());
     let other = other.and_then(|key| kept.iter().find(|boot| boot.key() == key));
     let other_fall = other.map(|boot| fall(&boot.steps, None, words::seconds(now), is_true, &usual));
@@ -129,9 +147,16 @@ async fn shown(console: &Console, asked: &Asked<'_>, chosen: &Chosen) -> Part {
         let cure = super::findings::sentence(&finding.cure);
         Finding { tint: tint(finding.severity), finding: FindingView { cure, ..finding.clone() } }
     };
+    // Reads the disk: for the page as a whole, and for no part that follows what happens.
+    let changes = match asked.live {
+        true => Vec::new(),
+        false => entries(&console.services, &mac.to_string(), MOST_CHANGES).await,
+    };
     let values = context! {
         row => serialized(row.map(|row| RowView::new(row, now)).unwrap_or_else(|| RowView::forgotten(mac))),
         boot => serialized(boot_view(asked, present, &drawn, chosen.key.is_some(), is_last)),
+        replay => serialized(replay(asked, mac, present, moment)),
+        qr => asked.site.and_then(|site| number::svg(&format!("{site}/machines/{mac}"))),
         parts => other_fall.as_ref().map(|other| parting(&drawn, other)),
         fall => serialized(drawn),
         other => other.map(|boot| serialized(BootView { title: "The other boot".to_owned(), ..boot_view(asked, boot, &Fall::default(), true, false) })),
@@ -141,6 +166,7 @@ async fn shown(console: &Console, asked: &Asked<'_>, chosen: &Chosen) -> Part {
         past => view.as_ref().map(|view| serialized(view.past())),
         boots => serialized(boot_lines(mac, &kept, present.key())),
         all_boots => (!chosen.history).then(|| format!("/machines/{mac}?boots=all")),
+        changes => serialized(changes),
         rejected => console.services.approvals.get(mac) == Approval::Rejected,
         gets => gets(console, mac, row),
         facts => serialized(facts(mac, row, timeline.as_ref())),
@@ -169,7 +195,7 @@ async fn history(console: &Console, mac: MacAddr) -> Option<Vec<Step>> {
 
 fn boot_view(asked: &Asked<'_>, boot: &BootSteps, drawn: &Fall, chosen: bool, is_last: bool) -> BootView {
     let scaled = |scale: Option<&str>| {
-        let kept = query::pairs(asked.query).filter(|(name, _)| name != "scale");
+        let kept = query::pairs(asked.query).filter(|(name, _)| name != "scale" && name != "at");
         let mut pairs: Vec<String> = kept
             .map(|(name, value)| format!("{}={}", query::encoded(&name), query::encoded(&value)))
             .collect();
@@ -186,8 +212,30 @@ fn boot_view(asked: &Asked<'_>, boot: &BootSteps, drawn: &Fall, chosen: bool, is
     }
 }
 
+/// The moment that is asked for, in seconds since 1970.
+fn moment(asked: &Asked<'_>, boot: &BootSteps) -> Option<f64> {
+    let at = query::value(asked.query, "at")?.parse::<f64>().ok().filter(|at| at.is_finite())?;
+    let begin = words::seconds(words::time(boot.started())?);
+    Some(begin + at.clamp(0.0, boot.seconds()))
+}
+
+fn replay(asked: &Asked<'_>, mac: MacAddr, boot: &BootSteps, moment: Option<f64>) -> Replay {
+    let begin = words::time(boot.started()).map_or(0.0, words::seconds);
+    Replay {
+        link: format!("/boots/{}", boot_id(mac, boot)),
+        seconds: format!("{:.1}", boot.seconds()),
+        at: moment.map(|at| format!("{:.1}", at - begin)),
+        scale: query::value(asked.query, "scale"),
+    }
+}
+
+/// A boot in an address.
+fn boot_id(mac: MacAddr, boot: &BootSteps) -> String {
+    format!("{}-{}", mac.to_string().replace(':', ""), boot.key())
+}
+
 fn boot_lines(mac: MacAddr, kept: &[BootSteps], present: u64) -> Vec<BootLine> {
-    let id = |boot: &BootSteps| format!("{}-{}", mac.to_string().replace(':', ""), boot.key());
+    let id = |boot: &BootSteps| boot_id(mac, boot);
     let present_id = kept.iter().find(|boot| boot.key() == present).map(id).unwrap_or_default();
     let line = |boot: &BootSteps| BootLine {
         id: id(boot),
@@ -255,5 +303,7 @@ fn tint(severity: Severity) -> &'static str {
     }
 }
 
+/// Changes of operators in the list.
+const MOST_CHANGES: usize = 10;
 /// Boots in the list.
 const MOST_BOOTS: usize = 50;

@@ -20,6 +20,7 @@ pub(super) struct Query {
     pub(super) vendor: Option<String>,
     pub(super) arch: Option<String>,
     pub(super) cause: Option<String>,
+    pub(super) rule: Option<String>,
     pub(super) since: Option<String>,
     pub(super) sort: Option<String>,
     pub(super) after: Option<String>,
@@ -46,6 +47,7 @@ impl Query {
             "vendor" => &mut self.vendor,
             "arch" => &mut self.arch,
             "cause" => &mut self.cause,
+            "rule" => &mut self.rule,
             "since" => &mut self.since,
             "sort" => &mut self.sort,
             "after" => &mut self.after,
@@ -72,6 +74,7 @@ impl Query {
             ("vendor", &self.vendor),
             ("arch", &self.arch),
             ("cause", &self.cause),
+            ("rule", &self.rule),
             ("since", &self.since),
             ("sort", &self.sort),
             ("after", &self.after),
@@ -104,6 +107,7 @@ impl Query {
             && is(&self.net, &row.network)
             && is(&self.vendor, &row.vendor)
             && is(&self.arch, &row.arch)
+            && is(&self.rule, &row.rule)
             && self
                 .cause
                 .as_ref()

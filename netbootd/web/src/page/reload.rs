@@ -7,7 +7,7 @@ use netbootd_config::{Config, Severity};
 use pxe_policy::{BootRequest, MacAddr};
 use serde::Serialize;
 
-use super::server::gives;
+use super::server::rules::gives;
 use super::{Part, framed, serialized, words};
 use crate::console::{Asked, Console};
 use crate::sessions::Role;

@@ -1,12 +1,17 @@
 //! The server itself: interfaces, what it serves, rules in order, directories, certificates, other
 //! servers, and what the process has given up.
 
-use std::collections::HashMap;
+pub(super) mod rules;
+mod storage;
+pub(super) mod tables;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::SystemTime;
 
 use minijinja::context;
 use netbootd_net::iface;
-use pxe_policy::{Action, BootRequest, Match, Rule};
+use netbootd_state::ledger::now;
 use serde::Serialize;
 
 use super::{Part, framed, serialized, words};
@@ -19,51 +24,23 @@ struct Fact {
 }
 
 #[derive(Debug, Serialize)]
-struct RuleLine {
-    number: usize,
-    name: String,
-    matches: String,
-    gives: String,
-    machines: usize,
-}
-
-#[derive(Debug, Serialize)]
 struct Line {
     tint: &'static str,
     name: String,
     words: String,
 }
 
-pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
+pub(super) async fn page(console: &Console, asked: &Asked<'_>) -> Part {
     let services = &console.services;
-    let snapshot = services.snapshot.load();
-    let config = &snapshot.config;
-    let mut users: HashMap<String, usize> = HashMap::new();
-    console.board.each(|row| {
-        if let Some(rule) = &row.rule {
-            match users.get_mut(rule) {
-                Some(count) => *count += 1,
-                None => drop(users.insert(rule.clone(), 1)),
-            }
-        }
-    });
-    let rules: Vec<RuleLine> = config
-        .rules
-        .0
-        .iter()
-        .enumerate()
-        .map(|(n, rule)| RuleLine {
-            number: n + 1,
-            name: rule.name.clone(),
-            matches: matches(&rule.matches),
-            gives: gives(rule, None),
-            machines: users.get(&rule.name).copied().unwrap_or_default(),
-        })
-        .collect();
+    let (rules, storage) = (rules::lines(console), storage::lines(console).await);
     let values = context! {
         facts => serialized(facts(console)),
         ifaces => serialized(ifaces()),
         rules => serialized(rules),
+        pools => serialized(console.daemon.addresses.pools()),
+        rivals => serialized(rivals(console)),
+        storage => serialized(storage),
+        given => serialized(given(console)),
         directories => serialized(directories(console)),
         certificates => serialized(certificates(console)),
         strangers => serialized(strangers(console)),
@@ -71,6 +48,60 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
         lost => services.timelines.size().1 + console.daemon.history.lost(),
     };
     framed(console, asked, "server.html", "Server", "/server", values)
+}
+
+/// The ledger, the brake and the choices of Macs.
+#[derive(Debug, Serialize)]
+struct Given {
+    ledger: usize,
+    bindings: usize,
+    brake: Option<Line>,
+    braked: bool,
+}
+
+fn given(console: &Console) -> Given {
+    let services = &console.services;
+    let brake = services.snapshot.load().config.policy.settings.brake;
+    let ledger = services.ledger.with(|ledger| ledger.entries().count());
+    let lately = brake.map(|brake| services.ledger.with(|ledger| ledger.lately(brake, now())));
+    let braked = brake.zip(lately).is_some_and(|(brake, lately)| lately >= brake.boots);
+    let line = brake.zip(lately).map(|(brake, lately)| Line {
+        tint: if braked { "bad" } else { "ok" },
+        name: if braked { "It holds".to_owned() } else { "Brake".to_owned() },
+        words: format!(
+            "{} of {} Required deployments within {}",
+            words::number(lately as u64),
+            words::number(brake.boots as u64),
+            humantime::format_duration(brake.within)
+        ),
+    });
+    let bindings = services.netboot.as_ref().map_or(0, |netboot| netboot.bindings().list().len());
+    Given { ledger, bindings, brake: line, braked }
+}
+
+/// Other servers that answer machines which ask here.
+fn rivals(console: &Console) -> Vec<Line> {
+    let mut seen: BTreeMap<Ipv4Addr, (usize, bool, bool)> = BTreeMap::new();
+    console.board.each(|row| {
+        for rival in &row.rivals {
+            let known = seen.entry(rival.server).or_default();
+            known.0 += 1;
+            known.1 |= rival.gives_address;
+            known.2 |= rival.names_file;
+        }
+    });
+    let line = |(server, (machines, address, file)): (Ipv4Addr, (usize, bool, bool))| {
+        let what = match (address, file) {
+            (true, true) => "an address and a boot file",
+            (true, false) => "an address",
+            (false, true) => "a boot file",
+            (false, false) => "nothing that boots",
+        };
+        let tint = if file { "warn" } else { "off" };
+        let machines = words::count(machines as u64, "machine");
+        Line { tint, name: server.to_string(), words: format!("offers {what} to {machines}") }
+    };
+    seen.into_iter().take(MOST_RIVALS).map(line).collect()
 }
 
 fn facts(console: &Console) -> Vec<Fact> {
@@ -166,48 +197,5 @@ fn sandbox(console: &Console) -> Vec<Line> {
     lines
 }
 
-fn matches(matches: &Match) -> String {
-    fn part<T: ToString>(word: &str, values: &[T]) -> Option<String> {
-        let shown: Vec<String> = values.iter().take(4).map(ToString::to_string).collect();
-        let more = if values.len() > 4 { format!(" and {} more", values.len() - 4) } else { String::new() };
-        (!values.is_empty()).then(|| format!("{word} {}{more}", shown.join(", ")))
-    }
-    let parts = [
-        part("address", &matches.mac),
-        part("GUID", &matches.uuid),
-        part("firmware", &matches.arch),
-        part("class", &matches.class),
-        part("subnet", &matches.subnet),
-        part("relay", &matches.relay),
-        part("interface", &matches.iface),
-        (!matches.boundary.is_empty()).then(|| format!("{} boundaries", matches.boundary.len())),
-        matches.known.map(|known| if known { "known".to_owned() } else { "unknown".to_owned() }),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { "every machine".to_owned() } else { parts.join("; ") }
-}
-
-/// What a rule gives, to every machine or to the one behind a request.
-pub(super) fn gives(rule: &Rule, request: Option<&BootRequest>) -> String {
-    let boot = match &rule.action {
-        Action::Boot(boot) => boot,
-        Action::LocalBoot => return "its own disk".to_owned(),
-        Action::Ignore => return "nothing".to_owned(),
-        Action::Relay => return "the distribution point's answer".to_owned(),
-        Action::Directories => return "what the directories say".to_owned(),
-    };
-    let files: Vec<String> = match request {
-        Some(request) => boot.files(request).to_vec(),
-        None => boot.all_files().cloned().collect(),
-    };
-    let kernel = boot.kernel.as_ref().map(|kernel| format!("kernel {}", kernel.kernel));
-    let menu = boot.menu.as_ref().map(|_| "the boot menu".to_owned());
-    let files = (!files.is_empty()).then(|| files.join(", "));
-    let parts: Vec<String> = [kernel, menu, files].into_iter().flatten().collect();
-    match (&boot.image, parts.is_empty()) {
-        (Some(image), false) => format!("{image}: {}", parts.join(", ")),
-        (Some(image), true) => image.clone(),
-        (None, false) => parts.join(", "),
-        (None, true) => "images for Macs".to_owned(),
-    }
-}
+/// Other servers on the page.
+const MOST_RIVALS: usize = 20;

@@ -39,6 +39,11 @@ async fn every_page_is_whole_for_nobody_and_for_a_machine() {
         "/server",
         "/explain",
         "/sign-in",
+        "/wall",
+        "/m",
+        "/server/leases",
+        "/server/ledger",
+        "/server/bindings",
         "/findings/no-address",
         "/findings/unknown-machine",
         "/findings/clock-off",
@@ -68,8 +73,11 @@ async fn every_page_is_whole_for_nobody_and_for_a_machine() {
         let page = get(&console, address).await.unwrap();
         assert_eq!(page.status, StatusCode::OK, "{address}: {}", page.body);
     }
+    assert_eq!(get(&console, "/m/0").await.unwrap().status, StatusCode::NOT_FOUND);
+    let found = get(&console, "/find.json?q=02:00").await.unwrap();
+    assert!(found.body.contains("Boot 02:00:00:00:00:01 next"), "{}", found.body);
     assert!(get(&console, "/").await.unwrap().body.len() < 40_000);
-    for nothing in ["/nothing", "/machines/<b>", "/findings/nothing", "/boots/x", "/m/0"] {
+    for nothing in ["/nothing", "/machines/<b>", "/findings/nothing", "/boots/x", "/images/nothing"] {
         assert!(get(&console, nothing).await.is_none(), "{nothing}");
     }
 }
@@ -87,6 +95,8 @@ async fn what_machines_say_is_shown_and_never_run() {
         "/findings",
         "/machines/02:00:00:00:00:01",
         "/explain?mac=<script>",
+        "/m/<script>",
+        "/server/leases?q=<script>",
     ] {
         let page = get(&console, address).await.unwrap().body;
         assert!(!page.contains("<img") && !page.contains("<script>"), "{address}: {page}");

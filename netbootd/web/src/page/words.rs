@@ -110,10 +110,18 @@ pub(crate) fn time(text: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339_weak(text).ok()
 }
 
+/// A time as netbootd writes it, of seconds since 1970.
+pub(crate) fn at(seconds: u64) -> String {
+    netbootd_telemetry::view::rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND)))
+}
+
 /// Seconds since 1970.
 pub(crate) fn seconds(at: SystemTime) -> f64 {
     at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
 }
+
+/// The end of the year 9999, which four digits still write.
+pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 
 #[cfg(test)]
 mod tests {

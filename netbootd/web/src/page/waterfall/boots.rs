@@ -61,6 +61,12 @@ impl BootSteps {
         named.filter_map(|step| step.file.as_deref()).next()
     }
 
+    /// Its steps up to a moment, in seconds since 1970.
+    pub(in crate::page) fn until(&self, moment: f64) -> Vec<Step> {
+        // Steps are recorded in milliseconds.
+        self.steps.iter().filter(|step| step.time() <= moment + 0.001).cloned().collect()
+    }
+
     /// Its last step in words.
     pub(in crate::page) fn end(&self) -> String {
         let Some(last) = self.steps.last() else { return String::new() };

@@ -1,0 +1,34 @@
+//! What the server itself gives and keeps: leases, and the list of a deployment day.
+
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+use netbootd_server::daemon::Daemon;
+
+use super::{Told, asked_for, json, problem};
+
+/// Answers a request; None for a path that is another's.
+pub(super) async fn answer(
+    daemon: &Arc<Daemon>,
+    method: &Method,
+    parts: &[&str],
+    query: Option<&str>,
+) -> Option<Told> {
+    Some(match (method.as_str(), parts) {
+        ("GET", ["leases"]) => json(
+            &serde_json::json!({ "pools": daemon.addresses.pools(), "leases": daemon.addresses.leases() }),
+        ),
+        ("GET", ["deployment-day"]) => json(&daemon.day.list()),
+        ("PUT", ["deployment-day"]) => {
+            // Left out as well as empty, it ends the day.
+            let text = asked_for(query, "machines").unwrap_or_default();
+            let asked = Arc::clone(daemon);
+            match tokio::task::spawn_blocking(move || asked.day.set(&text)).await {
+                Ok(Ok(list)) => json(&list),
+                Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+                Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+            }
+        }
+        _ => return None,
+    })
+}

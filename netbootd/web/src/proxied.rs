@@ -1,0 +1,70 @@
+//! Clients behind a reverse proxy: the address and the scheme that a trusted proxy names.
+
+use std::net::IpAddr;
+
+use hyper::header::HeaderMap;
+
+/// The client of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// Its address.
+    pub(crate) addr: IpAddr,
+    /// Whether it came by HTTPS, to this server or to the proxy.
+    pub(crate) is_tls: bool,
+}
+
+impl Client {
+    /// The client of a request by `peer`. What `X-Forwarded-For` says counts from its end, as far as trusted
+    /// proxies wrote it: what a client puts there itself stands before.
+    pub(crate) fn new(peer: IpAddr, is_tls: bool, headers: &HeaderMap, trusted: &[IpAddr]) -> Self {
+        let peer = peer.to_canonical();
+        if !trusted.contains(&peer) {
+            return Client { addr: peer, is_tls };
+        }
+        let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let mut addr = peer;
+        for hop in hops.iter().rev() {
+            let Ok(hop) = hop.parse::<IpAddr>() else { break };
+            addr = hop.to_canonical();
+            if !trusted.contains(&addr) {
+                break;
+            }
+        }
+        let scheme = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+        Client { addr, is_tls: is_tls || scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&str], proto: &str) -> (String, bool) {
+        let trusted = ["127.0.0.1".parse().unwrap(), "10.0.0.7".parse().unwrap()];
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        headers.insert("x-forwarded-proto", proto.parse().unwrap());
+        let client = Client::new(peer.parse().unwrap(), false, &headers, &trusted);
+        (client.addr.to_string(), client.is_tls)
+    }
+
+    #[test]
+    fn only_trusted_proxies_name_clients_and_only_the_last_untrusted_hop_counts() {
+        let table: [(&str, &[&str], &str, &str, bool); 8] = [
+            ("192.0.2.1", &["198.51.100.1"], "https", "192.0.2.1", false),
+            ("127.0.0.1", &["198.51.100.1"], "https", "198.51.100.1", true),
+            ("::ffff:127.0.0.1", &["198.51.100.1"], "http", "198.51.100.1", false),
+            ("127.0.0.1", &["6.6.6.6, 198.51.100.1"], "https", "198.51.100.1", true),
+            ("127.0.0.1", &["6.6.6.6", "198.51.100.1, 10.0.0.7"], "https", "198.51.100.1", true),
+            ("127.0.0.1", &[], "https", "127.0.0.1", true),
+            ("127.0.0.1", &["nonsense"], "x", "127.0.0.1", false),
+            ("127.0.0.1", &["6.6.6.6, nonsense, 10.0.0.7"], "x", "10.0.0.7", false),
+        ];
+        for (peer, forwarded, proto, addr, is_tls) in table {
+            assert_eq!(client(peer, forwarded, proto), (addr.to_owned(), is_tls), "{peer} {forwarded:?}");
+        }
+    }
+}
