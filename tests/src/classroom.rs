@@ -44,6 +44,8 @@ impl Classroom {
         fs::write(lab.folder().join("devices.csv"), format!("name,mac\n{devices}"))
             .unwrap_or_else(|error| panic!("devices.csv: {error}"));
         let script = Script::set_up(&mut lab, &root, SCRIPT);
+        let menu = "#!ipxe\nkernel vmlinuz quiet\ninitrd initrd.img\nboot || chain menu.ipxe\n";
+        fs::write(root.join("boot.ipxe"), menu).unwrap_or_else(|error| panic!("boot.ipxe: {error}"));
         Classroom {
             lab,
             root,

@@ -88,6 +88,63 @@ fn ten_thousand_machines_are_on_a_small_page() {
     assert!(boots(&lab));
 }
 
+/// Sixty-four pages are open while machines ask as fast as they are answered.
+#[test]
+fn sixty_four_viewers_follow_a_storm_and_every_machine_is_answered_at_once() {
+    let (lab, netbootd) = site();
+    let opened = lab.inside("server", || {
+        let open = |n: u8| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            // One client, and one network, has fewer streams than there are.
+            socket.bind(&SocketAddr::from(([127, n / 16, 0, 2], 0)).into()).unwrap();
+            socket.connect(&SocketAddr::from(([127, 0, 0, 1], 9167)).into()).unwrap();
+            let mut stream = TcpStream::from(socket);
+            let view = ["%2F", "%2Fmachines", "%2Ffindings", "%2Fwall"][usize::from(n) % 4];
+            let request =
+                format!("GET /live?view={view} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        };
+        (0..64).map(open).collect::<Vec<TcpStream>>()
+    });
+    let mut streams = opened.join().unwrap();
+    let machine = |n: u32| {
+        let [a, b, c, d] = n.to_be_bytes();
+        [0x52, 0x54, a, b, c, d]
+    };
+    // Each asks once: a question that is not answered fails.
+    firmware::ask(&lab, "client", (0..3000).map(machine));
+    assert!(boots(&lab), "{}", netbootd.log());
+    for (n, stream) in streams.iter_mut().enumerate() {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (mut seen, mut bytes) = (String::new(), [0; 65_536]);
+        // Findings of machines that are answered are none, and the day has no list.
+        let wanted = if n % 4 < 2 { "event: parts" } else { "event: beat" };
+        while !(seen.contains("event: hello") && seen.contains(wanted)) {
+            let length =
+                stream.read(&mut bytes).unwrap_or_else(|error| panic!("viewer {n}: {error}: {seen}"));
+            assert!(length > 0, "viewer {n}: {seen}");
+            seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
+        }
+    }
+    let more = lab.run(
+        "server",
+        &[
+            "curl",
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--max-time",
+            "5",
+            "http://127.0.0.1:9167/live?view=%2F",
+        ],
+    );
+    assert_eq!(String::from_utf8_lossy(&more.stdout), "503", "one more than there are");
+    assert!(!netbootd.log().contains("panicked"));
+}
+
 /// What a machine says is text wherever it is shown.
 #[test]
 fn names_of_any_bytes_are_escaped_everywhere() {

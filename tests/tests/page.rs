@@ -22,8 +22,13 @@ fn pages() -> Vec<(&'static str, String, &'static str)> {
         ("findings", "findings".to_owned(), "desk-3"),
         ("cause", "findings/file-not-found".to_owned(), "What to do"),
         ("images", "images".to_owned(), "The store is empty"),
-        ("explain", format!("explain?mac={LOADED}"), "Step by step"),
+        ("explain", format!("explain?mac={LOADED}"), "fits and decides"),
         ("server", "server".to_owned(), "x64-uefi"),
+        ("leases", "server/leases".to_owned(), "10.77.0.0/24"),
+        ("ledger", "server/ledger".to_owned(), "No Required deployment was given"),
+        ("bindings", "server/bindings".to_owned(), "No Mac has chosen an image"),
+        ("wall", "wall".to_owned(), "Paste the machines"),
+        ("number", "m".to_owned(), "Which machine is this?"),
         ("reload", "server/reload".to_owned(), "Sign in first"),
         ("audit", "server/audit".to_owned(), "Nothing was changed"),
         ("approve", format!("machines/{WAITS}/approve"), "The number on its screen"),
@@ -36,46 +41,73 @@ fn pages() -> Vec<(&'static str, String, &'static str)> {
 
 #[test]
 fn every_page_is_whole_readable_and_on_a_phone() {
-    look_at_every_page(&[(1400, 900, false), (390, 844, true)]);
+    look_at_every_page(&[(1400, 900, false), (390, 844, true)], false);
 }
 
 #[test]
 #[ignore = "takes twice as long as the short form: nightly"]
 fn every_page_is_readable_in_both_colours_at_both_widths() {
-    look_at_every_page(&[(1400, 900, false), (1400, 900, true), (390, 844, false), (390, 844, true)]);
+    look_at_every_page(&[(1400, 900, false), (1400, 900, true), (390, 844, false), (390, 844, true)], true);
 }
 
-fn look_at_every_page(looks: &[(u32, u32, bool)]) {
+/// Where the page breaks the rules of accessibility, or is wider than the screen, in each look.
+fn wrong_looks(browser: &Browser<'_>, name: &str, looks: &[(u32, u32, bool)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (width, height, is_dark) in looks.iter().copied() {
+        browser.look_as(width, height, is_dark);
+        let look = format!("{name}-{}{}", width, if is_dark { "-dark" } else { "" });
+        wrong.extend(browser.unreadable().into_iter().map(|found| format!("{look}: {found}")));
+        let sideways = "return document.documentElement.scrollWidth > innerWidth";
+        if browser.run(sideways) == true {
+            wrong.push(format!("{look}: wider than the screen"));
+        }
+        browser.keep_picture(&look);
+    }
+    wrong
+}
+
+/// With `more` also without machines, and for a signed-in operator.
+fn look_at_every_page(looks: &[(u32, u32, bool)], more: bool) {
     let classroom = Classroom::new();
     let netbootd = classroom.serve();
     let browser = Browser::start(&classroom.lab, "server", 1400, 900);
     browser.open(PAGE);
     browser.wait_for("return document.body.innerText.includes('No machine has asked yet')");
-    browser.keep_picture("empty");
+    let mut wrong = wrong_looks(&browser, "empty", looks);
+    if more {
+        for path in ["machines", "findings", "images", "explain", "server", "server/leases", "wall", "m"] {
+            browser.look_as(1400, 900, false);
+            browser.open(&format!("{PAGE}{path}"));
+            wrong.extend(wrong_looks(&browser, &format!("empty-{}", path.replace('/', "-")), looks));
+        }
+        browser.look_as(1400, 900, false);
+        browser.open(PAGE);
+    }
     classroom.boot(&netbootd);
     // What is wrong shows by itself.
     browser.wait_for("return document.querySelector('#wrong').innerText.includes('menu.ipxe')");
-    let mut wrong = Vec::new();
     for (name, path, words) in pages() {
         browser.look_as(1400, 900, false);
         browser.open(&format!("{PAGE}{path}"));
         browser.wait_for(&format!("return document.body.innerText.includes('{words}')"));
-        for (width, height, is_dark) in looks.iter().copied() {
-            browser.look_as(width, height, is_dark);
-            let look = format!("{name}-{}{}", width, if is_dark { "-dark" } else { "" });
-            wrong.extend(browser.unreadable().into_iter().map(|found| format!("{look}: {found}")));
-            let sideways = "return document.documentElement.scrollWidth > innerWidth";
-            if browser.run(sideways) == true {
-                wrong.push(format!("{look}: wider than the screen"));
-            }
-            browser.keep_picture(&look);
-        }
+        wrong.extend(wrong_looks(&browser, name, looks));
         // Nothing comes from elsewhere, nothing is large, and nothing was refused by the policy.
         let foreign = "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('http://127.0.0.1:9167/')).length";
         assert_eq!(browser.run(foreign), 0, "{name}");
         let weight = "return [...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')].filter(r => !r.name.includes('/live')).reduce((sum, r) => sum + r.decodedBodySize, 0)";
         let weight = browser.run(weight).as_u64().unwrap();
         assert!(weight < 130_000, "{name}: {weight} bytes");
+    }
+    if more {
+        browser.look_as(1400, 900, false);
+        browser.open(&format!("{PAGE}sign-in"));
+        browser.type_into("input[type=password]", &format!("{TOKEN}\u{e007}"));
+        browser.wait_for("return document.body.innerText.includes('admin')");
+        for (name, path, _) in pages() {
+            browser.look_as(1400, 900, false);
+            browser.open(&format!("{PAGE}{path}"));
+            wrong.extend(wrong_looks(&browser, &format!("admin-{name}"), looks));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(browser.refused(), Vec::<String>::new());
@@ -120,6 +152,7 @@ fn a_dead_netbootd_is_noticed_and_a_new_one_is_the_truth() {
     drop(netbootd);
     browser.wait_for("return document.querySelector('#banner').innerText.includes('does not answer since')");
     assert!(died.elapsed() < Duration::from_secs(22));
+    assert_eq!(browser.unreadable(), Vec::<String>::new());
     browser.keep_picture("dead");
     assert_eq!(
         browser.run("return [...document.querySelectorAll('main button')].every(button => button.disabled)"),

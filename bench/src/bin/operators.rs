@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bench::in_turns;
+use netbootd_tests::browser::Browser;
 use netbootd_tests::netbootd::{SERVER, program};
 use netbootd_tests::{Lab, Netbootd, Process, firmware};
+use socket2::{Domain, Socket, Type};
 
 fn main() {
     let site = Site::start();
@@ -32,17 +34,27 @@ fn main() {
     };
     let status = times("/status", "\"machines\":10000");
     let page = times("/machines", "1 to 50 of");
+    let weight = |path| site.weight(path) as f64 / 1e3;
+    let (now_weight, list_weight) = (weight("/"), weight("/machines"));
+    let (quiet, storm) = (site.storm(0), site.storm(VIEWERS));
+    let morph = site.morph();
     print(&format!(
         "| what | figure | wanted |\n| --- | --- | --- |\n\
          | {MACHINES} machines boot, 1,000 known, page open: time beside the page closed | {:.3} | 1.03 |\n\
          | `/status` with 10,000 machines: median, p99 | {:.2} ms, {:.2} ms | 5 ms |\n\
          | 50 of 10,000 machines on a page: median, p99 | {:.2} ms, {:.2} ms | 5 ms |\n\
+         | the first page, and the list, with their assets, cold | {now_weight:.0} kB, {list_weight:.0} kB | 130 kB |\n\
+         | {VIEWERS} viewers while machines ask: processor time more than with none, of a core | {:.1} % | 5 % |\n\
+         | 50 rows changed in the browser: median, p95 | {:.1} ms, {:.1} ms | — |\n\
          | changed parts that went to the open page | {} times | — |",
         with.median() / without.median(),
         status[100],
         status[198],
         page[100],
         page[198],
+        (storm - quiet) * 100.0,
+        morph[morph.len() / 2],
+        morph[morph.len() * 95 / 100],
         rendered.load(Ordering::SeqCst)
     ));
 }
@@ -50,7 +62,7 @@ fn main() {
 /// A server and its clients in a network of their own.
 struct Site {
     lab: Lab,
-    _netbootd: Process,
+    netbootd: Process,
 }
 
 impl Site {
@@ -71,7 +83,7 @@ impl Site {
         let mut command = lab.command("server", &program());
         let netbootd = Process::start("netbootd", command.args(["serve", "--config"]).arg(&config));
         lab.wait_for_ports("server", "127.0.0.1", &[9167]);
-        Site { lab, _netbootd: netbootd }
+        Site { lab, netbootd }
     }
 
     /// Machines with these numbers ask, each once the one before it is answered.
@@ -94,6 +106,64 @@ impl Site {
                 .expect("the probe starts");
             assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
         }
+    }
+
+    /// Bytes of a page with its style, scripts and icon.
+    fn weight(&self, path: &'static str) -> usize {
+        let asked = self.lab.inside("server", move || {
+            let page = get(path);
+            let assets = page.split('"').filter(|word| word.starts_with("/assets/"));
+            page.len() + assets.map(|asset| get(asset).len()).sum::<usize>()
+        });
+        asked.join().expect("the page is shown")
+    }
+
+    /// Processor time a second, of one core, while machines ask and so many pages are open.
+    fn storm(&self, viewers: u8) -> f64 {
+        let opened = self.lab.inside("server", move || {
+            (0..viewers)
+                .map(|n| {
+                    let view = if n % 2 == 0 { "%2F" } else { "%2Fmachines" };
+                    let stream = ask_from([127, n / 16, 0, 2], &format!("/live?view={view}"));
+                    let mut read = stream.try_clone().expect("a socket has two halves");
+                    thread::spawn(
+                        move || while read.read(&mut [0; 65_536]).is_ok_and(|length| length > 0) {},
+                    );
+                    stream
+                })
+                .collect::<Vec<TcpStream>>()
+        });
+        let streams = opened.join().expect("the pages open");
+        let (before, started) = (self.processor_seconds(), Instant::now());
+        // As many as are answered, for as long either way.
+        while started.elapsed() < STORM {
+            self.hear_of(0..500);
+        }
+        let used = (self.processor_seconds() - before) / started.elapsed().as_secs_f64();
+        for stream in streams {
+            let _ = stream.shutdown(std::net::Shutdown::Both); // it ends either way
+        }
+        used
+    }
+
+    /// What the server has used so far: fields 14 and 15 of proc(5)'s stat, in ticks of 10 ms.
+    fn processor_seconds(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.netbootd.id())).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |n: usize| fields.get(n).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default();
+        (ticks(11) + ticks(12)) / 100.0
+    }
+
+    /// Milliseconds for which a browser changes the list of machines, sorted.
+    fn morph(&self) -> Vec<f64> {
+        let browser = Browser::start(&self.lab, "server", 1400, 900);
+        browser.open("http://127.0.0.1:9167/machines");
+        let times = browser.run(MORPH);
+        let mut times: Vec<f64> =
+            times.as_array().into_iter().flatten().filter_map(|time| time.as_f64()).collect();
+        assert!(!times.is_empty(), "nothing was changed");
+        times.sort_by(f64::total_cmp);
+        times
     }
 
     /// Milliseconds for one answer.
@@ -143,7 +213,14 @@ fn look(open: &AtomicBool, rendered: &AtomicUsize) {
 }
 
 fn ask(path: &str) -> TcpStream {
-    let mut stream = TcpStream::connect("127.0.0.1:9167").expect("the status port is there");
+    ask_from([127, 0, 0, 1], path)
+}
+
+fn ask_from(client: [u8; 4], path: &str) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
+    socket.bind(&SocketAddr::from((client, 0)).into()).expect("the loopback has many addresses");
+    socket.connect(&SocketAddr::from(([127, 0, 0, 1], 9167)).into()).expect("the status port is there");
+    let mut stream = TcpStream::from(socket);
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("the status port listens");
     stream
@@ -160,5 +237,17 @@ fn print(text: &str) {
     println!("{text}");
 }
 
+/// Changed rows, as the page's own script takes them from its stream.
+const MORPH: &str = "const times = [];
+    for (let turn = 0; turn < 40; turn += 1) {
+      const rows = [...document.querySelectorAll('tbody tr')].map((row) =>
+        [row.id, row.outerHTML.replace(/now|ago|turn \\d+/, `turn ${turn}`)]);
+      const began = performance.now();
+      for (const [id, html] of rows) put(id, html);
+      times.push(performance.now() - began);
+    }
+    return times;";
+const VIEWERS: u8 = 64;
+const STORM: Duration = Duration::from_secs(20);
 const ROUNDS: usize = 61;
 const MACHINES: usize = 6;
