@@ -9,7 +9,7 @@ use crate::case::Case;
 use crate::expectation::{Expectation, Patience, expected};
 use crate::finding::{Finding, Seen};
 use crate::fleet::Fleet;
-use crate::machine::{Machine, Past};
+use crate::machine::{GOES_ON, Machine, Past};
 use crate::rules;
 use crate::step::Step;
 
@@ -39,7 +39,7 @@ pub fn observe(
     let before = counts.then(|| diagnose(mac, machine, fleet, patience, at).finding).flatten();
     let boot = machine.boot().map_or(at, |boot| boot.started);
     fleet.observe(mac, at, step, machine);
-    machine.set_patience(patience);
+    machine.set_goes_on(patience.scale(GOES_ON));
     machine.observe(at, step);
     let finding = before?;
     let goes_on = all_of(mac, machine, fleet, patience, at).iter().any(|left| left.cause == finding.cause);

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pxe_policy::{ArchType, Evidence, MacAddr, SystemUuid};
 
-use crate::boot::{Boot, Broken, Fetched, Missed};
+use crate::boot::{Broken, Fetched, Missed};
 use crate::cause::{Cause, Severity};
 use crate::configuration::Load;
 use crate::report::{Facts, Report};
@@ -194,12 +194,6 @@ impl Finding {
 impl Seen {
     pub(crate) fn fetched(file: &Fetched) -> Self {
         Seen::Fetched(file.at, file.path.to_string(), file.bytes)
-    }
-
-    /// The line of the boot's configurations that names a path.
-    pub(crate) fn line_that_names(boot: &Boot, path: &str) -> Option<Self> {
-        let (configuration, load) = boot.line_that_names(path)?;
-        Some(Seen::line(configuration, load))
     }
 
     pub(crate) fn line(configuration: &str, load: &Load) -> Self {

@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 use pxe_policy::SystemUuid;
 
 use crate::boot::{Boot, Fetched, MAX_RUNNING, Missed, Phase, Running, Substituted, kind_of};
-use crate::expectation::Patience;
 use crate::file::FileKind;
 use crate::finding::Finding;
 use crate::report::{Report, State};
@@ -23,7 +22,8 @@ pub struct Machine {
     summaries: VecDeque<Summary>,
     uuids: Vec<SystemUuid>,
     past: VecDeque<Past>,
-    patience: Patience,
+    /// How long a boot program takes to ask for its next file; None stands for [`GOES_ON`].
+    goes_on: Option<Duration>,
 }
 
 /// A finding that is over.
@@ -48,9 +48,9 @@ pub(crate) struct Summary {
 }
 
 impl Machine {
-    /// How long silences may last before they count, as it is configured.
-    pub(crate) fn set_patience(&mut self, patience: Patience) {
-        self.patience = patience;
+    /// Sets how long a boot program takes to ask for its next file, as it is configured.
+    pub(crate) fn set_goes_on(&mut self, within: Duration) {
+        self.goes_on = Some(within);
     }
 
     /// Its present boot, or the last one.
@@ -232,7 +232,7 @@ impl Machine {
     pub(crate) fn doubts(&self, at: SystemTime, refused: &FileRefused) -> bool {
         let Some(boot) = self.boots.back().filter(|_| refused.proto == Proto::Tftp) else { return false };
         let is_over = at.duration_since(boot.last).is_ok_and(|ago| ago > A_MENU);
-        is_over || boot.rests(at, self.patience) && !boot.may_ask_for(&refused.path)
+        is_over || boot.rests(at, self.goes_on.unwrap_or(GOES_ON)) && !boot.may_ask_for(&refused.path)
     }
 
     fn reported(&mut self, at: SystemTime, report: &Report) {
@@ -343,6 +343,8 @@ impl Summary {
 
 /// Silence after which whatever a machine asks begins another boot.
 const ONE_BOOT: Duration = Duration::from_secs(150);
+/// A boot program that has a file asks for its next one within this time; a menu waits longer.
+pub(crate) const GOES_ON: Duration = Duration::from_secs(10);
 /// No menu waits longer for its first choice.
 const A_MENU: Duration = Duration::from_secs(10 * 60);
 /// Boots that are kept whole.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Boot;
 use crate::configuration::{Configuration, Load};
-use crate::expectation::Patience;
+use crate::finding::Seen;
 
 impl Boot {
     /// The machine did something that no single forged read request looks like.
@@ -15,10 +15,10 @@ impl Boot {
         self.proved = at;
     }
 
-    /// Whether it acknowledged other transfers and has done nothing for a while: boot programs ask
+    /// Whether it acknowledged other transfers and has done nothing for so long: boot programs ask
     /// for their next file soon after the last one.
-    pub(crate) fn rests(&self, at: SystemTime, patience: Patience) -> bool {
-        let idle = at.duration_since(self.proved).is_ok_and(|ago| ago > patience.scale(GOES_ON));
+    pub(crate) fn rests(&self, at: SystemTime, since: Duration) -> bool {
+        let idle = at.duration_since(self.proved).is_ok_and(|ago| ago > since);
         idle && self.has_tftp() && self.running.is_empty()
     }
 
@@ -46,6 +46,12 @@ impl Boot {
         known.map(|(_, configuration)| configuration.as_ref())
     }
 
+    /// The line that names a path, as evidence.
+    pub(crate) fn seen_line(&self, path: &str) -> Option<Seen> {
+        let (configuration, load) = self.line_that_names(path)?;
+        Some(Seen::line(configuration, load))
+    }
+
     /// The configuration that names a path, and its line.
     pub(crate) fn line_that_names(&self, path: &str) -> Option<(&Arc<str>, &Load)> {
         let mut configurations = self.configurations.iter().rev();
@@ -53,7 +59,5 @@ impl Boot {
     }
 }
 
-/// A boot program that has a file asks for its next one within this time; a menu waits longer.
-const GOES_ON: Duration = Duration::from_secs(10);
 /// A script, the menu that it loads, and that one's entry.
 const MAX_CONFIGURATIONS: usize = 4;

@@ -23,7 +23,7 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let others = boot.missed.iter().rev().filter(|other| other.at != missed.at && other.at <= last.at);
     let search = others.take(if searched { SHOWN } else { 0 }).map(Seen::missed);
     let before = boot.fetched.iter().rev().find(|file| file.at <= missed.at).map(Seen::fetched);
-    let line = Seen::line_that_names(boot, &missed.path);
+    let line = boot.seen_line(&missed.path);
     Some(finding.with(before).with(search).with(line).with([Seen::missed(missed)]))
 }
 

@@ -211,7 +211,7 @@ pub(super) fn wrong_kernel(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let seen = [Seen::fetched(kernel), Seen::Machine(arch), Seen::Header(Some(other), program.signed)];
-    let line = Seen::line_that_names(boot, &kernel.path);
+    let line = boot.seen_line(&kernel.path);
     Some(Finding::new(Cause::WrongProgram, specific::PROVEN).about(&*kernel.path).with(line).with(seen))
 }
 

@@ -26,10 +26,10 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     });
     if let Some(missed) = missed {
         let finding = Finding::new(Cause::FileNotFound, specific::REPORTED).about(missed.path.as_str());
-        let line = Seen::line_that_names(boot, &missed.path);
+        let line = boot.seen_line(&missed.path);
         return Some(finding.with(line).with([Seen::missed(missed), reported]));
     }
-    let line = Seen::line_that_names(boot, file);
+    let line = boot.seen_line(file);
     Some(Finding::new(cause_of(report), specific::REPORTED).about(file).with(line).with([reported]))
 }
 

@@ -23,7 +23,7 @@ use super::conditions::{self, Condition};
 use super::exchange::{Answering, Exchange};
 use super::handover::Handover;
 use super::range::{Wanted, wanted};
-use super::record::{About, record, record_size};
+use super::record::{About, record, record_size, shown};
 use super::report;
 use crate::services::Services;
 
@@ -319,11 +319,5 @@ pub fn decode(path: &str) -> Option<Vec<u8>> {
     (!raw.contains(&0)).then_some(raw)
 }
 
-/// A path as the log and the page show it.
-pub(super) fn shown(path: &str) -> String {
-    path.bytes().take(MAX_SHOWN).flat_map(std::ascii::escape_default).map(char::from).collect()
-}
-
-const MAX_SHOWN: usize = 128;
 /// Of an answer, with those that hyper adds.
 const HEADERS: usize = 8;

@@ -15,7 +15,6 @@ use pxe_policy::ArchType;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::super::requester::Requester;
-use super::answer::shown;
 use crate::services::Services;
 
 /// A transfer's record, shared by all who send a part of it. It ends when the last of them lets go, however that comes.
@@ -188,4 +187,10 @@ fn begin(
     }
 }
 
+/// A path as the log and the page show it.
+pub(super) fn shown(path: &str) -> String {
+    path.bytes().take(MAX_SHOWN).flat_map(std::ascii::escape_default).map(char::from).collect()
+}
+
+const MAX_SHOWN: usize = 128;
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
