@@ -76,7 +76,6 @@ fn debian_runs_its_preseed(firmware: Firmware, number: u8, put: impl FnOnce(&Pat
 }
 
 #[test]
-#[ignore = "the installer takes minutes without KVM: make nightly"]
 fn debians_installer_runs_the_preseed_of_its_machine_by_bios() {
     debian_runs_its_preseed(Firmware::Bios { card: "virtio-net-pci" }, 0x71, |_| {});
 }
@@ -206,7 +205,7 @@ const LEASE: &str = "#!/bin/sh\n[ \"$1\" = bound ] && ip addr add $ip/24 dev $in
 /// A live ISO as live-build makes them: kernel and RAM disk are Debian's installer's, for their
 /// drivers, with another first program.
 #[test]
-#[ignore = "its RAM disk takes a minute without KVM: make nightly"]
+#[ignore = "the installer's kernel and RAM disk boot in CI by their preseed: make nightly"]
 fn a_live_iso_fetches_its_root_by_http() {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
