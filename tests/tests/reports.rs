@@ -241,24 +241,6 @@ fn the_lines_of_the_handbook_report_from_installers() {
     netbootd.status_when(&lab, MAC_TEXT, |status| cause(status).is_none());
 }
 
-/// Windows PE has no PowerShell of its own. Wine's script host stands in for that of Windows PE.
-#[test]
-#[ignore = "the line for Windows PE, by Wine: make nightly"]
-fn the_line_of_the_handbook_reports_from_windows_pe() {
-    let (lab, netbootd) = site("");
-    let (prefix, script) = (lab.folder().join("wine"), lab.folder().join("report.js"));
-    fs::write(&script, handbook_line(&["new ActiveXObject"])).unwrap();
-    let script = format!("Z:{}", script.display().to_string().replace('/', "\\"));
-    let line = handbook_line(&["cscript //nologo"]).replace("X:\\report.js", &script);
-    let prefix = format!("WINEPREFIX={}", prefix.display());
-    let output = lab.run("client", &["env", &prefix, "WINEDEBUG=-all", "wine", "cmd", "/c", &line]);
-    assert!(output.status.success(), "{line}");
-    let shown = netbootd.status_when(&lab, MAC_TEXT, |status| {
-        status["steps"].as_array().into_iter().flatten().any(|step| step["what"] == "up")
-    });
-    assert_eq!(cause(&shown), None);
-}
-
 /// The line of the handbook that has all of these words, with the address of this site's server.
 fn handbook_line(words: &[&str]) -> String {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/troubleshooting.md");
