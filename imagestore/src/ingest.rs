@@ -33,7 +33,8 @@ pub struct Import {
     pub labels: BTreeMap<String, String>,
     /// When, in seconds since 1970.
     pub at: u64,
-    /// Says whether a NetBoot set's `NBImageInfo.plist` can be read; None takes any. The store itself knows nothing of property lists.
+    /// Says whether a NetBoot set's `NBImageInfo.plist` can be read; None takes any. The store
+    /// itself knows nothing of property lists.
     pub check_info: Option<InfoCheck>,
     /// How a package of a content library is used.
     pub package: PackageUse,
@@ -63,7 +64,7 @@ pub type InfoProblem = Box<dyn std::error::Error + Send + Sync>;
 /// An image that was taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// Its name.
+    /// The image's name in the store.
     pub name: String,
     /// What the catalogue says of it now.
     pub record: ImageRecord,
@@ -80,17 +81,17 @@ pub enum IngestError {
     /// The source cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// Which file.
+        /// The file that the error is about.
         path: PathBuf,
-        /// The system's error.
+        /// The system's error that stopped it.
         source: io::Error,
     },
     /// A name that no client could ask for.
     #[error("{name:?} cannot be served")]
     Name {
-        /// The name.
+        /// The name that was refused.
         name: String,
-        /// The cause.
+        /// What is wrong with the name.
         source: PathError,
     },
     /// A name that no text can hold.
@@ -99,9 +100,9 @@ pub enum IngestError {
     /// Clients do not tell cases apart.
     #[error("{first:?} and {second:?} differ in case only")]
     SameName {
-        /// The one.
+        /// The file that is read first.
         first: String,
-        /// The other.
+        /// The file whose name differs in case alone.
         second: String,
     },
     /// A link that leads out of the folder, or to nothing.
@@ -136,15 +137,15 @@ pub enum IngestError {
     /// An optical medium that cannot be read.
     #[error("{}: {source}", path.display())]
     Medium {
-        /// The ISO.
+        /// The ISO that cannot be read.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the ISO.
         source: MediumError,
     },
     /// An optical medium that no PC boots from the network.
     #[error("nothing boots {}: {what}; to serve it as a file, copy it into the boot folder", path.display())]
     NothingBoots {
-        /// The ISO.
+        /// The ISO that nothing boots from.
         path: PathBuf,
         /// The reason, as a sentence.
         what: String,
@@ -152,16 +153,16 @@ pub enum IngestError {
     /// A disk image that is damaged.
     #[error("{}: {source}", path.display())]
     Disk {
-        /// The image.
+        /// The disk image that cannot be used.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the disk image.
         source: DiskImageError,
     },
 }
 
 impl IngestError {
-    /// Whether the same source may well be imported later: what failed is the disk, a permission or a missing program, not the
-    /// source's content.
+    /// Whether the same source may well be imported later: what failed is the disk, a permission or
+    /// a missing program, not the source's content.
     pub fn is_passing(&self) -> bool {
         match self {
             IngestError::Store(error) => error.is_passing(),
@@ -198,8 +199,8 @@ struct Recognition {
     boot: Option<BootEntry>,
 }
 
-/// Takes in what lies at a path: a folder, an `.nbi` folder, a `.wim` with a NetBoot set or with Windows PE inside, an `.iso`, a `.dmg`, or
-/// any one file.
+/// Takes in what lies at a path: a folder, an `.nbi` folder, a `.wim` with a NetBoot set or with
+/// Windows PE inside, an `.iso`, a `.dmg`, or any one file.
 pub fn import(
     store: &Store,
     path: &Path,

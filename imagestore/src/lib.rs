@@ -1,7 +1,8 @@
 //! Images and the boot tree that clients see.
 //!
-//! A client's path becomes a [`BootPath`], which a [`BootTree`] opens: case-insensitively, with `\` for `/`, and never outside
-//! its folders. The [`Store`] keeps images as blobs by digest. Blocking file I/O happens here; the caller chooses the thread.
+//! A client's path becomes a [`BootPath`], which a [`BootTree`] opens: case-insensitively, with `\`
+//! for `/`, and never outside its folders. The [`Store`] keeps images as blobs by digest. Blocking
+//! file I/O happens here; the caller chooses the thread.
 
 mod about;
 mod cache;

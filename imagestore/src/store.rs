@@ -12,8 +12,9 @@
 //! lock                held by the one writer
 //! ```
 //!
-//! Nobody sees an image before every byte of it is on the disk: bytes are written to `incoming`, synced, renamed into `blobs`,
-//! their folders synced, and then the catalogue says so in one transaction. A crash leaves the old state or the new one.
+//! Nobody sees an image before every byte of it is on the disk: bytes are written to `incoming`,
+//! synced, renamed into `blobs`, their folders synced, and then the catalogue says so in one
+//! transaction. A crash leaves the old state or the new one.
 
 mod catalogue;
 mod copying;
@@ -82,7 +83,7 @@ impl Store {
         Ok(Store { root: root.to_owned(), limits, kept_open: Arc::default() })
     }
 
-    /// Its folder.
+    /// The folder that the store is in.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -97,7 +98,8 @@ impl Store {
         Catalogue::load(&self.root)
     }
 
-    /// Whether so many more bytes have room: on the disk, beside what is kept free, and in the quota.
+    /// Whether so many more bytes have room: on the disk, beside what is kept free, and in the
+    /// quota.
     pub fn check_room(&self, need: u64) -> Result<(), StoreError> {
         let room = self.room()?;
         let bound = if need > room.free && matches!(room.bound, Bound::KeepFree { .. }) {
@@ -123,7 +125,8 @@ impl Store {
         Ok(Room { have, free, bound })
     }
 
-    /// Opens a blob. The file stays whole for as long as it is open, whatever is collected meanwhile.
+    /// Opens a blob. The file stays whole for as long as it is open, whatever is collected
+    /// meanwhile.
     pub fn blob(&self, digest: &Digest) -> Result<BootFile, StoreError> {
         let path = self.blob_path(digest);
         let missing = |error: io::Error| match error.kind() {
@@ -160,7 +163,8 @@ impl Store {
         Manifest::from_json(&bytes).map_err(|_| damaged())
     }
 
-    /// Keeps a version from being collected for a while: a machine boots from it. Cheap enough for every boot.
+    /// Keeps a version from being collected for a while: a machine boots from it. Cheap enough for
+    /// every boot.
     pub fn lease(&self, version: &Digest) -> Result<(), StoreError> {
         let path = self.lease_path(version);
         let file = File::options().create(true).truncate(false).write(true).open(&path);

@@ -62,7 +62,8 @@ pub struct ServeArgs {
     pub progress: bool,
 }
 
-/// Serves until SIGTERM or SIGINT, and then until the transfers under way are over, for so long as the configuration lets it.
+/// Serves until SIGTERM or SIGINT, and then until the transfers under way are over, for so long as
+/// the configuration lets it.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let source =
         Source { file: args.config.clone(), root: args.root.clone(), state_dir: args.state_dir.clone() };

@@ -1,4 +1,5 @@
-//! The documentation holds: its links lead somewhere, its commands are there, and its configurations read.
+//! The documentation holds: its links lead somewhere, its commands are there, and its
+//! configurations read.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::collections::BTreeSet;
@@ -343,7 +344,8 @@ fn pages() -> Vec<Page> {
     pages.iter().map(|path| Page::read(path)).collect()
 }
 
-/// What a heading is called in links, by mdBook and by forges: small letters, blanks as hyphens, no signs.
+/// What a heading is called in links, by mdBook and by forges: small letters, blanks as hyphens, no
+/// signs.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
     kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()

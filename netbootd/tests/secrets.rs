@@ -58,7 +58,8 @@ impl MakeWriter<'_> for Printed {
     }
 }
 
-/// An LDAP server that takes one bind, gives back what it was sent, and says that the password is wrong.
+/// An LDAP server that takes one bind, gives back what it was sent, and says that the password is
+/// wrong.
 fn directory() -> (SocketAddr, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -193,7 +194,8 @@ async fn drive(printed: &Printed) -> Vec<u8> {
 async fn remote(config: &Settings, printed: &Printed) {
     let remote = Remote::open(config, tokio::runtime::Handle::current()).unwrap();
     printed.add(&format!("{remote:?}\n"));
-    // It is asked again and again for minutes otherwise; what is logged is logged at the first time.
+    // It is asked again and again for minutes otherwise; what is logged is logged at the first
+    // time.
     let asked = tokio::time::timeout(std::time::Duration::from_secs(2), remote.images()).await;
     printed.add(&format!("{asked:?}\n"));
 }

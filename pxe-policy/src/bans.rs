@@ -1,16 +1,18 @@
 //! Machines that are left out, and GUIDs that tell nothing.
 //!
-//! As Configuration Manager's operators know them: a banned GUID refuses nobody, it is only left out of the lookup, so that the
-//! hardware address alone decides; a MAC on the ignore list is never served, no matter what.
+//! As Configuration Manager's operators know them: a banned GUID refuses nobody, it is only left
+//! out of the lookup, so that the hardware address alone decides; a MAC on the ignore list is never
+//! served, no matter what.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{BootRequest, InvalidUuid, MacAddr, SystemUuid};
 
-/// What is banned.
+/// The GUIDs that are left out of lookups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bans {
-    /// GUIDs that many machines share (`BannedGuids`), each with the entry that means it and how that is read.
+    /// GUIDs that many machines share (`BannedGuids`), each with the entry that means it and how
+    /// that is read.
     pub guids: BTreeMap<SystemUuid, String>,
     /// Machines that are never served (`MACIgnoreListFile`).
     pub macs: BTreeSet<MacAddr>,
@@ -52,8 +54,8 @@ impl Bans {
         Ok(meant)
     }
 
-    /// The GUIDs that a text means. With hyphens it is the form that tools print; without, Microsoft's tools mean the bytes of the wire and
-    /// others the printed form, so both are meant.
+    /// The GUIDs that a text means. With hyphens it is the form that tools print; without,
+    /// Microsoft's tools mean the bytes of the wire and others the printed form, so both are meant.
     pub fn guids_meant(text: &str) -> Result<Vec<SystemUuid>, InvalidUuid> {
         let printed: SystemUuid = text.parse()?;
         if text.contains('-') {
@@ -71,7 +73,8 @@ pub fn is_shared(guid: SystemUuid) -> bool {
     guid.is_placeholder() || SUGGESTED_BANS.iter().any(|(text, _)| is_suggested(text))
 }
 
-/// GUIDs that firmware of many machines has in common, with where they come from. Suggested to operators, and never banned unasked.
+/// GUIDs that firmware of many machines has in common, with where they come from. Suggested to
+/// operators, and never banned unasked.
 pub const SUGGESTED_BANS: [(&str, &str); 6] = [
     ("00000000-0000-0000-0000-000000000000", "firmware that cannot read its own SMBIOS"),
     ("ffffffff-ffff-ffff-ffff-ffffffffffff", "boards that were never given one"),

@@ -21,7 +21,7 @@ pub use verdict::{Boot, Decision, Known, Verdict};
 /// Everything that a decision looks at besides the request.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
-    /// The rules.
+    /// The rules of the configuration.
     pub rules: &'a Rules,
     /// How decisions are made.
     pub settings: &'a Settings,
@@ -37,7 +37,7 @@ pub struct Site<'a> {
     pub menu: bool,
     /// The boot menu's lines in the firmware's own menu, where PXE firmware shows it.
     pub firmware_menu: Option<MenuSource<'a>>,
-    /// Now.
+    /// The time of the request.
     pub now: Seconds,
     /// Whether a path is in the boot tree; URLs are not asked for.
     pub available: &'a dyn Fn(&str) -> bool,
@@ -68,11 +68,12 @@ impl<'a> Site<'a> {
 }
 
 /// Decides what a machine gets. What operators assigned to it goes before directories and rules. A
-/// rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is
-/// passed over and leaves evidence. Directories are asked where a rule says so, and before all rules
-/// when none does.
+/// rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE)
+/// is passed over and leaves evidence. Directories are asked where a rule says so, and before all
+/// rules when none does.
 ///
-/// Every client is decided about here, whatever it speaks, and the verdict is what it gets: what a protocol cannot carry is taken out.
+/// Every client is decided about here, whatever it speaks, and the verdict is what it gets: what a
+/// protocol cannot carry is taken out.
 pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
     let verdict = walk_chain(request, site);
     if request.segment.is_ipv6() { over_ipv6(verdict) } else { abort_at_once(request, site, verdict) }
@@ -174,7 +175,8 @@ impl State {
     }
 }
 
-/// DHCPv6 has no menus, nobody is handed on there, and a server's IPv4 address is nothing to its clients.
+/// DHCPv6 has no menus, nobody is handed on there, and a server's IPv4 address is nothing to its
+/// clients.
 fn over_ipv6(mut verdict: Verdict) -> Verdict {
     let (decision, reason, why) = match &verdict.decision {
         Decision::Boot(Boot { prompt: Some(_), .. }) => {

@@ -32,7 +32,7 @@ pub struct Deployment {
 /// Whether a deployment runs without being asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Purpose {
-    /// It does, once.
+    /// It runs without being asked for, once.
     Required,
     /// Only when somebody at the machine asks for it.
     #[default]

@@ -9,19 +9,19 @@ use crate::{Identifier, NotTaken, SystemUuid, Timestamp, Trouble};
 pub enum Evidence {
     /// The rule fits and was taken.
     Taken {
-        /// The rule's name.
+        /// The rule's name in the configuration.
         rule: String,
     },
     /// The rule fits, but none of its files is in the boot tree.
     FilesMissing {
-        /// The rule's name.
+        /// The rule's name in the configuration.
         rule: String,
         /// What was looked for.
         files: Vec<String>,
     },
     /// The machine's GUID is banned and was left out of the lookup.
     GuidBanned {
-        /// The GUID.
+        /// The machine's GUID, which is banned.
         guid: SystemUuid,
         /// The entry that means it, and how it is read.
         by: String,
@@ -30,63 +30,63 @@ pub enum Evidence {
     PlaceholderGuid,
     /// The rule fits, but hands iPXE to a client that runs iPXE already.
     IpxeAgain {
-        /// The rule's name.
+        /// The rule's name in the configuration.
         rule: String,
     },
     /// The rule fits, but names images for Macs alone, and this is none.
     ForMacs {
-        /// The rule's name.
+        /// The rule's name in the configuration.
         rule: String,
     },
     /// The rule fits, but the distribution point's own responder serves no Macs.
     RelayForMac {
-        /// The rule's name.
+        /// The rule's name in the configuration.
         rule: String,
     },
     /// A directory is not asked about Macs.
     NotAsked {
-        /// The directory.
+        /// The directory's name in the configuration.
         directory: String,
     },
     /// A directory could not be asked.
     NoAnswer {
-        /// The directory.
+        /// The directory's name in the configuration.
         directory: String,
-        /// Why not.
+        /// The trouble that keeps it from answering.
         trouble: Trouble,
     },
     /// An older answer is used because the directory is out of reach.
     Stale {
-        /// The directory.
+        /// The directory's name in the configuration.
         directory: String,
         /// The answer's age in seconds.
         age: u64,
     },
     /// How many records the two lookups found.
     LookedUp {
-        /// The directory.
+        /// The directory's name in the configuration.
         directory: String,
         /// By the hardware address.
         mac_count: usize,
-        /// By the GUID.
+        /// Records that the GUID finds.
         guid_count: usize,
         /// The answer's age in seconds.
         age: u64,
     },
     /// The site's own list of duplicates left an identifier out of the lookup.
     LeftOut {
-        /// The directory.
+        /// The directory's name in the configuration.
         directory: String,
         /// What was left out.
         identifier: Identifier,
     },
     /// The record that counts.
     Matched {
-        /// The directory.
+        /// The directory's name in the configuration.
         directory: String,
         /// The machine's name in it.
         name: String,
-        /// The record's key.
+        /// The key of the machine's record.
         key: String,
         /// What it was found by: `GUID` or `hardware address`.
         by: &'static str,
@@ -100,33 +100,33 @@ pub enum Evidence {
     },
     /// More than one record has the same identifier.
     Several {
-        /// Their names.
+        /// The names of the records.
         names: Vec<String>,
     },
     /// The machine is treated as the site's unknown computer object.
     UnknownObject {
-        /// The directory.
+        /// The directory's name in the configuration.
         directory: String,
-        /// The object's name.
+        /// The name of the unknown computer object.
         name: String,
     },
     /// A record with the name that failed deployments to unknown computers leave behind.
     LeftoverUnknown {
-        /// The record's key.
+        /// The key of the leftover record.
         key: String,
     },
     /// A deployment was looked at and not taken.
     NotTaken {
         /// Its id and name.
         deployment: String,
-        /// Why not.
+        /// Why the deployment was not taken.
         why: NotTaken,
     },
     /// A deployment was taken.
     Deployed {
         /// Its id and name.
         deployment: String,
-        /// `Required` or `Available`.
+        /// The deployment's purpose: `Required` or `Available`.
         purpose: &'static str,
         /// The collection it is deployed to.
         collection: String,
@@ -140,7 +140,7 @@ pub enum Evidence {
     },
     /// What was decided cannot be told over IPv6.
     NotOverIpv6 {
-        /// Why not.
+        /// Why it cannot be told there.
         why: &'static str,
     },
     /// The switch port blocked after iPXE reset the link: a build of iPXE that keeps it up is
@@ -153,28 +153,28 @@ pub enum Evidence {
     },
     /// An operator wants the machine to boot this next.
     BootNext {
-        /// What, in words.
+        /// The image, file or disk, in words.
         target: String,
         /// Whether for one boot only.
         once: bool,
     },
     /// What an operator wanted the machine to boot once, it has booted.
     BootNextUsed {
-        /// What, in words.
+        /// The image, file or disk, in words.
         target: String,
-        /// When.
+        /// When the machine booted it.
         at: Timestamp,
     },
     /// The machine did not ask in time for what an operator wanted it to boot.
     BootNextExpired {
-        /// What, in words.
+        /// The image, file or disk, in words.
         target: String,
     },
     /// An operator assigned this to the machine.
     Assigned {
         /// The device, in words.
         device: String,
-        /// What, in words.
+        /// The image, file or disk, in words.
         target: String,
     },
     /// Somebody at the machine chose an image in the firmware's menu.
@@ -184,7 +184,7 @@ pub enum Evidence {
     },
     /// What an operator assigned cannot be booted by this machine.
     TargetMissing {
-        /// What, in words.
+        /// The image, file or disk, in words.
         target: String,
         /// What was looked for.
         files: Vec<String>,
@@ -196,7 +196,7 @@ pub enum Evidence {
     },
     /// So many Required deployments were given lately that the next one waits.
     Braked {
-        /// How many.
+        /// Required deployments that were given.
         given: usize,
         /// In this many seconds.
         within: u64,

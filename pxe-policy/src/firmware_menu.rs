@@ -1,4 +1,5 @@
-//! The menu of PXE firmware (PXE 2.1 §2.2.5): lines that it shows by itself, before any boot loader.
+//! The menu of PXE firmware (PXE 2.1 §2.2.5): lines that it shows by itself, before any boot
+//! loader.
 
 /// A menu. Firmware takes the first line when its time is over.
 #[derive(Debug, Clone, PartialEq, Eq)]

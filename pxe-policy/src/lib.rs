@@ -1,8 +1,9 @@
 //! Who gets what, and why.
 //!
-//! A [`BootRequest`] says what one packet told about a machine, [`Rules`] say what the operator wants, and
-//! [`decide`] joins them into a [`Verdict`]: one [`Decision`], one [`Reason`] and the evidence for it. The
-//! crate is pure: it takes values and returns values, and knows neither sockets nor clocks.
+//! A [`BootRequest`] says what one packet told about a machine, [`Rules`] say what the operator
+//! wants, and [`decide`] joins them into a [`Verdict`]: one [`Decision`], one [`Reason`] and the
+//! evidence for it. The crate is pure: it takes values and returns values, and knows neither
+//! sockets nor clocks.
 
 mod arch;
 mod assignment;

@@ -20,8 +20,8 @@ pub enum Class {
     Http,
     /// iPXE (user class `iPXE`), whichever vendor class it sends along.
     Ipxe,
-    /// U-Boot by itself (vendor class `U-Boot...`, or none beside option 93). It takes its files by TFTP from the server that
-    /// gives its address; it knows neither a proxy nor a menu.
+    /// U-Boot by itself (vendor class `U-Boot...`, or none beside option 93). It takes its files by
+    /// TFTP from the server that gives its address; it knows neither a proxy nor a menu.
     Uboot,
     /// A Mac (vendor class `AAPLBSDPC`).
     Bsdp,
@@ -82,17 +82,20 @@ pub struct BootRequest {
     pub mac: MacAddr,
     /// Option 97, when present and well-formed.
     pub uuid: Option<SystemUuid>,
-    /// Option 93 in the order sent, at most [`MAX_ARCH_TYPES`]; empty for Macs and for U-Boot that does not say it.
+    /// Option 93 in the order sent, at most [`MAX_ARCH_TYPES`]; empty for Macs and for U-Boot that
+    /// does not say it.
     pub archs: Vec<ArchType>,
-    /// Who is speaking.
+    /// The kind of client that speaks.
     pub class: Class,
     /// `giaddr`, or DHCPv6's link address, when a relay forwarded the packet.
     pub relay: Option<IpAddr>,
-    /// The segment's address that decides the subnet: the relay's, or the receiving interface's own.
+    /// The segment's address that decides the subnet: the relay's, or the receiving interface's
+    /// own.
     pub segment: IpAddr,
     /// The client's own address, when it has one already.
     pub address: Option<IpAddr>,
-    /// Whether a Windows boot program speaks (option 250), which was started already and asks what to do next.
+    /// Whether a Windows boot program speaks (option 250), which was started already and asks what
+    /// to do next.
     pub boot_program: bool,
     /// The name of the interface that received the packet.
     pub iface: String,
@@ -137,7 +140,7 @@ impl BootRequest {
 /// What a machine is looked up by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// Its hardware address.
+    /// The machine's hardware address.
     pub mac: MacAddr,
     /// Its GUID, unless that is banned.
     pub uuid: Option<SystemUuid>,

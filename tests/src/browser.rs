@@ -149,7 +149,8 @@ impl<'a> Browser<'a> {
         cookie["value"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// What the browser complained of since the last call: what a policy refused, and errors of scripts.
+    /// What the browser complained of since the last call: what a policy refused, and errors of
+    /// scripts.
     pub fn refused(&self) -> Vec<String> {
         let log = self.ask("POST", "se/log", &json!({ "type": "browser" }));
         let lines = log.as_array().into_iter().flatten().filter_map(|line| line["message"].as_str());

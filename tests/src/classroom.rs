@@ -11,9 +11,9 @@ use crate::{Lab, Netbootd};
 /// The laboratory with netbootd in it. Nobody has asked yet.
 #[derive(Debug)]
 pub struct Classroom {
-    /// The laboratory.
+    /// The private network of the test.
     pub lab: Lab,
-    /// The boot folder.
+    /// The boot folder of the server.
     pub root: PathBuf,
     /// What goes behind `[server]` and `[boot]`.
     pub configuration: String,
@@ -22,7 +22,7 @@ pub struct Classroom {
 
 /// The page, from the server's own host.
 pub const PAGE: &str = "http://127.0.0.1:9167/";
-/// The operator's token.
+/// The token of the test's operator.
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// A machine that is loaded, after a silence.
 pub const LOADED: &str = "52:54:00:4c:01:01";

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::Lab;
 
-/// PXE firmware with these hardware addresses asks by DHCPDISCOVER (RFC 2131, PXE 2.1) from a host on `br0`, each once the one before it
-/// is answered, so that none is lost on the way.
+/// PXE firmware with these hardware addresses asks by DHCPDISCOVER (RFC 2131, PXE 2.1) from a host
+/// on `br0`, each once the one before it is answered, so that none is lost on the way.
 ///
 /// # Panics
 /// When one is not answered.
@@ -25,7 +25,8 @@ pub fn ask(lab: &Lab, host: &str, addresses: impl IntoIterator<Item = [u8; 6]>) 
     asked.join().unwrap_or_else(|_| panic!("the machines are not answered"));
 }
 
-/// PXE firmware with this hardware address, at a host's own address, asks a boot server's port 4011 (PXE 2.1 §2.2.3), and waits for no answer.
+/// PXE firmware with this hardware address, at a host's own address, asks a boot server's port 4011
+/// (PXE 2.1 §2.2.3), and waits for no answer.
 ///
 /// # Panics
 /// When it cannot ask.
@@ -42,7 +43,8 @@ pub fn ask_boot_server(lab: &Lab, host: &str, own: Ipv4Addr, server: &str, addre
     asked.join().unwrap_or_else(|_| panic!("the machine cannot ask"));
 }
 
-/// The same by broadcast, or to port 4011 of `server` from the host's own address; whether an answer comes within two seconds.
+/// The same by broadcast, or to port 4011 of `server` from the host's own address; whether an
+/// answer comes within two seconds.
 ///
 /// # Panics
 /// When it cannot ask.

@@ -1,7 +1,8 @@
 //! The laboratory: private networks, real firmware and real clients.
 //!
-//! A test makes a [`Lab`] of network namespaces, starts netbootd and foreign servers in them, switches machines on
-//! ([`Machine`]) and waits for words on their consoles. Everything ends with the values that own it.
+//! A test makes a [`Lab`] of network namespaces, starts netbootd and foreign servers in them,
+//! switches machines on ([`Machine`]) and waits for words on their consoles. Everything ends with
+//! the values that own it.
 
 pub mod admin_service;
 pub mod arm64;

@@ -58,8 +58,8 @@ impl Tutorial {
         debian.done(&["sh", "-c", &command])
     }
 
-    /// Takes the next command that begins so, which is not run: somebody at the machine, a package of
-    /// Debian, or a command that ends with Ctrl-C. Gives its text.
+    /// Takes the next command that begins so, which is not run: somebody at the machine, a package
+    /// of Debian, or a command that ends with Ctrl-C. Gives its text.
     ///
     /// # Panics
     /// When the page has no such command left.

@@ -1,5 +1,6 @@
-//! What netbootd does about a boot that would fail, what it says of senders and of boots that are over, and failures from the field, as
-//! packets against a running netbootd: `tests/acts` has the cases.
+//! What netbootd does about a boot that would fail, what it says of senders and of boots that are
+//! over, and failures from the field, as packets against a running netbootd: `tests/acts` has the
+//! cases.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 netbootd_tests::boot_cases! {

@@ -34,7 +34,8 @@ fn boots(lab: &Lab) -> bool {
         && probe(&["tftp", "--as-machine", SERVER, "menu.efi"])
 }
 
-/// Every operation with every kind of value, right and wrong; what comes back is what the document says.
+/// Every operation with every kind of value, right and wrong; what comes back is what the document
+/// says.
 #[test]
 fn the_openapi_document_is_kept_to() {
     let (lab, netbootd) = site();

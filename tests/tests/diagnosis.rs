@@ -1,4 +1,5 @@
-//! Failed boots and healthy ones, each as packets against a running netbootd: `tests/boots` has the cases.
+//! Failed boots and healthy ones, each as packets against a running netbootd: `tests/boots` has the
+//! cases.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::collections::BTreeSet;

@@ -184,8 +184,8 @@ fn an_iso_boots_as_a_ram_disk_by_uefi_http_boot() {
     findings::none(&lab, &netbootd);
 }
 
-/// The system of the test's live ISO: it fetches the root that its kernel's arguments name, and says
-/// which bytes came.
+/// The system of the test's live ISO: it fetches the root that its kernel's arguments name, and
+/// says which bytes came.
 const LIVE_INIT: &str = r#"#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys

@@ -1,4 +1,5 @@
-//! The Debian package, in a Debian where systemd is the first process: installed, started, upgraded, and gone again.
+//! The Debian package, in a Debian where systemd is the first process: installed, started,
+//! upgraded, and gone again.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -52,7 +53,8 @@ fn serves(lab: &Lab, debian: &Debian) {
     assert_eq!(http.stdout, b"a boot program", "{}", debian.journal());
 }
 
-/// What reads it came with the package, which depends on nothing for it. Only root may read this one.
+/// What reads it came with the package, which depends on nothing for it. Only root may read this
+/// one.
 fn takes_in_a_windows_image(lab: &Lab, debian: &Debian) {
     let (source, image) = (lab.folder().join("pe"), debian.tree().join("root/winpe.wim"));
     fs::create_dir_all(source.join("Windows/Boot/EFI")).unwrap();
@@ -135,8 +137,8 @@ fn it_starts_under_its_unit_and_serves_as_its_own_user() {
     assert!(debian.journal().contains("broken"), "{}", debian.journal());
 }
 
-/// Word by word, but for two things: Debian's packages come from this host, as the tree has no network, and the installer's console is
-/// the serial port, where a test can read it.
+/// Word by word, but for two things: Debian's packages come from this host, as the tree has no
+/// network, and the installer's console is the serial port, where a test can read it.
 #[test]
 fn the_readme_leads_from_the_package_to_debians_installer() {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
@@ -356,7 +358,8 @@ fn files(tree: &Path) -> Vec<String> {
 fn its_units_are_sound_and_shut_in() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pkg/systemd");
     let service = folder.join(UNIT);
-    // Tenths of systemd's exposure. What is left: the network, its capabilities, and openat2, which RestrictSUIDSGID would take away.
+    // Tenths of systemd's exposure. What is left: the network, its capabilities, and openat2, which
+    // RestrictSUIDSGID would take away.
     let analyze = || Command::new("systemd-analyze");
     process::run(
         analyze().args(["security", "--no-pager", "--offline=true", "--threshold=21"]).arg(&service),

@@ -134,8 +134,8 @@ fn messages_of_syslog_lie_on_the_timeline_of_the_machine_that_sends_them() {
     assert!(!netbootd.log().contains("liar"));
 }
 
-/// iPXE of the network card's ROM, with the built-in script: what is called vmlinuz is none, and too
-/// large for a program of BIOS, which any small file could be.
+/// iPXE of the network card's ROM, with the built-in script: what is called vmlinuz is none, and
+/// too large for a program of BIOS, which any small file could be.
 #[test]
 fn ipxe_reports_the_step_that_fails_with_its_error_code() {
     let mut lab = Lab::new();

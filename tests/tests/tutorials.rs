@@ -1,5 +1,5 @@
-//! The tutorials of docs/, followed word by word in a Debian with the package, by a client that boots
-//! as far as the page promises. Debian's own tutorial is in `installers.rs`.
+//! The tutorials of docs/, followed word by word in a Debian with the package, by a client that
+//! boots as far as the page promises. Debian's own tutorial is in `installers.rs`.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

@@ -282,7 +282,8 @@ fn an_image_boots_under_any_name_and_its_programs_answer_where_wds_has_them() {
     };
     let of = |name: &str, file: &str| format!("{name} {file}").into_bytes();
 
-    // The quick test of the README, from a machine that was told nothing: of the first image by name.
+    // The quick test of the README, from a machine that was told nothing: of the first image by
+    // name.
     for path in ["\\boot\\x86\\wdsnbp.com", "\\Boot\\X86\\WDSNBP.COM", "/boot/x64/wdsnbp.com"] {
         assert_eq!(get("stranger", path), of(&long, "boot/x64/wdsnbp.com"), "{path}");
     }

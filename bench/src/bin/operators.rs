@@ -1,4 +1,5 @@
-//! What operators cost: the boot path with the page open beside it closed, and how long `/status` takes.
+//! What operators cost: the boot path with the page open beside it closed, and how long `/status`
+//! takes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -197,7 +198,7 @@ impl Site {
     }
 }
 
-/// What `app.js` does.
+/// Fetches what the page's `app.js` fetches, as often.
 fn look(open: &AtomicBool, rendered: &AtomicUsize) {
     assert!(get("/").contains("Machines"));
     let stream = ask("/live?view=%2F");

@@ -16,7 +16,8 @@ use pxe_policy::{Boot, Class, Decision, FirmwareMenu, Reason, Verdict, Via};
 
 use crate::macs;
 
-/// Any datagram of a client: a service, chosen by its length, answers it, and the reply reads as what it should say.
+/// Any datagram of a client: a service, chosen by its length, answers it, and the reply reads as
+/// what it should say.
 pub fn dhcp_packet(bytes: &[u8]) {
     let Ok(packet) = Packet::parse(bytes) else { return };
     let written = request_bytes(&packet.header, packet.options());
@@ -61,7 +62,8 @@ fn lease(packet: &Packet, arrival: &Arrival<'_>, kind: MessageType) {
     check(packet, &server::lease(packet, arrival, kind, terms, service(packet), boot));
 }
 
-/// Any datagram of a server: an offer beside ours, and what the distribution point's own responder says to a question handed on.
+/// Any datagram of a server: an offer beside ours, and what the distribution point's own responder
+/// says to a question handed on.
 pub fn dhcp_reply(bytes: &[u8]) {
     let arrival = Arrival::new(&LAN, Ipv4Addr::BROADCAST, SocketAddrV4::new(OTHER, 67));
     if let Some(other) = other_server::read(bytes, &arrival) {

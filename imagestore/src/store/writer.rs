@@ -10,7 +10,8 @@ use super::{Observer, Quiet, Step, Store, StoreError, copying, io_error};
 use crate::platform::{self, Lock};
 use crate::{BootFile, Digest, Manifest};
 
-/// The one writer of a store. Dropping it without a commit leaves nothing but leftovers, which it sweeps.
+/// The one writer of a store. Dropping it without a commit leaves nothing but leftovers, which it
+/// sweeps.
 #[derive(Debug)]
 pub struct Writer {
     store: Store,
@@ -78,7 +79,8 @@ impl Writer {
         &self.store
     }
 
-    /// Whether the bytes with this digest are here already, committed or about to be. What was only cached is kept from then on.
+    /// Whether the bytes with this digest are here already, committed or about to be. What was only
+    /// cached is kept from then on.
     pub fn hold(&mut self, digest: &Digest) -> bool {
         if self.staged.contains_key(digest) {
             return true;
@@ -161,7 +163,8 @@ impl Writer {
         Ok(Prepared { place, file })
     }
 
-    /// Takes in what is written to a prepared file, hashing it as it appears, until `has_ended` says that nothing more comes.
+    /// Takes in what is written to a prepared file, hashing it as it appears, until `has_ended`
+    /// says that nothing more comes.
     pub fn put_prepared(
         &mut self,
         name: &Path,
@@ -174,7 +177,8 @@ impl Writer {
         self.stage(name, place, &file, copied, observer)
     }
 
-    /// Takes a file in. When bytes of its size are here, it is read once to see whether it is they, before anything is written.
+    /// Takes a file in. When bytes of its size are here, it is read once to see whether it is they,
+    /// before anything is written.
     pub fn put_file(
         &mut self,
         path: &Path,
@@ -196,8 +200,8 @@ impl Writer {
         self.put_shared(path, file, observer)
     }
 
-    /// Takes a file in by the system's own copying, which shares the bytes where the filesystem can (btrfs, XFS), and by ordinary reading
-    /// where it cannot copy so at all.
+    /// Takes a file in by the system's own copying, which shares the bytes where the filesystem can
+    /// (btrfs, XFS), and by ordinary reading where it cannot copy so at all.
     fn put_shared(
         &mut self,
         path: &Path,
@@ -221,7 +225,8 @@ impl Writer {
         }
     }
 
-    /// Makes a version of an image of bytes that were taken in, and makes it the image's current one. Gives the version.
+    /// Makes a version of an image of bytes that were taken in, and makes it the image's current
+    /// one. Gives the version.
     pub fn commit(
         mut self,
         name: &str,

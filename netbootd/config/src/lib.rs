@@ -1,9 +1,10 @@
 //! The configuration: one TOML file, or the built-in default.
 //!
-//! `check-config` and the start share this code: what the one reports, the other refuses. `schema` is the
-//! file as it is written, `check` builds what the crates below are opened with (their `settings`) and
-//! reports every [`Finding`] with its place. [`registry`] gives defaults of a Windows distribution point,
-//! [`paths`] those of the system. [`Source`] says which configuration is in force.
+//! `check-config` and the start share this code: what the one reports, the other refuses. `schema`
+//! is the file as it is written, `check` builds what the crates below are opened with (their
+//! `settings`) and reports every [`Finding`] with its place. [`registry`] gives defaults of a
+//! Windows distribution point, [`paths`] those of the system. [`Source`] says which configuration
+//! is in force.
 
 mod check;
 mod directories;
@@ -46,21 +47,21 @@ pub use source::Source;
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The daemon itself.
+    /// The daemon itself: interfaces, state folder, user.
     pub server: Server,
-    /// DHCP.
+    /// DHCP on IPv4, as proxy or server.
     pub dhcp: Dhcp,
-    /// DHCPv6.
+    /// DHCPv6, as proxy or server.
     pub dhcp6: Dhcp6,
-    /// TFTP.
+    /// TFTP: port, limits of options, range of ports.
     pub tftp: Tftp,
-    /// HTTP.
+    /// HTTP: port, connections, time-outs.
     pub http: Http,
     /// What a stranger may have.
     pub limits: Limits,
-    /// Macs.
+    /// Macs: BSDP and the shares of their images.
     pub netboot: Netboot,
-    /// The image store.
+    /// The image store with its sources.
     pub store: Store,
     /// How Windows PE is fetched.
     pub winpe: winpe::Settings,
@@ -85,17 +86,17 @@ pub struct Config {
     pub bans: Bans,
     /// How decisions are made.
     pub policy: Policy,
-    /// The device file.
+    /// The device file, when there is one.
     pub devices: Option<PathBuf>,
     /// Whether the devices are those of the database.
     pub shared_devices: bool,
     /// The database that several servers share; None when everything is kept in the state folder.
     pub database: Option<Database>,
-    /// Configuration Manager's site.
+    /// The site of Configuration Manager.
     pub configmgr: Option<ConfigMgr>,
-    /// Active Directory.
+    /// The domain of Active Directory.
     pub active_directory: Option<ActiveDirectory>,
-    /// The boot menu.
+    /// The boot menu: images, heading, password.
     pub menu: netbootd_content::menu::Settings,
     /// The rules, in order.
     pub rules: Rules,
@@ -105,11 +106,12 @@ pub struct Config {
     pub unattended: Arc<[AnswerFile]>,
     /// Files whose text is part of it, and which a reload reads again: templates, lists, secrets.
     pub texts: Vec<PathBuf>,
-    /// Tells this text of it from another: its file, and the time and size of all its texts as they were read.
+    /// Tells this text of it from another: its file, and the time and size of all its texts as they
+    /// were read.
     pub stamp: String,
 }
 
-/// The daemon itself.
+/// The settings of the daemon itself.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// The interfaces served; empty for every one that has an address, but loopback.
@@ -134,10 +136,10 @@ pub struct Server {
     pub log_keep: usize,
 }
 
-/// DHCP.
+/// The settings of DHCP on IPv4.
 #[derive(Debug, Clone)]
 pub struct Dhcp {
-    /// What is done.
+    /// Whether netbootd is a proxy, an address server, or neither.
     pub mode: Mode,
     /// Which ports are bound.
     pub ports: Ports,
@@ -149,10 +151,10 @@ pub struct Dhcp {
     pub subnets: Vec<Subnet>,
 }
 
-/// DHCPv6.
+/// The settings of DHCPv6.
 #[derive(Debug, Clone)]
 pub struct Dhcp6 {
-    /// What is done.
+    /// Whether netbootd is a proxy, an address server, or neither.
     pub mode: Mode,
     /// Whether the configuration says so.
     pub chosen: bool,
@@ -163,7 +165,7 @@ pub struct Dhcp6 {
 /// The port that operators look at.
 #[derive(Debug, Clone)]
 pub struct Status {
-    /// Where it listens.
+    /// The address and port of the status API.
     pub listen: SocketAddr,
     /// Whether the configuration says so.
     pub chosen: bool,
@@ -194,11 +196,11 @@ pub struct Operator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Reads.
+    /// Reads everything, changes nothing.
     Viewer,
-    /// Approves, assigns, verifies.
+    /// Approves and assigns machines, verifies images.
     Operator,
-    /// Reloads, clears, removes.
+    /// Reloads the configuration, clears and removes.
     Admin,
 }
 
@@ -213,14 +215,14 @@ impl Role {
     }
 }
 
-/// TFTP.
+/// The settings of TFTP.
 #[derive(Debug, Clone)]
 pub struct Tftp {
     /// Whether it is served.
     pub enabled: bool,
-    /// Its port.
+    /// The UDP port that requests come to.
     pub port: u16,
-    /// What is granted.
+    /// The largest values of options that are granted.
     pub limits: tftp::Limits,
     /// Whether blocks are kept small enough for the path's MTU.
     pub clamp_to_mtu: bool,
@@ -232,12 +234,12 @@ pub struct Tftp {
     pub max_transfers: usize,
 }
 
-/// HTTP.
+/// The settings of HTTP.
 #[derive(Debug, Clone)]
 pub struct Http {
     /// Whether it is served.
     pub enabled: bool,
-    /// Its port.
+    /// The TCP port that clients connect to.
     pub port: u16,
     /// How many connections are held at a time.
     pub max_connections: usize,
@@ -246,7 +248,8 @@ pub struct Http {
 }
 
 impl Config {
-    /// Files with secrets that everybody on this host may read, and a configuration that everybody may change, in words.
+    /// Files with secrets that everybody on this host may read, and a configuration that everybody
+    /// may change, in words.
     pub fn open_to_others(&self, file: &Path) -> Vec<String> {
         let status = self.status.as_ref();
         let accounts = [

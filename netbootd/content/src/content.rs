@@ -53,7 +53,7 @@ enum Body {
 /// Who asks for a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    /// The client's address.
+    /// The address that the request comes from.
     pub client: IpAddr,
     /// This server's address towards it.
     pub server: IpAddr,
@@ -64,7 +64,7 @@ pub struct Caller {
 /// How much of a file is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// All of it.
+    /// The whole file is asked for.
     Whole,
     /// A range, maybe one of many.
     Part,
@@ -173,7 +173,8 @@ impl Content {
         Some(Content::generated(text.into_bytes(), None))
     }
 
-    /// The same on any thread: only what is opened without waiting for a disk or the network. None for what is not, or not so simply.
+    /// The same on any thread: only what is opened without waiting for a disk or the network. None
+    /// for what is not, or not so simply.
     pub fn open_at_once(served: &Served<'_>, asked: &Requested, caller: Caller) -> Option<Content> {
         let (path, spelled) = asked.spelled().ok()?;
         if is_generated(served, spelled) {
@@ -252,7 +253,8 @@ impl Content {
         }
     }
 
-    /// Its type for HTTP. A program is known by its first bytes, whatever its name: UEFI firmware starts nothing of another type.
+    /// Its type for HTTP. A program is known by its first bytes, whatever its name: UEFI firmware
+    /// starts nothing of another type.
     pub fn content_type(&self) -> Cow<'static, str> {
         match &self.body {
             Body::Stored(file)
@@ -352,7 +354,8 @@ pub fn available(served: &Served<'_>, path: &str, request: &BootRequest) -> bool
         || of_wimboot(served, path, nobody, Some(request), &Reporting::off(), None).is_some()
 }
 
-/// Which image should have held a file that is not there: one that is coming, that was refused, or that has no such file.
+/// Which image should have held a file that is not there: one that is coming, that was refused, or
+/// that has no such file.
 fn not_there(served: &Served<'_>, known: &Known<'_>, path: &str, refused: Refused) -> Refused {
     if refused.refusal() != Refusal::NotFound {
         return refused;

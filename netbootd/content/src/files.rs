@@ -58,7 +58,7 @@ pub struct Images {
 /// An image of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImageView {
-    /// Its name.
+    /// The image's name in the store.
     pub name: String,
     /// What kind it is of.
     pub kind: String,
@@ -92,7 +92,8 @@ impl Files {
         Files { tree: Arc::new(tree), images, existence_cache: Arc::default(), nearest: Arc::default() }
     }
 
-    /// Whether machines may be sent to a path: now, or as was seen a moment ago. Images that their source took back do not count.
+    /// Whether machines may be sent to a path: now, or as was seen a moment ago. Images that their
+    /// source took back do not count.
     pub fn has(&self, path: &str) -> bool {
         let announced = |path: &str| {
             let Ok(path) = RequestedPath::parse(path.as_bytes()) else { return false };
@@ -144,8 +145,8 @@ impl Files {
         pinned.unwrap_or_else(|| images.open_part(path.as_sent(), &name, client))
     }
 
-    /// A file for every machine that an image of Windows PE holds, by the path that WDS serves it at: `boot/x86/wdsnbp.com`. Of several
-    /// images the first by name that has it.
+    /// A file for every machine that an image of Windows PE holds, by the path that WDS serves it
+    /// at: `boot/x86/wdsnbp.com`. Of several images the first by name that has it.
     pub fn boot_program(&self, path: &str) -> Option<BootFile> {
         if !winpe::is_program_at_root(path) {
             return None;
@@ -163,7 +164,8 @@ impl Files {
         self.tree.open_at_once(path)
     }
 
-    /// The same for a part of it. None too when this client cannot go on with the version that it reads.
+    /// The same for a part of it. None too when this client cannot go on with the version that it
+    /// reads.
     pub fn open_part_at_once(&self, path: &BootPath, client: IpAddr) -> Option<BootFile> {
         let file = self.tree.open_at_once(path)?;
         let Some(images) = &self.images else { return Some(file) };
@@ -184,7 +186,8 @@ impl Files {
         }
     }
 
-    /// A client has fetched a boot file, so it boots again: from now on it reads the versions that are current.
+    /// A client has fetched a boot file, so it boots again: from now on it reads the versions that
+    /// are current.
     pub fn boots_again(&self, client: IpAddr) {
         if let Some(images) = &self.images {
             images.readers.forget(client);
@@ -192,7 +195,8 @@ impl Files {
         }
     }
 
-    /// Where a boot image package is in the boot tree: the store's image of it, or else a folder of its name.
+    /// Where a boot image package is in the boot tree: the store's image of it, or else a folder of
+    /// its name.
     pub fn image_folder(&self, package: &str) -> String {
         let known = self.images.as_ref().and_then(|images| images.of_package(package));
         known.unwrap_or_else(|| package.to_owned())
@@ -216,8 +220,8 @@ impl Files {
         self.images.as_ref().map(|images| Arc::clone(&images.tree.load().catalogue)).unwrap_or_default()
     }
 
-    /// The kernel of an image of the store that boot loaders start. The label `cmdline` replaces its
-    /// arguments.
+    /// The kernel of an image of the store that boot loaders start. The label `cmdline` replaces
+    /// its arguments.
     pub fn kernel_of(&self, name: &str) -> Option<KernelBoot> {
         let tree = self.images.as_ref()?.tree.load();
         let BootEntry { kernel, initrds, cmdline } = tree.images.boot_entry(name)?;
@@ -236,7 +240,8 @@ impl Files {
         self.images.as_ref()?.tree.load().images.about(image).cloned()
     }
 
-    /// The text of an image's file that is rendered for the machine that asks, with the image's name.
+    /// The text of an image's file that is rendered for the machine that asks, with the image's
+    /// name.
     pub fn rendered(&self, path: &str) -> Option<(String, String)> {
         let (image, inside) = path.trim_start_matches('/').split_once('/')?;
         let tree = self.images.as_ref()?.tree.load();
@@ -264,7 +269,8 @@ impl Files {
     }
 }
 
-/// Packages, in lower case, to image names. A name goes before a label, and a label before the source.
+/// Packages, in lower case, to image names. A name goes before a label, and a label before the
+/// source.
 fn packages(catalogue: &Catalogue) -> HashMap<String, String> {
     let mut packages = HashMap::new();
     let of_source = |record: &ImageRecord| {
@@ -283,7 +289,8 @@ fn packages(catalogue: &Catalogue) -> HashMap<String, String> {
     packages
 }
 
-/// When the catalogue changed, and when a blob was withdrawn or adopted: any of these changes what is announced.
+/// When the catalogue changed, and when a blob was withdrawn or adopted: any of these changes what
+/// is announced.
 fn changed(store: &Store) -> Stamp {
     ["catalogue.redb", "quarantine", "foreign"]
         .map(|name| store.root().join(name).metadata().and_then(|metadata| metadata.modified()).ok())

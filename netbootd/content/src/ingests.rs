@@ -1,4 +1,5 @@
-//! What is being taken into the store by itself, and what could not be: for operators, and for machines whose files are not there.
+//! What is being taken into the store by itself, and what could not be: for operators, and for
+//! machines whose files are not there.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,7 +32,7 @@ pub struct Ingest {
     pub source: String,
     /// The file that is being read.
     pub file: String,
-    /// Bytes read.
+    /// Bytes that are read already.
     pub bytes: u64,
     /// Bytes to be read, as far as is known.
     pub total: u64,
@@ -87,7 +88,8 @@ impl Ingests {
         self.retry.notified().await;
     }
 
-    /// Why a file of an image that is not there yet cannot be had. The image goes by the source's name: `Sierra.nbi`, `winpe.wim`.
+    /// Why a file of an image that is not there yet cannot be had. The image goes by the source's
+    /// name: `Sierra.nbi`, `winpe.wim`.
     pub fn about(&self, path: &str) -> Option<Refused> {
         let names: Vec<&str> = named(path).collect();
         let is_of = |source: &str| {

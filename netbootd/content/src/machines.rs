@@ -50,12 +50,14 @@ struct Entry {
     item: Option<(u16, Instant)>,
     /// When something was last asked for from one of its addresses.
     active: Option<Instant>,
-    /// Firmware has several: one that it boots by, others that it made or asked for on the way. At most [`MAX_V6`], the latest last.
+    /// Firmware has several: one that it boots by, others that it made or asked for on the way. At
+    /// most [`MAX_V6`], the latest last.
     v6: Vec<IpAddr>,
 }
 
 impl Machines {
-    /// Remembers what a machine asked for and was told; `uuid` is the GUID that it sent, banned or not.
+    /// Remembers what a machine asked for and was told; `uuid` is the GUID that it sent, banned or
+    /// not.
     pub fn decided(&self, request: &BootRequest, uuid: Option<SystemUuid>, verdict: &Verdict) {
         let machine = Machine { request: request.clone(), uuid, verdict: verdict.clone() };
         self.with(|table| {
@@ -67,14 +69,15 @@ impl Machines {
         });
     }
 
-    /// The item of the firmware's menu that was chosen at a machine a moment ago, for the boot loader
-    /// that the choice has started.
+    /// The item of the firmware's menu that was chosen at a machine a moment ago, for the boot
+    /// loader that the choice has started.
     pub fn chosen_item(&self, mac: MacAddr) -> Option<u16> {
         let (item, at) = self.with(|table| table.machines.peek(&mac)?.item)?;
         (at.elapsed() < CHOICE).then_some(item)
     }
 
-    /// Remembers that a machine uses an address: it asked a server for it, was given it, or speaks from it.
+    /// Remembers that a machine uses an address: it asked a server for it, was given it, or speaks
+    /// from it.
     pub fn uses(&self, mac: MacAddr, addr: impl Into<IpAddr>) {
         let addr = addr.into();
         let broadcast = matches!(addr, IpAddr::V4(addr) if addr.is_broadcast());
@@ -181,10 +184,10 @@ impl Entry {
 const FETCHES: Duration = Duration::from_secs(60);
 /// How long a boot loader takes at most from the choice to its own request.
 const CHOICE: Duration = Duration::from_secs(600);
-/// Of one machine.
+/// IPv6 addresses that are kept of one machine.
 const MAX_V6: usize = 4;
-/// A campus that switches on at once fits, and so do all machines that a flood of made-up hardware addresses may bring at once (twice
-/// `limits.new-machines`), in about 20 MB.
+/// A campus that switches on at once fits, and so do all machines that a flood of made-up hardware
+/// addresses may bring at once (twice `limits.new-machines`), in about 20 MB.
 pub const MAX_MACHINES: NonZeroUsize = NonZeroUsize::new(32_768).expect("not zero");
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub struct Settings {
     pub in_templates: bool,
     /// Whether PXE firmware shows it too, in its own menu.
     pub in_firmware: bool,
-    /// Its heading.
+    /// The heading of the menu.
     pub title: String,
     /// After this time the default starts; zero waits for somebody at the machine.
     pub timeout: Duration,
@@ -45,7 +45,7 @@ pub struct Settings {
     pub hidden: Vec<ImageSelector>,
     /// Images that want the password.
     pub protected: Vec<ImageSelector>,
-    /// The password.
+    /// The password for protected images, when there is one.
     pub password: Option<Password>,
 }
 
@@ -78,9 +78,9 @@ impl std::default::Default for Settings {
 /// A boot loader that shows menus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loader {
-    /// iPXE.
+    /// iPXE, which has menus of its own.
     Ipxe,
-    /// GRUB 2.
+    /// GRUB 2 on UEFI or BIOS.
     Grub,
     /// PXELINUX, and SYSLINUX for UEFI.
     Pxelinux,
@@ -101,7 +101,7 @@ pub(crate) struct Menu {
 /// One image of the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The image's name.
+    /// The image's name in the store.
     pub(crate) image: String,
     /// What the menu shows.
     pub(crate) title: String,
@@ -128,8 +128,8 @@ pub(crate) enum Starts {
 }
 
 impl Settings {
-    /// The menu for a machine: the images that are selected, that are not hidden, and that this boot
-    /// loader starts on it.
+    /// The menu for a machine: the images that are selected, that are not hidden, and that this
+    /// boot loader starts on it.
     pub(crate) fn menu(
         &self,
         files: &Files,
@@ -153,8 +153,8 @@ impl Settings {
         }
     }
 
-    /// The images for the menu that firmware itself shows, in the menu's order. An entry that wants a
-    /// password is not among them: firmware asks for none.
+    /// The images for the menu that firmware itself shows, in the menu's order. An entry that wants
+    /// a password is not among them: firmware asks for none.
     pub fn firmware_images(&self, files: &Files, offer: &ImageOffer) -> Vec<MenuImage> {
         let open = self.shown(files, offer).into_iter().filter(|shown| !shown.is_protected);
         let image = |shown: Shown| MenuImage {
@@ -209,8 +209,8 @@ impl Settings {
         all.into_iter().map(|(_, shown)| shown).collect()
     }
 
-    /// The script of iPXE that starts one image of the menu, or first asks for the password; None for
-    /// an image that is not in it.
+    /// The script of iPXE that starts one image of the menu, or first asks for the password; None
+    /// for an image that is not in it.
     pub(crate) fn image_script(
         &self,
         files: &Files,

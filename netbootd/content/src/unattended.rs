@@ -51,7 +51,8 @@ impl Subject {
     }
 }
 
-/// The answer file for a machine that a rule sent to an image: the rule's own goes before the image's.
+/// The answer file for a machine that a rule sent to an image: the rule's own goes before the
+/// image's.
 pub fn for_machine<'a>(
     files: &'a [AnswerFile],
     rule: Option<&str>,
@@ -73,9 +74,9 @@ impl AnswerFile {
 /// The answer files, and the images whose installers ask for them.
 #[derive(Debug, Clone)]
 pub struct Answers {
-    /// The images.
+    /// The files that the images hold.
     pub files: Files,
-    /// The answer files.
+    /// The answer files of the configuration.
     pub list: Arc<[AnswerFile]>,
 }
 
@@ -97,8 +98,8 @@ impl Answers {
         Some(installer.arguments.replace("{unattended-url}", &self.folder_url(image, asker)?))
     }
 
-    /// The URL, with a slash at its end, of the folder with the answers of the machine that asks, for
-    /// an image; None when there are none.
+    /// The URL, with a slash at its end, of the folder with the answers of the machine that asks,
+    /// for an image; None when there are none.
     pub(crate) fn folder_url(&self, image: &str, asker: &Asker) -> Option<String> {
         let verdict = asker.machine.as_ref().map(|machine| &machine.verdict);
         // A rule's answers are for the image that the rule names.
@@ -118,9 +119,9 @@ impl Answers {
 /// What a machine asks for below [`FOLDER`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Asked<'a> {
-    /// The answer file.
+    /// The answer file that the path names.
     pub file: &'a AnswerFile,
-    /// The machine.
+    /// The machine that it is made for.
     pub mac: MacAddr,
     name: &'a str,
 }
@@ -137,7 +138,8 @@ pub fn asked<'a>(files: &'a [AnswerFile], path: &'a str) -> Option<Asked<'a>> {
 }
 
 impl Asked<'_> {
-    /// The text of a file that is the same for every machine, with the line ends that Windows wants.
+    /// The text of a file that is the same for every machine, with the line ends that Windows
+    /// wants.
     pub fn fixed(&self) -> Option<&'static str> {
         match self.name {
             WINPESHL => Some(WINPESHL_TEXT),

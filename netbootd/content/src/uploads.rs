@@ -1,9 +1,9 @@
 //! Uploads: an image that comes over the network in pieces, until it can be imported.
 //!
 //! An upload is a folder in the store's `uploads`, with what was announced in `announced.json` and
-//! the bytes so far in `bytes`. Its id follows from what was announced, so that a client that begins
-//! anew, after a reload of its page or a restart of netbootd, goes on where it stopped. Each piece
-//! is on the disk before its answer. What nobody continues for a day is removed.
+//! the bytes so far in `bytes`. Its id follows from what was announced, so that a client that
+//! begins anew, after a reload of its page or a restart of netbootd, goes on where it stopped. Each
+//! piece is on the disk before its answer. What nobody continues for a day is removed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -216,7 +216,8 @@ impl Uploads {
         self.view(store, id)
     }
 
-    /// Begins the import of a complete upload: the caller hands what it gets to [`Uploads::import`].
+    /// Begins the import of a complete upload: the caller hands what it gets to
+    /// [`Uploads::import`].
     pub fn finish(&self, store: &Store, id: &str) -> Result<(), UploadError> {
         let announced = announced(store, id)?;
         let offset = bytes_of(store, id, &announced);

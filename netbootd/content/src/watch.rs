@@ -1,7 +1,8 @@
 //! Images that come in by themselves: from the drop folder and from the content library.
 //!
-//! A source is taken in once it has stayed the same from one look to the next: a file that is still being copied is left alone. What
-//! came of each is remembered in the store, so a restart takes nothing in again and an operator can see why something was refused.
+//! A source is taken in once it has stayed the same from one look to the next: a file that is still
+//! being copied is left alone. What came of each is remembered in the store, so a restart takes
+//! nothing in again and an operator can see why something was refused.
 
 mod library;
 mod outcome;
@@ -48,12 +49,13 @@ pub struct Watcher {
 pub struct Notes<'a> {
     /// What is under way, and what was refused.
     pub ingests: &'a Ingests,
-    /// Where events go.
+    /// The recorder that events go to.
     pub recorder: &'a Recorder,
 }
 
 impl Watcher {
-    /// Of the sources in a configuration; `types` are what the site says of its packages, if there is a site.
+    /// Of the sources in a configuration; `types` are what the site says of its packages, if there
+    /// is a site.
     pub fn new(store: Store, config: &settings::Store, types: Option<Arc<PackageTypes>>) -> Self {
         Watcher {
             outcomes: outcome::retried_at_start(outcomes(&store)),

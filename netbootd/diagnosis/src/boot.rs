@@ -49,9 +49,9 @@ pub enum Phase {
 /// One boot of one machine.
 #[derive(Debug, Clone)]
 pub struct Boot {
-    /// Its first step.
+    /// When its first step came.
     pub started: SystemTime,
-    /// Its last step.
+    /// When its last step came.
     pub last: SystemTime,
     /// Option 97, as it last said it.
     pub uuid: Option<SystemUuid>,

@@ -36,7 +36,7 @@ impl Default for Patience {
 /// What should come next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
-    /// What.
+    /// What should come next, in words.
     pub what: Cow<'static, str>,
     /// Since when it is awaited.
     pub since: SystemTime,

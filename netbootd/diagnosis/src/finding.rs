@@ -15,7 +15,7 @@ use crate::step::{LeaseTaken, Negotiated, OtherServer, SharedError, TransferDeta
 /// What is wrong with a boot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// The cause.
+    /// The row of the table of causes.
     pub cause: Cause,
     /// The file that the headline names.
     pub file: Option<String>,
@@ -27,7 +27,8 @@ pub struct Finding {
     pub seen: Vec<Seen>,
     /// Whether this server got round it: the machine boots all the same.
     pub is_mended: bool,
-    /// How much it rests on this very boot: of two causes that fit, the more specific one goes first.
+    /// How much it rests on this very boot: of two causes that fit, the more specific one goes
+    /// first.
     pub(crate) specific: u8,
 }
 

@@ -1,4 +1,5 @@
-//! What other machines do, for comparison: who shares a GUID, who went on from a file, how fast files come, how long steps take.
+//! What other machines do, for comparison: who shares a GUID, who went on from a file, how fast
+//! files come, how long steps take.
 //!
 //! Bounded, whatever the packets claim.
 
@@ -16,7 +17,7 @@ use crate::boot::{Running, Transport};
 use crate::machine::Machine;
 use crate::step::{Decided, Negotiated, Proto, Step, TransferOutcome};
 
-/// The fleet.
+/// What other machines of the site do.
 #[derive(Debug)]
 pub struct Fleet {
     guids: LruCache<SystemUuid, Vec<Holder>>,
@@ -37,7 +38,8 @@ struct Holder {
     boots: bool,
 }
 
-/// Machines that share a broadcast domain, as far as a server can see: those of an interface, or behind a relay.
+/// Machines that share a broadcast domain, as far as a server can see: those of an interface, or
+/// behind a relay.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Segment {
     Iface(String),
@@ -309,7 +311,8 @@ impl Fleet {
         self.files.peek(path).is_some_and(|fate| !fate.system_spoke.is_empty())
     }
 
-    /// The server that most machines of a segment take their lease from, with how many do, when it is not this one.
+    /// The server that most machines of a segment take their lease from, with how many do, when it
+    /// is not this one.
     pub(crate) fn usual_server(&self, segment: &Segment, other_than: Ipv4Addr) -> Option<(Ipv4Addr, usize)> {
         let servers = &self.segments.peek(segment)?.servers;
         let (server, machines) = servers.iter().max_by_key(|(_, machines)| machines.len())?;

@@ -1,10 +1,11 @@
-//! A boot as a model: what a machine did, how far it came, what should come next, and why it did not.
+//! A boot as a model: what a machine did, how far it came, what should come next, and why it did
+//! not.
 //!
 //! Pure. [`step`] holds the typed steps of a boot, which the daemon records anyway.
 //! [`Machine::observe`] and [`Fleet::observe`] take them one by one, with their time; [`diagnose`]
 //! looks at a machine beside the fleet and gives a [`Diagnosis`]: a [`Finding`] with its cause,
-//! evidence and cure, a second possible one, and the [`Expectation`] of what comes next. No clock, no
-//! sockets, no log.
+//! evidence and cure, a second possible one, and the [`Expectation`] of what comes next. No clock,
+//! no sockets, no log.
 //!
 //! A new cause is a row in `cause/table.rs` and a function in `rules/` that finds it.
 

@@ -58,7 +58,7 @@ impl Machine {
         self.boots.back()
     }
 
-    /// The boot before.
+    /// The boot before the current one, when it is known.
     pub fn previous(&self) -> Option<&Boot> {
         self.boots.len().checked_sub(2).and_then(|place| self.boots.get(place))
     }
@@ -95,7 +95,8 @@ impl Machine {
         self.past.push_back(past);
     }
 
-    /// Boots that fetched something, from the present one back, as long as no more than `within` lies between two.
+    /// Boots that fetched something, from the present one back, as long as no more than `within`
+    /// lies between two.
     pub(crate) fn lately(&self, within: Duration) -> Vec<Summary> {
         let all = self.summaries.iter().cloned().chain(self.boots.iter().map(Summary::new));
         let mut all: Vec<Summary> = all.collect();

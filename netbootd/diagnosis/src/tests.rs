@@ -1,7 +1,7 @@
 //! Boots told step by step, with what is found at the end; each that fails has a twin that goes on.
 //!
-//! These build steps by hand and prove the rules alone. The packets that provoke the same findings in a running daemon are in
-//! `tests/boots`.
+//! These build steps by hand and prove the rules alone. The packets that provoke the same findings
+//! in a running daemon are in `tests/boots`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;

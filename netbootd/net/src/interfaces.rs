@@ -105,7 +105,8 @@ impl Interfaces {
 }
 
 impl Changes {
-    /// Waits until an interface has another index or other addresses; gives it as it is now. One that is gone is waited for.
+    /// Waits until an interface has another index or other addresses; gives it as it is now. One
+    /// that is gone is waited for.
     pub async fn moved(&mut self, bound: &Iface) -> Iface {
         self.moved_among(std::slice::from_ref(bound)).await.1
     }

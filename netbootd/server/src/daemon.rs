@@ -26,10 +26,11 @@ pub use follow::{FLUSH_EVERY, follow};
 pub use reloads::{OutOfReach, ReloadError, Reloaded, Reloads};
 pub use sandboxed::Sandboxed;
 
-/// A running netbootd: the services of the boot path, and what operators see and change beside them.
+/// A running netbootd: the services of the boot path, and what operators see and change beside
+/// them.
 #[derive(Debug)]
 pub struct Daemon {
-    /// The boot path.
+    /// The services of the boot path.
     pub services: Arc<Services>,
     /// The start of the process.
     pub started: Instant,
@@ -43,7 +44,7 @@ pub struct Daemon {
     pub addresses: AddressServers,
     /// The machines that are deployed today.
     pub day: DeploymentDay,
-    /// The image store.
+    /// The image store, when there is one.
     pub images: Option<Arc<Images>>,
     /// The database that several servers share.
     pub shared: Option<Arc<Shared>>,

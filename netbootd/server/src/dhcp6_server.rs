@@ -1,5 +1,5 @@
-//! DHCPv6 with its state: the server's identifier, the recently seen clients, and in server mode the
-//! leases.
+//! DHCPv6 with its state: the server's identifier, the recently seen clients, and in server mode
+//! the leases.
 
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
@@ -24,7 +24,7 @@ use pxe_policy::{BootRequest, MacAddr, Reason, Verdict};
 use crate::dhcp_server::LeaseView;
 use crate::services::Services;
 
-/// Who answers DHCPv6.
+/// The address server for IPv6.
 #[derive(Debug)]
 pub struct Dhcp6Server {
     duid: Duid,
@@ -33,7 +33,8 @@ pub struct Dhcp6Server {
 }
 
 impl Dhcp6Server {
-    /// With the identifier that the state file keeps; made of `mac` the first time. `own` are the host's addresses.
+    /// With the identifier that the state file keeps; made of `mac` the first time. `own` are the
+    /// host's addresses.
     pub fn open(
         config: &Config,
         mac: MacAddr,
@@ -87,7 +88,7 @@ impl Dhcp6Server {
         })
     }
 
-    /// Answers one message.
+    /// Answers one DHCPv6 message.
     pub async fn answer(&self, services: &Services, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
         let mac = self.mac_of(packet, *arrival.from.ip());
         self.note_addresses(services, packet, arrival, mac);
@@ -110,8 +111,8 @@ impl Dhcp6Server {
         proxy::answer(packet, arrival, mac, own, |request| services.decide(request, &answers))
     }
 
-    /// The hardware address behind a message, now or when its sender was seen first: on port 4011 it
-    /// speaks from an address that does not show it.
+    /// The hardware address behind a message, now or when its sender was seen first: on port 4011
+    /// it speaks from an address that does not show it.
     fn mac_of(&self, packet: &Packet, from: Ipv6Addr) -> Option<MacAddr> {
         let seen = intake::mac_seen(packet, from);
         let Some(duid) = intake::client_id(packet) else { return seen };

@@ -124,8 +124,8 @@ impl DhcpServer {
         self.leases.holds_lease(&mac)
     }
 
-    /// Answers one packet on port 67. None for a DISCOVER that waited while the machine sent another
-    /// packet: that one is answered.
+    /// Answers one packet on port 67. None for a DISCOVER that waited while the machine sent
+    /// another packet: that one is answered.
     pub async fn answer(
         &self,
         services: &Services,
@@ -203,8 +203,8 @@ impl DhcpServer {
         silence(Reason::AddressInUse)
     }
 
-    /// Whether somebody answers under an address that is about to be offered. One that goes on without
-    /// the database is in use by its own client.
+    /// Whether somebody answers under an address that is about to be offered. One that goes on
+    /// without the database is in use by its own client.
     async fn is_in_use(&self, granted: Granted<Ipv4Addr>, packet: &Packet, arrival: &Arrival<'_>) -> bool {
         let Granted { address, fresh, left } = granted;
         match &self.probes {

@@ -24,14 +24,15 @@ pub fn request(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Cl
     BootRequest { iface: iface.name, segment, ..asking }
 }
 
-/// What an operator says of a machine's request; the rest is as the machine asked last, or as a PC would ask.
+/// What an operator says of a machine's request; the rest is as the machine asked last, or as a PC
+/// would ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AskedAs {
-    /// Its GUID.
+    /// The machine's GUID, when it is given.
     pub uuid: Option<SystemUuid>,
-    /// Its architecture.
+    /// The architecture, when it is given.
     pub arch: Option<ArchType>,
-    /// Its class.
+    /// The client's class, when it is given.
     pub class: Option<Class>,
     /// The interface that its packets come in by.
     pub iface: Option<String>,
@@ -75,13 +76,13 @@ impl AskedAs {
 /// What a machine would get, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
-    /// Its hardware address.
+    /// The machine's hardware address.
     pub mac: String,
     /// Its class: `pxe`, `http`, `ipxe`, `bsdp`.
     pub class: String,
-    /// Its architecture.
+    /// The architecture in words.
     pub arch: Option<String>,
-    /// Its GUID.
+    /// The machine's GUID, when it is given.
     pub uuid: Option<String>,
     /// The interface that its packets come in by.
     pub iface: String,
@@ -99,9 +100,10 @@ pub struct Explained {
     pub decision: String,
     /// What it would boot.
     pub boot_file: Option<String>,
-    /// The images that a Mac may have, the default first; it is shown those whose own lists name it.
+    /// The images that a Mac may have, the default first; it is shown those whose own lists name
+    /// it.
     pub images: Vec<String>,
-    /// The reason's word.
+    /// The word of the reason, as the log has it.
     pub reason: String,
     /// The reason in a sentence, as a finding has it; None where the machine boots.
     #[serde(default)]

@@ -48,7 +48,7 @@ pub use limited::UNSENT;
 /// What every listener shares: all that a boot needs.
 #[derive(Debug)]
 pub struct Services {
-    /// The state file.
+    /// The state file, which ledger and bindings share.
     pub state: Arc<State>,
     /// The configuration in force.
     pub snapshot: ArcSwap<Snapshot>,
@@ -64,13 +64,13 @@ pub struct Services {
     pub assignments: AssignmentStore,
     /// The files of clients, beside the boot tree and the images.
     pub content: Contents,
-    /// The host's network.
+    /// The network of this host.
     pub network: Network,
     /// Bounds on what a stranger may have.
     pub limits: Limits,
     /// Senders of what no boot client sends.
     pub strangers: Arc<Strangers>,
-    /// Receives each event.
+    /// The recorder that each event goes to.
     pub recorder: Recorder,
     /// Each machine's recent steps.
     pub timelines: Timelines,
@@ -83,7 +83,7 @@ pub struct Services {
 /// The host's network, as it is now.
 #[derive(Debug, Default)]
 pub struct Network {
-    /// The interfaces.
+    /// The interfaces as they are now.
     pub interfaces: Interfaces,
     /// The next hops, and whether they answer.
     pub neighbours: Neighbours,
@@ -112,11 +112,11 @@ impl Default for Lifecycle {
 /// A configuration with its boot tree and its directories opened.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// The configuration.
+    /// The configuration in force.
     pub config: Config,
     /// The files that clients may have.
     pub files: Files,
-    /// Who knows machines.
+    /// The directories of the configuration.
     pub directories: Directories,
 }
 
@@ -126,7 +126,7 @@ pub enum SnapshotError {
     /// A folder of boot files.
     #[error(transparent)]
     Tree(#[from] MountError),
-    /// A directory.
+    /// A directory cannot be set up.
     #[error(transparent)]
     Directory(#[from] OpenError),
 }
@@ -223,7 +223,8 @@ impl Services {
         self.machines.mac_of(client).is_some_and(|mac| netboot.bindings().is_bound(mac))
     }
 
-    /// Work that may wait for a directory or the disk, unless too much of it does already. Other machines' packets do not wait for it.
+    /// Work that may wait for a directory or the disk, unless too much of it does already. Other
+    /// machines' packets do not wait for it.
     pub async fn beside(&self, iface: &str, work: impl Future<Output = ()> + Send + 'static) {
         let Ok(permit) = Arc::clone(&self.gate).try_acquire_owned() else {
             return self.too_many_wait(iface);
@@ -235,7 +236,8 @@ impl Services {
         begin(work).await;
     }
 
-    /// What the directories say of the machine behind a request; nothing when there are none, or when the machine is never served.
+    /// What the directories say of the machine behind a request; nothing when there are none, or
+    /// when the machine is never served.
     pub async fn consult(&self, request: &BootRequest) -> Vec<Answer> {
         let snapshot = self.snapshot.load_full();
         if snapshot.directories.is_empty() {
@@ -245,7 +247,8 @@ impl Services {
         if ignored { Vec::new() } else { snapshot.directories.ask(&Identity::from_request(&request)).await }
     }
 
-    /// What a machine would get. Nothing is given, and no boot begins or ends; only that the site remembers something is kept.
+    /// What a machine would get. Nothing is given, and no boot begins or ends; only that the site
+    /// remembers something is kept.
     pub fn judge(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
         let verdict = self.judged(request, answers).1;
         let noted = verdict.learned.iter().filter(|entry| entry.noted.is_some());
@@ -329,21 +332,22 @@ impl Services {
         }
     }
 
-    /// Writes down that a machine is about to be given a deployment by another server, which is then asked. An error is the reason why it
-    /// must not be.
+    /// Writes down that a machine is about to be given a deployment by another server, which is
+    /// then asked. An error is the reason why it must not be.
     pub async fn begin(&self, deployed: &Deployed, mac: MacAddr) -> Result<Option<Begun>, Reason> {
         let settings = self.snapshot.load().config.policy.settings.clone();
         self.ledger.begin(deployed, mac, &settings, now()).await
     }
 
-    /// Writes down that a machine is given a deployment, or its next boot. An error is the reason why
-    /// it must not be.
+    /// Writes down that a machine is given a deployment, or its next boot. An error is the reason
+    /// why it must not be.
     pub async fn give(&self, deployed: &Deployed, mac: MacAddr) -> Result<(), Reason> {
         let settings = self.snapshot.load().config.policy.settings.clone();
         self.ledger.give(deployed, mac, &settings, now()).await
     }
 
-    /// Writes down what an answer gives away, before it leaves. An answer that must not leave becomes silence, with its reason.
+    /// Writes down what an answer gives away, before it leaves. An answer that must not leave
+    /// becomes silence, with its reason.
     pub async fn commit<R>(&self, mut answer: dhcp::Answer<R>) -> dhcp::Answer<R> {
         answer.event.elsewhere = answer.event.elsewhere.filter(|addr| !self.network.interfaces.owns(*addr));
         let Some((deployed, mac)) = answer.gives.take() else { return answer };

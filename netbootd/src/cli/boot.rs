@@ -37,7 +37,7 @@ pub struct BootArgs {
     site: SiteArgs,
 }
 
-/// Runs the command.
+/// Sets what a machine boots, and prints what it boots now.
 pub fn run(args: &BootArgs) -> Result<(), Failure> {
     let devices = Devices::from_site(&args.site)?;
     let path = format!("/api/machines/{}/boot", args.mac);

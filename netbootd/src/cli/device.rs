@@ -32,7 +32,8 @@ pub enum DeviceCommand {
     Remove(MachineArgs),
     /// Write registered devices to a CSV file, or print them.
     Export(ExportArgs),
-    /// Import registered devices from a CSV file, or computers that are prestaged in Active Directory.
+    /// Import registered devices from a CSV file, or computers that are prestaged in Active
+    /// Directory.
     Import(ImportArgs),
     /// Replace the devices in the shared database by a device file.
     Publish(PublishArgs),
@@ -105,7 +106,7 @@ pub struct ImportArgs {
     site: SiteArgs,
 }
 
-/// Runs the command.
+/// Carries out one command about devices.
 pub fn run(command: &DeviceCommand) -> Result<(), Failure> {
     match command {
         DeviceCommand::Add(args) => list::put(args, true),

@@ -69,7 +69,8 @@ enum ImageCommand {
         /// The image's name [default: from the source].
         #[arg(long)]
         name: Option<String>,
-        /// A label: KEY=VALUE. The label `at` lists further paths that serve it, separated by commas; `.` is the root.
+        /// A label: KEY=VALUE. The label `at` lists further paths that serve it, separated by
+        /// commas; `.` is the root.
         #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
         label: Vec<(String, String)>,
     },
@@ -97,7 +98,8 @@ enum ImageCommand {
     Tag {
         /// The image's name.
         name: String,
-        /// The version, or its first digits as `image list` prints them [default: the served version].
+        /// The version, or its first digits as `image list` prints them [default: the served
+        /// version].
         version: Option<String>,
         /// A label: KEY=VALUE; an empty value removes it.
         #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]

@@ -27,7 +27,8 @@ pub struct SetupArgs {
     /// The interfaces to serve, or `all` for each that has an IPv4 address.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     interface: Vec<String>,
-    /// `proxy` beside an existing DHCP server, `server` to lease addresses too, `off` for Macs only.
+    /// `proxy` beside an existing DHCP server, `server` to lease addresses too, `off` for Macs
+    /// only.
     #[arg(long)]
     mode: Option<String>,
     /// With `--mode server`: the pool of addresses, as 10.77.0.100-10.77.0.199.

@@ -29,7 +29,8 @@ pub struct StatusArgs {
     who: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
-    /// Show the steps of the last seven days; with a word, list machines with a step that contains it.
+    /// Show the steps of the last seven days; with a word, list machines with a step that contains
+    /// it.
     #[arg(long, requires = "who")]
     history: bool,
     /// Print JSON.

@@ -125,7 +125,8 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Takes up what other servers push to the object storage. When it cannot be reached, what is here goes on being served.
+/// Takes up what other servers push to the object storage. When it cannot be reached, what is here
+/// goes on being served.
 async fn watch_remote(daemon: Arc<Daemon>, remote: Remote) {
     if let Err(error) = remote.check().await {
         warn!("{}", with_causes(&error));

@@ -18,7 +18,8 @@ use tracing::{info, warn};
 use super::ports::cannot_bind;
 use crate::failure::Failure;
 
-/// DHCPv6 on every interface that has an address beyond its link. A port that nobody asked for is done without when it is taken.
+/// DHCPv6 on every interface that has an address beyond its link. A port that nobody asked for is
+/// done without when it is taken.
 pub(super) fn bind_dhcp(
     daemon: &Daemon,
     ifaces: &[Iface],

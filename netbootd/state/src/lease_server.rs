@@ -1,5 +1,5 @@
-//! The leases of one family, whatever that is: the pool, the journal, the clock, and the other servers
-//! that give the same addresses. A change is durable before a client learns of it.
+//! The leases of one family, whatever that is: the pool, the journal, the clock, and the other
+//! servers that give the same addresses. A change is durable before a client learns of it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ struct Sharing {
 /// An address for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Granted<A> {
-    /// The address.
+    /// The address that the client gets.
     pub address: A,
     /// Whether this client never had it: somebody else may be using it without a lease.
     pub fresh: bool,
@@ -153,7 +153,7 @@ impl<P: Pool> LeaseServer<P> {
         Err(Reason::AddressInUse)
     }
 
-    /// Leases an address.
+    /// Leases the address that the client requests.
     pub async fn request(
         &self,
         client: &P::Client,
@@ -194,7 +194,8 @@ impl<P: Pool> LeaseServer<P> {
     /// The client gives its address back; true when it was its own.
     pub async fn release(&self, key: P::Key, address: P::Address) -> bool {
         let theirs = self.with(|pool| match self.sharing {
-            // Until its end a server without the database may confirm it: nobody else has it before.
+            // Until its end a server without the database may confirm it: nobody else has it
+            // before.
             Some(_) => pool.holds(&key, address),
             None => pool.release(&key, address, self.clock.now()),
         });

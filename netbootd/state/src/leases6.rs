@@ -1,9 +1,9 @@
 //! The addresses that the full DHCPv6 service gives. Pure: time comes in as an argument; [`store`]
 //! remembers them.
 //!
-//! A client's search for a free address begins at a place made of its identity, so that it finds the
-//! same one again even where nothing was remembered. No list of a pool's addresses is kept: pools of
-//! IPv6 have more than any memory holds.
+//! A client's search for a free address begins at a place made of its identity, so that it finds
+//! the same one again even where nothing was remembered. No list of a pool's addresses is kept:
+//! pools of IPv6 have more than any memory holds.
 
 mod served;
 pub mod store;
@@ -18,18 +18,19 @@ use pxe_policy::{MacAddr, Reason, Seconds};
 use crate::pool::{OFFER_HOLD, QUARANTINE};
 pub use served::Want;
 
-/// Who asks: machines change their identifier between ROM, iPXE and WinPE, so the hardware address is the key where it is known.
+/// Who asks: machines change their identifier between ROM, iPXE and WinPE, so the hardware address
+/// is the key where it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Client(pub Vec<u8>);
 
 /// An address that a client has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Whose.
+    /// The client that has the lease.
     pub client: Client,
-    /// The address.
+    /// The address that is leased.
     pub address: Ipv6Addr,
-    /// When it ends.
+    /// When the lease ends.
     pub until: Seconds,
 }
 
@@ -59,8 +60,9 @@ impl Client {
 }
 
 impl LeaseTable {
-    /// With the leases that were remembered; `own` are the server's addresses, which are never given. No lease ends later than one that is
-    /// given now, whatever the clock was when it was given.
+    /// With the leases that were remembered; `own` are the server's addresses, which are never
+    /// given. No lease ends later than one that is given now, whatever the clock was when it was
+    /// given.
     pub fn new(
         subnets: Vec<Subnet6>,
         own: Vec<Ipv6Addr>,
@@ -90,7 +92,8 @@ impl LeaseTable {
         self.subnets.iter().find(|subnet| subnet.subnet.contains(&address))
     }
 
-    /// An address for a client of a link: the one it has, or else the first free one of its own row.
+    /// An address for a client of a link: the one it has, or else the first free one of its own
+    /// row.
     pub fn offer(&mut self, client: &Client, link: Ipv6Addr, now: Seconds) -> Result<Ipv6Addr, Reason> {
         let subnet = self.subnet_of(link).ok_or(Reason::NoSubnet)?.clone();
         let has = self.by_client.get(client).copied().filter(|has| subnet.subnet.contains(has));
@@ -104,7 +107,8 @@ impl LeaseTable {
         Ok(address)
     }
 
-    /// The address that was offered to a client, or another when its link is another: its own from now on.
+    /// The address that was offered to a client, or another when its link is another: its own from
+    /// now on.
     pub fn allot(&mut self, client: &Client, link: Ipv6Addr, now: Seconds) -> Result<Lease, Reason> {
         let address = self.offer(client, link, now)?;
         Ok(self.extend(client, address, now))

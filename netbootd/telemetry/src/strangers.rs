@@ -22,7 +22,7 @@ pub struct Strangers {
 /// Where a sender is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Origin {
-    /// Its address.
+    /// The address of the stranger.
     Addr(IpAddr),
     /// Its hardware address: it has no other, or made one up.
     Hardware(MacAddr),
@@ -51,7 +51,7 @@ pub struct StrangerView {
     pub address: Origin,
     /// What it does most.
     pub conduct: Conduct,
-    /// How often.
+    /// How often it was seen.
     pub count: u64,
     /// Since when (RFC 3339).
     pub since: String,
@@ -191,7 +191,7 @@ fn since(earlier: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(earlier).unwrap_or_default()
 }
 
-/// All of them.
+/// Every kind of conduct, in order.
 pub const CONDUCT: [Conduct; CONDUCTS] = [
     Conduct::BroadcastRequest,
     Conduct::Malformed,

@@ -42,9 +42,9 @@ pub struct Timeline {
     pub uuid: Option<SystemUuid>,
     /// Its name, when a directory knows it.
     pub name: Option<String>,
-    /// What happened.
+    /// The steps of the machine, the oldest first.
     pub steps: VecDeque<Arc<Recorded>>,
-    /// Its boots.
+    /// The boots that the steps make.
     pub machine: Machine,
     /// The number of its present boot, which its screen shows; from 1 on, and again after
     /// [`MAX_NUMBER`].
@@ -56,9 +56,9 @@ pub struct Timeline {
 /// A transfer under way.
 #[derive(Debug, Clone)]
 pub struct Transfer {
-    /// Since when.
+    /// When the transfer began.
     pub since: SystemTime,
-    /// What.
+    /// The begin of the transfer.
     pub started: TransferStarted,
     /// Bytes that the client has.
     pub bytes: u64,
@@ -84,7 +84,7 @@ impl Timelines {
         self.with(|inner| inner.lost += events);
     }
 
-    /// One machine's steps.
+    /// The timeline of one machine.
     pub fn get(&self, mac: MacAddr) -> Option<Timeline> {
         self.with(|inner| inner.machines.peek(&mac).cloned())
     }
@@ -170,8 +170,8 @@ impl Timelines {
         })
     }
 
-    /// The machines that changed after the change with this number, the newest first, and the number
-    /// of the last change.
+    /// The machines that changed after the change with this number, the newest first, and the
+    /// number of the last change.
     pub fn changed_since(&self, number: u64) -> (u64, Vec<MacAddr>) {
         self.with(|inner| {
             // Each change moves its machine to the front.
@@ -269,7 +269,8 @@ impl Inner {
             self.note_unknown(recorded);
             return (None, None);
         };
-        // Hosts that only take an address from another server are no machines of this one, unless they booted here before.
+        // Hosts that only take an address from another server are no machines of this one, unless
+        // they booted here before.
         if is_plain_host(&recorded.event) && !self.machines.contains(&mac) {
             return (None, None);
         }
@@ -363,7 +364,7 @@ impl Timeline {
 }
 
 impl Transfer {
-    /// Who fetches.
+    /// The client that fetches the file.
     pub fn peer(&self) -> SocketAddr {
         self.started.peer
     }

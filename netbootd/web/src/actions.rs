@@ -159,7 +159,8 @@ pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<
     Done::Go(shows_result(form, text), None)
 }
 
-/// The page that shows what came of a form: the one that it stands on, or the one behind a question.
+/// The page that shows what came of a form: the one that it stands on, or the one behind a
+/// question.
 fn shows_result(form: &Form<'_>, text: &str) -> String {
     let to = back(form.headers);
     let parts: Vec<&str> = form.path.trim_start_matches('/').split('/').collect();

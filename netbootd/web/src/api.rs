@@ -1,4 +1,5 @@
-//! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers whatever socket they came by.
+//! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers
+//! whatever socket they came by.
 
 mod devices;
 pub mod document;
@@ -37,9 +38,9 @@ pub(crate) use uploads::LARGEST_PIECE;
 /// What an operator is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
-    /// The status.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// The JSON.
+    /// The answer's text of JSON.
     pub body: String,
     /// The methods that would do something, after one that does nothing.
     pub allow: Option<String>,
@@ -48,9 +49,9 @@ pub struct Told {
 /// What one Mac chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BindingView {
-    /// The Mac.
+    /// The Mac's hardware address.
     pub mac: String,
-    /// Its model identifier.
+    /// The Mac's model identifier, such as `Macmini7,1`.
     pub model: String,
     /// The image's id, eight hex digits.
     pub image: String,
@@ -75,7 +76,7 @@ impl From<&Binding> for BindingView {
 /// Something that went wrong, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The words.
+    /// The error in words.
     pub error: String,
 }
 

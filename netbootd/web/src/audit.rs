@@ -15,10 +15,10 @@ use netbootd_telemetry::view::rfc3339;
 use pxe_policy::{Approval, MacAddr};
 use serde::{Deserialize, Serialize};
 
-/// One change.
+/// One change of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// When (RFC 3339).
+    /// When it was made (RFC 3339).
     pub(crate) at: String,
     /// The operator, or `command line`.
     pub(crate) who: String,

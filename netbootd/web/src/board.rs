@@ -162,7 +162,7 @@ impl Board {
         *self.version.borrow()
     }
 
-    /// One machine.
+    /// The summary of one machine.
     pub(crate) fn row(&self, mac: MacAddr) -> Option<Arc<Row>> {
         self.inner.lock().rows.get(&mac).cloned()
     }
@@ -172,7 +172,7 @@ impl Board {
         self.inner.lock().rows.values().filter(|row| fits(row)).cloned().collect()
     }
 
-    /// Shows every machine.
+    /// Calls `look` with the summary of every machine.
     pub(crate) fn each(&self, look: impl FnMut(&Arc<Row>)) {
         self.inner.lock().rows.values().for_each(look);
     }

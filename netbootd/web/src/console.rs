@@ -79,8 +79,8 @@ impl Console {
         self.board.look(&self.services, SystemTime::now());
     }
 
-    /// Tells what a page shows now from what it showed before: the number of the board's last change,
-    /// and what else pages show that changes without it.
+    /// Tells what a page shows now from what it showed before: the number of the board's last
+    /// change, and what else pages show that changes without it.
     pub(crate) fn stamp(&self) -> String {
         let mut hasher = DefaultHasher::new();
         for (name, record) in &self.services.snapshot.load().files.catalogue().images {

@@ -47,7 +47,7 @@ impl ControlListener {
         Ok(ControlListener { daemon, socket: ControlSocket::bind(path)? })
     }
 
-    /// Serves until shutdown.
+    /// Serves commands until the shutdown.
     pub async fn run(mut self) {
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));

@@ -1,7 +1,7 @@
 //! What operators see and do: the status API, metrics, events as they happen, and the page.
 //!
-//! [`status`] is the port that operators reach over HTTP or HTTPS, [`control`] the socket of this host's
-//! commands. Both give the answers of [`api`]; [`page`] shows them to people.
+//! [`status`] is the port that operators reach over HTTP or HTTPS, [`control`] the socket of this
+//! host's commands. Both give the answers of [`api`]; [`page`] shows them to people.
 
 mod actions;
 pub mod api;

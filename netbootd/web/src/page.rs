@@ -43,11 +43,11 @@ pub(crate) use query::{decoded, encoded, pairs, value};
 /// One page, or a part of one.
 #[derive(Debug)]
 pub struct Part {
-    /// The status.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// Its type.
+    /// The type of the answer's content.
     pub content_type: &'static str,
-    /// Its text.
+    /// The text of the answer.
     pub body: String,
 }
 

@@ -118,7 +118,7 @@ impl Sessions {
         self.inner.lock().open.get_mut(&self.digest("cookie", cookie))?.said.take()
     }
 
-    /// Ends a session.
+    /// Ends the session of a cookie.
     pub(crate) fn close(&self, cookie: &str) {
         self.inner.lock().open.remove(&self.digest("cookie", cookie));
     }

@@ -39,7 +39,7 @@ use crate::proxied::Client;
 use crate::sessions::Role;
 use crate::{actions, events, site};
 
-/// Listens for operators.
+/// Listens for operators and their programs.
 pub struct StatusListener {
     daemon: Arc<Daemon>,
     listener: TcpListener,
@@ -73,7 +73,7 @@ impl StatusListener {
         })
     }
 
-    /// Serves until shutdown.
+    /// Serves operators until the shutdown.
     pub async fn run(self) {
         let shared = Arc::new(self);
         let console = Arc::clone(&shared.console);
@@ -231,8 +231,9 @@ impl StatusListener {
         }
     }
 
-    /// Whether the request is for this server. A page from elsewhere that a browser was led here by (DNS rebinding) names another host;
-    /// an address cannot be such a name, and over TLS the certificate does not fit it.
+    /// Whether the request is for this server. A page from elsewhere that a browser was led here by
+    /// (DNS rebinding) names another host; an address cannot be such a name, and over TLS the
+    /// certificate does not fit it.
     fn check_host(&self, request: &Request<Incoming>) -> Result<(), (StatusCode, &'static str)> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let named = match (hosts.next(), hosts.next()) {

@@ -134,7 +134,8 @@ fn read(
     if is_mac {
         return Some(mac::of_deployments(record, state));
     }
-    // A directory that decides numbers its records; in others the key may be a place, which another record has tomorrow.
+    // A directory that decides numbers its records; in others the key may be a place, which another
+    // record has tomorrow.
     let numbered = said.decides.then(|| format!("{directory}/{}", record.key));
     let machine = machine_id(request, said, record, numbered);
     Some(of_deployments(request, site, answer, record, machine, several, state))

@@ -5,8 +5,8 @@ use super::{Boot, Site, State};
 use crate::{BootRequest, Class, Evidence, FirmwareMenu, ImageOffer, MenuImage, item_of};
 
 /// What a machine that is shown the boot menu gets. `loader` is the boot loader that would show it,
-/// when there is one. PXE firmware gets a menu of its own first; what somebody chose there starts at
-/// once, also when the boot loader asks that the choice has started.
+/// when there is one. PXE firmware gets a menu of its own first; what somebody chose there starts
+/// at once, also when the boot loader asks that the choice has started.
 pub(super) fn by_menu(
     request: &BootRequest,
     offer: &ImageOffer,

@@ -1,4 +1,5 @@
-//! Whatever happens between two boots, a Required deployment is given once until somebody clears it.
+//! Whatever happens between two boots, a Required deployment is given once until somebody clears
+//! it.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -18,9 +19,11 @@ const CACHE: Seconds = 60;
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// The machine boots: its firmware asks and, so many seconds after that, the program that was started.
+    /// The machine boots: its firmware asks and, so many seconds after that, the program that was
+    /// started.
     Boot { program_after: Option<Seconds> },
-    /// The site is asked anew for the next question: a cache has expired, or the configuration was reloaded.
+    /// The site is asked anew for the next question: a cache has expired, or the configuration was
+    /// reloaded.
     Expire,
     /// The daemon starts anew, from what is on the disk.
     Restart,
@@ -44,7 +47,8 @@ struct World {
     up: bool,
     /// What the site said last, and when it was asked, by who asked.
     cache: HashMap<Stage, (bool, Seconds)>,
-    /// Whether it may be given in the next boot, and whether it must be as soon as the site is asked anew.
+    /// Whether it may be given in the next boot, and whether it must be as soon as the site is
+    /// asked anew.
     may: bool,
     must: bool,
 }
@@ -94,7 +98,8 @@ impl World {
         self.now += after;
         let (given_again, fresh) = self.ask(Stage::Program);
         if given {
-            // Of a boot that has begun, the rest is given as well, whatever the site has noted meanwhile.
+            // Of a boot that has begun, the rest is given as well, whatever the site has noted
+            // meanwhile.
             let known = fresh || self.up || self.cache.contains_key(&Stage::Program);
             prop_assert!(given_again || !known, "the second stage is refused at {}", self.now);
         } else {

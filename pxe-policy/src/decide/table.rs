@@ -20,7 +20,8 @@ use crate::{
 const NOW: Seconds = 1_760_000_000;
 const DAY: Seconds = 86_400;
 
-/// One row. What is not said is the usual: a UEFI PC that ConfigMgr knows by GUID and address, boot images here, nothing given yet.
+/// One row. What is not said is the usual: a UEFI PC that ConfigMgr knows by GUID and address, boot
+/// images here, nothing given yet.
 struct Row {
     what: &'static str,
     request: BootRequest,
@@ -57,7 +58,7 @@ fn given_to(number: u8, at: Seconds) -> Given {
     Given { mac: MacAddr([2, 0, 0, 0, 0, number]), guid: None, record: None, ..given(at) }
 }
 
-/// Every row.
+/// Every row of the table, in printed order.
 fn table() -> Vec<Row> {
     let rows = rows::table().into_iter().chain(clients::table()).chain(given::table()).chain(macs::table());
     rows.chain(assigned::table()).collect()

@@ -307,7 +307,8 @@ fn only_pxe_firmware_over_ipv4_gets_a_menu_of_its_own() {
     for other in [program, over_ipv6, http, ipxe] {
         assert_eq!(prompt(&other), None, "{other:?}");
     }
-    // Without a boot loader and without a default there is nothing to give firmware that shows no menu.
+    // Without a boot loader and without a default there is nothing to give firmware that shows no
+    // menu.
     let firmware = request(Class::Pxe, ArchType::X64_UEFI);
     assert!(matches!(by_firmware_menu(&firmware, &HERE[1..]).decision, Decision::Ignore));
 }

@@ -1,4 +1,5 @@
-//! The packets of a case: as firmware sends them (../../docs/firmware.md), and as other DHCP servers do.
+//! The packets of a case: as firmware sends them (../../docs/firmware.md), and as other DHCP
+//! servers do.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -158,7 +159,8 @@ fn header(op: u8, mac: [u8; 6]) -> Vec<u8> {
     bytes
 }
 
-/// The header of an EFI program (Microsoft's PE/COFF specification), with a certificate table or without.
+/// The header of an EFI program (Microsoft's PE/COFF specification), with a certificate table or
+/// without.
 pub(super) fn pe_program(arch: &str, signed: bool) -> Vec<u8> {
     let machine: u16 = match arch {
         "x64" => 0x8664,

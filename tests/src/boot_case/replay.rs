@@ -25,7 +25,7 @@ use super::script::{Host, How, Kind, Line, Options};
 /// When a cause was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The cause's word.
+    /// The word of the cause that was found.
     pub cause: String,
     /// From the machine's last packet until the diagnosis names the cause.
     pub after: Duration,

@@ -22,7 +22,7 @@ pub(super) enum Line {
     Client { host: String, kind: Kind, options: Options },
     /// The question to port 4011.
     BootServer { host: String },
-    /// Another server's broadcast.
+    /// A broadcast of another DHCP server.
     Other { server: String, reply: OtherReply, client: String, options: Options },
     /// The machine's own report over HTTP: a form.
     Report { host: String, form: String },
@@ -88,7 +88,7 @@ pub(super) struct Host {
 /// A client's DHCP packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A DISCOVER.
+    /// A DISCOVER of the machine.
     Discover,
     /// A DISCOVER of a system, which does not ask to boot.
     PlainDiscover,
@@ -113,7 +113,7 @@ pub(super) enum How {
     Stall,
     /// The same with blocks that are larger than an Ethernet frame.
     StallLarge,
-    /// It acknowledges nothing.
+    /// The client acknowledges nothing.
     Mute,
     /// It ends the transfer with an ERROR after some blocks.
     Abort,
@@ -250,7 +250,7 @@ fn content(path: &str, words: &[&str]) -> Vec<u8> {
     }
 }
 
-/// `name=value` words.
+/// Reads words of the form `name=value`.
 fn named(words: &[&str]) -> Options {
     let split = words.iter().map(|word| word.split_once('=').unwrap_or((*word, "")));
     split.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

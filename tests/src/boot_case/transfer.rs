@@ -18,7 +18,7 @@ const PACE: Duration = Duration::from_millis(8);
 /// Blocks after which a client that gives up does so.
 const GIVES_UP_AFTER: u16 = 2;
 
-/// One request.
+/// Plays one read request to its end.
 pub(super) fn tftp(address: Ipv4Addr, how: How, path: &str) {
     let socket = UdpSocket::bind((address, 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -76,7 +76,8 @@ pub(super) fn stall_http(address: Ipv4Addr, request: &str) {
     std::mem::forget(stream);
 }
 
-/// A closed port would be answered with ICMP, which ends the transfer: a client that is silent keeps it.
+/// A closed port would be answered with ICMP, which ends the transfer: a client that is silent
+/// keeps it.
 fn keep(socket: UdpSocket) {
     std::mem::forget(socket);
 }

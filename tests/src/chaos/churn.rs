@@ -1,5 +1,5 @@
-//! Seventy-two hours of machines that come and go, in simulated time: memory and open files stay as they are, once with a few machines that
-//! come back, and once with new ones all the time.
+//! Seventy-two hours of machines that come and go, in simulated time: memory and open files stay as
+//! they are, once with a few machines that come back, and once with new ones all the time.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -23,7 +23,8 @@ use pxe_policy::MacAddr;
 
 use crate::relayed::{ACK, DISCOVER, OFFER, REQUEST, Reply, mac, question};
 
-/// So many sessions of two hundred machines: an address, a decision, a transfer each. Gives the words for the line.
+/// So many sessions of two hundred machines: an address, a decision, a transfer each. Gives the
+/// words for the line.
 ///
 /// # Panics
 /// When a machine is not served, or when memory or open files grow.
@@ -31,8 +32,8 @@ pub fn churn(count: u32) -> String {
     stay_flat(count, MACHINES, SETTLED)
 }
 
-/// So many sessions, each of another machine: tables of machines are full before memory is looked at first, and stay as they are. Gives
-/// the words for the line.
+/// So many sessions, each of another machine: tables of machines are full before memory is looked
+/// at first, and stay as they are. Gives the words for the line.
 ///
 /// # Panics
 /// When a machine is not served, or when memory or open files grow.
@@ -82,7 +83,8 @@ async fn sessions(folder: &Path, count: u32, machines: u32, settled: u32) -> Vec
         now.store(1_000_000 + u64::from(session) * THREE_DAYS / u64::from(count), Ordering::Relaxed);
         one(services, &server, &iface, session % machines).await;
         let done = session + 1;
-        // These sessions come faster than any machines: the disk is given their steps every two seconds, and loses the rest.
+        // These sessions come faster than any machines: the disk is given their steps every two
+        // seconds, and loses the rest.
         if done <= settled && done.is_multiple_of(settled.div_ceil(FLUSHES)) {
             tokio::time::sleep(daemon::FLUSH_EVERY).await;
         }
@@ -157,13 +159,15 @@ const CONFIGURATION: &str = "[dhcp]\nmode = \"server\"\nconflict-probe = false\n
     [[rule]]\nname = \"all\"\nmatch = { class = \"pxe\" }\naction.boot = { file = \"boot.efi\" }\n";
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
-/// Each comes back in turn, often enough before memory is looked at that all that is kept of it is full.
+/// Each comes back in turn, often enough before memory is looked at that all that is kept of it is
+/// full.
 const MACHINES: u32 = 200;
 /// Sessions after which memory is as it will be.
 const SETTLED: u32 = 10_000;
 /// The same when each is another machine's: more than any table remembers.
 const FULL: u32 = 100_000;
-/// So often steps have been written before memory is looked at first: more of them than is kept of the file in memory.
+/// So often steps have been written before memory is looked at first: more of them than is kept of
+/// the file in memory.
 const FLUSHES: u32 = 5;
 /// How often memory is looked at on the way.
 const LOOKS: u32 = 4;

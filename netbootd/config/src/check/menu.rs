@@ -1,4 +1,4 @@
-//! The boot menu.
+//! Checks of `[menu]`: images, password, time.
 
 use std::path::Path;
 use std::time::Duration;

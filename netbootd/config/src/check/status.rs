@@ -1,4 +1,4 @@
-//! The status port.
+//! Checks of `[status]`: address, token, operators.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

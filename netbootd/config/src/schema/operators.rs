@@ -1,4 +1,5 @@
-//! What stands beside the boot path: the log, another responder, the status port, the shared database.
+//! What stands beside the boot path: the log, another responder, the status port, the shared
+//! database.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use super::{Lasting, OneOrMany, Size, Text};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
-    /// For people.
+    /// Lines that people read.
     Text,
     /// One JSON object a line.
     Json,

@@ -42,15 +42,16 @@ pub(super) fn of_image(
     }
 }
 
-/// A boot program: of its own image for another architecture, or of any image when it is asked for at the root.
+/// A boot program: of its own image for another architecture, or of any image when it is asked for
+/// at the root.
 pub(super) fn of_any_image(served: &Served<'_>, path: &str) -> Option<Content> {
     let other = || served.files.open_raw(winpe::other_architecture(path)?.as_bytes()).ok();
     let file = other().or_else(|| served.files.boot_program(path))?;
     Some(Content::stored(file, path))
 }
 
-/// A boot loader's configuration, where it does what was decided for the machine: start a kernel, or
-/// show the menu. Also the script of one image, which the menu of iPXE leads to.
+/// A boot loader's configuration, where it does what was decided for the machine: start a kernel,
+/// or show the menu. Also the script of one image, which the menu of iPXE leads to.
 pub(super) fn loader_config(served: &Served<'_>, path: &str, asker: &Asker) -> Option<Content> {
     let text = |text: String| Content::generated(text.into_bytes(), None);
     let path = path.trim_start_matches('/');

@@ -3,12 +3,14 @@
 use super::*;
 
 impl Images {
-    /// The image of a package: of its name, of the label `package`, or taken from the content library under its id.
+    /// The image of a package: of its name, of the label `package`, or taken from the content
+    /// library under its id.
     pub(super) fn of_package(&self, package: &str) -> Option<String> {
         self.tree.load().packages.get(&package.to_ascii_lowercase()).cloned()
     }
 
-    /// Reads the catalogue. Images of object storage come through a cache that keeps `cache_limit` bytes.
+    /// Reads the catalogue. Images of object storage come through a cache that keeps `cache_limit`
+    /// bytes.
     pub fn open(store: Store, remote: Option<(Remote, u64)>) -> Result<Self, StoreError> {
         let cache =
             remote.map(|(remote, limit)| Arc::new(Cache::new(store.clone(), Arc::new(remote), limit)));
@@ -75,7 +77,8 @@ impl Images {
         self.store.verify(&image.current, &mut Quiet)
     }
 
-    /// A client has all of what it asked for: it runs from the version that this was of, if it was of one.
+    /// A client has all of what it asked for: it runs from the version that this was of, if it was
+    /// of one.
     pub fn completed(&self, client: IpAddr, mac: Option<MacAddr>) {
         self.running.completed(client, mac, SystemTime::now());
     }
@@ -111,7 +114,8 @@ impl Images {
         self.store.digests()
     }
 
-    /// Reads a blob, and withdraws it when it is damaged. Gives whether it is whole; None when it has gone.
+    /// Reads a blob, and withdraws it when it is damaged. Gives whether it is whole; None when it
+    /// has gone.
     pub fn scrub(&self, blob: &Digest, observer: &mut dyn Observer) -> Result<Option<bool>, StoreError> {
         match self.store.examine(blob, observer) {
             Ok(whole) => Ok(Some(whole)),

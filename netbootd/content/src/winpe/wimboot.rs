@@ -1,7 +1,7 @@
 //! iPXE and wimboot: Windows PE by HTTP, without a boot manager's own TFTP.
 //!
-//! wimboot (of the iPXE project; the operator supplies it) shows the boot manager a disk on which every file lies where it looks: `\sources`
-//! and `\boot`.
+//! wimboot (of the iPXE project; the operator supplies it) shows the boot manager a disk on which
+//! every file lies where it looks: `\sources` and `\boot`.
 
 use std::net::IpAddr;
 
@@ -30,7 +30,8 @@ pub struct Around<'a> {
     pub answers: Option<&'a str>,
 }
 
-/// The script or the configuration for wimboot, when that is what a path means and its image holds a Windows PE.
+/// The script or the configuration for wimboot, when that is what a path means and its image holds
+/// a Windows PE.
 pub fn file(path: &str, files: &Files, settings: Settings, around: Around<'_>) -> Option<Vec<u8>> {
     let at = path.rfind('/').map_or(0, |slash| slash + 1);
     let (folder, name) = path.split_at(at);

@@ -15,7 +15,7 @@ use crate::outcome::{Answered, Decided, LeaseTaken, Proto};
 pub struct Answer<R = Reply> {
     /// The reply, unless the answer is silence.
     pub reply: Option<R>,
-    /// What is recorded.
+    /// The event that is recorded.
     pub event: Decided,
     /// The deployment that the reply gives to a machine: written down before it leaves.
     pub gives: Option<(Deployed, MacAddr)>,
@@ -24,9 +24,9 @@ pub struct Answer<R = Reply> {
 /// Bytes with their destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The DHCP message.
+    /// The DHCP message as bytes.
     pub bytes: Vec<u8>,
-    /// Where it goes.
+    /// The address or broadcast that it goes to.
     pub to: Destination,
     /// The own address it comes from.
     pub from: Ipv4Addr,
@@ -130,7 +130,8 @@ fn elsewhere(boot: &Boot) -> Option<IpAddr> {
 }
 
 impl Answer {
-    /// Turns silence into a reply; a reply that the client would not take stays silence, with its reason.
+    /// Turns silence into a reply; a reply that the client would not take stays silence, with its
+    /// reason.
     pub fn with_reply(
         mut self,
         kind: MessageType,

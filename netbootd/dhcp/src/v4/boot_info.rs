@@ -1,4 +1,5 @@
-//! What a boot client needs in a reply: the boot file, its server, and the PXE or HTTP flavour around them.
+//! What a boot client needs in a reply: the boot file, its server, and the PXE or HTTP flavour
+//! around them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -89,8 +90,8 @@ pub fn escaped(path: &str) -> String {
     escaped
 }
 
-/// Says what the reply is about: option 60 exactly as the client's kind expects it, option 97 as it was sent, and the
-/// PXE options, if any. They come in this order, behind 53 and 54.
+/// Says what the reply is about: option 60 exactly as the client's kind expects it, option 97 as it
+/// was sent, and the PXE options, if any. They come in this order, behind 53 and 54.
 pub fn put_flavour(
     reply: ReplyBuilder,
     packet: &Packet,
@@ -161,8 +162,9 @@ pub fn menu(menu: &FirmwareMenu, local: Ipv4Addr) -> PxeOptions {
     ])
 }
 
-/// What the ROM of a Raspberry Pi up to model 3 looks for before it fetches bootcode.bin: a menu with this text (raspberrypi/firmware#1265;
-/// dnsmasq's `pxe-service=0,"Raspberry Pi Boot"`). None for other machines.
+/// What the ROM of a Raspberry Pi up to model 3 looks for before it fetches bootcode.bin: a menu
+/// with this text (raspberrypi/firmware#1265; dnsmasq's `pxe-service=0,"Raspberry Pi Boot"`). None
+/// for other machines.
 pub fn raspberry_pi(request: &BootRequest) -> Option<PxeOptions> {
     let is_rom = request.class == Class::Pxe && request.arch() == Some(ArchType::X86_BIOS);
     (is_rom && request.mac.is_raspberry_pi()).then(|| {

@@ -1,6 +1,7 @@
 //! The boot server on port 4011 (PXE 2.1 §2.2.4, and BINL as WDS answers it).
 //!
-//! Nothing is needed from an offer made before: on a host that runs the DHCP server, this is the first packet seen.
+//! Nothing is needed from an offer made before: on a host that runs the DHCP server, this is the
+//! first packet seen.
 
 use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict, is_boot_program};
 
@@ -15,7 +16,7 @@ use crate::outcome::Proto;
 /// What a packet on port 4011 leads to.
 #[derive(Debug)]
 pub enum Led {
-    /// An answer.
+    /// A whole answer, or silence.
     Answered(Box<Answer>),
     /// A question to the distribution point's own responder, whose answer is passed back.
     Forwarded(Box<Forwarded>),
@@ -26,16 +27,16 @@ pub enum Led {
 pub struct Forwarded {
     /// The answer as far as it is known.
     pub answer: Answer,
-    /// Its message type.
+    /// The DHCP message type of the reply.
     pub kind: MessageType,
     /// What the machine asked.
     pub request: BootRequest,
-    /// What was decided.
+    /// The verdict that decided on forwarding.
     pub verdict: Verdict,
 }
 
-/// Answers a packet on port 4011 with the boot file. `known` is what the machine said of itself before: iPXE's request for a menu
-/// item has neither architecture nor UUID.
+/// Answers a packet on port 4011 with the boot file. `known` is what the machine said of itself
+/// before: iPXE's request for a menu item has neither architecture nor UUID.
 pub fn answer(
     packet: &Packet,
     arrival: &Arrival<'_>,

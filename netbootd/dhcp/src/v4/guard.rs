@@ -1,7 +1,8 @@
 //! The guard before the DHCP codec: hostile bytes become a [`Packet`] or a [`Malformed`].
 //!
-//! dhcproto reads the fixed header, once its lengths are known to be sound. The options are walked here, because their order and
-//! their repeats matter (BSDP sends several option 43, firmware sends lists of architectures) and dhcproto keeps neither.
+//! dhcproto reads the fixed header, once its lengths are known to be sound. The options are walked
+//! here, because their order and their repeats matter (BSDP sends several option 43, firmware sends
+//! lists of architectures) and dhcproto keeps neither.
 
 use std::net::Ipv4Addr;
 
@@ -29,7 +30,7 @@ pub enum Malformed {
     /// Shorter than the header and the cookie.
     #[error("{have} bytes are no DHCP packet, the header alone has {HEADER}")]
     Truncated {
-        /// Bytes received.
+        /// Bytes that were received.
         have: usize,
     },
     /// A server's packet where a client's was expected, the other way round, or neither.
@@ -38,9 +39,9 @@ pub enum Malformed {
     /// The hardware address has no six bytes.
     #[error("a hardware address of type {kind} with {length} bytes is not an Ethernet address")]
     HardwareAddress {
-        /// `htype`.
+        /// The header's `htype`: the kind of hardware.
         kind: u8,
-        /// `hlen`.
+        /// The header's `hlen`: bytes of the hardware address.
         length: u8,
     },
     /// The cookie is missing: BOOTP of old, or something else.
@@ -52,7 +53,8 @@ pub enum Malformed {
 }
 
 impl Packet {
-    /// Reads a client's packet. A bad tail of the options is left out, and what came before it is used: firmware sends such.
+    /// Reads a client's packet. A bad tail of the options is left out, and what came before it is
+    /// used: firmware sends such.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         Packet::parse_kind(bytes, Opcode::BootRequest)
     }

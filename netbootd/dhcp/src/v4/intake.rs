@@ -12,16 +12,18 @@ use crate::option250::{WdsOptions, WdsTag};
 /// How a packet came in.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival<'a> {
-    /// The receiving interface.
+    /// The interface that received the packet.
     pub iface: &'a Iface,
-    /// The own address to answer from: the one that was asked, or the interface's own after a broadcast.
+    /// The own address to answer from: the one that was asked, or the interface's own after a
+    /// broadcast.
     pub local: Ipv4Addr,
-    /// The sender.
+    /// The sender's address and port.
     pub from: SocketAddrV4,
 }
 
 impl<'a> Arrival<'a> {
-    /// Chooses the own address: `to` when it is one of the interface's, else the one in the client's network.
+    /// Chooses the own address: `to` when it is one of the interface's, else the one in the
+    /// client's network.
     pub fn new(iface: &'a Iface, to: Ipv4Addr, from: SocketAddrV4) -> Self {
         let local = if iface.owns(to) { to } else { iface.addr_towards(*from.ip()) };
         Arrival { iface, local, from }
@@ -30,8 +32,9 @@ impl<'a> Arrival<'a> {
 
 /// The kind of client, or None for a machine that did not ask to boot from the network.
 ///
-/// The vendor class is compared by its prefix only: what follows differs between firmwares, and U-Boot writes hex where
-/// others write decimal. U-Boot that is built without a vendor class sends option 93 alone.
+/// The vendor class is compared by its prefix only: what follows differs between firmwares, and
+/// U-Boot writes hex where others write decimal. U-Boot that is built without a vendor class sends
+/// option 93 alone.
 pub fn class_of(packet: &Packet) -> Option<Class> {
     let Some(vendor_class) = packet.first(option::VENDOR_CLASS) else {
         return packet.first(option::ARCH).map(|_| Class::Uboot);
@@ -51,7 +54,8 @@ pub fn class_of(packet: &Packet) -> Option<Class> {
     Some(if ipxe && class != Class::Bsdp { Class::Ipxe } else { class })
 }
 
-/// The request that a packet makes, or why it makes none. Without option 93 no boot file can be chosen.
+/// The request that a packet makes, or why it makes none. Without option 93 no boot file can be
+/// chosen.
 pub fn boot_request(packet: &Packet, arrival: &Arrival<'_>) -> Result<BootRequest, Reason> {
     let class = class_of(packet).ok_or(Reason::NotABootRequest)?;
     let request = BootRequest {
@@ -79,8 +83,9 @@ pub fn chosen_item(packet: &Packet) -> Option<BootItem> {
     packet.all(option::VENDOR_OPTIONS).find_map(|value| PxeOptions::parse(value).ok()?.boot_item())
 }
 
-/// Option 93 as a list; an odd last byte is left out. A boot program of Windows that leaves it out has found the architecture by itself and
-/// says it in option 250; U-Boot has it in its vendor class too (`U-Boot.armv8`).
+/// Option 93 as a list; an odd last byte is left out. A boot program of Windows that leaves it out
+/// has found the architecture by itself and says it in option 250; U-Boot has it in its vendor
+/// class too (`U-Boot.armv8`).
 fn archs(packet: &Packet) -> Vec<ArchType> {
     let pairs = packet.all(option::ARCH).flat_map(|value| value.chunks_exact(2));
     let said: Vec<ArchType> =

@@ -1,4 +1,5 @@
-//! What other DHCP servers broadcast to clients: who else gives a machine an address or a boot, and with what.
+//! What other DHCP servers broadcast to clients: who else gives a machine an address or a boot, and
+//! with what.
 
 use std::net::Ipv4Addr;
 

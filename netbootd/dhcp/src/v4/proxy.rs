@@ -1,4 +1,5 @@
-//! ProxyDHCP on port 67: boot offers beside a DHCP server that gives the addresses (PXE 2.1 §2.2.3).
+//! ProxyDHCP on port 67: boot offers beside a DHCP server that gives the addresses (PXE 2.1
+//! §2.2.3).
 
 use pxe_policy::{BootRequest, Class, Decision, Reason, Verdict};
 
@@ -10,8 +11,8 @@ use super::{Answer, Arrival, Destination, Packet};
 use crate::option43::PxeOptions;
 use crate::outcome::{Answered, LeaseTaken, Proto};
 
-/// Answers a packet on port 67. Only a DISCOVER of a machine that wants to boot from the network gets a reply: everything else
-/// belongs to the DHCP server.
+/// Answers a packet on port 67. Only a DISCOVER of a machine that wants to boot from the network
+/// gets a reply: everything else belongs to the DHCP server.
 pub fn answer(
     packet: &Packet,
     arrival: &Arrival<'_>,
@@ -24,7 +25,8 @@ pub fn answer(
         Err(reason) => return silence(reason),
     };
     match packet.message_type() {
-        // U-Boot takes the first offer that comes, and one without an address leaves it without any.
+        // U-Boot takes the first offer that comes, and one without an address leaves it without
+        // any.
         MessageType::Discover if matches!(request.class, Class::Bsdp | Class::Uboot) => {
             return silence(Reason::Disabled);
         }
@@ -76,7 +78,8 @@ fn offer(
     let reply = if with_file {
         boot_info::put_boot_file(reply, packet, request.class, boot, &told, local)
     } else {
-        // The client asks the server named here on port 4011, so it must be this one wherever the file is.
+        // The client asks the server named here on port 4011, so it must be this one wherever the
+        // file is.
         reply.next_server(local)
     };
     let is_ipxe = request.class == Class::Ipxe;
@@ -91,7 +94,8 @@ fn offer(
     answer.with_reply(MessageType::Offer, reply, Destination::of_reply(packet, None), local)
 }
 
-/// An offer without a boot file: the client asks this server on port 4011, and that question is handed on.
+/// An offer without a boot file: the client asks this server on port 4011, and that question is
+/// handed on.
 fn forward(answer: Answer, packet: &Packet, arrival: &Arrival<'_>, request: &BootRequest) -> Answer {
     let reply = ReplyBuilder::new(packet, MessageType::Offer, arrival.local).without_client_addr();
     let reply = boot_info::put_flavour(reply, packet, request.class, true, None).next_server(arrival.local);
@@ -112,7 +116,8 @@ pub(super) fn to_disk_by_menu(service: BootService, request: &BootRequest) -> bo
     service.local_boot == LocalBoot::Menu && request.class.speaks_pxe()
 }
 
-/// HTTP boot and iPXE take the file from the offer in either style; PXE firmware asks port 4011 for it, as with WDS.
+/// HTTP boot and iPXE take the file from the offer in either style; PXE firmware asks port 4011 for
+/// it, as with WDS.
 fn names_file_at_once(class: Class, style: OfferStyle) -> bool {
     class != Class::Pxe || style == OfferStyle::Bypass
 }

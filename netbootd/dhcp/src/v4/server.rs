@@ -16,19 +16,21 @@ use crate::outcome::{Answered, Proto};
 /// What a lease says.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
-    /// The address.
+    /// The address that is leased.
     pub address: Ipv4Addr,
     /// The subnet it is in.
     pub subnet: &'a Subnet,
     /// Option 12, for a machine with a reservation.
     pub name: Option<&'a str>,
-    /// Option 51.
+    /// Option 51: how long the lease lasts.
     pub lease_time: Duration,
 }
 
-/// Offers or confirms a lease. A boot client is told its boot file in the same reply; when it gets none, the event says why.
+/// Offers or confirms a lease. A boot client is told its boot file in the same reply; when it gets
+/// none, the event says why.
 ///
-/// PXE firmware gets no option 60 here: with it, a lease would send EDK2 to port 4011 once more. HTTP boot wants its own back.
+/// PXE firmware gets no option 60 here: with it, a lease would send EDK2 to port 4011 once more.
+/// HTTP boot wants its own back.
 pub fn lease(
     packet: &Packet,
     arrival: &Arrival<'_>,
@@ -77,7 +79,8 @@ pub fn lease(
             // The operator's word. Every other reason says why the machine gets no boot file.
             answer.event.reason = Reason::Lease;
         } else if request.class == Class::Uboot {
-            // Without a boot file U-Boot looks for its own (pxelinux.cfg/, boot.scr.uimg) on the server that is named here.
+            // Without a boot file U-Boot looks for its own (pxelinux.cfg/, boot.scr.uimg) on the
+            // server that is named here.
             reply = reply.next_server(local);
         }
     }
@@ -92,7 +95,7 @@ pub fn lease(
     }
 }
 
-/// Denies a request.
+/// Denies a REQUEST with a DHCPNAK.
 pub fn nak(packet: &Packet, arrival: &Arrival<'_>, reason: Reason) -> Answer {
     let answer = Answer::silence(packet, arrival, Proto::Dhcp, reason);
     let reply = ReplyBuilder::new(packet, MessageType::Nak, arrival.local).without_client_addr();

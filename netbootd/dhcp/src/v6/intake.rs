@@ -11,18 +11,19 @@ use crate::Iface;
 /// How a message came in.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival<'a> {
-    /// The receiving interface.
+    /// The interface that received the message.
     pub iface: &'a Iface,
     /// Where it was sent: an own address, or a group.
     pub to: Ipv6Addr,
-    /// The sender.
+    /// The sender's address and port.
     pub from: SocketAddrV6,
     /// The port that it came to.
     pub port: u16,
 }
 
 impl Arrival<'_> {
-    /// The own address that a client is told: the one that was asked, or the interface's own in the client's link.
+    /// The own address that a client is told: the one that was asked, or the interface's own in the
+    /// client's link.
     pub fn local(&self, packet: &Packet) -> Option<Ipv6Addr> {
         let asked = Some(self.to).filter(|to| self.iface.owns6(*to) && !to.is_unicast_link_local());
         asked.or_else(|| self.iface.addr6_towards(self.link(packet)))
@@ -36,7 +37,8 @@ impl Arrival<'_> {
     }
 }
 
-/// Who is speaking, or None for a machine that did not ask to boot from the network. Firmware that only says its architecture did.
+/// Who is speaking, or None for a machine that did not ask to boot from the network. Firmware that
+/// only says its architecture did.
 pub fn class_of(packet: &Packet) -> Option<Class> {
     let vendor = packet.options.all(option::VENDOR_CLASS).filter_map(|value| value.get(ENTERPRISE..));
     let vendor = vendor.flat_map(texts).find_map(|text| {
@@ -54,8 +56,9 @@ pub fn class_of(packet: &Packet) -> Option<Class> {
     Some(if ipxe { Class::Ipxe } else { class })
 }
 
-/// The client's hardware address, which DHCPv6 does not carry: as its relay saw it (RFC 6939), or as its link-local address is made of it
-/// (EDK2 and iPXE do so). Its identifier may have that of another interface.
+/// The client's hardware address, which DHCPv6 does not carry: as its relay saw it (RFC 6939), or
+/// as its link-local address is made of it (EDK2 and iPXE do so). Its identifier may have that of
+/// another interface.
 pub fn mac_seen(packet: &Packet, from: Ipv6Addr) -> Option<MacAddr> {
     let relay = packet.nearest_relay();
     let seen = relay.and_then(|relay| match relay.options.first(option::CLIENT_LINK_LAYER)? {
@@ -66,7 +69,7 @@ pub fn mac_seen(packet: &Packet, from: Ipv6Addr) -> Option<MacAddr> {
     seen.or_else(|| of_link_local(peer))
 }
 
-/// The client's identifier.
+/// The client's DUID (option 1).
 pub fn client_id(packet: &Packet) -> Option<Duid> {
     packet.options.first(option::CLIENT_ID).map(|bytes| Duid(bytes.to_vec()))
 }

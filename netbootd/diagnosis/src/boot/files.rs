@@ -16,9 +16,9 @@ use crate::step::{
 pub struct Fetched {
     /// When it was complete.
     pub at: SystemTime,
-    /// Its path, escaped.
+    /// The path that was served, escaped.
     pub path: Arc<str>,
-    /// What it is.
+    /// What the file is to the boot.
     pub kind: FileKind,
     /// Its size in bytes.
     pub bytes: u64,
@@ -38,7 +38,7 @@ pub type Transport = (Proto, Negotiated);
 /// A file that was refused.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Missed {
-    /// When.
+    /// When the request was refused.
     pub at: SystemTime,
     /// The boot's step before.
     pub(crate) before: SystemTime,
@@ -50,14 +50,14 @@ pub struct Missed {
     pub refusal: Refusal,
     /// More about it: the rule that the path breaks, the system's error.
     pub detail: Option<SharedError>,
-    /// The protocol.
+    /// The protocol of the request.
     pub proto: Proto,
 }
 
 /// A request for a file's size alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probed {
-    /// When.
+    /// When the request was answered.
     pub at: SystemTime,
     /// The file, escaped.
     pub path: Arc<str>,
@@ -81,21 +81,21 @@ pub struct Substituted {
 /// A transfer under way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Running {
-    /// Since when.
+    /// When the transfer began.
     pub since: SystemTime,
-    /// The transfer.
+    /// The number of the transfer.
     pub id: TransferId,
-    /// The file.
+    /// The path that is served, escaped.
     pub path: Arc<str>,
-    /// What it is.
+    /// What the file is to the boot.
     pub kind: FileKind,
-    /// TFTP or HTTP.
+    /// The protocol: TFTP or HTTP.
     pub proto: Proto,
-    /// The client.
+    /// The client's address and port.
     pub peer: SocketAddr,
     /// What server and client agreed on.
     pub negotiated: Negotiated,
-    /// TFTP's block size.
+    /// TFTP's block size in bytes; None for HTTP.
     pub block_size: Option<u16>,
     /// The file's size in bytes, when known.
     pub size: Option<u64>,
@@ -114,7 +114,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// How it comes.
+    /// The protocol and what was negotiated, for comparisons.
     pub fn way(&self) -> Transport {
         (self.proto, self.negotiated.without("tsize"))
     }
@@ -142,11 +142,11 @@ impl Running {
 pub struct Broken {
     /// When it was asked for.
     pub since: SystemTime,
-    /// When it ended.
+    /// When the transfer ended.
     pub at: SystemTime,
-    /// How.
+    /// How the transfer ended.
     pub finished: TransferFinished,
-    /// TFTP's block size.
+    /// TFTP's block size in bytes; None for HTTP.
     pub block_size: Option<u16>,
     /// What server and client agreed on.
     pub negotiated: Negotiated,

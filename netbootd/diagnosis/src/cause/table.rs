@@ -1,5 +1,5 @@
-//! The causes that rules find, in the order of a boot. A new diagnosis is one row here and one rule in
-//! [`crate::rules`]; a test proves that each row has a boot that ends in it.
+//! The causes that rules find, in the order of a boot. A new diagnosis is one row here and one rule
+//! in [`crate::rules`]; a test proves that each row has a boot that ends in it.
 
 use super::row::{Row, causes};
 use super::{Cause, Severity};

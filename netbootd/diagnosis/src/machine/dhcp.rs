@@ -30,7 +30,8 @@ impl Machine {
             return;
         }
         if let Some(taken) = decided.taken {
-            // The machine takes its lease from another server: evidence, and no step of its own here.
+            // The machine takes its lease from another server: evidence, and no step of its own
+            // here.
             let boot = self.current(at);
             boot.taken = Some((at, taken));
             let follows_offer = boot.offer.as_ref().is_some_and(|(offered, _)| *offered == boot.last);
@@ -114,7 +115,8 @@ impl Machine {
     }
 
     fn asked_boot_server(&mut self, at: SystemTime, decided: &Decided) {
-        // Windows' own boot program asks here too; firmware that starts again has had a file before.
+        // Windows' own boot program asks here too; firmware that starts again has had a file
+        // before.
         let continues = self.boots.back().is_none_or(|boot| {
             // It may have fetched its fonts before it asks.
             let file = boot.fetched.iter().rev().find(|file| file.kind.rank() > 0);

@@ -1,4 +1,5 @@
-//! Before the first file: an address, an offer, the boot server, and who else speaks on the segment.
+//! Before the first file: an address, an offer, the boot server, and who else speaks on the
+//! segment.
 
 use std::time::SystemTime;
 
@@ -21,7 +22,8 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if let Some(finding) = refused_elsewhere(case) {
         return Some(finding);
     }
-    // A file was asked for since: then the address is not what fails, unless a boot program asks for one of its own.
+    // A file was asked for since: then the address is not what fails, unless a boot program asks
+    // for one of its own.
     let asked = boot
         .offer
         .as_ref()
@@ -289,7 +291,8 @@ fn took((at, taken): (SystemTime, crate::step::LeaseTaken)) -> Seen {
     Seen::Took(at, taken)
 }
 
-/// The ROM of models up to 3 says that it is BIOS firmware (raspberrypi.com, "Network boot your Raspberry Pi").
+/// The ROM of models up to 3 says that it is BIOS firmware (raspberrypi.com, "Network boot your
+/// Raspberry Pi").
 fn is_raspberry_pi(mac: MacAddr, arch: Option<ArchType>) -> bool {
     arch.is_none_or(|arch| arch == ArchType::X86_BIOS) && mac.is_raspberry_pi()
 }

@@ -27,7 +27,8 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     Some(finding.with(before).with(search).with(line).with([Seen::missed(missed)]))
 }
 
-/// PXELINUX looks for a library in one folder after the other: the first one is where its loader is.
+/// PXELINUX looks for a library in one folder after the other: the first one is where its loader
+/// is.
 fn first_of_search<'a>(case: &Case<'a>, last: &'a Missed) -> &'a Missed {
     fn name(missed: &Missed) -> &str {
         missed.path.rsplit(['/', '\\']).next().unwrap_or_default()

@@ -41,7 +41,8 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
             Seen::Silent(silence)
         }
     };
-    // Programs that need nothing from the network end in a restart too; firmware that refuses one asks again at once.
+    // Programs that need nothing from the network end in a restart too; firmware that refuses one
+    // asks again at once.
     if file.kind == FileKind::Program && (silence > REFUSES_WITHIN || leads_to_the_disk(&file.path)) {
         return None;
     }

@@ -109,7 +109,8 @@ const SCRIPT_TIMES: usize = 10;
 const SCRIPTS_WITHIN: Duration = Duration::from_secs(30);
 const LOOP_WITHIN: Duration = Duration::from_secs(15 * 60);
 const LOOP_TIMES: usize = 3;
-/// The variables file is one machine's and one boot's: a second one says that the first boot came to nothing.
+/// The variables file is one machine's and one boot's: a second one says that the first boot came
+/// to nothing.
 const VARIABLES_TIMES: usize = 2;
 /// A kernel finds its card and asks for an address within this time.
 const SYSTEM: Duration = Duration::from_secs(90);

@@ -19,9 +19,9 @@ pub struct TransferId(pub u64);
 pub struct TransferStarted {
     /// The number of the transfer.
     pub id: TransferId,
-    /// TFTP or HTTP.
+    /// The protocol: TFTP or HTTP.
     pub proto: Proto,
-    /// The client.
+    /// The client's address and port.
     pub peer: SocketAddr,
     /// The machine, when the client's address is known.
     pub mac: Option<MacAddr>,
@@ -144,9 +144,9 @@ impl fmt::Display for Negotiated {
 pub struct TransferFinished {
     /// The number of the transfer.
     pub id: TransferId,
-    /// TFTP or HTTP.
+    /// The protocol: TFTP or HTTP.
     pub proto: Proto,
-    /// The client.
+    /// The client's address and port.
     pub peer: SocketAddr,
     /// The machine, when the client's address is known.
     pub mac: Option<MacAddr>,
@@ -154,7 +154,7 @@ pub struct TransferFinished {
     pub path: Arc<str>,
     /// Whether it is a part of a file only.
     pub partial: bool,
-    /// How it ended.
+    /// How the transfer ended.
     pub outcome: TransferOutcome,
     /// Bytes that the client has.
     pub bytes: u64,
@@ -241,15 +241,15 @@ impl TransferOutcome {
 /// A file that was asked for and not given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileRefused {
-    /// TFTP or HTTP.
+    /// The protocol: TFTP or HTTP.
     pub proto: Proto,
-    /// The client.
+    /// The client's address and port.
     pub peer: SocketAddr,
     /// The machine, when the client's address is known.
     pub mac: Option<MacAddr>,
     /// The path as asked for, escaped and cut short.
     pub path: String,
-    /// Why not.
+    /// The kind of the refusal.
     pub refusal: Refusal,
     /// More about it: the rule that the path breaks, the system's error.
     pub detail: Option<SharedError>,
@@ -335,7 +335,7 @@ impl Refusal {
 /// A transfer whose client does not acknowledge what was sent several times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransferStalled {
-    /// The transfer.
+    /// The number of the transfer.
     pub id: TransferId,
     /// Bytes that the client has.
     pub bytes: u64,

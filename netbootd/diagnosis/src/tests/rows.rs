@@ -1,4 +1,5 @@
-//! One boot for each cause that no other test tells the story of, and the proof that no row is without one.
+//! One boot for each cause that no other test tells the story of, and the proof that no row is
+//! without one.
 
 use bsdp::LeftOut;
 

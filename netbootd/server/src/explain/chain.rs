@@ -21,7 +21,8 @@ pub struct Link {
     pub by: String,
     /// The path or URL.
     pub file: String,
-    /// `there`, `missing`, `elsewhere` for another server's, or `open` when it depends on a variable.
+    /// `there`, `missing`, `elsewhere` for another server's, or `open` when it depends on a
+    /// variable.
     pub state: String,
     /// Its size in bytes.
     pub size: Option<u64>,

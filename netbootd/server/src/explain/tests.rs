@@ -23,7 +23,8 @@ fn a_reason_has_the_words_of_its_finding() {
     }
 }
 
-/// Machines that the device file knows in different ways, one that it does not, and one that is banned.
+/// Machines that the device file knows in different ways, one that it does not, and one that is
+/// banned.
 const MACS: [MacAddr; 7] = [mac(1), mac(2), mac(3), mac(4), mac(5), mac(6), BANNED];
 const BANNED: MacAddr = mac(9);
 const BANNED_GUID: &str = "03000200-0400-0500-0006-000700080009";

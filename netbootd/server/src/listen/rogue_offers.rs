@@ -1,4 +1,5 @@
-//! The clients' port, for broadcasts alone: what other servers offer. Nothing is ever sent from here.
+//! The clients' port, for broadcasts alone: what other servers offer. Nothing is ever sent from
+//! here.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,8 +32,8 @@ struct RogueOffers {
     early: Mutex<Early>,
 }
 
-/// Offers to machines that are new here, oldest first: this server answers them only once a probe or a
-/// directory has ended, and other servers may be faster.
+/// Offers to machines that are new here, oldest first: this server answers them only once a probe
+/// or a directory has ended, and other servers may be faster.
 #[derive(Debug, Default)]
 struct Early(VecDeque<(Instant, OtherServer)>);
 
@@ -74,8 +75,8 @@ impl Handler for RogueOffers {
 }
 
 impl RogueOffers {
-    /// Names a server that leases addresses where this one does. Servers that share a database are no
-    /// rivals.
+    /// Names a server that leases addresses where this one does. Servers that share a database are
+    /// no rivals.
     fn note_rival(&self, other: &OtherServer) {
         let config = &self.services.snapshot.load().config;
         let leases = other.reply == OtherReply::Offer && other.address.is_some();
@@ -86,8 +87,8 @@ impl RogueOffers {
         }
     }
 
-    /// Records the offers whose machines are known by now. Those of machines that never ask here are
-    /// dropped.
+    /// Records the offers whose machines are known by now. Those of machines that never ask here
+    /// are dropped.
     fn record_early(&self) {
         let known = self.early.lock().due(Instant::now(), |offer| self.has_asked(offer));
         for offer in known {
@@ -108,7 +109,8 @@ impl Early {
         self.0.push_back((now, offer));
     }
 
-    /// The offers to machines that are known by now, which leave, as the ones do that have waited for too long.
+    /// The offers to machines that are known by now, which leave, as the ones do that have waited
+    /// for too long.
     fn due(&mut self, now: Instant, is_known: impl Fn(&OtherServer) -> bool) -> Vec<OtherServer> {
         let mut known = Vec::new();
         self.0.retain(|(since, offer)| {

@@ -95,8 +95,8 @@ impl Services {
         Notes { ingests: &self.content.ingests, recorder: &self.recorder }
     }
 
-    /// A file could not be read to its end: if it is one of the image store, it is looked at closely beside, and withdrawn when it is
-    /// damaged.
+    /// A file could not be read to its end: if it is one of the image store, it is looked at
+    /// closely beside, and withdrawn when it is damaged.
     pub fn suspect(&self, content: &Content) {
         let snapshot = self.snapshot.load();
         let (Some(images), Some(blob)) = (snapshot.files.store().cloned(), content.blob()) else { return };

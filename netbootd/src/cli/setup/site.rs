@@ -1,4 +1,5 @@
-//! Configuration Manager: its provider, who asks it, and whether it answers, link by link as doctor looks.
+//! Configuration Manager: its provider, who asks it, and whether it answers, link by link as doctor
+//! looks.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +13,14 @@ use super::networks::NONE;
 use super::prompt::{Prompt, Question, Unfit};
 use crate::probe::block_on;
 
-/// Configuration Manager's provider.
+/// The SMS Provider of Configuration Manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Site {
-    /// `https://<SMS Provider>/AdminService`.
+    /// The URL: `https://<SMS Provider>/AdminService`.
     pub(super) url: String,
-    /// Who asks.
+    /// The account that asks the site.
     pub(super) account: Option<String>,
-    /// What proves it.
+    /// The account's keytab or password.
     pub(super) secret: Option<Secret>,
     /// Who signed its certificate.
     pub(super) ca: Option<PathBuf>,
@@ -36,7 +37,8 @@ pub(super) enum Secret {
     Typed(netbootd_net::Secret),
 }
 
-/// Settles the questions about it together: whoever is asked may correct any of them when the provider does not answer.
+/// Settles the questions about it together: whoever is asked may correct any of them when the
+/// provider does not answer.
 pub(super) fn gather(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Option<Site>, Failure> {
     loop {
         let Some(site) = ask(args, prompt)? else { return Ok(None) };

@@ -16,10 +16,11 @@ use addresses::Addresses;
 /// An IPv4 address that may be offered.
 pub type Offer = crate::pool::Offer<Ipv4Addr>;
 
-/// Who asks. Machines change option 61 between ROM, iPXE and WinPE, so the hardware address is the key.
+/// Who asks. Machines change option 61 between ROM, iPXE and WinPE, so the hardware address is the
+/// key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    /// The hardware address.
+    /// The machine's hardware address.
     pub mac: MacAddr,
     /// Option 97, for reservations.
     pub uuid: Option<SystemUuid>,
@@ -28,11 +29,11 @@ pub struct Client {
 /// An address that a client has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// Whose.
+    /// The machine that has the lease.
     pub mac: MacAddr,
-    /// The address.
+    /// The address that is leased.
     pub address: Ipv4Addr,
-    /// When it ends.
+    /// When the lease ends.
     pub until: Seconds,
 }
 
@@ -74,8 +75,8 @@ enum Holder {
 }
 
 impl LeaseTable {
-    /// With the leases that were remembered; `own` are the server's addresses. No lease ends later than one that is given now, whatever the
-    /// clock was when it was given.
+    /// With the leases that were remembered; `own` are the server's addresses. No lease ends later
+    /// than one that is given now, whatever the clock was when it was given.
     pub fn new(
         subnets: Vec<Subnet>,
         own: Vec<Ipv4Addr>,
@@ -125,9 +126,10 @@ impl LeaseTable {
         reservations.filter(|reservation| is_for(reservation, client)).find_map(|found| found.name.as_deref())
     }
 
-    /// Chooses an address for a DISCOVER and holds it for a minute, or for a quarter of one where addresses are getting few: the reserved
-    /// one, the client's own from before, the one it asks for, one that nobody ever had, or the one that has been free for longest.
-    /// What is kept for known machines is not given.
+    /// Chooses an address for a DISCOVER and holds it for a minute, or for a quarter of one where
+    /// addresses are getting few: the reserved one, the client's own from before, the one it asks
+    /// for, one that nobody ever had, or the one that has been free for longest. What is kept for
+    /// known machines is not given.
     pub fn offer(
         &mut self,
         client: Client,
@@ -191,7 +193,8 @@ impl LeaseTable {
         Ok(Offer { address, fresh })
     }
 
-    /// Answers a REQUEST. The lease is in the table at once; it must be written down before the client is told.
+    /// Answers a REQUEST. The lease is in the table at once; it must be written down before the
+    /// client is told.
     pub fn request(
         &mut self,
         client: Client,
@@ -285,7 +288,8 @@ impl LeaseTable {
         self.subnets.iter().map(move |pool| (&pool.subnet, pool.subnet.pool.iter().map(size).sum()))
     }
 
-    /// Whether nothing is free in a pool but what is kept for known machines. An exhausted pool keeps nothing.
+    /// Whether nothing is free in a pool but what is kept for known machines. An exhausted pool
+    /// keeps nothing.
     fn only_kept_left(&mut self, pool: usize, now: Seconds) -> bool {
         let pool = &mut self.subnets[pool];
         let kept = pool.part(self.kept);
@@ -374,7 +378,8 @@ fn is_for(reservation: &Reservation, client: Client) -> bool {
     reservation.mac == Some(client.mac) || (uuid.is_some() && reservation.uuid == uuid)
 }
 
-/// Where fewer than half of the addresses are free. A machine that takes longer gets the address all the same, unless another wants it.
+/// Where fewer than half of the addresses are free. A machine that takes longer gets the address
+/// all the same, unless another wants it.
 const SHORT_OFFER_HOLD: Seconds = 15;
 
 #[cfg(test)]

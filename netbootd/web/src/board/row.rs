@@ -88,7 +88,7 @@ impl State {
     }
 }
 
-/// One machine.
+/// The summary of one machine.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     pub(crate) mac: MacAddr,
@@ -127,7 +127,7 @@ pub(crate) struct Transfer {
     pub(crate) file: String,
     pub(crate) bytes: u64,
     pub(crate) size: Option<u64>,
-    /// Bytes a second.
+    /// The throughput in bytes a second.
     pub(crate) rate: f64,
 }
 
@@ -139,7 +139,7 @@ pub(crate) struct Rival {
     pub(crate) names_file: bool,
 }
 
-/// What is wrong.
+/// The finding of the machine, in words.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Found {
     pub(crate) cause: Cause,

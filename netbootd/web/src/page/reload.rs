@@ -18,7 +18,7 @@ struct Moved {
     now: Outcome,
     then: Outcome,
     count: usize,
-    /// The first ones.
+    /// The first machines, by name.
     names: Vec<Named>,
 }
 

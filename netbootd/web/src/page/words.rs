@@ -115,7 +115,7 @@ pub(crate) fn at(seconds: u64) -> String {
     netbootd_telemetry::view::rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND)))
 }
 
-/// Seconds since 1970.
+/// The seconds since 1970, with fractions.
 pub(crate) fn seconds(at: SystemTime) -> f64 {
     at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
 }

@@ -1,4 +1,5 @@
-//! Whatever is done to a device file: a machine whose own row stays as it was gets what it got before.
+//! Whatever is done to a device file: a machine whose own row stays as it was gets what it got
+//! before.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -46,7 +46,7 @@ impl Client {
         Client { services, peer, local, exchange, files, answers: AtomicU64::new(0) }
     }
 
-    /// Counts a request.
+    /// Counts a request that begins.
     pub(super) fn begins(&self) -> Answering {
         self.answers.fetch_add(1, Ordering::Relaxed);
         self.exchange.answers()
@@ -70,7 +70,7 @@ impl Client {
     }
 }
 
-/// Answers one request.
+/// Answers one request of a client.
 pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> Response<Reply> {
     if client.services.lifecycle.stopping.is_cancelled() {
         let (asked, requester) = (request.uri().path(), client.requester(request));
@@ -296,8 +296,9 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: impl Into<Cow<'static, 
 /// The user agent of `netbootd probe`.
 pub const PROBE_AGENT: &str = "netbootd-probe";
 
-/// Percent-decoding (RFC 3986 §2.1); None when a % has no two hex digits behind it. By hand: the crate
-/// percent-encoding keeps such a % as it is, and so would open another file than was asked for.
+/// Percent-decoding (RFC 3986 §2.1); None when a % has no two hex digits behind it. By hand: the
+/// crate percent-encoding keeps such a % as it is, and so would open another file than was asked
+/// for.
 pub fn decode(path: &str) -> Option<Vec<u8>> {
     let mut raw = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();

@@ -17,7 +17,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::super::requester::Requester;
 use crate::services::Services;
 
-/// A transfer's record, shared by all who send a part of it. It ends when the last of them lets go, however that comes.
+/// A transfer's record, shared by all who send a part of it. It ends when the last of them lets go,
+/// however that comes.
 #[derive(Clone)]
 pub(super) struct Record(Arc<Mutex<Transfer>>);
 

@@ -27,7 +27,7 @@ pub(super) struct Header {
     pub(super) configuration: Option<Arc<Configuration>>,
 }
 
-/// Records one transfer.
+/// Records one transfer from its begin to its end.
 #[derive(Debug)]
 pub(super) struct Record {
     services: Arc<Services>,
@@ -109,7 +109,7 @@ impl Record {
         }));
     }
 
-    /// It is over.
+    /// Records the end of the transfer.
     pub(super) fn finished(
         mut self,
         outcome: Outcome,

@@ -46,7 +46,8 @@ pub(super) struct Transfer {
     pub(super) admitted: Admitted,
     pub(super) worker: Worker,
     pub(super) busy_poll: BusyPoll,
-    /// Once its client went on to something else: how many datagrams that it sent before may still be taken.
+    /// Once its client went on to something else: how many datagrams that it sent before may still
+    /// be taken.
     pub(super) superseded: Option<usize>,
     pub(super) handshakes: Arc<Handshakes>,
     /// The port that it shares with others. What others sent to it before its own socket was
@@ -140,7 +141,8 @@ impl Transfer {
         let running = Running { sender, file, inbound: [0; MAX_INBOUND], detail: None, proved: false };
         match self.drive(running, first, record).await {
             Ok(()) => {}
-            // Somebody else may have asked in the client's name: no word to it. Evicted ones are counted where they are.
+            // Somebody else may have asked in the client's name: no word to it. Evicted ones are
+            // counted where they are.
             Err(Left::Evicted | Left::Full(Full::Unproved)) => {}
             Err(Left::Full(full)) => {
                 let (code, message) = error_for(Refusal::from(full));
@@ -152,7 +154,8 @@ impl Transfer {
     }
 
     async fn drive(&mut self, mut running: Running, first: Step, mut record: Record) -> Result<(), Left> {
-        // One timer for all of it: setting it anew for each acknowledgement would cost more than the acknowledgement.
+        // One timer for all of it: setting it anew for each acknowledgement would cost more than
+        // the acknowledgement.
         let timer = tokio::time::sleep_until(Instant::now().into());
         tokio::pin!(timer);
         let mut step = first;
@@ -168,8 +171,8 @@ impl Transfer {
             }
             step = self.next(&mut running, timer.as_mut(), &mut record).await?;
         };
-        // Boot programs come by TFTP, and no system that runs fetches one. A request alone proves nothing: anybody can write another's
-        // address into it.
+        // Boot programs come by TFTP, and no system that runs fetches one. A request alone proves
+        // nothing: anybody can write another's address into it.
         if matches!(outcome, Outcome::Completed { .. }) && running.sender.is_proved() {
             self.services.snapshot.load().files.boots_again(self.line.peer().ip());
         }
@@ -210,7 +213,8 @@ impl Transfer {
             if !*proved && sender.is_proved() {
                 *proved = true;
                 match self.admitted.proved(&self.services.transfer_bounds()) {
-                    // Its client has gone on to another request, whose place it is now: what it sent before still counts.
+                    // Its client has gone on to another request, whose place it is now: what it
+                    // sent before still counts.
                     Err(Full::Unproved) if !self.is_evicted() => {}
                     // It waits for a place: what was sent is sent again, and acknowledged again.
                     Err(Full::All) => {
