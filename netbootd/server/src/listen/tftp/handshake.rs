@@ -17,7 +17,7 @@ use netbootd_net::outbox::Unsent;
 use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
 use netbootd_telemetry::event::{Proto, Refusal};
 use tftp::{ErrorCode, Mode, Outcome, Packet, Request, Sender};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -34,7 +34,7 @@ use super::transfer_socket::TransferSocket;
 use super::transfers::{
     Admitted, Asked, Due, Heard, NotAdmitted, Over, Ports, Promoted, SINGLE_PORT, Transfers, Waiting,
 };
-use super::workers::{Worker, Workers};
+use super::workers::{MAX_ENDING, Worker, Workers};
 use crate::limits::session_limits::Full;
 use crate::services::{Services, UNSENT};
 
@@ -47,6 +47,8 @@ pub(super) struct Handshakes {
     facts: FactsCache,
     /// Held by those that look for a file of an unknown machine.
     lookups: Arc<Semaphore>,
+    /// Held by those that sent an error and listen for the word that nobody asked.
+    words: Semaphore,
     v4: SharedPorts,
     v6: SharedPorts,
 }
@@ -55,7 +57,13 @@ impl Handshakes {
     pub(super) fn new(services: Arc<Services>, transfers: Arc<Transfers>, workers: Arc<Workers>) -> Self {
         let (v4, v6) = (SharedPorts::v4(), SharedPorts::v6());
         let lookups = Arc::new(Semaphore::new(MAX_LOOKUPS));
-        Handshakes { services, transfers, workers, facts: FactsCache::default(), lookups, v4, v6 }
+        let (facts, words) = (FactsCache::default(), Semaphore::new(MAX_WORDS));
+        Handshakes { services, transfers, workers, facts, lookups, words, v4, v6 }
+    }
+
+    /// A place among the refused transfers that still listen; None when there are many of them.
+    pub(super) fn listens_for_word(&self) -> Option<SemaphorePermit<'_>> {
+        self.words.try_acquire().ok()
     }
 
     /// Waits for a place among those that look for a file.
@@ -385,6 +393,8 @@ const CROWD: usize = 64;
 const MAX_INBOUND: usize = 128;
 /// Files of unknown machines that are looked for at a time, each by a thread.
 const MAX_LOOKUPS: usize = 32;
+/// Half of the tasks that may be about to end before the listener waits for them.
+const MAX_WORDS: usize = MAX_ENDING / 2;
 /// How often another port is looked for; all of a short range may be in use.
 const CHOICES: usize = 8;
 /// Each attempt to send takes one report of another datagram from the socket.

@@ -265,9 +265,11 @@ impl Transfer {
 
     /// A client still listens where it asked from. Whose port is closed there did not ask.
     async fn listen_for_word(self, peer: SocketAddr) {
-        let Transfer { services, line, path, admitted, requester, .. } = self;
+        let Transfer { services, line, path, admitted, requester, handshakes, .. } = self;
         drop(admitted); // it may ask for the next file meanwhile
         let Some(socket) = line.own_socket() else { return };
+        // A flood of names that are not there holds no more sockets than this, nor the listener back.
+        let Some(_one_of_few) = handshakes.listens_for_word() else { return };
         let mut buf = [0; MAX_INBOUND];
         let word = async {
             loop {

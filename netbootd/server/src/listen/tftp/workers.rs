@@ -141,6 +141,6 @@ fn start(name: &str, end: CancellationToken) -> io::Result<Worker> {
 }
 
 /// Transfers without a place that may be about to end.
-const MAX_ENDING: usize = 256;
+pub(super) const MAX_ENDING: usize = 256;
 const PAUSE: Duration = Duration::from_millis(1);
 const GRACE: Duration = Duration::from_secs(1);
