@@ -229,6 +229,27 @@ def images():
         head[0x98 + directories - 4 : 0x98 + directories] = struct.pack("<I", 16)
         head[0x98 + directories + 36 : 0x98 + directories + 40] = struct.pack("<I", 9000)
         write("program_header", name, bytes(head))
+    signature = (ROOT / "boot-program/tests/data/debian-secure-boot-signer.der").read_bytes()
+    write("boot_program", "signature", signature)
+    program = bytearray(0x260)
+    program[:2] = b"MZ"
+    program[0x3C] = 0x80
+    program[0x80:0x88] = b"PE\0\0\x64\x86\x01\0"
+    program[0x94] = 240
+    for at, value in [(0, 0x20B), (32, 0x20), (36, 0x20), (56, 0x1000), (60, 0x200), (68, 10), (108, 16), (144, 0x260)]:
+        program[0x98 + at : 0x9C + at] = struct.pack("<I", value)
+    program[0x98 + 148 : 0x98 + 152] = struct.pack("<I", (len(signature) + 15) // 8 * 8)
+    program[0x188 : 0x188 + 24] = b".sbat\0\0\0" + struct.pack("<4I", 0x60, 0x200, 0x60, 0x200)
+    program[0x200:0x210] = b"sbat,1\nshim,3\n\0\0"
+    entry = struct.pack("<IHH", len(signature) + 8, 0x200, 2) + signature
+    write("boot_program", "signed", bytes(program) + entry + b"\0" * (-len(entry) % 8))
+    write("boot_program", "sbat-level", "sbat,1,2025051000\nshim,4\ngrub,5\n")
+    hash256 = bytes.fromhex("2616c4c14c509240aca941f936934328")
+    version = bytes.fromhex("01612b139dd5598843ab1c185c3cb2eb92") + b"\0\0\x09" + b"\0" * 12
+    entries = b"\0" * 16 + b"\x07" * 32 + b"\0" * 16 + version
+    write("boot_program", "dbx", hash256 + struct.pack("<3I", 28 + len(entries), 0, 48) + entries)
+    listed = {"images": {"x64": [{"authenticodeHash": "07" * 32}]}, "certificates": [{"subjectName": "CN = Old CA"}]}
+    write("boot_program", "dbx-json", json.dumps(listed))
     packages = "[Packages]\r\nPS100005.9\r\nPS100005.10=\r\n\r\n[Info]\r\nVersion=9\r\n"
     file = f"[File]\r\nHash1={'AB' * 32} \r\nSize=7\r\n; a remark\r\n"
     for name, text in [("packages", packages), ("file", file), ("umlaut", "[File]\nHash=\u00fc\n")]:

@@ -17,7 +17,9 @@ pub mod ledger;
 pub mod nbi;
 pub(crate) mod out;
 pub mod pending;
+pub mod revocations;
 pub mod setup;
+mod signers;
 pub mod status;
 mod table;
 pub mod watch;
@@ -97,6 +99,9 @@ enum Command {
     /// Put files into the boot folder.
     #[command(subcommand)]
     File(file::FileCommand),
+    /// Show and update the lists of revoked boot programs (Secure Boot).
+    #[command(subcommand)]
+    Revocations(revocations::RevocationsCommand),
     /// Check NetBoot image folders (.nbi).
     #[command(subcommand)]
     Nbi(nbi::NbiCommand),
@@ -162,6 +167,7 @@ pub fn run() -> ExitCode {
         Command::ImportConfig(command) => import_config::run(&command),
         Command::Image(args) => image::run(&args),
         Command::File(command) => file::run(&command),
+        Command::Revocations(command) => revocations::run(&command),
         Command::Nbi(command) => nbi::run(&command),
         Command::Probe(ProbeCommand::Bsdp(args)) => probe::bsdp::run(&args),
         Command::Probe(ProbeCommand::Tftp(args)) => probe::tftp::run(&args),

@@ -1,6 +1,7 @@
 //! What is read of images: a reader's listings, programs' headers, and the INI files of a content
 //! library.
 
+use boot_program::{Program, Revocations};
 use imagestore::library::ini;
 use imagestore::wim::listing;
 use imagestore::{BootPath, Digest, Signature, ingest};
@@ -30,6 +31,18 @@ pub fn program_header(bytes: &[u8]) {
     if found != Signature::NotAProgram {
         assert!(bytes.starts_with(b"MZ"));
         assert_eq!(Signature::of_headers(&bytes[..bytes.len().min(0x3c)]), Signature::NotAProgram);
+    }
+}
+
+/// Any boot program, signature or list of revocations.
+pub fn boot_program(bytes: &[u8]) {
+    let revocations = Revocations::read(bytes).unwrap_or_else(|_| Revocations::bundled());
+    if let Ok(program) = Program::read(bytes) {
+        assert!(program.signatures.len() <= Program::MAX_SIGNATURES);
+        let _ = revocations.check("bootmgfw.efi", &program);
+    }
+    if let Ok(signature) = boot_program::Signature::read(bytes) {
+        assert!(!signature.authorities.is_empty());
     }
 }
 

@@ -25,7 +25,7 @@ mod wim_image;
 pub use dhcp::{dhcp_packet, dhcp_reply};
 pub use dhcp6::dhcp6_packet;
 pub use http::{boot_path, http_request};
-pub use images::{library_ini, program_header, wim_listing};
+pub use images::{boot_program, library_ini, program_header, wim_listing};
 pub use macs::{bsdp, nbi_info};
 pub use medium::medium;
 pub use options::{option43, wds_options};
@@ -64,6 +64,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "http_request", body: http_request, mutations: MANY },
     Target { name: "wim_listing", body: wim_listing, mutations: MANY },
     Target { name: "program_header", body: program_header, mutations: MANY },
+    Target { name: "boot_program", body: boot_program, mutations: MANY },
     Target { name: "library_ini", body: library_ini, mutations: MANY },
     Target { name: "device_file", body: device_file, mutations: MANY },
     Target { name: "admin_service", body: admin_service, mutations: MANY },

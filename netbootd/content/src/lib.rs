@@ -22,6 +22,7 @@ mod refused;
 pub mod relay;
 pub mod remote;
 mod requested;
+pub mod secure_boot;
 mod served;
 pub mod settings;
 pub mod shares;

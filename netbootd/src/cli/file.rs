@@ -1,17 +1,23 @@
-//! `netbootd file put`: replaces a boot file so that nobody gets a mix of two.
+//! `netbootd file`: replaces a boot file so that nobody gets a mix of two, and shows who signed one.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use boot_program::Program;
 use clap::{Args, Subcommand};
 use imagestore::platform::{OpenOptionsExt, sync_folder};
-use imagestore::{BootPath, Mount};
+use imagestore::{BootPath, BootTree, Mount, Store};
 use indicatif::HumanBytes;
+use netbootd_config::Config;
+use netbootd_content::files::{Files, Images};
+use netbootd_content::secure_boot;
+use netbootd_net::with_causes;
 
 use super::client::config_with_boot_folder;
-use super::{Failure, SiteArgs};
-use crate::cli::out::outln;
+use super::{Failure, SiteArgs, signers};
+use crate::cli::out::{out, outln};
 use crate::sandbox::account::act_as_owner_of;
 
 /// `netbootd file`.
@@ -20,6 +26,20 @@ pub enum FileCommand {
     /// Replace a file in the boot folder atomically; transfers in progress finish with the old
     /// file.
     Put(PutArgs),
+    /// Show who signed a boot program, and whether machines with Secure Boot start it.
+    Show(ShowArgs),
+}
+
+/// `netbootd file show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Its path as clients request it, or a file of this host.
+    path: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    site: SiteArgs,
 }
 
 /// `netbootd file put`.
@@ -33,8 +53,53 @@ pub struct PutArgs {
     site: SiteArgs,
 }
 
-/// Puts a file and says where it is.
-pub fn run(FileCommand::Put(args): &FileCommand) -> Result<(), Failure> {
+/// Puts or shows a file.
+pub fn run(command: &FileCommand) -> Result<(), Failure> {
+    match command {
+        FileCommand::Put(args) => put_file(args),
+        FileCommand::Show(args) => show(args),
+    }
+}
+
+/// Shows what Secure Boot checks in a boot program.
+fn show(args: &ShowArgs) -> Result<(), Failure> {
+    let config = config_with_boot_folder(&args.site)?;
+    let program = program(&config, &args.path)?;
+    let revocations = secure_boot::revocations(&config.server.state_dir)
+        .map_err(|error| Failure::Unusable(with_causes(&error)))?;
+    let report = secure_boot::report(&args.path, &program, &revocations);
+    if args.json {
+        let text = serde_json::to_string_pretty(&report).map_err(|error| Failure::Bug(error.to_string()))?;
+        outln!("{text}");
+    } else {
+        out!("{}", signers::described(&report));
+    }
+    match &report.revoked {
+        Some(why) => Err(Failure::NoAnswer(format!("machines with current updates refuse it: {why}"))),
+        None => Ok(()),
+    }
+}
+
+/// A program of the boot tree or of an image by its path there, else a file of this host.
+fn program(config: &Config, path: &str) -> Result<Program, Failure> {
+    let unusable =
+        |error: &dyn std::error::Error| Failure::Unusable(format!("{path}: {}", with_causes(error)));
+    let tree = BootTree::new(&config.mounts).map_err(|error| unusable(&error))?;
+    let store = Store::open(&config.store_folder(), config.store.limits).ok();
+    let images = store.and_then(|store| Images::open(store, None).ok()).map(Arc::new);
+    match Files::new(tree, images).open_raw(path.as_bytes()) {
+        Ok(file) => secure_boot::read_program(&file, LARGEST).map_err(|error| unusable(&error)),
+        Err(error) => match fs::metadata(path) {
+            Ok(found) if found.is_file() && found.len() <= LARGEST => {
+                let bytes = fs::read(path).map_err(|error| unusable(&error))?;
+                Program::read(&bytes).map_err(|error| unusable(&error))
+            }
+            _ => Err(unusable(&error)),
+        },
+    }
+}
+
+fn put_file(args: &PutArgs) -> Result<(), Failure> {
     let config = config_with_boot_folder(&args.site)?;
     let path = BootPath::parse(args.path.as_bytes())
         .map_err(|error| Failure::Unusable(format!("{:?}: {error}", args.path)))?;
@@ -108,6 +173,9 @@ fn failure(what: &str, path: &Path, error: &io::Error) -> Failure {
         _ => Failure::Unusable(words),
     }
 }
+
+/// Unified kernel images have up to 200 MB.
+const LARGEST: u64 = 512 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 mod export;
 mod interrupt;
+mod programs;
 mod progress;
 mod running;
 mod shown;
@@ -157,10 +158,14 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
         ImageCommand::Show { name, json } => {
             let record = record(&store, name)?;
             let manifest = store.manifest(&record.current).map_err(failure)?;
+            let programs = programs::of_image(&store, args, &manifest)?;
             if *json {
-                print_json(&serde_json::json!({ "name": name, "record": record, "manifest": manifest }))
+                let image = serde_json::json!({
+                    "name": name, "record": record, "manifest": manifest, "programs": programs,
+                });
+                print_json(&image)
             } else {
-                print_text(&shown::show(name, &record, &manifest))
+                print_text(&shown::show(name, &record, &manifest, &programs))
             }
         }
         ImageCommand::Import { path, name, label } => {

@@ -8,8 +8,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use imagestore::{BootTree, Limits, Mount, Signature, Store};
+use boot_program::Revocations;
+use imagestore::{BootFile, BootTree, Limits, Mount, Signature, Store};
 use netbootd_content::files::{Files, Images};
+use netbootd_content::secure_boot::{self, MAX_PROGRAM};
 use netbootd_content::{template, winpe};
 use pxe_policy::{
     Action, AddressRange, ArchType, BootAction, Class, ImageOffer, KernelBoot, Match, Rule, Rules, Via,
@@ -18,7 +20,7 @@ use pxe_policy::{
 use toml::Spanned;
 
 use warnings::{
-    note_unsigned_programs, warn_of_grub_behind_a_proxy, warn_of_ipxe_roms_left_out,
+    note_refused_programs, warn_of_grub_behind_a_proxy, warn_of_ipxe_roms_left_out,
     warn_of_ipxe_without_script, warn_of_missing_files,
 };
 
@@ -41,6 +43,9 @@ pub(super) fn check(
         files.extend(missing);
     }
     let tree = BootTree::new(mounts).ok().map(|tree| Files::new(tree, images_of(document)));
+    // A damaged list is the concern of the commands that read it; the bundled one counts here then.
+    let revocations =
+        secure_boot::revocations(&document.server.state_dir).unwrap_or_else(|_| Revocations::bundled());
     let mut names = HashSet::new();
     let mut rules = Vec::with_capacity(document.rule.len());
     for written in &document.rule {
@@ -62,7 +67,7 @@ pub(super) fn check(
             warn_of_missing_files(boot, span.clone(), tree.as_ref(), &files, path, findings);
             warn_of_grub_behind_a_proxy(&rule, boot, span.clone(), document, findings);
             firmware::warn(&rule, boot, &span, &rules, findings);
-            note_unsigned_programs(boot, span, tree.as_ref(), findings);
+            note_refused_programs(boot, span, tree.as_ref(), &revocations, findings);
         }
         rules.push(rule);
     }

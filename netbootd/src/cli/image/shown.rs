@@ -1,6 +1,9 @@
 //! Images and their sources as tables and text.
 
+use netbootd_content::secure_boot::ProgramReport;
+
 use super::*;
+use crate::cli::signers;
 
 pub(super) fn list(catalogue: &Catalogue) -> String {
     let row = |(name, record): (&String, &ImageRecord)| {
@@ -39,7 +42,12 @@ pub(super) fn sources(outcomes: &Outcomes, ordinary: usize) -> String {
     text
 }
 
-pub(super) fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Manifest) -> String {
+pub(super) fn show(
+    name: &str,
+    record: &ImageRecord,
+    manifest: &imagestore::Manifest,
+    programs: &BTreeMap<String, ProgramReport>,
+) -> String {
     let mut text = format!("{name} ({})\n\n", manifest.kind);
     let row = |version: &imagestore::Version| {
         let mark = if version.manifest == record.current { "served" } else { "" };
@@ -64,6 +72,16 @@ pub(super) fn show(name: &str, record: &ImageRecord, manifest: &imagestore::Mani
         .map(|file| vec![file.path.clone(), HumanBytes(file.size).to_string(), file.digest.to_string()])
         .collect();
     text.push_str(&format!("\n{}", table(&["FILE", "SIZE", "SHA-256"], &files)));
+    if !programs.is_empty() {
+        let rows: Vec<_> = programs
+            .iter()
+            .map(|(path, report)| {
+                let revoked = report.revoked.clone().unwrap_or_else(|| "no".into());
+                vec![path.clone(), report.architecture.clone(), signers::summary(report), revoked]
+            })
+            .collect();
+        text.push_str(&format!("\n{}", table(&["BOOT PROGRAM", "FOR", "SIGNED BY", "REVOKED"], &rows)));
+    }
     if manifest.kind == ImageKind::WinPe {
         let roles = roles_of(manifest.files.iter().map(|file| file.path.as_str()));
         let rows: Vec<_> = roles

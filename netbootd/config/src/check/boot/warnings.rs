@@ -61,18 +61,24 @@ pub(super) fn warn_of_grub_behind_a_proxy(
     }
 }
 
-/// Secure Boot cannot be seen in DHCP: who hands out an unsigned program learns of it here or not
-/// at all.
-pub(super) fn note_unsigned_programs(
+/// Notes boot programs that machines with Secure Boot refuse: unsigned, altered or revoked ones. DHCP
+/// does not show whether a machine has Secure Boot, so the configuration is the place to say it.
+pub(super) fn note_refused_programs(
     boot: &BootAction,
     span: Range<usize>,
     tree: Option<&Files>,
+    revocations: &Revocations,
     findings: &mut Vec<Finding>,
 ) {
     let Some(tree) = tree else { return };
     for file in boot.all_files() {
-        let stored = tree.open_raw(file.as_bytes()).ok();
-        if let Some(program) = stored.filter(|stored| stored.signature() == Signature::Missing) {
+        let Ok(program) = tree.open_raw(file.as_bytes()) else { continue };
+        if let Some(message) = refusal(file, &program, revocations) {
+            let finding = Finding::warning(span.clone(), message);
+            findings
+                .push(finding.help("`netbootd file show` prints its signers; install a newer version of it"));
+        }
+        if program.signature() == Signature::Missing {
             let message = format!(
                 "{file} carries no signature: a machine with Secure Boot fetches it and then refuses it"
             );
@@ -81,6 +87,21 @@ pub(super) fn note_unsigned_programs(
             findings.push(finding.help(format!("hand out {shim} and what it starts")));
         }
     }
+}
+
+/// Why machines with Secure Boot refuse a signed program.
+fn refusal(file: &str, stored: &BootFile, revocations: &Revocations) -> Option<String> {
+    if stored.signature() != Signature::Present {
+        return None;
+    }
+    let program = secure_boot::read_program(stored, MAX_PROGRAM).ok()?;
+    if program.is_altered() {
+        return Some(format!(
+            "{file} was changed after it was signed: a machine with Secure Boot refuses it"
+        ));
+    }
+    let revocation = revocations.check(file, &program)?;
+    Some(format!("{file} is revoked: {revocation}"))
 }
 
 /// Debian's signed shim for the firmware that starts a program of this machine type.

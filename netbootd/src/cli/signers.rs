@@ -1,0 +1,49 @@
+//! Who signed a boot program, as text.
+
+use netbootd_content::secure_boot::{ProgramReport, SignatureReport};
+
+/// Everything about one program, a line each.
+pub(super) fn described(report: &ProgramReport) -> String {
+    let mut lines = vec![("architecture", report.architecture.clone())];
+    if report.signatures.is_empty() {
+        lines.push(("signed by", "nobody: machines with Secure Boot refuse it".to_owned()));
+    }
+    lines.extend(report.signatures.iter().map(|signature| ("signed by", signed_by(signature))));
+    if report.altered {
+        lines
+            .push(("altered", "changed after it was signed: machines with Secure Boot refuse it".to_owned()));
+    }
+    if let Some(version) = &report.security_version {
+        lines.push(("security version", version.clone()));
+    }
+    lines.push(("SBAT", report.sbat.join(", ")));
+    lines.push(("revoked", report.revoked.clone().unwrap_or_else(|| "no".to_owned())));
+    lines.push(("hash in dbx", report.authenticode_sha256.clone()));
+    if report.unified_kernel {
+        lines.push(("kind", "unified kernel image".to_owned()));
+    }
+    let lines = lines.into_iter().filter(|(_, text)| !text.is_empty());
+    lines.map(|(what, text)| format!("{what:<18}{text}\n")).collect()
+}
+
+/// One line about a program, for a table.
+pub(super) fn summary(report: &ProgramReport) -> String {
+    let mut authorities: Vec<&str> = Vec::new();
+    for signature in &report.signatures {
+        authorities.extend(signature.authorities.first().map(String::as_str));
+    }
+    match (authorities.is_empty(), report.altered) {
+        (true, _) => "not signed".to_owned(),
+        (false, true) => format!("altered after signing by {}", authorities.join(", ")),
+        (false, false) => authorities.join(", "),
+    }
+}
+
+fn signed_by(signature: &SignatureReport) -> String {
+    let authorities = signature.authorities.join(" < ");
+    if authorities.is_empty() || authorities == signature.signer {
+        signature.signer.clone()
+    } else {
+        format!("{} < {authorities}", signature.signer)
+    }
+}
