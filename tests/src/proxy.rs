@@ -17,7 +17,7 @@ pub fn nginx(lab: &Lab, listen: &str, certificate: &Path, key: &Path) -> Process
         .map(|kind| format!("    {kind}_temp_path {}/nginx-{kind};\n", folder.display()))
         .collect();
     let text = format!(
-        "daemon off;\nuser root;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n    access_log off;\n{temporary}\
+        "daemon off;\nmaster_process off;\nuser root;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n    access_log off;\n{temporary}\
          server {{\n        listen {listen} ssl;\n        ssl_certificate {};\n        ssl_certificate_key {};\n{LOCATION}    }}\n}}\n",
         certificate.display(),
         key.display(),
