@@ -53,8 +53,9 @@ fn the_oci_image_serves_from_its_own_root_file_system_and_is_reproducible() {
     fs::create_dir_all(&tree).unwrap();
     run(Command::new("tar").arg("-xf").arg(read(&manifest["layers"][0]["digest"])).arg("-C").arg(&tree));
     fs::write(tree.join("srv/netboot/ipxe.efi"), "a boot program").unwrap();
-    let mut command = lab.command("server", "unshare");
-    command.args(["--mount", "--fork", "--kill-child", "bash", "-euc", START, "start"]).arg(&tree);
+    // The host has mounts of its own, and bash becomes netbootd, which ends with the test.
+    let mut command = lab.command("server", "bash");
+    command.args(["-euc", START, "start"]).arg(&tree);
     let netbootd = Process::start("image", &mut command);
     netbootd.wait_for(" ready ", Duration::from_secs(30));
     let fetched = lab.run("client", &[&program(), "probe", "tftp", SERVER, "ipxe.efi"]);
