@@ -14,7 +14,7 @@ use serde_json::Value;
 /// Every crate of the workspace, lowest floor first. A crate depends on crates of lower floors
 /// only.
 const FLOORS: [&[&str]; 12] = [
-    &["bsdp", "pxe-policy", "tftp", "wim-protocol"],
+    &["boot-program", "bsdp", "pxe-policy", "tftp", "wim-protocol"],
     &["imagestore", "netbootd-dhcp", "netbootd-wim"],
     &["netbootd-diagnosis", "netbootd-net"],
     &["netbootd-telemetry"],
