@@ -49,3 +49,28 @@ impl Requested {
         parsed.as_ref().map_err(|error| *error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_parsed_once_and_keeps_what_the_client_sent() {
+        let asked = Requested::new(*b"\\Boot\\x64//pxelinux.0\xff");
+        let path = asked.path().unwrap();
+        assert_eq!(path.components().count(), 3);
+        assert!(std::ptr::eq(path, asked.path().unwrap()), "another parse would make another value");
+        let (spelled, text) = asked.spelled().unwrap();
+        assert_eq!(text, "Boot/x64/pxelinux.0\\xff");
+        assert_eq!(spelled.cleaned().unwrap().to_text(), "Boot/x64/pxelinux.0");
+        assert_eq!(asked.raw(), b"\\Boot\\x64//pxelinux.0\xff");
+    }
+
+    #[test]
+    fn what_is_no_path_keeps_its_bytes_for_what_the_client_may_mean() {
+        let asked = Requested::new(*b"../secret");
+        assert_eq!(asked.path(), Err(PathError::ParentComponent));
+        assert!(asked.spelled().is_err());
+        assert_eq!(asked.raw(), b"../secret");
+    }
+}

@@ -46,3 +46,19 @@ impl PartialEq for SharedError {
 }
 
 impl Eq for SharedError {}
+
+#[cfg(test)]
+mod tests {
+    use pxe_policy::ServedPathError;
+
+    use super::*;
+
+    #[test]
+    fn a_shared_error_keeps_its_words_and_its_type() {
+        let error = SharedError::new(ServedPathError::LeadsOut);
+        assert_eq!(error.to_string(), ServedPathError::LeadsOut.to_string());
+        assert_eq!(error.downcast_ref(), Some(&ServedPathError::LeadsOut));
+        assert_eq!(error, SharedError::new(ServedPathError::LeadsOut));
+        assert_ne!(error, SharedError::new(ServedPathError::Empty));
+    }
+}

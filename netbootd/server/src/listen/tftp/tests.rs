@@ -202,6 +202,10 @@ async fn a_repeated_request_starts_no_second_transfer() {
         f.ask(&socket, b"file", &RequestOptions::default()).await;
     }
     let (_, from) = hear(&socket).await;
+    // Requests are handled in order: once this one is answered, the repeated ones were handled.
+    let other = client().await;
+    f.ask(&other, b"missing", &RequestOptions::default()).await;
+    hear(&other).await;
     let watcher = f.services.recorder.watch();
     socket.send_to(&Packet::Ack { block: 1, next_window: None }.emit().unwrap(), from).await.unwrap();
     f.until(finished, watcher).await;
