@@ -223,7 +223,8 @@ fn replay(asked: &Asked<'_>, mac: MacAddr, boot: &BootSteps, moment: Option<f64>
     let begin = words::time(boot.started()).map_or(0.0, words::seconds);
     Replay {
         link: format!("/boots/{}", boot_id(mac, boot)),
-        seconds: format!("{:.1}", boot.seconds()),
+        // Rounded up: the last moment shows the last step.
+        seconds: format!("{:.1}", (boot.seconds() * 10.0).ceil() / 10.0),
         at: moment.map(|at| format!("{:.1}", at - begin)),
         scale: query::value(asked.query, "scale"),
     }
