@@ -15,7 +15,10 @@ function nodes(html) {
 // What the reader opened, ticked or typed is the reader's.
 const keep = {
   morphStyle: "outerHTML", restoreFocus: true, ignoreActiveValue: true,
-  callbacks: { beforeAttributeUpdated: (name) => name !== "open" && name !== "checked" },
+  callbacks: {
+    beforeAttributeUpdated: (name) => name !== "open" && name !== "checked",
+    beforeNodeMorphed: (there) => !(there.matches?.("textarea, input:not([type=hidden])") && there.value !== there.defaultValue),
+  },
 };
 function put(id, html) {
   const there = document.getElementById(id);
