@@ -49,7 +49,7 @@ pub fn run(command: &RevocationsCommand) -> Result<(), Failure> {
         let added = secure_boot::add_list(&state_dir, &file).map_err(unusable)?;
         outln!("added {}", described(&added));
     }
-    outln!("in force: {}", described(&secure_boot::revocations(&state_dir).map_err(unusable)?));
+    outln!("revoked: {}", described(&secure_boot::revocations(&state_dir).map_err(unusable)?));
     Ok(())
 }
 
@@ -59,11 +59,12 @@ fn described(list: &Revocations) -> String {
         .security_versions()
         .map(|(program, version)| format!("{} {version}", program.file_name()))
         .collect();
+    let names: Vec<String> = list.authorities().iter().map(ToString::to_string).collect();
     let parts = [
-        count(list.hashes(), "revoked program"),
-        count(list.authorities().len(), "revoked authority"),
-        format!("security versions: {}", or_none(&versions)),
-        format!("SBAT level: {}", or_none(&sbat)),
+        format!("{} by hash", count(list.hashes(), "program")),
+        format!("authorities: {}", or_none(&names)),
+        format!("security versions under: {}", or_none(&versions)),
+        format!("SBAT under: {}", or_none(&sbat)),
     ];
     parts.join("; ")
 }

@@ -18,7 +18,8 @@ pub(super) fn described(report: &ProgramReport) -> String {
     }
     lines.push(("SBAT", report.sbat.join(", ")));
     lines.push(("revoked", report.revoked.clone().unwrap_or_else(|| "no".to_owned())));
-    lines.push(("hash in dbx", report.authenticode_sha256.clone()));
+    // Authenticode's, by which dbx lists programs.
+    lines.push(("SHA-256", report.authenticode_sha256.clone()));
     if report.unified_kernel {
         lines.push(("kind", "unified kernel image".to_owned()));
     }
