@@ -141,7 +141,7 @@ impl Load {
         chance: &mut Chance,
     ) -> Result<u64, String> {
         let socket = UdpSocket::bind((own, 0)).await.map_err(words)?;
-        // Whoever asks for large windows has room for them: twice what is usual, as the kernel
+        // A client that asks for large windows has room for them: twice the usual, as the kernel
         // counts.
         setsockopt(&socket, sockopt::RcvBuf, &ROOM).map_err(words)?;
         // A socket is not known to take anything before this.

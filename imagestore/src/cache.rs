@@ -157,8 +157,8 @@ impl Cache {
             if total <= self.limit {
                 return;
             }
-            // Whoever removes the mark decides: a writer that holds the blob for an image was there
-            // first otherwise.
+            // Removing the mark decides: if it is gone, a writer that holds the blob for an image
+            // removed it first.
             if digest != *newest && fs::remove_file(self.store.cached_path(&digest)).is_ok() {
                 let _ = fs::remove_file(self.store.blob_path(&digest)); // what stays without a mark is collected
                 total = total.saturating_sub(size);

@@ -1,7 +1,7 @@
 //! A file's bytes in the page cache, for the kernel to send from: no copy is made on the way.
 //!
-//! The one module of this crate with unsafe code. A mapping is shared memory: whoever else writes
-//! to the file changes it, and reading behind the end of a file that was cut ends the process. So
+//! The one module of this crate with unsafe code. A mapping is shared memory: another writer of
+//! the file changes it, and reading behind the end of a file that was cut ends the process. So
 //! nothing here gives the bytes to be read by this process. They go into gathered writes only,
 //! where the kernel answers with `EFAULT` instead.
 #![allow(unsafe_code)]

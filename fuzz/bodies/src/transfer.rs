@@ -13,8 +13,8 @@ use crate::split::Numbers;
 /// Six bytes say what is asked for and how long the file is; each further one is what the link does
 /// next. Then the link is a good one.
 ///
-/// What arrives is always the beginning of the file, both sides end once, and whoever says that all
-/// has come is right.
+/// What arrives is always the beginning of the file, both sides end once, and a
+/// side that reports a complete file has all of it.
 pub fn tftp_transfer(bytes: &[u8]) {
     let mut script = Numbers(bytes);
     let block_size = 8 + u16::from(script.next());

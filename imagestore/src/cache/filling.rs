@@ -108,7 +108,7 @@ impl Filling {
         Ok(())
     }
 
-    /// All has come, or nothing more will. Only then the last byte is given out.
+    /// All bytes have arrived, or the transfer failed. Readers get the last byte only then.
     pub fn end(&self, result: Result<(), FillError>) {
         self.state.lock().ended = Some(result);
         self.changed.notify_all();

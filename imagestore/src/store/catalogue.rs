@@ -1,7 +1,7 @@
 //! The catalogue: images by name, their versions, which one is current.
 //!
-//! The file is opened for a moment only, by the writer to commit and by readers to load; whoever
-//! reads keeps what it loaded.
+//! The file is opened for a moment only, by the writer to commit and by readers to load; a
+//! reader keeps what it loaded.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! Which machines run from which version: written into the version's lease by the server, for
-//! whoever wants to remove it.
+//! an operator who removes it.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,7 +1,7 @@
 //! A folder that nothing opened below it leads out of.
 //!
 //! Windows has no way to open below a folder only, so a name is looked at before it is used, and
-//! the path that it leads to is looked at before it is opened. Whoever may put links into the
+//! the path that it leads to is looked at before it is opened. A process that puts links into the
 //! folder while it is served could win a race between the two: that takes the right to write there,
 //! which is the operator's.
 
