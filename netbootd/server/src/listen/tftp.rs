@@ -41,7 +41,7 @@ use crate::limits::session_limits::Full;
 use crate::services::{Services, UNSENT};
 use busy_poll::BusyPoll;
 use handshake::Handshakes;
-use refusals::{EVICTED, error_for, shown};
+use refusals::{error_for, shown};
 use transfer::Transfer;
 use transfer_socket::TransferSocket;
 use transfers::{Admitted, Asked, Begun, NotAdmitted, Ports, SINGLE_PORT, Transfers};
@@ -244,9 +244,7 @@ impl TftpListener {
             Ok(begun) => begun,
             Err(refused) => return self.not_admitted(received, request.filename, refused).await,
         };
-        for _ in 0..evicted {
-            self.services.recorder.count(Proto::Tftp.name(), EVICTED);
-        }
+        self.handshakes.count_evicted(evicted);
         self.workers.catch_up(|| self.transfers.with_tasks()).await;
         let worker = self.workers.next();
         let range = snapshot.config.tftp.port_range.as_ref();

@@ -32,7 +32,7 @@ use super::refusals::{DEFERRED, EVICTED, error_for};
 use super::transfer::{Begin, Transfer};
 use super::transfer_socket::TransferSocket;
 use super::transfers::{
-    Admitted, Asked, Due, Heard, NotAdmitted, Over, Ports, Promoted, SINGLE_PORT, Transfers, Waiting,
+    Admitted, Asked, Due, Evicted, Heard, NotAdmitted, Over, Ports, Promoted, SINGLE_PORT, Transfers, Waiting,
 };
 use super::workers::{MAX_ENDING, Worker, Workers};
 use crate::limits::session_limits::Full;
@@ -104,9 +104,7 @@ impl Handshakes {
             Ok(evicted) => evicted,
             Err(refused) => return Some(Err(refused)),
         };
-        for _ in 0..evicted {
-            self.services.recorder.count(Proto::Tftp.name(), EVICTED);
-        }
+        self.count_evicted(evicted);
         self.send(&port, &answer, from, Source { addr: server, ifindex: 0 });
         Some(Ok(()))
     }
@@ -143,10 +141,52 @@ impl Handshakes {
             Heard::Promoted(promoted) => self.promote(worker, from, *promoted),
             Heard::Over(over) => self.over(*over),
             Heard::Deferred => self.services.recorder.count(Proto::Tftp.name(), DEFERRED),
+            Heard::Evicted(evicted) => {
+                if self.readmit(from, *evicted) {
+                    return self.hear(worker, number, from, bytes);
+                }
+            }
             Heard::Full(waiting, request, full) => self.full(&waiting, from, &request, full),
             Heard::Unknown => return false,
         }
         true
+    }
+
+    /// Gives an evicted transfer a place again: its client is there. Without a place, the next
+    /// acknowledgement tries again. A second eviction before the caller reads the acknowledgement
+    /// needs thousands of requests at that moment.
+    fn readmit(&self, from: SocketAddr, evicted: Evicted) -> bool {
+        let Evicted { port, server, request, negotiated, facts } = evicted;
+        let now = Instant::now();
+        let ports = if port.number == SINGLE_PORT { Ports::One } else { Ports::Own };
+        let in_flight = negotiation::share(&self.services, &negotiated, facts.len);
+        let (sender, _) = Sender::new(negotiated, facts.len, now);
+        let waiting = Waiting {
+            port: port.clone(),
+            server,
+            sender,
+            facts: Arc::clone(&facts),
+            in_flight,
+            record: None,
+            superseded: None,
+            strays: 0,
+        };
+        let negotiated = waiting.sender.negotiated().clone();
+        let (places, bounds) = (&self.services.limits.transfers, self.services.transfer_bounds());
+        let asked = Asked { now, from, request: &request, ports, places, bounds: &bounds };
+        let admitted = self.transfers.admit_waiting(asked, waiting);
+        if let Ok(evicted) = admitted {
+            self.count_evicted(evicted);
+        } else {
+            self.transfers.keep_evicted(from, Evicted { port, server, request, negotiated, facts });
+        }
+        admitted.is_ok()
+    }
+
+    pub(super) fn count_evicted(&self, transfers: usize) {
+        for _ in 0..transfers {
+            self.services.recorder.count(Proto::Tftp.name(), EVICTED);
+        }
     }
 
     /// The same of one that came to a shared port that requests do not come to. Somebody who has no

@@ -19,14 +19,19 @@ pub(super) fn negotiated(
 ) -> (Negotiated, Share) {
     let limits = limits(services, options, peer);
     let negotiated = negotiate(options, &limits, size);
-    let all = services.snapshot.load().config.limits.bytes_in_flight;
-    let (wanted, least) = (negotiated.in_flight(size), u64::from(negotiated.block_size).min(size));
-    let share = services.limits.in_flight.reserve(wanted, least, all);
-    if share.bytes() == wanted {
+    let share = share(services, &negotiated, size);
+    if share.bytes() == negotiated.in_flight(size) {
         return (negotiated, share);
     }
     let limits = limits.with_windows_of(share.bytes(), negotiated.block_size);
     (negotiate(options, &limits, size), share)
+}
+
+/// The bytes of a transfer's window, or as many of them as are free, but never less than a block.
+pub(super) fn share(services: &Services, negotiated: &Negotiated, size: u64) -> Share {
+    let all = services.snapshot.load().config.limits.bytes_in_flight;
+    let (wanted, least) = (negotiated.in_flight(size), u64::from(negotiated.block_size).min(size));
+    services.limits.in_flight.reserve(wanted, least, all)
 }
 
 fn limits(services: &Services, options: &RequestOptions, peer: SocketAddr) -> Limits {

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc};
 
 use crate::limits::session_limits::{Full, Place, SessionLimits};
-pub(super) use waiting::{Due, Heard, Over, Promoted, Waiting};
+pub(super) use waiting::{Due, Evicted, Heard, Over, Promoted, Waiting};
 
 /// The transfers under way, by client address and port.
 #[derive(Debug, Default)]
@@ -38,6 +38,9 @@ struct Table {
     /// Clients whose transfers on shared ports ended lately, each with its last port: what comes
     /// late of them is not answered.
     ended: LruCache<SocketAddr, u16>,
+    /// Clients whose transfers newer requests displaced before their first acknowledgement was
+    /// read: it may lie in a shared port of a server that is short of processor time.
+    evicted: LruCache<SocketAddr, Evicted>,
     /// The number of the last one.
     last: u64,
 }
@@ -187,6 +190,11 @@ impl Transfers {
         table.ended.peek(&from) == Some(&port) || table.at_port(from, port).is_some()
     }
 
+    /// Keeps an evicted transfer, which found no place now, for its client's next acknowledgement.
+    pub(super) fn keep_evicted(&self, from: SocketAddr, evicted: Evicted) {
+        self.lock().evicted.put(from, evicted);
+    }
+
     /// Gives the memory back that entries took which are gone.
     pub(super) fn shrink(&self) {
         self.lock().entries.shrink_to_fit();
@@ -212,6 +220,7 @@ impl Default for Table {
             unproved: BTreeMap::new(),
             unproved_tasks: BTreeSet::new(),
             ended: LruCache::new(MAX_ENDED),
+            evicted: LruCache::new(MAX_EVICTED),
             last: 0,
         }
     }
@@ -237,6 +246,7 @@ impl Table {
             }
         }
         let place = places.open(from.ip(), bounds).map_err(NotAdmitted::Full)?;
+        self.evicted.pop(&from);
         let mut evicted = 0;
         if let Some(unproved) = bounds.unproved {
             while self.has_too_many(unproved.all, places.unproved(), &reach) {
@@ -273,9 +283,13 @@ impl Table {
         else {
             return false;
         };
-        if let Some(Entry { reach: Reach::Task(inbox), .. }) = self.remove(from, number) {
+        match self.remove(from, number) {
             // A full inbox belongs to a task that reads that it is closed behind it.
-            let _ = inbox.try_send(Mail::Evicted);
+            Some(Entry { reach: Reach::Task(inbox), .. }) => drop(inbox.try_send(Mail::Evicted)),
+            Some(Entry { reach: Reach::Waiting(waiting), request, .. }) if waiting.superseded.is_none() => {
+                self.evicted.put(from, waiting.evicted(request));
+            }
+            _ => {}
         }
         true
     }
@@ -361,6 +375,8 @@ const SUPERSEDED: usize = 256;
 /// Of one client port. Its acknowledgements can lie in shared ports while its next requests are
 /// read.
 const SUPERSEDED_OF_ONE: usize = 8;
+/// Some 300 bytes each.
+const MAX_EVICTED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Some 50 bytes each.
 const MAX_ENDED: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 

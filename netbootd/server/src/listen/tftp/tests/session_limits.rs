@@ -33,6 +33,33 @@ async fn a_client_of_a_full_server_gets_no_answer_and_boots_once_a_place_is_free
 }
 
 #[tokio::test]
+async fn a_client_whose_transfer_was_evicted_goes_on_when_it_acknowledges() {
+    let f = serving("[limits]\nunproved-transfers = 8");
+    f.settled("file", &[7; 1000]);
+    let (mut late, mut ports) = (Vec::new(), Vec::new());
+    for host in 1..=20 {
+        let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 1, host), 0)).await.unwrap();
+        f.ask(&socket, b"file", &RequestOptions::default()).await;
+        ports.push(hear(&socket).await.1);
+        late.push(socket);
+    }
+    assert_eq!(f.counted("evicted"), Some(12));
+    let acknowledge = Packet::Ack { block: 1, next_window: None }.emit().unwrap();
+    for (socket, port) in late.iter().zip(&ports) {
+        socket.send_to(&acknowledge, port).await.unwrap();
+        loop {
+            let (bytes, from) = hear(socket).await;
+            assert_eq!(from, *port);
+            match Packet::parse(&bytes).unwrap() {
+                Packet::Data { block: 1, .. } => {} // sent once more
+                Packet::Data { block: 2, payload } => break assert_eq!(payload.len(), 488),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn requests_that_nobody_acknowledges_take_nothing_from_those_who_do_and_hold_no_sockets_and_files() {
     let f = serving("[limits]\nunproved-transfers = 8\n[tftp]\nmax-transfers = 4");
     f.settled("file", &[7; 5000]);

@@ -122,7 +122,10 @@ async fn those_that_wait_are_bounded_and_hold_nothing_once_they_left() {
     let evicted: usize = (0..10_000).map(|n| f.wait(Duration::ZERO, n, 1, REQUEST).unwrap()).sum();
     assert_eq!(evicted, 9950);
     assert_eq!(f.counts(), (50, 50, 50));
-    assert!(matches!(f.acknowledge(9_000, 1, 1), Heard::Unknown), "it has left");
+    assert!(matches!(f.acknowledge(9_000, 2, 1), Heard::Unknown), "it guesses at the port");
+    assert!(matches!(f.acknowledge(9_000, 1, 1), Heard::Unknown), "one guess ends it");
+    assert!(matches!(f.acknowledge(9_001, 1, 1), Heard::Evicted(evicted) if *evicted.request == *REQUEST));
+    assert!(matches!(f.acknowledge(100, 1, 1), Heard::Unknown), "newer ones are remembered");
     assert!(matches!(f.acknowledge(9_990, 1, 1), Heard::Promoted(_)));
     assert_eq!((f.counts(), f.transfers.with_tasks()), ((50, 49, 50), 1));
     let later = f.start + Duration::from_secs(60);

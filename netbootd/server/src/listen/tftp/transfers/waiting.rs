@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netbootd_config::Bounds;
-use tftp::{Input, Outcome, Packet, Send, Sender, Step};
+use tftp::{Input, Negotiated, Outcome, Packet, Send, Sender, Step};
 use tokio::sync::mpsc;
 
 use super::{Entry, INBOX, Mail, Reach, Table, Transfers};
@@ -33,6 +33,17 @@ pub(in crate::listen::tftp) struct Waiting {
     pub(in crate::listen::tftp) strays: u32,
 }
 
+/// What it takes to go on with a transfer whose place newer requests took before its first
+/// acknowledgement was read.
+#[derive(Debug)]
+pub(in crate::listen::tftp) struct Evicted {
+    pub(in crate::listen::tftp) port: SharedPort,
+    pub(in crate::listen::tftp) server: IpAddr,
+    pub(in crate::listen::tftp) request: Box<[u8]>,
+    pub(in crate::listen::tftp) negotiated: Negotiated,
+    pub(in crate::listen::tftp) facts: Arc<Facts>,
+}
+
 /// What became of a datagram that came to a shared port.
 pub(in crate::listen::tftp) enum Heard {
     /// It is a transfer's, or of no use.
@@ -45,6 +56,8 @@ pub(in crate::listen::tftp) enum Heard {
     Full(Box<Waiting>, Box<[u8]>, Full),
     /// All places of the server are taken: the transfer waits until one is free.
     Deferred,
+    /// It acknowledges the first answer of a transfer that was evicted.
+    Evicted(Box<Evicted>),
     /// Nobody who speaks to this port sent it.
     Unknown,
 }
@@ -84,6 +97,11 @@ impl Waiting {
             .option_ack()
             .unwrap_or_else(|| [&Packet::data_header(1)[..], &self.facts.first].concat())
     }
+
+    pub(super) fn evicted(self, request: Box<[u8]>) -> Evicted {
+        let negotiated = self.sender.negotiated().clone();
+        Evicted { port: self.port, server: self.server, request, negotiated, facts: self.facts }
+    }
 }
 
 impl Transfers {
@@ -108,8 +126,14 @@ impl Transfers {
     ) -> Heard {
         let mut table = self.lock();
         let Some(entry) = table.at_port(from, port) else {
-            let known = table.strays(from, matches!(packet, Packet::Ack { .. }));
-            return if known { Heard::Taken } else { Heard::Unknown };
+            let acknowledges = matches!(packet, Packet::Ack { .. });
+            if table.strays(from, acknowledges) {
+                return Heard::Taken;
+            }
+            // Whether it fits or guesses at the port, it is the only one that counts.
+            let evicted =
+                table.evicted.pop(&from).filter(|evicted| acknowledges && evicted.port.number == port);
+            return evicted.map_or(Heard::Unknown, |evicted| Heard::Evicted(Box::new(evicted)));
         };
         let waiting = match &mut entry.reach {
             Reach::Waiting(waiting) => waiting,
