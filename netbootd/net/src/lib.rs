@@ -26,6 +26,7 @@ pub mod neighbours;
 pub mod os;
 pub mod outbox;
 mod secret;
+pub mod server_tls;
 pub mod shared;
 pub mod tls;
 pub mod udp;
