@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod bindings;
 pub mod boot;
+pub mod boot_certificate;
 pub mod check_config;
 mod client;
 mod colour;
@@ -77,6 +78,8 @@ enum Command {
     Forget(MachineArgs),
     /// Check this server, its ports and its connections to the directories.
     Doctor(doctor::DoctorArgs),
+    /// Write the certificate to enroll in machines that boot by HTTPS.
+    BootCertificate(boot_certificate::BootCertificateArgs),
     /// Let one machine boot something else: once, until a time, or from now on.
     Boot(boot::BootArgs),
     /// Register, list and import devices, or publish a device file.
@@ -161,6 +164,7 @@ pub fn run() -> ExitCode {
         Command::Forget(args) => explain::forget(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Boot(args) => boot::run(&args),
+        Command::BootCertificate(args) => boot_certificate::run(&args),
         Command::Device(command) => device::run(&command),
         #[cfg(windows)]
         Command::Service(command) => crate::platform::service::run(&command),

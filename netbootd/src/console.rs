@@ -104,6 +104,9 @@ impl Console {
                     self.say(&line);
                 }
             }
+            Event::TlsFailed(failed) => {
+                self.say(&format!("{}  https  {}", who(failed.mac, failed.peer), failed.why));
+            }
             Event::Disproved(_) => {}
             Event::Reported(reported) => {
                 if let (Some(mac), ClientMessage::Report(report)) = (reported.mac, &reported.message) {

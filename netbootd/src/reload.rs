@@ -72,6 +72,9 @@ fn take_up(daemon: &Daemon, held: &Held) -> Reloaded {
     }
     let snapshot = Snapshot::new(config, daemon.images.clone())?.sharing(daemon.shared.as_ref());
     daemon.services.snapshot.store(Arc::new(snapshot));
+    if let Some(https) = &daemon.services.snapshot.load().config.https {
+        daemon.services.https.reload(https);
+    }
     Ok(warnings)
 }
 
@@ -99,6 +102,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
             ("store.folder", format!("{:?}", config.store.folder)),
             ("tftp.port", format!("{:?} {}", config.tftp.enabled, config.tftp.port)),
             ("http.port", format!("{:?} {}", config.http.enabled, config.http.port)),
+            ("https.port", format!("{:?}", config.https.as_ref().map(|https| https.port))),
             ("netboot.enabled", config.netboot.enabled.to_string()),
             ("database", format!("{:?}", config.database)),
         ]

@@ -204,6 +204,7 @@ async fn serve(
         dhcp = served.dhcp,
         tftp = served.tftp,
         http = served.http,
+        https = served.https,
         root = served.root,
         page = served.page,
         "ready"

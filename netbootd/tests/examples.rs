@@ -125,6 +125,7 @@ fn configurations() -> Vec<(String, String)> {
             let needs_more = [
                 "directories",
                 "[configmgr]",
+                "[https]",
                 "[devices]",
                 "[relay]",
                 "images = ",

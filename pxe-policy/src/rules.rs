@@ -76,6 +76,8 @@ pub struct BootAction {
     pub menu: Option<ImageOffer>,
     /// How the file is fetched; None chooses by the client ([`Via::for_client`]).
     pub via: Option<Via>,
+    /// Whether clients that fetch by HTTP fetch by HTTPS instead.
+    pub https: bool,
     /// The server that holds the file, when it is not this one.
     pub next_server: Option<Ipv4Addr>,
     /// The image this file belongs to; without a file the image that the machine boots.
@@ -119,6 +121,8 @@ pub enum Via {
     Tftp,
     /// By HTTP, with a URL in `file`.
     Http,
+    /// By HTTPS, with a URL in `file` that names the server as its certificate does.
+    Https,
 }
 
 impl Via {
@@ -129,6 +133,15 @@ impl Via {
             Class::Http => Via::Http,
             Class::Ipxe if file.ends_with(".ipxe") => Via::Http,
             Class::Ipxe | Class::Pxe | Class::Uboot | Class::Bsdp => Via::Tftp,
+        }
+    }
+
+    /// HTTPS for HTTP, where a rule wants it. PXE firmware knows TFTP alone.
+    #[must_use]
+    pub fn secured(self, https: bool) -> Via {
+        match self {
+            Via::Http if https => Via::Https,
+            via => via,
         }
     }
 }

@@ -33,6 +33,32 @@ impl Authority {
         authority
     }
 
+    /// Makes one with an RSA key in a folder of its own below this one.
+    ///
+    /// # Panics
+    /// When openssl fails.
+    pub fn new_rsa(folder: &Path, name: &str) -> Self {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder)
+            .unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
+        let subject = format!("/CN={name}");
+        let more = ["-days", "30", "-subj", &subject, "-addext", "keyUsage=critical,keyCertSign"];
+        let words = ["req", "-x509", "-keyout", "ca.key", "-out", "ca.pem"];
+        run(openssl(&folder, &words).args(RSA_KEY).args(more));
+        Authority { folder }
+    }
+
+    /// The authority's own certificate as DER.
+    ///
+    /// # Panics
+    /// When openssl fails.
+    pub fn der(&self) -> Vec<u8> {
+        let mut command = openssl(&self.folder, &["x509", "-in", "ca.pem", "-outform", "DER"]);
+        let output = command.output().unwrap_or_else(|error| panic!("cannot run openssl: {error}"));
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    }
+
     /// The authority's own certificate.
     pub fn certificate(&self) -> PathBuf {
         self.folder.join("ca.pem")
@@ -44,12 +70,24 @@ impl Authority {
     /// # Panics
     /// When openssl fails.
     pub fn sign(&self, file: &str, names: &str, days: i32) -> ServerCertificate {
+        self.sign_key(&KEY, file, names, days)
+    }
+
+    /// The same with an RSA key, which every firmware verifies.
+    ///
+    /// # Panics
+    /// When openssl fails.
+    pub fn sign_rsa(&self, file: &str, names: &str, days: i32) -> ServerCertificate {
+        self.sign_key(&RSA_KEY, file, names, days)
+    }
+
+    fn sign_key(&self, kind: &[&str], file: &str, names: &str, days: i32) -> ServerCertificate {
         let (key, request, certificate) =
             (format!("{file}.key"), format!("{file}.csr"), format!("{file}.pem"));
         let subject = format!("/CN={file}");
         let names = format!("subjectAltName={names}");
         let more = ["-subj", &subject, "-addext", &names];
-        run(openssl(&self.folder, &["req", "-keyout", &key, "-out", &request]).args(KEY).args(more));
+        run(openssl(&self.folder, &["req", "-keyout", &key, "-out", &request]).args(kind).args(more));
         let until =
             Command::new("date").args(["-u", "-d", &format!("{days} days"), "+%Y%m%d%H%M%SZ"]).output();
         let until = until.unwrap_or_else(|error| panic!("cannot run date: {error}")).stdout;
@@ -72,6 +110,8 @@ impl Authority {
 }
 
 const KEY: [&str; 4] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+
+const RSA_KEY: [&str; 2] = ["-newkey", "rsa:2048"];
 
 fn openssl(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new("openssl");

@@ -87,6 +87,34 @@ impl Machine {
         disk: Option<&Path>,
         megabytes: &str,
     ) -> Self {
+        Self::start_extra(lab, firmware, bridge, number, disk, megabytes, &[])
+    }
+
+    /// Firmware that tries HTTP boot, with a list of the authorities (DER) that it trusts for TLS.
+    /// QEMU hands it the list that the firmware's setup would keep.
+    ///
+    /// # Panics
+    /// When QEMU or the firmware is not installed, or the list cannot be written.
+    pub fn start_trusting(lab: &Lab, bridge: &str, authorities: &[Vec<u8>]) -> Self {
+        let number = next_number();
+        let file = lab.folder().join(format!("cacerts{number}.esl"));
+        let list: Vec<u8> = authorities.iter().flat_map(|der| signature_list(der)).collect();
+        fs::write(&file, list).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let list = format!("name=etc/edk2/https/cacerts,file={}", file.display());
+        let extra =
+            ["-fw_cfg", &list, "-object", "rng-builtin,id=rng0", "-device", "virtio-rng-pci,rng=rng0"];
+        Self::start_extra(lab, Firmware::UefiHttp, bridge, number, None, "512", &extra)
+    }
+
+    fn start_extra(
+        lab: &Lab,
+        firmware: Firmware,
+        bridge: &str,
+        number: u8,
+        disk: Option<&Path>,
+        megabytes: &str,
+        extra: &[&str],
+    ) -> Self {
         let tap = lab.add_tap(bridge);
         let monitor = lab.folder().join(format!("{tap}.monitor"));
         let arm64 = matches!(firmware, Firmware::Arm64Pxe | Firmware::Arm64Uboot);
@@ -147,6 +175,7 @@ impl Machine {
             let v4 = !matches!(firmware, Firmware::UefiHttp | Firmware::UefiPxe6);
             command.arg("-fw_cfg").arg(supported("IPv4PXESupport", v4));
         }
+        command.args(extra);
         let mac = format!("52:54:00:4c:01:{number:02x}");
         Machine { process: Process::start("qemu", &mut command), monitor, port: tap, mac }
     }
@@ -219,6 +248,21 @@ fn put_firmware(
     let code = folder.join(code).display().to_string();
     command.arg("-drive").arg(format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
     command.arg("-drive").arg(format!("if=pflash,unit=1,format=raw,file={}", copy.display()));
+}
+
+/// An EFI_SIGNATURE_LIST (UEFI 2.10 §32.4.1) of one X.509 certificate.
+fn signature_list(der: &[u8]) -> Vec<u8> {
+    const X509: [u8; 16] =
+        [0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72];
+    const OWNER: [u8; 16] = [1; 16];
+    let size = u32::try_from(OWNER.len() + der.len()).unwrap_or(u32::MAX);
+    let mut list = X509.to_vec();
+    list.extend((28 + size).to_le_bytes());
+    list.extend(0_u32.to_le_bytes());
+    list.extend(size.to_le_bytes());
+    list.extend(OWNER);
+    list.extend(der);
+    list
 }
 
 fn next_number() -> u8 {

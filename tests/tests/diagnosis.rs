@@ -35,6 +35,8 @@ netbootd_tests::boot_cases! {
     healthy_uboot "healthy-uboot"
     healthy_windows_pe "healthy-windows-pe"
     http_stalled "http-stalled"
+    https_authority_missing "https-authority-missing"
+    https_old_cipher_suites "https-old-cipher-suites"
     initrd_missing "initrd-missing"
     ipxe_loop "ipxe-loop"
     ipxe_menu_initrd_missing "ipxe-menu-initrd-missing"

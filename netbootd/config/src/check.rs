@@ -5,6 +5,7 @@ mod database;
 mod dhcp6;
 mod diagnosis;
 mod directories;
+mod https;
 mod limits;
 mod menu;
 mod netboot;
@@ -70,6 +71,7 @@ pub(super) fn check(
         dhcp6: dhcp6::check(&document, findings),
         tftp,
         http,
+        https: https::check(&document, path, findings),
         limits: limits::check(&document, findings),
         netboot,
         store: store(&document.store, findings),

@@ -29,10 +29,11 @@ use imagestore::platform::is_open_to as open;
 use netbootd_content::settings::{GeneratedFile, Netboot, Relay, Store};
 use netbootd_content::unattended::AnswerFile;
 use netbootd_content::winpe;
-use netbootd_dhcp::v4::boot_info::OfferStyle;
+use netbootd_dhcp::v4::boot_info::{OfferStyle, Origin};
 use netbootd_dhcp::{Subnet, Subnet6};
 use netbootd_directory::settings::{ActiveDirectory, ConfigMgr};
 use netbootd_net::Secret;
+use netbootd_net::server_tls::{CertificateFiles, Pair, PairError, certificate_der};
 use netbootd_state::shared::Database;
 use pxe_policy::{Bans, Rules};
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub tftp: Tftp,
     /// HTTP: port, connections, time-outs.
     pub http: Http,
+    /// HTTPS beside it; None when there is none.
+    pub https: Option<Https>,
     /// What a stranger may have.
     pub limits: Limits,
     /// Macs: BSDP and the shares of their images.
@@ -247,6 +250,43 @@ pub struct Http {
     pub send_timeout: Duration,
 }
 
+/// HTTPS for boot files, beside HTTP.
+#[derive(Debug, Clone)]
+pub struct Https {
+    /// The TCP port that clients connect to.
+    pub port: u16,
+    /// The host in the URLs of rules that want HTTPS: a DNS name or an address that every
+    /// certificate is for.
+    pub name: Option<String>,
+    /// The certificates, one for each kind of key.
+    pub certificates: Vec<CertificateFiles>,
+    /// The certificate (PEM) of the authority that machines trust.
+    pub authority: Option<PathBuf>,
+}
+
+impl Https {
+    /// What the URLs of rules that want HTTPS begin with.
+    pub fn origin(&self) -> Option<Origin> {
+        self.name.as_deref().map(|name| Origin::https(name, self.port))
+    }
+
+    /// The certificate (DER) to enroll in machines: the authority's or, without one, the last of a
+    /// chain.
+    pub fn authority_der(&self) -> Result<Vec<u8>, PairError> {
+        match (&self.authority, self.certificates.first()) {
+            (Some(file), _) => certificate_der(file),
+            (None, Some(files)) => Ok(Pair::load(files)?.chain.pop().unwrap_or_default()),
+            (None, None) => Err(PairError::Empty(PathBuf::new())),
+        }
+    }
+
+    /// Every file of it: certificates, keys, the authority.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let pairs = self.certificates.iter().flat_map(|files| [&files.chain, &files.key]);
+        pairs.chain(&self.authority)
+    }
+}
+
 impl Config {
     /// Files with secrets that everybody on this host may read, and a configuration that everybody
     /// may change, in words.
@@ -266,8 +306,10 @@ impl Config {
             let operators = status.operators.iter().map(|operator| &operator.token);
             status.token.iter().chain(operators).filter_map(Secret::file).chain(key)
         });
+        let of_https = self.https.iter().flat_map(|https| https.certificates.iter().map(|files| &files.key));
         let mut words: Vec<String> = of_accounts
             .chain(of_status)
+            .chain(of_https)
             .chain(of_webhooks)
             .chain(of_menu)
             .filter(|path| open(path, OTHERS_READ))
@@ -298,6 +340,7 @@ impl Config {
         let mut files = self.texts.clone();
         files.extend(keytabs);
         files.extend(authorities.into_iter().flatten());
+        files.extend(self.https.iter().flat_map(Https::files).cloned());
         files.extend(tls.flat_map(|(certificate, key)| [certificate, key]));
         files
     }

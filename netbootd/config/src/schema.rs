@@ -39,6 +39,7 @@ pub(super) struct Document {
     pub(super) dhcp6: Dhcp6,
     pub(super) tftp: Tftp,
     pub(super) http: Http,
+    pub(super) https: Option<Https>,
     pub(super) limits: Limits,
     pub(super) boot: Boot,
     pub(super) netboot: Netboot,
@@ -163,6 +164,26 @@ pub(super) struct Http {
     pub(super) port: u16,
     pub(super) max_connections: Spanned<usize>,
     pub(super) send_timeout: Option<Spanned<Text<Lasting>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Https {
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+    pub(super) port: Option<Spanned<u16>>,
+    pub(super) name: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) certificate: Vec<ServerCertificate>,
+    pub(super) authority: Option<Spanned<PathBuf>>,
+}
+
+/// A certificate of this server's own.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct ServerCertificate {
+    pub(super) chain: Spanned<PathBuf>,
+    pub(super) key: Spanned<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -306,6 +327,7 @@ pub(super) struct BootAction {
     pub(super) cmdline: Option<Spanned<String>>,
     pub(super) menu: Option<Spanned<OneOrMany<String>>>,
     pub(super) via: Option<Via>,
+    pub(super) https: Option<Spanned<bool>>,
     pub(super) next_server: Option<Text<Ipv4Addr>>,
     pub(super) image: Option<String>,
     pub(super) unattended: Option<Spanned<PathBuf>>,
@@ -332,6 +354,10 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) fallback: bool,
     pub(super) content_type: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn no_file() -> Spanned<BootFiles> {

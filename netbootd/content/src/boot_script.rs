@@ -5,11 +5,8 @@
 //! `listen/http/report.rs` of
 //! netbootd-server.
 
-use std::net::IpAddr;
-
+use netbootd_dhcp::v4::boot_info::Origin;
 use netbootd_diagnosis::report::Reporter;
-
-use netbootd_dhcp::v4::boot_info::origin;
 
 /// Where the boot HTTP port takes reports.
 pub const REPORT_PATH: &str = "/report";
@@ -25,8 +22,8 @@ pub struct Reporting {
 
 impl Reporting {
     /// To this server, about the boot of a number.
-    pub fn to(server: IpAddr, http_port: u16, boot: u32) -> Self {
-        Reporting { url: Some(format!("{}{REPORT_PATH}", origin(server, http_port))), boot }
+    pub fn to(origin: &Origin, boot: u32) -> Self {
+        Reporting { url: Some(format!("{origin}{REPORT_PATH}")), boot }
     }
 
     /// For scripts that do not report.
@@ -79,9 +76,10 @@ impl Reporting {
 
     /// The function `failed STEP FILE` of GRUB. It needs GRUB's module http.
     pub fn grub_failed(&self) -> String {
-        let Some(url) = &self.url else { return "function failed { true; }".to_owned() };
-        // `(http,host:port)/path` is GRUB's way to write a URL.
-        let (host, path) = url.trim_start_matches("http://").split_once('/').unwrap_or((url, ""));
+        // `(http,host:port)/path` is GRUB's way to write a URL; it has no TLS.
+        let url = self.url.as_ref().and_then(|url| url.strip_prefix("http://"));
+        let Some(url) = url else { return "function failed { true; }".to_owned() };
+        let (host, path) = url.split_once('/').unwrap_or((url, ""));
         format!(
             "function failed {{\n  insmod http\n  \
              source \"(http,{host})/{path}?by=grub&state=failed&step=$1&file=$2\"\n}}"
@@ -163,7 +161,7 @@ mod tests {
     use super::*;
 
     fn reporting() -> Reporting {
-        Reporting::to([10, 0, 0, 1].into(), 8080, 17)
+        Reporting::to(&Origin::http([10, 0, 0, 1].into(), 8080), 17)
     }
 
     #[test]

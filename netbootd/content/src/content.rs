@@ -16,6 +16,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use imagestore::{BootFile, Digest, Mapping, OpenError, ReadError};
+use netbootd_dhcp::v4::boot_info::Origin;
 use netbootd_telemetry::event::{Refusal, Substitution};
 use pxe_policy::{BootRequest, MacAddr};
 
@@ -51,12 +52,15 @@ enum Body {
 }
 
 /// Who asks for a file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// The address that the request comes from.
     pub client: IpAddr,
     /// This server's address towards it.
     pub server: IpAddr,
+    /// How the client reaches the HTTPS service, when it asks by HTTPS: what is made for it leads
+    /// there again.
+    pub https: Option<Origin>,
     /// How much of the file it asks for.
     pub extent: Extent,
 }
@@ -78,7 +82,7 @@ impl Content {
         served: &Served<'_>,
         known: &Known<'_>,
         asked: &Requested,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<Content, Refused> {
         let content = Content::look(served, known, asked, caller)?;
         if let Body::Stored(file) = &content.body
@@ -94,14 +98,14 @@ impl Content {
         served: &Served<'_>,
         known: &Known<'_>,
         asked: &Requested,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<Content, Refused> {
         Content::find(served, known, asked, caller)
             .or_else(|refused| Content::instead(served, known, asked.raw(), caller).ok_or(refused))
     }
 
     /// Another file that the request may mean, when what it asks for is not there.
-    fn instead(served: &Served<'_>, known: &Known<'_>, raw: &[u8], caller: Caller) -> Option<Content> {
+    fn instead(served: &Served<'_>, known: &Known<'_>, raw: &[u8], caller: &Caller) -> Option<Content> {
         instead::candidates(known, raw, caller).into_iter().find_map(|(path, why)| {
             let content = Content::find(served, known, &Requested::new(path.as_bytes()), caller).ok()?;
             Some(Content { instead: Some((path, why)), for_everybody: false, ..content })
@@ -112,7 +116,7 @@ impl Content {
         served: &Served<'_>,
         known: &Known<'_>,
         asked: &Requested,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<Content, Refused> {
         let (path, spelled) = asked.spelled()?;
         let mac = mac_in(spelled).or_else(|| known.machines.mac_of(caller.client));
@@ -156,7 +160,7 @@ impl Content {
                     let answers = asker.answers.as_ref();
                     let answers = answers.and_then(|answers| answers.folder_url(image, &asker));
                     let (request, reporting) = (request.as_ref(), &asker.reporting);
-                    of_wimboot(served, spelled, caller.server, request, reporting, answers.as_deref())
+                    of_wimboot(served, spelled, &asker.origin, request, reporting, answers.as_deref())
                         .map(Ok)
                         .or_else(|| of_responder(served, known, path.as_sent(), caller.client))
                         .unwrap_or_else(|| Err(not_there(served, known, spelled, refused)))
@@ -167,7 +171,7 @@ impl Content {
     }
 
     /// The script of an image in the boot menu, for somebody who knows the password.
-    pub fn of_menu(served: &Served<'_>, known: &Known<'_>, image: &str, caller: Caller) -> Option<Content> {
+    pub fn of_menu(served: &Served<'_>, known: &Known<'_>, image: &str, caller: &Caller) -> Option<Content> {
         let mac = known.machines.mac_of(caller.client);
         let text = served.menu.image_script(served.files, image, &asker(served, known, mac, caller), true)?;
         Some(Content::generated(text.into_bytes(), None))
@@ -175,7 +179,7 @@ impl Content {
 
     /// The same on any thread: only what is opened without waiting for a disk or the network. None
     /// for what is not, or not so simply.
-    pub fn open_at_once(served: &Served<'_>, asked: &Requested, caller: Caller) -> Option<Content> {
+    pub fn open_at_once(served: &Served<'_>, asked: &Requested, caller: &Caller) -> Option<Content> {
         let (path, spelled) = asked.spelled().ok()?;
         if is_generated(served, spelled) {
             return None;
@@ -324,15 +328,16 @@ impl Content {
     }
 }
 
-fn asker(served: &Served<'_>, known: &Known<'_>, mac: Option<MacAddr>, caller: Caller) -> Asker {
+fn asker(served: &Served<'_>, known: &Known<'_>, mac: Option<MacAddr>, caller: &Caller) -> Asker {
+    let origin = caller.https.clone().unwrap_or_else(|| Origin::http(caller.server, served.http_port));
     let reporting = match served.reports {
-        true => Reporting::to(caller.server, served.http_port, known.boot_number(mac)),
+        true => Reporting::to(&origin, known.boot_number(mac)),
         false => Reporting::off(),
     };
     let machine = mac.and_then(|mac| known.machines.by_mac(mac));
-    let (client, server, http_port) = (caller.client, caller.server, served.http_port);
+    let (client, server) = (caller.client, caller.server);
     let answers = Some(Answers { files: served.files.clone(), list: Arc::clone(served.unattended) });
-    Asker { client, mac, machine, server, http_port, reporting, answers }
+    Asker { client, mac, machine, server, origin, reporting, answers }
 }
 
 /// Whether a file may be made for the client that asks for a path, whatever is stored there.
@@ -347,11 +352,11 @@ fn is_generated(served: &Served<'_>, path: &str) -> bool {
 /// Whether a rule's boot file can be had: stored, or generated for this machine.
 pub fn available(served: &Served<'_>, path: &str, request: &BootRequest) -> bool {
     let generated = |fallback| template::find(served.generated, path, Some(request), fallback).is_some();
-    let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let nobody = Origin::http(Ipv4Addr::UNSPECIFIED.into(), served.http_port);
     generated(false)
         || generated(true)
         || served.files.has(path)
-        || of_wimboot(served, path, nobody, Some(request), &Reporting::off(), None).is_some()
+        || of_wimboot(served, path, &nobody, Some(request), &Reporting::off(), None).is_some()
 }
 
 /// Which image should have held a file that is not there: one that is coming, that was refused, or

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use minijinja::{Environment, UndefinedBehavior, context};
-use netbootd_dhcp::v4::boot_info;
+use netbootd_dhcp::v4::boot_info::Origin;
 use pxe_policy::{BootRequest, Decision, MacAddr};
 use thiserror::Error;
 
@@ -24,8 +24,8 @@ pub struct Asker {
     pub machine: Option<Arc<Machine>>,
     /// This server's address towards the client.
     pub server: IpAddr,
-    /// This server's HTTP port.
-    pub http_port: u16,
+    /// What URLs for the client begin with.
+    pub origin: Origin,
     /// How its scripts report.
     pub reporting: Reporting,
     /// The answer files of installers; None where none are looked for.
@@ -131,7 +131,7 @@ pub fn render(
         class => text(request.map(|request| request.class.to_string())),
         client_addr => asker.client.to_string(),
         server => asker.server.to_string(),
-        http_url => boot_info::origin(asker.server, asker.http_port),
+        http_url => asker.origin.to_string(),
         rule => text(verdict.and_then(|verdict| verdict.rule.clone())),
         image => text(image),
         report_url => asker.reporting.url(),

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use imagestore::{About, AnswerForm};
-use netbootd_dhcp::v4::boot_info::url;
 use pxe_policy::{Decision, MacAddr, Match};
 
 use crate::files::Files;
@@ -112,7 +111,7 @@ impl Answers {
         let rule = verdict.filter(|verdict| names_it(&verdict.decision));
         let rule = rule.and_then(|verdict| verdict.rule.as_deref());
         let folder = for_machine(&self.list, rule, Some(image))?.folder(asker.mac?);
-        Some(url(&folder, asker.server, asker.http_port))
+        Some(asker.origin.url(&folder))
     }
 }
 

@@ -18,8 +18,8 @@ use crate::file::FileKind;
 use crate::fleet::Segment;
 use crate::report::{Facts, Report};
 use crate::step::{
-    Decided, LeaseTaken, MacAnswered, Negotiated, OtherReply, OtherServer, Program, Proto, TransferFinished,
-    TransferId, TransferOutcome,
+    Decided, LeaseTaken, MacAnswered, Negotiated, OtherReply, OtherServer, Program, Proto, TlsFailed,
+    TransferFinished, TransferId, TransferOutcome,
 };
 
 pub(crate) use files::Broken;
@@ -101,6 +101,8 @@ pub struct Boot {
     pub broken: Option<Broken>,
     /// The last request for a file's size alone.
     pub probed: Option<Probed>,
+    /// The last TLS handshake that failed, and when.
+    pub(crate) tls_failed: Option<(SystemTime, TlsFailed)>,
     /// The last request that another file was served for.
     pub substituted: Option<Substituted>,
     /// When iPXE first spoke for itself after a boot program.
@@ -147,6 +149,7 @@ impl Boot {
             broken: None,
             probed: None,
             substituted: None,
+            tls_failed: None,
             ipxe: None,
             system: None,
             configurations: Vec::new(),

@@ -10,7 +10,7 @@ use crate::boot::{Broken, Fetched, Missed};
 use crate::cause::{Cause, Severity};
 use crate::configuration::Load;
 use crate::report::{Facts, Report};
-use crate::step::{LeaseTaken, Negotiated, OtherServer, SharedError, TransferDetail};
+use crate::step::{LeaseTaken, Negotiated, OtherServer, SharedError, TlsFailure, TransferDetail};
 
 /// What is wrong with a boot.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +94,8 @@ pub enum Seen {
     Repeated(usize, Duration),
     /// A file was fetched so often within a time.
     Loads(usize, Duration),
+    /// How a TLS handshake ended.
+    Tls(SystemTime, TlsFailure),
     /// Another file was served instead.
     Served(SystemTime, String),
     /// What other machines asked for next, how many there are, and whether this machine did so
@@ -271,6 +273,7 @@ impl fmt::Display for Seen {
             Seen::Restarted(time) => write!(f, "the firmware started again {} later", span(*time)),
             Seen::Repeated(times, within) => write!(f, "{times} boots within {}", span(*within)),
             Seen::Loads(times, within) => write!(f, "fetched {times} times within {}", span(*within)),
+            Seen::Tls(at, why) => write!(f, "{} {why}", clock(*at)),
             Seen::Served(at, path) => write!(f, "{} {path} is served instead", clock(*at)),
             Seen::WentOnWith(next, 0, _) => write!(f, "an earlier boot of this machine went on with {next}"),
             Seen::WentOnWith(next, 1, _) => write!(f, "another machine went on with {next}"),

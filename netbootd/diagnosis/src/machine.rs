@@ -158,6 +158,11 @@ impl Machine {
                     boot.take_back(&disproved.path);
                 }
             }
+            Step::TlsFailed(failed) => {
+                let boot = self.current(at);
+                boot.tls_failed = Some((at, failed.clone()));
+                boot.steps(at);
+            }
             Step::Reported(reported) => match &reported.message {
                 ClientMessage::Report(report) => self.reported(at, report),
                 ClientMessage::Syslog(message) => self.complained(at, message),

@@ -11,6 +11,7 @@ mod repetition;
 mod report;
 mod script;
 pub(crate) mod specific;
+mod tls;
 mod transfer;
 
 use crate::case::Case;
@@ -21,7 +22,7 @@ pub(crate) use program::port_blocked;
 type Rule = fn(&Case<'_>) -> Option<Finding>;
 
 /// The rules that look at one boot.
-const OF_BOOT: [Rule; 24] = [
+const OF_BOOT: [Rule; 25] = [
     decision::find,
     mac::find,
     address::find,
@@ -41,6 +42,7 @@ const OF_BOOT: [Rule; 24] = [
     program::refused_kernel,
     firmware::not_a_program,
     firmware::size_alone,
+    tls::find,
     program::no_driver,
     script::without_magic,
     script::without_initrd,

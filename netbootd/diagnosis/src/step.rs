@@ -2,6 +2,7 @@
 //! fetched.
 
 mod report;
+mod tls;
 mod transfer;
 
 pub use netbootd_dhcp::SharedError;
@@ -9,6 +10,7 @@ pub use netbootd_dhcp::outcome::{
     Answered, Decided, LeaseTaken, MacAnswered, OtherReply, OtherServer, Proto,
 };
 pub use report::{ClientMessage, Reported};
+pub use tls::{TlsFailed, TlsFailure};
 pub use transfer::{
     Disproved, FileRefused, Negotiated, Program, Refusal, Substitute, Substitution, TransferDetail,
     TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
@@ -40,6 +42,8 @@ pub enum Step<'a> {
     FileRefused(&'a FileRefused),
     /// The machine did not ask for a file that was refused: somebody else did, in its name.
     Disproved(&'a Disproved),
+    /// A TLS handshake failed.
+    TlsFailed(&'a TlsFailed),
     /// The client says something of itself.
     Reported(&'a Reported),
 }

@@ -16,14 +16,17 @@ use crate::settings::Endpoint;
 #[derive(Debug, Default)]
 pub struct Certificates {
     seen: ArcSwap<Vec<Seen>>,
+    /// Those of this server.
+    own: ArcSwap<Vec<Seen>>,
 }
 
 /// The certificate that one server showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Seen {
-    /// What it is for: `configmgr`, `active-directory`, or a server that the configuration names.
+    /// What it is for: `configmgr`, `active-directory`, a server that the configuration names, or
+    /// `boot-https` for this server's own.
     pub part: String,
-    /// The server's name and port.
+    /// The server's name and port; of an own certificate its file.
     pub server: String,
     /// Whole days until it ends; None when no good one was shown.
     pub days: Option<i64>,
@@ -36,12 +39,24 @@ impl Seen {
     pub fn is_due(&self) -> bool {
         self.days.is_none_or(|days| days < WARN_DAYS)
     }
+
+    fn warn(&self) {
+        let (part, server, trouble) = (&self.part, &self.server, &self.trouble);
+        warn!(part, server, days = self.days, trouble, "a certificate needs care");
+    }
 }
 
 impl Certificates {
-    /// What was last seen.
-    pub fn seen(&self) -> Arc<Vec<Seen>> {
-        self.seen.load_full()
+    /// What was last seen, this server's own first.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.own.load().iter().chain(self.seen.load().iter()).cloned().collect()
+    }
+
+    /// Sets what this server shows others. The log tells once that one needs care.
+    pub fn set_own(&self, own: Vec<Seen>) {
+        let before = self.own.swap(Arc::new(own.clone()));
+        let was_due = |seen: &Seen| before.iter().any(|known| known.server == seen.server && known.is_due());
+        own.iter().filter(|seen| seen.is_due() && !was_due(seen)).for_each(Seen::warn);
     }
 
     /// Looks at every server once.
@@ -50,14 +65,7 @@ impl Certificates {
         for server in servers {
             let seen = look_at(server).await;
             if seen.is_due() {
-                let days = seen.days;
-                warn!(
-                    part = seen.part,
-                    server = seen.server,
-                    days,
-                    trouble = seen.trouble,
-                    "a certificate needs care"
-                );
+                seen.warn();
             }
             all.push(seen);
         }

@@ -6,7 +6,7 @@
 //! lease addresses, [`bsdp_server`] answers Macs, [`limits`] bounds what a stranger may have,
 //! [`findings`] follows what is wrong with machines, for metrics and for [`webhook`];
 //! [`scrub`] reads the image store again, [`explain`] decides without a packet,
-//! [`devices`] changes what operators assigned to machines.
+//! [`https`] holds the certificates of the HTTPS port, [`devices`] changes what operators assigned to machines.
 
 pub mod bsdp_server;
 pub mod daemon;
@@ -15,6 +15,7 @@ pub mod dhcp6_server;
 pub mod dhcp_server;
 pub mod explain;
 pub mod findings;
+pub mod https;
 pub mod limits;
 pub mod listen;
 pub mod scrub;

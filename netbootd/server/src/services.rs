@@ -32,7 +32,7 @@ use netbootd_telemetry::strangers::Strangers;
 use netbootd_telemetry::timeline::Timelines;
 use pxe_policy::{
     Answer, BootRequest, Class, Decision, Deployed, Entry, Evidence, Identity, ImageOffer, MacAddr, Purpose,
-    Reason, Screened, Site, Stage, Verdict, decide,
+    Reason, Screened, Site, Stage, Verdict, Via, decide,
 };
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bsdp_server::BsdpServer;
+use crate::https::Https;
 use crate::limits::Limits;
 use crate::limits::descriptors::Need;
 pub use contents::Contents;
@@ -64,6 +65,8 @@ pub struct Services {
     pub assignments: AssignmentStore,
     /// The files of clients, beside the boot tree and the images.
     pub content: Contents,
+    /// The certificates of the HTTPS port.
+    pub https: Https,
     /// The network of this host.
     pub network: Network,
     /// Bounds on what a stranger may have.
@@ -147,6 +150,18 @@ impl Snapshot {
         self
     }
 
+    /// Makes a whole URL of a boot file that goes by HTTPS: a certificate is for a name.
+    fn secure(&self, decision: &mut Decision) {
+        let Decision::Boot(boot) = decision else { return };
+        if boot.via != Via::Https || boot.is_url() {
+            return;
+        }
+        match self.config.https.as_ref().and_then(netbootd_config::Https::origin) {
+            Some(origin) => boot.file = origin.url(&boot.file),
+            None => boot.via = Via::Http,
+        }
+    }
+
     /// How boot clients are answered.
     pub fn boot_service(&self) -> BootService {
         BootService {
@@ -171,6 +186,7 @@ impl Services {
             approvals: Approvals::open(Arc::clone(&state))?,
             assignments: AssignmentStore::open(Arc::clone(&state))?,
             state,
+            https: Https::default(),
             network: Network::default(),
             limits: Limits::new(Instant::now()),
             strangers: Arc::default(),
@@ -317,6 +333,7 @@ impl Services {
             (verdict.decision, verdict.reason) = (Decision::LocalBoot, Reason::SharedStateAway);
         }
         self.keep_link(&snapshot, &request, &mut verdict);
+        snapshot.secure(&mut verdict.decision);
         verdict.evidence.splice(0..0, banned_guid.map(|(guid, by)| Evidence::GuidBanned { guid, by }));
         (request, verdict)
     }

@@ -36,6 +36,7 @@ pub(super) async fn start(daemon: &Arc<Daemon>, shared: Option<Remote>, tasks: &
     let followed = Arc::clone(services);
     tasks.spawn(async move { followed.network.interfaces.follow(followed.lifecycle.shutdown.clone()).await });
     tasks.spawn(look_at_certificates(Arc::clone(daemon)));
+    tasks.spawn(follow_certificates(Arc::clone(daemon)));
 }
 
 /// Looks through the Macs' shares on a thread that may block.
@@ -251,6 +252,26 @@ async fn look_at_certificates(daemon: Arc<Daemon>) {
     }
 }
 
+/// Shows clients the certificate that took another's place.
+async fn follow_certificates(daemon: Arc<Daemon>) {
+    loop {
+        let followed = Arc::clone(&daemon);
+        let looked = tokio::task::spawn_blocking(move || {
+            if let Some(https) = &followed.services.snapshot.load().config.https {
+                followed.services.https.follow(https);
+            }
+            followed.certificates.set_own(followed.services.https.seen());
+        });
+        if let Err(error) = looked.await {
+            error!(%error, "looking at the certificates broke");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CERTIFICATES_EVERY) => {}
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
+        }
+    }
+}
+
 /// How often the site is asked for the types of its packages.
 const PACKAGES_EVERY: Duration = Duration::from_secs(300);
 /// The same while it does not answer.
@@ -265,5 +286,7 @@ const RELAY_EVERY: Duration = Duration::from_secs(60);
 const COLLECT_EVERY: Duration = Duration::from_secs(600);
 /// How often the catalogue's time stamp is looked at.
 const CATALOGUE_EVERY: Duration = Duration::from_millis(500);
+/// How often the size and time of the boot port's certificates are looked at.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(1);
 /// How often the device file's size and time are looked at.
 const DEVICES_EVERY: Duration = Duration::from_secs(1);

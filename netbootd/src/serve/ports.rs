@@ -11,6 +11,7 @@ use netbootd_net::frame::FrameSender;
 use netbootd_net::iface;
 use netbootd_net::os::is_taken;
 use netbootd_net::shared::SharedSocket;
+use netbootd_net::with_causes;
 use netbootd_server::daemon::Daemon;
 use netbootd_server::dhcp_server::{self, DhcpServer};
 use netbootd_server::listen::dhcp::DhcpListener;
@@ -129,7 +130,7 @@ pub(super) fn bind_dhcp(
     Ok(())
 }
 
-/// Listens for TFTP and HTTP.
+/// Listens for TFTP, HTTP and HTTPS.
 pub(super) async fn bind_files(
     services: &Arc<Services>,
     ifaces: &[Iface],
@@ -170,6 +171,13 @@ pub(super) async fn bind_files(
         };
         let mut listener = listener.map_err(|error| cannot_bind(&error, http.port, None))?;
         ipv6::unless_missing(listener.bind_ipv6()).map_err(|error| cannot_bind(&error, http.port, None))?;
+        tasks.spawn(listener.run());
+    }
+    if let Some(https) = &snapshot.config.https {
+        services.https.load(https).map_err(|error| Failure::Unusable(with_causes(&error)))?;
+        let listener = HttpListener::bind_tls(Arc::clone(services), https.port).await;
+        let mut listener = listener.map_err(|error| cannot_bind(&error, https.port, None))?;
+        ipv6::unless_missing(listener.bind_ipv6()).map_err(|error| cannot_bind(&error, https.port, None))?;
         tasks.spawn(listener.run());
     }
     Ok(())

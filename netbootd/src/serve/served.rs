@@ -7,6 +7,7 @@ pub(super) struct Served {
     pub(super) dhcp: Option<&'static str>,
     pub(super) tftp: Option<u16>,
     pub(super) http: Option<u16>,
+    pub(super) https: Option<u16>,
     pub(super) root: Option<String>,
     pub(super) page: Option<String>,
 }
@@ -26,6 +27,7 @@ impl Served {
             dhcp,
             tftp: config.tftp.enabled.then_some(config.tftp.port),
             http: config.http.enabled.then_some(config.http.port),
+            https: config.https.as_ref().map(|https| https.port),
             root: config.mounts.first().map(|mount| mount.folder.display().to_string()),
             page,
         }

@@ -20,7 +20,8 @@ pub use log::{REPORT, SYSLOG};
 pub use netbootd_diagnosis::step::{
     Answered, ClientMessage, Decided, Disproved, FileRefused, LeaseTaken, MacAnswered, Negotiated,
     OtherReply, OtherServer, Program, Proto, Refusal, Reported, SharedError, Substitute, Substitution,
-    TransferDetail, TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
+    TlsFailed, TlsFailure, TransferDetail, TransferFinished, TransferId, TransferOutcome, TransferStalled,
+    TransferStarted,
 };
 pub use recorder::{Counters, Recorded, Recorder};
 
@@ -56,6 +57,8 @@ pub enum Event {
     FileRefused(FileRefused),
     /// A refused request was not of the machine in whose name it came.
     Disproved(Disproved),
+    /// A TLS handshake of the HTTPS port failed.
+    TlsFailed(TlsFailed),
     /// A client says something of itself, by HTTP or syslog.
     Reported(Reported),
 }
@@ -90,6 +93,7 @@ impl Event {
             Event::TransferFinished(finished) => Step::TransferFinished(finished),
             Event::FileRefused(refused) => Step::FileRefused(refused),
             Event::Disproved(disproved) => Step::Disproved(disproved),
+            Event::TlsFailed(failed) => Step::TlsFailed(failed),
             Event::Reported(reported) => Step::Reported(reported),
             Event::ImageFolderRead(_) | Event::ImageBegun(_) | Event::ImageTaken(_) => return None,
         })
@@ -120,6 +124,7 @@ impl Event {
             Event::TransferFinished(finished) => finished,
             Event::FileRefused(refused) => refused,
             Event::Disproved(disproved) => disproved,
+            Event::TlsFailed(failed) => failed,
             Event::Reported(reported) => reported,
         }
     }

@@ -134,6 +134,19 @@ impl StepView {
                 file: Some(refused.path.clone()),
                 ..StepView::default()
             },
+            Event::TlsFailed(failed) => {
+                StepView {
+                    at,
+                    mac: failed.mac.map(|mac| mac.to_string()),
+                    proto: "https",
+                    what: failed.why.name(),
+                    detail: Some(failed.detail.as_ref().map_or_else(
+                        || failed.why.to_string(),
+                        |detail| format!("{}: {detail}", failed.why),
+                    )),
+                    ..StepView::default()
+                }
+            }
             Event::Disproved(disproved) => StepView {
                 at,
                 mac: disproved.mac.map(|mac| mac.to_string()),

@@ -16,7 +16,7 @@ pub(super) fn carry_out(
     site: &Site<'_>,
     state: &mut State,
 ) -> Option<Verdict> {
-    let decision = match &rule.action {
+    let mut decision = match &rule.action {
         Action::Boot(boot) if request.class == Class::Bsdp => images_of(boot),
         Action::Relay if request.class == Class::Bsdp => {
             state.evidence.push(Evidence::RelayForMac { rule: rule.name.clone() });
@@ -58,6 +58,13 @@ pub(super) fn carry_out(
             }
         },
     };
+    if let (Decision::Boot(boot), Action::Boot(BootAction { https: true, .. })) =
+        (&mut decision, &rule.action)
+        && boot.next_server.is_none()
+        && !boot.is_url()
+    {
+        boot.via = boot.via.secured(true);
+    }
     state.evidence.push(Evidence::Taken { rule: rule.name.clone() });
     Some(Verdict { rule: Some(rule.name.clone()), ..Verdict::new(decision, Reason::Rule) })
 }

@@ -13,14 +13,14 @@ use imagestore::PeHeader;
 use netbootd_diagnosis::report::Report;
 use netbootd_diagnosis::step::{
     Answered, ClientMessage, Decided, FileRefused, LeaseTaken, Negotiated, OtherReply, OtherServer, Program,
-    Proto, Refusal, Reported, Step, TransferDetail, TransferFinished, TransferId, TransferOutcome,
-    TransferStalled, TransferStarted,
+    Proto, Refusal, Reported, Step, TlsFailed, TlsFailure, TransferDetail, TransferFinished, TransferId,
+    TransferOutcome, TransferStalled, TransferStarted,
 };
 use netbootd_diagnosis::{Configuration, Diagnosis, FileKind, Fleet, Machine, Patience, diagnose};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
 
 use super::policy::Policy;
-use super::script::{Host, How, Kind, Line, Options};
+use super::script::{Host, How, Https, Kind, Line, Options};
 
 /// When a cause was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +113,16 @@ impl Replay {
             }
             Line::Tftp { host, how, path } => self.fetch(host, Proto::Tftp, *how, path),
             Line::Wire { .. } => {}
+            Line::Https { host, what: Https::Get(path) } => self.fetch(host, Proto::Http, How::Get, path),
+            Line::Https { host, what } => {
+                let why = match what {
+                    Https::KnowsOldSuites => TlsFailure::NothingInCommon,
+                    _ => TlsFailure::Alert(48),
+                };
+                let peer = SocketAddr::new(IpAddr::V4(self.host(host).address), 40000);
+                let mac = Some(MacAddr(self.host(host).mac));
+                self.step(host, Step::TlsFailed(&TlsFailed { peer, mac, why, detail: None }));
+            }
             Line::Http { host, path, how } => self.fetch(host, Proto::Http, *how, path),
         }
     }

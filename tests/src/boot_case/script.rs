@@ -28,6 +28,8 @@ pub(super) enum Line {
     Report { host: String, form: String },
     /// A file by TFTP.
     Tftp { host: String, how: How, path: String },
+    /// A connection to the HTTPS port: a file to its last byte, or a handshake that fails.
+    Https { host: String, what: Https },
     /// A file by HTTP: to its last byte, in vain, or so that it stands still.
     Http { host: String, path: String, how: How },
     /// What only a running netbootd shows.
@@ -74,6 +76,17 @@ pub(super) enum Wire {
     Request6,
     /// The host drops what comes to a UDP port of its own, without a word.
     Drops,
+}
+
+/// How a client fares on the HTTPS port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Https {
+    /// It trusts the authority, and fetches this path.
+    Get(String),
+    /// It does not trust the authority, and says so by an alert.
+    Distrusts,
+    /// It knows cipher suites alone that the server does not.
+    KnowsOldSuites,
 }
 
 /// Options of a packet, by the names that `packet.rs` knows.
@@ -172,6 +185,9 @@ fn parse_line(line: &str) -> Line {
         ["expect", host, "none"] => Line::Expect { host: text(host), cause: None },
         ["expect", host, cause] => Line::Expect { host: text(host), cause: Some(text(cause)) },
         [host, "boot-server"] => Line::BootServer { host: text(host) },
+        [host, "get-https", path] => Line::Https { host: text(host), what: Https::Get(text(path)) },
+        [host, "distrusts-https"] => Line::Https { host: text(host), what: Https::Distrusts },
+        [host, "knows-old-suites"] => Line::Https { host: text(host), what: Https::KnowsOldSuites },
         [host, how @ ("get-http" | "miss-http" | "head-http" | "stall-http"), path] => {
             let how = match *how {
                 "get-http" => How::Get,

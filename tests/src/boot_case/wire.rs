@@ -11,11 +11,11 @@ use netbootd_diagnosis::step::OtherReply;
 use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::Value;
 
-use super::script::{Host, How, Kind, Line, Options, Wire};
+use super::script::{Host, How, Https, Kind, Line, Options, Wire};
 use super::{flood, packet, transfer, words};
 use crate::netbootd::program;
 use crate::spoof::Spoofer;
-use crate::{Lab, Netbootd, ipv6};
+use crate::{Authority, Lab, Netbootd, ipv6};
 
 /// Plays a case to its end.
 ///
@@ -28,8 +28,19 @@ pub(super) fn play(configuration: &str, script: &[Line]) {
     if configuration.contains("[dhcp6]") {
         ipv6::give_address(&lab);
     }
-    let netbootd = Netbootd::start(&lab, &root, configuration);
+    let configuration = match configuration.contains("[https]") {
+        true => configuration.to_owned() + &certificate(&lab),
+        false => configuration.to_owned(),
+    };
+    let netbootd = Netbootd::start(&lab, &root, &configuration);
     play_in(&lab, &netbootd, script);
+}
+
+/// A certificate for the server's address, by an authority of the laboratory's own.
+fn certificate(lab: &Lab) -> String {
+    let signed = Authority::new(&lab.folder()).sign_rsa("boot", "IP:10.77.0.1", 90);
+    let (chain, key) = (signed.certificate.display(), signed.key.display());
+    format!("\n[[https.certificate]]\nchain = \"{chain}\"\nkey = \"{key}\"\n")
 }
 
 /// Adds the hosts and the files of a script.
@@ -96,6 +107,22 @@ impl Player<'_> {
                 if how != How::Slow {
                     done.join().unwrap_or_else(|_| panic!("{line:?}\n{}", self.netbootd.log()));
                 }
+            }
+            Line::Https { host, what } => {
+                let own = self.host(host).address.to_string();
+                let authority = self.lab.folder().join("ca.pem").display().to_string();
+                let (path, more, succeeds): (&str, &[&str], bool) = match what {
+                    Https::Get(path) => (path, &["--cacert", &authority], true),
+                    Https::Distrusts => ("/", &[], false),
+                    // AES-CBC, which the server leaves out.
+                    Https::KnowsOldSuites => {
+                        ("/", &["-k", "--tls-max", "1.2", "--ciphers", "ECDHE-RSA-AES128-SHA256"], false)
+                    }
+                };
+                let url = format!("https://10.77.0.1{path}");
+                let words = ["curl", "-sSf", "--interface", &own, "-o", "/dev/null", &url];
+                let output = self.lab.run(host, &[&words[..], more].concat());
+                assert_eq!(output.status.success(), succeeds, "{line:?}\n{}", self.netbootd.log());
             }
             Line::Http { host, path, how: How::Stall } => {
                 let (address, request) = (self.host(host).address, format!("GET {path} HTTP/1.0\r\n\r\n"));

@@ -124,6 +124,7 @@ fn rule(written: &schema::Rule, document: &Document, findings: &mut Vec<Finding>
                 schema::Via::Tftp => Via::Tftp,
                 schema::Via::Http => Via::Http,
             }),
+            https: boot.https.as_ref().is_some_and(|https| *https.get_ref()),
             next_server: boot.next_server.as_ref().map(|addr| addr.0),
             image: boot.image.clone(),
             refer: boot.refer.as_ref().map(|addr| addr.0),

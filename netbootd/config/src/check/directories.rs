@@ -227,7 +227,7 @@ pub(super) fn file(
     Some(file)
 }
 
-fn beside(config: &Path, file: &Path) -> PathBuf {
+pub(super) fn beside(config: &Path, file: &Path) -> PathBuf {
     config.parent().unwrap_or(Path::new("")).join(file)
 }
 

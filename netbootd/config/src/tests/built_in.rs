@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use netbootd_content::boot_script::Reporting;
 use netbootd_content::template::{Asker, Stored, find, render};
+use netbootd_dhcp::v4::boot_info::Origin;
 
 use super::*;
 
@@ -34,8 +35,8 @@ fn the_built_in_default_boots_a_kernel_or_says_what_is_missing() {
         mac: None,
         machine: None,
         server: Ipv4Addr::new(10, 0, 0, 1).into(),
-        http_port: 8080,
-        reporting: Reporting::to(Ipv4Addr::new(10, 0, 0, 1).into(), 8080, 17),
+        origin: Origin::http([10, 0, 0, 1].into(), 8080),
+        reporting: Reporting::to(&Origin::http([10, 0, 0, 1].into(), 8080), 17),
         answers: None,
     };
     let full = Stand(&[("vmlinuz", ""), ("initrd.img", ""), ("cmdline.txt", "quiet")]);

@@ -13,7 +13,7 @@ use super::{Caller, raspberry_pi};
 use crate::served::Known;
 
 /// The paths that a request may mean which is not there as it was asked, each with why.
-pub(super) fn candidates(known: &Known<'_>, raw: &[u8], caller: Caller) -> Vec<(String, Substitution)> {
+pub(super) fn candidates(known: &Known<'_>, raw: &[u8], caller: &Caller) -> Vec<(String, Substitution)> {
     let raw = raw.split(|byte| *byte == 0).next().unwrap_or(raw);
     if let Some(path) = own_url(known, raw, caller) {
         return vec![(path, Substitution::OwnUrl)];
@@ -33,11 +33,14 @@ fn second_stage(known: &Known<'_>, raw: &[u8], client: IpAddr) -> Option<String>
 }
 
 /// The path of a URL whose host is this server.
-fn own_url(known: &Known<'_>, raw: &[u8], caller: Caller) -> Option<String> {
+fn own_url(known: &Known<'_>, raw: &[u8], caller: &Caller) -> Option<String> {
     let (host, path) = parts(std::str::from_utf8(raw).ok()?)?;
     let is_own = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(addr) => addr == caller.server || known.interfaces.owns(addr),
-        Err(_) => is_own_name(host, host_name().as_deref().unwrap_or_default()),
+        Err(_) => {
+            let of_certificate = caller.https.as_ref().is_some_and(|origin| origin.is_at(host));
+            of_certificate || is_own_name(host, host_name().as_deref().unwrap_or_default())
+        }
     };
     is_own.then_some(path)
 }

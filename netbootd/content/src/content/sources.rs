@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use netbootd_dhcp::v4::boot_info::Origin;
+
 use imagestore::{BootPath, OpenError};
 use pxe_policy::{BootRequest, Decision, LoaderConfig};
 
@@ -95,13 +97,13 @@ pub(super) fn of_signature(
 pub(super) fn of_wimboot(
     served: &Served<'_>,
     path: &str,
-    server: IpAddr,
+    origin: &Origin,
     request: Option<&BootRequest>,
     reporting: &Reporting,
     answers: Option<&str>,
 ) -> Option<Content> {
     let wimboot = served.wimboot?;
-    let around = Around { server, http_port: served.http_port, wimboot, request, reporting, answers };
+    let around = Around { origin, wimboot, request, reporting, answers };
     let bytes = wimboot::file(path, served.files, served.winpe, around)?;
     Some(Content::generated(bytes, Some(type_of(path).to_owned())))
 }

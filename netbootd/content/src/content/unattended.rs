@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use netbootd_dhcp::v4::boot_info;
-
 use super::templates::InTemplates;
 use super::{Content, types};
 use crate::refused::Refused;
@@ -27,7 +25,7 @@ pub(super) fn content(
         return Some(answer_file(served, path, &asker, &asked));
     }
     let (image, text) = served.files.rendered(path)?;
-    let folder = boot_info::url(&image, asker.server, served.http_port);
+    let folder = asker.origin.url(&image);
     let answers = asker.answers.as_ref().map(|answers| answers.of_file(&image, asker));
     let text = text.replace("{image-url}", &folder).replace(UNATTENDED, &answers.unwrap_or_default());
     Some(Ok(Content::generated(text.into_bytes(), Some(types::TEXT.to_owned()))))

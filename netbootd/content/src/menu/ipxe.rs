@@ -1,14 +1,14 @@
 //! The menu as a script of iPXE. An entry leads to a script of its own, so that five hundred images
 //! stay a small one.
 
-use netbootd_dhcp::v4::boot_info::{escaped, origin, url};
+use netbootd_dhcp::v4::boot_info::escaped;
 
 use super::words::{range, shown};
 use super::{Entry, Loader, Menu, PAGE, PROTECTED, Starts};
 use crate::template::Asker;
 
 pub(super) fn menu(menu: &Menu, asker: &Asker) -> String {
-    let base = origin(asker.server, asker.http_port);
+    let base = &asker.origin;
     let pages: Vec<&[Entry]> = menu.entries.chunks(PAGE).collect();
     let is_paged = pages.len() > 1;
     let mut text = format!("#!ipxe\n{}\n", asker.reporting.ipxe_started());
@@ -57,7 +57,7 @@ pub(super) fn menu(menu: &Menu, asker: &Asker) -> String {
 
 /// The script that starts one image.
 pub(super) fn start(entry: &Entry, asker: &Asker) -> String {
-    let at = |path: &str| url(path, asker.server, asker.http_port);
+    let at = |path: &str| asker.origin.url(path);
     let chain = |path: &str| {
         let failed = asker.reporting.ipxe_failed();
         format!(
@@ -73,12 +73,11 @@ pub(super) fn start(entry: &Entry, asker: &Asker) -> String {
 
 /// The script that asks for the password of an image, and shows it to the server.
 pub(super) fn login(entry: &Entry, asker: &Asker) -> String {
-    let origin = origin(asker.server, asker.http_port);
-    let host = origin.trim_start_matches("http://");
+    let (scheme, host) = (asker.origin.scheme(), asker.origin.authority());
     // Nothing of a former try stays.
     format!(
         "#!ipxe\nset username netbootd\nclear password\nlogin || exit\n\
-         chain --autofree http://${{username:uristring}}:${{password:uristring}}@{host}/{PROTECTED}{}.ipxe \
+         chain --autofree {scheme}://${{username:uristring}}:${{password:uristring}}@{host}/{PROTECTED}{}.ipxe \
          || goto wrong\nexit\n:wrong\necho The password is wrong.\nsleep 3\nexit 1\n",
         label(&entry.image)
     )

@@ -1,6 +1,6 @@
 //! The lines by which each boot loader starts a kernel with its RAM disks.
 
-use netbootd_dhcp::v4::boot_info::{host, origin, url};
+use netbootd_dhcp::v4::boot_info::host;
 use pxe_policy::KernelBoot;
 
 use super::words::one_line;
@@ -84,8 +84,8 @@ pub(super) fn pxelinux(kernel: &KernelBoot, asker: &Asker) -> String {
 
 /// The kernel's arguments for the machine, with what tells an installer where to report.
 pub(super) fn arguments(kernel: &KernelBoot, asker: &Asker) -> String {
-    let base = origin(asker.server, asker.http_port);
-    let image = url(&kernel.folder, asker.server, asker.http_port);
+    let base = asker.origin.to_string();
+    let image = asker.origin.url(&kernel.folder);
     let mac = asker.mac.map(|mac| mac.to_string()).unwrap_or_default();
     let answers = asker.answers.as_ref().map(|answers| answers.of_kernel(&kernel.folder, asker));
     let answers = answers.unwrap_or_default();
@@ -102,7 +102,7 @@ pub(super) fn arguments(kernel: &KernelBoot, asker: &Asker) -> String {
 }
 
 fn absolute(path: &str, asker: &Asker) -> String {
-    if path.contains("://") { one_line(path) } else { url(path, asker.server, asker.http_port) }
+    if path.contains("://") { one_line(path) } else { asker.origin.url(path) }
 }
 
 /// A path of the boot tree, or `(http,host)/path`, in quotes.

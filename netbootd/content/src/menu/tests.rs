@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use netbootd_dhcp::v4::boot_info::Origin;
+
 use super::*;
 use crate::boot_script::Reporting;
 
@@ -9,7 +11,7 @@ fn asker() -> Asker {
         mac: "52:54:00:12:34:56".parse().ok(),
         machine: None,
         server: IpAddr::from([10, 77, 0, 1]),
-        http_port: 8080,
+        origin: Origin::http([10, 77, 0, 1].into(), 8080),
         reporting: Reporting::off(),
         answers: None,
     }

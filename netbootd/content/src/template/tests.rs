@@ -49,8 +49,8 @@ fn asker() -> Asker {
         mac: Some(request.mac),
         machine: Some(Arc::new(Machine { request, uuid: None, verdict })),
         server: Ipv4Addr::new(10, 0, 0, 1).into(),
-        http_port: 8080,
-        reporting: Reporting::to(Ipv4Addr::new(10, 0, 0, 1).into(), 8080, 17),
+        origin: Origin::http([10, 0, 0, 1].into(), 8080),
+        reporting: Reporting::to(&Origin::http([10, 0, 0, 1].into(), 8080), 17),
         answers: None,
     }
 }

@@ -3,9 +3,7 @@
 //! wimboot (of the iPXE project; the operator supplies it) shows the boot manager a disk on which
 //! every file lies where it looks: `\sources` and `\boot`.
 
-use std::net::IpAddr;
-
-use netbootd_dhcp::v4::boot_info::url;
+use netbootd_dhcp::v4::boot_info::Origin;
 use pxe_policy::{BootRequest, WIMBOOT_SCRIPT};
 
 use super::{SDI, Settings, WIM, bcd, holds_windows_pe};
@@ -16,10 +14,8 @@ use crate::unattended::{START_SCRIPT, WINPESHL};
 /// Who asks, of which server.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {
-    /// This server's address towards the machine.
-    pub server: IpAddr,
-    /// The port of the HTTP service.
-    pub http_port: u16,
+    /// What URLs for the machine begin with.
+    pub origin: &'a Origin,
     /// Where wimboot is in the boot tree.
     pub wimboot: &'a str,
     /// What the machine said of itself.
@@ -50,7 +46,7 @@ pub fn file(path: &str, files: &Files, settings: Settings, around: Around<'_>) -
 
 /// `has_winpeshl`: the image brings a winpeshl.ini of its own for Windows PE with an answer file.
 fn script(folder: &str, around: Around<'_>, has_winpeshl: bool) -> String {
-    let url = |path: &str| url(path, around.server, around.http_port);
+    let url = |path: &str| around.origin.url(path);
     let step = |name: &str, command: &str, url: String, after: &str| {
         format!("set step {name}\nset file {url}\n{command} ${{file}}{after} || goto failed\n")
     };
@@ -87,10 +83,10 @@ mod tests {
     /// A router that puts its own address into siaddr leads relative names elsewhere.
     #[test]
     fn the_script_for_wimboot_names_this_server() {
-        let server = IpAddr::from([10, 77, 0, 1]);
-        let reporting = Reporting::to(server, 8080, 17);
-        let (http_port, wimboot, reporting) = (8080, "wimboot", &reporting);
-        let around = Around { server, http_port, wimboot, request: None, reporting, answers: None };
+        let origin = Origin::http([10, 77, 0, 1].into(), 8080);
+        let reporting = Reporting::to(&origin, 17);
+        let (wimboot, reporting) = ("wimboot", &reporting);
+        let around = Around { origin: &origin, wimboot, request: None, reporting, answers: None };
         let text = script("images/winpe/", around, false);
         let mut files = text.lines().filter_map(|line| line.strip_prefix("set file "));
         assert!(files.all(|file| file.starts_with("http://10.77.0.1:8080/")), "{text}");
@@ -101,15 +97,9 @@ mod tests {
     fn an_answer_file_is_put_into_windows_pe_with_what_starts_it() {
         let reporting = Reporting::off();
         let answers = Some("http://10.77.0.1/unattended/image/winpe/52-54-00-4c-01-07/");
-        let server = IpAddr::from([10, 77, 0, 1]);
-        let around = Around {
-            server,
-            http_port: 80,
-            wimboot: "wimboot",
-            request: None,
-            reporting: &reporting,
-            answers,
-        };
+        let origin = Origin::http([10, 77, 0, 1].into(), 80);
+        let around =
+            Around { origin: &origin, wimboot: "wimboot", request: None, reporting: &reporting, answers };
         let initrds = |text: &str| -> Vec<String> {
             let names = text.lines().filter_map(|line| line.strip_prefix("initrd --name "));
             names.map(|line| line.split(' ').next().unwrap().to_owned()).collect()

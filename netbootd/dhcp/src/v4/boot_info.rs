@@ -1,7 +1,9 @@
 //! What a boot client needs in a reply: the boot file, its server, and the PXE or HTTP flavour
 //! around them.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use pxe_policy::{ArchType, Boot, BootRequest, Class, FirmwareMenu, MenuLine, Via};
 
@@ -47,7 +49,8 @@ pub enum OfferStyle {
 
 /// The boot file as the client is told: a path for TFTP, a URL for HTTP.
 ///
-/// URLs carry an address, never a name: EDK2 ignores a name without a DNS server beside it.
+/// URLs carry an address, never a name: EDK2 ignores a name without a DNS server beside it. The
+/// URLs of HTTPS, which need the name of a certificate, are whole ones already.
 pub fn boot_file(boot: &Boot, local: Ipv4Addr, service: BootService) -> String {
     if boot.is_url() || boot.via == Via::Tftp {
         return boot.file.clone();
@@ -62,9 +65,74 @@ pub fn url(path: &str, server: IpAddr, http_port: u16) -> String {
 
 /// The address of the HTTP service, without a path.
 pub fn origin(server: IpAddr, http_port: u16) -> String {
-    match http_port {
-        DEFAULT_HTTP_PORT => format!("http://{}", host(server)),
-        port => format!("http://{}:{port}", host(server)),
+    Origin::http(server, http_port).to_string()
+}
+
+/// Scheme, host and port of the boot HTTP service, as a client reaches it: what every URL begins
+/// with that is written for that client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(Arc<str>);
+
+impl Origin {
+    /// The HTTP service at an address.
+    pub fn http(server: IpAddr, port: u16) -> Self {
+        Origin(match port {
+            DEFAULT_HTTP_PORT => format!("http://{}", host(server)).into(),
+            port => format!("http://{}:{port}", host(server)).into(),
+        })
+    }
+
+    /// The HTTPS service by a name of its certificate, or an address.
+    pub fn https(name: &str, port: u16) -> Self {
+        let name = match name.parse::<IpAddr>() {
+            Ok(addr) => host(addr),
+            Err(_) => name.to_owned(),
+        };
+        Origin(match port {
+            DEFAULT_HTTPS_PORT => format!("https://{name}").into(),
+            port => format!("https://{name}:{port}").into(),
+        })
+    }
+
+    /// The HTTPS service as a request's Host names it.
+    pub fn of_authority(authority: &str) -> Self {
+        Origin(format!("https://{authority}").into())
+    }
+
+    /// The URL of a path in the boot tree.
+    pub fn url(&self, path: &str) -> String {
+        format!("{self}/{}", escaped(path))
+    }
+
+    /// Whether it is an HTTPS one.
+    pub fn is_secure(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+
+    /// Host and port.
+    pub fn authority(&self) -> &str {
+        self.0.split_once("://").map_or(&self.0, |(_, authority)| authority)
+    }
+
+    /// Whether its host is this name or address, written without brackets or port.
+    pub fn is_at(&self, host: &str) -> bool {
+        let authority = self.authority();
+        let without_port = match authority.rsplit_once(':') {
+            Some((before, port)) if !port.ends_with(']') => before,
+            _ => authority,
+        };
+        without_port.trim_matches(['[', ']']).eq_ignore_ascii_case(host.trim_matches(['[', ']']))
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &str {
+        self.0.split_once("://").map_or("http", |(scheme, _)| scheme)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -198,6 +266,7 @@ pub fn echoed_item(packet: &Packet) -> Option<PxeOptions> {
 /// With the spaces that the ROM wants behind it.
 const RASPBERRY_PI: &[u8] = b"Raspberry Pi Boot   ";
 const DEFAULT_HTTP_PORT: u16 = 80;
+const DEFAULT_HTTPS_PORT: u16 = 443;
 
 #[cfg(test)]
 mod tests {

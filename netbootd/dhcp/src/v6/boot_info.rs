@@ -19,7 +19,8 @@ pub fn boot_file_url(boot: &Boot, local: Ipv6Addr, http_port: u16) -> Result<Str
         return Err(Reason::NoBootFile);
     }
     Ok(match boot.via {
-        Via::Http => url(&boot.file, local.into(), http_port),
+        // The server has made a URL of what goes by HTTPS.
+        Via::Http | Via::Https => url(&boot.file, local.into(), http_port),
         // EDK2 knows no other port than 69 here.
         Via::Tftp => format!("tftp://{}/{}", host(local.into()), escaped(&boot.file)),
     })

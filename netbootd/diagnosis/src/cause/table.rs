@@ -80,6 +80,16 @@ causes! {
         cure "offer a URL with this server's address, or let the DHCP server give a DNS server (option 6) that knows the name"
         codes ["PXE-E23"]
         handbook "The URL names a host. Firmware resolves it with the DNS server of its lease."
+    CertificateNotTrusted "certificate-not-trusted" Error
+        "The machine does not trust the certificate of this server's HTTPS port."
+        cure "enroll the authority in the machine's firmware (`netbootd boot-certificate` writes it as DER), check that the URL's host is in the certificate, and that the machine's clock lies within its dates"
+        codes ["Could not retrieve NBP file size from HTTP server", "Unexpected network error"]
+        handbook "The machine left the TLS handshake by an alert about the certificate, or closed the connection once it had the certificate, which is how EDK2 refuses one. Firmware trusts the authorities that are enrolled in it and no others."
+    NothingInCommon "no-common-tls" Error
+        "The machine's TLS and that of this server's HTTPS port have nothing in common."
+        cure "add an RSA certificate beside an ECDSA one ([[https.certificate]]), update the firmware, or leave https out of the rule for this machine"
+        codes ["Unexpected network error"]
+        handbook "Both sides need one version of TLS (1.2 or 1.3), one cipher suite (AES-GCM or ChaCha20) and one kind of certificate in common. Old firmware knows RSA certificates alone."
     NextServerOverwritten "next-server-overwritten" Error
         "{server} puts its own address into siaddr, and the machine looks for its next file there."
         cure "use absolute URLs in scripts and boot files, or turn option 66 and siaddr (next-server) off in that DHCP server"

@@ -4,7 +4,7 @@
 use bsdp::LeftOut;
 
 use super::*;
-use crate::step::{MacAnswered, Negotiated, TransferDetail};
+use crate::step::{MacAnswered, Negotiated, TlsFailed, TlsFailure, TransferDetail};
 
 pub(super) fn ended(outcome: TransferOutcome, proto: Proto, bytes: u64) -> TransferFinished {
     TransferFinished {
@@ -62,6 +62,30 @@ fn silences_before_the_first_file_have_their_causes() {
     let mut site = Site::new();
     let unsent = site.decided(Proto::Pxe, Some(Class::Pxe), Answered::SendFailed, Reason::Rule);
     site.step(Step::Decided(&unsent)).finds(Cause::SendFailed);
+}
+
+#[test]
+fn a_handshake_that_fails_has_its_cause_until_the_machine_goes_on() {
+    let failed = |why| TlsFailed { peer: PEER, mac: Some(PC), why, detail: None };
+    let table = [
+        (TlsFailure::Alert(48), Some(Cause::CertificateNotTrusted)),
+        (TlsFailure::Alert(45), Some(Cause::CertificateNotTrusted)),
+        (TlsFailure::LeftAtCertificate, Some(Cause::CertificateNotTrusted)),
+        (TlsFailure::Alert(40), Some(Cause::NothingInCommon)),
+        (TlsFailure::NothingInCommon, Some(Cause::NothingInCommon)),
+        (TlsFailure::Alert(0), None),
+        (TlsFailure::NoTls, None),
+        (TlsFailure::Late, None),
+    ];
+    for (why, cause) in table {
+        let mut site = Site::new();
+        site.firmware("boot.efi").step(Step::TlsFailed(&failed(why)));
+        match cause {
+            Some(cause) => drop(site.finds(cause)),
+            None => drop(site.finds_nothing()),
+        }
+        site.fetches("boot.efi", SIGNED).finds_nothing();
+    }
 }
 
 #[test]

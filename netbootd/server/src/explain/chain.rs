@@ -39,7 +39,8 @@ pub struct Link {
 pub fn follow(services: &Services, boot_file: &str, client: Option<IpAddr>) -> Vec<Link> {
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let server = services.network.interfaces.first_addr().map_or(any, IpAddr::V4);
-    let caller = Caller { client: client.unwrap_or(any), server, extent: Extent::Whole };
+    let https = services.snapshot.load().config.https.as_ref().and_then(|https| https.origin());
+    let caller = Caller { client: client.unwrap_or(any), server, https, extent: Extent::Whole };
     let mut walk = Walk { services, caller, links: Vec::new(), seen: HashSet::new() };
     walk.visit(0, &Named { by: String::new(), file: boot_file.to_owned() }, "");
     walk.links
@@ -77,7 +78,8 @@ impl Walk<'_> {
         if !self.seen.insert(path.to_lowercase()) {
             return;
         }
-        let Ok(content) = self.services.look_at_content(&Requested::new(path.as_bytes()), self.caller) else {
+        let Ok(content) = self.services.look_at_content(&Requested::new(path.as_bytes()), &self.caller)
+        else {
             let nearest = self.services.snapshot.load().files.nearest(&path);
             return self.links.push(Link { file: path, nearest, ..link("missing") });
         };
@@ -99,7 +101,8 @@ impl Walk<'_> {
             let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
             let host = host.rsplit('@').next().unwrap_or(host);
             let host = host.split(':').next().unwrap_or(host);
-            let is_own = host.parse().is_ok_and(|addr: IpAddr| self.services.network.interfaces.owns(addr));
+            let is_own = host.parse().is_ok_and(|addr: IpAddr| self.services.network.interfaces.owns(addr))
+                || self.caller.https.as_ref().is_some_and(|origin| origin.is_at(host));
             let path = path.split(['?', '#']).next().unwrap_or(path);
             return (is_own && matches!(scheme, "http" | "https" | "tftp")).then(|| path.to_owned());
         }

@@ -13,6 +13,7 @@ pub mod range;
 mod record;
 mod report;
 mod stream;
+mod tls;
 mod waiting;
 
 use std::io;
@@ -30,6 +31,7 @@ use tracing::warn;
 use crate::limits::session_limits::Place;
 use crate::services::Services;
 pub use answer::{PROBE_AGENT, decode};
+use tls::Tls;
 use waiting::Waiting;
 
 /// Listens for connections on IPv4 and IPv6.
@@ -40,6 +42,7 @@ pub struct HttpListener {
     ipv6: Option<(TcpListener, Pulse)>,
     pulse: Pulse,
     waiting: Arc<Waiting>,
+    tls: Option<Tls>,
 }
 
 impl HttpListener {
@@ -47,7 +50,15 @@ impl HttpListener {
     pub async fn bind(services: Arc<Services>, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
         let pulse = services.network.heartbeat.pulse("http");
-        Ok(HttpListener { services, listener, ipv6: None, pulse, waiting: Arc::default() })
+        Ok(HttpListener { services, listener, ipv6: None, pulse, waiting: Arc::default(), tls: None })
+    }
+
+    /// Binds the HTTPS port on all IPv4 addresses of the host.
+    pub async fn bind_tls(services: Arc<Services>, port: u16) -> io::Result<Self> {
+        let tls = Some(Tls::new(&services)?);
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
+        let pulse = services.network.heartbeat.pulse("https");
+        Ok(HttpListener { services, listener, ipv6: None, pulse, waiting: Arc::default(), tls })
     }
 
     /// Takes over a bound socket.
@@ -60,6 +71,7 @@ impl HttpListener {
             ipv6: None,
             pulse,
             waiting: Arc::default(),
+            tls: None,
         })
     }
 
@@ -71,7 +83,8 @@ impl HttpListener {
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port()?)).into())?;
         socket.listen(QUEUE)?;
-        let pulse = self.services.network.heartbeat.pulse("http over IPv6");
+        let name = if self.tls.is_some() { "https over IPv6" } else { "http over IPv6" };
+        let pulse = self.services.network.heartbeat.pulse(name);
         self.ipv6 = Some((TcpListener::from_std(socket.into())?, pulse));
         Ok(())
     }
@@ -118,7 +131,7 @@ impl HttpListener {
             };
             if let Some(place) = self.place(&stream, peer) {
                 let (services, waiting) = (Arc::clone(&self.services), Arc::clone(&self.waiting));
-                tokio::spawn(connection::serve(services, stream, peer, place, waiting));
+                tokio::spawn(connection::serve(services, stream, peer, place, waiting, self.tls.clone()));
             }
         }
     }

@@ -58,18 +58,18 @@ impl Snapshot {
 
 impl Services {
     /// The script of an image in the boot menu, for somebody who knows the password.
-    pub fn open_protected(&self, image: &str, caller: Caller) -> Result<Content, Refused> {
+    pub fn open_protected(&self, image: &str, caller: &Caller) -> Result<Content, Refused> {
         let content = Content::of_menu(&self.snapshot.load().served(), &self.known(), image, caller);
         content.ok_or(Refused::NotInMenu)
     }
 
     /// Looks a path up. Reads folders and files: not for a thread that must not block.
-    pub fn open_content(&self, asked: &Requested, caller: Caller) -> Result<Content, Refused> {
+    pub fn open_content(&self, asked: &Requested, caller: &Caller) -> Result<Content, Refused> {
         Content::open(&self.snapshot.load().served(), &self.known(), asked, caller)
     }
 
     /// The same for an operator who asks what a machine would get: nothing is noted of it.
-    pub fn look_at_content(&self, asked: &Requested, caller: Caller) -> Result<Content, Refused> {
+    pub fn look_at_content(&self, asked: &Requested, caller: &Caller) -> Result<Content, Refused> {
         Content::look(&self.snapshot.load().served(), &self.known(), asked, caller)
     }
 
@@ -86,7 +86,7 @@ impl Services {
     }
 
     /// The same on any thread: only what is opened without waiting for a disk or the network.
-    pub fn open_content_at_once(&self, asked: &Requested, caller: Caller) -> Option<Content> {
+    pub fn open_content_at_once(&self, asked: &Requested, caller: &Caller) -> Option<Content> {
         Content::open_at_once(&self.snapshot.load().served(), asked, caller)
     }
 

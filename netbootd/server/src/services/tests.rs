@@ -109,9 +109,9 @@ fn a_raspberry_pis_boot_image_has_its_digest_beside_it() {
     let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
     let services = Services::in_memory(Snapshot::new(config, None).unwrap());
     let address = IpAddr::from([10, 77, 0, 50]);
-    let caller = Caller { client: address, server: address, extent: Extent::Whole };
+    let caller = Caller { client: address, server: address, https: None, extent: Extent::Whole };
     let text = |path: &str| {
-        let content = services.open_content(&Requested::new(path.as_bytes()), caller).ok()?;
+        let content = services.open_content(&Requested::new(path.as_bytes()), &caller).ok()?;
         let mut bytes = vec![0; usize::try_from(content.len()).unwrap()];
         content.read_exact_at(0, &mut bytes).unwrap();
         Some(String::from_utf8(bytes).unwrap())

@@ -63,6 +63,9 @@ impl Reach {
         for webhook in &config.webhooks {
             reach.named(webhook.ca.as_deref(), "an authority's certificate");
         }
+        for file in config.https.iter().flat_map(netbootd_config::Https::files) {
+            reach.named(Some(file), "the boot port's certificates and keys");
+        }
         if let Some((certificate, key)) = config.status.as_ref().and_then(|status| status.tls.as_ref()) {
             reach.named(Some(certificate), "the status port's certificate");
             reach.named(Some(key), "the status port's key");

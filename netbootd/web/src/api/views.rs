@@ -156,7 +156,7 @@ pub fn status(daemon: &Daemon) -> StatusView {
             .into_iter()
             .map(|(name, trouble)| DirectoryView { name, trouble: trouble.map(|trouble| trouble.detail) })
             .collect(),
-        certificates: daemon.certificates.seen().to_vec(),
+        certificates: daemon.certificates.seen(),
         strangers: services.strangers.seen(SystemTime::now()),
         counters: counters
             .into_iter()

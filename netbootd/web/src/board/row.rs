@@ -310,6 +310,7 @@ fn address_in(event: &Event) -> Option<String> {
         Event::TransferStarted(started) => known(started.peer.ip()),
         Event::TransferFinished(finished) => known(finished.peer.ip()),
         Event::FileRefused(refused) => known(refused.peer.ip()),
+        Event::TlsFailed(failed) => known(failed.peer.ip()),
         Event::Reported(reported) => known(reported.peer.ip()),
         _ => None,
     }

@@ -149,7 +149,12 @@ fn certificates(console: &Console) -> Vec<Line> {
     let seen = console.daemon.certificates.seen();
     seen.iter()
         .map(|seen| match (seen.days, &seen.trouble) {
-            (Some(days), _) => Line {
+            (Some(days), Some(trouble)) => Line {
+                tint: "bad",
+                name: seen.server.clone(),
+                words: format!("{days} days left; what is there now is not in use: {trouble}"),
+            },
+            (Some(days), None) => Line {
                 tint: if days >= 30 { "ok" } else { "warn" },
                 name: seen.server.clone(),
                 words: format!("{days} days left"),

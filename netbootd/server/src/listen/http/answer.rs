@@ -14,6 +14,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use imagestore::{OpenError, PathError};
 use netbootd_content::menu::PROTECTED;
 use netbootd_content::{Caller, Content, Extent, Refused, Requested};
+use netbootd_dhcp::v4::boot_info::Origin;
 use netbootd_telemetry::event::{Event, FileRefused, Proto, Refusal};
 
 use super::super::request_error::RequestError;
@@ -32,6 +33,8 @@ pub(super) struct Client {
     pub(super) services: Arc<Services>,
     pub(super) peer: SocketAddr,
     local: SocketAddr,
+    /// Whether it speaks TLS.
+    pub(super) is_tls: bool,
     /// How far its last request has come.
     pub(super) exchange: Arc<Exchange>,
     /// The files that its connection has to send.
@@ -41,9 +44,9 @@ pub(super) struct Client {
 
 impl Client {
     /// A client that has asked for nothing yet.
-    pub(super) fn new(services: Arc<Services>, peer: SocketAddr, local: SocketAddr) -> Self {
+    pub(super) fn new(services: Arc<Services>, peer: SocketAddr, local: SocketAddr, is_tls: bool) -> Self {
         let (exchange, files) = (Arc::default(), Arc::default());
-        Client { services, peer, local, exchange, files, answers: AtomicU64::new(0) }
+        Client { services, peer, local, is_tls, exchange, files, answers: AtomicU64::new(0) }
     }
 
     /// Counts a request that begins.
@@ -62,6 +65,20 @@ impl Client {
         let agent = request.headers().get(header::USER_AGENT);
         let probe = agent.is_some_and(|agent| agent.as_bytes().starts_with(PROBE_AGENT.as_bytes()));
         Requester { peer: self.peer, probe }
+    }
+
+    /// What the URLs of an answer begin with, for a client of the HTTPS port: the host by which it
+    /// asks, which is the one that it verified.
+    fn origin(&self, headers: &HeaderMap) -> Option<Origin> {
+        if !self.is_tls {
+            return None;
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
+        let port = self.local.port();
+        Some(match host {
+            Some(host) => Origin::of_authority(host),
+            None => Origin::https(&self.local.ip().to_canonical().to_string(), port),
+        })
     }
 
     /// How many requests there were.
@@ -106,13 +123,17 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
         *response.status_mut() = StatusCode::URI_TOO_LONG;
         return response;
     }
+    if path.raw() == BOOT_CERTIFICATE.as_bytes() {
+        return boot_certificate(client, request, asked, head_only).await;
+    }
     let extent = extent_of(request.headers());
-    let caller = Caller { client: client.peer.ip(), server: client.local.ip(), extent };
+    let https = client.origin(request.headers());
+    let caller = Caller { client: client.peer.ip(), server: client.local.ip(), https, extent };
     let found = if let Some(image) = protected_image(path.raw()) {
         if !knows_password(client, request.headers()) {
             return password_wanted();
         }
-        client.services.open_protected(&image, caller).map_err(RequestError::from)
+        client.services.open_protected(&image, &caller).map_err(RequestError::from)
     } else {
         if let (Extent::Whole, false, Ok(path)) = (extent, head_only, path.path()) {
             client.services.snapshot.load().files.reads_whole(path, caller.client);
@@ -122,6 +143,26 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
     match found {
         Ok(content) => respond(client, request, asked, content, head_only),
         Err(error) => refuse(&client.services, asked, error, client.requester(request)),
+    }
+}
+
+/// The authority's certificate, for enrolment. It is public, and asked for over HTTP as well.
+async fn boot_certificate(
+    client: &Client,
+    request: &Request<Incoming>,
+    asked: &str,
+    head_only: bool,
+) -> Response<Reply> {
+    let services = Arc::clone(&client.services);
+    let read = tokio::task::spawn_blocking(move || {
+        services.snapshot.load().config.https.as_ref()?.authority_der().ok()
+    });
+    match read.await {
+        Ok(Some(der)) => {
+            let content = Content::generated(der, Some("application/pkix-cert".to_owned()));
+            respond(client, request, asked, content, head_only)
+        }
+        _ => plain(StatusCode::NOT_FOUND, "no such file"),
     }
 }
 
@@ -145,6 +186,12 @@ fn password_wanted() -> Response<Reply> {
     response
 }
 
+/// Whether a Host header is one that a script can hold.
+fn is_host(host: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || ".-:[]_".contains(letter);
+    (1..=LONGEST_HOST).contains(&host.len()) && host.chars().all(plain)
+}
+
 /// RFC 9112 §3.2: exactly one Host, which HTTP/1.0 may leave out.
 fn names_one_host(request: &Request<Incoming>) -> bool {
     match request.headers().get_all(header::HOST).iter().count() {
@@ -166,11 +213,11 @@ fn extent_of(headers: &HeaderMap) -> Extent {
 
 async fn open(services: &Arc<Services>, path: Requested, caller: Caller) -> Result<Content, RequestError> {
     // Handing over to a thread that may block costs more than a small file.
-    if let Some(content) = services.open_content_at_once(&path, caller) {
+    if let Some(content) = services.open_content_at_once(&path, &caller) {
         return Ok(content);
     }
     let services = Arc::clone(services);
-    let opened = tokio::task::spawn_blocking(move || services.open_content(&path, caller));
+    let opened = tokio::task::spawn_blocking(move || services.open_content(&path, &caller));
     Ok(opened.await??)
 }
 
@@ -225,7 +272,8 @@ fn respond(
         Reply::empty()
     } else {
         let record = record(&client.services, path, requester, end - first, status, about);
-        Reply::file(Arc::new(content), first, end, record, &client.files)
+        let files = (!client.is_tls).then_some(&client.files);
+        Reply::file(Arc::new(content), first, end, record, files)
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -293,6 +341,9 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: impl Into<Cow<'static, 
     }
 }
 
+/// The path of the authority's certificate (DER).
+pub(super) const BOOT_CERTIFICATE: &str = "/netbootd/boot-certificate.der";
+
 /// The user agent of `netbootd probe`.
 pub const PROBE_AGENT: &str = "netbootd-probe";
 
@@ -320,5 +371,7 @@ pub fn decode(path: &str) -> Option<Vec<u8>> {
     (!raw.contains(&0)).then_some(raw)
 }
 
+/// A DNS name with a port (RFC 1035 §2.3.4), in bytes.
+const LONGEST_HOST: usize = 262;
 /// Of an answer, with those that hyper adds.
 const HEADERS: usize = 8;

@@ -57,23 +57,22 @@ impl Reply {
         Reply::from_source(Source::Held(Bytes::from(text), None))
     }
 
-    /// Bytes of a file from `first` up to but without `end`.
+    /// Bytes of a file from `first` up to but without `end`. `files` when the kernel may send them.
     pub(super) fn file(
         content: Arc<Content>,
         first: u64,
         end: u64,
         record: Record,
-        files: &Arc<Handover>,
+        files: Option<&Arc<Handover>>,
     ) -> Self {
         if let Some(bytes) = held(&content, first, end) {
             return Reply::from_source(Source::Held(bytes, Some(record)));
         }
-        let here = content.file().is_some();
+        let files = files.filter(|_| content.file().is_some());
         let stretch = Stretch { content, next: first, end, record };
-        Reply::from_source(if here {
-            Source::InFile(stretch, Arc::clone(files))
-        } else {
-            Source::Coming(stretch, None)
+        Reply::from_source(match files {
+            Some(files) => Source::InFile(stretch, Arc::clone(files)),
+            None => Source::Coming(stretch, None),
         })
     }
 

@@ -23,7 +23,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use super::answer::{Client, answer};
-use super::stream::Stream;
+use super::stream::{Stream, Transport};
+use super::tls::Tls;
 use super::waiting::Waiting;
 use crate::limits::session_limits::Place;
 use crate::services::Services;
@@ -32,59 +33,74 @@ use crate::services::Services;
 /// stop; then an answer goes on to its end, or to the shutdown.
 pub(super) async fn serve(
     services: Arc<Services>,
-    mut tcp: TcpStream,
+    tcp: TcpStream,
     peer: SocketAddr,
     mut place: Place,
     waiting: Arc<Waiting>,
+    tls: Option<Tls>,
 ) {
     let Ok(local) = tcp.local_addr() else { return };
     // Heads and small files leave at once.
     let _ = tcp.set_nodelay(true);
+    let mut transport = match &tls {
+        None => Transport::plain(tcp),
+        Some(tls) => match shake_hands(&services, tls, tcp, peer, place, &waiting).await {
+            Some(done) => {
+                place = done.1;
+                done.0
+            }
+            None => return,
+        },
+    };
     let (mut stopping, mut stopped) =
         (pin!(services.lifecycle.stopping.cancelled()), pin!(services.lifecycle.shutdown.cancelled()));
-    let client = Arc::new(Client::new(Arc::clone(&services), peer, local));
+    let client = Arc::new(Client::new(Arc::clone(&services), peer, local, tls.is_some()));
     let mut ahead = Bytes::new();
     let mut silent_since = Instant::now();
     let mut patience = Patience::begin(silent_since);
     let mut alarm = pin!(sleep_until(patience.until));
+    // A request may have come with the last bytes of the handshake: then the socket stays silent.
+    let mut may_hold_request = tls.is_some();
     loop {
         let had = client.answers();
-        let mut parked = waiting.park(place, had > 0, silent_since);
-        loop {
-            if patience.until < alarm.deadline() {
-                alarm.as_mut().reset(patience.until);
-            }
-            tokio::select! {
-                biased;
-                ready = poll_fn(|cx| tcp.poll_read_ready(cx)) => match ready {
-                    Ok(()) => break,
-                    Err(_) => return,
-                },
-                () = &mut alarm => {
-                    if Instant::now() >= patience.until {
-                        return;
-                    }
-                    // Once a minute instead of once a request.
+        if !std::mem::take(&mut may_hold_request) {
+            let mut parked = waiting.park(place, had > 0, silent_since);
+            loop {
+                if patience.until < alarm.deadline() {
                     alarm.as_mut().reset(patience.until);
                 }
-                () = parked.evicted() => {
-                    return debug!(proto = %Proto::Http, %peer, "an idle connection gives its place to another client");
+                tokio::select! {
+                    biased;
+                    ready = poll_fn(|cx| transport.tcp().poll_read_ready(cx)) => match ready {
+                        Ok(()) => break,
+                        Err(_) => return,
+                    },
+                    () = &mut alarm => {
+                        if Instant::now() >= patience.until {
+                            return;
+                        }
+                        // Once a minute instead of once a request.
+                        alarm.as_mut().reset(patience.until);
+                    }
+                    () = parked.evicted() => {
+                        return debug!(proto = %Proto::Http, %peer, "an idle connection gives its place to another client");
+                    }
+                    () = &mut stopping => return,
                 }
-                () = &mut stopping => return,
             }
-        }
-        match parked.resume() {
-            Some(resumed) => place = resumed,
-            None => return,
+            match parked.resume() {
+                Some(resumed) => place = resumed,
+                None => return,
+            }
         }
         let stay = had > 0 && silent_since.elapsed() < SOON;
         let ended = tokio::select! {
             biased;
-            ended = answer_until_silent(&client, tcp, ahead, stay) => ended,
+            ended = answer_until_silent(&client, transport, ahead, stay) => ended,
             () = &mut stopped => return,
         };
         match ended {
-            Ok(Some(kept)) => (tcp, ahead) = kept,
+            Ok(Some(kept)) => (transport, ahead) = kept,
             Ok(None) => return,
             Err(error) => return debug!(proto = %Proto::Http, %peer, %error, "connection ended"),
         }
@@ -97,6 +113,34 @@ pub(super) async fn serve(
             patience.head_begins(now);
         }
     }
+}
+
+/// The handshake of the HTTPS port. It holds its place as a connection that asked for nothing does:
+/// until another client needs it.
+async fn shake_hands(
+    services: &Arc<Services>,
+    tls: &Tls,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    waiting: &Arc<Waiting>,
+) -> Option<(Transport, Place)> {
+    // A handshake costs more than a request, and counts as one.
+    if services.leaves_client_alone(Proto::Http, peer).is_some() {
+        return None;
+    }
+    let begun = Instant::now();
+    let mut parked = waiting.park(place, false, begun);
+    let stream = tokio::select! {
+        biased;
+        stream = tls.accept(services, tcp, peer, begun + HEAD) => stream?,
+        () = parked.evicted() => {
+            debug!(proto = %Proto::Http, %peer, "a TLS handshake gives its place to another client");
+            return None;
+        }
+        () = services.lifecycle.stopping.cancelled() => return None,
+    };
+    Some((Transport::tls(stream), parked.resume()?))
 }
 
 /// How long a client may take until its next request is there.
@@ -124,10 +168,10 @@ impl Patience {
 /// is closed.
 async fn answer_until_silent(
     client: &Arc<Client>,
-    tcp: TcpStream,
+    transport: Transport,
     ahead: Bytes,
     stay: bool,
-) -> hyper::Result<Option<(TcpStream, Bytes)>> {
+) -> hyper::Result<Option<(Transport, Bytes)>> {
     let asked = Arc::clone(client);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (client, answering) = (Arc::clone(&asked), asked.begins());
@@ -141,7 +185,7 @@ async fn answer_until_silent(
         }
     });
     let (exchange, files) = (Arc::clone(&client.exchange), Arc::clone(&client.files));
-    let stream = Stream::new(tcp, exchange, files, ahead, client.send_timeout());
+    let stream = Stream::new(transport, exchange, files, ahead, client.send_timeout());
     let connection = http1::Builder::new()
         // A head that does not come is waited for by the caller.
         .header_read_timeout(None)
@@ -178,7 +222,7 @@ async fn answer_until_silent(
         Some(ended) => ended.map(|()| None),
         None => {
             let parts = connection.into_parts();
-            Ok(Some((parts.io.into_tcp(), parts.read_buf)))
+            Ok(Some((parts.io.into_transport(), parts.read_buf)))
         }
     }
 }

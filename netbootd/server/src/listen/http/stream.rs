@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -11,14 +11,43 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use super::exchange::Exchange;
 use super::handover::Handover;
 use crate::listen::stall::Stall;
 
+/// A client's connection, with TLS around it or without.
+pub(super) enum Transport {
+    /// Bytes as they are; the kernel sends files.
+    Plain(TokioIo<TcpStream>),
+    /// Bytes that are encrypted here.
+    Tls(TokioIo<Box<TlsStream<TcpStream>>>),
+}
+
+impl Transport {
+    /// HTTP.
+    pub(super) fn plain(tcp: TcpStream) -> Self {
+        Transport::Plain(TokioIo::new(tcp))
+    }
+
+    /// HTTPS, after the handshake.
+    pub(super) fn tls(stream: Box<TlsStream<TcpStream>>) -> Self {
+        Transport::Tls(TokioIo::new(stream))
+    }
+
+    /// The socket.
+    pub(super) fn tcp(&self) -> &TcpStream {
+        match self {
+            Transport::Plain(tcp) => tcp.inner(),
+            Transport::Tls(stream) => stream.inner().get_ref().0,
+        }
+    }
+}
+
 /// The client's stream as hyper uses it.
 pub(super) struct Stream {
-    tcp: TokioIo<TcpStream>,
+    transport: Transport,
     exchange: Arc<Exchange>,
     files: Arc<Handover>,
     /// What was read before hyper came.
@@ -29,18 +58,30 @@ pub(super) struct Stream {
 impl Stream {
     /// `ahead` has come already. A client that takes nothing for as long as `send_timeout` is left.
     pub(super) fn new(
-        tcp: TcpStream,
+        transport: Transport,
         exchange: Arc<Exchange>,
         files: Arc<Handover>,
         ahead: Bytes,
         send_timeout: Duration,
     ) -> Self {
-        Stream { tcp: TokioIo::new(tcp), exchange, files, ahead, stall: Stall::new(send_timeout) }
+        Stream { transport, exchange, files, ahead, stall: Stall::new(send_timeout) }
     }
 
-    /// The socket, taken back from hyper.
-    pub(super) fn into_tcp(self) -> TcpStream {
-        self.tcp.into_inner()
+    /// The connection, taken back from hyper.
+    pub(super) fn into_transport(self) -> Transport {
+        self.transport
+    }
+
+    /// Leaves a client that takes nothing for too long. What is queued would be kept, and offered to
+    /// the client, for a quarter of an hour more.
+    fn poll_patience<T>(&mut self, cx: &mut Context<'_>, sent: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if sent.is_ready() {
+            self.stall.over();
+        } else if self.stall.poll_too_long(cx).is_ready() {
+            let _ = SockRef::from(self.transport.tcp()).set_linger(Some(Duration::ZERO));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        sent
     }
 }
 
@@ -58,7 +99,10 @@ impl Read for Stream {
             this.exchange.starved(false);
             return Poll::Ready(Ok(()));
         }
-        let read = Pin::new(&mut this.tcp).poll_read(cx, buf);
+        let read = match &mut this.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
         this.exchange.starved(read.is_pending());
         read
     }
@@ -75,16 +119,12 @@ impl Write for Stream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = this.files.poll_write(&mut this.tcp, cx, bufs);
-        if written.is_ready() {
-            this.stall.over();
-        } else if this.stall.poll_too_long(cx).is_ready() {
-            // What is queued would be kept, and offered to the client, for a quarter of an hour
-            // more.
-            let _ = SockRef::from(this.tcp.inner()).set_linger(Some(Duration::ZERO));
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        written
+        let written = match &mut this.transport {
+            Transport::Plain(tcp) => this.files.poll_write(tcp, cx, bufs),
+            // No file is handed over here: each byte is encrypted first.
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        };
+        this.poll_patience(cx, written)
     }
 
     /// The queue of hyper must not be copied together: see [`super::handover`].
@@ -94,11 +134,20 @@ impl Write for Stream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let flushed = match &mut this.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            // Encrypted bytes may still wait here for the socket.
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        };
+        ready!(this.poll_patience(cx, flushed))?;
         this.exchange.flushed();
-        Pin::new(&mut this.tcp).poll_flush(cx)
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().tcp).poll_shutdown(cx)
+        match &mut self.get_mut().transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }

@@ -239,8 +239,9 @@ impl Handshakes {
         {
             return Some(facts);
         }
-        let caller = Caller { client: received.from.ip(), server: received.to, extent: Extent::Whole };
-        let content = self.services.open_content_at_once(path, caller)?;
+        let caller =
+            Caller { client: received.from.ip(), server: received.to, https: None, extent: Extent::Whole };
+        let content = self.services.open_content_at_once(path, &caller)?;
         self.facts.read(path, &content, now)
     }
 

@@ -56,7 +56,7 @@ impl Held {
         proved: bool,
     ) -> Result<(&Arc<Content>, &mut Window), Unreadable> {
         if self.open.is_none() {
-            let content = match services.open_content_at_once(path, caller) {
+            let content = match services.open_content_at_once(path, &caller) {
                 Some(content) => content,
                 None => open_again(Arc::clone(services), Arc::clone(path), caller).await?,
             };
@@ -91,6 +91,6 @@ async fn open_again(
     path: Arc<Requested>,
     caller: Caller,
 ) -> Result<Content, Unreadable> {
-    let opened = tokio::task::spawn_blocking(move || services.open_content(&path, caller));
+    let opened = tokio::task::spawn_blocking(move || services.open_content(&path, &caller));
     Ok(opened.await??)
 }

@@ -293,12 +293,12 @@ impl Transfer {
     }
 
     fn caller(&self) -> Caller {
-        Caller { client: self.line.peer().ip(), server: self.server, extent: Extent::Whole }
+        Caller { client: self.line.peer().ip(), server: self.server, https: None, extent: Extent::Whole }
     }
 
     /// The file, when it can be opened without waiting for a disk.
     fn open_at_once(&self, mode: Mode) -> Option<Content> {
-        let at_once = || self.services.open_content_at_once(&self.path, self.caller());
+        let at_once = || self.services.open_content_at_once(&self.path, &self.caller());
         (mode == Mode::Octet).then(at_once).flatten()
     }
 
@@ -328,7 +328,7 @@ impl Transfer {
         let caller = self.caller();
         let handshakes = Arc::clone(&self.handshakes);
         let opened = tokio::task::spawn_blocking(move || {
-            let content = services.open_content(&path, caller)?;
+            let content = services.open_content(&path, &caller)?;
             handshakes.remember(&path, &content);
             match mode {
                 Mode::Octet => Ok((Held::kept(content), None)),

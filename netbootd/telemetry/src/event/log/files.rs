@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use netbootd_diagnosis::step::{
-    Disproved, FileRefused, Proto, Refusal, Substitute, Substitution, TransferFinished, TransferOutcome,
-    TransferStarted,
+    Disproved, FileRefused, Proto, Refusal, Substitute, Substitution, TlsFailed, TransferFinished,
+    TransferOutcome, TransferStarted,
 };
 use pxe_policy::MacAddr;
 use tracing::{Level, debug, info, warn};
@@ -117,6 +117,20 @@ impl Facts for TransferFinished {
     }
 }
 
+macro_rules! handshake_line {
+    ($level:ident, $failed:expr) => {
+        $level!(
+            proto = "https",
+            peer = %$failed.peer,
+            mac = $failed.mac.map(display),
+            reason = $failed.why.name(),
+            why = %$failed.why,
+            detail = $failed.detail,
+            "no TLS"
+        )
+    };
+}
+
 impl Facts for FileRefused {
     fn mac(&self) -> Option<MacAddr> {
         self.mac
@@ -139,6 +153,31 @@ impl Facts for FileRefused {
 
     fn write(&self) {
         line!(self, refused_line);
+    }
+}
+
+impl Facts for TlsFailed {
+    fn mac(&self) -> Option<MacAddr> {
+        self.mac
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        Some(self.peer.ip())
+    }
+
+    fn counter(&self) -> Option<(&'static str, &'static str)> {
+        Some((Proto::Http.name(), self.why.name()))
+    }
+
+    fn level(&self) -> Option<Level> {
+        Some(match self.mac {
+            Some(_) => Level::INFO,
+            None => Level::DEBUG,
+        })
+    }
+
+    fn write(&self) {
+        line!(self, handshake_line);
     }
 }
 
