@@ -11,6 +11,7 @@
 #[cfg_attr(unix, path = "arp/unix.rs")]
 #[cfg_attr(windows, path = "arp/windows.rs")]
 pub mod arp;
+pub mod bounded;
 mod causes;
 #[cfg_attr(unix, path = "dhcp_senders/unix.rs")]
 #[cfg_attr(windows, path = "dhcp_senders/windows.rs")]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use lru::LruCache;
 
 use super::State;
+use crate::bounded;
 
 /// An address, and the interface that it is reached by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +74,7 @@ struct Trial {
 
 impl Default for Table {
     fn default() -> Self {
-        Table { hops: LruCache::new(MAX_HOPS), trials: HashMap::new(), swept: None }
+        Table { hops: bounded::lru(MAX_HOPS), trials: HashMap::new(), swept: None }
     }
 }
 
@@ -105,14 +106,13 @@ impl Table {
 
     /// Forgets the hops whose state is no longer used without asking the kernel.
     pub(super) fn forget_idle(&mut self, now: Instant) -> usize {
-        let before = self.hops.len() + self.trials.len();
+        let hops = self.hops.len();
+        let before = hops + self.trials.len();
         while self.hops.peek_lru().is_some_and(|(_, seen)| seen.is_idle(now)) {
             self.hops.pop_lru();
         }
         self.trials.retain(|_, trial| now.duration_since(trial.since) < SILENT_FOR);
-        if before > 0 && self.hops.is_empty() {
-            self.hops = LruCache::new(MAX_HOPS);
-        }
+        bounded::release(&mut self.hops, hops);
         before - self.hops.len() - self.trials.len()
     }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use netbootd_config::Rate;
+use netbootd_net::bounded;
 
 use parking_lot::Mutex;
 
@@ -43,7 +44,7 @@ struct Bucket {
 impl<K: Hash + Eq> Buckets<K> {
     /// None yet, and never more than `most`.
     pub fn new(most: NonZeroUsize) -> Self {
-        Buckets { table: Mutex::new(LruCache::new(most)) }
+        Buckets { table: Mutex::new(bounded::lru(most)) }
     }
 
     /// Takes `cost` out of a key's bucket, if that is in it.
@@ -66,7 +67,7 @@ impl<K: Hash + Eq> Buckets<K> {
         self.len() == 0
     }
 
-    /// Forgets the buckets that are full again, and gives the memory of an empty table back.
+    /// Forgets the buckets that are full again, and returns their memory.
     /// Returns how many were forgotten.
     pub fn sweep(&self, now: Nanos) -> usize {
         self.with(|table| {
@@ -74,9 +75,7 @@ impl<K: Hash + Eq> Buckets<K> {
             while table.peek_lru().is_some_and(|(_, bucket)| bucket.is_forgettable(now)) {
                 table.pop_lru();
             }
-            if before > 0 && table.is_empty() {
-                *table = LruCache::new(table.cap());
-            }
+            bounded::release(table, before);
             before - table.len()
         })
     }

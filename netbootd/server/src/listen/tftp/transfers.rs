@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use netbootd_config::Bounds;
+use netbootd_net::bounded;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc};
 
@@ -195,9 +196,12 @@ impl Transfers {
         self.lock().evicted.put(from, evicted);
     }
 
-    /// Gives the memory back that entries took which are gone.
+    /// Returns the memory of entries that are gone. No transfer waits: clients of evicted ones have
+    /// given up.
     pub(super) fn shrink(&self) {
-        self.lock().entries.shrink_to_fit();
+        let mut table = self.lock();
+        table.entries.shrink_to_fit();
+        table.evicted = bounded::lru(MAX_EVICTED);
     }
 
     /// How many have a task.
@@ -219,8 +223,8 @@ impl Default for Table {
             older: BTreeMap::new(),
             unproved: BTreeMap::new(),
             unproved_tasks: BTreeSet::new(),
-            ended: LruCache::new(MAX_ENDED),
-            evicted: LruCache::new(MAX_EVICTED),
+            ended: bounded::lru(MAX_ENDED),
+            evicted: bounded::lru(MAX_EVICTED),
             last: 0,
         }
     }
