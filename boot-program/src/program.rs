@@ -56,6 +56,14 @@ impl Program {
         }
     }
 
+    /// Reads the signatures of a program from its certificate table alone.
+    ///
+    /// # Errors
+    /// When the table is damaged or holds more than [`Program::MAX_SIGNATURES`] signatures.
+    pub fn signatures(table: &[u8]) -> Result<Vec<Result<Signature, SignatureError>>, ProgramError> {
+        signature::read_all(table)
+    }
+
     fn read_as<Pe: ImageNtHeaders>(bytes: &[u8]) -> Result<Self, ProgramError> {
         let file = PeFile::<Pe>::parse(bytes).map_err(|_| ProgramError::NotPe)?;
         let subsystem = file.nt_headers().optional_header().subsystem();

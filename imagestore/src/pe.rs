@@ -59,14 +59,16 @@ pub struct PeHeader {
     pub machine: u16,
     /// Whether it has a certificate table.
     pub signed: bool,
+    /// Where the certificate table begins in the file, and its size, in bytes; zeros without one.
+    pub certificates: (u32, u32),
 }
 
 impl PeHeader {
     /// Reads a program's first bytes, [`PeHeader::LENGTH`] of them; None for what is no PE program.
     pub fn of_headers(head: &[u8]) -> Option<Self> {
-        let signed = certificate_table_size(head)? > 0;
+        let certificates = certificate_table(head)?;
         let pe = usize::try_from(long(head, 0x3c)?).ok()?;
-        Some(PeHeader { machine: short(head, pe.checked_add(4)?)?, signed })
+        Some(PeHeader { machine: short(head, pe.checked_add(4)?)?, signed: certificates.1 > 0, certificates })
     }
 
     /// The headers of every boot program known lie in so many first bytes.
@@ -89,9 +91,9 @@ fn subsystem(head: &[u8]) -> Option<u16> {
     short(head, pe_header(head)?.checked_add(24 + 68)?)
 }
 
-/// The size of the certificate table in bytes, 0 when there is none; None for what is no PE
-/// program.
-fn certificate_table_size(head: &[u8]) -> Option<u32> {
+/// Where the certificate table begins in the file, and its size, in bytes; zeros when there is
+/// none. None for what is no PE program.
+fn certificate_table(head: &[u8]) -> Option<(u32, u32)> {
     let optional = pe_header(head)?.checked_add(24)?;
     let directories = match short(head, optional)? {
         0x20b => optional.checked_add(112)?,
@@ -100,9 +102,10 @@ fn certificate_table_size(head: &[u8]) -> Option<u32> {
     };
     let count = long(head, directories.checked_sub(4)?)?;
     if count <= CERTIFICATE_TABLE {
-        return Some(0);
+        return Some((0, 0));
     }
-    long(head, directories.checked_add(CERTIFICATE_TABLE as usize * 8 + 4)?)
+    let entry = directories.checked_add(CERTIFICATE_TABLE as usize * 8)?;
+    Some((long(head, entry)?, long(head, entry.checked_add(4)?)?))
 }
 
 /// Where the PE header begins.

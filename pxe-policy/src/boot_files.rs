@@ -21,7 +21,8 @@ pub fn boot_files(machine: ArchType, arch: Option<ImageArch>, asks_server: bool)
         vec!["bootmgfw.efi", "bootmgfw_EX.efi"]
     };
     if asks_server {
-        windows.insert(0, if is(ArchType::X86_BIOS) { BOOT_PROGRAMS[0] } else { BOOT_PROGRAMS[1] });
+        let programs = if is(ArchType::X86_BIOS) { &BOOT_PROGRAMS[..1] } else { &BOOT_PROGRAMS[1..] };
+        windows.splice(0..0, programs.iter().copied());
     }
     // The path of UEFI 2.10 §3.5.1.1, for images that are no Windows.
     let removable = [
@@ -44,4 +45,4 @@ pub fn is_boot_program(path: &str) -> bool {
 /// The script inside an image that lets iPXE load its Windows PE by HTTP.
 pub const WIMBOOT_SCRIPT: &str = "wimboot.ipxe";
 
-const BOOT_PROGRAMS: [&str; 2] = ["wdsnbp.com", "wdsmgfw.efi"];
+const BOOT_PROGRAMS: [&str; 3] = ["wdsnbp.com", "wdsmgfw.efi", "wdsmgfw_EX.efi"];

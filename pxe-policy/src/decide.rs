@@ -4,6 +4,7 @@ mod assigned;
 mod choice;
 mod consult;
 mod firmware;
+mod generation;
 mod loaders;
 mod mac;
 mod rule;
@@ -11,8 +12,9 @@ mod settings;
 mod verdict;
 
 use crate::{
-    Action, Answer, Assignment, BootRequest, Class, Entry, Evidence, ImageOffer, KernelBoot, Ledger,
-    LoaderConfig, MachineId, MenuSource, Reason, Rules, Seconds, Stage, Via,
+    Action, Answer, Assignment, BootRequest, Class, Entry, Evidence, Generation, ImageOffer, KernelBoot,
+    Ledger, LoaderConfig, MachineId, MachineTrust, MenuSource, Observed, Reason, Rules, Seconds, Signers,
+    Stage, Trusts, Via,
 };
 pub use settings::{Approval, Prompt, Settings, UnknownMachines};
 use verdict::is_url;
@@ -45,6 +47,11 @@ pub struct Site<'a> {
     pub image_folder: &'a dyn Fn(&str) -> String,
     /// The kernel in a folder of the boot tree that is an image, when boot loaders start it.
     pub kernel_of: &'a dyn Fn(&str) -> Option<KernelBoot>,
+    /// What is known of the authorities that the machine trusts.
+    pub trust: &'a MachineTrust,
+    /// The authorities behind the signatures of a program in the boot tree; None for what is not
+    /// signed, or cannot be read at once.
+    pub signers: &'a dyn Fn(&str) -> Option<Signers>,
 }
 
 impl<'a> Site<'a> {
@@ -63,6 +70,8 @@ impl<'a> Site<'a> {
             available: &|_| true,
             image_folder: &str::to_owned,
             kernel_of: &|_| None,
+            trust: &NOTHING_KNOWN,
+            signers: &|_| None,
         }
     }
 }
@@ -75,11 +84,14 @@ impl<'a> Site<'a> {
 /// Every client is decided about here, whatever it speaks, and the verdict is what it gets: what a
 /// protocol cannot carry is taken out.
 pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
-    let verdict = walk_chain(request, site);
+    let (verdict, wanted) = walk_chain(request, site);
+    let verdict = generation::choose(request, site, wanted, verdict);
     if request.segment.is_ipv6() { over_ipv6(verdict) } else { abort_at_once(request, site, verdict) }
 }
 
-fn walk_chain(request: &BootRequest, site: &Site<'_>) -> Verdict {
+/// The verdict of the first link that decides, and what operators say of generations.
+
+fn walk_chain(request: &BootRequest, site: &Site<'_>) -> (Verdict, Wanted) {
     let mut state = State { learned: ended(request, site), ..State::default() };
     if let Some(device) = site.assigned.filter(|device| device.is_device()) {
         let (directory, key, name) = (DEVICES.to_owned(), device.mac.to_string(), device.label());
@@ -139,7 +151,7 @@ fn walk_chain(request: &BootRequest, site: &Site<'_>) -> Verdict {
 fn decided_without(request: &BootRequest, site: &Site<'_>, reason: Reason) -> Verdict {
     let lasting = site.assigned.filter(|_| reason == Reason::BootNext);
     let lasting = lasting.map(|device| Assignment { next: None, ..device.clone() });
-    let verdict = walk_chain(request, &Site { assigned: lasting.as_ref(), ..*site });
+    let (verdict, _) = walk_chain(request, &Site { assigned: lasting.as_ref(), ..*site });
     if request.segment.is_ipv6() { over_ipv6(verdict) } else { verdict }
 }
 
@@ -149,7 +161,8 @@ fn whole_menu() -> LoaderConfig {
 
 /// Whatever is decided: when the firmware asks, an earlier boot of the machine is over.
 fn ended(request: &BootRequest, site: &Site<'_>) -> Vec<Entry> {
-    if Stage::from_request(request) != Stage::Firmware {
+    // After a refused program the boot goes on with the other generation's.
+    if Stage::from_request(request) != Stage::Firmware || site.trust.is_retry() {
         return Vec::new();
     }
     site.ledger.ended(&MachineId::from_request(request), site.now, site.settings.same_boot)
@@ -162,16 +175,27 @@ struct State {
     learned: Vec<Entry>,
     known: Option<Known>,
     passed_over: bool,
+    wanted: Wanted,
+}
+
+/// What operators say of generations of boot programs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wanted {
+    /// What the machine trusts, by the device file.
+    trusts: Option<Trusts>,
+    /// The generation that the rule names.
+    signed_by: Option<Generation>,
 }
 
 impl State {
-    fn into_verdict(self, verdict: Verdict) -> Verdict {
-        Verdict {
+    fn into_verdict(self, verdict: Verdict) -> (Verdict, Wanted) {
+        let verdict = Verdict {
             machine: verdict.machine.or(self.known),
             evidence: self.evidence,
             learned: self.learned,
             ..verdict
-        }
+        };
+        (verdict, self.wanted)
     }
 }
 
@@ -217,6 +241,8 @@ fn abort_at_once(request: &BootRequest, site: &Site<'_>, verdict: Verdict) -> Ve
 
 /// What registered devices are called where directories have their names.
 const DEVICES: &str = "device list";
+static NOTHING_KNOWN: MachineTrust =
+    MachineTrust { observed: Observed { of_2011: None, of_2023: None }, refused_now: Vec::new() };
 
 #[cfg(test)]
 mod boot_next;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    Bans, BootAction, BootImage, Deployment, DirectoryAnswer, Identity, ImageOffer, InvalidMac,
-    InvalidSelector, InvalidUuid, MacAddr, Purpose, Record, SystemUuid, boot_files,
+    Bans, BootAction, BootImage, Deployment, DirectoryAnswer, Identity, ImageOffer, InvalidGeneration,
+    InvalidMac, InvalidSelector, InvalidUuid, MacAddr, Purpose, Record, SystemUuid, Trusts, boot_files,
 };
 
 /// The devices, found by what they have.
@@ -48,6 +48,9 @@ pub struct Device {
     /// The one of them that goes first.
     #[serde(rename = "default-image")]
     pub default_image: String,
+    /// The generations of Secure Boot authorities that it trusts: `2011`, `2023`, both, or `none`;
+    /// empty when that is not known.
+    pub trusts: String,
     /// The line it stands in.
     #[serde(skip)]
     pub line: usize,
@@ -76,6 +79,9 @@ pub enum DeviceFault {
     /// Its images, or the default one of them.
     #[error(transparent)]
     Images(#[from] InvalidSelector),
+    /// The authorities that it trusts.
+    #[error(transparent)]
+    Trusts(#[from] InvalidGeneration),
     /// No machine can be this device.
     #[error("it has neither a hardware address nor a GUID")]
     NoIdentifier,
@@ -137,6 +143,7 @@ impl Table {
             return Err(DeviceFault::NothingToBoot);
         }
         device.offer()?;
+        device.trusted()?;
         let index = self.devices.len();
         self.devices.push(device.clone());
         for mac in &macs {
@@ -189,6 +196,14 @@ impl Device {
         if self.deployment.is_empty() { self.boots().unwrap_or_default() } else { &self.deployment }
     }
 
+    /// What it trusts; None when the column is empty.
+    fn trusted(&self) -> Result<Option<Trusts>, InvalidGeneration> {
+        match self.trusts.trim() {
+            "" => Ok(None),
+            text => text.parse().map(Some),
+        }
+    }
+
     /// The record of a Mac. One that names neither images nor a boot file leaves the rules to
     /// decide.
     fn record_of_mac(&self) -> Record {
@@ -227,7 +242,8 @@ impl Device {
         let image = (!self.image.is_empty()).then(|| self.image.clone());
         // The key is for people, who look for it in the file.
         let key = format!("line {}", self.line);
-        let mut record = Record { key, name: self.name.clone(), macs, ..Record::default() };
+        let trusts = self.trusted().ok().flatten(); // bad lines make no device
+        let mut record = Record { key, name: self.name.clone(), macs, trusts, ..Record::default() };
         if self.is_deployed() {
             record.deployments.push(Deployment {
                 id: self.deployment_id().to_owned(),

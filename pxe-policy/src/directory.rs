@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{BootAction, Deployment, MacAddr, SystemUuid};
+use crate::{BootAction, Deployment, MacAddr, SystemUuid, Trusts};
 
 /// What one directory said when it was asked for a machine's identifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct Record {
     pub boot: Option<BootAction>,
     /// What is deployed to it.
     pub deployments: Vec<Deployment>,
+    /// The authorities that the machine trusts, where the directory says so.
+    pub trusts: Option<Trusts>,
 }
 
 /// Why a directory said nothing of use.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Identifier, NotTaken, SystemUuid, Timestamp, Trouble};
+use crate::{Generation, Identifier, NotTaken, Signers, SystemUuid, Timestamp, Trouble, TrustSource};
 
 /// One thing that was looked at before the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,6 +201,54 @@ pub enum Evidence {
         /// In this many seconds.
         within: u64,
     },
+    /// Of the two generations of a Windows boot program the machine gets this one.
+    Generation {
+        /// The generation.
+        generation: Generation,
+        /// The boot program.
+        file: String,
+        /// Its signers.
+        signers: Signers,
+        /// Why it is this one.
+        why: GenerationReason,
+    },
+    /// The machine trusts no signer of any boot program that there is for it.
+    NoSignerTrusted {
+        /// The boot program that it gets all the same.
+        file: String,
+        /// Its signers.
+        signers: Signers,
+        /// How it is known that the machine does not trust them.
+        source: TrustSource,
+    },
+}
+
+/// Why a machine gets the Windows boot program of one generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GenerationReason {
+    /// The rule names it.
+    Rule,
+    /// The machine trusts its authority.
+    Trusted(TrustSource),
+    /// The machine does not trust the other generation.
+    OtherRefused(TrustSource),
+    /// Nothing is known of the machine; if it refuses this one, it gets the other.
+    Untried,
+}
+
+impl fmt::Display for GenerationReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GenerationReason::Rule => f.write_str("the rule names it"),
+            GenerationReason::Trusted(source) => write!(f, "the machine trusts it: {source}"),
+            GenerationReason::OtherRefused(source) => {
+                write!(f, "the machine does not trust the other generation: {source}")
+            }
+            GenerationReason::Untried => {
+                f.write_str("nothing is known of the machine; it gets the other generation if it asks again")
+            }
+        }
+    }
 }
 
 impl Evidence {
@@ -217,6 +265,7 @@ impl Evidence {
                 | Evidence::ClearedAtSite { .. }
                 | Evidence::TargetMissing { .. }
                 | Evidence::Hides { .. }
+                | Evidence::NoSignerTrusted { .. }
         )
     }
 }
@@ -310,6 +359,13 @@ impl fmt::Display for Evidence {
                 files.join(", ")
             ),
             Evidence::Hides { what } => write!(f, "without that it would get {what}"),
+            Evidence::Generation { generation, file, signers, why } => {
+                write!(f, "{file} is of generation {generation}, signed by {signers}; {why}")
+            }
+            Evidence::NoSignerTrusted { file, signers, source } => write!(
+                f,
+                "no boot program here is signed by an authority that the machine trusts: {file} is signed by {signers}, and {source}"
+            ),
             Evidence::Braked { given, within } => {
                 write!(
                     f,

@@ -27,6 +27,7 @@ mod reason;
 mod request;
 mod rules;
 mod served_path;
+mod trust;
 mod uuid;
 
 pub use arch::{ArchType, UnknownArch};
@@ -39,7 +40,7 @@ pub use decide::{Approval, Boot, Decision, Known, Prompt, Settings, Site, Unknow
 pub use deployment::{BootImage, Deployment, Purpose};
 pub use devices::{BadLine, Device, DeviceFault, Table};
 pub use directory::{Answer, DirectoryAnswer, Identifier, Record, Trouble, TroubleKind};
-pub use evidence::Evidence;
+pub use evidence::{Evidence, GenerationReason};
 pub use explain::explain;
 pub use firmware_menu::{FirmwareMenu, MenuImage, MenuLine, MenuSource, item_of};
 pub use image_arch::ImageArch;
@@ -56,4 +57,7 @@ pub use reason::Reason;
 pub use request::{BootRequest, Class, Identity, MAX_ARCH_TYPES, UnknownClass};
 pub use rules::{Action, BootAction, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary};
 pub use served_path::{ServedPath, ServedPathError};
+pub use trust::{
+    Generation, InvalidGeneration, MachineTrust, Observation, Observed, Signers, TrustSource, Trusts,
+};
 pub use uuid::{InvalidUuid, SystemUuid};

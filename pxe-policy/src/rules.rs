@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use crate::{AddressRange, ArchType, BootRequest, Class, ImageOffer, KernelBoot, MacPattern, SystemUuid};
+use crate::{
+    AddressRange, ArchType, BootRequest, Class, Generation, ImageOffer, KernelBoot, MacPattern, SystemUuid,
+};
 
 /// The rules in the operator's order; the first that matches and can be carried out wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,6 +88,8 @@ pub struct BootAction {
     pub refer: Option<Ipv4Addr>,
     /// What a Mac is offered; None for every image.
     pub images: Option<ImageOffer>,
+    /// The generation of Windows boot programs that the machines get, whatever they trust.
+    pub signed_by: Option<Generation>,
 }
 
 impl BootAction {

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
-use pxe_policy::{AddressRange, ArchType, ImageSelector, MacAddr, MacPattern, SystemUuid};
+use pxe_policy::{AddressRange, ArchType, Generation, ImageSelector, MacAddr, MacPattern, SystemUuid};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -334,6 +334,7 @@ pub(super) struct BootAction {
     pub(super) refer: Option<Text<Ipv4Addr>>,
     pub(super) images: Option<Spanned<OneOrMany<String>>>,
     pub(super) default_image: Option<Text<ImageSelector>>,
+    pub(super) signed_by: Option<Text<Generation>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -5,6 +5,7 @@ mod images;
 mod nearest;
 mod pins;
 mod running;
+mod signers;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -15,20 +16,22 @@ use arc_swap::ArcSwap;
 use imagestore::library::ContentId;
 use imagestore::{
     About, BootEntry, BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord,
-    ImageTree, Observer, OpenError, Quiet, RequestedPath, Scrubbed, Store, StoreError,
+    ImageTree, Observer, OpenError, PeHeader, Quiet, RequestedPath, Scrubbed, Store, StoreError,
 };
 use parking_lot::Mutex;
-use pxe_policy::{KernelBoot, MacAddr};
+use pxe_policy::{KernelBoot, MacAddr, Signers};
 use serde::Serialize;
 use tracing::{info, warn};
 
 use crate::readers::Readers;
 use crate::remote::Remote;
+use crate::secure_boot;
 use crate::winpe;
 use existence_cache::ExistenceCache;
 use nearest::Nearest;
 use pins::Pins;
 use running::Running;
+use signers::SignersCache;
 
 /// Every file that clients may have.
 #[derive(Debug, Clone)]
@@ -37,6 +40,7 @@ pub struct Files {
     images: Option<Arc<Images>>,
     existence_cache: Arc<ExistenceCache>,
     nearest: Arc<Nearest>,
+    signers: Arc<SignersCache>,
 }
 
 /// The store's images, as the catalogue last said.
@@ -89,7 +93,13 @@ impl Tree {
 impl Files {
     /// Of folders and, when there is a store, its images.
     pub fn new(tree: BootTree, images: Option<Arc<Images>>) -> Self {
-        Files { tree: Arc::new(tree), images, existence_cache: Arc::default(), nearest: Arc::default() }
+        Files {
+            tree: Arc::new(tree),
+            images,
+            existence_cache: Arc::default(),
+            nearest: Arc::default(),
+            signers: Arc::default(),
+        }
     }
 
     /// Whether machines may be sent to a path: now, or as was seen a moment ago. Images that their
@@ -108,6 +118,18 @@ impl Files {
                 || self.boot_program(path).is_some()
         };
         self.existence_cache.or_look(path, Instant::now(), look)
+    }
+
+    /// The authorities behind the signatures of a boot program, as was seen a moment ago; None for
+    /// what is not signed, and for what still comes from elsewhere.
+    pub fn signers(&self, path: &str) -> Option<Signers> {
+        self.signers.or_look(path, Instant::now(), || {
+            let file = self.open_raw(path.as_bytes()).ok().filter(|file| !file.may_wait())?;
+            let length = usize::try_from(file.len()).unwrap_or(usize::MAX).min(PeHeader::LENGTH);
+            let mut head = vec![0; length];
+            file.read_exact_at(0, &mut head).ok()?;
+            secure_boot::signers(PeHeader::of_headers(&head)?, |at, buf| file.read_exact_at(at, buf))
+        })
     }
 
     /// The path there that is most like one that is not, as was seen a moment ago.

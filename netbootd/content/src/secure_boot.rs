@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use boot_program::{Program, ProgramError, Revocations, RevocationsError, Signature};
-use imagestore::{BootFile, Digest};
+use imagestore::{BootFile, Digest, PeHeader};
+use pxe_policy::{Generation, Signers};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -96,6 +97,32 @@ pub fn read_part(file: &BootFile, at: u64, size: u64, most: u64) -> Result<Progr
     Ok(Program::read(&bytes)?)
 }
 
+/// The authorities behind a program's signatures; `read` fills a buffer from a place in its file.
+/// None for a program that is not signed or whose signatures cannot be read.
+pub fn signers(
+    header: PeHeader,
+    read: impl Fn(u64, &mut [u8]) -> Result<(), imagestore::ReadError>,
+) -> Option<Signers> {
+    let (at, size) = header.certificates;
+    if size == 0 || size > MAX_TABLE {
+        return None;
+    }
+    let mut table = vec![0; size as usize];
+    read(at.into(), &mut table).ok()?;
+    let mut signers = Signers::default();
+    for signature in Program::signatures(&table).ok()?.into_iter().flatten() {
+        signers.authorities.extend(signature.authorities.first().map(ToString::to_string));
+        for authority in &signature.authorities {
+            let generation = authority.generation().map(|generation| match generation {
+                boot_program::Generation::Of2011 => Generation::Of2011,
+                boot_program::Generation::Of2023 => Generation::Of2023,
+            });
+            signers.generations.extend(generation.filter(|one| !signers.generations.contains(one)));
+        }
+    }
+    (!signers.authorities.is_empty()).then_some(signers)
+}
+
 /// What to say about a program called `name`.
 pub fn report(name: &str, program: &Program, revocations: &Revocations) -> ProgramReport {
     let signature = |signature: &Signature| SignatureReport {
@@ -129,6 +156,11 @@ pub fn revocations(state_dir: &Path) -> Result<Revocations, ListError> {
         revocations.add(read_list(&path)?.1);
     }
     Ok(revocations)
+}
+
+/// The same; a damaged list, which check-config names, leaves the bundled ones.
+pub fn revocations_or_bundled(state_dir: &Path) -> Revocations {
+    revocations(state_dir).unwrap_or_else(|_| Revocations::bundled())
 }
 
 /// Adds a list; the same list again changes nothing. Returns what the file holds.
@@ -177,6 +209,8 @@ fn read_list(path: &Path) -> Result<(Vec<u8>, Revocations), ListError> {
 
 /// The largest boot program that is read for a list or a check: unified kernels may be larger.
 pub const MAX_PROGRAM: u64 = 16 << 20;
+/// Certificate tables have about 20 kB, in bytes.
+const MAX_TABLE: u32 = 1 << 20;
 /// Microsoft's list has about 300 kB.
 const MAX_LIST: u64 = 8 << 20;
 /// In the state folder.

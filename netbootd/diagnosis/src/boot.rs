@@ -286,13 +286,13 @@ impl Boot {
     pub(crate) fn ended(&mut self, at: SystemTime, finished: &TransferFinished) {
         let place = self.running.iter().position(|running| running.id == finished.id);
         let running = place.map(|place| self.running.remove(place));
-        let program = running.as_ref().and_then(|running| running.program);
+        let program = running.as_ref().and_then(|running| running.program.clone());
         let superseded = running.as_ref().is_some_and(|running| self.has_newer(running));
         match finished.outcome {
             TransferOutcome::Completed => self.add_fetched(Fetched {
                 at,
                 path: Arc::clone(&finished.path),
-                kind: kind_of(&finished.path, program),
+                kind: kind_of(&finished.path, program.as_ref()),
                 bytes: finished.bytes,
                 elapsed: running.as_ref().map_or(finished.elapsed, |running| running.took(finished)),
                 program,
@@ -321,7 +321,7 @@ impl Boot {
 }
 
 /// A name without a telling ending may be a program's all the same.
-pub(crate) fn kind_of(path: &str, program: Option<Program>) -> FileKind {
+pub(crate) fn kind_of(path: &str, program: Option<&Program>) -> FileKind {
     match FileKind::from_path(path) {
         FileKind::Other if program.is_some_and(|program| program.is_pe) => FileKind::Program,
         kind => kind,

@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pxe_policy::{ArchType, Evidence, MacAddr, SystemUuid};
+use pxe_policy::{ArchType, Evidence, MacAddr, Signers, SystemUuid};
 
 use crate::boot::{Broken, Fetched, Missed};
 use crate::cause::{Cause, Severity};
 use crate::configuration::Load;
 use crate::report::{Facts, Report};
-use crate::step::{LeaseTaken, Negotiated, OtherServer, SharedError, TlsFailure, TransferDetail};
+use crate::step::{LeaseTaken, Negotiated, OtherServer, Program, SharedError, TlsFailure, TransferDetail};
 
 /// What is wrong with a boot.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +85,8 @@ pub enum Seen {
     Resent(u64, Option<u16>),
     /// What the header of a program says.
     Header(Option<ArchType>, bool),
+    /// The authorities behind a program's signatures.
+    Signers(Arc<Signers>),
     /// What the machine says that it is.
     Machine(ArchType),
     /// Nothing came for so long.
@@ -199,6 +202,10 @@ impl Seen {
         Seen::Fetched(file.at, file.path.to_string(), file.bytes)
     }
 
+    pub(crate) fn signers(program: &Program) -> Option<Self> {
+        program.signers.clone().map(Seen::Signers)
+    }
+
     pub(crate) fn line(configuration: &str, load: &Load) -> Self {
         Seen::Line(load.line, configuration.to_owned(), load.text.clone())
     }
@@ -268,6 +275,7 @@ impl fmt::Display for Seen {
                     None => write!(f, "the program is {signed}"),
                 }
             }
+            Seen::Signers(signers) => write!(f, "it is signed by {signers}"),
             Seen::Machine(arch) => write!(f, "the machine is {arch} (option 93: {})", arch.0),
             Seen::Silent(time) => write!(f, "silent for {}", span(*time)),
             Seen::Restarted(time) => write!(f, "the firmware started again {} later", span(*time)),

@@ -19,9 +19,10 @@ use crate::{Cause, Configuration, Diagnosis, Fleet, Machine, Patience, diagnose,
 const PC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 77, 0, 50)), 2070);
 const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
-const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: true, is_pe: true });
+const SIGNED: Option<Program> =
+    Some(Program { arch: Some(ArchType::X64_UEFI), signed: true, is_pe: true, signers: None });
 const UNSIGNED: Option<Program> =
-    Some(Program { arch: Some(ArchType::X64_UEFI), signed: false, is_pe: true });
+    Some(Program { arch: Some(ArchType::X64_UEFI), signed: false, is_pe: true, signers: None });
 
 mod documentation;
 mod field;
@@ -89,7 +90,7 @@ fn an_efi_program_on_bios_is_the_wrong_program() {
     site.firmware("bootia32.efi");
     site.fetches(
         "bootia32.efi",
-        Some(Program { arch: Some(ArchType::IA32_UEFI), signed: true, is_pe: true }),
+        Some(Program { arch: Some(ArchType::IA32_UEFI), signed: true, is_pe: true, signers: None }),
     );
     site.finds(Cause::WrongProgram);
     // HTTP boot numbers the same processor otherwise.
@@ -137,8 +138,11 @@ fn a_port_that_blocks_after_the_link_was_reset_is_named_when_ipxe_stays_silent()
 fn a_signed_program_that_firmware_refuses_is_not_called_unsigned() {
     for (program, cause) in [(SIGNED, Cause::SignerNotTrusted), (UNSIGNED, Cause::ProgramRefused)] {
         let mut site = Site::new();
-        site.on(2).firmware("bootmgfw.efi").fetches("bootmgfw.efi", program).misses("Boot/Fonts/x.ttf");
-        site.on(1).firmware("bootmgfw.efi").fetches("bootmgfw.efi", program).wait(1.5);
+        site.on(2)
+            .firmware("bootmgfw.efi")
+            .fetches("bootmgfw.efi", program.clone())
+            .misses("Boot/Fonts/x.ttf");
+        site.on(1).firmware("bootmgfw.efi").fetches("bootmgfw.efi", program.clone()).wait(1.5);
         site.offered(Class::Pxe, "bootmgfw.efi").finds(cause);
         assert!(site.diagnosis().finding.unwrap().seen.contains(&crate::Seen::OthersWentOn(1)));
         // It goes on: the finding is over.

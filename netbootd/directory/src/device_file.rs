@@ -224,6 +224,7 @@ pub fn from_csv(bytes: &[u8]) -> Result<(Table, Vec<BadLine>), DeviceListError> 
                 "run" => device.run = value,
                 "images" => device.images = value,
                 "default-image" => device.default_image = value,
+                "trusts" => device.trusts = value,
                 _ => {}
             }
         }

@@ -3,6 +3,7 @@
 mod contents;
 mod keep_link;
 mod limited;
+pub mod trust;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -45,6 +46,7 @@ use crate::limits::Limits;
 use crate::limits::descriptors::Need;
 pub use contents::Contents;
 pub use limited::UNSENT;
+use trust::BootTrust;
 
 /// What every listener shares: all that a boot needs.
 #[derive(Debug)]
@@ -63,6 +65,8 @@ pub struct Services {
     pub approvals: Approvals,
     /// Devices that operators registered, and what each of them boots.
     pub assignments: AssignmentStore,
+    /// What machines do with boot programs of each generation of authorities.
+    pub trust: BootTrust,
     /// The files of clients, beside the boot tree and the images.
     pub content: Contents,
     /// The certificates of the HTTPS port.
@@ -185,6 +189,7 @@ impl Services {
             ledger: LedgerStore::open(Arc::clone(&state))?,
             approvals: Approvals::open(Arc::clone(&state))?,
             assignments: AssignmentStore::open(Arc::clone(&state))?,
+            trust: BootTrust::open(Arc::clone(&state))?,
             state,
             https: Https::default(),
             network: Network::default(),
@@ -275,6 +280,7 @@ impl Services {
     /// Decides what a machine gets, and remembers it.
     pub fn decide(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
         let uuid = request.uuid;
+        self.trust.asked(request, Instant::now());
         let (request, verdict) = self.judged(request, answers);
         self.machines.decided(&request, uuid, &verdict);
         self.approvals.heard(&request, &verdict, now());
@@ -306,6 +312,7 @@ impl Services {
             Verdict::silence(Reason::MacIgnored)
         } else {
             let menu = &snapshot.config.menu;
+            let trust = self.trust.of(&request);
             let menu_images = |offer: &ImageOffer| menu.firmware_images(&snapshot.files, offer);
             self.ledger.with(|ledger| {
                 let site = Site {
@@ -321,6 +328,8 @@ impl Services {
                     available: &|path| netbootd_content::available(&served, path, &request),
                     image_folder: &|package| snapshot.files.image_folder(package),
                     kernel_of: &|folder| snapshot.files.kernel_of(folder),
+                    trust: &trust,
+                    signers: &|path| snapshot.files.signers(path),
                 };
                 decide(&request, &site)
             })

@@ -20,3 +20,4 @@ pub mod ledger;
 pub mod pool;
 pub mod scrub;
 pub mod shared;
+pub mod trust;

@@ -1,8 +1,9 @@
 //! What operators assigned to the machine: its next boot, and what it boots from now on.
 
+use super::generation;
 use super::loaders::by_loader;
 use super::rule::file_of;
-use super::{Boot, Decision, Site, State, Verdict, is_url};
+use super::{Boot, Decision, Site, State, Verdict, Wanted, is_url};
 use crate::{
     Assignment, BootAction, BootNext, BootRequest, Class, Evidence, ImageOffer, ImageSelector, LoaderConfig,
     Ran, Reason, Stage, Target, Via, WIMBOOT_SCRIPT, boot_files,
@@ -23,7 +24,13 @@ fn boot_next(
     state: &mut State,
 ) -> Option<Verdict> {
     let target = next.target.to_string();
-    let claim = next.claim(assigned, Stage::from_request(request));
+    // Asking again for the program of the other generation, the machine is still in the boot that it
+    // was given.
+    let goes_on = site.trust.is_retry()
+        && decision(request, site, &next.target, &mut State::default())
+            .is_some_and(|decision| generation::goes_on(request, site, state.wanted, &decision));
+    let stage = if goes_on { Stage::Program } else { Stage::from_request(request) };
+    let claim = next.claim(assigned, stage);
     let ran = match next.once {
         true => site.ledger.ran(&claim, site.now, site.settings.same_boot),
         false => Ran::Never,
@@ -43,7 +50,8 @@ fn boot_next(
     }
     let decision = decision(request, site, &next.target, state)?;
     state.evidence.push(Evidence::BootNext { target, once: next.once });
-    let deployment = next.once.then_some(claim);
+    let is_spent = goes_on && ran == Ran::ThisBoot;
+    let deployment = (next.once && !is_spent).then_some(claim);
     Some(Verdict { deployment, ..Verdict::new(decision, Reason::BootNext) })
 }
 
@@ -69,7 +77,7 @@ fn decision(request: &BootRequest, site: &Site<'_>, target: &Target, state: &mut
         Target::Image(name) if is_mac => return Some(only_image(name)),
         Target::File(path) if is_mac => Err(vec![path.clone()]),
         Target::Image(name) => of_image(request, name, site),
-        Target::File(path) => of_file(request, path, site),
+        Target::File(path) => of_file(request, path, site, state.wanted),
     };
     match found {
         Ok(boot) => Some(Decision::Boot(boot)),
@@ -87,14 +95,14 @@ fn only_image(name: &str) -> Decision {
 }
 
 /// A script is for iPXE: firmware is given iPXE first.
-fn of_file(request: &BootRequest, path: &str, site: &Site<'_>) -> Result<Boot, Vec<String>> {
+fn of_file(request: &BootRequest, path: &str, site: &Site<'_>, wanted: Wanted) -> Result<Boot, Vec<String>> {
     let missing = || vec![path.to_owned()];
     let is_there = is_url(path) || (site.available)(path);
     if path.ends_with(".ipxe") && request.class != Class::Ipxe {
         return by_loader(request, None, None, true, site).filter(|_| is_there).ok_or_else(missing);
     }
     let action = BootAction { file: missing(), ..BootAction::default() };
-    file_of(request, &action, site).map_err(|_| missing())
+    file_of(request, &action, site, wanted).map_err(|_| missing())
 }
 
 /// The file of an image for this machine: Windows PE by wimboot, a kernel by a boot loader, or the

@@ -204,7 +204,12 @@ fn the_winner_names_what_it_hides() {
     let lasting = Assignment { next: None, ..both };
     let verdict = verdict_for(&pc(Class::Pxe), &lasting, |_| {});
     let words: Vec<String> = verdict.evidence.iter().map(ToString::to_string).collect();
-    let expected = ["image debian is assigned to kiosk-7", "without that it would get usual.efi (rule rest)"];
+    let expected = [
+        "image debian is assigned to kiosk-7",
+        "without that it would get usual.efi (rule rest)",
+        "debian/boot/x64/bootmgfw.efi is of generation 2011, signed by Microsoft Windows Production PCA 2011; \
+         nothing is known of the machine; it gets the other generation if it asks again",
+    ];
     assert_eq!(words, expected);
     assert_eq!(verdict.machine.map(|known| known.name), Some("kiosk-7".into()));
 }

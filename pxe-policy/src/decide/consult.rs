@@ -1,6 +1,7 @@
 //! The link of the chain that asks the directories.
 
 use super::choice::{Around, choose};
+use super::generation;
 use super::mac;
 use super::rule::boot_of;
 use super::{Boot, Decision, Known, Prompt, Site, State, UnknownMachines, Verdict, is_url};
@@ -100,6 +101,7 @@ fn read(
     });
     let known = Known { directory: directory.clone(), key: record.key.clone(), name: record.name.clone() };
     state.known.get_or_insert(known);
+    state.wanted.trusts = state.wanted.trusts.or(record.trusts);
     if said.decides && record.name.eq_ignore_ascii_case("unknown") {
         state.evidence.push(Evidence::LeftoverUnknown { key: record.key.clone() });
     }
@@ -178,13 +180,27 @@ fn of_deployments(
     let relayed = settings.relay && of_site;
     // The site notes nothing of the unknown machines that share an object.
     let notes = relayed && machine.record.is_some();
+    // Asking again for the program of the other generation, the machine is still in the boot that
+    // the deployment was given in.
+    let wanted = state.wanted;
+    let goes_on = |deployment: &Deployment| {
+        let boot = |file| Decision::Boot(boot(request, deployment, file, None));
+        !relayed
+            && site.trust.is_retry()
+            && boot_file(request, site, deployment)
+                .is_ok_and(|file| generation::goes_on(request, site, wanted, &boot(file)))
+    };
+    let stage = |deployment: &Deployment| match goes_on(deployment) {
+        true => Stage::Program,
+        false => Stage::from_request(request),
+    };
     let deployed = |deployment: &Deployment| Deployed {
         id: deployment.id.clone(),
         run: deployment.run.clone(),
         purpose: deployment.purpose,
         machine: machine.clone(),
         name: record.name.clone(),
-        stage: Stage::from_request(request),
+        stage: stage(deployment),
         site: of_site.then(|| SiteMemory { noted: deployment.last_pxe.is_some(), age: answer.age, notes }),
     };
     let ran = |deployment: &Deployment| site.ledger.ran(&deployed(deployment), site.now, settings.same_boot);
@@ -214,8 +230,8 @@ fn of_deployments(
     if deployment.purpose == Purpose::Required {
         let ran = ran(deployment);
         // A boot that was begun by a fresh answer goes on; nothing begins by an old one.
-        let goes_on = ran == Ran::ThisBoot && Stage::from_request(request) == Stage::Program;
-        if answer.stale && !goes_on {
+        let is_begun = ran == Ran::ThisBoot && stage(deployment) == Stage::Program;
+        if answer.stale && !is_begun {
             return Verdict::new(Decision::LocalBoot, Reason::StaleAnswer);
         }
         if several {
@@ -251,10 +267,19 @@ fn of_deployments(
     }
     // The boot program asks by itself, once it is told to.
     let prompt = (asks && !is_boot_program(&file)).then(|| FirmwareMenu::of_deployment(deployment.label()));
+    // Nothing is spent for a program of the other generation.
+    let is_spent = deployment.purpose == Purpose::Required
+        && goes_on(deployment)
+        && site.ledger.ran(&deployed, site.now, settings.same_boot) == Ran::ThisBoot;
+    let boot = boot(request, deployment, file, prompt);
+    let deployment = (!is_spent).then_some(deployed);
+    Verdict { deployment, ..Verdict::new(Decision::Boot(boot), reason) }
+}
+
+fn boot(request: &BootRequest, deployment: &Deployment, file: String, prompt: Option<FirmwareMenu>) -> Boot {
     let image = deployment.boot_image.as_ref().map(|image| image.id.clone());
     let via = Via::for_client(request.class, &file);
-    let boot = Boot { file, via, next_server: None, image, prompt, config: None };
-    Verdict { deployment: Some(deployed), ..Verdict::new(Decision::Boot(boot), reason) }
+    Boot { file, via, next_server: None, image, prompt, config: None }
 }
 
 fn boot_file(request: &BootRequest, site: &Site<'_>, deployment: &Deployment) -> Result<String, NotTaken> {

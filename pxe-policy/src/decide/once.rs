@@ -155,6 +155,8 @@ impl World {
             available: &|_| true,
             image_folder: &str::to_owned,
             kernel_of: &|_| None,
+            trust: &MachineTrust::default(),
+            signers: &|_| None,
         };
         let verdict = decide(&request, &site);
         let gives = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay);

@@ -2,9 +2,10 @@
 
 use super::assigned::of_image;
 use super::firmware;
+use super::generation;
 use super::loaders::by_loader;
 use super::mac::images_of;
-use super::{Boot, Decision, Site, State, Verdict, is_url};
+use super::{Boot, Decision, Site, State, Verdict, Wanted, is_url};
 use crate::{
     Action, BootAction, BootRequest, Class, Evidence, LoaderConfig, Reason, Rule, Via, is_ipxe_binary,
 };
@@ -16,6 +17,9 @@ pub(super) fn carry_out(
     site: &Site<'_>,
     state: &mut State,
 ) -> Option<Verdict> {
+    if let Action::Boot(boot) = &rule.action {
+        state.wanted.signed_by = boot.signed_by;
+    }
     let mut decision = match &rule.action {
         Action::Boot(boot) if request.class == Class::Bsdp => images_of(boot),
         Action::Relay if request.class == Class::Bsdp => {
@@ -84,29 +88,37 @@ pub(super) fn boot_of(
         let loader = by_loader(LoaderConfig::Menu(offer.clone()));
         return firmware::by_menu(request, offer, loader, site, state).ok_or(false);
     }
-    file_of(request, boot, site)
+    file_of(request, boot, site, state.wanted)
 }
 
-/// The first file that can be had; else whether one was left out because it is iPXE itself.
-pub(super) fn file_of(request: &BootRequest, boot: &BootAction, site: &Site<'_>) -> Result<Boot, bool> {
-    let runs_ipxe = request.class == Class::Ipxe;
-    let mut offers_ipxe_again = false;
-    for file in boot.files(request) {
-        if runs_ipxe && is_ipxe_binary(file) {
-            offers_ipxe_again = true;
-        } else if is_url(file) || boot.next_server.is_some() || (site.available)(file) {
-            let via = boot.via.unwrap_or_else(|| Via::for_client(request.class, file));
-            return Ok(Boot {
-                file: file.clone(),
-                via,
-                next_server: boot.next_server,
-                image: boot.image.clone(),
-                prompt: None,
-                config: None,
-            });
-        }
-    }
-    Err(offers_ipxe_again)
+/// The first file that can be had and that the machine does not refuse; else the first that can be
+/// had; else whether one was left out because it is iPXE itself.
+pub(super) fn file_of(
+    request: &BootRequest,
+    boot: &BootAction,
+    site: &Site<'_>,
+    wanted: Wanted,
+) -> Result<Boot, bool> {
+    let is_ipxe_again = |file: &String| request.class == Class::Ipxe && is_ipxe_binary(file);
+    let can_be_had = |file: &&String| {
+        !is_ipxe_again(file) && (is_url(file) || boot.next_server.is_some() || (site.available)(file))
+    };
+    let files = boot.files(request);
+    let is_here = |file: &str| boot.next_server.is_none() && !is_url(file);
+    let is_refused = |file: &str| {
+        is_here(file) && boot.signed_by.is_none() && generation::is_refused(request, site, wanted, file)
+    };
+    let first = files.iter().filter(can_be_had).find(|file| !is_refused(file));
+    let file = first.or_else(|| files.iter().find(can_be_had));
+    let file = file.ok_or_else(|| files.iter().any(is_ipxe_again))?;
+    Ok(Boot {
+        file: file.clone(),
+        via: boot.via.unwrap_or_else(|| Via::for_client(request.class, file)),
+        next_server: boot.next_server,
+        image: boot.image.clone(),
+        prompt: None,
+        config: None,
+    })
 }
 
 /// The boot loader that the action names or, when it names none, the one for such machines.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Brake;
+use crate::{Brake, Generation};
 
 /// How the operator wants decisions to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Settings {
     /// Files that send a BIOS PC on to its disk at once; without one that is there, silence does
     /// it.
     pub abort_files: Vec<String>,
+    /// The generation of Windows boot programs that is offered first; None offers that of 2023 to
+    /// machines that are known to trust it, and that of 2011 to all others.
+    pub signed_by: Option<Generation>,
 }
 
 /// What happens to machines that no directory knows.
@@ -79,6 +82,7 @@ impl Default for Settings {
             boot_program: false,
             relay: false,
             abort_files: Vec::new(),
+            signed_by: None,
         }
     }
 }

@@ -220,6 +220,8 @@ fn verdict_of(row: &Row) -> Verdict {
         },
         image_folder: &str::to_owned,
         kernel_of: &|_| None,
+        trust: &MachineTrust::default(),
+        signers: &|_| None,
     };
     decide(&row.request, &site)
 }

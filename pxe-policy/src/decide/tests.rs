@@ -38,6 +38,8 @@ fn decided(request: &BootRequest, rules: &Rules, available: &dyn Fn(&str) -> boo
         available,
         image_folder: &str::to_owned,
         kernel_of: &|_| None,
+        trust: &MachineTrust::default(),
+        signers: &|_| None,
     };
     decide(request, &site)
 }
@@ -78,6 +80,8 @@ fn an_image_with_boot_files_of_another_architecture_alone_is_not_missing() {
             available: &|path| path.starts_with(folder),
             image_folder: &str::to_owned,
             kernel_of: &|_| None,
+            trust: &MachineTrust::default(),
+            signers: &|_| None,
         };
         decide(&request(Class::Pxe, ArchType::X64_UEFI), &site).reason
     };

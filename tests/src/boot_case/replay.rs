@@ -394,7 +394,7 @@ fn program(content: &[u8]) -> Option<Program> {
         0xaa64 => Some(ArchType::ARM64_UEFI),
         _ => None,
     };
-    Some(Program { arch, signed: header.signed, is_pe: true })
+    Some(Program { arch, signed: header.signed, is_pe: true, signers: None })
 }
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);

@@ -129,6 +129,7 @@ fn rule(written: &schema::Rule, document: &Document, findings: &mut Vec<Finding>
             image: boot.image.clone(),
             refer: boot.refer.as_ref().map(|addr| addr.0),
             images: images(boot, findings),
+            signed_by: boot.signed_by.as_ref().map(|generation| generation.0),
         }),
     };
     Rule {

@@ -44,6 +44,7 @@ pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy
         boot_program: written.boot_program,
         relay: document.relay.as_ref().is_some_and(|relay| relay.deployments),
         abort_files: written.abort_file.0.clone(),
+        signed_by: written.signed_by.as_ref().map(|generation| generation.0),
     };
     Policy {
         local_boot: match written.local_boot {

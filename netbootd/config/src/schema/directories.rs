@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use netbootd_directory::settings::Bind;
-use pxe_policy::MacAddr;
+use pxe_policy::{Generation, MacAddr};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -21,6 +21,7 @@ pub(crate) struct Policy {
     pub(crate) prompt: Prompt,
     pub(crate) boot_program: bool,
     pub(crate) boot_program_prompt: ProgramPrompt,
+    pub(crate) signed_by: Option<Text<Generation>>,
     pub(crate) local_boot: LocalBoot,
     pub(crate) abort_file: OneOrMany<String>,
     pub(crate) same_boot: Option<Text<Lasting>>,

@@ -8,6 +8,7 @@ use netbootd_telemetry::event::Program;
 use pxe_policy::ArchType;
 
 use super::Content;
+use crate::secure_boot;
 
 impl Content {
     /// The header, when the name and the first bytes are those of a program that firmware starts.
@@ -24,7 +25,7 @@ impl Content {
         let mut magic = [0; 2];
         self.read_exact_at(0, &mut magic).ok()?;
         if magic != *b"MZ" {
-            return is_named_so.then_some(Program { arch: None, signed: false, is_pe: false });
+            return is_named_so.then_some(Program { arch: None, signed: false, is_pe: false, signers: None });
         }
         let length = usize::try_from(self.len()).unwrap_or(usize::MAX).min(PeHeader::LENGTH);
         let mut head = vec![0; length];
@@ -36,7 +37,8 @@ impl Content {
             0xaa64 => Some(ArchType::ARM64_UEFI),
             _ => None,
         };
-        Some(Program { arch, signed: header.signed, is_pe: true })
+        let signers = secure_boot::signers(header, |at, buf| self.read_exact_at(at, buf)).map(Arc::new);
+        Some(Program { arch, signed: header.signed, is_pe: true, signers })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use pxe_policy::{Boot, BootRequest, Decision, Deployed, Evidence, MacAddr, Reason, SystemUuid, Verdict};
+use pxe_policy::{
+    Boot, BootRequest, Decision, Deployed, Evidence, GenerationReason, MacAddr, Reason, SystemUuid, Verdict,
+};
 
 use super::option::MessageType;
 use super::reply::ReplyBuilder;
@@ -89,7 +91,13 @@ impl<R> Answer<R> {
         }
         let boots = matches!(verdict.decision, Decision::Boot(_) | Decision::Relay | Decision::Refer(_));
         let is_told = |evidence: &&Evidence| {
-            let kept = matches!(evidence, Evidence::LinkKept { .. } | Evidence::ChosenInMenu { .. });
+            let kept = matches!(
+                evidence,
+                Evidence::LinkKept { .. }
+                    | Evidence::ChosenInMenu { .. }
+                    | Evidence::Generation { why: GenerationReason::OtherRefused(_), .. }
+                    | Evidence::NoSignerTrusted { .. }
+            );
             is_banned(evidence) || kept || verdict.reason != Reason::Rule && (!boots || evidence.is_odd())
         };
         let worth_telling = verdict.evidence.iter().filter(is_told).cloned();

@@ -24,9 +24,9 @@ pub(super) fn not_a_program(case: &Case<'_>) -> Option<Finding> {
         file.kind,
         FileKind::Configuration | FileKind::Decoration | FileKind::Bcd | FileKind::Sdi | FileKind::Module
     );
-    let damaged = file.program.is_some_and(|program| !program.is_pe);
+    let damaged = file.program.as_ref().is_some_and(|program| !program.is_pe);
     let no_program = other || damaged || image && class == Class::Pxe;
-    let header = file.program.is_some_and(|program| program.is_pe);
+    let header = file.program.as_ref().is_some_and(|program| program.is_pe);
     (no_program && !header).then(|| {
         let seen = [Seen::fetched(file), Seen::Machine(arch)];
         Finding::new(Cause::NotAProgram, specific::PROVEN).about(&*file.path).with(seen)
@@ -50,7 +50,7 @@ pub(super) fn size_alone(case: &Case<'_>) -> Option<Finding> {
     ];
     let finding = Finding::new(Cause::SizeAlone, specific::PROGRAM).about(&*probed.path).with(seen);
     let path = probed.path.to_ascii_lowercase();
-    let is_program = probed.program.is_some_and(|program| program.is_pe);
+    let is_program = probed.program.as_ref().is_some_and(|program| program.is_pe);
     let is_known = is_program || [".efi", ".iso", ".img"].iter().any(|end| path.ends_with(end));
     Some(match is_known {
         true => finding,

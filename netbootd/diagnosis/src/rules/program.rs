@@ -15,7 +15,7 @@ use crate::step::{Program, Proto};
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let boot = case.boot;
     let file = boot.last_file().filter(|file| file.kind.is_program())?;
-    if let Some(finding) = wrong(case, &file.path, file.program) {
+    if let Some(finding) = wrong(case, &file.path, file.program.as_ref()) {
         return Some(finding.with([Seen::fetched(file)]));
     }
     if let Some(finding) = refused_by_shim(case, file).or_else(|| loads_itself(case, file)) {
@@ -46,8 +46,9 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if file.kind == FileKind::Program && (silence > REFUSES_WITHIN || leads_to_the_disk(&file.path)) {
         return None;
     }
-    let header = header(file.program);
-    let seen = [Seen::fetched(file)].into_iter().chain(header).chain([ended]);
+    let header = header(file.program.as_ref());
+    let signers = file.program.as_ref().and_then(Seen::signers);
+    let seen = [Seen::fetched(file)].into_iter().chain(header).chain(signers).chain([ended]);
     Some(cause_of(case, file).about(&*file.path).with(seen).with(others(case, file)))
 }
 
@@ -65,7 +66,7 @@ fn loads_itself(case: &Case<'_>, file: &Fetched) -> Option<Finding> {
 pub(super) fn refused_kernel(case: &Case<'_>) -> Option<Finding> {
     let boot = case.boot;
     let kernel = boot.last_file().filter(|file| file.kind == FileKind::Kernel && file.at == boot.last)?;
-    let unsigned = kernel.program.filter(|program| !program.signed)?;
+    let unsigned = kernel.program.as_ref().filter(|program| !program.signed)?;
     let had = |kind| boot.fetched.iter().any(|file| file.kind == kind);
     let silence = case.since(kernel.at);
     let waits = boot.running.is_empty() && boot.system.is_none();
@@ -98,10 +99,11 @@ fn refused_by_shim(case: &Case<'_>, last: &Fetched) -> Option<Finding> {
     if !after_shim || file.kind == FileKind::Shim {
         return None;
     }
-    let signed = file.program.is_none_or(|program| program.signed);
+    let signed = file.program.as_ref().is_none_or(|program| program.signed);
     let cause = if signed { Cause::SignerNotTrusted } else { Cause::ProgramRefused };
-    let header = file.program.map(|program| Seen::Header(program.arch, program.signed));
-    let seen = [Seen::fetched(file)].into_iter().chain(header).chain([asked]);
+    let header = file.program.as_ref().map(|program| Seen::Header(program.arch, program.signed));
+    let signers = file.program.as_ref().and_then(Seen::signers);
+    let seen = [Seen::fetched(file)].into_iter().chain(header).chain(signers).chain([asked]);
     Some(Finding::new(cause, specific::PROVEN).about(&*file.path).with(seen))
 }
 
@@ -140,7 +142,7 @@ fn cause_of(case: &Case<'_>, file: &Fetched) -> Finding {
     // do.
     let after_shim = case.boot.fetched.iter().any(|earlier| earlier.kind == FileKind::Shim);
     let others = case.fleet.went_on_from(&file.path, case.mac);
-    let cause = match (file.kind, file.program) {
+    let cause = match (file.kind, file.program.as_ref()) {
         (FileKind::Ipxe, _) if resets_link(&file.path) && waited => Cause::PortBlocked,
         (FileKind::Grub, Some(Program { signed: false, is_pe: true, .. })) if uefi && after_shim => {
             Cause::ProgramRefused
@@ -169,7 +171,7 @@ fn leads_to_the_disk(path: &str) -> bool {
 }
 
 /// The header of the program and the machine's architecture disagree.
-pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<Program>) -> Option<Finding> {
+pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<&Program>) -> Option<Finding> {
     let arch = case.boot.arch?;
     let bios = arch.same_family(ArchType::X86_BIOS);
     let bios_only = matches!(extension(path).as_str(), "0" | "kpxe" | "kkpxe" | "pxe" | "com" | "n12");
@@ -182,7 +184,7 @@ pub(super) fn wrong(case: &Case<'_>, path: &str, program: Option<Program>) -> Op
             FileKind::Other => !case.boot.fetched.iter().any(|file| file.kind == FileKind::Configuration),
             _ => true,
         },
-        Some(Program { arch: Some(other), .. }) => !same_processor(other, arch),
+        Some(Program { arch: Some(other), .. }) => !same_processor(*other, arch),
         Some(_) => false,
         None => !bios && bios_only,
     };
@@ -204,7 +206,7 @@ pub(super) fn wrong_kernel(case: &Case<'_>) -> Option<Finding> {
     let boot = case.boot;
     let arch = boot.arch?;
     let kernel = boot.fetched.iter().rev().find(|file| file.kind == FileKind::Kernel)?;
-    let program = kernel.program.filter(|program| program.is_pe)?;
+    let program = kernel.program.as_ref().filter(|program| program.is_pe)?;
     // Firmware of 32 bits starts kernels of 64, and the other way round.
     let x86 = |arch: ArchType| matches!(processor(arch), 0 | 6 | 7);
     let other = program.arch.filter(|other| !(same_processor(*other, arch) || x86(*other) && x86(arch)))?;
@@ -238,7 +240,7 @@ fn extension(path: &str) -> String {
         .map_or_else(String::new, |(_, end)| end.to_ascii_lowercase())
 }
 
-fn header(program: Option<Program>) -> Option<Seen> {
+fn header(program: Option<&Program>) -> Option<Seen> {
     let program = program.filter(|program| program.is_pe)?;
     Some(Seen::Header(program.arch, program.signed))
 }

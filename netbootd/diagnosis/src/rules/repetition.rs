@@ -96,7 +96,7 @@ pub(super) fn stopped(case: &Case<'_>) -> Option<Finding> {
         Seen::WentOnWith(next.path.to_string(), next.others, next.before),
         Seen::Silent(case.silence()),
     ];
-    let header = file.program.filter(|program| program.is_pe);
+    let header = file.program.as_ref().filter(|program| program.is_pe);
     let header = header.map(|program| Seen::Header(program.arch, program.signed));
     let finding = Finding::new(Cause::StoppedAfter, specific::PROGRAM - 5).about(&*file.path);
     Some(finding.with(seen).with(header))

@@ -118,7 +118,7 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
         // Without a byte it was a probe that said so by an error.
         TransferOutcome::Aborted if finished.bytes == 0 && !case.is_silent() => return None,
         TransferOutcome::Aborted => {
-            let wrong = program::wrong(case, &finished.path, broken.program);
+            let wrong = program::wrong(case, &finished.path, broken.program.as_ref());
             return Some(wrong.unwrap_or_else(|| gave_up(broken)).with(seen));
         }
         _ => return None,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pxe_policy::{ArchType, MacAddr};
+use pxe_policy::{ArchType, MacAddr, Signers};
 
 use super::{Proto, SharedError};
 use crate::configuration::Configuration;
@@ -346,12 +346,14 @@ pub struct TransferStalled {
 }
 
 /// What the header of a PE program says (Microsoft's PE/COFF specification).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// The architecture; None for a machine type that no firmware here has.
     pub arch: Option<ArchType>,
-    /// Whether it carries a signature; by whom is not known.
+    /// Whether it carries a signature.
     pub signed: bool,
     /// False for a file that has a program's name and is none, such as a saved error page.
     pub is_pe: bool,
+    /// The authorities behind its signatures, where they can be read.
+    pub signers: Option<Arc<Signers>>,
 }

@@ -11,7 +11,7 @@ fn linux(site: &mut Site, files: usize) -> &mut Site {
     site.firmware("ipxe.efi").fetches("ipxe.efi", UNSIGNED).wait(3.0).offered(Class::Ipxe, "boot.ipxe");
     site.takes_from(ROUTER);
     for (path, program) in LINUX.iter().take(files) {
-        site.fetches(path, *program);
+        site.fetches(path, program.clone());
     }
     site
 }
@@ -107,7 +107,7 @@ fn a_file_without_bytes_is_named() {
 /// Reports nix-netboot-serve#2 and thinstation#566.
 #[test]
 fn firmware_that_is_handed_a_script_an_image_or_a_saved_page_is_named() {
-    let page = Some(Program { arch: None, signed: false, is_pe: false });
+    let page = Some(Program { arch: None, signed: false, is_pe: false, signers: None });
     for (file, program) in [("boot.ipxe", None), ("grub/pxeboot.img", None), ("boot.efi", page)] {
         let mut site = Site::new();
         site.firmware(file).fetches(file, program).finds(Cause::NotAProgram);

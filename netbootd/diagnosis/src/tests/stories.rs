@@ -7,7 +7,7 @@ fn shim_that_asks_for_mok_manager_does_not_trust_its_second_stage() {
     for (grub, cause) in [(SIGNED, Cause::SignerNotTrusted), (UNSIGNED, Cause::ProgramRefused)] {
         let mut site = Site::new();
         site.firmware("shimx64.efi").fetches("shimx64.efi", SIGNED).misses("revocations.efi");
-        site.fetches("grubx64.efi", grub).finds_nothing().misses("mmx64.efi").finds(cause);
+        site.fetches("grubx64.efi", grub.clone()).finds_nothing().misses("mmx64.efi").finds(cause);
         assert!(site.diagnosis().finding.unwrap().headline().contains("grubx64.efi"));
         let mut site = Site::new();
         site.firmware("shimx64.efi").fetches("shimx64.efi", SIGNED).fetches("grubx64.efi", grub);

@@ -67,7 +67,7 @@ fn an_http_transfer_that_stands_still_is_named_while_it_does() {
 
 #[test]
 fn a_kernel_for_another_processor_is_the_wrong_program() {
-    let arm = Some(Program { arch: Some(ArchType::ARM64_UEFI), signed: false, is_pe: true });
+    let arm = Some(Program { arch: Some(ArchType::ARM64_UEFI), signed: false, is_pe: true, signers: None });
     let boot = |site: &mut Site, kernel| {
         site.offered(Class::Ipxe, "boot.ipxe").takes_from(ROUTER).fetches("boot.ipxe", None);
         site.fetches("vmlinuz", kernel).fetches("initrd.img", None);

@@ -56,6 +56,7 @@ pub async fn follow(daemon: Arc<Daemon>, mut watcher: Receiver<Arc<Recorded>>) {
 }
 
 fn take_up(daemon: &Daemon, recorded: &Arc<Recorded>, lines: &mut Lines) {
+    daemon.services.trust.observe(&recorded.event);
     let patience = daemon.services.snapshot.load().config.diagnosis;
     let (mac, past) = daemon.services.timelines.take_ending(recorded, patience);
     if mac.is_some() {

@@ -95,6 +95,8 @@ CREATE TABLE netbootd.assignments (
     device text NOT NULL
 );
 COMMENT ON TABLE netbootd.assignments IS 'devices that operators registered, and what each boots, as JSON';
+", "
+ALTER TABLE netbootd.devices ADD COLUMN trusts text NOT NULL DEFAULT '';
 "];
 
 /// The tables of a newer netbootd.

@@ -94,7 +94,8 @@ pub(super) async fn everything(client: &Client) -> Result<Vec<Fact>, Error> {
 pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
     let rows = client
         .query(
-            "SELECT line, name, mac, uuid, image, file, deployment, purpose, run, images, default_image
+            "SELECT line, name, mac, uuid, image, file, deployment, purpose, run, images, default_image,
+                    trusts
              FROM netbootd.devices ORDER BY line",
             &[],
         )
@@ -111,6 +112,7 @@ pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
         run: row.get(8),
         images: row.get(9),
         default_image: row.get(10),
+        trusts: row.get(11),
     };
     Ok(rows.iter().map(device).collect())
 }

@@ -249,13 +249,14 @@ async fn write_devices(client: &Client, devices: &[Device]) -> Result<(), Error>
         column(|device| &device.run),
         column(|device| &device.images),
         column(|device| &device.default_image),
+        column(|device| &device.trusts),
     ];
-    let [name, mac, uuid, image, file, deployment, purpose, run, images, default_image] = &columns;
+    let [name, mac, uuid, image, file, deployment, purpose, run, images, default_image, trusts] = &columns;
     client
         .query_typed(
             "INSERT INTO netbootd.devices
-                 (line, name, mac, uuid, image, file, deployment, purpose, run, images, default_image)
-             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                 (line, name, mac, uuid, image, file, deployment, purpose, run, images, default_image, trusts)
+             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             &[
                 (&lines, Type::INT8_ARRAY),
                 (name, Type::TEXT_ARRAY),
@@ -268,6 +269,7 @@ async fn write_devices(client: &Client, devices: &[Device]) -> Result<(), Error>
                 (run, Type::TEXT_ARRAY),
                 (images, Type::TEXT_ARRAY),
                 (default_image, Type::TEXT_ARRAY),
+                (trusts, Type::TEXT_ARRAY),
             ],
         )
         .await

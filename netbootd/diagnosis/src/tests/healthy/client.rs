@@ -230,13 +230,13 @@ impl<'a> Client<'a> {
     /// not wait for.
     pub(super) fn fetch(&mut self, path: &str, program: Option<Program>) {
         if self.happens(0.4) {
-            let id = self.start(path, Proto::Tftp, program, 200_000);
+            let id = self.start(path, Proto::Tftp, program.clone(), 200_000);
             let outcome = if self.happens(0.7) { TransferOutcome::Probed } else { TransferOutcome::Aborted };
             self.site.step(Step::TransferFinished(&self.finished(id, path, outcome, 0, Duration::ZERO)));
             self.look();
         }
         if self.happens(0.2) {
-            let id = self.start(path, Proto::Tftp, program, 200_000);
+            let id = self.start(path, Proto::Tftp, program.clone(), 200_000);
             let stalled = TransferStalled { id, bytes: 0, proved: false, resends: 1 };
             self.site.step(Step::TransferStalled(&stalled));
             let until = self.site.now + Duration::from_secs_f64(self.between(0.5, 6.0));

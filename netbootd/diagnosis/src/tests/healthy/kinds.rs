@@ -31,9 +31,10 @@ pub(super) const ALL: [Kind; 16] = [
 /// A menu of iPXE: what is chosen is not known beforehand.
 const SCRIPT: &str = "#!ipxe\nmenu\nchoose x\nkernel http://10.9.9.9/x initrd=x\nchain ${x}.ipxe";
 
-const SIGNED: Option<Program> = Some(Program { arch: Some(ArchType::X64_UEFI), signed: true, is_pe: true });
+const SIGNED: Option<Program> =
+    Some(Program { arch: Some(ArchType::X64_UEFI), signed: true, is_pe: true, signers: None });
 const UNSIGNED: Option<Program> =
-    Some(Program { arch: Some(ArchType::X64_UEFI), signed: false, is_pe: true });
+    Some(Program { arch: Some(ArchType::X64_UEFI), signed: false, is_pe: true, signers: None });
 
 pub(super) fn pxelinux(client: &mut Client<'_>) {
     client.site.arch = ArchType::X86_BIOS;
@@ -77,7 +78,7 @@ pub(super) fn bios_ipxe(client: &mut Client<'_>) {
 
 pub(super) fn uefi_pxe(client: &mut Client<'_>) {
     let files = [("syslinux.efi", UNSIGNED), ("bootx64.efi", SIGNED), ("memtest.efi", UNSIGNED)];
-    let (file, program) = files[client.between(0.0, 3.0) as usize];
+    let (file, program) = files[client.between(0.0, 3.0) as usize].clone();
     client.firmware(file);
     client.fetch(file, program);
     if file == "syslinux.efi" {
@@ -160,7 +161,7 @@ pub(super) fn wimboot(client: &mut Client<'_>) {
 /// ARM64 UEFI firmware with shim and GRUB.
 pub(super) fn arm64(client: &mut Client<'_>) {
     const ARM64: Option<Program> =
-        Some(Program { arch: Some(ArchType::ARM64_UEFI), signed: true, is_pe: true });
+        Some(Program { arch: Some(ArchType::ARM64_UEFI), signed: true, is_pe: true, signers: None });
     client.site.arch = ArchType::ARM64_UEFI;
     client.firmware("shimaa64.efi");
     client.fetch("shimaa64.efi", ARM64);
@@ -316,7 +317,7 @@ pub(super) fn uboot(client: &mut Client<'_>) {
         client.misses(&["dtb/qemu.dtb"]);
         client.fetch(
             "grubaa64.efi",
-            Some(Program { arch: Some(ArchType::ARM64_UEFI), signed: true, is_pe: true }),
+            Some(Program { arch: Some(ArchType::ARM64_UEFI), signed: true, is_pe: true, signers: None }),
         );
         grub(client, false);
     }

@@ -125,7 +125,7 @@ pub(super) fn record(
     status: StatusCode,
     about: About,
 ) -> Record {
-    let arch = about.program.and_then(|program| program.arch);
+    let arch = about.program.as_ref().and_then(|program| program.arch);
     let finished = begin(services, asked, requester, total, status, about);
     Record::new(Arc::clone(services), finished, total, arch)
 }

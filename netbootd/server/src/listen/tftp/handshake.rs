@@ -390,9 +390,9 @@ impl Handshakes {
     }
 
     fn record(&self, waiting: &Waiting, from: SocketAddr, request: &[u8]) -> Record {
-        let Facts { ref path, len: size, program, ref configuration, .. } = *waiting.facts;
+        let Facts { ref path, len: size, ref program, ref configuration, .. } = *waiting.facts;
         let requester = requester(request, from);
-        let header = Header { size, program, configuration: configuration.clone() };
+        let header = Header { size, program: program.clone(), configuration: configuration.clone() };
         Record::new(&self.services, requester, path.raw(), header, waiting.sender.negotiated(), None)
     }
 }

@@ -69,7 +69,7 @@ impl Record {
             configuration,
             negotiated: Granted::Options(negotiated.granted.clone()),
         };
-        let arch = begin.program.and_then(|program| program.arch);
+        let arch = begin.program.as_ref().and_then(|program| program.arch);
         Record {
             id,
             requester,

@@ -1,0 +1,152 @@
+//! What machines did with boot programs of each generation of Secure Boot authorities.
+//!
+//! Each server keeps what it saw itself. A machine is found by its GUID, else by its hardware
+//! address.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pxe_policy::{BootRequest, Generation, Observation, Observed, is_shared};
+use redb::{ReadableTable, TableDefinition};
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tracing::warn;
+
+use crate::file::State;
+
+/// GUID or hardware address to [`Observed`] in JSON.
+const TRUST: TableDefinition<'_, &str, &str> = TableDefinition::new("secure-boot");
+
+/// The machines of which something was seen, at most [`MAX_MACHINES`].
+#[derive(Debug)]
+pub struct TrustStore {
+    known: Arc<Mutex<HashMap<String, Observed>>>,
+    state: Arc<State>,
+}
+
+/// How many machines were seen to start programs of each generation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TrustCounts {
+    /// Machines of which anything was seen.
+    pub machines: usize,
+    /// They started a program of 2023 the last time that they were given one.
+    pub ready_for_2023: usize,
+    /// They did not start it.
+    pub refuse_2023: usize,
+    /// They started a program of 2011 the last time that they were given one.
+    pub start_2011: usize,
+    /// They did not start it.
+    pub refuse_2011: usize,
+}
+
+impl TrustStore {
+    /// Reads what the state file holds.
+    pub fn open(state: Arc<State>) -> Result<Self, redb::Error> {
+        state.make_table(TRUST)?;
+        let mut known = HashMap::new();
+        for row in state.read()?.open_table(TRUST)?.iter()? {
+            let (key, text) = row?;
+            match serde_json::from_str::<Observed>(text.value()) {
+                Ok(observed) => drop(known.insert(key.value().to_owned(), observed)),
+                Err(error) => warn!(machine = key.value(), %error, "what it trusts could not be read"),
+            }
+        }
+        Ok(TrustStore { known: Arc::new(Mutex::new(known)), state })
+    }
+
+    /// What was seen of a machine.
+    pub fn get(&self, key: &str) -> Observed {
+        self.known.lock().get(key).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what was seen of a machine just now; it is written to the disk in the background.
+    pub fn put(&self, key: &str, generation: Generation, observation: Observation) {
+        let mut known = self.known.lock();
+        let gone =
+            (known.len() >= MAX_MACHINES && !known.contains_key(key)).then(|| oldest(&known)).flatten();
+        gone.iter().for_each(|gone| drop(known.remove(gone)));
+        known.entry(key.to_owned()).or_default().put(generation, observation);
+        drop(known);
+        let (state, known, key) = (Arc::clone(&self.state), Arc::clone(&self.known), key.to_owned());
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            state
+                .write(move |transaction| {
+                    let mut table = transaction.open_table(TRUST)?;
+                    if let Some(gone) = gone {
+                        table.remove(gone.as_str())?;
+                    }
+                    // As it is by now: tasks need not run in the order in which they were spawned.
+                    let observed = known.lock().get(&key).cloned().unwrap_or_default();
+                    // Numbers and strings always have a JSON form.
+                    let text = serde_json::to_string(&observed).unwrap_or_default();
+                    table.insert(key.as_str(), text.as_str())?;
+                    Ok(())
+                })
+                .await
+        });
+    }
+
+    /// How many machines start programs of each generation.
+    pub fn counts(&self) -> TrustCounts {
+        let known = self.known.lock();
+        let count = |generation, starts| {
+            let is = |observed: &&Observed| observed.of(generation).is_some_and(|one| one.starts == starts);
+            known.values().filter(is).count()
+        };
+        TrustCounts {
+            machines: known.len(),
+            ready_for_2023: count(Generation::Of2023, true),
+            refuse_2023: count(Generation::Of2023, false),
+            start_2011: count(Generation::Of2011, true),
+            refuse_2011: count(Generation::Of2011, false),
+        }
+    }
+}
+
+/// What a machine is found by: its GUID, unless many machines have it, else its hardware address.
+pub fn key(request: &BootRequest) -> String {
+    let guid = request.uuid.filter(|guid| !is_shared(*guid));
+    guid.map_or_else(|| request.mac.to_string(), |guid| guid.to_string())
+}
+
+/// The machine of which nothing was seen for longest.
+fn oldest(known: &HashMap<String, Observed>) -> Option<String> {
+    let last = |observed: &Observed| {
+        Generation::ALL.iter().filter_map(|generation| Some(observed.of(*generation)?.at)).max()
+    };
+    known.iter().min_by_key(|(_, observed)| last(observed)).map(|(key, _)| key.clone())
+}
+
+/// A large site has fewer, in about 10 MB.
+const MAX_MACHINES: usize = 50_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(starts: bool, at: u64) -> Observation {
+        Observation { starts, at, file: "pe/boot/x64/bootmgfw.efi".into() }
+    }
+
+    #[tokio::test]
+    async fn what_was_seen_survives_a_restart_and_the_last_time_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(State::open(folder.path()).unwrap());
+        let store = TrustStore::open(Arc::clone(&state)).unwrap();
+        store.put("pc-1", Generation::Of2011, seen(true, 1));
+        store.put("pc-1", Generation::Of2011, seen(false, 2));
+        store.put("pc-1", Generation::Of2023, seen(true, 3));
+        store.put("pc-2", Generation::Of2023, seen(false, 4));
+        let counts =
+            TrustCounts { machines: 2, ready_for_2023: 1, refuse_2023: 1, start_2011: 0, refuse_2011: 1 };
+        assert_eq!(store.counts(), counts);
+        // The writes of this thread are done once one that comes after them is; each is a task.
+        while TrustStore::open(Arc::clone(&state)).unwrap().counts() != counts {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store.get("pc-1").of_2011, Some(seen(false, 2)));
+        assert_eq!(store.get("pc-3"), Observed::default());
+    }
+}
