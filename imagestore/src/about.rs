@@ -75,6 +75,69 @@ pub struct About {
     /// Files that are rendered for the machine that asks, in the place of the image's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rendered: Vec<Rendered>,
+    /// What its Windows is, for an image with a WIM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<WindowsFacts>,
+}
+
+/// What a Windows image is, by the WIM's XML and its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowsFacts {
+    /// What it is for.
+    pub role: WindowsRole,
+    /// Its languages, the default one first: `en-US`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// The generations of boot managers in it, by their folders: `2011` is `\Windows\Boot\EFI`,
+    /// `2023` is `\Windows\Boot\EFI_EX`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generations: Vec<String>,
+    /// How many drivers for network cards its driver store has, as far as it was read.
+    #[serde(default)]
+    pub network_drivers: usize,
+    /// Their names, at most [`WindowsFacts::MAX_NAMES`]: provider and INF file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub network_driver_names: Vec<String>,
+}
+
+impl WindowsFacts {
+    /// Drivers that are named.
+    pub const MAX_NAMES: usize = 100;
+}
+
+/// What a Windows image is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowsRole {
+    /// Windows PE alone.
+    WindowsPe,
+    /// Windows PE that starts Windows Setup.
+    Setup,
+    /// Windows PE with ConfigMgr's programs: a boot image of a distribution point.
+    ConfigmgrBootImage,
+    /// A ConfigMgr boot medium, which starts task sequences without a PXE responder.
+    ConfigmgrBootMedia,
+    /// A Windows to install.
+    Windows,
+}
+
+impl WindowsRole {
+    /// The words for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WindowsRole::WindowsPe => "Windows PE",
+            WindowsRole::Setup => "Windows Setup",
+            WindowsRole::ConfigmgrBootImage => "ConfigMgr boot image",
+            WindowsRole::ConfigmgrBootMedia => "ConfigMgr boot media",
+            WindowsRole::Windows => "Windows",
+        }
+    }
+}
+
+impl fmt::Display for WindowsRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A file of an image that is rendered for the machine that asks for it.

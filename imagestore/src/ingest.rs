@@ -6,6 +6,7 @@ mod disk;
 mod folder;
 mod medium;
 mod roles;
+mod windows_facts;
 
 use std::collections::BTreeMap;
 use std::fs;

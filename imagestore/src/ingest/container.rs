@@ -6,7 +6,8 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::folder::take_file;
-use super::roles::{FONTS, ROLES};
+use super::roles::{FONTS, ROLES, STL_2023, font_name};
+use super::windows_facts;
 use super::{IngestError, Recognition, Taken, check_names, read_error, stem};
 use crate::store::{Observer, Prepared, StoreError, Writer};
 use crate::wim::{Archive, ArchiveEntry, Wim, WimError, WimImage, Writing};
@@ -29,7 +30,9 @@ pub(super) fn import(
         Kind::Windows(words) => {
             let taken = take_file(writer, path, observer)?;
             let finding = format!("{words} is not Windows PE: the file is served as it is");
-            Ok(Taken { kind: ImageKind::Raw, findings: vec![finding], ..taken })
+            let about = inside.wim.images().first().map(|image| windows_facts::of_full(&inside.wim, image));
+            let found = Recognition { about, boot: None };
+            Ok(Taken { kind: ImageKind::Raw, findings: vec![finding], found, ..taken })
         }
         Kind::Other => Err(IngestError::NothingToBoot(path.to_owned())),
     }
@@ -215,18 +218,26 @@ impl Inside {
         if wanted.iter().all(|(_, at)| at == "boot/boot.sdi") {
             return Err(IngestError::NothingToBoot(path.to_owned()));
         }
-        let fonts = wim.entries().iter().filter(|entry| {
-            entry.image == image.index
-                && entry.path.get(..FONTS.len()).is_some_and(|start| start.eq_ignore_ascii_case(FONTS))
-        });
-        wanted.extend(fonts.map(|font| (font, format!("boot/fonts/{}", &font.path[FONTS.len()..]))));
+        let (inside, at) = STL_2023;
+        let list = inside.iter().find_map(|inside| find(inside));
+        wanted.extend(list.map(|list| (list, at.to_owned())));
+        for (inside, at) in FONTS {
+            let name = |entry: &ArchiveEntry| {
+                let (folder, name) = entry.path.split_at_checked(inside.len())?;
+                (folder.eq_ignore_ascii_case(inside) && !entry.link).then(|| font_name(name))
+            };
+            let fonts = wim.entries().iter().filter(|entry| entry.image == image.index);
+            wanted.extend(fonts.filter_map(|font| Some((font, format!("{at}{}", name(font)?)))));
+        }
         let places: Vec<&ArchiveEntry> = wanted.iter().map(|(entry, _)| *entry).collect();
         let place = |entry: &ArchiveEntry| {
             wanted.iter().find(|(known, _)| *known == entry).map(|(_, at)| at.clone()).unwrap_or_default()
         };
         let mut files = read(writer, wim, places, place, observer)?;
         files.push(FileEntry { path: "sources/boot.wim".into(), ..whole });
-        Ok(Taken { name: stem(path), kind: ImageKind::WinPe, files, findings, found: Recognition::default() })
+        let about = windows_facts::about(wim, image, &mut findings)?;
+        let found = Recognition { about: Some(about), boot: None };
+        Ok(Taken { name: stem(path), kind: ImageKind::WinPe, files, findings, found })
     }
 }
 

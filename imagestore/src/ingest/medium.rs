@@ -13,7 +13,7 @@ use super::{IngestError, Recognition, Taken, disk, read_error};
 use crate::media::{Medium, MediumError, MediumFile};
 use crate::recognise::{Contents, Recognised, WimHeader, editions, recognise, url_encoded};
 use crate::store::{Observer, Writer};
-use crate::{About, BootMethod, BootPath, FileEntry, ImageKind};
+use crate::{About, BootMethod, BootPath, FileEntry, ImageKind, WindowsFacts, WindowsRole};
 
 pub(super) fn import(
     writer: &mut Writer,
@@ -52,7 +52,10 @@ pub(super) fn import(
     taken.findings.extend(note);
     taken.findings.extend(medium.left_out().iter().cloned());
     if is_windows {
-        take_windows_pe(writer, &medium, &mut taken, observer)?;
+        about.windows = take_windows_pe(writer, &medium, &mut taken, observer)?;
+        if let (Some(facts), Some(role)) = (&mut about.windows, role(&medium)) {
+            facts.role = role;
+        }
     }
     take_tree(writer, &medium, &whole, &mut taken, observer)?;
     if let Some(name) = packed_as {
@@ -68,6 +71,15 @@ pub(super) fn import(
         (None, ..) => ImageKind::Raw,
     };
     Ok(Taken { found: Recognition { about: Some(about), boot }, ..taken })
+}
+
+/// What the medium makes of its Windows PE.
+fn role(medium: &Medium<'_>) -> Option<WindowsRole> {
+    if medium.find(TSM_BOOTSTRAP).is_some() {
+        return Some(WindowsRole::ConfigmgrBootMedia);
+    }
+    let installs = crate::recognise::INSTALLS.iter().any(|path| medium.find(path).is_some());
+    installs.then_some(WindowsRole::Setup)
 }
 
 /// The ways in which PCs boot it.
@@ -152,15 +164,15 @@ fn copy(
     Ok(FileEntry::whole(file.path.clone(), digest, size))
 }
 
-/// The Windows PE of `sources/boot.wim`, as a file, with what PCs fetch before it. What it lacks of
-/// that may be on the medium.
+/// The Windows PE of `sources/boot.wim`, as a file, with what PCs fetch before it; returns its
+/// facts. What it lacks of that may be on the medium.
 fn take_windows_pe(
     writer: &mut Writer,
     medium: &Medium<'_>,
     taken: &mut Taken,
     observer: &mut dyn Observer,
-) -> Result<(), IngestError> {
-    let Some(file) = medium.find(BOOT_WIM) else { return Ok(()) };
+) -> Result<Option<WindowsFacts>, IngestError> {
+    let Some(file) = medium.find(BOOT_WIM) else { return Ok(None) };
     let wim = copy(writer, medium, file, observer)?;
     let inside = Inside::open(&writer.place_of(&wim.digest))?;
     let pe = inside.take_windows_pe(writer, wim, observer)?;
@@ -171,7 +183,7 @@ fn take_windows_pe(
     };
     taken.findings.extend(pe.findings.into_iter().filter(|finding| !on_medium(finding)));
     taken.files.extend(pe.files);
-    Ok(())
+    Ok(pe.found.about.and_then(|about| about.windows))
 }
 
 /// The whole ISO as a file of an initial RAM disk (cpio, "newc"), for the kernel to unpack.
@@ -231,3 +243,4 @@ impl WimHeader {
 }
 
 const BOOT_WIM: &str = "sources/boot.wim";
+const TSM_BOOTSTRAP: &str = "SMS/data/TsmBootstrap.ini";

@@ -46,6 +46,13 @@ pub(super) const ROLES: &[Role] = &[
         true,
         &["/Windows/Boot/PXE/wdsmgfw.efi"],
     ),
+    role(
+        "wdsmgfw_EX.efi",
+        "UEFI PCs that the site must approve, and that trust Microsoft's CA of 2023 only",
+        true,
+        true,
+        &["/Windows/Boot/PXE_EX/wdsmgfw_EX.efi"],
+    ),
     role("bootmgfw.efi", "UEFI PCs", true, false, &["/Windows/Boot/EFI/bootmgfw.efi"]),
     role(
         "bootmgfw_EX.efi",
@@ -60,12 +67,35 @@ pub(super) const ROLES: &[Role] = &[
         "every PC",
         false,
         false,
-        &["/Windows/Boot/DVD/PCAT/boot.sdi", "/Windows/Boot/DVD/EFI/boot.sdi", "/sms/boot/boot.sdi"],
+        &[
+            "/Windows/Boot/DVD/PCAT/boot.sdi",
+            "/Windows/Boot/DVD/EFI/boot.sdi",
+            "/sms/boot/boot.sdi",
+            "/Windows/Boot/DVD_EX/EFI/boot.sdi",
+        ],
     ),
 ];
 
-/// Where fonts for the boot manager's own screen are.
-pub(super) const FONTS: &str = "/Windows/Boot/Fonts/";
+/// Where fonts for the boot manager's own screen are, and where they go in the image: those of 2011
+/// and those of 2023, which the boot manager of the same generation reads.
+pub(super) const FONTS: [(&str, &str); 2] =
+    [("/Windows/Boot/Fonts/", "boot/fonts/"), ("/Windows/Boot/Fonts_EX/", "boot/fonts_ex/")];
+
+/// `boot.stl` beside the boot manager of 2023.
+pub(super) const STL_2023: (&[&str], &str) =
+    (&["/Windows/Boot/EFI_EX/boot.stl", "/Windows/Boot/EFI_EX/boot_EX.stl"], "boot/boot_EX.stl");
+
+/// The name of a font in the image: the files of 2023 have `_EX` before their ending, and the boot
+/// manager asks for them without it.
+pub(super) fn font_name(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, ending)) => match stem.len().checked_sub(3).and_then(|at| stem.split_at_checked(at)) {
+            Some((plain, mark)) if mark.eq_ignore_ascii_case("_EX") => format!("{plain}.{ending}"),
+            _ => name.to_owned(),
+        },
+        None => name.to_owned(),
+    }
+}
 
 /// The roles that an image of these paths fills (true) and does not.
 pub fn roles_of<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<(&'static Role, bool)> {

@@ -38,6 +38,8 @@ pub(crate) struct WimHeader {
     pub(crate) version: String,
     /// The architecture, such as `x64`.
     pub(crate) arch: String,
+    /// The languages of the first image, the default one first.
+    pub(crate) languages: Vec<String>,
 }
 
 impl WimHeader {
@@ -84,8 +86,20 @@ impl WimHeader {
             names: images.iter().filter_map(name).take(MAX_NAMES).collect(),
             version: parts.join("."),
             arch: arch.to_owned(),
+            languages: languages(first),
         }
     }
+}
+
+/// `en-US`, the default one first; at most [`MAX_LANGUAGES`].
+fn languages(image: &str) -> Vec<String> {
+    let is_tag = |text: &&str| {
+        !text.is_empty() && text.len() < 16 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let default = element(image, "DEFAULT").filter(is_tag);
+    let all = image.split("<LANGUAGE>").skip(1).filter_map(|rest| rest.split('<').next()).map(str::trim);
+    let others = all.filter(is_tag).filter(|tag| Some(*tag) != default);
+    default.into_iter().chain(others).take(MAX_LANGUAGES).map(str::to_owned).collect()
 }
 
 /// Completes what a medium is with what its WIMs say: those of `install` if there is one, else
@@ -121,5 +135,6 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 
 const HEADER: usize = 208;
 const MAX_XML: usize = 8 << 20;
+const MAX_LANGUAGES: usize = 16;
 /// Editions of one medium that are named.
 const MAX_NAMES: usize = 64;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use imagestore::ingest::{Import, import, roles_of};
 use imagestore::wim::{Archive, Wim};
-use imagestore::{Digest, ImageKind, Limits, Quiet, Store};
+use imagestore::{Digest, ImageKind, Limits, Quiet, Store, WindowsRole};
 
 use super::site::Site;
 use super::{common, noise};
@@ -59,6 +59,7 @@ fn boot_files_come_out_of_a_windows_image_whatever_its_compression() {
             imported.findings,
             [
                 "wdsnbp.com is missing: BIOS PCs that the site must approve",
+                "wdsmgfw_EX.efi is missing: UEFI PCs that the site must approve, and that trust Microsoft's CA of 2023 only",
                 "boot.stl is missing: UEFI PCs with Windows 11 24H2 and later",
             ]
         );
@@ -71,7 +72,109 @@ fn boot_files_come_out_of_a_windows_image_whatever_its_compression() {
         assert_eq!(digest("sources/boot.wim"), Digest::compute(&fs::read(site.path("boot.wim")).unwrap()));
         let roles = roles_of(manifest.files.iter().map(|file| file.path.as_str()));
         let open: Vec<&str> = roles.iter().filter(|(_, filled)| !filled).map(|(role, _)| role.name).collect();
-        assert_eq!(open, ["wdsnbp.com", "boot.stl"]);
+        assert_eq!(open, ["wdsnbp.com", "wdsmgfw_EX.efi", "boot.stl"]);
+    }
+}
+
+/// An INF file of a network card's driver, in the form of its vendor.
+fn driver(site: &Site, name: &str, class: &str, vendor: &str, id: &str) {
+    let text = format!(
+        "[Version]\r\nSignature=\"$WINDOWS NT$\"\r\nClass={class}\r\nProvider=%V%\r\n\
+         [Models]\r\n%D%=I,PCI\\VEN_{id}&DEV_1533\r\n[Strings]\r\nV=\"{vendor}\"\r\n"
+    );
+    let wide: Vec<u8> = [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let folder = format!("pe/Windows/System32/DriverStore/FileRepository/{name}_amd64_1");
+    site.put(&format!("{folder}/{name}"), &wide);
+}
+
+#[test]
+fn both_generations_come_out_of_a_windows_image_and_it_is_described() {
+    let site = Site::new();
+    windows_pe(&site, &[]);
+    site.put("pe/Windows/Boot/PXE_EX/wdsmgfw_EX.efi", &noise(40, 30_000));
+    site.put("pe/Windows/Boot/EFI/boot.stl", &noise(41, 9_000));
+    site.put("pe/Windows/Boot/EFI_EX/boot.stl", &noise(42, 9_100));
+    site.put("pe/Windows/Boot/Fonts_EX/wgl4_boot_EX.ttf", &noise(43, 41_000));
+    site.put("pe/sms/bin/x64/TSBootShell.exe", &noise(44, 10_000));
+    driver(&site, "e1r68x64.inf", "Net", "Intel", "8086");
+    driver(&site, "disk.inf", "DiskDrive", "Microsoft", "10EC");
+    wimlib(
+        &[
+            "capture",
+            "pe",
+            "boot.wim",
+            "WinPE",
+            "--image-property",
+            "WINDOWS/ARCH=9",
+            "--image-property",
+            "WINDOWS/VERSION/MAJOR=10",
+            "--image-property",
+            "WINDOWS/VERSION/MINOR=0",
+            "--image-property",
+            "WINDOWS/VERSION/BUILD=26100",
+            "--image-property",
+            "WINDOWS/LANGUAGES/LANGUAGE=de-DE",
+            "--image-property",
+            "WINDOWS/LANGUAGES/DEFAULT=de-DE",
+        ],
+        site.folder.path(),
+    );
+    let imported = site.import("boot.wim").unwrap();
+    assert_eq!(imported.findings, ["no driver for Realtek network cards (PCI vendor 10EC)"]);
+    let manifest = site.manifest(&imported);
+    let digest = |path: &str| manifest.files.iter().find(|file| file.path == path).map(|file| file.digest);
+    for (path, content) in [
+        ("boot/x64/bootmgfw.efi", noise(20, 1_500_000)),
+        ("boot/x64/bootmgfw_EX.efi", noise(21, 1_400_000)),
+        ("boot/x64/wdsmgfw_EX.efi", noise(40, 30_000)),
+        ("boot/boot.stl", noise(41, 9_000)),
+        ("boot/boot_EX.stl", noise(42, 9_100)),
+        ("boot/fonts/wgl4_boot.ttf", noise(23, 40_000)),
+        ("boot/fonts_ex/wgl4_boot.ttf", noise(43, 41_000)),
+    ] {
+        assert_eq!(digest(path), Some(Digest::compute(&content)), "{path}");
+    }
+    let about = imported.record.current().unwrap().about.clone().unwrap();
+    assert_eq!(about.title(), "ConfigMgr boot image 10.0.26100 (x64)");
+    let facts = about.windows.unwrap();
+    assert_eq!(facts.role, WindowsRole::ConfigmgrBootImage);
+    assert_eq!(
+        (facts.languages, facts.generations),
+        (vec!["de-DE".into()], vec!["2011".into(), "2023".into()])
+    );
+    assert_eq!((facts.network_drivers, facts.network_driver_names), (1, vec!["Intel (e1r68x64.inf)".into()]));
+}
+
+/// XML whose entities would grow to gigabytes, in the place of an image's own.
+#[test]
+fn a_wim_whose_xml_is_a_bomb_is_imported_as_it_is_or_refused_at_once() {
+    let site = Site::new();
+    windows_pe(&site, &[]);
+    wimlib(&["capture", "pe", "boot.wim", "WinPE", "--compress=none"], site.folder.path());
+    let mut bytes = fs::read(site.path("boot.wim")).unwrap();
+    let entities: String =
+        (1..20).map(|n| format!("<!ENTITY e{n} \"{}\">", format!("&e{};", n - 1).repeat(10))).collect();
+    let deep = "<a>".repeat(50_000);
+    for body in [format!("&e19;{}", ""), deep] {
+        let xml = format!(
+            "\u{feff}<?xml version=\"1.0\"?><!DOCTYPE WIM [<!ENTITY e0 \"lol\">{entities}]>\
+             <WIM><IMAGE INDEX=\"1\"><NAME>{body}</NAME></IMAGE></WIM>"
+        );
+        let xml: Vec<u8> = xml.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let at = u64::try_from(bytes.len()).unwrap();
+        let length = u64::try_from(xml.len()).unwrap();
+        // The header's entry for the XML: its length with flags, its place, its length once more.
+        let flags = bytes[79];
+        bytes[72..80].copy_from_slice(&length.to_le_bytes());
+        bytes[79] = flags;
+        bytes[80..88].copy_from_slice(&at.to_le_bytes());
+        bytes[88..96].copy_from_slice(&length.to_le_bytes());
+        let bomb = [bytes.clone(), xml].concat();
+        site.put("bomb.wim", &bomb);
+        match site.import("bomb.wim") {
+            Ok(imported) => assert_eq!(imported.record.current().unwrap().kind, ImageKind::WinPe),
+            Err(error) => assert!(error.to_string().contains("bomb.wim"), "{error}"),
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 pub mod bcd;
 pub mod wimboot;
 
-use pxe_policy::{ArchType, BootRequest, Decision};
+use pxe_policy::{ArchType, BootRequest, Decision, Generation};
 
 use crate::files::Files;
 use crate::machines::Machine;
@@ -47,6 +47,27 @@ pub fn image_folder(machine: &Machine, holds_image: impl Fn(&str) -> bool) -> Op
     let folders: Vec<&str> = std::iter::once(0).chain(starts).filter(boot_at).map(|at| &file[..at]).collect();
     // The image's own folder is the one next to the file.
     folders.iter().rev().find(|folder| holds_image(folder)).or(folders.last()).copied()
+}
+
+/// The paths at which a boot manager's file is looked for in the image of a machine, the first that
+/// is there counts. A machine that was given the boot manager of 2023 gets the files of 2023: fonts
+/// and programs of the two generations are never mixed. `boot.stl`, a list and no program, is the
+/// image's only one where there is none of 2023.
+pub fn of_generation(path: &str, machine: &Machine) -> Vec<String> {
+    let path = path.trim_start_matches('/');
+    let Decision::Boot(boot) = &machine.verdict.decision else { return vec![path.to_owned()] };
+    if Generation::of_name(&boot.file) != Some(Generation::Of2023) {
+        return vec![path.to_owned()];
+    }
+    let begins =
+        |folder: &str| path.get(..folder.len()).is_some_and(|start| start.eq_ignore_ascii_case(folder));
+    if begins(FONTS) {
+        return vec![format!("{FONTS_2023}{}", &path[FONTS.len()..])];
+    }
+    if path.eq_ignore_ascii_case(STL) {
+        return vec![STL_2023.to_owned(), path.to_owned()];
+    }
+    vec![Generation::Of2023.sibling(path).unwrap_or_else(|| path.to_owned())]
 }
 
 /// Where a program of one architecture is looked for that an image does not have: BIOS programs run
@@ -108,7 +129,12 @@ fn bcd(folder: &str, root: &str, request: Option<&BootRequest>, settings: Settin
 const BOOT: &str = "boot/";
 /// Programs of 16 bits, and a boot manager that loads Windows of either kind.
 const BIOS_PROGRAMS: [&str; 5] = ["wdsnbp.com", "pxeboot.com", "pxeboot.n12", "abortpxe.com", "bootmgr.exe"];
-const EFI_PROGRAMS: [&str; 3] = ["wdsmgfw.efi", "bootmgfw.efi", "bootmgfw_EX.efi"];
+const EFI_PROGRAMS: [&str; 4] = ["wdsmgfw.efi", "wdsmgfw_EX.efi", "bootmgfw.efi", "bootmgfw_EX.efi"];
+/// Where an image keeps the fonts of 2011 and of 2023, and what it is asked for.
+const FONTS: &str = "boot/fonts/";
+const FONTS_2023: &str = "boot/fonts_ex/";
+const STL: &str = "boot/boot.stl";
+const STL_2023: &str = "boot/boot_EX.stl";
 /// Where an image keeps its Windows PE.
 const WIM: &str = "sources/boot.wim";
 const SDI: &str = "boot/boot.sdi";

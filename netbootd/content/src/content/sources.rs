@@ -29,8 +29,10 @@ pub(super) fn of_image(
     let holds = |folder: &str| winpe::holds_windows_pe(folder, served.files);
     let folder = winpe::image_folder(machine, holds).ok_or_else(not_found)?;
     let path = path.trim_start_matches('/');
-    let inside = std::iter::once(path.to_owned()).chain(winpe::other_architecture(path));
+    let inside = winpe::of_generation(path, machine);
     let opened = inside
+        .into_iter()
+        .chain(winpe::other_architecture(path))
         .map(|inside| served.files.open_raw(format!("{folder}{inside}").as_bytes()))
         .find(|opened| !matches!(opened, Err(OpenError::NotFound)));
     match opened.unwrap_or(Err(OpenError::NotFound)) {

@@ -105,6 +105,18 @@ fn described(about: &About, manifest: &imagestore::Manifest) -> String {
     if about.editions.len() > 1 {
         lines.push(("editions", about.editions.join(", ")));
     }
+    if let Some(windows) = &about.windows {
+        lines.push(("for", windows.role.to_string()));
+        lines.push(("languages", windows.languages.join(", ")));
+        lines.push(("managers", windows.generations.join(", ")));
+        if windows.network_drivers > 0 {
+            let names = windows.network_driver_names.iter().take(MOST_DRIVERS);
+            let names = names.cloned().collect::<Vec<_>>().join(", ");
+            let more = windows.network_drivers.saturating_sub(MOST_DRIVERS);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            lines.push(("net drivers", format!("{}: {names}{more}", windows.network_drivers)));
+        }
+    }
     lines.push(("boots by", about.ways.iter().map(|way| way.as_str()).collect::<Vec<_>>().join(", ")));
     if let Some(boot) = &manifest.boot {
         lines.push(("kernel", boot.kernel.clone()));
@@ -117,3 +129,6 @@ fn described(about: &About, manifest: &imagestore::Manifest) -> String {
     let lines = lines.into_iter().filter(|(_, text)| !text.is_empty());
     lines.map(|(what, text)| format!("{what:<12}{text}\n")).chain(["\n".to_owned()]).collect()
 }
+
+/// Network drivers that are named; `--json` lists them all.
+const MOST_DRIVERS: usize = 12;
