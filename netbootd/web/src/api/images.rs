@@ -1,11 +1,13 @@
 //! Looking after images over the status port.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use imagestore::ingest::roles_of;
-use imagestore::{ImageKind, ImageRecord, Manifest, PeHeader, Runner, Scrubbed, Store, StoreError};
+use imagestore::{ImageKind, ImageRecord, Manifest, Runner, Scrubbed, Store, StoreError};
 use netbootd_content::curate::{self, CurateError};
+use netbootd_content::secure_boot;
 use netbootd_net::with_causes;
 use netbootd_server::daemon::Daemon;
 use netbootd_state::ledger::now;
@@ -25,7 +27,10 @@ pub(super) async fn answer(
 ) -> Option<Told> {
     let query = query.map(str::to_owned);
     let act: Act = match (method.as_str(), parts) {
-        ("GET", ["images", _]) => Box::new(|store, name| Ok(json(&ImageDetails::read(store, name)?))),
+        ("GET", ["images", _]) => {
+            let state = daemon.services.state.folder().to_owned();
+            Box::new(move |store, name| Ok(json(&ImageDetails::read(store, &state, name)?)))
+        }
         ("DELETE", ["images", _]) => Box::new(move |store, name| {
             let version = asked_for(query.as_deref(), "version").filter(|text| !text.is_empty());
             let removed = curate::remove(store, name, version.as_deref(), now())?;
@@ -111,17 +116,22 @@ pub(crate) struct RoleView {
     pub(crate) optional: bool,
 }
 
-/// An EFI program of an image. Whose signature it carries is not looked at.
+/// An EFI program of an image.
 #[derive(Debug, Serialize)]
 pub(crate) struct ProgramView {
     pub(crate) path: String,
     pub(crate) machine: String,
     pub(crate) signed: bool,
+    /// The authorities behind its signatures.
+    pub(crate) signers: Vec<String>,
+    /// Why machines with the bundled revocations or the site's lists refuse it.
+    pub(crate) revoked: Option<String>,
 }
 
 impl ImageDetails {
-    /// Reads the catalogue, the manifest and the headers of programs.
-    pub(crate) fn read(store: &Store, name: &str) -> Result<Self, StoreError> {
+    /// Reads the catalogue, the manifest and the programs; the state folder has the site's
+    /// revocation lists.
+    pub(crate) fn read(store: &Store, state_dir: &Path, name: &str) -> Result<Self, StoreError> {
         let record = curate::record(store, name)?;
         let manifest = store.manifest(&record.current)?;
         let versions: Vec<_> = record.versions.iter().map(|version| version.manifest).collect();
@@ -129,7 +139,7 @@ impl ImageDetails {
             name: name.to_owned(),
             runners: curate::runners(store, &versions),
             roles: roles(&manifest),
-            programs: programs(store, &manifest),
+            programs: programs(store, state_dir, &manifest),
             files: manifest
                 .files
                 .iter()
@@ -159,24 +169,24 @@ fn roles(manifest: &Manifest) -> Vec<RoleView> {
     roles.into_iter().map(view).collect()
 }
 
-fn programs(store: &Store, manifest: &Manifest) -> Vec<ProgramView> {
+fn programs(store: &Store, state_dir: &Path, manifest: &Manifest) -> Vec<ProgramView> {
+    let revocations = secure_boot::revocations_or_bundled(state_dir);
     let is_program = |path: &str| {
         path.get(path.len().saturating_sub(4)..).is_some_and(|end| end.eq_ignore_ascii_case(".efi"))
     };
     let programs = manifest.files.iter().filter(|file| is_program(&file.path) && file.at.is_none());
     let view = |file: &imagestore::FileEntry| {
-        let program = store.blob(&file.digest).ok()?;
-        let length = usize::try_from(program.len()).unwrap_or(usize::MAX).min(PeHeader::LENGTH);
-        let mut head = vec![0; length];
-        program.read_exact_at(0, &mut head).ok()?;
-        let header = PeHeader::of_headers(&head)?;
-        let machine = match header.machine {
-            0x014c => "x86".to_owned(),
-            0x8664 => "x64".to_owned(),
-            0xaa64 => "ARM64".to_owned(),
-            other => format!("{other:#06x}"),
-        };
-        Some(ProgramView { path: file.path.clone(), machine, signed: header.signed })
+        let blob = store.blob(&file.digest).ok()?;
+        let program = secure_boot::read_program(&blob, secure_boot::MAX_PROGRAM).ok()?;
+        let report = secure_boot::report(&file.path, &program, &revocations);
+        let signers = report.signatures.iter().filter_map(|one| one.authorities.first().cloned());
+        Some(ProgramView {
+            path: file.path.clone(),
+            machine: report.architecture,
+            signed: !program.signatures.is_empty(),
+            signers: signers.collect(),
+            revoked: report.revoked,
+        })
     };
     programs.take(MOST_PROGRAMS).filter_map(view).collect()
 }

@@ -1,4 +1,5 @@
-//! What the server itself gives and keeps: leases, and the list of a deployment day.
+//! What the server itself gives and keeps: leases, the list of a deployment day, and how many
+//! machines start boot programs of each generation of Secure Boot authorities.
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub(super) async fn answer(
         ("GET", ["leases"]) => json(
             &serde_json::json!({ "pools": daemon.addresses.pools(), "leases": daemon.addresses.leases() }),
         ),
+        ("GET", ["secure-boot"]) => json(&daemon.services.trust.counts()),
         ("GET", ["deployment-day"]) => json(&daemon.day.list()),
         ("PUT", ["deployment-day"]) => {
             // Left out as well as empty, it ends the day.

@@ -85,6 +85,7 @@ async fn shown(console: &Console, asked: &Asked<'_>, name: &str, template: &str)
         title => about.map(|about| about.title()),
         ways => about.map(|about| about.ways.iter().map(|way| way.as_str()).collect::<Vec<_>>().join(", ")),
         editions => about.map(|about| about.editions.join(", ")),
+        windows => about.and_then(|about| about.windows.as_ref()).map(serialized),
         answers => about.and_then(|about| about.unattended.as_ref()).map(|answers| answers.form.file_name()),
         boot => details.boot.as_ref().map(serialized),
         withdrawn => details.record.retired.as_ref().map(|retired| retired.why.clone()),
@@ -112,8 +113,9 @@ async fn details(console: &Console, name: &str) -> Option<Result<ImageDetails, U
     let store = console.daemon.images.clone()?;
     let snapshot = console.services.snapshot.load();
     snapshot.files.catalogue().images.get(name)?;
-    let name = name.to_owned();
-    let read = tokio::task::spawn_blocking(move || ImageDetails::read(store.store(), &name)).await.ok()?;
+    let (name, state) = (name.to_owned(), console.services.state.folder().to_owned());
+    let read =
+        tokio::task::spawn_blocking(move || ImageDetails::read(store.store(), &state, &name)).await.ok()?;
     Some(read.map_err(|error| Unreadable(netbootd_net::with_causes(&error))))
 }
 

@@ -81,6 +81,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>) -> Part {
         menu => serialized(menu_lines(console)),
         menu_on => snapshot.config.menu.enabled,
         store => console.daemon.images.is_some(),
+        trust => serialized(services.trust.counts()),
         drop_folder => snapshot.config.store.drop_folder.as_ref().map(|folder| folder.display().to_string()),
     };
     framed(console, asked, "images.html", "Images", "/images", values)
