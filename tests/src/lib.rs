@@ -38,6 +38,7 @@ pub mod qemu;
 pub mod relayed;
 pub mod relayed6;
 pub mod responder;
+pub mod secure_boot;
 pub mod slapd;
 pub mod spoof;
 pub mod store;

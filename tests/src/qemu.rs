@@ -47,6 +47,24 @@ pub struct Machine {
     mac: String,
 }
 
+/// What a machine has besides its firmware.
+#[derive(Debug, Clone, Copy)]
+struct Equipment<'a> {
+    /// A disk image, or a folder that stands for one.
+    disk: Option<&'a Path>,
+    /// The variables that Secure Boot starts with, in the place of the usual ones.
+    variables: Option<&'a Path>,
+    megabytes: &'a str,
+    /// Further words for QEMU.
+    extra: &'a [&'a str],
+}
+
+impl Default for Equipment<'_> {
+    fn default() -> Self {
+        Equipment { disk: None, variables: None, megabytes: "512", extra: &[] }
+    }
+}
+
 /// Emulation takes seconds for what takes hardware a moment, and CI has two cores for two machines.
 const PATIENCE: Duration = Duration::from_secs(150);
 const OVMF: &str = "/usr/share/OVMF";
@@ -75,6 +93,15 @@ impl Machine {
         Self::start_sized(lab, firmware, bridge, number, disk, "512")
     }
 
+    /// Switches on the machine of a number with Secure Boot and a copy of these variables.
+    ///
+    /// # Panics
+    /// When QEMU or the firmware is not installed.
+    pub fn start_secure(lab: &Lab, variables: &Path, bridge: &str, number: u8) -> Self {
+        let equipment = Equipment { variables: Some(variables), ..Equipment::default() };
+        Self::start_with(lab, Firmware::SecureBoot, bridge, number, equipment)
+    }
+
     /// The same with so many megabytes of memory.
     ///
     /// # Panics
@@ -87,7 +114,8 @@ impl Machine {
         disk: Option<&Path>,
         megabytes: &str,
     ) -> Self {
-        Self::start_extra(lab, firmware, bridge, number, disk, megabytes, &[])
+        let equipment = Equipment { disk, megabytes, ..Equipment::default() };
+        Self::start_with(lab, firmware, bridge, number, equipment)
     }
 
     /// Firmware that tries HTTP boot, with a list of the authorities (DER) that it trusts for TLS.
@@ -103,18 +131,12 @@ impl Machine {
         let list = format!("name=etc/edk2/https/cacerts,file={}", file.display());
         let extra =
             ["-fw_cfg", &list, "-object", "rng-builtin,id=rng0", "-device", "virtio-rng-pci,rng=rng0"];
-        Self::start_extra(lab, Firmware::UefiHttp, bridge, number, None, "512", &extra)
+        let equipment = Equipment { extra: &extra, ..Equipment::default() };
+        Self::start_with(lab, Firmware::UefiHttp, bridge, number, equipment)
     }
 
-    fn start_extra(
-        lab: &Lab,
-        firmware: Firmware,
-        bridge: &str,
-        number: u8,
-        disk: Option<&Path>,
-        megabytes: &str,
-        extra: &[&str],
-    ) -> Self {
+    fn start_with(lab: &Lab, firmware: Firmware, bridge: &str, number: u8, equipment: Equipment<'_>) -> Self {
+        let Equipment { disk, variables, megabytes, extra } = equipment;
         let tap = lab.add_tap(bridge);
         let monitor = lab.folder().join(format!("{tap}.monitor"));
         let arm64 = matches!(firmware, Firmware::Arm64Pxe | Firmware::Arm64Uboot);
@@ -153,10 +175,12 @@ impl Machine {
             }
             Firmware::SecureBoot | Firmware::SecureBootOwnKeys => {
                 command.args(GUARDED_FLASH);
-                let variables = match firmware {
+                let usual = match firmware {
                     Firmware::SecureBoot => "OVMF_VARS_4M.ms.fd",
                     _ => "OVMF_VARS_4M.snakeoil.fd",
                 };
+                // A whole path takes the place of the folder's.
+                let variables = variables.and_then(Path::to_str).unwrap_or(usual);
                 put_firmware(&mut command, lab, number, OVMF, ["OVMF_CODE_4M.secboot.fd", variables]);
             }
             Firmware::Arm64Pxe => {
