@@ -79,6 +79,62 @@ fn a_boot_manager_finds_its_configuration_and_its_files_in_its_own_image() {
     }
 }
 
+/// Fonts, `boot.stl` and the boot manager by its plain name come from the generation of the boot
+/// program that the machine was given, and from no other.
+#[test]
+fn a_machine_gets_the_files_of_one_generation() {
+    let mut lab = Lab::new();
+    let root = Netbootd::prepare(&mut lab);
+    lab.add_host("client");
+    lab.plug("client", "eth0", "br0", "10.77.0.50/24");
+    for file in [
+        "boot/x64/bootmgfw.efi",
+        "boot/x64/bootmgfw_EX.efi",
+        "boot/boot.stl",
+        "boot/boot_EX.stl",
+        "boot/boot.sdi",
+        "boot/fonts/wgl4_boot.ttf",
+        "boot/fonts/old_boot.ttf",
+        "boot/fonts_ex/wgl4_boot.ttf",
+        "sources/boot.wim",
+    ] {
+        let path = root.join("pe").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, file).unwrap();
+    }
+    let config = "[devices]\nfile = \"devices.csv\"\n";
+    let devices = format!("name,mac,image,trusts\nnew,{MAC},pe,2023\nold,52:54:00:4c:01:02,pe,2011\n");
+    fs::write(lab.folder().join("devices.csv"), devices).unwrap();
+    let _netbootd = Netbootd::start(&lab, &root, config);
+    let get = |path: &str| {
+        let _ = fs::remove_file(lab.folder().join("got")); // of the time before
+        let mut client = lab.command("client", "tftp");
+        client.current_dir(lab.folder()).args(["-m", "octet", SERVER, "-c", "get", path, "got"]);
+        client.output().unwrap();
+        String::from_utf8(fs::read(lab.folder().join("got")).unwrap_or_default()).unwrap()
+    };
+    let table = [
+        (MAC, "boot/x64/bootmgfw_EX.efi", "boot/boot_EX.stl", "boot/fonts_ex/wgl4_boot.ttf", ""),
+        (
+            "52:54:00:4c:01:02",
+            "boot/x64/bootmgfw.efi",
+            "boot/boot.stl",
+            "boot/fonts/wgl4_boot.ttf",
+            "boot/fonts/old_boot.ttf",
+        ),
+    ];
+    for (mac, program, list, font, old_font) in table {
+        let probe = netbootd_tests::netbootd::program();
+        let asked = lab.run("client", &[&probe, "probe", "pxe", SERVER, "--mac", mac, "--arch", "x64-uefi"]);
+        let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+        assert!(said.contains(&format!("pe/{program}")), "{said}");
+        assert_eq!(get("\\Boot\\x64\\bootmgfw.efi"), program);
+        assert_eq!(get("\\Boot\\boot.stl"), list);
+        assert_eq!(get("\\Boot\\Fonts\\wgl4_boot.ttf"), font);
+        assert_eq!(get("\\Boot\\Fonts\\old_boot.ttf"), old_font, "{mac}");
+    }
+}
+
 /// The boot file and option 250 of the answer.
 fn ask(lab: &Lab) -> (String, Vec<u8>) {
     let asked = lab.inside("client", || {
