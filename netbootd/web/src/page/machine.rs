@@ -9,7 +9,7 @@ use netbootd_diagnosis::Severity;
 use netbootd_telemetry::finding::FindingView;
 use netbootd_telemetry::timeline::Timeline;
 use netbootd_telemetry::view::StepView;
-use pxe_policy::{Approval, MacAddr};
+use pxe_policy::{Approval, Generation, MacAddr};
 use serde::Serialize;
 
 use super::rows::{RowView, arch_words};
@@ -169,7 +169,7 @@ async fn shown(console: &Console, asked: &Asked<'_>, chosen: &Chosen) -> Part {
         changes => serialized(changes),
         rejected => console.services.approvals.get(mac) == Approval::Rejected,
         gets => gets(console, mac, row),
-        facts => serialized(facts(mac, row, timeline.as_ref())),
+        facts => serialized(facts(console, mac, row, timeline.as_ref())),
     };
     let title = row.map_or_else(|| mac.to_string(), Row::title);
     framed(console, asked, "machine.html", &title, "/machines", values)
@@ -268,7 +268,7 @@ fn gets(console: &Console, mac: MacAddr, row: Option<&Row>) -> minijinja::Value 
     context! { words }
 }
 
-fn facts(mac: MacAddr, row: Option<&Row>, timeline: Option<&Timeline>) -> Vec<Fact> {
+fn facts(console: &Console, mac: MacAddr, row: Option<&Row>, timeline: Option<&Timeline>) -> Vec<Fact> {
     let fact = |word, value: Option<String>, mono| value.map(|value| Fact { word, value, mono });
     let boot = timeline.and_then(|timeline| timeline.machine.boot());
     let class = boot.and_then(|boot| boot.class).map(|class| class.to_string());
@@ -284,6 +284,7 @@ fn facts(mac: MacAddr, row: Option<&Row>, timeline: Option<&Timeline>) -> Vec<Fa
         fact("IP", row.and_then(|row| row.address.clone()), true),
         fact("GUID", row.and_then(|row| row.uuid.clone()), true),
         fact("Firmware", firmware, false),
+        fact("Secure Boot", secure_boot(console, mac), false),
         fact("Network", row.and_then(|row| row.network.clone()), false),
         fact(
             "Last seen",
@@ -294,6 +295,18 @@ fn facts(mac: MacAddr, row: Option<&Row>, timeline: Option<&Timeline>) -> Vec<Fa
         ),
     ];
     facts.into_iter().flatten().collect()
+}
+
+/// What the machine did with boot programs of both generations: `starts 2023, refuses 2011`.
+fn secure_boot(console: &Console, mac: MacAddr) -> Option<String> {
+    let machine = console.services.machines.by_mac(mac)?;
+    let observed = console.services.trust.of(&machine.request).observed;
+    let word = |generation: &Generation| {
+        let starts = observed.of(*generation)?.starts;
+        Some(format!("{} {generation}", if starts { "starts" } else { "refuses" }))
+    };
+    let words: Vec<String> = Generation::ALL.iter().rev().filter_map(word).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 fn tint(severity: Severity) -> &'static str {
