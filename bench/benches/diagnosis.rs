@@ -131,6 +131,7 @@ fn file(path: &str) -> (TransferStarted, TransferFinished) {
         proved: true,
         elapsed: Duration::from_millis(300),
         detail: None,
+        program: None,
     };
     (started, finished)
 }

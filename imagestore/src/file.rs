@@ -188,6 +188,14 @@ impl BootFile {
         matches!(self.bytes, Bytes::Coming(_))
     }
 
+    /// Whether every byte can be read now.
+    pub fn is_whole(&self) -> bool {
+        match &self.bytes {
+            Bytes::There(_) => true,
+            Bytes::Coming(filling) => filling.is_whole(),
+        }
+    }
+
     /// The open file, when all of it is there, and where this one begins in it.
     pub fn file(&self) -> Option<(&File, u64)> {
         match &self.bytes {

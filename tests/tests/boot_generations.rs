@@ -127,9 +127,6 @@ fn the_second_try_spends_no_required_deployment() {
     let log = site.netbootd.log();
     let given = log.matches("boot_file=\"pe/boot/x64/bootmgfw.efi\"").count();
     assert!(given > 0 && log.contains("bootmgfw_EX.efi"), "{log}");
-    site.machine = None;
-    let explained = site.explained();
-    assert!(explained.contains("already-run") || explained.contains("was given"), "{explained}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Output;
@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
 use netbootd_tests::responder::{BCD, Says, VARIABLES, option};
-use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, Responder, boot_program, loaders, wait};
+use netbootd_tests::secure_boot::{StandIns, WINDOWS_2011};
+use netbootd_tests::{
+    DhcpServer, Firmware, Lab, Machine, Netbootd, Responder, boot_program, firmware, loaders, wait,
+};
 
 const MAC: &str = "52:54:00:4c:01:01";
 const GUID: &str = "4c4c4544-0042-3510-8053-5254004c0101";
@@ -69,6 +72,31 @@ impl Site {
     fn logged(&self, words: &[&str]) {
         self.netbootd.logged(words);
     }
+}
+
+/// The responder's boot manager is a stand-in, signed under the laboratory's own authority of 2011.
+#[test]
+fn the_signer_of_the_responders_boot_program_is_named_and_a_machine_that_refuses_it_counts() {
+    let site = Site::new(RULE);
+    let stand_ins = StandIns::new(&site.lab.folder());
+    let file = site.responder.root().join("SMSBoot/x64/bootmgfw.efi");
+    stand_ins.put_boot_manager(&file, WINDOWS_2011, "responders");
+    site.responder.says(Says::Boot("SMSBoot\\x64\\bootmgfw.efi"));
+    let address = [0x52, 0x54, 0, 0x4c, 1, 1];
+    let asks =
+        || firmware::ask_boot_server(&site.lab, "client", Ipv4Addr::new(10, 77, 0, 50), SERVER, address);
+    asks();
+    site.logged(&["bootmgfw.efi", MAC]);
+    let (got, bytes) = site.get("\\SMSBoot\\x64\\bootmgfw.efi");
+    assert!(got.status.success() && bytes == fs::read(file).unwrap());
+    site.logged(&["the responder's boot program is signed", WINDOWS_2011]);
+    asks();
+    let told = || {
+        let mut curl = site.lab.command("server", "curl");
+        let told = curl.args(["-sS", "http://127.0.0.1:9167/api/secure-boot"]).output().unwrap();
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    };
+    wait::until(Duration::from_secs(10), || told().contains("\"refuse_2011\":1"), told);
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl Filling {
         self.len == 0
     }
 
+    /// Whether every byte is there.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.state.lock().ended, Some(Ok(())))
+    }
+
     /// Whether it ended before all had come.
     pub fn has_failed(&self) -> bool {
         matches!(self.state.lock().ended, Some(Err(_)))

@@ -280,6 +280,14 @@ impl Content {
         matches!(&self.body, Body::Stored(file) if file.may_wait())
     }
 
+    /// Whether every byte can be read now.
+    pub fn is_whole(&self) -> bool {
+        match &self.body {
+            Body::Stored(file) => file.is_whole(),
+            Body::Generated { .. } => true,
+        }
+    }
+
     /// Its bytes for the kernel to send from, if it is a file that is worth it.
     pub fn map(&self) -> Option<Mapping> {
         match &self.body {

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use imagestore::library::ContentId;
 use imagestore::{
     About, BootEntry, BootFile, BootPath, BootTree, Cache, Catalogue, Digest, ImageKind, ImageRecord,
-    ImageTree, Observer, OpenError, PeHeader, Quiet, RequestedPath, Scrubbed, Store, StoreError,
+    ImageTree, Observer, OpenError, Quiet, RequestedPath, Scrubbed, Store, StoreError,
 };
 use parking_lot::Mutex;
 use pxe_policy::{KernelBoot, MacAddr, Signers};
@@ -125,10 +125,7 @@ impl Files {
     pub fn signers(&self, path: &str) -> Option<Signers> {
         self.signers.or_look(path, Instant::now(), || {
             let file = self.open_raw(path.as_bytes()).ok().filter(|file| !file.may_wait())?;
-            let length = usize::try_from(file.len()).unwrap_or(usize::MAX).min(PeHeader::LENGTH);
-            let mut head = vec![0; length];
-            file.read_exact_at(0, &mut head).ok()?;
-            secure_boot::signers(PeHeader::of_headers(&head)?, |at, buf| file.read_exact_at(at, buf))
+            secure_boot::signers_of(&file)
         })
     }
 

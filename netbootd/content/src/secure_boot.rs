@@ -123,6 +123,14 @@ pub fn signers(
     (!signers.authorities.is_empty()).then_some(signers)
 }
 
+/// The same of a file, whose bytes are there.
+pub fn signers_of(file: &BootFile) -> Option<Signers> {
+    let length = usize::try_from(file.len()).unwrap_or(usize::MAX).min(PeHeader::LENGTH);
+    let mut head = vec![0; length];
+    file.read_exact_at(0, &mut head).ok()?;
+    signers(PeHeader::of_headers(&head)?, |at, buf| file.read_exact_at(at, buf))
+}
+
 /// What to say about a program called `name`.
 pub fn report(name: &str, program: &Program, revocations: &Revocations) -> ProgramReport {
     let signature = |signature: &Signature| SignatureReport {

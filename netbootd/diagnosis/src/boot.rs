@@ -286,7 +286,8 @@ impl Boot {
     pub(crate) fn ended(&mut self, at: SystemTime, finished: &TransferFinished) {
         let place = self.running.iter().position(|running| running.id == finished.id);
         let running = place.map(|place| self.running.remove(place));
-        let program = running.as_ref().and_then(|running| running.program.clone());
+        let program =
+            running.as_ref().and_then(|running| running.program.clone()).or(finished.program.clone());
         let superseded = running.as_ref().is_some_and(|running| self.has_newer(running));
         match finished.outcome {
             TransferOutcome::Completed => self.add_fetched(Fetched {

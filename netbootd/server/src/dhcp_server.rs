@@ -11,7 +11,7 @@ use netbootd_config::Config;
 use netbootd_dhcp::Subnet;
 use netbootd_dhcp::v4::option::{self, MessageType};
 use netbootd_dhcp::v4::server::{self, Terms};
-use netbootd_dhcp::v4::{Answer, Arrival, Packet, intake};
+use netbootd_dhcp::v4::{Answer, Arrival, Packet, intake, is_probe};
 use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::lease_server::{Granted, LeaseServer};
 use netbootd_state::leases::{Client, Clock, Lease, LeaseTable, Want};
@@ -258,7 +258,10 @@ impl DhcpServer {
         let Granted { address, left, .. } = granted;
         services.machines.uses(packet.mac(), address);
         let verdict: Option<Verdict> = match &request {
-            Some(request) => Some(services.decide(request, &services.consult(request).await)),
+            Some(request) => {
+                let answers = services.consult(request).await;
+                Some(services.decide_of(request, &answers, is_probe(packet)))
+            }
             None => None,
         };
         let client = client_of(packet);

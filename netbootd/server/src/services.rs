@@ -279,8 +279,15 @@ impl Services {
 
     /// Decides what a machine gets, and remembers it.
     pub fn decide(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
+        self.decide_of(request, answers, false)
+    }
+
+    /// The same; a question of `netbootd probe` shows nothing of what the machine does.
+    pub fn decide_of(&self, request: &BootRequest, answers: &[Answer], probe: bool) -> Verdict {
         let uuid = request.uuid;
-        self.trust.asked(request, Instant::now());
+        if !probe {
+            self.trust.asked(request, Instant::now());
+        }
         let (request, verdict) = self.judged(request, answers);
         self.machines.decided(&request, uuid, &verdict);
         self.approvals.heard(&request, &verdict, now());

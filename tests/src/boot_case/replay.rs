@@ -297,6 +297,7 @@ impl Replay {
             resends: if how == How::Lossy { size / 14_680 } else { 0 },
             proved: true,
             elapsed,
+            program: None,
             detail: match how {
                 How::Abort => Some("NBP is too big to fit in free base memory"),
                 How::Peek => Some("closed"),

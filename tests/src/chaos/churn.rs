@@ -144,6 +144,7 @@ async fn one(services: &Services, server: &DhcpServer, iface: &Iface, n: u32) {
         proved: true,
         elapsed: Duration::from_millis(1),
         detail: None,
+        program: None,
     }));
 }
 

@@ -19,7 +19,7 @@ impl Content {
         }
         // What still comes from another server would hold up the thread that it comes by.
         let is_named_so = kind.is_program() && path.to_ascii_lowercase().ends_with(".efi");
-        if self.len() < SMALLEST_PROGRAM && !is_named_so || self.len() < 2 || self.may_wait() {
+        if self.len() < SMALLEST_PROGRAM && !is_named_so || self.len() < 2 || !self.is_whole() {
             return None;
         }
         let mut magic = [0; 2];

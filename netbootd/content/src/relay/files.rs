@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use imagestore::platform::{DirBuilderExt, OpenOptionsExt};
 use imagestore::{BootFile, BootPath, FillError, Filling};
 use parking_lot::{Mutex, MutexGuard};
+use pxe_policy::Signers;
 use tftp::{Mode, Packet, RequestOptions};
 use tracing::{info, warn};
 
@@ -18,6 +19,7 @@ use super::ask::address_of;
 use super::cache::Cache;
 use super::error::ResponderError;
 use crate::fetch::{Coming, Fetch};
+use crate::secure_boot;
 use crate::settings::Relay;
 
 /// What kind of file a path is of, for the folders that a responder has.
@@ -124,11 +126,24 @@ impl Files {
                     warn!(path = asked, error = error.to_string(), responder, "not fetched through");
                 }
             }
+            let filling = incoming.filling.clone();
             incoming.end(fetched.map(|fetched| fetched.bytes));
+            if let Some(signers) = filling.and_then(|filling| signers_of(&filling)) {
+                info!(path = asked, signed_by = %signers, responder, "the responder's boot program is signed");
+            }
         });
         let begun = beginning.recv_timeout(PATIENCE);
         begun.unwrap_or_else(|_| Err(ResponderError::Silent(settings.responder.clone())))
     }
+}
+
+/// The authorities behind a boot program's signatures, once all of it is there.
+fn signers_of(filling: &Arc<Filling>) -> Option<Signers> {
+    let file = BootFile::coming(Arc::clone(filling), "");
+    if !file.is_whole() {
+        return None;
+    }
+    secure_boot::signers_of(&file)
 }
 
 fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {

@@ -168,6 +168,9 @@ pub struct TransferFinished {
     pub elapsed: Duration,
     /// More about the outcome.
     pub detail: Option<TransferDetail>,
+    /// What kind of program it is, when that was not known before all of it was there: a file that
+    /// comes from another server.
+    pub program: Option<Program>,
 }
 
 impl TransferFinished {

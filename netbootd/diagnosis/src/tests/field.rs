@@ -89,6 +89,7 @@ fn a_client_that_began_a_file_anew_is_healthy() {
         proved: true,
         elapsed: Duration::from_secs(23),
         detail: None,
+        program: None,
     };
     site.step(Step::TransferFinished(&ended)).finds_nothing();
 }
@@ -189,6 +190,7 @@ fn a_client_that_says_why_it_gave_up_is_quoted() {
         proved: true,
         elapsed: Duration::from_secs(1),
         detail: Some(TransferDetail::ClientMessage("Out of memory".into())),
+        program: None,
     };
     site.step(Step::TransferFinished(&ended)).finds(Cause::OutOfMemory);
     let headline = site.diagnosis().finding.unwrap().headline();

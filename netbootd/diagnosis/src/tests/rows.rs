@@ -21,6 +21,7 @@ pub(super) fn ended(outcome: TransferOutcome, proto: Proto, bytes: u64) -> Trans
         proved: true,
         elapsed: Duration::from_secs(1),
         detail: Some(TransferDetail::ClientMessage("its own words".into())),
+        program: None,
     }
 }
 

@@ -176,6 +176,7 @@ impl Site {
             proved,
             elapsed: Duration::from_secs(1),
             detail: None,
+            program: None,
         };
         self.step(Step::TransferFinished(&finished))
     }

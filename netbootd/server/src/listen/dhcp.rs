@@ -10,7 +10,7 @@ use netbootd_dhcp::Iface;
 use netbootd_dhcp::v4::destination::SERVER_PORT;
 use netbootd_dhcp::v4::intake::{boot_request, class_of};
 use netbootd_dhcp::v4::option::{MessageType, REQUESTED_ADDRESS};
-use netbootd_dhcp::v4::{Answer, Arrival, Packet, proxy};
+use netbootd_dhcp::v4::{Answer, Arrival, Packet, is_probe, proxy};
 use netbootd_net::frame::FrameSender;
 use netbootd_net::shared::SharedSocket;
 use netbootd_telemetry::event::Proto;
@@ -193,7 +193,7 @@ impl DhcpService {
             self.note_address(packet, addr);
         }
         proxy::answer(packet, arrival, snapshot.boot_service(), |request| {
-            self.services.decide(request, answers)
+            self.services.decide_of(request, answers, is_probe(packet))
         })
     }
 

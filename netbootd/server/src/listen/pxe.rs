@@ -9,7 +9,7 @@ use netbootd_dhcp::v4::boot_server::{self, Forwarded, Led};
 use netbootd_dhcp::v4::destination::BOOT_SERVER_PORT;
 use netbootd_dhcp::v4::forward::{self, Unusable};
 use netbootd_dhcp::v4::intake::boot_request;
-use netbootd_dhcp::v4::{Answer, Arrival, Packet};
+use netbootd_dhcp::v4::{Answer, Arrival, Packet, is_probe};
 use netbootd_net::shared::SharedSocket;
 use netbootd_telemetry::event::Proto;
 
@@ -93,7 +93,7 @@ impl PxeService {
         };
         let service = services.snapshot.load().boot_service();
         let led = boot_server::answer(packet, arrival, service, known.as_ref(), |request| {
-            services.decide(request, &answers)
+            services.decide_of(request, &answers, is_probe(packet))
         });
         match led {
             Led::Answered(answer) => *answer,

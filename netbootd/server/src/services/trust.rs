@@ -13,7 +13,9 @@ use lru::LruCache;
 use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::ledger::now;
 use netbootd_state::trust::{TrustCounts, TrustStore, key};
-use netbootd_telemetry::event::{Event, Proto, TransferId, TransferOutcome, TransferStarted};
+use netbootd_telemetry::event::{
+    Event, Proto, TransferFinished, TransferId, TransferOutcome, TransferStarted,
+};
 use parking_lot::Mutex;
 use pxe_policy::{
     ArchType, BootRequest, Class, Generation, MacAddr, MachineTrust, Observation, Signers, Stage,
@@ -110,7 +112,7 @@ impl BootTrust {
             Event::TransferFinished(finished) if finished.proved && !finished.partial => {
                 if let Some(mac) = finished.mac {
                     let is_whole = finished.outcome == TransferOutcome::Completed;
-                    self.with(mac, |boot, _| boot.finished(finished.id, is_whole));
+                    self.with(mac, |boot, _| boot.finished(finished, is_whole));
                 }
             }
             // Anybody can send a read request in the machine's name; TCP has a handshake.
@@ -153,9 +155,15 @@ impl Attempt {
         }
     }
 
-    fn finished(&mut self, id: TransferId, is_whole: bool) {
-        let Some((_, program)) = self.coming.take_if(|(coming, _)| *coming == id) else { return };
-        if is_whole {
+    fn finished(&mut self, finished: &TransferFinished, is_whole: bool) {
+        let coming = self.coming.take_if(|(coming, _)| *coming == finished.id);
+        // A program of another server is known once it is whole.
+        let late = || {
+            let program = finished.program.as_ref().filter(|program| program.is_pe && self.asked)?;
+            Some(Given { path: Arc::clone(&finished.path), signers: program.signers.clone()? })
+        };
+        let program = coming.map(|(_, program)| program).or_else(late);
+        if let Some(program) = program.filter(|_| is_whole) {
             self.asked = false;
             self.has = Some(program);
         }

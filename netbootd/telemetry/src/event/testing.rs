@@ -68,6 +68,7 @@ pub fn finished(id: u64, mac: MacAddr, path: &str) -> TransferFinished {
         proved: true,
         elapsed: Duration::from_secs(1),
         detail: None,
+        program: None,
     }
 }
 

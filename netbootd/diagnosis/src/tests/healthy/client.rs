@@ -223,6 +223,7 @@ impl<'a> Client<'a> {
             proved: true,
             elapsed,
             detail: None,
+            program: None,
         }
     }
 

@@ -185,6 +185,7 @@ fn begin(
         proved: true, // TCP's handshake
         elapsed: Duration::ZERO,
         detail: None,
+        program: None,
     }
 }
 

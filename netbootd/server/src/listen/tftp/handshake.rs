@@ -372,7 +372,7 @@ impl Handshakes {
         }
         let record = waiting.record.take();
         let record = record.unwrap_or_else(|| self.record(&waiting, from, &request));
-        record.finished(outcome, waiting.facts.len, &waiting.sender, None);
+        record.finished(outcome, waiting.facts.len, &waiting.sender, None, None);
     }
 
     fn full(&self, waiting: &Waiting, from: SocketAddr, request: &[u8], full: Full) {

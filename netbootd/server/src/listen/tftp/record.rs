@@ -39,6 +39,7 @@ pub(super) struct Record {
     /// Its begin, as long as that was not told: nobody may have asked.
     begin: Option<TransferStarted>,
     arch: Option<ArchType>,
+    knows_program: bool,
 }
 
 impl Record {
@@ -69,6 +70,7 @@ impl Record {
             configuration,
             negotiated: Granted::Options(negotiated.granted.clone()),
         };
+        let knows_program = begin.program.is_some();
         let arch = begin.program.as_ref().and_then(|program| program.arch);
         Record {
             id,
@@ -78,6 +80,7 @@ impl Record {
             told: Instant::now(),
             begin: Some(begin),
             arch,
+            knows_program,
             services: Arc::clone(services),
         }
     }
@@ -116,6 +119,7 @@ impl Record {
         size: u64,
         sender: &Sender,
         detail: Option<TransferDetail>,
+        program: Option<Program>,
     ) {
         self.started(sender.is_proved());
         let completed = matches!(outcome, Outcome::Completed { .. });
@@ -142,7 +146,13 @@ impl Record {
             proved: sender.is_proved(),
             elapsed: sender.elapsed(Instant::now()),
             detail,
+            program,
         }));
+    }
+
+    /// Whether the kind of its program is known.
+    pub(super) fn knows_program(&self) -> bool {
+        self.knows_program
     }
 }
 

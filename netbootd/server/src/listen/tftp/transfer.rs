@@ -176,7 +176,10 @@ impl Transfer {
         if matches!(outcome, Outcome::Completed { .. }) && running.sender.is_proved() {
             self.services.snapshot.load().files.boots_again(self.line.peer().ip());
         }
-        record.finished(outcome, running.file.len(), &running.sender, running.detail);
+        // What came from another server is whole by now.
+        let late = running.file.content().filter(|content| content.may_wait() && !record.knows_program());
+        let program = late.and_then(|content| content.program(&shown(self.path.raw())));
+        record.finished(outcome, running.file.len(), &running.sender, running.detail, program);
         Ok(())
     }
 
