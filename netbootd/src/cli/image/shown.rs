@@ -106,9 +106,11 @@ fn described(about: &About, manifest: &imagestore::Manifest) -> String {
         lines.push(("editions", about.editions.join(", ")));
     }
     if let Some(windows) = &about.windows {
-        lines.push(("for", windows.role.to_string()));
+        if about.product != windows.role.as_str() {
+            lines.push(("for", windows.role.to_string()));
+        }
         lines.push(("languages", windows.languages.join(", ")));
-        lines.push(("managers", windows.generations.join(", ")));
+        lines.push(("generations", windows.generations.join(", ")));
         if windows.network_drivers > 0 {
             let names = windows.network_driver_names.iter().take(MOST_DRIVERS);
             let names = names.cloned().collect::<Vec<_>>().join(", ");
