@@ -90,7 +90,6 @@ pub fn decide(request: &BootRequest, site: &Site<'_>) -> Verdict {
 }
 
 /// The verdict of the first link that decides, and what operators say of generations.
-
 fn walk_chain(request: &BootRequest, site: &Site<'_>) -> (Verdict, Wanted) {
     let mut state = State { learned: ended(request, site), ..State::default() };
     if let Some(device) = site.assigned.filter(|device| device.is_device()) {
