@@ -38,8 +38,16 @@ const PROGRAMS: [(&str, Change, &str); 7] = [
         |bytes, entry, table, _| certificate(bytes, entry, table, 8, 10_000),
         "a damaged certificate table",
     ),
-    ("sbat-of-rubbish", sbat_of_rubbish, "changed after it was signed"),
-    ("sections-beyond-the-file", sections_beyond_the_file, "not a PE program, or a damaged one"),
+    (
+        "sbat-of-rubbish",
+        |bytes, _, _, sections| sbat_of_rubbish(bytes, sections),
+        "changed after it was signed",
+    ),
+    (
+        "sections-beyond-the-file",
+        |bytes, _, _, sections| sections_beyond_the_file(bytes, sections),
+        "not a PE program, or a damaged one",
+    ),
 ];
 
 #[test]
@@ -98,13 +106,13 @@ fn certificate(bytes: &mut Vec<u8>, entry: usize, table: usize, length: usize, c
     put(bytes, entry + 4, size);
 }
 
-fn sbat_of_rubbish(bytes: &mut Vec<u8>, _: usize, _: usize, sections: &[usize]) {
+fn sbat_of_rubbish(bytes: &mut [u8], sections: &[usize]) {
     let header = sections.iter().find(|at| bytes[**at..].starts_with(b".sbat\0")).unwrap();
     let (size, at) = (number(bytes, header + 16), number(bytes, header + 20));
     bytes[at..at + size].fill(0xff);
 }
 
-fn sections_beyond_the_file(bytes: &mut Vec<u8>, _: usize, _: usize, sections: &[usize]) {
+fn sections_beyond_the_file(bytes: &mut [u8], sections: &[usize]) {
     for header in sections {
         put(bytes, header + 16, u32::MAX);
         put(bytes, header + 20, u32::MAX - 15);
