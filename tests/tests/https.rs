@@ -338,7 +338,7 @@ fn check_config_names_what_is_wrong_with_certificates() {
         let said = text(&output);
         match expected {
             "" => {
-                assert!(!said.contains("https") && !said.contains("certificate"), "{configuration}\n{said}")
+                assert!(!said.contains("https") && !said.contains("certificate"), "{configuration}\n{said}");
             }
             words => assert!(said.contains(words), "{words}: {configuration}\n{said}"),
         }

@@ -1,6 +1,7 @@
 //! `netbootd doctor`: checks of this host and of the connection to each directory, step by step.
 
 mod host;
+mod https;
 mod kernel;
 #[cfg_attr(unix, path = "doctor/sandbox/unix.rs")]
 #[cfg_attr(windows, path = "doctor/sandbox/windows.rs")]
@@ -59,6 +60,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     checks.push(reader(imagestore::wim::find_reader()));
     checks.extend(sandbox::checks(&config, &args.site)?);
     checks.extend(host::checks(&config));
+    checks.extend(https::checks(&config));
     checks.extend(kernel::checks());
     checks.extend(secrets(&config, &args.site));
     checks.extend(block_on(async {

@@ -157,7 +157,10 @@ fn certificates(console: &Console) -> Vec<Line> {
             (Some(days), None) => Line {
                 tint: if days >= 30 { "ok" } else { "warn" },
                 name: seen.server.clone(),
-                words: format!("{days} days left"),
+                words: match seen.part.as_str() {
+                    OWN => format!("{days} days left; machines enroll /netbootd/boot-certificate.der"),
+                    _ => format!("{days} days left"),
+                },
             },
             (None, trouble) => Line {
                 tint: "bad",
@@ -202,5 +205,7 @@ fn sandbox(console: &Console) -> Vec<Line> {
     lines
 }
 
+/// The part under which the certificates of the boot port are listed.
+const OWN: &str = "boot-https";
 /// Other servers on the page.
 const MOST_RIVALS: usize = 20;

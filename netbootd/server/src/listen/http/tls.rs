@@ -54,10 +54,8 @@ impl Tls {
         tcp: TcpStream,
     ) -> Result<TlsStream<TcpStream>, Option<(TlsFailure, Option<String>)>> {
         let begun = LazyConfigAcceptor::new(Acceptor::default(), tcp).await;
-        let hello = begun.map_err(|error| match rustls_error(&error) {
-            Some(error) => Some((TlsFailure::NoTls, Some(error.to_string()))),
-            None => None,
-        })?;
+        let no_tls = |error: &Error| (TlsFailure::NoTls, Some(error.to_string()));
+        let hello = begun.map_err(|error| rustls_error(&error).map(no_tls))?;
         // From here on the client has the certificate, unless nothing is in common.
         let accepted = hello.into_stream(Arc::clone(&self.0)).await;
         accepted.map_err(|error| {
