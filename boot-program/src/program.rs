@@ -14,6 +14,8 @@ pub struct Program {
     pub machine: u16,
     /// Names of its sections. `.linux` and `.initrd` make it a unified kernel image.
     pub sections: Vec<String>,
+    /// Whether it is a Linux kernel that firmware starts (EFI stub).
+    pub is_linux_kernel: bool,
     /// SHA-256 of the program without its signatures (Microsoft's Authenticode specification,
     /// "Calculating the PE Image Hash"). `dbx` lists programs by it.
     pub digest: [u8; 32],
@@ -84,6 +86,7 @@ impl Program {
                 .iter()
                 .map(|section| String::from_utf8_lossy(section.raw_name()).into_owned())
                 .collect(),
+            is_linux_kernel: is_linux_kernel(bytes),
             digest: authenticode::digest(&file, table.clone()).ok_or(ProgramError::NotPe)?,
             signatures: signature::read_all(bytes.get(table).unwrap_or_default())?,
             sbat: section(b".sbat").map(sbat::read).unwrap_or_default(),
@@ -105,6 +108,13 @@ impl Program {
     pub fn is_altered(&self) -> bool {
         self.signers().any(|signature| signature.covers(&self.digest) == Some(false))
     }
+}
+
+/// The marks of Linux' boot protocols: x86's setup header, ARM64's image header, and the header of a
+/// compressed image (zboot).
+fn is_linux_kernel(bytes: &[u8]) -> bool {
+    let has = |at: usize, mark: &[u8]| bytes.get(at..at + mark.len()) == Some(mark);
+    has(0x202, b"HdrS") || has(0x38, b"ARM\x64") || has(4, b"zimg")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ fn program() -> Program {
     Program {
         machine: 0x8664,
         sections: Vec::new(),
+        is_linux_kernel: false,
         digest: [7; 32],
         signatures: vec![Ok(Signature {
             signer: "Microsoft Windows".to_owned(),

@@ -29,6 +29,10 @@ pub struct ProgramReport {
     pub authenticode_sha256: String,
     /// Whether it is a unified kernel image.
     pub unified_kernel: bool,
+    /// Whether it is a Linux kernel that firmware starts (EFI stub).
+    pub linux_kernel: bool,
+    /// The names of its sections.
+    pub sections: Vec<String>,
 }
 
 /// One signature.
@@ -151,6 +155,8 @@ pub fn report(name: &str, program: &Program, revocations: &Revocations) -> Progr
         revoked: revocations.check(name, program).map(|revocation| revocation.to_string()),
         authenticode_sha256: program.digest.iter().map(|byte| format!("{byte:02x}")).collect(),
         unified_kernel: program.is_unified_kernel(),
+        linux_kernel: program.is_linux_kernel,
+        sections: program.sections.iter().map(|name| name.trim_end_matches('\0').to_owned()).collect(),
     }
 }
 

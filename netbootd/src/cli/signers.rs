@@ -21,7 +21,18 @@ pub(super) fn described(report: &ProgramReport) -> String {
     // Authenticode's, by which dbx lists programs.
     lines.push(("SHA-256", report.authenticode_sha256.clone()));
     if report.unified_kernel {
-        lines.push(("kind", "unified kernel image".to_owned()));
+        lines.push(("kind", format!("unified kernel image: {}", report.sections.join(" "))));
+    } else if report.linux_kernel {
+        lines.push(("kind", "Linux kernel with an EFI stub".to_owned()));
+    }
+    let is_kernel = report.unified_kernel || report.linux_kernel;
+    let by_microsoft = |signature: &SignatureReport| {
+        signature.authorities.iter().any(|authority| authority.contains("Microsoft"))
+    };
+    if is_kernel && !report.signatures.is_empty() && !report.signatures.iter().any(by_microsoft) {
+        let trusted =
+            "by firmware whose db has its signer, or behind a shim that has it or whose MOK list does";
+        lines.push(("started", trusted.to_owned()));
     }
     let lines = lines.into_iter().filter(|(_, text)| !text.is_empty());
     lines.map(|(what, text)| format!("{what:<18}{text}\n")).collect()
