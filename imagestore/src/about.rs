@@ -72,6 +72,9 @@ pub struct About {
     /// The whole ISO, as a path in the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iso: Option<String>,
+    /// The boot media of Configuration Manager that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<BootMedia>,
     /// Files that are rendered for the machine that asks, in the place of the image's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rendered: Vec<Rendered>,
@@ -138,6 +141,20 @@ impl fmt::Display for WindowsRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Boot media of Configuration Manager: what its `TsmBootstrap.ini` says. Its `Variables.dat` is kept
+/// outside of the image ([`Store::media_variables`](crate::Store::media_variables)).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootMedia {
+    /// Whether somebody at the machine has to type the media's password.
+    pub password_required: bool,
+    /// Whether the media asks nothing.
+    #[serde(default)]
+    pub unattended: bool,
+    /// `MediaType`, such as `BootMedia`; empty when the file names none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
 }
 
 /// A file of an image that is rendered for the machine that asks for it.

@@ -1,5 +1,6 @@
 //! Taking images in: what lies at a path decides how.
 
+mod boot_media;
 mod container;
 mod content;
 mod disk;
@@ -151,6 +152,16 @@ pub enum IngestError {
         /// The reason, as a sentence.
         what: String,
     },
+    /// Boot media of Configuration Manager that lacks a part.
+    #[error("{} is boot media of Configuration Manager, and its {file} {what}", path.display())]
+    BootMedia {
+        /// The ISO.
+        path: PathBuf,
+        /// The file on it.
+        file: &'static str,
+        /// The fault, as the end of a sentence.
+        what: &'static str,
+    },
     /// A disk image that is damaged.
     #[error("{}: {source}", path.display())]
     Disk {
@@ -179,6 +190,7 @@ impl IngestError {
             | IngestError::Empty(_)
             | IngestError::NothingToBoot(_)
             | IngestError::NothingBoots { .. }
+            | IngestError::BootMedia { .. }
             | IngestError::Info { .. } => false,
         }
     }
@@ -198,6 +210,8 @@ struct Taken {
 struct Recognition {
     about: Option<About>,
     boot: Option<BootEntry>,
+    /// The `Variables.dat` of boot media, which is no file of the image.
+    variables: Option<Vec<u8>>,
 }
 
 /// Takes in what lies at a path: a folder, an `.nbi` folder, a `.wim` with a NetBoot set or with
@@ -254,6 +268,9 @@ fn commit(
         at: wanted.at,
         about: found.about.map(Box::new),
     };
+    if let Some(variables) = &found.variables {
+        writer.store().put_media_variables(&name, variables)?;
+    }
     let record = writer.commit(&name, &manifest, version, observer)?;
     Ok(Imported { name, record, findings })
 }

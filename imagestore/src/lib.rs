@@ -23,7 +23,7 @@ mod store;
 mod tree;
 pub mod wim;
 
-pub use about::{About, AnswerForm, BootMethod, Rendered, Unattended, WindowsFacts, WindowsRole};
+pub use about::{About, AnswerForm, BootMedia, BootMethod, Rendered, Unattended, WindowsFacts, WindowsRole};
 pub use cache::{Cache, FillError, Filling, Origin};
 pub use digest::{Digest, DigestError, Digester};
 pub use file::{BootFile, ReadError};

@@ -7,6 +7,7 @@
 //! foreign/ab12…       where a blob lies that is served in place
 //! cached/ab12…        when a blob that came from elsewhere was last used
 //! filling/…           blobs that come from elsewhere
+//! boot-media/…        secrets of ConfigMgr's boot media, by image: no blobs, and served by no path
 //! leases/…            versions that a running boot may still need
 //! catalogue.redb      images: name, versions, labels
 //! lock                held by the one writer
@@ -21,6 +22,7 @@ mod copying;
 mod error;
 mod foreign;
 mod gc;
+mod media;
 mod observer;
 mod runners;
 mod scrub;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::container::Inside;
 use super::folder::{state, take_file};
-use super::{IngestError, Recognition, Taken, disk, read_error};
+use super::{IngestError, Recognition, Taken, boot_media, disk, read_error};
 use crate::media::{Medium, MediumError, MediumFile};
 use crate::recognise::{Contents, Recognised, WimHeader, editions, recognise, url_encoded};
 use crate::store::{Observer, Writer};
@@ -31,6 +31,13 @@ pub(super) fn import(
         Err(MediumError::Unknown) => return disk::import(writer, path, observer),
         Err(source) => return Err(IngestError::Medium { path: path.to_owned(), source }),
     };
+    if boot_media::is_one(&medium) {
+        let taken = boot_media::import(writer, &medium, path, observer)?;
+        if state(&file, path)? != before {
+            return Err(IngestError::Changed(path.to_owned()));
+        }
+        return Ok(taken);
+    }
     let iso_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let recognised = recognise(&medium, Some(&url_encoded(iso_name)));
     let is_windows = medium.find(BOOT_WIM).is_some();
@@ -70,14 +77,11 @@ pub(super) fn import(
         (None, _, Some(_)) => ImageKind::Efi,
         (None, ..) => ImageKind::Raw,
     };
-    Ok(Taken { found: Recognition { about: Some(about), boot }, ..taken })
+    Ok(Taken { found: Recognition { about: Some(about), boot, variables: None }, ..taken })
 }
 
 /// What the medium makes of its Windows PE.
 fn role(medium: &Medium<'_>) -> Option<WindowsRole> {
-    if medium.find(TSM_BOOTSTRAP).is_some() {
-        return Some(WindowsRole::ConfigmgrBootMedia);
-    }
     let installs = crate::recognise::INSTALLS.iter().any(|path| medium.find(path).is_some());
     installs.then_some(WindowsRole::Setup)
 }
@@ -108,7 +112,7 @@ fn nothing(recognised: Option<&Recognised>) -> String {
     format!("{what}, and it has no boot image (El Torito) for BIOS or UEFI")
 }
 
-fn finding_of(about: &About) -> String {
+pub(super) fn finding_of(about: &About) -> String {
     let title = about.title();
     let title = if title.is_empty() { "no distribution that netbootd knows" } else { &title };
     let ways = about.ways.iter().map(|way| way.as_str()).collect::<Vec<_>>().join(", ");
@@ -151,7 +155,7 @@ fn take_tree(
     Ok(())
 }
 
-fn copy(
+pub(super) fn copy(
     writer: &mut Writer,
     medium: &Medium<'_>,
     file: &MediumFile,
@@ -166,7 +170,7 @@ fn copy(
 
 /// The Windows PE of `sources/boot.wim`, as a file, with what PCs fetch before it; returns its
 /// facts. What it lacks of that may be on the medium.
-fn take_windows_pe(
+pub(super) fn take_windows_pe(
     writer: &mut Writer,
     medium: &Medium<'_>,
     taken: &mut Taken,
@@ -237,10 +241,9 @@ impl Contents for Medium<'_> {
 }
 
 impl WimHeader {
-    fn open(medium: &Medium<'_>, file: &MediumFile) -> Option<Self> {
+    pub(super) fn open(medium: &Medium<'_>, file: &MediumFile) -> Option<Self> {
         WimHeader::read(file.size, |from, length| medium.read(file, from, length))
     }
 }
 
 const BOOT_WIM: &str = "sources/boot.wim";
-const TSM_BOOTSTRAP: &str = "SMS/data/TsmBootstrap.ini";

@@ -101,14 +101,20 @@ impl Writer {
                 record.current = last.manifest;
             }
             Ok(Some(record).filter(|record| !record.versions.is_empty()))
-        })
-        .map(drop)
+        })?;
+        match self.store().catalogue()?.images.get(name) {
+            Some(record) if !record.is_removed() => Ok(()),
+            _ => self.store().remove_media_variables(name),
+        }
     }
 
     /// Stops announcing images; they stay readable by their names. Gives how many that changes.
     pub fn retire(self, names: &[String], at: u64, why: &str) -> Result<usize, StoreError> {
         let mut retired = 0;
         for name in names {
+            if why == ImageRecord::REMOVED {
+                self.store().remove_media_variables(name)?;
+            }
             catalogue::change(&self.store().root, name, |record| {
                 Ok(record.map(|mut record| {
                     if record.retired.is_none() {
