@@ -13,9 +13,23 @@ pub fn may_be_shim(path: &str) -> bool {
     FileKind::from_path(path) == FileKind::Shim || is_default_name(path)
 }
 
+/// The program that iPXE's own shim starts, which takes it from its own file's name:
+/// `snponly-shimx64.efi` starts `snponly.efi` beside itself. None for any other program.
+pub fn ipxe_of_shim(shim: &str) -> Option<String> {
+    let at = shim.rfind(['/', '\\']).map_or(0, |slash| slash + 1);
+    let (folder, name) = shim.split_at(at);
+    let lower = name.to_ascii_lowercase();
+    let stem = lower.find("-shim").filter(|_| lower.ends_with(".efi"))?;
+    let known = ["ipxe", "snponly"].iter().any(|known| lower.starts_with(known));
+    known.then(|| format!("{folder}{}.efi", &name[..stem]).replace('\\', "/"))
+}
+
 /// The second stage beside shim, by the architecture in shim's name, or else the one that its
-/// header says.
+/// header says. iPXE's own shim starts iPXE.
 pub fn second_stage(shim: &str, arch: Option<ArchType>) -> String {
+    if let Some(ipxe) = ipxe_of_shim(shim) {
+        return ipxe;
+    }
     let shim = shim.replace('\\', "/");
     let (folder, name) = shim.rsplit_once('/').map_or(("", shim.as_str()), |(folder, name)| (folder, name));
     let name = name.to_ascii_lowercase();
@@ -80,6 +94,23 @@ fn parts(path: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ipxes_shim_takes_its_second_stage_from_its_own_name() {
+        let table = [
+            ("snponly-shimx64.efi", Some("snponly.efi")),
+            ("sb/ipxe-shimaa64.efi", Some("sb/ipxe.efi")),
+            ("sb\\ipxe-shim.efi", Some("sb/ipxe.efi")),
+            ("SB/SnpOnly-ShimX64.EFI", Some("SB/SnpOnly.efi")),
+            ("shimx64.efi", None),
+            ("debian-shimx64.efi", None),
+            ("snponly-shimx64.efi.sig", None),
+        ];
+        for (shim, expected) in table {
+            assert_eq!(ipxe_of_shim(shim).as_deref(), expected, "{shim}");
+        }
+        assert_eq!(second_stage("sb/snponly-shimx64.efi", None), "sb/snponly.efi");
+    }
 
     #[test]
     fn text_of_a_boot_entry_is_told_from_files_that_shim_needs_or_looks_for() {

@@ -13,6 +13,7 @@ use imagestore::{BootFile, BootTree, Limits, Mount, Signature, Store};
 use netbootd_content::files::{Files, Images};
 use netbootd_content::secure_boot::{self, MAX_PROGRAM};
 use netbootd_content::{template, winpe};
+use netbootd_diagnosis::shim;
 use pxe_policy::{
     Action, AddressRange, ArchType, BootAction, Class, ImageOffer, KernelBoot, Match, Rule, Rules, Via,
     WIMBOOT_SCRIPT, is_grub_or_shim, is_ipxe_binary,

@@ -34,6 +34,13 @@ pub(super) fn warn_of_missing_files(
         let finding = Finding::warning(span.clone(), message);
         findings.push(finding.help("until it is there, this rule is passed over"));
     }
+    // iPXE's own shim is of use with its pair alone.
+    for file in boot.all_files().filter(|file| tree.has(file)) {
+        let Some(pair) = shim::ipxe_of_shim(file).filter(|pair| !tree.has(pair)) else { continue };
+        let message = format!("{file} starts {pair}, which is neither in the boot folder nor in an image");
+        let finding = Finding::warning(span.clone(), message);
+        findings.push(finding.help("put the signed iPXE of the same release beside its shim, by that name"));
+    }
     let kernel = boot.kernel.iter().flat_map(|kernel| std::iter::once(&kernel.kernel).chain(&kernel.initrds));
     for file in kernel.filter(|file| !there(file)) {
         let message = format!("neither in the boot folder nor in an image: {file}");
