@@ -64,7 +64,7 @@ bench: packages peers
 
 # The boot matrix once more with the rows that take minutes.
 nightly: packages tools
-	@tools/install-packages qemu-system-arm qemu-efi-aarch64 u-boot-qemu
+	@tools/install-packages qemu-system-arm qemu-efi-aarch64 u-boot-qemu wine
 	cargo build -p netbootd -p netbootd-wim
 	cargo nextest run -p netbootd-tests --run-ignored all
 

@@ -141,6 +141,14 @@ impl Netbootd {
         self.process.wait_for_line(words, Duration::from_secs(10));
     }
 
+    /// The same for so many seconds: for what follows a machine's start.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn logged_within(&self, words: &[&str], seconds: u64) {
+        self.process.wait_for_line(words, Duration::from_secs(seconds));
+    }
+
     /// Waits for a word in its log.
     pub fn wait_for(&self, word: &str, patience: Duration) {
         self.process.wait_for(word, patience);

@@ -77,6 +77,7 @@ pub(super) fn check(
         store: store(&document.store, findings),
         winpe: winpe(&document.winpe, findings),
         wimboot: document.winpe.wimboot.clone(),
+        media_without_password: document.boot_media.allow_without_password,
         relay: relay::check(&document, findings),
         diagnosis: diagnosis::check(&document, findings),
         reports: reports::check(&document),

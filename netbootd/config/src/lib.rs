@@ -70,6 +70,8 @@ pub struct Config {
     pub winpe: winpe::Settings,
     /// Where wimboot is in the boot tree, when the operator has put it there.
     pub wimboot: Option<String>,
+    /// Whether boot media of ConfigMgr that has no password is handed out.
+    pub media_without_password: bool,
     /// The distribution point's own responder behind this server.
     pub relay: Option<Relay>,
     /// How long silences may last before they count.

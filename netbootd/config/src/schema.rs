@@ -50,6 +50,7 @@ pub(super) struct Document {
     pub(super) active_directory: Option<ActiveDirectory>,
     pub(super) store: Store,
     pub(super) winpe: WinPe,
+    pub(super) boot_media: BootMedia,
     pub(super) relay: Option<Relay>,
     pub(super) diagnosis: Diagnosis,
     pub(super) reports: Reports,
@@ -231,6 +232,12 @@ pub(super) struct WinPe {
     pub(super) window_size: Option<NonZeroU16>,
     pub(super) bcd_integers: BcdIntegers,
     pub(super) wimboot: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct BootMedia {
+    pub(super) allow_without_password: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]

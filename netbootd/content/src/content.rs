@@ -1,5 +1,6 @@
 //! What a path gives: a stored file, or one that is rendered for the machine that asks.
 
+mod boot_media;
 mod instead;
 mod program;
 mod raspberry_pi;
@@ -28,7 +29,8 @@ use crate::requested::Requested;
 use crate::served::{Known, Served};
 use crate::template::{self, Asker, Stored};
 use crate::unattended::Answers;
-use sources::{loader_config, of_any_image, of_image, of_responder, of_signature, of_wimboot};
+use crate::winpe::wimboot::Beside;
+use sources::{loader_config, of_any_image, of_image, of_ipxe, of_responder, of_signature, of_wimboot};
 use templates::InTemplates;
 use types::{PROGRAM, TEXT, UNKNOWN, type_of};
 
@@ -140,6 +142,9 @@ impl Content {
         if let Some(content) = unattended::content(served, known, spelled, &asker) {
             return content;
         }
+        if let Some(content) = boot_media::content(served, known, spelled, caller) {
+            return content;
+        }
         let for_everybody = caller.extent == Extent::Whole && !is_generated(served, spelled);
         let opened = match caller.extent {
             Extent::Whole | Extent::GuardedPart => served.files.open(path),
@@ -159,10 +164,13 @@ impl Content {
                     let image = spelled.rsplit_once('/').map_or("", |(folder, _)| folder);
                     let answers = asker.answers.as_ref();
                     let answers = answers.and_then(|answers| answers.folder_url(image, &asker));
+                    let media = boot_media::folder_url(served, image, &asker);
                     let (request, reporting) = (request.as_ref(), &asker.reporting);
-                    of_wimboot(served, spelled, &asker.origin, request, reporting, answers.as_deref())
+                    let beside = Beside { answers: answers.as_deref(), media: media.as_deref() };
+                    of_wimboot(served, spelled, &asker.origin, request, reporting, beside)
                         .map(Ok)
                         .or_else(|| of_responder(served, known, path.as_sent(), caller.client))
+                        .or_else(|| of_ipxe(known, spelled, &asker).map(Ok))
                         .unwrap_or_else(|| Err(not_there(served, known, spelled, refused)))
                 }),
             },
@@ -350,7 +358,7 @@ fn asker(served: &Served<'_>, known: &Known<'_>, mac: Option<MacAddr>, caller: &
 
 /// Whether a file may be made for the client that asks for a path, whatever is stored there.
 fn is_generated(served: &Served<'_>, path: &str) -> bool {
-    if menu::loader_of(path).is_some() {
+    if menu::loader_of(path).is_some() || boot_media::of_former_import(served, path).is_some() {
         return true;
     }
     let mut generated = served.generated.iter().filter(|file| !file.fallback);
@@ -364,7 +372,7 @@ pub fn available(served: &Served<'_>, path: &str, request: &BootRequest) -> bool
     generated(false)
         || generated(true)
         || served.files.has(path)
-        || of_wimboot(served, path, &nobody, Some(request), &Reporting::off(), None).is_some()
+        || of_wimboot(served, path, &nobody, Some(request), &Reporting::off(), Beside::default()).is_some()
 }
 
 /// Which image should have held a file that is not there: one that is coming, that was refused, or

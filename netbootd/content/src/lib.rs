@@ -8,6 +8,7 @@
 //! [`unattended`] the answer files of installers. [`watch`], [`uploads`] and [`ingests`] take
 //! images in, [`curate`] removes and labels them; [`shares`] reads the folders of Macs' images.
 
+pub mod boot_media;
 pub mod boot_script;
 mod content;
 pub mod curate;

@@ -47,9 +47,39 @@ pub enum Refused {
         /// Why the import failed.
         why: String,
     },
+    /// The secret of boot media, for a machine that must not have it.
+    #[error("the variables of the boot media {image} are not given: {why}")]
+    NotForMachine {
+        /// The image's name.
+        image: String,
+        /// The reason.
+        why: NotForMachine,
+    },
     /// The distribution point's responder does not give it.
     #[error(transparent)]
     Responder(#[from] ResponderError),
+}
+
+/// Why a machine does not get the variables of boot media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NotForMachine {
+    /// The media asks for no password.
+    #[error(
+        "the media has no password, so anybody can open them; boot-media.allow-without-password allows it"
+    )]
+    NoPassword,
+    /// The address is not that of the machine that the path was made for.
+    #[error("another address asks than the machine's")]
+    OtherMachine,
+    /// Policy boots the machine from something else.
+    #[error("no policy boots this machine from it")]
+    OtherImage,
+    /// The image was made when such files were part of it.
+    #[error("an earlier version imported the media whole; import the ISO again, and remove the old version")]
+    FormerImport,
+    /// The image came from another server: the variables stay where they were imported.
+    #[error("they are kept on the server that imported the ISO; import it here as well")]
+    NotHere,
 }
 
 impl Refused {
@@ -66,6 +96,7 @@ impl Refused {
             },
             Refused::Read(_) | Refused::Template(_) | Refused::AnswerFile(_) => Refusal::Failed,
             Refused::NotInImage(_) | Refused::NotInMenu => Refusal::NotFound,
+            Refused::NotForMachine { .. } => Refusal::NotForMachine,
             Refused::Importing { .. } => Refusal::ImageComing,
             Refused::NotImported { .. } => Refusal::ImageRefused,
             Refused::Responder(error) => error.refusal(),

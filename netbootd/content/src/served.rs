@@ -33,6 +33,8 @@ pub struct Served<'a> {
     pub winpe: winpe::Settings,
     /// Where wimboot is in the boot tree.
     pub wimboot: Option<&'a str>,
+    /// Whether boot media without a password is handed out.
+    pub media_without_password: bool,
     /// The boot menu: images, heading, password.
     pub menu: &'a crate::menu::Settings,
     /// The distribution point's own responder.

@@ -1,11 +1,12 @@
 //! Where a file comes from that the boot tree does not hold at the requested path.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use netbootd_dhcp::v4::boot_info::Origin;
 
 use imagestore::{BootPath, OpenError};
-use pxe_policy::{BootRequest, Decision, LoaderConfig};
+use pxe_policy::{BootRequest, Decision, LoaderConfig, is_ipxe_binary};
 
 use super::types::type_of;
 use super::{Content, raspberry_pi};
@@ -16,7 +17,7 @@ use crate::refused::Refused;
 use crate::served::{Known, Served};
 use crate::template::Asker;
 use crate::winpe;
-use crate::winpe::wimboot::{self, Around};
+use crate::winpe::wimboot::{self, Around, Beside};
 
 /// A boot manager's file, from the image that the machine boots.
 pub(super) fn of_image(
@@ -102,12 +103,31 @@ pub(super) fn of_wimboot(
     origin: &Origin,
     request: Option<&BootRequest>,
     reporting: &Reporting,
-    answers: Option<&str>,
+    beside: Beside<'_>,
 ) -> Option<Content> {
     let wimboot = served.wimboot?;
-    let around = Around { origin, wimboot, request, reporting, answers };
+    let around = Around { origin, wimboot, request, reporting, beside };
     let bytes = wimboot::file(path, served.files, served.winpe, around)?;
     Some(Content::generated(bytes, Some(type_of(path).to_owned())))
+}
+
+/// The script that a signed iPXE looks for in the folder that it came from, as it has none built in:
+/// it leads on by the rules for iPXE, as a lease names them.
+pub(super) fn of_ipxe(known: &Known<'_>, path: &str, asker: &Asker) -> Option<Content> {
+    let folder = |path: &str| {
+        let path = path.trim_start_matches('/').to_ascii_lowercase();
+        path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned())
+    };
+    let is_asked = path.rsplit('/').next()?.eq_ignore_ascii_case("autoexec.ipxe");
+    let program = known.programs.running(asker.client, Instant::now()).filter(|_| is_asked)?;
+    let is_its = is_ipxe_binary(&program.path) && folder(&program.path) == folder(path);
+    is_its.then(|| {
+        let failed = asker.reporting.ipxe_failed();
+        let text = format!(
+            "#!ipxe\nset step script\nset file autoexec.ipxe\nautoboot || goto failed\nexit\n{failed}\n"
+        );
+        Content::generated(text.into_bytes(), None)
+    })
 }
 
 /// A file of the distribution point's own responder, for a machine that was forwarded to it.

@@ -7,6 +7,7 @@ use netbootd_dhcp::v4::boot_info::Origin;
 use pxe_policy::{BootRequest, WIMBOOT_SCRIPT};
 
 use super::{SDI, Settings, WIM, bcd, holds_windows_pe};
+use crate::boot_media;
 use crate::boot_script::Reporting;
 use crate::files::Files;
 use crate::unattended::{START_SCRIPT, WINPESHL};
@@ -22,8 +23,17 @@ pub struct Around<'a> {
     pub request: Option<&'a BootRequest>,
     /// How the script reports.
     pub reporting: &'a Reporting,
-    /// The URL of the folder with the machine's answer file, when there is one.
+    /// What is put into the RAM disk.
+    pub beside: Beside<'a>,
+}
+
+/// URLs of folders, each with a slash at its end, whose files are put into the RAM disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// The machine's answer file, when there is one.
     pub answers: Option<&'a str>,
+    /// The files of boot media, when the image is one.
+    pub media: Option<&'a str>,
 }
 
 /// The script or the configuration for wimboot, when that is what a path means and its image holds
@@ -57,8 +67,12 @@ fn script(folder: &str, around: Around<'_>, has_winpeshl: bool) -> String {
         let command = format!("initrd --name {name}");
         text.push_str(&step(name, &command, url, &format!(" {name}")));
     };
+    // Boot media has a first program of its own.
+    for name in around.beside.media.iter().flat_map(|_| boot_media::FILES) {
+        initrd(name, format!("{}{name}", around.beside.media.unwrap_or_default()));
+    }
     // wimboot puts files that it does not know into \Windows\System32 of the RAM disk.
-    if let Some(answers) = around.answers {
+    if let Some(answers) = around.beside.answers.filter(|_| around.beside.media.is_none()) {
         for name in ["unattend.xml", START_SCRIPT] {
             initrd(name, format!("{answers}{name}"));
         }
@@ -86,7 +100,7 @@ mod tests {
         let origin = Origin::http([10, 77, 0, 1].into(), 8080);
         let reporting = Reporting::to(&origin, 17);
         let (wimboot, reporting) = ("wimboot", &reporting);
-        let around = Around { origin: &origin, wimboot, request: None, reporting, answers: None };
+        let around = Around { origin: &origin, wimboot, request: None, reporting, beside: Beside::default() };
         let text = script("images/winpe/", around, false);
         let mut files = text.lines().filter_map(|line| line.strip_prefix("set file "));
         assert!(files.all(|file| file.starts_with("http://10.77.0.1:8080/")), "{text}");
@@ -98,8 +112,13 @@ mod tests {
         let reporting = Reporting::off();
         let answers = Some("http://10.77.0.1/unattended/image/winpe/52-54-00-4c-01-07/");
         let origin = Origin::http([10, 77, 0, 1].into(), 80);
-        let around =
-            Around { origin: &origin, wimboot: "wimboot", request: None, reporting: &reporting, answers };
+        let around = Around {
+            origin: &origin,
+            wimboot: "wimboot",
+            request: None,
+            reporting: &reporting,
+            beside: Beside { answers, media: None },
+        };
         let initrds = |text: &str| -> Vec<String> {
             let names = text.lines().filter_map(|line| line.strip_prefix("initrd --name "));
             names.map(|line| line.split(' ').next().unwrap().to_owned()).collect()

@@ -90,6 +90,11 @@ causes! {
         cure "add an RSA certificate beside an ECDSA one ([[https.certificate]]), update the firmware, or leave https out of the rule for this machine"
         codes ["Unexpected network error"]
         handbook "Both sides need one version of TLS (1.2 or 1.3), one cipher suite (AES-GCM or ChaCha20) and one kind of certificate in common. Old firmware knows RSA certificates alone."
+    BootMediaRefused "boot-media-refused" Error
+        "The machine asked for {file}, the secret of boot media, and policy does not give it."
+        cure "let a rule, a deployment or an assignment boot this machine from that image; media without a password needs boot-media.allow-without-password"
+        codes []
+        handbook "Variables.dat names management points and holds the media's certificate. It is handed out at the address of a machine that policy boots from the image, and nowhere else; the evidence says which of these is missing."
     NextServerOverwritten "next-server-overwritten" Error
         "{server} puts its own address into siaddr, and the machine looks for its next file there."
         cure "use absolute URLs in scripts and boot files, or turn option 66 and siaddr (next-server) off in that DHCP server"

@@ -42,6 +42,10 @@ fn first_of_search<'a>(case: &Case<'a>, last: &'a Missed) -> &'a Missed {
 /// Whether nothing better came after it, and nothing is to be expected any more.
 fn counts(case: &Case<'_>, missed: &Missed) -> bool {
     let boot = case.boot;
+    // The script ends at it, whatever kind of file its name says.
+    if missed.refusal == Refusal::NotForMachine {
+        return boot.fetched.iter().all(|file| file.at <= missed.at) && boot.running.is_empty();
+    }
     let is_search = missed.kind == FileKind::Configuration && missed.path.contains("pxelinux.cfg");
     if missed.kind.is_optional(&missed.path) && !is_search && !names_nonsense(case, missed) {
         return false;
@@ -221,6 +225,7 @@ fn of_refusal(missed: &Missed) -> Option<Finding> {
         Refusal::AccessDenied => Cause::AccessDenied,
         Refusal::Busy => Cause::TooBusy,
         Refusal::Failed => Cause::ReadFailed,
+        Refusal::NotForMachine => Cause::BootMediaRefused,
         Refusal::NotAllowed
         | Refusal::TooOften
         | Refusal::ClientFull

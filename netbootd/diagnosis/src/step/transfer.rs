@@ -291,6 +291,8 @@ pub enum Refusal {
     ImageRefused,
     /// netbootd ends: nothing new begins.
     Stopping,
+    /// It is a secret, and not for this machine.
+    NotForMachine,
     /// The configuration's lists do not name the client's network.
     NotAllowed,
     /// The client asks more often than one address may.
@@ -316,6 +318,7 @@ impl Refusal {
             Refusal::ImageComing => "image-coming",
             Refusal::ImageRefused => "image-refused",
             Refusal::Stopping => "stopping",
+            Refusal::NotForMachine => "not-for-this-machine",
             Refusal::NotAllowed => "not-allowed",
             Refusal::TooOften => "too-often",
             Refusal::ClientFull => "client-full",

@@ -66,6 +66,14 @@ fn silences_before_the_first_file_have_their_causes() {
 }
 
 #[test]
+fn a_secret_that_policy_does_not_give_has_its_cause() {
+    let missed = refused(Refusal::NotForMachine, "boot-media/cm/52-54-00-00-00-01/Variables.dat");
+    let missed = FileRefused { proto: Proto::Http, ..missed };
+    let mut site = Site::new();
+    site.firmware("cm/wimboot.ipxe").step(Step::FileRefused(&missed)).finds(Cause::BootMediaRefused);
+}
+
+#[test]
 fn a_handshake_that_fails_has_its_cause_until_the_machine_goes_on() {
     let failed = |why| TlsFailed { peer: PEER, mac: Some(PC), why, detail: None };
     let table = [

@@ -49,6 +49,7 @@ impl Snapshot {
             http_port: self.config.http.port,
             reports: self.config.reports.enabled && self.config.http.enabled,
             winpe: self.config.winpe,
+            media_without_password: self.config.media_without_password,
             menu: &self.config.menu,
             wimboot: self.config.wimboot.as_deref(),
             responder: self.config.relay.as_ref(),

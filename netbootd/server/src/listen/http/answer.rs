@@ -301,6 +301,7 @@ fn refuse(services: &Services, asked: &str, error: RequestError, requester: Requ
         Refusal::Malformed | Refusal::AccessDenied => {
             plain(StatusCode::BAD_REQUEST, "no path of this server")
         }
+        Refusal::NotForMachine => plain(StatusCode::FORBIDDEN, "not for this machine"),
         Refusal::Stopping => plain(StatusCode::SERVICE_UNAVAILABLE, "this server is stopping"),
         Refusal::WriteRefused
         | Refusal::Busy

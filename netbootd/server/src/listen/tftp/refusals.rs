@@ -12,6 +12,7 @@ pub(super) fn error_for(refusal: Refusal) -> (ErrorCode, &'static str) {
         }
         Refusal::AccessDenied => (ErrorCode::ACCESS_VIOLATION, "access violation"),
         Refusal::WriteRefused => (ErrorCode::ACCESS_VIOLATION, "this server is read-only"),
+        Refusal::NotForMachine => (ErrorCode::ACCESS_VIOLATION, "not for this machine"),
         Refusal::Malformed => (ErrorCode::ILLEGAL_OPERATION, "illegal TFTP operation"),
         Refusal::Busy
         | Refusal::ClientFull

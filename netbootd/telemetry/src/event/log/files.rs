@@ -146,7 +146,7 @@ impl Facts for FileRefused {
 
     fn level(&self) -> Option<Level> {
         Some(match self.refusal {
-            Refusal::Failed | Refusal::Busy | Refusal::ImageRefused => Level::WARN,
+            Refusal::Failed | Refusal::Busy | Refusal::ImageRefused | Refusal::NotForMachine => Level::WARN,
             _ => Level::DEBUG,
         })
     }
