@@ -37,19 +37,24 @@ impl DhcpServer {
         Self::start_with(lab, &[])
     }
 
+    /// The router, and a DNS server at 10.77.0.2 that knows one name.
+    pub fn start_dns(lab: &mut Lab, name: &str, address: &str) -> Self {
+        Self::start_with(
+            lab,
+            &["--port=53", "--no-resolv", "--no-hosts", &format!("--address=/{name}/{address}")],
+        )
+    }
+
     pub(crate) fn start_with(lab: &mut Lab, more: &[&str]) -> Self {
         lab.add_host("dhcp");
         lab.plug("dhcp", "eth0", "br0", "10.77.0.2/24");
         lab.ip("dhcp", "addr add fd77::2/64 dev eth0 nodad");
         let leases = lab.folder().join("dnsmasq.leases");
         let mut command = lab.command("dhcp", "dnsmasq");
-        command.args([
-            "--no-daemon",
-            "--conf-file=/dev/null",
-            "--port=0",
-            "--interface=eth0",
-            "--bind-interfaces",
-        ]);
+        command.args(["--no-daemon", "--conf-file=/dev/null", "--interface=eth0", "--bind-interfaces"]);
+        if !more.iter().any(|word| word.starts_with("--port=")) {
+            command.arg("--port=0");
+        }
         command.args(["--user=root", "--enable-ra", "--ra-param=eth0,low,4,1800"]);
         // A range of IPv6 advertises its prefix by itself.
         if !more.iter().any(|word| word.starts_with("--dhcp-range=fd77::")) {

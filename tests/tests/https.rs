@@ -4,13 +4,13 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use netbootd_tests::certificate::ServerCertificate;
 use netbootd_tests::netbootd::{ADDRESSES, program};
-use netbootd_tests::{Authority, Lab, Machine, Netbootd, findings, loaders, payload, wait};
+use netbootd_tests::{Authority, DhcpServer, Lab, Machine, Netbootd, findings, loaders, payload, wait};
 
 const NAMES: &str = "DNS:boot.nb.test,IP:10.77.0.1";
 const RULE: &str = r#"
@@ -32,7 +32,11 @@ impl Site {
         Self::start_with(certificates, configuration, |_| ())
     }
 
-    fn start_with(certificates: &[&str], configuration: &str, put: impl FnOnce(&std::path::Path)) -> Self {
+    fn start_with(certificates: &[&str], configuration: &str, put: impl FnOnce(&Path)) -> Self {
+        Self::start_named("10.77.0.1", certificates, configuration, put)
+    }
+
+    fn start_named(name: &str, certificates: &[&str], configuration: &str, put: impl FnOnce(&Path)) -> Self {
         let mut lab = Lab::new();
         let root = Netbootd::prepare(&mut lab);
         lab.add_host("pc");
@@ -42,7 +46,7 @@ impl Site {
         let authority = Authority::new_rsa(&lab.folder(), "tls");
         let tables: String =
             certificates.iter().map(|kind| table(&sign(&authority, kind, kind, 90))).collect();
-        let text = format!("[https]\nname = \"10.77.0.1\"\n{tables}{configuration}");
+        let text = format!("[https]\nname = \"{name}\"\n{tables}{configuration}");
         let netbootd = Netbootd::start(&lab, &root, &text);
         Site { lab, authority, netbootd }
     }
@@ -271,6 +275,22 @@ fn firmware_boots_over_https_with_the_authority_enrolled_and_stays_there() {
     site.netbootd.logged(&["completed", "path=\"/grub-http.efi\"", machine.mac()]);
     let machine = site.netbootd.status(&site.lab, machine.mac());
     assert!(machine["finding"].is_null(), "{machine:#}");
+}
+
+#[test]
+fn firmware_resolves_the_name_of_the_certificate_by_the_dns_server_of_its_lease() {
+    let addresses = ADDRESSES.replacen(
+        "\n\n[[dhcp.subnet]]\nsubnet = \"10.78",
+        "\ndns = \"10.77.0.2\"\n\n[[dhcp.subnet]]\nsubnet = \"10.78",
+        1,
+    );
+    let mut site = Site::start_named("boot.nb.test", &["rsa"], &format!("{addresses}{RULE}"), |root| {
+        loaders::put_grub_that_speaks(root, "grub-http.efi", "BY-NAME");
+    });
+    let _dns = DhcpServer::start_dns(&mut site.lab, "boot.nb.test", "10.77.0.1");
+    let machine = Machine::start_trusting(&site.lab, "br0", &[site.authority.der()]);
+    machine.wait_for("BY-NAME");
+    site.netbootd.logged(&["class=http", "boot_file=\"https://boot.nb.test/grub-http.efi\""]);
 }
 
 #[test]
