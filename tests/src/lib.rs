@@ -26,6 +26,7 @@ pub mod hook;
 pub mod ipv6;
 pub mod lab;
 pub mod loaders;
+pub mod lossy_link;
 pub mod mac;
 pub mod netbootd;
 pub mod object_storage;

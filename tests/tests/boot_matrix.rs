@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use netbootd_tests::loaders::{self, IPXE_EFI, PXELINUX, SIGNED, SYSLINUX_EFI};
+use netbootd_tests::lossy_link::LossyMachine;
 use netbootd_tests::netbootd::ADDRESSES;
 use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, Relay, findings, payload};
 
@@ -220,6 +221,16 @@ fn uefi_http_boot_grub() {
     site.boots("uefi-http", Firmware::UefiHttp, "br0");
     site.logged(&["class=http", "boot_file=\"http://10.77.0.1/grub-http.efi\""]);
     site.logged(&["completed", "proto=http", "/vmlinuz"]);
+}
+
+/// GRUB's http module is said to stall on loss.
+#[test]
+#[ignore = "minutes: make nightly"]
+fn grub_boots_over_http_on_a_link_that_loses_one_frame_in_fifty() {
+    let site = Site::whole("lossy", |root| loaders::put_grub(root, "grub-http.efi"), "");
+    let machine = LossyMachine::start(&site.lab, "br0", 20, 7);
+    machine.wait_for_payload("lossy");
+    assert!(machine.lost() > 20, "{} frames were lost", machine.lost());
 }
 
 #[test]
