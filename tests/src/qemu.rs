@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::payload::MARKER;
-use crate::{Lab, Process};
+use crate::{Lab, Netbootd, Process, wait};
 
 /// What a machine starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,8 @@ impl Default for Equipment<'_> {
 
 /// Emulation takes seconds for what takes hardware a moment, and CI has two cores for two machines.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// From one try at the keyboard to the next, as an operator types.
+const KEYSTROKES: Duration = Duration::from_millis(500);
 const OVMF: &str = "/usr/share/OVMF";
 const AAVMF: &str = "/usr/share/AAVMF";
 const UBOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
@@ -223,6 +225,23 @@ impl Machine {
         // Read to its end: a connection that closes too early takes its commands with it.
         let heard = monitor.shutdown(Shutdown::Write).and_then(|()| monitor.read_to_end(&mut Vec::new()));
         heard.unwrap_or_else(|error| panic!("QEMU's monitor: {error}"));
+    }
+
+    /// Presses F8 and chooses the second line of the firmware's menu, as fast as an operator types,
+    /// until the machine fetches a file.
+    ///
+    /// # Panics
+    /// With the console's text and the log, when it fetches none.
+    pub fn choose_second_line(&self, netbootd: &Netbootd) {
+        let mut pressed = Instant::now();
+        let fetches = || {
+            if pressed.elapsed() > KEYSTROKES {
+                self.press(&["f8", "down", "ret"]);
+                pressed = Instant::now();
+            }
+            netbootd.log().contains("proto=tftp")
+        };
+        wait::until(PATIENCE, fetches, || format!("{}\n{}", self.console(), netbootd.log()));
     }
 
     /// Waits until the payload speaks.

@@ -4,12 +4,11 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use netbootd_tests::firmware::PxeAnswer;
 use netbootd_tests::loaders::{self, IPXE_EFI, PXELINUX};
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program, write_secret};
-use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, payload, store, wait};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, payload, store};
 
 /// What PXELINUX shows a menu with.
 const MENU_MODULE: &[(&str, &str)] = &[
@@ -122,17 +121,7 @@ fn firmware_shows_the_menu_and_starts_what_is_chosen_there() {
     let menu = "[menu]\nfirmware = true\ntimeout = \"20s\"\nhidden = [\"another\"]\n";
     let site = Site::new("menu-firmware", |root| loaders::put(root, IPXE_EFI), menu);
     let machine = Machine::start(&site.lab, Firmware::UefiPxe, "br0");
-    let mut pressed = Instant::now();
-    let fetches = || {
-        // As fast as an operator types.
-        if pressed.elapsed() > Duration::from_millis(500) {
-            machine.press(&["f8", "down", "ret"]);
-            pressed = Instant::now();
-        }
-        site.netbootd.log().contains("proto=tftp")
-    };
-    let why = || format!("{}\n{}", machine.console(), site.netbootd.log());
-    wait::until(Duration::from_secs(100), fetches, why);
+    machine.choose_second_line(&site.netbootd);
     machine.wait_for_payload("menu-firmware");
     site.netbootd.logged(&["ack", "proto=pxe", "chose image payload in the firmware's menu"]);
     findings::none(&site.lab, &site.netbootd);

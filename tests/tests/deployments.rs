@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbootd_tests::netbootd::ADDRESSES;
-use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, loaders, wait};
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, loaders};
 
 /// GRUB says which image it was started from, and ends.
 const GRUB: &str = "\n[[file]]\npath = \"grub/grub.cfg\"\ntemplate = \"echo NETBOOTD-PAYLOAD from-the-network\\nsleep 1\\nhalt\\n\"\n";
@@ -108,17 +108,7 @@ fn starts_with_a_key(firmware: Firmware) {
     let devices = format!("name,mac,image,deployment,purpose\npc-1,{MAC},PS100005,menu,available\n");
     let site = Site::new(&devices, "[policy]\nprompt = \"all\"\n");
     let machine = site.boot(firmware);
-    let mut pressed = Instant::now();
-    let fetches = || {
-        // As fast as an operator types.
-        if pressed.elapsed() > Duration::from_millis(500) {
-            machine.press(&["f8", "down", "ret"]);
-            pressed = Instant::now();
-        }
-        site.netbootd.log().contains("proto=tftp")
-    };
-    let why = || format!("{}\n{}", machine.console(), site.netbootd.log());
-    wait::until(Duration::from_secs(100), fetches, why);
+    machine.choose_second_line(&site.netbootd);
     machine.wait_for_payload("from-the-network");
     site.logged(&["ack", "proto=pxe", "reason=available", "deployment=\"menu\""]);
 }

@@ -3,24 +3,31 @@
 //! An upload is a folder in the store's `uploads`, with what was announced in `announced.json` and
 //! the bytes so far in `bytes`. Its id follows from what was announced, so that a client that
 //! begins anew, after a reload of its page or a restart of netbootd, goes on where it stopped. Each
-//! piece is on the disk before its answer. What nobody continues for a day is removed.
+//! piece is on the disk before its answer. An upload that no client continues for a day
+//! is removed.
+
+mod error;
+mod folder;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::time::{Duration, SystemTime};
 
 use imagestore::ingest::{Import, Imported, IngestError, import};
-use imagestore::{BootPath, Digest, Digester, Observer, Store, StoreError};
+use imagestore::{BootPath, Digest, Observer, Store, StoreError};
 use netbootd_net::with_causes;
 use netbootd_telemetry::event::{Event, ImageTaken};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use self::folder::{
+    ANNOUNCED, BYTES, ID_DIGITS, NAMED, announced, bytes_of, digest_of, file_name, folder, ids, place_of,
+};
 use crate::shares::check_info;
 use crate::watch::{Notes, begin};
+
+pub use error::UploadError;
 
 /// The uploads of a store. What they hold is on the disk; only their work is in memory.
 #[derive(Debug, Default)]
@@ -69,67 +76,6 @@ enum Work {
     Writing,
     Importing,
     Failed(String),
-}
-
-/// Why an upload does not go on.
-#[derive(Debug, Error)]
-pub enum UploadError {
-    /// A name that no file may have.
-    #[error("{0:?} is no name for a file: one path component without a leading dot was expected")]
-    Name(String),
-    /// A file, or a piece, without bytes.
-    #[error("an upload, and each piece of it, has at least one byte")]
-    Empty,
-    /// Too many at a time.
-    #[error("{MOST} uploads are under way; finish or remove one of them")]
-    TooMany,
-    /// No such upload.
-    #[error("there is no upload {0:?}; what nobody continues for a day is removed")]
-    Unknown(String),
-    /// A piece or the import of it is under way.
-    #[error("the upload is busy: a piece is being written, or it is being imported")]
-    Busy,
-    /// A piece that does not follow the bytes that are here.
-    #[error("the next piece begins at byte {offset}, not {sent}")]
-    Offset {
-        /// The bytes that are here.
-        offset: u64,
-        /// Where the piece begins.
-        sent: u64,
-    },
-    /// More bytes than were announced.
-    #[error("{sent} bytes are more than the {size} that were announced")]
-    TooLong {
-        /// The announced size.
-        size: u64,
-        /// The size with this piece.
-        sent: u64,
-    },
-    /// Fewer bytes than were announced.
-    #[error("{offset} of {size} bytes are here")]
-    Incomplete {
-        /// The bytes that are here.
-        offset: u64,
-        /// The announced size.
-        size: u64,
-    },
-    /// Other bytes than were announced.
-    #[error("the file's SHA-256 is {found}, and {announced} was announced; upload it again")]
-    Digest {
-        /// The digest of the bytes that are here.
-        found: Digest,
-        /// The announced digest.
-        announced: Digest,
-    },
-    /// The store has no room.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The import failed.
-    #[error(transparent)]
-    Import(#[from] IngestError),
-    /// The disk failed.
-    #[error("cannot write the upload")]
-    Io(#[from] io::Error),
 }
 
 impl Announced {
@@ -306,7 +252,7 @@ impl Uploads {
         Ok(())
     }
 
-    /// Removes uploads that nobody continued for a day.
+    /// Removes the uploads that no client continued for a day.
     pub fn sweep(&self, store: &Store, now: SystemTime) {
         for id in ids(store) {
             let place = folder(store, &id);
@@ -378,70 +324,11 @@ fn import_file(
     Ok(import(store, &file, wanted, observer)?)
 }
 
-fn digest_of(path: &Path) -> io::Result<Digest> {
-    let (mut file, mut digester) = (File::open(path)?, Digester::default());
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(digester.finish()),
-            read => digester.update(&buffer[..read]),
-        }
-    }
-}
-
-/// What was announced of an upload.
-fn announced(store: &Store, id: &str) -> Result<Announced, UploadError> {
-    let unknown = || UploadError::Unknown(id.chars().take(ID_DIGITS).collect());
-    if !is_id(id) {
-        return Err(unknown());
-    }
-    let text = fs::read(folder(store, id).join(ANNOUNCED)).map_err(|_| unknown())?;
-    serde_json::from_slice(&text).map_err(|_| unknown())
-}
-
-/// The name of an upload's file.
-fn file_name(store: &Store, id: &str) -> Option<String> {
-    announced(store, id).ok().map(|announced| announced.file)
-}
-
-fn bytes_of(store: &Store, id: &str, announced: &Announced) -> u64 {
-    fs::metadata(place_of(store, id, announced)).map_or(0, |data| data.len())
-}
-
-/// The bytes lie under the file's own name once their import has begun.
-fn place_of(store: &Store, id: &str, announced: &Announced) -> PathBuf {
-    let bytes = folder(store, id).join(BYTES);
-    if bytes.exists() { bytes } else { folder(store, id).join(NAMED).join(&announced.file) }
-}
-
-fn ids(store: &Store) -> Vec<String> {
-    let entries = fs::read_dir(store.root().join(FOLDER)).into_iter().flatten().flatten();
-    let mut ids: Vec<String> =
-        entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_id(name)).collect();
-    ids.sort();
-    ids
-}
-
-fn is_id(text: &str) -> bool {
-    text.len() == ID_DIGITS && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-fn folder(store: &Store, id: &str) -> PathBuf {
-    store.root().join(FOLDER).join(id)
-}
-
-/// In the store's folder, so that uploads take the room of the store's disk.
-const FOLDER: &str = "uploads";
-const BYTES: &str = "bytes";
-const NAMED: &str = "named";
-const ANNOUNCED: &str = "announced.json";
-/// Hex digits of an id.
-const ID_DIGITS: usize = 24;
 /// Bytes of a file's name; most file systems take 255.
 const LONGEST_NAME: usize = 200;
 /// Uploads at a time.
 const MOST: usize = 16;
-/// What nobody continues for so long is removed.
+/// An upload that no client continues for this long is removed.
 const KEPT: Duration = Duration::from_secs(86_400);
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! evidence and cure, a second possible one, and the [`Expectation`] of what comes next. No clock,
 //! no sockets, no log.
 //!
-//! A new cause is a row in `cause/table.rs` and a function in `rules/` that finds it.
+//! A new cause is a row in `cause/table/` and a function in `rules/` that finds it.
 
 mod boot;
 mod case;

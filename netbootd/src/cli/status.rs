@@ -327,7 +327,7 @@ mod tests {
     fn every_cause_is_shown_in_the_words_of_the_table() {
         let reasons = Reason::ALL.into_iter().map(Cause::Decision);
         let directories = pxe_policy::TroubleKind::ALL.into_iter().map(Cause::Directory);
-        for cause in Cause::ROWS.iter().copied().chain(reasons).chain(directories) {
+        for cause in Cause::rows().chain(reasons).chain(directories) {
             let finding = FindingView {
                 cause: cause.as_str(),
                 severity: cause.severity(),

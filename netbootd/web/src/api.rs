@@ -35,9 +35,9 @@ use thiserror::Error;
 pub(crate) use images::ImageDetails;
 pub(crate) use uploads::LARGEST_PIECE;
 
-/// What an operator is told.
+/// The answer to a request of an operator.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct ApiResponse {
     /// The status of the answer.
     pub status: StatusCode,
     /// The answer's text of JSON.
@@ -81,7 +81,7 @@ pub struct Problem {
 }
 
 /// Copies the state for `netbootd backup`, which packs the copy.
-async fn backup(services: &Arc<Services>) -> Told {
+async fn backup(services: &Arc<Services>) -> ApiResponse {
     let state = Arc::clone(&services.state);
     let copied = tokio::task::spawn_blocking(move || state.copy_to(&state.folder().join(COPY_FOLDER)));
     match copied.await {
@@ -97,26 +97,26 @@ pub async fn answer(
     method: &Method,
     (path, query): (&str, Option<&str>),
     body: Bytes,
-) -> Told {
+) -> ApiResponse {
     let services = &daemon.services;
     let decoded: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
     let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let method = if method == Method::HEAD { &Method::GET } else { method };
     if let ["api", rest @ ..] = parts.as_slice() {
-        if let Some(told) = devices::answer(services, method, rest, query).await {
-            return told;
+        if let Some(response) = devices::answer(services, method, rest, query).await {
+            return response;
         }
-        if let Some(told) = images::answer(daemon, method, rest, query).await {
-            return told;
+        if let Some(response) = images::answer(daemon, method, rest, query).await {
+            return response;
         }
-        if let Some(told) = uploads::answer(daemon, method, rest, query, body).await {
-            return told;
+        if let Some(response) = uploads::answer(daemon, method, rest, query, body).await {
+            return response;
         }
-        if let Some(told) = machines::answer(daemon, method, rest, query).await {
-            return told;
+        if let Some(response) = machines::answer(daemon, method, rest, query).await {
+            return response;
         }
-        if let Some(told) = server::answer(daemon, method, rest, query).await {
-            return told;
+        if let Some(response) = server::answer(daemon, method, rest, query).await {
+            return response;
         }
     }
     // The same under /api and, for one release more, without it.
@@ -204,7 +204,7 @@ pub async fn answer(
             Err(error) => problem(StatusCode::UNPROCESSABLE_ENTITY, with_causes(&error)),
         },
         (name, parts) => match document::methods_of(whole).or_else(|| document::methods_of(parts)) {
-            Some(methods) if !methods.split(", ").any(|known| known == name) => Told {
+            Some(methods) if !methods.split(", ").any(|known| known == name) => ApiResponse {
                 allow: Some(methods),
                 ..problem(StatusCode::METHOD_NOT_ALLOWED, format!("{method} does nothing here"))
             },
@@ -227,7 +227,7 @@ pub fn asked_for(query: Option<&str>, name: &str) -> Option<String> {
 }
 
 /// The machines with a word, or the one whose screen shows a number.
-fn recently_seen(services: &Services, query: Option<&str>) -> Told {
+fn recently_seen(services: &Services, query: Option<&str>) -> ApiResponse {
     let limit = asked_for(query, "limit").map_or(Ok(USUAL), |limit| limit.parse::<usize>());
     let Ok(limit @ ..=views::MAX_LISTED) = limit else {
         return problem(StatusCode::BAD_REQUEST, format!("limit is a number up to {}", views::MAX_LISTED));
@@ -286,7 +286,7 @@ pub(crate) fn asked_as(mac: &str, query: Option<&str>) -> Result<(MacAddr, Asked
 async fn history(
     daemon: &Arc<Daemon>,
     read: impl FnOnce(&History, SystemTime) -> io::Result<Vec<Value>> + Send + 'static,
-) -> Told {
+) -> ApiResponse {
     let asked = Arc::clone(daemon);
     let turn = daemon.history.turn().await;
     let read = tokio::task::spawn_blocking(move || {
@@ -301,7 +301,7 @@ async fn history(
     }
 }
 
-async fn clear(services: &Services, mac: &str, deployment: &str) -> Told {
+async fn clear(services: &Services, mac: &str, deployment: &str) -> ApiResponse {
     let some = |text: &str| (text != "any").then(|| text.to_owned());
     let mac = match some(mac).map(|mac| mac.parse::<MacAddr>()).transpose() {
         Ok(mac) => mac,
@@ -313,7 +313,7 @@ async fn clear(services: &Services, mac: &str, deployment: &str) -> Told {
     }
 }
 
-async fn forget(services: &Services, mac: &str) -> Told {
+async fn forget(services: &Services, mac: &str) -> ApiResponse {
     let Ok(mac) = mac.parse::<MacAddr>() else {
         return problem(StatusCode::BAD_REQUEST, format!("{} is no hardware address", mac.escape_debug()));
     };
@@ -327,113 +327,17 @@ async fn forget(services: &Services, mac: &str) -> Told {
     }
 }
 
-fn json(value: &impl Serialize) -> Told {
+fn json(value: &impl Serialize) -> ApiResponse {
     let body = serde_json::to_string(value).unwrap_or_default(); // plain structs always have a JSON form
-    Told { status: StatusCode::OK, body, allow: None }
+    ApiResponse { status: StatusCode::OK, body, allow: None }
 }
 
-fn problem(status: StatusCode, error: String) -> Told {
-    Told { status, ..json(&Problem { error }) }
+fn problem(status: StatusCode, error: String) -> ApiResponse {
+    ApiResponse { status, ..json(&Problem { error }) }
 }
 
 /// Machines in one list, unless more or fewer are asked for.
 const USUAL: usize = 100;
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use netbootd_config::Config;
-    use netbootd_server::services::Snapshot;
-
-    use super::*;
-
-    /// The routes of a source: the method and the parts of its path, `{}` for a variable one.
-    fn routes(source: &str) -> Vec<(String, Vec<String>)> {
-        let shipped = source.split("#[cfg(test)]").next().unwrap_or_default();
-        let mut routes = Vec::new();
-        for (place, _) in shipped.match_indices("(\"") {
-            let Some((methods, rest)) = shipped[place + 1..].split_once(", [") else { continue };
-            let methods: Vec<&str> = methods.split('|').map(|word| word.trim().trim_matches('"')).collect();
-            if !methods.iter().all(|word| ["GET", "POST", "PUT", "DELETE"].contains(word)) {
-                continue;
-            }
-            let parts = rest.split(']').next().unwrap_or_default();
-            let mut paths: Vec<Vec<String>> = vec![Vec::new()];
-            for part in parts.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-                let words: Vec<String> = match part.starts_with('"') {
-                    true => part.split('|').map(|word| word.trim().trim_matches('"').to_owned()).collect(),
-                    false => vec!["{}".to_owned()],
-                };
-                let with = |path: &Vec<String>, word: &String| [path.clone(), vec![word.clone()]].concat();
-                paths = paths.iter().flat_map(|path| words.iter().map(|word| with(path, word))).collect();
-            }
-            for method in methods {
-                routes.extend(paths.iter().map(|path| (method.to_owned(), path.clone())));
-            }
-        }
-        routes
-    }
-
-    #[test]
-    fn every_route_is_documented() {
-        let sources = [
-            include_str!("api.rs"),
-            include_str!("api/devices.rs"),
-            include_str!("api/images.rs"),
-            include_str!("api/machines.rs"),
-            include_str!("api/server.rs"),
-            include_str!("api/uploads.rs"),
-        ];
-        let document: Value = serde_json::from_str(document::TEXT).unwrap();
-        let documented = |method: &str, parts: &[String]| {
-            document["paths"].as_object().unwrap().iter().any(|(path, methods)| {
-                let path = path.strip_prefix("/api").unwrap_or(path);
-                let known: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-                let same =
-                    |(one, part): (&&str, &String)| *one == part || one.starts_with('{') && part == "{}";
-                known.len() == parts.len()
-                    && known.iter().zip(parts).all(same)
-                    && methods[method.to_lowercase()].is_object()
-            })
-        };
-        let routes: Vec<_> = sources.iter().flat_map(|source| routes(source)).collect();
-        assert!(routes.len() > 40, "{routes:?}");
-        // The former name of /sandbox.
-        let former = ["confinement".to_owned()];
-        let missing: Vec<_> =
-            routes.iter().filter(|(method, parts)| *parts != former && !documented(method, parts)).collect();
-        assert!(missing.is_empty(), "{missing:?}");
-    }
-
-    #[tokio::test]
-    async fn every_documented_path_is_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let text = format!("[boot]\nroot = {:?}\n", folder.path().display().to_string());
-        let (config, _) = Config::parse(&text, Path::new("test.toml"), None).unwrap();
-        let daemon = Arc::new(Daemon::in_memory(Snapshot::new(config, None).unwrap()));
-        let document: Value = serde_json::from_str(document::TEXT).unwrap();
-        let paths = document["paths"].as_object().unwrap();
-        let elsewhere = ["/events", "/events/findings", "/metrics"];
-        for (path, methods) in paths.iter().filter(|(path, _)| !elsewhere.contains(&path.as_str())) {
-            let filled = path
-                .replace("{mac}", "02:00:00:00:00:01")
-                .replace("{word}", "approve")
-                .replace("{name}", "winpe");
-            let filled = filled.replace("{guid}", "none").replace("{arch}", "7").replace("{class}", "pxe");
-            let filled = filled.replace("{deployment}", "any").replace("{id}", &"f".repeat(24));
-            for (method, described) in methods.as_object().unwrap() {
-                let method: Method = method.to_uppercase().parse().unwrap();
-                let told = answer(&daemon, &method, (&filled, None), Bytes::new()).await;
-                assert!(!told.body.contains("there is no"), "{method} {path}: {}", told.body);
-                let status = told.status.as_u16().to_string();
-                assert!(
-                    described["responses"][&status].is_object(),
-                    "{method} {path}: {status} {}",
-                    told.body
-                );
-                assert_eq!(described["security"].is_array(), method != Method::GET, "{method} {path}");
-            }
-        }
-    }
-}
+mod tests;

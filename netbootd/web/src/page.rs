@@ -21,6 +21,8 @@ mod rows;
 mod server;
 pub(crate) mod sign_in;
 pub(crate) mod templates;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub(crate) mod vendors;
 mod wall;
 mod waterfall;

@@ -4,21 +4,21 @@
 //! `wait` lasts as long as the configuration's patience is short, so that every deadline is the one
 //! that operators have.
 
+mod fetch;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use imagestore::PeHeader;
 use netbootd_diagnosis::report::Report;
 use netbootd_diagnosis::step::{
-    Answered, ClientMessage, Decided, FileRefused, LeaseTaken, Negotiated, OtherReply, OtherServer, Program,
-    Proto, Refusal, Reported, Step, TlsFailed, TlsFailure, TransferDetail, TransferFinished, TransferId,
-    TransferOutcome, TransferStalled, TransferStarted,
+    Answered, ClientMessage, Decided, LeaseTaken, OtherReply, OtherServer, Proto, Reported, Step, TlsFailed,
+    TlsFailure, TransferStalled,
 };
-use netbootd_diagnosis::{Configuration, Diagnosis, FileKind, Fleet, Machine, Patience, diagnose};
+use netbootd_diagnosis::{Diagnosis, Fleet, Machine, Patience, diagnose};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
 
+use self::fetch::Open;
 use super::policy::Policy;
 use super::script::{Host, How, Https, Kind, Line, Options};
 
@@ -63,14 +63,6 @@ struct Replay {
     /// Transfers that go on, or that the client leaves alone.
     open: Vec<Open>,
     found: Vec<Found>,
-}
-
-struct Open {
-    host: String,
-    id: TransferId,
-    how: How,
-    since: SystemTime,
-    is_tftp: bool,
 }
 
 impl Replay {
@@ -237,77 +229,6 @@ impl Replay {
         self.step(client, Step::OtherServer(&other));
     }
 
-    fn fetch(&mut self, host: &str, proto: Proto, how: How, path: &str) {
-        let address = self.host(host);
-        let (mac, peer) = (Some(MacAddr(address.mac)), SocketAddr::new(IpAddr::V4(address.address), 2070));
-        // Nobody knows the address of a host that asked for none here.
-        if self.machines[host].1.boot().is_none() {
-            return self.fleet.note_unknown(self.now, peer.ip(), path);
-        }
-        if how == How::Miss {
-            let refusal = if path.contains("://") { Refusal::AccessDenied } else { Refusal::NotFound };
-            let refused = FileRefused { proto, peer, mac, path: path.into(), refusal, detail: None };
-            return self.step(host, Step::FileRefused(&refused));
-        }
-        self.transfers += 1;
-        let id = TransferId(self.transfers);
-        let content = self.files.get(path.trim_start_matches('/'));
-        let size = content.map_or(100, |content| content.len() as u64);
-        let block: u16 = if how == How::StallLarge { 8192 } else { 1468 };
-        let path: Arc<str> = path.into();
-        let started = TransferStarted {
-            id,
-            proto,
-            peer,
-            mac,
-            path: Arc::clone(&path),
-            size: Some(size),
-            negotiated: Negotiated::Options(vec![("blksize", block.into())]),
-            block_size: (proto == Proto::Tftp).then_some(block),
-            program: content.and_then(|content| program(content)),
-            partial: false,
-            substitute: None,
-            proved: how != How::Mute,
-            configuration: content
-                .filter(|_| FileKind::from_path(&path) == FileKind::Configuration)
-                .map(|content| Arc::new(Configuration::parse(content))),
-        };
-        self.step(host, Step::TransferStarted(&started));
-        let (outcome, bytes) = match how {
-            How::Probe => (TransferOutcome::Probed, 0),
-            How::Abort | How::Peek => (TransferOutcome::Aborted, 1468),
-            How::Stall | How::StallLarge | How::Vanish | How::Mute | How::Slow | How::Wrap => {
-                let is_tftp = proto == Proto::Tftp;
-                self.open.push(Open { host: host.into(), id, how, since: self.now, is_tftp });
-                return;
-            }
-            _ => (TransferOutcome::Completed, size),
-        };
-        let elapsed = Duration::from_secs_f64(size as f64 / RATE);
-        let finished = TransferFinished {
-            id,
-            proto,
-            peer,
-            mac,
-            path,
-            partial: false,
-            outcome,
-            bytes,
-            blocks: size / 1468,
-            resends: if how == How::Lossy { size / 14_680 } else { 0 },
-            proved: true,
-            elapsed,
-            program: None,
-            detail: match how {
-                How::Abort => Some("NBP is too big to fit in free base memory"),
-                How::Peek => Some("closed"),
-                _ => None,
-            }
-            .map(|message| TransferDetail::ClientMessage(message.to_owned())),
-        };
-        self.step(host, Step::TransferFinished(&finished));
-    }
-
     fn step(&mut self, host: &str, step: Step<'_>) {
         self.pass(A_PACKET);
         self.last.insert(host.to_owned(), self.now);
@@ -384,18 +305,6 @@ impl Replay {
             self.found.push(Found { cause: cause.to_owned(), after });
         }
     }
-}
-
-/// The header of a program, as netbootd reads it.
-fn program(content: &[u8]) -> Option<Program> {
-    let header = PeHeader::of_headers(content.get(..content.len().min(PeHeader::LENGTH))?)?;
-    let arch = match header.machine {
-        0x8664 => Some(ArchType::X64_UEFI),
-        0x014c => Some(ArchType::IA32_UEFI),
-        0xaa64 => Some(ArchType::ARM64_UEFI),
-        _ => None,
-    };
-    Some(Program { arch, signed: header.signed, is_pe: true, signers: None })
 }
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);

@@ -1,19 +1,19 @@
 //! A case as real packets over a private network against a running netbootd.
 
+mod expect;
+
 use std::collections::HashMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netbootd_diagnosis::step::OtherReply;
 use nix::sys::socket::{setsockopt, sockopt};
-use serde_json::Value;
 
 use super::script::{Host, How, Https, Kind, Line, Options, Wire};
-use super::{flood, packet, transfer, words};
-use crate::netbootd::program;
+use super::{flood, packet, transfer};
 use crate::spoof::Spoofer;
 use crate::{Authority, Lab, Netbootd, ipv6};
 
@@ -319,22 +319,6 @@ impl Player<'_> {
         self.lab.inside(name, move || Spoofer::new().send(from, to, &request)).join().unwrap();
     }
 
-    /// What `netbootd status` prints where a step is overdue and no cause fits.
-    fn expect_silence(&self, mac: &str, word: &str) {
-        let config = self.lab.folder().join("netbootd.toml").display().to_string();
-        let deadline = Instant::now() + Duration::from_secs(8);
-        loop {
-            let mut command = self.lab.command("server", &program());
-            let output = command.args(["status", mac, "--config", &config]).output().unwrap();
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            if text.contains("No cause found.") && text.contains(word) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{word:?} is expected:\n{text}");
-            thread::sleep(Duration::from_millis(100)); // asked again until the deadline
-        }
-    }
-
     fn flood(&self, name: &str, count: u32) {
         let said = Options::from([("class".into(), "PXEClient".into()), ("arch".into(), "7".into())]);
         let sent = self.lab.inside(name, move || {
@@ -349,61 +333,10 @@ impl Player<'_> {
         sent.join().unwrap();
     }
 
-    /// The sender that `netbootd status` names, and no other one.
-    fn expect_stranger(&self, address: &str) {
-        let deadline = Instant::now() + Duration::from_secs(8);
-        loop {
-            let status = self.asked(&[]);
-            let named = status["status"]["strangers"].as_array().cloned().unwrap_or_default();
-            if let [stranger] = named.as_slice()
-                && stranger["address"] == address
-            {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{status:#}\n{}", self.netbootd.log());
-            thread::sleep(Duration::from_millis(100)); // asked again until the deadline
-        }
-    }
-
     fn other(&self, server: &str, reply: OtherReply, client: &str, said: &Options) {
         let (server_host, client) = (self.host(server), self.host(client));
         let bytes = packet::server(reply, server_host.address, client.mac, client.address, said);
         self.lab.inside(server, move || drop(broadcast(67, 68, &bytes))).join().unwrap();
-    }
-
-    /// The finding that the running daemon names, at once or within the moment that events take.
-    fn expect(&self, name: &str, cause: Option<&str>) {
-        let mac = packet::text(self.host(name).mac);
-        let deadline = Instant::now() + Duration::from_secs(8);
-        loop {
-            let status = self.status(&mac);
-            if status["finding"]["cause"].as_str() == cause {
-                return cause
-                    .into_iter()
-                    .for_each(|_| words::are_the_same(self.lab, &mac, &status["finding"]));
-            }
-            if Instant::now() > deadline {
-                panic!("{cause:?} is expected, found: {status:#}\n{}", self.netbootd.log());
-            }
-            thread::sleep(Duration::from_millis(100)); // asked again until the deadline
-        }
-    }
-
-    fn status(&self, mac: &str) -> Value {
-        self.asked(&[mac])
-    }
-
-    /// What `netbootd status` says.
-    fn asked(&self, about: &[&str]) -> Value {
-        let config = self.lab.folder().join("netbootd.toml").display().to_string();
-        let output = self
-            .lab
-            .command("server", &program())
-            .arg("status")
-            .args(about)
-            .args(["--json", "--config", &config])
-            .output();
-        serde_json::from_slice(&output.unwrap().stdout).unwrap_or_default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The terminal, the API and the page name the same cause in the same words.
 
+use netbootd_web::page::testing::text_of;
 use serde_json::Value;
 
 use crate::Lab;
@@ -25,20 +26,4 @@ pub(super) fn are_the_same(lab: &Lab, mac: &str, finding: &Value) {
         let wanted: String = wanted.replace('`', "").chars().skip(1).collect();
         assert!(page.contains(&wanted), "{cause}: {wanted}\n{page}");
     }
-}
-
-fn text_of(page: &str) -> String {
-    let parts = page.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
-    let text: String = parts.collect();
-    let references = [
-        ("&quot;", "\""),
-        ("&#x27;", "'"),
-        ("&#39;", "'"),
-        ("&#x2f;", "/"),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&amp;", "&"),
-    ];
-    let text = references.iter().fold(text, |text, (reference, letter)| text.replace(reference, letter));
-    text.replace('`', "")
 }

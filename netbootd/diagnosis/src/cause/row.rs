@@ -48,11 +48,10 @@ macro_rules! causes {
                     handbook: $handbook,
                 });
             )+
-            /// The rows of the table, in the order of a boot.
-            pub const ROWS: &'static [Cause] = &[$(Cause::$ident),+];
-            #[cfg(test)]
-            pub(crate) const ROW_NAMES: &'static [&'static str] = &[$(stringify!($ident)),+];
         }
+        pub(super) const ROWS: &[Cause] = &[$(Cause::$ident),+];
+        #[cfg(test)]
+        pub(super) const ROW_NAMES: &[&str] = &[$(stringify!($ident)),+];
     };
 }
 

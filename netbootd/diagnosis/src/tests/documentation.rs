@@ -10,7 +10,7 @@ fn the_documentation_has_every_cause() {
     );
     let decisions = Reason::ALL.into_iter().map(Cause::Decision).filter(|cause| cause.is_loud());
     let directories = TroubleKind::ALL.into_iter().map(Cause::Directory);
-    let rows = Cause::ROWS.iter().copied();
+    let rows = Cause::rows();
     for cause in rows.clone().chain(directories).chain(decisions) {
         let severity = format!("{:?}", cause.severity()).to_lowercase();
         let cure = cause.cure().replace("{server}", "the other server");
@@ -39,7 +39,7 @@ const MARK: &str = "<!-- The tests of netbootd-diagnosis generate what follows. 
 #[test]
 fn every_cause_of_the_table_has_its_words() {
     let mut names = std::collections::HashSet::new();
-    for cause in Cause::ROWS {
+    for cause in Cause::rows() {
         assert!(names.insert(cause.as_str()), "{} is there twice", cause.as_str());
         assert!(cause.headline().ends_with('.') && !cause.handbook().is_empty() && !cause.cure().is_empty());
     }

@@ -208,7 +208,7 @@ fn no_row_of_the_table_is_without_a_boot() {
             word == Some(name)
         })
     };
-    for name in Cause::ROW_NAMES {
+    for name in Cause::row_names() {
         assert!(named(name), "{name} has none");
     }
 }

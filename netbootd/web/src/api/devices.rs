@@ -8,7 +8,7 @@ use netbootd_state::ledger::now;
 use pxe_policy::{InvalidMac, InvalidMoment, InvalidUuid, MacAddr, Target, moment};
 use thiserror::Error;
 
-use super::{Told, asked_for, json, problem};
+use super::{ApiResponse, asked_for, json, problem};
 
 /// Answers a request; None for a path that is another's.
 pub(super) async fn answer(
@@ -16,7 +16,7 @@ pub(super) async fn answer(
     method: &Method,
     parts: &[&str],
     query: Option<&str>,
-) -> Option<Told> {
+) -> Option<ApiResponse> {
     let answered = match (method.as_str(), parts) {
         ("GET", ["devices"]) => Ok(json(&devices::list(services))),
         ("GET", ["devices", mac]) => one(services, mac),
@@ -60,12 +60,12 @@ impl Denied {
     }
 }
 
-fn one(services: &Services, mac: &str) -> Result<Told, Denied> {
+fn one(services: &Services, mac: &str) -> Result<ApiResponse, Denied> {
     let mac: MacAddr = mac.parse()?;
     Ok(devices::view(services, mac).map_or_else(|| not_there(mac), |device| json(&device)))
 }
 
-async fn remove(services: &Services, mac: &str) -> Result<Told, Denied> {
+async fn remove(services: &Services, mac: &str) -> Result<ApiResponse, Denied> {
     let mac: MacAddr = mac.parse()?;
     Ok(match devices::remove(services, mac).await? {
         true => json(&serde_json::json!({ "removed": mac.to_string() })),
@@ -73,7 +73,7 @@ async fn remove(services: &Services, mac: &str) -> Result<Told, Denied> {
     })
 }
 
-async fn put(services: &Services, mac: &str, query: Option<&str>) -> Result<Told, Denied> {
+async fn put(services: &Services, mac: &str, query: Option<&str>) -> Result<ApiResponse, Denied> {
     let value = |name| asked_for(query, name);
     let guid = match value("guid").as_deref().map(str::trim) {
         None => None,
@@ -94,7 +94,7 @@ async fn put(services: &Services, mac: &str, query: Option<&str>) -> Result<Told
     Ok(json(&devices::update(services, mac.parse()?, update).await?))
 }
 
-async fn boot(services: &Services, mac: &str, query: Option<&str>) -> Result<Told, Denied> {
+async fn boot(services: &Services, mac: &str, query: Option<&str>) -> Result<ApiResponse, Denied> {
     let mac: MacAddr = mac.parse()?;
     let target = target(services, query).ok_or(Denied::NoTarget)?;
     let (always, once) = (is_set(query, "always")?, is_set(query, "once")?);
@@ -113,7 +113,7 @@ async fn boot(services: &Services, mac: &str, query: Option<&str>) -> Result<Tol
     Ok(json(&changed))
 }
 
-async fn cancel(services: &Services, mac: &str) -> Result<Told, Denied> {
+async fn cancel(services: &Services, mac: &str) -> Result<ApiResponse, Denied> {
     let mac: MacAddr = mac.parse()?;
     Ok(match devices::cancel(services, mac).await? {
         Some(changed) => json(&changed),
@@ -141,6 +141,6 @@ pub(super) fn words(text: &str) -> Vec<String> {
     text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-fn not_there(mac: MacAddr) -> Told {
+fn not_there(mac: MacAddr) -> ApiResponse {
     problem(StatusCode::NOT_FOUND, format!("{mac} is no registered device"))
 }

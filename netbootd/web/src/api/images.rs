@@ -13,10 +13,10 @@ use netbootd_server::daemon::Daemon;
 use netbootd_state::ledger::now;
 use serde::Serialize;
 
-use super::{Told, asked_for, json, problem, values};
+use super::{ApiResponse, asked_for, json, problem, values};
 
 /// What is done with an image of the store.
-type Act = Box<dyn FnOnce(&Store, &str) -> Result<Told, CurateError> + Send>;
+type Act = Box<dyn FnOnce(&Store, &str) -> Result<ApiResponse, CurateError> + Send>;
 
 /// Answers a request; None for a path that is another's.
 pub(super) async fn answer(
@@ -24,7 +24,7 @@ pub(super) async fn answer(
     method: &Method,
     parts: &[&str],
     query: Option<&str>,
-) -> Option<Told> {
+) -> Option<ApiResponse> {
     let query = query.map(str::to_owned);
     let act: Act = match (method.as_str(), parts) {
         ("GET", ["images", _]) => {
@@ -59,13 +59,13 @@ pub(super) async fn answer(
     let name = parts.get(1).copied().unwrap_or_default().to_owned();
     let done = tokio::task::spawn_blocking(move || act(images.store(), &name)).await;
     Some(match done {
-        Ok(Ok(told)) => told,
+        Ok(Ok(response)) => response,
         Ok(Err(error)) => refused(&error),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     })
 }
 
-fn refused(error: &CurateError) -> Told {
+fn refused(error: &CurateError) -> ApiResponse {
     let status = match error {
         CurateError::Store(StoreError::NoImage(_) | StoreError::NoVersion { .. }) => StatusCode::NOT_FOUND,
         CurateError::Store(StoreError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
@@ -207,7 +207,7 @@ struct Verified {
 
 /// Reads an image anew, and withdraws what is damaged. One at a time: it reads the disk as fast as
 /// that goes.
-pub(super) async fn verify(daemon: &Daemon, name: &str) -> Told {
+pub(super) async fn verify(daemon: &Daemon, name: &str) -> ApiResponse {
     let name = name.to_owned();
     let Some(images) = daemon.images.clone() else {
         return problem(StatusCode::NOT_FOUND, "no image store is open".to_owned());

@@ -13,7 +13,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::devices::words;
-use super::{Told, asked_for, json, problem, values};
+use super::{ApiResponse, asked_for, json, problem, values};
 
 /// What came of it.
 #[derive(Debug, Default, Serialize)]
@@ -70,7 +70,7 @@ pub(super) async fn answer(
     method: &Method,
     parts: &[&str],
     query: Option<&str>,
-) -> Option<Told> {
+) -> Option<ApiResponse> {
     let ("POST", ["machines"]) = (method.as_str(), parts) else { return None };
     let word = asked_for(query, "action").unwrap_or_default();
     let Some((verb, past)) = Verb::of(&word) else {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 use netbootd_server::daemon::Daemon;
 
-use super::{Told, asked_for, json, problem};
+use super::{ApiResponse, asked_for, json, problem};
 
 /// Answers a request; None for a path that is another's.
 pub(super) async fn answer(
@@ -14,7 +14,7 @@ pub(super) async fn answer(
     method: &Method,
     parts: &[&str],
     query: Option<&str>,
-) -> Option<Told> {
+) -> Option<ApiResponse> {
     Some(match (method.as_str(), parts) {
         ("GET", ["leases"]) => json(
             &serde_json::json!({ "pools": daemon.addresses.pools(), "leases": daemon.addresses.leases() }),

@@ -10,7 +10,7 @@ use netbootd_content::uploads::{Announced, UploadError, UploadView};
 use netbootd_net::with_causes;
 use netbootd_server::daemon::Daemon;
 
-use super::{Told, asked_for, json, problem};
+use super::{ApiResponse, asked_for, json, problem};
 
 /// Answers a request; None for a path that is another's.
 pub(super) async fn answer(
@@ -19,7 +19,7 @@ pub(super) async fn answer(
     parts: &[&str],
     query: Option<&str>,
     body: Bytes,
-) -> Option<Told> {
+) -> Option<ApiResponse> {
     let is_known = matches!(
         (method.as_str(), parts),
         ("GET" | "POST", ["uploads"])
@@ -48,7 +48,7 @@ pub(super) async fn answer(
         Ok(Done::One(upload)) => json(&upload),
         Ok(Done::Begun(upload)) => {
             tokio::spawn(import(Arc::clone(daemon), upload.id.clone()));
-            Told { status: StatusCode::ACCEPTED, ..json(&upload) }
+            ApiResponse { status: StatusCode::ACCEPTED, ..json(&upload) }
         }
         Ok(Done::Removed) => json(&()),
         Err(error) => error.answer(),
@@ -75,7 +75,7 @@ impl From<UploadError> for Denied {
 }
 
 impl Denied {
-    fn answer(self) -> Told {
+    fn answer(self) -> ApiResponse {
         match self {
             Denied::Query(words) => problem(StatusCode::BAD_REQUEST, words.to_owned()),
             Denied::Upload(error) => {

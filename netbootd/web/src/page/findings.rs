@@ -157,7 +157,7 @@ pub(super) fn cause(console: &Console, asked: &Asked<'_>, name: &str) -> Option<
 
 /// Every cause that there is.
 pub(super) fn every() -> impl Iterator<Item = Cause> {
-    let rows = Cause::ROWS.iter().copied();
+    let rows = Cause::rows();
     let reasons = Reason::ALL.into_iter().map(Cause::Decision);
     let directories = TroubleKind::ALL.into_iter().map(Cause::Directory);
     rows.chain(reasons).chain(directories)

@@ -8,6 +8,7 @@ use netbootd_telemetry::event::testing::{completed, offer, refused, started};
 use netbootd_telemetry::event::{Event, Recorded};
 use pxe_policy::MacAddr;
 
+use super::testing::text_of;
 use super::*;
 
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -123,31 +124,12 @@ async fn a_list_of_ten_thousand_is_fifty_rows_of_each_page() {
     assert!(none.contains("No recently seen machine fits"));
 }
 
-/// Text without marks and character references, and with no marks of code.
-fn words(page: &str) -> String {
-    let mut text = String::new();
-    for (place, part) in page.split('<').enumerate() {
-        text.push_str(if place == 0 { part } else { part.split_once('>').map_or("", |(_, text)| text) });
-    }
-    let references = [
-        ("&quot;", "\""),
-        ("&#x27;", "'"),
-        ("&#39;", "'"),
-        ("&#x2f;", "/"),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&amp;", "&"),
-    ];
-    let text = references.iter().fold(text, |text, (reference, letter)| text.replace(reference, letter));
-    text.replace('`', "")
-}
-
 #[tokio::test]
 async fn the_page_of_a_cause_has_the_words_of_the_table() {
     let console = console();
     for cause in findings::every() {
         let page = get(&console, &format!("/findings/{}", cause.as_str())).await.unwrap().body;
-        let page = words(&page);
+        let page = text_of(&page);
         let cure = cause.cure().replace("{server}", "the other server");
         for wanted in [findings::sentence(&cause.headline()), findings::sentence(&cure)] {
             assert!(page.contains(&wanted.replace('`', "")), "{}: {wanted}\n{page}", cause.as_str());

@@ -5,6 +5,9 @@
 //! others ([`ports`](super::ports)), with what was read of its file before
 //! ([`facts`](super::facts)). The first acknowledgement gives it a socket, a file and a task.
 
+mod evicted;
+mod listen;
+
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -14,13 +17,13 @@ use std::time::{Duration, Instant};
 use netbootd_config::Bounds;
 use netbootd_content::{Caller, Content, Extent, Requested};
 use netbootd_net::outbox::Unsent;
-use netbootd_net::udp::{Endpoint, Incoming, Received, Source};
+use netbootd_net::udp::{Endpoint, Received, Source};
 use netbootd_telemetry::event::{Proto, Refusal};
-use tftp::{ErrorCode, Mode, Outcome, Packet, Request, Sender};
+use tftp::{Mode, Outcome, Packet, Request, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use self::listen::listen;
 use super::super::request_error::RequestError;
 use super::super::requester::Requester;
 use super::busy_poll::BusyPoll;
@@ -28,11 +31,11 @@ use super::facts::{Facts, FactsCache};
 use super::negotiation;
 use super::ports::{SharedPort, SharedPorts, how_many};
 use super::record::{self, Header, Record};
-use super::refusals::{DEFERRED, EVICTED, error_for};
+use super::refusals::{DEFERRED, error_for};
 use super::transfer::{Begin, Transfer};
 use super::transfer_socket::TransferSocket;
 use super::transfers::{
-    Admitted, Asked, Due, Evicted, Heard, NotAdmitted, Over, Ports, Promoted, SINGLE_PORT, Transfers, Waiting,
+    Admitted, Asked, Due, Heard, NotAdmitted, Over, Ports, Promoted, SINGLE_PORT, Transfers, Waiting,
 };
 use super::workers::{MAX_ENDING, Worker, Workers};
 use crate::limits::session_limits::Full;
@@ -152,77 +155,11 @@ impl Handshakes {
         true
     }
 
-    /// Gives an evicted transfer a place again: its client is there. Without a place, the next
-    /// acknowledgement tries again. A second eviction before the caller reads the acknowledgement
-    /// needs thousands of requests at that moment.
-    fn readmit(&self, from: SocketAddr, evicted: Evicted) -> bool {
-        let Evicted { port, server, request, negotiated, facts } = evicted;
-        let now = Instant::now();
-        let ports = if port.number == SINGLE_PORT { Ports::One } else { Ports::Own };
-        let in_flight = negotiation::share(&self.services, &negotiated, facts.len);
-        let (sender, _) = Sender::new(negotiated, facts.len, now);
-        let waiting = Waiting {
-            port: port.clone(),
-            server,
-            sender,
-            facts: Arc::clone(&facts),
-            in_flight,
-            record: None,
-            superseded: None,
-            strays: 0,
-        };
-        let negotiated = waiting.sender.negotiated().clone();
-        let (places, bounds) = (&self.services.limits.transfers, self.services.transfer_bounds());
-        let asked = Asked { now, from, request: &request, ports, places, bounds: &bounds };
-        let admitted = self.transfers.admit_waiting(asked, waiting);
-        if let Ok(evicted) = admitted {
-            self.count_evicted(evicted);
-        } else {
-            self.transfers.keep_evicted(from, Evicted { port, server, request, negotiated, facts });
-        }
-        admitted.is_ok()
-    }
-
-    pub(super) fn count_evicted(&self, transfers: usize) {
-        for _ in 0..transfers {
-            self.services.recorder.count(Proto::Tftp.name(), EVICTED);
-        }
-    }
-
-    /// The same of one that came to a shared port that requests do not come to. Somebody who has no
-    /// transfer there, and had none lately, is told (RFC 1350 §4), unless it may be a client whose
-    /// transfer had to leave.
-    pub(super) fn hear_at(
-        self: &Arc<Self>,
-        port: &SharedPort,
-        worker: &Worker,
-        from: SocketAddr,
-        bytes: &[u8],
-    ) {
-        if self.hear(worker, port.number, from, bytes)
-            || !matches!(Packet::parse(bytes), Ok(Packet::Ack { .. }))
-            || self.is_crowded()
-            || self.services.leaves_client_alone(Proto::Tftp, from).is_some()
-        {
-            return;
-        }
-        let message = b"this port serves another transfer";
-        let error = Packet::Error { code: ErrorCode::UNKNOWN_TRANSFER, message };
-        self.send(port, &error.emit().unwrap_or_default(), from, Source::BOUND);
-    }
-
     /// A file was opened that every client gets: while there are many requests, the next ones need
     /// not open it.
     pub(super) fn remember(&self, path: &Arc<Requested>, content: &Content) {
         if content.is_for_everybody() && self.is_crowded() {
             self.facts.read(path, content, Instant::now());
-        }
-    }
-
-    /// Word came to a shared port that a client's port is closed.
-    pub(super) fn unreachable(&self, from: SocketAddr, number: u16) {
-        if let Some(over) = self.transfers.unreachable(from, number) {
-            self.over(*over);
         }
     }
 
@@ -397,27 +334,6 @@ impl Handshakes {
     }
 }
 
-/// Hears what comes to a shared port.
-async fn listen(handshakes: Arc<Handshakes>, worker: Worker, port: SharedPort, ending: CancellationToken) {
-    let mut buf = [0; MAX_INBOUND];
-    let shutdown = handshakes.services.lifecycle.shutdown.clone();
-    loop {
-        let heard = tokio::select! {
-            heard = port.endpoint.recv(&mut buf) => heard,
-            () = ending.cancelled() => return,
-            () = shutdown.cancelled() => return,
-        };
-        match heard {
-            Ok(Incoming::Datagram(received)) => {
-                handshakes.hear_at(&port, &worker, received.from, &buf[..received.len]);
-            }
-            Ok(Incoming::Unreachable(peer)) => handshakes.unreachable(peer, port.number),
-            // Resending mends what one failed reception means.
-            Err(_) => tokio::task::yield_now().await,
-        }
-    }
-}
-
 /// The sender of a request.
 fn requester(request: &[u8], peer: SocketAddr) -> Requester {
     let probe =
@@ -430,8 +346,6 @@ const RESEND_EVERY: Duration = Duration::from_millis(50);
 /// Transfers that wait for a first acknowledgement at a time, of a site that boots one machine
 /// after the other.
 const CROWD: usize = 64;
-/// Clients send acknowledgements and errors, which are short.
-const MAX_INBOUND: usize = 128;
 /// Files of unknown machines that are looked for at a time, each by a thread.
 const MAX_LOOKUPS: usize = 32;
 /// Half of the tasks that may be about to end before the listener waits for them.
