@@ -7,6 +7,7 @@
 //! the signature's mathematics: firmware does that, and a wrong signature never starts.
 //!
 //! Pure: bytes in, values out. Any input gives a value or an error.
+#![warn(missing_docs)]
 
 mod authenticode;
 mod authority;

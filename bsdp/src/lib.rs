@@ -4,6 +4,7 @@
 //! inside option 43. Here is what is BSDP about it, and no DHCP: the sub-options ([`option43`]),
 //! the image folders that are offered ([`nbi`]), and the answer to one packet as a function
 //! ([`respond`]).
+#![warn(missing_docs)]
 
 mod allowed;
 mod bindings;

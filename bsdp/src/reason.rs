@@ -28,7 +28,7 @@ pub enum Reason {
     NotARequest,
     /// The version is missing, or neither 0.0, 1.0 nor 1.1.
     WrongVersion,
-    /// The reply port is 1024 or above: whoever asks is not the system.
+    /// The reply port is 1024 or above: the sender is not the system.
     ReplyPortNotPrivileged,
     /// Neither `ciaddr` nor the sender says where the answer should go.
     NoAddress,

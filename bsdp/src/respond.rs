@@ -46,7 +46,7 @@ pub enum DhcpMessage {
     Other,
 }
 
-/// Who answers, and how.
+/// The answering server and its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// The address that answers.
@@ -364,7 +364,7 @@ impl Answer {
     }
 }
 
-/// Values that were cut to fit by whoever made them; a shadow path that is too long is left out.
+/// The options as bytes. Callers cut the values to fit; a shadow path that is too long is left out.
 fn written(options: &[SubOption]) -> Vec<Vec<u8>> {
     let fitting: Vec<SubOption> = options
         .iter()

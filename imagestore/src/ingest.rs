@@ -70,7 +70,7 @@ pub struct Imported {
     pub name: String,
     /// What the catalogue says of it now.
     pub record: ImageRecord,
-    /// What whoever asked for it should know: roles that nothing fills, files that were left out.
+    /// Warnings for the operator: roles that no file fills, files that were not imported.
     pub findings: Vec<String>,
 }
 
@@ -225,7 +225,7 @@ pub fn import(
     let mut writer = store.write()?;
     observer.step(crate::store::Step::Begun);
     let metadata = fs::metadata(path).map_err(read_error(path))?;
-    // Opening a FIFO would wait for whoever writes to it.
+    // Opening a FIFO would wait for its writer.
     if !metadata.is_dir() && !metadata.is_file() {
         return Err(IngestError::NotAFile(path.to_owned()));
     }

@@ -3,6 +3,7 @@
 //! A client's path becomes a [`BootPath`], which a [`BootTree`] opens: case-insensitively, with `\`
 //! for `/`, and never outside its folders. The [`Store`] keeps images as blobs by digest. Blocking
 //! file I/O happens here; the caller chooses the thread.
+#![warn(missing_docs)]
 
 mod about;
 mod cache;

@@ -358,7 +358,7 @@ fn a_file_that_a_machine_runs_from_is_readable_after_the_site_removed_it() {
     let booter = BootPath::parse(b"Sierra/NBImageInfo.plist").unwrap();
     let place = tree.open(&booter).unwrap();
     assert_eq!(place.len(), 8);
-    // Who overwrites it before the last name goes leaves nothing that is it.
+    // A write through an open handle before the last name goes makes it another file.
     (&writer).write_all(b"another root").unwrap();
     writer.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     assert!(tree.open(&path).is_err());

@@ -87,7 +87,7 @@ enum Command {
     Device(device::DeviceCommand),
     /// Print the completion script of a shell.
     Completions {
-        /// The shell.
+        /// The shell to complete for.
         shell: clap_complete::Shell,
     },
     /// Install or remove the Windows service.
@@ -113,10 +113,9 @@ enum Command {
     Probe(ProbeCommand),
 }
 
-/// `netbootd check-config`.
 #[derive(Debug, Args)]
 pub struct CheckConfigArgs {
-    /// The configuration file.
+    /// The configuration file to check.
     #[arg(default_value = DEFAULT_CONFIG)]
     pub file: PathBuf,
     /// The configuration file, as other commands name it.
@@ -127,7 +126,6 @@ pub struct CheckConfigArgs {
     pub default: bool,
 }
 
-/// `netbootd probe`.
 #[derive(Debug, Subcommand)]
 pub enum ProbeCommand {
     /// Fetch a file by TFTP; show size, rate and negotiated options.

@@ -45,10 +45,9 @@ use ports::{bind_dhcp, bind_files, bind_status, chosen_ifaces};
 use served::Served;
 use signals::Signals;
 
-/// `netbootd serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The configuration file.
+    /// The configuration file to serve by.
     #[arg(long, value_name = "FILE", help = or_default("The configuration file"))]
     pub config: Option<PathBuf>,
     /// The boot folder of the built-in default.

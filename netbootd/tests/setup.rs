@@ -171,7 +171,7 @@ fn a_provider_that_does_not_answer_is_told_link_by_link() {
     );
     assert!(shown.contains("cannot be used: connection: "), "{shown}");
 
-    // Who is asked may correct it, or leave it.
+    // The operator may correct the answer, or keep it.
     let (code, shown) = typed(folder.path(), &words, &format!("{provider}\n\n\nnone\n"));
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("FAIL  configmgr") && shown.contains("Correct the answers"), "{shown}");

@@ -2,9 +2,9 @@
 
 use crate::{ArchType, ImageArch};
 
-/// Paths inside an image, best first. With `asks_server` the program goes before all others that
-/// asks the server once more, and says on the machine's screen what it is told. Of the two programs
-/// for BIOS the one that asks for no key: whoever had to press one has done so.
+/// Paths inside an image, best first. With `asks_server` the first one is the program that asks the
+/// server again and shows the answer on the machine's screen. For BIOS it is `pxeboot.n12`, which
+/// waits for no key: the operator has pressed F12 by then, if one had to.
 pub fn boot_files(machine: ArchType, arch: Option<ImageArch>, asks_server: bool) -> Vec<String> {
     let is = |arch: ArchType| machine.same_family(arch);
     let folders: Vec<&str> = match arch {

@@ -101,7 +101,7 @@ pub enum TroubleKind {
     NtlmOnly,
     /// It does not accept who asks.
     Unauthorized,
-    /// Who asks has no rights there.
+    /// The account has no rights there.
     Forbidden,
     /// What it said is not what was promised.
     Malformed,

@@ -179,7 +179,7 @@ pub enum Evidence {
     },
     /// Somebody at the machine chose an image in the firmware's menu.
     ChosenInMenu {
-        /// Its name.
+        /// The name of the image.
         image: String,
     },
     /// What an operator assigned cannot be booted by this machine.

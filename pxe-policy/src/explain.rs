@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{BootRequest, Decision, Verdict};
 
-/// Who asks, what it gets and why, every step on the way, and what to do about it.
+/// The request, the decision with its reason and evidence, and the cure, as text.
 pub fn explain(request: &BootRequest, verdict: &Verdict) -> String {
     let mut text = format!("{} asks as {}", request.mac, request.class);
     if let Some(arch) = request.arch() {

@@ -4,7 +4,7 @@
 /// A menu. Firmware takes the first line when its time is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirmwareMenu {
-    /// The lines.
+    /// In the order in which firmware shows them.
     pub lines: Vec<MenuLine>,
     /// Seconds until the first line starts: 0 at once, [`FirmwareMenu::WAITS`] never.
     pub seconds: u8,
@@ -17,14 +17,14 @@ pub struct FirmwareMenu {
 pub struct MenuLine {
     /// The boot server type (tag 8, 9 and 71) that stands for the line.
     pub item: u16,
-    /// Its text.
+    /// The text of the line, as tag 9 of option 43 carries it.
     pub text: String,
 }
 
 /// An image that may be a line of the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MenuImage {
-    /// Its name.
+    /// The name of the image in the store.
     pub name: String,
     /// What the menu shows.
     pub title: String,
@@ -37,7 +37,7 @@ pub struct MenuImage {
 pub struct MenuSource<'a> {
     /// Seconds until the default starts, or [`FirmwareMenu::WAITS`].
     pub seconds: u8,
-    /// The heading.
+    /// The heading that boot loaders show above the lines.
     pub title: &'a str,
     /// The images of an offer, in the menu's order.
     pub images: &'a dyn Fn(&crate::ImageOffer) -> Vec<MenuImage>,

@@ -1,9 +1,10 @@
-//! Who gets what, and why.
+//! The policy: the boot of each machine, with its reason.
 //!
 //! A [`BootRequest`] says what one packet told about a machine, [`Rules`] say what the operator
 //! wants, and [`decide`] joins them into a [`Verdict`]: one [`Decision`], one [`Reason`] and the
 //! evidence for it. The crate is pure: it takes values and returns values, and knows neither
 //! sockets nor clocks.
+#![warn(missing_docs)]
 
 mod arch;
 mod assignment;

@@ -24,7 +24,7 @@ pub enum NotTaken {
     },
     /// The machine was given it before.
     AlreadyRun {
-        /// Who says so: this server's ledger, or the site.
+        /// The source of this: this server's ledger, or the site.
         told_by: String,
         /// When, as they write it.
         at: String,

@@ -151,7 +151,7 @@ impl Via {
 }
 
 impl Match {
-    /// Whether the request fits, whoever knows the machine.
+    /// Whether the request fits; no directory is asked.
     pub fn fits(&self, request: &BootRequest) -> bool {
         let any = |empty: bool, hit: bool| empty || hit;
         any(self.mac.is_empty(), self.mac.iter().any(|pattern| pattern.fits(request.mac)))

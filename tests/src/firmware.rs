@@ -118,7 +118,7 @@ impl PxeAnswer {
         PxeAnswer(asked.join().unwrap_or_else(|_| panic!("the machine is not answered")))
     }
 
-    /// The field `file`.
+    /// The header field `file`, without its zeros.
     pub fn file(&self) -> String {
         let file = self.0[108..236].split(|byte| *byte == 0).next().unwrap_or_default();
         String::from_utf8_lossy(file).into_owned()

@@ -16,11 +16,8 @@ pub struct Operator<'a> {
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The status.
     pub status: u16,
-    /// The header lines.
     pub head: String,
-    /// The body.
     pub body: String,
 }
 
@@ -43,7 +40,6 @@ impl<'a> Operator<'a> {
         Operator::new(lab, &[&format!("Authorization: Bearer {token}")])
     }
 
-    /// With these headers.
     pub fn new(lab: &'a Lab, headers: &[&str]) -> Self {
         let headers = headers.iter().map(|header| (*header).to_owned()).collect();
         Operator { lab, host: "server", base: "http://127.0.0.1:9167".to_owned(), headers }

@@ -74,7 +74,7 @@ pub fn distribute_file(library: &Path, content: &str, file: &Path) {
     put(&library.join(format!("DataLib/{content}/{name}.INI")), ini.as_bytes());
 }
 
-/// Makes a content known to whoever reads the library.
+/// Adds a content to the package list, which readers of the library look at.
 ///
 /// # Panics
 /// When it cannot be written.

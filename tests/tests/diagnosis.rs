@@ -116,10 +116,10 @@ fn the_documentation_says_how_fast_each_case_is_named() {
     assert!(simulated.contains("const BOOTS: u64 = 200;"));
     let kinds = simulated.matches("boots(kinds::").count();
     text.push_str(&format!(
-        "\n{} causes from packets. False alarms: 0 in {healthy} healthy boots of `tests/boots` at any time, \
-         0 in {} simulated ones of `netbootd/diagnosis` (200 of each of {kinds} kinds of client, and of a \
-         site that has all of them), 0 at the end of the boots of real firmware ({matrix} tests of the boot \
-         matrix).\n\n",
+        "\n{} causes from packets. False alarms: 0 in {healthy} healthy boots of `tests/boots` at any time,\n\
+         0 in {} simulated ones of `netbootd/diagnosis` (200 of each of {kinds} kinds of client, and\n\
+         of a site that has all of them), 0 at the end of the boots of real firmware ({matrix} tests of\n\
+         the boot matrix).\n\n",
         causes.len(),
         200 * (kinds + 1)
     ));

@@ -101,8 +101,7 @@ fn a_set_whose_description_does_not_read_is_told_of_when_it_comes_by_itself() {
         sources.lines().any(|line| [source, "refused", words].iter().all(|word| line.contains(word)))
     };
     assert!(refused("Dropped.nbi") && refused("PS100007.1"), "{sources}");
-    // Whoever asks for its files is told no more than that they are not there; operators are told
-    // why.
+    // A client that asks for its files gets "not found"; operators see the reason.
     let url = format!("http://{SERVER}/NetBoot/Images/Dropped.nbi/i386/booter");
     let asked = lab.run("server", &["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", &url]);
     assert_eq!(asked.stdout, b"404");

@@ -228,7 +228,7 @@ fn rules_and_dashboard_use_metrics_that_exist() {
 }
 
 #[test]
-fn whoever_acts_needs_the_token() {
+fn an_action_needs_the_token() {
     let site = Site::new(
         "[policy]\nunknown-machines = \"approve\"\n[devices]\nfile = \"devices.csv\"\n[status]\ntoken-file = \"token\"\n",
     );

@@ -20,6 +20,7 @@
 //!
 //! Sources: RFC 1350 (the protocol), 2347 (options), 2348 (blksize), 2349 (timeout, tsize), 7440
 //! (windowsize), and Microsoft's variable window as Wireshark's dissector describes it.
+#![warn(missing_docs)]
 
 pub mod netascii;
 mod options;

@@ -88,5 +88,5 @@ pub(super) fn read(server: &Server, request: &Request, answer: &mut Answer) -> R
 }
 
 const CLIENT_PORT: u16 = 68;
-/// Ports below are for the system alone, so whoever asks from there is the system.
+/// Only the system may send from a port below this one.
 const FIRST_UNPRIVILEGED_PORT: u16 = 1024;

@@ -200,7 +200,7 @@ fn change_in(
     Ok(changed)
 }
 
-/// Readers and the writer hold the file for milliseconds; whoever comes meanwhile waits.
+/// Retries while another process holds the file, which lasts milliseconds.
 fn patiently<T>(mut open: impl FnMut() -> Result<T, DatabaseError>) -> Result<T, StoreError> {
     let deadline = Instant::now() + PATIENCE;
     loop {

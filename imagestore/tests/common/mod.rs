@@ -13,7 +13,7 @@ pub(crate) fn reader() {
     let profile = own.ancestors().nth(2).unwrap();
     let built = profile.join("netbootd-wim");
     if !built.exists() {
-        // Whoever tests this package alone has not built it.
+        // A test run of this package alone has not built it.
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "-p", "netbootd-wim", "--target-dir"]).arg(profile.parent().unwrap());
         let release = profile.ends_with("release").then_some("--release");

@@ -182,7 +182,7 @@ fn an_import_looks_at_no_blob_of_other_images() {
     let site = Site::new();
     site.put("one/a", b"bytes of an image");
     site.import("one").unwrap();
-    // Whoever lists all blobs fails here.
+    // A reader that lists all blobs fails here.
     let in_the_way = site.store.root().join("blobs/zz");
     fs::write(&in_the_way, b"").unwrap();
     site.put("two/a", b"bytes of an image");

@@ -87,7 +87,7 @@ pub struct Config {
     pub status: Option<Status>,
     /// The folders of the boot tree.
     pub mounts: Vec<Mount>,
-    /// Who is left out, and which GUIDs tell nothing.
+    /// Machines that are never answered, and GUIDs that lookups ignore.
     pub bans: Bans,
     /// How decisions are made.
     pub policy: Policy,
@@ -125,7 +125,7 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// How long transfers may take to end when netbootd is told to.
     pub stop_timeout: Duration,
-    /// Who it becomes when root starts it; None for `netbootd`, where there is such a user.
+    /// The account to run as when root starts it; None for `netbootd`, where there is such a user.
     pub user: Option<String>,
     /// Whether it gives up what it does not need.
     pub sandbox: bool,

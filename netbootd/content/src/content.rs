@@ -53,7 +53,7 @@ enum Body {
     Generated { bytes: Bytes, etag: String },
 }
 
-/// Who asks for a file.
+/// The client that asks for a file.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The address that the request comes from.

@@ -36,7 +36,7 @@ pub enum CurateError {
     /// Digits that several versions begin with.
     #[error("several versions begin with {digits}: {}", versions.join(", "))]
     Several {
-        /// The digits.
+        /// Hexadecimal, as the operator wrote them.
         digits: String,
         /// The versions that begin with them.
         versions: Vec<String>,

@@ -112,7 +112,7 @@ impl Machines {
         let addr = addr.into();
         self.with(|table| {
             let mac = table.by_addr.get(&addr).copied()?;
-            // Who fetches files is there, however many others are heard of meanwhile.
+            // A machine that fetches files stays in the table, however many others appear meanwhile.
             if let Some(entry) = table.machines.get_mut(&mac) {
                 entry.active = Some(Instant::now());
             }

@@ -35,7 +35,6 @@ pub struct ProgramReport {
     pub sections: Vec<String>,
 }
 
-/// One signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SignatureReport {
     /// The certificate that signed.
@@ -64,7 +63,6 @@ pub enum ListError {
     /// The file is not a revocation list.
     #[error("{}", path.display())]
     List {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: RevocationsError,
@@ -77,7 +75,6 @@ pub enum ListError {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// The system's error.
         source: io::Error,
     },
 }

@@ -48,7 +48,7 @@ pub struct Known<'a> {
     pub machines: &'a Machines,
     /// What is being taken into the store.
     pub ingests: &'a Ingests,
-    /// Who was handed on to the responder.
+    /// The machines that were forwarded to the responder.
     pub relay: &'a Relay,
     /// What happened to each machine.
     pub timelines: &'a Timelines,

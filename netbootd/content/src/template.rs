@@ -13,7 +13,7 @@ use crate::machines::Machine;
 use crate::settings::GeneratedFile;
 use crate::unattended::Answers;
 
-/// Who asks, and through which of this server's addresses.
+/// The client that asks, and the address of this server that it asked.
 #[derive(Debug, Clone)]
 pub struct Asker {
     /// The address that the request comes from.

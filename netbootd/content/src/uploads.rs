@@ -56,9 +56,8 @@ pub struct Announced {
 /// An upload, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UploadView {
-    /// Its id.
+    /// 24 hex digits of the SHA-256 of its announcement.
     pub id: String,
-    /// The file's name.
     pub file: String,
     /// Its size in bytes, as announced.
     pub size: u64,
@@ -66,7 +65,7 @@ pub struct UploadView {
     pub offset: u64,
     /// `receiving`, `importing` or `failed`.
     pub state: &'static str,
-    /// Why it failed.
+    /// The error chain of a failed import.
     pub error: Option<String>,
 }
 
@@ -223,7 +222,6 @@ impl Uploads {
         true
     }
 
-    /// One upload.
     pub fn view(&self, store: &Store, id: &str) -> Result<UploadView, UploadError> {
         let announced = announced(store, id)?;
         let (state, error) = match self.work.lock().get(id) {

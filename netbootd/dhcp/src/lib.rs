@@ -5,6 +5,7 @@
 //! [`option252`] are the codecs of PXE's vendor options and those of the boot programs of WDS and
 //! ConfigMgr. [`outcome`] holds what is recorded of each packet. [`Iface`], [`Subnet`] and
 //! [`Subnet6`] are the host's interfaces and the networks that the crates above fill in.
+#![warn(missing_docs)]
 
 mod iface;
 pub mod option243;

@@ -25,7 +25,7 @@ pub struct Load {
     pub line: usize,
     /// The line, cut to [`MAX_TEXT`] characters.
     pub text: String,
-    /// What it loads.
+    /// The role of the file that the line loads.
     pub what: Loaded,
     /// The file as it is written: a path or a URL, with variables as they stand.
     pub target: String,
@@ -38,7 +38,7 @@ pub struct Load {
 /// What a line loads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loaded {
-    /// A kernel.
+    /// A kernel: `kernel`, `linux`, `KERNEL`.
     Kernel,
     /// An initial RAM disk.
     Initrd,
@@ -47,7 +47,7 @@ pub enum Loaded {
 }
 
 impl Configuration {
-    /// Reads a configuration.
+    /// Reads a configuration of iPXE, GRUB or SYSLINUX; any bytes give a value.
     pub fn parse(text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text);
         let is_ipxe_script = text.starts_with("#!ipxe") || text.starts_with("#!gpxe");

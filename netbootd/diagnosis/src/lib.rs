@@ -8,6 +8,7 @@
 //! no sockets, no log.
 //!
 //! A new cause is a row in `cause/table/` and a function in `rules/` that finds it.
+#![warn(missing_docs)]
 
 mod boot;
 mod case;

@@ -157,7 +157,7 @@ impl ConfigMgr {
 
     /// The site's tables, no older than they may be.
     pub async fn tables(&self) -> Result<Arc<Tables>, Trouble> {
-        // Whoever comes while they are being read waits for them here.
+        // Requests that arrive while the tables are being read wait here.
         let mut kept = self.tables.lock().await;
         if let Some((tables, at)) = &*kept
             && at.elapsed() < self.fresh

@@ -59,7 +59,7 @@ pub struct ActiveDirectory {
     pub ca: Option<PathBuf>,
 }
 
-/// Who asks a directory.
+/// The account that asks a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
     /// A name: `user@REALM` for Kerberos.

@@ -23,7 +23,7 @@ pub struct Interfaces {
     seen: watch::Sender<Vec<Iface>>,
 }
 
-/// Tells whoever is bound to an interface that it is another one by now.
+/// Tells a listener that its interface has been replaced by another one of the same name.
 #[derive(Debug)]
 pub struct Changes {
     seen: watch::Receiver<Vec<Iface>>,
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(
             interfaces.changes().moved(&second).await.index,
             7,
-            "whoever comes later hears of it as well"
+            "a later listener sees the change as well"
         );
     }
 }

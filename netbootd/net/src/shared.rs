@@ -70,7 +70,7 @@ impl SharedSocket {
         loop {
             let heard = tokio::select! {
                 heard = pulse.during(self.endpoint.recv(&mut buf)) => heard,
-                // Who still listens hears that nothing comes any more.
+                // Listeners see the end of the stream.
                 () = shutdown.cancelled() => return lock(&self.iface_sockets).clear(),
             };
             match heard {

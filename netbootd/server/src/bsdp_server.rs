@@ -238,7 +238,7 @@ struct Asked {
     allowed: Allowed,
 }
 
-/// Whether a Mac chooses what it had: it may go on with that, whoever cannot be told.
+/// Whether a Mac chooses what it had: it may go on with that, though the change cannot be saved.
 fn changes_nothing(bindings: &Bindings, change: &Change) -> bool {
     match change {
         Change::Bind(new) => {

@@ -39,7 +39,6 @@ pub struct DhcpServer {
 /// A lease that runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct LeaseView {
-    /// The address.
     pub address: IpAddr,
     /// The machine's hardware address, or the client's DHCPv6 identifier in hex digits.
     pub client: String,
@@ -50,7 +49,7 @@ pub struct LeaseView {
 /// How much of a subnet's pool is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PoolView {
-    /// The network.
+    /// The network in CIDR notation.
     pub subnet: String,
     /// The addresses of its pool.
     pub size: u64,

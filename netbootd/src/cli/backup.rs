@@ -21,7 +21,6 @@ use archive::Packer;
 pub use restore::run as restore;
 pub(crate) use staging::refuse_interrupted;
 
-/// `netbootd backup`.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
     /// The file to write.
@@ -33,10 +32,9 @@ pub struct BackupArgs {
     site: SiteArgs,
 }
 
-/// `netbootd restore`.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// The backup.
+    /// The backup to read.
     file: PathBuf,
     /// Check the backup and print its contents; write nothing.
     #[arg(long)]

@@ -19,7 +19,6 @@ use super::{Failure, MachineArgs};
 use crate::probe::block_on;
 use crate::sandbox::account::act_as_owner_of;
 
-/// `netbootd bindings`.
 #[derive(Debug, Subcommand)]
 pub enum BindingsCommand {
     /// List the selections.

@@ -13,7 +13,6 @@ use super::device::store::{Devices, query};
 use super::{Failure, SiteArgs};
 use crate::cli::out::outln;
 
-/// `netbootd boot`.
 #[derive(Debug, Args)]
 pub struct BootArgs {
     /// The machine's MAC address.

@@ -19,7 +19,6 @@ use super::{Failure, MachineArgs, SiteArgs};
 use crate::cli::out::{errln, outln};
 use crate::probe::block_on;
 
-/// `netbootd device`.
 #[derive(Debug, Subcommand)]
 pub enum DeviceCommand {
     /// Register a device.
@@ -44,13 +43,13 @@ pub enum DeviceCommand {
 pub struct DeviceArgs {
     /// The device's MAC address.
     mac: MacAddr,
-    /// Its name.
+    /// The name that tables and the log show.
     #[arg(long)]
     name: Option<String>,
     /// Its tags, separated by commas, in place of all that it has.
     #[arg(long, value_name = "LIST")]
     tags: Option<String>,
-    /// A note.
+    /// A note for operators.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     /// Its GUID; "" removes it.
@@ -63,7 +62,6 @@ pub struct DeviceArgs {
     site: SiteArgs,
 }
 
-/// `netbootd device export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// The CSV file [default: print].
@@ -72,7 +70,6 @@ pub struct ExportArgs {
     site: SiteArgs,
 }
 
-/// `netbootd device publish`.
 #[derive(Debug, Args)]
 pub struct PublishArgs {
     /// The device file, CSV or TOML.
@@ -81,7 +78,6 @@ pub struct PublishArgs {
     site: SiteArgs,
 }
 
-/// `netbootd device import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// A CSV file with a column `mac`, as `device export` writes it.
@@ -99,7 +95,7 @@ pub struct ImportArgs {
     /// Add them, and those that the site already has, to this collection.
     #[arg(long, value_name = "ID", requires = "to_configmgr")]
     collection: Option<String>,
-    /// Make the changes.
+    /// Make the changes; without it they are only printed.
     #[arg(long, requires = "to_configmgr")]
     apply: bool,
     #[command(flatten)]

@@ -27,7 +27,6 @@ use crate::cli::out::outln;
 use crate::probe::block_on;
 use crate::serve::sharing;
 
-/// `netbootd doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     #[command(flatten)]

@@ -19,7 +19,6 @@ use super::human::count;
 use super::{Failure, MachineArgs, SiteArgs};
 use crate::cli::out::{out, outln};
 
-/// `netbootd explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The machine's MAC address.

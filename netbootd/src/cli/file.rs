@@ -20,7 +20,6 @@ use super::{Failure, SiteArgs, signers};
 use crate::cli::out::{out, outln};
 use crate::sandbox::account::act_as_owner_of;
 
-/// `netbootd file`.
 #[derive(Debug, Subcommand)]
 pub enum FileCommand {
     /// Replace a file in the boot folder atomically; transfers in progress finish with the old
@@ -30,7 +29,6 @@ pub enum FileCommand {
     Show(ShowArgs),
 }
 
-/// `netbootd file show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// Its path as clients request it, or a file of this host.
@@ -42,10 +40,9 @@ pub struct ShowArgs {
     site: SiteArgs,
 }
 
-/// `netbootd file put`.
 #[derive(Debug, Args)]
 pub struct PutArgs {
-    /// The file.
+    /// The file of this host to copy.
     source: PathBuf,
     /// Its path as clients request it: `grub/grub.cfg`. Missing folders are created.
     path: String,

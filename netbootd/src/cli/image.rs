@@ -35,7 +35,6 @@ use crate::sandbox::account::act_as_owner_of;
 use interrupt::Interrupt;
 use progress::Progress;
 
-/// `netbootd image`.
 #[derive(Debug, Args)]
 pub struct ImageArgs {
     #[command(subcommand)]
@@ -57,7 +56,7 @@ enum ImageCommand {
     },
     /// Show one image: its versions, files, and the boot roles that it fills.
     Show {
-        /// Its name.
+        /// The image's name.
         name: String,
         /// Print JSON.
         #[arg(long)]
@@ -82,14 +81,14 @@ enum ImageCommand {
     },
     /// Export an image's files into a folder.
     Export {
-        /// Its name.
+        /// The image's name.
         name: String,
         /// The folder; it is created.
         folder: PathBuf,
     },
     /// Remove an image, or one version of it.
     Remove {
-        /// Its name.
+        /// The image's name.
         name: String,
         /// The version, or its first digits [default: all versions].
         #[arg(long)]
@@ -108,12 +107,12 @@ enum ImageCommand {
     },
     /// Upload an image to the configured object storage.
     Push {
-        /// Its name.
+        /// The image's name.
         name: String,
     },
     /// Download an image from the object storage.
     Pull {
-        /// Its name.
+        /// The image's name.
         name: String,
     },
     /// List the watched sources (drop folder and content library) and their state.

@@ -10,14 +10,12 @@ use clap::{Args, Subcommand};
 use super::Failure;
 use crate::cli::out::out;
 
-/// `netbootd import-config`.
 #[derive(Debug, Subcommand)]
 pub enum ImportConfigCommand {
     /// Translate a configuration of dnsmasq; lines without a counterpart become comments.
     Dnsmasq(DnsmasqArgs),
 }
 
-/// `netbootd import-config dnsmasq`.
 #[derive(Debug, Args)]
 pub struct DnsmasqArgs {
     /// The file, such as /etc/dnsmasq.conf.

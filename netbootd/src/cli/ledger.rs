@@ -18,7 +18,6 @@ use crate::cli::out::{out, outln};
 use crate::probe::block_on;
 use crate::sandbox::account::act_as_owner_of;
 
-/// `netbootd ledger`.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
     /// List the Required deployments that machines received.
@@ -29,7 +28,6 @@ pub enum LedgerCommand {
     Release(SiteArgs),
 }
 
-/// `netbootd ledger clear`.
 #[derive(Debug, Args)]
 #[group(id = "which", required = true, multiple = true)]
 pub struct ClearArgs {

@@ -15,14 +15,12 @@ use super::Failure;
 use super::table::table;
 use crate::cli::out::out;
 
-/// `netbootd nbi`.
 #[derive(Debug, Subcommand)]
 pub enum NbiCommand {
     /// Show which Macs a folder can boot, and why not.
     Check(CheckArgs),
 }
 
-/// `netbootd nbi check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// A folder of .nbi folders, or one .nbi folder.

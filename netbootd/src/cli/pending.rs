@@ -17,7 +17,6 @@ use crate::cli::out::outln;
 use crate::probe::block_on;
 use crate::sandbox::account::act_as_owner_of;
 
-/// `netbootd pending`.
 #[derive(Debug, Subcommand)]
 pub enum PendingCommand {
     /// List waiting, approved and rejected machines.

@@ -13,7 +13,6 @@ use super::{Failure, SiteArgs};
 use crate::cli::out::outln;
 use crate::sandbox::account::act_as_owner_of;
 
-/// `netbootd revocations`.
 #[derive(Debug, Subcommand)]
 pub enum RevocationsCommand {
     /// Show which boot programs machines with current updates refuse.
@@ -22,7 +21,6 @@ pub enum RevocationsCommand {
     Update(UpdateArgs),
 }
 
-/// `netbootd revocations update`.
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
     /// Microsoft's dbx_info JSON, a dbx update (DBXUpdate.bin), or an SBAT level (CSV).

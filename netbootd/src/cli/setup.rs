@@ -21,7 +21,6 @@ use crate::cli::out::out;
 use answers::Answers;
 use prompt::{Manner, Prompt};
 
-/// `netbootd setup`.
 #[derive(Debug, Default, Args)]
 pub struct SetupArgs {
     /// The interfaces to serve, or `all` for each that has an IPv4 address.
@@ -83,7 +82,7 @@ pub struct SetupArgs {
     /// The configuration file to write.
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     config: PathBuf,
-    /// The state folder.
+    /// The state folder that the configuration names.
     #[arg(long, value_name = "DIR", default_value = answers::STATE_DIR)]
     state_dir: PathBuf,
 }

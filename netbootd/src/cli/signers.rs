@@ -1,4 +1,4 @@
-//! Who signed a boot program, as text.
+//! The signers of a boot program as text.
 
 use netbootd_content::secure_boot::{ProgramReport, SignatureReport};
 

@@ -20,7 +20,6 @@ use super::{Failure, SiteArgs};
 use crate::cli::out::out;
 use indicatif::HumanBytes;
 
-/// `netbootd status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// A MAC address or the number on a machine's screen for one machine, or part of a MAC address,

@@ -11,7 +11,6 @@ use super::human::date_and_time;
 use super::status::{shown, step_words};
 use super::{Failure, SiteArgs};
 
-/// `netbootd watch`.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
     /// Show only machines whose MAC address contains this.

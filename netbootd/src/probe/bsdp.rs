@@ -20,7 +20,6 @@ use super::block_on;
 use crate::cli::out::out;
 use crate::failure::Failure;
 
-/// `netbootd probe bsdp`.
 #[derive(Debug, Args)]
 pub struct BsdpArgs {
     /// The server to ask; without it, everybody on the interface is asked.

@@ -15,7 +15,6 @@ use super::{block_on, rate};
 use crate::cli::out::outln;
 use crate::failure::Failure;
 
-/// `netbootd probe http`.
 #[derive(Debug, Args)]
 pub struct HttpArgs {
     /// The URL as the client gets it

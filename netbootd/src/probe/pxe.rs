@@ -21,7 +21,6 @@ use super::block_on;
 use crate::cli::out::out;
 use crate::failure::Failure;
 
-/// `netbootd probe pxe`.
 #[derive(Debug, Args)]
 pub struct PxeArgs {
     /// The boot server to ask on port 4011 [default: broadcast a DISCOVER].
@@ -63,11 +62,11 @@ impl Default for PxeArgs {
 /// The class of client that a probe sends as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AskAs {
-    /// PXE firmware.
+    /// Firmware that boots by PXE.
     Pxe,
-    /// UEFI HTTP boot.
+    /// Firmware that boots by HTTP (UEFI).
     Http,
-    /// iPXE.
+    /// iPXE, by its user class.
     Ipxe,
 }
 

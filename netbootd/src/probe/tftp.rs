@@ -14,7 +14,6 @@ use super::{block_on, rate};
 use crate::cli::out::outln;
 use crate::failure::Failure;
 
-/// `netbootd probe tftp`.
 #[derive(Debug, Args)]
 pub struct TftpArgs {
     /// The server's address.
@@ -47,7 +46,7 @@ pub struct TftpArgs {
 /// How a file is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// As it is.
+    /// Binary: the bytes as they are.
     Octet,
     /// With line ends translated.
     Netascii,

@@ -60,7 +60,7 @@ pub(super) fn give_up(config: &Config, source: &Source) -> Result<GivenUp, Failu
 /// What would be in force after a start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Who it would run as.
+    /// The account that the daemon would run as.
     pub user: String,
     /// What Landlock would do.
     pub files: String,

@@ -44,7 +44,7 @@ pub mod account {
 
     use crate::failure::Failure;
 
-    /// What is made belongs to the folder's access list, whoever makes it.
+    /// Does nothing: new files inherit the folder's access list, whichever account creates them.
     pub fn act_as_owner_of(_folder: &Path) -> Result<(), Failure> {
         Ok(())
     }

@@ -176,7 +176,7 @@ async fn watch_catalogue(daemon: Arc<Daemon>) {
 }
 
 /// Collects images that were removed while machines ran from them, once those are done, and
-/// uploads that nobody continues.
+/// uploads that no client continues.
 async fn collect_removed(daemon: Arc<Daemon>) {
     loop {
         tokio::select! {

@@ -15,7 +15,7 @@ use crate::file::State;
 /// Hardware address to (approved, seconds since the epoch).
 const APPROVALS: TableDefinition<'_, [u8; 6], (bool, u64)> = TableDefinition::new("approvals");
 
-/// Who waits, and who has been approved or rejected.
+/// Machines that wait for approval, and those that were approved or rejected.
 #[derive(Debug)]
 pub struct Approvals {
     said: Arc<Mutex<Verdicts>>,

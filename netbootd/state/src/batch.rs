@@ -34,7 +34,7 @@ impl<T: Send + 'static> Batcher<T> {
                 let (changes, waiting): (Vec<T>, Vec<_>) = waiting.unzip();
                 let saved = save(changes);
                 for done in waiting {
-                    // Whoever no longer waits has been told nothing, and that is as safe.
+                    // A caller that no longer waits has got no answer, which is safe.
                     let _ = done.send(saved);
                 }
                 // What comes meanwhile shares the next flush: on a fast disk each one costs more

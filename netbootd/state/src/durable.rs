@@ -1,9 +1,9 @@
-//! Who writes down what must survive: this host's own file, or a database that several servers
-//! share. One trait serves both.
+//! The durable store of the state: this host's own file, or a database that several servers share.
+//! One trait serves both.
 //!
-//! Whoever decides does so from what is in memory. With a file, that is all there is: nobody else
-//! has it open. With a database it is a copy, so the database decides anew whether the change may
-//! still be made, and says so before anybody is told anything.
+//! A decision is made from memory. With a file, memory is the truth: no other process has the file
+//! open. With a database, memory is a copy, so the database checks the change again and confirms it
+//! before any client gets an answer.
 
 use std::fmt;
 use std::future::Future;

@@ -189,7 +189,7 @@ const SEGMENT: u64 = 8 << 20;
 const WORTH_WRITING: usize = 64 << 10;
 /// Steps of one machine that an answer holds.
 pub const MOST_LISTED: usize = 2000;
-/// Who reads many steps at a time.
+/// Readers of the history at a time.
 const READERS: usize = 2;
 
 #[cfg(test)]

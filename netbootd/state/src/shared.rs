@@ -230,8 +230,7 @@ impl Driver {
         }
     }
 
-    /// A session with true copies; whoever asks meanwhile is refused. None when nobody holds a
-    /// handle any more.
+    /// A session with true copies; requests are refused meanwhile. None when no handle is left.
     async fn connect(&mut self) -> Option<Result<Session, Trouble>> {
         let opening = timeout(PATIENCE, self.connector.open(&self.copies));
         tokio::pin!(opening);
@@ -286,7 +285,7 @@ impl Driver {
             let done = waiting.by_ref().take(asks.len());
             match self.within(session.transact(&self.copies, &asks)).await {
                 Ok(Outcome::Decided(rulings)) => {
-                    // Whoever no longer waits has been told nothing, and that is as safe.
+                    // A caller that no longer waits has got no answer, which is safe.
                     for (done, ruling) in done.zip(rulings) {
                         let _ = done.send(ruling);
                     }

@@ -1,4 +1,4 @@
-//! A finding and an expectation, in words, for whoever reads them.
+//! A finding and an expectation as text, for the API, the page and the terminal.
 
 use std::time::SystemTime;
 

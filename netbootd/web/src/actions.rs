@@ -38,7 +38,6 @@ pub(crate) struct Form<'a> {
     pub(crate) path: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: Bytes,
-    /// Its sender.
     pub(crate) client: Client,
 }
 

@@ -290,7 +290,7 @@ async fn history(
     let asked = Arc::clone(daemon);
     let turn = daemon.history.turn().await;
     let read = tokio::task::spawn_blocking(move || {
-        // Held until it is done, though whoever asked may have left.
+        // Held until it is done, though the client may have left.
         let _turn = turn;
         read(&asked.history, SystemTime::now())
     });

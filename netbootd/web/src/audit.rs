@@ -1,4 +1,4 @@
-//! Who changed what, when and from where: a line of JSON a change, in the state folder.
+//! The audit log: operator, change, time and address, a line of JSON a change, in the state folder.
 //!
 //! The page, scripts and the command line append to the same file, each line with one write. Lines
 //! are kept for ninety days, and two files of at most [`LARGEST`] bytes.

@@ -7,7 +7,7 @@ use hyper::header::HeaderMap;
 /// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client {
-    /// Its address.
+    /// The address of the client, not of a trusted proxy.
     pub(crate) addr: IpAddr,
     /// Whether it came by HTTPS, to this server or to the proxy.
     pub(crate) is_tls: bool,

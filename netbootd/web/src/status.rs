@@ -119,7 +119,7 @@ impl StatusListener {
     }
 
     async fn serve(self: Arc<Self>, stream: tokio::net::TcpStream, peer: SocketAddr) {
-        // Who never reads would keep what is answered in memory.
+        // The answers to a client that never reads would stay in memory.
         let stream = Impatient::new(stream, SEND_TIMEOUT);
         match self.tls.clone() {
             None => self.serve_http(stream, peer).await,

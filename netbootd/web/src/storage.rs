@@ -30,7 +30,7 @@ pub(crate) struct Folder {
     pub(crate) free: std::io::Result<u64>,
 }
 
-/// The image store.
+/// The state of the image store.
 #[derive(Debug)]
 pub(crate) enum Store {
     /// Bytes in use, bytes that it may grow by, and the quota.

@@ -29,7 +29,7 @@ pub(super) fn consult(request: &BootRequest, site: &Site<'_>, state: &mut State)
         }
     }
     if silent {
-        // Whoever did not answer might know the machine, and want something else for it.
+        // The silent directory might know the machine and deploy something else.
         return Some(Verdict::silence(Reason::DirectoryDown));
     }
     let known = state.known.is_some() || site.answers.is_empty();

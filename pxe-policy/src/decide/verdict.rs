@@ -13,7 +13,7 @@ pub struct Verdict {
     pub reason: Reason,
     /// The rule that decided, by name.
     pub rule: Option<String>,
-    /// Who the machine is, when a directory knows it.
+    /// The machine's record, when a directory knows it.
     pub machine: Option<Known>,
     /// The deployment that it gets.
     pub deployment: Option<Deployed>,

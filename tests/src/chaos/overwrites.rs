@@ -62,7 +62,7 @@ enum Overwrite {
 fn overwritten(site: &Site, way: Overwrite, at: usize, round: u32) {
     let (old, new) = (2 * round, 2 * round + 1);
     put(&site.lab.folder(), old);
-    // Whoever reads all of it by HTTP takes the current version, for its ranges too.
+    // A client that reads all of it by HTTP gets the current version, for its ranges too.
     assert!(
         read_quietly(site, Overwrite::Http) == Ended::Whole(version(old)),
         "{}",

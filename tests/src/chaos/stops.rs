@@ -110,7 +110,7 @@ impl Slow {
                     if have >= next {
                         next += STEP;
                         let _ = begun.send(()); // only the first time somebody waits for it
-                        let _ = goes.recv(); // whoever lets go lets it read to the end
+                        let _ = goes.recv(); // a dropped sender lets it read to the end
                     }
                     true
                 }),

@@ -10,7 +10,7 @@ use super::super::{Dhcp6, Mode};
 
 pub(super) fn check(document: &Document, findings: &mut Vec<Finding>) -> Dhcp6 {
     let written = &document.dhcp6;
-    // Whoever leaves PCs to another responder leaves them to it over IPv6 as well.
+    // A site that leaves PCs to another responder leaves them to it over IPv6 as well.
     let usual = if document.dhcp.mode == Mode::Off { Mode::Off } else { Mode::Proxy };
     let mode = written.mode.unwrap_or(usual);
     if mode == Mode::Server && written.subnet.is_empty() {

@@ -29,7 +29,6 @@ impl Images {
         Ok(images)
     }
 
-    /// The store itself.
     pub fn store(&self) -> &Store {
         &self.store
     }

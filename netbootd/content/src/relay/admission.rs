@@ -1,4 +1,4 @@
-//! Who may be handed on, how often, and who may fetch what.
+//! The limits of the relay: machines forwarded at a time, requests a machine, and files a machine.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;

@@ -172,7 +172,7 @@ impl Incoming {
                 }
                 lock(&self.cache).reserve(&self.name, size, self.all).map_err(io::Error::other)?;
                 let filling = Arc::new(Filling::new(self.open()?, size));
-                let _ = self.begun.send(Ok(Arc::clone(&filling))); // whoever asked may have left
+                let _ = self.begun.send(Ok(Arc::clone(&filling))); // the client may have left
                 self.filling = Some(filling);
                 Ok(())
             }
@@ -200,7 +200,7 @@ impl Incoming {
             (Some(filling), Err(refused)) => filling.end(Err(FillError::failed(refused))),
             (None, fetched) => {
                 let refused = fetched.err().unwrap_or(ResponderError::Nothing);
-                let _ = self.begun.send(Err(refused)); // whoever asked may have left
+                let _ = self.begun.send(Err(refused)); // the client may have left
             }
         }
     }

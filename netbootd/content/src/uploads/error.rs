@@ -20,7 +20,6 @@ pub enum UploadError {
     /// Too many at a time.
     #[error("{MOST} uploads are under way; finish or remove one of them")]
     TooMany,
-    /// No such upload.
     #[error("there is no upload {0:?}; an upload that no client continues for a day is removed")]
     Unknown(String),
     /// A piece or the import of it is under way.
@@ -37,7 +36,6 @@ pub enum UploadError {
     /// More bytes than were announced.
     #[error("{sent} bytes are more than the {size} that were announced")]
     TooLong {
-        /// The announced size.
         size: u64,
         /// The size with this piece.
         sent: u64,
@@ -47,7 +45,6 @@ pub enum UploadError {
     Incomplete {
         /// The bytes that are here.
         offset: u64,
-        /// The announced size.
         size: u64,
     },
     /// Other bytes than were announced.
@@ -55,16 +52,13 @@ pub enum UploadError {
     Digest {
         /// The digest of the bytes that are here.
         found: Digest,
-        /// The announced digest.
         announced: Digest,
     },
     /// The store has no room.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The import failed.
     #[error(transparent)]
     Import(#[from] IngestError),
-    /// The disk failed.
     #[error("cannot write the upload")]
     Io(#[from] io::Error),
 }

@@ -81,7 +81,7 @@ pub fn outcomes(store: &Store) -> Outcomes {
     serde_json::from_slice(&text).unwrap_or_default() // at worst everything is looked at once more
 }
 
-/// What kept a source out for a passing reason may have been cured by whoever restarts the daemon.
+/// Retries every source at start: the operator who restarts the daemon may have cured the cause.
 pub(super) fn retried_at_start(mut outcomes: Outcomes) -> Outcomes {
     for retry_at in outcomes.values_mut().filter_map(|outcome| outcome.retry_at.as_mut()) {
         *retry_at = 0;

@@ -9,7 +9,7 @@ use imagestore::{BootPath, Digest, ImageKind, ImageTree, Limits, OpenError};
 
 use super::*;
 
-/// A content library and whoever looks at it.
+/// A content library and its watcher.
 struct Site {
     folder: tempfile::TempDir,
     ingests: Ingests,

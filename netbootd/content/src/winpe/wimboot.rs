@@ -12,7 +12,7 @@ use crate::boot_script::Reporting;
 use crate::files::Files;
 use crate::unattended::{START_SCRIPT, WINPESHL};
 
-/// Who asks, of which server.
+/// The machine that asks and the server that it asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {
     /// What URLs for the machine begin with.

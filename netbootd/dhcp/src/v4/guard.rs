@@ -20,7 +20,7 @@ pub struct Packet {
     pub header: Message,
     mac: MacAddr,
     options: Vec<(u8, Vec<u8>)>,
-    /// Option 52.
+    /// Option 52 (RFC 2132 §9.3): 1 `file` holds options, 2 `sname`, 3 both; 0 neither.
     overload: u8,
 }
 

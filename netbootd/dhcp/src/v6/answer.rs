@@ -78,7 +78,7 @@ pub fn repeated_after(port: u16, question: usize, reply: usize) -> &'static [Dur
 
 const REPEATED_AFTER: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
-/// Whoever brought the question takes the answer.
+/// The answer goes to the sender of the packet: the client, or the nearest relay.
 fn destination(packet: &Packet, arrival: &Arrival<'_>) -> SocketAddrV6 {
     let mut to = arrival.from;
     match arrival.port {

@@ -21,7 +21,7 @@ pub struct Packet {
     pub xid: [u8; 3],
     /// The options of the message.
     pub options: Options,
-    /// Who passed it on: the one that we heard first, the one next to the client last.
+    /// The relays on the way, the nearest to this server first.
     pub relays: Vec<Relay>,
 }
 

@@ -37,8 +37,8 @@ impl Arrival<'_> {
     }
 }
 
-/// Who is speaking, or None for a machine that did not ask to boot from the network. Firmware that
-/// only says its architecture did.
+/// The class of the client, or None for a machine that did not ask to boot from the network.
+/// Firmware that sends its architecture alone did ask.
 pub fn class_of(packet: &Packet) -> Option<Class> {
     let vendor = packet.options.all(option::VENDOR_CLASS).filter_map(|value| value.get(ENTERPRISE..));
     let vendor = vendor.flat_map(texts).find_map(|text| {

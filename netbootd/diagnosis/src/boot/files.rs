@@ -59,7 +59,7 @@ pub struct Missed {
 pub struct Probed {
     /// When the request was answered.
     pub at: SystemTime,
-    /// The file, escaped.
+    /// The path as the client sent it, control characters escaped.
     pub path: Arc<str>,
     /// TFTP's `tsize`, or HTTP's HEAD.
     pub proto: Proto,
@@ -70,7 +70,7 @@ pub struct Probed {
 /// A request that was answered with another file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Substituted {
-    /// When.
+    /// The time of the read request.
     pub at: SystemTime,
     /// The path that was served.
     pub served: Arc<str>,

@@ -19,7 +19,7 @@ fn the_documentation_has_every_cause() {
     }
     text.push_str("\n## How each shows\n");
     for cause in rows {
-        text.push_str(&format!("\n### `{}`\n\n{}\n", cause.as_str(), cause.handbook()));
+        text.push_str(&format!("\n### `{}`\n\n{}\n", cause.as_str(), wrapped(cause.handbook())));
     }
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/troubleshooting.md");
     let page = std::fs::read_to_string(&path).unwrap();
@@ -34,6 +34,20 @@ fn the_documentation_has_every_cause() {
     }
 }
 
+/// The text in lines of at most [`WIDTH`] columns.
+fn wrapped(text: &str) -> String {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= WIDTH => line.push_str(&format!(" {word}")),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
+const WIDTH: usize = 100;
 const MARK: &str = "<!-- The tests of netbootd-diagnosis generate what follows. -->\n\n";
 
 #[test]

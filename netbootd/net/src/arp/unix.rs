@@ -1,7 +1,7 @@
 //! ARP probes (RFC 5227): whether anybody on the link uses an address.
 //!
 //! The kernel is not asked: its neighbour table may be out of date, and an echo to it goes to
-//! whoever had the address before. A host answers ARP whatever its packet filter drops.
+//! the host that had the address before. A host answers ARP whatever its packet filter drops.
 
 use std::collections::HashMap;
 use std::io;
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_the_address_or_probes_for_it_holds_it() {
+    fn a_host_that_has_the_address_or_probes_for_it_holds_it() {
         let other = Ipv4Addr::new(10, 77, 0, 7);
         let none = Ipv4Addr::UNSPECIFIED;
         let table = [

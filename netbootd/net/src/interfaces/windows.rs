@@ -13,7 +13,6 @@ impl Notices {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Never returns.
     pub(super) async fn next(&self) -> io::Result<()> {
         pending().await
     }

@@ -8,9 +8,7 @@ use crate::dhcp6_server::Dhcp6Server;
 /// The servers of addresses; each is set when it begins to serve, if at all.
 #[derive(Debug, Default)]
 pub struct AddressServers {
-    /// DHCPv4.
     pub v4: OnceLock<Arc<DhcpServer>>,
-    /// DHCPv6.
     pub v6: OnceLock<Arc<Dhcp6Server>>,
 }
 

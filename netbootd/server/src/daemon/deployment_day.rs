@@ -33,7 +33,7 @@ impl DeploymentDay {
         DeploymentDay { file, list: Mutex::new(known.unwrap_or_default()) }
     }
 
-    /// The list.
+    /// A copy of the list.
     pub fn list(&self) -> List {
         self.list.lock().clone()
     }

@@ -67,7 +67,7 @@ fn take_up(daemon: &Daemon, recorded: &Arc<Recorded>, lines: &mut Lines) {
     }
 }
 
-/// Whoever has fetched a file of an image runs from that image.
+/// A machine that fetched a file of an image runs from that image.
 fn note_runner(daemon: &Daemon, recorded: &Recorded) {
     if let Event::TransferFinished(finished) = &recorded.event
         && finished.outcome == TransferOutcome::Completed

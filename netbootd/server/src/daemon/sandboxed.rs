@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Sandboxed {
     /// The process whose sandbox is described.
     pub pid: u32,
-    /// Who it runs as.
+    /// The account that the process runs as.
     pub user: String,
     /// Whether the configuration asks for all this.
     pub wanted: bool,

@@ -100,7 +100,7 @@ fn one_dhcp_packet_gets_one_reply_of_twice_its_size_or_five_times_when_it_asks_f
     assert!(bytes <= 548 && worst <= 2.03, "{bytes} {worst}");
     let (bytes, worst) = longest(&[class, &[(57, &[255, 255])]].concat());
     assert!((1000..=1400).contains(&bytes) && worst <= 4.95, "{bytes} {worst}");
-    // Who is no boot client gets the network's settings at most.
+    // A client that does not boot gets the network's settings at most.
     let (bytes, worst) = longest(&[]);
     assert!(bytes <= 400 && worst <= 1.5, "{bytes} {worst}");
 }

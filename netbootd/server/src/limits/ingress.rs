@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use netbootd_config::Limits as Settings;
 use netbootd_dhcp::{v4, v6};
 
-/// Which way a DHCP packet came. Machines that come the same way share a bucket; whoever floods one
-/// way is nothing to the others.
+/// The way of a DHCP packet. Machines behind one relay or interface share a bucket, so a flood on
+/// one way does not slow the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ingress<A> {
     /// Through a relay with this address.

@@ -265,7 +265,7 @@ mod tests {
             (0..6).map(|n| places.open(client(n / 3, n), &BOUNDS).unwrap()).collect();
         proved.iter_mut().for_each(|place| place.prove(&BOUNDS).unwrap());
         assert_eq!((places.taken(), places.unproved()), (56, 50));
-        // Who proves itself when all places are taken gets none.
+        // A session that is proved when all places are taken gets none.
         let mut late = unproved;
         assert_eq!(late[0].prove(&BOUNDS), Err(Full::All));
         drop(proved);

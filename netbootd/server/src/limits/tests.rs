@@ -121,7 +121,7 @@ fn made_up_machines_are_held_back_and_known_ones_are_not() {
 }
 
 #[test]
-fn whoever_holds_a_lease_is_known() {
+fn a_machine_that_holds_a_lease_is_known() {
     let f = Fixture::new();
     assert!((0..100_000).any(|n| f.ask(n, LINK, Duration::ZERO).is_err()));
     let asked = |holds_lease: bool| f.limits.dhcp(&f.settings, mac(9_999_999), LINK, || holds_lease, f.start);
@@ -130,7 +130,7 @@ fn whoever_holds_a_lease_is_known() {
 }
 
 #[test]
-fn whoever_holds_a_lease_renews_it_however_much_else_came_that_way_or_in_its_name() {
+fn a_machine_that_holds_a_lease_renews_it_however_much_else_came_that_way_or_in_its_name() {
     let f = Fixture::new();
     let renews = |n: u32, at| f.limits.dhcp(&f.settings, mac(n), LINK, || true, f.start + at);
     assert!((0..400).any(|_| f.ask(1, LINK, Duration::ZERO).is_err()), "its own bucket is empty");

@@ -297,7 +297,7 @@ impl TftpListener {
             NotAdmitted::Repeated => {
                 debug!(proto = %Proto::Tftp, peer = %received.from, "request repeated");
             }
-            // Whoever it is asks again; somebody else in whose name it is asked hears nothing more.
+            // A real client asks again; the victim of a forged address gets no packet.
             NotAdmitted::Full(Full::Unproved) => {
                 self.record_refused(received, filename, Refusal::Unproved, None);
             }

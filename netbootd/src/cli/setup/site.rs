@@ -22,7 +22,7 @@ pub(super) struct Site {
     pub(super) account: Option<String>,
     /// The account's keytab or password.
     pub(super) secret: Option<Secret>,
-    /// Who signed its certificate.
+    /// The authority of the provider's certificate.
     pub(super) ca: Option<PathBuf>,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Secret {
     Typed(netbootd_net::Secret),
 }
 
-/// Settles the questions about it together: whoever is asked may correct any of them when the
+/// Asks the questions about the site together: the operator may correct any answer when the
 /// provider does not answer.
 pub(super) fn gather(args: &SetupArgs, prompt: &mut Prompt<'_>) -> Result<Option<Site>, Failure> {
     loop {

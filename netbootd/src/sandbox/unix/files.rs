@@ -1,5 +1,5 @@
-//! Landlock: the kernel refuses every path outside what was named, whoever asks for it in this
-//! process or in one that it starts.
+//! Landlock: the kernel refuses this process, and every process that it starts, all paths outside
+//! the named ones.
 
 use landlock::{
     ABI, Access, AccessFs, LandlockStatus, PathBeneath, PathFd, RestrictionStatus, Ruleset, RulesetAttr,

@@ -23,7 +23,7 @@ struct Disk {
     /// What was written since, in this order.
     unsynced: Vec<Change>,
     full: bool,
-    /// Counts power losses: whoever opened it before one can do nothing more.
+    /// Counts power losses: a handle that was opened before one fails.
     age: u32,
 }
 

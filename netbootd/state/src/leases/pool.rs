@@ -1,4 +1,4 @@
-//! Who has which address. Pure: time comes in as an argument.
+//! The leases of an IPv4 pool. Pure: time is an argument.
 
 mod addresses;
 mod known;
@@ -16,7 +16,7 @@ use addresses::Addresses;
 /// An IPv4 address that may be offered.
 pub type Offer = crate::pool::Offer<Ipv4Addr>;
 
-/// Who asks. Machines change option 61 between ROM, iPXE and WinPE, so the hardware address is the
+/// The client of a lease. Machines change option 61 between ROM, iPXE and WinPE, so the hardware address is the
 /// key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {

@@ -24,7 +24,7 @@ use crate::ledger::now;
 pub struct Copies {
     /// Required deployments that were given.
     pub ledger: Arc<RwLock<Ledger>>,
-    /// Who has which address.
+    /// The leases of IPv4.
     pub leases: Arc<Mutex<LeaseTable>>,
     /// The images that Macs chose.
     pub bindings: Arc<Mutex<Bindings>>,
@@ -154,7 +154,7 @@ fn put(leases: &mut LeaseTable, fact: &Fact) {
         Fact::Held { address, mac, until, leased } => {
             leases.take_up(address, mac.map(MacAddr), until, leased);
         }
-        // Free since ever: whoever looks for the address that is free for longest finds it.
+        // Free since 0: the search for the address that is free for longest finds it.
         Fact::Free { address } => leases.take_up(address, None, 0, false),
         _ => {}
     }

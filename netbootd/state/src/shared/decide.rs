@@ -33,7 +33,7 @@ pub(super) struct Rows {
     pub(super) bindings: Bindings,
 }
 
-/// Who has which address.
+/// The leases, by address.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     by_address: BTreeMap<Ipv4Addr, Row>,

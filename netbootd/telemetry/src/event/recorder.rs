@@ -1,4 +1,4 @@
-//! Where every event goes: the log, the counters, and whoever watches.
+//! The sinks of every event: the log, the counters and the subscribers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use super::{ApiResponse, asked_for, json, problem, values};
 struct Outcome {
     /// Machines for which it was done.
     done: usize,
-    /// The others.
+    /// Machines for which it failed, each with its error.
     failed: Vec<Failed>,
     /// The same in words.
     words: String,
@@ -45,7 +45,6 @@ enum Refused {
 enum Verb {
     /// Approve or reject; None forgets what was said.
     Say(Option<bool>),
-    /// Add tags.
     Tag,
     /// Assign a boot; an empty one leaves it to the rules.
     Assign,

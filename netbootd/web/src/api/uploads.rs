@@ -58,7 +58,7 @@ pub(super) async fn answer(
 enum Done {
     List(Vec<UploadView>),
     One(UploadView),
-    /// Its import begins.
+    /// The upload is complete; the import has started.
     Begun(UploadView),
     Removed,
 }

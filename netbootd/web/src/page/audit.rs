@@ -1,4 +1,4 @@
-//! Who changed what, as a page and as comma-separated values.
+//! The audit log as a page and as comma-separated values.
 
 use hyper::StatusCode;
 use minijinja::context;

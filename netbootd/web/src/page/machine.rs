@@ -186,7 +186,7 @@ async fn history(console: &Console, mac: MacAddr) -> Option<Vec<Step>> {
     let daemon = Arc::clone(&console.daemon);
     let turn = daemon.history.turn().await;
     let read = tokio::task::spawn_blocking(move || {
-        let _turn = turn; // held though whoever asked may have left
+        let _turn = turn; // held though the client may have left
         daemon.history.steps(mac, SystemTime::now())
     });
     let steps = read.await.ok()?.ok()?;

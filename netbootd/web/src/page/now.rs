@@ -44,7 +44,7 @@ pub(super) fn page(console: &Console, asked: &Asked<'_>) -> Part {
         rows.truncate(most);
         Listed { total, rows: rows.iter().map(|row| RowView::new(row, now)).collect() }
     };
-    // Whoever waits longest stands first, and no row moves while others come.
+    // The machine that waits longest is first, and no row moves while others arrive.
     let mut waiting = listed(State::Waiting, WAITING, |row| row.started);
     let numbers: HashMap<String, u32> =
         console.services.approvals.list().into_iter().map(|machine| (machine.mac, machine.id)).collect();

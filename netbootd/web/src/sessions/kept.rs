@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use imagestore::platform::OpenOptionsExt;
 use serde::{Deserialize, Serialize};
 
-/// The file.
+/// The file of the sessions in the state folder, with the key of their tokens.
 #[derive(Debug)]
 pub(super) struct Kept {
     file: PathBuf,
@@ -35,7 +35,7 @@ struct Line {
     digest: String,
     name: String,
     token: String,
-    /// Seconds since 1970.
+    /// Expiry, in seconds since 1970.
     ends: u64,
 }
 

@@ -71,7 +71,7 @@ fn only_an_answer_that_ends_the_exchange_gives_a_deployment_away() {
 }
 
 #[test]
-fn whoever_did_not_ask_to_boot_or_asks_another_server_hears_nothing() {
+fn a_client_that_did_not_ask_to_boot_or_asks_another_server_gets_no_answer() {
     let other = opt(option::SERVER_ID, &[0, 3, 0, 1, 2, 0, 0, 0, 0, 9]);
     let plain = Packet::parse(&message(SOLICIT, &[client_id(), association(1, None)])).unwrap();
     let table = [

@@ -130,7 +130,7 @@ impl<'a> Client<'a> {
         self.look();
     }
 
-    /// It takes its address, from whoever gives it.
+    /// The machine takes an address, from this server or from another one.
     pub(super) fn request(&mut self, class: Class, file: Option<&str>) {
         if self.proxied && self.over_ipv6 {
             let decided = self.site.decided(Proto::Dhcp6, Some(class), Answered::Ignore, Reason::OtherServer);

@@ -1,8 +1,8 @@
 //! A socket that the runtime watches for what comes to it, and for nothing else.
 //!
-//! Each datagram that its receiver takes makes room in the sender's buffer, and whoever watches for
-//! that is woken for every block, for nothing. Room is watched for only while somebody waits for
-//! it.
+//! Each datagram that its receiver takes makes room in the sender's buffer; a task that watches for
+//! writability would wake for every block, for nothing. So this socket watches for writability only
+//! while a send waits for it.
 
 use std::io;
 use std::net::UdpSocket;

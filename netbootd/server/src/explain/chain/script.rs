@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// A file that a script names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
-    /// The command.
+    /// The command that names the file, such as `kernel` or `initrd`.
     pub(super) by: String,
     pub(super) file: String,
 }

@@ -28,7 +28,7 @@ use super::record::{About, record, record_size, shown};
 use super::report;
 use crate::services::Services;
 
-/// Who is at the other end of a connection.
+/// The client at the other end of a connection.
 pub(super) struct Client {
     pub(super) services: Arc<Services>,
     pub(super) peer: SocketAddr,

@@ -150,7 +150,7 @@ struct Patience {
 }
 
 impl Patience {
-    /// Who connects wants something.
+    /// A new connection owes a request head.
     fn begin(now: Instant) -> Self {
         Patience { until: now + HEAD, head_begun: true }
     }

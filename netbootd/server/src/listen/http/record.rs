@@ -31,7 +31,7 @@ struct Transfer {
     told: Instant,
     total: u64,
     failure: Option<SharedError>,
-    /// Who ends netbootd waits for it.
+    /// The shutdown of netbootd waits for it.
     _under_way: TaskTrackerToken,
 }
 
@@ -49,7 +49,7 @@ impl Record {
     pub(super) fn sent(&self, bytes: u64) {
         let mut transfer = self.lock();
         transfer.finished.bytes += bytes;
-        // Whoever has all of it is told of the end at once.
+        // A complete transfer is reported by its end.
         if transfer.finished.bytes < transfer.total && transfer.told.elapsed() >= PROGRESS_EVERY {
             transfer.told = Instant::now();
             let (id, bytes) = (transfer.finished.id, transfer.finished.bytes);

@@ -132,7 +132,7 @@ async fn drain(body: &mut Incoming) {
             }
         }
     };
-    // Whoever is slower finds the connection closed.
+    // A slower client finds the connection closed.
     let _ = tokio::time::timeout(DRAIN_PATIENCE, drained).await;
 }
 

@@ -1,8 +1,8 @@
 //! The ports that transfers share until their clients acknowledge something. They are few, and each
 //! is opened when it is first needed, so that read requests in the names of others cost no socket.
 //!
-//! A request gets one of them at random: whoever writes another's address into a request cannot
-//! know which, and an acknowledgement that comes to it shows that the client is there.
+//! A request gets one of them at random: a sender that forges another's address cannot know
+//! which, and an acknowledgement that comes to it shows that the client is there.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;

@@ -34,7 +34,7 @@ fn running(sandboxed: &Sandboxed) -> Vec<Check> {
     let mut checks = Vec::new();
     match Seen::read(sandboxed.pid) {
         Ok(seen) => {
-            // Who stays root has been told so, and loses root's rights all the same.
+            // A daemon that stays root has logged so, and drops root's capabilities all the same.
             checks.push(check("user", true, sandboxed.user.clone(), cure));
             let names = seen.capability_names();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(" ") };

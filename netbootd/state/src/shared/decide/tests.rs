@@ -48,7 +48,7 @@ fn give(machine: u8, brake: Option<Brake>) -> Ask {
 }
 
 #[test]
-fn a_required_deployment_is_given_once_by_the_databases_clock_whoever_asks() {
+fn a_required_deployment_is_given_once_by_the_databases_clock_whichever_server_asks() {
     let mut rows = Rows::default();
     let made = rows.decide(&give(1, None), 1000);
     assert!(matches!(made.facts.as_slice(), [Fact::Given(Given { at: 1000, .. })]), "{made:?}");

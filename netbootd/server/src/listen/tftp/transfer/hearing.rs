@@ -96,7 +96,7 @@ impl Transfer {
         if mail || !self.worker.has_one() || !self.busy_poll.looks() {
             return None;
         }
-        // Whoever always finds something would never let anything else run.
+        // A transfer that always finds a datagram would never let another task run.
         tokio::task::consume_budget().await;
         let found = socket.look(buf, LOOK);
         self.busy_poll.looked(found.is_some_and(|received| received.from == self.line.peer()));

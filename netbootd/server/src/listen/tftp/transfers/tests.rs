@@ -87,7 +87,7 @@ async fn who_asks_once_more_takes_nothing_from_the_transfer_that_may_have_been_a
     assert!(matches!(ask(Duration::from_millis(900), b"file"), Err(NotAdmitted::Repeated)));
     let mut second = ask(Duration::from_secs(2), b"file").ok().unwrap().inbox;
     assert!(matches!(first.try_recv(), Err(mpsc::error::TryRecvError::Empty)));
-    // Whoever wants another file does not want that one any more.
+    // A client that asks for another file has given up the first one.
     assert!(ask(Duration::from_secs(3), b"other").is_ok());
     assert!(matches!(second.try_recv(), Ok(Mail::Superseded)));
 }
