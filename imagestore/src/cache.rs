@@ -160,7 +160,8 @@ impl Cache {
             // Removing the mark decides: if it is gone, a writer that holds the blob for an image
             // removed it first.
             if digest != *newest && fs::remove_file(self.store.cached_path(&digest)).is_ok() {
-                let _ = fs::remove_file(self.store.blob_path(&digest)); // what stays without a mark is collected
+                // A blob that stays without a mark is collected.
+                let _ = fs::remove_file(self.store.blob_path(&digest));
                 total = total.saturating_sub(size);
             }
         }

@@ -90,7 +90,8 @@ fn configure(lab: &Lab, root: &Path, server: &str, more: &str) {
 fn said_of_threads(pid: u32, name: &str) -> BTreeSet<String> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let line = |path: &Path| {
-        let text = fs::read_to_string(path.join("status")).unwrap_or_default(); // a thread may just have ended
+        // A thread may just have ended.
+        let text = fs::read_to_string(path.join("status")).unwrap_or_default();
         text.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(":\t")?.to_owned()))
     };
     threads.filter_map(|thread| line(&thread.unwrap().path())).collect()

@@ -70,7 +70,8 @@ fn subject(der: &[u8]) -> Option<Authority> {
     Some(Authority::named(&crate::signature::common_name(&certificate.tbs_certificate.subject)))
 }
 
-/// The length of `EFI_VARIABLE_AUTHENTICATION_2`: a time of 16 bytes and a certificate that names its own length.
+/// The length of `EFI_VARIABLE_AUTHENTICATION_2`: a time of 16 bytes and a certificate that names
+/// its own length.
 fn authentication_header(bytes: &[u8]) -> Option<usize> {
     let length = u32::from_le_bytes(*bytes.get(16..20)?.first_chunk()?);
     let kind = u16::from_le_bytes(*bytes.get(22..24)?.first_chunk()?);

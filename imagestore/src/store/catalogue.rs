@@ -192,7 +192,8 @@ fn change_in(
     let changed = change(known)?;
     match &changed {
         Some(record) => {
-            let json = serde_json::to_vec(record).unwrap_or_default(); // plain structs always have a JSON form
+            // Plain structs always have a JSON form.
+            let json = serde_json::to_vec(record).unwrap_or_default();
             table.insert(name, json.as_slice())?;
         }
         None => drop(table.remove(name)?),

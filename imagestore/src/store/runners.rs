@@ -33,7 +33,8 @@ impl Store {
     /// down.
     pub fn runners(&self, version: &Digest) -> Vec<Runner> {
         let json = fs::read(self.lease_path(version)).unwrap_or_default();
-        let mut runners: Vec<Runner> = serde_json::from_slice(&json).unwrap_or_default(); // a lease may name nobody
+        // A lease may name nobody.
+        let mut runners: Vec<Runner> = serde_json::from_slice(&json).unwrap_or_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         runners.retain(|runner| now.saturating_sub(runner.at) < LEASE.as_secs());
         runners

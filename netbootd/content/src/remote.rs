@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! <prefix>/blobs/ab12…        the bytes, by SHA-256, written once
-//! <prefix>/images/<name>.json which versions there are and which is current; changed only by who has seen the last change
+//! <prefix>/images/<name>.json the versions and the current one; a writer that has not seen the last
+//!                             change is refused
 //! ```
 
 use std::collections::{BTreeMap, HashSet};
@@ -261,7 +262,8 @@ impl Remote {
             record.current = version.manifest;
             record.versions.retain(|old| old.manifest != version.manifest);
             record.versions.push(version.clone());
-            let json = serde_json::to_vec(&record).unwrap_or_default(); // plain structs always have a JSON form
+            // Plain structs always have a JSON form.
+            let json = serde_json::to_vec(&record).unwrap_or_default();
             let options = PutOptions { mode, ..PutOptions::default() };
             match self.objects.put_opts(&self.image(name), PutPayload::from(json), options).await {
                 Ok(_) => return Ok(()),

@@ -18,8 +18,8 @@ use pxe_policy::{MacAddr, Reason, Seconds};
 use crate::pool::{OFFER_HOLD, QUARANTINE};
 pub use served::Want;
 
-/// The client of a lease. Machines change their identifier between ROM, iPXE and WinPE, so the hardware address
-/// is the key where it is known.
+/// The client of a lease. Machines change their identifier between ROM, iPXE and WinPE, so the
+/// hardware address is the key where it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Client(pub Vec<u8>);
 

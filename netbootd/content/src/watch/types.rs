@@ -46,7 +46,8 @@ impl PackageTypes {
         }
         let Some(types) = types.filter(|types| known.types.as_ref() != Some(types)) else { return };
         let temporary = self.place.with_extension("new");
-        let text = serde_json::to_vec(&types).unwrap_or_default(); // strings and numbers always have a JSON form
+        // Strings and numbers always have a JSON form.
+        let text = serde_json::to_vec(&types).unwrap_or_default();
         let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &self.place));
         if let Err(error) = written {
             tracing::warn!(%error, "the types of the site's packages are not saved");

@@ -16,8 +16,8 @@ use addresses::Addresses;
 /// An IPv4 address that may be offered.
 pub type Offer = crate::pool::Offer<Ipv4Addr>;
 
-/// The client of a lease. Machines change option 61 between ROM, iPXE and WinPE, so the hardware address is the
-/// key.
+/// The client of a lease. Machines change option 61 between ROM, iPXE and WinPE, so the hardware
+/// address is the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     /// The machine's hardware address.
