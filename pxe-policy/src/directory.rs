@@ -1,8 +1,9 @@
 //! What directories say of a machine: the device file, Configuration Manager, Active Directory.
 
+use std::error::Error;
 use std::fmt;
 
-use crate::{BootAction, Deployment, MacAddr, SystemUuid, Trusts};
+use crate::{BootAction, Deployment, MacAddr, SharedError, SystemUuid, Trusts, with_causes};
 
 /// What one directory said when it was asked for a machine's identifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +75,8 @@ pub struct Record {
 pub struct Trouble {
     /// What kind of trouble.
     pub kind: TroubleKind,
-    /// What was seen of the trouble, in words.
-    pub detail: String,
+    /// The error that the directory ended with.
+    pub error: SharedError,
 }
 
 /// The kinds of trouble that an operator can tell apart and cure.
@@ -112,9 +113,14 @@ pub enum TroubleKind {
 }
 
 impl Trouble {
-    /// Of a kind, with what was seen.
-    pub fn new(kind: TroubleKind, detail: impl Into<String>) -> Self {
-        Trouble { kind, detail: detail.into() }
+    /// An error of a directory, with its kind.
+    pub fn new(kind: TroubleKind, error: impl Error + Send + Sync + 'static) -> Self {
+        Trouble { kind, error: SharedError::new(error) }
+    }
+
+    /// The error and its causes as text, without the kind.
+    pub fn detail(&self) -> String {
+        with_causes(&self.error)
     }
 }
 
@@ -194,7 +200,7 @@ impl fmt::Display for TroubleKind {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind, self.detail)
+        write!(f, "{}: {}", self.kind, self.detail())
     }
 }
 
@@ -204,5 +210,27 @@ impl fmt::Display for Identifier {
             Identifier::Guid(guid) => write!(f, "GUID {guid}"),
             Identifier::Mac(mac) => write!(f, "hardware address {mac}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_trouble_keeps_its_error_and_prints_it_with_its_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("port {port}")]
+        struct Port {
+            port: u16,
+            source: io::Error,
+        }
+        let source = io::Error::other("connection refused");
+        let trouble = Trouble::new(TroubleKind::Unreachable, Port { port: 636, source });
+        assert_eq!(trouble.detail(), "port 636: connection refused");
+        assert_eq!(trouble.to_string(), format!("{}: port 636: connection refused", trouble.kind));
+        assert_eq!(trouble.error.downcast_ref::<Port>().map(|error| error.port), Some(636));
     }
 }

@@ -10,6 +10,7 @@ mod arch;
 mod assignment;
 mod bans;
 mod boot_files;
+mod causes;
 mod decide;
 mod deployment;
 mod devices;
@@ -28,6 +29,7 @@ mod reason;
 mod request;
 mod rules;
 mod served_path;
+mod shared_error;
 mod trust;
 mod uuid;
 
@@ -37,6 +39,7 @@ pub use assignment::{
 };
 pub use bans::{Bans, SUGGESTED_BANS, Screened, is_shared};
 pub use boot_files::{WIMBOOT_SCRIPT, boot_files, is_boot_program};
+pub use causes::with_causes;
 pub use decide::{Approval, Boot, Decision, Known, Prompt, Settings, Site, UnknownMachines, Verdict, decide};
 pub use deployment::{BootImage, Deployment, Purpose};
 pub use devices::{BadLine, Device, DeviceFault, Table};
@@ -58,6 +61,7 @@ pub use reason::Reason;
 pub use request::{BootRequest, Class, Identity, MAX_ARCH_TYPES, UnknownClass};
 pub use rules::{Action, BootAction, Match, Rule, Rules, Via, is_grub_or_shim, is_ipxe_binary};
 pub use served_path::{ServedPath, ServedPathError};
+pub use shared_error::SharedError;
 pub use trust::{
     Generation, InvalidGeneration, MachineTrust, Observation, Observed, Signers, TrustSource, Trusts,
 };

@@ -13,12 +13,11 @@ pub mod option250;
 pub mod option252;
 pub mod option43;
 pub mod outcome;
-mod shared_error;
 mod subnet;
 mod tlv;
 pub mod v4;
 pub mod v6;
 
 pub use iface::Iface;
-pub use shared_error::SharedError;
+pub use pxe_policy::SharedError;
 pub use subnet::{Reservation, Subnet, Subnet6};

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bsdp::{BootImageId, LeftOut};
 use pxe_policy::{ArchType, Evidence, MacAddr, Signers, SystemUuid};
 
 use crate::boot::{Broken, Fetched, Missed};
@@ -22,8 +23,8 @@ pub struct Finding {
     pub file: Option<String>,
     /// The server that the headline names.
     pub server: Option<Ipv4Addr>,
-    /// What the headline says behind its sentence: the client's own words, the nearest name.
-    pub more: Option<String>,
+    /// The fact that the headline adds behind its sentence.
+    pub addition: Option<Addition>,
     /// What was seen, in order.
     pub seen: Vec<Seen>,
     /// Whether this server got round it: the machine boots all the same.
@@ -31,6 +32,27 @@ pub struct Finding {
     /// How much it rests on this very boot: of two causes that fit, the more specific one goes
     /// first.
     pub(crate) specific: u8,
+}
+
+/// A fact that a headline adds behind its sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Addition {
+    /// The other server answers as a boot server (option 60) without a boot file.
+    NamesNoFile,
+    /// The error of a packet that could not be sent.
+    SendError(SharedError),
+    /// The DHCP server that handed out a URL.
+    UrlFrom(Ipv4Addr),
+    /// The file's name has an ending that HTTP boot firmware does not know.
+    UnknownEnding,
+    /// The rule for a Mac names other images.
+    OtherImages,
+    /// The image is for other models or architectures of Macs.
+    OtherModels,
+    /// The message of the TFTP ERROR that a client sent.
+    ClientMessage(String),
+    /// The name of a file that is there and differs least from the requested one.
+    NearestName(String),
 }
 
 /// One thing that was seen.
@@ -71,8 +93,14 @@ pub enum Seen {
     Missed(SystemTime, String, &'static str, Option<SharedError>),
     /// A transfer ended early.
     Ended(SystemTime, String, &'static str, u64),
-    /// The client's own words, or facts that have no kind of their own.
-    Words(String),
+    /// The address that the machine declined last.
+    LastDeclined(IpAddr),
+    /// The decision that stands behind a more specific cause.
+    Decided(Cause),
+    /// The model identifier that a Mac sent.
+    Model(String),
+    /// The image that a Mac asks for.
+    AsksFor(BootImageId),
     /// What failed on this server.
     Error(SharedError),
     /// More about the end of a transfer.
@@ -99,6 +127,8 @@ pub enum Seen {
     Loads(usize, Duration),
     /// How a TLS handshake ended.
     Tls(SystemTime, TlsFailure),
+    /// The message of the TLS library.
+    TlsMessage(String),
     /// Another file was served instead.
     Served(SystemTime, String),
     /// What other machines asked for next, how many there are, and whether this machine did so
@@ -119,7 +149,7 @@ pub enum Seen {
     /// A rate, and the usual one, in bytes a second.
     Rate(f64, f64),
     /// Why an image is not for a Mac.
-    LeftOut(String, String),
+    LeftOut(String, LeftOut),
     /// What the decision was made from.
     Decision(Evidence),
     /// The machine's own report.
@@ -135,8 +165,8 @@ pub enum Seen {
 impl Finding {
     /// With nothing seen yet. `specific` orders causes that fit at the same time.
     pub(crate) fn new(cause: Cause, specific: u8) -> Self {
-        let (file, server, more) = (None, None, None);
-        Finding { cause, file, server, more, seen: Vec::new(), is_mended: false, specific }
+        let (file, server, addition) = (None, None, None);
+        Finding { cause, file, server, addition, seen: Vec::new(), is_mended: false, specific }
     }
 
     pub(crate) fn about(mut self, file: impl Into<String>) -> Self {
@@ -149,9 +179,9 @@ impl Finding {
         self
     }
 
-    /// Words behind the headline's sentence.
-    pub fn saying(mut self, more: impl Into<String>) -> Self {
-        self.more = Some(more.into());
+    /// Adds a fact behind the headline's sentence.
+    pub fn adding(mut self, addition: Addition) -> Self {
+        self.addition = Some(addition);
         self
     }
 
@@ -171,9 +201,9 @@ impl Finding {
         let server = self.server.map_or_else(|| "Another server".to_owned(), |server| server.to_string());
         let file = self.file.as_deref().unwrap_or("the file");
         let mut text = self.cause.template().replace("{server}", &server).replace("{file}", file);
-        if let Some(more) = &self.more {
+        if let Some(addition) = &self.addition {
             text.truncate(text.trim_end_matches('.').len());
-            text.push_str(&format!("; {}.", more.trim_end_matches('.')));
+            text.push_str(&format!("; {}.", addition.to_string().trim_end_matches('.')));
         }
         let mut letters = text.chars();
         // A file's name is not spelled with a capital, whatever stands first.
@@ -220,6 +250,23 @@ impl Seen {
     }
 }
 
+impl fmt::Display for Addition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Addition::NamesNoFile => {
+                f.write_str("it answers as a boot server (option 60) and names no boot file")
+            }
+            Addition::SendError(error) => error.fmt(f),
+            Addition::UrlFrom(server) => write!(f, "the URL comes from the DHCP server {server}"),
+            Addition::UnknownEnding => f.write_str("firmware does not know what the file is by its name"),
+            Addition::OtherImages => f.write_str("its rule names other images"),
+            Addition::OtherModels => f.write_str("it is for other models or architectures"),
+            Addition::ClientMessage(message) => write!(f, "it says \"{message}\""),
+            Addition::NearestName(name) => write!(f, "the nearest name is {name}"),
+        }
+    }
+}
+
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -257,7 +304,10 @@ impl fmt::Display for Seen {
             Seen::Ended(at, path, word, bytes) => {
                 write!(f, "{} {path}: {word} after {bytes} bytes", clock(*at))
             }
-            Seen::Words(words) => f.write_str(words),
+            Seen::LastDeclined(address) => write!(f, "{address} was the last one"),
+            Seen::Decided(cause) => write!(f, "{}: {}", cause.as_str(), cause.headline()),
+            Seen::Model(model) => f.write_str(model),
+            Seen::AsksFor(image) => write!(f, "it asks for image {image}"),
             Seen::Error(error) => error.fmt(f),
             Seen::EndOf(detail) => detail.fmt(f),
             Seen::Negotiated(negotiated) => negotiated.fmt(f),
@@ -281,6 +331,7 @@ impl fmt::Display for Seen {
             Seen::Restarted(time) => write!(f, "the firmware started again {} later", span(*time)),
             Seen::Repeated(times, within) => write!(f, "{times} boots within {}", span(*within)),
             Seen::Loads(times, within) => write!(f, "fetched {times} times within {}", span(*within)),
+            Seen::TlsMessage(message) => f.write_str(message),
             Seen::Tls(at, why) => write!(f, "{} {why}", clock(*at)),
             Seen::Served(at, path) => write!(f, "{} {path} is served instead", clock(*at)),
             Seen::WentOnWith(next, 0, _) => write!(f, "an earlier boot of this machine went on with {next}"),

@@ -35,6 +35,6 @@ pub use configuration::{Configuration, Load, Loaded};
 pub use diagnosis::{Diagnosis, diagnose, observe, port_blocks};
 pub use expectation::{Expectation, Patience};
 pub use file::FileKind;
-pub use finding::{Finding, Seen};
+pub use finding::{Addition, Finding, Seen};
 pub use fleet::Fleet;
 pub use machine::{Machine, Past};

@@ -360,7 +360,7 @@ fn decisions_and_directories_are_causes_with_their_own_words() {
         }
     }
     for kind in TroubleKind::ALL {
-        let trouble = Trouble::new(kind, "10.77.0.7 refused");
+        let trouble = Trouble::new(kind, std::io::Error::other("10.77.0.7 refused"));
         let evidence = vec![Evidence::NoAnswer { directory: "configmgr".into(), trouble }];
         Site::new().silenced(Reason::DirectoryDown, evidence).finds(Cause::Directory(kind));
     }

@@ -14,6 +14,7 @@ use netbootd_net::tls::{self, TlsError};
 use pxe_policy::{BootAction, DirectoryAnswer, Identity, MacAddr, Record, SystemUuid, Trouble, TroubleKind};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -86,11 +87,11 @@ impl ActiveDirectory {
             .ldap
             .streaming_search_with(adapters, &connection.base, Scope::Subtree, filter, ATTRIBUTES.to_vec())
             .await
-            .map_err(|error| failed(&error))?;
-        while let Some(entry) = stream.next().await.map_err(|error| failed(&error))? {
+            .map_err(failed)?;
+        while let Some(entry) = stream.next().await.map_err(failed)? {
             found.extend(Computer::from_entry(SearchEntry::construct(entry)));
         }
-        stream.finish().await.success().map_err(|error| failed(&error))?;
+        stream.finish().await.success().map_err(failed)?;
         Ok(found)
     }
 
@@ -118,7 +119,7 @@ impl ActiveDirectory {
                 }
             }
         }
-        Err(Trouble::new(TroubleKind::Failed, "the connection does not last"))
+        Err(Trouble::new(TroubleKind::Failed, LdapFault::Unstable))
     }
 
     async fn connect(&self) -> Result<Connection, Trouble> {
@@ -129,12 +130,12 @@ impl ActiveDirectory {
         let connected = match ipv6_of(&self.settings.url) {
             Some((url, addr)) => {
                 let stream = TcpStream::connect(addr).await.and_then(TcpStream::into_std);
-                let stream = stream.map_err(|error| tls::trouble(&error))?;
+                let stream = stream.map_err(tls::trouble)?;
                 LdapConnAsync::with_settings(settings.set_std_stream(StdStream::Tcp(stream)), &url).await
             }
             None => LdapConnAsync::with_settings(settings, &self.settings.url).await,
         };
-        let (connection, mut ldap) = connected.map_err(|error| failed(&error))?;
+        let (connection, mut ldap) = connected.map_err(failed)?;
         tokio::spawn(async move {
             if let Err(error) = connection.drive().await {
                 tracing::debug!(%error, "LDAP connection ended");
@@ -165,10 +166,10 @@ impl ActiveDirectory {
                     kerberos::log_in(&account)?;
                     Ok(Handle::current().block_on(ldap.sasl_gssapi_bind(&host)))
                 });
-                bound.await.map_err(|error| Trouble::new(TroubleKind::Failed, error.to_string()))??
+                bound.await.map_err(|error| Trouble::new(TroubleKind::Failed, error))??
             }
         };
-        bound.and_then(ldap3::LdapResult::success).map(drop).map_err(|error| failed(&error))
+        bound.and_then(ldap3::LdapResult::success).map(drop).map_err(failed)
     }
 }
 
@@ -181,7 +182,7 @@ impl Connection {
             .with_search_options(options)
             .search(&self.base, Scope::Subtree, filter, ATTRIBUTES.to_vec())
             .await;
-        let (entries, _) = searched.and_then(|result| result.success()).map_err(|error| failed(&error))?;
+        let (entries, _) = searched.and_then(|result| result.success()).map_err(failed)?;
         // What refers to other servers is no computer.
         let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
         Ok(entries.filter_map(|entry| Computer::from_entry(SearchEntry::construct(entry))).collect())
@@ -271,13 +272,13 @@ fn mac_form(mac: MacAddr) -> [u8; 16] {
 async fn root_of(ldap: &mut Ldap) -> Result<String, Trouble> {
     let attributes = vec!["defaultNamingContext", "namingContexts"];
     let root = ldap.with_timeout(PATIENCE).search("", Scope::Base, "(objectClass=*)", attributes).await;
-    let (entries, _) = root.and_then(|result| result.success()).map_err(|error| failed(&error))?;
+    let (entries, _) = root.and_then(|result| result.success()).map_err(failed)?;
     let entry = entries.into_iter().next().map(SearchEntry::construct);
     let attrs = entry.map(|entry| entry.attrs).unwrap_or_default();
     first(&attrs, "defaultNamingContext")
         .or_else(|| first(&attrs, "namingContexts"))
         .cloned()
-        .ok_or_else(|| Trouble::new(TroubleKind::Malformed, "it does not say what it serves: set `base`"))
+        .ok_or_else(|| Trouble::new(TroubleKind::Malformed, LdapFault::NoBase))
 }
 
 /// Attribute names come in the server's own case.
@@ -285,17 +286,16 @@ fn first<'a, T>(attrs: &'a HashMap<String, Vec<T>>, name: &str) -> Option<&'a T>
     attrs.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?.1.first()
 }
 
-fn failed(error: &LdapError) -> Trouble {
-    let LdapError::LdapResult { result } = error else {
-        if let LdapError::Timeout { .. } = error {
-            return Trouble::new(TroubleKind::Timeout, format!("no answer within {} s", PATIENCE.as_secs()));
+fn failed(error: LdapError) -> Trouble {
+    let result = match error {
+        LdapError::LdapResult { result } => result,
+        LdapError::Timeout { .. } => return Trouble::new(TroubleKind::Timeout, LdapFault::Late),
+        LdapError::GssapiOperationError(words) => {
+            return Trouble::new(kerberos::kind_of_words(&words), LdapFault::Gssapi(words));
         }
-        if let LdapError::GssapiOperationError(words) = error {
-            return Trouble::new(kerberos::kind_of_words(words), words.clone());
-        }
-        return tls::trouble(error);
+        error => return tls::trouble(error),
     };
-    let (kind, words) = match result.rc {
+    let (kind, meaning) = match result.rc {
         49 => (TroubleKind::Unauthorized, "it does not accept user and password"),
         8 => (
             TroubleKind::Unauthorized,
@@ -308,7 +308,24 @@ fn failed(error: &LdapError) -> Trouble {
         3 | 4 | 11 => (TroubleKind::TooLarge, "more than it gives or netbootd reads"),
         _ => (TroubleKind::Failed, "it failed"),
     };
-    Trouble::new(kind, format!("LDAP result {}: {words}: {}", result.rc, result.text.escape_debug()))
+    Trouble::new(kind, LdapFault::Result { code: result.rc, meaning, text: result.text })
+}
+
+/// Why a directory did not answer a search or a bind.
+#[derive(Debug, Error)]
+enum LdapFault {
+    #[error("the connection does not last")]
+    Unstable,
+    #[error("no answer within {} s", PATIENCE.as_secs())]
+    Late,
+    #[error("it does not say what it serves: set `base`")]
+    NoBase,
+    /// The GSSAPI library's own message.
+    #[error("{0}")]
+    Gssapi(String),
+    /// A result code of RFC 4511 §4.1.9, with the server's own message.
+    #[error("LDAP result {code}: {meaning}: {}", .text.escape_debug())]
+    Result { code: u32, meaning: &'static str, text: String },
 }
 
 const ATTRIBUTES: [&str; 5] =

@@ -6,6 +6,7 @@
 //! collections and what it was last given. Everything is read-only.
 
 pub mod client;
+mod fault;
 mod tables;
 pub mod wire;
 
@@ -27,6 +28,7 @@ use crate::directory::{Asking, Directory, PackageTypes, in_memory};
 use crate::links::Links;
 use crate::settings::{self, Account, Endpoint};
 use client::{Client, SiteError};
+use fault::SiteFault;
 use wire::{Collection, LastPxe, Membership, NetworkAdapter, Package, System};
 
 /// A site of Configuration Manager, asked through its AdminService.
@@ -91,7 +93,7 @@ impl Directory for ConfigMgr {
             let sites = self.client.list::<serde_json::Value>("SMS_Site", "", &["SiteCode", "Version"]).await;
             let shown = |sites: Vec<serde_json::Value>| match sites.first() {
                 Some(site) => Ok(format!("site {} version {}", site["sitecode"], site["version"])),
-                None => Err(Trouble::new(TroubleKind::Forbidden, "the account sees no site")),
+                None => Err(Trouble::new(TroubleKind::Forbidden, SiteFault::NoSite)),
             };
             links.note("authentication", sites.and_then(shown))?;
             let tables = self.tables().await;
@@ -185,9 +187,7 @@ impl ConfigMgr {
         }
         // Every site has boot images of its own; none means that the account's role hides them.
         if !types.values().any(|package| *package == Package::BOOT_IMAGE) {
-            let detail =
-                "SMS_BootImagePackage: no boot image can be seen; the account needs a role that shows them";
-            return Err(Trouble::new(TroubleKind::Forbidden, detail.to_owned()));
+            return Err(Trouble::new(TroubleKind::Forbidden, SiteFault::NoBootImage));
         }
         Ok(types)
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pxe_policy::{Answer, DirectoryAnswer, Identity, MacAddr, Trouble, TroubleKind};
+use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::configured::{Configured, OpenError, Settings};
@@ -130,10 +131,7 @@ impl Entry {
                 tokio::spawn(async move {
                     let said = tokio::time::timeout(LONGEST, entry.directory.ask(&who)).await;
                     let said = said.unwrap_or_else(|_| {
-                        Err(Trouble::new(
-                            TroubleKind::Timeout,
-                            format!("no answer within {} s", LONGEST.as_secs()),
-                        ))
+                        Err(Trouble::new(TroubleKind::Timeout, AskError::GivenUp(LONGEST)))
                     });
                     entry.memory.keep(&who, &said, now, Instant::now());
                     let _ = sender.send(Some(said)); // nobody may be waiting any more
@@ -158,10 +156,7 @@ impl Entry {
         let said = match waited {
             Ok(Ok(said)) => said.clone().unwrap_or_else(|| Err(broken())),
             Ok(Err(_)) => Err(broken()),
-            Err(_) => {
-                let detail = format!("no answer within {} ms", deadline.as_millis());
-                Err(Trouble::new(TroubleKind::Timeout, detail))
-            }
+            Err(_) => Err(Trouble::new(TroubleKind::Timeout, AskError::Late(deadline))),
         };
         match said {
             Ok(said) => self.answer(Ok(said), asked.elapsed()),
@@ -182,7 +177,21 @@ impl Entry {
 }
 
 fn broken() -> Trouble {
-    Trouble::new(TroubleKind::Failed, "the question broke off")
+    Trouble::new(TroubleKind::Failed, AskError::BrokeOff)
+}
+
+/// Why a directory's answer is missing, whatever the directory.
+#[derive(Debug, Error)]
+enum AskError {
+    /// Within the deadline of one request.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Late(Duration),
+    /// Within the longest time that a question may take.
+    #[error("no answer within {} s", .0.as_secs())]
+    GivenUp(Duration),
+    /// The task that asked has ended.
+    #[error("the question broke off")]
+    BrokeOff,
 }
 
 /// A question that takes longer is given up.

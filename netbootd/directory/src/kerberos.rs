@@ -9,6 +9,7 @@ use std::error::Error;
 
 use cross_krb5::{ClientCtx, InitiateFlags};
 use pxe_policy::{Trouble, TroubleKind};
+use thiserror::Error;
 
 #[cfg(unix)]
 use mit::is_clock_skew;
@@ -26,9 +27,19 @@ pub fn token(service: &str) -> Result<Vec<u8>, Trouble> {
     match made {
         Ok((_, token)) => Ok(token.to_vec()),
         Err(error) => {
-            Err(Trouble::new(kind_of(error.root_cause()), format!("no ticket for {service}: {error:#}")))
+            let kind = kind_of(error.root_cause());
+            Err(Trouble::new(kind, NoTicket { name: service.to_owned(), source: error.into() }))
         }
     }
+}
+
+/// The Kerberos library gave no ticket.
+#[derive(Debug, Error)]
+#[error("no ticket for {name}")]
+struct NoTicket {
+    /// A service, or the principal that logs in.
+    name: String,
+    source: Box<dyn Error + Send + Sync>,
 }
 
 /// The kind of a failure that another library hands on in the words of the Kerberos library alone.

@@ -1,11 +1,13 @@
 //! The way to a directory, link by link: name, connection, TLS, ticket, authentication, query.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use netbootd_net::tls;
 use pxe_policy::{Trouble, TroubleKind};
+use thiserror::Error;
 
 use crate::certificates::{WARN_DAYS, days_left};
 use crate::kerberos;
@@ -45,8 +47,7 @@ impl Links {
             kerberos::log_in(&account)?;
             kerberos::token(&asked)
         });
-        let made =
-            made.await.unwrap_or_else(|error| Err(Trouble::new(TroubleKind::Failed, error.to_string())));
+        let made = made.await.unwrap_or_else(|error| Err(Trouble::new(TroubleKind::Failed, error)));
         self.note("ticket", made.map(|token| format!("for {service}, {} bytes", token.len())))
     }
 
@@ -54,7 +55,7 @@ impl Links {
     pub(crate) async fn certificate(&mut self, host: &str, port: u16, ca: Option<&Path>) -> Option<()> {
         let shown = match tokio::time::timeout(PATIENCE, tls::handshake(host, port, ca)).await {
             Ok(shown) => shown,
-            Err(_) => Err(Trouble::new(TroubleKind::Timeout, "no TLS handshake in time")),
+            Err(_) => Err(Trouble::new(TroubleKind::Timeout, Broken::Handshake)),
         };
         let shown = match shown {
             Ok(shown) => shown,
@@ -70,29 +71,45 @@ impl Links {
         Some(())
     }
 
-    pub(crate) async fn reach(&mut self, host: &str, port: u16) -> Option<()> {
-        let looked_up = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
+    pub(crate) async fn reach(&mut self, name: &str, port: u16) -> Option<()> {
+        let host = || name.to_owned();
+        let looked_up = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name, port))).await;
         let addresses: Result<Vec<SocketAddr>, Trouble> = match looked_up {
             Ok(Ok(found)) => Ok(found.collect()),
-            Ok(Err(error)) => Err(Trouble::new(TroubleKind::Unreachable, format!("{host}: {error}"))),
-            Err(_) => {
-                Err(Trouble::new(TroubleKind::Timeout, format!("{host}: no answer of the name service")))
+            Ok(Err(source)) => {
+                Err(Trouble::new(TroubleKind::Unreachable, Broken::Name { host: host(), source }))
             }
+            Err(_) => Err(Trouble::new(TroubleKind::Timeout, Broken::NameService { host: host() })),
         };
         let addresses = match addresses {
             Ok(addresses) => addresses,
             Err(trouble) => return self.note("name", Err(trouble)),
         };
         let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-        self.note("name", Ok(format!("{host} is {}", shown.join(", "))))?;
+        self.note("name", Ok(format!("{name} is {}", shown.join(", "))))?;
         let connected = tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(&addresses[..])).await;
         let connected = match connected {
             Ok(Ok(_)) => Ok(format!("port {port} answers")),
-            Ok(Err(error)) => Err(Trouble::new(TroubleKind::Unreachable, format!("port {port}: {error}"))),
-            Err(_) => Err(Trouble::new(TroubleKind::Timeout, format!("port {port} does not answer"))),
+            Ok(Err(source)) => Err(Trouble::new(TroubleKind::Unreachable, Broken::Port { port, source })),
+            Err(_) => Err(Trouble::new(TroubleKind::Timeout, Broken::SilentPort { port })),
         };
         self.note("connection", connected)
     }
+}
+
+/// Where the way to a directory ends.
+#[derive(Debug, Error)]
+enum Broken {
+    #[error("{host}")]
+    Name { host: String, source: io::Error },
+    #[error("{host}: no answer of the name service")]
+    NameService { host: String },
+    #[error("port {port}")]
+    Port { port: u16, source: io::Error },
+    #[error("port {port} does not answer")]
+    SilentPort { port: u16 },
+    #[error("no TLS handshake in time")]
+    Handshake,
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -12,7 +12,6 @@
 #[cfg_attr(windows, path = "arp/windows.rs")]
 pub mod arp;
 pub mod bounded;
-mod causes;
 #[cfg_attr(unix, path = "dhcp_senders/unix.rs")]
 #[cfg_attr(windows, path = "dhcp_senders/windows.rs")]
 pub mod dhcp_senders;
@@ -32,5 +31,5 @@ pub mod shared;
 pub mod tls;
 pub mod udp;
 
-pub use causes::with_causes;
+pub use pxe_policy::with_causes;
 pub use secret::Secret;

@@ -161,26 +161,28 @@ pub struct Certificate {
 /// Connects and lets the server show its certificate, which has to be a good one.
 pub async fn handshake(host: &str, port: u16, ca: Option<&Path>) -> Result<Certificate, Trouble> {
     let config = client_config(ca);
-    let config = config.map_err(|error| Trouble::new(TroubleKind::Failed, crate::with_causes(&error)))?;
+    let config = config.map_err(|error| Trouble::new(TroubleKind::Failed, error))?;
     let name = ServerName::try_from(host.to_owned());
-    let name = name.map_err(|error| Trouble::new(TroubleKind::CertificateName, error.to_string()))?;
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| trouble(&error))?;
-    let stream =
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| trouble(&error))?;
+    let name = name.map_err(|error| Trouble::new(TroubleKind::CertificateName, error))?;
+    let stream = TcpStream::connect((host, port)).await.map_err(trouble)?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(trouble)?;
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let shown = shown.and_then(|certificate| x509_parser::parse_x509_certificate(certificate).ok());
-    let (_, certificate) =
-        shown.ok_or_else(|| Trouble::new(TroubleKind::Malformed, "no certificate was shown"))?;
+    let (_, certificate) = shown.ok_or_else(|| Trouble::new(TroubleKind::Malformed, NoCertificate))?;
     Ok(Certificate {
         subject: certificate.subject().to_string(),
         until: certificate.validity().not_after.timestamp(),
     })
 }
 
-/// What a failed connection comes to.
-pub fn trouble(error: &(dyn Error + 'static)) -> Trouble {
-    let words = crate::with_causes(error);
-    let kind = match find::<rustls::Error>(error) {
+/// A server that shows no certificate, or none that can be read.
+#[derive(Debug, Error)]
+#[error("no certificate was shown")]
+struct NoCertificate;
+
+/// The kind of a failed connection, with its error.
+pub fn trouble(error: impl Error + Send + Sync + 'static) -> Trouble {
+    let kind = match find::<rustls::Error>(&error) {
         Some(rustls::Error::InvalidCertificate(why)) => match why {
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }
@@ -192,12 +194,12 @@ pub fn trouble(error: &(dyn Error + 'static)) -> Trouble {
             _ => TroubleKind::CertificateUntrusted,
         },
         Some(_) => TroubleKind::Failed,
-        None => match find::<io::Error>(error).map(io::Error::kind) {
+        None => match find::<io::Error>(&error).map(io::Error::kind) {
             Some(io::ErrorKind::TimedOut) => TroubleKind::Timeout,
             _ => TroubleKind::Unreachable,
         },
     };
-    Trouble::new(kind, words)
+    Trouble::new(kind, error)
 }
 
 /// The first of a kind among an error's causes. An I/O error hides what it holds from its causes.

@@ -15,9 +15,8 @@ use netbootd_config::Config;
 use netbootd_directory::Directories;
 use netbootd_directory::device_file::DEVICES;
 use netbootd_directory::links::{Link, Links};
-use netbootd_net::with_causes;
 use netbootd_state::shared::Shared;
-use pxe_policy::{SUGGESTED_BANS, SystemUuid, Trouble, TroubleKind};
+use pxe_policy::{SUGGESTED_BANS, SharedError, SystemUuid, Trouble, TroubleKind};
 use serde::Serialize;
 
 use super::client::config_of;
@@ -98,7 +97,9 @@ pub(super) fn shown(checks: &[Check]) -> Vec<String> {
 }
 
 fn database(shared: &Shared) -> Vec<Check> {
-    let trouble = shared.trouble().map(|why| Trouble::new(TroubleKind::Unreachable, with_causes(&*why)));
+    let trouble = shared
+        .trouble()
+        .map(|error| Trouble { kind: TroubleKind::Unreachable, error: SharedError::from_arc(error) });
     let mut links = Links::default();
     links.note("connect", trouble.map_or(Ok("connected, tables of this version".to_owned()), Err));
     links.seen.into_iter().map(|link| Check::new("database", link)).collect()

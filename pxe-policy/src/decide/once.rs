@@ -188,7 +188,7 @@ impl World {
     }
 
     fn no_answer(&self) -> Answer {
-        let trouble = Trouble::new(TroubleKind::Timeout, "no answer");
+        let trouble = Trouble::new(TroubleKind::Timeout, std::io::Error::other("no answer"));
         Answer { directory: "configmgr".into(), age: 0, stale: false, said: Err(trouble) }
     }
 }

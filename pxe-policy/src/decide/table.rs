@@ -110,7 +110,8 @@ fn answer(said: DirectoryAnswer) -> Answer {
 }
 
 fn trouble(directory: &str, kind: TroubleKind, detail: &str) -> Answer {
-    Answer { directory: directory.into(), age: 0, stale: false, said: Err(Trouble::new(kind, detail)) }
+    let trouble = Trouble::new(kind, std::io::Error::other(detail.to_owned()));
+    Answer { directory: directory.into(), age: 0, stale: false, said: Err(trouble) }
 }
 
 fn known(deployments: Vec<Deployment>) -> Answer {

@@ -8,7 +8,7 @@ use pxe_policy::{ArchType, Class, MacAddr};
 use super::specific;
 use crate::case::Case;
 use crate::cause::Cause;
-use crate::finding::{Finding, Seen};
+use crate::finding::{Addition, Finding, Seen};
 use crate::fleet::Segment;
 use crate::step::{Answered, Decided, OtherReply, OtherServer, Proto};
 
@@ -36,7 +36,7 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     }
     if boot.declined >= DECLINES {
         let offered = boot.named.iter().chain(&boot.offer).find_map(|(_, decided)| decided.address);
-        let offered = offered.map(|address| Seen::Words(format!("{address} was the last one")));
+        let offered = offered.map(Seen::LastDeclined);
         let seen = [Seen::Declined(boot.declined)].into_iter().chain(offered);
         return Some(Finding::new(Cause::AddressConflict, specific::PROVEN).with(seen));
     }
@@ -248,7 +248,7 @@ fn rival(case: &Case<'_>, decided: &Decided) -> Option<Finding> {
     let finding = Finding::new(Cause::AnotherServer, specific::SILENCE + 5).by(first.server);
     let finding = match first.boot_file {
         Some(_) => finding,
-        None => finding.saying("it answers as a boot server (option 60) and names no boot file"),
+        None => finding.adding(Addition::NamesNoFile),
     };
     Some(finding.with(others(case, boots)))
 }

@@ -6,7 +6,7 @@ use super::files::is_in_smsboot;
 use super::specific;
 use crate::case::Case;
 use crate::cause::Cause;
-use crate::finding::{Finding, Seen};
+use crate::finding::{Addition, Finding, Seen};
 use crate::step::{Answered, Decided, Proto};
 
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
@@ -30,8 +30,8 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     if decided.decision == Answered::SendFailed {
         let error = decided.detail.clone().map(Seen::Error);
         let finding = Finding::new(Cause::SendFailed, specific::PROVEN).with(error);
-        return Some(match &decided.detail {
-            Some(why) => finding.saying(why.to_string()),
+        return Some(match decided.detail.clone() {
+            Some(error) => finding.adding(Addition::SendError(error)),
             None => finding,
         });
     }
@@ -82,8 +82,7 @@ fn of_decision(decided: &Decided) -> Option<Finding> {
     };
     match special {
         Some(special) if special != cause => {
-            let reason =
-                cause.is_loud().then(|| Seen::Words(format!("{}: {}", cause.as_str(), cause.headline())));
+            let reason = cause.is_loud().then_some(Seen::Decided(cause));
             Some(Finding::new(special, specific::PROVEN).with(seen).with(reason))
         }
         _ => cause.is_loud().then(|| Finding::new(cause, specific::REFUSED).with(seen)),

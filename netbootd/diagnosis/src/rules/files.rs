@@ -7,7 +7,7 @@ use crate::boot::{Missed, Substituted};
 use crate::case::Case;
 use crate::cause::Cause;
 use crate::file::FileKind;
-use crate::finding::{Finding, Seen};
+use crate::finding::{Addition, Finding, Seen};
 use crate::shim;
 use crate::step::{OtherServer, Proto, Refusal, Substitution};
 
@@ -191,8 +191,8 @@ fn of_name(case: &Case<'_>, missed: &Missed) -> Option<Finding> {
         let finding = Finding::new(Cause::UrlOverTftp, specific::PROVEN).about(missed.path.as_str());
         return Some(match rival(case) {
             Some((at, other)) => {
-                let from = format!("the URL comes from the DHCP server {}", other.server);
-                finding.by(other.server).saying(from).with([Seen::Other(*at, other.clone())])
+                let from = Addition::UrlFrom(other.server);
+                finding.by(other.server).adding(from).with([Seen::Other(*at, other.clone())])
             }
             None => finding,
         });

@@ -6,7 +6,7 @@ use super::specific;
 use crate::case::Case;
 use crate::cause::Cause;
 use crate::file::FileKind;
-use crate::finding::{Finding, Seen};
+use crate::finding::{Addition, Finding, Seen};
 use crate::step::Proto;
 
 /// UEFI firmware fetched its boot file, and it is no program.
@@ -54,7 +54,7 @@ pub(super) fn size_alone(case: &Case<'_>) -> Option<Finding> {
     let is_known = is_program || [".efi", ".iso", ".img"].iter().any(|end| path.ends_with(end));
     Some(match is_known {
         true => finding,
-        false => finding.saying("firmware does not know what the file is by its name"),
+        false => finding.adding(Addition::UnknownEnding),
     })
 }
 

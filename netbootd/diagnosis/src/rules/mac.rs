@@ -3,31 +3,30 @@
 use super::specific;
 use crate::case::Case;
 use crate::cause::Cause;
-use crate::finding::{Finding, Seen};
+use crate::finding::{Addition, Finding, Seen};
 use crate::step::Answered;
 
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let (at, answered) = case.boot.mac.as_ref()?;
     let words = || {
-        let model = answered.model.clone().map(Seen::Words);
+        let model = answered.model.clone().map(Seen::Model);
         model.into_iter().chain(answered.detail.clone().map(Seen::Error))
     };
-    let left_out =
-        || answered.left_out.iter().map(|(folder, why)| Seen::LeftOut(folder.clone(), why.to_string()));
+    let left_out = || answered.left_out.iter().map(|(folder, why)| Seen::LeftOut(folder.clone(), *why));
     match answered.reason {
         bsdp::Reason::CannotNetboot => {
             Some(Finding::new(Cause::CannotNetboot, specific::PROVEN).with(words()))
         }
         bsdp::Reason::UnknownImage | bsdp::Reason::BoundImageGone => {
-            let image = answered.image.map(|id| Seen::Words(format!("it asks for image {id}")));
+            let image = answered.image.map(Seen::AsksFor);
             Some(Finding::new(Cause::MacImageGone, specific::PROVEN).with(image).with(words()))
         }
         bsdp::Reason::ImageNotForThisMac | bsdp::Reason::ImageNotAllowed => {
             let why = match answered.reason {
-                bsdp::Reason::ImageNotAllowed => "its rule names other images",
-                _ => "it is for other models or architectures",
+                bsdp::Reason::ImageNotAllowed => Addition::OtherImages,
+                _ => Addition::OtherModels,
             };
-            let finding = Finding::new(Cause::MacImageRefused, specific::PROVEN).saying(why);
+            let finding = Finding::new(Cause::MacImageRefused, specific::PROVEN).adding(why);
             Some(finding.with(words()).with(left_out()))
         }
         bsdp::Reason::NoImage => {

@@ -23,6 +23,6 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     } else {
         return None;
     };
-    let words = failed.detail.clone().map(Seen::Words);
+    let words = failed.detail.clone().map(Seen::TlsMessage);
     Some(Finding::new(cause, specific::PROVEN).with([Seen::Tls(*at, failed.why)]).with(words))
 }

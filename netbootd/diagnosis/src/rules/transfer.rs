@@ -8,7 +8,7 @@ use crate::boot::{Broken, Running};
 use crate::case::Case;
 use crate::cause::Cause;
 use crate::file::FileKind;
-use crate::finding::{Finding, Seen};
+use crate::finding::{Addition, Finding, Seen};
 use crate::fleet::LARGE;
 use crate::rules::program;
 use crate::step::{Proto, TransferOutcome};
@@ -139,7 +139,7 @@ fn gave_up(broken: &Broken) -> Finding {
     };
     let finding = Finding::new(cause, specific::REFUSED).about(&*finished.path);
     match finished.client_message() {
-        Some(words) => finding.saying(format!("it says \"{words}\"")),
+        Some(words) => finding.adding(Addition::ClientMessage(words.to_owned())),
         None => finding,
     }
 }

@@ -1,6 +1,8 @@
 //! The causes in the documentation are those of the table, and each has all its texts.
 
 use super::*;
+use crate::finding::{Addition, Finding};
+use crate::step::SharedError;
 
 /// What stands behind the mark in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
 #[test]
@@ -49,6 +51,25 @@ fn wrapped(text: &str) -> String {
 
 const WIDTH: usize = 100;
 const MARK: &str = "<!-- The tests of netbootd-diagnosis generate what follows. -->\n\n";
+
+#[test]
+fn a_headline_prints_the_fact_that_it_adds() {
+    let error = SharedError::new(std::io::Error::other("network is unreachable"));
+    let table = [
+        (Addition::NamesNoFile, "it answers as a boot server (option 60) and names no boot file"),
+        (Addition::SendError(error), "network is unreachable"),
+        (Addition::UrlFrom([10, 77, 0, 2].into()), "the URL comes from the DHCP server 10.77.0.2"),
+        (Addition::UnknownEnding, "firmware does not know what the file is by its name"),
+        (Addition::OtherImages, "its rule names other images"),
+        (Addition::OtherModels, "it is for other models or architectures"),
+        (Addition::ClientMessage("Out of memory.".into()), "it says \"Out of memory.\""),
+        (Addition::NearestName("ipxe.efi".into()), "the nearest name is ipxe.efi"),
+    ];
+    for (addition, text) in table {
+        let finding = Finding::new(Cause::FileNotFound, 0).about("ipxeee.efi").adding(addition);
+        assert_eq!(finding.headline(), format!("ipxeee.efi is not there; {text}."));
+    }
+}
 
 #[test]
 fn every_cause_of_the_table_has_its_words() {

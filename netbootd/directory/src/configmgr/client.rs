@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::fault::{Refusal, SiteFault};
 use super::wire::Page;
 use crate::kerberos;
 use crate::settings::{self, Account};
@@ -114,19 +115,21 @@ impl Client {
         let (mut rows, mut seen, mut bytes) = (Vec::new(), HashSet::new(), 0);
         loop {
             if !seen.insert(url.to_string()) || seen.len() > MAX_PAGES {
-                return Err(malformed(class, "its pages do not end"));
+                return Err(malformed(SiteFault::EndlessPages { class: class.to_owned() }));
             }
             let body = self.send(Method::GET, url, None).await?;
             bytes += body.len();
             if bytes > MAX_BYTES {
-                let detail = format!("{class}: more than {MAX_BYTES} bytes");
-                return Err(Trouble::new(TroubleKind::TooLarge, detail));
+                let fault = SiteFault::TooLarge { class: class.to_owned(), most: MAX_BYTES };
+                return Err(Trouble::new(TroubleKind::TooLarge, fault));
             }
-            let mut page = Page::parse(&body).map_err(|error| malformed(class, &error.to_string()))?;
+            let unreadable = |error| malformed(SiteFault::Unreadable { class: class.to_owned(), error });
+            let mut page = Page::parse(&body).map_err(unreadable)?;
             let next = page.next.take();
-            rows.extend(page.rows::<T>().map_err(|error| malformed(class, &error.to_string()))?);
+            rows.extend(page.rows::<T>().map_err(unreadable)?);
             let Some(next) = next else { return Ok(rows) };
-            url = self.next(&next).ok_or_else(|| malformed(class, "its next page is elsewhere"))?;
+            let foreign = || malformed(SiteFault::ForeignPage { class: class.to_owned() });
+            url = self.next(&next).ok_or_else(foreign)?;
         }
     }
 
@@ -170,7 +173,7 @@ impl Client {
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
         }
-        let response = request.send().await.map_err(|error| self.unsent(&error.without_url()))?;
+        let response = request.send().await.map_err(|error| self.unsent(error.without_url()))?;
         match response.status() {
             status if status.is_success() => read(response).await,
             status => Err(self.refused(status, offers_ntlm_only(response.headers()))),
@@ -186,40 +189,34 @@ impl Client {
             }
             made => made,
         });
-        let token = made.await.map_err(|error| Trouble::new(TroubleKind::Failed, error.to_string()))??;
+        let token = made.await.map_err(|error| Trouble::new(TroubleKind::Failed, error))??;
         Ok(format!("Negotiate {}", base64(&token)))
     }
 
-    fn unsent(&self, error: &reqwest::Error) -> Trouble {
+    fn unsent(&self, error: reqwest::Error) -> Trouble {
         if error.is_timeout() {
-            let detail = format!("{} did not answer within {} s", self.base, PATIENCE.as_secs());
-            return Trouble::new(TroubleKind::Timeout, detail);
+            let fault = SiteFault::Late { server: self.base.clone(), within: PATIENCE };
+            return Trouble::new(TroubleKind::Timeout, fault);
         }
         tls::trouble(error)
     }
 
     fn refused(&self, status: StatusCode, ntlm_only: bool) -> Trouble {
-        let (kind, words) = match status {
-            StatusCode::UNAUTHORIZED if ntlm_only => (
-                TroubleKind::NtlmOnly,
-                "it offers NTLM and no Kerberos, so it did not look at a ticket".to_owned(),
-            ),
-            StatusCode::UNAUTHORIZED if !self.account.uses_kerberos() => (
-                TroubleKind::KerberosNeeded,
-                "it wants Kerberos, and neither a keytab nor a password is configured".to_owned(),
-            ),
+        let (kind, refusal) = match status {
+            StatusCode::UNAUTHORIZED if ntlm_only => (TroubleKind::NtlmOnly, Refusal::NtlmOnly),
+            StatusCode::UNAUTHORIZED if !self.account.uses_kerberos() => {
+                (TroubleKind::KerberosNeeded, Refusal::KerberosNeeded)
+            }
             StatusCode::UNAUTHORIZED => {
-                (TroubleKind::Unauthorized, format!("it does not accept the ticket for {}", self.service))
+                (TroubleKind::Unauthorized, Refusal::Ticket { service: self.service.clone() })
             }
-            StatusCode::FORBIDDEN => {
-                (TroubleKind::Forbidden, "the account has no role in the site".to_owned())
-            }
+            StatusCode::FORBIDDEN => (TroubleKind::Forbidden, Refusal::NoRole),
             StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
-                (TroubleKind::Malformed, "it does not know the question".to_owned())
+                (TroubleKind::Malformed, Refusal::UnknownQuestion)
             }
-            _ => (TroubleKind::Failed, "it failed".to_owned()),
+            _ => (TroubleKind::Failed, Refusal::Failed),
         };
-        Trouble::new(kind, format!("{} answered {status}: {words}", self.base))
+        Trouble::new(kind, SiteFault::Refused { server: self.base.clone(), status, refusal })
     }
 }
 
@@ -239,19 +236,17 @@ fn offers_ntlm_only(headers: &HeaderMap) -> bool {
 /// The body, unless it is too large: what a server says of its length is not believed.
 async fn read(mut response: Response) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| tls::trouble(&error))? {
+    while let Some(piece) = response.chunk().await.map_err(tls::trouble)? {
         body.extend_from_slice(&piece);
         if body.len() > MAX_BYTES {
-            let detail = format!("a page of more than {MAX_BYTES} bytes");
-            return Err(Trouble::new(TroubleKind::TooLarge, detail));
+            return Err(Trouble::new(TroubleKind::TooLarge, SiteFault::PageTooLarge { most: MAX_BYTES }));
         }
     }
     Ok(body)
 }
 
-fn malformed(class: &str, what: &str) -> Trouble {
-    let what: String = what.chars().take(200).collect();
-    Trouble::new(TroubleKind::Malformed, format!("{class}: {}", what.escape_debug()))
+fn malformed(fault: SiteFault) -> Trouble {
+    Trouble::new(TroubleKind::Malformed, fault)
 }
 
 fn base64(bytes: &[u8]) -> String {

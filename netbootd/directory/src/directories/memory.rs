@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pxe_policy::{DirectoryAnswer, Identity, MacAddr, Trouble, TroubleKind};
+use thiserror::Error;
 use tokio::sync::watch;
 
 /// Answers of one directory by machine. At most [`MAX_MACHINES`]; the oldest leave first.
@@ -21,7 +22,8 @@ struct Kept {
 }
 
 /// Why a directory is left alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("it failed {failures} times, last: {last}")]
 pub(super) struct Rest {
     /// How often it failed in a row.
     failures: u32,
@@ -32,8 +34,7 @@ pub(super) struct Rest {
 impl Rest {
     /// The trouble that a question meets meanwhile.
     pub(super) fn trouble(&self) -> Trouble {
-        let detail = format!("it failed {} times, last: {}", self.failures, self.last);
-        Trouble::new(TroubleKind::Resting, detail)
+        Trouble::new(TroubleKind::Resting, self.clone())
     }
 }
 
@@ -193,7 +194,7 @@ mod tests {
     }
 
     fn failed() -> Result<DirectoryAnswer, Trouble> {
-        Err(Trouble::new(TroubleKind::Unreachable, "nobody listens"))
+        Err(Trouble::new(TroubleKind::Unreachable, std::io::Error::other("nobody listens")))
     }
 
     const MINUTE: Duration = Duration::from_secs(60);

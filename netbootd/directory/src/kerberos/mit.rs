@@ -12,6 +12,7 @@ use libgssapi::name::Name;
 use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_KRB5_PRINCIPAL, OidSet};
 use pxe_policy::Trouble;
 
+use super::NoTicket;
 use crate::settings::Account;
 
 /// Tells the library where the keytab is, and to keep tickets in memory.
@@ -33,7 +34,8 @@ pub unsafe fn prepare(keytab: Option<&Path>) {
 pub fn log_in(account: &Account) -> Result<(), Trouble> {
     let (Some(principal), Some(password)) = (&account.user, &account.password) else { return Ok(()) };
     let failed = |error: libgssapi::error::Error| {
-        Trouble::new(super::kind_of(&error), format!("no ticket for {principal}: {error}"))
+        let kind = super::kind_of(&error);
+        Trouble::new(kind, NoTicket { name: principal.clone(), source: error.into() })
     };
     let name = Name::new(principal.as_bytes(), Some(&GSS_NT_KRB5_PRINCIPAL)).map_err(failed)?;
     let mut kerberos = OidSet::new().map_err(failed)?;

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::path::Path;
 
 use pxe_policy::{Trouble, TroubleKind};
+use thiserror::Error;
 
 use crate::settings::Account;
 
@@ -20,10 +21,13 @@ pub fn log_in(account: &Account) -> Result<(), Trouble> {
     if account.password.is_none() && account.keytab.is_none() {
         return Ok(());
     }
-    let words =
-        "on Windows the account that the service runs as asks: leave out user, password-file and keytab";
-    Err(Trouble::new(TroubleKind::KerberosNeeded, words))
+    Err(Trouble::new(TroubleKind::KerberosNeeded, ForeignAccount))
 }
+
+/// Another account than the service's own is configured.
+#[derive(Debug, Error)]
+#[error("on Windows the account that the service runs as asks: leave out user, password-file and keytab")]
+struct ForeignAccount;
 
 /// Whether the provider failed because the clocks of this server and of the domain differ: it says
 /// so in its words alone.

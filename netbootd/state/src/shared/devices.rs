@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use netbootd_net::with_causes;
-use pxe_policy::{Answer, Identity, Trouble, TroubleKind};
+use pxe_policy::{Answer, Identity, SharedError, Trouble, TroubleKind};
+use thiserror::Error;
 
 use super::Shared;
+
+/// The database answers, and its devices are still on their way.
+#[derive(Debug, Error)]
+#[error("they have not been read yet")]
+struct NotRead;
 
 /// The devices as a directory.
 #[derive(Debug, Clone)]
@@ -25,7 +30,7 @@ impl SharedDevices {
         let said = match (&*self.shared.copies.devices.load(), &trouble) {
             (Some(table), _) => Ok(table.ask(who)),
             (None, Some(trouble)) => Err(trouble.clone()),
-            (None, None) => Err(Trouble::new(TroubleKind::Unreachable, "they have not been read yet")),
+            (None, None) => Err(Trouble::new(TroubleKind::Unreachable, NotRead)),
         };
         Answer { directory: directory.to_owned(), age: 0, stale: trouble.is_some() && said.is_ok(), said }
     }
@@ -43,6 +48,6 @@ impl SharedDevices {
     /// Why they cannot be read, if so.
     pub fn trouble(&self) -> Option<Trouble> {
         let trouble = self.shared.trouble()?;
-        Some(Trouble::new(TroubleKind::Unreachable, with_causes(&*trouble)))
+        Some(Trouble { kind: TroubleKind::Unreachable, error: SharedError::from_arc(trouble) })
     }
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use netbootd_content::files::Files;
 use netbootd_content::ingests::Ingest;
-use netbootd_diagnosis::{Cause, Diagnosis, Finding};
+use netbootd_diagnosis::{Addition, Cause, Diagnosis, Finding};
 use netbootd_directory::certificates::Seen;
 use netbootd_server::daemon::Daemon;
 use netbootd_server::services::Services;
@@ -154,7 +154,7 @@ pub fn status(daemon: &Daemon) -> StatusView {
         lost_steps,
         directories: directories
             .into_iter()
-            .map(|(name, trouble)| DirectoryView { name, trouble: trouble.map(|trouble| trouble.detail) })
+            .map(|(name, trouble)| DirectoryView { name, trouble: trouble.map(|trouble| trouble.detail()) })
             .collect(),
         certificates: daemon.certificates.seen(),
         strangers: services.strangers.seen(SystemTime::now()),
@@ -232,7 +232,7 @@ fn with_nearest(files: &Files, finding: Finding) -> Finding {
     let named = finding.file.as_deref().filter(|file| missing && !file.contains("\\x"));
     let nearest = named.and_then(|file| files.nearest(&file.replace("\\\\", "/")));
     match nearest {
-        Some(nearest) => finding.saying(format!("the nearest name is {nearest}")),
+        Some(nearest) => finding.adding(Addition::NearestName(nearest)),
         None => finding,
     }
 }
@@ -248,7 +248,9 @@ pub(crate) fn headline_with_nearest(
     let named = file.filter(|file| missing && !file.contains("\\x"));
     let nearest = named.and_then(|file| services.snapshot.load().files.nearest(&file.replace("\\\\", "/")));
     match nearest {
-        Some(nearest) => format!("{}; the nearest name is {nearest}", headline.trim_end_matches('.')),
+        Some(nearest) => {
+            format!("{}; {}", headline.trim_end_matches('.'), Addition::NearestName(nearest))
+        }
         None => headline.to_owned(),
     }
 }

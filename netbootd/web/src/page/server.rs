@@ -139,7 +139,7 @@ fn ifaces() -> Vec<Line> {
 fn directories(console: &Console) -> Vec<Line> {
     let health = console.services.snapshot.load().directories.health();
     let line = |(name, trouble): (&'static str, Option<pxe_policy::Trouble>)| match trouble {
-        Some(trouble) => Line { tint: "bad", name: name.to_owned(), words: trouble.detail },
+        Some(trouble) => Line { tint: "bad", name: name.to_owned(), words: trouble.detail() },
         None => Line { tint: "ok", name: name.to_owned(), words: "answers".to_owned() },
     };
     health.into_iter().map(line).collect()

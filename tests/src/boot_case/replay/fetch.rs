@@ -106,5 +106,5 @@ fn program(content: &[u8]) -> Option<Program> {
         0xaa64 => Some(ArchType::ARM64_UEFI),
         _ => None,
     };
-    Some(Program { arch, signed: header.signed, is_pe: true })
+    Some(Program { arch, signed: header.signed, is_pe: true, signers: None })
 }

@@ -1,4 +1,4 @@
-//! The error that an event carries.
+//! The error that an event or a piece of evidence carries.
 
 use std::error::Error;
 use std::fmt;
@@ -13,6 +13,11 @@ impl SharedError {
     /// Shares an error of any layer.
     pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
         SharedError(Arc::new(error))
+    }
+
+    /// Shares an error that another holder has.
+    pub fn from_arc(error: Arc<dyn Error + Send + Sync>) -> Self {
+        SharedError(error)
     }
 
     /// The error itself, when it is of this type.
@@ -49,9 +54,8 @@ impl Eq for SharedError {}
 
 #[cfg(test)]
 mod tests {
-    use pxe_policy::ServedPathError;
-
     use super::*;
+    use crate::ServedPathError;
 
     #[test]
     fn a_shared_error_keeps_its_words_and_its_type() {
