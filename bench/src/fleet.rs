@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::client_error::ClientError;
 use relay::Relay;
 
 /// The relay's address, behind which all of them are; the host has to hold the whole subnet.
@@ -58,7 +59,7 @@ pub struct Boot {
     /// Whether it is a PC or a Mac.
     pub kind: Kind,
     /// From its first packet to its last byte, or why it did not come so far.
-    pub took: Result<Duration, String>,
+    pub took: Result<Duration, ClientError>,
 }
 
 /// Switches so many machines on at once, three of ten of them Macs, and waits for all; `each` hears
@@ -104,10 +105,6 @@ fn is_mac(number: u32) -> bool {
 fn hardware_address(number: u32) -> [u8; 6] {
     let [a, b, c, d] = number.to_be_bytes();
     [2, 0x5e, a, b, c, d]
-}
-
-fn words(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }
 
 /// A machine that hears nothing for so long is lost.

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::client_error::ClientError;
+
 /// What a file holds: one pattern over and over.
 #[derive(Debug, Clone)]
 pub struct Expected {
@@ -46,28 +48,32 @@ impl Expected {
 
 impl Client {
     /// Connects, and reads with a buffer of so many bytes.
-    pub fn connect(server: SocketAddr, buffer: usize) -> Result<Self, String> {
-        let words = |error: std::io::Error| format!("{server}: {error}");
-        let stream = TcpStream::connect(server).map_err(words)?;
-        stream.set_nodelay(true).map_err(words)?;
-        stream.set_read_timeout(Some(LIMIT)).map_err(words)?;
+    pub fn connect(server: SocketAddr, buffer: usize) -> Result<Self, ClientError> {
+        let connected = TcpStream::connect(server);
+        let stream = connected.map_err(|source| ClientError::Connect { server, source })?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(LIMIT))?;
         Ok(Client { stream, buf: vec![0; buffer], have: 0..0 })
     }
 
     /// Asks for a file, or for the bytes of a range of it.
-    pub fn ask(&mut self, path: &str, range: Option<Range<u64>>) -> Result<(), String> {
+    pub fn ask(&mut self, path: &str, range: Option<Range<u64>>) -> Result<(), ClientError> {
         let range = range.map(|range| format!("Range: bytes={}-{}\r\n", range.start, range.end - 1));
         let request = format!("GET /{path} HTTP/1.1\r\nHost: bench\r\n{}\r\n", range.unwrap_or_default());
-        self.stream.write_all(request.as_bytes()).map_err(|error| error.to_string())
+        Ok(self.stream.write_all(request.as_bytes())?)
     }
 
     /// Takes the answer to [`Client::ask`] and compares it.
-    pub fn read_answer(&mut self, expected: &Expected, range: Option<Range<u64>>) -> Result<u64, String> {
+    pub fn read_answer(
+        &mut self,
+        expected: &Expected,
+        range: Option<Range<u64>>,
+    ) -> Result<u64, ClientError> {
         let status = if range.is_some() { "206" } else { "200" };
         let range = range.unwrap_or(0..expected.len);
         let promised = self.head(status)?;
         if promised != range.end - range.start {
-            return Err(format!("{promised} bytes are promised for {range:?}"));
+            return Err(ClientError::Promised { bytes: promised, range });
         }
         let mut at = range.start;
         while at < range.end {
@@ -78,7 +84,7 @@ impl Client {
             let length = self.have.len().min(left);
             let bytes = &self.buf[self.have.start..self.have.start + length];
             if !expected.agrees(at, bytes) {
-                return Err(format!("other bytes between {at} and {}", at + length as u64));
+                return Err(ClientError::OtherBytes(at));
             }
             self.have.start += length;
             at += length as u64;
@@ -87,7 +93,7 @@ impl Client {
     }
 
     /// Reads the head; gives the length that it promises.
-    fn head(&mut self, status: &str) -> Result<u64, String> {
+    fn head(&mut self, status: &'static str) -> Result<u64, ClientError> {
         let end = loop {
             let seen = &self.buf[self.have.clone()];
             if let Some(at) = seen.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -103,21 +109,21 @@ impl Client {
         let mut lines = head.lines();
         let first = lines.next().unwrap_or_default();
         if first.split(' ').nth(1) != Some(status) {
-            return Err(format!("{first:?} instead of {status}"));
+            return Err(ClientError::Status { line: first.to_owned(), expected: status });
         }
         let length = lines.filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
             name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
         });
-        length.ok_or_else(|| format!("no length in {head:?}"))
+        length.ok_or(ClientError::NoLength(head))
     }
 
-    fn read(&mut self, from: usize) -> Result<usize, String> {
+    fn read(&mut self, from: usize) -> Result<usize, ClientError> {
         loop {
             match self.stream.read(&mut self.buf[from..]) {
-                Ok(0) => return Err("the server has closed the connection".into()),
+                Ok(0) => return Err(ClientError::Closed),
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Side by side with peers, in one run: medians of interleaved rounds, told as ratios.
 
 pub mod account;
+pub mod client_error;
 pub mod devices;
 pub mod dora;
 pub mod fleet;

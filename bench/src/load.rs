@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, setsockopt, sockopt};
 
+use crate::client_error::ClientError;
 use crate::processors;
 use netbootd_tests::Lab;
 use tftp::{Mode, Packet, Receiver, ReceiverOutcome, Reply, RequestOptions};
@@ -42,7 +43,7 @@ pub struct Load {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// Bytes that came, each compared.
     pub bytes: u64,
@@ -55,7 +56,7 @@ pub struct Outcome {
     /// Datagrams with a block that had come before.
     pub again: u64,
     /// Why others did not.
-    pub failed: Vec<String>,
+    pub failed: Vec<ClientError>,
 }
 
 impl Outcome {
@@ -107,7 +108,7 @@ impl Load {
         while let Some(client) = clients.join_next().await {
             match client {
                 Ok(came) => outcome.add(came),
-                Err(_) => outcome.failed.push("a client broke".into()),
+                Err(_) => outcome.failed.push(ClientError::Panicked),
             }
         }
         outcome.elapsed = started.elapsed();
@@ -139,16 +140,16 @@ impl Load {
         server: SocketAddr,
         content: &[u8],
         chance: &mut Chance,
-    ) -> Result<u64, String> {
-        let socket = UdpSocket::bind((own, 0)).await.map_err(words)?;
+    ) -> Result<u64, ClientError> {
+        let socket = UdpSocket::bind((own, 0)).await?;
         // A client that asks for large windows has room for them: twice the usual, as the kernel
         // counts.
-        setsockopt(&socket, sockopt::RcvBuf, &ROOM).map_err(words)?;
+        setsockopt(&socket, sockopt::RcvBuf, &ROOM).map_err(io::Error::from)?;
         // A socket is not known to take anything before this.
-        socket.writable().await.map_err(words)?;
+        socket.writable().await?;
         let options = RequestOptions::asking(self.block_size, self.window, None, self.block_size.is_some());
-        let request =
-            Packet::read_request(self.file.as_bytes(), Mode::Octet, &options).ok_or("too long a name")?;
+        let request = Packet::read_request(self.file.as_bytes(), Mode::Octet, &options)
+            .ok_or(ClientError::NameTooLong)?;
         let started = Instant::now();
         let receiver = Receiver::new(None, started);
         let mut client =
@@ -164,19 +165,19 @@ impl Load {
             }
             let rang = tokio::select! {
                 biased;
-                ready = client.socket.readable() => ready.map(|()| false).map_err(words)?,
+                ready = client.socket.readable() => ready.map(|()| false)?,
                 () = timer.as_mut() => true,
             };
             let now = Instant::now();
             if now.duration_since(started) > self.patience {
-                let patience = self.patience.as_secs();
-                return Err(format!("{} of {} bytes in {patience} s", client.at, content.len()));
+                let (bytes, size) = (client.at, content.len());
+                return Err(ClientError::Late { bytes, size, within: self.patience });
             }
             let over = if rang { client.tick(now, chance)? } else { client.hear(now, chance)? };
             match over {
                 None => {}
                 Some(ReceiverOutcome::Completed) if client.at == content.len() => return Ok(client.again),
-                Some(other) => return Err(format!("{other:?} after {} bytes", client.at)),
+                Some(outcome) => return Err(ClientError::Transfer { outcome, bytes: client.at }),
             }
         }
     }
@@ -196,7 +197,7 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    fn tick(&mut self, now: Instant, chance: &mut Chance) -> Result<Option<ReceiverOutcome>, String> {
+    fn tick(&mut self, now: Instant, chance: &mut Chance) -> Result<Option<ReceiverOutcome>, ClientError> {
         if self.receiver.deadline().is_some_and(|due| now < due) {
             return Ok(None);
         }
@@ -206,7 +207,7 @@ impl Client<'_> {
     }
 
     /// Takes what has come, a window at a time.
-    fn hear(&mut self, now: Instant, chance: &mut Chance) -> Result<Option<ReceiverOutcome>, String> {
+    fn hear(&mut self, now: Instant, chance: &mut Chance) -> Result<Option<ReceiverOutcome>, ClientError> {
         BUFFERS.with_borrow_mut(|buffers| {
             let at_once = usize::from(self.load.window.unwrap_or(1)).min(AT_ONCE);
             let length = usize::from(self.load.block_size.unwrap_or(512)).max(512) + 4;
@@ -224,7 +225,7 @@ impl Client<'_> {
             let heard = match heard {
                 Ok(heard) => heard,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) => return Err(words(error)),
+                Err(error) => return Err(error.into()),
             };
             for (bytes, from) in heard {
                 let from = from.map(|from| SocketAddr::V4(from.into()));
@@ -233,12 +234,12 @@ impl Client<'_> {
                     continue;
                 }
                 self.peer = from;
-                let Ok(packet) = Packet::parse(bytes) else { return Err("no TFTP".into()) };
+                let Ok(packet) = Packet::parse(bytes) else { return Err(ClientError::NotTftp) };
                 self.again += u64::from(self.had(&packet));
                 let step = self.receiver.handle(now, &packet);
                 if let Some(bytes) = step.deliver {
                     if self.content.get(self.at..self.at + bytes.len()) != Some(bytes) {
-                        return Err(format!("other bytes at {}", self.at));
+                        return Err(ClientError::OtherBytes(self.at as u64));
                     }
                     self.at += bytes.len();
                 }
@@ -257,7 +258,7 @@ impl Client<'_> {
         matches!(packet, Packet::Data { block, .. } if self.at > 0 && blocks.wrapping_sub(*block) < 1 << 15)
     }
 
-    fn reply(&self, reply: Option<Reply>, chance: &mut Chance) -> Result<(), String> {
+    fn reply(&self, reply: Option<Reply>, chance: &mut Chance) -> Result<(), ClientError> {
         match reply {
             Some(Reply::Request) => self.send(None, chance),
             Some(Reply::Ack { block, next_window }) => {
@@ -269,7 +270,7 @@ impl Client<'_> {
     }
 
     /// The request, or an acknowledgement.
-    fn send(&self, ack: Option<&[u8]>, chance: &mut Chance) -> Result<(), String> {
+    fn send(&self, ack: Option<&[u8]>, chance: &mut Chance) -> Result<(), ClientError> {
         if !self.load.delay.is_zero() {
             thread::sleep(self.load.delay); // for a client alone
         }
@@ -282,14 +283,10 @@ impl Client<'_> {
         };
         match self.socket.try_send_to(bytes, to) {
             // A full buffer loses it like the way does.
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(words(error)),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error.into()),
             _ => Ok(()),
         }
     }
-}
-
-fn words(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }
 
 thread_local! {

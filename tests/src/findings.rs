@@ -1,11 +1,10 @@
 //! What a running netbootd finds for the machines of a laboratory.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Lab, Netbootd};
+use crate::{Lab, Netbootd, wait};
 
 /// No machine has a finding: asked at the end of a boot that went well.
 ///
@@ -26,15 +25,9 @@ pub fn none(lab: &Lab, netbootd: &Netbootd) {
 /// # Panics
 /// When it does not get it in time.
 pub fn wait_for(lab: &Lab, netbootd: &Netbootd, mac: &str, cause: &str) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let device = get(lab, &format!("/devices/{mac}"));
-        if device["finding"]["cause"] == cause {
-            return device["finding"].clone();
-        }
-        assert!(Instant::now() < deadline, "no {cause} in {device:#}\n{}", netbootd.log());
-        thread::sleep(Duration::from_millis(200)); // asked again until the deadline
-    }
+    let device = || get(lab, &format!("/devices/{mac}"));
+    let finding = || Some(device()["finding"].take()).filter(|finding| finding["cause"] == cause);
+    wait::for_some(PATIENCE, finding, || format!("no {cause} in {:#}\n{}", device(), netbootd.log()))
 }
 
 /// Null for a machine that is not known yet.

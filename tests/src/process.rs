@@ -12,6 +12,8 @@ use nix::unistd::Pid;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::wait;
+
 /// A running program with everything it has printed. Dropping it ends it.
 #[derive(Debug)]
 pub struct Process {
@@ -204,11 +206,9 @@ pub fn stand_still(id: u32) {
         let stat = std::fs::read_to_string(task.join("stat")).unwrap_or_default();
         stat.rsplit(") ").next().is_none_or(|rest| !rest.starts_with(['R', 'S']))
     };
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while std::fs::read_dir(&tasks)
-        .is_ok_and(|mut all| !all.all(|task| task.is_ok_and(|task| stands(&task.path()))))
-    {
-        assert!(Instant::now() < deadline, "process {id} goes on");
-        thread::sleep(Duration::from_micros(100));
-    }
+    let all_stand = || {
+        std::fs::read_dir(&tasks)
+            .map_or(true, |mut all| all.all(|task| task.is_ok_and(|task| stands(&task.path()))))
+    };
+    wait::until(Duration::from_secs(10), all_stand, || format!("process {id} goes on"));
 }

@@ -1,4 +1,5 @@
-//! Waiting for a condition, with an end.
+//! Waiting for a condition, with an end; and the time that a simulated peer takes. Nothing else in
+//! the tests sleeps.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -31,6 +32,12 @@ pub fn for_the_next_second() {
     let second = || SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).ok();
     let before = second();
     until(Duration::from_secs(2), || second() != before, || "the clock stands still".into());
+}
+
+/// Lets time pass that belongs to what a test simulates: a link's rate, the pause between two
+/// packets, the instant of a power loss. Never a wait for netbootd: that is [`until`].
+pub fn pass(time: Duration) {
+    thread::sleep(time);
 }
 
 /// The time between two questions.

@@ -94,11 +94,7 @@ fn a_damaged_image_is_announced_to_nobody_until_it_is_repaired() {
     drop(asking);
     assert!(image(&store, &["import", &text(&folder)]).status.success());
     let offered = |log: &str| log.matches("folder=\"Sierra.nbi\" image=81000005").count();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while offered(&netbootd.log()) < 2 {
-        assert!(Instant::now() < deadline, "{}", netbootd.log());
-        thread::yield_now();
-    }
+    wait::until(Duration::from_secs(20), || offered(&netbootd.log()) >= 2, || netbootd.log());
     assert!(image(&store, &["verify", "Sierra"]).status.success());
 }
 
@@ -123,7 +119,7 @@ fn an_ingest_killed_at_any_instant_leaves_the_old_state_or_the_new_one() {
             .spawn()
             .unwrap();
         // Spread over the whole ingest and as long again: the machine may be busier than it was.
-        thread::sleep(whole.mul_f64(f64::from(round) / 100.0));
+        wait::pass(whole.mul_f64(f64::from(round) / 100.0));
         let _ = child.kill(); // it may have ended by itself
         child.wait().unwrap();
         let shown = Command::new(program())
@@ -175,7 +171,7 @@ fn what_is_dropped_is_taken_in_once_it_has_stopped_growing() {
     while began.elapsed() < Duration::from_secs(4) {
         std::io::Write::write_all(&mut file, &[7; 4096]).unwrap();
         length += 4096;
-        thread::sleep(Duration::from_millis(50));
+        wait::pass(Duration::from_millis(50));
         assert!(!netbootd.log().contains("New image distributed"), "a file that grows is left alone");
     }
     drop(file);

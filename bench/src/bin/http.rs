@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bench::account::Account;
+use bench::client_error::ClientError;
 use bench::host;
 use bench::http_client::{Client, Expected};
 use bench::processes;
@@ -17,6 +18,7 @@ use bench::processors;
 use bench::table::{Figure, HEAD, Rounds, Row, Wanted};
 use netbootd_tests::{Lab, Process, netbootd};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use pxe_policy::with_causes;
 
 fn main() -> ExitCode {
     let smoke = std::env::args().any(|word| word == "--smoke");
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
             for (n, server) in servers.iter().enumerate() {
                 let spent = work.run(&lab, server, &files);
                 if let Some(error) = &spent.failed {
-                    print(&format!("{}: {error}", server.kind.name()));
+                    print(&format!("{}: {}", server.kind.name(), with_causes(error)));
                     all_whole = false;
                 }
                 for ((_, measure), told) in rows.iter().zip(&mut told) {
@@ -82,7 +84,7 @@ enum Work {
 }
 
 /// What one fetch of all files took.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Spent {
     bytes: u64,
     requests: u64,
@@ -90,7 +92,7 @@ struct Spent {
     cpu: Duration,
     /// Growth of the server's resident memory, in kilobytes.
     memory: u64,
-    failed: Option<String>,
+    failed: Option<ClientError>,
 }
 
 /// What a row takes from it.
@@ -182,7 +184,7 @@ impl Work {
         spent
     }
 
-    fn fetch(&self, files: &Files, server: SocketAddr) -> Result<Fetched, String> {
+    fn fetch(&self, files: &Files, server: SocketAddr) -> Result<Fetched, ClientError> {
         let small = &files.0[SMALL];
         match *self {
             Work::Idle { connections } => {
@@ -207,7 +209,7 @@ impl Work {
                 let expected = small.clone();
                 // Few threads, so that the clients' own switches do not count.
                 at_once(THREADS, move || {
-                    let clients: Result<Vec<Client>, String> =
+                    let clients: Result<Vec<Client>, ClientError> =
                         (0..clients / THREADS).map(|_| Client::connect(server, 4096)).collect();
                     let mut clients = clients?;
                     let mut bytes = 0;
@@ -245,12 +247,12 @@ struct Fetched {
 /// Runs a client in so many threads; gives the bytes and requests of all.
 fn at_once(
     threads: usize,
-    client: impl Fn() -> Result<(u64, u64), String> + Clone + Send + 'static,
-) -> Result<Fetched, String> {
+    client: impl Fn() -> Result<(u64, u64), ClientError> + Clone + Send + 'static,
+) -> Result<Fetched, ClientError> {
     let running: Vec<_> = (0..threads).map(|_| thread::spawn(client.clone())).collect();
     let mut fetched = Fetched { bytes: 0, requests: 0, open: Vec::new() };
     for thread in running {
-        let (bytes, requests) = thread.join().unwrap_or_else(|_| Err("a client broke".into()))?;
+        let (bytes, requests) = thread.join().unwrap_or(Err(ClientError::Panicked))?;
         fetched.bytes += bytes;
         fetched.requests += requests;
     }

@@ -13,6 +13,7 @@ use bench::fleet::{self, Boot, Kind, RELAY, Site};
 use bench::processes;
 use bench::processors;
 use netbootd_tests::{Lab, Process, netbootd};
+use pxe_policy::with_causes;
 
 fn main() {
     let smoke = std::env::args().any(|word| word == "--smoke");
@@ -122,7 +123,7 @@ fn report(name: &str, boots: &[Boot], cost: &Cost) -> usize {
         ));
         lost = failed.len();
         for error in failed.iter().filter_map(|took| took.as_ref().err()).take(5) {
-            print(&format!("  lost: {error}"));
+            print(&format!("  lost: {}", with_causes(error)));
         }
     }
     lost

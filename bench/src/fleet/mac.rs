@@ -12,28 +12,29 @@ use netbootd_dhcp::v4::question::request_bytes;
 use tokio::net::UdpSocket;
 
 use super::relay::Relay;
-use super::{NBI, PATIENCE, Site, hardware_address, words};
+use super::{NBI, PATIENCE, Site, hardware_address};
+use crate::client_error::ClientError;
 use crate::load::{Chance, Load};
 
-pub(super) async fn boot(site: &Site, relay: &Relay, number: u32) -> Result<(), String> {
+pub(super) async fn boot(site: &Site, relay: &Relay, number: u32) -> Result<(), ClientError> {
     let own = relay.lease(number, &[]).await?.address;
-    let socket = UdpSocket::bind((own, 68)).await.map_err(words)?;
+    let socket = UdpSocket::bind((own, 68)).await?;
     let talk = Talk { socket, own, server: site.server, number };
     let list = talk.ask(BsdpMessageType::List, &[]).await?;
-    let default = option43::parse(list.all(option::VENDOR_OPTIONS)).map_err(words)?;
+    let default = option43::parse(list.all(option::VENDOR_OPTIONS))?;
     let default = default.iter().find_map(|sub| match sub {
         SubOption::DefaultBootImageId(id) => Some(*id),
         _ => None,
     });
     let chosen = [
         SubOption::ServerIdentifier(site.server),
-        SubOption::SelectedBootImageId(default.ok_or("a list without a default image")?),
+        SubOption::SelectedBootImageId(default.ok_or(ClientError::NoDefaultImage)?),
     ];
     let chosen = talk.ask(BsdpMessageType::Select, &chosen).await?;
     let file = chosen.header.fname().unwrap_or_default();
     let file = String::from_utf8_lossy(file).trim_end_matches('\0').to_owned();
     if file != format!("{NBI}/booter") {
-        return Err(format!("told to boot {file:?}"));
+        return Err(ClientError::BootFile(file));
     }
     for (name, content) in [("booter", &site.booter), ("x86_64/kernelcache", &site.kernel)] {
         let load = Load {
@@ -61,15 +62,15 @@ struct Talk {
 }
 
 impl Talk {
-    async fn ask(&self, kind: BsdpMessageType, more: &[SubOption]) -> Result<Packet, String> {
+    async fn ask(&self, kind: BsdpMessageType, more: &[SubOption]) -> Result<Packet, ClientError> {
         let xid = self.number << 8 | 0xf0 | u32::from(kind.wire());
         let question = self.question(kind, more, xid);
         let mut buf = vec![0; 2048];
         let mut wait = FIRST_WAIT;
         for _ in 0..TRIES {
-            self.socket.send_to(&question, (self.server, 67)).await.map_err(words)?;
+            self.socket.send_to(&question, (self.server, 67)).await?;
             while let Ok(heard) = tokio::time::timeout(wait, self.socket.recv(&mut buf)).await {
-                let length = heard.map_err(words)?;
+                let length = heard?;
                 match Packet::parse_reply(&buf[..length]) {
                     Ok(packet) if packet.header.xid() == xid => return Ok(packet),
                     _ => {}
@@ -77,7 +78,7 @@ impl Talk {
             }
             wait = (wait * 2).min(LAST_WAIT);
         }
-        Err(format!("no answer to BSDP {kind:?}"))
+        Err(ClientError::NoBsdpAnswer(kind))
     }
 
     fn question(&self, kind: BsdpMessageType, more: &[SubOption], xid: u32) -> Vec<u8> {

@@ -17,6 +17,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 
 use super::{RELAY, hardware_address};
+use crate::client_error::ClientError;
 
 /// One relay for all.
 #[derive(Debug)]
@@ -55,9 +56,9 @@ impl Relay {
     }
 
     /// DISCOVER, OFFER, REQUEST, ACK, with these options beside the usual ones.
-    pub(super) async fn lease(&self, number: u32, more: &[(u8, Vec<u8>)]) -> Result<Lease, String> {
+    pub(super) async fn lease(&self, number: u32, more: &[(u8, Vec<u8>)]) -> Result<Lease, ClientError> {
         let offer = self.ask(number, MessageType::Discover, &[], more).await?;
-        let server = offer.address(option::SERVER_IDENTIFIER).ok_or("an offer without its server")?;
+        let server = offer.address(option::SERVER_IDENTIFIER).ok_or(ClientError::NoServerIdentifier)?;
         let address = offer.header.yiaddr();
         let chosen = [
             (option::REQUESTED_ADDRESS, address.octets().to_vec()),
@@ -65,7 +66,7 @@ impl Relay {
         ];
         let ack = self.ask(number, MessageType::Request, &chosen, more).await?;
         if ack.message_type() != MessageType::Ack || ack.header.yiaddr() != address {
-            return Err(format!("{:?} for {address} instead of an acknowledgement", ack.message_type()));
+            return Err(ClientError::NotAcknowledged { kind: ack.message_type(), address });
         }
         let file = ack.header.fname().unwrap_or_default();
         let boot_file = String::from_utf8_lossy(file).trim_end_matches('\0').to_owned();
@@ -78,7 +79,7 @@ impl Relay {
         kind: MessageType,
         chosen: &[(u8, Vec<u8>)],
         more: &[(u8, Vec<u8>)],
-    ) -> Result<Packet, String> {
+    ) -> Result<Packet, ClientError> {
         let none = Ipv4Addr::UNSPECIFIED;
         let mac = hardware_address(number);
         let mut wait = FIRST_WAIT;
@@ -95,13 +96,13 @@ impl Relay {
             let question = request_bytes(&header, options.map(|(code, value)| (*code, value.as_slice())));
             let (sender, answer) = oneshot::channel();
             self.waiting.lock().insert(xid, sender);
-            self.socket.send_to(&question, self.server).await.map_err(super::words)?;
+            self.socket.send_to(&question, self.server).await?;
             if let Ok(Ok(packet)) = tokio::time::timeout(wait, answer).await {
                 return Ok(packet);
             }
             wait = (wait * 2).min(LAST_WAIT);
         }
-        Err(format!("no answer to {kind:?}"))
+        Err(ClientError::NoDhcpAnswer(kind))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::thread;
 use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
@@ -10,7 +9,7 @@ use pxe_policy::MacAddr;
 
 use super::packet;
 use super::script::Options;
-use crate::{Lab, Netbootd};
+use crate::{Lab, Netbootd, wait};
 
 /// Sends so many, each of another machine, while the case goes on.
 pub(super) fn frames(lab: &Lab, host: &str, count: u32) {
@@ -27,7 +26,7 @@ pub(super) fn frames(lab: &Lab, host: &str, count: u32) {
             // What the queue has no room for is lost, as on any wire.
             let _ = sender.send(ifindex, MacAddr([0xff; 6]), from, to, &bytes);
             if n % BURST == 0 {
-                thread::sleep(PAUSE); // the flood's rate
+                wait::pass(PAUSE); // the flood's rate
             }
         }
     }));

@@ -8,6 +8,8 @@ use socket2::{Domain, Type};
 
 use super::script::How;
 
+use crate::wait;
+
 const DATA: u8 = 3;
 const ERROR: u8 = 5;
 const OPTION_ACK: u8 = 6;
@@ -117,7 +119,7 @@ fn fetch(socket: &UdpSocket, how: How) {
             _ => {}
         }
         if how == How::Slow {
-            std::thread::sleep(PACE); // its link's rate
+            wait::pass(PACE); // its link's rate
         }
         acknowledge(socket, from, block);
         if data.len() < BLOCK + 4 {

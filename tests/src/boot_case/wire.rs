@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use netbootd_diagnosis::step::OtherReply;
@@ -15,7 +14,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use super::script::{Host, How, Https, Kind, Line, Options, Wire};
 use super::{flood, packet, transfer};
 use crate::spoof::Spoofer;
-use crate::{Authority, Lab, Netbootd, ipv6};
+use crate::{Authority, Lab, Netbootd, ipv6, wait};
 
 /// Plays a case to its end.
 ///
@@ -88,7 +87,7 @@ impl Player<'_> {
     fn play(&mut self, line: &Line) {
         match line {
             Line::Host(..) | Line::File { .. } => {}
-            Line::Wait(seconds) => thread::sleep(Duration::from_secs_f64(*seconds)), // time on the wire
+            Line::Wait(seconds) => wait::pass(Duration::from_secs_f64(*seconds)), // time on the wire
             Line::Expect { host, cause } => self.expect(host, cause.as_deref()),
             Line::Client { host, kind, options } => self.ask(host, *kind, options),
             Line::BootServer { host } => drop(self.ask_boot_server(host)),
@@ -185,7 +184,7 @@ impl Player<'_> {
             None => drop(broadcast(68, 67, &bytes)),
         });
         sent.join().unwrap();
-        thread::sleep(ON_THE_WIRE);
+        wait::pass(ON_THE_WIRE);
     }
 
     /// Asks all DHCPv6 servers of the link, from the address that firmware makes of its hardware
@@ -203,7 +202,7 @@ impl Player<'_> {
             socket.send_to(&bytes, all("ff02::1:2", 547)).unwrap();
         });
         sent.join().unwrap();
-        thread::sleep(ON_THE_WIRE);
+        wait::pass(ON_THE_WIRE);
     }
 
     /// Takes the address that netbootd offers, and uses it.
@@ -225,7 +224,7 @@ impl Player<'_> {
         let taken = taken.join().unwrap_or_else(|_| panic!("{name}\n{}", self.netbootd.log()));
         self.lab.ip(name, &format!("addr replace {taken}/24 dev eth0"));
         self.hosts.insert(name.to_owned(), Host { address: taken, ..host });
-        thread::sleep(ON_THE_WIRE);
+        wait::pass(ON_THE_WIRE);
     }
 
     /// Asks port 4011 and waits for the answer.

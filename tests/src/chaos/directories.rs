@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::machines::Machines;
 use super::site::{FLEET, ROUTER, Site};
 use crate::netbootd::write_secret;
+use crate::wait;
 
 /// So many machines ask while the directory hangs one way and then the other. Gives the words for
 /// the line.
@@ -75,7 +76,7 @@ fn hold(mut stream: TcpStream, drip: Option<Duration>) {
         if stream.write_all(&[byte]).is_err() {
             return;
         }
-        thread::sleep(every);
+        wait::pass(every);
     }
 }
 

@@ -22,6 +22,7 @@ use super::machines::Machines;
 use super::seed::Seed;
 use super::site::{FLEET, RELAY, SERVER, Site};
 use crate::relayed::{DISCOVER, question};
+use crate::wait;
 
 /// A site whose machines are known is switched on in turn, [`A_SECOND`] machines a second, for so
 /// many seconds: without a flood, under one of junk, and under one that is junk by half and
@@ -75,7 +76,7 @@ pub fn flood_at_full_speed(seconds: u32) -> String {
             let stop = AtomicBool::new(false);
             let told = thread::scope(|scope| {
                 let switched_on = scope.spawn(|| machines.switch_on(0, &stop));
-                thread::sleep(Duration::from_secs(seconds.into()));
+                wait::pass(Duration::from_secs(seconds.into()));
                 stop.store(true, Ordering::Relaxed);
                 switched_on.join().expect("the machines go on").len()
             });

@@ -18,6 +18,7 @@ use super::seed::Seed;
 use super::site::{FILE, FLEET, Site};
 use crate::netbootd;
 use crate::process::stand_still;
+use crate::wait;
 
 /// An event of the kill suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,7 @@ fn series(blow: Blow, seed: u64, count: u32, counted: &mut Counted) {
         if round % 5 == 4 {
             // While it starts.
             site.spawn();
-            thread::sleep(seed.instant(STARTING));
+            wait::pass(seed.instant(STARTING));
         } else {
             counted.starting.push(site.start());
             check(&site, &machines, &told, checked);
@@ -97,7 +98,7 @@ fn series(blow: Blow, seed: u64, count: u32, counted: &mut Counted) {
                 let began = Instant::now();
                 while began.elapsed() < longest {
                     importer.go_on(&mut seed);
-                    thread::sleep(Duration::from_millis(2));
+                    wait::pass(Duration::from_millis(2));
                 }
                 if let Some(disk) = &disk {
                     // A host without power tells nobody anything, and a file system that is told to

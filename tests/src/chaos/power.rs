@@ -8,10 +8,10 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::process::run;
+use crate::wait;
 
 /// An ext4 file system in a file.
 #[derive(Debug)]
@@ -51,11 +51,8 @@ impl Disk {
         run(Command::new("umount").arg(self.path()));
         // Others' mount namespaces may have it for a moment longer; two mounts of one file would
         // ruin it.
-        let deadline = Instant::now() + PATIENCE;
-        while !run(Command::new("losetup").arg("-j").arg(self.file())).is_empty() {
-            assert!(Instant::now() < deadline, "the loop device is let go of");
-            thread::sleep(Duration::from_millis(2));
-        }
+        let is_free = || run(Command::new("losetup").arg("-j").arg(self.file())).is_empty();
+        wait::until(PATIENCE, is_free, || "the loop device is still in use".into());
         self.mount();
     }
 

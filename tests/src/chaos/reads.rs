@@ -7,13 +7,13 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clients::{Ended, tftp};
 use super::machines::Machines;
 use super::site::{FILE, FLEET, SERVER, Site};
 use crate::spoof::Spoofer;
+use crate::wait;
 
 /// So many forged requests, [`A_SECOND`] a second: half of them in the names of a network behind a
 /// router, half in those of the server's own link. Gives the words for the line.
@@ -84,7 +84,7 @@ impl Boots {
 
     fn switch_on(&mut self, site: &Site, n: u32, began: Instant) {
         let due = Duration::from_secs_f64(f64::from(self.on) / BOOTS_A_SECOND);
-        thread::sleep(due.saturating_sub(began.elapsed()));
+        wait::pass(due.saturating_sub(began.elapsed()));
         self.on += 1;
         let since = Instant::now();
         if boot(site, n) {
@@ -147,17 +147,16 @@ fn under_forged_reads(count: u32, a_second: f64, limits: &str) -> Seen {
     flood.join().expect("the flood goes on");
     let came = forged.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
     // What nobody acknowledges leaves by itself, and its memory with it.
-    let deadline = Instant::now() + PATIENCE;
-    while a_second > BRIEF && unproved_transfers(&site) > 0 {
-        assert!(Instant::now() < deadline, "{} transfers are left", unproved_transfers(&site));
-        thread::sleep(Duration::from_millis(100));
+    if a_second > BRIEF {
+        let left = || format!("{} transfers are left", unproved_transfers(&site));
+        wait::until(PATIENCE, || unproved_transfers(&site) == 0, left);
     }
     assert!(boot(&site, u32::MAX >> 2), "it serves afterwards: {}", site.process().printed());
     let after = resident(process);
     let mut at_rest = after;
     let deadline = Instant::now() + REST;
     while a_second > BRIEF && at_rest > before + MEMORY_AT_REST && Instant::now() < deadline {
-        thread::sleep(Duration::from_secs(1));
+        wait::pass(Duration::from_secs(1)); // the least memory within that time counts
         at_rest = at_rest.min(resident(process));
     }
     Seen {
@@ -206,7 +205,7 @@ fn forge(count: u32, a_second: f64, forged: &AtomicU64, ending: &AtomicBool) {
             sent += 1;
         }
         forged.store(sent.into(), Ordering::Relaxed);
-        thread::sleep(Duration::from_millis(1));
+        wait::pass(Duration::from_millis(1));
     }
 }
 

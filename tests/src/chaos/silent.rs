@@ -5,7 +5,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::site::{FLEET, RELAY, SERVER, Site};
@@ -13,6 +12,7 @@ use crate::ipv6::{ADDRESSES6, PROXY6, SERVER6};
 use crate::relayed::{DISCOVER, OFFER, Reply, question};
 use crate::relayed6;
 use crate::spoof::Spoofer;
+use crate::wait;
 
 /// For so many seconds [`A_SECOND`] such questions a second, in both modes, by IPv4 and by IPv6.
 /// Gives the words for the line.
@@ -206,7 +206,7 @@ fn flood(ending: &AtomicBool) {
             }
             sent += 1;
         }
-        thread::sleep(Duration::from_millis(1));
+        wait::pass(Duration::from_millis(1));
     }
 }
 
