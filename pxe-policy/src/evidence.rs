@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::{Generation, Identifier, NotTaken, Signers, SystemUuid, Timestamp, Trouble, TrustSource};
+use crate::{
+    Generation, Identifier, MacAddr, NotTaken, Signers, SystemUuid, Timestamp, Trouble, TrustSource,
+};
 
 /// One thing that was looked at before the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,13 @@ pub enum Evidence {
         by_guid: String,
         /// The record that the hardware address finds.
         by_mac: String,
+    },
+    /// The GUID finds a record that lists other hardware addresses than the machine's.
+    OtherAddress {
+        /// The record's name in the directory.
+        name: String,
+        /// The hardware addresses that it lists.
+        macs: Vec<MacAddr>,
     },
     /// More than one record has the same identifier.
     Several {
@@ -260,6 +269,7 @@ impl Evidence {
                 | Evidence::Stale { .. }
                 | Evidence::LeftOut { .. }
                 | Evidence::Conflict { .. }
+                | Evidence::OtherAddress { .. }
                 | Evidence::Several { .. }
                 | Evidence::LeftoverUnknown { .. }
                 | Evidence::ClearedAtSite { .. }
@@ -314,6 +324,14 @@ impl fmt::Display for Evidence {
                 f,
                 "its GUID belongs to {by_guid} and its hardware address to {by_mac}: a shared adapter, a replaced board or a stale record; the GUID counts"
             ),
+            Evidence::OtherAddress { name, macs } => {
+                let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "its GUID is that of {name}, whose record lists {} and not this hardware address",
+                    macs.join(", ")
+                )
+            }
             Evidence::Several { names } => {
                 write!(f, "several records have the same identifier: {}; the newest counts", names.join(", "))
             }

@@ -8,6 +8,8 @@
 //! host pc 10.77.0.50 52:54:00:4c:01:01     a client; `dhcp` is another DHCP server
 //! file shimx64.efi pe x64 signed           a file in the boot folder
 //! file vmlinuz 20000                       one of so many bytes; `text ...` holds these words
+//! disk images 6                            a folder beside the configuration gets a disk of 6 MB
+//! server-mtu 1400                          the MTU of netbootd's interface from now on
 //! pc discover class=PXEClient arch=7       a broadcast; `relay=10.77.0.3` names a relay
 //! pc request server=10.77.0.2 address=10.77.0.50
 //! pc lease class=PXEClient arch=7          a DISCOVER, and a REQUEST for what netbootd offers

@@ -12,6 +12,7 @@ netbootd_tests::boot_cases! {
     "boots":
     address_conflict "address-conflict"
     address_translated "address-translated"
+    another_program_on_this_host "another-program-on-this-host"
     another_server "another-server"
     arm_machine_gets_x64 "arm-machine-gets-x64"
     bcd_missing "bcd-missing"
@@ -70,6 +71,7 @@ netbootd_tests::boot_cases! {
     script_names_a_host "script-names-a-host"
     script_without_first_line "script-without-first-line"
     second_dhcp_server "second-dhcp-server"
+    second_proxydhcp "second-proxydhcp"
     shared_guid "shared-guid"
     shim_boot_entry_name "shim-boot-entry-name"
     shim_refuses_grub "shim-refuses-grub"

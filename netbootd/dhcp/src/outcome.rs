@@ -284,6 +284,8 @@ pub struct OtherServer {
     pub router: Option<Ipv4Addr>,
     /// Whether it names a DNS server (option 6).
     pub has_dns: bool,
+    /// Whether it came from an address of this host: another program here answers as well.
+    pub same_host: bool,
 }
 
 impl OtherServer {
@@ -312,6 +314,9 @@ impl fmt::Display for OtherServer {
                 write!(f, "{separator}{name} {value}")?;
                 separator = ", ";
             }
+        }
+        if self.same_host {
+            write!(f, "{separator}from another program of this host")?;
         }
         Ok(())
     }

@@ -308,6 +308,8 @@ impl Boot {
             _ if superseded => {}
             _ => {
                 let asked = running.as_ref().map(|running| running.since);
+                let stalled = running.as_ref().and_then(|running| running.stalled.as_ref());
+                let small_mtu = stalled.and_then(|stalled| stalled.small_mtu.clone());
                 self.broken = Some(Broken {
                     since: asked.or_else(|| at.checked_sub(finished.elapsed)).unwrap_or(at),
                     at,
@@ -315,6 +317,7 @@ impl Boot {
                     block_size: running.as_ref().and_then(|running| running.block_size),
                     negotiated: running.map(|running| running.negotiated).unwrap_or_default(),
                     program,
+                    small_mtu,
                 });
             }
         }

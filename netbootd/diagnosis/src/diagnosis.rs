@@ -85,9 +85,15 @@ pub fn diagnose(
 ) -> Diagnosis {
     let Some(boot) = machine.boot() else { return Diagnosis::default() };
     let mut found = all_of(mac, machine, fleet, patience, now).into_iter();
-    let finding = found.next().map(|finding| with_own_words(finding, boot));
+    let finding = found.next().map(|finding| with_own_words(with_outages(finding, boot, fleet), boot));
     let also = found.find(|other| finding.as_ref().is_some_and(|first| first.cause != other.cause));
     Diagnosis { finding, also, expected: expected(boot, fleet, patience) }
+}
+
+/// The trouble of this server at that time.
+fn with_outages(finding: Finding, boot: &Boot, fleet: &Fleet) -> Finding {
+    let outages = fleet.outages.behind(finding.cause, boot.started).cloned().map(Seen::Outage);
+    finding.with(outages)
 }
 
 /// What the machine says of itself belongs to every finding of its boot.

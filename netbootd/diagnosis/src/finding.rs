@@ -12,7 +12,10 @@ use crate::boot::{Broken, Fetched, Missed};
 use crate::cause::{Cause, Severity};
 use crate::configuration::Load;
 use crate::report::{Facts, Report};
-use crate::step::{LeaseTaken, Negotiated, OtherServer, Program, SharedError, TlsFailure, TransferDetail};
+use crate::server::Outage;
+use crate::step::{
+    LeaseTaken, Negotiated, OtherServer, Program, SharedError, SmallMtu, TlsFailure, TransferDetail,
+};
 
 /// What is wrong with a boot.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +40,8 @@ pub struct Finding {
 /// A fact that a headline adds behind its sentence.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Addition {
+    /// The other server is a program on this server's host.
+    SameHost,
     /// The other server answers as a boot server (option 60) without a boot file.
     NamesNoFile,
     /// The error of a packet that could not be sent.
@@ -51,6 +56,8 @@ pub enum Addition {
     OtherModels,
     /// The message of the TFTP ERROR that a client sent.
     ClientMessage(String),
+    /// The interface of this server that is too small for the transfer's packets.
+    OwnMtu(SmallMtu),
     /// The name of a file that is there and differs least from the requested one.
     NearestName(String),
 }
@@ -158,6 +165,8 @@ pub enum Seen {
     Facts(Box<Facts>),
     /// An error that the machine sent by syslog.
     Complained(SystemTime, String),
+    /// Trouble of this server itself during the boot.
+    Outage(Outage),
     /// It happened in the boot before.
     Before(SystemTime),
 }
@@ -253,6 +262,7 @@ impl Seen {
 impl fmt::Display for Addition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Addition::SameHost => f.write_str("it is another program on this server's own host"),
             Addition::NamesNoFile => {
                 f.write_str("it answers as a boot server (option 60) and names no boot file")
             }
@@ -262,6 +272,7 @@ impl fmt::Display for Addition {
             Addition::OtherImages => f.write_str("its rule names other images"),
             Addition::OtherModels => f.write_str("it is for other models or architectures"),
             Addition::ClientMessage(message) => write!(f, "it says \"{message}\""),
+            Addition::OwnMtu(small) => small.fmt(f),
             Addition::NearestName(name) => write!(f, "the nearest name is {name}"),
         }
     }
@@ -363,6 +374,7 @@ impl fmt::Display for Seen {
             }
             Seen::Facts(facts) => facts.fmt(f),
             Seen::Complained(at, words) => write!(f, "{} syslog: {words}", clock(*at)),
+            Seen::Outage(outage) => write!(f, "since {} {outage}", clock(outage.since)),
             Seen::Before(at) => write!(f, "in the boot that began at {}", clock(*at)),
         }
     }

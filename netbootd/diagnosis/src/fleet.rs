@@ -3,6 +3,8 @@
 //!
 //! Bounded, whatever the packets claim.
 
+mod guids;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,6 +17,7 @@ use pxe_policy::{MacAddr, SystemUuid};
 
 use crate::boot::{Running, Transport};
 use crate::machine::Machine;
+use crate::server::{Outages, ServerPart, ServerTrouble};
 use crate::step::{Decided, Negotiated, Proto, Step, TransferOutcome};
 
 /// What other machines of the site do.
@@ -27,6 +30,8 @@ pub struct Fleet {
     second_stage: Vec<Duration>,
     /// Requests for files from addresses that no machine is known by, the last [`MAX_UNKNOWN`].
     unknown: VecDeque<(SystemTime, IpAddr, Arc<str>)>,
+    /// The trouble of this server itself.
+    pub(crate) outages: Outages,
 }
 
 /// A hardware address that a GUID came with.
@@ -105,6 +110,7 @@ impl Fleet {
             rates: LruCache::new(MAX_WAYS),
             second_stage: Vec::new(),
             unknown: VecDeque::new(),
+            outages: Outages::default(),
         }
     }
 
@@ -114,6 +120,16 @@ impl Fleet {
             self.unknown.pop_front();
         }
         self.unknown.push_back((at, from, path.into()));
+    }
+
+    /// Notes that a part of this server does not work.
+    pub fn server_fails(&mut self, at: SystemTime, part: ServerPart, trouble: ServerTrouble) {
+        self.outages.fails(at, part, trouble);
+    }
+
+    /// Notes that a part of this server works.
+    pub fn server_works(&mut self, at: SystemTime, part: ServerPart) {
+        self.outages.works(at, part);
     }
 
     /// Learns from one step of a machine, before [`Machine::observe`] does.
@@ -154,22 +170,6 @@ impl Fleet {
             }
             _ => {}
         }
-    }
-
-    fn learn_guid(&mut self, uuid: SystemUuid, mac: MacAddr, at: SystemTime) {
-        let holders = self.guids.get_or_insert_mut(uuid, Vec::new);
-        let boots = holders.iter().any(|holder| holder.mac == mac && holder.boots);
-        holders.retain(|holder| holder.mac != mac && lately(holder.seen, at));
-        holders.push(Holder { mac, seen: at, boots });
-        if holders.len() > MAX_MACHINES {
-            holders.remove(0);
-        }
-    }
-
-    fn learn_boots(&mut self, mac: MacAddr, machine: &Machine) {
-        let uuid = machine.boot().and_then(|boot| boot.uuid);
-        let holders = uuid.and_then(|uuid| self.guids.get_mut(&uuid)).into_iter().flatten();
-        holders.filter(|holder| holder.mac == mac).for_each(|holder| holder.boots = true);
     }
 
     /// A system with a fixed address says nothing here, and is healthy: its machine starts again
@@ -241,16 +241,8 @@ impl Fleet {
     /// How much it remembers of each kind.
     #[cfg(test)]
     pub(crate) fn sizes(&self) -> [usize; 6] {
-        let Fleet { guids, files, segments, rates, second_stage, unknown } = self;
+        let Fleet { guids, files, segments, rates, second_stage, unknown, .. } = self;
         [guids.len(), files.len(), segments.len(), rates.len(), second_stage.len(), unknown.len()]
-    }
-
-    /// The hardware addresses that were seen with a GUID in the last day, the given one among
-    /// them, and how many of them fetched files.
-    pub(crate) fn with_guid(&self, uuid: SystemUuid) -> (Vec<MacAddr>, usize) {
-        let holders = self.guids.peek(&uuid).map(Vec::as_slice).unwrap_or_default();
-        let boots = holders.iter().filter(|holder| holder.boots).count();
-        (holders.iter().map(|holder| holder.mac).collect(), boots)
     }
 
     /// An address that no machine is known by, which asked for a boot file right after it was
@@ -288,21 +280,6 @@ impl Fleet {
             path: Arc::clone(fate.next.as_ref()?),
             others: fate.went_on.iter().filter(|known| **known != mac).count(),
             before: fate.went_on.contains(&mac),
-        })
-    }
-
-    /// Another network card of a machine that spoke since: the same GUID, and no GUID that many
-    /// machines have.
-    pub(crate) fn other_card(
-        &self,
-        uuids: &[SystemUuid],
-        mac: MacAddr,
-        since: SystemTime,
-    ) -> Option<MacAddr> {
-        let own = uuids.iter().filter(|uuid| !uuid.is_placeholder());
-        let mut cards = own.filter_map(|uuid| self.guids.peek(uuid)).filter(|macs| macs.len() <= MAX_CARDS);
-        cards.find_map(|macs| {
-            macs.iter().find(|holder| holder.mac != mac && holder.seen > since).map(|holder| holder.mac)
         })
     }
 

@@ -135,7 +135,7 @@ impl Machine {
                     if stalled.bytes > running.bytes.0 {
                         running.bytes = (stalled.bytes, at);
                     }
-                    running.stalled = Some(*stalled);
+                    running.stalled = Some(stalled.clone());
                 }
             }
             Step::TransferFinished(finished) if finished.partial => {}

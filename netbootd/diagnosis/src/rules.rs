@@ -50,8 +50,14 @@ const OF_BOOT: [Rule; 25] = [
     repetition::script_loop,
 ];
 /// The rules that compare boots and machines.
-const ACROSS: [Rule; 5] =
-    [repetition::find, repetition::silent_system, repetition::stopped, identity::guid, identity::adapter];
+const ACROSS: [Rule; 6] = [
+    repetition::find,
+    repetition::silent_system,
+    repetition::stopped,
+    identity::guid,
+    identity::record,
+    identity::adapter,
+];
 
 /// Whatever fits, in no order.
 pub(crate) fn find(case: &Case<'_>) -> Vec<Finding> {

@@ -12,7 +12,7 @@ pub use netbootd_dhcp::outcome::{
 pub use report::{ClientMessage, Reported};
 pub use tls::{TlsFailed, TlsFailure};
 pub use transfer::{
-    Disproved, FileRefused, Negotiated, Program, Refusal, Substitute, Substitution, TransferDetail,
+    Disproved, FileRefused, Negotiated, Program, Refusal, SmallMtu, Substitute, Substitution, TransferDetail,
     TransferFinished, TransferId, TransferOutcome, TransferStalled, TransferStarted,
 };
 

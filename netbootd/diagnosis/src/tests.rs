@@ -171,7 +171,7 @@ fn a_block_that_is_too_large_is_told_from_closed_ports() {
     for (proved, cause) in [(true, Cause::MtuTooSmall), (false, Cause::TftpOpenTimeout)] {
         let mut site = Site::new();
         site.firmware("boot.efi").starts("boot.efi", None).wait(4.0);
-        let stalled = TransferStalled { id: TransferId(1), bytes: 0, proved, resends: 3 };
+        let stalled = TransferStalled { id: TransferId(1), bytes: 0, proved, resends: 3, small_mtu: None };
         site.step(Step::TransferStalled(&stalled)).finds(cause);
         site.wait(20.0).ends("boot.efi", TransferOutcome::TimedOut, 0, proved).finds(cause);
         site.fetches("boot.efi", None).finds_nothing();

@@ -57,6 +57,11 @@ impl Interfaces {
         })
     }
 
+    /// The name of the interface that has an address.
+    pub fn name_of(&self, addr: Ipv4Addr) -> Option<String> {
+        self.seen.borrow().iter().find(|iface| iface.owns(addr)).map(|iface| iface.name.clone())
+    }
+
     /// Whether a datagram to this address goes to every host of a segment.
     pub fn is_broadcast(&self, addr: IpAddr) -> bool {
         let IpAddr::V4(addr) = addr else { return false };

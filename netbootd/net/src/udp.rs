@@ -31,7 +31,7 @@ use message::{
     beside, hear_errors, hold_to, make_room, make_room_by_force, receive, share_port, tell_destination,
     tell_dropped, transmit, transmit_each, unreachable,
 };
-pub use mtu::path_mtu;
+pub use mtu::{Route, path_mtu, route_to};
 pub(super) use watched::Watched;
 
 /// A UDP socket with its datagrams' own addresses.

@@ -18,6 +18,7 @@ pub mod findings;
 pub mod https;
 pub mod limits;
 pub mod listen;
+pub mod outages;
 pub mod scrub;
 pub mod services;
 pub mod webhook;

@@ -4,6 +4,7 @@
 pub mod dhcp;
 pub mod dhcp6;
 pub mod http;
+pub mod own_replies;
 mod port;
 pub mod pxe;
 mod request_error;

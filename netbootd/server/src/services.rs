@@ -44,6 +44,7 @@ use crate::bsdp_server::BsdpServer;
 use crate::https::Https;
 use crate::limits::Limits;
 use crate::limits::descriptors::Need;
+use crate::listen::own_replies::OwnReplies;
 pub use contents::Contents;
 pub use limited::UNSENT;
 use trust::BootTrust;
@@ -96,6 +97,8 @@ pub struct Network {
     pub neighbours: Neighbours,
     /// The listeners that are alive.
     pub heartbeat: Heartbeat,
+    /// The replies that this server broadcast lately.
+    pub own_replies: OwnReplies,
 }
 
 /// The end of the services, in two steps.

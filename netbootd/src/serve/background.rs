@@ -9,8 +9,10 @@ use netbootd_content::watch::{PackageTypes, Watcher};
 use netbootd_directory::certificates;
 use netbootd_net::with_causes;
 use netbootd_server::daemon::Daemon;
+use netbootd_server::outages;
 use netbootd_server::scrub;
 use netbootd_server::services::Services;
+use netbootd_telemetry::event::SharedError;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, warn};
 
@@ -35,6 +37,7 @@ pub(super) async fn start(daemon: &Arc<Daemon>, shared: Option<Remote>, tasks: &
     tasks.spawn(forget_idle(Arc::clone(services)));
     let followed = Arc::clone(services);
     tasks.spawn(async move { followed.network.interfaces.follow(followed.lifecycle.shutdown.clone()).await });
+    tasks.spawn(outages::watch_disks(Arc::clone(services)));
     tasks.spawn(look_at_certificates(Arc::clone(daemon)));
     tasks.spawn(follow_certificates(Arc::clone(daemon)));
 }
@@ -137,6 +140,7 @@ async fn watch_remote(daemon: Arc<Daemon>, remote: Remote) {
         match remote.images().await {
             Ok(records) => {
                 trouble = None;
+                outages::object_storage(&daemon.services, Ok(()));
                 let images = daemon.images.clone();
                 let changed =
                     tokio::task::spawn_blocking(move || images.is_some_and(|images| images.others(records)));
@@ -150,6 +154,7 @@ async fn watch_remote(daemon: Arc<Daemon>, remote: Remote) {
                     warn!("{}", words.as_deref().unwrap_or_default());
                     trouble = words;
                 }
+                outages::object_storage(&daemon.services, Err(SharedError::new(error)));
             }
         }
         let every = daemon.services.snapshot.load().config.store.watch.max(Duration::from_secs(1));

@@ -12,7 +12,9 @@ use std::time::SystemTime;
 
 use machines::Machines;
 use netbootd_diagnosis::step::Step;
-use netbootd_diagnosis::{Boot, Diagnosis, Fleet, Machine, Past, Patience, diagnose, observe};
+use netbootd_diagnosis::{
+    Boot, Diagnosis, Fleet, Machine, Past, Patience, ServerPart, ServerTrouble, diagnose, observe,
+};
 use parking_lot::Mutex;
 use pxe_policy::{MacAddr, Reason, SystemUuid};
 
@@ -82,6 +84,16 @@ impl Timelines {
     /// Counts events that nobody could take up because the server was busy.
     pub fn note_lost(&self, events: u64) {
         self.with(|inner| inner.lost += events);
+    }
+
+    /// Notes that a part of this server does not work: evidence for the boots of that time.
+    pub fn server_fails(&self, at: SystemTime, part: ServerPart, trouble: ServerTrouble) {
+        self.with(|inner| inner.fleet.server_fails(at, part, trouble));
+    }
+
+    /// Notes that a part of this server works.
+    pub fn server_works(&self, at: SystemTime, part: ServerPart) {
+        self.with(|inner| inner.fleet.server_works(at, part));
     }
 
     /// The timeline of one machine.

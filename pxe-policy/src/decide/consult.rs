@@ -88,6 +88,14 @@ fn read(
         let label = |record: &Record| format!("{} ({})", record.name, record.key);
         state.evidence.push(Evidence::Conflict { by_guid: label(guid), by_mac: label(mac) });
     }
+    if by_mac.is_empty()
+        && !by_guid.is_empty()
+        && !record.macs.is_empty()
+        && !record.macs.contains(&request.mac)
+    {
+        let (name, macs) = (record.name.clone(), record.macs.clone());
+        state.evidence.push(Evidence::OtherAddress { name, macs });
+    }
     let several = records.len() > 1;
     if several {
         let names = records.iter().map(|record| format!("{} ({})", record.name, record.key)).collect();

@@ -104,7 +104,7 @@ impl Replay {
                 self.step(host, Step::Reported(&Reported { peer, mac, message }));
             }
             Line::Tftp { host, how, path } => self.fetch(host, Proto::Tftp, *how, path),
-            Line::Wire { .. } => {}
+            Line::Wire { .. } | Line::Disk { .. } | Line::ServerMtu(_) => {}
             Line::Https { host, what: Https::Get(path) } => self.fetch(host, Proto::Http, How::Get, path),
             Line::Https { host, what } => {
                 let why = match what {
@@ -225,6 +225,7 @@ impl Replay {
             address: address("address").or(Some(mac.address)),
             router: address("router"),
             has_dns: options.contains_key("dns"),
+            same_host: server == SERVER,
         };
         self.step(client, Step::OtherServer(&other));
     }
@@ -257,7 +258,7 @@ impl Replay {
                         let stalls = matches!(how, How::Stall | How::StallLarge);
                         let bytes = if stalls { 0 } else { 2936 };
                         let resends = u64::from((lasts.as_millis() / 250).checked_ilog2().unwrap_or(0));
-                        let stalled = TransferStalled { id, bytes, proved: true, resends };
+                        let stalled = TransferStalled { id, bytes, proved: true, resends, small_mtu: None };
                         self.record(&host, Step::TransferStalled(&stalled));
                     }
                     How::Slow => {

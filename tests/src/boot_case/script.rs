@@ -14,6 +14,10 @@ pub(super) enum Line {
     Host(String, Host),
     /// A file in the boot folder.
     File { path: String, content: Vec<u8> },
+    /// A disk of its own for a folder beside the configuration, in MB.
+    Disk { folder: String, megabytes: u32 },
+    /// The MTU of the server's interface from now on, in bytes.
+    ServerMtu(u16),
     /// Seconds that pass on the wire.
     Wait(f64),
     /// The cause that is found for a host, or none.
@@ -162,6 +166,10 @@ fn parse_line(line: &str) -> Line {
             Line::Host(text(name), Host { address: address.parse().unwrap(), mac: packet::mac(mac) })
         }
         ["file", path, rest @ ..] => Line::File { path: text(path), content: content(path, rest) },
+        ["disk", folder, megabytes] => {
+            Line::Disk { folder: text(folder), megabytes: megabytes.parse().unwrap() }
+        }
+        ["server-mtu", bytes] => Line::ServerMtu(bytes.parse().unwrap()),
         ["wait", seconds] => Line::Wait(seconds.parse().unwrap()),
         ["expect-words", host, words @ ..] => wire(host, Wire::Words, &words.join(" ")),
         ["expect-evidence", host, words @ ..] => wire(host, Wire::Evidence, &words.join(" ")),

@@ -5,7 +5,8 @@ mod expect;
 use std::collections::HashMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use netbootd_diagnosis::step::OtherReply;
@@ -13,6 +14,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use super::script::{Host, How, Https, Kind, Line, Options, Wire};
 use super::{flood, packet, transfer};
+use crate::process::run;
 use crate::spoof::Spoofer;
 use crate::{Authority, Lab, Netbootd, ipv6, wait};
 
@@ -23,6 +25,7 @@ use crate::{Authority, Lab, Netbootd, ipv6, wait};
 pub(super) fn play(configuration: &str, script: &[Line]) {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
+    let _disks = disks(&lab, script);
     set_up(&mut lab, &root, script);
     if configuration.contains("[dhcp6]") {
         ipv6::give_address(&lab);
@@ -42,10 +45,40 @@ fn certificate(lab: &Lab) -> String {
     format!("\n[[https.certificate]]\nchain = \"{chain}\"\nkey = \"{key}\"\n")
 }
 
+/// The disks of a script, mounted until they are dropped.
+fn disks(lab: &Lab, script: &[Line]) -> Vec<Mounted> {
+    let disks = script.iter().filter_map(|line| match line {
+        Line::Disk { folder, megabytes } => Some(Mounted::new(lab.folder().join(folder), *megabytes)),
+        _ => None,
+    });
+    disks.collect()
+}
+
+/// A file system in memory.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(folder: PathBuf, megabytes: u32) -> Self {
+        fs::create_dir_all(&folder).unwrap();
+        let size = format!("size={megabytes}m");
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder));
+        Mounted(folder)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // netbootd may still have files open there.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
 /// Adds the hosts and the files of a script.
 pub(super) fn set_up(lab: &mut Lab, root: &Path, script: &[Line]) {
     for line in script {
         match line {
+            // A program beside netbootd has the server's own address.
+            Line::Host(name, _) if name == SERVER_HOST => {}
             Line::Host(name, host) => {
                 lab.add_host(name);
                 lab.plug(name, "eth0", "br0", &format!("{}/24", host.address));
@@ -86,7 +119,10 @@ struct Player<'a> {
 impl Player<'_> {
     fn play(&mut self, line: &Line) {
         match line {
-            Line::Host(..) | Line::File { .. } => {}
+            Line::Host(..) | Line::File { .. } | Line::Disk { .. } => {}
+            Line::ServerMtu(bytes) => {
+                self.lab.ip(SERVER_HOST, &format!("link set lan0 mtu {bytes}"));
+            }
             Line::Wait(seconds) => wait::pass(Duration::from_secs_f64(*seconds)), // time on the wire
             Line::Expect { host, cause } => self.expect(host, cause.as_deref()),
             Line::Client { host, kind, options } => self.ask(host, *kind, options),
@@ -276,11 +312,7 @@ impl Player<'_> {
                 assert!(body.contains(word), "{word:?} is expected: {body}");
             }
             Wire::Silence => self.expect_silence(&mac, word),
-            Wire::Evidence => {
-                let status = self.status(&mac);
-                let evidence = status["finding"]["evidence"].to_string();
-                assert!(evidence.contains(word), "{word:?} is expected: {status:#}");
-            }
+            Wire::Evidence => self.expect_evidence(&mac, word),
             Wire::Also => {
                 let status = self.status(&mac);
                 assert_eq!(status["also"]["cause"], word, "{status:#}");
@@ -303,7 +335,7 @@ impl Player<'_> {
         let sent = self.lab.inside(name, move || {
             for n in 0..20 {
                 let to = if n % 2 == 0 { "255.255.255.255" } else { "10.77.0.255" };
-                broadcaster(2000 + n).send_to(&request, (to, 69)).unwrap();
+                broadcaster("eth0", 2000 + n).send_to(&request, (to, 69)).unwrap();
             }
         });
         sent.join().unwrap();
@@ -321,7 +353,7 @@ impl Player<'_> {
     fn flood(&self, name: &str, count: u32) {
         let said = Options::from([("class".into(), "PXEClient".into()), ("arch".into(), "7".into())]);
         let sent = self.lab.inside(name, move || {
-            let socket = broadcaster(68);
+            let socket = broadcaster("eth0", 68);
             for n in 0..count {
                 let [a, b, c, d] = n.to_be_bytes();
                 let bytes = packet::client(packet::DISCOVER, [2, 0x66, a, b, c, d], &said);
@@ -335,9 +367,17 @@ impl Player<'_> {
     fn other(&self, server: &str, reply: OtherReply, client: &str, said: &Options) {
         let (server_host, client) = (self.host(server), self.host(client));
         let bytes = packet::server(reply, server_host.address, client.mac, client.address, said);
-        self.lab.inside(server, move || drop(broadcast(67, 68, &bytes))).join().unwrap();
+        // netbootd has port 67 of its host, and clients look at no server's port.
+        let (iface, port) = if server == SERVER_HOST { ("lan0", 1067) } else { ("eth0", 67) };
+        let sent = self.lab.inside(server, move || {
+            broadcaster(iface, port).send_to(&bytes, ("255.255.255.255", 68)).unwrap();
+        });
+        sent.join().unwrap();
     }
 }
+
+/// The host that netbootd runs on.
+const SERVER_HOST: &str = "server";
 
 fn pair(high: u8, low: u8) -> u16 {
     u16::from_be_bytes([high, low])
@@ -348,14 +388,14 @@ fn pair(high: u8, low: u8) -> u16 {
 const ON_THE_WIRE: Duration = Duration::from_millis(50);
 
 fn broadcast(from: u16, to: u16, bytes: &[u8]) -> UdpSocket {
-    let socket = broadcaster(from);
+    let socket = broadcaster("eth0", from);
     socket.send_to(bytes, ("255.255.255.255", to)).unwrap();
     socket
 }
 
-fn broadcaster(from: u16) -> UdpSocket {
+fn broadcaster(iface: &str, from: u16) -> UdpSocket {
     let socket = UdpSocket::bind(("0.0.0.0", from)).unwrap();
-    setsockopt(&socket, sockopt::BindToDevice, &"eth0".into()).unwrap();
+    setsockopt(&socket, sockopt::BindToDevice, &iface.into()).unwrap();
     socket.set_broadcast(true).unwrap();
     socket
 }

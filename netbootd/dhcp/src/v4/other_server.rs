@@ -7,8 +7,8 @@ use super::option::{self, MessageType};
 use super::{Arrival, Packet};
 use crate::outcome::{OtherReply, OtherServer};
 
-/// Reads what came to a client's port. None for what is neither OFFER, ACK nor NAK, or comes from
-/// this server itself.
+/// Reads what came to a client's port. None for what is neither OFFER, ACK nor NAK, or names this
+/// server and comes from elsewhere. The caller drops the server's own replies.
 pub fn read(bytes: &[u8], arrival: &Arrival<'_>) -> Option<OtherServer> {
     let packet = Packet::parse_reply(bytes).ok()?;
     let sender = *arrival.from.ip();
@@ -20,7 +20,8 @@ pub fn read(bytes: &[u8], arrival: &Arrival<'_>) -> Option<OtherServer> {
         MessageType::Nak => OtherReply::Nak,
         _ => return None,
     };
-    if is_own(server) || is_own(sender) {
+    let same_host = is_own(sender);
+    if is_own(server) && !same_host {
         return None;
     }
     let set = |addr: Ipv4Addr| (!addr.is_unspecified()).then_some(addr);
@@ -36,6 +37,7 @@ pub fn read(bytes: &[u8], arrival: &Arrival<'_>) -> Option<OtherServer> {
         reply,
         router: packet.address(option::ROUTER),
         has_dns: packet.first(option::DNS).is_some_and(|value| value.len() >= 4),
+        same_host,
     })
 }
 
@@ -92,7 +94,11 @@ mod tests {
         assert!(!heard(&plain, OTHER).unwrap().boots(), "an address, and nothing to boot");
         let boots: [(u8, &[u8]); 1] = [(option::BOOT_FILE, b"a")];
         let own = lan().addrs[0].addr();
-        assert_eq!(heard(&offer(&boots), own), None);
+        assert!(heard(&offer(&boots), own).unwrap().same_host, "another program of this host");
+        let relayed: [(u8, &[u8]); 2] =
+            [(option::SERVER_IDENTIFIER, &own.octets()), (option::BOOT_FILE, b"a")];
+        assert_eq!(heard(&offer(&relayed), OTHER), None);
+        assert!(!heard(&offer(&boots), OTHER).unwrap().same_host);
         assert!(heard(&offer(&boots), OTHER).is_some(), "the sender stands for a server without option 54");
         let hostile: [(u8, &[u8]); 1] = [(option::VENDOR_CLASS, b"<b>\x1b[2J\xff")];
         assert_eq!(heard(&offer(&hostile), OTHER).unwrap().class.unwrap(), "<b>\\x1b[2J\\xff");

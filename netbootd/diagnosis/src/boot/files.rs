@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::configuration::Configuration;
 use crate::file::FileKind;
 use crate::step::{
-    Negotiated, Program, Proto, Refusal, SharedError, Substitute, TransferFinished, TransferId,
+    Negotiated, Program, Proto, Refusal, SharedError, SmallMtu, Substitute, TransferFinished, TransferId,
     TransferStalled,
 };
 
@@ -152,4 +152,6 @@ pub struct Broken {
     pub negotiated: Negotiated,
     /// The header, when it is a PE program.
     pub program: Option<Program>,
+    /// The interface of this server that was too small for its packets, if it was.
+    pub small_mtu: Option<SmallMtu>,
 }

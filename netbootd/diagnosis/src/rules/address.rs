@@ -247,6 +247,7 @@ fn rival(case: &Case<'_>, decided: &Decided) -> Option<Finding> {
     }
     let finding = Finding::new(Cause::AnotherServer, specific::SILENCE + 5).by(first.server);
     let finding = match first.boot_file {
+        _ if first.same_host => finding.adding(Addition::SameHost),
         Some(_) => finding,
         None => finding.adding(Addition::NamesNoFile),
     };

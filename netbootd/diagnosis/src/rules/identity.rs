@@ -1,6 +1,6 @@
 //! Identities that several machines share.
 
-use pxe_policy::SystemUuid;
+use pxe_policy::{Evidence, SystemUuid};
 
 use super::specific;
 use crate::case::Case;
@@ -14,6 +14,23 @@ pub(super) fn guid(case: &Case<'_>) -> Option<Finding> {
         enough
             .then(|| Finding::new(Cause::SharedGuid, specific::IDENTITY).with([Seen::SameGuid(*uuid, macs)]))
     })
+}
+
+/// The machine boots by a record of another one, which has the same GUID and boots as well: not two
+/// network cards of one machine, of which one boots.
+pub(super) fn record(case: &Case<'_>) -> Option<Finding> {
+    let boot = case.boot;
+    let decided = boot.offer.iter().chain(&boot.named).map(|(_, decided)| decided);
+    let mut listed = decided.flat_map(|decided| &decided.evidence).filter_map(|evidence| match evidence {
+        Evidence::OtherAddress { macs, .. } => Some((macs, evidence)),
+        _ => None,
+    });
+    let (macs, evidence) = listed.next()?;
+    let uuid = boot.uuid?;
+    let booted = case.fleet.booted_with(uuid);
+    let owner = booted.iter().find(|mac| macs.contains(mac))?;
+    let seen = [Seen::Decision(evidence.clone()), Seen::SameGuid(uuid, vec![*owner, case.mac])];
+    booted.contains(&case.mac).then(|| Finding::new(Cause::AnothersRecord, specific::IDENTITY + 1).with(seen))
 }
 
 /// One hardware address with the GUIDs of several machines; BIOS and UEFI of one machine may write

@@ -11,7 +11,7 @@ use crate::file::FileKind;
 use crate::finding::{Addition, Finding, Seen};
 use crate::fleet::LARGE;
 use crate::rules::program;
-use crate::step::{Proto, TransferOutcome};
+use crate::step::{Proto, SmallMtu, TransferOutcome};
 
 pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
     let under_way = case.boot.running.iter().rev().filter(|running| !case.boot.has_newer(running));
@@ -22,7 +22,8 @@ pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
 /// The client acknowledges nothing, or nothing more.
 fn of_stalled(case: &Case<'_>, running: &Running) -> Option<Finding> {
     let settled = case.since(running.since) >= SETTLED;
-    let Some(stalled) = running.stalled.filter(|stalled| stalled.resends >= RESENDS && settled) else {
+    let Some(stalled) = running.stalled.as_ref().filter(|stalled| stalled.resends >= RESENDS && settled)
+    else {
         return never_acknowledged(case, running);
     };
     if running.lacks_its_last_acknowledgement(stalled.bytes) {
@@ -34,14 +35,24 @@ fn of_stalled(case: &Case<'_>, running: &Running) -> Option<Finding> {
         Seen::UnderWay(running.path.to_string(), stalled.bytes, case.since(running.since)),
         Seen::Resent(stalled.resends, running.block_size),
     ];
-    Some(Finding::new(cause, specific::PROVEN).about(&*running.path).with(seen))
+    let finding = Finding::new(cause, specific::PROVEN).about(&*running.path).with(seen);
+    Some(with_own_mtu(finding, stalled.small_mtu.as_ref()))
+}
+
+/// Full blocks do not arrive, and this server's own interface is too small for them.
+fn with_own_mtu(finding: Finding, small: Option<&SmallMtu>) -> Finding {
+    let of_size = [Cause::MtuTooSmall, Cause::BlocksTooLarge].contains(&finding.cause);
+    match small.filter(|_| of_size) {
+        Some(small) => finding.adding(Addition::OwnMtu(small.clone())),
+        None => finding,
+    }
 }
 
 /// To a client that acknowledges nothing, little is sent again: it may not be the one who asked.
 fn never_acknowledged(case: &Case<'_>, running: &Running) -> Option<Finding> {
     let waited = case.since(running.since);
     let acknowledged =
-        running.stalled.is_some_and(|stalled| stalled.proved) || running.bytes.1 != running.since;
+        running.stalled.as_ref().is_some_and(|stalled| stalled.proved) || running.bytes.1 != running.since;
     let silent = running.proto == Proto::Tftp && !acknowledged;
     if !silent || waited < case.patience.scale(OPENS_WITHIN) {
         return None;
@@ -123,7 +134,8 @@ fn of_broken(case: &Case<'_>, broken: &Broken) -> Option<Finding> {
         }
         _ => return None,
     };
-    Some(Finding::new(cause, specific::REFUSED).about(&*finished.path).with(seen))
+    let finding = Finding::new(cause, specific::REFUSED).about(&*finished.path).with(seen);
+    Some(with_own_mtu(finding, broken.small_mtu.as_ref()))
 }
 
 /// The client ended it, and may have said why.

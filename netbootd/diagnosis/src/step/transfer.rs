@@ -339,7 +339,7 @@ impl Refusal {
 }
 
 /// A transfer whose client does not acknowledge what was sent several times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferStalled {
     /// The number of the transfer.
     pub id: TransferId,
@@ -349,6 +349,31 @@ pub struct TransferStalled {
     pub proved: bool,
     /// How often the same was sent again.
     pub resends: u64,
+    /// The interface of this server that is too small for the transfer's packets, if it is.
+    pub small_mtu: Option<SmallMtu>,
+}
+
+/// An interface of this server whose packets are smaller than those of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmallMtu {
+    /// The name of the interface.
+    pub iface: String,
+    /// Its MTU, or a smaller one of the route, in bytes.
+    pub mtu: u16,
+    /// The transfer's block size in bytes.
+    pub block_size: u16,
+    /// Bytes of a packet with a full block: IP, UDP and TFTP headers included.
+    pub packet: u32,
+}
+
+impl fmt::Display for SmallMtu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SmallMtu { iface, mtu, block_size, packet } = self;
+        write!(
+            f,
+            "{iface} of this server has an MTU of {mtu} bytes, and a block of {block_size} makes packets of {packet}"
+        )
+    }
 }
 
 /// What the header of a PE program says (Microsoft's PE/COFF specification).

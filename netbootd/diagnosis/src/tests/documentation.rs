@@ -56,6 +56,7 @@ const MARK: &str = "<!-- The tests of netbootd-diagnosis generate what follows. 
 fn a_headline_prints_the_fact_that_it_adds() {
     let error = SharedError::new(std::io::Error::other("network is unreachable"));
     let table = [
+        (Addition::SameHost, "it is another program on this server's own host"),
         (Addition::NamesNoFile, "it answers as a boot server (option 60) and names no boot file"),
         (Addition::SendError(error), "network is unreachable"),
         (Addition::UrlFrom([10, 77, 0, 2].into()), "the URL comes from the DHCP server 10.77.0.2"),

@@ -72,7 +72,7 @@ fn a_client_that_began_a_file_anew_is_healthy() {
     let mut site = Site::new();
     linux(&mut site, 2).starts("initrd.img", None).wait(3.0);
     let first = TransferId(site.transfers);
-    let stalled = TransferStalled { id: first, bytes: 5000, proved: true, resends: 9 };
+    let stalled = TransferStalled { id: first, bytes: 5000, proved: true, resends: 9, small_mtu: None };
     site.step(Step::TransferStalled(&stalled)).finds(Cause::TftpReadTimeout);
     site.fetches("initrd.img", None).finds_nothing().wait(20.0);
     let ended = TransferFinished {

@@ -25,6 +25,7 @@ impl Site {
             address: None,
             router: None,
             has_dns: false,
+            same_host: false,
         }))
     }
 
@@ -114,7 +115,7 @@ fn requests_that_nobody_acknowledges_are_no_steps_of_a_machine_that_acknowledged
     site.firmware("grubx64.efi").fetches("grubx64.efi", SIGNED).fetches("grub/grub.cfg", None).wait(60.0);
     let last = site.machines[&PC].boot().unwrap().last;
     let id = site.asks_unproved("vmlinuz");
-    let stalled = TransferStalled { id, bytes: 0, proved: false, resends: 3 };
+    let stalled = TransferStalled { id, bytes: 0, proved: false, resends: 3, small_mtu: None };
     site.step(Step::TransferStalled(&stalled)).wait(20.0).finds_nothing();
     site.ends("vmlinuz", TransferOutcome::TimedOut, 0, false).wait(20.0).finds_nothing();
     assert_eq!(site.machines[&PC].boot().unwrap().last, last);

@@ -190,6 +190,23 @@ fn macs_and_identities_have_their_causes() {
 }
 
 #[test]
+fn a_record_of_another_machine_that_boots_as_well_is_named() {
+    let owner = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+    let uuid = Some("4c4c4544-0042-3510-8053-5254004c0101".parse().unwrap());
+    let mut site = Site::new();
+    for n in [1, 2] {
+        site.on(n);
+        let other = Evidence::OtherAddress { name: "kiosk".into(), macs: vec![owner] };
+        let evidence = if n == 1 { Vec::new() } else { vec![other] };
+        let offer = site.decided(Proto::Proxy, Some(Class::Pxe), Answered::Offer, Reason::Record);
+        let boot_file = Some("boot.efi".into());
+        site.step(Step::Decided(&Decided { uuid, evidence, boot_file, ..offer }));
+        site.takes_from(ROUTER).named("boot.efi").finds_nothing().fetches("boot.efi", SIGNED);
+    }
+    site.finds(Cause::AnothersRecord).on(1).finds_nothing();
+}
+
+#[test]
 fn no_row_of_the_table_is_without_a_boot() {
     let tests = [
         include_str!("../tests.rs"),

@@ -101,6 +101,7 @@ impl Site {
             address: Some(Ipv4Addr::new(10, 77, 0, 60)),
             router: Some(ROUTER),
             has_dns: false,
+            same_host: false,
         };
         self.step(Step::OtherServer(&other))
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Seen;
-use crate::step::MacAnswered;
+use crate::step::{MacAnswered, SmallMtu};
 
 impl Site {
     /// A whole file of which so many blocks were sent again.
@@ -22,6 +22,20 @@ impl Site {
         let answered = MacAnswered { reason, mac: self.mac, ..rows::mac_answered(reason, Vec::new()) };
         self.step(Step::MacAnswered(&answered))
     }
+}
+
+#[test]
+fn an_interface_of_this_server_with_a_small_mtu_is_named_with_the_sizes() {
+    let mut site = Site::new();
+    site.firmware("boot.efi").starts("boot.efi", None).wait(4.0);
+    let small_mtu = Some(SmallMtu { iface: "lan0".into(), mtu: 1300, block_size: 1468, packet: 1500 });
+    let stalled = TransferStalled { id: TransferId(1), bytes: 0, proved: true, resends: 3, small_mtu };
+    site.step(Step::TransferStalled(&stalled)).finds(Cause::MtuTooSmall);
+    let words = "lan0 of this server has an MTU of 1300 bytes, and a block of 1468 makes packets of 1500";
+    let headline = |site: &Site| site.diagnosis().finding.map(|finding| finding.headline()).unwrap();
+    assert!(headline(&site).contains(words), "{}", headline(&site));
+    site.wait(20.0).ends("boot.efi", TransferOutcome::TimedOut, 0, true).finds(Cause::MtuTooSmall);
+    assert!(headline(&site).contains(words), "the end of the transfer keeps it");
 }
 
 #[test]

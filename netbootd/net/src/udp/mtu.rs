@@ -5,6 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
 use super::message::mtu_of;
 
+/// A route of the kernel's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The own address that packets leave from.
+    pub from: Ipv4Addr,
+    /// Its MTU in bytes.
+    pub mtu: u16,
+}
+
 /// The MTU of the route to `peer` in bytes, as the kernel knows it; for IPv6 what every link
 /// carries.
 pub fn path_mtu(peer: SocketAddr) -> Option<u16> {
@@ -19,6 +28,15 @@ pub fn path_mtu(peer: SocketAddr) -> Option<u16> {
     })?;
     // Loopback says 65536.
     Some(u16::try_from(mtu).unwrap_or(u16::MAX))
+}
+
+/// The own address and the MTU of the route to `peer`; None without a route.
+pub fn route_to(peer: SocketAddrV4) -> Option<Route> {
+    // A socket of its own: one that was connected before keeps its first own address.
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    let mtu = u16::try_from(mtu_to(&socket, peer)?).unwrap_or(u16::MAX);
+    let SocketAddr::V4(from) = socket.local_addr().ok()? else { return None };
+    Some(Route { from: *from.ip(), mtu })
 }
 
 fn mtu_to(socket: &UdpSocket, peer: SocketAddrV4) -> Option<i32> {

@@ -78,6 +78,10 @@ pub(super) trait Leaving {
     fn claimed(&self) -> Option<IpAddr>;
     /// The length in bytes.
     fn length(&self) -> usize;
+    /// The bytes of a reply that may leave by broadcast.
+    fn broadcast(&self) -> Option<&[u8]> {
+        None
+    }
     /// Sends it by a port, now or not at all.
     fn leave_by(&self, port: &Port, neighbours: &Neighbours) -> Result<(), Unsent>;
 }
@@ -231,6 +235,9 @@ impl Port {
     /// Sends a reply, now or not at all: nobody waits for a peer's network. Records the event, or
     /// that its reply did not leave. Gives the reply that left.
     pub(super) fn send<R: Leaving>(&self, services: &Services, reply: Option<R>, event: Event) -> Option<R> {
+        if let Some(bytes) = reply.as_ref().and_then(Leaving::broadcast) {
+            services.network.own_replies.note(bytes);
+        }
         let sent = reply.as_ref().map_or(Ok(()), |reply| reply.leave_by(self, &services.network.neighbours));
         match sent {
             Ok(()) => {
@@ -255,6 +262,11 @@ impl Leaving for v4::Reply {
 
     fn length(&self) -> usize {
         self.bytes.len()
+    }
+
+    fn broadcast(&self) -> Option<&[u8]> {
+        let goes_to_all = matches!(self.to, Destination::Broadcast(_) | Destination::Direct { .. });
+        goes_to_all.then_some(&self.bytes)
     }
 
     /// By a frame or an ordinary socket. Without frames, a client that has no address yet is

@@ -57,7 +57,9 @@ impl Handler for RogueOffers {
         // An IPv4 socket receives nothing else.
         let (SocketAddr::V4(from), IpAddr::V4(to)) = (datagram.from, datagram.to) else { return };
         self.record_early();
-        let Some(other) = other_server::read(datagram.bytes, &port.arrival(to, from)) else { return };
+        let is_own = || self.services.network.own_replies.contains(datagram.bytes);
+        let other = other_server::read(datagram.bytes, &port.arrival(to, from));
+        let Some(other) = other.filter(|_| !is_own()) else { return };
         self.note_rival(&other);
         match self.has_asked(&other) {
             true => self.services.recorder.record(Event::OtherServer(other)),
@@ -79,7 +81,7 @@ impl RogueOffers {
     /// no rivals.
     fn note_rival(&self, other: &OtherServer) {
         let config = &self.services.snapshot.load().config;
-        let leases = other.reply == OtherReply::Offer && other.address.is_some();
+        let leases = other.reply == OtherReply::Offer && other.address.is_some() && !other.same_host;
         if leases && config.dhcp.mode == Mode::Server && config.database.is_none() {
             let (from, example) = (other.server.into(), other.mac.to_string());
             let conduct = Conduct::SecondDhcpServer;
@@ -150,6 +152,7 @@ mod tests {
             reply: OtherReply::Offer,
             router: None,
             has_dns: false,
+            same_host: false,
         }
     }
 

@@ -22,6 +22,12 @@ impl Player<'_> {
         }
     }
 
+    /// Words of the finding's evidence: what netbootd sees of itself may take it some seconds.
+    pub(super) fn expect_evidence(&self, mac: &str, word: &str) {
+        let is_there = || self.status(mac)["finding"]["evidence"].to_string().contains(word);
+        wait::until(PATIENCE, is_there, || format!("{word:?} is expected: {:#}", self.status(mac)));
+    }
+
     /// The sender that `netbootd status` names, and no other one.
     pub(super) fn expect_stranger(&self, address: &str) {
         let is_named = || {

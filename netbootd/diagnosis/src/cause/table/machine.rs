@@ -44,6 +44,11 @@ causes! {
         cure "ban the GUID (policy.banned-guids), so that the hardware address alone decides"
         codes []
         handbook "Boards without a serial number have a GUID of their manufacturer, such as 03000200-0400-0500-0006-000700080009 or all FF."
+    AnothersRecord "anothers-record" Warning
+        "The machine boots by the record of another machine, which has the same GUID and boots as well."
+        cure "ban the GUID (policy.banned-guids), so that the hardware address alone decides, and give this machine a record of its own; a second network card of one machine belongs into its record"
+        codes []
+        handbook "The GUID alone found the record, and the record lists other hardware addresses. Both addresses fetched files with this GUID, so they are two machines, or one that boots by two network cards in turn."
     SharedAdapter "shared-adapter" Notice
         "Several machines boot by one network adapter: its hardware address comes with several GUIDs."
         cure "give such machines records with their GUIDs, and add the adapter to the site's list of duplicate identifiers"

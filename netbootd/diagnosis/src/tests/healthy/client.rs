@@ -238,7 +238,7 @@ impl<'a> Client<'a> {
         }
         if self.happens(0.2) {
             let id = self.start(path, Proto::Tftp, program.clone(), 200_000);
-            let stalled = TransferStalled { id, bytes: 0, proved: false, resends: 1 };
+            let stalled = TransferStalled { id, bytes: 0, proved: false, resends: 1, small_mtu: None };
             self.site.step(Step::TransferStalled(&stalled));
             let until = self.site.now + Duration::from_secs_f64(self.between(0.5, 6.0));
             self.abandoned.push((until, id, path.to_owned()));
@@ -286,14 +286,21 @@ impl<'a> Client<'a> {
             self.look();
             if proto == Proto::Tftp && self.happens(0.2) {
                 let resends = 1 + self.roll() % 2;
-                self.site.step(Step::TransferStalled(&TransferStalled { id, bytes, proved: true, resends }));
+                self.site.step(Step::TransferStalled(&TransferStalled {
+                    id,
+                    bytes,
+                    proved: true,
+                    resends,
+                    small_mtu: None,
+                }));
                 self.look();
             }
         }
         self.pause(part, part);
         if proto == Proto::Tftp && self.happens(0.1) {
             // It starts what it has, and does not acknowledge the last block.
-            let stalled = TransferStalled { id, bytes: bytes - 400, proved: true, resends: 7 };
+            let stalled =
+                TransferStalled { id, bytes: bytes - 400, proved: true, resends: 7, small_mtu: None };
             self.site.step(Step::TransferStalled(&stalled));
             self.pause(3.0, 8.0);
         }

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use netbootd_net::udp::path_mtu;
+use netbootd_diagnosis::step::SmallMtu;
+use netbootd_net::udp::{path_mtu, route_to};
 use tftp::{Limits, Negotiated, RequestOptions, negotiate};
 
 use crate::limits::budget::Share;
@@ -49,6 +50,16 @@ fn limits(services: &Services, options: &RequestOptions, peer: SocketAddr) -> Li
         limits.max_block_size = limits.max_block_size.min(snapshot.config.netboot.max_block_size);
     }
     limits
+}
+
+/// The interface towards a client when its MTU is below the transfer's packets: they leave in
+/// fragments, or not at all.
+pub(super) fn small_mtu(services: &Services, peer: SocketAddr, block_size: u16) -> Option<SmallMtu> {
+    let SocketAddr::V4(peer) = peer else { return None };
+    let packet = u32::from(block_size) + u32::from(headers(peer.into()));
+    let route = route_to(peer).filter(|route| packet > u32::from(route.mtu))?;
+    let iface = services.network.interfaces.name_of(route.from)?;
+    Some(SmallMtu { iface, mtu: route.mtu, block_size, packet })
 }
 
 /// IP, UDP and TFTP headers: a block this much smaller than the MTU is not fragmented.

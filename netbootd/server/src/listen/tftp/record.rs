@@ -13,6 +13,7 @@ use tftp::{Negotiated, Outcome, Sender};
 
 use super::super::request_error::RequestError;
 use super::super::requester::Requester;
+use super::negotiation::small_mtu;
 use super::refusals::shown;
 use crate::services::Services;
 
@@ -34,6 +35,7 @@ pub(super) struct Record {
     id: TransferId,
     requester: Requester,
     path: Arc<str>,
+    block_size: u16,
     bytes: u64,
     told: Instant,
     /// Its begin, as long as that was not told: nobody may have asked.
@@ -76,6 +78,7 @@ impl Record {
             id,
             requester,
             path,
+            block_size: negotiated.block_size,
             bytes: 0,
             told: Instant::now(),
             begin: Some(begin),
@@ -103,12 +106,17 @@ impl Record {
 
     /// The client does not acknowledge what was sent again.
     pub(super) fn stalled(&mut self, sender: &Sender) {
-        self.started(sender.is_proved());
+        let proved = sender.is_proved();
+        self.started(proved);
+        // Anybody may have sent a request that is not proved, and looking at the route takes time.
+        let peer = self.requester.peer;
+        let small_mtu = proved.then(|| small_mtu(&self.services, peer, self.block_size)).flatten();
         self.services.recorder.record(Event::TransferStalled(TransferStalled {
             id: self.id,
             bytes: sender.acknowledged_bytes(),
-            proved: sender.is_proved(),
+            proved,
             resends: sender.resends(),
+            small_mtu,
         }));
     }
 
