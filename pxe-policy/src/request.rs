@@ -11,7 +11,7 @@ use crate::{ArchType, MacAddr, SystemUuid};
 /// How many architecture types of option 93 are kept; no firmware was seen to send more than three.
 pub const MAX_ARCH_TYPES: usize = 8;
 
-/// Who is speaking: firmware of some kind, or a boot program that asks again by itself.
+/// The kind of client: firmware, or a boot program that asks again by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
     /// PXE firmware (vendor class `PXEClient`).

@@ -229,7 +229,7 @@ fn an_operator_signs_in_approves_and_takes_it_back() {
     browser.keep_picture("reload");
     browser.click("main button.main");
     browser.wait_for("return document.querySelector('[role=status]').innerText.includes('was reloaded')");
-    // Who did what is written down.
+    // The audit log has the operator and the change.
     browser.open(&format!("{PAGE}server/audit"));
     browser.wait_for("return document.querySelectorAll('tbody tr').length === 5 && document.body.innerText.includes('undecided → approved')");
     browser.keep_picture("audit");

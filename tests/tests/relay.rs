@@ -182,7 +182,7 @@ fn a_responder_of_no_use_has_a_reason_each_time() {
         wait::until(Duration::from_secs(10), counted, || format!("{says:?}: {}", site.netbootd.log()));
     }
     site.logged(&["local-boot", "relay-malformed", "option 252", ".."]);
-    // Who asks more often than machines do is not handed on.
+    // A client that asks more often than machines do is not forwarded.
     site.responder.says(Says::Nothing);
     let mut question = site.responder.asked().pop().unwrap();
     question[12..16].copy_from_slice(&[10, 77, 0, 50]);

@@ -1,4 +1,4 @@
-//! Who signed boot programs: Debian's own, ones signed here, and what revocation lists say of them.
+//! The signers of boot programs: Debian's own, ones signed here, and revocation lists against them.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

@@ -156,7 +156,7 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
 #[test]
 fn another_servers_boot_file_is_named_when_a_machine_does_not_go_on() {
     let mut site = Site::new("");
-    // Who asks from this very host still can.
+    // A client on this host still can.
     let probe = site.lab.run("server", &[&program(), "probe", "pxe", "--iface", "lan0", "--timeout", "1"]);
     assert!(!String::from_utf8_lossy(&probe.stderr).contains("in use"), "{probe:?}");
     let _other = DhcpServer::start_with_boot_file(&mut site.lab, "boot/x64/wdsnbp.com");

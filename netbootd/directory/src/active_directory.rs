@@ -1,6 +1,7 @@
 //! Active Directory's prestaged computers: `netbootGUID` by GUID and by hardware address, in one
 //! question.
 
+mod fault;
 mod seam;
 
 use std::collections::HashMap;
@@ -9,12 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry, SearchOptions, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, SearchOptions, StdStream};
 use netbootd_net::tls::{self, TlsError};
 use pxe_policy::{BootAction, DirectoryAnswer, Identity, MacAddr, Record, SystemUuid, Trouble, TroubleKind};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 use crate::address::{host_of, ipv6_of};
 use crate::kerberos;
 use crate::settings::{self, Bind};
+use fault::{LdapFault, failed};
 
 /// A directory, with a connection that is kept.
 #[derive(Debug)]
@@ -284,48 +285,6 @@ async fn root_of(ldap: &mut Ldap) -> Result<String, Trouble> {
 /// Attribute names come in the server's own case.
 fn first<'a, T>(attrs: &'a HashMap<String, Vec<T>>, name: &str) -> Option<&'a T> {
     attrs.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?.1.first()
-}
-
-fn failed(error: LdapError) -> Trouble {
-    let result = match error {
-        LdapError::LdapResult { result } => result,
-        LdapError::Timeout { .. } => return Trouble::new(TroubleKind::Timeout, LdapFault::Late),
-        LdapError::GssapiOperationError(words) => {
-            return Trouble::new(kerberos::kind_of_words(&words), LdapFault::Gssapi(words));
-        }
-        error => return tls::trouble(error),
-    };
-    let (kind, meaning) = match result.rc {
-        49 => (TroubleKind::Unauthorized, "it does not accept user and password"),
-        8 => (
-            TroubleKind::Unauthorized,
-            "it wants TLS or GSSAPI (strongAuthRequired): use ldaps:// or start-tls",
-        ),
-        48 | 7 | 53 => (TroubleKind::Unauthorized, "it does not take this kind of bind"),
-        50 | 1 if result.text.contains("bind") => (TroubleKind::Unauthorized, "it wants a bind first"),
-        50 => (TroubleKind::Forbidden, "the account may not read there"),
-        32 => (TroubleKind::Malformed, "there is no such base"),
-        3 | 4 | 11 => (TroubleKind::TooLarge, "more than it gives or netbootd reads"),
-        _ => (TroubleKind::Failed, "it failed"),
-    };
-    Trouble::new(kind, LdapFault::Result { code: result.rc, meaning, text: result.text })
-}
-
-/// Why a directory did not answer a search or a bind.
-#[derive(Debug, Error)]
-enum LdapFault {
-    #[error("the connection does not last")]
-    Unstable,
-    #[error("no answer within {} s", PATIENCE.as_secs())]
-    Late,
-    #[error("it does not say what it serves: set `base`")]
-    NoBase,
-    /// The GSSAPI library's own message.
-    #[error("{0}")]
-    Gssapi(String),
-    /// A result code of RFC 4511 §4.1.9, with the server's own message.
-    #[error("LDAP result {code}: {meaning}: {}", .text.escape_debug())]
-    Result { code: u32, meaning: &'static str, text: String },
 }
 
 const ATTRIBUTES: [&str; 5] =
