@@ -1,22 +1,22 @@
 //! A case as real packets over a private network against a running netbootd.
 
 mod expect;
+mod host;
 
 use std::collections::HashMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use netbootd_diagnosis::step::OtherReply;
 use nix::sys::socket::{setsockopt, sockopt};
 
+use self::host::{certificate, disks};
 use super::script::{Host, How, Https, Kind, Line, Options, Wire};
 use super::{flood, packet, transfer};
-use crate::process::run;
 use crate::spoof::Spoofer;
-use crate::{Authority, Lab, Netbootd, ipv6, wait};
+use crate::{Lab, Netbootd, ipv6, wait};
 
 /// Plays a case to its end.
 ///
@@ -30,47 +30,12 @@ pub(super) fn play(configuration: &str, script: &[Line]) {
     if configuration.contains("[dhcp6]") {
         ipv6::give_address(&lab);
     }
-    let configuration = match configuration.contains("[https]") {
-        true => configuration.to_owned() + &certificate(&lab),
-        false => configuration.to_owned(),
-    };
+    let mut configuration = configuration.replace("{lab}", &lab.folder().display().to_string());
+    if configuration.contains("[https]") {
+        configuration.push_str(&certificate(&lab));
+    }
     let netbootd = Netbootd::start(&lab, &root, &configuration);
     play_in(&lab, &netbootd, script);
-}
-
-/// A certificate for the server's address, by an authority of the laboratory's own.
-fn certificate(lab: &Lab) -> String {
-    let signed = Authority::new(&lab.folder()).sign_rsa("boot", "IP:10.77.0.1", 90);
-    let (chain, key) = (signed.certificate.display(), signed.key.display());
-    format!("\n[[https.certificate]]\nchain = \"{chain}\"\nkey = \"{key}\"\n")
-}
-
-/// The disks of a script, mounted until they are dropped.
-fn disks(lab: &Lab, script: &[Line]) -> Vec<Mounted> {
-    let disks = script.iter().filter_map(|line| match line {
-        Line::Disk { folder, megabytes } => Some(Mounted::new(lab.folder().join(folder), *megabytes)),
-        _ => None,
-    });
-    disks.collect()
-}
-
-/// A file system in memory.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn new(folder: PathBuf, megabytes: u32) -> Self {
-        fs::create_dir_all(&folder).unwrap();
-        let size = format!("size={megabytes}m");
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder));
-        Mounted(folder)
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // netbootd may still have files open there.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
 }
 
 /// Adds the hosts and the files of a script.
