@@ -16,9 +16,9 @@ pub mod registry;
 mod reports;
 mod schema;
 mod source;
+mod status;
 mod words;
 
-use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub use limits::{Bounds, Limits, Rate, Unproved};
 pub use reports::{Reports, Webhook};
 pub use schema::{LogFormat, Mode, Ports};
 pub use source::Source;
+pub use status::{Operator, Role, Status};
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -165,59 +166,6 @@ pub struct Dhcp6 {
     pub chosen: bool,
     /// The links that addresses are given in.
     pub subnets: Vec<Subnet6>,
-}
-
-/// The port that operators look at.
-#[derive(Debug, Clone)]
-pub struct Status {
-    /// The address and port of the status API.
-    pub listen: SocketAddr,
-    /// Whether the configuration says so.
-    pub chosen: bool,
-    /// The names that it is reached by, beside addresses, `localhost` and the host's own name.
-    pub names: Vec<String>,
-    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
-    pub proxies: Vec<IpAddr>,
-    /// What those send who may act.
-    pub token: Option<Secret>,
-    /// A certificate chain and its key (PEM), for HTTPS.
-    pub tls: Option<(PathBuf, PathBuf)>,
-    /// Operators with tokens of their own, beside the one token, which is an administrator's.
-    pub operators: Vec<Operator>,
-}
-
-/// An operator with a token.
-#[derive(Debug, Clone)]
-pub struct Operator {
-    /// The name in the log.
-    pub name: String,
-    /// What the operator may do.
-    pub role: Role,
-    /// What the operator signs in with, or a script sends.
-    pub token: Secret,
-}
-
-/// What an operator may do; each may what the ones before may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Reads everything, changes nothing.
-    Viewer,
-    /// Approves and assigns machines, verifies images.
-    Operator,
-    /// Reloads the configuration, clears and removes.
-    Admin,
-}
-
-impl Role {
-    /// The word in the configuration and on the page.
-    pub fn word(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Admin => "admin",
-        }
-    }
 }
 
 /// The settings of TFTP.
