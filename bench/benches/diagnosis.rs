@@ -10,7 +10,7 @@ use netbootd_diagnosis::step::{
     Answered, Decided, FileRefused, LeaseTaken, Negotiated, Proto, Refusal, Step, TransferFinished,
     TransferId, TransferOutcome, TransferStarted,
 };
-use netbootd_diagnosis::{Configuration, Fleet, Machine, Patience, diagnose};
+use netbootd_diagnosis::{Configuration, Fleet, Machine, Patience, diagnose, observe};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
 use tftp::{Input, Limits, Packet, RequestOptions, Send, Sender, negotiate};
 
@@ -94,8 +94,8 @@ impl Site {
         });
         for step in decisions.into_iter().chain([Step::FileRefused(&missed)]).chain(transfers) {
             self.now += Duration::from_millis(10);
-            self.fleet.observe(mac, self.now, step, machine);
-            machine.observe(self.now, step);
+            // As the daemon does: findings are looked at before and after each step.
+            black_box(observe(mac, self.now, step, machine, &mut self.fleet, Patience::default()));
         }
     }
 }
