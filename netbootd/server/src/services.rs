@@ -1,6 +1,7 @@
 //! What every listener shares: the configuration in force, the boot tree, the machines, the record.
 
 mod contents;
+mod host;
 mod keep_link;
 mod limited;
 pub mod trust;
@@ -20,9 +21,6 @@ use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
 use netbootd_directory::device_file::DEVICES;
 use netbootd_directory::{Directories, OpenError};
-use netbootd_net::heartbeat::Heartbeat;
-use netbootd_net::interfaces::Interfaces;
-use netbootd_net::neighbours::Neighbours;
 use netbootd_state::approvals::Approvals;
 use netbootd_state::assignments::AssignmentStore;
 use netbootd_state::file::{DatabaseError, State};
@@ -37,15 +35,13 @@ use pxe_policy::{
 };
 use thiserror::Error;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::bsdp_server::BsdpServer;
 use crate::https::Https;
 use crate::limits::Limits;
 use crate::limits::descriptors::Need;
-use crate::listen::own_replies::OwnReplies;
 pub use contents::Contents;
+pub use host::{Lifecycle, Network};
 pub use limited::UNSENT;
 use trust::BootTrust;
 
@@ -86,37 +82,6 @@ pub struct Services {
     pub lifecycle: Lifecycle,
     /// Places for packets that wait for a directory or the disk.
     gate: Arc<Semaphore>,
-}
-
-/// The host's network, as it is now.
-#[derive(Debug, Default)]
-pub struct Network {
-    /// The interfaces as they are now.
-    pub interfaces: Interfaces,
-    /// The next hops, and whether they answer.
-    pub neighbours: Neighbours,
-    /// The listeners that are alive.
-    pub heartbeat: Heartbeat,
-    /// The replies that this server broadcast lately.
-    pub own_replies: OwnReplies,
-}
-
-/// The end of the services, in two steps.
-#[derive(Debug)]
-pub struct Lifecycle {
-    /// Nothing new begins after it; transfers go on.
-    pub stopping: CancellationToken,
-    /// Each transfer under way holds one of its tokens.
-    pub transfers: TaskTracker,
-    /// Ends every listener and transfer.
-    pub shutdown: CancellationToken,
-}
-
-impl Default for Lifecycle {
-    fn default() -> Self {
-        let shutdown = CancellationToken::new();
-        Lifecycle { stopping: shutdown.child_token(), transfers: TaskTracker::new(), shutdown }
-    }
 }
 
 /// A configuration with its boot tree and its directories opened.
