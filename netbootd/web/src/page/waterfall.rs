@@ -124,7 +124,18 @@ pub(super) fn fall(
 
 fn line(scale: &Scale, one: &Exchange, begin: f64) -> LineView {
     let (x, width) = scale.bar(one.begin, one.end);
-    let mut bars = vec![Bar { look: format!("bar-{}", one.look.class()), x, width, y: 5, height: 10 }];
+    let solid = |x, width| Bar { look: format!("bar-{}", one.look.class()), x, width, y: 5, height: 10 };
+    let mut bars = Vec::new();
+    if one.first_byte - one.begin < WORTH_A_HATCH {
+        bars.push(solid(x, width));
+    } else {
+        let (x, width) = scale.bar(one.begin, one.first_byte);
+        bars.push(Bar { look: "bar-wait".to_owned(), x, width, y: 5, height: 10 });
+        if one.end > one.first_byte {
+            let (x, width) = scale.bar(one.first_byte, one.end);
+            bars.push(solid(x, width));
+        }
+    }
     // A notch for each block that was sent again, as far as they can be told apart.
     let notches = (one.resends.min(6) as f64).min((width / 2.0).floor());
     for n in 0..notches as u32 {
@@ -225,6 +236,8 @@ fn round(value: f64) -> f64 {
 
 /// A silence that is worth a row, in seconds.
 const SILENCE: f64 = 3.0;
+/// A wait for the first byte that is worth a hatched bar, in seconds.
+const WORTH_A_HATCH: f64 = 0.05;
 
 #[cfg(test)]
 mod tests;

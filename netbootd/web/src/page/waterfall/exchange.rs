@@ -10,6 +10,9 @@ use super::boots::Step;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Exchange {
     pub(super) begin: f64,
+    /// When bytes began to flow: when the client acknowledged the first answer to a read request,
+    /// or got the head of an HTTP answer. `begin` for what is no file, `end` when none came.
+    pub(super) first_byte: f64,
     pub(super) end: f64,
     pub(super) look: Look,
     pub(super) group: Group,
@@ -162,6 +165,7 @@ fn file(all: &mut Vec<Exchange>, step: &Step, at: f64, group: Group) {
     let (look, word) = if step.proto == "http" { (Look::Http, "HTTP") } else { (Look::Tftp, "TFTP") };
     let new = |begin: f64| Exchange {
         begin,
+        first_byte: begin,
         end: at,
         look,
         group,
@@ -183,6 +187,7 @@ fn file(all: &mut Vec<Exchange>, step: &Step, at: f64, group: Group) {
                 all.iter_mut().rev().take(3).find(|one| is_same(one) && one.kind == Kind::Probed)
             {
                 (probed.kind, probed.runs) = (Kind::File(kind), true);
+                probed.first_byte = at;
                 probed.sub = step.negotiated.clone().unwrap_or_default();
                 return;
             }
@@ -196,6 +201,7 @@ fn file(all: &mut Vec<Exchange>, step: &Step, at: f64, group: Group) {
                 all.push(new(began));
                 all.len() - 1
             });
+            all[place].begin = all[place].begin.min(began);
             finish(&mut all[place], step, outcome, at);
         }
         refusal => {
@@ -227,11 +233,14 @@ fn file(all: &mut Vec<Exchange>, step: &Step, at: f64, group: Group) {
 
 fn finish(one: &mut Exchange, step: &Step, outcome: &str, at: f64) {
     (one.end, one.runs, one.bytes) = (at, false, step.bytes);
+    if step.bytes == Some(0) && outcome != "completed" {
+        one.first_byte = at;
+    }
     one.resends = step.resends.unwrap_or_default();
     let negotiated = std::mem::take(&mut one.sub);
     if outcome == "probed" {
         (one.kind, one.sub) = (Kind::Probed, "size asked".to_owned());
-        one.bytes = None;
+        (one.bytes, one.first_byte) = (None, one.begin);
         return;
     }
     one.is_broken = outcome != "completed";
@@ -279,6 +288,7 @@ fn words_of(step: &Step, at: f64, group: Group) -> Exchange {
     let is_bad = matches!(step.what.as_str(), "nak" | "send-failed" | "failed" | "error");
     Exchange {
         begin: at,
+        first_byte: at,
         end: at,
         look,
         group,

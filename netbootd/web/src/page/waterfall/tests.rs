@@ -109,6 +109,21 @@ fn two_boots_part_where_they_first_differ() {
 }
 
 #[test]
+fn a_bar_is_hatched_until_the_first_byte() {
+    let looks = |steps: &[Step]| -> Vec<String> {
+        let fall = fall(steps, None, 2000.0, false, &|_| None);
+        fall.groups[0].lines[0].bars.iter().map(|bar| bar.look.clone()).collect()
+    };
+    let transfer = step(1.5, "tftp", "transfer", Some("ipxe.efi"));
+    let asked_a_second_before = done(2.0, "tftp", "ipxe.efi", 1.5, 850_000);
+    assert_eq!(looks(&[transfer.clone(), asked_a_second_before]), ["bar-wait", "bar-tftp"]);
+    assert_eq!(looks(&[transfer.clone(), done(2.0, "tftp", "ipxe.efi", 0.501, 850_000)]), ["bar-tftp"]);
+    let nothing_came =
+        Step { seconds: Some(3.0), bytes: Some(0), ..step(4.5, "tftp", "timed-out", Some("ipxe.efi")) };
+    assert_eq!(looks(&[transfer, nothing_came]), ["bar-wait", "bar-broken"]);
+}
+
+#[test]
 fn firmware_that_asks_again_begins_another_boot() {
     let mut steps = slow_boot();
     steps.extend(slow_boot().into_iter().map(|mut step| {
