@@ -105,7 +105,7 @@ fn what_an_operator_says_at_one_server_all_know() {
 fn tables_of_a_newer_version_and_a_wrong_password_are_refused_with_words() {
     let site = Site::new();
     site.publish(1);
-    assert_eq!(site.database.sql(&site.lab, "SELECT version FROM netbootd.schema"), "4");
+    assert_eq!(site.database.sql(&site.lab, "SELECT version FROM netbootd.schema"), "5");
     site.database.sql(&site.lab, "UPDATE netbootd.schema SET version = 99");
     let refused = site.run(1, &["serve"]);
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -120,7 +120,7 @@ fn tables_of_a_newer_version_and_a_wrong_password_are_refused_with_words() {
             ('devices/line 3', 'reimage', '02:00:00:00:00:01', 'sorted', 1000),
             ('configmgr/16777219', 'PS120083', '02:00:00:00:00:02', 'known', 1000),
             ('configmgr/02:00:00:00:00:03', 'PS120083', '02:00:00:00:00:03', 'unknown', 1000);
-        DROP TABLE netbootd.given; DROP TABLE netbootd.assignments; ALTER TABLE netbootd.devices DROP COLUMN run, DROP COLUMN images, DROP COLUMN default_image; UPDATE netbootd.schema SET version = 1";
+        DROP TABLE netbootd.given; DROP TABLE netbootd.assignments; ALTER TABLE netbootd.devices DROP COLUMN run, DROP COLUMN images, DROP COLUMN default_image, DROP COLUMN trusts; UPDATE netbootd.schema SET version = 1";
     site.database.sql(&site.lab, former);
     let listed = site.run(1, &["ledger", "list", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
