@@ -112,7 +112,7 @@ impl StandIns {
     }
 
     /// A variable store of OVMF whose `db` holds the authorities of these names, and whose `dbx`
-    /// these Authenticode hashes.
+    /// these Authenticode hashes, or authorities by their names.
     ///
     /// # Panics
     /// When virt-fw-vars fails.
@@ -132,8 +132,13 @@ impl StandIns {
             let certificate = self.folder.join(file_name(authority, "ca")).with_extension("pem");
             command.args(["--add-db", OWNER]).arg(certificate);
         }
-        for hash in dbx {
-            command.args(["--add-dbx-hash", OWNER, hash]);
+        for revoked in dbx {
+            let certificate = self.folder.join(file_name(revoked, "ca")).with_extension("pem");
+            if certificate.exists() {
+                command.args(["--add-dbx-cert", OWNER]).arg(certificate);
+            } else {
+                command.args(["--add-dbx-hash", OWNER, revoked]);
+            }
         }
         run(command.arg("--sb"));
         store

@@ -146,6 +146,26 @@ fn a_machine_that_trusts_both_boots_and_the_device_file_names_what_another_trust
     findings::none(&site.lab, &site.netbootd);
 }
 
+/// As KB5025885 revokes it on machines with Windows.
+#[test]
+#[ignore = "another form of revocation with the same way through netbootd: make nightly"]
+fn a_machine_whose_dbx_revokes_the_authority_of_2011_boots_on_the_second_try() {
+    let mut site = Site::new(RULE);
+    site.switch_on(&[WINDOWS_2011, WINDOWS_2023], &[WINDOWS_2011]).wait_for_payload("of-2023");
+    let explained = site.explained();
+    assert!(explained.contains("generation 2023"), "{explained}");
+}
+
+#[test]
+#[ignore = "the program of 2023 goes first, and the machine refuses that one: make nightly"]
+fn where_2023_goes_first_a_machine_that_trusts_2011_alone_boots_on_the_second_try() {
+    let mut site = Site::new(&format!("{RULE}\n[policy]\nsigned-by = \"2023\"\n"));
+    site.switch_on(&[WINDOWS_2011], &[]).wait_for_payload("of-2011");
+    assert_eq!(site.counts(), (0, 1));
+    let explained = site.explained();
+    assert!(explained.contains("generation 2011"), "{explained}");
+}
+
 #[test]
 fn a_machine_that_trusts_neither_is_explained_with_the_signers_names() {
     let mut site = Site::new(&format!("{RULE}\n[diagnosis]\npatience = 0.5\n"));
