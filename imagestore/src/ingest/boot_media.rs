@@ -51,7 +51,7 @@ pub(super) fn import(
     );
     if !media.password_required {
         taken.findings.push(
-            "the media has no password, so anybody who has its Variables.dat can open it; no machine gets it \
+            "the media has no password, so its Variables.dat alone opens it; no machine gets it \
              unless boot-media.allow-without-password says so"
                 .into(),
         );

@@ -134,6 +134,7 @@ impl Drop for AbortOnDrop {
 async fn watch_remote(daemon: Arc<Daemon>, remote: Remote) {
     if let Err(error) = remote.check().await {
         warn!("{}", with_causes(&error));
+        outages::object_storage(&daemon.services, Err(SharedError::new(error)));
     }
     let mut trouble = None;
     loop {

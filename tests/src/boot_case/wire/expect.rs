@@ -25,7 +25,7 @@ impl Player<'_> {
     /// Words of the finding's evidence: what netbootd sees of itself may take it some seconds.
     pub(super) fn expect_evidence(&self, mac: &str, word: &str) {
         let is_there = || self.status(mac)["finding"]["evidence"].to_string().contains(word);
-        wait::until(PATIENCE, is_there, || format!("{word:?} is expected: {:#}", self.status(mac)));
+        wait::until(OUTAGE, is_there, || format!("{word:?} is expected: {:#}", self.status(mac)));
     }
 
     /// The sender that `netbootd status` names, and no other one.
@@ -66,5 +66,7 @@ impl Player<'_> {
     }
 }
 
+/// netbootd tries an upstream several times before it counts as away.
+const OUTAGE: Duration = Duration::from_secs(30);
 /// Events reach the diagnosis within this time.
 const PATIENCE: Duration = Duration::from_secs(8);
