@@ -31,7 +31,7 @@ const PROGRAMS: [(&str, Change, &str); 7] = [
     (
         "certificate-of-a-megabyte",
         |bytes, entry, table, _| certificate(bytes, entry, table, 1 << 20, 1),
-        "nobody",
+        "unknown: a signature of 1048584 bytes",
     ),
     (
         "ten-thousand-signatures",

@@ -17,6 +17,8 @@ pub struct ProgramReport {
     pub architecture: String,
     /// Its signatures; empty for an unsigned program.
     pub signatures: Vec<SignatureReport>,
+    /// Why further signatures cannot be read, one each.
+    pub unreadable: Vec<String>,
     /// Whether it was changed after it was signed.
     pub altered: bool,
     /// The entries of its `.sbat` section, `component generation`.
@@ -146,6 +148,12 @@ pub fn report(name: &str, program: &Program, revocations: &Revocations) -> Progr
             other => format!("{other:#06x}"),
         },
         signatures: program.signers().map(signature).collect(),
+        unreadable: program
+            .signatures
+            .iter()
+            .filter_map(|read| read.as_ref().err())
+            .map(ToString::to_string)
+            .collect(),
         altered: program.is_altered(),
         sbat: program.sbat.iter().map(ToString::to_string).collect(),
         security_version: program.security_version.map(|version| version.to_string()),

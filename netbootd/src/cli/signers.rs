@@ -5,10 +5,11 @@ use netbootd_content::secure_boot::{ProgramReport, SignatureReport};
 /// Everything about one program, a line each.
 pub(super) fn described(report: &ProgramReport) -> String {
     let mut lines = vec![("architecture", report.architecture.clone())];
-    if report.signatures.is_empty() {
+    if report.signatures.is_empty() && report.unreadable.is_empty() {
         lines.push(("signed by", "nobody: machines with Secure Boot refuse it".to_owned()));
     }
     lines.extend(report.signatures.iter().map(|signature| ("signed by", signed_by(signature))));
+    lines.extend(report.unreadable.iter().map(|why| ("signed by", format!("unknown: {why}"))));
     if report.altered {
         lines
             .push(("altered", "changed after it was signed: machines with Secure Boot refuse it".to_owned()));
@@ -45,6 +46,7 @@ pub(super) fn summary(report: &ProgramReport) -> String {
         authorities.extend(signature.authorities.first().map(String::as_str));
     }
     match (authorities.is_empty(), report.altered) {
+        (true, _) if !report.unreadable.is_empty() => "signed, unreadable".to_owned(),
         (true, _) => "not signed".to_owned(),
         (false, true) => format!("altered after signing by {}", authorities.join(", ")),
         (false, false) => authorities.join(", "),
