@@ -108,6 +108,8 @@ fn look_at_every_page(looks: &[(u32, u32, bool)], more: bool) {
             browser.open(&format!("{PAGE}{path}"));
             wrong.extend(wrong_looks(&browser, &format!("admin-{name}"), looks));
         }
+        browser.run("document.querySelector('form[action=\"/sign-out\"]').requestSubmit()");
+        browser.wait_for("return document.body.innerText.includes('Sign in')");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(browser.refused(), Vec::<String>::new());
