@@ -1,16 +1,15 @@
 //! Every file that clients may have: the boot tree's, then the images of the store.
 
-mod existence_cache;
 mod images;
-mod nearest;
 mod pins;
+mod recent;
 mod running;
-mod signers;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use imagestore::library::ContentId;
@@ -27,20 +26,21 @@ use crate::readers::Readers;
 use crate::remote::Remote;
 use crate::secure_boot;
 use crate::winpe;
-use existence_cache::ExistenceCache;
-use nearest::Nearest;
 use pins::Pins;
+use recent::Recent;
 use running::Running;
-use signers::SignersCache;
 
 /// Every file that clients may have.
 #[derive(Debug, Clone)]
 pub struct Files {
     tree: Arc<BootTree>,
     images: Option<Arc<Images>>,
-    existence_cache: Arc<ExistenceCache>,
-    nearest: Arc<Nearest>,
-    signers: Arc<SignersCache>,
+    /// Whether a path is there.
+    existence_cache: Arc<Recent<bool>>,
+    /// The nearest name of a path that is not there.
+    nearest: Arc<Recent<Option<String>>>,
+    /// The signers of boot programs.
+    signers: Arc<Recent<Option<Signers>>>,
 }
 
 /// The store's images, as the catalogue last said.
@@ -96,9 +96,9 @@ impl Files {
         Files {
             tree: Arc::new(tree),
             images,
-            existence_cache: Arc::default(),
-            nearest: Arc::default(),
-            signers: Arc::default(),
+            existence_cache: Arc::new(Recent::new(EXISTENCE_COUNTS_FOR, MAX_EXISTENCES)),
+            nearest: Arc::new(Recent::new(NEAREST_COUNTS_FOR, MAX_PATHS)),
+            signers: Arc::new(Recent::new(SIGNERS_COUNT_FOR, MAX_PATHS)),
         }
     }
 
@@ -317,3 +317,14 @@ fn changed(store: &Store) -> Stamp {
 
 /// The label of an image with the arguments of its kernel.
 const CMDLINE: &str = "cmdline";
+/// Far less than a machine takes from its offer to its first block, in which a file can come or go
+/// however often one looks.
+const EXISTENCE_COUNTS_FOR: Duration = Duration::from_millis(250);
+/// An operator who corrects a name looks again after this time.
+const NEAREST_COUNTS_FOR: Duration = Duration::from_secs(10);
+/// A program that is replaced by one of another signer counts after so long.
+const SIGNERS_COUNT_FOR: Duration = Duration::from_secs(5);
+/// Boot files are a handful for each kind of machine; names made from a machine's own address are
+/// one each.
+const MAX_EXISTENCES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+const MAX_PATHS: NonZeroUsize = NonZeroUsize::new(256).unwrap();

@@ -75,7 +75,7 @@ impl FactsCache {
     }
 }
 
-/// As long as a boot file that was seen counts as there (`files/existence_cache.rs`).
+/// As long as a boot file that was seen counts as there (`EXISTENCE_COUNTS_FOR of files.rs`).
 const MOMENT: Duration = Duration::from_millis(250);
 /// Some 700 bytes each.
 const MAX_FILES: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
