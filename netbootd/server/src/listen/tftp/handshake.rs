@@ -97,9 +97,8 @@ impl Handshakes {
         let (negotiated, in_flight) =
             negotiation::negotiated(&self.services, &request.options, from, facts.len);
         let (sender, _) = Sender::new(negotiated, facts.len, now);
-        let (server, record, superseded) = (received.to, None, None);
-        let waiting =
-            Waiting { port: port.clone(), server, sender, facts, in_flight, record, superseded, strays: 0 };
+        let server = received.to;
+        let waiting = Waiting::new(port.clone(), server, sender, facts, in_flight);
         let answer = waiting.first_answer();
         let places = &self.services.limits.transfers;
         let asked = Asked { now, from, request: bytes, ports, places, bounds: &bounds };

@@ -21,18 +21,8 @@ impl Handshakes {
         let now = Instant::now();
         let ports = if port.number == SINGLE_PORT { Ports::One } else { Ports::Own };
         let in_flight = negotiation::share(&self.services, &negotiated, facts.len);
-        let (sender, _) = Sender::new(negotiated, facts.len, now);
-        let waiting = Waiting {
-            port: port.clone(),
-            server,
-            sender,
-            facts: Arc::clone(&facts),
-            in_flight,
-            record: None,
-            superseded: None,
-            strays: 0,
-        };
-        let negotiated = waiting.sender.negotiated().clone();
+        let (sender, _) = Sender::new(negotiated.clone(), facts.len, now);
+        let waiting = Waiting::new(port.clone(), server, sender, Arc::clone(&facts), in_flight);
         let (places, bounds) = (&self.services.limits.transfers, self.services.transfer_bounds());
         let asked = Asked { now, from, request: &request, ports, places, bounds: &bounds };
         let admitted = self.transfers.admit_waiting(asked, waiting);

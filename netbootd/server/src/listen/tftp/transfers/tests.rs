@@ -52,16 +52,10 @@ impl Fixture {
             program: None,
             configuration: None,
         };
-        Waiting {
-            port: SharedPort { endpoint: Arc::clone(&self.endpoint), number },
-            server: [127, 0, 0, 1].into(),
-            sender: Sender::new(negotiated, 600, self.start).0,
-            facts: Arc::new(facts),
-            in_flight: Arc::new(Budget::default()).reserve(600, 512, 1000),
-            record: None,
-            superseded: None,
-            strays: 0,
-        }
+        let port = SharedPort { endpoint: Arc::clone(&self.endpoint), number };
+        let sender = Sender::new(negotiated, 600, self.start).0;
+        let in_flight = Arc::new(Budget::default()).reserve(600, 512, 1000);
+        Waiting::new(port, [127, 0, 0, 1].into(), sender, Arc::new(facts), in_flight)
     }
 
     fn wait(&self, after: Duration, n: u16, port: u16, request: &[u8]) -> Result<usize, NotAdmitted> {

@@ -89,6 +89,16 @@ pub(in crate::listen::tftp) enum Due {
 }
 
 impl Waiting {
+    pub(in crate::listen::tftp) fn new(
+        port: SharedPort,
+        server: IpAddr,
+        sender: Sender,
+        facts: Arc<Facts>,
+        in_flight: Share,
+    ) -> Self {
+        Waiting { port, server, sender, facts, in_flight, record: None, superseded: None, strays: 0 }
+    }
+
     /// The first answer: the option acknowledgement, or the first block of a client that asked for
     /// no option.
     pub(in crate::listen::tftp) fn first_answer(&self) -> Vec<u8> {
