@@ -24,7 +24,7 @@ pub enum Authority {
 pub enum Generation {
     /// Authorities of 2011, which expire in 2026.
     Of2011,
-    /// Authorities of 2023.
+    /// Authorities of 2023, which replace them.
     Of2023,
 }
 

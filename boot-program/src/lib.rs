@@ -1,4 +1,5 @@
-//! What firmware, shim and the Windows boot manager check in a boot program before they start it.
+//! The checks of firmware, shim and the Windows boot manager on a boot program before they start
+//! it.
 //!
 //! A boot program is a PE/COFF image for EFI. Firmware with Secure Boot compares its signers with
 //! `db` and its hash with `dbx` (UEFI 2.10 §32.4); shim compares its `.sbat` section with the SBAT

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::{Authority, Program, SbatEntry, SecurityVersion};
 
-/// What firmware with current updates refuses.
+/// The boot programs that firmware with current updates refuses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revocations {
     /// Authenticode SHA-256 of revoked programs.
@@ -24,11 +24,11 @@ pub struct Revocations {
 /// A Windows boot program whose security version `dbx` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WindowsProgram {
-    /// `bootmgfw.efi`.
+    /// `bootmgfw.efi`, which also starts installed systems.
     BootManager,
-    /// `cdboot.efi`.
+    /// `cdboot.efi`, for optical media.
     CdBoot,
-    /// `wdsmgfw.efi`.
+    /// `wdsmgfw.efi`, of Windows Deployment Services.
     Wds,
 }
 
@@ -41,7 +41,7 @@ pub enum Revocation {
     Authority(Authority),
     /// Its security version is lower than the one in `dbx`.
     SecurityVersion {
-        /// The program's version.
+        /// The version in the program's resources.
         has: SecurityVersion,
         /// The lowest version that starts.
         needs: SecurityVersion,

@@ -11,7 +11,7 @@ use object::read::pe::{ImageNtHeaders, PeFile, ResourceDirectoryEntryData, Resou
 pub struct SecurityVersion {
     /// The number that revocations count.
     pub major: u16,
-    /// The minor number.
+    /// The number below it; it decides between equal major numbers.
     pub minor: u16,
 }
 

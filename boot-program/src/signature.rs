@@ -15,7 +15,7 @@ use x509_cert::name::Name;
 
 use crate::{Authority, Program, ProgramError};
 
-/// One Authenticode signature.
+/// One Authenticode signature of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     /// Common name of the certificate that signed.

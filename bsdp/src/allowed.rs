@@ -2,7 +2,7 @@
 
 use crate::BootImageId;
 
-/// What the operator lets a Mac have, on top of what the images' own lists say.
+/// The images an operator permits a Mac, in addition to the images' own lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allowed {
     /// No answer. A choice at another server still ends the one that the Mac made here.

@@ -11,7 +11,7 @@ pub struct Bindings {
     numbers: BTreeSet<u32>,
 }
 
-/// What one Mac chose.
+/// One Mac's selected image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// The Mac's hardware address.
@@ -36,7 +36,7 @@ pub enum Change {
 }
 
 impl Bindings {
-    /// What a Mac chose.
+    /// The image a Mac selected; None when it selected none.
     pub fn get(&self, mac: [u8; 6]) -> Option<&Binding> {
         self.by_mac.get(&mac)
     }

@@ -2,7 +2,7 @@
 
 use crate::{BootImage, LeftOut};
 
-/// What about a Mac decides which images are for it.
+/// The properties of a Mac that decide which images are for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mac<'a> {
     /// The Mac's architecture: `i386` or `ppc`.
@@ -13,7 +13,7 @@ pub struct Mac<'a> {
     pub mac: [u8; 6],
 }
 
-/// What is made of `DisabledSystemIdentifiers`.
+/// How `DisabledSystemIdentifiers` is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisabledModels {
     /// A listed model is not offered the image. Every tool writes the key meaning that.

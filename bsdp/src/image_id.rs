@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-/// What a Mac calls an image by.
+/// The 4-byte id of an image in BSDP messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BootImageId {
     /// Whether the image installs a system, rather than running one.

@@ -112,8 +112,8 @@ fn close(value: &mut Vec<u8>, list: &mut Vec<u8>) {
     }
 }
 
-/// What an option 43 holds beside its entry's id, count, and the list's own code and length;
-/// Apple's cut too.
+/// The room for a name in an option 43: without the entry's id and count, and the list's own code
+/// and length. Apple's server cuts names there too.
 const MAX_NAME: usize = MAX_OPTION - 2 - 2 - 5;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Message types (option 43, sub-option 1).
 
-/// What a BSDP message is.
+/// BSDP message type, option 1 within option 43.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BsdpMessageType {
     /// The client wants the list of images, or the server gives it.

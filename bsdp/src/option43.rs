@@ -59,7 +59,7 @@ pub enum SubOption {
     },
 }
 
-/// What is wrong with an option 43.
+/// Why an option 43 is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Option43Error {
     /// A length goes beyond the end of its option 43.
@@ -218,7 +218,7 @@ const SHADOW_FILE_PATH: u8 = 129;
 const MACHINE_NAME: u8 = 130;
 const END: u8 = 255;
 
-/// What one DHCP option holds.
+/// The longest value of one DHCP option, in bytes (RFC 2132: a one-byte length).
 pub(crate) const MAX_OPTION: usize = 255;
 const MAX_VALUE: usize = MAX_OPTION - 2;
 

@@ -16,7 +16,7 @@ use crate::{
     LeftOut, ListEntry, Reason, SubOption, VendorClass, option43,
 };
 
-/// What a packet of a Mac says, apart from DHCP's own fields.
+/// The BSDP fields of a Mac's packet, apart from DHCP's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The DHCP message: DISCOVER or INFORM.
@@ -61,7 +61,7 @@ pub struct Server {
     pub shadow: Option<String>,
     /// The priority of a server that nobody has chosen yet.
     pub base_priority: u16,
-    /// What is made of `DisabledSystemIdentifiers`.
+    /// How `DisabledSystemIdentifiers` is applied.
     pub disabled_models: DisabledModels,
     /// Whether firmware of 1998 and 1999 is served.
     pub netboot_1: bool,
@@ -69,18 +69,18 @@ pub struct Server {
     pub binding_lifetime: Option<u64>,
 }
 
-/// What a packet leads to.
+/// The outcome of one packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The reply; None is silence.
     pub reply: Option<Reply>,
     /// The reason, as the log names it.
     pub reason: Reason,
-    /// What to remember, before the reply leaves.
+    /// The change of the bindings to store before the reply leaves.
     pub change: Option<Change>,
-    /// What the Mac says of itself, when it could be read.
+    /// The Mac's option 60, when it is valid.
     pub vendor_class: Option<VendorClass>,
-    /// What the Mac wanted, when it could be read.
+    /// The Mac's message type, when it is valid.
     pub asked: Option<BsdpMessageType>,
     /// The images that are for it.
     pub offered: Vec<BootImageId>,
@@ -111,7 +111,7 @@ pub struct Reply {
     pub image: Option<BootImageId>,
 }
 
-/// What a reply is.
+/// The kinds of replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyKind {
     /// DHCPOFFER to a Mac that chose before.
@@ -375,7 +375,8 @@ fn written(options: &[SubOption]) -> Vec<Vec<u8>> {
 }
 
 const VERSION_1_1: u16 = 0x0101;
-/// What a client takes that does not say, IP and UDP included; and the most that any is sent.
+/// The largest reply to a client that states no limit, in bytes with the IP and UDP headers; and
+/// the largest that is sent at all.
 const MIN_MESSAGE: u16 = 548;
 const MAX_MESSAGE: u16 = 8192;
 const IP_AND_UDP: usize = 28;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// What a Mac says of itself.
+/// Option 60 of a Mac: `AAPLBSDPC`, architecture and model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VendorClass {
     /// Its architecture: `i386` for every Intel Mac, `ppc` before them. Empty in a server's form.
@@ -26,10 +26,10 @@ pub enum VendorClassError {
 }
 
 impl VendorClass {
-    /// What a server sends: exactly this, or Startup Disk drops the answer.
+    /// Option 60 of a server: Startup Disk drops an answer with anything else.
     pub const OF_SERVERS: &'static [u8] = b"AAPLBSDPC";
 
-    /// Reads option 60. What follows the second slash is the model, whatever it is.
+    /// Reads option 60. All after the second slash is the model.
     pub fn parse(value: &[u8]) -> Result<Self, VendorClassError> {
         let rest = value.strip_prefix(Self::OF_SERVERS).ok_or(VendorClassError::NotBsdp)?;
         if !rest.iter().all(|byte| matches!(byte, b' '..=b'~')) {

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use crate::packet::put_string;
 
-/// The options of a request that this implementation knows, as numbers. What is no number is left
-/// out here, as if it had not been asked for: the client then falls back to the protocol's default.
+/// The options of a request that this implementation knows, as numbers. A value that is no number
+/// counts as an option that was not sent: the client falls back to the protocol's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestOptions {
     asked: Vec<(Kind, u64)>,
     probe: bool,
 }
 
-/// What a server allows.
+/// The largest values that a server grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The largest block, in bytes; the path's MTU less 32 keeps blocks from being fragmented.
@@ -23,7 +23,7 @@ pub struct Limits {
     pub variable_window: bool,
 }
 
-/// What holds for a transfer.
+/// The parameters of a transfer after negotiation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Negotiated {
     /// Bytes in a block.
@@ -38,7 +38,8 @@ pub struct Negotiated {
     pub variable_window: bool,
     /// Whether the client asked for the size.
     pub size_asked: bool,
-    /// What is granted, in the order of the request; empty when there is nothing to acknowledge.
+    /// The options of the OACK with their values, in the order of the request; empty when there is
+    /// nothing to acknowledge.
     pub granted: Vec<(&'static str, u64)>,
 }
 
@@ -82,8 +83,8 @@ impl Default for Limits {
 }
 
 impl RequestOptions {
-    /// What a client asks for: block size in bytes, window in blocks, retransmission time in
-    /// seconds, and the size of the file.
+    /// The options of a client's request: block size in bytes, window in blocks, retransmission
+    /// time in seconds, and the size of the file.
     pub fn asking(
         block_size: Option<u16>,
         window_size: Option<u16>,
@@ -244,7 +245,8 @@ pub(crate) fn number(value: &[u8]) -> Option<u64> {
 
 /// The option of test requests, of our own.
 const PROBE_MARK: &[u8] = b"x-netbootd-probe";
-/// What Microsoft's boot manager sends, and what grants it (Wireshark's TFTP dissector).
+/// The window that Microsoft's boot manager requests, and the value that grants it (Wireshark's
+/// TFTP dissector).
 const MSFT_WINDOW_ASKED: u64 = 31416;
 const MSFT_WINDOW_GRANTED: u64 = 27182;
 

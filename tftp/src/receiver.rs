@@ -26,7 +26,7 @@ pub struct Receiver {
     repeats: u64,
 }
 
-/// What the caller has to do.
+/// The packet to send and the event to handle after one input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct ReceiveStep<'a> {

@@ -79,7 +79,7 @@ const INITIAL: Duration = Duration::from_millis(250);
 /// TCP's 200 ms do. Firmware that takes longer over a block gets a window twice, and the doubling
 /// wait keeps that rare.
 const FLOOR: Duration = Duration::from_millis(25);
-/// What firmware has at the least.
+/// The shortest retransmission time of firmware.
 const CLIENT_FLOOR: Duration = Duration::from_secs(1);
 /// A machine that boots is not kept waiting longer than this for a lost packet.
 const CEILING: Duration = Duration::from_secs(8);

@@ -54,11 +54,11 @@ pub enum Input<'a> {
     Stop,
 }
 
-/// What the caller has to do.
+/// The actions for the caller after one input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Step {
-    /// What to send, if anything.
+    /// The packet to send, if any.
     pub send: Option<Send>,
     /// Set once, with the last step: the transfer is over.
     pub finish: Option<Outcome>,

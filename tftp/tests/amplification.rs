@@ -1,5 +1,5 @@
-//! What an address gets that somebody else asked in the name of: bytes out for bytes in, at the
-//! worst.
+//! The worst amplification of a forged read request: bytes to the forged address for each byte that
+//! the forger sends.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::time::{Duration, Instant};
@@ -78,7 +78,7 @@ const LARGEST: [&[u8]; 5] = [
     b"windowsize\x0065535\0",
     b"msftwindow\x0031416\0",
 ];
-/// What is no option, or is not granted.
+/// Options that are unknown or not granted.
 const REFUSED: [&[u8]; 3] = [b"blksize\x007\0", b"x\x001\0", b"windowsize\x000\0"];
 const SIZES: [u64; 5] = [0, 511, 512, 1 << 20, u64::MAX];
 

@@ -24,7 +24,7 @@ struct Image {
 
 #[derive(Deserialize)]
 struct Certificate {
-    /// The common name.
+    /// The common name of the certificate's subject.
     #[serde(rename = "subjectName", alias = "subject", alias = "value")]
     name: Option<String>,
 }

@@ -83,11 +83,11 @@ const WIN_CERT_TYPE_EFI_GUID: u16 = 0x0ef1;
 const LIST_HEADER: usize = 28;
 /// The owner's GUID before each signature.
 const OWNER: usize = 16;
-/// `EFI_CERT_SHA256_GUID`.
+/// `EFI_CERT_SHA256_GUID` in wire order: hashes of programs.
 const SHA_256: [u8; 16] = *b"\x26\x16\xc4\xc1\x4c\x50\x92\x40\xac\xa9\x41\xf9\x36\x93\x43\x28";
-/// `EFI_CERT_X509_GUID`.
+/// `EFI_CERT_X509_GUID` in wire order: whole certificates.
 const X509: [u8; 16] = *b"\xa1\x59\xc0\xa5\xe4\x94\xa7\x4a\x87\xb5\xab\x15\x5c\x2b\xf0\x72";
-/// `EFI_CERT_X509_SHA256_GUID`.
+/// `EFI_CERT_X509_SHA256_GUID` in wire order: hashes of certificates.
 const X509_SHA_256: [u8; 16] = *b"\x92\xa4\xd2\x3b\xc0\x96\x79\x40\xb4\x20\xfc\xf9\x8e\xf1\x03\xed";
 const KNOWN_KINDS: [[u8; 16]; 3] = [SHA_256, X509, X509_SHA_256];
 

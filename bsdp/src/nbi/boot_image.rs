@@ -12,13 +12,13 @@ pub struct BootImage {
     pub folder: String,
     /// Where that folder is.
     pub place: Place,
-    /// What Macs call it by.
+    /// The id in BSDP messages.
     pub id: BootImageId,
     /// Its line in the menu.
     pub name: String,
     /// How its system gets at the root.
     pub kind: BootImageType,
-    /// What it gets at.
+    /// The root file system and its protocol.
     pub root: RootPath,
     /// Architectures with their booters, as paths inside the folder.
     pub booters: Vec<(String, String)>,

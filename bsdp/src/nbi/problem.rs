@@ -1,4 +1,4 @@
-//! What is wrong with an image folder.
+//! Faults of an image folder.
 
 use thiserror::Error;
 
@@ -16,7 +16,7 @@ pub enum Problem {
     Missing {
         /// The key of the property list.
         key: &'static str,
-        /// What it should hold.
+        /// The expected type, for the message.
         wanted: &'static str,
     },
     /// A path with characters that no path has.

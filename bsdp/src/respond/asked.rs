@@ -1,4 +1,4 @@
-//! What a request asks.
+//! The fields of a request, checked.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -6,7 +6,7 @@ use super::{Answer, DhcpMessage, Request, Server};
 use crate::eligible::NETBOOT_1_MODEL;
 use crate::{BootImageId, BsdpMessageType, Reason, SubOption, VendorClass, cannot_netboot, option43};
 
-/// What a request asks, once every field of it is found good.
+/// A request whose fields are all valid.
 pub(super) struct Asked {
     pub(super) class: VendorClass,
     pub(super) kind: Option<BsdpMessageType>,

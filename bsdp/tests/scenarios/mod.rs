@@ -176,7 +176,7 @@ fn plist(value: &Value) -> Plist {
     }
 }
 
-/// What the guard in netbootd reads of these bytes.
+/// The request that netbootd's guard parses from these bytes.
 fn request(step: &Value) -> Request {
     let packet = bytes(&step["request"]);
     let addr = |at: usize| Ipv4Addr::new(packet[at], packet[at + 1], packet[at + 2], packet[at + 3]);

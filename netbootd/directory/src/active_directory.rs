@@ -64,7 +64,7 @@ impl ActiveDirectory {
         Ok(ActiveDirectory { settings: settings.clone(), tls, connection: Mutex::new(None) })
     }
 
-    /// What it says of a machine.
+    /// The records of all computer objects that match the machine.
     async fn lookup(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
         let by_mac = mac_form(who.mac);
         let filter = filter(who);
@@ -184,7 +184,7 @@ impl Connection {
             .search(&self.base, Scope::Subtree, filter, ATTRIBUTES.to_vec())
             .await;
         let (entries, _) = searched.and_then(|result| result.success()).map_err(failed)?;
-        // What refers to other servers is no computer.
+        // Referrals to other servers are no computers.
         let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
         Ok(entries.filter_map(|entry| Computer::from_entry(SearchEntry::construct(entry))).collect())
     }

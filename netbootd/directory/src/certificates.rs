@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::settings::Endpoint;
 
-/// What was last seen.
+/// The certificates that servers showed last.
 #[derive(Debug, Default)]
 pub struct Certificates {
     seen: ArcSwap<Vec<Seen>>,
@@ -23,8 +23,8 @@ pub struct Certificates {
 /// The certificate that one server showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Seen {
-    /// What it is for: `configmgr`, `active-directory`, a server that the configuration names, or
-    /// `boot-https` for this server's own.
+    /// The part that uses it: `configmgr`, `active-directory`, a server that the configuration
+    /// names, or `boot-https` for this server's own.
     pub part: String,
     /// The server's name and port; of an own certificate its file.
     pub server: String,
@@ -47,7 +47,7 @@ impl Seen {
 }
 
 impl Certificates {
-    /// What was last seen, this server's own first.
+    /// The certificates seen last, this server's own first.
     pub fn seen(&self) -> Vec<Seen> {
         self.own.load().iter().chain(self.seen.load().iter()).cloned().collect()
     }

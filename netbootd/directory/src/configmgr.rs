@@ -125,7 +125,7 @@ impl ConfigMgr {
         &self.client
     }
 
-    /// What the site says of a machine.
+    /// The site's record of a machine.
     async fn lookup(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
         let tables = self.tables().await?;
         let (uuid, mac, left_out) = tables.screen(who);
@@ -177,7 +177,8 @@ impl ConfigMgr {
         let mut types = BTreeMap::new();
         for (class, usual) in Package::CLASSES {
             let packages: Vec<Package> = match self.client.list(class, "", Package::FIELDS).await {
-                // What is missing of these counts as software, which is used in the same way.
+                // A class that the site does not know counts as software, which is used in the same
+                // way.
                 Err(trouble) if usual != Package::BOOT_IMAGE && trouble.kind == TroubleKind::Malformed => {
                     continue;
                 }
@@ -355,7 +356,8 @@ fn any_mac(mac: MacAddr) -> String {
     format!("MACAddresses/any(m: m eq '{}')", site_form(mac))
 }
 
-/// What the site's own list of duplicates leaves of a machine's identifiers.
+/// A machine's identifiers without those in the site's own list of duplicates; the third part lists
+/// the removed ones.
 pub type Screened = (Option<SystemUuid>, Option<MacAddr>, Vec<Identifier>);
 
 /// More adapters than that share an address only by mistake.

@@ -71,7 +71,7 @@ pub trait Configured: fmt::Debug {
     /// Its name in evidence: the ledger knows machines by it.
     fn name(&self) -> &'static str;
 
-    /// Opens it; nothing is asked yet. What it keeps in memory is `fresh` for this long.
+    /// Opens the directory without a query to it. Its answers stay in memory for `fresh`.
     fn open(&self, fresh: Duration) -> Result<Box<dyn Directory>, OpenError>;
 
     /// Whether answers are kept; not for one that is in memory itself.

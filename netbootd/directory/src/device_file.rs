@@ -53,7 +53,7 @@ pub enum DeviceFileError {
     NoList {
         /// The file that cannot be parsed.
         path: PathBuf,
-        /// What it holds instead.
+        /// The parser's error.
         source: DeviceListError,
     },
 }
@@ -105,7 +105,7 @@ impl DeviceFile {
         }
     }
 
-    /// What it says of a machine.
+    /// The file's record of a machine.
     pub fn ask(&self, who: &Identity) -> DirectoryAnswer {
         self.table.load().ask(who)
     }

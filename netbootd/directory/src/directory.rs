@@ -10,7 +10,7 @@ use crate::links::Links;
 
 /// A directory that knows machines.
 pub trait Directory: fmt::Debug + Send + Sync {
-    /// What it knows of a machine.
+    /// Asks for the directory's record of a machine.
     fn ask<'a>(&'a self, who: &'a Identity) -> Asking<'a, Result<DirectoryAnswer, Trouble>>;
 
     /// The answer that needs no question: of one that is in memory, or about a machine that this

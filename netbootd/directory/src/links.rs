@@ -25,9 +25,9 @@ pub struct Links {
 pub struct Link {
     /// The server's name for the log.
     pub name: &'static str,
-    /// What was seen, or why it is broken.
+    /// A description of the working link, or why it is broken.
     pub seen: Result<String, Trouble>,
-    /// What to do about it.
+    /// The operator's remedy for a broken link.
     pub cure: Option<&'static str>,
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// A server whose certificate counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// What it is for: the directory's name, or `site`.
+    /// The part that uses the server: the directory's name, or `site`.
     pub part: &'static str,
     /// The name of the host.
     pub host: String,

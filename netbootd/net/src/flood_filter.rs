@@ -2,9 +2,9 @@
 //! lasts.
 //!
 //! To read a datagram and leave it alone costs many times what the kernel needs to drop it. A
-//! socket that hears more than [`BEARABLE`] of them in a second gets a filter for [`DROPPED_FOR`],
-//! and hears everything again then: single ones are counted with their reason, and told of. What
-//! the kernel dropped is counted by [`dropped`].
+//! socket that receives more than [`BEARABLE`] of them in a second gets a filter for
+//! [`DROPPED_FOR`], and receives everything again then: single ones are counted and logged with
+//! their reason. [`dropped`] counts the kernel's drops.
 
 #[cfg_attr(unix, path = "flood_filter/filter/unix.rs")]
 #[cfg_attr(windows, path = "flood_filter/filter/windows.rs")]
@@ -13,7 +13,7 @@ pub(super) mod filter;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a port is for.
+/// The protocol of a port, which decides the filter's program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Packets of DHCP clients and their relays.

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub struct Heartbeat(Mutex<Vec<Arc<Asked>>>);
 
-/// What a listener's loop answers with.
+/// The handle by which a listener's loop answers.
 #[derive(Debug)]
 pub struct Pulse(Arc<Asked>);
 

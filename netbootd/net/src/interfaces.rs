@@ -36,7 +36,8 @@ impl Default for Interfaces {
 }
 
 impl Interfaces {
-    /// What changes from now on, and what has changed already.
+    /// A subscription to changes; it begins with one, so that the caller reads the present state
+    /// first.
     pub fn changes(&self) -> Changes {
         let mut seen = self.seen.subscribe();
         seen.mark_changed();

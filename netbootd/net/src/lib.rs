@@ -4,9 +4,8 @@
 //! them, [`neighbours`] knows which next hops answer, [`flood_filter`] filters a port in the kernel
 //! during a flood. [`interfaces`] follows the host's interfaces; [`frame`] and [`arp`] speak
 //! Ethernet. [`tls`] trusts the authorities that directories are verified with. [`Secret`] keeps
-//! what proves us to other servers out of logs. [`heartbeat`] notices a listener that hangs, and
-//! [`with_causes`] prints an error. What Linux and Windows do differently is in siblings, `unix.rs`
-//! and `windows.rs`.
+//! passwords and keys out of logs. [`heartbeat`] notices a listener that hangs, and [`with_causes`]
+//! prints an error. Where Linux and Windows differ there are siblings, `unix.rs` and `windows.rs`.
 
 #[cfg_attr(unix, path = "arp/unix.rs")]
 #[cfg_attr(windows, path = "arp/windows.rs")]

@@ -25,7 +25,7 @@ pub struct Neighbours {
     kernel: Kernel,
 }
 
-/// What the kernel knows of a next hop.
+/// The kernel's state of a next hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// It has a link-layer address, or needs none: a datagram leaves at once.

@@ -1,4 +1,4 @@
-//! What the operating system says: the host's name, and what its errors mean.
+//! The host's name and the meaning of the operating system's errors.
 
 #[cfg(unix)]
 mod unix;

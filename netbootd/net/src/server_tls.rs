@@ -26,7 +26,7 @@ use x509_parser::prelude::X509Certificate;
 pub struct CertificateFiles {
     /// The server's certificate, and those between it and the authority.
     pub chain: PathBuf,
-    /// Its private key.
+    /// The private key that belongs to the first certificate of `chain`.
     pub key: PathBuf,
 }
 
@@ -36,7 +36,7 @@ pub enum PairError {
     /// The file of the certificate or the key.
     #[error("cannot read {}", .path.display())]
     Read {
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
         /// The error of the PEM reader.
         source: pem::Error,
@@ -47,15 +47,15 @@ pub enum PairError {
     /// The certificate is not X.509, or the key is of an unknown kind.
     #[error("cannot use {}: {why}", .path.display())]
     Unusable {
-        /// The file.
+        /// The file that cannot be used.
         path: PathBuf,
-        /// The library's words.
+        /// The reason in the TLS library's words.
         why: String,
     },
     /// The key belongs to another certificate.
     #[error("the key {} does not belong to the certificate {}", .files.key.display(), .files.chain.display())]
     Mismatch {
-        /// Both files.
+        /// The certificate's file and the key's.
         files: CertificateFiles,
     },
 }

@@ -29,7 +29,7 @@ pub struct SharedSocket {
 /// The listeners of a socket, by their interface's index.
 type Ears = parking_lot::Mutex<HashMap<u32, mpsc::Sender<Heard>>>;
 
-/// What a listener hears by: a socket of its own, or its interface's part of a shared one.
+/// A listener's way to receive: a socket of its own, or its interface's part of a shared one.
 #[derive(Debug)]
 pub struct IfaceSocket {
     endpoint: Arc<Endpoint>,
@@ -77,7 +77,7 @@ impl SharedSocket {
                 Ok(Incoming::Datagram(received)) => {
                     let iface_sockets = lock(&self.iface_sockets);
                     let Some(iface_socket) = iface_sockets.get(&received.ifindex) else { continue };
-                    // What does not fit is lost like any datagram.
+                    // A full inbox drops the datagram, as a full socket does.
                     let _ = iface_socket.try_send(Heard { received, bytes: buf[..received.len].to_vec() });
                 }
                 Ok(Incoming::Unreachable(peer)) => debug!(%peer, "unreachable"),
@@ -101,7 +101,7 @@ impl IfaceSocket {
         self.part.is_none()
     }
 
-    /// What is sent by.
+    /// The socket to send by.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }

@@ -28,7 +28,7 @@ pub enum TlsError {
     Read {
         /// The file of the authorities.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the PEM reader.
         source: pem::Error,
     },
     /// A PEM file without a certificate.
@@ -39,7 +39,7 @@ pub enum TlsError {
     Certificate {
         /// The file of the certificate or key.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the TLS library.
         source: rustls::Error,
     },
     /// The authorities of the PEM file, taken together.
@@ -47,7 +47,7 @@ pub enum TlsError {
     Verifier {
         /// The file of the certificate or key.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The error of the platform's verifier.
         source: VerifierBuilderError,
     },
     /// The system's certificate authorities cannot be used.

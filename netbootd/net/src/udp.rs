@@ -45,7 +45,7 @@ pub struct Endpoint {
     flood: Mutex<Flood>,
     /// The kernel's count of what it did not queue, as it was last told.
     dropped: AtomicU32,
-    /// What was received by one call and not asked for yet.
+    /// Datagrams of one call to the kernel that the caller has not received yet.
     batch: Mutex<Batch>,
 }
 
@@ -62,7 +62,7 @@ pub struct Received {
     pub ifindex: u32,
 }
 
-/// What a socket heard.
+/// The outcome of one receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Incoming {
     /// A datagram with its addresses.
@@ -91,8 +91,8 @@ impl Endpoint {
         Endpoint::bind_socket(roomy(addr)?, addr, device)
     }
 
-    /// A port for one conversation, on an own address. What arrives carries no word of where it
-    /// came to: that is this address.
+    /// A port for one conversation, on an own address. Datagrams that arrive carry no destination
+    /// address: it is this one.
     pub fn bind_one(addr: SocketAddr) -> io::Result<Self> {
         let socket = socket_for(addr)?;
         socket.bind(&addr.into())?;
@@ -100,7 +100,7 @@ impl Endpoint {
     }
 
     /// A port that other sockets of this program share ([`Endpoint::share_port`]), for one peer.
-    /// What others send to the port before it is connected comes here as well.
+    /// Datagrams that others send to the port before it is connected arrive here as well.
     pub fn bind_between(addr: SocketAddr, peer: SocketAddr) -> io::Result<Self> {
         let socket = socket_for(addr)?;
         share_port(&socket)?;
@@ -357,7 +357,7 @@ fn roomy(addr: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// What was opened ahead and is not in use, with whether it is for IPv4.
+/// Sockets that were opened ahead and are not in use; true is IPv4.
 static AHEAD: Mutex<Vec<(bool, Socket)>> = Mutex::new(Vec::new());
 
 fn prepare(socket: &Socket, v4: bool) -> io::Result<()> {

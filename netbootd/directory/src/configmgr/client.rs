@@ -38,7 +38,7 @@ pub enum SiteError {
     Url {
         /// The URL that was asked.
         url: String,
-        /// What is wrong with it.
+        /// The error of the URL parser.
         source: <Url as FromStr>::Err,
     },
     /// Its address has no host.

@@ -23,11 +23,11 @@ pub struct Tables {
     points: Vec<DistributionPoint>,
     duplicate_guids: HashSet<SystemUuid>,
     duplicate_macs: HashSet<MacAddr>,
-    /// What is deployed to Macs that are not enrolled.
+    /// The deployments to Macs that are not enrolled.
     pub(super) unknown_macs: Option<Record>,
 }
 
-/// What a site answers, as it came.
+/// A site's answers as they came, JSON.
 #[derive(Debug, Clone, Copy)]
 pub struct Bodies<'a> {
     /// The rows of `SMS_AdvertisementInfo`.
@@ -108,7 +108,7 @@ impl Tables {
         self.by_collection.values().map(Vec::len).sum()
     }
 
-    /// What is deployed to these collections, each deployment once.
+    /// The deployments to these collections, each deployment once.
     pub(super) fn deployments_of<'a>(&self, collections: impl Iterator<Item = &'a str>) -> Vec<Deployment> {
         let found = collections.filter_map(|id| self.by_collection.get(id)).flatten();
         let by_id: BTreeMap<&str, &Deployment> =

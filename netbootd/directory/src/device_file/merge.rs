@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{Device, DeviceListError, Table, from_csv, from_toml};
 
-/// What a file has become.
+/// A device file after an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {
     /// Its bytes. Those of before, when no device came.
@@ -113,7 +113,7 @@ pub fn merge(file: &[u8], format: Format, devices: &[Device]) -> Result<Merged, 
     Ok(merged)
 }
 
-/// What devices are known by.
+/// The identifiers and names of all devices in the file.
 #[derive(Default)]
 struct Known {
     identifiers: HashSet<String>,
@@ -233,14 +233,14 @@ fn with_tables(file: &[u8], devices: &[Device]) -> Vec<u8> {
 
 type Column = (&'static str, fn(&Device) -> &str);
 
-/// What an import knows of a device.
+/// The columns of a device that an import fills.
 const COLUMNS: [Column; 4] = [
     ("name", |device| &device.name),
     ("mac", |device| &device.mac),
     ("uuid", |device| &device.uuid),
     ("file", |device| &device.file),
 ];
-/// What some editors write before a text.
+/// The byte order mark that some editors write before UTF-8 text.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a directory said lately, and whether it is worth asking.
+//! A directory's recent answers, and whether it is worth asking.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ struct Entry {
 
 type Pending = watch::Receiver<Option<Result<DirectoryAnswer, Trouble>>>;
 
-/// What is known of a machine.
+/// The state of one machine's answer.
 pub(super) enum Recalled {
     /// This, of that age.
     Fresh(Box<DirectoryAnswer>, Duration),
@@ -60,8 +60,8 @@ pub(super) enum Recalled {
 }
 
 impl Memory {
-    /// What to do about a machine. Of those that ask for one machine at a time, the first asks the
-    /// directory.
+    /// The cached answer, or the next step. Of several requests for one machine at a time, the
+    /// first asks the directory.
     pub(super) fn recall(&self, who: &Identity, now: Instant, fresh: Duration) -> Recalled {
         self.with(|kept| {
             if let Some(entry) = kept.machines.get(who) {

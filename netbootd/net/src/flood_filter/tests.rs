@@ -46,7 +46,7 @@ fn nearly() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// What fits, and is longer than the others.
+/// A packet that fits, longer than the others.
 fn last(purpose: Purpose) -> Vec<u8> {
     let mut bytes = vec![0; 400];
     match purpose {

@@ -1,4 +1,4 @@
-//! What the kernel tells of interfaces.
+//! Interfaces as Linux lists them.
 
 use std::io;
 

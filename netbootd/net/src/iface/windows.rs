@@ -1,4 +1,4 @@
-//! What the system tells of interfaces. They go by the names that people see: `Ethernet`, `LAN 2`.
+//! Interfaces as Windows lists them, by the names that people see: `Ethernet`, `LAN 2`.
 
 use std::io;
 use std::net::IpAddr;

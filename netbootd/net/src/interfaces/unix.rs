@@ -24,8 +24,8 @@ impl Notices {
         Ok(Notices(UdpSocket::from_std(socket.into())?))
     }
 
-    /// Waits for a notice, and takes those that came with it. What changed is not read: the caller
-    /// lists the interfaces again.
+    /// Waits for a notice, and takes those that came with it. Their contents are not read: the
+    /// caller lists the interfaces again.
     pub(super) async fn next(&self) -> io::Result<()> {
         self.0.readable().await?;
         loop {

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::io;
 
-/// What Windows reports by a callback of another thread (NotifyIpInterfaceChange).
+/// Changes that Windows reports by a callback on another thread (NotifyIpInterfaceChange).
 #[derive(Debug)]
 pub(super) struct Notices;
 

@@ -1,4 +1,4 @@
-//! What is remembered of each next hop. Pure: time and the kernel's answer come in as arguments.
+//! The remembered state of each next hop. Pure: time and the kernel's answer come in as arguments.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -46,7 +46,7 @@ pub(super) struct Table {
     swept: Option<Instant>,
 }
 
-/// What the kernel last said of a hop that is not waited for.
+/// The kernel's last answer about a hop that no packet waits for.
 #[derive(Debug, Clone, Copy)]
 enum Seen {
     Resolved {

@@ -1,4 +1,4 @@
-//! What netbootd asks of the system's network, for Linux.
+//! Network calls to Linux.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What netbootd asks of the system's network, for Windows.
+//! Network calls to Windows.
 
 use std::io;
 

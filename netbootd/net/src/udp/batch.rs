@@ -1,4 +1,4 @@
-//! What one call received of a socket, on its way to who asks for one datagram at a time.
+//! Datagrams of one call to the kernel, for callers that receive one at a time.
 
 use std::collections::VecDeque;
 use std::io;

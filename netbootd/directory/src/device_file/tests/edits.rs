@@ -87,7 +87,7 @@ fn written(lines: &[Line], style: &Style) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// What a machine gets by a file and what was given before; with `gives` it is written down.
+/// The decision for a machine by a file and the ledger; `gives` notes it in the ledger.
 fn got(file: &[u8], number: u8, ledger: &mut Ledger, now: Seconds, gives: bool) -> (Decision, Reason) {
     let (table, bad) = from_csv(file).unwrap();
     assert_eq!(bad.iter().filter(|bad| !bad.kept).count(), 0, "{bad:?}");

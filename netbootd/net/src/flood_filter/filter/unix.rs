@@ -1,5 +1,4 @@
-//! What fits a port's purpose, as the kernel is told: a program of classic BPF for a socket, see
-//! [`Purpose::fits`].
+//! The filter of a port's purpose as a program of classic BPF for a socket, see [`Purpose::fits`].
 
 use std::io;
 

@@ -29,7 +29,7 @@ struct Asking {
     links: Vec<(u32, u32, Instant)>,
 }
 
-/// What the kernel answered.
+/// The kernel's answer to one netlink request.
 enum Answer {
     /// A message without its header.
     Message(Vec<u8>),
@@ -46,7 +46,7 @@ struct Route {
 }
 
 impl Kernel {
-    /// What the kernel knows of the next hop to an address.
+    /// The kernel's state of the next hop to an address.
     pub(super) fn state(&self, to: IpAddr, ifindex: u32) -> State {
         let mut asking = self.0.lock();
         asking.state(to, ifindex).unwrap_or(State::Unknown)
@@ -196,7 +196,7 @@ fn attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
     body.extend(value);
 }
 
-/// What a message has behind its fixed part.
+/// The attributes behind a message's fixed part, as kind and value.
 struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Iterator for Attributes<'a> {

@@ -128,8 +128,8 @@ pub(super) fn receive(socket: &Watched, buf: &mut [u8]) -> io::Result<(Received,
     read(&message)
 }
 
-/// What has come, into slots of `size` bytes, by one call; `take` gets a slot's number with what
-/// came into it. Fewer than there are slots: nothing else waits.
+/// Receives the waiting datagrams by one call into slots of `size` bytes; `take` gets each slot's
+/// number and datagram. Fewer datagrams than slots mean that no other waits.
 pub(super) fn receive_many(
     socket: &Watched,
     slots: &mut [u8],
@@ -238,7 +238,7 @@ pub(super) fn transmit_each(
     Ok(sent.count())
 }
 
-/// What tells the kernel where a datagram leaves from.
+/// The control message that names a datagram's source to the kernel.
 enum Leaving {
     Bound,
     V4(libc::in_pktinfo),

@@ -153,8 +153,8 @@ pub(super) fn receive(socket: &Watched, buf: &mut [u8]) -> io::Result<(Received,
     Ok((Received { len, from, to: to.unwrap_or(unspecified), ifindex }, 0))
 }
 
-/// What has come, into slots of `size` bytes, one call for each; `take` gets a slot's number with
-/// what came into it. Fewer than there are slots: nothing else waits.
+/// Receives the waiting datagrams into slots of `size` bytes, one call for each; `take` gets each
+/// slot's number and datagram. Fewer datagrams than slots mean that no other waits.
 pub(super) fn receive_many(
     socket: &Watched,
     slots: &mut [u8],
