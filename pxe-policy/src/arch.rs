@@ -55,7 +55,8 @@ impl ArchType {
         self.family() == other.family()
     }
 
-    /// What tells boot files apart: the machine type and the firmware kind, without the protocol.
+    /// The machine type and the firmware kind, without the protocol: boot files of one family are
+    /// alike.
     fn family(self) -> (&'static str, u16) {
         match NAMES.iter().find(|(number, _, _)| *number == self.0) {
             Some((_, _, family)) => (family, 0),

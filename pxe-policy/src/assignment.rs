@@ -1,5 +1,5 @@
-//! What operators say of one machine: its name and tags, what it boots from now on, and what it
-//! boots next.
+//! A device: the name and tags that operators give one machine, its boot assignment and its next
+//! boot.
 //!
 //! A pure value: the caller keeps it on the disk. That a machine was given its next boot is an
 //! entry of the [ledger](crate::Ledger), which is written down before the reply leaves.
@@ -34,15 +34,15 @@ pub struct Assignment {
     /// A note for people, which nothing reads.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
-    /// What it boots from now on; None leaves it to directories and rules.
+    /// Its lasting boot assignment; None leaves the machine to directories and rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<Target>,
-    /// What it boots next.
+    /// Its next boot, in place of the lasting one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<BootNext>,
 }
 
-/// What a machine is to boot.
+/// The target of an assignment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
@@ -54,7 +54,7 @@ pub enum Target {
     Disk,
 }
 
-/// What a machine boots next, in place of what it boots usually.
+/// A machine's next boot, in place of its usual one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BootNext {
@@ -134,7 +134,7 @@ impl Assignment {
 }
 
 impl BootNext {
-    /// What the ledger notes once the machine is given it. The number alone tells the claim from
+    /// The ledger's entry once the machine is given it. The number alone tells the claim from
     /// others: no second GUID behind the same hardware address is given it as well.
     pub fn claim(&self, assignment: &Assignment, stage: Stage) -> Deployed {
         Deployed {
@@ -148,7 +148,7 @@ impl BootNext {
         }
     }
 
-    /// What the ledger finds it by.
+    /// The key of this boot in the ledger.
     pub fn record(&self) -> String {
         format!("{}/{}", Deployed::BOOT_NEXT, self.number)
     }

@@ -27,13 +27,13 @@ pub struct Site<'a> {
     pub rules: &'a Rules,
     /// How decisions are made.
     pub settings: &'a Settings,
-    /// What the directories said, in the order of the configuration; none when there are none.
+    /// The directories' answers, in the order of the configuration; empty without directories.
     pub answers: &'a [Answer],
     /// Which Required deployments were given.
     pub ledger: &'a Ledger,
-    /// What operators said of machines that no directory knows.
+    /// An operator's decision about a machine that no directory knows.
     pub approval: Approval,
-    /// What operators assigned to the machine.
+    /// The operators' assignment to the machine.
     pub assigned: Option<&'a Assignment>,
     /// Whether machines that no rule decides about are shown the boot menu.
     pub menu: bool,
@@ -47,7 +47,7 @@ pub struct Site<'a> {
     pub image_folder: &'a dyn Fn(&str) -> String,
     /// The kernel in a folder of the boot tree that is an image, when boot loaders start it.
     pub kernel_of: &'a dyn Fn(&str) -> Option<KernelBoot>,
-    /// What is known of the authorities that the machine trusts.
+    /// The knowledge about the authorities that the machine trusts.
     pub trust: &'a MachineTrust,
     /// The authorities behind the signatures of a program in the boot tree; None for what is not
     /// signed, or cannot be read at once.
@@ -76,9 +76,9 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Decides what a machine gets. What operators assigned to it goes before directories and rules. A
-/// rule that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE)
-/// is passed over and leaves evidence. Directories are asked where a rule says so, and before all
+/// Decides what a machine gets. An operator's assignment goes before directories and rules. A rule
+/// that fits but cannot be carried out (its files are missing, or it would hand iPXE to iPXE) is
+/// passed over and leaves evidence. Directories are asked where a rule says so, and before all
 /// rules when none does.
 ///
 /// Every client is decided about here, whatever it speaks, and the verdict is what it gets: what a
@@ -146,7 +146,7 @@ fn walk_chain(request: &BootRequest, site: &Site<'_>) -> (Verdict, Wanted) {
     state.into_verdict(Verdict::silence(reason))
 }
 
-/// What the machine would get if the operator had not assigned what decides.
+/// The verdict without the deciding assignment: what the assignment hides.
 fn decided_without(request: &BootRequest, site: &Site<'_>, reason: Reason) -> Verdict {
     let lasting = site.assigned.filter(|_| reason == Reason::BootNext);
     let lasting = lasting.map(|device| Assignment { next: None, ..device.clone() });
@@ -167,7 +167,7 @@ fn ended(request: &BootRequest, site: &Site<'_>) -> Vec<Entry> {
     site.ledger.ended(&MachineId::from_request(request), site.now, site.settings.same_boot)
 }
 
-/// What has been found out on the way.
+/// The findings of the walk so far.
 #[derive(Default)]
 struct State {
     evidence: Vec<Evidence>,
@@ -177,10 +177,10 @@ struct State {
     wanted: Wanted,
 }
 
-/// What operators say of generations of boot programs.
+/// The operators' requirements on generations of boot programs.
 #[derive(Debug, Clone, Copy, Default)]
 struct Wanted {
-    /// What the machine trusts, by the device file.
+    /// The generations that the machine trusts, by the device file.
     trusts: Option<Trusts>,
     /// The generation that the rule names.
     signed_by: Option<Generation>,
@@ -238,7 +238,7 @@ fn abort_at_once(request: &BootRequest, site: &Site<'_>, verdict: Verdict) -> Ve
     }
 }
 
-/// What registered devices are called where directories have their names.
+/// The name of registered devices among the names of directories.
 const DEVICES: &str = "device list";
 static NOTHING_KNOWN: MachineTrust =
     MachineTrust { observed: Observed { of_2011: None, of_2023: None }, refused_now: Vec::new() };

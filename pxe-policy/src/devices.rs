@@ -43,7 +43,7 @@ pub struct Device {
     pub purpose: String,
     /// Any word: another one asks for the deployment once more.
     pub run: String,
-    /// What a Mac is offered, with `;` between: names, ids, `label:KEY=VALUE`; `all`, `none`.
+    /// The images offered to a Mac, with `;` between: names, ids, `label:KEY=VALUE`; `all`, `none`.
     pub images: String,
     /// The one of them that goes first.
     #[serde(rename = "default-image")]
@@ -67,7 +67,7 @@ pub struct BadLine {
     pub kept: bool,
 }
 
-/// What is wrong with a device.
+/// The faults of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DeviceFault {
     /// One of its hardware addresses.
@@ -161,7 +161,7 @@ impl Table {
         &self.devices
     }
 
-    /// What it says of a machine.
+    /// The records that match a machine, as a directory's answer.
     pub fn ask(&self, who: &Identity) -> DirectoryAnswer {
         let records = |found: Option<&Vec<usize>>| {
             let found = found.into_iter().flatten();
@@ -186,17 +186,17 @@ impl Device {
         !self.deployment.is_empty() || !self.purpose.is_empty()
     }
 
-    /// What it boots: its own file, or what the image has for it.
+    /// The file that it boots: its own, or the image's.
     fn boots(&self) -> Option<&str> {
         [&self.file, &self.image].into_iter().find(|text| !text.is_empty()).map(String::as_str)
     }
 
-    /// What tells its deployment from others. Nothing in it depends on the place in the file.
+    /// The id of its deployment. Nothing in it depends on the place in the file.
     fn deployment_id(&self) -> &str {
         if self.deployment.is_empty() { self.boots().unwrap_or_default() } else { &self.deployment }
     }
 
-    /// What it trusts; None when the column is empty.
+    /// The generations that it trusts; None when the column is empty.
     fn trusted(&self) -> Result<Option<Trusts>, InvalidGeneration> {
         match self.trusts.trim() {
             "" => Ok(None),
@@ -219,7 +219,8 @@ impl Device {
         }
     }
 
-    /// What a Mac is offered: `images`, else the one that `image` names; None for every image.
+    /// The images offered to a Mac: `images`, else the one that `image` names; None for every
+    /// image.
     fn offer(&self) -> Result<Option<ImageOffer>, InvalidSelector> {
         let words = if self.images.trim().is_empty() { &self.image } else { &self.images };
         let default = match self.default_image.trim() {

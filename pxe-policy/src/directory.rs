@@ -1,11 +1,12 @@
-//! What directories say of a machine: the device file, Configuration Manager, Active Directory.
+//! The answers of directories about a machine: the device file, Configuration Manager, Active
+//! Directory.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::{BootAction, Deployment, MacAddr, SharedError, SystemUuid, Trusts, with_causes};
 
-/// What one directory said when it was asked for a machine's identifiers.
+/// One directory's answer about a machine's identifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The directory's name in the configuration.
@@ -18,15 +19,15 @@ pub struct Answer {
     pub said: Result<DirectoryAnswer, Trouble>,
 }
 
-/// What a directory that answered knows.
+/// The records of a directory that answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DirectoryAnswer {
     /// The records that the GUID finds.
     pub by_uuid: Vec<Record>,
     /// The records that the hardware address finds.
     pub by_mac: Vec<Record>,
-    /// What the site does with machines that it does not know, when it does anything: the unknown
-    /// computer object.
+    /// The record for machines that the site does not know (ConfigMgr's unknown computer object),
+    /// when it has one.
     pub unknown: Option<Record>,
     /// Whether the site decides what its machines boot. One that has nothing to offer then goes to
     /// its disk.
@@ -37,7 +38,7 @@ pub struct DirectoryAnswer {
     pub left_out: Vec<Identifier>,
 }
 
-/// What a machine is looked up by.
+/// An identifier by which directories look a machine up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identifier {
     /// The GUID that SMBIOS holds.
@@ -49,8 +50,7 @@ pub enum Identifier {
 /// One record of a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    /// What tells it from every other record of its directory: a resource id, a distinguished name,
-    /// a line.
+    /// The unique key within its directory: a resource id, a distinguished name, a line.
     pub key: String,
     /// The machine's name in the directory.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct Record {
     pub macs: Vec<MacAddr>,
     /// The boot file that it names itself.
     pub boot: Option<BootAction>,
-    /// What is deployed to it.
+    /// The deployments to it.
     pub deployments: Vec<Deployment>,
     /// The authorities that the machine trusts, where the directory says so.
     pub trusts: Option<Trusts>,
@@ -73,7 +73,7 @@ pub struct Record {
 /// Why a directory said nothing of use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What kind of trouble.
+    /// The kind of trouble, which decides the cure.
     pub kind: TroubleKind,
     /// The error that the directory ended with.
     pub error: SharedError,
@@ -104,7 +104,7 @@ pub enum TroubleKind {
     Unauthorized,
     /// The account has no rights there.
     Forbidden,
-    /// What it said is not what was promised.
+    /// Its answer does not have the promised form.
     Malformed,
     /// It said more than is read.
     TooLarge,
@@ -163,7 +163,7 @@ impl TroubleKind {
         }
     }
 
-    /// What an operator does about it.
+    /// The operator's remedy for such trouble.
     pub fn cure(self) -> &'static str {
         match self {
             TroubleKind::Timeout => "see whether the server is overloaded or a firewall drops packets to it",

@@ -1,4 +1,4 @@
-//! What was looked at before a decision.
+//! The facts behind a decision.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub enum Evidence {
     FilesMissing {
         /// The rule's name in the configuration.
         rule: String,
-        /// What was looked for.
+        /// The files that were looked for.
         files: Vec<String>,
     },
     /// The machine's GUID is banned and was left out of the lookup.
@@ -79,7 +79,7 @@ pub enum Evidence {
     LeftOut {
         /// The directory's name in the configuration.
         directory: String,
-        /// What was left out.
+        /// The identifier that was left out.
         identifier: Identifier,
     },
     /// The record that counts.
@@ -90,7 +90,7 @@ pub enum Evidence {
         name: String,
         /// The key of the machine's record.
         key: String,
-        /// What it was found by: `GUID` or `hardware address`.
+        /// The identifier that found it: `GUID` or `hardware address`.
         by: &'static str,
     },
     /// GUID and hardware address find different records.
@@ -147,7 +147,7 @@ pub enum Evidence {
         /// When it was given.
         given: Timestamp,
     },
-    /// What was decided cannot be told over IPv6.
+    /// The decision cannot be expressed in DHCPv6.
     NotOverIpv6 {
         /// Why it cannot be told there.
         why: &'static str,
@@ -155,9 +155,9 @@ pub enum Evidence {
     /// The switch port blocked after iPXE reset the link: a build of iPXE that keeps it up is
     /// handed out.
     LinkKept {
-        /// What is handed out.
+        /// The file that is handed out.
         file: String,
-        /// What the rule names.
+        /// The file that the rule names.
         instead_of: String,
     },
     /// An operator wants the machine to boot this next.
@@ -167,7 +167,7 @@ pub enum Evidence {
         /// Whether for one boot only.
         once: bool,
     },
-    /// What an operator wanted the machine to boot once, it has booted.
+    /// The machine has booted once what an operator wanted it to boot once.
     BootNextUsed {
         /// The image, file or disk, in words.
         target: String,
@@ -191,14 +191,14 @@ pub enum Evidence {
         /// The name of the image.
         image: String,
     },
-    /// What an operator assigned cannot be booted by this machine.
+    /// The machine cannot boot the operator's assignment.
     TargetMissing {
         /// The image, file or disk, in words.
         target: String,
-        /// What was looked for.
+        /// The files that were looked for.
         files: Vec<String>,
     },
-    /// What the machine would get otherwise.
+    /// The decision without the operator's assignment.
     Hides {
         /// In a few words.
         what: String,
@@ -212,11 +212,11 @@ pub enum Evidence {
     },
     /// Of the two generations of a Windows boot program the machine gets this one.
     Generation {
-        /// The generation.
+        /// The generation that was chosen.
         generation: Generation,
-        /// The boot program.
+        /// The boot program that the machine gets.
         file: String,
-        /// Its signers.
+        /// The authorities behind its signatures.
         signers: Signers,
         /// Why it is this one.
         why: GenerationReason,
@@ -225,7 +225,7 @@ pub enum Evidence {
     NoSignerTrusted {
         /// The boot program that it gets all the same.
         file: String,
-        /// Its signers.
+        /// The authorities behind the program's signatures.
         signers: Signers,
         /// How it is known that the machine does not trust them.
         source: TrustSource,

@@ -8,7 +8,7 @@ pub struct FirmwareMenu {
     pub lines: Vec<MenuLine>,
     /// Seconds until the first line starts: 0 at once, [`FirmwareMenu::WAITS`] never.
     pub seconds: u8,
-    /// What firmware shows until somebody presses F8.
+    /// The prompt that firmware shows until somebody presses F8.
     pub prompt: String,
 }
 
@@ -26,7 +26,7 @@ pub struct MenuLine {
 pub struct MenuImage {
     /// The name of the image in the store.
     pub name: String,
-    /// What the menu shows.
+    /// The menu's line for it.
     pub title: String,
     /// Whether it starts when nobody chooses.
     pub is_default: bool,
@@ -110,7 +110,7 @@ fn size(line: &MenuLine) -> usize {
     3 + line.text.len() + server
 }
 
-/// What a text screen of firmware shows: one line of ASCII.
+/// The text as a text screen of firmware can show it: one line of ASCII.
 fn shown(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     text.chars().take(MAX_TEXT).map(plain).collect()

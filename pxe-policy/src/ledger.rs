@@ -20,7 +20,7 @@ pub use timestamp::{Seconds, Timestamp};
 
 use crate::{Assignment, BootNext, MacAddr, Reason};
 
-/// What was handed out.
+/// The Required deployments that were handed out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
     entries: BTreeMap<Key, Entry>,
@@ -75,8 +75,8 @@ impl Ledger {
         }
     }
 
-    /// Whether a machine was given a deployment. What it is asked within `same_boot`, or by a
-    /// program that the firmware has started, belongs to one boot.
+    /// Whether a machine was given a deployment. A request within `same_boot`, or by a program that
+    /// the firmware has started, belongs to the same boot.
     pub fn ran(&self, claim: &Deployed, now: Seconds, same_boot: Duration) -> Ran {
         let mut ran = Ran::Never;
         for entry in self.matching(claim) {
@@ -112,15 +112,15 @@ impl Ledger {
                     let further = entry.at_stage(claim, now);
                     return Ok(further.map_or_else(|| Claimed::There(entry.clone()), Claimed::Made));
                 }
-                // What was cleared is given anew under the key that it had.
+                // A cleared deployment is given anew under the key that it had.
                 let former = self.matching(claim).max_by_key(|entry| entry.at);
                 Ok(Claimed::Made(Entry::new(claim, mac, now, former)))
             }
         }
     }
 
-    /// What a question tells of the entries that it is about: a GUID that was not known, or that
-    /// the site remembers them.
+    /// Updates of entries by a request that tells more than they hold: a GUID that was not known,
+    /// or that the site remembers them.
     pub fn learn(&self, claim: &Deployed, now: Seconds) -> Vec<Entry> {
         self.matching(claim).filter_map(|entry| entry.learn(claim, now)).collect()
     }

@@ -1,5 +1,5 @@
-//! What boot loaders start: a kernel with its RAM disks, or a menu. netbootd writes the
-//! configuration that iPXE, GRUB and PXELINUX fetch for it.
+//! The tasks of boot loaders: start a kernel with its RAM disks, or show a menu. netbootd writes
+//! the configuration that iPXE, GRUB and PXELINUX fetch for it.
 
 use crate::rules::{file_name, is_grub_or_shim, is_ipxe_binary};
 use crate::{ArchType, BootRequest, Class, ImageOffer};
@@ -18,7 +18,7 @@ pub struct KernelBoot {
     pub folder: String,
 }
 
-/// What the configuration that a boot loader fetches makes it do.
+/// The task of the configuration that a boot loader fetches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoaderConfig {
     /// It starts a kernel.

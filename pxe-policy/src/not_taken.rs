@@ -19,7 +19,7 @@ pub enum NotTaken {
     BootImageMissing {
         /// The package of the boot image.
         image: String,
-        /// What was looked for.
+        /// The files that were looked for.
         files: Vec<String>,
     },
     /// The machine was given it before.

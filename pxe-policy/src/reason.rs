@@ -9,9 +9,9 @@ use std::fmt;
 pub enum Reason {
     /// A rule of the configuration matched.
     Rule,
-    /// What an operator wants the machine to boot next.
+    /// An operator set the machine's next boot.
     BootNext,
-    /// What an operator assigned to the machine.
+    /// An operator assigned a boot to the machine.
     Assigned,
     /// No rule names a boot file, so the machine is shown the boot menu.
     Menu,
@@ -114,7 +114,7 @@ pub enum Reason {
     AddressTooOften,
     /// Too many packets wait for a directory or the disk.
     TooManyWaiting,
-    /// What is left of the pool is kept for machines that are known.
+    /// The rest of the pool is kept for machines that are known.
     PoolKept,
     /// The database that several servers share cannot be reached, and without it the machine could
     /// be given what another has.
@@ -256,7 +256,7 @@ impl Reason {
         Reason::PoolKept,
     ];
 
-    /// What an operator does about it, for reasons that leave a machine without a boot.
+    /// The operator's remedy, for reasons that leave a machine without a boot.
     pub fn cure(self) -> Option<&'static str> {
         match self {
             Reason::NoRule => Some("write a rule that fits this machine, or a last one for all"),
@@ -351,7 +351,7 @@ impl Reason {
 }
 
 impl Reason {
-    /// What somebody at the machine is told on its screen: why it waits, or goes to its disk.
+    /// The text on the machine's screen: why it waits, or goes to its disk.
     pub fn on_screen(self) -> &'static str {
         match self {
             Reason::AlreadyRun => "This installation has run on this device before.",

@@ -1,4 +1,4 @@
-//! What one packet says about a machine.
+//! Boot requests: one packet's facts about a machine.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -75,7 +75,7 @@ impl FromStr for Class {
     }
 }
 
-/// What one DHCP packet says about a machine, after parsing and before any decision.
+/// The facts of one DHCP packet about a machine, after parsing and before any decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootRequest {
     /// The hardware address (`chaddr`).
@@ -137,7 +137,7 @@ impl BootRequest {
     }
 }
 
-/// What a machine is looked up by.
+/// The identifiers by which directories look a machine up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The machine's hardware address.

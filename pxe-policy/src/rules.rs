@@ -19,7 +19,7 @@ pub struct Rule {
     pub name: String,
     /// Which machines it is for.
     pub matches: Match,
-    /// What machines that fit get.
+    /// The action for machines that match.
     pub action: Action,
 }
 
@@ -49,7 +49,7 @@ pub struct Match {
     pub known: Option<bool>,
 }
 
-/// What a machine gets.
+/// The action of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant)] // there are few rules, and most hand out a file
 pub enum Action {
@@ -86,7 +86,7 @@ pub struct BootAction {
     pub image: Option<String>,
     /// The server that a boot program of Windows is sent on to, once it runs and asks.
     pub refer: Option<Ipv4Addr>,
-    /// What a Mac is offered; None for every image.
+    /// The images offered to a Mac; None for every image.
     pub images: Option<ImageOffer>,
     /// The generation of Windows boot programs that the machines get, whatever they trust.
     pub signed_by: Option<Generation>,

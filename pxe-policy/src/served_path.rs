@@ -7,7 +7,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedPath(String);
 
-/// What is wrong with a path.
+/// Why a path is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ServedPathError {
     /// The path holds no byte.

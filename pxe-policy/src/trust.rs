@@ -1,7 +1,7 @@
 //! Which of Microsoft's two generations of Secure Boot authorities a machine trusts, and what is
 //! known about that.
 //!
-//! Firmware tells no server what is in its `db`. What is known comes from the operator (the column
+//! Firmware tells no server what is in its `db`. The knowledge comes from the operator (the column
 //! `trusts` of the device file) and from what the machine did with programs of each generation.
 
 use std::fmt;
@@ -33,7 +33,7 @@ impl Generation {
     /// Both, the older one first.
     pub const ALL: [Generation; 2] = [Generation::Of2011, Generation::Of2023];
 
-    /// The other one.
+    /// The other generation of the two.
     pub fn other(self) -> Self {
         match self {
             Generation::Of2011 => Generation::Of2023,
@@ -121,7 +121,7 @@ impl fmt::Display for Signers {
     }
 }
 
-/// What an operator says that a machine trusts.
+/// The generations that an operator says a machine trusts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Trusts {
     /// Whether it trusts the authorities of 2011.
@@ -159,7 +159,7 @@ impl FromStr for Trusts {
     }
 }
 
-/// What a machine did with a program of one generation.
+/// A machine's reaction to a program of one generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// Whether it went on after it had fetched the program whole; otherwise its firmware asked
@@ -171,7 +171,7 @@ pub struct Observation {
     pub file: String,
 }
 
-/// What a machine did with programs of both generations, the last time each.
+/// A machine's last reaction to programs of each generation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// With programs of 2011.
@@ -183,7 +183,7 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// What was seen of one generation.
+    /// The reaction to programs of one generation.
     pub fn of(&self, generation: Generation) -> Option<&Observation> {
         match generation {
             Generation::Of2011 => self.of_2011.as_ref(),
@@ -200,10 +200,10 @@ impl Observed {
     }
 }
 
-/// What is known of the machine that asks.
+/// The knowledge about the authorities that a requesting machine trusts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MachineTrust {
-    /// What it did in this boot and in earlier ones.
+    /// Its reactions in this boot and in earlier ones.
     pub observed: Observed,
     /// The generations that its firmware refused in this boot, in order.
     pub refused_now: Vec<Generation>,
@@ -244,16 +244,16 @@ pub enum TrustSource {
     Said,
     /// It fetched a program whole and went on.
     Started {
-        /// The program.
+        /// The program that it started.
         file: String,
-        /// When.
+        /// When it fetched the program.
         at: Timestamp,
     },
     /// It fetched a program whole, and its firmware asked again.
     Refused {
-        /// The program.
+        /// The program that it refused.
         file: String,
-        /// When.
+        /// When its firmware asked again.
         at: Timestamp,
     },
 }

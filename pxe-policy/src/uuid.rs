@@ -52,7 +52,7 @@ impl SystemUuid {
     /// Whether firmware is known to send this value from many machines: it tells nothing about
     /// which one.
     pub fn is_placeholder(self) -> bool {
-        /// What AMI firmware sends when no board vendor filled the field, in wire order.
+        /// The GUID of AMI firmware whose field no board vendor filled, in wire order.
         const AMI: [u8; 16] = [0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8, 0, 9];
         let first = self.0[0];
         let uniform = self.0.iter().all(|byte| *byte == first);

@@ -16,7 +16,7 @@ use crate::tlv::{self, Truncated};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct VariablesFile(pub Vec<(u8, Vec<u8>)>);
 
-/// What is wrong with an option 243.
+/// Why an option 243 is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Option243Error {
     /// The option holds no byte.

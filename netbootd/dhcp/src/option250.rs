@@ -12,14 +12,14 @@ use crate::tlv::{self, Truncated};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WdsOptions(pub Vec<(WdsTag, Vec<u8>)>);
 
-/// What an item of option 250 is about.
+/// The tag of an item in option 250.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WdsTag(pub u8);
 
 impl WdsTag {
     /// The client's architecture, 2 bytes.
     pub const ARCHITECTURE: WdsTag = WdsTag(1);
-    /// What the client does next, 1 byte: 1 wait for approval, 3 go to another server, 5 abort.
+    /// The client's next action, 1 byte: 1 wait for approval, 3 go to another server, 5 abort.
     pub const NEXT_ACTION: WdsTag = WdsTag(2);
     /// Seconds between two questions, 2 bytes.
     pub const POLL_INTERVAL: WdsTag = WdsTag(3);
@@ -27,7 +27,7 @@ impl WdsTag {
     pub const RETRY_COUNT: WdsTag = WdsTag(4);
     /// The number of a pending request, 4 bytes.
     pub const REQUEST_ID: WdsTag = WdsTag(5);
-    /// What the client shows.
+    /// The message that the client shows.
     pub const MESSAGE: WdsTag = WdsTag(6);
     /// The server to go to, 4 bytes.
     pub const REFERRAL_SERVER: WdsTag = WdsTag(9);
@@ -41,7 +41,7 @@ impl WdsTag {
     pub const ACTION_DONE: WdsTag = WdsTag(14);
 }
 
-/// What is wrong with an option 250.
+/// Why an option 250 is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Option250Error {
     /// A length goes beyond the end.

@@ -95,7 +95,7 @@ pub struct BootItem {
     pub layer: u16,
 }
 
-/// What is wrong with an option 43.
+/// Why an option 43 is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Option43Error {
     /// A length goes beyond the end.

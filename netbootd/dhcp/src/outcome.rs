@@ -27,11 +27,11 @@ pub struct Decided {
     pub arch: Option<ArchType>,
     /// The kind of client that speaks.
     pub class: Option<Class>,
-    /// What left: the message type of the answer, or why nothing did.
+    /// The answer's message type, or why there is no answer.
     pub decision: Answered,
     /// The reason, as the log names it.
     pub reason: Reason,
-    /// What failed: the packet's parsing, the sending of the reply, the relay.
+    /// The error: of parsing the packet, of sending the reply, of the relay.
     pub detail: Option<SharedError>,
     /// The rule that decided.
     pub rule: Option<String>,
@@ -45,7 +45,7 @@ pub struct Decided {
     pub boot_file: Option<String>,
     /// The address that was offered or leased.
     pub address: Option<IpAddr>,
-    /// What the decision was made from, where an operator should see it.
+    /// The evidence of the decision that an operator should see.
     pub evidence: Vec<Evidence>,
     /// The relay that the packet came through.
     pub relay: Option<IpAddr>,
@@ -59,8 +59,7 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// What failed or, when nothing did, the evidence: the text for the log, the page and the
-    /// terminal.
+    /// The error or, without one, the evidence: the text for the log, the page and the terminal.
     pub fn explanation(&self) -> Option<String> {
         self.detail.as_ref().map(ToString::to_string).or_else(|| {
             let seen: Vec<String> = self.evidence.iter().map(ToString::to_string).collect();
@@ -97,7 +96,7 @@ impl Decided {
     }
 }
 
-/// What a DHCP packet was answered with.
+/// The answer to a DHCP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Answered {
     /// DHCPOFFER, or an ADVERTISE of DHCPv6.
@@ -194,13 +193,13 @@ pub struct MacAnswered {
     pub model: Option<String>,
     /// The Mac's architecture: `i386` or `ppc`.
     pub architecture: Option<String>,
-    /// What it asked for; None at its start, and when that could not be read.
+    /// The message type of the request; None at its start, and when that could not be read.
     pub asked: Option<BsdpMessageType>,
-    /// What left as the answer.
+    /// The answer that left.
     pub decision: Answered,
     /// The reason, as the log names it.
     pub reason: bsdp::Reason,
-    /// What failed: the building or the sending of the reply, the ledger.
+    /// The error: of building or sending the reply, of the ledger.
     pub detail: Option<SharedError>,
     /// The rule that decided.
     pub rule: Option<String>,
@@ -239,7 +238,7 @@ impl fmt::Display for LeaseTaken {
     }
 }
 
-/// What another DHCP server says to a machine.
+/// Another DHCP server's reply to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OtherReply {
     /// A DHCPOFFER of the other server.

@@ -1,4 +1,4 @@
-//! What of a device is written as text, and what text it may hold.
+//! The texts of a device, and their limits.
 
 use std::fmt;
 use std::time::UNIX_EPOCH;
@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::{Assignment, Target};
 use crate::{Seconds, SystemUuid};
 
-/// What of a device cannot be kept.
+/// Why a device cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidAssignment {
     /// A text that is too long.

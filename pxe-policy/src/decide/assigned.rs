@@ -1,4 +1,4 @@
-//! What operators assigned to the machine: its next boot, and what it boots from now on.
+//! Operators' assignments to the machine: its next boot and its lasting one.
 
 use super::generation;
 use super::loaders::by_loader;
@@ -9,7 +9,7 @@ use crate::{
     Ran, Reason, Stage, Target, Via, WIMBOOT_SCRIPT, boot_files,
 };
 
-/// What an operator wants the machine to boot; None when directories and rules decide.
+/// The verdict by an operator's assignment; None when directories and rules decide.
 pub(super) fn decide(request: &BootRequest, site: &Site<'_>, state: &mut State) -> Option<Verdict> {
     let assigned = site.assigned?;
     let next = assigned.next.as_ref().and_then(|next| boot_next(request, site, assigned, next, state));
@@ -69,7 +69,7 @@ fn lasting(
     Some(Verdict::new(decision, Reason::Assigned))
 }
 
-/// What a target comes to for the machine; None, with evidence, when it cannot boot it.
+/// The decision for a target; None, with evidence, when the machine cannot boot it.
 fn decision(request: &BootRequest, site: &Site<'_>, target: &Target, state: &mut State) -> Option<Decision> {
     let is_mac = request.class == Class::Bsdp;
     let found = match target {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::{ArchType, Deployment, Evidence, NotTaken, Purpose, Ran};
 
-/// What is known besides the deployments themselves.
+/// The circumstances of a choice among deployments.
 pub(super) struct Around<'a> {
     pub(super) arch: Option<ArchType>,
     pub(super) wanted_hidden: &'a [String],

@@ -11,7 +11,7 @@ use crate::{
     Stage, Via, WIMBOOT_SCRIPT, boot_files, is_boot_program, is_ipxe_binary, is_shared,
 };
 
-/// What the directories come to; None when the rules have to decide.
+/// The verdict by the directories' answers; None when the rules have to decide.
 pub(super) fn consult(request: &BootRequest, site: &Site<'_>, state: &mut State) -> Option<Verdict> {
     let mut silent = false;
     for answer in site.answers {
@@ -151,7 +151,7 @@ fn read(
     Some(of_deployments(request, site, answer, record, machine, several, state))
 }
 
-/// What tells the machine from others: identifiers that several machines have in common do not.
+/// The identifiers of this machine alone, without those that several machines share.
 fn machine_id(
     request: &BootRequest,
     said: &DirectoryAnswer,

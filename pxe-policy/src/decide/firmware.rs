@@ -4,9 +4,9 @@ use super::assigned::of_image;
 use super::{Boot, Site, State};
 use crate::{BootRequest, Class, Evidence, FirmwareMenu, ImageOffer, MenuImage, item_of};
 
-/// What a machine that is shown the boot menu gets. `loader` is the boot loader that would show it,
-/// when there is one. PXE firmware gets a menu of its own first; what somebody chose there starts
-/// at once, also when the boot loader asks that the choice has started.
+/// The verdict for a machine that is shown the boot menu. `loader` is the boot loader that would
+/// show it, when there is one. PXE firmware gets a menu of its own first; a choice made there
+/// starts at once, also when the boot loader that it started asks.
 pub(super) fn by_menu(
     request: &BootRequest,
     offer: &ImageOffer,

@@ -75,7 +75,7 @@ struct Choice {
 }
 
 impl Choice {
-    /// What an operator should know of it: nothing when there was no choice and nothing against it.
+    /// The evidence for operators; None when there was no choice and nothing against it.
     fn evidence(&self) -> Option<Evidence> {
         let signers = self.signers.clone()?;
         let file = self.file.clone();

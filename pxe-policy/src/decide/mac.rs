@@ -1,10 +1,10 @@
-//! What is different for a Mac: it chooses among images by itself, and its user chooses what to
-//! install in the started system.
+//! The rules of Macs: a Mac chooses among images by itself, and its user chooses what to install in
+//! the started system.
 
 use super::{Decision, Site, State, Verdict};
 use crate::{BootAction, Evidence, Reason, Record};
 
-/// What a rule or a record that lets a machine boot means for a Mac.
+/// The decision for a Mac by a rule or a record that lets it boot.
 pub(super) fn images_of(boot: &BootAction) -> Decision {
     Decision::Images(boot.images.clone().unwrap_or_default())
 }
@@ -24,9 +24,9 @@ pub(super) fn of_deployments(record: &Record, state: &mut State) -> Verdict {
     Verdict::new(images_of(&BootAction::default()), Reason::Available)
 }
 
-/// What a Mac gets that neither a directory nor a rule decides about. The images' own lists say
-/// which Macs they are for, so it is offered those, unless a site that is asked about Macs does not
-/// know it.
+/// The verdict for a Mac that neither a directory nor a rule decides about. The images' own lists
+/// say which Macs they are for, so it is offered those, unless a site that is asked about Macs does
+/// not know it.
 pub(super) fn undecided(site: &Site<'_>) -> Verdict {
     let refused = |said: &crate::DirectoryAnswer| said.decides && !said.skipped;
     if site.answers.iter().any(|answer| answer.said.as_ref().is_ok_and(refused)) {

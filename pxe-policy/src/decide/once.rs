@@ -45,7 +45,7 @@ struct World {
     ledger: Ledger,
     noted: bool,
     up: bool,
-    /// What the site said last, and when it was asked, by who asked.
+    /// The site's last answer and its time, by the stage that asked.
     cache: HashMap<Stage, (bool, Seconds)>,
     /// Whether it may be given in the next boot, and whether it must be as soon as the site is
     /// asked anew.

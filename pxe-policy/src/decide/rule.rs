@@ -10,7 +10,7 @@ use crate::{
     Action, BootAction, BootRequest, Class, Evidence, LoaderConfig, Reason, Rule, Via, is_ipxe_binary,
 };
 
-/// What a rule that fits comes to; None when it has to be passed over.
+/// The verdict by a rule that fits; None when it has to be passed over.
 pub(super) fn carry_out(
     request: &BootRequest,
     rule: &Rule,
@@ -73,7 +73,7 @@ pub(super) fn carry_out(
     Some(Verdict { rule: Some(rule.name.clone()), ..Verdict::new(decision, Reason::Rule) })
 }
 
-/// What an action comes to; else whether a file was left out because it is iPXE itself.
+/// The boot of an action; else whether a file was left out because it is iPXE itself.
 pub(super) fn boot_of(
     request: &BootRequest,
     boot: &BootAction,

@@ -11,7 +11,7 @@ pub struct Settings {
     pub response_delay: u16,
     /// Hidden deployments that are given all the same, by id.
     pub hidden_deployments: Vec<String>,
-    /// What happens to a machine that no directory knows: the rules decide, or it is refused.
+    /// The treatment of a machine that no directory knows: the rules decide, or it is refused.
     pub unknown: UnknownMachines,
     /// For how long a Required deployment that was given counts as the same boot.
     pub same_boot: Duration,
@@ -33,7 +33,7 @@ pub struct Settings {
     pub signed_by: Option<Generation>,
 }
 
-/// What happens to machines that no directory knows.
+/// The treatment of machines that no directory knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownMachines {
     /// The rules behind the directories decide.
@@ -45,7 +45,7 @@ pub enum UnknownMachines {
     Approve,
 }
 
-/// What an operator said of a machine that no directory knows.
+/// An operator's decision about a machine that no directory knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Approval {
     /// No operator has decided.

@@ -20,8 +20,8 @@ use crate::{
 const NOW: Seconds = 1_760_000_000;
 const DAY: Seconds = 86_400;
 
-/// One row. What is not said is the usual: a UEFI PC that ConfigMgr knows by GUID and address, boot
-/// images here, nothing given yet.
+/// One row. The defaults are the usual case: a UEFI PC that ConfigMgr knows by GUID and address,
+/// boot images here, nothing given yet.
 struct Row {
     what: &'static str,
     request: BootRequest,
@@ -227,7 +227,7 @@ fn verdict_of(row: &Row) -> Verdict {
     decide(&row.request, &site)
 }
 
-/// What an operator wanted to be booted once has its number as its run.
+/// The run of a boot that an operator wanted once: its number.
 fn run_of(record: Option<&str>) -> String {
     let number = record.and_then(|record| record.strip_prefix("boot-next/"));
     number.unwrap_or_default().to_owned()
@@ -255,7 +255,7 @@ fn every_row_is_decided_as_it_says() {
 fn every_reason_of_the_directories_has_a_row() {
     let rows: Vec<Reason> = table().iter().map(|row| row.wants.1).collect();
     let first = Reason::ALL.iter().position(|reason| *reason == Reason::Record).unwrap();
-    // What comes of sending an answer, or of a limit, rather than of the decision.
+    // Reasons that come of sending an answer, or of a limit, rather than of the decision.
     let other = |reason: &Reason| {
         reason.as_str().starts_with("relay-")
             || [Reason::LedgerNotSaved, Reason::SharedStateAway].contains(reason)
@@ -266,7 +266,7 @@ fn every_reason_of_the_directories_has_a_row() {
     }
 }
 
-/// What stands behind the mark in `docs/decisions.md`; `UPDATE_GOLDEN=1` writes it anew.
+/// The table behind the mark in `docs/decisions.md`; `UPDATE_GOLDEN=1` writes it anew.
 #[test]
 fn the_documentation_shows_the_table() {
     let mut text = String::from("| case | gets | reason |\n| --- | --- | --- |\n");

@@ -247,7 +247,7 @@ fn a_rule_with_an_image_alone_leads_each_machine_to_its_kernel() {
     assert!(!matches!(verdict.decision, Decision::Boot(_)), "no boot loader for it is here");
 }
 
-/// What a machine gets of a site whose firmware menu has two images.
+/// The verdict of a site whose firmware menu has two images.
 fn by_firmware_menu(request: &BootRequest, here: &[&str]) -> Verdict {
     let image = |name: &str| MenuImage { name: name.into(), title: name.to_uppercase(), is_default: false };
     let images = |_: &ImageOffer| vec![image("debian"), image("winpe")];

@@ -1,10 +1,10 @@
-//! What a machine gets, and why.
+//! Verdicts: a decision with its reason.
 
 use std::net::Ipv4Addr;
 
 use crate::{Deployed, Entry, Evidence, FirmwareMenu, ImageOffer, LoaderConfig, Reason, Via};
 
-/// What a machine gets, why, and what was looked at on the way.
+/// A decision about a machine, its reason, and the evidence on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The decision about the machine.
@@ -17,13 +17,13 @@ pub struct Verdict {
     pub machine: Option<Known>,
     /// The deployment that it gets.
     pub deployment: Option<Deployed>,
-    /// What was looked at, in order.
+    /// The evidence, in the order of the examination.
     pub evidence: Vec<Evidence>,
     /// Entries of the ledger of which the request tells more than they hold.
     pub learned: Vec<Entry>,
 }
 
-/// What a machine gets.
+/// The decision about a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The machine gets a boot file.
@@ -32,7 +32,7 @@ pub enum Decision {
     LocalBoot,
     /// Nothing until an operator says so.
     Wait,
-    /// What the distribution point's own responder says, by way of this server.
+    /// The answer of the distribution point's own responder, by way of this server.
     Relay,
     /// Another server, which a boot program of Windows goes on to by itself.
     Refer(Ipv4Addr),
@@ -55,8 +55,7 @@ pub struct Boot {
     pub image: Option<String>,
     /// The firmware's menu, in which somebody at the machine chooses first.
     pub prompt: Option<FirmwareMenu>,
-    /// What the configuration that the boot file fetches makes it do, when it is made for the
-    /// machine.
+    /// The task of the configuration that the boot file fetches, when it is made for the machine.
     pub config: Option<LoaderConfig>,
 }
 

@@ -19,7 +19,7 @@ pub struct Deployed {
     pub name: String,
     /// How far the boot has come that it asks in.
     pub stage: Stage,
-    /// What the site says of it, when it is the site's own.
+    /// The site's memory of it, when the site gives it itself.
     pub site: Option<SiteMemory>,
 }
 

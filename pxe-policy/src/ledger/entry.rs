@@ -7,7 +7,7 @@ use super::machine::{self, MachineId};
 use super::timestamp::{Seconds, Timestamp};
 use crate::{BootRequest, Class, MacAddr, SystemUuid};
 
-/// What tells an entry from the others. It stays the same when more becomes known of the machine.
+/// The key of an entry. It stays the same when more becomes known of the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The machine's GUID, or its hardware address when no GUID was known.
@@ -21,7 +21,7 @@ pub struct Key {
 /// One Required deployment that a machine was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is found by.
+    /// The key in the ledger.
     pub key: Key,
     /// The machine's GUID, once it is known.
     pub guid: Option<SystemUuid>,
@@ -53,7 +53,7 @@ pub enum Stage {
     Over,
 }
 
-/// What the site says about a deployment that it gives itself.
+/// A site's memory of a deployment that it gives itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SiteMemory {
     /// Whether it remembers that the machine was given it.
@@ -104,7 +104,7 @@ impl Entry {
         }
     }
 
-    /// What tells its machine from others.
+    /// The identifiers of its machine.
     pub fn machine(&self) -> MachineId {
         MachineId { guid: self.guid, macs: vec![self.mac], record: self.record.clone() }
     }

@@ -12,7 +12,7 @@ fn mac(n: u8) -> MacAddr {
     MacAddr([2, 0, 0, 0, 0, n])
 }
 
-/// What a machine asks for with this GUID, if any, and this hardware address.
+/// The claim of a machine with this GUID, if any, and this hardware address.
 fn claim(guid: &str, n: u8) -> Deployed {
     Deployed {
         id: "reimage".into(),

@@ -1,4 +1,4 @@
-//! What a packet led to: a reply or silence, and the event that tells of it.
+//! The outcome of a packet: a reply or silence, and the event for it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -12,7 +12,7 @@ use super::{Arrival, Destination, Malformed, Packet};
 use crate::SharedError;
 use crate::outcome::{Answered, Decided, LeaseTaken, Proto};
 
-/// What a DHCP packet led to.
+/// The outcome of a DHCP packet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer<R = Reply> {
     /// The reply, unless the answer is silence.

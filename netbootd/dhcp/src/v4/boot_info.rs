@@ -1,5 +1,4 @@
-//! What a boot client needs in a reply: the boot file, its server, and the PXE or HTTP flavour
-//! around them.
+//! The boot part of a reply: the boot file, its server, and the PXE or HTTP flavour around them.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -109,7 +108,7 @@ impl Origin {
         self.0.starts_with("https:")
     }
 
-    /// Host and port.
+    /// Host and port, as in the URL.
     pub fn authority(&self) -> &str {
         self.0.split_once("://").map_or(&self.0, |(_, authority)| authority)
     }
@@ -124,7 +123,7 @@ impl Origin {
         without_port.trim_matches(['[', ']']).eq_ignore_ascii_case(host.trim_matches(['[', ']']))
     }
 
-    /// `http` or `https`.
+    /// `http` or `https`, without the colon.
     pub fn scheme(&self) -> &str {
         self.0.split_once("://").map_or("http", |(scheme, _)| scheme)
     }
@@ -230,8 +229,8 @@ pub fn menu(menu: &FirmwareMenu, local: Ipv4Addr) -> PxeOptions {
     ])
 }
 
-/// What the ROM of a Raspberry Pi up to model 3 looks for before it fetches bootcode.bin: a menu
-/// with this text (raspberrypi/firmware#1265; dnsmasq's `pxe-service=0,"Raspberry Pi Boot"`). None
+/// The menu text that the ROM of a Raspberry Pi up to model 3 requires before it fetches
+/// bootcode.bin (raspberrypi/firmware#1265; dnsmasq's `pxe-service=0,"Raspberry Pi Boot"`). None
 /// for other machines.
 pub fn raspberry_pi(request: &BootRequest) -> Option<PxeOptions> {
     let is_rom = request.class == Class::Pxe && request.arch() == Some(ArchType::X86_BIOS);

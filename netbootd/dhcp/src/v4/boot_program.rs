@@ -9,7 +9,7 @@ use pxe_policy::{Decision, MacAddr, Purpose, Verdict};
 use super::{Packet, option};
 use crate::option250::{WdsOptions, WdsTag};
 
-/// What a boot program asks.
+/// The question of a boot program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question {
     /// Whether the key was asked for already.
@@ -36,8 +36,8 @@ pub fn question(packet: &Packet) -> Option<Question> {
     Some(Question { prompt_done: is_set(WdsTag::PROMPT_DONE) })
 }
 
-/// What it is answered, besides the boot file: whether to ask for a key; to wait and ask again; or
-/// to give up, and why.
+/// The answer besides the boot file: whether to ask for a key; to wait and ask again; or to give
+/// up, and why.
 pub fn answer(question: Question, verdict: &Verdict, mac: MacAddr, prompt: Prompt) -> WdsOptions {
     let message = |words: &str| (WdsTag::MESSAGE, words.bytes().take(MAX_MESSAGE).collect());
     WdsOptions(match &verdict.decision {
@@ -88,7 +88,7 @@ const OPT_OUT: u8 = 3;
 /// WDS's own defaults: every ten seconds, for six hours.
 const POLL_SECONDS: u16 = 10;
 const POLLS: u16 = 2160;
-/// What the programs show of a message.
+/// The longest message that the programs show, in bytes.
 const MAX_MESSAGE: usize = 200;
 
 #[cfg(test)]

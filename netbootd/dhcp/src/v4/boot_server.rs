@@ -13,7 +13,7 @@ use super::reply::ReplyBuilder;
 use super::{Answer, Arrival, Destination, Packet};
 use crate::outcome::Proto;
 
-/// What a packet on port 4011 leads to.
+/// The outcome of a packet on port 4011.
 #[derive(Debug)]
 pub enum Led {
     /// A whole answer, or silence.
@@ -29,7 +29,7 @@ pub struct Forwarded {
     pub answer: Answer,
     /// The DHCP message type of the reply.
     pub kind: MessageType,
-    /// What the machine asked.
+    /// The machine's request to the boot server.
     pub request: BootRequest,
     /// The verdict that decided on forwarding.
     pub verdict: Verdict,
@@ -109,7 +109,7 @@ pub(super) fn tell(
     let reply = put_answer(reply, question, request, verdict, Prompt::None);
     let to = Destination::of_boot_server_reply(packet, arrival);
     let answer = answer.with_reply(kind, reply, to, arrival.local);
-    // What sends it elsewhere is an answer like any other.
+    // A referral to another server is an answer like any other.
     if matches!(verdict.decision, Decision::Refer(_)) { answer } else { answer.told_as(told) }
 }
 

@@ -11,7 +11,7 @@ use super::option::{self, MessageType};
 use super::reply::ReplyBuilder;
 use super::{Arrival, Destination, Packet, Reply, intake};
 
-/// What a Mac asks.
+/// The BSDP request in a Mac's packet.
 pub fn request(packet: &Packet, arrival: &Arrival<'_>) -> Request {
     let size = packet.first(option::MAX_MESSAGE_SIZE).and_then(|value| value.try_into().ok());
     let message = match packet.message_type() {
@@ -31,8 +31,8 @@ pub fn request(packet: &Packet, arrival: &Arrival<'_>) -> Request {
     }
 }
 
-/// What policy decides about. A Mac that has chosen this server (`owns` knows its addresses) waits
-/// for no other, so it counts as having waited for long.
+/// The request as policy decides about it. A Mac that has chosen this server (`owns` knows its
+/// addresses) waits for no other, so it counts as having waited for long.
 pub fn boot_request(
     packet: &Packet,
     arrival: &Arrival<'_>,
@@ -78,5 +78,5 @@ fn destination(packet: &Packet, to: Option<SocketAddrV4>) -> Destination {
     }
 }
 
-/// What the `bsdp` crate's list budget allows at most.
+/// The largest list that the `bsdp` crate allows, in bytes without the IP and UDP headers.
 const MAX_REPLY: usize = 8192 - 28;

@@ -22,7 +22,7 @@ use crate::option252;
 use crate::outcome::Answered;
 pub use unusable::Unusable;
 
-/// What the responder said.
+/// The responder's reply to a forwarded question.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     /// The boot file, when it names one.
@@ -40,7 +40,7 @@ pub struct Told {
 pub fn ask(packet: &Packet, local: Ipv4Addr) -> Vec<u8> {
     let mut header = packet.header.clone();
     header.set_ciaddr(local).set_giaddr(Ipv4Addr::UNSPECIFIED).set_hops(0);
-    // What relays added is between them and this server; option 54 names this server.
+    // Relay options are between relays and this server; option 54 names this server.
     let others = packet
         .options()
         .filter(|(code, _)| !matches!(*code, option::RELAY_AGENT | option::SERVER_IDENTIFIER));
@@ -104,7 +104,7 @@ impl Told {
     }
 }
 
-/// What the responder said, as the machine is told it.
+/// The responder's reply as the machine gets it.
 pub fn answer(asked: Forwarded, packet: &Packet, arrival: &Arrival<'_>, told: &Told) -> Answer {
     let Forwarded { mut answer, kind, request, verdict } = asked;
     if told.file.is_none() && told.wds.is_none() {

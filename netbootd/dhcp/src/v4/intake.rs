@@ -1,4 +1,4 @@
-//! What a packet says about a machine.
+//! The facts of a packet about a machine.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

@@ -50,14 +50,14 @@ pub const RELAY_AGENT: u8 = 82;
 pub const ARCH: u8 = 93;
 /// Client machine identifier (RFC 4578).
 pub const SYSTEM_UUID: u8 = 97;
-/// What `netbootd probe` puts into its packets, of the range for private use (RFC 3942): an
+/// The mark of `netbootd probe` in its packets, of the range for private use (RFC 3942): an
 /// operator asks, and no machine boots.
 pub const PROBE: u8 = 224;
 /// The value of the mark.
 pub const PROBE_MARK: &[u8] = b"netbootd probe";
 /// Where ConfigMgr put a machine's variables file.
 pub const VARIABLES_FILE: u8 = 243;
-/// What Windows' boot programs and their server tell each other (WdsBp.h).
+/// The dialogue of Windows' boot programs with their server (WdsBp.h).
 pub const WDS: u8 = 250;
 /// Where a boot manager finds its configuration.
 pub const BCD_PATH: u8 = 252;

@@ -1,5 +1,5 @@
-//! What other DHCP servers broadcast to clients: who else gives a machine an address or a boot, and
-//! with what.
+//! Broadcasts of other DHCP servers to clients: an address or a boot that another server gives a
+//! machine.
 
 use std::net::Ipv4Addr;
 

@@ -126,7 +126,8 @@ fn put(options: &mut Vec<u8>, code: u8, value: &[u8]) {
 
 /// BOOTP's packet size without the IP and UDP headers.
 const MIN_REPLY: usize = 300;
-/// What a client takes that does not say (RFC 2132 §9.10: 576 with the headers).
+/// The largest reply to a client that states no limit, in bytes (RFC 2132 §9.10: 576 with the
+/// headers).
 const DEFAULT_LIMIT: usize = 576;
 /// EDK2 drops replies over 1472 bytes, fragments get lost, and relays add to what they pass on.
 const MAX_REPLY: usize = 1400;

@@ -13,7 +13,7 @@ use crate::Subnet;
 use crate::option43::PxeOptions;
 use crate::outcome::{Answered, Proto};
 
-/// What a lease says.
+/// The terms of a lease.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
     /// The address that is leased.

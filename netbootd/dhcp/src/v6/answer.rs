@@ -1,4 +1,4 @@
-//! What a message led to: an answer or silence, and the event that tells of it.
+//! The outcome of a message: an answer or silence, and the event for it.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{Arrival, Packet};
 use crate::outcome::{Answered, Decided, Proto};
 use crate::{SharedError, v4};
 
-/// What a DHCPv6 message led to.
+/// The outcome of a DHCPv6 message.
 pub type Answer = v4::Answer<Reply>;
 
 /// Bytes with their destination.
@@ -68,10 +68,10 @@ pub fn with_reply(
     answer
 }
 
-/// After which pauses a reply is said again. EDK2 (PxeBcRequestBootService) asks port 4011 once,
-/// listens only after it has asked, so that a fast reply is lost to it, and gives up after 3 s; who
-/// has had the first reply takes no harm. What is longer than its question is said once: somebody
-/// else may have asked in the name of who hears it.
+/// The pauses after which a reply is sent again. EDK2 (PxeBcRequestBootService) asks port 4011
+/// once, listens only after it has asked, so that a fast reply is lost to it, and gives up after 3
+/// s; a client that received the first reply ignores the second. A reply longer than its question
+/// is sent once: the question may be forged.
 pub fn repeated_after(port: u16, question: usize, reply: usize) -> &'static [Duration] {
     if port == BOOT_SERVER_PORT && reply <= question { &REPEATED_AFTER } else { &[] }
 }

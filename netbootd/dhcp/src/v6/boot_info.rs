@@ -1,4 +1,4 @@
-//! What firmware needs in an answer: where the boot file is, and the vendor class around it.
+//! The boot part of an answer: where the boot file is, and the vendor class around it.
 
 use std::net::Ipv6Addr;
 

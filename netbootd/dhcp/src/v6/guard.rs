@@ -15,7 +15,7 @@ use super::option::{self, MessageType};
 /// A message of a client, with the relays that passed it on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
-    /// What kind of message.
+    /// The message type of the inner message.
     pub kind: MessageType,
     /// The transaction's three bytes.
     pub xid: [u8; 3],

@@ -1,4 +1,4 @@
-//! What a message says about a machine.
+//! The facts of a message about a machine.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 

@@ -14,7 +14,7 @@ pub const IA_ADDR: u16 = 5;
 pub const OPTION_REQUEST: u16 = 6;
 /// How long the client has been trying, in hundredths of a second.
 pub const ELAPSED_TIME: u16 = 8;
-/// What a relay carries.
+/// The message that a relay carries.
 pub const RELAY_MESSAGE: u16 = 9;
 /// Option 13: whether the request succeeded, and why not.
 pub const STATUS_CODE: u16 = 13;

@@ -102,5 +102,5 @@ fn wrap(relay: &Relay, message: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What every link carries (1280), without the headers of IPv6 and UDP.
+/// The largest reply, in bytes: the MTU of every link (1280) without the headers of IPv6 and UDP.
 const MAX_REPLY: usize = 1232;

@@ -69,7 +69,7 @@ pub fn association(id: u32, address: Option<&str>) -> Vec<u8> {
     opt(option::IA_NA, &value)
 }
 
-/// What x64 UEFI asks: by PXE (7) or by HTTP (16).
+/// A message of x64 UEFI firmware, by PXE (`arch` 7) or by HTTP (16).
 pub fn firmware(kind: u8, arch: u8, more: &[Vec<u8>]) -> Packet {
     let class =
         if arch == 16 { "HTTPClient:Arch:00016:UNDI:003001" } else { "PXEClient:Arch:00007:UNDI:003001" };
@@ -84,7 +84,7 @@ pub fn lan() -> Iface {
     Iface { name: "lan0".into(), index: 3, mac: None, addrs: Vec::new(), addrs6: addrs6.into() }
 }
 
-/// What came in by multicast from a link-local address that is made of [`MAC`].
+/// The arrival of a multicast from a link-local address that is made of [`MAC`].
 pub fn multicast(iface: &Iface) -> Arrival<'_> {
     let from = SocketAddrV6::new("fe80::5054:ff:fe4c:109".parse().unwrap(), 546, 0, 3);
     Arrival { iface, to: "ff02::1:2".parse().unwrap(), from, port: 547 }

@@ -22,7 +22,7 @@ fn image() -> BootAction {
     BootAction { image: Some("pe".into()), ..BootAction::default() }
 }
 
-/// What was seen: (2011, 2023), each with the time; a refusal of this boot has a time above 100.
+/// Observations of (2011, 2023), each with the time; a refusal of this boot has a time above 100.
 fn trust(of_2011: Option<(bool, u64)>, of_2023: Option<(bool, u64)>) -> MachineTrust {
     let mut trust = MachineTrust::default();
     for (generation, seen) in [(Generation::Of2011, of_2011), (Generation::Of2023, of_2023)] {

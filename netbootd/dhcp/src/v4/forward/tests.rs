@@ -17,7 +17,7 @@ fn asked() -> Packet {
     captured("wdsmgfw-4011-request")
 }
 
-/// What a responder sends back to a question.
+/// A responder's reply to a question.
 fn reply(packet: &Packet, kind: MessageType, file: &str, options: &[(u8, &[u8])]) -> Vec<u8> {
     let reply = ReplyBuilder::new(packet, kind, Ipv4Addr::new(10, 77, 0, 6)).boot_file(file, false);
     options.iter().fold(reply, |reply, (code, value)| reply.option(*code, value)).finish().unwrap()
