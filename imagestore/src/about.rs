@@ -1,4 +1,4 @@
-//! What an image is, and how PCs boot it.
+//! The description of an image: its system, and how PCs boot it.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ impl AnswerForm {
     }
 }
 
-/// What an image is, and the ways in which PCs boot it, as its import found them.
+/// The description of an image, and the ways in which PCs boot it, as its import found them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The product: `Debian`, `Ubuntu Server`.
@@ -78,15 +78,15 @@ pub struct About {
     /// Files that are rendered for the machine that asks, in the place of the image's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rendered: Vec<Rendered>,
-    /// What its Windows is, for an image with a WIM.
+    /// The facts about its Windows, for an image with a WIM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<WindowsFacts>,
 }
 
-/// What a Windows image is, by the WIM's XML and its files.
+/// The description of a Windows image, by the WIM's XML and its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowsFacts {
-    /// What it is for.
+    /// The purpose of the Windows.
     pub role: WindowsRole,
     /// Its languages, the default one first: `en-US`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -108,11 +108,11 @@ impl WindowsFacts {
     pub const MAX_NAMES: usize = 100;
 }
 
-/// What a Windows image is for.
+/// The purpose of a Windows image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WindowsRole {
-    /// Windows PE alone.
+    /// Windows PE without Windows Setup.
     WindowsPe,
     /// Windows PE that starts Windows Setup.
     Setup,

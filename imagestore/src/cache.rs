@@ -139,8 +139,8 @@ impl Cache {
         }
     }
 
-    /// Makes room: those not used for longest leave, but not the one that just came. What is open
-    /// is served to its end.
+    /// Makes room: those not used for longest leave, but not the one that just came. Open files are
+    /// served to their end.
     fn evict(&self, newest: &Digest) {
         let Ok(marks) = fs::read_dir(self.store.root().join("cached")) else { return };
         let mut cached: Vec<(SystemTime, Digest, u64)> = Vec::new();

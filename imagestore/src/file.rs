@@ -34,8 +34,7 @@ pub struct BootFile {
     is_part: bool,
 }
 
-/// What tells one version of a file from another: its place on the disk, its length and its time of
-/// modification.
+/// The version of a file: its place on the disk, its length and its time of modification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     dev: u64,
@@ -140,8 +139,8 @@ impl BootFile {
         BootFile::coming(filling, &format!("\"{digest}\""))
     }
 
-    /// A file that still comes in, with its entity tag in quotes. What comes never changes, so any
-    /// one time will do.
+    /// A file that still comes in, with its entity tag in quotes. A blob never changes, so any
+    /// constant time will do.
     pub fn coming(filling: Arc<Filling>, etag: &str) -> Self {
         let len = filling.len();
         BootFile {

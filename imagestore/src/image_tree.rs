@@ -93,7 +93,7 @@ impl ImageTree {
         self.manifest(*version).ok()?.boot.clone()
     }
 
-    /// What an announced image is, as far as its import found out.
+    /// The description of an announced image, as far as its import found out.
     pub fn about(&self, name: &str) -> Option<&About> {
         self.about.get(&name.to_ascii_lowercase())
     }
@@ -188,7 +188,7 @@ impl ImageTree {
             None => self.store.blob(&file.digest),
         };
         let opened = match open() {
-            // What has another length is damaged, without a look at its bytes. It may be elsewhere
+            // A blob of another length is damaged, without a look at its bytes. It may be elsewhere
             // too.
             Ok(blob) if blob.len() != size => {
                 drop(blob);

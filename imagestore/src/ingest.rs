@@ -26,7 +26,7 @@ pub use content::{import_content, may_hold};
 pub use disk::{DiskImage, DiskImageError};
 pub use roles::{Role, roles_of};
 
-/// What to take in, and what to call it.
+/// The settings of one import.
 #[derive(Debug, Clone, Default)]
 pub struct Import {
     /// The image's name; None for the one that the source suggests.
@@ -68,7 +68,7 @@ pub type InfoProblem = Box<dyn std::error::Error + Send + Sync>;
 pub struct Imported {
     /// The image's name in the store.
     pub name: String,
-    /// What the catalogue says of it now.
+    /// The record in the catalogue after the import.
     pub record: ImageRecord,
     /// Warnings for the operator: roles that no file fills, files that were not imported.
     pub findings: Vec<String>,
@@ -93,7 +93,7 @@ pub enum IngestError {
     Name {
         /// The name that was refused.
         name: String,
-        /// What is wrong with the name.
+        /// The fault of the name.
         source: PathError,
     },
     /// A name that no text can hold.
@@ -131,9 +131,9 @@ pub enum IngestError {
     /// A NetBoot set whose description says nothing.
     #[error("{}: {source}", path.display())]
     Info {
-        /// What was to be taken in.
+        /// The source that was to be imported.
         path: PathBuf,
-        /// What is wrong with the property list in it.
+        /// The fault of the property list in it.
         source: InfoProblem,
     },
     /// An optical medium that cannot be read.
@@ -141,7 +141,7 @@ pub enum IngestError {
     Medium {
         /// The ISO that cannot be read.
         path: PathBuf,
-        /// What is wrong with the ISO.
+        /// The fault of the ISO.
         source: MediumError,
     },
     /// An optical medium that no PC boots from the network.
@@ -155,7 +155,7 @@ pub enum IngestError {
     /// Boot media of Configuration Manager that lacks a part.
     #[error("{} is boot media of Configuration Manager, and its {file} {what}", path.display())]
     BootMedia {
-        /// The ISO.
+        /// The path of the ISO.
         path: PathBuf,
         /// The file on it.
         file: &'static str,
@@ -167,7 +167,7 @@ pub enum IngestError {
     Disk {
         /// The disk image that cannot be used.
         path: PathBuf,
-        /// What is wrong with the disk image.
+        /// The fault of the disk image.
         source: DiskImageError,
     },
 }
@@ -196,7 +196,7 @@ impl IngestError {
     }
 }
 
-/// What a source came to.
+/// A source after its files were imported.
 struct Taken {
     name: String,
     kind: ImageKind,
@@ -205,7 +205,7 @@ struct Taken {
     found: Recognition,
 }
 
-/// What a source was recognised as.
+/// The recognised system of a source.
 #[derive(Debug, Clone, Default)]
 struct Recognition {
     about: Option<About>,
@@ -295,7 +295,7 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), IngestErr
     for name in names {
         let refused = |source| IngestError::Name { name: name.to_owned(), source };
         let path = BootPath::parse(name.as_bytes()).map_err(refused)?;
-        // What a client asks for must come back as the same name.
+        // A request for a name must find that same name.
         if path.as_bytes() != name.as_bytes() {
             let leads_up = name.split(['/', '\\']).any(|part| part == "..");
             let why = if leads_up { PathError::ParentComponent } else { PathError::DeviceOrStream };

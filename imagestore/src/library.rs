@@ -39,7 +39,7 @@ pub struct Content {
     pub missing: Vec<String>,
 }
 
-/// What a content looks like from outside. Equal outlines mean that nobody has written to it.
+/// The outline of a content. Equal outlines mean that nobody has written to it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outline {
     /// How many files DataLib lists.
@@ -52,7 +52,7 @@ pub struct Outline {
     pub paths: Vec<String>,
 }
 
-/// What was done in a library so far.
+/// Counters of the reads in a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Work {
     /// INI files that were read.
@@ -109,13 +109,12 @@ impl ContentLibrary {
         Ok(packages.contents().values().flatten().map(ToString::to_string).collect())
     }
 
-    /// What has been done in the library since it was opened.
+    /// The counters since the library was opened.
     pub fn work(&self) -> Work {
         Work { read: self.read.load(Ordering::Relaxed), looked_at: self.looked_at.load(Ordering::Relaxed) }
     }
 
-    /// What a content looks like from outside; None when DataLib has no folder of it. No file is
-    /// read.
+    /// The outline of a content; None when DataLib has no folder of it. No file is read.
     pub fn outline(&self, id: &str) -> Result<Option<Outline>, LibraryError> {
         let Some(folder) = self.folder_of(id) else { return Ok(None) };
         let mut outline = Outline::default();

@@ -1,5 +1,5 @@
-//! What an image is: a kind, and files by path and digest. Immutable; another content is another
-//! manifest.
+//! Manifests: an image's kind, and its files by path and digest. Immutable; another content is
+//! another manifest.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BootPath, Digest};
 
-/// What an image is. Its own digest, over its JSON, is its version.
+/// The contents of an image. The digest over its JSON is the image's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -59,7 +59,7 @@ impl FileEntry {
     }
 }
 
-/// What an image boots.
+/// The clients that an image boots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageKind {

@@ -77,7 +77,7 @@ pub enum MediumError {
     /// More than any medium has.
     #[error("it has more than {limit} {what}")]
     TooMuch {
-        /// What there is too much of.
+        /// The noun of the objects that there are too many of.
         what: &'static str,
         /// The largest number that is read.
         limit: usize,
@@ -124,7 +124,7 @@ impl<'a> Medium<'a> {
         &self.files
     }
 
-    /// What PCs boot of it as a disc.
+    /// The firmware that boots it as a disc.
     pub fn boots(&self) -> Boots {
         self.boots
     }

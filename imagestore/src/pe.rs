@@ -1,5 +1,5 @@
-//! What the header of an EFI program says: its processor, and whether it carries a signature
-//! (Microsoft's PE/COFF specification, "COFF File Header" and "Attribute Certificate Table").
+//! The header of an EFI program: its processor, and whether it carries a signature (Microsoft's
+//! PE/COFF specification, "COFF File Header" and "Attribute Certificate Table").
 //!
 //! A machine with Secure Boot fetches an unsigned program whole and then refuses it; nothing on the
 //! wire tells why.
@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use crate::BootFile;
 
-/// What a file is to a machine with Secure Boot.
+/// The signature of a file, as far as Secure Boot needs one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signature {
     /// An EFI program with a signature; by whom is not looked at.
@@ -86,7 +86,8 @@ impl Signature {
     }
 }
 
-/// What a program runs under; the field has the same place in both forms of the optional header.
+/// The subsystem that a program runs under; the field has the same place in both forms of the
+/// optional header.
 fn subsystem(head: &[u8]) -> Option<u16> {
     short(head, pe_header(head)?.checked_add(24 + 68)?)
 }

@@ -1,6 +1,5 @@
-//! What the system is asked about files beyond Rust's own library: the same names on every system,
-//! with the fast ways of Linux behind them where it is Linux, and what every system can do where it
-//! is not.
+//! File operations beyond Rust's own library: the same names on every system, with Linux's fast
+//! calls on Linux and portable ones elsewhere.
 
 #[cfg(any(windows, test))]
 mod names;

@@ -1,5 +1,5 @@
-//! What a medium or a folder is, by the files on it: a distribution's installer or live system, and
-//! how its kernel finds the rest by HTTP.
+//! Recognises a medium or a folder by its files: a distribution's installer or live system, and how
+//! its kernel finds the rest by HTTP.
 //!
 //! A table of recognisers, the first that fits wins: those that need more files go before those
 //! that fewer are enough for.
@@ -49,14 +49,14 @@ pub(crate) trait Contents {
     }
 }
 
-/// What an import recognised on a medium.
+/// A system recognised on a medium.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Recognised {
     pub(crate) about: About,
     pub(crate) boot: Option<BootEntry>,
     /// The whole ISO, as it is packed for a kernel's initial RAM disk under this name.
     pub(crate) packed_as: Option<&'static str>,
-    /// What the operator should know.
+    /// A note for the operator.
     pub(crate) note: Option<String>,
     /// Whether its system reads the disc once more by drivers of its own, and does not find it when
     /// the network lent it to the firmware.

@@ -71,7 +71,7 @@ pub struct Room {
     pub have: u64,
     /// Bytes that the disk has free.
     pub free: u64,
-    /// What keeps it from growing further.
+    /// The limit that keeps it from growing further.
     pub bound: Bound,
 }
 
@@ -90,12 +90,12 @@ impl Store {
         &self.root
     }
 
-    /// Becomes the one writer. What a former writer left uncommitted is swept.
+    /// Becomes the one writer. It sweeps what a former writer left uncommitted.
     pub fn write(&self) -> Result<Writer, StoreError> {
         Writer::begin(self)
     }
 
-    /// What the catalogue says now. Waits a moment for a writer that commits.
+    /// The catalogue as committed last. Waits a moment for a writer that commits.
     pub fn catalogue(&self) -> Result<Catalogue, StoreError> {
         Catalogue::load(&self.root)
     }

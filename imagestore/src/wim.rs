@@ -28,7 +28,7 @@ use process::Reader;
 
 /// Files in one container, read as streams.
 pub trait Archive {
-    /// What it holds, folders left out.
+    /// The files of all images, folders left out.
     fn entries(&self) -> &[ArchiveEntry];
 
     /// Reads files one after the other in the order given; `each` must read its stream to the end.
@@ -84,7 +84,7 @@ pub enum WimError {
     Refused {
         /// The image that was read.
         path: PathBuf,
-        /// What the reader reports, in its own words.
+        /// The error in the reader's own words.
         message: String,
     },
     /// The image holds less than its own table says.

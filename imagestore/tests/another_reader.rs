@@ -133,7 +133,7 @@ fn three_hundred_megabytes_come_out_as_another_program_reads_them() {
     }
 }
 
-/// What wimlib's own command lists and unpacks.
+/// The reader's list and bytes equal those of wimlib's own command.
 #[test]
 fn every_name_and_byte_is_as_wimlibs_own_command_has_it() {
     for form in ["--compress=none", "--compress=XPRESS", "--compress=LZX", "--compress=LZMS", "--solid"] {

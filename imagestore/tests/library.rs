@@ -311,7 +311,7 @@ fn windows_pe_is_known_by_its_own_words_and_is_served_as_distribution_points_spe
         }
     }
     assert_eq!(site.fetched("boot.PS100007/boot/x86/pxeboot.n12").unwrap(), b"bios");
-    // What the site calls an operating system is a file, whatever is in it.
+    // A package that the site calls an operating system is a file, whatever is in it.
     site.wim("PS100008.1", "capture.wim", &marked, &[]);
     let taken = site.take_as(PackageUse::Files, "PS100008.1").unwrap().unwrap();
     assert_eq!((taken.name.as_str(), taken.record.current().unwrap().kind), ("PS100008", ImageKind::Raw));

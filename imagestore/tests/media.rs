@@ -270,7 +270,7 @@ fn a_large_iso_is_refused_before_a_byte_is_copied_when_there_is_no_room() {
     let before = fs::metadata(site.path("large.iso")).unwrap().len();
     let file = fs::File::options().write(true).open(site.path("large.iso")).unwrap();
     file.set_len(20 << 30).unwrap();
-    // What is not a hole needs room.
+    // All but the holes needs room.
     let small = Store::open(site.store.root(), Limits { quota: Some(before / 2), keep_free: 0 }).unwrap();
     let refused = import(&small, &site.path("large.iso"), Import::default(), &mut Quiet);
     assert!(matches!(refused, Err(IngestError::Store(StoreError::NoRoom { .. }))), "{refused:?}");

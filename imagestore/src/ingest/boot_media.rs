@@ -74,8 +74,8 @@ pub(super) fn import(
     Ok(Taken { found, ..taken })
 }
 
-/// What clients may have of the media: the boot files, and of `SMS/data` the one file that holds no
-/// secret.
+/// Whether clients may fetch a file of the media: the boot files, and of `SMS/data` the one file
+/// that holds no secret.
 fn is_public(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     path == BOOTSTRAP.to_ascii_lowercase() || !path.starts_with("sms/") && path.ne(BOOT_WIM)

@@ -38,7 +38,7 @@ pub(super) fn import(
     }
 }
 
-/// What a Windows image holds.
+/// The contents of a Windows image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A set of NetBoot files for Macs.
@@ -52,7 +52,7 @@ pub(super) enum Kind {
     Other,
 }
 
-/// What it takes for an image to be Windows PE when it names no `INSTALLATIONTYPE`.
+/// The evidence by which an image counts as Windows PE when it names no `INSTALLATIONTYPE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
     /// Boot files, and nothing that only an installed Windows has: somebody said that it is a boot
@@ -78,7 +78,7 @@ impl Inside {
         Ok(Inside { wim: Wim::open(path)? })
     }
 
-    /// What the Windows image holds, as far as `proof` shows.
+    /// The contents of the Windows image, as far as `proof` shows.
     pub(super) fn kind(&self, proof: Proof) -> Kind {
         if self.wim.entries().iter().any(|entry| is_nbi_info(&entry.path)) {
             return Kind::NetbootSet;
@@ -342,7 +342,7 @@ const PE_MARKS: &[&str] = &[
     "/Windows/System32/wpeutil.exe",
     "/Windows/System32/winpe.jpg",
 ];
-/// What an installed Windows has, and Windows PE does not.
+/// Files of an installed Windows that Windows PE does not have.
 const FULL_MARKS: &[&str] =
     &["/Windows/explorer.exe", "/Windows/System32/LogonUI.exe", "/Windows/System32/oobe/setup.exe"];
 /// From here on a process of its own for a file costs nothing that shows, in bytes.

@@ -9,8 +9,8 @@ use crate::library::{Content, ContentId, ContentLibrary, source_of};
 use crate::store::{Observer, Store, Writer};
 use crate::{Catalogue, FileEntry, ImageKind};
 
-/// Takes in what a content has to boot or to offer; None when that is nothing. What lies there as
-/// files is served in place.
+/// Imports the images of a content; None when it has nothing to boot or to offer. Its plain files
+/// are served in place.
 pub fn import_content(
     store: &Store,
     library: &ContentLibrary,
@@ -196,7 +196,7 @@ impl From<'_> {
     }
 }
 
-/// What a package offers.
+/// An image in a package.
 enum Offered {
     /// A file of the library.
     AsItIs(FileEntry),

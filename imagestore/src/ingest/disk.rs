@@ -12,7 +12,7 @@ use crate::ImageKind;
 use crate::platform::FileExt;
 use crate::store::{Observer, Writer};
 
-/// What a disk image is.
+/// The format of a disk image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskImage {
     /// Apple's compressed or read-only disk image: it ends in a `koly` trailer.
@@ -23,7 +23,7 @@ pub enum DiskImage {
     Iso,
 }
 
-/// What is wrong with a disk image.
+/// Why a disk image is refused.
 #[derive(Debug, Error)]
 pub enum DiskImageError {
     /// It cannot be read.

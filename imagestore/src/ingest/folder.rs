@@ -47,7 +47,7 @@ pub(super) fn import(
     Ok(Taken { name: stem(&root), kind, files, findings, found })
 }
 
-/// What the files of a folder are, and what the operator should know of it.
+/// The recognised system of a folder's files, and a note for the operator.
 fn recognition(files: &[FileEntry], place: impl Fn(&str) -> PathBuf) -> (Recognition, Option<String>) {
     let folder = Listed { files, place: &place };
     let found = recognise(&folder, None);

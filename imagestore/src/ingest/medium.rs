@@ -80,7 +80,7 @@ pub(super) fn import(
     Ok(Taken { found: Recognition { about: Some(about), boot, variables: None }, ..taken })
 }
 
-/// What the medium makes of its Windows PE.
+/// The purpose that the medium gives its Windows PE.
 fn role(medium: &Medium<'_>) -> Option<WindowsRole> {
     let installs = crate::recognise::INSTALLS.iter().any(|path| medium.find(path).is_some());
     installs.then_some(WindowsRole::Setup)
@@ -168,8 +168,8 @@ pub(super) fn copy(
     Ok(FileEntry::whole(file.path.clone(), digest, size))
 }
 
-/// The Windows PE of `sources/boot.wim`, as a file, with what PCs fetch before it; returns its
-/// facts. What it lacks of that may be on the medium.
+/// Imports the Windows PE of `sources/boot.wim` as a file, with the boot files that PCs fetch
+/// before it; returns its facts. Boot files that the WIM lacks may be on the medium.
 pub(super) fn take_windows_pe(
     writer: &mut Writer,
     medium: &Medium<'_>,

@@ -4,9 +4,9 @@
 /// One part of a Windows boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
-    /// What it is called, and the file's name in the image.
+    /// The role's name, which is also the file's name in the image.
     pub name: &'static str,
-    /// What cannot boot without it.
+    /// The clients that cannot boot without it.
     pub needed_for: &'static str,
     /// Where it goes in the image: below `boot/<architecture>/` or below `boot/`.
     pub by_architecture: bool,

@@ -1,5 +1,5 @@
-//! What a Windows image is: its role, build, languages, generations of boot managers, and its
-//! drivers for network cards.
+//! The facts about a Windows image: its role, build, languages, generations of boot managers, and
+//! its drivers for network cards.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -101,7 +101,7 @@ fn role(entries: &[&ArchiveEntry]) -> WindowsRole {
 struct Drivers {
     /// INF files that were read.
     read: usize,
-    /// `Provider (file.inf)`.
+    /// The drivers, each as `Provider (file.inf)`.
     names: BTreeSet<String>,
     /// PCI vendors of their hardware ids, in four hexadecimal digits.
     vendors: BTreeSet<String>,
@@ -166,7 +166,7 @@ fn network_provider(inf: &str) -> Option<String> {
     Some(provider.chars().filter(|c| !c.is_control()).take(MAX_PROVIDER).collect())
 }
 
-/// `10EC` of `PCI\VEN_10EC&DEV_8168`.
+/// The PCI vendors in an INF file: `10EC` of `PCI\VEN_10EC&DEV_8168`.
 fn vendors(inf: &str) -> BTreeSet<String> {
     let upper = inf.to_ascii_uppercase();
     let ids = upper.split("PCI\\VEN_").skip(1).filter_map(|rest| rest.get(..4));

@@ -23,7 +23,7 @@ pub struct ContentId {
     text: String,
 }
 
-/// What the folder PkgLib says of each package.
+/// The entries of the folder PkgLib, by package.
 #[derive(Debug, Default)]
 pub struct Packages {
     files: HashMap<OsString, IniFile>,
@@ -70,7 +70,7 @@ impl ContentId {
     }
 }
 
-/// What an image of a content names as its source.
+/// The source that an image of a content names.
 pub fn source_of(id: &ContentId) -> String {
     format!("{SOURCE}/{id}")
 }
@@ -123,7 +123,7 @@ impl Packages {
         &self.by_package
     }
 
-    /// The files of PkgLib that cannot be read, each with why. What they said before still counts.
+    /// The files of PkgLib that cannot be read, each with why. Their former contents still count.
     pub fn troubles(&self) -> impl Iterator<Item = (String, &str)> {
         self.files
             .iter()

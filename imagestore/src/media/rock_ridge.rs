@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Disc, Listing, MAX_DEPTH, MAX_FILES, MediumError, MediumFile, SECTOR, le32};
 
-/// What the fields of a record say.
+/// The fields of a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Found {
     /// Its name; empty when no field has one.

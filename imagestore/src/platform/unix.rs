@@ -1,4 +1,4 @@
-//! What the store asks of the system, for Linux.
+//! File operations of the store on Linux.
 
 mod folder;
 
@@ -17,7 +17,7 @@ use nix::unistd::{Whence, lseek};
 pub(crate) use folder::Folder;
 pub use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 
-/// What keeps other writers out for as long as it is there.
+/// A lock that keeps other writers out until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _held: Flock<File>,
@@ -85,7 +85,7 @@ pub(crate) fn copy_between(
     }
 }
 
-/// What something is that is neither a file, a folder nor a link.
+/// The words for a file type other than file, folder and link.
 pub(crate) fn special_kind(kind: FileType) -> &'static str {
     match kind {
         kind if kind.is_fifo() => "a FIFO",

@@ -58,7 +58,7 @@ impl FileExt for File {
     }
 }
 
-/// What tells one file, and one version of it, from another.
+/// The identity and version of a file, under the names of Unix.
 pub trait MetadataExt {
     /// Its volume: not known without a handle, so always 0.
     fn dev(&self) -> u64;
@@ -112,7 +112,7 @@ impl DirBuilderExt for DirBuilder {
     }
 }
 
-/// What keeps other writers out for as long as it is there.
+/// A lock that keeps other writers out until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _held: File,
@@ -183,7 +183,7 @@ pub(crate) fn slashed(path: &Path) -> Option<String> {
     Some(path.to_str()?.replace('\\', "/"))
 }
 
-/// What something is that is neither a file, a folder nor a link.
+/// The words for a file type other than file, folder and link.
 pub(crate) fn special_kind(_kind: FileType) -> &'static str {
     "no file"
 }

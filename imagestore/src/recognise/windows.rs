@@ -5,7 +5,7 @@ use std::io;
 use super::{Contents, Recognised};
 use crate::About;
 
-/// Windows' media, by `sources/boot.wim`. What it is called comes from its WIMs ([`editions`]).
+/// Windows' media, by `sources/boot.wim`. Its name comes from its WIMs ([`editions`]).
 pub(super) fn windows(contents: &dyn Contents, _: Option<&str>) -> Option<Recognised> {
     contents.find("sources/boot.wim")?;
     let product = if contents.has("SMS/data/TsmBootstrap.ini") {

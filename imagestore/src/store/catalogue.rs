@@ -67,7 +67,7 @@ pub struct Version {
     pub source: String,
     /// When it was taken in, in seconds since 1970.
     pub at: u64,
-    /// What it is and how PCs boot it, as far as that is known.
+    /// Its description and ways to boot, as far as they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<Box<About>>,
 }
@@ -93,7 +93,7 @@ impl ImageRecord {
 }
 
 impl Catalogue {
-    /// What the file in this folder says; empty when there is none yet.
+    /// The catalogue in the file of this folder; empty when there is none yet.
     pub(super) fn load(root: &Path) -> Result<Self, StoreError> {
         let images = read(root, |read| {
             let mut images = BTreeMap::new();

@@ -50,7 +50,7 @@ pub(super) fn share(
             Some(count) => count,
             None => return Ok(None),
         };
-        // What counts is what is stored, so the copy is read and not the source.
+        // The stored bytes count, so the copy is read and not the source.
         let end = tally.size + count as u64;
         while tally.size < end {
             let piece = piece(end - tally.size);
@@ -71,7 +71,7 @@ pub(super) fn holes_kept(
 ) -> Result<Option<(Digest, u64)>, StoreError> {
     let metadata = file.metadata().map_err(io_error("read", path))?;
     let size = metadata.len();
-    // What the filesystem compresses takes less room too, and has no holes.
+    // A file that the filesystem compresses takes less room too, and has no holes.
     let is_whole =
         || next_data(file, 0).map(|data| data.is_some_and(|data| data.start == 0 && data.end >= size));
     if !may_have_holes(&metadata) || is_whole().map_err(io_error("read", path))? {
@@ -139,8 +139,8 @@ pub(super) fn digest_of(
     }
 }
 
-/// What has been taken so far. Bytes of large files go to the disk while more of them come, so the
-/// last sync has little left to do.
+/// The size and digest of the bytes so far. Bytes of large files go to the disk while more of them
+/// come, so the last sync has little left to do.
 struct Tally<'a> {
     digester: Digester,
     size: u64,
@@ -179,7 +179,7 @@ impl<'a> Tally<'a> {
         let Ok(same) = file.try_clone() else { return };
         let sender = self.write_back.get_or_insert_with(|| {
             let (sender, files) = sync_channel::<File>(1);
-            // What it does not get done, or cannot, the last sync does and tells.
+            // The last sync does the rest, and reports what fails.
             thread::spawn(move || files.iter().for_each(|file| drop(file.sync_data())));
             sender
         });

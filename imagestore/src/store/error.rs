@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::Digest;
 
-/// What keeps the store from growing.
+/// The limit that keeps the store from growing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Bound {
     /// The free space of the disk.
@@ -54,7 +54,7 @@ pub enum StoreError {
         need: u64,
         /// Bytes, the part that is kept free not counted.
         have: u64,
-        /// What is in the way.
+        /// The limit that refuses it.
         bound: Bound,
     },
     /// The observer asked to end.
@@ -79,7 +79,7 @@ pub enum StoreError {
     Blob {
         /// The digest of the blob.
         digest: Digest,
-        /// What is wrong with it.
+        /// The fault: missing or damaged.
         what: &'static str,
     },
     /// A name that no image can have.

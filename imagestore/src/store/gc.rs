@@ -6,7 +6,7 @@ use std::fs;
 use super::{Catalogue, Store, StoreError, Writer, catalogue, foreign, io_error, sizes};
 use crate::{Digest, ImageRecord, Retired};
 
-/// What a collection removed and kept.
+/// The counts of one garbage collection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Blobs that were removed.

@@ -1,4 +1,4 @@
-//! What boot media of Configuration Manager must not share with everybody: its `Variables.dat`.
+//! The secret part of boot media of Configuration Manager: its `Variables.dat`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

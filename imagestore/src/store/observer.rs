@@ -10,8 +10,7 @@ pub trait Observer {
     fn bytes(&mut self, _count: u64) {}
     /// This has just been done.
     fn step(&mut self, _step: Step) {}
-    /// Whether to end before everything is done. What was done so far is undone, or stays
-    /// invisible.
+    /// Whether to end before everything is done. The work so far is undone, or stays invisible.
     fn is_cancelled(&self) -> bool {
         false
     }

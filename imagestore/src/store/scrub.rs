@@ -8,7 +8,7 @@ use super::{Observer, Store, StoreError, Version, foreign, io_error};
 use crate::Digest;
 use crate::library::ContentId;
 
-/// What a look at blobs has found.
+/// The counts of one scrub.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scrubbed {
     /// Blobs that were read.
@@ -110,7 +110,7 @@ impl Store {
     /// The blobs that images need and that are not there.
     fn missing(&self) -> Result<Vec<Digest>, StoreError> {
         let mut missing = Vec::new();
-        // What a site removed from its content library is gone on purpose.
+        // Files that a site removed from its content library are gone on purpose.
         let catalogue = self.catalogue()?;
         for record in catalogue.images.values().filter(|record| record.retired.is_none()) {
             let is_replaced = |version: &&Version| {

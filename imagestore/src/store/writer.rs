@@ -79,8 +79,8 @@ impl Writer {
         &self.store
     }
 
-    /// Whether the bytes with this digest are here already, committed or about to be. What was only
-    /// cached is kept from then on.
+    /// Whether the bytes with this digest are here already, committed or about to be. A blob that
+    /// was only cached is kept from then on.
     pub fn hold(&mut self, digest: &Digest) -> bool {
         if self.staged.contains_key(digest) {
             return true;
@@ -285,7 +285,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // What stays behind is swept by the next writer.
+        // The next writer sweeps the rest.
         let _ = fs::remove_dir_all(&self.session);
     }
 }

@@ -1,4 +1,4 @@
-//! What a reader answers about an image, as values.
+//! The reader's answers about an image, as values.
 
 use std::io::Read;
 
@@ -24,8 +24,8 @@ pub struct WimImage {
 pub struct ArchiveEntry {
     /// The image that it is in.
     pub image: u32,
-    /// Its path with `/`, and one in front. What is not Unicode in it is U+FFFD here, and in
-    /// [`ArchiveEntry::exact`] as it is.
+    /// Its path with `/`, and one in front. U+FFFD stands for parts that are not Unicode;
+    /// [`ArchiveEntry::exact`] has them unchanged.
     pub path: String,
     /// The path in units of UTF-16, where that is not Unicode.
     pub exact: Option<Box<[u16]>>,
@@ -36,7 +36,7 @@ pub struct ArchiveEntry {
     pub offset: (u64, u64),
     /// Whether it is a link or another reparse point rather than a file.
     pub link: bool,
-    /// What kind of reparse point it is.
+    /// The tag of a reparse point (`IO_REPARSE_TAG_*`).
     pub reparse_tag: Option<u32>,
     /// Whether only the Windows that wrote it can read it.
     pub encrypted: bool,

@@ -1,4 +1,4 @@
-//! What the reader answers.
+//! The reader's answers.
 
 use std::io::{Read, Write};
 
@@ -51,7 +51,7 @@ pub struct Entry {
     pub image: u32,
     /// Windows' `FILE_ATTRIBUTE_` bits of the file.
     pub attributes: u32,
-    /// What kind of reparse point it is, when the attributes say that it is one.
+    /// The tag of a reparse point, when the attributes say that it is one.
     pub reparse_tag: u32,
     /// Names that lead to the same file.
     pub links: u32,

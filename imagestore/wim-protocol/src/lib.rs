@@ -1,10 +1,10 @@
 //! The frames between imagestore and `netbootd-wim`.
 //!
 //! One process answers one [`Request`] and ends. The request comes on its standard input, the
-//! answers are [`Frame`]s on its standard output. What went wrong is plain text on standard error,
-//! and the exit status is not 0 then. On Unix standard input is a socket, whose first byte carries
-//! the open images as descriptors ([`MAX_PARTS`] at most), followed by the file to write to if the
-//! command is [`Command::Write`]; on Windows the request names the images by path.
+//! answers are [`Frame`]s on its standard output. An error is plain text on standard error, and the
+//! exit status is not 0 then. On Unix standard input is a socket, whose first byte carries the open
+//! images as descriptors ([`MAX_PARTS`] at most), followed by the file to write to if the command
+//! is [`Command::Write`]; on Windows the request names the images by path.
 //!
 //! A number is little-endian, a string is its length in units (u32) and UTF-16 as the image has it.
 //! A frame is a kind (u8), a length (u32) and as many bytes. The one exception is [`Frame::File`],

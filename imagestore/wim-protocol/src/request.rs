@@ -1,4 +1,4 @@
-//! What imagestore asks for.
+//! The requests of imagestore.
 
 use crate::wire::{Parser, ProtocolError, Units, length, put_string};
 use crate::{MAX_PARTS, MAX_REQUEST};
@@ -9,7 +9,7 @@ pub struct Request {
     /// The image file and its further parts: paths on Windows, empty strings for the descriptors on
     /// Unix.
     pub parts: Vec<Units>,
-    /// What the process may use.
+    /// The limits of the process.
     pub limits: Limits,
     /// The command that the reader carries out.
     pub command: Command,
@@ -24,7 +24,7 @@ pub struct Limits {
     pub seconds: u32,
 }
 
-/// What the reader is to do.
+/// The task of the reader's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// List the images and every file in them.

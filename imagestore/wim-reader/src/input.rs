@@ -19,7 +19,7 @@ pub use linux::receive;
 #[cfg(windows)]
 pub use windows::receive;
 
-/// What this process is for.
+/// The request of this process, with its files.
 #[derive(Debug)]
 pub struct Input {
     /// The request that came on standard input.

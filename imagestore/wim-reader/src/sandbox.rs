@@ -1,4 +1,4 @@
-//! What this process gives up before it looks at an image.
+//! The privileges that this process gives up before it looks at an image.
 
 #[cfg(target_os = "linux")]
 mod linux;

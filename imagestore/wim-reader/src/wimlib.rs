@@ -167,7 +167,7 @@ impl Drop for Wim {
     }
 }
 
-/// What a walk through an image carries along.
+/// The state of a walk through an image.
 struct Visit<'a> {
     image: u32,
     each: &'a mut dyn FnMut(Entry) -> Result<(), ReadError>,

@@ -51,7 +51,7 @@ fn start(images: &[&Path], request: &[u8], target: Option<&File>) -> Child {
     child
 }
 
-/// What it answers: frames, each with the bytes that follow it, or its complaint.
+/// The reader's answer: frames, each with the bytes that follow it, or its complaint.
 fn answer(mut child: Child) -> Result<Vec<(Frame, Vec<u8>)>, String> {
     let mut bytes = Vec::new();
     child.stdout.take().unwrap().read_to_end(&mut bytes).unwrap();

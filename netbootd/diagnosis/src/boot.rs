@@ -82,7 +82,7 @@ pub struct Boot {
     pub(crate) segments: Vec<Segment>,
     /// The segment that its boot program asks from, where its firmware did not.
     pub(crate) moved: Option<(SystemTime, Segment)>,
-    /// What other servers told it, at most [`MAX_OTHERS`].
+    /// Other servers' offers to it, at most [`MAX_OTHERS`].
     pub others: Vec<(SystemTime, OtherServer)>,
     /// The files that it has, at most [`MAX_FETCHED`]; the first ones and the last ones.
     pub fetched: Vec<Fetched>,
@@ -111,7 +111,7 @@ pub struct Boot {
     pub system: Option<SystemTime>,
     /// Its last configurations, by their paths; at most [`MAX_CONFIGURATIONS`].
     pub(crate) configurations: Vec<(Arc<str>, Arc<Configuration>)>,
-    /// What the machine says of itself.
+    /// The machine's own facts.
     pub facts: Facts,
     /// The last step that it reports as failed, and when.
     pub failed: Option<(SystemTime, Arc<Report>)>,

@@ -65,7 +65,7 @@ impl Cause {
         }
     }
 
-    /// What happened, with `{file}` and `{server}` where a finding names one.
+    /// The headline, with `{file}` and `{server}` where a finding names one.
     pub(crate) fn template(self) -> &'static str {
         match self {
             Cause::Decision(reason) => decision::of_reason(reason).headline,
@@ -74,12 +74,12 @@ impl Cause {
         }
     }
 
-    /// What happened, without names.
+    /// The headline without names.
     pub fn headline(self) -> String {
         self.template().replace("{file}", "the file").replace("{server}", "another server")
     }
 
-    /// What an administrator does next.
+    /// The remedy for an administrator.
     pub fn cure(self) -> &'static str {
         match self {
             Cause::Decision(reason) => reason.cure().unwrap_or_default(),
@@ -88,7 +88,7 @@ impl Cause {
         }
     }
 
-    /// What firmware may show on its screen meanwhile.
+    /// The codes that firmware may show on its screen meanwhile.
     pub fn codes(self) -> &'static [&'static str] {
         match self {
             Cause::Decision(reason) => decision::of_reason(reason).codes,

@@ -5,7 +5,7 @@
 
 use crate::file::FileKind;
 
-/// What a configuration names.
+/// The contents of a boot program's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Configuration {
     /// Whether it gives the system a fixed address: such a system asks no DHCP server.
@@ -14,7 +14,7 @@ pub struct Configuration {
     pub is_ipxe_script: bool,
     /// Whether somebody may choose among several entries.
     pub is_menu: bool,
-    /// What it loads, in order; at most [`MAX_LOADS`].
+    /// The files that it loads, in order; at most [`MAX_LOADS`].
     pub loads: Vec<Load>,
 }
 
@@ -35,7 +35,7 @@ pub struct Load {
     pub has_root: bool,
 }
 
-/// What a line loads.
+/// The kind of file that a line loads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loaded {
     /// A kernel: `kernel`, `linux`, `KERNEL`.
@@ -84,7 +84,7 @@ impl Configuration {
         let argument = |word: &&str| word.strip_prefix("initrd=").map(str::to_owned);
         let files: Vec<String> = match (verb, what) {
             ("append", _) => words.iter().filter_map(argument).collect(),
-            // What follows iPXE's first word are arguments.
+            // The words behind iPXE's first one are arguments.
             (_, Loaded::Initrd) if !self.is_ipxe_script => {
                 words.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned()).collect()
             }
@@ -145,7 +145,7 @@ impl Load {
             Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
             None => &self.target,
         };
-        // What is behind the last variable is written out.
+        // The part behind the last variable is written out.
         let target = target.rsplit_once('}').map_or(target, |(_, rest)| rest);
         let plain = |text: &str| text.replace('\\', "/").trim_start_matches(['/', '.']).to_ascii_lowercase();
         let (target, path) = (plain(target), plain(path));

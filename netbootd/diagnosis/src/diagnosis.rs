@@ -13,14 +13,14 @@ use crate::machine::{GOES_ON, Machine, Past};
 use crate::rules;
 use crate::step::Step;
 
-/// What is known of a machine's boot.
+/// The diagnosis of a machine's boot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Diagnosis {
     /// The cause that fits best.
     pub finding: Option<Finding>,
     /// Another one that fits as well.
     pub also: Option<Finding>,
-    /// What should come next.
+    /// The next step of a boot that goes on.
     pub expected: Option<Expectation>,
 }
 
@@ -96,7 +96,7 @@ fn with_outages(finding: Finding, boot: &Boot, fleet: &Fleet) -> Finding {
     finding.with(outages)
 }
 
-/// What the machine says of itself belongs to every finding of its boot.
+/// The machine's own words belong to every finding of its boot.
 fn with_own_words(finding: Finding, boot: &Boot) -> Finding {
     let complaint = boot.complaint.clone().map(|(at, words)| Seen::Complained(at, words));
     let facts = (!boot.facts.is_empty()).then(|| Seen::Facts(Box::new(boot.facts.clone())));
@@ -119,8 +119,8 @@ fn all_of(
     found
 }
 
-/// What ended the boot before, as long as this one did not come further: the cause that fits best,
-/// and another one.
+/// The findings of the boot before, as long as this one did not come further: the cause that fits
+/// best, and another one.
 fn before(case: &Case<'_>, found: &[Finding]) -> Vec<Finding> {
     let Some(previous) = case.machine.previous() else { return Vec::new() };
     let close = case.boot.started.duration_since(previous.last).is_ok_and(|gap| gap < SAME_TRY);

@@ -1,4 +1,4 @@
-//! What a boot that goes on does next, by when, and how long that usually takes.
+//! The next step of a boot that goes on, its deadline, and its usual duration.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,10 +33,10 @@ impl Default for Patience {
     }
 }
 
-/// What should come next.
+/// The next step of a boot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
-    /// What should come next, in words.
+    /// The step in words.
     pub what: Cow<'static, str>,
     /// Since when it is awaited.
     pub since: SystemTime,
@@ -71,7 +71,7 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// What should follow a boot's last step; None when nothing more has to come here.
+/// The step after a boot's last one; None when nothing more has to come here.
 pub(crate) fn expected(boot: &Boot, fleet: &Fleet, patience: Patience) -> Option<Expectation> {
     if boot.system.is_some() {
         return None;
@@ -135,7 +135,7 @@ fn after_file(
     }
 }
 
-/// What the last configuration loads first, where nobody has to choose.
+/// The step after the last configuration: the file that it loads first, where nobody has to choose.
 fn after_configuration(boot: &Boot) -> Cow<'static, str> {
     let last = boot.last_file().and_then(|file| Some((&file.path, boot.configuration(&file.path)?)));
     let first = last.and_then(|(path, configuration)| {
@@ -149,7 +149,7 @@ fn after_configuration(boot: &Boot) -> Cow<'static, str> {
     }
 }
 
-/// What another server holds is fetched there.
+/// Clients fetch the files of another server there.
 fn elsewhere(boot: &Boot) -> Option<&'static str> {
     let answers = boot.offer.iter().chain(&boot.named);
     let (at, last) = answers.max_by_key(|(at, _)| *at)?;

@@ -1,10 +1,10 @@
-//! What a file is to a boot, by its name: what loads it, what it loads next, and whether a boot can
-//! do without it.
+//! The kinds of boot files, by their names: what loads one, what it loads next, and whether a boot
+//! can do without it.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What a file is to a boot.
+/// The kind of a boot file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FileKind {
     /// shim, the first stage under Secure Boot.
@@ -37,7 +37,7 @@ pub enum FileKind {
     Kernel,
     /// An initial RAM disk.
     Initrd,
-    /// What an operating system fetches once it runs: root file systems, packages, answer files.
+    /// Files of an operating system that runs: root file systems, packages, answer files.
     System,
     /// A font, locale or background.
     Decoration,
@@ -139,7 +139,7 @@ impl FileKind {
         )
     }
 
-    /// What a program does once it runs, and how long it may take to; None where nothing has to
+    /// The next action of a program once it runs, and its time limit; None where nothing has to
     /// follow on the network.
     pub fn leads_to(self) -> Option<(&'static str, Duration)> {
         match self {

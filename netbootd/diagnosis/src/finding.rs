@@ -17,7 +17,7 @@ use crate::step::{
     LeaseTaken, Negotiated, OtherServer, Program, SharedError, SmallMtu, TlsFailure, TransferDetail,
 };
 
-/// What is wrong with a boot.
+/// A fault of a boot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// The row of the table of causes.
@@ -28,7 +28,7 @@ pub struct Finding {
     pub server: Option<Ipv4Addr>,
     /// The fact that the headline adds behind its sentence.
     pub addition: Option<Addition>,
-    /// What was seen, in order.
+    /// The observations behind it, in order.
     pub seen: Vec<Seen>,
     /// Whether this server got round it: the machine boots all the same.
     pub is_mended: bool,
@@ -108,21 +108,21 @@ pub enum Seen {
     Model(String),
     /// The image that a Mac asks for.
     AsksFor(BootImageId),
-    /// What failed on this server.
+    /// An error of this server.
     Error(SharedError),
     /// More about the end of a transfer.
     EndOf(TransferDetail),
-    /// What a transfer negotiated.
+    /// The options that a transfer negotiated.
     Negotiated(Negotiated),
     /// A transfer is under way.
     UnderWay(String, u64, Duration),
     /// The same block was sent again.
     Resent(u64, Option<u16>),
-    /// What the header of a program says.
+    /// The facts in a program's header.
     Header(Option<ArchType>, bool),
     /// The authorities behind a program's signatures.
     Signers(Arc<Signers>),
-    /// What the machine says that it is.
+    /// The machine's own architecture.
     Machine(ArchType),
     /// Nothing came for so long.
     Silent(Duration),
@@ -138,7 +138,7 @@ pub enum Seen {
     TlsMessage(String),
     /// Another file was served instead.
     Served(SystemTime, String),
-    /// What other machines asked for next, how many there are, and whether this machine did so
+    /// The next request of other machines, how many there are, and whether this machine did so
     /// before.
     WentOnWith(String, usize, bool),
     /// The GUIDs that come with one hardware address.
@@ -157,11 +157,11 @@ pub enum Seen {
     Rate(f64, f64),
     /// Why an image is not for a Mac.
     LeftOut(String, LeftOut),
-    /// What the decision was made from.
+    /// The evidence of the decision.
     Decision(Evidence),
     /// The machine's own report.
     Reported(SystemTime, Box<Report>),
-    /// What the machine says of itself.
+    /// The machine's own facts.
     Facts(Box<Facts>),
     /// An error that the machine sent by syslog.
     Complained(SystemTime, String),
@@ -205,7 +205,7 @@ impl Finding {
         self
     }
 
-    /// What happened, in one sentence that names the thing.
+    /// The headline, in one sentence that names the file or server.
     pub fn headline(&self) -> String {
         let server = self.server.map_or_else(|| "Another server".to_owned(), |server| server.to_string());
         let file = self.file.as_deref().unwrap_or("the file");
@@ -224,7 +224,7 @@ impl Finding {
         }
     }
 
-    /// What an administrator does next.
+    /// The remedy for an administrator.
     pub fn cure(&self) -> String {
         let server = self.server.map_or_else(|| "the other server".to_owned(), |server| server.to_string());
         self.cause.cure().replace("{server}", &server)

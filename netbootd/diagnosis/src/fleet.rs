@@ -1,5 +1,5 @@
-//! What other machines do, for comparison: who shares a GUID, who went on from a file, how fast
-//! files come, how long steps take.
+//! Statistics of other machines, for comparison: which ones share a GUID or went on from a file,
+//! how fast files come, how long steps take.
 //!
 //! Bounded, whatever the packets claim.
 
@@ -20,7 +20,7 @@ use crate::machine::Machine;
 use crate::server::{Outages, ServerPart, ServerTrouble};
 use crate::step::{Decided, Negotiated, Proto, Step, TransferOutcome};
 
-/// What other machines of the site do.
+/// Statistics of the site's other machines.
 #[derive(Debug)]
 pub struct Fleet {
     guids: LruCache<SystemUuid, Vec<Holder>>,
@@ -51,18 +51,19 @@ pub(crate) enum Segment {
     Relay(IpAddr),
 }
 
-/// What became of the machines that fetched a file, at most [`MAX_MACHINES`] of either kind.
+/// The machines that fetched a file, by their further course, at most [`MAX_MACHINES`] of either
+/// kind.
 #[derive(Debug, Default)]
 struct FileFate {
     went_on: Vec<MacAddr>,
-    /// What the last of them asked for next.
+    /// The next request of the last of them.
     next: Option<Arc<str>>,
     system_spoke: Vec<MacAddr>,
     /// Machines whose systems asked for no address, and were not started again for long.
     system_silent: Vec<MacAddr>,
 }
 
-/// What follows a file.
+/// The requests after a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Next {
     /// The path that was asked for last.
@@ -73,7 +74,7 @@ pub(crate) struct Next {
     pub(crate) before: bool,
 }
 
-/// What is usual in a segment.
+/// Statistics of a segment.
 #[derive(Debug, Default)]
 struct SegmentFacts {
     /// DHCP servers, with the machines that took a lease from each.
@@ -273,7 +274,7 @@ impl Fleet {
         self.files.peek(path).is_some_and(|fate| fate.went_on.contains(&mac))
     }
 
-    /// What machines ask for after this file.
+    /// The usual request after this file.
     pub(crate) fn next_after(&self, path: &str, mac: MacAddr) -> Option<Next> {
         let fate = self.files.peek(path)?;
         Some(Next {

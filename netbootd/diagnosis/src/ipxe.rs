@@ -15,7 +15,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ScriptError(pub u32);
 
-/// What an error is about.
+/// The subject of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The server has no such file.
@@ -50,7 +50,7 @@ impl ScriptError {
         (code != 0).then_some(ScriptError(code))
     }
 
-    /// What it is about.
+    /// The subject of the error.
     pub fn kind(self) -> ErrorKind {
         match (self.number(), self.which()) {
             (ENOMEM | ENOBUFS, _) => ErrorKind::Memory,

@@ -37,7 +37,7 @@ pub struct Past {
     pub finding: Finding,
 }
 
-/// What is kept of an earlier boot.
+/// The summary of an earlier boot.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) started: SystemTime,

@@ -1,4 +1,4 @@
-//! What a client tells of its own boot: a form of named values, from a script, an installer or a
+//! A client's reports of its own boot: a form of named values, from a script, an installer or a
 //! started system.
 //!
 //! Nothing in it is trusted: it is text of one machine, cut to named bounds and freed of control
@@ -21,7 +21,7 @@ pub struct Report {
     pub file: Option<String>,
     /// iPXE's error code (`${errno}`).
     pub error: Option<ScriptError>,
-    /// What the machine says of itself.
+    /// The facts that the machine reports.
     pub facts: Facts,
     /// The machine's own words, cut short.
     pub text: Option<String>,
@@ -53,7 +53,7 @@ pub enum State {
     Note,
 }
 
-/// What a machine says of itself.
+/// A machine's facts, by its own reports.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// Whether the network link is up, in the client's word.
@@ -229,7 +229,7 @@ impl fmt::Display for Report {
 pub(crate) fn plain(text: &str, most: usize) -> Option<String> {
     let mut plain = String::new();
     let mut count = 0;
-    // What a bound leaves out is not looked at either.
+    // Characters beyond the bound are not examined.
     for c in text.chars().take(most.saturating_mul(4)) {
         let blank = c.is_control() || c.is_whitespace() || is_invisible(c);
         if blank && (plain.is_empty() || plain.ends_with(' ')) {

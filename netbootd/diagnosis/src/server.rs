@@ -28,7 +28,7 @@ pub enum ServerTrouble {
     DiskFull {
         /// The folder that is written to.
         folder: String,
-        /// Free bytes.
+        /// The free bytes of the disk.
         free: u64,
         /// Bytes that stay free.
         kept: u64,

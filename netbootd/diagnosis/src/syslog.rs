@@ -55,7 +55,7 @@ fn rfc5424(text: &str) -> Option<(&str, &str)> {
     Some((program, message.strip_prefix(' ').unwrap_or(message)))
 }
 
-/// What follows `-` or `[id name="value"]…`, in whose values `\` escapes.
+/// The message behind `-` or `[id name="value"]…`, in whose values `\` escapes.
 fn structured_data(text: &str) -> Option<&str> {
     if let Some(rest) = text.strip_prefix('-') {
         return Some(rest);

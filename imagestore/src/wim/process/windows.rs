@@ -10,7 +10,7 @@ use wim_protocol::Units;
 
 use super::super::Part;
 
-/// What every program of Windows needs.
+/// The variables that every program of Windows needs.
 pub(super) fn environment() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os().filter(|(name, _)| PASSED_ON.iter().any(|known| name.eq_ignore_ascii_case(known)))
 }

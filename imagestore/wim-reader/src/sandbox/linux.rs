@@ -38,7 +38,7 @@ fn limit(input: &Input) -> Result<(), nix::Error> {
     ] {
         setrlimit(resource, most, most)?;
     }
-    // What waits uses no processor time.
+    // A waiting process uses no processor time.
     nix::unistd::alarm::set(limits.seconds.saturating_mul(PATIENCE).max(1));
     Ok(())
 }

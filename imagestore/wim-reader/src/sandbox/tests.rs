@@ -41,7 +41,7 @@ fn only_the_image_can_be_opened_and_nothing_else_can_be_done() {
     let request = Request { parts: vec![Vec::new()], limits, command };
     let input = Input { request, parts, frames, descriptors };
     let same = format!("/proc/self/fd/{}", input.descriptors[0].as_raw_fd());
-    // What is tried is made before.
+    // The objects of the attempts exist before the sandbox.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     let memory = MmapMut::map_anon(4096).unwrap();

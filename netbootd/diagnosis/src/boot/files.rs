@@ -18,7 +18,7 @@ pub struct Fetched {
     pub at: SystemTime,
     /// The path that was served, escaped.
     pub path: Arc<str>,
-    /// What the file is to the boot.
+    /// The kind of the file.
     pub kind: FileKind,
     /// Its size in bytes.
     pub bytes: u64,
@@ -44,7 +44,7 @@ pub struct Missed {
     pub(crate) before: SystemTime,
     /// The path as asked for, escaped.
     pub path: String,
-    /// What it would be.
+    /// The kind of the file, by its name.
     pub kind: FileKind,
     /// The reason of the refusal.
     pub refusal: Refusal,
@@ -74,7 +74,7 @@ pub struct Substituted {
     pub at: SystemTime,
     /// The path that was served.
     pub served: Arc<str>,
-    /// What was asked for, and why it was not served.
+    /// The requested file, and why it was not served.
     pub substitute: Substitute,
 }
 
@@ -87,13 +87,13 @@ pub struct Running {
     pub id: TransferId,
     /// The path that is served, escaped.
     pub path: Arc<str>,
-    /// What the file is to the boot.
+    /// The kind of the file.
     pub kind: FileKind,
     /// The protocol: TFTP or HTTP.
     pub proto: Proto,
     /// The client's address and port.
     pub peer: SocketAddr,
-    /// What server and client agreed on.
+    /// The options that server and client agreed on.
     pub negotiated: Negotiated,
     /// TFTP's block size in bytes; None for HTTP.
     pub block_size: Option<u16>,
@@ -101,7 +101,7 @@ pub struct Running {
     pub size: Option<u64>,
     /// The header, when it is a PE program.
     pub program: Option<Program>,
-    /// What it names, when it is a configuration.
+    /// The files that it names, when it is a configuration.
     pub configuration: Option<Arc<Configuration>>,
     /// Bytes that the client has, and since when.
     pub bytes: (u64, SystemTime),
@@ -148,7 +148,7 @@ pub struct Broken {
     pub finished: TransferFinished,
     /// TFTP's block size in bytes; None for HTTP.
     pub block_size: Option<u16>,
-    /// What server and client agreed on.
+    /// The options that server and client agreed on.
     pub negotiated: Negotiated,
     /// The header, when it is a PE program.
     pub program: Option<Program>,

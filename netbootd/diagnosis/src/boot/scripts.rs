@@ -1,4 +1,4 @@
-//! What a boot's configurations name, and requests that somebody else may have sent in the
+//! The names in a boot's configurations, and requests that somebody else may have sent in the
 //! machine's name.
 
 use std::sync::Arc;

@@ -16,7 +16,7 @@ pub(super) fn is_loud(reason: Reason) -> bool {
     !quiet && reason.cure().is_some()
 }
 
-/// What a decision shows of itself.
+/// The severity, codes and headline of a decision.
 pub(super) struct Words {
     pub(super) severity: Severity,
     pub(super) codes: &'static [&'static str],
@@ -25,8 +25,7 @@ pub(super) struct Words {
 
 macro_rules! decisions {
     ($($reason:ident $severity:ident [$($code:literal),*] $headline:literal)+) => {
-        /// Severity, codes and headline of a decision. What somebody decided on purpose is no
-        /// error.
+        /// Severity, codes and headline of a decision. A decision on purpose is no error.
         pub(super) fn of_reason(reason: Reason) -> Words {
             match reason {
                 $(Reason::$reason => Words {

@@ -97,7 +97,7 @@ fn is_of_smsboot(decided: &Decided) -> bool {
     })
 }
 
-/// What keeps a directory from answering, when that decided.
+/// The trouble of the directory that decided by its silence.
 fn directory_trouble(decided: &Decided) -> Option<TroubleKind> {
     if decided.reason != Reason::DirectoryDown {
         return None;

@@ -1,4 +1,4 @@
-//! What firmware, and iPXE in its place, was handed to start.
+//! Faults of the programs that firmware, or iPXE in its place, was handed to start.
 
 use pxe_policy::{ArchType, Class};
 

@@ -1,4 +1,4 @@
-//! What the contents of a boot program's configuration explain.
+//! Faults that the contents of a boot program's configuration explain.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ pub(super) fn elsewhere(case: &Case<'_>) -> Option<Finding> {
         let finding = Finding::new(Cause::NameNotResolved, specific::PROGRAM + 5);
         return Some(finding.about(load.target.as_str()).with(acks).with(seen));
     }
-    // What it does there is not to be seen here: that it starts again is.
+    // This server does not see the boot there, but sees that the machine starts again.
     case.restarted?;
     Some(Finding::new(Cause::LeadsElsewhere, specific::SILENCE).about(load.target.as_str()).with(seen))
 }

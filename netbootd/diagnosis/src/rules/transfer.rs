@@ -236,12 +236,12 @@ pub(super) fn stands_still(case: &Case<'_>) -> Option<Finding> {
     Some(Finding::new(Cause::HttpStalled, specific::SILENCE).about(&*running.path).with(seen))
 }
 
-/// What clients write in the ERROR that ends a transfer for want of memory.
+/// Words in the ERROR of clients that end a transfer for want of memory.
 const MEMORY_WORDS: [&str; 6] =
     ["memory", "too big", "too large", "buffer too small", "out of resources", "no space"];
-/// What fits an Ethernet frame behind the headers of IP, UDP and TFTP.
+/// The largest TFTP block in one Ethernet frame, in bytes: behind the headers of IP, UDP and TFTP.
 const FRAME: u16 = 1468;
-/// What passes every link that IPv4 allows (RFC 791: 576 bytes).
+/// A TFTP block that passes every link that IPv4 allows, in bytes (RFC 791: packets of 576).
 const SMALL: u16 = 512;
 /// Repetitions that are no chance any more.
 const RESENDS: u64 = 3;

@@ -1,4 +1,4 @@
-//! What a client says of itself, by HTTP or syslog.
+//! A client's reports of itself, by HTTP or syslog.
 
 use std::net::SocketAddr;
 

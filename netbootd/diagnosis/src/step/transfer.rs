@@ -29,20 +29,20 @@ pub struct TransferStarted {
     pub path: Arc<str>,
     /// Bytes to come, when known.
     pub size: Option<u64>,
-    /// What server and client agreed on.
+    /// The options that server and client agreed on.
     pub negotiated: Negotiated,
     /// TFTP's block size in bytes; None for HTTP.
     pub block_size: Option<u16>,
-    /// What kind of program it is, when it is a PE program.
+    /// The program's header, when it is a PE program.
     pub program: Option<Program>,
     /// Whether it is a part of a file only: Macs read their root by thousands of those.
     pub partial: bool,
-    /// What the client asked for, when another file is served for it.
+    /// The requested file, when another one is served for it.
     pub substitute: Option<Substitute>,
     /// Whether the client has acknowledged anything. HTTP's clients have: they opened a
     /// connection. Until then anybody may have asked in its name.
     pub proved: bool,
-    /// What it names, when it is a configuration of a boot program.
+    /// The files that it names, when it is a configuration of a boot program.
     pub configuration: Option<Arc<Configuration>>,
 }
 
@@ -83,7 +83,8 @@ impl fmt::Display for Substitute {
     }
 }
 
-/// What server and client agreed on for a transfer; shown as `blksize=1468 windowsize=4`.
+/// The options of a transfer that server and client agreed on; shown as `blksize=1468
+/// windowsize=4`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Negotiated {
     /// The options of TFTP that were granted, by their names.
@@ -168,8 +169,8 @@ pub struct TransferFinished {
     pub elapsed: Duration,
     /// More about the outcome.
     pub detail: Option<TransferDetail>,
-    /// What kind of program it is, when that was not known before all of it was there: a file that
-    /// comes from another server.
+    /// The program's header, when that was not known before all of the file was there: it comes
+    /// from another server.
     pub program: Option<Program>,
 }
 
@@ -184,7 +185,7 @@ impl TransferFinished {
 
     /// Bytes a second, over the whole of it.
     pub fn rate(&self) -> f64 {
-        // What was over within the clock's grain has no rate to speak of.
+        // A transfer within the clock's grain has no rate to speak of.
         self.bytes as f64 / self.elapsed.as_secs_f64().max(0.001)
     }
 }
@@ -376,7 +377,7 @@ impl fmt::Display for SmallMtu {
     }
 }
 
-/// What the header of a PE program says (Microsoft's PE/COFF specification).
+/// The header of a PE program (Microsoft's PE/COFF specification).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// The architecture; None for a machine type that no firmware here has.

@@ -4,7 +4,7 @@ use super::*;
 use crate::finding::{Addition, Finding};
 use crate::step::SharedError;
 
-/// What stands behind the mark in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
+/// The table behind the mark in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
 #[test]
 fn the_documentation_has_every_cause() {
     let mut text = String::from(

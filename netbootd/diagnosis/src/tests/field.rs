@@ -16,8 +16,8 @@ fn linux(site: &mut Site, files: usize) -> &mut Site {
     site
 }
 
-/// What this server got round is a notice until the machine goes on, and stays in the boot's
-/// history.
+/// A fault that this server worked around is a notice until the machine goes on, and stays in the
+/// boot's history.
 #[test]
 fn a_name_that_another_file_was_served_for_is_a_notice() {
     let mut site = Site::new();

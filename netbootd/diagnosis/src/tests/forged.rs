@@ -1,10 +1,10 @@
-//! What forged packets can do: to the machine in whose name they come, and to no other one.
+//! The effects of forged packets: on the machine in whose name they come, and on no other one.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What a stranger sends in a machine's name, or in its own.
+/// Forged packets, in a machine's name or in the stranger's own.
 #[derive(Debug, Clone, Copy)]
 enum Forged {
     Offered(Class),

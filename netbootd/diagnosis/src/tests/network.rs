@@ -157,7 +157,8 @@ fn a_refused_request_to_a_machine_that_rests_is_no_step_of_it() {
     site.misses("initrd").wait(2.0).finds_nothing();
     site.fetches("/vmlinuz", SIGNED).fetches("/initrd.img", None).wait(9.0).finds_nothing();
     assert!(site.past().is_empty());
-    // What its menu names it may ask for at any time, and what a program needs at once.
+    // The machine may ask for the files of its menu at any time, and for those of a program at
+    // once.
     let mut twin = Site::new();
     menu(&mut twin);
     twin.misses("/vmlinuz").wait(9.0).finds(Cause::FileNotFound);

@@ -1,4 +1,4 @@
-//! What machines say of themselves, and what is found by it.
+//! Machines' reports of themselves, and the findings from them.
 
 use super::*;
 use crate::Seen;

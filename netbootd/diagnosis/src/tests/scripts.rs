@@ -1,5 +1,5 @@
-//! What the contents of scripts and configurations explain, and programs that end without a word,
-//! each with a healthy twin.
+//! Findings from the contents of scripts and configurations, and from programs that end without a
+//! word, each with a healthy twin.
 
 use super::*;
 

@@ -14,9 +14,9 @@ pub(super) struct Client<'a> {
     pub(super) proxied: bool,
     /// Whether it asks over IPv6.
     pub(super) over_ipv6: bool,
-    /// What its firmware negotiates.
+    /// The TFTP options that its firmware negotiates.
     negotiated: &'static [(&'static str, u64)],
-    /// What the configuration names that it fetches now.
+    /// The files that its present configuration names.
     configuration: Option<Arc<Configuration>>,
     /// Transfers that it asked for and left alone: they time out later.
     abandoned: Vec<(SystemTime, TransferId, String)>,

@@ -1,4 +1,4 @@
-//! What each kind of client asks for, as real ones were seen to, with the optional files of boot
+//! The requests of each kind of client, as real ones send them, with the optional files of boot
 //! programs and installers.
 
 use bsdp::BsdpMessageType;
@@ -245,7 +245,7 @@ fn kernel_and_initrd(client: &mut Client<'_>, kernel: &str, initrd: &str) {
     installer(client);
 }
 
-/// What the installers of distributions look for, there or not.
+/// The files that the installers of distributions look for, there or not.
 fn installer(client: &mut Client<'_>) {
     client.pause(3.0, 60.0);
     client.system();
