@@ -299,7 +299,7 @@ fn is_proxy(dhcp: &schema::Dhcp) -> bool {
     dhcp.mode == Mode::Proxy || dhcp.ports == Ports::BootServerOnly
 }
 
-/// What the image store leaves free unless told otherwise: enough for logs and leases.
+/// The default of `store.keep-free`, in bytes: enough for logs and leases.
 const KEEP_FREE: u64 = 1 << 30;
 /// How long transfers may take to end unless told otherwise: less than service managers wait before
 /// they kill.

@@ -13,7 +13,7 @@ use super::Config;
 /// How decisions are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// What the decision itself looks at.
+    /// The settings of the decision itself.
     pub settings: Settings,
     /// How machines are sent to their disks.
     pub local_boot: LocalBoot,
@@ -28,7 +28,7 @@ pub struct Policy {
 }
 
 impl Config {
-    /// What the directories are opened with.
+    /// The settings that the directories are opened with.
     pub fn directories(&self) -> DirectorySettings<'_> {
         fn boxed<'a>(one: impl Configured + 'a) -> Box<dyn Configured + 'a> {
             Box::new(one)

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, shown where it is written.
+//! Faults of a configuration, shown where they are written.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -12,9 +12,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 pub struct Finding {
     /// Whether the daemon starts all the same.
     pub severity: Severity,
-    /// What was found, in one line.
+    /// The fault, in one line.
     pub message: String,
-    /// What would be right.
+    /// The correct form, or the remedy.
     pub help: Option<String>,
     /// Where, as bytes of the text; an empty range is about the whole file.
     pub span: Range<usize>,

@@ -61,7 +61,7 @@ pub struct Config {
     pub http: Http,
     /// HTTPS beside it; None when there is none.
     pub https: Option<Https>,
-    /// What a stranger may have.
+    /// The limits on strangers.
     pub limits: Limits,
     /// Macs: BSDP and the shares of their images.
     pub netboot: Netboot,
@@ -77,7 +77,7 @@ pub struct Config {
     pub relay: Option<Relay>,
     /// How long silences may last before they count.
     pub diagnosis: netbootd_diagnosis::Patience,
-    /// What machines may report.
+    /// The reports that machines may send.
     pub reports: Reports,
     /// Where findings are sent.
     pub webhooks: Vec<Webhook>,
@@ -215,7 +215,7 @@ pub struct Https {
 }
 
 impl Https {
-    /// What the URLs of rules that want HTTPS begin with.
+    /// The beginning of URLs for rules that want HTTPS.
     pub fn origin(&self) -> Option<Origin> {
         self.name.as_deref().map(|name| Origin::https(name, self.port))
     }
@@ -357,7 +357,7 @@ impl Config {
 
 const OTHERS_READ: u32 = 0o004;
 const OTHERS_WRITE: u32 = 0o002;
-/// What findings call the built-in default.
+/// The built-in default's name in findings.
 const BUILT_IN_NAME: &str = "built-in default";
 /// The text of the built-in default.
 pub const BUILT_IN: &str = include_str!("default.toml");

@@ -1,4 +1,5 @@
-//! What a stranger may have of this server. docs/limits.md says why each default is what it is.
+//! The limits on a stranger's use of this server. docs/limits.md says why each default is what it
+//! is.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -47,7 +48,7 @@ pub struct Unproved {
     pub all: usize,
 }
 
-/// What a stranger may have of this server.
+/// The limits on a stranger's use of this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The networks whose machines are answered; empty for all.

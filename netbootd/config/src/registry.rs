@@ -1,5 +1,5 @@
-//! What Windows' registry says of a distribution point's own PXE responders, as defaults: the
-//! configuration's own word always counts.
+//! The settings of a distribution point's own PXE responders in Windows' registry, as defaults: a
+//! key of the configuration always counts.
 //!
 //! The names are Microsoft's. `BannedGuids` is WDS's; the others are those of the ConfigMgr
 //! responder and of the content library.
@@ -77,7 +77,7 @@ pub(super) fn fill(document: &mut Document, text: &str, values: &Values, finding
     }
 }
 
-/// What a value stands for.
+/// The setting that a value stands for.
 struct Meant {
     setting: Setting,
     left_out: Vec<String>,

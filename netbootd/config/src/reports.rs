@@ -1,4 +1,4 @@
-//! What machines may report, and where findings are sent.
+//! The reports of machines, and the addresses that findings are sent to.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use netbootd_diagnosis::Severity;
 
 use netbootd_net::Secret;
 
-/// What machines may report.
+/// The reports that machines may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reports {
     /// Whether generated scripts report by HTTP, and the boot port takes it.

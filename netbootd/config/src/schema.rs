@@ -90,7 +90,7 @@ pub(super) struct Dhcp {
     pub(super) subnet: Vec<Subnet>,
 }
 
-/// What is done about DHCP.
+/// `dhcp.mode`: whether netbootd gives addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {

@@ -16,7 +16,7 @@ pub struct Status {
     pub names: Vec<String>,
     /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub proxies: Vec<IpAddr>,
-    /// What those send who may act.
+    /// The token of an administrator.
     pub token: Option<Secret>,
     /// A certificate chain and its key (PEM), for HTTPS.
     pub tls: Option<(PathBuf, PathBuf)>,
@@ -29,13 +29,13 @@ pub struct Status {
 pub struct Operator {
     /// The name in the log.
     pub name: String,
-    /// What the operator may do.
+    /// The permissions of the operator.
     pub role: Role,
-    /// What the operator signs in with, or a script sends.
+    /// The operator's token, for signing in and for scripts.
     pub token: Secret,
 }
 
-/// What an operator may do; each may what the ones before may.
+/// An operator's permissions; each role includes the ones before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {

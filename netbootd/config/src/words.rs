@@ -1,13 +1,13 @@
-//! What the reader of TOML reports, in an operator's words.
+//! The TOML reader's errors in an operator's words.
 //!
 //! serde speaks of variants, structs and `u16`. An operator reads what was found and what would be
 //! right: a message and a help text.
 
 /// A mistake as an operator reads it.
 pub(super) struct Mistake {
-    /// What was found instead, for the message.
+    /// The value that was found, for the message.
     pub(super) found: String,
-    /// What would be right, if that is known.
+    /// The correct form, if that is known.
     pub(super) right: Option<String>,
 }
 
@@ -88,7 +88,7 @@ fn known(written: &str, right: &str) -> String {
     }
 }
 
-/// What serde calls a type, in words.
+/// serde's name of a type, in words.
 fn kind(expected: &str) -> String {
     let words = match expected {
         "u8" | "a nonzero u8" => "a whole number up to 255",

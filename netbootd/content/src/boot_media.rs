@@ -21,7 +21,7 @@ pub(crate) const FILES: [&str; 4] = [WINPESHL, START_SCRIPT, BOOTSTRAP, VARIABLE
 /// A file of boot media that a machine asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked<'a> {
-    /// The image's name.
+    /// The name of the image.
     pub image: &'a str,
     /// The machine that the path was made for.
     pub mac: MacAddr,
@@ -32,7 +32,7 @@ pub struct Asked<'a> {
 /// One of the files beside the RAM disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaFile {
-    /// `winpeshl.ini`.
+    /// `winpeshl.ini`, which starts the script.
     Winpeshl,
     /// The script that it starts.
     StartScript,
@@ -47,7 +47,7 @@ pub fn folder(image: &str, mac: MacAddr) -> String {
     format!("{FOLDER}/{image}/{}/", mac.to_string().replace(':', "-"))
 }
 
-/// What a path below [`FOLDER`] means; None when it means nothing.
+/// The file that a path below [`FOLDER`] names; None when it names none.
 pub fn asked(path: &str) -> Option<Asked<'_>> {
     let inside = path.trim_start_matches('/').strip_prefix(FOLDER)?.strip_prefix('/')?;
     let (rest, name) = inside.rsplit_once('/')?;
@@ -107,7 +107,7 @@ pub fn start_script() -> String {
 pub const START_OPTIONS_KEY: &str = "HKLM\\SYSTEM\\CurrentControlSet\\Control";
 /// The value of them.
 pub const START_OPTIONS: &str = "SystemStartOptions";
-/// The script's name.
+/// The name of the script that `winpeshl.ini` starts.
 pub const START_SCRIPT: &str = "netbootd-media.cmd";
 const BOOTSTRAP: &str = "TsmBootstrap.ini";
 const VARIABLES: &str = "Variables.dat";

@@ -56,7 +56,7 @@ impl Reporting {
             .map(|(name, setting)| format!("&{name}=${{{setting}:uristring}}"))
             .chain([format!("&vlan=${{{VLAN}}}")])
             .collect();
-        // What is fetched would count as a RAM disk.
+        // The fetched answer would count as a RAM disk, so it is freed.
         format!(
             "imgfetch --name {REPORT} {url}?by=ipxe&state=started{} && imgfree {REPORT} ||",
             facts.concat()
@@ -87,7 +87,7 @@ impl Reporting {
     }
 }
 
-/// What a machine shows after a report, in the language of the program that reported.
+/// The text that a machine shows after a report, in the language of the program that reported.
 pub fn screen(by: Reporter, boot: u32, lines: &[String]) -> String {
     let heading = format!("netbootd: boot {boot} - on the server: netbootd status {boot}");
     let lines = std::iter::once(heading).chain(lines.iter().flat_map(|line| wrapped(line)));
@@ -122,7 +122,7 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
-/// What is a word to no script: part of it may be a client's.
+/// A line without special characters of any script: part of it may be a client's.
 fn harmless(line: &str) -> String {
     let known = |c: char| c.is_ascii_alphanumeric() || " .,:;/_-()=+%?@'".contains(c);
     let line: String = line.chars().filter(|c| *c != '`').map(|c| if known(c) { c } else { '?' }).collect();
@@ -136,8 +136,9 @@ fn harmless(line: &str) -> String {
 
 /// The name of the fetched answer in iPXE.
 const REPORT: &str = "netbootd-report";
-/// What a report says, and the setting of iPXE that has it. `netX` is the card that was used last.
-/// LLDP (iPXE 2.0): type 5 is the system's name; type 2 the port, behind a byte for its kind.
+/// The values of a report, each with the setting of iPXE that has it. `netX` is the card that was
+/// used last. LLDP (iPXE 2.0): type 5 is the system's name; type 2 the port, behind a byte for its
+/// kind.
 const FACTS: [(&str, &str); 8] = [
     ("link", "netX/link"),
     ("chip", "netX/chip"),

@@ -1,4 +1,4 @@
-//! What a path gives: a stored file, or one that is rendered for the machine that asks.
+//! The content of a path: a stored file, or one that is rendered for the machine that asks.
 
 mod boot_media;
 mod instead;

@@ -1,5 +1,5 @@
-//! What operators do with the images of the store: choose the served version, label, remove. New
-//! machines get what is served from then on; machines that run from a version keep it.
+//! Operators' changes to images of the store: choose the served version, label, remove. New
+//! machines get the served version from then on; machines that run from another version keep it.
 
 use std::collections::BTreeMap;
 

@@ -19,7 +19,7 @@ pub struct Fetch {
     pub variable_window: Option<u8>,
 }
 
-/// What comes from the server: its size, then its bytes.
+/// The parts of a file from the server: its size, then its bytes.
 #[derive(Debug)]
 pub enum Coming<'a> {
     /// The file's size in bytes, when the server tells it. Comes first, and once.
@@ -28,12 +28,12 @@ pub enum Coming<'a> {
     Bytes(&'a [u8]),
 }
 
-/// What one fetch brought.
+/// The figures of one fetch.
 #[derive(Debug)]
 pub struct Fetched {
     /// The number of bytes.
     pub bytes: u64,
-    /// What the server granted: `blksize=1468 windowsize=16`.
+    /// The options that the server granted: `blksize=1468 windowsize=16`.
     pub granted: String,
     /// Datagrams that came more than once or out of order.
     pub repeats: u64,
@@ -89,7 +89,7 @@ pub enum FetchError {
         /// Bytes that had come.
         bytes: u64,
     },
-    /// What came could not be kept.
+    /// The bytes could not be kept.
     #[error("cannot keep what came: {0}")]
     Unkept(io::Error),
 }

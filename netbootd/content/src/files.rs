@@ -64,7 +64,7 @@ pub struct Images {
 pub struct ImageView {
     /// The image's name in the store.
     pub name: String,
-    /// What kind it is of.
+    /// The kind of the image.
     pub kind: String,
 }
 
@@ -254,7 +254,7 @@ impl Files {
         })
     }
 
-    /// What an image of the store is, as far as its import found out.
+    /// The description of an image of the store, as far as its import found out.
     pub fn about(&self, image: &str) -> Option<About> {
         self.images.as_ref()?.tree.load().images.about(image).cloned()
     }

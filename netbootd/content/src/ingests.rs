@@ -1,4 +1,4 @@
-//! What is being taken into the store by itself, and what could not be: for operators, and for
+//! The imports under way from watched sources, and the refused ones: for operators, and for
 //! machines whose files are not there.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::refused::Refused;
 
-/// The table. What was refused is at most what the sources hold.
+/// The table. It holds at most as many refused sources as there are sources.
 #[derive(Debug, Default)]
 pub struct Ingests {
     inner: Mutex<Inner>,
@@ -50,7 +50,7 @@ impl Ingests {
         Watched(self)
     }
 
-    /// What came of a source: why it was not taken in, or None.
+    /// Notes the end of a source's import, and why it was refused, if it was.
     pub fn ended(&self, source: &str, refused: Option<String>) {
         self.with(|inner| match refused {
             Some(why) => drop(inner.refused.insert(source.to_owned(), why)),
@@ -58,7 +58,7 @@ impl Ingests {
         });
     }
 
-    /// What is being taken in now.
+    /// The import under way.
     pub fn under_way(&self) -> Option<Ingest> {
         self.with(|inner| inner.under_way.clone())
     }

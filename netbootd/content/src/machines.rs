@@ -12,14 +12,14 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use pxe_policy::{BootRequest, Class, MacAddr, SystemUuid, Verdict};
 
-/// What is known of one machine.
+/// The knowledge about one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     /// Its last boot request, without a GUID that is banned.
     pub request: BootRequest,
     /// The GUID that it sent, banned or not.
     pub uuid: Option<SystemUuid>,
-    /// What it was told.
+    /// The verdict on that request.
     pub verdict: Verdict,
 }
 
@@ -120,7 +120,7 @@ impl Machines {
         })
     }
 
-    /// What is known of the machine with this hardware address.
+    /// The machine with this hardware address.
     pub fn by_mac(&self, mac: MacAddr) -> Option<Arc<Machine>> {
         self.with(|table| table.machines.peek(&mac).and_then(|entry| entry.machine.clone()))
     }
@@ -133,7 +133,7 @@ impl Machines {
         })
     }
 
-    /// What is known of the machine behind an IP address.
+    /// The machine behind an IP address.
     pub fn by_addr(&self, addr: impl Into<IpAddr>) -> Option<Arc<Machine>> {
         self.mac_of(addr).and_then(|mac| self.by_mac(mac))
     }

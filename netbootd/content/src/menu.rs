@@ -1,7 +1,7 @@
 //! The boot menu: its entries, from the images of the store, and its text for each boot loader.
 //!
-//! Names are operators' text. What a boot loader would take for a command, a variable or a quote is
-//! replaced before it gets into a script.
+//! Names are operators' text. Characters that a boot loader would read as a command, a variable or
+//! a quote are replaced before they get into a script.
 
 mod grub;
 mod ipxe;
@@ -37,7 +37,7 @@ pub struct Settings {
     pub title: String,
     /// After this time the default starts; zero waits for somebody at the machine.
     pub timeout: Duration,
-    /// What starts after that time.
+    /// The entry that starts after that time.
     pub default: Default,
     /// The images in it; empty for every one.
     pub images: Vec<ImageSelector>,
@@ -49,7 +49,7 @@ pub struct Settings {
     pub password: Option<Password>,
 }
 
-/// What starts when nobody chooses.
+/// The entry that starts when nobody chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Default {
     /// The machine's own disk.
@@ -103,7 +103,7 @@ pub(crate) struct Menu {
 pub(crate) struct Entry {
     /// The image's name in the store.
     pub(crate) image: String,
-    /// What the menu shows.
+    /// The text of the entry.
     pub(crate) title: String,
     pub(crate) starts: Starts,
     pub(crate) is_protected: bool,
@@ -177,7 +177,7 @@ impl Settings {
         self.in_firmware.then_some(MenuSource { seconds, title: &self.title, images })
     }
 
-    /// What starts when nobody chooses.
+    /// Whether an image starts when nobody chooses.
     fn is_default(&self, offer: &ImageOffer, image: &str) -> bool {
         match (&offer.default, &self.default) {
             (Some(selector), _) => selector.selects(&[image], &BTreeMap::new()),
@@ -288,7 +288,7 @@ pub const PROTECTED: &str = "netbootd/protected/";
 pub(crate) const PAGE: usize = 16;
 /// Firmware counts seconds in one byte, of which the last value waits.
 const LONGEST_IN_FIRMWARE: u8 = 254;
-/// What PXELINUX needs to show a menu.
+/// The module that PXELINUX needs to show a menu.
 const MENU_MODULE: &str = "menu.c32";
 /// The label of an image with what the menu shows.
 pub const TITLE: &str = "title";

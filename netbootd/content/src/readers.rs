@@ -19,7 +19,7 @@ pub struct Readers {
     clients: Mutex<LruCache<IpAddr, VecDeque<Read>>>,
 }
 
-/// What a client reads; the latest is the last of its queue.
+/// The version of one path that a client reads; the latest is the last of its queue.
 #[derive(Debug)]
 struct Read {
     path: String,

@@ -50,9 +50,9 @@ pub enum Refused {
     /// The secret of boot media, for a machine that must not have it.
     #[error("the variables of the boot media {image} are not given: {why}")]
     NotForMachine {
-        /// The image's name.
+        /// The name of the image.
         image: String,
-        /// The reason.
+        /// The reason of the refusal.
         why: NotForMachine,
     },
     /// The distribution point's responder does not give it.

@@ -27,7 +27,7 @@ use admission::Admission;
 pub use error::{NoAddress, ResponderError};
 use files::Files;
 
-/// What is known of the responder, and of what it said.
+/// The state of the responder, and the limits on questions to it.
 #[derive(Debug)]
 pub struct Relay {
     admission: Mutex<Admission>,
@@ -36,7 +36,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// With a folder for files that come through. What another run left there is removed.
+    /// Opens the folder for files that come through, and removes what another run left there.
     pub fn new(state_dir: &Path) -> Self {
         Relay {
             admission: Mutex::default(),

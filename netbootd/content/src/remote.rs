@@ -60,7 +60,7 @@ pub enum RemoteError {
     /// The local store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What came is not what it should be.
+    /// The bytes have another digest or form than they should.
     #[error("{0} is damaged in the object storage")]
     Damaged(String),
     /// There is no such image.

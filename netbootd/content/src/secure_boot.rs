@@ -1,4 +1,4 @@
-//! What machines with Secure Boot check in a boot program, and the site's revocation lists.
+//! The checks of Secure Boot on a boot program, and the site's revocation lists.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use pxe_policy::{Generation, Signers};
 use serde::Serialize;
 use thiserror::Error;
 
-/// What Secure Boot checks in one boot program, for people and for JSON.
+/// The facts that Secure Boot checks in one boot program, for people and for JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProgramReport {
     /// Its architecture: `x64`, `ia32`, `arm64`, or the machine type in hexadecimal.
@@ -66,7 +66,7 @@ pub enum ListError {
     #[error("{}", path.display())]
     List {
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of the file.
         source: RevocationsError,
     },
     /// The file is larger than any list of revocations.
@@ -134,7 +134,7 @@ pub fn signers_of(file: &BootFile) -> Option<Signers> {
     signers(PeHeader::of_headers(&head)?, |at, buf| file.read_exact_at(at, buf))
 }
 
-/// What to say about a program called `name`.
+/// The report about a program called `name`.
 pub fn report(name: &str, program: &Program, revocations: &Revocations) -> ProgramReport {
     let signature = |signature: &Signature| SignatureReport {
         signer: signature.signer.clone(),

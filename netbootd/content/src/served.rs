@@ -1,4 +1,4 @@
-//! What a path is looked up in.
+//! The sources that a path is looked up in.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::settings::{self, GeneratedFile};
 use crate::unattended::AnswerFile;
 use crate::winpe;
 
-/// What is served, as it is configured.
+/// The configured sources of files.
 #[derive(Debug, Clone, Copy)]
 pub struct Served<'a> {
     /// Boot folder and images.
     pub files: &'a Files,
-    /// What is rendered for the machine that asks.
+    /// The files that are rendered for the machine that asks.
     pub generated: &'a [GeneratedFile],
     /// The answer files of installers.
     pub unattended: &'a Arc<[AnswerFile]>,
@@ -41,16 +41,16 @@ pub struct Served<'a> {
     pub responder: Option<&'a settings::Relay>,
 }
 
-/// What is known of those who ask, and of files that are not there yet.
+/// The knowledge about machines that ask, and about files that are not there yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// Which machine has which address.
     pub machines: &'a Machines,
-    /// What is being taken into the store.
+    /// The imports under way.
     pub ingests: &'a Ingests,
     /// The machines that were forwarded to the responder.
     pub relay: &'a Relay,
-    /// What happened to each machine.
+    /// The steps of each machine.
     pub timelines: &'a Timelines,
     /// Which boot program each address runs.
     pub programs: &'a Programs,

@@ -71,13 +71,13 @@ pub struct Netboot {
     pub default_folder: PathBuf,
     /// The host name in the root paths of Macs; None for the host's own.
     pub server_name: Option<String>,
-    /// What goes before `/NetBoot` in TFTP paths.
+    /// The prefix before `/NetBoot` in TFTP paths.
     pub tftp_prefix: String,
     /// The largest TFTP block that a Mac is granted, in bytes.
     pub max_block_size: u16,
     /// Which image is the default.
     pub default_rule: bsdp::DefaultRule,
-    /// What is made of `DisabledSystemIdentifiers`.
+    /// How `DisabledSystemIdentifiers` is applied.
     pub disabled_models: bsdp::DisabledModels,
     /// The priority of a server that nobody has chosen yet.
     pub priority: u16,

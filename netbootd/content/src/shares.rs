@@ -17,7 +17,7 @@ use netbootd_telemetry::event::ImageFolderRead;
 use crate::files::Files;
 use crate::settings::{Netboot, Share};
 
-/// What the shares hold.
+/// The contents of the shares.
 #[derive(Debug, Default)]
 pub struct Scan {
     /// The images, in order.

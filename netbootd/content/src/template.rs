@@ -20,11 +20,11 @@ pub struct Asker {
     pub client: IpAddr,
     /// The machine's hardware address, when known.
     pub mac: Option<MacAddr>,
-    /// What is known of the machine.
+    /// The machine that asks; None when it is unknown.
     pub machine: Option<Arc<Machine>>,
     /// This server's address towards the client.
     pub server: IpAddr,
-    /// What URLs for the client begin with.
+    /// The beginning of URLs for the client.
     pub origin: Origin,
     /// How its scripts report.
     pub reporting: Reporting,
@@ -32,7 +32,7 @@ pub struct Asker {
     pub answers: Option<Answers>,
 }
 
-/// What a template may ask about the boot tree.
+/// A template's questions about the boot tree.
 pub trait Stored: Send + Sync + 'static {
     /// Whether a file is there.
     fn exists(&self, path: &str) -> bool;
@@ -42,7 +42,7 @@ pub trait Stored: Send + Sync + 'static {
     fn menu(&self, loader: &str) -> String;
 }
 
-/// What is wrong with a template's text.
+/// The fault of a template's text.
 #[derive(Debug, Error)]
 pub enum TemplateError {
     /// Something in one line.
@@ -50,7 +50,7 @@ pub enum TemplateError {
     Line {
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The error of the template engine.
         source: minijinja::Error,
     },
     /// Something that is in no line.

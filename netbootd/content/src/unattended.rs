@@ -18,7 +18,7 @@ use crate::template::Asker;
 /// An answer file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerFile {
-    /// What it is for.
+    /// The machines that it is for.
     pub subject: Subject,
     /// Where its text is.
     pub place: PathBuf,
@@ -26,7 +26,7 @@ pub struct AnswerFile {
     pub template: String,
 }
 
-/// What an answer file is for.
+/// The machines that an answer file is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// The machines of a rule, by the rule's name.
@@ -115,7 +115,7 @@ impl Answers {
     }
 }
 
-/// What a machine asks for below [`FOLDER`].
+/// A machine's request below [`FOLDER`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Asked<'a> {
     /// The answer file that the path names.
@@ -125,7 +125,7 @@ pub struct Asked<'a> {
     name: &'a str,
 }
 
-/// What a path below [`FOLDER`] means; None when it means nothing.
+/// The file that a path below [`FOLDER`] names; None when it names none.
 pub fn asked<'a>(files: &'a [AnswerFile], path: &'a str) -> Option<Asked<'a>> {
     let inside = path.trim_start_matches('/').strip_prefix(FOLDER)?.strip_prefix('/')?;
     let (kind, rest) = inside.split_once('/')?;
@@ -181,7 +181,8 @@ const FORMS: [AnswerForm; 6] = [
 pub(crate) const WINPESHL: &str = "winpeshl.ini";
 /// Hands the answer file to Windows PE, and to Windows Setup where the image has it.
 pub(crate) const START_SCRIPT: &str = "netbootd.cmd";
-/// What cloud-init looks for beside `user-data`, and what Windows PE needs beside `unattend.xml`.
+/// The files that cloud-init looks for beside `user-data`, and those that Windows PE needs beside
+/// `unattend.xml`.
 const BESIDE: [&str; 4] = ["meta-data", "vendor-data", WINPESHL, START_SCRIPT];
 const WINPESHL_TEXT: &str =
     "[LaunchApps]\r\n%SYSTEMROOT%\\System32\\cmd.exe, /c %SYSTEMROOT%\\System32\\netbootd.cmd\r\n";

@@ -29,13 +29,13 @@ use crate::watch::{Notes, begin};
 
 pub use error::UploadError;
 
-/// The uploads of a store. What they hold is on the disk; only their work is in memory.
+/// The uploads of a store. Their bytes are on the disk; only their work is in memory.
 #[derive(Debug, Default)]
 pub struct Uploads {
     work: Mutex<BTreeMap<String, Work>>,
 }
 
-/// What a client announces before its first piece.
+/// A client's announcement before its first piece.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announced {
     /// The file's name: its ending says how it is imported, its stem names the image.

@@ -1,8 +1,8 @@
 //! Images that come in by themselves: from the drop folder and from the content library.
 //!
 //! A source is taken in once it has stayed the same from one look to the next: a file that is still
-//! being copied is left alone. What came of each is remembered in the store, so a restart takes
-//! nothing in again and an operator can see why something was refused.
+//! being copied is left alone. The outcome of each is kept in the store, so a restart imports
+//! nothing again and an operator can see why a source was refused.
 
 mod library;
 mod outcome;
@@ -47,7 +47,7 @@ pub struct Watcher {
 /// Where it is noted what is taken in.
 #[derive(Debug, Clone, Copy)]
 pub struct Notes<'a> {
-    /// What is under way, and what was refused.
+    /// The imports under way, and the refused ones.
     pub ingests: &'a Ingests,
     /// The recorder that events go to.
     pub recorder: &'a Recorder,
@@ -169,7 +169,7 @@ impl Watcher {
     fn keep_outcome(&mut self, key: &str, outcome: Outcome) {
         self.outcomes.insert(key.to_owned(), outcome);
         self.changes += 1;
-        // What took long is not done again after a crash.
+        // Long work is not done again after a crash.
         if self.saved_at.elapsed() >= SAVE_EVERY {
             self.save();
         }

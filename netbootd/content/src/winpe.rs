@@ -1,8 +1,8 @@
-//! What Windows' boot managers ask for once they run: their configuration, made for the machine,
-//! and the files beside it.
+//! The files that Windows' boot managers ask for once they run: their configuration, made for the
+//! machine, and the files beside it.
 //!
 //! They know nothing of images and ask for `\Boot\BCD` and `\Boot\Fonts\…`, wherever they came
-//! from. What is asked for is looked for in the image that the machine was told to boot.
+//! from. Such a path is looked up in the image of the machine's last verdict.
 
 pub mod bcd;
 pub mod wimboot;

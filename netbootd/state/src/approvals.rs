@@ -23,10 +23,10 @@ pub struct Approvals {
     keeper: Arc<dyn Durable<OperatorDecision>>,
 }
 
-/// What was said of each machine, and when.
+/// Each machine's decision, and its time.
 pub type Verdicts = BTreeMap<MacAddr, (Approval, Seconds)>;
 
-/// What was said, on this host's disk.
+/// The decisions, on this host's disk.
 #[derive(Debug)]
 struct OnDisk {
     said: Arc<Mutex<Verdicts>>,
@@ -77,12 +77,12 @@ impl Approvals {
         Approvals { said, waiting: Mutex::default(), keeper }
     }
 
-    /// What was said of a machine.
+    /// The decision about a machine.
     pub fn get(&self, mac: MacAddr) -> Approval {
         locked(&self.said).get(&mac).map_or(Approval::Pending, |(approval, _)| *approval)
     }
 
-    /// What was said of every machine.
+    /// The decisions about all machines.
     pub fn verdicts(&self) -> Verdicts {
         locked(&self.said).clone()
     }

@@ -42,7 +42,7 @@ struct OnDisk {
 /// Why a device stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotChanged {
-    /// What is said of it.
+    /// The fault of the given values.
     #[error(transparent)]
     Invalid(#[from] InvalidAssignment),
     /// There are as many as may be.
@@ -68,7 +68,7 @@ pub struct Lasts {
     pub until: Option<Seconds>,
 }
 
-/// What is changed about a device; what is None stays as it is.
+/// A change of a device; None leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceUpdate {
     /// Its GUID; Some(None) removes it.
@@ -79,7 +79,7 @@ pub struct DeviceUpdate {
     pub tags: Option<Vec<String>>,
     /// The new note; None leaves it.
     pub note: Option<String>,
-    /// What it boots from now on; Some(None) leaves it to directories and rules.
+    /// Its lasting boot assignment; Some(None) leaves it to directories and rules.
     pub boot: Option<Option<Target>>,
 }
 
@@ -96,16 +96,16 @@ pub struct DeviceView {
     pub tags: Vec<String>,
     /// The note for people.
     pub note: String,
-    /// What it boots from now on.
+    /// Its lasting boot assignment.
     pub boot: Option<Target>,
-    /// What it boots next.
+    /// Its next boot, if one is set.
     pub next: Option<NextView>,
 }
 
-/// What a device boots next, for operators.
+/// A device's next boot, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextView {
-    /// What the device boots, once or from now on.
+    /// The image, file or disk of that boot.
     pub target: Target,
     /// Whether for one boot only.
     pub once: bool,

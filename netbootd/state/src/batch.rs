@@ -37,8 +37,8 @@ impl<T: Send + 'static> Batcher<T> {
                     // A caller that no longer waits has got no answer, which is safe.
                     let _ = done.send(saved);
                 }
-                // What comes meanwhile shares the next flush: on a fast disk each one costs more
-                // than what it writes.
+                // Changes that come meanwhile share the next flush: on a fast disk a flush costs
+                // more than its bytes.
                 thread::sleep(REST.saturating_sub(begun.elapsed()));
             }
         };

@@ -34,7 +34,7 @@ pub enum Refused {
     Away,
     /// It must not be made, for this reason.
     No(Reason),
-    /// Another server was faster. What is so now has been taken up: decide again.
+    /// Another server was faster. Its change is in the copies here by now: decide again.
     Changed,
 }
 
@@ -95,7 +95,7 @@ pub struct Hold<K = MacAddr, A = Ipv4Addr> {
     pub until: Seconds,
 }
 
-/// What an operator said of a machine; None for what is forgotten.
+/// An operator's decision about a machine; None forgets the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperatorDecision {
     /// The machine that the decision is about.

@@ -104,7 +104,7 @@ pub enum StateError {
 impl StateError {
     /// Of what the database says of a file.
     pub fn new(path: &Path, error: redb::Error) -> Self {
-        // What is no database at all comes as an error of reading, too.
+        // A file that is no database comes as an error of reading, too.
         let is_damage = |kind| matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
         match error {
             redb::Error::Io(source) if !is_damage(source.kind()) => {
@@ -316,12 +316,12 @@ pub const COPY_FOLDER: &str = "backup.part";
 /// The journal of leases.
 const JOURNAL: &str = "leases.journal";
 const FILE_NAME: &str = "state.redb";
-/// What a start makes before the file, and what a disk of its own holds.
+/// Names that a start makes before the file, or that a disk of its own holds.
 const OURS: [&str; 2] = ["images", "lost+found"];
 /// The bits of a mode that let the group and everybody in.
 const OTHERS: u32 = 0o077;
-/// In bytes. What is read often is kept elsewhere in memory, and the kernel keeps the file's pages:
-/// more would only be filled by the history of a week, one step at a time.
+/// In bytes. Values that are read often are kept elsewhere in memory, and the kernel keeps the
+/// file's pages: more would only be filled by the history of a week, one step at a time.
 const CACHE: usize = 1 << 20;
 
 #[cfg(test)]

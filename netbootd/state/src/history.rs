@@ -1,5 +1,5 @@
-//! What happened to each machine in the last days, on the disk: one line of JSON a step, in the
-//! order in which the steps came.
+//! Each machine's steps of the last days, on the disk: one line of JSON a step, in the order in
+//! which the steps came.
 //!
 //! Lines are appended by a thread of their own, so neither the boot path nor the state file waits
 //! for them, and a step costs its own bytes and no more. The oldest lines go first: by age, and
@@ -152,7 +152,7 @@ impl History {
         for segment in self.segments.since(oldest_day(now))?.iter().rev() {
             // A segment that went meanwhile was the oldest one.
             let Some(text) = segment.text()? else { continue };
-            // What is not UTF-8, or no JSON, is what a power cut left of a line.
+            // A line that is not UTF-8, or no JSON, is the rest that a power cut left.
             for line in text.split(|byte| *byte == b'\n').rev() {
                 if let Ok(line) = std::str::from_utf8(line)
                     && !line.is_empty()

@@ -102,7 +102,7 @@ impl<P: Pool> LeaseServer<P> {
         self.with(|pool| pool.holds_lease(key, self.clock.now()))
     }
 
-    /// What `look` finds in the pool, with the time on the clock of its leases.
+    /// The result of `look` in the pool, with the time on the clock of its leases.
     pub fn with_now<T>(&self, look: impl FnOnce(&P, Seconds) -> T) -> T {
         look(&self.pool.lock(), self.clock.now())
     }

@@ -1,5 +1,5 @@
-//! What survives a restart: the ledger, leases, bindings of Macs, what operators decided and
-//! assigned, and the history.
+//! The state that survives a restart: the ledger, leases, bindings of Macs, operators' decisions
+//! and assignments, and the history.
 //!
 //! [`file`] is this host's own file, with one writer that shares its commits ([`batch`]); leases
 //! have a journal of their own beside it. [`shared`] is PostgreSQL, for several servers.

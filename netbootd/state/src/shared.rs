@@ -125,7 +125,7 @@ impl Shared {
         AssignmentStore::kept_by(keeper, Arc::clone(&self.copies.assignments))
     }
 
-    /// What is known of it here.
+    /// This server's copies of the shared state.
     pub fn copies(&self) -> &Copies {
         &self.copies
     }

@@ -1,4 +1,4 @@
-//! What machines did with boot programs of each generation of Secure Boot authorities.
+//! Machines' reactions to boot programs of each generation of Secure Boot authorities.
 //!
 //! Each server keeps what it saw itself. A machine is found by its GUID, else by its hardware
 //! address.
@@ -55,7 +55,7 @@ impl TrustStore {
         Ok(TrustStore { known: Arc::new(Mutex::new(known)), state })
     }
 
-    /// What was seen of a machine.
+    /// The observations of a machine.
     pub fn get(&self, key: &str) -> Observed {
         self.known.lock().get(key).cloned().unwrap_or_default()
     }
@@ -105,7 +105,7 @@ impl TrustStore {
     }
 }
 
-/// What a machine is found by: its GUID, unless many machines have it, else its hardware address.
+/// The key of a machine: its GUID, unless many machines have it, else its hardware address.
 pub fn key(request: &BootRequest) -> String {
     let guid = request.uuid.filter(|guid| !is_shared(*guid));
     guid.map_or_else(|| request.mac.to_string(), |guid| guid.to_string())

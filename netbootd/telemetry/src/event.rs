@@ -1,4 +1,4 @@
-//! What the daemon did, one value an event: the same values feed the log, the counters and the
+//! Events of the daemon, one value each: the same values feed the log, the counters and the
 //! console.
 
 mod cmtrace;

@@ -7,27 +7,27 @@ use serde::Serialize;
 
 use crate::view::rfc3339;
 
-/// What is wrong, and what to do about it.
+/// A fault and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FindingView {
     /// The cause, as the documentation names it.
     pub cause: &'static str,
     /// How bad it is: `error`, `warning`, `notice`.
     pub severity: Severity,
-    /// What happened, in a sentence.
+    /// The headline, one sentence.
     pub headline: String,
-    /// What was seen, in order.
+    /// The observations, in order.
     pub evidence: Vec<String>,
-    /// What an administrator does next.
+    /// The remedy for an administrator.
     pub cure: String,
-    /// What firmware may show on its screen meanwhile.
+    /// The codes that firmware may show on its screen meanwhile.
     pub codes: &'static [&'static str],
 }
 
-/// What should come next.
+/// The next step of a boot.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExpectedView {
-    /// What, with the usual time where it is known.
+    /// The step in words, with the usual time where it is known.
     pub what: String,
     /// Since how many seconds it is awaited.
     pub waited: f64,

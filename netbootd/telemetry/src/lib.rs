@@ -1,5 +1,5 @@
-//! What happened, as values: every event is recorded once, and feeds the log, the counters, the
-//! timelines and the diagnosis.
+//! Events as values: each is recorded once, and feeds the log, the counters, the timelines and the
+//! diagnosis.
 //!
 //! [`event`] holds the events and their recorder, [`timeline`] each machine's latest steps,
 //! [`view`] a step as people read it, [`finding`] a finding. [`strangers`] names senders of what no

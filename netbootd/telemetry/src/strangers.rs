@@ -28,7 +28,7 @@ pub enum Origin {
     Hardware(MacAddr),
 }
 
-/// What a sender does.
+/// The kinds of conduct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Conduct {
@@ -49,7 +49,7 @@ pub enum Conduct {
 pub struct StrangerView {
     /// Its address, or its hardware address.
     pub address: Origin,
-    /// What it does most.
+    /// The most frequent conduct.
     pub conduct: Conduct,
     /// How often it was seen.
     pub count: u64,
@@ -168,7 +168,7 @@ impl Serialize for Origin {
 }
 
 impl Conduct {
-    /// What it does, in words that follow the sender's address.
+    /// The conduct in words that follow the sender's address.
     pub fn words(self) -> &'static str {
         match self {
             Conduct::BroadcastRequest => "asks the whole segment for files by broadcast",

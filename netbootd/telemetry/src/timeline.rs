@@ -1,4 +1,4 @@
-//! What happened to each machine lately, step by step, and what is being transferred now.
+//! The recent steps of each machine, and the transfers under way.
 //!
 //! Fed with the events that the log is written from.
 
@@ -112,7 +112,7 @@ impl Timelines {
         })
     }
 
-    /// What is wrong with a machine's boot, and what should come next.
+    /// The diagnosis of a machine's boot.
     pub fn diagnose(&self, mac: MacAddr, patience: Patience, now: SystemTime) -> Diagnosis {
         self.with(|inner| {
             let timeline = inner.machines.peek(&mac);
@@ -122,8 +122,8 @@ impl Timelines {
         })
     }
 
-    /// What is found once a report counts that was recorded just now, and the number of the boot.
-    /// The report's way to the timeline is longer than the answer's to the machine.
+    /// The diagnosis with a report that was recorded just now, and the number of the boot. The
+    /// report's way to the timeline is longer than the answer's to the machine.
     pub fn diagnose_after(&self, mac: MacAddr, report: &Reported, patience: Patience) -> (u32, Diagnosis) {
         let now = SystemTime::now();
         self.with(|inner| {
@@ -221,7 +221,7 @@ impl Timelines {
         self.with(|inner| (inner.machines.len(), inner.lost))
     }
 
-    /// What is being transferred, by number.
+    /// The transfers under way, by number.
     pub fn transfers(&self) -> Vec<(TransferId, Transfer)> {
         self.with(|inner| inner.transfers.iter().map(|(id, transfer)| (*id, transfer.clone())).collect())
     }
@@ -310,7 +310,7 @@ impl Inner {
             return (None, past);
         }
         if timeline.steps.len() >= MAX_STEPS {
-            // What a machine says of itself pushes out none of its other steps.
+            // Reports displace only other reports, none of a machine's other steps.
             let is_report = |step: &Arc<Recorded>| matches!(step.event, Event::Reported(_));
             let reports = timeline.steps.iter().filter(|step| is_report(step)).count();
             let place = timeline.steps.iter().position(is_report).filter(|_| reports > MAX_REPORTS);

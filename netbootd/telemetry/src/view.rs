@@ -22,7 +22,7 @@ pub struct StepView {
     name: Option<String>,
     /// `proxy`, `dhcp`, `bsdp`, `pxe`, `tftp`, `http`, `report`, `syslog`, or `image`.
     proto: &'static str,
-    /// What a machine said of itself: `x64-uefi pxe`, `Macmini7,1`.
+    /// The machine's own description: `x64-uefi pxe`, `Macmini7,1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<String>,
     /// `offer`, `ack`, `transfer`, `completed`, `not-found`…

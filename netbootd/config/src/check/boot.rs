@@ -87,8 +87,8 @@ pub(super) fn check(
     (Rules(rules), files)
 }
 
-/// What is generated where nothing else is found: the scripts of the built-in default, which rules
-/// of other configurations name as well.
+/// The files generated where nothing else is found: the scripts of the built-in default, which
+/// rules of other configurations name as well.
 fn built_in_files() -> Vec<GeneratedFile> {
     let Ok((built_in, _)) = read::read(BUILT_IN) else { return Vec::new() }; // a test shows that it reads
     let path = Path::new(BUILT_IN_NAME);
@@ -172,7 +172,7 @@ fn menu_of_rule(
     }
 }
 
-/// What a rule offers Macs; None when it names no image.
+/// The images that a rule offers Macs; None when it names no image.
 fn images(boot: &schema::BootAction, findings: &mut Vec<Finding>) -> Option<ImageOffer> {
     let default = boot.default_image.as_ref().map(|default| default.0.clone());
     let Some(written) = &boot.images else {

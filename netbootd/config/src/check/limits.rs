@@ -1,4 +1,4 @@
-//! What a stranger may have.
+//! The checks of `[limits]`: the share of a stranger.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What machines may report, and where findings are sent.
+//! The checks of machines' reports and of the addresses that findings are sent to.
 
 use std::path::Path;
 

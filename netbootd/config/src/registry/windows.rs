@@ -4,7 +4,7 @@ use windows_registry::{Key, LOCAL_MACHINE, Type};
 
 use super::{READ, Value, Values};
 
-/// What the registry says of the distribution point's own responders.
+/// The registry's values of the distribution point's own responders.
 pub(crate) fn read() -> Values {
     let found = READ.iter().filter_map(|(key, name)| {
         let opened = LOCAL_MACHINE.open(key).ok()?;

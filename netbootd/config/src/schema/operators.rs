@@ -1,4 +1,4 @@
-//! What stands beside the boot path: the log, another responder, the status port, the shared
+//! The tables beside the boot path: the log, another responder, the status port, the shared
 //! database.
 
 use std::net::{IpAddr, SocketAddr};

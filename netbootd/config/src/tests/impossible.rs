@@ -1,4 +1,4 @@
-//! What cannot work, and what probably does not.
+//! Configurations that cannot work, and some that probably do not.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What kind of program a file is, for the diagnosis of the machine that fetches it.
+//! The kind of program in a file, for the diagnosis of the machine that fetches it.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl Content {
         if !kind.is_program() && !matches!(kind, FileKind::Other | FileKind::Kernel) {
             return None;
         }
-        // What still comes from another server would hold up the thread that it comes by.
+        // A file that still comes from another server would hold up the thread that it comes by.
         let is_named_so = kind.is_program() && path.to_ascii_lowercase().ends_with(".efi");
         if self.len() < SMALLEST_PROGRAM && !is_named_so || self.len() < 2 || !self.is_whole() {
             return None;
@@ -43,7 +43,7 @@ impl Content {
 }
 
 impl Content {
-    /// What it names, when it is a configuration of a boot program.
+    /// The files that it names, when it is a configuration of a boot program.
     pub fn configuration(&self, path: &str) -> Option<Arc<Configuration>> {
         let is_text = FileKind::from_path(path) == FileKind::Configuration && self.len() <= LARGEST_TEXT;
         if !is_text || self.may_wait() {

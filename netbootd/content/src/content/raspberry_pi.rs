@@ -1,4 +1,4 @@
-//! What a Raspberry Pi asks for.
+//! The paths that a Raspberry Pi asks for.
 //!
 //! Its firmware asks in a folder of its serial number, or of its hardware address with hyphens
 //! (`TFTP_PREFIX`), and takes a file from the root when that has no start program. Boards that

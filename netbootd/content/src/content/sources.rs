@@ -96,7 +96,7 @@ pub(super) fn of_signature(
     })
 }
 
-/// What iPXE needs to load an image's Windows PE.
+/// The script by which iPXE loads an image's Windows PE.
 pub(super) fn of_wimboot(
     served: &Served<'_>,
     path: &str,

@@ -9,7 +9,7 @@ use crate::served::{Known, Served};
 use crate::template::{self, Asker, Stored};
 use crate::unattended::{self, UNATTENDED};
 
-/// What a path gives that is one of these; None when it is none.
+/// The content of a path that is one of these; None for another path.
 pub(super) fn content(
     served: &Served<'_>,
     known: &Known<'_>,

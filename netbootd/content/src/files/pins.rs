@@ -11,8 +11,8 @@ use lru::LruCache;
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// Which version of which file each client reads, and those versions, open. What was not used for
-/// longest leaves first.
+/// Which version of which file each client reads, and those versions, open. The least recently used
+/// leaves first.
 #[derive(Debug)]
 pub(super) struct Pins(Mutex<Table>);
 

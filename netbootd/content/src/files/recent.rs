@@ -1,5 +1,6 @@
-//! What was read about paths a moment ago: when a building switches on, every machine is told of the
-//! same few files, and a page lists many machines. The disk need not be asked anew for each.
+//! A cache of facts about paths, for a moment: when a building switches on, every machine is
+//! offered the same few files, and a page lists many machines. The disk need not be asked anew for
+//! each.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -15,12 +16,13 @@ pub(super) struct Recent<T> {
 }
 
 impl<T: Clone> Recent<T> {
-    /// Nothing yet. What is read counts for `moment`, for at most `most` paths.
+    /// An empty cache. A fact counts for `moment`; at most `most` paths are kept.
     pub(super) fn new(moment: Duration, most: NonZeroUsize) -> Self {
         Recent { read: Mutex::new(LruCache::new(most)), moment }
     }
 
-    /// What was read about a path a moment ago, or else what `look` reads. Others go on meanwhile.
+    /// The fact about a path from a moment ago, or else the result of `look`. Other callers go on
+    /// meanwhile.
     pub(super) fn or_look(&self, path: &str, now: Instant, look: impl FnOnce() -> T) -> T {
         let known = self.read.lock().get(path).cloned();
         if let Some((known, _)) = known.filter(|(_, at)| now.saturating_duration_since(*at) < self.moment) {

@@ -21,7 +21,7 @@ pub(super) fn menu(menu: &Menu, asker: &Asker) -> String {
     text.push_str(&format!("set timeout={timeout}\nset default={default}\n"));
     text.push_str(&format!("{}\n", asker.reporting.grub_failed()));
     let free = if is_locked { "--unrestricted " } else { "" };
-    // What starts by itself comes first; `exit` goes on to the firmware's next device.
+    // The entry that starts by itself comes first; `exit` goes on to the firmware's next device.
     text.push_str(&format!("menuentry \"Boot from the disk\" {free}{{\n  exit\n}}\n"));
     let ahead = menu.default.map(|at| &menu.entries[at]);
     ahead.into_iter().for_each(|one| text.push_str(&entry(one, is_locked, asker)));

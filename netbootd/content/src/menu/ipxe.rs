@@ -16,7 +16,7 @@ pub(super) fn menu(menu: &Menu, asker: &Asker) -> String {
     let default = menu.default.map(|at| &menu.entries[at]);
     text.push_str(&format!(":start\nmenu {}\n", shown(&menu.title, 60)));
     text.push_str("item netbootd.disk Boot from the disk\n");
-    // What starts by itself is on the first page.
+    // The entry that starts by itself is on the first page.
     if let Some(entry) = default.filter(|_| is_paged) {
         text.push_str(&item(entry));
     }

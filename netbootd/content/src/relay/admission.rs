@@ -10,7 +10,7 @@ use netbootd_dhcp::v4::forward::Told;
 
 use super::files::Kind;
 
-/// What was asked and told lately.
+/// The recent questions, and the answers to them.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     asked: HashMap<Ipv4Addr, Asked>,
@@ -24,7 +24,7 @@ struct Asked {
     at: Instant,
 }
 
-/// What one answer lets a segment fetch.
+/// The files that one answer lets a segment fetch.
 #[derive(Debug)]
 struct Allowed {
     segment: Ipv4Net,

@@ -45,8 +45,8 @@ impl Cache {
         Ok((Arc::clone(&kept.slot), kept.tag.clone()))
     }
 
-    /// Takes the room that a file needs. What was used longest ago leaves for it, as long as nobody
-    /// reads it.
+    /// Reserves the room that a file needs. The least recently used files leave for it, unless
+    /// somebody reads them.
     pub(super) fn reserve(&mut self, path: &str, size: u64, limit: u64) -> Result<(), ResponderError> {
         loop {
             let total: u64 = self.kept.values().map(|kept| kept.size).sum();

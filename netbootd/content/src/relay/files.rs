@@ -22,7 +22,7 @@ use crate::fetch::{Coming, Fetch};
 use crate::secure_boot;
 use crate::settings::Relay;
 
-/// What kind of file a path is of, for the folders that a responder has.
+/// The kind of file behind a path, for the folders that a responder has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Made for one machine: its variables and its BCD.
@@ -60,7 +60,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// In a folder of its own. What another run left there is removed.
+    /// Uses a folder of its own, and removes what another run left there.
     pub(super) fn new(folder: PathBuf) -> Self {
         for left in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let _ = fs::remove_file(left.path()); // it only takes room

@@ -19,7 +19,7 @@ pub(super) fn digest_of(path: &Path) -> io::Result<Digest> {
     }
 }
 
-/// What was announced of an upload.
+/// The announcement of an upload.
 pub(super) fn announced(store: &Store, id: &str) -> Result<Announced, UploadError> {
     let unknown = || UploadError::Unknown(id.chars().take(ID_DIGITS).collect());
     if !is_id(id) {

@@ -45,7 +45,7 @@ pub(super) struct LibraryWatch {
     manifests: HashMap<Digest, Vec<Digest>>,
     retiring: Retiring,
     trouble: Option<String>,
-    /// What the last look took.
+    /// The reads of the last look.
     pub(super) work: Work,
 }
 
@@ -142,8 +142,8 @@ impl LibraryWatch {
         self.images = images(&self.packages, watcher);
     }
 
-    /// What is looked at in DataLib this time: what is pending, what images came from, and a part
-    /// of the others.
+    /// The contents to look at in DataLib this time: the pending ones, those that images came from,
+    /// and a part of the others.
     fn due(&mut self, watcher: &Watcher) -> Vec<ContentId> {
         let files =
             |id: &ContentId| watcher.outcomes.get(id.as_str()).map_or(0, |known| known.look.files + 1);

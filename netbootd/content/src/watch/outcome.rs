@@ -1,4 +1,4 @@
-//! What came of each source of images, kept in the store's folder.
+//! The outcomes of all sources of images, kept in the store's folder.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use imagestore::Store;
 use imagestore::ingest::PackageUse;
 use serde::{Deserialize, Serialize};
 
-/// What came of each source, by its path or content id.
+/// The outcome of each source, by its path or content id.
 pub type Outcomes = BTreeMap<String, Outcome>;
 
-/// What came of one source.
+/// The outcome of one source.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outcome {
     pub(super) look: Look,
@@ -43,7 +43,7 @@ pub struct Outcome {
     pub(super) attempts: u32,
 }
 
-/// What a source looks like from outside. Equal looks mean that nobody has written to it.
+/// The outline of a source. Equal outlines mean that nobody has written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Look {
     pub(super) files: u64,
@@ -75,7 +75,7 @@ impl Outcome {
     }
 }
 
-/// What came of every source of a store.
+/// The outcomes of all sources of a store.
 pub fn outcomes(store: &Store) -> Outcomes {
     let text = fs::read(place(store)).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default() // at worst everything is looked at once more

@@ -103,7 +103,7 @@ impl Site {
         Ok(String::from_utf8(bytes).unwrap())
     }
 
-    /// What `image sources` shows of a content.
+    /// The line of `image sources` for a content.
     fn state(&self, content: &str) -> String {
         let outcomes = outcomes(&self.watcher.store);
         let outcome = &outcomes[content];

@@ -1,5 +1,5 @@
-//! What the site says that its packages are. A site that is down keeps what it said last, over
-//! restarts too.
+//! The types of the site's packages. While a site is down its last answer counts, over restarts
+//! too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 /// The types of a site's packages, by package id; `SMS_Package.PackageType` and its kin.
 pub type Types = BTreeMap<String, u32>;
 
-/// What the site said last.
+/// The site's last answer.
 #[derive(Debug)]
 pub struct PackageTypes {
     place: PathBuf,
@@ -30,7 +30,7 @@ struct Known {
 }
 
 impl PackageTypes {
-    /// What is known of former runs.
+    /// Reads the last answer of former runs.
     pub fn open(store: &Store) -> Self {
         let place = store.root().join("package-types.json");
         let types = fs::read(&place).ok().and_then(|text| serde_json::from_slice(&text).ok());

@@ -13,7 +13,7 @@ use super::Settings;
 /// The configuration of one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bcd {
-    /// What the boot manager shows.
+    /// The text that the boot manager shows.
     pub description: String,
     /// The image's path, with backslashes.
     pub wim: String,

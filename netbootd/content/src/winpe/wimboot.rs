@@ -15,15 +15,15 @@ use crate::unattended::{START_SCRIPT, WINPESHL};
 /// The machine that asks and the server that it asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {
-    /// What URLs for the machine begin with.
+    /// The beginning of URLs for the machine.
     pub origin: &'a Origin,
     /// Where wimboot is in the boot tree.
     pub wimboot: &'a str,
-    /// What the machine said of itself.
+    /// The machine's last boot request; None when it is unknown.
     pub request: Option<&'a BootRequest>,
     /// How the script reports.
     pub reporting: &'a Reporting,
-    /// What is put into the RAM disk.
+    /// The files that are put into the RAM disk.
     pub beside: Beside<'a>,
 }
 

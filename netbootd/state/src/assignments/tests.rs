@@ -33,7 +33,7 @@ async fn a_device_is_there_after_a_restart_and_gone_once_removed() {
     assert_eq!(device.boot, Some(Target::Image("debian".into())));
     let next = device.next.unwrap();
     assert_eq!((next.target, next.used, next.expired), (file(), None, false));
-    // What is not named stays.
+    // Fields that are not named stay.
     let note = DeviceUpdate { note: Some("door".into()), ..DeviceUpdate::default() };
     store.update(MAC, note).await.unwrap();
     assert_eq!(store.view(MAC, &Ledger::default(), NOW).unwrap().name, "kiosk-7");

@@ -18,9 +18,9 @@ pub(crate) struct FaultyDisk(Arc<Mutex<Disk>>);
 struct Disk {
     /// The bytes as reads see them.
     seen: Vec<u8>,
-    /// What is there after a power loss in any case.
+    /// The bytes that survive a power loss in any case.
     synced: Vec<u8>,
-    /// What was written since, in this order.
+    /// The writes since, in this order.
     unsynced: Vec<Change>,
     full: bool,
     /// Counts power losses: a handle that was opened before one fails.
@@ -210,7 +210,7 @@ mod tests {
         assert!(disk.state(folder.path()).is_ok(), "what it remembers is there");
     }
 
-    /// What happens to the state.
+    /// The operations on the state.
     #[derive(Debug, Clone)]
     enum Happens {
         Given(u8),

@@ -47,7 +47,7 @@ const STEPS: &[Step] = &[
     |_| Ok(()),
     crate::ledger::disk::migrate,
 ];
-/// What this netbootd writes.
+/// The version that this netbootd writes.
 const VERSION: u64 = STEPS.len() as u64;
 const TABLE: TableDefinition<&str, u64> = TableDefinition::new("schema");
 const KEY: &str = "version";

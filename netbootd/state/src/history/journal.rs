@@ -152,7 +152,7 @@ impl Appended {
                 continue;
             }
             if length > 0 {
-                // What was cut short before is no part of the next line.
+                // A line that was cut short before is no part of the next one.
                 file.write_all(b"\n")?;
                 length += 1;
             }
@@ -173,5 +173,5 @@ impl Appended {
 
 /// Pieces of 64 KiB that wait for the disk: some twenty seconds of 5,000 steps a second, in 32 MiB.
 const MOST_WAITING: usize = 512;
-/// What a power cut may take at most.
+/// The steps that a power cut may take at most.
 const SYNC_EVERY: Duration = Duration::from_secs(2);

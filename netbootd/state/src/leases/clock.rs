@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Seconds;
 
-/// What leases go by, in seconds since the Unix epoch.
+/// The clock of leases, in seconds since the Unix epoch.
 pub struct Clock(Box<dyn Fn() -> Seconds + Send + Sync>);
 
 impl Clock {

@@ -16,7 +16,7 @@ use pxe_policy::MacAddr;
 
 use super::{Lease, Seconds};
 
-/// What happened to a machine's lease.
+/// A change of a machine's lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     /// It was given or renewed.
@@ -91,7 +91,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Begins the next filling, in the other half. What that held is no longer seen.
+    /// Begins the next filling, in the other half. The former contents of that half no longer
+    /// count.
     pub(super) fn turn(&mut self) {
         (self.filling, self.half, self.records) = (self.filling.wrapping_add(1), 1 - self.half, 0);
     }

@@ -37,7 +37,7 @@ pub struct Lease {
     pub until: Seconds,
 }
 
-/// What a DHCPREQUEST wants (RFC 2131 §4.3.2).
+/// The purpose of a DHCPREQUEST (RFC 2131 §4.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// The address that was offered.
@@ -128,8 +128,8 @@ impl LeaseTable {
 
     /// Chooses an address for a DISCOVER and holds it for a minute, or for a quarter of one where
     /// addresses are getting few: the reserved one, the client's own from before, the one it asks
-    /// for, one that nobody ever had, or the one that has been free for longest. What is kept for
-    /// known machines is not given.
+    /// for, one that nobody ever had, or the one that has been free for longest. Addresses kept for
+    /// known machines are not given.
     pub fn offer(
         &mut self,
         client: Client,

@@ -22,7 +22,7 @@ pub struct LeaseStore {
 struct Writer {
     state: Arc<State>,
     journal: Journal,
-    /// What this filling of the journal holds.
+    /// The leases in this filling of the journal.
     ahead: Ahead,
     /// The filling before, until the table has it.
     before: Option<TakeOver>,

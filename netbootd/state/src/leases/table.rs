@@ -47,7 +47,7 @@ pub(super) fn make(state: &State) -> Result<u64, redb::Error> {
     Ok(first)
 }
 
-/// What the table holds.
+/// The leases in the table.
 pub(super) fn leases(state: &State) -> Result<Vec<Lease>, redb::Error> {
     let mut leases = Vec::new();
     for entry in state.read()?.open_table(LEASES)?.iter()? {
@@ -101,7 +101,7 @@ impl TakeOver {
         TakeOver { state, ahead, next, thread, leisure: Some(leisure) }
     }
 
-    /// Hurries it, and waits for its end. What failed is tried once more, here and at each call.
+    /// Hurries it, and waits for its end. A failure is retried once, here and at each call.
     pub(super) fn end(&mut self) -> Result<(), redb::Error> {
         match self.hurry() {
             Some(Ok(Ok(()))) => Ok(()),

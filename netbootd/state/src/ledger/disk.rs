@@ -27,7 +27,7 @@ pub(super) struct OnDisk {
     state: Arc<State>,
 }
 
-/// What is on the disk.
+/// The ledger on the disk.
 pub(super) fn read(state: &State) -> Result<Ledger, redb::Error> {
     state.make_table(GIVEN)?;
     state.make_table(BRAKE)?;

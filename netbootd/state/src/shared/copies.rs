@@ -1,5 +1,5 @@
-//! What this server knows of the shared state: read whole at each connection, then kept up by what
-//! the servers tell one another.
+//! This server's copies of the shared state: read whole at each connection, then kept current by
+//! the servers' notices to one another.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -28,9 +28,9 @@ pub struct Copies {
     pub leases: Arc<Mutex<LeaseTable>>,
     /// The images that Macs chose.
     pub bindings: Arc<Mutex<Bindings>>,
-    /// What operators said of machines.
+    /// Operators' decisions about machines.
     pub said: Arc<Mutex<Verdicts>>,
-    /// What operators assigned to machines.
+    /// Operators' assignments to machines.
     pub assignments: Arc<RwLock<Assignments>>,
     /// The devices, once they have been read.
     pub(super) devices: ArcSwapOption<Table>,
@@ -68,7 +68,7 @@ impl Copies {
         self.started.0 + self.started.1.elapsed().as_secs()
     }
 
-    /// What every Mac chose.
+    /// The bindings of all Macs.
     pub fn bindings(&self) -> Vec<Binding> {
         locked(&self.bindings).iter().cloned().collect()
     }

@@ -1,5 +1,4 @@
-//! What the database answers, decided from the rows that a transaction has read under the lock.
-//! Pure.
+//! The database's answers, decided from the rows that a transaction has read under the lock. Pure.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -14,7 +13,7 @@ use super::values::clean;
 use crate::assignments::json;
 use crate::durable::{Hold, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 
-/// What a server asks of the database.
+/// A server's question to the database.
 #[derive(Debug, Clone)]
 pub(super) enum Ask {
     Ledger(LedgerKeep),
@@ -52,7 +51,7 @@ struct Row {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ruling {
     pub(super) answer: Result<(), Refused>,
-    /// What has to be written or, after a refusal, what the server did not know.
+    /// The facts to write or, after a refusal, the facts that the server did not know.
     pub(super) facts: Vec<Fact>,
 }
 

@@ -23,8 +23,8 @@ impl SharedDevices {
         SharedDevices { shared }
     }
 
-    /// What they say of a machine. While the database is away, what they said last counts as an old
-    /// answer.
+    /// The devices' records of a machine. While the database is away, the last known records count
+    /// as an old answer.
     pub fn ask(&self, directory: &str, who: &Identity) -> Answer {
         let trouble = self.trouble();
         let said = match (&*self.shared.copies.devices.load(), &trouble) {

@@ -1,4 +1,4 @@
-//! What came of a change, as it is written to the database and told to every server.
+//! The facts that come of a change, as they are written to the database and sent to every server.
 
 use std::net::Ipv4Addr;
 
@@ -109,7 +109,7 @@ impl From<Given> for Entry {
     }
 }
 
-/// What a server tells the others.
+/// A server's notice to the others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Notice {
     /// The number of the transaction.
@@ -117,7 +117,7 @@ pub(super) struct Notice {
     pub(super) fact: Fact,
 }
 
-/// What a row is found by: the last fact of a row counts.
+/// The key of a row: the last fact of a row counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RowKey {
     Entry(String, String, String),

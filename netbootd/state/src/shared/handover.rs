@@ -1,5 +1,5 @@
-//! What this host's own file holds from the time before it shared a database: taken over once, so
-//! that nothing is given twice.
+//! The state in this host's own file from the time before it shared a database: handed over once,
+//! so that nothing is given twice.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::file::State;
 use crate::leases::LeaseStore;
 use crate::ledger::{LedgerStore, now};
 
-/// Hands everything over; what the database has already stays as it is there. What was handed over
-/// is then forgotten here, so a later start does not bring back what was cleared meanwhile. Gives
-/// how much that was; None when the database is away: the file keeps it for the next time.
+/// Hands everything over; rows that the database has already stay as they are there. The rows are
+/// then forgotten here, so a later start does not bring back rows that were cleared meanwhile.
+/// Returns the number of rows; None when the database is away: the file keeps it for the next time.
 pub async fn hand_over(
     state: &Arc<State>,
     shared: &Arc<Shared>,

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-/// What each version adds to the one before it. What has been released is not changed, only added
-/// to.
+/// The statements that each version adds to the one before it. A released version is not changed,
+/// only followed by another.
 pub(super) const MIGRATIONS: &[&str] = &["
 DO $$ BEGIN
     IF to_regnamespace('netbootd') IS NULL THEN CREATE SCHEMA netbootd; END IF;
@@ -116,7 +116,7 @@ pub(super) fn missing(version: usize) -> Result<&'static [&'static str], NewerSc
     MIGRATIONS.get(version..).ok_or(NewerSchema { version })
 }
 
-/// What servers tell one another on.
+/// The channel of the servers' notices.
 pub(super) const CHANNEL: &str = "netbootd";
 
 #[cfg(test)]

@@ -38,14 +38,14 @@ pub(super) struct Connector {
 /// An open connection, whose database has the tables of this version.
 pub(super) struct Session {
     client: Client,
-    /// What servers tell one another, in the order of the transactions.
+    /// The servers' notices, in the order of the transactions.
     pub(super) notices: mpsc::UnboundedReceiver<String>,
     /// The transaction that the copies were read in: older notices are in them.
     read_at: i64,
     driver: AbortHandle,
 }
 
-/// What came of a transaction.
+/// The outcome of a transaction.
 pub(super) enum Outcome {
     Decided(Vec<Result<(), Refused>>),
     /// The database is well, but rejects the changes. Nothing was changed.
@@ -270,7 +270,7 @@ impl Session {
         Ok(())
     }
 
-    /// Answers questions. What they come to is committed, and in the copies, before this returns.
+    /// Answers questions. Their facts are committed, and in the copies, before this returns.
     pub(super) async fn transact(&mut self, copies: &Copies, asks: &[Ask]) -> Result<Outcome, Trouble> {
         match self.try_to(copies, asks).await {
             Ok(rulings) => Ok(Outcome::Decided(rulings)),

@@ -20,11 +20,11 @@ pub struct Database {
     pub allow_plain: bool,
     /// How long an answer may take before the database counts as away.
     pub deadline: Duration,
-    /// What goes on while it is away.
+    /// The service that goes on while it is away.
     pub on_loss: OnLoss,
 }
 
-/// What is wrong with a database's address.
+/// The fault of a database's address.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UrlProblem {
     /// It cannot be read: in words.
@@ -52,7 +52,7 @@ impl Database {
     }
 }
 
-/// What goes on while the database is away.
+/// The service that goes on while the database is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnLoss {

@@ -26,7 +26,7 @@ pub(super) async fn read(client: &Client, asks: &[Ask], turn: &Turn) -> Result<R
     let (mut rows, about) = (Rows::default(), About::new(asks));
     rows.apply(&Fact::Released { at: turn.released });
     if about.is_of_ledger {
-        // What the brake counts, and what was given to these machines.
+        // The entries that the brake counts, and those of these machines.
         let since = about.within.map_or(i64::MAX, |within| signed(turn.now.saturating_sub(within)));
         let found = client
             .query_typed(
@@ -117,7 +117,7 @@ pub(super) async fn devices(client: &Client) -> Result<Vec<Device>, Error> {
     Ok(rows.iter().map(device).collect())
 }
 
-/// What the rows are found by that questions are about.
+/// The keys of the rows that questions are about.
 #[derive(Default)]
 struct About {
     /// Whether any question is about the ledger.

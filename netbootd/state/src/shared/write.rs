@@ -42,7 +42,8 @@ pub(super) async fn write(
     client.batch_execute("COMMIT").await
 }
 
-/// What every server is told; all together when a part is more than the database passes on.
+/// The notices to every server; one notice to read all anew when a part is longer than the database
+/// passes on.
 fn notices(facts: &[&Fact], revision: i64) -> Vec<String> {
     let text =
         |fact: &Fact| serde_json::to_string(&Notice { revision, fact: fact.clone() }).unwrap_or_default(); // plain values have a JSON form

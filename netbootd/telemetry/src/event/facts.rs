@@ -1,5 +1,4 @@
-//! What each kind of event knows of itself: its machine, its counter, its level, its line of the
-//! log.
+//! The facts of each kind of event: its machine, its counter, its level, its line of the log.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What is recorded about images.
+//! Events of images.
 
 use bsdp::{BootImageId, Problem};
 
@@ -11,12 +11,12 @@ pub struct ImageFolderRead {
     pub folder: String,
     /// The image's id and name, when it is one.
     pub image: Option<(BootImageId, String)>,
-    /// What is wrong with it.
+    /// The faults of the folder.
     pub problems: Vec<Problem>,
 }
 
 impl ImageFolderRead {
-    /// What is wrong with it, in one line.
+    /// The faults in one line.
     pub fn problems_text(&self) -> String {
         let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
         problems.join("; ")

@@ -17,10 +17,10 @@ pub(super) enum Who {
     Address(IpAddr),
 }
 
-/// What is about whom: kind and word as the counters call them.
+/// A machine or address with the kind and word of the counters.
 pub(super) type Line = (Who, &'static str, &'static str);
 
-/// What was said lately.
+/// The recent repetitions of each line.
 #[derive(Debug)]
 pub(super) struct Limit {
     repeats: LruCache<Line, Repeats>,

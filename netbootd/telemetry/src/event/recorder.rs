@@ -85,7 +85,7 @@ impl Recorder {
     fn log(&self, event: &Event) {
         let facts = event.facts();
         let Some(level) = facts.level() else { return facts.write() };
-        // What is not written anyway takes nobody's place.
+        // A line below the log's level takes no place from others.
         if level > LevelFilter::current() {
             return;
         }

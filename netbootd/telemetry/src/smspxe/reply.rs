@@ -14,7 +14,7 @@ pub struct Reply {
     pub duplicate_smbios: Option<bool>,
     /// The same for the address.
     pub duplicate_mac: Option<bool>,
-    /// What the machine is to boot, when that was asked.
+    /// The boot action, when the request asked for one.
     pub boot_action: Option<BootAction>,
 }
 

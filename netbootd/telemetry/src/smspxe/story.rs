@@ -7,12 +7,12 @@ use pxe_policy::MacAddr;
 
 use super::{BootAction, Entry, Reply};
 
-/// What a log says of a machine.
+/// A machine's steps in a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Story {
-    /// What happened, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// What is wrong with the server itself, each once.
+    /// The server's own faults, each once.
     pub troubles: Vec<Step>,
 }
 
@@ -21,9 +21,9 @@ pub struct Story {
 pub struct Step {
     /// When, as the log writes it.
     pub at: String,
-    /// What, in plain words.
+    /// The step in plain words.
     pub what: String,
-    /// What to do about it, when somebody should.
+    /// The remedy, for a step that needs one.
     pub cure: Option<&'static str>,
 }
 
@@ -68,7 +68,7 @@ fn step(entry: &Entry, what: impl Into<String>, cure: Option<&'static str>) -> S
     Step { at: entry.at.clone(), what: what.into(), cure }
 }
 
-/// What the management point answered.
+/// The management point's answer.
 fn answer(entry: &Entry) -> Option<Step> {
     let message = &entry.message;
     if let Some(xml) = message.find("<ClientIDReply").map(|at| &message[at..]) {
@@ -176,7 +176,7 @@ fn line(entry: &Entry) -> Option<Step> {
     told.iter().find(|(word, _, _)| is(word)).map(|(_, what, cure)| step(entry, *what, *cure))
 }
 
-/// What is wrong with the server, whichever machine asks.
+/// A fault of the server, whichever machine asks.
 fn trouble(entry: &Entry) -> Option<Step> {
     let told = [
         (

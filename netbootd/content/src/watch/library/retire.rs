@@ -12,7 +12,7 @@ use super::super::outcome::Outcome;
 use super::super::{Watcher, seconds_now};
 use super::REMOVED;
 
-/// What is to be taken back, and when the last sweep was.
+/// The images to retire, and the time of the last sweep.
 #[derive(Debug, Default)]
 pub(super) struct Retiring {
     /// Images whose content is no longer whole.

@@ -1,5 +1,5 @@
-//! What is known of addresses by others than this server's own answers: of a database that several
-//! servers share.
+//! Knowledge about addresses from others than this server's own answers: from a database that
+//! several servers share.
 
 use std::net::Ipv4Addr;
 

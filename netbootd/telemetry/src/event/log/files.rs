@@ -52,7 +52,8 @@ impl Facts for TransferStarted {
         Some(self.peer.ip())
     }
 
-    /// What is served for another name is worth knowing; a Raspberry Pi's folders are its way.
+    /// A file served for another name is worth a line; the folders of a Raspberry Pi are its normal
+    /// way.
     fn level(&self) -> Option<Level> {
         let odd = |substitute: &Substitute| substitute.why != Substitution::SharedFolder;
         Some(if self.substitute.as_ref().is_some_and(odd) { Level::INFO } else { Level::DEBUG })
