@@ -1,4 +1,5 @@
-//! What `serve --progress` shows: each machine's steps as they happen, and a bar for each transfer.
+//! The display of `serve --progress`: each machine's steps as they happen, and a bar for each
+//! transfer.
 //!
 //! On a terminal the bars move; elsewhere a transfer is a line at its start and one at its end.
 

@@ -59,5 +59,5 @@ pub fn chosen_config(source: &Source) -> Result<(Config, Findings, String), Fail
     source.load().map_err(|findings| Failure::Config(Box::new(findings)))
 }
 
-/// What shells say of a command that SIGINT ended.
+/// The exit code of shells for a command that SIGINT ended.
 pub(crate) const INTERRUPTED: u8 = 130;

@@ -52,7 +52,7 @@ pub fn start(config: &Config, progress: bool) -> Result<Log, Failure> {
 /// many milliseconds, and no machine waits for that. No line is lost; only who is [`LINES`] ahead
 /// of the disk waits.
 fn rotating(server: &Server, path: &Path) -> Result<(NonBlocking, WorkerGuard), Failure> {
-    // What rotates writes into nowhere when it cannot write: better said at once.
+    // The rotating writer drops lines that it cannot write: an error at the start is better.
     let mut options = File::options();
     options.read(true).create(true).append(true).mode(MODE);
     options.open(path).map_err(|error| Failure::Unusable(format!("{}: {error}", path.display())))?;

@@ -1,4 +1,4 @@
-//! What is not the same on every system, behind the same names everywhere.
+//! Functions that differ between systems, behind the same names everywhere.
 //!
 //! Modules of which each system has its own are siblings, `unix.rs` and `windows.rs`, where they
 //! are used. Files are `imagestore::platform`'s, sockets `netbootd_net`'s.

@@ -85,7 +85,7 @@ fn refused(held: &Held, findings: Findings) -> ReloadError {
     ReloadError::Config { findings: Box::new(findings), cure: held.cure().filter(|_| denied) }
 }
 
-/// What is bound or opened once, at the start.
+/// The keys that count at the start only: sockets are bound, files opened once.
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let fixed = |config: &Config| {
         [

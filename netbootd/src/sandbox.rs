@@ -23,18 +23,18 @@ pub use unix::{Reach, seen, would_be};
 #[cfg(windows)]
 pub use windows::{NOT_HERE, Reach};
 
-/// What one system gave up.
+/// The restrictions that one system's half put in force.
 #[derive(Debug, Default)]
 struct GivenUp {
-    /// What holds files back, in words.
+    /// The mechanism that restricts files, in words.
     files: String,
-    /// What may be opened; None where owners, modes and access lists alone say that.
+    /// The paths that may be opened; None where only owners, modes and access lists restrict them.
     reach: Option<Reach>,
     refused_calls: usize,
     notes: Vec<String>,
 }
 
-/// What may be opened; None where nothing holds the process to that.
+/// The paths that may be opened; None where the process is not restricted.
 #[derive(Debug, Default)]
 pub struct Held(Option<Reach>);
 
@@ -54,13 +54,13 @@ pub fn apply(config: &Config, source: &Source) -> Result<(Sandboxed, Held), Fail
 }
 
 impl Held {
-    /// What a new configuration names beyond what may be opened since the start.
+    /// The paths of a new configuration beyond those that may be opened since the start.
     pub fn beyond(&self, config: &Config, source: &Source) -> Vec<OutOfReach> {
         let beyond = self.0.as_ref().map(|reach| reach.beyond(config, source)).unwrap_or_default();
         beyond.into_iter().map(|(path, why)| OutOfReach { path, why, cure: RESTART }).collect()
     }
 
-    /// What to do about a path that cannot be opened.
+    /// The remedy for a path that cannot be opened.
     pub fn cure(&self) -> Option<&'static str> {
         self.0.as_ref().map(|_| RESTART)
     }

@@ -247,7 +247,7 @@ fn elsewhere(text: &str, host: &Path) -> String {
                 std::fs::write(&place, "0123456789abcdef\n").unwrap();
                 std::fs::set_permissions(place, Permissions::from_mode(0o600)).unwrap();
             } else {
-                // What a content library has; other folders may have it.
+                // A content library has these; other folders may have them.
                 for part in ["PkgLib", "DataLib", "FileLib"] {
                     std::fs::create_dir_all(place.join(part)).unwrap();
                 }

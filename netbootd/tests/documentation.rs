@@ -344,8 +344,7 @@ fn pages() -> Vec<Page> {
     pages.iter().map(|path| Page::read(path)).collect()
 }
 
-/// What a heading is called in links, by mdBook and by forges: small letters, blanks as hyphens, no
-/// signs.
+/// A heading's name in links, by mdBook and by forges: small letters, blanks as hyphens, no signs.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
     kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()

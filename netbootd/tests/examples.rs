@@ -10,7 +10,7 @@ use netbootd_config::Config;
 use pxe_policy::{Action, ArchType, Class, Rule};
 use serde_json::Value;
 
-/// What asks for a boot: class, architecture, and the arguments of `netbootd explain`.
+/// The clients that ask for a boot: class, architecture, and the arguments of `netbootd explain`.
 const CLIENTS: [(Class, ArchType, [&str; 4]); 5] = [
     (Class::Ipxe, ArchType::X64_UEFI, ["--class", "ipxe", "--arch", "x64-uefi"]),
     (Class::Pxe, ArchType::X86_BIOS, ["--class", "pxe", "--arch", "x86-bios"]),

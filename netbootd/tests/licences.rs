@@ -1,4 +1,4 @@
-//! What the daemon links, and under which licences.
+//! The crates that the daemon links, and their licences.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,8 +19,8 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// What a package of the workspace is made of, itself included; what only its tests need is left
-/// out.
+/// The crates that a package of the workspace links, itself included; those that only its tests
+/// need are left out.
 fn made_of<'a>(metadata: &'a Value, package: &str) -> Vec<&'a Value> {
     let list = |value: &'a Value| value.as_array().unwrap().iter();
     let packages: HashMap<&str, &Value> =

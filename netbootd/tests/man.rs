@@ -195,7 +195,7 @@ impl Shape {
     }
 }
 
-/// What would be right in the place of the stranger: keys or words. None where neither is asked
+/// The accepted words in the place of the stranger: keys or values. None where neither is asked
 /// for.
 fn known_in(text: &str) -> Option<Words> {
     let findings = match Config::parse(text, Path::new("schema.toml"), Some(Path::new("/"))) {

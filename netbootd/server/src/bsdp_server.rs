@@ -1,4 +1,4 @@
-//! What Macs boot: the images of the shares, what each Mac chose, and the answers by BSDP.
+//! The BSDP service: the images of the shares, the selection of each Mac, and the answers.
 
 mod offered;
 
@@ -45,7 +45,7 @@ impl BsdpServer {
         })
     }
 
-    /// What Macs chose is in a database that several servers share.
+    /// Keeps the Macs' selections in a database that several servers share.
     pub fn sharing(mut self, shared: &Arc<Shared>) -> Self {
         self.bindings = MacBindings::shared(shared);
         self
@@ -56,8 +56,8 @@ impl BsdpServer {
         Arc::clone(&self.gate).try_acquire_owned().ok()
     }
 
-    /// Looks through the shares. Reads folders: not for a thread that must not block. What changed
-    /// is recorded.
+    /// Scans the shares and records the changes. Reads folders: not for a thread that must not
+    /// block.
     pub fn rescan(&self, services: &Services) {
         let snapshot = services.snapshot.load_full();
         let scan = shares::scan(&snapshot.config.netboot, &snapshot.files);
@@ -115,7 +115,7 @@ impl BsdpServer {
         }
     }
 
-    /// What policy decides about the Mac; remembered, as for every machine.
+    /// The verdict about the Mac; remembered, as for every machine.
     async fn judge(
         &self,
         services: &Services,

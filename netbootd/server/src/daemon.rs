@@ -1,5 +1,5 @@
-//! What operators see and change beside the boot path: where the configuration came from, reloads,
-//! the sandbox, the history, findings, certificates, the check of the image store.
+//! The operators' side of a running netbootd: where the configuration came from, reloads, the
+//! sandbox, the history, findings, certificates, the check of the image store.
 
 mod addresses;
 mod deployment_day;

@@ -1,4 +1,4 @@
-//! What operators do with devices: the functions behind the command line, the API and the page.
+//! Operators' changes of devices: the functions behind the command line, the API and the page.
 
 use netbootd_state::assignments::{DeviceUpdate, DeviceView, Lasts, NotChanged};
 use netbootd_state::ledger::now;
@@ -65,7 +65,7 @@ pub async fn remove(services: &Services, mac: MacAddr) -> Result<bool, NotChange
     Ok(removed)
 }
 
-/// What an operator's word means: `disk`, `image:NAME`, `file:PATH`, the name of an image of the
+/// The target of an operator's word: `disk`, `image:NAME`, `file:PATH`, the name of an image of the
 /// store or of a Mac's image, else a path or a URL.
 pub fn target(services: &Services, text: &str) -> Target {
     let is_image = |name: &str| {
@@ -107,7 +107,7 @@ fn next_of(services: &Services, mac: MacAddr) -> Option<BootNext> {
     services.assignments.with(|known| known.get(mac).and_then(|device: &Assignment| device.next.clone()))
 }
 
-/// What the ledger holds of a next boot that is wanted no more.
+/// Removes the ledger's entries of a next boot that is no longer wanted.
 async fn forget(services: &Services, former: Option<BootNext>) {
     if let Some(next) = former {
         services.ledger.forget_boot_next(&next).await;

@@ -256,7 +256,7 @@ impl Lessor<'_> {
         }
     }
 
-    /// What a boot client gets; None for others.
+    /// The verdict for a boot client; None for others.
     async fn decide(&self) -> Option<(BootRequest, Verdict)> {
         let Question { packet, arrival, mac } = self.question;
         let request = intake::boot_request(packet, arrival, mac).ok()?;

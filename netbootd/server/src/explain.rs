@@ -1,4 +1,4 @@
-//! What a machine would get if it asked now: the decision that a packet of it meets.
+//! The verdict for a machine if it asked now: the same decision that its packets meet.
 
 pub mod chain;
 
@@ -24,8 +24,8 @@ pub fn request(mac: MacAddr, uuid: Option<SystemUuid>, arch: ArchType, class: Cl
     BootRequest { iface: iface.name, segment, ..asking }
 }
 
-/// What an operator says of a machine's request; the rest is as the machine asked last, or as a PC
-/// would ask.
+/// An operator's statements about a machine's request; the rest is as the machine asked last, or as
+/// a PC would ask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AskedAs {
     /// The machine's GUID, when it is given.
@@ -73,7 +73,7 @@ impl AskedAs {
     }
 }
 
-/// What a machine would get, and why.
+/// The verdict for a machine, explained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
     /// The machine's hardware address.
@@ -98,7 +98,7 @@ pub struct Explained {
     pub stamp: String,
     /// `boot`, `local-boot`, `images`, `relay`, `refer`, `wait` or `ignore`.
     pub decision: String,
-    /// What it would boot.
+    /// The boot file that it would get.
     pub boot_file: Option<String>,
     /// The images that a Mac may have, the default first; it is shown those whose own lists name
     /// it.
@@ -114,15 +114,16 @@ pub struct Explained {
     pub machine: Option<String>,
     /// The deployment that it would get.
     pub deployment: Option<String>,
-    /// What was looked at, in order.
+    /// The evidence, in order.
     pub evidence: Vec<String>,
-    /// What an operator does about it.
+    /// The operator's remedy, where one is needed.
     pub cure: Option<String>,
     /// All of it in words.
     pub text: String,
 }
 
-/// What a machine would get now. Nothing is given or remembered. `source` is the configuration's.
+/// Explains the verdict for a machine now. Nothing is given or remembered. `source` is the
+/// configuration's.
 pub async fn explained_as(
     services: &Services,
     source: &Source,
@@ -134,7 +135,7 @@ pub async fn explained_as(
     Explained { remembered: last.is_some(), ..explained(services, source, &request).await }
 }
 
-/// What a request would get now. Nothing is given or remembered.
+/// Explains the verdict for a request now. Nothing is given or remembered.
 pub async fn explained(services: &Services, source: &Source, request: &BootRequest) -> Explained {
     let allowed = services.snapshot.load().config.limits.allows_request(request);
     let verdict = match allowed {
@@ -184,7 +185,7 @@ pub async fn explained(services: &Services, source: &Source, request: &BootReque
     }
 }
 
-/// What the finding says that such a machine would have.
+/// The headline of the finding that such a machine would have.
 fn headline(verdict: &Verdict) -> Option<String> {
     let cause = Cause::Decision(verdict.reason);
     let boots = matches!(
@@ -197,7 +198,7 @@ fn headline(verdict: &Verdict) -> Option<String> {
 /// A request of a boot, and the files that it leads to.
 #[derive(Debug, Serialize)]
 pub struct Stage {
-    /// What the request would get.
+    /// The verdict for the request.
     pub explained: Explained,
     /// The boot file, and the files that scripts name.
     pub links: Vec<Link>,

@@ -55,12 +55,12 @@ pub struct Change {
     pub name: Option<String>,
     /// The number of its boot, as its screen shows it.
     pub boot: u32,
-    /// What is, or was, wrong with it.
+    /// The fault of its boot, present or past.
     #[serde(flatten)]
     pub finding: FindingView,
 }
 
-/// What happened to a finding.
+/// The change of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Happened {
@@ -70,14 +70,14 @@ pub enum Happened {
     Ended,
 }
 
-/// What is known of a machine at one look.
+/// A machine at one look.
 #[derive(Debug)]
 pub struct Seen {
     /// The machine's name, when one is known.
     pub name: Option<String>,
     /// The number of its boot.
     pub boot: u32,
-    /// What is wrong with it.
+    /// The fault of its boot, if there is one.
     pub finding: Option<FindingView>,
 }
 

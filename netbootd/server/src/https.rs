@@ -105,5 +105,5 @@ fn stamps(settings: &Settings) -> Vec<Stamp> {
     settings.files().map(stamp).collect()
 }
 
-/// What the certificates are listed under.
+/// The name under which the certificates are listed.
 const PART: &str = "boot-https";

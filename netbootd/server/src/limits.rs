@@ -1,5 +1,5 @@
-//! What a stranger may have of this server: how often it may ask, how many sessions it may hold,
-//! how much it may have sent somewhere.
+//! The limits on a stranger: how often it may ask, how many sessions it may hold, how many bytes it
+//! may have sent elsewhere.
 //!
 //! The numbers come with each question, out of the configuration in force, so that a changed one
 //! counts at once. Every table here is bounded, whatever addresses the packets claim to come from.

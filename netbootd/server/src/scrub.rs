@@ -25,7 +25,7 @@ pub struct Scrub {
     store: ScrubStore,
 }
 
-/// What a round has found since it was gone on with.
+/// The counts of a round since it was last continued.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Found {
     /// Blobs that were read.
@@ -121,7 +121,7 @@ impl Scrub {
         Some(found)
     }
 
-    /// What is not saved is read once more after a restart.
+    /// A position that is not saved is read once more after a restart.
     async fn save(&self, round: Round) {
         self.store.save(round).await;
     }

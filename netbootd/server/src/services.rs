@@ -1,4 +1,5 @@
-//! What every listener shares: the configuration in force, the boot tree, the machines, the record.
+//! The parts that all listeners share: the configuration in force, the boot tree, the machines, the
+//! record.
 
 mod contents;
 mod host;
@@ -45,7 +46,7 @@ pub use host::{Lifecycle, Network};
 pub use limited::UNSENT;
 use trust::BootTrust;
 
-/// What every listener shares: all that a boot needs.
+/// The parts that all listeners share: all that a boot needs.
 #[derive(Debug)]
 pub struct Services {
     /// The state file, which ledger and bindings share.
@@ -62,7 +63,7 @@ pub struct Services {
     pub approvals: Approvals,
     /// Devices that operators registered, and what each of them boots.
     pub assignments: AssignmentStore,
-    /// What machines do with boot programs of each generation of authorities.
+    /// Machines' reactions to boot programs of each generation of authorities.
     pub trust: BootTrust,
     /// The files of clients, beside the boot tree and the images.
     pub content: Contents,
@@ -199,7 +200,7 @@ impl Services {
         self.limits.open_files.get().map_or(need.transfers, |files| need.transfers_within(*files))
     }
 
-    /// What the limits need of open files.
+    /// The open files that the limits need.
     pub fn need_of_files(&self) -> Need {
         let config = &self.snapshot.load().config;
         let transfers = config.limits.transfers(config.tftp.max_transfers);
@@ -225,7 +226,7 @@ impl Services {
         begin(work).await;
     }
 
-    /// What the directories say of the machine behind a request; nothing when there are none, or
+    /// The directories' answers about the machine behind a request; empty when there are none, or
     /// when the machine is never served.
     pub async fn consult(&self, request: &BootRequest) -> Vec<Answer> {
         let snapshot = self.snapshot.load_full();
@@ -236,8 +237,8 @@ impl Services {
         if ignored { Vec::new() } else { snapshot.directories.ask(&Identity::from_request(&request)).await }
     }
 
-    /// What a machine would get. Nothing is given, and no boot begins or ends; only that the site
-    /// remembers something is kept.
+    /// The verdict for a machine. Nothing is given, and no boot begins or ends; only the site's
+    /// memory of a deployment is kept.
     pub fn judge(&self, request: &BootRequest, answers: &[Answer]) -> Verdict {
         let verdict = self.judged(request, answers).1;
         let noted = verdict.learned.iter().filter(|entry| entry.noted.is_some());

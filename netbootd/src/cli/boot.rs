@@ -74,7 +74,7 @@ pub fn run(args: &BootArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the machine boots, in words.
+/// The machine's boot, in words.
 fn summary(device: &DeviceView, always: bool) -> String {
     let mac = &device.mac;
     match (&device.next, &device.boot) {

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 /// The style of what is wrong.
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What to do about it.
+/// The style of a remedy.
 pub(super) const CURE: Style = AnsiColor::Cyan.on_default();
 /// The style of what is well.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();

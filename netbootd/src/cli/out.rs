@@ -1,4 +1,4 @@
-//! What commands print. When nobody reads any more, a command finishes what it does without a word;
+//! The output of commands. When nobody reads any more, a command finishes its work without a word;
 //! any other failure to write, such as a full disk behind `>`, is reported once, at the end.
 
 use std::fmt;

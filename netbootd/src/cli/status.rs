@@ -208,7 +208,7 @@ fn rendered(timeline: &Value) -> String {
     text
 }
 
-/// What is wrong, what else it may be, and what should come next.
+/// The finding, other possible causes, and the next step.
 fn diagnosis(timeline: &Value) -> String {
     let mut text = String::new();
     let (finding, also, expected) = (&timeline["finding"], &timeline["also"], &timeline["expected"]);
@@ -308,7 +308,7 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
-/// What came from the wire moves no cursor.
+/// Text without control characters: bytes from the wire must not move the cursor.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! What the command asks of the system, for Linux.
+//! System calls of the command on Linux.
 
 mod memory;
 

@@ -1,4 +1,4 @@
-//! What the command asks of the system, for Windows.
+//! System calls of the command on Windows.
 
 mod event_log;
 pub(crate) mod service;

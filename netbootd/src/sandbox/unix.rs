@@ -4,9 +4,9 @@
 //! (Landlock), and the system calls that no boot server makes are refused (seccomp).
 //!
 //! Each of these belongs to one thread and to those that it starts. So all of it is done on the
-//! main thread, before the runtime makes others. Sockets are bound later: the two capabilities are
-//! what that takes, and an interface that comes back needs them again. What the kernel does not
-//! know is left out, and said.
+//! main thread, before the runtime makes others. Sockets are bound later: that takes the two
+//! capabilities, and an interface that comes back needs them again. A mechanism that the kernel
+//! does not know is left out and reported.
 
 pub mod account;
 mod files;
@@ -57,16 +57,16 @@ pub(super) fn give_up(config: &Config, source: &Source) -> Result<GivenUp, Failu
     Ok(GivenUp { files, reach: held.then_some(reach), refused_calls, notes })
 }
 
-/// What would be in force after a start.
+/// The restrictions in force after a start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The account that the daemon would run as.
     pub user: String,
-    /// What Landlock would do.
+    /// The effect of Landlock, in words.
     pub files: String,
-    /// What could be opened, and why.
+    /// The paths that could be opened, each with its purpose.
     pub paths: Vec<String>,
-    /// What an operator should know.
+    /// Notes for an operator.
     pub notes: Vec<String>,
 }
 

@@ -1,5 +1,4 @@
-//! What the account may do that the service runs as. Nothing is given up at the start, and that is
-//! said.
+//! The rights of the service's account. Windows gives up none at the start, and the report says so.
 
 use std::path::PathBuf;
 
@@ -8,7 +7,7 @@ use netbootd_config::{Config, Source};
 use super::GivenUp;
 use crate::failure::Failure;
 
-/// What may be opened: access lists alone say that, so there is none.
+/// The paths that may be opened: access lists alone decide, so there is no value.
 #[derive(Debug)]
 pub enum Reach {}
 
@@ -55,5 +54,5 @@ pub mod account {
     }
 }
 
-/// What an operator reads of it.
+/// The note for an operator.
 pub const NOT_HERE: &str = "access lists alone: Windows has no Landlock and no seccomp";

@@ -1,4 +1,4 @@
-//! What goes on beside the listeners: taking up what changes on the disk and elsewhere.
+//! The work beside the listeners: noticing changes on the disk and elsewhere.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};

@@ -58,7 +58,7 @@ pub(super) fn bind_dhcp(
     Ok(())
 }
 
-/// What was bound, or None on a host without IPv6: such hosts are served as before.
+/// The bound socket, or None on a host without IPv6: such hosts are served as before.
 pub(super) fn unless_missing<T>(bound: io::Result<T>) -> io::Result<Option<T>> {
     match bound {
         Ok(bound) => Ok(Some(bound)),

@@ -1,4 +1,4 @@
-//! What the system lets this process have.
+//! The system's limits on this process.
 
 #[cfg(unix)]
 mod unix;

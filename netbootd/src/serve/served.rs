@@ -1,4 +1,4 @@
-//! What is served where, for the log line `ready`.
+//! The services and their addresses, for the log line `ready`.
 
 use netbootd_config::{Config, Mode, Ports};
 

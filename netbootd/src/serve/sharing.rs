@@ -15,8 +15,8 @@ use tracing::{error, info, warn};
 use crate::failure::Failure;
 
 /// Connects, if the configuration names a database. A database that is away is waited for in the
-/// background; one that will never let this server in is an error. What this host's own file holds
-/// is handed over to it.
+/// background; one that will never let this server in is an error. The state in this host's own
+/// file is handed over to it.
 pub(super) async fn begin(
     config: &Config,
     own: Vec<Ipv4Addr>,

@@ -44,7 +44,7 @@ impl Signals {
             tokio::select! {
                 request = self.0.next() => match request {
                     Request::End => return Ok(()),
-                    // What is wrong with the new configuration has been logged.
+                    // The errors of the new configuration have been logged.
                     Request::Reload => drop(reloads.ask().await),
                 },
                 Some(ended) = tasks.join_next() => match ended {

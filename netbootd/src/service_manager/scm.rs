@@ -121,6 +121,6 @@ impl Sockets {
     }
 }
 
-/// What a slow disk may take to start, and the transfers under way to end.
+/// The time that a slow disk may take to start, and the transfers under way to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(15);

@@ -66,7 +66,7 @@ pub(crate) fn of_texts(texts: &BTreeMap<Module, String>) -> Vec<Vec<String>> {
     circles.into_iter().filter(|circle| circle.len() > 1).collect()
 }
 
-/// What one `use` names, from the root of the crate on.
+/// The name that one `use` refers to, from the root of the crate on.
 struct Use {
     path: Module,
     exported: bool,

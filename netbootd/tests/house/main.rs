@@ -177,7 +177,7 @@ fn error_of(rest: &str) -> Option<&str> {
     None
 }
 
-/// What is shipped, without its tests.
+/// The sources of the package, without its tests.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -209,7 +209,7 @@ impl Crate {
     }
 }
 
-/// What `cargo metadata` says of the workspace, by name.
+/// The crates of the workspace in `cargo metadata`, by name.
 fn crates() -> Vec<Crate> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut cargo = Command::new(env!("CARGO"));

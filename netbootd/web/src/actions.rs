@@ -1,5 +1,4 @@
-//! What an operator does on a page: forms of a session, with its token in them, from this very
-//! site.
+//! Operators' actions on a page: forms of a session, with its token in them, from this very site.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +22,7 @@ use crate::site::cookie;
 /// The header in which a page's script sends the token of its session's forms.
 const FORM_TOKEN: &str = "x-netbootd-form-token";
 
-/// What a form came to.
+/// The result of a form.
 #[derive(Debug)]
 pub(crate) enum Done {
     /// Another page, with a cookie to set.
@@ -180,7 +179,7 @@ fn shows_result(form: &Form<'_>, text: &str) -> String {
     }
 }
 
-/// What a form says, as the API's query.
+/// The fields of a form, as the API's query.
 fn fields(path: &str, text: &str) -> Option<String> {
     let value = |name: &str| page::value(Some(text), name).unwrap_or_default();
     let pair = |name: &str, value: String| format!("{name}={}", page::encoded(&value));

@@ -1,5 +1,5 @@
-//! What operators ask a running netbootd, as HTTP requests and JSON answers. The same answers
-//! whatever socket they came by.
+//! The API of a running netbootd: HTTP requests of operators, and JSON answers. The answers are the
+//! same on every socket.
 
 mod devices;
 pub mod document;
@@ -46,7 +46,7 @@ pub struct ApiResponse {
     pub allow: Option<String>,
 }
 
-/// What one Mac chose.
+/// One Mac's selected image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BindingView {
     /// The Mac's hardware address.
@@ -247,7 +247,7 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// What of a question about a machine cannot be read.
+/// The invalid field of a question about a machine.
 #[derive(Debug, Error)]
 pub(crate) enum InvalidQuery {
     #[error(transparent)]

@@ -29,7 +29,7 @@ pub(crate) struct Entry {
     pub(crate) what: String,
     /// The status of the answer.
     pub(crate) status: u16,
-    /// What was decided of the machine before, and after.
+    /// The decision about the machine before, and after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ pub(crate) use hits::Hits;
 pub(crate) use row::{Row, State};
 pub(crate) use values::FilterValues;
 
-/// What operators see of all machines.
+/// The operators' view of all machines.
 #[derive(Debug)]
 pub(crate) struct Board {
     inner: Mutex<Inner>,
@@ -188,7 +188,7 @@ impl Board {
         self.inner.lock().counts[state.place()]
     }
 
-    /// What is wrong, the worst first.
+    /// The groups of faults, the worst first.
     pub(crate) fn groups(&self) -> Arc<Vec<Group>> {
         Arc::clone(&self.inner.lock().groups)
     }

@@ -1,4 +1,4 @@
-//! What the operator's page stands on: the board, the sessions, and who looks at which page.
+//! The state behind the operator's page: the board, the sessions, and the viewers of each page.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct Console {
 pub struct Asked<'a> {
     /// The path, as the request spells it.
     pub path: &'a str,
-    /// What stands behind the question mark.
+    /// The text behind the question mark.
     pub query: Option<&'a str>,
     /// The operator who is signed in.
     pub operator: Option<Operator>,
@@ -149,7 +149,7 @@ impl Console {
         }
     }
 
-    /// What a machine gets once it is approved, in words.
+    /// The boot of a machine once it is approved, in words.
     pub(crate) fn would_get(&self, mac: MacAddr, explained: &Explained) -> String {
         if explained.decision == "boot" {
             let file = explained.boot_file.as_deref().unwrap_or("its boot file");

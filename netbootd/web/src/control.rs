@@ -52,7 +52,7 @@ impl ControlListener {
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
-            // What is beyond the bound waits in the kernel's queue.
+            // Connections beyond the bound wait in the kernel's queue.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,

@@ -1,4 +1,4 @@
-//! What operators see and do: the status API, metrics, events as they happen, and the page.
+//! The operators' interface: the status API, metrics, events as they happen, and the page.
 //!
 //! [`status`] is the port that operators reach over HTTP or HTTPS, [`control`] the socket of this
 //! host's commands. Both give the answers of [`api`]; [`page`] shows them to people.

@@ -218,7 +218,7 @@ impl<P: Send + 'static> Viewer<P> {
         let key = key.finish();
         if let Some((known, html)) = self.console.rendered.recent(key) {
             if known != version {
-                // What changed since then comes at the next look.
+                // Changes since then come at the next look.
                 self.version.mark_changed();
             }
             return html;

@@ -1,6 +1,6 @@
 //! The operator's page: rendered here as whole HTML for every address; a script adds life to it.
 //!
-//! Each module below is a page. What they show of machines comes from the board.
+//! Each module below is a page. Their facts about machines come from the board.
 
 mod approve;
 mod assets;
@@ -53,7 +53,7 @@ pub struct Part {
     pub body: String,
 }
 
-/// What surrounds every page.
+/// The frame around every page.
 #[derive(Debug, Serialize)]
 struct Frame {
     title: String,

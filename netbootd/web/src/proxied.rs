@@ -14,8 +14,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The client of a request by `peer`. What `X-Forwarded-For` says counts from its end, as far
-    /// as trusted proxies wrote it: what a client puts there itself stands before.
+    /// The client of a request by `peer`. `X-Forwarded-For` counts from its end, as far as trusted
+    /// proxies wrote it: a client's own entries stand before.
     pub(crate) fn new(peer: IpAddr, is_tls: bool, headers: &HeaderMap, trusted: &[IpAddr]) -> Self {
         let peer = peer.to_canonical();
         if !trusted.contains(&peer) {

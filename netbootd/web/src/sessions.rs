@@ -24,9 +24,9 @@ use kept::Kept;
 pub struct Operator {
     /// The name in the audit.
     pub name: String,
-    /// What the operator may do.
+    /// The permissions of the operator.
     pub role: Role,
-    /// What every form of the session carries.
+    /// The token that every form of the session carries.
     pub form_token: String,
 }
 

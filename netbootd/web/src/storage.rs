@@ -15,7 +15,7 @@ pub(crate) struct Storage {
     seen: Mutex<Option<(Instant, Arc<Seen>)>>,
 }
 
-/// What was seen. An error is text for operators.
+/// The state of folders and disks. An error is text for operators.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) folders: Vec<Folder>,

@@ -7,7 +7,7 @@ use bsdp::{Allowed, BootImage, BootImageId};
 use netbootd_content::shares::Scan;
 use pxe_policy::{Decision, ImageOffer, ImageSelector};
 
-/// What a decision lets a Mac have.
+/// The images that a decision permits a Mac.
 pub(super) fn allowed(decision: &Decision, scan: &Scan) -> Allowed {
     match decision {
         Decision::Images(offer) => of_offer(offer, scan),

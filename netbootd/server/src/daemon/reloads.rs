@@ -24,7 +24,7 @@ pub enum ReloadError {
     Config {
         /// The errors of the configuration.
         findings: Box<Findings>,
-        /// What would bring back what this process has given up, if that is the reason.
+        /// The remedy, when the reason is a privilege that this process has given up.
         cure: Option<&'static str>,
     },
     /// The new one names paths that this process may not open any more.
@@ -44,9 +44,9 @@ pub enum ReloadError {
 pub struct OutOfReach {
     /// The path of the key in the configuration.
     pub path: PathBuf,
-    /// What it is used for.
+    /// The purpose of the path.
     pub why: &'static str,
-    /// What brings it into reach.
+    /// The remedy that brings it into reach.
     pub cure: &'static str,
 }
 

@@ -1,8 +1,8 @@
-//! What the process has given up, for those who ask.
+//! The sandbox of the process, for operators.
 
 use serde::{Deserialize, Serialize};
 
-/// What is in force.
+/// The restrictions in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sandboxed {
     /// The process whose sandbox is described.
@@ -11,12 +11,12 @@ pub struct Sandboxed {
     pub user: String,
     /// Whether the configuration asks for all this.
     pub wanted: bool,
-    /// What holds files back.
+    /// The mechanism that restricts files, in words.
     pub files: String,
     /// Whether anything does beyond owners, modes and access lists.
     pub files_are_held: bool,
     /// How many system calls are refused.
     pub refused_calls: usize,
-    /// What an operator should know.
+    /// Notes for an operator.
     pub notes: Vec<String>,
 }

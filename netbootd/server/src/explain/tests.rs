@@ -1,4 +1,4 @@
-//! What `explain` says is what the packets of the machine meet.
+//! `explain` agrees with the answers to the machine's packets.
 
 mod wire;
 
@@ -160,7 +160,7 @@ proptest! {
     }
 }
 
-/// What operators let machines boot.
+/// Targets that operators assign to machines.
 const TARGETS: [&str; 7] =
     ["disk", "a.efi", "gone.efi", "boot.ipxe", "image:win", "image:Mojave", "image:gone"];
 
@@ -276,7 +276,7 @@ fn of_mac(
             assert_eq!(outcome.replied, explained.decision != "ignore", "{}", context());
             assert_eq!(failed(&outcome.event), outcome.replied && !may(index), "{}", context());
         }
-        // What it chose before may not be for it any more.
+        // An earlier selection may not be for it any more.
         Kind::Discover => assert!(!outcome.replied || bound && !explained.images.is_empty(), "{}", context()),
         _ => unreachable!(),
     }

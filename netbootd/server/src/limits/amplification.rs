@@ -1,5 +1,5 @@
-//! What an address gets that somebody else asked in the name of: bytes out for bytes in, at the
-//! worst.
+//! The worst amplification of forged requests: bytes to the forged address for each byte that the
+//! forger sends.
 
 use std::collections::VecDeque;
 use std::net::SocketAddrV4;

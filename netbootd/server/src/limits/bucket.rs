@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 /// Nanoseconds since the buckets were made.
 pub type Nanos = u64;
 
-/// What a bucket says.
+/// The answer of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It may happen, and is counted.
@@ -93,7 +93,7 @@ impl Bucket {
 
     fn admit(&mut self, rate: Rate, cost: u32, now: Nanos) -> Verdict {
         let whole = time_of(rate, rate.at_once) + rounding(rate);
-        // What was taken at a slower rate does not count for longer than at this one.
+        // Tokens taken at a slower rate do not count for longer than at this one.
         let taken = self.full_at.saturating_sub(now).min(whole);
         self.full_at = now.saturating_add(taken);
         let full_at = self.full_at.saturating_add(time_of(rate, cost));
@@ -114,15 +114,15 @@ fn time_of(rate: Rate, count: u32) -> Nanos {
     (u64::from(count) * SECOND).div_ceil(u64::from(rate.per_second.max(1)))
 }
 
-/// What a whole bucket taken one by one takes longer: a nanosecond each, where a second does not
-/// part evenly.
+/// The rounding of a whole bucket taken one by one: a nanosecond each, where a second does not
+/// divide evenly.
 fn rounding(rate: Rate) -> Nanos {
     let even = SECOND.is_multiple_of(u64::from(rate.per_second.max(1)));
     if even { 0 } else { u64::from(rate.at_once) }
 }
 
 const SECOND: Nanos = 1_000_000_000;
-/// What goes on and on is told once a minute.
+/// The interval of reports about a key that stays over its rate.
 const TOLD_EVERY: Nanos = 60 * SECOND;
 
 #[cfg(test)]

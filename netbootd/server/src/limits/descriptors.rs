@@ -3,7 +3,7 @@
 
 use netbootd_config::{Bounds, Unproved};
 
-/// What sessions need of the open files that the system allows.
+/// The open files that sessions need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
     /// TFTP transfers: a socket and a file each, or a socket alone as long as nothing was

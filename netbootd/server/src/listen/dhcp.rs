@@ -95,7 +95,7 @@ impl DhcpService {
                     port.deliver(&self.services, answer).await;
                     return;
                 }
-                // What it gives is written to the disk first; other machines do not wait for that.
+                // A gift is written to the disk first; other machines do not wait for that.
                 let (services, answering) = (Arc::clone(&self.services), Arc::clone(port));
                 let work = async move { drop(answering.deliver(&services, answer).await) };
                 self.services.beside(&port.iface.name, work).await;

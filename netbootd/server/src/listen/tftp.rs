@@ -55,7 +55,7 @@ pub struct TftpListener {
     transfers: Arc<Transfers>,
     handshakes: Arc<Handshakes>,
     workers: Arc<Workers>,
-    /// What it is bound to; None for a socket that was handed over.
+    /// The address that it is bound to; None for a socket that was handed over.
     addr: Option<SocketAddr>,
     /// The interfaces that it hears; none stands for all.
     ifaces: Vec<Iface>,

@@ -12,7 +12,7 @@ use netbootd_content::{Caller, Content, Digests, Known, Refused, Requested, Serv
 
 use super::{Services, Snapshot};
 
-/// What the files of clients need beside the boot tree and the images.
+/// The state behind clients' files, beside the boot tree and the images.
 #[derive(Debug)]
 pub struct Contents {
     /// The images that are being imported.
@@ -40,7 +40,7 @@ impl Contents {
 }
 
 impl Snapshot {
-    /// What clients are served.
+    /// The sources of files that are served.
     pub fn served(&self) -> Served<'_> {
         Served {
             files: &self.files,

@@ -1,4 +1,4 @@
-//! What is left alone because of a limit: counted each time, told now and then.
+//! Requests that a limit refuses: counted each time, logged now and then.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::limits::{self, Ingress, Limited};
 
 /// A flood shows its sender within this time.
 const LOOKS_FOR: Duration = Duration::from_millis(500);
-/// What counters call replies that did not leave.
+/// The counters' word for replies that did not leave.
 pub const UNSENT: &str = "unsent";
 
 impl Services {

@@ -1,4 +1,4 @@
-//! What each machine does with the boot program that it was given: whether it goes on from it, or
+//! Each machine's reaction to the boot program that it was given: whether it goes on from it, or
 //! its firmware asks again.
 //!
 //! Firmware that refuses a program says so on its screen alone; on the network it only asks again.
@@ -31,7 +31,7 @@ pub struct BootTrust {
 /// One machine's boot, as far as its firmware's own program goes.
 #[derive(Debug)]
 struct Attempt {
-    /// What the machine is found by.
+    /// The key of the machine.
     key: String,
     /// Whether the firmware has asked since the last program that it fetched.
     asked: bool,
@@ -59,7 +59,7 @@ impl BootTrust {
         Ok(BootTrust { store: TrustStore::open(state)?, boots })
     }
 
-    /// What is known of the machine behind a request.
+    /// The knowledge about the machine behind a request.
     pub fn of(&self, request: &BootRequest) -> MachineTrust {
         let boots = self.boots.lock();
         let boot = boots.peek(&request.mac).filter(|boot| boot.is_recent(Instant::now()));

@@ -75,7 +75,7 @@ impl Packer {
         Packer { tar: tar::Builder::new(BufWriter::new(file)), files: BTreeMap::new() }
     }
 
-    /// Adds a file as long as it is now. What is appended to it meanwhile is left out.
+    /// Adds a file as long as it is now. Bytes that are appended meanwhile are left out.
     pub(super) fn add(&mut self, name: &str, path: &Path) -> io::Result<()> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;

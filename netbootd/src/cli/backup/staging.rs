@@ -23,7 +23,7 @@ struct Move {
     /// The file that waits; None when what is there now has no successor.
     from: Option<PathBuf>,
     to: PathBuf,
-    /// What is there stays: it has the same content.
+    /// The present file stays: it has the same content.
     keep: bool,
 }
 
@@ -71,7 +71,7 @@ impl Staging {
         Ok(())
     }
 
-    /// What is at this place now goes away, unless the backup has a successor.
+    /// Removes the present file at this place, unless the backup has a successor.
     pub(super) fn clear(&mut self, place: &Path) {
         let stays = self.moves.iter().any(|one| one.to == place || one.to.starts_with(place));
         if place.exists() && !stays {

@@ -1,8 +1,8 @@
 //! `netbootd device import`: prestaged computers of Active Directory become devices, or records of
 //! Configuration Manager.
 //!
-//! What is there already stays as it is, so that the command may run every night. A computer that
-//! cannot be imported is reported, and the others are.
+//! Devices that are there already stay as they are, so that the command may run every night. A
+//! computer that cannot be imported is reported, and the others are.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};
@@ -157,7 +157,7 @@ struct SiteImport {
     apply: bool,
 }
 
-/// What came of one computer, in words.
+/// The result for one computer, in words.
 struct Done {
     words: String,
     is_new: bool,

@@ -34,7 +34,7 @@ struct Row {
     file: String,
 }
 
-/// What is wrong with a row.
+/// The fault of a row.
 #[derive(Debug, Error)]
 enum BadRow {
     #[error(transparent)]

@@ -28,7 +28,7 @@ impl Devices {
         Ok(Devices { config: config_of(site)? })
     }
 
-    /// What the running netbootd answers; None when none runs.
+    /// The answer of the running netbootd; None when none runs.
     pub(in crate::cli) fn ask<T: DeserializeOwned>(
         &self,
         method: Method,

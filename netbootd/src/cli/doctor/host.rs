@@ -1,5 +1,5 @@
-//! What this host needs to boot machines: ports, boot files, room on the disk, a clock, a firewall
-//! that lets requests through, and no second DHCP server.
+//! The host's prerequisites: ports, boot files, room on the disk, a clock, a firewall that lets
+//! requests through, and no second DHCP server.
 
 use std::fs;
 use std::io;
@@ -177,7 +177,7 @@ fn disk(config: &Config) -> Vec<Check> {
     measured.collect()
 }
 
-/// What the packet filter does with boot requests. Without its tools or root's rights: nothing.
+/// The treatment of boot requests by the packet filter. Empty without its tools or root's rights.
 fn firewall(config: &Config) -> Vec<Check> {
     let text = |program: &str, words: &[&str]| {
         let output =

@@ -22,8 +22,8 @@ use crate::failure::Failure;
 use crate::probe::block_on;
 use crate::sandbox::account::act_as_owner_of;
 
-/// What a netbootd would say that reads the configuration now. `running` is what one says that
-/// runs: it has the state file, and knows what the machine asked last.
+/// The explanation of a netbootd that reads the configuration now. `running` is the explanation of
+/// the running one: it has the state file, and knows the machine's last request.
 pub(super) fn explain(
     config: Config,
     args: &ExplainArgs,
@@ -108,7 +108,7 @@ fn state(config: &Config, in_use: bool) -> Result<Arc<State>, Failure> {
     opened.map(Arc::new).map_err(|error| Failure::Unusable(with_causes(&error)))
 }
 
-/// What operators said of machines, as the running netbootd knows it.
+/// Operators' decisions about machines, as the running netbootd knows them.
 fn approvals_of_running(config: &Config) -> Result<Vec<(pxe_policy::MacAddr, bool)>, Failure> {
     let Some(answer) = ask(config, Method::GET, "/pending")? else { return Ok(Vec::new()) };
     let all: Vec<PendingView> =
@@ -133,7 +133,7 @@ async fn take_over(services: &Services, device: DeviceView) {
         note: Some(device.note),
         boot: Some(device.boot),
     };
-    // What the running netbootd keeps can be kept here.
+    // The running netbootd keeps the same values, so they are valid here.
     let _ = services.assignments.update(mac, update).await;
     if let Some(next) = device.next.filter(|next| next.used.is_none() && !next.expired) {
         let lasts = Lasts { once: next.once, until: next.until };

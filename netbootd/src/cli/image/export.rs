@@ -11,7 +11,7 @@ use super::failure;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 
-/// Writes the files. What this makes is removed again when it does not come to its end.
+/// Writes the files. An export that fails removes its files again.
 pub(super) fn export(store: &Store, manifest: &Manifest, folder: &Path) -> Result<(), Failure> {
     let mut progress = Progress::new("export");
     progress.total(manifest.size());

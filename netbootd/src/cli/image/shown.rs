@@ -99,7 +99,7 @@ pub(super) fn show(
     text
 }
 
-/// What an image is, and how PCs boot it.
+/// The description of an image, and how PCs boot it.
 fn described(about: &About, manifest: &imagestore::Manifest) -> String {
     let mut lines = vec![("is", about.title())];
     if about.editions.len() > 1 {

@@ -23,7 +23,7 @@ pub(super) fn translate(text: &str, source: &str) -> String {
     found.render(source)
 }
 
-/// What the lines say.
+/// The values in the lines.
 #[derive(Default)]
 struct Found {
     interfaces: Vec<String>,

@@ -129,9 +129,9 @@ fn shown(iface: &Iface) -> String {
     format!("{} ({})", iface.name, addresses.join(", "))
 }
 
-/// What stands for every interface.
+/// The word for every interface.
 pub(super) const ALL: &str = "all";
-/// What stands for nothing.
+/// The word for no interface.
 pub(super) const NONE: &str = "none";
 pub(super) const LOOPBACK: &str = "lo";
 const RESOLVER: &str = "/etc/resolv.conf";

@@ -21,7 +21,7 @@ struct Kind {
     packages: &'static str,
 }
 
-/// What each kind of machine would start with.
+/// The boot programs for one architecture.
 pub(super) struct Found {
     /// The architecture that the program is for.
     pub(super) arch: &'static str,
@@ -50,7 +50,7 @@ pub(super) fn copy(programs: &[(PathBuf, PathBuf)]) -> io::Result<()> {
     Ok(())
 }
 
-/// What is in the boot folder for each architecture.
+/// The boot programs in the boot folder, for each architecture.
 pub(super) fn by_architecture(root: &Path) -> Vec<Found> {
     let found = |kind: &Kind| Found {
         arch: kind.arch,

@@ -26,7 +26,7 @@ pub(super) struct Site {
     pub(super) ca: Option<PathBuf>,
 }
 
-/// What an account proves itself by.
+/// The proof of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Secret {
     /// Kerberos keys in a file.
@@ -177,7 +177,7 @@ fn look(site: &Site) -> Result<Vec<doctor::Check>, Failure> {
     block_on(async { Ok(doctor::check(&directories).await) })
 }
 
-/// What asks for a password to be typed.
+/// The word that asks for a password to be typed.
 const TYPE: &str = "type";
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ struct Words {
 impl Words {
     fn finish(mut self) -> String {
         self.message.push_str(&self.fields);
-        // What the system takes at most.
+        // The system takes at most this many.
         let end = self.message.floor_char_boundary(MAX_WORDS);
         self.message.truncate(end);
         self.message.replace('\0', " ")

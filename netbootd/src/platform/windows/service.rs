@@ -33,7 +33,7 @@ pub(crate) enum ServiceCommand {
     Install(InstallArgs),
     /// Stop the service and take it away. Configuration, images and state stay.
     Remove,
-    /// What the service control manager starts; not for people.
+    /// Run under the service control manager; not for people.
     #[command(hide = true)]
     Run(ServeArgs),
 }
@@ -203,7 +203,7 @@ fn words(error: &windows_service::Error) -> String {
     netbootd_net::with_causes(error)
 }
 
-/// What the process was started with; only the service sets it.
+/// The arguments of the process; only the service sets them.
 static ARGS: OnceLock<ServeArgs> = OnceLock::new();
 const NAME: &str = "netbootd";
 /// LocalSystem and the administrators' group, by number: their names are other words in other

@@ -15,8 +15,9 @@ use super::Reach;
 use super::reach::is_of_the_system;
 use crate::failure::Failure;
 
-/// What is kept, and why nothing else is: ports below 1024, again when an interface comes back;
-/// frames to clients that cannot answer ARP yet, and the echo that finds an address in use.
+/// The capabilities that are kept, and their purposes: ports below 1024, again when an interface
+/// comes back; frames to clients that cannot answer ARP yet, and the echo that finds an address in
+/// use.
 pub const KEPT: [Capability; 2] = [Capability::CAP_NET_BIND_SERVICE, Capability::CAP_NET_RAW];
 
 /// The user to become, and what an operator should know. None: it stays who it is.
@@ -62,7 +63,7 @@ pub(super) fn hand_over(reach: &Reach, user: Option<&User>) -> Result<(), Failur
     Ok(())
 }
 
-/// What is inside goes first: as long as the folder is root's, nobody changes what it holds.
+/// Gives the contents first: as long as the folder is root's, nobody changes them.
 fn give(path: &Path, user: &User) -> io::Result<()> {
     if fs::symlink_metadata(path)?.is_dir() {
         for entry in fs::read_dir(path)? {

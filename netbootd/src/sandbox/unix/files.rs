@@ -28,7 +28,7 @@ fn enforce(reach: &Reach) -> Result<RestrictionStatus, RulesetError> {
         (read | AccessFs::WriteFile, reach.devices()),
     ] {
         for path in paths {
-            // What is not there cannot be opened either.
+            // A path that does not exist cannot be opened either.
             let Ok(opened) = PathFd::new(path) else { continue };
             let access = if path.is_dir() { access } else { access & AccessFs::from_file(NEWEST) };
             rules = rules.add_rule(PathBeneath::new(opened, access))?;

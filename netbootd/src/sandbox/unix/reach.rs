@@ -28,7 +28,7 @@ struct Place {
 }
 
 impl Reach {
-    /// What a configuration names.
+    /// The paths that a configuration names.
     pub fn from_config(config: &Config, source: &Source) -> Self {
         let mut reach = Reach { log_file: config.server.log_file.clone(), ..Reach::default() };
         reach.writes(&config.server.state_dir, "state");
@@ -111,7 +111,7 @@ impl Reach {
         reach
     }
 
-    /// What a new configuration names beyond what may be opened since the start.
+    /// The paths of a new configuration beyond those that may be opened since the start.
     pub(in crate::sandbox) fn beyond(
         &self,
         config: &Config,
@@ -120,7 +120,7 @@ impl Reach {
         self.lacks(&Reach::from_config(config, source))
     }
 
-    /// What another reach has beyond this one: paths, and what they are for.
+    /// The paths of another reach beyond this one, each with its purpose.
     pub(super) fn lacks(&self, wanted: &Reach) -> Vec<(PathBuf, &'static str)> {
         let covers = |places: &[&[Place]], wanted: &Path| {
             places.iter().copied().flatten().any(|place| wanted.starts_with(&place.path))

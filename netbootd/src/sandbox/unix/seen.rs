@@ -1,4 +1,4 @@
-//! What the kernel says of a process: `/proc/PID/status` (proc(5)).
+//! The kernel's facts about a process: `/proc/PID/status` (proc(5)).
 
 use std::io;
 

@@ -158,7 +158,7 @@ const REFUSED: &[c_long] = &[
     libc::SYS_adjtimex,
     libc::SYS_clock_adjtime,
 ];
-/// What this processor alone has.
+/// System calls of this processor alone.
 #[cfg(target_arch = "x86_64")]
 const REFUSED_HERE: &[c_long] =
     &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS_mknod, libc::SYS_uselib];

@@ -3,8 +3,8 @@
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
 
-/// Takes all the open files that the system allows: each transfer has a port and a file. What is
-/// usual for a shell, 1024, is a classroom. Gives how many these are.
+/// Takes all the open files that the system allows: each transfer has a port and a file. The usual
+/// limit of a shell, 1024, is enough for one classroom. Returns the new limit.
 pub(in crate::serve) fn open_files() -> Option<u64> {
     let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok(limits) => limits,

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use listenfd::ListenFd;
 use thiserror::Error;
 
-/// What was handed over and is not in use yet.
+/// The sockets that were handed over and are not in use yet.
 #[derive(Debug, Default)]
 pub struct Sockets {
     udp: HashMap<String, UdpSocket>,
@@ -18,7 +18,7 @@ pub struct Sockets {
 /// Why a socket of systemd cannot be used.
 #[derive(Debug, Error)]
 pub enum SocketError {
-    /// What the environment speaks of is not there.
+    /// The sockets that the environment names do not exist.
     #[error("cannot read the sockets of systemd")]
     Unreadable(#[source] io::Error),
     /// A name that no service has.

@@ -121,7 +121,7 @@ async fn cancel(services: &Services, mac: &str) -> Result<ApiResponse, Denied> {
     })
 }
 
-/// What the machine is to boot: `image=`, `file=`, or `target=` with either of them or `disk`.
+/// The target for the machine: `image=`, `file=`, or `target=` with either of them or `disk`.
 fn target(services: &Services, query: Option<&str>) -> Option<Target> {
     let value = |name| asked_for(query, name).filter(|text| !text.trim().is_empty());
     let image = value("image").map(Target::Image);

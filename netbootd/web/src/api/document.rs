@@ -1,5 +1,5 @@
-//! What the OpenAPI document says there is: it is served as it stands, and tells a wrong method
-//! from a wrong path.
+//! The paths and methods in the OpenAPI document: it is served as it stands, and tells a wrong
+//! method from a wrong path.
 
 use std::sync::OnceLock;
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{ApiResponse, asked_for, json, problem, values};
 
-/// What is done with an image of the store.
+/// A change of an image of the store.
 type Act = Box<dyn FnOnce(&Store, &str) -> Result<ApiResponse, CurateError> + Send>;
 
 /// Answers a request; None for a path that is another's.
@@ -194,7 +194,7 @@ fn programs(store: &Store, state_dir: &Path, manifest: &Manifest) -> Vec<Program
 /// Programs of an image that are looked at.
 const MOST_PROGRAMS: usize = 40;
 
-/// What reading an image came to.
+/// The result of reading an image.
 #[derive(Debug, Serialize)]
 struct Verified {
     blobs: usize,

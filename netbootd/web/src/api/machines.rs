@@ -15,7 +15,7 @@ use thiserror::Error;
 use super::devices::words;
 use super::{ApiResponse, asked_for, json, problem, values};
 
-/// What came of it.
+/// The result of a change of several machines.
 #[derive(Debug, Default, Serialize)]
 struct Outcome {
     /// Machines for which it was done.

@@ -1,6 +1,6 @@
-//! What Prometheus reads: counters of decisions and transfers, and what is true now. Every label
-//! has a bounded set of values. By hand: the values exist already and are read at the question; the
-//! registry of prometheus-client would keep them twice.
+//! The metrics for Prometheus: counters of decisions and transfers, and gauges of the present
+//! state. Every label has a bounded set of values. By hand: the values exist already and are read
+//! at the question; the registry of prometheus-client would keep them twice.
 
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -56,7 +56,7 @@ pub fn render(daemon: &Daemon) -> String {
     text.0
 }
 
-/// What went wrong with machines, and whom that was sent to.
+/// Counters of findings and of webhook messages.
 fn findings(text: &mut Metrics, findings: &Findings) {
     text.family("netbootd_findings_total", "counter", "Findings that opened, by cause.");
     for (cause, count) in findings.opened() {
@@ -72,7 +72,7 @@ fn findings(text: &mut Metrics, findings: &Findings) {
     }
 }
 
-/// How near the limits are. What they left alone is among the counters, by its reason.
+/// How near the limits are. Requests that they refuse are among the counters, by their reason.
 fn limits(text: &mut Metrics, services: &Services) {
     let (limits, snapshot) = (&services.limits, services.snapshot.load());
     let config = &snapshot.config;

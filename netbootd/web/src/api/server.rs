@@ -1,5 +1,5 @@
-//! What the server itself gives and keeps: leases, the list of a deployment day, and how many
-//! machines start boot programs of each generation of Secure Boot authorities.
+//! The server's own gifts and records: leases, the list of a deployment day, and how many machines
+//! start boot programs of each generation of Secure Boot authorities.
 
 use std::sync::Arc;
 

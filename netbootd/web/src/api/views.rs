@@ -1,4 +1,4 @@
-//! What operators see: the state of the server, of machines and of transfers, as JSON.
+//! The views of operators: the state of the server, of machines and of transfers, as JSON.
 
 use std::time::SystemTime;
 
@@ -80,7 +80,7 @@ pub struct TimelineView {
     also: Option<FindingView>,
     /// The last thing that happened.
     last: Option<LastView>,
-    /// What should follow the last step.
+    /// The next step after the last one.
     expected: Option<ExpectedView>,
     /// Findings that are over, oldest first.
     past: Vec<PastView>,
@@ -88,7 +88,7 @@ pub struct TimelineView {
 }
 
 impl TimelineView {
-    /// What should follow, and whether it is overdue.
+    /// The next step, and whether it is overdue.
     pub(crate) fn expected(&self) -> Option<(String, bool)> {
         self.expected.as_ref().map(|expected| (expected.what.clone(), expected.overdue))
     }
@@ -195,7 +195,7 @@ pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceVie
     newest.into_iter().map(view).collect()
 }
 
-/// What an operator who approves or rejects a machine had better know.
+/// A note for an operator who approves or rejects a machine.
 pub fn note_on_approval(services: &Services, mac: MacAddr, said: Option<bool>) -> Option<String> {
     let policy = services.snapshot.load().config.policy.settings.unknown;
     let seen = services.machines.by_mac(mac).is_some() || services.timelines.get(mac).is_some();
@@ -228,7 +228,7 @@ fn diagnosis(services: &Services, mac: MacAddr, now: SystemTime) -> Diagnosis {
 fn with_nearest(files: &Files, finding: Finding) -> Finding {
     let missing =
         [Cause::FileNotFound, Cause::ForeignBootFile, Cause::SmsBootMissing].contains(&finding.cause);
-    // What is not text is not misspelled.
+    // A name that is not text is not misspelled.
     let named = finding.file.as_deref().filter(|file| missing && !file.contains("\\x"));
     let nearest = named.and_then(|file| files.nearest(&file.replace("\\\\", "/")));
     match nearest {
@@ -277,7 +277,7 @@ pub fn timeline(services: &Services, mac: MacAddr) -> Option<TimelineView> {
     })
 }
 
-/// What is being transferred.
+/// The transfers under way.
 pub fn transfers(services: &Services) -> Vec<TransferView> {
     let view =
         |(id, Transfer { since, started, bytes }): (netbootd_telemetry::event::TransferId, Transfer)| {

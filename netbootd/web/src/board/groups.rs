@@ -25,7 +25,7 @@ pub(crate) struct Group {
     pub(crate) newest: SystemTime,
 }
 
-/// What nearly all machines of a group share, and others rarely.
+/// A property that nearly all machines of a group share, and others rarely.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Common {
     pub(crate) factor: Factor,
@@ -162,8 +162,8 @@ fn group(cause: Cause, mut rows: Vec<&Row>, all: &HashMap<(Factor, &str), usize>
     }
 }
 
-/// What at least 80 % of a group share and machines outside share more rarely.
-/// What the headline names already is no news.
+/// The property that at least 80 % of a group share and machines outside share more rarely. A
+/// property that the headline names already is no news.
 fn common(
     rows: &[&Row],
     all: &HashMap<(Factor, &str), usize>,

@@ -10,7 +10,7 @@ use netbootd_telemetry::finding::FindingView;
 use netbootd_telemetry::timeline::Timeline;
 use pxe_policy::{Approval, MacAddr, Reason};
 
-/// What a machine is doing, in one word.
+/// The state of a machine, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum State {
     /// An operator's word is missing, or its image is coming.
@@ -115,7 +115,7 @@ pub(crate) struct Row {
     pub(crate) rivals: Vec<Rival>,
     /// Whether an operator's word decides about it.
     pub(crate) is_asked: bool,
-    /// What the operator said, while the machine has not asked since.
+    /// The operator's decision, while the machine has not asked since.
     pub(crate) approval: Option<Approval>,
     /// Everything that a search looks into, in small letters.
     pub(crate) haystack: String,
@@ -152,7 +152,7 @@ pub(crate) struct Found {
 }
 
 impl Row {
-    /// What a machine's steps and their diagnosis come to; `before` is its row so far.
+    /// The row of a machine by its steps and their diagnosis; `before` is its row so far.
     pub(super) fn new(
         services: &Services,
         (mac, timeline, diagnosis): (MacAddr, &Timeline, &Diagnosis),

@@ -27,7 +27,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>, mac: &str) -> Opt
     Some(framed(console, asked, "approve.html", &title, "/machines", values))
 }
 
-/// What a machine boots next: an image, a file or its disk; once, for a time, or always.
+/// The form for a machine's next boot: an image, a file or its disk; once, for a time, or always.
 pub(super) async fn boot(console: &Console, asked: &Asked<'_>, mac: &str) -> Option<Part> {
     let mac: MacAddr = mac.parse().ok()?;
     let (row, images) = (view(console, mac), images(console));

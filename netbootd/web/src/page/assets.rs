@@ -28,7 +28,7 @@ pub(crate) fn asset(path: &str) -> Option<(&'static str, &'static str)> {
     Some((found.content_type, found.text))
 }
 
-/// What a page names; the icon tells whether something stops machines.
+/// The assets that a page names; the icon shows whether something stops machines.
 pub(super) fn of_page(is_bad: bool) -> Assets {
     let [style, script, morph, upload, good, bad] = all();
     Assets {

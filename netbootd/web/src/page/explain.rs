@@ -1,4 +1,4 @@
-//! What a machine would get now, and why: the request, each step of the decision, and the files
+//! The explanation of a machine's verdict: the request, each step of the decision, and the files
 //! that the boot goes through.
 
 use minijinja::context;

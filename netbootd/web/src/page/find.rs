@@ -1,5 +1,5 @@
-//! What the field in the bar finds: pages and commands, machines, images, causes. As JSON for the
-//! page's script; without it the field searches machines.
+//! The results of the field in the bar: pages and commands, machines, images, causes. As JSON for
+//! the page's script; without it the field searches machines.
 
 use hyper::StatusCode;
 use serde::Serialize;

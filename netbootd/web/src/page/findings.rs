@@ -1,5 +1,4 @@
-//! What is wrong: groups of machines with the same cause, and a page of the handbook for each
-//! cause.
+//! The findings: groups of machines with the same cause, and a page of the handbook for each cause.
 
 use std::time::SystemTime;
 

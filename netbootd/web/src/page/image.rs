@@ -42,7 +42,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>, name: &str) -> Op
     shown(console, asked, name, "image.html").await
 }
 
-/// What removing it means.
+/// The page that asks before an image is removed, with the consequences.
 pub(super) async fn remove(console: &Console, asked: &Asked<'_>, name: &str) -> Option<Part> {
     shown(console, asked, name, "remove.html").await
 }

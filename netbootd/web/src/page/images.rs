@@ -16,7 +16,7 @@ use crate::console::{Asked, Console};
 struct ImageLine {
     name: String,
     kind: String,
-    /// What its import recognised.
+    /// The title that its import recognised.
     title: Option<String>,
     versions: usize,
     size: String,

@@ -297,7 +297,7 @@ fn facts(console: &Console, mac: MacAddr, row: Option<&Row>, timeline: Option<&T
     facts.into_iter().flatten().collect()
 }
 
-/// What the machine did with boot programs of both generations: `starts 2023, refuses 2011`.
+/// The machine's reactions to boot programs of both generations: `starts 2023, refuses 2011`.
 fn secure_boot(console: &Console, mac: MacAddr) -> Option<String> {
     let machine = console.services.machines.by_mac(mac)?;
     let observed = console.services.trust.of(&machine.request).observed;

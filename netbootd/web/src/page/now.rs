@@ -83,7 +83,7 @@ fn hour(console: &Console, now: SystemTime) -> Vec<Count> {
     std::iter::once(first).chain(states).collect()
 }
 
-/// What has to be there before a machine can boot.
+/// The prerequisites of the first boot.
 fn checks(console: &Console) -> Vec<Check> {
     let snapshot = console.services.snapshot.load();
     let config = &snapshot.config;

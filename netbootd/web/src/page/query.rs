@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::board::{Row, State};
 
-/// What a list shows.
+/// The filters and the order of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Query {
     pub(super) state: Option<String>,

@@ -1,4 +1,4 @@
-//! What a changed configuration would do to the machines, before it is in force.
+//! The effect of a changed configuration on the machines, before it is in force.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ struct Moved {
     names: Vec<Named>,
 }
 
-/// What a machine gets, and by which rule.
+/// A machine's boot, and the rule that decides it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct Outcome {
     gives: String,

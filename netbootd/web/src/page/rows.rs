@@ -17,7 +17,7 @@ pub(super) struct RowView {
     pub(super) id: String,
     pub(super) mac: String,
     pub(super) title: String,
-    /// What stands small beneath the title.
+    /// The small line beneath the title.
     under: String,
     /// Maker, firmware and network in one line.
     about: String,

@@ -15,7 +15,7 @@ pub(super) use boots::{BootSteps, Step, boots};
 use exchange::{Exchange, Look, exchanges};
 use scale::Scale;
 
-/// What should follow the last step.
+/// The next step after the last one.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Next {
     pub(super) what: String,

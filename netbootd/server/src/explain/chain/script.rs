@@ -64,7 +64,7 @@ fn ipxe(text: &str) -> Vec<Named> {
     found
 }
 
-/// What a script has set itself is known; the rest stays a variable.
+/// Replaces the variables that the script itself has set; the others stay.
 fn replaced(word: &str, set: &BTreeMap<String, String>) -> String {
     let mut text = word.to_owned();
     for (name, value) in set {

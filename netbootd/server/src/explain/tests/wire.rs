@@ -37,7 +37,7 @@ pub(super) struct Site {
     _folder: tempfile::TempDir,
 }
 
-/// What a client asks.
+/// A client's question, by DHCP or BSDP.
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub(super) mac: MacAddr,
@@ -63,7 +63,7 @@ pub(super) enum Kind {
     Select(u16, bool),
 }
 
-/// What a packet led to, apart from its bytes.
+/// The outcome of a packet, apart from its bytes.
 pub(super) struct Outcome {
     pub(super) event: Event,
     /// The images that a Mac is listed, in order.

@@ -1,4 +1,4 @@
-//! What a client gets for a request: a file, a part of one, or why not.
+//! The response to a request: a file, a part of one, or an error.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -67,8 +67,8 @@ impl Client {
         Requester { peer: self.peer, probe }
     }
 
-    /// What the URLs of an answer begin with, for a client of the HTTPS port: the host by which it
-    /// asks, which is the one that it verified.
+    /// The beginning of URLs in an answer to a client of the HTTPS port: the host by which it asks,
+    /// which is the one that it verified.
     fn origin(&self, headers: &HeaderMap) -> Option<Origin> {
         if !self.is_tls {
             return None;

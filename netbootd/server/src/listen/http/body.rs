@@ -33,7 +33,7 @@ enum Source {
     Coming(Stretch, Option<JoinHandle<io::Result<Bytes>>>),
 }
 
-/// What of a file is still to be handed to hyper.
+/// The rest of a file that hyper has not received yet.
 struct Stretch {
     content: Arc<Content>,
     next: u64,
@@ -87,8 +87,8 @@ impl Reply {
     }
 }
 
-/// What was made here, and small files: one system call sends them with the head. A file that
-/// cannot be read fails where its bytes are sent.
+/// The bytes of small files and of generated ones: one system call sends them with the head. A file
+/// that cannot be read fails where its bytes are sent.
 fn held(content: &Content, first: u64, end: u64) -> Option<Bytes> {
     let range = usize::try_from(first).ok()?..usize::try_from(end).ok()?;
     if let Some(bytes) = content.generated_bytes() {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use headers::{ETag, Header, HeaderMapExt, IfMatch, IfModifiedSince, IfNoneMatch, IfUnmodifiedSince};
 use hyper::header::HeaderMap;
 
-/// What a request's conditions come to.
+/// The result of a request's conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
     /// The request goes on.
@@ -16,7 +16,7 @@ pub(super) enum Condition {
     NotModified,
 }
 
-/// Evaluates the conditions in the order of §13.2.2. What cannot be parsed is ignored, but for tags
+/// Evaluates the conditions in the order of §13.2.2. Malformed conditions are ignored, but for tags
 /// that have to match.
 pub(super) fn check(headers: &HeaderMap, etag: &str, modified: Option<SystemTime>) -> Condition {
     let Ok(etag) = etag.parse::<ETag>() else { return Condition::Holds };

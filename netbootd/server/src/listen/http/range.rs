@@ -1,6 +1,6 @@
 //! Byte ranges (RFC 9110 §14). By hand: crates for them reject what a server has to ignore.
 
-/// What a Range header asks of a file.
+/// The range that a Range header requests of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     /// The whole file: no range, or one that may be ignored (other units, several ranges,

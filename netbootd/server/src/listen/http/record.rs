@@ -25,7 +25,7 @@ pub(super) struct Record(Arc<Mutex<Transfer>>);
 struct Transfer {
     services: Arc<Services>,
     finished: TransferFinished,
-    /// What the header of the program says.
+    /// The architecture in the program's header.
     arch: Option<ArchType>,
     started: Instant,
     told: Instant,
@@ -90,14 +90,14 @@ impl Drop for Transfer {
     }
 }
 
-/// What the diagnosis needs of a file.
+/// The facts about a file that the diagnosis needs.
 #[derive(Debug, Default)]
 pub(super) struct About {
     /// Its header, when it is a program.
     program: Option<Program>,
-    /// What the client asked for, when another file is served.
+    /// The requested file, when another one is served.
     substitute: Option<Substitute>,
-    /// What it names, when it is a configuration.
+    /// The files that it names, when it is a configuration.
     configuration: Option<Arc<Configuration>>,
 }
 

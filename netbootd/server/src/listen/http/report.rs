@@ -1,5 +1,5 @@
-//! What machines report of themselves: `GET /report?…` and `POST /report`, for scripts, installers
-//! and started systems.
+//! Machines' reports of themselves: `GET /report?…` and `POST /report`, for scripts, installers and
+//! started systems.
 //!
 //! A report belongs to the machine that uses the sender's address, and changes nothing but that
 //! machine's own timeline. It is bounded in size, in how often a machine may send one, and in how
@@ -116,7 +116,7 @@ async fn with_body(
     if !is_form {
         return Ok(report.with_text(&bytes));
     }
-    // What stands in the URL counts unless the form says otherwise.
+    // The URL's values count unless the form has others.
     let query = request.uri().query().unwrap_or_default();
     Ok(Report::parse(&format!("{query}&{}", String::from_utf8_lossy(&bytes))))
 }

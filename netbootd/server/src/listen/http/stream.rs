@@ -26,7 +26,7 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// HTTP.
+    /// A connection in clear text.
     pub(super) fn plain(tcp: TcpStream) -> Self {
         Transport::Plain(TokioIo::new(tcp))
     }
@@ -36,7 +36,7 @@ impl Transport {
         Transport::Tls(TokioIo::new(stream))
     }
 
-    /// The socket.
+    /// The socket beneath, of either kind.
     pub(super) fn tcp(&self) -> &TcpStream {
         match self {
             Transport::Plain(tcp) => tcp.inner(),
@@ -50,7 +50,7 @@ pub(super) struct Stream {
     transport: Transport,
     exchange: Arc<Exchange>,
     files: Arc<Handover>,
-    /// What was read before hyper came.
+    /// Bytes that were read before hyper came.
     ahead: Bytes,
     stall: Stall,
 }
@@ -72,8 +72,8 @@ impl Stream {
         self.transport
     }
 
-    /// Leaves a client that takes nothing for too long. What is queued would be kept, and offered to
-    /// the client, for a quarter of an hour more.
+    /// Leaves a client that takes nothing for too long. The kernel would keep queued bytes, and
+    /// offer them to the client, for a quarter of an hour more.
     fn poll_patience<T>(&mut self, cx: &mut Context<'_>, sent: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if sent.is_ready() {
             self.stall.over();

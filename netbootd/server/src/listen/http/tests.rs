@@ -256,7 +256,7 @@ async fn a_client_that_takes_nothing_is_left_and_one_that_asks_nothing_gives_its
         }
     };
     assert_eq!(finished.outcome, TransferOutcome::ClientGone);
-    // What is left in the socket is not offered for ever: the connection is reset.
+    // The kernel does not offer queued bytes for ever: the connection is reset.
     let mut rest = Vec::new();
     assert!(stuck.read_to_end(&mut rest).await.is_err());
 }

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-/// What looking has come to so far.
+/// The success of recent looks, which decides when to look again.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BusyPoll {
     /// Looks in vain in a row.
@@ -24,7 +24,7 @@ impl BusyPoll {
         looks
     }
 
-    /// What a look came to.
+    /// Notes the result of a look.
     pub(super) fn looked(&mut self, found: bool) {
         self.missed = if found { 0 } else { (self.missed + 1).min(MOST_MISSED) };
         self.rest = (1 << self.missed) - 1;

@@ -1,5 +1,5 @@
-//! What the first answer to a read request needs of its file, so that a request which nobody may
-//! have sent opens none while there are many.
+//! The facts about a file that the first answer to a read request needs, so that a request that may
+//! be forged opens no file during a flood.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ pub(super) struct Facts {
     pub(super) etag: String,
     /// Its first block for a client that asks for no block size.
     pub(super) first: Box<[u8]>,
-    /// What its header says, when it is a program.
+    /// Its header, when it is a program.
     pub(super) program: Option<Program>,
-    /// What it names, when it is a configuration.
+    /// The files that it names, when it is a configuration.
     pub(super) configuration: Option<Arc<Configuration>>,
 }
 

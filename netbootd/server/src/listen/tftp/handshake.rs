@@ -1,4 +1,4 @@
-//! What happens between a read request and its client's first acknowledgement.
+//! The handshake of a transfer: from its read request to its client's first acknowledgement.
 //!
 //! Anybody can write another's address into a request. So until something is acknowledged there is
 //! no more of a transfer than an entry in the table: it is answered from a port that it shares with
@@ -219,7 +219,8 @@ impl Handshakes {
         })
     }
 
-    /// What finds no room is counted, and lost like any datagram: the client asks again.
+    /// Sends an answer. One that finds no room is counted, and lost like any datagram: the client
+    /// asks again.
     fn send(&self, port: &SharedPort, bytes: &[u8], to: SocketAddr, source: Source) {
         for _ in 0..ATTEMPTS {
             match port.endpoint.try_send(bytes, to, source) {

@@ -42,7 +42,7 @@ impl Held {
         self.len
     }
 
-    /// What is open of it.
+    /// The open file, if it is open.
     pub(super) fn content(&self) -> Option<&Content> {
         self.open.as_ref().map(|(content, _)| content.as_ref())
     }
@@ -85,7 +85,7 @@ impl Held {
     }
 }
 
-/// What the kernel has forgotten meanwhile is read from the disk: another thread waits for it.
+/// Opens the file again from the disk, on another thread: the kernel has forgotten its path.
 async fn open_again(
     services: Arc<Services>,
     path: Arc<Requested>,

@@ -1,5 +1,5 @@
-//! What holds for a transfer: what its client asks for, within what the configuration, the path and
-//! the memory allow.
+//! The negotiated options of a transfer: the client's, within the bounds of the configuration, the
+//! path and the memory.
 
 use std::net::SocketAddr;
 
@@ -10,8 +10,8 @@ use tftp::{Limits, Negotiated, RequestOptions, negotiate};
 use crate::limits::budget::Share;
 use crate::services::Services;
 
-/// What is granted for a file of `size` bytes, with the bytes of its windows. Windows are smaller
-/// while others have much under way.
+/// The granted options for a file of `size` bytes, with the bytes of its windows. Windows are
+/// smaller while others have much under way.
 pub(super) fn negotiated(
     services: &Services,
     options: &RequestOptions,

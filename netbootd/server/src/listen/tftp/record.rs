@@ -1,4 +1,4 @@
-//! What a transfer tells of itself: its begin, how far it is, its end, or why there was none.
+//! The events of a transfer: its begin, how far it is, its end, or why there was none.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ use super::negotiation::small_mtu;
 use super::refusals::shown;
 use crate::services::Services;
 
-/// What is known of a file before it is sent.
+/// The facts about a file before it is sent.
 #[derive(Debug, Clone)]
 pub(super) struct Header {
     /// Its length in bytes.
     pub(super) size: u64,
-    /// What its header says, when it is a program.
+    /// Its header, when it is a program.
     pub(super) program: Option<Program>,
-    /// What it names, when it is a configuration.
+    /// The files that it names, when it is a configuration.
     pub(super) configuration: Option<Arc<Configuration>>,
 }
 

@@ -50,7 +50,7 @@ pub(super) struct Transfer {
     /// be taken.
     pub(super) superseded: Option<usize>,
     pub(super) handshakes: Arc<Handshakes>,
-    /// The port that it shares with others. What others sent to it before its own socket was
+    /// The port that it shares with others. Its client's datagrams from before its own socket was
     /// connected came there.
     pub(super) port: Option<SharedPort>,
 }
@@ -59,14 +59,14 @@ pub(super) struct Transfer {
 #[derive(Debug)]
 pub(super) struct Begin {
     pub(super) sender: Sender,
-    /// What the acknowledgement leads to.
+    /// The transfer's step after the acknowledgement.
     pub(super) step: Step,
     pub(super) record: Record,
     pub(super) facts: Arc<Facts>,
     pub(super) in_flight: Share,
 }
 
-/// What woke a transfer.
+/// The event that woke a transfer.
 enum Heard {
     Datagram(usize),
     Mailed(Vec<u8>),
@@ -76,7 +76,7 @@ enum Heard {
     Evicted,
 }
 
-/// What a transfer under way has beside its line.
+/// The state of a transfer under way, beside its socket.
 struct Running {
     sender: Sender,
     file: Held,
@@ -176,7 +176,7 @@ impl Transfer {
         if matches!(outcome, Outcome::Completed { .. }) && running.sender.is_proved() {
             self.services.snapshot.load().files.boots_again(self.line.peer().ip());
         }
-        // What came from another server is whole by now.
+        // A file from another server is whole by now.
         let late = running.file.content().filter(|content| content.may_wait() && !record.knows_program());
         let program = late.and_then(|content| content.program(&shown(self.path.raw())));
         record.finished(outcome, running.file.len(), &running.sender, running.detail, program);

@@ -91,7 +91,7 @@ impl TransferSocket {
         endpoint.try_send_each(datagrams, self.peer, source)
     }
 
-    /// Waits for room. What fails now fails at the next sending as well.
+    /// Waits for room. An error comes again at the next sending.
     pub(super) async fn writable(&self) {
         let _ = self.parts().0.writable().await;
     }

@@ -75,7 +75,7 @@ pub(super) struct Admitted {
     pub(super) number: u64,
 }
 
-/// What reaches a transfer's task from outside its own socket.
+/// A message to a transfer's task from outside its own socket.
 #[derive(Debug)]
 pub(super) enum Mail {
     /// A datagram of the client that came to a shared port.
@@ -310,7 +310,7 @@ impl Table {
         match &mut entry.reach {
             // A full inbox belongs to a task that is busy ending.
             Reach::Task(inbox) => drop(inbox.try_send(Mail::Superseded)),
-            // What comes to its port is the next one's.
+            // A datagram to its port belongs to the next one.
             Reach::Waiting(_) if ports == Ports::One => {}
             Reach::Waiting(waiting) => {
                 waiting.superseded = Some(now);

@@ -74,7 +74,7 @@ impl Window {
                 Err(error) if error.raw_os_error() == Some(EFAULT) => {
                     return Err(Unreadable::Shrunk);
                 }
-                // What could not leave is lost like any other datagram.
+                // A datagram that could not leave is lost like any other.
                 Ok(()) | Err(_) => next = until,
             }
         }
@@ -139,7 +139,7 @@ fn span(sender: &Sender, first: u64, end: u64) -> (u64, usize) {
     (offset, (last - offset) as usize + usize::from(length))
 }
 
-/// What still comes from elsewhere may take a while: another thread waits for it.
+/// Reads bytes that may still have to come from elsewhere: another thread waits for them.
 async fn read_elsewhere(content: Arc<Content>, offset: u64, length: usize) -> Result<Vec<u8>, Unreadable> {
     let read = tokio::task::spawn_blocking(move || {
         let mut bytes = vec![0; length];

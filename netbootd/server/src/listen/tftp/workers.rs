@@ -85,7 +85,7 @@ impl Workers {
                 worker.transfers.wait().await;
             }
         };
-        // What is not over by then ends with its thread.
+        // Transfers that are not over by then end with their thread.
         let _ = tokio::time::timeout(GRACE, over).await;
     }
 }
@@ -102,7 +102,7 @@ impl Worker {
     pub(super) fn begin(&self, transfer: impl Future<Output = ()> + Send + 'static) {
         let mut transfer = Box::pin(self.transfers.track_future(transfer));
         let _entered = self.handle.enter();
-        // What it waits for, it looks at once more on the worker.
+        // On the worker it looks once more at everything that it waits for.
         if transfer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             self.handle.spawn(transfer);
         }

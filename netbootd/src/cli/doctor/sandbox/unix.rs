@@ -1,5 +1,4 @@
-//! What a running netbootd has given up, as the kernel tells it, and what one that is started now
-//! would.
+//! The sandbox of a running netbootd, as the kernel shows it, and that of one started now.
 
 use hyper::Method;
 use netbootd_config::{Config, Source};

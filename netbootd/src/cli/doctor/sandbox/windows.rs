@@ -1,4 +1,4 @@
-//! What a running netbootd has given up: nothing, on Windows.
+//! The sandbox of a running netbootd: none, on Windows.
 
 use netbootd_config::Config;
 
@@ -6,7 +6,7 @@ use super::super::{Failure, SiteArgs};
 use super::Check;
 use crate::sandbox::{NOT_HERE, account};
 
-/// What holds the service back, in words.
+/// The restrictions of the service, in words.
 pub(super) fn checks(_config: &Config, _site: &SiteArgs) -> Result<Vec<Check>, Failure> {
     let check = |link, seen: String| Check { part: "sandbox".into(), link, passed: true, seen, cure: None };
     Ok(vec![check("account", account::current()), check("files", NOT_HERE.into())])

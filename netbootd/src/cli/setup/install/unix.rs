@@ -57,7 +57,7 @@ pub(super) fn run(args: &SetupArgs, answers: &Answers, text: &str) -> Result<(),
     Ok(())
 }
 
-/// What remains to be done.
+/// Prints the steps that remain for the operator.
 fn checklist(args: &SetupArgs, answers: &Answers) {
     outln!("\nNext:");
     let root = answers.root.display();

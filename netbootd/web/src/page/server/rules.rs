@@ -67,7 +67,7 @@ pub(crate) fn matches(matches: &Match) -> String {
     if parts.is_empty() { "every machine".to_owned() } else { parts.join("; ") }
 }
 
-/// What a rule gives, to every machine or to the one behind a request.
+/// The boot that a rule gives, to every machine or to the one behind a request.
 pub(crate) fn gives(rule: &Rule, request: Option<&BootRequest>) -> String {
     let boot = match &rule.action {
         Action::Boot(boot) => boot,

@@ -1,4 +1,4 @@
-//! What the server has given: leases, Required deployments, and what Macs chose.
+//! Tables of the server's gifts: leases, Required deployments, and the selections of Macs.
 
 use minijinja::context;
 use netbootd_state::ledger::LedgerView;

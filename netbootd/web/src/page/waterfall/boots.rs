@@ -55,7 +55,7 @@ impl BootSteps {
         self.steps.first().map_or(0, |step| (step.time() * 1000.0).round() as u64)
     }
 
-    /// What it was given.
+    /// The boot file that it was given.
     pub(in crate::page) fn gets(&self) -> Option<&str> {
         let named = self.steps.iter().rev().filter(|step| step.is_dhcp() || step.proto == "pxe");
         named.filter_map(|step| step.file.as_deref()).next()
@@ -87,7 +87,7 @@ pub(in crate::page) fn boots(steps: Vec<Step>) -> Vec<BootSteps> {
     let mut boots: Vec<BootSteps> = Vec::new();
     let (mut has_files, mut last, mut runs) = (false, 0.0, 0_u32);
     for step in steps {
-        // What is about the machine and no step of it.
+        // An event about the machine is no step of it.
         if step.proto == "diagnosis" || step.proto == "image" {
             continue;
         }

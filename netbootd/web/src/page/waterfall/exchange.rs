@@ -86,7 +86,7 @@ impl Group {
 }
 
 impl Exchange {
-    /// What should have followed.
+    /// The step that should have followed.
     pub(super) fn expects(&self) -> &'static str {
         match self.kind {
             Kind::Offered => "a REQUEST for an address, then a question for the boot file",

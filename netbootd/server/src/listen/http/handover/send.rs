@@ -48,10 +48,10 @@ pub(super) fn poll_before_file(
 /// Sends a file's bytes as they are at this moment, and the last one only while the file is the one
 /// that was opened.
 ///
-/// What the kernel sends by itself it reads when it leaves, and again when it is lost on the way: a
-/// writer changes it under way. So a file's end is copied, as much of it as a socket holds: once
-/// all of that but the last byte has been taken, the client has acknowledged everything before, and
-/// a check tells for all of it.
+/// sendfile reads bytes when they leave, and again when they are lost on the way: a writer could
+/// change them in between. So a file's end is copied, as much of it as a socket holds: once all of
+/// that but the last byte has been taken, the client has acknowledged everything before, and a
+/// check tells for all of it.
 fn poll_copy(tcp: &TcpStream, cx: &mut Context<'_>, part: &Part, count: usize) -> Poll<io::Result<usize>> {
     ready!(tcp.poll_write_ready(cx))?;
     BUFFER.with_borrow_mut(|buffer| {

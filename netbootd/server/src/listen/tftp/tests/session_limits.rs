@@ -215,7 +215,7 @@ async fn who_asks_too_often_or_from_elsewhere_is_left_alone() {
     hear(&other).await;
     f.reload("[limits]\nsubnets = \"10.0.0.0/8\"");
     watcher = f.services.recorder.watch();
-    // What was told of this address lately is only counted, so another one asks.
+    // Refusals of this address were logged lately and are only counted, so another address asks.
     let elsewhere = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 9), 0)).await.unwrap();
     elsewhere.send_to(REQUEST, f.server).await.unwrap();
     f.until(|event| left_alone(event, Refusal::NotAllowed), watcher).await;

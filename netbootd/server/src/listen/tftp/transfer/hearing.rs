@@ -1,4 +1,4 @@
-//! What a transfer hears: its client, word from the listener, and time.
+//! The events of a transfer: datagrams of its client, mail from the listener, and time.
 
 use super::*;
 
@@ -85,7 +85,7 @@ impl Transfer {
         }
     }
 
-    /// What has come by now, or comes at once, as long as nobody else needs the thread.
+    /// A datagram that is here by now, or comes at once, as long as nobody else needs the thread.
     pub(super) async fn look(&mut self, buf: &mut [u8]) -> Option<Received> {
         let socket = self.line.own_socket()?;
         if let Some(left) = &mut self.superseded {

@@ -16,7 +16,7 @@ use crate::listen::tftp::facts::Facts;
 use crate::listen::tftp::ports::SharedPort;
 use crate::listen::tftp::record::Record;
 
-/// What waits for a first acknowledgement.
+/// A transfer that waits for its first acknowledgement.
 #[derive(Debug)]
 pub(in crate::listen::tftp) struct Waiting {
     pub(in crate::listen::tftp) port: SharedPort,
@@ -33,7 +33,7 @@ pub(in crate::listen::tftp) struct Waiting {
     pub(in crate::listen::tftp) strays: u32,
 }
 
-/// What it takes to go on with a transfer whose place newer requests took before its first
+/// The facts by which an evicted transfer can go on: newer requests took its place before its first
 /// acknowledgement was read.
 #[derive(Debug)]
 pub(in crate::listen::tftp) struct Evicted {
@@ -44,7 +44,7 @@ pub(in crate::listen::tftp) struct Evicted {
     pub(in crate::listen::tftp) facts: Arc<Facts>,
 }
 
-/// What became of a datagram that came to a shared port.
+/// The effect of a datagram that came to a shared port.
 pub(in crate::listen::tftp) enum Heard {
     /// It is a transfer's, or of no use.
     Taken,
@@ -68,7 +68,7 @@ pub(in crate::listen::tftp) struct Promoted {
     pub(in crate::listen::tftp) request: Box<[u8]>,
     pub(in crate::listen::tftp) waiting: Waiting,
     pub(in crate::listen::tftp) inbox: mpsc::Receiver<Mail>,
-    /// What the acknowledgement leads to.
+    /// The transfer's step after the acknowledgement.
     pub(in crate::listen::tftp) step: Step,
 }
 
@@ -80,7 +80,7 @@ pub(in crate::listen::tftp) struct Over {
     pub(in crate::listen::tftp) outcome: Outcome,
 }
 
-/// What time brings for one that waits.
+/// The action for a waiting transfer whose time has come.
 pub(in crate::listen::tftp) enum Due {
     /// Its first answer is sent once more.
     Resend { port: SharedPort, from: SocketAddr, server: IpAddr, packet: Vec<u8> },
@@ -148,7 +148,7 @@ impl Transfers {
         let waiting = match &mut entry.reach {
             Reach::Waiting(waiting) => waiting,
             Reach::Task(inbox) => {
-                // What does not fit is lost like any datagram.
+                // A full inbox drops the datagram, as a full socket does.
                 let _ = inbox.try_send(Mail::Datagram(bytes.to_vec()));
                 return Heard::Taken;
             }
@@ -196,7 +196,8 @@ impl Transfers {
         table.over(from, number, Outcome::ClientGone)
     }
 
-    /// What time has brought; `stalls` is called for each that is sent again.
+    /// The actions whose time has come; `stalls` is called for each first answer that is sent
+    /// again.
     pub(in crate::listen::tftp) fn due(
         &self,
         now: Instant,
