@@ -40,7 +40,7 @@ def dhcp():
         if vector["id"] in ("apple-four-images", "apple-odd-plists"):
             for number, step in enumerate(vector["steps"]):
                 write("dhcp_packet", f"{vector['id']}-{number}", bytes.fromhex(step["request"]))
-    # What ConfigMgr's responder answers, with the options that only its machines get.
+    # An answer of ConfigMgr's responder, with the options that only its machines get.
     offer = next(v for v in VECTORS["dhcp"] if v["id"] == "hyperv-gen1-offer")
     header = bytes.fromhex(offer["hex"])[:240]
     options = {v["id"]: bytes.fromhex(v["hex"]) for v in VECTORS["options"]}

@@ -1,4 +1,4 @@
-//! What following a boot costs beside the boot itself: the same boot over loopback with its steps
+//! The cost of the diagnosis beside the boot itself: the same boot over loopback with its steps
 //! diagnosed and without, and the steps alone.
 
 use std::hint::black_box;

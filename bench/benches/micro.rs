@@ -1,4 +1,4 @@
-//! What single steps cost that every packet takes: parsing, deciding, writing.
+//! The cost of the single steps of every packet: parsing, deciding, writing.
 
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -1,5 +1,5 @@
-//! What a server costs the processor, with children that it forked and never waited for: by a
-//! control group of its own.
+//! A server's processor time, with children that it forked and never waited for: by a control group
+//! of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,8 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         if let Some(group) = &self.group {
-            // What still runs goes back to where it came from, or the group could not be removed.
+            // Processes that still run go back to where they came from, or the group could not be
+            // removed.
             let rest = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
             if let Some(root) = group.parent() {
                 for process in rest.lines() {

@@ -18,10 +18,10 @@ pub enum ClientError {
     Connect {
         /// The server's address and port.
         server: SocketAddr,
-        /// The system's error.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A socket failed.
+    /// A socket's send or receive failed.
     #[error("the socket failed")]
     Socket(#[from] io::Error),
     /// A BSDP answer with a damaged option 43.
@@ -71,7 +71,7 @@ pub enum ClientError {
         bytes: usize,
         /// The file's size in bytes.
         size: usize,
-        /// The client's patience.
+        /// The time that the client waits.
         within: Duration,
     },
     /// The connection or transfer ended before the last byte.
@@ -91,7 +91,7 @@ pub enum ClientError {
     Status {
         /// The answer's first line.
         line: String,
-        /// The expected status.
+        /// The status that was expected.
         expected: &'static str,
     },
     /// A head without `Content-Length`.
@@ -100,7 +100,7 @@ pub enum ClientError {
     /// Another length than the range has.
     #[error("{bytes} bytes are promised for {range:?}")]
     Promised {
-        /// The answer's `Content-Length`.
+        /// The `Content-Length` of the answer.
         bytes: u64,
         /// The bytes that were asked for.
         range: Range<u64>,

@@ -22,15 +22,14 @@ pub struct Building {
     pub first: u32,
 }
 
-/// What came of it.
+/// The result of all exchanges.
 #[derive(Debug, Clone, Default)]
 pub struct Exchanges {
     /// From DISCOVER to ACK of each machine that got that far, in ascending order.
     pub times: Vec<Duration>,
     /// Machines without an ACK.
     pub lost: usize,
-    /// What servers must not do: an address for two machines, an answer that belongs to no
-    /// question.
+    /// Faults of the server: an address for two machines, an answer that belongs to no question.
     pub faults: Vec<String>,
 }
 
@@ -146,7 +145,7 @@ impl Run {
         }
     }
 
-    /// What does not fit the socket is lost, as on any wire.
+    /// Sends a packet. One that does not fit the socket is lost, as on any wire.
     fn send(&self, bytes: &[u8]) {
         let _ = self.socket.send_to(bytes, self.server);
     }

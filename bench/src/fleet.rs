@@ -19,7 +19,7 @@ use relay::Relay;
 /// The relay's address, behind which all of them are; the host has to hold the whole subnet.
 pub const RELAY: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
 
-/// What kind of machine it is.
+/// The kinds of machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A PC: its program by PXE, the rest by HTTP.
@@ -28,23 +28,23 @@ pub enum Kind {
     Mac,
 }
 
-/// What they boot from, and what they should get.
+/// The boot server of the machines, and the files that they should get.
 #[derive(Debug)]
 pub struct Site {
     /// The boot server that all machines ask.
     pub server: Ipv4Addr,
-    /// What PCs fetch by TFTP.
+    /// The file that PCs fetch by TFTP.
     pub program: Vec<u8>,
-    /// What PCs fetch by HTTP then.
+    /// The file that PCs fetch by HTTP then.
     pub image: Vec<u8>,
-    /// What Macs fetch first.
+    /// The file that Macs fetch first.
     pub booter: Vec<u8>,
-    /// What Macs fetch then.
+    /// The file that Macs fetch then.
     pub kernel: Vec<u8>,
 }
 
 impl Site {
-    /// What so many machines get in all, in bytes.
+    /// The bytes that so many machines get in all.
     pub fn bytes(&self, machines: u32) -> u64 {
         let sum = |parts: [&Vec<u8>; 2]| parts.iter().map(|part| part.len() as u64).sum::<u64>();
         let macs = (1..=machines).filter(|number| is_mac(*number)).count() as u64;
@@ -92,9 +92,9 @@ pub async fn boot(site: Site, machines: u32, mut each: impl FnMut(usize)) -> io:
 
 /// The path of the Macs' image.
 pub const NBI: &str = "/NetBoot/NetBootSP0/Storm.nbi/i386";
-/// What PCs are told to fetch.
+/// The boot file of PCs.
 pub const PROGRAM: &str = "storm.efi";
-/// What that would fetch.
+/// The file that this program would fetch.
 pub const IMAGE: &str = "/storm.wim";
 
 /// Three machines of ten are Macs.

@@ -26,8 +26,8 @@ pub fn for_server(
     Some((host, address))
 }
 
-/// What a bench asks from a few addresses, a site asks from many: netbootd's limits for one address
-/// stand in no comparison's way. They are looked at all the same.
+/// A bench asks from a few addresses where a site asks from many, so netbootd's limits for one
+/// address are raised out of the way of comparisons. They are looked at all the same.
 pub const LIMITS: &str = "[limits]\n\
     transfers-per-client = 100000\ntransfers-per-subnet = 100000\nunproved-per-client = 100000\n\
     connections-per-client = 100000\nconnections-per-subnet = 100000\n\

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::client_error::ClientError;
 
-/// What a file holds: one pattern over and over.
+/// The expected contents of a file: one pattern over and over.
 #[derive(Debug, Clone)]
 pub struct Expected {
     pattern: Arc<[u8]>,
@@ -21,7 +21,7 @@ pub struct Expected {
 pub struct Client {
     stream: TcpStream,
     buf: Vec<u8>,
-    /// What has come and was not looked at.
+    /// The bytes in the buffer that were not compared yet.
     have: Range<usize>,
 }
 

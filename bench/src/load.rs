@@ -19,7 +19,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-/// What the clients do.
+/// The work of the clients.
 #[derive(Debug, Clone)]
 pub struct Load {
     /// Clients at a time.
@@ -42,7 +42,7 @@ pub struct Load {
     pub beside: bool,
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Bytes that came, each compared.
@@ -290,7 +290,7 @@ impl Client<'_> {
 }
 
 thread_local! {
-    /// What a window comes into.
+    /// The buffer of a window.
     static BUFFERS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -1,4 +1,4 @@
-//! What a server costs: the processor's time and the memory of its process and of all below it
+//! A server's cost: the processor's time and the memory of its process and of all below it
 //! (proc(5)).
 
 use std::fs;

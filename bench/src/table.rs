@@ -4,16 +4,16 @@
 /// One round of one server.
 #[derive(Debug, Clone, Copy)]
 pub struct Figure {
-    /// What was measured, in the row's unit.
+    /// The measured value, in the row's unit.
     pub value: f64,
     /// Whether every byte came, and none that should not.
     pub whole: bool,
 }
 
-/// What a row compares.
+/// A row of the comparison.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// What is measured, and its unit.
+    /// The measured quantity, and its unit.
     pub name: String,
     /// The ratio that is aimed at.
     pub wanted: Wanted,
@@ -30,7 +30,7 @@ pub enum Wanted {
     Nothing,
 }
 
-/// What one server came to in a row, round by round.
+/// One server's figures in a row, round by round.
 #[derive(Debug, Clone)]
 pub struct Rounds {
     /// The server's name in the table.

@@ -1,5 +1,5 @@
-//! The comparisons run: small files, a few seconds, every byte compared. What they measure is not
-//! looked at.
+//! The comparisons run: small files, a few seconds, every byte compared. Their figures are not
+//! judged.
 
 use std::process::Command;
 

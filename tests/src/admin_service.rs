@@ -46,7 +46,7 @@ impl<'a> Web<'a> {
     }
 }
 
-/// What the site has, by class.
+/// The site's rows, by class.
 #[derive(Debug, Default)]
 struct Site {
     classes: Mutex<HashMap<String, Vec<Value>>>,
@@ -116,7 +116,7 @@ impl AdminService {
         self.site.page.store(rows, Ordering::SeqCst);
     }
 
-    /// What was asked so far: method, path and query, and the body.
+    /// The requests so far: method, path and query, and the body.
     pub fn asked(&self) -> Vec<String> {
         self.site.asked.lock().clone()
     }

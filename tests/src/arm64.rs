@@ -18,7 +18,7 @@ pub fn unpacked() -> PathBuf {
     let tree = folder.join("arm64");
     if !tree.exists() {
         let part = folder.join("arm64.part");
-        // What an interrupted run has left.
+        // An interrupted run has left this.
         let _ = fs::remove_dir_all(&part);
         for below in ["apt/state/lists/partial", "apt/cache/archives/partial"] {
             fs::create_dir_all(part.join(below)).expect("the cache can be written");

@@ -16,11 +16,11 @@ pub struct Asker {
     to: Ipv4Addr,
 }
 
-/// What x64 PXE firmware says of itself.
+/// The options of x64 PXE firmware.
 pub const PXE: &[(u8, &[u8])] = &[(60, b"PXEClient:Arch:00007:UNDI:003000"), (93, &[0, 7]), (94, &[1, 3, 0])];
-/// What U-Boot on 64-bit ARM says of itself.
+/// The options of U-Boot on 64-bit ARM.
 pub const UBOOT: &[(u8, &[u8])] = &[(60, b"U-Boot.armv8"), (93, &[0, 22]), (94, &[1, 0, 0])];
-/// What a host says that only wants an address.
+/// The options of a host that only wants an address.
 pub const PLAIN: &[(u8, &[u8])] = &[(55, &[1, 3, 6])];
 
 impl Asker {

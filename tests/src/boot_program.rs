@@ -1,4 +1,4 @@
-//! What Windows' boot programs (wdsnbp.com, wdsmgfw.efi) ask.
+//! The questions of Windows' boot programs (wdsnbp.com, wdsmgfw.efi).
 
 /// A Windows boot program's request, with the bytes that the published one has: REQUEST to port
 /// 4011, options 93, 97, 53, 60, 55, 250.

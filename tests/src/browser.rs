@@ -59,7 +59,7 @@ impl<'a> Browser<'a> {
         self.ask("POST", "url", &json!({ "url": url }));
     }
 
-    /// What a piece of JavaScript returns.
+    /// The value that a piece of JavaScript returns.
     pub fn run(&self, script: &str) -> Value {
         self.ask("POST", "execute/sync", &json!({ "script": script, "args": [] }))
     }
@@ -149,7 +149,7 @@ impl<'a> Browser<'a> {
         cookie["value"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// What the browser complained of since the last call: what a policy refused, and errors of
+    /// The browser's complaints since the last call: requests that a policy refused, and errors of
     /// scripts.
     pub fn refused(&self) -> Vec<String> {
         let log = self.ask("POST", "se/log", &json!({ "type": "browser" }));
@@ -163,7 +163,7 @@ impl<'a> Browser<'a> {
         self.ask("GET", "source", &Value::Null).as_str().unwrap_or_default().to_owned()
     }
 
-    /// What breaks the rules of accessibility (axe-core, WCAG 2.2 level AA), a line each.
+    /// Violations of the rules of accessibility (axe-core, WCAG 2.2 level AA), a line each.
     ///
     /// # Panics
     /// When axe-core cannot be read or does not run.

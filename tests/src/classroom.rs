@@ -15,7 +15,7 @@ pub struct Classroom {
     pub lab: Lab,
     /// The boot folder of the server.
     pub root: PathBuf,
-    /// What goes behind `[server]` and `[boot]`.
+    /// Lines behind `[server]` and `[boot]`.
     pub configuration: String,
     script: Script,
 }

@@ -78,7 +78,7 @@ impl Debian {
         text(&self.run(&["systemctl", "show", "--value", "-p", name, unit]).stdout).trim().to_owned()
     }
 
-    /// What netbootd has written to the journal.
+    /// netbootd's lines in the journal.
     pub fn journal(&self) -> String {
         text(&self.run(&["journalctl", "--no-pager", "-o", "cat", "-u", "netbootd.service"]).stdout)
     }
@@ -136,7 +136,7 @@ fn base() -> PathBuf {
     let base = folder.join("debian");
     if !base.join("usr").exists() {
         let part = folder.join("debian.part");
-        // What an interrupted run has left.
+        // An interrupted run has left this.
         let _ = fs::remove_dir_all(&part);
         let suite = run(Command::new("bash").args(["-c", ". /etc/os-release; echo $VERSION_CODENAME"]));
         let packages = "--include=systemd,systemd-sysv,libgssapi-krb5-2";

@@ -73,7 +73,7 @@ impl DirectorySite {
         output
     }
 
-    /// What `explain` says.
+    /// The output of `explain`.
     ///
     /// # Panics
     /// When it fails.

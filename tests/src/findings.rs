@@ -1,4 +1,4 @@
-//! What a running netbootd finds for the machines of a laboratory.
+//! Findings of a running netbootd for the machines of a laboratory.
 
 use std::time::Duration;
 

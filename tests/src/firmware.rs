@@ -69,7 +69,7 @@ pub fn is_answered(lab: &Lab, host: &str, own: Ipv4Addr, server: Option<&str>, a
     asked.join().unwrap_or_else(|_| panic!("the machine cannot ask"))
 }
 
-/// What firmware was answered.
+/// The answer to firmware.
 #[derive(Debug)]
 pub struct PxeAnswer(Vec<u8>);
 

@@ -37,7 +37,7 @@ pub struct Told {
     pub address: Ipv4Addr,
     /// How long the lease lasts.
     pub lasts: Duration,
-    /// What it boots; empty for its disk.
+    /// The boot file; empty for the machine's disk.
     pub boot_file: String,
 }
 
@@ -188,7 +188,7 @@ impl Reply {
     }
 }
 
-/// What a machine says, in its boot of now.
+/// A machine's packet in its present boot.
 fn packet(machine: u16, xid: u32, kind: u8, relay: Ipv4Addr, more: &[u8]) -> Vec<u8> {
     let mut bytes = relayed::question(machine.into(), kind, relay, more);
     bytes[4..8].copy_from_slice(&xid.to_be_bytes());

@@ -28,7 +28,7 @@ pub struct Received {
     pub body: Vec<u8>,
 }
 
-/// What comes to the receiver.
+/// The messages to the receiver.
 #[derive(Debug)]
 pub struct Hook(Receiver<Received>);
 

@@ -110,7 +110,7 @@ impl Lab {
 
     /// Drops what a host would receive for a UDP port, as a firewall on the way does.
     pub fn block_udp_port(&self, host: &str, iface: &str, port: u16) {
-        // What is the host's own is looked up after this rule, and not before it.
+        // The host's own addresses are looked up after this rule, and not before it.
         self.ip(host, "rule add pref 5 lookup local");
         self.ip(host, "rule del pref 0");
         self.ip(host, &format!("rule add pref 1 iif {iface} ipproto udp dport {port} blackhole"));
@@ -184,7 +184,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         for host in &self.hosts {
-            // What is still in it ends with its owner; the name is free at once.
+            // Processes in it end with their owner; the name is free at once.
             let _ = Command::new("ip").args(["netns", "del", host]).status();
             let _ = fs::remove_dir_all(Path::new(NAMESPACE_FILES).join(host)); // most have none
         }

@@ -104,7 +104,8 @@ impl Netbootd {
         &self.root
     }
 
-    /// What `netbootd status` says of a machine, or of all with a word; null when it says nothing.
+    /// The answer of `netbootd status` about a machine, or about all with a word; null without an
+    /// answer.
     ///
     /// # Panics
     /// When the command cannot be started.

@@ -16,7 +16,7 @@ pub struct ObjectStorage {
     _process: Process,
 }
 
-/// What such servers take.
+/// The keys that such servers accept.
 pub const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "lab"), ("AWS_SECRET_ACCESS_KEY", "lab-secret")];
 
 impl ObjectStorage {

@@ -91,5 +91,5 @@ impl<'a> Operator<'a> {
     }
 }
 
-/// What a browser sends with a form of the page itself.
+/// The headers that a browser sends with a form of the page itself.
 pub const FROM_HERE: [&str; 2] = ["Origin: http://127.0.0.1:9167", "Sec-Fetch-Site: same-origin"];

@@ -1,5 +1,5 @@
-//! What every machine boots in the end: Debian's cloud kernel and an initramfs that says so on the
-//! serial console.
+//! The payload that every machine boots in the end: Debian's cloud kernel and an initramfs that
+//! says so on the serial console.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

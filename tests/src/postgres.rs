@@ -106,7 +106,7 @@ impl Postgres {
         }
     }
 
-    /// What a query gives, one row a line.
+    /// The rows of a query, one a line.
     ///
     /// # Panics
     /// When it fails.
@@ -128,8 +128,8 @@ impl Postgres {
     }
 
     fn command(&self, lab: &Lab, program: &str) -> Command {
-        // What `ip netns exec` mounts, it alone sees. There are hosts whose /dev/null is root's
-        // only.
+        // Mounts of `ip netns exec` are visible to it alone. There are hosts whose /dev/null is
+        // root's only.
         let script =
             "[ -e null ] || mknod -m 666 null c 1 3; mount --bind null /dev/null; exec setpriv \"$@\"";
         let mut command = lab.command("db", "bash");

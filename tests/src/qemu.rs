@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::payload::MARKER;
 use crate::{Lab, Netbootd, Process, wait};
 
-/// What a machine starts with.
+/// The firmware of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Firmware {
     /// BIOS with iPXE as the network card's ROM.
@@ -47,7 +47,7 @@ pub struct Machine {
     mac: String,
 }
 
-/// What a machine has besides its firmware.
+/// The equipment of a machine besides its firmware.
 #[derive(Debug, Clone, Copy)]
 struct Equipment<'a> {
     /// A disk image, or a folder that stands for one.

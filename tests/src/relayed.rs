@@ -1,9 +1,8 @@
-//! What machines behind a relay say to a DHCP server, and what it tells them: for stand-ins of a
-//! whole building.
+//! Packets between machines behind a relay and a DHCP server: for stand-ins of a whole building.
 
 use std::net::Ipv4Addr;
 
-/// What a server says.
+/// A server's reply to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply {
     /// The transaction: the machine's number.

@@ -1,4 +1,4 @@
-//! What machines behind a relay of IPv6 send to a DHCPv6 server, and what it answers.
+//! Packets between machines behind a relay of IPv6 and a DHCPv6 server.
 
 use std::net::Ipv6Addr;
 

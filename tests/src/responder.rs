@@ -22,7 +22,7 @@ pub struct Responder {
     _tftp: Process,
 }
 
-/// What it says to every question.
+/// Its answer to every question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Says {
     /// A boot file, with the variables file and the BCD; without a PXE password, so with the

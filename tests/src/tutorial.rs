@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::debian::Debian;
 
-/// What a page says and was not done yet.
+/// A page of the handbook, and its steps that were not done yet.
 #[derive(Debug)]
 pub struct Tutorial {
     page: String,

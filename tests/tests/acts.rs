@@ -1,4 +1,4 @@
-//! What netbootd does about a boot that would fail, what it says of senders and of boots that are
+//! netbootd's remedies for a boot that would fail, its lines about senders and about boots that are
 //! over, and failures from the field, as packets against a running netbootd: `tests/acts` has the
 //! cases.
 #![allow(clippy::unwrap_used)] // helpers of tests

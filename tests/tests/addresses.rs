@@ -1,5 +1,5 @@
-//! What machines without an address are told: addresses that nobody uses, boot files, and why there
-//! is none.
+//! Answers to machines without an address: addresses that nobody uses, boot files, and why there is
+//! none.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

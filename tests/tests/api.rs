@@ -146,7 +146,7 @@ fn sixty_four_viewers_follow_a_storm_and_every_machine_is_answered_at_once() {
     assert!(!netbootd.log().contains("panicked"));
 }
 
-/// What a machine says is text wherever it is shown.
+/// A machine's own names are text wherever they are shown.
 #[test]
 fn names_of_any_bytes_are_escaped_everywhere() {
     let (lab, _netbootd) = site();
@@ -205,7 +205,7 @@ fn a_thousand_streams_of_one_client_keep_no_machine_from_booting() {
     assert!((1..=24).contains(&told), "{told} streams");
 }
 
-/// What curl says that the status port answers.
+/// The status code of the status port, by curl.
 fn status_of(lab: &Lab, words: &[&str]) -> String {
     let curl = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20"];
     String::from_utf8(lab.run("server", &[&curl, words].concat()).stdout).unwrap()

@@ -68,7 +68,7 @@ impl Site {
         shown["authenticode_sha256"].as_str().unwrap().to_owned()
     }
 
-    /// What the server says about the machine's next boot.
+    /// The server's explanation of the machine's next boot.
     fn explained(&self) -> String {
         let mut command = self.lab.command("server", &program());
         command.args(["explain", "52:54:00:4c:01:01", "--arch", "x64-uefi", "--config"]).arg(self.config());

@@ -51,7 +51,7 @@ impl Site {
         self.lab.run("client", &[&[program().as_str(), "probe"], words].concat()).status.success()
     }
 
-    /// What is wrong with a machine, once something is found.
+    /// The machine's finding, once there is one.
     fn finding(&self, mac: &str) -> Value {
         let device = || self.get(&format!("/devices/{mac}"));
         let finding = || Some(device()["finding"].clone()).filter(|finding| !finding.is_null());

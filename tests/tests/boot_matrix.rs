@@ -39,7 +39,7 @@ match = { class = "pxe", arch = "x64-uefi" }
 action.boot = { file = ["shimx64.efi", "grub.efi", "syslinux.efi", "ipxe.efi"] }
 "#;
 
-/// What the boot programs read; rendered for the machine that asks.
+/// The files that boot programs read; rendered for the machine that asks.
 const FILES: &str = r##"
 [[file]]
 path = "pxelinux.cfg/*"
@@ -318,7 +318,7 @@ fn ia32_uefi_pxe_grub() {
     site.logged(&["completed", "proto=tftp", "vmlinuz"]);
 }
 
-/// What ARM64 machines start with, by themselves or as boards with U-Boot.
+/// Boot files of ARM64 machines, by themselves or as boards with U-Boot.
 const ARM64: &str = r#"
 [[rule]]
 name = "arm64"

@@ -219,7 +219,7 @@ fn the_script_leaves_what_tsbootshell_reads() {
     assert_eq!(lines[0], "%SYSTEMROOT%\\System32\\cmd.exe, /c %SYSTEMROOT%\\System32\\netbootd-media.cmd");
     assert_eq!(lines[1], "%SYSTEMDRIVE%\\sms\\bin\\x64\\TsBootShell.exe");
     let ran = wine(&["cmd", "/c", "C:\\windows\\system32\\netbootd-media.cmd"]);
-    // What TSBootShell reads: the start options, and the two files.
+    // TSBootShell reads the start options, and the two files.
     let read = wine(&["reg", "query", key, "/v", "SystemStartOptions"]);
     assert!(read.contains("RDPATH=ramdisk(0)\\SOURCES\\BOOT.WIM MININT DETECTHAL"), "{read}\n{ran}");
     let data = prefix.join("drive_c/sms/data");

@@ -10,7 +10,7 @@ use netbootd_tests::loaders::{self, IPXE_EFI, PXELINUX};
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program, write_secret};
 use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, findings, payload, store};
 
-/// What PXELINUX shows a menu with.
+/// The modules with which PXELINUX shows a menu.
 const MENU_MODULE: &[(&str, &str)] = &[
     ("/usr/lib/syslinux/modules/bios/menu.c32", "menu.c32"),
     ("/usr/lib/syslinux/modules/bios/libutil.c32", "libutil.c32"),

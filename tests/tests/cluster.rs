@@ -237,7 +237,7 @@ fn survives(machines: u16) {
     site.database.crash();
     // Nobody may be given anything new; who has a lease goes on with it.
     fleet.until("the database is gone", step / 2, |told| told.lasts < HOUR);
-    // What is here goes on being served.
+    // Files that are here go on being served.
     site.serves(0, &images);
     site.database.begin(&site.lab);
     servers[2] = Some(site.start(2));

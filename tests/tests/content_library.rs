@@ -1,5 +1,4 @@
-//! What a distribution point's content library is to machines: images that come, are replaced and
-//! go, and files.
+//! A distribution point's content library: images that come, are replaced and go, and files.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

@@ -95,7 +95,7 @@ fn every_case_that_fails_has_a_healthy_twin() {
     }
 }
 
-/// What stands between the marks in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
+/// The table between the marks in `docs/troubleshooting.md`; `UPDATE_GOLDEN=1` writes it anew.
 #[test]
 fn the_documentation_says_how_fast_each_case_is_named() {
     let mut text = String::from("\n\n| boot | case | cause | seconds |\n| --- | --- | --- | --- |\n");

@@ -99,7 +99,8 @@ fn the_site_decides_and_its_responder_serves_the_machines_that_it_deploys_to() {
     netbootd.logged(&["ack", "reason=available", "deployment=\"PS120084\""]);
     has(&ask(50), &["wdsmgfw.efi"]);
     let asked = responder.asked().len();
-    // What the site says has run, stays with its disk, and the responder is not asked.
+    // A deployment that has run by the site's word stays with its disk, and the responder is not
+    // asked.
     let told = ask(3);
     assert!(!told.contains("wdsmgfw.efi"), "{told}");
     netbootd.logged(&["reason=already-run", "machine=\"PC0003\""]);

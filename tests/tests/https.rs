@@ -142,7 +142,7 @@ fn a_script_leads_on_over_https_to_the_host_that_the_client_asked() {
     ] {
         assert_eq!(text(&site.curl(&[url])), expected);
     }
-    // What no script can hold is not taken from a client.
+    // A host that no script can hold is not taken from a client.
     let forged = site.curl(&["-H", "Host: x;reboot", "https://10.77.0.1/where.txt"]);
     assert_eq!(text(&forged), "https://10.77.0.1 10.77.0.50\n");
 }
@@ -307,7 +307,7 @@ fn firmware_that_trusts_another_authority_is_named_with_what_it_did() {
     assert!(!machine.console().contains(payload::MARKER) && !machine.console().contains("OVER-HTTPS"));
 }
 
-/// What `check-config` says of a table, with the place.
+/// The lines of `check-config` about a table, with the place.
 #[test]
 fn check_config_names_what_is_wrong_with_certificates() {
     let lab = Lab::new();

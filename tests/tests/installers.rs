@@ -23,7 +23,7 @@ pool = "10.77.0.100-10.77.0.199"
 router = "10.77.0.254"
 dns = "10.77.0.1"
 "#;
-/// What the package debian-installer-12-netboot-amd64 has.
+/// The files of the package debian-installer-12-netboot-amd64.
 const DEBIAN: &str = "/usr/lib/debian-installer/images/12/amd64/text";
 /// The installer's first steps, on two shared processors without KVM.
 const PATIENCE: Duration = Duration::from_secs(400);

@@ -144,7 +144,7 @@ fn a_flood_from_one_source_does_not_stop_another() {
                 let number = (round * 4000 + n).to_be_bytes();
                 // Half of them claim to come through a relay, and none is heard of again.
                 let relay = if n % 2 == 0 { [10, 77, 0, 66] } else { [0; 4] };
-                // What does not fit the network's buffers is lost like any datagram.
+                // Packets that do not fit the network's buffers are lost like any datagram.
                 let _ = socket.send_to(&discover(number, relay), (SERVER, 67));
                 let _ = socket.send_to(READ, (SERVER, 69));
                 let _ = socket.send_to(b"junk", (SERVER, 67));

@@ -29,7 +29,7 @@ fn small(name: &str, index: u16) -> Nbi<'_> {
     Nbi { name, index, root_size: 300_000, more: "" }
 }
 
-/// What the Go client prints when all goes well.
+/// The output of the Go client when all goes well.
 fn as_mac(lab: &Lab, words: &[&str]) -> String {
     let output = lab.run("mac", &[&[mac::client().as_str(), "en0"], words].concat());
     assert!(output.status.success());

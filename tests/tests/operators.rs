@@ -1,5 +1,4 @@
-//! What operators do over the status port: uploads, many machines at once, sessions, and a proxy in
-//! front.
+//! Operators on the status port: uploads, many machines at once, sessions, and a proxy in front.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

@@ -53,8 +53,7 @@ fn serves(lab: &Lab, debian: &Debian) {
     assert_eq!(http.stdout, b"a boot program", "{}", debian.journal());
 }
 
-/// What reads it came with the package, which depends on nothing for it. Only root may read this
-/// one.
+/// The package brings the reader, and depends on nothing for it. Only root may read this image.
 fn takes_in_a_windows_image(lab: &Lab, debian: &Debian) {
     let (source, image) = (lab.folder().join("pe"), debian.tree().join("root/winpe.wim"));
     fs::create_dir_all(source.join("Windows/Boot/EFI")).unwrap();
@@ -125,7 +124,7 @@ fn it_starts_under_its_unit_and_serves_as_its_own_user() {
     fs::write(debian.tree().join(&CONFIG[1..]), &broken).unwrap();
     assert!(!debian.run(&["systemctl", "reload", UNIT]).status.success());
     assert_eq!(debian.property(UNIT, "ActiveState"), "active");
-    // What was in force goes on, and who looks is told.
+    // The former configuration stays in force, and its status text says so.
     assert_eq!(debian.property(UNIT, "StatusText"), "configuration reloaded");
     let line = format!("{CONFIG}:{}:", broken.lines().count());
     debian.wait_until("the line is told", |debian| debian.journal().contains(&line));
@@ -236,7 +235,7 @@ fn an_upgrade_keeps_what_is_configured_and_remembered_and_a_purge_leaves_nothing
     fs::write(debian.tree().join("srv/netboot/menu.efi"), "a boot program").unwrap();
     serves(&lab, &debian);
 
-    // What an operator has disabled stays so.
+    // An operator's `disable` stays in force.
     debian.done(&["systemctl", "disable", UNIT]);
     install(&debian, "0.3.0-1");
     assert_eq!(debian.property(UNIT, "UnitFileState"), "disabled");
@@ -287,7 +286,7 @@ fn an_upgrade_takes_up_the_state_of_an_older_version_and_refuses_that_of_a_newer
     assert!(told.contains("netbootd does not run"), "{told}");
     let words = "is of a newer netbootd (tables of version 99";
     debian.wait_until("it is refused", |debian| debian.journal().contains(words));
-    // What it does not know it leaves alone: the newer netbootd finds all of it.
+    // It leaves a newer state alone: the newer netbootd finds all of it.
     debian.run(&["systemctl", "stop", UNIT]);
     assert_eq!(replace_version(&state, own), 99);
     debian.run(&["systemctl", "reset-failed", UNIT]);
@@ -358,7 +357,7 @@ fn files(tree: &Path) -> Vec<String> {
 fn its_units_are_sound_and_shut_in() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pkg/systemd");
     let service = folder.join(UNIT);
-    // Tenths of systemd's exposure. What is left: the network, its capabilities, and openat2, which
+    // Tenths of systemd's exposure. The rest is: the network, its capabilities, and openat2, which
     // RestrictSUIDSGID would take away.
     let analyze = || Command::new("systemd-analyze");
     process::run(

@@ -84,7 +84,7 @@ fn look_at_every_page(looks: &[(u32, u32, bool)], more: bool) {
         browser.open(PAGE);
     }
     classroom.boot(&netbootd);
-    // What is wrong shows by itself.
+    // The fault shows by itself.
     browser.wait_for("return document.querySelector('#wrong').innerText.includes('menu.ipxe')");
     for (name, path, words) in pages() {
         browser.look_as(1400, 900, false);
@@ -193,8 +193,8 @@ fn an_operator_signs_in_approves_and_takes_it_back() {
     browser.keep_picture("approved");
     browser.run("[...document.querySelectorAll('#waiting button')].find(button => button.innerText === 'Undo').click()");
     browser.wait_for("return document.querySelector('[role=status]').innerText.includes('waits again')");
-    // What another site sends is refused, with the session's cookie or not; so is a form without
-    // its token.
+    // A request from another site is refused, with the session's cookie or not; so is a form
+    // without its token.
     let cookie = browser.cookie("netbootd");
     let post = |more: &[&str]| {
         let url = format!("{PAGE}machines/{WAITS}/approve");

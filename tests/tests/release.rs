@@ -1,5 +1,5 @@
-//! What `make release` packs: the OCI image runs, the SBOM names what is compiled in, and the same
-//! input gives the same bytes.
+//! The output of `make release`: the OCI image runs, the SBOM names what is compiled in, and the
+//! same input gives the same bytes.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

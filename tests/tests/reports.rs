@@ -1,4 +1,4 @@
-//! What machines say of themselves: reports by HTTP, syslog, and the scripts that report.
+//! Machines' reports of themselves: by HTTP, by syslog, and the scripts that report.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -154,7 +154,7 @@ fn ipxe_reports_the_step_that_fails_with_its_error_code() {
         evidence.contains("error 2e") && evidence.contains("no image that this iPXE starts"),
         "{evidence}"
     );
-    // What iPXE knows of the machine came with the script's beginning.
+    // iPXE's facts about the machine came with the script's beginning.
     assert!(evidence.contains("QEMU") && evidence.contains("network card"), "{evidence}");
     drop(machine);
 }
@@ -236,7 +236,7 @@ fn the_lines_of_the_handbook_report_from_installers() {
     in_installer(&line(&["wget -qO- --post-data=state=up"]));
     let shown = netbootd.status_when(&lab, MAC_TEXT, |status| cause(status).is_none());
     assert_eq!(shown["steps"].as_array().unwrap().last().unwrap()["what"], "up");
-    // What it says of its card is empty where there is none, and no error.
+    // The value for its card is empty where there is none, and no error.
     in_installer(&line(&["/sys/class/net/*/device", "state=up"]));
     netbootd.status_when(&lab, MAC_TEXT, |status| cause(status).is_none());
 }

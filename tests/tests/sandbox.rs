@@ -1,5 +1,4 @@
-//! What a running netbootd has given up, as the kernel sees it, and that machines boot all the
-//! same.
+//! The sandbox of a running netbootd, as the kernel sees it; machines boot all the same.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::collections::BTreeSet;

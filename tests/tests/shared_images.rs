@@ -62,7 +62,7 @@ impl Site {
         folder
     }
 
-    /// What a client gets by HTTP.
+    /// A client's file by HTTP.
     fn get(&self, path: &str) -> (bool, PathBuf) {
         let out = self.lab.folder().join("got");
         let _ = fs::remove_file(&out); // of the time before

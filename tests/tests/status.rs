@@ -1,4 +1,4 @@
-//! What operators see of a running netbootd, over HTTP, HTTPS and on the command line.
+//! The operators' view of a running netbootd, over HTTP, HTTPS and on the command line.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -65,7 +65,7 @@ impl Site {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// What is wrong with the machine, once something is found.
+    /// The machine's finding, once there is one.
     fn finding(&self) -> Value {
         let device = || self.get(&format!("/devices/{MAC}"));
         let finding = || Some(device()["finding"].clone()).filter(|finding| !finding.is_null());
@@ -128,7 +128,7 @@ fn a_machines_steps_and_what_is_wrong_are_shown_while_they_happen() {
     assert_eq!(site.get("/devices?search=52:54").as_array().unwrap().len(), 1);
     let status = site.get("/status");
     assert_eq!((status["machines"].as_u64(), status["mode"].as_str()), (Some(1), Some("proxy")));
-    // What happened is still known after a restart.
+    // The steps are still known after a restart.
     let deadline = Instant::now() + Duration::from_secs(10);
     while site.get(&format!("/devices/{MAC}/history")).as_array().unwrap().len() < 4 {
         assert!(Instant::now() < deadline, "the steps are not on the disk");
@@ -206,8 +206,8 @@ fn metrics_are_what_prometheus_wants() {
     assert!(checked.status.success() && said.is_empty(), "{said}");
 }
 
-/// What Prometheus and Grafana are given names metrics that there are, and rules that Prometheus
-/// takes.
+/// The rules for Prometheus and the dashboard for Grafana name metrics that exist, and Prometheus
+/// accepts the rules.
 #[test]
 fn rules_and_dashboard_use_metrics_that_exist() {
     let site = Site::new("");

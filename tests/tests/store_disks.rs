@@ -158,5 +158,5 @@ fn a_daemon_on_a_full_disk_says_so_and_keeps_what_it_remembers() {
     assert!(!last.printed().contains(NEW_STATE), "the state file was begun anew: {}", last.printed());
 }
 
-/// What netbootd logs when it makes the tables of a new state file.
+/// netbootd's log line when it makes the tables of a new state file.
 const NEW_STATE: &str = "state tables converted from=0";

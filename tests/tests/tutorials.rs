@@ -36,7 +36,7 @@ fn site() -> (Lab, Debian, DhcpServer) {
     (lab, debian, dhcp)
 }
 
-/// What a file is by TFTP, as firmware of the client fetches it.
+/// A file by TFTP, as firmware of the client fetches it.
 fn get(lab: &Lab, path: &str) -> Vec<u8> {
     let got = lab.folder().join("got");
     let _ = fs::remove_file(&got); // of the time before
@@ -46,7 +46,7 @@ fn get(lab: &Lab, path: &str) -> Vec<u8> {
     fs::read(&got).unwrap_or_default()
 }
 
-/// What firmware is answered on port 4011.
+/// The answer to firmware on port 4011.
 fn asks(lab: &Lab, mac: &str, arch: &str) -> String {
     let words = [&program(), "probe", "pxe", SERVER, "--mac", mac, "--arch", arch, "--timeout", "1"];
     String::from_utf8(lab.run("client", &words).stdout).unwrap()

@@ -1,4 +1,4 @@
-//! What Windows' boot managers ask for, as they spell it.
+//! The requests of Windows' boot managers, as they spell them.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests
 
 use std::fs;

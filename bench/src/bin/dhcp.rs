@@ -169,7 +169,7 @@ impl Kind {
         }
     }
 
-    /// What has become of a lease when its ACK leaves.
+    /// The durability of a lease when its ACK leaves.
     fn keeps(self) -> &'static str {
         match self {
             Kind::Netbootd | Kind::Dnsmasq => "on the disk (fsync)",
@@ -310,7 +310,7 @@ impl Server {
             panic!("perfdhcp says: {text}{}", String::from_utf8_lossy(&output.stderr));
         };
         let asked = u64::from(rate) * u64::from(SECONDS);
-        // What perfdhcp did not come to ask is not answered either.
+        // Requests that perfdhcp did not come to send count as unanswered.
         done * 100 >= (*begun).max(asked) * 99
     }
 }

@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     if all_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What the clients do.
+/// The work of the clients.
 #[derive(Debug, Clone)]
 enum Work {
     /// Connections that ask once and then keep silent.
@@ -83,7 +83,7 @@ enum Work {
     Ranges { count: u64 },
 }
 
-/// What one fetch of all files took.
+/// The cost of one fetch of all files.
 #[derive(Debug, Default)]
 struct Spent {
     bytes: u64,
@@ -95,7 +95,7 @@ struct Spent {
     failed: Option<ClientError>,
 }
 
-/// What a row takes from it.
+/// The figure of a row.
 #[derive(Debug, Clone, Copy)]
 enum Measure {
     /// The throughput in megabytes a second.
@@ -237,7 +237,7 @@ impl Work {
     }
 }
 
-/// What clients have fetched, and the connections that are still open.
+/// The bytes that clients have fetched, and the connections that are still open.
 struct Fetched {
     bytes: u64,
     requests: u64,
@@ -339,7 +339,7 @@ impl Drop for Server {
     }
 }
 
-/// What the files hold, in the order of [`NAMES`].
+/// The contents of the files, in the order of [`NAMES`].
 #[derive(Debug, Clone)]
 struct Files(Vec<Expected>);
 

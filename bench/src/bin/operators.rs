@@ -1,4 +1,4 @@
-//! What operators cost: the boot path with the page open beside it closed, and how long `/status`
+//! The cost of operators: the boot path with the page open beside it closed, and how long `/status`
 //! takes.
 
 use std::fs;
@@ -147,7 +147,8 @@ impl Site {
         used
     }
 
-    /// What the server has used so far: fields 14 and 15 of proc(5)'s stat, in ticks of 10 ms.
+    /// The server's processor time so far, in seconds: fields 14 and 15 of proc(5)'s stat, in ticks
+    /// of 10 ms.
     fn processor_seconds(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.netbootd.id())).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

@@ -163,7 +163,7 @@ fn peak(process: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1024
 }
 
-/// What the largest child needed, as the system accounts for it.
+/// The peak memory of the largest child in MiB, as the system accounts for it.
 fn children_peak() -> u64 {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN);
     usage.map_or(0, |usage| usage.max_rss() as u64 / 1024)

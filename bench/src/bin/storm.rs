@@ -78,7 +78,7 @@ fn storm(name: &str, machines: u32, lossy: bool) -> usize {
     report(name, &boots, &cost)
 }
 
-/// What the storm cost.
+/// The cost of the storm.
 struct Cost {
     cpu: Duration,
     bytes: u64,

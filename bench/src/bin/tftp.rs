@@ -60,7 +60,7 @@ fn main() {
     assert!(whole, "netbootd did not give every byte");
 }
 
-/// What a row measures.
+/// The measure of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measure {
     /// The throughput in megabytes a second.

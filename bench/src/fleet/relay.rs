@@ -27,7 +27,7 @@ pub(super) struct Relay {
     waiting: Mutex<HashMap<u32, oneshot::Sender<Packet>>>,
 }
 
-/// What a lease says.
+/// The values of a lease.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) address: Ipv4Addr,

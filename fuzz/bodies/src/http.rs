@@ -1,4 +1,4 @@
-//! What an HTTP client asks for: a path and a range.
+//! The inputs of HTTP clients: a path and a range.
 
 use std::net::Ipv4Addr;
 

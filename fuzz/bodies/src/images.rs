@@ -1,4 +1,4 @@
-//! What is read of images: a reader's listings, programs' headers, and the INI files of a content
+//! The inputs from images: a reader's listings, programs' headers, and the INI files of a content
 //! library.
 
 use boot_program::{Program, Revocations};

@@ -1,6 +1,6 @@
-//! What each fuzz target does with its bytes. The targets of `fuzz/` are one call each into here,
-//! and the test of this package makes the same calls with every seed and with seeded mutations of
-//! them, on the stable compiler.
+//! The bodies of the fuzz targets. The targets of `fuzz/` are one call each into here, and the test
+//! of this package makes the same calls with every seed and with seeded mutations of them, on the
+//! stable compiler.
 //!
 //! A body never fails for what it is given: it panics when netbootd does, or when what was read,
 //! written and read again is another thing. All of them are free of sockets; [`config`] looks at

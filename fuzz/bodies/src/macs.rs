@@ -1,4 +1,4 @@
-//! What Macs send, and the property lists of their image folders.
+//! The inputs of Macs, and the property lists of their image folders.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::LazyLock;

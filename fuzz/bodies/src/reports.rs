@@ -1,4 +1,4 @@
-//! What machines say of themselves: reports by HTTP, messages of syslog.
+//! Machines' reports of themselves: by HTTP, and messages of syslog.
 
 use netbootd_content::boot_script::screen;
 use netbootd_diagnosis::report::{Report, Reporter};

@@ -1,4 +1,4 @@
-//! What operators write: the configuration and the device file.
+//! The inputs of operators: the configuration and the device file.
 
 use std::path::Path;
 
@@ -27,8 +27,8 @@ pub fn config(bytes: &[u8]) {
     assert!(findings.errors() + findings.warnings() == 0 || shown.contains("/nonexistent/netbootd.toml"));
 }
 
-/// Any device file, CSV or TOML: devices, bad lines, or an error. What is read is the same when it
-/// is written as TOML.
+/// Any device file, CSV or TOML: devices, bad lines, or an error. The devices are the same when
+/// they are written as TOML and read again.
 pub fn device_file(bytes: &[u8]) {
     let Ok((table, bad)) = from_csv(bytes).or_else(|_| from_toml(bytes)) else { return };
     assert!(table.ask(&WHO).by_uuid.is_empty(), "it was not asked for");

@@ -1,4 +1,4 @@
-//! What comes from Configuration Manager: its AdminService's JSON, and the log of its responder.
+//! The inputs from Configuration Manager: its AdminService's JSON, and the log of its responder.
 
 use netbootd_directory::configmgr::wire::Page;
 use netbootd_directory::configmgr::{Bodies, Tables};

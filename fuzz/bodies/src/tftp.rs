@@ -29,8 +29,7 @@ pub fn tftp_packet(bytes: &[u8]) {
     assert_eq!(netascii::decode(&netascii::encode(bytes)), bytes);
 }
 
-/// What is granted is within the limits and no more than was asked for, and reads as it was
-/// granted.
+/// The granted options are within the limits and within the request, and read as they were granted.
 fn negotiated(asked: &RequestOptions) {
     let limits = Limits { max_block_size: 1468, max_window_size: 16, variable_window: true };
     let negotiated = negotiate(asked, &limits, 1 << 40);

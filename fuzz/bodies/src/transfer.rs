@@ -13,8 +13,8 @@ use crate::split::Numbers;
 /// Six bytes say what is asked for and how long the file is; each further one is what the link does
 /// next. Then the link is a good one.
 ///
-/// What arrives is always the beginning of the file, both sides end once, and a
-/// side that reports a complete file has all of it.
+/// The bytes that arrive are always the beginning of the file, both sides end once, and a side that
+/// reports a complete file has all of it.
 pub fn tftp_transfer(bytes: &[u8]) {
     let mut script = Numbers(bytes);
     let block_size = 8 + u16::from(script.next());
@@ -58,7 +58,7 @@ pub fn tftp_transfer(bytes: &[u8]) {
     }
 }
 
-/// What the link does with the datagram that is next.
+/// The fate of the next datagram on the link.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Act {
     Deliver,
@@ -69,7 +69,7 @@ enum Act {
     Delay,
     /// Nothing comes until somebody has waited long enough.
     Wait,
-    /// What came last comes again.
+    /// The last datagram comes again.
     Again,
 }
 

@@ -12,7 +12,7 @@ function nodes(html) {
   box.innerHTML = trusted ? trusted.createHTML(html) : html;
   return box.content;
 }
-// What the reader opened, ticked or typed is the reader's.
+// The reader's own state stays: opened, ticked and typed fields.
 const keep = {
   morphStyle: "outerHTML", restoreFocus: true, ignoreActiveValue: true,
   callbacks: {
@@ -178,7 +178,7 @@ for (const event of ["input", "focus"]) field.addEventListener(event, () => { co
 field.addEventListener("blur", () => setTimeout(shut, 150));
 hits.addEventListener("mousedown", (event) => { const line = event.target.closest("li"); if (line) { event.preventDefault(); open(line); } });
 field.addEventListener("keydown", async (event) => {
-  // What was typed counts, though its answer is on the way.
+  // The typed text counts, though its answer is on the way.
   if (event.key === "Enter" && pending) {
     event.preventDefault();
     await pending;

@@ -91,7 +91,7 @@ fn boot(lab: &Lab, what: &str, firmware: Firmware) -> bool {
     println!("\nswitched on: {what}");
     let started = Instant::now();
     let machine = Machine::start(lab, firmware, "br0");
-    // What goes wrong is in the machine's console, and that is what the panic shows.
+    // The machine's console shows an error, and so does the panic.
     let booted =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine.wait_for_payload("demo"))).is_ok();
     if booted {

@@ -23,7 +23,7 @@ pub(super) fn frames(lab: &Lab, host: &str, count: u32) {
         for n in 0..count {
             let [a, b, c, d] = n.to_be_bytes();
             let bytes = packet::client(packet::DISCOVER, [2, 0x66, a, b, c, d], &said);
-            // What the queue has no room for is lost, as on any wire.
+            // Packets that do not fit the queue are lost, as on any wire.
             let _ = sender.send(ifindex, MacAddr([0xff; 6]), from, to, &bytes);
             if n % BURST == 0 {
                 wait::pass(PAUSE); // the flood's rate

@@ -173,7 +173,7 @@ impl Replay {
         self.step(host, Step::Decided(&decided));
     }
 
-    /// What netbootd says to a packet with these options.
+    /// netbootd's answer to a packet with these options.
     fn decided(&self, host: &str, proto: Proto, decision: Answered, options: &Options) -> Decided {
         let host = self.host(host);
         let value = |name: &str| options.get(name).map(String::as_str);
@@ -313,7 +313,7 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const A_PACKET: Duration = Duration::from_millis(200);
 /// Time passes in steps of this length.
 const A_MOMENT: Duration = Duration::from_millis(100);
-/// What is not found within this time is not found.
+/// A finding later than this counts as missing.
 const EXPECTED_WITHIN: Duration = Duration::from_secs(120);
 /// A healthy boot stays without a finding for this long.
 const AFTERWARDS: Duration = Duration::from_secs(120);

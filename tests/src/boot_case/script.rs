@@ -1,4 +1,4 @@
-//! What a case says, line by line.
+//! The lines of a case.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -36,16 +36,16 @@ pub(super) enum Line {
     Https { host: String, what: Https },
     /// A file by HTTP: to its last byte, in vain, or so that it stands still.
     Http { host: String, path: String, how: How },
-    /// What only a running netbootd shows.
+    /// Behaviour that only a running netbootd shows.
     Wire { host: String, what: Wire, word: String },
 }
 
-/// What only a running netbootd shows.
+/// Behaviour that only a running netbootd shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wire {
     /// The question to port 4011, whose answer has to name this boot file.
     BootFile,
-    /// What the headline of the finding says.
+    /// Words in the headline of the finding.
     Words,
     /// A finding that is over.
     Past,
@@ -59,9 +59,9 @@ pub(super) enum Wire {
     Forge,
     /// A word that none of the machine's steps has.
     NoStep,
-    /// What a file over HTTP holds.
+    /// The contents of a file over HTTP.
     Body,
-    /// What `netbootd status` says that is missing, where no cause is found.
+    /// The missing step in `netbootd status`, where no cause is found.
     Silence,
     /// Words of the finding's evidence.
     Evidence,
@@ -258,7 +258,7 @@ fn tftp(word: &str) -> Option<How> {
     })
 }
 
-/// What stands in a file of the boot folder. `\n` in a text is the end of a line.
+/// The contents of a file of the boot folder. `\n` in a text is the end of a line.
 fn content(path: &str, words: &[&str]) -> Vec<u8> {
     match words {
         ["pe", arch, signed] => packet::pe_program(arch, *signed == "signed"),

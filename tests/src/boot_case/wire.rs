@@ -322,7 +322,7 @@ impl Player<'_> {
             for n in 0..count {
                 let [a, b, c, d] = n.to_be_bytes();
                 let bytes = packet::client(packet::DISCOVER, [2, 0x66, a, b, c, d], &said);
-                // What the queue has no room for is lost, as on any wire.
+                // Packets that do not fit the queue are lost, as on any wire.
                 let _ = socket.send_to(&bytes, ("255.255.255.255", 67));
             }
         });

@@ -109,7 +109,7 @@ fn move_to(disk: &Disk, site: &Site) {
     fs::copy(&blob, &place).expect("the disk has room");
     fs::remove_file(&blob).expect("root may remove it");
     symlink(&place, &blob).expect("root may link it");
-    // What is in memory is read whatever the disk does.
+    // Bytes in memory are read whatever the disk does.
     let file = File::open(&place).expect("just written");
     file.sync_all().expect("the disk takes it");
     posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).expect("the kernel takes advice");

@@ -59,7 +59,7 @@ fn stay_flat(count: u32, machines: u32, settled: u32) -> String {
 /// After how many sessions memory was looked at, the kilobytes, and the open files.
 type Look = (u32, u64, usize);
 
-/// What was seen once memory is as it will be, a few times on the way, and at the end.
+/// Memory and files once memory has settled, a few times on the way, and at the end.
 async fn sessions(folder: &Path, count: u32, machines: u32, settled: u32) -> Vec<Look> {
     fs::create_dir_all(folder.join("root")).expect("the folder can be written");
     fs::write(folder.join("root/boot.efi"), "a boot program").expect("the folder can be written");

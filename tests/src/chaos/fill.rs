@@ -22,7 +22,7 @@ pub fn full_state_disk(count: u32) -> String {
     for number in 1..=count {
         let ballast = disk.path().join("ballast");
         fill(&ballast);
-        // What was written before left some room in the file itself.
+        // Earlier writes left some room in the file itself.
         let refused = loop {
             assert!(next < MACHINES, "the ledger takes as many as on an empty disk");
             next += 2;

@@ -29,10 +29,9 @@ use crate::wait;
 /// well-formed questions of made-up machines behind the same relay by the other half. Gives the
 /// words for the line.
 ///
-/// # Panics
-/// When a flood of junk costs a fifth of the boots or more, or when netbootd does not go on
-/// serving. What is well-formed has to be read and looked up before it is left alone: what that
-/// costs is told, not judged.
+/// # Panics When a flood of junk costs a fifth of the boots or more, or when netbootd does not go
+/// on serving. Well-formed packets have to be read and looked up before they are left alone: their
+/// cost is reported, not judged.
 pub fn flood(seconds: u32) -> String {
     let mut scene = Scene::open(Site::new(None, 0, "").limited());
     let lasting = Duration::from_secs(seconds.into());
@@ -116,7 +115,7 @@ impl Scene {
         site.lab.add_host("junk");
         site.lab.plug("junk", "lan0", "br0", "10.77.0.66/24");
         let machines = Arc::new(Machines::new(&site.lab, FLEET));
-        // What is started stays where its starter is.
+        // A process stays on the processor of its starter.
         run_on(1);
         site.start();
         run_on(0);

@@ -43,7 +43,7 @@ pub fn power_losses(count: u32) -> String {
     all(Blow::PowerLoss, count)
 }
 
-/// What went on between the blows.
+/// The work between the kills.
 #[derive(Debug, Default)]
 struct Counted {
     leases: usize,
@@ -205,7 +205,7 @@ impl Importer {
         }
     }
 
-    /// What was committed is whole; the next writer sweeps what was not.
+    /// Committed images are whole; the next writer sweeps the rest.
     fn check(&self, round: u32) {
         let store = Store::open(&self.store, Limits::default()).expect("the store opens");
         let catalogue = store.catalogue().unwrap_or_else(|error| panic!("round {round}: {error:?}"));

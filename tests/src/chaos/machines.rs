@@ -18,7 +18,7 @@ pub(super) struct Machines {
     pub(super) server: Ipv4Addr,
 }
 
-/// What a machine was told.
+/// The answer to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) n: u32,
@@ -63,7 +63,7 @@ impl Machines {
                 _ => {}
             }
         }
-        // What has left the server counts, though nobody waited for it.
+        // An ACK that has left the server counts, though nobody waited for it.
         while let Some(reply) = self.hear() {
             if reply.kind == ACK {
                 told.push(Told { n: reply.xid, address: reply.address, boots: reply.boots });
@@ -193,7 +193,7 @@ impl Machines {
         self.socket.set_nonblocking(false).expect("a socket");
     }
 
-    /// What does not fit the socket is lost, as on any wire.
+    /// Sends a packet. One that does not fit the socket is lost, as on any wire.
     fn send(&self, bytes: &[u8]) {
         let _ = self.socket.send_to(bytes, SocketAddrV4::new(self.server, PORT));
     }

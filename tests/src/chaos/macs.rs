@@ -17,7 +17,7 @@ pub(super) struct Macs {
     socket: UdpSocket,
 }
 
-/// What a Mac was told that it boots: an image's number.
+/// A Mac's confirmed selection: an image's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chosen {
     n: u32,
@@ -46,7 +46,7 @@ impl Macs {
         let mut chosen = Vec::new();
         for n in (first..).take_while(|_| !stop.load(Ordering::Relaxed)) {
             let image = IMAGES[n as usize % IMAGES.len()];
-            // What cannot be sent is lost, as on any wire.
+            // A packet that cannot be sent is lost, as on any wire.
             let _ = self.socket.send_to(&select(n, image), SocketAddrV4::new(SERVER, SERVER_PORT));
             if self.is_confirmed(n, stop) {
                 chosen.push(Chosen { n, image });

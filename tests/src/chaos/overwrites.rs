@@ -143,7 +143,7 @@ fn overwrite(place: &Path, round: u32, number: u32) {
     written.expect("the file can be written");
 }
 
-/// What a file of one version holds once it was overwritten so.
+/// The contents of a file of one version after such an overwrite.
 fn expected(round: u32, old: u32, new: u32) -> Vec<u8> {
     if round % 3 != 2 {
         return version(new);

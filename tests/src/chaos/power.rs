@@ -56,8 +56,8 @@ impl Disk {
         self.mount();
     }
 
-    /// What is behind so many bytes cannot be read any more (`EIO`): the file that the disk is in
-    /// ends there. Nothing is written from then on.
+    /// The bytes behind `bytes` cannot be read any more (`EIO`): the file that the disk is in ends
+    /// there. Nothing is written from then on.
     ///
     /// # Panics
     /// When a program still writes to it.

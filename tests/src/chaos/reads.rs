@@ -163,7 +163,7 @@ fn under_forged_reads(count: u32, a_second: f64, limits: &str) -> Seen {
     ending.store(true, Ordering::Relaxed);
     flood.join().expect("the flood goes on");
     let came = forged.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
-    // What nobody acknowledges leaves by itself, and its memory with it.
+    // Transfers that nobody acknowledges end by themselves and free their memory.
     if a_second > BRIEF {
         let left = || format!("{} transfers are left", unproved_transfers(&site));
         wait::until(PATIENCE, || unproved_transfers(&site) == 0, left);

@@ -152,7 +152,7 @@ impl Site {
         self.process.as_ref().expect("netbootd was started")
     }
 
-    /// What the control socket says.
+    /// The answer of the control socket.
     ///
     /// # Panics
     /// When it says nothing.

@@ -18,7 +18,7 @@ pub struct Wanted {
     digest: String,
 }
 
-/// What came of it: by server and protocol, how many were right, and how many came to no end.
+/// The results, by server and protocol: how many were right, and how many came to no end.
 pub type Fetched = BTreeMap<(&'static str, &'static str), (usize, usize)>;
 
 /// Fetches that go on.

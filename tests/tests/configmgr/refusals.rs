@@ -1,4 +1,4 @@
-//! What the site refuses, each with a name of its own.
+//! The site's refusals, each with a name of its own.
 
 use netbootd_tests::admin_service::Web;
 use netbootd_tests::admin_service::rows::member;

@@ -70,7 +70,7 @@ fn descriptor(to: &mut Vec<u8>, resource: [u8; 24], digest: [u8; 20]) {
 }
 
 const XML: &str = "<WIM><IMAGE INDEX=\"1\"><NAME>x</NAME><WINDOWS><ARCH>9</ARCH></WINDOWS></IMAGE></WIM>";
-/// What metadata calls the one file's bytes, whatever they are.
+/// The digest of the one file's bytes in metadata, whatever they are.
 const BLOB: [u8; 20] = [0x11; 20];
 const HEADER: usize = 208;
 const METADATA: u8 = 2;

@@ -1,4 +1,4 @@
-//! What wimlib may allocate for one image, as the limit of the program's address space has it: a
+//! The bytes that wimlib may allocate for one image, by the limit of the program's address space: a
 //! folder that holds itself twice unfolds for as long as there is memory.
 //!
 //! Unsafe code for one reason: the library takes its allocator as C functions.
