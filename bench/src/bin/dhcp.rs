@@ -3,8 +3,7 @@
 //!
 //! A server's rate is the highest, of those asked for by perfdhcp, at which fewer than one exchange
 //! in a hundred is lost. How long an exchange takes, and what it costs, is measured at half the
-//! server's own rate by a generator that compares every answer. `--smoke` looks whether all of that
-//! runs; a number is how many rounds there are; `--at=RATE` measures netbootd alone, at one rate.
+//! server's own rate by a generator that compares every answer.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -15,10 +14,25 @@ use bench::account::Account;
 use bench::dora::{Building, Exchanges};
 use bench::host;
 use bench::processors;
+use clap::Parser;
 use netbootd_tests::{Lab, Process, netbootd};
 
+/// Measure DHCP servers side by side.
+#[derive(Parser)]
+struct Args {
+    /// Check that everything runs, without figures.
+    #[arg(long)]
+    smoke: bool,
+    /// Measure netbootd alone, at this many exchanges a second.
+    #[arg(long, value_name = "RATE")]
+    at: Option<u32>,
+    /// How many rounds each server has.
+    #[arg(default_value_t = ROUNDS)]
+    rounds: usize,
+}
+
 fn main() {
-    let smoke = std::env::args().any(|word| word == "--smoke");
+    let Args { smoke, at: asked_rate, rounds } = Args::parse();
     processors::apart();
     let mut lab = Lab::new();
     lab.add_host("relay");
@@ -28,8 +42,7 @@ fn main() {
     if smoke {
         return look(&lab, &servers);
     }
-    let rounds = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(ROUNDS);
-    if let Some(rate) = std::env::args().find_map(|word| word.strip_prefix("--at=")?.parse().ok()) {
+    if let Some(rate) = asked_rate {
         return at(&lab, &servers[0], rate, rounds);
     }
     let mut figures: Vec<Figures> = servers.iter().map(|_| Figures::default()).collect();

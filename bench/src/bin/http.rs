@@ -16,15 +16,25 @@ use bench::http_client::{Client, Expected};
 use bench::processes;
 use bench::processors;
 use bench::table::{Figure, HEAD, Rounds, Row, Wanted};
+use clap::Parser;
 use netbootd_tests::{Lab, Process, netbootd};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pxe_policy::with_causes;
 
+/// Measure HTTP servers side by side.
+#[derive(Parser)]
+struct Args {
+    /// Check that everything runs: small files, one round.
+    #[arg(long)]
+    smoke: bool,
+    /// Measure only rows with one of these words in their names.
+    words: Vec<String>,
+}
+
 fn main() -> ExitCode {
-    let smoke = std::env::args().any(|word| word == "--smoke");
+    let Args { smoke, words } = Args::parse();
     let _awake = processors::apart_and_awake();
-    let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let chosen = |name: &str| only.is_empty() || only.iter().any(|word| name.contains(word.as_str()));
+    let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     // Thousands of connections, on both sides.
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most); // the rows that need it fail then

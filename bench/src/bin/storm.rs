@@ -1,6 +1,5 @@
 //! A boot storm: ten thousand simulated machines are switched on at once, from the first DISCOVER
 //! to the last byte, against one netbootd; then the same with one datagram in a hundred lost.
-//! `--smoke` switches a hundred on.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -12,13 +11,24 @@ use bench::account::Account;
 use bench::fleet::{self, Boot, Kind, RELAY, Site};
 use bench::processes;
 use bench::processors;
+use clap::Parser;
 use netbootd_tests::{Lab, Process, netbootd};
 use pxe_policy::with_causes;
 
+/// Switch a fleet of simulated machines on at once.
+#[derive(Parser)]
+struct Args {
+    /// Check that everything runs: a hundred machines, without loss.
+    #[arg(long)]
+    smoke: bool,
+    /// How many machines are switched on.
+    #[arg(long)]
+    machines: Option<u32>,
+}
+
 fn main() {
-    let smoke = std::env::args().any(|word| word == "--smoke");
-    let asked = std::env::args().find_map(|word| word.strip_prefix("--machines=")?.parse().ok());
-    let machines = asked.unwrap_or(if smoke { 100 } else { 10_000 });
+    let Args { smoke, machines } = Args::parse();
+    let machines = machines.unwrap_or(if smoke { 100 } else { 10_000 });
     processors::apart();
     print(
         "| storm | done | p50, s | p95, s | max, s | p95/p50 | MB/s | server CPU s/GB | kB a session | |\n\

@@ -1,5 +1,4 @@
 //! TFTP beside its peers: each server in a host of its own, the same clients in another, in turns.
-//! Words choose the rows that have them.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,13 +13,25 @@ use bench::load::{Load, Outcome};
 use bench::processors;
 use bench::spread::{self, Spread};
 use bench::table::{Figure, HEAD, Rounds, Row, Wanted};
+use clap::Parser;
 use netbootd_tests::process::tool;
 use netbootd_tests::{Lab, Process, netbootd};
 
+/// Measure TFTP servers side by side.
+#[derive(Parser)]
+struct Args {
+    /// Check that everything runs: small files, one round.
+    #[arg(long)]
+    smoke: bool,
+    /// How many rounds each server has.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Measure only rows with one of these words in their names.
+    words: Vec<String>,
+}
+
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let smoke = words.iter().any(|word| word == "--smoke");
-    let named: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
+    let Args { smoke, rounds, words } = Args::parse();
     let _awake = processors::apart_and_awake();
     let mut lab = Lab::new();
     lab.add_host("clients");
@@ -28,11 +39,10 @@ fn main() {
     let contents = fill(&lab.folder().join("root"), smoke);
     let servers: Vec<Server> =
         (1..).zip(Kind::ALL).filter_map(|(n, kind)| Server::start(&mut lab, kind, n)).collect();
-    let asked = words.iter().find_map(|word| word.strip_prefix("--rounds=")?.parse().ok());
-    let rounds = asked.unwrap_or(if smoke { 1 } else { ROUNDS });
+    let rounds = rounds.unwrap_or(if smoke { 1 } else { ROUNDS });
     print(HEAD.trim_end());
     let chosen =
-        |case: &Case| named.is_empty() || named.iter().any(|name| case.row.name.contains(name.as_str()));
+        |case: &Case| words.is_empty() || words.iter().any(|word| case.row.name.contains(word.as_str()));
     let mut whole = true;
     let mut single = String::from(spread::HEAD);
     for case in cases(smoke).into_iter().filter(chosen) {

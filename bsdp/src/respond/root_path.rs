@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::{BootImage, BootImageType, RootPath};
 
 /// Option 17. Macs do no DNS here, and take as HTTP what begins with `http:`.
@@ -16,24 +18,12 @@ pub(super) fn root_path(image: &BootImage, host: Ipv4Addr, http_port: u16) -> Op
         }
         (RootPath::File(file), _) => {
             let port = if http_port == HTTP_PORT { String::new() } else { format!(":{http_port}") };
-            let path = percent_escaped(&format!("{}/{}/{file}", image.place.http, image.folder));
-            Some(format!("http://{host}{port}{path}"))
+            let path = format!("{}/{}/{file}", image.place.http, image.folder);
+            Some(format!("http://{host}{port}{}", utf8_percent_encode(&path, KEPT)))
         }
     }
 }
 
-/// RFC 3986 §2.3: unreserved characters stay, and the slash.
-fn percent_escaped(path: &str) -> String {
-    let mut escaped = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                escaped.push(byte.into());
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
-
+/// The characters of a URL's path that stay: unreserved ones (RFC 3986 §2.3), and the slash.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 const HTTP_PORT: u16 = 80;

@@ -81,25 +81,24 @@ impl Report {
     /// Unknown names are left out; of a name that comes twice the last value counts.
     pub fn parse(form: &str) -> Self {
         let mut report = Report::default();
-        for pair in form.split('&').take(MAX_PAIRS) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = || plain(&decoded(value), MAX_VALUE);
-            match name {
-                "by" => report.by = Reporter::parse(value().as_deref()),
-                "state" => report.state = State::parse(value().as_deref()),
-                "step" => report.step = value(),
-                "file" => report.file = value(),
-                "error" => report.error = value().as_deref().and_then(ScriptError::parse),
-                "text" => report.text = plain(&decoded(pair.get(5..).unwrap_or_default()), MAX_TEXT),
-                "link" => report.facts.link = value(),
-                "chip" => report.facts.chip = value(),
-                "manufacturer" => report.facts.manufacturer = value(),
-                "product" => report.facts.product = value(),
-                "serial" => report.facts.serial = value(),
-                "version" => report.facts.version = value(),
-                "switch" => report.facts.switch = value(),
-                "port" => report.facts.port = value(),
-                "vlan" => report.facts.vlan = value(),
+        for (name, value) in form_urlencoded::parse(form.as_bytes()).take(MAX_PAIRS) {
+            let value = |most| plain(&value, most);
+            match &*name {
+                "by" => report.by = Reporter::parse(value(MAX_VALUE).as_deref()),
+                "state" => report.state = State::parse(value(MAX_VALUE).as_deref()),
+                "step" => report.step = value(MAX_VALUE),
+                "file" => report.file = value(MAX_VALUE),
+                "error" => report.error = value(MAX_VALUE).as_deref().and_then(ScriptError::parse),
+                "text" => report.text = value(MAX_TEXT),
+                "link" => report.facts.link = value(MAX_VALUE),
+                "chip" => report.facts.chip = value(MAX_VALUE),
+                "manufacturer" => report.facts.manufacturer = value(MAX_VALUE),
+                "product" => report.facts.product = value(MAX_VALUE),
+                "serial" => report.facts.serial = value(MAX_VALUE),
+                "version" => report.facts.version = value(MAX_VALUE),
+                "switch" => report.facts.switch = value(MAX_VALUE),
+                "port" => report.facts.port = value(MAX_VALUE),
+                "vlan" => report.facts.vlan = value(MAX_VALUE),
                 _ => {}
             }
         }
@@ -248,31 +247,6 @@ pub(crate) fn plain(text: &str, most: usize) -> Option<String> {
 /// Marks of direction and joiners, which let text show as another one.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// Percent-decoding of forms, where `+` is a blank. A `%` without two hex digits stands for itself.
-fn decoded(value: &str) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        match (first, after) {
-            (b'%', [high, low, behind @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    bytes.push(high << 4 | low);
-                    rest = behind;
-                }
-                _ => bytes.push(b'%'),
-            },
-            (b'+', _) => bytes.push(b' '),
-            (byte, _) => bytes.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    u8::try_from(char::from(digit).to_digit(16)?).ok()
 }
 
 /// A report has fewer than twenty.

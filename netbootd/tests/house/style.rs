@@ -13,21 +13,35 @@ fn no_source_file_has_more_than_400_lines() {
     assert!(long.is_empty(), "split by meaning: {long:?}");
 }
 
-/// The subject of a sentence is the client, the server, the operator.
+/// A sentence begins with the noun that it is about: the client, the reply, the file.
 #[test]
-fn comments_name_the_actor() {
-    let is_riddle = |line: &str| {
-        let comment = line.trim_start().strip_prefix("//").unwrap_or_default();
-        let comment = comment.trim_start_matches(['/', '!', ' ']);
-        comment.to_lowercase().contains("whoever") || comment.starts_with("Who ")
+fn no_sentence_of_a_comment_begins_with_what_or_who() {
+    let is_riddle = |sentence: &str| {
+        let first = sentence.split_whitespace().next().unwrap_or_default();
+        ["What", "What's", "Who"].contains(&first) || sentence.to_lowercase().contains("whoever")
     };
     let found: Vec<String> = sources()
         .iter()
-        .flat_map(|(path, text)| text.lines().map(move |line| (path, line)))
-        .filter(|(_, line)| is_riddle(line))
-        .map(|(path, line)| format!("{}: {}", path.display(), line.trim()))
+        .flat_map(|(path, text)| comments(text).into_iter().map(move |comment| (path, comment)))
+        .filter(|(_, comment)| comment.sentences().any(is_riddle))
+        .map(|(path, comment)| format!("{}:{}: {}", path.display(), comment.line, comment.text))
         .collect();
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Three words repeat the name. The help of commands is short on purpose.
+#[test]
+fn a_doc_comment_has_more_than_three_words() {
+    let is_help =
+        |path: &Path| path.starts_with("netbootd/src/cli") || path.starts_with("netbootd/src/probe");
+    let found: Vec<String> = sources()
+        .iter()
+        .filter(|(path, _)| !is_help(path))
+        .flat_map(|(path, text)| comments(text).into_iter().map(move |comment| (path, comment)))
+        .filter(|(_, comment)| comment.is_doc && comment.text.split_whitespace().count() <= 3)
+        .map(|(path, comment)| format!("{}:{}: {}", path.display(), comment.line, comment.text))
+        .collect();
+    assert!(found.is_empty(), "delete it, or say unit, range, source: {found:#?}");
 }
 
 /// A fixed sleep is too long on one machine and too short on another.
@@ -38,6 +52,44 @@ fn tests_of_whole_boots_sleep_in_one_helper_alone() {
     let found = sources().into_iter().filter(of_tests).filter(|(_, text)| sleeps(text));
     let found: Vec<PathBuf> = found.map(|(path, _)| path).collect();
     assert_eq!(found, [PathBuf::from("tests/src/wait.rs")]);
+}
+
+/// Consecutive lines of comments with the same marker.
+struct Comment {
+    /// The number of its last line, from 1.
+    line: usize,
+    /// Whether it documents an item (`///`).
+    is_doc: bool,
+    /// Its lines; a blank line is the end of a paragraph.
+    text: String,
+}
+
+impl Comment {
+    fn sentences(&self) -> impl Iterator<Item = &str> {
+        self.text.split('\n').flat_map(|paragraph| paragraph.split(". ")).map(str::trim)
+    }
+}
+
+fn comments(text: &str) -> Vec<Comment> {
+    let mut comments: Vec<Comment> = Vec::new();
+    let mut before = "";
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim_start();
+        let marker = ["///", "//!", "//"].into_iter().find(|marker| line.starts_with(marker));
+        let marker = marker.unwrap_or_default();
+        let words = line[marker.len()..].trim();
+        match comments.last_mut() {
+            _ if marker.is_empty() => {}
+            Some(comment) if marker == before => {
+                comment.line = number;
+                comment.text += if words.is_empty() { "\n" } else { " " };
+                comment.text += words;
+            }
+            _ => comments.push(Comment { line: number, is_doc: marker == "///", text: words.into() }),
+        }
+        before = marker;
+    }
+    comments
 }
 
 /// Every Rust file of the workspace, by its path from the root.

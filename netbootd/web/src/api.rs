@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::form::{decoded, pairs};
 pub(crate) use images::ImageDetails;
 pub(crate) use uploads::LARGEST_PIECE;
 
@@ -215,15 +216,12 @@ pub async fn answer(
 
 /// Every value of a name in the query, percent-decoded.
 fn values(query: Option<&str>, name: &str) -> Vec<String> {
-    let pairs = query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(known, _)| *known == name).map(|(_, value)| decoded(&value.replace('+', " "))).collect()
+    pairs(query).filter(|(known, _)| known == name).map(|(_, value)| value).collect()
 }
 
 /// A value of the query, percent-decoded.
 pub fn asked_for(query: Option<&str>, name: &str) -> Option<String> {
-    let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
-    let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value.replace('+', " ")).next()?;
-    Some(decoded(&value))
+    pairs(query).find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 /// The machines with a word, or the one whose screen shows a number.
@@ -241,10 +239,6 @@ fn recently_seen(services: &Services, query: Option<&str>) -> ApiResponse {
         Some(_) => return problem(StatusCode::BAD_REQUEST, format!("boot is a number up to {MAX_NUMBER}")),
     };
     json(&views::devices(services, &search, limit))
-}
-
-fn decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// The invalid field of a question about a machine.

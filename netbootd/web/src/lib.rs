@@ -10,6 +10,7 @@ mod board;
 pub mod console;
 pub mod control;
 mod events;
+mod form;
 mod live;
 pub mod page;
 mod proxied;

@@ -151,8 +151,8 @@ const NO_SITE: &str = r#"# [configmgr]
 # keytab = "/etc/netbootd/netbootd.keytab"
 "#;
 const RULES: &str = r#"
-# What each machine boots: the first rule that matches and whose file exists. Put `vmlinuz` and
-# `initrd.img` into the boot folder, and a boot program for each kind of machine.
+# The boot file of each machine: the first rule that matches and whose file exists. Put `vmlinuz`
+# and `initrd.img` into the boot folder, and a boot program for each kind of machine.
 
 "#;
 

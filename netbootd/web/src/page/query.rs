@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pxe_policy::MacAddr;
 use serde::Serialize;
 
 use crate::board::{Row, State};
+pub(crate) use crate::form::{decoded, pairs};
 
 /// The filters and the order of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -186,22 +187,9 @@ fn padded(address: &str) -> String {
     address.split('.').map(|part| format!("{part:0>5}")).collect::<Vec<_>>().join(".")
 }
 
-/// The names and values of a query, decoded.
-pub(crate) fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
-    query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(&name.replace('+', " ")), decoded(&value.replace('+', " ")))
-    })
-}
-
 /// One value of a query.
 pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     pairs(query).find(|(known, _)| known == name).map(|(_, value)| value).filter(|value| !value.is_empty())
-}
-
-/// Text without its percent signs.
-pub(crate) fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Text as it stands in a query.

@@ -1,5 +1,6 @@
 //! The kernel's route to an address and its neighbour table, by rtnetlink: one request, one answer,
-//! which is there at once.
+//! which is there at once. By hand: the crate rtnetlink asks through a task of its own, and a reply
+//! to a machine would wait for that.
 
 use std::io;
 use std::net::IpAddr;
