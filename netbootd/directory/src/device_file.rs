@@ -53,7 +53,7 @@ pub enum DeviceFileError {
     NoList {
         /// The file that cannot be parsed.
         path: PathBuf,
-        /// The parser's error.
+        /// The error of the parser.
         source: DeviceListError,
     },
 }
