@@ -87,6 +87,24 @@ fn signers_are_those_that_sbverify_lists() {
 }
 
 #[test]
+fn a_program_of_this_host_is_shown_where_nothing_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(SHIM, folder.path().join("shim.efi")).unwrap();
+    let show = |path: &str| {
+        let words = ["--mount", "sh", "-euc", NOTHING_CONFIGURED, "sh", &program(), "file", "show", path];
+        Command::new("unshare").args(words).current_dir(folder.path()).output().unwrap()
+    };
+    let shown = show("./shim.efi");
+    assert!(shown.status.success() && text(&shown).contains("shim 4"), "{}", text(&shown));
+    let nothing = show("./nothing.efi");
+    assert_eq!(nothing.status.code(), Some(78));
+    assert!(text(&nothing).contains("/srv/netboot"), "{}", text(&nothing));
+}
+
+const NOTHING_CONFIGURED: &str =
+    "mount -t tmpfs tmpfs /etc; mount -t tmpfs tmpfs /srv; mount -t tmpfs tmpfs /var/lib; exec \"$@\"";
+
+#[test]
 fn a_revocation_list_makes_check_config_warn_of_a_rules_program() {
     let rule = "[[rule]]\nname = \"x64\"\nmatch = { arch = \"x64-uefi\" }\naction.boot = { file = \"shimx64.efi\" }\n";
     let site = Site::new(rule);

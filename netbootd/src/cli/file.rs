@@ -15,7 +15,7 @@ use netbootd_content::files::{Files, Images};
 use netbootd_content::secure_boot;
 use netbootd_net::with_causes;
 
-use super::client::config_with_boot_folder;
+use super::client::{config_of, config_with_boot_folder};
 use super::{Failure, SiteArgs, signers};
 use crate::cli::out::{out, outln};
 use crate::sandbox::account::act_as_owner_of;
@@ -60,8 +60,17 @@ pub fn run(command: &FileCommand) -> Result<(), Failure> {
 
 /// Shows what Secure Boot checks in a boot program.
 fn show(args: &ShowArgs) -> Result<(), Failure> {
-    let config = config_with_boot_folder(&args.site)?;
-    let program = program(&config, &args.path)?;
+    let (config, program) = match config_with_boot_folder(&args.site) {
+        Ok(config) => {
+            let program = program(&config, &args.path)?;
+            (config, program)
+        }
+        // A file of this host needs no boot folder.
+        Err(failure) => {
+            let Some(program) = program_of_host(&args.path)? else { return Err(failure) };
+            (config_of(&args.site)?, program)
+        }
+    };
     let revocations = secure_boot::revocations(&config.server.state_dir)
         .map_err(|error| Failure::Unusable(with_causes(&error)))?;
     let report = secure_boot::report(&args.path, &program, &revocations);
@@ -79,21 +88,26 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
 
 /// A program of the boot tree or of an image by its path there, else a file of this host.
 fn program(config: &Config, path: &str) -> Result<Program, Failure> {
-    let unusable =
-        |error: &dyn std::error::Error| Failure::Unusable(format!("{path}: {}", with_causes(error)));
-    let tree = BootTree::new(&config.mounts).map_err(|error| unusable(&error))?;
+    let tree = BootTree::new(&config.mounts).map_err(|error| unusable(path, &error))?;
     let store = Store::open(&config.store_folder(), config.store.limits).ok();
     let images = store.and_then(|store| Images::open(store, None).ok()).map(Arc::new);
     match Files::new(tree, images).open_raw(path.as_bytes()) {
-        Ok(file) => secure_boot::read_program(&file, LARGEST).map_err(|error| unusable(&error)),
-        Err(error) => match fs::metadata(path) {
-            Ok(found) if found.is_file() && found.len() <= LARGEST => {
-                let bytes = fs::read(path).map_err(|error| unusable(&error))?;
-                Program::read(&bytes).map_err(|error| unusable(&error))
-            }
-            _ => Err(unusable(&error)),
-        },
+        Ok(file) => secure_boot::read_program(&file, LARGEST).map_err(|error| unusable(path, &error)),
+        Err(error) => program_of_host(path)?.ok_or_else(|| unusable(path, &error)),
     }
+}
+
+/// None when the path leads to no file, or to a larger one than programs are.
+fn program_of_host(path: &str) -> Result<Option<Program>, Failure> {
+    if !fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= LARGEST) {
+        return Ok(None);
+    }
+    let bytes = fs::read(path).map_err(|error| unusable(path, &error))?;
+    Program::read(&bytes).map(Some).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &str, error: &dyn std::error::Error) -> Failure {
+    Failure::Unusable(format!("{path}: {}", with_causes(error)))
 }
 
 fn put_file(args: &PutArgs) -> Result<(), Failure> {
