@@ -104,7 +104,16 @@ impl Machine {
         Self::start_with(lab, Firmware::SecureBoot, bridge, number, equipment)
     }
 
-    /// The same with so many megabytes of memory.
+    /// Switches on a machine with a graphics card, for programs that draw.
+    ///
+    /// # Panics
+    /// When QEMU or the firmware is not installed.
+    pub fn start_with_screen(lab: &Lab, firmware: Firmware, bridge: &str) -> Self {
+        let equipment = Equipment { extra: &["-device", "VGA"], ..Equipment::default() };
+        Self::start_with(lab, firmware, bridge, next_number(), equipment)
+    }
+
+    /// The same as [`Machine::start_as`] with so many megabytes of memory.
     ///
     /// # Panics
     /// When QEMU or the firmware is not installed.

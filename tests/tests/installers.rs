@@ -139,7 +139,7 @@ fn the_answer_file_that_a_machines_kernel_names_is_made_for_it() {
 
 /// A real ISO of Debian's package, by its name in a rule.
 #[test]
-#[ignore = "fails: memtest86+ wants a graphics card (GOP), which these machines do not have"]
+#[ignore = "nightly: forty seconds without KVM"]
 fn memtest_runs_from_its_iso_by_uefi() {
     let mut lab = Lab::new();
     let root = Netbootd::prepare(&mut lab);
@@ -152,7 +152,7 @@ fn memtest_runs_from_its_iso_by_uefi() {
     let rule =
         "[[rule]]\nname = \"test\"\nmatch = { class = \"pc\" }\naction.boot = { image = \"memtest\" }\n";
     let netbootd = Netbootd::start(&lab, &root, &format!("{ADDRESSES}{rule}"));
-    let machine = Machine::start(&lab, Firmware::UefiPxe, "br0");
+    let machine = Machine::start_with_screen(&lab, Firmware::UefiPxe, "br0");
     machine.wait_for("Memtest86+");
     findings::none(&lab, &netbootd);
 }
