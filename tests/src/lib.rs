@@ -45,6 +45,7 @@ pub mod spoof;
 pub mod store;
 pub mod tutorial;
 pub mod wait;
+pub mod wine;
 
 pub use admin_service::AdminService;
 pub use certificate::Authority;

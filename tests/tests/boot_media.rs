@@ -11,9 +11,12 @@ use std::process::{Command, Output};
 use netbootd_tests::netbootd::{ADDRESSES, SERVER, program};
 use netbootd_tests::process::run;
 use netbootd_tests::store::{image, text};
-use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, loaders};
+use netbootd_tests::wine::Wine;
+use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, firmware, loaders};
 
 const SECRET: &str = "the media's certificate and its management points";
+/// What the folder of [`VARIABLES`] is made for.
+const MAC: [u8; 6] = [0x52, 0x54, 0, 0x4c, 1, 1];
 const VARIABLES: &str = "boot-media/cm/52-54-00-4c-01-01/Variables.dat";
 
 fn said(output: &Output) -> String {
@@ -198,34 +201,32 @@ fn media_without_a_password_is_handed_out_only_where_the_configuration_allows_it
 fn the_script_leaves_what_tsbootshell_reads() {
     let site = Site::start(WITH_PASSWORD, BOOTS);
     let folder = "boot-media/cm/52-54-00-4c-01-01";
-    let prefix = site.lab.folder().join("wine");
-    let wine = |words: &[&str]| {
-        let output =
-            Command::new("wine").args(words).env("WINEPREFIX", &prefix).env("WINEDEBUG", "-all").output();
-        said(&output.unwrap())
-    };
-    wine(&["cmd", "/c", "exit"]);
-    let system = prefix.join("drive_c/windows/system32");
+    firmware::ask_boot_server(&site.lab, "client", [10, 77, 0, 50].into(), SERVER, MAC);
+    let wine = Wine::start(&site.lab, "client");
+    let system = wine.system();
     for name in ["winpeshl.ini", "netbootd-media.cmd", "TsmBootstrap.ini"] {
         fs::write(system.join(name), site.get("client", &format!("{folder}/{name}")).1).unwrap();
     }
+    let script = site.get("client", "netbootd/winpe/netbootd-report.js");
+    fs::write(system.join("netbootd-report.js"), script.1).unwrap();
     fs::write(system.join("Variables.dat"), SECRET).unwrap();
     let key = "HKLM\\SYSTEM\\CurrentControlSet\\Control";
     let options = "RDPATH=MULTI(0)DISK(0)RDISK(0)PARTITION(1)\\SOURCES\\BOOT.WIM MININT DETECTHAL";
-    wine(&["reg", "add", key, "/v", "SystemStartOptions", "/t", "REG_SZ", "/d", options, "/f"]);
+    wine.run(&["reg", "add", key, "/v", "SystemStartOptions", "/t", "REG_SZ", "/d", options, "/f"]);
     // winpeshl.exe runs the lines of LaunchApps one after the other.
     let lines = fs::read_to_string(system.join("winpeshl.ini")).unwrap();
     let lines: Vec<&str> = lines.lines().skip_while(|line| *line != "[LaunchApps]").skip(1).collect();
     assert_eq!(lines[0], "%SYSTEMROOT%\\System32\\cmd.exe, /c %SYSTEMROOT%\\System32\\netbootd-media.cmd");
     assert_eq!(lines[1], "%SYSTEMDRIVE%\\sms\\bin\\x64\\TsBootShell.exe");
-    let ran = wine(&["cmd", "/c", "C:\\windows\\system32\\netbootd-media.cmd"]);
+    let ran = wine.run(&["cmd", "/c", "C:\\windows\\system32\\netbootd-media.cmd"]);
     // TSBootShell reads the start options, and the two files.
-    let read = wine(&["reg", "query", key, "/v", "SystemStartOptions"]);
+    let read = wine.run(&["reg", "query", key, "/v", "SystemStartOptions"]);
     assert!(read.contains("RDPATH=ramdisk(0)\\SOURCES\\BOOT.WIM MININT DETECTHAL"), "{read}\n{ran}");
-    let data = prefix.join("drive_c/sms/data");
+    let data = wine.drive().join("sms/data");
     assert_eq!(fs::read_to_string(data.join("Variables.dat")).unwrap(), SECRET, "{ran}");
     assert_eq!(fs::read_to_string(data.join("TsmBootstrap.ini")).unwrap(), WITH_PASSWORD);
     assert!(!system.join("Variables.dat").exists(), "no second copy stays");
+    site.netbootd.logged(&[" report ", "state=\"up\"", "Windows PE"]);
 }
 
 #[test]

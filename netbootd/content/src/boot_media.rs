@@ -9,7 +9,9 @@
 
 use pxe_policy::MacAddr;
 
+use crate::boot_script::Reporting;
 use crate::unattended::WINPESHL;
+use crate::winpe::report;
 
 /// The folder of these files in the boot tree.
 pub const FOLDER: &str = "boot-media";
@@ -72,8 +74,9 @@ pub fn winpeshl(arch: &str) -> String {
 }
 
 /// The script that runs before TSBootShell. It needs nothing but `cmd`, `reg` and `find`, which
-/// every Windows PE has.
-pub fn start_script() -> String {
+/// every Windows PE has. The report waits for TSBootShell to bring up the network.
+pub fn start_script(reporting: &Reporting) -> String {
+    let (up, failed) = (report::start_lines(reporting, "up"), report::start_lines(reporting, "failed"));
     let partitions: String = (1..=MOST_PARTITIONS)
         .map(|number| {
             format!("set \"options=%options:MULTI(0)DISK(0)RDISK(0)PARTITION({number})=ramdisk(0)%\"\r\n")
@@ -96,10 +99,10 @@ pub fn start_script() -> String {
          {partitions}\
          reg add \"%key%\" /v {START_OPTIONS} /t REG_SZ /d \"%options%\" /f >nul\r\n\
          :done\r\n\
-         exit /b 0\r\n\
+         {up}exit /b 0\r\n\
          :failed\r\n\
          echo netbootd: the files of the boot media did not come; see the server's log\r\n\
-         exit /b 1\r\n"
+         {failed}exit /b 1\r\n"
     )
 }
 
@@ -150,7 +153,7 @@ mod tests {
                 && lines[2].ends_with("\\sms\\bin\\x64\\TsBootShell.exe")
         );
         assert!(winpeshl("x86").contains("\\i386\\"));
-        let script = start_script();
+        let script = start_script(&Reporting::off());
         assert!(script.lines().all(|line| line.len() < 200), "cmd's lines");
         assert!(!script.replace("\r\n", "").contains(['\r', '\n']));
         assert!(

@@ -142,7 +142,7 @@ impl Content {
         if let Some(content) = unattended::content(served, known, spelled, &asker) {
             return content;
         }
-        if let Some(content) = boot_media::content(served, known, spelled, caller) {
+        if let Some(content) = boot_media::content(served, known, spelled, &asker.reporting, caller) {
             return content;
         }
         let for_everybody = caller.extent == Extent::Whole && !is_generated(served, spelled);

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use imagestore::{About, AnswerForm};
 use pxe_policy::{Decision, MacAddr, Match};
 
+use crate::boot_script::Reporting;
 use crate::files::Files;
 use crate::settings::GeneratedFile;
 use crate::template::Asker;
+use crate::winpe::report;
 
 /// An answer file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,12 +139,11 @@ pub fn asked<'a>(files: &'a [AnswerFile], path: &'a str) -> Option<Asked<'a>> {
 }
 
 impl Asked<'_> {
-    /// The text of a file that is the same for every machine, with the line ends that Windows
-    /// wants.
-    pub fn fixed(&self) -> Option<&'static str> {
+    /// The text of a file that no template makes, with the line ends that Windows wants.
+    pub fn fixed(&self, reporting: &Reporting) -> Option<String> {
         match self.name {
-            WINPESHL => Some(WINPESHL_TEXT),
-            START_SCRIPT => Some(START_SCRIPT_TEXT),
+            WINPESHL => Some(WINPESHL_TEXT.to_owned()),
+            START_SCRIPT => Some(start_script(reporting)),
             _ => None,
         }
     }
@@ -163,6 +164,24 @@ impl Asked<'_> {
             content_type: self.name.ends_with(".xml").then(|| "application/xml".to_owned()),
         }
     }
+}
+
+/// The script that runs Windows PE's own first program. `wpeinit` reads the answer file at the root of
+/// the RAM disk by itself.
+fn start_script(reporting: &Reporting) -> String {
+    let report = report::start_lines(reporting, "up");
+    format!(
+        "@echo off\r\n\
+         copy /y %SYSTEMROOT%\\System32\\unattend.xml %SYSTEMDRIVE%\\unattend.xml >nul\r\n\
+         wpeinit\r\n\
+         {report}\
+         if exist %SYSTEMDRIVE%\\setup.exe (\r\n\
+         \x20 %SYSTEMDRIVE%\\setup.exe /unattend:%SYSTEMDRIVE%\\unattend.xml\r\n\
+         ) else if exist %SYSTEMROOT%\\System32\\startnet.cmd (\r\n\
+         \x20 call %SYSTEMROOT%\\System32\\startnet.cmd\r\n\
+         )\r\n\
+         cmd.exe\r\n"
+    )
 }
 
 /// Stands for the arguments that name the answer file.
@@ -186,17 +205,6 @@ pub(crate) const START_SCRIPT: &str = "netbootd.cmd";
 const BESIDE: [&str; 4] = ["meta-data", "vendor-data", WINPESHL, START_SCRIPT];
 const WINPESHL_TEXT: &str =
     "[LaunchApps]\r\n%SYSTEMROOT%\\System32\\cmd.exe, /c %SYSTEMROOT%\\System32\\netbootd.cmd\r\n";
-/// `wpeinit` reads the answer file at the root of the RAM disk by itself.
-const START_SCRIPT_TEXT: &str = "@echo off\r\n\
-    copy /y %SYSTEMROOT%\\System32\\unattend.xml %SYSTEMDRIVE%\\unattend.xml >nul\r\n\
-    wpeinit\r\n\
-    if exist %SYSTEMDRIVE%\\setup.exe (\r\n\
-    \x20 %SYSTEMDRIVE%\\setup.exe /unattend:%SYSTEMDRIVE%\\unattend.xml\r\n\
-    ) else if exist %SYSTEMROOT%\\System32\\startnet.cmd (\r\n\
-    \x20 call %SYSTEMROOT%\\System32\\startnet.cmd\r\n\
-    )\r\n\
-    cmd.exe\r\n";
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 //! from. Such a path is looked up in the image of the machine's last verdict.
 
 pub mod bcd;
+pub(crate) mod report;
 pub mod wimboot;
 
 use pxe_policy::{ArchType, BootRequest, Decision, Generation};

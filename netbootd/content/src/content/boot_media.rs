@@ -7,6 +7,7 @@ use pxe_policy::{Decision, LoaderConfig};
 
 use super::{Caller, Content};
 use crate::boot_media::{self, Asked, MediaFile};
+use crate::boot_script::Reporting;
 use crate::menu::Loader;
 use crate::refused::{NotForMachine, Refused};
 use crate::served::{Known, Served};
@@ -17,6 +18,7 @@ pub(super) fn content(
     served: &Served<'_>,
     known: &Known<'_>,
     path: &str,
+    reporting: &Reporting,
     caller: &Caller,
 ) -> Option<Result<Content, Refused>> {
     if let Some(image) = of_former_import(served, path) {
@@ -28,7 +30,7 @@ pub(super) fn content(
     let text = |text: String| Ok(Content::generated(text.into_bytes(), None));
     Some(match asked.file {
         MediaFile::Winpeshl => text(boot_media::winpeshl(&about.arch)),
-        MediaFile::StartScript => text(boot_media::start_script()),
+        MediaFile::StartScript => text(boot_media::start_script(reporting)),
         MediaFile::Bootstrap => {
             let path = format!("{}/{BOOTSTRAP}", asked.image);
             served

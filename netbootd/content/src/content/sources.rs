@@ -96,7 +96,7 @@ pub(super) fn of_signature(
     })
 }
 
-/// The script by which iPXE loads an image's Windows PE.
+/// The script by which iPXE loads an image's Windows PE, and those by which Windows PE reports.
 pub(super) fn of_wimboot(
     served: &Served<'_>,
     path: &str,
@@ -105,6 +105,9 @@ pub(super) fn of_wimboot(
     reporting: &Reporting,
     beside: Beside<'_>,
 ) -> Option<Content> {
+    if let Some(script) = winpe::report::file(path, reporting) {
+        return Some(Content::generated(script, None));
+    }
     let wimboot = served.wimboot?;
     let around = Around { origin, wimboot, request, reporting, beside };
     let bytes = wimboot::file(path, served.files, served.winpe, around)?;

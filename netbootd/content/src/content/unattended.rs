@@ -17,8 +17,8 @@ pub(super) fn content(
     asker: &Asker,
 ) -> Option<Result<Content, Refused>> {
     if let Some(asked) = unattended::asked(served.unattended, path) {
-        if let Some(text) = asked.fixed() {
-            return Some(Ok(Content::generated(text.as_bytes().to_vec(), None)));
+        if let Some(text) = asked.fixed(&asker.reporting) {
+            return Some(Ok(Content::generated(text.into_bytes(), None)));
         }
         let machine = known.machines.by_mac(asked.mac);
         let asker = Asker { mac: Some(asked.mac), machine, ..asker.clone() };

@@ -6,7 +6,7 @@
 use netbootd_dhcp::v4::boot_info::Origin;
 use pxe_policy::{BootRequest, WIMBOOT_SCRIPT};
 
-use super::{SDI, Settings, WIM, bcd, holds_windows_pe};
+use super::{SDI, Settings, WIM, bcd, holds_windows_pe, report};
 use crate::boot_media;
 use crate::boot_script::Reporting;
 use crate::files::Files;
@@ -67,6 +67,13 @@ fn script(folder: &str, around: Around<'_>, has_winpeshl: bool) -> String {
         let command = format!("initrd --name {name}");
         text.push_str(&step(name, &command, url, &format!(" {name}")));
     };
+    // Their start scripts report by these.
+    let starts = around.beside.answers.is_some() || around.beside.media.is_some();
+    if starts && !around.reporting.url().is_empty() {
+        for name in report::FILES {
+            initrd(name, url(&format!("{}{name}", report::FOLDER)));
+        }
+    }
     // Boot media has a first program of its own.
     for name in around.beside.media.iter().flat_map(|_| boot_media::FILES) {
         initrd(name, format!("{}{name}", around.beside.media.unwrap_or_default()));
@@ -109,14 +116,14 @@ mod tests {
 
     #[test]
     fn an_answer_file_is_put_into_windows_pe_with_what_starts_it() {
-        let reporting = Reporting::off();
-        let answers = Some("http://10.77.0.1/unattended/image/winpe/52-54-00-4c-01-07/");
         let origin = Origin::http([10, 77, 0, 1].into(), 80);
+        let (on, off) = (Reporting::to(&origin, 17), Reporting::off());
+        let answers = Some("http://10.77.0.1/unattended/image/winpe/52-54-00-4c-01-07/");
         let around = Around {
             origin: &origin,
             wimboot: "wimboot",
             request: None,
-            reporting: &reporting,
+            reporting: &off,
             beside: Beside { answers, media: None },
         };
         let initrds = |text: &str| -> Vec<String> {
@@ -127,6 +134,9 @@ mod tests {
         let expected = ["unattend.xml", "netbootd.cmd", "winpeshl.ini", "BCD", "boot.sdi", "boot.wim"];
         assert_eq!(initrds(&text), expected);
         assert!(text.contains("/52-54-00-4c-01-07/winpeshl.ini\n"), "{text}");
+        let reported = script("winpe/", Around { reporting: &on, ..around }, false);
+        assert_eq!(initrds(&reported), [&report::FILES[..], &expected].concat());
+        assert!(reported.contains("set file http://10.77.0.1/netbootd/winpe/netbootd-report.js\n"));
         let own = script("winpe/", around, true);
         assert!(own.contains("set file http://10.77.0.1/winpe/winpeshl.ini\n"), "{own}");
     }
