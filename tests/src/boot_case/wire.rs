@@ -5,6 +5,7 @@ mod host;
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
@@ -179,7 +180,7 @@ impl Player<'_> {
         let relay: Option<Ipv4Addr> = said.get("relay").map(|relay| relay.parse().unwrap());
         let sent = self.lab.inside(name, move || match relay {
             Some(_) => {
-                let socket = UdpSocket::bind((host.address, 67)).unwrap();
+                let socket = bind((host.address, 67));
                 socket.send_to(&bytes, "10.77.0.1:67").unwrap();
             }
             None => drop(broadcast(68, 67, &bytes)),
@@ -199,7 +200,7 @@ impl Player<'_> {
         let sent = self.lab.inside(name, move || {
             let ifindex = nix::net::if_::if_nametoindex("eth0").unwrap();
             let all = |address: &str, port| SocketAddrV6::new(address.parse().unwrap(), port, 0, ifindex);
-            let socket = UdpSocket::bind(all(&own, 546)).unwrap();
+            let socket = bind(all(&own, 546));
             socket.send_to(&bytes, all("ff02::1:2", 547)).unwrap();
         });
         sent.join().unwrap();
@@ -236,7 +237,7 @@ impl Player<'_> {
         let mut bytes = packet::client(packet::REQUEST, host.mac, &said);
         bytes[12..16].copy_from_slice(&host.address.octets());
         let asked = self.lab.inside(name, move || {
-            let socket = UdpSocket::bind((host.address, 4011)).unwrap();
+            let socket = bind((host.address, 4011));
             socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             socket.send_to(&bytes, "10.77.0.1:4011").unwrap();
             let mut answer = [0; 2048];
@@ -359,8 +360,19 @@ fn broadcast(from: u16, to: u16, bytes: &[u8]) -> UdpSocket {
 }
 
 fn broadcaster(iface: &str, from: u16) -> UdpSocket {
-    let socket = UdpSocket::bind(("0.0.0.0", from)).unwrap();
+    let socket = bind((Ipv4Addr::UNSPECIFIED, from));
     setsockopt(&socket, sockopt::BindToDevice, &iface.into()).unwrap();
     socket.set_broadcast(true).unwrap();
     socket
+}
+
+/// Binds a port that a host used a moment ago. A program that another thread starts holds a copy of
+/// every socket of this process until it is executed, so the port may be in use for an instant more.
+fn bind(address: impl Into<SocketAddr>) -> UdpSocket {
+    let address = address.into();
+    let free = || match UdpSocket::bind(address) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => None,
+        bound => Some(bound.unwrap_or_else(|error| panic!("{address}: {error}"))),
+    };
+    wait::for_some(Duration::from_secs(10), free, || format!("{address} stays in use"))
 }
