@@ -21,6 +21,7 @@ mod split;
 mod tftp;
 mod transfer;
 mod wim_image;
+mod wim_program;
 
 pub use dhcp::{dhcp_packet, dhcp_reply};
 pub use dhcp6::dhcp6_packet;
@@ -35,6 +36,7 @@ pub use site::{admin_service, smspxe};
 pub use tftp::{tftp_packet, tftp_receiver, tftp_sender};
 pub use transfer::tftp_transfer;
 pub use wim_image::wim_image;
+pub use wim_program::{Observer, wim_program, wim_program_observed};
 
 /// One fuzz target: its name and its body.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +77,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "medium", body: medium, mutations: FEW },
     // It opens a file, and has it read by a library that allocates much.
     Target { name: "wim_image", body: wim_image, mutations: FEW },
+    Target { name: "wim_program", body: wim_program, mutations: FEW },
     // It opens the folders that are named.
     Target { name: "config", body: config, mutations: FEW },
 ];

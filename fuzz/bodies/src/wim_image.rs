@@ -2,7 +2,7 @@
 //! and compared with their checksums.
 
 mod build;
-mod memory;
+pub(crate) mod memory;
 mod sha1;
 
 use std::fs::File;
@@ -22,8 +22,7 @@ pub fn wim_image(bytes: &[u8]) {
         memory::bound();
         netbootd_wim::initialize(false).expect("the library is ready");
     });
-    let Some((kind, rest)) = bytes.split_first() else { return };
-    let image = if kind & BUILT == 0 { rest.to_vec() } else { build::image(*kind, rest) };
+    let Some((command, image)) = question(bytes) else { return };
     let mut file = NamedTempFile::new_in(IN_MEMORY).expect("memory has room");
     file.write_all(&image).expect("memory has room");
     let path: Vec<u16> = file.path().display().to_string().encode_utf16().collect();
@@ -33,15 +32,20 @@ pub fn wim_image(bytes: &[u8]) {
     dup2_stdout(File::options().write(true).open("/dev/null").expect("it is there")).expect("it is open");
     memory::begin();
     // As the program does: one request, from its beginning to its end.
-    ask(
-        match kind & (VERIFIED | EXTRACTED) {
-            0 => Command::List,
-            EXTRACTED => Command::Extract { image: 1, paths: Vec::new() },
-            _ => Command::Verify,
-        },
-        &path,
-    );
+    ask(command, &path);
     dup2_stdout(shown).expect("it is open");
+}
+
+/// A command and the image that it is about.
+pub(crate) fn question(bytes: &[u8]) -> Option<(Command, Vec<u8>)> {
+    let (kind, rest) = bytes.split_first()?;
+    let image = if kind & BUILT == 0 { rest.to_vec() } else { build::image(*kind, rest) };
+    let command = match kind & (VERIFIED | EXTRACTED) {
+        0 => Command::List,
+        EXTRACTED => Command::Extract { image: 1, paths: Vec::new() },
+        _ => Command::Verify,
+    };
+    Some((command, image))
 }
 
 fn ask(command: Command, path: &Name) {
@@ -61,7 +65,7 @@ fn ask(command: Command, path: &Name) {
 }
 
 /// wimlib opens paths, and asks where they lead, which the memory of a process has none for.
-const IN_MEMORY: &str = "/dev/shm";
+pub(crate) const IN_MEMORY: &str = "/dev/shm";
 /// Bits of the first byte; those of [`build`] are below.
 const EXTRACTED: u8 = 0x20;
 const BUILT: u8 = 0x40;

@@ -128,5 +128,5 @@ macro_rules! targets {
 
 targets! {
     dhcp_packet dhcp_reply dhcp6_packet option43 wds_options bsdp nbi_info tftp_packet tftp_sender tftp_receiver tftp_transfer
-    boot_path http_request wim_listing wim_image program_header boot_program library_ini device_file admin_service smspxe report syslog config medium
+    boot_path http_request wim_listing wim_image wim_program program_header boot_program library_ini device_file admin_service smspxe report syslog config medium
 }

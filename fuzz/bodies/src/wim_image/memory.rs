@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nix::libc;
 
 /// Bounds it from now on, before anything is allocated.
-pub(super) fn bound() {
+pub(crate) fn bound() {
     // SAFETY: three functions that do as malloc, free and realloc do.
     let set = unsafe { wimlib_sys::wimlib_set_memory_allocator(Some(allocate), Some(release), Some(resize)) };
     assert_eq!(set, 0);
 }
 
 /// Gives the next image its own.
-pub(super) fn begin() {
+pub(crate) fn begin() {
     USED.store(0, Ordering::Relaxed);
 }
 
