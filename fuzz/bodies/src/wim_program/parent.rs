@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -114,7 +115,9 @@ impl Program {
                 let mut open =
                     [PollFd::new(self.answers.as_fd(), wanted), PollFd::new(self.results.as_fd(), wanted)];
                 // The fuzzer ends an input that takes too long, and the test runner a test.
-                poll(&mut open, PollTimeout::NONE).expect("they are open");
+                if poll(&mut open, PollTimeout::NONE) == Err(Errno::EINTR) {
+                    continue; // libFuzzer's clock ticks
+                }
                 open.map(|descriptor| descriptor.any().unwrap_or(true))
             };
             // The result is written after the answer, so nothing of it comes later.
