@@ -12,7 +12,7 @@ use netbootd_diagnosis::step::{
 };
 use netbootd_diagnosis::{Configuration, Fleet, Machine, Patience, diagnose, observe};
 use pxe_policy::{ArchType, Class, MacAddr, Reason};
-use tftp::{Input, Limits, Packet, RequestOptions, Send, Sender, negotiate};
+use tftp::{Input, Packet, RequestOptions, Send, Sender, ServerLimits, negotiate};
 
 fn boots(criterion: &mut Criterion) {
     let mut site = Site::new();
@@ -138,7 +138,7 @@ fn file(path: &str) -> (TransferStarted, TransferFinished) {
 
 /// A file of 1 MB from one socket to the other, as firmware fetches it.
 fn transfer(server: &UdpSocket, client: &UdpSocket) {
-    let limits = Limits { max_block_size: 1468, max_window_size: 64, variable_window: true };
+    let limits = ServerLimits { max_block_size: 1468, max_window_size: 64, variable_window: true };
     let asked = RequestOptions::asking(Some(1468), Some(4), None, true);
     let now = Instant::now();
     let (mut sender, _) = Sender::new(negotiate(&asked, &limits, SIZE), SIZE, now);

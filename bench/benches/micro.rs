@@ -14,7 +14,7 @@ use netbootd_dhcp::v4::reply::ReplyBuilder;
 use netbootd_dhcp::v4::{Arrival, intake};
 use netbootd_server::explain::request;
 use pxe_policy::{ArchType, Class};
-use tftp::{Input, Limits, Mode, Packet, RequestOptions, Send, Sender, negotiate};
+use tftp::{Input, Mode, Packet, RequestOptions, Send, Sender, ServerLimits, negotiate};
 
 fn dhcp(criterion: &mut Criterion) {
     let bytes = bench::dora::discover(1, Ipv4Addr::new(10, 77, 0, 50));
@@ -88,7 +88,7 @@ fn tftp_transfers(criterion: &mut Criterion) {
     criterion.bench_function("TFTP: write a DATA", |bench| {
         bench.iter(|| Packet::Data { block: 1, payload: black_box(&payload) }.emit());
     });
-    let limits = Limits { max_block_size: 1468, max_window_size: 64, variable_window: true };
+    let limits = ServerLimits { max_block_size: 1468, max_window_size: 64, variable_window: true };
     let now = Instant::now();
     let mut group = criterion.benchmark_group("TFTP: a sender through 100 MB");
     group.throughput(Throughput::Bytes(SIZE));

@@ -110,8 +110,8 @@ impl Program {
     }
 }
 
-/// The marks of Linux' boot protocols: x86's setup header, ARM64's image header, and the header of a
-/// compressed image (zboot).
+/// The marks of Linux' boot protocols: x86's setup header, ARM64's image header, and the header of
+/// a compressed image (zboot).
 fn is_linux_kernel(bytes: &[u8]) -> bool {
     let has = |at: usize, mark: &[u8]| bytes.get(at..at + mark.len()) == Some(mark);
     has(0x202, b"HdrS") || has(0x38, b"ARM\x64") || has(4, b"zimg")

@@ -161,7 +161,8 @@ fn covered_digest(signed: &SignedData) -> Option<[u8; 32]> {
     der::asn1::OctetStringRef::decode(&mut fields).ok()?.as_bytes().try_into().ok()
 }
 
-/// The common name, else the whole name as text, without control characters and of a bounded length.
+/// The common name, else the whole name as text, without control characters and of a bounded
+/// length.
 pub(crate) fn common_name(name: &Name) -> String {
     let common = name
         .0

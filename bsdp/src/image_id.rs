@@ -28,12 +28,8 @@ pub struct BootImageId {
 pub struct ImageKind(u8);
 
 impl ImageKind {
-    /// The image boots Mac OS 9.
-    pub const MAC_OS_9: ImageKind = ImageKind(0);
     /// The image boots Mac OS X.
     pub const MAC_OS_X: ImageKind = ImageKind(1);
-    /// Mac OS X Server.
-    pub const MAC_OS_X_SERVER: ImageKind = ImageKind(2);
     /// The image runs hardware diagnostics.
     pub const DIAGNOSTICS: ImageKind = ImageKind(3);
 

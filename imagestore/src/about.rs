@@ -143,8 +143,8 @@ impl fmt::Display for WindowsRole {
     }
 }
 
-/// Boot media of Configuration Manager: what its `TsmBootstrap.ini` says. Its `Variables.dat` is kept
-/// outside of the image ([`Store::media_variables`](crate::Store::media_variables)).
+/// Boot media of Configuration Manager: what its `TsmBootstrap.ini` says. Its `Variables.dat` is
+/// kept outside of the image ([`Store::media_variables`](crate::Store::media_variables)).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootMedia {
     /// Whether somebody at the machine has to type the media's password.

@@ -34,7 +34,7 @@ pub use map::Mapping;
 pub use path::{BootPath, PathError, RequestedPath};
 pub use pe::{PeHeader, Signature};
 pub use store::{
-    Bound, Catalogue, Collected, ImageRecord, Limits, Observer, Prepared, Quiet, Retired, Room, Runner,
-    Scrubbed, Step, Store, StoreError, Version, Writer,
+    Bound, Catalogue, Collected, ImageRecord, Observer, Prepared, Quiet, Retired, Room, Runner, Scrubbed,
+    Step, Store, StoreError, StoreLimits, Version, Writer,
 };
 pub use tree::{BootTree, Mount, MountError, OpenError};

@@ -125,7 +125,7 @@ impl ContentLibrary {
         Ok(Some(outline))
     }
 
-    /// The files of a content. One whose bytes are on no drive is told of, and the others count.
+    /// The files of a content. One whose bytes are on no drive is logged, and the others count.
     pub fn content(&self, id: &str) -> Result<Content, LibraryError> {
         let mut content = Content { id: id.to_owned(), files: Vec::new(), missing: Vec::new() };
         if let Some(folder) = self.folder_of(id) {

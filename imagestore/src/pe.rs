@@ -2,7 +2,8 @@
 //! PE/COFF specification, "COFF File Header" and "Attribute Certificate Table").
 //!
 //! A machine with Secure Boot fetches an unsigned program whole and then refuses it; nothing on the
-//! wire tells why.
+//! wire tells why. By hand: three fields of a program's first bytes, which may be all that is here;
+//! the crate boot-program parses whole programs.
 
 use std::ops::RangeInclusive;
 

@@ -51,13 +51,13 @@ use foreign::KeptOpen;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
-    limits: Limits,
+    limits: StoreLimits,
     kept_open: Arc<KeptOpen>,
 }
 
 /// How much the store may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
+pub struct StoreLimits {
     /// Bytes of all blobs; None for as many as the disk holds.
     pub quota: Option<u64>,
     /// Bytes that are left free on the disk.
@@ -77,7 +77,7 @@ pub struct Room {
 
 impl Store {
     /// Opens the store in a folder, and makes it when it is not there.
-    pub fn open(root: &Path, limits: Limits) -> Result<Self, StoreError> {
+    pub fn open(root: &Path, limits: StoreLimits) -> Result<Self, StoreError> {
         for below in ["blobs", "incoming", "quarantine", "leases", "foreign", "cached", "filling"] {
             let folder = root.join(below);
             fs::create_dir_all(&folder).map_err(io_error("make", &folder))?;

@@ -18,7 +18,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use wim_protocol::{Command, Frame, Limits, MAX_PARTS, MAX_REQUEST, ProtocolError};
+use wim_protocol::{Command, Frame, MAX_PARTS, MAX_REQUEST, ProtocolError, ReaderLimits};
 
 pub use listing::{ArchiveEntry, ArchiveStream, WimImage};
 pub use program::find as find_reader;
@@ -188,7 +188,7 @@ impl Wim {
 
     fn start_with(&self, command: Command, bytes: u64, to: Option<File>) -> Result<Reader, WimError> {
         let seconds = u32::try_from(SECONDS + bytes / SLOWEST).unwrap_or(u32::MAX);
-        let limits = Limits { memory: MEMORY, seconds };
+        let limits = ReaderLimits { memory: MEMORY, seconds };
         Reader::start(&self.program, &self.parts, limits, command, to)
             .map_err(|source| WimError::Start { program: self.program.clone(), source })
     }

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use imagestore::ingest::{Import, import};
 use imagestore::wim::{Archive, Wim};
-use imagestore::{Digest, Limits, Quiet, Store};
+use imagestore::{Digest, Quiet, Store, StoreLimits};
 
 fn run(folder: &Path, words: &[&str]) -> String {
     let output = Command::new(words[0]).args(&words[1..]).current_dir(folder).output().unwrap();
@@ -65,7 +65,7 @@ fn what_is_stored_is_what_another_program_reads() {
             .collect();
         assert_eq!(ours, listed(folder, "mac.wim"), "{form}");
 
-        let store = Store::open(&folder.join("store"), Limits::default()).unwrap();
+        let store = Store::open(&folder.join("store"), StoreLimits::default()).unwrap();
         let imported = import(&store, &folder.join("mac.wim"), Import::default(), &mut Quiet).unwrap();
         run(folder, &["7zz", "x", "-y", "-ooracle", "mac.wim"]);
         let manifest = store.manifest(&imported.record.current).unwrap();
@@ -88,7 +88,7 @@ fn what_another_program_writes_is_taken_in() {
     let folder = folder.path();
     netboot_set(folder);
     run(&folder.join("set"), &["7zz", "a", "-twim", "../other.wim", "High Sierra.nbi"]);
-    let store = Store::open(&folder.join("store"), Limits::default()).unwrap();
+    let store = Store::open(&folder.join("store"), StoreLimits::default()).unwrap();
     let imported = import(&store, &folder.join("other.wim"), Import::default(), &mut Quiet).unwrap();
     let manifest = store.manifest(&imported.record.current).unwrap();
     assert_eq!(manifest.files.len(), 5);
@@ -120,7 +120,7 @@ fn three_hundred_megabytes_come_out_as_another_program_reads_them() {
     drop(root);
     for form in ["--compress=XPRESS", "--compress=LZX"] {
         run(folder, &["wimlib-imagex", "capture", "set", "mac.wim", form, "--threads=2"]);
-        let store = Store::open(&folder.join(form), Limits { quota: None, keep_free: 0 }).unwrap();
+        let store = Store::open(&folder.join(form), StoreLimits { quota: None, keep_free: 0 }).unwrap();
         let imported = import(&store, &folder.join("mac.wim"), Import::default(), &mut Quiet).unwrap();
         let manifest = store.manifest(&imported.record.current).unwrap();
         let file = manifest.files.iter().find(|file| file.path == "NetInstall.dmg").unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use imagestore::ingest::{Import, import};
-use imagestore::{Limits, Observer, Quiet, Step, Store};
+use imagestore::{Observer, Quiet, Step, Store, StoreLimits};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getpid;
 
@@ -26,7 +26,7 @@ fn the_process_that_dies() {
     let Ok(folder) = std::env::var("NETBOOTD_TEST_FOLDER") else { return };
     let step: usize = std::env::var("NETBOOTD_TEST_STEP").unwrap().parse().unwrap();
     let folder = Path::new(&folder);
-    let store = Store::open(&folder.join("store"), Limits::default()).unwrap();
+    let store = Store::open(&folder.join("store"), StoreLimits::default()).unwrap();
     import(&store, &folder.join("new"), Import::default(), &mut KilledAfter(Step::ALL[step])).unwrap();
 }
 
@@ -39,7 +39,7 @@ fn a_store_survives_it() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let store = Store::open(&folder.path().join("store"), Limits::default()).unwrap();
+        let store = Store::open(&folder.path().join("store"), StoreLimits::default()).unwrap();
         let old = import(&store, &folder.path().join("old"), Import::default(), &mut Quiet).unwrap();
         let died = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "the_process_that_dies", "--ignored"])

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use imagestore::ingest::{Import, import};
-use imagestore::{Digest, Limits, Quiet, Store};
+use imagestore::{Digest, Quiet, Store, StoreLimits};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -59,7 +59,7 @@ fn kill_in(rounds: u32) -> u32 {
     let mut hit = 0;
     for round in 0..rounds {
         let root = folder.path().join(format!("store-{round}"));
-        let store = Store::open(&root, Limits { quota: None, keep_free: 0 }).unwrap();
+        let store = Store::open(&root, StoreLimits { quota: None, keep_free: 0 }).unwrap();
         let over = AtomicBool::new(false);
         let taken = thread::scope(|scope| {
             scope.spawn(|| {

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use imagestore::ingest::{Import, PackageUse, import_content};
 use imagestore::library::{ContentLibrary, Packages};
-use imagestore::{BootPath, Digest, ImageKind, ImageTree, Limits, OpenError, Quiet, Store};
+use imagestore::{BootPath, Digest, ImageKind, ImageTree, OpenError, Quiet, Store, StoreLimits};
 
 struct Site {
     folder: tempfile::TempDir,
@@ -29,7 +29,7 @@ impl Site {
         ] {
             fs::create_dir_all(folder.path().join(part)).unwrap();
         }
-        let store = Store::open(&folder.path().join("store"), Limits::default()).unwrap();
+        let store = Store::open(&folder.path().join("store"), StoreLimits::default()).unwrap();
         Site { folder, store }
     }
 

@@ -15,7 +15,7 @@ use std::process::Command;
 use distributions::ROWS;
 use imagestore::ingest::{Import, Imported, IngestError, import};
 use imagestore::{
-    About, BootMethod, BootPath, Digest, ImageKind, ImageTree, Limits, Quiet, Store, StoreError,
+    About, BootMethod, BootPath, Digest, ImageKind, ImageTree, Quiet, Store, StoreError, StoreLimits,
 };
 use site::Site;
 
@@ -271,7 +271,8 @@ fn a_large_iso_is_refused_before_a_byte_is_copied_when_there_is_no_room() {
     let file = fs::File::options().write(true).open(site.path("large.iso")).unwrap();
     file.set_len(20 << 30).unwrap();
     // All but the holes needs room.
-    let small = Store::open(site.store.root(), Limits { quota: Some(before / 2), keep_free: 0 }).unwrap();
+    let small =
+        Store::open(site.store.root(), StoreLimits { quota: Some(before / 2), keep_free: 0 }).unwrap();
     let refused = import(&small, &site.path("large.iso"), Import::default(), &mut Quiet);
     assert!(matches!(refused, Err(IngestError::Store(StoreError::NoRoom { .. }))), "{refused:?}");
     assert!(site.is_untouched());

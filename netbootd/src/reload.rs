@@ -78,7 +78,7 @@ fn take_up(daemon: &Daemon, held: &Held) -> Reloaded {
     Ok(warnings)
 }
 
-/// Why a configuration is not taken up, and what would help when it names what this process has no
+/// Why a configuration is not in force, and what would help when it names what this process has no
 /// way to any more.
 fn refused(held: &Held, findings: Findings) -> ReloadError {
     let denied = findings.iter().any(|finding| finding.denied);

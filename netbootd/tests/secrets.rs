@@ -162,7 +162,7 @@ async fn drive(printed: &Printed) -> Vec<u8> {
     for (name, source) in services.snapshot.load().directories.iter() {
         printed.add(&format!("{name} {source:?}\n"));
     }
-    // More than once, so that it is left alone and that is told too.
+    // More than once, so that the log's limit suppresses lines, and says so.
     for _ in 0..4 {
         let answers = services.snapshot.load_full().directories.ask(&who).await;
         printed.add(&format!("{answers:?}\n"));

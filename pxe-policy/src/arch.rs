@@ -27,8 +27,6 @@ impl ArchType {
     pub const IA32_UEFI: ArchType = ArchType(6);
     /// A PC with 64-bit UEFI firmware.
     pub const X64_UEFI: ArchType = ArchType(7);
-    /// EFI byte code; some x64 firmware sends it.
-    pub const EBC: ArchType = ArchType(9);
     /// A 64-bit ARM machine with UEFI firmware.
     pub const ARM64_UEFI: ArchType = ArchType(11);
     /// U-Boot on 32-bit ARM.
@@ -37,8 +35,6 @@ impl ArchType {
     pub const ARM64_UBOOT: ArchType = ArchType(22);
     /// 64-bit x86 UEFI by HTTP boot.
     pub const X64_UEFI_HTTP: ArchType = ArchType(16);
-    /// 64-bit ARM UEFI by HTTP boot.
-    pub const ARM64_UEFI_HTTP: ArchType = ArchType(19);
 
     /// The name used in logs and rules, or None for a number without one.
     pub fn name(self) -> Option<&'static str> {

@@ -107,8 +107,8 @@ pub enum Reason {
     MachineTooOften,
     /// More is asked through this relay, or from this link, than one may bring.
     SourceTooOften,
-    /// More machines that were never heard of come through this relay, or from this link, than one
-    /// may bring.
+    /// More machines that were never seen come through this relay, or from this link, than one may
+    /// bring.
     TooManyNewMachines,
     /// The address that the reply would go to was sent as much as one may be.
     AddressTooOften,

@@ -132,7 +132,7 @@ pub struct Trusts {
 
 impl Trusts {
     /// Whether a generation is trusted.
-    pub fn of(self, generation: Generation) -> bool {
+    pub fn includes(self, generation: Generation) -> bool {
         match generation {
             Generation::Of2011 => self.of_2011,
             Generation::Of2023 => self.of_2023,
@@ -184,7 +184,7 @@ pub struct Observed {
 
 impl Observed {
     /// The reaction to programs of one generation.
-    pub fn of(&self, generation: Generation) -> Option<&Observation> {
+    pub fn reaction(&self, generation: Generation) -> Option<&Observation> {
         match generation {
             Generation::Of2011 => self.of_2011.as_ref(),
             Generation::Of2023 => self.of_2023.as_ref(),
@@ -218,8 +218,8 @@ impl MachineTrust {
 
     /// Whether the machine trusts a generation, and how that is known; `said` is the operator's
     /// word. A refusal in this very boot goes before all else.
-    pub fn of(&self, generation: Generation, said: Option<Trusts>) -> Option<(bool, TrustSource)> {
-        let observed = self.observed.of(generation);
+    pub fn trusts(&self, generation: Generation, said: Option<Trusts>) -> Option<(bool, TrustSource)> {
+        let observed = self.observed.reaction(generation);
         let seen = |observation: &Observation| {
             let (file, at) = (observation.file.clone(), Timestamp(observation.at));
             let source = match observation.starts {
@@ -233,7 +233,7 @@ impl MachineTrust {
         {
             return Some(seen(refused));
         }
-        said.map(|said| (said.of(generation), TrustSource::Said)).or_else(|| observed.map(seen))
+        said.map(|said| (said.includes(generation), TrustSource::Said)).or_else(|| observed.map(seen))
     }
 }
 
@@ -312,11 +312,11 @@ mod tests {
         let refused = Observation { starts: false, at: 9, file: "bootmgfw.efi".into() };
         let mut trust = MachineTrust::default();
         let said = Some(Trusts { of_2011: true, of_2023: false });
-        assert_eq!(trust.of(Generation::Of2011, None), None);
+        assert_eq!(trust.trusts(Generation::Of2011, None), None);
         trust.observed.put(Generation::Of2011, refused);
-        assert_eq!(trust.of(Generation::Of2011, said), Some((true, TrustSource::Said)));
+        assert_eq!(trust.trusts(Generation::Of2011, said), Some((true, TrustSource::Said)));
         trust.refused_now.push(Generation::Of2011);
-        assert!(matches!(trust.of(Generation::Of2011, said), Some((false, TrustSource::Refused { .. }))));
+        assert!(matches!(trust.trusts(Generation::Of2011, said), Some((false, TrustSource::Refused { .. }))));
         assert!(trust.is_retry());
         trust.refused_now.push(Generation::Of2023);
         assert!(!trust.is_retry(), "both were tried");

@@ -1,8 +1,8 @@
 //! Boots of `tests/boots`: played as real packets over a private network against a running
 //! netbootd, and replayed as steps of the diagnosis alone.
 //!
-//! A case is a folder with `config.toml`, which goes behind `[server]` and `[boot]` (`{lab}` in it is
-//! the folder of the configuration), and `boot.txt`, a line a packet:
+//! A case is a folder with `config.toml`, which goes behind `[server]` and `[boot]` (`{lab}` in it
+//! is the folder of the configuration), and `boot.txt`, a line a packet:
 //!
 //! ```text
 //! host pc 10.77.0.50 52:54:00:4c:01:01     a client; `dhcp` is another DHCP server

@@ -30,7 +30,7 @@ pub const RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 50);
 /// machine waits for an answer.
 pub const SAME_BOOT: Duration = Duration::from_millis(2000 + 1000 + 1500);
 
-/// Three servers, a database behind them, and what they are told to be.
+/// Three servers, a database behind them, and their configuration.
 #[derive(Debug)]
 pub struct Site {
     /// The private network of the servers.
@@ -148,7 +148,7 @@ impl Site {
     }
 }
 
-/// Machines that boot, with everything that they were told.
+/// Machines that boot, with all their replies.
 #[derive(Debug)]
 pub struct Running {
     heard: Receiver<Told>,
@@ -158,7 +158,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits until so much more was told that fits.
+    /// Waits until so many more replies fit.
     pub fn until(&mut self, what: &str, count: usize, fits: impl Fn(&Told) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(90);
         let mut seen = 0;
@@ -170,7 +170,7 @@ impl Running {
         }
     }
 
-    /// Waits until every machine was told something that fits.
+    /// Waits until every machine has a reply that fits.
     pub fn every(&mut self, what: &str, machines: u16, fits: impl Fn(&Told) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(90);
         let mut missing: BTreeSet<u16> = (0..machines).collect();
@@ -184,7 +184,7 @@ impl Running {
         }
     }
 
-    /// Switches them off; gives everything that they were told.
+    /// Switches them off; returns all their replies.
     pub fn end(mut self) -> Vec<Told> {
         self.halt();
         let mut all = std::mem::take(&mut self.all);
@@ -223,7 +223,7 @@ pub fn no_lease_twice(all: &[Told]) {
     }
 }
 
-/// Nobody is told its Required deployment in two boots; gives how many were told.
+/// No machine gets its Required deployment in two boots; returns how many got one.
 pub fn no_deployment_twice(all: &[Told]) -> usize {
     let mut first: BTreeMap<u16, Instant> = BTreeMap::new();
     for told in all.iter().filter(|told| !told.boot_file.is_empty()) {

@@ -1,7 +1,7 @@
 //! Machines behind a relay that are switched on again and again: DISCOVER, REQUEST, ACK with
 //! several servers, over one socket.
 //!
-//! They know nothing of the servers but what these say, and everything that they were told is kept.
+//! They know nothing of the servers but what these say, and every reply is kept.
 
 use std::collections::HashMap;
 use std::io;
@@ -24,7 +24,7 @@ pub struct Fleet {
     pub servers: Vec<Ipv4Addr>,
 }
 
-/// A lease that a machine was told of.
+/// A lease that a machine was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// The number of the machine.

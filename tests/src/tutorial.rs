@@ -65,7 +65,7 @@ impl Tutorial {
     /// When the page has no such command left.
     pub fn skip(&mut self, begins: &str) -> String {
         let is_it = |step: &Step| matches!(step, Step::Command(command) if command.starts_with(begins));
-        match self.take(is_it, begins) {
+        match self.remove(is_it, begins) {
             Step::Command(text) | Step::Block(text) => text,
         }
     }
@@ -76,7 +76,7 @@ impl Tutorial {
     /// When the page has no such block left.
     pub fn block(&mut self, begins: &str) -> String {
         let is_it = |step: &Step| matches!(step, Step::Block(block) if block.starts_with(begins));
-        match self.take(is_it, begins) {
+        match self.remove(is_it, begins) {
             Step::Command(text) | Step::Block(text) => text,
         }
     }
@@ -101,7 +101,7 @@ impl Tutorial {
         assert!(self.steps.is_empty(), "{}: nobody did {:#?}", self.page, self.steps);
     }
 
-    fn take(&mut self, is_it: impl Fn(&Step) -> bool, begins: &str) -> Step {
+    fn remove(&mut self, is_it: impl Fn(&Step) -> bool, begins: &str) -> Step {
         let found = self.steps.iter().position(is_it);
         let at = found.unwrap_or_else(|| panic!("{} has no {begins:?} left: {:#?}", self.page, self.steps));
         self.steps.remove(at)

@@ -1,7 +1,7 @@
 //! Boot media of Configuration Manager without a PXE responder.
 //!
-//! ConfigMgr's own programs cannot be run here: what stands for `TsBootShell.exe` looks at the files
-//! and the registry string that it reads.
+//! ConfigMgr's own programs cannot be run here: what stands for `TsBootShell.exe` looks at the
+//! files and the registry string that it reads.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -19,7 +19,7 @@ const SECRET: &str = "the media's certificate and its management points";
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x4c, 1, 1];
 const VARIABLES: &str = "boot-media/cm/52-54-00-4c-01-01/Variables.dat";
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -93,9 +93,9 @@ impl Site {
         let imported = image(&store, &["import", &text(&iso), "--name", "cm"]);
         assert!(imported.status.success());
         assert!(
-            said(&imported).contains("Variables.dat is kept outside of the image"),
+            printed(&imported).contains("Variables.dat is kept outside of the image"),
             "{}",
-            said(&imported)
+            printed(&imported)
         );
         loaders::put_bios_program(&root.join("wimboot"), "wimboot-runs");
         let config = format!("{ADDRESSES}[winpe]\nwimboot = \"wimboot\"\n{rules}");
@@ -106,7 +106,7 @@ impl Site {
     /// The answer's status and its body.
     fn get(&self, host: &str, path: &str) -> (String, String) {
         let url = format!("http://{SERVER}/{path}");
-        let answer = said(&self.lab.run(host, &["curl", "-sS", "-w", "\n%{http_code}", &url]));
+        let answer = printed(&self.lab.run(host, &["curl", "-sS", "-w", "\n%{http_code}", &url]));
         let (body, status) = answer.rsplit_once('\n').unwrap();
         (status.to_owned(), body.to_owned())
     }
@@ -129,7 +129,7 @@ fn the_secret_of_the_media_is_in_no_file_of_the_image() {
     let kept = store.join("boot-media/cm.dat").display().to_string();
     assert_eq!(String::from_utf8_lossy(&holding.stdout).trim(), kept, "the only file with it");
     let shown = image(&store, &["show", "cm"]);
-    assert!(said(&shown).contains("ConfigMgr boot media"), "{}", said(&shown));
+    assert!(printed(&shown).contains("ConfigMgr boot media"), "{}", printed(&shown));
     assert!(image(&store, &["remove", "cm"]).status.success());
     assert!(!store.join("boot-media/cm.dat").exists());
 }
@@ -176,7 +176,7 @@ fn a_machine_that_policy_boots_otherwise_gets_no_secret_and_the_log_says_so() {
     // Nor by TFTP.
     let mut tftp = site.lab.command("client", "tftp");
     tftp.current_dir(site.lab.folder()).args(["-m", "octet", SERVER, "-c", "get", VARIABLES, "got"]);
-    let answer = said(&tftp.output().unwrap());
+    let answer = printed(&tftp.output().unwrap());
     assert!(answer.contains("not for this machine"), "{answer}");
     site.netbootd.logged(&["WARN", "not-for-this-machine", "Variables.dat"]);
     assert!(!site.netbootd.log().contains(SECRET));
@@ -241,5 +241,5 @@ fn media_that_lacks_a_part_is_refused_with_the_name_of_the_part() {
         .arg(folder.join("media")));
     let imported = image(&folder.join("store"), &["import", &text(&iso), "--name", "cm"]);
     assert!(!imported.status.success());
-    assert!(said(&imported).contains("its Variables.dat is missing"), "{}", said(&imported));
+    assert!(printed(&imported).contains("its Variables.dat is missing"), "{}", printed(&imported));
 }

@@ -304,7 +304,7 @@ fn replace_version(state: &Path, version: u64) -> u64 {
     before
 }
 
-/// Boots one machine again and again, until it is told something that fits.
+/// Boots one machine again and again, until a reply fits.
 fn boots(lab: &Lab, fits: impl Fn(&Told) -> bool) -> Told {
     let servers = vec![SERVER.parse().unwrap()];
     let fleet = Fleet { machines: 1, relay: "10.77.0.50".parse().unwrap(), servers };

@@ -8,10 +8,10 @@
 //!
 //! ```
 //! use std::time::Instant;
-//! use tftp::{Input, Limits, Packet, Send, Sender, negotiate};
+//! use tftp::{Input, Packet, Send, Sender, ServerLimits, negotiate};
 //!
 //! let Ok(Packet::ReadRequest(request)) = Packet::parse(b"\0\x01pxelinux.0\0octet\0blksize\x001408\0") else { panic!() };
-//! let negotiated = negotiate(&request.options, &Limits::default(), 3000);
+//! let negotiated = negotiate(&request.options, &ServerLimits::default(), 3000);
 //! let (mut sender, first) = Sender::new(negotiated, 3000, Instant::now());
 //! assert_eq!(first.send, Some(Send::OptionAck));
 //! let step = sender.handle(Instant::now(), Input::Packet(&Packet::Ack { block: 0, next_window: None }));
@@ -31,7 +31,7 @@ mod rto;
 mod sender;
 
 pub use options::{
-    DEFAULT_BLOCK_SIZE, Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE, Negotiated, RequestOptions, negotiate,
+    DEFAULT_BLOCK_SIZE, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE, Negotiated, RequestOptions, ServerLimits, negotiate,
 };
 pub use packet::{ErrorCode, MAX_REQUEST, Mode, Packet, ParseError, Request};
 pub use receiver::{ReceiveStep, Receiver, ReceiverOutcome, Reply};

@@ -14,7 +14,7 @@ pub struct RequestOptions {
 
 /// The largest values that a server grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServerLimits {
     /// The largest block, in bytes; the path's MTU less 32 keeps blocks from being fragmented.
     pub max_block_size: u16,
     /// The largest window, in blocks.
@@ -74,11 +74,11 @@ impl Kind {
     }
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     /// The largest block, a window of 64 (beyond it throughput flattens and loss costs more),
     /// variable windows granted.
     fn default() -> Self {
-        Limits { max_block_size: MAX_BLOCK_SIZE, max_window_size: 64, variable_window: true }
+        ServerLimits { max_block_size: MAX_BLOCK_SIZE, max_window_size: 64, variable_window: true }
     }
 }
 
@@ -162,7 +162,7 @@ impl RequestOptions {
 ///
 /// Values are lowered to the limits; a value outside the protocol's range is left out, so that the
 /// default holds.
-pub fn negotiate(asked: &RequestOptions, limits: &Limits, size: u64) -> Negotiated {
+pub fn negotiate(asked: &RequestOptions, limits: &ServerLimits, size: u64) -> Negotiated {
     let mut negotiated = Negotiated {
         block_size: DEFAULT_BLOCK_SIZE,
         window_size: 1,
@@ -200,12 +200,12 @@ pub fn negotiate(asked: &RequestOptions, limits: &Limits, size: u64) -> Negotiat
     negotiated
 }
 
-impl Limits {
+impl ServerLimits {
     /// With windows of at most so many bytes, in blocks of this size; one block is the least.
     pub fn with_windows_of(self, bytes: u64, block_size: u16) -> Self {
         let blocks = bytes / u64::from(block_size.max(1));
         let blocks = u16::try_from(blocks).unwrap_or(u16::MAX).min(self.max_window_size).max(1);
-        Limits { max_window_size: blocks, ..self }
+        ServerLimits { max_window_size: blocks, ..self }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The retransmission timer (RFC 6298).
+//! The retransmission timer (RFC 6298). By hand: crates for it read the clock themselves.
 
 use std::time::Duration;
 

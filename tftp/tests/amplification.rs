@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use tftp::{DEFAULT_BLOCK_SIZE, Input, Limits, Packet, Send, Sender, Step, negotiate};
+use tftp::{DEFAULT_BLOCK_SIZE, Input, Packet, Send, Sender, ServerLimits, Step, negotiate};
 
 /// The shortest name that a file can have.
 const NAME: &[u8] = b"a";
@@ -30,7 +30,8 @@ impl Sent {
 fn unanswered(request: &[u8], size: u64) -> Sent {
     let Packet::ReadRequest(read) = Packet::parse(request).unwrap() else { panic!() };
     let begun = Instant::now();
-    let (mut sender, mut step) = Sender::new(negotiate(&read.options, &Limits::default(), size), size, begun);
+    let (mut sender, mut step) =
+        Sender::new(negotiate(&read.options, &ServerLimits::default(), size), size, begun);
     let mut sent = Sent::default();
     loop {
         count(&mut sent, &sender, step);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tftp::{
-    Input, Limits, Outcome, Packet, Receiver, ReceiverOutcome, Reply, RequestOptions, Send, Sender, Step,
-    negotiate,
+    Input, Outcome, Packet, Receiver, ReceiverOutcome, Reply, RequestOptions, Send, Sender, ServerLimits,
+    Step, negotiate,
 };
 
 /// A small generator of our own (xorshift64*): the same seed gives the same link.
@@ -82,7 +82,7 @@ fn run(case: &Case) -> (Vec<u8>, Vec<u8>, Option<Outcome>, Option<ReceiverOutcom
 
     let mut now = Instant::now();
     let size = file.len() as u64;
-    let (mut sender, first) = Sender::new(negotiate(&options, &Limits::default(), size), size, now);
+    let (mut sender, first) = Sender::new(negotiate(&options, &ServerLimits::default(), size), size, now);
     let mut receiver = Receiver::new(case.variable.then_some(case.window as u8), now);
     let (mut arrived, mut sent_outcome, mut received_outcome) = (Vec::new(), None, None);
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bench::{in_turns, run};
 use imagestore::ingest::{Import, import};
-use imagestore::{FileEntry, ImageKind, Limits, Manifest, Quiet, Store, Version};
+use imagestore::{FileEntry, ImageKind, Manifest, Quiet, Store, StoreLimits, Version};
 
 const ROUNDS: usize = 5;
 
@@ -55,7 +55,7 @@ fn data(place: &Path) -> PathBuf {
 }
 
 fn import_all(store: &Path, source: &Path) {
-    let store = Store::open(store, Limits::default()).expect("the store opens");
+    let store = Store::open(store, StoreLimits::default()).expect("the store opens");
     import(&store, source, Import::default(), &mut Quiet).expect("the image is taken in");
 }
 
@@ -126,7 +126,7 @@ fn wim_unpack(place: &Path) {
 fn second_ingest(place: &Path) {
     let (store, data) = (fresh(place, "store"), place.join("data/Set.nbi"));
     import_all(&store, &data);
-    let opened = Store::open(&store, Limits::default()).expect("the store opens");
+    let opened = Store::open(&store, StoreLimits::default()).expect("the store opens");
     let stamps = |store: &Store| -> BTreeMap<_, _> {
         let blobs = store.blobs().expect("the blobs can be listed");
         blobs
@@ -172,7 +172,7 @@ fn children_peak() -> u64 {
 /// 10,000 images, in memory so that making them does not take minutes of syncing.
 fn catalogue() {
     let folder = tempfile::tempdir_in("/dev/shm").expect("a folder can be made");
-    let store = Store::open(folder.path(), Limits::default()).expect("the store opens");
+    let store = Store::open(folder.path(), StoreLimits::default()).expect("the store opens");
     for n in 0..10_000 {
         let mut writer = store.write().expect("nobody else writes");
         let (digest, size) =

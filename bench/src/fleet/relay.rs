@@ -110,5 +110,5 @@ impl Relay {
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LAST_WAIT: Duration = Duration::from_secs(16);
 const TRIES: u32 = 8;
-/// In bytes, for what ten thousand machines are told at once.
+/// In bytes, for the replies to ten thousand machines at once.
 const ROOM: usize = 64 << 20;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use tftp::{
-    Input, Limits, Packet, Receiver, ReceiverOutcome, RequestOptions, Send, Sender, Step, negotiate, netascii,
+    Input, Packet, Receiver, ReceiverOutcome, RequestOptions, Send, Sender, ServerLimits, Step, negotiate,
+    netascii,
 };
 
 use crate::split::{Numbers, counted};
@@ -31,7 +32,7 @@ pub fn tftp_packet(bytes: &[u8]) {
 
 /// The granted options are within the limits and within the request, and read as they were granted.
 fn negotiated(asked: &RequestOptions) {
-    let limits = Limits { max_block_size: 1468, max_window_size: 16, variable_window: true };
+    let limits = ServerLimits { max_block_size: 1468, max_window_size: 16, variable_window: true };
     let negotiated = negotiate(asked, &limits, 1 << 40);
     assert!((8..=1468).contains(&negotiated.block_size));
     assert!((1..=16).contains(&negotiated.window_size));
@@ -55,7 +56,7 @@ pub fn tftp_sender(bytes: &[u8]) {
     let Some((request, values)) = values.split_first() else { return };
     let Ok(Packet::ReadRequest(request)) = Packet::parse(request) else { return };
     let mut now = Instant::now();
-    let (sender, first) = Sender::new(negotiate(&request.options, &Limits::default(), size), size, now);
+    let (sender, first) = Sender::new(negotiate(&request.options, &ServerLimits::default(), size), size, now);
     let mut watched = Watched { sender, size, outcomes: 0, sent: 0, last: 0 };
     watched.check(first);
     for value in &values[..values.len().min(MAX_VALUES)] {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tftp::{
-    Input, Limits, Outcome, Packet, ReceiveStep, Receiver, ReceiverOutcome, Reply, RequestOptions, Send,
-    Sender, Step, negotiate,
+    Input, Outcome, Packet, ReceiveStep, Receiver, ReceiverOutcome, Reply, RequestOptions, Send, Sender,
+    ServerLimits, Step, negotiate,
 };
 
 use crate::split::Numbers;
@@ -28,7 +28,7 @@ pub fn tftp_transfer(bytes: &[u8]) {
     let now = Instant::now();
     let file = &FILE[..size];
     let size = size as u64;
-    let (sender, first) = Sender::new(negotiate(&asked, &Limits::default(), size), size, now);
+    let (sender, first) = Sender::new(negotiate(&asked, &ServerLimits::default(), size), size, now);
     let receiver = Receiver::new((variable > 0).then_some(variable), now);
     let mut world = World {
         now,

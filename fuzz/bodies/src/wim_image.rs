@@ -12,7 +12,7 @@ use std::sync::Once;
 use netbootd_wim::{Name, ReadError, answer, from_units};
 use nix::unistd::{dup, dup2_stdout};
 use tempfile::NamedTempFile;
-use wim_protocol::{Command, Frame, Limits, MAX_FRAME, Request};
+use wim_protocol::{Command, Frame, MAX_FRAME, ReaderLimits, Request};
 
 /// Any Windows image: one that is as the bytes are, or one that is built around them, so that its
 /// checksums are right.
@@ -49,7 +49,7 @@ pub(crate) fn question(bytes: &[u8]) -> Option<(Command, Vec<u8>)> {
 }
 
 fn ask(command: Command, path: &Name) {
-    let limits = Limits { memory: 1, seconds: 1 };
+    let limits = ReaderLimits { memory: 1, seconds: 1 };
     let request = Request { parts: vec![Vec::new()], limits, command };
     let mut frames = Vec::new();
     let answered = answer(&request, std::slice::from_ref(path), &mut frames);

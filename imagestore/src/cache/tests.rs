@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::*;
-use crate::Limits;
+use crate::StoreLimits;
 
 /// Hands pieces over one at a time, when it is told to.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Origin for Stepwise {
 
 fn cache(pieces: &[&[u8]], limit: u64) -> (tempfile::TempDir, Arc<Cache>, Arc<Stepwise>, Sender<()>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), Limits::default()).unwrap();
+    let store = Store::open(folder.path(), StoreLimits::default()).unwrap();
     let (sender, go) = channel();
     let pieces = pieces.iter().map(|piece| piece.to_vec()).collect();
     let origin = Arc::new(Stepwise { pieces, go: Mutex::new(go), fetches: AtomicUsize::new(0) });
@@ -86,7 +86,7 @@ fn an_origin_that_sends_too_much_is_cut_off() {
 #[test]
 fn what_was_not_used_for_longest_leaves_when_room_is_needed() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), Limits::default()).unwrap();
+    let store = Store::open(folder.path(), StoreLimits::default()).unwrap();
     #[derive(Debug)]
     struct Any(Mutex<HashMap<Digest, Vec<u8>>>);
     impl Origin for Any {

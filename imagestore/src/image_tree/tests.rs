@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
-use crate::{FileEntry, Limits, Quiet};
+use crate::{FileEntry, Quiet, StoreLimits};
 
 fn put(store: &Store, name: &str, kind: ImageKind, at: Option<&str>, files: &[&str]) -> Digest {
     let mut writer = store.write().unwrap();
@@ -37,7 +37,7 @@ fn text(tree: &ImageTree, path: &str) -> Result<String, OpenError> {
 #[test]
 fn an_image_is_below_its_name_and_wherever_its_label_says() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), Limits::default()).unwrap();
+    let store = Store::open(folder.path(), StoreLimits::default()).unwrap();
     put(
         &store,
         "WinPE",
@@ -83,7 +83,7 @@ impl crate::Origin for Replica {
 fn a_blob_that_was_cut_short_is_withdrawn_and_comes_from_where_it_is_too() {
     let folder = tempfile::tempdir().unwrap();
     let [here, there] =
-        ["here", "there"].map(|name| Store::open(&folder.path().join(name), Limits::default()).unwrap());
+        ["here", "there"].map(|name| Store::open(&folder.path().join(name), StoreLimits::default()).unwrap());
     for store in [&here, &there] {
         put(store, "WinPE", ImageKind::WinPe, None, &["boot.wim"]);
     }
@@ -107,7 +107,7 @@ fn a_blob_that_was_cut_short_is_withdrawn_and_comes_from_where_it_is_too() {
 #[test]
 fn a_machine_that_runs_from_a_version_goes_on_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), Limits::default()).unwrap();
+    let store = Store::open(folder.path(), StoreLimits::default()).unwrap();
     let old = put(&store, "Sierra", ImageKind::Nbi, None, &["root.dmg"]);
     let new = put(&store, "Sierra", ImageKind::Nbi, None, &["root.dmg", "more"]);
     assert_ne!(old, new);

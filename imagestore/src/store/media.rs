@@ -8,9 +8,9 @@ use super::{Store, StoreError, io_error};
 use crate::platform::{self, OpenOptionsExt};
 
 impl Store {
-    /// The `Variables.dat` of an image that is boot media of Configuration Manager; None where there
-    /// is none. It is no file of the image: no client can ask for it by a path of the image, and it
-    /// is copied nowhere.
+    /// The `Variables.dat` of an image that is boot media of Configuration Manager; None where
+    /// there is none. It is no file of the image: no client can ask for it by a path of the image,
+    /// and it is copied nowhere.
     pub fn media_variables(&self, image: &str) -> Option<Vec<u8>> {
         fs::read(self.media_place(image)?).ok()
     }
@@ -51,12 +51,12 @@ const MEDIA: &str = "boot-media";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limits;
+    use crate::StoreLimits;
 
     #[test]
     fn the_variables_of_media_are_their_owners_alone_and_go_with_the_image() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), Limits::default()).unwrap();
+        let store = Store::open(folder.path(), StoreLimits::default()).unwrap();
         store.put_media_variables("cm", b"first").unwrap();
         store.put_media_variables("cm", b"second").unwrap();
         assert_eq!(store.media_variables("cm").as_deref(), Some(&b"second"[..]));

@@ -30,7 +30,7 @@ fn put(store: &Store, name: &str, files: &[(&str, &[u8])]) -> Manifest {
     manifest
 }
 
-fn store(limits: Limits) -> (tempfile::TempDir, Store) {
+fn store(limits: StoreLimits) -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store"), limits).unwrap();
     (folder, store)
@@ -38,7 +38,7 @@ fn store(limits: Limits) -> (tempfile::TempDir, Store) {
 
 #[test]
 fn a_committed_image_is_read_back_and_stored_once() {
-    let (_folder, store) = store(Limits::default());
+    let (_folder, store) = store(StoreLimits::default());
     let manifest = put(&store, "one", &[("a", b"same"), ("b/c", b"same"), ("d", b"")]);
     assert_eq!(manifest.files[0].digest, manifest.files[1].digest);
     assert_eq!(store.blobs().unwrap().len(), 3, "two contents and the manifest");
@@ -53,7 +53,7 @@ fn a_committed_image_is_read_back_and_stored_once() {
 
 #[test]
 fn an_update_is_a_new_version_and_the_old_one_can_come_back() {
-    let (_folder, store) = store(Limits::default());
+    let (_folder, store) = store(StoreLimits::default());
     let old = put(&store, "one", &[("a", b"old")]);
     let serving = store.blob(&old.files[0].digest).unwrap();
     let new = put(&store, "one", &[("a", b"new!")]);
@@ -74,7 +74,7 @@ fn an_update_is_a_new_version_and_the_old_one_can_come_back() {
 
 #[test]
 fn only_what_nothing_leads_to_is_collected() {
-    let (_folder, store) = store(Limits::default());
+    let (_folder, store) = store(StoreLimits::default());
     let kept = put(&store, "kept", &[("a", b"kept"), ("b", b"shared")]);
     let leased = put(&store, "gone", &[("a", b"leased"), ("b", b"shared")]);
     store.lease(&leased.digest()).unwrap();
@@ -91,7 +91,7 @@ fn only_what_nothing_leads_to_is_collected() {
 
 #[test]
 fn a_bad_blob_is_withdrawn_and_comes_back_with_the_next_ingest() {
-    let (_folder, store) = store(Limits::default());
+    let (_folder, store) = store(StoreLimits::default());
     let manifest = put(&store, "one", &[("a", b"good"), ("b", b"other")]);
     let path = store.blob_path(&manifest.files[0].digest);
     fs::remove_file(&path).unwrap();
@@ -109,7 +109,7 @@ fn a_bad_blob_is_withdrawn_and_comes_back_with_the_next_ingest() {
 
 #[test]
 fn there_is_one_writer_and_it_sweeps_what_another_left() {
-    let (_folder, store) = store(Limits::default());
+    let (_folder, store) = store(StoreLimits::default());
     let writer = store.write().unwrap();
     assert!(matches!(store.write(), Err(StoreError::Busy)));
     drop(writer);
@@ -122,27 +122,27 @@ fn there_is_one_writer_and_it_sweeps_what_another_left() {
 
 #[test]
 fn a_long_ingest_that_cannot_fit_is_refused_before_it_starts() {
-    let (_folder, store) = store(Limits { quota: Some(1000), keep_free: 0 });
+    let (_folder, store) = store(StoreLimits { quota: Some(1000), keep_free: 0 });
     put(&store, "one", &[("a", &[7; 500])]);
     let mut writer = store.write().unwrap();
     assert!(writer.reserve(100).is_ok());
     let refused = writer.reserve(500).unwrap_err();
     assert!(matches!(refused, StoreError::NoRoom { need: 600, .. }));
     assert!(refused.to_string().contains("of the 1000 bytes of store.quota"), "{refused}");
-    let kept = Store::open(store.root(), Limits { quota: None, keep_free: u64::MAX }).unwrap();
+    let kept = Store::open(store.root(), StoreLimits { quota: None, keep_free: u64::MAX }).unwrap();
     drop(writer);
     let refused = kept.write().unwrap().reserve(1).unwrap_err();
     assert!(matches!(refused, StoreError::NoRoom { need: 1, have: 0, .. }));
     let words = format!("bytes free, of which store.keep-free keeps {}", u64::MAX);
     assert!(refused.to_string().contains(&words), "{refused}");
-    let full = Store::open(store.root(), Limits::default()).unwrap();
+    let full = Store::open(store.root(), StoreLimits::default()).unwrap();
     let refused = full.write().unwrap().reserve(u64::MAX / 2).unwrap_err();
     assert!(refused.to_string().ends_with("may be used: that is what the disk has free"), "{refused}");
 }
 
 #[test]
 fn a_name_is_one_component() {
-    let (_folder, store) = store(Limits::default());
+    let (_folder, store) = store(StoreLimits::default());
     for name in ["", "..", "a/b", "a\\b", "a\0b", "nul"] {
         let manifest = Manifest { kind: ImageKind::Raw, files: Vec::new(), boot: None };
         let refused = store.write().unwrap().commit(name, &manifest, version(&manifest), &mut Quiet);
@@ -160,7 +160,7 @@ fn a_read_error_half_way_leaves_nothing() {
             if self.0 > 2 { Err(io::Error::other("bad sector")) } else { Ok(buf.len()) }
         }
     }
-    let (_folder, store) = store(Limits::default());
+    let (_folder, store) = store(StoreLimits::default());
     let mut writer = store.write().unwrap();
     let failed = writer.put(Path::new("disk.dmg"), &mut Broken(0), &mut Quiet).unwrap_err();
     assert_eq!(failed.to_string(), "cannot read disk.dmg");

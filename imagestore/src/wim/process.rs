@@ -10,7 +10,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command as Program, Stdio};
 
-use wim_protocol::{Command, Limits, ProtocolError, Request};
+use wim_protocol::{Command, ProtocolError, ReaderLimits, Request};
 
 #[cfg(unix)]
 use unix as platform;
@@ -31,7 +31,7 @@ impl Reader {
     pub(super) fn start(
         program: &Path,
         parts: &[Part],
-        limits: Limits,
+        limits: ReaderLimits,
         command: Command,
         to: Option<File>,
     ) -> io::Result<Self> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use imagestore::ingest::{Import, Imported, IngestError, import};
-use imagestore::{Limits, Manifest, Quiet, Store};
+use imagestore::{Manifest, Quiet, Store, StoreLimits};
 
 pub(crate) struct Site {
     pub(crate) folder: tempfile::TempDir,
@@ -14,7 +14,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store"), Limits::default()).unwrap();
+        let store = Store::open(&folder.path().join("store"), StoreLimits::default()).unwrap();
         Site { folder, store }
     }
 

@@ -15,7 +15,7 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use imagestore::ingest::{Import, IngestError, import};
-use imagestore::{Digest, ImageKind, Limits, Observer, Quiet, Store, StoreError};
+use imagestore::{Digest, ImageKind, Observer, Quiet, Store, StoreError, StoreLimits};
 use site::Site;
 use windows_images::{wimlib, windows_pe};
 
@@ -187,7 +187,7 @@ fn an_import_looks_at_no_blob_of_other_images() {
     fs::write(&in_the_way, b"").unwrap();
     site.put("two/a", b"bytes of an image");
     site.put("two/b", b"others");
-    let limited = Store::open(site.store.root(), Limits { quota: Some(1 << 30), keep_free: 0 }).unwrap();
+    let limited = Store::open(site.store.root(), StoreLimits { quota: Some(1 << 30), keep_free: 0 }).unwrap();
     import(&limited, &site.path("two"), Import::default(), &mut Quiet).unwrap();
     let counted = limited.used().unwrap();
     fs::remove_file(in_the_way).unwrap();

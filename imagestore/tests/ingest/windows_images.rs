@@ -6,7 +6,7 @@ use std::process::Command;
 
 use imagestore::ingest::{Import, import, roles_of};
 use imagestore::wim::{Archive, Wim};
-use imagestore::{Digest, ImageKind, Limits, Quiet, Store, WindowsRole};
+use imagestore::{Digest, ImageKind, Quiet, Store, StoreLimits, WindowsRole};
 
 use super::site::Site;
 use super::{common, noise};
@@ -223,7 +223,7 @@ fn a_split_image_is_read_from_its_first_part() {
     let imported = site.import("part.swm").unwrap();
     assert_eq!(site.manifest(&imported).files[1].digest, Digest::compute(&noise(33, 12_000_000)));
     fs::remove_file(site.path("part2.swm")).unwrap();
-    let site2 = Store::open(&site.path("other"), Limits::default()).unwrap();
+    let site2 = Store::open(&site.path("other"), StoreLimits::default()).unwrap();
     let error = import(&site2, &site.path("part.swm"), Import::default(), &mut Quiet).unwrap_err();
     assert!(error.to_string().contains("part.swm"), "{error}");
 }

@@ -10,14 +10,14 @@ pub struct Request {
     /// Unix.
     pub parts: Vec<Units>,
     /// The limits of the process.
-    pub limits: Limits,
+    pub limits: ReaderLimits,
     /// The command that the reader carries out.
     pub command: Command,
 }
 
 /// Above these the system ends the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ReaderLimits {
     /// Address space in bytes.
     pub memory: u64,
     /// Processor time in seconds.
@@ -84,7 +84,7 @@ impl Request {
         if parser.bytes("a request", MAGIC.len())? != MAGIC {
             return Err(ProtocolError::Version);
         }
-        let limits = Limits { memory: parser.u64("a limit")?, seconds: parser.u32("a limit")? };
+        let limits = ReaderLimits { memory: parser.u64("a limit")?, seconds: parser.u32("a limit")? };
         let parts = strings(&mut parser, "a part")?;
         if parts.len() > MAX_PARTS {
             let (length, most) = (parts.len() as u64, MAX_PARTS as u64);
@@ -158,13 +158,13 @@ mod tests {
             seconds: u32,
             command in command(),
         ) {
-            let request = Request { parts, limits: Limits { memory, seconds }, command };
+            let request = Request { parts, limits: ReaderLimits { memory, seconds }, command };
             prop_assert_eq!(Request::decode(&request.encode()).unwrap(), request);
         }
 
         #[test]
         fn a_request_that_is_cut_short_or_goes_on_is_refused(command in command(), cut: prop::sample::Index) {
-            let limits = Limits { memory: 1, seconds: 1 };
+            let limits = ReaderLimits { memory: 1, seconds: 1 };
             let mut bytes = Request { parts: vec![vec![]], limits, command }.encode();
             prop_assert!(Request::decode(&bytes[..cut.index(bytes.len())]).is_err());
             bytes.push(0);
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_length_is_compared_with_what_is_there_before_it_is_used() {
-        let limits = Limits { memory: 1, seconds: 1 };
+        let limits = ReaderLimits { memory: 1, seconds: 1 };
         let mut bytes = Request { parts: vec![vec![65; 3]], limits, command: Command::List }.encode();
         let at = MAGIC.len() + 12;
         for length in [at, at + 4] {

@@ -16,7 +16,7 @@ use std::process::{Child, Command as Program, Stdio};
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use tempfile::TempDir;
-use wim_protocol::{Command, Entry, Frame, Image, Limits, Request, Units};
+use wim_protocol::{Command, Entry, Frame, Image, ReaderLimits, Request, Units};
 
 fn run(folder: &Path, words: &[&str]) {
     let output = Program::new(words[0]).args(&words[1..]).current_dir(folder).output().unwrap();
@@ -28,7 +28,7 @@ fn units(text: &str) -> Units {
 }
 
 fn request(command: Command) -> Request {
-    Request { parts: vec![Vec::new()], limits: Limits { memory: 1 << 30, seconds: 60 }, command }
+    Request { parts: vec![Vec::new()], limits: ReaderLimits { memory: 1 << 30, seconds: 60 }, command }
 }
 
 /// Starts the program and hands it images, and bytes that should be a request.

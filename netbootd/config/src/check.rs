@@ -25,7 +25,7 @@ use netbootd_content::settings::{Remote, Store};
 use netbootd_content::winpe::{self, bcd::Integers};
 use netbootd_dhcp::v4::boot_info::OfferStyle;
 use netbootd_net::iface;
-use tftp::{Limits, MAX_BLOCK_SIZE, MIN_BLOCK_SIZE};
+use tftp::{MAX_BLOCK_SIZE, MIN_BLOCK_SIZE, ServerLimits};
 use toml::Spanned;
 
 use super::finding::Finding;
@@ -181,7 +181,7 @@ fn store(store: &schema::Store, findings: &mut Vec<Finding>) -> Store {
     let bytes = |size: &Option<schema::Text<schema::Size>>| size.as_ref().map(|size| size.0.0);
     Store {
         folder: store.folder.clone(),
-        limits: imagestore::Limits {
+        limits: imagestore::StoreLimits {
             quota: bytes(&store.quota),
             keep_free: bytes(&store.keep_free).unwrap_or(KEEP_FREE),
         },
@@ -260,7 +260,7 @@ fn tftp(tftp: &schema::Tftp, findings: &mut Vec<Finding>) -> Tftp {
     Tftp {
         enabled: tftp.enabled,
         port: tftp.port,
-        limits: Limits {
+        limits: ServerLimits {
             max_block_size: block_size,
             max_window_size: window,
             variable_window: tftp.variable_window,

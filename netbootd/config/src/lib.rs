@@ -124,7 +124,7 @@ pub struct Server {
     pub interfaces: Vec<String>,
     /// Where leases and what Macs chose are kept.
     pub state_dir: PathBuf,
-    /// How long transfers may take to end when netbootd is told to.
+    /// How long transfers may take to end at a stop.
     pub stop_timeout: Duration,
     /// The account to run as when root starts it; None for `netbootd`, where there is such a user.
     pub user: Option<String>,

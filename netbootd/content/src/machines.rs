@@ -1,4 +1,4 @@
-//! The machines seen lately: what each asked for, what it was told, and which address it uses.
+//! The machines seen lately: each one's last request, verdict and address.
 //!
 //! This is how a file request, which carries an IP address only, finds the machine it comes from.
 
@@ -30,7 +30,7 @@ impl Machine {
     }
 }
 
-/// The table. At most [`MAX_MACHINES`]; the ones not heard of for longest leave first.
+/// The table. At most [`MAX_MACHINES`]; the least recently seen leave first.
 #[derive(Debug, Default)]
 pub struct Machines {
     table: Mutex<Table>,
@@ -56,8 +56,7 @@ struct Entry {
 }
 
 impl Machines {
-    /// Remembers what a machine asked for and was told; `uuid` is the GUID that it sent, banned or
-    /// not.
+    /// Remembers a machine's request and verdict; `uuid` is the GUID that it sent, banned or not.
     pub fn decided(&self, request: &BootRequest, uuid: Option<SystemUuid>, verdict: &Verdict) {
         let machine = Machine { request: request.clone(), uuid, verdict: verdict.clone() };
         self.with(|table| {
@@ -112,7 +111,8 @@ impl Machines {
         let addr = addr.into();
         self.with(|table| {
             let mac = table.by_addr.get(&addr).copied()?;
-            // A machine that fetches files stays in the table, however many others appear meanwhile.
+            // A machine that fetches files stays in the table, however many others appear
+            // meanwhile.
             if let Some(entry) = table.machines.get_mut(&mac) {
                 entry.active = Some(Instant::now());
             }

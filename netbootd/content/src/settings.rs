@@ -13,7 +13,7 @@ pub struct Store {
     /// Its folder; None for `images` in the state folder.
     pub folder: Option<PathBuf>,
     /// How much it may hold.
-    pub limits: imagestore::Limits,
+    pub limits: imagestore::StoreLimits,
     /// A folder whose content is taken in by itself.
     pub drop_folder: Option<PathBuf>,
     /// The folder of ConfigMgr's content library.

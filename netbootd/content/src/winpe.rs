@@ -33,9 +33,9 @@ impl Default for Settings {
     }
 }
 
-/// The folder of the image that a machine was told to boot, with a slash behind it: what stands
-/// before `boot/` in its boot file. It is empty for an image at the root of the boot tree. An image
-/// may itself be named `boot`, so `holds_image` says which of several folders is one.
+/// The folder of the image in a machine's last verdict, with a slash behind it: what stands before
+/// `boot/` in its boot file. It is empty for an image at the root of the boot tree. An image may
+/// itself be named `boot`, so `holds_image` says which of several folders is one.
 pub fn image_folder(machine: &Machine, holds_image: impl Fn(&str) -> bool) -> Option<&str> {
     let Decision::Boot(boot) = &machine.verdict.decision else { return None };
     if boot.is_url() || boot.next_server.is_some() {

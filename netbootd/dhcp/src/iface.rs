@@ -37,7 +37,7 @@ impl Iface {
         self.addrs6.iter().any(|net| net.addr() == addr)
     }
 
-    /// The own IPv6 address that a client is told: the one whose network holds `peer`, or else the
+    /// The own IPv6 address in answers to a client: the one whose network holds `peer`, or else the
     /// first that is no link-local one. One that somebody gave this host goes before one that the
     /// host made of its hardware address, which goes when the card does.
     pub fn addr6_towards(&self, peer: Ipv6Addr) -> Option<Ipv6Addr> {

@@ -35,8 +35,6 @@ impl WdsTag {
     pub const PROMPT: WdsTag = WdsTag(11);
     /// Whether the prompt was answered, 1 byte.
     pub const PROMPT_DONE: WdsTag = WdsTag(12);
-    /// The boot program's version, 2 bytes.
-    pub const NBP_VERSION: WdsTag = WdsTag(13);
     /// Whether the action was taken, 1 byte.
     pub const ACTION_DONE: WdsTag = WdsTag(14);
 }

@@ -41,7 +41,7 @@ pub struct Decided {
     pub deployment: Option<String>,
     /// The image that the machine gets.
     pub image: Option<String>,
-    /// The boot file as the client is told.
+    /// The boot file as the client gets it.
     pub boot_file: Option<String>,
     /// The address that was offered or leased.
     pub address: Option<IpAddr>,
@@ -207,7 +207,7 @@ pub struct MacAnswered {
     pub machine: Option<String>,
     /// The image that was confirmed or offered, or a list's default.
     pub image: Option<BootImageId>,
-    /// The booter as the Mac is told.
+    /// The booter as the Mac gets it.
     pub boot_file: Option<String>,
     /// How many images are for it.
     pub offered: usize,

@@ -2,10 +2,10 @@
 //!
 //! [`guard`] makes a [`Packet`] of hostile bytes, [`intake`] a `BootRequest` of a packet.
 //! [`proxy`], [`boot_server`] and [`server`] answer on ports 67 and 4011, [`forward`] passes a
-//! question to another responder and its answer back, [`bsdp`] carries what Macs ask and are told,
-//! [`other_server`] reads what other servers broadcast; [`boot_info`] fills in what a boot client
-//! needs; [`reply`] writes the bytes, [`destination`] says where they go, and [`answer`] joins them
-//! with the event. None of it touches a socket.
+//! question to another responder and its answer back, [`bsdp`] carries the questions of Macs and
+//! their answers, [`other_server`] reads what other servers broadcast; [`boot_info`] fills in what
+//! a boot client needs; [`reply`] writes the bytes, [`destination`] says where they go, and
+//! [`answer`] joins them with the event. None of it touches a socket.
 
 pub mod answer;
 pub mod boot_info;

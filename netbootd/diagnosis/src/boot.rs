@@ -32,7 +32,7 @@ pub enum Phase {
     Address,
     /// It was offered a boot.
     Offer,
-    /// It was told its boot file.
+    /// It has the name of its boot file.
     BootServer,
     /// It has its boot program, or is fetching it.
     BootProgram,

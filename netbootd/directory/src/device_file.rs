@@ -79,7 +79,7 @@ pub enum DeviceListError {
 type Look = (u64, Option<SystemTime>);
 
 impl DeviceFile {
-    /// Reads it. Bad lines are told of and left out.
+    /// Reads it. Bad lines are logged and left out.
     pub fn open(path: &Path) -> Result<Self, DeviceFileError> {
         let seen = look(path);
         let (table, bad) = read(path)?;
@@ -247,7 +247,7 @@ fn tell(path: &Path, table: &Table, bad: &[BadLine]) {
 pub const DEVICES: &str = "devices";
 /// A campus of a million machines fits.
 const MAX_SIZE: u64 = 256 << 20;
-/// A file that is no such list is told of by its first lines.
+/// The first lines of a file that is no such list are enough for its error.
 const MAX_TOLD: usize = 10;
 
 #[cfg(test)]

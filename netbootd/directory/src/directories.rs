@@ -30,12 +30,12 @@ struct Entry {
     name: &'static str,
     directory: Box<dyn Directory>,
     memory: Memory,
-    limits: Limits,
+    limits: AnswerAge,
 }
 
 /// How long answers count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Limits {
+struct AnswerAge {
     /// Answers up to this age are used as they are.
     fresh: Duration,
     /// When the directory cannot be reached.
@@ -54,10 +54,10 @@ impl Directories {
 
     /// Opens what the configuration names. Nothing is asked yet.
     pub fn open(settings: &Settings<'_>) -> Result<Self, OpenError> {
-        let limits = Limits { fresh: settings.cache, stale: settings.stale };
+        let limits = AnswerAge { fresh: settings.cache, stale: settings.stale };
         let open = |one: &dyn Configured| {
             let directory = one.open(settings.cache)?;
-            let limits = if one.keeps_answers() { limits } else { Limits::default() };
+            let limits = if one.keeps_answers() { limits } else { AnswerAge::default() };
             Ok(Arc::new(Entry { name: one.name(), directory, memory: Memory::default(), limits }))
         };
         let all = settings.all.iter().map(|one| open(&**one)).collect::<Result<_, OpenError>>()?;
@@ -66,7 +66,7 @@ impl Directories {
 
     /// Asks another one first, which is in memory.
     pub fn with_first(mut self, name: &'static str, directory: Box<dyn Directory>) -> Self {
-        let limits = Limits::default();
+        let limits = AnswerAge::default();
         self.all.insert(0, Arc::new(Entry { name, directory, memory: Memory::default(), limits }));
         self
     }

@@ -51,7 +51,7 @@ pub struct ActiveDirectory {
     pub start_tls: bool,
     /// Where computers are looked for; None for all that the server has.
     pub base: Option<String>,
-    /// How it is told who asks.
+    /// How the client proves its account to the server.
     pub bind: Bind,
     /// The account that asks.
     pub account: Account,
@@ -83,7 +83,7 @@ impl Account {
     }
 }
 
-/// How a directory is told who asks.
+/// How a client proves its account to a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bind {

@@ -133,7 +133,7 @@ impl Changes {
         }
     }
 
-    /// It could not be taken up: it is told of once more.
+    /// The caller could not use it: report it once more.
     pub fn again(&mut self) {
         self.seen.mark_changed();
     }

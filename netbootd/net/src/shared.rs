@@ -23,11 +23,11 @@ use crate::heartbeat::Pulse;
 #[derive(Debug)]
 pub struct SharedSocket {
     endpoint: Arc<Endpoint>,
-    iface_sockets: Arc<Ears>,
+    iface_sockets: Arc<Listeners>,
 }
 
 /// The listeners of a socket, by their interface's index.
-type Ears = parking_lot::Mutex<HashMap<u32, mpsc::Sender<Heard>>>;
+type Listeners = parking_lot::Mutex<HashMap<u32, mpsc::Sender<Heard>>>;
 
 /// A listener's way to receive: a socket of its own, or its interface's part of a shared one.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct IfaceSocket {
 #[derive(Debug)]
 struct Part {
     inbox: Mutex<mpsc::Receiver<Heard>>,
-    iface_sockets: Arc<Ears>,
+    iface_sockets: Arc<Listeners>,
 }
 
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl IfaceSocket {
     }
 }
 
-fn lock(iface_sockets: &Ears) -> MutexGuard<'_, HashMap<u32, mpsc::Sender<Heard>>> {
+fn lock(iface_sockets: &Listeners) -> MutexGuard<'_, HashMap<u32, mpsc::Sender<Heard>>> {
     iface_sockets.lock()
 }
 

@@ -6,7 +6,8 @@
 //! lease addresses, [`bsdp_server`] answers Macs, [`limits`] bounds what a stranger may have,
 //! [`findings`] follows what is wrong with machines, for metrics and for [`webhook`];
 //! [`scrub`] reads the image store again, [`explain`] decides without a packet,
-//! [`https`] holds the certificates of the HTTPS port, [`devices`] changes what operators assigned to machines.
+//! [`https`] holds the certificates of the HTTPS port, [`devices`] changes what operators assigned
+//! to machines.
 
 pub mod bsdp_server;
 pub mod daemon;

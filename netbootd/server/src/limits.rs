@@ -26,7 +26,7 @@ use pxe_policy::{MacAddr, Reason};
 use tokio::sync::Semaphore;
 
 use admission::{Admission, NEVER, Rates, WAYS, held_to};
-use bucket::{Buckets, Nanos, Verdict};
+use bucket::{Buckets, Nanos, RateVerdict};
 use budget::Budget;
 use served::Served;
 use session_limits::SessionLimits;
@@ -104,14 +104,14 @@ impl Limits {
     }
 
     /// Whether a machine's report is taken.
-    pub fn report(&self, mac: MacAddr, now: Instant) -> Verdict {
+    pub fn report(&self, mac: MacAddr, now: Instant) -> RateVerdict {
         self.reports.admit(mac, REPORTS, 1, self.nanos(now))
     }
 
     /// Whether a machine's message of syslog is taken.
-    pub fn syslog(&self, mac: MacAddr, now: Instant) -> Verdict {
+    pub fn syslog(&self, mac: MacAddr, now: Instant) -> RateVerdict {
         match self.syslog.admit(mac, SYSLOG, 1, self.nanos(now)) {
-            Verdict::Admitted => self.syslog_of_all.admit((), SYSLOG_OF_ALL, 1, self.nanos(now)),
+            RateVerdict::Admitted => self.syslog_of_all.admit((), SYSLOG_OF_ALL, 1, self.nanos(now)),
             refused => refused,
         }
     }
@@ -153,12 +153,12 @@ impl Limits {
     }
 
     /// Whether a datagram to the TFTP port is answered.
-    pub fn read_request(&self, settings: &Settings, client: IpAddr, now: Instant) -> Verdict {
+    pub fn read_request(&self, settings: &Settings, client: IpAddr, now: Instant) -> RateVerdict {
         self.read_requests.admit(client, settings.read_requests, 1, self.nanos(now))
     }
 
     /// Whether an HTTP request is answered with what it asks for.
-    pub fn http_request(&self, settings: &Settings, client: IpAddr, now: Instant) -> Verdict {
+    pub fn http_request(&self, settings: &Settings, client: IpAddr, now: Instant) -> RateVerdict {
         self.http_requests.admit(client, settings.http_requests, 1, self.nanos(now))
     }
 
@@ -168,18 +168,18 @@ impl Limits {
     }
 
     /// A client of files that the lists do not allow.
-    pub fn client_not_allowed(&self, client: IpAddr, now: Instant) -> Verdict {
+    pub fn client_not_allowed(&self, client: IpAddr, now: Instant) -> RateVerdict {
         self.read_requests.admit(client, NEVER, 1, self.nanos(now))
     }
 
     /// Whether bytes that are no packet are worth an event of their own.
     pub fn tells_of_junk(&self, iface: u32, now: Instant) -> bool {
-        self.malformed.admit(iface, MALFORMED, 1, self.nanos(now)) == Verdict::Admitted
+        self.malformed.admit(iface, MALFORMED, 1, self.nanos(now)) == RateVerdict::Admitted
     }
 
     /// Whether a reply that did not leave is worth an event of its own.
     pub fn tells_of_unsent(&self, iface: u32, now: Instant) -> bool {
-        self.unsent.admit(iface, MALFORMED, 1, self.nanos(now)) == Verdict::Admitted
+        self.unsent.admit(iface, MALFORMED, 1, self.nanos(now)) == RateVerdict::Admitted
     }
 
     /// How many entries each table has, by what it is about.
@@ -211,7 +211,7 @@ const SYSLOG_OF_ALL: Rate = Rate { at_once: 2000, per_second: 500 };
 const REPORTERS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Of 64 KiB each.
 const REPORT_BODIES: usize = 32;
-/// Addresses that ask for files, or are told something: about 1.5 MB a table at most.
+/// Addresses that ask for files, or get an ERROR: about 1.5 MB a table at most.
 const ADDRESSES: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
 #[cfg(test)]

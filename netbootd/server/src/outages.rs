@@ -1,5 +1,5 @@
-//! Trouble of this server itself: the disks of state and images, and the object storage. Findings of
-//! boots that need them say so.
+//! Trouble of this server itself: the disks of state and images, and the object storage. Findings
+//! of boots that need them say so.
 
 use std::path::PathBuf;
 use std::sync::Arc;

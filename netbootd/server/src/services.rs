@@ -288,7 +288,7 @@ impl Services {
             Verdict::silence(Reason::MacIgnored)
         } else {
             let menu = &snapshot.config.menu;
-            let trust = self.trust.of(&request);
+            let trust = self.trust.known(&request);
             let menu_images = |offer: &ImageOffer| menu.firmware_images(&snapshot.files, offer);
             self.ledger.with(|ledger| {
                 let site = Site {

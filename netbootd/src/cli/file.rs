@@ -1,4 +1,5 @@
-//! `netbootd file`: replaces a boot file so that nobody gets a mix of two, and shows who signed one.
+//! `netbootd file`: replaces a boot file so that nobody gets a mix of two, and shows who signed
+//! one.
 
 use std::fs::{self, File};
 use std::io;

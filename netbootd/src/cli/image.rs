@@ -227,7 +227,7 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
 
 fn open(args: &ImageArgs) -> Result<Store, Failure> {
     let (folder, limits) = match &args.store {
-        Some(folder) => (folder.clone(), imagestore::Limits::default()),
+        Some(folder) => (folder.clone(), imagestore::StoreLimits::default()),
         None => {
             let config = config_of(&args.site)?;
             (config.store_folder(), config.store.limits)

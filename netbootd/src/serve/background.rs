@@ -143,8 +143,9 @@ async fn watch_remote(daemon: Arc<Daemon>, remote: Remote) {
                 trouble = None;
                 outages::object_storage(&daemon.services, Ok(()));
                 let images = daemon.images.clone();
-                let changed =
-                    tokio::task::spawn_blocking(move || images.is_some_and(|images| images.others(records)));
+                let changed = tokio::task::spawn_blocking(move || {
+                    images.is_some_and(|images| images.replace_remote(records))
+                });
                 if changed.await.unwrap_or(false) {
                     rescan(&daemon.services).await;
                 }

@@ -20,7 +20,7 @@ pub(crate) static STOP: Notify = Notify::const_new();
 pub(crate) static RELOAD: Notify = Notify::const_new();
 static STATUS: OnceLock<ServiceStatusHandle> = OnceLock::new();
 
-/// From now on the manager is told; the first word is that the service starts.
+/// Reports to the manager from now on; the first report is that the service starts.
 pub(crate) fn follow(status: ServiceStatusHandle) {
     let _ = STATUS.set(status); // a process has one service
     tell(ServiceState::StartPending, ServiceExitCode::NO_ERROR);
@@ -34,7 +34,7 @@ pub fn ready(_status: &str) {
 /// The configuration is being read again, which the manager has no word for.
 pub fn reloading() {}
 
-/// The listeners are told to end.
+/// Reports that the listeners stop.
 pub fn stopping() {
     tell(ServiceState::StopPending, ServiceExitCode::NO_ERROR);
 }

@@ -24,7 +24,7 @@ pub fn reloading() {
     }
 }
 
-/// The listeners are told to end.
+/// Reports that the listeners stop.
 pub fn stopping() {
     say(&[NotifyState::Stopping]);
 }

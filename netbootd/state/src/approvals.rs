@@ -53,7 +53,7 @@ pub struct PendingView {
     pub arch: Option<String>,
     /// `pending`, `approved` or `rejected`.
     pub state: String,
-    /// When it was first heard of, or when it was decided, in seconds since 1970.
+    /// When it was first seen, or when it was decided, in seconds since 1970.
     pub at: u64,
 }
 
@@ -87,7 +87,7 @@ impl Approvals {
         locked(&self.said).clone()
     }
 
-    /// Notes a machine that waits. The list is bounded; the one not heard of for longest leaves.
+    /// Notes a machine that waits. The list is bounded; the least recently seen leaves.
     pub fn heard(&self, request: &BootRequest, verdict: &Verdict, now: Seconds) {
         if verdict.reason != Reason::Pending {
             return;

@@ -107,7 +107,7 @@ pub struct OperatorDecision {
 }
 
 impl Refused {
-    /// The reason that is told: the database's absence, or that this could not be saved.
+    /// The reason for the caller: the database's absence, or that this could not be saved.
     pub fn reason(self, not_saved: Reason) -> Reason {
         match self {
             Refused::Away => Reason::SharedStateAway,

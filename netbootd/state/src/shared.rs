@@ -4,7 +4,7 @@
 //! One task owns one connection. Whatever waits at a time shares one transaction, in which the
 //! database decides (`decide`) under a lock that all servers take in turn; what came of it is told
 //! to every server, which keeps a copy to decide by (`copies`). While the database is away, nothing
-//! is written, and everybody who asks is told so at once.
+//! is written, and every caller learns so at once.
 //!
 //! Dropping the last handle ends the task; what waits then is refused.
 

@@ -92,7 +92,8 @@ impl TrustStore {
     pub fn counts(&self) -> TrustCounts {
         let known = self.known.lock();
         let count = |generation, starts| {
-            let is = |observed: &&Observed| observed.of(generation).is_some_and(|one| one.starts == starts);
+            let is =
+                |observed: &&Observed| observed.reaction(generation).is_some_and(|one| one.starts == starts);
             known.values().filter(is).count()
         };
         TrustCounts {
@@ -114,7 +115,7 @@ pub fn key(request: &BootRequest) -> String {
 /// The machine of which nothing was seen for longest.
 fn oldest(known: &HashMap<String, Observed>) -> Option<String> {
     let last = |observed: &Observed| {
-        Generation::ALL.iter().filter_map(|generation| Some(observed.of(*generation)?.at)).max()
+        Generation::ALL.iter().filter_map(|generation| Some(observed.reaction(*generation)?.at)).max()
     };
     known.iter().min_by_key(|(_, observed)| last(observed)).map(|(key, _)| key.clone())
 }

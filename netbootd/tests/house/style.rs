@@ -92,6 +92,19 @@ fn comments(text: &str) -> Vec<Comment> {
     comments
 }
 
+#[test]
+fn the_slowest_tests_of_the_documentation_exist() {
+    let page = include_str!("../../../docs/architecture.md");
+    let (_, table) = page.split_once("## The slowest tests").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| ") && line.contains("::"));
+    let names: Vec<&str> = rows.filter_map(|row| row.rsplit('`').nth(1)).collect();
+    assert_eq!(names.len(), 20, "{names:?}");
+    let texts: Vec<String> = sources().into_iter().map(|(_, text)| text).collect();
+    let exists = |name: &&str| texts.iter().any(|text| text.contains(&format!("fn {name}(")));
+    let gone: Vec<&str> = names.into_iter().filter(|name| !exists(name)).collect();
+    assert!(gone.is_empty(), "{gone:?}");
+}
+
 /// Every Rust file of the workspace, by its path from the root.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut sources = Vec::new();

@@ -41,7 +41,8 @@ pub fn socket_path(state_dir: &Path) -> PathBuf {
 }
 
 impl ControlListener {
-    /// Binds the socket. The process that holds the state file may replace the socket of a former run.
+    /// Binds the socket. The process that holds the state file may replace the socket of a former
+    /// run.
     pub fn bind(daemon: Arc<Daemon>) -> io::Result<Self> {
         let path = socket_path(&daemon.services.snapshot.load().config.server.state_dir);
         Ok(ControlListener { daemon, socket: ControlSocket::bind(path)? })

@@ -24,8 +24,8 @@ fn boot_next(
     state: &mut State,
 ) -> Option<Verdict> {
     let target = next.target.to_string();
-    // Asking again for the program of the other generation, the machine is still in the boot that it
-    // was given.
+    // Asking again for the program of the other generation, the machine is still in the boot that
+    // it was given.
     let goes_on = site.trust.is_retry()
         && decision(request, site, &next.target, &mut State::default())
             .is_some_and(|decision| generation::goes_on(request, site, state.wanted, &decision));

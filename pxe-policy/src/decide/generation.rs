@@ -20,7 +20,7 @@ pub(super) enum Fit {
 /// Whether a machine starts a program, as far as its signers and the machine are known.
 pub(super) fn fit(site: &Site<'_>, said: Option<Trusts>, signers: Option<&Signers>) -> Fit {
     let generations = signers.map(|signers| signers.generations.as_slice()).unwrap_or_default();
-    let known: Vec<_> = generations.iter().map(|generation| site.trust.of(*generation, said)).collect();
+    let known: Vec<_> = generations.iter().map(|generation| site.trust.trusts(*generation, said)).collect();
     let trusted = known.iter().flatten().find(|(trusts, _)| *trusts);
     if let Some((_, source)) = trusted {
         return Fit::Trusted(source.clone());
@@ -110,7 +110,8 @@ fn chosen(request: &BootRequest, site: &Site<'_>, wanted: Wanted, decision: &Dec
         let fit = fit(site, said, signers.as_ref());
         let generation = Generation::of_name(file);
         let is_fixed = fixed.is_some() && generation == fixed;
-        // 2023's stays good when 2011's is revoked; of what is not known, 2011's is trusted by more.
+        // 2023's stays good when 2011's is revoked; of what is not known, 2011's is trusted by
+        // more.
         let preferred = first.unwrap_or(match fit {
             Fit::Trusted(_) => Generation::Of2023,
             _ => Generation::Of2011,
@@ -123,7 +124,7 @@ fn chosen(request: &BootRequest, site: &Site<'_>, wanted: Wanted, decision: &Dec
             Fit::Refused(_) => (2, u64::MAX),
         };
         let order = (!is_fixed, rank, age, generation != Some(preferred));
-        let other = generation.and_then(|own| site.trust.of(own.other(), said));
+        let other = generation.and_then(|own| site.trust.trusts(own.other(), said));
         let other = other.filter(|(trusts, _)| !trusts).map(|(_, source)| source);
         let (file, candidates) = (file.clone(), candidates.len());
         (order, Choice { file, signers, fit, other, fixed: is_fixed, candidates })

@@ -1,5 +1,5 @@
-//! The state's disk is full: what cannot be written is told to nobody, and everything goes on once
-//! there is room.
+//! The state's disk is full: no reply leaves for a change that cannot be written, and everything
+//! goes on once there is room.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +12,7 @@ use super::site::{FLEET, Site};
 /// Fills the disk so many times. Gives the words for the line.
 ///
 /// # Panics
-/// When something is told that is not written, or nothing is once there is room.
+/// When a reply leaves whose change is not written, or none leaves once there is room.
 pub fn full_state_disk(count: u32) -> String {
     let disk = Disk::new(24);
     let mut site = Site::new(Some(&disk.path().join("state")), MACHINES, "log-level = \"debug\"\n");

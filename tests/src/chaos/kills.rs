@@ -1,4 +1,4 @@
-//! SIGKILL, or the loss of power, at any instant under load: nothing that was told to anybody is
+//! SIGKILL, or the loss of power, at any instant under load: nothing of a reply that left is
 //! forgotten, no blob is damaged.
 
 use std::fs;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use imagestore::{Limits, Quiet, Store};
+use imagestore::{Quiet, Store, StoreLimits};
 
 use super::clients::readers;
 use super::machines::{Machines, Told};
@@ -131,7 +131,7 @@ fn series(blow: Blow, seed: u64, count: u32, counted: &mut Counted) {
     counted.images += importer.committed.len();
 }
 
-/// Everything that was told is still so: of the ledger all, of the leases those from a number on.
+/// Every reply that left is still true: of the ledger all, of the leases those from a number on.
 fn check(site: &Site, machines: &Machines, told: &[Told], from: usize) {
     let ledger = site.ledger();
     let ledger: std::collections::HashSet<&str> = ledger.iter().map(String::as_str).collect();
@@ -207,7 +207,7 @@ impl Importer {
 
     /// Committed images are whole; the next writer sweeps the rest.
     fn check(&self, round: u32) {
-        let store = Store::open(&self.store, Limits::default()).expect("the store opens");
+        let store = Store::open(&self.store, StoreLimits::default()).expect("the store opens");
         let catalogue = store.catalogue().unwrap_or_else(|error| panic!("round {round}: {error:?}"));
         let lost: Vec<&String> =
             self.committed.iter().filter(|name| !catalogue.images.contains_key(*name)).collect();

@@ -1,4 +1,4 @@
-//! A building full of machines behind a relay: what they were told, and whether that still holds.
+//! A building full of machines behind a relay: their replies, and whether these still hold.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -37,7 +37,7 @@ impl Machines {
     }
 
     /// Switches on one machine after the other from a number on, some at a time, until it shall
-    /// stop. Gives what was told to them.
+    /// stop. Returns their replies.
     pub(super) fn switch_on(&self, first: u32, stop: &AtomicBool) -> Vec<Told> {
         let (mut next, mut told) = (first, Vec::new());
         let mut under_way: HashMap<u32, Instant> = HashMap::new();
@@ -104,7 +104,7 @@ impl Machines {
         }
     }
 
-    /// One machine asks for an address once; gives what it is told.
+    /// One machine asks for an address once; returns the reply.
     pub(super) fn ask(&self, n: u32) -> Option<Told> {
         self.forget();
         self.send(&question(n, DISCOVER, RELAY, &[]));

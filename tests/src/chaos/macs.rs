@@ -1,4 +1,4 @@
-//! Macs that choose an image, and whether netbootd still knows what each was told it boots.
+//! Macs that choose an image, and whether netbootd still knows each confirmed choice.
 
 use std::collections::HashMap;
 use std::net::{SocketAddrV4, UdpSocket};

@@ -1,7 +1,8 @@
 use super::*;
 use crate::Packet;
 
-const LIMITS: Limits = Limits { max_block_size: 1468, max_window_size: 16, variable_window: true };
+const LIMITS: ServerLimits =
+    ServerLimits { max_block_size: 1468, max_window_size: 16, variable_window: true };
 
 fn granted(options: &str) -> String {
     let bytes = [b"\0\x01f\0octet\0", options.replace(' ', "\0").as_bytes(), b"\0"].concat();
@@ -64,7 +65,7 @@ fn the_acknowledgement_is_what_dnsmasq_was_seen_to_send_to_ovmf() {
 #[test]
 fn a_variable_window_is_granted_only_where_it_is_allowed() {
     let asked = RequestOptions::asking(None, Some(4), None, false).with_variable_window();
-    let off = Limits { variable_window: false, ..LIMITS };
+    let off = ServerLimits { variable_window: false, ..LIMITS };
     assert!(negotiate(&asked, &LIMITS, 1).variable_window);
     assert!(!negotiate(&asked, &off, 1).variable_window);
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Limits, RequestOptions, negotiate};
+use crate::{RequestOptions, ServerLimits, negotiate};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -23,7 +23,7 @@ const NOTHING: Step = Step { send: None, finish: None };
 fn running(block_size: u16, window: u16, size: u64) -> (Sender, Step, Instant) {
     let now = Instant::now();
     let asked = RequestOptions::asking(Some(block_size), Some(window), None, true);
-    let (mut sender, first) = Sender::new(negotiate(&asked, &Limits::default(), size), size, now);
+    let (mut sender, first) = Sender::new(negotiate(&asked, &ServerLimits::default(), size), size, now);
     assert_eq!(first.send, Some(Send::OptionAck));
     let now = now + MS;
     let step = sender.handle(now, Input::Packet(&ack(0)));
@@ -32,8 +32,11 @@ fn running(block_size: u16, window: u16, size: u64) -> (Sender, Step, Instant) {
 
 #[test]
 fn without_options_the_first_block_comes_at_once() {
-    let (mut sender, first) =
-        Sender::new(negotiate(&RequestOptions::default(), &Limits::default(), 600), 600, Instant::now());
+    let (mut sender, first) = Sender::new(
+        negotiate(&RequestOptions::default(), &ServerLimits::default(), 600),
+        600,
+        Instant::now(),
+    );
     assert_eq!(first, blocks(1, 1));
     assert_eq!((sender.offset_of(1), sender.offset_of(2)), ((0, 512), (512, 88)));
     assert_eq!(sender.handle(Instant::now(), Input::Packet(&ack(1))), blocks(2, 1));
@@ -132,7 +135,7 @@ fn a_client_that_falls_silent_is_given_up_after_half_a_minute_and_told() {
 #[test]
 fn an_address_that_never_answers_is_sent_little_and_no_error() {
     let begun = |asked: &RequestOptions| {
-        Sender::new(negotiate(asked, &Limits::default(), 100_000), 100_000, Instant::now()).0
+        Sender::new(negotiate(asked, &ServerLimits::default(), 100_000), 100_000, Instant::now()).0
     };
     let offered = begun(&RequestOptions::asking(Some(512), Some(4), None, true));
     assert_eq!(until_given_up(offered, MAX_UNPROVED_SILENCE), (2, finish(Outcome::TimedOut)));
@@ -142,8 +145,11 @@ fn an_address_that_never_answers_is_sent_little_and_no_error() {
 
 #[test]
 fn an_answer_is_taken_as_long_as_it_is_waited_for() {
-    let (mut sender, _) =
-        Sender::new(negotiate(&RequestOptions::default(), &Limits::default(), 600), 600, Instant::now());
+    let (mut sender, _) = Sender::new(
+        negotiate(&RequestOptions::default(), &ServerLimits::default(), 600),
+        600,
+        Instant::now(),
+    );
     let begun = sender.sent_at;
     let due = sender.deadline().unwrap();
     assert_eq!(sender.handle(due, Input::Tick), blocks(1, 1));
@@ -213,7 +219,7 @@ fn a_lost_last_acknowledgement_is_no_failure() {
 fn asking_for_the_size_and_leaving_is_a_normal_end() {
     let start = |size_asked| {
         let asked = RequestOptions::asking(Some(1468), Some(4), None, size_asked);
-        Sender::new(negotiate(&asked, &Limits::default(), 9), 9, Instant::now()).0
+        Sender::new(negotiate(&asked, &ServerLimits::default(), 9), 9, Instant::now()).0
     };
     let error = |code| Packet::Error { code, message: b"User aborted the transfer" };
     for code in [ErrorCode::OPTIONS_REFUSED, ErrorCode::UNDEFINED] {
@@ -248,7 +254,7 @@ fn every_other_end_has_its_outcome_and_nothing_follows() {
 fn a_variable_window_follows_each_acknowledgement() {
     let now = Instant::now();
     let asked = RequestOptions::asking(Some(512), Some(4), None, false).with_variable_window();
-    let (mut sender, _) = Sender::new(negotiate(&asked, &Limits::default(), 1_000_000), 1_000_000, now);
+    let (mut sender, _) = Sender::new(negotiate(&asked, &ServerLimits::default(), 1_000_000), 1_000_000, now);
     let resize = |block, window| Packet::Ack { block, next_window: Some(window) };
     assert_eq!(sender.handle(now, Input::Packet(&resize(0, 2))), blocks(1, 2));
     assert_eq!(sender.handle(now, Input::Packet(&resize(2, 9))), blocks(3, 9));
@@ -291,7 +297,7 @@ proptest! {
     ) {
         let mut now = Instant::now();
         let asked = RequestOptions::asking(Some(512), Some(window), None, true).with_variable_window();
-        let (mut sender, _) = Sender::new(negotiate(&asked, &Limits::default(), size), size, now);
+        let (mut sender, _) = Sender::new(negotiate(&asked, &ServerLimits::default(), size), size, now);
         let mut outcomes = 0;
         let mut check = |step: Step, sender: &Sender| {
             if let Some(Send::Blocks { first, count }) = step.send {

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::sys::stat::Mode;
-use wim_protocol::{Command, Limits, Request};
+use wim_protocol::{Command, ReaderLimits, Request};
 
 use super::enter;
 use crate::input::{Input, path_of};
@@ -34,7 +34,7 @@ fn only_the_image_can_be_opened_and_nothing_else_can_be_done() {
     fs::write(&image, "image").unwrap();
     fs::write(&other, "other").unwrap();
     let command = Command::Write { image: 1, path: Vec::new(), size: 3 };
-    let limits = Limits { memory: 1 << 30, seconds: 60 };
+    let limits = ReaderLimits { memory: 1 << 30, seconds: 60 };
     let descriptors = vec![File::open(&image).unwrap().into()];
     let parts = vec![path_of(&descriptors[0]).unwrap()];
     let frames = File::create(folder.join("frames")).unwrap();

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use boot_program::Revocations;
-use imagestore::{BootFile, BootTree, Limits, Mount, Signature, Store};
+use imagestore::{BootFile, BootTree, Mount, Signature, Store, StoreLimits};
 use netbootd_content::files::{Files, Images};
 use netbootd_content::secure_boot::{self, MAX_PROGRAM};
 use netbootd_content::{template, winpe};
@@ -106,7 +106,7 @@ fn images_of(document: &Document) -> Option<Arc<Images>> {
     if !folder.join("catalogue.redb").exists() {
         return None;
     }
-    let store = Store::open(&folder, Limits::default()).ok()?;
+    let store = Store::open(&folder, StoreLimits::default()).ok()?;
     Images::open(store, None).ok().map(Arc::new)
 }
 

@@ -242,5 +242,5 @@ const LONGEST_DEADLINE: Duration = Duration::from_secs(3);
 const CACHE: Duration = Duration::from_secs(60);
 const STALE: Duration = Duration::from_secs(3600);
 const OTHERS_READ: u32 = 0o004;
-/// A file that is no such list is told of by its first lines.
+/// The first lines of a file that is no such list are enough for its error.
 const MAX_BAD: usize = 10;

@@ -59,7 +59,7 @@ fn ignore_list(text: &str) -> (Vec<MacAddr>, Vec<(usize, String)>) {
     (macs, bad)
 }
 
-/// A file that is no such list is told of by its first lines.
+/// The first lines of a file that is no such list are enough for its error.
 const MAX_BAD: usize = 10;
 
 #[cfg(test)]

@@ -46,8 +46,8 @@ pub(super) fn content(
     })
 }
 
-/// The image, when a path leads to the secret of media that was imported with it inside: as a file, or
-/// in the whole ISO.
+/// The image, when a path leads to the secret of media that was imported with it inside: as a file,
+/// or in the whole ISO.
 pub(super) fn of_former_import(served: &Served<'_>, path: &str) -> Option<String> {
     let lower = path.trim_start_matches('/').to_ascii_lowercase();
     if !lower.ends_with("/sms/data/variables.dat") && !lower.ends_with(".iso") {

@@ -114,8 +114,8 @@ pub(super) fn of_wimboot(
     Some(Content::generated(bytes, Some(type_of(path).to_owned())))
 }
 
-/// The script that a signed iPXE looks for in the folder that it came from, as it has none built in:
-/// it leads on by the rules for iPXE, as a lease names them.
+/// The script that a signed iPXE looks for in the folder that it came from, as it has none built
+/// in: it leads on by the rules for iPXE, as a lease names them.
 pub(super) fn of_ipxe(known: &Known<'_>, path: &str, asker: &Asker) -> Option<Content> {
     let folder = |path: &str| {
         let path = path.trim_start_matches('/').to_ascii_lowercase();

@@ -51,8 +51,8 @@ impl Images {
         }
     }
 
-    /// Takes up what object storage has. Gives whether that has changed.
-    pub fn others(&self, records: BTreeMap<String, ImageRecord>) -> bool {
+    /// Replaces the list of the object storage's images; whether it has changed.
+    pub fn replace_remote(&self, records: BTreeMap<String, ImageRecord>) -> bool {
         let mut others = self.others.lock();
         if *others == records {
             return false;

@@ -128,12 +128,12 @@ const WRITTEN_EVERY: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imagestore::Limits;
+    use imagestore::StoreLimits;
 
     #[test]
     fn a_machine_that_completed_a_file_is_written_down_and_one_that_only_asked_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), Limits::default()).unwrap();
+        let store = Store::open(folder.path(), StoreLimits::default()).unwrap();
         let running = Running::open(&store);
         let (one, other): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let (version, mac) = (Digest::compute(b"version"), MacAddr([2, 0, 0, 0, 0, 1]));

@@ -1,4 +1,4 @@
-use imagestore::{Limits, Quiet};
+use imagestore::{Quiet, StoreLimits};
 
 use super::*;
 
@@ -8,7 +8,7 @@ struct Site {
     uploads: Uploads,
 }
 
-fn site(limits: Limits) -> Site {
+fn site(limits: StoreLimits) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store"), limits).unwrap();
     Site { _folder: folder, store, uploads: Uploads::default() }
@@ -20,7 +20,7 @@ fn announced(file: &str, size: u64) -> Announced {
 
 #[test]
 fn pieces_come_in_order_and_go_on_after_a_restart() {
-    let Site { store, uploads, _folder } = site(Limits::default());
+    let Site { store, uploads, _folder } = site(StoreLimits::default());
     let wanted = Announced { sha256: Some(Digest::compute(b"hello, disk")), ..announced("rescue.img", 11) };
     let id = uploads.begin(&store, &wanted, SystemTime::now()).unwrap().id;
     assert_eq!(uploads.put(&store, &id, 0, b"hello").unwrap().offset, 5);
@@ -32,7 +32,7 @@ fn pieces_come_in_order_and_go_on_after_a_restart() {
     }
     let refused = uploads.put(&store, &id, 5, b", disk and more");
     assert!(matches!(refused, Err(UploadError::TooLong { size: 11, sent: 20 })), "{refused:?}");
-    // Another process, which is told the same file.
+    // Another process, which uploads the same file.
     let uploads = Uploads::default();
     let again = uploads.begin(&store, &wanted, SystemTime::now()).unwrap();
     assert_eq!((again.id.as_str(), again.offset, again.state), (id.as_str(), 5, "receiving"));
@@ -49,7 +49,7 @@ fn pieces_come_in_order_and_go_on_after_a_restart() {
 
 #[test]
 fn other_bytes_than_announced_are_refused_and_begin_anew() {
-    let Site { store, uploads, _folder } = site(Limits::default());
+    let Site { store, uploads, _folder } = site(StoreLimits::default());
     let wanted = Announced { sha256: Some(Digest::compute(b"right")), ..announced("a.img", 5) };
     let id = uploads.begin(&store, &wanted, SystemTime::now()).unwrap().id;
     uploads.put(&store, &id, 0, b"wrong").unwrap();
@@ -65,7 +65,7 @@ fn other_bytes_than_announced_are_refused_and_begin_anew() {
 
 #[test]
 fn names_sizes_room_and_number_are_bounded() {
-    let keep_free = Limits { keep_free: 0, quota: Some(1 << 20) };
+    let keep_free = StoreLimits { keep_free: 0, quota: Some(1 << 20) };
     let Site { store, uploads, _folder } = site(keep_free);
     for name in ["", ".", "..", ".hidden", "a/b.iso", "a\\b.iso", "a\0", &"x".repeat(300)] {
         let refused = uploads.begin(&store, &announced(name, 1), SystemTime::now());
@@ -87,7 +87,7 @@ fn names_sizes_room_and_number_are_bounded() {
 
 #[test]
 fn what_nobody_continues_for_a_day_is_removed() {
-    let Site { store, uploads, _folder } = site(Limits::default());
+    let Site { store, uploads, _folder } = site(StoreLimits::default());
     let now = SystemTime::now();
     let id = uploads.begin(&store, &announced("a.iso", 10), now).unwrap().id;
     uploads.put(&store, &id, 0, b"12345").unwrap();

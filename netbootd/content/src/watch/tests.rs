@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use imagestore::{BootPath, Digest, ImageKind, ImageTree, Limits, OpenError};
+use imagestore::{BootPath, Digest, ImageKind, ImageTree, OpenError, StoreLimits};
 
 use super::*;
 
@@ -32,7 +32,7 @@ impl Site {
             fs::create_dir_all(library.join(part)).unwrap();
         }
         let settings = settings_of(library, wanted);
-        let store = Store::open(&folder.path().join("images"), Limits::default()).unwrap();
+        let store = Store::open(&folder.path().join("images"), StoreLimits::default()).unwrap();
         let types = has_types.then(|| Arc::new(PackageTypes::open(&store)));
         let watcher = Watcher::new(store, &settings, types.clone());
         Site { folder, ingests: Ingests::default(), recorder: Recorder::new(), watcher, types }
@@ -118,7 +118,7 @@ impl Site {
 fn settings_of(library: PathBuf, wanted: &[&str]) -> settings::Store {
     settings::Store {
         folder: None,
-        limits: Limits::default(),
+        limits: StoreLimits::default(),
         drop_folder: None,
         content_library: Some(library),
         content_library_drives: Vec::new(),

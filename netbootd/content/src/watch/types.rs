@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_site_that_is_down_keeps_what_it_said_last() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), imagestore::Limits::default()).unwrap();
+        let store = Store::open(folder.path(), imagestore::StoreLimits::default()).unwrap();
         let types = PackageTypes::open(&store);
         assert_eq!(types.package_use("PS100005"), None, "the site was not asked yet");
         types.set(None);

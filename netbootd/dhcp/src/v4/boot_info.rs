@@ -46,7 +46,7 @@ pub enum OfferStyle {
     Bypass,
 }
 
-/// The boot file as the client is told: a path for TFTP, a URL for HTTP.
+/// The boot file as the client gets it: a path for TFTP, a URL for HTTP.
 ///
 /// URLs carry an address, never a name: EDK2 ignores a name without a DNS server beside it. The
 /// URLs of HTTPS, which need the name of a certificate, are whole ones already.
@@ -101,11 +101,6 @@ impl Origin {
     /// The URL of a path in the boot tree.
     pub fn url(&self, path: &str) -> String {
         format!("{self}/{}", escaped(path))
-    }
-
-    /// Whether it is an HTTPS one.
-    pub fn is_secure(&self) -> bool {
-        self.0.starts_with("https:")
     }
 
     /// Host and port, as in the URL.

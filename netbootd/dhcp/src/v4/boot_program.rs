@@ -1,8 +1,9 @@
 //! The dialogue with Windows' boot programs (wdsnbp.com, wdsmgfw.efi) on port 4011: what option 250
 //! asks, and what it is answered.
 //!
-//! The program says who it is, shows what it is told, asks for a key when it is told to, and asks
-//! again: for the boot file once all is said, or every so often while an operator has to approve.
+//! The program says who it is, shows the server's message, asks for a key when the server wants
+//! one, and asks again: for the boot file once all is said, or every so often while an operator has
+//! to approve.
 
 use pxe_policy::{Decision, MacAddr, Purpose, Verdict};
 

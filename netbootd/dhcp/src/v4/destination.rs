@@ -42,8 +42,8 @@ impl Destination {
         }
     }
 
-    /// Of a DHCPNAK: the client's idea of its address is wrong, so it is told by broadcast (RFC
-    /// 2131 §4.3.2).
+    /// Of a DHCPNAK: the client's idea of its address is wrong, so it gets the reply by broadcast
+    /// (RFC 2131 §4.3.2).
     pub fn of_nak(packet: &Packet) -> Self {
         match packet.relay() {
             Some(relay) => Destination::Relay(SocketAddrV4::new(relay, SERVER_PORT)),

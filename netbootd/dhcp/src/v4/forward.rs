@@ -77,7 +77,7 @@ pub fn read(asked: &Packet, bytes: &[u8]) -> Result<Told, Unusable> {
 }
 
 impl Told {
-    /// The files that only this machine is told of.
+    /// The files that the responder names to this machine alone.
     pub fn own_files(&self) -> impl Iterator<Item = ServedPath> {
         let variables = self.variables.as_ref().and_then(|file| file.path()?.ok());
         variables.into_iter().chain(self.bcd.clone())
@@ -144,7 +144,7 @@ pub fn answer(asked: Forwarded, packet: &Packet, arrival: &Arrival<'_>, told: &T
     }
 }
 
-/// The responder is of no use: a boot program is told so, firmware goes on to its disk.
+/// The responder is of no use: a boot program shows that, firmware goes on to its disk.
 pub fn refused(asked: Forwarded, packet: &Packet, arrival: &Arrival<'_>, why: Unusable) -> Answer {
     let Forwarded { mut answer, kind, request, verdict } = asked;
     answer.event.decision = Answered::LocalBoot;

@@ -111,7 +111,7 @@ fn to_disk(answer: Answer, packet: &Packet, arrival: &Arrival<'_>) -> Answer {
     answer.with_reply(MessageType::Offer, reply, to, arrival.local).told_as(Answered::LocalBoot)
 }
 
-/// Whether the machine is told by a menu that it goes to its disk; HTTP boot has none.
+/// Whether a menu sends the machine to its disk; HTTP boot has none.
 pub(super) fn to_disk_by_menu(service: BootService, request: &BootRequest) -> bool {
     service.local_boot == LocalBoot::Menu && request.class.speaks_pxe()
 }

@@ -26,7 +26,7 @@ pub struct Terms<'a> {
     pub lease_time: Duration,
 }
 
-/// Offers or confirms a lease. A boot client is told its boot file in the same reply; when it gets
+/// Offers or confirms a lease. A boot client gets its boot file in the same reply; when it gets
 /// none, the event says why.
 ///
 /// PXE firmware gets no option 60 here: with it, a lease would send EDK2 to port 4011 once more.

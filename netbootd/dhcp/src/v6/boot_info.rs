@@ -8,7 +8,7 @@ use super::option;
 use super::reply::ReplyBuilder;
 use crate::v4::boot_info::{escaped, host, url};
 
-/// The boot file as the client is told: always a URL (RFC 5970 §3.1), with an address in it.
+/// The boot file as the client gets it: always a URL (RFC 5970 §3.1), with an address in it.
 ///
 /// A server of IPv4 is nothing to a client that boots over IPv6.
 pub fn boot_file_url(boot: &Boot, local: Ipv6Addr, http_port: u16) -> Result<String, Reason> {

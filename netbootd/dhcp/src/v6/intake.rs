@@ -22,8 +22,8 @@ pub struct Arrival<'a> {
 }
 
 impl Arrival<'_> {
-    /// The own address that a client is told: the one that was asked, or the interface's own in the
-    /// client's link.
+    /// The own address in answers to a client: the one that was asked, or the interface's own in
+    /// the client's link.
     pub fn local(&self, packet: &Packet) -> Option<Ipv6Addr> {
         let asked = Some(self.to).filter(|to| self.iface.owns6(*to) && !to.is_unicast_link_local());
         asked.or_else(|| self.iface.addr6_towards(self.link(packet)))

@@ -33,7 +33,7 @@ impl Question<'_> {
 }
 
 /// Gives an address to the first association and says of all others that there is none for them. A
-/// boot client is told its boot file in the same answer.
+/// boot client gets its boot file in the same answer.
 pub fn lease(
     question: Question<'_>,
     kind: MessageType,

@@ -139,7 +139,7 @@ fn after_offer(case: &Case<'_>, at: SystemTime, decided: &Decided) -> Option<Fin
         }
         (_, Some(Class::Http)) => Some(no_http(case, decided).with([offered]).with(taken.map(took))),
         (Proto::Proxy, _) if taken.is_none() && decided.relay.is_none() => {
-            // It may still be collecting offers; what it repeats is told at once.
+            // It may still be collecting offers; a repetition counts at once.
             let repeats = boot.asked >= REPEATS
                 || case.silence() >= case.patience.firmware * 3
                 || case.restarted.is_some();

@@ -7,7 +7,7 @@ use pxe_policy::{ArchType, Class, Evidence, Reason};
 use super::*;
 use crate::step::Negotiated;
 
-/// A site whose machines do what is told of them.
+/// A site whose machines do the steps of a test.
 pub(super) struct Site {
     pub(super) now: SystemTime,
     pub(super) fleet: Fleet,

@@ -79,7 +79,8 @@ fn note_runner(daemon: &Daemon, recorded: &Recorded) {
 
 /// Steps go to the disk this often, or as soon as there are many.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
-/// Events between two flushes that are taken up at once; the others are, together, after each rest.
+/// Events between two flushes that are processed at once; the others are, together, after each
+/// rest.
 const MAX_AT_ONCE: u32 = 500;
 const REST: Duration = Duration::from_millis(10);
 

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use netbootd_config::{Limits as Settings, Rate};
 use pxe_policy::Reason;
 
-use super::bucket::{Buckets, Nanos, Verdict};
+use super::bucket::{Buckets, Nanos, RateVerdict};
 use super::ingress::Ingress;
 
 /// The machines of one family, and the ways that they come.
@@ -69,7 +69,8 @@ impl<K: Hash + Eq + Copy, A: Hash + Eq + Copy> Admission<K, A> {
         now: Nanos,
     ) -> Result<(), Limited> {
         self.asks(machine, way, rates, &holds_lease, now).or_else(|limited| {
-            let renews = holds_lease() && self.holders.admit(machine, RENEWALS, 1, now) == Verdict::Admitted;
+            let renews =
+                holds_lease() && self.holders.admit(machine, RENEWALS, 1, now) == RateVerdict::Admitted;
             if renews { Ok(()) } else { Err(limited) }
         })
     }
@@ -107,7 +108,7 @@ impl<K: Hash + Eq + Copy, A: Hash + Eq + Copy> Admission<K, A> {
 
     /// A packet that the lists do not allow.
     pub(super) fn not_allowed(&self, way: Ingress<A>, now: Nanos) -> Limited {
-        let tell = self.ways.admit(way, NEVER, 1, now) == Verdict::Refused { tell: true };
+        let tell = self.ways.admit(way, NEVER, 1, now) == RateVerdict::Refused { tell: true };
         Limited { reason: Reason::NotAllowed, tell }
     }
 
@@ -122,10 +123,10 @@ impl<K: Hash + Eq + Copy, A: Hash + Eq + Copy> Admission<K, A> {
     }
 }
 
-pub(super) fn held_to(verdict: Verdict, reason: Reason) -> Result<(), Limited> {
+pub(super) fn held_to(verdict: RateVerdict, reason: Reason) -> Result<(), Limited> {
     match verdict {
-        Verdict::Admitted => Ok(()),
-        Verdict::Refused { tell } => Err(Limited { reason, tell }),
+        RateVerdict::Admitted => Ok(()),
+        RateVerdict::Refused { tell } => Err(Limited { reason, tell }),
     }
 }
 
@@ -134,7 +135,7 @@ pub(super) fn held_to(verdict: Verdict, reason: Reason) -> Result<(), Limited> {
 pub(super) const UNNAMED_RELAYS: u32 = 2;
 /// A lease is renewed by one packet, and by a few when none is answered.
 pub(super) const RENEWALS: Rate = Rate { at_once: 8, per_second: 1 };
-/// Only to know whether it was told lately.
+/// Only to know whether the log has it already.
 pub(super) const NEVER: Rate = Rate { at_once: 0, per_second: 1 };
 /// Machines by the way they come: some 6 MB at most for each family.
 pub(super) const MACHINES: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");

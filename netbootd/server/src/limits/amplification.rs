@@ -173,7 +173,7 @@ fn first_blocks_that_nobody_acknowledges_are_fifty_six_kilobytes_a_second_at_mos
         while held.front().is_some_and(|(until, _)| *until <= now) {
             held.pop_front();
         }
-        if limits.read_request(&settings, VICTIM.into(), now) != Verdict::Admitted {
+        if limits.read_request(&settings, VICTIM.into(), now) != RateVerdict::Admitted {
             left_alone += 1;
             continue;
         }

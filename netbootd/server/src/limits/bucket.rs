@@ -15,12 +15,12 @@ pub type Nanos = u64;
 
 /// The answer of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RateVerdict {
     /// It may happen, and is counted.
     Admitted,
     /// The client is over its rate.
     Refused {
-        /// Whether that is worth a line: it was not told of this key in the last minute.
+        /// Whether that is worth a line: there was none about this key in the last minute.
         tell: bool,
     },
 }
@@ -48,12 +48,12 @@ impl<K: Hash + Eq> Buckets<K> {
     }
 
     /// Takes `cost` out of a key's bucket, if that is in it.
-    pub fn admit(&self, key: K, rate: Rate, cost: u32, now: Nanos) -> Verdict {
+    pub fn admit(&self, key: K, rate: Rate, cost: u32, now: Nanos) -> RateVerdict {
         self.with(|table| table.get_or_insert_mut(key, Bucket::default).admit(rate, cost, now))
     }
 
     /// Takes one out of the bucket of a key that is in the table; None when it is not.
-    pub fn take_known(&self, key: &K, rate: Rate, now: Nanos) -> Option<Verdict> {
+    pub fn take_known(&self, key: &K, rate: Rate, now: Nanos) -> Option<RateVerdict> {
         self.with(|table| table.get_mut(key).map(|bucket| bucket.admit(rate, 1, now)))
     }
 
@@ -91,7 +91,7 @@ impl Bucket {
         self.full_at <= now && (self.told_at == 0 || now.saturating_sub(self.told_at) >= TOLD_EVERY)
     }
 
-    fn admit(&mut self, rate: Rate, cost: u32, now: Nanos) -> Verdict {
+    fn admit(&mut self, rate: Rate, cost: u32, now: Nanos) -> RateVerdict {
         let whole = time_of(rate, rate.at_once) + rounding(rate);
         // Tokens taken at a slower rate do not count for longer than at this one.
         let taken = self.full_at.saturating_sub(now).min(whole);
@@ -99,13 +99,13 @@ impl Bucket {
         let full_at = self.full_at.saturating_add(time_of(rate, cost));
         if full_at - now <= whole {
             self.full_at = full_at;
-            return Verdict::Admitted;
+            return RateVerdict::Admitted;
         }
         let tell = self.told_at == 0 || now.saturating_sub(self.told_at) >= TOLD_EVERY;
         if tell {
             self.told_at = now.max(1);
         }
-        Verdict::Refused { tell }
+        RateVerdict::Refused { tell }
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn admitted(buckets: &Buckets<u32>, key: u32, times: u32, now: Nanos) -> usize {
-        (0..times).filter(|_| buckets.admit(key, RATE, 1, now) == Verdict::Admitted).count()
+        (0..times).filter(|_| buckets.admit(key, RATE, 1, now) == RateVerdict::Admitted).count()
     }
 
     #[test]
@@ -161,10 +161,10 @@ mod tests {
     #[test]
     fn a_cost_is_taken_as_a_whole_or_not_at_all() {
         let buckets = Buckets::new(most(10));
-        assert_eq!(buckets.admit(1, RATE, 3, 0), Verdict::Admitted);
-        assert!(matches!(buckets.admit(1, RATE, 3, 0), Verdict::Refused { .. }));
-        assert_eq!(buckets.admit(1, RATE, 2, 0), Verdict::Admitted);
-        assert!(matches!(buckets.admit(2, RATE, 6, 0), Verdict::Refused { .. }), "never fits");
+        assert_eq!(buckets.admit(1, RATE, 3, 0), RateVerdict::Admitted);
+        assert!(matches!(buckets.admit(1, RATE, 3, 0), RateVerdict::Refused { .. }));
+        assert_eq!(buckets.admit(1, RATE, 2, 0), RateVerdict::Admitted);
+        assert!(matches!(buckets.admit(2, RATE, 6, 0), RateVerdict::Refused { .. }), "never fits");
         assert_eq!(admitted(&buckets, 2, 9, 0), 5);
     }
 
@@ -173,13 +173,13 @@ mod tests {
         let buckets = Buckets::new(most(10));
         let told = |now| {
             admitted(&buckets, 1, 1000, now);
-            (0..50).filter(|_| buckets.admit(1, RATE, 1, now) == Verdict::Refused { tell: true }).count()
+            (0..50).filter(|_| buckets.admit(1, RATE, 1, now) == RateVerdict::Refused { tell: true }).count()
         };
-        let first = (0..50).filter(|_| buckets.admit(1, RATE, 1, 0) == Verdict::Refused { tell: true });
+        let first = (0..50).filter(|_| buckets.admit(1, RATE, 1, 0) == RateVerdict::Refused { tell: true });
         assert_eq!(first.count(), 1);
         assert_eq!((told(SECOND), told(59 * SECOND)), (0, 0));
         let again =
-            (0..50).filter(|_| buckets.admit(1, RATE, 1, 61 * SECOND) == Verdict::Refused { tell: true });
+            (0..50).filter(|_| buckets.admit(1, RATE, 1, 61 * SECOND) == RateVerdict::Refused { tell: true });
         assert_eq!(again.count(), 1);
     }
 
@@ -188,10 +188,10 @@ mod tests {
         let buckets = Buckets::new(most(10));
         assert_eq!(admitted(&buckets, 1, 9, 0), 5);
         let more = Rate { at_once: 50, per_second: 2 };
-        assert_eq!((0..100).filter(|_| buckets.admit(1, more, 1, 0) == Verdict::Admitted).count(), 45);
+        assert_eq!((0..100).filter(|_| buckets.admit(1, more, 1, 0) == RateVerdict::Admitted).count(), 45);
         let faster = Rate { at_once: 5, per_second: 1000 };
-        assert!(matches!(buckets.admit(1, faster, 1, 0), Verdict::Refused { .. }));
-        assert_eq!(buckets.admit(1, faster, 1, SECOND / 1000), Verdict::Admitted);
+        assert!(matches!(buckets.admit(1, faster, 1, 0), RateVerdict::Refused { .. }));
+        assert_eq!(buckets.admit(1, faster, 1, SECOND / 1000), RateVerdict::Admitted);
     }
 
     #[test]
@@ -199,8 +199,8 @@ mod tests {
         let buckets = Buckets::new(most(10));
         assert_eq!(buckets.take_known(&1, RATE, 0), None);
         assert!(buckets.is_empty());
-        assert_eq!(buckets.admit(1, RATE, 1, 0), Verdict::Admitted);
-        assert_eq!(buckets.take_known(&1, RATE, 0), Some(Verdict::Admitted));
+        assert_eq!(buckets.admit(1, RATE, 1, 0), RateVerdict::Admitted);
+        assert_eq!(buckets.take_known(&1, RATE, 0), Some(RateVerdict::Admitted));
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
             for (key, cost, pass) in asked {
                 now += pass;
                 // The first key is asked for each time, so that it never leaves the table.
-                if buckets.admit(99, RATE, cost, now) == Verdict::Admitted {
+                if buckets.admit(99, RATE, cost, now) == RateVerdict::Admitted {
                     got += u64::from(cost);
                 }
                 buckets.admit(key, RATE, cost, now);

@@ -72,7 +72,7 @@ fn a_class_room_of_two_hundred_behind_one_address_is_not_limited() {
     // Boot programs that look for their files ask forty times within a few seconds.
     for n in 0..200 * 40 {
         let at = f.start + Duration::from_millis(n);
-        assert_eq!(f.limits.read_request(&f.settings, room, at), Verdict::Admitted);
+        assert_eq!(f.limits.read_request(&f.settings, room, at), RateVerdict::Admitted);
     }
     let bounds = f.settings.transfers(16_384);
     let places: Vec<_> = (0..200 * 4)
@@ -89,7 +89,7 @@ fn a_class_room_of_two_hundred_behind_one_address_is_not_limited() {
     // Macs read their root in parts, a hundred in a second.
     for n in 0..200 * 100 * 5 {
         let at = f.start + Duration::from_micros(50 * n);
-        assert_eq!(f.limits.http_request(&f.settings, room, at), Verdict::Admitted);
+        assert_eq!(f.limits.http_request(&f.settings, room, at), RateVerdict::Admitted);
     }
     let held: Vec<_> = (0..200 * 6)
         .map(|_| f.limits.connections.open(room, &f.settings.connections(16_384)).unwrap())

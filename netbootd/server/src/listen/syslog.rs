@@ -62,7 +62,7 @@ impl SyslogListener {
         let Some(mac) = services.machines.mac_of(peer.ip()) else {
             return services.recorder.count(SYSLOG, "no-machine");
         };
-        if let Verdict::Refused { .. } = services.limits.syslog(mac, Instant::now()) {
+        if let RateVerdict::Refused { .. } = services.limits.syslog(mac, Instant::now()) {
             return services.recorder.count(SYSLOG, "too-often");
         }
         match Message::parse(datagram) {

@@ -103,7 +103,7 @@ impl TftpListener {
         self.endpoint.port()
     }
 
-    /// Serves until shutdown, and until the clients of transfers under way were told.
+    /// Serves until shutdown, and until the clients of transfers under way have an ERROR.
     pub async fn run(self) {
         let workers = Arc::clone(&self.workers);
         let shutdown = self.services.lifecycle.shutdown.clone();

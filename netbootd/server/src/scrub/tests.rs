@@ -3,7 +3,7 @@ use std::fs;
 use std::path::Path;
 
 use imagestore::ingest::{Import, import};
-use imagestore::{Digest, Limits, Quiet, Store};
+use imagestore::{Digest, Quiet, Store, StoreLimits};
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn images(folder: &Path) -> (Store, Arc<Images>) {
     for n in 0..5 {
         fs::write(source.join(format!("{n}.efi")), format!("program {n}")).unwrap();
     }
-    let store = Store::open(&folder.join("images"), Limits::default()).unwrap();
+    let store = Store::open(&folder.join("images"), StoreLimits::default()).unwrap();
     import(&store, &source, Import::default(), &mut Quiet).unwrap();
     let images = Arc::new(Images::open(store.clone(), None).unwrap());
     (store, images)

@@ -26,7 +26,7 @@ const LOOKS_FOR: Duration = Duration::from_millis(500);
 pub const UNSENT: &str = "unsent";
 
 impl Services {
-    /// Whether a DHCP packet is looked at. One that is not is counted, and now and then told of.
+    /// Whether a DHCP packet is looked at. One that is not is counted, and now and then logged.
     pub fn looks_at(
         &self,
         packet: &Packet,
@@ -170,7 +170,7 @@ impl Services {
         } else {
             (Refusal::TooOften, self.limits.http_request(settings, client, now))
         };
-        let Verdict::Refused { tell } = verdict else { return None };
+        let RateVerdict::Refused { tell } = verdict else { return None };
         if tell {
             self.refuses(proto, peer, refusal);
         } else {
@@ -183,7 +183,7 @@ impl Services {
     /// it came to.
     pub fn disallows(&self, proto: Proto, peer: SocketAddr) {
         match self.limits.client_not_allowed(peer.ip(), Instant::now()) {
-            Verdict::Refused { tell: true } => self.refuses(proto, peer, Refusal::NotAllowed),
+            RateVerdict::Refused { tell: true } => self.refuses(proto, peer, Refusal::NotAllowed),
             _ => self.recorder.count(proto.name(), Refusal::NotAllowed.name()),
         }
     }

@@ -60,7 +60,7 @@ impl BootTrust {
     }
 
     /// The knowledge about the machine behind a request.
-    pub fn of(&self, request: &BootRequest) -> MachineTrust {
+    pub fn known(&self, request: &BootRequest) -> MachineTrust {
         let boots = self.boots.lock();
         let boot = boots.peek(&request.mac).filter(|boot| boot.is_recent(Instant::now()));
         let refused_now = boot.map(|boot| boot.refused.clone()).unwrap_or_default();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     fn starts(trust: &BootTrust, generation: Generation) -> Option<bool> {
-        trust.of(&request(Class::Pxe)).observed.of(generation).map(|one| one.starts)
+        trust.known(&request(Class::Pxe)).observed.reaction(generation).map(|one| one.starts)
     }
 
     #[test]
@@ -237,17 +237,17 @@ mod tests {
         assert_eq!(starts(&trust, Generation::Of2011), None);
         ask(20);
         assert_eq!(starts(&trust, Generation::Of2011), Some(false));
-        let known = trust.of(&request(Class::Pxe));
+        let known = trust.known(&request(Class::Pxe));
         assert!(known.is_retry(), "{known:?}");
         ask(21);
         assert!(
-            trust.of(&request(Class::Pxe)).is_retry(),
+            trust.known(&request(Class::Pxe)).is_retry(),
             "each packet of the question is the same question"
         );
         fetches(&trust, 2, "pe/bootmgfw_EX.efi", &[Generation::Of2023]);
         fetches(&trust, 3, "boot/BCD", &[]);
         assert_eq!(starts(&trust, Generation::Of2023), Some(true));
-        assert!(trust.of(&request(Class::Pxe)).refused_now.is_empty());
+        assert!(trust.known(&request(Class::Pxe)).refused_now.is_empty());
         let counts = trust.counts();
         assert_eq!((counts.machines, counts.ready_for_2023, counts.refuse_2011), (1, 1, 1));
     }
@@ -277,7 +277,7 @@ mod tests {
         trust.asked(&request(Class::Http), now);
         let seen = [Generation::Of2011, Generation::Of2023].map(|one| starts(&trust, one));
         assert_eq!(seen, [Some(false), Some(false)]);
-        assert!(!trust.of(&request(Class::Pxe)).is_retry());
+        assert!(!trust.known(&request(Class::Pxe)).is_retry());
     }
 
     #[test]

@@ -120,6 +120,6 @@ fn wide(text: &str) -> Vec<u16> {
 
 const SOURCE: &str = "netbootd";
 const SOURCES: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application";
-/// Modules whose milestones are told as well.
+/// Modules whose milestones are logged as well.
 const TOLD: [&str; 2] = ["netbootd::serve", "netbootd::reload"];
 const MAX_WORDS: usize = 30_000;

@@ -269,7 +269,7 @@ const DEVICES: &[(&str, &str)] = &[
     ("/dev/random", "keys"),
     ("/dev/tty", "progress on a terminal"),
 ];
-/// Libraries are told by these where their files are.
+/// Environment variables that tell libraries where their files are.
 const ENVIRONMENT: [(&str, &str); 7] = [
     ("KRB5_CONFIG", "Kerberos realms"),
     ("KRB5_KTNAME", "a keytab"),

@@ -99,7 +99,7 @@ impl Sockets {
     }
 }
 
-/// Clients are told the port of the configuration.
+/// Clients learn the port of the configuration.
 fn suits(name: &str, bound: io::Result<SocketAddr>, port: u16) -> Result<(), SocketError> {
     match bound {
         Ok(SocketAddr::V4(bound)) if bound.port() == port => Ok(()),

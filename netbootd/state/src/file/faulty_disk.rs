@@ -217,7 +217,7 @@ mod tests {
         Cleared(u8),
         Bound(u8, u8),
         Unbound(u8),
-        /// Something is being written, and nobody is told of it any more.
+        /// A write is under way, and nobody waits for it any more.
         PowerLoss {
             given: u8,
             seed: u64,

@@ -1,10 +1,10 @@
 //! The leases given since the table on the disk was last brought up to date, one behind the other.
 //!
-//! A lease must be on the disk before its client is told, and a building asks for thousands at a
-//! time. The file has its full size from the beginning, so a batch of leases is one write and one
-//! flush of data that changes nothing about the file itself. It is read once, at the start. It has
-//! two halves: while the table takes over what is in the one, the other is filled. Each record
-//! carries the number of the filling it belongs to: records of former fillings are not seen.
+//! A lease must be on the disk before its ACK leaves, and a building asks for thousands at a time.
+//! The file has its full size from the beginning, so a batch of leases is one write and one flush
+//! of data that changes nothing about the file itself. It is read once, at the start. It has two
+//! halves: while the table takes over what is in the one, the other is filled. Each record carries
+//! the number of the filling it belongs to: records of former fillings are not seen.
 
 use std::fs::File;
 use std::io;

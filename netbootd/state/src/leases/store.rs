@@ -26,7 +26,7 @@ struct Writer {
     ahead: Ahead,
     /// The filling before, until the table has it.
     before: Option<TakeOver>,
-    /// Records may be on the disk that nobody was told of: they must not be read behind later ones.
+    /// Records may be on the disk whose ACK never left: they must not be read behind later ones.
     torn: bool,
 }
 

@@ -152,7 +152,7 @@ impl Connector {
         };
         session.look_at_server().await?;
         session.migrate().await?;
-        // Before everything is read: what changes meanwhile is told.
+        // Before everything is read: notices of changes come from now on.
         session.client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
         session.read_everything(copies).await?;
         // A server that is cut off in its turn holds up the others for no longer than this.

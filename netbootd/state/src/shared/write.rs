@@ -1,4 +1,4 @@
-//! Rows as they are written, and what every server is told of them.
+//! Rows as they are written, and the notices of them to every server.
 
 use std::collections::BTreeMap;
 

@@ -37,13 +37,13 @@ struct Repeats {
 
 /// Whether a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum LogVerdict {
     /// The line is written.
     Write,
     /// It is, and so many were not since the last that was.
     WriteAfter(u64),
     /// The line is left out.
-    LeaveOut,
+    Suppress,
 }
 
 impl Limit {
@@ -65,7 +65,7 @@ impl Limit {
     }
 
     /// Counts a line, and says whether it is written.
-    pub(super) fn admit(&mut self, line: Line, now: Instant) -> Verdict {
+    pub(super) fn admit(&mut self, line: Line, now: Instant) -> LogVerdict {
         let back = now.duration_since(self.at).as_secs_f64() * PER_SECOND;
         (self.places, self.at) = ((self.places + back).min(AT_ONCE), now);
         let repeats = self.repeats.get_or_insert_mut(line, || Repeats { since: now, times: 0 });
@@ -74,13 +74,13 @@ impl Limit {
         }
         if repeats.times >= TIMES || self.places < 1.0 {
             self.left_out += 1;
-            return Verdict::LeaveOut;
+            return LogVerdict::Suppress;
         }
         repeats.times += 1;
         self.places -= 1.0;
         match std::mem::take(&mut self.left_out) {
-            0 => Verdict::Write,
-            count => Verdict::WriteAfter(count),
+            0 => LogVerdict::Write,
+            count => LogVerdict::WriteAfter(count),
         }
     }
 }
@@ -108,16 +108,17 @@ mod tests {
     fn a_machine_that_repeats_itself_is_heard_out_once_a_minute() {
         let start = Instant::now();
         let mut limit = Limit::new(start);
-        let written =
-            |limit: &mut Limit, at| (0..100).filter(|_| limit.admit(line(1), at) == Verdict::Write).count();
+        let written = |limit: &mut Limit, at| {
+            (0..100).filter(|_| limit.admit(line(1), at) == LogVerdict::Write).count()
+        };
         assert_eq!(written(&mut limit, start), 30);
         assert_eq!(
             limit.admit(line(2), start),
-            Verdict::WriteAfter(70),
+            LogVerdict::WriteAfter(70),
             "others are heard, and told of the rest"
         );
-        assert_eq!(limit.admit(line(1), start + WINDOW / 2), Verdict::LeaveOut);
-        assert_eq!(limit.admit(line(1), start + WINDOW), Verdict::WriteAfter(1));
+        assert_eq!(limit.admit(line(1), start + WINDOW / 2), LogVerdict::Suppress);
+        assert_eq!(limit.admit(line(1), start + WINDOW), LogVerdict::WriteAfter(1));
         assert_eq!(written(&mut limit, start + WINDOW), 29);
     }
 
@@ -126,7 +127,7 @@ mod tests {
         let start = Instant::now();
         let mut limit = Limit::new(start);
         let written = |limit: &mut Limit, from: u32, at| {
-            (from..from + 50_000).filter(|n| limit.admit(line(*n), at) != Verdict::LeaveOut).count()
+            (from..from + 50_000).filter(|n| limit.admit(line(*n), at) != LogVerdict::Suppress).count()
         };
         assert_eq!(written(&mut limit, 0, start), 20_000);
         assert_eq!(written(&mut limit, 50_000, start + Duration::from_secs(1)), 200);

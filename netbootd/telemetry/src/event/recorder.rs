@@ -77,7 +77,8 @@ impl Recorder {
         }
     }
 
-    /// Counts something that was told before, of the same sender: a flood is no stream of events.
+    /// Counts an event that was recorded before, of the same sender: a flood is no stream of
+    /// events.
     pub fn count(&self, kind: &'static str, word: &'static str) {
         *self.counters.lock().entry((kind, word)).or_default() += 1;
     }
@@ -96,9 +97,9 @@ impl Recorder {
         let verdict = limit.admit(line, Instant::now());
         drop(limit);
         match verdict {
-            limit::Verdict::LeaveOut => return,
-            limit::Verdict::WriteAfter(lines) => log::lines_left_out(lines),
-            limit::Verdict::Write => {}
+            limit::LogVerdict::Suppress => return,
+            limit::LogVerdict::WriteAfter(lines) => log::lines_left_out(lines),
+            limit::LogVerdict::Write => {}
         }
         facts.write();
     }
@@ -109,7 +110,7 @@ impl Recorder {
         self.limit.lock().sweep(now)
     }
 
-    /// Every event from now on. A watcher that falls behind loses the oldest ones and is told how
+    /// Every event from now on. A watcher that falls behind loses the oldest ones and learns how
     /// many.
     pub fn watch(&self) -> broadcast::Receiver<Arc<Recorded>> {
         self.watchers.subscribe()

@@ -1,5 +1,5 @@
 //! CMTrace's log format: `<![LOG[message]LOG]!><time="03:53:49.320+360" date="11-14-2022"
-//! component="SMSPXE" … thread="3580" …>`.
+//! component="SMSPXE" … thread="3580" …>`. By hand: no crate reads it.
 
 /// One entry of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

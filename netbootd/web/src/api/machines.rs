@@ -51,7 +51,7 @@ enum Verb {
 }
 
 impl Verb {
-    fn of(word: &str) -> Option<(Self, &'static str)> {
+    fn from_word(word: &str) -> Option<(Self, &'static str)> {
         Some(match word {
             "approve" => (Verb::Say(Some(true)), "approved"),
             "reject" => (Verb::Say(Some(false)), "rejected"),
@@ -72,7 +72,7 @@ pub(super) async fn answer(
 ) -> Option<ApiResponse> {
     let ("POST", ["machines"]) = (method.as_str(), parts) else { return None };
     let word = asked_for(query, "action").unwrap_or_default();
-    let Some((verb, past)) = Verb::of(&word) else {
+    let Some((verb, past)) = Verb::from_word(&word) else {
         let error = "action is approve, reject, forget, tag or assign".to_owned();
         return Some(problem(StatusCode::BAD_REQUEST, error));
     };

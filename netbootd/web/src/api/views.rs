@@ -59,7 +59,7 @@ pub struct DeviceView {
     pub uuid: Option<String>,
     /// The machine's name, when one is known.
     pub name: Option<String>,
-    /// When it was last heard of (RFC 3339).
+    /// When it was last seen (RFC 3339).
     pub last_seen: String,
     /// The last thing that happened.
     pub last_step: String,
@@ -165,7 +165,7 @@ pub fn status(daemon: &Daemon) -> StatusView {
     }
 }
 
-/// The machines heard of last, newest first; with a word in their address, GUID or name, only
+/// The recently seen machines, newest first; with a word in their address, GUID or name, only
 /// those.
 pub fn devices(services: &Services, search: &str, limit: usize) -> Vec<DeviceView> {
     let search = search.to_ascii_lowercase();

@@ -18,7 +18,8 @@ pub struct ControlSocket {
 pub type ControlStream = UnixStream;
 
 impl ControlSocket {
-    /// Binds the socket. The process that holds the state file may replace the socket of a former run.
+    /// Binds the socket. The process that holds the state file may replace the socket of a former
+    /// run.
     pub fn bind(path: PathBuf) -> io::Result<Self> {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

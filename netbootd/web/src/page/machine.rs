@@ -300,9 +300,9 @@ fn facts(console: &Console, mac: MacAddr, row: Option<&Row>, timeline: Option<&T
 /// The machine's reactions to boot programs of both generations: `starts 2023, refuses 2011`.
 fn secure_boot(console: &Console, mac: MacAddr) -> Option<String> {
     let machine = console.services.machines.by_mac(mac)?;
-    let observed = console.services.trust.of(&machine.request).observed;
+    let observed = console.services.trust.known(&machine.request).observed;
     let word = |generation: &Generation| {
-        let starts = observed.of(*generation)?.starts;
+        let starts = observed.reaction(*generation)?.starts;
         Some(format!("{} {generation}", if starts { "starts" } else { "refuses" }))
     };
     let words: Vec<String> = Generation::ALL.iter().rev().filter_map(word).collect();

@@ -68,8 +68,9 @@ pub(super) fn warn_of_grub_behind_a_proxy(
     }
 }
 
-/// Notes boot programs that machines with Secure Boot refuse: unsigned, altered or revoked ones. DHCP
-/// does not show whether a machine has Secure Boot, so the configuration is the place to say it.
+/// Notes boot programs that machines with Secure Boot refuse: unsigned, altered or revoked ones.
+/// DHCP does not show whether a machine has Secure Boot, so the configuration is the place to say
+/// it.
 pub(super) fn note_refused_programs(
     boot: &BootAction,
     span: Range<usize>,

@@ -263,7 +263,7 @@ fn respond(
     let content_type = content.content_type();
     let path = content.served_instead().map(|(path, _)| path.to_owned());
     let path = path.as_deref().unwrap_or(asked);
-    let about = About::of(&content, path, asked, status);
+    let about = About::new(&content, path, asked, status);
     let requester = client.requester(request);
     let body = if head_only {
         if status == StatusCode::OK {

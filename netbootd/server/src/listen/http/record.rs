@@ -103,7 +103,7 @@ pub(super) struct About {
 
 impl About {
     /// Of a part nothing is read.
-    pub(super) fn of(content: &Content, path: &str, asked: &str, status: StatusCode) -> Self {
+    pub(super) fn new(content: &Content, path: &str, asked: &str, status: StatusCode) -> Self {
         let substitute = content.served_instead().map(|(_, why)| Substitute { asked: shown(asked), why });
         match status {
             StatusCode::OK => About {

@@ -38,7 +38,7 @@ pub(super) async fn answer(client: &Client, request: &mut Request<Incoming>) -> 
             "no machine here uses this address",
         ));
     };
-    if let Verdict::Refused { .. } = services.limits.report(mac, Instant::now()) {
+    if let RateVerdict::Refused { .. } = services.limits.report(mac, Instant::now()) {
         let words = "too many reports from this machine";
         return Some(refused(services, "too-often", StatusCode::TOO_MANY_REQUESTS, words));
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use netbootd_diagnosis::step::SmallMtu;
 use netbootd_net::udp::{path_mtu, route_to};
-use tftp::{Limits, Negotiated, RequestOptions, negotiate};
+use tftp::{Negotiated, RequestOptions, ServerLimits, negotiate};
 
 use crate::limits::budget::Share;
 use crate::services::Services;
@@ -35,7 +35,7 @@ pub(super) fn share(services: &Services, negotiated: &Negotiated, size: u64) -> 
     services.limits.in_flight.reserve(wanted, least, all)
 }
 
-fn limits(services: &Services, options: &RequestOptions, peer: SocketAddr) -> Limits {
+fn limits(services: &Services, options: &RequestOptions, peer: SocketAddr) -> ServerLimits {
     let snapshot = services.snapshot.load();
     let tftp = &snapshot.config.tftp;
     let mut limits = tftp.limits;

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(super) struct SharedPorts {
     any: IpAddr,
-    /// The key of a port's choice. Not fastrand, whose next number can be told from the ones before.
+    /// The key of a port's choice. Not fastrand, whose next number can be told from the ones
+    /// before.
     random: RandomState,
     open: Mutex<Open>,
 }

@@ -82,7 +82,7 @@ struct Running {
     file: Held,
     inbound: [u8; MAX_INBOUND],
     detail: Option<TransferDetail>,
-    /// Whether it was told that the client is there.
+    /// Whether the event that the client is there has left.
     proved: bool,
 }
 
@@ -271,7 +271,8 @@ impl Transfer {
         let Transfer { services, line, path, admitted, requester, handshakes, .. } = self;
         drop(admitted); // it may ask for the next file meanwhile
         let Some(socket) = line.own_socket() else { return };
-        // A flood of names that are not there holds no more sockets than this, nor the listener back.
+        // A flood of names that are not there holds no more sockets than this, nor the listener
+        // back.
         let Some(_one_of_few) = handshakes.listens_for_word() else { return };
         let mut buf = [0; MAX_INBOUND];
         let word = async {

@@ -61,7 +61,7 @@ fn next_start(config: &Config, site: &SiteArgs) -> Result<Vec<Check>, Failure> {
     let check =
         |link, seen: String| Check { part: "next start".into(), link, passed: true, seen, cure: None };
     if !config.server.sandbox {
-        return Ok(vec![check("confine", "off (server.sandbox = false)".into())]);
+        return Ok(vec![check("sandbox", "off (server.sandbox = false)".into())]);
     }
     let source = Source { file: site.config.clone(), root: None, state_dir: site.state_dir.clone() };
     let plan = sandbox::would_be(config, &source)?;

@@ -184,8 +184,8 @@ fn two_macs_do_not_get_one_number() {
 }
 
 proptest! {
-    /// Whatever servers ask: no two machines are told of one address at a time, also by servers
-    /// that know of it from before only.
+    /// Whatever servers ask: no two machines get one address at a time, also by servers that know
+    /// of it from before only.
     #[test]
     fn an_address_has_one_machine_at_a_time(
         asks in prop::collection::vec((0_u8..4, 0_u8..4, 0_u8..5, 0_u64..2000, prop::option::of(0_u8..4)), 0..60)

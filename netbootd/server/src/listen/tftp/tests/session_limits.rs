@@ -133,7 +133,7 @@ impl Fixture {
         (socket, from)
     }
 
-    /// The client is told, and then it is counted.
+    /// The client gets an ERROR, and then it is counted.
     async fn refuses(&self, refusal: Refusal) {
         let watcher = self.services.recorder.watch();
         assert_eq!(self.answer_to(REQUEST).await, REFUSED);
@@ -209,7 +209,7 @@ async fn who_asks_too_often_or_from_elsewhere_is_left_alone() {
     let left_alone =
         |event: &Event, wanted| matches!(event, Event::FileRefused(refused) if refused.refusal == wanted);
     f.until(|event| left_alone(event, Refusal::TooOften), watcher).await;
-    // All of them were taken up once somebody else, who asked later, is answered.
+    // netbootd has read all of them once another client, which asked later, is answered.
     let other = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 8), 0)).await.unwrap();
     other.send_to(b"\0\x01none\0octet\0", f.server).await.unwrap();
     hear(&other).await;

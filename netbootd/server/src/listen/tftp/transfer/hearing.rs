@@ -68,7 +68,7 @@ impl Transfer {
                         self.handshakes.hear_at(port, &self.worker, received.from, &buf[..received.len]);
                         continue;
                     }
-                    // RFC 1350 §4: a stranger is told so, and the transfer goes on. An error is
+                    // RFC 1350 §4: a stranger gets an ERROR, and the transfer goes on. An error is
                     // never answered.
                     let is_error = matches!(Packet::parse(&buf[..received.len]), Ok(Packet::Error { .. }));
                     let stranger = received.from;

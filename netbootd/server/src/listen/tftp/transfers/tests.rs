@@ -1,4 +1,4 @@
-use tftp::{Limits, Packet, RequestOptions, Sender, negotiate};
+use tftp::{Packet, RequestOptions, Sender, ServerLimits, negotiate};
 
 use netbootd_config::Unproved;
 use netbootd_content::Requested;
@@ -43,7 +43,7 @@ impl Fixture {
 
     /// A transfer of two blocks that waits on a shared port.
     fn waiting(&self, number: u16) -> Waiting {
-        let negotiated = negotiate(&RequestOptions::default(), &Limits::default(), 600);
+        let negotiated = negotiate(&RequestOptions::default(), &ServerLimits::default(), 600);
         let facts = Facts {
             path: Arc::new(Requested::new(*b"file")),
             len: 600,
