@@ -176,7 +176,7 @@ pub struct Tftp {
     /// The UDP port that requests come to.
     pub port: u16,
     /// The largest values of options that are granted.
-    pub limits: tftp::Limits,
+    pub limits: tftp::ServerLimits,
     /// Whether blocks are kept small enough for the path's MTU.
     pub clamp_to_mtu: bool,
     /// The ports that transfers use; None lets the system choose.

@@ -33,7 +33,7 @@ fn an_empty_file_means_the_defaults() {
         (config.dhcp.mode, config.dhcp.ports, config.tftp.port, config.http.port),
         (Mode::Proxy, Ports::Both, 69, 80)
     );
-    assert_eq!(config.tftp.limits, tftp::Limits::default());
+    assert_eq!(config.tftp.limits, tftp::ServerLimits::default());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use netbootd_net::udp::{Endpoint, Incoming};
 use netbootd_telemetry::event::{ClientMessage, Event, Reported, SYSLOG};
 use tracing::warn;
 
-use crate::limits::bucket::Verdict;
+use crate::limits::bucket::RateVerdict;
 use crate::services::Services;
 
 /// The port of the syslog protocol (RFC 5426).

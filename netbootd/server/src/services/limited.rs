@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tracing::debug;
 
 use super::Services;
-use crate::limits::bucket::Verdict;
+use crate::limits::bucket::RateVerdict;
 use crate::limits::{self, Ingress, Limited};
 
 /// A flood shows its sender within this time.

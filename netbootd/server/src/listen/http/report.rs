@@ -18,7 +18,7 @@ use pxe_policy::MacAddr;
 
 use super::answer::{Client, plain};
 use super::body::Reply;
-use crate::limits::bucket::Verdict;
+use crate::limits::bucket::RateVerdict;
 use crate::services::Services;
 
 /// The answer, when the request is a report. A file of that name in the boot tree is still had
