@@ -15,7 +15,7 @@ use netbootd_tests::wine::Wine;
 use netbootd_tests::{DhcpServer, Firmware, Lab, Machine, Netbootd, firmware, loaders};
 
 const SECRET: &str = "the media's certificate and its management points";
-/// What the folder of [`VARIABLES`] is made for.
+/// The machine that the folder of [`VARIABLES`] is made for.
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x4c, 1, 1];
 const VARIABLES: &str = "boot-media/cm/52-54-00-4c-01-01/Variables.dat";
 

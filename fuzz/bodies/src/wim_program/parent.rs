@@ -18,7 +18,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, dup2_stdin, dup2_stdout, fork, pipe};
 use tempfile::NamedTempFile;
-use wim_protocol::{Command, Limits, Request};
+use wim_protocol::{Command, ReaderLimits, Request};
 
 use super::{Observer, child};
 use crate::wim_image::IN_MEMORY;
@@ -148,6 +148,6 @@ impl Drop for Program {
 /// The address sanitizer takes terabytes of addresses, and one process answers many requests: memory
 /// is bounded as for [`wim_image`](crate::wim_image()), and time by the fuzzer.
 fn encode(command: &Command) -> Vec<u8> {
-    let limits = Limits { memory: u64::MAX, seconds: 600 };
+    let limits = ReaderLimits { memory: u64::MAX, seconds: 600 };
     Request { parts: vec![Vec::new()], limits, command: command.clone() }.encode()
 }
