@@ -36,12 +36,12 @@ impl<'a> Wine<'a> {
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
-    /// `C:`.
+    /// The folder that programs see as `C:`.
     pub fn drive(&self) -> PathBuf {
         self.prefix.join("drive_c")
     }
 
-    /// `%SYSTEMROOT%\System32`.
+    /// The folder of the system, `%SYSTEMROOT%\System32`.
     pub fn system(&self) -> PathBuf {
         self.drive().join("windows/system32")
     }

@@ -42,6 +42,7 @@ pub(super) struct Answer {
 
 impl Program {
     /// Starts it, and sends the request with which it enters its sandbox.
+    #[allow(clippy::print_stderr)] // the child's error, among the fuzzer's own lines
     pub(super) fn start(observer: &Observer) -> Self {
         let image = NamedTempFile::new_in(IN_MEMORY).expect("memory has room");
         let (ours, theirs) = UnixStream::pair().expect("there is a descriptor left");
