@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::machines::Machines;
 use super::power::Disk;
 use super::site::{FLEET, Site};
+use crate::relayed::mac;
+use crate::wait;
 
 /// Fills the disk so many times. Gives the words for the line.
 ///
@@ -33,10 +35,24 @@ pub fn full_state_disk(count: u32) -> String {
         };
         let words = usize::try_from(number).unwrap_or(usize::MAX);
         site.process().wait_for_count("reason=ledger-not-saved", words, PATIENCE);
+        let (mac, other) = (text(refused), text(refused + 2));
+        let named = || {
+            let finding = &site.status(&mac)["finding"];
+            finding["cause"] == "ledger-not-saved"
+                && finding["evidence"].to_string().contains("the disk of the state folder")
+        };
+        wait::until(PATIENCE, named, || format!("{:#}", site.status(&mac)));
         std::fs::remove_file(&ballast).expect("the disk can be emptied");
         let machine = machines.ask(refused).expect("there is room again");
         assert!(machine.boots, "it is given what it was not given before:\n{}", site.process().printed());
         told.push(machine);
+        // A machine that comes while there is room.
+        next += 2;
+        told.extend(machines.ask(refused + 2));
+        for mac in [mac, other] {
+            let is_well = || site.status(&mac)["finding"].is_null();
+            wait::until(PATIENCE, is_well, || format!("{:#}", site.status(&mac)));
+        }
     }
     site.kill();
     disk.restore();
@@ -48,6 +64,10 @@ pub fn full_state_disk(count: u32) -> String {
     assert_eq!(machines.confirm(&told), [], "leases lost");
     drop(site);
     format!("{} machines told, all of it written; what was not written was told to nobody", told.len())
+}
+
+fn text(n: u32) -> String {
+    mac(n).map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// Writes until nothing more fits.

@@ -167,6 +167,11 @@ impl Site {
             .unwrap_or_else(|error| panic!("{path}: {error}: {}", String::from_utf8_lossy(&answer)))
     }
 
+    /// The timeline and the finding of a machine, as the control socket has them.
+    pub(super) fn status(&self, mac: &str) -> serde_json::Value {
+        self.api(&format!("/devices/{mac}"))
+    }
+
     /// The names of the machines that the ledger has.
     pub(super) fn ledger(&self) -> Vec<String> {
         let ledger = self.api("/ledger");
