@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use netbootd_config::{Config, Findings, Severity};
+use netbootd_config::{Config, Findings, Severity, Status};
 use netbootd_net::with_causes;
 use netbootd_server::daemon::{Daemon, ReloadError, Reloaded};
 use netbootd_server::services::Snapshot;
@@ -85,6 +85,10 @@ fn refused(held: &Held, findings: Findings) -> ReloadError {
     ReloadError::Config { findings: Box::new(findings), cure: held.cure().filter(|_| denied) }
 }
 
+fn of_status(config: &Config, value: impl Fn(&Status) -> String) -> String {
+    config.status.as_ref().map(value).unwrap_or_default()
+}
+
 /// The keys that count at the start only: sockets are bound, files opened once.
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let fixed = |config: &Config| {
@@ -105,6 +109,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
             ("https.port", format!("{:?}", config.https.as_ref().map(|https| https.port))),
             ("netboot.enabled", config.netboot.enabled.to_string()),
             ("database", format!("{:?}", config.database)),
+            ("status.listen", of_status(config, |status| format!("{} {:?}", status.listen, status.names))),
+            ("status.certificate", of_status(config, |status| format!("{:?}", status.tls))),
+            ("status.trusted-proxies", of_status(config, |status| format!("{:?}", status.proxies))),
+            ("status.user-header", of_status(config, |status| format!("{:?}", status.user_header))),
         ]
     };
     let pairs = fixed(old).into_iter().zip(fixed(new));

@@ -130,7 +130,7 @@ fn texts(document: &Document, config: &Path) -> Vec<PathBuf> {
     let token = document.status.as_ref().and_then(|status| status.token_file.as_ref());
     let webhooks = document.webhook.iter().filter_map(|webhook| webhook.secret_file.as_ref());
     let operators = document.status.iter().flat_map(|status| &status.operator);
-    let operators = operators.map(|operator| &operator.token_file);
+    let operators = operators.filter_map(|operator| operator.token_file.as_ref());
     let others = [document.policy.mac_ignore_list.as_ref(), site, directory, token];
     let menu = document.menu.password_file.as_ref();
     let answers = unattended::files(document).map(|(_, file)| file);

@@ -253,7 +253,7 @@ impl Config {
         let of_menu = self.menu.password.iter().filter_map(|password| password.secret().file());
         let of_status = status.into_iter().flat_map(|status| {
             let key = status.tls.iter().map(|(_, key)| key);
-            let operators = status.operators.iter().map(|operator| &operator.token);
+            let operators = status.operators.iter().filter_map(|operator| operator.token.as_ref());
             status.token.iter().chain(operators).filter_map(Secret::file).chain(key)
         });
         let of_https = self.https.iter().flat_map(|https| https.certificates.iter().map(|files| &files.key));

@@ -16,15 +16,17 @@ pub struct Status {
     pub names: Vec<String>,
     /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count.
     pub proxies: Vec<IpAddr>,
+    /// The header in which those proxies name the operator they signed in, in small letters.
+    pub user_header: Option<String>,
     /// The token of an administrator.
     pub token: Option<Secret>,
     /// A certificate chain and its key (PEM), for HTTPS.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// Operators with tokens of their own, beside the one token, which is an administrator's.
+    /// Operators by name, beside the one token, which is an administrator's.
     pub operators: Vec<Operator>,
 }
 
-/// An operator with a token.
+/// An operator with a token, or one whom a reverse proxy signs in.
 #[derive(Debug, Clone)]
 pub struct Operator {
     /// The name in the log.
@@ -32,7 +34,7 @@ pub struct Operator {
     /// The permissions of the operator.
     pub role: Role,
     /// The operator's token, for signing in and for scripts.
-    pub token: Secret,
+    pub token: Option<Secret>,
 }
 
 /// An operator's permissions; each role includes the ones before.

@@ -13,11 +13,10 @@ use serde_json::Value;
 
 use crate::api;
 use crate::audit::Change;
-use crate::console::{Asked, Console};
+use crate::console::{Asked, Console, Credentials};
 use crate::page::{self, Part, sign_in};
 use crate::proxied::Client;
 use crate::sessions::{LASTS, Role, same};
-use crate::site::cookie;
 
 /// The header in which a page's script sends the token of its session's forms.
 const FORM_TOKEN: &str = "x-netbootd-form-token";
@@ -38,13 +37,14 @@ pub(crate) struct Form<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) client: Client,
+    pub(crate) credentials: Credentials<'a>,
 }
 
 /// Whether a request is a form of a page. Scripts show a token and send no form.
 pub(crate) fn is_form(path: &str, headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.starts_with("application/x-www-form-urlencoded")
-        && !headers.contains_key(header::AUTHORIZATION)
+        && bearer(headers).is_none()
         && (matches!(path, "/sign-in" | "/sign-out") || target(path).is_some())
 }
 
@@ -92,9 +92,16 @@ pub(crate) fn role_of(method: &Method, path: &str) -> Role {
     }
 }
 
+/// The token that a script shows (RFC 9110 §11.1: the scheme in any case). A proxy that signs
+/// operators in may pass their own `Basic` on.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
 /// Does what a form asks for.
-pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<&str>) -> Done {
-    let operator = cookie.and_then(|cookie| console.signed_in(cookie));
+pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>) -> Done {
+    let operator = console.signed_in(form.credentials);
     let asked = Asked { path: form.path, operator: operator.clone(), ..Asked::default() };
     let refused = |status, cause: &str, cure: &str| {
         Done::Shown(page::problem(console, &asked, status, ("Not done", cause, cure)))
@@ -118,7 +125,7 @@ pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<
         return refused(StatusCode::FORBIDDEN, cause, "Load the page anew, and try again.");
     }
     if form.path == "/sign-out" {
-        cookie.inspect(|cookie| console.sessions.close(cookie));
+        form.credentials.cookie.inspect(|cookie| console.sessions.close(cookie));
         console.save_sessions().await;
         return Done::Go(
             "/".to_owned(),
@@ -148,7 +155,7 @@ pub(crate) async fn act(console: &Arc<Console>, form: &Form<'_>, cookie: Option<
         // Another operator was faster.
         words = words.replace(" is approved.", " was approved already.");
     }
-    cookie.inspect(|cookie| console.sessions.say(cookie, words));
+    console.sessions.say(&operator.key, words);
     let chosen = page::pairs(Some(text)).filter(|(name, _)| name == "mac");
     let touched: Vec<MacAddr> = chosen.filter_map(|(_, mac)| mac.parse().ok()).chain(mac).collect();
     if !touched.is_empty() {
@@ -246,11 +253,15 @@ async fn sign_in(console: &Arc<Console>, form: &Form<'_>, value: &impl Fn(&str) 
     Done::Go(to, Some(cookie))
 }
 
-/// The operator of a page's own script, which sends the session's cookie and, in a header, what
-/// every form of the session carries.
-pub(crate) fn operator_of_script(console: &Console, headers: &HeaderMap) -> Option<(String, Role)> {
+/// The operator of a page's own script, which sends the session's cookie, if there is one, and in a
+/// header what every form of the session carries.
+pub(crate) fn operator_of_script(
+    console: &Console,
+    headers: &HeaderMap,
+    credentials: Credentials<'_>,
+) -> Option<(String, Role)> {
     let sent = headers.get(FORM_TOKEN).and_then(|value| value.to_str().ok())?;
-    let operator = cookie(headers).and_then(|cookie| console.signed_in(cookie))?;
+    let operator = console.signed_in(credentials)?;
     (is_from_here(headers) && same(sent, &operator.form_token)).then_some((operator.name, operator.role))
 }
 

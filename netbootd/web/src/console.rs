@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use netbootd_config::Status;
 use netbootd_server::daemon::Daemon;
 use netbootd_server::explain::{AskedAs, Explained};
 use netbootd_server::services::Services;
@@ -29,6 +30,15 @@ pub struct Console {
     pub(crate) storage: Storage,
     /// The values of the filters.
     pub(crate) values: FilterValues,
+}
+
+/// What a request shows of its operator.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Credentials<'a> {
+    /// The cookie of a session.
+    pub(crate) cookie: Option<&'a str>,
+    /// The user whom a trusted proxy names.
+    pub(crate) user: Option<&'a str>,
 }
 
 /// A page that somebody asks for.
@@ -96,18 +106,22 @@ impl Console {
             Some(operator) if operator.role >= role => None,
             Some(operator) => Some(format!("{} needs the role {}.", operator.name, role.word())),
             None if self.can_sign_in() => Some("Sign in first.".to_owned()),
+            None if self.status(|status| status.user_header.is_some()) => {
+                Some("The reverse proxy names no operator of this server.".to_owned())
+            }
             None => Some("Nobody can sign in: set status.token-file or [[status.operator]].".to_owned()),
         }
     }
 
     /// Whether a token is configured.
     pub(crate) fn can_sign_in(&self) -> bool {
-        let snapshot = self.services.snapshot.load();
-        snapshot
-            .config
-            .status
-            .as_ref()
-            .is_some_and(|status| status.token.is_some() || !status.operators.is_empty())
+        self.status(|status| {
+            status.token.is_some() || status.operators.iter().any(|operator| operator.token.is_some())
+        })
+    }
+
+    fn status(&self, holds: impl Fn(&Status) -> bool) -> bool {
+        self.services.snapshot.load().config.status.as_ref().is_some_and(holds)
     }
 
     /// The operator whose token this is. All are compared, whichever fits.
@@ -115,14 +129,28 @@ impl Console {
         self.operator(|_, wanted| same(token, wanted))
     }
 
+    /// The operator of a request: the one whom the proxy names, or else the session's.
+    pub(crate) fn signed_in(&self, credentials: Credentials<'_>) -> Option<Operator> {
+        let by_proxy = credentials.user.and_then(|user| self.by_proxy(user));
+        by_proxy.or_else(|| self.in_session(credentials.cookie?))
+    }
+
+    /// The operator of the configuration whose name a trusted proxy gives.
+    fn by_proxy(&self, user: &str) -> Option<Operator> {
+        let snapshot = self.services.snapshot.load();
+        let mut operators = snapshot.config.status.as_ref()?.operators.iter();
+        let operator = operators.find(|operator| operator.name == user)?;
+        Some(self.sessions.by_proxy(operator.name.clone(), operator.role, &self.instance))
+    }
+
     /// The operator of a session's cookie, for as long as the configuration has the token that the
     /// session was opened with.
-    pub(crate) fn signed_in(&self, cookie: &str) -> Option<Operator> {
+    fn in_session(&self, cookie: &str) -> Option<Operator> {
         let signed = self.sessions.find(cookie, Instant::now())?;
         let (name, role) = self.operator(|name, token| {
             name == signed.name && same(&self.sessions.of_token(token), &signed.token)
         })?;
-        Some(Operator { name, role, form_token: signed.form_token })
+        Some(Operator { name, role, form_token: signed.form_token, key: signed.key, by_proxy: false })
     }
 
     /// The operator with a name and a token that fit.
@@ -130,7 +158,8 @@ impl Console {
         let snapshot = self.services.snapshot.load();
         let status = snapshot.config.status.as_ref()?;
         let one = status.token.as_ref().map(|wanted| ("admin", Role::Admin, wanted));
-        let others = status.operators.iter().map(|one| (one.name.as_str(), one.role, &one.token));
+        let others = status.operators.iter();
+        let others = others.filter_map(|one| Some((one.name.as_str(), one.role, one.token.as_ref()?)));
         let mut found = None;
         for (name, role, wanted) in one.into_iter().chain(others) {
             if fits(name, wanted.reveal()) {

@@ -65,6 +65,7 @@ struct Frame {
     findings: usize,
     rate: String,
     operator: Option<String>,
+    by_proxy: bool,
     can_sign_in: bool,
     token_field: Value,
     path: String,
@@ -159,6 +160,7 @@ fn framed(
         findings: groups.len(),
         rate: words::rate(console.board.rate()),
         operator: operator.map(|operator| operator.name.clone()),
+        by_proxy: operator.is_some_and(|operator| operator.by_proxy),
         can_sign_in: console.can_sign_in(),
         token_field: Value::from_safe_string(
             token

@@ -1,4 +1,4 @@
-//! Clients behind a reverse proxy: the address and the scheme that a trusted proxy names.
+//! Clients behind a reverse proxy: the address, the scheme and the user that a trusted proxy names.
 
 use std::net::IpAddr;
 
@@ -11,6 +11,8 @@ pub(crate) struct Client {
     pub(crate) addr: IpAddr,
     /// Whether it came by HTTPS, to this server or to the proxy.
     pub(crate) is_tls: bool,
+    /// Whether a trusted proxy passed the request on.
+    pub(crate) is_proxied: bool,
 }
 
 impl Client {
@@ -19,7 +21,7 @@ impl Client {
     pub(crate) fn new(peer: IpAddr, is_tls: bool, headers: &HeaderMap, trusted: &[IpAddr]) -> Self {
         let peer = peer.to_canonical();
         if !trusted.contains(&peer) {
-            return Client { addr: peer, is_tls };
+            return Client { addr: peer, is_tls, is_proxied: false };
         }
         let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
@@ -32,7 +34,18 @@ impl Client {
             }
         }
         let scheme = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-        Client { addr, is_tls: is_tls || scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) }
+        let is_tls = is_tls || scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+        Client { addr, is_tls, is_proxied: true }
+    }
+
+    /// The user whom a trusted proxy signed in. A header that comes twice names nobody: the proxy
+    /// has let one of its client's pass.
+    pub(crate) fn user<'a>(&self, headers: &'a HeaderMap, header: Option<&str>) -> Option<&'a str> {
+        let mut values = headers.get_all(header.filter(|_| self.is_proxied)?).iter();
+        match (values.next(), values.next()) {
+            (Some(user), None) => user.to_str().ok().map(str::trim).filter(|user| !user.is_empty()),
+            _ => None,
+        }
     }
 }
 
@@ -65,6 +78,28 @@ mod tests {
         ];
         for (peer, forwarded, proto, addr, is_tls) in table {
             assert_eq!(client(peer, forwarded, proto), (addr.to_owned(), is_tls), "{peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn only_trusted_proxies_name_users_and_only_one_at_a_time() {
+        let named = Some("x-forwarded-user");
+        for (peer, users, header, wanted) in [
+            ("127.0.0.1", &["anna"][..], named, Some("anna")),
+            ("127.0.0.1", &[" anna@corp.example "], named, Some("anna@corp.example")),
+            ("127.0.0.1", &["anna"], None, None),
+            ("127.0.0.1", &[], named, None),
+            ("127.0.0.1", &[""], named, None),
+            ("127.0.0.1", &["anna", "admin"], named, None),
+            ("192.0.2.1", &["anna"], named, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for user in users {
+                headers.append("x-forwarded-user", user.parse().unwrap());
+            }
+            let trusted = ["127.0.0.1".parse().unwrap()];
+            let client = Client::new(peer.parse().unwrap(), false, &headers, &trusted);
+            assert_eq!(client.user(&headers, header), wanted, "{peer} {users:?}");
         }
     }
 }

@@ -28,6 +28,10 @@ pub struct Operator {
     pub role: Role,
     /// The token that every form of the session carries.
     pub form_token: String,
+    /// The digest by which results of actions are kept for the next page.
+    pub(crate) key: String,
+    /// Whether a reverse proxy signed the operator in: there is no session to end.
+    pub(crate) by_proxy: bool,
 }
 
 /// A session, as far as its cookie proves it.
@@ -37,6 +41,7 @@ pub(crate) struct Signed {
     /// The digest of the token that it was opened with.
     pub(crate) token: String,
     pub(crate) form_token: String,
+    pub(crate) key: String,
 }
 
 /// The sessions, and the addresses that tried in vain.
@@ -50,6 +55,8 @@ pub(crate) struct Sessions {
 #[derive(Debug, Default)]
 struct Inner {
     open: HashMap<String, Session>,
+    /// Results of actions that no page has shown yet.
+    said: HashMap<String, String>,
     wrong: HashMap<IpAddr, VecDeque<Instant>>,
 }
 
@@ -58,7 +65,6 @@ struct Session {
     name: String,
     token: String,
     ends: Instant,
-    said: Option<String>,
 }
 
 impl Sessions {
@@ -68,10 +74,10 @@ impl Sessions {
         let (key, sessions) = kept.read(clock);
         let session = |one: kept::Remembered| {
             let ends = now + one.left.min(LASTS);
-            (one.digest, Session { name: one.name, token: one.token, ends, said: None })
+            (one.digest, Session { name: one.name, token: one.token, ends })
         };
         let open = sessions.into_iter().take(MOST).map(session).collect();
-        Sessions { key, kept, inner: Mutex::new(Inner { open, wrong: HashMap::new() }) }
+        Sessions { key, kept, inner: Mutex::new(Inner { open, ..Inner::default() }) }
     }
 
     /// Opens a session; gives the cookie's value. None when the system has no random numbers.
@@ -84,8 +90,7 @@ impl Sessions {
                 inner.open.iter().min_by_key(|(_, session)| session.ends).map(|(key, _)| key.clone());
             oldest.map(|key| inner.open.remove(&key));
         }
-        let session =
-            Session { name: name.to_owned(), token: self.of_token(token), ends: now + LASTS, said: None };
+        let session = Session { name: name.to_owned(), token: self.of_token(token), ends: now + LASTS };
         inner.open.insert(self.digest("cookie", &cookie), session);
         Some(cookie)
     }
@@ -93,12 +98,22 @@ impl Sessions {
     /// The session of a cookie.
     pub(crate) fn find(&self, cookie: &str, now: Instant) -> Option<Signed> {
         let inner = self.inner.lock();
-        let session = inner.open.get(&self.digest("cookie", cookie)).filter(|session| session.ends > now)?;
+        let key = self.digest("cookie", cookie);
+        let session = inner.open.get(&key).filter(|session| session.ends > now)?;
         Some(Signed {
             name: session.name.clone(),
             token: session.token.clone(),
             form_token: self.digest("form", cookie),
+            key,
         })
+    }
+
+    /// An operator whom a reverse proxy signed in. The token of the forms is good for this run of
+    /// netbootd, which `instance` tells from others.
+    pub(crate) fn by_proxy(&self, name: String, role: Role, instance: &str) -> Operator {
+        let form_token = self.digest("user's form", &format!("{instance} {name}"));
+        let key = self.digest("user", &name);
+        Operator { name, role, form_token, key, by_proxy: true }
     }
 
     /// The digest of an operator's token.
@@ -106,21 +121,26 @@ impl Sessions {
         self.digest("token", token)
     }
 
-    /// Keeps the result of an action for the next page.
-    pub(crate) fn say(&self, cookie: &str, words: String) {
-        if let Some(session) = self.inner.lock().open.get_mut(&self.digest("cookie", cookie)) {
-            session.said = Some(words);
+    /// Keeps the result of an action for the operator's next page.
+    pub(crate) fn say(&self, key: &str, words: String) {
+        let said = &mut self.inner.lock().said;
+        if said.len() >= MOST {
+            said.clear(); // pages that nobody looks at
         }
+        said.insert(key.to_owned(), words);
     }
 
     /// The result of the last action, once.
-    pub(crate) fn take_said(&self, cookie: &str) -> Option<String> {
-        self.inner.lock().open.get_mut(&self.digest("cookie", cookie))?.said.take()
+    pub(crate) fn take_said(&self, key: &str) -> Option<String> {
+        self.inner.lock().said.remove(key)
     }
 
     /// Ends the session of a cookie.
     pub(crate) fn close(&self, cookie: &str) {
-        self.inner.lock().open.remove(&self.digest("cookie", cookie));
+        let key = self.digest("cookie", cookie);
+        let mut inner = self.inner.lock();
+        inner.open.remove(&key);
+        inner.said.remove(&key);
     }
 
     /// Writes the digests of all sessions into the state folder.

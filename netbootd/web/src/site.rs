@@ -11,7 +11,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
 use crate::actions::{self, Done, Form};
-use crate::console::{Asked, Console};
+use crate::console::{Asked, Console, Credentials};
 use crate::live;
 use crate::page::{self, Part};
 use crate::proxied::Client;
@@ -24,7 +24,7 @@ type Answer = Response<BoxBody<Bytes, Infallible>>;
 pub(crate) async fn read<P: Send + Sync + 'static>(
     console: &Arc<Console>,
     request: &Request<Incoming>,
-    client: Client,
+    (client, credentials): (Client, Credentials<'_>),
     place: impl FnOnce() -> Option<P>,
 ) -> Option<Answer> {
     let (path, query) = (request.uri().path(), request.uri().query());
@@ -36,8 +36,7 @@ pub(crate) async fn read<P: Send + Sync + 'static>(
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
         return Some(response);
     }
-    let cookie = cookie(request.headers());
-    let operator = cookie.and_then(|cookie| console.signed_in(cookie));
+    let operator = console.signed_in(credentials);
     if path == "/live" {
         let view = page::value(query, "view").unwrap_or_default();
         let Some(place) = place() else { return Some(too_many_streams()) };
@@ -52,7 +51,8 @@ pub(crate) async fn read<P: Send + Sync + 'static>(
     if path == "/images" && !wants_page || path.starts_with("/api/") {
         return None;
     }
-    let said = cookie.filter(|_| wants_page).and_then(|cookie| console.sessions.take_said(cookie));
+    let reader = operator.as_ref().filter(|_| wants_page);
+    let said = reader.and_then(|operator| console.sessions.take_said(&operator.key));
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let scheme = if client.is_tls { "https" } else { "http" };
     let site = host.map(|host| format!("{scheme}://{host}"));
@@ -66,13 +66,19 @@ pub(crate) async fn read<P: Send + Sync + 'static>(
 }
 
 /// Does what a form asks for.
-pub(crate) async fn act(console: &Arc<Console>, request: Request<Incoming>, client: Client) -> Answer {
+pub(crate) async fn act(
+    console: &Arc<Console>,
+    request: Request<Incoming>,
+    client: Client,
+    user_header: Option<&str>,
+) -> Answer {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, LARGEST_FORM).collect().await else {
         return json(StatusCode::PAYLOAD_TOO_LARGE, "{\"error\":\"the form is too large\"}".to_owned());
     };
-    let form = Form { path: head.uri.path(), headers: &head.headers, body: body.to_bytes(), client };
-    match actions::act(console, &form, cookie(&head.headers)).await {
+    let (path, body, headers) = (head.uri.path(), body.to_bytes(), &head.headers);
+    let credentials = credentials(headers, client, user_header);
+    match actions::act(console, &Form { path, headers, body, client, credentials }).await {
         Done::Shown(part) => shown(part),
         Done::Go(to, cookie) => {
             let mut response = text(String::new());
@@ -98,8 +104,17 @@ fn shown(part: Part) -> Answer {
     response
 }
 
+/// What a request shows of its operator; `user_header` is the one that trusted proxies set.
+pub(crate) fn credentials<'a>(
+    headers: &'a HeaderMap,
+    client: Client,
+    user_header: Option<&str>,
+) -> Credentials<'a> {
+    Credentials { cookie: cookie(headers), user: client.user(headers, user_header) }
+}
+
 /// The value of the session's cookie.
-pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs =
         cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));

@@ -34,7 +34,7 @@ use tracing::{debug, warn};
 
 use crate::api::{self, document, metrics};
 use crate::audit::Change;
-use crate::console::Console;
+use crate::console::{Console, Credentials};
 use crate::proxied::Client;
 use crate::sessions::Role;
 use crate::{actions, events, site};
@@ -154,21 +154,23 @@ impl StatusListener {
             return json(status, format!("{{\"error\":\"{words}\"}}"));
         }
         let client = Client::new(peer.ip(), self.tls.is_some(), request.headers(), &self.settings.proxies);
+        let user_header = self.settings.user_header.as_deref();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let reads = matches!(method, Method::GET | Method::HEAD);
         if method == Method::POST && actions::is_form(uri.path(), request.headers()) {
-            return site::act(&self.console, request, client).await;
+            return site::act(&self.console, request, client, user_header).await;
         }
+        let credentials = site::credentials(request.headers(), client, user_header);
         let mut who = None;
         if !reads {
-            match self.check_token(&request) {
+            match self.check_token(&request, credentials) {
                 Ok(name) => who = Some(name),
                 Err((status, words)) => return json(status, format!("{{\"error\":\"{words}\"}}")),
             }
         }
         if reads {
             let stream = || self.streams.open(client.addr, &STREAMS).ok();
-            if let Some(response) = site::read(&self.console, &request, client, stream).await {
+            if let Some(response) = site::read(&self.console, &request, (client, credentials), stream).await {
                 return response;
             }
         }
@@ -257,20 +259,22 @@ impl StatusListener {
     }
 
     /// The operator whose token the request carries, when the operator may do what it asks for.
-    fn check_token(&self, request: &Request<Incoming>) -> Result<String, (StatusCode, String)> {
-        if !self.console.can_sign_in() {
-            return Err((StatusCode::UNAUTHORIZED, "no token is configured: status.token-file".to_owned()));
-        }
-        if !request.headers().contains_key(header::AUTHORIZATION)
-            && let Some((name, role)) = actions::operator_of_script(&self.console, request.headers())
+    fn check_token(
+        &self,
+        request: &Request<Incoming>,
+        credentials: Credentials<'_>,
+    ) -> Result<String, (StatusCode, String)> {
+        let sent = actions::bearer(request.headers());
+        if sent.is_none()
+            && let Some((name, role)) =
+                actions::operator_of_script(&self.console, request.headers(), credentials)
         {
             return allowed(name, role, request);
         }
-        let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        // RFC 9110 §11.1: the scheme in any case.
-        let (scheme, sent) = sent.and_then(|value| value.split_once(' ')).unwrap_or_default();
-        let sent = if scheme.eq_ignore_ascii_case("bearer") { sent.trim_start_matches(' ') } else { "" };
-        let Some((name, role)) = self.console.operator_of(sent) else {
+        if !self.console.can_sign_in() {
+            return Err((StatusCode::UNAUTHORIZED, "no token is configured: status.token-file".to_owned()));
+        }
+        let Some((name, role)) = sent.and_then(|sent| self.console.operator_of(sent)) else {
             return Err((StatusCode::UNAUTHORIZED, "the token is missing or wrong".to_owned()));
         };
         allowed(name, role, request)

@@ -89,6 +89,7 @@ pub(crate) struct Status {
     pub(crate) names: OneOrMany<String>,
     #[serde(default)]
     pub(crate) trusted_proxies: OneOrMany<Text<IpAddr>>,
+    pub(crate) user_header: Option<Spanned<String>>,
     pub(crate) token_file: Option<Spanned<PathBuf>>,
     pub(crate) certificate: Option<Spanned<PathBuf>>,
     pub(crate) key: Option<Spanned<PathBuf>>,
@@ -102,7 +103,7 @@ pub(crate) struct Status {
 pub(crate) struct Operator {
     pub(crate) name: Spanned<String>,
     pub(crate) role: Role,
-    pub(crate) token_file: Spanned<PathBuf>,
+    pub(crate) token_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -30,6 +30,18 @@ fn what_cannot_work_is_an_error_and_what_probably_does_not_is_a_warning() {
         ("[limits]\nread-requests = { at-once = 0, per-second = 1 }".into(), Error, "less than one answer"),
         ("[limits]\nreply-bytes = { at-once = 100, per-second = 1 }".into(), Error, "less than one answer"),
         ("[limits]\npool-kept = 100".into(), Error, "100 percent of each pool"),
+        ("[status]\nuser-header = \"X-Forwarded-User\"".into(), Error, "no proxy is trusted"),
+        (
+            "[status]\ntrusted-proxies = \"127.0.0.1\"\nuser-header = \"Cookie\"".into(),
+            Error,
+            "is not a header of its own",
+        ),
+        (
+            "[status]\ntrusted-proxies = \"127.0.0.1\"\nuser-header = \"X User\"".into(),
+            Error,
+            "is not a header of its own",
+        ),
+        ("[[status.operator]]\nname = \"anna\"\nrole = \"admin\"".into(), Error, "anna cannot sign in"),
         ("[policy]\nbanned-guids = [\"x\"]".into(), Error, "is not a UUID"),
         ("[policy]\nmac-ignore-list = \"/nonexistent\"".into(), Error, "cannot read /nonexistent"),
         ("[netboot]\nmax-block-size = 7".into(), Error, "RFC 2348"),

@@ -15,8 +15,9 @@ fn a_session_ends_with_its_time_and_when_the_operator_leaves() {
     let signed = sessions.find(&cookie, now).unwrap();
     assert_eq!((signed.name.as_str(), &signed.token), ("anna", &sessions.of_token("secret")));
     assert_ne!(signed.form_token, cookie);
-    sessions.say(&cookie, "done".to_owned());
-    assert_eq!((sessions.take_said(&cookie).as_deref(), sessions.take_said(&cookie)), (Some("done"), None));
+    let key = &signed.key;
+    sessions.say(key, "done".to_owned());
+    assert_eq!((sessions.take_said(key).as_deref(), sessions.take_said(key)), (Some("done"), None));
     assert!(sessions.find(&cookie, now + LASTS).is_none());
     assert!(sessions.find("another", now).is_none());
     sessions.close(&cookie);
@@ -45,6 +46,22 @@ fn a_session_survives_a_restart_and_a_jump_of_the_clock_and_its_file_opens_nothi
     // Half a file is none, and another key knows no cookie of before.
     std::fs::write(folder.path().join("sessions.json"), &text[..text.len() / 2]).unwrap();
     assert!(again(clock).find(&cookie, now).is_none());
+}
+
+#[test]
+fn the_forms_of_a_proxys_user_belong_to_that_user_and_to_one_run() {
+    let (_folder, sessions) = sessions();
+    let user = |name: &str, run| sessions.by_proxy(name.to_owned(), Role::Operator, run);
+    let anna = user("anna", "1");
+    assert_eq!(anna, user("anna", "1"));
+    for other in [user("eve", "1"), user("anna", "2")] {
+        assert_ne!(anna.form_token, other.form_token);
+    }
+    // Results that no page shows are bounded.
+    for n in 0..10_000 {
+        sessions.say(&n.to_string(), "done".to_owned());
+    }
+    assert!(sessions.inner.lock().said.len() <= MOST);
 }
 
 #[test]
