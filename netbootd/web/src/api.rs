@@ -127,13 +127,14 @@ pub async fn answer(
         ("GET", ["healthz" | "readyz"]) => json(&"ok"),
         ("GET", ["status"]) => json(&views::status(daemon)),
         ("GET", ["sandbox" | "confinement"]) => json(&daemon.sandboxed),
-        ("GET", ["devices"]) => recently_seen(services, query),
-        ("GET", ["devices", mac]) => match mac.parse().map(|mac| views::timeline(services, mac)) {
+        ("GET", ["devices" | "machines"]) => recently_seen(services, query),
+        ("GET", ["devices" | "machines", mac]) => match mac.parse().map(|mac| views::timeline(services, mac))
+        {
             Ok(Some(timeline)) => json(&timeline),
             Ok(None) => problem(StatusCode::NOT_FOUND, format!("{mac} was not seen recently")),
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },
-        ("GET", ["devices", mac, "history"]) => match mac.parse::<MacAddr>() {
+        ("GET", ["devices" | "machines", mac, "history"]) => match mac.parse::<MacAddr>() {
             Ok(mac) => history(daemon, move |history, now| history.steps(mac, now)).await,
             Err(error) => problem(StatusCode::BAD_REQUEST, error.to_string()),
         },

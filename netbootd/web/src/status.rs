@@ -24,6 +24,7 @@ use netbootd_net::os::host_name;
 use netbootd_server::daemon::Daemon;
 use netbootd_server::limits::session_limits::SessionLimits;
 use netbootd_server::listen::stall::Impatient;
+use pxe_policy::MacAddr;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -205,6 +206,11 @@ impl StatusListener {
                 let told = api::answer(&self.daemon, &method, (uri.path(), uri.query()), body).await;
                 if let Some(change) = change {
                     change.done(&self.daemon.services, told.status.as_u16()).await;
+                    let named: Vec<MacAddr> =
+                        whole.split(['/', '?', '&', '=']).filter_map(|part| part.parse().ok()).collect();
+                    if !named.is_empty() {
+                        self.console.board.touch(&self.daemon.services, &named);
+                    }
                 }
                 let mut response = json(told.status, told.body);
                 if let Some(methods) = told.allow.and_then(|methods| HeaderValue::from_str(&methods).ok()) {

@@ -195,7 +195,7 @@ impl Row {
         let asked = decided.and_then(|decided| decided.arch);
         let mut row = Row {
             mac,
-            name: timeline.name.clone(),
+            name: assigned_name(services, mac).or_else(|| timeline.name.clone()),
             uuid: timeline.uuid.map(|uuid| uuid.to_string()),
             number: timeline.number,
             vendor,
@@ -295,6 +295,12 @@ fn rivals(boot: &Boot) -> Vec<Rival> {
         }
     }
     rivals
+}
+
+/// The name that operators gave it, which the machine's next request goes by.
+fn assigned_name(services: &Services, mac: MacAddr) -> Option<String> {
+    let name = services.assignments.with(|known| known.get(mac).map(|device| device.name.clone()));
+    name.filter(|name| !name.is_empty())
 }
 
 fn last_decision(boot: &Boot) -> Option<&netbootd_telemetry::event::Decided> {
