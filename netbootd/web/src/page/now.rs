@@ -74,7 +74,8 @@ fn hour(console: &Console, now: SystemTime) -> Vec<Count> {
         }
     });
     let all = counts.iter().sum();
-    let first = Count { word: "machines".to_owned(), count: all, link: "/machines?since=1h".to_owned() };
+    let word = if all == 1 { "machine" } else { "machines" };
+    let first = Count { word: word.to_owned(), count: all, link: "/machines?since=1h".to_owned() };
     let states = State::ALL.iter().zip(counts).filter(|(_, count)| *count > 0).map(|(state, count)| Count {
         word: state.word().to_lowercase(),
         count,

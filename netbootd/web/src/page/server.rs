@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use minijinja::context;
 use netbootd_net::iface;
 use netbootd_state::ledger::now;
+use pxe_policy::UnknownMachines;
 use serde::Serialize;
 
 use super::{Part, framed, serialized, words};
@@ -111,6 +112,11 @@ fn facts(console: &Console) -> Vec<Fact> {
     let up = console.daemon.started.elapsed();
     let fact = |word, value: String| Fact { word, value };
     let on = |enabled: bool, port: u16| if enabled { format!("on port {port}") } else { "off".to_owned() };
+    let unknown = match config.policy.settings.unknown {
+        UnknownMachines::Rules => "boot by the rules",
+        UnknownMachines::Refuse => "get no boot file",
+        UnknownMachines::Approve => "wait for an operator",
+    };
     let bytes: u64 = services.recorder.bytes().iter().map(|(_, bytes)| bytes).sum();
     vec![
         fact("Version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -121,7 +127,7 @@ fn facts(console: &Console) -> Vec<Fact> {
         fact("HTTP", on(config.http.enabled, config.http.port)),
         fact("Machines", words::number(console.board.machines() as u64)),
         fact("Sent", words::bytes(bytes)),
-        fact("Unknown machines", format!("{:?}", config.policy.settings.unknown).to_lowercase()),
+        fact("Unknown machines", unknown.to_owned()),
     ]
 }
 

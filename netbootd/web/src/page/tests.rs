@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use netbootd_config::Config;
 use netbootd_server::daemon::Daemon;
@@ -102,6 +103,35 @@ async fn what_machines_say_is_shown_and_never_run() {
         let page = get(&console, address).await.unwrap().body;
         assert!(!page.contains("<img") && !page.contains("<script>"), "{address}: {page}");
     }
+}
+
+/// The clock was an hour ahead when the machine asked, and a year behind when it asked again.
+#[tokio::test]
+async fn a_clock_that_jumps_breaks_no_page() {
+    let console = console();
+    let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
+    let times = [now + hour, now - 365 * 24 * hour, SystemTime::UNIX_EPOCH, now];
+    for (at, event) in times.into_iter().zip([
+        offer(MAC),
+        started(1, MAC, "ipxe.efi"),
+        completed(1, MAC, "ipxe.efi"),
+        refused(MAC, "boot.ipxe"),
+    ]) {
+        console.services.timelines.record(&Arc::new(Recorded { at, event }));
+    }
+    console.look();
+    let machine = "/machines/02:00:00:00:00:01";
+    let other_boots = format!("{machine}?boots=all");
+    for address in ["/", "/machines", "/machines?since=24h", machine, &other_boots, "/wall", "/findings"] {
+        let page = get(&console, address).await.unwrap();
+        assert_eq!(page.status, StatusCode::OK, "{address}");
+        // No span of the page is longer than the clock has gone.
+        for wrong in ["NaN", "inf", "18446744073", "584 542"] {
+            assert!(!page.body.contains(wrong), "{address}: {wrong}: {}", page.body);
+        }
+    }
+    let list = get(&console, "/machines").await.unwrap().body;
+    assert!(list.contains("02:00:00:00:00:01"), "{list}");
 }
 
 #[tokio::test]
