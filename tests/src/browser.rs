@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::Lab;
 use crate::process::Process;
+use crate::{Lab, wait};
 
 /// A browser in a host of the laboratory.
 #[derive(Debug)]
@@ -56,7 +56,50 @@ impl<'a> Browser<'a> {
 
     /// Goes to a page.
     pub fn open(&self, url: &str) {
-        self.ask("POST", "url", &json!({ "url": url }));
+        // An address of the network that is ready a moment after the browser started is a change to
+        // Chromium, which then gives up what it loads.
+        for _ in 0..TRIES {
+            self.ask("POST", "url", &json!({ "url": url }));
+            if !self.source().contains("ERR_NETWORK_CHANGED") {
+                return;
+            }
+        }
+    }
+
+    /// Sends a user's name and password with every request (RFC 7617), as after the question of a
+    /// proxy.
+    pub fn authenticate(&self, user: &str, password: &str) {
+        let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        let headers = json!({ "headers": { "Authorization": format!("Basic {credentials}") } });
+        self.tell("Network.enable", &json!({}));
+        self.tell("Network.setExtraHTTPHeaders", &headers);
+    }
+
+    /// Opens a page in a window of its own, and looks at it from now on; its name is for
+    /// [`Browser::look_at`].
+    ///
+    /// # Panics
+    /// When there is no other window.
+    pub fn open_window(&self, url: &str) -> String {
+        let window = self.ask("POST", "window/new", &json!({ "type": "window" }));
+        let name = window["handle"].as_str().unwrap_or_else(|| panic!("no window: {window}")).to_owned();
+        self.look_at(&name);
+        self.open(url);
+        name
+    }
+
+    /// Goes to another window.
+    pub fn look_at(&self, window: &str) {
+        self.ask("POST", "window", &json!({ "handle": window }));
+    }
+
+    /// Waits until the page has these words in its HTML, which needs no script.
+    ///
+    /// # Panics
+    /// With the page, when it never has.
+    pub fn wait_for_source(&self, words: &str) {
+        let has = || self.source().contains(words);
+        wait::until(Duration::from_secs(20), has, || format!("no {words}: {}", self.source()));
     }
 
     /// The value that a piece of JavaScript returns.
@@ -246,4 +289,6 @@ const AXE: &str = "const done = arguments[arguments.length - 1];
 axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
   .then((found) => done(found.violations.flatMap((rule) => rule.nodes.map((node) =>
     `${rule.id}: ${node.target} ${node.failureSummary}`))), (error) => done([String(error)]));";
+/// Pages that are asked for again, at most.
+const TRIES: usize = 5;
 const DRIVER: &str = "http://127.0.0.1:9515";

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::Lab;
+use crate::netbootd::write_secret;
 use crate::process::Process;
 
 /// Starts nginx on the server's host.
@@ -11,6 +12,29 @@ use crate::process::Process;
 /// # Panics
 /// When it cannot be started.
 pub fn nginx(lab: &Lab, listen: &str, certificate: &Path, key: &Path) -> Process {
+    nginx_with(lab, listen, certificate, key, "")
+}
+
+/// The same, and it signs these users in, with the lines of docs/status.md for that.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn nginx_with_users(
+    lab: &Lab,
+    listen: &str,
+    certificate: &Path,
+    key: &Path,
+    users: &[(&str, &str)],
+) -> Process {
+    let file = lab.folder().join("netbootd.users");
+    let lines: String =
+        users.iter().map(|(name, password)| format!("{name}:{{PLAIN}}{password}\n")).collect();
+    write_secret(&file, &lines);
+    let lines = USERS.replace("/etc/nginx/netbootd.users", &file.display().to_string());
+    nginx_with(lab, listen, certificate, key, &lines)
+}
+
+fn nginx_with(lab: &Lab, listen: &str, certificate: &Path, key: &Path, more: &str) -> Process {
     let folder = lab.folder();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
@@ -18,7 +42,7 @@ pub fn nginx(lab: &Lab, listen: &str, certificate: &Path, key: &Path) -> Process
         .collect();
     let text = format!(
         "daemon off;\nmaster_process off;\nuser root;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n    access_log off;\n{temporary}\
-         server {{\n        listen {listen} ssl;\n        ssl_certificate {};\n        ssl_certificate_key {};\n{LOCATION}    }}\n}}\n",
+         server {{\n        listen {listen} ssl;\n        ssl_certificate {};\n        ssl_certificate_key {};\n{more}{LOCATION}    }}\n}}\n",
         certificate.display(),
         key.display(),
         folder = folder.display(),
@@ -29,7 +53,11 @@ pub fn nginx(lab: &Lab, listen: &str, certificate: &Path, key: &Path) -> Process
     Process::start("nginx", command.arg("-c").arg(&file).args(["-e", "stderr"]))
 }
 
-/// The lines of docs/status.md.
+/// The lines of docs/status.md that sign users in.
+const USERS: &str = "        auth_basic \"netbootd\";
+        auth_basic_user_file /etc/nginx/netbootd.users;
+";
+/// The lines of docs/status.md. Without users of its own nginx removes the header.
 const LOCATION: &str = "        client_max_body_size 8m;
         location / {
             proxy_pass http://127.0.0.1:9167;
@@ -38,5 +66,6 @@ const LOCATION: &str = "        client_max_body_size 8m;
             proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-User $remote_user;
         }
 ";

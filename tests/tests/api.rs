@@ -183,11 +183,12 @@ fn names_of_any_bytes_are_escaped_everywhere() {
 fn a_thousand_streams_of_one_client_keep_no_machine_from_booting() {
     let (lab, netbootd) = site();
     let opened = lab.inside("server", || {
-        let open = |_| {
+        let open = |n: usize| {
             let mut stream = TcpStream::connect("127.0.0.1:9167").unwrap();
-            stream
-                .write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                .unwrap();
+            // Of pages and of scripts: they share the places.
+            let path = ["/events", "/live?view=%2F", "/live?view=%2Fmachines"][n % 3];
+            let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
             stream
         };
         (0..1000).map(open).collect::<Vec<TcpStream>>()

@@ -244,6 +244,22 @@ fn the_chain_of_files_is_followed_and_checked() {
     assert!(page.contains("initrd-old.gz") && page.contains("nearest name is"), "{page}");
 }
 
+/// The lines of docs/status.md, as a shell runs them.
+#[test]
+fn the_curl_examples_of_the_documentation_succeed() {
+    let (lab, root, config) = site();
+    let _netbootd = Netbootd::start(&lab, &root, &config);
+    write_secret(&lab.folder().join("status.token"), &format!("{TOKEN}\n"));
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/status.md")).unwrap();
+    let examples = page.split("With curl:").nth(1).unwrap().split("With PowerShell").next().unwrap();
+    assert!(examples.matches("curl ").count() >= 3, "{examples}");
+    let script = examples.replace("https://boot.corp.example:9443", "http://127.0.0.1:9167");
+    let output = lab.run("server", &["sh", "-exc", &script]);
+    assert!(output.status.success(), "{output:?}");
+    let next = Operator::with_token(&lab, TOKEN).get("/api/devices/52:54:00:4c:01:01");
+    assert_eq!(next["next"]["target"]["file"], "debian-12", "{next}");
+}
+
 /// `examples/ansible` against a running netbootd: what is as it should be is left alone.
 #[test]
 fn the_ansible_role_changes_what_differs_and_nothing_else() {

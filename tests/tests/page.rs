@@ -10,6 +10,7 @@ use netbootd_tests::browser::Browser;
 use netbootd_tests::classroom::{Classroom, FAILED, LOADED, PAGE, TOKEN, WAITS};
 use netbootd_tests::firmware;
 use netbootd_tests::netbootd::{ADDRESSES, program, write_secret};
+use netbootd_tests::operator::Operator;
 use netbootd_tests::{Firmware, Lab, Machine, Netbootd, loaders};
 
 /// Every page, and what has to stand on it.
@@ -247,8 +248,9 @@ fn names_from_the_wire_are_text() {
     let root = Netbootd::prepare(&mut lab);
     lab.add_host("client");
     lab.plug("client", "eth0", "br0", "10.77.0.50/24");
-    let netbootd =
-        Netbootd::start(&lab, &root, "[[rule]]\nname = \"menu\"\naction.boot = { file = \"menu.efi\" }\n");
+    write_secret(&lab.folder().join("token"), &format!("{TOKEN}\n"));
+    let rule = "[status]\ntoken-file = \"token\"\n[[rule]]\nname = \"menu\"\naction.boot = { file = \"menu.efi\" }\n";
+    let netbootd = Netbootd::start(&lab, &root, rule);
     let browser = Browser::start(&lab, "server", 1400, 900);
     let probe = |words: &[&str]| {
         let mut command = lab.command("client", &program());
@@ -276,6 +278,39 @@ fn names_from_the_wire_are_text() {
         browser.wait_for("return document.body.innerText.includes('<img src=x')");
         assert_eq!(browser.run("return [window.mark, document.images.length].join()"), "1,0", "{path}");
     }
+    // So is what operators call things.
+    let operator = Operator::with_token(&lab, TOKEN);
+    let name = "%3Cimg+src%3Dx+onerror%3Dwindow.mark%3D2%3E";
+    for (method, path) in [
+        ("PUT", format!("/api/devices/52:54:00:4c:01:02?name={name}&note={name}")),
+        ("PUT", format!("/api/deployment-day?machines={name}")),
+        ("POST", format!("/api/uploads?file={name}.img&size=5")),
+    ] {
+        let answer = operator.ask(method, &path, &[]);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
+    browser.open(&format!("{PAGE}sign-in"));
+    browser.type_into("input[type=password]", &format!("{TOKEN}\u{e007}"));
+    browser.wait_for("return document.body.innerText.includes('admin')");
+    for path in [
+        "machines",
+        "machines/52:54:00:4c:01:02",
+        "machines/52:54:00:4c:01:02/assign",
+        "machines/52:54:00:4c:01:02/boot",
+        "explain?mac=52:54:00:4c:01:02",
+        "images",
+        "wall",
+        "server/audit",
+        &format!("machines?q={name}"),
+        &format!("m?n={name}"),
+    ] {
+        browser.open(&format!("{PAGE}{path}"));
+        browser.run("window.mark = 1");
+        let shown = "[document.body.innerText, ...[...document.querySelectorAll('input, textarea')].map(one => one.value)].join()";
+        browser.wait_for(&format!("return {shown}.includes('<img') || {shown}.includes('%3Cimg')"));
+        assert_eq!(browser.run("return [window.mark, document.images.length].join()"), "1,0", "{path}");
+    }
+    assert_eq!(browser.refused(), Vec::<String>::new());
     assert!(!netbootd.log().contains("panicked"));
 }
 
