@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::boot_case::Script;
+use crate::certificate::Authority;
 use crate::netbootd::{ADDRESSES, write_secret};
 use crate::{Lab, Netbootd};
 
@@ -43,6 +44,12 @@ impl Classroom {
         let devices = KNOWN.iter().map(|(name, mac)| format!("{name},{mac}\n")).collect::<String>();
         fs::write(lab.folder().join("devices.csv"), format!("name,mac\n{devices}"))
             .unwrap_or_else(|error| panic!("devices.csv: {error}"));
+        let authority = lab.folder().join("tls");
+        fs::create_dir_all(&authority).unwrap_or_else(|error| panic!("{}: {error}", authority.display()));
+        let authority = Authority::new(&authority);
+        for (file, days) in [("boot", 300), ("kiosk", 20)] {
+            authority.sign(file, "DNS:boot.corp.example", days);
+        }
         let script = Script::set_up(&mut lab, &root, SCRIPT);
         let menu = "#!ipxe\nkernel vmlinuz quiet\ninitrd initrd.img\nboot || chain menu.ipxe\n";
         fs::write(root.join("boot.ipxe"), menu).unwrap_or_else(|error| panic!("boot.ipxe: {error}"));
@@ -57,6 +64,11 @@ impl Classroom {
     /// Starts netbootd, and again after it was stopped.
     pub fn serve(&self) -> Netbootd {
         Netbootd::start(&self.lab, &self.root, &self.configuration)
+    }
+
+    /// Starts it where a package puts its files, for pictures.
+    pub fn serve_at_usual_paths(&self) -> Netbootd {
+        Netbootd::start_at_usual_paths(&self.lab, &self.root, &self.configuration)
     }
 
     /// Switches the machines on, one after another.
@@ -82,6 +94,15 @@ file = "devices.csv"
 token-file = "token"
 [diagnosis]
 patience = 0.3
+
+[https]
+name = "boot.corp.example"
+[[https.certificate]]
+chain = "tls/boot.pem"
+key = "tls/boot.key"
+[[https.certificate]]
+chain = "tls/kiosk.pem"
+key = "tls/kiosk.key"
 
 [[rule]]
 name = "ipxe"

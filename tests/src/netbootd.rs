@@ -78,17 +78,45 @@ impl Netbootd {
         Self::begin(lab, root, configuration, &mut command)
     }
 
+    /// The same where a package puts things: the network's folder is /etc/netbootd, the boot folder
+    /// /srv/netboot, and the state /var/lib/netbootd, for this process alone.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn start_at_usual_paths(lab: &Lab, root: &Path, configuration: &str) -> Self {
+        // `ip netns exec` has given the process mounts of its own.
+        let script = "set -e
+            cp -a /etc \"$1/etc\"
+            mkdir -p \"$1/etc/netbootd\" \"$1/state\"
+            mount --bind \"$1/etc\" /etc
+            mount -t tmpfs tmpfs /srv
+            mkdir /srv/netboot
+            mount --bind \"$2\" /srv/netboot
+            mount -t tmpfs tmpfs /var/lib
+            mkdir /var/lib/netbootd
+            mount --bind \"$1/state\" /var/lib/netbootd
+            mount --bind \"$1\" /etc/netbootd
+            shift 2
+            exec \"$@\"";
+        let mut command = lab.command("server", "sh");
+        command.args(["-c", script, "sh"]).arg(lab.folder()).arg(root).arg(program());
+        fs::write(
+            lab.folder().join("netbootd.toml"),
+            head("/var/lib/netbootd", "/srv/netboot") + configuration,
+        )
+        .expect("the folder can be written");
+        Self::serve(root, "/etc/netbootd/netbootd.toml", &mut command)
+    }
+
     fn begin(lab: &Lab, root: &Path, configuration: &str, command: &mut Command) -> Self {
         let (file, state) = (lab.folder().join("netbootd.toml"), lab.folder().join("state"));
-        // Whether the host has a user for netbootd is no matter of most tests, and their folders
-        // are root's.
-        let head = format!(
-            "[server]\nuser = \"root\"\nstate-dir = {:?}\nlog-level = \"debug\"\ninterfaces = [\"lan0\"]\n[boot]\nroot = {:?}\n",
-            state.display().to_string(),
-            root.display().to_string()
-        );
+        let head = head(&state.display().to_string(), &root.display().to_string());
         fs::write(&file, head + configuration).expect("the folder can be written");
-        command.args(["serve", "--config"]).arg(&file).envs(object_storage::KEYS);
+        Self::serve(root, &file.display().to_string(), command)
+    }
+
+    fn serve(root: &Path, file: &str, command: &mut Command) -> Self {
+        command.args(["serve", "--config", file]).envs(object_storage::KEYS);
         let process = Process::start("netbootd", command);
         process.wait_for(" ready ", Duration::from_secs(20));
         Netbootd { process, root: root.to_owned() }
@@ -154,6 +182,14 @@ impl Netbootd {
     pub fn wait_for(&self, word: &str, patience: Duration) {
         self.process.wait_for(word, patience);
     }
+}
+
+/// The first tables of a configuration. Whether the host has a user for netbootd is no matter of
+/// most tests, and their folders are root's.
+fn head(state: &str, root: &str) -> String {
+    format!(
+        "[server]\nuser = \"root\"\nstate-dir = {state:?}\nlog-level = \"debug\"\ninterfaces = [\"lan0\"]\n[boot]\nroot = {root:?}\n"
+    )
 }
 
 /// Writes a file with a secret, which nobody else on this host may read.

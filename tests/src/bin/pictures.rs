@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures");
     let classroom = Classroom::new();
-    let netbootd = classroom.serve();
+    let netbootd = classroom.serve_at_usual_paths();
     let browser = Browser::start(&classroom.lab, "server", 1400, 900);
     browser.open(PAGE);
     let operator = Operator::with_token(&classroom.lab, TOKEN);
