@@ -1,7 +1,7 @@
 //! Many machines at once, as far as their first question goes.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Lab;
 
@@ -23,6 +23,49 @@ pub fn ask(lab: &Lab, host: &str, addresses: impl IntoIterator<Item = [u8; 6]>) 
         }
     });
     asked.join().unwrap_or_else(|_| panic!("the machines are not answered"));
+}
+
+/// The same machines in turn at a rate, answered or not: so many questions a second for so long.
+/// Gives the questions and the answers.
+///
+/// # Panics
+/// When they cannot ask.
+pub fn ask_at_rate(
+    lab: &Lab,
+    host: &str,
+    addresses: &[[u8; 6]],
+    a_second: u32,
+    lasts: Duration,
+) -> (usize, usize) {
+    let questions: Vec<Vec<u8>> = addresses.iter().copied().map(discover).collect();
+    let asked = lab.inside(host, move || {
+        let socket = UdpSocket::bind("0.0.0.0:68").unwrap_or_else(|error| panic!("port 68: {error}"));
+        socket.set_broadcast(true).unwrap_or_else(|error| panic!("no broadcasts: {error}"));
+        let (started, pause) = (Instant::now(), Duration::from_secs(1) / a_second);
+        let (mut sent, mut answered) = (0, 0);
+        for question in questions.iter().cycle() {
+            let due = started + pause * u32::try_from(sent).unwrap_or(u32::MAX);
+            // Until the next question is due it takes what is answered.
+            while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+                let waits = socket.set_read_timeout(Some(left)).and_then(|()| socket.recv(&mut [0; 2048]));
+                answered += usize::from(waits.is_ok());
+            }
+            if started.elapsed() >= lasts {
+                break;
+            }
+            socket
+                .send_to(question, "10.77.0.255:67")
+                .unwrap_or_else(|error| panic!("it cannot ask: {error}"));
+            sent += 1;
+        }
+        let quiet = socket.set_read_timeout(Some(SHORT_PATIENCE));
+        quiet.unwrap_or_else(|error| panic!("no time limit: {error}"));
+        while answered < sent && socket.recv(&mut [0; 2048]).is_ok() {
+            answered += 1;
+        }
+        (sent, answered)
+    });
+    asked.join().unwrap_or_else(|_| panic!("the machines cannot ask"))
 }
 
 /// PXE firmware with this hardware address, at a host's own address, asks a boot server's port 4011
