@@ -109,7 +109,10 @@ fn facts(console: &Console) -> Vec<Fact> {
     let services = &console.services;
     let snapshot = services.snapshot.load();
     let config = &snapshot.config;
-    let up = console.daemon.started.elapsed();
+    let up = match console.daemon.started.elapsed().as_secs() {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds => words::span(seconds as f64),
+    };
     let fact = |word, value: String| Fact { word, value };
     let on = |enabled: bool, port: u16| if enabled { format!("on port {port}") } else { "off".to_owned() };
     let unknown = match config.policy.settings.unknown {
@@ -120,11 +123,12 @@ fn facts(console: &Console) -> Vec<Fact> {
     let bytes: u64 = services.recorder.bytes().iter().map(|(_, bytes)| bytes).sum();
     vec![
         fact("Version", env!("CARGO_PKG_VERSION").to_owned()),
-        fact("Up for", words::span(up.as_secs().max(1) as f64)),
+        fact("Up for", up),
         fact("Configuration", console.daemon.source.words().trim_start_matches("configuration ").to_owned()),
         fact("DHCP", format!("{:?}", config.dhcp.mode).to_lowercase()),
         fact("TFTP", on(config.tftp.enabled, config.tftp.port)),
         fact("HTTP", on(config.http.enabled, config.http.port)),
+        fact("HTTPS", config.https.as_ref().map_or("off".to_owned(), |https| on(true, https.port))),
         fact("Machines", words::number(console.board.machines() as u64)),
         fact("Sent", words::bytes(bytes)),
         fact("Unknown machines", unknown.to_owned()),
@@ -161,11 +165,15 @@ fn certificates(console: &Console) -> Vec<Line> {
                 words: format!("{days} days left; what is there now is not in use: {trouble}"),
             },
             (Some(days), None) => Line {
-                tint: if days >= 30 { "ok" } else { "warn" },
+                tint: if seen.is_due() { "warn" } else { "ok" },
                 name: seen.server.clone(),
-                words: match seen.part.as_str() {
-                    OWN => format!("{days} days left; machines enroll /netbootd/boot-certificate.der"),
-                    _ => format!("{days} days left"),
+                words: {
+                    let due = if seen.is_due() { ": renew it" } else { "" };
+                    let enrolled = match seen.part.as_str() {
+                        OWN => "; firmware enrolls /netbootd/boot-certificate.der",
+                        _ => "",
+                    };
+                    format!("{days} days left{due}{enrolled}")
                 },
             },
             (None, trouble) => Line {
