@@ -17,7 +17,7 @@ mod request;
 mod wire;
 
 pub use frame::{Entry, Frame, Image, Stream};
-pub use request::{Command, ReaderLimits, Request};
+pub use request::{Command, MAX_UNPACKED, Packed, ReaderLimits, Request};
 pub use wire::{ProtocolError, Units};
 
 /// Images of one set (`name.swm`, `name2.swm`, ...) that one request may speak of.

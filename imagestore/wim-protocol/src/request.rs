@@ -47,7 +47,27 @@ pub enum Command {
     },
     /// Read everything and compare it with the checksums.
     Verify,
+    /// Send the bytes of a compressed resource, as a file.
+    Unpack(Packed),
 }
+
+/// A compressed resource of a Windows image, as the image's own tables describe it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packed {
+    /// The compression, as wimlib numbers it: 1 is XPRESS, 2 is LZX, 3 is LZMS.
+    pub compression: u32,
+    /// Bytes in a chunk before they were compressed.
+    pub chunk: u32,
+    /// Where it begins in the first part, in bytes.
+    pub at: u64,
+    /// Its bytes there.
+    pub packed: u64,
+    /// Its bytes once it is unpacked, at most [`MAX_UNPACKED`].
+    pub size: u64,
+}
+
+/// Bytes of a resource that is unpacked in memory: the metadata of a Windows PE has about 5 MB.
+pub const MAX_UNPACKED: u64 = 128 << 20;
 
 impl Request {
     /// The request as bytes for the pipe.
@@ -70,6 +90,11 @@ impl Request {
                 bytes.extend(size.to_le_bytes());
             }
             Command::Verify => bytes.push(VERIFY),
+            Command::Unpack(Packed { compression, chunk, at, packed, size }) => {
+                bytes.push(UNPACK);
+                [compression, chunk].into_iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+                [at, packed, size].into_iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+            }
         }
         bytes
     }
@@ -102,6 +127,13 @@ impl Request {
                 size: parser.u64("a size")?,
             },
             VERIFY => Command::Verify,
+            UNPACK => Command::Unpack(Packed {
+                compression: parser.u32("a compression")?,
+                chunk: parser.u32("a chunk's size")?,
+                at: parser.u64("an offset")?,
+                packed: parser.u64("a size")?,
+                size: parser.u64("a size")?,
+            }),
             value => return Err(ProtocolError::Unknown { what: "command", value }),
         };
         parser.end()?;
@@ -125,6 +157,7 @@ const LIST: u8 = 1;
 const EXTRACT: u8 = 2;
 const WRITE: u8 = 3;
 const VERIFY: u8 = 4;
+const UNPACK: u8 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -146,6 +179,9 @@ mod tests {
                 image,
                 path,
                 size
+            }),
+            any::<([u32; 2], [u64; 3])>().prop_map(|([compression, chunk], [at, packed, size])| {
+                Command::Unpack(Packed { compression, chunk, at, packed, size })
             }),
         ]
     }

@@ -12,10 +12,14 @@ use wim_protocol::{MAX_REQUEST, Request};
 use crate::names::Name;
 use crate::wimlib::ReadError;
 
+#[cfg(target_os = "linux")]
+pub(crate) use linux::open;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use linux::path_of;
 #[cfg(target_os = "linux")]
 pub use linux::receive;
+#[cfg(windows)]
+pub(crate) use windows::open;
 #[cfg(windows)]
 pub use windows::receive;
 

@@ -12,6 +12,7 @@ pub mod input;
 mod names;
 pub mod sandbox;
 mod serve;
+mod unpack;
 mod wimlib;
 
 pub use names::{Name, from_units, to_units};

@@ -4,12 +4,20 @@ use std::io::Write;
 
 use wim_protocol::{Command, Entry, Frame, Request};
 
+use crate::input::open;
 use crate::names::{Name, from_units};
+use crate::unpack;
 use crate::wimlib::{ReadError, Wim};
 
 /// Answers a request. Bytes of files go to the process's descriptor 1, where `frames` goes too
 /// unless one file is written to another place.
 pub fn answer(request: &Request, parts: &[Name], frames: &mut dyn Write) -> Result<(), ReadError> {
+    if let Command::Unpack(packed) = &request.command {
+        let part = parts.first().ok_or(ReadError::Request("no image"))?;
+        unpack::send(&mut open(part)?, packed, frames)?;
+        Frame::Done.write(frames)?;
+        return Ok(frames.flush()?);
+    }
     let wim = Wim::open(parts, request.command == Command::Verify)?;
     match &request.command {
         Command::List => list(&wim, frames)?,
@@ -29,6 +37,7 @@ pub fn answer(request: &Request, parts: &[Name], frames: &mut dyn Write) -> Resu
             wim.extract(*image, &path)?;
         }
         Command::Verify => wim.verify()?,
+        Command::Unpack(_) => {} // above: it needs no image that wimlib opened
     }
     Frame::Done.write(frames)?;
     Ok(frames.flush()?)

@@ -167,6 +167,42 @@ impl Drop for Wim {
     }
 }
 
+/// wimlib's decompressor of one compression and chunk size.
+#[derive(Debug)]
+pub(crate) struct Decompressor(ptr::NonNull<sys::wimlib_decompressor>);
+
+impl Decompressor {
+    pub(crate) fn new(compression: u32, chunk: u32) -> Result<Self, ReadError> {
+        let mut made = ptr::null_mut();
+        // SAFETY: two numbers, which the library checks, and a place that is written to before the
+        // call returns.
+        check(unsafe { sys::wimlib_create_decompressor(compression, chunk as usize, &raw mut made) })?;
+        Ok(Decompressor(ptr::NonNull::new(made).ok_or(ReadError::Request("no decompressor"))?))
+    }
+
+    /// Fills `to`.
+    pub(crate) fn decompress(&mut self, from: &[u8], to: &mut [u8]) -> Result<(), ReadError> {
+        // SAFETY: both buffers are as long as is said; a `to` longer than a chunk is refused.
+        let code = unsafe {
+            sys::wimlib_decompress(
+                from.as_ptr().cast(),
+                from.len(),
+                to.as_mut_ptr().cast(),
+                to.len(),
+                self.0.as_ptr(),
+            )
+        };
+        if code == 0 { Ok(()) } else { Err(ReadError::Request("a damaged chunk")) }
+    }
+}
+
+impl Drop for Decompressor {
+    fn drop(&mut self) {
+        // SAFETY: it was made above, and nobody else has it.
+        unsafe { sys::wimlib_free_decompressor(self.0.as_ptr()) };
+    }
+}
+
 /// The state of a walk through an image.
 struct Visit<'a> {
     image: u32,

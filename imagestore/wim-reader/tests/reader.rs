@@ -16,7 +16,7 @@ use std::process::{Child, Command as Program, Stdio};
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use tempfile::TempDir;
-use wim_protocol::{Command, Entry, Frame, Image, ReaderLimits, Request, Units};
+use wim_protocol::{Command, Entry, Frame, Image, Packed, ReaderLimits, Request, Units};
 
 fn run(folder: &Path, words: &[&str]) {
     let output = Program::new(words[0]).args(&words[1..]).current_dir(folder).output().unwrap();
@@ -336,4 +336,40 @@ fn more_memory_than_its_limit_is_an_error_and_not_the_machines_end() {
     asked.limits.memory = 48 << 20;
     let error = answer(start(&[&image], &asked.encode(), None)).unwrap_err();
     assert!(error.to_lowercase().contains("memory"), "{error}");
+}
+
+#[test]
+fn a_compressed_resource_comes_out_whole_and_an_impossible_one_not_at_all() {
+    for (form, compression) in [("--compress=XPRESS", 1), ("--compress=LZX", 2), ("--compress=LZMS", 3)] {
+        let (folder, image) = set(&[form, "--boot"]);
+        for n in 0..1500 {
+            fs::write(folder.path().join(format!("set/file {n}")), "").unwrap();
+        }
+        run(folder.path(), &["wimlib-imagex", "capture", "set", "x.wim", "Name", "--boot", form]);
+        let bytes = fs::read(&image).unwrap();
+        let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+        // The metadata of what boots, as the header has it.
+        let (packed, at, size) = (number(96) & (u64::MAX >> 8), number(104), number(112));
+        assert!(size > packed && size > 100_000, "{form}: {size} in {packed}");
+        let chunk = u32::from_le_bytes(bytes[20..24].try_into().unwrap());
+        let resource = Packed { compression, chunk, at, packed, size };
+        let sent = ask(&image, Command::Unpack(resource)).unwrap();
+        assert_eq!(sent[0].0, Frame::File { path: None, size });
+        let name: Vec<u8> = "file 1499".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(sent[0].1.windows(name.len()).any(|bytes| bytes == name), "{form}");
+        for wrong in [
+            Packed { size: 0, ..resource },
+            Packed { size: u64::MAX, ..resource },
+            Packed { packed: u64::MAX, ..resource },
+            Packed { packed: 3, ..resource },
+            Packed { at: u64::MAX, ..resource },
+            Packed { at: bytes.len() as u64 - 1, ..resource },
+            Packed { at: 0, ..resource },
+            Packed { chunk: 0, ..resource },
+            Packed { chunk: u32::MAX, ..resource },
+            Packed { compression: 9, ..resource },
+        ] {
+            assert!(ask(&image, Command::Unpack(wrong)).is_err(), "{form}: {wrong:?}");
+        }
+    }
 }

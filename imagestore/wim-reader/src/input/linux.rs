@@ -10,7 +10,9 @@ use std::io::{self, IoSliceMut, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::cmsg_space;
+use nix::fcntl::OFlag;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::sys::stat::Mode;
 use nix::unistd::{dup, dup2_stdout};
 use wim_protocol::{Command, MAX_PARTS};
 
@@ -60,6 +62,12 @@ pub(crate) fn path_of(descriptor: &OwnedFd) -> Result<Name, ReadError> {
     let path = number.and_then(|number| PATHS.get(number)).ok_or(ReadError::Request("too many images"))?;
     let path = CStr::from_bytes_until_nul(path).map_err(|_| ReadError::Request("no path"))?;
     Ok(Name::Borrowed(path))
+}
+
+/// Opens an image by its path, as wimlib does.
+pub(crate) fn open(path: &Name) -> Result<File, ReadError> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    Ok(nix::fcntl::open(path.as_ref(), flags, Mode::empty()).map_err(io::Error::from)?.into())
 }
 
 static PATHS: [[u8; LENGTH]; 256] = paths();

@@ -4,15 +4,16 @@
 //! change line ends unless it is told not to.
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
+use std::ffi::{OsString, c_int};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::windows::ffi::OsStringExt;
 use std::os::windows::io::AsHandle;
 
 use wim_protocol::Command;
 
 use super::{Input, READ, decode};
-use crate::names::from_units;
+use crate::names::{Name, from_units};
 use crate::wimlib::ReadError;
 
 /// Waits for the request.
@@ -31,6 +32,12 @@ pub fn receive() -> Result<Input, ReadError> {
     }
     let frames = File::from(io::stdout().as_handle().try_clone_to_owned()?);
     Ok(Input { request, parts, frames })
+}
+
+/// Opens an image by its path.
+pub(crate) fn open(path: &Name) -> Result<File, ReadError> {
+    let units = path.strip_suffix(&[0]).unwrap_or(path);
+    Ok(File::open(OsString::from_wide(units))?)
 }
 
 unsafe extern "C" {
