@@ -1,5 +1,7 @@
 //! An opened file of the boot tree.
 
+mod overlaid;
+
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
@@ -13,6 +15,7 @@ use thiserror::Error;
 use crate::platform::{FileExt, MetadataExt, next_data};
 use crate::store::io_error;
 use crate::{Digest, Digester, Filling, Mapping, Observer, StoreError};
+use overlaid::Overlaid;
 
 /// A file that is being served. A file that was replaced by renaming stays open as it was; one that
 /// is overwritten in place is found out by [`BootFile::check_unchanged`].
@@ -60,6 +63,8 @@ enum Bytes {
     There(File),
     /// The file still comes from elsewhere.
     Coming(Arc<Filling>),
+    /// A Windows image with files added.
+    Overlaid(Box<Overlaid>),
 }
 
 /// Why bytes of a file could not be read.
@@ -130,6 +135,7 @@ impl BootFile {
         let bytes = match &self.bytes {
             Bytes::There(file) => Bytes::There(file.try_clone()?),
             Bytes::Coming(filling) => Bytes::Coming(Arc::clone(filling)),
+            Bytes::Overlaid(both) => Bytes::Overlaid(Box::new(both.reopen()?)),
         };
         Ok(BootFile { bytes, etag: self.etag.clone(), ..*self })
     }
@@ -184,7 +190,11 @@ impl BootFile {
 
     /// Whether reading may have to wait for the network.
     pub fn may_wait(&self) -> bool {
-        matches!(self.bytes, Bytes::Coming(_))
+        match &self.bytes {
+            Bytes::There(_) => false,
+            Bytes::Coming(_) => true,
+            Bytes::Overlaid(both) => both.original.may_wait(),
+        }
     }
 
     /// Whether every byte can be read now.
@@ -192,6 +202,7 @@ impl BootFile {
         match &self.bytes {
             Bytes::There(_) => true,
             Bytes::Coming(filling) => filling.is_whole(),
+            Bytes::Overlaid(both) => both.original.is_whole(),
         }
     }
 
@@ -199,7 +210,7 @@ impl BootFile {
     pub fn file(&self) -> Option<(&File, u64)> {
         match &self.bytes {
             Bytes::There(file) => Some((file, self.start)),
-            Bytes::Coming(_) => None,
+            Bytes::Coming(_) | Bytes::Overlaid(_) => None,
         }
     }
 
@@ -235,6 +246,9 @@ impl BootFile {
     /// A writer changes the time of modification before it changes bytes (Linux), so what was read
     /// before a call that succeeds is whole.
     pub fn check_unchanged(&self) -> Result<(), ReadError> {
+        if let Bytes::Overlaid(both) = &self.bytes {
+            return both.original.check_unchanged();
+        }
         let (Bytes::There(file), Some(opened)) = (&self.bytes, self.version) else { return Ok(()) };
         let metadata = file.metadata().map_err(|source| ReadError::Io { at: 0, source })?;
         if Version::new(&metadata) == opened { Ok(()) } else { Err(ReadError::Changed) }
@@ -275,7 +289,7 @@ impl BootFile {
         while at < self.len {
             let data = match &self.bytes {
                 Bytes::There(file) => self.next_data(file, at)?,
-                Bytes::Coming(_) => at..self.len,
+                Bytes::Coming(_) | Bytes::Overlaid(_) => at..self.len,
             };
             observer.bytes(data.start.min(self.len) - at);
             at = data.start.min(self.len);
@@ -317,6 +331,7 @@ impl BootFile {
                     .read_exact_at(self.start + offset, buf)
                     .map_err(|source| ReadError::Io { at: offset, source });
             }
+            Bytes::Overlaid(both) => return both.read_exact_at(offset, buf),
         };
         let mut done = 0;
         while done < buf.len() {
@@ -336,7 +351,7 @@ impl BootFile {
     pub fn map(&self) -> Option<Mapping> {
         match &self.bytes {
             Bytes::There(file) if self.len >= WORTH_MAPPING => Mapping::new(file, self.start, self.len),
-            Bytes::There(_) | Bytes::Coming(_) => None,
+            _ => None,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! looked for beside the first.
 
 pub mod listing;
+pub mod overlay;
 mod process;
 mod program;
 #[cfg(all(test, unix))]
@@ -18,7 +19,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use wim_protocol::{Command, Frame, MAX_PARTS, MAX_REQUEST, ProtocolError, ReaderLimits};
+use wim_protocol::{Command, Frame, MAX_PARTS, MAX_REQUEST, Packed, ProtocolError, ReaderLimits};
 
 pub use listing::{ArchiveEntry, ArchiveStream, WimImage};
 pub use program::find as find_reader;
@@ -223,6 +224,20 @@ impl Wim {
             }
         }
         self.expect_done(reader)
+    }
+
+    /// The bytes of a compressed resource.
+    fn unpack(&self, resource: Packed) -> Result<Vec<u8>, WimError> {
+        let mut reader = self.start(Command::Unpack(resource), resource.size)?;
+        let read = expect_file(&mut reader, resource.size).and_then(|()| {
+            let mut bytes = vec![0; usize::try_from(resource.size).unwrap_or_default()];
+            reader.read_exact(&mut bytes)?;
+            Ok(bytes)
+        });
+        match read {
+            Ok(bytes) => self.expect_done(reader).map(|()| bytes),
+            Err(error) => Err(reader.explain(self.path(), &error)),
+        }
     }
 
     fn expect_done(&self, mut reader: Reader) -> Result<(), WimError> {

@@ -1,15 +1,17 @@
-//! Windows images as another program writes and reads them: 7-Zip shares no code with wimlib.
+//! Windows images as other programs write and read them: wimlib's own command, and 7-Zip, which shares
+//! no code with wimlib.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
 use imagestore::ingest::{Import, import};
+use imagestore::wim::overlay::{Added, HEADER, overlay};
 use imagestore::wim::{Archive, Wim};
 use imagestore::{Digest, Quiet, Store, StoreLimits};
 
@@ -168,4 +170,123 @@ fn every_name_and_byte_is_as_wimlibs_own_command_has_it() {
         let link = wim.find("/HIGH SIERRA.NBI/LINK").unwrap();
         assert_eq!((link.link, link.reparse_tag), (true, Some(0xa000_000c)));
     }
+}
+
+/// As boot media need it: what is added is there for other programs, and all else is as it was.
+#[test]
+fn files_are_added_to_a_bootable_image_without_a_change_of_its_bytes() {
+    common::reader();
+    let (bootstrap, variables) = (b"[MediaInfo]\r\n".as_slice(), b"a secret".as_slice());
+    let added = [
+        Added { name: "TsmBootstrap.ini", bytes: bootstrap },
+        Added { name: "Variables.dat", bytes: variables },
+    ];
+    // The folder is there, its parent is, none is, or a file of the name is; and one has the same
+    // bytes as what is added.
+    let trees: [&[(&str, &[u8])]; 4] = [
+        &[("sms/data/other.dat", b"other"), ("sms/data/zz", b"zz")],
+        &[("SMS/bin/x64/TsBootShell.exe", b"shell")],
+        &[("Windows/System32/winpeshl.exe", b"winpeshl"), ("copy", bootstrap)],
+        &[("Sms/Data/TSMBOOTSTRAP.INI", b"former"), ("sms2/x", b"x"), ("a", b"a")],
+    ];
+    let forms = ["--compress=none", "--compress=XPRESS", "--compress=LZX", "--compress=LZMS"];
+    for (tree, form) in trees.iter().zip(forms) {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let many = (0..300).map(|n| (format!("many/name of file {n}"), vec![n as u8; 1000]));
+        let files = tree.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).chain(many);
+        for (path, bytes) in files {
+            let path = folder.join("set").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        run(folder, &["wimlib-imagex", "capture", "set", "boot.wim", "PE", "--boot", "--check", form]);
+        let before = fs::read(folder.join("boot.wim")).unwrap();
+        let overlay = overlay(&Wim::open(&folder.join("boot.wim")).unwrap(), &["sms", "data"], &added);
+        let overlay = overlay.unwrap();
+        let bytes = [overlay.header.as_slice(), &before[HEADER..], &overlay.tail].concat();
+        fs::write(folder.join("with.wim"), bytes).unwrap();
+
+        run(folder, &["wimlib-imagex", "verify", "with.wim"]);
+        run(folder, &["wimlib-imagex", "apply", "boot.wim", "1", "before"]);
+        run(folder, &["wimlib-imagex", "apply", "with.wim", "1", "after"]);
+        run(folder, &["7zz", "x", "-y", "-oother", "with.wim"]);
+        let find = |top: &str| run(folder, &["find", top, "-type", "f", "-printf", "%P\n"]);
+        let paths = |top: &str| find(top).lines().map(str::to_owned).collect::<BTreeSet<_>>();
+        let new = |path: &String| {
+            path.to_ascii_lowercase().starts_with("sms/data/") && {
+                let name = path.rsplit('/').next().unwrap();
+                added.iter().any(|file| file.name == name)
+            }
+        };
+        let is_replaced = |path: &String| path.eq_ignore_ascii_case("sms/data/TsmBootstrap.ini");
+        let expected: BTreeSet<String> =
+            paths("before").into_iter().filter(|path| !is_replaced(path)).collect();
+        for top in ["after", "other"] {
+            let (added_there, kept): (BTreeSet<_>, BTreeSet<_>) = paths(top).into_iter().partition(new);
+            assert_eq!(added_there.len(), 2, "{form}: {added_there:?}");
+            assert_eq!(kept, expected, "{form}");
+            for path in kept {
+                let bytes = fs::read(folder.join(top).join(&path)).unwrap();
+                assert!(bytes == fs::read(folder.join("before").join(&path)).unwrap(), "{form}: {path}");
+            }
+            for path in added_there {
+                let expected = if path.ends_with(".ini") { bootstrap } else { variables };
+                assert_eq!(fs::read(folder.join(top).join(&path)).unwrap(), expected, "{form}: {path}");
+            }
+        }
+        let info = run(folder, &["wimlib-imagex", "info", "with.wim"]);
+        assert!(info.contains("Boot Index:     1"), "{info}");
+    }
+}
+
+#[test]
+fn an_image_that_no_boot_manager_starts_gets_no_files() {
+    common::reader();
+    let added = [Added { name: "a", bytes: b"a" }];
+    for (words, expected) in [
+        (&["--compress=LZX"][..], "says of no part that it boots"),
+        (&["--boot", "--solid"], "solid"),
+        (&["--boot", "--pipable"], "pipable"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("set")).unwrap();
+        fs::write(folder.path().join("set/file"), "x".repeat(100_000)).unwrap();
+        let capture = ["wimlib-imagex", "capture", "set", "boot.wim", "PE"];
+        run(folder.path(), &[&capture, words].concat());
+        let made = overlay(&Wim::open(&folder.path().join("boot.wim")).unwrap(), &["sms"], &added);
+        // wimlib keeps the metadata of a solid image apart from its files.
+        match made {
+            Err(error) => assert!(error.to_string().contains(expected), "{words:?}: {error}"),
+            Ok(_) => assert_eq!(expected, "solid"),
+        }
+    }
+}
+
+/// Each byte of the header, the table of resources and the metadata, changed: an error or an overlay.
+#[test]
+fn lying_tables_of_an_image_end_nothing() {
+    common::reader();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir_all(folder.join("set/sms/data")).unwrap();
+    fs::write(folder.join("set/sms/data/file"), "a file").unwrap();
+    run(folder, &["wimlib-imagex", "capture", "set", "boot.wim", "PE", "--boot", "--compress=none"]);
+    let good = fs::read(folder.join("boot.wim")).unwrap();
+    let wim = Wim::open(&folder.join("boot.wim")).unwrap();
+    let added = [Added { name: "a", bytes: b"a" }];
+    let (mut made, mut refused) = (0, 0);
+    for at in 0..good.len() {
+        for value in [0xff, 0x80, good[at] ^ 4] {
+            let mut bytes = good.clone();
+            bytes[at] = value;
+            // The same file: the reader is not asked about an image that is not compressed.
+            fs::write(folder.join("boot.wim"), bytes).unwrap();
+            match overlay(&wim, &["sms", "data"], &added) {
+                Ok(_) => made += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(made > 0 && refused > 100, "{made} {refused}");
 }
