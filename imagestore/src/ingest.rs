@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::media::MediumError;
-use crate::store::{ImageRecord, Observer, Store, StoreError, Version, Writer};
+use crate::store::{ImageRecord, MediaSecrets, Observer, Store, StoreError, Version, Writer};
 use crate::wim::WimError;
 use crate::{About, BootEntry, BootFile, BootPath, Digest, FileEntry, ImageKind, Manifest, PathError};
 
@@ -38,6 +38,8 @@ pub struct Import {
     /// Says whether a NetBoot set's `NBImageInfo.plist` can be read; None takes any. The store
     /// itself knows nothing of property lists.
     pub check_info: Option<InfoCheck>,
+    /// What is to be said of the image's files. The store itself knows no boot programs.
+    pub remarks: Option<Remarks>,
     /// How a package of a content library is used.
     pub package: PackageUse,
     /// Where it came from, if that is not the path that is read.
@@ -59,6 +61,9 @@ pub enum PackageUse {
 
 /// Reads an `NBImageInfo.plist`, or says what is wrong with it.
 pub type InfoCheck = fn(list: &BootFile) -> Result<(), InfoProblem>;
+
+/// Gives warnings about the files of an image.
+pub type Remarks = fn(files: &[FileEntry]) -> Vec<String>;
 
 /// The fault that an [`InfoCheck`] found in the property list of a NetBoot set.
 pub type InfoProblem = Box<dyn std::error::Error + Send + Sync>;
@@ -210,8 +215,8 @@ struct Taken {
 struct Recognition {
     about: Option<About>,
     boot: Option<BootEntry>,
-    /// The `Variables.dat` of boot media, which is no file of the image.
-    variables: Option<Vec<u8>>,
+    /// What is no file of the image, when it is boot media.
+    media: Option<MediaSecrets>,
 }
 
 /// Takes in what lies at a path: a folder, an `.nbi` folder, a `.wim` with a NetBoot set or with
@@ -247,7 +252,7 @@ fn commit(
     source: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Imported, IngestError> {
-    let Taken { name, kind, mut files, findings, found } = taken;
+    let Taken { name, kind, mut files, mut findings, found } = taken;
     let name = wanted.name.unwrap_or(name);
     if name.is_empty() && source.file_name().is_some_and(|name| name.to_str().is_none()) {
         return Err(IngestError::NotUtf8(source.to_owned()));
@@ -258,6 +263,7 @@ fn commit(
     if let (ImageKind::Nbi, Some(check)) = (kind, wanted.check_info) {
         check_info(&writer, &manifest, check, source)?;
     }
+    findings.extend(wanted.remarks.iter().flat_map(|remarks| remarks(&manifest.files)));
     let version = Version {
         manifest: manifest.digest(),
         kind,
@@ -268,8 +274,8 @@ fn commit(
         at: wanted.at,
         about: found.about.map(Box::new),
     };
-    if let Some(variables) = &found.variables {
-        writer.store().put_media_variables(&name, variables)?;
+    if let Some(secrets) = &found.media {
+        writer.store().put_media(&name, secrets)?;
     }
     let record = writer.commit(&name, &manifest, version, observer)?;
     Ok(Imported { name, record, findings })

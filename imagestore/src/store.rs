@@ -46,6 +46,7 @@ pub use writer::{Prepared, Writer};
 
 use crate::{BootFile, Digest, Manifest, platform};
 use foreign::KeptOpen;
+pub(crate) use media::MediaSecrets;
 
 /// The store in one folder. Many may read; see [`Store::write`].
 #[derive(Debug, Clone)]

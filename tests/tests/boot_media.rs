@@ -1,7 +1,8 @@
 //! Boot media of Configuration Manager without a PXE responder.
 //!
 //! ConfigMgr's own programs cannot be run here: what stands for `TsBootShell.exe` looks at the
-//! files and the registry string that it reads.
+//! files and the registry string that it reads. Nor can Windows' boot manager: its requests are
+//! made as it spells them, and hivex, wimlib and 7-Zip read the answers.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;
@@ -50,7 +51,8 @@ fn media(folder: &Path, bootstrap: &str) -> PathBuf {
         ],
     );
     fs::create_dir_all(tree.join("sources")).unwrap();
-    run(Command::new("wimlib-imagex").arg("capture").arg(&pe).arg(tree.join("sources/boot.wim")));
+    let wim = tree.join("sources/boot.wim");
+    run(Command::new("wimlib-imagex").arg("capture").arg(&pe).arg(wim).args(["ConfigMgr", "--boot"]));
     put(
         &tree,
         &[
@@ -126,12 +128,17 @@ fn the_secret_of_the_media_is_in_no_file_of_the_image() {
     assert_eq!(site.get("client", "cm/SMS/data/TsmBootstrap.ini"), ("200".into(), WITH_PASSWORD.into()));
     let store = site.lab.folder().join("state/images");
     let holding = Command::new("grep").args(["-rlaF", SECRET]).arg(&store).output().unwrap();
-    let kept = store.join("boot-media/cm.dat").display().to_string();
-    assert_eq!(String::from_utf8_lossy(&holding.stdout).trim(), kept, "the only file with it");
+    let mut holding: Vec<String> =
+        String::from_utf8_lossy(&holding.stdout).lines().map(str::to_owned).collect();
+    holding.sort();
+    let kept = ["boot-media/cm.dat", "boot-media/cm.overlay"];
+    assert_eq!(holding, kept.map(|file| text(&store.join(file))), "no other file has it");
     let shown = image(&store, &["show", "cm"]);
-    assert!(printed(&shown).contains("ConfigMgr boot media"), "{}", printed(&shown));
+    for words in ["ConfigMgr boot media", "a password is required", "encrypted in Variables.dat"] {
+        assert!(printed(&shown).contains(words), "{words}: {}", printed(&shown));
+    }
     assert!(image(&store, &["remove", "cm"]).status.success());
-    assert!(!store.join("boot-media/cm.dat").exists());
+    assert!(kept.iter().all(|file| !store.join(file).exists()));
 }
 
 #[test]
@@ -165,13 +172,94 @@ fn ipxe_hands_the_media_to_windows_pe_in_order_and_nobody_else_gets_its_secret()
     site.netbootd.logged(&["WARN", "not-for-this-machine", "another address asks than the machine's"]);
 }
 
+/// The machine's boot manager, as hivex reads what it was given: the paths of the RAM disk and of its
+/// `boot.sdi`.
+fn paths_in(hive: &Path) -> (String, String) {
+    let element = |object: &str, number: &str| {
+        let mut export = Command::new("hivexregedit");
+        export.args(["--export", "--unsafe-printable-strings"]).arg(hive);
+        let output = export.arg(format!("\\Objects\\{object}\\Elements\\{number}")).output().unwrap();
+        let text = printed(&output);
+        let value = text.lines().find_map(|line| line.strip_prefix("\"Element\"="));
+        value.unwrap_or_else(|| panic!("{number}: {text}")).to_owned()
+    };
+    let device = element("{6e657462-6f6f-7464-8000-57696e50450a}", "11000001");
+    assert_eq!(device, element("{6e657462-6f6f-7464-8000-57696e50450a}", "21000001"), "the system's device");
+    let hex = device.strip_prefix("hex(3):").unwrap();
+    let bytes: Vec<u8> = hex.split(',').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    // Behind the options, the RAM disk and the boot device: the path in UTF-16, with its zero.
+    let path: Vec<u16> = bytes[140..].as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
+    let path = String::from_utf16(path.strip_suffix(&[0]).unwrap()).unwrap();
+    let sdi = element("{ae5534e0-a924-466c-b836-758539a3ee3a}", "32000004");
+    (path, sdi.strip_prefix("str(1):").unwrap().trim_matches('"').to_owned())
+}
+
+/// File by file, in the order of Windows' boot manager: its program, its configuration, `boot.sdi`, and
+/// the Windows PE with both files where TSBootShell looks after a start from `NET(0)`.
+#[test]
+fn windows_boot_manager_finds_windows_pe_with_the_medias_files_inside_by_tftp() {
+    const ANY: &str = "[[rule]]\nname = \"cm\"\naction.boot = { image = \"cm\" }\n";
+    let site = Site::start(WITH_PASSWORD, ANY);
+    let folder = site.lab.folder();
+    let get = |host: &str, path: &str, name: &str| {
+        let mut client = site.lab.command(host, "tftp");
+        client.current_dir(&folder).args(["-m", "octet", SERVER, "-c", "get", path, name]);
+        printed(&client.output().unwrap())
+    };
+    let mac = "52:54:00:4c:01:01";
+    for (arch, boot_manager) in
+        [("x64-uefi", "cm/boot/x64/bootmgfw.efi"), ("x86-bios", "cm/boot/x64/pxeboot.n12")]
+    {
+        let probe = ["probe", "pxe", SERVER, "--mac", mac, "--arch", arch];
+        let offered = printed(&site.lab.run("client", &[&[program().as_str()], &probe[..]].concat()));
+        assert!(offered.contains(boot_manager), "{offered}");
+        get("client", boot_manager, "boot-manager");
+        get("client", "\\Boot\\BCD", "BCD");
+        let (wim, sdi) = paths_in(&folder.join("BCD"));
+        assert_eq!(wim, "\\boot-media\\cm\\52-54-00-4c-01-01\\boot.wim");
+        get("client", &sdi, "boot.sdi");
+        assert_eq!(fs::read_to_string(folder.join("boot.sdi")).unwrap(), "sdi");
+        get("client", &wim, "boot.wim");
+        site.netbootd.logged(&["completed", "boot-media", "boot.wim"]);
+    }
+    let log = site.netbootd.log();
+    let order = ["bootmgfw.efi", "BCD", "boot.sdi", "boot.wim"];
+    let places =
+        order.map(|file| log.lines().position(|line| line.contains("completed") && line.contains(file)));
+    assert!(places.is_sorted() && places[0].is_some(), "{places:?}:\n{log}");
+
+    // The Windows PE as wimlib and 7-Zip read it: the media's own, and the two files.
+    run(Command::new("wimlib-imagex").args(["verify", "boot.wim"]).current_dir(&folder));
+    run(Command::new("wimlib-imagex").args(["apply", "boot.wim", "1", "started"]).current_dir(&folder));
+    run(Command::new("7zz").args(["x", "-y", "-oother", "boot.wim"]).current_dir(&folder));
+    for top in ["started", "other"] {
+        let data = folder.join(top).join("sms/data");
+        assert_eq!(fs::read_to_string(data.join("TsmBootstrap.ini")).unwrap(), WITH_PASSWORD, "{top}");
+        assert_eq!(fs::read_to_string(data.join("Variables.dat")).unwrap(), SECRET, "{top}");
+        fs::remove_dir_all(data).unwrap();
+        run(Command::new("diff").arg("-r").arg(folder.join("pe")).arg(folder.join(top)));
+    }
+
+    // It is for this machine at its address alone, and the one that everybody gets has no secret.
+    let wim = "boot-media/cm/52-54-00-4c-01-01/boot.wim";
+    assert!(get("stranger", wim, "stolen").contains("not for this machine"));
+    assert_eq!(site.get("stranger", wim), ("403".into(), "not for this machine".into()));
+    site.netbootd.logged(&["WARN", "not-for-this-machine", "another address asks than the machine's"]);
+    get("stranger", "cm/sources/boot.wim", "plain.wim");
+    let listed = Command::new("wimlib-imagex").args(["dir", "plain.wim"]).current_dir(&folder).output();
+    let listed = printed(&listed.unwrap());
+    assert!(listed.contains("TsBootShell.exe") && !listed.contains("Variables.dat"), "{listed}");
+}
+
 #[test]
 fn a_machine_that_policy_boots_otherwise_gets_no_secret_and_the_log_says_so() {
     let site = Site::start(WITH_PASSWORD, "[[rule]]\nname = \"disk\"\naction = \"local-boot\"\n");
     let asked = site.lab.run("client", &[&program(), "probe", "pxe", SERVER, "--mac", "52:54:00:4c:01:01"]);
     drop(asked);
     for host in ["client", "stranger"] {
-        assert_eq!(site.get(host, VARIABLES).0, "403", "{host}");
+        for file in [VARIABLES, "boot-media/cm/52-54-00-4c-01-01/boot.wim"] {
+            assert_eq!(site.get(host, file).0, "403", "{host}: {file}");
+        }
     }
     // Nor by TFTP.
     let mut tftp = site.lab.command("client", "tftp");

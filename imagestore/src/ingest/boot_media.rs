@@ -4,14 +4,17 @@
 //! password opens it, so it becomes no file of the image: what is in an image is served to anybody,
 //! and copied to other servers. For the same reason the whole ISO is not kept.
 
+use std::error::Error as _;
 use std::path::Path;
 
 use super::medium::{copy, finding_of, take_windows_pe};
 use super::{IngestError, Recognition, Taken, stem};
 use crate::media::{Medium, MediumFile};
 use crate::recognise::{WimHeader, editions};
-use crate::store::{Observer, Writer};
-use crate::{About, BootMedia, BootMethod, BootPath, ImageKind, WindowsRole};
+use crate::store::{MediaSecrets, Observer, Writer};
+use crate::wim::Wim;
+use crate::wim::overlay::{Added, Overlay, OverlayError, overlay};
+use crate::{About, BootMedia, BootMethod, BootPath, Digest, ImageKind, WindowsRole};
 
 /// Whether an ISO is boot media.
 pub(super) fn is_one(medium: &Medium<'_>) -> bool {
@@ -70,8 +73,44 @@ pub(super) fn import(
             taken.files.push(entry);
         }
     }
-    let found = Recognition { about: Some(about), boot: None, variables: Some(variables) };
-    Ok(Taken { found, ..taken })
+    let overlay = match overlay_of(writer, &taken, &bootstrap, &variables) {
+        Some(Ok(overlay)) => Some(overlay),
+        Some(Err(error)) => {
+            taken.findings.push(format!(
+                "Windows' own boot manager cannot start task sequences from it, wimboot can: {}",
+                chain(&error)
+            ));
+            None
+        }
+        None => None,
+    };
+    let media = Some(MediaSecrets { variables, overlay });
+    Ok(Taken { found: Recognition { about: Some(about), boot: None, media }, ..taken })
+}
+
+/// What makes of the media's Windows PE one that has both files where TSBootShell looks for them after
+/// a network boot. None without a Windows PE.
+fn overlay_of(
+    writer: &Writer,
+    taken: &Taken,
+    bootstrap: &[u8],
+    variables: &[u8],
+) -> Option<Result<(Digest, Overlay), OverlayError>> {
+    let digest = taken.files.iter().find(|file| file.path == BOOT_WIM)?.digest;
+    let files = [("TsmBootstrap.ini", bootstrap), ("Variables.dat", variables)];
+    let files = files.map(|(name, bytes)| Added { name, bytes });
+    let wim = Wim::open(&writer.place_of(&digest)).map_err(OverlayError::from);
+    let made = wim.and_then(|wim| overlay(&wim, &["sms", "data"], &files));
+    Some(made.map(|overlay| (digest, overlay)))
+}
+
+fn chain(error: &OverlayError) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 /// Whether clients may fetch a file of the media: the boot files, and of `SMS/data` the one file

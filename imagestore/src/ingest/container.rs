@@ -31,7 +31,7 @@ pub(super) fn import(
             let taken = take_file(writer, path, observer)?;
             let finding = format!("{words} is not Windows PE: the file is served as it is");
             let about = inside.wim.images().first().map(|image| windows_facts::of_full(&inside.wim, image));
-            let found = Recognition { about, boot: None, variables: None };
+            let found = Recognition { about, boot: None, media: None };
             Ok(Taken { kind: ImageKind::Raw, findings: vec![finding], found, ..taken })
         }
         Kind::Other => Err(IngestError::NothingToBoot(path.to_owned())),
@@ -236,7 +236,7 @@ impl Inside {
         let mut files = read(writer, wim, places, place, observer)?;
         files.push(FileEntry { path: "sources/boot.wim".into(), ..whole });
         let about = windows_facts::about(wim, image, &mut findings)?;
-        let found = Recognition { about: Some(about), boot: None, variables: None };
+        let found = Recognition { about: Some(about), boot: None, media: None };
         Ok(Taken { name: stem(path), kind: ImageKind::WinPe, files, findings, found })
     }
 }

@@ -55,7 +55,7 @@ fn recognition(files: &[FileEntry], place: impl Fn(&str) -> PathBuf) -> (Recogni
     let Some(Recognised { mut about, boot, note, .. }) = found else { return Default::default() };
     let ways = [(BootMethod::Kernel, boot.is_some()), (BootMethod::Uefi, about.efi.is_some())];
     about.ways = ways.into_iter().filter(|(_, is)| *is).map(|(way, _)| way).collect();
-    (Recognition { about: Some(about), boot, variables: None }, note)
+    (Recognition { about: Some(about), boot, media: None }, note)
 }
 
 fn kind_of(files: &[FileEntry], found: &Recognition) -> ImageKind {

@@ -77,7 +77,7 @@ pub(super) fn import(
         (None, _, Some(_)) => ImageKind::Efi,
         (None, ..) => ImageKind::Raw,
     };
-    Ok(Taken { found: Recognition { about: Some(about), boot, variables: None }, ..taken })
+    Ok(Taken { found: Recognition { about: Some(about), boot, media: None }, ..taken })
 }
 
 /// The purpose that the medium gives its Windows PE.

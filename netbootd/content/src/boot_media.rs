@@ -1,7 +1,11 @@
-//! Boot media of Configuration Manager by wimboot: the RAM disk is the image's own, and four small
-//! files beside it make its first program start the task sequence environment.
+//! Boot media of Configuration Manager, in two ways.
 //!
-//! The order in Windows PE: `winpeshl.exe` reads `winpeshl.ini`; its first line runs
+//! By Windows' own boot manager and TFTP: its configuration names [`WIM`] in the machine's folder,
+//! the media's Windows PE with `TsmBootstrap.ini` and `Variables.dat` in `\sms\data`. Windows then
+//! says that it started from `NET(0)`, and TSBootShell looks there. Nothing in it is changed beside.
+//!
+//! By wimboot: the RAM disk is the image's own, and four small files beside it make its first
+//! program start the task sequence environment. The order in Windows PE: `winpeshl.exe` reads `winpeshl.ini`; its first line runs
 //! [`START_SCRIPT`], which puts `TsmBootstrap.ini` and `Variables.dat` where TSBootShell looks for
 //! them, and takes the ARC path out of `SystemStartOptions`: TSBootShell looks it up as a volume,
 //! and under wimboot there is none. Its second line starts TSBootShell. wimboot puts files that it
@@ -19,6 +23,9 @@ pub const FOLDER: &str = "boot-media";
 /// The files for wimboot, in the order in which they are handed over. The one with the secret comes
 /// last: a machine that cannot fetch it asks for none of the large ones.
 pub(crate) const FILES: [&str; 4] = [WINPESHL, START_SCRIPT, BOOTSTRAP, VARIABLES];
+
+/// The Windows PE with the files inside.
+pub(crate) const WIM: &str = "boot.wim";
 
 /// A file of boot media that a machine asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +49,8 @@ pub enum MediaFile {
     Bootstrap,
     /// `Variables.dat`, which is for machines that policy boots from the media.
     Variables,
+    /// The Windows PE with both files inside, for the same machines.
+    Wim,
 }
 
 /// The path of the folder, with a slash at its end, where a machine finds the files.
@@ -55,8 +64,9 @@ pub fn asked(path: &str) -> Option<Asked<'_>> {
     let (rest, name) = inside.rsplit_once('/')?;
     let (image, mac) = rest.rsplit_once('/')?;
     let kinds = [MediaFile::Winpeshl, MediaFile::StartScript, MediaFile::Bootstrap, MediaFile::Variables];
-    let at = FILES.iter().position(|known| known.eq_ignore_ascii_case(name))?;
-    Some(Asked { image, mac: mac.parse().ok()?, file: kinds[at] })
+    let mut names = FILES.iter().zip(kinds).chain([(&WIM, MediaFile::Wim)]);
+    let (_, file) = names.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    Some(Asked { image, mac: mac.parse().ok()?, file })
 }
 
 /// `winpeshl.ini` for the architecture of the RAM disk, as its import spells it.
@@ -130,6 +140,7 @@ mod tests {
             ("netbootd-media.cmd", MediaFile::StartScript),
             ("TsmBootstrap.ini", MediaFile::Bootstrap),
             ("variables.DAT", MediaFile::Variables),
+            ("boot.wim", MediaFile::Wim),
         ] {
             let path = format!("/{}{name}", folder("cm", mac));
             assert_eq!(asked(&path), Some(Asked { image: "cm", mac, file }), "{path}");

@@ -99,13 +99,20 @@ pub fn is_program_at_root(path: &str) -> bool {
 }
 
 /// The configuration for a machine, when that is what it asks for and its image holds a Windows PE.
-pub fn configuration(path: &str, machine: &Machine, files: &Files, settings: Settings) -> Option<Vec<u8>> {
+/// `wim` is the path of the Windows PE where it is not the image's own.
+pub fn configuration(
+    path: &str,
+    machine: &Machine,
+    files: &Files,
+    settings: Settings,
+    wim: Option<&str>,
+) -> Option<Vec<u8>> {
     let name = path.rsplit(['/', '\\']).next()?;
     if !name.eq_ignore_ascii_case("BCD") {
         return None;
     }
     let folder = image_folder(machine, |folder| holds_windows_pe(folder, files))?;
-    holds_windows_pe(folder, files).then(|| bcd(folder, folder, Some(&machine.request), settings))?
+    holds_windows_pe(folder, files).then(|| bcd(folder, folder, wim, Some(&machine.request), settings))?
 }
 
 /// Whether an image has what Windows PE is loaded from.
@@ -114,13 +121,19 @@ pub fn holds_windows_pe(folder: &str, files: &Files) -> bool {
 }
 
 /// A configuration that names the image's files below `root`, for the machine's kind of firmware.
-fn bcd(folder: &str, root: &str, request: Option<&BootRequest>, settings: Settings) -> Option<Vec<u8>> {
+fn bcd(
+    folder: &str,
+    root: &str,
+    wim: Option<&str>,
+    request: Option<&BootRequest>,
+    settings: Settings,
+) -> Option<Vec<u8>> {
     let arch = request.and_then(BootRequest::arch);
-    let with_backslashes = |path: &str| format!("\\{root}{path}").replace('/', "\\");
+    let with_backslashes = |path: String| format!("\\{path}").replace('/', "\\");
     let bcd = Bcd {
         description: if folder.is_empty() { "Windows PE" } else { folder.trim_end_matches('/') }.to_owned(),
-        wim: with_backslashes(WIM),
-        sdi: with_backslashes(SDI),
+        wim: with_backslashes(wim.map_or_else(|| format!("{root}{WIM}"), str::to_owned)),
+        sdi: with_backslashes(format!("{root}{SDI}")),
         bios: arch.is_some_and(|arch| arch.same_family(ArchType::X86_BIOS)),
         settings,
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imagestore::BootMedia;
-use pxe_policy::{Decision, LoaderConfig};
+use pxe_policy::{Decision, LoaderConfig, MacAddr};
 
 use super::{Caller, Content};
 use crate::boot_media::{self, Asked, MediaFile};
@@ -39,7 +39,8 @@ pub(super) fn content(
                 .map(|file| Content::stored(file, &path))
                 .map_err(Refused::from)
         }
-        MediaFile::Variables => match may_have(served, known, &asked, &media, caller) {
+        MediaFile::Variables | MediaFile::Wim => match may_have(served, known, &asked, &media, caller) {
+            Ok(()) if asked.file == MediaFile::Wim => windows_pe(served, asked.image),
             Ok(()) => variables(served, asked.image),
             Err(why) => Err(Refused::NotForMachine { image: asked.image.to_owned(), why }),
         },
@@ -63,6 +64,15 @@ pub(super) fn of_former_import(served: &Served<'_>, path: &str) -> Option<String
 pub(super) fn folder_url(served: &Served<'_>, image: &str, asker: &Asker) -> Option<String> {
     served.files.about(image)?.media?;
     Some(asker.origin.url(&boot_media::folder(image, asker.mac?)))
+}
+
+/// Where Windows' boot manager finds the Windows PE with the media's files inside, in an image's folder
+/// (with a slash behind it); None when the image is no boot media. Without the files its task sequence
+/// environment finds nothing, so one that is not here is better refused than replaced.
+pub(super) fn wim_path(served: &Served<'_>, folder: &str, mac: MacAddr) -> Option<String> {
+    let image = folder.strip_suffix('/')?;
+    served.files.about(image)?.media?;
+    Some(format!("{}{}", boot_media::folder(image, mac), boot_media::WIM))
 }
 
 /// The secret is for the machine that policy boots from this image, at the address that the machine
@@ -108,6 +118,16 @@ fn variables(served: &Served<'_>, image: &str) -> Result<Content, Refused> {
     Ok(Content::generated(bytes, Some("application/octet-stream".to_owned())))
 }
 
+/// The Windows PE of the media with its files inside: the stored one, and what differs from it.
+fn windows_pe(served: &Served<'_>, image: &str) -> Result<Content, Refused> {
+    let path = format!("{image}/{BOOT_WIM}");
+    let original = served.files.open_raw(path.as_bytes()).map_err(Refused::from)?;
+    let wim = served.files.store().and_then(|images| images.store().media_wim(image, original));
+    let wim = wim.ok_or(Refused::NotForMachine { image: image.to_owned(), why: NotForMachine::NotHere })?;
+    Ok(Content::stored(wim, &path))
+}
+
 /// As imports name it.
 const PRODUCT: &str = "ConfigMgr boot media";
 const BOOTSTRAP: &str = "SMS/data/TsmBootstrap.ini";
+const BOOT_WIM: &str = "sources/boot.wim";

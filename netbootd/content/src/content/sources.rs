@@ -9,7 +9,7 @@ use imagestore::{BootPath, OpenError};
 use pxe_policy::{BootRequest, Decision, LoaderConfig, is_ipxe_binary};
 
 use super::types::type_of;
-use super::{Content, raspberry_pi};
+use super::{Content, boot_media, raspberry_pi};
 use crate::boot_script::Reporting;
 use crate::machines::Machine;
 use crate::menu;
@@ -39,7 +39,8 @@ pub(super) fn of_image(
     match opened.unwrap_or(Err(OpenError::NotFound)) {
         Ok(file) => Ok(Content::stored(file, path)),
         Err(OpenError::NotFound) => {
-            let bytes = winpe::configuration(path, machine, served.files, served.winpe);
+            let wim = boot_media::wim_path(served, folder, machine.request.mac);
+            let bytes = winpe::configuration(path, machine, served.files, served.winpe, wim.as_deref());
             let bytes = bytes.ok_or_else(not_found)?;
             Ok(Content::generated(bytes, Some("application/octet-stream".to_owned())))
         }

@@ -47,7 +47,7 @@ pub fn file(path: &str, files: &Files, settings: Settings, around: Around<'_>) -
         return None;
     }
     if is_bcd {
-        return bcd(folder, "", around.request, settings);
+        return bcd(folder, "", None, around.request, settings);
     }
     files.open_raw(around.wimboot.as_bytes()).ok()?;
     let has_winpeshl = files.open_raw(format!("{folder}{WINPESHL}").as_bytes()).is_ok();

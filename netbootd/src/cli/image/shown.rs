@@ -119,6 +119,18 @@ fn described(about: &About, manifest: &imagestore::Manifest) -> String {
             lines.push(("net drivers", format!("{}: {names}{more}", windows.network_drivers)));
         }
     }
+    if let Some(media) = &about.media {
+        let password = if media.password_required {
+            "a password is required"
+        } else {
+            "none: anybody who has Variables.dat can open it"
+        };
+        lines.push(("password", password.to_owned()));
+        // Only the site itself knows it without the password.
+        let known = "its end is encrypted in Variables.dat; ConfigMgr lists it, and netbootd where \
+                     configmgr is set";
+        lines.push(("certificate", known.to_owned()));
+    }
     lines.push(("boots by", about.ways.iter().map(|way| way.as_str()).collect::<Vec<_>>().join(", ")));
     if let Some(boot) = &manifest.boot {
         lines.push(("kernel", boot.kernel.clone()));
