@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use netbootd_tests::netbootd::{SERVER, program};
+use netbootd_tests::store::image;
 use netbootd_tests::{Lab, Netbootd, payload};
 
 const IPXE: &str = "/usr/lib/ipxe/snponly.efi";
@@ -81,6 +82,20 @@ fn check_config_names_a_shim_of_ipxe_without_its_pair() {
     assert!(said.contains("sb/snponly-shimx64.efi starts sb/snponly.efi, which is neither"), "{said}");
     fs::copy(IPXE, root.join("sb/snponly.efi")).unwrap();
     assert!(!check().contains("starts sb/snponly.efi"), "{}", check());
+}
+
+#[test]
+fn an_import_names_a_shim_of_ipxe_without_its_pair() {
+    let lab = Lab::new();
+    let (store, source) = (lab.folder().join("store"), lab.folder().join("sb"));
+    fs::create_dir(&source).unwrap();
+    fs::copy(IPXE, source.join("snponly-shimx64.efi")).unwrap();
+    let imported = || text(&image(&store, &["import", &source.display().to_string(), "--name", "sb"]));
+    let said = imported();
+    assert!(said.contains("snponly-shimx64.efi starts snponly.efi, which is not in the image"), "{said}");
+    fs::copy(IPXE, source.join("snponly.efi")).unwrap();
+    let said = imported();
+    assert!(said.contains("New image distributed: sb") && !said.contains("starts"), "{said}");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use boot_program::{Program, ProgramError, Revocations, RevocationsError, Signature};
-use imagestore::{BootFile, Digest, PeHeader};
+use imagestore::{BootFile, Digest, FileEntry, PeHeader};
+use netbootd_diagnosis::shim;
 use pxe_policy::{Generation, Signers};
 use serde::Serialize;
 use thiserror::Error;
@@ -163,6 +164,19 @@ pub fn report(name: &str, program: &Program, revocations: &Revocations) -> Progr
         linux_kernel: program.is_linux_kernel,
         sections: program.sections.iter().map(|name| name.trim_end_matches('\0').to_owned()).collect(),
     }
+}
+
+/// What an operator should know of the programs in an image that is imported: iPXE's own shim starts
+/// the iPXE beside it by a name made of its own, and is of no use without it.
+pub fn missing_pairs(files: &[FileEntry]) -> Vec<String> {
+    let is_there = |path: &str| files.iter().any(|file| file.path.eq_ignore_ascii_case(path));
+    let pairs = files.iter().filter_map(|file| Some((&file.path, shim::ipxe_of_shim(&file.path)?)));
+    pairs
+        .filter(|(_, pair)| !is_there(pair))
+        .map(|(shim, pair)| {
+            format!("{shim} starts {pair}, which is not in the image: import both files as one folder")
+        })
+        .collect()
 }
 
 /// The bundled revocations with the lists that the site added.

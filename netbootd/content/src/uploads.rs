@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use self::folder::{
     ANNOUNCED, BYTES, ID_DIGITS, NAMED, announced, bytes_of, digest_of, file_name, folder, ids, place_of,
 };
+use crate::secure_boot::missing_pairs;
 use crate::shares::check_info;
 use crate::watch::{Notes, begin};
 
@@ -316,6 +317,7 @@ fn import_file(
         name: announced.image,
         at,
         check_info: Some(check_info),
+        remarks: Some(missing_pairs),
         source: Some(format!("{} (uploaded)", announced.file)),
         ..Import::default()
     };

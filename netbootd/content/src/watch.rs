@@ -21,6 +21,7 @@ use imagestore::{Store, StoreError};
 use netbootd_telemetry::event::{Event, ImageBegun, ImageTaken, Recorder};
 
 use crate::ingests::{Ingests, Watched};
+use crate::secure_boot::missing_pairs;
 use crate::settings;
 use crate::shares::check_info;
 use library::LibraryWatch;
@@ -220,7 +221,12 @@ impl Watcher {
     }
 
     fn wanted(&self) -> Import {
-        Import { at: seconds_now(), check_info: Some(check_info), ..Import::default() }
+        Import {
+            at: seconds_now(),
+            check_info: Some(check_info),
+            remarks: Some(missing_pairs),
+            ..Import::default()
+        }
     }
 
     /// Writes what came of the sources, if there is anything new.

@@ -19,6 +19,7 @@ use imagestore::{
 };
 use indicatif::HumanBytes;
 use netbootd_content::remote::{Remote, RemoteError};
+use netbootd_content::secure_boot::missing_pairs;
 use netbootd_content::shares::check_info;
 use netbootd_content::watch::{self, Outcomes};
 use netbootd_net::with_causes;
@@ -174,6 +175,7 @@ pub fn run(args: &ImageArgs) -> Result<(), Failure> {
                 labels,
                 at: now(),
                 check_info: Some(check_info),
+                remarks: Some(missing_pairs),
                 ..Import::default()
             };
             let mut progress = Progress::new("import");
