@@ -5,10 +5,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use netbootd_tests::cluster::{NAMES, Site, address, no_deployment_twice, no_lease_twice};
+use netbootd_tests::cluster::{NAMES, RELAY, Site, address, no_deployment_twice, no_lease_twice};
 use netbootd_tests::fleet::{Told, mac};
 use netbootd_tests::netbootd::program;
-use netbootd_tests::{ObjectStorage, Process};
+use netbootd_tests::{ObjectStorage, Process, firmware, wait};
 
 #[test]
 fn what_one_server_gave_all_know_also_one_that_was_cut_off_meanwhile() {
@@ -101,11 +101,56 @@ fn what_an_operator_says_at_one_server_all_know() {
     site.says(2, &["explain", "--mac", &mac(0)], "reimage");
 }
 
+/// It has shim whole, and its firmware asks again: it trusts neither of the two signers.
+#[test]
+fn what_a_machine_did_with_a_boot_program_at_one_server_all_know() {
+    let mut site = Site::new();
+    site.more = "[[rule]]\nname = \"shim\"\naction.boot = { file = \"shimx64.efi\" }\n".into();
+    for name in NAMES {
+        let root = site.lab.folder().join(name).join("root");
+        fs::copy("/usr/lib/shim/shimx64.efi.signed", root.join("shimx64.efi")).unwrap();
+    }
+    site.publish(0);
+    let one = site.start(0);
+    let server = address(0).to_string();
+    let ask = || {
+        let firmware = [2, 0, 0, 0, 0, 9];
+        assert!(
+            firmware::is_answered(&site.lab, "relay", RELAY, Some(&server), firmware),
+            "{}",
+            one.printed()
+        );
+    };
+    ask();
+    let mut client = site.lab.command("relay", "tftp");
+    client.current_dir(site.lab.folder()).args(["-m", "octet", &server, "-c", "get", "shimx64.efi", "got"]);
+    assert!(client.status().unwrap().success());
+    one.wait_for("completed", Duration::from_secs(5));
+    ask();
+    let know = |name: &str| {
+        let counts = || {
+            let asked = site.lab.run(name, &["curl", "-sS", "http://127.0.0.1:9167/api/secure-boot"]);
+            String::from_utf8_lossy(&asked.stdout).into_owned()
+        };
+        let both = || ["\"refuse_2011\":1", "\"refuse_2023\":1"].iter().all(|word| counts().contains(word));
+        wait::until(Duration::from_secs(20), both, || format!("{name}: {}", counts()));
+    };
+    know("one");
+    let stored = site.database.sql(&site.lab, "SELECT count(*) FROM netbootd.secure_boot WHERE NOT starts");
+    assert_eq!(stored, "2");
+    // One that reads it at its start, and itself after a restart.
+    let _two = site.start(1);
+    know("two");
+    drop(one);
+    let _one = site.start(0);
+    know("one");
+}
+
 #[test]
 fn tables_of_a_newer_version_and_a_wrong_password_are_refused_with_words() {
     let site = Site::new();
     site.publish(1);
-    assert_eq!(site.database.sql(&site.lab, "SELECT version FROM netbootd.schema"), "5");
+    assert_eq!(site.database.sql(&site.lab, "SELECT version FROM netbootd.schema"), "6");
     site.database.sql(&site.lab, "UPDATE netbootd.schema SET version = 99");
     let refused = site.run(1, &["serve"]);
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -120,7 +165,7 @@ fn tables_of_a_newer_version_and_a_wrong_password_are_refused_with_words() {
             ('devices/line 3', 'reimage', '02:00:00:00:00:01', 'sorted', 1000),
             ('configmgr/16777219', 'PS120083', '02:00:00:00:00:02', 'known', 1000),
             ('configmgr/02:00:00:00:00:03', 'PS120083', '02:00:00:00:00:03', 'unknown', 1000);
-        DROP TABLE netbootd.given; DROP TABLE netbootd.assignments; ALTER TABLE netbootd.devices DROP COLUMN run, DROP COLUMN images, DROP COLUMN default_image, DROP COLUMN trusts; UPDATE netbootd.schema SET version = 1";
+        DROP TABLE netbootd.given; DROP TABLE netbootd.assignments; DROP TABLE netbootd.secure_boot; ALTER TABLE netbootd.devices DROP COLUMN run, DROP COLUMN images, DROP COLUMN default_image, DROP COLUMN trusts; UPDATE netbootd.schema SET version = 1";
     site.database.sql(&site.lab, former);
     let listed = site.run(1, &["ledger", "list", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();

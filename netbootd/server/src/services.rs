@@ -185,6 +185,7 @@ impl Services {
         self.ledger = shared.ledger();
         self.approvals = shared.approvals();
         self.assignments = shared.assignments();
+        self.trust = BootTrust::kept_in(shared.trust());
         self
     }
 

@@ -1,5 +1,5 @@
 //! State that several servers share, in PostgreSQL: the ledger, leases, what Macs chose, what
-//! operators said, the devices.
+//! operators said, the devices, what machines did with boot programs.
 //!
 //! One task owns one connection. Whatever waits at a time shares one transaction, in which the
 //! database decides (`decide`) under a lock that all servers take in turn; what came of it is told
@@ -37,6 +37,7 @@ use crate::approvals::Approvals;
 use crate::assignments::AssignmentStore;
 use crate::durable::{Commit, Durable, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
 use crate::ledger::LedgerStore;
+use crate::trust::{Sighting, TrustStore};
 pub use copies::Copies;
 use decide::Ask;
 pub use devices::SharedDevices;
@@ -125,6 +126,12 @@ impl Shared {
         AssignmentStore::kept_by(keeper, Arc::clone(&self.copies.assignments))
     }
 
+    /// What machines did with boot programs, in the database.
+    pub fn trust(self: &Arc<Self>) -> TrustStore {
+        let keeper = Arc::<Shared>::clone(self);
+        TrustStore::kept_by(keeper, Arc::clone(&self.copies.seen))
+    }
+
     /// This server's copies of the shared state.
     pub fn copies(&self) -> &Copies {
         &self.copies
@@ -183,7 +190,7 @@ macro_rules! keeps {
 }
 
 keeps!(LedgerKeep => Ask::Ledger, LeaseKeep => Ask::Lease, Change => Ask::Binding, OperatorDecision => Ask::OperatorDecision,
-    AssignmentChange => Ask::Assignment);
+    AssignmentChange => Ask::Assignment, Sighting => Ask::Sighting);
 
 /// Owned by the task.
 struct Driver {

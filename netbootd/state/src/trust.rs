@@ -1,18 +1,19 @@
 //! Machines' reactions to boot programs of each generation of Secure Boot authorities.
 //!
-//! Each server keeps what it saw itself. A machine is found by its GUID, else by its hardware
-//! address.
+//! A server keeps what it saw itself; servers that share a database know what any of them saw. A
+//! machine is found by its GUID, else by its hardware address.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pxe_policy::{BootRequest, Generation, Observation, Observed, is_shared};
-use redb::{ReadableTable, TableDefinition};
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tracing::warn;
 
+use crate::durable::{Commit, Durable, saved};
 use crate::file::State;
 
 /// GUID or hardware address to [`Observed`] in JSON.
@@ -21,7 +22,28 @@ const TRUST: TableDefinition<'_, &str, &str> = TableDefinition::new("secure-boot
 /// The machines of which something was seen, at most [`MAX_MACHINES`].
 #[derive(Debug)]
 pub struct TrustStore {
-    known: Arc<Mutex<HashMap<String, Observed>>>,
+    known: Arc<Mutex<SeenMachines>>,
+    keeper: Arc<dyn Durable<Sighting>>,
+}
+
+/// What was seen of each machine.
+pub type SeenMachines = HashMap<String, Observed>;
+
+/// What a machine did with a program of one generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// The machine's GUID or hardware address ([`key`]).
+    pub machine: String,
+    /// The generation of the program's signers.
+    pub generation: Generation,
+    /// What it did.
+    pub observation: Observation,
+}
+
+/// On this host's disk.
+#[derive(Debug)]
+struct OnDisk {
+    known: Arc<Mutex<SeenMachines>>,
     state: Arc<State>,
 }
 
@@ -52,7 +74,28 @@ impl TrustStore {
                 Err(error) => warn!(machine = key.value(), %error, "what it trusts could not be read"),
             }
         }
-        Ok(TrustStore { known: Arc::new(Mutex::new(known)), state })
+        let known = Arc::new(Mutex::new(known));
+        let keeper = Arc::new(OnDisk { known: Arc::clone(&known), state });
+        Ok(TrustStore { known, keeper })
+    }
+
+    /// With machines that are kept with `keeper`.
+    pub(crate) fn kept_by(keeper: Arc<dyn Durable<Sighting>>, known: Arc<Mutex<SeenMachines>>) -> Self {
+        TrustStore { known, keeper }
+    }
+
+    /// Every machine of which something was seen.
+    pub fn machines(&self) -> SeenMachines {
+        self.known.lock().clone()
+    }
+
+    /// Forgets every machine; true once that survives.
+    pub(crate) async fn forget_all(state: &State) -> bool {
+        let written = state.write(|transaction| {
+            transaction.open_table(TRUST)?.retain(|_, _| false)?;
+            Ok(())
+        });
+        written.await
     }
 
     /// The observations of a machine.
@@ -60,32 +103,14 @@ impl TrustStore {
         self.known.lock().get(key).cloned().unwrap_or_default()
     }
 
-    /// Keeps what was seen of a machine just now; it is written to the disk in the background.
+    /// Keeps what was seen of a machine just now; it is written down in the background.
     pub fn put(&self, key: &str, generation: Generation, observation: Observation) {
-        let mut known = self.known.lock();
-        let gone =
-            (known.len() >= MAX_MACHINES && !known.contains_key(key)).then(|| oldest(&known)).flatten();
-        gone.iter().for_each(|gone| drop(known.remove(gone)));
-        known.entry(key.to_owned()).or_default().put(generation, observation);
-        drop(known);
-        let (state, known, key) = (Arc::clone(&self.state), Arc::clone(&self.known), key.to_owned());
-        let Ok(runtime) = Handle::try_current() else { return };
-        runtime.spawn(async move {
-            state
-                .write(move |transaction| {
-                    let mut table = transaction.open_table(TRUST)?;
-                    if let Some(gone) = gone {
-                        table.remove(gone.as_str())?;
-                    }
-                    // As it is by now: tasks need not run in the order in which they were spawned.
-                    let observed = known.lock().get(&key).cloned().unwrap_or_default();
-                    // Numbers and strings always have a JSON form.
-                    let text = serde_json::to_string(&observed).unwrap_or_default();
-                    table.insert(key.as_str(), text.as_str())?;
-                    Ok(())
-                })
-                .await
-        });
+        let sighting = Sighting { machine: key.to_owned(), generation, observation };
+        let is_news = take_up(&mut self.known.lock(), &sighting);
+        let keeper = Arc::clone(&self.keeper);
+        let Some(runtime) = Handle::try_current().ok().filter(|_| is_news) else { return };
+        // One that is lost is seen again.
+        runtime.spawn(async move { keeper.keep(sighting).await });
     }
 
     /// How many machines start programs of each generation.
@@ -112,6 +137,59 @@ pub fn key(request: &BootRequest) -> String {
     guid.map_or_else(|| request.mac.to_string(), |guid| guid.to_string())
 }
 
+/// Takes up a sighting, unless a later one is known. Gives whether it says more than what was known: one
+/// that repeats it is worth a write once a day. The machine of which nothing was seen for longest
+/// leaves a full table.
+pub(crate) fn take_up(known: &mut SeenMachines, sighting: &Sighting) -> bool {
+    let Sighting { machine, generation, observation } = sighting;
+    if known.len() >= MAX_MACHINES && !known.contains_key(machine) {
+        let gone = oldest(known);
+        gone.iter().for_each(|gone| drop(known.remove(gone)));
+    }
+    let observed = known.entry(machine.clone()).or_default();
+    let before = observed.of(*generation);
+    if before.is_some_and(|before| before.at > observation.at) {
+        return false;
+    }
+    let is_same = before.is_some_and(|before| {
+        before.starts == observation.starts
+            && before.file == observation.file
+            && observation.at - before.at < A_DAY
+    });
+    if !is_same {
+        observed.put(*generation, observation.clone());
+    }
+    !is_same
+}
+
+impl Durable<Sighting> for OnDisk {
+    fn keep(&self, sighting: Sighting) -> Commit<'_> {
+        Box::pin(async move {
+            let known = Arc::clone(&self.known);
+            let written = self.state.write(move |transaction| {
+                let mut table = transaction.open_table(TRUST)?;
+                // As it is by now: tasks need not run in the order in which they were spawned.
+                let known = known.lock();
+                let machine = sighting.machine.as_str();
+                if let Some(observed) = known.get(machine) {
+                    // Numbers and strings always have a JSON form.
+                    let text = serde_json::to_string(observed).unwrap_or_default();
+                    table.insert(machine, text.as_str())?;
+                }
+                if table.len()? > MAX_MACHINES as u64 {
+                    table.retain(|machine, _| known.contains_key(machine))?;
+                }
+                Ok(())
+            });
+            saved(written.await)
+        })
+    }
+
+    fn is_away(&self) -> bool {
+        false
+    }
+}
+
 /// The machine of which nothing was seen for longest.
 fn oldest(known: &HashMap<String, Observed>) -> Option<String> {
     let last = |observed: &Observed| {
@@ -121,7 +199,9 @@ fn oldest(known: &HashMap<String, Observed>) -> Option<String> {
 }
 
 /// A large site has fewer, in about 10 MB.
-const MAX_MACHINES: usize = 50_000;
+pub(crate) const MAX_MACHINES: usize = 50_000;
+/// In seconds.
+const A_DAY: u64 = 24 * 3600;
 
 #[cfg(test)]
 mod tests {

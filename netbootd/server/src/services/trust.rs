@@ -55,8 +55,12 @@ struct Given {
 impl BootTrust {
     /// With what the state file remembers.
     pub fn open(state: Arc<State>) -> Result<Self, DatabaseError> {
-        let boots = Mutex::new(LruCache::new(MAX_BOOTS));
-        Ok(BootTrust { store: TrustStore::open(state)?, boots })
+        Ok(BootTrust::kept_in(TrustStore::open(state)?))
+    }
+
+    /// With a store of several servers.
+    pub fn kept_in(store: TrustStore) -> Self {
+        BootTrust { store, boots: Mutex::new(LruCache::new(MAX_BOOTS)) }
     }
 
     /// The knowledge about the machine behind a request.

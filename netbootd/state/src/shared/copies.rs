@@ -18,6 +18,7 @@ use crate::approvals::{self, Verdicts};
 use crate::durable::LedgerKeep;
 use crate::leases::{LeaseTable, Seconds};
 use crate::ledger::now;
+use crate::trust::{self, SeenMachines};
 
 /// The copies of the database's tables in memory.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Copies {
     pub said: Arc<Mutex<Verdicts>>,
     /// Operators' assignments to machines.
     pub assignments: Arc<RwLock<Assignments>>,
+    /// What machines did with boot programs of each generation.
+    pub seen: Arc<Mutex<SeenMachines>>,
     /// The devices, once they have been read.
     pub(super) devices: ArcSwapOption<Table>,
     /// So many seconds the database's clock is ahead of this host's.
@@ -54,6 +57,7 @@ impl Copies {
             bindings: Arc::default(),
             said: Arc::default(),
             assignments: Arc::default(),
+            seen: Arc::default(),
             devices: ArcSwapOption::empty(),
             ahead: AtomicI64::new(0),
             subnets,
@@ -109,6 +113,8 @@ impl Copies {
             approvals::take_up(&mut locked(&self.said), said);
         } else if let Some(change) = fact.of_assignments() {
             self.assignments.write().apply(change);
+        } else if let Some(sighting) = fact.of_sightings() {
+            trust::take_up(&mut locked(&self.seen), &sighting);
         } else {
             put(&mut locked(&self.leases), &fact);
         }
@@ -131,6 +137,9 @@ impl Copies {
                 approvals::take_up(&mut said, one);
             } else if let Some(change) = fact.of_assignments() {
                 assignments.apply(change);
+            } else if let Some(sighting) = fact.of_sightings() {
+                // What this server saw meanwhile stays.
+                trust::take_up(&mut locked(&self.seen), &sighting);
             } else {
                 put(&mut leases, &fact);
             }

@@ -12,6 +12,7 @@ use super::fact::Fact;
 use super::values::clean;
 use crate::assignments::json;
 use crate::durable::{Hold, LeaseKeep, LedgerKeep, OperatorDecision, Refused};
+use crate::trust::Sighting;
 
 /// A server's question to the database.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub(super) enum Ask {
     Binding(Change),
     OperatorDecision(OperatorDecision),
     Assignment(AssignmentChange),
+    Sighting(Sighting),
     Devices(Vec<Device>),
 }
 
@@ -87,6 +89,11 @@ impl Rows {
             Ask::Assignment(change) => {
                 let device = json(change).map(|text| clean(&text));
                 Ruling::made(vec![Fact::Assigned { mac: change.mac().octets(), device }])
+            }
+            Ask::Sighting(Sighting { machine, generation, observation }) => {
+                let file = clean(&observation.file).chars().take(LONGEST_FILE).collect();
+                let (machine, generation, starts) = (clean(machine), *generation, observation.starts);
+                Ruling::made(vec![Fact::Sighting { machine, generation, starts, file, at: now }])
             }
             Ask::Devices(_) => Ruling::made(vec![Fact::Devices]),
         };
@@ -228,6 +235,8 @@ impl Leases {
     }
 }
 
+/// Characters of a boot program's path that are kept.
+const LONGEST_FILE: usize = 300;
 /// How far the database's clock may jump, in seconds.
 const CLOCK_MOVES: Seconds = 5;
 

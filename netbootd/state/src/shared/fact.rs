@@ -3,10 +3,13 @@
 use std::net::Ipv4Addr;
 
 use bsdp::{Binding, BootImageId, Change};
-use pxe_policy::{AssignmentChange, Entry, Key, LedgerChange, MacAddr, Seconds, Stage};
+use pxe_policy::{
+    AssignmentChange, Entry, Generation, Key, LedgerChange, MacAddr, Observation, Seconds, Stage,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::OperatorDecision;
+use crate::trust::Sighting;
 
 /// One row as it is now. Times are the database's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +52,14 @@ pub(super) enum Fact {
     Assigned {
         mac: [u8; 6],
         device: Option<String>,
+    },
+    /// What a machine did with a boot program of one generation.
+    Sighting {
+        machine: String,
+        generation: Generation,
+        starts: bool,
+        file: String,
+        at: Seconds,
     },
     /// The devices are others.
     Devices,
@@ -126,6 +137,7 @@ pub(super) enum RowKey {
     Binding([u8; 6]),
     Approval([u8; 6]),
     Assigned([u8; 6]),
+    Sighting(String, Generation),
     Devices,
     Everything,
 }
@@ -142,6 +154,7 @@ impl Fact {
             Fact::Bound { mac, .. } | Fact::Unbound { mac } => RowKey::Binding(*mac),
             Fact::OperatorDecision { mac, .. } => RowKey::Approval(*mac),
             Fact::Assigned { mac, .. } => RowKey::Assigned(*mac),
+            Fact::Sighting { machine, generation, .. } => RowKey::Sighting(machine.clone(), *generation),
             Fact::Devices => RowKey::Devices,
             Fact::Everything => RowKey::Everything,
         }
@@ -201,11 +214,24 @@ impl Fact {
         }
     }
 
+    /// As something that was seen of a machine.
+    pub(super) fn of_sightings(&self) -> Option<Sighting> {
+        match self.clone() {
+            Fact::Sighting { machine, generation, starts, file, at } => {
+                Some(Sighting { machine, generation, observation: Observation { starts, at, file } })
+            }
+            _ => None,
+        }
+    }
+
     /// The same with times of this host, which the database is ahead of by so many seconds.
     pub(super) fn here(mut self, ahead: i64) -> Self {
         match &mut self {
             Fact::Given(given) => given.move_times(-ahead),
-            Fact::Released { at } | Fact::Bound { at, .. } | Fact::OperatorDecision { at, .. } => {
+            Fact::Released { at }
+            | Fact::Bound { at, .. }
+            | Fact::OperatorDecision { at, .. }
+            | Fact::Sighting { at, .. } => {
                 *at = at.saturating_add_signed(-ahead);
             }
             Fact::Held { until, .. } => *until = until.saturating_add_signed(-ahead),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bsdp::Change;
-use pxe_policy::{Approval, Assignment, AssignmentChange, Entry};
+use pxe_policy::{Approval, Assignment, AssignmentChange, Entry, Generation};
 
 use super::Shared;
 use crate::approvals::Approvals;
@@ -15,6 +15,7 @@ use crate::durable::{Durable, Hold, LeaseKeep, LedgerKeep, OperatorDecision, Ref
 use crate::file::State;
 use crate::leases::LeaseStore;
 use crate::ledger::{LedgerStore, now};
+use crate::trust::{Sighting, TrustStore};
 
 /// Hands everything over; rows that the database has already stay as they are there. The rows are
 /// then forgotten here, so a later start does not bring back rows that were cleared meanwhile.
@@ -56,6 +57,22 @@ pub async fn hand_over(
         let is_known = shared.copies().assignments.read().get(mac).is_some();
         let taken = is_known || kept(shared.keep(AssignmentChange::Put(Box::new(device))).await);
         if !taken || assignments.remove(mac).await != Ok(true) {
+            return Ok(None);
+        }
+    }
+    let seen = TrustStore::open(Arc::clone(state))?.machines();
+    if !seen.is_empty() {
+        for (machine, observed) in seen {
+            for generation in Generation::ALL {
+                let Some(observation) = observed.of(generation).cloned() else { continue };
+                count += 1;
+                let sighting = Sighting { machine: machine.clone(), generation, observation };
+                if !kept(shared.keep(sighting).await) {
+                    return Ok(None);
+                }
+            }
+        }
+        if !TrustStore::forget_all(state).await {
             return Ok(None);
         }
     }

@@ -97,6 +97,17 @@ CREATE TABLE netbootd.assignments (
 COMMENT ON TABLE netbootd.assignments IS 'devices that operators registered, and what each boots, as JSON';
 ", "
 ALTER TABLE netbootd.devices ADD COLUMN trusts text NOT NULL DEFAULT '';
+", "
+CREATE TABLE netbootd.secure_boot (
+    machine text NOT NULL,
+    generation text NOT NULL,
+    starts boolean NOT NULL,
+    file text NOT NULL,
+    at bigint NOT NULL,
+    PRIMARY KEY (machine, generation)
+);
+COMMENT ON TABLE netbootd.secure_boot IS 'whether machines started boot programs signed by authorities of 2011 and of 2023, the last time each';
+CREATE INDEX secure_boot_at ON netbootd.secure_boot (at);
 "];
 
 /// The tables of a newer netbootd.

@@ -11,6 +11,7 @@ use super::decide::{Ask, Rows};
 use super::fact::{Fact, Given};
 use super::values::{clean, signed};
 use crate::durable::{LeaseKeep, LedgerKeep};
+use crate::trust::MAX_MACHINES;
 
 /// The state of the shared database when a server's turn begins.
 pub(super) struct Turn {
@@ -87,6 +88,10 @@ pub(super) async fn everything(client: &Client) -> Result<Vec<Fact>, Error> {
     facts.extend(said.await?.iter().filter_map(approval));
     let assigned = client.query("SELECT mac::text, device FROM netbootd.assignments", &[]);
     facts.extend(assigned.await?.iter().filter_map(assignment));
+    let seen = "SELECT machine, generation, starts, file, at FROM netbootd.secure_boot
+        ORDER BY at DESC LIMIT $1";
+    let seen = client.query_typed(seen, &[(&MOST_SIGHTINGS, Type::INT8)]).await?;
+    facts.extend(seen.iter().filter_map(sighting));
     Ok(facts)
 }
 
@@ -165,7 +170,7 @@ impl About {
                 Ask::Lease(LeaseKeep::Released(_)) => {}
                 Ask::Binding(Change::Bind(binding)) => about.numbers.push(binding.number.into()),
                 Ask::Binding(Change::Unbind(_)) | Ask::OperatorDecision(_) => {}
-                Ask::Assignment(_) | Ask::Devices(_) => {}
+                Ask::Assignment(_) | Ask::Sighting(_) | Ask::Devices(_) => {}
             }
         }
         about
@@ -241,6 +246,16 @@ fn assignment(row: &Row) -> Option<Fact> {
     Some(Fact::Assigned { mac: mac(row.get(0))?, device: Some(row.get(1)) })
 }
 
+fn sighting(row: &Row) -> Option<Fact> {
+    Some(Fact::Sighting {
+        machine: row.get(0),
+        generation: row.get::<_, &str>(1).parse().ok()?,
+        starts: row.get(2),
+        file: row.get(3),
+        at: seconds(row.get(4)),
+    })
+}
+
 fn mac(text: &str) -> Option<[u8; 6]> {
     text.parse().ok().map(MacAddr::octets)
 }
@@ -249,5 +264,7 @@ fn seconds(number: i64) -> Seconds {
     Seconds::try_from(number).unwrap_or_default()
 }
 
+/// Of two generations for as many machines as a server keeps in memory.
+pub(super) const MOST_SIGHTINGS: i64 = 2 * MAX_MACHINES as i64;
 /// The columns of an entry.
 const GIVEN: &str = "machine, deployment, run, guid, mac::text, record, name, at, stage, stage_at, noted";

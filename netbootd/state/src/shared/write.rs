@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Error};
 use super::decide::Ask;
 use super::fact::{Fact, Given, Notice, RowKey};
 use super::schema::CHANNEL;
+use super::sql::MOST_SIGHTINGS;
 use super::values::{clean, signed};
 
 /// Writes what came of the questions, tells it to every server, and commits.
@@ -25,6 +26,7 @@ pub(super) async fn write(
     write_bindings(client, &last).await?;
     write_approvals(client, &last).await?;
     write_assignments(client, &last).await?;
+    write_sightings(client, &last, revision).await?;
     let devices = asks.iter().rev().find_map(|ask| match ask {
         Ask::Devices(devices) => Some(devices),
         _ => None,
@@ -233,6 +235,34 @@ async fn write_assignments(client: &Client, facts: &[&Fact]) -> Result<(), Error
     Ok(())
 }
 
+async fn write_sightings(client: &Client, facts: &[&Fact], revision: i64) -> Result<(), Error> {
+    for fact in facts {
+        let Fact::Sighting { machine, generation, starts, file, at } = fact else { continue };
+        if revision % TRIM_EVERY == 0 {
+            let oldest = "DELETE FROM netbootd.secure_boot WHERE at <
+                (SELECT at FROM netbootd.secure_boot ORDER BY at DESC OFFSET $1 LIMIT 1)";
+            client.query_typed(oldest, &[(&MOST_SIGHTINGS, Type::INT8)]).await?;
+        }
+        let sql = "INSERT INTO netbootd.secure_boot (machine, generation, starts, file, at)
+                   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (machine, generation)
+                   DO UPDATE SET starts = excluded.starts, file = excluded.file, at = excluded.at";
+        let (generation, at) = (generation.as_str(), signed(*at));
+        client
+            .query_typed(
+                sql,
+                &[
+                    (machine, Type::TEXT),
+                    (&generation, Type::TEXT),
+                    (starts, Type::BOOL),
+                    (file, Type::TEXT),
+                    (&at, Type::INT8),
+                ],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
 async fn write_devices(client: &Client, devices: &[Device]) -> Result<(), Error> {
     client.batch_execute("DELETE FROM netbootd.devices").await?;
     let column = |text: fn(&Device) -> &String| -> Vec<String> {
@@ -305,5 +335,7 @@ impl Entries {
     }
 }
 
+/// Transactions between two looks at whether a table has grown too large.
+const TRIM_EVERY: i64 = 64;
 /// Below the 8000 bytes that PostgreSQL passes on.
 const LONGEST_NOTICE: usize = 7900;
