@@ -237,6 +237,8 @@ pub enum Evidence {
 pub enum GenerationReason {
     /// The rule names it.
     Rule,
+    /// The settings name it for the image.
+    Image,
     /// The machine trusts its authority.
     Trusted(TrustSource),
     /// The machine does not trust the other generation.
@@ -249,6 +251,7 @@ impl fmt::Display for GenerationReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             GenerationReason::Rule => f.write_str("the rule names it"),
+            GenerationReason::Image => f.write_str("policy.image-signed-by names it"),
             GenerationReason::Trusted(source) => write!(f, "the machine trusts it: {source}"),
             GenerationReason::OtherRefused(source) => {
                 write!(f, "the machine does not trust the other generation: {source}")

@@ -63,6 +63,6 @@ pub use rules::{Action, BootAction, Match, Rule, Rules, Via, is_grub_or_shim, is
 pub use served_path::{ServedPath, ServedPathError};
 pub use shared_error::SharedError;
 pub use trust::{
-    Generation, InvalidGeneration, MachineTrust, Observation, Observed, Signers, TrustSource, Trusts,
+    Generation, InvalidGeneration, MachineTrust, Observation, Observed, SaidBy, Signers, TrustSource, Trusts,
 };
 pub use uuid::{InvalidUuid, SystemUuid};

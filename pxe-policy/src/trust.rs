@@ -2,7 +2,8 @@
 //! known about that.
 //!
 //! Firmware tells no server what is in its `db`. The knowledge comes from the operator (the column
-//! `trusts` of the device file) and from what the machine did with programs of each generation.
+//! `trusts` of the device file), from what the machine did with programs of each generation, and from
+//! a site's inventory.
 
 use std::fmt;
 use std::str::FromStr;
@@ -121,18 +122,49 @@ impl fmt::Display for Signers {
     }
 }
 
-/// The generations that an operator says a machine trusts.
+/// The generations that a directory says a machine trusts; None where it says nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Trusts {
     /// Whether it trusts the authorities of 2011.
-    pub of_2011: bool,
+    pub of_2011: Option<bool>,
     /// Whether it trusts the authorities of 2023.
-    pub of_2023: bool,
+    pub of_2023: Option<bool>,
+    /// Where that is from.
+    pub by: SaidBy,
+}
+
+/// Where it is said what a machine trusts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SaidBy {
+    /// The operator's word, in the device file.
+    #[default]
+    DeviceFile,
+    /// The hardware inventory of a ConfigMgr site, as old as its last run.
+    Inventory,
+}
+
+impl fmt::Display for SaidBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SaidBy::DeviceFile => "the device file",
+            SaidBy::Inventory => "ConfigMgr's inventory",
+        })
+    }
 }
 
 impl Trusts {
-    /// Whether a generation is trusted.
-    pub fn includes(self, generation: Generation) -> bool {
+    /// Of two directories' words: the operator's goes first, then the one that was said first.
+    pub fn first_of(first: Option<Self>, second: Option<Self>) -> Option<Self> {
+        match (first, second) {
+            (Some(Trusts { by: SaidBy::Inventory, .. }), Some(said)) if said.by == SaidBy::DeviceFile => {
+                Some(said)
+            }
+            (first, second) => first.or(second),
+        }
+    }
+
+    /// Whether a generation is trusted, where that is said.
+    pub fn includes(self, generation: Generation) -> Option<bool> {
         match generation {
             Generation::Of2011 => self.of_2011,
             Generation::Of2023 => self.of_2023,
@@ -145,14 +177,14 @@ impl FromStr for Trusts {
 
     /// `2011`, `2023`, both with a blank or `;` between, or `none`.
     fn from_str(text: &str) -> Result<Self, InvalidGeneration> {
-        let mut trusts = Trusts::default();
+        let mut trusts = Trusts { of_2011: Some(false), of_2023: Some(false), by: SaidBy::DeviceFile };
         if text.trim().eq_ignore_ascii_case("none") {
             return Ok(trusts);
         }
         for word in text.split([' ', ';', ',', '|']).filter(|word| !word.is_empty()) {
             match word.parse()? {
-                Generation::Of2011 => trusts.of_2011 = true,
-                Generation::Of2023 => trusts.of_2023 = true,
+                Generation::Of2011 => trusts.of_2011 = Some(true),
+                Generation::Of2023 => trusts.of_2023 = Some(true),
             }
         }
         Ok(trusts)
@@ -216,8 +248,9 @@ impl MachineTrust {
         self.refused_now.len() == 1
     }
 
-    /// Whether the machine trusts a generation, and how that is known; `said` is the operator's
-    /// word. A refusal in this very boot goes before all else.
+    /// Whether the machine trusts a generation, and how that is known; `said` is a directory's word.
+    /// A refusal in this very boot goes before all else, then the operator's word, then what the
+    /// machine did, then what an inventory says.
     pub fn trusts(&self, generation: Generation, said: Option<Trusts>) -> Option<(bool, TrustSource)> {
         let observed = self.observed.reaction(generation);
         let seen = |observation: &Observation| {
@@ -233,15 +266,19 @@ impl MachineTrust {
         {
             return Some(seen(refused));
         }
-        said.map(|said| (said.includes(generation), TrustSource::Said)).or_else(|| observed.map(seen))
+        let said = said.and_then(|said| Some((said.includes(generation)?, TrustSource::Said(said.by))));
+        match said {
+            Some((_, TrustSource::Said(SaidBy::DeviceFile))) => said,
+            said => observed.map(seen).or(said),
+        }
     }
 }
 
 /// How it is known what a machine trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrustSource {
-    /// The operator says so, in the device file.
-    Said,
+    /// A directory says so.
+    Said(SaidBy),
     /// It fetched a program whole and went on.
     Started {
         /// The program that it started.
@@ -261,7 +298,7 @@ pub enum TrustSource {
 impl fmt::Display for TrustSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TrustSource::Said => f.write_str("the device file says so"),
+            TrustSource::Said(by) => write!(f, "{by} says so"),
             TrustSource::Started { file, at } => write!(f, "it went on from {file} at {at}"),
             TrustSource::Refused { file, at } => {
                 write!(f, "it fetched {file} whole at {at} and did not start it")
@@ -302,7 +339,8 @@ mod tests {
             ("None", (false, false)),
         ];
         for (text, (of_2011, of_2023)) in table {
-            assert_eq!(text.parse(), Ok(Trusts { of_2011, of_2023 }), "{text}");
+            let (of_2011, of_2023, by) = (Some(of_2011), Some(of_2023), SaidBy::DeviceFile);
+            assert_eq!(text.parse(), Ok(Trusts { of_2011, of_2023, by }), "{text}");
         }
         assert!("2012".parse::<Trusts>().is_err() && "yes".parse::<Trusts>().is_err());
     }
@@ -311,14 +349,32 @@ mod tests {
     fn a_refusal_in_this_boot_goes_before_the_operators_word_and_that_before_what_was_seen() {
         let refused = Observation { starts: false, at: 9, file: "bootmgfw.efi".into() };
         let mut trust = MachineTrust::default();
-        let said = Some(Trusts { of_2011: true, of_2023: false });
+        let by = SaidBy::DeviceFile;
+        let said = Some(Trusts { of_2011: Some(true), of_2023: Some(false), by });
         assert_eq!(trust.trusts(Generation::Of2011, None), None);
         trust.observed.put(Generation::Of2011, refused);
-        assert_eq!(trust.trusts(Generation::Of2011, said), Some((true, TrustSource::Said)));
+        assert_eq!(trust.trusts(Generation::Of2011, said), Some((true, TrustSource::Said(by))));
         trust.refused_now.push(Generation::Of2011);
         assert!(matches!(trust.trusts(Generation::Of2011, said), Some((false, TrustSource::Refused { .. }))));
         assert!(trust.is_retry());
         trust.refused_now.push(Generation::Of2023);
         assert!(!trust.is_retry(), "both were tried");
+    }
+
+    #[test]
+    fn an_inventory_counts_where_nothing_was_seen_and_behind_the_operators_word() {
+        let by_inventory = Trusts { of_2011: None, of_2023: Some(true), by: SaidBy::Inventory };
+        let mut trust = MachineTrust::default();
+        assert_eq!(trust.trusts(Generation::Of2011, Some(by_inventory)), None);
+        let said = trust.trusts(Generation::Of2023, Some(by_inventory)).unwrap();
+        assert_eq!((said.0, said.1.to_string()), (true, "ConfigMgr's inventory says so".to_owned()));
+        let refused = Observation { starts: false, at: 9, file: "bootmgfw_EX.efi".into() };
+        trust.observed.put(Generation::Of2023, refused);
+        assert!(matches!(trust.trusts(Generation::Of2023, Some(by_inventory)), Some((false, _))));
+        let by_operator = "2011".parse::<Trusts>().unwrap();
+        for (first, second) in [(by_operator, by_inventory), (by_inventory, by_operator)] {
+            assert_eq!(Trusts::first_of(Some(first), Some(second)), Some(by_operator));
+        }
+        assert_eq!(Trusts::first_of(None, Some(by_inventory)), Some(by_inventory));
     }
 }

@@ -23,7 +23,7 @@ use crate::paths::{BOOT_ROOT, STATE_DIR};
 
 pub(super) use dhcp6::{Dhcp6, Subnet6};
 pub(super) use directories::{
-    ActiveDirectory, ConfigMgr, Devices, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
+    ActiveDirectory, ConfigMgr, Devices, Inventory, LocalBoot, Policy, ProgramPrompt, Prompt, UnknownMachines,
 };
 pub(super) use limits::{Limits, Rate};
 pub(super) use menu::{BootFiles, Menu};

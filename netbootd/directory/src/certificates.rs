@@ -26,7 +26,8 @@ pub struct Seen {
     /// The part that uses it: `configmgr`, `active-directory`, a server that the configuration
     /// names, or `boot-https` for this server's own.
     pub part: String,
-    /// The server's name and port; of an own certificate its file.
+    /// The server's name and port; of an own certificate its file; `boot media` or `PXE points` of a
+    /// site.
     pub server: String,
     /// Whole days until it ends; None when no good one was shown.
     pub days: Option<i64>,
@@ -59,9 +60,10 @@ impl Certificates {
         own.iter().filter(|seen| seen.is_due() && !was_due(seen)).for_each(Seen::warn);
     }
 
-    /// Looks at every server once.
-    pub async fn look(&self, servers: Vec<Endpoint>) {
-        let mut all = Vec::new();
+    /// Looks at every server once; `listed` are certificates that a site says of.
+    pub async fn look(&self, servers: Vec<Endpoint>, listed: Vec<Seen>) {
+        listed.iter().filter(|seen| seen.is_due()).for_each(Seen::warn);
+        let mut all = listed;
         for server in servers {
             let seen = look_at(server).await;
             if seen.is_due() {

@@ -7,6 +7,7 @@
 
 pub mod client;
 mod fault;
+mod secure_boot;
 mod tables;
 pub mod wire;
 
@@ -23,6 +24,7 @@ use pxe_policy::{
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::address::host_and_port;
+use crate::certificates::Seen;
 use crate::configured::{Configured, OpenError};
 use crate::directory::{Asking, Directory, PackageTypes, in_memory};
 use crate::links::Links;
@@ -98,12 +100,23 @@ impl Directory for ConfigMgr {
             links.note("authentication", sites.and_then(shown))?;
             let tables = self.tables().await;
             let shown = |tables: Arc<Tables>| format!("{} task sequence deployments", tables.deployments());
-            links.note("query", tables.map(shown))
+            links.note("query", tables.map(shown))?;
+            match &settings.secure_boot {
+                Some(inventory) => {
+                    let rows = secure_boot::inventory_rows(&self.client, inventory).await;
+                    links.note("inventory", rows)
+                }
+                None => Some(()),
+            }
         })
     }
 
     fn package_types(&self) -> Option<Asking<'_, PackageTypes>> {
         Some(Box::pin(ConfigMgr::package_types(self)))
+    }
+
+    fn certificates(&self) -> Option<Asking<'_, Vec<Seen>>> {
+        Some(Box::pin(secure_boot::certificates(&self.client)))
     }
 }
 
@@ -294,7 +307,15 @@ impl ConfigMgr {
     }
 
     async fn record(&self, tables: &Tables, system: System) -> Result<Record, Trouble> {
-        self.record_with(tables, system, |_| true).await
+        let id = system.resourceid;
+        let trusts = async {
+            match &self.settings.secure_boot {
+                Some(inventory) => secure_boot::inventoried(&self.client, inventory, id).await,
+                None => None,
+            }
+        };
+        let (record, trusts) = tokio::join!(self.record_with(tables, system, |_| true), trusts);
+        Ok(Record { trusts, ..record? })
     }
 
     /// All unknown machines share the object; what it was given, one of them was, which its GUID

@@ -13,6 +13,7 @@ use pxe_policy::{Answer, DirectoryAnswer, Identity, MacAddr, Trouble, TroubleKin
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::certificates::Seen;
 use crate::configured::{Configured, OpenError, Settings};
 use crate::directory::{Directory, PackageTypes};
 use memory::{Memory, Recalled};
@@ -75,6 +76,14 @@ impl Directories {
     pub async fn package_types(&self) -> Option<PackageTypes> {
         let asking = self.all.iter().find_map(|entry| entry.directory.package_types())?;
         Some(asking.await)
+    }
+
+    /// The certificates of boot media and PXE that a site has.
+    pub async fn certificates(&self) -> Vec<Seen> {
+        match self.all.iter().find_map(|entry| entry.directory.certificates()) {
+            Some(asking) => asking.await,
+            None => Vec::new(),
+        }
     }
 
     /// Whether there is none.

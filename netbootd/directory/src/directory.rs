@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use pxe_policy::{Answer, DirectoryAnswer, Identity, Trouble};
 
+use crate::certificates::Seen;
 use crate::links::Links;
 
 /// A directory that knows machines.
@@ -32,6 +33,12 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// The types of its packages by id; None for a directory that has none.
     fn package_types(&self) -> Option<Asking<'_, PackageTypes>> {
+        None
+    }
+
+    /// The certificates that it knows of beside those of its servers; None for a directory that knows
+    /// none.
+    fn certificates(&self) -> Option<Asking<'_, Vec<Seen>>> {
         None
     }
 }

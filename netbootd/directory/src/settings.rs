@@ -40,6 +40,19 @@ pub struct ConfigMgr {
     /// Other servers of the site whose certificates are looked at: management points, distribution
     /// points.
     pub certificates: Vec<String>,
+    /// Where its hardware inventory says whether a machine trusts the authorities of 2023.
+    pub secure_boot: Option<Inventory>,
+}
+
+/// A property of a class of the hardware inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inventory {
+    /// The class: letters, digits and `_`.
+    pub class: String,
+    /// The property of the class, in the same letters.
+    pub property: String,
+    /// The values of machines that trust them.
+    pub values: Vec<String>,
 }
 
 /// Active Directory, or another LDAP directory with its schema.

@@ -250,8 +250,11 @@ async fn forget_idle(services: Arc<Services>) {
 
 async fn look_at_certificates(daemon: Arc<Daemon>) {
     loop {
-        let endpoints = daemon.services.snapshot.load().config.directories().endpoints();
-        daemon.certificates.look(endpoints).await;
+        let snapshot = daemon.services.snapshot.load_full();
+        let listed = snapshot.directories.certificates().await;
+        let endpoints = snapshot.config.directories().endpoints();
+        drop(snapshot);
+        daemon.certificates.look(endpoints, listed).await;
         tokio::select! {
             () = tokio::time::sleep(certificates::EVERY) => {}
             () = daemon.services.lifecycle.shutdown.cancelled() => return,

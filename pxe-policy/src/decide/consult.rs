@@ -8,7 +8,7 @@ use super::{Boot, Decision, Known, Prompt, Site, State, UnknownMachines, Verdict
 use crate::{
     Answer, Approval, ArchType, BootRequest, Class, Deployed, Deployment, DirectoryAnswer, Evidence,
     FirmwareMenu, Identifier, ImageArch, MachineId, NotTaken, Purpose, Ran, Reason, Record, SiteMemory,
-    Stage, Via, WIMBOOT_SCRIPT, boot_files, is_boot_program, is_ipxe_binary, is_shared,
+    Stage, Trusts, Via, WIMBOOT_SCRIPT, boot_files, is_boot_program, is_ipxe_binary, is_shared,
 };
 
 /// The verdict by the directories' answers; None when the rules have to decide.
@@ -109,7 +109,7 @@ fn read(
     });
     let known = Known { directory: directory.clone(), key: record.key.clone(), name: record.name.clone() };
     state.known.get_or_insert(known);
-    state.wanted.trusts = state.wanted.trusts.or(record.trusts);
+    state.wanted.trusts = Trusts::first_of(state.wanted.trusts, record.trusts);
     if said.decides && record.name.eq_ignore_ascii_case("unknown") {
         state.evidence.push(Evidence::LeftoverUnknown { key: record.key.clone() });
     }

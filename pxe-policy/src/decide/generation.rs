@@ -68,10 +68,16 @@ struct Choice {
     fit: Fit,
     /// How it is known that the machine does not trust the other generation.
     other: Option<TrustSource>,
-    /// Whether a rule names the generation.
-    fixed: bool,
+    /// What names the generation, if anything does.
+    fixed: Option<Fixed>,
     /// How many programs there were to choose from.
     candidates: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fixed {
+    ByRule,
+    ByImage,
 }
 
 impl Choice {
@@ -84,7 +90,8 @@ impl Choice {
         }
         let generation = Generation::of_name(&self.file)?;
         let why = match (&self.fit, &self.other) {
-            _ if self.fixed => GenerationReason::Rule,
+            _ if matches!(self.fixed, Some(Fixed::ByRule)) => GenerationReason::Rule,
+            _ if matches!(self.fixed, Some(Fixed::ByImage)) => GenerationReason::Image,
             (Fit::Trusted(source), _) => GenerationReason::Trusted(source.clone()),
             _ if self.candidates < 2 => return None,
             (_, Some(source)) => GenerationReason::OtherRefused(source.clone()),
@@ -95,8 +102,10 @@ impl Choice {
 }
 
 fn chosen(request: &BootRequest, site: &Site<'_>, wanted: Wanted, decision: &Decision) -> Option<Choice> {
-    let Wanted { trusts: said, signed_by: fixed } = wanted;
+    let Wanted { trusts: said, signed_by: by_rule } = wanted;
     let Decision::Boot(boot) = decision else { return None };
+    let by_image = || site.settings.generation_of_image(boot.image.as_deref(), &boot.file);
+    let fixed = by_rule.or_else(by_image);
     if !starts_by_firmware(request) || is_url(&boot.file) || boot.next_server.is_some() {
         return None;
     }
@@ -110,6 +119,7 @@ fn chosen(request: &BootRequest, site: &Site<'_>, wanted: Wanted, decision: &Dec
         let fit = fit(site, said, signers.as_ref());
         let generation = Generation::of_name(file);
         let is_fixed = fixed.is_some() && generation == fixed;
+        let fixed = is_fixed.then_some(if by_rule.is_some() { Fixed::ByRule } else { Fixed::ByImage });
         // 2023's stays good when 2011's is revoked; of what is not known, 2011's is trusted by
         // more.
         let preferred = first.unwrap_or(match fit {
@@ -127,7 +137,7 @@ fn chosen(request: &BootRequest, site: &Site<'_>, wanted: Wanted, decision: &Dec
         let other = generation.and_then(|own| site.trust.trusts(own.other(), said));
         let other = other.filter(|(trusts, _)| !trusts).map(|(_, source)| source);
         let (file, candidates) = (file.clone(), candidates.len());
-        (order, Choice { file, signers, fit, other, fixed: is_fixed, candidates })
+        (order, Choice { file, signers, fit, other, fixed, candidates })
     });
     rated.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, choice)| choice)
 }

@@ -1,5 +1,6 @@
 //! How the operator wants decisions to be made.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{Brake, Generation};
@@ -31,6 +32,19 @@ pub struct Settings {
     /// The generation of Windows boot programs that is offered first; None offers that of 2023 to
     /// machines that are known to trust it, and that of 2011 to all others.
     pub signed_by: Option<Generation>,
+    /// The generation that machines get of an image, whatever they trust, by the image's name.
+    pub image_signed_by: BTreeMap<String, Generation>,
+}
+
+impl Settings {
+    /// The generation that an image is given in, by its name or by the folder of its files.
+    pub(super) fn generation_of_image(&self, image: Option<&str>, file: &str) -> Option<Generation> {
+        let folder = file.trim_start_matches(['/', '\\']).split(['/', '\\']).next().unwrap_or_default();
+        let is_named = |name: &str| {
+            name.eq_ignore_ascii_case(folder) || image.is_some_and(|image| name.eq_ignore_ascii_case(image))
+        };
+        self.image_signed_by.iter().find(|(name, _)| is_named(name)).map(|(_, generation)| *generation)
+    }
 }
 
 /// The treatment of machines that no directory knows.
@@ -83,6 +97,7 @@ impl Default for Settings {
             relay: false,
             abort_files: Vec::new(),
             signed_by: None,
+            image_signed_by: BTreeMap::new(),
         }
     }
 }

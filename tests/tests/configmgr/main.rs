@@ -5,6 +5,7 @@
 mod content_library;
 mod domain;
 mod refusals;
+mod secure_boot;
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use imagestore::platform::is_open_to;
 use netbootd_dhcp::v4::boot_info::LocalBoot;
 use netbootd_dhcp::v4::boot_program;
-use netbootd_directory::settings::{Account, ActiveDirectory, Bind, ConfigMgr};
+use netbootd_directory::settings::{Account, ActiveDirectory, Bind, ConfigMgr, Inventory};
 use netbootd_net::{Secret, with_causes};
 use pxe_policy::{Brake, Prompt, Settings, UnknownMachines};
 use toml::Spanned;
@@ -45,6 +45,7 @@ pub(super) fn policy(document: &Document, findings: &mut Vec<Finding>) -> Policy
         relay: document.relay.as_ref().is_some_and(|relay| relay.deployments),
         abort_files: written.abort_file.0.clone(),
         signed_by: written.signed_by.as_ref().map(|generation| generation.0),
+        image_signed_by: written.image_signed_by.iter().map(|(name, one)| (name.clone(), one.0)).collect(),
     };
     Policy {
         local_boot: match written.local_boot {
@@ -121,7 +122,28 @@ pub(super) fn configmgr(
         unknown_computers: written.unknown_computers,
         macs: written.macs,
         certificates: written.certificates.0.clone(),
+        secure_boot: written.secure_boot.as_ref().map(|inventory| inventoried(inventory, findings)),
     })
+}
+
+fn inventoried(written: &schema::Inventory, findings: &mut Vec<Finding>) -> Inventory {
+    for name in [&written.class, &written.property] {
+        let is_name = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        if !is_name(name.get_ref()) {
+            let message = format!("{:?} is no name of the AdminService", name.get_ref());
+            let finding = Finding::error(name.span(), message);
+            findings.push(finding.help("letters, digits and _, as in SMS_G_System_SECUREBOOT2023"));
+        }
+    }
+    let values = written.values.as_ref().map(|values| values.0.clone());
+    Inventory {
+        class: written.class.get_ref().clone(),
+        property: written.property.get_ref().clone(),
+        // Of WindowsUEFICA2023Capable: the authority is in db, and the boot manager is of 2023.
+        values: values.unwrap_or_else(|| vec!["1".to_owned(), "2".to_owned()]),
+    }
 }
 
 pub(super) fn active_directory(

@@ -1,5 +1,6 @@
 //! The tables about who a machine is: policy, and the directories that know.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use netbootd_directory::settings::Bind;
@@ -22,6 +23,7 @@ pub(crate) struct Policy {
     pub(crate) boot_program: bool,
     pub(crate) boot_program_prompt: ProgramPrompt,
     pub(crate) signed_by: Option<Text<Generation>>,
+    pub(crate) image_signed_by: BTreeMap<String, Text<Generation>>,
     pub(crate) local_boot: LocalBoot,
     pub(crate) abort_file: OneOrMany<String>,
     pub(crate) same_boot: Option<Text<Lasting>>,
@@ -94,6 +96,16 @@ pub(crate) struct ConfigMgr {
     pub(crate) macs: bool,
     #[serde(default)]
     pub(crate) certificates: OneOrMany<String>,
+    pub(crate) secure_boot: Option<Inventory>,
+}
+
+/// `[configmgr.secure-boot]`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Inventory {
+    pub(crate) class: Spanned<String>,
+    pub(crate) property: Spanned<String>,
+    pub(crate) values: Option<OneOrMany<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -171,6 +171,7 @@ fn look(site: &Site) -> Result<Vec<doctor::Check>, Failure> {
         unknown_computers: None,
         macs: false,
         certificates: Vec::new(),
+        secure_boot: None,
     });
     crate::serve::prepare_kerberos(&config);
     let directories = Directories::open(&config.directories()).map_err(Failure::unusable)?;

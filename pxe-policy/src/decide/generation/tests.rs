@@ -192,10 +192,29 @@ fn the_other_generation_spends_no_required_deployment_and_a_third_question_gets_
 
 #[test]
 fn the_device_files_word_goes_before_what_was_seen_in_earlier_boots() {
-    let said = Some(Trusts { of_2011: false, of_2023: true });
+    let said = Some("2023".parse::<Trusts>().unwrap());
     let seen = trust(Some((true, 9)), None);
     let verdict = required(&seen, &Ledger::default(), 1000, &[PE, PE_EX], said);
     assert_eq!(file(&verdict), PE_EX);
     let evidence = verdict.evidence.last().unwrap().to_string();
     assert!(evidence.contains("the device file says so"), "{evidence}");
+}
+
+#[test]
+fn an_image_is_given_in_the_generation_that_the_settings_name_for_it_unless_a_rule_names_another() {
+    let image_signed_by = [("PE".to_owned(), Generation::Of2023)].into();
+    let settings = Settings { image_signed_by, ..Settings::default() };
+    assert_eq!(settings.generation_of_image(Some("pe"), "x/y.efi"), Some(Generation::Of2023));
+    assert_eq!(settings.generation_of_image(Some("other"), "other/boot/x64/bootmgfw.efi"), None);
+    let (seen, ledger) = (trust(Some((true, 9)), Some((false, 9))), Ledger::default());
+    let given = |action: BootAction| {
+        let rules = rule(action);
+        decide(&request(), &Site { trust: &seen, ..Site::new(&rules, &settings, &ledger) })
+    };
+    let verdict = given(image());
+    assert_eq!(file(&verdict), PE_EX);
+    let evidence = verdict.evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    assert!(evidence.contains("refused") || evidence.contains("did not start it"), "{evidence}");
+    let by_rule = BootAction { signed_by: Some(Generation::Of2011), ..image() };
+    assert_eq!(file(&given(by_rule)), PE);
 }
