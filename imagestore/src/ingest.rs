@@ -38,7 +38,7 @@ pub struct Import {
     /// Says whether a NetBoot set's `NBImageInfo.plist` can be read; None takes any. The store
     /// itself knows nothing of property lists.
     pub check_info: Option<InfoCheck>,
-    /// What is to be said of the image's files. The store itself knows no boot programs.
+    /// Warns about the image's files. The store itself knows no boot programs.
     pub remarks: Option<Remarks>,
     /// How a package of a content library is used.
     pub package: PackageUse,
@@ -215,7 +215,7 @@ struct Taken {
 struct Recognition {
     about: Option<About>,
     boot: Option<BootEntry>,
-    /// What is no file of the image, when it is boot media.
+    /// The secret part of boot media, which is no file of the image.
     media: Option<MediaSecrets>,
 }
 

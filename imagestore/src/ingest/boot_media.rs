@@ -88,8 +88,8 @@ pub(super) fn import(
     Ok(Taken { found: Recognition { about: Some(about), boot: None, media }, ..taken })
 }
 
-/// What makes of the media's Windows PE one that has both files where TSBootShell looks for them after
-/// a network boot. None without a Windows PE.
+/// The overlay that puts both files where TSBootShell looks for them after a network boot, with the
+/// digest of the media's Windows PE. None without a Windows PE.
 fn overlay_of(
     writer: &Writer,
     taken: &Taken,

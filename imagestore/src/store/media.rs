@@ -10,10 +10,10 @@ use crate::platform::{self, OpenOptionsExt};
 use crate::wim::overlay::Overlay;
 use crate::{BootFile, Digest};
 
-/// What is kept of boot media beside its image.
+/// The files of boot media that are kept beside its image.
 #[derive(Debug, Clone)]
 pub(crate) struct MediaSecrets {
-    /// Its `Variables.dat`.
+    /// Its `Variables.dat` as it was imported.
     pub(crate) variables: Vec<u8>,
     /// The digest of its Windows PE, and the overlay with that file; None when none can be made.
     pub(crate) overlay: Option<(Digest, Overlay)>,

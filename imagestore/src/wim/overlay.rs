@@ -1,8 +1,8 @@
 //! A Windows image with files added, as what differs from the original: another header in front, and
 //! further bytes behind it.
 //!
-//! The original stays as it is, byte for byte. What follows it are the files, the metadata of the
-//! bootable image with their names in it, and the table of all resources; the header leads there.
+//! The original stays as it is, byte for byte. The files follow it, then the metadata of the bootable
+//! image with their names, then the table of all resources; the header leads there.
 //! Windows and wimlib append to an image in the same way.
 
 mod metadata;
@@ -16,10 +16,10 @@ use wim_protocol::{MAX_UNPACKED, Packed};
 
 use super::{Wim, WimError};
 
-/// What is in front of a Windows image, in bytes.
+/// The length of a Windows image's header, in bytes.
 pub const HEADER: usize = 208;
 
-/// What differs from the original.
+/// The bytes that differ from the original's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
     /// Takes the place of the original's first bytes.
@@ -48,7 +48,7 @@ pub enum OverlayError {
 /// A file to add.
 #[derive(Debug, Clone, Copy)]
 pub struct Added<'a> {
-    /// Its name.
+    /// Its name in the folder.
     pub name: &'a str,
     /// Its bytes, which are not compressed.
     pub bytes: &'a [u8],

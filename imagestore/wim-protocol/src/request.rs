@@ -60,7 +60,7 @@ pub struct Packed {
     pub chunk: u32,
     /// Where it begins in the first part, in bytes.
     pub at: u64,
-    /// Its bytes there.
+    /// Its bytes as they are packed.
     pub packed: u64,
     /// Its bytes once it is unpacked, at most [`MAX_UNPACKED`].
     pub size: u64,

@@ -180,7 +180,7 @@ impl Decompressor {
         Ok(Decompressor(ptr::NonNull::new(made).ok_or(ReadError::Request("no decompressor"))?))
     }
 
-    /// Fills `to`.
+    /// Unpacks one chunk, whose length is that of `to`.
     pub(crate) fn decompress(&mut self, from: &[u8], to: &mut [u8]) -> Result<(), ReadError> {
         // SAFETY: both buffers are as long as is said; a `to` longer than a chunk is refused.
         let code = unsafe {

@@ -166,8 +166,8 @@ pub fn report(name: &str, program: &Program, revocations: &Revocations) -> Progr
     }
 }
 
-/// What an operator should know of the programs in an image that is imported: iPXE's own shim starts
-/// the iPXE beside it by a name made of its own, and is of no use without it.
+/// Warnings about the programs in an image that is imported: iPXE's own shim starts the iPXE beside it
+/// by a name made of its own, and is of no use without it.
 pub fn missing_pairs(files: &[FileEntry]) -> Vec<String> {
     let is_there = |path: &str| files.iter().any(|file| file.path.eq_ignore_ascii_case(path));
     let pairs = files.iter().filter_map(|file| Some((&file.path, shim::ipxe_of_shim(&file.path)?)));

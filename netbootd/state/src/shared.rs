@@ -126,7 +126,7 @@ impl Shared {
         AssignmentStore::kept_by(keeper, Arc::clone(&self.copies.assignments))
     }
 
-    /// What machines did with boot programs, in the database.
+    /// Sightings of machines and boot programs, in the database.
     pub fn trust(self: &Arc<Self>) -> TrustStore {
         let keeper = Arc::<Shared>::clone(self);
         TrustStore::kept_by(keeper, Arc::clone(&self.copies.seen))

@@ -26,17 +26,17 @@ pub struct TrustStore {
     keeper: Arc<dyn Durable<Sighting>>,
 }
 
-/// What was seen of each machine.
+/// Machines by their keys ([`key`]), with the last sighting of each generation.
 pub type SeenMachines = HashMap<String, Observed>;
 
-/// What a machine did with a program of one generation.
+/// A machine that started or refused a program of one generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
     /// The machine's GUID or hardware address ([`key`]).
     pub machine: String,
     /// The generation of the program's signers.
     pub generation: Generation,
-    /// What it did.
+    /// Whether it started the program, and when.
     pub observation: Observation,
 }
 
@@ -200,7 +200,7 @@ fn oldest(known: &HashMap<String, Observed>) -> Option<String> {
 
 /// A large site has fewer, in about 10 MB.
 pub(crate) const MAX_MACHINES: usize = 50_000;
-/// In seconds.
+/// A day in seconds.
 const A_DAY: u64 = 24 * 3600;
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ struct Choice {
     fit: Fit,
     /// How it is known that the machine does not trust the other generation.
     other: Option<TrustSource>,
-    /// What names the generation, if anything does.
+    /// The setting that names the generation, if one does.
     fixed: Option<Fixed>,
     /// How many programs there were to choose from.
     candidates: usize,

@@ -1,4 +1,4 @@
-//! What the site knows of Secure Boot: its inventory of machines, and its certificates of boot media.
+//! Secure Boot as the site knows it: its inventory of machines, and its certificates of boot media.
 
 use std::fs;
 use std::time::Duration;

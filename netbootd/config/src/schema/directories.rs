@@ -99,7 +99,7 @@ pub(crate) struct ConfigMgr {
     pub(crate) secure_boot: Option<Inventory>,
 }
 
-/// `[configmgr.secure-boot]`.
+/// The table `[configmgr.secure-boot]` as written.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Inventory {

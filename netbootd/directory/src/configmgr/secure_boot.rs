@@ -1,4 +1,4 @@
-//! What the site knows of Secure Boot: which machines have the authority of 2023, by its hardware
+//! Secure Boot as the site knows it: which machines have the authority of 2023, by its hardware
 //! inventory, and until when the certificates of boot media are good.
 //!
 //! No class of ConfigMgr's own inventory holds the first. Sites collect the registry value
@@ -15,7 +15,7 @@ use super::wire::is_true;
 use crate::certificates::{Seen, days_left};
 use crate::settings::Inventory;
 
-/// What the inventory says of a machine; None when it has no row, or the class cannot be read, which
+/// The inventory's word about a machine; None when it has no row, or the class cannot be read, which
 /// `netbootd doctor` shows.
 pub(super) async fn inventoried(client: &Client, inventory: &Inventory, resource: u64) -> Option<Trusts> {
     let filter = format!("ResourceID eq {resource}");

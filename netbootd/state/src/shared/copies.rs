@@ -33,7 +33,7 @@ pub struct Copies {
     pub said: Arc<Mutex<Verdicts>>,
     /// Operators' assignments to machines.
     pub assignments: Arc<RwLock<Assignments>>,
-    /// What machines did with boot programs of each generation.
+    /// Sightings of machines and boot programs of each generation.
     pub seen: Arc<Mutex<SeenMachines>>,
     /// The devices, once they have been read.
     pub(super) devices: ArcSwapOption<Table>,
@@ -138,7 +138,7 @@ impl Copies {
             } else if let Some(change) = fact.of_assignments() {
                 assignments.apply(change);
             } else if let Some(sighting) = fact.of_sightings() {
-                // What this server saw meanwhile stays.
+                // This server's own sightings of the meantime stay.
                 trust::take_up(&mut locked(&self.seen), &sighting);
             } else {
                 put(&mut leases, &fact);

@@ -53,7 +53,7 @@ pub(super) enum Fact {
         mac: [u8; 6],
         device: Option<String>,
     },
-    /// What a machine did with a boot program of one generation.
+    /// A machine that started or refused a boot program of one generation.
     Sighting {
         machine: String,
         generation: Generation,
