@@ -71,14 +71,17 @@ pub fn overlay(wim: &Wim, folder: &[&str], files: &[Added<'_>]) -> Result<Overla
     }
     let mut table = read(&mut file, table)?;
     table.truncate(table.len() / ENTRY * ENTRY);
-    let at = metadata_entry(&table, boot_index)?;
-    let resource = Resource::at(&table, at);
+    let resource = Resource::at(&table, metadata_entry(&table, boot_index)?);
     let old = match resource.flags & (PACKED | SOLID) {
         0 => read(&mut file, resource)?,
         PACKED => wim.unpack(packed(&header, resource)?)?,
         _ => return Err(OverlayError::Unsuitable("is solid, which no boot manager starts")),
     };
     let hashes: Vec<[u8; HASH]> = files.iter().map(|file| Sha1::digest(file.bytes).into()).collect();
+    let (new, replaced) = metadata::with_files(old, folder, files, &hashes)?;
+    // An empty file has no bytes in the table.
+    let with_bytes = replaced.iter().filter(|hash| **hash != [0; HASH]);
+    with_bytes.for_each(|hash| release(&mut table, hash));
     let mut tail = Vec::new();
     for (file, hash) in files.iter().zip(&hashes) {
         if file.bytes.is_empty() || counted_once_more(&mut table, hash) {
@@ -88,7 +91,7 @@ pub fn overlay(wim: &Wim, folder: &[&str], files: &[Added<'_>]) -> Result<Overla
         tail.extend(file.bytes);
         table.extend(entry(stored, hash));
     }
-    let new = metadata::with_files(old, folder, files, &hashes)?;
+    let at = metadata_entry(&table, boot_index)?;
     let stored = Resource::stored(new.len(), length + tail.len() as u64);
     let stored = Resource { flags: METADATA, ..stored };
     table[at..at + ENTRY].copy_from_slice(&entry(stored, &Sha1::digest(&new).into()));
@@ -134,6 +137,18 @@ fn counted_once_more(table: &mut [u8], hash: &[u8; HASH]) -> bool {
     let count = number(entry, COUNT).saturating_add(1);
     entry[COUNT..COUNT + 4].copy_from_slice(&count.to_le_bytes());
     true
+}
+
+/// One name less leads to these bytes; without a name they have no line.
+fn release(table: &mut Vec<u8>, hash: &[u8; HASH]) {
+    let Some(line) = table.chunks_exact(ENTRY).position(|entry| entry[ENTRY - HASH..] == *hash) else {
+        return;
+    };
+    let at = line * ENTRY;
+    match number(table, at + COUNT) {
+        0 | 1 => drop(table.drain(at..at + ENTRY)),
+        count => table[at + COUNT..at + COUNT + 4].copy_from_slice(&(count - 1).to_le_bytes()),
+    }
 }
 
 /// A line of the table: the resource, its part, its count, its hash.

@@ -9,13 +9,14 @@ use std::ops::Range;
 
 use super::{Added, HASH, OverlayError, number};
 
-/// Metadata with these files in a folder below the root.
+/// Metadata with these files in a folder below the root, and the hashes of the files that they replace.
 pub(super) fn with_files(
     metadata: Vec<u8>,
     folder: &[&str],
     files: &[Added<'_>],
     hashes: &[[u8; HASH]],
-) -> Result<Vec<u8>, OverlayError> {
+) -> Result<(Vec<u8>, Vec<[u8; HASH]>), OverlayError> {
+    let mut replaced = Vec::new();
     let mut tree = Tree::read(metadata)?;
     for depth in 0..folder.len() {
         if tree.find(&folder[..=depth])?.is_none() {
@@ -23,10 +24,10 @@ pub(super) fn with_files(
         }
     }
     for (file, hash) in files.iter().zip(hashes) {
-        tree.remove(folder, file.name)?;
+        replaced.extend(tree.remove(folder, file.name)?);
         tree.insert(folder, file.name, NORMAL, if file.bytes.is_empty() { &[0; HASH] } else { hash })?;
     }
-    Ok(tree.metadata)
+    Ok((tree.metadata, replaced))
 }
 
 struct Tree {
@@ -105,16 +106,18 @@ impl Tree {
         Ok(())
     }
 
-    /// Removes the entries of a name from a folder.
-    fn remove(&mut self, folder: &[&str], name: &str) -> Result<(), OverlayError> {
+    /// Removes the entries of a name from a folder; gives their hashes.
+    fn remove(&mut self, folder: &[&str], name: &str) -> Result<Vec<[u8; HASH]>, OverlayError> {
         let folder = self.find(folder)?.ok_or(DAMAGED)?;
         let children = self.children(&folder)?;
         // The last one first: the places of those before it stay.
+        let mut hashes = Vec::new();
         for child in children.iter().rev().filter(|child| child.name.eq_ignore_ascii_case(name)) {
+            hashes.push(child.hash);
             self.folders.retain(|begin| *begin != child.range.start);
             self.replace(child.range.clone(), &[]);
         }
-        Ok(())
+        Ok(hashes)
     }
 
     /// Puts bytes in the place of others, all within one list.
@@ -183,6 +186,8 @@ struct Entry {
     range: Range<usize>,
     name: String,
     is_folder: bool,
+    /// SHA-1 of the file's bytes.
+    hash: [u8; HASH],
     /// Where its list begins; 0 without one.
     list: u64,
 }
@@ -211,6 +216,7 @@ impl Entry {
             range: at..end,
             name: String::from_utf16_lossy(&name),
             is_folder: number(entry, 8) & FOLDER != 0,
+            hash: *entry[SHA1..].first_chunk().ok_or(DAMAGED)?,
             list: long(entry, LIST)?,
         }))
     }
@@ -224,9 +230,11 @@ fn long(bytes: &[u8], at: usize) -> Result<u64, OverlayError> {
 const DAMAGED: OverlayError = OverlayError::Damaged("its metadata");
 /// An entry without its name.
 const FIXED: usize = 102;
-/// Places in an entry: of the folder's list, the last write, the number of streams, the name's length.
+/// Places in an entry: of the folder's list, the last write, the hash, the number of streams, the name's
+/// length.
 const LIST: usize = 16;
 const TIME: usize = 56;
+const SHA1: usize = 64;
 const STREAMS: usize = 96;
 const NAME_LENGTH: usize = 100;
 /// Windows' `FILE_ATTRIBUTE_NORMAL` and `FILE_ATTRIBUTE_DIRECTORY`.

@@ -20,7 +20,7 @@ fn empty() -> Vec<u8> {
 fn folders_are_made_once_and_a_file_of_the_same_name_is_replaced() {
     let add = |metadata, name, bytes| {
         let file = [Added { name, bytes }];
-        metadata::with_files(metadata, &["sms", "data"], &file, &[[1; HASH]]).unwrap()
+        metadata::with_files(metadata, &["sms", "data"], &file, &[[1; HASH]]).unwrap().0
     };
     let once = add(empty(), "Variables.dat", b"one");
     let again = add(once.clone(), "VARIABLES.DAT", b"two");
@@ -45,7 +45,7 @@ proptest! {
     ) {
         let file = [Added { name: "file", bytes: b"bytes" }];
         let _ = metadata::with_files(bytes, &["a", "b"], &file, &[[1; HASH]]);
-        let mut nearly = metadata::with_files(empty(), &["a"], &file, &[[1; HASH]]).unwrap();
+        let (mut nearly, _) = metadata::with_files(empty(), &["a"], &file, &[[1; HASH]]).unwrap();
         let at = at.index(nearly.len());
         nearly[at] = value;
         let _ = metadata::with_files(nearly, &["a", "b"], &file, &[[1; HASH]]);
