@@ -147,7 +147,7 @@ pub(crate) fn take_up(known: &mut SeenMachines, sighting: &Sighting) -> bool {
         gone.iter().for_each(|gone| drop(known.remove(gone)));
     }
     let observed = known.entry(machine.clone()).or_default();
-    let before = observed.of(*generation);
+    let before = observed.reaction(*generation);
     if before.is_some_and(|before| before.at > observation.at) {
         return false;
     }

@@ -64,7 +64,7 @@ pub async fn hand_over(
     if !seen.is_empty() {
         for (machine, observed) in seen {
             for generation in Generation::ALL {
-                let Some(observation) = observed.of(generation).cloned() else { continue };
+                let Some(observation) = observed.reaction(generation).cloned() else { continue };
                 count += 1;
                 let sighting = Sighting { machine: machine.clone(), generation, observation };
                 if !kept(shared.keep(sighting).await) {
