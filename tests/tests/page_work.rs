@@ -225,7 +225,7 @@ fn a_real_machine_boots_beside_the_newer_pages_and_their_rows_follow_it() {
     browser.wait_for("return window.mark === 1 && document.querySelector('#rules td:last-child').innerText === '1' && Number(document.querySelector('#rules td:nth-child(5)').innerText) > 0");
     browser.keep_picture("server-boots");
     machine.wait_for_payload("beside");
-    // What explain says is what the machine got.
+    // Explain agrees with the boot that the machine got.
     browser.look_at(&explain);
     browser.run("location.reload()");
     browser.wait_for("return !window.mark && document.body.innerText.includes('As the machine asked last') && document.querySelector('.mark h3 code').innerText.endsWith('boot.ipxe')");

@@ -32,7 +32,7 @@ pub struct Console {
     pub(crate) values: FilterValues,
 }
 
-/// What a request shows of its operator.
+/// The parts of a request that identify its operator.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Credentials<'a> {
     /// The cookie of a session.

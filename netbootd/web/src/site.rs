@@ -104,7 +104,8 @@ fn shown(part: Part) -> Answer {
     response
 }
 
-/// What a request shows of its operator; `user_header` is the one that trusted proxies set.
+/// The parts of a request that identify its operator; `user_header` is the header that trusted proxies
+/// set.
 pub(crate) fn credentials<'a>(
     headers: &'a HeaderMap,
     client: Client,
