@@ -104,8 +104,8 @@ fn shown(part: Part) -> Answer {
     response
 }
 
-/// The parts of a request that identify its operator; `user_header` is the header that trusted proxies
-/// set.
+/// The parts of a request that identify its operator; `user_header` is the header that trusted
+/// proxies set.
 pub(crate) fn credentials<'a>(
     headers: &'a HeaderMap,
     client: Client,
