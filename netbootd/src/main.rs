@@ -1,5 +1,8 @@
 //! The `netbootd` command: daemon and tools.
 
+#[cfg(target_os = "linux")]
+mod allocator;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

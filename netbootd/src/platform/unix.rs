@@ -1,7 +1,5 @@
 //! System calls of the command on Linux.
 
-mod memory;
-
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -13,7 +11,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::failure::Failure;
-pub(crate) use memory::release_free_memory;
 
 /// How to be one who may.
 pub(crate) const PRIVILEGED: &str = "run as root";

@@ -16,8 +16,6 @@ use netbootd_telemetry::event::SharedError;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{error, warn};
 
-use crate::platform::release_free_memory;
-
 /// Looks through the Macs' shares once, and starts everything.
 pub(super) async fn start(daemon: &Arc<Daemon>, shared: Option<Remote>, tasks: &mut JoinSet<()>) {
     let services = &daemon.services;
@@ -231,7 +229,7 @@ async fn sweep_relay(services: Arc<Services>) {
     }
 }
 
-/// Forgets peers that sent nothing for a while, and returns the memory of a flood to the system.
+/// Forgets peers that sent nothing for a while, and returns the memory of a flood.
 async fn forget_idle(services: Arc<Services>) {
     loop {
         tokio::select! {
@@ -239,12 +237,9 @@ async fn forget_idle(services: Arc<Services>) {
             () = services.lifecycle.shutdown.cancelled() => return,
         }
         let now = Instant::now();
-        let forgotten = services.limits.sweep(now)
-            + services.network.neighbours.forget_idle(now)
-            + services.recorder.forget_idle(now);
-        if forgotten >= WORTH_RELEASING {
-            let _ = tokio::task::spawn_blocking(release_free_memory).await; // it cannot fail
-        }
+        services.limits.sweep(now);
+        services.network.neighbours.forget_idle(now);
+        services.recorder.forget_idle(now);
     }
 }
 
@@ -288,8 +283,6 @@ const PACKAGES_EVERY: Duration = Duration::from_secs(300);
 const PACKAGES_AGAIN: Duration = Duration::from_secs(30);
 /// How often idle peers are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(30);
-/// Peers; a building that boots has fewer.
-const WORTH_RELEASING: usize = 4096;
 /// How often the files of the responder are looked through.
 const RELAY_EVERY: Duration = Duration::from_secs(60);
 /// How often images are looked for that were removed and that no machine runs from any more.
