@@ -66,6 +66,39 @@ fn the_oci_image_serves_from_its_own_root_file_system_and_is_reproducible() {
 
 const START: &str = "mount -t proc proc \"$1/proc\"; exec chroot \"$1\" /usr/bin/netbootd serve";
 
+/// Stand-ins for the programs: `make windows` installs real ones.
+#[test]
+fn the_installation_package_is_reproducible_and_keeps_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["netbootd.exe", "netbootd-wim.exe"] {
+        fs::write(folder.path().join(name), format!("MZ {name}")).unwrap();
+    }
+    let package = |name: &str| {
+        let file = folder.path().join(name);
+        run(tool("msi").arg(&file).arg("0.1.0").arg(folder.path()));
+        file
+    };
+    let (one, two) = (package("one.msi"), package("two.msi"));
+    run(Command::new("cmp").args([&one, &two]));
+    let table = |name: &str| run(Command::new("msiinfo").arg("export").arg(&one).arg(name));
+    // Never overwritten (128), kept by removal (16), of 64 bits (256).
+    let components = table("Component");
+    let configuration = components.lines().find(|line| line.starts_with("Configuration")).unwrap();
+    assert_eq!(configuration.split('\t').nth(3), Some("400"), "{components}");
+    assert!(table("Property").contains("SERVICEACCOUNT\tNT SERVICE\\netbootd"), "{}", table("Property"));
+    // The old version comes back when the installation of the new one fails.
+    let sequence = table("InstallExecuteSequence");
+    let at = |action: &str| -> u32 {
+        let line = sequence.lines().find(|line| line.split('\t').next() == Some(action)).unwrap();
+        line.split('\t').nth(2).unwrap().trim().parse().unwrap()
+    };
+    assert!(at("InstallInitialize") < at("RemoveExistingProducts"), "{sequence}");
+    assert!(
+        at("InstallServices") < at("Configure") && at("RollbackConfigure") < at("Configure"),
+        "{sequence}"
+    );
+}
+
 #[test]
 fn the_sbom_names_the_crates_that_are_compiled_in() {
     let sbom = || -> Value { serde_json::from_str(&run(&mut tool("sbom"))).unwrap() };

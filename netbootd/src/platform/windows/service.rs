@@ -1,18 +1,18 @@
 //! The service: what the service control manager starts, and how it is put there and taken away.
 
+mod host;
+
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use netbootd_config::paths::{BOOT_ROOT, DEFAULT_CONFIG, STATE_DIR};
 use tracing::Level;
 use windows_service::service::{
-    ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceErrorControl, ServiceExitCode,
-    ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo, ServiceStartType, ServiceState,
-    ServiceType,
+    Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceErrorControl,
+    ServiceExitCode, ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo, ServiceStartType,
+    ServiceState, ServiceType,
 };
 use windows_service::service_control_handler::{ServiceControlHandlerResult, register};
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
@@ -33,6 +33,11 @@ pub(crate) enum ServiceCommand {
     Install(InstallArgs),
     /// Stop the service and take it away. Configuration, images and state stay.
     Remove,
+    /// Set up an installed service: its folder, events, firewall rules, and restarts after a crash. The
+    /// installation package runs it.
+    Configure(ConfigureArgs),
+    /// Take back events and firewall rules of `configure`; the folder stays.
+    Unconfigure,
     /// Run under the service control manager; not for people.
     #[command(hide = true)]
     Run(ServeArgs),
@@ -47,10 +52,28 @@ pub(crate) struct InstallArgs {
     config: Option<std::path::PathBuf>,
 }
 
+/// The arguments of `netbootd service configure`.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigureArgs {
+    /// The account of the service, which gets access to its folder.
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// Start the service; a start that fails is reported and no error.
+    #[arg(long)]
+    start: bool,
+}
+
 pub(crate) fn run(command: &ServiceCommand) -> Result<(), Failure> {
     match command {
         ServiceCommand::Install(args) => install(args),
         ServiceCommand::Remove => remove(),
+        ServiceCommand::Configure(args) => configure(args),
+        ServiceCommand::Unconfigure => {
+            host::close_firewall();
+            // One that was never registered is gone already.
+            let _ = event_log::unregister();
+            Ok(())
+        }
         ServiceCommand::Run(args) => dispatch(args),
     }
 }
@@ -110,14 +133,51 @@ fn serve_until_stopped(_: Vec<OsString>) {
 }
 
 fn install(args: &InstallArgs) -> Result<(), Failure> {
+    let info = info(args.config.as_deref())?;
+    let manager = open(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
+    let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
+    let service =
+        manager.create_service(&info, access).map_err(|error| refused("add the service", &error))?;
+    outln!("service {NAME} added: it starts with Windows, as LocalSystem");
+    let described = service.set_description("Network-boots PCs by PXE and UEFI HTTP boot, and Macs by BSDP.");
+    described.map_err(|error| refused("describe the service", &error))?;
+    restart_after_crashes(&service)?;
+    outln!("{}", host::events()?);
+    outln!("{}", host::own_folder(None)?);
+    Ok(())
+}
+
+fn configure(args: &ConfigureArgs) -> Result<(), Failure> {
+    let info = info(None)?;
+    let manager = open(ServiceManagerAccess::CONNECT)?;
+    let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
+    let service = manager.open_service(NAME, access).map_err(|error| refused("open the service", &error))?;
+    // An installer may leave the path without quotes. The account stays: there is none in `info`.
+    service.change_config(&info).map_err(|error| refused("change the service", &error))?;
+    restart_after_crashes(&service)?;
+    outln!("{}", host::drop_privileges());
+    outln!("{}", host::events()?);
+    outln!("{}", host::own_folder(args.account.as_deref())?);
+    outln!("{}", host::open_firewall(&info.executable_path));
+    if args.start {
+        match service.start::<OsString>(&[]) {
+            Ok(()) => outln!("service {NAME} starts"),
+            Err(error) => outln!("service {NAME} does not start: {}", words(&error)),
+        }
+    }
+    Ok(())
+}
+
+/// The service as this program, with the configuration file that it reads.
+fn info(config: Option<&Path>) -> Result<ServiceInfo, Failure> {
     let executable_path =
         std::env::current_exe().map_err(|error| Failure::Bug(format!("where this program is: {error}")))?;
     let mut launch_arguments: Vec<OsString> = vec!["service".into(), "run".into()];
-    if let Some(config) = &args.config {
-        let config = std::path::absolute(config).unwrap_or_else(|_| config.clone());
+    if let Some(config) = config {
+        let config = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
         launch_arguments.extend(["--config".into(), config.into()]);
     }
-    let info = ServiceInfo {
+    Ok(ServiceInfo {
         name: NAME.into(),
         display_name: "netbootd network boot server".into(),
         service_type: ServiceType::OWN_PROCESS,
@@ -128,14 +188,10 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
         dependencies: vec![],
         account_name: None,
         account_password: None,
-    };
-    let manager = open(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
-    let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
-    let service =
-        manager.create_service(&info, access).map_err(|error| refused("add the service", &error))?;
-    outln!("service {NAME} added: it starts with Windows, as LocalSystem");
-    let described = service.set_description("Network-boots PCs by PXE and UEFI HTTP boot, and Macs by BSDP.");
-    described.map_err(|error| refused("describe the service", &error))?;
+    })
+}
+
+fn restart_after_crashes(service: &Service) -> Result<(), Failure> {
     let again = ServiceAction { action_type: ServiceActionType::Restart, delay: Duration::from_secs(5) };
     let on_failure = ServiceFailureActions {
         reset_period: ServiceFailureResetPeriod::After(Duration::from_secs(86_400)),
@@ -144,28 +200,7 @@ fn install(args: &InstallArgs) -> Result<(), Failure> {
         actions: Some(vec![again.clone(), again.clone(), again]),
     };
     let changed = service.update_failure_actions(on_failure);
-    changed.map_err(|error| refused("have the service started anew when it ends unasked", &error))?;
-    event_log::register().map_err(|error| Failure::Permission(format!("the source of events: {error}")))?;
-    outln!("events go to the Application log, source {NAME}");
-    outln!("{}", own_folder()?);
-    Ok(())
-}
-
-/// The folder of configuration, state and log: for the system and administrators, and nobody else.
-fn own_folder() -> Result<String, Failure> {
-    let folder = Path::new(DEFAULT_CONFIG).parent().unwrap_or(Path::new(r"C:\"));
-    let shown = folder.display();
-    for below in [folder, Path::new(BOOT_ROOT), Path::new(STATE_DIR)] {
-        std::fs::create_dir_all(below)
-            .map_err(|error| Failure::Permission(format!("{}: {error}", below.display())))?;
-    }
-    let held = Command::new("icacls").arg(folder).args(["/inheritance:r", "/grant:r"]).args(OWNERS).output();
-    match held {
-        Ok(output) if output.status.success() => {
-            Ok(format!("{shown} is there, for the system and administrators"))
-        }
-        _ => Ok(format!("{shown} is there; icacls did not run, so look who may read it (docs/windows.md)")),
-    }
+    changed.map_err(|error| refused("have the service started anew when it ends unasked", &error))
 }
 
 fn remove() -> Result<(), Failure> {
@@ -206,6 +241,3 @@ fn words(error: &windows_service::Error) -> String {
 /// The arguments of the process; only the service sets them.
 static ARGS: OnceLock<ServeArgs> = OnceLock::new();
 const NAME: &str = "netbootd";
-/// LocalSystem and the administrators' group, by number: their names are other words in other
-/// languages.
-const OWNERS: [&str; 2] = ["*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F"];
