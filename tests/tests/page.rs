@@ -58,8 +58,9 @@ fn wrong_looks(browser: &Browser<'_>, name: &str, looks: &[(u32, u32, bool)]) ->
         browser.look_as(width, height, is_dark);
         let look = format!("{name}-{}{}", width, if is_dark { "-dark" } else { "" });
         wrong.extend(browser.unreadable().into_iter().map(|found| format!("{look}: {found}")));
-        let sideways = "return document.documentElement.scrollWidth > innerWidth";
-        if browser.run(sideways) == true {
+        // A phone shows a page that is too wide smaller, and says that it is wider itself.
+        let sideways = format!("return document.documentElement.scrollWidth > {width}");
+        if browser.run(&sideways) == true {
             wrong.push(format!("{look}: wider than the screen"));
         }
         browser.keep_picture(&look);

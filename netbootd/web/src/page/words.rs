@@ -67,7 +67,11 @@ pub(crate) fn number(number: u64) -> String {
 
 /// `1 machine`, `25 machines`.
 pub(crate) fn count(many: u64, noun: &str) -> String {
-    let plural = if many == 1 { "" } else { "s" };
+    let plural = match many {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
     format!("{} {noun}{plural}", number(many))
 }
 
