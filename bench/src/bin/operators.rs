@@ -9,24 +9,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bench::in_turns;
 use netbootd_tests::browser::Browser;
 use netbootd_tests::netbootd::{SERVER, program};
-use netbootd_tests::{Lab, Netbootd, Process, firmware};
+use netbootd_tests::{Lab, Netbootd, Process, firmware, wait};
 use socket2::{Domain, Socket, Type};
 
 fn main() {
     let site = Site::start();
     site.hear_of(0..1000);
-    let open = Arc::new(AtomicBool::new(false));
-    let rendered = site.look_at_page(&open);
-    let mut closed = || site.boot();
-    let mut opened = || {
-        open.store(true, Ordering::SeqCst);
-        site.boot();
-        open.store(false, Ordering::SeqCst);
-    };
-    let [without, with] = in_turns(ROUNDS, [&mut closed, &mut opened]);
+    let pages = site.pages();
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    // In turns, so that whatever else the machine does meets both alike.
+    for _ in 0..ROUNDS {
+        without.push(site.boot());
+        pages.open();
+        with.push(site.boot());
+        pages.close();
+    }
     site.hear_of(1000..10_500);
     let times = |path, holds| {
         let mut times: Vec<f64> = (0..200).map(|_| site.time(path, holds)).collect();
@@ -51,7 +50,7 @@ fn main() {
          | 50 rows changed in the browser: median, p95 | {:.1} ms, {:.1} ms | — |\n\
          | changed parts that went to the open pages | {} times | — |",
         PAGES.len(),
-        with.median() / without.median(),
+        median(with) / median(without),
         status[100],
         status[198],
         page[100],
@@ -61,7 +60,7 @@ fn main() {
         share(&storm),
         morph[morph.len() / 2],
         morph[morph.len() * 95 / 100],
-        rendered.load(Ordering::SeqCst)
+        pages.parts.load(Ordering::SeqCst)
     ));
 }
 
@@ -105,8 +104,9 @@ impl Site {
         firmware::ask(&self.lab, "client", numbers.map(address));
     }
 
-    /// Machines boot one after the other: DHCP, then the file by TFTP.
-    fn boot(&self) {
+    /// Machines boot one after the other: DHCP, then the file by TFTP. Gives the seconds.
+    fn boot(&self) -> f64 {
+        let started = Instant::now();
         self.hear_of(0..200);
         for _ in 0..MACHINES {
             let mut fetch = self.lab.command("client", &program());
@@ -116,13 +116,16 @@ impl Site {
                 .expect("the probe starts");
             assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
         }
+        started.elapsed().as_secs_f64()
     }
 
     /// Bytes of a page with its style, scripts and icon.
     fn weight(&self, path: &'static str) -> usize {
         let asked = self.lab.inside("server", move || {
             let page = get(path);
-            let assets = page.split('"').filter(|word| word.starts_with("/assets/"));
+            // Attributes have character references for the slashes.
+            let plain = page.replace("&#x2f;", "/");
+            let assets = plain.split('"').filter(|word| word.starts_with("/assets/"));
             page.len() + assets.map(|asset| get(asset).len()).sum::<usize>()
         });
         asked.join().expect("the page is shown")
@@ -187,47 +190,84 @@ impl Site {
         asked.join().expect("the status is told")
     }
 
-    /// Open pages, as long as `open` says so: each follows its stream. Gives how often parts of them
-    /// came.
-    fn look_at_page(&self, open: &Arc<AtomicBool>) -> Arc<AtomicUsize> {
-        let rendered = Arc::new(AtomicUsize::new(0));
+    /// The pages, closed.
+    fn pages(&self) -> Arc<Pages> {
+        let pages = Arc::new(Pages::default());
         for page in PAGES {
-            let (open, counted) = (Arc::clone(open), Arc::clone(&rendered));
+            let pages = Arc::clone(&pages);
             let started = self.lab.inside("server", move || {
                 thread::spawn(move || {
                     loop {
-                        while !open.load(Ordering::SeqCst) {
+                        while !pages.is_open.load(Ordering::SeqCst) {
                             thread::sleep(Duration::from_millis(5));
                         }
-                        look(page, &open, &counted);
+                        pages.follow(page);
                     }
                 });
             });
             started.join().expect("a page opens");
         }
-        rendered
+        pages
     }
+}
+
+/// Pages that are open beside the boot path, as long as they are to be.
+#[derive(Default)]
+struct Pages {
+    is_open: AtomicBool,
+    following: AtomicUsize,
+    /// How often parts of them came.
+    parts: AtomicUsize,
+}
+
+impl Pages {
+    /// Opens all of them, and waits until each follows its stream.
+    fn open(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
+        self.wait_for(PAGES.len());
+    }
+
+    fn close(&self) {
+        self.is_open.store(false, Ordering::SeqCst);
+        self.wait_for(0);
+    }
+
+    fn wait_for(&self, many: usize) {
+        let follow = || self.following.load(Ordering::SeqCst) == many;
+        wait::until(Duration::from_secs(30), follow, || format!("not {many} pages follow"));
+    }
+
+    /// Fetches what the page's `app.js` fetches, as often.
+    fn follow(&self, page: &str) {
+        assert!(get(page).contains("Machines"));
+        let stream = ask(&format!("/live?view={page}"));
+        stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket can wait");
+        let (mut events, mut greeted) = (BufReader::new(stream), false);
+        while self.is_open.load(Ordering::SeqCst) {
+            let mut line = String::new();
+            let _ = events.read_line(&mut line); // none in time is as good
+            if line.contains("event: hello") && !greeted {
+                greeted = true;
+                self.following.fetch_add(1, Ordering::SeqCst);
+            } else if line.contains("event: parts") {
+                self.parts.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        if greeted {
+            self.following.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
 /// The hardware address of a numbered machine.
 fn address(number: u32) -> [u8; 6] {
     let [a, b, c, d] = number.to_be_bytes();
     [0x52, 0x54, a, b, c, d]
-}
-
-/// Fetches what the page's `app.js` fetches, as often.
-fn look(page: &str, open: &AtomicBool, rendered: &AtomicUsize) {
-    assert!(get(page).contains("Machines"));
-    let stream = ask(&format!("/live?view={page}"));
-    stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket can wait");
-    let mut events = BufReader::new(stream);
-    while open.load(Ordering::SeqCst) {
-        let mut line = String::new();
-        let _ = events.read_line(&mut line); // none in time is as good
-        if line.contains("event: parts") {
-            rendered.fetch_add(1, Ordering::SeqCst);
-        }
-    }
 }
 
 fn ask(path: &str) -> TcpStream {
@@ -239,7 +279,8 @@ fn ask_from(client: [u8; 4], path: &str) -> TcpStream {
     socket.bind(&SocketAddr::from((client, 0)).into()).expect("the loopback has many addresses");
     socket.connect(&SocketAddr::from(([127, 0, 0, 1], 9167)).into()).expect("the status port is there");
     let mut stream = TcpStream::from(socket);
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("the status port listens");
     stream
 }
