@@ -2,7 +2,9 @@
 //! here is a list of rows in the published shapes. In front of it stands a real web server with TLS
 //! that wants Kerberos.
 
+mod query;
 pub mod rows;
+pub mod whole;
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,6 +18,8 @@ use std::thread;
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+
+use query::{Class, Selected};
 
 use crate::certificate::ServerCertificate;
 use crate::process::Process;
@@ -49,13 +53,17 @@ impl<'a> Web<'a> {
 /// The site's rows, by class.
 #[derive(Debug, Default)]
 struct Site {
-    classes: Mutex<HashMap<String, Vec<Value>>>,
+    classes: Mutex<HashMap<String, Arc<Class>>>,
     asked: Mutex<Vec<String>>,
     is_broken: AtomicBool,
     /// A machine whose import fails.
     refused: Mutex<Option<String>>,
     is_old: AtomicBool,
     page: AtomicUsize,
+    /// Forms of question that are answered with 404.
+    unknown: Mutex<Vec<String>>,
+    /// Classes that the account's role hides.
+    hidden: Mutex<Vec<String>>,
 }
 
 impl AdminService {
@@ -93,7 +101,22 @@ impl AdminService {
 
     /// Puts rows into a class, instead of those it has.
     pub fn set(&self, class: &str, rows: Vec<Value>) {
-        self.site.classes.lock().insert(class.to_owned(), rows);
+        self.site.classes.lock().insert(class.to_owned(), Arc::new(Class::new(rows)));
+    }
+
+    /// The rows of a class.
+    pub fn rows(&self, class: &str) -> Vec<Value> {
+        self.site.classes.lock().get(class).map(|class| class.rows.clone()).unwrap_or_default()
+    }
+
+    /// Answers questions with these words in them with 404, and no others.
+    pub fn refuse_shapes(&self, words: &[&str]) {
+        *self.site.unknown.lock() = words.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// Hides these classes from the account, and no others.
+    pub fn hide(&self, classes: &[&str]) {
+        *self.site.hidden.lock() = classes.iter().map(|class| (*class).to_owned()).collect();
     }
 
     /// Makes every answer a failure, or ends that.
@@ -180,18 +203,22 @@ impl Site {
         if method == "POST" {
             return ("200 OK", json!({ "@odata.context": format!("$metadata#{class}"), "ReturnValue": 0 }));
         }
-        let classes = self.classes.lock();
-        let rows = classes.get(class).cloned().unwrap_or_default();
-        let of = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)).unwrap_or_default();
-        let filter = of("$filter=");
-        let rows: Vec<Value> = rows.into_iter().filter(|row| fits(row, filter)).collect();
+        if self.unknown.lock().iter().any(|word| target.contains(word.as_str())) {
+            return ("404 Not Found", json!({ "error": { "message": "No HTTP resource was found." } }));
+        }
+        let is_hidden = self.hidden.lock().iter().any(|hidden| hidden == class);
+        let rows = self.classes.lock().get(class).filter(|_| !is_hidden).cloned().unwrap_or_default();
         let page = self.page.load(Ordering::SeqCst);
-        let skip: usize = of("$skip=").parse().unwrap_or_default();
+        let Some(Selected { rows, more }) = rows.select(query, page) else {
+            return ("400 Bad Request", json!({ "error": { "message": "The query is not valid." } }));
+        };
         let mut answer = json!({
             "@odata.context": format!("https://cm01.nb.test/AdminService/wmi/$metadata#{class}"),
-            "value": rows.iter().skip(skip).take(page).collect::<Vec<_>>(),
+            "value": rows,
         });
-        if skip + page < rows.len() {
+        if more {
+            let skip = query.split('&').find_map(|part| part.strip_prefix("$skip="));
+            let skip: usize = skip.and_then(|skip| skip.parse().ok()).unwrap_or_default();
             let others: Vec<&str> =
                 query.split('&').filter(|part| !part.starts_with("$skip=") && !part.is_empty()).collect();
             let next = format!("https://cm01.nb.test{path}?{}&$skip={}", others.join("&"), skip + page);
@@ -217,32 +244,9 @@ impl Site {
 
     fn add(&self, class: &str, row: Value) {
         let mut classes = self.classes.lock();
-        classes.entry(class.to_owned()).or_default().push(row);
-    }
-}
-
-/// `Field eq 'text'`, `Field eq 7`, `Field eq true`, and `Field/any(x: x eq 'text')`.
-fn fits(row: &Value, filter: &str) -> bool {
-    let member = |name: &str| {
-        let members = row.as_object()?;
-        members.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
-    };
-    if filter.is_empty() {
-        return true;
-    }
-    if let Some((field, rest)) = filter.split_once("/any(") {
-        let wanted = rest.split('\'').nth(1).unwrap_or_default();
-        let values = member(field).and_then(|value| value.as_array().cloned()).unwrap_or_default();
-        return values.iter().any(|value| value.as_str() == Some(wanted));
-    }
-    let Some((field, wanted)) = filter.split_once(" eq ") else { return false };
-    match member(field) {
-        Some(Value::String(text)) => wanted.trim_matches('\'').eq_ignore_ascii_case(&text),
-        Some(value) => {
-            let text = value.to_string();
-            text == wanted
-        }
-        None => false,
+        let mut rows = classes.get(class).map(|class| class.rows.clone()).unwrap_or_default();
+        rows.push(row);
+        classes.insert(class.to_owned(), Arc::new(Class::new(rows)));
     }
 }
 

@@ -192,7 +192,8 @@ fn tags(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     all
 }
 
-fn discover(address: [u8; 6]) -> Vec<u8> {
+/// The DHCPDISCOVER of PXE firmware with this hardware address (RFC 2131, PXE 2.1).
+pub fn discover(address: [u8; 6]) -> Vec<u8> {
     let mut bytes = vec![0; 236];
     bytes[..3].copy_from_slice(&[1, 1, 6]);
     // The answer is broadcast: an address there is not yet.

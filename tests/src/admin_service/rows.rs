@@ -18,7 +18,8 @@ pub fn member(id: u64, collection: &str) -> Value {
     json!({ "CollectionID": collection, "ResourceID": id, "IsDirect": true })
 }
 
-fn advertisement(id: &str, collection: &str, offer: u64, flags: u64, package: &str) -> Value {
+/// A task sequence's deployment.
+pub fn advertisement(id: &str, collection: &str, offer: u64, flags: u64, package: &str) -> Value {
     json!({
         "AdvertisementID": id, "CollectionID": collection, "CollectionName": "OSD", "OfferType": offer, "AdvertFlags": flags,
         "PackageID": package, "PackageName": "Windows 11 Enterprise", "PackageType": 4,
