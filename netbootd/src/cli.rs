@@ -21,6 +21,7 @@ pub mod pending;
 pub mod revocations;
 pub mod setup;
 mod signers;
+pub mod site;
 pub mod status;
 mod table;
 pub mod watch;
@@ -80,6 +81,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Write the certificate to enroll in machines that boot by HTTPS.
     BootCertificate(boot_certificate::BootCertificateArgs),
+    /// Show or renew the copy of the Configuration Manager site.
+    #[command(subcommand)]
+    Site(site::SiteCommand),
     /// Let one machine boot something else: once, until a time, or from now on.
     Boot(boot::BootArgs),
     /// Register, list and import devices, or publish a device file.
@@ -161,6 +165,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Forget(args) => explain::forget(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Site(command) => site::run(&command),
         Command::Boot(args) => boot::run(&args),
         Command::BootCertificate(args) => boot_certificate::run(&args),
         Command::Device(command) => device::run(&command),

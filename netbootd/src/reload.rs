@@ -71,6 +71,7 @@ fn take_up(daemon: &Daemon, held: &Held) -> Reloaded {
         images.refresh();
     }
     let snapshot = Snapshot::new(config, daemon.images.clone())?.sharing(daemon.shared.as_ref());
+    let snapshot = snapshot.mirroring(&daemon.mirror);
     daemon.services.snapshot.store(Arc::new(snapshot));
     if let Some(https) = &daemon.services.snapshot.load().config.https {
         daemon.services.https.reload(https);

@@ -20,6 +20,7 @@ use imagestore::Store;
 use netbootd_config::{Config, Mode, Severity, Source};
 use netbootd_content::files::Images;
 use netbootd_content::remote::Remote;
+use netbootd_directory::configmgr::Mirror;
 use netbootd_directory::kerberos;
 use netbootd_net::with_causes;
 use netbootd_server::bsdp_server::BsdpServer;
@@ -155,6 +156,8 @@ async fn serve(
     let images = store.and_then(|store| Images::open(store, remote)).map_err(|error| unusable(&error))?;
     let snapshot =
         Snapshot::new(config, Some(Arc::new(images))).map_err(Failure::unusable)?.sharing(shared.as_ref());
+    let mirror = Arc::new(Mirror::new(state.folder().to_owned()));
+    let snapshot = snapshot.mirroring(&mirror);
     let services = Services::open(snapshot, Arc::clone(&state)).map_err(no_state)?;
     let mut services = services.with_netboot(netboot);
     if let Some(shared) = &shared {
@@ -164,7 +167,7 @@ async fn serve(
         keep_within(&services, files);
     }
     let opened = Daemon::open(services, Arc::clone(&state)).map_err(no_state)?;
-    let daemon = Arc::new(Daemon { source, sandboxed, shared, ..opened });
+    let daemon = Arc::new(Daemon { source, sandboxed, shared, mirror, ..opened });
     if let Err(error) = daemon.history.migrate(&state) {
         warn!(%error, "steps that an older netbootd kept in the state file stay there");
     }

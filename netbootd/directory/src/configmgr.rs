@@ -3,19 +3,23 @@
 //!
 //! The site's tables (deployments, task sequences, boot images, unknown computers, duplicates) are
 //! read as a whole now and then; a machine costs two lookups and, for each record found, its
-//! collections and what it was last given. Everything is read-only.
+//! collections and what it was last given. With a [`Mirror`] most machines cost no question at all.
+//! Everything is read-only.
 
 pub mod client;
 mod fault;
 mod secure_boot;
+mod mirror;
 mod tables;
 pub mod wire;
+mod writes;
 
+pub use mirror::{Held, Mirror, MirrorView, Paging, Shapes};
 pub use tables::{Bodies, Tables};
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use pxe_policy::{
@@ -31,13 +35,19 @@ use crate::links::Links;
 use crate::settings::{self, Account, Endpoint};
 use client::{Client, SiteError};
 use fault::SiteFault;
-use wire::{Collection, LastPxe, Membership, NetworkAdapter, Package, System};
+use mirror::Cadence;
+use wire::{LastPxe, Membership, NetworkAdapter, Package, System};
 
 /// A site of Configuration Manager, asked through its AdminService.
 #[derive(Debug)]
 pub struct ConfigMgr {
     client: Client,
+    /// For what nobody waits for: the copy of the site.
+    background: Client,
+    mirror: OnceLock<Arc<Mirror>>,
     settings: settings::ConfigMgr,
+    /// Answers of the copy up to this age are used as they are.
+    cache: Duration,
     fresh: Duration,
     tables: Mutex<Option<(Arc<Tables>, Instant)>>,
     /// Whether the site can filter by one address of many.
@@ -74,12 +84,35 @@ impl Configured for settings::ConfigMgr {
 
 impl Directory for ConfigMgr {
     fn ask<'a>(&'a self, who: &'a Identity) -> Asking<'a, Result<DirectoryAnswer, Trouble>> {
-        Box::pin(self.lookup(who))
+        Box::pin(self.current(who))
     }
 
     fn at_once(&self, name: &str, who: &Identity) -> Option<Answer> {
         let skipped = DirectoryAnswer { skipped: true, ..DirectoryAnswer::default() };
-        (who.is_mac && !self.settings.macs).then(|| in_memory(name, skipped))
+        if who.is_mac && !self.settings.macs {
+            return Some(in_memory(name, skipped));
+        }
+        self.mirror.get()?.at_once(name, who, self.cache)
+    }
+
+    fn while_away(&self, name: &str, who: &Identity, stale: Duration) -> Option<Answer> {
+        self.mirror.get()?.while_away(name, who, stale)
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        self.mirror.get()?.trouble()
+    }
+
+    fn attach(&self, mirror: &Arc<Mirror>) {
+        if self.settings.mirror {
+            let _ = self.mirror.set(Arc::clone(mirror)); // a snapshot is attached once
+        }
+    }
+
+    fn sync(&self) -> Option<Asking<'_, Result<Duration, Trouble>>> {
+        let mirror = self.mirror.get()?;
+        let changes = (self.cache / 2).clamp(CHANGES_AT_MOST, CHANGES_AT_LEAST);
+        Some(Box::pin(mirror.sync(&self.background, Cadence { changes, sweep: SWEEP_EVERY })))
     }
 
     fn links<'a>(&'a self, links: &'a mut Links) -> Asking<'a, Option<()>> {
@@ -126,6 +159,9 @@ impl ConfigMgr {
     pub fn open(settings: &settings::ConfigMgr, fresh: Duration) -> Result<Self, SiteError> {
         Ok(ConfigMgr {
             client: Client::open(settings)?,
+            background: Client::open(settings)?.paced(BACKGROUND_PACE),
+            mirror: OnceLock::new(),
+            cache: fresh,
             settings: settings.clone(),
             fresh: fresh.max(Duration::from_secs(10)),
             tables: Mutex::new(None),
@@ -136,6 +172,16 @@ impl ConfigMgr {
     /// How the site is spoken to.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The site's word on a machine now: on the records that the copy has, else looked up.
+    async fn current(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
+        if let Some(mirror) = self.mirror.get()
+            && let Some(said) = mirror.confirmed(&self.client, who, self.cache).await?
+        {
+            return Ok(said);
+        }
+        self.lookup(who).await
     }
 
     /// The site's record of a machine.
@@ -204,72 +250,6 @@ impl ConfigMgr {
             return Err(Trouble::new(TroubleKind::Forbidden, SiteFault::NoBootImage));
         }
         Ok(types)
-    }
-
-    /// Tells the site to forget which Required deployments machines were given, as the console's
-    /// own command does.
-    pub async fn clear_last_pxe(&self, resources: &[u64]) -> Result<(), Trouble> {
-        let body = serde_json::json!({ "ResourceIDs": resources });
-        self.client.post("SMS_Collection.ClearLastNBSAdvForMachines", &body).await.map(drop)
-    }
-
-    /// The records of a machine that the site has: resource id and name.
-    pub async fn records(
-        &self,
-        mac: Option<MacAddr>,
-        uuid: Option<SystemUuid>,
-    ) -> Result<Vec<(u64, String)>, Trouble> {
-        let (by_uuid, by_mac) = tokio::try_join!(self.by_uuid(uuid), self.by_mac(mac))?;
-        let live = by_uuid.iter().chain(&by_mac).filter(|system| !system.is_retired());
-        let mut records: Vec<(u64, String)> =
-            live.map(|system| (system.resourceid, system.name().to_owned())).collect();
-        records.sort_unstable();
-        records.dedup();
-        Ok(records)
-    }
-
-    /// The name of a collection, if the site has it.
-    pub async fn collection(&self, id: &str) -> Result<Option<String>, Trouble> {
-        let filter = format!("CollectionID eq '{id}'");
-        let found: Vec<Collection> = self.client.list(Collection::CLASS, &filter, Collection::FIELDS).await?;
-        Ok(found.into_iter().next().map(|one| one.name.unwrap_or(one.collectionid)))
-    }
-
-    /// Whether a record is in a collection.
-    pub async fn is_member(&self, resource: u64, collection: &str) -> Result<bool, Trouble> {
-        let filter = format!("ResourceID eq {resource}");
-        let collections: Vec<Membership> =
-            self.client.list(Membership::CLASS, &filter, &["CollectionID"]).await?;
-        Ok(collections.iter().any(|one| one.collectionid.eq_ignore_ascii_case(collection)))
-    }
-
-    /// Puts a record into a collection by a direct rule, as the console does.
-    pub async fn add_member(&self, collection: &str, resource: u64, name: &str) -> Result<(), Trouble> {
-        let rule = serde_json::json!({ "collectionRule": {
-            "@odata.type": "#AdminService.SMS_CollectionRuleDirect",
-            "ResourceClassName": System::CLASS,
-            "RuleName": name,
-            "ResourceID": resource,
-        }});
-        let method = format!("SMS_Collection('{collection}')/AdminService.AddMembershipRule");
-        self.client.post(&method, &rule).await.map(drop)
-    }
-
-    /// Makes a record of a machine, as the console's import does. Gives its resource id, if the
-    /// site says that.
-    pub async fn import_machine(
-        &self,
-        name: &str,
-        mac: Option<MacAddr>,
-        uuid: Option<SystemUuid>,
-    ) -> Result<Option<u64>, Trouble> {
-        let body = serde_json::json!({
-            "NetbiosName": name,
-            "SMBIOSGUID": uuid.map(|uuid| uuid.to_string().to_ascii_uppercase()),
-            "MACAddress": mac.map(site_form),
-            "OverwriteExistingRecord": false,
-        });
-        Ok(wire::resource_id(&self.client.post("SMS_Site.ImportMachineEntry", &body).await?))
     }
 
     async fn by_uuid(&self, uuid: Option<SystemUuid>) -> Result<Vec<System>, Trouble> {
@@ -381,6 +361,14 @@ fn any_mac(mac: MacAddr) -> String {
 /// the removed ones.
 pub type Screened = (Option<SystemUuid>, Option<MacAddr>, Vec<Identifier>);
 
+/// Between the starts of two requests for the copy: a tenth of what a site takes from one address
+/// in a second.
+const BACKGROUND_PACE: Duration = Duration::from_millis(50);
+/// How often changes are read: twice while answers count as they are, within these bounds.
+const CHANGES_AT_MOST: Duration = Duration::from_secs(1);
+const CHANGES_AT_LEAST: Duration = Duration::from_secs(30);
+/// How often every device is read.
+const SWEEP_EVERY: Duration = Duration::from_secs(86_400);
 /// More adapters than that share an address only by mistake.
 const MAX_RECORDS: usize = 8;
 

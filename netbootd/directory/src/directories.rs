@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::certificates::Seen;
+use crate::configmgr::Mirror;
 use crate::configured::{Configured, OpenError, Settings};
 use crate::directory::{Directory, PackageTypes};
 use memory::{Memory, Recalled};
@@ -70,6 +71,19 @@ impl Directories {
         let limits = AnswerAge::default();
         self.all.insert(0, Arc::new(Entry { name, directory, memory: Memory::default(), limits }));
         self
+    }
+
+    /// Lets the site be answered for from a copy.
+    pub fn mirroring(self, mirror: &Arc<Mirror>) -> Self {
+        self.all.iter().for_each(|entry| entry.directory.attach(mirror));
+        self
+    }
+
+    /// Brings the copy of the site up to date, and gives the time until something is due again;
+    /// None without one.
+    pub async fn sync(&self) -> Option<Result<Duration, Trouble>> {
+        let asking = self.all.iter().find_map(|entry| entry.directory.sync())?;
+        Some(asking.await)
     }
 
     /// The types of the site's packages; None without a site.
@@ -174,10 +188,11 @@ impl Entry {
     }
 
     fn old_or(&self, who: &Identity, now: Instant, trouble: Trouble) -> Answer {
-        match self.memory.old(who, now, self.limits.stale) {
-            Some((said, age)) => Answer { stale: true, ..self.answer(Ok(said), age) },
-            None => self.answer(Err(trouble), Duration::ZERO),
-        }
+        let old = self.memory.old(who, now, self.limits.stale);
+        let old = old.map(|(said, age)| Answer { stale: true, ..self.answer(Ok(said), age) });
+        let copy = self.directory.while_away(self.name, who, self.limits.stale);
+        let newest = old.into_iter().chain(copy).min_by_key(|answer| answer.age);
+        newest.unwrap_or_else(|| self.answer(Err(trouble), Duration::ZERO))
     }
 
     fn answer(&self, said: Result<DirectoryAnswer, Trouble>, age: Duration) -> Answer {

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use pxe_policy::{Answer, DirectoryAnswer, Identity, Trouble};
 
 use crate::certificates::Seen;
+use crate::configmgr::Mirror;
 use crate::links::Links;
 
 /// A directory that knows machines.
@@ -17,6 +20,20 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// The answer that needs no question: of one that is in memory, or about a machine that this
     /// directory is not asked about. `name` is its name in evidence.
     fn at_once(&self, _name: &str, _who: &Identity) -> Option<Answer> {
+        None
+    }
+
+    /// Its answer while it cannot be reached, no older than `stale`: of a copy that it keeps.
+    fn while_away(&self, _name: &str, _who: &Identity, _stale: Duration) -> Option<Answer> {
+        None
+    }
+
+    /// Answers from this copy of the site from now on, where it is a site that is mirrored.
+    fn attach(&self, _mirror: &Arc<Mirror>) {}
+
+    /// Brings the copy of the site up to date, and gives the time until something is due again.
+    /// None where there is no copy.
+    fn sync(&self) -> Option<Asking<'_, Result<Duration, Trouble>>> {
         None
     }
 

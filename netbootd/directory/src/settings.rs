@@ -37,6 +37,8 @@ pub struct ConfigMgr {
     pub unknown_computers: Option<bool>,
     /// Whether Macs need a deployment as well.
     pub macs: bool,
+    /// Whether a copy of the site is kept, which most machines are answered from.
+    pub mirror: bool,
     /// Other servers of the site whose certificates are looked at: management points, distribution
     /// points.
     pub certificates: Vec<String>,

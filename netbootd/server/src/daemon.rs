@@ -13,6 +13,7 @@ use std::time::Instant;
 use netbootd_config::Source;
 use netbootd_content::files::Images;
 use netbootd_directory::certificates::Certificates;
+use netbootd_directory::configmgr::Mirror;
 use netbootd_state::file::{DatabaseError, State};
 use netbootd_state::history::History;
 use netbootd_state::shared::Shared;
@@ -56,11 +57,14 @@ pub struct Daemon {
     pub scrub: Arc<Scrub>,
     /// The certificates that netbootd depends on.
     pub certificates: Certificates,
+    /// The copy of the Configuration Manager site.
+    pub mirror: Arc<Mirror>,
 }
 
 impl Daemon {
     /// Around services, with what the state file remembers.
     pub fn open(services: Services, state: Arc<State>) -> Result<Self, DatabaseError> {
+        let folder = state.folder().to_owned();
         Ok(Daemon {
             images: services.snapshot.load().files.store().cloned(),
             services: Arc::new(services),
@@ -75,6 +79,7 @@ impl Daemon {
             findings: Arc::default(),
             scrub: Arc::new(Scrub::open(state)?),
             certificates: Certificates::default(),
+            mirror: Arc::new(Mirror::new(folder)),
         })
     }
 

@@ -20,6 +20,7 @@ use netbootd_content::files::{Files, Images};
 use netbootd_content::machines::Machines;
 use netbootd_dhcp::v4 as dhcp;
 use netbootd_dhcp::v4::boot_info::BootService;
+use netbootd_directory::configmgr::Mirror;
 use netbootd_directory::device_file::DEVICES;
 use netbootd_directory::{Directories, OpenError};
 use netbootd_state::approvals::Approvals;
@@ -120,6 +121,12 @@ impl Snapshot {
         if let Some(shared) = shared.filter(|_| self.config.shared_devices) {
             self.directories = self.directories.with_first(DEVICES, Box::new(shared.devices()));
         }
+        self
+    }
+
+    /// With the site answered for from a copy, if the configuration says so.
+    pub fn mirroring(mut self, mirror: &Arc<Mirror>) -> Self {
+        self.directories = self.directories.mirroring(mirror);
         self
     }
 

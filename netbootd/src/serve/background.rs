@@ -36,6 +36,7 @@ pub(super) async fn start(daemon: &Arc<Daemon>, shared: Option<Remote>, tasks: &
     let followed = Arc::clone(services);
     tasks.spawn(async move { followed.network.interfaces.follow(followed.lifecycle.shutdown.clone()).await });
     tasks.spawn(outages::watch_disks(Arc::clone(services)));
+    tasks.spawn(mirror_site(Arc::clone(daemon)));
     tasks.spawn(look_at_certificates(Arc::clone(daemon)));
     tasks.spawn(follow_certificates(Arc::clone(daemon)));
 }
@@ -243,6 +244,34 @@ async fn forget_idle(services: Arc<Services>) {
     }
 }
 
+/// Keeps the copy of the Configuration Manager site up to date, where there is one.
+async fn mirror_site(daemon: Arc<Daemon>) {
+    let mut trouble = None;
+    loop {
+        let snapshot = daemon.services.snapshot.load_full();
+        let synced = snapshot.directories.sync();
+        let synced = tokio::select! {
+            synced = synced => synced,
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
+        };
+        let words = synced.as_ref().and_then(|synced| Some(synced.as_ref().err()?.to_string()));
+        if let Some(words) = words.as_ref().filter(|words| trouble.as_ref() != Some(*words)) {
+            warn!(detail = words, "the copy of the site is not up to date");
+        }
+        trouble = words;
+        let wait = match synced {
+            Some(Ok(wait)) => wait.min(MIRROR_EVERY),
+            Some(Err(_)) | None => MIRROR_AGAIN,
+        };
+        drop(snapshot);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = daemon.mirror.woken() => {}
+            () = daemon.services.lifecycle.shutdown.cancelled() => return,
+        }
+    }
+}
+
 async fn look_at_certificates(daemon: Arc<Daemon>) {
     loop {
         let snapshot = daemon.services.snapshot.load_full();
@@ -281,6 +310,10 @@ async fn follow_certificates(daemon: Arc<Daemon>) {
 const PACKAGES_EVERY: Duration = Duration::from_secs(300);
 /// The same while it does not answer.
 const PACKAGES_AGAIN: Duration = Duration::from_secs(30);
+/// How often machines are looked for that have just booted, whose records are read again.
+const MIRROR_EVERY: Duration = Duration::from_secs(1);
+/// How often a site is tried that does not answer.
+const MIRROR_AGAIN: Duration = Duration::from_secs(5);
 /// How often idle peers are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(30);
 /// How often the files of the responder are looked through.

@@ -4,7 +4,8 @@
 //! [`file`] is this host's own file, with one writer that shares its commits ([`batch`]); leases
 //! have a journal of their own beside it. [`shared`] is PostgreSQL, for several servers.
 //! [`durable`] is the trait that both are written through. [`lease_server`] leases the addresses of
-//! any [`pool`]. [`history`] appends every machine's steps to files of JSON lines.
+//! any [`pool`]. [`history`] appends every machine's steps to files of JSON lines. [`site_file`]
+//! holds the copy of a Configuration Manager site.
 
 pub mod approvals;
 pub mod assignments;
@@ -20,4 +21,5 @@ pub mod ledger;
 pub mod pool;
 pub mod scrub;
 pub mod shared;
+pub mod site_file;
 pub mod trust;

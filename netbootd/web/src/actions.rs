@@ -87,7 +87,7 @@ pub(crate) fn role_of(method: &Method, path: &str) -> Role {
         "uploads" => Role::Operator,
         "machines" => Role::Operator,
         _ if method == Method::DELETE => Role::Admin,
-        "backup" | "reload" | "rescan" | "ledger" | "sources" => Role::Admin,
+        "backup" | "reload" | "rescan" | "ledger" | "sources" | "site" => Role::Admin,
         _ => Role::Operator,
     }
 }

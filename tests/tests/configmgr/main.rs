@@ -4,6 +4,7 @@
 
 mod content_library;
 mod domain;
+mod mirror;
 mod refusals;
 mod secure_boot;
 
@@ -143,7 +144,7 @@ fn a_running_server_outlives_its_site_and_starts_nothing_required_by_what_is_old
     let running = |cache: &str| {
         let policy = format!("[policy]\ncache = {cache:?}\n");
         let configuration = this.configuration.replace("[policy]\n", &policy);
-        let others = "[configmgr]\ncertificates = \"dc1.nb.test:636\"\n";
+        let others = "[configmgr]\nmirror = false\ncertificates = \"dc1.nb.test:636\"\n";
         let configuration = configuration.replace("[configmgr]\n", others);
         Netbootd::start_with(&this.site.lab, &this.site.root, &configuration, &this.kerberos)
     };

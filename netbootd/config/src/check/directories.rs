@@ -121,6 +121,7 @@ pub(super) fn configmgr(
         distribution_point: written.distribution_point.clone(),
         unknown_computers: written.unknown_computers,
         macs: written.macs,
+        mirror: written.mirror.unwrap_or(true),
         certificates: written.certificates.0.clone(),
         secure_boot: written.secure_boot.as_ref().map(|inventory| inventoried(inventory, findings)),
     })

@@ -94,6 +94,7 @@ pub(crate) struct ConfigMgr {
     pub(crate) unknown_computers: Option<bool>,
     #[serde(default)]
     pub(crate) macs: bool,
+    pub(crate) mirror: Option<bool>,
     #[serde(default)]
     pub(crate) certificates: OneOrMany<String>,
     pub(crate) secure_boot: Option<Inventory>,

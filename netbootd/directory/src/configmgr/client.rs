@@ -26,6 +26,8 @@ pub struct Client {
     base: Url,
     service: String,
     account: Account,
+    /// Between the starts of two requests.
+    pace: Duration,
     /// When the next request may start. Held while one is under way: there is one connection.
     turn: Mutex<Instant>,
 }
@@ -82,8 +84,14 @@ impl Client {
             base,
             service: format!("HTTP/{host}"),
             account: site.account.clone(),
+            pace: PACE,
             turn: Mutex::new(Instant::now()),
         })
+    }
+
+    /// With that much time between the starts of two requests.
+    pub fn paced(self, pace: Duration) -> Self {
+        Client { pace, ..self }
     }
 
     /// The URL of the AdminService.
@@ -133,6 +141,26 @@ impl Client {
         }
     }
 
+    /// One page of a class, and the link to the next where the site names one. `link` is that of
+    /// the page before; without it the page is what `query` asks for.
+    pub(super) async fn page<T: DeserializeOwned>(
+        &self,
+        class: &str,
+        query: &[(&str, String)],
+        link: Option<&str>,
+    ) -> Result<(Vec<T>, Option<String>), Trouble> {
+        let foreign = || malformed(SiteFault::ForeignPage { class: class.to_owned() });
+        let url = match link {
+            Some(link) => self.next(link).ok_or_else(foreign)?,
+            None => self.class(class, query)?,
+        };
+        let body = self.send(Method::GET, url, None).await?;
+        let unreadable = |error| malformed(SiteFault::Unreadable { class: class.to_owned(), error });
+        let mut page = Page::parse(&body).map_err(unreadable)?;
+        let next = page.next.take();
+        Ok((page.rows().map_err(unreadable)?, next))
+    }
+
     /// Calls a static method.
     pub async fn post(&self, method: &str, body: &Value) -> Result<Vec<u8>, Trouble> {
         self.send(Method::POST, self.class(method, &[])?, Some(body)).await
@@ -165,7 +193,7 @@ impl Client {
     async fn send(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Vec<u8>, Trouble> {
         let mut turn = self.turn.lock().await;
         tokio::time::sleep_until(*turn).await;
-        *turn = Instant::now() + PACE;
+        *turn = Instant::now() + self.pace;
         let mut request = self.http.request(method, url).header(header::ACCEPT, "application/json");
         if self.account.uses_kerberos() {
             request = request.header(header::AUTHORIZATION, self.ticket().await?);

@@ -6,6 +6,7 @@ use pxe_policy::{
     ArchType, BootImage, Deployment, Identifier, Identity, ImageArch, MacAddr, Purpose, Record, SystemUuid,
     Trouble,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Screened;
@@ -46,23 +47,52 @@ pub struct Bodies<'a> {
     pub collections: &'a [u8],
 }
 
+/// The rows that the tables are joined of.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct TableRows {
+    pub(super) advertisements: Vec<Advertisement>,
+    pub(super) sequences: Vec<TaskSequence>,
+    pub(super) images: Vec<BootImagePackage>,
+    unknown: Vec<System>,
+    points: Vec<DistributionPoint>,
+    guids: Vec<Value>,
+    macs: Vec<Value>,
+    unknown_macs: Vec<Collection>,
+}
+
+impl TableRows {
+    /// Reads the rows from the site.
+    pub(super) async fn read(client: &Client) -> Result<Self, Trouble> {
+        let unknown_macs = format!("Name eq '{UNKNOWN_MACS}'");
+        Ok(TableRows {
+            advertisements: client
+                .list(Advertisement::CLASS, "PackageType eq 4", Advertisement::FIELDS)
+                .await?,
+            sequences: client.list(TaskSequence::CLASS, "", TaskSequence::FIELDS).await?,
+            images: client.list(BootImagePackage::CLASS, "", BootImagePackage::FIELDS).await?,
+            unknown: client.list(System::UNKNOWN, "", &[]).await?,
+            points: client.list(DistributionPoint::CLASS, "IsPXE eq true", DistributionPoint::FIELDS).await?,
+            guids: client.list("SMS_CommonSmbiosGuids", "", &[]).await?,
+            macs: client.list("SMS_CommonMacAddresses", "", &[]).await?,
+            unknown_macs: client.list(Collection::CLASS, &unknown_macs, Collection::FIELDS).await?,
+        })
+    }
+}
+
 impl Tables {
     /// Reads the tables from the site.
     pub(super) async fn read(client: &Client) -> Result<Self, Trouble> {
-        let advertisements: Vec<Advertisement> =
-            client.list(Advertisement::CLASS, "PackageType eq 4", Advertisement::FIELDS).await?;
-        let sequences: Vec<TaskSequence> = client.list(TaskSequence::CLASS, "", TaskSequence::FIELDS).await?;
-        let images: Vec<BootImagePackage> =
-            client.list(BootImagePackage::CLASS, "", BootImagePackage::FIELDS).await?;
-        let unknown = client.list(System::UNKNOWN, "", &[]).await?;
-        let points =
-            client.list(DistributionPoint::CLASS, "IsPXE eq true", DistributionPoint::FIELDS).await?;
-        let guids: Vec<Value> = client.list("SMS_CommonSmbiosGuids", "", &[]).await?;
-        let macs: Vec<Value> = client.list("SMS_CommonMacAddresses", "", &[]).await?;
-        let collections: Vec<Collection> =
-            client.list(Collection::CLASS, &format!("Name eq '{UNKNOWN_MACS}'"), Collection::FIELDS).await?;
-        let by_collection = join(advertisements, &sequences, &images);
-        Ok(Tables { unknown, points, ..Tables::joined(by_collection, &guids, &macs, &collections) })
+        Ok(Tables::of_rows(&TableRows::read(client).await?))
+    }
+
+    /// Of the rows of a site.
+    pub(super) fn of_rows(rows: &TableRows) -> Self {
+        let by_collection = join(rows.advertisements.clone(), &rows.sequences, &rows.images);
+        Tables {
+            unknown: rows.unknown.clone(),
+            points: rows.points.clone(),
+            ..Tables::joined(by_collection, &rows.guids, &rows.macs, &rows.unknown_macs)
+        }
     }
 
     /// Of the bodies of answers, each the only page of its list.
@@ -106,6 +136,11 @@ impl Tables {
     /// How many deployments there are.
     pub fn deployments(&self) -> usize {
         self.by_collection.values().map(Vec::len).sum()
+    }
+
+    /// The collections that task sequences are deployed to.
+    pub(super) fn collections(&self) -> impl Iterator<Item = &str> {
+        self.by_collection.keys().map(String::as_str)
     }
 
     /// The deployments to these collections, each deployment once.

@@ -1,13 +1,13 @@
 //! The AdminService's JSON: only what is used. Names are lower case here, as the service writes
 //! them now in one way and now in another.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
 /// A row of `SMS_R_System` or `SMS_R_UnknownSystem`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct System {
     pub(super) resourceid: u64,
     #[serde(default)]
@@ -22,6 +22,10 @@ pub(super) struct System {
     pub(super) creationdate: Option<String>,
     #[serde(default)]
     pub(super) cputype: Option<String>,
+    #[serde(default)]
+    pub(super) smbiosguid: Option<String>,
+    #[serde(default)]
+    pub(super) macaddresses: Option<Vec<String>>,
 }
 
 impl System {
@@ -62,9 +66,12 @@ impl NetworkAdapter {
 }
 
 /// A row of `SMS_FullCollectionMembership`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Membership {
     pub(super) collectionid: String,
+    /// 0 where it was not asked for.
+    #[serde(default)]
+    pub(super) resourceid: u64,
 }
 
 impl Membership {
@@ -72,8 +79,11 @@ impl Membership {
 }
 
 /// A row of `SMS_LastPXEAdvertisement`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct LastPxe {
+    /// 0 where it was not asked for.
+    #[serde(default)]
+    pub(super) resourceid: u64,
     #[serde(default)]
     pub(super) advertisementid: String,
     #[serde(default)]
@@ -85,11 +95,11 @@ pub(super) struct LastPxe {
 impl LastPxe {
     pub(super) const CLASS: &'static str = "SMS_LastPXEAdvertisement";
     pub(super) const FIELDS: &'static [&'static str] =
-        &["AdvertisementID", "LastPXEAdvertisementTime", "SMBIOSGUID"];
+        &["ResourceId", "AdvertisementID", "LastPXEAdvertisementTime", "SMBIOSGUID"];
 }
 
 /// `SMS_AdvertisementInfo` of task sequences.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Advertisement {
     pub(super) advertisementid: String,
     pub(super) collectionid: String,
@@ -120,7 +130,7 @@ impl Advertisement {
 }
 
 /// A row of `SMS_TaskSequencePackage`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct TaskSequence {
     pub(super) packageid: String,
     #[serde(default)]
@@ -133,7 +143,7 @@ impl TaskSequence {
 }
 
 /// `SMS_BootImagePackage`. The architecture is a word or WIM's number.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct BootImagePackage {
     pub(super) packageid: String,
     #[serde(default)]
@@ -166,7 +176,7 @@ impl Package {
 }
 
 /// `SMS_DistributionPointInfo`, without the password that the class holds.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct DistributionPoint {
     #[serde(default)]
     pub(super) name: Option<String>,
@@ -183,18 +193,22 @@ impl DistributionPoint {
 }
 
 /// A row of `SMS_Collection`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Collection {
     pub(super) collectionid: String,
     #[serde(default)]
     pub(super) name: Option<String>,
     #[serde(default)]
     pub(super) membercount: Option<u64>,
+    /// When its members changed last, as the site writes it. Compared for equality only.
+    #[serde(default)]
+    pub(super) lastmemberchangetime: Option<String>,
 }
 
 impl Collection {
     pub(super) const CLASS: &'static str = "SMS_Collection";
-    pub(super) const FIELDS: &'static [&'static str] = &["CollectionID", "Name", "MemberCount"];
+    pub(super) const FIELDS: &'static [&'static str] =
+        &["CollectionID", "Name", "MemberCount", "LastMemberChangeTime"];
 }
 
 /// A page of a list.

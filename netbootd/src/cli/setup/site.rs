@@ -170,6 +170,7 @@ fn look(site: &Site) -> Result<Vec<doctor::Check>, Failure> {
         distribution_point: None,
         unknown_computers: None,
         macs: false,
+        mirror: false,
         certificates: Vec::new(),
         secure_boot: None,
     });

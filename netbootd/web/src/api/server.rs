@@ -1,5 +1,6 @@
-//! The server's own gifts and records: leases, the list of a deployment day, and how many machines
-//! start boot programs of each generation of Secure Boot authorities.
+//! The server's own gifts and records: leases, the list of a deployment day, the copy of the
+//! Configuration Manager site, and how many machines start boot programs of each generation of
+//! Secure Boot authorities.
 
 use std::sync::Arc;
 
@@ -20,6 +21,15 @@ pub(super) async fn answer(
             &serde_json::json!({ "pools": daemon.addresses.pools(), "leases": daemon.addresses.leases() }),
         ),
         ("GET", ["secure-boot"]) => json(&daemon.services.trust.counts()),
+        ("GET", ["site"]) => json(&daemon.mirror.view()),
+        ("POST", ["site", "accept"]) => match daemon.mirror.accept() {
+            Some(held) => json(&held),
+            None => problem(StatusCode::CONFLICT, "no removal of records is held back".to_owned()),
+        },
+        ("POST", ["site", "sweep"]) => {
+            daemon.mirror.sweep_now();
+            json(&())
+        }
         ("GET", ["deployment-day"]) => json(&daemon.day.list()),
         ("PUT", ["deployment-day"]) => {
             // Left out as well as empty, it ends the day.
