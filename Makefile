@@ -55,6 +55,7 @@ bench: packages peers
 	cargo build --release -p bench -p netbootd -p netbootd-wim
 	target/release/bench-store
 	target/release/bench-policy
+	target/release/bench-site
 	target/release/bench-operators
 	target/release/bench-tftp
 	target/release/bench-http
