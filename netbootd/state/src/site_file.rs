@@ -67,7 +67,7 @@ impl SiteFile {
         Ok(transaction.commit()?)
     }
 
-    /// Removes every row.
+    /// Removes every row of the file.
     pub fn clear(&self) -> Result<(), DatabaseError> {
         let transaction = self.database.begin_write()?;
         transaction.delete_table(ROWS)?;

@@ -20,7 +20,7 @@ type ByNumber = Arc<Vec<(u64, usize)>>;
 /// One page of rows.
 pub(super) struct Selected {
     pub(super) rows: Vec<Value>,
-    /// Whether more follow.
+    /// Whether more rows follow.
     pub(super) more: bool,
 }
 

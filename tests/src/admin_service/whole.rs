@@ -9,7 +9,7 @@ use super::rows::{advertisement, member, system};
 /// How much of each the site has.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
-    /// Machines' records.
+    /// The number of machines' records.
     pub devices: u32,
     /// Collections, each with its share of the machines.
     pub collections: u32,

@@ -28,7 +28,7 @@ impl ConfigMgr {
         wait::for_some(PATIENCE, ask, || format!("{:#}\n{}", self.copy(), netbootd.log()))
     }
 
-    /// What was asked since so many questions.
+    /// The questions behind the first so many.
     fn asked_since(&self, before: usize) -> Vec<String> {
         self.admin.asked().split_off(before)
     }
@@ -71,7 +71,7 @@ fn a_running_server_decides_from_its_copy_of_the_site_and_keeps_it_over_a_restar
     let shapes = json!({ "paging": "keyset", "obsolete": true, "several": true });
     assert_eq!((&copy["shapes"], &copy["counted"]), (&shapes, &json!(6)));
 
-    // What is Available costs no question; what is Required is confirmed, by the record alone.
+    // Available costs no question; Required is confirmed, by the record alone.
     let before = this.admin.asked().len();
     has(&this.explained_by_it(2), &["available", "MacCount=2 GuidCount=1", "PS120084"]);
     let offered = || {

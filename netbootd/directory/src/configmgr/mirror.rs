@@ -39,7 +39,7 @@ use sync::Progress;
 /// The copy of one site. It outlives reloads of the configuration.
 #[derive(Debug)]
 pub struct Mirror {
-    /// The state folder.
+    /// The state folder, for the file.
     folder: PathBuf,
     model: RwLock<Model>,
     status: Mutex<Status>,

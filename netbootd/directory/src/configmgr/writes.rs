@@ -1,4 +1,4 @@
-//! What an operator changes at the site, and what is looked up for it.
+//! An operator's changes at the site, and the lookups for them.
 
 use pxe_policy::{MacAddr, SystemUuid, Trouble};
 

@@ -14,7 +14,7 @@ pub(super) struct Device {
     pub(super) name: Box<str>,
     site: Option<Box<str>>,
     created: Option<Box<str>>,
-    /// Obsolete or decommissioned.
+    /// Obsolete or decommissioned records take no part.
     pub(super) retired: bool,
 }
 
@@ -60,7 +60,7 @@ impl Device {
         })
     }
 
-    /// For the file.
+    /// The row for the file.
     pub(super) fn written(&self) -> Vec<u8> {
         let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
         let row = Row(

@@ -39,7 +39,8 @@ impl Mirror {
         *self.file.lock() = file;
     }
 
-    /// Writes changes to the file. What cannot be written is read from the site after a restart.
+    /// Writes changes to the file. Changes that cannot be written are read from the site after a
+    /// restart.
     pub(super) async fn save(&self, changes: Vec<SiteChange>) {
         let file = self.file.lock().clone();
         let Some(file) = file.filter(|_| !changes.is_empty()) else { return };
@@ -53,7 +54,7 @@ impl Mirror {
         *self.file.lock() = None;
     }
 
-    /// What the file has to know of the copy's age.
+    /// The row about the copy's age.
     pub(super) fn meta(&self) -> SiteChange {
         let meta = self.status.lock().meta();
         (META.to_owned(), Some(serde_json::to_vec(&meta).unwrap_or_default()))

@@ -15,7 +15,7 @@ struct Collection {
     id: String,
     /// The site's stamp of the members' last change; None where it gives none.
     stamp: Option<String>,
-    /// Sorted.
+    /// The members' record ids, sorted.
     members: Vec<u32>,
 }
 
@@ -106,7 +106,7 @@ impl Members {
         }
     }
 
-    /// Forgets a collection.
+    /// Forgets a collection and its members.
     pub(super) fn forget(&mut self, collection: &str) {
         let Some(at) = self.index.remove(collection) else { return };
         let members = std::mem::take(&mut self.collections[usize::from(at)].members);

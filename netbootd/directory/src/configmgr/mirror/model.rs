@@ -21,7 +21,7 @@ pub(super) struct Model {
     by_mac: HashMap<MacAddr, Vec<u32>>,
 }
 
-/// What the copy has of a machine.
+/// The copy's knowledge of a machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known {
     /// No live record: the site has to be asked.
@@ -33,7 +33,7 @@ pub(super) enum Known {
 }
 
 impl Model {
-    /// What the copy has of a machine.
+    /// The copy's knowledge of a machine.
     pub(super) fn look_up(&self, who: &Identity) -> Known {
         let (uuid, mac, left_out) = self.tables.screen(who);
         let by_uuid = uuid.and_then(|uuid| self.by_uuid.get(&uuid)).map(Vec::as_slice).unwrap_or_default();
@@ -98,7 +98,7 @@ impl Model {
         Some(device)
     }
 
-    /// One device.
+    /// One device by its id.
     pub(super) fn device(&self, id: u32) -> Option<&Device> {
         self.devices.get(&id)
     }

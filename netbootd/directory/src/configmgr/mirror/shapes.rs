@@ -7,7 +7,7 @@ use super::sweep::{Paging, SweepError};
 use crate::configmgr::client::Client;
 use crate::configmgr::wire::System;
 
-/// What the site serves.
+/// The forms that the site serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Shapes {
@@ -20,7 +20,7 @@ pub struct Shapes {
 }
 
 impl Shapes {
-    /// Tries each form.
+    /// Tries each form at the site.
     pub(super) async fn test(client: &Client) -> Result<Self, Trouble> {
         let several = serves(client, &[("$filter", "ResourceId eq 1 or ResourceId eq 2".to_owned())]).await?;
         let obsolete = serves(client, &[("$filter", "Obsolete eq 1".to_owned())]).await?;

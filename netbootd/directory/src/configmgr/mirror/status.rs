@@ -9,7 +9,7 @@ use super::Mirror;
 use super::shapes::Shapes;
 use super::sweep::Held;
 
-/// What is known about the copy.
+/// The state of the copy.
 #[derive(Debug, Default)]
 pub(super) struct Status {
     /// The site that it is of.
@@ -26,7 +26,7 @@ pub(super) struct Status {
     pub(super) held: Option<Held>,
     pub(super) accepted: bool,
     pub(super) trouble: Option<Trouble>,
-    /// What All Systems counts, where the account sees it.
+    /// The count of All Systems, where the account sees it.
     pub(super) counted: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct At {
     instant: Option<Instant>,
 }
 
-/// What the file says about the copy.
+/// The file's row about the copy.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Meta {
     url: String,
@@ -51,7 +51,7 @@ pub(super) struct Meta {
 /// The copy of the site, for operators.
 #[derive(Debug, Clone, Serialize)]
 pub struct MirrorView {
-    /// The site's AdminService.
+    /// The URL of the site's AdminService.
     pub url: String,
     /// Whether every device was read once; until then each machine is looked up at the site.
     pub whole: bool,
@@ -59,17 +59,17 @@ pub struct MirrorView {
     pub age: Option<u64>,
     /// Seconds since every device was read.
     pub swept: Option<u64>,
-    /// Records of machines.
+    /// The number of machines' records.
     pub devices: usize,
     /// Of these obsolete or decommissioned.
     pub retired: usize,
-    /// What the site counts in All Systems, where the account sees it.
+    /// The site's count of All Systems, where the account sees it.
     pub counted: Option<u64>,
-    /// Task sequence deployments.
+    /// The number of task sequence deployments.
     pub deployments: usize,
     /// Collections that something is deployed to.
     pub collections: usize,
-    /// Memberships of these.
+    /// The number of memberships of these.
     pub memberships: usize,
     /// The forms of question that the site serves, once they were tried.
     pub shapes: Option<Shapes>,
@@ -80,7 +80,7 @@ pub struct MirrorView {
 }
 
 impl Status {
-    /// How old the copy is, once it is whole. What was synced before this start is as old as the
+    /// How old the copy is, once it is whole. A copy of before this start is as old as the
     /// clock says; a clock that was set back makes it too old to count.
     pub(super) fn age(&self, now: Instant) -> Option<Duration> {
         self.synced.filter(|_| self.whole).map(|at| at.age(now, SystemTime::now()))
@@ -128,7 +128,7 @@ impl At {
 }
 
 impl Mirror {
-    /// For operators.
+    /// The copy's state for operators.
     pub fn view(&self) -> MirrorView {
         let model = self.model.read();
         let status = self.status.lock();

@@ -38,9 +38,9 @@ pub(super) struct Progress {
 /// How often what is read.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::configmgr) struct Cadence {
-    /// The changes.
+    /// The cycles of changes.
     pub(in crate::configmgr) changes: Duration,
-    /// Every device.
+    /// The whole readings of devices.
     pub(in crate::configmgr) sweep: Duration,
 }
 
