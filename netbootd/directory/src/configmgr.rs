@@ -10,11 +10,12 @@ pub mod client;
 mod fault;
 mod secure_boot;
 mod mirror;
+mod rights;
 mod tables;
 pub mod wire;
 mod writes;
 
-pub use mirror::{Held, Mirror, MirrorView, Paging, Shapes};
+pub use mirror::{ContentState, Group, Held, Mirror, MirrorView, Paging, Place, Shapes, Shared, SiteImage};
 pub use tables::{Bodies, Tables};
 
 use std::collections::BTreeMap;
@@ -107,6 +108,14 @@ impl Directory for ConfigMgr {
         if self.settings.mirror {
             let _ = self.mirror.set(Arc::clone(mirror)); // a snapshot is attached once
         }
+    }
+
+    fn rights<'a>(&'a self, links: &'a mut Links) -> Option<Asking<'a, ()>> {
+        Some(Box::pin(ConfigMgr::rights(self, links)))
+    }
+
+    fn mirror(&self) -> Option<&Arc<Mirror>> {
+        self.mirror.get()
     }
 
     fn sync(&self) -> Option<Asking<'_, Result<Duration, Trouble>>> {

@@ -79,6 +79,11 @@ impl Directories {
         self
     }
 
+    /// The copy of the site, where there is one.
+    pub fn mirror(&self) -> Option<&Arc<Mirror>> {
+        self.all.iter().find_map(|entry| entry.directory.mirror())
+    }
+
     /// Brings the copy of the site up to date, and gives the time until something is due again;
     /// None without one.
     pub async fn sync(&self) -> Option<Result<Duration, Trouble>> {

@@ -31,6 +31,11 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// Answers from this copy of the site from now on, where it is a site that is mirrored.
     fn attach(&self, _mirror: &Arc<Mirror>) {}
 
+    /// The copy of the site that it answers from, where there is one.
+    fn mirror(&self) -> Option<&Arc<Mirror>> {
+        None
+    }
+
     /// Brings the copy of the site up to date, and gives the time until something is due again.
     /// None where there is no copy.
     fn sync(&self) -> Option<Asking<'_, Result<Duration, Trouble>>> {
@@ -47,6 +52,12 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// Checks the way to it, link by link, up to the first that is broken.
     fn links<'a>(&'a self, links: &'a mut Links) -> Asking<'a, Option<()>>;
+
+    /// Checks each class that is read there, and names the right that shows it; None for a directory
+    /// without such rights.
+    fn rights<'a>(&'a self, _links: &'a mut Links) -> Option<Asking<'a, ()>> {
+        None
+    }
 
     /// The types of its packages by id; None for a directory that has none.
     fn package_types(&self) -> Option<Asking<'_, PackageTypes>> {

@@ -13,6 +13,7 @@ use pxe_policy::{ArchType, BootRequest, Class, Decision, MacAddr, Reason, System
 use serde::{Deserialize, Serialize};
 
 use crate::services::Services;
+use crate::site;
 use chain::Link;
 
 /// A request as such a machine would make it on the first interface.
@@ -116,6 +117,9 @@ pub struct Explained {
     pub deployment: Option<String>,
     /// The evidence, in order.
     pub evidence: Vec<String>,
+    /// The site's word on the machine's network: boundary groups, and what is missing in them.
+    #[serde(default)]
+    pub place: Vec<String>,
     /// The operator's remedy, where one is needed.
     pub cure: Option<String>,
     /// All of it in words.
@@ -160,7 +164,13 @@ pub async fn explained(services: &Services, source: &Source, request: &BootReque
         let here = if images.is_empty() { "none".to_owned() } else { images.join(", ") };
         text.push_str(&format!("images of these here: {here}\n"));
     }
+    let place = match request.class {
+        Class::Bsdp => Vec::new(),
+        _ => site::place(services, request).map_or_else(Vec::new, |(at, place)| site::lines(at, &place)),
+    };
+    place.iter().for_each(|line| text.push_str(&format!("at the site: {line}\n")));
     Explained {
+        place,
         mac: request.mac.to_string(),
         class: request.class.to_string(),
         arch: request.arch().map(|arch| arch.to_string()),

@@ -22,4 +22,5 @@ pub mod listen;
 pub mod outages;
 pub mod scrub;
 pub mod services;
+pub mod site;
 pub mod webhook;

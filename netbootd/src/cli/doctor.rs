@@ -28,11 +28,20 @@ use crate::serve::sharing;
 
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Check the Configuration Manager site alone, class by class, with the right that each needs.
+    #[arg(value_enum)]
+    part: Option<Part>,
     #[command(flatten)]
     site: SiteArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// A part that is checked alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Site,
 }
 
 /// The result of one check.
@@ -54,6 +63,9 @@ pub struct Check {
 pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let config = config_of(&args.site)?;
     crate::serve::prepare_kerberos(&config);
+    if args.part == Some(Part::Site) {
+        return shown_or_json(args, &site(&config)?);
+    }
     let mut checks = suggestions(&config);
     checks.push(reader(imagestore::wim::find_reader()));
     checks.extend(sandbox::checks(&config, &args.site)?);
@@ -71,11 +83,38 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
         checks.extend(check(&directories).await);
         Ok(checks)
     })?);
+    shown_or_json(args, &checks)
+}
+
+/// The connection to the site, then each class that is read there.
+fn site(config: &Config) -> Result<Vec<Check>, Failure> {
+    let directories = Directories::open(&config.directories()).map_err(Failure::unusable)?;
+    block_on(async {
+        let mut checks = Vec::new();
+        for (name, directory) in directories.iter() {
+            let (mut links, mut rights) = (Links::default(), Links::default());
+            let Some(asking) = directory.rights(&mut rights) else { continue };
+            if directory.links(&mut links).await.is_some() {
+                asking.await;
+            } else {
+                drop(asking);
+            }
+            let seen = links.seen.into_iter().chain(rights.seen);
+            checks.extend(seen.map(|link| Check::new(name, link)));
+        }
+        match checks.is_empty() {
+            true => Err(Failure::Unusable("the configuration has no [configmgr]".into())),
+            false => Ok(checks),
+        }
+    })
+}
+
+fn shown_or_json(args: &DoctorArgs, checks: &[Check]) -> Result<(), Failure> {
     if args.json {
         let text = serde_json::to_string_pretty(&checks);
         outln!("{}", text.map_err(|error| Failure::Bug(error.to_string()))?);
     } else {
-        shown(&checks).iter().for_each(|line| outln!("{line}"));
+        shown(checks).iter().for_each(|line| outln!("{line}"));
     }
     match checks.iter().filter(|check| !check.passed).count() {
         0 => Ok(()),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::client::{ask, config_of, not_running};
 use super::human::{count, duration};
-use super::table::table;
+use super::table::{ListArgs, show, table};
 use super::{Failure, SiteArgs};
 use crate::cli::out::{out, outln};
 
@@ -17,6 +17,12 @@ use crate::cli::out::{out, outln};
 pub enum SiteCommand {
     /// Show how old the copy of the site is and what it holds.
     Status(StatusArgs),
+    /// List the site's boot images, and whether machines can boot from them here.
+    Images(ListArgs),
+    /// List the networks that machines ask from, and the site's boundary groups of each.
+    Networks(ListArgs),
+    /// List addresses and GUIDs that records of different machines have.
+    Duplicates(ListArgs),
     /// Read every device of the site now.
     Sweep(SiteArgs),
     /// Accept a removal of many records that was held back.
@@ -45,6 +51,18 @@ pub fn run(command: &SiteCommand) -> Result<(), Failure> {
                 out!("{}", rendered(&view));
             }
         }
+        SiteCommand::Images(args) => {
+            let rows = listed(args, "/api/site/readiness")?;
+            show(args, &rows, "no copy of a site is kept", images)?;
+        }
+        SiteCommand::Networks(args) => {
+            let rows = listed(args, "/api/site/networks")?;
+            show(args, &rows, "no machine was seen, or the site shows no boundary", networks)?;
+        }
+        SiteCommand::Duplicates(args) => {
+            let rows = listed(args, "/api/site/duplicates")?;
+            show(args, &rows, "no identifier belongs to records of different machines", duplicates)?;
+        }
         SiteCommand::Sweep(args) => {
             answered(&config_of(args)?, Method::POST, "/api/site/sweep")?;
             outln!("every device of the site is read now; `netbootd site status` shows how far it is");
@@ -56,6 +74,71 @@ pub fn run(command: &SiteCommand) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn listed(args: &ListArgs, path: &str) -> Result<Vec<Value>, Failure> {
+    match answered(&config_of(&args.site)?, Method::GET, path)? {
+        Value::Array(rows) => Ok(rows),
+        _ => Err(Failure::NoAnswer(format!("{path} gave no list"))),
+    }
+}
+
+fn images(rows: &[Value]) -> String {
+    let row = |one: &Value| {
+        let boots = words(&one["boots"]);
+        let boots = if boots.is_empty() && one["relayed"] == true { "responder".to_owned() } else { boots };
+        vec![
+            text(&one["package"]),
+            text(&one["name"]),
+            text(&one["architecture"]),
+            one["deployments"].to_string(),
+            text(&one["state"]),
+            boots,
+            one["problem"].as_str().unwrap_or("ready").to_owned(),
+        ]
+    };
+    let heading = ["PACKAGE", "NAME", "ARCH", "DEPLOYMENTS", "AT THE SITE", "BOOTS HERE", "RESULT"];
+    table(&heading, &rows.iter().map(row).collect::<Vec<_>>())
+}
+
+fn networks(rows: &[Value]) -> String {
+    let row = |one: &Value| {
+        let groups = one["place"]["groups"].as_array().into_iter().flatten();
+        let groups: Vec<String> = groups.map(|group| text(&group["name"])).collect();
+        vec![
+            text(&one["address"]),
+            one["machines"].to_string(),
+            one["days"].to_string(),
+            groups.join(", "),
+            one["problem"].as_str().unwrap_or("found").to_owned(),
+        ]
+    };
+    table(&["NETWORK", "MACHINES", "DAYS", "GROUPS", "RESULT"], &rows.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Each with the command that adds it to the site's list of duplicate hardware identifiers.
+fn duplicates(rows: &[Value]) -> String {
+    let row = |one: &Value| {
+        let value = text(&one["value"]);
+        let command = match one["kind"] == "mac" {
+            true => format!("New-CMDuplicateHardwareIdMacAddress -MacAddress {value}"),
+            false => format!("New-CMDuplicateHardwareIdGuid -Id {value}"),
+        };
+        let names = one["names"].as_array().map(Vec::len).unwrap_or_default();
+        vec![value, names.to_string(), words(&one["names"]), command]
+    };
+    table(&["IDENTIFIER", "RECORDS", "NAMES", "TO LEAVE IT OUT"], &rows.iter().map(row).collect::<Vec<_>>())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The first words of a list.
+fn words(value: &Value) -> String {
+    let words: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let more = if words.len() > MOST_NAMED { ", ..." } else { "" };
+    format!("{}{more}", words[..words.len().min(MOST_NAMED)].join(", "))
 }
 
 fn answered(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
@@ -116,6 +199,9 @@ fn rendered(view: &Value) -> String {
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, text)| vec![name.to_owned(), text]).collect();
     table(&["COPY", ""], &rows)
 }
+
+/// Names in one line of a list.
+const MOST_NAMED: usize = 4;
 
 #[cfg(test)]
 mod tests {

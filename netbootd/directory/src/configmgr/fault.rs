@@ -14,11 +14,11 @@ pub(super) enum SiteFault {
     NoSite,
     #[error("SMS_BootImagePackage: no boot image can be seen; the account needs a role that shows them")]
     NoBootImage,
+    #[error("{class}: every site has rows of it, and the account sees none")]
+    NoRow { class: &'static str },
     /// The role lacks Read Resource, or is limited to other collections.
     #[error("{class}: the site counts {counted} rows and shows none; the account's role hides them")]
     Hidden { class: &'static str, counted: u64 },
-    #[error("the site shows {left} of {of} task sequence deployments; the copy keeps the others for now")]
-    FewerDeployments { left: usize, of: usize },
     #[error("{class}: no way of reading it page by page works")]
     NoPaging { class: &'static str },
     #[error("more than {most} memberships in the collections that something is deployed to")]

@@ -7,11 +7,14 @@
 //! old ones do: nothing Required begins by them.
 
 mod answer;
+mod around;
+mod content;
 mod device;
 mod kept;
 mod machines;
 mod members;
 mod model;
+mod places;
 mod shapes;
 mod status;
 mod sweep;
@@ -27,8 +30,11 @@ use parking_lot::{Mutex, RwLock};
 use pxe_policy::Trouble;
 use tokio::sync::Notify;
 
+pub use content::{ContentState, SiteImage};
 use machines::Confirmer;
 use model::Model;
+pub use model::Shared;
+pub use places::{Group, Place};
 pub use shapes::Shapes;
 pub use status::MirrorView;
 use status::Status;

@@ -159,6 +159,25 @@ impl Tables {
         (who.uuid.filter(|_| guid.is_none()), Some(who.mac).filter(|_| mac.is_none()), left_out)
     }
 
+    /// Whether the site's list of duplicates has an address.
+    pub(super) fn lists_mac(&self, mac: MacAddr) -> bool {
+        self.duplicate_macs.contains(&mac)
+    }
+
+    /// Whether the site's list of duplicates has a GUID.
+    pub(super) fn lists_guid(&self, guid: SystemUuid) -> bool {
+        self.duplicate_guids.contains(&guid)
+    }
+
+    /// How many deployments there are of each boot image.
+    pub(super) fn by_image(&self) -> BTreeMap<String, usize> {
+        let mut count = BTreeMap::new();
+        for image in self.by_collection.values().flatten().filter_map(|one| one.boot_image.as_ref()) {
+            *count.entry(image.id.clone()).or_default() += 1;
+        }
+        count
+    }
+
     /// Which object stands for an unknown machine. BIOS PCs say that they are x86; hardly any is.
     pub(super) fn unknown_object(&self, arch: Option<ArchType>) -> Option<&System> {
         let word = match arch {

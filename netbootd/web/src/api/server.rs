@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use netbootd_server::daemon::Daemon;
+use netbootd_server::site;
 
 use super::{ApiResponse, asked_for, json, problem};
 
@@ -22,6 +23,9 @@ pub(super) async fn answer(
         ),
         ("GET", ["secure-boot"]) => json(&daemon.services.trust.counts()),
         ("GET", ["site"]) => json(&daemon.mirror.view()),
+        ("GET", ["site", "readiness"]) => json(&site::readiness(&daemon.services)),
+        ("GET", ["site", "networks"]) => json(&site::networks(&daemon.services)),
+        ("GET", ["site", "duplicates"]) => json(&daemon.mirror.shared_identifiers()),
         ("POST", ["site", "accept"]) => match daemon.mirror.accept() {
             Some(held) => json(&held),
             None => problem(StatusCode::CONFLICT, "no removal of records is held back".to_owned()),

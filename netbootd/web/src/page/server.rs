@@ -2,6 +2,7 @@
 //! servers, and what the process has given up.
 
 pub(super) mod rules;
+mod site;
 mod storage;
 pub(super) mod tables;
 
@@ -43,6 +44,7 @@ pub(super) async fn page(console: &Console, asked: &Asked<'_>) -> Part {
         storage => serialized(storage),
         given => serialized(given(console)),
         directories => serialized(directories(console)),
+        site => serialized(site::lines(console)),
         certificates => serialized(certificates(console)),
         strangers => serialized(strangers(console)),
         sandbox => serialized(sandbox(console)),

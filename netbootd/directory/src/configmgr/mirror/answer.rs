@@ -1,13 +1,18 @@
 //! Answers about machines from the copy of the site.
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netbootd_state::site_file::SiteChange;
 use pxe_policy::{Answer, DirectoryAnswer, Identity, Trouble};
 
+use super::content::SiteImage;
 use super::device::Device;
 use super::machines::Machine;
-use super::model::Known;
+use super::model::{Known, Shared};
+use super::places::Place;
 use super::{Mirror, kept};
 use crate::configmgr::client::Client;
 
@@ -79,6 +84,30 @@ impl Mirror {
             }
         }
         Ok(Some(said))
+    }
+
+    /// Where the site sees an address; `subnet` is the id of its subnet, where the mask is known.
+    /// None where the copy has no boundaries.
+    pub fn place(&self, address: IpAddr, subnet: Option<Ipv4Addr>) -> Option<Place> {
+        let places = Arc::clone(&self.model.read().places);
+        places.of(address, subnet)
+    }
+
+    /// The boot images of the site, with the state of their content on a distribution point.
+    pub fn images(&self, point: Option<&str>) -> Vec<SiteImage> {
+        let content = Arc::clone(&self.model.read().content);
+        content.images(point)
+    }
+
+    /// How many deployments there are of each boot image package.
+    pub fn deployments_by_image(&self) -> BTreeMap<String, usize> {
+        let tables = Arc::clone(&self.model.read().tables);
+        tables.by_image()
+    }
+
+    /// Identifiers that records of different machines have, the most common first.
+    pub fn shared_identifiers(&self) -> Vec<Shared> {
+        self.model.read().shared()
     }
 
     /// Puts machines into the copy as the site has them now. Gives what the file has to learn.

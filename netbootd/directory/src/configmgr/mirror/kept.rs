@@ -7,8 +7,10 @@ use netbootd_state::site_file::{SiteChange, SiteFile};
 use tracing::warn;
 
 use super::Mirror;
+use super::content::{Content, ContentRows};
 use super::device::Device;
 use super::model::Model;
+use super::places::{PlaceRows, Places};
 use super::status::{Meta, Status};
 use crate::configmgr::tables::{TableRows, Tables};
 
@@ -98,6 +100,16 @@ pub(super) fn tables_row(bytes: Vec<u8>) -> SiteChange {
     (TABLES.to_owned(), Some(bytes))
 }
 
+/// The row of boundaries and servers.
+pub(super) fn places(rows: &PlaceRows) -> SiteChange {
+    (PLACES.to_owned(), Some(serde_json::to_vec(rows).unwrap_or_default()))
+}
+
+/// The row of boot images and their content.
+pub(super) fn content(rows: &ContentRows) -> SiteChange {
+    (CONTENT.to_owned(), Some(serde_json::to_vec(rows).unwrap_or_default()))
+}
+
 /// The copy in a file, which is emptied when it is of another site or cannot be read.
 fn read(file: &SiteFile, status: &mut Status) -> Model {
     let mut model = Model::default();
@@ -132,6 +144,10 @@ fn take_row(model: &mut Model, meta: &mut Option<Meta>, key: &str, value: &[u8])
     } else if key == TABLES {
         let rows: TableRows = serde_json::from_slice(value).ok()?;
         model.tables = Arc::new(Tables::of_rows(&rows));
+    } else if key == PLACES {
+        model.places = Arc::new(Places::of_rows(&serde_json::from_slice(value).ok()?));
+    } else if key == CONTENT {
+        model.content = Arc::new(Content::of_rows(&serde_json::from_slice(value).ok()?));
     } else if key == META {
         *meta = Some(serde_json::from_slice(value).ok()?);
     }
@@ -145,4 +161,6 @@ fn device_key(id: u32) -> String {
 const DEVICE: &str = "device/";
 const MEMBERS: &str = "members/";
 const TABLES: &str = "tables";
+const PLACES: &str = "places";
+const CONTENT: &str = "content";
 const META: &str = "meta";

@@ -1,14 +1,18 @@
 //! The site as it is kept in memory: devices by their identifiers, their collections, and the
 //! tables that are joined with them. No clock, no network.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use pxe_policy::{DirectoryAnswer, Identity, MacAddr, Purpose, Record, SystemUuid};
 
+use serde::Serialize;
+
+use super::content::Content;
 use super::device::Device;
 use super::members::Members;
+use super::places::Places;
 use crate::configmgr::tables::Tables;
 
 /// A copy of the site.
@@ -16,9 +20,22 @@ use crate::configmgr::tables::Tables;
 pub(super) struct Model {
     pub(super) tables: Arc<Tables>,
     pub(super) members: Members,
+    pub(super) places: Arc<Places>,
+    pub(super) content: Arc<Content>,
     devices: HashMap<u32, Device>,
     by_uuid: HashMap<SystemUuid, Vec<u32>>,
     by_mac: HashMap<MacAddr, Vec<u32>>,
+}
+
+/// An identifier that several live records have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shared {
+    /// The word `mac` or `guid`.
+    pub kind: &'static str,
+    /// As the site's list of duplicates takes it.
+    pub value: String,
+    /// The names of the records.
+    pub names: Vec<String>,
 }
 
 /// The copy's knowledge of a machine.
@@ -111,6 +128,36 @@ impl Model {
     /// How many devices there are.
     pub(super) fn len(&self) -> usize {
         self.devices.len()
+    }
+
+    /// Identifiers that records of different machines have, and that the site's list of duplicates
+    /// has not: a dongle that many were installed with, or a board without a GUID of its own.
+    pub(super) fn shared(&self) -> Vec<Shared> {
+        let live = |ids: &[u32]| -> Vec<&Device> {
+            ids.iter().filter_map(|id| self.devices.get(id)).filter(|device| !device.retired).collect()
+        };
+        let names = |devices: &[&Device]| devices.iter().map(|device| device.name.to_string()).collect();
+        let differ = |devices: &[&Device]| {
+            let guids: HashSet<SystemUuid> = devices.iter().filter_map(|device| device.uuid).collect();
+            guids.len() > 1
+        };
+        let by_mac = self.by_mac.iter().filter(|(mac, ids)| ids.len() > 1 && !self.tables.lists_mac(**mac));
+        let macs = by_mac.filter_map(|(mac, ids)| {
+            let devices = live(ids);
+            let value = mac.to_string().to_ascii_uppercase();
+            differ(&devices).then(|| Shared { kind: "mac", value, names: names(&devices) })
+        });
+        let by_uuid =
+            self.by_uuid.iter().filter(|(uuid, ids)| ids.len() > 1 && !self.tables.lists_guid(**uuid));
+        let guids = by_uuid.filter_map(|(uuid, ids)| {
+            let devices = live(ids);
+            let value = uuid.to_string().to_ascii_uppercase();
+            let others: HashSet<&str> = devices.iter().map(|device| &*device.name).collect();
+            (others.len() > 1).then(|| Shared { kind: "guid", value, names: names(&devices) })
+        });
+        let mut shared: Vec<Shared> = macs.chain(guids).collect();
+        shared.sort_by(|a, b| b.names.len().cmp(&a.names.len()).then(a.value.cmp(&b.value)));
+        shared
     }
 
     fn record(&self, id: u32) -> Option<Record> {

@@ -28,6 +28,8 @@ pub(super) struct Status {
     pub(super) trouble: Option<Trouble>,
     /// The count of All Systems, where the account sees it.
     pub(super) counted: Option<u64>,
+    /// Why boundaries, groups and content are not read, where they are not.
+    pub(super) unread: Vec<Trouble>,
 }
 
 /// A time that survives a restart.
@@ -71,6 +73,10 @@ pub struct MirrorView {
     pub collections: usize,
     /// The number of memberships of these.
     pub memberships: usize,
+    /// The number of boundaries.
+    pub boundaries: usize,
+    /// Classes beside the path of a boot that the account does not see.
+    pub unread: Vec<String>,
     /// The forms of question that the site serves, once they were tried.
     pub shapes: Option<Shapes>,
     /// Removals that wait for an operator.
@@ -144,6 +150,8 @@ impl Mirror {
             deployments: model.tables.deployments(),
             collections: model.members.ids().count(),
             memberships: model.members.total(),
+            boundaries: model.places.len(),
+            unread: status.unread.iter().map(Trouble::to_string).collect(),
             shapes: status.shapes,
             held: status.held,
             trouble: status.trouble.as_ref().map(Trouble::to_string),

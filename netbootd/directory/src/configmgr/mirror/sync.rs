@@ -14,7 +14,7 @@ use super::device::Device;
 use super::members::Change;
 use super::shapes::Shapes;
 use super::status::At;
-use super::sweep::{Held, Key, Paging, Sweep};
+use super::sweep::{Key, Paging, Sweep};
 use super::{Mirror, kept, machines};
 use crate::configmgr::client::Client;
 use crate::configmgr::fault::SiteFault;
@@ -82,9 +82,11 @@ impl Mirror {
         let until_changes =
             progress.began.map_or(Duration::ZERO, |began| cadence.changes.saturating_sub(since(began)));
         if until_changes.is_zero() {
-            let began = Instant::now();
-            progress.began = Some(began);
-            self.changes(client, shapes, progress).await?;
+            progress.began = Some(Instant::now());
+            if let Err(trouble) = self.changes(client, shapes, progress).await {
+                progress.began = None;
+                return Err(trouble);
+            }
         }
         if progress.sweep.is_none() {
             let swept = self.status.lock().swept;
@@ -114,7 +116,7 @@ impl Mirror {
         let begun = At::now();
         let rows = TableRows::read(client).await?;
         let tables = Arc::new(Tables::of_rows(&rows));
-        self.refuse_fewer(&tables)?;
+        self.warn_of_fewer(&tables);
         let collections: Vec<Collection> = client.list(Collection::CLASS, "", Collection::FIELDS).await?;
         let collections: HashMap<&str, &Collection> =
             collections.iter().map(|one| (one.collectionid.as_str(), one)).collect();
@@ -137,6 +139,7 @@ impl Mirror {
         }
         if unstamped {
             progress.unstamped = Some(Instant::now());
+            changes.extend(self.around(client).await?);
         }
         changes.extend(self.forget_collections(&tables));
         let bytes = kept::tables(&rows);
@@ -151,15 +154,13 @@ impl Mirror {
         Ok(())
     }
 
-    /// Most deployments gone at once is a role that was changed, more often than a site's will.
-    fn refuse_fewer(&self, tables: &Tables) -> Result<(), Trouble> {
+    /// Most deployments gone at once is a changed role more often than a site's will. They start
+    /// nothing any more either way.
+    fn warn_of_fewer(&self, tables: &Tables) {
         let (of, left) = (self.model.read().tables.deployments(), tables.deployments());
-        let mut status = self.status.lock();
-        if of < FEW_DEPLOYMENTS || left * 2 >= of || status.accepted {
-            return Ok(());
+        if of >= FEW_DEPLOYMENTS && left * 2 < of {
+            warn!(left, of, "the site shows fewer deployments; check the role of the account");
         }
-        status.held = Some(Held { missing: of - left, of });
-        Err(Trouble::new(TroubleKind::Forbidden, SiteFault::FewerDeployments { left, of }))
     }
 
     /// Devices that were made since the last cycle: their ids are higher.
