@@ -21,7 +21,7 @@ pub struct Shapes {
 
 impl Shapes {
     /// Tries each form at the site.
-    pub(super) async fn test(client: &Client) -> Result<Self, Trouble> {
+    pub(in crate::configmgr) async fn test(client: &Client) -> Result<Self, Trouble> {
         let several = serves(client, &[("$filter", "ResourceId eq 1 or ResourceId eq 2".to_owned())]).await?;
         let obsolete = serves(client, &[("$filter", "Obsolete eq 1".to_owned())]).await?;
         let order = ("$orderby", "ResourceId".to_owned());
