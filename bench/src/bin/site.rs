@@ -32,10 +32,8 @@ fn main() {
         LARGEST
     };
     let mut site = DirectorySite::new();
-    for (host, address) in [("fleet", ROUTER)] {
-        site.lab.add_host(host);
-        site.lab.plug(host, "eth0", "br0", &format!("{address}/24"));
-    }
+    site.lab.add_host("fleet");
+    site.lab.plug("fleet", "eth0", "br0", &format!("{ROUTER}/24"));
     site.lab.ip("server", &format!("route add {RELAY}/32 via {ROUTER}"));
     site.lab.ip("fleet", &format!("addr add {RELAY}/32 dev lo"));
     let controller = site.authority.sign("dc1", "DNS:dc1.nb.test,IP:10.77.0.8", 30);

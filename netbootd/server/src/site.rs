@@ -174,7 +174,7 @@ fn boots(snapshot: &Snapshot, image: &SiteImage) -> Vec<String> {
             .iter()
             .any(|path| netbootd_content::available(&served, &format!("{folder}/{path}"), &request))
     };
-    FIRMWARE.iter().filter(|firmware| is_there(*firmware)).map(ToString::to_string).collect()
+    FIRMWARE.iter().filter(|firmware| is_there(firmware)).map(ToString::to_string).collect()
 }
 
 fn problem(image: &SiteImage, boots: &[String], relayed: bool, point: Option<&str>) -> Option<String> {

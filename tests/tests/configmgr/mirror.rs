@@ -122,7 +122,7 @@ fn a_mass_removal_is_held_back_and_hidden_rows_are_told_from_an_empty_site() {
     this.admin.page_by(1000);
     let before = this.admin.rows("SMS_R_System");
     let more = (100..140).map(|n| {
-        let address = format!("00:15:5D:00:20:{:02X}", n);
+        let address = format!("00:15:5D:00:20:{n:02X}");
         system(pc(n + 1000), &format!("PC{n}"), None, &[&address], "2025-03-05T09:12:44Z")
     });
     this.admin.set("SMS_R_System", before.iter().cloned().chain(more).collect());
