@@ -8,9 +8,9 @@
 
 pub mod client;
 mod fault;
-mod secure_boot;
 mod mirror;
 mod rights;
+mod secure_boot;
 mod tables;
 pub mod wire;
 mod writes;
@@ -93,11 +93,11 @@ impl Directory for ConfigMgr {
         if who.is_mac && !self.settings.macs {
             return Some(in_memory(name, skipped));
         }
-        self.mirror.get()?.at_once(name, who, self.cache)
+        self.answering()?.at_once(name, who, self.cache)
     }
 
     fn while_away(&self, name: &str, who: &Identity, stale: Duration) -> Option<Answer> {
-        self.mirror.get()?.while_away(name, who, stale)
+        self.answering()?.while_away(name, who, stale)
     }
 
     fn trouble(&self) -> Option<Trouble> {
@@ -183,9 +183,14 @@ impl ConfigMgr {
         &self.client
     }
 
+    /// The copy, where it may answer: it holds no inventory of the authorities that machines trust.
+    fn answering(&self) -> Option<&Arc<Mirror>> {
+        self.mirror.get().filter(|_| self.settings.secure_boot.is_none())
+    }
+
     /// The site's word on a machine now: on the records that the copy has, else looked up.
     async fn current(&self, who: &Identity) -> Result<DirectoryAnswer, Trouble> {
-        if let Some(mirror) = self.mirror.get()
+        if let Some(mirror) = self.answering()
             && let Some(said) = mirror.confirmed(&self.client, who, self.cache).await?
         {
             return Ok(said);
