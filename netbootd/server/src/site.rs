@@ -97,7 +97,9 @@ pub fn networks(services: &Services) -> Vec<Network> {
 /// None without a copy of a site that has boundaries.
 pub fn place(services: &Services, request: &BootRequest) -> Option<(IpAddr, Place)> {
     let snapshot = services.snapshot.load();
-    let own = request.address.or_else(|| services.machines.addr_of(request.mac));
+    // A machine behind a relay may have its address of another network.
+    let lately = || request.relay.is_none().then(|| services.machines.addr_of(request.mac)).flatten();
+    let own = request.address.or_else(lately);
     let address = own.unwrap_or(request.segment);
     Some((address, place_of_address(&snapshot, address)?))
 }

@@ -44,9 +44,12 @@ impl ConfigMgr {
     /// The site counts its machines, and their collections have stamps.
     fn count(&self, stamp: &str) {
         let count = self.admin.rows("SMS_R_System").len();
+        let members = self.admin.rows("SMS_FullCollectionMembership");
         let collection = |id: &str, members: usize| json!({ "CollectionID": id, "Name": id, "MemberCount": members, "LastMemberChangeTime": stamp });
         let deployed = ["PS100014", "PS100015", "PS100016", "SMS000US"];
-        let rows = deployed.map(|id| collection(id, 1)).into_iter().chain([collection("SMS00001", count)]);
+        let of = |id: &str| members.iter().filter(|row| row["CollectionID"] == id).count();
+        let rows =
+            deployed.map(|id| collection(id, of(id))).into_iter().chain([collection("SMS00001", count)]);
         self.admin.set("SMS_Collection", rows.collect());
     }
 }
@@ -101,7 +104,8 @@ fn a_running_server_decides_from_its_copy_of_the_site_and_keeps_it_over_a_restar
     this.count("2025-01-01T00:01:00Z");
     this.is_explained(&netbootd, 60, &["PC0060", "PS120084", "available"]);
     this.is_explained(&netbootd, 2, &["PC0002", "PS120083", "required"]);
-    this.wait_for_copy(&netbootd, |copy| copy["retired"] == 1 && copy["devices"] == 7);
+    let is_current = |copy: &Value| copy["retired"] == 1 && copy["devices"] == 7 && copy["memberships"] == 3;
+    this.wait_for_copy(&netbootd, |copy| is_current(copy) && copy["age"].as_u64() < Some(2));
 
     // The site goes away, over a restart too: what is Available goes on, and nothing Required.
     this.admin.break_down(true);

@@ -2,6 +2,7 @@
 
 use pxe_policy::{Trouble, TroubleKind};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::sweep::{Paging, SweepError};
 use crate::configmgr::client::Client;
@@ -22,6 +23,8 @@ pub struct Shapes {
 impl Shapes {
     /// Tries each form at the site.
     pub(in crate::configmgr) async fn test(client: &Client) -> Result<Self, Trouble> {
+        // A site that is away serves no form, and says nothing about any of them.
+        client.page::<Value>("SMS_Site", &[], None).await?;
         let several = serves(client, &[("$filter", "ResourceId eq 1 or ResourceId eq 2".to_owned())]).await?;
         let obsolete = serves(client, &[("$filter", "Obsolete eq 1".to_owned())]).await?;
         let order = ("$orderby", "ResourceId".to_owned());

@@ -121,8 +121,11 @@ impl Mirror {
         let collections: HashMap<&str, &Collection> =
             collections.iter().map(|one| (one.collectionid.as_str(), one)).collect();
         self.status.lock().counted = collections.get(ALL_SYSTEMS).and_then(|all| all.membercount);
-        let mut changes = self.new_devices(client, shapes).await?;
-        changes.extend(self.obsolete(client, shapes).await?);
+        // Each part is written at once: the next cycle finds in memory what this one has put there.
+        let new = self.new_devices(client, shapes).await?;
+        self.save(new).await;
+        let obsolete = self.obsolete(client, shapes).await?;
+        self.save(obsolete).await;
         let unstamped = progress.unstamped.is_none_or(|at| at.elapsed() >= UNSTAMPED_EVERY);
         for id in tables.collections() {
             let row = collections.get(id).copied();
@@ -134,14 +137,16 @@ impl Mirror {
             };
             if !is_current {
                 let counted = row.and_then(|row| row.membercount);
-                changes.push(self.members(client, shapes, id, stamp, counted).await?);
+                let members = self.members(client, shapes, id, stamp, counted).await?;
+                self.save(vec![members]).await;
             }
         }
         if unstamped {
+            let around = self.around(client).await?;
+            self.save(around).await;
             progress.unstamped = Some(Instant::now());
-            changes.extend(self.around(client).await?);
         }
-        changes.extend(self.forget_collections(&tables));
+        let mut changes = self.forget_collections(&tables);
         let bytes = kept::tables(&rows);
         if bytes != progress.tables {
             changes.push(kept::tables_row(bytes.clone()));
