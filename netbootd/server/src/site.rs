@@ -98,8 +98,10 @@ pub fn networks(services: &Services) -> Vec<Network> {
 pub fn place(services: &Services, request: &BootRequest) -> Option<(IpAddr, Place)> {
     let snapshot = services.snapshot.load();
     // A machine behind a relay may have its address of another network.
-    let lately = || request.relay.is_none().then(|| services.machines.addr_of(request.mac)).flatten();
-    let own = request.address.or_else(lately);
+    let own = match request.relay {
+        Some(_) => None,
+        None => request.address.or_else(|| services.machines.addr_of(request.mac)),
+    };
     let address = own.unwrap_or(request.segment);
     Some((address, place_of_address(&snapshot, address)?))
 }
