@@ -190,7 +190,7 @@ impl Site {
         asked.join().expect("the status is told")
     }
 
-    /// The pages, closed.
+    /// The pages of an operator, which nobody has open yet.
     fn pages(&self) -> Arc<Pages> {
         let pages = Arc::new(Pages::default());
         for page in PAGES {
