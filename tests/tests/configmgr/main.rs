@@ -2,6 +2,7 @@
 //! behind a web server that wants Kerberos.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+mod before;
 mod content_library;
 mod domain;
 mod mirror;
