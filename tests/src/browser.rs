@@ -177,6 +177,20 @@ impl<'a> Browser<'a> {
         self.ask("POST", "actions", &json!({ "actions": actions }));
     }
 
+    /// Presses Tab until the focus is on what a selector finds.
+    ///
+    /// # Panics
+    /// When it is not among so many.
+    pub fn tab_to(&self, selector: &str) {
+        for _ in 0..TABS {
+            self.press("\u{e004}");
+            if self.run(&format!("return document.activeElement.matches({selector:?})")) == true {
+                return;
+            }
+        }
+        panic!("the keyboard does not reach {selector}");
+    }
+
     /// Clicks what a selector finds, as a mouse does.
     ///
     /// # Panics
@@ -289,6 +303,8 @@ const AXE: &str = "const done = arguments[arguments.length - 1];
 axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
   .then((found) => done(found.violations.flatMap((rule) => rule.nodes.map((node) =>
     `${rule.id}: ${node.target} ${node.failureSummary}`))), (error) => done([String(error)]));";
+/// Links, fields and buttons of a page, at most.
+const TABS: usize = 80;
 /// Pages that are asked for again, at most.
 const TRIES: usize = 5;
 const DRIVER: &str = "http://127.0.0.1:9515";
