@@ -10,8 +10,9 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// A thread of its own returns pages that were free for a second (`dirty_decay_ms`), at once and
-/// whole (`muzzy_decay_ms`); two arenas keep blocks close together.
+/// Pages that were free for a second (`dirty_decay_ms`) go back at once and whole
+/// (`muzzy_decay_ms`), by a thread that the daemon starts in its sandbox; two arenas keep blocks
+/// close together.
 // SAFETY: jemalloc declares it as a pointer to characters that end with a zero.
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static OPTIONS: &[u8; 70] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:2\0";
+static OPTIONS: &[u8; 47] = b"dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:2\0";

@@ -9,8 +9,11 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use unix::{PRIVILEGED, START_IT, give_owner_of, log_settings, start_journal, take_up_log};
+pub(crate) use unix::{
+    PRIVILEGED, START_IT, give_owner_of, log_settings, return_free_memory, start_journal, take_up_log,
+};
 #[cfg(windows)]
 pub(crate) use windows::{
-    PRIVILEGED, START_IT, give_owner_of, log_settings, service, start_journal, take_up_log,
+    PRIVILEGED, START_IT, give_owner_of, log_settings, return_free_memory, service, start_journal,
+    take_up_log,
 };

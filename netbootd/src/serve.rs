@@ -37,7 +37,7 @@ use tracing::{info, warn};
 use crate::arguments::or_default;
 use crate::cli::backup::refuse_interrupted;
 use crate::failure::{Failure, chosen_config};
-use crate::platform::PRIVILEGED;
+use crate::platform::{PRIVILEGED, return_free_memory};
 use crate::reload;
 use crate::sandbox::{self, Held};
 use crate::service_manager::{self, Sockets};
@@ -75,6 +75,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     prepare_kerberos(&config);
     // It may have a thread.
     let log = logging::start(&config, args.progress)?;
+    return_free_memory();
     info!("running on {which}");
     for finding in findings.iter() {
         match finding.severity {

@@ -25,6 +25,15 @@ pub(crate) fn give_owner_of(other: &Metadata, file: &Path) -> io::Result<()> {
     std::fs::set_permissions(file, other.permissions())
 }
 
+/// Has a thread of the allocator return free memory, also while nothing happens. It is started in the
+/// sandbox, as every thread is.
+pub(crate) fn return_free_memory() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = tikv_jemalloc_ctl::background_thread::write(true) {
+        tracing::warn!(%error, "free memory is returned only while netbootd allocates");
+    }
+}
+
 /// How the log is written: as the configuration says.
 pub(crate) fn log_settings(server: &Server) -> Server {
     server.clone()
