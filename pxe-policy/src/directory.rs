@@ -86,7 +86,7 @@ pub enum TroubleKind {
     Timeout,
     /// Its name is not known, or nobody listens there.
     Unreachable,
-    /// It failed lately and is left alone for a while.
+    /// It failed lately and is not asked for a while.
     Resting,
     /// Its certificate is not trusted.
     CertificateUntrusted,

@@ -1,5 +1,5 @@
-//! Strangers that ask for more than one may have: they are left alone and counted, and the machines
-//! beside them boot.
+//! Strangers that ask for more than one may have: they are not answered and counted, and the
+//! machines beside them boot.
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 use std::fs;

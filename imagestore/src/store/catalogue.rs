@@ -99,7 +99,7 @@ impl Catalogue {
             let mut images = BTreeMap::new();
             for entry in read.open_table(IMAGES)?.iter()? {
                 let (name, record) = entry?;
-                // A record of a later version of this program is left alone, not lost.
+                // A record of a later version of this program is kept as it is, not lost.
                 if let Ok(record) = serde_json::from_slice(record.value()) {
                     images.insert(name.value().to_owned(), record);
                 }

@@ -41,8 +41,7 @@ pub enum Value {
 /// Values by their key below `HKLM` and their name.
 pub type Values = BTreeMap<(&'static str, &'static str), Value>;
 
-/// Takes up what the configuration does not say itself, and notes each value with where it came
-/// from.
+/// Adds values that the configuration file does not have, and notes the origin of each.
 pub(super) fn fill(document: &mut Document, text: &str, values: &Values, findings: &mut Vec<Finding>) {
     if values.is_empty() {
         return;

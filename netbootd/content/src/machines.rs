@@ -168,7 +168,7 @@ impl Table {
 }
 
 impl Entry {
-    /// Takes up an address; gives the one that it takes the place of.
+    /// Notes the address that the machine has now; returns the one that it had.
     fn uses(&mut self, addr: IpAddr) -> Option<IpAddr> {
         if addr.is_ipv4() {
             return self.v4.replace(addr);

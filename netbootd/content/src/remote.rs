@@ -125,7 +125,7 @@ impl Remote {
                 continue;
             };
             let bytes = self.objects.get(&meta.location).await?.bytes().await?;
-            // A record of a later version of this program is left alone.
+            // A record of a later version of this program is kept as it is.
             if let Ok(record) = serde_json::from_slice(&bytes) {
                 // The parts of paths come percent-encoded.
                 images.insert(percent_decode_str(name).decode_utf8_lossy().into_owned(), record);

@@ -1,7 +1,7 @@
 //! Images that come in by themselves: from the drop folder and from the content library.
 //!
 //! A source is taken in once it has stayed the same from one look to the next: a file that is still
-//! being copied is left alone. The outcome of each is kept in the store, so a restart imports
+//! being copied waits. The outcome of each is kept in the store, so a restart imports
 //! nothing again and an operator can see why a source was refused.
 
 mod library;

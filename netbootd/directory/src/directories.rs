@@ -2,7 +2,7 @@
 //! that comes later is kept for the machine's next packet.
 //!
 //! Answers are kept for a while; an older one is used only when the directory cannot be reached,
-//! and is marked as such. A directory that fails is left alone for some time.
+//! and is marked as such. A directory that fails is not asked for some time.
 
 mod memory;
 
@@ -131,7 +131,7 @@ impl Directories {
         self.all.iter().map(|entry| entry.memory.forget(mac)).sum()
     }
 
-    /// Takes up changes of files.
+    /// Reads directory files that changed.
     pub fn refresh(&self) {
         self.all.iter().for_each(|entry| entry.directory.refresh());
     }

@@ -33,7 +33,7 @@ pub struct BsdpServer {
 }
 
 impl BsdpServer {
-    /// Takes up what Macs chose; `own` are the host's addresses. Images come with the first rescan.
+    /// Opens it with the choices that Macs made before; `own` are the host's addresses. Images come with the first rescan.
     pub fn open(own: Vec<Ipv4Addr>, state: Arc<State>) -> Result<Self, DatabaseError> {
         let host_name = netbootd_net::os::host_name();
         Ok(BsdpServer {

@@ -128,8 +128,8 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Takes up what other servers push to the object storage. When it cannot be reached, what is here
-/// goes on being served.
+/// Distributes images that other servers push to the object storage. While it cannot be reached,
+/// images that are here are served.
 async fn watch_remote(daemon: Arc<Daemon>, remote: Remote) {
     if let Err(error) = remote.check().await {
         warn!("{}", with_causes(&error));
@@ -166,7 +166,7 @@ async fn watch_remote(daemon: Arc<Daemon>, remote: Remote) {
     }
 }
 
-/// Takes up what `netbootd image` commands do to the store.
+/// Reads the catalogue again after a `netbootd image` command changed it.
 async fn watch_catalogue(daemon: Arc<Daemon>) {
     loop {
         tokio::select! {
@@ -205,7 +205,7 @@ async fn collect_removed(daemon: Arc<Daemon>) {
     }
 }
 
-/// Takes up what is written to the device file.
+/// Reads the device file again when it changes.
 async fn watch_devices(services: Arc<Services>) {
     loop {
         tokio::select! {

@@ -81,7 +81,7 @@ impl Timelines {
         self.with(|inner| inner.record(recorded, patience))
     }
 
-    /// Counts events that nobody could take up because the server was busy.
+    /// Counts events that were lost because the server was busy.
     pub fn note_lost(&self, events: u64) {
         self.with(|inner| inner.lost += events);
     }

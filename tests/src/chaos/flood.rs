@@ -29,9 +29,10 @@ use crate::wait;
 /// well-formed questions of made-up machines behind the same relay by the other half. Gives the
 /// words for the line.
 ///
-/// # Panics When a flood of junk costs a fifth of the boots or more, or when netbootd does not go
-/// on serving. Well-formed packets have to be read and looked up before they are left alone: their
-/// cost is reported, not judged.
+/// # Panics
+/// When a flood of junk costs a fifth of the boots or more, or when netbootd stops serving.
+/// Well-formed packets have to be read and looked up before they are ignored: their cost is
+/// reported, not judged.
 pub fn flood(seconds: u32) -> String {
     let mut scene = Scene::open(Site::new(None, 0, "").limited());
     let lasting = Duration::from_secs(seconds.into());
@@ -65,7 +66,7 @@ pub fn flood(seconds: u32) -> String {
 /// processor that the flood comes from. Gives the words for the line.
 ///
 /// # Panics
-/// When netbootd does not go on serving.
+/// When netbootd stops serving.
 pub fn flood_at_full_speed(seconds: u32) -> String {
     // Each time anew: a pool that is given away would stop them before any flood does.
     let measured = |flood: Option<Kind>| {

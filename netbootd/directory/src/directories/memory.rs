@@ -21,7 +21,7 @@ struct Kept {
     rests_until: Option<(Instant, Rest)>,
 }
 
-/// Why a directory is left alone.
+/// The reason why a directory is not asked for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("it failed {failures} times, last: {last}")]
 pub(super) struct Rest {
@@ -51,7 +51,7 @@ type Pending = watch::Receiver<Option<Result<DirectoryAnswer, Trouble>>>;
 pub(super) enum Recalled {
     /// This, of that age.
     Fresh(Box<DirectoryAnswer>, Duration),
-    /// Nothing, and the directory is being left alone, for this reason.
+    /// Nothing, and the directory is not asked, for this reason.
     Resting(Rest),
     /// Nothing yet: somebody is asking, since then.
     Pending(Pending, Instant),
@@ -138,7 +138,7 @@ impl Memory {
         })
     }
 
-    /// Why the directory is being left alone, if it is.
+    /// The reason why the directory is not asked now, if there is one.
     pub(super) fn rests(&self, now: Instant) -> Option<Rest> {
         self.with(|kept| {
             let (until, why) = kept.rests_until.as_ref()?;
@@ -178,9 +178,9 @@ impl Kept {
 
 /// As many as the machines whose addresses are remembered.
 const MAX_MACHINES: usize = 32_768;
-/// So many failures in a row, and the directory is left alone.
+/// After so many failures in a row the directory is not asked for a while.
 const FAILURES: u32 = 3;
-/// A directory that failed is left alone for this long.
+/// A directory that failed is not asked for this long.
 const REST: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

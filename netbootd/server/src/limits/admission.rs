@@ -29,7 +29,7 @@ pub(super) struct Rates {
     relays_are_named: bool,
 }
 
-/// Something is left alone.
+/// A request that is not answered because of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
     /// The reason, as the log names it.

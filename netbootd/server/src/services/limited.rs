@@ -158,7 +158,7 @@ impl Services {
         }
     }
 
-    /// Why a client that asks for a file is left alone, if it is. It is counted then.
+    /// The reason not to answer a client that asks for a file, if there is one. It is counted then.
     pub fn leaves_client_alone(&self, proto: Proto, peer: SocketAddr) -> Option<Refusal> {
         let client = peer.ip();
         let snapshot = self.snapshot.load();

@@ -103,7 +103,7 @@ impl Rows {
         ruling
     }
 
-    /// Takes up a row.
+    /// Applies a row of the database to the copies of its tables.
     pub(super) fn apply(&mut self, fact: &Fact) {
         if let Some(change) = fact.of_ledger() {
             self.ledger.apply(change);

@@ -38,7 +38,7 @@ pub struct StatusView {
 #[derive(Debug, Serialize)]
 pub struct DirectoryView {
     name: &'static str,
-    /// Why it is left alone; None while it answers.
+    /// The reason why it is not asked; None while it answers.
     trouble: Option<String>,
 }
 

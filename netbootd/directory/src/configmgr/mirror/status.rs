@@ -105,7 +105,7 @@ impl Status {
         Meta { url: self.url.clone(), whole: self.whole, synced: unix(self.synced), swept: unix(self.swept) }
     }
 
-    /// Takes up what the file says; false when that is of another site.
+    /// Restores the state from the file; false when the file is of another site.
     pub(super) fn restore(&mut self, meta: &Meta) -> bool {
         if meta.url != self.url {
             return false;
