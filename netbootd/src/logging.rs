@@ -15,7 +15,7 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::failure::Failure;
-use crate::platform::{log_settings, start_journal, take_up_log};
+use crate::platform::{install_log, log_settings, start_journal};
 
 /// The log, for as long as it is kept: what is not written yet is written when it goes.
 #[derive(Debug)]
@@ -38,9 +38,9 @@ pub fn start(config: &Config, progress: bool) -> Result<Log, Failure> {
     };
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(writer).with_target(false);
     match server.log {
-        LogFormat::Text => take_up_log(log.with_ansi(on_terminal).finish()),
-        LogFormat::Json => take_up_log(log.json().flatten_event(true).finish()),
-        LogFormat::CmTrace => take_up_log(log.with_ansi(false).event_format(CmTrace).finish()),
+        LogFormat::Text => install_log(log.with_ansi(on_terminal).finish()),
+        LogFormat::Json => install_log(log.json().flatten_event(true).finish()),
+        LogFormat::CmTrace => install_log(log.with_ansi(false).event_format(CmTrace).finish()),
         LogFormat::Journald => {}
     }
     Ok(Log(guard))

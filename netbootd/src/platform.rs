@@ -10,10 +10,10 @@ mod windows;
 
 #[cfg(unix)]
 pub(crate) use unix::{
-    PRIVILEGED, START_IT, give_owner_of, log_settings, return_free_memory, start_journal, take_up_log,
+    PRIVILEGED, START_IT, give_owner_of, install_log, log_settings, return_free_memory, start_journal,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
-    PRIVILEGED, START_IT, give_owner_of, log_settings, return_free_memory, service, start_journal,
-    take_up_log,
+    PRIVILEGED, START_IT, give_owner_of, install_log, log_settings, return_free_memory, service,
+    start_journal,
 };

@@ -32,7 +32,7 @@ async fn reload(daemon: &Arc<Daemon>, held: &Arc<Held>) -> Reloaded {
     service_manager::reloading();
     let (daemon, held) = (Arc::clone(daemon), Arc::clone(held));
     let done = tokio::task::spawn_blocking(move || {
-        let taken = take_up(&daemon, &held);
+        let taken = put_in_force(&daemon, &held);
         if let Some(netboot) = &daemon.services.netboot {
             netboot.rescan(&daemon.services);
         }
@@ -54,7 +54,7 @@ async fn reload(daemon: &Arc<Daemon>, held: &Arc<Held>) -> Reloaded {
     taken
 }
 
-fn take_up(daemon: &Daemon, held: &Held) -> Reloaded {
+fn put_in_force(daemon: &Daemon, held: &Held) -> Reloaded {
     let (config, findings, _) = daemon.source.load().map_err(|findings| refused(held, findings))?;
     let beyond = held.beyond(&config, &daemon.source);
     if !beyond.is_empty() {

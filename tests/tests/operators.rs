@@ -260,7 +260,7 @@ fn the_curl_examples_of_the_documentation_succeed() {
     assert_eq!(next["next"]["target"]["file"], "debian-12", "{next}");
 }
 
-/// `examples/ansible` against a running netbootd: what is as it should be is left alone.
+/// `examples/ansible` against a running netbootd: a setting that is already right stays unchanged.
 #[test]
 fn the_ansible_role_changes_what_differs_and_nothing_else() {
     let (lab, root, config) = site();

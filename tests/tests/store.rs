@@ -172,7 +172,7 @@ fn what_is_dropped_is_taken_in_once_it_has_stopped_growing() {
         std::io::Write::write_all(&mut file, &[7; 4096]).unwrap();
         length += 4096;
         wait::pass(Duration::from_millis(50));
-        assert!(!netbootd.log().contains("New image distributed"), "a file that grows is left alone");
+        assert!(!netbootd.log().contains("New image distributed"), "a file that grows is not imported");
     }
     drop(file);
     netbootd.wait_for("New image distributed: disk", Duration::from_secs(20));

@@ -78,7 +78,7 @@ impl Interfaces {
             match iface::list(true) {
                 Ok(found) => {
                     trouble = None;
-                    self.take_up(found);
+                    self.replace(found);
                 }
                 Err(error) => {
                     let kind = Some(error.kind());
@@ -95,8 +95,8 @@ impl Interfaces {
         }
     }
 
-    /// They are these now.
-    pub fn take_up(&self, found: Vec<Iface>) {
+    /// Replaces the list, and notes each interface that changed.
+    pub fn replace(&self, found: Vec<Iface>) {
         self.seen.send_if_modified(|seen| {
             for now in &found {
                 if seen.iter().any(|was| was.name == now.name && was != now) {
@@ -179,18 +179,18 @@ mod tests {
         let interfaces = Interfaces::default();
         let mut changes = interfaces.changes();
         let first = iface(2, "10.0.0.1/24");
-        interfaces.take_up(vec![first.clone(), Iface { name: "lan1".into(), ..iface(3, "10.1.0.1/24") }]);
+        interfaces.replace(vec![first.clone(), Iface { name: "lan1".into(), ..iface(3, "10.1.0.1/24") }]);
         let second = iface(2, "10.0.0.9/24");
         let (moved, ()) = tokio::join!(changes.moved(&first), async {
             tokio::task::yield_now().await;
-            interfaces.take_up(Vec::new());
+            interfaces.replace(Vec::new());
             tokio::task::yield_now().await;
-            interfaces.take_up(vec![first.clone()]);
+            interfaces.replace(vec![first.clone()]);
             tokio::task::yield_now().await;
-            interfaces.take_up(vec![second.clone()]);
+            interfaces.replace(vec![second.clone()]);
         });
         assert_eq!(moved, second);
-        interfaces.take_up(vec![iface(7, "10.0.0.9/24")]);
+        interfaces.replace(vec![iface(7, "10.0.0.9/24")]);
         assert_eq!(changes.moved(&second).await.index, 7);
         assert_eq!(
             interfaces.changes().moved(&second).await.index,

@@ -40,7 +40,7 @@ pub(crate) fn log_settings(server: &Server) -> Server {
 }
 
 /// Has all events go to a log.
-pub(crate) fn take_up_log(log: impl Subscriber + Send + Sync) {
+pub(crate) fn install_log(log: impl Subscriber + Send + Sync) {
     log.init();
 }
 

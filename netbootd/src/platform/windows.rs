@@ -45,7 +45,7 @@ pub(crate) fn return_free_memory() {}
 
 /// Has all events go to a log, and a service's also to the Event Log, as far as an operator should
 /// see them there.
-pub(crate) fn take_up_log(log: impl Subscriber + Send + Sync + for<'a> LookupSpan<'a>) {
+pub(crate) fn install_log(log: impl Subscriber + Send + Sync + for<'a> LookupSpan<'a>) {
     let events = service::is_one().then(event_log::EventLog::open).flatten();
     log.with(events).init();
 }

@@ -58,7 +58,7 @@ pub struct PendingView {
 }
 
 impl Approvals {
-    /// Takes up what operators said before.
+    /// Reads the decisions that operators made before.
     pub fn open(state: Arc<State>) -> Result<Self, redb::Error> {
         state.make_table(APPROVALS)?;
         let mut said = Verdicts::new();
@@ -147,7 +147,7 @@ impl Durable<OperatorDecision> for OnDisk {
                 Ok(())
             });
             saved(written.await)?;
-            take_up(&mut locked(&self.said), said);
+            apply(&mut locked(&self.said), said);
             Ok(())
         })
     }
@@ -173,8 +173,8 @@ pub fn note(mac: MacAddr, said: Option<bool>, policy: UnknownMachines, seen: Opt
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
-/// Takes up what was said.
-pub(crate) fn take_up(verdicts: &mut Verdicts, OperatorDecision { mac, approved, at }: OperatorDecision) {
+/// Applies an operator's decision to the table.
+pub(crate) fn apply(verdicts: &mut Verdicts, OperatorDecision { mac, approved, at }: OperatorDecision) {
     match approved {
         Some(approved) => verdicts.insert(mac, (approval(approved), at)),
         None => verdicts.remove(&mac),

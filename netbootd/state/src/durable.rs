@@ -73,7 +73,7 @@ pub enum LeaseKeep<K = MacAddr, A = Ipv4Addr> {
         by: Option<K>,
         /// The address that is in use.
         address: A,
-        /// How long it is left alone.
+        /// The time for which it is not offered.
         lasts: Seconds,
     },
     /// The client gave its address back.

@@ -279,7 +279,7 @@ fn open_file(path: &Path) -> Result<Database, StateError> {
             redb::DatabaseError::DatabaseAlreadyOpen => StateError::InUse { path: path.to_owned() },
             error => StateError::new(path, error.into()),
         })?;
-    schema::take_up(&database, path)?;
+    schema::apply(&database, path)?;
     Ok(database)
 }
 
@@ -307,7 +307,7 @@ fn open_in_memory() -> Result<Database, StateError> {
     let database = Database::builder()
         .create_with_backend(InMemoryBackend::new())
         .map_err(|error| StateError::Database { path: path.to_owned(), source: Box::new(error.into()) })?;
-    schema::take_up(&database, path)?;
+    schema::apply(&database, path)?;
     Ok(database)
 }
 

@@ -119,5 +119,5 @@ pub enum Denied {
 
 /// Firmware takes up to half a minute from the offer to its request.
 pub const OFFER_HOLD: Seconds = 60;
-/// The time that an address which somebody else uses is left alone.
+/// The time in seconds for which an address that another host uses is not offered.
 pub const QUARANTINE: Seconds = 3600;

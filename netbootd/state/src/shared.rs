@@ -268,7 +268,7 @@ impl Driver {
                     let Some(notice) = notice else {
                         return Ended::Trouble(Trouble::Closed);
                     };
-                    if let Err(trouble) = self.within(session.take_up(&self.copies, &notice)).await {
+                    if let Err(trouble) = self.within(session.apply(&self.copies, &notice)).await {
                         return Ended::Trouble(trouble);
                     }
                 }

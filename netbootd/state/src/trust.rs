@@ -106,7 +106,7 @@ impl TrustStore {
     /// Keeps what was seen of a machine just now; it is written down in the background.
     pub fn put(&self, key: &str, generation: Generation, observation: Observation) {
         let sighting = Sighting { machine: key.to_owned(), generation, observation };
-        let is_news = take_up(&mut self.known.lock(), &sighting);
+        let is_news = apply(&mut self.known.lock(), &sighting);
         let keeper = Arc::clone(&self.keeper);
         let Some(runtime) = Handle::try_current().ok().filter(|_| is_news) else { return };
         // One that is lost is seen again.
@@ -137,10 +137,10 @@ pub fn key(request: &BootRequest) -> String {
     guid.map_or_else(|| request.mac.to_string(), |guid| guid.to_string())
 }
 
-/// Takes up a sighting, unless a later one is known. Gives whether it says more than what was known: one
-/// that repeats it is worth a write once a day. The machine of which nothing was seen for longest
+/// Adds a sighting, unless a later one is known. Returns whether it is to be written: one that
+/// repeats what is known is written once a day. The machine of which nothing was seen for longest
 /// leaves a full table.
-pub(crate) fn take_up(known: &mut SeenMachines, sighting: &Sighting) -> bool {
+pub(crate) fn apply(known: &mut SeenMachines, sighting: &Sighting) -> bool {
     let Sighting { machine, generation, observation } = sighting;
     if known.len() >= MAX_MACHINES && !known.contains_key(machine) {
         let gone = oldest(known);

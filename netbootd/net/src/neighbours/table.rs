@@ -190,7 +190,7 @@ const MAX_WAITING: u32 = 4;
 /// Hops that may be waited for at a time. The kernel has 1024 neighbours in all by default
 /// (gc_thresh3), and needs the rest for others.
 const MAX_TRIALS: usize = 256;
-/// How long a hop that did not answer is left alone, unless the kernel hears of it.
+/// The time for which nothing is sent to a hop that did not answer, unless the kernel resolves it.
 const SILENT_FOR: Duration = Duration::from_secs(30);
 /// How often the kernel is asked of a hop that answers: it finds out itself when one goes.
 const RESOLVED_FOR: Duration = Duration::from_secs(1);

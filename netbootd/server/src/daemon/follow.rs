@@ -38,7 +38,7 @@ pub async fn follow(daemon: Arc<Daemon>, mut watcher: Receiver<Arc<Recorded>>) {
             Ok(recorded) => {
                 taken += 1;
                 note_runner(&daemon, &recorded);
-                take_up(&daemon, &recorded, &mut lines);
+                observe(&daemon, &recorded, &mut lines);
                 if lines.is_full() {
                     daemon.history.append(std::mem::take(&mut lines));
                 }
@@ -48,14 +48,14 @@ pub async fn follow(daemon: Arc<Daemon>, mut watcher: Receiver<Arc<Recorded>>) {
         }
     }
     while let Ok(recorded) = watcher.try_recv() {
-        take_up(&daemon, &recorded, &mut lines);
+        observe(&daemon, &recorded, &mut lines);
     }
     daemon.history.append(lines);
     let flushed = tokio::task::spawn_blocking(move || daemon.history.flush());
     let _ = flushed.await; // it cannot fail
 }
 
-fn take_up(daemon: &Daemon, recorded: &Arc<Recorded>, lines: &mut Lines) {
+fn observe(daemon: &Daemon, recorded: &Arc<Recorded>, lines: &mut Lines) {
     daemon.services.trust.observe(&recorded.event);
     let patience = daemon.services.snapshot.load().config.diagnosis;
     let (mac, past) = daemon.services.timelines.take_ending(recorded, patience);

@@ -9,7 +9,7 @@ use super::StateError;
 
 /// Makes older tables into the present ones, all in one commit; refuses newer ones and leaves them
 /// as they are.
-pub(super) fn take_up(database: &Database, path: &Path) -> Result<(), StateError> {
+pub(super) fn apply(database: &Database, path: &Path) -> Result<(), StateError> {
     let unusable = |error| StateError::new(path, error);
     let found = version(database).map_err(unusable)?;
     if found > VERSION {

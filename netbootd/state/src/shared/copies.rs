@@ -102,19 +102,19 @@ impl Copies {
         }
     }
 
-    /// Takes up one row.
-    pub(super) fn take_up(&self, fact: &Fact) {
+    /// Applies one row of the database.
+    pub(super) fn apply(&self, fact: &Fact) {
         let fact = fact.clone().here(self.ahead.load(Ordering::Relaxed));
         if let Some(change) = fact.of_ledger() {
             self.ledger.write().apply(change);
         } else if let Some(change) = fact.of_bindings() {
             locked(&self.bindings).apply(change);
         } else if let Some(said) = fact.of_approvals() {
-            approvals::take_up(&mut locked(&self.said), said);
+            approvals::apply(&mut locked(&self.said), said);
         } else if let Some(change) = fact.of_assignments() {
             self.assignments.write().apply(change);
         } else if let Some(sighting) = fact.of_sightings() {
-            trust::take_up(&mut locked(&self.seen), &sighting);
+            trust::apply(&mut locked(&self.seen), &sighting);
         } else {
             put(&mut locked(&self.leases), &fact);
         }
@@ -134,12 +134,12 @@ impl Copies {
             } else if let Some(change) = fact.of_bindings() {
                 bindings.apply(change);
             } else if let Some(one) = fact.of_approvals() {
-                approvals::take_up(&mut said, one);
+                approvals::apply(&mut said, one);
             } else if let Some(change) = fact.of_assignments() {
                 assignments.apply(change);
             } else if let Some(sighting) = fact.of_sightings() {
                 // This server's own sightings of the meantime stay.
-                trust::take_up(&mut locked(&self.seen), &sighting);
+                trust::apply(&mut locked(&self.seen), &sighting);
             } else {
                 put(&mut leases, &fact);
             }
@@ -151,7 +151,7 @@ impl Copies {
         *locked(&self.leases) = leases;
     }
 
-    /// Takes up other devices. Lines that make none were refused when they were published.
+    /// Replaces the devices. Lines that make none were refused when they were published.
     pub(super) fn set_devices(&self, devices: Vec<Device>) {
         let (table, _) = Table::new(devices);
         self.devices.store(Some(Arc::new(table)));
@@ -161,10 +161,10 @@ impl Copies {
 fn put(leases: &mut LeaseTable, fact: &Fact) {
     match *fact {
         Fact::Held { address, mac, until, leased } => {
-            leases.take_up(address, mac.map(MacAddr), until, leased);
+            leases.apply(address, mac.map(MacAddr), until, leased);
         }
         // Free since 0: the search for the address that is free for longest finds it.
-        Fact::Free { address } => leases.take_up(address, None, 0, false),
+        Fact::Free { address } => leases.apply(address, None, 0, false),
         _ => {}
     }
 }

@@ -254,8 +254,8 @@ impl Session {
         Ok(())
     }
 
-    /// Takes up what a server has told, this one or another.
-    pub(super) async fn take_up(&mut self, copies: &Copies, notice: &str) -> Result<(), Trouble> {
+    /// Applies the change that a server announced, this one or another.
+    pub(super) async fn apply(&mut self, copies: &Copies, notice: &str) -> Result<(), Trouble> {
         let Ok(Notice { revision, fact }) = serde_json::from_str(notice) else {
             return Err(Trouble::ForeignNotice);
         };
@@ -265,7 +265,7 @@ impl Session {
         match fact {
             Fact::Devices => copies.set_devices(sql::devices(&self.client).await?),
             Fact::Everything => self.read_everything(copies).await?,
-            fact => copies.take_up(&fact),
+            fact => copies.apply(&fact),
         }
         Ok(())
     }
@@ -308,7 +308,7 @@ impl Session {
         rulings.iter().flat_map(|ruling| &ruling.facts).for_each(|fact| match fact {
             // Told to this server as well, and read then.
             Fact::Devices | Fact::Everything => {}
-            fact => copies.take_up(fact),
+            fact => copies.apply(fact),
         });
         Ok(rulings.into_iter().map(|ruling| ruling.answer).collect())
     }

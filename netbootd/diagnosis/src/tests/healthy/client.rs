@@ -66,7 +66,7 @@ impl<'a> Client<'a> {
         assert!(found.finding.is_none(), "seed {}: {found:#?}\n{:#?}", self.seed, self.site.machines);
     }
 
-    /// Time passes, and what was left alone times out meanwhile.
+    /// Time passes, and transfers without an answer time out meanwhile.
     pub(super) fn pause(&mut self, least: f64, most: f64) {
         let until = self.site.now + Duration::from_secs_f64(self.between(least, most));
         while self.site.now < until {

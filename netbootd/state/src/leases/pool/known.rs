@@ -17,9 +17,9 @@ impl LeaseTable {
         self
     }
 
-    /// Takes up what is so: who has an address and until when, as a lease or as an offer. Nobody's
-    /// address is left alone until then.
-    pub fn take_up(&mut self, address: Ipv4Addr, mac: Option<MacAddr>, until: Seconds, leased: bool) {
+    /// Notes the machine that has an address and until when, as a lease or as an offer. An address
+    /// without a machine is not offered until then.
+    pub fn apply(&mut self, address: Ipv4Addr, mac: Option<MacAddr>, until: Seconds, leased: bool) {
         if self.pool_of(address).is_none() {
             mac.map(|mac| self.elsewhere.insert(mac, address));
             return;

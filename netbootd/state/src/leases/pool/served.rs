@@ -75,7 +75,7 @@ impl Pool for LeaseTable {
     }
 
     fn restore(&mut self, mac: &MacAddr, held: Held<Ipv4Addr>) {
-        self.take_up(held.address, Some(*mac), held.until, true);
+        self.apply(held.address, Some(*mac), held.until, true);
     }
 
     fn withdraw(&mut self, mac: &MacAddr, now: Seconds) {

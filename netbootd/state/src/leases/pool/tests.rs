@@ -321,19 +321,19 @@ fn a_server_that_begins_elsewhere_gives_every_address_all_the_same() {
 fn an_address_in_another_servers_subnet_is_known_until_the_machine_has_one_here() {
     let mut table = table(10, 12);
     let elsewhere = Ipv4Addr::new(10, 9, 0, 7);
-    table.take_up(elsewhere, Some(mac(1)), 3600, true);
+    table.apply(elsewhere, Some(mac(1)), 3600, true);
     assert_eq!(table.address_of(mac(1)), Some(elsewhere));
     assert_eq!(table.running(mac(1), SEGMENT, 0), None);
     let Offer { address, .. } = table.offer(client(1), None, SEGMENT, 0).unwrap();
-    table.take_up(address, Some(mac(1)), 3600, true);
+    table.apply(address, Some(mac(1)), 3600, true);
     assert_eq!(table.address_of(mac(1)), Some(addr(10)));
 }
 
 #[test]
 fn what_another_server_gave_is_given_to_nobody_else_and_known_as_its_machines() {
     let mut table = table(10, 12);
-    table.take_up(addr(10), Some(mac(1)), 3600, true);
-    table.take_up(addr(11), None, 3600, false);
+    table.apply(addr(10), Some(mac(1)), 3600, true);
+    table.apply(addr(11), None, 3600, false);
     assert_eq!(table.offer(client(2), None, SEGMENT, 0).unwrap().address, addr(12));
     assert_eq!(table.offer(client(1), None, SEGMENT, 0).unwrap().address, addr(10));
     let lease = Lease { mac: mac(1), address: addr(10), until: 3600 };
@@ -341,6 +341,6 @@ fn what_another_server_gave_is_given_to_nobody_else_and_known_as_its_machines() 
     assert_eq!(table.running(mac(1), SEGMENT, 3600), None, "it has ended");
     assert_eq!(table.running(mac(2), SEGMENT, 0), None, "it was offered only");
     // Nobody's any more.
-    table.take_up(addr(11), None, 0, false);
+    table.apply(addr(11), None, 0, false);
     assert_eq!(table.offer(client(3), None, SEGMENT, 0).unwrap().address, addr(11));
 }
